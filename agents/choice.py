@@ -1,0 +1,220 @@
+"""Choice users: the fast, fitted user model.
+
+One row of numbers holds all that a browsing user is at the moment, and one row all that an item is::
+
+    user row  x = [ taste | base | boredom by genre | novelty | leaving | satisfaction ]
+    item row  z = [ factors | 1  | genre shares     | self-information | 0 | 0 ]
+
+so that a page costs one gather and one product, ``z . x`` being the log-odds of a click. After the page every row moves by
+the same linear rule, ``x <- memory * x + rest + gain * sum of the consumed items' z``, in which the last two entries of ``z``
+carry what the consumed item was worth to this user. Ratings are ordered-logit draws around a second fitted product.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from recsim_llm.agents.choice_model import ChoiceModel
+from recsim_llm.agents.parameters import ChoiceParameters
+from recsim_llm.catalog import Catalog
+from recsim_llm.errors import ConfigError
+from recsim_llm.pages import BoolArray, Decisions, FloatArray, IntArray, Mood, Pages, Rows
+from recsim_llm.personas import Population
+
+__all__ = ["ChoiceUsers"]
+
+_LEAVE, _SATISFACTION = -2, -1
+
+
+class ChoiceUsers:
+    """Users that choose by a fitted model.
+
+    Args:
+        catalog: the items, the ones that the model was fitted on.
+        population: the users, with the fitted vectors ``click``, ``rating``, ``cuts`` and ``noise``.
+        model: the fitted item side.
+        parameters: behaviour on the page.
+    """
+
+    def __init__(
+        self, catalog: Catalog, population: Population, model: ChoiceModel, parameters: ChoiceParameters | None = None
+    ) -> None:
+        self.parameters = parameters or model.parameters
+        self.levels = model.levels
+        missing = sorted({"click", "rating", "cuts", "noise"} - set(population.vectors))
+        if missing:
+            raise ConfigError(f"choice users: got a population without {', '.join(missing)}, expected one from a fit; see fit")
+        if not np.array_equal(model.item_id, catalog.item_id):
+            raise ConfigError(f"choice users: got a model of {len(model.item_id)} other items than the catalog's; fit again")
+        layout = _Layout.of(catalog, model)
+        self._taste = layout.taste
+        self._items = layout.items
+        self._start = layout.start(population, self.parameters)
+        self._drive = layout.drive(population, self.parameters, self._start)
+        self._memory = layout.memory(self.parameters)[None]
+        self._gain = layout.gain(self.parameters)[None]
+        noise = np.maximum(population.vectors["noise"], np.float32(1e-3))
+        self._rating_items = model.rating_items
+        self._rating_users = np.ascontiguousarray(population.vectors["rating"] / noise)
+        self._cuts = np.ascontiguousarray((population.vectors["cuts"] / noise).T)
+        self._expected = np.ascontiguousarray(population.trait("rating_mean"))
+        self._opinion_gain = np.array([self.parameters.opinion_gain], np.float32)
+        self._expected_worth = self._expected * self._opinion_gain - np.float32(self.parameters.click_gain)
+        self._position_bias = np.ascontiguousarray(population.trait("position_bias"))
+        self._state = np.empty((0, 0), np.float32)
+
+    def allocate(self, rows: int, slate_size: int) -> None:
+        """Make room for a batch of ``rows`` users; forget everything about earlier ones."""
+        self._slate_size = slate_size
+        self._curve = _examination_curve(self.parameters, slate_size)
+        self._state = np.zeros((rows, self._items.shape[1]), np.float32)
+        self._rest = np.zeros_like(self._state)
+
+    def examination(self, user_index: IntArray) -> FloatArray:
+        """Return float32 [m, k]: probability that each position is examined."""
+        return self._curve ** self._position_bias.take(user_index)[:, None]
+
+    def begin(self, rows: Rows, user_index: IntArray, returning: bool) -> None:
+        """Start a visit in each row; a returning user keeps the taste that earlier visits formed."""
+        fresh = self._start.take(user_index, axis=0)
+        if returning:
+            fresh[:, self._taste] = self._state[rows][:, self._taste]
+        self._state[rows] = fresh
+        self._rest[rows] = self._drive.take(user_index, axis=0)
+
+    def decide(self, pages: Pages) -> Decisions:
+        """Return the click log-odds for a batch of pages, drawing nothing."""
+        self._page_items = items = self._items.take(pages.item_index, axis=0, mode="clip")
+        state = self._state[pages.rows]
+        if len(state) == 1:
+            return Decisions(np.dot(items[0], state[0])[None])  # the same product, at half the cost of a batch of one
+        return Decisions(np.matvec(items, state))
+
+    def rating_log_odds(self, pages: Pages, slot: IntArray, row: IntArray) -> FloatArray:
+        """Return float32 [l - 1, c]: log-odds that the rating of each clicked slot is at most each level but the last."""
+        self._clickers = user = pages.user_index.take(row)
+        item = pages.item_index.reshape(-1).take(slot)
+        opinion = np.vecdot(self._rating_items.take(item, axis=0), self._rating_users.take(user, axis=0))
+        return self._cuts.take(user, axis=1) - opinion
+
+    def update(self, pages: Pages, clicked: BoolArray, slot: IntArray, row: IntArray, rating: FloatArray) -> Mood:
+        """Take in what was drawn for the pages last decided, and say how the users feel."""
+        rows = pages.rows
+        state = self._state[rows]
+        state *= self._memory
+        state += self._rest[rows]
+        if slot.size:
+            state += self._consumed(clicked, slot, rating)
+        if not isinstance(rows, slice):
+            self._state[rows] = state
+        mood = state[:, _LEAVE:].copy()
+        return Mood(mood[:, 1], mood[:, 0])
+
+    def _consumed(self, clicked: BoolArray, slot: IntArray, rating: FloatArray) -> FloatArray:
+        worth = rating * self._opinion_gain
+        worth -= self._expected_worth.take(self._clickers)
+        items = self._page_items
+        items.reshape(-1, items.shape[2])[slot, _LEAVE:] = worth[:, None]
+        moved = np.vecmat(clicked.astype(np.float32), items)
+        moved *= self._gain
+        return moved
+
+    def watch_log_odds(self, rating: FloatArray, user_index: IntArray) -> FloatArray:
+        """Return float32 [c]: log-odds of the share watched of items that were rated so by these users."""
+        surprise = rating - self._expected.take(user_index)
+        return np.float32(self.parameters.watch_base) + np.float32(self.parameters.watch_slope) * surprise
+
+    def return_log_odds(self, rows: Rows) -> FloatArray:
+        """Return float32 [m]: log-odds that the user comes back for another visit."""
+        parameters = self.parameters
+        return np.float32(parameters.return_base) + np.float32(parameters.return_slope) * self._state[rows][:, _SATISFACTION]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Layout:
+    """Where each part of the state stands, and the item rows that go with it."""
+
+    items: FloatArray
+    """float32 [n, d]."""
+    taste: slice
+    base: int
+    genres: slice
+    novelty: int
+    model: ChoiceModel
+    centre: FloatArray
+    """float32 [taste]: mean of the fitted item vectors; item rows hold deviations from it, so that consuming an average item
+    moves no taste."""
+
+    @classmethod
+    def of(cls, catalog: Catalog, model: ChoiceModel) -> _Layout:
+        centre = model.click_items.mean(axis=0, dtype=np.float64).astype(np.float32)
+        shares = catalog.genres / np.maximum(catalog.genres.sum(axis=1, keepdims=True), 1)
+        information = -np.log2((catalog.popularity + 1) / (catalog.popularity + 1).sum(dtype=np.float64))
+        spread = information.std()
+        novelty = (information - information.mean()) / (spread if spread > 0 else 1.0)
+        ones, zeros = np.ones((len(catalog), 1)), np.zeros((len(catalog), 2))
+        width, genre_count = len(centre), shares.shape[1]
+        columns = [model.click_items - centre, ones, shares, novelty[:, None], zeros]
+        return cls(
+            items=np.ascontiguousarray(np.hstack(columns), dtype=np.float32),
+            taste=slice(0, width),
+            base=width,
+            genres=slice(width + 1, width + 1 + genre_count),
+            novelty=width + 1 + genre_count,
+            model=model,
+            centre=centre,
+        )
+
+    def start(self, population: Population, parameters: ChoiceParameters) -> FloatArray:
+        """Return float32 [u, d]: each user's row at the start of a visit."""
+        rows = np.zeros((len(population), self.items.shape[1]), np.float32)
+        click = population.vectors["click"]
+        rows[:, self.taste] = click
+        rows[:, self.base] = click @ self.centre + np.float32(parameters.click_bias)
+        mainstream = (population.trait("mainstreamness") - self.model.mainstreamness_mean) / self.model.mainstreamness_spread
+        rows[:, self.novelty] = -parameters.novelty * mainstream
+        rows[:, _LEAVE] = parameters.leave_start + self._impatience(population, parameters)
+        return rows
+
+    def drive(self, population: Population, parameters: ChoiceParameters, start: FloatArray) -> FloatArray:
+        """Return float32 [u, d]: what is added to a user's row on every page."""
+        rows = start * (1 - self.memory(parameters))
+        tired = parameters.leave_tired + self._impatience(population, parameters)
+        rows[:, _LEAVE] = tired * (1 - parameters.fatigue_memory)
+        rows[:, _SATISFACTION] = -parameters.page_cost
+        return rows
+
+    def memory(self, parameters: ChoiceParameters) -> FloatArray:
+        """Return float32 [d]: the share of each entry that is left one page later."""
+        row = np.ones(self.items.shape[1], np.float32)
+        row[self.taste] = parameters.drift_memory
+        row[self.genres] = parameters.boredom_memory
+        row[_LEAVE] = parameters.fatigue_memory
+        row[_SATISFACTION] = parameters.satisfaction_memory
+        return row
+
+    def gain(self, parameters: ChoiceParameters) -> FloatArray:
+        """Return float32 [d]: how much of a consumed item's row is added to the user's."""
+        row = np.zeros(self.items.shape[1], np.float32)
+        item_size = np.sqrt(np.mean(np.square(self.items[:, self.taste], dtype=np.float64)))
+        row[self.taste] = parameters.drift * self.model.click_size / item_size if item_size > 0 else 0.0
+        row[self.genres] = -parameters.boredom
+        row[_LEAVE] = -parameters.leave_relief
+        row[_SATISFACTION] = 1.0
+        return row
+
+    def _impatience(self, population: Population, parameters: ChoiceParameters) -> npt.NDArray[np.float64]:
+        doublings = np.log2(np.maximum(population.trait("patience"), 1.0) / self.model.patience_median)
+        return -parameters.patience_slope * doublings.astype(np.float64)
+
+
+def _examination_curve(parameters: ChoiceParameters, slate_size: int) -> FloatArray:
+    if parameters.position_curve is None:
+        return (parameters.position_decay ** np.arange(slate_size)).astype(np.float32)
+    if len(parameters.position_curve) < slate_size:
+        got = len(parameters.position_curve)
+        raise ConfigError(f"position_curve: got {got} positions, expected at least {slate_size}, the slate size")
+    return np.asarray(parameters.position_curve[:slate_size], np.float32)

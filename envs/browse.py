@@ -1,0 +1,350 @@
+"""``RecSimLLM/Browse-v0``: browsing users as a Gymnasium environment, single and vectorised."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+from typing import Any
+
+import gymnasium
+import numpy as np
+import numpy.typing as npt
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from recsim_llm.catalog import Catalog
+from recsim_llm.envs.observations import Observation
+from recsim_llm.envs.rendering import page_image, page_text
+from recsim_llm.envs.rewards import Reward
+from recsim_llm.envs.session import Session
+from recsim_llm.errors import ConfigError, ContractError
+from recsim_llm.kernel import ALL_ROWS
+from recsim_llm.pages import Feedback, UserModel
+from recsim_llm.personas import Population
+from recsim_llm.registry import World, resolve
+
+__all__ = ["BrowseEnv", "BrowseVectorEnv"]
+
+Info = dict[str, Any]
+
+
+class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
+    """One user at a time browses pages of recommendations.
+
+    **Action.** What to show on the next page:
+
+    * ``action="slate"``: ``MultiDiscrete([n] * slate_size)``, the page as catalog positions (``catalog.item_id[position]`` is the
+      outside id), first slot first;
+    * ``action="candidates"``: ``MultiDiscrete([candidates] * slate_size)``, positions in the candidate set that the last
+      observation offered;
+    * ``action="embedding"``: ``Box(-1, 1, [f])``, a point; the page is the exact top ``slate_size`` of all items by the
+      product with ``catalog.features``.
+
+    A repeated or retired item leaves its slot blank and is counted (``invalid="count"``) or raises (``invalid="error"``).
+
+    **Observation.** A ``Dict`` of the parts named in ``observation`` (default ``page``, ``summary``, ``history``):
+
+    ==================== ================== ==========================================================================
+    key                  shape, type        meaning
+    ==================== ================== ==========================================================================
+    page                 [1] float32        share of the page budget used
+    summary              [f] float32        mean features of the items clicked in this visit, 0 before the first click
+    history_item         [h * k] int64      catalog positions shown on the last ``history_pages`` pages, oldest first; -1 none
+    history_clicked      [h * k] int8       1 where clicked
+    history_rating       [h * k] float32    stars, 0 where not rated
+    profile              [p] float32        one-hot demographics
+    candidate_item       [c] int64          the offered candidates (``action="candidates"``)
+    candidate_features   [c, f] float32     their features
+    ==================== ================== ==========================================================================
+
+    **Reward.** ``reward`` names a strategy of ``recsim_llm.envs.rewards`` or is a callable ``(feedback, catalog) -> float64 [u]``.
+
+    **End.** ``terminated`` when the user leaves, ``truncated`` when ``max_pages`` pages were shown and the user would stay.
+
+    **Info.** ``user_id`` (outside id), ``visit`` (episode number since the seed), ``clicks`` and ``invalid_slots`` of the page.
+
+    Example:
+        >>> env = gymnasium.make("RecSimLLM/Browse-v0", slate_size=5)
+        >>> observation, info = env.reset(seed=7)
+        >>> observation, reward, terminated, truncated, info = env.step(np.array([3, 1, 4, 15, 9]))
+
+    Args:
+        catalog: ``"fictional"``, the name or folder of a data set, or a ``Catalog`` (then pass ``population`` and ``users`` too).
+        population: None for the users of the data, a number of synthetic users, a file, or a ``Population``.
+        users: name of a user model, or a ``UserModel``.
+        slate_size: slots a page.
+        max_pages: page budget of a visit.
+        reward: name or callable.
+        action: ``"slate"``, ``"candidates"`` or ``"embedding"``.
+        observation: parts to observe.
+        history_pages: pages that ``history`` holds.
+        candidates: size of the candidate set, drawn uniformly for each page.
+        invalid: ``"count"`` or ``"error"``.
+        render_mode: ``"ansi"``, ``"rgb_array"`` or None.
+    """
+
+    metadata = {"render_modes": ["ansi", "rgb_array"], "render_fps": 1}  # noqa: RUF012 (Gymnasium's own form)
+
+    def __init__(
+        self,
+        catalog: str | PathLike[str] | Catalog = "fictional",
+        population: int | str | PathLike[str] | Population | None = None,
+        users: str | UserModel = "choice",
+        *,
+        slate_size: int = 10,
+        max_pages: int = 20,
+        reward: str | Reward = "clicks",
+        action: str = "slate",
+        observation: Sequence[str] | None = None,
+        history_pages: int = 1,
+        candidates: int = 50,
+        invalid: str = "count",
+        render_mode: str | None = None,
+    ) -> None:
+        if render_mode not in (None, *self.metadata["render_modes"]):
+            raise ConfigError(f"render_mode: got {render_mode!r}, expected 'ansi', 'rgb_array' or None")
+        self.render_mode = render_mode
+        self.session = Session(
+            world_of(catalog, population, users),
+            rows=1,
+            slate_size=slate_size,
+            max_pages=max_pages,
+            reward=reward,
+            action=action,
+            observation=observation,
+            history_pages=history_pages,
+            candidates=candidates,
+            invalid=invalid,
+        )
+        self.action_space = self.session.action_space()
+        self.observation_space = self.session.observer.space
+        self.feedback: Feedback | None = None
+        """What was drawn on the last page, with the probabilities; for evaluation, not for policies."""
+        self._seeded = False
+        self._over = True
+
+    @property
+    def catalog(self) -> Catalog:
+        """The items on offer."""
+        return self.session.world.catalog
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Observation, Info]:
+        """Start the next visit; with a seed, the first one of that seed.
+
+        Args:
+            seed: seed of all that is random from here on.
+            options: ``{"user_id": id}`` brings a certain user.
+
+        Raises:
+            ConfigError: an option is unknown, or the population does not have that user.
+        """
+        super().reset(seed=seed)
+        if seed is not None or not self._seeded:
+            chosen = seed if seed is not None else int(self.np_random.integers(2**62))
+            self.session.seed(ALL_ROWS, np.array([chosen]))
+            self._seeded = True
+        self.session.begin(ALL_ROWS, _wanted_user(self.session.world, options))
+        self.feedback = None
+        self._over = False
+        return self._observe(), self._info(0, 0)
+
+    def step(self, action: npt.ArrayLike) -> tuple[Observation, float, bool, bool, Info]:
+        """Show one page."""
+        if self._over:
+            raise ContractError("step: got an action after the visit ended, expected reset() first")
+        feedback, reward, left, out, invalid = self.session.step(np.asarray(action)[None])
+        self.feedback = feedback
+        terminated = bool(left[0])
+        truncated = bool(out[0]) and not terminated
+        self._over = terminated or truncated
+        return self._observe(), float(reward[0]), terminated, truncated, self._info(feedback.slot.size, int(invalid[0]))
+
+    def render(self) -> Any:
+        """Return the last page: text (``ansi``) or an image uint8 [height, width, 3] (``rgb_array``)."""
+        if self.render_mode is None:
+            raise ConfigError("render: got render_mode None, expected 'ansi' or 'rgb_array' in gymnasium.make")
+        draw = page_text if self.render_mode == "ansi" else page_image
+        return draw(self.session.world, self.session.kernel, self.feedback)
+
+    def _observe(self) -> Observation:
+        return {name: column[0] for name, column in self.session.observe().items()}
+
+    def _info(self, clicks: int, invalid: int) -> Info:
+        kernel = self.session.kernel
+        user_id = int(self.session.world.population.user_id[kernel.user_index[0]])
+        return {"user_id": user_id, "visit": int(kernel.visit[0]), "clicks": clicks, "invalid_slots": invalid}
+
+
+class BrowseVectorEnv(VectorEnv[Observation, npt.NDArray[Any], npt.NDArray[Any]]):
+    """Many users browse at once, computed in numpy columns; row ``i`` equals a ``BrowseEnv`` reset with the same seed.
+
+    Arguments as ``BrowseEnv``, plus:
+
+    Args:
+        num_envs: users that browse at the same time.
+        autoreset_mode: ``AutoresetMode.NEXT_STEP`` (Gymnasium's default: the step after an end resets the row, and its action is
+            not used), ``AutoresetMode.SAME_STEP`` (the row restarts at once; ``info["final_obs"]`` and ``info["final_info"]`` hold the
+            ended visit's last), or their names.
+    """
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        catalog: str | PathLike[str] | Catalog = "fictional",
+        population: int | str | PathLike[str] | Population | None = None,
+        users: str | UserModel = "choice",
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        slate_size: int = 10,
+        max_pages: int = 20,
+        reward: str | Reward = "clicks",
+        action: str = "slate",
+        observation: Sequence[str] | None = None,
+        history_pages: int = 1,
+        candidates: int = 50,
+        invalid: str = "count",
+        render_mode: str | None = None,
+    ) -> None:
+        if render_mode is not None:
+            raise ConfigError(f"render_mode: got {render_mode!r} for a vector environment, expected None; render a single one")
+        self.num_envs = num_envs
+        self.render_mode = None
+        self._same_step = _same_step(autoreset_mode)
+        self.metadata = {
+            "render_modes": [],
+            "autoreset_mode": AutoresetMode.SAME_STEP if self._same_step else AutoresetMode.NEXT_STEP,
+        }
+        self.session = Session(
+            world_of(catalog, population, users),
+            rows=num_envs,
+            slate_size=slate_size,
+            max_pages=max_pages,
+            reward=reward,
+            action=action,
+            observation=observation,
+            history_pages=history_pages,
+            candidates=candidates,
+            invalid=invalid,
+        )
+        self.single_action_space = self.session.action_space()
+        self.single_observation_space = self.session.observer.space
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.feedback: Feedback | None = None
+        """What was drawn on the last page, with the probabilities; for evaluation, not for policies."""
+        self._seeded = False
+        self._ended = np.zeros(num_envs, np.bool_)
+        self._everyone = np.ones(num_envs, np.bool_)
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, Info]:
+        """Start a visit in every row.
+
+        Args:
+            seed: one integer (row ``i`` gets ``seed + i``), or one seed a row; None goes on with the seeds in use.
+            options: ``{"user_id": ids}`` brings certain users, one a row.
+        """
+        super().reset(seed=seed if isinstance(seed, int) else None)
+        if seed is None and not self._seeded:
+            seed = int(self.np_random.integers(2**62))
+        if seed is not None:
+            seeds = [seed + row for row in range(self.num_envs)] if isinstance(seed, int) else list(seed)
+            if len(seeds) != self.num_envs or None in seeds:
+                raise ConfigError(f"seed: got {len(seeds)} seeds, expected one integer or {self.num_envs} of them")
+            self.session.seed(ALL_ROWS, np.array(seeds))
+            self._seeded = True
+        self.session.begin(ALL_ROWS, _wanted_user(self.session.world, options))
+        self._ended = np.zeros(self.num_envs, np.bool_)
+        self.feedback = None
+        nothing = np.zeros(self.num_envs, np.int64)
+        return self.session.observe(), self._info(nothing, nothing.copy())
+
+    def step(
+        self, actions: npt.ArrayLike
+    ) -> tuple[Observation, npt.NDArray[np.float64], npt.NDArray[np.bool_], npt.NDArray[np.bool_], Info]:
+        """Show one page to every row."""
+        restart = np.flatnonzero(self._ended)
+        feedback, reward, left, out, invalid = self.session.step(actions)
+        self.feedback = feedback
+        clicks = np.bincount(feedback.row, minlength=self.num_envs)
+        terminated, truncated = left, out & ~left
+        if restart.size:
+            self.session.begin(restart)
+            for column in (reward, terminated, truncated, clicks, invalid):
+                column[restart] = 0
+        ended = terminated | truncated
+        if not self._same_step:
+            self._ended = ended
+            return self.session.observe(), reward, terminated, truncated, self._info(clicks, invalid)
+        final = self._finish(np.flatnonzero(ended), clicks, invalid)
+        return self.session.observe(), reward, terminated, truncated, self._info(clicks, invalid) | final
+
+    def _finish(self, rows: npt.NDArray[np.int64], clicks: npt.NDArray[np.int64], invalid: npt.NDArray[np.int64]) -> Info:
+        if not rows.size:
+            return {}
+        last = self.session.observe(rows)
+        mask = np.zeros(self.num_envs, np.bool_)
+        mask[rows] = True
+        final_obs = np.full(self.num_envs, None, dtype=object)
+        for place, row in enumerate(rows):
+            final_obs[row] = {name: column[place] for name, column in last.items()}
+        final_info = self._info(clicks.copy(), invalid.copy())
+        final_info = {name: mask if name.startswith("_") else column for name, column in final_info.items()}
+        self.session.begin(rows)
+        clicks[rows] = 0
+        invalid[rows] = 0
+        return {"final_obs": final_obs, "_final_obs": mask, "final_info": final_info, "_final_info": mask}
+
+    def _info(self, clicks: npt.NDArray[np.int64], invalid: npt.NDArray[np.int64]) -> Info:
+        kernel = self.session.kernel
+        columns = {
+            "user_id": self.session.world.population.user_id.take(kernel.user_index),
+            "visit": kernel.visit.copy(),
+            "clicks": clicks,
+            "invalid_slots": invalid,
+        }
+        return columns | {f"_{name}": self._everyone for name in columns}
+
+
+def world_of(
+    catalog: str | PathLike[str] | Catalog,
+    population: int | str | PathLike[str] | Population | None,
+    users: str | UserModel,
+) -> World:
+    """Build the world that an environment's arguments describe.
+
+    Raises:
+        ConfigError: objects and names are mixed in a way that cannot work.
+    """
+    if isinstance(users, str) and not isinstance(catalog, Catalog):
+        world: World = resolve("users", users)(catalog, population)
+        return world
+    if isinstance(catalog, Catalog) and isinstance(population, Population) and not isinstance(users, str):
+        return World(catalog, population, users)
+    raise ConfigError(
+        f"environment: got catalog {type(catalog).__name__}, population {type(population).__name__}, users {type(users).__name__}; "
+        "expected a data set and users by name, or a Catalog, a Population and a user model"
+    )
+
+
+def _wanted_user(world: World, options: dict[str, Any] | None) -> npt.NDArray[np.int64] | None:
+    if not options:
+        return None
+    if set(options) != {"user_id"}:
+        raise ConfigError(f"reset options: got {sorted(options)}, expected 'user_id' or nothing")
+    wanted = np.atleast_1d(np.asarray(options["user_id"], np.int64))
+    order = np.argsort(world.population.user_id, kind="stable")
+    place = np.minimum(np.searchsorted(world.population.user_id, wanted, sorter=order), len(order) - 1)
+    found = order[place]
+    if not np.array_equal(world.population.user_id[found], wanted):
+        raise ConfigError(f"reset options: got user_id {options['user_id']}, expected ids of the population")
+    return found
+
+
+def _same_step(mode: AutoresetMode | str) -> bool:
+    value = mode.value if isinstance(mode, AutoresetMode) else str(mode)
+    for known in (AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP):
+        if value.lower() in (known.value.lower(), known.name.lower()):
+            return known is AutoresetMode.SAME_STEP
+    raise ConfigError(f"autoreset_mode: got {mode!r}, expected NEXT_STEP or SAME_STEP")

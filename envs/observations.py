@@ -1,0 +1,161 @@
+"""Observations: what a policy may see, and the spaces that hold it.
+
+Every part describes the observable side only. Nothing here reads personas, fitted tastes, satisfaction or dice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from gymnasium import spaces
+
+from recsim_llm.catalog import Catalog
+from recsim_llm.errors import ConfigError
+from recsim_llm.kernel import ALL_ROWS
+from recsim_llm.pages import Feedback, IntArray, Rows
+from recsim_llm.personas import Population
+
+__all__ = ["PARTS", "Observer"]
+
+PARTS = ("page", "summary", "history", "profile", "candidates")
+"""Names of the parts that an observation can have."""
+
+_ONE = np.array([1], np.float32)
+_ZERO = np.array([0])
+
+Observation = dict[str, npt.NDArray[np.generic]]
+
+
+class Observer:
+    """Keeps what a policy may see of each row.
+
+    Args:
+        parts: which of ``PARTS`` to show.
+        catalog: the items, for their observable features.
+        population: the users, for their demographics only.
+        rows: users that browse at the same time.
+        slate_size: slots a page.
+        max_pages: page budget of a visit.
+        history_pages: how many of the last pages ``history`` shows.
+        candidates: size of the offered candidate set, 0 for none.
+    """
+
+    def __init__(
+        self,
+        *,
+        parts: Sequence[str],
+        catalog: Catalog,
+        population: Population,
+        rows: int,
+        slate_size: int,
+        max_pages: int,
+        history_pages: int,
+        candidates: int,
+    ) -> None:
+        unknown = [part for part in parts if part not in PARTS]
+        if unknown or not parts:
+            raise ConfigError(f"observation: got {unknown or parts}, expected some of {', '.join(PARTS)}")
+        if "candidates" in parts and not candidates:
+            raise ConfigError("observation: got 'candidates' with another action, expected action='candidates'")
+        self.parts = tuple(parts)
+        self._features = np.hstack([catalog.features, np.ones((len(catalog), 1), np.float32)])
+        self._profile = _one_hot_demographics(population) if "profile" in parts else np.empty((len(population), 0), np.float32)
+        width = catalog.features.shape[1]
+        self.space = spaces.Dict(self._spaces(len(catalog), width, slate_size * history_pages, candidates))
+        self._page_share = (np.arange(max_pages + 1) / max_pages).astype(np.float32)[:, None]
+        self._summary = "summary" in parts
+        self._history_pages = history_pages
+        self._shape = (rows, history_pages * slate_size)
+        self._mean = np.zeros((rows, width), np.float32)
+        self._sum = np.zeros((rows, width + 1), np.float32)
+        self.begin(ALL_ROWS)
+
+    def begin(self, rows: Rows) -> None:
+        """Forget what the rows' earlier visits showed."""
+        self._mean[rows] = 0
+        self._sum[rows] = 0
+        if isinstance(rows, slice):
+            # New arrays: the old ones were handed out as observations.
+            self._item = np.full(self._shape, -1, np.int64)
+            self._clicked = np.zeros(self._shape, np.int8)
+            self._rating = np.zeros(self._shape, np.float32)
+        else:
+            self._item[rows] = -1
+            self._clicked[rows] = 0
+            self._rating[rows] = 0
+
+    def record(self, feedback: Feedback) -> None:
+        """Take in one page of every row."""
+        clicked, slot = feedback.clicked, feedback.slot
+        rating = np.zeros(clicked.shape, np.float32)
+        if slot.size:
+            rating.reshape(-1)[slot] = feedback.rating
+            if self._summary:
+                self._average(feedback.pages.item_index.reshape(-1).take(slot), feedback.row)
+        self._item = self._append(self._item, feedback.pages.item_index)
+        self._clicked = self._append(self._clicked, clicked.view(np.int8))
+        self._rating = self._append(self._rating, rating)
+
+    def observe(self, page: IntArray, user_index: IntArray, candidates: IntArray | None, rows: Rows = ALL_ROWS) -> Observation:
+        """Return the observation of the given rows, once after each change; it shares memory with no other observation."""
+        seen: Observation = {}
+        for part in self.parts:
+            if part == "page":
+                seen["page"] = self._page_share.take(page[rows], axis=0)
+            elif part == "summary":
+                seen["summary"] = self._mean[rows].copy()
+            elif part == "history":
+                seen["history_item"] = self._item[rows]
+                seen["history_clicked"] = self._clicked[rows]
+                seen["history_rating"] = self._rating[rows]
+            elif part == "profile":
+                seen["profile"] = self._profile.take(user_index[rows], axis=0)
+            elif candidates is not None:
+                seen["candidate_item"] = candidates[rows].copy()
+                seen["candidate_features"] = self._features.take(candidates[rows], axis=0)[:, :, :-1]
+        return seen
+
+    def _append(self, history: npt.NDArray[Any], page: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        if self._history_pages == 1:
+            return page
+        return np.concatenate([history[:, page.shape[1] :], page], axis=1)
+
+    def _average(self, item: IntArray, row: IntArray) -> None:
+        """Move each row's mean towards the items it clicked now."""
+        # Rows ascend, so each row's clicks are a run: sum the runs.
+        start = np.flatnonzero(np.diff(row, prepend=-1)) if len(self._sum) > 1 else _ZERO
+        clicker = row.take(start)
+        self._sum[clicker] += np.add.reduceat(self._features.take(item, axis=0), start, axis=0)
+        np.divide(self._sum[:, :-1], np.maximum(self._sum[:, -1:], _ONE), out=self._mean)
+
+    def _spaces(self, items: int, width: int, history: int, candidates: int) -> dict[str, spaces.Space]:
+        space: dict[str, spaces.Space] = {}
+        for part in self.parts:
+            if part == "page":
+                space["page"] = spaces.Box(0, 1, (1,), np.float32)
+            elif part == "summary":
+                space["summary"] = spaces.Box(-np.inf, np.inf, (width,), np.float32)
+            elif part == "history":
+                space["history_item"] = spaces.Box(-1, items - 1, (history,), np.int64)
+                space["history_clicked"] = spaces.Box(0, 1, (history,), np.int8)
+                space["history_rating"] = spaces.Box(0, 5, (history,), np.float32)
+            elif part == "profile":
+                space["profile"] = spaces.Box(0, 1, (self._profile.shape[1],), np.float32)
+            else:
+                space["candidate_item"] = spaces.Box(0, items - 1, (candidates,), np.int64)
+                space["candidate_features"] = spaces.Box(-np.inf, np.inf, (candidates, width), np.float32)
+        return space
+
+
+def _one_hot_demographics(population: Population) -> npt.NDArray[np.float32]:
+    columns = [
+        (values == value).astype(np.float32)
+        for _, values in sorted(population.demographics.items())
+        for value in sorted(set(values.tolist()) - {""})
+    ]
+    if not columns:
+        raise ConfigError("observation: got 'profile' for users without demographics, expected data that has some; leave it out")
+    return np.column_stack(columns)

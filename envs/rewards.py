@@ -1,0 +1,112 @@
+"""Rewards: what a policy is paid for a page.
+
+A reward is a callable ``(feedback, catalog) -> float64 [u]``. The named ones below cover the usual objectives; any other
+callable, or an object with ``__call__``, can be passed instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from recsim_llm.catalog import Catalog
+from recsim_llm.errors import ConfigError
+from recsim_llm.pages import Feedback, probability
+
+__all__ = ["REWARDS", "Clicks", "DiverseClicks", "Rating", "Reward", "Satisfaction", "SessionLength", "WatchShare", "reward_of"]
+
+Payment = npt.NDArray[np.float64]
+Reward = Callable[[Feedback, Catalog], Payment]
+
+
+class Clicks:
+    """Number of clicks on the page."""
+
+    def __call__(self, feedback: Feedback, catalog: Catalog) -> Payment:
+        """Return float64 [u]: clicks."""
+        return np.bincount(feedback.row, minlength=len(feedback.clicked)).astype(np.float64)
+
+
+class WatchShare:
+    """Sum over the page of the share watched of each clicked item."""
+
+    def __call__(self, feedback: Feedback, catalog: Catalog) -> Payment:
+        """Return float64 [u]: items watched, counted by share."""
+        return _by_user(feedback, feedback.watched)
+
+
+class Rating:
+    """Sum of stars above a threshold, so that a bad item costs what a good one earns."""
+
+    def __init__(self, neutral: float = 3.0) -> None:
+        self.neutral = neutral
+
+    def __call__(self, feedback: Feedback, catalog: Catalog) -> Payment:
+        """Return float64 [u]: stars above ``neutral``, summed over the clicked items."""
+        return _by_user(feedback, feedback.rating - np.float32(self.neutral))
+
+
+class Satisfaction:
+    """How satisfied the user is after the page, 0 to 1."""
+
+    def __call__(self, feedback: Feedback, catalog: Catalog) -> Payment:
+        """Return float64 [u]."""
+        return probability(feedback.mood.satisfaction).astype(np.float64)
+
+
+class SessionLength:
+    """One for every page after which the user stays."""
+
+    def __call__(self, feedback: Feedback, catalog: Catalog) -> Payment:
+        """Return float64 [u]: 0 or 1."""
+        return (~feedback.left).astype(np.float64)
+
+
+class DiverseClicks:
+    """Clicks, plus a bonus for the number of different genres among the clicked items.
+
+    Args:
+        bonus: reward a genre that the page's clicks cover.
+    """
+
+    def __init__(self, bonus: float = 0.25) -> None:
+        self.bonus = bonus
+
+    def __call__(self, feedback: Feedback, catalog: Catalog) -> Payment:
+        """Return float64 [u]: clicks + bonus * genres covered."""
+        item = feedback.pages.item_index
+        covered = (catalog.genres[item] & feedback.clicked[:, :, None]).any(axis=1)
+        clicks = np.bincount(feedback.row, minlength=len(feedback.clicked))
+        return clicks + self.bonus * np.add.reduce(covered, axis=1, dtype=np.float64)
+
+
+REWARDS: dict[str, Callable[[], Reward]] = {
+    "clicks": Clicks,
+    "watch": WatchShare,
+    "rating": Rating,
+    "satisfaction": Satisfaction,
+    "session_length": SessionLength,
+    "diverse_clicks": DiverseClicks,
+}
+"""Rewards by name."""
+
+
+def reward_of(reward: str | Reward) -> Reward:
+    """Return the reward of a name, or the callable itself.
+
+    Raises:
+        ConfigError: the name is unknown, or the object cannot be called.
+    """
+    if isinstance(reward, str):
+        if reward not in REWARDS:
+            raise ConfigError(f"reward: got {reward!r}, expected one of {', '.join(REWARDS)} or a callable")
+        return REWARDS[reward]()
+    if not callable(reward):
+        raise ConfigError(f"reward: got {reward!r}, expected one of {', '.join(REWARDS)} or a callable(feedback, catalog)")
+    return reward
+
+
+def _by_user(feedback: Feedback, value: npt.NDArray[np.float32]) -> Payment:
+    return np.bincount(feedback.row, weights=value, minlength=len(feedback.clicked))

@@ -1,0 +1,191 @@
+"""A batch of visits in progress: what the single and the vector environment share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from gymnasium import spaces
+
+from recsim_llm import keyed
+from recsim_llm.dice import VisitDice, seed_words
+from recsim_llm.envs.observations import Observation, Observer
+from recsim_llm.envs.rewards import Reward, reward_of
+from recsim_llm.errors import ConfigError, SlateError
+from recsim_llm.kernel import ALL_ROWS, Kernel
+from recsim_llm.pages import BoolArray, Feedback, IntArray, Rows
+from recsim_llm.ranking import repeated_slots, top_products
+from recsim_llm.registry import World
+
+__all__ = ["ACTIONS", "INVALID", "Session"]
+
+ACTIONS = ("slate", "candidates", "embedding")
+INVALID = ("count", "error")
+_LOOK_AHEAD = 16
+
+
+class Session:
+    """Visits of a batch of rows; each row serves one episode after another.
+
+    Who comes in episode ``e`` of a row is a keyed draw from (row's seed, e); the visit number of the dice is ``e``.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        *,
+        rows: int,
+        slate_size: int,
+        max_pages: int,
+        reward: str | Reward,
+        action: str,
+        observation: Sequence[str] | None,
+        history_pages: int,
+        candidates: int,
+        invalid: str,
+    ) -> None:
+        if action not in ACTIONS:
+            raise ConfigError(f"action: got {action!r}, expected one of {', '.join(ACTIONS)}")
+        if invalid not in INVALID:
+            raise ConfigError(f"invalid: got {invalid!r}, expected 'count' (blank the slot) or 'error'")
+        items = len(world.catalog)
+        if not slate_size <= (candidates if action == "candidates" else items) <= items:
+            raise ConfigError(
+                f"slate_size {slate_size}, candidates {candidates}, items {items}: expected slate_size <= candidates <= items"
+            )
+        self.world, self.action, self.invalid, self.rows, self.max_pages = world, action, invalid, rows, max_pages
+        self.kernel = Kernel(
+            users=world.users, user_id=world.population.user_id, rows=rows, slate_size=slate_size, max_pages=max_pages
+        )
+        self.reward = reward_of(reward)
+        parts = ("page", "summary", "history") if observation is None else tuple(observation)
+        if action == "candidates" and "candidates" not in parts:
+            parts = (*parts, "candidates")
+        self.observer = Observer(
+            parts=parts,
+            catalog=world.catalog,
+            population=world.population,
+            rows=rows,
+            slate_size=slate_size,
+            max_pages=max_pages,
+            history_pages=history_pages,
+            candidates=candidates if action == "candidates" else 0,
+        )
+        self._last = np.array([max_pages])
+        self._shape = (rows, slate_size)
+        self._limit = np.uint64(candidates if action == "candidates" else items)
+        self._columns = np.ascontiguousarray(world.catalog.features.T)
+        self._candidates = np.zeros((rows, candidates), np.int64) if action == "candidates" else None
+        self._retired = world.catalog.retired
+        self._seed_word = np.zeros(rows, np.uint64)
+        self._episode = np.zeros(rows, np.int64)
+        self._ahead: tuple[int, IntArray, VisitDice] | None = None
+
+    def action_space(self) -> spaces.Space:
+        """Return the action space of one row."""
+        if self.action == "embedding":
+            return spaces.Box(-1, 1, (self.world.catalog.features.shape[1],), np.float32)
+        return spaces.MultiDiscrete(np.full(self._shape[1], int(self._limit), np.int64))
+
+    def seed(self, rows: Rows, seeds: IntArray) -> None:
+        """Give rows new seeds; their next episode is number 0."""
+        self._seed_word[rows] = seed_words(seeds)
+        self._episode[rows] = 0
+        self._ahead = None
+
+    def begin(self, rows: Rows, user_index: IntArray | None = None) -> None:
+        """Start the next episode of the given rows, with the user that its turn brings or the given one."""
+        episode = self._episode[rows]
+        if user_index is None:
+            user_index, dice = self._next_visits(rows, episode)
+        else:
+            dice = self.kernel.dice(user_index, episode, self._seed_word[rows])
+        self.kernel.begin(rows, user_index, episode.copy(), dice)
+        self._episode[rows] = episode + 1
+        self.observer.begin(rows)
+        if self._candidates is not None:
+            self._offer(rows)
+
+    def step(self, action: npt.ArrayLike) -> tuple[Feedback, npt.NDArray[np.float64], BoolArray, BoolArray, IntArray]:
+        """Show the page that the action names to every row.
+
+        Returns:
+            Feedback, reward float64 [r], left bool [r], out of pages bool [r], invalid slots int64 [r].
+        """
+        item_index = self._items(action)
+        empty = repeated_slots(item_index) if self.action != "embedding" else None
+        if self._retired is not None:
+            retired = self._retired[item_index]
+            empty = retired if empty is None else empty | retired
+        if empty is None:
+            feedback = self.kernel.step(item_index)
+            invalid = np.zeros(self.rows, np.int64)
+        else:
+            if self.invalid == "error":
+                row, position = np.argwhere(empty)[0]
+                raise SlateError(
+                    f"slate of row {row}, position {position}: got item {item_index[row, position]} again or retired, "
+                    "expected different items on sale; use invalid='count' to blank such slots"
+                )
+            feedback = self.kernel.step(np.where(empty, -1, item_index), empty=empty)
+            invalid = np.add.reduce(empty, axis=1, dtype=np.int64)
+        self.observer.record(feedback)
+        if self._candidates is not None:
+            self._offer(ALL_ROWS)
+        out = self.kernel.page >= self._last
+        return feedback, self.reward(feedback, self.world.catalog), feedback.left, out, invalid
+
+    def observe(self, rows: Rows = ALL_ROWS) -> Observation:
+        """Return what the policy may see of the given rows."""
+        return self.observer.observe(self.kernel.page, self.kernel.user_index, self._candidates, rows)
+
+    def _items(self, action: npt.ArrayLike) -> IntArray:
+        given = np.asarray(action)
+        if self.action == "embedding":
+            return self._nearest(given)
+        if given.dtype.kind not in "iu" or given.shape != self._shape:
+            raise SlateError(
+                f"action: got {given.dtype} of shape {given.shape}, expected integers of shape {self._shape} (users, slots)"
+            )
+        chosen = given.astype(np.int64)
+        if np.count_nonzero(chosen.view(np.uint64) >= self._limit):
+            row, position = np.argwhere(chosen.view(np.uint64) >= self._limit)[0]
+            raise SlateError(
+                f"slate of row {row}, position {position}: got {chosen[row, position]}, expected 0 to {int(self._limit) - 1}"
+            )
+        return chosen if self._candidates is None else np.take_along_axis(self._candidates, chosen, axis=1)
+
+    def _nearest(self, point: npt.NDArray[np.generic]) -> IntArray:
+        shape = (self.rows, len(self._columns))
+        if point.dtype.kind != "f" or point.shape != shape or not np.isfinite(point).all():
+            raise SlateError(
+                f"action: got {point.dtype} of shape {point.shape}, expected finite floats of shape {shape} (users, features)"
+            )
+        return top_products(np.ascontiguousarray(point, dtype=np.float32), self._columns, self._shape[1])
+
+    def _next_visits(self, rows: Rows, episode: IntArray) -> tuple[IntArray, VisitDice]:
+        if self.rows > 1:
+            return self._arrivals(self._seed_word[rows], episode)
+        # One row: lay out the coming episodes together, since for few rows the calls cost more than the dice.
+        first = int(episode[0]) - int(episode[0]) % _LOOK_AHEAD
+        if self._ahead is None or self._ahead[0] != first:
+            self._ahead = (first, *self._arrivals(self._seed_word, np.arange(first, first + _LOOK_AHEAD)))
+        at = slice(int(episode[0]) - first, int(episode[0]) - first + 1)
+        return self._ahead[1][at], self._ahead[2].take(at)
+
+    def _arrivals(self, seed_word: keyed.Words, episode: IntArray) -> tuple[IntArray, VisitDice]:
+        draw = keyed.uniform(keyed.absorb(seed_word + _ARRIVAL, episode))
+        user_index = (draw * len(self.world.population)).astype(np.int64)
+        return user_index, self.kernel.dice(user_index, episode, seed_word)
+
+    def _offer(self, rows: Rows) -> None:
+        assert self._candidates is not None
+        kernel = self.kernel
+        word = keyed.absorb(self._seed_word[rows] + _OFFER, self.world.population.user_id[kernel.user_index[rows]])
+        word = keyed.absorb(keyed.absorb(word, kernel.visit[rows]), kernel.page[rows])
+        self._candidates[rows] = keyed.sample(word, len(self.world.catalog), self._candidates.shape[1])
+
+
+_ARRIVAL = np.uint64(keyed.purpose_word("arrival"))
+_OFFER = np.uint64(keyed.purpose_word("candidates"))

@@ -1,0 +1,200 @@
+"""The catalog: items as columns, addressed by id outside and by position inside."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from recsim_llm.errors import ConfigError, DataError
+
+__all__ = ["Catalog"]
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
+TextArray = npt.NDArray[np.object_]
+
+_DENSE_LOOKUP_LIMIT = 8
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Catalog:
+    """Items as columns; every column has one entry an item, in the same order.
+
+    ``item_id`` is the outside name of an item; its place in the columns, the *item index*, is what arrays inside the
+    package hold. Titles appear only at the edge: nothing is ever looked up by title.
+    """
+
+    item_id: IntArray
+    """int64 [n]: unique, non-negative outside ids."""
+    title: TextArray
+    """str [n]: display titles."""
+    genre_names: tuple[str, ...]
+    """Names of the genre columns."""
+    genres: BoolArray
+    """bool [n, len(genre_names)]: which genres an item has; a row may be empty."""
+    year: IntArray
+    """int64 [n]: release year; -1 means unknown."""
+    popularity: FloatArray
+    """float32 [n]: non-negative demand weight, for instance the number of ratings; only ratios matter."""
+    features: FloatArray
+    """float32 [n, f]: what a policy may see of an item and what embedding actions are scored against."""
+    description: TextArray | None = None
+    """str [n]: prose; None means that the data has none."""
+    provider: TextArray | None = None
+    """str [n]: studio, seller or publisher; None means that the data has none."""
+    quality: FloatArray | None = None
+    """float32 [n] in 0..1: intrinsic quality where it is known (invented catalogs); never shown to policies."""
+    retired: BoolArray | None = None
+    """bool [n]: items that may no longer be shown; None means that all may be."""
+    _lookup: IntArray = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        count = len(self.item_id)
+        if count == 0:
+            raise DataError("catalog: got no items, expected at least one; check the item table")
+        for name in ("title", "genres", "year", "popularity", "features", "description", "provider", "quality", "retired"):
+            column = getattr(self, name)
+            if column is not None and len(column) != count:
+                raise DataError(f"catalog column {name!r}: got {len(column)} rows, expected {count}, one for each item_id")
+        if self.genres.shape != (count, len(self.genre_names)):
+            raise DataError(f"catalog genres: got shape {self.genres.shape}, expected ({count}, {len(self.genre_names)})")
+        object.__setattr__(self, "_lookup", self._build_lookup())
+
+    @classmethod
+    def from_columns(
+        cls,
+        *,
+        item_id: npt.ArrayLike,
+        title: Sequence[str],
+        genres: Sequence[Sequence[str]],
+        year: npt.ArrayLike | None = None,
+        popularity: npt.ArrayLike | None = None,
+        features: npt.ArrayLike | None = None,
+        description: Sequence[str] | None = None,
+        provider: Sequence[str] | None = None,
+        quality: npt.ArrayLike | None = None,
+    ) -> Catalog:
+        """Build a catalog from plain columns; genres come as one list of names an item.
+
+        Args:
+            item_id: unique non-negative integers.
+            title: one title an item.
+            genres: the genre names of each item, in any order.
+            year: release years, -1 where unknown.
+            popularity: demand weights; equal where not given.
+            features: float [n, f]; where not given, genres scaled to unit length, scaled year and log popularity.
+            description: one text an item.
+            provider: one provider name an item.
+            quality: 0 to 1.
+
+        Raises:
+            DataError: an id is repeated or negative, or columns differ in length.
+        """
+        ids = np.ascontiguousarray(item_id, dtype=np.int64)
+        names = tuple(sorted({name for row in genres for name in row}))
+        place = {name: column for column, name in enumerate(names)}
+        multi_hot = np.zeros((len(genres), len(names)), dtype=np.bool_)
+        for row, row_names in enumerate(genres):
+            multi_hot[row, [place[name] for name in row_names]] = True
+        years = np.full(len(ids), -1, np.int64) if year is None else np.ascontiguousarray(year, dtype=np.int64)
+        weight = np.ones(len(ids), np.float32) if popularity is None else np.ascontiguousarray(popularity, np.float32)
+        if len(multi_hot) != len(ids):
+            raise DataError(f"catalog genres: got {len(multi_hot)} rows, expected {len(ids)}, one for each item_id")
+        columns = default_features(multi_hot, years, weight) if features is None else np.asarray(features, np.float32)
+        return cls(
+            item_id=ids,
+            title=np.asarray(title, dtype=object),
+            genre_names=names,
+            genres=multi_hot,
+            year=years,
+            popularity=weight,
+            features=np.ascontiguousarray(columns),
+            description=None if description is None else np.asarray(description, dtype=object),
+            provider=None if provider is None else np.asarray(provider, dtype=object),
+            quality=None if quality is None else np.ascontiguousarray(quality, dtype=np.float32),
+        )
+
+    def __len__(self) -> int:
+        return len(self.item_id)
+
+    def index_of(self, item_id: npt.ArrayLike) -> IntArray:
+        """Return the item index of each id, -1 where the catalog does not know it; any shape."""
+        ids = np.asarray(item_id, dtype=np.int64)
+        if len(self._lookup) > 0:
+            known = (ids >= 0) & (ids < len(self._lookup))
+            return np.where(known, self._lookup[np.where(known, ids, 0)], -1)
+        order = self._order
+        place = np.minimum(np.searchsorted(self.item_id, ids, sorter=order), len(self) - 1)
+        found = order[place]
+        return np.where(self.item_id[found] == ids, found, -1)
+
+    def with_popularity(self, popularity: npt.ArrayLike) -> Catalog:
+        """Return the same catalog with other demand weights and features that follow them.
+
+        Only for catalogs whose features are the default ones; a catalog with features of its own keeps them.
+        """
+        weight = np.ascontiguousarray(popularity, dtype=np.float32)
+        own = self.features.shape[1] != len(self.genre_names) + 2
+        columns = self.features if own else default_features(self.genres, self.year, weight)
+        return replace(self, popularity=weight, features=columns)
+
+    def genres_of(self, item_index: int) -> list[str]:
+        """Return the genre names of one item, in the order of ``genre_names``."""
+        return [name for name, has in zip(self.genre_names, self.genres[item_index], strict=True) if has]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over ids, titles, genres, years and popularity: equal for equal catalogs."""
+        digest = hashlib.sha256()
+        for column in (self.item_id, self.genres, self.year, self.popularity, self.features):
+            digest.update(np.ascontiguousarray(column).tobytes())
+        for text in (self.title, self.description, self.provider):
+            digest.update("\x1f".join(map(str, text)).encode() if text is not None else b"\x00")
+        digest.update("\x1f".join(self.genre_names).encode())
+        return digest.hexdigest()
+
+    @cached_property
+    def _order(self) -> IntArray:
+        return np.argsort(self.item_id, kind="stable")
+
+    def _build_lookup(self) -> IntArray:
+        ids = self.item_id
+        if ids.min() < 0:
+            raise ConfigError(f"catalog: got item_id {ids.min()}, expected ids of 0 or more")
+        values, counts = np.unique(ids, return_counts=True)
+        if counts.max() > 1:
+            raise DataError(f"catalog: got item_id {values[counts > 1][0]} twice, expected unique ids; drop one of the rows")
+        if ids.max() > _DENSE_LOOKUP_LIMIT * len(ids) + 1_000_000:
+            return np.empty(0, np.int64)
+        lookup = np.full(int(ids.max()) + 1, -1, np.int64)
+        lookup[ids] = np.arange(len(ids))
+        return lookup
+
+
+def default_features(genres: BoolArray, year: IntArray, popularity: FloatArray) -> FloatArray:
+    """Return observable item features: unit-length genre rows, scaled year, scaled log popularity.
+
+    Args:
+        genres: bool [n, g].
+        year: int64 [n], -1 where unknown (then the mean year stands in, scaled value 0).
+        popularity: float32 [n].
+
+    Returns:
+        float32 [n, g + 2]; the last two columns have mean 0 and standard deviation 1 where they vary.
+    """
+    length = np.sqrt(np.maximum(genres.sum(axis=1, keepdims=True), 1))
+    known = year >= 0
+    mean_year = year[known].mean() if known.any() else 0.0
+    columns = [genres / length, _standardise(np.where(known, year, mean_year)), _standardise(np.log1p(popularity))]
+    return np.ascontiguousarray(np.column_stack(columns), dtype=np.float32)
+
+
+def _standardise(values: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    spread = float(values.std())
+    return (values - values.mean()) / (spread if spread > 0 else 1.0)

@@ -1,0 +1,229 @@
+"""Raw columns into numpy columns: each parser returns the values and a mask of the rows it could not read.
+
+Values at masked rows are 0 or empty and mean nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+__all__ = [
+    "Labels",
+    "is_list",
+    "looks_numeric",
+    "parse_decimals",
+    "parse_labels",
+    "parse_times",
+    "parse_whole_numbers",
+    "parse_words",
+    "place_labels",
+    "shown",
+]
+
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+TextArray = npt.NDArray[np.object_]
+
+_WHOLE = r"^\s*[0-9]{1,18}\s*$"
+_SIGNED = r"^\s*-?[0-9]{1,18}(\.[0-9]*)?\s*$"
+_DECIMAL = r"^\s*[+-]?([0-9]{1,20}\.?[0-9]{0,20}|\.[0-9]{1,20})([eE][+-]?[0-9]{1,2})?\s*$"
+_PLAIN_ID = r"^\s*(0|[1-9][0-9]{0,17})\s*$"
+_MILLISECONDS_ABOVE = 100_000_000_000
+_LATEST_SECOND = 100_000_000_000
+_EXACT_FLOAT = 2.0**53
+_SHOWN_CHARACTERS = 40
+
+
+class Labels(NamedTuple):
+    """Text ids as numbers."""
+
+    ids: IntArray
+    """int64 [r]: position of each row's label in ``names``."""
+    names: tuple[str, ...]
+    """The distinct labels, sorted by code point."""
+
+
+def parse_whole_numbers(column: Any) -> tuple[IntArray, BoolArray]:
+    """Parse whole numbers of 0 or more, at most 18 digits; blanks around them are dropped.
+
+    Args:
+        column: ``pyarrow.ChunkedArray`` [r] of bytes, text or numbers.
+
+    Returns:
+        int64 [r] and bool [r], true where there is no such number.
+    """
+    if _is_text(column):
+        texts, bad = _matching(column, _WHOLE)
+        return _numpy(texts.cast(pa.int64()), 0), bad
+    numbers, bad = _numbers(column)
+    bad = bad | (numbers != np.floor(numbers)) | (numbers < 0) | (numbers > _EXACT_FLOAT)
+    if pa.types.is_integer(column.type):
+        return np.where(bad, 0, _numpy(column.cast(pa.int64(), safe=False), 0)), bad
+    return np.where(bad, 0, numbers).astype(np.int64), bad
+
+
+def parse_decimals(column: Any) -> tuple[FloatArray, BoolArray]:
+    """Parse finite numbers; see ``parse_whole_numbers``.
+
+    Returns:
+        float64 [r] and bool [r], true where there is no number (``nan`` and ``inf`` are none).
+    """
+    if _is_text(column):
+        texts, bad = _matching(column, _DECIMAL)
+        return _numpy(texts.cast(pa.float64()), 0.0), bad
+    return _numbers(column)
+
+
+def parse_times(column: Any) -> tuple[IntArray, BoolArray]:
+    """Parse seconds or milliseconds since 1970, ISO 8601 dates and Parquet timestamps.
+
+    A number above 1e11 is read as milliseconds: as seconds it would lie after the year 5138. Milliseconds before March
+    1973 can therefore not be told from seconds. Dates without an offset are UTC; fractions of a second are cut off.
+
+    Returns:
+        int64 [r]: seconds since 1970-01-01 UTC; and bool [r], true where there is no time.
+    """
+    if pa.types.is_temporal(column.type):
+        seconds = column.cast(pa.timestamp("s", tz=getattr(column.type, "tz", None)), safe=False).cast(pa.int64())
+        return _numpy(seconds, 0), np.asarray(column.is_null(), dtype=np.bool_)
+    if _is_text(column):
+        texts, bad = _matching(column, _SIGNED)
+        seconds = _numpy(pc.replace_substring_regex(texts, r"\.[0-9]*$", "").cast(pa.int64()), 0)
+        _fill_dates(column, seconds, bad)
+    else:
+        numbers, bad = _numbers(column)
+        seconds = np.where(bad | (np.abs(numbers) > _EXACT_FLOAT), 0, np.floor(numbers)).astype(np.int64)
+        bad = bad | (np.abs(numbers) > _EXACT_FLOAT)
+    seconds = np.where(np.abs(seconds) > _MILLISECONDS_ABOVE, seconds // 1000, seconds)
+    return seconds, bad | (np.abs(seconds) > _LATEST_SECOND)
+
+
+def parse_words(column: Any) -> tuple[TextArray, BoolArray]:
+    """Return texts; numbers become their decimal text, nulls the empty text.
+
+    Returns:
+        str [r] and bool [r], true where bytes are not UTF-8.
+    """
+    strings, bad = _strings(column)
+    return np.array(strings.fill_null("").to_pylist(), dtype=np.object_), bad
+
+
+def parse_labels(column: Any) -> tuple[Labels, BoolArray]:
+    """Number the distinct texts of a column in sorted order.
+
+    Returns:
+        The labels and bool [r], true where a text is empty or not UTF-8.
+    """
+    strings, bad = _strings(column)
+    bad = bad | np.asarray(pc.fill_null(pc.equal(strings, ""), True), dtype=np.bool_)
+    names = tuple(sorted(name for name in pc.unique(strings).to_pylist() if name))
+    return Labels(np.maximum(place_labels(strings, names), 0), names), bad
+
+
+def place_labels(column: Any, names: tuple[str, ...]) -> IntArray:
+    """Return the position of each text in ``names``, int64 [r]; -1 where it is not there."""
+    strings, _ = _strings(column)
+    places = pc.index_in(strings, value_set=pa.array(names, pa.string()), skip_nulls=True)
+    return np.asarray(_numpy(places.cast(pa.int64()), -1), dtype=np.int64)
+
+
+def is_list(column: Any) -> bool:
+    """Say whether each value of a column is a list."""
+    return bool(pa.types.is_list(column.type) or pa.types.is_large_list(column.type))
+
+
+def looks_numeric(column: Any) -> bool:
+    """Say whether a column's first value is a plain whole number; leading zeros make it a label (``0001713353``)."""
+    if not _is_text(column):
+        return True
+    first = pc.match_substring_regex(column.slice(0, 1), _PLAIN_ID)
+    return bool(first.to_pylist()[:1] == [True])
+
+
+def shown(column: Any, row: int) -> str:
+    """Return one value as an error text shows it: quoted, on one line, cut where it is long."""
+    value = column[row].as_py()
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "backslashreplace")
+    if isinstance(value, str) and len(value) > _SHOWN_CHARACTERS:
+        value = value[:_SHOWN_CHARACTERS] + "..."
+    return repr(value)
+
+
+def _is_text(column: Any) -> bool:
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    tests = (pa.types.is_binary, pa.types.is_string, pa.types.is_large_binary, pa.types.is_large_string)
+    return any(test(kind) for test in tests)
+
+
+def _matching(column: Any, pattern: str) -> tuple[Any, BoolArray]:
+    """Return trimmed texts, null where the pattern does not match, and the mask of those rows."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    good = pc.fill_null(pc.match_substring_regex(column, pattern), False)
+    texts = pc.if_else(good, column, pa.scalar(None, column.type)).cast(pa.string())
+    return pc.ascii_trim_whitespace(texts), ~np.asarray(good, dtype=np.bool_)
+
+
+def _numbers(column: Any) -> tuple[FloatArray, BoolArray]:
+    """Return numbers of a typed column; columns of truth values, lists and the like hold none."""
+    kind = column.type
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
+        return np.zeros(len(column)), np.ones(len(column), dtype=np.bool_)
+    numbers = _numpy(column.cast(pa.float64(), safe=False), np.nan)
+    bad = ~np.isfinite(numbers)
+    return np.where(bad, 0.0, numbers), bad
+
+
+def _strings(column: Any) -> tuple[Any, BoolArray]:
+    """Return a string column, null where bytes are not UTF-8, and the mask of those rows."""
+    try:
+        strings = column.cast(pa.string())
+    except pa.ArrowNotImplementedError:
+        return pa.chunked_array([pa.nulls(len(column), pa.string())]), np.ones(len(column), dtype=np.bool_)
+    except pa.ArrowInvalid:
+        pairs = [_decoded(value) for value in column.to_pylist()]
+        strings = pa.chunked_array([pa.array([text for text, _ in pairs], pa.string())])
+        return strings, np.array([broken for _, broken in pairs], dtype=np.bool_)
+    return strings, np.zeros(len(column), dtype=np.bool_)
+
+
+def _decoded(value: bytes | None) -> tuple[str | None, bool]:
+    try:
+        return (None if value is None else value.decode("utf-8")), False
+    except UnicodeDecodeError:
+        return None, True
+
+
+def _fill_dates(column: Any, seconds: IntArray, bad: BoolArray) -> None:
+    """Put the seconds of ISO dates where no number was found, and clear those rows' marks, in place."""
+    rows = np.flatnonzero(bad)
+    if len(rows) == 0:
+        return
+    texts = column.take(pa.array(rows))
+    for kind in (pa.timestamp("us"), pa.timestamp("us", "UTC")):
+        try:
+            whole = texts.cast(pa.string()).cast(kind).cast(pa.int64())
+        except pa.ArrowInvalid:
+            continue
+        if whole.null_count == 0:
+            seconds[rows], bad[rows] = _numpy(whole, 0) // 1_000_000, False
+            return
+    for row, text in zip(rows, parse_words(texts)[0], strict=True):
+        try:
+            moment = datetime.fromisoformat(text.strip())
+        except ValueError:
+            continue
+        seconds[row], bad[row] = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() // 1), False
+
+
+def _numpy(column: Any, null: float) -> Any:
+    values = pc.fill_null(column, null).to_numpy()
+    return values if values.flags.writeable else values.copy()

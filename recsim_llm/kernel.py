@@ -1,0 +1,127 @@
+"""The page kernel: the one path on which a slate becomes feedback.
+
+Environments, scenario runs and tests all drive this class. For a batch of users it shows a page, asks the user model for its
+decisions, draws with keyed dice (``recsim_llm.dice``), and tells the user model what happened.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from recsim_llm import keyed
+from recsim_llm.dice import DiceTable, VisitDice
+from recsim_llm.errors import ConfigError
+from recsim_llm.pages import BoolArray, Feedback, FloatArray, IntArray, Pages, Rows, UserModel
+
+__all__ = ["ALL_ROWS", "Kernel"]
+
+ALL_ROWS = slice(None)
+_NEVER = np.float32(np.inf)
+# One-element arrays: NumPy converts a Python number on every call.
+_ONE = np.array([1])
+_NO_RATINGS = np.empty(0, np.float32)
+
+
+class Kernel:
+    """Browse pages with a batch of users.
+
+    Args:
+        users: the user model; the kernel drives its rows from here on.
+        user_id: int64 [population]: outside ids by user index; the dice hang on them.
+        rows: number of users that browse at the same time.
+        slate_size: slots a page.
+        max_pages: pages after which callers cut a visit off; only the layout of the dice depends on it, not their values.
+    """
+
+    def __init__(self, *, users: UserModel, user_id: IntArray, rows: int, slate_size: int, max_pages: int) -> None:
+        for name, value in (("rows", rows), ("slate_size", slate_size), ("max_pages", max_pages)):
+            if value < 1:
+                raise ConfigError(f"{name}: got {value}, expected 1 or more")
+        self.users = users
+        self.slate_size = slate_size
+        self.user_index = np.zeros(rows, np.int64)
+        self.visit = np.zeros(rows, np.int64)
+        self.page = np.zeros(rows, np.int64)
+        self._table = DiceTable(user_id, slate_size)
+        self._visit_word = np.zeros(rows, np.uint64)
+        # Short blocks waste fewer dice on users who leave; for few rows the calls cost more than the dice.
+        self._block = min(max_pages, 8 if rows >= 64 else 32)
+        self._max_pages = max_pages
+        self._draws = np.empty((rows, self._block, 2, slate_size + 1), np.float32)
+        self._flat_draws = self._draws.reshape(-1, 2, slate_size + 1)
+        self._first = np.arange(rows) * self._block
+        self._slots = np.array([slate_size])
+        self._levels = users.levels
+        users.allocate(rows, slate_size)
+
+    def dice(self, user_index: IntArray, visit: IntArray, seed_word: keyed.Words) -> VisitDice:
+        """Lay out the dice of visits that are about to begin; any number of visits, in any order.
+
+        Args:
+            user_index: int64 [m]: who browses.
+            visit: int64 [m]: visit number, a coordinate of the dice.
+            seed_word: uint64 [m] or [1]: from ``dice.seed_words``.
+        """
+        word = self._table.visit_words(seed_word, user_index, visit)
+        return VisitDice(word, self._table.lay_out(word, self.users.examination(user_index), 0, self._block))
+
+    def begin(self, rows: Rows, user_index: IntArray, visit: IntArray, dice: VisitDice, returning: bool = False) -> None:
+        """Start visits in the given rows.
+
+        Args:
+            rows: row numbers [m], or ``ALL_ROWS``.
+            user_index: int64 [m]: who browses there.
+            visit: int64 [m]: visit number.
+            dice: of these users' visits, from ``dice``.
+            returning: the rows hold the same users as before, who keep what they learned about themselves.
+        """
+        self.user_index[rows] = user_index
+        self.visit[rows] = visit
+        self.page[rows] = 0
+        self._visit_word[rows] = dice.word
+        self._draws[rows] = dice.draws
+        self.users.begin(rows, user_index, returning)
+
+    def step(self, item_index: IntArray, rows: Rows = ALL_ROWS, empty: BoolArray | None = None) -> Feedback:
+        """Show one page to each of the given rows and draw what the users do.
+
+        Args:
+            item_index: int64 [m, k]: catalog positions, each valid and unique within its row except where empty.
+            rows: row numbers [m], or ``ALL_ROWS``.
+            empty: bool [m, k]: slots that are blank, so that nobody examines them; None means that none is.
+        """
+        page = self.page[rows]
+        pages = Pages(rows, self.user_index[rows], self.visit[rows], page, item_index)
+        place = self._first[rows] + (page if self._block == self._max_pages else page % self._block)
+        draws = self._flat_draws.take(place, axis=0)
+        bar = draws[:, 0, :-1]
+        if empty is not None:
+            bar[empty] = _NEVER
+        decisions = self.users.decide(pages)
+        clicked = decisions.click_log_odds > bar
+        slot = clicked.reshape(-1).nonzero()[0]
+        row = slot // self._slots
+        rating = self._rate(pages, draws, slot, row) if slot.size else _NO_RATINGS
+        mood = self.users.update(pages, clicked, slot, row, rating)
+        left = mood.leave_log_odds > draws[:, 0, -1]
+        self._turn(rows, page)
+        return Feedback(pages, decisions, draws, clicked, slot, row, rating, mood, left, self.users)
+
+    def _rate(self, pages: Pages, draws: FloatArray, slot: IntArray, row: IntArray) -> FloatArray:
+        noise = draws[:, 1, :-1].reshape(-1).take(slot)
+        exceeded = noise > self.users.rating_log_odds(pages, slot, row)
+        return self._levels.take(np.add.reduce(exceeded, axis=0, dtype=np.intp))
+
+    def _turn(self, rows: Rows, page: IntArray) -> None:
+        page = page + _ONE
+        self.page[rows] = page
+        if self._block < self._max_pages:
+            due = np.flatnonzero(page % self._block == 0)
+            if due.size:
+                at = due if isinstance(rows, slice) else rows[due]
+                for first in np.unique(page[due]):
+                    self._next_block(at[page[due] == first], int(first))
+
+    def _next_block(self, rows: IntArray, first_page: int) -> None:
+        examine = self.users.examination(self.user_index[rows])
+        self._draws[rows] = self._table.lay_out(self._visit_word[rows], examine, first_page, self._block)

@@ -1,0 +1,194 @@
+"""The values that travel through one page: requests, slates, pages, decisions, feedback.
+
+All of them describe a batch of users: the first axis is the user's row in the batch, the second the slot of the page
+(position 0 is shown first). They are plain immutable tuples of numpy columns; treat the arrays as read-only.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Decisions", "Feedback", "Mood", "Pages", "Requests", "Slates", "UserModel", "probability"]
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
+Rows = IntArray | slice
+
+_WATCH_NOISE = np.float32(0.5)
+
+
+class Requests(NamedTuple):
+    """All that a recommender may know now about each user of a batch; never personas, tastes or targets."""
+
+    user_id: IntArray
+    """int64 [u]: outside ids."""
+    visit: IntArray
+    """int64 [u]: which visit this is for the user, from 0."""
+    page: IntArray
+    """int64 [u]: which page of the visit is asked for, from 0."""
+    history_item: IntArray
+    """int64 [u, h]: item ids shown to the user so far in the run, oldest first, -1 where there is none."""
+    history_clicked: BoolArray
+    """bool [u, h]: which of them were clicked."""
+    history_rating: FloatArray
+    """float32 [u, h]: stars given; NaN where the item was not rated."""
+
+    def __len__(self) -> int:
+        return len(self.user_id)
+
+
+class Slates(NamedTuple):
+    """What a recommender answers: items by position, with the probabilities of the choice."""
+
+    item_id: IntArray
+    """int64 [u, k]: outside ids by position."""
+    propensity: FloatArray | None = None
+    """float32 [u, k]: probability that this item stands at this position (slot marginal); None or NaN means unknown."""
+    prefix_propensity: FloatArray | None = None
+    """float32 [u, k]: probability of this item here given the positions before it; None or NaN means unknown."""
+    slate_propensity: FloatArray | None = None
+    """float32 [u]: probability of the whole slate; None or NaN means unknown."""
+
+
+class Pages(NamedTuple):
+    """Slates as shown, in terms of item positions in the catalog."""
+
+    rows: Rows
+    """Which rows of the user model browse: positions, or ``slice(None)`` for all of them."""
+    user_index: IntArray
+    """int64 [u]: positions in the population."""
+    visit: IntArray
+    """int64 [u]: visit number, from 0."""
+    page: IntArray
+    """int64 [u]: page number within the visit, from 0."""
+    item_index: IntArray
+    """int64 [u, k]: positions in the catalog; -1 marks an empty slot."""
+
+
+class Decisions(NamedTuple):
+    """What a user model says about a batch of pages, before anything is drawn."""
+
+    click_log_odds: FloatArray
+    """float32 [u, k]: log-odds of a click on the slot, given that it is examined."""
+
+
+class Mood(NamedTuple):
+    """How users feel after a page, and how likely they are to leave."""
+
+    satisfaction: FloatArray
+    """float32 [u]: on the user model's own log-odds scale; ``probability`` maps it to 0..1."""
+    leave_log_odds: FloatArray
+    """float32 [u]: log-odds of ending the visit after this page."""
+
+
+class Feedback(NamedTuple):
+    """What was drawn for a batch of pages, beside what it was drawn from."""
+
+    pages: Pages
+    """What was shown."""
+    decisions: Decisions
+    """What the user model said."""
+    draws: FloatArray
+    """float32 [u, 2, k + 1]: the dice of the pages, see ``recsim_llm.dice.VisitDice``."""
+    clicked: BoolArray
+    """bool [u, k]."""
+    slot: IntArray
+    """int64 [c]: flat positions (row * k + position) of the clicked slots, ascending."""
+    row: IntArray
+    """int64 [c]: row of each clicked slot."""
+    rating: FloatArray
+    """float32 [c]: stars of each clicked slot."""
+    mood: Mood
+    """How the users feel after the page."""
+    left: BoolArray
+    """bool [u]: the user ended the visit after this page."""
+    users: UserModel
+    """The user model that decided."""
+
+    @property
+    def watched(self) -> FloatArray:
+        """float32 [c]: share watched of each clicked item, 0 to 1, drawn with the page's own noise."""
+        log_odds = self.users.watch_log_odds(self.rating, self.pages.user_index.take(self.row))
+        return probability(log_odds + _WATCH_NOISE * self.draws[:, 1, -1].take(self.row))
+
+    @property
+    def examined(self) -> BoolArray:
+        """bool [u, k]: which slots the user looked at."""
+        return self.draws[:, 0, :-1] < np.inf
+
+    def ratings(self) -> FloatArray:
+        """Return float32 [u, k]: stars by slot, NaN where nothing was clicked."""
+        return self._by_slot(self.rating)
+
+    def _by_slot(self, values: FloatArray) -> FloatArray:
+        dense = np.full(self.clicked.shape, np.nan, np.float32)
+        dense.reshape(-1)[self.slot] = values
+        return dense
+
+
+class UserModel(Protocol):
+    """Decides for a batch of users; keeps one row of state for each browsing user.
+
+    The kernel calls ``begin`` when visits start, then for each page ``decide``, ``rating_log_odds`` for the slots that were
+    clicked, and ``update`` with what was drawn. It never draws anything itself: probabilities out, outcomes in.
+    """
+
+    levels: FloatArray
+    """float32 [l]: the star levels, ascending."""
+
+    def allocate(self, rows: int, slate_size: int) -> None:
+        """Make room for a batch of ``rows`` users; forget everything about earlier ones."""
+
+    def examination(self, user_index: IntArray) -> FloatArray:
+        """Return float32 [m, k]: probability that each user examines each position."""
+        ...
+
+    def begin(self, rows: Rows, user_index: IntArray, returning: bool) -> None:
+        """Start a visit in each of the given rows.
+
+        Args:
+            rows: row numbers [m], or ``slice(None)``.
+            user_index: int64 [m]: who sits in each row from now on.
+            returning: the same users as before come back; what they learned about themselves is kept.
+        """
+
+    def decide(self, pages: Pages) -> Decisions:
+        """Return the click log-odds for a batch of pages, drawing nothing."""
+        ...
+
+    def rating_log_odds(self, pages: Pages, slot: IntArray, row: IntArray) -> FloatArray:
+        """Return the log-odds that the rating of each clicked slot is at most each level but the last.
+
+        Args:
+            pages: the pages last decided.
+            slot: int64 [c]: flat positions of the clicked slots.
+            row: int64 [c]: their rows in the batch.
+
+        Returns:
+            float32 [l - 1, c], ascending along the first axis.
+        """
+        ...
+
+    def update(self, pages: Pages, clicked: BoolArray, slot: IntArray, row: IntArray, rating: FloatArray) -> Mood:
+        """Take in what was drawn for the pages last decided (as in ``Feedback``), and say how the users feel."""
+        ...
+
+    def watch_log_odds(self, rating: FloatArray, user_index: IntArray) -> FloatArray:
+        """Return float32 [c]: log-odds of the share watched of items that were rated so by these users."""
+        ...
+
+    def return_log_odds(self, rows: Rows) -> FloatArray:
+        """Return float32 [m]: log-odds that the user comes back for another visit."""
+        ...
+
+
+def probability(log_odds: FloatArray) -> FloatArray:
+    """Turn log-odds into probabilities: ``1 / (1 + exp(-x))``, without overflow; any shape."""
+    half = np.tanh(log_odds * np.float32(0.5))
+    half *= np.float32(0.5)
+    half += np.float32(0.5)
+    return half

@@ -1,0 +1,136 @@
+"""Personas: who a user is. One frozen record a user, one set of columns a population."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from recsim_llm.errors import ConfigError, DataError
+
+__all__ = ["TRAITS", "Persona", "Population", "Trait"]
+
+FloatArray = npt.NDArray[np.float32]
+
+
+class Trait(NamedTuple):
+    """What a trait means and where its number comes from."""
+
+    name: str
+    unit: str
+    low: float
+    high: float
+    meaning: str
+
+
+TRAITS: tuple[Trait, ...] = (
+    Trait("activity", "ratings", 0, np.inf, "number of ratings the user gave"),
+    Trait("conformity", "stars^2", 0, np.inf, "mean squared deviation of the user's ratings from the items' mean ratings"),
+    Trait("diversity", "genres", 0, np.inf, "smallest number of genres that covers 80% of the history's genre mentions"),
+    Trait("rating_mean", "stars", 0.5, 5, "mean rating"),
+    Trait("rating_spread", "stars", 0, 4.5, "standard deviation of the ratings"),
+    Trait("mainstreamness", "share", 0, 1, "mean popularity percentile of the items in the history"),
+    Trait("patience", "items", 0, np.inf, "median number of ratings a sitting; a sitting ends with an hour's pause"),
+    Trait("pickiness", "share", 0, 1, "share of ratings below the user's most frequent rating"),
+    Trait("position_bias", "factor", 0, np.inf, "exponent on the examination curve: 0 reads everything, 1 follows the curve"),
+)
+"""Every trait of a persona, in column order."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Persona:
+    """Who one user is."""
+
+    user_id: int
+    """Outside id."""
+    activity: float
+    """Ratings given."""
+    conformity: float
+    """Mean squared deviation from the items' mean ratings, stars squared; small means conforming."""
+    diversity: float
+    """Genres needed to cover 80% of the history."""
+    rating_mean: float
+    """Stars."""
+    rating_spread: float
+    """Standard deviation in stars."""
+    mainstreamness: float
+    """Mean popularity percentile of what the user consumed, 0 to 1."""
+    patience: float
+    """Median ratings a sitting."""
+    pickiness: float
+    """Share of ratings below the user's most frequent one, 0 to 1."""
+    position_bias: float
+    """Exponent on the examination curve."""
+    taste: Mapping[str, float]
+    """Genre to taste: how much more (above 0) or less often than others the user picks it, natural log of the ratio."""
+    demographics: Mapping[str, str] = field(default_factory=dict)
+    """Field to value, for instance ``{"age": "25-34"}``; empty where unknown."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Population:
+    """Many personas as columns; the row is the *user index*."""
+
+    user_id: npt.NDArray[np.int64]
+    """int64 [u]: unique outside ids, 0 or more."""
+    traits: FloatArray
+    """float32 [u, len(TRAITS)]: one column a trait, in the order of ``TRAITS``."""
+    genre_names: tuple[str, ...]
+    """Names of the taste columns."""
+    taste: FloatArray
+    """float32 [u, g]: log ratio of the user's share of a genre to the population's."""
+    demographics: Mapping[str, npt.NDArray[np.object_]] = field(default_factory=dict)
+    """Field to str [u]; an empty string means unknown."""
+    vectors: Mapping[str, FloatArray] = field(default_factory=dict)
+    """Fitted hidden state by name, float32 [u, d]: what a user model needs beyond traits; never shown to policies."""
+
+    def __post_init__(self) -> None:
+        count = len(self.user_id)
+        if count == 0:
+            raise DataError("population: got no users, expected at least one")
+        if len(np.unique(self.user_id)) != count:
+            raise DataError("population: got a user_id twice, expected unique ids; drop one of the rows")
+        expected = {"traits": (count, len(TRAITS)), "taste": (count, len(self.genre_names))}
+        for name, shape in expected.items():
+            if getattr(self, name).shape != shape:
+                raise DataError(f"population {name}: got shape {getattr(self, name).shape}, expected {shape}")
+        for name, column in (*self.demographics.items(), *self.vectors.items()):
+            if len(column) != count:
+                raise DataError(f"population column {name!r}: got {len(column)} rows, expected {count}")
+
+    def __len__(self) -> int:
+        return len(self.user_id)
+
+    def trait(self, name: str) -> FloatArray:
+        """Return float32 [u]: one trait of every user.
+
+        Raises:
+            ConfigError: there is no such trait.
+        """
+        for column, trait in enumerate(TRAITS):
+            if trait.name == name:
+                return self.traits[:, column]
+        raise ConfigError(f"trait: got {name!r}, expected one of {', '.join(trait.name for trait in TRAITS)}")
+
+    def take(self, index: npt.NDArray[np.int64]) -> Population:
+        """Return the population of the given user indices, in that order."""
+        return Population(
+            user_id=self.user_id[index],
+            traits=self.traits[index],
+            genre_names=self.genre_names,
+            taste=self.taste[index],
+            demographics={name: column[index] for name, column in self.demographics.items()},
+            vectors={name: column[index] for name, column in self.vectors.items()},
+        )
+
+    def persona(self, user_index: int) -> Persona:
+        """Return one user as a record."""
+        return Persona(
+            user_id=int(self.user_id[user_index]),
+            **{trait.name: float(self.traits[user_index, column]) for column, trait in enumerate(TRAITS)},
+            taste={name: float(value) for name, value in zip(self.genre_names, self.taste[user_index], strict=True)},
+            demographics={name: str(column[user_index]) for name, column in self.demographics.items() if column[user_index]},
+        )

@@ -1,0 +1,104 @@
+"""Exact top-k over many items, and checks on slates of positions."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["repeated_slots", "top_k", "top_products"]
+
+_DEPTH = 32
+_CHUNK = 1_000_000
+
+
+def top_k(scores: npt.NDArray[np.floating], k: int) -> npt.NDArray[np.int64]:
+    """Return the positions of the ``k`` largest scores of each row, best first; equal scores by lower position.
+
+    Wide rows are folded into groups of 32 first: the ``k`` groups with the largest maxima hold the ``k`` largest scores, so the
+    costly selection sees a few hundred entries only. (Groups run across the row, so that the maxima are vector
+    operations. Rows in which groups tie for the last place are searched whole.)
+
+    Args:
+        scores: float [u, n] without NaN, ``k <= n``.
+        k: how many, 1 or more.
+
+    Returns:
+        int64 [u, k].
+    """
+    users, items = scores.shape
+    groups = items // _DEPTH
+    if groups <= 4 * k:
+        return _select(scores, None, k)
+    folded = scores[:, : groups * _DEPTH].reshape(users, _DEPTH, groups)
+    peaks = folded.max(axis=1)
+    best = _select(peaks, None, k)
+    position = (best[:, None, :] + np.arange(_DEPTH)[:, None] * groups).reshape(users, -1)
+    rest = np.arange(groups * _DEPTH, items)
+    position = np.concatenate([position, np.broadcast_to(rest, (users, len(rest)))], axis=1)
+    position.sort(axis=1)
+    chosen = _select(np.take_along_axis(scores, position, axis=1), position, k)
+    lowest = np.take_along_axis(peaks, best[:, -1:], axis=1)
+    tied = np.count_nonzero(peaks >= lowest, axis=1) > k
+    if tied.any():
+        chosen[tied] = _select(scores[tied], None, k)
+    return chosen
+
+
+def top_products(users: npt.NDArray[np.float32], items: npt.NDArray[np.float32], k: int) -> npt.NDArray[np.int64]:
+    """Return the ``k`` best items of each user by the product of their vectors; exact, in memory-sized chunks of users.
+
+    Args:
+        users: float32 [u, d].
+        items: float32 [d, n], one column an item.
+        k: how many, at most ``n``.
+
+    Returns:
+        int64 [u, k], best first.
+    """
+    count = items.shape[1]
+    chunk = max(1, min(len(users), _CHUNK // count))
+    scores = np.empty((chunk, count), np.float32)
+    best = np.empty((len(users), k), np.int64)
+    for start in range(0, len(users), chunk):
+        part = users[start : start + chunk]
+        best[start : start + chunk] = top_k(np.matmul(part, items, out=scores[: len(part)]), k)
+    return best
+
+
+def _select(scores: npt.NDArray[np.floating], position: npt.NDArray[np.int64] | None, k: int) -> npt.NDArray[np.int64]:
+    """Select exactly: a partition finds the k-th largest score, lower columns settle ties."""
+    width = scores.shape[1]
+    if k >= width:
+        column = np.argsort(-scores, axis=1, kind="stable")
+    else:
+        kth = np.partition(scores, width - k, axis=1)[:, width - k, None]
+        chosen = scores >= kth
+        if np.count_nonzero(chosen) > k * len(scores):
+            above = scores > kth
+            wanted = k - above.sum(axis=1, keepdims=True)
+            chosen &= above | (np.cumsum(chosen & ~above, axis=1) <= wanted)
+        column = (chosen.reshape(-1).nonzero()[0] % width).reshape(-1, k)
+        order = np.argsort(-np.take_along_axis(scores, column, axis=1), axis=1, kind="stable")
+        column = np.take_along_axis(column, order, axis=1)
+    return column if position is None else np.take_along_axis(position, column, axis=1)
+
+
+def repeated_slots(item_index: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_] | None:
+    """Return which slots repeat an item of an earlier position of the same page, None if none does.
+
+    Args:
+        item_index: int64 [u, k]; entries of -1 do not count as repeats.
+    """
+    users, slots = item_index.shape
+    if users == 1:
+        if len(set(item_index[0].tolist())) == slots:
+            return None
+    else:
+        column = np.ascontiguousarray(item_index.T)
+        if not any(np.count_nonzero(column[slot] == column[:slot]) for slot in range(1, slots)):
+            return None
+    repeated = np.zeros(item_index.shape, np.bool_)
+    for slot in range(1, slots):
+        repeated[:, slot] = (item_index[:, slot, None] == item_index[:, :slot]).any(axis=1)
+    repeated &= item_index >= 0
+    return repeated if repeated.any() else None

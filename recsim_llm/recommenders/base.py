@@ -1,0 +1,115 @@
+"""What a recommender is, and what it may know."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from recsim_llm.catalog import Catalog
+from recsim_llm.errors import SlateError
+from recsim_llm.pages import BoolArray, FloatArray, IntArray, Requests, Slates, UserModel
+from recsim_llm.personas import Population
+from recsim_llm.ranking import repeated_slots
+from recsim_llm.ratings import Ratings
+
+__all__ = ["Recommender", "Truth", "check_slates", "deterministic"]
+
+
+class Recommender(Protocol):
+    """Fills pages. Subclass it, or write any class with these three methods."""
+
+    def fit(self, catalog: Catalog, ratings: Ratings, seed: int) -> None:
+        """Learn from what a recommender may know: the catalog and the training part of the ratings.
+
+        Args:
+            catalog: the items.
+            ratings: the training ratings; users of the run may or may not occur in them.
+            seed: for all that is random in the recommender; draws must be keyed (``recsim_llm.keyed``), so that they depend on
+                user, visit and page and not on the order of requests.
+        """
+
+    def recommend(self, requests: Requests, k: int) -> Slates:
+        """Return a page of ``k`` different items for each request, with propensities where they are known."""
+        ...
+
+    def observe(self, requests: Requests, slates: Slates, clicked: BoolArray, rating: FloatArray) -> None:
+        """Take in what came of the slates last recommended.
+
+        Args:
+            requests: what was asked.
+            slates: what was shown.
+            clicked: bool [u, k].
+            rating: float32 [u, k]: stars, NaN where not rated.
+        """
+
+
+class Truth(NamedTuple):
+    """The hidden side of a world, for the oracle alone."""
+
+    population: Population
+    """Personas and fitted vectors."""
+    users: UserModel
+    """The user model that decides."""
+
+
+def deterministic(item_id: IntArray) -> Slates:
+    """Return slates that were certain: every propensity is 1.
+
+    Args:
+        item_id: int64 [u, k].
+    """
+    ones = np.ones(item_id.shape, np.float32)
+    return Slates(item_id, ones, ones, np.ones(len(item_id), np.float32))
+
+
+def check_slates(slates: Slates, catalog: Catalog, users: int, k: int, name: str, blank_invalid: bool) -> IntArray:
+    """Return the catalog positions of slates, -1 where a slot must stay blank.
+
+    Args:
+        slates: what a recommender returned.
+        catalog: the items.
+        users: expected rows.
+        k: expected slots.
+        name: of the recommender, for the error text.
+        blank_invalid: blank unknown, retired and repeated items instead of raising.
+
+    Returns:
+        int64 [users, k].
+
+    Raises:
+        SlateError: wrong shape or type, propensities outside (0, 1], or an invalid item unless they are blanked.
+    """
+    ids = np.asarray(slates.item_id)
+    if ids.dtype.kind not in "iu" or ids.shape != (users, k):
+        raise SlateError(f"{name}: got item_id {ids.dtype} of shape {ids.shape}, expected integers of shape ({users}, {k})")
+    for field, shape in (("propensity", (users, k)), ("prefix_propensity", (users, k)), ("slate_propensity", (users,))):
+        _check_propensity(getattr(slates, field), f"{name}: {field}", shape)
+    index = catalog.index_of(ids)
+    bad = index < 0
+    if catalog.retired is not None:
+        bad |= catalog.retired[index]
+    repeated = repeated_slots(index)
+    if repeated is not None:
+        bad |= repeated
+    if bad.any() and not blank_invalid:
+        row, position = np.argwhere(bad)[0]
+        reason = "an unknown" if index[row, position] < 0 else "a repeated or retired"
+        raise SlateError(
+            f"{name}: got {reason} item {ids[row, position]} in row {row}, position {position}, expected {k} different items of the "
+            "catalog that are on sale; set invalid=count to blank and count such slots"
+        )
+    index[bad] = -1
+    return index
+
+
+def _check_propensity(values: npt.ArrayLike | None, what: str, shape: tuple[int, ...]) -> None:
+    if values is None:
+        return
+    column = np.asarray(values)
+    if column.shape != shape:
+        raise SlateError(f"{what}: got shape {column.shape}, expected {shape}, or None where unknown")
+    wrong = ~np.isnan(column) & ~((column > 0) & (column <= 1 + 1e-6))
+    if wrong.any():
+        raise SlateError(f"{what}: got {column[wrong][0]}, expected above 0 and at most 1, or NaN where unknown")

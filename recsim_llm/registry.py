@@ -1,0 +1,70 @@
+"""Names of things that plug in: user models, recommenders, scenarios.
+
+A name is looked up among the shipped ones, then among installed entry points, and may also be a dotted path
+``module:attribute``. Nothing heavy is imported until a name is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import entry_points
+from typing import Any, NamedTuple
+
+from recsim_llm.catalog import Catalog
+from recsim_llm.errors import ConfigError
+from recsim_llm.pages import UserModel
+from recsim_llm.personas import Population
+
+__all__ = ["SHIPPED", "World", "names", "resolve"]
+
+
+class World(NamedTuple):
+    """What a run or an environment simulates: items, users, and how the users behave."""
+
+    catalog: Catalog
+    """The items."""
+    population: Population
+    """The users; row is the user index."""
+    users: UserModel
+    """How they behave."""
+
+
+SHIPPED: dict[str, dict[str, str]] = {
+    "users": {"choice": "recsim_llm.agents.worlds:choice_world"},
+    "recommenders": {
+        "random": "recsim_llm.recommenders:RandomRecommender",
+        "popularity": "recsim_llm.recommenders:Popularity",
+        "item-knn": "recsim_llm.recommenders:ItemKNN",
+        "mf": "recsim_llm.recommenders:MatrixFactorization",
+        "linucb": "recsim_llm.recommenders:LinUCB",
+        "oracle": "recsim_llm.recommenders:Oracle",
+    },
+}
+"""Shipped plug-ins by kind and name."""
+
+
+def names(kind: str) -> list[str]:
+    """Return every known name of a kind (``users`` or ``recommenders``), shipped ones first."""
+    return [*SHIPPED[kind], *(point.name for point in entry_points(group=f"recsim_llm.{kind}"))]
+
+
+def resolve(kind: str, name: str) -> Any:
+    """Return the class or factory of a name.
+
+    Args:
+        kind: ``users`` or ``recommenders``.
+        name: a shipped name, an entry point's name, or ``module:attribute``.
+
+    Raises:
+        ConfigError: nothing has that name, or the module or attribute is missing.
+    """
+    path = SHIPPED[kind].get(name, name)
+    if ":" not in path:
+        for point in entry_points(group=f"recsim_llm.{kind}", name=name):
+            return point.load()
+        raise ConfigError(f"{kind}: got {name!r}, expected one of {', '.join(names(kind))} or module:attribute")
+    module, attribute = path.split(":", 1)
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"{kind} {name!r}: got {error}, expected an importable module:attribute") from error
