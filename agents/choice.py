@@ -93,6 +93,10 @@ class ChoiceUsers:
             return Decisions(np.dot(items[0], state[0])[None])  # the same product, at half the cost of a batch of one
         return Decisions(np.matvec(items, state))
 
+    def appeal(self, rows: Rows) -> FloatArray:
+        """Return float32 [m, n]: each row's click log-odds for every item at this moment; hidden from all but the oracle."""
+        return self._state[rows] @ self._items.T
+
     def rating_log_odds(self, pages: Pages, slot: IntArray, row: IntArray) -> FloatArray:
         """Return float32 [l - 1, c]: log-odds that the rating of each clicked slot is at most each level but the last."""
         self._clickers = user = pages.user_index.take(row)
@@ -173,7 +177,7 @@ class _Layout:
         rows = np.zeros((len(population), self.items.shape[1]), np.float32)
         click = population.vectors["click"]
         rows[:, self.taste] = click
-        rows[:, self.base] = click @ self.centre + np.float32(parameters.click_bias)
+        rows[:, self.base] = click @ self.centre + np.float32(self.model.click_bias + parameters.click_bias)
         mainstream = (population.trait("mainstreamness") - self.model.mainstreamness_mean) / self.model.mainstreamness_spread
         rows[:, self.novelty] = -parameters.novelty * mainstream
         rows[:, _LEAVE] = parameters.leave_start + self._impatience(population, parameters)

@@ -33,6 +33,8 @@ class ChoiceModel:
     """float32 [l]: star levels, ascending."""
     parameters: ChoiceParameters
     """Behaviour on the page, with the fitted values in place."""
+    click_bias: float
+    """Intercept of the click log-odds, solved for at ``parameters.click_rate``. Fitted."""
     patience_median: float
     """Items a sitting: the patience at which ``leave_start`` holds. Fitted."""
     mainstreamness_mean: float
@@ -70,5 +72,5 @@ class ChoiceModel:
         return cls(**arrays, **{name: header[name] for name in _SCALARS}, parameters=parameters)
 
 
-_SCALARS = ("patience_median", "mainstreamness_mean", "mainstreamness_spread", "click_size", "fitted_on")
+_SCALARS = ("click_bias", "patience_median", "mainstreamness_mean", "mainstreamness_spread", "click_size", "fitted_on")
 _ARRAYS = ("item_id", "click_items", "rating_items", "levels")

@@ -20,8 +20,11 @@ class ChoiceParameters:
     chosen to land in the ranges that page-level logs report, and every one can be set in a scenario.
     """
 
+    click_rate: float = 0.01
+    """Probability that a user clicks an examined item drawn uniformly from the catalog, on average over the fitted users;
+    the fit solves for the intercept that gives it. Assumed: ratings say which items users prefer, not how often they act."""
     click_bias: float = 0.0
-    """Log-odds added to every click. Assumed 0: the fitted click model's intercept stands."""
+    """Log-odds added to every click, beyond the intercept that ``click_rate`` fixed. Assumed 0."""
     position_decay: float = 0.93
     """Examination probability falls by this factor a position, raised to the user's position bias. Assumed; geometric as
     in the position-based model (Craswell et al. 2008)."""

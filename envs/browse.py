@@ -13,6 +13,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from recsim_llm.catalog import Catalog
+from recsim_llm.envs.arguments import is_same_step, seeds_of, wanted_users, world_of
 from recsim_llm.envs.observations import Observation
 from recsim_llm.envs.rendering import page_image, page_text
 from recsim_llm.envs.rewards import Reward
@@ -21,7 +22,6 @@ from recsim_llm.errors import ConfigError, ContractError
 from recsim_llm.kernel import ALL_ROWS
 from recsim_llm.pages import Feedback, UserModel
 from recsim_llm.personas import Population
-from recsim_llm.registry import World, resolve
 
 __all__ = ["BrowseEnv", "BrowseVectorEnv"]
 
@@ -138,12 +138,13 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
         Raises:
             ConfigError: an option is unknown, or the population does not have that user.
         """
+        wanted = wanted_users(self.session.world, options, 1)
         super().reset(seed=seed)
         if seed is not None or not self._seeded:
             chosen = seed if seed is not None else int(self.np_random.integers(2**62))
-            self.session.seed(ALL_ROWS, np.array([chosen]))
+            self.session.seed(ALL_ROWS, seeds_of(chosen, 1))
             self._seeded = True
-        self.session.begin(ALL_ROWS, _wanted_user(self.session.world, options))
+        self.session.begin(ALL_ROWS, wanted)
         self.feedback = None
         self._over = False
         return self._observe(), self._info(0, 0)
@@ -209,7 +210,7 @@ class BrowseVectorEnv(VectorEnv[Observation, npt.NDArray[Any], npt.NDArray[Any]]
             raise ConfigError(f"render_mode: got {render_mode!r} for a vector environment, expected None; render a single one")
         self.num_envs = num_envs
         self.render_mode = None
-        self._same_step = _same_step(autoreset_mode)
+        self._same_step = is_same_step(autoreset_mode)
         self.metadata = {
             "render_modes": [],
             "autoreset_mode": AutoresetMode.SAME_STEP if self._same_step else AutoresetMode.NEXT_STEP,
@@ -234,7 +235,6 @@ class BrowseVectorEnv(VectorEnv[Observation, npt.NDArray[Any], npt.NDArray[Any]]
         """What was drawn on the last page, with the probabilities; for evaluation, not for policies."""
         self._seeded = False
         self._ended = np.zeros(num_envs, np.bool_)
-        self._everyone = np.ones(num_envs, np.bool_)
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
@@ -245,16 +245,14 @@ class BrowseVectorEnv(VectorEnv[Observation, npt.NDArray[Any], npt.NDArray[Any]]
             seed: one integer (row ``i`` gets ``seed + i``), or one seed a row; None goes on with the seeds in use.
             options: ``{"user_id": ids}`` brings certain users, one a row.
         """
+        wanted = wanted_users(self.session.world, options, self.num_envs)
         super().reset(seed=seed if isinstance(seed, int) else None)
         if seed is None and not self._seeded:
             seed = int(self.np_random.integers(2**62))
         if seed is not None:
-            seeds = [seed + row for row in range(self.num_envs)] if isinstance(seed, int) else list(seed)
-            if len(seeds) != self.num_envs or None in seeds:
-                raise ConfigError(f"seed: got {len(seeds)} seeds, expected one integer or {self.num_envs} of them")
-            self.session.seed(ALL_ROWS, np.array(seeds))
+            self.session.seed(ALL_ROWS, seeds_of(seed, self.num_envs))
             self._seeded = True
-        self.session.begin(ALL_ROWS, _wanted_user(self.session.world, options))
+        self.session.begin(ALL_ROWS, wanted)
         self._ended = np.zeros(self.num_envs, np.bool_)
         self.feedback = None
         nothing = np.zeros(self.num_envs, np.int64)
@@ -264,14 +262,16 @@ class BrowseVectorEnv(VectorEnv[Observation, npt.NDArray[Any], npt.NDArray[Any]]
         self, actions: npt.ArrayLike
     ) -> tuple[Observation, npt.NDArray[np.float64], npt.NDArray[np.bool_], npt.NDArray[np.bool_], Info]:
         """Show one page to every row."""
-        restart = np.flatnonzero(self._ended)
-        feedback, reward, left, out, invalid = self.session.step(actions)
+        if not self._seeded:
+            raise ContractError("step: got actions before the first reset(), expected reset() first")
+        restart = np.flatnonzero(self._ended) if self._ended.any() else None
+        feedback, reward, left, out, invalid = self.session.step(actions, restart)
         self.feedback = feedback
         clicks = np.bincount(feedback.row, minlength=self.num_envs)
         terminated, truncated = left, out & ~left
-        if restart.size:
+        if restart is not None:
             self.session.begin(restart)
-            for column in (reward, terminated, truncated, clicks, invalid):
+            for column in (reward, terminated, truncated):
                 column[restart] = 0
         ended = terminated | truncated
         if not self._same_step:
@@ -304,47 +304,4 @@ class BrowseVectorEnv(VectorEnv[Observation, npt.NDArray[Any], npt.NDArray[Any]]
             "clicks": clicks,
             "invalid_slots": invalid,
         }
-        return columns | {f"_{name}": self._everyone for name in columns}
-
-
-def world_of(
-    catalog: str | PathLike[str] | Catalog,
-    population: int | str | PathLike[str] | Population | None,
-    users: str | UserModel,
-) -> World:
-    """Build the world that an environment's arguments describe.
-
-    Raises:
-        ConfigError: objects and names are mixed in a way that cannot work.
-    """
-    if isinstance(users, str) and not isinstance(catalog, Catalog):
-        world: World = resolve("users", users)(catalog, population)
-        return world
-    if isinstance(catalog, Catalog) and isinstance(population, Population) and not isinstance(users, str):
-        return World(catalog, population, users)
-    raise ConfigError(
-        f"environment: got catalog {type(catalog).__name__}, population {type(population).__name__}, users {type(users).__name__}; "
-        "expected a data set and users by name, or a Catalog, a Population and a user model"
-    )
-
-
-def _wanted_user(world: World, options: dict[str, Any] | None) -> npt.NDArray[np.int64] | None:
-    if not options:
-        return None
-    if set(options) != {"user_id"}:
-        raise ConfigError(f"reset options: got {sorted(options)}, expected 'user_id' or nothing")
-    wanted = np.atleast_1d(np.asarray(options["user_id"], np.int64))
-    order = np.argsort(world.population.user_id, kind="stable")
-    place = np.minimum(np.searchsorted(world.population.user_id, wanted, sorter=order), len(order) - 1)
-    found = order[place]
-    if not np.array_equal(world.population.user_id[found], wanted):
-        raise ConfigError(f"reset options: got user_id {options['user_id']}, expected ids of the population")
-    return found
-
-
-def _same_step(mode: AutoresetMode | str) -> bool:
-    value = mode.value if isinstance(mode, AutoresetMode) else str(mode)
-    for known in (AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP):
-        if value.lower() in (known.value.lower(), known.name.lower()):
-            return known is AutoresetMode.SAME_STEP
-    raise ConfigError(f"autoreset_mode: got {mode!r}, expected NEXT_STEP or SAME_STEP")
+        return columns | {f"_{name}": np.ones(self.num_envs, np.bool_) for name in columns}

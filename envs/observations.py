@@ -60,6 +60,8 @@ class Observer:
             raise ConfigError(f"observation: got {unknown or parts}, expected some of {', '.join(PARTS)}")
         if "candidates" in parts and not candidates:
             raise ConfigError("observation: got 'candidates' with another action, expected action='candidates'")
+        if history_pages < 1:
+            raise ConfigError(f"history_pages: got {history_pages}, expected 1 or more")
         self.parts = tuple(parts)
         self._features = np.hstack([catalog.features, np.ones((len(catalog), 1), np.float32)])
         self._profile = _one_hot_demographics(population) if "profile" in parts else np.empty((len(population), 0), np.float32)
@@ -108,9 +110,11 @@ class Observer:
             elif part == "summary":
                 seen["summary"] = self._mean[rows].copy()
             elif part == "history":
-                seen["history_item"] = self._item[rows]
-                seen["history_clicked"] = self._clicked[rows]
-                seen["history_rating"] = self._rating[rows]
+                # One page is replaced as a whole; of more pages, the older ones are needed again.
+                again = self._history_pages > 1
+                seen["history_item"] = self._item[rows].copy() if again else self._item[rows]
+                seen["history_clicked"] = self._clicked[rows].copy() if again else self._clicked[rows]
+                seen["history_rating"] = self._rating[rows].copy() if again else self._rating[rows]
             elif part == "profile":
                 seen["profile"] = self._profile.take(user_index[rows], axis=0)
             elif candidates is not None:
@@ -120,7 +124,7 @@ class Observer:
 
     def _append(self, history: npt.NDArray[Any], page: npt.NDArray[Any]) -> npt.NDArray[Any]:
         if self._history_pages == 1:
-            return page
+            return page.copy()  # the page itself belongs to the feedback
         return np.concatenate([history[:, page.shape[1] :], page], axis=1)
 
     def _average(self, item: IntArray, row: IntArray) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.catalog import Catalog
-from recsim_llm.errors import ConfigError
+from recsim_llm.errors import ConfigError, ContractError
 from recsim_llm.pages import Feedback, probability
 
 __all__ = ["REWARDS", "Clicks", "DiverseClicks", "Rating", "Reward", "Satisfaction", "SessionLength", "WatchShare", "reward_of"]
@@ -94,7 +94,7 @@ REWARDS: dict[str, Callable[[], Reward]] = {
 
 
 def reward_of(reward: str | Reward) -> Reward:
-    """Return the reward of a name, or the callable itself.
+    """Return the reward of a name, or the given callable with its answers checked.
 
     Raises:
         ConfigError: the name is unknown, or the object cannot be called.
@@ -105,7 +105,23 @@ def reward_of(reward: str | Reward) -> Reward:
         return REWARDS[reward]()
     if not callable(reward):
         raise ConfigError(f"reward: got {reward!r}, expected one of {', '.join(REWARDS)} or a callable(feedback, catalog)")
-    return reward
+    return _Checked(reward)
+
+
+class _Checked:
+    """Holds a reward from outside to its contract."""
+
+    def __init__(self, reward: Reward) -> None:
+        self._reward = reward
+
+    def __call__(self, feedback: Feedback, catalog: Catalog) -> Payment:
+        paid = np.array(self._reward(feedback, catalog), np.float64)
+        users = len(feedback.clicked)
+        if paid.shape != (users,):
+            raise ContractError(f"reward {self._reward!r}: got shape {paid.shape}, expected ({users},), one number a user")
+        if not np.isfinite(paid).all():
+            raise ContractError(f"reward {self._reward!r}: got {paid[~np.isfinite(paid)][0]}, expected finite numbers")
+        return paid
 
 
 def _by_user(feedback: Feedback, value: npt.NDArray[np.float32]) -> Payment:

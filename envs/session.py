@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 
 import numpy as np
 import numpy.typing as npt
@@ -50,15 +51,23 @@ class Session:
         if invalid not in INVALID:
             raise ConfigError(f"invalid: got {invalid!r}, expected 'count' (blank the slot) or 'error'")
         items = len(world.catalog)
-        if not slate_size <= (candidates if action == "candidates" else items) <= items:
+        self._retired = world.catalog.retired
+        self._on_sale = None if self._retired is None else np.flatnonzero(~self._retired)
+        self._choice = items if self._on_sale is None else len(self._on_sale)
+        if not slate_size <= (candidates if action == "candidates" else self._choice) <= self._choice:
             raise ConfigError(
-                f"slate_size {slate_size}, candidates {candidates}, items {items}: expected slate_size <= candidates <= items"
+                f"slate_size {slate_size}, candidates {candidates}, items on sale {self._choice}: "
+                "expected slate_size <= candidates <= items on sale"
             )
-        self.world, self.action, self.invalid, self.rows, self.max_pages = world, action, invalid, rows, max_pages
+        # Two environments may be given the same users: what these remember about a batch must not be shared.
+        world = world._replace(users=copy(world.users))
+        self.world, self.action, self.invalid, self.rows = world, action, invalid, rows
         self.kernel = Kernel(
             users=world.users, user_id=world.population.user_id, rows=rows, slate_size=slate_size, max_pages=max_pages
         )
         self.reward = reward_of(reward)
+        if isinstance(observation, str):
+            raise ConfigError(f"observation: got {observation!r}, expected a list of names such as ['page', 'summary']")
         parts = ("page", "summary", "history") if observation is None else tuple(observation)
         if action == "candidates" and "candidates" not in parts:
             parts = (*parts, "candidates")
@@ -74,10 +83,10 @@ class Session:
         )
         self._last = np.array([max_pages])
         self._shape = (rows, slate_size)
-        self._limit = np.uint64(candidates if action == "candidates" else items)
-        self._columns = np.ascontiguousarray(world.catalog.features.T)
+        self._limit = np.array([candidates if action == "candidates" else items], np.uint64)
+        features = world.catalog.features if self._on_sale is None else world.catalog.features[self._on_sale]
+        self._columns = np.ascontiguousarray(features.T)
         self._candidates = np.zeros((rows, candidates), np.int64) if action == "candidates" else None
-        self._retired = world.catalog.retired
         self._seed_word = np.zeros(rows, np.uint64)
         self._episode = np.zeros(rows, np.int64)
         self._ahead: tuple[int, IntArray, VisitDice] | None = None
@@ -86,9 +95,9 @@ class Session:
         """Return the action space of one row."""
         if self.action == "embedding":
             return spaces.Box(-1, 1, (self.world.catalog.features.shape[1],), np.float32)
-        return spaces.MultiDiscrete(np.full(self._shape[1], int(self._limit), np.int64))
+        return spaces.MultiDiscrete(np.full(self._shape[1], int(self._limit[0]), np.int64))
 
-    def seed(self, rows: Rows, seeds: IntArray) -> None:
+    def seed(self, rows: Rows, seeds: npt.ArrayLike) -> None:
         """Give rows new seeds; their next episode is number 0."""
         self._seed_word[rows] = seed_words(seeds)
         self._episode[rows] = 0
@@ -107,29 +116,36 @@ class Session:
         if self._candidates is not None:
             self._offer(rows)
 
-    def step(self, action: npt.ArrayLike) -> tuple[Feedback, npt.NDArray[np.float64], BoolArray, BoolArray, IntArray]:
+    def step(
+        self, action: npt.ArrayLike, idle: IntArray | None = None
+    ) -> tuple[Feedback, npt.NDArray[np.float64], BoolArray, BoolArray, IntArray]:
         """Show the page that the action names to every row.
+
+        Args:
+            action: one action a row.
+            idle: rows whose visit is over and whose action must not be used; their page is blank, and what the other
+                columns say about them means nothing.
 
         Returns:
             Feedback, reward float64 [r], left bool [r], out of pages bool [r], invalid slots int64 [r].
         """
-        item_index = self._items(action)
-        empty = repeated_slots(item_index) if self.action != "embedding" else None
-        if self._retired is not None:
-            retired = self._retired[item_index]
-            empty = retired if empty is None else empty | retired
+        item_index = self._items(action, idle)
+        empty = self._unusable(item_index)
+        if idle is not None:
+            empty = np.zeros(self._shape, np.bool_) if empty is None else empty
+            empty[idle] = False
+            # The dice end with the page budget; a blank page needs none.
+            self.kernel.page[idle] = 0
         if empty is None:
             feedback = self.kernel.step(item_index)
             invalid = np.zeros(self.rows, np.int64)
         else:
-            if self.invalid == "error":
-                row, position = np.argwhere(empty)[0]
-                raise SlateError(
-                    f"slate of row {row}, position {position}: got item {item_index[row, position]} again or retired, "
-                    "expected different items on sale; use invalid='count' to blank such slots"
-                )
-            feedback = self.kernel.step(np.where(empty, -1, item_index), empty=empty)
+            if self.invalid == "error" and empty.any():
+                raise _slate_error(item_index, empty)
             invalid = np.add.reduce(empty, axis=1, dtype=np.int64)
+            if idle is not None:
+                empty[idle] = True
+            feedback = self.kernel.step(np.where(empty, -1, item_index), empty=empty)
         self.observer.record(feedback)
         if self._candidates is not None:
             self._offer(ALL_ROWS)
@@ -140,29 +156,46 @@ class Session:
         """Return what the policy may see of the given rows."""
         return self.observer.observe(self.kernel.page, self.kernel.user_index, self._candidates, rows)
 
-    def _items(self, action: npt.ArrayLike) -> IntArray:
+    def _items(self, action: npt.ArrayLike, idle: IntArray | None) -> IntArray:
         given = np.asarray(action)
         if self.action == "embedding":
-            return self._nearest(given)
+            return self._nearest(given, idle)
         if given.dtype.kind not in "iu" or given.shape != self._shape:
             raise SlateError(
                 f"action: got {given.dtype} of shape {given.shape}, expected integers of shape {self._shape} (users, slots)"
             )
         chosen = given.astype(np.int64)
-        if np.count_nonzero(chosen.view(np.uint64) >= self._limit):
-            row, position = np.argwhere(chosen.view(np.uint64) >= self._limit)[0]
+        if idle is not None:
+            chosen[idle] = np.arange(self._shape[1])
+        outside = chosen.view(np.uint64) >= self._limit
+        if np.count_nonzero(outside):
+            row, position = np.argwhere(outside)[0]
             raise SlateError(
-                f"slate of row {row}, position {position}: got {chosen[row, position]}, expected 0 to {int(self._limit) - 1}"
+                f"slate of row {row}, position {position}: got {chosen[row, position]}, expected 0 to {int(self._limit[0]) - 1}"
             )
         return chosen if self._candidates is None else np.take_along_axis(self._candidates, chosen, axis=1)
 
-    def _nearest(self, point: npt.NDArray[np.generic]) -> IntArray:
+    def _nearest(self, given: npt.NDArray[np.generic], idle: IntArray | None) -> IntArray:
         shape = (self.rows, len(self._columns))
-        if point.dtype.kind != "f" or point.shape != shape or not np.isfinite(point).all():
-            raise SlateError(
-                f"action: got {point.dtype} of shape {point.shape}, expected finite floats of shape {shape} (users, features)"
-            )
-        return top_products(np.ascontiguousarray(point, dtype=np.float32), self._columns, self._shape[1])
+        if given.dtype.kind != "f" or given.shape != shape:
+            raise SlateError(f"action: got {given.dtype} of shape {given.shape}, expected floats of shape {shape} (users, features)")
+        point = given.astype(np.float32, order="C")
+        if idle is not None:
+            point[idle] = 0
+        if not np.isfinite(point).all():
+            row = int(np.argwhere(~np.isfinite(point))[0, 0])
+            raise SlateError(f"action of row {row}: got {given[row]}, expected finite numbers")
+        place = top_products(point, self._columns, self._shape[1])
+        return place if self._on_sale is None else self._on_sale.take(place)
+
+    def _unusable(self, item_index: IntArray) -> BoolArray | None:
+        """Return the slots with a repeated or retired item, None if there are none."""
+        if self.action == "embedding":
+            return None
+        repeated = repeated_slots(item_index)
+        if self._retired is None or not (retired := self._retired[item_index]).any():
+            return repeated
+        return retired if repeated is None else repeated | retired
 
     def _next_visits(self, rows: Rows, episode: IntArray) -> tuple[IntArray, VisitDice]:
         if self.rows > 1:
@@ -184,7 +217,16 @@ class Session:
         kernel = self.kernel
         word = keyed.absorb(self._seed_word[rows] + _OFFER, self.world.population.user_id[kernel.user_index[rows]])
         word = keyed.absorb(keyed.absorb(word, kernel.visit[rows]), kernel.page[rows])
-        self._candidates[rows] = keyed.sample(word, len(self.world.catalog), self._candidates.shape[1])
+        place = keyed.sample(word, self._choice, self._candidates.shape[1])
+        self._candidates[rows] = place if self._on_sale is None else self._on_sale.take(place)
+
+
+def _slate_error(item_index: IntArray, empty: BoolArray) -> SlateError:
+    row, position = np.argwhere(empty)[0]
+    return SlateError(
+        f"slate of row {row}, position {position}: got item {item_index[row, position]} again or retired, "
+        "expected different items on sale; use invalid='count' to blank such slots"
+    )
 
 
 _ARRIVAL = np.uint64(keyed.purpose_word("arrival"))

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from recsim_llm.errors import ConfigError, DataError
 
-__all__ = ["Catalog"]
+__all__ = ["Catalog", "default_features"]
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
@@ -134,15 +134,22 @@ class Catalog:
         found = order[place]
         return np.where(self.item_id[found] == ids, found, -1)
 
-    def with_popularity(self, popularity: npt.ArrayLike) -> Catalog:
-        """Return the same catalog with other demand weights and features that follow them.
+    def with_features(self, features: npt.ArrayLike) -> Catalog:
+        """Return the same catalog with other observable features, float [n, f]."""
+        return replace(self, features=np.ascontiguousarray(features, dtype=np.float32))
 
-        Only for catalogs whose features are the default ones; a catalog with features of its own keeps them.
+    def with_popularity(self, popularity: npt.ArrayLike) -> Catalog:
+        """Return the same catalog with other demand weights; default feature columns follow them, others stay.
+
+        Args:
+            popularity: float [n], for instance counts in the training part of the ratings.
         """
         weight = np.ascontiguousarray(popularity, dtype=np.float32)
-        own = self.features.shape[1] != len(self.genre_names) + 2
-        columns = self.features if own else default_features(self.genres, self.year, weight)
-        return replace(self, popularity=weight, features=columns)
+        columns, standing = self.features, default_features(self.genres, self.year, self.popularity)
+        width = standing.shape[1]
+        if np.array_equal(columns[:, :width], standing):
+            columns = np.hstack([default_features(self.genres, self.year, weight), columns[:, width:]])
+        return replace(self, popularity=weight, features=np.ascontiguousarray(columns))
 
     def genres_of(self, item_index: int) -> list[str]:
         """Return the genre names of one item, in the order of ``genre_names``."""

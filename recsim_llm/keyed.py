@@ -25,7 +25,7 @@ _PHI = np.uint64(0x9E3779B97F4A7C15)
 _FIRST = np.uint64(0xFF51AFD7ED558CCD)
 _SECOND = np.uint64(0xC4CEB9FE1A85EC53)
 _33 = np.uint64(33)
-_11 = np.uint64(11)
+_12 = np.uint64(12)
 _MASK = (1 << 64) - 1
 
 
@@ -79,8 +79,9 @@ def words(seed: int, purpose: str, *columns: npt.ArrayLike) -> Words:
 
 
 def uniform(word: Words) -> npt.NDArray[np.float64]:
-    """Turn words into uniforms in the open interval (0, 1), 53 bits each."""
-    return ((word >> _11) + 0.5) * 2.0**-53
+    """Turn words into uniforms in the open interval (0, 1), 52 bits each (with 53 the largest would round to 1)."""
+    share: npt.NDArray[np.float64] = ((word >> _12) + 0.5) * 2.0**-52
+    return share
 
 
 def log_odds(bits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -122,9 +122,9 @@ class Feedback(NamedTuple):
 
     def ratings(self) -> FloatArray:
         """Return float32 [u, k]: stars by slot, NaN where nothing was clicked."""
-        return self._by_slot(self.rating)
+        return self.by_slot(self.rating)
 
-    def _by_slot(self, values: FloatArray) -> FloatArray:
+    def by_slot(self, values: FloatArray) -> FloatArray:
         dense = np.full(self.clicked.shape, np.nan, np.float32)
         dense.reshape(-1)[self.slot] = values
         return dense

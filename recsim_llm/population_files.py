@@ -133,7 +133,8 @@ def _read_parquet(path: Path) -> Population:
             vectors={name: _rows(table, f"vector_{name}", width) for name, width in vectors.items()},
         )
     except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{path}: got {error}, expected a population of format {_FORMAT}; {_REMEDY}") from error
+        reason = " ".join(str(error).split())  # pyarrow explains itself over several lines
+        raise DataError(f"{path}: got {reason}, expected a population of format {_FORMAT}; {_REMEDY}") from error
 
 
 def _numbers(table: Any, name: str, kind: Any) -> npt.NDArray[Any]:
@@ -204,7 +205,7 @@ def _read_jsonl(path: Path) -> Population:
                 user_id, row, text = _parse_line(line, layout)
                 if user_id in user_ids:
                     raise ValueError(f"user_id {user_id} again (first on line {user_ids[user_id]})")
-            except (ValueError, RecursionError) as error:
+            except (ValueError, OverflowError, RecursionError) as error:
                 raise DataError(f"{path}, line {number}: got {error}; correct the line, or {_REMEDY}") from error
             user_ids[user_id] = number
             rows.append(row)

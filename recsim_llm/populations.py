@@ -31,7 +31,7 @@ DoubleArray = npt.NDArray[np.float64]
 
 _TASTE_STRENGTH = 5.0  # mentions; keeps the taste of short histories near 0
 _SITTING_PAUSE = 3600  # seconds; a longer pause starts a new sitting
-_PATIENCE_UNKNOWN = 10.0  # ratings a sitting where the data has no times
+_PATIENCE_UNKNOWN = 30.0  # ratings a sitting where the data has no times
 _WHOLE_COLUMNS = [column for column, trait in enumerate(TRAITS) if trait.name in ("activity", "diversity")]
 _LEAST_SHRINKAGE = 1e-6  # two users agree perfectly: the estimated intensity is 0 and the matrix singular
 _CHUNK = 1024  # users at a time: the working set stays in the processor's cache
@@ -48,7 +48,7 @@ def population_from_ratings(
       an item with a single rating takes the mean of all ratings.
     - diversity: smallest number of genres that covers 80% of the history's genre mentions; 0 without mentions.
     - mainstreamness: mean percentile of ``catalog.popularity`` in the history, by mid-rank: ``(rank - 1/2) / items``.
-    - patience: median ratings a sitting; a pause of over 3600 s ends a sitting. 10 where all timestamps are 0.
+    - patience: median ratings a sitting; a pause of over 3600 s ends a sitting. 30 where all timestamps are 0.
     - pickiness: share of ratings strictly below the user's most frequent one; of equally frequent ones the lowest.
     - position_bias: 1 for everyone, an assumption: ratings do not show what was examined and passed over.
     - taste: ``log(((m + 5 p) / (M + 5)) / p)`` for a genre with ``m`` of the user's ``M`` mentions and the share ``p``

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.catalog import Catalog
+from recsim_llm.catalog import Catalog, default_features
 from recsim_llm.data.bad_rows import RowCheck
 from recsim_llm.ratings import Dataset, Ratings
 
@@ -107,12 +107,18 @@ def assemble(
     )
     return Dataset(
         name=name,
-        catalog=catalog.with_popularity(np.bincount(place[kept], minlength=len(catalog))),
+        catalog=_with_counts(catalog, place[kept]),
         ratings=ratings,
         demographics=demographics or {},
         licence=licence,
         skipped={**skipped, **check.skipped},
     )
+
+
+def _with_counts(catalog: Catalog, place: IntArray) -> Catalog:
+    """Return the catalog with the number of ratings of each item as its popularity, and features that follow it."""
+    counts = np.bincount(place, minlength=len(catalog)).astype(np.float32)
+    return replace(catalog, popularity=counts, features=default_features(catalog.genres, catalog.year, counts))
 
 
 def _pair_key(user_id: IntArray, place: IntArray, item_count: int) -> IntArray:

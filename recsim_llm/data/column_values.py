@@ -62,10 +62,11 @@ def parse_whole_numbers(column: Any) -> tuple[IntArray, BoolArray]:
     if _is_text(column):
         texts, bad = _matching(column, _WHOLE)
         return _numpy(texts.cast(pa.int64()), 0), bad
+    if pa.types.is_integer(column.type):
+        whole = _numpy(column.cast(pa.int64(), safe=False), -1)
+        return np.maximum(whole, 0), whole < 0
     numbers, bad = _numbers(column)
     bad = bad | (numbers != np.floor(numbers)) | (numbers < 0) | (numbers > _EXACT_FLOAT)
-    if pa.types.is_integer(column.type):
-        return np.where(bad, 0, _numpy(column.cast(pa.int64(), safe=False), 0)), bad
     return np.where(bad, 0, numbers).astype(np.int64), bad
 
 
@@ -90,7 +91,7 @@ def parse_times(column: Any) -> tuple[IntArray, BoolArray]:
     Returns:
         int64 [r]: seconds since 1970-01-01 UTC; and bool [r], true where there is no time.
     """
-    if pa.types.is_temporal(column.type):
+    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
         seconds = column.cast(pa.timestamp("s", tz=getattr(column.type, "tz", None)), safe=False).cast(pa.int64())
         return _numpy(seconds, 0), np.asarray(column.is_null(), dtype=np.bool_)
     if _is_text(column):
@@ -158,15 +159,12 @@ def shown(column: Any, row: int) -> str:
 
 
 def _is_text(column: Any) -> bool:
-    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     tests = (pa.types.is_binary, pa.types.is_string, pa.types.is_large_binary, pa.types.is_large_string)
-    return any(test(kind) for test in tests)
+    return any(test(column.type) for test in tests)
 
 
 def _matching(column: Any, pattern: str) -> tuple[Any, BoolArray]:
     """Return trimmed texts, null where the pattern does not match, and the mask of those rows."""
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
     good = pc.fill_null(pc.match_substring_regex(column, pattern), False)
     texts = pc.if_else(good, column, pa.scalar(None, column.type)).cast(pa.string())
     return pc.ascii_trim_whitespace(texts), ~np.asarray(good, dtype=np.bool_)

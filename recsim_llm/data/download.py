@@ -90,7 +90,7 @@ def fetch(
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}-") as scratch:
             archive = Path(scratch) / "archive.zip"
             expected = SOURCES[name].md5 or _published_md5(f"{address}.md5", timeout)
-            _download(address, archive, expected, timeout, progress)
+            _download(address, archive, expected, timeout, progress=progress)
             _put_in_place(_unpack(archive, Path(scratch) / "unpacked"), folder)
     except OSError as error:
         raise DataError(
@@ -111,7 +111,7 @@ def _published_md5(address: str, timeout: float) -> str:
     return found[0].lower()
 
 
-def _download(address: str, target: Path, expected: str, timeout: float, progress: Progress | None) -> None:
+def _download(address: str, target: Path, expected: str, timeout: float, *, progress: Progress | None) -> None:
     digest = hashlib.md5(usedforsecurity=False)
     received = 0
     with target.open("wb") as file:

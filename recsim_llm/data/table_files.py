@@ -97,7 +97,8 @@ def read_table(path: Path, wanted: Mapping[str, str], *, optional: Collection[st
         return read_parquet(path, wanted, optional=optional, remedy=remedy)
     if kind in _TEXT_SUFFIXES:
         return read_text(path, wanted, TextLayout(delimiter=_TEXT_SUFFIXES[kind]), optional=optional, remedy=remedy)
-    raise DataError(f"{path.name}: got suffix {path.suffix!r}, expected .csv, .tsv, .gz of them or .parquet")
+    known = ".csv, .tsv, .csv.gz, .tsv.gz or .parquet"
+    raise DataError(f"{path.name}: got suffix {path.suffix!r}, expected {known}; convert it")
 
 
 def read_text(
@@ -112,7 +113,10 @@ def read_text(
     try:
         header = _header(path, layout)
         present = _present(wanted, header, optional, remedy, place=f"{path.name} line 1")
-        table, malformed = _read_arrow(path, layout, list(present.values()))
+        table, malformed, open_quote = _read_arrow(path, layout, list(present.values()))
+        if open_quote:
+            # Refused even where rows may be skipped: all the lines after the quote would count as one.
+            raise DataError(f"{_last_place(path, layout)}: got a quote that is never closed; add the closing one")
     except _UNREADABLE as error:
         raise _unreadable(path, error) from error
     if table.num_rows + malformed == 0:
@@ -136,8 +140,18 @@ def read_parquet(path: Path, wanted: Mapping[str, str], *, optional: Collection[
         raise _unreadable(path, error) from error
     if table.num_rows == 0:
         raise DataError(f"{path.name}: got no rows, expected at least one; restore the file")
-    columns = {ours: table.column(theirs) for ours, theirs in present.items()}
+    columns = {ours: _plain(table.column(theirs)) for ours, theirs in present.items()}
     return RawTable(path=path, columns=columns, row_count=table.num_rows)
+
+
+def _plain(column: Any) -> Any:
+    """Return a column without dictionary or view encoding, which not every operation on texts understands."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return column.cast(kind.value_type)
+    if pa.types.is_string_view(kind):
+        return column.cast(pa.string())
+    return column
 
 
 def _require_file(path: Path) -> None:
@@ -172,12 +186,14 @@ def _present(
     return {ours: theirs for ours, theirs in wanted.items() if theirs in header}
 
 
-def _read_arrow(path: Path, layout: TextLayout, names: list[str]) -> tuple[Any, int]:
-    malformed = 0
+def _read_arrow(path: Path, layout: TextLayout, names: list[str]) -> tuple[Any, int, bool]:
+    malformed, open_quote = 0, False
 
-    def leave_out(_row: object) -> str:
-        nonlocal malformed
+    def leave_out(row: Any) -> str:
+        nonlocal malformed, open_quote
         malformed += 1
+        text = row.text.strip("\r\n")
+        open_quote = open_quote or (layout.quoted and "\n" in text and text.count('"') % 2 == 1)
         return "skip"
 
     source: Any = str(path)
@@ -199,7 +215,11 @@ def _read_arrow(path: Path, layout: TextLayout, names: list[str]) -> tuple[Any, 
         ),
         convert_options=arrow_csv.ConvertOptions(include_columns=names, column_types=dict.fromkeys(names, pa.binary())),
     )
-    return table, malformed
+    return table, malformed, open_quote
+
+
+def _last_place(path: Path, layout: TextLayout) -> str:
+    return f"{path.name} line {max(line for line, _ in _records(path, layout))}"
 
 
 def _body(path: Path, layout: TextLayout) -> Iterator[tuple[int, int, int]]:
@@ -213,13 +233,14 @@ def _body(path: Path, layout: TextLayout) -> Iterator[tuple[int, int, int]]:
 def _records(path: Path, layout: TextLayout) -> Iterator[tuple[int, list[str]]]:
     """Yield first line number and fields of every record that is not blank, a header among them."""
     encoding = "utf-8-sig" if layout.encoding == "utf-8" else layout.encoding
-    with _open_bytes(path) as raw:
+    line_breaks = "" if layout.quoted else None
+    with io.TextIOWrapper(_open_bytes(path), encoding, errors="replace", newline=line_breaks) as lines:
         if not layout.quoted:
-            for line, text in enumerate(io.TextIOWrapper(raw, encoding, errors="replace"), start=1):
+            for line, text in enumerate(lines, start=1):
                 if text.strip("\n"):
                     yield line, text.rstrip("\n").split(layout.delimiter)
             return
-        reader = csv.reader(io.TextIOWrapper(raw, encoding, errors="replace", newline=""), delimiter=layout.delimiter)
+        reader = csv.reader(lines, delimiter=layout.delimiter)
         start = 1
         try:
             for fields in reader:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -9,8 +10,7 @@ import numpy.typing as npt
 
 from recsim_llm.catalog import Catalog
 from recsim_llm.errors import SlateError
-from recsim_llm.pages import BoolArray, FloatArray, IntArray, Requests, Slates, UserModel
-from recsim_llm.personas import Population
+from recsim_llm.pages import BoolArray, FloatArray, IntArray, Requests, Slates
 from recsim_llm.ranking import repeated_slots
 from recsim_llm.ratings import Ratings
 
@@ -46,12 +46,11 @@ class Recommender(Protocol):
 
 
 class Truth(NamedTuple):
-    """The hidden side of a world, for the oracle alone."""
+    """The hidden side of a world, for the oracle alone: whoever has a method ``reveal(truth)`` is given it before ``fit``."""
 
-    population: Population
-    """Personas and fitted vectors."""
-    users: UserModel
-    """The user model that decides."""
+    appeal: Callable[[IntArray], FloatArray]
+    """Takes outside user ids, int64 [m]; returns float32 [m, n]: the log-odds that each user would click each item of the
+    catalog at this moment, given that the user examines it."""
 
 
 def deterministic(item_id: IntArray) -> Slates:
@@ -97,8 +96,8 @@ def check_slates(slates: Slates, catalog: Catalog, users: int, k: int, name: str
         row, position = np.argwhere(bad)[0]
         reason = "an unknown" if index[row, position] < 0 else "a repeated or retired"
         raise SlateError(
-            f"{name}: got {reason} item {ids[row, position]} in row {row}, position {position}, expected {k} different items of the "
-            "catalog that are on sale; set invalid=count to blank and count such slots"
+            f"{name}: got {reason} item {ids[row, position]} in row {row}, position {position}, expected {k} different items "
+            "of the catalog that are on sale; set invalid=count to blank and count such slots"
         )
     index[bad] = -1
     return index

@@ -30,9 +30,7 @@ ML_1M = {
 ML_100K = {
     "u.genre": "unknown|0\nAction|1\nDrama|2\n\n",
     "u.item": (
-        "1|Amélie, A (1995)|01-Jan-1995||http://x|0|1|1\n"
-        "2|Land, The (V)|01-Jan-1994||http://x|0|0|1\n"
-        "3|unknown||||1|0|0\n"
+        "1|Amélie, A (1995)|01-Jan-1995||http://x|0|1|1\n2|Land, The (V)|01-Jan-1994||http://x|0|0|1\n3|unknown||||1|0|0\n"
     ),
     "u.user": "1|24|M|technician|85711\n2|53|F|other|94043\n",
     "u.data": "1\t1\t3\t881250949\n2\t1\t4\t881250950\n1\t3\t1\t881250951\n",
@@ -178,9 +176,7 @@ BAD_MOVIES = [
 
 
 @pytest.mark.parametrize(("row", "said", "reason"), BAD_MOVIES)
-def test_bad_movie_row_is_named_after_a_title_with_a_line_break(
-    tmp_path: Path, row: bytes, said: str, reason: str
-) -> None:
+def test_bad_movie_row_is_named_after_a_broken_title(tmp_path: Path, row: bytes, said: str, reason: str) -> None:
     write(tmp_path, LATEST)
     (tmp_path / "movies.csv").write_bytes(LATEST["movies.csv"].encode() + row + b"\n")
     with pytest.raises(DataError) as error:
@@ -207,7 +203,7 @@ def test_ratings_of_a_skipped_movie_are_counted_as_unknown(tmp_path: Path) -> No
         (b"userId,movieId,rating,timestamp\n", "ratings.csv: got no rows after the header"),
         (b"userId,movieId,timestamp\n1,1,5\n", "ratings.csv line 1: rating: got columns 'userId, movieId, timestamp'"),
         (b"userId,movieId,rating,rating,timestamp\n1,1,5,5,5\n", "ratings.csv line 1: got column 'rating' 2 times"),
-        ("userId,movieId,rating,timestamp\n1,1,5,5\n".encode("utf-16"), "ratings.csv line 1: got names that are not UTF-8"),
+        ("userId,movieId,rating\n1,1,5\n".encode("utf-16"), "ratings.csv line 1: got names that are not UTF-8"),
     ],
 )
 def test_file_that_cannot_be_used_at_all_is_refused(tmp_path: Path, text: bytes, said: str, skip: bool) -> None:
@@ -249,7 +245,7 @@ def test_other_folders_are_refused(tmp_path: Path) -> None:
     [
         (ML_1M, "users.dat", "::56::", "::57::", "users.dat line 2: age: got '57', expected one of 1, 18, 25"),
         (ML_1M, "users.dat", "::F::", "::X::", "users.dat line 1: gender: got 'X', expected one of F, M"),
-        (ML_1M, "users.dat", "::16::", "::21::", "users.dat line 2: occupation: got '21', expected a code from 0 to 20"),
+        (ML_1M, "users.dat", "::16::", "::21::", "users.dat line 2: occupation: got '21', expected a code from 0"),
         (ML_1M, "users.dat", "2::M", "1::M", "users.dat line 2: user_id: got '1', expected every user once"),
         (ML_1M, "ratings.dat", "2::1::3", "2:1::3", "ratings.dat line 2: got 3 fields, expected 4"),
         (ML_1M, "ratings.dat", "::4::", "::6::", "ratings.dat line 3: rating: got '6'"),

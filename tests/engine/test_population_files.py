@@ -260,7 +260,8 @@ def change_parquet(path, change):
         (lambda table: table.replace_schema_metadata({"recsim_llm.population": '{"format": 9}'}), "format 9"),
         (lambda table: table.drop_columns(["patience"]), "patience"),
         (lambda table: table.set_column(0, "user_id", table.column("activity")), "'user_id' of float"),
-        (lambda table: table.set_column(1, "taste", table.column("vector_cuts")), "taste"),
+        (lambda table: table.append_column("taste", table.column("vector_cuts")), "taste"),
+        (lambda table: table.drop_columns("taste").append_column("taste", table.column("activity")), "'taste' of"),
     ],
 )
 def test_parquet_of_another_form_is_a_data_error(tmp_path, change, reason):

@@ -237,6 +237,12 @@ def test_samples_keep_the_source_distribution_of_each_column():
         assert np.abs(gap).max() < 0.25 * spread
 
 
+def test_samples_lie_evenly_between_two_observed_values():
+    source = replace(made_population(users=2, widths=()), taste=np.array([[0] * 5, [1] * 5], np.float32))
+    drawn = fit_joint_distribution(source).sample(4000, seed=6).taste[:, 0]
+    assert [(drawn == 0).mean(), (drawn == 1).mean(), drawn.mean()] == pytest.approx([0.25, 0.25, 0.5], abs=0.03)
+
+
 def test_activity_and_diversity_are_whole_and_constants_stay():
     drawn = fit_joint_distribution(made_population()).sample(500, seed=2)
     for trait in ("activity", "diversity"):

@@ -1,0 +1,1 @@
+"""Fitting the choice model: ratings, levels and consumption."""

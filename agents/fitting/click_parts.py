@@ -1,0 +1,245 @@
+"""Bilinear evidence that a user would consume an item; each part is a user matrix times an item matrix.
+
+Affinity parts, each from all events and from recent ones, plain and times popularity: implicit factors, correspondence
+axes, content, smoothed log-odds of each continuous content column. Other parts: popularity and its match to the user's
+mainstreamness and activity, content for everyone, and closeness in time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from recsim_llm.agents.fitting.content import log_popularity
+from recsim_llm.factorization import correspondence_axes, implicit_als
+from recsim_llm.agents.fitting.splits import event_age
+
+__all__ = ["ClickSettings", "History", "ItemTables", "build_tables", "item_parts", "user_parts"]
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+_BINS = 25
+_REACH = 3.0
+_MANY_VALUES = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClickSettings:
+    """What the click fit needs beyond data."""
+
+    dimensions: int = 24
+    """Length of the final vectors."""
+    factors: int = 16
+    """Implicit factors before compression."""
+    axes: int = 16
+    """Correspondence axes before compression."""
+    regularization: float = 10.0
+    """Ridge penalty of the implicit factors."""
+    weight: float = 10.0
+    """Extra confidence of an event in the implicit factors."""
+    iterations: int = 10
+    """Alternations of the implicit factors."""
+    memory: float = 15.0
+    """Age in events at which an event's weight among recent ones has fallen to 1/e."""
+    positives: int = 10
+    """Most later events a user gives to the stacking."""
+    uniform_negatives: int = 3
+    """Uniform negatives for each of them."""
+    matched_negatives: int = 2
+    """Popularity-matched negatives for each of them."""
+    ridge: float = 1e-3
+    """Penalty on the standardised stacking weights, per example."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """Events as columns, users numbered from 0."""
+
+    user_index: Integers
+    """User of each event, shape [N]."""
+    item_index: Integers
+    """Item of each event, shape [N]."""
+    timestamp: Floats
+    """Time of each event, any unit, shape [N]."""
+    n_users: int
+    """Number of users."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemTables:
+    """What the parts keep about items, enough to place a new user."""
+
+    factors: Floats
+    """Implicit item factors, shape [items, K]."""
+    axes: Floats
+    """Correspondence axes, scaled to unit mean square length, shape [items, A]."""
+    popularity: Floats
+    """Scaled log popularity, shape [items]."""
+    cold: Floats
+    """1 for items without events, shape [items]."""
+    content: Floats
+    """Standardised content, shape [items, C]."""
+    base: Floats
+    """Mean content of the events, shape [C]."""
+    bins: tuple[Floats, ...]
+    """Smoothed bin memberships of each continuous content column, each [items, bins]."""
+    bin_base: tuple[Floats, ...]
+    """Their means over the events, each [bins]."""
+    time: Floats
+    """Shrunk mean time of each item's events, in spreads around the mean time, shape [items]."""
+    clock: tuple[float, float]
+    """Mean and spread of the events' times."""
+    habit_centre: Floats
+    """Mean mainstreamness and log activity of the users behind the tables, shape [2]."""
+    settings: ClickSettings
+    """Settings behind the tables."""
+
+
+def build_tables(history: History, content: Floats, settings: ClickSettings, seed: int) -> ItemTables:
+    """Return the item side, learned from all events of a history."""
+    n_items = content.shape[0]
+    count = np.bincount(history.item_index, minlength=n_items).astype(np.float64)
+    share = count / count.sum()
+    scaled = (content - content.mean(axis=0)) / np.maximum(content.std(axis=0), 1e-3)
+    bins = tuple(_membership(column) for column in scaled.T if np.unique(column).size > _MANY_VALUES)
+    factors, axes = _collaborative(history, n_items, settings, seed)
+    popularity = log_popularity(history.item_index, n_items)
+    time, clock = _item_time(history, count)
+    habits = _habits(history, popularity, settings.memory)
+    return ItemTables(
+        factors=factors,
+        axes=axes,
+        popularity=popularity,
+        cold=(count == 0).astype(np.float64),
+        content=scaled,
+        base=share @ scaled,
+        bins=bins,
+        bin_base=tuple(share @ table for table in bins),
+        time=time,
+        clock=clock,
+        habit_centre=habits[np.unique(history.user_index)].mean(axis=0),
+        settings=settings,
+    )
+
+
+def _collaborative(history: History, n_items: int, settings: ClickSettings, seed: int) -> tuple[Floats, Floats]:
+    """Return implicit item factors, and correspondence axes scaled to unit mean square length."""
+    _, factors = implicit_als(
+        history.user_index,
+        history.item_index,
+        n_users=history.n_users,
+        n_items=n_items,
+        factors=settings.factors,
+        regularization=settings.regularization,
+        weight=settings.weight,
+        iterations=settings.iterations,
+        seed=seed,
+    )
+    axes = correspondence_axes(
+        history.user_index,
+        history.item_index,
+        n_users=history.n_users,
+        n_items=n_items,
+        axes=settings.axes,
+        seed=seed,
+    )
+    return factors, axes / max(float(np.sqrt(np.mean(np.sum(axes**2, axis=1)))), 1e-12)
+
+
+def _habits(history: History, popularity: Floats, memory: float) -> Floats:
+    """Return each user's recent mainstreamness and log activity, shape [users, 2]."""
+    weight = np.exp(-event_age(history.user_index, history.timestamp) / memory)
+    mainstream = _mean_of(_profile_matrix(history, weight, popularity.size), popularity[:, None])
+    activity = np.log1p(np.bincount(history.user_index, minlength=history.n_users))
+    return np.column_stack([mainstream, activity])
+
+
+def _membership(column: Floats) -> Floats:
+    """Spread each value over Gaussian bins between -3 and 3 spreads; rows sum to one."""
+    centres = np.linspace(-_REACH, _REACH, _BINS)
+    distance = (np.clip(column, -_REACH, _REACH)[:, None] - centres) / (centres[1] - centres[0])
+    weight = np.exp(-0.5 * distance**2)
+    return np.asarray(weight / weight.sum(axis=1, keepdims=True), dtype=np.float64)
+
+
+def _item_time(history: History, count: Floats) -> tuple[Floats, tuple[float, float]]:
+    mean, spread = float(history.timestamp.mean()), float(history.timestamp.std())
+    spread = spread if spread > 0.0 else 1.0
+    total = np.bincount(history.item_index, (history.timestamp - mean) / spread, count.size)
+    return total / (count + 2.0), (mean, spread)
+
+
+def item_parts(tables: ItemTables) -> list[Floats]:
+    """Return the item matrix of each part, in the order of :func:`user_parts`."""
+    popularity, time = tables.popularity[:, None], tables.time[:, None]
+    affinity = [part for table in _affinity_tables(tables) for part in (table, table)]
+    single = [popularity, popularity**2, tables.cold[:, None], popularity, popularity, time, time]
+    columns = [column[:, None] for column in tables.content.T]
+    return [*affinity, *[part * popularity for part in affinity], *single, *columns]
+
+
+def user_parts(tables: ItemTables, history: History) -> list[Floats]:
+    """Return the user matrix of each part; users without events get zeros where they have no evidence."""
+    ones = np.ones(history.user_index.size)
+    recent = np.exp(-event_age(history.user_index, history.timestamp) / tables.settings.memory)
+    profiles = [_profile_matrix(history, weight, tables.popularity.size) for weight in (ones, recent)]
+    affinity = [part for columns in zip(*(_affinities(p, tables) for p in profiles), strict=True) for part in columns]
+    constant = np.ones((history.n_users, 1))
+    habits = _habits(history, tables.popularity, tables.settings.memory) - tables.habit_centre
+    habits[_totals(profiles[0])[:, 0] == 0] = 0.0
+    single = [constant, constant, constant, habits[:, :1], habits[:, 1:], _last_time(history, tables), constant]
+    return [*affinity, *affinity, *single, *[constant] * tables.content.shape[1]]
+
+
+def _affinity_tables(tables: ItemTables) -> list[Floats]:
+    return [tables.factors, tables.axes, tables.content, *tables.bins]
+
+
+def _affinities(profile: sp.csr_array, tables: ItemTables) -> list[Floats]:
+    """Return the user side of each table of :func:`_affinity_tables` for one weighting of the events."""
+    axes = profile @ tables.axes / np.sqrt(_totals(profile) + 5.0)
+    odds = [_log_odds(profile, table, base) for table, base in zip(tables.bins, tables.bin_base, strict=True)]
+    return [_fold_factors(profile, tables), axes, _mean_of(profile, tables.content, tables.base), *odds]
+
+
+def _profile_matrix(history: History, weight: Floats, n_items: int) -> sp.csr_array:
+    return sp.csr_array((weight, (history.user_index, history.item_index)), shape=(history.n_users, n_items))
+
+
+def _totals(profile: sp.csr_array) -> Floats:
+    return np.asarray(profile.sum(axis=1), dtype=np.float64)[:, None]
+
+
+def _mean_of(profile: sp.csr_array, columns: Floats, base: Floats | None = None) -> Floats:
+    """Return each user's weighted mean of item columns less ``base``, shrunk by one event."""
+    total = _totals(profile)
+    centre = np.zeros(columns.shape[1]) if base is None else base
+    return np.asarray((profile @ columns - total * centre) / (total + 1.0), dtype=np.float64)
+
+
+def _last_time(history: History, tables: ItemTables) -> Floats:
+    mean, spread = tables.clock
+    last = np.full(history.n_users, -np.inf)
+    np.maximum.at(last, history.user_index, (history.timestamp - mean) / spread)
+    return np.where(np.isfinite(last), last, 0.0)[:, None]
+
+
+def _log_odds(profile: sp.csr_array, table: Floats, base: Floats) -> Floats:
+    """Return log of the user's bin shares over the common ones, smoothed by three events' worth of the common."""
+    shares = (profile @ table + 3.0 * base + 1e-6) / (_totals(profile) + 3.0)
+    return np.asarray(np.log(shares / (base + 1e-6)), dtype=np.float64)
+
+
+def _fold_factors(profile: sp.csr_array, tables: ItemTables) -> Floats:
+    """Solve Hu, Koren & Volinsky 2008 eq. 4 with confidence 1 + weight * profile and preference 1 on the profile."""
+    settings, factors = tables.settings, tables.factors
+    width = factors.shape[1]
+    shared = factors.T @ factors + settings.regularization * np.eye(width)
+    outer = (factors[:, :, None] * factors[:, None, :]).reshape(factors.shape[0], -1)
+    grams = shared + settings.weight * np.asarray(profile @ outer).reshape(-1, width, width)
+    signal = settings.weight * np.asarray(profile @ factors)
+    return np.asarray(np.linalg.solve(grams, signal[:, :, None])[:, :, 0], dtype=np.float64)

@@ -1,0 +1,100 @@
+"""Predictions for training ratings from fits that have not seen them, and the level model they calibrate."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from recsim_llm.agents.fitting.events import Events
+from recsim_llm.agents.fitting.rating_levels import LevelModel, LevelSettings, fit_levels
+from recsim_llm.agents.fitting.rating_model import RatingModel, RatingSettings, fit_rating_model
+from recsim_llm.agents.fitting.splits import last_share
+
+__all__ = ["calibrate_levels", "cross_predict", "fit_events", "future_predict"]
+
+Floats = npt.NDArray[np.float64]
+Booleans = npt.NDArray[np.bool_]
+
+
+def calibrate_levels(
+    *,
+    events: Events,
+    content: Floats,
+    settings: RatingSettings,
+    level_settings: LevelSettings,
+    seed: int,
+    n_users: int | None = None,
+) -> LevelModel:
+    """Fit the level model of training ratings on out-of-sample predictions of these ratings.
+
+    Args:
+        events: training ratings.
+        content: item features, shape [items, C].
+        settings: settings of the rating model that the levels are for.
+        level_settings: strengths of the shrinkage.
+        seed: seed of the fits and of the folds.
+        n_users: number of users where the last ones have no rating.
+    """
+    later, future = future_predict(events, content, settings, seed)
+    return fit_levels(
+        user_index=events.user_index,
+        rating=events.rating,
+        predicted=cross_predict(events, content, settings, seed),
+        future_rating=events.rating[later],
+        future_predicted=future,
+        n_users=int(events.user_index.max()) + 1 if n_users is None else n_users,
+        settings=level_settings,
+    )
+
+
+def cross_predict(events: Events, content: Floats, settings: RatingSettings, seed: int, *, folds: int = 4) -> Floats:
+    """Return the prediction of each rating by a fit on the other folds, without recency shift, unclipped, shape [N]."""
+    fold = np.random.default_rng([seed, folds]).integers(0, folds, size=events.rating.size)
+    predicted = np.full(events.rating.size, float(events.rating.mean()))
+    for number in range(folds):
+        test = fold == number
+        if test.any() and not test.all():
+            model = _fit_without(events, test, content, settings, seed=seed)
+            rows = events.take(test)
+            predicted[test] = _raw(model, rows) - model.shift[rows.user_index]
+    return predicted
+
+
+def future_predict(events: Events, content: Floats, settings: RatingSettings, seed: int) -> tuple[Booleans, Floats]:
+    """Predict each user's last fifth from the rest.
+
+    Returns:
+        The mark of the rows predicted, shape [N], and their predictions with recency shift, unclipped, shape [marked].
+    """
+    test = last_share(events.user_index, events.timestamp)
+    if test.all():
+        return test, np.full(events.rating.size, float(events.rating.mean()))
+    return test, _raw(_fit_without(events, test, content, settings, seed=seed), events.take(test))
+
+
+def fit_events(
+    events: Events, content: Floats, settings: RatingSettings, seed: int, *, n_users: int | None = None
+) -> RatingModel:
+    """Fit the rating model on events given as one record; see :func:`rating_model.fit_rating_model`."""
+    return fit_rating_model(
+        user_index=events.user_index,
+        item_index=events.item_index,
+        rating=events.rating,
+        timestamp=events.timestamp,
+        content=content,
+        settings=settings,
+        seed=seed,
+        n_users=n_users,
+    )
+
+
+def _fit_without(
+    events: Events, test: Booleans, content: Floats, settings: RatingSettings, *, seed: int
+) -> RatingModel:
+    return fit_events(events.take(~test), content, settings, seed, n_users=int(events.user_index.max()) + 1)
+
+
+def _raw(model: RatingModel, rows: Events) -> Floats:
+    return np.asarray(
+        np.sum(model.item_vectors[rows.item_index] * model.user_vectors[rows.user_index], axis=1), dtype=np.float64
+    )

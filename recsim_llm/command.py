@@ -1,0 +1,258 @@
+"""The command ``recsim-llm``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from recsim_llm import __version__
+from recsim_llm.errors import ConfigError, RecSimError
+
+__all__ = ["main"]
+
+Handler = Callable[[argparse.Namespace], None]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status: 0, or 2 with a one-line reason for bad input."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.handler(options)
+    except RecSimError as error:
+        print(f"recsim-llm: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+    except KeyboardInterrupt:
+        print("recsim-llm: stopped; `recsim-llm resume RUN` goes on from here", file=sys.stderr)  # noqa: T201
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="recsim-llm", description="A wind tunnel for recommenders: simulated users browse recommendations page by page."
+    )
+    parser.add_argument("--version", action="version", version=f"recsim-llm {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _run_parser(commands)
+    _resume_parser(commands)
+    _report_parser(commands)
+    _fit_parser(commands)
+    _data_parser(commands)
+    _list_parser(commands)
+    return parser
+
+
+def _add(commands: Any, name: str, summary: str, example: str, handler: Handler) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=summary,
+        description=summary[0].upper() + summary[1:] + ".",
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(handler=handler)
+    return parser
+
+
+def _run_parser(commands: Any) -> None:
+    example = "recsim-llm run movielens --data ml-latest-small --pages 20 --seed 7 --out runs/first"
+    parser = _add(commands, "run", "run a scenario: users browse what each recommender shows", example, _run)
+    parser.add_argument("scenario", help="name of a shipped scenario (see `recsim-llm list`) or path of a .yaml file")
+    parser.add_argument("--data", metavar="PATH", help="folder of a data set, name of a downloaded one, or 'fictional'")
+    parser.add_argument("--users", metavar="MODEL", help="user model, for instance choice")
+    parser.add_argument("--n-users", metavar="N", type=int, help="number of users; more than the data has are synthetic")
+    parser.add_argument("--pages", metavar="N", type=int, help="pages after which a visit is cut off")
+    parser.add_argument("--visits", metavar="N", type=int, help="most visits a user makes")
+    parser.add_argument("--slate-size", metavar="K", type=int, help="items a page")
+    parser.add_argument("--recommenders", metavar="A,B", help="recommenders, the first one is what others are compared with")
+    parser.add_argument("--reward", metavar="NAME", help="reward that the log records")
+    parser.add_argument("--seed", metavar="S", type=int, help="seed of everything random; drawn and recorded if not given")
+    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="any other setting, dotted: users.parameters.boredom=0.9")
+    parser.add_argument("--out", metavar="DIR", type=Path, help="run folder, must be new (default: runs/SCENARIO-TIME)")
+    _output_options(parser)
+
+
+def _resume_parser(commands: Any) -> None:
+    parser = _add(commands, "resume", "finish a run that was stopped", "recsim-llm resume runs/first", _resume)
+    parser.add_argument("run", type=Path, help="run folder")
+    _output_options(parser)
+
+
+def _report_parser(commands: Any) -> None:
+    parser = _add(commands, "report", "write report.html of a run and print its table", "recsim-llm report runs/first", _report)
+    parser.add_argument("run", type=Path, help="run folder")
+    _output_options(parser)
+
+
+def _fit_parser(commands: Any) -> None:
+    parser = _add(commands, "fit", "fit choice users to ratings and save them", "recsim-llm fit ml-latest-small fitted/ml", _fit)
+    parser.add_argument("ratings", help="folder of a data set, name of a downloaded one, or 'fictional'")
+    parser.add_argument("out", type=Path, help="folder for the fitted model and population; must be new")
+    parser.add_argument("--seed", type=int, default=None, metavar="S", help="seed of the fit's start values")
+    parser.add_argument("--held-out", action="store_true", help="also score the model on the last 20%% of each user's ratings")
+    parser.add_argument("--skip-bad-rows", action="store_true", help="leave unusable rows out and count them")
+    _output_options(parser)
+
+
+def _data_parser(commands: Any) -> None:
+    parser = _add(commands, "data", "download public data sets", "recsim-llm data get ml-latest-small", _data)
+    parser.add_argument("verb", choices=["get"])
+    parser.add_argument("name", help="ml-latest-small, ml-1m or ml-100k")
+    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+
+
+def _list_parser(commands: Any) -> None:
+    parser = _add(commands, "list", "list scenarios, recommenders, user models and rewards", "recsim-llm list", _list)
+    _output_options(parser)
+
+
+def _output_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", metavar="FILE", type=Path, help="also write the printed table as JSON")
+    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+
+
+def _run(options: argparse.Namespace) -> None:
+    from recsim_llm.scenarios.runner import run
+    from recsim_llm.scenarios.schema import load_scenario, parse_overrides
+
+    scenario = load_scenario(options.scenario, _flags(options) | parse_overrides(options.set))
+    out = options.out or Path("runs") / f"{scenario.name}-{datetime.now():%Y%m%d-%H%M%S}"
+    with _progress(options.quiet) as update:
+        run(scenario, out, update)
+    _finish(out, options)
+
+
+def _flags(options: argparse.Namespace) -> dict[str, Any]:
+    recommenders = options.recommenders.split(",") if options.recommenders else None
+    flags = {
+        "data": options.data,
+        "users.model": options.users,
+        "users.count": options.n_users,
+        "max_pages": options.pages,
+        "visits": options.visits,
+        "slate_size": options.slate_size,
+        "recommenders": recommenders,
+        "reward": options.reward,
+        "seed": options.seed,
+    }
+    return {key: value for key, value in flags.items() if value is not None}
+
+
+def _resume(options: argparse.Namespace) -> None:
+    from recsim_llm.scenarios.runner import resume
+
+    with _progress(options.quiet) as update:
+        resume(options.run, update)
+    _finish(options.run, options)
+
+
+def _report(options: argparse.Namespace) -> None:
+    if not (options.run / "manifest.json").is_file():
+        raise ConfigError(f"report: got {options.run}, which has no manifest.json, expected a run folder")
+    _finish(options.run, options)
+
+
+def _finish(run: Path, options: argparse.Namespace) -> None:
+    from recsim_llm.evaluation import summarise
+    from recsim_llm.report import summary_table, write_report
+
+    summary = summarise(run)
+    path = write_report(run)
+    _write_json(options, summary.to_json())
+    if not options.quiet:
+        console = _console()
+        console.print(summary_table(summary))
+        console.print(f"log     {run}\nreport  {path}\nagain   recsim-llm report {shlex.quote(str(run))}", highlight=False)
+
+
+def _fit(options: argparse.Namespace) -> None:
+    from recsim_llm.agents.fitted import fit_and_save
+
+    table = fit_and_save(
+        options.ratings, options.out, seed=options.seed, held_out=options.held_out, skip_bad_rows=options.skip_bad_rows
+    )
+    _write_json(options, table)
+    if not options.quiet:
+        _print_pairs(f"fitted choice users in {options.out}", table)
+
+
+def _data(options: argparse.Namespace) -> None:
+    from recsim_llm.data import fetch, open_dataset
+
+    folder = fetch(options.name)
+    if not options.quiet:
+        dataset = open_dataset(folder)
+        _console().print(f"{folder}\n{len(dataset.ratings):,} ratings of {len(dataset.catalog):,} items\n{dataset.licence}", highlight=False)
+
+
+def _list(options: argparse.Namespace) -> None:
+    from recsim_llm.envs.rewards import REWARDS
+    from recsim_llm.registry import names
+    from recsim_llm.scenarios.schema import shipped_scenarios
+
+    table: dict[str, Any] = {
+        "scenarios": shipped_scenarios(),
+        "recommenders": names("recommenders"),
+        "users": names("users"),
+        "rewards": list(REWARDS),
+    }
+    _write_json(options, table)
+    if not options.quiet:
+        console = _console()
+        for kind, entries in table.items():
+            console.print(f"[bold]{kind}[/bold]")
+            for name in entries:
+                description = entries[name] if isinstance(entries, dict) else ""
+                console.print(f"  {name:<16}{description}", highlight=False)
+
+
+def _print_pairs(title: str, table: dict[str, Any]) -> None:
+    console = _console()
+    console.print(title, style="bold", highlight=False)
+    for name, value in table.items():
+        console.print(f"  {name:<44}{value:,.4f}" if isinstance(value, float) else f"  {name:<44}{value}", highlight=False)
+
+
+def _write_json(options: argparse.Namespace, content: Any) -> None:
+    from recsim_llm.files import write_atomically
+
+    if options.json is not None:
+        write_atomically(options.json, json.dumps(content, indent=2, sort_keys=True).encode() + b"\n")
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console(soft_wrap=True)
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Callable[[Any], None]]:
+    """Show a bar: arm, users still browsing, pages, clicks a page, time left."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description:<12}"),
+        BarColumn(),
+        TextColumn("{task.fields[users]:,} users  {task.fields[pages]:,} pages  {task.fields[rate]:.2f} clicks a page"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), disable=quiet) as bar:
+        task = bar.add_task("preparing", total=None, users=0, pages=0, rate=0.0)
+
+        def update(state: Any) -> None:
+            # The share of users that have left is the best guess of how far an arm is.
+            done = state.arm_number + state.progress
+            rate = state.clicks / max(state.pages, 1)
+            bar.update(task, total=state.arms, completed=done, description=state.arm, users=state.users, pages=state.pages, rate=rate)
+
+        yield update

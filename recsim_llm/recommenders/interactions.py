@@ -1,0 +1,80 @@
+"""What a recommender knows of who consumed what: the training part of the ratings, and the clicks of the run."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from recsim_llm.catalog import Catalog
+from recsim_llm.pages import BoolArray, FloatArray, IntArray, Requests
+from recsim_llm.ratings import Ratings
+
+__all__ = ["Interactions"]
+
+
+class Interactions:
+    """Training interactions by catalog position; users are known by their outside ids.
+
+    Args:
+        catalog: the items; retired ones keep their place, but are not on sale.
+        ratings: the training ratings, of any stars; rows whose item the catalog does not know are left out.
+    """
+
+    def __init__(self, catalog: Catalog, ratings: Ratings) -> None:
+        item = catalog.index_of(ratings.item_id)
+        known = item >= 0
+        self.catalog = catalog
+        self.users = ratings.users
+        self.on_sale: BoolArray = np.ones(len(catalog), np.bool_) if catalog.retired is None else ~catalog.retired
+        # One row more than there are users: the empty history of everyone else.
+        shape = (len(self.users) + 1, len(catalog))
+        self.matrix = _binary(ratings.user_index[known], item[known], shape)
+        self.counts: IntArray = np.bincount(self.matrix.indices, minlength=len(catalog)).astype(np.int64)
+
+    @property
+    def popularity_order(self) -> FloatArray:
+        """float32 [n] in (-1, 0]: 0 for the item that most users of the training part consumed, then downwards by rank."""
+        rank = np.empty(len(self.counts))
+        rank[np.argsort(-self.counts, kind="stable")] = np.arange(len(rank))
+        return (-rank / len(rank)).astype(np.float32)
+
+    def seen(self, requests: Requests) -> BoolArray:
+        """Return bool [u, n]: items that the user rated in the training part or was shown in the run."""
+        rows = self.matrix[self._place(requests.user_id)]
+        mask = np.zeros(rows.shape, np.bool_)
+        mask[_row_numbers(rows), rows.indices] = True
+        index = self.catalog.index_of(requests.history_item)
+        row, slot = np.nonzero(index >= 0)
+        mask[row, index[row, slot]] = True
+        return mask
+
+    def clicks(self, requests: Requests) -> tuple[IntArray, IntArray]:
+        """Return the rows int64 [c] and the catalog positions int64 [c] of what was clicked in the run, row by row."""
+        row, slot = np.nonzero(requests.history_clicked)
+        index = self.catalog.index_of(requests.history_item[row, slot])
+        known = index >= 0
+        return row[known], index[known]
+
+    def profiles(self, requests: Requests) -> sp.csr_array:
+        """Return float32 sparse [u, n]: 1 where the user consumed the item, in the training part or by a click in the run."""
+        rows = self.matrix[self._place(requests.user_id)]
+        row, item = self.clicks(requests)
+        if not row.size:
+            return rows
+        return _binary(np.concatenate([_row_numbers(rows), row]), np.concatenate([rows.indices, item]), rows.shape)
+
+    def _place(self, user_id: IntArray) -> IntArray:
+        place = np.minimum(np.searchsorted(self.users, user_id), len(self.users) - 1)
+        return np.where(self.users[place] == user_id, place, len(self.users))
+
+
+def _binary(row: npt.NDArray[np.integer], column: npt.NDArray[np.integer], shape: tuple[int, int]) -> sp.csr_array:
+    matrix = sp.csr_array((np.ones(len(row), np.float32), (row, column)), shape=shape)
+    matrix.sum_duplicates()
+    matrix.data[:] = 1
+    return matrix
+
+
+def _row_numbers(matrix: sp.csr_array) -> IntArray:
+    return np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))

@@ -1,0 +1,153 @@
+"""What recommenders that score every item have in common: who may get which item, chunks of users, exact products."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from recsim_llm.catalog import Catalog
+from recsim_llm.errors import ConfigError
+from recsim_llm.pages import BoolArray, FloatArray, IntArray, Requests, Rows, Slates
+from recsim_llm.ranking import top_k
+from recsim_llm.ratings import Ratings
+from recsim_llm.recommenders.base import deterministic
+from recsim_llm.recommenders.interactions import Interactions
+
+__all__ = ["HistoryRecommender", "ScoringRecommender", "chunks", "on_grid", "products", "take"]
+
+_CHUNK = 1_000_000
+_MANTISSA = 53
+
+
+class HistoryRecommender:
+    """A recommender that keeps to the house rule on repetition.
+
+    What the user rated in the training part, or was shown in the run, is not recommended again; where fewer than ``k`` other
+    items are on sale, the best of the seen ones fill the page. Retired items are never recommended, and no page holds an
+    item twice.
+    """
+
+    _interactions: Interactions | None = None
+    _seed: int
+
+    def fit(self, catalog: Catalog, ratings: Ratings, seed: int) -> None:
+        """Learn from the catalog and the training ratings; whatever was learned before is forgotten.
+
+        Args:
+            catalog: the items.
+            ratings: the training ratings; users of the run may or may not occur in them.
+            seed: for all that is random in the recommender.
+        """
+        self._interactions = Interactions(catalog, ratings)
+        self._seed = seed
+        self._learn()
+
+    def observe(self, requests: Requests, slates: Slates, clicked: BoolArray, rating: FloatArray) -> None:
+        """Do nothing: all that is needed comes with the next request."""
+
+    def _learn(self) -> None:
+        """Learn from ``_known``; draws, if any, hang on ``_seed``. For subclasses."""
+
+    @property
+    def _known(self) -> Interactions:
+        if self._interactions is None:
+            raise ConfigError(f"{type(self).__name__}: got a request before fit, expected a fitted recommender; call fit first")
+        return self._interactions
+
+    def _check_size(self, k: int) -> None:
+        on_sale = np.count_nonzero(self._known.on_sale)
+        if not 1 <= k <= on_sale:
+            raise ConfigError(f"slate size: got {k}, expected 1 to {on_sale}, the number of items on sale; use shorter pages")
+
+
+class ScoringRecommender(HistoryRecommender):
+    """Ranks all items by a score; subclasses say which. The choice is certain, so every propensity is 1."""
+
+    def recommend(self, requests: Requests, k: int) -> Slates:
+        """Return the ``k`` best items of each user, best first; equal scores by catalog position.
+
+        Args:
+            requests: of ``u`` users.
+            k: slots a page.
+
+        Raises:
+            ConfigError: not fitted, or fewer than ``k`` items are on sale.
+        """
+        self._check_size(k)
+        best = np.empty((len(requests.user_id), k), np.int64)
+        for rows, part in chunks(requests, len(self._known.catalog)):
+            best[rows] = self._best(part, k)
+        return deterministic(self._known.catalog.item_id[best])
+
+    def _score(self, requests: Requests) -> FloatArray:
+        """Return float32 [u, n] without NaN, an array that may be overwritten; a row depends on nothing but its request."""
+        raise NotImplementedError
+
+    def _best(self, requests: Requests, k: int) -> IntArray:
+        scores = self._score(requests)
+        barred = self._known.seen(requests)
+        barred |= ~self._known.on_sale
+        lacking = np.flatnonzero(scores.shape[1] - np.count_nonzero(barred, axis=1) < k)
+        filled = self._fill(scores[lacking], barred[lacking], k)
+        np.copyto(scores, -np.inf, where=barred)
+        best = top_k(scores, k)
+        best[lacking] = filled
+        return best
+
+    def _fill(self, scores: FloatArray, barred: BoolArray, k: int) -> IntArray:
+        """Rank what may be shown first, then what was seen, then what is retired."""
+        if not len(scores):
+            return np.empty((0, k), np.int64)
+        tier = barred + 1 * ~self._known.on_sale
+        order = np.argsort(-scores, axis=1, kind="stable")
+        by_tier = np.argsort(np.take_along_axis(tier, order, axis=1), axis=1, kind="stable")
+        return np.take_along_axis(order, by_tier, axis=1)[:, :k]
+
+
+def chunks(requests: Requests, items: int, cells: int = _CHUNK) -> Iterator[tuple[slice, Requests]]:
+    """Cut a batch of requests into parts of about ``cells`` user-item pairs, so that memory does not grow with the batch."""
+    size = max(1, cells // items)
+    for start in range(0, len(requests.user_id), size):
+        rows = slice(start, start + size)
+        yield rows, take(requests, rows)
+
+
+def take(requests: Requests, rows: Rows) -> Requests:
+    """Return the requests of some of the users."""
+    user_id, visit, page, item, clicked, rating = requests
+    return Requests(user_id[rows], visit[rows], page[rows], item[rows], clicked[rows], rating[rows])
+
+
+def products(users: npt.NDArray[np.floating], items: npt.NDArray[np.float64]) -> FloatArray:
+    """Return the products of users' and items' vectors, the same to the bit whatever else is in the batch.
+
+    Matrix libraries sum in another order for another shape, or another row of the same matrix, so that near ties would fall
+    differently with the size of a batch. Here both sides lie on grids so coarse that float64 holds every partial sum
+    exactly; then no order can matter. About 22 bits of each entry are kept, about as many as float32 has.
+
+    Args:
+        users: [u, d].
+        items: [d, n] from ``on_grid(items, d)``.
+
+    Returns:
+        float32 [u, n].
+    """
+    rounded = on_grid(users, users.shape[1], axis=1)
+    return np.matmul(rounded, items).astype(np.float32)
+
+
+def on_grid(values: npt.NDArray[np.floating], terms: int, axis: int | None = None) -> npt.NDArray[np.float64]:
+    """Round values so that sums of ``terms`` products of two such arrays are exact in float64.
+
+    Args:
+        values: any shape, finite.
+        terms: how many products are summed.
+        axis: round relative to the largest entry along this axis; None means relative to the largest of all.
+    """
+    bits = (_MANTISSA - int(terms).bit_length()) // 2
+    wide = np.asarray(values, np.float64)
+    largest = np.abs(wide).max(axis=axis, keepdims=axis is not None, initial=0.0)
+    _, exponent = np.frexp(largest)
+    return np.ldexp(np.rint(np.ldexp(wide, bits - exponent)), exponent - bits)

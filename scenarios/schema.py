@@ -1,0 +1,184 @@
+"""What a scenario is: one YAML file that says everything about a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from recsim_llm.errors import ConfigError
+
+__all__ = ["Arm", "Scenario", "UserSettings", "load_scenario", "parse_overrides", "shipped_scenarios"]
+
+_STRICT = ConfigDict(extra="forbid", frozen=True)
+
+
+class UserSettings(BaseModel):
+    """Who browses, and how they decide."""
+
+    model_config = _STRICT
+
+    model: str = "choice"
+    """Name of a user model: a shipped one, an installed one, or ``module:attribute``."""
+    count: int | None = Field(default=None, ge=1)
+    """Number of users. None: all users of the data. Up to their number: that many of them, drawn by the seed. Above:
+    synthetic users sampled from the distribution fitted to them."""
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    """Parameters of the user model, by name; those not given keep their fitted or assumed value."""
+
+
+class Arm(BaseModel):
+    """A recommender under test."""
+
+    model_config = _STRICT
+
+    name: str = Field(min_length=1)
+    """What the log and the report call it."""
+    recommender: str
+    """Name of a recommender: a shipped one, an installed one, or ``module:attribute``."""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """Keyword arguments of its constructor."""
+
+
+class Scenario(BaseModel):
+    """Everything about a run. An unknown key is an error."""
+
+    model_config = _STRICT
+
+    name: str = Field(min_length=1)
+    """Short name."""
+    description: str = ""
+    """One sentence: what the scenario shows."""
+    data: str = "fictional"
+    """``fictional``, the folder of a data set, or the name of a downloaded one."""
+    train_share: float = Field(default=0.8, gt=0, lt=1)
+    """Share of each user's ratings, first in time, that recommenders are trained on. Users are fitted on all of them."""
+    users: UserSettings = UserSettings()
+    """Who browses."""
+    recommenders: tuple[Arm, ...] = Field(min_length=1)
+    """The arms, in order; the first one is what the others are compared with. Each may be written as a name alone."""
+    slate_size: int = Field(default=10, ge=1)
+    """Items a page."""
+    max_pages: int = Field(default=20, ge=1)
+    """Pages after which a visit is cut off."""
+    visits: int = Field(default=1, ge=1)
+    """Most visits a user makes; after each one the user comes back or not."""
+    reward: str = "clicks"
+    """Name of the reward that the log records."""
+    invalid: Literal["error", "count"] = "error"
+    """What an unknown, retired or repeated item does: stop the run, or blank the slot and be counted."""
+    seed: int | None = None
+    """Seed of everything random; None draws one and records it."""
+
+    @field_validator("recommenders", mode="before")
+    @classmethod
+    def _names_are_arms(cls, arms: Any) -> Any:
+        if isinstance(arms, str) or not isinstance(arms, Sequence):
+            return arms
+        return [{"name": arm, "recommender": arm} if isinstance(arm, str) else arm for arm in arms]
+
+    @field_validator("recommenders")
+    @classmethod
+    def _names_differ(cls, arms: tuple[Arm, ...]) -> tuple[Arm, ...]:
+        names = [arm.name for arm in arms]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"arm name {name!r} is there twice, expected different names")
+        return arms
+
+
+def shipped_scenarios() -> dict[str, str]:
+    """Return the shipped scenarios: name to description."""
+    found = {}
+    for entry in sorted(files("recsim_llm.scenarios").iterdir(), key=lambda entry: entry.name):
+        if entry.name.endswith(".yaml"):
+            settings = yaml.safe_load(entry.read_text(encoding="utf-8"))
+            found[entry.name.removesuffix(".yaml")] = str(settings.get("description", ""))
+    return found
+
+
+def load_scenario(name_or_path: str, overrides: Mapping[str, Any] | None = None) -> Scenario:
+    """Read a shipped scenario or a YAML file and apply overrides.
+
+    Args:
+        name_or_path: name of a shipped scenario, or a path ending in ``.yaml`` or ``.yml``.
+        overrides: dotted keys to values, for instance ``{"users.parameters.boredom": 0.9}``.
+
+    Raises:
+        ConfigError: there is no such scenario, it is no YAML mapping, or a key or value is wrong.
+    """
+    path = Path(name_or_path)
+    if path.suffix in (".yaml", ".yml"):
+        if not path.is_file():
+            raise ConfigError(f"scenario: got {name_or_path}, expected a file that exists; see `recsim-llm list`")
+        text = path.read_text(encoding="utf-8")
+    else:
+        entry = files("recsim_llm.scenarios") / f"{name_or_path}.yaml"
+        if not entry.is_file():
+            known = ", ".join(shipped_scenarios())
+            raise ConfigError(f"scenario: got {name_or_path!r}, expected a .yaml file or one of {known}")
+        text = entry.read_text(encoding="utf-8")
+    try:
+        settings = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"scenario {name_or_path}: not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(settings, dict):
+        raise ConfigError(f"scenario {name_or_path}: got {type(settings).__name__}, expected a mapping of settings")
+    for key, value in (overrides or {}).items():
+        _override(settings, key, value)
+    return scenario_from(settings, name_or_path)
+
+
+def scenario_from(settings: Mapping[str, Any], source: str) -> Scenario:
+    """Build a scenario from plain settings.
+
+    Args:
+        settings: as in a YAML file.
+        source: where they come from, for the error text.
+
+    Raises:
+        ConfigError: a key is unknown or a value is wrong; names the first one.
+    """
+    try:
+        return Scenario.model_validate(settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            model = {"users": UserSettings, "recommenders": Arm}.get(str(first["loc"][0]), Scenario)
+            expected = f"one of {', '.join(model.model_fields)}"
+            raise ConfigError(f"scenario {source}: got unknown key {place!r}, expected {expected}") from error
+        got = "nothing" if first["type"] == "missing" else repr(first["input"])
+        raise ConfigError(f"scenario {source}: {place}: got {got}, expected another value: {first['msg']}") from error
+
+
+def parse_overrides(pairs: Sequence[str]) -> dict[str, Any]:
+    """Turn ``key=value`` texts into overrides; values are read as YAML.
+
+    Raises:
+        ConfigError: a text has no ``=`` or its value is not YAML.
+    """
+    overrides = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"--set: got {pair!r}, expected key=value, for instance slate_size=5")
+        try:
+            overrides[key] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"--set {key}: got {value!r}, expected a YAML value") from error
+    return overrides
+
+
+def _override(settings: dict[str, Any], key: str, value: Any) -> None:
+    *parents, last = key.split(".")
+    place = settings
+    for parent in parents:
+        place = place.setdefault(parent, {})
+        if not isinstance(place, dict):
+            raise ConfigError(f"--set {key}: got {parent!r} that holds no settings, expected a section of the scenario")
+    place[last] = value
