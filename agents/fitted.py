@@ -31,6 +31,7 @@ from recsim_llm.personas import Population
 from recsim_llm.population_files import read_population, write_population
 from recsim_llm.populations import JointDistribution, fit_joint_distribution, population_from_ratings
 from recsim_llm.ratings import Dataset
+from recsim_llm.threads import one_thread
 
 __all__ = ["FittedUsers", "fit_and_save", "fit_choice", "fitted_for", "load_fitted", "save_fitted"]
 
@@ -48,6 +49,7 @@ class FittedUsers(NamedTuple):
     """The distribution that synthetic users are sampled from."""
 
 
+@one_thread
 def fit_choice(dataset: Dataset, seed: int = _START_SEED) -> FittedUsers:
     """Fit choice users to all ratings of a data set.
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from os import PathLike
 from typing import Any
 
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
+from recsim_llm import keyed
 from recsim_llm.catalog import Catalog
 from recsim_llm.errors import ConfigError
 from recsim_llm.pages import IntArray, UserModel
@@ -35,21 +37,22 @@ def world_of(
     if isinstance(catalog, Catalog) and isinstance(population, Population) and not isinstance(users, str):
         return World(catalog, population, users)
     raise ConfigError(
-        f"environment: got catalog {type(catalog).__name__}, population {type(population).__name__}, users {type(users).__name__}; "
-        "expected a data set and users by name, or a Catalog, a Population and a user model"
+        f"environment: got catalog {type(catalog).__name__}, population {type(population).__name__}, "
+        f"users {type(users).__name__}; expected a data set and users by name, or a Catalog, a Population and a user model"
     )
 
 
-def seeds_of(seed: int | list[int], rows: int) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+def seeds_of(seed: int | Sequence[int | None], rows: int) -> keyed.Words:
     """Return one seed a row: the given ones, or ``seed + row``; modulo 2**64.
 
     Raises:
         ConfigError: seeds are missing or not integers.
     """
     seeds = [seed + row for row in range(rows)] if isinstance(seed, int) else seed
-    if len(seeds) != rows or not all(isinstance(one, int | np.integer) for one in seeds):
-        raise ConfigError(f"seed: got {seeds}, expected one integer or {rows} of them")
-    return np.array([int(one) & _MASK for one in seeds], np.uint64)
+    whole = [int(one) & _MASK for one in seeds if isinstance(one, int | np.integer)]
+    if len(whole) != rows or len(seeds) != rows:
+        raise ConfigError(f"seed: got {seed}, expected one integer or {rows} of them")
+    return np.array(whole, np.uint64)
 
 
 def wanted_users(world: World, options: dict[str, Any] | None, rows: int) -> IntArray | None:

@@ -33,12 +33,12 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
 
     **Action.** What to show on the next page:
 
-    * ``action="slate"``: ``MultiDiscrete([n] * slate_size)``, the page as catalog positions (``catalog.item_id[position]`` is the
-      outside id), first slot first;
+    * ``action="slate"``: ``MultiDiscrete([n] * slate_size)``, the page as catalog positions (``catalog.item_id[position]``
+      is the outside id), first slot first;
     * ``action="candidates"``: ``MultiDiscrete([candidates] * slate_size)``, positions in the candidate set that the last
       observation offered;
-    * ``action="embedding"``: ``Box(-1, 1, [f])``, a point; the page is the exact top ``slate_size`` of all items by the
-      product with ``catalog.features``.
+    * ``action="embedding"``: ``Box(-1, 1, [f])``, a point; the page is the exact top ``slate_size`` of all items on sale by
+      the product with ``catalog.features``.
 
     A repeated or retired item leaves its slot blank and is counted (``invalid="count"``) or raises (``invalid="error"``).
 
@@ -57,7 +57,7 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
     candidate_features   [c, f] float32     their features
     ==================== ================== ==========================================================================
 
-    **Reward.** ``reward`` names a strategy of ``recsim_llm.envs.rewards`` or is a callable ``(feedback, catalog) -> float64 [u]``.
+    **Reward.** ``reward`` names one of ``recsim_llm.envs.rewards`` or is a callable ``(feedback, catalog) -> float64 [u]``.
 
     **End.** ``terminated`` when the user leaves, ``truncated`` when ``max_pages`` pages were shown and the user would stay.
 
@@ -69,9 +69,9 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
         >>> observation, reward, terminated, truncated, info = env.step(np.array([3, 1, 4, 15, 9]))
 
     Args:
-        catalog: ``"fictional"``, the name or folder of a data set, or a ``Catalog`` (then pass ``population`` and ``users`` too).
+        catalog: ``"fictional"``, the name or folder of a data set, or a ``Catalog`` (then pass ``population`` and ``users``).
         population: None for the users of the data, a number of synthetic users, a file, or a ``Population``.
-        users: name of a user model, or a ``UserModel``.
+        users: name of a user model, or a ``UserModel``, of which the environment takes its own copy.
         slate_size: slots a page.
         max_pages: page budget of a visit.
         reward: name or callable.
@@ -117,7 +117,7 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
             invalid=invalid,
         )
         self.action_space = self.session.action_space()
-        self.observation_space = self.session.observer.space
+        self.observation_space = self.session.observer.space  # type: ignore[assignment] # Dict knows no value type
         self.feedback: Feedback | None = None
         """What was drawn on the last page, with the probabilities; for evaluation, not for policies."""
         self._seeded = False
@@ -183,9 +183,9 @@ class BrowseVectorEnv(VectorEnv[Observation, npt.NDArray[Any], npt.NDArray[Any]]
 
     Args:
         num_envs: users that browse at the same time.
-        autoreset_mode: ``AutoresetMode.NEXT_STEP`` (Gymnasium's default: the step after an end resets the row, and its action is
-            not used), ``AutoresetMode.SAME_STEP`` (the row restarts at once; ``info["final_obs"]`` and ``info["final_info"]`` hold the
-            ended visit's last), or their names.
+        autoreset_mode: ``AutoresetMode.NEXT_STEP`` (Gymnasium's default: the step after an end resets the row, and its action
+            is not used), ``AutoresetMode.SAME_STEP`` (the row restarts at once; ``info["final_obs"]`` and
+            ``info["final_info"]`` hold the ended visit's last), or their names.
     """
 
     def __init__(
@@ -289,8 +289,7 @@ class BrowseVectorEnv(VectorEnv[Observation, npt.NDArray[Any], npt.NDArray[Any]]
         final_obs = np.full(self.num_envs, None, dtype=object)
         for place, row in enumerate(rows):
             final_obs[row] = {name: column[place] for name, column in last.items()}
-        final_info = self._info(clicks.copy(), invalid.copy())
-        final_info = {name: mask if name.startswith("_") else column for name, column in final_info.items()}
+        final_info = {name: column * mask for name, column in self._info(clicks, invalid).items()}
         self.session.begin(rows)
         clicks[rows] = 0
         invalid[rows] = 0

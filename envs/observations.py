@@ -18,7 +18,7 @@ from recsim_llm.kernel import ALL_ROWS
 from recsim_llm.pages import Feedback, IntArray, Rows
 from recsim_llm.personas import Population
 
-__all__ = ["PARTS", "Observer"]
+__all__ = ["PARTS", "Observation", "Observer", "feature_bounds"]
 
 PARTS = ("page", "summary", "history", "profile", "candidates")
 """Names of the parts that an observation can have."""
@@ -66,7 +66,7 @@ class Observer:
         self._features = np.hstack([catalog.features, np.ones((len(catalog), 1), np.float32)])
         self._profile = _one_hot_demographics(population) if "profile" in parts else np.empty((len(population), 0), np.float32)
         width = catalog.features.shape[1]
-        self.space = spaces.Dict(self._spaces(len(catalog), width, slate_size * history_pages, candidates))
+        self.space = spaces.Dict(self._spaces(catalog, slate_size * history_pages, candidates))
         self._page_share = (np.arange(max_pages + 1) / max_pages).astype(np.float32)[:, None]
         self._summary = "summary" in parts
         self._history_pages = history_pages
@@ -135,13 +135,14 @@ class Observer:
         self._sum[clicker] += np.add.reduceat(self._features.take(item, axis=0), start, axis=0)
         np.divide(self._sum[:, :-1], np.maximum(self._sum[:, -1:], _ONE), out=self._mean)
 
-    def _spaces(self, items: int, width: int, history: int, candidates: int) -> dict[str, spaces.Space]:
-        space: dict[str, spaces.Space] = {}
+    def _spaces(self, catalog: Catalog, history: int, candidates: int) -> dict[str, spaces.Space[Any]]:
+        items, (low, high) = len(catalog), feature_bounds(catalog)
+        space: dict[str, spaces.Space[Any]] = {}
         for part in self.parts:
             if part == "page":
                 space["page"] = spaces.Box(0, 1, (1,), np.float32)
             elif part == "summary":
-                space["summary"] = spaces.Box(-np.inf, np.inf, (width,), np.float32)
+                space["summary"] = spaces.Box(low, high, dtype=np.float32)
             elif part == "history":
                 space["history_item"] = spaces.Box(-1, items - 1, (history,), np.int64)
                 space["history_clicked"] = spaces.Box(0, 1, (history,), np.int8)
@@ -150,8 +151,20 @@ class Observer:
                 space["profile"] = spaces.Box(0, 1, (self._profile.shape[1],), np.float32)
             else:
                 space["candidate_item"] = spaces.Box(0, items - 1, (candidates,), np.int64)
-                space["candidate_features"] = spaces.Box(-np.inf, np.inf, (candidates, width), np.float32)
+                space["candidate_features"] = spaces.Box(
+                    np.tile(low, (candidates, 1)), np.tile(high, (candidates, 1)), dtype=np.float32
+                )
         return space
+
+
+def feature_bounds(catalog: Catalog) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Return bounds of each feature, float32 [f] each, with 0 between them.
+
+    They are whole numbers, since a mean of features stays within those even after rounding; and different ones.
+    """
+    low = np.floor(np.minimum(catalog.features.min(axis=0), 0))
+    high = np.maximum(np.ceil(catalog.features.max(axis=0)), low + 1)
+    return low.astype(np.float32), high.astype(np.float32)
 
 
 def _one_hot_demographics(population: Population) -> npt.NDArray[np.float32]:
@@ -161,5 +174,5 @@ def _one_hot_demographics(population: Population) -> npt.NDArray[np.float32]:
         for value in sorted(set(values.tolist()) - {""})
     ]
     if not columns:
-        raise ConfigError("observation: got 'profile' for users without demographics, expected data that has some; leave it out")
+        raise ConfigError("observation: got 'profile' for users without demographics, expected data that has some")
     return np.column_stack(columns)

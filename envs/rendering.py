@@ -30,11 +30,12 @@ def page_image(world: World, kernel: Kernel, feedback: Feedback | None) -> npt.N
     figure = Figure(figsize=(7, 0.6 + 0.3 * max(len(lines), 1)), dpi=100, facecolor="white")
     canvas = FigureCanvasAgg(figure)
     step = 1 / (len(lines) + 2)
-    figure.text(0.03, 1 - step, _heading(world, kernel, feedback), fontsize=11, fontweight="bold", va="center", color=_SEEN_COLOUR)
+    heading = _heading(world, kernel, feedback)
+    figure.text(0.03, 1 - step, heading, fontsize=11, fontweight="bold", va="center", color=_SEEN_COLOUR)
     for place, (line, colour) in enumerate(lines):
         figure.text(0.03, 1 - (place + 2) * step, line, fontsize=10, va="center", color=colour, family="monospace")
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
+    canvas.draw()  # type: ignore[no-untyped-call]
+    return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()  # type: ignore[no-untyped-call]
 
 
 def _heading(world: World, kernel: Kernel, feedback: Feedback | None) -> str:

@@ -24,7 +24,7 @@ Reward = Callable[[Feedback, Catalog], Payment]
 class Clicks:
     """Number of clicks on the page."""
 
-    def __call__(self, feedback: Feedback, catalog: Catalog) -> Payment:
+    def __call__(self, feedback: Feedback, _catalog: Catalog) -> Payment:
         """Return float64 [u]: clicks."""
         return np.bincount(feedback.row, minlength=len(feedback.clicked)).astype(np.float64)
 
@@ -32,7 +32,7 @@ class Clicks:
 class WatchShare:
     """Sum over the page of the share watched of each clicked item."""
 
-    def __call__(self, feedback: Feedback, catalog: Catalog) -> Payment:
+    def __call__(self, feedback: Feedback, _catalog: Catalog) -> Payment:
         """Return float64 [u]: items watched, counted by share."""
         return _by_user(feedback, feedback.watched)
 
@@ -43,7 +43,7 @@ class Rating:
     def __init__(self, neutral: float = 3.0) -> None:
         self.neutral = neutral
 
-    def __call__(self, feedback: Feedback, catalog: Catalog) -> Payment:
+    def __call__(self, feedback: Feedback, _catalog: Catalog) -> Payment:
         """Return float64 [u]: stars above ``neutral``, summed over the clicked items."""
         return _by_user(feedback, feedback.rating - np.float32(self.neutral))
 
@@ -51,7 +51,7 @@ class Rating:
 class Satisfaction:
     """How satisfied the user is after the page, 0 to 1."""
 
-    def __call__(self, feedback: Feedback, catalog: Catalog) -> Payment:
+    def __call__(self, feedback: Feedback, _catalog: Catalog) -> Payment:
         """Return float64 [u]."""
         return probability(feedback.mood.satisfaction).astype(np.float64)
 
@@ -59,7 +59,7 @@ class Satisfaction:
 class SessionLength:
     """One for every page after which the user stays."""
 
-    def __call__(self, feedback: Feedback, catalog: Catalog) -> Payment:
+    def __call__(self, feedback: Feedback, _catalog: Catalog) -> Payment:
         """Return float64 [u]: 0 or 1."""
         return (~feedback.left).astype(np.float64)
 
@@ -79,7 +79,8 @@ class DiverseClicks:
         item = feedback.pages.item_index
         covered = (catalog.genres[item] & feedback.clicked[:, :, None]).any(axis=1)
         clicks = np.bincount(feedback.row, minlength=len(feedback.clicked))
-        return clicks + self.bonus * np.add.reduce(covered, axis=1, dtype=np.float64)
+        payment: Payment = clicks + self.bonus * np.add.reduce(covered, axis=1, dtype=np.float64)
+        return payment
 
 
 REWARDS: dict[str, Callable[[], Reward]] = {
@@ -125,4 +126,5 @@ class _Checked:
 
 
 def _by_user(feedback: Feedback, value: npt.NDArray[np.float32]) -> Payment:
-    return np.bincount(feedback.row, weights=value, minlength=len(feedback.clicked))
+    # Without clicks, bincount forgets the weights and counts in integers.
+    return np.bincount(feedback.row, weights=value, minlength=len(feedback.clicked)).astype(np.float64, copy=False)

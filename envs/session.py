@@ -86,12 +86,13 @@ class Session:
         self._limit = np.array([candidates if action == "candidates" else items], np.uint64)
         features = world.catalog.features if self._on_sale is None else world.catalog.features[self._on_sale]
         self._columns = np.ascontiguousarray(features.T)
-        self._candidates = np.zeros((rows, candidates), np.int64) if action == "candidates" else None
+        self.offered = np.zeros((rows, candidates), np.int64) if action == "candidates" else None
+        """int64 [r, c]: the candidates that the next action chooses from; None with other actions."""
         self._seed_word = np.zeros(rows, np.uint64)
         self._episode = np.zeros(rows, np.int64)
         self._ahead: tuple[int, IntArray, VisitDice] | None = None
 
-    def action_space(self) -> spaces.Space:
+    def action_space(self) -> spaces.MultiDiscrete | spaces.Box:
         """Return the action space of one row."""
         if self.action == "embedding":
             return spaces.Box(-1, 1, (self.world.catalog.features.shape[1],), np.float32)
@@ -113,7 +114,7 @@ class Session:
         self.kernel.begin(rows, user_index, episode.copy(), dice)
         self._episode[rows] = episode + 1
         self.observer.begin(rows)
-        if self._candidates is not None:
+        if self.offered is not None:
             self._offer(rows)
 
     def step(
@@ -147,14 +148,14 @@ class Session:
                 empty[idle] = True
             feedback = self.kernel.step(np.where(empty, -1, item_index), empty=empty)
         self.observer.record(feedback)
-        if self._candidates is not None:
+        if self.offered is not None:
             self._offer(ALL_ROWS)
         out = self.kernel.page >= self._last
         return feedback, self.reward(feedback, self.world.catalog), feedback.left, out, invalid
 
     def observe(self, rows: Rows = ALL_ROWS) -> Observation:
         """Return what the policy may see of the given rows."""
-        return self.observer.observe(self.kernel.page, self.kernel.user_index, self._candidates, rows)
+        return self.observer.observe(self.kernel.page, self.kernel.user_index, self.offered, rows)
 
     def _items(self, action: npt.ArrayLike, idle: IntArray | None) -> IntArray:
         given = np.asarray(action)
@@ -173,12 +174,14 @@ class Session:
             raise SlateError(
                 f"slate of row {row}, position {position}: got {chosen[row, position]}, expected 0 to {int(self._limit[0]) - 1}"
             )
-        return chosen if self._candidates is None else np.take_along_axis(self._candidates, chosen, axis=1)
+        return chosen if self.offered is None else np.take_along_axis(self.offered, chosen, axis=1)
 
     def _nearest(self, given: npt.NDArray[np.generic], idle: IntArray | None) -> IntArray:
         shape = (self.rows, len(self._columns))
         if given.dtype.kind != "f" or given.shape != shape:
-            raise SlateError(f"action: got {given.dtype} of shape {given.shape}, expected floats of shape {shape} (users, features)")
+            raise SlateError(
+                f"action: got {given.dtype} of shape {given.shape}, expected floats of shape {shape} (users, features)"
+            )
         point = given.astype(np.float32, order="C")
         if idle is not None:
             point[idle] = 0
@@ -213,12 +216,12 @@ class Session:
         return user_index, self.kernel.dice(user_index, episode, seed_word)
 
     def _offer(self, rows: Rows) -> None:
-        assert self._candidates is not None
+        assert self.offered is not None
         kernel = self.kernel
         word = keyed.absorb(self._seed_word[rows] + _OFFER, self.world.population.user_id[kernel.user_index[rows]])
         word = keyed.absorb(keyed.absorb(word, kernel.visit[rows]), kernel.page[rows])
-        place = keyed.sample(word, self._choice, self._candidates.shape[1])
-        self._candidates[rows] = place if self._on_sale is None else self._on_sale.take(place)
+        place = keyed.sample(word, self._choice, self.offered.shape[1])
+        self.offered[rows] = place if self._on_sale is None else self._on_sale.take(place)
 
 
 def _slate_error(item_index: IntArray, empty: BoolArray) -> SlateError:

@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from recsim_llm.threads import one_thread
+
 __all__ = ["correspondence_axes", "implicit_als"]
 
 Floats = npt.NDArray[np.float64]
@@ -14,6 +16,7 @@ Integers = npt.NDArray[np.int64]
 _BLOCK = 4096
 
 
+@one_thread
 def implicit_als(
     user_index: Integers,
     item_index: Integers,

@@ -15,6 +15,7 @@ nothing about how much the next user would differ.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,7 +79,7 @@ def mean_estimate(
     mean = float(values.mean())
     if count == 1 or np.ptp(values) == 0.0:
         return Estimate(value=mean, users=count)
-    return _estimate(mean, float(values.std(ddof=1)) / np.sqrt(count), count, confidence, bounds)
+    return _estimate(mean, float(values.std(ddof=1)) / math.sqrt(count), count, confidence, bounds)
 
 
 def ratio_estimate(
@@ -108,7 +109,7 @@ def ratio_estimate(
     scale = float(np.abs(above).max()) + abs(ratio) * float(below.max())
     if count == 1 or float(np.abs(residual).max()) <= _ROUNDING * scale:
         return Estimate(value=ratio, users=count)
-    error = np.sqrt(count / (count - 1) * float(residual @ residual)) / total
+    error = math.sqrt(count / (count - 1) * float(residual @ residual)) / total
     return _estimate(ratio, error, count, confidence, bounds)
 
 
@@ -137,5 +138,6 @@ def _estimate(value: float, error: float, count: int, confidence: float, bounds:
     # scipy.stats takes half a second to import; its special function for the quantile does not.
     from scipy.special import stdtrit
 
-    reach = float(stdtrit(count - 1, 0.5 + confidence / 2.0)) * error
-    return Estimate(value=value, low=max(value - reach, bounds[0]), high=min(value + reach, bounds[1]), users=count)
+    reach = float(stdtrit(count - 1, 0.5 + confidence / 2.0)) * float(error)
+    low, high = max(value - reach, bounds[0]), min(value + reach, bounds[1])
+    return Estimate(value=value, low=float(low), high=float(high), users=count)

@@ -75,9 +75,9 @@ class Kernel:
             dice: of these users' visits, from ``dice``.
             returning: the rows hold the same users as before, who keep what they learned about themselves.
         """
-        self.user_index[rows] = user_index
-        self.visit[rows] = visit
-        self.page[rows] = 0
+        self.user_index = _with(self.user_index, rows, user_index)
+        self.visit = _with(self.visit, rows, visit)
+        self.page = _with(self.page, rows, 0)
         self._visit_word[rows] = dice.word
         self._draws[rows] = dice.draws
         self.users.begin(rows, user_index, returning)
@@ -114,7 +114,7 @@ class Kernel:
 
     def _turn(self, rows: Rows, page: IntArray) -> None:
         page = page + _ONE
-        self.page[rows] = page
+        self.page = page if isinstance(rows, slice) else _with(self.page, rows, page)
         if self._block < self._max_pages:
             due = np.flatnonzero(page % self._block == 0)
             if due.size:
@@ -125,3 +125,10 @@ class Kernel:
     def _next_block(self, rows: IntArray, first_page: int) -> None:
         examine = self.users.examination(self.user_index[rows])
         self._draws[rows] = self._table.lay_out(self._visit_word[rows], examine, first_page, self._block)
+
+
+def _with(column: IntArray, rows: Rows, values: IntArray | int) -> IntArray:
+    """Return a changed copy: pages that were handed out keep the old array."""
+    changed = column.copy()
+    changed[rows] = values
+    return changed

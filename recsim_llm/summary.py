@@ -49,11 +49,11 @@ METRICS = (
         denominator="impressions",
         high=1.0,
     ),
-    Metric(key="mean_rating", label="Mean rating of clicked items", unit="stars", numerator="stars", denominator="rated"),
-    Metric(key="like_share", label="Liked, of rated clicks", unit="share", numerator="liked", denominator="judged", high=1.0),
+    Metric(key="mean_rating", label="Mean rating", unit="stars", numerator="stars", denominator="rated"),
+    Metric(key="like_share", label="Liked, of rated", unit="share", numerator="liked", denominator="judged", high=1.0),
     Metric(
         key="watch_share",
-        label="Share watched of clicked items",
+        label="Share watched",
         unit="share",
         numerator="watched",
         denominator="watch_rows",
@@ -61,14 +61,14 @@ METRICS = (
     ),
     Metric(
         key="mean_satisfaction",
-        label="Satisfaction after a page",
+        label="Satisfaction",
         unit="0 to 1",
         numerator="satisfaction",
         denominator="satisfaction_pages",
         high=1.0,
     ),
 )
-"""The metrics of every run, in the order of the tables; ``like_share`` counts ratings from ``runlog.LIKE_THRESHOLD`` stars up."""
+"""The metrics of every run, in the order of the tables; a like is a rating from ``runlog.LIKE_THRESHOLD`` stars up."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +94,7 @@ class ArmSummary:
     item_coverage: float
     """Share of the catalog that was shown at least once."""
     exposure_gini: float | None
-    """Gini coefficient of exposures over the whole catalog: 0 all items alike, near 1 one item takes all; None: nothing shown."""
+    """Gini coefficient of exposures over the catalog: 0 all items alike, near 1 one item takes all; None: nothing shown."""
     capped_visits: int
     """Visits that ended because the page budget was used up, not because the user left."""
     clicks_by_position: tuple[Estimate, ...]

@@ -35,8 +35,8 @@ SUMS = (
 )
 """Names of the sums an arm and user.
 
-``impressions`` are slots that showed an item; ``satisfaction_pages``, ``rated``, ``judged`` and ``watch_rows`` count the rows with
-a value behind ``satisfaction``, ``stars``, ``liked`` and ``watched``.
+``impressions`` are slots that showed an item; ``satisfaction_pages``, ``rated``, ``judged`` and ``watch_rows`` count the rows
+that hold a value behind ``satisfaction``, ``stars``, ``liked`` and ``watched``.
 """
 _OPINIONS = (("rating", "stars", "rated"), ("liked", "liked", "judged"), ("watched", "watched", "watch_rows"))
 _BATCH_ROWS = 1 << 17

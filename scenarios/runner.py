@@ -29,9 +29,13 @@ from recsim_llm.recommenders import Recommender, check_slates
 from recsim_llm.recommenders.base import Truth
 from recsim_llm.registry import World, resolve
 from recsim_llm.runlog import RunLog, Segments
+from recsim_llm.threads import one_thread
 from recsim_llm.scenarios.schema import Arm, Scenario, scenario_from
 
 __all__ = ["Progress", "resume", "run"]
+
+SEGMENT_ROWS = 500_000
+"""Impressions after which a segment is written; the rows of the log do not depend on it."""
 
 _RETURN = "return"
 
@@ -116,6 +120,7 @@ def resume(out: Path, progress: Report = lambda _: None) -> Path:
     return out
 
 
+@one_thread
 def _serve_arms(scenario: Scenario, dataset: Dataset, world: World, out: Path, progress: Report) -> None:
     train, _ = dataset.ratings.split_by_time(scenario.train_share)
     # Recommenders must not see what came later, not even as item popularity.
@@ -127,7 +132,7 @@ def _serve_arms(scenario: Scenario, dataset: Dataset, world: World, out: Path, p
         if segments.finished(arm.name):
             continue
         recommender = _recommender(arm)
-        log = RunLog(segments, arm.name, place)
+        log = RunLog(segments, arm.name, place, SEGMENT_ROWS)
         session = _ArmSession(scenario, world, recommender, arm.name, log)
         if hasattr(recommender, "reveal"):
             recommender.reveal(Truth(session.appeal))
@@ -181,7 +186,7 @@ class _ArmSession:
         totals = np.zeros((3, users))
         while rows.size:
             feedback, reward, out = self._page(rows, visit)
-            totals[:, rows] += (1, np.bincount(feedback.row, minlength=len(rows)), reward)
+            totals[:, rows] += np.stack([np.ones(len(rows)), np.bincount(feedback.row, minlength=len(rows)), reward])
             ended = feedback.left | out
             if ended.any():
                 self._end(rows[ended], visit, totals, feedback, ended)

@@ -7,10 +7,10 @@ Truth, per user u and item i:
              G_ug = 0.55 N + 1.1 [g is one of 3 favourites] - 0.3;  T = 0.40 N;  P = 0.25 N
              U, V: 4 latent factors, each product scaled so that Var(U . V) = 0.35^2
   activity   n_u = clip(lognormal(ln 60, 0.85), 20, 800) ratings
-  mainstream m_u = clip(N(1.45, 0.30), 0.5, 2.2)
+  mainstream m_u = clip(N(1.7, 0.30), 0.5, 2.2)
   tendency   mean b_u = 0.45 N, spread s_u = exp(0.20 N)
 Consumption (Plackett-Luce sampling without replacement, by Gumbel noise):
-  v_ui = m_u ln(popularity_i) + 0.9 a_ui + 0.25 exp(-age_i / 3 years) + Gumbel; the n_u largest are rated;
+  v_ui = m_u ln(popularity_i) + 2.2 a_ui + 0.25 exp(-age_i / 3 years) + Gumbel; the n_u largest are rated;
   films released after the user's last session year are never sampled
 Rating:
   y_ui = b_u + s_u (0.60 z(quality_i) + 0.60 a_ui + 0.70 N);  rating = 1 + number of CUTS below y_ui
@@ -119,7 +119,7 @@ def plant_truth(items: Items, n_users: int, rng: np.random.Generator) -> Truth:
     limit = min(800, max(20, len(items.item_id) * 8 // 10))
     activity = np.clip(np.rint(np.exp(np.log(60.0) + 0.85 * rng.standard_normal(n_users))), 20, limit).astype(np.int64)
     affinity = genre @ items.genre.T + tone[:, items.tone] + provider[:, items.provider] + users @ factors.T
-    return Truth(genre, tone, provider, users, factors, np.clip(1.45 + 0.30 * rng.standard_normal(n_users), 0.5, 2.2),
+    return Truth(genre, tone, provider, users, factors, np.clip(1.7 + 0.30 * rng.standard_normal(n_users), 0.5, 2.2),
                  activity, 0.45 * rng.standard_normal(n_users), np.exp(0.20 * rng.standard_normal(n_users)), affinity)
 
 
@@ -143,7 +143,7 @@ def year_of(seconds: npt.NDArray[np.int64]) -> Ints:
 def consume(rng: np.random.Generator, items: Items, truth: Truth, last_year: Ints) -> list[Ints]:
     """Return the item positions each user rates (Gumbel top-n)."""
     recency = 0.25 * np.exp(-(LAST_YEAR - items.year) / 3.0)
-    utility = truth.mainstream[:, None] * items.log_popularity + 0.9 * truth.affinity + recency
+    utility = truth.mainstream[:, None] * items.log_popularity + 2.2 * truth.affinity + recency
     utility = utility + rng.gumbel(size=utility.shape)
     utility[items.year[None, :] > last_year[:, None]] = -np.inf
     order = np.argsort(-utility, axis=1, kind="stable")

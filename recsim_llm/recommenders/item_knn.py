@@ -6,13 +6,12 @@ import numpy as np
 import scipy.sparse as sp
 
 from recsim_llm.errors import ConfigError
-from recsim_llm.pages import FloatArray, Requests
-from recsim_llm.ranking import top_k
+from recsim_llm.pages import FloatArray, IntArray, Requests
 from recsim_llm.recommenders.scoring import ScoringRecommender
 
 __all__ = ["ItemKNN"]
 
-_CELLS = 4_000_000
+_ROWS = 256
 
 
 class ItemKNN(ScoringRecommender):
@@ -53,18 +52,29 @@ def _near(matrix: sp.csr_array, neighbours: int, shrinkage: float) -> sp.csr_arr
     items = matrix.shape[1]
     by_item = matrix.T.tocsr()
     length = np.sqrt(np.diff(by_item.indptr)).astype(np.float32)
-    kept = min(neighbours, items)
-    size = max(1, _CELLS // items)
-    parts = []
-    for start in range(0, items, size):
-        common: FloatArray = (by_item[start : start + size] @ matrix).toarray()
-        row = np.arange(len(common))
-        common[row, start + row] = 0
-        # The least normal number keeps items that nobody consumed from dividing 0 by 0.
-        common /= np.maximum(length[start : start + size, None] * length + np.float32(shrinkage), np.finfo(np.float32).tiny)
-        near = top_k(common, kept)
-        value = np.take_along_axis(common, near, axis=1)
-        some = value > 0
-        parts.append((near[some], np.repeat(start + row, kept).reshape(near.shape)[some], value[some]))
-    near_item, item, value = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return sp.csr_array((value, (near_item, item)), shape=(items, items))
+    near_item, item, value = [], [], []
+    for start in range(0, items, _ROWS):
+        common = by_item[start : start + _ROWS] @ matrix
+        common.sort_indices()
+        for row in range(common.shape[0]):
+            part = slice(common.indptr[row], common.indptr[row + 1])
+            other, count = common.indices[part], common.data[part]
+            similarity = count / (length[start + row] * length[other] + np.float32(shrinkage))
+            similarity[other == start + row] = 0
+            kept = _largest(similarity, neighbours)
+            near_item.append(other[kept])
+            value.append(similarity[kept])
+            item.append(np.full(len(kept), start + row))
+    place = (np.concatenate(near_item), np.concatenate(item))
+    return sp.csr_array((np.concatenate(value), place), shape=(items, items))
+
+
+def _largest(values: FloatArray, k: int) -> IntArray:
+    """Return the places of the up to ``k`` largest positive values, ascending; among equal ones the first."""
+    kept = values > 0
+    if np.count_nonzero(kept) > k:
+        kth = np.partition(values, len(values) - k)[len(values) - k]
+        kept = values > kth
+        ties = np.flatnonzero(values == kth)
+        kept[ties[: k - np.count_nonzero(kept)]] = True
+    return np.flatnonzero(kept)

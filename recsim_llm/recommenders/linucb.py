@@ -129,9 +129,10 @@ class LinUCB(ScoringRecommender):
     def _estimate(self, rows: IntArray) -> tuple[Floats, Floats]:
         """Return the weights float64 [u, d] and the inverse precisions float64 [u, d, d]."""
         precision = self._gram[rows] + self.user_ridge * np.eye(len(self._shared))
-        spread = np.linalg.inv(precision)
+        spread = np.linalg.inv(precision).astype(np.float64, copy=False)
         signal = self.user_ridge * self._shared + self._moment[rows]
-        return np.matmul(spread, signal[:, :, None])[:, :, 0], spread
+        weights: Floats = np.matmul(spread, signal[:, :, None])[:, :, 0]
+        return weights, spread
 
 
 def _content(features: Floats, dimensions: int) -> Floats:
@@ -140,5 +141,6 @@ def _content(features: Floats, dimensions: int) -> Floats:
     if features.shape[1] > dimensions:
         _, axes = np.linalg.eigh(centred.T @ centred)
         centred = centred @ axes[:, ::-1][:, :dimensions]
-    length = np.sqrt(np.square(centred).sum(axis=1).mean())
-    return centred / (length if length > 0 else 1.0)
+    length = float(np.sqrt(np.square(centred).sum(axis=1).mean()))
+    scaled: Floats = centred / (length if length > 0 else 1.0)
+    return scaled

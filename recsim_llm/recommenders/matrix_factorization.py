@@ -30,7 +30,7 @@ class MatrixFactorization(ScoringRecommender):
         iterations: alternations of the fit.
     """
 
-    def __init__(self, factors: int = 32, *, regularization: float = 10.0, weight: float = 5.0, iterations: int = 10) -> None:
+    def __init__(self, factors: int = 32, *, regularization: float = 10.0, weight: float = 1.0, iterations: int = 10) -> None:
         for name, value in (
             ("factors", factors),
             ("regularization", regularization),

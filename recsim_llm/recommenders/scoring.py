@@ -134,8 +134,8 @@ def products(users: npt.NDArray[np.floating], items: npt.NDArray[np.float64]) ->
     Returns:
         float32 [u, n].
     """
-    rounded = on_grid(users, users.shape[1], axis=1)
-    return np.matmul(rounded, items).astype(np.float32)
+    scores: npt.NDArray[np.float64] = np.matmul(on_grid(users, users.shape[1], axis=1), items)
+    return scores.astype(np.float32)
 
 
 def on_grid(values: npt.NDArray[np.floating], terms: int, axis: int | None = None) -> npt.NDArray[np.float64]:
@@ -150,4 +150,5 @@ def on_grid(values: npt.NDArray[np.floating], terms: int, axis: int | None = Non
     wide = np.asarray(values, np.float64)
     largest = np.abs(wide).max(axis=axis, keepdims=axis is not None, initial=0.0)
     _, exponent = np.frexp(largest)
-    return np.ldexp(np.rint(np.ldexp(wide, bits - exponent)), exponent - bits)
+    rounded: npt.NDArray[np.float64] = np.ldexp(np.rint(np.ldexp(wide, bits - exponent)), exponent - bits)
+    return rounded

@@ -38,7 +38,7 @@ class RandomRecommender(HistoryRecommender):
         left = np.empty(len(item), np.int64)
         for rows, part in chunks(requests, len(self._known.catalog), _CELLS):
             item[rows], left[rows] = self._draw(part, k)
-        propensity, prefix, slate = _propensities(left, np.count_nonzero(self._known.on_sale), k)
+        propensity, prefix, slate = _propensities(left, int(np.count_nonzero(self._known.on_sale)), k)
         return Slates(self._known.catalog.item_id[item], propensity, prefix, slate)
 
     def _draw(self, requests: Requests, k: int) -> tuple[IntArray, IntArray]:

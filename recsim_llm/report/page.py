@@ -1,0 +1,252 @@
+"""The report page: one HTML file without scripts and without anything to load, light and dark, for any width."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shlex
+from collections.abc import Iterable, Mapping
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from recsim_llm.evaluation import read_manifest, summarise
+from recsim_llm.files import write_atomically
+from recsim_llm.report import drawing, numbers
+from recsim_llm.report.figures import FIGURES, FigureKind
+from recsim_llm.report.tables import Cell, comparison_rows, metric_rows
+from recsim_llm.report.words import verdict
+from recsim_llm.summary import Summary
+
+__all__ = ["render_page", "write_report"]
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+<style>
+{style}</style>
+</head>
+<body>
+<main>
+{body}
+</main>
+</body>
+</html>
+"""
+_USERS = {
+    "choice": "The users are statistical: a choice model, fitted to ratings or set by hand, says how likely each look, click, "
+    "rating and departure is, and keyed random numbers decide.",
+    "language": "The users are played by a language model, which says how likely each click, rating and departure is; keyed "
+    "random numbers decide.",
+    "cascade": "The users are a statistical choice model that passes the pages it is unsure of to a language model; keyed "
+    "random numbers decide.",
+    "replay": "The users replay recorded decisions; what they never saw, they cannot judge.",
+}
+_ANY_USERS = (
+    "The users are simulated: a model says how likely each click, rating and departure is, and keyed random numbers decide."
+)
+_LIMITS = (
+    "They are not people. What is measured here is how these recommenders do with these simulated users; whether people "
+    "would act alike is a separate question, which <code>recsim-llm realism</code> measures against real ratings.",
+    "Tastes that were fitted by a factor model favour recommenders of that family: matrix factorisation then looks for what "
+    "matrix factorisation put there. Take a lead of such a recommender for an upper bound until users of another make "
+    "confirm it.",
+    "Every recommender served the same users with the same dice, so differences are taken user by user. Intervals are over "
+    "users of this population and this seed; they do not cover errors of the user model itself.",
+)
+
+
+def write_report(run: Path) -> Path:
+    """Write ``report.html``, ``metrics.json`` and ``figures/`` (each figure as PNG, its data as CSV) into a run folder.
+
+    Args:
+        run: a run folder, finished or not.
+
+    Returns:
+        Path of ``report.html``.
+
+    Raises:
+        LogError: the folder is no run, holds no page, or does not fit its manifest.
+    """
+    summary, manifest = summarise(run), read_manifest(run)
+    folder = run / "figures"
+    folder.mkdir(exist_ok=True)
+    drawings = {}
+    for kind in FIGURES:
+        with drawing.style():
+            figure = kind.draw(summary)
+            drawings[kind.name] = drawing.to_svg(figure, kind.name)
+            write_atomically(folder / f"{kind.name}.png", drawing.to_png(figure, kind.title(summary)))
+        write_atomically(folder / f"{kind.name}.csv", _csv(kind, summary))
+    write_atomically(run / "metrics.json", summary.to_json().encode())
+    page = run / "report.html"
+    write_atomically(page, render_page(summary, manifest, drawings).encode())
+    return page
+
+
+def render_page(summary: Summary, manifest: Mapping[str, Any], drawings: Mapping[str, str]) -> str:
+    """Return the page.
+
+    Args:
+        summary: what to report.
+        manifest: the run's manifest.
+        drawings: ``svg`` elements by figure name.
+    """
+    parts = [
+        _header(summary, manifest),
+        "<h2>Results</h2>",
+        _results(summary),
+        _differences(summary),
+        "<h2>Figures</h2>",
+        '<div class="figures">',
+        *(_figure(kind, summary, drawings[kind.name]) for kind in FIGURES),
+        "</div>",
+        "<h2>What was simulated</h2>",
+        f"<p>{_USERS.get(_name(manifest.get('user_model')), _ANY_USERS)}</p>",
+        *(f"<p>{text}</p>" for text in _LIMITS),
+        _configuration(summary, manifest),
+        _reproduction(manifest),
+    ]
+    style = files("recsim_llm.report").joinpath("style.css").read_text(encoding="utf-8")
+    return _PAGE.format(title=escape(f"{summary.scenario} – recsim_llm"), style=style, body="\n".join(parts))
+
+
+def _header(summary: Summary, manifest: Mapping[str, Any]) -> str:
+    arms = len(summary.arms)
+    facts = [
+        f"{numbers.count(summary.users)} simulated {'user' if summary.users == 1 else 'users'}",
+        f"{arms} {'recommender' if arms == 1 else 'recommenders'}",
+        f"pages of {manifest['slate_size']}, at most {manifest['max_pages']} a visit",
+        f"seed {summary.seed}",
+    ]
+    notes = "".join(f"<li>{escape(note)}</li>" for note in summary.notes)
+    return "\n".join(
+        [
+            f"<h1>{escape(summary.scenario)}</h1>",
+            f'<p class="facts">{escape(" · ".join(facts))}</p>',
+            f'<p class="verdict">{escape(verdict(summary))}</p>',
+            f'<ul class="notes">{notes}</ul>' if notes else "",
+        ]
+    )
+
+
+def _results(summary: Summary) -> str:
+    swatch = '<span style="color:var(--arm{})">●</span>&nbsp;{}'
+    colours = len(drawing.COLOURS)
+    heads = [swatch.format(n % colours, escape(arm.arm)) for n, arm in enumerate(summary.arms)]
+    note = (
+        f"In brackets: {summary.confidence:.0%} intervals with the user as the unit, Student's t for means and the delta "
+        "method for ratios. No bracket: a count, a property of the whole run, or users who all agree. Rating, likes and share "
+        "watched are of clicked items; satisfaction is that after a page, 0 to 1; catalog shown is the share of items shown "
+        "at least once; Gini of exposure is 0 when all items are shown alike and near 1 when one item takes all."
+    )
+    return _table(heads, [("", list(metric_rows(summary)))]) + f'\n<p class="aside">{note}</p>'
+
+
+def _differences(summary: Summary) -> str:
+    groups = [
+        (f"Against the first, {summary.arms[0].arm}", list(comparison_rows(summary.against_first))),
+        (f"Against the best, {summary.best}", list(comparison_rows(summary.against_best))),
+        ("Regret: what the oracle got more", list(comparison_rows(summary.regret))),
+    ]
+    if summary.best == summary.arms[0].arm:
+        groups.pop(1)
+    groups = [group for group in groups if group[1]]
+    if not groups:
+        return ""
+    heads = ["Users", "Clicks per user", "Times the clicks", "Reward per user", "Users saved by pairing"]
+    pairs = len(summary.arms) * (len(summary.arms) - 1) // 2
+    note = (
+        f"The same users served by both, compared user by user; {summary.confidence:.0%} intervals"
+        + (f" that hold together over all {pairs} pairs of recommenders (Bonferroni)" if pairs > 1 else "")
+        + ". Users saved by pairing: how many times as many users a test on separate users would need for the same interval."
+    )
+    return "<h2>Paired differences</h2>\n" + _table(heads, groups) + f'\n<p class="aside">{note}</p>'
+
+
+def _table(heads: Iterable[str], groups: Iterable[tuple[str, list[tuple[str, list[Cell]]]]]) -> str:
+    """Lay out a table; heads are HTML, all else is text."""
+    head = "".join(f'<th scope="col">{text}</th>' for text in ["", *heads])
+    lines = [f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>']
+    for title, rows in groups:
+        if title:
+            span = len(rows[0][1]) + 1
+            lines.append(f'<tr class="group"><th scope="rowgroup" colspan="{span}">{escape(title)}</th></tr>')
+        for label, cells in rows:
+            numbers_of_row = "".join(f"<td>{_cell(cell)}</td>" for cell in cells)
+            lines.append(f'<tr><th scope="row">{escape(label)}</th>{numbers_of_row}</tr>')
+    return "\n".join([*lines, "</tbody></table></div>"])
+
+
+def _cell(cell: Cell) -> str:
+    small = f"<small>{escape(cell.interval)}</small>" if cell.interval else ""
+    return escape(cell.value) + small
+
+
+def _figure(kind: FigureKind, summary: Summary, svg: str) -> str:
+    title = escape(kind.title(summary))
+    return f'<figure><h3 id="{kind.name}-title">{title}</h3>\n{svg}\n<figcaption>{escape(kind.caption)}</figcaption></figure>'
+
+
+def _configuration(summary: Summary, manifest: Mapping[str, Any]) -> str:
+    data = manifest.get("data") or {}
+    versions = manifest.get("versions") or {}
+    rows = {
+        "Scenario": summary.scenario,
+        "Recommenders": ", ".join(arm.arm for arm in summary.arms),
+        "User model": _name(manifest.get("user_model")) or "not recorded",
+        "Users": numbers.count(summary.users),
+        "Visits a user": manifest.get("visits", "not recorded"),
+        "Slots a page": manifest["slate_size"],
+        "Pages a visit, at most": manifest["max_pages"],
+        "Catalog": f"{numbers.count(int(manifest['catalog']['items']))} items",
+        "Seed": summary.seed,
+        "Data": data.get("name", "not recorded"),
+        "Data fingerprint": data.get("fingerprint", "not recorded"),
+        "Data licence": data.get("licence", "not recorded"),
+        "Versions": ", ".join(f"{name} {version}" for name, version in versions.items()) or "not recorded",
+    }
+    items = "".join(f"<dt>{escape(name)}</dt><dd>{escape(str(text))}</dd>" for name, text in rows.items())
+    settings = escape(json.dumps(manifest.get("settings", {}), indent=2, ensure_ascii=False))
+    return (
+        f"<h2>Configuration</h2>\n<dl>{items}</dl>\n"
+        f"<details><summary>All settings, as resolved</summary><pre>{settings}</pre></details>"
+    )
+
+
+def _reproduction(manifest: Mapping[str, Any]) -> str:
+    given = {
+        "--users": _name(manifest.get("user_model")),
+        "--n-users": manifest["users"],
+        "--slate-size": manifest["slate_size"],
+        "--pages": manifest["max_pages"],
+        "--recommenders": ",".join(map(str, manifest["arms"])),
+        "--seed": manifest["seed"],
+    }
+    options = [shlex.join([name, str(text)]) for name, text in given.items() if text not in ("", None)]
+    command = " \\\n  ".join([shlex.join(["recsim-llm", "run", str(manifest["scenario"])]), *options, "--out again"])
+    return (
+        f"<h2>Reproduce</h2>\n<pre>{escape(command)}</pre>\n"
+        "<p>Settings that this line does not name are listed above and in <code>manifest.json</code>. The same seed, settings, "
+        "data and versions give the same log, byte for byte. <code>recsim-llm report</code> on the run folder writes this page "
+        "again; <code>metrics.json</code> holds its numbers and <code>figures/</code> each figure with its data.</p>"
+    )
+
+
+def _name(value: Any) -> str:
+    """Return the name of something that the manifest gives as a name or as settings with a name."""
+    return str(value.get("name", "")) if isinstance(value, Mapping) else str(value or "")
+
+
+def _csv(kind: FigureKind, summary: Summary) -> bytes:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(kind.columns)
+    writer.writerows(kind.rows(summary))
+    return stream.getvalue().encode()

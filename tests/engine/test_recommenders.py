@@ -1,0 +1,423 @@
+import pickle
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recsim_llm import keyed
+from recsim_llm.catalog import Catalog
+from recsim_llm.errors import ConfigError, ContractError
+from recsim_llm.pages import Requests, Slates
+from recsim_llm.ratings import Ratings
+from recsim_llm.recommenders import (
+    ItemKNN,
+    LinUCB,
+    MatrixFactorization,
+    Oracle,
+    Popularity,
+    RandomRecommender,
+    check_slates,
+)
+from recsim_llm.recommenders.base import Truth
+from recsim_llm.recommenders.scoring import on_grid, products
+from recsim_llm.testing import check_recommender, small_world
+
+
+class PlantedOracle(Oracle):
+    """An oracle that brings its own truth for whatever catalog it is fitted on."""
+
+    def fit(self, catalog, ratings, seed):
+        self.reveal(Truth(lambda users: appeal_of(users, catalog.item_id)))
+        super().fit(catalog, ratings, seed)
+
+
+RECOMMENDERS = [RandomRecommender, Popularity, ItemKNN, MatrixFactorization, LinUCB, PlantedOracle]
+LEARNERS = [ItemKNN, MatrixFactorization]
+every_recommender = pytest.mark.parametrize("factory", RECOMMENDERS)
+
+
+def appeal_of(users, item_id):
+    return keyed.uniform(keyed.words(0, "appeal", users[:, None], item_id)).astype(np.float32)
+
+
+def make_ratings(user_id, item_id):
+    count = len(user_id)
+    return Ratings(
+        user_id=np.asarray(user_id, np.int64),
+        item_id=np.asarray(item_id, np.int64),
+        rating=np.full(count, 4, np.float32),
+        timestamp=np.arange(count),
+    )
+
+
+def make_catalog(items, **columns):
+    titles = [str(item) for item in range(items)]
+    return Catalog.from_columns(item_id=10 + np.arange(items), title=titles, genres=[["All"]] * items, **columns)
+
+
+def ask_for(user_id, shown=None, clicked=None, visit=0, page=0):
+    user_id = np.asarray(user_id, np.int64)
+    zeros = np.zeros_like(user_id)
+    shown = np.full((len(user_id), 1), -1) if shown is None else np.asarray(shown, np.int64)
+    clicked = np.zeros(shown.shape, np.bool_) if clicked is None else np.asarray(clicked, np.bool_)
+    rating = np.where(clicked, np.float32(4), np.float32(np.nan))
+    return Requests(user_id, zeros + visit, zeros + page, shown, clicked, rating)
+
+
+def fitted(recommender, world):
+    recommender.fit(*world, 3)
+    return recommender
+
+
+def blocks(seed=0, users=150, items=300, kinds=5):
+    """Users who keep to one fifth of the items, with popular items in each; returns the world and the held-out pairs."""
+    random = np.random.default_rng(seed)
+    catalog = make_catalog(items)
+    chance = 0.5 * (1 + np.arange(items) // kinds) ** -0.4
+    chance = np.where(np.arange(users)[:, None] % kinds == np.arange(items) % kinds, chance, 0.05 * chance)
+    user, item = np.nonzero(random.random((users, items)) < chance)
+    held = random.random(len(user)) < 0.3
+    ids = catalog.item_id[item]
+    return (catalog, make_ratings(user[~held], ids[~held])), set(zip(user[held].tolist(), ids[held].tolist(), strict=True))
+
+
+def hits(recommender, world, held):
+    users = world[1].users
+    slates = fitted(recommender, world).recommend(ask_for(users), 10)
+    pairs = zip(np.repeat(users, 10).tolist(), slates.item_id.reshape(-1).tolist(), strict=True)
+    return sum(pair in held for pair in pairs)
+
+
+@every_recommender
+def test_it_keeps_the_contract(factory):
+    check_recommender(factory)
+
+
+@every_recommender
+def test_what_was_rated_or_shown_or_retired_is_not_recommended(factory):
+    catalog, ratings = small_world()
+    object.__setattr__(catalog, "retired", np.arange(len(catalog)) % 7 == 0)
+    shown = np.tile(catalog.item_id[1:9], (len(ratings.users), 1))
+    slates = fitted(factory(), (catalog, ratings)).recommend(ask_for(ratings.users, shown, shown % 2 == 0), 5)
+    barred = set(zip(ratings.user_id.tolist(), ratings.item_id.tolist(), strict=True))
+    check_slates(slates, catalog, len(ratings.users), 5, "any", blank_invalid=False)
+    for user, page in zip(ratings.users.tolist(), slates.item_id.tolist(), strict=True):
+        assert not barred & {(user, item) for item in page}
+        assert not set(page) & set(shown[0].tolist())
+
+
+@every_recommender
+def test_a_page_is_filled_with_seen_items_once_too_few_are_left(factory):
+    catalog, ratings = make_catalog(6), make_ratings([1, 1, 2], [10, 11, 10])
+    slates = fitted(factory(), (catalog, ratings)).recommend(ask_for([1, 1], [[12, 13], [-1, -1]]), 5)
+    assert set(slates.item_id[0, :2].tolist()) == {14, 15}
+    assert len(set(slates.item_id[0].tolist())) == 5
+    assert set(slates.item_id[1, :4].tolist()) == {12, 13, 14, 15}
+
+
+@every_recommender
+def test_pages_longer_than_the_items_on_sale_are_refused(factory):
+    with pytest.raises(ConfigError, match="expected 1 to 6"):
+        fitted(factory(), (make_catalog(6), make_ratings([1], [10]))).recommend(ask_for([1]), 7)
+
+
+@every_recommender
+def test_a_request_before_fit_is_refused(factory):
+    with pytest.raises(ConfigError, match="call fit first"):
+        factory().recommend(ask_for([1]), 1)
+
+
+@every_recommender
+def test_many_users_are_served_in_chunks_as_they_are_alone(factory, monkeypatch):
+    world = small_world()
+    whole = fitted(factory(), world).recommend(ask_for(np.arange(40)), 4)
+    monkeypatch.setattr("recsim_llm.recommenders.uniform._CELLS", 200)
+    monkeypatch.setattr("recsim_llm.recommenders.scoring.chunks.__defaults__", (200,))
+    parts = fitted(factory(), world).recommend(ask_for(np.arange(40)), 4)
+    assert np.array_equal(whole.item_id, parts.item_id)
+
+
+@pytest.mark.parametrize("factory", [RandomRecommender, Popularity, ItemKNN, MatrixFactorization, LinUCB])
+def test_a_pickled_recommender_goes_on_as_the_original(factory):
+    world = small_world()
+    original = fitted(factory(), world)
+    requests = ask_for(world[1].users)
+    slates = original.recommend(requests, 5)
+    clicked = slates.item_id % 2 == 0
+    original.observe(requests, slates, clicked, np.where(clicked, np.float32(4), np.float32(np.nan)))
+    copy = pickle.loads(pickle.dumps(original))
+    later = ask_for(world[1].users, slates.item_id, clicked, page=1)
+    assert np.array_equal(copy.recommend(later, 5).item_id, original.recommend(later, 5).item_id)
+
+
+@pytest.mark.parametrize("factory", [Popularity, ItemKNN, MatrixFactorization, LinUCB, PlantedOracle])
+def test_certain_choices_have_propensity_one(factory):
+    slates = fitted(factory(), small_world()).recommend(ask_for([10, 12]), 5)
+    assert all((column == 1).all() for column in slates[1:])
+
+
+def test_personal_recommenders_beat_popularity_which_beats_random_on_blocks():
+    world, held = blocks()
+    by_chance, popular, near, factors = (
+        hits(recommender, world, held)
+        for recommender in (RandomRecommender(), Popularity(), ItemKNN(), MatrixFactorization(factors=8))
+    )
+    assert 1.5 * by_chance < popular
+    assert 1.5 * popular < min(near, factors)
+
+
+def test_popularity_counts_users_and_breaks_ties_by_catalog_order():
+    ratings = make_ratings([1, 2, 3, 1, 2, 1, 1], [14, 14, 14, 12, 12, 11, 11])
+    slates = fitted(Popularity(), (make_catalog(6), ratings)).recommend(ask_for([9]), 6)
+    assert slates.item_id.tolist() == [[14, 12, 11, 10, 13, 15]]
+
+
+@pytest.mark.parametrize("factory", [Popularity, *LEARNERS])
+def test_a_new_user_without_clicks_gets_the_most_popular_items(factory):
+    world, _ = blocks()
+    requests = ask_for([100_000])
+    expected = fitted(Popularity(), world).recommend(requests, 10)
+    assert np.array_equal(fitted(factory(), world).recommend(requests, 10).item_id, expected.item_id)
+
+
+@pytest.mark.parametrize("factory", LEARNERS)
+def test_a_new_user_is_served_from_the_clicks_of_the_run(factory):
+    world, _ = blocks()
+    shown = np.array([[13, 18, 23, 14, 11], [14, 19, 24, 13, 11]])  # the first three of each row are of one block
+    clicked = np.array([[True, True, True, False, False]] * 2)
+    slates = fitted(factory(), world).recommend(ask_for([100_000, 100_001], shown, clicked), 10)
+    share = ((slates.item_id - 10) % 5 == np.array([[3], [4]])).mean(axis=1)
+    assert (share > 0.8).all()
+
+
+def test_factors_follow_the_history_of_the_request_not_of_an_earlier_one():
+    world, _ = blocks()
+    recommender = fitted(MatrixFactorization(factors=8), world)
+    before = recommender.recommend(ask_for([3, 100_000]), 5)
+    recommender.recommend(ask_for([3, 100_000], [[12, 17], [12, 17]], [[True, True]] * 2), 5)
+    assert np.array_equal(recommender.recommend(ask_for([3, 100_000]), 5).item_id, before.item_id)
+
+
+def test_one_user_may_ask_twice_in_a_batch_with_different_histories():
+    world, _ = blocks()
+    shown, clicked = [[12, 17], [14, 19]], [[True, True]] * 2
+    together = fitted(MatrixFactorization(factors=8), world).recommend(ask_for([9999, 9999], shown, clicked), 5)
+    for row in (0, 1):
+        alone = fitted(MatrixFactorization(factors=8), world).recommend(ask_for([9999], shown[row:][:1], clicked[:1]), 5)
+        assert np.array_equal(together.item_id[row], alone.item_id[0])
+
+
+def test_neighbours_have_the_shrunk_cosine():
+    ratings = make_ratings([1, 1, 2, 2, 3], [10, 11, 10, 12, 10])
+    recommender = fitted(ItemKNN(neighbours=1, shrinkage=2.0), (make_catalog(4), ratings))
+    # Item 10 has two neighbours at 1 / (sqrt(3 * 1) + 2) and keeps the first.
+    expected = np.zeros((4, 4))
+    expected[1, 0] = expected[0, 1] = expected[0, 2] = 1 / (np.sqrt(3) + 2)
+    assert np.allclose(recommender._near.toarray(), expected)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: ItemKNN(neighbours=0),
+        lambda: ItemKNN(shrinkage=-1),
+        lambda: MatrixFactorization(factors=0),
+        lambda: LinUCB(alpha=-1),
+        lambda: LinUCB(ridge=0),
+    ],
+)
+def test_settings_out_of_range_are_refused(make):
+    with pytest.raises(ConfigError, match="expected"):
+        make()
+
+
+# Random pages and their propensities.
+
+
+def test_random_propensities_match_frequencies():
+    catalog, ratings = make_catalog(6), make_ratings([1], [10])
+    pages = 20_000
+    slates = fitted(RandomRecommender(), (catalog, ratings)).recommend(ask_for(np.ones(pages), page=np.arange(pages)), 3)
+    place = slates.item_id - 10
+    assert np.allclose(slates.propensity, 1 / 5)
+    assert np.allclose(slates.prefix_propensity, [1 / 5, 1 / 4, 1 / 3])
+    assert np.allclose(slates.slate_propensity, 1 / 60)
+    for slot in range(3):
+        assert np.abs(np.bincount(place[:, slot], minlength=6)[1:] / pages - 1 / 5).max() < 0.012
+    whole = np.unique(place @ [36, 6, 1], return_counts=True)[1]
+    assert len(whole) == 60
+    assert np.abs(whole / pages - 1 / 60).max() < 0.005
+
+
+def test_random_pages_are_uniform_where_few_items_are_left():
+    catalog, ratings = make_catalog(60), make_ratings(np.ones(56), np.arange(10, 66))
+    slates = fitted(RandomRecommender(), (catalog, ratings)).recommend(ask_for(np.ones(4000), page=np.arange(4000)), 3)
+    assert np.allclose(slates.prefix_propensity, [1 / 4, 1 / 3, 1 / 2])
+    whole = np.unique((slates.item_id - 66) @ [16, 4, 1], return_counts=True)[1]
+    assert len(whole) == 24
+    assert np.abs(whole / 4000 - 1 / 24).max() < 0.015
+
+
+def test_random_propensities_of_filled_slots_count_the_seen_items():
+    catalog, ratings = make_catalog(5), make_ratings([1, 1, 1, 1], [10, 11, 12, 13])
+    slates = fitted(RandomRecommender(), (catalog, ratings)).recommend(ask_for([1]), 3)
+    assert slates.item_id[0, 0] == 14
+    assert np.allclose(slates.propensity, [[1, 1 / 4, 1 / 4]])
+    assert np.allclose(slates.prefix_propensity, [[1, 1 / 4, 1 / 3]])
+
+
+def test_a_slate_propensity_too_small_for_float32_is_unknown_not_zero():
+    slates = fitted(RandomRecommender(), (make_catalog(3000), make_ratings([1], [10]))).recommend(ask_for([1]), 20)
+    assert np.isnan(slates.slate_propensity).all()
+    assert (slates.prefix_propensity > 0).all()
+
+
+def test_random_pages_change_with_seed_user_visit_and_page():
+    world = (make_catalog(1000), make_ratings([1], [10]))
+    requests = (ask_for([1]), ask_for([2]), ask_for([1], visit=1), ask_for([1], page=1))
+    pages = [fitted(RandomRecommender(), world).recommend(request, 5).item_id.tolist() for request in requests]
+    other = RandomRecommender()
+    other.fit(*world, 4)
+    pages.append(other.recommend(requests[0], 5).item_id.tolist())
+    assert all(pages[first] != pages[second] for first in range(5) for second in range(first))
+
+
+# The bandit.
+
+
+def linear_world(items=200):
+    random = np.random.default_rng(5)
+    features = random.normal(size=(items, 6)).astype(np.float32)
+    return (make_catalog(items, features=features), make_ratings([10**6], [10])), random
+
+
+def browse(recommender, world, weights, pages=12, k=5, parts=1):
+    """Return the share of clicks by page, for users whose log-odds are linear in the features."""
+    catalog, users = world[0], np.arange(len(weights))
+    shown, clicked, share = np.full((len(users), pages * k), -1), np.zeros((len(users), pages * k), np.bool_), []
+    for page in range(pages):
+        requests = ask_for(users, shown, clicked, page=page)
+        slates = recommender.recommend(requests, k)
+        log_odds = np.einsum("ud,ukd->uk", weights, catalog.features[catalog.index_of(slates.item_id)]) - 1
+        dice = keyed.uniform(keyed.words(0, "click", users[:, None], page, np.arange(k)))
+        click = dice < 1 / (1 + np.exp(-log_odds))
+        edges = np.linspace(0, len(users), parts + 1).astype(int)
+        for rows in (slice(*edge) for edge in reversed(list(pairwise(edges)))):
+            part = Slates(slates.item_id[rows])
+            recommender.observe(
+                ask_for(users[rows]), part, click[rows], np.full((rows.stop - rows.start, k), np.nan, np.float32)
+            )
+        shown[:, page * k : page * k + k], clicked[:, page * k : page * k + k] = slates.item_id, click
+        share.append(click.mean())
+    return np.array(share), shown
+
+
+def test_the_bandit_learns_what_all_users_like():
+    world, random = linear_world()
+    weights = np.tile(random.normal(size=6), (40, 1))
+    share, _ = browse(fitted(LinUCB(), world), world, weights, pages=6)
+    assert share[2:].mean() > share[0] + 0.2
+
+
+def test_the_bandit_learns_what_single_users_like():
+    world, random = linear_world()
+    weights = random.normal(size=(40, 6)) * 1.5
+    share, _ = browse(fitted(LinUCB(), world), world, weights)
+    pooled, _ = browse(fitted(LinUCB(user_ridge=1e6), world), world, weights)
+    assert share[6:].mean() > share[0] + 0.2
+    assert share[6:].mean() > pooled[6:].mean() + 0.1
+
+
+def test_the_bandit_does_not_notice_how_users_are_cut_into_batches():
+    world, random = linear_world()
+    weights = random.normal(size=(40, 6))
+    _, whole = browse(fitted(LinUCB(), world), world, weights, pages=4)
+    _, parts = browse(fitted(LinUCB(), world), world, weights, pages=4, parts=7)
+    assert np.array_equal(whole, parts)
+
+
+def test_the_bandit_starts_from_popularity():
+    world, _ = blocks()
+    requests = ask_for([100_000])
+    expected = fitted(Popularity(), world).recommend(requests, 5)
+    assert np.array_equal(fitted(LinUCB(alpha=0), world).recommend(requests, 5).item_id, expected.item_id)
+
+
+def test_the_bandit_matches_the_formula():
+    world = small_world()
+    bandit = fitted(LinUCB(alpha=0.3, ridge=4.0, user_ridge=2.0), world)
+    x = bandit._features
+    width = x.shape[1]
+    users, clicked = np.array([1, 2]), np.array([[True, False], [False, False]])
+    shown = world[0].item_id[[[0, 5], [7, 9]]]
+    bandit.observe(ask_for(users), Slates(shown), clicked, np.full((2, 2), np.nan, np.float32))
+    own, every = x[[0, 5]], x[[0, 5, 7, 9]]
+    prior = np.eye(width)[1] * 0.1
+    shared = np.linalg.solve(4 * np.eye(width) + every.T @ every, 4 * prior + x[0])
+    spread = np.linalg.inv(2 * np.eye(width) + own.T @ own)
+    expected = x @ spread @ (2 * shared + x[0]) + 0.3 * np.sqrt(np.einsum("nd,de,ne->n", x, spread, x))
+    assert np.allclose(bandit._score(ask_for([1]))[0], expected, atol=1e-5)
+
+
+def test_the_bandit_passes_over_unknown_items():
+    world = small_world()
+    bandit = fitted(LinUCB(), world)
+    before = bandit.recommend(ask_for([1]), 5)
+    bandit.observe(
+        ask_for([1]), Slates(np.array([[-1, 999_999]])), np.zeros((1, 2), np.bool_), np.full((1, 2), np.nan, np.float32)
+    )
+    assert np.array_equal(bandit.recommend(ask_for([1]), 5).item_id, before.item_id)
+
+
+# The oracle.
+
+
+def test_the_oracle_ranks_by_true_appeal_among_what_was_not_seen():
+    catalog, ratings = small_world()
+    users = ratings.users
+    slates = fitted(PlantedOracle(), (catalog, ratings)).recommend(ask_for(users, np.full((len(users), 1), 103)), 4)
+    appeal = appeal_of(users, catalog.item_id)
+    appeal[np.searchsorted(users, ratings.user_id), catalog.index_of(ratings.item_id)] = -1
+    appeal[:, 1] = -1
+    assert np.array_equal(slates.item_id, catalog.item_id[np.argsort(-appeal, axis=1)[:, :4]])
+
+
+def test_the_oracle_leaves_the_truth_as_it_was():
+    catalog, ratings = small_world()
+    appeal = appeal_of(ratings.users, catalog.item_id)
+    oracle = Oracle()
+    oracle.reveal(Truth(lambda users: appeal))
+    fitted(oracle, (catalog, ratings)).recommend(ask_for(ratings.users), 4)
+    assert np.isfinite(appeal).all()
+
+
+def test_an_oracle_without_truth_is_refused():
+    with pytest.raises(ConfigError, match="reveal"):
+        Oracle().fit(*small_world(), 0)
+
+
+@pytest.mark.parametrize("appeal", [np.zeros((1, 3), np.float32), np.full((1, 60), np.nan, np.float32)])
+def test_the_oracle_refuses_appeal_that_it_cannot_rank(appeal):
+    oracle = Oracle()
+    oracle.reveal(Truth(lambda users: appeal))
+    with pytest.raises(ContractError, match="appeal"):
+        fitted(oracle, small_world()).recommend(ask_for([1]), 4)
+
+
+# Products that do not depend on the batch.
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 10**6), st.integers(1, 40), st.integers(1, 40), st.sampled_from([1e-6, 1.0, 1e5]))
+def test_products_do_not_depend_on_the_batch_nor_on_the_order_of_summation(seed, users, width, scale):
+    random = np.random.default_rng(seed)
+    left, right = scale * random.normal(size=(users, width)), random.normal(size=(width, 70)) / scale
+    items = on_grid(right, width)
+    whole, order = products(left, items), random.permutation(users)
+    turn = random.permutation(width)
+    assert np.array_equal(products(left[order], items), whole[order])
+    assert np.array_equal(products(left[:1], items), whole[:1])
+    assert np.array_equal(products(left[:, turn], items[turn]), whole)
+    assert np.allclose(whole, left @ right, rtol=1e-5, atol=1e-5 * width)

@@ -1,0 +1,73 @@
+"""Scenarios: what is accepted, what is refused, and in which words."""
+
+import pytest
+
+from recsim_llm.errors import ConfigError
+from recsim_llm.scenarios.schema import Scenario, load_scenario, parse_overrides, shipped_scenarios
+
+
+def test_every_shipped_scenario_loads():
+    names = shipped_scenarios()
+    assert {"demo", "movielens", "learning"} <= set(names)
+    for name, description in names.items():
+        assert load_scenario(name).name == name
+        assert description.endswith((".", "?"))
+
+
+def test_a_recommender_may_be_a_name_or_an_arm():
+    scenario = load_scenario("demo", {"recommenders": ["random", {"name": "few", "recommender": "mf", "settings": {"factors": 4}}]})
+    assert [(arm.name, arm.recommender) for arm in scenario.recommenders] == [("random", "random"), ("few", "mf")]
+
+
+def test_overrides_reach_nested_settings():
+    overrides = parse_overrides(["slate_size=5", "users.parameters.boredom=0.25", "users.count=7"])
+    scenario = load_scenario("demo", overrides)
+    assert (scenario.slate_size, scenario.users.count, scenario.users.parameters["boredom"]) == (5, 7, 0.25)
+
+
+def test_a_yaml_file_loads(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("name: mine\nrecommenders: [random]\n")
+    assert load_scenario(str(path)).max_pages == Scenario.model_fields["max_pages"].default
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ({"slate_sizes": 5}, ["unknown key 'slate_sizes'", "slate_size"]),
+        ({"users.modell": "choice"}, ["users.modell", "model"]),
+        ({"slate_size": 0}, ["slate_size", "got 0", "greater than or equal to 1"]),
+        ({"train_share": 1.5}, ["train_share", "1.5"]),
+        ({"recommenders": []}, ["recommenders", "at least 1"]),
+        ({"recommenders": ["mf", "mf"]}, ["'mf' is there twice"]),
+        ({"invalid": "ignore"}, ["invalid", "'ignore'"]),
+        ({"slate_size.deep": 1}, ["slate_size", "section"]),
+    ],
+)
+def test_a_wrong_setting_is_one_line_that_names_it(overrides, words):
+    with pytest.raises(ConfigError) as caught:
+        load_scenario("demo", overrides)
+    text = str(caught.value)
+    assert "\n" not in text
+    for word in words:
+        assert word in text
+
+
+@pytest.mark.parametrize("text", ["- a\n- b\n", "a: [", "just text"])
+def test_a_file_that_is_no_mapping_is_refused(tmp_path, text):
+    path = tmp_path / "bad.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_scenario(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_scenario_lists_the_known_ones():
+    with pytest.raises(ConfigError, match="demo"):
+        load_scenario("nonesuch")
+
+
+@pytest.mark.parametrize("pair", ["slate_size", "=5", "a=[1"])
+def test_a_malformed_override_is_refused(pair):
+    with pytest.raises(ConfigError, match="--set"):
+        parse_overrides([pair])
