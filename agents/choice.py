@@ -36,19 +36,18 @@ class ChoiceUsers:
         catalog: the items, the ones that the model was fitted on.
         population: the users, with the fitted vectors ``click``, ``rating``, ``cuts`` and ``noise``.
         model: the fitted item side.
-        parameters: behaviour on the page.
+        parameters: behaviour on the page; None takes the model's own.
+
+    Raises:
+        ConfigError: the model is of other items, or the population's vectors are missing or not of the model's fit.
     """
 
     def __init__(
         self, catalog: Catalog, population: Population, model: ChoiceModel, parameters: ChoiceParameters | None = None
     ) -> None:
+        _check_fit(catalog, population, model)
         self.parameters = parameters or model.parameters
         self.levels = model.levels
-        missing = sorted({"click", "rating", "cuts", "noise"} - set(population.vectors))
-        if missing:
-            raise ConfigError(f"choice users: got a population without {', '.join(missing)}, expected one from a fit; see fit")
-        if not np.array_equal(model.item_id, catalog.item_id):
-            raise ConfigError(f"choice users: got a model of {len(model.item_id)} other items than the catalog's; fit again")
         layout = _Layout.of(catalog, model)
         self._taste = layout.taste
         self._items = layout.items
@@ -90,19 +89,21 @@ class ChoiceUsers:
         self._page_items = items = self._items.take(pages.item_index, axis=0, mode="clip")
         state = self._state[pages.rows]
         if len(state) == 1:
-            return Decisions(np.dot(items[0], state[0])[None])  # the same product, at half the cost of a batch of one
+            return Decisions(items[0].dot(state[0])[None])  # the same product, at half the cost of a batch of one
         return Decisions(np.matvec(items, state))
 
     def appeal(self, rows: Rows) -> FloatArray:
         """Return float32 [m, n]: each row's click log-odds for every item at this moment; hidden from all but the oracle."""
-        return self._state[rows] @ self._items.T
+        # Not one matrix product: that may round a user differently when other users browse beside.
+        return np.matvec(self._items, self._state[rows])
 
     def rating_log_odds(self, pages: Pages, slot: IntArray, row: IntArray) -> FloatArray:
         """Return float32 [l - 1, c]: log-odds that the rating of each clicked slot is at most each level but the last."""
-        self._clickers = user = pages.user_index.take(row)
+        user = pages.user_index.take(row)
         item = pages.item_index.reshape(-1).take(slot)
         opinion = np.vecdot(self._rating_items.take(item, axis=0), self._rating_users.take(user, axis=0))
-        return self._cuts.take(user, axis=1) - opinion
+        log_odds: FloatArray = self._cuts.take(user, axis=1) - opinion
+        return log_odds
 
     def update(self, pages: Pages, clicked: BoolArray, slot: IntArray, row: IntArray, rating: FloatArray) -> Mood:
         """Take in what was drawn for the pages last decided, and say how the users feel."""
@@ -111,15 +112,16 @@ class ChoiceUsers:
         state *= self._memory
         state += self._rest[rows]
         if slot.size:
-            state += self._consumed(clicked, slot, rating)
+            state += self._consumed(pages.user_index.take(row), clicked, slot, rating)
         if not isinstance(rows, slice):
             self._state[rows] = state
         mood = state[:, _LEAVE:].copy()
         return Mood(mood[:, 1], mood[:, 0])
 
-    def _consumed(self, clicked: BoolArray, slot: IntArray, rating: FloatArray) -> FloatArray:
+    def _consumed(self, clicker: IntArray, clicked: BoolArray, slot: IntArray, rating: FloatArray) -> FloatArray:
+        """Return float32 [m, d]: what the clicked items add to each row."""
         worth = rating * self._opinion_gain
-        worth -= self._expected_worth.take(self._clickers)
+        worth -= self._expected_worth.take(clicker)
         items = self._page_items
         items.reshape(-1, items.shape[2])[slot, _LEAVE:] = worth[:, None]
         moved = np.vecmat(clicked.astype(np.float32), items)
@@ -129,12 +131,15 @@ class ChoiceUsers:
     def watch_log_odds(self, rating: FloatArray, user_index: IntArray) -> FloatArray:
         """Return float32 [c]: log-odds of the share watched of items that were rated so by these users."""
         surprise = rating - self._expected.take(user_index)
-        return np.float32(self.parameters.watch_base) + np.float32(self.parameters.watch_slope) * surprise
+        log_odds: FloatArray = np.float32(self.parameters.watch_base) + np.float32(self.parameters.watch_slope) * surprise
+        return log_odds
 
     def return_log_odds(self, rows: Rows) -> FloatArray:
         """Return float32 [m]: log-odds that the user comes back for another visit."""
-        parameters = self.parameters
-        return np.float32(parameters.return_base) + np.float32(parameters.return_slope) * self._state[rows][:, _SATISFACTION]
+        satisfaction = self._state[rows][:, _SATISFACTION]
+        slope = np.float32(self.parameters.return_slope)
+        log_odds: FloatArray = np.float32(self.parameters.return_base) + slope * satisfaction
+        return log_odds
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -177,7 +182,8 @@ class _Layout:
         rows = np.zeros((len(population), self.items.shape[1]), np.float32)
         click = population.vectors["click"]
         rows[:, self.taste] = click
-        rows[:, self.base] = click @ self.centre + np.float32(self.model.click_bias + parameters.click_bias)
+        # Row by row: a matrix product may round a user differently in another population.
+        rows[:, self.base] = np.vecdot(click, self.centre) + np.float32(self.model.click_bias + parameters.click_bias)
         mainstream = (population.trait("mainstreamness") - self.model.mainstreamness_mean) / self.model.mainstreamness_spread
         rows[:, self.novelty] = -parameters.novelty * mainstream
         rows[:, _LEAVE] = parameters.leave_start + self._impatience(population, parameters)
@@ -213,6 +219,26 @@ class _Layout:
     def _impatience(self, population: Population, parameters: ChoiceParameters) -> npt.NDArray[np.float64]:
         doublings = np.log2(np.maximum(population.trait("patience"), 1.0) / self.model.patience_median)
         return -parameters.patience_slope * doublings.astype(np.float64)
+
+
+def _check_fit(catalog: Catalog, population: Population, model: ChoiceModel) -> None:
+    if not np.array_equal(model.item_id, catalog.item_id):
+        raise ConfigError(f"choice users: got a model of {len(model.item_id)} other items than the catalog's; fit again")
+    widths = {
+        "click": model.click_items.shape[1],
+        "rating": model.rating_items.shape[1],
+        "cuts": len(model.levels) - 1,
+        "noise": 1,
+    }
+    missing = sorted(set(widths) - set(population.vectors))
+    if missing:
+        raise ConfigError(f"choice users: got a population without {', '.join(missing)}, expected one from a fit; see fit")
+    for name, width in widths.items():
+        got = population.vectors[name].shape[1:]
+        if got != (width,):
+            raise ConfigError(
+                f"choice users: got {name!r} vectors of shape {got}, expected ({width},); take model and users of one fit"
+            )
 
 
 def _examination_curve(parameters: ChoiceParameters, slate_size: int) -> FloatArray:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import struct
 import zipfile
+import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.agents.parameters import ChoiceParameters
-from recsim_llm.errors import DataError
+from recsim_llm.errors import ConfigError, DataError
 
 __all__ = ["ChoiceModel"]
 
@@ -63,14 +66,32 @@ class ChoiceModel:
         try:
             with np.load(path, allow_pickle=False) as file:
                 header = json.loads(str(file["header"]))
-                arrays = {name: file[name] for name in _ARRAYS}
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise DataError(f"{path}: got {error}, expected a fitted choice model; write one with `recsim-llm fit`") from error
-        if header["version"] != _VERSION:
-            raise DataError(f"{path}: got model version {header['version']}, expected {_VERSION}; fit again")
-        parameters = ChoiceParameters.from_settings(header["parameters"])
-        return cls(**arrays, **{name: header[name] for name in _SCALARS}, parameters=parameters)
+                version = header["version"]
+                arrays = {name: file[name] for name in _ARRAYS} if version == _VERSION else {}
+        except _DAMAGE as error:
+            raise DataError(f"{path}: got {error!r}, expected a fitted choice model; write one with `recsim-llm fit`") from error
+        if version != _VERSION:
+            raise DataError(f"{path}: got model version {version!r}, expected {_VERSION}; fit again")
+        _check_arrays(path, arrays)
+        try:
+            parameters = ChoiceParameters.from_settings(header["parameters"])
+            return cls(**arrays, **{name: header[name] for name in _SCALARS}, parameters=parameters)
+        except (KeyError, TypeError, ConfigError) as error:
+            raise DataError(f"{path}: got {error!r}, expected every setting of a choice model; fit again") from error
+
+
+def _check_arrays(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> None:
+    count = arrays["item_id"].shape[:1]
+    expected = {"item_id": (np.int64, 1), "click_items": (np.float32, 2), "rating_items": (np.float32, 2)}
+    for name, (kind, axes) in (expected | {"levels": (np.float32, 1)}).items():
+        array = arrays[name]
+        rows_agree = name == "levels" or array.shape[:1] == count
+        if array.dtype != kind or array.ndim != axes or not rows_agree:
+            got = f"{array.dtype} of shape {array.shape}"
+            raise DataError(f"{path}: got {name} {got}, expected {np.dtype(kind)} with a row an item; fit again")
 
 
 _SCALARS = ("click_bias", "patience_median", "mainstreamness_mean", "mainstreamness_spread", "click_size", "fitted_on")
 _ARRAYS = ("item_id", "click_items", "rating_items", "levels")
+# What NumPy, zipfile and json raise on files that are short, flipped or of another kind.
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error)

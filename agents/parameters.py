@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from math import isfinite
 from typing import Any
 
 from recsim_llm.errors import ConfigError
@@ -50,7 +51,7 @@ class ChoiceParameters:
     satisfaction_memory: float = 0.85
     """Share of satisfaction that is left one page later, 0 to 1. Assumed."""
     leave_start: float = -3.0
-    """Log-odds of leaving after the first page, for a user of median patience. Assumed."""
+    """Log-odds of leaving at the start of a visit, for a user of median patience; pages move it from there. Assumed."""
     leave_tired: float = -1.2
     """Log-odds of leaving that fatigue tends to as pages go by. Assumed."""
     fatigue_memory: float = 0.9
@@ -69,25 +70,42 @@ class ChoiceParameters:
     """Log-odds of coming back, a unit of satisfaction at the end of the visit. Assumed."""
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            if field.name != "position_curve":
+                _check_number(field.name, getattr(self, field.name))
+        if not 0 < self.click_rate < 1:
+            raise ConfigError(f"choice parameter 'click_rate': got {self.click_rate}, expected a number between 0 and 1")
         for name in ("boredom_memory", "drift_memory", "satisfaction_memory", "fatigue_memory", "position_decay"):
             value = getattr(self, name)
             if not 0 <= value <= 1:
-                raise ConfigError(f"{name}: got {value}, expected a number from 0 to 1")
-        if self.position_curve is not None and not all(0 <= value <= 1 for value in self.position_curve):
-            raise ConfigError(f"position_curve: got {self.position_curve}, expected probabilities from 0 to 1")
+                raise ConfigError(f"choice parameter {name!r}: got {value}, expected a number from 0 to 1")
+        if self.position_curve is not None:
+            _check_curve(self.position_curve)
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> ChoiceParameters:
         """Build parameters from a mapping such as a scenario's ``users.parameters``.
 
         Raises:
-            ConfigError: a name is not a parameter, or a value is not a number.
+            ConfigError: a name is not a parameter, or a value is not a number that the parameter can take.
         """
         known = {field.name for field in fields(cls)}
-        for name, value in settings.items():
+        for name in settings:
             if name not in known:
                 raise ConfigError(f"choice parameter: got {name!r}, expected one of {', '.join(sorted(known))}")
-            if name != "position_curve" and (isinstance(value, bool) or not isinstance(value, int | float)):
-                raise ConfigError(f"choice parameter {name!r}: got {value!r}, expected a number")
         curve = settings.get("position_curve")
-        return cls(**{**settings, "position_curve": None if curve is None else tuple(float(value) for value in curve)})
+        return cls(**{**settings, "position_curve": tuple(curve) if isinstance(curve, list) else curve})
+
+
+def _check_number(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        raise ConfigError(f"choice parameter {name!r}: got {value!r}, expected a finite number")
+
+
+def _check_curve(curve: object) -> None:
+    if not isinstance(curve, tuple) or not curve:
+        raise ConfigError(f"choice parameter 'position_curve': got {curve!r}, expected one probability a position")
+    for value in curve:
+        _check_number("position_curve", value)
+        if not 0 <= value <= 1:
+            raise ConfigError(f"choice parameter 'position_curve': got {value}, expected probabilities from 0 to 1")

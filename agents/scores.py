@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from recsim_llm import keyed
-from recsim_llm.agents.fitted import FittedUsers, fit_choice
+from recsim_llm.agents.choice_fit import FittedUsers, fit_choice
 from recsim_llm.agents.fitting.splits import last_share
 from recsim_llm.pages import probability
 from recsim_llm.ratings import Dataset, Ratings
@@ -33,8 +34,8 @@ def held_out_scores(dataset: Dataset, seed: int) -> dict[str, float | int]:
         seed: of the fit, of the drawn ratings and of the bootstrap.
 
     Returns:
-        By name: ``held-out rows`` and ``held-out users``; the root mean square error in stars of each baseline and of the model,
-        whose prediction is the mean of its rating distribution; how far in percent the model is below the biases; Wasserstein-1
+        By name: ``held-out rows`` and ``held-out users``; the root mean square error in stars of each baseline and of the
+        model, whose prediction is the mean of its rating distribution; how far in percent the model is below the biases; Wasserstein-1
         in stars between drawn and real ratings; correlation of users' mean ratings; bits a star (log loss, base 2) of the
         model and of the training histogram. Names ending in ``low`` and ``high`` hold the intervals.
     """
@@ -43,12 +44,21 @@ def held_out_scores(dataset: Dataset, seed: int) -> dict[str, float | int]:
     fitted = fit_choice(replace(dataset, catalog=dataset.catalog.with_popularity(known), ratings=train), seed)
     chance = _chances(fitted, dataset, test)
     levels = fitted.model.levels.astype(np.float64)
-    real = np.searchsorted(levels, test.rating)
+    real = _level_of(levels, test.rating)
     noise = keyed.uniform(keyed.words(seed, "held-out", test.user_id, test.item_id))
     drawn = np.minimum((noise[:, None] > np.cumsum(chance, axis=1)).sum(axis=1), len(levels) - 1)
-    histogram = np.bincount(np.searchsorted(levels, train.rating), minlength=len(levels)) / len(train)
+    histogram = np.bincount(_level_of(levels, train.rating), minlength=len(levels)) / len(train)
     predicted = {**_baselines(dataset, train, test), "fitted users": chance @ levels}
-    return _table(test, levels, predicted, real, drawn, _bits(chance, real), -np.log2(histogram[real]), seed)
+    bits = {"fitted users": _bits(chance, real), "training histogram": -np.log2(histogram[real])}
+    by_user = test.user_index
+    sums = _UserSums(
+        rows=np.bincount(by_user).astype(np.float64),
+        errors={name: np.bincount(by_user, (values - test.rating) ** 2) for name, values in predicted.items()},
+        bits={name: np.bincount(by_user, values) for name, values in bits.items()},
+        real=_level_counts(by_user, real, len(levels)),
+        drawn=_level_counts(by_user, drawn, len(levels)),
+    )
+    return _with_intervals(sums, levels, seed)
 
 
 def _chances(fitted: FittedUsers, dataset: Dataset, test: Ratings) -> Floats:
@@ -59,6 +69,17 @@ def _chances(fitted: FittedUsers, dataset: Dataset, test: Ratings) -> Floats:
     below = probability((vectors["cuts"][row] - mean[:, None]) / vectors["noise"][row]).astype(np.float64)
     edges = np.column_stack([np.zeros(len(row)), below, np.ones(len(row))])
     return np.diff(edges, axis=1)
+
+
+def _level_of(levels: Floats, stars: npt.NDArray[np.float32]) -> Integers:
+    """Return the position of each rating's level, of the nearest one where the training part lacks it."""
+    middles = 0.5 * (levels[1:] + levels[:-1])
+    return np.searchsorted(middles, stars)
+
+
+def _level_counts(user: Integers, level: Integers, levels: int) -> Floats:
+    counts = np.bincount(user * levels + level, minlength=(int(user.max()) + 1) * levels)
+    return counts.reshape(-1, levels).astype(np.float64)
 
 
 def _bits(chance: Floats, real: Integers) -> Floats:
@@ -104,42 +125,40 @@ def _biases(
     return lambda users, items: mean + user[users] + item[items]
 
 
-def _table(
-    test: Ratings,
-    levels: Floats,
-    predicted: dict[str, Floats],
-    real: Integers,
-    drawn: Integers,
-    bits: Floats,
-    histogram_bits: Floats,
-    seed: int,
-) -> dict[str, float | int]:
-    user, users = test.user_index, len(test.users)
-    rows = np.bincount(user, minlength=users).astype(np.float64)
-    sums = {name: np.bincount(user, (values - test.rating) ** 2, users) for name, values in predicted.items()}
-    shape = len(levels)
-    counts = [np.bincount(user * shape + level, minlength=users * shape).reshape(users, shape) for level in (real, drawn)]
-    bit_sums = [np.bincount(user, values, users) for values in (bits, histogram_bits)]
+class _UserSums(NamedTuple):
+    """Sums over each user's held-out rows; users are what the bootstrap draws."""
 
-    def scores(weight: Floats) -> dict[str, float]:
-        total = float(weight @ rows)
-        errors = {f"RMSE {name}": float(np.sqrt(weight @ values / total)) for name, values in sums.items()}
-        gain = 100 * (1 - errors["RMSE fitted users"] / errors["RMSE user and item biases"])
-        shares = [weight @ count / total for count in counts]
-        gap = np.abs(np.cumsum(shares[0] - shares[1]))[:-1] @ np.diff(levels)
-        means = [count @ levels / rows for count in counts]
+    rows: Floats
+    """float64 [u]: number of rows."""
+    errors: dict[str, Floats]
+    """Squared errors by predictor, each float64 [u]."""
+    bits: dict[str, Floats]
+    """Log loss by predictor, each float64 [u]."""
+    real: Floats
+    """float64 [u, l]: rows at each level."""
+    drawn: Floats
+    """float64 [u, l]: the same of the drawn ratings."""
+
+    def scores(self, weight: Floats, levels: Floats) -> dict[str, float]:
+        """Return every score when user ``j`` counts ``weight[j]`` times."""
+        total = float(weight @ self.rows)
+        errors = {f"RMSE {name}": float(np.sqrt(weight @ values / total)) for name, values in self.errors.items()}
+        gap = np.abs(np.cumsum(weight @ (self.real - self.drawn) / total))[:-1] @ np.diff(levels)
+        real, drawn = (count @ levels / self.rows for count in (self.real, self.drawn))
         return errors | {
-            "percent below user and item biases": gain,
+            "percent below user and item biases": 100 * (1 - errors["RMSE fitted users"] / errors["RMSE user and item biases"]),
             "Wasserstein-1 of drawn stars": float(gap),
-            "correlation of users' mean stars": _correlation(means[0], means[1], weight),
-            "bits a star, fitted users": float(weight @ bit_sums[0] / total),
-            "bits a star, training histogram": float(weight @ bit_sums[1] / total),
+            "correlation of users' mean stars": _correlation(real, drawn, weight),
+            **{f"bits a star, {name}": float(weight @ values / total) for name, values in self.bits.items()},
         }
 
-    generator = np.random.default_rng(seed)
-    resamples = [scores(weight) for weight in generator.multinomial(users, np.full(users, 1 / users), _RESAMPLES).astype(float)]
-    table: dict[str, float | int] = {"held-out rows": len(test), "held-out users": users}
-    for name, value in scores(np.ones(users)).items():
+
+def _with_intervals(sums: _UserSums, levels: Floats, seed: int) -> dict[str, float | int]:
+    users = len(sums.rows)
+    weights = np.random.default_rng(seed).multinomial(users, np.full(users, 1 / users), _RESAMPLES).astype(np.float64)
+    resamples = [sums.scores(weight, levels) for weight in weights]
+    table: dict[str, float | int] = {"held-out rows": int(sums.rows.sum()), "held-out users": users}
+    for name, value in sums.scores(np.ones(users), levels).items():
         low, high = np.quantile([sample[name] for sample in resamples], [0.025, 0.975])
         table |= {name: value, f"{name}, low": float(low), f"{name}, high": float(high)}
     return table

@@ -12,7 +12,8 @@ import numpy as np
 
 from recsim_llm import keyed
 from recsim_llm.agents.choice import ChoiceUsers
-from recsim_llm.agents.fitted import FittedUsers, fitted_for, load_fitted
+from recsim_llm.agents.choice_fit import FittedUsers, with_click_rate
+from recsim_llm.agents.fitted import fitted_for, load_fitted
 from recsim_llm.agents.parameters import ChoiceParameters
 from recsim_llm.data import open_dataset
 from recsim_llm.errors import ConfigError
@@ -43,13 +44,13 @@ def choice_world(
         seed: of the choice of users, or of the synthetic users.
 
     Raises:
-        ConfigError: a parameter is unknown, or the fit belongs to another catalog.
+        ConfigError: a parameter is unknown, the fit belongs to another catalog, or the number of users is below 1.
     """
     dataset = data if isinstance(data, Dataset) else open_dataset(str(data))
     fit = fitted_for(dataset) if fitted is None else load_fitted(Path(fitted))
     settings = ChoiceParameters.from_settings(asdict(fit.model.parameters) | dict(parameters or {}))
     if settings.click_rate != fit.model.parameters.click_rate:
-        raise ConfigError("choice parameter 'click_rate': got a value for a finished fit, expected click_bias to shift click rates")
+        fit = with_click_rate(fit, settings.click_rate)
     users = _population(fit, population, seed)
     return World(dataset.catalog, users, ChoiceUsers(dataset.catalog, users, fit.model, settings))
 
@@ -59,12 +60,12 @@ def _population(fit: FittedUsers, population: int | str | PathLike[str] | Popula
         return fit.population
     if isinstance(population, Population):
         return population
-    if not isinstance(population, int):
+    if not isinstance(population, int | np.integer):
         return read_population(Path(population))
-    if population < 1:
+    if population < 1 or isinstance(population, bool):
         raise ConfigError(f"number of users: got {population}, expected 1 or more")
     known = fit.population.user_id
     if population > len(known):
-        return fit.joint.sample(population, seed=seed, first_user_id=int(known.max()) + 1)
+        return fit.joint.sample(int(population), seed=seed, first_user_id=int(known.max()) + 1)
     order = np.argsort(keyed.words(seed, "population", known), kind="stable")
     return fit.population.take(np.sort(order[:population]))

@@ -65,7 +65,8 @@ def summarise(run: Path) -> Summary:
     names = [str(name) for name in manifest["arms"]]
     tally = tally_log(run, arms=names, slate_size=int(manifest["slate_size"]), max_pages=int(manifest["max_pages"]))
     items = int(manifest["catalog"]["items"])
-    arms = tuple(_summarise_arm(tally, number, items) for number in range(len(names)))
+    ended = _ended(run, names)
+    arms = tuple(_summarise_arm(tally, number, items, ended[name]) for number, name in enumerate(names))
     best = _best(arms)
     rest = [name for name in names if name != best]
     return Summary(
@@ -82,7 +83,19 @@ def summarise(run: Path) -> Summary:
     )
 
 
-def _summarise_arm(tally: Tally, number: int, items: int) -> ArmSummary:
+def _ended(run: Path, names: Sequence[str]) -> dict[str, bool]:
+    """Tell for each arm whether its last segment is in; a log without an index of segments is taken for whole."""
+    path = run / "segments.jsonl"
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    try:
+        # What stands after the last line break is a torn write.
+        lines = [json.loads(line) for line in text.split("\n")[:-1]]
+    except ValueError as error:
+        raise LogError(f"{path}: cannot be read as lines of JSON ({error}); resume the run to repair it") from error
+    return {name: not lines or any(line.get("arm") == name and line.get("last") for line in lines) for name in names}
+
+
+def _summarise_arm(tally: Tally, number: int, items: int, finished: bool) -> ArmSummary:
     served = tally.sums["pages"][number] > 0
     sums = {name: table[number][served] for name, table in tally.sums.items()}
     total = {name: int(column.sum()) for name, column in sums.items()}
@@ -90,6 +103,7 @@ def _summarise_arm(tally: Tally, number: int, items: int) -> ArmSummary:
     items = max(items, len(exposures))
     return ArmSummary(
         arm=tally.arms[number],
+        finished=finished,
         users=int(served.sum()),
         visits=total["visits"],
         pages=total["pages"],
@@ -171,8 +185,10 @@ def _compare(tally: Tally, one: str, other: str) -> Comparison:
 def _notes(arms: Sequence[ArmSummary], users: int) -> list[str]:
     notes = []
     for arm in arms:
-        if arm.users != users:
-            notes.append(f"{arm.arm}: the log holds {arm.users:,} of {users:,} users; the run is not finished.")
+        if not arm.finished:
+            notes.append(f"{arm.arm}: not finished; the log holds {arm.pages:,} pages of {arm.users:,} users so far.")
+        elif arm.users != users:
+            notes.append(f"{arm.arm}: the log holds {arm.users:,} of the {users:,} users planned.")
         if arm.invalid_slots:
             notes.append(f"{arm.arm}: {arm.invalid_slots:,} slots held an unknown, retired or repeated item and were blanked.")
     return notes

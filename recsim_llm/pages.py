@@ -50,8 +50,8 @@ class Slates(NamedTuple):
     """float32 [u, k]: probability that this item stands at this position (slot marginal); None or NaN means unknown."""
     prefix_propensity: FloatArray | None = None
     """float32 [u, k]: probability of this item here given the positions before it; None or NaN means unknown."""
-    slate_propensity: FloatArray | None = None
-    """float32 [u]: probability of the whole slate; None or NaN means unknown."""
+    slate_propensity: npt.NDArray[np.float64] | None = None
+    """float64 [u]: probability of the whole slate; None or NaN means unknown."""
 
 
 class Pages(NamedTuple):

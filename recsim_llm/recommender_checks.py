@@ -218,7 +218,7 @@ def _check_propensities(slates: Slates, name: str) -> None:
     for field in ("propensity", "prefix_propensity", "slate_propensity"):
         column = getattr(slates, field)
         if column is not None and column.dtype.kind != "f":
-            raise ContractError(f"{name}: got {field} of type {column.dtype}, expected float32; convert it")
+            raise ContractError(f"{name}: got {field} of type {column.dtype}, expected floats; convert it")
     prefix, whole, slot = slates.prefix_propensity, slates.slate_propensity, slates.propensity
     if prefix is not None and whole is not None and (whole > prefix.min(axis=1) * (1 + _TOLERANCE)).any():
         raise ContractError(

@@ -66,7 +66,7 @@ PAGES = pa.schema(
         ("user_id", pa.int64()),
         ("visit", pa.int32()),
         ("page", pa.int32()),
-        ("slate_propensity", pa.float32()),
+        ("slate_propensity", pa.float64()),
         ("clicks", pa.int16()),
         ("invalid_slots", pa.int16()),
         ("reward", pa.float64()),
@@ -316,8 +316,8 @@ class RunLog:
         self._impressions, self._pages, self._visits = [], [], []
 
 
-def _flat(values: FloatArray | None, size: int) -> FloatArray:
-    return np.full(size, np.nan, np.float32) if values is None else np.asarray(values, np.float32).reshape(-1)
+def _flat(values: npt.NDArray[np.floating] | None, size: int) -> npt.NDArray[np.floating]:
+    return np.full(size, np.nan, np.float32) if values is None else np.asarray(values).reshape(-1)
 
 
 def _encode(name: str, table: pa.Table) -> bytes:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -77,6 +77,8 @@ class ArmSummary:
 
     arm: str
     """Name of the recommender."""
+    finished: bool
+    """All its users and pages are in the log; False where a run was stopped and waits to be resumed."""
     users: int
     """Users it served."""
     visits: int
@@ -154,6 +156,6 @@ class Summary:
         """Return the results of the arm with this name."""
         return next(arm for arm in self.arms if arm.arm == name)
 
-    def to_json(self) -> str:
-        """Return the summary as JSON: stable keys, no NaN, null where something is undefined."""
-        return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    def to_json(self) -> dict[str, Any]:
+        """Return the summary as plain values for JSON: stable keys, no NaN, None where something is undefined."""
+        return {"schema": SCHEMA, **asdict(self)}

@@ -80,7 +80,7 @@ def world() -> World:
     return build_world()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_world() -> Callable[..., World]:
     """The builder of small worlds, ``build_world``."""
     return build_world

@@ -18,6 +18,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from recsim_llm.agents.fitting.events import Events
+
 __all__ = ["BayesFit", "BayesSettings", "fit_bayes_factors"]
 
 Floats = npt.NDArray[np.float64]
@@ -90,34 +92,25 @@ class _Side:
 
 
 def fit_bayes_factors(
-    *,
-    user_index: Integers,
-    item_index: Integers,
-    rating: Floats,
-    content: Floats,
-    traits: Floats,
-    settings: BayesSettings,
-    seed: int,
+    *, events: Events, content: Floats, traits: Floats, settings: BayesSettings, seed: int
 ) -> BayesFit:
     """Fit the model of this module's docstring.
 
     Args:
-        user_index: user of each rating, shape [N].
-        item_index: item of each rating, shape [N].
-        rating: ratings, shape [N].
+        events: the ratings; their times do not matter.
         content: item features without a constant, shape [items, C].
         traits: user features without a constant, shape [users, G].
         settings: sizes and priors.
         seed: seed of the items' starting factors, the only randomness.
     """
-    mean, noise = float(rating.mean()), max(0.7 * float(rating.var()), 1e-2)
-    order = np.argsort(user_index, kind="stable")
-    user, item = user_index[order], item_index[order]
+    mean, noise = float(events.rating.mean()), max(0.7 * float(events.rating.var()), 1e-2)
+    order = np.argsort(events.user_index, kind="stable")
+    user, item = events.user_index[order], events.item_index[order]
     shape = (traits.shape[0], content.shape[0])
     data = _Data(
         user_index=user,
         item_index=item,
-        residual=rating[order] - mean,
+        residual=events.rating[order] - mean,
         counts=sp.csr_array((np.ones(order.size), (user, item)), shape=shape),
         features=np.column_stack([np.ones(shape[1]), content]),
         traits=np.column_stack([np.ones(shape[0]), traits]),

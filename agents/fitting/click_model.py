@@ -19,7 +19,7 @@ from scipy.special import expit
 from recsim_llm.agents.fitting.click_parts import ClickSettings, History, ItemTables, build_tables, item_parts, user_parts
 from recsim_llm.agents.fitting.splits import last_share
 
-__all__ = ["ClickModel", "ClickSettings", "fit_click_model", "fold_in_clicks", "utility"]
+__all__ = ["ClickModel", "ClickSettings", "History", "fit_click_model", "fold_in_clicks", "utility"]
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -47,36 +47,21 @@ class ClickModel:
     """Item side of the parts, to place new users."""
 
 
-def fit_click_model(
-    *,
-    user_index: Integers,
-    item_index: Integers,
-    timestamp: npt.NDArray[np.number],
-    content: Floats,
-    settings: ClickSettings,
-    seed: int,
-    n_users: int | None = None,
-) -> ClickModel:
+def fit_click_model(history: History, content: Floats, settings: ClickSettings, seed: int) -> ClickModel:
     """Fit the model on training events.
 
     Args:
-        user_index: user of each event, shape [N].
-        item_index: item of each event, shape [N], positions in ``content``.
-        timestamp: time of each event, any unit, shape [N]; all equal means the order of the rows.
+        history: training events; items are positions in ``content``.
         content: item features, shape [items, C], C may be 0.
         settings: sizes and penalties.
         seed: seed of the starting factors and of the negatives.
-        n_users: number of users where the last ones have no event.
     """
-    users = int(user_index.max()) + 1 if n_users is None else n_users
-    times = np.asarray(timestamp, dtype=np.float64)
-    history = History(user_index=user_index, item_index=item_index, timestamp=times, n_users=users)
     stack = _fit_stack(history, content, settings, seed)
     tables = build_tables(history, content, settings, seed)
     left, right = _stacked(user_parts(tables, history), item_parts(tables), stack)
-    importance = np.sqrt(1.0 + np.bincount(item_index, minlength=content.shape[0]))
+    importance = np.sqrt(1.0 + np.bincount(history.item_index, minlength=content.shape[0]))
     projection, items = _compress(left, right, importance, settings.dimensions - 1)
-    vectors = np.column_stack([np.full(users, stack[-1]), left @ projection])
+    vectors = np.column_stack([np.full(history.n_users, stack[-1]), left @ projection])
     return ClickModel(
         item_vectors=np.column_stack([np.ones(content.shape[0]), items]),
         user_vectors=vectors,

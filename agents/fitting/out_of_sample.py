@@ -10,7 +10,7 @@ from recsim_llm.agents.fitting.rating_levels import LevelModel, LevelSettings, f
 from recsim_llm.agents.fitting.rating_model import RatingModel, RatingSettings, fit_rating_model
 from recsim_llm.agents.fitting.splits import last_share
 
-__all__ = ["calibrate_levels", "cross_predict", "fit_events", "future_predict"]
+__all__ = ["calibrate_levels", "cross_predict", "future_predict"]
 
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
@@ -72,26 +72,8 @@ def future_predict(events: Events, content: Floats, settings: RatingSettings, se
     return test, _raw(_fit_without(events, test, content, settings, seed=seed), events.take(test))
 
 
-def fit_events(
-    events: Events, content: Floats, settings: RatingSettings, seed: int, *, n_users: int | None = None
-) -> RatingModel:
-    """Fit the rating model on events given as one record; see :func:`rating_model.fit_rating_model`."""
-    return fit_rating_model(
-        user_index=events.user_index,
-        item_index=events.item_index,
-        rating=events.rating,
-        timestamp=events.timestamp,
-        content=content,
-        settings=settings,
-        seed=seed,
-        n_users=n_users,
-    )
-
-
-def _fit_without(
-    events: Events, test: Booleans, content: Floats, settings: RatingSettings, *, seed: int
-) -> RatingModel:
-    return fit_events(events.take(~test), content, settings, seed, n_users=int(events.user_index.max()) + 1)
+def _fit_without(events: Events, test: Booleans, content: Floats, settings: RatingSettings, *, seed: int) -> RatingModel:
+    return fit_rating_model(events.take(~test), content, settings, seed, n_users=int(events.user_index.max()) + 1)
 
 
 def _raw(model: RatingModel, rows: Events) -> Floats:

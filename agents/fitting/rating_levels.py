@@ -81,9 +81,7 @@ def fit_levels(
     """
     levels = np.unique(rating)
     position = np.searchsorted(levels, rating)
-    common = _common_scale(
-        np.minimum(np.searchsorted(levels, future_rating), levels.size - 1), future_predicted, levels
-    )
+    common = _common_scale(np.minimum(np.searchsorted(levels, future_rating), levels.size - 1), future_predicted, levels)
     scale = common * _relative_spread(user_index, rating - predicted, n_users, settings.scale_shrinkage)
     fractional = (levels != np.round(levels))[position].astype(np.float64)
     habit = _habit(user_index, fractional, n_users, settings.habit_shrinkage)

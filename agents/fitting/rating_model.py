@@ -63,44 +63,23 @@ class RatingModel:
 
 
 def fit_rating_model(
-    *,
-    user_index: Integers,
-    item_index: Integers,
-    rating: Floats,
-    timestamp: npt.NDArray[np.number],
-    content: Floats,
-    settings: RatingSettings,
-    seed: int,
-    n_users: int | None = None,
+    events: Events, content: Floats, settings: RatingSettings, seed: int, *, n_users: int | None = None
 ) -> RatingModel:
     """Fit the model on training ratings.
 
     Args:
-        user_index: user of each rating, shape [N].
-        item_index: item of each rating, shape [N], positions in ``content``.
-        rating: ratings, shape [N].
-        timestamp: time of each rating, any unit, shape [N]; all equal means the order of the rows.
+        events: training ratings; items are positions in ``content``.
         content: item features, shape [items, C], C may be 0; see :func:`content.item_content`.
         settings: sizes and priors.
         seed: seed of the starting factors.
         n_users: number of users where the last ones have no rating.
     """
-    users = int(user_index.max()) + 1 if n_users is None else n_users
-    columns = _content_columns(content, item_index, settings.content_width)
-    fit = fit_bayes_factors(
-        user_index=user_index,
-        item_index=item_index,
-        rating=rating,
-        content=columns,
-        traits=_activity(user_index, users),
-        settings=settings.bayes,
-        seed=seed,
-    )
+    users = int(events.user_index.max()) + 1 if n_users is None else n_users
+    columns = _content_columns(content, events.item_index, settings.content_width)
+    traits = _activity(events.user_index, users)
+    fit = fit_bayes_factors(events=events, content=columns, traits=traits, settings=settings.bayes, seed=seed)
     items = np.column_stack([fit.mean + fit.item[:, 0], np.ones(columns.shape[0]), columns, fit.item[:, 1:]])
     vectors = np.column_stack([np.ones(users), fit.user])
-    events = Events(
-        user_index=user_index, item_index=item_index, rating=rating, timestamp=np.asarray(timestamp, dtype=np.float64)
-    )
     shift = _recency_shift(events, items, vectors, settings)
     vectors[:, 1] += shift
     return RatingModel(
@@ -110,7 +89,7 @@ def fit_rating_model(
         prior_mean=fit.user_prior_mean.mean(axis=0),
         prior_covariance=_new_user_covariance(fit, shift),
         noise=fit.noise,
-        bounds=(float(rating.min()), float(rating.max())),
+        bounds=(float(events.rating.min()), float(events.rating.max())),
         settings=settings,
     )
 

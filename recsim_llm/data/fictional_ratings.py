@@ -96,9 +96,18 @@ def item_features(catalog: Mapping[str, Column]) -> Items:
     provider_names, provider = _codes(catalog["provider"])
     quality = np.asarray(catalog["quality"], dtype=np.float64)
     quality_z = (quality - quality.mean()) / max(float(quality.std()), 1e-9)
-    return Items(np.asarray(catalog["item_id"], dtype=np.int64), genre, tone, provider,
-                 np.log(np.asarray(catalog["popularity"], dtype=np.float64)), quality_z,
-                 np.asarray(catalog["year"], dtype=np.int64), genre_names, tone_names, provider_names)
+    return Items(
+        np.asarray(catalog["item_id"], dtype=np.int64),
+        genre,
+        tone,
+        provider,
+        np.log(np.asarray(catalog["popularity"], dtype=np.float64)),
+        quality_z,
+        np.asarray(catalog["year"], dtype=np.int64),
+        genre_names,
+        tone_names,
+        provider_names,
+    )
 
 
 def _genre_taste(rng: np.random.Generator, n_users: int, n_genres: int) -> Floats:
@@ -119,8 +128,18 @@ def plant_truth(items: Items, n_users: int, rng: np.random.Generator) -> Truth:
     limit = min(800, max(20, len(items.item_id) * 8 // 10))
     activity = np.clip(np.rint(np.exp(np.log(60.0) + 0.85 * rng.standard_normal(n_users))), 20, limit).astype(np.int64)
     affinity = genre @ items.genre.T + tone[:, items.tone] + provider[:, items.provider] + users @ factors.T
-    return Truth(genre, tone, provider, users, factors, np.clip(1.7 + 0.30 * rng.standard_normal(n_users), 0.5, 2.2),
-                 activity, 0.45 * rng.standard_normal(n_users), np.exp(0.20 * rng.standard_normal(n_users)), affinity)
+    return Truth(
+        genre,
+        tone,
+        provider,
+        users,
+        factors,
+        np.clip(1.7 + 0.30 * rng.standard_normal(n_users), 0.5, 2.2),
+        activity,
+        0.45 * rng.standard_normal(n_users),
+        np.exp(0.20 * rng.standard_normal(n_users)),
+        affinity,
+    )
 
 
 def session_starts(rng: np.random.Generator, activity: Ints) -> list[Ints]:
@@ -148,7 +167,7 @@ def consume(rng: np.random.Generator, items: Items, truth: Truth, last_year: Int
     utility[items.year[None, :] > last_year[:, None]] = -np.inf
     order = np.argsort(-utility, axis=1, kind="stable")
     allowed = np.isfinite(utility).sum(axis=1)
-    return [row[:min(int(n), int(most))] for row, n, most in zip(order, truth.activity, allowed, strict=True)]
+    return [row[: min(int(n), int(most))] for row, n, most in zip(order, truth.activity, allowed, strict=True)]
 
 
 def rating_times(rng: np.random.Generator, starts: Ints, years: Ints) -> Ints:
@@ -188,8 +207,12 @@ def planted_ratings(
     stamp = np.concatenate(times)
     rating = rate(rng, items, truth, user, item)
     order = np.lexsort((stamp, user))
-    columns = {"user_id": user[order] + 1, "item_id": items.item_id[item][order], "rating": rating[order],
-               "timestamp": stamp[order]}
+    columns = {
+        "user_id": user[order] + 1,
+        "item_id": items.item_id[item][order],
+        "rating": rating[order],
+        "timestamp": stamp[order],
+    }
     return columns, truth, items
 
 

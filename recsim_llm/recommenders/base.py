@@ -60,7 +60,7 @@ def deterministic(item_id: IntArray) -> Slates:
         item_id: int64 [u, k].
     """
     ones = np.ones(item_id.shape, np.float32)
-    return Slates(item_id, ones, ones, np.ones(len(item_id), np.float32))
+    return Slates(item_id, ones, ones, np.ones(len(item_id)))
 
 
 def check_slates(slates: Slates, catalog: Catalog, users: int, k: int, name: str, blank_invalid: bool) -> IntArray:

@@ -50,9 +50,9 @@ class LinUCB(ScoringRecommender):
         alpha: float = 0.1,
         *,
         ridge: float = 10.0,
-        user_ridge: float = 10.0,
+        user_ridge: float = 30.0,
         popularity_prior: float = 0.1,
-        dimensions: int = 16,
+        dimensions: int = 24,
     ) -> None:
         for name, value, least in (
             ("alpha", alpha, 0),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from recsim_llm import keyed
 from recsim_llm.pages import BoolArray, FloatArray, IntArray, Requests, Slates
@@ -10,11 +11,11 @@ from recsim_llm.recommenders.scoring import HistoryRecommender, chunks
 
 __all__ = ["RandomRecommender"]
 
+DoubleArray = npt.NDArray[np.float64]
+
 _PURPOSE = "recommend at random"
 _CELLS = 8_000_000
 _SPARE = 8
-# Below this, float32 keeps fewer than ten significant bits.
-_LEAST = 2.0**-139
 
 
 class RandomRecommender(HistoryRecommender):
@@ -22,8 +23,7 @@ class RandomRecommender(HistoryRecommender):
 
     Draws are keyed by (seed, user, visit, page). With ``E`` items to choose from, an item stands at a given position with
     probability ``1 / E``, given the ``j`` positions before it with ``1 / (E - j)``, and the propensity of the whole slate is
-    the product of the latter; where that is too small for float32 (long pages from large catalogs) it is given as NaN, and the
-    prefix propensities still hold it. Where fewer than ``k`` items are left, the page is filled from the seen ones by the
+    the product of the latter. Where fewer than ``k`` items are left, the page is filled from the seen ones by the
     same kind of draw.
     """
 
@@ -69,13 +69,11 @@ class RandomRecommender(HistoryRecommender):
         return chosen
 
 
-def _propensities(left: IntArray, on_sale: int, k: int) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return slot marginals [u, k], prefix propensities [u, k] and slate propensities [u], all float32."""
+def _propensities(left: IntArray, on_sale: int, k: int) -> tuple[FloatArray, FloatArray, DoubleArray]:
+    """Return slot marginals float32 [u, k], prefix propensities float32 [u, k] and slate propensities float64 [u]."""
     slot = np.arange(k)
     fresh = slot < left[:, None]
     pool = np.where(fresh, left[:, None], on_sale - left[:, None])
     before = np.where(fresh, slot, slot - left[:, None])
     prefix = 1.0 / (pool - before)
-    slate = np.exp(np.log(prefix).sum(axis=1))
-    slate[slate < _LEAST] = np.nan
-    return (1.0 / pool).astype(np.float32), prefix.astype(np.float32), slate.astype(np.float32)
+    return (1.0 / pool).astype(np.float32), prefix.astype(np.float32), prefix.prod(axis=1)

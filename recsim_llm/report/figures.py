@@ -215,8 +215,8 @@ FIGURES = (
     FigureKind(
         "clicks_per_user",
         words.headline,
-        "Mean clicks per user over the whole run. Bars are 95% intervals over users. They overlap more than the truth "
-        "warrants: the recommenders served the same users, so compare them by the paired differences above.",
+        "Mean clicks per user over the whole run; bars are 95% intervals by user. Bars that overlap do not mean equality: "
+        "the recommenders served the same users, so the paired differences in the table above tell more.",
         draw_clicks,
         ("arm", *_ESTIMATE),
         lambda summary: ((arm.arm, *_estimate_row(arm.metrics["clicks_per_user"])) for arm in summary.arms),

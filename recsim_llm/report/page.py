@@ -84,7 +84,7 @@ def write_report(run: Path) -> Path:
             drawings[kind.name] = drawing.to_svg(figure, kind.name)
             write_atomically(folder / f"{kind.name}.png", drawing.to_png(figure, kind.title(summary)))
         write_atomically(folder / f"{kind.name}.csv", _csv(kind, summary))
-    write_atomically(run / "metrics.json", summary.to_json().encode())
+    write_atomically(run / "metrics.json", _json(summary.to_json()))
     page = run / "report.html"
     write_atomically(page, render_page(summary, manifest, drawings).encode())
     return page
@@ -197,6 +197,7 @@ def _figure(kind: FigureKind, summary: Summary, svg: str) -> str:
 def _configuration(summary: Summary, manifest: Mapping[str, Any]) -> str:
     data = manifest.get("data") or {}
     versions = manifest.get("versions") or {}
+    skipped = data.get("skipped") or {}
     rows = {
         "Scenario": summary.scenario,
         "Recommenders": ", ".join(arm.arm for arm in summary.arms),
@@ -210,6 +211,7 @@ def _configuration(summary: Summary, manifest: Mapping[str, Any]) -> str:
         "Data": data.get("name", "not recorded"),
         "Data fingerprint": data.get("fingerprint", "not recorded"),
         "Data licence": data.get("licence", "not recorded"),
+        "Data rows skipped": ", ".join(f"{number} {reason}" for reason, number in skipped.items()) or "none recorded",
         "Versions": ", ".join(f"{name} {version}" for name, version in versions.items()) or "not recorded",
     }
     items = "".join(f"<dt>{escape(name)}</dt><dd>{escape(str(text))}</dd>" for name, text in rows.items())
@@ -221,27 +223,46 @@ def _configuration(summary: Summary, manifest: Mapping[str, Any]) -> str:
 
 
 def _reproduction(manifest: Mapping[str, Any]) -> str:
-    given = {
-        "--users": _name(manifest.get("user_model")),
-        "--n-users": manifest["users"],
-        "--slate-size": manifest["slate_size"],
-        "--pages": manifest["max_pages"],
-        "--recommenders": ",".join(map(str, manifest["arms"])),
-        "--seed": manifest["seed"],
-    }
-    options = [shlex.join([name, str(text)]) for name, text in given.items() if text not in ("", None)]
-    command = " \\\n  ".join([shlex.join(["recsim-llm", "run", str(manifest["scenario"])]), *options, "--out again"])
+    start = shlex.join(["recsim-llm", "run", str(manifest["scenario"])])
+    options = [shlex.join([name, str(value)]) for name, value in _options(manifest) if value not in ("", None)]
+    command = " \\\n  ".join([start, *options, "--out again"])
     return (
         f"<h2>Reproduce</h2>\n<pre>{escape(command)}</pre>\n"
-        "<p>Settings that this line does not name are listed above and in <code>manifest.json</code>. The same seed, settings, "
-        "data and versions give the same log, byte for byte. <code>recsim-llm report</code> on the run folder writes this page "
-        "again; <code>metrics.json</code> holds its numbers and <code>figures/</code> each figure with its data.</p>"
+        "<p>If the scenario is not a shipped one, give its file in place of its name. Settings that this line does not "
+        "name are listed above and in <code>manifest.json</code>. The same seed, settings, data and versions give the same "
+        "log, byte for byte. <code>recsim-llm report</code> on the run folder writes this page again; "
+        "<code>metrics.json</code> holds its numbers and <code>figures/</code> each figure with its data.</p>"
     )
+
+
+def _options(manifest: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return options of ``recsim-llm run`` that lead to the same settings."""
+    settings: Mapping[str, Any] = manifest.get("settings") or {}
+    users: Mapping[str, Any] = settings.get("users") or {}
+    arms = settings.get("recommenders") or []
+    plain = all(arm.get("name") == arm.get("recommender") and not arm.get("settings") for arm in arms)
+    return [
+        ("--data", settings.get("data")),
+        ("--users", _name(manifest.get("user_model"))),
+        ("--n-users", users.get("count", manifest["users"])),
+        ("--slate-size", manifest["slate_size"]),
+        ("--pages", manifest["max_pages"]),
+        ("--visits", manifest.get("visits")),
+        # Arms with names or settings of their own can only come from the scenario itself.
+        ("--recommenders", ",".join(map(str, manifest["arms"])) if plain else None),
+        ("--reward", settings.get("reward")),
+        ("--seed", manifest["seed"]),
+        *(("--set", f"users.parameters.{key}={value}") for key, value in (users.get("parameters") or {}).items()),
+    ]
 
 
 def _name(value: Any) -> str:
     """Return the name of something that the manifest gives as a name or as settings with a name."""
     return str(value.get("name", "")) if isinstance(value, Mapping) else str(value or "")
+
+
+def _json(content: Mapping[str, Any]) -> bytes:
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
 
 def _csv(kind: FigureKind, summary: Summary) -> bytes:

@@ -17,6 +17,9 @@ def verdict(summary: Summary) -> str:
     """Say which recommender got the most clicks a user, or that this cannot be said."""
     best = summary.arm(summary.best)
     rivals = [row for row in summary.against_best if row.arm != ORACLE]
+    waiting = [arm.arm for arm in summary.arms if not arm.finished]
+    if waiting:
+        return f"The run is not finished ({', '.join(waiting)}): nothing can be claimed before it is resumed."
     if not rivals:
         clicks = numbers.with_interval(best.metrics["clicks_per_user"])
         lone = "One recommender has nothing to be compared with."
@@ -42,11 +45,14 @@ def headline(summary: Summary) -> str:
     row = reference(summary)
     if row is None:
         return f"{best.arm}: {clicks} clicks a user"
+    if not all(arm.finished for arm in summary.arms):
+        return "Clicks a user so far"
     if not row.clicks.mean.excludes(0.0):
         return f"Clicks a user: no difference between {best.arm} and {row.arm} can be claimed"
     if not row.clicks.ratio.value:
         return f"{best.arm}: {clicks} clicks a user, {row.arm}: none"
-    return f"{best.arm}: {clicks} clicks a user, {numbers.plain(1.0 / row.clicks.ratio.value, 1)} times {row.arm}"
+    times = 1.0 / row.clicks.ratio.value
+    return f"{best.arm}: {clicks} clicks a user, {numbers.plain(times, 1 if times < 10.0 else 0)} times {row.arm}"
 
 
 def position_title(summary: Summary) -> str:
@@ -111,7 +117,7 @@ def _no_difference(best: ArmSummary, level: Sequence[Comparison], users: str) ->
     if all(row.clicks.identical for row in level):
         return f"{best.arm} and {names} got exactly as many clicks from every user: no difference, {users}."
     if all(row.clicks.mean.low is None for row in level):
-        return f"No difference in clicks a user can be claimed between {best.arm} and {names}: {users} carry no interval."
+        users += ", too few or too alike for an interval"
     amounts = ", ".join(_amount(row) if len(level) == 1 else f"{_amount(row)} over {row.arm}" for row in level)
     return f"No difference in clicks a user can be claimed between {best.arm} and {names}: {amounts}, {users}."
 

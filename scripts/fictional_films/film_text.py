@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-
 from film_words import (
     FAMOUS_TITLES,
     FANTASY_MEN,
@@ -31,8 +30,7 @@ GRAMMAR_DIR: Path = Path(__file__).resolve().parent / "film_grammar"
 CHOICE = re.compile(r"\[(?:([A-Za-z_]\w*):)?([^\[\]]*)\]")
 SLOT = re.compile(r"\{(\w+)\}")
 ARTICLE = re.compile(r"\b([Aa])n? (?=([\w'-]+))")
-SMALL_WORDS = frozenset(
-    "a an and as at but by for from in is it of on or out over the to up v versus with under".split())
+SMALL_WORDS = frozenset(["a", "an", "and", "as", "at", "but", "by", "for", "from", "in", "is", "it", "of", "on", "or", "out", "over", "the", "to", "up", "v", "versus", "with", "under"])
 SMALL_TITLE_WORDS = SMALL_WORDS - {"is", "it", "out", "over", "up", "under"}
 AN_EXCEPTIONS = ("hour", "honest", "heir", "honour", "mp")
 A_EXCEPTIONS = ("one", "once", "uni", "use", "usu", "eu", "ukulele", "ura", "oui", "ut")
@@ -75,8 +73,7 @@ def parse_block(block: list[str], genre: str, number: int) -> Premise:
     for line in block[1:]:
         lines[line[0]].append(line[2:].strip())
     titles = tuple(title.strip() for title in lines["T"][0].split(";"))
-    return Premise(number, genre, extras, flags, int(year.group(1)) if year else 1950,
-                   lines["S"][0], tuple(lines["D"]), titles)
+    return Premise(number, genre, extras, flags, int(year.group(1)) if year else 1950, lines["S"][0], tuple(lines["D"]), titles)
 
 
 def load_premises(folder: Path = GRAMMAR_DIR) -> list[Premise]:
@@ -135,10 +132,19 @@ def place_slots(rng: np.random.Generator, flavour: Flavour) -> dict[str, str]:
             towns.append(name)
     land = place(rng, flavour, flavour.lands)
     return {
-        "town": towns[0], "town2": towns[1], "isle": towns[2], "river": towns[3], "city": towns[4],
-        "valley": f"the {towns[5]} Valley", "region": land, "mount": place(rng, flavour, flavour.peaks),
-        "realm": pick(rng, REALMS.split()), "planet": pick(rng, PLANETS.split()).replace("-", " "),
-        "ship": pick(rng, SHIPS), "station": pick(rng, STATIONS), "west": pick(rng, FRONTIER),
+        "town": towns[0],
+        "town2": towns[1],
+        "isle": towns[2],
+        "river": towns[3],
+        "city": towns[4],
+        "valley": f"the {towns[5]} Valley",
+        "region": land,
+        "mount": place(rng, flavour, flavour.peaks),
+        "realm": pick(rng, REALMS.split()),
+        "planet": pick(rng, PLANETS.split()).replace("-", " "),
+        "ship": pick(rng, SHIPS),
+        "station": pick(rng, STATIONS),
+        "west": pick(rng, FRONTIER),
     }
 
 
@@ -156,9 +162,17 @@ def people_slots(rng: np.random.Generator, flavour: Flavour, premise: Premise) -
         while any(name[0] == old[0] or name[1] == old[1] for old in people):
             name = person(rng, flavour, fantasy, wanted)
         people.append(name)
-    slots = {"first": people[0][0], "last": people[0][1], "hero": " ".join(people[0]), "mate": " ".join(people[1]),
-             "mfirst": people[1][0], "mlast": people[1][1], "elder": " ".join(people[2]), "efirst": people[2][0],
-             "elderf": " ".join(people[3])}
+    slots = {
+        "first": people[0][0],
+        "last": people[0][1],
+        "hero": " ".join(people[0]),
+        "mate": " ".join(people[1]),
+        "mfirst": people[1][0],
+        "mlast": people[1][1],
+        "elder": " ".join(people[2]),
+        "efirst": people[2][0],
+        "elderf": " ".join(people[3]),
+    }
     words = {"f": ("she", "her", "her", "herself"), "m": ("he", "him", "his", "himself")}
     slots.update(zip(("he", "him", "his", "himself"), words[gender], strict=True))
     slots.update(zip(("mhe", "mhim", "mhis", "mhimself"), words[mate_gender], strict=True))
@@ -252,9 +266,7 @@ def usable_title(pattern: str, title: str, description: str, slots: dict[str, st
     return all(value.split()[-1].lower()[:4] in description.lower() for value in used)
 
 
-def write_draft(
-    rng: np.random.Generator, premise: Premise, tone_phrases: tuple[str, ...], taken: set[str]
-) -> Draft | None:
+def write_draft(rng: np.random.Generator, premise: Premise, tone_phrases: tuple[str, ...], taken: set[str]) -> Draft | None:
     """Write one candidate; None if no title of it is usable and free."""
     slots = make_slots(rng, premise)
     opening = sentence(fill(rng, premise.opening, slots))

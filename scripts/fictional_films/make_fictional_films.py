@@ -25,7 +25,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-
 from film_text import Draft, Premise, load_premises, load_tones, normalise_title, write_draft
 from film_words import GENRES, STUDIOS, TONES
 
@@ -33,8 +32,18 @@ SEED: int = 20260
 N_FILMS: int = 1500
 CANDIDATES: int = 10
 MAX_TRIES: int = 200
-COLUMNS: tuple[str, ...] = ("item_id", "title", "year", "genres", "tone", "provider", "description", "runtime",
-                            "popularity", "quality")
+COLUMNS: tuple[str, ...] = (
+    "item_id",
+    "title",
+    "year",
+    "genres",
+    "tone",
+    "provider",
+    "description",
+    "runtime",
+    "popularity",
+    "quality",
+)
 
 
 class Film(NamedTuple):
@@ -72,8 +81,9 @@ def draw_year(rng: np.random.Generator) -> int:
 
 def draw_provider(rng: np.random.Generator, year: int) -> str:
     """Draw a studio active in ``year``."""
-    return weighted(rng, {name: studio.size for name, studio in STUDIOS.items()
-                          if studio.first_year <= year <= studio.last_year})
+    return weighted(
+        rng, {name: studio.size for name, studio in STUDIOS.items() if studio.first_year <= year <= studio.last_year}
+    )
 
 
 def draw_genre(rng: np.random.Generator, provider: str) -> str:
@@ -85,8 +95,11 @@ def draw_genre(rng: np.random.Generator, provider: str) -> str:
 def draw_tone(rng: np.random.Generator, premise: Premise, provider: str) -> str:
     """Draw a tone from genre and studio weights."""
     taste = STUDIOS[provider].tones
-    weights = {tone: weight * taste.get(tone, 1.0) for tone, weight in zip(TONES, GENRES[premise.genre][3], strict=True)
-               if f"!{tone}" not in premise.flags}
+    weights = {
+        tone: weight * taste.get(tone, 1.0)
+        for tone, weight in zip(TONES, GENRES[premise.genre][3], strict=True)
+        if f"!{tone}" not in premise.flags
+    }
     for genre in premise.extras:
         if genre in GENRES:
             weights = {tone: weight * (0.15 + GENRES[genre][3][TONES.index(tone)]) for tone, weight in weights.items()}
@@ -96,9 +109,7 @@ def draw_tone(rng: np.random.Generator, premise: Premise, provider: str) -> str:
     return weighted(rng, weights)
 
 
-def draw_premise(
-    rng: np.random.Generator, premises: list[Premise], genre: str, year: int, used: Counter[int]
-) -> Premise:
+def draw_premise(rng: np.random.Generator, premises: list[Premise], genre: str, year: int, used: Counter[int]) -> Premise:
     """Draw a premise of the genre, preferring the least used ones."""
     fitting = [p.number for p in premises if p.genre == genre and p.first_year <= year]
     low = min(used[number] for number in fitting)
@@ -119,11 +130,12 @@ def draw_genres(rng: np.random.Generator, premise: Premise) -> tuple[str, ...]:
 def grams(text: str, size: int = 4) -> list[tuple[str, ...]]:
     """Return the word n-grams of ``text``."""
     words = re.findall(r"[\w'-]+", text.lower())
-    return [tuple(words[i:i + size]) for i in range(len(words) - size + 1)]
+    return [tuple(words[i : i + size]) for i in range(len(words) - size + 1)]
 
 
-def best_draft(rng: np.random.Generator, premise: Premise, phrases: tuple[str, ...], taken: set[str],
-               seen: Counter[tuple[str, ...]]) -> Draft:
+def best_draft(
+    rng: np.random.Generator, premise: Premise, phrases: tuple[str, ...], taken: set[str], seen: Counter[tuple[str, ...]]
+) -> Draft:
     """Write several candidates and return the one that repeats earlier films least."""
     best: Draft | None = None
     best_score = math.inf
@@ -177,9 +189,19 @@ def make_films(seed: int = SEED, n_films: int = N_FILMS) -> list[Film]:
         taken.add(normalise_title(draft.title))
         seen.update(grams(draft.description))
         quality = draw_quality(rng, provider, tone)
-        films.append(Film(draft.title, year, genres, tone, provider, draft.description,
-                          draw_runtime(rng, premise.genre, tone),
-                          draw_appeal(rng, provider, genres, year, quality), quality))
+        films.append(
+            Film(
+                draft.title,
+                year,
+                genres,
+                tone,
+                provider,
+                draft.description,
+                draw_runtime(rng, premise.genre, tone),
+                draw_appeal(rng, provider, genres, year, quality),
+                quality,
+            )
+        )
     return films
 
 
@@ -203,8 +225,20 @@ def csv_text(films: list[Film], seed: int = SEED) -> str:
     writer.writerow(COLUMNS)
     for item_id, index in enumerate(order.tolist(), start=1):
         film = films[index]
-        writer.writerow([item_id, film.title, film.year, "|".join(film.genres), film.tone, film.provider,
-                         film.description, film.runtime, f"{popularity[index]:.2f}", f"{film.quality:.3f}"])
+        writer.writerow(
+            [
+                item_id,
+                film.title,
+                film.year,
+                "|".join(film.genres),
+                film.tone,
+                film.provider,
+                film.description,
+                film.runtime,
+                f"{popularity[index]:.2f}",
+                f"{film.quality:.3f}",
+            ]
+        )
     return buffer.getvalue()
 
 

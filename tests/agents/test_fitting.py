@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recsim_llm.agents.fitting.click_model import ClickSettings, fit_click_model, fold_in_clicks, utility
+from recsim_llm.agents.fitting.click_model import ClickSettings, History, fit_click_model, fold_in_clicks, utility
 from recsim_llm.agents.fitting.content import item_content, log_popularity, reduce_width
 from recsim_llm.agents.fitting.events import Events
-from recsim_llm.factorization import correspondence_axes, implicit_als
-from recsim_llm.agents.fitting.out_of_sample import calibrate_levels, cross_predict, fit_events
+from recsim_llm.agents.fitting.out_of_sample import calibrate_levels, cross_predict
 from recsim_llm.agents.fitting.rating_levels import LevelSettings, draw_levels, habit_cuts, level_probabilities
-from recsim_llm.agents.fitting.rating_model import RatingSettings, fold_in, predict
+from recsim_llm.agents.fitting.rating_model import RatingSettings, fit_rating_model, fold_in, predict
 from recsim_llm.agents.fitting.splits import event_age, last_share
+from recsim_llm.factorization import correspondence_axes, implicit_als
 
 USERS, ITEMS = 60, 80
 
@@ -45,7 +45,7 @@ def split(world):
 @pytest.fixture(scope="module")
 def model(split):
     train, _, content = split
-    return fit_events(train, content, RatingSettings(), 3, n_users=USERS)
+    return fit_rating_model(train, content, RatingSettings(), 3, n_users=USERS)
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def test_ratings_beat_the_global_mean(split, model):
 
 def test_rating_fit_is_deterministic_in_the_seed(split, model):
     train, _, content = split
-    again = fit_events(train, content, RatingSettings(), 3, n_users=USERS)
+    again = fit_rating_model(train, content, RatingSettings(), 3, n_users=USERS)
     np.testing.assert_array_equal(again.item_vectors, model.item_vectors)
     np.testing.assert_array_equal(again.user_vectors, model.user_vectors)
 
@@ -110,7 +110,7 @@ def test_row_order_does_not_matter_when_times_differ(split, model):
         rating=train.rating[rows],
         timestamp=train.timestamp[rows],
     )
-    other = fit_events(mixed, content, RatingSettings(), 3, n_users=USERS)
+    other = fit_rating_model(mixed, content, RatingSettings(), 3, n_users=USERS)
     np.testing.assert_allclose(other.user_vectors, model.user_vectors, atol=1e-8)
 
 
@@ -165,9 +165,7 @@ def test_draws_follow_the_probabilities(levels):
 def test_whole_star_users_draw_fewer_halves(levels):
     assert levels.habit[:-1][::2].mean() < 0.2 < levels.habit[1:-1:2].mean()
     halves = levels.levels % 1 > 0
-    both = level_probabilities(
-        habit_cuts(levels, np.array([0.0, 0.6])), np.full(2, levels.common_scale), np.full(2, 3.3)
-    )
+    both = level_probabilities(habit_cuts(levels, np.array([0.0, 0.6])), np.full(2, levels.common_scale), np.full(2, 3.3))
     assert both[0, halves].sum() < 0.02
     assert both[1, halves].sum() > 0.3
 
@@ -228,10 +226,8 @@ def test_click_fold_in_agrees_with_the_fitted_user(split):
 @pytest.mark.parametrize("width", [0, 1])
 def test_tiny_data_fit_without_warnings(width):
     events, content = tiny(width)
-    model = fit_events(events, content, RatingSettings(), 0)
-    levels = calibrate_levels(
-        events=events, content=content, settings=RatingSettings(), level_settings=LevelSettings(), seed=0
-    )
+    model = fit_rating_model(events, content, RatingSettings(), 0)
+    levels = calibrate_levels(events=events, content=content, settings=RatingSettings(), level_settings=LevelSettings(), seed=0)
     fitted = fit_click_model(
         user_index=events.user_index,
         item_index=events.item_index,
@@ -252,9 +248,7 @@ def test_one_level_only_is_drawn_always():
         rating=np.full(events.rating.size, 4.0),
         timestamp=events.timestamp,
     )
-    levels = calibrate_levels(
-        events=same, content=content, settings=RatingSettings(), level_settings=LevelSettings(), seed=0
-    )
+    levels = calibrate_levels(events=same, content=content, settings=RatingSettings(), level_settings=LevelSettings(), seed=0)
     assert levels.cuts.shape == (5, 0)
     assert draw_levels(levels.cuts[:1], levels.scale[:1], np.array([4.0]), np.array([0.3])).tolist() == [0]
 

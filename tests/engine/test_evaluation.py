@@ -142,7 +142,7 @@ def test_only_users_whom_both_arms_served_are_paired(tmp_path):
     log = [*HAND, ("a", 11, 0, 0, [(1, 5.0), (2, 5.0)])]
     summary = summarise(write_run(tmp_path, log, arms=["a", "b"]))
     assert (summary.against_first[0].users, summary.against_first[0].clicks.mean.value) == (2, 1.0)
-    assert summary.notes[-1] == "b: the log holds 2 of 3 users; the run is not finished."
+    assert summary.notes[-1] == "b: the log holds 2 of the 3 users planned."
 
 
 def test_regret_is_measured_against_the_oracle_which_is_never_the_best(tmp_path):
@@ -190,7 +190,7 @@ def test_rows_of_unfinished_segments_do_not_count(tmp_path):
 
 
 def test_json_has_stable_keys_and_no_nan(hand):
-    record = json.loads(hand.to_json(), parse_constant=pytest.fail)
+    record = json.loads(json.dumps(hand.to_json(), allow_nan=False))
     top = [
         "schema",
         "scenario",
@@ -224,6 +224,16 @@ def test_log_that_does_not_fit_its_manifest_is_refused(tmp_path, change, words):
     (run / "manifest.json").write_text(json.dumps({key: entry for key, entry in manifest.items() if entry is not None}))
     with pytest.raises(LogError, match=words):
         summarise(run)
+
+
+def test_arm_without_its_last_segment_is_not_finished(tmp_path):
+    run = write_run(tmp_path, HAND, arms=["a", "b"])
+    lines = [{"arm": "a", "segment": 0, "last": True}, {"arm": "b", "segment": 0, "last": False}]
+    torn = '{"arm": "b", "segment": 1, "last": true}'
+    (run / "segments.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + torn)
+    summary = summarise(run)
+    assert [arm.finished for arm in summary.arms] == [True, False]
+    assert summary.notes[-1] == "b: not finished; the log holds 4 pages of 2 users so far."
 
 
 def test_folder_that_is_no_run_is_refused(tmp_path):

@@ -1,5 +1,4 @@
 import pickle
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -9,7 +8,7 @@ from hypothesis import strategies as st
 from recsim_llm import keyed
 from recsim_llm.catalog import Catalog
 from recsim_llm.errors import ConfigError, ContractError
-from recsim_llm.pages import Requests, Slates
+from recsim_llm.pages import Requests
 from recsim_llm.ratings import Ratings
 from recsim_llm.recommenders import (
     ItemKNN,
@@ -231,144 +230,6 @@ def test_neighbours_have_the_shrunk_cosine():
 def test_settings_out_of_range_are_refused(make):
     with pytest.raises(ConfigError, match="expected"):
         make()
-
-
-# Random pages and their propensities.
-
-
-def test_random_propensities_match_frequencies():
-    catalog, ratings = make_catalog(6), make_ratings([1], [10])
-    pages = 20_000
-    slates = fitted(RandomRecommender(), (catalog, ratings)).recommend(ask_for(np.ones(pages), page=np.arange(pages)), 3)
-    place = slates.item_id - 10
-    assert np.allclose(slates.propensity, 1 / 5)
-    assert np.allclose(slates.prefix_propensity, [1 / 5, 1 / 4, 1 / 3])
-    assert np.allclose(slates.slate_propensity, 1 / 60)
-    for slot in range(3):
-        assert np.abs(np.bincount(place[:, slot], minlength=6)[1:] / pages - 1 / 5).max() < 0.012
-    whole = np.unique(place @ [36, 6, 1], return_counts=True)[1]
-    assert len(whole) == 60
-    assert np.abs(whole / pages - 1 / 60).max() < 0.005
-
-
-def test_random_pages_are_uniform_where_few_items_are_left():
-    catalog, ratings = make_catalog(60), make_ratings(np.ones(56), np.arange(10, 66))
-    slates = fitted(RandomRecommender(), (catalog, ratings)).recommend(ask_for(np.ones(4000), page=np.arange(4000)), 3)
-    assert np.allclose(slates.prefix_propensity, [1 / 4, 1 / 3, 1 / 2])
-    whole = np.unique((slates.item_id - 66) @ [16, 4, 1], return_counts=True)[1]
-    assert len(whole) == 24
-    assert np.abs(whole / 4000 - 1 / 24).max() < 0.015
-
-
-def test_random_propensities_of_filled_slots_count_the_seen_items():
-    catalog, ratings = make_catalog(5), make_ratings([1, 1, 1, 1], [10, 11, 12, 13])
-    slates = fitted(RandomRecommender(), (catalog, ratings)).recommend(ask_for([1]), 3)
-    assert slates.item_id[0, 0] == 14
-    assert np.allclose(slates.propensity, [[1, 1 / 4, 1 / 4]])
-    assert np.allclose(slates.prefix_propensity, [[1, 1 / 4, 1 / 3]])
-
-
-def test_a_slate_propensity_too_small_for_float32_is_unknown_not_zero():
-    slates = fitted(RandomRecommender(), (make_catalog(3000), make_ratings([1], [10]))).recommend(ask_for([1]), 20)
-    assert np.isnan(slates.slate_propensity).all()
-    assert (slates.prefix_propensity > 0).all()
-
-
-def test_random_pages_change_with_seed_user_visit_and_page():
-    world = (make_catalog(1000), make_ratings([1], [10]))
-    requests = (ask_for([1]), ask_for([2]), ask_for([1], visit=1), ask_for([1], page=1))
-    pages = [fitted(RandomRecommender(), world).recommend(request, 5).item_id.tolist() for request in requests]
-    other = RandomRecommender()
-    other.fit(*world, 4)
-    pages.append(other.recommend(requests[0], 5).item_id.tolist())
-    assert all(pages[first] != pages[second] for first in range(5) for second in range(first))
-
-
-# The bandit.
-
-
-def linear_world(items=200):
-    random = np.random.default_rng(5)
-    features = random.normal(size=(items, 6)).astype(np.float32)
-    return (make_catalog(items, features=features), make_ratings([10**6], [10])), random
-
-
-def browse(recommender, world, weights, pages=12, k=5, parts=1):
-    """Return the share of clicks by page, for users whose log-odds are linear in the features."""
-    catalog, users = world[0], np.arange(len(weights))
-    shown, clicked, share = np.full((len(users), pages * k), -1), np.zeros((len(users), pages * k), np.bool_), []
-    for page in range(pages):
-        requests = ask_for(users, shown, clicked, page=page)
-        slates = recommender.recommend(requests, k)
-        log_odds = np.einsum("ud,ukd->uk", weights, catalog.features[catalog.index_of(slates.item_id)]) - 1
-        dice = keyed.uniform(keyed.words(0, "click", users[:, None], page, np.arange(k)))
-        click = dice < 1 / (1 + np.exp(-log_odds))
-        edges = np.linspace(0, len(users), parts + 1).astype(int)
-        for rows in (slice(*edge) for edge in reversed(list(pairwise(edges)))):
-            part = Slates(slates.item_id[rows])
-            recommender.observe(
-                ask_for(users[rows]), part, click[rows], np.full((rows.stop - rows.start, k), np.nan, np.float32)
-            )
-        shown[:, page * k : page * k + k], clicked[:, page * k : page * k + k] = slates.item_id, click
-        share.append(click.mean())
-    return np.array(share), shown
-
-
-def test_the_bandit_learns_what_all_users_like():
-    world, random = linear_world()
-    weights = np.tile(random.normal(size=6), (40, 1))
-    share, _ = browse(fitted(LinUCB(), world), world, weights, pages=6)
-    assert share[2:].mean() > share[0] + 0.2
-
-
-def test_the_bandit_learns_what_single_users_like():
-    world, random = linear_world()
-    weights = random.normal(size=(40, 6)) * 1.5
-    share, _ = browse(fitted(LinUCB(), world), world, weights)
-    pooled, _ = browse(fitted(LinUCB(user_ridge=1e6), world), world, weights)
-    assert share[6:].mean() > share[0] + 0.2
-    assert share[6:].mean() > pooled[6:].mean() + 0.1
-
-
-def test_the_bandit_does_not_notice_how_users_are_cut_into_batches():
-    world, random = linear_world()
-    weights = random.normal(size=(40, 6))
-    _, whole = browse(fitted(LinUCB(), world), world, weights, pages=4)
-    _, parts = browse(fitted(LinUCB(), world), world, weights, pages=4, parts=7)
-    assert np.array_equal(whole, parts)
-
-
-def test_the_bandit_starts_from_popularity():
-    world, _ = blocks()
-    requests = ask_for([100_000])
-    expected = fitted(Popularity(), world).recommend(requests, 5)
-    assert np.array_equal(fitted(LinUCB(alpha=0), world).recommend(requests, 5).item_id, expected.item_id)
-
-
-def test_the_bandit_matches_the_formula():
-    world = small_world()
-    bandit = fitted(LinUCB(alpha=0.3, ridge=4.0, user_ridge=2.0), world)
-    x = bandit._features
-    width = x.shape[1]
-    users, clicked = np.array([1, 2]), np.array([[True, False], [False, False]])
-    shown = world[0].item_id[[[0, 5], [7, 9]]]
-    bandit.observe(ask_for(users), Slates(shown), clicked, np.full((2, 2), np.nan, np.float32))
-    own, every = x[[0, 5]], x[[0, 5, 7, 9]]
-    prior = np.eye(width)[1] * 0.1
-    shared = np.linalg.solve(4 * np.eye(width) + every.T @ every, 4 * prior + x[0])
-    spread = np.linalg.inv(2 * np.eye(width) + own.T @ own)
-    expected = x @ spread @ (2 * shared + x[0]) + 0.3 * np.sqrt(np.einsum("nd,de,ne->n", x, spread, x))
-    assert np.allclose(bandit._score(ask_for([1]))[0], expected, atol=1e-5)
-
-
-def test_the_bandit_passes_over_unknown_items():
-    world = small_world()
-    bandit = fitted(LinUCB(), world)
-    before = bandit.recommend(ask_for([1]), 5)
-    bandit.observe(
-        ask_for([1]), Slates(np.array([[-1, 999_999]])), np.zeros((1, 2), np.bool_), np.full((1, 2), np.nan, np.float32)
-    )
-    assert np.array_equal(bandit.recommend(ask_for([1]), 5).item_id, before.item_id)
 
 
 # The oracle.

@@ -121,7 +121,8 @@ def test_figures_come_with_pictures_and_data(run, html):
 
 
 def test_metrics_file_holds_the_summary(run, html):
-    assert (run / "metrics.json").read_text(encoding="utf-8") == summarise(run).to_json()
+    metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics == json.loads(json.dumps(summarise(run).to_json()))
     assert not list(run.rglob("*.part"))
 
 
@@ -167,7 +168,7 @@ def verdict_of(folder, **clicks):
 def test_verdict_claims_a_difference_that_its_interval_carries(tmp_path):
     text = verdict_of(tmp_path, old=[0, 1, 1, 0, 2, 1], new=[1, 2, 3, 1, 3, 2])
     # Differences 1, 1, 2, 1, 1, 1: mean 7/6, standard error 1/6, t(5) 2.571.
-    assert text == "new got more clicks a user than old: +1.17 [0.74, 1.60], 6 users."
+    assert text == "new got more clicks a user than old: +1.2 [0.7, 1.6], 6 users."
 
 
 def test_verdict_claims_nothing_that_its_interval_does_not_carry(tmp_path):
@@ -185,8 +186,14 @@ def test_verdict_names_the_beaten_apart_from_the_level(tmp_path):
 
 def test_verdict_on_equal_arms_and_on_single_users(tmp_path):
     assert "exactly as many clicks from every user" in verdict_of(tmp_path / "aa", a=[1, 2], b=[1, 2])
-    assert "1 user carry no interval" not in verdict_of(tmp_path / "one", a=[1], b=[2])
+    assert verdict_of(tmp_path / "one", a=[1], b=[2]).endswith("+1.00, 1 user, too few or too alike for an interval.")
     assert verdict_of(tmp_path / "alone", a=[1, 3, 2]).endswith("One recommender has nothing to be compared with.")
+
+
+def test_verdict_claims_nothing_about_a_run_that_is_not_finished(tmp_path):
+    run = write_arms(tmp_path, old=[0, 1, 1, 0, 2, 1], new=[1, 2, 3, 1, 3, 2])
+    (run / "segments.jsonl").write_text('{"arm": "old", "last": true}\n{"arm": "new", "last": false}\n')
+    assert verdict(summarise(run)) == "The run is not finished (new): nothing can be claimed before it is resumed."
 
 
 def test_verdict_tells_what_the_oracle_got_more(tmp_path):
@@ -196,9 +203,10 @@ def test_verdict_tells_what_the_oracle_got_more(tmp_path):
 
 
 def test_terminal_table_shows_values_with_intervals(run):
-    console = Console(width=80, record=True, file=open("/dev/null", "w", encoding="utf-8"))
-    console.print(summary_table(summarise(run)))
-    text = console.export_text()
+    console = Console(width=80)
+    with console.capture() as printed:
+        console.print(summary_table(summarise(run)))
+    text = printed.get()
     assert "Clicks per user" in text
     assert re.search(r"\[\d\.\d+, \d\.\d+\]", text)
 

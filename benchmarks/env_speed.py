@@ -1,0 +1,168 @@
+"""How fast the environment steps, in CPU time on one core: ``python benchmarks/env_speed.py``.
+
+Prints, in one run: the single environment through ``gymnasium.make``; 1,024 users in the vector environment with slates given and with
+embedding actions (exact top 10 of all items inside the step); what logging adds; and peak memory with 16,384 users and 100,000
+items. Each figure is the best of five repetitions, after a warm-up; episodes restart as they end, and that is counted.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+from worlds import make_world, random_slates
+
+import recsim_llm
+
+ROWS, SLOTS, REPETITIONS = 1024, 10, 5
+
+
+def main() -> None:
+    """Print every figure."""
+    if sys.argv[1:] == ["--memory"]:
+        memory()
+        return
+    print(f"recsim_llm {recsim_llm.__version__}, Python {platform.python_version()}, numpy {np.__version__}, {processor()}")
+    print(f"{os.cpu_count()} cores, one used; pages of {SLOTS}, visits of at most 20 pages, default observation\n")
+    print(f"{'items':>8} {'CartPole':>9} {'single':>9} {'single, logged':>15} {'vector':>12} {'vector, logged':>15} {'embedding':>11}")
+    print(f"{'':>8} {'us/step':>9} {'us/step':>9} {'us/step':>15} {'users/s':>12} {'users/s':>15} {'users/s':>11}")
+    for items in (1_000, 10_000, 100_000):
+        line(items)
+    child = [sys.executable, __file__, "--memory"]
+    print("\n" + subprocess.run(child, check=True, capture_output=True, text=True).stdout.strip())
+
+
+def line(items: int) -> None:
+    """Print the figures for one catalog size."""
+    world = make_world(items, 2_000)
+    world_arguments = {"catalog": world.catalog, "population": world.population, "users": world.users}
+    random = np.random.default_rng(2)
+    with tempfile.TemporaryDirectory() as folder:
+        single, logged = (
+            single_step(items, random, **world_arguments, **extra) for extra in ({}, {"log": Path(folder) / "single"})
+        )
+        vector, vector_logged = (
+            vector_rate(items, random, **world_arguments, **extra) for extra in ({}, {"log": Path(folder) / "vector"})
+        )
+    embedding = embedding_rate(items, random, **world_arguments)
+    print(
+        f"{items:>8,} {cartpole():>9.1f} {single:>9.1f} {logged:>7.1f} ({logged / single:.2f}x) {vector:>12,.0f} "
+        f"{vector_logged:>10,.0f} ({vector / vector_logged:.2f}x) {embedding:>11,.0f}"
+    )
+
+
+def cartpole() -> float:
+    """Return CPU microseconds a step of Gymnasium's CartPole-v1: the floor of any environment."""
+    env = gymnasium.make("CartPole-v1")
+    env.reset(seed=0)
+    return play(env, [0, 1] * 32, 20_000) * 1e6
+
+
+def single_step(items: int, random: np.random.Generator, **arguments: Any) -> float:
+    """Return CPU microseconds a step of the single environment."""
+    env = gymnasium.make("RecSimLLM/Browse-v0", **arguments)
+    slates = [slate[0] for slate in random_slates(items, 1, SLOTS, 64, random)]
+    env.reset(seed=1)
+    seconds = play(env, slates, 10_000)
+    env.close()
+    return seconds * 1e6
+
+
+def play(env: gymnasium.Env[Any, Any], actions: list[Any], steps: int) -> float:
+    """Return CPU seconds a step, resets included."""
+
+    def repetition() -> None:
+        for number in range(steps):
+            _, _, terminated, truncated, _ = env.step(actions[number & 63])
+            if terminated or truncated:
+                env.reset()
+
+    return best(repetition) / steps
+
+
+def vector_rate(items: int, random: np.random.Generator, **arguments: Any) -> float:
+    """Return user steps a CPU second of the vector environment with slates given."""
+    env = gymnasium.make_vec(
+        "RecSimLLM/Browse-v0", num_envs=ROWS, vectorization_mode="vector_entry_point", **arguments
+    )
+    slates = random_slates(items, ROWS, SLOTS, 64, random)
+    return rate(env, slates, 200)
+
+
+def embedding_rate(items: int, random: np.random.Generator, **arguments: Any) -> float:
+    """Return user steps a CPU second with embedding actions."""
+    env = gymnasium.make_vec(
+        "RecSimLLM/Browse-v0", num_envs=ROWS, vectorization_mode="vector_entry_point", action="embedding", **arguments
+    )
+    points = [random.uniform(-1, 1, env.action_space.shape).astype(np.float32) for _ in range(64)]
+    return rate(env, points, 50 if items < 100_000 else 5)
+
+
+def rate(env: Any, actions: list[np.ndarray], steps: int) -> float:
+    """Return user steps a CPU second, restarts included."""
+    env.reset(seed=1)
+
+    def repetition() -> None:
+        for number in range(steps):
+            env.step(actions[number & 63])
+
+    seconds = best(repetition)
+    env.close()
+    return ROWS * steps / seconds
+
+
+def best(repetition: Callable[[], None]) -> float:
+    """Return the least CPU seconds of several repetitions."""
+    repetition()
+    times = []
+    for _ in range(REPETITIONS):
+        started = time.process_time()
+        repetition()
+        times.append(time.process_time() - started)
+    return min(times)
+
+
+def memory() -> None:
+    """Print the peak resident memory of a process with 16,384 users and 100,000 items."""
+    users, items = 16_384, 100_000
+    world = make_world(items, users)
+    env = gymnasium.make_vec(
+        "RecSimLLM/Browse-v0",
+        num_envs=users,
+        vectorization_mode="vector_entry_point",
+        catalog=world.catalog,
+        population=world.population,
+        users=world.users,
+    )
+    env.reset(seed=1)
+    for slates in random_slates(items, users, SLOTS, 5, np.random.default_rng(2)):
+        env.step(slates)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"peak memory, {users:,} users x {items:,} items, whole process: {peak:.0f} MB")
+
+
+def processor() -> str:
+    """Return the processor's name where the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    names = [text.split(":", 1)[1].strip() for text in lines if text.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+if __name__ == "__main__":
+    main()
