@@ -95,7 +95,8 @@ class ChoiceUsers:
     def appeal(self, rows: Rows) -> FloatArray:
         """Return float32 [m, n]: each row's click log-odds for every item at this moment; hidden from all but the oracle."""
         # Not one matrix product: that may round a user differently when other users browse beside.
-        return np.matvec(self._items, self._state[rows])
+        log_odds: FloatArray = np.matvec(self._items, self._state[rows])
+        return log_odds
 
     def rating_log_odds(self, pages: Pages, slot: IntArray, row: IntArray) -> FloatArray:
         """Return float32 [l - 1, c]: log-odds that the rating of each clicked slot is at most each level but the last."""
@@ -124,7 +125,7 @@ class ChoiceUsers:
         worth -= self._expected_worth.take(clicker)
         items = self._page_items
         items.reshape(-1, items.shape[2])[slot, _LEAVE:] = worth[:, None]
-        moved = np.vecmat(clicked.astype(np.float32), items)
+        moved: FloatArray = np.vecmat(clicked.astype(np.float32), items)
         moved *= self._gain
         return moved
 

@@ -69,7 +69,9 @@ class ChoiceModel:
                 version = header["version"]
                 arrays = {name: file[name] for name in _ARRAYS} if version == _VERSION else {}
         except _DAMAGE as error:
-            raise DataError(f"{path}: got {error!r}, expected a fitted choice model; write one with `recsim-llm fit`") from error
+            raise DataError(
+                f"{path}: got {error!r}, expected a fitted choice model; write one with `recsim-llm fit`"
+            ) from error
         if version != _VERSION:
             raise DataError(f"{path}: got model version {version!r}, expected {_VERSION}; fit again")
         _check_arrays(path, arrays)

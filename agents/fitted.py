@@ -112,5 +112,3 @@ def _key(dataset: Dataset) -> str:
             if entry.name.endswith(".py"):
                 digest.update(entry.read_bytes())
     return digest.hexdigest()[:32]
-
-

@@ -35,9 +35,9 @@ def held_out_scores(dataset: Dataset, seed: int) -> dict[str, float | int]:
 
     Returns:
         By name: ``held-out rows`` and ``held-out users``; the root mean square error in stars of each baseline and of the
-        model, whose prediction is the mean of its rating distribution; how far in percent the model is below the biases; Wasserstein-1
-        in stars between drawn and real ratings; correlation of users' mean ratings; bits a star (log loss, base 2) of the
-        model and of the training histogram. Names ending in ``low`` and ``high`` hold the intervals.
+        model, whose prediction is the mean of its rating distribution; how far in percent the model is below the biases;
+        Wasserstein-1 in stars between drawn and real ratings; correlation of users' mean ratings; bits a star (log loss,
+        base 2) of the model and of the training histogram. Names ending in ``low`` and ``high`` hold the intervals.
     """
     train, test = dataset.ratings.split_by_time(0.8)
     known = np.bincount(dataset.catalog.index_of(train.item_id), minlength=len(dataset.catalog))
@@ -53,8 +53,8 @@ def held_out_scores(dataset: Dataset, seed: int) -> dict[str, float | int]:
     by_user = test.user_index
     sums = _UserSums(
         rows=np.bincount(by_user).astype(np.float64),
-        errors={name: np.bincount(by_user, (values - test.rating) ** 2) for name, values in predicted.items()},
-        bits={name: np.bincount(by_user, values) for name, values in bits.items()},
+        errors={name: _sum_by(by_user, (values - test.rating) ** 2) for name, values in predicted.items()},
+        bits={name: _sum_by(by_user, values) for name, values in bits.items()},
         real=_level_counts(by_user, real, len(levels)),
         drawn=_level_counts(by_user, drawn, len(levels)),
     )
@@ -75,6 +75,10 @@ def _level_of(levels: Floats, stars: npt.NDArray[np.float32]) -> Integers:
     """Return the position of each rating's level, of the nearest one where the training part lacks it."""
     middles = 0.5 * (levels[1:] + levels[:-1])
     return np.searchsorted(middles, stars)
+
+
+def _sum_by(user: Integers, values: Floats) -> Floats:
+    return np.bincount(user, values).astype(np.float64)
 
 
 def _level_counts(user: Integers, level: Integers, levels: int) -> Floats:

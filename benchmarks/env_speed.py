@@ -37,7 +37,9 @@ def main() -> None:
         return
     print(f"recsim_llm {recsim_llm.__version__}, Python {platform.python_version()}, numpy {np.__version__}, {processor()}")
     print(f"{os.cpu_count()} cores, one used; pages of {SLOTS}, visits of at most 20 pages, default observation\n")
-    print(f"{'items':>8} {'CartPole':>9} {'single':>9} {'single, logged':>15} {'vector':>12} {'vector, logged':>15} {'embedding':>11}")
+    print(
+        f"{'items':>8} {'CartPole':>9} {'single':>9} {'single, logged':>15} {'vector':>12} {'vector, logged':>15} {'embedding':>11}"
+    )
     print(f"{'':>8} {'us/step':>9} {'us/step':>9} {'us/step':>15} {'users/s':>12} {'users/s':>15} {'users/s':>11}")
     for items in (1_000, 10_000, 100_000):
         line(items)
@@ -95,9 +97,7 @@ def play(env: gymnasium.Env[Any, Any], actions: list[Any], steps: int) -> float:
 
 def vector_rate(items: int, random: np.random.Generator, **arguments: Any) -> float:
     """Return user steps a CPU second of the vector environment with slates given."""
-    env = gymnasium.make_vec(
-        "RecSimLLM/Browse-v0", num_envs=ROWS, vectorization_mode="vector_entry_point", **arguments
-    )
+    env = gymnasium.make_vec("RecSimLLM/Browse-v0", num_envs=ROWS, vectorization_mode="vector_entry_point", **arguments)
     slates = random_slates(items, ROWS, SLOTS, 64, random)
     return rate(env, slates, 200)
 

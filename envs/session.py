@@ -16,7 +16,7 @@ from recsim_llm.envs.rewards import Reward, reward_of
 from recsim_llm.errors import ConfigError, SlateError
 from recsim_llm.kernel import ALL_ROWS, Kernel
 from recsim_llm.pages import BoolArray, Feedback, IntArray, Rows
-from recsim_llm.ranking import repeated_slots, top_products
+from recsim_llm.ranking import ProductRanking, repeated_slots
 from recsim_llm.registry import World
 
 __all__ = ["ACTIONS", "INVALID", "Session"]
@@ -85,7 +85,8 @@ class Session:
         self._shape = (rows, slate_size)
         self._limit = np.array([candidates if action == "candidates" else items], np.uint64)
         features = world.catalog.features if self._on_sale is None else world.catalog.features[self._on_sale]
-        self._columns = np.ascontiguousarray(features.T)
+        self._point_shape = (rows, features.shape[1])
+        self._ranking = ProductRanking(features)
         self.offered = np.zeros((rows, candidates), np.int64) if action == "candidates" else None
         """int64 [r, c]: the candidates that the next action chooses from; None with other actions."""
         self._seed_word = np.zeros(rows, np.uint64)
@@ -177,7 +178,7 @@ class Session:
         return chosen if self.offered is None else np.take_along_axis(self.offered, chosen, axis=1)
 
     def _nearest(self, given: npt.NDArray[np.generic], idle: IntArray | None) -> IntArray:
-        shape = (self.rows, len(self._columns))
+        shape = self._point_shape
         if given.dtype.kind != "f" or given.shape != shape:
             raise SlateError(
                 f"action: got {given.dtype} of shape {given.shape}, expected floats of shape {shape} (users, features)"
@@ -188,7 +189,7 @@ class Session:
         if not np.isfinite(point).all():
             row = int(np.argwhere(~np.isfinite(point))[0, 0])
             raise SlateError(f"action of row {row}: got {given[row]}, expected finite numbers")
-        place = top_products(point, self._columns, self._shape[1])
+        place = self._ranking.best(point, self._shape[1])
         return place if self._on_sale is None else self._on_sale.take(place)
 
     def _unusable(self, item_index: IntArray) -> BoolArray | None:

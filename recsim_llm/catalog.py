@@ -204,4 +204,5 @@ def default_features(genres: BoolArray, year: IntArray, popularity: FloatArray) 
 
 def _standardise(values: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
     spread = float(values.std())
-    return (values - values.mean()) / (spread if spread > 0 else 1.0)
+    standard: npt.NDArray[np.float64] = (values - values.mean()) / (spread if spread > 0 else 1.0)
+    return standard

@@ -74,7 +74,13 @@ def _run_parser(commands: Any) -> None:
     parser.add_argument("--recommenders", metavar="A,B", help="recommenders, the first one is what others are compared with")
     parser.add_argument("--reward", metavar="NAME", help="reward that the log records")
     parser.add_argument("--seed", metavar="S", type=int, help="seed of everything random; drawn and recorded if not given")
-    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="any other setting, dotted: users.parameters.boredom=0.9")
+    parser.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="any other setting, dotted: users.parameters.boredom=0.9",
+    )
     parser.add_argument("--out", metavar="DIR", type=Path, help="run folder, must be new (default: runs/SCENARIO-TIME)")
     _output_options(parser)
 
@@ -92,7 +98,9 @@ def _report_parser(commands: Any) -> None:
 
 
 def _fit_parser(commands: Any) -> None:
-    parser = _add(commands, "fit", "fit choice users to ratings and save them", "recsim-llm fit ml-latest-small fitted/ml", _fit)
+    parser = _add(
+        commands, "fit", "fit choice users to ratings and save them", "recsim-llm fit ml-latest-small fitted/ml", _fit
+    )
     parser.add_argument("ratings", help="folder of a data set, name of a downloaded one, or 'fictional'")
     parser.add_argument("out", type=Path, help="folder for the fitted model and population; must be new")
     parser.add_argument("--seed", type=int, default=None, metavar="S", help="seed of the fit's start values")
@@ -189,7 +197,9 @@ def _data(options: argparse.Namespace) -> None:
     folder = fetch(options.name)
     if not options.quiet:
         dataset = open_dataset(folder)
-        _console().print(f"{folder}\n{len(dataset.ratings):,} ratings of {len(dataset.catalog):,} items\n{dataset.licence}", highlight=False)
+        _console().print(
+            f"{folder}\n{len(dataset.ratings):,} ratings of {len(dataset.catalog):,} items\n{dataset.licence}", highlight=False
+        )
 
 
 def _list(options: argparse.Namespace) -> None:
@@ -251,8 +261,10 @@ def _progress(quiet: bool) -> Iterator[Callable[[Any], None]]:
 
         def update(state: Any) -> None:
             # The share of users that have left is the best guess of how far an arm is.
-            done = state.arm_number + state.progress
+            done = state.arm_number + state.share
             rate = state.clicks / max(state.pages, 1)
-            bar.update(task, total=state.arms, completed=done, description=state.arm, users=state.users, pages=state.pages, rate=rate)
+            bar.update(
+                task, total=state.arms, completed=done, description=state.arm, users=state.users, pages=state.pages, rate=rate
+            )
 
         yield update

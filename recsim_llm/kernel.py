@@ -110,7 +110,8 @@ class Kernel:
     def _rate(self, pages: Pages, draws: FloatArray, slot: IntArray, row: IntArray) -> FloatArray:
         noise = draws[:, 1, :-1].reshape(-1).take(slot)
         exceeded = noise > self.users.rating_log_odds(pages, slot, row)
-        return self._levels.take(np.add.reduce(exceeded, axis=0, dtype=np.intp))
+        level: IntArray = np.add.reduce(exceeded, axis=0, dtype=np.intp)
+        return self._levels.take(level)
 
     def _turn(self, rows: Rows, page: IntArray) -> None:
         page = page + _ONE

@@ -80,8 +80,7 @@ def words(seed: int, purpose: str, *columns: npt.ArrayLike) -> Words:
 
 def uniform(word: Words) -> npt.NDArray[np.float64]:
     """Turn words into uniforms in the open interval (0, 1), 52 bits each (with 53 the largest would round to 1)."""
-    share: npt.NDArray[np.float64] = ((word >> _12) + 0.5) * 2.0**-52
-    return share
+    return ((word >> _12).astype(np.float64) + 0.5) * 2.0**-52
 
 
 def log_odds(bits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

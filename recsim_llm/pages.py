@@ -6,12 +6,12 @@ All of them describe a batch of users: the first axis is the user's row in the b
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Decisions", "Feedback", "Mood", "Pages", "Requests", "Slates", "UserModel", "probability"]
+__all__ = ["Decisions", "Feedback", "Mood", "Pages", "RanksItems", "Requests", "Slates", "UserModel", "probability"]
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
@@ -117,7 +117,7 @@ class Feedback(NamedTuple):
 
     @property
     def examined(self) -> BoolArray:
-        """bool [u, k]: which slots the user looked at."""
+        """Bool [u, k]: which slots the user looked at."""
         return self.draws[:, 0, :-1] < np.inf
 
     def ratings(self) -> FloatArray:
@@ -125,6 +125,7 @@ class Feedback(NamedTuple):
         return self.by_slot(self.rating)
 
     def by_slot(self, values: FloatArray) -> FloatArray:
+        """Return float32 [u, k]: one value for each clicked slot put in its place, NaN elsewhere."""
         dense = np.full(self.clicked.shape, np.nan, np.float32)
         dense.reshape(-1)[self.slot] = values
         return dense
@@ -186,9 +187,18 @@ class UserModel(Protocol):
         ...
 
 
+@runtime_checkable
+class RanksItems(Protocol):
+    """A user model that can tell what its users feel for every item; what an oracle needs."""
+
+    def appeal(self, rows: Rows) -> FloatArray:
+        """Return float32 [m, n]: each row's click log-odds for every item of the catalog at this moment."""
+        ...
+
+
 def probability(log_odds: FloatArray) -> FloatArray:
     """Turn log-odds into probabilities: ``1 / (1 + exp(-x))``, without overflow; any shape."""
-    half = np.tanh(log_odds * np.float32(0.5))
+    half: FloatArray = np.tanh(log_odds * np.float32(0.5))
     half *= np.float32(0.5)
     half += np.float32(0.5)
     return half

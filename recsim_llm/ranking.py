@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["repeated_slots", "top_k", "top_products"]
+__all__ = ["ProductRanking", "repeated_slots", "top_k"]
 
 _DEPTH = 32
 _CHUNK = 1_000_000
+_MARGIN = 6
 
 
 def top_k(scores: npt.NDArray[np.floating], k: int) -> npt.NDArray[np.int64]:
@@ -44,25 +45,57 @@ def top_k(scores: npt.NDArray[np.floating], k: int) -> npt.NDArray[np.int64]:
     return chosen
 
 
-def top_products(users: npt.NDArray[np.float32], items: npt.NDArray[np.float32], k: int) -> npt.NDArray[np.int64]:
-    """Return the ``k`` best items of each user by the product of their vectors; exact, in memory-sized chunks of users.
+class ProductRanking:
+    """Ranks items by the product of their vectors with users' vectors; exact, and the same for every number of users.
+
+    A product of float32 matrices rounds differently with their shapes. It only preselects here: what comes near the top is
+    ranked by float64 products, one by one; where rounding could have hidden an item, the preselection is widened.
 
     Args:
-        users: float32 [u, d].
-        items: float32 [d, n], one column an item.
-        k: how many, at most ``n``.
-
-    Returns:
-        int64 [u, k], best first.
+        items: float32 [n, d].
     """
-    count = items.shape[1]
-    chunk = max(1, min(len(users), _CHUNK // count))
-    scores = np.empty((chunk, count), np.float32)
-    best = np.empty((len(users), k), np.int64)
-    for start in range(0, len(users), chunk):
-        part = users[start : start + chunk]
-        best[start : start + chunk] = top_k(np.matmul(part, items, out=scores[: len(part)]), k)
-    return best
+
+    def __init__(self, items: npt.NDArray[np.float32]) -> None:
+        self._items = np.ascontiguousarray(items)
+        length = float(np.sqrt(np.square(items, dtype=np.float64).sum(axis=1)).max())
+        # Bound on the rounding of a float32 product (Higham 2002, eq. 3.5), for a user vector of length 1; taken twice.
+        self._rounding = items.shape[1] * 2.0**-23 * length
+
+    def best(self, users: npt.NDArray[np.float32], k: int) -> npt.NDArray[np.int64]:
+        """Return the ``k`` best items of each user, best first, equal ones by position; in memory-sized chunks of users.
+
+        Args:
+            users: float32 [u, d].
+            k: how many, at most ``n``.
+
+        Returns:
+            int64 [u, k].
+        """
+        count = len(self._items)
+        chunk = max(1, min(len(users), _CHUNK // count))
+        scores = np.empty((chunk, count), np.float32)
+        best = np.empty((len(users), k), np.int64)
+        for start in range(0, len(users), chunk):
+            part = users[start : start + chunk]
+            rough = np.matmul(part, self._items.T, out=scores[: len(part)])
+            best[start : start + chunk] = self._settle(part, rough, k)
+        return best
+
+    def _settle(self, users: npt.NDArray[np.float32], rough: npt.NDArray[np.float32], k: int) -> npt.NDArray[np.int64]:
+        near = top_k(rough, min(k + _MARGIN, rough.shape[1]))
+        floor = np.take_along_axis(rough, near[:, -1:], axis=1)[:, 0]
+        near.sort(axis=1)  # equal products by position
+        exact = np.vecdot(self._items.take(near, axis=0).astype(np.float64), users[:, None, :])
+        order = np.argsort(-exact, axis=1, kind="stable")[:, :k]
+        chosen = np.take_along_axis(near, order, axis=1)
+        if near.shape[1] < rough.shape[1]:
+            last = np.take_along_axis(exact, order[:, -1:], axis=1)[:, 0]
+            slack = self._rounding * np.sqrt(np.square(users, dtype=np.float64).sum(axis=1))
+            for user in np.flatnonzero(last <= floor + slack):
+                within = np.flatnonzero(rough[user] >= last[user] - slack[user])
+                product = np.vecdot(self._items.take(within, axis=0).astype(np.float64), users[user])
+                chosen[user] = within[np.argsort(-product, kind="stable")[:k]]
+        return chosen
 
 
 def _select(scores: npt.NDArray[np.floating], position: npt.NDArray[np.int64] | None, k: int) -> npt.NDArray[np.int64]:

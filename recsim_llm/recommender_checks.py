@@ -238,8 +238,13 @@ def _take(requests: Requests, rows: IntArray | slice) -> Requests:
 
 
 def _rows_of(slates: Slates, rows: IntArray | slice) -> Slates:
-    known = [None if column is None else column[rows] for column in slates[1:]]
-    return Slates(slates.item_id[rows], known[0], known[1], known[2])
+    item_id, slot, prefix, whole = slates
+    return Slates(
+        item_id[rows],
+        None if slot is None else slot[rows],
+        None if prefix is None else prefix[rows],
+        None if whole is None else whole[rows],
+    )
 
 
 def _columns(catalog: Catalog) -> list[npt.NDArray[Any]]:

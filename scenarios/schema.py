@@ -149,7 +149,8 @@ def scenario_from(settings: Mapping[str, Any], source: str) -> Scenario:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
-            model = {"users": UserSettings, "recommenders": Arm}.get(str(first["loc"][0]), Scenario)
+            sections: dict[str, type[BaseModel]] = {"users": UserSettings, "recommenders": Arm}
+            model = sections.get(str(first["loc"][0]), Scenario) if len(first["loc"]) > 1 else Scenario
             expected = f"one of {', '.join(model.model_fields)}"
             raise ConfigError(f"scenario {source}: got unknown key {place!r}, expected {expected}") from error
         got = "nothing" if first["type"] == "missing" else repr(first["input"])

@@ -91,9 +91,7 @@ class _Side:
     """Sum over ratings of x' V x with x the other side's mean."""
 
 
-def fit_bayes_factors(
-    *, events: Events, content: Floats, traits: Floats, settings: BayesSettings, seed: int
-) -> BayesFit:
+def fit_bayes_factors(*, events: Events, content: Floats, traits: Floats, settings: BayesSettings, seed: int) -> BayesFit:
     """Fit the model of this module's docstring.
 
     Args:

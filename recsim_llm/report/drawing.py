@@ -22,8 +22,9 @@ __all__ = ["COLOURS", "GRID", "INK", "MARKERS", "MUTED", "PAPER", "Label", "colo
 __all__ += ["NARROW", "fill", "shorten", "style", "tidy", "to_png", "to_svg"]
 
 INK, MUTED, GRID, PAPER = "#1d2430", "#5b6472", "#e2e5ea", "#fefefe"
-COLOURS = ("#0b63a5", "#b94a00", "#007a5a", "#9a3d86", "#7f6000", "#2b7f9e", "#a3183b", "#555f6b")
-"""One an arm, from the palette of Okabe & Ito (2008) darkened until text in them reads on white; markers differ as well."""
+COLOURS = ("#0b63a5", "#c04c00", "#2a7d6d", "#4d1a63", "#7a0c2e", "#1f66e5", "#5c5200", "#6b7280")
+"""One an arm. Text in them reads on white (contrast of 4.5 and more), and the first six stay at least 20 CIELAB units apart for
+protanopes and deuteranopes (simulated after Machado, Oliveira & Fernandes 2009); markers differ as well."""
 MARKERS = "osD^vPX*"
 _VARIABLES = {INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "paper", **{c: f"arm{i}" for i, c in enumerate(COLOURS)}}
 _FONT = "DejaVu Sans"

@@ -53,7 +53,8 @@ _ANY_USERS = (
 )
 _LIMITS = (
     "They are not people. What is measured here is how these recommenders do with these simulated users; whether people "
-    "would act alike is a separate question, which <code>recsim-llm realism</code> measures against real ratings.",
+    "would act alike is a separate question. <code>recsim-llm fit DATA OUT --held-out</code> scores the users' ratings "
+    "against real ones.",
     "Tastes that were fitted by a factor model favour recommenders of that family: matrix factorisation then looks for what "
     "matrix factorisation put there. Take a lead of such a recommender for an upper bound until users of another make "
     "confirm it.",

@@ -61,16 +61,12 @@ def levels(split):
     )
 
 
+def history_of(events, users):
+    return History(user_index=events.user_index, item_index=events.item_index, timestamp=events.timestamp, n_users=users)
+
+
 def click(events, content, seed=5, **settings):
-    return fit_click_model(
-        user_index=events.user_index,
-        item_index=events.item_index,
-        timestamp=events.timestamp,
-        content=content,
-        settings=ClickSettings(**settings),
-        seed=seed,
-        n_users=USERS,
-    )
+    return fit_click_model(history_of(events, USERS), content, ClickSettings(**settings), seed)
 
 
 def tiny(width):
@@ -228,14 +224,7 @@ def test_tiny_data_fit_without_warnings(width):
     events, content = tiny(width)
     model = fit_rating_model(events, content, RatingSettings(), 0)
     levels = calibrate_levels(events=events, content=content, settings=RatingSettings(), level_settings=LevelSettings(), seed=0)
-    fitted = fit_click_model(
-        user_index=events.user_index,
-        item_index=events.item_index,
-        timestamp=events.timestamp,
-        content=content,
-        settings=ClickSettings(),
-        seed=0,
-    )
+    fitted = fit_click_model(history_of(events, 5), content, ClickSettings(), 0)
     for values in (model.user_vectors, model.item_vectors, levels.cuts, fitted.user_vectors, fitted.item_vectors):
         assert np.isfinite(values).all()
 

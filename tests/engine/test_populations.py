@@ -127,10 +127,10 @@ def test_diversity_counts_exactly_eighty_percent_as_covered():
     assert population_from_ratings(make_ratings(rows), catalog).trait("diversity").tolist() == [1]
 
 
-def test_patience_is_ten_without_timestamps():
+def test_patience_is_thirty_without_timestamps():
     rows = [(1, 10, 3.0, 0), (2, 10, 3.0, 0), (2, 20, 3.0, 0)]
     population = population_from_ratings(make_ratings(rows), make_catalog([["A"], ["B"]]))
-    assert population.trait("patience").tolist() == [10, 10]
+    assert population.trait("patience").tolist() == [30, 30]
 
 
 def test_catalog_without_genres_gives_no_taste_and_no_diversity():

@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from recsim_llm.ranking import repeated_slots, top_k, top_products
+from recsim_llm.ranking import ProductRanking, repeated_slots, top_k
 
 
 def reference(scores, k):
@@ -51,19 +51,33 @@ def test_top_k_leaves_the_scores_alone():
 
 @settings(deadline=None, max_examples=60)
 @given(users=st.integers(1, 5), items=st.integers(1, 900), k=st.integers(1, 6), seed=st.integers(0, 2**32))
-def test_top_products_are_exact(users, items, k, seed):
-    random = np.random.default_rng(seed)  # whole numbers, so that the products are exact
+def test_best_products_are_exact(users, items, k, seed):
+    random = np.random.default_rng(seed)  # whole numbers: the products are exact, and many are equal
     points = random.integers(-2, 3, (users, 3)).astype(np.float32)
-    columns = random.integers(-2, 3, (3, items)).astype(np.float32)
+    vectors = random.integers(-2, 3, (items, 3)).astype(np.float32)
     k = min(k, items)
-    np.testing.assert_array_equal(top_products(points, columns, k), reference(points @ columns, k))
+    np.testing.assert_array_equal(ProductRanking(vectors).best(points, k), reference(points @ vectors.T, k))
 
 
-def test_top_products_in_chunks_are_those_of_each_user_alone(monkeypatch):
+@settings(deadline=None, max_examples=40)
+@given(size=st.integers(1, 30), seed=st.integers(0, 2**32))
+def test_best_products_do_not_depend_on_the_number_of_users(size, seed):
+    random = np.random.default_rng(seed)
+    # Sums of the same numbers in another order: equal but for rounding, so that every rounding shows.
+    base = random.normal(size=11).astype(np.float32)
+    vectors = np.array([random.permutation(base) for _ in range(400)])
+    points = (np.ones((30, 11)) * random.normal(size=(30, 1))).astype(np.float32)
+    ranking = ProductRanking(vectors)
+    np.testing.assert_array_equal(ranking.best(points[:size], 5), ranking.best(points, 5)[:size])
+
+
+def test_best_products_in_chunks_are_those_of_all_users_at_once(monkeypatch):
     random = np.random.default_rng(0)
-    points, columns = random.integers(-3, 4, (7, 3)).astype(np.float32), random.integers(-3, 4, (3, 50)).astype(np.float32)
+    ranking = ProductRanking(random.normal(size=(50, 3)).astype(np.float32))
+    points = random.normal(size=(7, 3)).astype(np.float32)
+    whole = ranking.best(points, 5)
     monkeypatch.setattr("recsim_llm.ranking._CHUNK", 100)
-    np.testing.assert_array_equal(top_products(points, columns, 5), reference(points @ columns, 5))
+    np.testing.assert_array_equal(ranking.best(points, 5), whole)
 
 
 @settings(deadline=None)

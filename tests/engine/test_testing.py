@@ -144,7 +144,7 @@ BREACHES = {
     ZeroPropensity: "above 0",
     SlateTooLikely: "more probable than one of its prefixes",
     MarginalIsNotPrefix: "position 0",
-    IntegerPropensity: "expected float32",
+    IntegerPropensity: "expected floats",
     KnownUsersOnly: "KeyError",
     NeedsClicks: "IndexError",
     LastUserCounts: "same feedback",

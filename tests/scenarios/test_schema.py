@@ -15,7 +15,9 @@ def test_every_shipped_scenario_loads():
 
 
 def test_a_recommender_may_be_a_name_or_an_arm():
-    scenario = load_scenario("demo", {"recommenders": ["random", {"name": "few", "recommender": "mf", "settings": {"factors": 4}}]})
+    scenario = load_scenario(
+        "demo", {"recommenders": ["random", {"name": "few", "recommender": "mf", "settings": {"factors": 4}}]}
+    )
     assert [(arm.name, arm.recommender) for arm in scenario.recommenders] == [("random", "random"), ("few", "mf")]
 
 

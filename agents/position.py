@@ -1,0 +1,122 @@
+"""Learn how attention falls with position from a click log.
+
+The position-based model (Craswell et al. 2008, "An experimental comparison of click position-bias models", section 3.2): a
+slot is clicked when its position is examined and its item attracts, two independent events::
+
+    P(click | item i at position j) = examination[j] * attraction[i]
+
+Examination is estimated up to a factor, which is set so that the first position is always examined.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.compute as pc
+import pyarrow.dataset as arrow
+
+from recsim_llm.errors import DataError
+
+__all__ = ["learn_position_curve", "position_curve_of"]
+
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+_MOST_ROUNDS = 5000
+_ENOUGH = 1e-6
+
+
+def learn_position_curve(clicked: BoolArray, item: IntArray | None = None) -> tuple[float, ...]:
+    """Estimate the examination curve of the position-based model, for ``ChoiceParameters.position_curve``.
+
+    Without items the slates must have been in random order: then every position held the same items on average, and the
+    curve is the ratio of click rates. With items any order will do in which items change places now and then: examination
+    and attraction are fitted together, by maximum likelihood (see ``_maximise``). Values above 1, where a later position
+    was looked at more than the first, are cut to 1.
+
+    Args:
+        clicked: bool [n, k]: what was clicked, one row a page.
+        item: int64 [n, k]: what was shown; negative where a slot was empty.
+
+    Returns:
+        ``k`` probabilities, the first of them 1.
+
+    Raises:
+        DataError: shapes disagree, or the first position was never clicked.
+    """
+    if clicked.ndim != 2 or (item is not None and item.shape != clicked.shape):
+        shapes = f"{clicked.shape}" if item is None else f"{clicked.shape} and {item.shape}"
+        raise DataError(f"click log: got shapes {shapes}, expected [pages, positions] for both; pass one row a page")
+    position = np.broadcast_to(np.arange(clicked.shape[1]), clicked.shape).reshape(-1)
+    shown = np.zeros(clicked.size, np.int64) if item is None else item.reshape(-1)
+    return _learn(position, shown, clicked.reshape(-1))
+
+
+def position_curve_of(run: Path, arm: str) -> tuple[float, ...]:
+    """Estimate the examination curve from the impressions of one arm of a run folder; see ``learn_position_curve``.
+
+    Raises:
+        DataError: the folder has no impressions of that arm, or no click at the first position.
+    """
+    folder = run / "impressions"
+    if not folder.is_dir():
+        raise DataError(f"{run}: got no impressions, expected a run folder")
+    columns = ["position", "item_id", "clicked"]
+    table = arrow.dataset(folder, format="parquet").to_table(columns=columns, filter=pc.field("arm") == arm)
+    if table.num_rows == 0:
+        raise DataError(f"{run}: got no impressions of arm {arm!r}, expected an arm of the run; see its manifest.json")
+    position, item, clicked = (table[name].to_numpy() for name in columns)
+    return _learn(position.astype(np.int64), item.astype(np.int64), clicked.astype(np.bool_))
+
+
+class _Log(NamedTuple):
+    """A click log, counted by item and position: one entry a pair that occurred."""
+
+    item: IntArray
+    position: IntArray
+    shown: Floats
+    """float64 [p]: how often."""
+    clicked: Floats
+    """float64 [p]: how often with a click."""
+
+
+def _learn(position: IntArray, item: IntArray, clicked: BoolArray) -> tuple[float, ...]:
+    log = _count(position[item >= 0], item[item >= 0], clicked[item >= 0])
+    positions = int(position.max(initial=-1)) + 1
+    by_position = np.bincount(log.position, log.clicked, positions)
+    if positions == 0 or by_position[0] == 0:
+        raise DataError("click log: got no click at the first position, expected some; use a longer log")
+    curve = _maximise(log, by_position / np.maximum(np.bincount(log.position, log.shown, positions), 1))
+    return tuple(float(value) for value in np.minimum(curve / curve[0], 1.0))
+
+
+def _count(position: IntArray, item: IntArray, clicked: BoolArray) -> _Log:
+    items, row = np.unique(item, return_inverse=True)
+    pair, place, shown = np.unique(position * max(len(items), 1) + row, return_inverse=True, return_counts=True)
+    clicks = np.bincount(place, clicked, len(pair))
+    return _Log(pair % max(len(items), 1), pair // max(len(items), 1), shown.astype(np.float64), clicks)
+
+
+def _maximise(log: _Log, start: Floats) -> Floats:
+    """Return the examination curve by expectation-maximisation, up to a factor.
+
+    Wang et al. 2018, "Position bias estimation for unbiased learning to rank in personal search", equations 1 and 2, with an
+    attraction for each item in place of their regression: a click means examined and attracted; without one, the chance of
+    either is updated by Bayes' rule.
+    """
+    examine, attract = start / start.max(), np.full(int(log.item.max()) + 1, float(start.max()))
+    seen = np.bincount(log.position, log.shown, len(examine)), np.bincount(log.item, log.shown)
+    unclicked = log.shown - log.clicked
+    for _ in range(_MOST_ROUNDS):
+        e, a = examine[log.position], attract[log.item]
+        neither = unclicked / np.maximum(1.0 - e * a, 1e-12)
+        attract = np.bincount(log.item, log.clicked + neither * a * (1.0 - e)) / seen[1]
+        before, examine = examine, examine.copy()
+        examine = np.bincount(log.position, log.clicked + neither * e * (1.0 - a), len(examine)) / np.maximum(seen[0], 1.0)
+        if np.abs(examine / examine[0] - before / before[0]).max() < _ENOUGH:
+            break
+    return examine

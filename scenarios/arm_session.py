@@ -1,0 +1,165 @@
+"""Serving one arm: a recommender meets every user of a world, page by page, and everything is logged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from recsim_llm import keyed
+from recsim_llm.dice import seed_words
+from recsim_llm.envs.rewards import reward_of
+from recsim_llm.errors import ConfigError
+from recsim_llm.kernel import ALL_ROWS, Kernel
+from recsim_llm.pages import Feedback, FloatArray, IntArray, RanksItems, Requests, Rows, probability
+from recsim_llm.recommenders import Recommender, check_slates
+from recsim_llm.registry import World
+from recsim_llm.runlog import RunLog
+from recsim_llm.scenarios.schema import Scenario
+
+__all__ = ["ArmSession"]
+
+BoolArray = npt.NDArray[np.bool_]
+Reward = npt.NDArray[np.float64]
+
+
+class _History:
+    """What each user was shown so far in the run, for the recommender's requests."""
+
+    def __init__(self, users: int, slots: int) -> None:
+        self._item = np.full((users, slots), -1, np.int64)
+        self._clicked = np.zeros((users, slots), np.bool_)
+        self._rating = np.full((users, slots), np.nan, np.float32)
+        self._length = np.zeros(users, np.int64)
+
+    def of(self, rows: IntArray) -> tuple[IntArray, BoolArray, FloatArray]:
+        """Return items, clicks and ratings of the rows, [m, longest history]."""
+        width = int(self._length[rows].max())
+        return self._item[rows, :width], self._clicked[rows, :width], self._rating[rows, :width]
+
+    def add(self, rows: IntArray, item: IntArray, clicked: BoolArray, rating: FloatArray) -> None:
+        """Append one page of each row."""
+        place = (rows[:, None], self._length[rows][:, None] + np.arange(item.shape[1]))
+        self._item[place], self._clicked[place], self._rating[place] = item, clicked, rating
+        self._length[rows] += item.shape[1]
+
+
+class ArmSession:
+    """One recommender serves every user of a world.
+
+    Args:
+        scenario: page size, budgets, reward, and a seed.
+        world: items and users.
+        recommender: fitted before the first visit.
+        name: of the arm.
+        log: where everything goes.
+    """
+
+    def __init__(self, scenario: Scenario, world: World, recommender: Recommender, name: str, log: RunLog) -> None:
+        if scenario.seed is None:
+            raise ConfigError("scenario: got no seed, expected one by now; set seed")
+        self._scenario, self._world, self._recommender, self._name, self._log = scenario, world, recommender, name, log
+        self._seed = scenario.seed
+        self._reward = reward_of(scenario.reward)
+        self._user_id = world.population.user_id
+        users = len(self._user_id)
+        self._kernel = Kernel(
+            users=world.users,
+            user_id=self._user_id,
+            rows=users,
+            slate_size=scenario.slate_size,
+            max_pages=scenario.max_pages,
+        )
+        self._history = _History(users, scenario.visits * scenario.max_pages * scenario.slate_size)
+        self._order = np.argsort(self._user_id, kind="stable")
+        self._present = np.arange(users)
+        self.pages = 0
+        self.clicks = 0
+
+    def appeal(self, user_id: IntArray) -> FloatArray:
+        """Return float32 [m, n]: what these users feel for every item at this moment; for the oracle.
+
+        Raises:
+            ConfigError: the user model cannot tell.
+        """
+        users = self._world.users
+        if not isinstance(users, RanksItems):
+            raise ConfigError(
+                f"oracle: got {type(users).__name__}, which has no appeal(rows), expected choice users; leave it out"
+            )
+        return users.appeal(self._order[np.searchsorted(self._user_id, user_id, sorter=self._order)])
+
+    def visit(self, visit: int) -> Iterator[tuple[int, int]]:
+        """Serve one visit to everyone who comes; yield pages served and users still browsing after each page."""
+        rows = self._present
+        self._begin(rows, visit)
+        totals = np.zeros((3, len(self._user_id)))
+        page = 0
+        while rows.size:
+            feedback, reward, ended = self._page(rows, visit)
+            totals[:, rows] += np.stack([np.ones(len(rows)), np.bincount(feedback.row, minlength=len(rows)), reward])
+            if ended.any():
+                self._end(rows, visit, totals, feedback, ended)
+            rows = rows[~ended]
+            page += 1
+            self._log.turn()
+            yield page, len(rows)
+        _, returned = self._return(self._present, visit)
+        self._present = self._present[returned]
+
+    def _begin(self, rows: IntArray, visit: int) -> None:
+        number = np.full(len(rows), visit)
+        dice = self._kernel.dice(rows, number, seed_words([self._seed]))
+        self._kernel.begin(self._all(rows), rows, number, dice, returning=visit > 0)
+
+    def _page(self, rows: IntArray, visit: int) -> tuple[Feedback, Reward, BoolArray]:
+        """Serve one page; return what was drawn, the reward, and whose visit is over."""
+        scenario = self._scenario
+        requests = Requests(self._user_id[rows], np.full(len(rows), visit), self._kernel.page[rows], *self._history.of(rows))
+        slates = self._recommender.recommend(requests, scenario.slate_size)
+        blank_invalid = scenario.invalid == "count"
+        index = check_slates(slates, self._world.catalog, len(rows), scenario.slate_size, self._name, blank_invalid)
+        empty = index < 0
+        feedback = self._kernel.step(index, self._all(rows), empty if empty.any() else None)
+        shown, ratings = np.where(empty, -1, slates.item_id), feedback.ratings()
+        self._recommender.observe(requests, slates, feedback.clicked, ratings)
+        self._history.add(rows, shown, feedback.clicked, ratings)
+        reward = self._reward(feedback, self._world.catalog)
+        out = self._kernel.page[rows] >= scenario.max_pages
+        self._log.page(
+            user_id=requests.user_id,
+            item_id=shown,
+            slates=slates,
+            feedback=feedback,
+            reward=reward,
+            invalid=np.add.reduce(empty, axis=1, dtype=np.int64),
+            out_of_pages=out,
+        )
+        self.pages += len(rows)
+        self.clicks += feedback.slot.size
+        return feedback, reward, feedback.left | out
+
+    def _end(self, rows: IntArray, visit: int, totals: npt.NDArray[np.float64], feedback: Feedback, ended: BoolArray) -> None:
+        gone = rows[ended]
+        chance, returned = self._return(gone, visit)
+        self._log.visits(
+            user_id=self._user_id[gone],
+            visit=np.full(len(gone), visit),
+            pages=totals[0, gone].astype(np.int64),
+            clicks=totals[1, gone].astype(np.int64),
+            reward=totals[2, gone],
+            satisfaction=probability(feedback.mood.satisfaction[ended]),
+            left=feedback.left[ended],
+            return_prob=chance,
+            returned=returned,
+        )
+
+    def _return(self, rows: IntArray, visit: int) -> tuple[FloatArray, BoolArray]:
+        """Return the probability of another visit, and whether it is drawn."""
+        chance = probability(self._world.users.return_log_odds(rows))
+        return chance, keyed.uniform(keyed.words(self._seed, "return", self._user_id[rows], visit)) < chance
+
+    def _all(self, rows: IntArray) -> Rows:
+        """Return a slice where everyone is there: the kernel then works in place."""
+        return ALL_ROWS if len(rows) == len(self._user_id) else rows
