@@ -7,7 +7,8 @@ One row of numbers holds all that a browsing user is at the moment, and one row 
 
 so that a page costs one gather and one product, ``z . x`` being the log-odds of a click. After the page every row moves by
 the same linear rule, ``x <- memory * x + rest + gain * sum of the consumed items' z``, in which the last two entries of ``z``
-carry what the consumed item was worth to this user. Ratings are ordered-logit draws around a second fitted product.
+carry what the consumed item was worth to this user. An item that the user consumed lately loses ``repeat``. Ratings are
+ordered-logit draws around a second fitted product.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.agents.choice_model import ChoiceModel
+from recsim_llm.agents.consumed import ConsumedItems
 from recsim_llm.agents.parameters import ChoiceParameters
 from recsim_llm.catalog import Catalog
 from recsim_llm.errors import ConfigError
@@ -62,6 +64,7 @@ class ChoiceUsers:
         self._expected = np.ascontiguousarray(population.trait("rating_mean"))
         self._opinion_gain = np.array([self.parameters.opinion_gain], np.float32)
         self._expected_worth = self._expected * self._opinion_gain - np.float32(self.parameters.click_gain)
+        self._repeat = np.array([self.parameters.repeat], np.float32)
         self._position_bias = np.ascontiguousarray(population.trait("position_bias"))
         self._state = np.empty((0, 0), np.float32)
 
@@ -71,6 +74,7 @@ class ChoiceUsers:
         self._curve = _examination_curve(self.parameters, slate_size)
         self._state = np.zeros((rows, self._items.shape[1]), np.float32)
         self._rest = np.zeros_like(self._state)
+        self._past = ConsumedItems(rows)
 
     def examination(self, user_index: IntArray) -> FloatArray:
         """Return float32 [m, k]: probability that each position is examined."""
@@ -81,6 +85,8 @@ class ChoiceUsers:
         fresh = self._start.take(user_index, axis=0)
         if returning:
             fresh[:, self._taste] = self._state[rows][:, self._taste]
+        else:
+            self._past.forget(rows)
         self._state[rows] = fresh
         self._rest[rows] = self._drive.take(user_index, axis=0)
 
@@ -88,14 +94,20 @@ class ChoiceUsers:
         """Return the click log-odds for a batch of pages, drawing nothing."""
         self._page_items = items = self._items.take(pages.item_index, axis=0, mode="clip")
         state = self._state[pages.rows]
-        if len(state) == 1:
-            return Decisions(items[0].dot(state[0])[None])  # the same product, at half the cost of a batch of one
-        return Decisions(np.matvec(items, state))
+        # For one user the same product, at half the cost of a batch of one.
+        log_odds: FloatArray = items[0].dot(state[0])[None] if len(state) == 1 else np.matvec(items, state)
+        again = self._past.find(pages.rows, pages.item_index)
+        if again is not None:
+            log_odds.reshape(-1)[again] -= self._repeat
+        return Decisions(log_odds)
 
     def appeal(self, rows: Rows) -> FloatArray:
         """Return float32 [m, n]: each row's click log-odds for every item at this moment; hidden from all but the oracle."""
         # Not one matrix product: that may round a user differently when other users browse beside.
         log_odds: FloatArray = np.matvec(self._items, self._state[rows])
+        again = self._past.pairs(rows)
+        # Read before writing: an item that was consumed twice counts once.
+        log_odds[again] = log_odds[again] - self._repeat
         return log_odds
 
     def rating_log_odds(self, pages: Pages, slot: IntArray, row: IntArray) -> FloatArray:
@@ -109,12 +121,15 @@ class ChoiceUsers:
     def update(self, pages: Pages, clicked: BoolArray, slot: IntArray, row: IntArray, rating: FloatArray) -> Mood:
         """Take in what was drawn for the pages last decided, and say how the users feel."""
         rows = pages.rows
-        state = self._state[rows]
+        everyone = isinstance(rows, slice)
+        state = self._state if everyone else self._state[rows]
         state *= self._memory
-        state += self._rest[rows]
+        state += self._rest if everyone else self._rest[rows]
         if slot.size:
             state += self._consumed(pages.user_index.take(row), clicked, slot, rating)
-        if not isinstance(rows, slice):
+            item = pages.item_index.reshape(-1).take(slot)
+            self._past.add(row if isinstance(rows, slice) else rows[row], item)
+        if not everyone:
             self._state[rows] = state
         mood = state[:, _LEAVE:].copy()
         return Mood(mood[:, 1], mood[:, 0])

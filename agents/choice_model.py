@@ -64,7 +64,7 @@ class ChoiceModel:
             DataError: the file is missing, is no such model, or was written by another version.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 header = json.loads(str(file["header"]))
                 version = header["version"]
                 arrays = {name: file[name] for name in _ARRAYS} if version == _VERSION else {}

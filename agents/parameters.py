@@ -30,11 +30,14 @@ class ChoiceParameters:
     """Examination probability falls by this factor a position, raised to the user's position bias. Assumed; geometric as
     in the position-based model (Craswell et al. 2008)."""
     position_curve: tuple[float, ...] | None = None
-    """Examination probability by position, instead of the geometric curve; from ``learn_position_curve`` on a click log."""
+    """Examination probability by position, at least one value a slot; replaces the geometric curve. None unless measured, by
+    ``recsim_llm.agents.position.learn_position_curve`` on a click log."""
     boredom: float = 0.6
     """Log-odds of a click lost for each whole item of the same genre consumed lately. Assumed."""
     boredom_memory: float = 0.8
     """Share of the boredom that is left one page later, 0 to 1. Assumed."""
+    repeat: float = 5.0
+    """Log-odds of a click lost on an item that the user has consumed before, as far as the last 32 items go. Assumed."""
     novelty: float = 0.1
     """Log-odds a standard deviation of an item's self-information, for a user one standard deviation below the mean
     mainstreamness. Assumed; the fitted click model already holds each user's slope on popularity."""

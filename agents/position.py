@@ -52,8 +52,7 @@ def learn_position_curve(clicked: BoolArray, item: IntArray | None = None) -> tu
         shapes = f"{clicked.shape}" if item is None else f"{clicked.shape} and {item.shape}"
         raise DataError(f"click log: got shapes {shapes}, expected [pages, positions] for both; pass one row a page")
     position = np.broadcast_to(np.arange(clicked.shape[1]), clicked.shape).reshape(-1)
-    shown = np.zeros(clicked.size, np.int64) if item is None else item.reshape(-1)
-    return _learn(position, shown, clicked.reshape(-1))
+    return _learn(position, clicked.reshape(-1), None if item is None else item.reshape(-1))
 
 
 def position_curve_of(run: Path, arm: str) -> tuple[float, ...]:
@@ -70,7 +69,7 @@ def position_curve_of(run: Path, arm: str) -> tuple[float, ...]:
     if table.num_rows == 0:
         raise DataError(f"{run}: got no impressions of arm {arm!r}, expected an arm of the run; see its manifest.json")
     position, item, clicked = (table[name].to_numpy() for name in columns)
-    return _learn(position.astype(np.int64), item.astype(np.int64), clicked.astype(np.bool_))
+    return _learn(position.astype(np.int64), clicked.astype(np.bool_), item.astype(np.int64))
 
 
 class _Log(NamedTuple):
@@ -84,39 +83,42 @@ class _Log(NamedTuple):
     """float64 [p]: how often with a click."""
 
 
-def _learn(position: IntArray, item: IntArray, clicked: BoolArray) -> tuple[float, ...]:
-    log = _count(position[item >= 0], item[item >= 0], clicked[item >= 0])
+def _learn(position: IntArray, clicked: BoolArray, item: IntArray | None) -> tuple[float, ...]:
+    if item is not None:
+        there = item >= 0
+        position, clicked, item = position[there], clicked[there], item[there]
     positions = int(position.max(initial=-1)) + 1
-    by_position = np.bincount(log.position, log.clicked, positions)
-    if positions == 0 or by_position[0] == 0:
+    if not clicked[position == 0].any():
         raise DataError("click log: got no click at the first position, expected some; use a longer log")
-    curve = _maximise(log, by_position / np.maximum(np.bincount(log.position, log.shown, positions), 1))
+    curve = np.bincount(position, clicked, positions) / np.maximum(np.bincount(position, minlength=positions), 1)
+    if item is not None:
+        curve = _maximise(_count(position, item, clicked), curve)
     return tuple(float(value) for value in np.minimum(curve / curve[0], 1.0))
 
 
 def _count(position: IntArray, item: IntArray, clicked: BoolArray) -> _Log:
     items, row = np.unique(item, return_inverse=True)
-    pair, place, shown = np.unique(position * max(len(items), 1) + row, return_inverse=True, return_counts=True)
-    clicks = np.bincount(place, clicked, len(pair))
-    return _Log(pair % max(len(items), 1), pair // max(len(items), 1), shown.astype(np.float64), clicks)
+    pair, place, shown = np.unique(position * len(items) + row, return_inverse=True, return_counts=True)
+    clicks = np.bincount(place, clicked, len(pair)).astype(np.float64)
+    return _Log(pair % len(items), pair // len(items), shown.astype(np.float64), clicks)
 
 
-def _maximise(log: _Log, start: Floats) -> Floats:
+def _maximise(log: _Log, click_rate: Floats) -> Floats:
     """Return the examination curve by expectation-maximisation, up to a factor.
 
     Wang et al. 2018, "Position bias estimation for unbiased learning to rank in personal search", equations 1 and 2, with an
     attraction for each item in place of their regression: a click means examined and attracted; without one, the chance of
-    either is updated by Bayes' rule.
+    either follows by Bayes' rule. Starts inside the unit square, as an examination of 1 would never move.
     """
-    examine, attract = start / start.max(), np.full(int(log.item.max()) + 1, float(start.max()))
-    seen = np.bincount(log.position, log.shown, len(examine)), np.bincount(log.item, log.shown)
+    examine: Floats = 0.9 * click_rate / click_rate.max()
+    shown = np.maximum(np.bincount(log.position, log.shown, len(examine)), 1.0), np.bincount(log.item, log.shown)
+    attract = np.bincount(log.item, log.clicked) / shown[1]
     unclicked = log.shown - log.clicked
     for _ in range(_MOST_ROUNDS):
-        e, a = examine[log.position], attract[log.item]
+        e, a, before = examine[log.position], attract[log.item], examine
         neither = unclicked / np.maximum(1.0 - e * a, 1e-12)
-        attract = np.bincount(log.item, log.clicked + neither * a * (1.0 - e)) / seen[1]
-        before, examine = examine, examine.copy()
-        examine = np.bincount(log.position, log.clicked + neither * e * (1.0 - a), len(examine)) / np.maximum(seen[0], 1.0)
+        attract = np.bincount(log.item, log.clicked + neither * a * (1.0 - e)) / shown[1]
+        examine = np.bincount(log.position, log.clicked + neither * e * (1.0 - a), len(before)) / shown[0]
         if np.abs(examine / examine[0] - before / before[0]).max() < _ENOUGH:
             break
     return examine

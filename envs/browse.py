@@ -147,7 +147,7 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
         self.session.begin(ALL_ROWS, wanted)
         self.feedback = None
         self._over = False
-        return self._observe(), self._info(0, 0)
+        return self.session.observe(0), self._info(0, 0)
 
     def step(self, action: npt.ArrayLike) -> tuple[Observation, float, bool, bool, Info]:
         """Show one page."""
@@ -158,7 +158,7 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
         terminated = bool(left[0])
         truncated = bool(out[0]) and not terminated
         self._over = terminated or truncated
-        return self._observe(), float(reward[0]), terminated, truncated, self._info(feedback.slot.size, int(invalid[0]))
+        return self.session.observe(0), float(reward[0]), terminated, truncated, self._info(feedback.slot.size, int(invalid[0]))
 
     def render(self) -> Any:
         """Return the last page: text (``ansi``) or an image uint8 [height, width, 3] (``rgb_array``)."""
@@ -166,9 +166,6 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
             raise ConfigError("render: got render_mode None, expected 'ansi' or 'rgb_array' in gymnasium.make")
         draw = page_text if self.render_mode == "ansi" else page_image
         return draw(self.session.world, self.session.kernel, self.feedback)
-
-    def _observe(self) -> Observation:
-        return {name: column[0] for name, column in self.session.observe().items()}
 
     def _info(self, clicks: int, invalid: int) -> Info:
         kernel = self.session.kernel

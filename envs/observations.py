@@ -23,7 +23,6 @@ __all__ = ["PARTS", "Observation", "Observer", "feature_bounds"]
 PARTS = ("page", "summary", "history", "profile", "candidates")
 """Names of the parts that an observation can have."""
 
-_ONE = np.array([1], np.float32)
 _ZERO = np.array([0])
 
 Observation = dict[str, npt.NDArray[np.generic]]
@@ -68,7 +67,7 @@ class Observer:
         width = catalog.features.shape[1]
         self.space = spaces.Dict(self._spaces(catalog, slate_size * history_pages, candidates))
         self._page_share = (np.arange(max_pages + 1) / max_pages).astype(np.float32)[:, None]
-        self._summary = "summary" in parts
+        self._summary, self._history = "summary" in parts, "history" in parts
         self._history_pages = history_pages
         self._shape = (rows, history_pages * slate_size)
         self._mean = np.zeros((rows, width), np.float32)
@@ -92,17 +91,26 @@ class Observer:
     def record(self, feedback: Feedback) -> None:
         """Take in one page of every row."""
         clicked, slot = feedback.clicked, feedback.slot
-        rating = np.zeros(clicked.shape, np.float32)
-        if slot.size:
+        if slot.size and self._summary:
+            self._average(feedback.pages.item_index.reshape(-1).take(slot), feedback.row)
+        if self._history:
+            rating = np.zeros(clicked.shape, np.float32)
             rating.reshape(-1)[slot] = feedback.rating
-            if self._summary:
-                self._average(feedback.pages.item_index.reshape(-1).take(slot), feedback.row)
-        self._item = self._append(self._item, feedback.pages.item_index)
-        self._clicked = self._append(self._clicked, clicked.view(np.int8))
-        self._rating = self._append(self._rating, rating)
+            self._item = self._append(self._item, feedback.pages.item_index)
+            self._clicked = self._append(self._clicked, clicked.view(np.int8))
+            self._rating = self._append(self._rating, rating)
 
-    def observe(self, page: IntArray, user_index: IntArray, candidates: IntArray | None, rows: Rows = ALL_ROWS) -> Observation:
-        """Return the observation of the given rows, once after each change; it shares memory with no other observation."""
+    def observe(
+        self, page: IntArray, user_index: IntArray, candidates: IntArray | None, rows: Rows | int = ALL_ROWS
+    ) -> Observation:
+        """Return the observation of the given rows, once after each change; it shares memory with no other observation.
+
+        Args:
+            page: int64 [r]: pages shown to each row.
+            user_index: int64 [r]: who sits there.
+            candidates: int64 [r, c]: what the rows are offered, if anything.
+            rows: which rows; a number stands for one row, observed without the first axis.
+        """
         seen: Observation = {}
         for part in self.parts:
             if part == "page":
@@ -119,7 +127,7 @@ class Observer:
                 seen["profile"] = self._profile.take(user_index[rows], axis=0)
             elif candidates is not None:
                 seen["candidate_item"] = candidates[rows].copy()
-                seen["candidate_features"] = self._features.take(candidates[rows], axis=0)[:, :, :-1]
+                seen["candidate_features"] = self._features.take(candidates[rows], axis=0)[..., :-1]
         return seen
 
     def _append(self, history: npt.NDArray[Any], page: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -128,12 +136,20 @@ class Observer:
         return np.concatenate([history[:, page.shape[1] :], page], axis=1)
 
     def _average(self, item: IntArray, row: IntArray) -> None:
-        """Move each row's mean towards the items it clicked now."""
+        """Move the mean of each row that clicked towards the items it clicked now."""
+        features = self._features.take(item, axis=0)
+        if len(self._sum) == 1:
+            # Not add.reduce, which may round differently from the sums of many rows.
+            self._sum += np.add.reduceat(features, _ZERO, axis=0)
+            np.divide(self._sum[:, :-1], self._sum[:, -1:], out=self._mean)
+            return
         # Rows ascend, so each row's clicks are a run: sum the runs.
-        start = np.flatnonzero(np.diff(row, prepend=-1)) if len(self._sum) > 1 else _ZERO
+        start = np.flatnonzero(np.diff(row, prepend=-1))
         clicker = row.take(start)
-        self._sum[clicker] += np.add.reduceat(self._features.take(item, axis=0), start, axis=0)
-        np.divide(self._sum[:, :-1], np.maximum(self._sum[:, -1:], _ONE), out=self._mean)
+        total = self._sum.take(clicker, axis=0)
+        total += np.add.reduceat(features, start, axis=0)
+        self._sum[clicker] = total
+        self._mean[clicker] = total[:, :-1] / total[:, -1:]
 
     def _spaces(self, catalog: Catalog, history: int, candidates: int) -> dict[str, spaces.Space[Any]]:
         items, (low, high) = len(catalog), feature_bounds(catalog)

@@ -154,7 +154,7 @@ class Session:
         out = self.kernel.page >= self._last
         return feedback, self.reward(feedback, self.world.catalog), feedback.left, out, invalid
 
-    def observe(self, rows: Rows = ALL_ROWS) -> Observation:
+    def observe(self, rows: Rows | int = ALL_ROWS) -> Observation:
         """Return what the policy may see of the given rows."""
         return self.observer.observe(self.kernel.page, self.kernel.user_index, self.offered, rows)
 
@@ -183,13 +183,16 @@ class Session:
             raise SlateError(
                 f"action: got {given.dtype} of shape {given.shape}, expected floats of shape {shape} (users, features)"
             )
-        point = given.astype(np.float32, order="C")
+        asked = np.ones(self.rows, np.bool_)
         if idle is not None:
-            point[idle] = 0
+            asked[idle] = False
+        with np.errstate(over="ignore"):
+            point = given[asked].astype(np.float32)
         if not np.isfinite(point).all():
-            row = int(np.argwhere(~np.isfinite(point))[0, 0])
+            row = np.flatnonzero(asked)[~np.isfinite(point).all(axis=1)][0]
             raise SlateError(f"action of row {row}: got {given[row]}, expected finite numbers")
-        place = self._ranking.best(point, self._shape[1])
+        place = np.zeros(self._shape, np.int64)
+        place[asked] = self._ranking.best(point, self._shape[1])
         return place if self._on_sale is None else self._on_sale.take(place)
 
     def _unusable(self, item_index: IntArray) -> BoolArray | None:

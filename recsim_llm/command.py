@@ -169,13 +169,14 @@ def _report(options: argparse.Namespace) -> None:
 
 def _finish(run: Path, options: argparse.Namespace) -> None:
     from recsim_llm.evaluation import summarise
-    from recsim_llm.report import summary_table, write_report
+    from recsim_llm.report import summary_table, verdict, write_report
 
     summary = summarise(run)
     path = write_report(run)
     _write_json(options, summary.to_json())
     if not options.quiet:
         console = _console()
+        console.print(verdict(summary), highlight=False)
         console.print(summary_table(summary))
         console.print(f"log     {run}\nreport  {path}\nagain   recsim-llm report {shlex.quote(str(run))}", highlight=False)
 
@@ -204,23 +205,24 @@ def _data(options: argparse.Namespace) -> None:
 
 def _list(options: argparse.Namespace) -> None:
     from recsim_llm.envs.rewards import REWARDS
-    from recsim_llm.registry import names
+    from recsim_llm.registry import names, resolve
     from recsim_llm.scenarios.schema import shipped_scenarios
 
-    table: dict[str, Any] = {
-        "scenarios": shipped_scenarios(),
-        "recommenders": names("recommenders"),
-        "users": names("users"),
-        "rewards": list(REWARDS),
-    }
+    table: dict[str, dict[str, str]] = {"scenarios": shipped_scenarios()}
+    for kind in ("recommenders", "users"):
+        table[kind] = {name: _first_line(resolve(kind, name)) for name in names(kind)}
+    table["rewards"] = {name: _first_line(reward) for name, reward in REWARDS.items()}
     _write_json(options, table)
     if not options.quiet:
         console = _console()
         for kind, entries in table.items():
             console.print(f"[bold]{kind}[/bold]")
-            for name in entries:
-                description = entries[name] if isinstance(entries, dict) else ""
+            for name, description in entries.items():
                 console.print(f"  {name:<16}{description}", highlight=False)
+
+
+def _first_line(thing: Any) -> str:
+    return (thing.__doc__ or "").strip().split("\n")[0]
 
 
 def _print_pairs(title: str, table: dict[str, Any]) -> None:

@@ -46,7 +46,7 @@ class Kernel:
         self._visit_word = np.zeros(rows, np.uint64)
         # Short blocks waste fewer dice on users who leave; for few rows the calls cost more than the dice.
         self._block = min(max_pages, 8 if rows >= 64 else 32)
-        self._max_pages = max_pages
+        self._many_blocks = self._block < max_pages
         self._draws = np.empty((rows, self._block, 2, slate_size + 1), np.float32)
         self._flat_draws = self._draws.reshape(-1, 2, slate_size + 1)
         self._first = np.arange(rows) * self._block
@@ -90,9 +90,11 @@ class Kernel:
             rows: row numbers [m], or ``ALL_ROWS``.
             empty: bool [m, k]: slots that are blank, so that nobody examines them; None means that none is.
         """
-        page = self.page[rows]
-        pages = Pages(rows, self.user_index[rows], self.visit[rows], page, item_index)
-        place = self._first[rows] + (page if self._block == self._max_pages else page % self._block)
+        everyone = isinstance(rows, slice)
+        page = self.page if everyone else self.page[rows]
+        who, visit, first = self.user_index, self.visit, self._first
+        pages = Pages(rows, who, visit, page, item_index) if everyone else Pages(rows, who[rows], visit[rows], page, item_index)
+        place = (first if everyone else first[rows]) + (page % self._block if self._many_blocks else page)
         draws = self._flat_draws.take(place, axis=0)
         bar = draws[:, 0, :-1]
         if empty is not None:
@@ -100,11 +102,14 @@ class Kernel:
         decisions = self.users.decide(pages)
         clicked = decisions.click_log_odds > bar
         slot = clicked.reshape(-1).nonzero()[0]
-        row = slot // self._slots
+        row = slot // self._slots if slot.size else slot
         rating = self._rate(pages, draws, slot, row) if slot.size else _NO_RATINGS
         mood = self.users.update(pages, clicked, slot, row, rating)
         left = mood.leave_log_odds > draws[:, 0, -1]
-        self._turn(rows, page)
+        after = page + _ONE
+        self.page = after if everyone else _with(self.page, rows, after)
+        if self._many_blocks:
+            self._renew_dice(rows, after)
         return Feedback(pages, decisions, draws, clicked, slot, row, rating, mood, left, self.users)
 
     def _rate(self, pages: Pages, draws: FloatArray, slot: IntArray, row: IntArray) -> FloatArray:
@@ -113,15 +118,12 @@ class Kernel:
         level: IntArray = np.add.reduce(exceeded, axis=0, dtype=np.intp)
         return self._levels.take(level)
 
-    def _turn(self, rows: Rows, page: IntArray) -> None:
-        page = page + _ONE
-        self.page = page if isinstance(rows, slice) else _with(self.page, rows, page)
-        if self._block < self._max_pages:
-            due = np.flatnonzero(page % self._block == 0)
-            if due.size:
-                at = due if isinstance(rows, slice) else rows[due]
-                for first in np.unique(page[due]):
-                    self._next_block(at[page[due] == first], int(first))
+    def _renew_dice(self, rows: Rows, page: IntArray) -> None:
+        """Lay out the next block of dice for the rows that have used up theirs."""
+        due = np.flatnonzero(page % self._block == 0)
+        at = due if isinstance(rows, slice) else rows[due]
+        for first in np.unique(page[due]):
+            self._next_block(at[page[due] == first], int(first))
 
     def _next_block(self, rows: IntArray, first_page: int) -> None:
         examine = self.users.examination(self.user_index[rows])

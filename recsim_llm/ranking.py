@@ -57,9 +57,10 @@ class ProductRanking:
 
     def __init__(self, items: npt.NDArray[np.float32]) -> None:
         self._items = np.ascontiguousarray(items)
-        length = float(np.sqrt(np.square(items, dtype=np.float64).sum(axis=1)).max())
-        # Bound on the rounding of a float32 product (Higham 2002, eq. 3.5), for a user vector of length 1; taken twice.
-        self._rounding = items.shape[1] * 2.0**-23 * length
+        self._columns = np.ascontiguousarray(items.T)
+        # A float32 product of d terms is off by at most d * 2**-24 times the sum of their sizes (Higham 2002, eq. 3.5), give
+        # or take a share of d * 2**-24.
+        self._rounding = np.abs(items).max(axis=0) * np.float64(items.shape[1] * 2.0**-24 * 1.01)
 
     def best(self, users: npt.NDArray[np.float32], k: int) -> npt.NDArray[np.int64]:
         """Return the ``k`` best items of each user, best first, equal ones by position; in memory-sized chunks of users.
@@ -77,7 +78,7 @@ class ProductRanking:
         best = np.empty((len(users), k), np.int64)
         for start in range(0, len(users), chunk):
             part = users[start : start + chunk]
-            rough = np.matmul(part, self._items.T, out=scores[: len(part)])
+            rough = np.matmul(part, self._columns, out=scores[: len(part)])
             best[start : start + chunk] = self._settle(part, rough, k)
         return best
 
@@ -90,7 +91,7 @@ class ProductRanking:
         chosen = np.take_along_axis(near, order, axis=1)
         if near.shape[1] < rough.shape[1]:
             last = np.take_along_axis(exact, order[:, -1:], axis=1)[:, 0]
-            slack = self._rounding * np.sqrt(np.square(users, dtype=np.float64).sum(axis=1))
+            slack = np.abs(users) @ self._rounding
             for user in np.flatnonzero(last <= floor + slack):
                 within = np.flatnonzero(rough[user] >= last[user] - slack[user])
                 product = np.vecdot(self._items.take(within, axis=0).astype(np.float64), users[user])
@@ -107,9 +108,10 @@ def _select(scores: npt.NDArray[np.floating], position: npt.NDArray[np.int64] | 
         kth = np.partition(scores, width - k, axis=1)[:, width - k, None]
         chosen = scores >= kth
         if np.count_nonzero(chosen) > k * len(scores):
-            above = scores > kth
+            tied = np.flatnonzero(np.count_nonzero(chosen, axis=1) > k)
+            above = scores[tied] > kth[tied]
             wanted = k - above.sum(axis=1, keepdims=True)
-            chosen &= above | (np.cumsum(chosen & ~above, axis=1) <= wanted)
+            chosen[tied] &= above | (np.cumsum(chosen[tied] & ~above, axis=1) <= wanted)
         column = (chosen.reshape(-1).nonzero()[0] % width).reshape(-1, k)
         order = np.argsort(-np.take_along_axis(scores, column, axis=1), axis=1, kind="stable")
         column = np.take_along_axis(column, order, axis=1)

@@ -163,7 +163,7 @@ def _seed(scenario: Scenario) -> int:
 def _world(scenario: Scenario, dataset: Dataset) -> World:
     settings = scenario.users
     world: World = resolve("users", settings.model)(
-        dataset, settings.count, parameters=settings.parameters, seed=_seed(scenario)
+        dataset, settings.count, parameters=settings.parameters, fitted=settings.fitted, seed=_seed(scenario)
     )
     if scenario.slate_size > len(world.catalog):
         raise ConfigError(

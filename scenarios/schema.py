@@ -27,6 +27,8 @@ class UserSettings(BaseModel):
     count: int | None = Field(default=None, ge=1)
     """Number of users. None: all users of the data. Up to their number: that many of them, drawn by the seed. Above:
     synthetic users sampled from the distribution fitted to them."""
+    fitted: str | None = None
+    """Folder written by ``recsim-llm fit``; None fits to the data, or takes the fit kept from last time."""
     parameters: dict[str, Any] = Field(default_factory=dict)
     """Parameters of the user model, by name; those not given keep their fitted or assumed value."""
 
