@@ -2,3 +2,5 @@
 
 if __name__ != "recsim_llm.agents":
     raise ImportError("import recsim_llm.agents, not agents")
+
+__all__: list[str] = []

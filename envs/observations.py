@@ -95,7 +95,8 @@ class Observer:
             self._average(feedback.pages.item_index.reshape(-1).take(slot), feedback.row)
         if self._history:
             rating = np.zeros(clicked.shape, np.float32)
-            rating.reshape(-1)[slot] = feedback.rating
+            if slot.size:
+                rating.reshape(-1)[slot] = feedback.rating
             self._item = self._append(self._item, feedback.pages.item_index)
             self._clicked = self._append(self._clicked, clicked.view(np.int8))
             self._rating = self._append(self._rating, rating)

@@ -83,7 +83,8 @@ class Session:
         )
         self._last = np.array([max_pages])
         self._shape = (rows, slate_size)
-        self._limit = np.array([candidates if action == "candidates" else items], np.uint64)
+        self._options = candidates if action == "candidates" else items
+        self._limit = np.full(self._shape, self._options, np.uint64)  # a whole page: NumPy compares equal shapes fastest
         features = world.catalog.features if self._on_sale is None else world.catalog.features[self._on_sale]
         self._point_shape = (rows, features.shape[1])
         self._ranking = ProductRanking(features)
@@ -97,7 +98,7 @@ class Session:
         """Return the action space of one row."""
         if self.action == "embedding":
             return spaces.Box(-1, 1, (self.world.catalog.features.shape[1],), np.float32)
-        return spaces.MultiDiscrete(np.full(self._shape[1], int(self._limit[0]), np.int64))
+        return spaces.MultiDiscrete(np.full(self._shape[1], self._options, np.int64))
 
     def seed(self, rows: Rows, seeds: npt.ArrayLike) -> None:
         """Give rows new seeds; their next episode is number 0."""
@@ -133,20 +134,21 @@ class Session:
         """
         item_index = self._items(action, idle)
         empty = self._unusable(item_index)
+        invalid = np.zeros(self.rows, np.int64)
+        if empty is not None:
+            if idle is not None:
+                empty[idle] = False
+            if self.invalid == "error" and empty.any():
+                raise _slate_error(item_index, empty)
+            invalid = np.add.reduce(empty, axis=1, dtype=np.int64)
         if idle is not None:
             empty = np.zeros(self._shape, np.bool_) if empty is None else empty
-            empty[idle] = False
+            empty[idle] = True
             # The dice end with the page budget; a blank page needs none.
             self.kernel.page[idle] = 0
         if empty is None:
             feedback = self.kernel.step(item_index)
-            invalid = np.zeros(self.rows, np.int64)
         else:
-            if self.invalid == "error" and empty.any():
-                raise _slate_error(item_index, empty)
-            invalid = np.add.reduce(empty, axis=1, dtype=np.int64)
-            if idle is not None:
-                empty[idle] = True
             feedback = self.kernel.step(np.where(empty, -1, item_index), empty=empty)
         self.observer.record(feedback)
         if self.offered is not None:
@@ -173,7 +175,7 @@ class Session:
         if np.count_nonzero(outside):
             row, position = np.argwhere(outside)[0]
             raise SlateError(
-                f"slate of row {row}, position {position}: got {chosen[row, position]}, expected 0 to {int(self._limit[0]) - 1}"
+                f"slate of row {row}, position {position}: got {chosen[row, position]}, expected 0 to {self._options - 1}"
             )
         return chosen if self.offered is None else np.take_along_axis(self.offered, chosen, axis=1)
 

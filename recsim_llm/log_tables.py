@@ -38,8 +38,8 @@ IMPRESSIONS = pa.schema(
         ("text", pa.string()),
     ]
 )
-"""One row a slot. ``click_prob`` is the probability of a click before anything is drawn (examination included); propensities are
-null where unknown; ``item_id`` is -1 for a blanked slot; ``watched``, ``rating`` and ``liked`` are null where not clicked."""
+"""One row a slot. ``click_prob`` is the probability of a click before anything is drawn (examination included); propensities
+are null where unknown; ``item_id`` is -1 for a blanked slot; ``watched``, ``rating`` and ``liked`` are null where not clicked."""
 PAGES = pa.schema(
     [
         ("arm", _ARM),
@@ -72,24 +72,24 @@ VISITS = pa.schema(
         ("returned", pa.bool_()),
     ]
 )
-"""One row a visit that is over. ``satisfaction`` is after its last page; ``return_prob`` and ``returned`` are about the next."""
+"""One row a visit that is over. ``satisfaction`` is after its last page; ``return_prob`` and ``returned`` concern the next."""
 
 _NEXT_ACTIONS = pa.array(["next", "leave"])
 _STOP_REASONS = pa.array(["left", "max_pages"])
 
 
-def impressions_table(arm: str, parts: list[Part]) -> pa.Table:
-    """Return the ``IMPRESSIONS`` table of an arm."""
-    columns = _joined(parts)
+def impressions_table(arm: str, part: Part) -> pa.Table:
+    """Return the ``IMPRESSIONS`` table of an arm; an empty part gives no rows."""
+    columns: dict[str, Any] = dict(part)
     rating = columns.get("rating", np.empty(0, np.float32))
     columns["liked"] = pa.array(rating >= LIKE_THRESHOLD, mask=np.isnan(rating))
     columns["text"] = pa.nulls(len(rating), pa.string())
     return _table(arm, columns, IMPRESSIONS)
 
 
-def pages_table(arm: str, parts: list[Part]) -> pa.Table:
-    """Return the ``PAGES`` table of an arm."""
-    columns = _joined(parts)
+def pages_table(arm: str, part: Part) -> pa.Table:
+    """Return the ``PAGES`` table of an arm; an empty part gives no rows."""
+    columns: dict[str, Any] = dict(part)
     left = columns.get("left", np.empty(0, np.bool_))
     ended = left | columns.get("out_of_pages", np.empty(0, np.bool_))
     columns["next_action"] = pa.DictionaryArray.from_arrays(pa.array(ended.astype(np.int8)), _NEXT_ACTIONS)

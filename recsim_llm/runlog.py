@@ -16,9 +16,13 @@ that agree are kept, so a killed run ends like one that was never killed; bytes 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.catalog import Catalog
 from recsim_llm.log_tables import (
     IMPRESSIONS,
     LIKE_THRESHOLD,
@@ -29,10 +33,23 @@ from recsim_llm.log_tables import (
     pages_table,
     visits_table,
 )
-from recsim_llm.pages import Feedback, FloatArray, IntArray, Slates, probability
+from recsim_llm.pages import BoolArray, Feedback, FloatArray, IntArray, Slates, UserModel, probability
 from recsim_llm.segments import Segments
 
 __all__ = ["IMPRESSIONS", "LIKE_THRESHOLD", "PAGES", "VISITS", "RunLog", "Segments"]
+
+DoubleArray = npt.NDArray[np.float64]
+
+
+class _Batch(NamedTuple):
+    """One page of a batch of users, as it came; columns are made of many at once when a segment is written."""
+
+    feedback: Feedback
+    slates: Slates | None
+    reward: DoubleArray
+    invalid: IntArray
+    out_of_pages: BoolArray
+    keep: BoolArray | None
 
 
 class RunLog:
@@ -42,77 +59,50 @@ class RunLog:
         segments: of the run folder.
         arm: name of the arm.
         place: position of the arm in the scenario.
+        catalog: the items, for their outside ids.
+        user_id: int64 [population]: outside ids by user index.
         segment_rows: impressions after which a segment is written, at the next page boundary.
     """
 
-    def __init__(self, segments: Segments, arm: str, place: int, segment_rows: int = 500_000) -> None:
+    def __init__(
+        self,
+        segments: Segments,
+        arm: str,
+        place: int,
+        *,
+        catalog: Catalog,
+        user_id: IntArray,
+        segment_rows: int = 500_000,
+    ) -> None:
         self._segments, self.arm, self._place, self._segment_rows = segments, arm, place, segment_rows
+        self._item_id, self._user_id = catalog.item_id, user_id
         self._number = 0
         self._buffered = 0
-        self._impressions: list[Part] = []
-        self._pages: list[Part] = []
+        self._batches: list[_Batch] = []
         self._visits: list[Part] = []
 
     def page(
         self,
-        *,
-        user_id: IntArray,
-        item_id: IntArray,
-        slates: Slates | None,
         feedback: Feedback,
-        reward: npt.NDArray[np.float64],
+        *,
+        slates: Slates | None,
+        reward: DoubleArray,
         invalid: IntArray,
-        out_of_pages: npt.NDArray[np.bool_],
+        out_of_pages: BoolArray,
+        keep: BoolArray | None = None,
     ) -> None:
         """Record one page of a batch of users.
 
         Args:
-            user_id: int64 [u].
-            item_id: int64 [u, k]: as shown, -1 where blank.
+            feedback: what was shown and drawn.
             slates: what the recommender answered, for its propensities; None means that they are unknown.
-            feedback: what was drawn.
             reward: float64 [u].
             invalid: int64 [u]: blanked slots.
-            out_of_pages: bool [u]: the page budget ended the visit, if the user did not.
+            out_of_pages: bool [u]: the page budget is used up.
+            keep: bool [u]: which users really had a page; None means that all had.
         """
-        pages, decisions = feedback.pages, feedback.decisions
-        users, slots = item_id.shape
-        examine = feedback.users.examination(pages.user_index)
-        watched, ratings = feedback.by_slot(feedback.watched), feedback.by_slot(feedback.rating)
-        known = slates or Slates(item_id)
-        self._impressions.append(
-            {
-                "user_id": np.repeat(user_id, slots),
-                "visit": np.repeat(pages.visit, slots),
-                "page": np.repeat(pages.page, slots),
-                "position": np.tile(np.arange(slots), users),
-                "item_id": item_id.reshape(-1),
-                "propensity": _flat(known.propensity, item_id.size),
-                "prefix_propensity": _flat(known.prefix_propensity, item_id.size),
-                "examine_prob": np.where(item_id < 0, np.float32(0), examine).reshape(-1),
-                "click_prob": np.where(item_id < 0, np.float32(0), examine * probability(decisions.click_log_odds)).reshape(-1),
-                "examined": feedback.examined.reshape(-1),
-                "clicked": feedback.clicked.reshape(-1),
-                "watched": watched.reshape(-1),
-                "rating": ratings.reshape(-1),
-            }
-        )
-        self._pages.append(
-            {
-                "user_id": user_id,
-                "visit": pages.visit,
-                "page": pages.page,
-                "slate_propensity": _flat(known.slate_propensity, users),
-                "clicks": np.bincount(feedback.row, minlength=users),
-                "invalid_slots": invalid,
-                "reward": reward,
-                "satisfaction": probability(feedback.mood.satisfaction),
-                "leave_prob": probability(feedback.mood.leave_log_odds),
-                "left": feedback.left,
-                "out_of_pages": out_of_pages & ~feedback.left,
-            }
-        )
-        self._buffered += item_id.size
+        self._batches.append(_Batch(feedback, slates, reward, invalid, out_of_pages, keep))
+        self._buffered += feedback.clicked.size
 
     def visits(
         self,
@@ -121,13 +111,13 @@ class RunLog:
         visit: IntArray,
         pages: IntArray,
         clicks: IntArray,
-        reward: npt.NDArray[np.float64],
+        reward: DoubleArray,
         satisfaction: FloatArray,
-        left: npt.NDArray[np.bool_],
+        left: BoolArray,
         return_prob: FloatArray,
-        returned: npt.NDArray[np.bool_],
+        returned: BoolArray,
     ) -> None:
-        """Record visits that ended; all columns have one entry a visit, ``left`` tells the user's end from the budget's."""
+        """Record visits that are over; all columns have one entry a visit, ``left`` tells the user's end from the budget's."""
         self._visits.append(
             {
                 "user_id": user_id,
@@ -152,16 +142,124 @@ class RunLog:
         self._write(last=True)
 
     def _write(self, last: bool) -> None:
+        impressions, pages = self._columns() if self._batches else ({}, {})
         tables = {
-            "impressions": impressions_table(self.arm, self._impressions),
-            "pages": pages_table(self.arm, self._pages),
+            "impressions": impressions_table(self.arm, impressions),
+            "pages": pages_table(self.arm, pages),
             "visits": visits_table(self.arm, self._visits),
         }
         self._segments.add(self.arm, self._place, self._number, tables, last)
         self._number += 1
         self._buffered = 0
-        self._impressions, self._pages, self._visits = [], [], []
+        self._batches, self._visits = [], []
+
+    def _columns(self) -> tuple[Part, Part]:
+        """Return the columns of the impressions and of the pages collected so far."""
+        batches = self._batches
+        feedbacks = [batch.feedback for batch in batches]
+        joined = _join(feedbacks)
+        users = self._user_id.take(joined.pages.user_index)
+        item_index = joined.pages.item_index
+        item_id = np.where(item_index < 0, -1, self._item_id.take(item_index, mode="clip"))
+        rows, slots = item_id.shape
+        chance = _chances(joined, feedbacks[0].users)
+        impressions: Part = {
+            "user_id": np.repeat(users, slots),
+            "visit": np.repeat(joined.pages.visit, slots),
+            "page": np.repeat(joined.pages.page, slots),
+            "position": np.tile(np.arange(slots, dtype=np.int16), rows),
+            "item_id": item_id.reshape(-1),
+            "propensity": _known(batches, lambda slates: slates.propensity, item_id.shape, item_id),
+            "prefix_propensity": _known(batches, lambda slates: slates.prefix_propensity, item_id.shape, item_id),
+            "examine_prob": chance[0].reshape(-1),
+            "click_prob": chance[1].reshape(-1),
+            "examined": joined.examined.reshape(-1),
+            "clicked": joined.clicked.reshape(-1),
+            "watched": joined.by_slot(joined.watched).reshape(-1),
+            "rating": joined.ratings().reshape(-1),
+        }
+        out = np.concatenate([batch.out_of_pages for batch in batches])
+        pages: Part = {
+            "user_id": users,
+            "visit": joined.pages.visit,
+            "page": joined.pages.page,
+            "slate_propensity": _known(batches, lambda slates: slates.slate_propensity, (rows,), None),
+            "clicks": np.bincount(joined.row, minlength=rows),
+            "invalid_slots": np.concatenate([batch.invalid for batch in batches]),
+            "reward": np.concatenate([batch.reward for batch in batches]),
+            "satisfaction": probability(joined.mood.satisfaction),
+            "leave_prob": probability(joined.mood.leave_log_odds),
+            "left": joined.left,
+            "out_of_pages": out & ~joined.left,
+        }
+        return _kept(batches, impressions, pages, slots)
 
 
-def _flat(values: npt.NDArray[np.floating] | None, size: int) -> npt.NDArray[np.floating]:
-    return np.full(size, np.nan, np.float32) if values is None else np.asarray(values).reshape(-1)
+def _join(feedbacks: list[Feedback]) -> Feedback:
+    """Put batches below each other; clicked slots and rows are counted on."""
+    first = feedbacks[0]
+    if len(feedbacks) == 1:
+        return first
+    sizes = np.array([len(feedback.left) for feedback in feedbacks])
+    clicks = [feedback.slot.size for feedback in feedbacks]
+    above = np.repeat(np.cumsum(sizes) - sizes, clicks)
+
+    def column(pick: Callable[[Feedback], npt.NDArray[Any]]) -> npt.NDArray[Any]:
+        return np.concatenate([pick(feedback) for feedback in feedbacks])
+
+    return first._replace(
+        pages=first.pages._replace(
+            user_index=column(lambda feedback: feedback.pages.user_index),
+            visit=column(lambda feedback: feedback.pages.visit),
+            page=column(lambda feedback: feedback.pages.page),
+            item_index=column(lambda feedback: feedback.pages.item_index),
+        ),
+        decisions=first.decisions._replace(click_log_odds=column(lambda feedback: feedback.decisions.click_log_odds)),
+        draws=column(lambda feedback: feedback.draws),
+        clicked=column(lambda feedback: feedback.clicked),
+        slot=column(lambda feedback: feedback.slot) + above * first.clicked.shape[1],
+        row=column(lambda feedback: feedback.row) + above,
+        rating=column(lambda feedback: feedback.rating),
+        mood=first.mood._replace(
+            satisfaction=column(lambda feedback: feedback.mood.satisfaction),
+            leave_log_odds=column(lambda feedback: feedback.mood.leave_log_odds),
+        ),
+        left=column(lambda feedback: feedback.left),
+    )
+
+
+def _chances(feedback: Feedback, users: UserModel) -> tuple[FloatArray, FloatArray]:
+    """Return float32 [u, k] each: the probability that a slot is examined, and that it is clicked; 0 where blank."""
+    blank = feedback.pages.item_index < 0
+    examine = np.where(blank, np.float32(0), users.examination(feedback.pages.user_index))
+    return examine, examine * probability(feedback.decisions.click_log_odds)
+
+
+def _known(
+    batches: list[_Batch],
+    pick: Callable[[Slates], npt.NDArray[np.floating] | None],
+    shape: tuple[int, ...],
+    item_id: IntArray | None,
+) -> npt.NDArray[np.floating]:
+    """Return a flat column of propensities, NaN where unknown; blanked slots have none."""
+    if all(batch.slates is None for batch in batches):
+        return np.full(int(np.prod(shape)), np.nan, np.float32)
+    columns = []
+    for batch in batches:
+        values = None if batch.slates is None else pick(batch.slates)
+        rows = len(batch.reward)
+        columns.append(np.full((rows, *shape[1:]), np.nan, np.float32) if values is None else np.asarray(values))
+    known = np.concatenate(columns)
+    if item_id is not None:
+        known = np.where(item_id < 0, np.float32(np.nan), known)
+    return known.reshape(-1)
+
+
+def _kept(batches: list[_Batch], impressions: Part, pages: Part, slots: int) -> tuple[Part, Part]:
+    """Drop the rows of users who had no page."""
+    if all(batch.keep is None for batch in batches):
+        return impressions, pages
+    everyone = [np.ones(len(batch.reward), np.bool_) if batch.keep is None else batch.keep for batch in batches]
+    keep = np.concatenate(everyone)
+    slot = np.repeat(keep, slots)
+    return {name: column[slot] for name, column in impressions.items()}, {name: column[keep] for name, column in pages.items()}

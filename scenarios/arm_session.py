@@ -127,15 +127,8 @@ class ArmSession:
         self._history.add(rows, shown, feedback.clicked, ratings)
         reward = self._reward(feedback, self._world.catalog)
         out = self._kernel.page[rows] >= scenario.max_pages
-        self._log.page(
-            user_id=requests.user_id,
-            item_id=shown,
-            slates=slates,
-            feedback=feedback,
-            reward=reward,
-            invalid=np.add.reduce(empty, axis=1, dtype=np.int64),
-            out_of_pages=out,
-        )
+        invalid = np.add.reduce(empty, axis=1, dtype=np.int64)
+        self._log.page(feedback, slates=slates, reward=reward, invalid=invalid, out_of_pages=out)
         self.pages += len(rows)
         self.clicks += feedback.slot.size
         return feedback, reward, feedback.left | out

@@ -128,7 +128,14 @@ def _serve_arms(scenario: Scenario, dataset: Dataset, world: World, out: Path, p
             continue
         started = time.perf_counter()
         recommender = _recommender(arm)
-        log = RunLog(segments, arm.name, place, SEGMENT_ROWS)
+        log = RunLog(
+            segments,
+            arm.name,
+            place,
+            catalog=world.catalog,
+            user_id=world.population.user_id,
+            segment_rows=SEGMENT_ROWS,
+        )
         session = ArmSession(scenario, world, recommender, arm.name, log)
         if hasattr(recommender, "reveal"):
             recommender.reveal(Truth(session.appeal))

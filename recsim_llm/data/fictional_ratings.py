@@ -28,6 +28,22 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+__all__ = [
+    "CUTS",
+    "Items",
+    "Truth",
+    "consume",
+    "fictional_ratings",
+    "item_features",
+    "plant_truth",
+    "planted_ratings",
+    "rate",
+    "rating_times",
+    "read_catalog",
+    "session_starts",
+    "year_of",
+]
+
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Column = Sequence[Any] | npt.NDArray[Any]

@@ -30,7 +30,8 @@ GRAMMAR_DIR: Path = Path(__file__).resolve().parent / "film_grammar"
 CHOICE = re.compile(r"\[(?:([A-Za-z_]\w*):)?([^\[\]]*)\]")
 SLOT = re.compile(r"\{(\w+)\}")
 ARTICLE = re.compile(r"\b([Aa])n? (?=([\w'-]+))")
-SMALL_WORDS = frozenset(["a", "an", "and", "as", "at", "but", "by", "for", "from", "in", "is", "it", "of", "on", "or", "out", "over", "the", "to", "up", "v", "versus", "with", "under"])
+_SMALL = "a an and as at but by for from in is it of on or out over the to up v versus with under"
+SMALL_WORDS = frozenset(_SMALL.split())
 SMALL_TITLE_WORDS = SMALL_WORDS - {"is", "it", "out", "over", "up", "under"}
 AN_EXCEPTIONS = ("hour", "honest", "heir", "honour", "mp")
 A_EXCEPTIONS = ("one", "once", "uni", "use", "usu", "eu", "ukulele", "ura", "oui", "ut")

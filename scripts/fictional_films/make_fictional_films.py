@@ -1,6 +1,7 @@
 """Write ``fictional_films.csv``: 1,500 invented films, byte-identical for one seed.
 
-Every title, person, place and studio is invented here; no third-party data is used.
+Every title, person, place and studio is invented here; no third-party data is used. Run it without arguments to rewrite the
+file of the package, or with a path to write elsewhere.
 
 Model (all draws from one ``numpy.random.Generator``):
   year      share of year y grows as exp((y - 1950) / 28)
@@ -19,6 +20,7 @@ import csv
 import io
 import math
 import re
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
@@ -28,6 +30,7 @@ import numpy.typing as npt
 from film_text import Draft, Premise, load_premises, load_tones, normalise_title, write_draft
 from film_words import GENRES, STUDIOS, TONES
 
+SHIPPED: Path = Path(__file__).resolve().parents[2] / "recsim_llm" / "data" / "fictional_films.csv"
 SEED: int = 20260
 N_FILMS: int = 1500
 CANDIDATES: int = 10
@@ -242,12 +245,10 @@ def csv_text(films: list[Film], seed: int = SEED) -> str:
     return buffer.getvalue()
 
 
-def write_catalog(path: Path, seed: int = SEED) -> None:
-    """Write the catalog CSV (UTF-8, LF) to ``path``."""
+def write_catalog(path: Path = SHIPPED, seed: int = SEED) -> None:
+    """Write the catalog CSV (UTF-8, LF) to ``path``, the file of the package unless told otherwise."""
     path.write_bytes(csv_text(make_films(seed), seed).encode("utf-8"))
 
 
 if __name__ == "__main__":
-    target = Path(__file__).resolve().parent / "fictional_films.csv"
-    write_catalog(target)
-    print(f"{target.name}: {target.stat().st_size} bytes")
+    write_catalog(Path(sys.argv[1]) if len(sys.argv) > 1 else SHIPPED)
