@@ -13,15 +13,18 @@ CAPACITY = 32
 """How many items a user remembers having consumed."""
 
 _NOTHING = -2  # not -1, which stands for an empty slot of a page
-_LOW_BITS = np.array([63])
-_BIT = np.array([1], np.uint64)
+_RESIDUES = 256
+# One-element arrays: NumPy converts a Python number on every call.
+_LOW_BITS = np.array([_RESIDUES - 1])
+_PLACES = np.array([CAPACITY])
+_ONE = np.array([1])
 
 
 class ConsumedItems:
     """The last ``CAPACITY`` items that each row consumed.
 
-    A 64-bit mask a row, one bit for each residue of the item index, rules out most slots of a page in three operations; only
-    the slots that are left are looked up.
+    A flag for each residue of the item index rules out most slots of a page in a few operations; only the slots that are left
+    are looked up.
 
     Args:
         rows: users that browse at the same time.
@@ -30,14 +33,15 @@ class ConsumedItems:
     def __init__(self, rows: int) -> None:
         self._item = np.full((rows, CAPACITY), _NOTHING, np.int64)
         self._count = np.zeros(rows, np.int64)
-        self._mask = np.zeros(rows, np.uint64)
+        self._flag = np.zeros((rows, _RESIDUES), np.bool_)
+        self._first_flag = np.arange(rows)[:, None] * _RESIDUES
         self._any = False
 
     def forget(self, rows: Rows) -> None:
         """Forget everything about the given rows."""
         self._item[rows] = _NOTHING
         self._count[rows] = 0
-        self._mask[rows] = 0
+        self._flag[rows] = False
         if isinstance(rows, slice):
             self._any = False
 
@@ -48,12 +52,13 @@ class ConsumedItems:
             row: int64 [c]: row numbers, equal ones next to each other.
             item: int64 [c]: catalog positions.
         """
-        start = np.flatnonzero(np.concatenate([_BIT.astype(np.bool_), row[1:] != row[:-1]]))
-        length = np.diff(np.append(start, len(row)))
-        place = np.arange(len(row)) - np.repeat(start, length) + self._count[row]
-        self._item[row, place % CAPACITY] = item
-        self._count[row[start]] += length
-        np.bitwise_or.at(self._mask, row, _BIT << (item & _LOW_BITS).view(np.uint64))
+        count = self._count.take(row)
+        if len(row) > 1:
+            count += _rank_in_run(row)
+        self._item[row, count % _PLACES] = item
+        # Of a row that comes several times the last value stays, its highest.
+        self._count[row] = count + _ONE
+        self._flag[row, item & _LOW_BITS] = True
         self._any = True
 
     def find(self, rows: Rows, item_index: IntArray) -> IntArray | None:
@@ -65,16 +70,25 @@ class ConsumedItems:
         """
         if not self._any:
             return None
-        maybe = (self._mask[rows][:, None] >> (item_index & _LOW_BITS).view(np.uint64)) & _BIT
-        slot = maybe.reshape(-1).nonzero()[0]
+        place = item_index & _LOW_BITS
+        place += self._first_flag[rows]
+        slot = self._flag.take(place.reshape(-1)).nonzero()[0]
         if not slot.size:
             return None
-        own = self._item[rows][slot // item_index.shape[1]]
-        again: IntArray = slot[(own == item_index.reshape(-1).take(slot)[:, None]).any(axis=1)]
-        return again
+        at = slot // item_index.shape[1]
+        own = self._item.take(at if isinstance(rows, slice) else rows[at], axis=0)
+        found: IntArray = slot[(own == item_index.reshape(-1).take(slot)[:, None]).any(axis=1)]
+        return found
 
     def pairs(self, rows: Rows) -> tuple[npt.NDArray[np.intp], IntArray]:
         """Return positions among the given rows and the items that these rows consumed, [p] each."""
         own = self._item[rows]
         place, column = np.nonzero(own >= 0)
         return place, own[place, column]
+
+
+def _rank_in_run(row: IntArray) -> IntArray:
+    """Return int64 [c]: how many equal values stand right before each."""
+    place = np.arange(len(row))
+    starts = np.concatenate([[True], row[1:] != row[:-1]])
+    return place - np.maximum.accumulate(place * starts)

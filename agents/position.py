@@ -43,7 +43,7 @@ def learn_position_curve(clicked: BoolArray, item: IntArray | None = None) -> tu
         item: int64 [n, k]: what was shown; negative where a slot was empty.
 
     Returns:
-        ``k`` probabilities, the first of them 1.
+        A probability for each position up to the last that was ever filled, the first of them 1.
 
     Raises:
         DataError: shapes disagree, or the first position was never clicked.

@@ -80,6 +80,7 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
         history_pages: pages that ``history`` holds.
         candidates: size of the candidate set, drawn uniformly for each page.
         invalid: ``"count"`` or ``"error"``.
+        log: run folder to write every page to; ``close`` finishes it. None writes nothing.
         render_mode: ``"ansi"``, ``"rgb_array"`` or None.
     """
 
@@ -99,6 +100,7 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
         history_pages: int = 1,
         candidates: int = 50,
         invalid: str = "count",
+        log: str | PathLike[str] | None = None,
         render_mode: str | None = None,
     ) -> None:
         if render_mode not in (None, *self.metadata["render_modes"]):
@@ -115,6 +117,7 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
             history_pages=history_pages,
             candidates=candidates,
             invalid=invalid,
+            log=log,
         )
         self.action_space = self.session.action_space()
         self.observation_space = self.session.observer.space  # type: ignore[assignment] # Dict knows no value type
@@ -167,6 +170,10 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
         draw = page_text if self.render_mode == "ansi" else page_image
         return draw(self.session.world, self.session.kernel, self.feedback)
 
+    def close(self) -> None:
+        """Finish the log, if there is one."""
+        self.session.close()
+
     def _info(self, clicks: int, invalid: int) -> Info:
         kernel = self.session.kernel
         user_id = int(self.session.world.population.user_id[kernel.user_index[0]])
@@ -201,6 +208,7 @@ class BrowseVectorEnv(VectorEnv[Observation, npt.NDArray[Any], npt.NDArray[Any]]
         history_pages: int = 1,
         candidates: int = 50,
         invalid: str = "count",
+        log: str | PathLike[str] | None = None,
         render_mode: str | None = None,
     ) -> None:
         if render_mode is not None:
@@ -223,6 +231,7 @@ class BrowseVectorEnv(VectorEnv[Observation, npt.NDArray[Any], npt.NDArray[Any]]
             history_pages=history_pages,
             candidates=candidates,
             invalid=invalid,
+            log=log,
         )
         self.single_action_space = self.session.action_space()
         self.single_observation_space = self.session.observer.space
@@ -276,6 +285,10 @@ class BrowseVectorEnv(VectorEnv[Observation, npt.NDArray[Any], npt.NDArray[Any]]
             return self.session.observe(), reward, terminated, truncated, self._info(clicks, invalid)
         final = self._finish(np.flatnonzero(ended), clicks, invalid)
         return self.session.observe(), reward, terminated, truncated, self._info(clicks, invalid) | final
+
+    def close_extras(self, **kwargs: Any) -> None:  # noqa: ARG002 (Gymnasium's signature)
+        """Finish the log, if there is one."""
+        self.session.close()
 
     def _finish(self, rows: npt.NDArray[np.int64], clicks: npt.NDArray[np.int64], invalid: npt.NDArray[np.int64]) -> Info:
         if not rows.size:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +21,9 @@ from recsim_llm.kernel import ALL_ROWS, Kernel
 from recsim_llm.pages import BoolArray, Feedback, IntArray, Rows
 from recsim_llm.ranking import ProductRanking, repeated_slots
 from recsim_llm.registry import World
+
+if TYPE_CHECKING:
+    from recsim_llm.envs.recording import Recorder
 
 __all__ = ["ACTIONS", "INVALID", "Session"]
 
@@ -45,6 +51,7 @@ class Session:
         history_pages: int,
         candidates: int,
         invalid: str,
+        log: str | PathLike[str] | None,
     ) -> None:
         if action not in ACTIONS:
             raise ConfigError(f"action: got {action!r}, expected one of {', '.join(ACTIONS)}")
@@ -86,6 +93,12 @@ class Session:
         self._options = candidates if action == "candidates" else items
         self._limit = np.full(self._shape, self._options, np.uint64)  # a whole page: NumPy compares equal shapes fastest
         features = world.catalog.features if self._on_sale is None else world.catalog.features[self._on_sale]
+        self._recorder: Recorder | None = None
+        if log is not None:
+            # Only here, since a log brings in pyarrow.
+            from recsim_llm.envs.recording import Recorder
+
+            self._recorder = Recorder(Path(log), world, rows=rows, slate_size=slate_size, max_pages=max_pages)
         self._point_shape = (rows, features.shape[1])
         self._ranking = ProductRanking(features)
         self.offered = np.zeros((rows, candidates), np.int64) if action == "candidates" else None
@@ -154,7 +167,15 @@ class Session:
         if self.offered is not None:
             self._offer(ALL_ROWS)
         out = self.kernel.page >= self._last
-        return feedback, self.reward(feedback, self.world.catalog), feedback.left, out, invalid
+        reward = self.reward(feedback, self.world.catalog)
+        if self._recorder is not None:
+            self._recorder.page(feedback, reward.copy(), invalid.copy(), out, idle)
+        return feedback, reward, feedback.left, out, invalid
+
+    def close(self) -> None:
+        """Finish the log, if there is one."""
+        if self._recorder is not None:
+            self._recorder.close()
 
     def observe(self, rows: Rows | int = ALL_ROWS) -> Observation:
         """Return what the policy may see of the given rows."""

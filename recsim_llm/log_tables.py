@@ -39,7 +39,7 @@ IMPRESSIONS = pa.schema(
     ]
 )
 """One row a slot. ``click_prob`` is the probability of a click before anything is drawn (examination included); propensities
-are null where unknown; ``item_id`` is -1 for a blanked slot; ``watched``, ``rating`` and ``liked`` are null where not clicked."""
+are null where unknown; ``item_id`` is -1 for a blanked slot; ``watched``, ``rating`` and ``liked`` are null without a click."""
 PAGES = pa.schema(
     [
         ("arm", _ARM),
@@ -101,6 +101,8 @@ def visits_table(arm: str, parts: list[Part]) -> pa.Table:
     """Return the ``VISITS`` table of an arm."""
     columns = _joined(parts)
     columns["stop_reason"] = _stop_reason(columns.get("left", np.empty(0, np.bool_)), None)
+    if parts:
+        columns["returned"] = pa.array(columns["returned"], mask=columns.pop("return_unknown"))
     return _table(arm, columns, VISITS)
 
 

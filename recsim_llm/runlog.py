@@ -114,10 +114,13 @@ class RunLog:
         reward: DoubleArray,
         satisfaction: FloatArray,
         left: BoolArray,
-        return_prob: FloatArray,
-        returned: BoolArray,
+        return_prob: FloatArray | None,
+        returned: BoolArray | None,
     ) -> None:
-        """Record visits that are over; all columns have one entry a visit, ``left`` tells the user's end from the budget's."""
+        """Record visits that are over, one entry a visit in each column.
+
+        ``left`` tells the user's end from the budget's; the last two are None where no next visit is simulated.
+        """
         self._visits.append(
             {
                 "user_id": user_id,
@@ -127,14 +130,20 @@ class RunLog:
                 "reward": reward,
                 "satisfaction": satisfaction,
                 "left": left,
-                "return_prob": return_prob,
-                "returned": returned,
+                "return_prob": np.full(len(user_id), np.nan, np.float32) if return_prob is None else return_prob,
+                "returned": np.zeros(len(user_id), np.bool_) if returned is None else returned,
+                "return_unknown": np.full(len(user_id), returned is None),
             }
         )
 
+    @property
+    def full(self) -> bool:
+        """Whether enough has come together for a segment."""
+        return self._buffered >= self._segment_rows
+
     def turn(self) -> None:
         """Write a segment if enough has come together; to be called between pages."""
-        if self._buffered >= self._segment_rows:
+        if self.full:
             self._write(last=False)
 
     def close(self) -> None:

@@ -83,6 +83,12 @@ def test_empty_slots_do_not_count(ranked):
     np.testing.assert_allclose(learn_position_curve(clicked, items), CURVE, atol=0.02)
 
 
+def test_positions_that_were_never_filled_are_left_out(ranked):
+    clicked, items = (column.copy() for column in ranked)
+    clicked[:, 3:], items[:, 3:] = False, -1
+    np.testing.assert_allclose(learn_position_curve(clicked, items), CURVE[:3], atol=0.02)
+
+
 def test_the_first_position_is_one_and_none_is_above():
     clicked = np.array([[True, True], [False, True], [False, False]])
     assert learn_position_curve(clicked) == (1.0, 1.0)

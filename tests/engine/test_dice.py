@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import expit
 from scipy.stats import chi2_contingency, chisquare
 
 from recsim_llm.dice import DiceTable, seed_words
@@ -87,8 +88,15 @@ def shares():
     size = {"pages": PAGES, "slots": SLOTS}
     whole, half = (lay_out(users, visits, seed=11, examine=examine, **size) for examine in (1.0, 0.5))
     shape = (USERS, VISITS, PAGES, SLOTS + 1)
-    click, opinion = (probability(whole[:, :, kind]).reshape(shape) for kind in (0, 1))
-    return {"click": click, "opinion": opinion, "examine": (half[:, :, 0] < np.inf).reshape(shape)}
+    click, opinion = (expit(whole[:, :, kind].astype(np.float64)).reshape(shape) for kind in (0, 1))
+    return {
+        "click": click,
+        "opinion": opinion,
+        "examine": (half[:, :, 0] < np.inf).reshape(shape),
+        # Draws are cut from one word: bits next to the cuts must not be shared.
+        "fine click": click * 2**15 % 1,
+        "fine opinion": opinion * 2**15 % 1,
+    }
 
 
 def independent(one, other):
@@ -111,7 +119,7 @@ def test_examination_comes_as_often_as_asked():
         assert abs(seen.mean() - examine) < 4 * np.sqrt(examine * (1 - examine) / seen.size)
 
 
-@pytest.mark.parametrize(("one", "other"), list(combinations(("click", "opinion", "examine"), 2)))
+@pytest.mark.parametrize(("one", "other"), list(combinations(("click", "opinion", "examine", "fine click", "fine opinion"), 2)))
 def test_purposes_are_independent(shares, one, other):
     slots = slice(0, SLOTS)
     assert independent(shares[one][..., slots], shares[other][..., slots]) > 1e-4

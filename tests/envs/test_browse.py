@@ -103,6 +103,12 @@ def test_same_seed_gives_the_same_trajectory(world, make_env):
     assert not data_equivalence(one, list(play(make_env(world, reward="satisfaction"), 100, seed=6)), exact=True)
 
 
+def test_another_seed_forgets_the_visits_that_the_last_one_prepared(world, make_env):
+    env = make_env(world, reward="satisfaction")
+    list(play(env, 30, seed=6))
+    assert data_equivalence(list(play(env, 100, seed=5)), list(play(make_env(world, reward="satisfaction"), 100, seed=5)))
+
+
 def test_two_environments_with_the_same_users_do_not_disturb_each_other(world, make_env):
     alone = list(play(make_env(world, reward="satisfaction"), 60))
     first = make_env(world, reward="satisfaction")
@@ -147,6 +153,12 @@ def test_candidates_are_different_items_on_sale(make_world, make_env):
         np.testing.assert_array_equal(
             observation["candidate_features"], env.unwrapped.catalog.features[observation["candidate_item"]]
         )
+
+
+def test_candidates_change_from_page_to_page_and_from_visit_to_visit(make_world, make_env):
+    env = make_env(make_world(leave_start=-50.0), action="candidates", candidates=20)
+    offered = [env.reset(seed=0)[0], *(env.step(np.arange(4))[0] for _ in range(3)), env.reset()[0]]
+    assert len({tuple(observation["candidate_item"]) for observation in offered}) == 5
 
 
 def test_candidate_action_shows_the_candidates_offered_before(world, make_env):
