@@ -49,7 +49,7 @@ class ConsumedItems:
         """Remember consumed items.
 
         Args:
-            row: int64 [c]: row numbers, equal ones next to each other.
+            row: int64 [c]: row numbers, ascending.
             item: int64 [c]: catalog positions.
         """
         count = self._count.take(row)

@@ -1,8 +1,8 @@
 """How fast the environment steps, in CPU time on one core: ``python benchmarks/env_speed.py``.
 
-Prints, in one run: the single environment through ``gymnasium.make``; 1,024 users in the vector environment with slates given and
-with embedding actions (exact top 10 of all items inside the step); what logging adds; and peak memory with 16,384 users and 100,000
-items. Each figure is the best of five repetitions, after a warm-up; episodes restart as they end, and that is counted.
+Prints, in one run: the single environment through ``gymnasium.make``; 1,024 users in the vector environment with slates given
+and with embedding actions (exact top 10 of all items inside the step); what logging adds; and peak memory with 16,384 users and
+100,000 items. Each figure is the best of five repetitions, after a warm-up; episodes restart as they end, and that is counted.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ def main() -> None:
         return
     print(f"recsim_llm {recsim_llm.__version__}, Python {platform.python_version()}, numpy {np.__version__}, {processor()}")
     print(f"{os.cpu_count()} cores, one used; pages of {SLOTS}, visits of at most 20 pages, default observation\n")
-    print(
-        f"{'items':>8} {'CartPole':>9} {'single':>9} {'single, logged':>15} {'vector':>12} {'vector, logged':>15} {'embedding':>11}"
-    )
-    print(f"{'':>8} {'us/step':>9} {'us/step':>9} {'us/step':>15} {'users/s':>12} {'users/s':>15} {'users/s':>11}")
+    widths = (8, 9, 9, 15, 12, 18, 11)
+    names = ("items", "CartPole", "single", "single, logged", "vector", "vector, logged", "embedding")
+    for row in (names, ("", *["us/step"] * 3, *["users/s"] * 3)):
+        print(" ".join(f"{name:>{width}}" for name, width in zip(row, widths, strict=True)))
     for items in (1_000, 10_000, 100_000):
         line(items)
     child = [sys.executable, __file__, "--memory"]

@@ -125,6 +125,7 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
         """What was drawn on the last page, with the probabilities; for evaluation, not for policies."""
         self._seeded = False
         self._over = True
+        self._who = (-1, -1)
 
     @property
     def catalog(self) -> Catalog:
@@ -150,6 +151,8 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
         self.session.begin(ALL_ROWS, wanted)
         self.feedback = None
         self._over = False
+        kernel = self.session.kernel
+        self._who = int(self.session.world.population.user_id[kernel.user_index[0]]), int(kernel.visit[0])
         return self.session.observe(0), self._info(0, 0)
 
     def step(self, action: npt.ArrayLike) -> tuple[Observation, float, bool, bool, Info]:
@@ -175,9 +178,7 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
         self.session.close()
 
     def _info(self, clicks: int, invalid: int) -> Info:
-        kernel = self.session.kernel
-        user_id = int(self.session.world.population.user_id[kernel.user_index[0]])
-        return {"user_id": user_id, "visit": int(kernel.visit[0]), "clicks": clicks, "invalid_slots": invalid}
+        return {"user_id": self._who[0], "visit": self._who[1], "clicks": clicks, "invalid_slots": invalid}
 
 
 class BrowseVectorEnv(VectorEnv[Observation, npt.NDArray[Any], npt.NDArray[Any]]):

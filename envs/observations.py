@@ -63,11 +63,11 @@ class Observer:
             raise ConfigError(f"history_pages: got {history_pages}, expected 1 or more")
         self.parts = tuple(parts)
         self._features = np.hstack([catalog.features, np.ones((len(catalog), 1), np.float32)])
-        self._profile = _one_hot_demographics(population) if "profile" in parts else np.empty((len(population), 0), np.float32)
+        self._profile = _one_hot_demographics(population) if "profile" in parts else None
         width = catalog.features.shape[1]
         self.space = spaces.Dict(self._spaces(catalog, slate_size * history_pages, candidates))
         self._page_share = (np.arange(max_pages + 1) / max_pages).astype(np.float32)[:, None]
-        self._summary, self._history = "summary" in parts, "history" in parts
+        self._page, self._summary, self._history = (part in parts for part in ("page", "summary", "history"))
         self._history_pages = history_pages
         self._shape = (rows, history_pages * slate_size)
         self._mean = np.zeros((rows, width), np.float32)
@@ -97,9 +97,13 @@ class Observer:
             rating = np.zeros(clicked.shape, np.float32)
             if slot.size:
                 rating.reshape(-1)[slot] = feedback.rating
-            self._item = self._append(self._item, feedback.pages.item_index)
-            self._clicked = self._append(self._clicked, clicked.view(np.int8))
-            self._rating = self._append(self._rating, rating)
+            item, seen = feedback.pages.item_index, clicked.view(np.int8)
+            if self._history_pages == 1:
+                self._item, self._clicked, self._rating = item.copy(), seen.copy(), rating  # the page belongs to the feedback
+            else:
+                self._item = self._append(self._item, item)
+                self._clicked = self._append(self._clicked, seen)
+                self._rating = self._append(self._rating, rating)
 
     def observe(
         self, page: IntArray, user_index: IntArray, candidates: IntArray | None, rows: Rows | int = ALL_ROWS
@@ -113,27 +117,24 @@ class Observer:
             rows: which rows; a number stands for one row, observed without the first axis.
         """
         seen: Observation = {}
-        for part in self.parts:
-            if part == "page":
-                seen["page"] = self._page_share.take(page[rows], axis=0)
-            elif part == "summary":
-                seen["summary"] = self._mean[rows].copy()
-            elif part == "history":
-                # One page is replaced as a whole; of more pages, the older ones are needed again.
-                again = self._history_pages > 1
-                seen["history_item"] = self._item[rows].copy() if again else self._item[rows]
-                seen["history_clicked"] = self._clicked[rows].copy() if again else self._clicked[rows]
-                seen["history_rating"] = self._rating[rows].copy() if again else self._rating[rows]
-            elif part == "profile":
-                seen["profile"] = self._profile.take(user_index[rows], axis=0)
-            elif candidates is not None:
-                seen["candidate_item"] = candidates[rows].copy()
-                seen["candidate_features"] = self._features.take(candidates[rows], axis=0)[..., :-1]
+        if self._page:
+            seen["page"] = self._page_share.take(page[rows], axis=0)
+        if self._summary:
+            seen["summary"] = self._mean[rows].copy()
+        if self._history:
+            past = (self._item[rows], self._clicked[rows], self._rating[rows])
+            # One page is replaced as a whole; of more pages, the older ones are needed again.
+            item, clicked, rating = past if self._history_pages == 1 else [column.copy() for column in past]
+            seen["history_item"], seen["history_clicked"], seen["history_rating"] = item, clicked, rating
+        if self._profile is not None:
+            seen["profile"] = self._profile.take(user_index[rows], axis=0)
+        if candidates is not None:
+            offered = candidates[rows]
+            seen["candidate_item"] = offered.copy()
+            seen["candidate_features"] = self._features.take(offered, axis=0)[..., :-1]
         return seen
 
     def _append(self, history: npt.NDArray[Any], page: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        if self._history_pages == 1:
-            return page.copy()  # the page itself belongs to the feedback
         return np.concatenate([history[:, page.shape[1] :], page], axis=1)
 
     def _average(self, item: IntArray, row: IntArray) -> None:

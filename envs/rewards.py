@@ -26,6 +26,8 @@ class Clicks:
 
     def __call__(self, feedback: Feedback, _catalog: Catalog) -> Payment:
         """Return float64 [u]: clicks."""
+        if not feedback.row.size:
+            return np.zeros(len(feedback.clicked))
         return np.bincount(feedback.row, minlength=len(feedback.clicked)).astype(np.float64)
 
 

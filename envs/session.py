@@ -29,7 +29,7 @@ __all__ = ["ACTIONS", "INVALID", "Session"]
 
 ACTIONS = ("slate", "candidates", "embedding")
 INVALID = ("count", "error")
-_LOOK_AHEAD = 16
+_LOOK_AHEAD = 32
 
 
 class Session:
@@ -88,6 +88,7 @@ class Session:
             history_pages=history_pages,
             candidates=candidates if action == "candidates" else 0,
         )
+        self._points = action == "embedding"
         self._last = np.array([max_pages])
         self._shape = (rows, slate_size)
         self._options = candidates if action == "candidates" else items
@@ -146,7 +147,7 @@ class Session:
             Feedback, reward float64 [r], left bool [r], out of pages bool [r], invalid slots int64 [r].
         """
         item_index = self._items(action, idle)
-        empty = self._unusable(item_index)
+        empty = None if self._points else self._unusable(item_index)
         invalid = np.zeros(self.rows, np.int64)
         if empty is not None:
             if idle is not None:
@@ -183,7 +184,7 @@ class Session:
 
     def _items(self, action: npt.ArrayLike, idle: IntArray | None) -> IntArray:
         given = np.asarray(action)
-        if self.action == "embedding":
+        if self._points:
             return self._nearest(given, idle)
         if given.dtype.kind not in "iu" or given.shape != self._shape:
             raise SlateError(
@@ -220,8 +221,6 @@ class Session:
 
     def _unusable(self, item_index: IntArray) -> BoolArray | None:
         """Return the slots with a repeated or retired item, None if there are none."""
-        if self.action == "embedding":
-            return None
         repeated = repeated_slots(item_index)
         if self._retired is None or not (retired := self._retired[item_index]).any():
             return repeated

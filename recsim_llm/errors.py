@@ -15,6 +15,18 @@
 The command line prints the one-line text of any of them and exits with status 2.
 """
 
+__all__ = [
+    "BudgetExceeded",
+    "ConfigError",
+    "ContractError",
+    "DataError",
+    "LogError",
+    "ModelReplyError",
+    "RecSimError",
+    "RunExistsError",
+    "SlateError",
+]
+
 
 class RecSimError(Exception):
     """Base of every error that this package raises on purpose."""

@@ -18,8 +18,26 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "GRID", "INK", "MARKERS", "MUTED", "PAPER", "Label", "colour", "label_ends", "marker", "new_figure"]
-__all__ += ["NARROW", "fill", "shorten", "style", "tidy", "to_png", "to_svg"]
+__all__ = [
+    "COLOURS",
+    "GRID",
+    "INK",
+    "MARKERS",
+    "MUTED",
+    "NARROW",
+    "PAPER",
+    "Label",
+    "colour",
+    "fill",
+    "label_ends",
+    "marker",
+    "new_figure",
+    "shorten",
+    "style",
+    "tidy",
+    "to_png",
+    "to_svg",
+]
 
 INK, MUTED, GRID, PAPER = "#1d2430", "#5b6472", "#e2e5ea", "#fefefe"
 COLOURS = ("#0b63a5", "#c04c00", "#2a7d6d", "#4d1a63", "#7a0c2e", "#1f66e5", "#5c5200", "#6b7280")

@@ -200,7 +200,9 @@ def test_ratings_are_distributed_as_said(played):
     rating = np.concatenate([feedback.rating for feedback, _ in pages])
     assert len(rating) > 20_000
     for level, stars in enumerate(world.users.levels[:-1]):
-        assert errors(rating <= stars, below[level]) < 4
+        # By what was said: taken together, users with opposite tastes would hide reversed ratings.
+        for part in np.array_split(np.argsort(below[level]), 5):
+            assert errors(rating[part] <= stars, below[level][part]) < 4
     assert set(rating.tolist()) == set(world.users.levels.tolist())
 
 

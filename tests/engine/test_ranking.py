@@ -73,8 +73,8 @@ def test_best_products_do_not_depend_on_the_number_of_users(size, seed):
 
 def test_equal_products_stand_by_position_even_when_they_round_differently():
     random = np.random.default_rng(0)
-    base = random.integers(2**12, 2**13, 11).astype(np.float32)
-    points = np.full((3, 11), 2**12 + 1, np.float32)  # exact in float64, not in float32
+    base = random.integers(2**12, 2**13, 70).astype(np.float32)
+    points = np.full((3, 70), 2**12 + 1, np.float32)  # exact in float64, not in float32
     for items in (9, 400):
         vectors = np.array([random.permutation(base) for _ in range(items)])
         assert len(np.unique(points @ vectors.T)) > 1

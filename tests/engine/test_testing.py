@@ -266,7 +266,7 @@ USER_BREACHES = {
     DecidesNan: "finite",
     DecidesBare: "expected Decisions",
     DecidesByRow: "another order",
-    DecidesByCompany: "same user in every row",
+    DecidesByCompany: "same user in every row|another order",
     FallingCuts: "ascending along axis 0",
     Unforgetting: "second first visit",
     MutatesPages: "changed by update",
