@@ -23,12 +23,14 @@ from recsim_llm.agents.consumed import ConsumedItems
 from recsim_llm.agents.parameters import ChoiceParameters
 from recsim_llm.catalog import Catalog
 from recsim_llm.errors import ConfigError
-from recsim_llm.pages import BoolArray, Decisions, FloatArray, IntArray, Mood, Pages, Rows
+from recsim_llm.pages import Decisions, FloatArray, IntArray, Mood, Pages, Rows
 from recsim_llm.personas import Population
 
 __all__ = ["ChoiceUsers"]
 
 _LEAVE, _SATISFACTION = -2, -1
+_FIRST = np.array([0])
+_LINE = 16  # float32 in a cache line
 
 
 class ChoiceUsers:
@@ -118,7 +120,7 @@ class ChoiceUsers:
         log_odds: FloatArray = self._cuts.take(user, axis=1) - opinion
         return log_odds
 
-    def update(self, pages: Pages, clicked: BoolArray, slot: IntArray, row: IntArray, rating: FloatArray) -> Mood:
+    def update(self, pages: Pages, slot: IntArray, row: IntArray, rating: FloatArray) -> Mood:
         """Take in what was drawn for the pages last decided, and say how the users feel."""
         rows = pages.rows
         everyone = isinstance(rows, slice)
@@ -126,7 +128,7 @@ class ChoiceUsers:
         state *= self._memory
         state += self._rest if everyone else self._rest[rows]
         if slot.size:
-            state += self._consumed(pages.user_index.take(row), clicked, slot, rating)
+            self._consume(state, pages, slot, row, rating)
             item = pages.item_index.reshape(-1).take(slot)
             self._past.add(row if isinstance(rows, slice) else rows[row], item)
         if not everyone:
@@ -134,15 +136,20 @@ class ChoiceUsers:
         mood = state[:, _LEAVE:].copy()
         return Mood(mood[:, 1], mood[:, 0])
 
-    def _consumed(self, clicker: IntArray, clicked: BoolArray, slot: IntArray, rating: FloatArray) -> FloatArray:
-        """Return float32 [m, d]: what the clicked items add to each row."""
+    def _consume(self, state: FloatArray, pages: Pages, slot: IntArray, row: IntArray, rating: FloatArray) -> None:
+        """Add to each row what its clicked items bring."""
         worth = rating * self._opinion_gain
-        worth -= self._expected_worth.take(clicker)
+        worth -= self._expected_worth.take(pages.user_index.take(row))
         items = self._page_items
-        items.reshape(-1, items.shape[2])[slot, _LEAVE:] = worth[:, None]
-        moved: FloatArray = np.vecmat(clicked.astype(np.float32), items)
-        moved *= self._gain
-        return moved
+        consumed = items.reshape(-1, items.shape[2]).take(slot, axis=0)
+        consumed[:, _LEAVE:] = worth[:, None]
+        consumed *= self._gain
+        if len(state) == 1:
+            state += np.add.reduceat(consumed, _FIRST, axis=0)
+        else:
+            # Rows ascend, so each row's items are a run: sum the runs.
+            start = np.flatnonzero(np.diff(row, prepend=-1))
+            state[row.take(start)] += np.add.reduceat(consumed, start, axis=0)
 
     def watch_log_odds(self, rating: FloatArray, user_index: IntArray) -> FloatArray:
         """Return float32 [c]: log-odds of the share watched of items that were rated so by these users."""
@@ -184,7 +191,7 @@ class _Layout:
         width, genre_count = len(centre), shares.shape[1]
         columns = [model.click_items - centre, ones, shares, novelty[:, None], zeros]
         return cls(
-            items=np.ascontiguousarray(np.hstack(columns), dtype=np.float32),
+            items=_whole_lines(np.hstack(columns)),
             taste=slice(0, width),
             base=width,
             genres=slice(width + 1, width + 1 + genre_count),
@@ -264,3 +271,14 @@ def _examination_curve(parameters: ChoiceParameters, slate_size: int) -> FloatAr
         got = len(parameters.position_curve)
         raise ConfigError(f"position_curve: got {got} positions, expected at least {slate_size}, the slate size")
     return np.asarray(parameters.position_curve[:slate_size], np.float32)
+
+
+def _whole_lines(rows: npt.NDArray[np.float64]) -> FloatArray:
+    """Return the rows as float32 that start on cache lines: zeros before the last two columns fill them up to 64 bytes."""
+    width = -(-rows.shape[1] // _LINE) * _LINE
+    padding = np.zeros((len(rows), width - rows.shape[1]))
+    buffer = np.empty(len(rows) * width + _LINE, np.float32)
+    start = -(buffer.ctypes.data // 4) % _LINE
+    aligned = buffer[start : start + len(rows) * width].reshape(len(rows), width)
+    aligned[:] = np.hstack([rows[:, :_LEAVE], padding, rows[:, _LEAVE:]])
+    return aligned

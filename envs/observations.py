@@ -94,12 +94,13 @@ class Observer:
         if slot.size and self._summary:
             self._average(feedback.pages.item_index.reshape(-1).take(slot), feedback.row)
         if self._history:
-            rating = np.zeros(clicked.shape, np.float32)
+            rating: npt.NDArray[np.float32] = np.zeros(clicked.shape, np.float32)
             if slot.size:
                 rating.reshape(-1)[slot] = feedback.rating
             item, seen = feedback.pages.item_index, clicked.view(np.int8)
             if self._history_pages == 1:
-                self._item, self._clicked, self._rating = item.copy(), seen.copy(), rating  # the page belongs to the feedback
+                # Copies, since the page belongs to the feedback.
+                self._item, self._clicked, self._rating = item.copy(), seen.copy(), rating
             else:
                 self._item = self._append(self._item, item)
                 self._clicked = self._append(self._clicked, seen)
@@ -166,7 +167,8 @@ class Observer:
                 space["history_clicked"] = spaces.Box(0, 1, (history,), np.int8)
                 space["history_rating"] = spaces.Box(0, 5, (history,), np.float32)
             elif part == "profile":
-                space["profile"] = spaces.Box(0, 1, (self._profile.shape[1],), np.float32)
+                width = 0 if self._profile is None else self._profile.shape[1]
+                space["profile"] = spaces.Box(0, 1, (width,), np.float32)
             else:
                 space["candidate_item"] = spaces.Box(0, items - 1, (candidates,), np.int64)
                 space["candidate_features"] = spaces.Box(

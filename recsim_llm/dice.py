@@ -63,16 +63,17 @@ class DiceTable:
         word += keyed.steps(visit)
         return keyed.mix(word)
 
-    def lay_out(self, visit_word: keyed.Words, examine: FloatArray, first_page: int, pages: int) -> FloatArray:
+    def lay_out(self, visit_word: keyed.Words, examine: FloatArray, first_page: int | IntArray, pages: int) -> FloatArray:
         """Return the draws of ``pages`` pages from ``first_page`` on, as ``VisitDice.draws``.
 
         Args:
             visit_word: uint64 [m] from ``visit_words``.
             examine: float32 [m, k]: probability that each position is examined.
-            first_page: number of the block's first page.
+            first_page: number of the block's first page; one for all visits, or int64 [m].
             pages: pages in the block.
         """
-        page_word = keyed.mix(visit_word[:, None] + keyed.steps(np.arange(first_page, first_page + pages)))
+        number = np.reshape(first_page, (-1, 1)) + np.arange(pages)
+        page_word = keyed.mix(visit_word[:, None] + keyed.steps(number))
         word = keyed.mix(page_word[:, :, None] + self._slot_steps)
         draws = np.empty((*word.shape[:2], 2, word.shape[2]), np.float32)
         draws[:, :, 0] = (word >> _CLICK_SHIFT) & _CLICK_MASK

@@ -45,7 +45,7 @@ class Kernel:
         self._table = DiceTable(user_id, slate_size)
         self._visit_word = np.zeros(rows, np.uint64)
         # Short blocks waste fewer dice on users who leave; for few rows the calls cost more than the dice.
-        self._block = min(max_pages, 8 if rows >= 64 else 32)
+        self._block = min(max_pages, 6 if rows >= 64 else 32)
         self._many_blocks = self._block < max_pages
         self._draws = np.empty((rows, self._block, 2, slate_size + 1), np.float32)
         self._flat_draws = self._draws.reshape(-1, 2, slate_size + 1)
@@ -104,7 +104,7 @@ class Kernel:
         slot = clicked.reshape(-1).nonzero()[0]
         row = slot // self._slots if slot.size else slot
         rating = self._rate(pages, draws, slot, row) if slot.size else _NO_RATINGS
-        mood = self.users.update(pages, clicked, slot, row, rating)
+        mood = self.users.update(pages, slot, row, rating)
         left = mood.leave_log_odds > draws[:, 0, -1]
         after = page + _ONE
         self.page = after if everyone else _with(self.page, rows, after)
@@ -121,13 +121,10 @@ class Kernel:
     def _renew_dice(self, rows: Rows, page: IntArray) -> None:
         """Lay out the next block of dice for the rows that have used up theirs."""
         due = np.flatnonzero(page % self._block == 0)
-        at = due if isinstance(rows, slice) else rows[due]
-        for first in np.unique(page[due]):
-            self._next_block(at[page[due] == first], int(first))
-
-    def _next_block(self, rows: IntArray, first_page: int) -> None:
-        examine = self.users.examination(self.user_index[rows])
-        self._draws[rows] = self._table.lay_out(self._visit_word[rows], examine, first_page, self._block)
+        if due.size:
+            at = due if isinstance(rows, slice) else rows[due]
+            examine = self.users.examination(self.user_index[at])
+            self._draws[at] = self._table.lay_out(self._visit_word[at], examine, page[due], self._block)
 
 
 def _with(column: IntArray, rows: Rows, values: IntArray | int) -> IntArray:

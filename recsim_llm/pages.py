@@ -174,7 +174,7 @@ class UserModel(Protocol):
         """
         ...
 
-    def update(self, pages: Pages, clicked: BoolArray, slot: IntArray, row: IntArray, rating: FloatArray) -> Mood:
+    def update(self, pages: Pages, slot: IntArray, row: IntArray, rating: FloatArray) -> Mood:
         """Take in what was drawn for the pages last decided (as in ``Feedback``), and say how the users feel."""
         ...
 

@@ -137,7 +137,7 @@ class _Trial:
         watch = self._call("watch_log_odds", (rating,), lambda: users.watch_log_odds(rating, pages.user_index[row]))
         self._column("watch_log_odds", watch, (len(slot),))
         inputs = (*pages[1:], clicked, slot, row, rating)
-        mood = self._call("update", inputs, lambda: users.update(pages, clicked, slot, row, rating))
+        mood = self._call("update", inputs, lambda: users.update(pages, slot, row, rating))
         self._type("update", mood, Mood)
         by_slot = np.full((clicked.size, len(cuts) + 1), np.nan, np.float32)
         by_slot[slot] = np.vstack([cuts, watch[None]]).T

@@ -31,7 +31,7 @@ def show(users, pages, clicked=None, stars=3.0):
     clicked = np.zeros(pages.item_index.shape, np.bool_) if clicked is None else clicked
     slot = np.flatnonzero(clicked)
     rating = np.full(len(slot), stars, np.float32)
-    return log_odds, users.update(pages, clicked, slot, slot // clicked.shape[1], rating)
+    return log_odds, users.update(pages, slot, slot // clicked.shape[1], rating)
 
 
 def clicks_on(item):
@@ -106,7 +106,7 @@ def test_pages_follow_the_documented_formulas(tiny, catalog, population, model, 
         stars = random.integers(1, 4, len(slot)).astype(np.float32)
         expected = [[r.log_odds(item) for item in row] for r, row in zip(references, pages.item_index, strict=True)]
         np.testing.assert_allclose(users.decide(pages).click_log_odds, expected, atol=2e-5)
-        mood = users.update(pages, clicked, slot, slot // 4, stars)
+        mood = users.update(pages, slot, slot // 4, stars)
         for user, reference in enumerate(references):
             reference.turn(pages.item_index[user][clicked[user]], stars[slot // 4 == user])
         np.testing.assert_allclose(mood.satisfaction, [r.satisfaction for r in references], atol=2e-5)
@@ -282,6 +282,6 @@ def test_update_needs_no_earlier_call_but_decide(tiny):
     told.decide(pages)
     told.rating_log_odds(pages, slot[:1], slot[:1] // ITEMS)
     stars = np.full(USERS, 2, np.float32)
-    asked = told.update(pages, clicked, slot, slot // ITEMS, stars)
+    asked = told.update(pages, slot, slot // ITEMS, stars)
     users.decide(pages)
-    np.testing.assert_array_equal(users.update(pages, clicked, slot, slot // ITEMS, stars).satisfaction, asked.satisfaction)
+    np.testing.assert_array_equal(users.update(pages, slot, slot // ITEMS, stars).satisfaction, asked.satisfaction)

@@ -41,7 +41,7 @@ def browse(users, who, stars, rows=None):
         watch = np.full((clicked.size, 1), np.nan, np.float32)
         watch[slot, 0] = users.watch_log_odds(rating, who[row])
         shown += [cuts.reshape(len(who), -1), watch.reshape(len(who), -1)]
-        shown += [column[:, None] for column in users.update(pages, clicked, slot, row, rating)]
+        shown += [column[:, None] for column in users.update(pages, slot, row, rating)]
         shown += [users.appeal(at), users.return_log_odds(at)[:, None]]
     return [b"".join(np.ascontiguousarray(part[row]).tobytes() for part in shown) for row in range(len(who))]
 

@@ -240,15 +240,15 @@ class Unforgetting(Broken):
 
 
 class MutatesPages(Broken):
-    def update(self, pages, clicked, slot, row, rating):
-        mood = self._users.update(pages, clicked, slot, row, rating)
-        clicked[:] = False
+    def update(self, pages, slot, row, rating):
+        mood = self._users.update(pages, slot, row, rating)
+        rating[:] = 0
         return mood
 
 
 class MoodOfOneColumn(Broken):
-    def update(self, pages, clicked, slot, row, rating):
-        mood = self._users.update(pages, clicked, slot, row, rating)
+    def update(self, pages, slot, row, rating):
+        mood = self._users.update(pages, slot, row, rating)
         return Mood(mood.satisfaction, mood.leave_log_odds[:1])
 
 
