@@ -133,8 +133,7 @@ class ChoiceUsers:
             self._past.add(row if isinstance(rows, slice) else rows[row], item)
         if not everyone:
             self._state[rows] = state
-        mood = state[:, _LEAVE:].copy()
-        return Mood(mood[:, 1], mood[:, 0])
+        return Mood(state[:, _SATISFACTION].copy(), state[:, _LEAVE].copy())
 
     def _consume(self, state: FloatArray, pages: Pages, slot: IntArray, row: IntArray, rating: FloatArray) -> None:
         """Add to each row what its clicked items bring."""

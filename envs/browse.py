@@ -278,12 +278,14 @@ class BrowseVectorEnv(VectorEnv[Observation, npt.NDArray[Any], npt.NDArray[Any]]
         terminated, truncated = left, out & ~left
         if restart is not None:
             self.session.begin(restart)
+            reward, terminated = reward.copy(), terminated.copy()
             for column in (reward, terminated, truncated):
                 column[restart] = 0
         ended = terminated | truncated
         if not self._same_step:
             self._ended = ended
             return self.session.observe(), reward, terminated, truncated, self._info(clicks, invalid)
+        invalid = invalid.copy()
         final = self._finish(np.flatnonzero(ended), clicks, invalid)
         return self.session.observe(), reward, terminated, truncated, self._info(clicks, invalid) | final
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -84,34 +85,42 @@ class Recorder:
         if not self._recent:
             return
         feedbacks = [page.feedback for page in self._recent]
-        number = np.stack([feedback.pages.page for feedback in feedbacks])
-        rows = number.shape[1]
-        clicks = np.stack([np.bincount(feedback.row, minlength=rows) for feedback in feedbacks])
-        gained = np.stack([clicks, np.stack([page.reward for page in self._recent])])
+        number = self._table(lambda page: page.feedback.pages.page)
+        gained = np.stack([self._clicks(feedbacks), self._table(lambda page: page.reward)])
         # What each row had gained by the end of each page since its visit began, in this segment or before it.
         sums = np.cumsum(gained, axis=1)
         start = np.maximum.accumulate(np.where(number == 0, np.arange(len(number))[:, None], -1), axis=0)
         earlier = np.take_along_axis(sums - gained, np.maximum(start, 0)[None], axis=1)
         totals = sums - np.where(start >= 0, earlier, -self._before[:, None])
         self._before = totals[:, -1]
-        left = np.stack([feedback.left for feedback in feedbacks])
-        ended = left | np.stack([page.out_of_pages for page in self._recent])
+        left = self._table(lambda page: page.feedback.left)
+        ended = left | self._table(lambda page: page.out_of_pages)
         for place, page in enumerate(self._recent):
             if page.keep is not None:
                 ended[place] &= page.keep
-        page_at, row = np.nonzero(ended)
+        at = np.nonzero(ended)
         self._log.visits(
-            user_id=self._user_id[np.stack([feedback.pages.user_index for feedback in feedbacks])[page_at, row]],
-            visit=np.stack([feedback.pages.visit for feedback in feedbacks])[page_at, row],
-            pages=number[page_at, row] + 1,
-            clicks=totals[0, page_at, row].astype(np.int64),
-            reward=totals[1, page_at, row],
-            satisfaction=probability(np.stack([feedback.mood.satisfaction for feedback in feedbacks])[page_at, row]),
-            left=left[page_at, row],
+            user_id=self._user_id[self._table(lambda page: page.feedback.pages.user_index)[at]],
+            visit=self._table(lambda page: page.feedback.pages.visit)[at],
+            pages=number[at] + 1,
+            clicks=totals[0][at].astype(np.int64),
+            reward=totals[1][at],
+            satisfaction=probability(self._table(lambda page: page.feedback.mood.satisfaction)[at]),
+            left=left[at],
             return_prob=None,
             returned=None,
         )
         self._recent = []
+
+    def _table(self, pick: Callable[[_Page], npt.NDArray[Any]]) -> npt.NDArray[Any]:
+        """Return one column of the recent pages, [pages, rows]."""
+        return np.concatenate([pick(page) for page in self._recent]).reshape(len(self._recent), -1)
+
+    def _clicks(self, feedbacks: list[Feedback]) -> npt.NDArray[np.int64]:
+        rows = self._before.shape[1]
+        above = np.repeat(np.arange(len(feedbacks)) * rows, [feedback.row.size for feedback in feedbacks])
+        place = np.concatenate([feedback.row for feedback in feedbacks]) + above
+        return np.bincount(place, minlength=len(feedbacks) * rows).reshape(-1, rows)
 
 
 def _manifest(world: World, rows: int, slate_size: int, max_pages: int) -> bytes:

@@ -1,0 +1,131 @@
+"""The log of an environment: every page and visit, once, in any autoreset mode and segment size."""
+
+import gymnasium
+import numpy as np
+import pyarrow.dataset as arrow
+import pytest
+
+from recsim_llm.envs import recording
+from recsim_llm.errors import RunExistsError
+from recsim_llm.evaluation import summarise
+from recsim_llm.runlog import RunLog
+
+PAGES = 6
+
+
+def play_single(folder, steps=150):
+    env = gymnasium.make("RecSimLLM/Browse-v0", log=str(folder), max_pages=PAGES, users="choice", slate_size=5)
+    env.reset(seed=4)
+    env.action_space.seed(1)
+    seen = []
+    for _ in range(steps):
+        _, reward, terminated, truncated, info = env.step(env.action_space.sample())
+        seen.append((info["user_id"], info["visit"], reward, info["invalid_slots"], terminated, truncated))
+        if terminated or truncated:
+            env.reset()
+    env.close()
+    return seen
+
+
+def rows(folder, kind):
+    return arrow.dataset(folder / kind).to_table().to_pylist()
+
+
+def play_vector(folder, mode, steps=40):
+    env = gymnasium.make_vec(
+        "RecSimLLM/Browse-v0",
+        num_envs=30,
+        vectorization_mode="vector_entry_point",
+        autoreset_mode=mode,
+        log=str(folder),
+        max_pages=PAGES,
+        slate_size=5,
+    )
+    env.reset(seed=4)
+    env.action_space.seed(1)
+    reward, ends = 0.0, 0
+    for _ in range(steps):
+        _, gained, terminated, truncated, _ = env.step(env.action_space.sample())
+        reward += gained.sum()
+        ends += int((terminated | truncated).sum())
+    env.close()
+    return reward, ends
+
+
+def test_every_page_of_a_single_environment_is_there(tmp_path):
+    seen = play_single(tmp_path / "log")
+    pages = rows(tmp_path / "log", "pages")
+    logged = [(page["user_id"], page["visit"], page["reward"], page["invalid_slots"]) for page in pages]
+    assert logged == [page[:4] for page in seen]
+    assert [page["stop_reason"] for page in pages] == [
+        "left" if terminated else "max_pages" if truncated else None for *_, terminated, truncated in seen
+    ]
+
+
+def test_propensities_are_unknown_not_zero(tmp_path):
+    play_single(tmp_path / "log", 20)
+    impressions = rows(tmp_path / "log", "impressions")
+    assert {(row["propensity"], row["prefix_propensity"]) for row in impressions} == {(None, None)}
+    assert any(row["click_prob"] > 0 for row in impressions)
+
+
+def test_visits_sum_up_their_pages(tmp_path):
+    play_single(tmp_path / "log")
+    pages, visits = rows(tmp_path / "log", "pages"), rows(tmp_path / "log", "visits")
+    assert len(visits) > 10
+    for visit in visits:
+        own = [page for page in pages if (page["user_id"], page["visit"]) == (visit["user_id"], visit["visit"])]
+        assert (visit["pages"], visit["clicks"]) == (len(own), sum(page["clicks"] for page in own))
+        assert visit["reward"] == pytest.approx(sum(page["reward"] for page in own))
+        assert (visit["return_prob"], visit["returned"]) == (None, None)
+
+
+def test_segments_do_not_change_the_log(tmp_path, monkeypatch):
+    play_single(tmp_path / "whole")
+    monkeypatch.setattr(recording, "RunLog", lambda *args, **settings: RunLog(*args, **settings, segment_rows=35))
+    play_single(tmp_path / "cut")
+    assert len(list((tmp_path / "cut" / "pages").iterdir())) > 5
+    for kind in ("impressions", "pages", "visits"):
+        assert rows(tmp_path / "cut", kind) == rows(tmp_path / "whole", kind)
+
+
+@pytest.mark.parametrize("mode", ["next_step", "same_step"])
+def test_a_vector_environment_logs_what_it_pays(tmp_path, mode):
+    reward, ends = play_vector(tmp_path / "log", mode)
+    pages, visits = rows(tmp_path / "log", "pages"), rows(tmp_path / "log", "visits")
+    assert sum(page["reward"] for page in pages) == reward
+    assert len(visits) == ends
+    assert len(pages) == 30 * 40 if mode == "same_step" else len(pages) < 30 * 40
+    assert sum(visit["clicks"] for visit in visits) <= sum(page["clicks"] for page in pages)
+
+
+def test_both_autoreset_modes_log_the_same_visits(tmp_path):
+    """What a user does depends on the slates: with the same policy for both modes the first visits agree."""
+    for mode in ("next_step", "same_step"):
+        play_vector(tmp_path / mode, mode, steps=2)
+    logs = [
+        [row for row in rows(tmp_path / mode, "impressions") if row["page"] == 0][:150] for mode in ("next_step", "same_step")
+    ]
+    assert logs[0] == logs[1]
+
+
+def test_the_log_can_be_evaluated(tmp_path):
+    seen = play_single(tmp_path / "log")
+    (arm,) = summarise(tmp_path / "log").to_json()["arms"]
+    assert arm["pages"] == len(seen)
+
+
+def test_a_folder_with_files_is_refused(tmp_path):
+    (tmp_path / "note.txt").write_text("mine")
+    with pytest.raises(RunExistsError, match="log"):
+        gymnasium.make("RecSimLLM/Browse-v0", log=str(tmp_path))
+
+
+def test_closing_twice_writes_once(tmp_path):
+    env = gymnasium.make("RecSimLLM/Browse-v0", log=str(tmp_path / "log"))
+    env.reset(seed=1)
+    env.step(np.arange(10))
+    env.close()
+    before = (tmp_path / "log" / "segments.jsonl").read_bytes()
+    env.close()
+    assert (tmp_path / "log" / "segments.jsonl").read_bytes() == before
