@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from recsim_llm import keyed
 from recsim_llm.catalog import Catalog
+from recsim_llm.checked_calls import checked_call
 from recsim_llm.errors import ConfigError, ContractError
 from recsim_llm.pages import IntArray, Requests, Slates
 from recsim_llm.ratings import Ratings
@@ -83,12 +84,12 @@ class _Trial:
         catalog, ratings = catalog or self.catalog, ratings or self.ratings
         recommender = self._factory()
         inputs = (*_columns(catalog), ratings.user_id, ratings.item_id, ratings.rating, ratings.timestamp)
-        self._call("fit", inputs, lambda: recommender.fit(catalog, ratings, _SEED))
+        checked_call(self.name, "fit", inputs, lambda: recommender.fit(catalog, ratings, _SEED))
         return recommender
 
     def ask(self, recommender: Recommender, requests: Requests, k: int | None = None, catalog: Catalog | None = None) -> Slates:
         slots = self.size if k is None else k
-        slates = self._call("recommend", tuple(requests), lambda: recommender.recommend(requests, slots))
+        slates = checked_call(self.name, "recommend", tuple(requests), lambda: recommender.recommend(requests, slots))
         if not isinstance(slates, Slates):
             raise ContractError(
                 f"{self.name}: got {type(slates).__name__} from recommend, expected Slates; see recsim_llm.pages"
@@ -100,7 +101,7 @@ class _Trial:
     def tell(self, recommender: Recommender, requests: Requests, slates: Slates, clicked: npt.NDArray[np.bool_]) -> None:
         rating = np.where(clicked, np.float32(4), np.float32(np.nan))
         inputs = (*requests, *(column for column in slates if column is not None), clicked, rating)
-        self._call("observe", inputs, lambda: recommender.observe(requests, slates, clicked, rating))
+        checked_call(self.name, "observe", inputs, lambda: recommender.observe(requests, slates, clicked, rating))
 
     def same(self, got: Slates, expected: Slates, when: str, remedy: str) -> None:
         for field, one, other in zip(Slates._fields, got, expected, strict=True):
@@ -111,22 +112,6 @@ class _Trial:
                 raise ContractError(
                     f"{self.name}: got {field} {one[row]} {when}, expected {other[row]} as before (row {row}); {remedy}"
                 )
-
-    def _call(self, verb: str, inputs: tuple[npt.NDArray[Any], ...], act: Callable[[], Any]) -> Any:
-        before = [column.copy() for column in inputs]
-        try:
-            outcome = act()
-        except ContractError:
-            raise
-        except Exception as error:
-            got = f"{type(error).__name__}: {error}"
-            raise ContractError(
-                f"{self.name}: got {got} from {verb}, expected it to serve any valid input; see its cause"
-            ) from error
-        for column, copy in zip(inputs, before, strict=True):
-            if not np.array_equal(column, copy, equal_nan=column.dtype.kind == "f"):
-                raise ContractError(f"{self.name}: got inputs changed by {verb}, expected them as they were; work on copies")
-        return outcome
 
 
 def _answers(trial: _Trial) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from recsim_llm import keyed
 from recsim_llm.catalog import Catalog
+from recsim_llm.checked_calls import checked_call
 from recsim_llm.errors import ContractError
 from recsim_llm.pages import BoolArray, Decisions, FloatArray, IntArray, Mood, Pages, Rows, UserModel
 from recsim_llm.personas import Population
@@ -70,7 +69,7 @@ class _Trial:
 
     def check_examination(self, who: IntArray) -> None:
         self._users.allocate(len(who), self._slots)
-        examine = self._call("examination", (who,), lambda: self._users.examination(who))
+        examine = checked_call(self._name, "examination", (who,), lambda: self._users.examination(who))
         self._column("examination", examine, (len(who), self._slots))
         if not ((examine >= 0) & (examine <= 1)).all():
             wrong = examine[~((examine >= 0) & (examine <= 1))][0]
@@ -114,19 +113,21 @@ class _Trial:
             pages = self._pages(rows, who, page)
             clicked = self._dice("click", pages) % np.uint64(3) == 0
             shown.append(self._page(pages, clicked))
-        stay = self._call("return_log_odds", (), lambda: self._users.return_log_odds(rows))
+        stay = checked_call(self._name, "return_log_odds", (), lambda: self._users.return_log_odds(rows))
         shown.append(self._column("return_log_odds", stay, (len(who),))[:, None])
         return np.concatenate(shown, axis=1)
 
     def _page(self, pages: Pages, clicked: BoolArray) -> FloatArray:
         """Return float32 [m, values] of one page."""
         users, count = self._users, len(pages.user_index)
-        decisions = self._call("decide", pages[1:], lambda: users.decide(pages))
+        decisions = checked_call(self._name, "decide", pages[1:], lambda: users.decide(pages))
         self._type("decide", decisions, Decisions)
         odds = self._column("click_log_odds", decisions.click_log_odds, clicked.shape).copy()
         slot = np.flatnonzero(clicked)
         row = slot // clicked.shape[1]
-        cuts = self._call("rating_log_odds", (*pages[1:], slot, row), lambda: users.rating_log_odds(pages, slot, row))
+        cuts = checked_call(
+            self._name, "rating_log_odds", (*pages[1:], slot, row), lambda: users.rating_log_odds(pages, slot, row)
+        )
         self._column("rating_log_odds", cuts, (len(users.levels) - 1, len(slot)))
         if not (np.diff(cuts, axis=0) >= 0).all():
             raise ContractError(
@@ -134,10 +135,12 @@ class _Trial:
             )
         place = self._dice("rating", pages).reshape(-1)[slot] % np.uint64(len(users.levels))
         rating = np.asarray(users.levels)[place.astype(np.int64)]
-        watch = self._call("watch_log_odds", (rating,), lambda: users.watch_log_odds(rating, pages.user_index[row]))
+        watch = checked_call(
+            self._name, "watch_log_odds", (rating,), lambda: users.watch_log_odds(rating, pages.user_index[row])
+        )
         self._column("watch_log_odds", watch, (len(slot),))
         inputs = (*pages[1:], clicked, slot, row, rating)
-        mood = self._call("update", inputs, lambda: users.update(pages, slot, row, rating))
+        mood = checked_call(self._name, "update", inputs, lambda: users.update(pages, slot, row, rating))
         self._type("update", mood, Mood)
         by_slot = np.full((clicked.size, len(cuts) + 1), np.nan, np.float32)
         by_slot[slot] = np.vstack([cuts, watch[None]]).T
@@ -167,18 +170,3 @@ class _Trial:
                 f"{self._name}: got {name} {column[~np.isfinite(column)][0]}, expected finite numbers; bound them"
             )
         return column
-
-    def _call(self, verb: str, inputs: tuple[npt.NDArray[Any], ...], act: Callable[[], Any]) -> Any:
-        before = [column.copy() for column in inputs]
-        try:
-            outcome = act()
-        except ContractError:
-            raise
-        except Exception as error:
-            got = f"{type(error).__name__}: {error}"
-            raise ContractError(
-                f"{self._name}: got {got} from {verb}, expected it to serve any valid page; see its cause"
-            ) from error
-        if not all(np.array_equal(column, copy) for column, copy in zip(inputs, before, strict=True)):
-            raise ContractError(f"{self._name}: got inputs changed by {verb}, expected them as they were; work on copies")
-        return outcome
