@@ -12,7 +12,7 @@ from pathlib import Path
 from recsim_llm.agents.choice_fit import START_SEED, FittedUsers, fit_choice
 from recsim_llm.agents.choice_model import ChoiceModel
 from recsim_llm.agents.scores import held_out_scores
-from recsim_llm.data import cache_folder, open_dataset
+from recsim_llm.data import cache_folder
 from recsim_llm.errors import DataError, RunExistsError
 from recsim_llm.files import write_atomically
 from recsim_llm.population_files import read_population, write_population
@@ -23,16 +23,15 @@ __all__ = ["FittedUsers", "fit_and_save", "fit_choice", "fitted_for", "load_fitt
 
 
 def fit_and_save(
-    data: str, out: Path, *, seed: int | None = None, held_out: bool = False, skip_bad_rows: bool = False
+    dataset: Dataset, out: Path, *, seed: int | None = None, held_out: bool = False
 ) -> dict[str, float | int | str]:
     """Fit choice users and write them to a new folder.
 
     Args:
-        data: folder or name of a data set.
+        dataset: catalog and ratings.
         out: folder to write; must not exist or be empty.
         seed: of the fit.
         held_out: also fit on the first 80% of each user's ratings and score the rest.
-        skip_bad_rows: leave unusable rows out and count them.
 
     Returns:
         What was fitted and, if asked for, the held-out scores; by name.
@@ -42,7 +41,6 @@ def fit_and_save(
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RunExistsError(f"fit: got {out}, which holds files, expected a new folder; choose another")
-    dataset = open_dataset(data, skip_bad_rows=skip_bad_rows)
     start = START_SEED if seed is None else seed
     fitted = fit_choice(dataset, start)
     table: dict[str, float | int | str] = {

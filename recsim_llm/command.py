@@ -66,6 +66,7 @@ def _run_parser(commands: Any) -> None:
     parser = _add(commands, "run", "run a scenario: users browse what each recommender shows", example, _run)
     parser.add_argument("scenario", help="name of a shipped scenario (see `recsim-llm list`) or path of a .yaml file")
     parser.add_argument("--data", metavar="PATH", help="folder of a data set, name of a downloaded one, or 'fictional'")
+    _table_options(parser)
     parser.add_argument("--users", metavar="MODEL", help="user model, for instance choice")
     parser.add_argument("--n-users", metavar="N", type=int, help="number of users; more than the data has are synthetic")
     parser.add_argument("--pages", metavar="N", type=int, help="pages after which a visit is cut off")
@@ -105,7 +106,7 @@ def _fit_parser(commands: Any) -> None:
     parser.add_argument("out", type=Path, help="folder for the fitted model and population; must be new")
     parser.add_argument("--seed", type=int, default=None, metavar="S", help="seed of the fit's start values")
     parser.add_argument("--held-out", action="store_true", help="also score the model on the last 20%% of each user's ratings")
-    parser.add_argument("--skip-bad-rows", action="store_true", help="leave unusable rows out and count them")
+    _table_options(parser)
     _output_options(parser)
 
 
@@ -119,6 +120,24 @@ def _data_parser(commands: Any) -> None:
 def _list_parser(commands: Any) -> None:
     parser = _add(commands, "list", "list scenarios, recommenders, user models and rewards", "recsim-llm list", _list)
     _output_options(parser)
+
+
+def _table_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--column",
+        metavar="NAME=THEIRS",
+        action="append",
+        default=[],
+        help="a column of your own tables under another name: --column user_id=reviewer",
+    )
+    parser.add_argument("--skip-bad-rows", action="store_true", help="leave unusable rows out and count them")
+
+
+def _columns(options: argparse.Namespace) -> dict[str, str]:
+    wrong = [pair for pair in options.column if not all(pair.partition("=")[::2])]
+    if wrong:
+        raise ConfigError(f"--column: got {wrong[0]!r}, expected NAME=THEIRS, for instance user_id=reviewer")
+    return dict(pair.split("=", 1) for pair in options.column)
 
 
 def _output_options(parser: argparse.ArgumentParser) -> None:
@@ -141,6 +160,8 @@ def _flags(options: argparse.Namespace) -> dict[str, Any]:
     recommenders = options.recommenders.split(",") if options.recommenders else None
     flags = {
         "data": options.data,
+        "columns": _columns(options) or None,
+        "skip_bad_rows": options.skip_bad_rows or None,
         "users.model": options.users,
         "users.count": options.n_users,
         "max_pages": options.pages,
@@ -183,10 +204,10 @@ def _finish(run: Path, options: argparse.Namespace) -> None:
 
 def _fit(options: argparse.Namespace) -> None:
     from recsim_llm.agents.fitted import fit_and_save
+    from recsim_llm.data import open_dataset
 
-    table = fit_and_save(
-        options.ratings, options.out, seed=options.seed, held_out=options.held_out, skip_bad_rows=options.skip_bad_rows
-    )
+    dataset = open_dataset(options.ratings, columns=_columns(options), skip_bad_rows=options.skip_bad_rows)
+    table = fit_and_save(dataset, options.out, seed=options.seed, held_out=options.held_out)
     _write_json(options, table)
     if not options.quiet:
         _print_pairs(f"fitted choice users in {options.out}", table)

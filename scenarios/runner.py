@@ -76,7 +76,7 @@ def run(scenario: Scenario, out: Path, progress: Report = lambda _: None) -> Pat
     if scenario.seed is None:
         scenario = scenario.model_copy(update={"seed": secrets.randbelow(2**31)})
     _check_names(scenario)
-    dataset = open_dataset(scenario.data)
+    dataset = _dataset(scenario)
     world = _world(scenario, dataset)
     out.mkdir(parents=True, exist_ok=True)
     write_atomically(out / "manifest.json", _manifest(scenario, dataset, world))
@@ -104,7 +104,7 @@ def resume(out: Path, progress: Report = lambda _: None) -> Path:
             f"run folder: got {out} without a readable manifest.json, expected a run; start it with `recsim-llm run`"
         ) from error
     scenario = scenario_from(manifest["settings"], str(out / "manifest.json"))
-    dataset = open_dataset(scenario.data)
+    dataset = _dataset(scenario)
     world = _world(scenario, dataset)
     if _manifest(scenario, dataset, world) != (out / "manifest.json").read_bytes():
         changed = _difference(manifest, json.loads(_manifest(scenario, dataset, world)))
@@ -165,6 +165,10 @@ def _recommender(arm: Arm) -> Any:
 def _seed(scenario: Scenario) -> int:
     assert scenario.seed is not None
     return scenario.seed
+
+
+def _dataset(scenario: Scenario) -> Dataset:
+    return open_dataset(scenario.data, columns=scenario.columns, skip_bad_rows=scenario.skip_bad_rows)
 
 
 def _world(scenario: Scenario, dataset: Dataset) -> World:

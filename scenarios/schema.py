@@ -57,6 +57,10 @@ class Scenario(BaseModel):
     """One sentence: what the scenario shows."""
     data: str = "fictional"
     """``fictional``, the folder of a data set, or the name of a downloaded one."""
+    columns: dict[str, str] = Field(default_factory=dict)
+    """For a folder with ``interactions`` and ``items``: this package's column names to the files', where they differ."""
+    skip_bad_rows: bool = False
+    """Leave rows that cannot be used out, and record how many, instead of stopping."""
     train_share: float = Field(default=0.8, gt=0, lt=1)
     """Share of each user's ratings, first in time, that recommenders are trained on. Users are fitted on all of them."""
     users: UserSettings = UserSettings()

@@ -119,3 +119,42 @@ def test_the_installed_command_answers():
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def write_tables(folder, bad_row=False):
+    folder.mkdir()
+    ratings = [f"{user},{item},{1 + (user * item) % 5},{user * 100 + item}" for user in range(1, 13) for item in range(1, 10)]
+    if bad_row:
+        ratings.insert(3, "1,9999,3,7")
+    (folder / "interactions.csv").write_text("\n".join(["reviewer,item_id,rating,timestamp", *ratings]) + "\n")
+    items = [f"{item},Thing {item},Tools|Toys" for item in range(1, 10)]
+    (folder / "items.csv").write_text("\n".join(["item_id,title,genres", *items]) + "\n")
+    return str(folder)
+
+
+OWN = ["run", "demo", "--slate-size", "3", "--pages", "2", "--recommenders", "random,popularity,mf", "--seed", "1", "--quiet"]
+
+
+def test_a_run_takes_tables_with_other_column_names(tmp_path):
+    data = write_tables(tmp_path / "shop")
+    out = tmp_path / "run"
+    assert main([*OWN, "--data", data, "--column", "user_id=reviewer", "--out", str(out)]) == 0
+    assert json.loads((out / "manifest.json").read_text())["users"] == 12
+    assert main(["resume", str(out), "--quiet"]) == 0
+
+
+def test_bad_rows_stop_a_run_or_are_counted(tmp_path, capsys):
+    data = write_tables(tmp_path / "shop", bad_row=True)
+    arguments = [*OWN, "--data", data, "--column", "user_id=reviewer", "--out", str(tmp_path / "run")]
+    assert main(arguments) == 2
+    assert "interactions.csv line 5" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+    assert main([*arguments, "--skip-bad-rows"]) == 0
+    skipped = json.loads((tmp_path / "run" / "manifest.json").read_text())["data"]["skipped"]
+    assert list(skipped.values()) == [1]
+
+
+@pytest.mark.parametrize("extra", [["--column", "user_id"], ["--data", "fictional", "--column", "user_id=reviewer"]])
+def test_column_names_that_cannot_be_used_are_refused(extra, tmp_path, capsys):
+    assert main([*OWN, *extra, "--out", str(tmp_path / "run")]) == 2
+    assert "expected" in capsys.readouterr().err

@@ -146,33 +146,32 @@ def stand_in(dataset, fit, monkeypatch):
         calls.append(seed)
         return fit
 
-    monkeypatch.setattr(fitted_module, "open_dataset", lambda name, skip_bad_rows: dataset)
     monkeypatch.setattr(fitted_module, "fit_choice", fit_again)
     monkeypatch.setattr(fitted_module, "held_out_scores", lambda data, seed: {"RMSE": float(seed)})
     return calls
 
 
 def test_fit_and_save_writes_a_fit_and_its_table(dataset, fit, stand_in, tmp_path):
-    table = fit_and_save("fictional", tmp_path / "fit", seed=9)
+    table = fit_and_save(dataset, tmp_path / "fit", seed=9)
     assert stand_in == [9]
     assert table == {"data": "fictional", "users": 60, "items": 1500, "ratings": len(dataset.ratings)}
     assert json.loads((tmp_path / "fit" / "fit.json").read_text()) == table
     same_fit(load_fitted(tmp_path / "fit"), fit)
 
 
-def test_fit_and_save_scores_if_asked(stand_in, tmp_path):
-    assert fit_and_save("fictional", tmp_path / "fit", seed=9, held_out=True)["RMSE"] == 9.0
+def test_fit_and_save_scores_if_asked(dataset, stand_in, tmp_path):
+    assert fit_and_save(dataset, tmp_path / "fit", seed=9, held_out=True)["RMSE"] == 9.0
 
 
-def test_fit_and_save_takes_an_empty_folder_and_no_other(stand_in, tmp_path):
-    fit_and_save("fictional", tmp_path / "fit")
+def test_fit_and_save_takes_an_empty_folder_and_no_other(dataset, stand_in, tmp_path):
+    fit_and_save(dataset, tmp_path / "fit")
     with pytest.raises(RunExistsError, match="expected a new folder"):
-        fit_and_save("fictional", tmp_path / "fit")
+        fit_and_save(dataset, tmp_path / "fit")
     (tmp_path / "file").write_text("mine")
     with pytest.raises(RunExistsError, match="expected a new folder"):
-        fit_and_save("fictional", tmp_path / "file")
+        fit_and_save(dataset, tmp_path / "file")
     (tmp_path / "empty").mkdir()
-    fit_and_save("fictional", tmp_path / "empty")
+    fit_and_save(dataset, tmp_path / "empty")
     assert len(stand_in) == 2
 
 

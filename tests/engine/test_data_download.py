@@ -193,7 +193,7 @@ def test_folders_are_opened_by_their_files(tmp_path: Path) -> None:
 def test_names_are_opened_from_the_cache_or_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ConfigError, match=r"got 'ml-1m', expected a set that is in the cache .*fetch\('ml-1m'\)"):
+    with pytest.raises(ConfigError, match=r"got 'ml-1m', expected a set that is in the cache .*recsim-llm data get ml-1m"):
         open_dataset("ml-1m")
     with pytest.raises(ConfigError) as error:
         open_dataset("nowhere")
