@@ -13,7 +13,7 @@ from recsim_llm.agents.choice_fit import START_SEED, FittedUsers, fit_choice
 from recsim_llm.agents.choice_model import ChoiceModel
 from recsim_llm.agents.scores import held_out_scores
 from recsim_llm.data import cache_folder
-from recsim_llm.errors import DataError, RunExistsError
+from recsim_llm.errors import ConfigError, DataError, RunExistsError
 from recsim_llm.files import write_atomically
 from recsim_llm.population_files import read_population, write_population
 from recsim_llm.populations import JointDistribution
@@ -39,6 +39,8 @@ def fit_and_save(
     Raises:
         RunExistsError: the folder holds something.
     """
+    if seed is not None and seed < 0:
+        raise ConfigError(f"fit: got seed {seed}, expected 0 or more")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RunExistsError(f"fit: got {out}, which holds files, expected a new folder; choose another")
     start = START_SEED if seed is None else seed

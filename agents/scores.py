@@ -150,7 +150,9 @@ class _UserSums(NamedTuple):
         gap = np.abs(np.cumsum(weight @ (self.real - self.drawn) / total))[:-1] @ np.diff(levels)
         real, drawn = (count @ levels / self.rows for count in (self.real, self.drawn))
         return errors | {
-            "percent below user and item biases": 100 * (1 - errors["RMSE fitted users"] / errors["RMSE user and item biases"]),
+            "percent below user and item biases": _percent_below(
+                errors["RMSE fitted users"], errors["RMSE user and item biases"]
+            ),
             "Wasserstein-1 of drawn stars": float(gap),
             "correlation of users' mean stars": _correlation(real, drawn, weight),
             **{f"bits a star, {name}": float(weight @ values / total) for name, values in self.bits.items()},
@@ -172,3 +174,7 @@ def _correlation(left: Floats, right: Floats, weight: Floats) -> float:
     left, right = left - weight @ left / weight.sum(), right - weight @ right / weight.sum()
     scale = np.sqrt((weight @ left**2) * (weight @ right**2))
     return float(weight @ (left * right) / scale) if scale > 0 else float("nan")
+
+
+def _percent_below(error: float, baseline: float) -> float:
+    return 100 * (1 - error / baseline) if baseline > 0 else float("nan")

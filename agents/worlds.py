@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from recsim_llm.agents.choice import ChoiceUsers
 from recsim_llm.agents.choice_fit import FittedUsers, with_click_rate
 from recsim_llm.agents.fitted import fitted_for, load_fitted
 from recsim_llm.agents.parameters import ChoiceParameters
+from recsim_llm.catalog import Catalog
 from recsim_llm.data import open_dataset
 from recsim_llm.errors import ConfigError
 from recsim_llm.personas import Population
@@ -23,6 +24,8 @@ from recsim_llm.ratings import Dataset
 from recsim_llm.registry import World
 
 __all__ = ["choice_world"]
+
+_TRAIN_SHARE = 0.8
 
 
 def choice_world(
@@ -52,7 +55,8 @@ def choice_world(
     if settings.click_rate != fit.model.parameters.click_rate:
         fit = with_click_rate(fit, settings.click_rate)
     users = _population(fit, population, seed)
-    return World(dataset.catalog, users, ChoiceUsers(dataset.catalog, users, fit.model, settings))
+    behaviour = ChoiceUsers(dataset.catalog, users, fit.model, settings)
+    return World(_observable(dataset), users, behaviour)
 
 
 def _population(fit: FittedUsers, population: int | str | PathLike[str] | Population | None, seed: int) -> Population:
@@ -69,3 +73,10 @@ def _population(fit: FittedUsers, population: int | str | PathLike[str] | Popula
         return fit.joint.sample(int(population), seed=seed, first_user_id=int(known.max()) + 1)
     order = np.argsort(keyed.words(seed, "population", known), kind="stable")
     return fit.population.take(np.sort(order[:population]))
+
+
+def _observable(dataset: Dataset) -> Catalog:
+    """Return the catalog as policies may know it: popularity counts the first 80% of each user's ratings, quality is hidden."""
+    train, _ = dataset.ratings.split_by_time(_TRAIN_SHARE)
+    counts = np.bincount(dataset.catalog.index_of(train.item_id), minlength=len(dataset.catalog))
+    return replace(dataset.catalog.with_popularity(counts), quality=None)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,9 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.errors import RunExistsError
+from recsim_llm.errors import ContractError, RunExistsError
 from recsim_llm.files import write_atomically
-from recsim_llm.pages import BoolArray, Feedback, IntArray, probability
+from recsim_llm.pages import BoolArray, Feedback, IntArray, Rows, probability
 from recsim_llm.registry import World
 from recsim_llm.runlog import RunLog, Segments
 
@@ -23,6 +24,8 @@ __all__ = ["Recorder"]
 Payment = npt.NDArray[np.float64]
 
 _ARM = "policy"
+SEGMENT_ROWS = 200_000
+"""Impressions after which a segment is written."""
 
 
 class _Page(NamedTuple):
@@ -32,6 +35,7 @@ class _Page(NamedTuple):
     reward: Payment
     out_of_pages: BoolArray
     keep: BoolArray | None
+    visit: IntArray
 
 
 class Recorder:
@@ -41,42 +45,77 @@ class Recorder:
         folder: run folder; must not exist or be empty.
         world: items and users.
         rows: users that browse at the same time.
-        slate_size: slots a page.
-        max_pages: page budget of a visit.
+        settings: of the environment, for the manifest.
 
     Raises:
         RunExistsError: the folder holds something.
     """
 
-    def __init__(self, folder: Path, world: World, *, rows: int, slate_size: int, max_pages: int) -> None:
+    def __init__(self, folder: Path, world: World, rows: int, settings: Mapping[str, Any]) -> None:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise RunExistsError(f"log: got {folder}, which holds files, expected a new folder; choose another")
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / "manifest.json", _manifest(world, rows, slate_size, max_pages))
+        manifest = _description(world, settings)
+        write_atomically(folder / "manifest.json", _encoded(manifest))
         self._user_id = world.population.user_id
-        self._log = RunLog(Segments(folder), _ARM, 0, catalog=world.catalog, user_id=world.population.user_id)
+        self._log = RunLog(
+            Segments(folder),
+            _ARM,
+            0,
+            catalog=world.catalog,
+            user_id=world.population.user_id,
+            segment_rows=SEGMENT_ROWS,
+        )
         self._recent: list[_Page] = []
         self._before = np.zeros((2, rows))
+        self._visit = np.zeros(rows, np.int64)
+        self._visits = 0
+        self._folder, self._manifest = folder, manifest
         self._closed = False
+        # A program that ends without closing its environment keeps its log all the same.
+        atexit.register(self.close)
 
     def page(
         self, feedback: Feedback, reward: Payment, invalid: IntArray, out_of_pages: BoolArray, idle: IntArray | None
     ) -> None:
-        """Record one page of every row but the idle ones."""
+        """Record one page of every row but the idle ones.
+
+        Raises:
+            ContractError: the log was closed.
+        """
+        if self._closed:
+            raise ContractError("step: got an action after close() of a logged environment, expected it before; make a new one")
         keep = None
         if idle is not None:
             keep = np.ones(len(reward), np.bool_)
             keep[idle] = False
-        self._log.page(feedback, slates=None, reward=reward, invalid=invalid, out_of_pages=out_of_pages, keep=keep)
-        self._recent.append(_Page(feedback, reward, out_of_pages, keep))
+        self._log.page(
+            feedback, slates=None, reward=reward, invalid=invalid, out_of_pages=out_of_pages, keep=keep, visit=self._visit
+        )
+        self._recent.append(_Page(feedback, reward, out_of_pages, keep, self._visit))
         if self._log.full:
             self._add_visits()
             self._log.turn()
+
+    def begin(self, rows: Rows) -> None:
+        """Number the visits that start in these rows: each visit of a log has a number of its own."""
+        visit = self._visit.copy()
+        starting = np.arange(len(visit))[rows]
+        visit[starting] = np.arange(self._visits, self._visits + len(starting))
+        self._visits += len(starting)
+        self._visit = visit
+
+    def seed(self, seeds: npt.ArrayLike) -> None:
+        """Note the seeds that the rows were given."""
+        self._manifest["seeds"].append(np.atleast_1d(np.asarray(seeds)).tolist())
+        self._manifest["seed"] = self._manifest["seeds"][0][0]
+        write_atomically(self._folder / "manifest.json", _encoded(self._manifest))
 
     def close(self) -> None:
         """Write what is left; nothing can be recorded afterwards."""
         if not self._closed:
             self._closed = True
+            atexit.unregister(self.close)
             self._add_visits()
             self._log.close()
 
@@ -101,7 +140,7 @@ class Recorder:
         at = np.nonzero(ended)
         self._log.visits(
             user_id=self._user_id[self._table(lambda page: page.feedback.pages.user_index)[at]],
-            visit=self._table(lambda page: page.feedback.pages.visit)[at],
+            visit=self._table(lambda page: page.visit)[at],
             pages=number[at] + 1,
             clicks=totals[0][at].astype(np.int64),
             reward=totals[1][at],
@@ -123,21 +162,26 @@ class Recorder:
         return np.bincount(place, minlength=len(feedbacks) * rows).reshape(-1, rows)
 
 
-def _manifest(world: World, rows: int, slate_size: int, max_pages: int) -> bytes:
+def _description(world: World, settings: Mapping[str, Any]) -> dict[str, Any]:
     packages = ("recsim_llm", "numpy", "gymnasium")
-    content = {
+    return {
         "scenario": "environment",
         "arms": [_ARM],
-        "seed": 0,
-        "slate_size": slate_size,
-        "max_pages": max_pages,
+        "seed": None,
+        "seeds": [],
+        "slate_size": settings["slate_size"],
+        "max_pages": settings["max_pages"],
         "visits": 1,
         "users": len(world.population),
-        "rows": rows,
+        "population": {"fingerprint": world.population.fingerprint},
         "user_model": type(world.users).__name__,
         "catalog": {"items": len(world.catalog)},
         "data": {"name": "environment", "fingerprint": world.catalog.fingerprint, "licence": ""},
+        "environment": dict(settings),
         "versions": {name: version(name) for name in packages} | {"python": platform.python_version()},
         "settings": {},
     }
-    return json.dumps(content, indent=2, sort_keys=True).encode() + b"\n"
+
+
+def _encoded(manifest: dict[str, Any]) -> bytes:
+    return json.dumps(manifest, indent=2, sort_keys=True, default=repr).encode() + b"\n"

@@ -53,6 +53,9 @@ class Session:
         invalid: str,
         log: str | PathLike[str] | None,
     ) -> None:
+        for name, value in (("slate_size", slate_size), ("max_pages", max_pages), ("history_pages", history_pages)):
+            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+                raise ConfigError(f"{name}: got {value!r}, expected 1 or more (a whole number)")
         if action not in ACTIONS:
             raise ConfigError(f"action: got {action!r}, expected one of {', '.join(ACTIONS)}")
         if invalid not in INVALID:
@@ -100,7 +103,15 @@ class Session:
             # Only here, since a log brings in pyarrow.
             from recsim_llm.envs.recording import Recorder
 
-            self._recorder = Recorder(Path(log), world, rows=rows, slate_size=slate_size, max_pages=max_pages)
+            settings: dict[str, Any] = {
+                "rows": rows,
+                "slate_size": slate_size,
+                "max_pages": max_pages,
+                "reward": reward,
+                "action": action,
+            }
+            settings |= {"observation": parts, "history_pages": history_pages, "candidates": candidates, "invalid": invalid}
+            self._recorder = Recorder(Path(log), world, rows, settings)
         self._point_shape = (rows, features.shape[1])
         self._ranking = ProductRanking(features)
         self.offered = np.zeros((rows, candidates), np.int64) if action == "candidates" else None
@@ -120,6 +131,8 @@ class Session:
         self._seed_word[rows] = seed_words(seeds)
         self._episode[rows] = 0
         self._ahead = None
+        if self._recorder is not None:
+            self._recorder.seed(seeds)
 
     def begin(self, rows: Rows, user_index: IntArray | None = None) -> None:
         """Start the next episode of the given rows, with the user that its turn brings or the given one."""
@@ -131,6 +144,8 @@ class Session:
         self.kernel.begin(rows, user_index, episode.copy(), dice)
         self._episode[rows] = episode + 1
         self.observer.begin(rows)
+        if self._recorder is not None:
+            self._recorder.begin(rows)
         if self.offered is not None:
             self._offer(rows)
 

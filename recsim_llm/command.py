@@ -24,12 +24,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0, or 2 with a one-line reason for bad input."""
     options = _parser().parse_args(arguments)
     try:
+        if getattr(options, "json", None) is not None and not options.json.parent.is_dir():
+            raise ConfigError(f"--json: got {options.json}, expected a file in a folder that exists; make the folder first")
         options.handler(options)
     except RecSimError as error:
         print(f"recsim-llm: {error}", file=sys.stderr)  # noqa: T201
         return 2
     except KeyboardInterrupt:
-        print("recsim-llm: stopped; `recsim-llm resume RUN` goes on from here", file=sys.stderr)  # noqa: T201
+        print("recsim-llm: stopped; a run that had begun goes on with `recsim-llm resume FOLDER`", file=sys.stderr)  # noqa: T201
         return 130
     return 0
 
@@ -157,7 +159,7 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _flags(options: argparse.Namespace) -> dict[str, Any]:
-    recommenders = options.recommenders.split(",") if options.recommenders else None
+    recommenders = None if options.recommenders is None else [name.strip() for name in options.recommenders.split(",")]
     flags = {
         "data": options.data,
         "columns": _columns(options) or None,
@@ -185,6 +187,9 @@ def _resume(options: argparse.Namespace) -> None:
 def _report(options: argparse.Namespace) -> None:
     if not (options.run / "manifest.json").is_file():
         raise ConfigError(f"report: got {options.run}, which has no manifest.json, expected a run folder")
+    from recsim_llm.segments import Segments
+
+    Segments(options.run)  # sees to it that every finished segment is there and whole
     _finish(options.run, options)
 
 
@@ -237,7 +242,7 @@ def _list(options: argparse.Namespace) -> None:
     if not options.quiet:
         console = _console()
         for kind, entries in table.items():
-            console.print(f"[bold]{kind}[/bold]")
+            console.print(kind, style="bold")
             for name, description in entries.items():
                 console.print(f"  {name:<16}{description}", highlight=False)
 
@@ -263,7 +268,8 @@ def _write_json(options: argparse.Namespace, content: Any) -> None:
 def _console() -> Any:
     from rich.console import Console
 
-    return Console(soft_wrap=True)
+    # Without markup: names of arms, files and films may hold brackets.
+    return Console(soft_wrap=True, markup=False)
 
 
 @contextmanager
@@ -273,7 +279,7 @@ def _progress(quiet: bool) -> Iterator[Callable[[Any], None]]:
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     columns = (
-        TextColumn("{task.description:<12}"),
+        TextColumn("{task.description:<12}", markup=False),
         BarColumn(),
         TextColumn("{task.fields[users]:,} users  {task.fields[pages]:,} pages  {task.fields[rate]:.2f} clicks a page"),
         TimeElapsedColumn(),

@@ -71,7 +71,7 @@ def summarise(run: Path) -> Summary:
     rest = [name for name in names if name != best]
     return Summary(
         scenario=str(manifest["scenario"]),
-        seed=int(manifest["seed"]),
+        seed=None if manifest["seed"] is None else int(manifest["seed"]),
         users=int(manifest["users"]),
         confidence=CONFIDENCE,
         best=best,
@@ -91,7 +91,7 @@ def _ended(run: Path, names: Sequence[str]) -> dict[str, bool]:
         # What stands after the last line break is a torn write.
         lines = [json.loads(line) for line in text.split("\n")[:-1]]
     except ValueError as error:
-        raise LogError(f"{path}: cannot be read as lines of JSON ({error}); resume the run to repair it") from error
+        raise LogError(f"{path}: cannot be read as lines of JSON ({error}); restore the file or start a new run") from error
     return {name: not lines or any(line.get("arm") == name and line.get("last") for line in lines) for name in names}
 
 

@@ -72,7 +72,8 @@ VISITS = pa.schema(
         ("returned", pa.bool_()),
     ]
 )
-"""One row a visit that is over. ``satisfaction`` is after its last page; ``return_prob`` and ``returned`` concern the next."""
+"""One row a visit that is over. ``satisfaction`` is after its last page; ``return_prob`` and ``returned`` are of the next visit
+and are null where none is simulated."""
 
 _NEXT_ACTIONS = pa.array(["next", "leave"])
 _STOP_REASONS = pa.array(["left", "max_pages"])

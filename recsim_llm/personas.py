@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -103,6 +105,14 @@ class Population:
 
     def __len__(self) -> int:
         return len(self.user_id)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over ids, traits, tastes and fitted vectors."""
+        digest = hashlib.sha256()
+        for column in (self.user_id, self.traits, self.taste, *(self.vectors[name] for name in sorted(self.vectors))):
+            digest.update(np.ascontiguousarray(column).tobytes())
+        return digest.hexdigest()
 
     def trait(self, name: str) -> FloatArray:
         """Return float32 [u]: one trait of every user.

@@ -50,6 +50,7 @@ class _Batch(NamedTuple):
     invalid: IntArray
     out_of_pages: BoolArray
     keep: BoolArray | None
+    visit: IntArray | None
 
 
 class RunLog:
@@ -90,6 +91,7 @@ class RunLog:
         invalid: IntArray,
         out_of_pages: BoolArray,
         keep: BoolArray | None = None,
+        visit: IntArray | None = None,
     ) -> None:
         """Record one page of a batch of users.
 
@@ -100,8 +102,9 @@ class RunLog:
             invalid: int64 [u]: blanked slots.
             out_of_pages: bool [u]: the page budget is used up.
             keep: bool [u]: which users really had a page; None means that all had.
+            visit: int64 [u]: visit numbers to log; None takes those of the dice.
         """
-        self._batches.append(_Batch(feedback, slates, reward, invalid, out_of_pages, keep))
+        self._batches.append(_Batch(feedback, slates, reward, invalid, out_of_pages, keep, visit))
         self._buffered += feedback.clicked.size
 
     def visits(
@@ -168,13 +171,15 @@ class RunLog:
         feedbacks = [batch.feedback for batch in batches]
         joined = _join(feedbacks)
         users = self._user_id.take(joined.pages.user_index)
+        visits = [batch.feedback.pages.visit if batch.visit is None else batch.visit for batch in batches]
+        visit = np.concatenate(visits)
         item_index = joined.pages.item_index
         item_id = np.where(item_index < 0, -1, self._item_id.take(item_index, mode="clip"))
         rows, slots = item_id.shape
         chance = _chances(joined, feedbacks[0].users)
         impressions: Part = {
             "user_id": np.repeat(users, slots),
-            "visit": np.repeat(joined.pages.visit, slots),
+            "visit": np.repeat(visit, slots),
             "page": np.repeat(joined.pages.page, slots),
             "position": np.tile(np.arange(slots, dtype=np.int16), rows),
             "item_id": item_id.reshape(-1),
@@ -190,7 +195,7 @@ class RunLog:
         out = np.concatenate([batch.out_of_pages for batch in batches])
         pages: Part = {
             "user_id": users,
-            "visit": joined.pages.visit,
+            "visit": visit,
             "page": joined.pages.page,
             "slate_propensity": _known(batches, lambda slates: slates.slate_propensity, (rows,), None),
             "clicks": np.bincount(joined.row, minlength=rows),

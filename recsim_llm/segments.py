@@ -99,7 +99,12 @@ class Segments:
             write_atomically(self._index, whole)
         lines = {}
         for text in whole.splitlines():
-            line = json.loads(text)
+            try:
+                line = json.loads(text)
+            except ValueError as error:
+                raise LogError(
+                    f"{self._index}: got a line that is no JSON, expected the index of a run; start a new run"
+                ) from error
             for path, digest in line["sha256"].items():
                 file = self.folder / path
                 if not file.exists() or hashlib.sha256(file.read_bytes()).hexdigest() != digest:

@@ -133,7 +133,7 @@ class Summary:
 
     scenario: str
     """Name of the scenario."""
-    seed: int
+    seed: int | None
     """Seed of the run."""
     users: int
     """Users planned, by the manifest."""

@@ -201,7 +201,9 @@ class _Adder:
         index = np.minimum(np.searchsorted(self._user_id, user), len(self._user_id) - 1)
         stranger = user[self._user_id[index] != user]
         if len(stranger):
-            raise LogError(f"{self._run}: got rows of user {stranger[0]}, who has no row in pages; resume the run to repair it")
+            raise LogError(
+                f"{self._run}: got rows of user {stranger[0]}, who has no row in pages; restore the file or start a new run"
+            )
         return arm, arm * len(self._user_id) + index
 
     def _arm(self, batch: pa.RecordBatch) -> IntArray:
@@ -244,7 +246,7 @@ def _batches(run: Path, table: str, columns: list[str]) -> Iterator[pa.RecordBat
                     raise LogError(f"{path}: got no column {min(missing)!r}, expected {', '.join(columns)}")
                 yield from file.iter_batches(batch_size=_BATCH_ROWS, columns=columns)
         except (pa.ArrowException, OSError) as error:
-            raise LogError(f"{path}: cannot be read as Parquet ({error}); resume the run to repair it") from error
+            raise LogError(f"{path}: cannot be read as Parquet ({error}); restore the file or start a new run") from error
 
 
 def _numbers(batch: pa.RecordBatch, name: str) -> FloatArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,7 @@ import numpy.typing as npt
 from recsim_llm import keyed
 from recsim_llm.dice import seed_words
 from recsim_llm.envs.rewards import reward_of
-from recsim_llm.errors import ConfigError
+from recsim_llm.errors import ConfigError, ContractError, RecSimError
 from recsim_llm.kernel import ALL_ROWS, Kernel
 from recsim_llm.pages import Feedback, FloatArray, IntArray, RanksItems, Requests, Rows, probability
 from recsim_llm.recommenders import Recommender, check_slates
@@ -22,6 +23,22 @@ __all__ = ["ArmSession"]
 
 BoolArray = npt.NDArray[np.bool_]
 Reward = npt.NDArray[np.float64]
+
+
+_MOST_SLOTS = 500_000_000
+
+
+@contextmanager
+def _blaming(arm: str, verb: str, visit: int) -> Iterator[None]:
+    """Turn whatever a recommender raises into an error that names it."""
+    try:
+        yield
+    except RecSimError:
+        raise
+    except Exception as error:
+        raise ContractError(
+            f"{arm}: got {type(error).__name__}: {error} from {verb} in visit {visit}, expected slates; see check_recommender"
+        ) from error
 
 
 class _History:
@@ -71,7 +88,13 @@ class ArmSession:
             slate_size=scenario.slate_size,
             max_pages=scenario.max_pages,
         )
-        self._history = _History(users, scenario.visits * scenario.max_pages * scenario.slate_size)
+        slots = scenario.visits * scenario.max_pages * scenario.slate_size
+        if users * slots > _MOST_SLOTS:
+            raise ConfigError(
+                f"users x visits x pages x slate_size: got {users * slots:,}, expected at most {_MOST_SLOTS:,}, since "
+                "recommenders see whole histories; lower one of them"
+            )
+        self._history = _History(users, slots)
         self._order = np.argsort(self._user_id, kind="stable")
         self._present = np.arange(users)
         self.pages = 0
@@ -117,13 +140,15 @@ class ArmSession:
         """Serve one page; return what was drawn, the reward, and whose visit is over."""
         scenario = self._scenario
         requests = Requests(self._user_id[rows], np.full(len(rows), visit), self._kernel.page[rows], *self._history.of(rows))
-        slates = self._recommender.recommend(requests, scenario.slate_size)
+        with _blaming(self._name, "recommend", visit):
+            slates = self._recommender.recommend(requests, scenario.slate_size)
         blank_invalid = scenario.invalid == "count"
         index = check_slates(slates, self._world.catalog, len(rows), scenario.slate_size, self._name, blank_invalid)
         empty = index < 0
         feedback = self._kernel.step(index, self._all(rows), empty if empty.any() else None)
         shown, ratings = np.where(empty, -1, slates.item_id), feedback.ratings()
-        self._recommender.observe(requests, slates, feedback.clicked, ratings)
+        with _blaming(self._name, "observe", visit):
+            self._recommender.observe(requests, slates, feedback.clicked, ratings)
         self._history.add(rows, shown, feedback.clicked, ratings)
         reward = self._reward(feedback, self._world.catalog)
         out = self._kernel.page[rows] >= scenario.max_pages
@@ -145,7 +170,7 @@ class ArmSession:
             satisfaction=probability(feedback.mood.satisfaction[ended]),
             left=feedback.left[ended],
             return_prob=chance,
-            returned=returned,
+            returned=returned if visit + 1 < self._scenario.visits else None,
         )
 
     def _return(self, rows: IntArray, visit: int) -> tuple[FloatArray, BoolArray]:

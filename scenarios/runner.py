@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 import secrets
+import shutil
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -78,9 +80,20 @@ def run(scenario: Scenario, out: Path, progress: Report = lambda _: None) -> Pat
     _check_names(scenario)
     dataset = _dataset(scenario)
     world = _world(scenario, dataset)
-    out.mkdir(parents=True, exist_ok=True)
-    write_atomically(out / "manifest.json", _manifest(scenario, dataset, world))
-    _serve_arms(scenario, dataset, world, out, progress)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        write_atomically(out / "manifest.json", _manifest(scenario, dataset, world))
+    except OSError as error:
+        raise ConfigError(
+            f"run folder: got {out} ({error.strerror}), expected a folder that can be made; pass --out"
+        ) from error
+    try:
+        _serve_arms(scenario, dataset, world, out, progress)
+    except Exception:
+        if not (out / "segments.jsonl").exists():
+            # Nothing was logged: leave nothing half-written, so that the same folder can be tried again.
+            shutil.rmtree(out)
+        raise
     return out
 
 
@@ -99,11 +112,16 @@ def resume(out: Path, progress: Report = lambda _: None) -> Path:
     """
     try:
         manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        settings = manifest["settings"]
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise LogError(
             f"run folder: got {out} without a readable manifest.json, expected a run; start it with `recsim-llm run`"
         ) from error
-    scenario = scenario_from(manifest["settings"], str(out / "manifest.json"))
+    if not settings:
+        raise LogError(
+            f"run folder: got {out}, the log of an environment, expected that of `recsim-llm run`; it cannot be resumed"
+        )
+    scenario = scenario_from(settings, str(out / "manifest.json"))
     dataset = _dataset(scenario)
     world = _world(scenario, dataset)
     if _manifest(scenario, dataset, world) != (out / "manifest.json").read_bytes():
@@ -139,7 +157,7 @@ def _serve_arms(scenario: Scenario, dataset: Dataset, world: World, out: Path, p
         session = ArmSession(scenario, world, recommender, arm.name, log)
         if hasattr(recommender, "reveal"):
             recommender.reveal(Truth(session.appeal))
-        recommender.fit(known, train, _seed(scenario))
+        recommender.fit(known, train, _recommender_seed(scenario))
         for visit in range(scenario.visits):
             for page, users in session.visit(visit):
                 share = (visit + page / scenario.max_pages) / scenario.visits
@@ -167,15 +185,24 @@ def _seed(scenario: Scenario) -> int:
     return scenario.seed
 
 
+def _recommender_seed(scenario: Scenario) -> int:
+    """Return a seed from which the run's own cannot be computed: who knows that one knows the users' dice."""
+    return int.from_bytes(hashlib.sha256(f"recommender {_seed(scenario)}".encode()).digest()[:7], "little")
+
+
 def _dataset(scenario: Scenario) -> Dataset:
     return open_dataset(scenario.data, columns=scenario.columns, skip_bad_rows=scenario.skip_bad_rows)
 
 
 def _world(scenario: Scenario, dataset: Dataset) -> World:
     settings = scenario.users
-    world: World = resolve("users", settings.model)(
-        dataset, settings.count, parameters=settings.parameters, fitted=settings.fitted, seed=_seed(scenario)
-    )
+    factory = resolve("users", settings.model)
+    try:
+        world = factory(dataset, settings.count, parameters=settings.parameters, fitted=settings.fitted, seed=_seed(scenario))
+    except TypeError as error:
+        raise ConfigError(f"users {settings.model!r}: got {error}, expected a factory like choice_world") from error
+    if not isinstance(world, World):
+        raise ConfigError(f"users {settings.model!r}: got {type(world).__name__}, expected a factory that returns a World")
     if scenario.slate_size > len(world.catalog):
         raise ConfigError(
             f"slate_size: got {scenario.slate_size}, expected at most {len(world.catalog)}, the items in the catalog"
@@ -193,6 +220,7 @@ def _manifest(scenario: Scenario, dataset: Dataset, world: World) -> bytes:
         "max_pages": scenario.max_pages,
         "visits": scenario.visits,
         "users": len(world.population),
+        "population": {"fingerprint": world.population.fingerprint},
         "user_model": scenario.users.model,
         "catalog": {"items": len(world.catalog)},
         "data": {
@@ -214,8 +242,13 @@ def _difference(before: dict[str, Any], after: dict[str, Any]) -> str:
 
 
 def _write_timings(out: Path, timings: list[tuple[str, int, int, float]]) -> None:
+    if not timings:
+        return
     schema = pa.schema([("arm", pa.string()), ("visit", pa.int32()), ("page", pa.int32()), ("seconds", pa.float64())])
     rows = [dict(zip(schema.names, timing, strict=True)) for timing in timings]
+    table = pa.Table.from_pylist(rows, schema=schema)
+    if (out / "timings.parquet").is_file():
+        table = pa.concat_tables([pq.read_table(out / "timings.parquet", schema=schema), table])
     sink = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema), sink)
+    pq.write_table(table, sink)
     write_atomically(out / "timings.parquet", sink.getvalue().to_pybytes())

@@ -51,8 +51,8 @@ class Scenario(BaseModel):
 
     model_config = _STRICT
 
-    name: str = Field(min_length=1)
-    """Short name."""
+    name: str = Field(pattern=r"^[\w.-]+$")
+    """Short name: letters, digits, dots, dashes."""
     description: str = ""
     """One sentence: what the scenario shows."""
     data: str = "fictional"
@@ -77,7 +77,7 @@ class Scenario(BaseModel):
     """Name of the reward that the log records."""
     invalid: Literal["error", "count"] = "error"
     """What an unknown, retired or repeated item does: stop the run, or blank the slot and be counted."""
-    seed: int | None = None
+    seed: int | None = Field(default=None, ge=0, lt=2**63)
     """Seed of everything random; None draws one and records it."""
 
     @field_validator("recommenders", mode="before")
@@ -121,7 +121,10 @@ def load_scenario(name_or_path: str, overrides: Mapping[str, Any] | None = None)
     if path.suffix in (".yaml", ".yml"):
         if not path.is_file():
             raise ConfigError(f"scenario: got {name_or_path}, expected a file that exists; see `recsim-llm list`")
-        text = path.read_text(encoding="utf-8")
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"scenario {name_or_path}: got {error}, expected a UTF-8 text file") from error
     else:
         entry = files("recsim_llm.scenarios") / f"{name_or_path}.yaml"
         if not entry.is_file():

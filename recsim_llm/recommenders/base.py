@@ -80,6 +80,8 @@ def check_slates(slates: Slates, catalog: Catalog, users: int, k: int, name: str
     Raises:
         SlateError: wrong shape or type, propensities outside (0, 1], or an invalid item unless they are blanked.
     """
+    if not isinstance(slates, Slates):
+        raise SlateError(f"{name}: got {type(slates).__name__} from recommend, expected Slates; see recsim_llm.pages.Slates")
     ids = np.asarray(slates.item_id)
     if ids.dtype.kind not in "iu" or ids.shape != (users, k):
         raise SlateError(f"{name}: got item_id {ids.dtype} of shape {ids.shape}, expected integers of shape ({users}, {k})")

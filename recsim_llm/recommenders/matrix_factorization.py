@@ -15,6 +15,8 @@ from recsim_llm.recommenders.user_rows import UserRows, lengthen
 
 __all__ = ["MatrixFactorization"]
 
+_MOST_FACTORS = 256
+
 
 class MatrixFactorization(ScoringRecommender):
     """Implicit-feedback alternating least squares (Hu, Koren & Volinsky 2008), with fold-in of the run's clicks.
@@ -39,6 +41,10 @@ class MatrixFactorization(ScoringRecommender):
         ):
             if not value > 0:
                 raise ConfigError(f"{name}: got {value}, expected a number above 0")
+        if factors > _MOST_FACTORS:
+            raise ConfigError(
+                f"factors: got {factors}, expected at most {_MOST_FACTORS}; each item solves a system of that size"
+            )
         self.factors = factors
         self.regularization = regularization
         self.weight = weight

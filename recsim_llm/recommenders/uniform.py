@@ -76,4 +76,6 @@ def _propensities(left: IntArray, on_sale: int, k: int) -> tuple[FloatArray, Flo
     pool = np.where(fresh, left[:, None], on_sale - left[:, None])
     before = np.where(fresh, slot, slot - left[:, None])
     prefix = 1.0 / (pool - before)
-    return (1.0 / pool).astype(np.float32), prefix.astype(np.float32), prefix.prod(axis=1)
+    slate = prefix.prod(axis=1)
+    slate[slate < np.finfo(np.float64).tiny] = np.nan  # too small to be told: unknown, never zero
+    return (1.0 / pool).astype(np.float32), prefix.astype(np.float32), slate

@@ -47,14 +47,14 @@ def test_choice_is_a_shipped_name():
 
 def test_all_users_of_the_data_by_default(dataset, fit):
     world = choice_world(dataset)
-    assert world.catalog is dataset.catalog
+    assert np.array_equal(world.catalog.item_id, dataset.catalog.item_id)
     same_users(world.population, fit.population)
     assert world.users.parameters == fit.model.parameters
 
 
 def test_data_may_be_given_by_name(dataset, monkeypatch):
     monkeypatch.setattr(worlds_module, "open_dataset", {"fictional": dataset}.__getitem__)
-    assert choice_world("fictional").catalog is dataset.catalog
+    assert np.array_equal(choice_world("fictional").catalog.item_id, dataset.catalog.item_id)
 
 
 @pytest.mark.parametrize("count", [1, 20, 60, np.int64(20)])
@@ -146,3 +146,12 @@ def test_a_number_of_users_below_one_is_refused(dataset, count):
 def test_bad_parameters_are_refused(dataset, parameters):
     with pytest.raises(ConfigError, match="choice parameter"):
         choice_world(dataset, parameters=parameters)
+
+
+def test_policies_see_neither_quality_nor_the_popularity_of_later_ratings(dataset, kept_fit):
+    seen = choice_world(dataset).catalog
+    train, _ = dataset.ratings.split_by_time(0.8)
+    counts = np.bincount(dataset.catalog.index_of(train.item_id), minlength=len(dataset.catalog))
+    assert seen.quality is None
+    assert np.array_equal(seen.popularity, counts)
+    assert not np.array_equal(seen.features, dataset.catalog.features)

@@ -1,14 +1,15 @@
 """The log of an environment: every page and visit, once, in any autoreset mode and segment size."""
 
+import json
+
 import gymnasium
 import numpy as np
 import pyarrow.dataset as arrow
 import pytest
 
 from recsim_llm.envs import recording
-from recsim_llm.errors import RunExistsError
+from recsim_llm.errors import ContractError, RunExistsError
 from recsim_llm.evaluation import summarise
-from recsim_llm.runlog import RunLog
 
 PAGES = 6
 
@@ -17,12 +18,13 @@ def play_single(folder, steps=150):
     env = gymnasium.make("RecSimLLM/Browse-v0", log=str(folder), max_pages=PAGES, users="choice", slate_size=5)
     env.reset(seed=4)
     env.action_space.seed(1)
-    seen = []
+    seen, visits = [], 0
     for _ in range(steps):
         _, reward, terminated, truncated, info = env.step(env.action_space.sample())
-        seen.append((info["user_id"], info["visit"], reward, info["invalid_slots"], terminated, truncated))
+        seen.append((info["user_id"], visits, reward, info["invalid_slots"], terminated, truncated))
         if terminated or truncated:
             env.reset()
+            visits += 1
     env.close()
     return seen
 
@@ -82,7 +84,7 @@ def test_visits_sum_up_their_pages(tmp_path):
 
 def test_segments_do_not_change_the_log(tmp_path, monkeypatch):
     play_single(tmp_path / "whole")
-    monkeypatch.setattr(recording, "RunLog", lambda *args, **settings: RunLog(*args, **settings, segment_rows=35))
+    monkeypatch.setattr(recording, "SEGMENT_ROWS", 35)
     play_single(tmp_path / "cut")
     assert len(list((tmp_path / "cut" / "pages").iterdir())) > 5
     for kind in ("impressions", "pages", "visits"):
@@ -107,6 +109,30 @@ def test_both_autoreset_modes_log_the_same_visits(tmp_path):
         [row for row in rows(tmp_path / mode, "impressions") if row["page"] == 0][:150] for mode in ("next_step", "same_step")
     ]
     assert logs[0] == logs[1]
+
+
+@pytest.mark.parametrize("mode", ["next_step", "same_step"])
+def test_every_page_of_a_log_has_a_key_of_its_own(tmp_path, mode):
+    play_vector(tmp_path / "log", mode)
+    keys = [(page["visit"], page["page"]) for page in rows(tmp_path / "log", "pages")]
+    assert len(set(keys)) == len(keys)
+    visits = [visit["visit"] for visit in rows(tmp_path / "log", "visits")]
+    assert len(set(visits)) == len(visits)
+
+
+def test_the_manifest_holds_seeds_and_settings(tmp_path):
+    play_vector(tmp_path / "log", "same_step", steps=1)
+    manifest = json.loads((tmp_path / "log" / "manifest.json").read_text())
+    assert manifest["seeds"] == [list(range(4, 34))]
+    assert (manifest["environment"]["rows"], manifest["environment"]["action"]) == (30, "slate")
+
+
+def test_a_closed_log_takes_no_more_pages(tmp_path):
+    env = gymnasium.make("RecSimLLM/Browse-v0", log=str(tmp_path / "log"))
+    env.reset(seed=1)
+    env.close()
+    with pytest.raises(ContractError, match="close"):
+        env.step(np.arange(10))
 
 
 def test_the_log_can_be_evaluated(tmp_path):

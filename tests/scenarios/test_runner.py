@@ -7,12 +7,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pyarrow.dataset as arrow
 import pytest
 
-from recsim_llm.errors import ConfigError, LogError, RunExistsError, SlateError
+from recsim_llm.data import open_dataset
+from recsim_llm.errors import ConfigError, ContractError, LogError, RunExistsError, SlateError
 from recsim_llm.pages import Slates
 from recsim_llm.recommenders import Popularity, RandomRecommender, deterministic
 from recsim_llm.runlog import IMPRESSIONS, PAGES, VISITS
@@ -136,6 +138,53 @@ def test_two_arms_with_the_same_slates_get_the_same_feedback(tmp_path):
     assert halves[0] == halves[1]
 
 
+class Spy(Popularity):
+    """Notes what it is told."""
+
+    told: ClassVar[dict[str, object]] = {}
+
+    def fit(self, catalog, ratings, seed):
+        self.told.update(catalog=catalog, ratings=ratings, seed=seed)
+        super().fit(catalog, ratings, seed)
+
+
+class Raising(Popularity):
+    """Breaks down on its second page."""
+
+    def recommend(self, requests, k):
+        if requests.page[0]:
+            raise KeyError("lost")
+        return super().recommend(requests, k)
+
+
+def test_a_recommender_learns_neither_the_dice_nor_what_is_hidden(tmp_path):
+    sys.modules.setdefault(__name__, sys.modules[Spy.__module__])
+    run(scenario(recommenders=[{"name": "spy", "recommender": f"{__name__}:Spy"}]), tmp_path / "spied")
+    dataset = open_dataset("fictional")
+    train, _ = dataset.ratings.split_by_time(0.8)
+    told = Spy.told
+    assert told["seed"] != SMALL["seed"]
+    assert told["ratings"].fingerprint == train.fingerprint
+    assert told["catalog"].quality is None
+    assert told["catalog"].popularity.sum() == len(train)
+
+
+def test_a_recommender_that_raises_is_named_and_leaves_nothing(tmp_path):
+    sys.modules.setdefault(__name__, sys.modules[Raising.__module__])
+    with pytest.raises(ContractError, match=r"bad: got KeyError: 'lost' from recommend"):
+        run(scenario(recommenders=[{"name": "bad", "recommender": f"{__name__}:Raising"}]), tmp_path / "raised")
+    assert not (tmp_path / "raised").exists()
+
+
+def test_other_users_than_at_the_start_are_not_resumed(tmp_path):
+    folder = run(scenario(), tmp_path / "users")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["population"]["fingerprint"] = "0" * 64
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(LogError, match="population"):
+        resume(folder)
+
+
 def test_an_invalid_item_stops_the_run_by_default(tmp_path):
     sys.modules.setdefault(__name__, sys.modules[Unknown.__module__])
     with pytest.raises(SlateError, match="999999"):
@@ -198,6 +247,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path):
 CHILD = """
 import sys
 from pathlib import Path
+from typing import ClassVar
 from recsim_llm.scenarios import load_scenario, resume, run, runner
 runner.SEGMENT_ROWS = 300
 out = Path(sys.argv[1])
