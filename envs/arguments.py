@@ -42,13 +42,15 @@ def world_of(
     )
 
 
-def seeds_of(seed: int | Sequence[int | None], rows: int) -> keyed.Words:
+def seeds_of(seed: int | np.integer[Any] | Sequence[int | None], rows: int) -> keyed.Words:
     """Return one seed a row: the given ones, or ``seed + row``; modulo 2**64.
 
     Raises:
         ConfigError: seeds are missing or not integers.
     """
-    seeds = [seed + row for row in range(rows)] if isinstance(seed, int) else seed
+    seeds: Any = [int(seed) + row for row in range(rows)] if isinstance(seed, int | np.integer) else seed
+    if not isinstance(seeds, Sequence | np.ndarray):
+        raise ConfigError(f"seed: got {seed!r}, expected one integer or {rows} of them")
     whole = [int(one) & _MASK for one in seeds if isinstance(one, int | np.integer)]
     if len(whole) != rows or len(seeds) != rows:
         raise ConfigError(f"seed: got {seed}, expected one integer or {rows} of them")

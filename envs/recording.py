@@ -106,10 +106,9 @@ class Recorder:
         self._visit = visit
 
     def seed(self, seeds: npt.ArrayLike) -> None:
-        """Note the seeds that the rows were given."""
+        """Note the seeds that the rows were given; the manifest is written with the next segment, not at every reset."""
         self._manifest["seeds"].append(np.atleast_1d(np.asarray(seeds)).tolist())
         self._manifest["seed"] = self._manifest["seeds"][0][0]
-        write_atomically(self._folder / "manifest.json", _encoded(self._manifest))
 
     def close(self) -> None:
         """Write what is left; nothing can be recorded afterwards."""
@@ -121,6 +120,7 @@ class Recorder:
 
     def _add_visits(self) -> None:
         """Sum up the visits that ended on the recent pages; a visit starts with its page 0."""
+        write_atomically(self._folder / "manifest.json", _encoded(self._manifest))
         if not self._recent:
             return
         feedbacks = [page.feedback for page in self._recent]

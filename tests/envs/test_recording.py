@@ -155,3 +155,14 @@ def test_closing_twice_writes_once(tmp_path):
     before = (tmp_path / "log" / "segments.jsonl").read_bytes()
     env.close()
     assert (tmp_path / "log" / "segments.jsonl").read_bytes() == before
+
+
+def test_reseeding_at_every_reset_does_not_rewrite_the_manifest(tmp_path):
+    env = gymnasium.make("RecSimLLM/Browse-v0", log=str(tmp_path / "log"))
+    before = (tmp_path / "log" / "manifest.json").stat().st_mtime_ns
+    for seed in range(5):
+        env.reset(seed=seed)
+        env.step(np.arange(10))
+    assert (tmp_path / "log" / "manifest.json").stat().st_mtime_ns == before
+    env.close()
+    assert json.loads((tmp_path / "log" / "manifest.json").read_text())["seeds"] == [[0], [1], [2], [3], [4]]

@@ -217,3 +217,11 @@ def test_string_makes_the_native_vector_environment(world, make_rows):
     assert type(rows).__name__ == "BrowseVectorEnv"
     assert rows.spec.id == "RecSimLLM/Browse-v0"
     assert isinstance(rows, gymnasium.vector.VectorEnv)
+
+
+def test_a_numpy_integer_is_a_seed_and_a_float_is_not():
+    envs = gymnasium.make_vec("RecSimLLM/Browse-v0", num_envs=3, vectorization_mode="vector_entry_point")
+    first = envs.reset(seed=3)[1]["user_id"].tolist()
+    assert envs.reset(seed=np.int64(3))[1]["user_id"].tolist() == first
+    with pytest.raises(ConfigError, match=r"seed: got 1\.5"):
+        envs.reset(seed=1.5)

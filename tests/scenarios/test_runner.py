@@ -16,7 +16,7 @@ import pytest
 from recsim_llm.data import open_dataset
 from recsim_llm.errors import ConfigError, ContractError, LogError, RunExistsError, SlateError
 from recsim_llm.pages import Slates
-from recsim_llm.recommenders import Popularity, RandomRecommender, deterministic
+from recsim_llm.recommenders import Popularity, deterministic
 from recsim_llm.runlog import IMPRESSIONS, PAGES, VISITS
 from recsim_llm.scenarios import load_scenario, resume, run
 from recsim_llm.scenarios import runner as runner_module
@@ -131,7 +131,6 @@ def test_a_subset_of_users_has_the_same_visits(tmp_path):
 
 def test_two_arms_with_the_same_slates_get_the_same_feedback(tmp_path):
     arms = ["popularity", {"name": "twin", "recommender": f"{__name__}:TwinPopularity"}]
-    sys.modules.setdefault(__name__, sys.modules[TwinPopularity.__module__])
     folder = run(scenario(recommenders=arms), tmp_path / "twins")
     rows = table(folder, "impressions").to_pylist()
     halves = [[{**row, "arm": ""} for row in rows if row["arm"] == arm] for arm in ("popularity", "twin")]
@@ -158,7 +157,6 @@ class Raising(Popularity):
 
 
 def test_a_recommender_learns_neither_the_dice_nor_what_is_hidden(tmp_path):
-    sys.modules.setdefault(__name__, sys.modules[Spy.__module__])
     run(scenario(recommenders=[{"name": "spy", "recommender": f"{__name__}:Spy"}]), tmp_path / "spied")
     dataset = open_dataset("fictional")
     train, _ = dataset.ratings.split_by_time(0.8)
@@ -170,7 +168,6 @@ def test_a_recommender_learns_neither_the_dice_nor_what_is_hidden(tmp_path):
 
 
 def test_a_recommender_that_raises_is_named_and_leaves_nothing(tmp_path):
-    sys.modules.setdefault(__name__, sys.modules[Raising.__module__])
     with pytest.raises(ContractError, match=r"bad: got KeyError: 'lost' from recommend"):
         run(scenario(recommenders=[{"name": "bad", "recommender": f"{__name__}:Raising"}]), tmp_path / "raised")
     assert not (tmp_path / "raised").exists()
@@ -186,13 +183,11 @@ def test_other_users_than_at_the_start_are_not_resumed(tmp_path):
 
 
 def test_an_invalid_item_stops_the_run_by_default(tmp_path):
-    sys.modules.setdefault(__name__, sys.modules[Unknown.__module__])
     with pytest.raises(SlateError, match="999999"):
         run(scenario(recommenders=[{"name": "bad", "recommender": f"{__name__}:Unknown"}]), tmp_path / "bad")
 
 
 def test_invalid_slots_are_blanked_and_counted_on_request(tmp_path):
-    sys.modules.setdefault(__name__, sys.modules[Repeating.__module__])
     arms = [{"name": "same", "recommender": f"{__name__}:Repeating"}]
     folder = run(scenario(recommenders=arms, invalid="count"), tmp_path / "blank")
     assert set(table(folder, "pages")["invalid_slots"].to_pylist()) == {4}
@@ -294,9 +289,9 @@ def test_a_run_killed_at_twenty_instants_ends_with_the_same_log(tmp_path):
     assert log_bytes(folder) == log_bytes(whole)
 
 
-def test_the_random_recommenders_log_its_propensities(finished):
+def test_the_random_recommenders_propensities_are_logged(finished):
     rows = [row for row in table(finished, "impressions").to_pylist() if row["arm"] == "random"]
-    assert RandomRecommender is not None
+    assert len(rows) > 100
     assert all(0 < row["propensity"] <= row["prefix_propensity"] * 1.0001 < 1 for row in rows)
 
 
