@@ -22,8 +22,8 @@ import recsim_llm
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("agents", "envs", "scenarios")
-HEAVY = ("torch", "openai", "mesa", "ray", "matplotlib", "pyarrow", "scipy", "pydantic")
-EXTRAS = ("stable_baselines3", "torch", "mesa", "ray", "transformers")
+HEAVY = ("torch", "transformers", "openai", "aiohttp", "jinja2", "mesa", "ray", "matplotlib", "pyarrow", "scipy", "pydantic")
+EXTRAS = ("stable_baselines3", "torch", "mesa", "ray", "transformers", "llguidance", "sentence_transformers")
 NOT_SOURCE = (".git", ".venv", "*.egg-info", "build", "dist", "runs", "__pycache__", ".*_cache", ".hypothesis")
 
 

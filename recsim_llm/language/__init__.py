@@ -1,0 +1,1 @@
+"""Language models: typed questions with probabilities, free text, and every way to get them."""
