@@ -82,6 +82,12 @@ class Kernel:
         self._draws[rows] = dice.draws
         self.users.begin(rows, user_index, returning)
 
+    def pages(self, item_index: IntArray, rows: Rows = ALL_ROWS) -> Pages:
+        """Return the pages that ``step`` would show now; for user models that want to begin earlier."""
+        if isinstance(rows, slice):
+            return Pages(rows, self.user_index, self.visit, self.page, item_index)
+        return Pages(rows, self.user_index[rows], self.visit[rows], self.page[rows], item_index)
+
     def step(self, item_index: IntArray, rows: Rows = ALL_ROWS, empty: BoolArray | None = None) -> Feedback:
         """Show one page to each of the given rows and draw what the users do.
 
@@ -91,9 +97,8 @@ class Kernel:
             empty: bool [m, k]: slots that are blank, so that nobody examines them; None means that none is.
         """
         everyone = isinstance(rows, slice)
-        page = self.page if everyone else self.page[rows]
-        who, visit, first = self.user_index, self.visit, self._first
-        pages = Pages(rows, who, visit, page, item_index) if everyone else Pages(rows, who[rows], visit[rows], page, item_index)
+        pages = self.pages(item_index, rows)
+        page, first = pages.page, self._first
         place = (first if everyone else first[rows]) + (page % self._block if self._many_blocks else page)
         draws = self._flat_draws.take(place, axis=0)
         bar = draws[:, 0, :-1]

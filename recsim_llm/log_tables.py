@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from recsim_llm.pages import DECIDERS, Account
+
 __all__ = ["IMPRESSIONS", "LIKE_THRESHOLD", "PAGES", "VISITS", "Part", "impressions_table", "pages_table", "visits_table"]
 
 Part = dict[str, npt.NDArray[Any]]
@@ -54,10 +56,15 @@ PAGES = pa.schema(
         ("leave_prob", pa.float32()),
         ("next_action", pa.dictionary(pa.int8(), pa.string())),
         ("stop_reason", pa.dictionary(pa.int8(), pa.string())),
+        ("decided_by", pa.dictionary(pa.int8(), pa.string())),
+        ("disagreement", pa.float32()),
+        ("memories_dropped", pa.int16()),
     ]
 )
 """One row a page. ``satisfaction`` is 0 to 1; ``next_action`` is ``next`` or ``leave``; ``stop_reason`` is null within a visit,
-``left`` when the user ended it, ``max_pages`` when the page budget did."""
+``left`` when the user ended it, ``max_pages`` when the page budget did. The last three say how the decision came about and
+are null where there is one way only: which of ``DECIDERS`` made it, how far another one lay from it (mean absolute difference
+of click probabilities; null where only one was asked), and how many memories the prompt had no room for."""
 VISITS = pa.schema(
     [
         ("arm", _ARM),
@@ -75,6 +82,7 @@ VISITS = pa.schema(
 """One row a visit that is over. ``satisfaction`` is after its last page; ``return_prob`` and ``returned`` are of the next visit
 and are null where none is simulated."""
 
+_DECIDERS = pa.array(DECIDERS)
 _NEXT_ACTIONS = pa.array(["next", "leave"])
 _STOP_REASONS = pa.array(["left", "max_pages"])
 
@@ -95,6 +103,10 @@ def pages_table(arm: str, part: Part) -> pa.Table:
     ended = left | columns.get("out_of_pages", np.empty(0, np.bool_))
     columns["next_action"] = pa.DictionaryArray.from_arrays(pa.array(ended.astype(np.int8)), _NEXT_ACTIONS)
     columns["stop_reason"] = _stop_reason(left, ~ended)
+    if "decided_by" in columns:
+        columns["decided_by"] = pa.DictionaryArray.from_arrays(pa.array(columns["decided_by"]), _DECIDERS)
+    else:
+        columns |= {name: pa.nulls(len(left), PAGES.field(name).type) for name in Account._fields}
     return _table(arm, columns, PAGES)
 
 

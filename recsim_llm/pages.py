@@ -11,12 +11,28 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Decisions", "Feedback", "Mood", "Pages", "RanksItems", "Requests", "Slates", "UserModel", "probability"]
+__all__ = [
+    "DECIDERS",
+    "Account",
+    "AnswersLater",
+    "Decisions",
+    "Feedback",
+    "Mood",
+    "Pages",
+    "RanksItems",
+    "Requests",
+    "Slates",
+    "UserModel",
+    "probability",
+]
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 Rows = IntArray | slice
+
+DECIDERS = ("choice", "language")
+"""Who can have decided a page: the fitted choice model, or a language model."""
 
 _WATCH_NOISE = np.float32(0.5)
 
@@ -36,9 +52,6 @@ class Requests(NamedTuple):
     """bool [u, h]: which of them were clicked."""
     history_rating: FloatArray
     """float32 [u, h]: stars given; NaN where the item was not rated."""
-
-    def __len__(self) -> int:
-        return len(self.user_id)
 
 
 class Slates(NamedTuple):
@@ -69,11 +82,24 @@ class Pages(NamedTuple):
     """int64 [u, k]: positions in the catalog; -1 marks an empty slot."""
 
 
+class Account(NamedTuple):
+    """How a batch of decisions came about, for the log."""
+
+    decided_by: npt.NDArray[np.int8]
+    """int8 [u]: position in ``DECIDERS``."""
+    disagreement: FloatArray
+    """float32 [u]: how far two ways to the decision lay apart; NaN where it was not measured."""
+    memories_dropped: npt.NDArray[np.int16]
+    """int16 [u]: memories left out of the prompt because they did not fit its token budget."""
+
+
 class Decisions(NamedTuple):
     """What a user model says about a batch of pages, before anything is drawn."""
 
     click_log_odds: FloatArray
     """float32 [u, k]: log-odds of a click on the slot, given that it is examined."""
+    account: Account | None = None
+    """How the decisions came about; None where there is one way only."""
 
 
 class Mood(NamedTuple):
@@ -184,6 +210,28 @@ class UserModel(Protocol):
 
     def return_log_odds(self, rows: Rows) -> FloatArray:
         """Return float32 [m]: log-odds that the user comes back for another visit."""
+        ...
+
+
+@runtime_checkable
+class AnswersLater(Protocol):
+    """A user model whose decisions take their time: pages are started, and decided in whatever order they become ready.
+
+    Deciding a page that was started gives what deciding it at once would have given.
+    """
+
+    def start(self, pages: Pages) -> None:
+        """Begin to work on decisions for these pages and return without waiting."""
+
+    def collect(self) -> IntArray:
+        """Wait until at least one started page is ready, and return int64 [m]: rows now ready, ascending, each told once.
+
+        ``decide`` returns at once for pages of these rows. Where work on a page failed, the error is raised after all other
+        work has ended; pages that failed may be started again.
+
+        Raises:
+            ContractError: no page is being worked on.
+        """
         ...
 
 

@@ -17,12 +17,13 @@ that agree are kept, so a killed run ends like one that was never killed; bytes 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.catalog import Catalog
+from recsim_llm.feedback_batches import join_feedback
 from recsim_llm.log_tables import (
     IMPRESSIONS,
     LIKE_THRESHOLD,
@@ -169,7 +170,7 @@ class RunLog:
         """Return the columns of the impressions and of the pages collected so far."""
         batches = self._batches
         feedbacks = [batch.feedback for batch in batches]
-        joined = _join(feedbacks)
+        joined = join_feedback(feedbacks)
         users = self._user_id.take(joined.pages.user_index)
         visits = [batch.feedback.pages.visit if batch.visit is None else batch.visit for batch in batches]
         visit = np.concatenate(visits)
@@ -206,40 +207,9 @@ class RunLog:
             "left": joined.left,
             "out_of_pages": out & ~joined.left,
         }
+        if joined.decisions.account is not None:
+            pages |= joined.decisions.account._asdict()
         return _kept(batches, impressions, pages, slots)
-
-
-def _join(feedbacks: list[Feedback]) -> Feedback:
-    """Put batches below each other; clicked slots and rows are counted on."""
-    first = feedbacks[0]
-    if len(feedbacks) == 1:
-        return first
-    sizes = np.array([len(feedback.left) for feedback in feedbacks])
-    clicks = [feedback.slot.size for feedback in feedbacks]
-    above = np.repeat(np.cumsum(sizes) - sizes, clicks)
-
-    def column(pick: Callable[[Feedback], npt.NDArray[Any]]) -> npt.NDArray[Any]:
-        return np.concatenate([pick(feedback) for feedback in feedbacks])
-
-    return first._replace(
-        pages=first.pages._replace(
-            user_index=column(lambda feedback: feedback.pages.user_index),
-            visit=column(lambda feedback: feedback.pages.visit),
-            page=column(lambda feedback: feedback.pages.page),
-            item_index=column(lambda feedback: feedback.pages.item_index),
-        ),
-        decisions=first.decisions._replace(click_log_odds=column(lambda feedback: feedback.decisions.click_log_odds)),
-        draws=column(lambda feedback: feedback.draws),
-        clicked=column(lambda feedback: feedback.clicked),
-        slot=column(lambda feedback: feedback.slot) + above * first.clicked.shape[1],
-        row=column(lambda feedback: feedback.row) + above,
-        rating=column(lambda feedback: feedback.rating),
-        mood=first.mood._replace(
-            satisfaction=column(lambda feedback: feedback.mood.satisfaction),
-            leave_log_odds=column(lambda feedback: feedback.mood.leave_log_odds),
-        ),
-        left=column(lambda feedback: feedback.left),
-    )
 
 
 def _chances(feedback: Feedback, users: UserModel) -> tuple[FloatArray, FloatArray]:

@@ -13,18 +13,16 @@ from recsim_llm.dice import seed_words
 from recsim_llm.envs.rewards import reward_of
 from recsim_llm.errors import ConfigError, ContractError, RecSimError
 from recsim_llm.kernel import ALL_ROWS, Kernel
-from recsim_llm.pages import Feedback, FloatArray, IntArray, RanksItems, Requests, Rows, probability
+from recsim_llm.pages import AnswersLater, Feedback, FloatArray, IntArray, RanksItems, Requests, Rows, probability
 from recsim_llm.recommenders import Recommender, check_slates
 from recsim_llm.registry import World
 from recsim_llm.runlog import RunLog
 from recsim_llm.scenarios.schema import Scenario
+from recsim_llm.scenarios.served import Offer, OpenOffers, Served, in_order
 
 __all__ = ["ArmSession"]
 
 BoolArray = npt.NDArray[np.bool_]
-Reward = npt.NDArray[np.float64]
-
-
 _MOST_SLOTS = 500_000_000
 
 
@@ -54,6 +52,10 @@ class _History:
         """Return items, clicks and ratings of the rows, [m, longest history]."""
         width = int(self._length[rows].max())
         return self._item[rows, :width], self._clicked[rows, :width], self._rating[rows, :width]
+
+    def length(self, rows: IntArray) -> IntArray:
+        """Return int64 [m]: items in each row's history."""
+        return self._length[rows]
 
     def add(self, rows: IntArray, item: IntArray, clicked: BoolArray, rating: FloatArray) -> None:
         """Append one page of each row."""
@@ -97,6 +99,8 @@ class ArmSession:
         self._history = _History(users, slots)
         self._order = np.argsort(self._user_id, kind="stable")
         self._present = np.arange(users)
+        self._ended = np.zeros(users, np.bool_)
+        self._totals = np.zeros((3, users))
         self.pages = 0
         self.clicks = 0
 
@@ -114,52 +118,91 @@ class ArmSession:
         return users.appeal(self._order[np.searchsorted(self._user_id, user_id, sorter=self._order)])
 
     def visit(self, visit: int) -> Iterator[tuple[int, int]]:
-        """Serve one visit to everyone who comes; yield pages served and users still browsing after each page."""
+        """Serve one visit to everyone who comes; yield pages served a user and users still browsing as it goes on."""
         rows = self._present
-        self._begin(rows, visit)
-        totals = np.zeros((3, len(self._user_id)))
-        page = 0
-        while rows.size:
-            feedback, reward, ended = self._page(rows, visit)
-            totals[:, rows] += np.stack([np.ones(len(rows)), np.bincount(feedback.row, minlength=len(rows)), reward])
-            if ended.any():
-                self._end(rows, visit, totals, feedback, ended)
-            rows = rows[~ended]
-            page += 1
-            self._log.turn()
-            yield page, len(rows)
-        _, returned = self._return(self._present, visit)
-        self._present = self._present[returned]
-
-    def _begin(self, rows: IntArray, visit: int) -> None:
         number = np.full(len(rows), visit)
         dice = self._kernel.dice(rows, number, seed_words([self._seed]))
         self._kernel.begin(self._all(rows), rows, number, dice, returning=visit > 0)
+        self._totals = np.zeros((3, len(self._user_id)))
+        yield from self._freely(rows, visit) if self._scenario.barrier == "visit" else self._together(rows, visit)
+        _, returned = self._return(rows, visit)
+        self._present = rows[returned]
 
-    def _page(self, rows: IntArray, visit: int) -> tuple[Feedback, Reward, BoolArray]:
-        """Serve one page; return what was drawn, the reward, and whose visit is over."""
+    def _together(self, rows: IntArray, visit: int) -> Iterator[tuple[int, int]]:
+        """Page by page: everyone waits for everyone, and the recommender learns after each page."""
+        page = 0
+        while rows.size:
+            offer = self._offer(rows, visit)
+            served = self._show(offer, rows)
+            self._settle(served, visit)
+            rows = rows[~served.ended]
+            page += 1
+            yield page, len(rows)
+
+    def _freely(self, rows: IntArray, visit: int) -> Iterator[tuple[int, int]]:
+        """Each user goes on as soon as its page is answered; the recommender learns, and the log is written, at the end.
+
+        What is settled at the end is in the order of pages and users, so that nothing depends on who was answered first.
+        """
+        users = self._world.users
+        everyone, waiting, open_offers = len(rows), rows, OpenOffers()
+        served: list[Served] = []
+        browsing, pages = len(rows), 0
+        while browsing:
+            if waiting.size:
+                offer = self._offer(waiting, visit)
+                open_offers.add(waiting, offer)
+                if isinstance(users, AnswersLater):
+                    users.start(self._kernel.pages(offer.item_index, waiting))
+            ready = users.collect() if isinstance(users, AnswersLater) else waiting
+            for offer, part in open_offers.take(ready):
+                done = self._show(offer, part)
+                served.append(done)
+                browsing -= int(done.ended.sum())
+                pages += len(part)
+            waiting = ready[~self._ended[ready]]
+            yield pages // everyone, browsing
+        for page in in_order(served):
+            self._settle(page, visit)
+
+    def _offer(self, rows: IntArray, visit: int) -> Offer:
+        """Ask the recommender for the next page of these users."""
         scenario = self._scenario
         requests = Requests(self._user_id[rows], np.full(len(rows), visit), self._kernel.page[rows], *self._history.of(rows))
         with _blaming(self._name, "recommend", visit):
             slates = self._recommender.recommend(requests, scenario.slate_size)
         blank_invalid = scenario.invalid == "count"
         index = check_slates(slates, self._world.catalog, len(rows), scenario.slate_size, self._name, blank_invalid)
-        empty = index < 0
-        feedback = self._kernel.step(index, self._all(rows), empty if empty.any() else None)
-        shown, ratings = np.where(empty, -1, slates.item_id), feedback.ratings()
-        with _blaming(self._name, "observe", visit):
-            self._recommender.observe(requests, slates, feedback.clicked, ratings)
-        self._history.add(rows, shown, feedback.clicked, ratings)
-        reward = self._reward(feedback, self._world.catalog)
-        out = self._kernel.page[rows] >= scenario.max_pages
-        invalid = np.add.reduce(empty, axis=1, dtype=np.int64)
-        self._log.page(feedback, slates=slates, reward=reward, invalid=invalid, out_of_pages=out)
+        return Offer(requests, self._history.length(rows), slates, index)
+
+    def _show(self, offer: Offer, rows: IntArray) -> Served:
+        """Show an offer to its users and draw what they do."""
+        empty = offer.item_index < 0
+        feedback = self._kernel.step(offer.item_index, self._all(rows), empty if empty.any() else None)
+        ratings = feedback.ratings()
+        self._history.add(rows, np.where(empty, -1, offer.slates.item_id), feedback.clicked, ratings)
+        out = self._kernel.page[rows] >= self._scenario.max_pages
+        self._ended[rows] = ended = feedback.left | out
         self.pages += len(rows)
         self.clicks += feedback.slot.size
-        return feedback, reward, feedback.left | out
+        return Served(rows, offer.requests, offer.history, offer.slates, feedback, ratings, out, ended)
 
-    def _end(self, rows: IntArray, visit: int, totals: npt.NDArray[np.float64], feedback: Feedback, ended: BoolArray) -> None:
-        gone = rows[ended]
+    def _settle(self, served: Served, visit: int) -> None:
+        """Let the recommender learn from a page that users saw, and log it."""
+        rows, feedback = served.rows, served.feedback
+        with _blaming(self._name, "observe", visit):
+            self._recommender.observe(served.requests, served.slates, feedback.clicked, served.ratings)
+        reward = self._reward(feedback, self._world.catalog)
+        invalid = np.add.reduce(feedback.pages.item_index < 0, axis=1, dtype=np.int64)
+        self._log.page(feedback, slates=served.slates, reward=reward, invalid=invalid, out_of_pages=served.out_of_pages)
+        clicks = np.bincount(feedback.row, minlength=len(rows))
+        self._totals[:, rows] += np.stack([np.ones(len(rows)), clicks, reward])
+        if served.ended.any():
+            self._end(rows, visit, feedback, served.ended)
+        self._log.turn()
+
+    def _end(self, rows: IntArray, visit: int, feedback: Feedback, ended: BoolArray) -> None:
+        gone, totals = rows[ended], self._totals
         chance, returned = self._return(gone, visit)
         self._log.visits(
             user_id=self._user_id[gone],

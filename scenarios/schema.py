@@ -73,6 +73,9 @@ class Scenario(BaseModel):
     """Pages after which a visit is cut off."""
     visits: int = Field(default=1, ge=1)
     """Most visits a user makes; after each one the user comes back or not."""
+    barrier: Literal["page", "visit"] = "page"
+    """When recommenders learn. ``page``: everyone waits for everyone after each page. ``visit``: users run free, which
+    suits language models of uneven speed, and recommenders learn from a visit's pages when all users have ended it."""
     reward: str = "clicks"
     """Name of the reward that the log records."""
     invalid: Literal["error", "count"] = "error"

@@ -10,7 +10,7 @@ from scipy.special import expit
 
 from recsim_llm.dice import seed_words
 from recsim_llm.kernel import ALL_ROWS, Kernel
-from recsim_llm.pages import Requests, probability
+from recsim_llm.pages import probability
 
 
 @given(st.floats(-(2.0**90), 2.0**90, width=32))
@@ -63,11 +63,3 @@ def test_better_rated_items_of_a_page_are_watched_longer(feedback):
         mine = feedback.row == row
         order = np.argsort(feedback.rating[mine], kind="stable")
         assert (np.diff(feedback.watched[mine][order]) >= 0).all()
-
-
-def test_requests_count_users():
-    empty = np.zeros((3, 2))
-    requests = Requests(
-        np.arange(3), np.zeros(3, int), np.zeros(3, int), empty.astype(int), empty > 0, empty.astype(np.float32)
-    )
-    assert len(requests) == 3
