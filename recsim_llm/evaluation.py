@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from recsim_llm.errors import LogError
 from recsim_llm.intervals import CONFIDENCE, Estimate, mean_estimate, paired_difference, ratio_estimate
-from recsim_llm.summary import METRICS, ArmSummary, Comparison, Metric, Summary
+from recsim_llm.summary import METRICS, ArmSummary, Comparison, Deciders, Metric, Summary
 from recsim_llm.tallies import Tally, tally_log
 
 __all__ = ["ORACLE", "ArmSummary", "Comparison", "Summary", "read_manifest", "summarise"]
@@ -119,6 +119,17 @@ def _summarise_arm(tally: Tally, number: int, items: int, finished: bool) -> Arm
         ratings={f"{step / 2:g}": int(count) for step, count in enumerate(tally.stars[number]) if count},
         satisfaction_by_page=_by_column(tally.satisfaction_at[number][served], tally.rows_at[number][served]),
         exposure_lorenz=_lorenz(exposures, items),
+        deciders=_deciders(sums, total) if total["accounted_pages"] else None,
+    )
+
+
+def _deciders(sums: Mapping[str, FloatArray], total: Mapping[str, int]) -> Deciders:
+    return Deciders(
+        pages=total["accounted_pages"],
+        language_pages=total["language_pages"],
+        audited_pages=total["audited_pages"],
+        disagreement=ratio_estimate(sums["disagreement"], sums["compared_pages"], bounds=(0.0, 1.0)),
+        memories_dropped=total["memories_dropped"],
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from recsim_llm.intervals import Difference, Estimate
 
-__all__ = ["METRICS", "ArmSummary", "Comparison", "Metric", "Summary"]
+__all__ = ["METRICS", "ArmSummary", "Comparison", "Deciders", "Metric", "Summary"]
 
 SCHEMA = 1
 """Version of the JSON layout; rises when a key changes its meaning or goes."""
@@ -72,6 +72,22 @@ METRICS = (
 
 
 @dataclass(frozen=True, kw_only=True)
+class Deciders:
+    """Who decided an arm's pages, where there is more than one way."""
+
+    pages: int
+    """Pages of which the log says who decided them."""
+    language_pages: int
+    """Of them, pages that a language model decided."""
+    audited_pages: int
+    """Of them, pages that the choice model decided while the language model was asked too."""
+    disagreement: Estimate
+    """Mean over compared pages: mean absolute difference of the two models' click probabilities on the page."""
+    memories_dropped: int
+    """Memories that prompts had no room for."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ArmSummary:
     """One recommender's results."""
 
@@ -109,6 +125,8 @@ class ArmSummary:
     """Mean satisfaction after the 1st, 2nd, ... page, over the users who were still there."""
     exposure_lorenz: tuple[float, ...]
     """Share of exposures of the least shown 0%, 1%, ... 100% of the catalog; empty: nothing shown."""
+    deciders: Deciders | None
+    """Who decided the pages; None where there is one way only."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """One pass over a run's log: sums by recommender and user, in memory that grows with users and items, never with rows.
 
 The Parquet files are read batch by batch and only the columns needed; a log larger than memory works. What is kept:
-sixteen sums an arm and user, clicks by position an arm and user, satisfaction by page an arm and user (first
+the sums below an arm and user, clicks by position an arm and user, satisfaction by page an arm and user (first
 ``PAGE_LIMIT`` pages), and exposure counts an arm and item.
 """
 
@@ -32,11 +32,14 @@ STAR_STEPS = 11
 SUMS = (
     *("visits", "visit_pages", "pages", "clicks", "reward", "satisfaction", "satisfaction_pages", "invalid_slots"),
     *("impressions", "impression_clicks", "stars", "rated", "liked", "judged", "watched", "watch_rows"),
+    *("accounted_pages", "language_pages", "audited_pages", "disagreement", "compared_pages", "memories_dropped"),
 )
 """Names of the sums an arm and user.
 
 ``impressions`` are slots that showed an item; ``satisfaction_pages``, ``rated``, ``judged`` and ``watch_rows`` count the rows
-that hold a value behind ``satisfaction``, ``stars``, ``liked`` and ``watched``.
+that hold a value behind ``satisfaction``, ``stars``, ``liked`` and ``watched``. ``accounted_pages`` are those of which the log
+says who decided them, ``language_pages`` those that a language model did, ``audited_pages`` those that it was asked about
+without deciding; ``disagreement`` is summed over ``compared_pages``, where two models were asked.
 """
 _OPINIONS = (("rating", "stars", "rated"), ("liked", "liked", "judged"), ("watched", "watched", "watch_rows"))
 _BATCH_ROWS = 1 << 17
@@ -140,13 +143,14 @@ class _Adder:
 
     def add_pages(self) -> None:
         columns = ["arm", "user_id", "page", "clicks", "invalid_slots", "reward", "satisfaction"]
+        columns += ["decided_by", "disagreement", "memories_dropped"]
         for batch in _batches(self._run, "pages", columns):
             _, cell = self._rows(batch)
             satisfaction = _numbers(batch, "satisfaction")
             known, ones = ~np.isnan(satisfaction), np.ones(len(cell))
             sums: _Columns = {name: _numbers(batch, name) for name in ("clicks", "invalid_slots", "reward")}
             sums |= {"pages": ones, "satisfaction": np.nan_to_num(satisfaction), "satisfaction_pages": known}
-            self._add(cell, sums)
+            self._add(cell, sums | _account(batch))
             page = self._within(batch, "page", self._max_pages)
             early = known & (page < self._page_limit)
             place = cell[early] * self._page_limit + page[early]
@@ -235,6 +239,20 @@ class _Adder:
         if len(step) and not 0 <= step.min() <= step.max() < STAR_STEPS:
             raise LogError(f"{self._run}: got a rating outside 0 to 5 stars; the log is damaged")
         self._stars += np.bincount(arm[rated] * STAR_STEPS + step, minlength=len(self._stars))
+
+
+def _account(batch: pa.RecordBatch) -> _Columns:
+    """Return the sums that say how decisions came about."""
+    decider = np.asarray(batch.column("decided_by").to_pylist(), dtype=object)
+    disagreement = _numbers(batch, "disagreement")
+    return {
+        "accounted_pages": decider != None,  # noqa: E711 - element by element
+        "language_pages": decider == "language",
+        "audited_pages": (decider == "choice") & ~np.isnan(disagreement),
+        "disagreement": np.nan_to_num(disagreement),
+        "compared_pages": ~np.isnan(disagreement),
+        "memories_dropped": np.nan_to_num(_numbers(batch, "memories_dropped")),
+    }
 
 
 def _batches(run: Path, table: str, columns: list[str]) -> Iterator[pa.RecordBatch]:
