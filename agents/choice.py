@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from recsim_llm.agents.choice_model import ChoiceModel
 from recsim_llm.agents.consumed import ConsumedItems
+from recsim_llm.agents.examination import examination_by_user, examination_curve
 from recsim_llm.agents.parameters import ChoiceParameters
 from recsim_llm.catalog import Catalog
 from recsim_llm.errors import ConfigError
@@ -73,14 +74,14 @@ class ChoiceUsers:
     def allocate(self, rows: int, slate_size: int) -> None:
         """Make room for a batch of ``rows`` users; forget everything about earlier ones."""
         self._slate_size = slate_size
-        self._curve = _examination_curve(self.parameters, slate_size)
+        self._curve = examination_curve(slate_size, self.parameters.position_decay, self.parameters.position_curve)
         self._state = np.zeros((rows, self._items.shape[1]), np.float32)
         self._rest = np.zeros_like(self._state)
         self._past = ConsumedItems(rows)
 
     def examination(self, user_index: IntArray) -> FloatArray:
         """Return float32 [m, k]: probability that each position is examined."""
-        return self._curve ** self._position_bias.take(user_index)[:, None]
+        return examination_by_user(self._curve, self._position_bias.take(user_index))
 
     def begin(self, rows: Rows, user_index: IntArray, returning: bool) -> None:
         """Start a visit in each row; a returning user keeps the taste that earlier visits formed."""
@@ -261,15 +262,6 @@ def _check_fit(catalog: Catalog, population: Population, model: ChoiceModel) -> 
             raise ConfigError(
                 f"choice users: got {name!r} vectors of shape {got}, expected ({width},); take model and users of one fit"
             )
-
-
-def _examination_curve(parameters: ChoiceParameters, slate_size: int) -> FloatArray:
-    if parameters.position_curve is None:
-        return (parameters.position_decay ** np.arange(slate_size)).astype(np.float32)
-    if len(parameters.position_curve) < slate_size:
-        got = len(parameters.position_curve)
-        raise ConfigError(f"position_curve: got {got} positions, expected at least {slate_size}, the slate size")
-    return np.asarray(parameters.position_curve[:slate_size], np.float32)
 
 
 def _whole_lines(rows: npt.NDArray[np.float64]) -> FloatArray:

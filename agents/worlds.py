@@ -1,31 +1,45 @@
-"""Worlds by name: what environments and runs build when they are told ``users="choice"``."""
+"""Worlds by name: what environments and runs build when they are told ``users="choice"`` or ``users="language"``."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from recsim_llm import keyed
 from recsim_llm.agents.choice import ChoiceUsers
-from recsim_llm.agents.choice_fit import FittedUsers, with_click_rate
+from recsim_llm.agents.choice_fit import with_click_rate
 from recsim_llm.agents.fitted import fitted_for, load_fitted
+from recsim_llm.agents.language import LanguageUsers
+from recsim_llm.agents.language_parameters import LanguageParameters
 from recsim_llm.agents.parameters import ChoiceParameters
 from recsim_llm.catalog import Catalog
 from recsim_llm.data import open_dataset
 from recsim_llm.errors import ConfigError
 from recsim_llm.personas import Population
 from recsim_llm.population_files import read_population
+from recsim_llm.populations import JointDistribution, fit_joint_distribution, population_from_ratings
 from recsim_llm.ratings import Dataset
 from recsim_llm.registry import World
 
-__all__ = ["choice_world"]
+if TYPE_CHECKING:
+    from recsim_llm.language.model import LanguageModel
+
+__all__ = ["ModelsByRole", "choice_world", "language_world"]
 
 _TRAIN_SHARE = 0.8
+
+
+class ModelsByRole(Protocol):
+    """The language models of a run, by what they are for."""
+
+    def role(self, name: str) -> LanguageModel:
+        """Return the model of a role, such as ``user``."""
+        ...
 
 
 def choice_world(
@@ -54,25 +68,80 @@ def choice_world(
     settings = ChoiceParameters.from_settings(asdict(fit.model.parameters) | dict(parameters or {}))
     if settings.click_rate != fit.model.parameters.click_rate:
         fit = with_click_rate(fit, settings.click_rate)
-    users = _population(fit, population, seed)
+    users = _population(population, seed, lambda: fit.population, lambda: fit.joint)
     behaviour = ChoiceUsers(dataset.catalog, users, fit.model, settings)
     return World(_observable(dataset), users, behaviour)
 
 
-def _population(fit: FittedUsers, population: int | str | PathLike[str] | Population | None, seed: int) -> Population:
-    if population is None:
-        return fit.population
+def language_world(
+    data: str | PathLike[str] | Dataset,
+    population: int | str | PathLike[str] | Population | None = None,
+    *,
+    parameters: Mapping[str, Any] | None = None,
+    fitted: str | PathLike[str] | None = None,
+    seed: int = 0,
+    models: ModelsByRole | None = None,
+) -> World:
+    """Build a world of users played by a language model.
+
+    Args:
+        data: a data set, its folder, or its name; ``fictional`` is the invented one.
+        population: None for all users of the data; a number up to theirs for that many of them, drawn by the seed; a larger
+            number for synthetic users; a file; or a population.
+        parameters: of ``LanguageParameters``, by name; the rest keep their default.
+        fitted: folder written by ``recsim-llm fit``, whose users are taken; None measures personas on the ratings.
+        seed: of the choice of users, of synthetic users, and of the order in which items are presented.
+        models: where the model of the role ``user`` comes from.
+
+    Raises:
+        ConfigError: there is no model, a parameter is unknown, or the number of users is below 1.
+    """
+    if models is None:
+        raise ConfigError("language users: got no model, expected --model provider/name; for instance --model scripted/genres")
+    settings = LanguageParameters.from_settings(parameters or {})
+    dataset = data if isinstance(data, Dataset) else open_dataset(str(data))
+    users = _personas(dataset, population, seed, fitted)
+    behaviour = LanguageUsers(dataset.catalog, users, models.role("user"), parameters=settings, seed=seed)
+    return World(_observable(dataset), users, behaviour)
+
+
+def _personas(
+    dataset: Dataset,
+    population: int | str | PathLike[str] | Population | None,
+    seed: int,
+    fitted: str | PathLike[str] | None,
+) -> Population:
+    """Return users whose personas are all that is needed; nothing is fitted that need not be."""
+    if fitted is not None:
+        fit = load_fitted(Path(fitted))
+        return _population(population, seed, lambda: fit.population, lambda: fit.joint)
+
+    def known() -> Population:
+        return population_from_ratings(dataset.ratings, dataset.catalog, dataset.demographics)
+
+    return _population(population, seed, known, lambda: fit_joint_distribution(known()))
+
+
+def _population(
+    population: int | str | PathLike[str] | Population | None,
+    seed: int,
+    known: Callable[[], Population],
+    joint: Callable[[], JointDistribution],
+) -> Population:
+    """Return the users that are asked for: of the data, drawn from their joint distribution, from a file, or as given."""
     if isinstance(population, Population):
         return population
+    if population is None:
+        return known()
     if not isinstance(population, int | np.integer):
         return read_population(Path(population))
     if population < 1 or isinstance(population, bool):
         raise ConfigError(f"number of users: got {population}, expected 1 or more")
-    known = fit.population.user_id
-    if population > len(known):
-        return fit.joint.sample(int(population), seed=seed, first_user_id=int(known.max()) + 1)
-    order = np.argsort(keyed.words(seed, "population", known), kind="stable")
-    return fit.population.take(np.sort(order[:population]))
+    users = known()
+    if population > len(users):
+        return joint().sample(int(population), seed=seed, first_user_id=int(users.user_id.max()) + 1)
+    order = np.argsort(keyed.words(seed, "population", users.user_id), kind="stable")
+    return users.take(np.sort(order[:population]))
 
 
 def _observable(dataset: Dataset) -> Catalog:

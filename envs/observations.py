@@ -96,7 +96,7 @@ class Observer:
         if self._history:
             rating: npt.NDArray[np.float32] = np.zeros(clicked.shape, np.float32)
             if slot.size:
-                rating.reshape(-1)[slot] = feedback.rating
+                rating.reshape(-1)[slot] = np.nan_to_num(feedback.given)
             item, seen = feedback.pages.item_index, clicked.view(np.int8)
             if self._history_pages == 1:
                 # Copies, since the page belongs to the feedback.

@@ -46,8 +46,8 @@ class Rating:
         self.neutral = neutral
 
     def __call__(self, feedback: Feedback, _catalog: Catalog) -> Payment:
-        """Return float64 [u]: stars above ``neutral``, summed over the clicked items."""
-        return _by_user(feedback, feedback.rating - np.float32(self.neutral))
+        """Return float64 [u]: stars above ``neutral``, summed over the items that were given stars."""
+        return _by_user(feedback, np.nan_to_num(feedback.given - np.float32(self.neutral)))
 
 
 class Satisfaction:

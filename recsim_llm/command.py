@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     _run_parser(commands)
     _resume_parser(commands)
     _report_parser(commands)
+    _probe_parser(commands)
     _fit_parser(commands)
     _data_parser(commands)
     _list_parser(commands)
@@ -69,7 +71,8 @@ def _run_parser(commands: Any) -> None:
     parser.add_argument("scenario", help="name of a shipped scenario (see `recsim-llm list`) or path of a .yaml file")
     parser.add_argument("--data", metavar="PATH", help="folder of a data set, name of a downloaded one, or 'fictional'")
     _table_options(parser)
-    parser.add_argument("--users", metavar="MODEL", help="user model, for instance choice")
+    parser.add_argument("--users", metavar="MODEL", help="user model: choice, language, cascade or replay")
+    _model_options(parser)
     parser.add_argument("--n-users", metavar="N", type=int, help="number of users; more than the data has are synthetic")
     parser.add_argument("--pages", metavar="N", type=int, help="pages after which a visit is cut off")
     parser.add_argument("--visits", metavar="N", type=int, help="most visits a user makes")
@@ -85,13 +88,37 @@ def _run_parser(commands: Any) -> None:
         help="any other setting, dotted: users.parameters.boredom=0.9",
     )
     parser.add_argument("--out", metavar="DIR", type=Path, help="run folder, must be new (default: runs/SCENARIO-TIME)")
+    _spending_options(parser)
+    parser.add_argument("--yes", action="store_true", help="do not ask before a run that may cost much")
     _output_options(parser)
 
 
 def _resume_parser(commands: Any) -> None:
     parser = _add(commands, "resume", "finish a run that was stopped", "recsim-llm resume runs/first", _resume)
     parser.add_argument("run", type=Path, help="run folder")
+    _spending_options(parser)
     _output_options(parser)
+
+
+def _probe_parser(commands: Any) -> None:
+    example = "recsim-llm probe openai-compatible/qwen3-8b --base-url http://127.0.0.1:8000/v1"
+    parser = _add(commands, "probe", "find out what a language model's server really does", example, _probe)
+    parser.add_argument("name", metavar="MODEL", help="provider/name")
+    parser.add_argument("--base-url", metavar="URL", help="address of an OpenAI-compatible server, up to and with /v1")
+    _output_options(parser)
+
+
+def _model_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", metavar="NAME", help="language model that plays the users: provider/name")
+    parser.add_argument("--base-url", metavar="URL", help="address of its OpenAI-compatible server, up to and with /v1")
+
+
+def _spending_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--cache", metavar="RUN", type=Path, help="run folder whose answers are used before a model is asked")
+    parser.add_argument(
+        "--max-calls", metavar="N", type=int, help="stop, to be resumed, after so many calls of language models"
+    )
+    parser.add_argument("--max-cost", metavar="USD", type=float, help="stop, to be resumed, after so many dollars")
 
 
 def _report_parser(commands: Any) -> None:
@@ -154,8 +181,22 @@ def _run(options: argparse.Namespace) -> None:
     scenario = load_scenario(options.scenario, _flags(options) | parse_overrides(options.set))
     out = options.out or Path("runs") / f"{scenario.name}-{datetime.now():%Y%m%d-%H%M%S}"
     with _progress(options.quiet) as update:
-        run(scenario, out, update)
+        run(scenario, out, update, cache=options.cache, confirm=partial(_confirm, options=options))
     _finish(out, options)
+
+
+def _confirm(estimate: Any, *, options: argparse.Namespace) -> None:
+    """Say what is about to be asked of language models, and ask before much is spent."""
+    from rich.console import Console
+
+    if not options.quiet:
+        Console(stderr=True, soft_wrap=True).print(estimate.text(), highlight=False)
+    if options.yes or not estimate.large:
+        return
+    if not sys.stdin.isatty():
+        raise ConfigError(f"run: got {estimate.text()} without anyone to ask, expected consent; pass --yes or lower --n-users")
+    if input("Go on? [y/N] ").strip().lower() not in ("y", "yes"):
+        raise ConfigError("run: called off before anything was asked")
 
 
 def _flags(options: argparse.Namespace) -> dict[str, Any]:
@@ -165,6 +206,10 @@ def _flags(options: argparse.Namespace) -> dict[str, Any]:
         "columns": _columns(options) or None,
         "skip_bad_rows": options.skip_bad_rows or None,
         "users.model": options.users,
+        "models.user.name": options.model,
+        "models.user.base_url": options.base_url,
+        "limits.calls": options.max_calls,
+        "limits.cost": options.max_cost,
         "users.count": options.n_users,
         "max_pages": options.pages,
         "visits": options.visits,
@@ -179,9 +224,21 @@ def _flags(options: argparse.Namespace) -> dict[str, Any]:
 def _resume(options: argparse.Namespace) -> None:
     from recsim_llm.scenarios.runner import resume
 
+    given = {"calls": options.max_calls, "cost": options.max_cost}
+    limits = {name: value for name, value in given.items() if value is not None}
     with _progress(options.quiet) as update:
-        resume(options.run, update)
+        resume(options.run, update, cache=options.cache, limits=limits)
     _finish(options.run, options)
+
+
+def _probe(options: argparse.Namespace) -> None:
+    from recsim_llm.language.opening import probe_model
+    from recsim_llm.language.settings import ModelSettings
+
+    report = probe_model(ModelSettings(name=options.name, base_url=options.base_url))
+    _write_json(options, report.to_json())
+    if not options.quiet:
+        _console().print(report.table())
 
 
 def _report(options: argparse.Namespace) -> None:
@@ -195,7 +252,7 @@ def _report(options: argparse.Namespace) -> None:
 
 def _finish(run: Path, options: argparse.Namespace) -> None:
     from recsim_llm.evaluation import summarise
-    from recsim_llm.report import summary_table, verdict, write_report
+    from recsim_llm.report import calls_line, calls_of, summary_table, verdict, write_report
 
     summary = summarise(run)
     path = write_report(run)
@@ -204,6 +261,8 @@ def _finish(run: Path, options: argparse.Namespace) -> None:
         console = _console()
         console.print(verdict(summary), highlight=False)
         console.print(summary_table(summary))
+        if calls := calls_line(calls_of(run)):
+            console.print(calls, highlight=False)
         console.print(f"log     {run}\nreport  {path}\nagain   recsim-llm report {shlex.quote(str(run))}", highlight=False)
 
 
@@ -272,6 +331,17 @@ def _console() -> Any:
     return Console(soft_wrap=True, markup=False)
 
 
+def _spent(meter: Any) -> str:
+    """Say what language models have used so far; nothing without them."""
+    if meter is None:
+        return ""
+    failed = sum(meter.failures.values())
+    tokens = (meter.prompt_tokens + meter.completion_tokens) / 1e6
+    price = "" if meter.cost is None else f"  ${meter.cost:,.2f}"
+    trouble = f"  {failed:,} failed" if failed else ""
+    return f"{meter.calls:,} calls ({meter.in_flight} of {meter.concurrency})  {tokens:.2f} M tokens{price}{trouble}"
+
+
 @contextmanager
 def _progress(quiet: bool) -> Iterator[Callable[[Any], None]]:
     """Show a bar: arm, users still browsing, pages, clicks a page, time left."""
@@ -282,18 +352,18 @@ def _progress(quiet: bool) -> Iterator[Callable[[Any], None]]:
         TextColumn("{task.description:<12}", markup=False),
         BarColumn(),
         TextColumn("{task.fields[users]:,} users  {task.fields[pages]:,} pages  {task.fields[rate]:.2f} clicks a page"),
+        TextColumn("{task.fields[spent]}", markup=False),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), disable=quiet) as bar:
-        task = bar.add_task("preparing", total=None, users=0, pages=0, rate=0.0)
+        task = bar.add_task("preparing", total=None, users=0, pages=0, rate=0.0, spent="")
 
         def update(state: Any) -> None:
             # The share of users that have left is the best guess of how far an arm is.
             done = state.arm_number + state.share
             rate = state.clicks / max(state.pages, 1)
-            bar.update(
-                task, total=state.arms, completed=done, description=state.arm, users=state.users, pages=state.pages, rate=rate
-            )
+            shown = {"users": state.users, "pages": state.pages, "rate": rate, "spent": _spent(state.spent)}
+            bar.update(task, total=state.arms, completed=done, description=state.arm, **shown)
 
         yield update

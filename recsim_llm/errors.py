@@ -57,7 +57,17 @@ class LogError(RecSimError, RuntimeError):
 
 
 class ModelReplyError(RecSimError, RuntimeError):
-    """A language model's reply could not be turned into a decision."""
+    """A language model's reply could not be turned into a decision.
+
+    Args:
+        message: one line: what was got, what was expected.
+        cause: what was wrong in one word, one of ``recsim_llm.language.reading.CAUSES``; empty where nobody said.
+        subject: whom the decision was about, as in ``Ask.subject``; empty where nobody said.
+    """
+
+    def __init__(self, message: str, *, cause: str = "", subject: str = "") -> None:
+        super().__init__(message)
+        self.cause, self.subject = cause, subject
 
 
 class BudgetExceeded(RecSimError, RuntimeError):

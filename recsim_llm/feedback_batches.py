@@ -39,6 +39,7 @@ def join_feedback(feedbacks: Sequence[Feedback]) -> Feedback:
         rating=np.concatenate([feedback.rating for feedback in feedbacks]),
         mood=stack_columns([feedback.mood for feedback in feedbacks]),
         left=np.concatenate([feedback.left for feedback in feedbacks]),
+        rated=stack_columns([feedback.rated for feedback in feedbacks]),
     )
 
 
@@ -73,4 +74,5 @@ def take_feedback(feedback: Feedback, order: IntArray) -> Feedback:
         rating=feedback.rating[kept],
         mood=take_columns(feedback.mood, order),
         left=feedback.left[order],
+        rated=take_columns(feedback.rated, kept),
     )

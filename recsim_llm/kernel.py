@@ -11,7 +11,7 @@ import numpy as np
 from recsim_llm import keyed
 from recsim_llm.dice import DiceTable, VisitDice
 from recsim_llm.errors import ConfigError
-from recsim_llm.pages import BoolArray, Feedback, FloatArray, IntArray, Pages, Rows, UserModel
+from recsim_llm.pages import BoolArray, Feedback, FloatArray, IntArray, Pages, Rows, UserModel, WithholdsRatings
 
 __all__ = ["ALL_ROWS", "Kernel"]
 
@@ -52,6 +52,7 @@ class Kernel:
         self._first = np.arange(rows) * self._block
         self._slots = np.array([slate_size])
         self._levels = users.levels
+        self._withholding = users if isinstance(users, WithholdsRatings) else None
         users.allocate(rows, slate_size)
 
     def dice(self, user_index: IntArray, visit: IntArray, seed_word: keyed.Words) -> VisitDice:
@@ -115,7 +116,8 @@ class Kernel:
         self.page = after if everyone else _with(self.page, rows, after)
         if self._many_blocks:
             self._renew_dice(rows, after)
-        return Feedback(pages, decisions, draws, clicked, slot, row, rating, mood, left, self.users)
+        rated = None if self._withholding is None else self._withholding.rated(pages, slot, row)
+        return Feedback(pages, decisions, draws, clicked, slot, row, rating, mood, left, self.users, rated)
 
     def _rate(self, pages: Pages, draws: FloatArray, slot: IntArray, row: IntArray) -> FloatArray:
         noise = draws[:, 1, :-1].reshape(-1).take(slot)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 __all__ = [
     "DECIDERS",
+    "WATCH_NOISE",
     "Account",
     "AnswersLater",
     "Decisions",
@@ -23,6 +24,7 @@ __all__ = [
     "Requests",
     "Slates",
     "UserModel",
+    "WithholdsRatings",
     "probability",
 ]
 
@@ -34,7 +36,8 @@ Rows = IntArray | slice
 DECIDERS = ("choice", "language")
 """Who can have decided a page: the fitted choice model, or a language model."""
 
-_WATCH_NOISE = np.float32(0.5)
+WATCH_NOISE = np.float32(0.5)
+"""Scale of the logistic noise of the share watched, on the log-odds scale. Assumed."""
 
 
 class Requests(NamedTuple):
@@ -127,19 +130,26 @@ class Feedback(NamedTuple):
     row: IntArray
     """int64 [c]: row of each clicked slot."""
     rating: FloatArray
-    """float32 [c]: stars of each clicked slot."""
+    """float32 [c]: what the user thinks of each clicked slot, stars; ``given`` holds what is told."""
     mood: Mood
     """How the users feel after the page."""
     left: BoolArray
     """bool [u]: the user ended the visit after this page."""
     users: UserModel
     """The user model that decided."""
+    rated: BoolArray | None = None
+    """bool [c]: which clicked slots the user gave a rating; None means all of them."""
+
+    @property
+    def given(self) -> FloatArray:
+        """float32 [c]: stars that the user gave each clicked slot, NaN where it kept them back."""
+        return self.rating if self.rated is None else np.where(self.rated, self.rating, np.float32(np.nan))
 
     @property
     def watched(self) -> FloatArray:
         """float32 [c]: share watched of each clicked item, 0 to 1, drawn with the page's own noise."""
         log_odds = self.users.watch_log_odds(self.rating, self.pages.user_index.take(self.row))
-        return probability(log_odds + _WATCH_NOISE * self.draws[:, 1, -1].take(self.row))
+        return probability(log_odds + WATCH_NOISE * self.draws[:, 1, -1].take(self.row))
 
     @property
     def examined(self) -> BoolArray:
@@ -147,8 +157,8 @@ class Feedback(NamedTuple):
         return self.draws[:, 0, :-1] < np.inf
 
     def ratings(self) -> FloatArray:
-        """Return float32 [u, k]: stars by slot, NaN where nothing was clicked."""
-        return self.by_slot(self.rating)
+        """Return float32 [u, k]: stars given by slot, NaN where nothing was clicked or no rating given."""
+        return self.by_slot(self.given)
 
     def by_slot(self, values: FloatArray) -> FloatArray:
         """Return float32 [u, k]: one value for each clicked slot put in its place, NaN elsewhere."""
@@ -232,6 +242,15 @@ class AnswersLater(Protocol):
         Raises:
             ContractError: no page is being worked on.
         """
+        ...
+
+
+@runtime_checkable
+class WithholdsRatings(Protocol):
+    """A user model whose users do not rate everything that they click."""
+
+    def rated(self, pages: Pages, slot: IntArray, row: IntArray) -> BoolArray:
+        """Return bool [c]: which of the clicked slots users give a rating to; arguments as of ``UserModel.update``."""
         ...
 
 

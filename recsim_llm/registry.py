@@ -30,7 +30,12 @@ class World(NamedTuple):
 
 
 SHIPPED: dict[str, dict[str, str]] = {
-    "users": {"choice": "recsim_llm.agents.worlds:choice_world"},
+    "users": {
+        "choice": "recsim_llm.agents.worlds:choice_world",
+        "language": "recsim_llm.agents.worlds:language_world",
+        "cascade": "recsim_llm.agents.derived_worlds:cascade_world",
+        "replay": "recsim_llm.agents.derived_worlds:replay_world",
+    },
     "recommenders": {
         "random": "recsim_llm.recommenders:RandomRecommender",
         "popularity": "recsim_llm.recommenders:Popularity",

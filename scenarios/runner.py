@@ -8,8 +8,9 @@ import platform
 import secrets
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
+from inspect import signature
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,15 +18,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from recsim_llm.agents.noise import with_noise
 from recsim_llm.data import open_dataset
 from recsim_llm.envs.rewards import reward_of
 from recsim_llm.errors import ConfigError, LogError, RunExistsError
 from recsim_llm.files import write_atomically
+from recsim_llm.language.model import Meter
+from recsim_llm.language.opening import Roles
+from recsim_llm.language.store import FILE_NAME
 from recsim_llm.ratings import Dataset
 from recsim_llm.recommenders.base import Truth
 from recsim_llm.registry import World, resolve
 from recsim_llm.runlog import RunLog, Segments
 from recsim_llm.scenarios.arm_session import ArmSession
+from recsim_llm.scenarios.estimates import Estimate, estimate
 from recsim_llm.scenarios.schema import Arm, Scenario, scenario_from
 from recsim_llm.threads import one_thread
 
@@ -52,24 +58,36 @@ class Progress(NamedTuple):
     """Clicks on them."""
     share: float
     """Share of the arm's page budget that has been offered, 0 to 1."""
+    spent: Meter | None
+    """What the language models have used so far; None without them."""
 
 
 Report = Callable[[Progress], None]
 
 
-def run(scenario: Scenario, out: Path, progress: Report = lambda _: None) -> Path:
+def run(
+    scenario: Scenario,
+    out: Path,
+    progress: Report = lambda _: None,
+    *,
+    cache: Path | None = None,
+    confirm: Callable[[Estimate], None] = lambda _: None,
+) -> Path:
     """Run a scenario into a new folder.
 
     Args:
         scenario: what to run; a missing seed is drawn and recorded.
         out: the run folder; must not exist or be empty.
         progress: called after every page of the batch.
+        cache: another run's folder, or its calls file, whose answers are used before a language model is asked.
+        confirm: told what the language models will be asked before anything is; may raise to call the run off.
 
     Returns:
         The run folder.
 
     Raises:
         RunExistsError: the folder holds something.
+        BudgetExceeded: a limit was reached; the run is whole and can be resumed.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RunExistsError(
@@ -79,25 +97,34 @@ def run(scenario: Scenario, out: Path, progress: Report = lambda _: None) -> Pat
         scenario = scenario.model_copy(update={"seed": secrets.randbelow(2**31)})
     _check_names(scenario)
     dataset = _dataset(scenario)
-    world = _world(scenario, dataset)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        write_atomically(out / "manifest.json", _manifest(scenario, dataset, world))
-    except OSError as error:
-        raise ConfigError(
-            f"run folder: got {out} ({error.strerror}), expected a folder that can be made; pass --out"
-        ) from error
-    try:
-        _serve_arms(scenario, dataset, world, out, progress)
-    except Exception:
-        if not (out / "segments.jsonl").exists():
-            # Nothing was logged: leave nothing half-written, so that the same folder can be tried again.
-            shutil.rmtree(out)
-        raise
+    with Roles(scenario.models, calls=out / FILE_NAME, cache=cache, limits=scenario.limits) as roles:
+        world = _world(scenario, dataset, roles)
+        if scenario.models:
+            confirm(estimate(scenario, world, roles))
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            write_atomically(out / "manifest.json", _manifest(scenario, dataset, world, roles))
+        except OSError as error:
+            raise ConfigError(
+                f"run folder: got {out} ({error.strerror}), expected a folder that can be made; pass --out"
+            ) from error
+        try:
+            _serve_arms(scenario, dataset, world, roles, out, progress)
+        except Exception:
+            if not (out / "segments.jsonl").exists() and not (out / FILE_NAME).exists():
+                # Nothing was logged or paid for: leave nothing half-written, so that the same folder can be tried again.
+                shutil.rmtree(out)
+            raise
     return out
 
 
-def resume(out: Path, progress: Report = lambda _: None) -> Path:
+def resume(
+    out: Path,
+    progress: Report = lambda _: None,
+    *,
+    cache: Path | None = None,
+    limits: Mapping[str, float] | None = None,
+) -> Path:
     """Finish a run that was stopped at any instant, with the log that it would have had.
 
     Finished arms are kept; an unfinished arm is served again from its first page, which for keyed dice gives the same
@@ -106,9 +133,12 @@ def resume(out: Path, progress: Report = lambda _: None) -> Path:
     Args:
         out: the run folder.
         progress: called after every page of the batch.
+        cache: as in ``run``; answers that this run received before are found in any case.
+        limits: limits in place of the scenario's, for the whole run; names as in ``LimitSettings``.
 
     Raises:
         LogError: the folder is no run, or what comes out differs from what is on disk.
+        BudgetExceeded: a limit was reached again.
     """
     try:
         manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
@@ -122,19 +152,22 @@ def resume(out: Path, progress: Report = lambda _: None) -> Path:
             f"run folder: got {out}, the log of an environment, expected that of `recsim-llm run`; it cannot be resumed"
         )
     scenario = scenario_from(settings, str(out / "manifest.json"))
+    allowed = scenario_from({**settings, "limits": limits}, "resume").limits if limits else scenario.limits
     dataset = _dataset(scenario)
-    world = _world(scenario, dataset)
-    if _manifest(scenario, dataset, world) != (out / "manifest.json").read_bytes():
-        changed = _difference(manifest, json.loads(_manifest(scenario, dataset, world)))
-        raise LogError(
-            f"run folder {out}: {changed} changed since it was started, expected what manifest.json says; start a new run"
-        )
-    _serve_arms(scenario, dataset, world, out, progress)
+    with Roles(scenario.models, calls=out / FILE_NAME, cache=cache, limits=allowed) as roles:
+        world = _world(scenario, dataset, roles)
+        now = _manifest(scenario, dataset, world, roles)
+        if now != (out / "manifest.json").read_bytes():
+            changed = _difference(manifest, json.loads(now))
+            raise LogError(
+                f"run folder {out}: {changed} changed since it was started, expected what manifest.json says; start a new run"
+            )
+        _serve_arms(scenario, dataset, world, roles, out, progress)
     return out
 
 
 @one_thread
-def _serve_arms(scenario: Scenario, dataset: Dataset, world: World, out: Path, progress: Report) -> None:
+def _serve_arms(scenario: Scenario, dataset: Dataset, world: World, roles: Roles, out: Path, progress: Report) -> None:
     train, _ = dataset.ratings.split_by_time(scenario.train_share)
     # Recommenders must not see what came later, not even as item popularity.
     counts = np.bincount(world.catalog.index_of(train.item_id), minlength=len(world.catalog))
@@ -157,11 +190,15 @@ def _serve_arms(scenario: Scenario, dataset: Dataset, world: World, out: Path, p
         session = ArmSession(scenario, world, recommender, arm.name, log)
         if hasattr(recommender, "reveal"):
             recommender.reveal(Truth(session.appeal))
+        if hasattr(recommender, "consult"):
+            recommender.consult(roles.role("policy"))
         recommender.fit(known, train, _recommender_seed(scenario))
         for visit in range(scenario.visits):
             for page, users in session.visit(visit):
                 share = (visit + page / scenario.max_pages) / scenario.visits
-                progress(Progress(arm.name, place, len(scenario.recommenders), users, session.pages, session.clicks, share))
+                spent = roles.meter() if scenario.models else None
+                arms, pages, clicks = len(scenario.recommenders), session.pages, session.clicks
+                progress(Progress(arm.name, place, arms, users, pages, clicks, share, spent))
                 timings.append((arm.name, visit, page, time.perf_counter() - started))
         log.close()
     _write_timings(out, timings)
@@ -194,15 +231,24 @@ def _dataset(scenario: Scenario) -> Dataset:
     return open_dataset(scenario.data, columns=scenario.columns, skip_bad_rows=scenario.skip_bad_rows)
 
 
-def _world(scenario: Scenario, dataset: Dataset) -> World:
+def _world(scenario: Scenario, dataset: Dataset, roles: Roles) -> World:
     settings = scenario.users
     factory = resolve("users", settings.model)
+    more = {"models": roles} if "models" in signature(factory).parameters else {}
+    if "user" in scenario.models and not more:
+        raise ConfigError(
+            f"users {settings.model!r}: got a language model for the role user, expected none; take --users language"
+        )
     try:
-        world = factory(dataset, settings.count, parameters=settings.parameters, fitted=settings.fitted, seed=_seed(scenario))
+        world = factory(
+            dataset, settings.count, parameters=settings.parameters, fitted=settings.fitted, seed=_seed(scenario), **more
+        )
     except TypeError as error:
         raise ConfigError(f"users {settings.model!r}: got {error}, expected a factory like choice_world") from error
     if not isinstance(world, World):
         raise ConfigError(f"users {settings.model!r}: got {type(world).__name__}, expected a factory that returns a World")
+    if settings.noise:
+        world = with_noise(world, settings.noise, _seed(scenario))
     if scenario.slate_size > len(world.catalog):
         raise ConfigError(
             f"slate_size: got {scenario.slate_size}, expected at most {len(world.catalog)}, the items in the catalog"
@@ -210,7 +256,7 @@ def _world(scenario: Scenario, dataset: Dataset) -> World:
     return world
 
 
-def _manifest(scenario: Scenario, dataset: Dataset, world: World) -> bytes:
+def _manifest(scenario: Scenario, dataset: Dataset, world: World, roles: Roles) -> bytes:
     packages = ("recsim_llm", "numpy", "scipy", "pyarrow", "gymnasium")
     content = {
         "scenario": scenario.name,
@@ -222,6 +268,8 @@ def _manifest(scenario: Scenario, dataset: Dataset, world: World) -> bytes:
         "users": len(world.population),
         "population": {"fingerprint": world.population.fingerprint},
         "user_model": scenario.users.model,
+        "user_model_provenance": dict(getattr(world.users, "provenance", {})),
+        "models": roles.describe(),
         "catalog": {"items": len(world.catalog)},
         "data": {
             "name": dataset.name,

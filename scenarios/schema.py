@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from recsim_llm.errors import ConfigError
+from recsim_llm.language.settings import ROLES, LimitSettings, ModelSettings
 
 __all__ = ["Arm", "Scenario", "UserSettings", "load_scenario", "parse_overrides", "shipped_scenarios"]
 
@@ -31,6 +32,8 @@ class UserSettings(BaseModel):
     """Folder written by ``recsim-llm fit``; None fits to the data, or takes the fit kept from last time."""
     parameters: dict[str, Any] = Field(default_factory=dict)
     """Parameters of the user model, by name; those not given keep their fitted or assumed value."""
+    noise: dict[str, float] = Field(default_factory=dict)
+    """Noise on top of any user model: ``random_clicks``, ``missed_clicks``, ``missing_ratings``, each a share."""
 
 
 class Arm(BaseModel):
@@ -65,6 +68,10 @@ class Scenario(BaseModel):
     """Share of each user's ratings, first in time, that recommenders are trained on. Users are fitted on all of them."""
     users: UserSettings = UserSettings()
     """Who browses."""
+    models: dict[str, ModelSettings] = Field(default_factory=dict)
+    """Language models by role: ``user``, ``writer``, ``judge``, ``policy``. Each may be written as a name alone."""
+    limits: LimitSettings = LimitSettings()
+    """What the language models may use up before the run stops; it can then be resumed with higher limits."""
     recommenders: tuple[Arm, ...] = Field(min_length=1)
     """The arms, in order; the first one is what the others are compared with. Each may be written as a name alone."""
     slate_size: int = Field(default=10, ge=1)
@@ -89,6 +96,21 @@ class Scenario(BaseModel):
         if isinstance(arms, str) or not isinstance(arms, Sequence):
             return arms
         return [{"name": arm, "recommender": arm} if isinstance(arm, str) else arm for arm in arms]
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _names_are_models(cls, models: Any) -> Any:
+        if not isinstance(models, Mapping):
+            return models
+        return {role: {"name": model} if isinstance(model, str) else model for role, model in models.items()}
+
+    @field_validator("models")
+    @classmethod
+    def _roles_are_known(cls, models: dict[str, ModelSettings]) -> dict[str, ModelSettings]:
+        for role in models:
+            if role not in ROLES:
+                raise ValueError(f"role {role!r} is not one of {', '.join(ROLES)}")
+        return models
 
     @field_validator("recommenders")
     @classmethod
@@ -115,7 +137,8 @@ def load_scenario(name_or_path: str, overrides: Mapping[str, Any] | None = None)
 
     Args:
         name_or_path: name of a shipped scenario, or a path ending in ``.yaml`` or ``.yml``.
-        overrides: dotted keys to values, for instance ``{"users.parameters.boredom": 0.9}``.
+        overrides: dotted keys to values, for instance ``{"users.parameters.boredom": 0.9}``. With another ``users.model``
+            the scenario's own ``users.parameters`` do not apply.
 
     Raises:
         ConfigError: there is no such scenario, it is no YAML mapping, or a key or value is wrong.
@@ -140,7 +163,13 @@ def load_scenario(name_or_path: str, overrides: Mapping[str, Any] | None = None)
         raise ConfigError(f"scenario {name_or_path}: not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(settings, dict):
         raise ConfigError(f"scenario {name_or_path}: got {type(settings).__name__}, expected a mapping of settings")
-    for key, value in (overrides or {}).items():
+    changes = dict(overrides or {})
+    users = settings.get("users")
+    usual = UserSettings().model
+    if isinstance(users, dict) and changes.get("users.model", users.get("model", usual)) != users.get("model", usual):
+        # Parameters belong to the user model that the scenario names; another one starts from its own.
+        settings["users"] = {key: value for key, value in users.items() if key != "parameters"}
+    for key, value in changes.items():
         _override(settings, key, value)
     return scenario_from(settings, name_or_path)
 
@@ -161,11 +190,18 @@ def scenario_from(settings: Mapping[str, Any], source: str) -> Scenario:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
-            sections: dict[str, type[BaseModel]] = {"users": UserSettings, "recommenders": Arm}
+            sections: dict[str, type[BaseModel]] = {
+                "users": UserSettings,
+                "recommenders": Arm,
+                "models": ModelSettings,
+                "limits": LimitSettings,
+            }
             model = sections.get(str(first["loc"][0]), Scenario) if len(first["loc"]) > 1 else Scenario
             expected = f"one of {', '.join(model.model_fields)}"
             raise ConfigError(f"scenario {source}: got unknown key {place!r}, expected {expected}") from error
         got = "nothing" if first["type"] == "missing" else repr(first["input"])
+        if first["loc"][-1] == "base_url":
+            got = "an address that is not shown, since it may hold a secret"
         raise ConfigError(f"scenario {source}: {place}: got {got}, expected another value: {first['msg']}") from error
 
 

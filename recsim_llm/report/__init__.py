@@ -1,7 +1,8 @@
 """The report of a run: one self-contained page, its figures with their data, and the tables of the command line."""
 
+from recsim_llm.report.language import calls_line, calls_of
 from recsim_llm.report.page import write_report
 from recsim_llm.report.tables import summary_table
 from recsim_llm.report.words import verdict
 
-__all__ = ["summary_table", "verdict", "write_report"]
+__all__ = ["calls_line", "calls_of", "summary_table", "verdict", "write_report"]

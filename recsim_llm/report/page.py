@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -14,8 +14,10 @@ from typing import Any
 
 from recsim_llm.evaluation import read_manifest, summarise
 from recsim_llm.files import write_atomically
+from recsim_llm.language.call_summary import CallSummary
 from recsim_llm.report import drawing, numbers
 from recsim_llm.report.figures import FIGURES, FigureKind
+from recsim_llm.report.language import call_rows, calls_of, decider_rows, failure_rows
 from recsim_llm.report.tables import Cell, comparison_rows, metric_rows
 from recsim_llm.report.words import verdict
 from recsim_llm.summary import Summary
@@ -85,19 +87,24 @@ def write_report(run: Path) -> Path:
             drawings[kind.name] = drawing.to_svg(figure, kind.name)
             write_atomically(folder / f"{kind.name}.png", drawing.to_png(figure, kind.title(summary)))
         write_atomically(folder / f"{kind.name}.csv", _csv(kind, summary))
-    write_atomically(run / "metrics.json", _json(summary.to_json()))
+    calls = calls_of(run)
+    content = summary.to_json() | {"language_model_calls": [row._asdict() for row in calls]}
+    write_atomically(run / "metrics.json", _json(content))
     page = run / "report.html"
-    write_atomically(page, render_page(summary, manifest, drawings).encode())
+    write_atomically(page, render_page(summary, manifest, drawings, calls).encode())
     return page
 
 
-def render_page(summary: Summary, manifest: Mapping[str, Any], drawings: Mapping[str, str]) -> str:
+def render_page(
+    summary: Summary, manifest: Mapping[str, Any], drawings: Mapping[str, str], calls: Sequence[CallSummary] = ()
+) -> str:
     """Return the page.
 
     Args:
         summary: what to report.
         manifest: the run's manifest.
         drawings: ``svg`` elements by figure name.
+        calls: totals of the language models' calls.
     """
     parts = [
         _header(summary, manifest),
@@ -111,6 +118,8 @@ def render_page(summary: Summary, manifest: Mapping[str, Any], drawings: Mapping
         "<h2>What was simulated</h2>",
         f"<p>{_USERS.get(_name(manifest.get('user_model')), _ANY_USERS)}</p>",
         *(f"<p>{text}</p>" for text in _LIMITS),
+        _deciders(summary),
+        _calls(calls),
         _configuration(summary, manifest),
         _reproduction(manifest),
     ]
@@ -169,6 +178,36 @@ def _differences(summary: Summary) -> str:
         + ". Users saved by pairing: how many times as many users a test on separate users would need for the same interval."
     )
     return "<h2>Paired differences</h2>\n" + _table(heads, groups) + f'\n<p class="aside">{note}</p>'
+
+
+def _deciders(summary: Summary) -> str:
+    rows = list(decider_rows(summary.arms))
+    if not rows:
+        return ""
+    heads = ["Pages", "Decided by the language model", "Audited", "Calls saved", "Disagreement", "Memories left out"]
+    note = (
+        "Disagreement: mean absolute difference between the click probabilities of the choice model and the language model, "
+        "over the pages on which both were asked. Audited pages were decided by the choice model; the language model was asked "
+        "only to compare. Memories left out did not fit a prompt's token budget."
+    )
+    return f"<h2>Who decided</h2>\n{_table(heads, [('', rows)])}\n" + f'<p class="aside">{note}</p>'
+
+
+def _calls(calls: Sequence[CallSummary]) -> str:
+    if not calls:
+        return ""
+    heads = ["Calls", "From a cache", "Failed attempts", "Tokens read", "Of them cached", "Tokens written", "Cost"]
+    heads.append("Seconds, median / 99%")
+    failures = failure_rows(calls)
+    listed = ", ".join(f"{escape(cause)} {numbers.count(count)}" for cause, count in failures)
+    text = (
+        f"Attempts failed for these causes: {listed}. Each was sent again or asked again; no answer was made up."
+        if failures
+        else "No attempt failed."
+    )
+    note = "Tokens as the provider counted them. Every call with its prompt, answer or cause of failure is in calls.sqlite."
+    rows = list(call_rows(calls))
+    return f"<h2>Language models</h2>\n<p>{text}</p>\n{_table(heads, [('', rows)])}\n" + f'<p class="aside">{note}</p>'
 
 
 def _table(heads: Iterable[str], groups: Iterable[tuple[str, list[tuple[str, list[Cell]]]]]) -> str:

@@ -11,6 +11,7 @@ from recsim_llm.recommenders import LinUCB
 from recsim_llm.scenarios import load_scenario, run
 
 SMALL = {"users.count": 30, "max_pages": 5, "slate_size": 4, "visits": 2, "seed": 3, "barrier": "visit"}
+SMALL["users.parameters"] = {"click_bias": 1.0}
 
 
 class Straggling:

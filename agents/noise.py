@@ -1,0 +1,193 @@
+"""Noise in what users do: clicks at random, clicks that get lost, ratings that are not given.
+
+Noise wraps any user model. The first two mix into the click probabilities, so that what is logged as the probability of a
+click stays exact; nothing is drawn here. Users live with what they clicked, whether they meant it or not: the wrapped model
+takes in the clicks that were drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from recsim_llm import keyed
+from recsim_llm.errors import ConfigError, ContractError
+from recsim_llm.pages import (
+    AnswersLater,
+    BoolArray,
+    Decisions,
+    FloatArray,
+    IntArray,
+    Mood,
+    Pages,
+    RanksItems,
+    Rows,
+    UserModel,
+)
+from recsim_llm.registry import World
+
+__all__ = ["NoiseParameters", "NoisyRankingUsers", "NoisyUsers", "with_noise"]
+
+_BOUND = 80.0
+"""Log-odds beyond which a probability is 0 or 1 for any draw."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoiseParameters:
+    """How noisy the feedback is."""
+
+    random_clicks: float = 0.0
+    """Share of the examined slots that are clicked whatever they show, 0 to below 1."""
+    missed_clicks: float = 0.0
+    """Share of the clicks that users mean to make and that get lost, 0 to below 1; random clicks come on top."""
+    missing_ratings: float = 0.0
+    """Share of the clicked items that users do not rate, 0 to 1; what they think of them they know all the same."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            number = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+            whole = field.name == "missing_ratings"
+            if not number or not 0 <= value <= 1 or (value == 1 and not whole):
+                limit = "to 1" if whole else "to below 1"
+                raise ConfigError(f"noise parameter {field.name!r}: got {value!r}, expected a number from 0 {limit}")
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> NoiseParameters:
+        """Build parameters from a mapping such as a scenario's ``users.parameters.noise``.
+
+        Raises:
+            ConfigError: it is no mapping, a name is not a parameter, or a value is out of range.
+        """
+        if not isinstance(settings, Mapping):
+            raise ConfigError(f"noise: got {settings!r}, expected settings such as {{random_clicks: 0.02}}")
+        known = [field.name for field in fields(cls)]
+        for name in settings:
+            if name not in known:
+                raise ConfigError(f"noise parameter: got {name!r}, expected one of {', '.join(known)}")
+        return cls(**settings)
+
+
+class NoisyUsers:
+    """Users whose clicks are noisy.
+
+    With ``p`` the wrapped model's click probability given examination, a slot is clicked with probability
+    ``random + (1 - random) * (1 - missed) * p``.
+
+    Args:
+        users: the model underneath.
+        user_id: int64 [population]: outside ids by user index; what is left unrated hangs on them.
+        parameters: how noisy.
+        seed: of what is left unrated.
+    """
+
+    def __init__(self, users: UserModel, *, user_id: IntArray, parameters: NoiseParameters, seed: int) -> None:
+        self.users, self.parameters = users, parameters
+        self.levels = users.levels
+        self.provenance: dict[str, Any] = dict(getattr(users, "provenance", {}))
+        self._user_id, self._seed = user_id, seed
+        self._ready = np.zeros(0, np.bool_)
+
+    def allocate(self, rows: int, slate_size: int) -> None:
+        """Make room for a batch of ``rows`` users; forget everything about earlier ones."""
+        self.users.allocate(rows, slate_size)
+        self._ready = np.zeros(rows, np.bool_)
+
+    def examination(self, user_index: IntArray) -> FloatArray:
+        """Return float32 [m, k]: probability that each position is examined."""
+        return self.users.examination(user_index)
+
+    def begin(self, rows: Rows, user_index: IntArray, returning: bool) -> None:
+        """Start a visit in each row."""
+        self.users.begin(rows, user_index, returning)
+
+    def start(self, pages: Pages) -> None:
+        """Let the model underneath begin; where it answers at once, so do these users."""
+        if isinstance(self.users, AnswersLater):
+            self.users.start(pages)
+        else:
+            self._ready[pages.rows] = True
+
+    def collect(self) -> IntArray:
+        """Return int64 [m]: rows now ready.
+
+        Raises:
+            ContractError: no page is being worked on.
+        """
+        if isinstance(self.users, AnswersLater):
+            return self.users.collect()
+        ready = np.flatnonzero(self._ready)
+        if not ready.size:
+            raise ContractError("noisy users: got collect() without a page being worked on, expected start(pages) before")
+        self._ready[ready] = False
+        return ready
+
+    def decide(self, pages: Pages) -> Decisions:
+        """Return the click log-odds for a batch of pages, noise included, drawing nothing."""
+        decisions = self.users.decide(pages)
+        return decisions._replace(click_log_odds=self._noisy(decisions.click_log_odds))
+
+    def rating_log_odds(self, pages: Pages, slot: IntArray, row: IntArray) -> FloatArray:
+        """Return float32 [l - 1, c]: log-odds that the rating of each clicked slot is at most each level but the last."""
+        return self.users.rating_log_odds(pages, slot, row)
+
+    def rated(self, pages: Pages, slot: IntArray, row: IntArray) -> BoolArray:
+        """Return bool [c]: which of the clicked slots users give a rating to, keyed by user, visit, page and slot."""
+        who = self._user_id.take(pages.user_index.take(row))
+        place = slot % pages.item_index.shape[1]
+        word = keyed.words(self._seed, "unrated", who, pages.visit.take(row), pages.page.take(row), place)
+        return keyed.uniform(word) >= self.parameters.missing_ratings
+
+    def update(self, pages: Pages, slot: IntArray, row: IntArray, rating: FloatArray) -> Mood:
+        """Take in what was drawn for the pages last decided, and say how the users feel."""
+        return self.users.update(pages, slot, row, rating)
+
+    def watch_log_odds(self, rating: FloatArray, user_index: IntArray) -> FloatArray:
+        """Return float32 [c]: log-odds of the share watched of items that were rated so by these users."""
+        return self.users.watch_log_odds(rating, user_index)
+
+    def return_log_odds(self, rows: Rows) -> FloatArray:
+        """Return float32 [m]: log-odds that the user comes back for another visit."""
+        return self.users.return_log_odds(rows)
+
+    def _noisy(self, log_odds: FloatArray) -> FloatArray:
+        random, missed = self.parameters.random_clicks, self.parameters.missed_clicks
+        if random == missed == 0:
+            return log_odds
+        bounded = np.clip(log_odds.astype(np.float64), -_BOUND, _BOUND)
+        yes, no = 1 / (1 + np.exp(-bounded)), 1 / (1 + np.exp(bounded))
+        # Both sides on their own: one minus the other would lose the digits of a rare outcome.
+        clicked = random + (1 - random) * (1 - missed) * yes
+        left_out = (1 - random) * (no + missed * yes)
+        noisy: FloatArray = (np.log(clicked) - np.log(left_out)).astype(np.float32)
+        return noisy
+
+
+class NoisyRankingUsers(NoisyUsers):
+    """Noisy users of a model that can tell what its users feel for every item."""
+
+    def appeal(self, rows: Rows) -> FloatArray:
+        """Return float32 [m, n]: each row's click log-odds for every item at this moment, noise included."""
+        if not isinstance(self.users, RanksItems):
+            raise ConfigError(f"noisy users: got {type(self.users).__name__}, expected a model with appeal(rows)")
+        return self._noisy(self.users.appeal(rows))
+
+
+def with_noise(world: World, settings: Mapping[str, Any], seed: int) -> World:
+    """Return the world with noisy users.
+
+    Args:
+        world: any.
+        settings: ``NoiseParameters`` by name.
+        seed: of what is drawn for the noise itself.
+
+    Raises:
+        ConfigError: a setting is unknown or out of range.
+    """
+    parameters = NoiseParameters.from_settings(settings)
+    kind = NoisyRankingUsers if isinstance(world.users, RanksItems) else NoisyUsers
+    return world._replace(users=kind(world.users, user_id=world.population.user_id, parameters=parameters, seed=seed))

@@ -1,0 +1,58 @@
+"""Finding out what a server really does: some accept ``response_format``, ``logprobs`` or ``seed`` and overlook them."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from statistics import fmean
+
+from recsim_llm.language.http_backend import HttpBackend
+from recsim_llm.language.probe_checks import Checks
+from recsim_llm.language.probe_report import Finding, ProbeReport, load_probe, require, save_probe
+from recsim_llm.language.wire import Backend
+
+__all__ = ["Finding", "ProbeReport", "load_probe", "probe", "probe_backend", "require", "save_probe"]
+
+
+def probe(backend: Backend, *, most_concurrent: int = 64) -> ProbeReport:
+    """Find out what a model can do, by at most about 150 short calls.
+
+    An HTTP backend is probed through connections of its own and stays usable in any event loop.
+
+    Args:
+        backend: the model; what it claims to be able to do does not count.
+        most_concurrent: calls at once that are tried at most.
+
+    Returns:
+        The report; that a server cannot be reached is a finding, not an error.
+    """
+    # In a thread, because in a notebook this one has an event loop that runs already.
+    with ThreadPoolExecutor(max_workers=1) as threads:
+        return threads.submit(asyncio.run, _probe(backend, most_concurrent)).result()
+
+
+async def probe_backend(backend: Backend, *, most_concurrent: int = 64) -> ProbeReport:
+    """Find out what a model can do, in the running event loop; see ``probe``."""
+    checks = Checks(backend, most_concurrent=most_concurrent)
+    findings = await checks.run()
+    return ProbeReport(
+        model=backend.name,
+        base_url=backend.base_url if isinstance(backend, HttpBackend) else "",
+        when=datetime.now(UTC).isoformat(timespec="seconds"),
+        findings=tuple(findings),
+        abilities=checks.abilities,
+        latency_seconds=checks.latency_seconds,
+        prompt_tokens=fmean(checks.prompt_tokens) if checks.prompt_tokens else None,
+        calls=checks.calls,
+    )
+
+
+async def _probe(backend: Backend, most_concurrent: int) -> ProbeReport:
+    if not isinstance(backend, HttpBackend):
+        return await probe_backend(backend, most_concurrent=most_concurrent)
+    own = backend.with_abilities(None)
+    try:
+        return await probe_backend(own, most_concurrent=most_concurrent)
+    finally:
+        await own.close()

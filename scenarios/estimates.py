@@ -1,0 +1,80 @@
+"""What a run will ask of language models, known before anything is asked."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from recsim_llm.language.budget import Prices
+from recsim_llm.language.opening import Roles
+from recsim_llm.language.wire import Usage
+from recsim_llm.registry import World
+from recsim_llm.scenarios.schema import Scenario
+
+__all__ = ["Estimate", "estimate"]
+
+_ASK_ABOVE_COST = 1.0
+_ASK_ABOVE_CALLS = 1_000
+# Tokens that an answer to one question takes, written as a line or as a list of percentages, rounded up.
+_ANSWER_TOKENS = {"decision": 0, "logprobs": 6, "samples": 6, "json": 16}
+_POLICY_TOKENS = 1_200
+
+
+class Estimate(NamedTuple):
+    """The most that a run can ask: every user stays until the page budget ends, and nothing is found in a cache."""
+
+    calls: int
+    """Calls of all language models."""
+    prompt_tokens: int
+    """Tokens read; zero where the models count none."""
+    answer_tokens: int
+    """Tokens written."""
+    cost: float | None
+    """US dollars; None where prices are not known."""
+    local: bool
+    """All models run on this machine: nobody sends a bill."""
+
+    @property
+    def large(self) -> bool:
+        """Whether a person should be asked first: above one dollar, or above 1,000 calls of unknown price elsewhere."""
+        if self.local:
+            return False
+        return self.calls > _ASK_ABOVE_CALLS if self.cost is None else self.cost > _ASK_ABOVE_COST
+
+    def text(self) -> str:
+        """Say it in one line."""
+        tokens = f"{(self.prompt_tokens + self.answer_tokens) / 1e6:,.1f} million tokens"
+        price = "on this machine" if self.local else "price unknown" if self.cost is None else f"${self.cost:,.2f}"
+        return f"at most {self.calls:,} calls of language models, {tokens}, {price}"
+
+
+def estimate(scenario: Scenario, world: World, roles: Roles) -> Estimate:
+    """Return the most that a run can ask of its language models.
+
+    Args:
+        scenario: users, visits, pages and arms.
+        world: its users tell with ``prompt_tokens`` how long a prompt may get.
+        roles: the models, with those of the users opened.
+    """
+    pages = len(world.population) * scenario.visits * scenario.max_pages
+    budgets = {
+        "user": (len(scenario.recommenders), getattr(world.users, "prompt_tokens", 0), 2 * scenario.slate_size + 2),
+        "policy": (1, _POLICY_TOKENS, scenario.slate_size),
+    }
+    calls, read, written, cost, local, priced = 0, 0, 0, 0.0, True, True
+    for role, (times, prompt, questions) in budgets.items():
+        settings = scenario.models.get(role)
+        if settings is None:
+            continue
+        model = roles.role(role)
+        # A server that gives one sample a call is asked once for each.
+        samples = settings.samples if model.realisation == "samples" else 1
+        asks = times * pages
+        tokens = Usage(
+            prompt=asks * samples * prompt, completion=asks * samples * questions * _ANSWER_TOKENS[model.realisation]
+        )
+        calls, read, written = calls + asks * samples, read + (tokens.prompt or 0), written + (tokens.completion or 0)
+        local = local and model.local
+        priced = priced and (model.local or settings.prices is not None)
+        if settings.prices is not None and not model.local:
+            cost += Prices(**settings.prices.model_dump()).cost(tokens)
+    return Estimate(calls, read, written, cost if priced else None, local)
