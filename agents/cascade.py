@@ -124,6 +124,11 @@ class CascadeUsers:
         self._levels_below = np.searchsorted(language.levels, choice.levels[:-1], side="right")
         self._by_language = self._ready = np.zeros(0, np.bool_)
 
+    @property
+    def prompt_tokens(self) -> int:
+        """Most tokens of a prompt, estimated; 0 where the language side does not tell."""
+        return getattr(self.language, "prompt_tokens", 0)
+
     def allocate(self, rows: int, slate_size: int) -> None:
         """Make room for a batch of ``rows`` users; forget everything about earlier ones."""
         self.choice.allocate(rows, slate_size)

@@ -100,6 +100,8 @@ class LanguageUsers:
         templates = Templates(parameters.templates)
         self.templates_fingerprint = templates.fingerprint
         """32 hexadecimal digits over all templates and their versions."""
+        self.provenance = {"templates": templates.fingerprint, "parameters": parameters.settings()}
+        """What a run's manifest must keep to tell how users were asked."""
         self._seed = seed
         self._user_id = population.user_id
         self._rating_mean = np.ascontiguousarray(population.trait("rating_mean"))
@@ -109,6 +111,11 @@ class LanguageUsers:
         words = WordWeights.from_catalog(catalog)
         self._memories = Memories(0, words=words, topics=catalog.genre_names, settings=parameters.memory)
         self.allocate(0, 1)
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Most tokens of a prompt, estimated."""
+        return self.parameters.prompt_tokens
 
     def allocate(self, rows: int, slate_size: int) -> None:
         """Make room for a batch of ``rows`` users; forget everything about earlier ones."""

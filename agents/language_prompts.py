@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from recsim_llm.agents.prompt_templates import Templates, safe_text
+from recsim_llm.agents.prompt_templates import Templates
 from recsim_llm.catalog import Catalog
 from recsim_llm.language.questions import Ask, Part, Prompt, Question, Realisation, score, yes_no
 from recsim_llm.language.realisations import prepare
+from recsim_llm.language.safe_text import safe_text
 from recsim_llm.language.tokens import estimate_tokens
 from recsim_llm.persona_text import render_persona, taste_words
 from recsim_llm.personas import Population

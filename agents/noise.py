@@ -92,6 +92,11 @@ class NoisyUsers:
         self._user_id, self._seed = user_id, seed
         self._ready = np.zeros(0, np.bool_)
 
+    @property
+    def prompt_tokens(self) -> int:
+        """Most tokens of a prompt, estimated; 0 where no language model is asked."""
+        return getattr(self.users, "prompt_tokens", 0)
+
     def allocate(self, rows: int, slate_size: int) -> None:
         """Make room for a batch of ``rows`` users; forget everything about earlier ones."""
         self.users.allocate(rows, slate_size)

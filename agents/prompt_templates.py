@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Callable, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import blake2b
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -13,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from recsim_llm.errors import ConfigError
+from recsim_llm.language.safe_text import safe_text
 
-__all__ = ["TEMPLATE_FILES", "Templates", "safe_text"]
+__all__ = ["TEMPLATE_FILES", "Templates"]
 
 TEMPLATE_FILES: Mapping[str, tuple[str, ...]] = {
     "events": ("nothing", "passed", "taken"),
@@ -25,10 +24,9 @@ TEMPLATE_FILES: Mapping[str, tuple[str, ...]] = {
     "recent": (),
     "rules": (),
 }
-"""Every template of a folder, ``NAME.jinja``, with the macros that it must define."""
+"""Every template that decisions need, ``NAME.jinja``, with the macros that it must define."""
 
 _VERSION = re.compile(r"\A\{#-?\s*version:\s*(\S+)\s*-?#\}")
-_MARKS = str.maketrans({"<": "‹", ">": "›", "`": "'", '"': "'", "|": "/", "＜": "‹", "＞": "›"})
 
 
 class Templates:
@@ -36,13 +34,14 @@ class Templates:
 
     Args:
         name: a shipped language such as ``en``, or the path of a folder with the same file names.
+        wanted: the files to take of it, with the macros that each must define; the fingerprint is over these.
 
     Raises:
         ConfigError: a file is missing, has no version, is not a template, or lacks a macro.
     """
 
-    def __init__(self, name: str) -> None:
-        sources = _sources(name)
+    def __init__(self, name: str, wanted: Mapping[str, tuple[str, ...]] = TEMPLATE_FILES) -> None:
+        sources = _sources(name, wanted)
         self.name = name
         self.versions = {file: _version(f"{name}/{file}", source) for file, source in sources.items()}
         self.fingerprint = _fingerprint(self.versions, sources)
@@ -50,7 +49,7 @@ class Templates:
         self._templates = {file: _template(environment, f"{name}/{file}", file) for file in sources}
         self._macros = {
             f"{file}.{macro}": _macro(self._templates[file], f"{name}/{file}", macro)
-            for file, macros in TEMPLATE_FILES.items()
+            for file, macros in wanted.items()
             for macro in macros
         }
 
@@ -58,7 +57,7 @@ class Templates:
         """Return a template's text without outer blank space.
 
         Args:
-            file: one of ``TEMPLATE_FILES``.
+            file: one of the files that were taken.
             **values: what the template may use.
 
         Raises:
@@ -88,26 +87,7 @@ class Templates:
             raise ConfigError(f"template {self.name}/{what}: got {error}, expected it to work with {given}") from error
 
 
-@lru_cache(maxsize=65536)
-def safe_text(text: str, length: int) -> str:
-    """Make text from outside safe to stand in a line of a prompt.
-
-    It becomes one line; control, formatting and other invisible characters go, so that nothing can be hidden from a person who
-    reads the prompt; characters that could close a delimiter or a field (angle brackets, backticks, double quotes, vertical
-    bars) are replaced by harmless look-alikes; what is too long ends in an ellipsis.
-
-    Args:
-        text: any.
-        length: most characters, 1 or more.
-    """
-    # Cut roughly first: a text of megabytes costs no more than a long one.
-    spaced = " ".join(text[: 16 * length].split())
-    visible = "".join(letter for letter in spaced if unicodedata.category(letter)[0] != "C")
-    line = " ".join(visible.translate(_MARKS).split())
-    return line if len(line) <= length else line[: length - 1].rstrip() + "…"
-
-
-def _sources(name: str) -> dict[str, str]:
+def _sources(name: str, wanted: Iterable[str]) -> dict[str, str]:
     shipped = files("recsim_llm.agents") / "templates"
     folder: Traversable = Path(name)
     if re.fullmatch(r"\w+", name) and (shipped / name).is_dir():
@@ -115,16 +95,16 @@ def _sources(name: str) -> dict[str, str]:
     if not folder.is_dir():
         known = ", ".join(sorted(entry.name for entry in shipped.iterdir() if entry.is_dir()))
         raise ConfigError(f"templates: got {name!r}, expected {known} or a folder with the same files")
-    return {file: _read(folder / f"{file}.jinja", name) for file in TEMPLATE_FILES}
+    return {file: _read(folder / f"{file}.jinja", name, wanted) for file in wanted}
 
 
-def _read(path: Traversable, name: str) -> str:
+def _read(path: Traversable, name: str, wanted: Iterable[str]) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        wanted = ", ".join(f"{file}.jinja" for file in TEMPLATE_FILES)
+        listed = ", ".join(f"{file}.jinja" for file in wanted)
         reason = f"{type(error).__name__} at {path.name}"
-        raise ConfigError(f"templates {name}: got {reason}, expected readable files {wanted}") from error
+        raise ConfigError(f"templates {name}: got {reason}, expected readable files {listed}") from error
 
 
 def _version(where: str, source: str) -> str:

@@ -1,9 +1,9 @@
 """What a decision costs with a local model, in CPU time on one core: ``python benchmarks/local_model_speed.py``.
 
 A random model of about 8 million parameters is made on the spot. Five users look at six pages each of 10 films: 22 questions
-(clicks, stars, satisfaction, leaving) after a prompt of some 900 tokens, of which a user's pages share the first 600 or so. Every page
-is answered in three ways: a full pass for each question, all questions packed into one pass, and packed with the beginnings of
-earlier prompts reused. Each figure is the best of three repetitions, in CPU milliseconds a page.
+(clicks, stars, satisfaction, leaving) after a prompt of some 900 tokens, of which a user's pages share the first 600 or so.
+Every page is answered in three ways: a full pass for each question, all questions packed into one pass, and packed with the
+beginnings of earlier prompts reused. Each figure is the best of three repetitions, in CPU milliseconds a page.
 """
 
 from __future__ import annotations
@@ -73,15 +73,16 @@ def head(model: LocalModel, calls: list[Call]) -> None:
     versions = f"torch {torch.__version__}, transformers {transformers.__version__}"
     print(f"recsim_llm {recsim_llm.__version__}, Python {platform.python_version()}, {versions}, {processor()}")
     print(
-        f"{size / 1e6:.1f} million parameters, float32, one core; {len(calls)} pages of {ITEMS} films, {len(QUESTIONS)} questions, "
-        f"prompts of {statistics.mean(map(len, prompts)):.0f} tokens, {statistics.mean(shared):.0f} shared with the user's last page\n"
+        f"{size / 1e6:.1f} million parameters, float32, one core; {len(calls)} pages of {ITEMS} films, {len(QUESTIONS)} "
+        f"questions, prompts of {statistics.mean(map(len, prompts)):.0f} tokens, {statistics.mean(shared):.0f} of them "
+        "shared with the user's last page\n"
     )
 
 
 def page_call(user: int, page: int) -> Call:
     """Return the call that asks a user about a page."""
-    persona = Part("persona", "\n".join(f"{SENTENCES[0]} Memory {user}{line}." for line in range(9)))
-    films = [f'{slot}. "Other {user}{page}{slot}" (2004) | Drama | two friends meet' for slot in range(1, ITEMS + 1)]
+    persona = Part("persona", "\n".join(f"{SENTENCES[0]} Memory {user}{line}." for line in range(3)))
+    films = [f'{slot}. "Other {user}{page}{slot}" (2004) | Drama | two friends meet again' for slot in range(1, ITEMS + 1)]
     text = "\n".join(["<page>", *films, "</page>"])
     return prepare(Ask(Prompt((RULES, persona, Part("page", text))), QUESTIONS), "logprobs")
 

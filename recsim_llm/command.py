@@ -46,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     _run_parser(commands)
     _resume_parser(commands)
     _report_parser(commands)
+    _speak_parser(commands)
     _probe_parser(commands)
     _fit_parser(commands)
     _data_parser(commands)
@@ -124,6 +125,25 @@ def _spending_options(parser: argparse.ArgumentParser) -> None:
 def _report_parser(commands: Any) -> None:
     parser = _add(commands, "report", "write report.html of a run and print its table", "recsim-llm report runs/first", _report)
     parser.add_argument("run", type=Path, help="run folder")
+    _output_options(parser)
+
+
+def _speak_parser(commands: Any) -> None:
+    example = "recsim-llm speak runs/first --reviews 20 --reasons 20 --interviews 20 --model openai/gpt-4.1-mini"
+    summary = "have users of a run write reviews, give reasons and answer a questionnaire"
+    parser = _add(commands, "speak", summary, example, _speak)
+    parser.add_argument("run", type=Path, help="run folder; its log stays as it is")
+    parser.add_argument("--reviews", metavar="N", type=int, default=0, help="reviews for each recommender")
+    parser.add_argument("--reasons", metavar="N", type=int, default=0, help="reasons for each recommender")
+    parser.add_argument(
+        "--interviews", metavar="N", type=int, default=0, help="visits for each recommender that are asked about"
+    )
+    parser.add_argument("--model", metavar="NAME", help="language model that writes: provider/name (default: the run's)")
+    parser.add_argument("--base-url", metavar="URL", help="address of its OpenAI-compatible server, up to and with /v1")
+    parser.add_argument("--judge", metavar="NAME", help="language model that judges the reviews (default: the one that writes)")
+    parser.add_argument("--seed", metavar="S", type=int, help="seed of the draw of moments (default: the run's)")
+    parser.add_argument("--templates", metavar="NAME", help="language of the prompts, or a folder with templates")
+    _spending_options(parser)
     _output_options(parser)
 
 
@@ -224,11 +244,46 @@ def _flags(options: argparse.Namespace) -> dict[str, Any]:
 def _resume(options: argparse.Namespace) -> None:
     from recsim_llm.scenarios.runner import resume
 
-    given = {"calls": options.max_calls, "cost": options.max_cost}
-    limits = {name: value for name, value in given.items() if value is not None}
     with _progress(options.quiet) as update:
-        resume(options.run, update, cache=options.cache, limits=limits)
+        resume(options.run, update, cache=options.cache, limits=_limits(options))
     _finish(options.run, options)
+
+
+def _speak(options: argparse.Namespace) -> None:
+    from recsim_llm.report import agreement_line, interview_table, speech_of, write_report
+    from recsim_llm.scenarios.speech import speak
+
+    if options.base_url is not None and options.model is None:
+        raise ConfigError("--base-url: got an address without a model, expected --model openai-compatible/NAME with it")
+    writer = {"name": options.model, "base_url": options.base_url}
+    models = {"writer": options.model and writer, "judge": options.judge}
+    path = speak(
+        options.run,
+        reviews=options.reviews,
+        reasons=options.reasons,
+        interviews=options.interviews,
+        models={role: model for role, model in models.items() if model},
+        seed=options.seed,
+        templates=options.templates,
+        cache=options.cache,
+        limits=_limits(options),
+    )
+    speech, page = speech_of(options.run), write_report(options.run)
+    _write_json(options, speech and speech.to_json())
+    if not options.quiet and speech is not None:
+        console = _console()
+        for row in speech.examples:
+            console.print(f"{row['arm']}, user {row['user_id']}: {row['text']}", highlight=False)
+        if speech.interviews:
+            console.print(interview_table(speech))
+        if line := agreement_line(speech):
+            console.print(line, highlight=False)
+        console.print(f"texts   {path}\nreport  {page}", highlight=False)
+
+
+def _limits(options: argparse.Namespace) -> dict[str, float]:
+    given = {"calls": options.max_calls, "cost": options.max_cost}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _probe(options: argparse.Namespace) -> None:

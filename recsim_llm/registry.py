@@ -43,6 +43,7 @@ SHIPPED: dict[str, dict[str, str]] = {
         "mf": "recsim_llm.recommenders:MatrixFactorization",
         "linucb": "recsim_llm.recommenders:LinUCB",
         "oracle": "recsim_llm.recommenders:Oracle",
+        "language": "recsim_llm.recommenders:LanguageRanker",
     },
 }
 """Shipped plug-ins by kind and name."""

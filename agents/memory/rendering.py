@@ -91,7 +91,7 @@ def _render(records: Records, asked: tuple[int, float], chosen: tuple[IntArray, 
     left = budget - sum(tokens + _LINE_TOKENS for tokens in _tokens(records, first + consolidated))
     shown = np.sort(found[fit(_tokens(records, first + found), left)])
     records.touch(np.full(len(shown), owner), shown, np.full(len(shown), now))
-    candidates = len(np.append(standing, found))
+    candidates = len(np.union1d(standing, found))
     return Rendered(
         _lines(records, first + consolidated),
         _lines(records, first + shown),

@@ -57,7 +57,7 @@ class Texts:
         self.text: list[str] = []
         self.tokens: list[int] = []
         self._number: dict[str, int] = {}
-        self._buckets: npt.NDArray[np.uint16] = np.zeros((_LEAST_ROOM, KEPT_WORDS), np.uint16)
+        self._buckets: npt.NDArray[np.uint16] = np.zeros((_LEAST_ROOM, 1), np.uint16)
         self._scale: FloatArray = np.zeros(_LEAST_ROOM, np.float32)
         self._vectors: FloatArray | None = None
         self._present = np.zeros(BUCKETS, np.bool_)
@@ -122,9 +122,9 @@ class Texts:
         self._present[bucket], self._column[bucket] = True, np.arange(len(bucket))
         held = self._buckets.take(number.reshape(-1), axis=0).reshape(-1)
         # Few words of memories occur in any query: only those are looked up. Words of other rows' queries add exactly 0.
-        hit = np.flatnonzero(self._present.take(held))
+        hit = np.flatnonzero(self._present.take(held, mode="clip"))
         self._present[bucket] = False
-        memory = hit // KEPT_WORDS
+        memory = hit // self._buckets.shape[1]
         place = memory // number.shape[1] * len(bucket) + self._column.take(held.take(hit))
         shared = np.bincount(memory, table.reshape(-1).take(place), number.size)
         return (shared.reshape(number.shape) * self._scale.take(number)).astype(np.float32)
@@ -160,6 +160,8 @@ class Texts:
             self.text.append(text)
             self.tokens.append(estimate_tokens(text))
             kept = sorted(self.words.weigh(text).items(), key=lambda pair: -pair[1])[:KEPT_WORDS]
+            if len(kept) > self._buckets.shape[1]:
+                self._buckets = np.pad(self._buckets, ((0, 0), (0, len(kept) - self._buckets.shape[1])))
             self._buckets[number, : len(kept)] = [bucket for bucket, _ in kept]
             self._scale[number] = 1 / np.sqrt(sum(weight * weight for _, weight in kept)) if kept else 0
         if self._vectors is not None and vectors is not None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, Literal
 
 from recsim_llm.errors import ConfigError
@@ -22,8 +21,6 @@ Better = Literal["higher", "lower", "real", "none"]
 Role = Literal["candidate", "trivial", "cheap", "reference", "real"]
 """What a row is there for: the user model on trial, a row that anyone beats, cheap collaborative filtering, an upper
 reference, and the real users themselves."""
-
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +92,9 @@ class Measure:
         """What may be said of the candidate against each other row, in words; nothing where a difference has no interval."""
         if self.better == "none" or self.candidate.estimate.value is None:
             return ()
-        return tuple(_words(row, self.better) for row in self.rows if row.difference is not None and row.difference.low is not None)
+        return tuple(
+            _words(row, self.better) for row in self.rows if row.difference is not None and row.difference.low is not None
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values; keys are stable."""
@@ -119,7 +118,7 @@ class Line:
     """How it was measured: what was held out, who chose thresholds."""
     not_assessed: str = ""
     """Why nothing was assessed; empty otherwise."""
-    curves: Mapping[str, Any] = field(default=_NOTHING)
+    curves: Mapping[str, Any] = field(default_factory=dict)
     """Plain values for figures, by name; not judged."""
 
     def __post_init__(self) -> None:

@@ -68,7 +68,9 @@ class Resampler:
         candidate = next((row for row, one in series.items() if one.role == "candidate"), None)
         real = next((row for row, one in series.items() if one.role == "real"), None)
         if candidate is None or (better == "real" and real is None):
-            raise ConfigError(f"measure {name!r}: got rows {', '.join(series)}, expected a candidate, and real users if they judge")
+            raise ConfigError(
+                f"measure {name!r}: got rows {', '.join(series)}, expected a candidate, and real users if they judge"
+            )
         rows = []
         for row, one in series.items():
             difference = None

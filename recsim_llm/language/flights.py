@@ -10,15 +10,15 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 from collections import deque
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from typing import Generic, NamedTuple, TypeVar
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from recsim_llm.errors import RecSimError
 from recsim_llm.language.keys import sample_key, seed_of
 from recsim_llm.language.questions import Answer
 from recsim_llm.language.replay import ReplayBackend
 from recsim_llm.language.sending import Job, Sender
+from recsim_llm.language.waiting import Waiter
 from recsim_llm.language.wire import RawReply
 
 __all__ = ["Flights", "Reply"]
@@ -43,7 +43,7 @@ class _Flight:
     __slots__ = ("jobs", "task")
 
     def __init__(self) -> None:
-        self.jobs: list[tuple[Job, Future[Reply]]] = []
+        self.jobs: list[tuple[Job, Waiter[Reply]]] = []
         self.task: asyncio.Task[None] | None = None
 
 
@@ -70,10 +70,10 @@ class Flights(Generic[Item]):
     ) -> None:
         self._sender, self._job_of, self._samples, self._most, self._replay = sender, job_of, samples, most, replay
         self._flights: dict[bytes, _Flight] = {}
-        self._backlog = deque[tuple[Item, Future[Reply]]]()
+        self._backlog = deque[tuple[Item, Waiter[Reply]]]()
         self._going_on = False
 
-    def begin(self, items: Sequence[tuple[Item, Future[Reply]]]) -> None:
+    def begin(self, items: Sequence[tuple[Item, Waiter[Reply]]]) -> None:
         """Add asks to those that wait, and start with some."""
         self._backlog.extend(items)
         self._go_on()
@@ -97,9 +97,15 @@ class Flights(Generic[Item]):
         self._going_on = False
         self._go_on()
 
-    def cancel(self, futures: Sequence[Future[Reply]]) -> None:
+    def cancel(self, futures: Sequence[Waiter[Reply]]) -> None:
         """Give up asks; a flight ends if nobody else waits for it, and its futures end with it."""
         given_up = set(futures)
+        waiting, self._backlog = self._backlog, deque()
+        for item, future in waiting:
+            if future in given_up:
+                future.set_exception(concurrent.futures.CancelledError())
+            else:
+                self._backlog.append((item, future))
         for flight in list(self._flights.values()):
             if any(future in given_up for _, future in flight.jobs):
                 others = [(job, future) for job, future in flight.jobs if future not in given_up]
@@ -115,15 +121,15 @@ class Flights(Generic[Item]):
     async def end(self) -> None:
         """Give up every ask and wait until that is done."""
         for _, future in self._backlog:
-            future.cancel()
-            future.set_running_or_notify_cancel()
+            if future.set_running_or_notify_cancel():
+                future.set_exception(concurrent.futures.CancelledError())
         self._backlog.clear()
         tasks = [flight.task for flight in self._flights.values() if flight.task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _launch(self, job: Job, future: Future[Reply]) -> None:
+    def _launch(self, job: Job, future: Waiter[Reply]) -> None:
         flight = self._flights.get(job.key)
         if flight is not None:
             flight.jobs.append((job, future))
@@ -139,8 +145,11 @@ class Flights(Generic[Item]):
     async def _fly(self, job: Job, flight: _Flight) -> None:
         error: BaseException
         try:
-            apart = job.call.samples > self._samples
-            reply = await (self._apart(job) if apart else self._together(job))
+            if job.call.samples > self._samples:
+                reply = await self._apart(job)
+            else:
+                _, answers, attempts = await self._obtain(job)
+                reply = Reply(answers, False, attempts)
         except asyncio.CancelledError:
             error = self._sender.stopped or concurrent.futures.CancelledError()
         except Exception as problem:
@@ -165,10 +174,6 @@ class Flights(Generic[Item]):
             else:
                 future.set_result(Reply(reply.answers, True, 0))
 
-    async def _together(self, job: Job) -> Reply:
-        _, answers, attempts = await self._obtain(job)
-        return Reply(answers, False, attempts)
-
     async def _apart(self, job: Job) -> Reply:
         outcomes = await asyncio.gather(
             *(self._sample(job, number) for number in range(job.call.samples)), return_exceptions=True
@@ -191,7 +196,7 @@ class Flights(Generic[Item]):
         raw, _, attempts = await self._obtain(single)
         return raw.texts[:1], attempts
 
-    async def _obtain(self, job: Job) -> tuple[RawReply, tuple[Answer, ...], int]:
+    def _obtain(self, job: Job) -> Coroutine[Any, Any, tuple[RawReply, tuple[Answer, ...], int]]:
         if self._replay is not None:
             raise self._replay.missing(job.subject, job.parts[-1].text)
-        return await self._sender.obtain(job)
+        return self._sender.obtain(job)

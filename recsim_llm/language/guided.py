@@ -219,7 +219,7 @@ def _spelled(
     questions: Sequence[Question], lines: Sequence[str], probabilities: Sequence[tuple[float, ...]]
 ) -> tuple[TokenChoice, ...]:
     """Return lines as the tokens of a server: each label one token, its alternatives the other labels."""
-    tokens = []
+    tokens: list[TokenChoice] = []
     for question, line, chances in zip(questions, lines, probabilities, strict=True):
         key, answer = line[: len(question.key) + 1], line[len(question.key) + 1 :]
         ranked = sorted(zip(question.labels, chances, strict=True), key=lambda pair: -pair[1]) if chances else []

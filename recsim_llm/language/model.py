@@ -7,7 +7,6 @@ models of a process work on one background event loop; their methods may be call
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import math
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -27,6 +26,7 @@ from recsim_llm.language.replay import ReplayBackend
 from recsim_llm.language.retries import RetryPolicy
 from recsim_llm.language.sending import Job, Sender
 from recsim_llm.language.store import CallStore
+from recsim_llm.language.waiting import Batch, Waiter
 from recsim_llm.language.wire import Backend, Call, RawReply
 
 __all__ = ["LanguageModel", "Meter", "Reply", "Writing"]
@@ -34,6 +34,7 @@ __all__ = ["LanguageModel", "Meter", "Reply", "Writing"]
 _WRITTEN = short_text("text", "What is written?")
 _FIRST_SLOTS = 16
 _CONCURRENCY = 64
+_AHEAD = 64
 _PATIENCE = 10.0
 
 
@@ -132,7 +133,7 @@ class LanguageModel:
         self.name, self.realisation, self.role, self.local = backend.name, realisation, role, backend.local
         self._sender = Sender(backend, role, realisation, store=store, budget=budget, limiter=self._limiter, retries=retries)
         most_samples = abilities.samples if abilities else 1
-        flights = math.inf if store is None else 2 * self._limiter.most
+        flights = math.inf if store is None else self._limiter.most + _AHEAD
         self._flights = Flights[Ask | Writing](self._sender, self._job, samples=most_samples, most=flights, replay=replay)
         self._closed = False
 
@@ -148,7 +149,9 @@ class LanguageModel:
         Raises:
             ConfigError: the model was closed.
         """
-        return self._submit(asks)
+        pairs: list[tuple[Ask | Writing, Future[Reply]]] = [(ask, Future()) for ask in asks]
+        self._begin(pairs)
+        return [future for _, future in pairs]
 
     def ask(self, asks: Sequence[Ask]) -> list[Reply]:
         """Ask, wait for all, and return the replies in order.
@@ -162,7 +165,7 @@ class LanguageModel:
             BudgetExceeded: a limit is reached.
             LogError: the store's file cannot be read or written.
         """
-        return self._wait(self._submit(asks))
+        return self._wait(asks)
 
     def write(self, texts: Sequence[Writing]) -> list[str]:
         """Have free texts written, wait for all, and return them in order, without blanks around them.
@@ -171,7 +174,7 @@ class LanguageModel:
             ModelReplyError: a text is empty or a refusal, though the model was told so.
             BackendError: as ``ask``; so are the others.
         """
-        return [reply.answers[0].text for reply in self._wait(self._submit(texts))]
+        return [reply.answers[0].text for reply in self._wait(texts)]
 
     def meter(self) -> Meter:
         """Return what was done so far."""
@@ -200,24 +203,22 @@ class LanguageModel:
         if self._store is not None:
             self._store.close()
 
-    def _submit(self, items: Sequence[Ask] | Sequence[Writing]) -> list[Future[Reply]]:
+    def _begin(self, pairs: Sequence[tuple[Ask | Writing, Waiter[Reply]]]) -> None:
         if self._closed:
             raise ConfigError(f"model {self.name}: got an ask after it was closed, expected an open model; open it again")
-        pairs = [(item, Future[Reply]()) for item in items]
         if pairs:
             background_loop().call_soon_threadsafe(self._flights.begin, pairs)
-        return [future for _, future in pairs]
 
-    def _wait(self, futures: list[Future[Reply]]) -> list[Reply]:
+    def _wait(self, items: Sequence[Ask] | Sequence[Writing]) -> list[Reply]:
+        batch: Batch[Reply] = Batch(len(items))
+        self._begin(list(zip(items, batch.seats, strict=True)))
         try:
-            concurrent.futures.wait(futures)
+            batch.wait()
         except KeyboardInterrupt:
-            for future in futures:
-                future.cancel()
-            background_loop().call_soon_threadsafe(self._flights.cancel, futures)
-            concurrent.futures.wait(futures, timeout=_PATIENCE)
+            background_loop().call_soon_threadsafe(self._flights.cancel, batch.seats)
+            batch.wait(_PATIENCE)
             raise
-        return [future.result() for future in futures]
+        return batch.results()
 
     def _job(self, item: Ask | Writing) -> Job:
         if isinstance(item, Writing):

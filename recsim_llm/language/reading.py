@@ -139,7 +139,8 @@ def without_thoughts(text: str) -> str:
         start = -1
     if start >= 0:
         spans.append((start, len(text)))
-    pieces, place = [], 0
+    pieces: list[str] = []
+    place = 0
     for begin, end in spans:
         pieces += (text[place:begin], "\n" * (end - begin))
         place = end

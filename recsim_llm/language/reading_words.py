@@ -142,25 +142,22 @@ def _read_number(question: Question, body: str) -> Words:
     sign, gap, digits, decimals = match[1], match[2], match[3], match[4]
     if (sign and gap) or (decimals and decimals.strip("0")) or body.startswith("%", match.end()):
         return Words(cause="not_an_option")
-    end, of_all = _after_units(question, body, match.end())
     number = int(digits) * (-1 if sign == "-" else 1)
-    rest = body[end:]
+    rest = body[_after_units(question, body, match.end()) :]
     other = any(int(again) != abs(number) for again in re.findall(r"[0-9]{1,400}", rest))
-    if not of_all or not _is_aside(rest, other):
+    if not _is_aside(rest, other):
         return Words(cause="not_an_option")
     return _level(question, number, match.start(3) - len(sign))
 
 
-def _after_units(question: Question, body: str, end: int) -> tuple[int, bool]:
-    """Return where ``stars``, ``/5`` or ``out of 5`` end, and whether the number of levels in them is the question's."""
+def _after_units(question: Question, body: str, end: int) -> int:
+    """Return where ``stars``, ``/5`` or ``out of 5`` end; those of another number of levels are left to what follows."""
     for _ in range(3):
         unit = _UNIT.match(body, end)
-        if unit is None:
+        if unit is None or (unit[1] and unit[1] != question.options[-1]):
             break
-        if unit[1] and unit[1] != question.options[-1]:
-            return end, False
         end = unit.end()
-    return end, True
+    return end
 
 
 def _level(question: Question, number: int, place: int) -> Words:

@@ -149,7 +149,7 @@ def resolve_script(name: str) -> Script:
     """Return the script of a name.
 
     Args:
-        name: a shipped one (``genres``, ``slot_bias``, ``uniform``) or ``module:function``.
+        name: a shipped one (``genres``, ``history``, ``slot_bias``, ``uniform``) or ``module:function``.
 
     Raises:
         ConfigError: nothing has that name, or it is not a function.

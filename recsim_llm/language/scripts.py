@@ -1,4 +1,4 @@
-"""Shipped scripts: stand-in shoppers whose answers are a known function of the prompt.
+"""Shipped scripts: stand-ins whose answers are a known function of the prompt; shoppers, and one that recommends.
 
 A script maps the text of a prompt and one question to the true distribution over the question's options. It sees nothing
 but the text, as a model does: the persona's sentences of ``recsim_llm.persona_text`` and the page ::
@@ -8,7 +8,9 @@ but the text, as a model does: the persona's sentences of ``recsim_llm.persona_t
     2. "Sabrina" (1995) | Comedy, Romance
     </page>
 
-Questions about an item end in the number of its line: ``click_1``, ``stars_1``.
+Questions about an item end in the number of its line: ``click_1``, ``stars_1``. Whoever recommends reads what a visitor took,
+a line each, ``- "Heat" (1995) | Action, Crime, Thriller | 4 stars``, and candidates in the form of the page's lines between
+``<candidates>`` and ``</candidates>``.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from typing import NamedTuple
 
 from recsim_llm.language.questions import Question
 
-__all__ = ["SHIPPED_SCRIPTS", "Script", "genres", "slot_bias", "uniform"]
+__all__ = ["SHIPPED_SCRIPTS", "Script", "genres", "history", "slot_bias", "uniform"]
 
 Script = Callable[[str, Question], Sequence[float]]
 """Takes the prompt's text and a question; returns a weight for each option, finite, not negative, not all 0."""
@@ -35,10 +37,16 @@ IMPATIENT, PATIENT = 1.8, 0.5
 """Factors on the odds of leaving for users who lose patience quickly and for patient ones."""
 STARS_LOVED, STARS_LIKED, STARS_AVOIDED = 0.6, 0.3, -1.0
 """Stars that a loved, a liked or an avoided genre adds to the user's mean rating."""
+TAKE_NONE, TAKE_ALL = 0.05, 0.75
+"""Probability of taking a candidate that shares no genre with what was taken before, and one that shares all of them."""
+STARS_UNKNOWN = 3.0
+"""Weight of something taken that got no stars."""
 STARS_MEAN, STARS_SPREAD = 3.5, 0.9
 """Mean rating of a user whose persona names none; standard deviation of ratings before rounding."""
 
 _ITEM = re.compile(r'^(\d+)\. "(?:.*?" \(\d{4}\)|.*?")(?: \|([^|\n]*))?(?: \|.*)?$', re.MULTILINE)
+_TAKEN = re.compile(r'^- "(?:.*?" \(\d{4}\)|.*?") \|([^|\n]*)\| (?:(\d(?:\.\d)?) stars?|.*)$', re.MULTILINE)
+_CANDIDATES = re.compile(r"<candidates>\n(.*?)\n</candidates>", re.DOTALL)
 _PAGE = re.compile(r"<page>\n(.*?)\n</page>", re.DOTALL)
 _LISTED = {
     "loved": re.compile(r"\bYou love (.+?)\.(?:\s|$)"),
@@ -105,7 +113,22 @@ def genres(text: str, question: Question) -> Sequence[float]:
     return uniform(text, question)
 
 
-SHIPPED_SCRIPTS: Mapping[str, Script] = MappingProxyType({"genres": genres, "slot_bias": slot_bias, "uniform": uniform})
+def history(text: str, question: Question) -> Sequence[float]:
+    """Answer as a recommender who compares the genres of candidates with those of what the visitor took.
+
+    Yes-or-no questions with a slot number are answered from 0.05, no genre in common, to 0.75, all: the share of genres in
+    common (Jaccard), averaged over what was taken, where an entry weighs its stars, 3 if it has none. What is told
+    twice counts twice. Anything else is answered with equal probabilities.
+    """
+    slot = _slot(question)
+    if question.kind != "yes_no" or slot is None:
+        return uniform(text, question)
+    return _yes(TAKE_NONE + (TAKE_ALL - TAKE_NONE) * _overlaps(text).get(slot, 0.0))
+
+
+SHIPPED_SCRIPTS: Mapping[str, Script] = MappingProxyType(
+    {"genres": genres, "history": history, "slot_bias": slot_bias, "uniform": uniform}
+)
 """Shipped scripts by name."""
 
 
@@ -121,6 +144,25 @@ def _read_scene(text: str) -> _Scene:
     mean = _MEAN.search(text)
     patience = IMPATIENT if "You lose patience quickly" in text else PATIENT if "You are patient" in text else 1.0
     return _Scene(items, bool(lists["loved"] or lists["liked"]), float(mean[1]) if mean else STARS_MEAN, patience)
+
+
+@lru_cache(maxsize=32)
+def _overlaps(text: str) -> Mapping[int, float]:
+    """Return for each candidate how much its genres overlap with the history's, 0 to 1."""
+    before, _, _ = text.partition("<candidates>")
+    taken = [(_names(genres), float(stars or STARS_UNKNOWN)) for genres, stars in _TAKEN.findall(before)]
+    total = sum(stars for _, stars in taken)
+    lists = _CANDIDATES.findall(text)
+    found = {}
+    for number, genres in _ITEM.findall(lists[-1] if lists else ""):
+        own = _names(genres)
+        shared = sum(stars * len(own & theirs) / max(len(own | theirs), 1) for theirs, stars in taken)
+        found[int(number)] = shared / total if total else 0.0
+    return found
+
+
+def _names(genres: str) -> frozenset[str]:
+    return frozenset(name.strip() for name in genres.split(",") if name.strip())
 
 
 def _is_listed(name: str, listing: str) -> bool:

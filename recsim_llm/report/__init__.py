@@ -2,7 +2,17 @@
 
 from recsim_llm.report.language import calls_line, calls_of
 from recsim_llm.report.page import write_report
+from recsim_llm.report.speech import agreement_line, interview_table, speech_of
 from recsim_llm.report.tables import summary_table
 from recsim_llm.report.words import verdict
 
-__all__ = ["calls_line", "calls_of", "summary_table", "verdict", "write_report"]
+__all__ = [
+    "agreement_line",
+    "calls_line",
+    "calls_of",
+    "interview_table",
+    "speech_of",
+    "summary_table",
+    "verdict",
+    "write_report",
+]

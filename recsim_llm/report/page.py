@@ -18,6 +18,7 @@ from recsim_llm.language.call_summary import CallSummary
 from recsim_llm.report import drawing, numbers
 from recsim_llm.report.figures import FIGURES, FigureKind
 from recsim_llm.report.language import call_rows, calls_of, decider_rows, failure_rows
+from recsim_llm.report.speech import Speech, speech_of, speech_section
 from recsim_llm.report.tables import Cell, comparison_rows, metric_rows
 from recsim_llm.report.words import verdict
 from recsim_llm.summary import Summary
@@ -88,15 +89,21 @@ def write_report(run: Path) -> Path:
             write_atomically(folder / f"{kind.name}.png", drawing.to_png(figure, kind.title(summary)))
         write_atomically(folder / f"{kind.name}.csv", _csv(kind, summary))
     calls = calls_of(run)
+    speech = speech_of(run)
     content = summary.to_json() | {"language_model_calls": [row._asdict() for row in calls]}
+    content |= {} if speech is None else {"speech": speech.to_json()}
     write_atomically(run / "metrics.json", _json(content))
     page = run / "report.html"
-    write_atomically(page, render_page(summary, manifest, drawings, calls).encode())
+    write_atomically(page, render_page(summary, manifest, drawings, calls, speech).encode())
     return page
 
 
 def render_page(
-    summary: Summary, manifest: Mapping[str, Any], drawings: Mapping[str, str], calls: Sequence[CallSummary] = ()
+    summary: Summary,
+    manifest: Mapping[str, Any],
+    drawings: Mapping[str, str],
+    calls: Sequence[CallSummary] = (),
+    speech: Speech | None = None,
 ) -> str:
     """Return the page.
 
@@ -105,6 +112,7 @@ def render_page(
         manifest: the run's manifest.
         drawings: ``svg`` elements by figure name.
         calls: totals of the language models' calls.
+        speech: what users said; None where nobody was asked.
     """
     parts = [
         _header(summary, manifest),
@@ -119,6 +127,7 @@ def render_page(
         f"<p>{_USERS.get(_name(manifest.get('user_model')), _ANY_USERS)}</p>",
         *(f"<p>{text}</p>" for text in _LIMITS),
         _deciders(summary),
+        speech_section(speech, _table),
         _calls(calls),
         _configuration(summary, manifest),
         _reproduction(manifest),

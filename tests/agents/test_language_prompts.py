@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from scripted_users import FakeModel, build_users, films, page_of, pages, people, taking, text_of
 
 from recsim_llm.agents.language_prompts import PromptWriter
-from recsim_llm.agents.prompt_templates import TEMPLATE_FILES, Templates, safe_text
+from recsim_llm.agents.prompt_templates import TEMPLATE_FILES, Templates
 from recsim_llm.errors import ConfigError
 from recsim_llm.language.realisations import prepare
+from recsim_llm.language.safe_text import safe_text
 from recsim_llm.language.tokens import estimate_tokens
 from recsim_llm.persona_text import render_persona
 

@@ -143,6 +143,13 @@ def test_reflection_is_due_once_enough_importance_has_gathered():
     assert memories.due().tolist() == []
 
 
+def test_a_forgotten_user_starts_gathering_anew():
+    memories = make_memories(1, reflect_at=1.0)
+    memories.remember([0], 0.0, ["comet"], importance=1.0, valence=0)
+    memories.forget(slice(None))
+    assert memories.due().tolist() == []
+
+
 def test_without_evidence_there_is_no_reflection():
     memories = make_memories(1)
     memories.remember([0], 0.0, ["comet"], importance=1.0, valence=1.0)

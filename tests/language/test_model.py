@@ -19,6 +19,7 @@ from recsim_llm.language.questions import Ask, Part, Prompt, score, short_text, 
 from recsim_llm.language.replay import ReplayBackend
 from recsim_llm.language.retries import RetryPolicy
 from recsim_llm.language.store import CallStore
+from recsim_llm.language.waiting import Batch
 from recsim_llm.language.wire import Abilities, BackendError, RawReply, Usage
 
 RULES = Part("rules", "You answer for a user.")
@@ -400,22 +401,23 @@ def test_a_keyboard_interrupt_keeps_what_was_received(tmp_path, monkeypatch):
 
     async def gate(call):
         if int(call.messages[1].content[5:]) >= 4:
+            while model.meter().calls < 4:
+                await asyncio.sleep(0)
             half.set()
             await asyncio.get_running_loop().create_future()
 
     backend = Fake()
     backend.gate = gate
-    wait, interrupted = concurrent.futures.wait, []
+    wait, interrupted = Batch.wait, []
 
-    def interrupted_wait(futures, timeout=None):
+    def interrupted_wait(batch, timeout=None):
         if not interrupted:
             interrupted.append(True)
-            wait(futures[:4])
             half.wait()
             raise KeyboardInterrupt
-        return wait(futures, timeout)
+        wait(batch, timeout)
 
-    monkeypatch.setattr(concurrent.futures, "wait", interrupted_wait)
+    monkeypatch.setattr(Batch, "wait", interrupted_wait)
     with open_model(backend, store=CallStore(tmp_path / "calls.sqlite")) as model:
         with pytest.raises(KeyboardInterrupt):
             model.ask([ask(number) for number in range(100)])

@@ -280,6 +280,11 @@ def test_the_text_of_logprobs_must_be_readable_too():
     assert cause_of(spelled("click_1: ", ("maybe", {"yes": 0.7, "no": 0.3})), "logprobs", CLICK) == "not_an_option"
 
 
+def test_a_token_that_looks_like_another_label_has_no_usable_logprobs():
+    pick = choice("pick", "Which genre?", ("Comedy", "Drama", "A war film"))
+    assert cause_of(spelled("pick: ", ("A", {"A": 0.7, "B": 0.3}), " war film"), "logprobs", pick) == "no_logprobs"
+
+
 def test_words_need_no_logprobs():
     assert read_tokens(RawReply(("comment: Nice",)), COMMENT)[0].text == "Nice"
 
@@ -306,6 +311,11 @@ def test_decisions_are_taken_as_they_are_but_floored():
     assert click.probabilities == (0.7, 0.3)
     assert stars.probabilities[0] == pytest.approx(1e-4, rel=1e-3)
     assert sum(stars.probabilities) == pytest.approx(1, abs=1e-12)
+
+
+def test_tiny_probabilities_are_raised_to_the_floor():
+    (click,) = read(prepare(ask(CLICK), "decision"), RawReply(probabilities=((1 - 1e-9, 1e-9),)), "decision")
+    assert click.probabilities == pytest.approx((1 / 1.0001, 1e-4 / 1.0001))
 
 
 @pytest.mark.parametrize(

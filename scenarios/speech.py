@@ -1,0 +1,256 @@
+"""Speech: users of a run say what they think, after everything is decided; the run itself is only read.
+
+``speak`` draws moments from the log of a run, has them put into words, and writes beside the log
+
+- ``texts.parquet``: a row a text (``TEXTS``),
+- ``interviews.parquet``: a row a visit and statement of the questionnaire (``INTERVIEWS``),
+
+both with the models, the seed and the questionnaire in their schema's metadata. Calls go to the run's calls file: speaking
+again with the same seed, or after a kill, asks for what is missing only and gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from recsim_llm.agents.questionnaire import OPPOSITES
+from recsim_llm.agents.recorded import read_manifest
+from recsim_llm.agents.voice import Judge, Voice
+from recsim_llm.errors import ConfigError, LogError
+from recsim_llm.files import write_atomically
+from recsim_llm.language.model import Meter
+from recsim_llm.language.opening import Roles
+from recsim_llm.language.questions import Answer
+from recsim_llm.language.settings import ModelSettings
+from recsim_llm.language.store import FILE_NAME
+from recsim_llm.registry import World
+from recsim_llm.scenarios.runner import _dataset, _world
+from recsim_llm.scenarios.schema import Scenario, scenario_from
+from recsim_llm.scenarios.speech_log import KINDS, Occasion, SpeechLog
+
+__all__ = ["INTERVIEWS", "TEXTS", "SpeechProgress", "speak"]
+
+TEXTS = pa.schema(
+    [
+        ("arm", pa.string()),
+        ("user_id", pa.int64()),
+        ("visit", pa.int32()),
+        ("page", pa.int32()),
+        ("position", pa.int16()),
+        ("item_id", pa.int64()),
+        ("kind", pa.string()),
+        ("text", pa.string()),
+        ("title", pa.string()),
+        ("rating", pa.float32()),
+        ("judged", pa.float32()),
+    ]
+)
+"""One row a text. ``kind`` is ``review``, or of reasons ``taken`` (of a page's items) or ``left`` (after it); ``position`` and
+what is of an item are null for reasons; ``judged`` is the judge's mean stars; ``text`` and ``judged`` are null where the
+model's replies could not be used."""
+INTERVIEWS = pa.schema(
+    [
+        ("arm", pa.string()),
+        ("user_id", pa.int64()),
+        ("visit", pa.int32()),
+        ("question", pa.string()),
+        *((f"level_{level}", pa.float32()) for level in range(1, 6)),
+        ("mean", pa.float32()),
+    ]
+)
+"""One row a visit and statement: the probability of each level of agreement, 1 not at all to 5 fully, and their mean."""
+
+_CHUNK = 256  # asked at a time, so that progress can be told
+
+
+class SpeechProgress(NamedTuple):
+    """How far speech is."""
+
+    kind: str
+    """``review``, ``reason``, ``interview`` or ``judgement``."""
+    done: int
+    """Of this kind so far."""
+    planned: int
+    """Of this kind in all."""
+    spent: Meter
+    """What the language models have used so far."""
+
+
+Report = Callable[[SpeechProgress], None]
+
+
+def speak(
+    run: Path,
+    *,
+    reviews: int,
+    reasons: int,
+    interviews: int,
+    models: Mapping[str, Any] | None = None,
+    seed: int | None = None,
+    templates: str | None = None,
+    cache: Path | None = None,
+    limits: Mapping[str, float] | None = None,
+    progress: Report = lambda _: None,
+) -> Path:
+    """Have users of a run, finished or not, put into words what they did.
+
+    Args:
+        run: run folder; its log, manifest and segments stay as they are.
+        reviews: most reviews for each recommender, of clicks that were rated.
+        reasons: most reasons for each recommender: why a visit was ended, or why something was taken from a page.
+        interviews: most visits for each recommender after which the questionnaire is answered.
+        models: by role, ``writer`` and ``judge``, as in a scenario; in place of the scenario's. Without a judge the writer
+            judges; without a writer the model of the users writes.
+        seed: of the draw of moments; None takes the run's.
+        templates: language of the prompts; None takes that of the users, English for users without one.
+        cache: another run's folder, or its calls file, whose answers are used before a model is asked.
+        limits: limits in place of the scenario's, for the whole run; names as in ``LimitSettings``.
+        progress: called now and then.
+
+    Returns:
+        Path of ``texts.parquet``.
+
+    Raises:
+        ConfigError: nothing is asked for, no language model is named, or it cannot be used.
+        LogError: the folder is no run, is the log of an environment, has no rated click to review, or its data have changed.
+        BudgetExceeded: a limit is reached; speaking again goes on from there.
+    """
+    counts = dict(zip(KINDS, (reviews, reasons, interviews), strict=True))
+    if min(counts.values()) < 0 or not any(counts.values()):
+        raise ConfigError(f"speak: got {counts}, expected numbers of 0 or more, one of them above 0")
+    manifest = read_manifest(run)
+    scenario = scenario_from(manifest["settings"], str(run / "manifest.json"))
+    asked = _with_models(scenario, models or {}, limits)
+    with Roles(asked.models, calls=run / FILE_NAME, cache=cache, limits=asked.limits) as roles:
+        world = _world_of(scenario, manifest, run)
+        log = SpeechLog(run, world.catalog, world.population)
+        seed = int(manifest["seed"]) if seed is None else seed
+        occasions = {
+            kind: [occasion for arm in log.arms for occasion in log.occasions(arm, kind, count, seed)]
+            for kind, count in counts.items()
+        }
+        if reviews and not occasions["review"]:
+            raise LogError(f"{run}: got no rated clicks, expected some to be reviewed; pass --reviews 0, or run for longer")
+        speech = _Speech(roles, world, templates or _language(scenario), progress)
+        texts, answered = speech.texts(occasions), speech.interviews(occasions["interview"])
+        known = json.dumps(speech.provenance() | {"seed": seed}, sort_keys=True).encode()
+        # Without texts there is no speech: a kill between the files leaves none, never halves of two.
+        (run / "texts.parquet").unlink(missing_ok=True)
+        _write(run / "interviews.parquet", answered, INTERVIEWS.with_metadata({b"recsim_llm": known}))
+        _write(run / "texts.parquet", texts, TEXTS.with_metadata({b"recsim_llm": known}))
+    return run / "texts.parquet"
+
+
+class _Speech:
+    """Has moments put into words, a chunk at a time."""
+
+    def __init__(self, roles: Roles, world: World, templates: str, progress: Report) -> None:
+        self._roles, self._world, self._templates, self._progress = roles, world, templates, progress
+        self._voice = Voice(roles.role("writer"), world.catalog, world.population, templates)
+
+    def texts(self, occasions: Mapping[str, Sequence[Occasion]]) -> list[dict[str, Any]]:
+        """Return the rows of ``TEXTS``."""
+        rows = []
+        for kind, act in (("review", self._voice.reviews), ("reason", self._voice.reasons)):
+            for chunk in self._chunks(kind, occasions[kind]):
+                texts = act([occasion.moment for occasion in chunk])
+                rows += [self._row(occasion, text) for occasion, text in zip(chunk, texts, strict=True)]
+        written = [row for row in rows if row["kind"] == "review" and row["text"] is not None]
+        judge = Judge(self._roles.role("judge"), self._templates) if written else None
+        for part in self._chunks("judgement", written) if judge else ():
+            answers = judge.stars([row["text"] for row in part], [str(row["user_id"]) for row in part]) if judge else []
+            for row, answer in zip(part, answers, strict=True):
+                row["judged"] = answer and answer.mean
+        return rows
+
+    def interviews(self, occasions: Sequence[Occasion]) -> list[dict[str, Any]]:
+        """Return the rows of ``INTERVIEWS``."""
+        rows = []
+        for chunk in self._chunks("interview", occasions):
+            answers = self._voice.interviews([occasion.moment for occasion in chunk])
+            for occasion, given in zip(chunk, answers, strict=True):
+                whose = {"arm": occasion.arm, "user_id": occasion.user_id, "visit": occasion.visit}
+                questions = [statement.key for statement, _ in self._voice.statements]
+                each: Sequence[Answer | None] = given or [None] * len(questions)
+                rows += [whose | _levels(question, answer) for question, answer in zip(questions, each, strict=True)]
+        return rows
+
+    def provenance(self) -> dict[str, Any]:
+        """Return who wrote and judged, with which words, and what was asked, as plain values."""
+        statements = {
+            statement.key: {"construct": statement.construct, "text": text, "reverse": statement.reverse}
+            for statement, text in self._voice.statements
+        }
+        return {
+            "models": self._roles.describe(),
+            "templates": {"name": self._templates, "fingerprint": self._voice.fingerprint},
+            "statements": statements,
+            "opposites": [list(pair) for pair in OPPOSITES],
+        }
+
+    def _chunks(self, kind: str, things: Sequence[Any]) -> Iterator[Sequence[Any]]:
+        for start in range(0, len(things), _CHUNK):
+            self._progress(SpeechProgress(kind, start, len(things), self._roles.meter()))
+            yield things[start : start + _CHUNK]
+        self._progress(SpeechProgress(kind, len(things), len(things), self._roles.meter()))
+
+    def _row(self, occasion: Occasion, text: str | None) -> dict[str, Any]:
+        chosen = occasion.moment.chosen
+        title = None if chosen is None else str(self._world.catalog.title[chosen.item_index])
+        known = occasion._asdict()
+        del known["moment"]
+        return known | {"text": text, "title": title, "rating": chosen and chosen.stars, "judged": None}
+
+
+def _with_models(scenario: Scenario, models: Mapping[str, Any], limits: Mapping[str, float] | None) -> Scenario:
+    """Return the scenario with the models that write and judge, and with limits, checked."""
+    unknown = sorted(set(models) - {"writer", "judge"})
+    if unknown:
+        raise ConfigError(f"speak: got a model for the role {unknown[0]!r}, expected writer or judge")
+    settings = scenario.model_dump(mode="json")
+    named = settings["models"] | dict(models)
+    if "writer" in models:
+        named.setdefault("judge", models["writer"])
+    if "writer" not in named and "user" not in named:
+        raise ConfigError("speak: got no language model, expected --model provider/name; for instance --model scripted/genres")
+    named.setdefault("judge", named.get("writer", named.get("user")))
+    changes = {"models": named} | ({"limits": dict(limits)} if limits else {})
+    return scenario_from(settings | changes, "speak")
+
+
+def _world_of(scenario: Scenario, manifest: Mapping[str, Any], run: Path) -> World:
+    """Build the run's catalog and population again; its users will not decide anything, so no model is opened for them."""
+    dataset = _dataset(scenario)
+    with Roles({"user": ModelSettings(name="scripted/uniform")}) as nobody:
+        world = _world(scenario, dataset, nobody)
+    now = {"data": dataset.fingerprint, "population": world.population.fingerprint}
+    changed = [name for name, fingerprint in now.items() if manifest[name]["fingerprint"] != fingerprint]
+    if changed:
+        raise LogError(f"run folder {run}: the {changed[0]} changed since it was started, expected what manifest.json says")
+    return world
+
+
+def _language(scenario: Scenario) -> str:
+    """Return the language in which the users were asked; English where they were not."""
+    parameters = scenario.users.parameters
+    own = parameters.get("language", parameters)
+    return str(own.get("templates", "en")) if isinstance(own, Mapping) else "en"
+
+
+def _levels(question: str, answer: Answer | None) -> dict[str, Any]:
+    if answer is None:
+        return {"question": question}
+    levels = {f"level_{level}": chance for level, chance in enumerate(answer.probabilities, start=1)}
+    return {"question": question, **levels, "mean": answer.mean}
+
+
+def _write(path: Path, rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> None:
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), sink, compression="zstd")
+    write_atomically(path, sink.getvalue().to_pybytes())

@@ -1,0 +1,212 @@
+"""Runs with language users: caches, storms, limits, kills and secrets; against a real HTTP server on loopback."""
+
+import multiprocessing
+import signal
+import sqlite3
+from contextlib import closing
+
+import numpy as np
+import pyarrow.dataset as arrow
+import pytest
+
+from recsim_llm.command import main
+from recsim_llm.errors import BudgetExceeded, ConfigError, RecSimError
+from recsim_llm.language.chaos import ChaosServer
+from recsim_llm.language.chaos_faults import Faults
+from recsim_llm.language.store import FILE_NAME
+from recsim_llm.scenarios import load_scenario, resume, run
+
+SMALL = {
+    "users.model": "language",
+    "users.count": 8,
+    "max_pages": 3,
+    "slate_size": 4,
+    "seed": 3,
+    "recommenders": ["random", "popularity"],
+}
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    """Probes of servers are kept in a cache folder; ports come again."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def scripted(**changes):
+    return load_scenario("demo", SMALL | {"models.user": "scripted/genres"} | changes)
+
+
+def served(server, **changes):
+    model = {"name": "openai-compatible/chaos", "base_url": server.base_url, "transport": "aiohttp", "realisation": "json"}
+    return load_scenario("demo", SMALL | {"models.user": model} | changes)
+
+
+def log_bytes(folder):
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in [folder / "segments.jsonl", *sorted(folder.glob("*/*.parquet"))]
+    }
+
+
+def rows(folder, query):
+    with closing(sqlite3.connect(folder / FILE_NAME)) as connection:
+        return connection.execute(query).fetchall()
+
+
+PAID = "SELECT count(*) FROM calls WHERE cache_hit = 0 AND status = 'answered'"
+FAILED = "SELECT cause, count(*) FROM calls WHERE status = 'failed' GROUP BY cause"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    return run(scripted(), tmp_path_factory.mktemp("runs") / "whole")
+
+
+def test_every_page_is_one_call_and_every_decision_is_accounted_for(whole):
+    pages = arrow.dataset(whole / "pages").to_table()
+    asks = rows(whole, "SELECT count(*) FROM calls")[0][0]
+    assert asks == len(pages)
+    assert rows(whole, FAILED) == []
+    assert set(pages["decided_by"].to_pylist()) == {"language"}
+    assert set(pages["memories_dropped"].to_pylist()) == {0}
+
+
+def test_clicks_happen_as_often_as_the_model_said(whole):
+    impressions = arrow.dataset(whole / "impressions").to_table()
+    chance = impressions["click_prob"].to_numpy().astype(float)
+    clicks = float(impressions["clicked"].to_numpy(zero_copy_only=False).sum())
+    assert abs(clicks - chance.sum()) < 4 * np.sqrt((chance * (1 - chance)).sum())
+
+
+@pytest.mark.parametrize("barrier", ["page", "visit"])
+def test_a_second_run_from_the_cache_makes_no_call_and_writes_the_same_bytes(whole, tmp_path, barrier):
+    again = run(scripted(barrier=barrier), tmp_path / "again", cache=whole)
+    assert rows(again, PAID) == [(0,)]
+    assert log_bytes(again) == log_bytes(whole)
+
+
+def test_replay_needs_no_model(whole, tmp_path):
+    again = run(scripted(**{"models.user": f"replay/{whole}"}), tmp_path / "again")
+    assert log_bytes(again) == log_bytes(whole)
+
+
+def test_replay_stops_where_nothing_was_recorded(whole, tmp_path):
+    with pytest.raises(RecSimError, match="replay"):
+        run(scripted(**{"models.user": f"replay/{whole}", "max_pages": 4}), tmp_path / "longer")
+
+
+@pytest.mark.parametrize(
+    ("realisation", "barrier"), [("json", "page"), ("logprobs", "visit"), ("samples", "page"), ("decision", "visit")]
+)
+def test_a_storm_leaves_the_log_of_a_perfect_server(tmp_path, realisation, barrier):
+    changes = {"models.user.realisation": realisation, "barrier": barrier, "models.user.timeout": 0.5}
+    with ChaosServer(seed=1, decision="systemone") as perfect:
+        calm = run(served(perfect, **changes), tmp_path / "calm")
+    with ChaosServer(seed=2, decision="systemone", faults=Faults.storm(0.3, hang_seconds=1.0)) as stormy:
+        rough = run(served(stormy, **changes), tmp_path / "rough")
+    assert log_bytes(rough) == log_bytes(calm)
+    assert sum(count for _, count in rows(rough, FAILED)) >= 5
+
+
+def test_a_run_that_cannot_go_on_says_why_and_resumes_to_the_same_end(tmp_path):
+    with ChaosServer(seed=1) as perfect:
+        scenario = served(perfect)
+        calm = run(scenario, tmp_path / "calm")
+        port = int(perfect.base_url.split(":")[2].split("/")[0])
+    with (
+        ChaosServer(seed=2, faults=Faults({"refusal": 0.2}, forever=1.0), port=port),
+        pytest.raises(RecSimError, match="refus"),
+    ):
+        run(scenario, tmp_path / "rough")
+    assert (tmp_path / "rough" / FILE_NAME).exists()
+    with ChaosServer(seed=1, port=port):
+        resume(tmp_path / "rough")
+    assert log_bytes(tmp_path / "rough") == log_bytes(calm)
+
+
+def test_a_limit_stops_the_run_and_a_higher_one_finishes_it(whole, tmp_path):
+    out = tmp_path / "short"
+    with pytest.raises(BudgetExceeded, match="resume"):
+        run(scripted(**{"limits.calls": 7}), out)
+    assert rows(out, PAID) == [(7,)]
+    resume(out, limits={"calls": 1_000})
+    assert log_bytes(out) == log_bytes(whole)
+    assert rows(out, PAID) == rows(whole, PAID)
+
+
+def test_a_wrong_limit_is_one_line(tmp_path):
+    with pytest.raises(ConfigError, match="limits.calls"):
+        load_scenario("demo", SMALL | {"limits.calls": 0})
+
+
+def test_twenty_kills_lose_nothing_and_pay_nothing_twice(tmp_path):
+    out, changes = tmp_path / "killed", {"users.count": 12, "models.user.concurrency": 1}
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(
+        ["recsim_llm.scenarios", "recsim_llm.agents.worlds", "recsim_llm.language.aiohttp_backend"]
+    )
+    with ChaosServer(seed=1, latency=0.01) as server:
+        calm = run(served(server, **changes), tmp_path / "calm")
+        out.mkdir()
+        (out / "manifest.json").write_bytes((calm / "manifest.json").read_bytes())
+        dice = np.random.default_rng(5)
+        kills = 0
+        while kills < 20 and answered(out) < answered(calm):
+            kills += kill_when_answered(processes, out, answered(out) + int(dice.integers(1, 3)))
+        assert kills == 20
+        resume(out)
+    assert log_bytes(out) == log_bytes(calm)
+    twice = "SELECT key, count(*) FROM calls WHERE cache_hit = 0 AND status = 'answered' GROUP BY key HAVING count(*) > 1"
+    assert rows(out, twice) == []
+    assert rows(out, PAID) == rows(calm, PAID)
+
+
+def kill_when_answered(processes, out, answers):
+    """Resume in another process and kill it once so many answers are in its file; tell whether it was still running."""
+    process = processes.Process(target=resume, args=(out,))
+    process.start()
+    while process.is_alive() and answered(out) < answers:
+        process.join(0.001)
+    process.kill()
+    process.join()
+    return process.exitcode == -signal.SIGKILL
+
+
+def answered(out):
+    try:
+        return rows(out, PAID)[0][0] if (out / FILE_NAME).exists() else 0
+    except sqlite3.OperationalError:
+        return 0  # the file is just being made
+
+
+def test_a_key_gets_into_no_file_and_no_error(tmp_path, monkeypatch, capsys):
+    secret = "sk-planted-7f3a9c"
+    monkeypatch.setenv("RECSIM_LLM_API_KEY", secret)
+    out = tmp_path / "run"
+    with ChaosServer(seed=1, api_key=secret, faults=Faults.storm(0.2, hang_seconds=1.0)) as server:
+        run(served(server, **{"models.user.timeout": 0.5}), out)
+        assert main(["report", str(out), "--quiet"]) == 0
+        monkeypatch.setenv("RECSIM_LLM_API_KEY", secret + "-wrong")
+        with pytest.raises(RecSimError) as refused:
+            run(served(server, **{"users.count": 9}), tmp_path / "refused")
+    assert secret not in str(refused.value)
+    for path in tmp_path.rglob("*"):
+        assert not path.is_file() or secret.encode() not in path.read_bytes(), path
+    printed = capsys.readouterr()
+    assert secret not in printed.out + printed.err
+
+
+def test_a_realisation_that_the_server_ignores_is_refused_by_name(tmp_path):
+    with ChaosServer(seed=1, schema=False) as server, pytest.raises(ConfigError, match="json"):
+        run(served(server), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_language_users_need_a_model(tmp_path):
+    with pytest.raises(ConfigError, match="--model"):
+        run(load_scenario("demo", SMALL), tmp_path / "run")
+
+
+def test_choice_users_take_no_model(tmp_path):
+    with pytest.raises(ConfigError, match="--users language"):
+        run(scripted(**{"users.model": "choice"}), tmp_path / "run")
