@@ -119,7 +119,10 @@ def _spending_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-calls", metavar="N", type=int, help="stop, to be resumed, after so many calls of language models"
     )
-    parser.add_argument("--max-cost", metavar="USD", type=float, help="stop, to be resumed, after so many dollars")
+    parser.add_argument("--max-calls-a-user", metavar="N", type=int, help="likewise, calls about one user")
+    parser.add_argument("--max-tokens", metavar="N", type=int, help="likewise, tokens read and written")
+    parser.add_argument("--max-cost", metavar="USD", type=float, help="likewise, dollars; needs prices")
+    parser.add_argument("--max-seconds", metavar="S", type=float, help="likewise, seconds of wall-clock time")
 
 
 def _report_parser(commands: Any) -> None:
@@ -228,8 +231,7 @@ def _flags(options: argparse.Namespace) -> dict[str, Any]:
         "users.model": options.users,
         "models.user.name": options.model,
         "models.user.base_url": options.base_url,
-        "limits.calls": options.max_calls,
-        "limits.cost": options.max_cost,
+        **{f"limits.{name}": value for name, value in _limits(options).items()},
         "users.count": options.n_users,
         "max_pages": options.pages,
         "visits": options.visits,
@@ -241,6 +243,12 @@ def _flags(options: argparse.Namespace) -> dict[str, Any]:
     return {key: value for key, value in flags.items() if value is not None}
 
 
+def _limits(options: argparse.Namespace) -> dict[str, float]:
+    names = ("calls", "calls_a_user", "tokens", "cost", "seconds")
+    given = {name: getattr(options, f"max_{name}") for name in names}
+    return {name: value for name, value in given.items() if value is not None}
+
+
 def _resume(options: argparse.Namespace) -> None:
     from recsim_llm.scenarios.runner import resume
 
@@ -250,40 +258,37 @@ def _resume(options: argparse.Namespace) -> None:
 
 
 def _speak(options: argparse.Namespace) -> None:
-    from recsim_llm.report import agreement_line, interview_table, speech_of, write_report
+    from recsim_llm.report import agreement_line, example_source, interview_table, speech_of, write_report
     from recsim_llm.scenarios.speech import speak
 
     if options.base_url is not None and options.model is None:
         raise ConfigError("--base-url: got an address without a model, expected --model openai-compatible/NAME with it")
     writer = {"name": options.model, "base_url": options.base_url}
     models = {"writer": options.model and writer, "judge": options.judge}
-    path = speak(
-        options.run,
-        reviews=options.reviews,
-        reasons=options.reasons,
-        interviews=options.interviews,
-        models={role: model for role, model in models.items() if model},
-        seed=options.seed,
-        templates=options.templates,
-        cache=options.cache,
-        limits=_limits(options),
-    )
+    with _status(options.quiet) as update:
+        path = speak(
+            options.run,
+            reviews=options.reviews,
+            reasons=options.reasons,
+            interviews=options.interviews,
+            models={role: model for role, model in models.items() if model},
+            seed=options.seed,
+            templates=options.templates,
+            cache=options.cache,
+            limits=_limits(options),
+            progress=lambda state: update(f"{state.kind} {state.done:,} of {state.planned:,}  {_spent(state.spent)}"),
+        )
     speech, page = speech_of(options.run), write_report(options.run)
     _write_json(options, speech and speech.to_json())
     if not options.quiet and speech is not None:
         console = _console()
         for row in speech.examples:
-            console.print(f"{row['arm']}, user {row['user_id']}: {row['text']}", highlight=False)
+            console.print(f"{example_source(row)}\n  {row['text']}", highlight=False)
         if speech.interviews:
             console.print(interview_table(speech))
         if line := agreement_line(speech):
             console.print(line, highlight=False)
         console.print(f"texts   {path}\nreport  {page}", highlight=False)
-
-
-def _limits(options: argparse.Namespace) -> dict[str, float]:
-    given = {"calls": options.max_calls, "cost": options.max_cost}
-    return {name: value for name, value in given.items() if value is not None}
 
 
 def _probe(options: argparse.Namespace) -> None:
@@ -395,6 +400,16 @@ def _spent(meter: Any) -> str:
     price = "" if meter.cost is None else f"  ${meter.cost:,.2f}"
     trouble = f"  {failed:,} failed" if failed else ""
     return f"{meter.calls:,} calls ({meter.in_flight} of {meter.concurrency})  {tokens:.2f} M tokens{price}{trouble}"
+
+
+@contextmanager
+def _status(quiet: bool) -> Iterator[Callable[[str], None]]:
+    """Show one line that changes."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    with Console(stderr=True, quiet=quiet).status("preparing") as status:
+        yield lambda text: status.update(escape(text))
 
 
 @contextmanager

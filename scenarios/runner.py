@@ -37,6 +37,11 @@ from recsim_llm.threads import one_thread
 
 __all__ = ["Progress", "resume", "run"]
 
+_PACKAGES = {
+    "openai": ("openai", "aiohttp"),
+    "openai-compatible": ("openai", "aiohttp"),
+    "transformers": ("transformers", "torch"),
+}
 SEGMENT_ROWS = 500_000
 """Impressions after which a segment is written; the rows of the log do not depend on it."""
 
@@ -257,7 +262,11 @@ def _world(scenario: Scenario, dataset: Dataset, roles: Roles) -> World:
 
 
 def _manifest(scenario: Scenario, dataset: Dataset, world: World, roles: Roles) -> bytes:
-    packages = ("recsim_llm", "numpy", "scipy", "pyarrow", "gymnasium")
+    packages = ["recsim_llm", "numpy", "scipy", "pyarrow", "gymnasium"]
+    providers = {model.name.partition("/")[0] for model in scenario.models.values()}
+    packages += [name for provider in sorted(providers) for name in _PACKAGES.get(provider, ())]
+    for role in scenario.models:
+        roles.role(role)  # Models are described once they are open; which ones are must not hang on who asked first.
     content = {
         "scenario": scenario.name,
         "arms": [arm.name for arm in scenario.recommenders],
@@ -278,7 +287,7 @@ def _manifest(scenario: Scenario, dataset: Dataset, world: World, roles: Roles) 
             "licence": dataset.licence,
             "skipped": dict(dataset.skipped),
         },
-        "versions": {name: version(name) for name in packages} | {"python": platform.python_version()},
+        "versions": {name: version(name) for name in dict.fromkeys(packages)} | {"python": platform.python_version()},
         "settings": scenario.model_dump(mode="json"),
     }
     return json.dumps(content, indent=2, sort_keys=True).encode() + b"\n"

@@ -183,10 +183,7 @@ class _Speech:
 
     def provenance(self) -> dict[str, Any]:
         """Return who wrote and judged, with which words, and what was asked, as plain values."""
-        statements = {
-            statement.key: {"construct": statement.construct, "text": text, "reverse": statement.reverse}
-            for statement, text in self._voice.statements
-        }
+        statements = [statement._asdict() | {"text": text} for statement, text in self._voice.statements]
         return {
             "models": self._roles.describe(),
             "templates": {"name": self._templates, "fingerprint": self._voice.fingerprint},

@@ -113,7 +113,9 @@ class SpeechLog:
         chosen = None
         if item_id is not None:
             index = int(self._catalog.index_of([item_id])[0])
-            chosen = next(shown for shown in pages[-1].items if shown.item_index == index and shown.taken)
+            chosen = next((shown for shown in pages[-1].items if shown.item_index == index and shown.taken), None)
+            if chosen is None:
+                raise LogError(f"{self._run}: got item {item_id} that the catalog lacks, expected the data of the run")
         moment = Moment(self._user_index[user_id], visit, pages, chosen)
         return Occasion(arm, user_id, visit, page, position, item_id, kind, moment)
 

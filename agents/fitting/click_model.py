@@ -151,9 +151,12 @@ def _ridge_logistic(columns: Floats, label: Floats, ridge: float) -> Floats:
 
 
 def _stacked(left: list[Floats], right: list[Floats], stack: Floats) -> tuple[Floats, Floats]:
-    """Join the parts: stacked users [users, W] and items [items, W]."""
-    weighted = [weight * part for weight, part in zip(stack[:-1], left, strict=True)]
-    return np.column_stack(weighted), np.column_stack(right)
+    """Join the parts, those of one item matrix in the same columns: stacked users [users, W] and items [items, W]."""
+    users, items = dict[int, Floats](), dict[int, Floats]()
+    for weight, own, shared in zip(stack[:-1], left, right, strict=True):
+        users[id(shared)] = users.get(id(shared), 0.0) + weight * own
+        items[id(shared)] = shared
+    return np.column_stack(list(users.values())), np.column_stack(list(items.values()))
 
 
 def _compress(left: Floats, right: Floats, importance: Floats, width: int) -> tuple[Floats, Floats]:

@@ -1,8 +1,10 @@
 """Bilinear evidence that a user would consume an item; each part is a user matrix times an item matrix.
 
-Affinity parts, each from all events and from recent ones, plain and times popularity: implicit factors, correspondence
-axes, content, smoothed log-odds of each continuous content column. Other parts: popularity and its match to the user's
-mainstreamness and activity, content for everyone, and closeness in time.
+Affinity parts, each from all events and from recent ones, plain and times popularity, and all of these once more times the
+user's activity, since a long history says more: implicit factors, correspondence axes, content, smoothed log-odds of each
+continuous content column. Other parts: popularity and its match to the user's mainstreamness and activity, content for
+everyone, closeness in time, and how much more than usual the item was consumed at the time when the user was last active,
+plain and times popularity. Parts with one item matrix share it, so that their weighted user matrices can be summed.
 """
 
 from __future__ import annotations
@@ -45,11 +47,11 @@ class ClickSettings:
     """Alternations of the implicit factors."""
     memory: float = 15.0
     """Age in events at which an event's weight among recent ones has fallen to 1/e."""
-    positives: int = 10
+    positives: int = 20
     """Most later events a user gives to the stacking."""
     uniform_negatives: int = 3
     """Uniform negatives for each of them."""
-    matched_negatives: int = 2
+    matched_negatives: int = 3
     """Popularity-matched negatives for each of them."""
     ridge: float = 1e-3
     """Penalty on the standardised stacking weights, per example."""
@@ -91,6 +93,8 @@ class ItemTables:
     """Their means over the events, each [bins]."""
     time: Floats
     """Shrunk mean time of each item's events, in spreads around the mean time, shape [items]."""
+    season: Floats
+    """Smoothed log-odds of each item's events over bins of time, shape [items, bins]."""
     clock: tuple[float, float]
     """Mean and spread of the events' times."""
     habit_centre: Floats
@@ -120,6 +124,7 @@ def build_tables(history: History, content: Floats, settings: ClickSettings, see
         bins=bins,
         bin_base=tuple(share @ table for table in bins),
         time=time,
+        season=_season(history, count, clock),
         clock=clock,
         habit_centre=habits[np.unique(history.user_index)].mean(axis=0),
         settings=settings,
@@ -173,13 +178,26 @@ def _item_time(history: History, count: Floats) -> tuple[Floats, tuple[float, fl
     return total / (count + 2.0), (mean, spread)
 
 
+def _season(history: History, count: Floats, clock: tuple[float, float]) -> Floats:
+    """Return log of each item's shares of events by bin of time over the common ones, smoothed by three common events."""
+    mean, spread = clock
+    bins = _membership((history.timestamp - mean) / spread)
+    base = bins.mean(axis=0)
+    rows = np.arange(bins.shape[0])
+    events = sp.csr_array((np.ones(rows.size), (history.item_index, rows)), shape=(count.size, rows.size))
+    shares = (events @ bins + 3.0 * base + 1e-6) / (count + 3.0)[:, None]
+    return np.asarray(np.log(shares / (base + 1e-6)), dtype=np.float64)
+
+
 def item_parts(tables: ItemTables) -> list[Floats]:
-    """Return the item matrix of each part, in the order of :func:`user_parts`."""
+    """Return the item matrix of each part, in the order of :func:`user_parts`; equal matrices are one object."""
     popularity, time = tables.popularity[:, None], tables.time[:, None]
-    affinity = [part for table in _affinity_tables(tables) for part in (table, table)]
+    affinity = _twice(_affinity_tables(tables))
+    popular = _twice([table * popularity for table in _affinity_tables(tables)])
+    season = [tables.season, tables.season * popularity]
     single = [popularity, popularity**2, tables.cold[:, None], popularity, popularity, time, time]
     columns = [column[:, None] for column in tables.content.T]
-    return [*affinity, *[part * popularity for part in affinity], *single, *columns]
+    return [*affinity, *popular, *affinity, *popular, *season, *single, *columns]
 
 
 def user_parts(tables: ItemTables, history: History) -> list[Floats]:
@@ -192,7 +210,14 @@ def user_parts(tables: ItemTables, history: History) -> list[Floats]:
     habits = _habits(history, tables.popularity, tables.settings.memory) - tables.habit_centre
     habits[_totals(profiles[0])[:, 0] == 0] = 0.0
     single = [constant, constant, constant, habits[:, :1], habits[:, 1:], _last_time(history, tables), constant]
-    return [*affinity, *affinity, *single, *[constant] * tables.content.shape[1]]
+    active = [part * habits[:, 1:] for part in affinity]
+    season = [_membership(_last_time(history, tables)[:, 0])] * 2
+    return [*affinity, *affinity, *active, *active, *season, *single, *[constant] * tables.content.shape[1]]
+
+
+def _twice(tables: list[Floats]) -> list[Floats]:
+    """Return each table for all events and for recent ones."""
+    return [table for table in tables for _ in range(2)]
 
 
 def _affinity_tables(tables: ItemTables) -> list[Floats]:

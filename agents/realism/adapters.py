@@ -73,7 +73,7 @@ class LanguageCandidate(UserModelCandidate):
     @property
     def cost(self) -> dict[str, Any]:
         """What the model has done so far, by the names of ``recsim_llm.language.model.Meter``."""
-        return dict(self._model.meter._asdict())
+        return dict(self._model.meter()._asdict())
 
 
 def choice_candidate(training: Dataset, seed: int) -> Candidate:

@@ -93,7 +93,7 @@ def _measure(resampler: Resampler, name: str, unit: str, sums: dict[str, tuple[F
 
 def _take(log: Exposures, users: IntArray) -> Exposures:
     keep = np.isin(log.user_id, users)
-    return Exposures(*(column[keep] for column in log))
+    return Exposures(log.user_id[keep], log.visit[keep], log.page[keep], log.position[keep], log.clicked[keep])
 
 
 def _by_user(log: Exposures, users: IntArray, rows: BoolArray, values: npt.NDArray[np.generic] | None = None) -> Floats:
@@ -113,7 +113,8 @@ def _last_pages(log: Exposures) -> tuple[IntArray, IntArray]:
 def _visits(log: Exposures, users: IntArray) -> tuple[Floats, Floats]:
     owner, last = _last_pages(log)
     place = np.searchsorted(users, owner)
-    return np.bincount(place, last + 1.0, len(users)), np.bincount(place, minlength=len(users)).astype(np.float64)
+    pages, visits = np.bincount(place, last + 1.0, len(users)), np.bincount(place, minlength=len(users))
+    return pages.astype(np.float64), visits.astype(np.float64)
 
 
 def _depth(log: Exposures, users: IntArray) -> tuple[Floats, Floats]:

@@ -30,8 +30,8 @@ _NAME, _QUESTION = "click likelihood", "Are its chances of a click right as chan
 _PROTOCOL = (
     "The taste test's items at 1:9, a share of consumed items near the click rates that services report. Ratings come without "
     "exposures, so that their base rate is not a fact about people but the test's: the first measures are after a line fitted "
-    "to the log-odds on validation users (Platt 1999), the same for every row; 'as given' are the candidate's own chances, whose "
-    "level answers to another base rate. ECE: {bins} bins of equal width (Naeini et al. 2015)."
+    "to the log-odds on validation users (Platt 1999), the same for every row; 'as given' are the candidate's own chances, "
+    "whose level answers to another base rate. ECE: {bins} bins of equal width (Naeini et al. 2015)."
 )
 
 

@@ -65,11 +65,11 @@ def hold_out(dataset: Dataset, *, train_share: float = 0.8, split: Split = "time
     if split not in ("time", "random"):
         raise ConfigError(f"split: got {split!r}, expected time or random")
     if split == "random":
-        # A random order in the place of time, which is put back afterwards.
+        # A random order in the place of time, and row numbers in the place of items: they tell which rows went where.
         order = keyed.words(seed, "held-out part", ratings.user_id, ratings.item_id, ratings.timestamp) >> np.uint64(1)
-        rows = replace(ratings, timestamp=order.astype(np.int64), rating=np.arange(len(ratings), dtype=np.float64))
-        known_rows, late_rows = (part.rating.astype(np.int64) for part in rows.split_by_time(train_share))
-        known, late = ratings.take(known_rows), ratings.take(late_rows)
+        rows = replace(ratings, timestamp=order.astype(np.int64), item_id=np.arange(len(ratings)))
+        first, last = rows.split_by_time(train_share)
+        known, late = ratings.take(first.item_id), ratings.take(last.item_id)
     else:
         known, late = ratings.split_by_time(train_share)
     catalog = dataset.catalog

@@ -21,11 +21,11 @@ Floats = npt.NDArray[np.float64]
 _NAME, _QUESTION = "population", "Do its users differ from each other as people do?"
 _PROTOCOL = (
     "User means: of held-out ratings ({split}), real ones and ones drawn from the predicted distributions with keyed dice, as "
-    "a simulation draws them; spread is their standard deviation over users, correlation is over users. Popularity slope: least "
-    "squares slope of consumed or not (real) and yes or no (predicted, as in the taste test at 1:1 with uniform negatives) on "
-    "the natural logarithm of 1 + training ratings. Sameness: mean cosine similarity between pairs of users of what they consume "
-    "among {panel} common items drawn in proportion to training ratings; predicted users consume as many as they really did, drawn "
-    "without replacement with chances from the scores, on the scale fitted to validation users."
+    "a simulation draws them; spread is their standard deviation over users, correlation is over users. Popularity slope: "
+    "least squares slope of consumed or not (real) and yes or no (predicted, as in the taste test at 1:1 with uniform "
+    "negatives) on the natural logarithm of 1 + training ratings. Sameness: mean cosine similarity between pairs of users of "
+    "what they consume among {panel} common items drawn in proportion to training ratings; predicted users consume as many as "
+    "they really did, drawn without replacement with chances from the scores, on the scale fitted to validation users."
 )
 _STAR_RIVALS = ("global mean", "user and item biases", "own histogram")
 
@@ -120,7 +120,8 @@ def _consumed(trial: Trial, row: str) -> npt.NDArray[np.bool_]:
     words = keyed.words(trial.seed, "panel choice", outside[:, None], panel.item_index)
     utility = slope[:, None] * panel.scores[row] - np.log(-np.log(keyed.uniform(words)))
     rank = np.argsort(np.argsort(np.where(panel.open, -utility, np.inf), axis=1, kind="stable"), axis=1, kind="stable")
-    return rank < panel.taken.sum(axis=1, keepdims=True)
+    consumed: npt.NDArray[np.bool_] = rank < panel.taken.sum(axis=1, keepdims=True)
+    return consumed
 
 
 def _similarity(trial: Trial, consumed: npt.NDArray[np.bool_]) -> Statistic:

@@ -99,7 +99,8 @@ class Resampler:
         return Estimate(value=float(values[0]), low=float(low), high=float(high), users=self.users)
 
     def _values(self, series: Series) -> Floats:
-        return np.mean([statistic(self.weights) for statistic in series.statistics], axis=0)
+        values: Floats = np.mean([statistic(self.weights) for statistic in series.statistics], axis=0)
+        return values
 
 
 def of_sums(sums: Floats, function: Callable[[Floats], Floats]) -> Statistic:

@@ -84,7 +84,8 @@ def jensen_shannon(left: Floats, right: Floats, levels: Floats) -> Floats:  # no
 def _divergence(left: Floats, right: Floats) -> Floats:
     there = left > 0
     ratio = np.where(there, left, 1.0) / np.where(there, right, 1.0)
-    return np.sum(np.where(there, left * np.log2(ratio), 0.0), axis=-1)
+    divergence: Floats = np.sum(np.where(there, left * np.log2(ratio), 0.0), axis=-1)
+    return divergence
 
 
 def _rows(trial: Trial) -> dict[str, Role]:
@@ -97,7 +98,7 @@ def _counts(trial: Trial, row: str) -> _Counts:
     size = len(stars.levels)
     real = np.bincount(stars.user_index * size + stars.level, minlength=users * size).reshape(users, size)
     expected = np.column_stack([np.bincount(stars.user_index, chance, users) for chance in stars.forecasts[row].chance.T])
-    return _Counts(real.astype(np.float64), expected, stars.levels)
+    return _Counts(real.astype(np.float64), expected.astype(np.float64), stars.levels)
 
 
 def _global(table: _Counts, distance: Callable[[Floats, Floats, Floats], Floats]) -> Statistic:

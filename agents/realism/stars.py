@@ -56,7 +56,7 @@ def _error(stars: HeldOutStars, row: str) -> Floats:
 
 
 def _sums(trial: Trial, values: Floats) -> Floats:
-    return np.bincount(trial.stars.user_index, values, trial.held.users)
+    return np.bincount(trial.stars.user_index, values, trial.held.users).astype(np.float64)
 
 
 def _mean(trial: Trial, values: Floats) -> Statistic:

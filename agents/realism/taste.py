@@ -20,10 +20,11 @@ Floats = npt.NDArray[np.float64]
 _NAME, _QUESTION = "taste", "Does it pick out what a person really consumed, among what the person did not?"
 _PROTOCOL = (
     "Agent4Rec's test (Zhang et al. 2024, section 4.1): {items} items a user, consumed ones from the held-out part ({split}), "
-    "the others never rated by the user. A yes is a score above a threshold, the most accurate one for validation users; the users "
-    "are in 5 folds, and each fold's threshold comes from the users of the other folds. Precision, recall and F1 are of all "
-    "answers together, AUC is the mean over users. Popularity-matched negatives are drawn in proportion to training counts; "
-    "counts of both parts are shown beside, since by training counts every item without training ratings is a positive."
+    "the others never rated by the user. A yes is a score above a threshold, the most accurate one at 1:1 for validation users: "
+    "users are in 5 folds, and each fold's threshold comes from the users of the other folds. It holds at every ratio, since "
+    "nobody tells a person how many items of a page are good. Precision, recall and F1 are of "
+    "all answers together, AUC is the mean over users. Popularity-matched negatives are drawn in proportion to training "
+    "counts; counts of both parts are shown beside, since by training counts every item without training ratings is a positive."
 )
 _ORDER: tuple[Kind, ...] = ("matched", "matched by all", "uniform")
 _RATES: dict[str, tuple[str, Better, Callable[[Floats], Floats]]] = {
@@ -74,7 +75,7 @@ def _outcomes(trial: Trial, kind: Kind, ratio: int, row: str) -> Floats:
     """Return float64 [u, 4]: each user's right and wrong yes, wrong and right no."""
     page, score = trial.pages[kind], trial.scores[kind][row]
     kept = page.page(ratio)
-    answer = yes(score, page.taken, kept, trial.fold)
+    answer = yes(score, page.taken, page.page(1), trial.fold)
     cells = [answer & page.taken, answer & ~page.taken, ~answer & page.taken, ~answer & ~page.taken]
     sums = np.zeros((trial.held.users, 4))
     sums[page.user_index] = np.column_stack([(cell & kept).sum(axis=1) for cell in cells])
@@ -98,8 +99,10 @@ def areas(page: TastePages, score: Floats, ratio: int) -> Floats:
     kept, rows = page.page(ratio), len(score)
     positive = score[kept & page.taken].reshape(rows, -1)[:, :, None]
     negative = score[kept & ~page.taken].reshape(rows, -1)[:, None, :]
-    return ((positive > negative) + 0.5 * (positive == negative)).mean(axis=(1, 2))
+    area: Floats = ((positive > negative) + 0.5 * (positive == negative)).mean(axis=(1, 2))
+    return area
 
 
 def _ratio(top: Floats, bottom: Floats) -> Floats:
-    return np.where(bottom > 0, top / np.where(bottom > 0, bottom, 1.0), np.nan)
+    ratio: Floats = np.where(bottom > 0, top / np.where(bottom > 0, bottom, 1.0), np.nan)
+    return ratio

@@ -26,12 +26,12 @@ def folds_of(user_id: IntArray, seed: int) -> IntArray:
 
 
 def yes(score: Floats, taken: BoolArray, kept: BoolArray, fold: IntArray) -> BoolArray:
-    """Return bool [m, n]: scores above the threshold that is most accurate for the users of the other folds.
+    """Return bool [m, n]: scores above the threshold that is most accurate, in the columns that count, for the other folds.
 
     Args:
         score: float64 [m, n], higher means likelier.
         taken: bool [m, n]: labels.
-        kept: bool [m, n]: columns that count.
+        kept: bool [m, n]: columns that count for the threshold; all columns are answered.
         fold: int64 [m].
     """
     answer = np.zeros(score.shape, np.bool_)

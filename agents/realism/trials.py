@@ -90,7 +90,8 @@ class HeldOutStars:
         """Return float64 [r]: stars drawn from a row's distributions."""
         cumulative = np.cumsum(self.forecasts[name].chance, axis=1)
         place = (self.uniform[:, None] > cumulative).sum(axis=1)
-        return self.levels[np.minimum(place, len(self.levels) - 1)]
+        stars: Floats = self.levels[np.minimum(place, len(self.levels) - 1)]
+        return stars
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -169,8 +170,17 @@ def _trial(
 ) -> Trial:
     roles: dict[str, Role] = dict(zip(models, ("candidate", "reference"), strict=False))
     rows = {**{row: _scorer(model) for row, model in models.items()}, **scorers}
-    sampled = {"page_items": settings.page_items, "most_users": settings.users}
-    pages = {kind: taste_pages(held, kind, **sampled, seed=seed, user_seed=settings.seeds[0]) for kind in settings.kinds}
+    pages = {
+        kind: taste_pages(
+            held,
+            kind,
+            page_items=settings.page_items,
+            most_users=settings.users,
+            seed=seed,
+            user_seed=settings.seeds[0],
+        )
+        for kind in settings.kinds
+    }
     users = pages["uniform"].user_index
     scores = {
         kind: {row: score(page.user_index, page.item_index) for row, score in rows.items()} for kind, page in pages.items()

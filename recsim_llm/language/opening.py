@@ -44,8 +44,12 @@ def open_model(name: str, *, calls: Path | None = None, cache: Path | None = Non
     return Roles({"user": ModelSettings(name=name, **settings)}, calls=calls, cache=cache).role("user")
 
 
-def open_backend(settings: ModelSettings) -> Backend:
+def open_backend(settings: ModelSettings, role: str = "user") -> Backend:
     """Open the way to a model, with its abilities known: a server that was never probed is probed now.
+
+    Args:
+        settings: which model, and where.
+        role: what it is for; a replayed run may have used different models for different roles.
 
     Raises:
         ConfigError: the provider is unknown, an address or a key is missing, or a local model cannot be loaded.
@@ -59,7 +63,7 @@ def open_backend(settings: ModelSettings) -> Backend:
     if provider not in _KEY_VARIABLES:
         if settings.base_url is not None:
             raise ConfigError(f"model {settings.name}: got a base URL, expected one for openai-compatible models only")
-        return _LOCAL[provider](model)
+        return _LOCAL[provider](model, role)
     report = load_probe(settings.name, _base_url(settings)) or probe_model(settings)
     return _server(settings, report.abilities)
 
@@ -107,7 +111,7 @@ class Roles:
         self._store = CallStore(calls, cache=cache)
         self._budget = Budget(Limits(**(limits or LimitSettings()).model_dump()), _prices(settings.values()))
         self._models = dict[str, LanguageModel]()
-        self._shared = dict[ModelSettings, tuple[Backend, AdaptiveLimiter]]()
+        self._shared = dict[tuple[ModelSettings, str], tuple[Backend, AdaptiveLimiter]]()
 
     def __enter__(self) -> Roles:
         return self
@@ -147,11 +151,12 @@ class Roles:
         self._store.close()
 
     def _open(self, role: str, settings: ModelSettings) -> LanguageModel:
-        if settings not in self._shared:
-            backend = open_backend(settings)
+        place = settings, role if settings.name.startswith("replay/") else ""
+        if place not in self._shared:
+            backend = open_backend(settings, role)
             most = settings.concurrency or _abilities(backend).concurrency
-            self._shared[settings] = backend, AdaptiveLimiter(min(_FIRST_SLOTS, most), most)
-        backend, limiter = self._shared[settings]
+            self._shared[place] = backend, AdaptiveLimiter(min(_FIRST_SLOTS, most), most)
+        backend, limiter = self._shared[place]
         return LanguageModel(
             backend,
             realisation=_realisation(settings, backend),
@@ -210,25 +215,25 @@ def _api_key(settings: ModelSettings, provider: str) -> str:
     return key or "none"
 
 
-def _transformers(path: str) -> Backend:
+def _transformers(path: str, _role: str) -> Backend:
     from recsim_llm.language.transformers_backend import TransformersBackend
 
     return TransformersBackend(path)
 
 
-def _scripted(name: str) -> Backend:
+def _scripted(name: str, _role: str) -> Backend:
     from recsim_llm.language.scripted import Scripted, resolve_script
 
     return Scripted(resolve_script(name), name=f"scripted/{name}")
 
 
-def _replay(path: str) -> Backend:
+def _replay(path: str, role: str) -> Backend:
     from recsim_llm.language.replay import ReplayBackend
 
-    return ReplayBackend(Path(path))
+    return ReplayBackend(Path(path), role=role)
 
 
-_LOCAL: dict[str, Callable[[str], Backend]] = {"transformers": _transformers, "scripted": _scripted, "replay": _replay}
+_LOCAL: dict[str, Callable[[str, str], Backend]] = {"transformers": _transformers, "scripted": _scripted, "replay": _replay}
 
 
 def _prices(settings: Iterable[ModelSettings]) -> dict[str, Prices]:

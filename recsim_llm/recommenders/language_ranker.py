@@ -52,8 +52,8 @@ class LanguageRanker(HistoryRecommender):
 
     A base recommender names the candidates. One request is one call: the model is told what the visitor took, latest last,
     and is asked of each candidate whether the visitor would take it. Candidates are ranked by its probabilities, equal ones in
-    the base's order. They stand in the prompt in the base's order, rotated by a draw keyed by (seed, user, visit, page), so that
-    a model's liking for certain places averages out. All requests of a batch are asked at once.
+    the base's order. In the prompt they stand in the base's order, rotated by a draw keyed by (seed, user, visit, page), so
+    that a model's liking for certain places averages out. All requests of a batch are asked at once.
 
     The model is told what any recommender may know: the ratings of the training part and the clicks of the run, as titles,
     years, genres and stars. Titles cannot close their line.

@@ -2,7 +2,7 @@
 
 from recsim_llm.report.language import calls_line, calls_of
 from recsim_llm.report.page import write_report
-from recsim_llm.report.speech import agreement_line, interview_table, speech_of
+from recsim_llm.report.speech import agreement_line, example_source, interview_table, speech_of
 from recsim_llm.report.tables import summary_table
 from recsim_llm.report.words import verdict
 
@@ -10,6 +10,7 @@ __all__ = [
     "agreement_line",
     "calls_line",
     "calls_of",
+    "example_source",
     "interview_table",
     "speech_of",
     "summary_table",

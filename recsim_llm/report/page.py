@@ -288,11 +288,14 @@ def _options(manifest: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """Return options of ``recsim-llm run`` that lead to the same settings."""
     settings: Mapping[str, Any] = manifest.get("settings") or {}
     users: Mapping[str, Any] = settings.get("users") or {}
+    model: Mapping[str, Any] = (settings.get("models") or {}).get("user") or {}
     arms = settings.get("recommenders") or []
     plain = all(arm.get("name") == arm.get("recommender") and not arm.get("settings") for arm in arms)
     return [
         ("--data", settings.get("data")),
         ("--users", _name(manifest.get("user_model"))),
+        ("--model", model.get("name")),
+        ("--base-url", model.get("base_url")),
         ("--n-users", users.get("count", manifest["users"])),
         ("--slate-size", manifest["slate_size"]),
         ("--pages", manifest["max_pages"]),
@@ -302,6 +305,7 @@ def _options(manifest: Mapping[str, Any]) -> list[tuple[str, Any]]:
         ("--reward", settings.get("reward")),
         ("--seed", manifest["seed"]),
         *(("--set", f"users.parameters.{key}={value}") for key, value in (users.get("parameters") or {}).items()),
+        *(("--set", f"users.noise.{key}={value}") for key, value in (users.get("noise") or {}).items()),
     ]
 
 

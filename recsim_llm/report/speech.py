@@ -21,7 +21,7 @@ from recsim_llm.intervals import Estimate, mean_estimate
 from recsim_llm.report import numbers
 from recsim_llm.report.tables import Cell
 
-__all__ = ["Agreement", "Speech", "agreement_line", "interview_table", "speech_of", "speech_section"]
+__all__ = ["Agreement", "Speech", "agreement_line", "example_source", "interview_table", "speech_of", "speech_section"]
 
 Row = Mapping[str, Any]
 Layout = Callable[[Iterable[str], Iterable[tuple[str, list[tuple[str, list[Cell]]]]]], str]
@@ -48,7 +48,12 @@ class Agreement:
     @property
     def told_apart(self) -> bool:
         """Whether texts are nearer to their own decisions than to others', beyond the interval."""
-        return self.chance_error is not None and self.error.high is not None and self.error.high < self.chance_error
+        return self.error.high is not None and self.chance_error is not None and self.error.high < self.chance_error
+
+    @property
+    def contradicts(self) -> bool:
+        """Whether texts are farther from their own decisions than from others', beyond the interval."""
+        return self.error.low is not None and self.chance_error is not None and self.error.low > self.chance_error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +70,8 @@ class Speech:
     """Texts, judgements and interviews that could not be had."""
     agreement: Agreement | None
     """None without judged reviews."""
-    statements: dict[str, dict[str, Any]]
-    """Construct, words and direction of each statement, by key."""
+    statements: tuple[dict[str, Any], ...]
+    """Key, construct, direction and words of each statement, in the order in which they were asked."""
     interviews: dict[str, dict[str, Estimate]]
     """Mean agreement by recommender and key of statement, 1 to 5, by user."""
     yes_saying: dict[str, Estimate]
@@ -131,17 +136,24 @@ def agreement_line(speech: Speech) -> str:
     within = numbers.with_interval(agreement.within_one, share=True)
     error = numbers.with_interval(agreement.error)
     chance = numbers.plain(agreement.chance_error)
-    claim = (
-        "Texts fit their own decisions better than others'."
-        if agreement.told_apart
-        else "That the texts carry the decisions is not shown: do not read them as the users' reasons."
-    )
+    claim = "That the texts carry the decisions is not shown: do not read them as the users' reasons."
+    if agreement.told_apart:
+        claim = "Texts fit their own decisions better than others'."
+    elif agreement.contradicts:
+        claim = "Texts contradict the decisions: do not use them."
     same = speech.models.get("judge", {}).get("name") == speech.models.get("writer", {}).get("name")
     doubt = " Writer and judge are the same model, which may read its own words too kindly." if same else ""
     return (
-        f"A judge who read {numbers.count(agreement.reviews)} reviews without their stars came within one star of {within}; mean "
-        f"error {error} stars, against {chance} if reviews were dealt out anew. {claim}{doubt}"
+        f"A judge who read {numbers.count(agreement.reviews)} reviews without their stars came within one star of {within}; "
+        f"mean error {error} stars, against {chance} if reviews were dealt out anew. {claim}{doubt}"
     )
+
+
+def example_source(row: Row) -> str:
+    """Say who wrote a text about what."""
+    about = f"{_ASKED[row['kind']]} “{row['title']}”" if row["kind"] == "review" else _ASKED[row["kind"]]
+    stars = "" if row["rating"] is None else f", {row['rating']:g} stars given"
+    return f"{row['arm']}: user {row['user_id']}, page {row['page'] + 1}, {about}{stars}"
 
 
 def interview_table(speech: Speech) -> Table:
@@ -169,7 +181,7 @@ def _speech(known: Mapping[str, Any], texts: Sequence[Row], answers: Sequence[Ro
         texts={kind: sum(row["kind"] == kind and row["text"] is not None for row in texts) for kind in _ASKED},
         missing=unread + len(lost),
         agreement=_agreement(judged) if judged else None,
-        statements=known["statements"],
+        statements=tuple(known["statements"]),
         interviews=interviews,
         yes_saying=yes_saying,
         examples=tuple(_examples(texts)),
@@ -195,7 +207,7 @@ def _interviews(known: Mapping[str, Any], answers: Sequence[Row]) -> tuple[dict[
     means: dict[str, dict[str, dict[tuple[int, int], float]]] = {}
     for row in answers:
         if row["mean"] is not None:
-            of_arm = means.setdefault(row["arm"], {key: {} for key in known["statements"]})
+            of_arm = means.setdefault(row["arm"], {statement["key"]: {} for statement in known["statements"]})
             of_arm[row["question"]][row["user_id"], row["visit"]] = row["mean"]
     estimates, yes_saying = {}, {}
     for arm, of_arm in means.items():
@@ -225,10 +237,7 @@ def _examples(texts: Sequence[Row]) -> Iterator[Row]:
 
 
 def _example(row: Row) -> str:
-    about = f"{_ASKED[row['kind']]} “{row['title']}”" if row["kind"] == "review" else _ASKED[row["kind"]]
-    stars = "" if row["rating"] is None else f", {row['rating']:g} stars given"
-    source = f"{row['arm']}: user {row['user_id']}, page {row['page'] + 1}, {about}{stars}"
-    return f'<p>{escape(row["text"])}<br><span class="aside">{escape(source)}</span></p>'
+    return f'<p>{escape(row["text"])}<br><span class="aside">{escape(example_source(row))}</span></p>'
 
 
 def _introduction(speech: Speech) -> str:
@@ -249,18 +258,17 @@ def _introduction(speech: Speech) -> str:
     )
     first = f" {told[0].upper()}{told[1:]}; below are the first ones, not the best." if told else ""
     return (
-        f"After the run, {writer} put decisions into words that had been drawn from the log by seed {speech.seed}; nothing that "
-        f"is said here changed a decision.{first}{missing}"
+        f"After the run, {writer} put decisions into words that had been drawn from the log by seed {speech.seed}; nothing "
+        f"that is said here changed a decision.{first}{missing}"
     )
 
 
 def _interview_rows(speech: Speech) -> Iterator[tuple[str, list[Cell]]]:
     arms = list(speech.interviews)
-    first = next(iter(speech.statements))
-    yield "Users", [Cell(numbers.count(speech.interviews[arm][first].users)) for arm in arms]
-    for key, statement in speech.statements.items():
+    yield "Users", [Cell(numbers.count(speech.yes_saying[arm].users)) for arm in arms]
+    for statement in speech.statements:
         label = f"{statement['construct']}{' (−)' if statement['reverse'] else ''}: {statement['text']}"
-        yield label, _cells([speech.interviews[arm][key] for arm in arms])
+        yield label, _cells([speech.interviews[arm][statement["key"]] for arm in arms])
     yield "Yes-saying", _cells([speech.yes_saying[arm] for arm in arms])
 
 

@@ -105,6 +105,8 @@ def clustered_ratio_difference(
 ) -> Effect:
     """Estimate ``sum(y1) / sum(x1) - sum(y2) / sum(x2)`` of two arms on the same users.
 
+    Arms that served different users fit in too: a user has 0 in both sums of the arm that did not serve them.
+
     Args:
         numerators: [2, n], the one arm's and the other's.
         denominators: [2, n], 0 or more; users with 0 in both arms do not count.

@@ -53,6 +53,12 @@ def test_replies_never_exceed_the_calls_limit_and_reach_it_whatever_fails(limit,
     assert any(isinstance(outcome, BudgetExceeded) for outcome in outcomes) <= (replies == limit)
 
 
+def test_one_limit_that_waits_is_enough_to_wait():
+    budget = Budget(Limits(calls=1, tokens=1_000_000))
+    assert budget.lease("")
+    assert not budget.lease("")
+
+
 def test_the_limit_of_a_user_concerns_that_user_only():
     budget = Budget(Limits(calls_a_user=1))
     assert budget.lease("7")

@@ -194,6 +194,27 @@ def test_calls_on_the_wire_end_and_are_stored_after_a_fatal_error(tmp_path):
     assert rows(tmp_path / "calls.sqlite", "SELECT count(*) FROM calls WHERE status = 'answered'") == [(3,)]
 
 
+def test_a_fatal_error_ends_waits_for_retries_at_once():
+    key_refused = BackendError("authentication", "no", retryable=False)
+    said = {"page 0": [BROKEN], "page 1": [key_refused]}
+
+    async def after_the_failure(call):
+        while call.messages[1].content == "page 1" and not model.meter().failures:
+            await asyncio.sleep(0)
+
+    backend = Fake(said.__getitem__)
+    backend.gate = after_the_failure
+    with open_model(backend, retries=RetryPolicy(first=1e6, most=1e6)) as model:
+        futures = model.submit([ask(0), ask(1)])
+        assert {future.exception(timeout=60) for future in futures} == {key_refused}
+
+
+def test_every_repair_has_its_own_attempts():
+    said = [BROKEN, "", BROKEN, "", BROKEN, GOOD]
+    with open_model(Fake(lambda page: said), retries=RetryPolicy(2, 0.0, 0.0)) as model:
+        assert model.ask([ask(1)])[0].attempts == 6
+
+
 def test_an_unreadable_reply_is_named_and_asked_again(tmp_path):
     said = ["x" * 3000, "", GOOD]
     backend = Fake(lambda page: said)

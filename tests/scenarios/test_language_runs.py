@@ -135,7 +135,7 @@ def test_a_limit_stops_the_run_and_a_higher_one_finishes_it(whole, tmp_path):
 
 
 def test_a_wrong_limit_is_one_line(tmp_path):
-    with pytest.raises(ConfigError, match="limits.calls"):
+    with pytest.raises(ConfigError, match=r"limits\.calls"):
         load_scenario("demo", SMALL | {"limits.calls": 0})
 
 
