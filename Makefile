@@ -2,13 +2,16 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check docs bench clean
+.PHONY: demo test test-fast check docs bench clean
 
 demo: $(VENV)/.core
 	$(BIN)/recsim-llm run demo --out runs/demo-$$(date +%Y%m%d-%H%M%S)
 
 test: $(VENV)/.dev
 	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q
+
+test-fast: $(VENV)/.dev
+	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not slow"
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future, wait
+from copy import copy, deepcopy
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from recsim_llm.agents.experience import Experience
 from recsim_llm.agents.language_answers import blank_answers, read_answers
 from recsim_llm.agents.language_parameters import LanguageParameters
 from recsim_llm.agents.language_prompts import LEVELS, PromptWriter
-from recsim_llm.agents.memory import Memories, WordWeights
+from recsim_llm.agents.memory import Memories, WordWeights, sentence_embedder
 from recsim_llm.agents.prompt_templates import Templates
 from recsim_llm.catalog import Catalog
 from recsim_llm.errors import ContractError
@@ -109,8 +110,16 @@ class LanguageUsers:
         self._writer = PromptWriter(catalog, population, templates, model.realisation)
         self._experience = Experience(catalog, self._rating_mean, templates, self._writer)
         words = WordWeights.from_catalog(catalog)
-        self._memories = Memories(0, words=words, topics=catalog.genre_names, settings=parameters.memory)
+        embedder = None if parameters.embeddings is None else sentence_embedder(parameters.embeddings)
+        self._memories = Memories(0, words=words, topics=catalog.genre_names, settings=parameters.memory, embedder=embedder)
         self.allocate(0, 1)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> LanguageUsers:
+        """Copy what the users remember and feel; the model is shared, and pages under way are put to it again if needed."""
+        other = copy(self)
+        other._memories, other._lived, other._answers = deepcopy((self._memories, self._lived, self._answers), memo)
+        other._asked, other._started, other._ended = {}, {}, SimpleQueue()
+        return other
 
     @property
     def prompt_tokens(self) -> int:

@@ -41,6 +41,8 @@ class LanguageParameters:
     memory: MemorySettings = field(default=_MEMORY)
     """How users remember, forget and reflect; by name, see ``MemorySettings``. Its defaults but one: reflection and facts may
     take 0.8 of what a prompt has for memories, since half of it seldom holds a reflection. Assumed."""
+    embeddings: str | None = None
+    """Folder of a transformers sentence model by which memories are recalled; None recalls by shared words, without a model."""
     position_decay: float = 0.93
     """Examination probability falls by this factor a position, raised to the user's position bias. Assumed; geometric as
     in the position-based model (Craswell et al. 2008)."""
@@ -66,13 +68,18 @@ class LanguageParameters:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 0:
                 raise ConfigError(f"language parameter {name!r}: got {value!r}, expected a whole number of 0 or more")
-        if not isinstance(self.templates, str) or not self.templates:
-            raise ConfigError(f"language parameter 'templates': got {self.templates!r}, expected a language or a folder")
-        for name, expected in (("memory", MemorySettings), ("calibration", Calibration)):
+        self._check_texts()
+        for name, kind in (("memory", MemorySettings), ("calibration", Calibration)):
             value = getattr(self, name)
-            if not isinstance(value, expected):
-                wanted = f"{expected.__name__}; from_settings takes mappings too"
+            if not isinstance(value, kind):
+                wanted = f"{kind.__name__}; from_settings takes mappings too"
                 raise ConfigError(f"language parameter {name!r}: got {value!r}, expected {wanted}")
+
+    def _check_texts(self) -> None:
+        texts = {"templates": (self.templates, "a language or a folder"), "embeddings": (self.embeddings or "-", "a folder")}
+        for name, (value, expected) in texts.items():
+            if not isinstance(value, str) or not value:
+                raise ConfigError(f"language parameter {name!r}: got {value!r}, expected {expected}")
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> LanguageParameters:

@@ -169,6 +169,8 @@ def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else(built):
         for path in (tree / folder).iterdir()
         if path.is_file() and path.suffix != ".pyc"
     }
+    templates = (tree / "agents/templates").rglob("*.jinja")
+    source |= {f"recsim_llm/{path.relative_to(tree).as_posix()}" for path in templates}
     with zipfile.ZipFile(next(out.glob("*.whl"))) as wheel:
         packed = {name for name in wheel.namelist() if ".dist-info/" not in name}
     assert packed == source

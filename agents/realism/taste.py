@@ -20,11 +20,11 @@ Floats = npt.NDArray[np.float64]
 _NAME, _QUESTION = "taste", "Does it pick out what a person really consumed, among what the person did not?"
 _PROTOCOL = (
     "Agent4Rec's test (Zhang et al. 2024, section 4.1): {items} items a user, consumed ones from the held-out part ({split}), "
-    "the others never rated by the user. A yes is a score above a threshold, the most accurate one at 1:1 for validation users: "
-    "users are in 5 folds, and each fold's threshold comes from the users of the other folds. It holds at every ratio, since "
-    "nobody tells a person how many items of a page are good. Precision, recall and F1 are of "
-    "all answers together, AUC is the mean over users. Popularity-matched negatives are drawn in proportion to training "
-    "counts; counts of both parts are shown beside, since by training counts every item without training ratings is a positive."
+    "the others never rated by the user. A yes is a score above a threshold, the most accurate one at 1:1 for validation "
+    "users: users are in 5 folds, and each fold's threshold comes from the users of the other folds. It holds at every ratio, "
+    "since nobody tells a person how many items of a page are good. Precision, recall and F1 are of all answers together, AUC "
+    "is the mean over users. Popularity-matched negatives are drawn in proportion to training counts; counts of both parts are "
+    "shown beside, since by training counts every item without training ratings is a positive."
 )
 _ORDER: tuple[Kind, ...] = ("matched", "matched by all", "uniform")
 _RATES: dict[str, tuple[str, Better, Callable[[Floats], Floats]]] = {

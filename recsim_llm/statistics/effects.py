@@ -17,7 +17,16 @@ import numpy.typing as npt
 from recsim_llm.errors import ConfigError, DataError
 from recsim_llm.intervals import CONFIDENCE, Estimate
 
-__all__ = ["Effect", "alike", "check_share", "log_ratio_estimate", "mean_effect", "rows_of_users", "student_effect", "student_quantile"]
+__all__ = [
+    "Effect",
+    "alike",
+    "check_share",
+    "log_ratio_estimate",
+    "mean_effect",
+    "rows_of_users",
+    "student_effect",
+    "student_quantile",
+]
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -59,6 +59,7 @@ def test_memory_settings_may_be_given_as_they_are():
         {"memory_tokens": True},
         {"templates": ""},
         {"templates": 3},
+        {"embeddings": 3},
         {"position_decay": 1.1},
         {"position_decay": "steep"},
         {"watch_base": float("nan")},
@@ -81,5 +82,5 @@ def test_a_missing_calibration_file_is_refused(tmp_path):
 
 def test_no_parameter_has_been_forgotten():
     shared = {"position_decay", "watch_base", "watch_slope", "return_base", "return_slope"}
-    own = {"rotate", "prompt_tokens", "memory_tokens", "templates", "memory", "calibration"}
+    own = {"rotate", "prompt_tokens", "memory_tokens", "templates", "memory", "calibration", "embeddings"}
     assert {field.name for field in fields(LanguageParameters)} == shared | own

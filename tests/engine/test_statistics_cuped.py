@@ -96,7 +96,9 @@ def test_a_covariate_given_twice_does_no_harm():
     random = np.random.default_rng(6)
     covariate = random.normal(size=(300, 1))
     difference = covariate[:, 0] + random.normal(size=300)
-    once, twice = (cuped_paired(difference, columns, np.zeros(columns.shape[1])) for columns in (covariate, covariate[:, [0, 0]]))
+    once, twice = (
+        cuped_paired(difference, columns, np.zeros(columns.shape[1])) for columns in (covariate, covariate[:, [0, 0]])
+    )
     assert twice.effect.value == pytest.approx(once.effect.value)
     assert sum(twice.coefficients) == pytest.approx(once.coefficients[0])
 

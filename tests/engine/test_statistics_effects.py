@@ -100,7 +100,11 @@ def test_a_bootstrap_interval_cannot_be_widened():
 
 @pytest.mark.parametrize(
     ("one", "other", "words"),
-    [([1.0, 2.0], [1.0], "align the users"), ([1.0, np.nan], [1.0, 2.0], "nan at user 1"), ([[1.0]], [[1.0]], "one entry a user")],
+    [
+        ([1.0, 2.0], [1.0], "align the users"),
+        ([1.0, np.nan], [1.0, 2.0], "nan at user 1"),
+        ([[1.0]], [[1.0]], "one entry a user"),
+    ],
 )
 def test_outcomes_that_cannot_be_used_are_refused(one, other, words):
     with pytest.raises(DataError, match=words):

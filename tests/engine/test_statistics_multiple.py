@@ -30,7 +30,23 @@ def test_holm_stops_at_the_first_it_retains():
 
 def test_benjamini_hochberg_by_the_table_of_the_paper():
     # Benjamini & Hochberg 1995, section 3.2: 15 p values, of which the procedure rejects 4 and Bonferroni 3.
-    paper = [0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459, 0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1.0]
+    paper = [
+        0.0001,
+        0.0004,
+        0.0019,
+        0.0095,
+        0.0201,
+        0.0278,
+        0.0298,
+        0.0344,
+        0.0459,
+        0.3240,
+        0.4262,
+        0.5719,
+        0.6528,
+        0.7590,
+        1.0,
+    ]
     assert sum(adjust(paper, method="benjamini-hochberg").rejected) == 4
     assert sum(p <= 0.05 / 15 for p in paper) == 3
 

@@ -95,6 +95,7 @@ def test_replay_stops_where_nothing_was_recorded(whole, tmp_path):
         run(scripted(**{"models.user": f"replay/{whole}", "max_pages": 4}), tmp_path / "longer")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("realisation", "barrier"), [("json", "page"), ("logprobs", "visit"), ("samples", "page"), ("decision", "visit")]
 )
@@ -139,6 +140,7 @@ def test_a_wrong_limit_is_one_line(tmp_path):
         load_scenario("demo", SMALL | {"limits.calls": 0})
 
 
+@pytest.mark.slow
 def test_twenty_kills_lose_nothing_and_pay_nothing_twice(tmp_path):
     out, changes = tmp_path / "killed", {"users.count": 12, "models.user.concurrency": 1}
     processes = multiprocessing.get_context("forkserver")

@@ -270,6 +270,7 @@ def serve_until(folder, settings, instant):
         return time.monotonic() - started, False
 
 
+@pytest.mark.slow
 def test_a_run_killed_at_twenty_instants_ends_with_the_same_log(tmp_path):
     """SIGKILL at random instants, resumed each time: the bytes equal an uninterrupted run's."""
     settings = SMALL | {"recommenders": ["random", "popularity", "linucb"], "visits": 2, "users.count": 300}

@@ -1,0 +1,225 @@
+"""What audits have in common: users, pages, changed copies of items, and answers as numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from recsim_llm.agents.calibrate import calibration_pages
+from recsim_llm.agents.language_parameters import LanguageParameters
+from recsim_llm.agents.language_prompts import PromptWriter
+from recsim_llm.agents.prompt_templates import Templates
+from recsim_llm.catalog import Catalog
+from recsim_llm.errors import ConfigError
+from recsim_llm.language.questions import Answer, Ask, Part, Prompt
+from recsim_llm.populations import population_from_ratings
+from recsim_llm.ratings import Dataset
+
+if TYPE_CHECKING:
+    from recsim_llm.language.model import LanguageModel
+
+__all__ = ["Answers", "Design", "Finding", "Trial", "area_under_curve"]
+
+FloatArray = npt.NDArray[np.float64]
+
+KNOWN_SHARE = 0.8
+"""Share of each user's ratings, in time, that personas and histories come from; as in ``calibrate``."""
+_ROOM = 1_000_000  # tokens: descriptions keep their full length, so that conditions differ in nothing else
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What an audit found."""
+
+    model: str
+    """Provider and model."""
+    realisation: str
+    """How its decisions were got."""
+    users: int
+    """Users that were asked about."""
+    asks: int
+    """Questions put to the model, page by page; free texts are not counted."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values under the names of the fields; estimates as value, low, high, users."""
+        return asdict(self)
+
+
+class Trial(NamedTuple):
+    """One page put to the model."""
+
+    user: int
+    """Row of the design."""
+    items: tuple[int, ...]
+    """Catalog positions, or copies, in the order of presentation."""
+    memory: str = ""
+    """Lines that the user holds for long."""
+    recent: str = ""
+    """Lines that the user recalls."""
+    after: str = ""
+    """What stands after the page."""
+    condition: str = ""
+    """Tells sampled answers of equal content apart."""
+
+
+class Answers(NamedTuple):
+    """What the model said; slots in the order of presentation."""
+
+    click: FloatArray
+    """float64 [t, k]: probability of a click."""
+    stars: FloatArray
+    """float64 [t, k]: expected stars."""
+    satisfaction: FloatArray
+    """float64 [t]: expected level, 1 to 5."""
+    leave: FloatArray
+    """float64 [t]: probability of ending the visit."""
+
+
+class Design:
+    """One page for each of some users, drawn by the seed; rows of the design are users.
+
+    Args:
+        model: to be audited.
+        dataset: catalog and ratings.
+        seed: of users, items and their order.
+        users: how many users; at most those who have enough later ratings.
+        page_size: items a page.
+        taken: items of a page that the user really rated later.
+        parameters: for the templates; None for the defaults.
+
+    Raises:
+        ConfigError: a number is out of range.
+    """
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        dataset: Dataset,
+        *,
+        seed: int,
+        users: int,
+        page_size: int,
+        taken: int = 2,
+        parameters: LanguageParameters | None = None,
+    ) -> None:
+        self.pages = calibration_pages(dataset, seed=seed, users=users, taken=taken, page_size=page_size)
+        known, _ = dataset.ratings.split_by_time(KNOWN_SHARE)
+        self.known = known
+        self.model, self.seed = model, seed
+        self.population = population_from_ratings(known, dataset.catalog, dataset.demographics)
+        self.catalog = dataset.catalog
+        self.templates = Templates((parameters or LanguageParameters()).templates)
+        self.asks = 0
+        self._copies: list[tuple[int, str, str]] = []
+        self._writer: PromptWriter | None = None
+
+    def __len__(self) -> int:
+        return len(self.pages.user_index)
+
+    @property
+    def user_id(self) -> npt.NDArray[np.int64]:
+        """int64 [u]: outside ids."""
+        return self.population.user_id[self.pages.user_index]
+
+    @property
+    def items(self) -> list[tuple[int, ...]]:
+        """Catalog positions of each user's page."""
+        return [tuple(row) for row in self.pages.item_index.tolist()]
+
+    @property
+    def writer(self) -> PromptWriter:
+        """Writes prompts about items and the copies made so far."""
+        if self._writer is None:
+            catalog = _with_copies(self.catalog, self._copies)
+            self._writer = PromptWriter(catalog, self.population, self.templates, self.model.realisation)
+        return self._writer
+
+    def copy(self, item: int, *, title: str | None = None, description: str | None = None) -> int:
+        """Make a copy of an item with other words, and return its position; the rest of the item stays."""
+        described = "" if self.catalog.description is None else str(self.catalog.description[item] or "")
+        words = (str(self.catalog.title[item]) if title is None else title, described if description is None else description)
+        self._copies.append((item, *words))
+        self._writer = None
+        return len(self.catalog) + len(self._copies) - 1
+
+    def parts(self, trial: Trial) -> tuple[Part, ...]:
+        """Return a trial's prompt after the rules."""
+        user, writer = int(self.pages.user_index[trial.user]), self.writer
+        after = (Part("policy", trial.after),) if trial.after else ()
+        page = writer.page(trial.items, 0, _ROOM)
+        return (writer.persona(user), *writer.memory(trial.memory, trial.recent), page, *after)
+
+    def answers(self, trials: Sequence[Trial]) -> Answers:
+        """Ask about pages, all of one size, and return the answers in order.
+
+        Raises:
+            RecSimError: the model failed.
+        """
+        writer, count = self.writer, len(trials[0].items)
+        ids = self.user_id.tolist()
+        asks = [
+            Ask(
+                Prompt((writer.rules, *self.parts(trial))),
+                writer.questions(count),
+                f"{self.seed} {ids[trial.user]} {trial.condition}",
+                str(ids[trial.user]),
+            )
+            for trial in trials
+        ]
+        self.asks += len(asks)
+        return _as_numbers([reply.answers for reply in self.model.ask(asks)], count)
+
+    def about(self) -> dict[str, Any]:
+        """Return the fields that every finding has."""
+        return {"model": self.model.name, "realisation": self.model.realisation, "users": len(self), "asks": self.asks}
+
+
+def area_under_curve(score: FloatArray, taken: npt.NDArray[np.bool_]) -> FloatArray:
+    """Return float64 [u]: chance that a taken item scores above another of the same page, equal scores counting half.
+
+    Args:
+        score: float64 [u, k].
+        taken: bool [u, k]: some of each row, not all.
+
+    Raises:
+        ConfigError: a row is all taken or has nothing taken.
+    """
+    pairs = taken[:, :, None] & ~taken[:, None, :]
+    count = pairs.sum(axis=(1, 2))
+    if not count.all():
+        raise ConfigError("area under the curve: got a page with all or none taken, expected some of each")
+    above = score[:, :, None] - score[:, None, :]
+    wins: FloatArray = ((above > 0) + 0.5 * (above == 0)) * pairs
+    return np.asarray(wins.sum(axis=(1, 2)) / count)
+
+
+def _as_numbers(replies: Sequence[Sequence[Answer]], count: int) -> Answers:
+    return Answers(
+        click=np.array([[answer.probabilities[0] for answer in page[:count]] for page in replies]),
+        stars=np.array([[answer.mean for answer in page[count : 2 * count]] for page in replies]),
+        satisfaction=np.array([page[-2].mean for page in replies]),
+        leave=np.array([page[-1].probabilities[0] for page in replies]),
+    )
+
+
+def _with_copies(catalog: Catalog, copies: Sequence[tuple[int, str, str]]) -> Catalog:
+    if not copies:
+        return catalog
+    of = np.array([item for item, _, _ in copies])
+    described = np.full(len(catalog), "", object) if catalog.description is None else catalog.description
+    columns: dict[str, Any] = {
+        name: np.concatenate([column, column[of]])
+        for name in ("genres", "year", "popularity", "features", "provider", "quality", "retired")
+        if (column := getattr(catalog, name)) is not None
+    }
+    return replace(
+        catalog,
+        item_id=np.concatenate([catalog.item_id, catalog.item_id.max() + 1 + np.arange(len(copies))]),
+        title=np.concatenate([catalog.title, np.array([title for _, title, _ in copies], object)]),
+        description=np.concatenate([described, np.array([words for _, _, words in copies], object)]),
+        **columns,
+    )

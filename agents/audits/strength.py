@@ -1,0 +1,110 @@
+"""Preference strength: do users who prefer more strongly also act so, beyond the order of what they prefer?"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from recsim_llm.agents.audits.design import Design, Finding, Trial
+from recsim_llm.agents.language_parameters import LanguageParameters
+from recsim_llm.intervals import Estimate, mean_estimate, ratio_estimate
+from recsim_llm.ratings import Dataset
+
+if TYPE_CHECKING:
+    from recsim_llm.language.model import LanguageModel
+
+__all__ = ["Strength", "strength"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strength(Finding):
+    """How simulated liking follows predicted preference.
+
+    Predicted is the mean of the persona's taste over an item's genres, on the log ratio scale of ``Persona.taste``; simulated
+    is the log-odds of a click.
+    """
+
+    within: Estimate
+    """Correlation over the items of a page, mean over users: are preferences ordered right? Users to whom all items are alike
+    are left out."""
+    slope: Estimate
+    """Log-odds of a click for one unit of predicted preference, within users. 0: taste does nothing."""
+    stars_slope: Estimate
+    """Stars for one unit of predicted preference, within users."""
+    between: Estimate
+    """Rank correlation over users of how far predicted preferences lie apart on the page with how far simulated ones do: do
+    those with stronger preferences act more strongly? Interval by Fisher's z with the variance of Fieller, Hartley & Pearson
+    (1957)."""
+
+
+def strength(
+    model: LanguageModel,
+    dataset: Dataset,
+    *,
+    seed: int,
+    users: int = 60,
+    page_size: int = 10,
+    parameters: LanguageParameters | None = None,
+) -> Strength:
+    """Show each user a page and compare what the persona predicts with what the model says.
+
+    Args:
+        model: to be audited; asked once a user.
+        dataset: catalog and ratings.
+        seed: of users and items.
+        users: how many users; 4 or more for ``between``.
+        page_size: items a page.
+        parameters: for the templates.
+
+    Raises:
+        ConfigError: a number is out of range.
+        RecSimError: the model failed.
+    """
+    design = Design(model, dataset, seed=seed, users=users, page_size=page_size, taken=1, parameters=parameters)
+    said = design.answers([Trial(user, items) for user, items in enumerate(design.items)])
+    predicted, liking = _centred(_predicted(design)), _centred(np.log(said.click / (1 - said.click)))
+    own = (predicted * predicted).sum(axis=1)
+    spread, reach = np.sqrt(own), np.sqrt((liking * liking).sum(axis=1))
+    able = (spread > 1e-9) & (reach > 1e-9)
+    together = (predicted * liking).sum(axis=1)
+    return Strength(
+        **design.about(),
+        within=mean_estimate(together[able] / (spread * reach)[able], bounds=(-1, 1)),
+        slope=ratio_estimate(together, own),
+        stars_slope=ratio_estimate((predicted * _centred(said.stars)).sum(axis=1), own),
+        between=_rank_correlation(spread, reach),
+    )
+
+
+def _predicted(design: Design) -> FloatArray:
+    """Return float64 [u, k]: mean taste over each item's genres, 0 without genres."""
+    population, catalog = design.population, design.catalog
+    place = [catalog.genre_names.index(name) for name in population.genre_names]
+    has = catalog.genres[design.pages.item_index][:, :, place].astype(np.float64)
+    taste = population.taste[design.pages.user_index].astype(np.float64)
+    return np.asarray(np.einsum("ukg,ug->uk", has, taste) / np.maximum(has.sum(axis=2), 1))
+
+
+def _centred(values: npt.NDArray[np.floating]) -> FloatArray:
+    return np.asarray(values - values.mean(axis=1, keepdims=True), np.float64)
+
+
+def _rank_correlation(one: FloatArray, other: FloatArray) -> Estimate:
+    from scipy.stats import rankdata
+
+    users = len(one)
+    if users < 4 or np.ptp(one) == 0 or np.ptp(other) <= 1e-9:
+        return Estimate(value=None, users=users)
+    value = float(np.corrcoef(rankdata(one), rankdata(other))[0, 1])
+    if abs(value) >= 1 - 1e-12:
+        return Estimate(value=value, users=users)
+    reach = 1.959964 * math.sqrt(1.06 / (users - 3))
+    return Estimate(
+        value=value, low=math.tanh(math.atanh(value) - reach), high=math.tanh(math.atanh(value) + reach), users=users
+    )
