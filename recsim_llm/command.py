@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     _speak_parser(commands)
     _probe_parser(commands)
     _fit_parser(commands)
+    _calibrate_parser(commands)
     _data_parser(commands)
     _list_parser(commands)
     return parser
@@ -158,6 +159,23 @@ def _fit_parser(commands: Any) -> None:
     parser.add_argument("out", type=Path, help="folder for the fitted model and population; must be new")
     parser.add_argument("--seed", type=int, default=None, metavar="S", help="seed of the fit's start values")
     parser.add_argument("--held-out", action="store_true", help="also score the model on the last 20%% of each user's ratings")
+    _table_options(parser)
+    _output_options(parser)
+
+
+def _calibrate_parser(commands: Any) -> None:
+    example = "recsim-llm calibrate ml-latest-small mistral.json --model openai-compatible/mistral --base-url http://HOST/v1"
+    parser = _add(
+        commands, "calibrate", "fit a language model's answers to real users' choices and save it", example, _calibrate
+    )
+    parser.add_argument("ratings", help="folder of a data set, name of a downloaded one, or 'fictional'")
+    parser.add_argument("out", type=Path, help="JSON file to write; a run takes it: --set users.parameters.calibration=FILE")
+    _model_options(parser)
+    parser.add_argument(
+        "--n-users", type=int, default=100, metavar="N", help="users to ask about, one call each (default: 100)"
+    )
+    parser.add_argument("--click-rate", type=float, metavar="SHARE", help="share of examined items that the users shall take")
+    parser.add_argument("--seed", type=int, required=True, metavar="S", help="seed of users, items and their order")
     _table_options(parser)
     _output_options(parser)
 
@@ -335,6 +353,24 @@ def _fit(options: argparse.Namespace) -> None:
     _write_json(options, table)
     if not options.quiet:
         _print_pairs(f"fitted choice users in {options.out}", table)
+
+
+def _calibrate(options: argparse.Namespace) -> None:
+    from recsim_llm.agents.calibrate import calibrate
+    from recsim_llm.data import open_dataset
+    from recsim_llm.language.opening import open_model
+
+    if options.model is None:
+        raise ConfigError("calibrate: got no model, expected --model provider/name")
+    dataset = open_dataset(options.ratings, columns=_columns(options), skip_bad_rows=options.skip_bad_rows)
+    address = {} if options.base_url is None else {"base_url": options.base_url}
+    with open_model(options.model, **address) as model:
+        found = calibrate(model, dataset, seed=options.seed, users=options.n_users, click_rate=options.click_rate)
+    found.save(options.out)
+    table = json.loads(options.out.read_text(encoding="utf-8"))
+    _write_json(options, table)
+    if not options.quiet:
+        _print_pairs(f"calibration of {options.model} in {options.out}", table)
 
 
 def _data(options: argparse.Namespace) -> None:

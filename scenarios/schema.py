@@ -13,9 +13,20 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from recsim_llm.errors import ConfigError
 from recsim_llm.language.settings import ROLES, LimitSettings, ModelSettings
 
-__all__ = ["Arm", "Scenario", "UserSettings", "load_scenario", "parse_overrides", "shipped_scenarios"]
+__all__ = ["Arm", "Block", "Scenario", "UserSettings", "load_scenario", "parse_overrides", "shipped_scenarios"]
 
 _STRICT = ConfigDict(extra="forbid", frozen=True)
+
+
+class Block(BaseModel):
+    """Some of the users: one of the blocks into which the seed divides them."""
+
+    model_config = _STRICT
+
+    size: int = Field(ge=1)
+    """Users a block; the last block takes what is left."""
+    number: int = Field(ge=0)
+    """Which block, from 0. The same users whatever other blocks are run, and their dice are those of a run with everyone."""
 
 
 class UserSettings(BaseModel):
@@ -28,6 +39,8 @@ class UserSettings(BaseModel):
     count: int | None = Field(default=None, ge=1)
     """Number of users. None: all users of the data. Up to their number: that many of them, drawn by the seed. Above:
     synthetic users sampled from the distribution fitted to them."""
+    block: Block | None = None
+    """Which of these users browse; None: all. Recommenders that learn know nothing of other blocks' users."""
     fitted: str | None = None
     """Folder written by ``recsim-llm fit``; None fits to the data, or takes the fit kept from last time."""
     parameters: dict[str, Any] = Field(default_factory=dict)

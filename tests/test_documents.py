@@ -19,6 +19,7 @@ def blocks(page, language):
     return re.findall(rf"```{language}\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_python_of_a_page_runs(page, tmp_path):
     code = "\n".join(block for block in blocks(page, "python") if not any(name in block for name in NEEDS_FILES))
@@ -50,6 +51,7 @@ def test_the_scenario_on_the_page_is_valid():
     assert scenario_from(yaml.safe_load(text), "docs").visits == 3
 
 
+@pytest.mark.slow
 def test_the_notebook_runs_and_its_outputs_are_there(tmp_path):
     nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
     path = ROOT / "notebooks" / "quickstart.ipynb"

@@ -88,7 +88,8 @@ class Resampler:
     def estimate(self, values: Floats) -> Estimate:
         """Return the estimate of a statistic's values, float64 [resamples + 1], the undrawn one first.
 
-        There is no interval where the statistic is undefined in a draw, does not vary, or rests on one user.
+        The interval always holds the value. There is none where the statistic is undefined in a draw, does not vary, or rests
+        on one user.
         """
         if np.isnan(values[0]):
             return Estimate(value=None, users=self.users)
@@ -96,7 +97,10 @@ class Resampler:
         if self.users < 2 or np.isnan(drawn).any() or np.ptp(drawn) == 0.0:
             return Estimate(value=float(values[0]), users=self.users)
         low, high = np.quantile(drawn, [0.5 - CONFIDENCE / 2, 0.5 + CONFIDENCE / 2])
-        return Estimate(value=float(values[0]), low=float(low), high=float(high), users=self.users)
+        # Distances grow with noise, and a draw is noisier than the data: that bias must not shut the value out.
+        return Estimate(
+            value=float(values[0]), low=float(min(low, values[0])), high=float(max(high, values[0])), users=self.users
+        )
 
     def _values(self, series: Series) -> Floats:
         values: Floats = np.mean([statistic(self.weights) for statistic in series.statistics], axis=0)

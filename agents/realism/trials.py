@@ -38,7 +38,7 @@ class CardSettings:
     page_items: int = 20
     """Items a page of the taste test; users need half as many held-out items."""
     kinds: tuple[Kind, ...] = tuple(KINDS)
-    """Kinds of negatives of the taste test; the first three lines of cost."""
+    """Kinds of negatives of the taste test, ``uniform`` among them; each is one more question about every user's items."""
     users: int | None = None
     """Most users; None takes all."""
     ratings_a_user: int | None = None

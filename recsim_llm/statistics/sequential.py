@@ -180,4 +180,4 @@ def _mixture(planned_users: int, confidence: float) -> float:
     if planned_users < 2:
         raise ConfigError(f"planned users: got {planned_users}, expected 2 or more")
     alpha = 1.0 - confidence
-    return float(-lambertw(-(alpha**2) / math.e, -1).real) / planned_users
+    return float(-lambertw(-(alpha**2) / math.e, -1).real - 1.0) / planned_users

@@ -266,8 +266,8 @@ def test_fitted_users_stand_the_test_on_real_ratings():
     dataset = movielens()
     if dataset is None:
         pytest.skip("no MovieLens folder; set RECSIM_LLM_DATA to one")
-    card = realism_card(dataset, "choice", choice_candidate, CardSettings(seeds=(1, 2), resamples=100))
+    card = realism_card(dataset, "choice", choice_candidate, CardSettings(resamples=100))
     assert value(card, 1, "accuracy, 1:1, uniform negatives") >= 0.84
-    assert value(card, 1, "accuracy, 1:1, popularity-matched negatives") >= 0.71
+    assert value(card, 1, "accuracy, 1:1, popularity-matched negatives") >= 0.72
     assert value(card, 4, "Wasserstein-1, all ratings") < 0.05
     assert value(card, 6, "correlation of user mean ratings") > 0.5

@@ -130,3 +130,12 @@ def test_nearness_to_real_users_is_judged_by_distance():
     }
     found = resampler().measure("spread", "stars", "real", {**series, "mine": Series("candidate", [mean_of(1.2 - noise)])})
     assert found.verdict == ("nearer to real users than low", "above real users")
+
+
+def test_the_interval_holds_the_value_even_of_a_biased_statistic():
+    """The distance of a mean from 0 is biased: a draw is further away than the data, whose mean is exactly 0."""
+    values = np.random.default_rng(6).normal(size=USERS)
+    found = resampler()
+    centred = mean_of(values - values.mean())
+    interval = found.estimate(np.abs(centred(found.weights)) + 0.0)
+    assert interval.low <= interval.value <= interval.high

@@ -51,6 +51,14 @@ def test_the_interval_of_the_reduction_holds_the_true_one(independent_runs):
     assert sum(run.reduction.excludes(0.7) for run in independent_runs) <= binomial_bounds(0.07, RUNS)[1]
 
 
+def test_the_reduction_is_that_of_the_estimates_variance_for_arms_of_any_size():
+    random = np.random.default_rng(9)
+    one, other = skew_population(random, (40,)), skew_population(random, (400,))
+    found = cuped_independent((3.0 * one[0], one[1]), other)
+    ratio = (found.effect.standard_error / found.raw.standard_error) ** 2
+    assert found.reduction.value == pytest.approx(1.0 - ratio, rel=1e-9)
+
+
 def paired_runs(folds, users=20, runs=4000):
     """Return adjusted means of outcomes of mean 1 that bend with a skew covariate of known mean 0."""
     covariate = np.random.default_rng(2).exponential(1.0, (runs, users)) - 1.0

@@ -159,7 +159,8 @@ def test_a_smallest_effect_must_be_above_0(smallest):
         (
             effect(0.1, 0.5, confidence=0.99),
             {"comparisons": 5},
-            "mf is better than random on clicks a user: +0.3 (95% interval for 5 comparisons together +0.1 to +0.5, 100 users).",
+            "mf is better than random on clicks a user: "
+            "+0.3 (95% interval for 5 comparisons together +0.1 to +0.5, 100 users).",
         ),
     ],
 )

@@ -87,6 +87,12 @@ def test_an_interval_without_0_goes_with_a_rejection(seed):
     assert tuple(effect.excludes(0.0) for effect in hochberg.effects) == hochberg.adjustment.rejected
 
 
+def test_false_coverage_intervals_are_as_wide_as_the_share_rejected_asks():
+    found = judge_family(family(1, (1.0, 1.0, 0.0, 0.0)), method="benjamini-hochberg")
+    assert found.adjustment.rejected == (True, True, False, False)
+    assert found.effects[0].confidence == pytest.approx(1.0 - 0.05 * 2 / 4)
+
+
 def test_errors_of_a_family_stay_at_alpha():
     shifts = (0.0, 0.0, 0.0, 1.0)
     claims = missed = 0

@@ -1,0 +1,266 @@
+"""The target policy's side: how likely it would have been to show what was logged.
+
+A target is held fixed: it is asked about requests as they were logged and never told what came of its answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from recsim_llm.errors import ContractError
+from recsim_llm.offpolicy.logged import LoggedSlates, requests_of
+from recsim_llm.pages import IntArray, Requests, Slates
+
+__all__ = [
+    "Certain",
+    "Functions",
+    "GivesNextItems",
+    "GivesPlacements",
+    "GivesPropensities",
+    "NextItems",
+    "Propensities",
+    "SamplesSlates",
+    "TargetView",
+    "target_of",
+    "target_view",
+]
+
+DoubleArray = npt.NDArray[np.float64]
+
+
+class Propensities(NamedTuple):
+    """How likely a policy is to show given slates; 0 means never, NaN means unknown."""
+
+    prefix: DoubleArray
+    """float64 [u, k]: probability of the item at its position, given the items before it."""
+    slate: DoubleArray
+    """float64 [u]: probability of the whole slate."""
+
+
+class NextItems(NamedTuple):
+    """What a policy would put at each position of given slates, after the items before it."""
+
+    item_id: IntArray
+    """int64 [n]: the items."""
+    probability: DoubleArray
+    """float64 [u, k, n]: probability of each item at each position."""
+
+
+@runtime_checkable
+class GivesPropensities(Protocol):
+    """A policy that can tell how likely it is to answer a request with a given slate, drawing nothing.
+
+    What it says must depend on the request and on what it learned in ``fit``, and agree with what ``recommend`` draws.
+    """
+
+    def propensities(self, requests: Requests, item_id: IntArray) -> Propensities:
+        """Return the probabilities of the slates ``item_id``, int64 [u, k]; unknown items and -1 have probability 0."""
+        ...
+
+
+@runtime_checkable
+class GivesPlacements(Protocol):
+    """A policy that knows its slot marginals."""
+
+    def placements(self, requests: Requests, item_id: IntArray) -> DoubleArray:
+        """Return float64 [u, k, k]: entry [., j, l] is the probability that item j of the slate stands at position l."""
+        ...
+
+
+@runtime_checkable
+class SamplesSlates(Protocol):
+    """A policy that can be drawn from as often as wanted; the draws have nothing to do with those of ``recommend``."""
+
+    def sample(self, requests: Requests, k: int, draws: int, seed: int) -> IntArray:
+        """Return int64 [draws, u, k]: item ids, keyed by the seed and each request."""
+        ...
+
+
+@runtime_checkable
+class GivesNextItems(Protocol):
+    """A policy that knows its whole distribution at each position, given the items before."""
+
+    def next_items(self, requests: Requests, item_id: IntArray) -> NextItems:
+        """Return the distribution at each position of the slates ``item_id``, int64 [u, k], after the items before it."""
+        ...
+
+
+class Certain:
+    """A policy whose slates are certain, seen as one that gives propensities: 1 for what it recommends, 0 for all else.
+
+    Where its own slate propensity is not 1, the probability of another slate cannot be known, and is NaN.
+
+    Args:
+        recommender: fitted; only its ``recommend`` is called.
+    """
+
+    def __init__(self, recommender: Any) -> None:
+        self._recommender = recommender
+
+    def propensities(self, requests: Requests, item_id: IntArray) -> Propensities:
+        """Return 1 where the recommender would show the same, 0 where not, NaN where it is not certain."""
+        own, certain = self._own(requests, item_id.shape[1])
+        same = np.logical_and.accumulate(own == item_id, axis=1).astype(np.float64)
+        same[~certain] = np.nan
+        return Propensities(same, same[:, -1])
+
+    def placements(self, requests: Requests, item_id: IntArray) -> DoubleArray:
+        """Return 1 where the recommender would put the item there, 0 where not, NaN where it is not certain."""
+        own, certain = self._own(requests, item_id.shape[1])
+        placed = (item_id[:, :, None] == own[:, None, :]).astype(np.float64)
+        placed[~certain] = np.nan
+        return placed
+
+    def sample(self, requests: Requests, k: int, draws: int, seed: int) -> IntArray:
+        """Return the recommender's only slate, ``draws`` times.
+
+        Raises:
+            ContractError: it is not certain.
+        """
+        del seed
+        own, certain = self._own(requests, k)
+        if not certain.all():
+            raise ContractError(
+                f"{type(self._recommender).__name__}: got slates that are not certain, expected propensity 1 or a method "
+                "sample(requests, k, draws, seed); see recsim_llm.offpolicy.SamplesSlates"
+            )
+        return np.repeat(own[None], draws, axis=0)
+
+    def _own(self, requests: Requests, k: int) -> tuple[IntArray, npt.NDArray[np.bool_]]:
+        slates: Slates = self._recommender.recommend(requests, k)
+        chance = slates.slate_propensity
+        certain = np.zeros(len(slates.item_id), np.bool_) if chance is None else np.asarray(chance) == 1.0
+        return np.asarray(slates.item_id), certain
+
+
+class Functions:
+    """A policy given by functions of (requests, item_id); what is not given is unknown.
+
+    Args:
+        prefix: returns [u, k] as in ``Propensities``.
+        slate: returns [u]; the product of the prefix propensities where only those are given, as it must be.
+        placements: returns [u, k, k] as in ``GivesPlacements``.
+    """
+
+    def __init__(
+        self,
+        *,
+        prefix: Callable[[Requests, IntArray], npt.ArrayLike] | None = None,
+        slate: Callable[[Requests, IntArray], npt.ArrayLike] | None = None,
+        placements: Callable[[Requests, IntArray], npt.ArrayLike] | None = None,
+    ) -> None:
+        self._prefix, self._slate, self._placements = prefix, slate, placements
+
+    def propensities(self, requests: Requests, item_id: IntArray) -> Propensities:
+        """Return what the functions say, NaN for those that are missing."""
+        unknown = np.full(item_id.shape, np.nan)
+        prefix = unknown if self._prefix is None else np.asarray(self._prefix(requests, item_id), np.float64)
+        slate = prefix.prod(axis=1) if self._slate is None else np.asarray(self._slate(requests, item_id), np.float64)
+        return Propensities(prefix, slate)
+
+    def placements(self, requests: Requests, item_id: IntArray) -> DoubleArray:
+        """Return what the function says, NaN where it is missing."""
+        if self._placements is None:
+            return np.full((*item_id.shape, item_id.shape[1]), np.nan)
+        return np.asarray(self._placements(requests, item_id), np.float64)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TargetView:
+    """The target's probabilities of what was logged; NaN means unknown."""
+
+    prefix_propensity: DoubleArray
+    """float64 [n, k]: of the item at its position, given the items before it."""
+    slate_propensity: DoubleArray
+    """float64 [n]: of the whole slate."""
+    placement: DoubleArray
+    """float64 [n, k, k]: entry [., j, l] is the probability that item j of the slate stands at position l."""
+
+    @property
+    def propensity(self) -> DoubleArray:
+        """float64 [n, k]: slot marginals: of each item at the position where it was shown."""
+        return np.einsum("njj->nj", self.placement)
+
+    def take(self, rows: npt.NDArray[np.bool_] | IntArray) -> TargetView:
+        """Return some of the pages, by mask or position."""
+        return TargetView(
+            prefix_propensity=self.prefix_propensity[rows],
+            slate_propensity=self.slate_propensity[rows],
+            placement=self.placement[rows],
+        )
+
+    @classmethod
+    def from_columns(
+        cls,
+        *,
+        pages: int,
+        slots: int,
+        propensity: npt.ArrayLike | None = None,
+        prefix_propensity: npt.ArrayLike | None = None,
+        slate_propensity: npt.ArrayLike | None = None,
+        placement: npt.ArrayLike | None = None,
+    ) -> TargetView:
+        """Build a view from plain columns; what is not given is unknown.
+
+        Args:
+            pages: number of logged pages, ``n``.
+            slots: slots a page, ``k``.
+            propensity: [n, k]: slot marginals, the diagonal of ``placement``.
+            prefix_propensity: [n, k].
+            slate_propensity: [n].
+            placement: [n, k, k].
+        """
+        placed = np.full((pages, slots, slots), np.nan)
+        if placement is not None:
+            placed[:] = placement
+        if propensity is not None:
+            diagonal = np.arange(slots)
+            placed[:, diagonal, diagonal] = propensity
+        prefix, slate = np.full((pages, slots), np.nan), np.full(pages, np.nan)
+        for column, values in ((prefix, prefix_propensity), (slate, slate_propensity)):
+            if values is not None:
+                column[:] = values
+        return cls(prefix_propensity=prefix, slate_propensity=slate, placement=placed)
+
+
+def target_of(policy: Any) -> Any:
+    """Return the policy where it gives propensities itself, otherwise as one whose slates are certain (``Certain``)."""
+    return policy if isinstance(policy, GivesPropensities) else Certain(policy)
+
+
+def target_view(logged: LoggedSlates, policy: Any, *, placements: bool = True) -> TargetView:
+    """Ask a target policy about every logged page.
+
+    Args:
+        logged: whole log, as ``requests_of`` needs it.
+        policy: a fitted recommender, or anything that has the method of ``GivesPropensities``.
+        placements: False spares the slot marginals, which some policies have to work for; they are unknown then.
+
+    Raises:
+        DataError: earlier pages of a user are missing.
+        ContractError: an answer has another shape.
+    """
+    target = target_of(policy)
+    pages, slots = logged.item_id.shape
+    prefix, slate = np.full((pages, slots), np.nan), np.full(pages, np.nan)
+    placed = np.full((pages, slots, slots), np.nan)
+    name = type(policy).__name__
+    for rows, requests in requests_of(logged):
+        shown = logged.item_id[rows]
+        answer = target.propensities(requests, shown)
+        prefix[rows] = _shaped(answer.prefix, (len(rows), slots), f"{name}: prefix")
+        slate[rows] = _shaped(answer.slate, (len(rows),), f"{name}: slate")
+        if placements and isinstance(target, GivesPlacements):
+            placed[rows] = _shaped(target.placements(requests, shown), (len(rows), slots, slots), f"{name}: placements")
+    return TargetView(prefix_propensity=prefix, slate_propensity=slate, placement=placed)
+
+
+def _shaped(values: DoubleArray, shape: tuple[int, ...], name: str) -> DoubleArray:
+    if np.shape(values) != shape:
+        raise ContractError(f"{name}: got shape {np.shape(values)}, expected {shape}; see recsim_llm.offpolicy.targets")
+    return values
