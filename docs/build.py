@@ -20,11 +20,27 @@ ROOMS: dict[str, tuple[str, list[str]]] = {
     ),
     "data": ("Data: loaders, downloads, the invented catalog", ["recsim_llm.data", "recsim_llm.data.fictional"]),
     "recommenders": ("Recommenders: what is tested", ["recsim_llm.recommenders"]),
+    "language": (
+        "Language models: typed questions with probabilities",
+        [
+            "recsim_llm.language.questions", "recsim_llm.language.model", "recsim_llm.language.opening",
+            "recsim_llm.language.settings", "recsim_llm.language.realisations", "recsim_llm.language.wire",
+            "recsim_llm.language.store", "recsim_llm.language.call_summary", "recsim_llm.language.budget",
+            "recsim_llm.language.limiter", "recsim_llm.language.retries", "recsim_llm.language.probe",
+            "recsim_llm.language.openai_backend", "recsim_llm.language.aiohttp_backend",
+            "recsim_llm.language.transformers_backend", "recsim_llm.language.scripted", "recsim_llm.language.scripts",
+            "recsim_llm.language.replay", "recsim_llm.language.chaos", "recsim_llm.language.chaos_faults",
+            "recsim_llm.language.tokens",
+        ],
+    ),
     "agents": (
         "User models: who browses",
         [
             "recsim_llm.agents.choice", "recsim_llm.agents.parameters", "recsim_llm.agents.choice_model",
             "recsim_llm.agents.fitted", "recsim_llm.agents.scores", "recsim_llm.agents.worlds",
+            "recsim_llm.agents.language", "recsim_llm.agents.language_parameters", "recsim_llm.agents.calibration",
+            "recsim_llm.agents.calibrate", "recsim_llm.agents.cascade", "recsim_llm.agents.replay",
+            "recsim_llm.agents.noise", "recsim_llm.agents.voice", "recsim_llm.agents.memory",
         ],
     ),
     "envs": (
@@ -34,7 +50,10 @@ ROOMS: dict[str, tuple[str, list[str]]] = {
             "recsim_llm.envs.stable_baselines",
         ],
     ),
-    "scenarios": ("Scenarios: whole runs", ["recsim_llm.scenarios.schema", "recsim_llm.scenarios.runner"]),
+    "scenarios": (
+        "Scenarios: whole runs",
+        ["recsim_llm.scenarios.schema", "recsim_llm.scenarios.runner", "recsim_llm.scenarios.speech"],
+    ),
 }  # fmt: skip
 HERE = Path(__file__).parent / "reference"
 

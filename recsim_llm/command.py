@@ -44,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"recsim-llm {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _run_parser(commands)
+    _compare_parser(commands)
     _resume_parser(commands)
     _report_parser(commands)
     _speak_parser(commands)
@@ -71,6 +72,32 @@ def _run_parser(commands: Any) -> None:
     example = "recsim-llm run movielens --data ml-latest-small --pages 20 --seed 7 --out runs/first"
     parser = _add(commands, "run", "run a scenario: users browse what each recommender shows", example, _run)
     parser.add_argument("scenario", help="name of a shipped scenario (see `recsim-llm list`) or path of a .yaml file")
+    _scenario_options(parser)
+
+
+def _compare_parser(commands: Any) -> None:
+    example = "recsim-llm compare ab --effect 0.3 --plan --out runs/ab"
+    parser = _add(
+        commands, "compare", "run recommenders on the same users and say which differences are real", example, _compare
+    )
+    parser.add_argument("scenario", help="name of a shipped scenario, path of a .yaml file, or a run folder to be judged again")
+    _scenario_options(parser)
+    parser.add_argument(
+        "--metrics", metavar="A,B", help="metrics, the first is the one that decides (default: clicks_per_user, …)"
+    )
+    parser.add_argument("--effect", metavar="X", type=float, help="smallest difference of the first metric that matters")
+    parser.add_argument("--confidence", metavar="C", type=float, help="of all claims together, 0 to 1 (default: 0.95)")
+    parser.add_argument("--correction", choices=["holm", "bh"], help="over metrics and pairs (default: holm)")
+    parser.add_argument("--groups", metavar="NAME", help="trait or demographic field that groups users (default: activity)")
+    parser.add_argument("--until-decided", action="store_true", help="serve users block by block until it is decided")
+    parser.add_argument("--block", metavar="N", type=int, help="users a block (default: a tenth of them, at least 50)")
+    parser.add_argument("--plan", action="store_true", help="first say, from a pilot, what so many users can show")
+    parser.add_argument("--plan-only", action="store_true", help="likewise, and run nothing else")
+    parser.add_argument("--pilot", metavar="N", type=int, default=100, help="users of the pilot (default: 100)")
+    parser.add_argument("--deviation", metavar="X", type=float, help="deviation of users' differences, in place of a pilot")
+
+
+def _scenario_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", metavar="PATH", help="folder of a data set, name of a downloaded one, or 'fictional'")
     _table_options(parser)
     parser.add_argument("--users", metavar="MODEL", help="user model: choice, language, cascade or replay")
@@ -224,6 +251,66 @@ def _run(options: argparse.Namespace) -> None:
     with _progress(options.quiet) as update:
         run(scenario, out, update, cache=options.cache, confirm=partial(_confirm, options=options))
     _finish(out, options)
+
+
+def _compare(options: argparse.Namespace) -> None:
+    from recsim_llm.report import write_report
+    from recsim_llm.report.comparison import comparison_table
+    from recsim_llm.scenarios.compare import compare, compare_again, is_run
+    from recsim_llm.scenarios.schema import load_scenario, parse_overrides
+
+    judging, folder = _judging(options), Path(options.scenario)
+    if is_run(folder):
+        with _progress(options.quiet) as update:
+            comparison = compare_again(folder, judging, update)
+    else:
+        scenario = load_scenario(options.scenario, _flags(options) | parse_overrides(options.set))
+        folder = options.out or Path("runs") / f"{scenario.name}-{datetime.now():%Y%m%d-%H%M%S}"
+        plan = _plan(options, scenario, folder, judging) if options.plan or options.plan_only else None
+        if options.plan_only:
+            _write_json(options, plan and plan.to_json())
+            return
+        confirm = partial(_confirm, options=options)
+        with _progress(options.quiet) as update:
+            comparison = compare(scenario, folder, judging, update, plan=plan, cache=options.cache, confirm=confirm)
+    page, content = write_report(folder), comparison.to_json()
+    _write_json(options, content)
+    if not options.quiet:
+        console = _console()
+        for line in comparison.verdict:
+            console.print(line, highlight=False)
+        console.print(comparison_table(content))
+        for note in comparison.notes:
+            console.print(note, highlight=False)
+        console.print(
+            f"log     {folder}\nreport  {page}\nagain   recsim-llm compare {shlex.quote(str(folder))}", highlight=False
+        )
+
+
+def _judging(options: argparse.Namespace) -> Any:
+    """Return how to judge, or None where nothing was said about it."""
+    from recsim_llm.scenarios.comparison import Judging
+
+    metrics = None if options.metrics is None else tuple(name.strip() for name in options.metrics.split(","))
+    given = {name: getattr(options, name) for name in ("effect", "confidence", "correction", "groups", "block")}
+    given |= {"metrics": metrics, "until_decided": options.until_decided or None}
+    given = {name: value for name, value in given.items() if value is not None}
+    return Judging(**given) if given else None
+
+
+def _plan(options: argparse.Namespace, scenario: Any, folder: Path, judging: Any) -> Any:
+    """Say what the users planned can show, from a pilot beside the run folder."""
+    from recsim_llm.report.comparison import plan_lines
+    from recsim_llm.scenarios.compare import plan_comparison
+
+    pilot, confirm = folder.with_name(f"{folder.name}-pilot"), partial(_confirm, options=options)
+    settings: dict[str, Any] = {"users": options.pilot, "deviation": options.deviation, "cache": options.cache}
+    with _progress(options.quiet) as update:
+        plan = plan_comparison(scenario, pilot, judging, update, confirm=confirm, **settings)
+    if not options.quiet:
+        for line in plan_lines(plan.to_json()):
+            _console().print(line, highlight=False)
+    return plan
 
 
 def _confirm(estimate: Any, *, options: argparse.Namespace) -> None:

@@ -20,7 +20,7 @@ from recsim_llm.intervals import CONFIDENCE, Estimate, mean_estimate, paired_dif
 from recsim_llm.summary import METRICS, ArmSummary, Comparison, Deciders, Metric, Summary
 from recsim_llm.tallies import Tally, tally_log
 
-__all__ = ["ORACLE", "ArmSummary", "Comparison", "Summary", "read_manifest", "summarise"]
+__all__ = ["ORACLE", "ArmSummary", "Comparison", "Summary", "gini_coefficient", "read_manifest", "summarise"]
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -112,7 +112,7 @@ def _summarise_arm(tally: Tally, number: int, items: int, finished: bool) -> Arm
         invalid_slots=total["invalid_slots"],
         metrics={metric.key: _estimate(metric, sums) for metric in METRICS},
         item_coverage=len(exposures) / items,
-        exposure_gini=_gini(exposures, items),
+        exposure_gini=gini_coefficient(exposures, items),
         capped_visits=int(tally.capped_visits[number]),
         clicks_by_position=_by_column(tally.clicked_at[number][served], tally.shown_at[number][served]),
         visits_reaching_page=_survival(tally.visit_pages[number]),
@@ -154,7 +154,7 @@ def _survival(visits_by_pages: IntArray) -> tuple[float, ...]:
     return tuple(float(count) / total for count in reaching if count)
 
 
-def _gini(exposures: IntArray, items: int) -> float | None:
+def gini_coefficient(exposures: IntArray, items: int) -> float | None:
     """Return the Gini coefficient over ``items`` items of which those without exposures are left out of the ascending counts.
 
     ``G = 2 sum(i x_i) / (n sum(x)) - (n + 1) / n`` with ranks ``i`` from 1 (Dixon et al. 1987, *Ecology*, eq. 2).

@@ -42,6 +42,7 @@ SHIPPED: dict[str, dict[str, str]] = {
         "item-knn": "recsim_llm.recommenders:ItemKNN",
         "mf": "recsim_llm.recommenders:MatrixFactorization",
         "linucb": "recsim_llm.recommenders:LinUCB",
+        "softmax": "recsim_llm.recommenders:Softmax",
         "oracle": "recsim_llm.recommenders:Oracle",
         "language": "recsim_llm.recommenders:LanguageRanker",
     },

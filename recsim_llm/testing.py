@@ -9,7 +9,8 @@ what was expected and what to do::
         check_recommender(lambda: MyRecommender(depth=3))
 """
 
+from recsim_llm.language_model_checks import check_language_model
 from recsim_llm.recommender_checks import check_recommender, small_world
 from recsim_llm.user_model_checks import check_user_model
 
-__all__ = ["check_recommender", "check_user_model", "small_world"]
+__all__ = ["check_language_model", "check_recommender", "check_user_model", "small_world"]

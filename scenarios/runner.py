@@ -9,6 +9,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.metadata import version
 from inspect import signature
 from pathlib import Path
@@ -26,16 +27,19 @@ from recsim_llm.files import write_atomically
 from recsim_llm.language.model import Meter
 from recsim_llm.language.opening import Roles
 from recsim_llm.language.store import FILE_NAME
+from recsim_llm.metrics.tables import has_tables, write_tables
+from recsim_llm.pages import RanksItems
 from recsim_llm.ratings import Dataset
 from recsim_llm.recommenders.base import Truth
 from recsim_llm.registry import World, resolve
 from recsim_llm.runlog import RunLog, Segments
 from recsim_llm.scenarios.arm_session import ArmSession
+from recsim_llm.scenarios.blocks import block_of
 from recsim_llm.scenarios.estimates import Estimate, estimate
 from recsim_llm.scenarios.schema import Arm, Scenario, scenario_from
 from recsim_llm.threads import one_thread
 
-__all__ = ["Progress", "resume", "run"]
+__all__ = ["Progress", "Report", "draw_seed", "resume", "run"]
 
 _PACKAGES = {
     "openai": ("openai", "aiohttp"),
@@ -98,12 +102,12 @@ def run(
         raise RunExistsError(
             f"run folder: got {out}, which holds files, expected a new one; pass --out, or `recsim-llm resume {out}`"
         )
-    if scenario.seed is None:
-        scenario = scenario.model_copy(update={"seed": secrets.randbelow(2**31)})
+    scenario = draw_seed(scenario)
     _check_names(scenario)
     dataset = _dataset(scenario)
     with Roles(scenario.models, calls=out / FILE_NAME, cache=cache, limits=scenario.limits) as roles:
         world = _world(scenario, dataset, roles)
+        _check_oracle(scenario, world)
         if scenario.models:
             confirm(estimate(scenario, world, roles))
         try:
@@ -156,6 +160,8 @@ def resume(
         raise LogError(
             f"run folder: got {out}, the log of an environment, expected that of `recsim-llm run`; it cannot be resumed"
         )
+    if "sequential" in manifest:
+        raise LogError(f"run folder: got {out}, which grew block by block, expected one run; use `recsim-llm compare {out}`")
     scenario = scenario_from(settings, str(out / "manifest.json"))
     allowed = scenario_from({**settings, "limits": limits}, "resume").limits if limits else scenario.limits
     dataset = _dataset(scenario)
@@ -171,12 +177,19 @@ def resume(
     return out
 
 
+def draw_seed(scenario: Scenario) -> Scenario:
+    """Return the scenario with a seed: its own, or one drawn now."""
+    return scenario if scenario.seed is not None else scenario.model_copy(update={"seed": secrets.randbelow(2**31)})
+
+
 @one_thread
 def _serve_arms(scenario: Scenario, dataset: Dataset, world: World, roles: Roles, out: Path, progress: Report) -> None:
-    train, _ = dataset.ratings.split_by_time(scenario.train_share)
+    train, later = dataset.ratings.split_by_time(scenario.train_share)
     # Recommenders must not see what came later, not even as item popularity.
     counts = np.bincount(world.catalog.index_of(train.item_id), minlength=len(world.catalog))
     known = world.catalog.with_popularity(counts)
+    if not has_tables(out):
+        write_tables(out, known, world.population, train=train, later=later)
     segments = Segments(out)
     timings: list[tuple[str, int, int, float]] = []
     for place, arm in enumerate(scenario.recommenders):
@@ -215,6 +228,17 @@ def _check_names(scenario: Scenario) -> None:
         _recommender(arm)
 
 
+def _check_oracle(scenario: Scenario, world: World) -> None:
+    """Refuse arms that must know the users before anything is asked of users that cannot tell."""
+    blind = [arm.name for arm in scenario.recommenders if hasattr(_recommender(arm), "reveal")]
+    if blind and not isinstance(world.users, RanksItems):
+        others = ",".join(arm.name for arm in scenario.recommenders if arm.name not in blind) or "popularity"
+        raise ConfigError(
+            f"recommender {blind[0]!r}: got users {scenario.users.model!r}, who cannot tell what they feel for every item, "
+            f"expected choice users; leave it out: --recommenders {others}"
+        )
+
+
 def _recommender(arm: Arm) -> Any:
     try:
         return resolve("recommenders", arm.recommender)(**arm.settings)
@@ -244,20 +268,27 @@ def _world(scenario: Scenario, dataset: Dataset, roles: Roles) -> World:
         raise ConfigError(
             f"users {settings.model!r}: got a language model for the role user, expected none; take --users language"
         )
-    try:
-        world = factory(
-            dataset, settings.count, parameters=settings.parameters, fitted=settings.fitted, seed=_seed(scenario), **more
-        )
-    except TypeError as error:
-        raise ConfigError(f"users {settings.model!r}: got {error}, expected a factory like choice_world") from error
-    if not isinstance(world, World):
-        raise ConfigError(f"users {settings.model!r}: got {type(world).__name__}, expected a factory that returns a World")
+    build = partial(factory, parameters=settings.parameters, fitted=settings.fitted, seed=_seed(scenario), **more)
+    world = _built(settings.model, lambda: build(dataset, settings.count))
+    if settings.block is not None:
+        people = block_of(world.population, settings.block, _seed(scenario))
+        world = _built(settings.model, lambda: build(dataset, people))
     if settings.noise:
         world = with_noise(world, settings.noise, _seed(scenario))
     if scenario.slate_size > len(world.catalog):
         raise ConfigError(
             f"slate_size: got {scenario.slate_size}, expected at most {len(world.catalog)}, the items in the catalog"
         )
+    return world
+
+
+def _built(model: str, build: Callable[[], Any]) -> World:
+    try:
+        world = build()
+    except TypeError as error:
+        raise ConfigError(f"users {model!r}: got {error}, expected a factory like choice_world") from error
+    if not isinstance(world, World):
+        raise ConfigError(f"users {model!r}: got {type(world).__name__}, expected a factory that returns a World")
     return world
 
 

@@ -11,7 +11,7 @@ import pytest
 from recsim_llm.scenarios.schema import scenario_from
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs" / "servers").glob("*.md"))]
 NEEDS_FILES = ("reviews.parquet",)
 
 

@@ -56,6 +56,7 @@ class HttpBackend(ABC):
         timeout: seconds that one call may take, from the first to the last byte.
         abilities: what a probe found; None: not known, and no decision endpoint is tried.
         provider: ``openai`` or ``openai-compatible``.
+        more: further fields of chat requests; those that the call itself sets win. They become part of the name.
 
     Raises:
         ConfigError: an address, a key or a timeout that cannot work; the text shows no secret.
@@ -70,8 +71,10 @@ class HttpBackend(ABC):
         timeout: float = 60.0,
         abilities: Abilities | None = None,
         provider: str = "openai-compatible",
+        more: Mapping[str, object] | None = None,
     ) -> None:
-        self.name = f"{provider}/{model}"
+        self._more = dict(more or {})
+        self.name = f"{provider}/{model}" + (f" {json.dumps(self._more, sort_keys=True)}" if self._more else "")
         self.base_url, self.local = _checked_address(base_url)
         if not (math.isfinite(timeout) and timeout > 0):
             raise ConfigError(f"{self.name}: got a timeout of {timeout:g} s, expected more than 0")
@@ -100,6 +103,7 @@ class HttpBackend(ABC):
             timeout=self.timeout,
             abilities=abilities,
             provider=self._provider,
+            more=self._more,
         )
 
     async def send(self, call: Call) -> RawReply:
@@ -110,7 +114,9 @@ class HttpBackend(ABC):
             ConfigError: the server's decision endpoint is unknown, or the backend is closed or belongs to another event loop.
         """
         decision_path = self._abilities.decision_path if self._abilities else ""
-        path, body = build_request(call, model=self._model, provider=self._provider, decision_path=decision_path)
+        path, body = build_request(
+            call, model=self._model, provider=self._provider, decision_path=decision_path, more=self._more
+        )
         self._enter()
         outcome = await self._attempt(call, path, body)
         if isinstance(outcome, BackendError):

@@ -15,7 +15,7 @@ from recsim_llm.language.questions import Part, Question, Realisation
 
 __all__ = ["LAYOUT", "ask_key", "sample_key", "seed_of", "write_key"]
 
-LAYOUT = 1
+LAYOUT = 2
 """Version of the words around a prompt's parts; it is raised whenever they change, so that old answers are not reused."""
 
 

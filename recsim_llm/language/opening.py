@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recsim_llm.errors import ConfigError
 from recsim_llm.language.budget import Budget, Limits, Prices
@@ -18,6 +18,9 @@ from recsim_llm.language.questions import Realisation
 from recsim_llm.language.settings import ROLES, LimitSettings, ModelSettings
 from recsim_llm.language.store import CallStore
 from recsim_llm.language.wire import Abilities, Backend
+
+if TYPE_CHECKING:
+    from recsim_llm.language.http_backend import HttpBackend
 
 __all__ = ["PROVIDERS", "Roles", "open_backend", "open_model", "probe_model"]
 
@@ -64,8 +67,9 @@ def open_backend(settings: ModelSettings, role: str = "user") -> Backend:
         if settings.base_url is not None:
             raise ConfigError(f"model {settings.name}: got a base URL, expected one for openai-compatible models only")
         return _LOCAL[provider](model, role)
-    report = load_probe(settings.name, _base_url(settings)) or probe_model(settings)
-    return _server(settings, report.abilities)
+    backend = _server(settings, None)
+    report = load_probe(backend.name, backend.base_url) or probe_model(settings)
+    return backend.with_abilities(report.abilities)
 
 
 def probe_model(settings: ModelSettings) -> ProbeReport:
@@ -111,7 +115,7 @@ class Roles:
         self._store = CallStore(calls, cache=cache)
         self._budget = Budget(Limits(**(limits or LimitSettings()).model_dump()), _prices(settings.values()))
         self._models = dict[str, LanguageModel]()
-        self._shared = dict[tuple[ModelSettings, str], tuple[Backend, AdaptiveLimiter]]()
+        self._shared = dict[str, tuple[Backend, AdaptiveLimiter]]()
 
     def __enter__(self) -> Roles:
         return self
@@ -151,7 +155,8 @@ class Roles:
         self._store.close()
 
     def _open(self, role: str, settings: ModelSettings) -> LanguageModel:
-        place = settings, role if settings.name.startswith("replay/") else ""
+        # A replayed run may have used different models for different roles.
+        place = settings.model_dump_json() + (role if settings.name.startswith("replay/") else "")
         if place not in self._shared:
             backend = open_backend(settings, role)
             most = settings.concurrency or _abilities(backend).concurrency
@@ -190,7 +195,7 @@ def _base_url(settings: ModelSettings) -> str:
     return settings.base_url or _OPENAI_URL
 
 
-def _server(settings: ModelSettings, abilities: Abilities | None) -> Backend:
+def _server(settings: ModelSettings, abilities: Abilities | None) -> HttpBackend:
     from recsim_llm.language.aiohttp_backend import AiohttpBackend
     from recsim_llm.language.openai_backend import OpenAIBackend
 
@@ -203,6 +208,7 @@ def _server(settings: ModelSettings, abilities: Abilities | None) -> Backend:
         timeout=settings.timeout,
         abilities=abilities,
         provider=provider,
+        more=settings.request,
     )
 
 

@@ -23,7 +23,9 @@ _NO_TEXT_EXPECTED = ("content_filter", "length")
 _Value = TypeVar("_Value")
 
 
-def build_request(call: Call, *, model: str, provider: str, decision_path: str = "") -> tuple[str, dict[str, object]]:
+def build_request(
+    call: Call, *, model: str, provider: str, decision_path: str = "", more: Mapping[str, object] | None = None
+) -> tuple[str, dict[str, object]]:
     """Return path and JSON body of the HTTP request that carries out a call.
 
     Args:
@@ -32,12 +34,13 @@ def build_request(call: Call, *, model: str, provider: str, decision_path: str =
         provider: ``openai``, whose newer models want ``max_completion_tokens``, or ``openai-compatible``, whose servers know
             ``max_tokens``.
         decision_path: path of the decision endpoint, ``/systemone`` or ``/decisions``; empty where there is none.
+        more: further fields of a chat request; decision endpoints take none.
 
     Raises:
         ConfigError: a decision is wanted and the endpoint is unknown or cannot take the questions.
     """
     if call.form != "decision":
-        return CHAT_PATH, _chat_body(call, model, provider)
+        return CHAT_PATH, {**(more or {}), **_chat_body(call, model, provider)}
     if not decision_path:
         raise ConfigError(
             f"{provider}/{model}: got a call of a decision endpoint, expected one of another form, because none is known for "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -49,6 +49,9 @@ class ModelSettings(BaseModel):
     """Seconds after which an unanswered call is broken off."""
     concurrency: int | None = Field(default=None, ge=1)
     """Most calls in flight; None: what the probe found. Fewer are sent while the server asks for it."""
+    request: dict[str, Any] = Field(default_factory=dict)
+    """Further fields of each chat request to a server, for instance ``{"reasoning_effort": "low"}`` or, for models that think
+    first, ``{"chat_template_kwargs": {"enable_thinking": false}}``. They are part of the model's name in the cache."""
     api_key_variable: str | None = None
     """Environment variable that holds the key; None: OPENAI_API_KEY, and RECSIM_LLM_API_KEY before it for other servers. The
     key itself is never part of any setting."""

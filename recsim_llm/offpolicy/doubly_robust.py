@@ -1,8 +1,8 @@
 """The direct method, and estimators that correct it by importance weights.
 
-A reward model predicts what a slot earns; its predictions for what the target would have shown are the direct method's estimate,
-which is as wrong as the model. The doubly robust ones add the weighted errors that the model made on what was logged: with
-exact propensities they are unbiased for any model, and the better the model, the less the weights matter.
+A reward model predicts what a slot earns; its predictions for what the target would have shown are the direct method's
+estimate, which is as wrong as the model. The doubly robust ones add the weighted errors that the model made on what was logged:
+with exact propensities they are unbiased for any model, and the better the model, the less the weights matter.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def slate_doubly_robust(
 ) -> OffPolicyEstimate:
     """Correct the direct method by whole slates: ``mean(sum of E[q] + w * (r - q))`` with slate weights ``w``.
 
-    Dudík, Langford & Li 2011, ICML, eq. 2. Self-normalised: the corrections are divided by the sum of the weights (Kallus &
+    Dudík, Langford & Li 2011, ICML. Self-normalised: the corrections are divided by the sum of the weights (Kallus &
     Uehara 2019, NeurIPS).
 
     Args:
@@ -106,7 +106,7 @@ def slot_doubly_robust(
 ) -> OffPolicyEstimate:
     """Correct the direct method slot by slot, with the weights of slot marginals.
 
-    The doubly robust estimator (Dudík, Langford & Li 2011, ICML, eq. 2) of each slot as a page of its own, added up: unbiased
+    The doubly robust estimator (Dudík, Langford & Li 2011, ICML) of each slot as a page of its own, added up: unbiased
     where a click hangs on its item and position alone, as for ``independent_ips``. Self-normalised by position.
 
     Args:
@@ -137,8 +137,8 @@ def cascade_doubly_robust(
 ) -> OffPolicyEstimate:
     """Correct the direct method down the page, with the weights of prefixes.
 
-    Kiyohara et al. 2022, WSDM, eq. 8: ``mean(sum over l of w_l * (r_l - Q_l) + w_(l-1) * E[Q_l])`` with ``w_0 = 1``, unbiased
-    where nobody's click hangs on what stands below. ``Q_l`` should predict what the slate earns from position l on. The model
+    Kiyohara et al. 2022, WSDM, section 3.1: ``mean(sum over l of w_l * (r_l - Q_l) + w_(l-1) * E[Q_l])`` with ``w_0 = 1``,
+    unbiased where nobody's click hangs on what stands below. ``Q_l`` should predict what the slate earns from position l on. The model
     predicts slots, so that ``Q_l`` is its prediction for the slot, and with ``look_ahead`` what it expects of the target at the
     positions below, whatever stands above: not exact, but any ``Q`` leaves the estimate unbiased. Self-normalised by the sum
     of the weights at each position (Thomas & Brunskill 2016, ICML).
@@ -205,6 +205,10 @@ def _check(logged: LoggedSlates, values: ModelValues) -> None:
         if column is None:
             continue
         if column.shape != logged.reward.shape:
-            raise DataError(f"model values, {name}: got shape {column.shape}, expected {logged.reward.shape}, one a logged slot")
+            raise DataError(
+                f"model values, {name}: got shape {column.shape}, expected {logged.reward.shape}, one a logged slot"
+            )
         if not np.isfinite(column).all():
-            raise DataError(f"model values, {name}: got {column[~np.isfinite(column)][0]}, expected finite numbers; check the model")
+            raise DataError(
+                f"model values, {name}: got {column[~np.isfinite(column)][0]}, expected finite numbers; check the model"
+            )

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.errors import ConfigError, LogError
-from recsim_llm.evaluation import read_manifest
 from recsim_llm.offpolicy.logged import HiddenTruth, LoggedSlates
 
 if TYPE_CHECKING:
@@ -43,6 +42,9 @@ def read_log(run: Path, arm: str, *, reward: SlotReward = "clicked", first_pages
         ConfigError: the run has no such arm, or the reward is unknown.
         LogError: the folder is no run, holds no page of the arm, or its tables do not fit together.
     """
+    # The log's reader brings pyarrow, and policies that give propensities should not.
+    from recsim_llm.evaluation import read_manifest
+
     manifest = read_manifest(run)
     names = [str(name) for name in manifest["arms"]]
     if arm not in names:

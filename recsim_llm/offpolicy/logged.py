@@ -189,13 +189,16 @@ def requests_of(logged: LoggedSlates, chunk: int = _CHUNK) -> Iterator[tuple[Int
             rows = same[start : start + chunk]
             before = (rows[:, None] - place) + np.arange(place)
             shape = (len(rows), place * slots)
-            yield rows, Requests(
-                user_id=logged.user_id[rows],
-                visit=logged.visit[rows],
-                page=logged.page[rows],
-                history_item=logged.item_id[before].reshape(shape),
-                history_clicked=logged.clicked[before].reshape(shape),
-                history_rating=logged.rating[before].reshape(shape).astype(np.float32),
+            yield (
+                rows,
+                Requests(
+                    user_id=logged.user_id[rows],
+                    visit=logged.visit[rows],
+                    page=logged.page[rows],
+                    history_item=logged.item_id[before].reshape(shape),
+                    history_clicked=logged.clicked[before].reshape(shape),
+                    history_rating=logged.rating[before].reshape(shape).astype(np.float32),
+                ),
             )
 
 

@@ -1,19 +1,20 @@
 """The pseudo-inverse estimator for slates (Swaminathan, Krishnamurthy, Agarwal, Dudík, Langford, Jose & Zitouni 2017, NIPS).
 
-It takes the page's reward to be a sum of unknown effects, one for each item at each position, and needs no rewards by slot. With
-``1_s`` the 0-1 vector of a slate over (position, item), ``q`` its expectation under the target and ``G`` the second moments
-``E[1_s 1_s']`` under the logging policy, the estimate is ``mean(r * q' G^+ 1_s)`` (eq. 5 of the paper). The weights ``q' G^+ 1_s``
+It takes the page's reward to be a sum of unknown effects, one for each item at each position, and needs no rewards by slot.
+With ``1_s`` the 0-1 vector of a slate over (position, item), ``q`` its expectation under the target and ``G`` the second moments
+``E[1_s 1_s']`` under the logging policy, the estimate is ``mean(r * q' G^+ 1_s)``. The weights ``q' G^+ 1_s``
 average to 1 and may be negative.
 
-For pages of ``k`` out of ``m`` items drawn uniformly without replacement the inverse has a closed form: ``G`` is a sum of Kronecker
-products of identities and matrices of ones, whose eigenspaces are the averages over positions, over items, both or neither,
-with eigenvalues ``k / m`` (both), ``(m - k) / (m (m - 1))`` (positions only), 0 (items only) and ``1 / (m - 1)`` (neither), so that::
+For pages of ``k`` out of ``m`` items drawn uniformly without replacement the inverse has a closed form: ``G`` is a sum of
+Kronecker products of identities and matrices of ones, whose eigenspaces are the averages over positions, over items, both or
+neither, with eigenvalues ``k / m`` (both), ``(m - k) / (m (m - 1))`` (positions only), 0 (items only) and ``1 / (m - 1)``
+(neither), so that::
 
     w = 1 + m (m - 1) / (m - k) * (c / k - k / m) + (m - 1) * (d - c / k)
 
 with ``d`` the sum over the slate's items of the target's probability to put the item where it stands, and ``c`` that to put it
 anywhere on the page. With ``m = k`` the middle term falls away. For positions filled independently of each other
-``w = sum over l of q_l / p_l - (k - 1)`` (the paper's example 2; Vlassis et al. 2021, ICML).
+``w = sum over l of q_l / p_l - (k - 1)`` (Swaminathan et al. 2017; Vlassis et al. 2021, ICML).
 """
 
 from __future__ import annotations
@@ -106,8 +107,8 @@ def moment_weights(marginals: npt.ArrayLike, moments: npt.ArrayLike, item_index:
     # What the target wants must lie in the span of what the logging policy shows.
     if np.abs(flat @ inverse @ second - flat).max(initial=0.0) > _TOLERANCE:
         raise DataError(
-            "pseudo-inverse: got a target that puts items where the logging policy never does (zero support), expected one that "
-            "the log supports; log with a policy that explores"
+            "pseudo-inverse: got a target that puts items where the logging policy never does (zero support), expected one "
+            "that the log supports; log with a policy that explores"
         )
     slate = np.zeros((pages, slots, items))
     np.put_along_axis(slate, shown[:, :, None], 1.0, axis=2)
@@ -131,8 +132,8 @@ def _uniform_weights(logged: LoggedSlates, target: TargetView, name: str) -> Dou
     fits &= np.abs(slot * items[:, None] - 1.0) < _TOLERANCE
     if not fits.all():
         raise DataError(
-            f"{name}: got propensities of {np.count_nonzero(~fits.all(axis=1))} logged pages that are not those of uniform draws "
-            "without replacement, expected all to be; take pages where they are, or give weights (moment_weights)"
+            f"{name}: got propensities of {np.count_nonzero(~fits.all(axis=1))} logged pages that are not those of uniform "
+            "draws without replacement, expected all to be; take pages where they are, or give weights (moment_weights)"
         )
     here = np.einsum("njj->n", placed)
     anywhere = placed.sum(axis=(1, 2))

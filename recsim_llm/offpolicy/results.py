@@ -7,9 +7,9 @@ number of pages below for plain importance weighting, with the sum of the weight
     e_u = sum over t of (a_tu - A_t / B_t * b_tu) / B_t
     se  = sqrt(n / (n - 1) * sum over u of e_u**2)
 
-(Cochran 1977, *Sampling Techniques*, eq. 6.13, for a ratio; Owen 2013, *Monte Carlo theory, methods and examples*, eq. 9.9, for
-weights), with Student's t on n - 1 degrees of freedom. It needs the weights to have a variance that the sample shows: where the
-effective sample size is small, the interval is too narrow, and says so only by that number.
+(Cochran 1977, *Sampling Techniques*, eq. 6.13, for a ratio; Owen 2013, *Monte Carlo theory, methods and examples*, section 9.2,
+for weights), with Student's t on n - 1 degrees of freedom. It needs the weights to have a variance that the sample shows: where
+the effective number of pages is small, the interval is too narrow, which that number alone gives away.
 """
 
 from __future__ import annotations
@@ -82,8 +82,8 @@ class OffPolicyEstimate:
     pages: int
     """Pages of the log."""
     effective_pages: float | None
-    """Kish's effective number of pages, ``sum(w)**2 / sum(w**2)`` (Kish 1965; Owen 2013, eq. 9.13); of the position where it is
-    smallest if weights differ by position; None where there are no weights."""
+    """Kish's effective number of pages, ``sum(w)**2 / sum(w**2)`` (Kish 1965; Owen 2013, section 9.3); of the position where it
+    is smallest if weights differ by position; None where there are no weights."""
     largest_weight: float | None
     """The largest weight before clipping; None where there are no weights."""
     mean_weight: Estimate | None
@@ -149,7 +149,9 @@ def contributions_of(user_id: IntArray, numerator: DoubleArray, denominator: Dou
     """
     users, place = np.unique(user_id, return_inverse=True)
     add = [
-        np.stack([np.bincount(place, weights=term, minlength=len(users)) for term in np.broadcast_to(columns, numerator.shape).T])
+        np.stack(
+            [np.bincount(place, weights=term, minlength=len(users)) for term in np.broadcast_to(columns, numerator.shape).T]
+        )
         for columns in (numerator, denominator)
     ]
     return Contributions(user_id=users, numerator=add[0], denominator=add[1])

@@ -98,8 +98,8 @@ def _positive(values: DoubleArray, column: _Column) -> DoubleArray:
     wrong = ~((values > 0.0) & (values <= 1.0 + _CERTAIN))
     if wrong.any():
         raise DataError(
-            f"{column.needs}: got {column.name} {values[wrong][0]:g} in the log, expected above 0 and at most 1, since what was "
-            "shown was possible; write NaN for unknown"
+            f"{column.needs}: got {column.name} {values[wrong][0]:g} in the log, expected above 0 and at most 1, since what "
+            "was shown was possible; write NaN for unknown"
         )
     return values
 
@@ -107,7 +107,9 @@ def _positive(values: DoubleArray, column: _Column) -> DoubleArray:
 def _check_support(below: DoubleArray, above: DoubleArray, column: _Column) -> None:
     """Refuse where the log holds nothing of the target, or is known not to hold all of it."""
     if ((above < 0.0) | (above > 1.0 + _CERTAIN)).any():
-        raise DataError(f"{column.needs}: got {column.name} of the target outside 0 to 1, expected probabilities; check the target")
+        raise DataError(
+            f"{column.needs}: got {column.name} of the target outside 0 to 1, expected probabilities; check the target"
+        )
     never = np.flatnonzero((above.reshape(len(above), -1) == 0.0).all(axis=0))
     if never.size:
         place = f" at position {never[0]}" if above.ndim > 1 else ""
@@ -118,6 +120,6 @@ def _check_support(below: DoubleArray, above: DoubleArray, column: _Column) -> N
     short = (below >= 1.0 - _CERTAIN) & (above < 1.0 - _CERTAIN)
     if short.any():
         raise DataError(
-            f"{column.needs}: got a logging policy that was certain ({column.name} 1) in {np.count_nonzero(short)} entries where "
-            "the target is not (zero support), expected one that can show all that the target does; log with one that explores"
+            f"{column.needs}: got a logging policy that was certain ({column.name} 1) in {np.count_nonzero(short)} entries "
+            "where the target is not (zero support), expected one that can show all that the target does; log with one that explores"
         )

@@ -7,6 +7,7 @@ from recsim_llm.recommenders.linucb import LinUCB
 from recsim_llm.recommenders.matrix_factorization import MatrixFactorization
 from recsim_llm.recommenders.oracle import Oracle
 from recsim_llm.recommenders.popularity import Popularity
+from recsim_llm.recommenders.softmax import Softmax
 from recsim_llm.recommenders.uniform import RandomRecommender
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Popularity",
     "RandomRecommender",
     "Recommender",
+    "Softmax",
     "check_slates",
     "deterministic",
 ]

@@ -26,6 +26,7 @@ __all__ = [
     "MUTED",
     "NARROW",
     "PAPER",
+    "WIDTH",
     "Label",
     "colour",
     "fill",

@@ -15,9 +15,11 @@ from typing import Any
 from recsim_llm.evaluation import read_manifest, summarise
 from recsim_llm.files import write_atomically
 from recsim_llm.language.call_summary import CallSummary
-from recsim_llm.report import drawing, numbers
+from recsim_llm.metrics import RunMetrics, metrics_of
+from recsim_llm.report import comparison, drawing, numbers
 from recsim_llm.report.figures import FIGURES, FigureKind
 from recsim_llm.report.language import call_rows, calls_of, decider_rows, failure_rows
+from recsim_llm.report.more_metrics import metrics_section
 from recsim_llm.report.speech import Speech, speech_of, speech_section
 from recsim_llm.report.tables import Cell, comparison_rows, metric_rows
 from recsim_llm.report.words import verdict
@@ -87,14 +89,19 @@ def write_report(run: Path) -> Path:
             figure = kind.draw(summary)
             drawings[kind.name] = drawing.to_svg(figure, kind.name)
             write_atomically(folder / f"{kind.name}.png", drawing.to_png(figure, kind.title(summary)))
-        write_atomically(folder / f"{kind.name}.csv", _csv(kind, summary))
+        write_atomically(folder / f"{kind.name}.csv", _csv(kind.columns, kind.rows(summary)))
+    compared = comparison.comparison_of(run)
+    if compared is not None:
+        drawings[comparison.FIGURE] = _draw_comparison(compared, folder)
     calls = calls_of(run)
     speech = speech_of(run)
     content = summary.to_json() | {"language_model_calls": [row._asdict() for row in calls]}
     content |= {} if speech is None else {"speech": speech.to_json()}
+    metrics = metrics_of(run)
+    content |= {} if metrics is None else {"metrics": metrics.to_json()}
     write_atomically(run / "metrics.json", _json(content))
     page = run / "report.html"
-    write_atomically(page, render_page(summary, manifest, drawings, calls, speech).encode())
+    write_atomically(page, render_page(summary, manifest, drawings, calls, speech, compared, metrics).encode())
     return page
 
 
@@ -104,6 +111,8 @@ def render_page(
     drawings: Mapping[str, str],
     calls: Sequence[CallSummary] = (),
     speech: Speech | None = None,
+    compared: Mapping[str, Any] | None = None,
+    metrics: RunMetrics | None = None,
 ) -> str:
     """Return the page.
 
@@ -113,9 +122,12 @@ def render_page(
         drawings: ``svg`` elements by figure name.
         calls: totals of the language models' calls.
         speech: what users said; None where nobody was asked.
+        compared: what a comparison found, as ``comparison.comparison_of`` returns; its verdict then stands at the top.
+        metrics: what more was measured; None where the folder lacks the tables for it.
     """
     parts = [
-        _header(summary, manifest),
+        _header(summary, manifest, verdict(summary) if compared is None else " ".join(compared["verdict"])),
+        comparison.comparison_section(compared, drawings.get(comparison.FIGURE, ""), _table),
         "<h2>Results</h2>",
         _results(summary),
         _differences(summary),
@@ -123,6 +135,7 @@ def render_page(
         '<div class="figures">',
         *(_figure(kind, summary, drawings[kind.name]) for kind in FIGURES),
         "</div>",
+        metrics_section(metrics, _table),
         "<h2>What was simulated</h2>",
         f"<p>{_USERS.get(_name(manifest.get('user_model')), _ANY_USERS)}</p>",
         *(f"<p>{text}</p>" for text in _LIMITS),
@@ -136,7 +149,7 @@ def render_page(
     return _PAGE.format(title=escape(f"{summary.scenario} – recsim_llm"), style=style, body="\n".join(parts))
 
 
-def _header(summary: Summary, manifest: Mapping[str, Any]) -> str:
+def _header(summary: Summary, manifest: Mapping[str, Any], said: str) -> str:
     arms = len(summary.arms)
     facts = [
         f"{numbers.count(summary.users)} simulated {'user' if summary.users == 1 else 'users'}",
@@ -149,7 +162,7 @@ def _header(summary: Summary, manifest: Mapping[str, Any]) -> str:
         [
             f"<h1>{escape(summary.scenario)}</h1>",
             f'<p class="facts">{escape(" · ".join(facts))}</p>',
-            f'<p class="verdict">{escape(verdict(summary))}</p>',
+            f'<p class="verdict">{escape(said)}</p>',
             f'<ul class="notes">{notes}</ul>' if notes else "",
         ]
     )
@@ -318,9 +331,20 @@ def _json(content: Mapping[str, Any]) -> bytes:
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
 
-def _csv(kind: FigureKind, summary: Summary) -> bytes:
+def _draw_comparison(compared: Mapping[str, Any], folder: Path) -> str:
+    """Write the forest plot and its data, and return it for the page."""
+    with drawing.style():
+        figure = comparison.draw_forest(compared)
+        element = drawing.to_svg(figure, comparison.FIGURE)
+        png = drawing.to_png(figure, comparison.forest_title(compared))
+    write_atomically(folder / f"{comparison.FIGURE}.png", png)
+    write_atomically(folder / f"{comparison.FIGURE}.csv", _csv(comparison.FIGURE_COLUMNS, comparison.forest_rows(compared)))
+    return element
+
+
+def _csv(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> bytes:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(kind.columns)
-    writer.writerows(kind.rows(summary))
+    writer.writerow(columns)
+    writer.writerows(rows)
     return stream.getvalue().encode()

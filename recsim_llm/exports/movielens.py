@@ -1,0 +1,64 @@
+"""Ratings as MovieLens ships them: ``ratings.csv`` and ``movies.csv`` of the layout ``latest``.
+
+Source: F. M. Harper and J. A. Konstan (2015), The MovieLens Datasets: History and Context, ACM TiiS 5(4), 19.
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from recsim_llm.exports.arm_log import Portion
+from recsim_llm.exports.source import Source
+
+__all__ = ["dated_title", "write_movielens"]
+
+_NO_GENRES = "(no genres listed)"
+
+
+def write_movielens(source: Source, folder: Path) -> dict[str, int]:
+    """Write ``ratings.csv`` (userId, movieId, rating, timestamp) and ``movies.csv`` (movieId, title, genres).
+
+    Every item of the catalog is in ``movies.csv``. The layout holds one rating of a film by a user: where a user gave
+    several, the last one stays, and the others are counted. Timestamps are those of ``Source.time``, which are made up.
+
+    Returns:
+        What was written, and what was left out, by name.
+    """
+    written, repeated = 0, 0
+    with (folder / "ratings.csv").open("w", encoding="utf-8", newline="") as stream:
+        lines = csv.writer(stream, lineterminator="\n")
+        lines.writerow(["userId", "movieId", "rating", "timestamp"])
+        for portion in source.portions():
+            row, slot = _last_ratings(portion)
+            users = source.identities.of(portion.user_id[row]).tolist()
+            stars = [f"{value:.1f}" for value in portion.rating[row, slot].tolist()]
+            times = source.time(portion)[row, slot].tolist()
+            lines.writerows(zip(users, portion.item_id[row, slot].tolist(), stars, times, strict=True))
+            written += len(row)
+            repeated += int(np.count_nonzero(~np.isnan(portion.rating))) - len(row)
+    with (folder / "movies.csv").open("w", encoding="utf-8", newline="") as stream:
+        lines = csv.writer(stream, lineterminator="\n")
+        lines.writerow(["movieId", "title", "genres"])
+        for index, item_id in enumerate(source.catalog.item_id.tolist()):
+            genres = "|".join(source.catalog.genres_of(index)) or _NO_GENRES
+            lines.writerow([item_id, dated_title(source, index), genres])
+    return {"ratings": written, "repeated_ratings_left_out": repeated}
+
+
+def dated_title(source: Source, item_index: int) -> str:
+    """Return the title of an item with its year, where it is known: ``The Matrix (1999)``."""
+    year = int(source.catalog.year[item_index])
+    title = str(source.catalog.title[item_index])
+    return f"{title} ({year:04d})" if year >= 0 else title
+
+
+def _last_ratings(portion: Portion) -> tuple[np.ndarray[tuple[int], np.dtype[np.int64]], ...]:
+    """Return rows and slots of each user's last rating of each item, in the order of the log."""
+    row, slot = np.nonzero(~np.isnan(portion.rating))
+    pairs = np.column_stack([portion.user_id[row], portion.item_id[row, slot]])[::-1]
+    _, latest = np.unique(pairs, axis=0, return_index=True)
+    kept = np.sort(len(row) - 1 - latest)
+    return row[kept], slot[kept]

@@ -1,0 +1,110 @@
+"""Atomic files for RecBole: tab-separated columns whose header names the type of each.
+
+Source: W. X. Zhao et al. (2021), RecBole: Towards a Unified, Comprehensive and Efficient Framework for Recommendation
+Algorithms, CIKM; the format is that of its documentation, "Atomic Files". RecBole fills missing floats with their mean, so
+no float column here has a missing value: clicks and ratings are two data sets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from recsim_llm.exports.arm_log import Portion
+from recsim_llm.exports.source import Source
+
+__all__ = ["write_recbole"]
+
+Row = tuple[str | int | float, ...]
+
+_CLICKS = ("user_id:token", "item_id:token", "label:float", "timestamp:float", "visit:float", "page:float", "position:float")
+_RATINGS = ("user_id:token", "item_id:token", "rating:float", "timestamp:float")
+_ITEMS = ("item_id:token", "title:token_seq", "release_year:token", "genres:token_seq")
+
+
+def write_recbole(source: Source, folder: Path) -> dict[str, int]:
+    """Write the data sets ``NAME-clicks`` and ``NAME-ratings`` below a folder called NAME, RecBole's ``data_path``.
+
+    Each has ``.inter``, ``.item`` and ``.user``. In ``NAME-clicks`` an interaction is a slot that showed an item, with ``label``
+    1 where it was clicked; in ``NAME-ratings`` it is a rating. Tabs and line breaks in words become spaces, double quotes
+    become single ones, and spaces within the name of a genre become underscores, since RecBole would split there.
+
+    Returns:
+        What was written, by name.
+    """
+    written = {}
+    for name, header, rows in (("clicks", _CLICKS, _clicks), ("ratings", _RATINGS, _ratings)):
+        title = f"{folder.name}-{name}"
+        (folder / title).mkdir()
+        written[name] = _write(folder / title / f"{title}.inter", header, _of_portions(source, rows))
+        _write(folder / title / f"{title}.item", _ITEMS, _items(source))
+        fields = sorted(source.demographics)
+        header = ("user_id:token", *(f"{_field(field)}:token" for field in fields))
+        _write(folder / title / f"{title}.user", header, _users(source, fields))
+    return written
+
+
+def _of_portions(source: Source, rows: Callable[[Source, Portion], Iterator[Row]]) -> Iterator[Row]:
+    for portion in source.portions():
+        yield from rows(source, portion)
+
+
+def _clicks(source: Source, portion: Portion) -> Iterator[Row]:
+    row, slot = np.nonzero(portion.item_id >= 0)
+    yield from zip(
+        source.identities.of(portion.user_id[row]).tolist(),
+        portion.item_id[row, slot].tolist(),
+        portion.clicked[row, slot].astype(np.int64).tolist(),
+        source.time(portion)[row, slot].tolist(),
+        portion.visit[row].tolist(),
+        portion.page[row].tolist(),
+        slot.tolist(),
+        strict=True,
+    )
+
+
+def _ratings(source: Source, portion: Portion) -> Iterator[Row]:
+    row, slot = np.nonzero(~np.isnan(portion.rating))
+    yield from zip(
+        source.identities.of(portion.user_id[row]).tolist(),
+        portion.item_id[row, slot].tolist(),
+        portion.rating[row, slot].tolist(),
+        source.time(portion)[row, slot].tolist(),
+        strict=True,
+    )
+
+
+def _items(source: Source) -> Iterator[Row]:
+    catalog = source.catalog
+    for index, item_id in enumerate(catalog.item_id.tolist()):
+        year = int(catalog.year[index])
+        genres = " ".join("_".join(genre.split()) for genre in catalog.genres_of(index))
+        yield item_id, str(catalog.title[index]), year if year >= 0 else "", genres
+
+
+def _users(source: Source, fields: list[str]) -> Iterator[Row]:
+    order = source.user_order()
+    user_id = source.log.keys("user_id")[0][order]
+    place = np.searchsorted(source.identities.user_id, user_id)
+    for one, exported in zip(place.tolist(), source.identities.of(user_id).tolist(), strict=True):
+        yield exported, *(str(source.demographics[field][one]) for field in fields)
+
+
+def _write(path: Path, header: Iterable[str], rows: Iterator[Row]) -> int:
+    count = 0
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        stream.write("\t".join(header) + "\n")
+        for row in rows:
+            stream.write("\t".join(_word(value) if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value) for value in row) + "\n")
+            count += 1
+    return count
+
+
+def _field(name: str) -> str:
+    return "_".join(_word(name).replace(":", " ").split())
+
+
+def _word(text: str) -> str:
+    return " ".join(text.replace('"', "'").split())

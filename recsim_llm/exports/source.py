@@ -1,0 +1,68 @@
+"""What every exporter is given: one arm's log, and what is known about its items and users."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from recsim_llm.catalog import Catalog
+from recsim_llm.errors import LogError
+from recsim_llm.exports.arm_log import ArmLog, Portion
+from recsim_llm.exports.identities import Identities
+
+__all__ = ["Source"]
+
+IntArray = npt.NDArray[np.int64]
+
+_DAY = 86_400
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Source:
+    """One arm of a run, ready to be exported."""
+
+    log: ArmLog
+    """What happened."""
+    catalog: Catalog
+    """The items."""
+    identities: Identities
+    """The names that users bear in the export."""
+    max_pages: int
+    """Page budget of a visit."""
+    demographics: Mapping[str, npt.NDArray[np.object_]] = field(default_factory=dict)
+    """Field to str [u] in the order of ``identities.user_id``, empty where unknown; no fields in an anonymous export."""
+
+    def user_order(self) -> IntArray:
+        """Return int64 [u]: the users of the log by their exported ids, as positions in ``log.keys("user_id")``."""
+        return np.argsort(self.identities.of(self.log.keys("user_id")[0]), kind="stable")
+
+    def portions(self) -> Iterator[Portion]:
+        """Yield the log in the order of the exported ids, visits and pages; without texts where it is anonymous."""
+        for portion in self.log.portions(self.user_order()):
+            yield portion._replace(text=np.full_like(portion.text, None)) if self.identities.anonymous else portion
+
+    def item_index(self, item_id: IntArray) -> IntArray:
+        """Return catalog positions of any shape, -1 for blank slots.
+
+        Raises:
+            LogError: an item is not in the catalog.
+        """
+        index = self.catalog.index_of(item_id)
+        stranger = (index < 0) & (item_id >= 0)
+        if stranger.any():
+            raise LogError(f"{self.log.run}: got item_id {item_id[stranger][0]}, expected items of the catalog; is it this run's?")
+        return index
+
+    def time(self, portion: Portion) -> IntArray:
+        """Return int64 [p, k]: a clock for readers that need one, since the log has none.
+
+        A visit takes a day, or more whole days where its pages do not fit, and a slot a second: order is kept, and visits
+        lie further apart than what belongs to one visit.
+        """
+        slots = self.log.slate_size
+        days = 1 + self.max_pages * slots // (_DAY // 2)
+        second = portion.visit * (days * _DAY) + portion.page * slots
+        return second[:, None] + np.arange(slots)

@@ -1,0 +1,70 @@
+"""Metrics beyond clicks: relevance, diversity, exposure, filter bubbles, fairness, funnel.
+
+Pure functions of NumPy columns stand in ``relevance``, ``diversity``, ``exposure``, ``bubbles``, ``fairness`` and
+``behaviour``, each with its formula and source. ``metrics_of`` computes them all for a run folder, with intervals by
+user, in memory that does not grow with the log.
+"""
+
+from recsim_llm.metrics.behaviour import funnel_step, invalid_share, position_exponent
+from recsim_llm.metrics.bubbles import entropy, overlap_by_user, trend
+from recsim_llm.metrics.definitions import DEFINITIONS, GROUPS, Definition
+from recsim_llm.metrics.diversity import (
+    cosine_diversity,
+    genre_diversity,
+    genre_shares,
+    miscalibration,
+    most_popular,
+    self_information,
+    serendipitous,
+)
+from recsim_llm.metrics.exposure import (
+    catalog_coverage,
+    exposure_by_group,
+    exposure_merit_gap,
+    gini,
+    long_tail,
+    popularity_lift,
+    worst_exposure_ratio,
+)
+from recsim_llm.metrics.fairness import GroupGap, group_gap, terciles
+from recsim_llm.metrics.relevance import hit_rate, ndcg, precision, recall, reciprocal_rank
+from recsim_llm.metrics.run_metrics import metrics_of
+from recsim_llm.metrics.values import ArmMetrics, Measure, RunMetrics
+
+__all__ = [
+    "DEFINITIONS",
+    "GROUPS",
+    "ArmMetrics",
+    "Definition",
+    "GroupGap",
+    "Measure",
+    "RunMetrics",
+    "catalog_coverage",
+    "cosine_diversity",
+    "entropy",
+    "exposure_by_group",
+    "exposure_merit_gap",
+    "funnel_step",
+    "genre_diversity",
+    "genre_shares",
+    "gini",
+    "group_gap",
+    "hit_rate",
+    "invalid_share",
+    "long_tail",
+    "metrics_of",
+    "miscalibration",
+    "most_popular",
+    "ndcg",
+    "overlap_by_user",
+    "popularity_lift",
+    "position_exponent",
+    "precision",
+    "recall",
+    "reciprocal_rank",
+    "self_information",
+    "serendipitous",
+    "terciles",
+    "trend",
+    "worst_exposure_ratio",
+]

@@ -1,0 +1,62 @@
+"""Filter bubbles: whether a user's choices narrow over time, and whether users become alike."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["entropy", "overlap_by_user", "trend"]
+
+BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float64]
+
+
+def entropy(weights: npt.ArrayLike) -> FloatArray:
+    """Return float64 [...], bits, 0 to ``log2 g``: Shannon entropy over the last axis (Shannon 1948); NaN where all is 0.
+
+    Estimated from few choices it comes out too small, so only equal numbers of choices may be compared.
+
+    Args:
+        weights: [..., g], 0 or more; need not sum to 1.
+    """
+    counts = np.asarray(weights, np.float64)
+    total = counts.sum(axis=-1, keepdims=True)
+    share = counts / np.where(total > 0, total, 1.0)
+    bits = -(share * np.log2(np.where(share > 0, share, 1.0))).sum(axis=-1) + 0.0
+    found: FloatArray = np.where(total[..., 0] > 0, bits, np.nan)
+    return found
+
+
+def trend(values: FloatArray) -> FloatArray:
+    """Return float64 [u]: slope of the least-squares line through each row, in units a column; NaN where a value is.
+
+    Args:
+        values: float64 [u, t], two columns or more, in order of time.
+    """
+    time = np.arange(values.shape[1]) - (values.shape[1] - 1) / 2.0
+    slope: FloatArray = (values * time).sum(axis=1) / (time**2).sum()
+    return slope
+
+
+def overlap_by_user(sets: BoolArray) -> FloatArray:
+    """Return float64 [u] in 0..1: mean Jaccard index of each user's set of items with those of all others.
+
+    The mean over users is the mean over pairs, the homogeneity of Chaney, Stewart & Engelhardt (2018,
+    *RecSys*). Users with an empty set are NaN and nobody's others; a single user is NaN too.
+
+    Args:
+        sets: bool [u, n], which items each user consumed.
+    """
+    size = sets.sum(axis=1)
+    there = size > 0
+    result = np.full(len(sets), np.nan)
+    if there.sum() < 2:
+        return result
+    # Items that one user alone has meet nobody; whole numbers below 2**24 are exact in float32.
+    shared = sets[there][:, sets.sum(axis=0) > 1].astype(np.float32)
+    both = (shared @ shared.T).astype(np.float64)
+    own = size[there].astype(np.float64)
+    jaccard = both / (own[:, None] + own[None, :] - both)
+    np.fill_diagonal(jaccard, 0.0)
+    result[there] = jaccard.sum(axis=1) / (there.sum() - 1)
+    return result

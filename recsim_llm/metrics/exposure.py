@@ -1,0 +1,134 @@
+"""Who is shown: how exposure spreads over the catalog, over the long tail, and over providers."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from recsim_llm.evaluation import gini_coefficient
+from recsim_llm.intervals import Estimate, ratio_estimate
+
+__all__ = [
+    "HEAD_SHARE",
+    "LEAST_MERIT",
+    "catalog_coverage",
+    "exposure_by_group",
+    "exposure_merit_gap",
+    "gini",
+    "long_tail",
+    "popularity_lift",
+    "worst_exposure_ratio",
+]
+
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+
+HEAD_SHARE = 0.8
+"""Share of the training interactions that the head of the catalog holds; the rest of the items is the long tail."""
+LEAST_MERIT = 0.01
+"""Share of merit below which a group's ratio of exposure to merit is too coarse to be called the worst."""
+
+
+def catalog_coverage(exposures: npt.ArrayLike) -> float | None:
+    """Return the share of items that were shown at least once, 0 to 1 (Ge et al. 2010, *RecSys*, catalog coverage).
+
+    Args:
+        exposures: [n], exposures of every item of the catalog; None is returned for an empty one.
+    """
+    counts = np.asarray(exposures)
+    return float(np.count_nonzero(counts) / len(counts)) if len(counts) else None
+
+
+def gini(exposures: npt.ArrayLike) -> float | None:
+    """Return the Gini coefficient: 0 all items alike, near 1 one item takes all; None: nothing shown.
+
+    Args:
+        exposures: whole numbers [n], exposures of every item of the catalog. Formula: ``recsim_llm.evaluation``.
+    """
+    counts = np.asarray(exposures, np.int64)
+    return gini_coefficient(np.sort(counts[counts > 0]), len(counts))
+
+
+def long_tail(popularity: npt.ArrayLike, head_share: float = HEAD_SHARE) -> BoolArray:
+    """Return bool [n]: items outside the head.
+
+    The head is the smallest set of most popular items that holds ``head_share`` of the training interactions (the 80/20 split
+    of Abdollahpouri, Burke & Mobasher 2019, *FLAIRS*); of equally popular items those earlier in the catalog come first.
+
+    Args:
+        popularity: [n], interactions of each item in the training part.
+        head_share: 0 to 1.
+    """
+    counts = np.asarray(popularity, np.float64)
+    order = np.argsort(-counts, kind="stable")
+    before = np.concatenate([[0.0], counts[order].cumsum()[:-1]]) if len(counts) else counts
+    tail = np.ones(len(counts), np.bool_)
+    tail[order[before < head_share * counts.sum()]] = False
+    return tail
+
+
+def popularity_lift(shown: FloatArray, history: FloatArray) -> Estimate:
+    """Estimate by how much the popularity of what users are shown exceeds that of what they chose before.
+
+    ``(GAP_shown - GAP_history) / GAP_history``, where GAP is the mean over users of the mean popularity of their items
+    (Abdollahpouri et al. 2019, *RMSE at RecSys*). 0: as popular as their history; 1: twice as popular.
+
+    Args:
+        shown: float64 [u], mean popularity of the items shown to each user.
+        history: float64 [u], mean popularity of the items in each user's history; users with NaN in either do not count.
+    """
+    known = ~(np.isnan(shown) | np.isnan(history))
+    ratio = ratio_estimate(shown[known], history[known], bounds=(0.0, np.inf))
+    value, low, high = (None if end is None else end - 1.0 for end in (ratio.value, ratio.low, ratio.high))
+    return Estimate(value=value, low=low, high=high, users=ratio.users)
+
+
+def exposure_by_group(exposure: npt.ArrayLike, item: IntArray, group: IntArray, weight: FloatArray) -> FloatArray:
+    """Return float64 [groups]: exposure of each group of items (Singh & Joachims 2018, *KDD*).
+
+    Args:
+        exposure: [n], exposure of every item: how often it was shown, each time weighted with the probability of a look.
+        item: int64 [m], item of each membership.
+        group: int64 [m], its group.
+        weight: float64 [m], share of the item that belongs to the group; 1 where it belongs to one group only.
+    """
+    total: FloatArray = np.bincount(group, np.asarray(exposure, np.float64)[item] * weight).astype(np.float64, copy=False)
+    return total
+
+
+def exposure_merit_gap(exposure: FloatArray, merit: FloatArray) -> float | None:
+    """Return half the sum of absolute differences of the groups' shares of exposure and of merit, 0 to 1.
+
+    0: exposure in proportion to merit, which the disparate treatment constraint of Singh & Joachims (2018, *KDD*) asks for;
+    it is the share of exposure that would have to move. None: no exposure or no merit.
+
+    Args:
+        exposure: float64 [groups].
+        merit: float64 [groups].
+    """
+    if exposure.sum() <= 0 or merit.sum() <= 0:
+        return None
+    return float(np.abs(exposure / exposure.sum() - merit / merit.sum()).sum() / 2.0)
+
+
+def worst_exposure_ratio(exposure: FloatArray, merit: FloatArray, least_merit: float = LEAST_MERIT) -> tuple[float, int] | None:
+    """Return the smallest ratio of a group's share of exposure to its share of merit, and the group.
+
+    The disparate treatment ratio of Singh & Joachims (2018, *KDD*) compares two groups; with many, the worst-off against
+    all. 1: in proportion. None: no exposure or no merit.
+
+    Args:
+        exposure: float64 [groups].
+        merit: float64 [groups].
+        least_merit: groups with a smaller share of merit are not looked at.
+    """
+    if exposure.sum() <= 0 or merit.sum() <= 0:
+        return None
+    share = merit / merit.sum()
+    looked_at = np.flatnonzero((share >= least_merit) & (share > 0))
+    if not len(looked_at):
+        return None
+    ratio = exposure[looked_at] / exposure.sum() / share[looked_at]
+    worst = int(ratio.argmin())
+    return float(ratio[worst]), int(looked_at[worst])

@@ -1,0 +1,109 @@
+"""What the report says beyond clicks: relevance, diversity, exposure, filter bubbles, fairness, funnel, folded by group."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from html import escape
+
+from recsim_llm.log_tables import LIKE_THRESHOLD
+from recsim_llm.metrics import DEFINITIONS, GROUPS, Definition, GroupGap, RunMetrics
+from recsim_llm.report import numbers
+from recsim_llm.report.tables import Cell
+
+__all__ = ["metric_groups", "metrics_section"]
+
+Rows = list[tuple[str, list[Cell]]]
+Layout = Callable[[Iterable[str], Iterable[tuple[str, Rows]]], str]
+
+_ARROWS = {"more": " ↑", "less": " ↓", None: ""}
+_PLAIN_DIGITS = 3
+
+
+def metrics_section(metrics: RunMetrics | None, layout: Layout) -> str:
+    """Return the section as HTML; empty without metrics.
+
+    Args:
+        metrics: of the run.
+        layout: turns heads (HTML) and groups of rows into a table.
+    """
+    if metrics is None:
+        return ""
+    heads = [escape(arm.arm) for arm in metrics.arms]
+    folded = (
+        f"<details><summary>{escape(GROUPS[name])}</summary>\n{layout(heads, [('', rows)])}\n{_notes(metrics, name)}</details>"
+        for name, rows in metric_groups(metrics)
+    )
+    return "\n".join(["<h2>More metrics</h2>", f"<p>{escape(_introduction(metrics))}</p>", *folded])
+
+
+def metric_groups(metrics: RunMetrics) -> Iterator[tuple[str, Rows]]:
+    """Yield the name of each group of metrics and its rows: a label and one cell an arm."""
+    for name in GROUPS:
+        rows = [_row(metrics, definition) for definition in DEFINITIONS if definition.group == name]
+        yield name, rows + (_gap_rows(metrics) if name == "fairness" else [])
+
+
+def _introduction(metrics: RunMetrics) -> str:
+    return (
+        "In brackets: 95% intervals by user. ↑ more is better, ↓ less is better; without an arrow it depends on what is "
+        f"wanted. Relevance is of the {metrics.slots} places of the first page; the truth are held-out ratings of "
+        f"{LIKE_THRESHOLD:g} stars or more, which {numbers.count(metrics.truth_users)} users have. Serendipity counts clicks "
+        f"outside the {numbers.count(metrics.popularity_list)} most popular items. {numbers.count(metrics.tail_items)} items are "
+        "in the long tail, outside the head that holds 80% of the training ratings."
+    )
+
+
+def _row(metrics: RunMetrics, definition: Definition) -> tuple[str, list[Cell]]:
+    share = definition.unit == "share"
+    measures = [arm.metrics[definition.key] for arm in metrics.arms]
+    estimates = [measure.estimate for measure in measures]
+    bare = all(estimate.low is None for estimate in estimates) and not share
+    digits = _PLAIN_DIGITS if bare else numbers.common_decimals(estimates, share=share)
+    cells = [
+        Cell(numbers.plain(e.value, digits, share=share), measure.group or numbers.interval(e, digits, share=share))
+        for measure, e in zip(measures, estimates, strict=True)
+    ]
+    return definition.label + _ARROWS[definition.better], cells
+
+
+def _gap_rows(metrics: RunMetrics) -> Rows:
+    """Return the gaps between groups of users, with the group that fares worst where it can be told."""
+    rows: Rows = []
+    for measure in ("clicks", "satisfaction"):
+        for field in metrics.arms[0].user_groups if metrics.arms else ():
+            gaps = [arm.user_groups[field][measure] for arm in metrics.arms]
+            if all(gap.gap.value is None for gap in gaps):
+                continue
+            digits = numbers.common_decimals([gap.gap for gap in gaps])
+            label = f"Gap in {measure} by {field.replace('_', ' ')}{_ARROWS['less']}"
+            rows.append((label, [_gap_cell(gap, digits) for gap in gaps]))
+    return rows
+
+
+def _gap_cell(gap: GroupGap, digits: int) -> Cell:
+    least = f" ({gap.lowest})" if gap.gap.excludes(0.0) else ""
+    return Cell(numbers.plain(gap.gap.value, digits) + least, numbers.interval(gap.gap, digits))
+
+
+def _notes(metrics: RunMetrics, group: str) -> str:
+    """Say why numbers or intervals are missing."""
+    about: dict[str, list[str]] = {}
+    for definition in (one for one in DEFINITIONS if one.group == group):
+        by_note: dict[str, list[str]] = {}
+        for arm in metrics.arms:
+            by_note.setdefault(arm.metrics[definition.key].note, []).append(arm.arm)
+        for note, arms in by_note.items():
+            of_whom = "" if len(arms) == len(metrics.arms) else f" ({', '.join(arms)})"
+            about.setdefault(note, []).append(definition.label + of_whom)
+    notes = [f"{', '.join(labels)}: {note}." for note, labels in about.items() if note]
+    notes += [_fairness_note(metrics)] if group == "fairness" else []
+    return f'<p class="aside">{escape(" ".join(notes))}</p>\n' if notes else ""
+
+
+def _fairness_note(metrics: RunMetrics) -> str:
+    return (
+        "Exposure counts how often items were shown, weighted with the probability of a look, by "
+        f"{metrics.providers}; merit is the share of training ratings; the {metrics.providers} with the least exposure for "
+        "its merit is named. A gap is the highest group mean less the lowest; its interval holds for all pairs of groups "
+        "together, and the group that gets least is named where the interval leaves out 0."
+    )

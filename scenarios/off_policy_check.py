@@ -1,0 +1,171 @@
+"""Checking off-policy estimators in a simulated world: the log of one arm, the truth from running the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recsim_llm.errors import ConfigError, LogError
+from recsim_llm.evaluation import read_manifest
+from recsim_llm.intervals import CONFIDENCE
+from recsim_llm.offpolicy import (
+    Evidence,
+    LoggedSlates,
+    RewardModel,
+    SelfCheck,
+    TargetView,
+    check_estimators,
+    fit_reward_model,
+    model_values,
+    read_log,
+    summarise_checks,
+    target_view,
+)
+from recsim_llm.offpolicy.checking import Estimator, OneCheck, truth_of
+from recsim_llm.offpolicy.results import Contributions
+from recsim_llm.recommenders import RandomRecommender, Recommender
+from recsim_llm.scenarios.runner import _dataset, _recommender, _recommender_seed, run
+from recsim_llm.scenarios.schema import Scenario, scenario_from
+
+__all__ = ["fitted_arm", "self_check"]
+
+_TOLERANCE = 1e-4
+
+
+def fitted_arm(folder: Path, arm: str) -> Recommender:
+    """Return an arm's recommender as it was before the first page of a run: built and fitted again from the manifest.
+
+    Args:
+        folder: run folder.
+        arm: name of the arm.
+
+    Raises:
+        ConfigError: the run has no such arm, or it needs what only the run could give it: a language model or the truth.
+        LogError: the folder is no run, or the data changed since.
+    """
+    manifest, scenario = read_manifest(folder), _scenario(folder)
+    recommender = _arm(scenario, arm)
+    if hasattr(recommender, "reveal") or hasattr(recommender, "consult"):
+        raise ConfigError(
+            f"arm: got {arm!r}, which needs the truth or a language model, expected one that does not; take another"
+        )
+    dataset = _dataset(scenario)
+    if dataset.fingerprint != manifest["data"]["fingerprint"]:
+        raise LogError(f"{folder}: got data that changed since the run, expected the same; start a new run")
+    train, _ = dataset.ratings.split_by_time(scenario.train_share)
+    counts = np.bincount(dataset.catalog.index_of(train.item_id), minlength=len(dataset.catalog))
+    recommender.fit(replace(dataset.catalog.with_popularity(counts), quality=None), train, _recommender_seed(scenario))
+    return recommender
+
+
+def self_check(
+    source: Scenario | Path,
+    *,
+    target: str,
+    logging: str,
+    seeds: Sequence[int] = (),
+    out: Path | None = None,
+    first_pages: bool = True,
+    estimators: Mapping[str, Estimator] | None = None,
+    reward_model: RewardModel | None = None,
+    confidence: float = CONFIDENCE,
+) -> SelfCheck:
+    """Estimate what an arm earns from the log of another arm, and hold it against what it earned in the same world.
+
+    Both arms serve the same users with the same dice. On their first pages users are in the same state whatever the arm, which
+    is what the estimators assume; with ``first_pages=False`` the target's own pages come after pages that it chose itself, the
+    log's did not, and the check shows that too.
+
+    Args:
+        source: a scenario that has both arms, or the folder of a finished run of one.
+        target: arm whose clicks a page are estimated.
+        logging: arm that writes the log.
+        seeds: one run each; for a scenario only, at least one.
+        out: folder for the runs, one below it a seed; for a scenario only.
+        first_pages: judge by the first page of each user.
+        estimators: by name; all where not given.
+        reward_model: for the direct method and the doubly robust estimators; a logistic regression, cross-fitted by user, where
+            not given.
+        confidence: of the intervals, 0 to 1.
+
+    Raises:
+        ConfigError: an arm is missing or cannot be asked, or seeds or folder are missing.
+        LogError: the target learned while it served, so that there is no one policy to estimate.
+        RunExistsError: a seed's folder holds files.
+    """
+    folders = [source] if isinstance(source, Path) else _runs(source, target, logging, seeds, out)
+    checks: list[tuple[OneCheck, ...]] = []
+    truths: list[Contributions] = []
+    users, pages = [], 0
+    for folder in folders:
+        evidence, truth = _evidence(folder, target, logging, first_pages=first_pages, reward_model=reward_model)
+        checks.append(check_estimators(evidence, truth, estimators, confidence))
+        truths.append(truth)
+        users.append(len(np.unique(evidence.logged.user_id)))
+        pages += len(evidence.logged)
+    return summarise_checks(
+        checks,
+        truths,
+        target=target,
+        logging=logging,
+        pages_meant="first" if first_pages else "all",
+        seeds=[read_manifest(folder)["seed"] for folder in folders],
+        users=users[0],
+        pages=pages,
+        confidence=confidence,
+    )
+
+
+def _runs(scenario: Scenario, target: str, logging: str, seeds: Sequence[int], out: Path | None) -> list[Path]:
+    if not seeds or out is None:
+        raise ConfigError(
+            "self-check: got a scenario without seeds or folder, expected both; pass seeds=range(5), out=Path(...)"
+        )
+    arms = {arm.name: arm for arm in scenario.recommenders}
+    missing = [name for name in (logging, target) if name not in arms]
+    if missing:
+        raise ConfigError(f"self-check: got no arm {missing[0]!r}, expected one of {', '.join(arms)}; add it to the scenario")
+    pair = tuple(arms[name] for name in dict.fromkeys((logging, target)))
+    return [run(scenario.model_copy(update={"recommenders": pair, "seed": seed}), out / f"seed-{seed}") for seed in seeds]
+
+
+def _evidence(
+    folder: Path, target: str, logging: str, *, first_pages: bool, reward_model: RewardModel | None
+) -> tuple[Evidence, Contributions]:
+    logged, own = (read_log(folder, arm, first_pages=first_pages) for arm in (logging, target))
+    policy: Any = fitted_arm(folder, target)
+    _check_fixed(own, target_view(own, policy, placements=False), target)
+    seed = int(read_manifest(folder)["seed"])
+    scenario = _scenario(folder)
+    model = fit_reward_model(logged, _dataset(scenario).catalog, seed=seed) if reward_model is None else reward_model
+    values = model_values(logged, policy, model, seed=seed)
+    uniform = isinstance(_arm(scenario, logging), RandomRecommender)
+    return Evidence(logged, target_view(logged, policy), values, "uniform" if uniform else None), truth_of(own)
+
+
+def _scenario(folder: Path) -> Scenario:
+    return scenario_from(read_manifest(folder)["settings"], str(folder / "manifest.json"))
+
+
+def _arm(scenario: Scenario, name: str) -> Recommender:
+    """Return an arm's recommender, not fitted."""
+    found = [arm for arm in scenario.recommenders if arm.name == name]
+    if not found:
+        raise ConfigError(f"arm: got {name!r}, expected one of {', '.join(arm.name for arm in scenario.recommenders)}")
+    recommender: Recommender = _recommender(found[0])
+    return recommender
+
+
+def _check_fixed(own: LoggedSlates, view: TargetView, arm: str) -> None:
+    """Hold the target as fitted against the propensities that it logged itself."""
+    known = ~np.isnan(own.prefix_propensity)
+    said, logged = view.prefix_propensity[known], own.prefix_propensity[known]
+    if not (np.abs(said - logged) <= _TOLERANCE * logged).all():
+        raise LogError(
+            f"{arm}: got other propensities from the recommender as fitted than it logged, expected the same; it learned while "
+            "it served, so estimate an arm that does not"
+        )
