@@ -17,6 +17,7 @@ _ASK_ABOVE_CALLS = 1_000
 # Tokens that an answer to one question takes, written as a line or as a list of percentages, rounded up.
 _ANSWER_TOKENS = {"decision": 0, "logprobs": 6, "samples": 6, "json": 16}
 _POLICY_TOKENS = 1_200
+_POLICY_QUESTIONS = 20
 
 
 class Estimate(NamedTuple):
@@ -58,7 +59,7 @@ def estimate(scenario: Scenario, world: World, roles: Roles) -> Estimate:
     pages = len(world.population) * scenario.visits * scenario.max_pages
     budgets = {
         "user": (len(scenario.recommenders), getattr(world.users, "prompt_tokens", 0), 2 * scenario.slate_size + 2),
-        "policy": (1, _POLICY_TOKENS, scenario.slate_size),
+        "policy": (1, _POLICY_TOKENS, _POLICY_QUESTIONS),
     }
     calls, read, written, cost, local, priced = 0, 0, 0, 0.0, True, True
     for role, (times, prompt, questions) in budgets.items():

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -16,29 +16,19 @@ from recsim_llm.envs.rewards import reward_of
 from recsim_llm.errors import ConfigError, ContractError, LogError, SlateError
 from recsim_llm.kernel import ALL_ROWS, Kernel
 from recsim_llm.language.opening import Roles
+from recsim_llm.language.settings import ModelSettings
 from recsim_llm.ranking import repeated_slots
 from recsim_llm.registry import World
 from recsim_llm.scenarios.runner import _dataset, _world
 from recsim_llm.scenarios.schema import Scenario, scenario_from
 
-__all__ = ["PARTS", "RecordedEnv", "Replayed", "replay", "slate_space", "world_of_run"]
+__all__ = ["PARTS", "RecordedEnv", "observer_of", "slate_space", "world_of_run"]
 
 Info = dict[str, Any]
 IntArray = npt.NDArray[np.int64]
 
 PARTS = ("page", "summary", "history")
 """What is observed, as in ``RecSimLLM/Browse-v0`` without other wishes."""
-
-
-class Replayed(NamedTuple):
-    """One episode that was stepped through again."""
-
-    episode: int
-    """Its number in the data set."""
-    recorded: npt.NDArray[np.float64]
-    """float64 [t]: rewards of the data set."""
-    rewards: npt.NDArray[np.float64]
-    """float64 [t]: rewards of the environment; fewer where the visit ended earlier."""
 
 
 class RecordedEnv(gymnasium.Env[Observation, IntArray]):
@@ -66,7 +56,7 @@ class RecordedEnv(gymnasium.Env[Observation, IntArray]):
 
     def __init__(self, settings: Mapping[str, Any], fingerprints: Mapping[str, str], blanks: bool = False) -> None:
         scenario = scenario_from(settings, "recorded run")
-        if scenario.models:
+        if "user" in scenario.models:
             raise ConfigError("recorded run: got users that ask language models, expected users that can be simulated again")
         self.world = world_of_run(scenario, fingerprints, "recorded run")
         self._scenario = scenario
@@ -117,7 +107,9 @@ class RecordedEnv(gymnasium.Env[Observation, IntArray]):
         page = np.asarray(action)[None]
         items = len(self.world.catalog)
         if page.shape != (1, self._scenario.slate_size) or page.dtype.kind not in "iu":
-            raise SlateError(f"action: got {page.dtype} of shape {page.shape[1:]}, expected {self._scenario.slate_size} integers")
+            raise SlateError(
+                f"action: got {page.dtype} of shape {page.shape[1:]}, expected {self._scenario.slate_size} integers"
+            )
         if page.min() < self._lowest or page.max() >= items:
             raise SlateError(f"action: got {page[0].tolist()}, expected {self._lowest} to {items - 1}")
         page = page.astype(np.int64)
@@ -187,9 +179,9 @@ def world_of_run(scenario: Scenario, fingerprints: Mapping[str, str], what: str)
         LogError: the data or the users have changed.
     """
     dataset = _dataset(scenario)
-    stand_in = scenario_from({"user": {"name": "scripted/uniform"}} and _silent(scenario), what)
-    with Roles(stand_in.models) as roles:
-        world = _world(stand_in, dataset, roles)
+    # Nobody decides anything that a language model would be asked for, so a stand-in takes its place.
+    with Roles({"user": ModelSettings(name="scripted/uniform")}) as nobody:
+        world = _world(scenario, dataset, nobody)
     now = {"data": dataset.fingerprint, "population": world.population.fingerprint}
     changed = [name for name, fingerprint in now.items() if fingerprints[name] != fingerprint]
     if changed:

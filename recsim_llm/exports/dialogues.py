@@ -85,7 +85,9 @@ def _dialogues(source: Source, portion: Portion, names: list[str]) -> Iterator[_
         messages = [{"role": "user", "content": _OPENING}]
         for row in range(start, stop):
             messages.append({"role": "assistant", "content": _offer(shown[row], names, int(portion.page[row]))})
-            messages.append({"role": "user", "content": _reaction(portion, row, [names[i] if i >= 0 else "" for i in shown[row]])})
+            messages.append(
+                {"role": "user", "content": _reaction(portion, row, [names[i] if i >= 0 else "" for i in shown[row]])}
+            )
         last = stop - 1
         yield {
             "dialogue_id": f"{users[start]}-{portion.visit[start]}",
@@ -155,7 +157,9 @@ def _instructions(source: Source, portion: Portion, names: list[str]) -> Iterato
             yield _next_click(past, shown, slots, names) | place | {"item_id": portion.item_id[row, slots].tolist()}
             for slot in slots:
                 if not np.isnan(rating[slot]):
-                    yield _stars(past, names[shown[slot]], rating[slot]) | place | {"item_id": [int(portion.item_id[row, slot])]}
+                    yield (
+                        _stars(past, names[shown[slot]], rating[slot]) | place | {"item_id": [int(portion.item_id[row, slot])]}
+                    )
         # The page itself is history only afterwards: nothing that is asked is told.
         history.extend((names[shown[slot]], rating[slot]) for slot in slots)
 

@@ -97,7 +97,13 @@ def _write(path: Path, header: Iterable[str], rows: Iterator[Row]) -> int:
     with path.open("w", encoding="utf-8", newline="") as stream:
         stream.write("\t".join(header) + "\n")
         for row in rows:
-            stream.write("\t".join(_word(value) if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value) for value in row) + "\n")
+            stream.write(
+                "\t".join(
+                    _word(value) if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)
+                    for value in row
+                )
+                + "\n"
+            )
             count += 1
     return count
 

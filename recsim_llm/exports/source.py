@@ -53,7 +53,9 @@ class Source:
         index = self.catalog.index_of(item_id)
         stranger = (index < 0) & (item_id >= 0)
         if stranger.any():
-            raise LogError(f"{self.log.run}: got item_id {item_id[stranger][0]}, expected items of the catalog; is it this run's?")
+            raise LogError(
+                f"{self.log.run}: got item_id {item_id[stranger][0]}, expected items of the catalog; is it this run's?"
+            )
         return index
 
     def time(self, portion: Portion) -> IntArray:

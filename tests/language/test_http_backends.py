@@ -98,6 +98,23 @@ def test_log_probabilities_samples_and_seed_are_asked_for_where_wanted():
     assert (body["top_logprobs"], body["n"], body["seed"]) == (20, 8, 3)
 
 
+def test_further_fields_go_with_chat_requests_and_never_replace_the_calls_own():
+    more = {"reasoning_effort": "low", "temperature": 1.0}
+    assert request(a_call(), more=more)[1] == request(a_call())[1] | {"reasoning_effort": "low"}
+    path = "/systemone"
+    assert request(a_call("decision"), more=more, decision_path=path) == request(a_call("decision"), decision_path=path)
+
+
+def test_further_fields_reach_the_server_and_are_part_of_the_name(backend_class):
+    async def handler(asked):
+        body = await asked.json()
+        return web.json_response({"choices": [{"message": {"content": body["reasoning_effort"]}, "finish_reason": "stop"}]})
+
+    assert send(backend_class, handler, more={"reasoning_effort": "low"}).texts == ("low",)
+    plain, more = ({"base_url": "http://127.0.0.1:1/v1", "api_key": KEY} | extra for extra in ({}, {"more": {"a": 1}}))
+    assert backend_class("m", **plain).name != backend_class("m", **more).name
+
+
 def test_openai_is_told_the_limit_of_tokens_by_its_newer_name():
     _, body = request(a_call(), provider="openai")
     assert body["max_completion_tokens"] == 50

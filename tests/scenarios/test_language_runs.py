@@ -212,3 +212,15 @@ def test_language_users_need_a_model(tmp_path):
 def test_choice_users_take_no_model(tmp_path):
     with pytest.raises(ConfigError, match="--users language"):
         run(scripted(**{"users.model": "choice"}), tmp_path / "run")
+
+
+def test_the_oracle_is_refused_before_anything_is_asked(tmp_path):
+    with pytest.raises(ConfigError, match="leave it out: --recommenders popularity"):
+        run(scripted(recommenders=["popularity", "oracle"]), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_fields_of_a_servers_own_go_with_every_request(tmp_path):
+    with ChaosServer(seed=1) as server:
+        out = run(served(server, **{"models.user.request": {"reasoning_effort": "low"}}), tmp_path / "run")
+    assert rows(out, "SELECT DISTINCT model FROM calls") == [('openai-compatible/chaos {"reasoning_effort": "low"}',)]

@@ -1,0 +1,184 @@
+"""``export``: the log of a run in the form that another library reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from recsim_llm.errors import ConfigError, LogError
+from recsim_llm.evaluation import read_manifest
+from recsim_llm.exports import (
+    ArmLog,
+    Identities,
+    Source,
+    finished_files,
+    new_folder,
+    write_bandit_feedback,
+    write_dialogues,
+    write_movielens,
+    write_recbole,
+    write_slate_feedback,
+)
+from recsim_llm.registry import World
+from recsim_llm.scenarios.minari_export import Origin, dataset_id_of, write_minari
+from recsim_llm.scenarios.recorded import world_of_run
+from recsim_llm.scenarios.schema import scenario_from
+from recsim_llm.threads import one_thread
+
+__all__ = ["FORMATS", "export"]
+
+Writer = Callable[[Source, Path], dict[str, int]]
+
+FORMATS: Mapping[str, str] = {
+    "obp": "Open Bandit Pipeline: feedback.npz, a round a slot",
+    "obp-slates": "Open Bandit Pipeline: slates.npz, a round a page with three propensities",
+    "minari": "Minari: an HDF5 data set, an episode a visit",
+    "recbole": "RecBole: atomic files of clicks and of ratings",
+    "movielens": "MovieLens: ratings.csv and movies.csv",
+    "dialogues": "dialogues.jsonl and instructions.jsonl, in words",
+}
+"""Formats by name."""
+_WRITERS: Mapping[str, Writer] = {
+    "obp": write_bandit_feedback,
+    "obp-slates": write_slate_feedback,
+    "recbole": write_recbole,
+    "movielens": write_movielens,
+    "dialogues": write_dialogues,
+}
+
+
+@one_thread
+def export(
+    run: Path, form: str, out: Path, *, arm: str | None = None, anonymous: bool = False, world: World | None = None
+) -> dict[str, Any]:
+    """Write the log of a run's finished arms into a new folder, each into a folder of its own, beside ``export.json``.
+
+    Args:
+        run: run folder; nothing in it is changed.
+        form: one of ``FORMATS``.
+        out: the new folder; it appears whole or not at all.
+        arm: the only arm wanted; None takes all that are finished and have a page, and ``export.json`` names the others.
+        anonymous: users bear new ids whose key is thrown away; demographics, texts, seeds and the users' order are left out.
+        world: items and users, for the log of an environment, which does not know how it was made; None for other runs.
+
+    Returns:
+        The content of ``export.json``: ``format``, ``arms`` (folder, and what was written, by name), ``left_out``, and more.
+
+    Raises:
+        ConfigError: the format or the arm is unknown, a library is missing, or a world is missing or too much.
+        RunExistsError: something stands at ``out``.
+        LogError: the folder is no run, its data have changed, no arm is finished, or the log lacks what the format needs.
+    """
+    if form not in FORMATS:
+        raise ConfigError(f"export: got format {form!r}, expected one of {', '.join(FORMATS)}")
+    manifest = read_manifest(run)
+    with new_folder(out) as draft:
+        logs, left_out = _logs(run, manifest, arm)
+        origin = _origin(run, manifest, world)
+        people = origin.world.population
+        identities = Identities(people.user_id, anonymous=anonymous)
+        order = np.argsort(people.user_id, kind="stable")
+        fields = {} if anonymous else {name: column[order] for name, column in people.demographics.items()}
+        content = _about(manifest, form, anonymous) | {"arms": {}, "left_out": left_out}
+        for log, folder in zip(logs, _folders(logs, form), strict=True):
+            source = Source(
+                log=log,
+                catalog=origin.world.catalog,
+                identities=identities,
+                max_pages=int(manifest["max_pages"]),
+                demographics=fields,
+            )
+            (draft / folder).mkdir()
+            written = _write(source, form, draft / folder, origin)
+            content["arms"][log.arm] = {"folder": folder, **written}
+        (draft / "export.json").write_bytes(json.dumps(content, indent=2).encode() + b"\n")
+    return content
+
+
+def _write(source: Source, form: str, folder: Path, origin: Origin) -> dict[str, int]:
+    return write_minari(source, folder, origin) if form == "minari" else _WRITERS[form](source, folder)
+
+
+def _logs(run: Path, manifest: Mapping[str, Any], arm: str | None) -> tuple[list[ArmLog], dict[str, str]]:
+    """Return the logs to export, and why other arms are left out."""
+    names = [str(name) for name in manifest["arms"]]
+    if arm is not None and arm not in names:
+        raise ConfigError(f"--arm: got {arm!r}, expected one of {', '.join(names)}")
+    files = finished_files(run)
+    logs, left_out = [], {}
+    for name in names if arm is None else [arm]:
+        if name not in files:
+            left_out[name] = "not finished"
+            continue
+        log = ArmLog(run, name, files[name], slate_size=int(manifest["slate_size"]))
+        if len(log.keys("user_id")[0]):
+            logs.append(log)
+        else:
+            left_out[name] = "no page was shown"
+    if not logs:
+        reasons = ", ".join(f"{name}: {reason}" for name, reason in left_out.items())
+        raise LogError(f"{run}: got no arm to export ({reasons}), expected a finished one; `recsim-llm resume {run}`")
+    return logs, left_out
+
+
+def _origin(run: Path, manifest: Mapping[str, Any], world: World | None) -> Origin:
+    settings = manifest.get("settings")
+    if not settings:
+        if world is None:
+            raise ConfigError(
+                f"export: got {run}, the log of an environment, which does not know its data, expected a run of "
+                "`recsim-llm run`; in Python, export(..., world=env.unwrapped.session.world)"
+            )
+        _check(world, manifest, run)
+        return Origin(world, None, {}, _only_seed(manifest), by_visit=True)
+    if world is not None:
+        raise ConfigError(f"export: got a world for {run}, which knows its own, expected none")
+    scenario = scenario_from(settings, str(run / "manifest.json"))
+    fingerprints = {name: str(manifest[name]["fingerprint"]) for name in ("data", "population")}
+    own = world_of_run(scenario, fingerprints, f"run folder {run}")
+    again = None if "user" in scenario.models else settings
+    return Origin(own, again, fingerprints, None, by_visit=False)
+
+
+def _check(world: World, manifest: Mapping[str, Any], run: Path) -> None:
+    now = {"data": world.catalog.fingerprint, "population": world.population.fingerprint}
+    changed = [name for name, fingerprint in now.items() if manifest[name]["fingerprint"] != fingerprint]
+    if changed:
+        raise LogError(f"{run}: got a world with another {changed[0]} than that of the log, expected the environment's own")
+
+
+def _only_seed(manifest: Mapping[str, Any]) -> int | None:
+    """Return the seed of an environment with one row that was seeded once: its visits follow from it in their order."""
+    seeds, environment = manifest.get("seeds", []), manifest.get("environment", {})
+    once = environment.get("rows") == 1 and len(seeds) == 1 and isinstance(environment.get("reward"), str)
+    return int(seeds[0][0]) if once else None
+
+
+def _folders(logs: list[ArmLog], form: str) -> Iterator[str]:
+    """Yield a folder name for each arm; different arms get different ones."""
+    taken: set[str] = set()
+    for log in logs:
+        plain = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in log.arm)
+        name, number = plain, 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{plain}_{number}"
+        taken.add(name.casefold())
+        yield dataset_id_of(name) if form == "minari" else name
+
+
+def _about(manifest: Mapping[str, Any], form: str, anonymous: bool) -> dict[str, Any]:
+    data = manifest.get("data", {})
+    return {
+        "format": form,
+        "scenario": str(manifest["scenario"]),
+        "anonymous": anonymous,
+        "data": {"name": data.get("name", ""), "licence": data.get("licence", "")},
+        "versions": {"recsim_llm": version("recsim_llm")},
+    }
