@@ -103,7 +103,8 @@ class CascadeUsers:
         choice: the cheap model.
         language: the dear one. Its ``decide`` sees only the pages that it is asked about, its ``update`` all of them: it must
             be able to take in what happened on a page that it did not decide, as ``LanguageUsers`` is; the mood that it
-            returns for such a page is not used.
+            returns for such a page is not used. Where being asked leaves a trace in it, ``withdraw(rows)`` must undo that for
+            audited pages, after ``decide``.
         user_id: int64 [population]: outside ids by user index; the audit hangs on them.
         parameters: what is passed on.
         seed: of the audit.
@@ -181,6 +182,8 @@ class CascadeUsers:
         if not turn.asked.any():
             return Decisions(decisions.click_log_odds, account)
         answer = self.language.decide(turn.part)
+        if hasattr(self.language, "withdraw"):
+            self.language.withdraw(_numbers(pages)[turn.asked & ~turn.passed])
         log_odds = decisions.click_log_odds.copy()
         log_odds[turn.passed] = answer.click_log_odds[turn.passed[turn.asked]]
         account.disagreement[turn.asked] = _distance(turn, answer.click_log_odds)

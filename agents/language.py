@@ -8,10 +8,10 @@ leaving. Nothing is drawn here: the kernel draws, and what was drawn goes into m
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import wait
 from copy import copy, deepcopy
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,9 +19,10 @@ from recsim_llm import keyed
 from recsim_llm.agents.examination import examination_by_user, examination_curve
 from recsim_llm.agents.experience import Experience
 from recsim_llm.agents.language_answers import blank_answers, read_answers
+from recsim_llm.agents.language_asked import Asked, AskedPage, Tell
 from recsim_llm.agents.language_parameters import LanguageParameters
 from recsim_llm.agents.language_prompts import LEVELS, PromptWriter
-from recsim_llm.agents.memory import Memories, WordWeights, sentence_embedder
+from recsim_llm.agents.memory import Memories, Rendered, WordWeights, sentence_embedder
 from recsim_llm.agents.prompt_templates import Templates
 from recsim_llm.catalog import Catalog
 from recsim_llm.errors import ContractError
@@ -31,41 +32,11 @@ from recsim_llm.pages import DECIDERS, Account, Decisions, FloatArray, IntArray,
 from recsim_llm.personas import Population
 
 if TYPE_CHECKING:
-    from recsim_llm.language.model import LanguageModel, Reply
+    from recsim_llm.language.model import LanguageModel
 
 __all__ = ["LanguageUsers"]
 
 _LANGUAGE = DECIDERS.index("language")
-
-
-class _Page(NamedTuple):
-    """One page of one user, in Python's own numbers."""
-
-    user: int
-    visit: int
-    page: int
-    items: tuple[int, ...]
-
-
-class _Asked(NamedTuple):
-    """A page that was put to the model."""
-
-    page: _Page
-    order: tuple[int, ...]
-    """Positions in the order in which they were presented."""
-    dropped: int
-    """Memories that did not fit."""
-    reply: Future[Reply]
-
-
-class _Tell:
-    """Puts a page into the queue of those that ended, whichever way; called by the model's thread."""
-
-    def __init__(self, queue: SimpleQueue[tuple[int, _Asked]], row: int, asked: _Asked) -> None:
-        self._queue, self._ended = queue, (row, asked)
-
-    def __call__(self, reply: Future[Reply]) -> None:  # noqa: ARG002 (a callback's signature)
-        self._queue.put(self._ended)
 
 
 class LanguageUsers:
@@ -119,6 +90,7 @@ class LanguageUsers:
         other = copy(self)
         other._memories, other._lived, other._answers = deepcopy((self._memories, self._lived, self._answers), memo)
         other._asked, other._started, other._ended = {}, {}, SimpleQueue()
+        other._recalled = dict(self._recalled)
         return other
 
     @property
@@ -132,9 +104,10 @@ class LanguageUsers:
         self._memories.allocate(rows)
         self._lived = np.zeros(rows, np.float32)
         self._answers = blank_answers(rows, slate_size)
-        self._asked: dict[int, _Asked] = {}
-        self._started: dict[int, _Asked] = {}
-        self._ended: SimpleQueue[tuple[int, _Asked]] = SimpleQueue()
+        self._asked: dict[int, Asked] = {}
+        self._started: dict[int, Asked] = {}
+        self._ended: SimpleQueue[tuple[int, Asked]] = SimpleQueue()
+        self._recalled: dict[int, IntArray] = {}
 
     def examination(self, user_index: IntArray) -> FloatArray:
         """Return float32 [m, k]: probability that each position is examined."""
@@ -157,7 +130,7 @@ class LanguageUsers:
             asked = self._asked[row]
             if self._started.get(row) is not asked:
                 self._started[row] = asked
-                asked.reply.add_done_callback(_Tell(self._ended, row, asked))
+                asked.reply.add_done_callback(Tell(self._ended, row, asked))
 
     def collect(self) -> IntArray:
         """Wait until a started page is answered, and return int64 [m]: rows now ready, ascending, each told once.
@@ -210,6 +183,9 @@ class LanguageUsers:
     def update(self, pages: Pages, slot: IntArray, row: IntArray, rating: FloatArray) -> Mood:
         """Remember what was drawn for the pages last decided, and say how the users feel, as the model answered."""
         rows = self._numbers(pages.rows)
+        # Only now: a page that is asked about again, or for nothing, must not leave a trace.
+        for owner in self._recalled.keys() & set(rows.tolist()):
+            self._memories.touch(owner, self._recalled[owner], float(self._lived[owner]))
         self._experience.write(self._memories, rows, pages, (slot, row, rating), self._lived[rows])
         self._lived[rows] += 1
         due = np.intersect1d(self._memories.due(), rows)
@@ -218,6 +194,11 @@ class LanguageUsers:
             self._memories.compact(due, self._lived[due])
         self._abandon(rows)
         return Mood(self._answers.satisfaction[rows], self._answers.leave[rows])
+
+    def withdraw(self, rows: IntArray) -> None:
+        """Let what came to mind for the pages last decided in these rows count for nothing: the answers are not acted upon."""
+        for row in rows.tolist():
+            self._recalled.pop(row, None)
 
     def watch_log_odds(self, rating: FloatArray, user_index: IntArray) -> FloatArray:
         """Return float32 [c]: log-odds of the share watched of items that were rated so by these users."""
@@ -238,6 +219,7 @@ class LanguageUsers:
         for row in rows.tolist():
             self._asked.pop(row, None)
             self._started.pop(row, None)
+            self._recalled.pop(row, None)
 
     def _raise_after_all(self, ready: Sequence[int]) -> None:
         """Wait for everything in flight, make what was answered collectable again, and raise the first error."""
@@ -260,7 +242,7 @@ class LanguageUsers:
         columns = (pages.user_index, pages.visit, pages.page)
         whole = zip(*(column.tolist() for column in columns), pages.item_index.tolist(), strict=True)
         wanted = {
-            row: _Page(user, visit, page, tuple(items))
+            row: AskedPage(user, visit, page, tuple(items))
             for row, (user, visit, page, items) in zip(rows.tolist(), whole, strict=True)
         }
         new = {row: page for row, page in wanted.items() if row not in self._asked or self._asked[row].page != page}
@@ -270,10 +252,10 @@ class LanguageUsers:
         orders = self._orders(list(new.values()))
         written = self._write(list(new), list(new.values()), orders)
         replies = self.model.submit([ask for ask, _ in written])
-        for (row, page), order, (_, dropped), reply in zip(new.items(), orders, written, replies, strict=True):
-            self._asked[row] = _Asked(page, order, dropped, reply)
+        for (row, page), order, (_, memory), reply in zip(new.items(), orders, written, replies, strict=True):
+            self._asked[row], self._recalled[row] = Asked(page, order, memory.dropped, reply), memory.index
 
-    def _orders(self, pages: Sequence[_Page]) -> list[tuple[int, ...]]:
+    def _orders(self, pages: Sequence[AskedPage]) -> list[tuple[int, ...]]:
         """Return for each page the positions that hold an item, in the order of presentation."""
         filled = [[position for position, item in enumerate(page.items) if item >= 0] for page in pages]
         if not self.parameters.rotate:
@@ -283,17 +265,17 @@ class LanguageUsers:
         shifts = [int(word) % max(len(positions), 1) for word, positions in zip(words.tolist(), filled, strict=True)]
         return [tuple(positions[shift:] + positions[:shift]) for positions, shift in zip(filled, shifts, strict=True)]
 
-    def _write(self, rows: list[int], pages: list[_Page], orders: list[tuple[int, ...]]) -> list[tuple[Ask, int]]:
-        """Return for each page what is asked, and how many memories were left out."""
+    def _write(self, rows: list[int], pages: list[AskedPage], orders: list[tuple[int, ...]]) -> list[tuple[Ask, Rendered]]:
+        """Return for each page what is asked, and what the user has in mind."""
         writer, asks = self._writer, []
         for row, page, order in zip(rows, pages, orders, strict=True):
             items = [page.items[position] for position in order]
             room = writer.room(page.user, len(items), self.parameters.prompt_tokens)
             part = writer.page(items, page.page, room - self.parameters.memory_tokens)
             budget = max(room - estimate_tokens(part.text), 0)
-            (memory,) = self._memories.render([row], [writer.query(items)], float(self._lived[row]), budget)
+            (memory,) = self._memories.render([row], [writer.query(items)], float(self._lived[row]), budget, touch=False)
             prompt = Prompt((writer.rules, writer.persona(page.user), *writer.memory(memory.consolidated, memory.recent), part))
             user_id = int(self._user_id[page.user])
             nonce = f"{self._seed} {user_id} {page.visit} {page.page}"
-            asks.append((Ask(prompt, writer.questions(len(items)), nonce, str(user_id)), memory.dropped))
+            asks.append((Ask(prompt, writer.questions(len(items)), nonce, str(user_id)), memory))
         return asks

@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     _resume_parser(commands)
     _report_parser(commands)
     _speak_parser(commands)
+    _export_parser(commands)
     _probe_parser(commands)
     _fit_parser(commands)
     _calibrate_parser(commands)
@@ -175,6 +176,19 @@ def _speak_parser(commands: Any) -> None:
     parser.add_argument("--seed", metavar="S", type=int, help="seed of the draw of moments (default: the run's)")
     parser.add_argument("--templates", metavar="NAME", help="language of the prompts, or a folder with templates")
     _spending_options(parser)
+    _output_options(parser)
+
+
+def _export_parser(commands: Any) -> None:
+    example = "recsim-llm export runs/first obp exports/first"
+    parser = _add(commands, "export", "write the log of a run in the form that another library reads", example, _export)
+    parser.add_argument("run", type=Path, help="run folder; nothing in it is changed")
+    parser.add_argument("format", help="obp, obp-slates, minari, recbole, movielens or dialogues")
+    parser.add_argument("out", type=Path, help="folder for the export; must be new")
+    parser.add_argument("--arm", metavar="NAME", help="the only recommender to export (default: all that are finished)")
+    parser.add_argument(
+        "--anonymous", action="store_true", help="replace user ids, and leave out demographics, texts and seeds"
+    )
     _output_options(parser)
 
 
@@ -346,6 +360,22 @@ def _flags(options: argparse.Namespace) -> dict[str, Any]:
         "seed": options.seed,
     }
     return {key: value for key, value in flags.items() if value is not None}
+
+
+def _export(options: argparse.Namespace) -> None:
+    from recsim_llm.scenarios.export import export
+
+    content = export(options.run, options.format, options.out, arm=options.arm, anonymous=options.anonymous)
+    _write_json(options, content)
+    if not options.quiet:
+        counts = {
+            f"{arm} {name.replace('_', ' ')}": count
+            for arm, written in content["arms"].items()
+            for name, count in written.items()
+            if name != "folder"
+        }
+        left_out = {f"{arm} left out": reason for arm, reason in content["left_out"].items()}
+        _print_pairs(f"{options.format} in {options.out}", counts | left_out)
 
 
 def _limits(options: argparse.Namespace) -> dict[str, float]:

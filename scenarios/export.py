@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.evaluation import read_manifest
@@ -164,7 +163,7 @@ def _folders(logs: list[ArmLog], form: str) -> Iterator[str]:
     """Yield a folder name for each arm; different arms get different ones."""
     taken: set[str] = set()
     for log in logs:
-        plain = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in log.arm)
+        plain = "".join(letter if (letter.isascii() and letter.isalnum()) or letter in "-_" else "_" for letter in log.arm)
         name, number = plain, 1
         while name.casefold() in taken:
             number += 1

@@ -68,10 +68,10 @@ class Replayed(NamedTuple):
 def write_minari(source: Source, folder: Path, origin: Origin) -> dict[str, int]:
     """Write one data set, ``NAME-v0`` for a folder called NAME-v0; ``MINARI_DATASETS_PATH`` is the folder above.
 
-    Observations are those of ``RecSimLLM/Browse-v0``; actions are pages as catalog positions, -1 for a blank slot (the space then
-    starts at -1). ``infos`` has a row for the reset and one a page: ``user_id``, ``visit``, ``clicks``, ``invalid_slots``,
-    ``propensity`` and ``prefix_propensity`` [k], ``slate_propensity``; NaN is unknown, and is what the reset has. A visit that was cut
-    short ends truncated.
+    Observations are those of ``RecSimLLM/Browse-v0``; actions are pages as catalog positions, -1 for a blank slot (the space
+    then starts at -1). ``infos`` has a row for the reset and one a page: ``user_id``, ``visit``, ``clicks``,
+    ``invalid_slots``, ``propensity`` and ``prefix_propensity`` [k], ``slate_propensity``; NaN is unknown, and is what the
+    reset has. A visit that was cut short ends truncated.
 
     The environment is named in the data set where the run's users can be simulated again, after its first visits were
     stepped through and gave the recorded rewards. An anonymous data set has neither environment nor seeds nor options:
@@ -104,8 +104,8 @@ def write_minari(source: Source, folder: Path, origin: Origin) -> dict[str, int]
 
 
 def dataset_id_of(name: str) -> str:
-    """Return the id of an arm's data set: letters, digits, dashes and underscores, then ``-v0``."""
-    return "".join(letter if letter.isascii() and letter.isalnum() or letter in "-_" else "_" for letter in name) + "-v0"
+    """Return the id of the data set in a folder for an arm: the first version, as Minari writes it."""
+    return f"{name}-v0"
 
 
 def replay(dataset: Any, env: gymnasium.Env[Any, Any] | None = None) -> Iterator[Replayed]:

@@ -27,6 +27,7 @@ COVARIATES = ("activity", "conformity", "diversity", "rating_mean", "rating_spre
 """Traits that differences are adjusted for. Not the position bias, which is assumed, not measured."""
 _SKEW = ("activity", "patience")
 _THIRDS = (1 / 3, 2 / 3)
+_ORDINALS = ("1st", "2nd", "3rd")
 
 
 class People(NamedTuple):
@@ -110,4 +111,6 @@ def _scaled(people: Population, name: str) -> npt.NDArray[np.float64]:
 def _labels(name: str, cuts: list[float]) -> list[str]:
     ends = [f"{cut:.3g}" for cut in cuts]
     between = [f"{name} above {low} to {high}" for low, high in zip(ends[:-1], ends[1:], strict=True)]
-    return [f"{name} to {ends[0]}", *between, f"{name} above {ends[-1]}"]
+    texts = [f"{name} to {ends[0]}", *between, f"{name} above {ends[-1]}"]
+    part = "third" if len(texts) == len(_ORDINALS) else "part"
+    return [f"{ordinal} {part} ({text})" for ordinal, text in zip(_ORDINALS, texts, strict=False)]

@@ -59,7 +59,9 @@ class RecordedEnv(gymnasium.Env[Observation, IntArray]):
         if "user" in scenario.models:
             raise ConfigError("recorded run: got users that ask language models, expected users that can be simulated again")
         self.world = world_of_run(scenario, fingerprints, "recorded run")
-        self._scenario = scenario
+        if scenario.seed is None:
+            raise ConfigError("recorded run: got no seed, expected that of the run's manifest.json")
+        self._scenario, self._seed = scenario, scenario.seed
         self._kernel = Kernel(
             users=self.world.users,
             user_id=self.world.population.user_id,
@@ -94,7 +96,7 @@ class RecordedEnv(gymnasium.Env[Observation, IntArray]):
                 "through; take a user's visits in order"
             )
         index, number = np.array([self._place[user_id]]), np.array([visit])
-        dice = self._kernel.dice(index, number, seed_words([self._scenario.seed if seed is None else seed]))
+        dice = self._kernel.dice(index, number, seed_words([self._seed if seed is None else seed]))
         self._kernel.begin(ALL_ROWS, index, number, dice, returning=returning)
         self._observer.begin(ALL_ROWS)
         self._current, self._over = (user_id, visit), False

@@ -208,8 +208,10 @@ class Memories:
             self._records.touch(rows[place], index[place, column], times[place])
         return Recalled(rows, index, score)
 
-    def render(self, row: npt.ArrayLike, queries: Sequence[str], now: npt.ArrayLike, budget_tokens: int) -> list[Rendered]:
-        """Return what each user has in mind as lines for a prompt; what is recalled and shown is touched.
+    def render(
+        self, row: npt.ArrayLike, queries: Sequence[str], now: npt.ArrayLike, budget_tokens: int, *, touch: bool = True
+    ) -> list[Rendered]:
+        """Return what each user has in mind as lines for a prompt.
 
         Reflection and facts take at most ``consolidated_share`` of the budget, reflection first, then the latest facts; facts
         that do not fit may still be recalled. Up to ``recalled`` memories take the rest, those with the highest score first.
@@ -219,6 +221,7 @@ class Memories:
             queries: m texts to recall for, such as what stands on a page.
             now: float [m] or one number: pages lived.
             budget_tokens: most tokens of ``consolidated`` and ``recent`` together, as ``estimate_tokens`` counts them.
+            touch: as for ``recall``, of what is recalled and shown; False leaves it to ``touch``.
 
         Returns:
             One a row.
@@ -227,7 +230,21 @@ class Memories:
             ConfigError: shapes differ.
         """
         rows = check_rows(row, len(self), queries)
-        return render_rows(self._records, self.settings, rows, queries, check_numbers("now", now, len(rows)), budget_tokens)
+        moment = check_numbers("now", now, len(rows))
+        rendered = render_rows(self._records, self.settings, rows, queries, moment, budget_tokens)
+        for owner, shown, time in zip(rows.tolist(), rendered, moment.tolist(), strict=True) if touch else ():
+            self.touch(owner, shown.index, time)
+        return rendered
+
+    def touch(self, row: int, index: IntArray, now: float) -> None:
+        """Let memories of one row be remembered longer and have a higher recency: they came to mind.
+
+        Args:
+            row: whose they are.
+            index: int64 [r]: different ones; memories not compacted since.
+            now: pages lived.
+        """
+        self._records.touch(np.full(len(index), row), index, np.full(len(index), now))
 
     def staleness(self, recalled: Recalled, since: npt.ArrayLike) -> FloatArray:
         """Return float32 [m]: the share of what was recalled that was made before ``since``; NaN where nothing was.

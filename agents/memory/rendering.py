@@ -62,7 +62,7 @@ def render_rows(
     now: npt.NDArray[np.float64],
     budget: int,
 ) -> list[Rendered]:
-    """Render different rows; see ``Memories.render``."""
+    """Render different rows, touching nothing; see ``Memories.render``."""
     stream, share = records.stream, int(budget * settings.consolidated_share)
     hidden = np.zeros(stream.capacity, np.bool_)
     standing: list[IntArray] = []
@@ -79,18 +79,17 @@ def render_rows(
         row, queries, now, k=int(settings.recalled), kinds=(MemoryKind.OBSERVATION, MemoryKind.FACT), hidden=hidden
     )
     return [
-        _render(records, (owner, moment), (standing[place], consolidated[place], index[place]), budget)
-        for place, (owner, moment) in enumerate(zip(row.tolist(), now.tolist(), strict=True))
+        _render(records, owner, (standing[place], consolidated[place], index[place]), budget)
+        for place, owner in enumerate(row.tolist())
     ]
 
 
-def _render(records: Records, asked: tuple[int, float], chosen: tuple[IntArray, IntArray, IntArray], budget: int) -> Rendered:
-    (owner, now), (standing, consolidated, index) = asked, chosen
+def _render(records: Records, owner: int, chosen: tuple[IntArray, IntArray, IntArray], budget: int) -> Rendered:
+    standing, consolidated, index = chosen
     first = records.stream.stretch(owner).start
     found = index[index >= 0]
     left = budget - sum(tokens + _LINE_TOKENS for tokens in _tokens(records, first + consolidated))
     shown = np.sort(found[fit(_tokens(records, first + found), left)])
-    records.touch(np.full(len(shown), owner), shown, np.full(len(shown), now))
     candidates = len(np.union1d(standing, found))
     return Rendered(
         _lines(records, first + consolidated),

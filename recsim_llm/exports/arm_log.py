@@ -82,7 +82,7 @@ class ArmLog:
         self._files = files
 
     def keys(self, key: str) -> tuple[IntArray, IntArray]:
-        """Return the distinct values of ``user_id`` or ``visit``, ascending, and the number of pages of each; int64 [n] each."""
+        """Return the distinct values of ``user_id`` or ``visit``, ascending, and the pages of each, int64 [n] each."""
         parts = [np.unique(_whole(batch, key), return_counts=True) for batch in self._batches("pages", [key])]
         if not parts:
             return np.empty(0, np.int64), np.empty(0, np.int64)

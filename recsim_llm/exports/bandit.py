@@ -53,10 +53,10 @@ def write_bandit_feedback(source: Source, folder: Path) -> dict[str, int]:
 def write_slate_feedback(source: Source, folder: Path) -> dict[str, int]:
     """Write ``slates.npz``: the same slots, with the three propensities that slate estimators need.
 
-    Keys: ``n_rounds`` (pages), ``n_unique_action``, ``slate_id``, ``action``, ``position``, ``reward``, ``pscore`` (whole page),
-    ``pscore_item_position`` (this item here), ``pscore_cascade`` (the page down to here: product of the probabilities given
-    the positions before), ``context`` [n_rounds, 1 + f], ``action_context``, and beside what ``obp`` asks for ``item_id``
-    [n_unique_action], ``user_id``, ``visit`` and ``page`` [n_rounds].
+    Keys: ``n_rounds`` (pages), ``n_unique_action``, ``slate_id``, ``action``, ``position``, ``reward``, ``pscore`` (of the
+    whole page), ``pscore_item_position`` (this item here), ``pscore_cascade`` (the page down to here: product of the
+    probabilities given the positions before), ``context`` [n_rounds, 1 + f], ``action_context``, and beside what ``obp``
+    asks for ``item_id`` [n_unique_action], ``user_id``, ``visit`` and ``page`` [n_rounds].
 
     Returns:
         What was written, by name.
@@ -96,13 +96,14 @@ def _rounds(source: Source, portion: Portion) -> Columns:
     shown = portion.item_id >= 0
     pscore = _probabilities(source, "propensity", portion.propensity[shown])
     row, position = np.nonzero(shown)
-    return {
+    columns: Columns = {
         "action": source.item_index(portion.item_id)[shown],
         "position": position,
         "reward": portion.clicked[shown].astype(np.int64),
         "pscore": pscore,
         _CONTEXT: _context(source, portion)[row],
-    } | {name: column[row] for name, column in _whose(source, portion).items()}
+    }
+    return columns | {name: column[row] for name, column in _whose(source, portion).items()}
 
 
 def _slates(source: Source) -> Iterator[Columns]:

@@ -64,16 +64,18 @@ def write_dialogues(source: Source, folder: Path) -> dict[str, int]:
     """
     written = {"dialogues": 0, "instructions": 0}
     names = [_described(source, index) for index in range(len(source.catalog))]
-    with (folder / "dialogues.jsonl").open("w", encoding="utf-8", newline="\n") as dialogues:
-        with (folder / "instructions.jsonl").open("w", encoding="utf-8", newline="\n") as instructions:
-            for portion in source.portions():
-                for stream, kind, lines in (
-                    (dialogues, "dialogues", _dialogues(source, portion, names)),
-                    (instructions, "instructions", _instructions(source, portion, names)),
-                ):
-                    for line in lines:
-                        stream.write(json.dumps({"arm": source.log.arm} | line, ensure_ascii=False) + "\n")
-                        written[kind] += 1
+    with (
+        (folder / "dialogues.jsonl").open("w", encoding="utf-8", newline="\n") as dialogues,
+        (folder / "instructions.jsonl").open("w", encoding="utf-8", newline="\n") as instructions,
+    ):
+        for portion in source.portions():
+            for stream, kind, lines in (
+                (dialogues, "dialogues", _dialogues(source, portion, names)),
+                (instructions, "instructions", _instructions(source, portion, names)),
+            ):
+                for line in lines:
+                    stream.write(json.dumps({"arm": source.log.arm} | line, ensure_ascii=False) + "\n")
+                    written[kind] += 1
     return written
 
 
@@ -85,9 +87,8 @@ def _dialogues(source: Source, portion: Portion, names: list[str]) -> Iterator[_
         messages = [{"role": "user", "content": _OPENING}]
         for row in range(start, stop):
             messages.append({"role": "assistant", "content": _offer(shown[row], names, int(portion.page[row]))})
-            messages.append(
-                {"role": "user", "content": _reaction(portion, row, [names[i] if i >= 0 else "" for i in shown[row]])}
-            )
+            titles = [_title(source, item) if item >= 0 else "" for item in shown[row]]
+            messages.append({"role": "user", "content": _reaction(portion, row, titles)})
         last = stop - 1
         yield {
             "dialogue_id": f"{users[start]}-{portion.visit[start]}",
@@ -107,13 +108,13 @@ def _numbered(items: list[int], names: list[str]) -> list[str]:
     return [f"{number}. {names[item]}" for number, item in enumerate(items, start=1) if item >= 0]
 
 
-def _reaction(portion: Portion, row: int, names: list[str]) -> str:
+def _reaction(portion: Portion, row: int, titles: list[str]) -> str:
     slots, page = np.flatnonzero(portion.clicked[row]).tolist(), int(portion.page[row])
     parts = []
     for slot in slots:
         stars = float(portion.rating[row, slot])
-        opinion = "" if np.isnan(stars) else f" and give it {stars:g} stars"
-        parts.append(f"I take number {slot + 1}, {names[slot]},{opinion}.".replace(",.", "."))
+        opinion = "" if np.isnan(stars) else f", and give it {stars:g} stars"
+        parts.append(f"I take number {slot + 1}, {titles[slot]}{opinion}.")
         if portion.text[row, slot]:
             parts.append(str(portion.text[row, slot]))
     if not slots:
@@ -181,5 +182,9 @@ def _told(choice: _Choice) -> str:
 
 def _described(source: Source, item_index: int) -> str:
     genres = ", ".join(source.catalog.genres_of(item_index))
-    name = " ".join(dated_title(source, item_index).split())
+    name = _title(source, item_index)
     return f"{name} [{genres}]" if genres else name
+
+
+def _title(source: Source, item_index: int) -> str:
+    return " ".join(dated_title(source, item_index).split())

@@ -34,7 +34,7 @@ def write_movielens(source: Source, folder: Path) -> dict[str, int]:
         for portion in source.portions():
             row, slot = _last_ratings(portion)
             users = source.identities.of(portion.user_id[row]).tolist()
-            stars = [f"{value:.1f}" for value in portion.rating[row, slot].tolist()]
+            stars = np.round(portion.rating[row, slot].astype(np.float64), 6).tolist()
             times = source.time(portion)[row, slot].tolist()
             lines.writerows(zip(users, portion.item_id[row, slot].tolist(), stars, times, strict=True))
             written += len(row)

@@ -27,9 +27,9 @@ _ITEMS = ("item_id:token", "title:token_seq", "release_year:token", "genres:toke
 def write_recbole(source: Source, folder: Path) -> dict[str, int]:
     """Write the data sets ``NAME-clicks`` and ``NAME-ratings`` below a folder called NAME, RecBole's ``data_path``.
 
-    Each has ``.inter``, ``.item`` and ``.user``. In ``NAME-clicks`` an interaction is a slot that showed an item, with ``label``
-    1 where it was clicked; in ``NAME-ratings`` it is a rating. Tabs and line breaks in words become spaces, double quotes
-    become single ones, and spaces within the name of a genre become underscores, since RecBole would split there.
+    Each has ``.inter``, ``.item`` and ``.user``. In ``NAME-clicks`` an interaction is a slot that showed an item, with
+    ``label`` 1 where it was clicked; in ``NAME-ratings`` it is a rating. Tabs and line breaks in words become spaces, double
+    quotes become single ones, and spaces within the name of a genre become underscores, since RecBole would split there.
 
     Returns:
         What was written, by name.
@@ -41,8 +41,8 @@ def write_recbole(source: Source, folder: Path) -> dict[str, int]:
         written[name] = _write(folder / title / f"{title}.inter", header, _of_portions(source, rows))
         _write(folder / title / f"{title}.item", _ITEMS, _items(source))
         fields = sorted(source.demographics)
-        header = ("user_id:token", *(f"{_field(field)}:token" for field in fields))
-        _write(folder / title / f"{title}.user", header, _users(source, fields))
+        columns = ("user_id:token", *(f"{_field(field)}:token" for field in fields))
+        _write(folder / title / f"{title}.user", columns, _users(source, fields))
     return written
 
 

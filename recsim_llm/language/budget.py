@@ -89,7 +89,7 @@ class Budget:
 
     Args:
         limits: what may be used up.
-        prices: of every model, or by the model's name; models without prices cost nothing.
+        prices: of every model that is not on this machine, or by the model's name; models without prices cost nothing.
         clock: seconds; only differences count.
 
     Raises:
@@ -117,12 +117,17 @@ class Budget:
     def prices_of(self, model: str, *, local: bool) -> Prices | None:
         """Return the prices of a model; None: nobody sends a bill, or they are not known.
 
+        A model on this machine costs something only where it has prices of its own: the server may pass calls on.
+
         Raises:
             ConfigError: there is a limit on cost, and the model has no prices and is not local.
         """
+        if isinstance(self._prices, Mapping):
+            prices = self._prices.get(model)
+        else:
+            prices = None if local else self._prices
         if local:
-            return None
-        prices = self._prices.get(model) if isinstance(self._prices, Mapping) else self._prices
+            return prices
         if prices is None and self.limits.cost is not None:
             raise ConfigError(f"limit cost: got no prices of {model}, expected the prices of every model that is paid")
         return prices
@@ -225,8 +230,11 @@ class _Use(NamedTuple):
 
 def _exceeded(use: _Use, subject: str) -> BudgetExceeded:
     whose = f" of user {subject}" if use.name == "calls_a_user" else ""
-    number = f"{use.used:,.4f}".rstrip("0").rstrip(".")
     return BudgetExceeded(
-        f"limit {use.name}{whose}: got {number} used of {use.allowed:,g} allowed; nothing is lost, "
+        f"limit {use.name}{whose}: got {_shown(use.used)} used of {_shown(use.allowed)} allowed; nothing is lost, "
         f"resume with a higher limit: recsim-llm resume RUN {_OPTIONS[use.name]} N"
     )
+
+
+def _shown(number: float) -> str:
+    return f"{number:,.4f}".rstrip("0").rstrip(".") if number >= 0.001 else f"{number:g}"

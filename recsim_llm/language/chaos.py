@@ -136,7 +136,7 @@ class ChaosServer:
     def _run(self, port: int, started: Future[int]) -> None:
         try:
             asyncio.run(self._listen(port, started))
-        except OSError as error:
+        except (OSError, OverflowError) as error:
             started.set_exception(ConfigError(f"chaos: got {error}, expected a free port; take another or 0"))
 
     async def _listen(self, port: int, started: Future[int]) -> None:

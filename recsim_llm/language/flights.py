@@ -40,11 +40,13 @@ class Reply(NamedTuple):
 
 
 class _Flight:
-    __slots__ = ("jobs", "task")
+    __slots__ = ("begun", "jobs", "key", "task")
 
-    def __init__(self) -> None:
+    def __init__(self, key: bytes) -> None:
+        self.key = key
         self.jobs: list[tuple[Job, Waiter[Reply]]] = []
         self.task: asyncio.Task[None] | None = None
+        self.begun = False
 
 
 class Flights(Generic[Item]):
@@ -71,11 +73,13 @@ class Flights(Generic[Item]):
         self._sender, self._job_of, self._samples, self._most, self._replay = sender, job_of, samples, most, replay
         self._flights: dict[bytes, _Flight] = {}
         self._backlog = deque[tuple[Item, Waiter[Reply]]]()
-        self._going_on = False
+        self._going_on = self._ended = False
 
     def begin(self, items: Sequence[tuple[Item, Waiter[Reply]]]) -> None:
-        """Add asks to those that wait, and start with some."""
+        """Add asks to those that wait, and start with some; after ``end`` they are given up at once."""
         self._backlog.extend(items)
+        if self._ended:
+            self._drop_backlog()
         self._go_on()
 
     def _go_on(self) -> None:
@@ -110,8 +114,7 @@ class Flights(Generic[Item]):
             if any(future in given_up for _, future in flight.jobs):
                 others = [(job, future) for job, future in flight.jobs if future not in given_up]
                 if not others:
-                    if flight.task is not None:
-                        flight.task.cancel()
+                    self._break_off(flight)
                     continue
                 for _, future in flight.jobs:
                     if future in given_up:
@@ -119,15 +122,26 @@ class Flights(Generic[Item]):
                 flight.jobs = others
 
     async def end(self) -> None:
-        """Give up every ask and wait until that is done."""
-        for _, future in self._backlog:
+        """Give up every ask, those that come later too, and wait until that is done."""
+        self._ended = True
+        self._drop_backlog()
+        flights = list(self._flights.values())
+        for flight in flights:
+            self._break_off(flight)
+        await asyncio.gather(*[flight.task for flight in flights if flight.task is not None], return_exceptions=True)
+
+    def _drop_backlog(self) -> None:
+        while self._backlog:
+            _, future = self._backlog.popleft()
             if future.set_running_or_notify_cancel():
                 future.set_exception(concurrent.futures.CancelledError())
-        self._backlog.clear()
-        tasks = [flight.task for flight in self._flights.values() if flight.task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _break_off(self, flight: _Flight) -> None:
+        if flight.task is not None:
+            flight.task.cancel()
+        # A task that is cancelled before its first step runs nothing, not even what would tell those who wait.
+        if not flight.begun:
+            self._land(flight, concurrent.futures.CancelledError())
 
     def _launch(self, job: Job, future: Waiter[Reply]) -> None:
         flight = self._flights.get(job.key)
@@ -138,11 +152,12 @@ class Flights(Generic[Item]):
         if known is not None:
             future.set_result(Reply(known[1], True, 0))
             return
-        flight = self._flights[job.key] = _Flight()
+        flight = self._flights[job.key] = _Flight(job.key)
         flight.jobs.append((job, future))
         flight.task = asyncio.get_running_loop().create_task(self._fly(job, flight))
 
     async def _fly(self, job: Job, flight: _Flight) -> None:
+        flight.begun = True
         error: BaseException
         try:
             if job.call.samples > self._samples:
@@ -159,10 +174,13 @@ class Flights(Generic[Item]):
             self._deliver(flight, reply)
             self._go_on()
             return
-        del self._flights[job.key]
+        self._land(flight, error)
+        self._go_on()
+
+    def _land(self, flight: _Flight, error: BaseException) -> None:
+        del self._flights[flight.key]
         for _, future in flight.jobs:
             future.set_exception(error)
-        self._go_on()
 
     def _deliver(self, flight: _Flight, reply: Reply) -> None:
         flight.jobs[0][1].set_result(reply)

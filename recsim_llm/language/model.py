@@ -79,9 +79,10 @@ class Meter(NamedTuple):
 class LanguageModel:
     """One model in one role.
 
-    Equal asks in flight share a call. After the first error that asking again cannot help (a limit is reached, a key is
-    refused, retries are used up) nothing more is sent: calls on the wire end and are stored, all others get that error. An
-    ask that the provider refuses, or whose replies cannot be read, fails alone.
+    Equal asks in flight share a call. After the first error that asking again cannot help (a limit is reached; the key, the
+    account or the model's name is refused; retries are used up; the store cannot be written) nothing more is sent: calls on
+    the wire end and are stored, all others get that error. An ask that the provider refuses for what it says, or whose
+    replies cannot be read, fails alone.
 
     Args:
         backend: the way to the model; it is closed with this object. A ``ReplayBackend`` needs no store: answers are looked

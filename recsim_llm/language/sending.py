@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from itertools import zip_longest
 from typing import Any, NamedTuple, TypeVar
 
-from recsim_llm.errors import BudgetExceeded, ModelReplyError, RecSimError
+from recsim_llm.errors import BudgetExceeded, LogError, ModelReplyError, RecSimError
 from recsim_llm.language.budget import Budget, Prices
 from recsim_llm.language.limiter import AdaptiveLimiter
 from recsim_llm.language.questions import Answer, Part, Question
@@ -32,6 +32,7 @@ REPAIRS = 2
 """How often a model is told that its reply could not be read, and asked again."""
 
 _QUOTED = 2_000
+_FOR_ALL_CAUSES, _FOR_ALL_STATUS = ("authentication", "rate_limit"), (402, 404)
 _REPAIR = "That could not be read: {}. Answer again, only in the format asked for."
 
 
@@ -145,9 +146,10 @@ class Sender:
                 raw, answers, error = await self._attempt(job, call, kept, attempt)
             except BackendError as failure:
                 if not failure.retryable or tries >= self._retries.attempts:
-                    if failure.retryable or failure.cause == "authentication" or failure.retry_after:
+                    if _is_for_all(failure):
                         self.stop(failure)
                     raise
+                self._go_on()
                 await self._patiently(asyncio.sleep(self._retries.delay(job.key, tries)))
                 continue
             if error is None:
@@ -180,6 +182,10 @@ class Sender:
         except asyncio.CancelledError:
             self._fail(record._replace(cause="cancelled", seconds=time.perf_counter() - started))
             raise
+        except LogError as problem:
+            # Answers that cannot be kept would be paid for again.
+            self.stop(problem)
+            raise
         finally:
             self.tally.in_flight -= 1
             try:
@@ -192,11 +198,11 @@ class Sender:
 
     async def _take_slot(self, subject: str) -> int:
         while True:
+            self._go_on()
             ticket = await self._patiently(self._limiter.acquire())
             leased = False
             try:
-                if self.stopped is not None:
-                    raise self.stopped
+                self._go_on()
                 leased = self._budget.lease(subject)
             except BudgetExceeded as problem:
                 self.stop(problem)
@@ -207,6 +213,10 @@ class Sender:
             if leased:
                 return ticket
             await self._patiently(self._budget.change())
+
+    def _go_on(self) -> None:
+        if self.stopped is not None:
+            raise self.stopped
 
     async def _patiently(self, waiting: Awaitable[Awaited]) -> Awaited:
         """Wait for something in such a way that ``stop`` ends the wait."""
@@ -244,6 +254,13 @@ class Sender:
         return CallRecord(
             job.key, *self._labels, call.form, job.parts, job.questions, job.nonce, job.subject, attempt, "failed", started
         )
+
+
+def _is_for_all(failure: BackendError) -> bool:
+    """Return whether the other calls would end like one that is not tried again: it was tried often enough, or what is wrong
+    is the key, the account, the model's name, or the hour."""
+    last = failure.retryable or bool(failure.retry_after)
+    return last or failure.cause in _FOR_ALL_CAUSES or failure.status in _FOR_ALL_STATUS
 
 
 def _repaired(job: Job, raw: RawReply, error: ModelReplyError) -> tuple[Call, list[str | None]]:

@@ -45,7 +45,7 @@ class TransformersBackend:
         device: where to compute: ``cpu``, ``cuda``, ``mps``.
 
     Attributes:
-        name: ``transformers/FOLDER@FINGERPRINT``; changes with the weights, the tokenizer and the settings.
+        name: ``transformers/FOLDER@FINGERPRINT``; changes with the weights, the tokenizer, the settings and the kind of device.
         local: True.
 
     Raises:
@@ -64,7 +64,9 @@ class TransformersBackend:
             )
         if batch < 1:
             raise ConfigError(f"model transformers/{path}: got batch {batch}, expected at least 1")
-        self.name = f"transformers/{folder.resolve().name}@{fingerprint(folder, _SCHEME)}"
+        # Elsewhere than on a CPU the weights keep their own, coarser type: other numbers.
+        scheme = _SCHEME if device == "cpu" else f"{_SCHEME} {device.partition(':')[0]}"
+        self.name = f"transformers/{folder.resolve().name}@{fingerprint(folder, scheme)}"
         self.abilities: Abilities | None = Abilities(
             realisations=("logprobs", "json", "samples"), samples=1024, seed=True, prefix_cache=True, concurrency=batch
         )

@@ -39,19 +39,20 @@ class GroupGap:
 
 
 def terciles(values: npt.ArrayLike) -> TextArray:
-    """Return str [u]: ``low``, ``middle`` or ``high``, cut at one and two thirds; users with equal values stay together.
+    """Return str [u]: ``low``, ``middle`` or ``high``, cut at one and two thirds of the users; equal values stay together.
+
+    What counts is the share of users below a value plus half the share of those who have it.
 
     Args:
         values: [u], for instance a trait; None is returned for everyone where all are equal.
     """
-    column = np.asarray(values, np.float64)
-    labels = np.full(len(column), None, object)
-    if not len(column) or np.ptp(column) == 0.0:
-        return labels
-    first, second = np.quantile(column, [1 / 3, 2 / 3], method="higher")
-    labels[:] = "high"
-    labels[column < second] = "middle"
-    labels[column < first] = "low"
+    _, place, count = np.unique(np.asarray(values, np.float64), return_inverse=True, return_counts=True)
+    labels = np.full(len(place), None, object)
+    if len(count) > 1:
+        share = ((count.cumsum() - count / 2.0) / len(place))[place]
+        labels[:] = "middle"
+        labels[share < 1 / 3] = "low"
+        labels[share >= 2 / 3] = "high"
     return labels
 
 

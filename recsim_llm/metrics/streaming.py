@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recsim_llm.errors import LogError
-from recsim_llm.metrics.tables import RunTables
+from recsim_llm.metrics.tables import RunTables, rows_of
 
 __all__ = ["BATCH_ROWS", "LogReader", "PageBatch", "PageRows"]
 
@@ -150,19 +150,12 @@ class LogReader:
         return arm
 
     def _user(self, batch: pa.RecordBatch) -> IntArray:
-        return self._rows(batch.column("user_id").to_numpy(zero_copy_only=False), self._tables.user_id, "users.parquet")
+        return rows_of(batch.column("user_id").to_numpy(zero_copy_only=False), self._tables.user_id, f"{self._run}: user")
 
     def _item(self, batch: pa.RecordBatch) -> IntArray:
         item = batch.column("item_id").to_numpy(zero_copy_only=False)
         row = np.full(len(item), -1, np.int64)
-        row[item >= 0] = self._rows(item[item >= 0], self._tables.item_id, "items.parquet")
-        return row
-
-    def _rows(self, wanted: IntArray, known: IntArray, file: str) -> IntArray:
-        row = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
-        strange = wanted[known[row] != wanted]
-        if len(strange):
-            raise LogError(f"{self._run}: got id {strange[0]} in the log, expected one of {file}; start a new run")
+        row[item >= 0] = rows_of(item[item >= 0], self._tables.item_id, f"{self._run}: item")
         return row
 
     def _batches(self, table: str, columns: list[str]) -> Iterator[pa.RecordBatch]:

@@ -23,7 +23,7 @@ from recsim_llm.metrics.fairness import terciles
 from recsim_llm.personas import Population
 from recsim_llm.ratings import Ratings
 
-__all__ = ["HELD_OUT", "ITEMS", "USERS", "RunTables", "has_tables", "read_tables", "write_tables"]
+__all__ = ["HELD_OUT", "ITEMS", "USERS", "RunTables", "has_tables", "read_tables", "rows_of", "write_tables"]
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -137,23 +137,40 @@ def read_tables(run: Path) -> RunTables:
         groups={name: _texts(users[name]) for name in fields},
         history_popularity=users["history_popularity"].to_numpy(),
         history_genres=_history(users["history_genres"].combine_chunks(), names),
-        held_user=_rows(run, user_id, held["user_id"].to_numpy(), "user"),
-        held_item=_rows(run, item_id, held["item_id"].to_numpy(), "item"),
+        held_user=rows_of(held["user_id"].to_numpy(), user_id, f"{run}: held-out ratings: user"),
+        held_item=rows_of(held["item_id"].to_numpy(), item_id, f"{run}: held-out ratings: item"),
         held_rating=held["rating"].to_numpy(),
     )
+
+
+def rows_of(wanted: IntArray, known: IntArray, what: str) -> IntArray:
+    """Return the place of each wanted id among the known ones.
+
+    Args:
+        wanted: int64 [m].
+        known: int64 [n], ascending.
+        what: whose ids they are, for the error.
+
+    Raises:
+        LogError: one is not known.
+    """
+    row = np.searchsorted(known, wanted)
+    strange = wanted[np.append(known, -1)[row] != wanted]
+    if len(strange):
+        raise LogError(f"{what}: got id {strange[0]}, expected one of the run's tables; restore the folder or start a new run")
+    return row
 
 
 def _items(catalog: Catalog) -> pa.Table:
     row, column = np.nonzero(catalog.genres)
     starts = np.concatenate([[0], np.bincount(row, minlength=len(catalog)).cumsum()]).astype(np.int32)
+    providers = [None] * len(catalog) if catalog.provider is None else catalog.provider
     columns = {
         "item_id": catalog.item_id,
         "title": pa.array(catalog.title, pa.string()),
         "year": pa.array(catalog.year.astype(np.int32), mask=catalog.year < 0),
         "genres": pa.ListArray.from_arrays(starts, pa.array(np.array(catalog.genre_names, object)[column], pa.string())),
-        "provider": pa.nulls(len(catalog), pa.string())
-        if catalog.provider is None
-        else pa.array(catalog.provider, pa.string()),
+        "provider": pa.array([name or None for name in providers], pa.string()),
         "popularity": np.rint(catalog.popularity).astype(np.int64),
     }
     return pa.table(columns, schema=ITEMS)
@@ -226,13 +243,3 @@ def _history(column: pa.MapArray, names: tuple[str, ...]) -> FloatArray:
         for name, weight in entries or ():
             weights[row, place[name]] = weight
     return weights
-
-
-def _rows(run: Path, known: IntArray, wanted: IntArray, what: str) -> IntArray:
-    if not len(wanted):
-        return np.empty(0, np.int64)
-    row = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
-    strange = wanted[known[row] != wanted]
-    if len(strange):
-        raise LogError(f"{run}: got held-out ratings of {what} {strange[0]}, expected one of the run's; start a new run")
-    return row

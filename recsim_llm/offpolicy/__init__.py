@@ -1,18 +1,11 @@
 """Off-policy evaluation: what a recommender would have earned, from the log of another one.
 
 Where to begin: ``read_log`` for the log of a run, ``target_view`` for what the target policy would have done, and the
-estimators, ``standard_ips`` first. What an estimator cannot support it refuses: an unknown propensity is never replaced by a guess.
+estimators, ``standard_ips`` first. What an estimator cannot support it refuses: an unknown propensity is never replaced by a
+guess.
 """
 
-from recsim_llm.offpolicy.checking import (
-    ESTIMATORS,
-    EstimatorCheck,
-    Evidence,
-    OneCheck,
-    SelfCheck,
-    check_estimators,
-    summarise_checks,
-)
+from recsim_llm.offpolicy.checking import ESTIMATORS, Evidence, OneCheck, check_estimators
 from recsim_llm.offpolicy.doubly_robust import (
     ModelValues,
     cascade_doubly_robust,
@@ -26,6 +19,7 @@ from recsim_llm.offpolicy.logged import HiddenTruth, LoggedSlates, requests_of
 from recsim_llm.offpolicy.pseudo_inverse import moment_weights, pseudo_inverse
 from recsim_llm.offpolicy.results import Contributions, OffPolicyEstimate
 from recsim_llm.offpolicy.reward_model import LogisticReward, RewardModel, fit_reward_model, model_values
+from recsim_llm.offpolicy.self_checks import EstimatorCheck, SelfCheck, summarise_checks
 from recsim_llm.offpolicy.targets import (
     Certain,
     Functions,

@@ -138,10 +138,10 @@ def cascade_doubly_robust(
     """Correct the direct method down the page, with the weights of prefixes.
 
     Kiyohara et al. 2022, WSDM, section 3.1: ``mean(sum over l of w_l * (r_l - Q_l) + w_(l-1) * E[Q_l])`` with ``w_0 = 1``,
-    unbiased where nobody's click hangs on what stands below. ``Q_l`` should predict what the slate earns from position l on. The model
-    predicts slots, so that ``Q_l`` is its prediction for the slot, and with ``look_ahead`` what it expects of the target at the
-    positions below, whatever stands above: not exact, but any ``Q`` leaves the estimate unbiased. Self-normalised by the sum
-    of the weights at each position (Thomas & Brunskill 2016, ICML).
+    unbiased where nobody's click hangs on what stands below. ``Q_l`` should predict what the slate earns from position l on.
+    The model predicts slots, so that ``Q_l`` is its prediction for the slot, and with ``look_ahead`` what it expects of the
+    target at the positions below, whatever stands above: not exact, but any ``Q`` leaves the estimate unbiased. Self-normalised
+    by the sum of the weights at each position (Thomas & Brunskill 2016, ICML).
 
     Args:
         logged: the log.

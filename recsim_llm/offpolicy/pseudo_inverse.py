@@ -1,9 +1,9 @@
 """The pseudo-inverse estimator for slates (Swaminathan, Krishnamurthy, Agarwal, Dudík, Langford, Jose & Zitouni 2017, NIPS).
 
 It takes the page's reward to be a sum of unknown effects, one for each item at each position, and needs no rewards by slot.
-With ``1_s`` the 0-1 vector of a slate over (position, item), ``q`` its expectation under the target and ``G`` the second moments
-``E[1_s 1_s']`` under the logging policy, the estimate is ``mean(r * q' G^+ 1_s)``. The weights ``q' G^+ 1_s``
-average to 1 and may be negative.
+With ``1_s`` the 0-1 vector of a slate over (position, item), ``q`` its expectation under the target and ``G`` the second
+moments ``E[1_s 1_s']`` under the logging policy, the estimate is ``mean(r * q' G^+ 1_s)``. The weights ``q' G^+ 1_s`` average
+to 1 and may be negative.
 
 For pages of ``k`` out of ``m`` items drawn uniformly without replacement the inverse has a closed form: ``G`` is a sum of
 Kronecker products of identities and matrices of ones, whose eigenspaces are the averages over positions, over items, both or
@@ -155,4 +155,5 @@ def _independent_weights(logged: LoggedSlates, target: TargetView, name: str) ->
             f"{name}: got prefix propensities that differ from the slot marginals, expected the same for positions filled "
             "independently; take logging='uniform' if it is so, or give weights (moment_weights)"
         )
-    return ratio.sum(axis=1) - (logged.slots - 1.0)
+    weights: DoubleArray = ratio.sum(axis=1) - (logged.slots - 1.0)
+    return weights

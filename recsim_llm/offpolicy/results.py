@@ -148,13 +148,12 @@ def contributions_of(user_id: IntArray, numerator: DoubleArray, denominator: Dou
         denominator: float64 that broadcasts to the same shape.
     """
     users, place = np.unique(user_id, return_inverse=True)
-    add = [
-        np.stack(
-            [np.bincount(place, weights=term, minlength=len(users)) for term in np.broadcast_to(columns, numerator.shape).T]
-        )
-        for columns in (numerator, denominator)
-    ]
-    return Contributions(user_id=users, numerator=add[0], denominator=add[1])
+
+    def added(columns: DoubleArray) -> DoubleArray:
+        terms = np.broadcast_to(columns, numerator.shape).T
+        return np.stack([np.bincount(place, weights=term, minlength=len(users)) for term in terms]).astype(np.float64)
+
+    return Contributions(user_id=users, numerator=added(numerator), denominator=added(denominator))
 
 
 def effect_of(contributions: Contributions, confidence: float = CONFIDENCE) -> Effect:

@@ -37,9 +37,9 @@ class RewardModel(Protocol):
 class LogisticReward:
     """A logistic regression by fold of users; each user is predicted by the fold that was fitted without them.
 
-    ``logit q = a_position + b . item + c * (item . liked) + d . user``, with the item's catalog features, standardised, ``liked``
-    the mean of those of what the user clicked in the run so far (0 before the first click), and of the user the page number and the
-    smoothed share of clicks so far, on the log scale.
+    ``logit q = a_position + b . item + c * (item . liked) + d . user``, with the item's catalog features, standardised;
+    ``liked`` the mean of those of what the user clicked in the run so far (0 before the first click); and of the user the page
+    number and the smoothed share of clicks so far, on the log scale.
     """
 
     catalog: Catalog
@@ -81,7 +81,8 @@ def fit_reward_model(
 
     Without cross-fitting a model explains the very clicks that it should predict, and the doubly robust estimators become
     biased (Chernozhukov et al. 2018, *Econometrics Journal* 21). Rewards between 0 and 1 that are no clicks are fitted by the
-    same quasi-likelihood (Papke & Wooldridge 1996, *Journal of Applied Econometrics* 11). A ridge penalty lies on all but the intercepts.
+    same quasi-likelihood (Papke & Wooldridge 1996, *Journal of Applied Econometrics* 11). A ridge penalty lies on all but the
+    intercepts.
 
     Args:
         logged: whole log, as ``requests_of`` needs it.
@@ -226,7 +227,7 @@ def _index_of(catalog: Catalog, item_id: IntArray) -> IntArray:
 
 def _standardised(features: DoubleArray) -> DoubleArray:
     spread = features.std(axis=0)
-    return (features - features.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    return np.asarray((features - features.mean(axis=0)) / np.where(spread > 0, spread, 1.0))
 
 
 def _logistic(logit: DoubleArray) -> DoubleArray:

@@ -112,7 +112,7 @@ class Certain:
     def placements(self, requests: Requests, item_id: IntArray) -> DoubleArray:
         """Return 1 where the recommender would put the item there, 0 where not, NaN where it is not certain."""
         own, certain = self._own(requests, item_id.shape[1])
-        placed = (item_id[:, :, None] == own[:, None, :]).astype(np.float64)
+        placed: DoubleArray = (item_id[:, :, None] == own[:, None, :]).astype(np.float64)
         placed[~certain] = np.nan
         return placed
 
@@ -184,7 +184,7 @@ class TargetView:
     @property
     def propensity(self) -> DoubleArray:
         """float64 [n, k]: slot marginals: of each item at the position where it was shown."""
-        return np.einsum("njj->nj", self.placement)
+        return np.asarray(np.einsum("njj->nj", self.placement))
 
     def take(self, rows: npt.NDArray[np.bool_] | IntArray) -> TargetView:
         """Return some of the pages, by mask or position."""

@@ -53,10 +53,10 @@ def prefix_weights(logged: LoggedSlates, target: TargetView, estimator: str) -> 
         DataError: a prefix propensity is unknown on either side, or the log cannot support the target.
     """
     column = _Column("prefix_propensity", estimator)
-    above, below = known(target.prefix_propensity, column.name, estimator, "the target"), logged.prefix_propensity
-    ratio = above / _positive(known(below, column.name, estimator, "the log"), column)
-    _check_support(np.cumprod(below, axis=1), np.cumprod(above, axis=1), column)
-    return np.cumprod(ratio, axis=1)
+    above = known(target.prefix_propensity, column.name, estimator, "the target")
+    below = _positive(known(logged.prefix_propensity, column.name, estimator, "the log"), column)
+    _check_support(_down(below), _down(above), column)
+    return _down(above / below)
 
 
 def cut(weights: DoubleArray, clip: float | None) -> DoubleArray:
@@ -94,6 +94,11 @@ def _ratio(below: DoubleArray, above: DoubleArray, column: _Column) -> DoubleArr
     return above / below
 
 
+def _down(prefix: DoubleArray) -> DoubleArray:
+    """Return the products down the page."""
+    return np.cumprod(prefix, axis=1).astype(np.float64)
+
+
 def _positive(values: DoubleArray, column: _Column) -> DoubleArray:
     wrong = ~((values > 0.0) & (values <= 1.0 + _CERTAIN))
     if wrong.any():
@@ -121,5 +126,6 @@ def _check_support(below: DoubleArray, above: DoubleArray, column: _Column) -> N
     if short.any():
         raise DataError(
             f"{column.needs}: got a logging policy that was certain ({column.name} 1) in {np.count_nonzero(short)} entries "
-            "where the target is not (zero support), expected one that can show all that the target does; log with one that explores"
+            "where the target is not (zero support), expected one that can show all that the target does; "
+            "log with one that explores"
         )

@@ -116,7 +116,7 @@ def comparison_table(content: Content) -> Table:
     for metric in content["metrics"]:
         table.add_row(Text(metric["label"]))
         for row in _against_first(content, metric["key"]):
-            difference, lift, p, saved, *_, said = _cells(row, metric["unit"] == "share")
+            said, difference, lift, p, saved, *_ = _cells(row, metric["unit"] == "share")
             cells = [Text(f"{cell.value}\n{cell.interval}".rstrip()) for cell in (difference, lift, p, saved, said)]
             table.add_row(Text(f"  {row['arm']}"), *cells)
     return table
@@ -132,7 +132,7 @@ def comparison_section(content: Content | None, figure: str, layout: Layout) -> 
     """
     if content is None:
         return ""
-    heads = ["Difference", "Relative lift", "p value", "Users saved by pairing", "Less variance by CUPED", "Power", "Verdict"]
+    heads = ["Verdict", "Difference", "Relative lift", "p value", "Users saved by pairing", "Less variance by CUPED", "Power"]
     title = escape(forest_title(content))
     notes = "".join(f"<li>{escape(note)}</li>" for note in content["notes"])
     return "\n".join(
@@ -140,7 +140,7 @@ def comparison_section(content: Content | None, figure: str, layout: Layout) -> 
             "<h2>Is it real?</h2>",
             layout(heads, list(_grouped(content))),
             f'<p class="aside">{escape(_explanation(content))}</p>',
-            f'<figure><h3 id="{FIGURE}-title">{title}</h3>\n{figure}\n',
+            f'<figure style="max-width:34rem"><h3 id="{FIGURE}-title">{title}</h3>\n{figure}\n',
             f"<figcaption>{escape(FIGURE_CAPTION)}</figcaption></figure>",
             _groups(content, layout),
             _plan(content),
@@ -186,7 +186,7 @@ def draw_forest(content: Content) -> Figure:
         axes.margins(x=0.08)
         axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
         unit = ", percentage points" if metric["unit"] == "share" else f", {metric['unit']}"
-        unit = "" if metric["unit"] in metric["label"].lower() else unit
+        unit = "" if unit[2:] in metric["label"].lower() else unit
         axes.set_title(f"{metric['label']}{unit}", loc="left", fontsize=10, color=drawing.INK, pad=3)
         drawing.tidy(axes, grid="x")
     return figure
@@ -257,7 +257,7 @@ def _basis(content: Content) -> str:
         together = f"{level} intervals hold together over {count} comparisons" if count > 1 else f"{level} intervals"
         return f"{users} users; {together} (Holm)."
     share = f"{100 - 100 * judging['confidence']:.3g}%"
-    return f"{users} users, {count} comparisons; of those claimed, at most {share} are expected to be false (Benjamini-Hochberg)."
+    return f"{users} users, {count} comparisons; of those claimed, {share} at most are expected false (Benjamini-Hochberg)."
 
 
 def _explanation(content: Content) -> str:
@@ -274,8 +274,8 @@ def _explanation(content: Content) -> str:
     )
     if content["sequential"] is not None:
         text += (
-            " Intervals elsewhere on this page are for a fixed number of users; where users came until it was decided, judge by "
-            "these."
+            " Intervals elsewhere on this page are for a fixed number of users; as these came until it was decided, judge by "
+            "the table above."
         )
     return text
 
@@ -301,13 +301,13 @@ def _cells(row: Row, share: bool) -> list[Cell]:
         found = f"finds {numbers.plain(power['detectable'], 2, share=share)}"
         shown = Cell(found if power["achieved"] is None else numbers.plain(power["achieved"], 2))
     return [
+        Cell(row["verdict"]),
         _cell(effect, share=share, sign=True),
         _cell(lift, share=True, sign=True),
         Cell(numbers.NONE if p is None else "< 0.001" if p < 0.001 else numbers.plain(p, 3)),
         _cell(saved, share=True),
         _cell(reduction, share=True, sign=True),
         shown,
-        Cell(row["verdict"]),
     ]
 
 

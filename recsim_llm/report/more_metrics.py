@@ -44,12 +44,12 @@ def metric_groups(metrics: RunMetrics) -> Iterator[tuple[str, Rows]]:
 
 
 def _introduction(metrics: RunMetrics) -> str:
+    users, popular, tail = map(numbers.count, (metrics.truth_users, metrics.popularity_list, metrics.tail_items))
     return (
         "In brackets: 95% intervals by user. ↑ more is better, ↓ less is better; without an arrow it depends on what is "
         f"wanted. Relevance is of the {metrics.slots} places of the first page; the truth are held-out ratings of "
-        f"{LIKE_THRESHOLD:g} stars or more, which {numbers.count(metrics.truth_users)} users have. Serendipity counts clicks "
-        f"outside the {numbers.count(metrics.popularity_list)} most popular items. {numbers.count(metrics.tail_items)} items are "
-        "in the long tail, outside the head that holds 80% of the training ratings."
+        f"{LIKE_THRESHOLD:g} stars or more, which {users} users have. Serendipity counts clicks outside the {popular} most "
+        f"popular items. {tail} items are in the long tail, outside the head that holds 80% of the training ratings."
     )
 
 

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from scripted_users import FakeModel, build_users
 
 from recsim_llm.agents.cascade import CascadeParameters, CascadeUsers
+from recsim_llm.agents.language import LanguageUsers
+from recsim_llm.agents.language_parameters import LanguageParameters
 from recsim_llm.dice import seed_words
 from recsim_llm.errors import ConfigError, ContractError
 from recsim_llm.kernel import ALL_ROWS, Kernel
@@ -377,3 +379,23 @@ def test_parameters_out_of_range_are_refused(settings):
 def test_an_unknown_parameter_is_refused():
     with pytest.raises(ConfigError, match="got 'treshold', expected one of threshold, audit"):
         CascadeParameters.from_settings({"treshold": 0.2})
+
+
+def test_an_audit_leaves_no_trace_in_the_memories_of_language_users(make_world):
+    prompts = []
+    for share in (0.0, 0.5):
+        world, model = make_world(users=20), FakeModel()
+        parameters = LanguageParameters.from_settings({"memory": {"recalled": 3}})
+        language = LanguageUsers(world.catalog, world.population, model, parameters=parameters, seed=7)
+        users, who = build(world, language, threshold=0.7, audit=share), np.arange(20)
+        kernel = Kernel(users=users, user_id=world.population.user_id, rows=20, slate_size=SLOTS, max_pages=15)
+        kernel.begin(ALL_ROWS, who, np.zeros_like(who), kernel.dice(who, np.zeros_like(who), seed_words([5])))
+        items = np.random.default_rng(0)
+        decided = [
+            kernel.step(np.stack([items.permutation(60)[:SLOTS] for _ in who])).decisions.account.decided_by for _ in range(15)
+        ]
+        prompts.append((np.array(decided), {ask.nonce: text for ask, text in zip(model.asks, model.texts, strict=True)}))
+    (decided, plain), (decided_too, audited) = prompts
+    assert np.array_equal(decided, decided_too)
+    assert 0 < len(plain) < len(audited)
+    assert {nonce: audited[nonce] for nonce in plain} == plain

@@ -99,7 +99,7 @@ def test_a_low_temperature_gives_the_base_and_a_high_one_is_random():
 @pytest.mark.parametrize("policy", [RandomRecommender(), Softmax("popularity", temperature=0.3, slot_marginals=True)])
 @pytest.mark.parametrize("seen", [[10], [10, 11, 12, 13], [10, 11, 12, 13, 14, 15]])
 def test_what_a_policy_says_of_its_own_slates_is_what_it_logs(policy, seen):
-    catalog, ratings = spread_world()
+    catalog, _ = spread_world()
     recommender = fitted(policy, (catalog, make_ratings([1] * len(seen), seen)))
     requests = ask_for(np.ones(50), page=np.arange(50))
     slates = recommender.recommend(requests, 3)

@@ -100,6 +100,20 @@ def test_the_cost_limit_stops():
         budget.lease("")
 
 
+def test_a_limit_is_told_in_full():
+    budget = Budget(Limits(tokens=1_500_000))
+    budget.lease("")
+    budget.settle("", Usage(1_500_000, 0, 1))
+    with pytest.raises(BudgetExceeded, match="got 1,500,001 used of 1,500,000 allowed"):
+        budget.lease("")
+
+
+def test_a_model_on_this_machine_costs_what_its_own_prices_say():
+    budget = Budget(Limits(cost=1), {"openai-compatible/gateway": Prices(1.0, 2.0)})
+    assert budget.prices_of("openai-compatible/gateway", local=True) == Prices(1.0, 2.0)
+    assert Budget(Limits(cost=1), Prices(1.0, 2.0)).prices_of("scripted/a", local=True) is None
+
+
 def test_the_seconds_limit_counts_from_the_first_lease():
     now = [100.0]
     budget = Budget(Limits(seconds=5), clock=lambda: now[0])

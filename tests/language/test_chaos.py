@@ -615,6 +615,11 @@ def test_a_taken_port_is_refused():
             ChaosServer(known, seed=1, port=port)
 
 
+def test_a_port_that_cannot_be_is_refused():
+    with pytest.raises(ConfigError, match="port must be 0-65535"):
+        ChaosServer(known, seed=1, port=99_999)
+
+
 def test_the_command_prints_the_base_url_and_serves():
     arguments = [sys.executable, "-m", "recsim_llm.language.chaos", "--port", "0", "--script", "slot_bias", "--seed", "1"]
     running = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env=os.environ)

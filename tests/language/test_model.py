@@ -209,6 +209,59 @@ def test_a_fatal_error_ends_waits_for_retries_at_once():
         assert {future.exception(timeout=60) for future in futures} == {key_refused}
 
 
+def test_a_call_that_breaks_after_a_fatal_error_waits_for_no_retry():
+    key_refused = BackendError("authentication", "no", retryable=False)
+
+    async def after_the_refusal(call):
+        while call.messages[1].content == "page 0" and not model.meter().failures:
+            await asyncio.sleep(0)
+
+    backend = Fake({"page 0": BROKEN, "page 1": key_refused}.__getitem__)
+    backend.gate = after_the_refusal
+    with open_model(backend, retries=RetryPolicy(first=1e6, most=1e6)) as model:
+        futures = model.submit([ask(0), ask(1)])
+        assert {future.exception(timeout=20) for future in futures} == {key_refused}
+
+
+def test_a_pause_is_not_waited_out_after_a_fatal_error():
+    key_refused = BackendError("authentication", "no", retryable=False)
+    backend = Fake(lambda page: key_refused)
+    limiter = AdaptiveLimiter(4, 4)
+    with open_model(backend, limiter=limiter) as model:
+        with pytest.raises(BackendError, match="no"):
+            model.ask([ask(0)])
+        limiter._slots = 0
+        assert model.submit([ask(1)])[0].exception(timeout=20) is key_refused
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        BackendError("rate_limit", "the account is empty", retryable=False, status=429),
+        BackendError("refused", "the account is empty", retryable=False, status=402),
+        BackendError("refused", "no such model", retryable=False, status=404),
+    ],
+    ids=lambda failure: str(failure.status),
+)
+def test_what_every_call_would_be_told_ends_everything(failure):
+    backend = Fake(lambda page: failure)
+    with open_model(backend, limiter=AdaptiveLimiter(1, 1)) as model, pytest.raises(BackendError, match=str(failure)):
+        model.ask([ask(number) for number in range(10)])
+    assert len(backend.calls) == 1
+
+
+def test_nothing_is_sent_any_more_when_answers_cannot_be_kept(tmp_path, monkeypatch):
+    def full(store, record):
+        raise LogError("disk full")
+
+    monkeypatch.setattr(CallStore, "put", full)
+    backend = Fake()
+    settings = {"store": CallStore(tmp_path / "calls.sqlite"), "limiter": AdaptiveLimiter(1, 1)}
+    with open_model(backend, **settings) as model, pytest.raises(LogError, match="disk full"):
+        model.ask([ask(number) for number in range(10)])
+    assert len(backend.calls) == 1
+
+
 def test_every_repair_has_its_own_attempts():
     said = [BROKEN, "", BROKEN, "", BROKEN, GOOD]
     with open_model(Fake(lambda page: said), retries=RetryPolicy(2, 0.0, 0.0)) as model:
@@ -415,6 +468,41 @@ def test_closing_breaks_off_what_is_under_way(tmp_path):
     with pytest.raises(concurrent.futures.CancelledError):
         future.result()
     assert rows(tmp_path / "calls.sqlite", "SELECT status, cause FROM calls") == [("failed", "cancelled")]
+
+
+def test_closing_ends_every_ask_however_many_wait():
+    model = open_model(Fake())
+    futures = model.submit([ask(number) for number in range(2000)])
+    model.close()
+    _, unended = concurrent.futures.wait(futures, timeout=20)
+    assert not unended
+
+
+def test_an_ask_that_is_given_up_before_its_first_step_ends_and_leaves_nothing_behind():
+    from recsim_llm.language.background import background_loop
+
+    with open_model(Fake()) as model:
+        batch = Batch(1)
+
+        def begin_and_give_up():
+            model._flights.begin([(ask(1), batch.seats[0])])
+            model._flights.cancel(batch.seats)
+
+        background_loop().call_soon_threadsafe(begin_and_give_up)
+        batch.wait(20)
+        assert isinstance(batch.seats[0].error, concurrent.futures.CancelledError)
+        assert model.submit([ask(1)])[0].result(timeout=20).answers
+
+
+def test_an_ask_that_arrives_behind_the_end_is_given_up():
+    from recsim_llm.language.background import background_loop
+
+    model = open_model(Fake())
+    model.close()
+    batch = Batch(1)
+    background_loop().call_soon_threadsafe(model._flights.begin, [(ask(1), batch.seats[0])])
+    batch.wait(20)
+    assert isinstance(batch.seats[0].error, concurrent.futures.CancelledError)
 
 
 def test_a_keyboard_interrupt_keeps_what_was_received(tmp_path, monkeypatch):

@@ -1,0 +1,133 @@
+"""The realism card's rows as a reader wants them: the strongest row of each role, and what may be said against it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from recsim_llm.intervals import Estimate
+from recsim_llm.report import numbers
+from recsim_llm.report.tables import Cell
+
+__all__ = ["ROLES", "Content", "cells_of", "estimate_of", "headline", "rival_words", "rivals", "shown", "standing"]
+
+Content = Mapping[str, Any]
+"""The card, or a part of it, as ``Card.to_json`` returns it."""
+
+ROLES: Mapping[str, tuple[str, ...]] = {
+    "Trivial": ("trivial",),
+    "Cheap CF": ("cheap",),
+    "Reference": ("reference", "real"),
+}
+"""Columns beside the candidate, with the roles of their rows; the last has real users where they judge, else what stands for
+as good as can be hoped for."""
+
+_MOST = {1: 3, 2: 3, 3: 5, 4: 6, 6: 5, 7: 5, 8: 6, 9: 3, 10: 5, 11: 4}
+_SHARES = ("share", "chance")
+
+
+class Rival(NamedTuple):
+    """A row beside the candidate."""
+
+    row: Content
+    """The row."""
+    words: str
+    """What may be said of the candidate against it; empty where nothing can be."""
+
+
+def shown(line: Content) -> Sequence[Content]:
+    """Return the measures of a line that a summary shows: the first ones."""
+    measures: Sequence[Content] = line["measures"]
+    return measures[: _MOST.get(line["number"], 4)]
+
+
+def rivals(measure: Content) -> dict[str, Rival | None]:
+    """Return the strongest row of each column: the best one, or the nearest to real users; real users before references."""
+    words = rival_words(measure)
+    found: dict[str, Rival | None] = {}
+    for column, roles in ROLES.items():
+        rows = [row for row in measure["rows"] if row["role"] in roles and row["value"] is not None]
+        real = [row for row in rows if row["role"] == "real"]
+        best = min(real or rows, key=lambda row: _weakness(measure, row), default=None)
+        found[column] = None if best is None else Rival(best, words.get(best["name"], ""))
+    return found
+
+
+def rival_words(measure: Content) -> dict[str, str]:
+    """Return the verdict by the name of the row that it is about."""
+    judged = [row["name"] for row in measure["rows"] if row["difference"] is not None and row["difference"]["low"] is not None]
+    return dict(zip(judged, measure["verdict"], strict=False))
+
+
+def estimate_of(row: Content) -> Estimate:
+    """Return a row's estimate."""
+    return Estimate(value=row["value"], low=row["low"], high=row["high"], users=row["users"])
+
+
+def candidate_of(measure: Content) -> Content:
+    """Return the candidate's row."""
+    row: Content = next(row for row in measure["rows"] if row["role"] == "candidate")
+    return row
+
+
+def cells_of(measure: Content) -> Iterator[tuple[str, Cell, str]]:
+    """Yield for the candidate and each column the row's name, its number with its interval, and the words against it."""
+    share = measure["unit"] in _SHARES
+    candidate = candidate_of(measure)
+    others = list(rivals(measure).values())
+    rows = [candidate, *(rival.row for rival in others if rival is not None)]
+    digits = numbers.common_decimals([estimate_of(row) for row in rows], share=share)
+    yield candidate["name"], _cell(candidate, digits, share=share), ""
+    for rival in others:
+        if rival is None:
+            yield "", Cell(""), ""
+        else:
+            yield rival.row["name"], _cell(rival.row, digits, share=share), rival.words
+
+
+def standing(words: str) -> str:
+    """Return in one word how the candidate stands against a row: better, worse, nearer, further, undecided, or nothing."""
+    for sign, word in (
+        ("(better)", "better"),
+        ("(worse)", "worse"),
+        ("nearer", "nearer"),
+        ("further", "further"),
+        ("not disting", "undecided"),
+    ):
+        if sign in words:
+            return word
+    return "differs" if words else ""
+
+
+def headline(card: Content) -> str:
+    """Say on which lines the candidate does better than the strongest cheap row, on which worse, and what is open."""
+    groups: dict[str, list[str]] = {"better": [], "worse": [], "undecided": []}
+    silent = [line["name"] for line in card["lines"] if not line["measures"]]
+    for line in card["lines"]:
+        rival = rivals(line["measures"][0])["Cheap CF"] if line["measures"] else None
+        word = standing(rival.words) if rival is not None else ""
+        word = {"nearer": "better", "further": "worse"}.get(word, word)
+        if rival is not None and word in groups:
+            groups[word].append(f"{line['name']} ({rival.row['name']})")
+    parts = [
+        (f"{card['name']} do better than the strongest cheap baseline on", groups["better"]),
+        ("worse on", groups["worse"]),
+        ("no difference can be claimed on", groups["undecided"]),
+        ("not assessed:", silent),
+    ]
+    said = [f"{start} {', '.join(names)}" for start, names in parts if names]
+    text = "; ".join(said) or "Nothing could be compared with a cheap baseline"
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _cell(row: Content, digits: int, *, share: bool) -> Cell:
+    estimate = estimate_of(row)
+    return Cell(numbers.plain(estimate.value, digits, share=share), numbers.interval(estimate, digits, share=share))
+
+
+def _weakness(measure: Content, row: Content) -> float:
+    value = float(row["value"])
+    if measure["better"] == "real":
+        real = next((other["value"] for other in measure["rows"] if other["role"] == "real"), None)
+        return 0.0 if real is None else abs(value - float(real))
+    return {"higher": -value, "lower": value}.get(measure["better"], 0.0)
