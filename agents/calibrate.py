@@ -15,13 +15,14 @@ from recsim_llm.agents.prompt_templates import Templates
 from recsim_llm.errors import ConfigError
 from recsim_llm.language.questions import Ask, Prompt, Realisation
 from recsim_llm.pages import IntArray
+from recsim_llm.personas import Population
 from recsim_llm.populations import population_from_ratings
 from recsim_llm.ratings import Dataset, Ratings
 
 if TYPE_CHECKING:
     from recsim_llm.language.model import LanguageModel
 
-__all__ = ["CalibrationPages", "calibrate", "calibration_asks", "calibration_pages"]
+__all__ = ["CalibrationPages", "calibrate", "calibration_asks", "calibration_pages", "known_population"]
 
 _KNOWN_SHARE = 0.8
 _SEARCHED = 40  # neighbours in popularity among which an unrated item is drawn
@@ -128,8 +129,7 @@ def calibration_asks(
         realisation: how the model is asked.
         seed: tells sampled answers apart.
     """
-    known, _ = dataset.ratings.split_by_time(_KNOWN_SHARE)
-    population = population_from_ratings(known, dataset.catalog, dataset.demographics)
+    population = known_population(dataset)
     writer = PromptWriter(dataset.catalog, population, Templates(parameters.templates), realisation)
     asks = []
     for user, items in zip(pages.user_index.tolist(), pages.item_index.tolist(), strict=True):
@@ -138,6 +138,13 @@ def calibration_asks(
         user_id = int(population.user_id[user])
         asks.append(Ask(Prompt(parts), writer.questions(len(items)), f"{seed} {user_id} calibration", str(user_id)))
     return asks
+
+
+def known_population(dataset: Dataset) -> Population:
+    """Return the data's users as the first 80% of each user's ratings show them, item popularity included."""
+    known, _ = dataset.ratings.split_by_time(_KNOWN_SHARE)
+    counts = np.bincount(dataset.catalog.index_of(known.item_id), minlength=len(dataset.catalog))
+    return population_from_ratings(known, dataset.catalog.with_popularity(counts), dataset.demographics)
 
 
 class _Draw:

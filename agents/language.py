@@ -27,6 +27,7 @@ from recsim_llm.agents.prompt_templates import Templates
 from recsim_llm.catalog import Catalog
 from recsim_llm.errors import ContractError
 from recsim_llm.language.questions import Ask, Prompt
+from recsim_llm.language.safe_text import safe_text
 from recsim_llm.language.tokens import estimate_tokens
 from recsim_llm.pages import DECIDERS, Account, Decisions, FloatArray, IntArray, Mood, Pages, Rows
 from recsim_llm.personas import Population
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["LanguageUsers"]
 
 _LANGUAGE = DECIDERS.index("language")
+_TOPIC = 40  # characters, as of genres on a page
 
 
 class LanguageUsers:
@@ -82,7 +84,8 @@ class LanguageUsers:
         self._experience = Experience(catalog, self._rating_mean, templates, self._writer)
         words = WordWeights.from_catalog(catalog)
         embedder = None if parameters.embeddings is None else sentence_embedder(parameters.embeddings)
-        self._memories = Memories(0, words=words, topics=catalog.genre_names, settings=parameters.memory, embedder=embedder)
+        topics = [safe_text(genre, _TOPIC) for genre in catalog.genre_names]
+        self._memories = Memories(0, words=words, topics=topics, settings=parameters.memory, embedder=embedder)
         self.allocate(0, 1)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> LanguageUsers:

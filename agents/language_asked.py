@@ -39,4 +39,5 @@ class Tell:
         self._queue, self._ended = queue, (row, asked)
 
     def __call__(self, reply: Future[Reply]) -> None:  # noqa: ARG002 (a callback's signature)
+        """Take the end of the request; whatever came of it is looked up later."""
         self._queue.put(self._ended)

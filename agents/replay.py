@@ -46,18 +46,23 @@ class ReplayUsers:
 
     Raises:
         ConfigError: ``match`` is unknown, or the run has no such arm.
-        LogError: the folder is no run, is damaged, or is of other items.
+        LogError: the folder is no run, is damaged, is of other items, or its users kept ratings back.
     """
 
     def __init__(self, run: Path, arm: str | None, catalog: Catalog, population: Population, *, match: Match = "page") -> None:
         if match not in ("page", "user"):
             raise ConfigError(f"replay parameter 'match': got {match!r}, expected page or user")
+        manifest = read_manifest(run)
+        if manifest["settings"]["users"].get("noise", {}).get("missing_ratings"):
+            raise LogError(
+                f"{run}: got a run whose users kept ratings back (users.noise.missing_ratings), expected one that recorded "
+                "what they thought of every click; replay a run without it"
+            )
         self._record = record = read_recorded(run, arm, catalog, population)
         self._item_id, self._user_id, self._match = catalog.item_id, population.user_id, match
         self._pages = Lookup((record.user_index, record.visit, record.page), record.satisfaction)
         self._elsewhere = _Elsewhere(record) if match == "user" else None
         self.levels = record.levels
-        manifest = read_manifest(run)
         self.provenance = {"arm": record.arm, "match": match, "run": manifest["scenario"], "seed": manifest["seed"]}
 
     def allocate(self, rows: int, slate_size: int) -> None:

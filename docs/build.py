@@ -18,6 +18,10 @@ ROOMS: dict[str, tuple[str, list[str]]] = {
             "recsim_llm.testing", "recsim_llm.errors",
         ],
     ),
+    "evaluation": (
+        "Evaluation: inference, metrics, off-policy, exports",
+        ["recsim_llm.statistics", "recsim_llm.metrics", "recsim_llm.offpolicy", "recsim_llm.exports"],
+    ),
     "data": ("Data: loaders, downloads, the invented catalog", ["recsim_llm.data", "recsim_llm.data.fictional"]),
     "recommenders": ("Recommenders: what is tested", ["recsim_llm.recommenders"]),
     "language": (
@@ -40,7 +44,8 @@ ROOMS: dict[str, tuple[str, list[str]]] = {
             "recsim_llm.agents.fitted", "recsim_llm.agents.scores", "recsim_llm.agents.worlds",
             "recsim_llm.agents.language", "recsim_llm.agents.language_parameters", "recsim_llm.agents.calibration",
             "recsim_llm.agents.calibrate", "recsim_llm.agents.cascade", "recsim_llm.agents.replay",
-            "recsim_llm.agents.noise", "recsim_llm.agents.voice", "recsim_llm.agents.memory",
+            "recsim_llm.agents.noise", "recsim_llm.agents.voice", "recsim_llm.agents.memory", "recsim_llm.agents.audits",
+            "recsim_llm.agents.realism",
         ],
     ),
     "envs": (
@@ -52,7 +57,10 @@ ROOMS: dict[str, tuple[str, list[str]]] = {
     ),
     "scenarios": (
         "Scenarios: whole runs",
-        ["recsim_llm.scenarios.schema", "recsim_llm.scenarios.runner", "recsim_llm.scenarios.speech"],
+        [
+            "recsim_llm.scenarios.schema", "recsim_llm.scenarios.runner", "recsim_llm.scenarios.speech",
+            "recsim_llm.scenarios.compare",
+        ],
     ),
 }  # fmt: skip
 HERE = Path(__file__).parent / "reference"

@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     _probe_parser(commands)
     _fit_parser(commands)
     _calibrate_parser(commands)
+    _realism_parser(commands)
     _data_parser(commands)
     _list_parser(commands)
     return parser
@@ -218,6 +219,29 @@ def _calibrate_parser(commands: Any) -> None:
     parser.add_argument("--click-rate", type=float, metavar="SHARE", help="share of examined items that the users shall take")
     parser.add_argument("--seed", type=int, required=True, metavar="S", help="seed of users, items and their order")
     _table_options(parser)
+    _output_options(parser)
+
+
+def _realism_parser(commands: Any) -> None:
+    example = "recsim-llm realism --data ml-latest-small --users choice --seed 7 --out cards/choice"
+    parser = _add(commands, "realism", "score simulated users against real people, on held-out ratings", example, _realism)
+    parser.add_argument(
+        "--data", metavar="RATINGS", required=True, help="folder of a data set, name of a downloaded one, or 'fictional'"
+    )
+    _table_options(parser)
+    parser.add_argument("--users", metavar="MODEL", default="choice", help="user model: choice (default), language, cascade")
+    _model_options(parser)
+    parser.add_argument("--n-users", metavar="N", type=int, help="most users (default: all; 20 with a language model)")
+    parser.add_argument("--seeds", metavar="N", type=int, help="trials, one seed each (default: 5; 1 with a language model)")
+    parser.add_argument("--seed", metavar="S", type=int, help="first seed; drawn and shown if not given")
+    parser.add_argument("--split", choices=["time", "random"], default="time", help="what is held out of each user's ratings")
+    parser.add_argument(
+        "--calibration", metavar="FILE", help="calibration of language users, or 'fit': the card shows before and after"
+    )
+    parser.add_argument("--families", metavar="A,B", help="families of recommenders that the users were built from")
+    parser.add_argument("--out", metavar="DIR", type=Path, help="folder of the card (default: cards/USERS-TIME)")
+    _spending_options(parser)
+    parser.add_argument("--yes", action="store_true", help="do not ask before a card that may cost much")
     _output_options(parser)
 
 
@@ -488,6 +512,57 @@ def _calibrate(options: argparse.Namespace) -> None:
     _write_json(options, table)
     if not options.quiet:
         _print_pairs(f"calibration of {options.model} in {options.out}", table)
+
+
+def _realism(options: argparse.Namespace) -> None:
+    from recsim_llm.report.realism import realism_table, write_realism
+    from recsim_llm.scenarios.card_run import card_facts, make_card
+
+    request = _card_request(options)
+    out = options.out or Path("cards") / f"{options.users.replace(':', '-')}-{datetime.now():%Y%m%d-%H%M%S}"
+    with _status(options.quiet) as update:
+        card, dataset = make_card(request, out, progress=update, confirm=partial(_confirm, options=options))
+    content = card.to_json()
+    page = write_realism(content, out, card_facts(request, dataset))
+    _write_json(options, content)
+    if not options.quiet:
+        console = _console()
+        console.print(realism_table(content))
+        console.print(f"card    {out}\nreport  {page}", highlight=False)
+
+
+def _card_request(options: argparse.Namespace) -> Any:
+    """Return what a card shall be made of."""
+    from secrets import randbelow
+
+    from recsim_llm.language.settings import ModelSettings
+    from recsim_llm.scenarios.card_run import CardRequest
+
+    if options.base_url is not None and options.model is None:
+        raise ConfigError("--base-url: got an address without a model, expected --model openai-compatible/NAME with it")
+    count = (5 if options.model is None else 1) if options.seeds is None else options.seeds
+    if count < 1:
+        raise ConfigError(f"--seeds: got {count}, expected 1 or more")
+    first = randbelow(2**31) if options.seed is None else options.seed
+    try:
+        model = None if options.model is None else ModelSettings(name=options.model, base_url=options.base_url)
+    except ValueError as error:
+        raise ConfigError(f"--base-url: got {options.base_url}, expected an address like http://127.0.0.1:8000/v1") from error
+    families = None if options.families is None else tuple(name.strip() for name in options.families.split(","))
+    return CardRequest(
+        data=options.data,
+        users=options.users,
+        model=model,
+        n_users=options.n_users,
+        seeds=tuple(range(first, first + count)),
+        split=options.split,
+        calibration=options.calibration,
+        families=families,
+        columns=_columns(options),
+        skip_bad_rows=options.skip_bad_rows,
+        cache=options.cache,
+        limits=_limits(options),
+    )
 
 
 def _data(options: argparse.Namespace) -> None:

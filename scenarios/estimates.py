@@ -7,7 +7,7 @@ from typing import NamedTuple
 from recsim_llm.language.budget import Prices
 from recsim_llm.language.opening import Roles
 from recsim_llm.language.wire import Usage
-from recsim_llm.registry import World
+from recsim_llm.registry import World, resolve
 from recsim_llm.scenarios.schema import Scenario
 
 __all__ = ["Estimate", "estimate"]
@@ -17,7 +17,7 @@ _ASK_ABOVE_CALLS = 1_000
 # Tokens that an answer to one question takes, written as a line or as a list of percentages, rounded up.
 _ANSWER_TOKENS = {"decision": 0, "logprobs": 6, "samples": 6, "json": 16}
 _POLICY_TOKENS = 1_200
-_POLICY_QUESTIONS = 20
+_POLICY_QUESTIONS = 20  # of a policy that does not tell its candidates
 
 
 class Estimate(NamedTuple):
@@ -57,9 +57,11 @@ def estimate(scenario: Scenario, world: World, roles: Roles) -> Estimate:
         roles: the models, with those of the users opened.
     """
     pages = len(world.population) * scenario.visits * scenario.max_pages
+    arms = [resolve("recommenders", arm.recommender)(**arm.settings) for arm in scenario.recommenders]
+    asking = [getattr(arm, "candidates", _POLICY_QUESTIONS) for arm in arms if hasattr(arm, "consult")]
     budgets = {
-        "user": (len(scenario.recommenders), getattr(world.users, "prompt_tokens", 0), 2 * scenario.slate_size + 2),
-        "policy": (1, _POLICY_TOKENS, _POLICY_QUESTIONS),
+        "user": (len(arms), getattr(world.users, "prompt_tokens", 0), 2 * scenario.slate_size + 2),
+        "policy": (len(asking), _POLICY_TOKENS, max(asking, default=0)),
     }
     calls, read, written, cost, local, priced = 0, 0, 0, 0.0, True, True
     for role, (times, prompt, questions) in budgets.items():

@@ -28,7 +28,8 @@ from recsim_llm.offpolicy import (
 from recsim_llm.offpolicy.checking import Estimator, OneCheck, truth_of
 from recsim_llm.offpolicy.results import Contributions
 from recsim_llm.recommenders import RandomRecommender, Recommender
-from recsim_llm.scenarios.runner import _dataset, _recommender, _recommender_seed, run
+from recsim_llm.scenarios.building import dataset_of, recommender_of, recommender_seed
+from recsim_llm.scenarios.runner import run
 from recsim_llm.scenarios.schema import Scenario, scenario_from
 
 __all__ = ["fitted_arm", "self_check"]
@@ -53,12 +54,12 @@ def fitted_arm(folder: Path, arm: str) -> Recommender:
         raise ConfigError(
             f"arm: got {arm!r}, which needs the truth or a language model, expected one that does not; take another"
         )
-    dataset = _dataset(scenario)
+    dataset = dataset_of(scenario)
     if dataset.fingerprint != manifest["data"]["fingerprint"]:
         raise LogError(f"{folder}: got data that changed since the run, expected the same; start a new run")
     train, _ = dataset.ratings.split_by_time(scenario.train_share)
     counts = np.bincount(dataset.catalog.index_of(train.item_id), minlength=len(dataset.catalog))
-    recommender.fit(replace(dataset.catalog.with_popularity(counts), quality=None), train, _recommender_seed(scenario))
+    recommender.fit(replace(dataset.catalog.with_popularity(counts), quality=None), train, recommender_seed(scenario))
     return recommender
 
 
@@ -141,7 +142,7 @@ def _evidence(
     _check_fixed(own, target_view(own, policy, placements=False), target)
     seed = int(read_manifest(folder)["seed"])
     scenario = _scenario(folder)
-    model = fit_reward_model(logged, _dataset(scenario).catalog, seed=seed) if reward_model is None else reward_model
+    model = fit_reward_model(logged, dataset_of(scenario).catalog, seed=seed) if reward_model is None else reward_model
     values = model_values(logged, policy, model, seed=seed)
     uniform = isinstance(_arm(scenario, logging), RandomRecommender)
     return Evidence(logged, target_view(logged, policy), values, "uniform" if uniform else None), truth_of(own)
@@ -156,7 +157,7 @@ def _arm(scenario: Scenario, name: str) -> Recommender:
     found = [arm for arm in scenario.recommenders if arm.name == name]
     if not found:
         raise ConfigError(f"arm: got {name!r}, expected one of {', '.join(arm.name for arm in scenario.recommenders)}")
-    recommender: Recommender = _recommender(found[0])
+    recommender: Recommender = recommender_of(found[0])
     return recommender
 
 

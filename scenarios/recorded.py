@@ -19,7 +19,7 @@ from recsim_llm.language.opening import Roles
 from recsim_llm.language.settings import ModelSettings
 from recsim_llm.ranking import repeated_slots
 from recsim_llm.registry import World
-from recsim_llm.scenarios.runner import _dataset, _world
+from recsim_llm.scenarios.building import dataset_of, world_of
 from recsim_llm.scenarios.schema import Scenario, scenario_from
 
 __all__ = ["PARTS", "RecordedEnv", "observer_of", "slate_space", "world_of_run"]
@@ -180,10 +180,10 @@ def world_of_run(scenario: Scenario, fingerprints: Mapping[str, str], what: str)
     Raises:
         LogError: the data or the users have changed.
     """
-    dataset = _dataset(scenario)
+    dataset = dataset_of(scenario)
     # Nobody decides anything that a language model would be asked for, so a stand-in takes its place.
     with Roles({"user": ModelSettings(name="scripted/uniform")}) as nobody:
-        world = _world(scenario, dataset, nobody)
+        world = world_of(scenario, dataset, nobody)
     now = {"data": dataset.fingerprint, "population": world.population.fingerprint}
     changed = [name for name, fingerprint in now.items() if fingerprints[name] != fingerprint]
     if changed:

@@ -2,50 +2,44 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import platform
 import secrets
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
-from importlib.metadata import version
-from inspect import signature
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recsim_llm.agents.noise import with_noise
-from recsim_llm.data import open_dataset
-from recsim_llm.envs.rewards import reward_of
 from recsim_llm.errors import ConfigError, LogError, RunExistsError
 from recsim_llm.files import write_atomically
 from recsim_llm.language.model import Meter
 from recsim_llm.language.opening import Roles
 from recsim_llm.language.store import FILE_NAME
 from recsim_llm.metrics.tables import has_tables, write_tables
-from recsim_llm.pages import RanksItems
 from recsim_llm.ratings import Dataset
 from recsim_llm.recommenders.base import Truth
-from recsim_llm.registry import World, resolve
+from recsim_llm.registry import World
 from recsim_llm.runlog import RunLog, Segments
 from recsim_llm.scenarios.arm_session import ArmSession
-from recsim_llm.scenarios.blocks import block_of
+from recsim_llm.scenarios.building import (
+    check_names,
+    check_oracle,
+    dataset_of,
+    recommender_of,
+    recommender_seed,
+    world_of,
+)
 from recsim_llm.scenarios.estimates import Estimate, estimate
-from recsim_llm.scenarios.schema import Arm, Scenario, scenario_from
+from recsim_llm.scenarios.manifest import difference, manifest_bytes
+from recsim_llm.scenarios.schema import Scenario, scenario_from
 from recsim_llm.threads import one_thread
 
 __all__ = ["Progress", "Report", "draw_seed", "resume", "run"]
 
-_PACKAGES = {
-    "openai": ("openai", "aiohttp"),
-    "openai-compatible": ("openai", "aiohttp"),
-    "transformers": ("transformers", "torch"),
-}
 SEGMENT_ROWS = 500_000
 """Impressions after which a segment is written; the rows of the log do not depend on it."""
 
@@ -103,16 +97,16 @@ def run(
             f"run folder: got {out}, which holds files, expected a new one; pass --out, or `recsim-llm resume {out}`"
         )
     scenario = draw_seed(scenario)
-    _check_names(scenario)
-    dataset = _dataset(scenario)
+    check_names(scenario)
+    dataset = dataset_of(scenario)
     with Roles(scenario.models, calls=out / FILE_NAME, cache=cache, limits=scenario.limits) as roles:
-        world = _world(scenario, dataset, roles)
-        _check_oracle(scenario, world)
+        world = world_of(scenario, dataset, roles)
+        check_oracle(scenario, world)
         if scenario.models:
             confirm(estimate(scenario, world, roles))
         try:
             out.mkdir(parents=True, exist_ok=True)
-            write_atomically(out / "manifest.json", _manifest(scenario, dataset, world, roles))
+            write_atomically(out / "manifest.json", manifest_bytes(scenario, dataset, world, roles))
         except OSError as error:
             raise ConfigError(
                 f"run folder: got {out} ({error.strerror}), expected a folder that can be made; pass --out"
@@ -164,12 +158,12 @@ def resume(
         raise LogError(f"run folder: got {out}, which grew block by block, expected one run; use `recsim-llm compare {out}`")
     scenario = scenario_from(settings, str(out / "manifest.json"))
     allowed = scenario_from({**settings, "limits": limits}, "resume").limits if limits else scenario.limits
-    dataset = _dataset(scenario)
+    dataset = dataset_of(scenario)
     with Roles(scenario.models, calls=out / FILE_NAME, cache=cache, limits=allowed) as roles:
-        world = _world(scenario, dataset, roles)
-        now = _manifest(scenario, dataset, world, roles)
+        world = world_of(scenario, dataset, roles)
+        now = manifest_bytes(scenario, dataset, world, roles)
         if now != (out / "manifest.json").read_bytes():
-            changed = _difference(manifest, json.loads(now))
+            changed = difference(manifest, json.loads(now))
             raise LogError(
                 f"run folder {out}: {changed} changed since it was started, expected what manifest.json says; start a new run"
             )
@@ -196,7 +190,7 @@ def _serve_arms(scenario: Scenario, dataset: Dataset, world: World, roles: Roles
         if segments.finished(arm.name):
             continue
         started = time.perf_counter()
-        recommender = _recommender(arm)
+        recommender = recommender_of(arm)
         log = RunLog(
             segments,
             arm.name,
@@ -210,7 +204,7 @@ def _serve_arms(scenario: Scenario, dataset: Dataset, world: World, roles: Roles
             recommender.reveal(Truth(session.appeal))
         if hasattr(recommender, "consult"):
             recommender.consult(roles.role("policy"))
-        recommender.fit(known, train, _recommender_seed(scenario))
+        recommender.fit(known, train, recommender_seed(scenario))
         for visit in range(scenario.visits):
             for page, users in session.visit(visit):
                 share = (visit + page / scenario.max_pages) / scenario.visits
@@ -220,113 +214,6 @@ def _serve_arms(scenario: Scenario, dataset: Dataset, world: World, roles: Roles
                 timings.append((arm.name, visit, page, time.perf_counter() - started))
         log.close()
     _write_timings(out, timings)
-
-
-def _check_names(scenario: Scenario) -> None:
-    reward_of(scenario.reward)
-    for arm in scenario.recommenders:
-        _recommender(arm)
-
-
-def _check_oracle(scenario: Scenario, world: World) -> None:
-    """Refuse arms that must know the users before anything is asked of users that cannot tell."""
-    blind = [arm.name for arm in scenario.recommenders if hasattr(_recommender(arm), "reveal")]
-    if blind and not isinstance(world.users, RanksItems):
-        others = ",".join(arm.name for arm in scenario.recommenders if arm.name not in blind) or "popularity"
-        raise ConfigError(
-            f"recommender {blind[0]!r}: got users {scenario.users.model!r}, who cannot tell what they feel for every item, "
-            f"expected choice users; leave it out: --recommenders {others}"
-        )
-
-
-def _recommender(arm: Arm) -> Any:
-    try:
-        return resolve("recommenders", arm.recommender)(**arm.settings)
-    except TypeError as error:
-        raise ConfigError(f"recommender {arm.name!r}: got settings {arm.settings}, expected what it takes: {error}") from error
-
-
-def _seed(scenario: Scenario) -> int:
-    assert scenario.seed is not None
-    return scenario.seed
-
-
-def _recommender_seed(scenario: Scenario) -> int:
-    """Return a seed from which the run's own cannot be computed: who knows that one knows the users' dice."""
-    return int.from_bytes(hashlib.sha256(f"recommender {_seed(scenario)}".encode()).digest()[:7], "little")
-
-
-def _dataset(scenario: Scenario) -> Dataset:
-    return open_dataset(scenario.data, columns=scenario.columns, skip_bad_rows=scenario.skip_bad_rows)
-
-
-def _world(scenario: Scenario, dataset: Dataset, roles: Roles) -> World:
-    settings = scenario.users
-    factory = resolve("users", settings.model)
-    more = {"models": roles} if "models" in signature(factory).parameters else {}
-    if "user" in scenario.models and not more:
-        raise ConfigError(
-            f"users {settings.model!r}: got a language model for the role user, expected none; take --users language"
-        )
-    build = partial(factory, parameters=settings.parameters, fitted=settings.fitted, seed=_seed(scenario), **more)
-    world = _built(settings.model, lambda: build(dataset, settings.count))
-    if settings.block is not None:
-        people = block_of(world.population, settings.block, _seed(scenario))
-        world = _built(settings.model, lambda: build(dataset, people))
-    if settings.noise:
-        world = with_noise(world, settings.noise, _seed(scenario))
-    if scenario.slate_size > len(world.catalog):
-        raise ConfigError(
-            f"slate_size: got {scenario.slate_size}, expected at most {len(world.catalog)}, the items in the catalog"
-        )
-    return world
-
-
-def _built(model: str, build: Callable[[], Any]) -> World:
-    try:
-        world = build()
-    except TypeError as error:
-        raise ConfigError(f"users {model!r}: got {error}, expected a factory like choice_world") from error
-    if not isinstance(world, World):
-        raise ConfigError(f"users {model!r}: got {type(world).__name__}, expected a factory that returns a World")
-    return world
-
-
-def _manifest(scenario: Scenario, dataset: Dataset, world: World, roles: Roles) -> bytes:
-    packages = ["recsim_llm", "numpy", "scipy", "pyarrow", "gymnasium"]
-    providers = {model.name.partition("/")[0] for model in scenario.models.values()}
-    packages += [name for provider in sorted(providers) for name in _PACKAGES.get(provider, ())]
-    for role in scenario.models:
-        roles.role(role)  # Models are described once they are open; which ones are must not hang on who asked first.
-    content = {
-        "scenario": scenario.name,
-        "arms": [arm.name for arm in scenario.recommenders],
-        "seed": scenario.seed,
-        "slate_size": scenario.slate_size,
-        "max_pages": scenario.max_pages,
-        "visits": scenario.visits,
-        "users": len(world.population),
-        "population": {"fingerprint": world.population.fingerprint},
-        "user_model": scenario.users.model,
-        "user_model_provenance": dict(getattr(world.users, "provenance", {})),
-        "models": roles.describe(),
-        "catalog": {"items": len(world.catalog)},
-        "data": {
-            "name": dataset.name,
-            "ratings": len(dataset.ratings),
-            "fingerprint": dataset.fingerprint,
-            "licence": dataset.licence,
-            "skipped": dict(dataset.skipped),
-        },
-        "versions": {name: version(name) for name in dict.fromkeys(packages)} | {"python": platform.python_version()},
-        "settings": scenario.model_dump(mode="json"),
-    }
-    return json.dumps(content, indent=2, sort_keys=True).encode() + b"\n"
-
-
-def _difference(before: dict[str, Any], after: dict[str, Any]) -> str:
-    changed = [f"{name} (from {before.get(name)} to {after[name]})" for name in after if before.get(name) != after[name]]
-    return ", ".join(changed) or "manifest.json"
 
 
 def _write_timings(out: Path, timings: list[tuple[str, int, int, float]]) -> None:

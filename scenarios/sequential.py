@@ -5,7 +5,8 @@ Every recommender against the first has an always-valid confidence sequence on t
 look whose interval leaves out 0, or lies within the smallest effect of interest; what was decided stays decided. A look is
 the end of a block. Users must come in an order that has nothing to do with how they behave, which the keyed blocks see to.
 
-Other pairs and metrics have always-valid intervals at the last look, at ``1 - alpha / (pairs x metrics)``.
+Other pairs and metrics are a family of their own, with always-valid intervals at the last look at ``1 - alpha / (pairs x
+metrics)``.
 """
 
 from __future__ import annotations
@@ -101,11 +102,11 @@ def judge_blocks(run: Path, judging: Judging, looks: Looks, sequential: Sequenti
     measures = judging.measures(str(manifest["settings"]["reward"]))
     pairs = pairs_of(tally, measures)
     alpha = 1.0 - judging.confidence
-    against_first = [pair for pair in pairs if pair.metric is measures[0] and pair.against == tally.arms[0]]
     rows = []
     for pair in pairs:
-        shared = len(against_first) if pair in against_first else len(pairs)
-        effect = _at_the_end(pair, looks if pair in against_first else None, sequential, 1.0 - alpha / shared)
+        looked_at = pair.metric is measures[0] and pair.against == tally.arms[0]
+        shared = len(tally.arms) - 1 if looked_at else len(pairs)
+        effect = _at_the_end(pair, looks if looked_at else None, sequential, 1.0 - alpha / shared)
         rows.append(_compared(pair, effect, judging, shared, pair.metric is measures[0]))
     return Comparison(
         scenario=str(manifest["scenario"]),

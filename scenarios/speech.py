@@ -30,7 +30,7 @@ from recsim_llm.language.questions import Answer
 from recsim_llm.language.settings import ModelSettings
 from recsim_llm.language.store import FILE_NAME
 from recsim_llm.registry import World
-from recsim_llm.scenarios.runner import _dataset, _world
+from recsim_llm.scenarios.building import dataset_of, world_of
 from recsim_llm.scenarios.schema import Scenario, scenario_from
 from recsim_llm.scenarios.speech_log import KINDS, Occasion, SpeechLog
 
@@ -223,9 +223,9 @@ def _with_models(scenario: Scenario, models: Mapping[str, Any], limits: Mapping[
 
 def _world_of(scenario: Scenario, manifest: Mapping[str, Any], run: Path) -> World:
     """Build the run's catalog and population again; its users will not decide anything, so no model is opened for them."""
-    dataset = _dataset(scenario)
+    dataset = dataset_of(scenario)
     with Roles({"user": ModelSettings(name="scripted/uniform")}) as nobody:
-        world = _world(scenario, dataset, nobody)
+        world = world_of(scenario, dataset, nobody)
     now = {"data": dataset.fingerprint, "population": world.population.fingerprint}
     changed = [name for name, fingerprint in now.items() if manifest[name]["fingerprint"] != fingerprint]
     if changed:

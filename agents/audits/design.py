@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.agents.calibrate import calibration_pages
+from recsim_llm.agents.calibrate import calibration_pages, known_population
 from recsim_llm.agents.language_parameters import LanguageParameters
 from recsim_llm.agents.language_prompts import PromptWriter
 from recsim_llm.agents.prompt_templates import Templates
 from recsim_llm.catalog import Catalog
 from recsim_llm.errors import ConfigError
 from recsim_llm.language.questions import Answer, Ask, Part, Prompt
-from recsim_llm.populations import population_from_ratings
 from recsim_llm.ratings import Dataset
 
 if TYPE_CHECKING:
@@ -110,7 +109,7 @@ class Design:
         known, _ = dataset.ratings.split_by_time(KNOWN_SHARE)
         self.known = known
         self.model, self.seed = model, seed
-        self.population = population_from_ratings(known, dataset.catalog, dataset.demographics)
+        self.population = known_population(dataset)
         self.catalog = dataset.catalog
         self.templates = Templates((parameters or LanguageParameters()).templates)
         self.asks = 0

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import brentq
 from scipy.special import expit
 
 from recsim_llm import keyed
@@ -27,7 +28,7 @@ from recsim_llm.pages import IntArray
 from recsim_llm.ratings import Dataset, Ratings
 from recsim_llm.recommenders import MatrixFactorization
 
-__all__ = ["SAME_RATE", "WORLD", "Log", "counterfactual_line", "log_of", "no_counterfactual"]
+__all__ = ["SAME_RATE", "WORLD", "Log", "counterfactual_line", "level_shift", "log_of", "no_counterfactual"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -47,10 +48,11 @@ _PROTOCOL = (
     "Real data: not assessed, since ratings come without exposures. In a simulated world: choice users fitted to the training "
     "part, at a click rate that no fit assumes, play the people, and every slot is examined. Each is shown the {logged} first "
     "items of an ALS recommender, and clicks are drawn with keyed dice. The clicked items among {share:.0%} of them, with "
-    "drawn stars, are all that the candidate is fitted on; {kept} of {users} users clicked one and are kept. On the other "
-    "exposures a line from scores to clicks is fitted, the same way for every row; 'as given' is the candidate without it. "
-    "Then every user is shown {asked} items drawn uniformly from those not seen yet. A candidate of the world's own kind "
-    "meets its best case here. {seeds}"
+    "drawn stars, are all that the candidate is fitted on; {kept} of {users} users clicked one and are kept. The other "
+    "exposures tell the level: the candidate's log-odds are moved by one number, as choice users' click rate is fitted, and "
+    "other rows' scores are turned into chances by a fitted line; 'as given' is the candidate without it. Then every user is "
+    "shown {asked} items drawn uniformly from those not seen yet. A candidate of the world's own kind meets its best case "
+    "here. {seeds}"
 )
 
 
@@ -197,10 +199,17 @@ def _predictions(log: Log, name: str, candidate: Candidate, seed: int) -> dict[s
     rows |= {row: TASTE_ROWS[row].fit(log.data, seed) for row in _RIVALS}
     found = {f"{name}, as given": expit(checked_taste(candidate, users, log.asked))}
     for row, score in rows.items():
-        slope, bias = fit_line(score(users, log.logged)[log.spared], log.clicked[log.spared])
+        known, clicked = score(users, log.logged)[log.spared], log.clicked[log.spared]
+        slope, bias = (1.0, level_shift(known, clicked)) if row == name else fit_line(known, clicked)
         found[row] = expit(slope * score(users, log.asked) + bias)
     found[SAME_RATE] = np.full(log.asked.shape, log.clicked[log.spared].mean())
     return found
+
+
+def level_shift(log_odds: Floats, clicked: npt.NDArray[np.bool_]) -> float:
+    """Return what must be added to log-odds so that as many clicks are expected as there were, one more of either counted."""
+    rate = (clicked.sum() + 1) / (len(clicked) + 2)
+    return float(brentq(lambda shift: float(expit(log_odds + shift).mean()) - rate, -60, 60))
 
 
 def _measures(

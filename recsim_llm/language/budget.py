@@ -36,6 +36,7 @@ _OPTIONS = {
     "seconds": "--max-seconds",
     "calls_a_user": "--max-calls-a-user",
 }
+_PRICES = "give dollars for a million tokens: --set models.ROLE.prices.input=N --set models.ROLE.prices.output=N"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +106,7 @@ class Budget:
     ) -> None:
         self.limits, self._prices, self._clock = limits or Limits(), prices, clock
         if self.limits.cost is not None and not prices:
-            raise ConfigError(f"limit cost: got {self.limits.cost:g} without prices, expected the prices of the model as well")
+            raise ConfigError(f"limit cost: got {self.limits.cost:g} without prices, expected those of the model; {_PRICES}")
         self._calls, self._tokens, self._cost = 0, 0, 0.0
         self._by_subject = Counter[str]()
         self._leased = 0
@@ -129,7 +130,7 @@ class Budget:
         if local:
             return prices
         if prices is None and self.limits.cost is not None:
-            raise ConfigError(f"limit cost: got no prices of {model}, expected the prices of every model that is paid")
+            raise ConfigError(f"limit cost: got no prices of {model}, expected those of every model that is paid; {_PRICES}")
         return prices
 
     def count(self, store: CallStore) -> None:

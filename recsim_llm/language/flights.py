@@ -139,6 +139,8 @@ class Flights(Generic[Item]):
     def _break_off(self, flight: _Flight) -> None:
         if flight.task is not None:
             flight.task.cancel()
+        # Whoever asks the same from now on has nothing to do with its end.
+        self._flights.pop(flight.key, None)
         # A task that is cancelled before its first step runs nothing, not even what would tell those who wait.
         if not flight.begun:
             self._land(flight, concurrent.futures.CancelledError())
@@ -170,7 +172,7 @@ class Flights(Generic[Item]):
         except Exception as problem:
             error = problem
         else:
-            del self._flights[job.key]
+            self._forget(flight)
             self._deliver(flight, reply)
             self._go_on()
             return
@@ -178,9 +180,13 @@ class Flights(Generic[Item]):
         self._go_on()
 
     def _land(self, flight: _Flight, error: BaseException) -> None:
-        del self._flights[flight.key]
+        self._forget(flight)
         for _, future in flight.jobs:
             future.set_exception(error)
+
+    def _forget(self, flight: _Flight) -> None:
+        if self._flights.get(flight.key) is flight:
+            del self._flights[flight.key]
 
     def _deliver(self, flight: _Flight, reply: Reply) -> None:
         flight.jobs[0][1].set_result(reply)

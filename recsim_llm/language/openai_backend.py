@@ -41,9 +41,13 @@ class OpenAIBackend(HttpBackend):
             response = await self._client.post(path, cast_to=httpx2.Response, content=content)
         except APIStatusError as error:
             response = error.response
-        except (OpenAIError, httpx2.HTTPError, aiohttp.ClientError, OSError) as error:
-            # Without a deadline of its own, what the client calls a timeout is a connection that was closed.
-            failure = self._unreachable(error.__cause__ or error)
+        except (OpenAIError, httpx2.HTTPError, aiohttp.ClientError, OSError, UnicodeError) as error:
+            # UnicodeError: a host's name that cannot be, for instance with two dots in a row.
+            # Without a deadline of its own, what the client calls a timeout is a connection that was refused or closed.
+            reason: BaseException = error
+            while isinstance(reason, OpenAIError | httpx2.HTTPError) and reason.__cause__ is not None:
+                reason = reason.__cause__
+            failure = self._unreachable(reason)
         if failure is not None:
             raise failure
         return Response(response.status_code, response.headers, response.content)

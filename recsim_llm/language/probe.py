@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from statistics import fmean
 
+from recsim_llm.language.background import background_loop
 from recsim_llm.language.http_backend import HttpBackend
 from recsim_llm.language.probe_checks import Checks
 from recsim_llm.language.probe_report import Finding, ProbeReport, load_probe, require, save_probe
@@ -27,9 +27,14 @@ def probe(backend: Backend, *, most_concurrent: int = 64) -> ProbeReport:
     Returns:
         The report; that a server cannot be reached is a finding, not an error.
     """
-    # In a thread, because in a notebook this one has an event loop that runs already.
-    with ThreadPoolExecutor(max_workers=1) as threads:
-        return threads.submit(asyncio.run, _probe(backend, most_concurrent)).result()
+    # On the loop of another thread, because in a notebook this one has an event loop that runs already; and not in a thread of
+    # its own, which an interrupted process would wait for.
+    probing = asyncio.run_coroutine_threadsafe(_probe(backend, most_concurrent), background_loop())
+    try:
+        return probing.result()
+    except BaseException:
+        probing.cancel()
+        raise
 
 
 async def probe_backend(backend: Backend, *, most_concurrent: int = 64) -> ProbeReport:

@@ -134,7 +134,8 @@ def save_probe(report: ProbeReport) -> Path:
     """
     if not report.answers:
         seen = next((f"{finding.answer}: {finding.evidence}" for finding in report.findings), "nothing tried")
-        raise ConfigError(f"{report.model}: got no usable answer from the server ({seen}), expected some; probe it again")
+        remedy = "check the address and the model's name, and probe it again"
+        raise ConfigError(f"{report.model}: got no usable answer from the server ({seen}), expected some; {remedy}")
     path = probe_file(report.model, report.base_url)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

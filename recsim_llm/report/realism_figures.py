@@ -20,6 +20,7 @@ Row = tuple[str | int | float | None, ...]
 _ROLES = {"candidate": 0, "reference": 1, "real": 1, "cheap": 2, "trivial": 7}
 _MARKS = {"candidate": "o", "reference": "D", "real": "*", "cheap": "s", "trivial": "v"}
 _LEFT, _ROW, _TITLE = 0.42, 0.21, 0.62
+_STEP = 0.18
 
 
 class CardFigure(NamedTuple):
@@ -60,9 +61,11 @@ def draw_ranking(card: Content) -> Figure:
     """Draw each recommender's simulated clicks over its truth, with its family's colour."""
     table = _line(card, 7)["curves"]["recommenders"]
     families = list(dict.fromkeys(row["family"] for row in table))
-    figure = drawing.new_figure(height=4.3 + 0.16 * len(table), left=0.13)
+    lines = -(-len(table) // 2)
+    height = 3.5 + _STEP * lines
+    figure = drawing.new_figure(height=height)
     axes = figure.axes[0]
-    axes.set_position((0.13, 0.11 + 0.19 * len(table) / (4.3 + 0.16 * len(table)), 0.83, 3.0 / (4.3 + 0.16 * len(table))))
+    axes.set_position((0.13, (0.6 + _STEP * lines) / height, 0.83, 2.55 / height))
     for number, row in enumerate(table, start=1):
         x, y = row["NDCG"], row["simulated clicks"]
         colour = drawing.colour(families.index(row["family"]))
@@ -73,11 +76,10 @@ def draw_ranking(card: Content) -> Figure:
         mark = drawing.marker(families.index(row["family"]))
         axes.plot(x["value"], y["value"], marker=mark, color=colour, markersize=6, linestyle="none", markeredgewidth=0)
         axes.annotate(str(number), (x["value"], y["value"]), (4, 3), textcoords="offset points", fontsize=8, color=colour)
-        place = number - 1
-        text = f"{number}  {row['name']}"
-        rows = -(-len(table) // 2)
-        spot = 0.03 + 0.5 * (place // rows), 0.015 + 0.034 * (rows - 1 - place % rows)
-        figure.text(*spot, text, color=colour, fontsize=9)
+        column, place = divmod(number - 1, lines)
+        figure.text(
+            0.03 + 0.5 * column, _STEP * (lines - place - 0.7) / height, f"{number}  {row['name']}", color=colour, fontsize=9
+        )
     axes.set(xlabel="NDCG against held-out ratings", xlim=(0, None), ylim=(0, None))
     axes.annotate("simulated clicks a page", (0.02, 0.985), xycoords="figure fraction", color=MUTED, va="top")
     drawing.tidy(axes)
@@ -110,7 +112,7 @@ def _panel(axes: Axes, line: Content) -> None:
         if estimate.low is not None and estimate.high is not None:
             axes.plot([estimate.low, estimate.high], [place, place], color=colour, linewidth=2.0, solid_capstyle="butt")
         mark = _MARKS[row["role"]]
-        axes.plot(estimate.value, place, marker=mark, color=colour, markersize=6.5, markeredgecolor=drawing.PAPER)
+        axes.plot([row["value"]], [place], marker=mark, color=colour, markersize=6.5, markeredgecolor=drawing.PAPER)
     names = [drawing.shorten(row["name"], 26) for row in reversed(rows)]
     axes.set_yticks(range(len(rows)), names, fontsize=9)
     for text, row in zip(axes.get_yticklabels(), reversed(rows), strict=True):
@@ -119,11 +121,12 @@ def _panel(axes: Axes, line: Content) -> None:
     axes.margins(x=0.06)
     axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.tick_params(axis="x", labelsize=8.5)
-    direction = {"higher": "higher is better", "lower": "lower is better", "real": "nearest to real is best"}
-    title = f"{line['number']} {line['name']}: {measure['name']} ({direction.get(measure['better'], measure['unit'])})"
+    direction = {"higher": "higher is better", "lower": "lower is better", "real": "nearest is best"}
+    name = drawing.shorten(measure["name"].replace("popularity-matched", "matched"), 46)
+    title = f"{line['number']} {name} ({direction.get(measure['better'], measure['unit'])})"
     offset = (0.02 - _LEFT) * drawing.WIDTH * 72
     axes.annotate(
-        drawing.shorten(title, 78),
+        title,
         (0, 1),
         (offset, 5),
         xycoords="axes fraction",

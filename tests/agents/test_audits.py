@@ -54,7 +54,7 @@ def test_nothing_is_found_in_a_model_that_goes_by_genres(dataset, audit, script)
 
 @pytest.mark.parametrize("audit", [slot_bias, sycophancy, injection, memorisation, sweep])
 def test_whims_are_no_findings(dataset, audit):
-    found = audit(FakeModel(noisy), dataset, **FEW)
+    found = audit(FakeModel(noisy), dataset, seed=6, users=24)
     assert not any(effect.excludes(0) for effect in effects(found))
     assert any(effect.low is not None for effect in effects(found))
 

@@ -50,6 +50,17 @@ def test_taken_items_are_later_ratings_and_the_others_were_never_rated(dataset):
             assert given == rated[place] if is_taken else np.isnan(given)
 
 
+def test_personas_do_not_know_what_became_popular_later(dataset):
+    pages = calibration_pages(dataset, **SETTINGS)
+    ratings, later = dataset.ratings, later_rows(dataset)
+    rare = dataset.catalog.item_id[np.argsort(dataset.catalog.popularity)]
+    moved = replace(ratings, item_id=np.where(later, rare[np.arange(len(ratings)) % 20], ratings.item_id))
+    counts = np.bincount(dataset.catalog.index_of(moved.item_id), minlength=len(dataset.catalog))
+    other = replace(dataset, ratings=moved, catalog=dataset.catalog.with_popularity(counts))
+    told = (calibration_asks(data, pages, LanguageParameters(), realisation="decision", seed=3) for data in (dataset, other))
+    assert len({tuple(ask.prompt.parts[1].text for ask in asks) for asks in told}) == 1
+
+
 def test_the_other_items_are_about_as_popular(dataset):
     pages = calibration_pages(dataset, **SETTINGS)
     known, _ = dataset.ratings.split_by_time(0.8)

@@ -1,6 +1,9 @@
 """MovieLens tables: read by this project's own loader and by pandas."""
 
 import csv
+import os
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -9,6 +12,7 @@ from export_runs import make_run
 
 from recsim_llm.data import open_dataset
 from recsim_llm.errors import DataError
+from recsim_llm.exports import ArmLog, Identities, Source, finished_files, write_movielens
 from recsim_llm.scenarios.export import export
 
 pandas = pytest.importorskip("pandas", reason="pandas is not installed: pip install 'recsim_llm[exports]'")
@@ -70,3 +74,19 @@ def test_an_arm_without_ratings_is_a_header(tmp_path):
         assert list(csv.reader(stream)) == [["userId", "movieId", "rating", "timestamp"]]
     with pytest.raises(DataError):
         open_dataset(str(tmp_path / "tables" / "random"))
+
+
+def test_real_titles_and_genres_come_back_as_they_were(run, tmp_path):
+    root = Path(os.environ.get("RECSIM_LLM_DATA", Path(__file__).resolve().parents[2].parent / "shared" / "data"))
+    folder = root if (root / "movies.csv").is_file() else root / "ml-latest-small"
+    if not (folder / "movies.csv").is_file():
+        pytest.skip("no MovieLens data: set RECSIM_LLM_DATA to the folder of ml-latest-small")
+    films = open_dataset(str(folder)).catalog
+    log = ArmLog(run, "same", finished_files(run)["same"], slate_size=40)
+    people = Identities(log.keys("user_id")[0], anonymous=False)
+    write_movielens(Source(log=log, catalog=films, identities=people, max_pages=3), tmp_path)
+    shutil.copy(folder / "ratings.csv", tmp_path / "ratings.csv")  # the run's are of other films
+    again = open_dataset(str(tmp_path)).catalog
+    for column in ("item_id", "title", "year"):
+        assert getattr(again, column).tolist() == getattr(films, column).tolist()
+    assert all(again.genres_of(item) == films.genres_of(item) for item in range(len(films)))

@@ -91,12 +91,13 @@ def test_words_that_would_break_a_line_are_made_harmless(run, tmp_path):
     assert first["release_year"] == ""
 
 
-def test_recbole_reads_them(folder, monkeypatch):
+def test_recbole_reads_them(folder, tmp_path, monkeypatch):
     pytest.importorskip("recbole", reason=WHY, exc_type=ImportError)
     from recbole.config import Config
     from recbole.data import create_dataset
 
     monkeypatch.setattr("sys.argv", ["pytest"])
+    monkeypatch.chdir(tmp_path)  # it logs into the working folder
     columns = {"inter": ["user_id", "item_id", "label", "timestamp"], "item": ["item_id", "title", "release_year", "genres"]}
     settings = {"data_path": str(folder), "load_col": columns | {"user": ["user_id", "gender"]}, "LABEL_FIELD": "label"}
     dataset = create_dataset(Config(model="FM", dataset="popularity-clicks", config_dict=settings))

@@ -600,6 +600,20 @@ def test_nobody_at_the_address_is_a_broken_connection(backend_class):
     error = unreachable(backend_class)
     assert (error.cause, error.retryable) == ("connection", True)
     assert "check the address" in str(error)
+    assert "Timeout" not in str(error)
+
+
+def test_a_host_whose_name_cannot_be_is_a_broken_connection(backend_class):
+    async def run():
+        backend = backend_class("m", base_url="http://127.0.0..1/v1", api_key="none")
+        try:
+            await backend.send(a_call())
+        finally:
+            await backend.close()
+
+    with pytest.raises(BackendError, match="check the address") as caught:
+        asyncio.run(run())
+    assert (caught.value.cause, caught.value.retryable) == ("connection", True)
 
 
 # Secrets

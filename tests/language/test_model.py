@@ -494,6 +494,33 @@ def test_an_ask_that_is_given_up_before_its_first_step_ends_and_leaves_nothing_b
         assert model.submit([ask(1)])[0].result(timeout=20).answers
 
 
+def test_an_ask_does_not_share_the_end_of_one_that_is_given_up():
+    from recsim_llm.language.background import background_loop
+
+    on_the_wire = threading.Event()
+
+    async def forever_once(call):
+        if len(backend.calls) == 1:
+            on_the_wire.set()
+            await asyncio.get_running_loop().create_future()
+
+    backend = Fake()
+    backend.gate = forever_once
+    with open_model(backend) as model:
+        first = model.submit([ask(1)])[0]
+        on_the_wire.wait()
+        second = concurrent.futures.Future()
+
+        def give_up_and_begin():
+            model._flights.cancel([first])
+            model._flights.begin([(ask(1), second)])
+
+        background_loop().call_soon_threadsafe(give_up_and_begin)
+        assert second.result(timeout=20).answers
+        with pytest.raises(concurrent.futures.CancelledError):
+            first.result(timeout=20)
+
+
 def test_an_ask_that_arrives_behind_the_end_is_given_up():
     from recsim_llm.language.background import background_loop
 

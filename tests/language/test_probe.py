@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import io
 import json
+import threading
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -146,6 +148,30 @@ def test_a_probe_runs_where_an_event_loop_runs_already():
 
     with chaos() as server:
         assert asyncio.run(notebook(server.base_url)).answers
+
+
+def test_an_interrupted_probe_is_broken_off(monkeypatch):
+    started, broken_off = threading.Event(), threading.Event()
+
+    class Silent:
+        name, local, abilities = "test/silent", True, None
+
+        async def send(self, call):
+            started.set()
+            try:
+                await asyncio.wait_for(asyncio.get_running_loop().create_future(), 20)
+            except asyncio.CancelledError:
+                broken_off.set()
+                raise
+
+    def interrupted(future, timeout=None):
+        started.wait()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(concurrent.futures.Future, "result", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        probe(Silent())
+    assert broken_off.wait(20)
 
 
 def test_a_model_in_this_process_is_probed_too():

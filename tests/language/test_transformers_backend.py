@@ -337,6 +337,11 @@ def test_damaged_weights_are_one_line(tmp_path):
     assert "\n" not in str(caught.value)
 
 
+def test_the_name_changes_with_the_kind_of_device(folder):
+    names = {device: TransformersBackend(folder, device=device).name for device in ("cpu", "cuda", "cuda:1")}
+    assert names["cpu"] != names["cuda"] == names["cuda:1"]
+
+
 def test_a_missing_package_names_the_extra(folder, monkeypatch):
     monkeypatch.setattr(transformers_backend, "find_spec", lambda package: None if package == "llguidance" else object())
     with pytest.raises(ConfigError, match=r"got no package llguidance.*pip install 'recsim_llm\[transformers\]'"):

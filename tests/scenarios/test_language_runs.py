@@ -204,6 +204,15 @@ def test_a_realisation_that_the_server_ignores_is_refused_by_name(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_every_arm_that_asks_is_in_the_estimate(tmp_path):
+    arms = [{"name": name, "recommender": "language", "settings": {"base": "popularity"}} for name in ("one", "two")]
+    told = []
+    scenario = scripted(**{"models.policy": "scripted/history", "recommenders": ["popularity", *arms]})
+    out = run(scenario, tmp_path / "run", confirm=told.append)
+    assert told[0].calls == 3 * 8 * 3 + 2 * 8 * 3
+    assert rows(out, "SELECT count(*) FROM calls")[0][0] <= told[0].calls
+
+
 def test_language_users_need_a_model(tmp_path):
     with pytest.raises(ConfigError, match="--model"):
         run(load_scenario("demo", SMALL), tmp_path / "run")

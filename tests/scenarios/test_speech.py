@@ -60,7 +60,7 @@ def pens(monkeypatch):
     known["scripted/shy"] = lambda text: "" if "You gave it 3" in text else honest(text)
     made = []
 
-    def open_backend(settings):
+    def open_backend(settings, _role="user"):
         made.append(Pen(known.get(settings.name, honest), reader, settings.name))
         return made[-1]
 

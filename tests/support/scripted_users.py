@@ -45,6 +45,9 @@ class FakeModel:
     def ask(self, asks):
         return [future.result() for future in self.submit(asks)]
 
+    def fail_next(self, error):
+        self._failing[len(self.asks)] = error
+
     def release(self, numbers):
         for number in numbers:
             if number in self._failing:

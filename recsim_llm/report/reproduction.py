@@ -1,0 +1,85 @@
+"""The end of the report: settings as they were resolved, and the command that gives the same run again."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from recsim_llm.report import numbers
+from recsim_llm.report.first_screen import user_model_name
+from recsim_llm.summary import Summary
+
+__all__ = ["configuration_section", "reproduction_section"]
+
+Content = Mapping[str, Any]
+
+
+def configuration_section(summary: Summary, manifest: Content) -> str:
+    """Return the section with the settings that matter in a list and all others folded."""
+    data = manifest.get("data") or {}
+    versions = manifest.get("versions") or {}
+    skipped = data.get("skipped") or {}
+    rows = {
+        "Scenario": summary.scenario,
+        "Recommenders": ", ".join(arm.arm for arm in summary.arms),
+        "User model": user_model_name(manifest) or "not recorded",
+        "Users": numbers.count(summary.users),
+        "Visits a user": manifest.get("visits", "not recorded"),
+        "Slots a page": manifest["slate_size"],
+        "Pages a visit, at most": manifest["max_pages"],
+        "Catalog": f"{numbers.count(int(manifest['catalog']['items']))} items",
+        "Seed": summary.seed,
+        "Data": data.get("name", "not recorded"),
+        "Data fingerprint": data.get("fingerprint", "not recorded"),
+        "Data licence": data.get("licence", "not recorded"),
+        "Data rows skipped": ", ".join(f"{number} {reason}" for reason, number in skipped.items()) or "none recorded",
+        "Versions": ", ".join(f"{name} {version}" for name, version in versions.items()) or "not recorded",
+    }
+    items = "".join(f"<dt>{escape(name)}</dt><dd>{escape(str(text))}</dd>" for name, text in rows.items())
+    settings = escape(json.dumps(manifest.get("settings", {}), indent=2, ensure_ascii=False))
+    return (
+        f"<h2>Configuration</h2>\n<dl>{items}</dl>\n"
+        f"<details><summary>All settings, as resolved</summary><pre>{settings}</pre></details>"
+    )
+
+
+def reproduction_section(manifest: Content) -> str:
+    """Return the section with the command."""
+    start = shlex.join(["recsim-llm", "run", str(manifest["scenario"])])
+    options = [shlex.join([name, str(value)]) for name, value in _options(manifest) if value not in ("", None)]
+    command = " \\\n  ".join([start, *options, "--out again"])
+    return (
+        f"<h2>Reproduce</h2>\n<pre>{escape(command)}</pre>\n"
+        "<p>If the scenario is not a shipped one, give its file in place of its name. Settings that this line does not "
+        "name are listed above and in <code>manifest.json</code>. The same seed, settings, data and versions give the same "
+        "log, byte for byte. <code>recsim-llm report</code> on the run folder writes this page again; "
+        "<code>metrics.json</code> holds its numbers and <code>figures/</code> each figure with its data.</p>"
+    )
+
+
+def _options(manifest: Content) -> list[tuple[str, Any]]:
+    """Return options of ``recsim-llm run`` that lead to the same settings."""
+    settings: Content = manifest.get("settings") or {}
+    users: Content = settings.get("users") or {}
+    model: Content = (settings.get("models") or {}).get("user") or {}
+    arms = settings.get("recommenders") or []
+    plain = all(arm.get("name") == arm.get("recommender") and not arm.get("settings") for arm in arms)
+    return [
+        ("--data", settings.get("data")),
+        ("--users", user_model_name(manifest)),
+        ("--model", model.get("name")),
+        ("--base-url", model.get("base_url")),
+        ("--n-users", users.get("count", manifest["users"])),
+        ("--slate-size", manifest["slate_size"]),
+        ("--pages", manifest["max_pages"]),
+        ("--visits", manifest.get("visits")),
+        # Arms with names or settings of their own can only come from the scenario itself.
+        ("--recommenders", ",".join(map(str, manifest["arms"])) if plain else None),
+        ("--reward", settings.get("reward")),
+        ("--seed", manifest["seed"]),
+        *(("--set", f"users.parameters.{key}={value}") for key, value in (users.get("parameters") or {}).items()),
+        *(("--set", f"users.noise.{key}={value}") for key, value in (users.get("noise") or {}).items()),
+    ]

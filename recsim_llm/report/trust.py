@@ -1,0 +1,129 @@
+"""What the report says of its users: who they are, what they cannot show, and how they did against real people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from recsim_llm.errors import LogError
+from recsim_llm.report.first_screen import user_model_name
+from recsim_llm.report.layout import Group, table
+from recsim_llm.report.realism_figures import CARD_FIGURES
+from recsim_llm.report.realism_rows import ROLES, cells_of, headline, standing
+from recsim_llm.report.tables import Cell
+
+__all__ = ["CARD_FIGURE", "CARD_FILE", "card_of", "trust_section"]
+
+Content = Mapping[str, Any]
+
+CARD_FIGURE = CARD_FIGURES[0]
+"""The card's figure that the report of a run shows, too."""
+CARD_FILE = "realism.json"
+"""Name of the card's file in a run folder."""
+
+_USERS = {
+    "choice": "The users are statistical: a choice model, fitted to ratings or set by hand, says how likely each look, click, "
+    "rating and departure is, and keyed random numbers decide.",
+    "language": "The users are played by a language model, which says how likely each click, rating and departure is; keyed "
+    "random numbers decide.",
+    "cascade": "The users are a statistical choice model that passes the pages it is unsure of to a language model; keyed "
+    "random numbers decide.",
+    "replay": "The users replay recorded decisions; what they never saw, they cannot judge.",
+}
+_ANY_USERS = (
+    "The users are simulated: a model says how likely each click, rating and departure is, and keyed random numbers decide."
+)
+_NOT_PEOPLE = (
+    "They are not people. What is measured here is how these recommenders do with these simulated users; whether people "
+    "would act alike is a separate question. "
+)
+_NO_CARD = (
+    "It has not been asked here: <code>recsim-llm realism --data DATA --users MODEL --out CARD</code> scores users against "
+    "real people, and <code>recsim-llm report RUN --realism CARD/realism.json</code> puts the answer on this page."
+)
+_CARD = "The realism card, measured on ratings of real people that the users had not seen, says how near they come."
+_LIMITS = (
+    "Tastes that were fitted by a factor model favour recommenders of that family: matrix factorisation then looks for what "
+    "matrix factorisation put there. Take a lead of such a recommender for an upper bound until users of another make "
+    "confirm it.",
+    "Every recommender served the same users with the same dice, so differences are taken user by user. Intervals are over "
+    "users of this population and this seed; they do not cover errors of the user model itself.",
+)
+_LEGEND = (
+    "Behind each number the row that it is of, below it the 95% interval and how the users of the card stand against that row, "
+    "where the interval of the paired difference leaves out zero. All lines and rows are in the card itself."
+)
+
+
+def card_of(path: Path) -> dict[str, Any] | None:
+    """Return the realism card in a file, or in a run folder; None where the run folder holds none.
+
+    Raises:
+        LogError: the file is missing or is no realism card.
+    """
+    if path.is_dir():
+        path = path / CARD_FILE
+        if not path.is_file():
+            return None
+    try:
+        card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        list(_groups(card))
+        str(card["name"] + card["data"] + card["fingerprint"]), headline(card)
+    except (OSError, ValueError, KeyError, IndexError, TypeError, StopIteration) as error:
+        raise LogError(f"{path}: got {error!r}, expected realism.json as `recsim-llm realism` writes it; make it again") from error
+    return card
+
+
+def trust_section(manifest: Content, card: Content | None, figure: str) -> str:
+    """Return the section.
+
+    Args:
+        manifest: of the run.
+        card: as ``card_of`` returns it.
+        figure: ``svg`` element of the card's figure; empty where the card cannot have it.
+    """
+    parts = [
+        "<h2>How far to trust it</h2>",
+        f"<p>{_USERS.get(user_model_name(manifest), _ANY_USERS)}</p>",
+        f"<p>{_NOT_PEOPLE}{_NO_CARD if card is None else _CARD}</p>",
+        *(_card(manifest, card, figure) if card is not None else ()),
+        *(f"<p>{text}</p>" for text in _LIMITS),
+    ]
+    return "\n".join(parts)
+
+
+def _card(manifest: Content, card: Content, figure: str) -> Iterator[str]:
+    yield f'<p class="verdict minor">{escape(headline(card))}</p>'
+    doubts = list(_doubts(manifest, card))
+    if doubts:
+        yield f"<p>{escape(' '.join(doubts))}</p>"
+    if figure:
+        title, caption = escape(CARD_FIGURE.title(card)), escape(CARD_FIGURE.caption)
+        yield f'<figure class="single"><h3 id="{CARD_FIGURE.name}-title">{title}</h3>\n{figure}'
+        yield f"<figcaption>{caption}</figcaption></figure>"
+    yield table(["Users of the card", *map(escape, ROLES)], _groups(card)) + f'\n<p class="aside">{escape(_LEGEND)}</p>'
+
+
+def _doubts(manifest: Content, card: Content) -> Iterator[str]:
+    """Say where the card is not about the users of this run."""
+    users, data = user_model_name(manifest), manifest.get("data") or {}
+    if users and users not in card["name"]:
+        yield f"The card is of {card['name']}, and this run's users are {users}."
+    if data.get("fingerprint") != card["fingerprint"]:
+        yield f"The card was measured on other data ({card['data']}) than this run used ({data.get('name', 'not recorded')})."
+
+
+def _groups(card: Content) -> Iterator[Group]:
+    for line in card["lines"]:
+        if line["measures"]:
+            measure = line["measures"][0]
+            (_, own, _), *others = cells_of(measure)
+            cells = [own, *(_rival(*other) for other in others)]
+            yield f"{line['number']} {line['name']}", [(f"{measure['name']} ({measure['unit']})", cells)]
+
+
+def _rival(name: str, cell: Cell, words: str) -> Cell:
+    return Cell(f"{cell.value} {name}".strip(), f"{cell.interval} {standing(words)}".strip())

@@ -1,0 +1,68 @@
+"""The manifest of a run folder."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+from recsim_llm.language.opening import Roles
+from recsim_llm.ratings import Dataset
+from recsim_llm.registry import World
+from recsim_llm.scenarios.schema import Scenario
+
+__all__ = ["difference", "manifest_bytes"]
+
+_PACKAGES = {
+    "openai": ("openai", "aiohttp"),
+    "openai-compatible": ("openai", "aiohttp"),
+    "transformers": ("transformers", "torch"),
+}
+
+
+def manifest_bytes(scenario: Scenario, dataset: Dataset, world: World, roles: Roles) -> bytes:
+    """Return ``manifest.json`` of a run: what it is made from, and what made it.
+
+    Args:
+        scenario: with its seed drawn.
+        dataset: its data.
+        world: its items and users.
+        roles: its language models; all that are named are opened.
+    """
+    packages = ["recsim_llm", "numpy", "scipy", "pyarrow", "gymnasium"]
+    providers = {model.name.partition("/")[0] for model in scenario.models.values()}
+    packages += [name for provider in sorted(providers) for name in _PACKAGES.get(provider, ())]
+    for role in scenario.models:
+        roles.role(role)  # Models are described once they are open; which ones are must not hang on who asked first.
+    content = {
+        "scenario": scenario.name,
+        "arms": [arm.name for arm in scenario.recommenders],
+        "seed": scenario.seed,
+        "slate_size": scenario.slate_size,
+        "max_pages": scenario.max_pages,
+        "visits": scenario.visits,
+        "users": len(world.population),
+        "population": {"fingerprint": world.population.fingerprint},
+        "user_model": scenario.users.model,
+        "user_model_provenance": dict(getattr(world.users, "provenance", {})),
+        "models": roles.describe(),
+        "catalog": {"items": len(world.catalog)},
+        "data": {
+            "name": dataset.name,
+            "ratings": len(dataset.ratings),
+            "fingerprint": dataset.fingerprint,
+            "licence": dataset.licence,
+            "skipped": dict(dataset.skipped),
+        },
+        "versions": {name: version(name) for name in dict.fromkeys(packages)} | {"python": platform.python_version()},
+        "settings": scenario.model_dump(mode="json"),
+    }
+    return json.dumps(content, indent=2, sort_keys=True).encode() + b"\n"
+
+
+def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """Say which entries of a manifest changed, and from what to what."""
+    changed = [f"{name} (from {before.get(name)} to {after[name]})" for name in after if before.get(name) != after[name]]
+    return ", ".join(changed) or "manifest.json"
