@@ -158,6 +158,7 @@ def _spending_options(parser: argparse.ArgumentParser) -> None:
 def _report_parser(commands: Any) -> None:
     parser = _add(commands, "report", "write report.html of a run and print its table", "recsim-llm report runs/first", _report)
     parser.add_argument("run", type=Path, help="run folder")
+    parser.add_argument("--realism", metavar="FILE", type=Path, help="realism.json of a card of its users, to be on the page")
     _output_options(parser)
 
 
@@ -466,15 +467,15 @@ def _report(options: argparse.Namespace) -> None:
     from recsim_llm.segments import Segments
 
     Segments(options.run)  # sees to it that every finished segment is there and whole
-    _finish(options.run, options)
+    _finish(options.run, options, card=options.realism)
 
 
-def _finish(run: Path, options: argparse.Namespace) -> None:
+def _finish(run: Path, options: argparse.Namespace, card: Path | None = None) -> None:
     from recsim_llm.evaluation import summarise
     from recsim_llm.report import calls_line, calls_of, summary_table, verdict, write_report
 
     summary = summarise(run)
-    path = write_report(run)
+    path = write_report(run, card=card)
     _write_json(options, summary.to_json())
     if not options.quiet:
         console = _console()
@@ -503,6 +504,8 @@ def _calibrate(options: argparse.Namespace) -> None:
 
     if options.model is None:
         raise ConfigError("calibrate: got no model, expected --model provider/name")
+    if not options.out.parent.is_dir() or options.out.is_dir():
+        raise ConfigError(f"calibrate: got {options.out}, expected a file in a folder that exists; make the folder first")
     dataset = open_dataset(options.ratings, columns=_columns(options), skip_bad_rows=options.skip_bad_rows)
     address = {} if options.base_url is None else {"base_url": options.base_url}
     with open_model(options.model, **address) as model:

@@ -215,7 +215,8 @@ def scenario_from(settings: Mapping[str, Any], source: str) -> Scenario:
         if first["type"] == "missing" and first["loc"][0] == "models":
             role = first["loc"][1]
             remedy = "--model provider/name" if role == "user" else f"--set {place}=provider/name"
-            raise ConfigError(f"scenario {source}: got settings of a model for the role {role} without its name, expected {remedy}")
+            got = f"settings of a model for the role {role} without its name"
+            raise ConfigError(f"scenario {source}: got {got}, expected {remedy}") from error
         got = "nothing" if first["type"] == "missing" else repr(first["input"])
         if first["loc"][-1] == "base_url":
             got = "an address that is not shown, since it may hold a secret"

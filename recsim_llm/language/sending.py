@@ -257,8 +257,10 @@ class Sender:
 
 
 def _is_for_all(failure: BackendError) -> bool:
-    """Return whether the other calls would end like one that is not tried again: it was tried often enough, or what is wrong
-    is the key, the account, the model's name, or the hour."""
+    """Return whether others would end like a call that is not tried again.
+
+    So they do where it was tried often enough, and where key, account, model's name or hour are wrong.
+    """
     last = failure.retryable or bool(failure.retry_after)
     return last or failure.cause in _FOR_ALL_CAUSES or failure.status in _FOR_ALL_STATUS
 

@@ -134,14 +134,15 @@ def comparison_section(content: Content | None, figure: str, layout: Layout) -> 
         return ""
     heads = ["Verdict", "Difference", "Relative lift", "p value", "Users saved by pairing", "Less variance by CUPED", "Power"]
     title = escape(forest_title(content))
-    notes = "".join(f"<li>{escape(note)}</li>" for note in content["notes"])
+    said, notes = ("".join(f"<li>{escape(line)}</li>" for line in content[name]) for name in ("verdict", "notes"))
     return "\n".join(
         [
             "<h2>Is it real?</h2>",
+            f'<div class="beside">\n<figure><h3 id="{FIGURE}-title">{title}</h3>\n{figure}\n',
+            f"<figcaption>{escape(FIGURE_CAPTION)}</figcaption></figure>",
+            f'<ul class="notes">{said}</ul>\n</div>',
             layout(heads, list(_grouped(content))),
             f'<p class="aside">{escape(_explanation(content))}</p>',
-            f'<figure style="max-width:34rem"><h3 id="{FIGURE}-title">{title}</h3>\n{figure}\n',
-            f"<figcaption>{escape(FIGURE_CAPTION)}</figcaption></figure>",
             _groups(content, layout),
             _plan(content),
             f'<ul class="notes">{notes}</ul>' if notes else "",

@@ -216,7 +216,7 @@ FIGURES = (
         "clicks_per_user",
         words.headline,
         "Mean clicks per user over the whole run; bars are 95% intervals by user. Bars that overlap do not mean equality: "
-        "the recommenders served the same users, so the paired differences in the table above tell more.",
+        "the recommenders served the same users, so the paired differences in the tables tell more.",
         draw_clicks,
         ("arm", *_ESTIMATE),
         lambda summary: ((arm.arm, *_estimate_row(arm.metrics["clicks_per_user"])) for arm in summary.arms),

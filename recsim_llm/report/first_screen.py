@@ -17,9 +17,9 @@ __all__ = ["compared_verdict", "first_screen", "user_model_name"]
 Content = Mapping[str, Any]
 
 _USERS = {
-    "choice": "statistical",
+    "choice": "statistical (choice model)",
     "language": "played by {model}",
-    "cascade": "statistical, passing what they are unsure of to {model}",
+    "cascade": "statistical (choice model), passing what they are unsure of to {model}",
     "replay": "replayed from recorded decisions",
 }
 _LEVEL = ("undecided", "identical", "no difference that matters")
@@ -118,7 +118,7 @@ def _facts(summary: Summary, manifest: Content) -> list[str]:
 
 def _sureness(summary: Summary, compared: Content | None) -> str:
     if compared is not None:
-        return f"Of the difference, in brackets: where it lies. {compared['verdict'][-1]}"
+        return f"In brackets: where the difference lies. {compared['verdict'][-1]}"
     rivals = [arm for arm in summary.arms if arm.arm != ORACLE]
     together = " that hold together over all pairs" if len(summary.arms) > 2 else ""
     same = ", the same users served by all" if len(rivals) > 1 else ""

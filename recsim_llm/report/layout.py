@@ -67,7 +67,9 @@ def document(title: str, head: str, parts: Iterable[str]) -> str:
 def table(heads: Iterable[str], groups: Iterable[Group]) -> str:
     """Lay out a table; heads are HTML, all else is text. Of a long one the first groups are seen and the rest is folded."""
     heads, groups = list(heads), [group for group in groups if group[1]]
-    seen, folded, room = [], [], _MOST_ROWS
+    seen: list[Group] = []
+    folded: list[Group] = []
+    room = _MOST_ROWS
     for title, rows in groups:
         if not seen:
             seen.append((title, rows[:room]))

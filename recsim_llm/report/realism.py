@@ -10,7 +10,6 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -21,28 +20,12 @@ from rich.text import Text
 
 from recsim_llm.files import write_atomically
 from recsim_llm.report import drawing, numbers
+from recsim_llm.report.layout import document
 from recsim_llm.report.realism_figures import CARD_FIGURES, CardFigure
 from recsim_llm.report.realism_rows import ROLES, Content, cells_of, estimate_of, headline, rival_words, shown, standing
 
 __all__ = ["realism_table", "render_realism", "write_realism"]
 
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{title}</title>
-<style>
-{style}</style>
-</head>
-<body>
-<main>
-{body}
-</main>
-</body>
-</html>
-"""
 _LEGEND = (
     "Better, worse, nearer, further: how the candidate stands against the row, where the 95% interval of the paired difference "
     "leaves out zero; undecided: it does not. Intervals are by bootstrap over users, each holds by itself, not all together. "
@@ -103,23 +86,23 @@ def render_realism(card: Content, drawings: Mapping[str, str], facts: Mapping[st
         facts: how the card was made, by name.
     """
     seeds = ", ".join(map(str, card["seeds"]))
+    head = (
+        f"<h1>Realism card: {escape(card['name'])}</h1>\n"
+        f'<p class="facts">{escape(card["data"])} · held-out ratings · seeds {escape(seeds)}</p>\n'
+        f'<p class="verdict">{escape(headline(card))}</p>'
+    )
     parts = [
-        f"<h1>Realism card: {escape(card['name'])}</h1>",
-        f'<p class="facts">{escape(card["data"])} · held-out ratings · seeds {escape(seeds)}</p>',
-        f'<p class="verdict">{escape(headline(card))}</p>',
         "<h2>Headlines</h2>",
         _html_table([(_heading(line), line["measures"][0]) for line in card["lines"] if line["measures"]]),
         f'<p class="aside">{escape(_LEGEND)}</p>',
         "<h2>Figures</h2>",
-        '<div class="figures">',
+        '<div class="figures uneven">',
         *(_figure(kind, card, drawings[kind.name]) for kind in CARD_FIGURES if kind.name in drawings),
         "</div>",
         *(part for line in card["lines"] for part in _line(line)),
         _configuration(card, facts),
     ]
-    style = files("recsim_llm.report").joinpath("style.css").read_text(encoding="utf-8")
-    title = f"Realism card: {card['name']} on {card['data']} – recsim_llm"
-    return _PAGE.format(title=escape(title), style=style, body="\n".join(parts))
+    return document(f"Realism card: {card['name']} on {card['data']} – recsim_llm", head, parts)
 
 
 def _table_of(line: Content) -> Table:

@@ -77,6 +77,8 @@ def cells_of(measure: Content) -> Iterator[tuple[str, Cell, str]]:
     others = list(rivals(measure).values())
     rows = [candidate, *(rival.row for rival in others if rival is not None)]
     digits = numbers.common_decimals([estimate_of(row) for row in rows], share=share)
+    if 0.0 < abs(candidate["value"] or 0.0) < 0.1 and not share:
+        digits = max(digits, 3)  # Small numbers without intervals must not look like nothing.
     yield candidate["name"], _cell(candidate, digits, share=share), ""
     for rival in others:
         if rival is None:

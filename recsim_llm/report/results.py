@@ -11,7 +11,12 @@ from recsim_llm.summary import Summary
 
 __all__ = ["differences_section", "results_section"]
 
-def _results(summary: Summary) -> str:
+_FIRST = ("Users", "Clicks per user", "Pages per visit", "Mean rating (stars)", "Satisfaction", "Catalog shown")
+_REST = "All other results: reward, visits, rates, likes, share watched, concentration, invalid slots"
+
+
+def results_section(summary: Summary) -> str:
+    """Return the section with one column a recommender: what decides first, the rest folded."""
     swatch = '<span style="color:var(--arm{})">●</span>&nbsp;{}'
     colours = len(drawing.COLOURS)
     heads = [swatch.format(n % colours, escape(arm.arm)) for n, arm in enumerate(summary.arms)]
@@ -21,16 +26,26 @@ def _results(summary: Summary) -> str:
         "watched are of clicked items; satisfaction is that after a page, 0 to 1; catalog shown is the share of items shown "
         "at least once; Gini of exposure is 0 when all items are shown alike and near 1 when one item takes all."
     )
-    return _table(heads, [("", list(metric_rows(summary)))]) + f'\n<p class="aside">{note}</p>'
+    rows = list(metric_rows(summary))
+    first = [row for row in rows if row[0] in _FIRST]
+    rest = whole_table(heads, [("", [row for row in rows if row[0] not in _FIRST])])
+    about = f'<p class="aside">{note}</p>'
+    return f"<h2>Results</h2>\n{whole_table(heads, [('', first)])}{fold(_REST, rest)}\n{about}"
 
 
-def _differences(summary: Summary) -> str:
+def differences_section(summary: Summary, *, judged: bool) -> str:
+    """Return the section of paired differences; empty with one recommender.
+
+    Args:
+        summary: of the run.
+        judged: whether a comparison stands on the page already; the section is then folded.
+    """
     groups = [
         (f"Against the first, {summary.arms[0].arm}", list(comparison_rows(summary.against_first))),
         (f"Against the best, {summary.best}", list(comparison_rows(summary.against_best))),
         ("Regret: what the oracle got more", list(comparison_rows(summary.regret))),
     ]
-    if summary.best == summary.arms[0].arm:
+    if summary.best == summary.arms[0].arm or len(summary.arms) == 2:
         groups.pop(1)
     groups = [group for group in groups if group[1]]
     if not groups:
@@ -42,4 +57,10 @@ def _differences(summary: Summary) -> str:
         + (f" that hold together over all {pairs} pairs of recommenders (Bonferroni)" if pairs > 1 else "")
         + ". Users saved by pairing: how many times as many users a test on separate users would need for the same interval."
     )
-    return "<h2>Paired differences</h2>\n" + _table(heads, groups) + f'\n<p class="aside">{note}</p>'
+    about = f'<p class="aside">{note}</p>'
+    if judged:
+        return fold(
+            "The same differences with intervals of the plain report, which tests clicks and reward alone",
+            f"{whole_table(heads, groups)}\n{about}",
+        )
+    return f"<h2>Paired differences</h2>\n{table(heads, groups)}\n{about}"

@@ -73,7 +73,9 @@ def card_of(path: Path) -> dict[str, Any] | None:
         list(_groups(card))
         str(card["name"] + card["data"] + card["fingerprint"]), headline(card)
     except (OSError, ValueError, KeyError, IndexError, TypeError, StopIteration) as error:
-        raise LogError(f"{path}: got {error!r}, expected realism.json as `recsim-llm realism` writes it; make it again") from error
+        raise LogError(
+            f"{path}: got {error!r}, expected realism.json as `recsim-llm realism` writes it; make it again"
+        ) from error
     return card
 
 
@@ -113,7 +115,8 @@ def _doubts(manifest: Content, card: Content) -> Iterator[str]:
     if users and users not in card["name"]:
         yield f"The card is of {card['name']}, and this run's users are {users}."
     if data.get("fingerprint") != card["fingerprint"]:
-        yield f"The card was measured on other data ({card['data']}) than this run used ({data.get('name', 'not recorded')})."
+        other = "a part or another version of" if data.get("name") == card["data"] else "other data than this run's,"
+        yield f"The card was measured on {other} {card['data']}."
 
 
 def _groups(card: Content) -> Iterator[Group]:

@@ -53,10 +53,12 @@ def test_nothing_is_found_in_a_model_that_goes_by_genres(dataset, audit, script)
 
 
 @pytest.mark.parametrize("audit", [slot_bias, sycophancy, injection, memorisation, sweep])
-def test_whims_are_no_findings(dataset, audit):
-    found = audit(FakeModel(noisy), dataset, seed=6, users=24)
-    assert not any(effect.excludes(0) for effect in effects(found))
-    assert any(effect.low is not None for effect in effects(found))
+def test_whims_are_seldom_findings(dataset, audit):
+    found = [audit(FakeModel(noisy), dataset, seed=seed, users=24) for seed in range(4)]
+    excluded = [effect.excludes(0) for finding in found for effect in effects(finding)]
+    # Intervals of 95%: of 8 or more, three or a quarter lie off zero by chance once in a hundred times.
+    assert np.mean(excluded) <= 0.25
+    assert any(effect.low is not None for effect in effects(found[0]))
 
 
 @pytest.mark.parametrize("audit", [slot_bias, sycophancy, injection, memorisation, stability, sweep, strength])

@@ -11,6 +11,7 @@ from scripted_users import FakeModel
 from recsim_llm.agents.calibrate import calibrate, calibration_asks, calibration_pages
 from recsim_llm.agents.calibration import Calibration
 from recsim_llm.agents.language_parameters import LanguageParameters
+from recsim_llm.command import main
 from recsim_llm.data import fictional
 from recsim_llm.errors import ConfigError
 
@@ -145,3 +146,9 @@ def test_impossible_pages_are_refused(dataset, settings):
 def test_an_impossible_click_rate_is_refused(dataset, rate):
     with pytest.raises(ConfigError, match="calibrate: got click_rate"):
         calibrate(FakeModel(), dataset, click_rate=rate, **SETTINGS)
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_anything_is_asked(tmp_path, capsys):
+    out = tmp_path / "missing" / "calibration.json"
+    assert main(["calibrate", "fictional", str(out), "--model", "scripted/unknown", "--seed", "1"]) == 2
+    assert "make the folder first" in capsys.readouterr().err

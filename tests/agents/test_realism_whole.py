@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -22,7 +24,7 @@ from recsim_llm.agents.realism.repeatability import repeatability_line
 from recsim_llm.agents.realism.sensitivity import NO_CHANGE, anonymised, sensitivity_line, shuffled, swapped
 from recsim_llm.agents.realism.trials import run_trials
 from recsim_llm.agents.realism.whole_card import CHOICE_FAMILIES, Subject, whole_card
-from recsim_llm.data import fictional
+from recsim_llm.data import fictional, open_dataset
 
 SETTINGS = CardSettings(seeds=(1, 2), resamples=40, panel_items=20)
 LOST = "AUC lost with another's persona, 1:1, popularity-matched negatives"
@@ -198,7 +200,7 @@ def test_the_level_is_moved_to_the_clicks_that_were_there():
 @pytest.fixture(scope="module")
 def choice(dataset):
     subject = Subject(name="choice users", factory=choice_candidate, families=CHOICE_FAMILIES, reads_titles=False)
-    return whole_card(dataset, subject, SETTINGS)
+    return whole_card(dataset, subject, replace(SETTINGS, seeds=(1,)))
 
 
 def test_the_whole_card_has_eleven_lines_and_says_why_behaviour_is_missing(choice):
@@ -275,3 +277,25 @@ def test_calibration_sees_the_training_part_alone(few):
     training = hold_out(few).training
     again = hold_out(planted(few)).training
     assert calibrate(Counted(), training, seed=1, users=10) == calibrate(Counted(), again, seed=1, users=10)
+
+
+def movielens():
+    given_folder = os.environ.get("RECSIM_LLM_DATA")
+    folders = [Path(given_folder)] if given_folder else []
+    for root in (*folders, Path(__file__).resolve().parents[3] / "shared" / "data"):
+        for folder in (root, root / "ml-latest-small"):
+            if (folder / "ratings.csv").is_file():
+                return open_dataset(folder)
+    return None
+
+
+@pytest.mark.slow
+def test_fitted_users_rank_recommenders_and_lose_their_taste_with_anothers_persona_on_real_ratings():
+    dataset = movielens()
+    if dataset is None:
+        pytest.skip("no MovieLens folder; set RECSIM_LLM_DATA to one")
+    subject = Subject(name="choice users", factory=choice_candidate, families=CHOICE_FAMILIES, reads_titles=False)
+    card = whole_card(dataset, subject, CardSettings(seeds=(1,), resamples=100))
+    assert card.line(7).measures[0].candidate.estimate.value > 0.6
+    assert "above popularity (better)" in card.line(7).verdict
+    assert card.line(8).measure(LEFT).candidate.estimate.value == pytest.approx(0.5, abs=0.05)

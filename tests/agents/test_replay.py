@@ -131,6 +131,12 @@ def test_blank_slots_are_replayed(tmp_path):
     assert table(replayed, "impressions")["clicked"].to_pylist() == table(blank, "impressions")["clicked"].to_pylist()
 
 
+def test_a_run_whose_users_kept_ratings_back_is_refused_at_once(tmp_path):
+    quiet = run(load_scenario("demo", SMALL | {"users.noise.missing_ratings": 0.5, "visits": 1}), tmp_path / "quiet")
+    with pytest.raises(LogError, match="kept ratings back"):
+        again(quiet, tmp_path / "again")
+
+
 def test_an_item_that_was_not_on_the_page_is_an_error(recorded, tmp_path):
     with pytest.raises(
         LogError, match=r"user \d+, visit 0, page 0, item \d+; they can only judge what they were shown, recorded"

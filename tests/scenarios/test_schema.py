@@ -43,6 +43,8 @@ def test_a_yaml_file_loads(tmp_path):
         ({"recommenders": []}, ["recommenders", "at least 1"]),
         ({"recommenders": ["mf", "mf"]}, ["'mf' is there twice"]),
         ({"invalid": "ignore"}, ["invalid", "'ignore'"]),
+        ({"models.user.base_url": "http://127.0.0.1:1/v1"}, ["role user without its name", "--model provider/name"]),
+        ({"models.judge.timeout": 3}, ["role judge without its name", "--set models.judge.name=provider/name"]),
         ({"slate_size.deep": 1}, ["slate_size", "section"]),
     ],
 )
