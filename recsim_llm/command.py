@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from recsim_llm import __version__
-from recsim_llm.errors import ConfigError, RecSimError
+from recsim_llm.errors import ConfigError, RecSimError, RunExistsError
 
 __all__ = ["main"]
 
@@ -287,8 +287,13 @@ def _run(options: argparse.Namespace) -> None:
 
     scenario = load_scenario(options.scenario, _flags(options) | parse_overrides(options.set))
     out = options.out or Path("runs") / f"{scenario.name}-{datetime.now():%Y%m%d-%H%M%S}"
-    with _progress(options.quiet) as update:
-        run(scenario, out, update, cache=options.cache, confirm=partial(_confirm, options=options))
+    try:
+        with _progress(options.quiet) as update:
+            run(scenario, out, update, cache=options.cache, confirm=partial(_confirm, options=options))
+    except RecSimError as error:
+        if (out / "manifest.json").is_file() and not isinstance(error, RunExistsError):
+            print(f"recsim-llm: what was done is kept; go on with `recsim-llm resume {out}`", file=sys.stderr)  # noqa: T201
+        raise
     _finish(out, options)
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from functools import partial
 from inspect import signature
+from pathlib import Path
 from typing import Any
 
+from recsim_llm.agents.calibration import Calibration
 from recsim_llm.agents.noise import with_noise
 from recsim_llm.data import open_dataset
 from recsim_llm.envs.rewards import reward_of
@@ -19,7 +22,7 @@ from recsim_llm.registry import World, resolve
 from recsim_llm.scenarios.blocks import block_of
 from recsim_llm.scenarios.schema import Arm, Scenario
 
-__all__ = ["check_names", "check_oracle", "dataset_of", "recommender_of", "recommender_seed", "world_of"]
+__all__ = ["check_names", "check_oracle", "dataset_of", "recommender_of", "recommender_seed", "with_files_read", "world_of"]
 
 
 def check_names(scenario: Scenario) -> None:
@@ -46,6 +49,25 @@ def check_oracle(scenario: Scenario, world: World) -> None:
             f"recommender {blind[0]!r}: got users {scenario.users.model!r}, who cannot tell what they feel for every item, "
             f"expected choice users; leave it out: --recommenders {others}"
         )
+
+
+def with_files_read(scenario: Scenario) -> Scenario:
+    """Return the scenario with the calibration in place of the file that holds it, so that a run needs the file no more.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    parameters = dict(scenario.users.parameters)
+    inner = parameters.get("language")
+    if isinstance(inner, Mapping):  # of a cascade
+        parameters["language"] = _calibration_read(inner)
+    users = scenario.users.model_copy(update={"parameters": _calibration_read(parameters)})
+    return scenario.model_copy(update={"users": users})
+
+
+def _calibration_read(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    place = parameters.get("calibration")
+    return {**parameters, "calibration": asdict(Calibration.load(Path(place)))} if isinstance(place, str) else dict(parameters)
 
 
 def recommender_of(arm: Arm) -> Any:

@@ -76,8 +76,9 @@ def estimate(scenario: Scenario, world: World, roles: Roles) -> Estimate:
             prompt=asks * samples * prompt, completion=asks * samples * questions * _ANSWER_TOKENS[model.realisation]
         )
         calls, read, written = calls + asks * samples, read + (tokens.prompt or 0), written + (tokens.completion or 0)
-        local = local and model.local
+        # A gateway on this machine may send a bill: where prices are given, they count.
+        local = local and model.local and settings.prices is None
         priced = priced and (model.local or settings.prices is not None)
-        if settings.prices is not None and not model.local:
+        if settings.prices is not None:
             cost += Prices(**settings.prices.model_dump()).cost(tokens)
     return Estimate(calls, read, written, cost if priced else None, local)

@@ -31,6 +31,7 @@ from recsim_llm.scenarios.building import (
     dataset_of,
     recommender_of,
     recommender_seed,
+    with_files_read,
     world_of,
 )
 from recsim_llm.scenarios.estimates import Estimate, estimate
@@ -96,7 +97,7 @@ def run(
         raise RunExistsError(
             f"run folder: got {out}, which holds files, expected a new one; pass --out, or `recsim-llm resume {out}`"
         )
-    scenario = draw_seed(scenario)
+    scenario = with_files_read(draw_seed(scenario))
     check_names(scenario)
     dataset = dataset_of(scenario)
     with Roles(scenario.models, calls=out / FILE_NAME, cache=cache, limits=scenario.limits) as roles:

@@ -1,4 +1,4 @@
-"""Models behind an HTTP server, by bare aiohttp: a sixth of the processor time that the official client takes a call."""
+"""Models behind an HTTP server, by bare aiohttp: about a third of the processor time that the official client takes a call."""
 
 from __future__ import annotations
 

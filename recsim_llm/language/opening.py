@@ -50,6 +50,8 @@ def open_model(name: str, *, calls: Path | None = None, cache: Path | None = Non
 def open_backend(settings: ModelSettings, role: str = "user") -> Backend:
     """Open the way to a model, with its abilities known: a server that was never probed is probed now.
 
+    A probe takes up to 150 short calls, which no limit of a run counts.
+
     Args:
         settings: which model, and where.
         role: what it is for; a replayed run may have used different models for different roles.
@@ -112,8 +114,8 @@ class Roles:
         if unknown:
             raise ConfigError(f"models: got role {unknown[0]!r}, expected one of {', '.join(ROLES)}")
         self._settings = dict(settings)
-        self._store = CallStore(calls, cache=cache)
         self._budget = Budget(Limits(**(limits or LimitSettings()).model_dump()), _prices(settings.values()))
+        self._store = CallStore(calls, cache=cache)
         self._models = dict[str, LanguageModel]()
         self._shared = dict[str, tuple[Backend, AdaptiveLimiter]]()
 

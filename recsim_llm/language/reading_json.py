@@ -140,6 +140,10 @@ def _number(question: Question, value: object) -> float:
 def _scale(numbers: Sequence[Sequence[float]], values: Sequence[object]) -> float:
     """Return 100 where the numbers are shares of 1, else 1."""
     if any(number > 1 for said in numbers for number in said):
+        shares = [said[0] for said in numbers if len(said) == 1 and 0 < said[0] < 1]
+        if shares and not _has_percent_sign(values):
+            # Below one percent, or a share of 1 where percent was asked for: whoever takes the one may be wrong by a hundred.
+            raise unreadable("not_a_probability", f"{shares[0]:.6g} beside percentages", "whole percentages only")
         return 1.0
     decimals = any(number != int(number) for said in numbers for number in said)
     return 100.0 if decimals and not _has_percent_sign(values) else 1.0

@@ -40,7 +40,7 @@ class ModelSettings(BaseModel):
     base_url: str | None = None
     """Address of an OpenAI-compatible server, for instance ``http://127.0.0.1:8000/v1``."""
     transport: Literal["openai", "aiohttp"] = "openai"
-    """How servers are called: by the official client, or by plain aiohttp, which costs a tenth of the CPU time."""
+    """How servers are called: by the official client, or by plain aiohttp, which costs about a third of the CPU time."""
     realisation: Realisation | Literal["auto"] = "auto"
     """How decisions are got; ``auto`` takes the best that the model was found to do. A run never falls back to another."""
     samples: int = Field(default=8, ge=2, le=1000)

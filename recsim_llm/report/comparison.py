@@ -143,9 +143,9 @@ def comparison_section(content: Content | None, figure: str, layout: Layout) -> 
             f'<ul class="notes">{said}</ul>\n</div>',
             layout(heads, list(_grouped(content))),
             f'<p class="aside">{escape(_explanation(content))}</p>',
-            _groups(content, layout),
             _plan(content),
             f'<ul class="notes">{notes}</ul>' if notes else "",
+            _groups(content, layout),
         ]
     )
 
@@ -346,7 +346,7 @@ def _plan(content: Content) -> str:
     if content["plan"] is None:
         return ""
     lines = "".join(f"<li>{escape(line)}</li>" for line in plan_lines(content["plan"]))
-    return f'<p>Planned before the run:</p>\n<ul class="notes">{lines}</ul>'
+    return f'<details><summary>Planned before the run</summary>\n<ul class="notes">{lines}</ul></details>'
 
 
 def _against_first(content: Content, metric: str) -> Iterator[Row]:

@@ -37,6 +37,7 @@ _HEADING = re.compile(r"<h2>(.*?)</h2>")
 _MOST_WITHOUT_CONTENTS = 6
 _MOST_ROWS = 8
 _MOST_NAMED = 4
+_LONGEST_NAME = 60
 
 
 def document(title: str, head: str, parts: Iterable[str]) -> str:
@@ -104,6 +105,8 @@ def fold(summary: str, content: str) -> str:
 def _names(groups: Iterable[Group]) -> str:
     """Say what is folded."""
     names = [name for title, rows in groups for name in ([title] if title else [label for label, _ in rows])]
+    if max(map(len, names)) > _LONGEST_NAME:
+        return f"{len(names)} more"
     rest = len(names) - _MOST_NAMED
     said = ", ".join(names[:_MOST_NAMED] if rest > 1 else names)
     return f"{said}, and {rest} more" if rest > 1 else said

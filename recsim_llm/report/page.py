@@ -118,7 +118,7 @@ def render_page(found: Findings) -> str:
         failures_section(summary, found.calls),
         cost_section(found.calls),
         configuration_section(summary, manifest),
-        reproduction_section(manifest),
+        reproduction_section(manifest, compared),
     ]
     return document(f"{summary.scenario} – recsim_llm", first_screen(summary, manifest, compared), parts)
 

@@ -46,10 +46,17 @@ def configuration_section(summary: Summary, manifest: Content) -> str:
     )
 
 
-def reproduction_section(manifest: Content) -> str:
-    """Return the section with the command."""
-    start = shlex.join(["recsim-llm", "run", str(manifest["scenario"])])
-    options = [shlex.join([name, str(value)]) for name, value in _options(manifest) if value not in ("", None)]
+def reproduction_section(manifest: Content, compared: Content | None = None) -> str:
+    """Return the section with the command.
+
+    Args:
+        manifest: of the run.
+        compared: what a comparison found; None where nothing was compared.
+    """
+    verb, given = ("run", []) if compared is None else ("compare", _judging(compared["judging"]))
+    start = shlex.join(["recsim-llm", verb, str(manifest["scenario"])])
+    options = [shlex.join([name, str(value)]) for name, value in [*_options(manifest), *given] if value not in ("", None)]
+    options += ["--until-decided"] if compared is not None and compared["judging"]["until_decided"] else []
     command = " \\\n  ".join([start, *options, "--out again"])
     return (
         f"<h2>Reproduce</h2>\n<pre>{escape(command)}</pre>\n"
@@ -58,6 +65,12 @@ def reproduction_section(manifest: Content) -> str:
         "log, byte for byte. <code>recsim-llm report</code> on the run folder writes this page again; "
         "<code>metrics.json</code> holds its numbers and <code>figures/</code> each figure with its data.</p>"
     )
+
+
+def _judging(judging: Content) -> list[tuple[str, Any]]:
+    """Return options of ``recsim-llm compare`` that judge alike."""
+    names = ("effect", "confidence", "correction", "groups", "block")
+    return [("--metrics", ",".join(judging["metrics"])), *((f"--{name}", judging[name]) for name in names)]
 
 
 def _options(manifest: Content) -> list[tuple[str, Any]]:

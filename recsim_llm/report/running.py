@@ -45,7 +45,8 @@ def failures_section(summary: Summary, calls: Sequence[CallSummary]) -> str:
         said.append("No call of a language model failed.")
     text = escape(" ".join(said) or "Nothing failed: every slot held an item that could be shown.")
     rows = [
-        (cause, [Cell(numbers.count(count)), Cell(numbers.plain(count / failed, 1, share=True))]) for cause, count in failures
+        (cause.replace("_", " "), [Cell(numbers.count(count)), Cell(numbers.plain(count / failed, 1, share=True))])
+        for cause, count in failures
     ]
     causes = table(["Failed calls", "Of all failed"], [("", rows)]) if rows else ""
     return f"<h2>Failures</h2>\n<p>{text}</p>\n{causes}"

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow.dataset as arrow
 import pytest
 
+from recsim_llm.agents.calibration import Calibration
 from recsim_llm.command import main
 from recsim_llm.errors import BudgetExceeded, ConfigError, RecSimError
 from recsim_llm.language.chaos import ChaosServer
@@ -233,3 +234,15 @@ def test_fields_of_a_servers_own_go_with_every_request(tmp_path):
     with ChaosServer(seed=1) as server:
         out = run(served(server, **{"models.user.request": {"reasoning_effort": "low"}}), tmp_path / "run")
     assert rows(out, "SELECT DISTINCT model FROM calls") == [('openai-compatible/chaos {"reasoning_effort": "low"}',)]
+
+
+def test_a_run_keeps_its_calibration_not_the_file(tmp_path):
+    path = tmp_path / "calibration.json"
+    Calibration(click_bias=-1.0).save(path)
+    changes = {"users.parameters.calibration": str(path), "limits.calls": 5}
+    with pytest.raises(BudgetExceeded):
+        run(scripted(**changes), tmp_path / "run")
+    path.unlink()
+    resume(tmp_path / "run", limits={"calls": 1_000})
+    direct = scripted(**{"users.parameters.calibration": {"click_bias": -1.0}})
+    assert log_bytes(tmp_path / "run") == log_bytes(run(direct, tmp_path / "direct"))

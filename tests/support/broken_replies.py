@@ -269,6 +269,7 @@ OBJECTS = [
     data("more keys", OBJECT.replace("}", ', "mood": "good", "stars_2": [1], "none": null}')),
     data("sum of 90", OBJECT.replace("[20, 50, 30]", "[15, 50, 25]")),
     data("decimals", OBJECT.replace("70", "70.5")),
+    data("a share beside percentages", OBJECT.replace('"click_1": 70', '"click_1": 0.7'), "not_a_probability"),
     data("twice the same", f"{OBJECT}\n{OBJECT}"),
     data("questions repeated, then answered", f"{LISTED}\n{OBJECT}"),
     data(

@@ -114,7 +114,11 @@ class Tab:
 
     def requests(self):
         """Return the addresses that the page asked for."""
-        return [event["params"]["request"]["url"] for event in self._browser.events if event["method"] == "Network.requestWillBeSent"]
+        return [
+            event["params"]["request"]["url"]
+            for event in self._browser.events
+            if event["method"] == "Network.requestWillBeSent"
+        ]
 
     def complaints(self):
         """Return what the console holds: errors and warnings, exceptions, printed lines."""
