@@ -17,6 +17,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import argparse
 import asyncio
+import gc
 import json
 import platform
 import subprocess
@@ -152,6 +153,8 @@ def whole(backend: HttpBackend, users: int, pages: int, *, rounds: bool) -> Figu
         store, limiter = CallStore(Path(folder) / "calls.sqlite"), AdaptiveLimiter(users, users)
         with LanguageModel(backend, realisation="json", store=store, limiter=limiter) as model:
             model.ask(warm_up)
+            gc.collect()
+            gc.freeze()  # As the command line does before a run: what is there for good need not be searched again and again.
             started, cpu = time.perf_counter(), time.process_time()
             for asks in batches:
                 model.ask(asks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import shlex
 import sys
@@ -158,7 +159,7 @@ def _spending_options(parser: argparse.ArgumentParser) -> None:
 def _report_parser(commands: Any) -> None:
     parser = _add(commands, "report", "write report.html of a run and print its table", "recsim-llm report runs/first", _report)
     parser.add_argument("run", type=Path, help="run folder")
-    parser.add_argument("--realism", metavar="FILE", type=Path, help="realism.json of a card of its users, to be on the page")
+    parser.add_argument("--realism", metavar="CARD", type=Path, help="folder of a realism card of its users, to be on the page")
     _output_options(parser)
 
 
@@ -287,6 +288,8 @@ def _run(options: argparse.Namespace) -> None:
 
     scenario = load_scenario(options.scenario, _flags(options) | parse_overrides(options.set))
     out = options.out or Path("runs") / f"{scenario.name}-{datetime.now():%Y%m%d-%H%M%S}"
+    # What is imported by now stays for good: full collections during the run need not search it.
+    gc.freeze()
     try:
         with _progress(options.quiet) as update:
             run(scenario, out, update, cache=options.cache, confirm=partial(_confirm, options=options))

@@ -106,7 +106,7 @@ def _names(groups: Iterable[Group]) -> str:
     """Say what is folded."""
     names = [name for title, rows in groups for name in ([title] if title else [label for label, _ in rows])]
     if max(map(len, names)) > _LONGEST_NAME:
-        return f"{len(names)} more"
+        return f"{len(names)} more rows"
     rest = len(names) - _MOST_NAMED
     said = ", ".join(names[:_MOST_NAMED] if rest > 1 else names)
     return f"{said}, and {rest} more" if rest > 1 else said

@@ -27,7 +27,7 @@ from recsim_llm.report.reproduction import configuration_section, reproduction_s
 from recsim_llm.report.results import differences_section, results_section
 from recsim_llm.report.running import cost_section, deciders_section, failures_section
 from recsim_llm.report.speech import Speech, speech_of, speech_section
-from recsim_llm.report.trust import CARD_FIGURE, CARD_FILE, card_of, trust_section
+from recsim_llm.report.trust import CARD_FIGURE, CARD_FILE, card_of, read_card, trust_section
 from recsim_llm.summary import Summary
 
 __all__ = ["Findings", "render_page", "write_report"]
@@ -60,7 +60,7 @@ def write_report(run: Path, *, card: Path | None = None) -> Path:
 
     Args:
         run: a run folder, finished or not.
-        card: ``realism.json`` of a realism card; it is copied into the run folder, where later reports find it.
+        card: file or folder of a realism card; it is copied into the run folder, where later reports find it.
 
     Returns:
         Path of ``report.html``.
@@ -70,7 +70,7 @@ def write_report(run: Path, *, card: Path | None = None) -> Path:
     """
     summary, manifest = summarise(run), read_manifest(run)
     if card is not None:
-        write_atomically(run / CARD_FILE, _json(card_of(card) or {}))
+        write_atomically(run / CARD_FILE, _json(read_card(card)))
     folder = run / "figures"
     folder.mkdir(exist_ok=True)
     drawings = {}

@@ -10,12 +10,12 @@ from typing import Any
 
 from recsim_llm.errors import LogError
 from recsim_llm.report.first_screen import user_model_name
-from recsim_llm.report.layout import Group, table
+from recsim_llm.report.layout import table
 from recsim_llm.report.realism_figures import CARD_FIGURES
 from recsim_llm.report.realism_rows import ROLES, cells_of, headline, standing
 from recsim_llm.report.tables import Cell
 
-__all__ = ["CARD_FIGURE", "CARD_FILE", "card_of", "trust_section"]
+__all__ = ["CARD_FIGURE", "CARD_FILE", "card_of", "read_card", "trust_section"]
 
 Content = Mapping[str, Any]
 
@@ -42,7 +42,7 @@ _NOT_PEOPLE = (
 )
 _NO_CARD = (
     "It has not been asked here: <code>recsim-llm realism --data DATA --users MODEL --out CARD</code> scores users against "
-    "real people, and <code>recsim-llm report RUN --realism CARD/realism.json</code> puts the answer on this page."
+    "real people, and <code>recsim-llm report RUN --realism CARD</code> puts the answer on this page."
 )
 _CARD = "The realism card, measured on ratings of real people that the users had not seen, says how near they come."
 _LIMITS = (
@@ -58,19 +58,25 @@ _LEGEND = (
 )
 
 
-def card_of(path: Path) -> dict[str, Any] | None:
-    """Return the realism card in a file, or in a run folder; None where the run folder holds none.
+def card_of(run: Path) -> dict[str, Any] | None:
+    """Return the realism card in a run folder; None where there is none.
+
+    Raises:
+        LogError: the file is no realism card.
+    """
+    return read_card(run) if (run / CARD_FILE).is_file() else None
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """Return the realism card in a file or folder.
 
     Raises:
         LogError: the file is missing or is no realism card.
     """
-    if path.is_dir():
-        path = path / CARD_FILE
-        if not path.is_file():
-            return None
+    path = path / CARD_FILE if path.is_dir() else path
     try:
         card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        list(_groups(card))
+        list(_rows(card))
         str(card["name"] + card["data"] + card["fingerprint"]), headline(card)
     except (OSError, ValueError, KeyError, IndexError, TypeError, StopIteration) as error:
         raise LogError(
@@ -102,11 +108,14 @@ def _card(manifest: Content, card: Content, figure: str) -> Iterator[str]:
     doubts = list(_doubts(manifest, card))
     if doubts:
         yield f"<p>{escape(' '.join(doubts))}</p>"
+    yield (
+        table(["Users of the card", *map(escape, ROLES)], [("", list(_rows(card)))])
+        + f'\n<p class="aside">{escape(_LEGEND)}</p>'
+    )
     if figure:
         title, caption = escape(CARD_FIGURE.title(card)), escape(CARD_FIGURE.caption)
         yield f'<figure class="single"><h3 id="{CARD_FIGURE.name}-title">{title}</h3>\n{figure}'
         yield f"<figcaption>{caption}</figcaption></figure>"
-    yield table(["Users of the card", *map(escape, ROLES)], _groups(card)) + f'\n<p class="aside">{escape(_LEGEND)}</p>'
 
 
 def _doubts(manifest: Content, card: Content) -> Iterator[str]:
@@ -119,13 +128,13 @@ def _doubts(manifest: Content, card: Content) -> Iterator[str]:
         yield f"The card was measured on {other} {card['data']}."
 
 
-def _groups(card: Content) -> Iterator[Group]:
+def _rows(card: Content) -> Iterator[tuple[str, list[Cell]]]:
     for line in card["lines"]:
         if line["measures"]:
             measure = line["measures"][0]
             (_, own, _), *others = cells_of(measure)
             cells = [own, *(_rival(*other) for other in others)]
-            yield f"{line['number']} {line['name']}", [(f"{measure['name']} ({measure['unit']})", cells)]
+            yield f"{line['name'].capitalize()}: {measure['name']} ({measure['unit']})", cells
 
 
 def _rival(name: str, cell: Cell, words: str) -> Cell:

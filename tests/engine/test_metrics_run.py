@@ -272,7 +272,7 @@ def test_a_run_killed_before_its_tables_gets_them_on_resume(finished, tmp_path):
 
 def test_the_report_folds_the_metrics_and_writes_their_numbers(finished):
     page = write_report(finished).read_text(encoding="utf-8")
-    section = page[page.index("<h2>More metrics") : page.index("<h2>What was simulated")]
+    section = page[page.index(">More metrics</a></h2>") : page.index(">How far to trust it</a></h2>")]
     assert section.count("<details>") == section.count("</details>") == 6
     assert "Reciprocal rank" in section
     content = json.loads((finished / "metrics.json").read_text())["metrics"]

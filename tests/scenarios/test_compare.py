@@ -402,7 +402,9 @@ def test_a_plan_from_a_stated_deviation_runs_nothing(tmp_path):
 def test_the_page_says_whether_it_is_real_right_after_the_verdict(finished):
     folder, comparison = finished
     html = write_report(folder).read_text()
-    places = [html.index(text) for text in ('<p class="verdict">', "Is it real?", f'id="{FIGURE}-title"', "Results", "Figures")]
+    headings = [f">{text}</a></h2>" for text in ("Is it real?", "Figures", "Results")]
+    order = ['<p class="verdict">', headings[0], f'id="{FIGURE}-title"', *headings[1:]]
+    places = [html.index(text) for text in order]
     assert places == sorted(places)
     assert comparison.verdict[0].replace("'", "&#x27;") in html
     assert (folder / "figures" / f"{FIGURE}.png").read_bytes().startswith(b"\x89PNG")
