@@ -33,6 +33,7 @@ from recsim_llm.language.wire import Call, Message, RawReply
 
 __all__ = ["prepare", "read", "write_call"]
 
+_DECISION_FORMAT = "Each question has exactly one of its possible answers."
 _PSEUDO_COUNT = 0.5
 _SPARE_TOKENS = 256
 _TOKENS_OF_TEXT = 160
@@ -61,7 +62,7 @@ class _Frame(NamedTuple):
     """What is sent whatever the prompt is."""
 
     questions: str
-    """The list of questions and the answer format, as the system message ends with them; empty for ``decision``."""
+    """The list of questions and the answer format, as the system message ends with them."""
     max_tokens: int
     schema: Mapping[str, object] | None
 
@@ -70,7 +71,7 @@ def prepare(ask: Ask, realisation: Realisation, *, samples: int = 8) -> Call:
     """Return the call that asks a model for a decision.
 
     The first part of the prompt, the list of questions and the answer format are the system message; the other parts, joined
-    by blank lines, are the user message. For ``decision`` the questions go into the call alone.
+    by blank lines, are the user message.
 
     Args:
         ask: the prompt and the questions; the seed of ``samples`` is a function of its nonce.
@@ -85,8 +86,7 @@ def prepare(ask: Ask, realisation: Realisation, *, samples: int = 8) -> Call:
     frame = _frame(ask.questions, realisation)
     if not parts:
         raise ConfigError("a prompt: got no parts, expected at least one")
-    system = f"{parts[0].text}\n\n{frame.questions}" if frame.questions else parts[0].text
-    messages = (Message("system", system), Message("user", _user_text(ask.prompt)))
+    messages = (Message("system", f"{parts[0].text}\n\n{frame.questions}"), Message("user", _user_text(ask.prompt)))
     if realisation != "samples":
         logprobs = realisation == "logprobs"
         return Call(_FORMS[realisation], messages, ask.questions, 0.0, frame.max_tokens, logprobs, 1, frame.schema)
@@ -152,12 +152,12 @@ def _frame(questions: tuple[Question, ...], realisation: Realisation) -> _Frame:
     texts = [question.key for question in questions if question.kind == "text"]
     if realisation == "decision" and texts:
         raise ConfigError(f"question {texts[0]}: got a text question, expected options; ask for text with another realisation")
-    if realisation == "decision":
-        return _Frame("", 0, None)
     listed = list_questions(questions)
     if realisation == "json":
         return _Frame(f"{listed}\n\n{_json_format(questions)}", _most_tokens(questions, 6), _schema(questions))
-    return _Frame(f"{listed}\n\n{_LABELS_FORMAT}", _most_tokens(questions, 0), None)
+    # Decision endpoints get the questions apart as well; listed here they are part of the prefix that all pages share.
+    answer_format = _DECISION_FORMAT if realisation == "decision" else _LABELS_FORMAT
+    return _Frame(f"{listed}\n\n{answer_format}", _most_tokens(questions, 0), None)
 
 
 def _json_format(questions: Sequence[Question]) -> str:

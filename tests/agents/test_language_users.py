@@ -268,7 +268,7 @@ def test_a_long_life_leads_to_a_reflection_and_stays_within_the_budget():
     from recsim_llm.language.tokens import estimate_tokens
 
     model = FakeModel()
-    users = build_users(model, slots=10, prompt_tokens=850)
+    users = build_users(model, slots=10, prompt_tokens=1200)
     dropped = []
     for page in range(30):
         items = (np.arange(10) + 10 * page + np.arange(4)[:, None]) % 40
@@ -279,7 +279,7 @@ def test_a_long_life_leads_to_a_reflection_and_stays_within_the_budget():
     assert np.max(dropped) > 0
     assert not dropped[0].any()
     for ask in model.asks:
-        assert sum(estimate_tokens(message.content) for message in prepare(ask, "decision").messages) <= 850
+        assert sum(estimate_tokens(message.content) for message in prepare(ask, "decision").messages) <= 1200
 
 
 def test_the_account_tells_who_decided():
