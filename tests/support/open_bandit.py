@@ -1,16 +1,12 @@
 """Open Bandit Pipeline, where it is installed.
 
-Its pins do not build on current Pythons, so that it cannot be listed as a dependency. What works is a folder of its own::
+Its pins do not build on current Pythons, so that it cannot be listed as a dependency. ``make test`` installs it without them;
+elsewhere, beside the ``dev`` extra::
 
-    pip install --no-deps --ignore-requires-python --target ~/obp obp==0.5.7 scikit-learn joblib narwhals seaborn
-    export RECSIM_LLM_OBP=~/obp
-
-beside the packages of the ``dev`` extra, whose torch, pandas and matplotlib it uses too.
+    pip install --no-deps --ignore-requires-python obp==0.5.7
 """
 
 import importlib
-import os
-import sys
 import warnings
 
 import pytest
@@ -18,10 +14,6 @@ import pytest
 
 def open_bandit_estimators():
     """Return the module ``obp.ope``, or skip."""
-    folder = os.environ.get("RECSIM_LLM_OBP")
-    if folder and folder not in sys.path:
-        # At the end, so that nothing else is taken from there that is installed already.
-        sys.path.append(folder)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
