@@ -12,7 +12,7 @@ from recsim_llm.scenarios.schema import scenario_from
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs" / "servers").glob("*.md"))]
-NEEDS_FILES = ("reviews.parquet",)
+NEEDS_FILES = ("reviews.parquet", "exports/first", "exports/sets")
 
 
 def blocks(page, language):
