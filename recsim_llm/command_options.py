@@ -1,0 +1,40 @@
+"""What options of several verbs stand for, and consent before much is spent."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from recsim_llm.errors import ConfigError
+
+__all__ = ["ask_first", "columns_of", "limits_of"]
+
+
+def columns_of(options: argparse.Namespace) -> dict[str, str]:
+    """Return the columns that are named otherwise in the user's own tables."""
+    wrong = [pair for pair in options.column if not all(pair.partition("=")[::2])]
+    if wrong:
+        raise ConfigError(f"--column: got {wrong[0]!r}, expected NAME=THEIRS, for instance user_id=reviewer")
+    return dict(pair.split("=", 1) for pair in options.column)
+
+
+def limits_of(options: argparse.Namespace) -> dict[str, float]:
+    """Return the limits that were given, by name."""
+    names = ("calls", "calls_a_user", "tokens", "cost", "seconds")
+    given = {name: getattr(options, f"max_{name}") for name in names}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def ask_first(estimate: Any, *, options: argparse.Namespace) -> None:
+    """Say what is about to be asked of language models, and ask before much is spent."""
+    from rich.console import Console
+
+    if not options.quiet:
+        Console(stderr=True, soft_wrap=True).print(estimate.text(), highlight=False)
+    if options.yes or not estimate.large:
+        return
+    if not sys.stdin.isatty():
+        raise ConfigError(f"run: got {estimate.text()} without anyone to ask, expected consent; pass --yes or lower --n-users")
+    if input("Go on? [y/N] ").strip().lower() not in ("y", "yes"):
+        raise ConfigError("run: called off before anything was asked")
