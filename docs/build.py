@@ -87,6 +87,7 @@ ROOMS: dict[str, tuple[str, list[str]]] = {
         "Environments: Gymnasium and Stable-Baselines3",
         [
             "recsim_llm.envs.browse",
+            "recsim_llm.envs.vector",
             "recsim_llm.envs.rewards",
             "recsim_llm.envs.observations",
             "recsim_llm.envs.wrappers",
