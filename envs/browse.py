@@ -168,13 +168,14 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
         """Show one page."""
         if self._over:
             raise ContractError("step: got an action after the visit ended, expected reset() first")
-        outcome = self.session.step(np.asarray(action)[None])
-        self.feedback = feedback = outcome.feedback
-        terminated = bool(feedback.left[0])
-        truncated = bool(outcome.out_of_pages[0]) and not terminated
+        # ``item`` is the fast way from a column of one row to a plain value.
+        feedback, reward, invalid, out_of_pages = self.session.step(np.asarray(action)[None])
+        self.feedback = feedback
+        terminated = feedback.left.item()
+        truncated = out_of_pages.item() and not terminated
         self._over = terminated or truncated
-        info = self._info(feedback.slot.size, int(outcome.invalid[0]))
-        return self.session.observe(0), float(outcome.reward[0]), terminated, truncated, info
+        info = self._info(feedback.slot.size, invalid.item())
+        return self.session.observe(0), reward.item(), terminated, truncated, info
 
     def render(self) -> Any:
         """Return the last page: text (``ansi``) or an image uint8 [height, width, 3] (``rgb_array``)."""
