@@ -48,7 +48,7 @@ class HeldOut:
         return (known + (np.bincount(self.item_index, minlength=items) if held_out else 0)).astype(np.float64)
 
 
-def hold_out(dataset: Dataset, *, train_share: float = 0.8, split: Split = "time", seed: int = 0) -> HeldOut:
+def hold_out(dataset: Dataset, *, train_share: float = 0.8, split: Split = "time", seed: int | None = None) -> HeldOut:
     """Split each user's ratings.
 
     Args:
@@ -56,15 +56,17 @@ def hold_out(dataset: Dataset, *, train_share: float = 0.8, split: Split = "time
         train_share: share of each user's ratings to fit on; rounding favours the training part, but one rating at least is
             held out of a user who has two.
         split: ``time`` holds out the last ratings, ``random`` ones drawn by the seed; neither looks at the stars.
-        seed: of the random split.
+        seed: of the random split, which needs one; the split by time draws nothing.
 
     Raises:
-        ConfigError: the share is outside (0, 1), or no user has two ratings.
+        ConfigError: the share is outside (0, 1), no user has two ratings, or a random split has no seed.
     """
     ratings = dataset.ratings
     if split not in ("time", "random"):
         raise ConfigError(f"split: got {split!r}, expected time or random")
     if split == "random":
+        if seed is None:
+            raise ConfigError("split: got random without a seed, expected one; pass seed=...")
         # A random order in the place of time, and row numbers in the place of items: they tell which rows went where.
         order = keyed.words(seed, "held-out part", ratings.user_id, ratings.item_id, ratings.timestamp) >> np.uint64(1)
         rows = replace(ratings, timestamp=order.astype(np.int64), item_id=np.arange(len(ratings)))

@@ -10,6 +10,7 @@ from scripted_users import FakeModel
 
 from recsim_llm.agents.worlds import language_world
 from recsim_llm.data import fictional
+from recsim_llm.errors import ConfigError
 from recsim_llm.realism import CardSettings, choice_candidate, hold_out, language_factory, world_factory
 from recsim_llm.realism.candidates import UserModelCandidate
 from recsim_llm.realism.trials import run_trials
@@ -131,3 +132,8 @@ def test_any_user_model_of_a_world_can_be_a_candidate(dataset):
     assert np.allclose(stars.sum(axis=2), 1)
     alone = candidate.taste(np.array([4]), items[1:])
     assert np.array_equal(alone[0], taste[1])
+
+
+def test_a_random_split_without_a_seed_is_refused(dataset):
+    with pytest.raises(ConfigError, match="got random without a seed"):
+        hold_out(dataset, split="random")
