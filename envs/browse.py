@@ -44,18 +44,16 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
 
     **Observation.** A ``Dict`` of the parts named in ``observation`` (default ``page``, ``summary``, ``history``):
 
-    ==================== ================== ==========================================================================
-    key                  shape, type        meaning
-    ==================== ================== ==========================================================================
-    page                 [1] float32        share of the page budget used
-    summary              [f] float32        mean features of the items clicked in this visit, 0 before the first click
-    history_item         [h * k] int64      catalog positions shown on the last ``history_pages`` pages, oldest first; -1 none
-    history_clicked      [h * k] int8       1 where clicked
-    history_rating       [h * k] float32    stars, 0 where not rated
-    profile              [p] float32        one-hot demographics
-    candidate_item       [c] int64          the offered candidates (``action="candidates"``)
-    candidate_features   [c, f] float32     their features
-    ==================== ================== ==========================================================================
+    | key | shape, type | meaning |
+    | --- | --- | --- |
+    | ``page`` | [1] float32 | share of the page budget used |
+    | ``summary`` | [f] float32 | mean features of the items clicked in this visit, 0 before the first click |
+    | ``history_item`` | [h * k] int64 | catalog positions shown on the last ``history_pages`` pages, oldest first; -1 none |
+    | ``history_clicked`` | [h * k] int8 | 1 where clicked |
+    | ``history_rating`` | [h * k] float32 | stars, 0 where not rated |
+    | ``profile`` | [p] float32 | one-hot demographics |
+    | ``candidate_item`` | [c] int64 | the offered candidates (``action="candidates"``) |
+    | ``candidate_features`` | [c, f] float32 | their features |
 
     **Reward.** ``reward`` names one of ``recsim_llm.envs.rewards`` or is a callable ``(feedback, catalog) -> float64 [u]``.
 
@@ -63,7 +61,7 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
 
     **Info.** ``user_id`` (outside id), ``visit`` (episode number since the seed), ``clicks`` and ``invalid_slots`` of the page.
 
-    Example:
+    Examples:
         >>> env = gymnasium.make("RecSimLLM/Browse-v0", slate_size=5)
         >>> observation, info = env.reset(seed=7)
         >>> observation, reward, terminated, truncated, info = env.step(np.array([3, 1, 4, 15, 9]))
