@@ -34,7 +34,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Point links at the places that the files have in the site."""
+    """Point links at the places that the files have in the site; the first page, alone in its part, needs no list of pages."""
+    if page.file.src_uri == "index.md":
+        page.meta["hide"] = ["navigation"]
     return LINK.sub(lambda link: site_link(link[1], page.file.src_uri), markdown)
 
 
