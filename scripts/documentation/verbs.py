@@ -9,7 +9,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import Files
 from mkdocs.structure.pages import Page
 
-from recsim_llm.command import _parser
+from recsim_llm.cli.main import _parser
 
 PAGE = "reference/command-line.md"
 PLACE = "<!-- every verb's help -->"
