@@ -60,7 +60,12 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
 
     **End.** ``terminated`` when the user leaves, ``truncated`` when ``max_pages`` pages were shown and the user would stay.
 
+    **Hidden state.** What shapes the next page and is not observed: the user's persona and tastes, how far these have drifted,
+    boredom by genre, satisfaction, what was consumed, and the dice of the visit. The environment is partially observed.
+
     **Info.** ``user_id`` (outside id), ``visit`` (episode number since the seed), ``clicks`` and ``invalid_slots`` of the page.
+
+    **Versions.** ``v0``: the first. The number rises when the same seed and settings could give other results.
 
     Examples:
         >>> env = gymnasium.make("RecSimLLM/Browse-v0", slate_size=5)

@@ -22,6 +22,7 @@ from recsim_llm.statistics.effects import Effect
 __all__ = ["Verdict", "decide", "sentence"]
 
 Verdict = Literal["better", "worse", "no difference that matters", "undecided"]
+"""What an interval says about a difference."""
 
 
 def decide(effect: Effect, *, smallest_effect: float | None = None, higher_is_better: bool = True) -> Verdict:

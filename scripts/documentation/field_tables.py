@@ -10,7 +10,7 @@ import griffe
 class FieldTables(griffe.Extension):
     """Show documented fields as a table with type, default and meaning, in place of a heading for each."""
 
-    def on_package(self, *, pkg: griffe.Module, loader: griffe.GriffeLoader, **_: Any) -> None:
+    def on_package(self, *, pkg: griffe.Module, **_: Any) -> None:
         """Rewrite every class of a package once it is loaded whole."""
         rewrite(pkg)
 

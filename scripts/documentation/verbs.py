@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from typing import Any
 
-from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.structure.files import Files
 from mkdocs.structure.pages import Page
 
 from recsim_llm.cli.main import _parser
@@ -15,7 +14,7 @@ PAGE = "reference/command-line.md"
 PLACE = "<!-- every verb's help -->"
 
 
-def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     """Put the verbs in their place."""
     if page.file.src_uri != PAGE:
         return markdown
