@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from recsim_llm import __version__
-from recsim_llm.cli.main import _parser
+from recsim_llm.cli.parser import make_parser
 
 ROOT = Path(__file__).resolve().parents[1]
 DIRECTIVE = re.compile(r"^::: (\S+)$", re.MULTILINE)
@@ -112,7 +112,7 @@ def test_a_field_of_a_record_is_shown_with_type_meaning_and_default(site):
 @pytest.mark.slow
 def test_every_verb_of_the_command_is_there_with_all_its_options(site):
     page = unescape((site / "reference/command-line.html").read_text("utf-8"))
-    (verbs,) = (action.choices for action in _parser()._actions if isinstance(action, argparse._SubParsersAction))
+    (verbs,) = (action.choices for action in make_parser()._actions if isinstance(action, argparse._SubParsersAction))
     for name, verb in verbs.items():
         part = page.partition(f'<h2 id="{name}"')[2].partition("<h2 ")[0]
         assert verb.description in part

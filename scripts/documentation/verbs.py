@@ -8,7 +8,7 @@ from typing import Any
 
 from mkdocs.structure.pages import Page
 
-from recsim_llm.cli.main import _parser
+from recsim_llm.cli.parser import make_parser
 
 PAGE = "reference/command-line.md"
 PLACE = "<!-- every verb's help -->"
@@ -21,7 +21,7 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     before, place, after = markdown.partition(PLACE)
     if not place:
         raise ValueError(f"{PAGE}: got no line {PLACE!r}, expected one where the verbs shall stand; put it back")
-    return before + "\n".join(line for name, verb in verbs(_parser()).items() for line in help_lines(name, verb)) + after
+    return before + "\n".join(line for name, verb in verbs(make_parser()).items() for line in help_lines(name, verb)) + after
 
 
 def verbs(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
