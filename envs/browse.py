@@ -43,18 +43,16 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
 
     **Observation.** A ``Dict`` of the parts named in ``observation`` (default ``page``, ``summary``, ``history``):
 
-    ==================== ================== ==========================================================================
-    key                  shape, type        meaning
-    ==================== ================== ==========================================================================
-    page                 [1] float32        share of the page budget used
-    summary              [f] float32        mean features of the items clicked in this visit, 0 before the first click
-    history_item         [h * k] int64      catalog positions shown on the last ``history_pages`` pages, oldest first; -1 none
-    history_clicked      [h * k] int8       1 where clicked
-    history_rating       [h * k] float32    stars, 0 where not rated
-    profile              [p] float32        one-hot demographics
-    candidate_item       [c] int64          the offered candidates (``action="candidates"``)
-    candidate_features   [c, f] float32     their features
-    ==================== ================== ==========================================================================
+    | key | shape, type | meaning |
+    | --- | --- | --- |
+    | ``page`` | [1] float32 | share of the page budget used |
+    | ``summary`` | [f] float32 | mean features of the items clicked in this visit, 0 before the first click |
+    | ``history_item`` | [h * k] int64 | catalog positions shown on the last ``history_pages`` pages, oldest first; -1 none |
+    | ``history_clicked`` | [h * k] int8 | 1 where clicked |
+    | ``history_rating`` | [h * k] float32 | stars, 0 where not rated |
+    | ``profile`` | [p] float32 | one-hot demographics |
+    | ``candidate_item`` | [c] int64 | the offered candidates (``action="candidates"``) |
+    | ``candidate_features`` | [c, f] float32 | their features |
 
     **Reward.** ``reward`` names one of ``recsim_llm.envs.rewards`` or is a callable ``(feedback, catalog) -> float64 [u]``.
 
@@ -63,17 +61,17 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
     **Info.** ``user_id`` (outside id), ``visit`` (episode number since the seed), ``clicks`` and ``invalid_slots`` of the page.
 
     **Hidden state.** What the environment knows and the policy does not: who the user is (persona, tastes, traits such as
-    patience and pickiness), how the user feels after the pages so far (satisfaction, boredom by genre, the urge to leave), what
-    the user consumed and remembers, the probabilities of clicks, ratings and leaving, and the dice of the whole visit, laid out
-    before its first page. ``feedback`` shows some of it to evaluators. Hence the environment is partially observable; only
-    satisfaction as a reward tells a policy of it.
+    patience and pickiness), how the user feels after the pages so far (satisfaction, boredom by genre, the urge to leave), how far
+    tastes have drifted, what was consumed and is remembered, the probabilities of clicks, ratings and leaving, and the dice of
+    the whole visit, laid out before its first page. The environment is partially observed; ``feedback`` shows some of the hidden
+    state to evaluators.
 
     **Start.** Episode ``e`` after a seed brings a user drawn uniformly from the population by (seed, e), or the one asked for,
-    for a visit with nothing remembered from earlier ones.
+    who remembers nothing of earlier visits.
 
-    **Versions.** ``v0``: first version. The number rises whenever equal seeds and actions could give other results.
+    **Versions.** ``v0``: the first. The number rises when the same seed and settings could give other results.
 
-    Example:
+    Examples:
         >>> env = gymnasium.make("RecSimLLM/Browse-v0", slate_size=5)
         >>> observation, info = env.reset(seed=7)
         >>> observation, reward, terminated, truncated, info = env.step(np.array([3, 1, 4, 15, 9]))
