@@ -61,10 +61,10 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
     **Info.** ``user_id`` (outside id), ``visit`` (episode number since the seed), ``clicks`` and ``invalid_slots`` of the page.
 
     **Hidden state.** What the environment knows and the policy does not: who the user is (persona, tastes, traits such as
-    patience and pickiness), how the user feels after the pages so far (satisfaction, boredom by genre, the urge to leave), how far
-    tastes have drifted, what was consumed and is remembered, the probabilities of clicks, ratings and leaving, and the dice of
-    the whole visit, laid out before its first page. The environment is partially observed; ``feedback`` shows some of the hidden
-    state to evaluators.
+    patience and pickiness), how the user feels after the pages so far (satisfaction, boredom by genre, the urge to leave), how
+    far tastes have drifted, what was consumed and is remembered, the probabilities of clicks, ratings and leaving, and the dice
+    of the whole visit, laid out before its first page. The environment is partially observed; ``feedback`` shows some of the
+    hidden state to evaluators.
 
     **Start.** Episode ``e`` after a seed brings a user drawn uniformly from the population by (seed, e), or the one asked for,
     who remembers nothing of earlier visits.

@@ -105,7 +105,7 @@ class Visits:
         if blank is not None:
             invalid = np.add.reduce(blank, axis=1, dtype=np.int64)
         else:
-            invalid = self._none_invalid if everyone else self._none_invalid[: len(rows)]
+            invalid = self._none_invalid if everyone else self._none_invalid[: len(item_index)]
         if idle is not None:
             blank = np.zeros(item_index.shape, np.bool_) if blank is None else blank.copy()
             blank[idle] = True
