@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from recsim_llm.agents.cascade import CascadeParameters, CascadeUsers
-from recsim_llm.agents.recorded_decisions import read_manifest
 from recsim_llm.agents.replay import ReplayUsers
 from recsim_llm.agents.worlds import ModelsByRole, choice_world, language_world
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.data import open_dataset
 from recsim_llm.errors import ConfigError, LogError
+from recsim_llm.log.manifest import read_scenario_manifest
 from recsim_llm.population.personas import Population
 from recsim_llm.population.world import World
 
@@ -83,7 +83,7 @@ def replay_world(
         got = repr(unknown[0]) if unknown else f"run {settings.get('run')!r}"
         raise ConfigError(f"replay parameter: got {got}, expected run (a run folder), and arm and match where needed")
     run = Path(settings["run"])
-    manifest = read_manifest(run)
+    manifest = read_scenario_manifest(run)
     dataset = data if isinstance(data, Dataset) else open_dataset(str(data))
     if manifest["data"]["fingerprint"] != dataset.fingerprint:
         raise LogError(f"{run}: got a run on data {manifest['data']['name']!r}, expected one on {dataset.name!r} as it is now")

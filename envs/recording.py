@@ -13,10 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.core.files import write_atomically
 from recsim_llm.core.pages import BoolArray, Feedback, IntArray, Rows, probability
-from recsim_llm.errors import ContractError, RunExistsError
-from recsim_llm.log.writer import RunLog, Segments
+from recsim_llm.errors import ContractError
+from recsim_llm.log.folders import refuse_used_folder
+from recsim_llm.log.manifest import write_manifest
+from recsim_llm.log.segments import open_segments
+from recsim_llm.log.writer import RunLog
 from recsim_llm.population.world import World
 
 __all__ = ["Recorder"]
@@ -52,14 +54,13 @@ class Recorder:
     """
 
     def __init__(self, folder: Path, world: World, rows: int, settings: Mapping[str, Any]) -> None:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise RunExistsError(f"log: got {folder}, which holds files, expected a new folder; choose another")
+        refuse_used_folder(folder, "log")
         folder.mkdir(parents=True, exist_ok=True)
         manifest = _description(world, settings)
-        write_atomically(folder / "manifest.json", _encoded(manifest))
+        write_manifest(folder, manifest)
         self._user_id = world.population.user_id
         self._log = RunLog(
-            Segments(folder),
+            open_segments(folder),
             _ARM,
             0,
             catalog=world.catalog,
@@ -120,7 +121,7 @@ class Recorder:
 
     def _add_visits(self) -> None:
         """Sum up the visits that ended on the recent pages; a visit starts with its page 0."""
-        write_atomically(self._folder / "manifest.json", _encoded(self._manifest))
+        write_manifest(self._folder, self._manifest)
         if not self._recent:
             return
         feedbacks = [page.feedback for page in self._recent]
@@ -177,11 +178,8 @@ def _description(world: World, settings: Mapping[str, Any]) -> dict[str, Any]:
         "user_model": type(world.users).__name__,
         "catalog": {"items": len(world.catalog)},
         "data": {"name": "environment", "fingerprint": world.catalog.fingerprint, "licence": ""},
-        "environment": dict(settings),
+        # Settings may hold functions, which are told by their names.
+        "environment": json.loads(json.dumps(dict(settings), default=repr)),
         "versions": {name: version(name) for name in packages} | {"python": platform.python_version()},
         "settings": {},
     }
-
-
-def _encoded(manifest: dict[str, Any]) -> bytes:
-    return json.dumps(manifest, indent=2, sort_keys=True, default=repr).encode() + b"\n"

@@ -13,7 +13,8 @@ from recsim_llm.comparison.results import FILE_NAME, Comparison, Judging, Plan, 
 from recsim_llm.core.files import write_atomically
 from recsim_llm.data import open_dataset
 from recsim_llm.errors import ConfigError, LogError, RunExistsError
-from recsim_llm.metrics.evaluation import read_manifest
+from recsim_llm.log.folders import MANIFEST, refuse_used_folder
+from recsim_llm.log.manifest import read_manifest
 from recsim_llm.population.personas import TRAITS
 from recsim_llm.report.comparison_page import verdict_lines
 from recsim_llm.scenarios.blocks import join_blocks
@@ -106,7 +107,7 @@ def compare_again(out: Path, judging: Judging | None = None, progress: Report = 
 
 def is_run(folder: Path) -> bool:
     """Tell whether a folder holds a run or a comparison, finished or not."""
-    return (folder / "manifest.json").is_file() or (folder / _SETTINGS).is_file()
+    return (folder / MANIFEST).is_file() or (folder / _SETTINGS).is_file()
 
 
 def plan_comparison(
@@ -235,8 +236,7 @@ def _begun(scenario: Scenario, out: Path, judging: Judging) -> Scenario:
         if asked != known or judging != fixed:
             raise RunExistsError(f"run folder: got {out}, begun with other settings, expected a new one; pass --out")
         return known
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise RunExistsError(f"run folder: got {out}, which holds files, expected a new one; pass --out")
+    refuse_used_folder(out, "run folder", expected="a new one", remedy="pass --out")
     scenario = draw_seed(scenario)
     content = {"scenario": scenario.model_dump(mode="json"), "judging": asdict(judging)}
     try:
@@ -261,13 +261,13 @@ def _sequential_settings(out: Path) -> tuple[Scenario, Judging]:
 
 def _run_or_resume(scenario: Scenario, folder: Path, progress: Report, *, cache: Path | None, confirm: Confirm) -> None:
     """Run a scenario, or finish the run of the same one that is there."""
-    if not (folder / "manifest.json").is_file():
+    if not (folder / MANIFEST).is_file():
         for torn in folder.glob("*.part"):
             # A kill during the very first write; nothing was logged yet.
             torn.unlink()
         run(scenario, folder, progress, cache=cache, confirm=confirm)
         return
-    known = scenario_from(read_manifest(folder).get("settings") or {}, str(folder / "manifest.json"))
+    known = scenario_from(read_manifest(folder).get("settings") or {}, str(folder / MANIFEST))
     asked = scenario if scenario.seed is not None else scenario.model_copy(update={"seed": known.seed})
     if asked != known:
         raise RunExistsError(

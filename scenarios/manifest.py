@@ -1,8 +1,7 @@
-"""The manifest of a run folder."""
+"""What the manifest of a scenario's run says."""
 
 from __future__ import annotations
 
-import json
 import platform
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -13,7 +12,7 @@ from recsim_llm.language.providers import Roles
 from recsim_llm.population.world import World
 from recsim_llm.scenarios.schema import Scenario
 
-__all__ = ["difference", "manifest_bytes"]
+__all__ = ["difference", "manifest_of"]
 
 _PACKAGES = {
     "openai": ("openai", "aiohttp"),
@@ -22,8 +21,8 @@ _PACKAGES = {
 }
 
 
-def manifest_bytes(scenario: Scenario, dataset: Dataset, world: World, roles: Roles) -> bytes:
-    """Return ``manifest.json`` of a run: what it is made from, and what made it.
+def manifest_of(scenario: Scenario, dataset: Dataset, world: World, roles: Roles) -> dict[str, Any]:
+    """Return the content of a run's ``manifest.json``: what it is made from, and what made it.
 
     Args:
         scenario: with its seed drawn.
@@ -36,7 +35,7 @@ def manifest_bytes(scenario: Scenario, dataset: Dataset, world: World, roles: Ro
     packages += [name for provider in sorted(providers) for name in _PACKAGES.get(provider, ())]
     for role in scenario.models:
         roles.role(role)  # Models are described once they are open; which ones are must not hang on who asked first.
-    content = {
+    return {
         "scenario": scenario.name,
         "arms": [arm.name for arm in scenario.recommenders],
         "seed": scenario.seed,
@@ -59,7 +58,6 @@ def manifest_bytes(scenario: Scenario, dataset: Dataset, world: World, roles: Ro
         "versions": {name: version(name) for name in dict.fromkeys(packages)} | {"python": platform.python_version()},
         "settings": scenario.model_dump(mode="json"),
     }
-    return json.dumps(content, indent=2, sort_keys=True).encode() + b"\n"
 
 
 def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from recsim_llm.errors import ConfigError, LogError
-from recsim_llm.metrics.evaluation import read_manifest
+from recsim_llm.log.manifest import read_manifest
 from recsim_llm.offpolicy import (
     Evidence,
     LoggedSlates,

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from recsim_llm.comparison.judge import Pair, best_of, lift_of, pairs_of, power_of, tally_of, values_of, verdict_of
 from recsim_llm.comparison.outcomes import outcome, served_by_all
 from recsim_llm.comparison.results import Compared, Comparison, Judging, Sequential
-from recsim_llm.metrics.evaluation import read_manifest
+from recsim_llm.log.manifest import read_manifest
 from recsim_llm.statistics import BURN_IN, Effect, confidence_sequence
 
 __all__ = ["Looks", "block_size", "judge_blocks", "planned_users"]

@@ -15,7 +15,8 @@ from recsim_llm.agents.fitting.held_out_scores import held_out_scores
 from recsim_llm.core.cache import cache_folder
 from recsim_llm.core.files import write_atomically
 from recsim_llm.core.ratings import Dataset
-from recsim_llm.errors import ConfigError, DataError, RunExistsError
+from recsim_llm.errors import ConfigError, DataError
+from recsim_llm.log.folders import refuse_used_folder
 from recsim_llm.population.population_files import read_population, write_population
 from recsim_llm.population.synthetic import JointDistribution
 
@@ -41,8 +42,7 @@ def fit_and_save(
     """
     if seed is not None and seed < 0:
         raise ConfigError(f"fit: got seed {seed}, expected 0 or more")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise RunExistsError(f"fit: got {out}, which holds files, expected a new folder; choose another")
+    refuse_used_folder(out, "fit")
     start = START_SEED if seed is None else seed
     fitted = fit_choice(dataset, start)
     table: dict[str, float | int | str] = {

@@ -15,10 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.compute as pc
-import pyarrow.dataset as arrow
 
 from recsim_llm.errors import DataError
+from recsim_llm.log.reader import open_run
 
 __all__ = ["learn_position_curve", "position_curve_of"]
 
@@ -59,17 +58,13 @@ def position_curve_of(run: Path, arm: str) -> tuple[float, ...]:
     """Estimate the examination curve from the impressions of one arm of a run folder; see ``learn_position_curve``.
 
     Raises:
-        DataError: the folder has no impressions of that arm, or no click at the first position.
+        LogError: the folder is no run, or its log is damaged.
+        DataError: it has no impressions of that arm, or no click at the first position.
     """
-    folder = run / "impressions"
-    if not folder.is_dir():
-        raise DataError(f"{run}: got no impressions, expected a run folder")
-    columns = ["position", "item_id", "clicked"]
-    table = arrow.dataset(folder, format="parquet").to_table(columns=columns, filter=pc.field("arm") == arm)
-    if table.num_rows == 0:
+    columns = open_run(run).columns("impressions", ["position", "item_id", "clicked"], arm=arm)
+    if not len(columns["position"]):
         raise DataError(f"{run}: got no impressions of arm {arm!r}, expected an arm of the run; see its manifest.json")
-    position, item, clicked = (table[name].to_numpy() for name in columns)
-    return _learn(position.astype(np.int64), clicked.astype(np.bool_), item.astype(np.int64))
+    return _learn(columns["position"], columns["clicked"], columns["item_id"])
 
 
 class _Log(NamedTuple):

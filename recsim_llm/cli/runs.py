@@ -167,9 +167,6 @@ def handle_report(options: argparse.Namespace) -> None:
     """Write the report of a run again."""
     if not (options.run / "manifest.json").is_file():
         raise ConfigError(f"report: got {options.run}, which has no manifest.json, expected a run folder")
-    from recsim_llm.log.segments import Segments
-
-    Segments(options.run)  # sees to it that every finished segment is there and whole
     _finish(options.run, options, card=options.realism)
 
 

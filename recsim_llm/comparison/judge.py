@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
@@ -14,7 +13,9 @@ import numpy.typing as npt
 from recsim_llm.comparison.outcomes import Outcome, difference, outcome, served_by_all
 from recsim_llm.comparison.results import Compared, Comparison, Judging, PairGroups, Power
 from recsim_llm.errors import ConfigError, DataError, LogError
-from recsim_llm.metrics.evaluation import ORACLE, read_manifest
+from recsim_llm.log.manifest import read_manifest
+from recsim_llm.log.reader import open_run
+from recsim_llm.metrics.evaluation import ORACLE
 from recsim_llm.metrics.summary import Metric
 from recsim_llm.metrics.tallies import Tally, tally_log
 from recsim_llm.population.choosing import COVARIATES, People, people_of
@@ -105,16 +106,13 @@ def tally_of(run: Path) -> Tally:
     Raises:
         LogError: the folder is no run, is not finished, or has one recommender only.
     """
-    manifest = read_manifest(run)
-    names = [str(name) for name in manifest["arms"]]
-    if len(names) < 2:
+    log = open_run(run)
+    if len(log.arms) < 2:
         raise LogError(f"{run}: got one recommender, expected two or more to compare; pass --recommenders a,b")
-    index = run / "segments.jsonl"
-    lines = [json.loads(line) for line in index.read_text(encoding="utf-8").splitlines()] if index.is_file() else []
-    waiting = [name for name in names if lines and not any(line["arm"] == name and line["last"] for line in lines)]
+    waiting = [name for name in log.arms if name not in log.finished_arms]
     if waiting:
         raise LogError(f"{run}: got {', '.join(waiting)} unfinished, expected a whole run; `recsim-llm resume {run}` first")
-    tally = tally_log(run, arms=names, slate_size=int(manifest["slate_size"]), max_pages=int(manifest["max_pages"]))
+    tally = tally_log(log)
     if served_by_all(tally).sum() < 2:
         raise LogError(f"{run}: got fewer than two users whom every recommender served, expected more; raise --n-users")
     return tally

@@ -4,7 +4,7 @@ Each takes a ``Source`` (one finished arm) and a folder. ``recsim_llm.scenarios.
 adds the data set for Minari, which needs the environments, and sees to it that an export is there whole or not at all.
 """
 
-from recsim_llm.exports.arm_log import PORTION_SLOTS, ArmLog, Portion, finished_files
+from recsim_llm.exports.arm_log import PORTION_SLOTS, ArmLog, Portion
 from recsim_llm.exports.bandit import load_bandit_feedback, write_bandit_feedback, write_slate_feedback
 from recsim_llm.exports.dialogues import HISTORY, write_dialogues
 from recsim_llm.exports.formats import new_folder
@@ -20,7 +20,6 @@ __all__ = [
     "Identities",
     "Portion",
     "Source",
-    "finished_files",
     "load_bandit_feedback",
     "new_folder",
     "write_bandit_feedback",

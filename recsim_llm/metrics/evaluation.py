@@ -6,7 +6,6 @@ formulas are in ``recsim_llm.statistics.intervals``; the pass over the log is in
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
@@ -15,12 +14,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.errors import LogError
+from recsim_llm.log.reader import open_run
 from recsim_llm.metrics.summary import METRICS, ArmSummary, Comparison, Deciders, Metric, Summary
 from recsim_llm.metrics.tallies import Tally, tally_log
 from recsim_llm.statistics.intervals import CONFIDENCE, Estimate, mean_estimate, paired_difference, ratio_estimate
 
-__all__ = ["ORACLE", "ArmSummary", "Comparison", "Summary", "gini_coefficient", "read_manifest", "summarise"]
+__all__ = ["ORACLE", "ArmSummary", "Comparison", "Summary", "gini_coefficient", "summarise"]
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -29,44 +28,21 @@ ORACLE = "oracle"
 """Name of the arm that knows the users; the others' regret is measured against it, and it is never called the best."""
 LORENZ_POINTS = 101
 """Points of a Lorenz curve: one a percent of the catalog, both ends included."""
-_MANIFEST_KEYS = ("scenario", "arms", "seed", "slate_size", "max_pages", "users", "catalog")
-
-
-def read_manifest(run: Path) -> dict[str, Any]:
-    """Read and check a run folder's ``manifest.json``.
-
-    Raises:
-        LogError: there is none, or it cannot be used.
-    """
-    path = run / "manifest.json"
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise LogError(
-            f"{path}: cannot be read as JSON ({error}); expected a run folder, as `recsim-llm run` writes"
-        ) from error
-    missing = [key for key in _MANIFEST_KEYS if not isinstance(manifest, dict) or key not in manifest]
-    if missing:
-        raise LogError(f"{path}: got no {missing[0]!r}, expected {', '.join(_MANIFEST_KEYS)}; run the scenario again")
-    checked: dict[str, Any] = manifest
-    return checked
 
 
 def summarise(run: Path) -> Summary:
     """Sum up a run folder, reading its log once in batches; a log larger than memory works.
 
     Args:
-        run: folder with ``manifest.json``, ``impressions/``, ``pages/`` and ``visits/``.
+        run: the run folder, finished or not; of a segment that is not finished nothing counts.
 
     Raises:
         LogError: the folder is no run, holds no page, or does not fit its manifest.
     """
-    manifest = read_manifest(run)
-    names = [str(name) for name in manifest["arms"]]
-    tally = tally_log(run, arms=names, slate_size=int(manifest["slate_size"]), max_pages=int(manifest["max_pages"]))
+    log = open_run(run)
+    manifest, names, finished, tally = log.manifest, log.arms, log.finished_arms, tally_log(log)
     items = int(manifest["catalog"]["items"])
-    ended = _ended(run, names)
-    arms = tuple(_summarise_arm(tally, number, items, ended[name]) for number, name in enumerate(names))
+    arms = tuple(_summarise_arm(tally, number, items, name in finished) for number, name in enumerate(names))
     best = _best(arms)
     rest = [name for name in names if name != best]
     return Summary(
@@ -81,18 +57,6 @@ def summarise(run: Path) -> Summary:
         regret=tuple(_compare(tally, ORACLE, name) for name in names if name != ORACLE) if ORACLE in names else (),
         notes=tuple(_notes(arms, int(manifest["users"]))),
     )
-
-
-def _ended(run: Path, names: Sequence[str]) -> dict[str, bool]:
-    """Tell for each arm whether its last segment is in; a log without an index of segments is taken for whole."""
-    path = run / "segments.jsonl"
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    try:
-        # What stands after the last line break is a torn write.
-        lines = [json.loads(line) for line in text.split("\n")[:-1]]
-    except ValueError as error:
-        raise LogError(f"{path}: cannot be read as lines of JSON ({error}); restore the file or start a new run") from error
-    return {name: not lines or any(line.get("arm") == name and line.get("last") for line in lines) for name in names}
 
 
 def _summarise_arm(tally: Tally, number: int, items: int, finished: bool) -> ArmSummary:

@@ -10,14 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.errors import LogError
+from recsim_llm.log.reader import open_run
 from recsim_llm.metrics import bubbles, exposure
 from recsim_llm.metrics.behaviour import funnel_step, invalid_share, position_exponent
 from recsim_llm.metrics.definitions import DEFINITIONS
 from recsim_llm.metrics.diversity import miscalibration
-from recsim_llm.metrics.evaluation import read_manifest
 from recsim_llm.metrics.fairness import GroupGap, group_gap
 from recsim_llm.metrics.item_tables import RunTables, has_tables, read_tables
-from recsim_llm.metrics.streaming import BATCH_ROWS, LogReader
+from recsim_llm.metrics.streaming import PageReader
 from recsim_llm.metrics.sums import RANKING, Sums
 from recsim_llm.metrics.values import ArmMetrics, Measure, RunMetrics
 from recsim_llm.statistics.intervals import Estimate, mean_estimate, ratio_estimate
@@ -33,12 +33,12 @@ _SHARE = (0.0, 1.0)
 _LIST_SHARE = 10  # the popularity list of serendipity holds at most one item in ten
 
 
-def metrics_of(run: Path, *, batch_rows: int = BATCH_ROWS) -> RunMetrics | None:
+def metrics_of(run: Path, *, batch_rows: int | None = None) -> RunMetrics | None:
     """Compute the metrics of a run in one pass over its pages and one over its impressions.
 
     Args:
         run: the run folder, finished or not.
-        batch_rows: rows read at a time; changes memory, never the result.
+        batch_rows: rows read at a time, None for the usual number; changes memory, never the result.
 
     Returns:
         The metrics; None where the folder lacks the tables that they need, as logs of environments do.
@@ -48,13 +48,13 @@ def metrics_of(run: Path, *, batch_rows: int = BATCH_ROWS) -> RunMetrics | None:
     """
     if not has_tables(run):
         return None
-    manifest, tables = read_manifest(run), read_tables(run)
-    if manifest["seed"] is None:
+    log, tables = open_run(run), read_tables(run)
+    if log.manifest["seed"] is None:
         raise LogError(f"{run}: got a manifest without a seed, expected that of `recsim-llm run`; start a new run")
-    names, slots = [str(name) for name in manifest["arms"]], int(manifest["slate_size"])
-    expected = max(min(slots * int(manifest["max_pages"]), len(tables.item_id) // _LIST_SHARE), 1)
-    sums = Sums(tables, len(names), slots=slots, expected=expected, seed=int(manifest["seed"]))
-    reader = LogReader(run, tables, names, slots, batch_rows=batch_rows)
+    names, slots = log.arms, log.slate_size
+    expected = max(min(slots * log.max_pages, len(tables.item_id) // _LIST_SHARE), 1)
+    sums = Sums(tables, len(names), slots=slots, expected=expected, seed=int(log.manifest["seed"]))
+    reader = PageReader(log, tables, batch_rows=batch_rows)
     for rows in reader.pages():
         sums.add_pages(rows)
     for batch in reader.impressions():

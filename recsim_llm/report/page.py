@@ -15,8 +15,9 @@ from matplotlib.figure import Figure
 
 from recsim_llm.core.files import write_atomically
 from recsim_llm.language.calls.call_summary import CallSummary
+from recsim_llm.log.manifest import read_manifest
 from recsim_llm.metrics import RunMetrics, metrics_of
-from recsim_llm.metrics.evaluation import read_manifest, summarise
+from recsim_llm.metrics.evaluation import summarise
 from recsim_llm.metrics.summary import Summary
 from recsim_llm.report import comparison_page as comparison
 from recsim_llm.report import drawing

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
 from recsim_llm.errors import LogError
+from recsim_llm.log.tables import INTERVIEWS, TEXTS, has_table, read_table
 from recsim_llm.report import numbers
 from recsim_llm.report.summary_tables import Cell
 from recsim_llm.statistics.intervals import Estimate, mean_estimate
@@ -92,14 +91,14 @@ def speech_of(run: Path) -> Speech | None:
     Raises:
         LogError: the files cannot be read.
     """
-    if not (run / "texts.parquet").is_file():
+    if not has_table(run, "texts"):
         return None
     try:
-        tables = [pq.read_table(run / name) for name in ("texts.parquet", "interviews.parquet")]
+        tables = [read_table(run, "texts", TEXTS.names), read_table(run, "interviews", INTERVIEWS.names)]
         known = json.loads(tables[0].schema.metadata[b"recsim_llm"])
         texts, answers = (table.to_pylist() for table in tables)
         return _speech(known, texts, answers)
-    except (OSError, pa.ArrowException, ValueError, TypeError, KeyError) as error:
+    except (LogError, ValueError, TypeError, KeyError) as error:
         raise LogError(f"{run}: got {error!r} from the texts, expected what `recsim-llm speak` wrote; run it again") from error
 
 

@@ -292,7 +292,7 @@ def test_an_unknown_match_is_refused(once, dataset):
 
 
 def test_a_folder_without_a_run_is_refused(dataset, tmp_path):
-    with pytest.raises(LogError, match=r"without a readable manifest\.json"):
+    with pytest.raises(LogError, match=r"manifest\.json: cannot be read.*expected a run folder"):
         replay_world(dataset, parameters={"run": str(tmp_path)})
 
 
@@ -313,20 +313,20 @@ def test_a_run_on_other_data_is_refused(once):
 def test_a_log_with_a_missing_table_is_refused(once, dataset, tmp_path, kind):
     shutil.copytree(once, tmp_path / "torn")
     shutil.rmtree(tmp_path / "torn" / kind)
-    with pytest.raises(LogError, match=f"got no {kind} of the arm"):
+    with pytest.raises(LogError, match=rf"{kind}/.*: missing or damaged"):
         replay_world(dataset, parameters={"run": str(tmp_path / "torn")})
 
 
 def test_a_damaged_table_is_refused(once, dataset, tmp_path):
     shutil.copytree(once, tmp_path / "torn")
     next((tmp_path / "torn" / "pages").glob("*")).write_bytes(b"PAR1")
-    with pytest.raises(LogError, match="expected the pages of a run"):
+    with pytest.raises(LogError, match=r"pages/.*: missing or damaged"):
         replay_world(dataset, parameters={"run": str(tmp_path / "torn")})
 
 
 def test_items_of_another_catalog_are_refused(once, dataset, make_world):
     population = derived_worlds.choice_world(dataset, USERS, seed=3).population
-    with pytest.raises(LogError, match="other pages or items"):
+    with pytest.raises(LogError, match="got a log of other items"):
         ReplayUsers(once, None, make_world().catalog, population)
 
 

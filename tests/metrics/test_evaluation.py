@@ -116,7 +116,7 @@ def test_one_user_and_zero_clicks_leave_undefined_what_is_undefined(tmp_path):
 
 def test_result_does_not_depend_on_files_or_batches(tmp_path, monkeypatch):
     whole = summarise(write_run(tmp_path / "whole", HAND, arms=["a", "b"]))
-    monkeypatch.setattr("recsim_llm.metrics.tallies._BATCH_ROWS", 2)
+    monkeypatch.setattr("recsim_llm.log.reader.BATCH_ROWS", 2)
     monkeypatch.setattr("recsim_llm.metrics.tallies._MERGE_ROWS", 1)
     assert summarise(write_run(tmp_path / "split", HAND, arms=["a", "b"], per_file=3)) == whole
 
@@ -165,10 +165,9 @@ def test_log_that_does_not_fit_its_manifest_is_refused(tmp_path, change, words):
 
 
 def test_arm_without_its_last_segment_is_not_finished(tmp_path):
-    run = write_run(tmp_path, HAND, arms=["a", "b"])
-    lines = [{"arm": "a", "segment": 0, "last": True}, {"arm": "b", "segment": 0, "last": False}]
-    torn = '{"arm": "b", "segment": 1, "last": true}'
-    (run / "segments.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + torn)
+    run = write_run(tmp_path, HAND, arms=["a", "b"], finished={"a": True, "b": False})
+    with (run / "segments.jsonl").open("a") as index:
+        index.write('{"arm": "b", "segment": 1, "last": true}')
     summary = summarise(run)
     assert [arm.finished for arm in summary.arms] == [True, False]
     assert summary.notes[-1] == "b: not finished; the log holds 4 pages of 2 users so far."

@@ -188,6 +188,7 @@ def test_no_cut_of_the_log_into_batches_changes_a_bit(finished, batch_rows):
 def test_no_cut_of_the_log_into_files_changes_a_bit(finished, tmp_path):
     whole = metrics_of(finished).to_json()
     cut = shutil.copytree(finished, tmp_path / "cut")
+    (cut / "segments.jsonl").unlink()
     for path in sorted((cut / "impressions").glob("*.parquet")):
         table = pq.read_table(path)
         path.unlink()
@@ -197,7 +198,8 @@ def test_no_cut_of_the_log_into_files_changes_a_bit(finished, tmp_path):
 
 
 def test_memory_is_bounded_by_users_and_items_not_by_rows(finished):
-    from recsim_llm.metrics.streaming import LogReader
+    from recsim_llm.log import open_run
+    from recsim_llm.metrics.streaming import PageReader
     from recsim_llm.metrics.sums import Sums
 
     tables = read_tables(finished)
@@ -205,7 +207,7 @@ def test_memory_is_bounded_by_users_and_items_not_by_rows(finished):
     def held(times):
         sums = Sums(tables, 3, slots=5, expected=10, seed=3)
         for _ in range(times):
-            for batch in LogReader(finished, tables, ["random", "popularity", "mf"], 5, batch_rows=100).impressions():
+            for batch in PageReader(open_run(finished), tables, batch_rows=100).impressions():
                 assert len(batch.arm) <= 100 // 5 + 1
                 sums.add_impressions(batch)
         sums.chosen(0)

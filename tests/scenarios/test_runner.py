@@ -16,7 +16,7 @@ import pytest
 from recsim_llm.core.pages import Slates
 from recsim_llm.data import open_dataset
 from recsim_llm.errors import ConfigError, ContractError, LogError, RunExistsError, SlateError
-from recsim_llm.log.writer import IMPRESSIONS, PAGES, VISITS
+from recsim_llm.log.schema import IMPRESSIONS, PAGES, VISITS
 from recsim_llm.recommenders import Popularity, deterministic
 from recsim_llm.scenarios import load_scenario, resume, run
 from recsim_llm.scenarios import runner as runner_module

@@ -11,9 +11,10 @@ from recsim_llm.agents.language.voice import SPEECH_FILES
 from recsim_llm.cli.main import main
 from recsim_llm.errors import BudgetExceeded, ConfigError, LogError
 from recsim_llm.language.calls.call_summary import summary
+from recsim_llm.log.tables import INTERVIEWS, TEXTS
 from recsim_llm.report import agreement_line, speech_of, write_report
 from recsim_llm.scenarios import load_scenario, run
-from recsim_llm.scenarios.speech import INTERVIEWS, TEXTS, speak
+from recsim_llm.scenarios.speech import speak
 
 SMALL = {"users.count": 14, "max_pages": 3, "slate_size": 6, "seed": 3, "recommenders": ["random", "popularity"]}
 LANGUAGE = {"users.model": "language", "models.user.name": "scripted/genres"}
