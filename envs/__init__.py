@@ -6,7 +6,8 @@
 if __name__ != "recsim_llm.envs":
     raise ImportError("import recsim_llm.envs, not envs")
 
-from recsim_llm.envs.browse import BrowseEnv, BrowseVectorEnv
+from recsim_llm.envs.browse import BrowseEnv
+from recsim_llm.envs.vector import BrowseVectorEnv
 from recsim_llm.envs.wrappers import ActionMask, FlatObservation, FlatVectorObservation, SingleItemAction
 
 __all__ = ["ActionMask", "BrowseEnv", "BrowseVectorEnv", "FlatObservation", "FlatVectorObservation", "SingleItemAction"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from os import PathLike
 from typing import Any
 
@@ -13,14 +14,88 @@ from recsim_llm.core import keyed
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import IntArray
 from recsim_llm.core.protocols import UserModel
+from recsim_llm.core.visits import Reward
+from recsim_llm.envs.actions import ACTIONS, items_on_sale
 from recsim_llm.errors import ConfigError
 from recsim_llm.population.personas import Population
 from recsim_llm.population.world import World
 from recsim_llm.registry import resolve
 
-__all__ = ["is_same_step", "seeds_of", "wanted_users", "world_of"]
+__all__ = ["INVALID", "BrowseSettings", "is_same_step", "seeds_of", "wanted_users", "world_of"]
 
+INVALID = ("count", "error")
+"""What may happen to a slot whose item cannot be shown."""
+_DEFAULT_PARTS = ("page", "summary", "history")
 _MASK = (1 << 64) - 1
+# Who the users are belongs to an environment's definition, as its items do, so that it is the same in every process; all
+# that happens to them follows from the seed of reset.
+_POPULATION_SEED = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrowseSettings:
+    """How pages are chosen, seen and paid in an environment; checked when made.
+
+    Raises:
+        ConfigError: a number is not a whole number of 1 or more, or a name is unknown.
+    """
+
+    slate_size: int
+    """Slots a page, 1 or more."""
+    max_pages: int
+    """Page budget of a visit, 1 or more."""
+    reward: str | Reward
+    """Name of a reward, or a callable."""
+    action: str
+    """One of ``recsim_llm.envs.actions.ACTIONS``."""
+    observation: Sequence[str] | None
+    """Parts to observe; None means page, summary and history."""
+    history_pages: int
+    """Pages that the history shows, 1 or more."""
+    candidates: int
+    """Size of the candidate set, used by ``candidates`` actions only."""
+    invalid: str
+    """One of ``INVALID``: blank and count a slot whose item is repeated or retired, or raise."""
+
+    def __post_init__(self) -> None:
+        for name in ("slate_size", "max_pages", "history_pages"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+                raise ConfigError(f"{name}: got {value!r}, expected 1 or more (a whole number)")
+        if self.action not in ACTIONS:
+            raise ConfigError(f"action: got {self.action!r}, expected one of {', '.join(ACTIONS)}")
+        if self.invalid not in INVALID:
+            raise ConfigError(f"invalid: got {self.invalid!r}, expected 'count' (blank the slot) or 'error'")
+        if isinstance(self.observation, str):
+            raise ConfigError(f"observation: got {self.observation!r}, expected a list of names such as ['page', 'summary']")
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What is observed: what was asked for, and the candidates wherever an action chooses among them."""
+        parts = _DEFAULT_PARTS if self.observation is None else tuple(self.observation)
+        return (*parts, "candidates") if self.action == "candidates" and "candidates" not in parts else parts
+
+    @property
+    def offered(self) -> int:
+        """Number of candidates that are offered, 0 for none."""
+        return self.candidates if self.action == "candidates" else 0
+
+    def check_fits(self, catalog: Catalog) -> None:
+        """See to it that pages can be filled from a catalog.
+
+        Raises:
+            ConfigError: there are too few items.
+        """
+        on_sale = len(items_on_sale(catalog))
+        if not self.slate_size <= (self.offered if self.action == "candidates" else on_sale) <= on_sale:
+            raise ConfigError(
+                f"slate_size {self.slate_size}, candidates {self.candidates}, items on sale {on_sale}: "
+                "expected slate_size <= candidates <= items on sale"
+            )
+
+    def described(self) -> dict[str, Any]:
+        """Return the settings by name, with the parts that are observed, for the manifest of a log."""
+        return dict(vars(self)) | {"observation": self.parts}
 
 
 def world_of(
@@ -34,7 +109,7 @@ def world_of(
         ConfigError: objects and names are mixed in a way that cannot work.
     """
     if isinstance(users, str) and not isinstance(catalog, Catalog):
-        world: World = resolve("users", users)(catalog, population)
+        world: World = resolve("users", users)(catalog, population, seed=_POPULATION_SEED)
         return world
     if isinstance(catalog, Catalog) and isinstance(population, Population) and not isinstance(users, str):
         return World(catalog, population, users)

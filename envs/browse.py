@@ -1,4 +1,4 @@
-"""``RecSimLLM/Browse-v0``: browsing users as a Gymnasium environment, single and vectorised."""
+"""``RecSimLLM/Browse-v0``: browsing users as a Gymnasium environment, one at a time."""
 
 from __future__ import annotations
 
@@ -9,22 +9,20 @@ from typing import Any
 import gymnasium
 import numpy as np
 import numpy.typing as npt
-from gymnasium.vector import AutoresetMode, VectorEnv
-from gymnasium.vector.utils import batch_space
 
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.kernel import ALL_ROWS
 from recsim_llm.core.pages import Feedback
 from recsim_llm.core.protocols import UserModel
-from recsim_llm.envs.arguments import is_same_step, seeds_of, wanted_users, world_of
+from recsim_llm.core.visits import Reward
+from recsim_llm.envs.arguments import BrowseSettings, seeds_of, wanted_users, world_of
 from recsim_llm.envs.observations import Observation
 from recsim_llm.envs.rendering import page_image, page_text
-from recsim_llm.envs.rewards import Reward
-from recsim_llm.envs.session import Session
+from recsim_llm.envs.session import open_session
 from recsim_llm.errors import ConfigError, ContractError
 from recsim_llm.population.personas import Population
 
-__all__ = ["BrowseEnv", "BrowseVectorEnv"]
+__all__ = ["BrowseEnv"]
 
 Info = dict[str, Any]
 
@@ -60,12 +58,18 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
 
     **End.** ``terminated`` when the user leaves, ``truncated`` when ``max_pages`` pages were shown and the user would stay.
 
-    **Hidden state.** What shapes the next page and is not observed: the user's persona and tastes, how far these have drifted,
-    boredom by genre, satisfaction, what was consumed, and the dice of the visit. The environment is partially observed.
-
     **Info.** ``user_id`` (outside id), ``visit`` (episode number since the seed), ``clicks`` and ``invalid_slots`` of the page.
 
-    **Versions.** ``v0``: the first. The number rises when the same seed and settings could give other results.
+    **Hidden state.** What the environment knows and the policy does not: who the user is (persona, tastes, traits such as
+    patience and pickiness), how the user feels after the pages so far (satisfaction, boredom by genre, the urge to leave), what
+    the user consumed and remembers, the probabilities of clicks, ratings and leaving, and the dice of the whole visit, laid out
+    before its first page. ``feedback`` shows some of it to evaluators. Hence the environment is partially observable; only
+    satisfaction as a reward tells a policy of it.
+
+    **Start.** Episode ``e`` after a seed brings a user drawn uniformly from the population by (seed, e), or the one asked for,
+    for a visit with nothing remembered from earlier ones.
+
+    **Versions.** ``v0``: first version. The number rises whenever equal seeds and actions could give other results.
 
     Examples:
         >>> env = gymnasium.make("RecSimLLM/Browse-v0", slate_size=5)
@@ -74,7 +78,8 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
 
     Args:
         catalog: ``"fictional"``, the name or folder of a data set, or a ``Catalog`` (then pass ``population`` and ``users``).
-        population: None for the users of the data, a number of synthetic users, a file, or a ``Population``.
+        population: None for the users of the data, a number of synthetic users (the same in every process), a file, or
+            a ``Population``.
         users: name of a user model, or a ``UserModel``, of which the environment takes its own copy.
         slate_size: slots a page.
         max_pages: page budget of a visit.
@@ -110,9 +115,7 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise ConfigError(f"render_mode: got {render_mode!r}, expected 'ansi', 'rgb_array' or None")
         self.render_mode = render_mode
-        self.session = Session(
-            world_of(catalog, population, users),
-            rows=1,
+        settings = BrowseSettings(
             slate_size=slate_size,
             max_pages=max_pages,
             reward=reward,
@@ -121,9 +124,9 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
             history_pages=history_pages,
             candidates=candidates,
             invalid=invalid,
-            log=log,
         )
-        self.action_space = self.session.action_space()
+        self.session = open_session(world_of(catalog, population, users), settings, rows=1, log=log)
+        self.action_space = self.session.action.space
         self.observation_space = self.session.observer.space  # type: ignore[assignment] # Dict knows no value type
         self.feedback: Feedback | None = None
         """What was drawn on the last page, with the probabilities; for evaluation, not for policies."""
@@ -163,12 +166,13 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
         """Show one page."""
         if self._over:
             raise ContractError("step: got an action after the visit ended, expected reset() first")
-        feedback, reward, left, out, invalid = self.session.step(np.asarray(action)[None])
-        self.feedback = feedback
-        terminated = bool(left[0])
-        truncated = bool(out[0]) and not terminated
+        outcome = self.session.step(np.asarray(action)[None])
+        self.feedback = feedback = outcome.feedback
+        terminated = bool(feedback.left[0])
+        truncated = bool(outcome.out_of_pages[0]) and not terminated
         self._over = terminated or truncated
-        return self.session.observe(0), float(reward[0]), terminated, truncated, self._info(feedback.slot.size, int(invalid[0]))
+        info = self._info(feedback.slot.size, int(outcome.invalid[0]))
+        return self.session.observe(0), float(outcome.reward[0]), terminated, truncated, info
 
     def render(self) -> Any:
         """Return the last page: text (``ansi``) or an image uint8 [height, width, 3] (``rgb_array``)."""
@@ -183,141 +187,3 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
 
     def _info(self, clicks: int, invalid: int) -> Info:
         return {"user_id": self._who[0], "visit": self._who[1], "clicks": clicks, "invalid_slots": invalid}
-
-
-class BrowseVectorEnv(VectorEnv[Observation, npt.NDArray[Any], npt.NDArray[Any]]):
-    """Many users browse at once, computed in numpy columns; row ``i`` equals a ``BrowseEnv`` reset with the same seed.
-
-    Arguments as ``BrowseEnv``, plus:
-
-    Args:
-        num_envs: users that browse at the same time.
-        autoreset_mode: ``AutoresetMode.NEXT_STEP`` (Gymnasium's default: the step after an end resets the row, and its action
-            is not used), ``AutoresetMode.SAME_STEP`` (the row restarts at once; ``info["final_obs"]`` and
-            ``info["final_info"]`` hold the ended visit's last), or their names.
-    """
-
-    def __init__(
-        self,
-        num_envs: int = 1,
-        catalog: str | PathLike[str] | Catalog = "fictional",
-        population: int | str | PathLike[str] | Population | None = None,
-        users: str | UserModel = "choice",
-        *,
-        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
-        slate_size: int = 10,
-        max_pages: int = 20,
-        reward: str | Reward = "clicks",
-        action: str = "slate",
-        observation: Sequence[str] | None = None,
-        history_pages: int = 1,
-        candidates: int = 50,
-        invalid: str = "count",
-        log: str | PathLike[str] | None = None,
-        render_mode: str | None = None,
-    ) -> None:
-        if render_mode is not None:
-            raise ConfigError(f"render_mode: got {render_mode!r} for a vector environment, expected None; render a single one")
-        self.num_envs = num_envs
-        self.render_mode = None
-        self._same_step = is_same_step(autoreset_mode)
-        self.metadata = {
-            "render_modes": [],
-            "autoreset_mode": AutoresetMode.SAME_STEP if self._same_step else AutoresetMode.NEXT_STEP,
-        }
-        self.session = Session(
-            world_of(catalog, population, users),
-            rows=num_envs,
-            slate_size=slate_size,
-            max_pages=max_pages,
-            reward=reward,
-            action=action,
-            observation=observation,
-            history_pages=history_pages,
-            candidates=candidates,
-            invalid=invalid,
-            log=log,
-        )
-        self.single_action_space = self.session.action_space()
-        self.single_observation_space = self.session.observer.space
-        self.action_space = batch_space(self.single_action_space, num_envs)
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.feedback: Feedback | None = None
-        """What was drawn on the last page, with the probabilities; for evaluation, not for policies."""
-        self._seeded = False
-        self._ended = np.zeros(num_envs, np.bool_)
-
-    def reset(
-        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Observation, Info]:
-        """Start a visit in every row.
-
-        Args:
-            seed: one integer (row ``i`` gets ``seed + i``), or one seed a row; None goes on with the seeds in use.
-            options: ``{"user_id": ids}`` brings certain users, one a row.
-        """
-        wanted = wanted_users(self.session.world, options, self.num_envs)
-        super().reset(seed=seed if isinstance(seed, int) else None)
-        if seed is None and not self._seeded:
-            seed = int(self.np_random.integers(2**62))
-        if seed is not None:
-            self.session.seed(ALL_ROWS, seeds_of(seed, self.num_envs))
-            self._seeded = True
-        self.session.begin(ALL_ROWS, wanted)
-        self._ended = np.zeros(self.num_envs, np.bool_)
-        self.feedback = None
-        nothing = np.zeros(self.num_envs, np.int64)
-        return self.session.observe(), self._info(nothing, nothing.copy())
-
-    def step(
-        self, actions: npt.ArrayLike
-    ) -> tuple[Observation, npt.NDArray[np.float64], npt.NDArray[np.bool_], npt.NDArray[np.bool_], Info]:
-        """Show one page to every row."""
-        if not self._seeded:
-            raise ContractError("step: got actions before the first reset(), expected reset() first")
-        restart = np.flatnonzero(self._ended) if self._ended.any() else None
-        feedback, reward, left, out, invalid = self.session.step(actions, restart)
-        self.feedback = feedback
-        clicks = np.bincount(feedback.row, minlength=self.num_envs)
-        terminated, truncated = left, out & ~left
-        if restart is not None:
-            self.session.begin(restart)
-            reward, terminated = reward.copy(), terminated.copy()
-            for column in (reward, terminated, truncated):
-                column[restart] = 0
-        ended = terminated | truncated
-        if not self._same_step:
-            self._ended = ended
-            return self.session.observe(), reward, terminated, truncated, self._info(clicks, invalid)
-        invalid = invalid.copy()
-        final = self._finish(np.flatnonzero(ended), clicks, invalid)
-        return self.session.observe(), reward, terminated, truncated, self._info(clicks, invalid) | final
-
-    def close_extras(self, **kwargs: Any) -> None:  # noqa: ARG002 (Gymnasium's signature)
-        """Finish the log, if there is one."""
-        self.session.close()
-
-    def _finish(self, rows: npt.NDArray[np.int64], clicks: npt.NDArray[np.int64], invalid: npt.NDArray[np.int64]) -> Info:
-        if not rows.size:
-            return {}
-        last = self.session.observe(rows)
-        mask = np.zeros(self.num_envs, np.bool_)
-        mask[rows] = True
-        final_obs = np.full(self.num_envs, None, dtype=object)
-        for place, row in enumerate(rows):
-            final_obs[row] = {name: column[place] for name, column in last.items()}
-        final_info = {name: column * mask for name, column in self._info(clicks, invalid).items()}
-        self.session.begin(rows)
-        clicks[rows] = 0
-        invalid[rows] = 0
-        return {"final_obs": final_obs, "_final_obs": mask, "final_info": final_info, "_final_info": mask}
-
-    def _info(self, clicks: npt.NDArray[np.int64], invalid: npt.NDArray[np.int64]) -> Info:
-        kernel = self.session.kernel
-        columns = {
-            "user_id": self.session.world.population.user_id.take(kernel.user_index),
-            "visit": kernel.visit.copy(),
-            "clicks": clicks,
-            "invalid_slots": invalid,
-        }
-        return columns | {f"_{name}": np.ones(self.num_envs, np.bool_) for name in columns}

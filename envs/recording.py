@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.core.pages import BoolArray, Feedback, IntArray, Rows, probability
+from recsim_llm.core.pages import BoolArray, IntArray, Rows, probability
+from recsim_llm.core.visits import PageOutcome, VisitTotals
 from recsim_llm.errors import ContractError
 from recsim_llm.log.folders import refuse_used_folder
 from recsim_llm.log.manifest import write_manifest
@@ -23,8 +24,6 @@ from recsim_llm.population.world import World
 
 __all__ = ["Recorder"]
 
-Payment = npt.NDArray[np.float64]
-
 _ARM = "policy"
 SEGMENT_ROWS = 200_000
 """Impressions after which a segment is written."""
@@ -33,9 +32,7 @@ SEGMENT_ROWS = 200_000
 class _Page(NamedTuple):
     """What the sums of visits need of a page."""
 
-    feedback: Feedback
-    reward: Payment
-    out_of_pages: BoolArray
+    outcome: PageOutcome
     keep: BoolArray | None
     visit: IntArray
 
@@ -68,7 +65,7 @@ class Recorder:
             segment_rows=SEGMENT_ROWS,
         )
         self._recent: list[_Page] = []
-        self._before = np.zeros((2, rows))
+        self._totals = VisitTotals(rows)
         self._visit = np.zeros(rows, np.int64)
         self._visits = 0
         self._folder, self._manifest = folder, manifest
@@ -76,9 +73,7 @@ class Recorder:
         # A program that ends without closing its environment keeps its log all the same.
         atexit.register(self.close)
 
-    def page(
-        self, feedback: Feedback, reward: Payment, invalid: IntArray, out_of_pages: BoolArray, idle: IntArray | None
-    ) -> None:
+    def page(self, outcome: PageOutcome, idle: IntArray | None) -> None:
         """Record one page of every row but the idle ones.
 
         Raises:
@@ -88,12 +83,18 @@ class Recorder:
             raise ContractError("step: got an action after close() of a logged environment, expected it before; make a new one")
         keep = None
         if idle is not None:
-            keep = np.ones(len(reward), np.bool_)
+            keep = np.ones(len(outcome.reward), np.bool_)
             keep[idle] = False
         self._log.page(
-            feedback, slates=None, reward=reward, invalid=invalid, out_of_pages=out_of_pages, keep=keep, visit=self._visit
+            outcome.feedback,
+            slates=None,
+            reward=outcome.reward,
+            invalid=outcome.invalid,
+            out_of_pages=outcome.out_of_pages,
+            keep=keep,
+            visit=self._visit,
         )
-        self._recent.append(_Page(feedback, reward, out_of_pages, keep, self._visit))
+        self._recent.append(_Page(outcome, keep, self._visit))
         if self._log.full:
             self._add_visits()
             self._log.turn()
@@ -124,28 +125,21 @@ class Recorder:
         write_manifest(self._folder, self._manifest)
         if not self._recent:
             return
-        feedbacks = [page.feedback for page in self._recent]
-        number = self._table(lambda page: page.feedback.pages.page)
-        gained = np.stack([self._clicks(feedbacks), self._table(lambda page: page.reward)])
-        # What each row had gained by the end of each page since its visit began, in this segment or before it.
-        sums = np.cumsum(gained, axis=1)
-        start = np.maximum.accumulate(np.where(number == 0, np.arange(len(number))[:, None], -1), axis=0)
-        earlier = np.take_along_axis(sums - gained, np.maximum(start, 0)[None], axis=1)
-        totals = sums - np.where(start >= 0, earlier, -self._before[:, None])
-        self._before = totals[:, -1]
-        left = self._table(lambda page: page.feedback.left)
-        ended = left | self._table(lambda page: page.out_of_pages)
+        number = self._table(lambda page: page.outcome.feedback.pages.page)
+        totals = self._totals.add(number, np.stack([self._clicks(), self._table(lambda page: page.outcome.reward)]))
+        left = self._table(lambda page: page.outcome.feedback.left)
+        ended = self._table(lambda page: page.outcome.ended)
         for place, page in enumerate(self._recent):
             if page.keep is not None:
                 ended[place] &= page.keep
         at = np.nonzero(ended)
         self._log.visits(
-            user_id=self._user_id[self._table(lambda page: page.feedback.pages.user_index)[at]],
+            user_id=self._user_id[self._table(lambda page: page.outcome.feedback.pages.user_index)[at]],
             visit=self._table(lambda page: page.visit)[at],
             pages=number[at] + 1,
             clicks=totals[0][at].astype(np.int64),
             reward=totals[1][at],
-            satisfaction=probability(self._table(lambda page: page.feedback.mood.satisfaction)[at]),
+            satisfaction=probability(self._table(lambda page: page.outcome.feedback.mood.satisfaction)[at]),
             left=left[at],
             return_prob=None,
             returned=None,
@@ -156,8 +150,10 @@ class Recorder:
         """Return one column of the recent pages, [pages, rows]."""
         return np.concatenate([pick(page) for page in self._recent]).reshape(len(self._recent), -1)
 
-    def _clicks(self, feedbacks: list[Feedback]) -> npt.NDArray[np.int64]:
-        rows = self._before.shape[1]
+    def _clicks(self) -> IntArray:
+        """Return int64 [pages, rows]: clicks on the recent pages."""
+        feedbacks = [page.outcome.feedback for page in self._recent]
+        rows = len(self._visit)
         above = np.repeat(np.arange(len(feedbacks)) * rows, [feedback.row.size for feedback in feedbacks])
         place = np.concatenate([feedback.row for feedback in feedbacks]) + above
         return np.bincount(place, minlength=len(feedbacks) * rows).reshape(-1, rows)

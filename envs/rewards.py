@@ -1,7 +1,7 @@
 """Rewards: what a policy is paid for a page.
 
-A reward is a callable ``(feedback, catalog) -> float64 [u]``. The named ones below cover the usual objectives; any other
-callable, or an object with ``__call__``, can be passed instead.
+A reward is a callable ``(feedback, catalog) -> float64 [u]`` (``recsim_llm.core.visits.Reward``). The named ones below cover
+the usual objectives; any other callable, or an object with ``__call__``, can be passed instead.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import numpy.typing as npt
 
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import Feedback, probability
+from recsim_llm.core.visits import Reward
 from recsim_llm.errors import ConfigError, ContractError
 
-__all__ = ["REWARDS", "Clicks", "DiverseClicks", "Rating", "Reward", "Satisfaction", "SessionLength", "WatchShare", "reward_of"]
+__all__ = ["REWARDS", "Clicks", "DiverseClicks", "Rating", "Satisfaction", "SessionLength", "WatchShare", "reward_of"]
 
 Payment = npt.NDArray[np.float64]
-Reward = Callable[[Feedback, Catalog], Payment]
 
 
 class Clicks:

@@ -10,5 +10,5 @@ __version__ = "0.1.0"
 register(
     id="RecSimLLM/Browse-v0",
     entry_point="recsim_llm.envs.browse:BrowseEnv",
-    vector_entry_point="recsim_llm.envs.browse:BrowseVectorEnv",
+    vector_entry_point="recsim_llm.envs.vector:BrowseVectorEnv",
 )

@@ -1,4 +1,4 @@
-"""Serving one arm: a recommender meets every user of a world, page by page, and everything is logged."""
+"""The visits of one arm: a recommender meets every user of a world, page by page, and everything is logged."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ import numpy.typing as npt
 
 from recsim_llm.core import keyed
 from recsim_llm.core.dice import seed_words
-from recsim_llm.core.kernel import ALL_ROWS, Kernel
-from recsim_llm.core.pages import Feedback, FloatArray, IntArray, Requests, Rows, probability
+from recsim_llm.core.kernel import ALL_ROWS
+from recsim_llm.core.pages import FloatArray, IntArray, Requests, Rows, probability
 from recsim_llm.core.protocols import AnswersLater, RanksItems
+from recsim_llm.core.visits import PageOutcome, Visits, VisitTotals
 from recsim_llm.envs.rewards import reward_of
 from recsim_llm.errors import ConfigError, ContractError, RecSimError
 from recsim_llm.log.writer import RunLog
 from recsim_llm.population.world import World
 from recsim_llm.recommenders import Recommender, check_slates
+from recsim_llm.scenarios.offers import AnsweredOffer, Offer, OpenOffers, in_order
 from recsim_llm.scenarios.schema import Scenario
-from recsim_llm.scenarios.served import Offer, OpenOffers, Served, in_order
 
 __all__ = ["ArmSession"]
 
@@ -66,7 +67,7 @@ class _History:
 
 
 class ArmSession:
-    """One recommender serves every user of a world.
+    """The visits that every user of a world pays to one recommender.
 
     Args:
         scenario: page size, budgets, reward, and a seed.
@@ -76,21 +77,23 @@ class ArmSession:
         log: where everything goes.
     """
 
-    def __init__(self, scenario: Scenario, world: World, recommender: Recommender, name: str, log: RunLog) -> None:
+    def __init__(self, scenario: Scenario, world: World, recommender: Recommender, *, name: str, log: RunLog) -> None:
         if scenario.seed is None:
             raise ConfigError("scenario: got no seed, expected one by now; set seed")
         self._scenario, self._world, self._recommender, self._name, self._log = scenario, world, recommender, name, log
         self._seed = scenario.seed
-        self._reward = reward_of(scenario.reward)
         self._user_id = world.population.user_id
         users = len(self._user_id)
-        self._kernel = Kernel(
+        self._visits = Visits(
             users=world.users,
             user_id=self._user_id,
+            catalog=world.catalog,
+            reward=reward_of(scenario.reward),
             rows=users,
             slate_size=scenario.slate_size,
             max_pages=scenario.max_pages,
         )
+        self._kernel = self._visits.kernel
         slots = scenario.visits * scenario.max_pages * scenario.slate_size
         if users * slots > _MOST_SLOTS:
             raise ConfigError(
@@ -101,7 +104,7 @@ class ArmSession:
         self._order = np.argsort(self._user_id, kind="stable")
         self._present = np.arange(users)
         self._ended = np.zeros(users, np.bool_)
-        self._totals = np.zeros((3, users))
+        self._totals = VisitTotals(users)
         self.pages = 0
         self.clicks = 0
 
@@ -119,12 +122,11 @@ class ArmSession:
         return users.appeal(self._order[np.searchsorted(self._user_id, user_id, sorter=self._order)])
 
     def visit(self, visit: int) -> Iterator[tuple[int, int]]:
-        """Serve one visit to everyone who comes; yield pages served a user and users still browsing as it goes on."""
+        """Have everyone who comes visit once; yield pages shown a user and users still browsing as it goes on."""
         rows = self._present
         number = np.full(len(rows), visit)
         dice = self._kernel.dice(rows, number, seed_words([self._seed]))
         self._kernel.begin(self._all(rows), rows, number, dice, returning=visit > 0)
-        self._totals = np.zeros((3, len(self._user_id)))
         yield from self._freely(rows, visit) if self._scenario.barrier == "visit" else self._together(rows, visit)
         _, returned = self._return(rows, visit)
         self._present = rows[returned]
@@ -133,10 +135,9 @@ class ArmSession:
         """Page by page: everyone waits for everyone, and the recommender learns after each page."""
         page = 0
         while rows.size:
-            offer = self._offer(rows, visit)
-            served = self._show(offer, rows)
-            self._settle(served, visit)
-            rows = rows[~served.ended]
+            answered = self._show(self._offer(rows, visit), rows)
+            self._settle(answered, visit)
+            rows = rows[~answered.outcome.ended]
             page += 1
             yield page, len(rows)
 
@@ -147,7 +148,7 @@ class ArmSession:
         """
         users = self._world.users
         everyone, waiting, open_offers = len(rows), rows, OpenOffers()
-        served: list[Served] = []
+        answered: list[AnsweredOffer] = []
         browsing, pages = len(rows), 0
         while browsing:
             if waiting.size:
@@ -157,13 +158,12 @@ class ArmSession:
                     users.start(self._kernel.pages(offer.item_index, waiting))
             ready = users.collect() if isinstance(users, AnswersLater) else waiting
             for offer, part in open_offers.take(ready):
-                done = self._show(offer, part)
-                served.append(done)
-                browsing -= int(done.ended.sum())
+                answered.append(self._show(offer, part))
+                browsing -= int(answered[-1].outcome.ended.sum())
                 pages += len(part)
             waiting = ready[~self._ended[ready]]
             yield pages // everyone, browsing
-        for page in in_order(served):
+        for page in in_order(answered):
             self._settle(page, visit)
 
     def _offer(self, rows: IntArray, visit: int) -> Offer:
@@ -176,41 +176,40 @@ class ArmSession:
         index = check_slates(slates, self._world.catalog, len(rows), scenario.slate_size, self._name, blank_invalid)
         return Offer(requests, self._history.length(rows), slates, index)
 
-    def _show(self, offer: Offer, rows: IntArray) -> Served:
+    def _show(self, offer: Offer, rows: IntArray) -> AnsweredOffer:
         """Show an offer to its users and draw what they do."""
-        empty = offer.item_index < 0
-        feedback = self._kernel.step(offer.item_index, self._all(rows), empty if empty.any() else None)
-        ratings = feedback.ratings()
-        self._history.add(rows, np.where(empty, -1, offer.slates.item_id), feedback.clicked, ratings)
-        out = self._kernel.page[rows] >= self._scenario.max_pages
-        self._ended[rows] = ended = feedback.left | out
+        blank = offer.item_index < 0
+        outcome = self._visits.show(offer.item_index, self._all(rows), blank if blank.any() else None)
+        feedback, ratings = outcome.feedback, outcome.feedback.ratings()
+        self._history.add(rows, np.where(blank, -1, offer.slates.item_id), feedback.clicked, ratings)
+        self._ended[rows] = outcome.ended
         self.pages += len(rows)
         self.clicks += feedback.slot.size
-        return Served(rows, offer.requests, offer.history, offer.slates, feedback, ratings, out, ended)
+        return AnsweredOffer(rows, offer, outcome, ratings)
 
-    def _settle(self, served: Served, visit: int) -> None:
+    def _settle(self, answered: AnsweredOffer, visit: int) -> None:
         """Let the recommender learn from a page that users saw, and log it."""
-        rows, feedback = served.rows, served.feedback
+        rows, offer, outcome = answered.rows, answered.offer, answered.outcome
+        feedback, reward = outcome.feedback, outcome.reward
         with _blaming(self._name, "observe", visit):
-            self._recommender.observe(served.requests, served.slates, feedback.clicked, served.ratings)
-        reward = self._reward(feedback, self._world.catalog)
-        invalid = np.add.reduce(feedback.pages.item_index < 0, axis=1, dtype=np.int64)
-        self._log.page(feedback, slates=served.slates, reward=reward, invalid=invalid, out_of_pages=served.out_of_pages)
+            self._recommender.observe(offer.requests, offer.slates, feedback.clicked, answered.ratings)
+        self._log.page(feedback, slates=offer.slates, reward=reward, invalid=outcome.invalid, out_of_pages=outcome.out_of_pages)
         clicks = np.bincount(feedback.row, minlength=len(rows))
-        self._totals[:, rows] += np.stack([np.ones(len(rows)), clicks, reward])
-        if served.ended.any():
-            self._end(rows, visit, feedback, served.ended)
+        totals = self._totals.add(feedback.pages.page[None], np.stack([clicks, reward])[:, None], rows)
+        if outcome.ended.any():
+            self._end(rows, visit, outcome, totals[:, 0])
         self._log.turn()
 
-    def _end(self, rows: IntArray, visit: int, feedback: Feedback, ended: BoolArray) -> None:
-        gone, totals = rows[ended], self._totals
+    def _end(self, rows: IntArray, visit: int, outcome: PageOutcome, totals: npt.NDArray[np.float64]) -> None:
+        feedback, ended = outcome.feedback, outcome.ended
+        gone, (clicks, reward) = rows[ended], totals[:, ended]
         chance, returned = self._return(gone, visit)
         self._log.visits(
             user_id=self._user_id[gone],
             visit=np.full(len(gone), visit),
-            pages=totals[0, gone].astype(np.int64),
-            clicks=totals[1, gone].astype(np.int64),
-            reward=totals[2, gone],
+            pages=feedback.pages.page[ended] + 1,
+            clicks=clicks.astype(np.int64),
+            reward=reward,
             satisfaction=probability(feedback.mood.satisfaction[ended]),
             left=feedback.left[ended],
             return_prob=chance,

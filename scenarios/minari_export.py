@@ -19,10 +19,10 @@ from recsim_llm.core.kernel import ALL_ROWS
 from recsim_llm.core.pages import Decisions, Feedback, Mood, Pages
 from recsim_llm.core.protocols import UserModel
 from recsim_llm.envs.observations import Observation
+from recsim_llm.envs.recorded import observer_of, slate_space
 from recsim_llm.errors import ConfigError, RecSimError
 from recsim_llm.exports import Portion, Source
 from recsim_llm.population.world import World
-from recsim_llm.scenarios.recorded import observer_of, slate_space
 
 __all__ = ["ENVIRONMENT", "Origin", "Replayed", "dataset_id_of", "replay", "write_minari"]
 

@@ -189,7 +189,7 @@ def _serve_arms(scenario: Scenario, dataset: Dataset, world: World, roles: Roles
             user_id=world.population.user_id,
             segment_rows=SEGMENT_ROWS,
         )
-        session = ArmSession(scenario, world, recommender, arm.name, log)
+        session = ArmSession(scenario, world, recommender, name=arm.name, log=log)
         if hasattr(recommender, "reveal"):
             recommender.reveal(Truth(session.appeal))
         if hasattr(recommender, "consult"):

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import BoolArray, FloatArray, IntArray, Requests, Slates
 from recsim_llm.core.ratings import Ratings
+from recsim_llm.core.visits import blank_slots
 from recsim_llm.errors import SlateError
-from recsim_llm.numerics.ranking import repeated_slots
 
 __all__ = ["Recommender", "Truth", "check_slates", "deterministic"]
 
@@ -90,20 +90,17 @@ def check_slates(slates: Slates, catalog: Catalog, users: int, k: int, name: str
     for field, shape in (("propensity", (users, k)), ("prefix_propensity", (users, k)), ("slate_propensity", (users,))):
         _check_propensity(getattr(slates, field), f"{name}: {field}", shape)
     index = catalog.index_of(ids)
-    bad = index < 0
-    if catalog.retired is not None:
-        bad |= catalog.retired[index]
-    repeated = repeated_slots(index)
-    if repeated is not None:
-        bad |= repeated
-    if bad.any() and not blank_invalid:
-        row, position = np.argwhere(bad)[0]
+    blank = blank_slots(index, catalog.retired)
+    if blank is None:
+        return index
+    if not blank_invalid:
+        row, position = np.argwhere(blank)[0]
         reason = "an unknown" if index[row, position] < 0 else "a repeated or retired"
         raise SlateError(
             f"{name}: got {reason} item {ids[row, position]} in row {row}, position {position}, expected {k} different items "
             "of the catalog that are on sale; set invalid=count to blank and count such slots"
         )
-    index[bad] = -1
+    index[blank] = -1
     return index
 
 

@@ -1,4 +1,4 @@
-"""Pages of users who run free: offered, answered in any order, and put back in order."""
+"""Pages offered to users, answered in any order, and put back in order."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from recsim_llm.core.batches import join_feedback, stack_columns, take_columns, take_feedback
-from recsim_llm.core.pages import BoolArray, Feedback, FloatArray, IntArray, Requests, Slates
+from recsim_llm.core.pages import FloatArray, IntArray, Requests, Slates
+from recsim_llm.core.visits import PageOutcome
 
-__all__ = ["Offer", "OpenOffers", "Served", "in_order"]
+__all__ = ["AnsweredOffer", "Offer", "OpenOffers", "in_order"]
 
 
 class Offer(NamedTuple):
@@ -26,25 +27,17 @@ class Offer(NamedTuple):
     """int64 [u, k]: the same as positions in the catalog, -1 where blank."""
 
 
-class Served(NamedTuple):
-    """A page that some users saw, and what came of it."""
+class AnsweredOffer(NamedTuple):
+    """A page that some users were offered, and what came of it."""
 
     rows: IntArray
     """int64 [u]: rows of the user model."""
-    requests: Requests
-    """What the recommender was told."""
-    history: IntArray
-    """int64 [u]: as in ``Offer``."""
-    slates: Slates
-    """What it answered."""
-    feedback: Feedback
-    """What was drawn."""
+    offer: Offer
+    """What these users were offered."""
+    outcome: PageOutcome
+    """What they did, and what it pays."""
     ratings: FloatArray
     """float32 [u, k]: stars, NaN where nothing was clicked."""
-    out_of_pages: BoolArray
-    """bool [u]: the page budget is used up."""
-    ended: BoolArray
-    """bool [u]: the visit is over."""
 
 
 class OpenOffers:
@@ -77,42 +70,46 @@ class OpenOffers:
             yield offer, part
 
 
-def in_order(served: Sequence[Served]) -> Iterator[Served]:
-    """Yield what users saw page by page, each page once with all its users in ascending order of rows.
+def in_order(answered: Sequence[AnsweredOffer]) -> Iterator[AnsweredOffer]:
+    """Yield what users were offered page by page, each page once with all its users in ascending order of rows.
 
     Args:
-        served: batches of one visit in any order; users of a batch may be on different pages.
+        answered: batches of one visit in any order; users of a batch may be on different pages.
     """
-    by_page: dict[int, list[Served]] = {}
-    for batch in served:
-        number = batch.requests.page
+    by_page: dict[int, list[AnsweredOffer]] = {}
+    for batch in answered:
+        number = batch.offer.requests.page
         for page in np.unique(number).tolist():
             by_page.setdefault(page, []).append(_take(batch, np.flatnonzero(number == page)))
     for page in sorted(by_page):
         parts = by_page.pop(page)
-        longest = max(int(part.history.max()) for part in parts)
-        joined: Served = stack_columns([_bare(part._replace(requests=_of_width(part.requests, longest))) for part in parts])
-        joined = joined._replace(feedback=join_feedback([part.feedback for part in parts]))
+        longest = max(int(part.offer.history.max()) for part in parts)
+        joined: AnsweredOffer = stack_columns([_bare(_of_width(part, longest)) for part in parts])
+        feedback = join_feedback([part.outcome.feedback for part in parts])
+        joined = joined._replace(outcome=joined.outcome._replace(feedback=feedback))
         yield _take(joined, np.argsort(joined.rows))
 
 
-def _take(served: Served, order: IntArray) -> Served:
-    feedback = served.feedback._replace(pages=served.feedback.pages._replace(rows=served.rows))
-    taken: Served = take_columns(_bare(served), order)
-    return taken._replace(feedback=take_feedback(feedback, order))
+def _take(answered: AnsweredOffer, order: IntArray) -> AnsweredOffer:
+    feedback = answered.outcome.feedback
+    feedback = feedback._replace(pages=feedback.pages._replace(rows=answered.rows))
+    taken: AnsweredOffer = take_columns(_bare(answered), order)
+    return taken._replace(outcome=taken.outcome._replace(feedback=take_feedback(feedback, order)))
 
 
-def _bare(served: Served) -> Served:
+def _bare(answered: AnsweredOffer) -> AnsweredOffer:
     """Leave the feedback out: its clicks are not one row a user and move by rules of their own."""
-    return served._replace(feedback=None)  # type: ignore[arg-type]
+    return answered._replace(outcome=answered.outcome._replace(feedback=None))  # type: ignore[arg-type]
 
 
-def _of_width(requests: Requests, width: int) -> Requests:
-    """Return requests whose histories are filled up, or cut where nothing is, to this many items."""
+def _of_width(answered: AnsweredOffer, width: int) -> AnsweredOffer:
+    """Return an offer whose requests' histories are filled up, or cut where nothing is, to this many items."""
+    requests = answered.offer.requests
     here = min(width, requests.history_item.shape[1])
     gap = ((0, 0), (0, width - here))
-    return requests._replace(
+    filled = requests._replace(
         history_item=np.pad(requests.history_item[:, :here], gap, constant_values=-1),
         history_clicked=np.pad(requests.history_clicked[:, :here], gap),
         history_rating=np.pad(requests.history_rating[:, :here], gap, constant_values=np.nan),
     )
+    return answered._replace(offer=answered.offer._replace(requests=filled))

@@ -1,0 +1,193 @@
+"""Actions: how a policy says what the next page shows, and the spaces that hold it."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from gymnasium import spaces
+
+from recsim_llm.core import keyed
+from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.kernel import Kernel
+from recsim_llm.core.pages import BoolArray, IntArray, Rows
+from recsim_llm.core.visits import blank_slots
+from recsim_llm.errors import SlateError
+from recsim_llm.numerics.ranking import ProductRanking
+
+__all__ = ["ACTIONS", "Action", "CandidateAction", "EmbeddingAction", "SlateAction", "items_on_sale"]
+
+ACTIONS = ("slate", "candidates", "embedding")
+"""Names of the kinds of action."""
+
+_OFFER = np.uint64(keyed.purpose_word("candidates"))
+
+Page = tuple[IntArray, BoolArray | None]
+
+
+class Action(Protocol):
+    """One kind of action, for a batch of rows."""
+
+    @property
+    def space(self) -> spaces.MultiDiscrete | spaces.Box:
+        """The space of one row's action."""
+        ...
+
+    def page(self, given: npt.NDArray[Any], idle: IntArray | None) -> Page:
+        """Return the page that an action names.
+
+        Args:
+            given: one action a row.
+            idle: rows whose action must not be used; what is returned for them means nothing.
+
+        Returns:
+            int64 [r, k]: catalog positions; and bool [r, k]: slots that must stay blank, None where none must.
+
+        Raises:
+            SlateError: the action is outside the space.
+        """
+        ...
+
+
+class SlateAction:
+    """The page itself, as catalog positions.
+
+    Args:
+        catalog: the items.
+        rows: users that browse at the same time.
+        slate_size: slots a page.
+    """
+
+    def __init__(self, catalog: Catalog, *, rows: int, slate_size: int) -> None:
+        self._retired = catalog.retired
+        self._numbers = _Numbers(len(catalog), rows, slate_size)
+        self._one_plain = rows == 1 and self._retired is None
+
+    @property
+    def space(self) -> spaces.MultiDiscrete:
+        """``MultiDiscrete([n] * k)``."""
+        return self._numbers.space
+
+    def page(self, given: npt.NDArray[Any], idle: IntArray | None) -> Page:
+        """Return the page that an action names; arguments as of ``Action.page``."""
+        numbers = self._numbers
+        if self._one_plain and given.dtype.kind in "iu" and given.shape == numbers.shape:
+            # On ten numbers Python is faster than NumPy.
+            page = given[0].tolist()
+            if len(set(page)) == len(page) and min(page) >= 0 and max(page) < numbers.options:
+                return given.astype(np.int64), None
+        item_index = numbers.checked(given, idle)
+        return item_index, blank_slots(item_index, self._retired)
+
+
+class CandidateAction:
+    """Positions in a candidate set, which is drawn for each page, uniformly from the items on sale.
+
+    Args:
+        catalog: the items.
+        user_id: int64 [population]: outside ids by user index; the candidates hang on them.
+        rows: users that browse at the same time.
+        slate_size: slots a page.
+        candidates: size of the candidate set.
+    """
+
+    def __init__(self, catalog: Catalog, user_id: IntArray, *, rows: int, slate_size: int, candidates: int) -> None:
+        self._on_sale, self._user_id = items_on_sale(catalog), user_id
+        self._numbers = _Numbers(candidates, rows, slate_size)
+        self.offered = np.zeros((rows, candidates), np.int64)
+        """int64 [r, c]: catalog positions that the next action chooses from."""
+
+    @property
+    def space(self) -> spaces.MultiDiscrete:
+        """``MultiDiscrete([c] * k)``."""
+        return self._numbers.space
+
+    def page(self, given: npt.NDArray[Any], idle: IntArray | None) -> Page:
+        """Return the page that an action names; arguments as of ``Action.page``."""
+        item_index = np.take_along_axis(self.offered, self._numbers.checked(given, idle), axis=1)
+        return item_index, blank_slots(item_index, None)
+
+    def offer(self, rows: Rows, seed_word: keyed.Words, kernel: Kernel) -> None:
+        """Draw the candidates of the next page.
+
+        Args:
+            rows: for which rows.
+            seed_word: uint64 [m]: of these rows.
+            kernel: who sits there, at which visit and page.
+        """
+        word = keyed.absorb(seed_word + _OFFER, self._user_id[kernel.user_index[rows]])
+        word = keyed.absorb(keyed.absorb(word, kernel.visit[rows]), kernel.page[rows])
+        self.offered[rows] = self._on_sale.take(keyed.sample(word, len(self._on_sale), self.offered.shape[1]))
+
+
+class EmbeddingAction:
+    """A point; the page is the exact top of the items on sale by product with their features.
+
+    Args:
+        catalog: the items.
+        rows: users that browse at the same time.
+        slate_size: slots a page.
+    """
+
+    def __init__(self, catalog: Catalog, *, rows: int, slate_size: int) -> None:
+        self._on_sale = None if catalog.retired is None else items_on_sale(catalog)
+        features = catalog.features if self._on_sale is None else catalog.features[self._on_sale]
+        self._shape, self._slots = (rows, features.shape[1]), slate_size
+        self._ranking = ProductRanking(features)
+
+    @property
+    def space(self) -> spaces.Box:
+        """``Box(-1, 1, [f])``."""
+        return spaces.Box(-1, 1, self._shape[1:], np.float32)
+
+    def page(self, given: npt.NDArray[Any], idle: IntArray | None) -> Page:
+        """Return the page that an action names; arguments as of ``Action.page``."""
+        if given.dtype.kind != "f" or given.shape != self._shape:
+            raise SlateError(
+                f"action: got {given.dtype} of shape {given.shape}, expected floats of shape {self._shape} (users, features)"
+            )
+        asked = np.ones(len(given), np.bool_)
+        if idle is not None:
+            asked[idle] = False
+        with np.errstate(over="ignore"):
+            point = given[asked].astype(np.float32)
+        if not np.isfinite(point).all():
+            row = np.flatnonzero(asked)[~np.isfinite(point).all(axis=1)][0]
+            raise SlateError(f"action of row {row}: got {given[row]}, expected finite numbers")
+        place = np.zeros((len(given), self._slots), np.int64)
+        place[asked] = self._ranking.best(point, self._slots)
+        return (place if self._on_sale is None else self._on_sale.take(place)), None
+
+
+class _Numbers:
+    """Integers from 0, one a slot."""
+
+    def __init__(self, options: int, rows: int, slots: int) -> None:
+        self.options, self.shape = options, (rows, slots)
+        self._limit = np.full(self.shape, options, np.uint64)  # a whole page: NumPy compares equal shapes fastest
+
+    @property
+    def space(self) -> spaces.MultiDiscrete:
+        return spaces.MultiDiscrete(np.full(self.shape[1], self.options, np.int64))
+
+    def checked(self, given: npt.NDArray[Any], idle: IntArray | None) -> IntArray:
+        if given.dtype.kind not in "iu" or given.shape != self.shape:
+            raise SlateError(
+                f"action: got {given.dtype} of shape {given.shape}, expected integers of shape {self.shape} (users, slots)"
+            )
+        chosen = given.astype(np.int64)
+        if idle is not None:
+            chosen[idle] = np.arange(self.shape[1])
+        outside = chosen.view(np.uint64) >= self._limit
+        if np.count_nonzero(outside):
+            row, position = np.argwhere(outside)[0]
+            raise SlateError(
+                f"slate of row {row}, position {position}: got {chosen[row, position]}, expected 0 to {self.options - 1}"
+            )
+        return chosen
+
+
+def items_on_sale(catalog: Catalog) -> IntArray:
+    """Return int64 [m]: catalog positions of the items that are not retired."""
+    return np.arange(len(catalog)) if catalog.retired is None else np.flatnonzero(~catalog.retired)

@@ -1,0 +1,149 @@
+"""Visits page by page: the page loop that environments, runs and recorded visits share.
+
+The caller decides who comes and what is shown, and keeps what it wants to observe or write. Here a page is shown through the
+kernel, paid for, and counted against the page budget; which slots must stay blank, and how the pages of a visit add up, is said
+here too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.kernel import ALL_ROWS, Kernel
+from recsim_llm.core.pages import BoolArray, Feedback, IntArray, Rows
+from recsim_llm.core.protocols import UserModel
+from recsim_llm.numerics.ranking import repeated_slots
+
+__all__ = ["PageOutcome", "Reward", "VisitTotals", "Visits", "blank_slots"]
+
+DoubleArray = npt.NDArray[np.float64]
+
+Reward = Callable[[Feedback, Catalog], DoubleArray]
+"""What a policy is paid for a page: ``(feedback, catalog) -> float64 [u]``."""
+
+
+class PageOutcome(NamedTuple):
+    """What came of one page of a batch of users."""
+
+    feedback: Feedback
+    """What was shown and drawn."""
+    reward: DoubleArray
+    """float64 [u]: what the page pays."""
+    invalid: IntArray
+    """int64 [u]: slots of the page that stayed blank."""
+    out_of_pages: BoolArray
+    """bool [u]: the page budget is used up, whether the user left or not."""
+
+    @property
+    def ended(self) -> BoolArray:
+        """Bool [u]: the visit is over, since the user left or the page budget is used up."""
+        return self.feedback.left | self.out_of_pages
+
+
+class Visits:
+    """Visits of a batch of users under one page budget and one reward.
+
+    Args:
+        users: the user model, whose rows are driven from here on.
+        user_id: int64 [population]: outside ids by user index.
+        catalog: the items.
+        reward: what a page pays.
+        rows: number of users that browse at the same time.
+        slate_size: slots a page.
+        max_pages: page budget of a visit.
+
+    Raises:
+        ConfigError: a number is below 1.
+    """
+
+    def __init__(
+        self,
+        *,
+        users: UserModel,
+        user_id: IntArray,
+        catalog: Catalog,
+        reward: Reward,
+        rows: int,
+        slate_size: int,
+        max_pages: int,
+    ) -> None:
+        self.kernel = Kernel(users=users, user_id=user_id, rows=rows, slate_size=slate_size, max_pages=max_pages)
+        """Who sits in each row, at which visit and page; visits are begun there."""
+        self._catalog, self._reward = catalog, reward
+        # One-element array: NumPy converts a Python number on every call.
+        self._last = np.array([max_pages])
+        # Whole pages are the rule, so that this column is made once; it is handed out.
+        self._none_invalid = np.zeros(rows, np.int64)
+        self._none_invalid.flags.writeable = False
+
+    def show(self, item_index: IntArray, rows: Rows = ALL_ROWS, blank: BoolArray | None = None) -> PageOutcome:
+        """Show one page to each of the given rows.
+
+        Args:
+            item_index: int64 [m, k]: catalog positions; what stands in blank slots means nothing.
+            rows: row numbers [m], or ``ALL_ROWS``.
+            blank: bool [m, k], as ``blank_slots`` returns it; None means that no slot is blank.
+
+        Returns:
+            What came of it; its columns belong to nobody alone and are not to be changed.
+        """
+        if blank is None:
+            feedback, invalid = self.kernel.step(item_index, rows), self._none_invalid
+            invalid = invalid if isinstance(rows, slice) else invalid[: len(rows)]
+        else:
+            feedback = self.kernel.step(np.where(blank, -1, item_index), rows, blank)
+            invalid = np.add.reduce(blank, axis=1, dtype=np.int64)
+        page = self.kernel.page if isinstance(rows, slice) else self.kernel.page[rows]
+        return PageOutcome(feedback, self._reward(feedback, self._catalog), invalid, page >= self._last)
+
+
+class VisitTotals:
+    """Clicks and reward of the visits in progress.
+
+    Args:
+        rows: number of users that browse at the same time.
+    """
+
+    def __init__(self, rows: int) -> None:
+        self._total = np.zeros((2, rows))
+
+    def add(self, page: IntArray, gained: DoubleArray, rows: Rows = ALL_ROWS) -> DoubleArray:
+        """Add one page or more of each of the given rows; page 0 begins a visit.
+
+        Args:
+            page: int64 [p, m]: page numbers, in the order in which they were shown.
+            gained: float64 [2, p, m]: clicks and reward of each page.
+            rows: row numbers [m], or ``ALL_ROWS``.
+
+        Returns:
+            float64 [2, p, m]: clicks and reward of the row's visit by the end of each page.
+        """
+        sums = np.cumsum(gained, axis=1)
+        start = np.maximum.accumulate(np.where(page == 0, np.arange(len(page))[:, None], -1), axis=0)
+        earlier = np.take_along_axis(sums - gained, np.maximum(start, 0)[None], axis=1)
+        total: DoubleArray = sums - np.where(start >= 0, earlier, -self._total[:, None, rows])
+        self._total[:, rows] = total[:, -1]
+        return total
+
+
+def blank_slots(item_index: IntArray, retired: BoolArray | None) -> BoolArray | None:
+    """Return which slots must stay blank: without an item, or with one that is retired or stands before on the same page.
+
+    Args:
+        item_index: int64 [u, k]: catalog positions, -1 where there is no item.
+        retired: bool [n]: items that are not on sale any more; None means that all are.
+
+    Returns:
+        bool [u, k], None where no slot is blank.
+    """
+    blank = repeated_slots(item_index)
+    # Position -1 reads the last item's entry; that slot is blank in any case.
+    for bad in (item_index < 0, None if retired is None else retired[item_index]):
+        if bad is not None and np.count_nonzero(bad):
+            blank = bad if blank is None else blank | bad
+    return blank
