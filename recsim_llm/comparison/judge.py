@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from recsim_llm.comparison.outcomes import Outcome, difference, outcome, served_by_all
 from recsim_llm.comparison.results import Compared, Comparison, Judging, PairGroups, Power
+from recsim_llm.core.arrays import BoolArray, DoubleArray
 from recsim_llm.errors import ConfigError, DataError, LogError
 from recsim_llm.metrics.evaluation import ORACLE, read_manifest
 from recsim_llm.metrics.summary import Metric
@@ -52,7 +52,7 @@ class Pair(NamedTuple):
     other: Outcome
 
     @property
-    def values(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None:
+    def values(self) -> tuple[DoubleArray, DoubleArray] | None:
         """Numbers by user of both; None where the metric is undefined for one of them."""
         one, other = self.one.values, self.other.values
         return None if one is None or other is None else (one, other)
@@ -239,7 +239,7 @@ def _bootstraps(pairs: Sequence[Pair], seed: int, confidence: float) -> list[Eff
     return [found[id(pair)] for pair in pairs]
 
 
-def _adjusted(pair: Pair, people: People | None, users: npt.NDArray[np.bool_], confidence: float) -> Adjusted | None:
+def _adjusted(pair: Pair, people: People | None, users: BoolArray, confidence: float) -> Adjusted | None:
     if people is None or people.everyone or pair.values is None:
         return None
     before, expected = people.before()
@@ -256,7 +256,7 @@ def _adjusted(pair: Pair, people: People | None, users: npt.NDArray[np.bool_], c
 
 
 def _groups(
-    pairs: Sequence[Pair], people: People | None, users: npt.NDArray[np.bool_], judging: Judging
+    pairs: Sequence[Pair], people: People | None, users: BoolArray, judging: Judging
 ) -> tuple[tuple[PairGroups, ...], list[str]]:
     if people is None:
         return (), ["Users could not be grouped: their traits cannot be rebuilt from the run's settings."]

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from recsim_llm.core.arrays import BoolArray, DoubleArray
 from recsim_llm.metrics.summary import Metric
 from recsim_llm.metrics.tallies import Tally
 from recsim_llm.statistics import Effect, clustered_ratio_difference, paired_effect
@@ -19,25 +19,23 @@ from recsim_llm.statistics.intervals import Estimate, mean_estimate, ratio_estim
 
 __all__ = ["Outcome", "difference", "outcome", "served_by_all"]
 
-FloatArray = npt.NDArray[np.float64]
-
 
 class Outcome(NamedTuple):
     """What users gave one recommender, on one metric."""
 
-    above: FloatArray
+    above: DoubleArray
     """float64 [u]: the metric's numerator."""
-    below: FloatArray
+    below: DoubleArray
     """float64 [u]: its denominator; ones for a mean over users."""
     ratio: bool
     """The metric is a ratio of two sums."""
 
     @property
-    def values(self) -> FloatArray | None:
+    def values(self) -> DoubleArray | None:
         """float64 [u]: numbers whose mean is the metric; None where it is undefined."""
         return self.values_of(np.ones(len(self.above), np.bool_))
 
-    def values_of(self, members: npt.NDArray[np.bool_]) -> FloatArray | None:
+    def values_of(self, members: BoolArray) -> DoubleArray | None:
         """Return the numbers of some of the users, whose mean is the metric of those users."""
         above, below = self.above[members], self.below[members]
         if not self.ratio:
@@ -56,9 +54,9 @@ class Outcome(NamedTuple):
         return mean_estimate(self.above, bounds=bounds)
 
 
-def served_by_all(tally: Tally) -> npt.NDArray[np.bool_]:
+def served_by_all(tally: Tally) -> BoolArray:
     """Return bool [u]: users whom every recommender served."""
-    served: npt.NDArray[np.bool_] = np.all(tally.sums["pages"] > 0, axis=0)
+    served: BoolArray = np.all(tally.sums["pages"] > 0, axis=0)
     return served
 
 

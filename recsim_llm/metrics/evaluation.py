@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.arrays import DoubleArray, IntArray
 from recsim_llm.errors import LogError
 from recsim_llm.metrics.summary import METRICS, ArmSummary, Comparison, Deciders, Metric, Summary
 from recsim_llm.metrics.tallies import Tally, tally_log
@@ -22,8 +23,6 @@ from recsim_llm.statistics.intervals import CONFIDENCE, Estimate, mean_estimate,
 
 __all__ = ["ORACLE", "ArmSummary", "Comparison", "Summary", "gini_coefficient", "read_manifest", "summarise"]
 
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
 
 ORACLE = "oracle"
 """Name of the arm that knows the users; the others' regret is measured against it, and it is never called the best."""
@@ -123,7 +122,7 @@ def _summarise_arm(tally: Tally, number: int, items: int, finished: bool) -> Arm
     )
 
 
-def _deciders(sums: Mapping[str, FloatArray], total: Mapping[str, int]) -> Deciders:
+def _deciders(sums: Mapping[str, DoubleArray], total: Mapping[str, int]) -> Deciders:
     return Deciders(
         pages=total["accounted_pages"],
         language_pages=total["language_pages"],
@@ -133,7 +132,7 @@ def _deciders(sums: Mapping[str, FloatArray], total: Mapping[str, int]) -> Decid
     )
 
 
-def _estimate(metric: Metric, sums: Mapping[str, FloatArray]) -> Estimate:
+def _estimate(metric: Metric, sums: Mapping[str, DoubleArray]) -> Estimate:
     bounds = (metric.low, metric.high)
     if metric.denominator is None:
         return mean_estimate(sums[metric.numerator], bounds=bounds)

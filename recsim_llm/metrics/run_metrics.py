@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.arrays import DoubleArray, IntArray
 from recsim_llm.errors import LogError
 from recsim_llm.metrics import bubbles, exposure
 from recsim_llm.metrics.behaviour import funnel_step, invalid_share, position_exponent
@@ -24,7 +25,6 @@ from recsim_llm.statistics.intervals import Estimate, mean_estimate, ratio_estim
 
 __all__ = ["metrics_of"]
 
-FloatArray = npt.NDArray[np.float64]
 
 _WHOLE_RUN = "a property of the whole run, without an interval by user"
 _NO_CLICKS = "nothing was clicked"
@@ -188,7 +188,7 @@ class _Arm:
         steps |= {"rated": "rated", "liked": "liked"}
         return {step: int(self._sum(total).sum()) for step, total in steps.items()}
 
-    def _entropy_by_part(self) -> FloatArray:
+    def _entropy_by_part(self) -> DoubleArray:
         """Return float64 [users with a choice in every part, parts]."""
         entropy = bubbles.entropy(self._table(self._all.genres_by_part))
         return entropy[~np.isnan(entropy).any(axis=1)]
@@ -199,7 +199,7 @@ class _Arm:
     def _ratio(self, above: str, below: str, bounds: tuple[float, float] = _SHARE) -> Estimate:
         return ratio_estimate(self._sum(above), self._sum(below), bounds=bounds)
 
-    def _sum(self, name: str) -> FloatArray:
+    def _sum(self, name: str) -> DoubleArray:
         return self._all.of(self._number, name)[self._served]
 
     def _table(self, table: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
@@ -217,14 +217,14 @@ def _whole(value: float | None, users: int, why: str = "") -> Measure:
     return Measure(estimate=Estimate(value=value, users=users), note=why if value is None else _WHOLE_RUN)
 
 
-def _mean(values: FloatArray, bounds: tuple[float, float] = (-np.inf, np.inf)) -> Estimate:
+def _mean(values: DoubleArray, bounds: tuple[float, float] = (-np.inf, np.inf)) -> Estimate:
     return mean_estimate(values[~np.isnan(values)], bounds=bounds)
 
 
-def _pair_values(by_user: FloatArray) -> FloatArray:
+def _pair_values(by_user: DoubleArray) -> DoubleArray:
     """Return values whose mean is the mean over pairs and whose spread is the jackknife's (Arvesen 1969, *AMS* 40)."""
     known = by_user[~np.isnan(by_user)]
-    values: FloatArray = 2.0 * by_user - (known.mean() if len(known) else np.nan)
+    values: DoubleArray = 2.0 * by_user - (known.mean() if len(known) else np.nan)
     return values
 
 
@@ -232,9 +232,7 @@ def _providers(tables: RunTables) -> str:
     return "provider" if any(name is not None for name in tables.provider) else "genre"
 
 
-def _memberships(
-    tables: RunTables, sums: Sums
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], FloatArray, tuple[str, ...]]:
+def _memberships(tables: RunTables, sums: Sums) -> tuple[IntArray, IntArray, DoubleArray, tuple[str, ...]]:
     """Return items, groups and weights of all memberships, and the groups' names."""
     if _providers(tables) == "genre":
         return sums.member_item, sums.member_genre, sums.member_share, tables.genre_names

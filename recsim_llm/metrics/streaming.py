@@ -11,14 +11,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.errors import LogError
 from recsim_llm.metrics.item_tables import RunTables, rows_of
 
 __all__ = ["BATCH_ROWS", "LogReader", "PageBatch", "PageRows"]
 
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 _Columns = dict[str, npt.NDArray[Any]]
 
 BATCH_ROWS = 1 << 17
@@ -36,7 +34,7 @@ class PageRows(NamedTuple):
     """int64 [p]."""
     invalid: IntArray
     """int64 [p]: invalid slots."""
-    satisfaction: FloatArray
+    satisfaction: DoubleArray
     """float64 [p], NaN where unknown."""
 
 
@@ -51,17 +49,17 @@ class PageBatch(NamedTuple):
     """bool [p]: first page of the user's first visit."""
     item: IntArray
     """int64 [p, k]: row in the table of items, -1 where the slot is blank."""
-    examined: FloatArray
+    examined: DoubleArray
     """float64 [p, k], 0 or 1, NaN where unknown."""
-    examine_prob: FloatArray
+    examine_prob: DoubleArray
     """float64 [p, k], NaN where unknown."""
     clicked: BoolArray
     """bool [p, k]."""
-    watched: FloatArray
+    watched: DoubleArray
     """float64 [p, k], 0 to 1, NaN where unknown."""
-    rating: FloatArray
+    rating: DoubleArray
     """float64 [p, k], stars, NaN where there is none."""
-    liked: FloatArray
+    liked: DoubleArray
     """float64 [p, k], 0 or 1, NaN where unknown."""
 
 
@@ -179,7 +177,7 @@ def _starts(columns: _Columns) -> IntArray:
     return np.flatnonzero(changed)
 
 
-def _numbers(batch: pa.RecordBatch, name: str) -> FloatArray:
+def _numbers(batch: pa.RecordBatch, name: str) -> DoubleArray:
     """Return a column as float64 with NaN for null."""
-    values: FloatArray = batch.column(name).cast(pa.float64()).to_numpy(zero_copy_only=False)
+    values: DoubleArray = batch.column(name).cast(pa.float64()).to_numpy(zero_copy_only=False)
     return values

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core import keyed
+from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.log.schema import LIKE_THRESHOLD
 from recsim_llm.metrics import relevance
 from recsim_llm.metrics.behaviour import WATCHED
@@ -22,9 +23,6 @@ from recsim_llm.metrics.streaming import PageBatch, PageRows
 
 __all__ = ["OVERLAP_USERS", "PARTS", "RANKING", "Sums"]
 
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 PARTS = 4
 """Equal parts into which a user's clicks are cut, in order of time, to see whether their genres narrow."""
@@ -117,9 +115,9 @@ class Sums:
         self._add_clicks(batch)
         self._rank(batch)
 
-    def of(self, arm: int, name: str) -> FloatArray:
+    def of(self, arm: int, name: str) -> DoubleArray:
         """Return float64 [u]: one of the totals of an arm."""
-        total: FloatArray = self.totals[name].reshape(self.arms, self.users)[arm]
+        total: DoubleArray = self.totals[name].reshape(self.arms, self.users)[arm]
         return total
 
     def table(self, arm: int, table: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -217,8 +215,8 @@ def _count(mask: BoolArray) -> IntArray:
     return count
 
 
-def _sum(values: npt.NDArray[Any], shown: BoolArray) -> FloatArray:
-    total: FloatArray = np.where(shown, values, 0).sum(axis=1, dtype=np.float64)
+def _sum(values: npt.NDArray[Any], shown: BoolArray) -> DoubleArray:
+    total: DoubleArray = np.where(shown, values, 0).sum(axis=1, dtype=np.float64)
     return total
 
 

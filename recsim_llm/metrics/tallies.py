@@ -17,12 +17,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from recsim_llm.core.arrays import DoubleArray, IntArray
 from recsim_llm.errors import LogError
 
 __all__ = ["PAGE_LIMIT", "Tally", "tally_log"]
 
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
 _Columns = dict[str, npt.NDArray[Any]]
 
 PAGE_LIMIT = 20
@@ -54,13 +53,13 @@ class Tally:
     """Names of the recommenders."""
     user_id: IntArray
     """int64 [u]: users seen in any arm, ascending."""
-    sums: dict[str, FloatArray]
+    sums: dict[str, DoubleArray]
     """float64 [arms, u] by the names in ``SUMS``."""
     shown_at: npt.NDArray[np.int32]
     """int32 [arms, u, k]: items shown at each position."""
     clicked_at: npt.NDArray[np.int32]
     """int32 [arms, u, k]: of them clicked."""
-    satisfaction_at: FloatArray
+    satisfaction_at: DoubleArray
     """float64 [arms, u, min(max_pages, PAGE_LIMIT)]: satisfaction after each page of a visit, summed over visits."""
     rows_at: npt.NDArray[np.int32]
     """int32, same shape: pages with a satisfaction."""
@@ -233,7 +232,7 @@ class _Adder:
     def _add(self, cell: IntArray, sums: _Columns) -> None:
         _scatter(cell, [(self._sums[name], values) for name, values in sums.items()])
 
-    def _add_ratings(self, arm: IntArray, rating: FloatArray) -> None:
+    def _add_ratings(self, arm: IntArray, rating: DoubleArray) -> None:
         rated = ~np.isnan(rating)
         step = np.rint(rating[rated] * 2.0).astype(np.int64)
         if len(step) and not 0 <= step.min() <= step.max() < STAR_STEPS:
@@ -267,9 +266,9 @@ def _batches(run: Path, table: str, columns: list[str]) -> Iterator[pa.RecordBat
             raise LogError(f"{path}: cannot be read as Parquet ({error}); restore the file or start a new run") from error
 
 
-def _numbers(batch: pa.RecordBatch, name: str) -> FloatArray:
+def _numbers(batch: pa.RecordBatch, name: str) -> DoubleArray:
     """Return a column as float64 with NaN for null."""
-    values: FloatArray = batch.column(name).cast(pa.float64()).to_numpy(zero_copy_only=False)
+    values: DoubleArray = batch.column(name).cast(pa.float64()).to_numpy(zero_copy_only=False)
     return values
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.arrays import BoolArray
 from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.offpolicy.logged import HiddenTruth, LoggedSlates
 
@@ -61,7 +62,7 @@ def read_log(run: Path, arm: str, *, reward: SlotReward = "clicked", first_pages
     return _logged(joined, reward)
 
 
-def _first(part: _Columns) -> npt.NDArray[np.bool_]:
+def _first(part: _Columns) -> BoolArray:
     return np.asarray((part["visit"] == 0) & (part["page"] == 0))
 
 

@@ -19,11 +19,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
+
+from recsim_llm.core.arrays import DoubleArray
 
 __all__ = ["CONFIDENCE", "Difference", "Estimate", "mean_estimate", "paired_difference", "ratio_estimate"]
 
-FloatArray = npt.NDArray[np.float64]
 
 CONFIDENCE = 0.95
 """Confidence of every interval; where several comparisons are made, of all of them together."""
@@ -64,7 +64,7 @@ class Difference:
 
 
 def mean_estimate(
-    values: FloatArray, *, confidence: float = CONFIDENCE, bounds: tuple[float, float] = (-np.inf, np.inf)
+    values: DoubleArray, *, confidence: float = CONFIDENCE, bounds: tuple[float, float] = (-np.inf, np.inf)
 ) -> Estimate:
     """Estimate a mean over users with Student's t interval.
 
@@ -83,8 +83,8 @@ def mean_estimate(
 
 
 def ratio_estimate(
-    numerator: FloatArray,
-    denominator: FloatArray,
+    numerator: DoubleArray,
+    denominator: DoubleArray,
     *,
     confidence: float = CONFIDENCE,
     bounds: tuple[float, float] = (-np.inf, np.inf),
@@ -113,7 +113,7 @@ def ratio_estimate(
     return _estimate(ratio, error, count, confidence, bounds)
 
 
-def paired_difference(one: FloatArray, other: FloatArray, *, comparisons: int = 1) -> Difference:
+def paired_difference(one: DoubleArray, other: DoubleArray, *, comparisons: int = 1) -> Difference:
     """Compare two recommenders on the same users.
 
     Args:
