@@ -1,39 +1,19 @@
-"""What users do with a page: the funnel from exposure to like, position bias, and slots that held nothing valid."""
+"""What users do with a page: when it counts as watched, and how their clicks fall with the position."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from recsim_llm.core.arrays import DoubleArray
-from recsim_llm.statistics.intervals import Estimate, mean_estimate, ratio_estimate
+from recsim_llm.statistics import Estimate, mean_estimate
 
-__all__ = ["WATCHED", "funnel_step", "invalid_share", "position_exponent"]
+__all__ = ["WATCHED", "position_exponent"]
 
 
 WATCHED = 0.5
 """Share watched from which an item counts as watched."""
 _STEPS = 200
 _STEEPEST = 64.0
-
-
-def funnel_step(reached: DoubleArray, before: DoubleArray) -> Estimate:
-    """Estimate the share that goes on from one step of the funnel to the next, a ratio of sums over users.
-
-    Args:
-        reached: float64 [u], how often each user reached the step.
-        before: float64 [u], how often the step before it.
-    """
-    return ratio_estimate(reached, before, bounds=(0.0, 1.0))
-
-
-def invalid_share(invalid: DoubleArray, slots: DoubleArray) -> Estimate:
-    """Estimate the share of slots whose item was unknown, retired or repeated, a ratio of sums over users.
-
-    Args:
-        invalid: float64 [u], invalid slots of each user.
-        slots: float64 [u], all slots.
-    """
-    return ratio_estimate(invalid, slots, bounds=(0.0, 1.0))
 
 
 def position_exponent(events: DoubleArray, chances: DoubleArray) -> Estimate:

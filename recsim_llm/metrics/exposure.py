@@ -6,8 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
-from recsim_llm.metrics.evaluation import gini_coefficient
-from recsim_llm.statistics.intervals import Estimate, ratio_estimate
+from recsim_llm.statistics import Estimate, ratio_estimate
 
 __all__ = [
     "HEAD_SHARE",
@@ -38,14 +37,24 @@ def catalog_coverage(exposures: npt.ArrayLike) -> float | None:
     return float(np.count_nonzero(counts) / len(counts)) if len(counts) else None
 
 
-def gini(exposures: npt.ArrayLike) -> float | None:
+def gini(exposures: npt.ArrayLike, *, items: int | None = None) -> float | None:
     """Return the Gini coefficient: 0 all items alike, near 1 one item takes all; None: nothing shown.
 
+    ``G = 2 sum(i x_i) / (n sum(x)) - (n + 1) / n`` over ascending exposures ``x`` with ranks ``i`` from 1 (Dixon et al. 1987,
+    *Ecology*, eq. 2).
+
     Args:
-        exposures: whole numbers [n], exposures of every item of the catalog. Formula: ``recsim_llm.metrics.evaluation``.
+        exposures: whole numbers [n], exposures of the items of the catalog; those never shown may be left out.
+        items: of the catalog; None where all are among the exposures.
     """
     counts = np.asarray(exposures, np.int64)
-    return gini_coefficient(np.sort(counts[counts > 0]), len(counts))
+    items = len(counts) if items is None else items
+    shown = np.sort(counts[counts > 0])
+    total = int(shown.sum())
+    if total == 0:
+        return None
+    rank = np.arange(items - len(shown) + 1, items + 1, dtype=np.float64)
+    return float(2.0 * (rank @ shown) / (items * total) - (items + 1) / items)
 
 
 def long_tail(popularity: npt.ArrayLike, head_share: float = HEAD_SHARE) -> BoolArray:

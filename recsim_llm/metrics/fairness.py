@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core.arrays import DoubleArray, TextArray
-from recsim_llm.statistics.intervals import CONFIDENCE, Estimate, mean_estimate
+from recsim_llm.statistics import CONFIDENCE, Estimate, mean_estimate
 
 __all__ = ["LEAST_USERS", "GroupGap", "group_gap", "terciles"]
 

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from recsim_llm.core.arrays import DoubleArray, IntArray
 from recsim_llm.errors import LogError
 
-__all__ = ["PAGE_LIMIT", "Tally", "tally_log"]
+__all__ = ["PAGE_LIMIT", "Tally", "read_tally"]
 
 _Columns = dict[str, npt.NDArray[Any]]
 
@@ -72,8 +72,12 @@ class Tally:
     exposures: tuple[IntArray, ...]
     """By arm, int64 [items shown]: exposures of each item that was shown at all."""
 
+    def of(self, arm: int) -> dict[str, DoubleArray]:
+        """Return float64 [u] each: the sums of an arm, by name."""
+        return {name: table[arm] for name, table in self.sums.items()}
 
-def tally_log(run: Path, *, arms: Sequence[str], slate_size: int, max_pages: int) -> Tally:
+
+def read_tally(run: Path, *, arms: Sequence[str], slate_size: int, max_pages: int) -> Tally:
     """Add up a run's log.
 
     Args:
@@ -91,7 +95,7 @@ def tally_log(run: Path, *, arms: Sequence[str], slate_size: int, max_pages: int
     user_id, _ = users.merged()
     if len(user_id) == 0:
         raise LogError(f"{run}: got a log without pages, expected at least one; start or resume the run first")
-    adder = _Adder(run, tuple(arms), user_id, slate_size, max_pages)
+    adder = _Adder(run, tuple(arms), user_id, slots=slate_size, max_pages=max_pages)
     adder.add_pages()
     adder.add_visits()
     adder.add_impressions()
@@ -127,7 +131,7 @@ class _Counts:
 class _Adder:
     """Holds the tables while the log goes by."""
 
-    def __init__(self, run: Path, arms: tuple[str, ...], user_id: IntArray, slots: int, max_pages: int) -> None:
+    def __init__(self, run: Path, arms: tuple[str, ...], user_id: IntArray, *, slots: int, max_pages: int) -> None:
         self._run, self._arms, self._user_id = run, arms, user_id
         self._slots, self._max_pages = slots, max_pages
         cells, self._page_limit = len(arms) * len(user_id), min(max_pages, PAGE_LIMIT)

@@ -65,6 +65,11 @@ class Effect:
         """Tell whether there is an interval and it leaves out ``value``."""
         return self.estimate.excludes(value)
 
+    def turned(self) -> Effect:
+        """Return the effect seen from the other side: the value and its interval with the other sign."""
+        estimate = self.estimate.turned()
+        return replace(self, value=estimate.value, low=estimate.low, high=estimate.high)
+
     def at(self, confidence: float) -> Effect:
         """Return the same effect with the interval of another confidence.
 
