@@ -125,6 +125,6 @@ def test_what_cannot_be_used_is_refused():
     with pytest.raises(DataError, match=r"got 1\.2"):
         adjust([1.2])
     with pytest.raises(ConfigError, match="'holm'"):
-        adjust([0.1], method="bonferroni")
+        adjust([0.1], method="sidak")
     with pytest.raises(ConfigError, match="alpha"):
         adjust([0.1], alpha=5)
