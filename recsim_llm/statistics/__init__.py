@@ -11,12 +11,12 @@ from recsim_llm.statistics.clustered import clustered_mean, clustered_ratio, clu
 from recsim_llm.statistics.cuped import Adjusted, cuped_independent, cuped_paired
 from recsim_llm.statistics.decision import Verdict, decide, sentence
 from recsim_llm.statistics.effects import Effect, mean_effect
-from recsim_llm.statistics.groups import Groups, group_effects
 from recsim_llm.statistics.intervals import CONFIDENCE, Estimate, mean_estimate, ratio_estimate
 from recsim_llm.statistics.lift import relative_lift
 from recsim_llm.statistics.multiple import ALPHA, Adjustment, Correction, Family, adjust, judge_family
 from recsim_llm.statistics.paired import Paired, paired_effect
 from recsim_llm.statistics.power import POWER, detectable_effect, deviation_estimate, power_for, users_needed
+from recsim_llm.statistics.subgroups import Groups, group_effects
 
 __all__ = [
     "ALPHA",
