@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from recsim_llm.language.base.wire import Usage
@@ -11,7 +12,7 @@ from recsim_llm.population.world import World
 from recsim_llm.registry import resolve
 from recsim_llm.scenarios.schema import Scenario
 
-__all__ = ["Estimate", "estimate"]
+__all__ = ["Confirm", "CostEstimate", "estimate_cost"]
 
 _ASK_ABOVE_COST = 1.0
 _ASK_ABOVE_CALLS = 1_000
@@ -21,7 +22,7 @@ _POLICY_TOKENS = 1_200
 _POLICY_QUESTIONS = 20  # of a policy that does not tell its candidates
 
 
-class Estimate(NamedTuple):
+class CostEstimate(NamedTuple):
     """The most that a run can ask: every user stays until the page budget ends, and nothing is found in a cache."""
 
     calls: int
@@ -49,7 +50,11 @@ class Estimate(NamedTuple):
         return f"at most {self.calls:,} calls of language models, {tokens}, {price}"
 
 
-def estimate(scenario: Scenario, world: World, roles: Roles) -> Estimate:
+Confirm = Callable[[CostEstimate], None]
+"""Told what language models will be asked before anything is; raises to call it off."""
+
+
+def estimate_cost(scenario: Scenario, world: World, roles: Roles) -> CostEstimate:
     """Return the most that a run can ask of its language models.
 
     Args:
@@ -82,4 +87,4 @@ def estimate(scenario: Scenario, world: World, roles: Roles) -> Estimate:
         priced = priced and (model.local or settings.prices is not None)
         if settings.prices is not None:
             cost += Prices(**settings.prices.model_dump()).cost(tokens)
-    return Estimate(calls, read, written, cost if priced else None, local)
+    return CostEstimate(calls, read, written, cost if priced else None, local)

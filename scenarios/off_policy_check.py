@@ -30,7 +30,7 @@ from recsim_llm.recommenders import RandomRecommender, Recommender
 from recsim_llm.scenarios.building import dataset_of, recommender_of, recommender_seed
 from recsim_llm.scenarios.runner import run
 from recsim_llm.scenarios.schema import Scenario, scenario_from
-from recsim_llm.statistics.intervals import CONFIDENCE
+from recsim_llm.statistics import CONFIDENCE
 
 __all__ = ["fitted_arm", "self_check"]
 

@@ -28,7 +28,7 @@ from recsim_llm.realism.lines.cost import most_pages
 from recsim_llm.realism.trials import CardSettings
 from recsim_llm.realism.whole_card import CHOICE_FAMILIES, Subject, whole_card
 from recsim_llm.registry import resolve
-from recsim_llm.scenarios.estimates import Estimate
+from recsim_llm.scenarios.estimates import Confirm, CostEstimate
 
 __all__ = ["FIT", "CardRequest", "card_facts", "make_card"]
 
@@ -75,7 +75,7 @@ def make_card(
     out: Path,
     *,
     progress: Callable[[str], None] = lambda _: None,
-    confirm: Callable[[Estimate], None] = lambda _: None,
+    confirm: Confirm = lambda _: None,
 ) -> tuple[Card, Dataset]:
     """Measure a card; nothing but the calls of a language model is written.
 
@@ -199,7 +199,7 @@ def _world(world: Any, name: str) -> World:
     return world
 
 
-def _estimate(request: CardRequest, settings: CardSettings, roles: Roles, given: ModelSettings) -> Estimate:
+def _estimate(request: CardRequest, settings: CardSettings, roles: Roles, given: ModelSettings) -> CostEstimate:
     """Return the most that the card can ask of its model."""
     from recsim_llm.language.calls.budget import Prices
 
@@ -214,4 +214,4 @@ def _estimate(request: CardRequest, settings: CardSettings, roles: Roles, given:
     written = calls * questions * _ANSWER_TOKENS[model.realisation]
     prices = given.prices
     cost = None if prices is None else Prices(**prices.model_dump()).cost(Usage(prompt=read, completion=written))
-    return Estimate(calls, read, written, 0.0 if model.local else cost, model.local)
+    return CostEstimate(calls, read, written, 0.0 if model.local else cost, model.local)

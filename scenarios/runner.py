@@ -36,7 +36,7 @@ from recsim_llm.scenarios.building import (
     with_files_read,
     world_of,
 )
-from recsim_llm.scenarios.estimates import Estimate, estimate
+from recsim_llm.scenarios.estimates import Confirm, estimate_cost
 from recsim_llm.scenarios.manifest import difference, manifest_of
 from recsim_llm.scenarios.schema import Scenario, scenario_from
 
@@ -76,7 +76,7 @@ def run(
     progress: Report = lambda _: None,
     *,
     cache: Path | None = None,
-    confirm: Callable[[Estimate], None] = lambda _: None,
+    confirm: Confirm = lambda _: None,
 ) -> Path:
     """Run a scenario into a new folder.
 
@@ -102,7 +102,7 @@ def run(
         world = world_of(scenario, dataset, roles)
         check_oracle(scenario, world)
         if scenario.models:
-            confirm(estimate(scenario, world, roles))
+            confirm(estimate_cost(scenario, world, roles))
         try:
             out.mkdir(parents=True, exist_ok=True)
             write_manifest(out, manifest_of(scenario, dataset, world, roles))

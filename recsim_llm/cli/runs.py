@@ -74,7 +74,7 @@ def handle_compare(options: argparse.Namespace) -> None:
 
 def _judging(options: argparse.Namespace) -> Any:
     """Return how to judge, or None where nothing was said about it."""
-    from recsim_llm.comparison.results import Judging
+    from recsim_llm.comparison import Judging
 
     metrics = None if options.metrics is None else tuple(name.strip() for name in options.metrics.split(","))
     given = {name: getattr(options, name) for name in ("effect", "confidence", "correction", "groups", "block")}
@@ -85,8 +85,8 @@ def _judging(options: argparse.Namespace) -> Any:
 
 def _plan(options: argparse.Namespace, scenario: Any, folder: Path, judging: Any) -> Any:
     """Say what the users planned can show, from a pilot beside the run folder."""
-    from recsim_llm.report.comparison_page import plan_lines
-    from recsim_llm.scenarios.compare import plan_comparison
+    from recsim_llm.report.comparison_words import plan_lines
+    from recsim_llm.scenarios.planning import plan_comparison
 
     pilot, confirm = folder.with_name(f"{folder.name}-pilot"), partial(ask_first, options=options)
     settings: dict[str, Any] = {"users": options.pilot, "deviation": options.deviation, "cache": options.cache}
@@ -130,7 +130,7 @@ def handle_resume(options: argparse.Namespace) -> None:
 
 def handle_speak(options: argparse.Namespace) -> None:
     """Let users of a run review, explain and be interviewed."""
-    from recsim_llm.report import agreement_line, example_source, interview_table, speech_of, write_report
+    from recsim_llm.report import agreement_line, example_source, interview_table, read_speech, write_report
     from recsim_llm.scenarios.speech import speak
 
     if options.base_url is not None and options.model is None:
@@ -150,7 +150,7 @@ def handle_speak(options: argparse.Namespace) -> None:
             limits=limits_of(options),
             progress=lambda state: update(f"{state.kind} {state.done:,} of {state.planned:,}  {spent_so_far(state.spent)}"),
         )
-    speech, page = speech_of(options.run), write_report(options.run)
+    speech, page = read_speech(options.run), write_report(options.run)
     write_json(options, speech and speech.to_json())
     if not options.quiet and speech is not None:
         console = make_console()
@@ -171,8 +171,8 @@ def handle_report(options: argparse.Namespace) -> None:
 
 
 def _finish(run: Path, options: argparse.Namespace, card: Path | None = None) -> None:
-    from recsim_llm.metrics.evaluation import summarise
-    from recsim_llm.report import calls_line, calls_of, summary_table, verdict, write_report
+    from recsim_llm.comparison import summarise
+    from recsim_llm.report import calls_line, read_calls, summary_table, verdict, write_report
 
     summary = summarise(run)
     path = write_report(run, card=card)
@@ -181,7 +181,7 @@ def _finish(run: Path, options: argparse.Namespace, card: Path | None = None) ->
         console = make_console()
         console.print(verdict(summary), highlight=False)
         console.print(summary_table(summary))
-        if calls := calls_line(calls_of(run)):
+        if calls := calls_line(read_calls(run)):
             console.print(calls, highlight=False)
         console.print(f"log     {run}\nreport  {path}\nagain   recsim-llm report {shlex.quote(str(run))}", highlight=False)
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray, TextArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import LogError
@@ -24,8 +24,6 @@ from recsim_llm.population.personas import Population
 
 __all__ = ["RunTables", "has_tables", "read_tables", "rows_of", "write_tables"]
 
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
 
 _TERCILES = ("activity", "diversity", "mainstreamness")
 _SCHEMAS = {"items": ITEMS, "users": USERS, "held_out": HELD_OUT}
@@ -39,25 +37,25 @@ class RunTables:
     """int64 [n]."""
     genre_names: tuple[str, ...]
     """Names of the genre columns."""
-    genres: npt.NDArray[np.bool_]
+    genres: BoolArray
     """bool [n, g]."""
-    provider: npt.NDArray[np.object_]
+    provider: TextArray
     """str [n], None where unknown."""
     popularity: IntArray
     """int64 [n]: ratings in the training part."""
     user_id: IntArray
     """int64 [u]."""
-    groups: dict[str, npt.NDArray[np.object_]]
+    groups: dict[str, TextArray]
     """Field to label of each user, str [u], None where unknown."""
-    history_popularity: FloatArray
+    history_popularity: DoubleArray
     """float64 [u], NaN where there is no history."""
-    history_genres: FloatArray
+    history_genres: DoubleArray
     """float64 [u, g], all 0 where there is no history."""
     held_user: IntArray
     """int64 [h]: row in ``user_id`` of each held-out rating."""
     held_item: IntArray
     """int64 [h]: row in ``item_id``."""
-    held_rating: npt.NDArray[np.float32]
+    held_rating: FloatArray
     """float32 [h]: stars."""
 
 
@@ -172,18 +170,18 @@ def _held_out(population: Population, later: Ratings) -> pa.Table:
     return pa.table(columns, schema=HELD_OUT)
 
 
-def _maps(weights: FloatArray, names: tuple[str, ...]) -> pa.MapArray:
+def _maps(weights: DoubleArray, names: tuple[str, ...]) -> pa.MapArray:
     row, column = np.nonzero(weights)
     starts = np.concatenate([[0], np.bincount(row, minlength=len(weights)).cumsum()]).astype(np.int32)
     keys = pa.array(np.array(names, object)[column], pa.string())
     return pa.MapArray.from_arrays(pa.array(starts), keys, pa.array(weights[row, column]))
 
 
-def _texts(column: pa.ChunkedArray) -> npt.NDArray[np.object_]:
+def _texts(column: pa.ChunkedArray) -> TextArray:
     return np.array([*column.to_pylist(), None], object)[:-1]
 
 
-def _genre_columns(column: pa.ListArray) -> tuple[tuple[str, ...], npt.NDArray[np.bool_]]:
+def _genre_columns(column: pa.ListArray) -> tuple[tuple[str, ...], BoolArray]:
     words = column.flatten().dictionary_encode()
     names = sorted(words.dictionary.to_pylist())
     place = np.array([names.index(name) for name in words.dictionary.to_pylist()], np.int64)
@@ -193,7 +191,7 @@ def _genre_columns(column: pa.ListArray) -> tuple[tuple[str, ...], npt.NDArray[n
     return tuple(names), genres
 
 
-def _history(column: pa.MapArray, names: tuple[str, ...]) -> FloatArray:
+def _history(column: pa.MapArray, names: tuple[str, ...]) -> DoubleArray:
     place = {name: number for number, name in enumerate(names)}
     weights = np.zeros((len(column), len(names)))
     for row, entries in enumerate(column.to_pylist()):

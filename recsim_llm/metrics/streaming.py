@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.errors import LogError
 from recsim_llm.log.columns import Columns, integers, numbers
 from recsim_llm.log.reader import RunReader
@@ -16,9 +17,6 @@ from recsim_llm.metrics.item_tables import RunTables, rows_of
 
 __all__ = ["PageBatch", "PageReader", "PageRows"]
 
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 _KEY = ("arm", "user", "visit", "page")
 _OPINIONS = ("examined", "examine_prob", "clicked", "watched", "rating", "liked")
@@ -33,7 +31,7 @@ class PageRows(NamedTuple):
     """int64 [p]."""
     invalid: IntArray
     """int64 [p]: invalid slots."""
-    satisfaction: FloatArray
+    satisfaction: DoubleArray
     """float64 [p], NaN where unknown."""
 
 
@@ -48,17 +46,17 @@ class PageBatch(NamedTuple):
     """bool [p]: first page of the user's first visit."""
     item: IntArray
     """int64 [p, k]: row in the table of items, -1 where the slot is blank."""
-    examined: FloatArray
+    examined: DoubleArray
     """float64 [p, k], 0 or 1, NaN where unknown."""
-    examine_prob: FloatArray
+    examine_prob: DoubleArray
     """float64 [p, k], NaN where unknown."""
     clicked: BoolArray
     """bool [p, k]."""
-    watched: FloatArray
+    watched: DoubleArray
     """float64 [p, k], 0 to 1, NaN where unknown."""
-    rating: FloatArray
+    rating: DoubleArray
     """float64 [p, k], stars, NaN where there is none."""
-    liked: FloatArray
+    liked: DoubleArray
     """float64 [p, k], 0 or 1, NaN where unknown."""
 
 

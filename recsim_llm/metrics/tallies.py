@@ -14,14 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from recsim_llm.core.arrays import DoubleArray, IntArray
 from recsim_llm.errors import LogError
 from recsim_llm.log.columns import Columns, integers, numbers, words
 from recsim_llm.log.reader import RunReader
 
-__all__ = ["PAGE_LIMIT", "Tally", "tally_log"]
+__all__ = ["PAGE_LIMIT", "Tally", "read_tally"]
 
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
 
 PAGE_LIMIT = 20
 """Pages of a visit, from the first, for which satisfaction is kept page by page."""
@@ -51,13 +50,13 @@ class Tally:
     """Names of the recommenders."""
     user_id: IntArray
     """int64 [u]: users seen in any arm, ascending."""
-    sums: dict[str, FloatArray]
+    sums: dict[str, DoubleArray]
     """float64 [arms, u] by the names in ``SUMS``."""
     shown_at: npt.NDArray[np.int32]
     """int32 [arms, u, k]: items shown at each position."""
     clicked_at: npt.NDArray[np.int32]
     """int32 [arms, u, k]: of them clicked."""
-    satisfaction_at: FloatArray
+    satisfaction_at: DoubleArray
     """float64 [arms, u, min(max_pages, PAGE_LIMIT)]: satisfaction after each page of a visit, summed over visits."""
     rows_at: npt.NDArray[np.int32]
     """int32, same shape: pages with a satisfaction."""
@@ -70,8 +69,12 @@ class Tally:
     exposures: tuple[IntArray, ...]
     """By arm, int64 [items shown]: exposures of each item that was shown at all."""
 
+    def of(self, arm: int) -> dict[str, DoubleArray]:
+        """Return float64 [u] each: the sums of an arm, by name."""
+        return {name: table[arm] for name, table in self.sums.items()}
 
-def tally_log(run: RunReader) -> Tally:
+
+def read_tally(run: RunReader) -> Tally:
     """Add up a run's log.
 
     Raises:
@@ -214,7 +217,7 @@ class _Adder:
     def _add(self, cell: IntArray, sums: Columns) -> None:
         _scatter(cell, [(self._sums[name], values) for name, values in sums.items()])
 
-    def _add_ratings(self, arm: IntArray, rating: FloatArray) -> None:
+    def _add_ratings(self, arm: IntArray, rating: DoubleArray) -> None:
         rated = ~np.isnan(rating)
         step = np.rint(rating[rated] * 2.0).astype(np.int64)
         if len(step) and not 0 <= step.min() <= step.max() < STAR_STEPS:

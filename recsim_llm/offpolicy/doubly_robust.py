@@ -10,9 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from recsim_llm.core.pages import IntArray
+from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.errors import DataError
 from recsim_llm.offpolicy.evaluations import OffPolicyEstimate, estimate_of
 from recsim_llm.offpolicy.logged import LoggedSlates
@@ -22,7 +21,6 @@ from recsim_llm.statistics.intervals import CONFIDENCE
 
 __all__ = ["ModelValues", "cascade_doubly_robust", "direct_method", "slate_doubly_robust", "slot_doubly_robust"]
 
-DoubleArray = npt.NDArray[np.float64]
 
 _ONE = np.ones((1, 1))
 
@@ -39,7 +37,7 @@ class ModelValues:
     """float64 [n, k]: expected reward at each position of what the target would have put there after the logged items before
     it; None where the target does not tell. Only ``cascade_doubly_robust`` needs it."""
 
-    def take(self, rows: npt.NDArray[np.bool_] | IntArray) -> ModelValues:
+    def take(self, rows: BoolArray | IntArray) -> ModelValues:
         """Return some of the pages, by mask or position."""
         after = None if self.expected_next is None else self.expected_next[rows]
         return ModelValues(logged=self.logged[rows], expected=self.expected[rows], expected_next=after)

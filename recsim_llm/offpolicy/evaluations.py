@@ -19,15 +19,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from recsim_llm.core.pages import IntArray
+from recsim_llm.core.arrays import DoubleArray, IntArray
 from recsim_llm.statistics.effects import Effect, student_effect
 from recsim_llm.statistics.intervals import CONFIDENCE, Estimate
 
 __all__ = ["Contributions", "OffPolicyEstimate", "contributions_of", "difference", "effect_of", "estimate_of"]
 
-DoubleArray = npt.NDArray[np.float64]
 
 _ROUNDING = 1e-12
 _METHOD = "delta method by user"

@@ -19,8 +19,8 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.errors import ConfigError
 from recsim_llm.offpolicy.evaluations import OffPolicyEstimate, estimate_of
 from recsim_llm.offpolicy.logged import LoggedSlates
@@ -30,7 +30,6 @@ from recsim_llm.statistics.intervals import CONFIDENCE
 
 __all__ = ["Outcome", "earned", "independent_ips", "reward_interaction_ips", "standard_ips"]
 
-DoubleArray = npt.NDArray[np.float64]
 Outcome = Literal["slots", "page"]
 
 

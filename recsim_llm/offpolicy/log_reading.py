@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from recsim_llm.core.arrays import BoolArray
 from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.log.columns import Columns, lay_out_pages
 from recsim_llm.log.reader import RunReader, open_run
@@ -55,7 +55,7 @@ def read_log(run: Path, arm: str, *, reward: SlotReward = "clicked", first_pages
     return _logged(joined, reward)
 
 
-def _first(part: Columns) -> npt.NDArray[np.bool_]:
+def _first(part: Columns) -> BoolArray:
     return np.asarray((part["visit"] == 0) & (part["page"] == 0))
 
 

@@ -24,6 +24,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.errors import ConfigError, DataError
 from recsim_llm.offpolicy.evaluations import OffPolicyEstimate, estimate_of
 from recsim_llm.offpolicy.importance import Outcome, earned
@@ -34,7 +35,6 @@ from recsim_llm.statistics.intervals import CONFIDENCE
 
 __all__ = ["LoggingPolicy", "moment_weights", "pseudo_inverse"]
 
-DoubleArray = npt.NDArray[np.float64]
 LoggingPolicy = Literal["uniform", "independent"]
 
 _TOLERANCE = 1e-5

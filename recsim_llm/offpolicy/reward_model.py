@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from recsim_llm.core import keyed
+from recsim_llm.core.arrays import DoubleArray, IntArray
 from recsim_llm.core.catalog import Catalog
-from recsim_llm.core.pages import IntArray, Requests
+from recsim_llm.core.pages import Requests
 from recsim_llm.errors import ConfigError, ContractError, DataError
 from recsim_llm.offpolicy.doubly_robust import ModelValues
 from recsim_llm.offpolicy.logged import LoggedSlates, requests_of
@@ -18,7 +18,6 @@ from recsim_llm.offpolicy.targets import GivesNextItems, SamplesSlates, target_o
 
 __all__ = ["LogisticReward", "RewardModel", "fit_reward_model", "model_values"]
 
-DoubleArray = npt.NDArray[np.float64]
 
 _PURPOSE = "reward model fold"
 _FEW = 64

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.core.pages import IntArray, Requests, Slates
+from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
+from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.errors import ContractError
 from recsim_llm.offpolicy.logged import LoggedSlates, requests_of
 
@@ -29,8 +30,6 @@ __all__ = [
     "target_of",
     "target_view",
 ]
-
-DoubleArray = npt.NDArray[np.float64]
 
 
 class Propensities(NamedTuple):
@@ -131,7 +130,7 @@ class Certain:
             )
         return np.repeat(own[None], draws, axis=0)
 
-    def _own(self, requests: Requests, k: int) -> tuple[IntArray, npt.NDArray[np.bool_]]:
+    def _own(self, requests: Requests, k: int) -> tuple[IntArray, BoolArray]:
         slates: Slates = self._recommender.recommend(requests, k)
         chance = slates.slate_propensity
         certain = np.zeros(len(slates.item_id), np.bool_) if chance is None else np.asarray(chance) == 1.0
@@ -186,7 +185,7 @@ class TargetView:
         """float64 [n, k]: slot marginals: of each item at the position where it was shown."""
         return np.asarray(np.einsum("njj->nj", self.placement))
 
-    def take(self, rows: npt.NDArray[np.bool_] | IntArray) -> TargetView:
+    def take(self, rows: BoolArray | IntArray) -> TargetView:
         """Return some of the pages, by mask or position."""
         return TargetView(
             prefix_propensity=self.prefix_propensity[rows],

@@ -22,7 +22,7 @@ from recsim_llm.core.files import write_atomically
 from recsim_llm.report import drawing, numbers
 from recsim_llm.report.page_layout import document
 from recsim_llm.report.realism_figures import CARD_FIGURES, CardFigure
-from recsim_llm.report.realism_rows import ROLES, Content, cells_of, estimate_of, headline, rival_words, shown, standing
+from recsim_llm.report.realism_rows import ROLES, Content, cells_of, headline, rival_words, shown, standing
 
 __all__ = ["realism_table", "render_realism", "write_realism"]
 
@@ -167,8 +167,13 @@ def _all_rows(measures: Iterable[Content]) -> str:
         words = rival_words(measure)
         for row in measure["rows"]:
             difference = row["difference"]
-            gap = "" if difference is None else numbers.with_interval(estimate_of(difference), sign=True)
-            cells = [numbers.with_interval(estimate_of(row)), gap, words.get(row["name"], ""), numbers.count(row["users"])]
+            gap = "" if difference is None else numbers.with_interval(numbers.read_estimate(difference), sign=True)
+            cells = [
+                numbers.with_interval(numbers.read_estimate(row)),
+                gap,
+                words.get(row["name"], ""),
+                numbers.count(row["users"]),
+            ]
             body = "".join(f"<td>{escape(cell)}</td>" for cell in [*cells, str(row["seeds"])])
             note = f"<br><small>{escape(row['note'])}</small>" if row["note"] else ""
             lines.append(f'<tr><th scope="row">{escape(row["name"])}{note}</th>{body}</tr>')

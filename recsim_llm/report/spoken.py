@@ -18,9 +18,9 @@ from recsim_llm.errors import LogError
 from recsim_llm.log.tables import INTERVIEWS, TEXTS, has_table, read_table
 from recsim_llm.report import numbers
 from recsim_llm.report.summary_tables import Cell
-from recsim_llm.statistics.intervals import Estimate, mean_estimate
+from recsim_llm.statistics import Estimate, mean_estimate
 
-__all__ = ["Agreement", "Speech", "agreement_line", "example_source", "interview_table", "speech_of", "speech_section"]
+__all__ = ["Agreement", "Speech", "agreement_line", "example_source", "interview_table", "read_speech", "speech_section"]
 
 Row = Mapping[str, Any]
 Layout = Callable[[Iterable[str], Iterable[tuple[str, list[tuple[str, list[Cell]]]]]], str]
@@ -85,7 +85,7 @@ class Speech:
         return content
 
 
-def speech_of(run: Path) -> Speech | None:
+def read_speech(run: Path) -> Speech | None:
     """Return what users of a run said; None where nobody was asked.
 
     Raises:

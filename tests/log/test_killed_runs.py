@@ -10,12 +10,12 @@ from written_runs import HAND, write_run
 
 from recsim_llm.agents.fitting.position import position_curve_of
 from recsim_llm.agents.recorded_decisions import read_recorded
+from recsim_llm.comparison import summarise
 from recsim_llm.data import open_dataset
 from recsim_llm.errors import LogError
 from recsim_llm.exports import ArmLog
 from recsim_llm.log import open_run, open_segments
-from recsim_llm.metrics.evaluation import summarise
-from recsim_llm.metrics.run_metrics import metrics_of
+from recsim_llm.metrics import measure_run
 from recsim_llm.offpolicy import read_log
 from recsim_llm.scenarios import load_scenario, run
 from recsim_llm.scenarios import runner as runner_module
@@ -74,7 +74,7 @@ def occasions_of(folder, world, kind):
 
 READERS = {
     "summary": lambda folder, _: summarise(folder).to_json(),
-    "more metrics": lambda folder, _: metrics_of(folder).to_json(),
+    "more metrics": lambda folder, _: measure_run(folder).to_json(),
     "export": lambda folder, _: portion_of(folder),
     "off-policy": lambda folder, _: arrays_of(read_log(folder, ARM)),
     "replay": read_back,

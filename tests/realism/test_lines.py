@@ -10,7 +10,7 @@ import pytest
 from recsim_llm.errors import ConfigError
 from recsim_llm.realism import Line, Measure, Resampler, Row, Series, not_assessed
 from recsim_llm.realism.resampling import mean_of, ratio_of
-from recsim_llm.statistics.intervals import Estimate
+from recsim_llm.statistics import Estimate
 
 USERS = 80
 

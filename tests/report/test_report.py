@@ -9,10 +9,10 @@ import pytest
 import written_runs as logs
 from rich.console import Console
 
-from recsim_llm.metrics.evaluation import summarise
+from recsim_llm.comparison import summarise
 from recsim_llm.report import numbers, summary_table, verdict, write_report
 from recsim_llm.report.figures import FIGURES
-from recsim_llm.statistics.intervals import Estimate
+from recsim_llm.statistics import Estimate
 
 VOID = {"meta", "br", "img"}
 HOSTILE = '<script>alert("x")</script> & $a_b$'
