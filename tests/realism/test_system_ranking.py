@@ -209,7 +209,7 @@ def test_factors_learned_from_pairs_tell_two_groups_apart():
     user = np.repeat(np.arange(1, 41), 6)
     random = np.random.default_rng(0)
     item = np.concatenate([random.choice(10, 6, replace=False) + 10 * (one % 2) for one in range(1, 41)])
-    recommender = PairwiseFactors(4, epochs=400)
+    recommender = PairwiseFactors(PairwiseFactors.Settings(factors=4, epochs=400))
     recommender.fit(make_catalog(20), make_ratings(user, 10 + item), 1)
     page = recommender.recommend(ask_for(np.arange(1, 41)), 2).item_id - 10
     own = (page >= 10) == (np.arange(1, 41) % 2 == 1)[:, None]
@@ -221,7 +221,11 @@ def test_newest_best_rated_and_popular_lately_are_what_they_say():
     ratings = replace(ratings, rating=np.array([3, 3, 3, 3, 5, 1, 3, 3], np.float32))
     catalog = make_catalog(4, year=[1999, -1, 2010, 2001])
     first = {}
-    for name, recommender in (("new", Newest()), ("best", BestRated(1.0)), ("late", PopularLately(0.25))):
+    for name, recommender in (
+        ("new", Newest()),
+        ("best", BestRated(BestRated.Settings(damping=1.0))),
+        ("late", PopularLately(PopularLately.Settings(share=0.25))),
+    ):
         recommender.fit(catalog, ratings, 1)
         first[name] = recommender.recommend(ask_for([99]), 4).item_id[0].tolist()
     assert first["new"] == [12, 13, 10, 11]
@@ -247,11 +251,11 @@ def test_a_genre_profile_follows_genres(held):
 @pytest.mark.parametrize(
     "build",
     [
-        lambda: PopularLately(0),
-        lambda: BestRated(0),
-        lambda: UserKNN(0),
-        lambda: NextItem(0),
-        lambda: PairwiseFactors(0),
+        lambda: PopularLately(PopularLately.Settings(share=0)),
+        lambda: BestRated(BestRated.Settings(damping=0)),
+        lambda: UserKNN(UserKNN.Settings(neighbours=0)),
+        lambda: NextItem(NextItem.Settings(ahead=0)),
+        lambda: PairwiseFactors(PairwiseFactors.Settings(factors=0)),
     ],
 )
 def test_settings_of_small_recommenders_that_cannot_work_are_refused(build):
