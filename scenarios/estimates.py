@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from recsim_llm.language.base.wire import Usage
+from recsim_llm.language.base.wire import TokenUsage
 from recsim_llm.language.calls.budget import Prices
 from recsim_llm.language.providers import Roles
 from recsim_llm.population.world import World
@@ -72,10 +72,10 @@ def estimate(scenario: Scenario, world: World, roles: Roles) -> Estimate:
             continue
         model = roles.role(role)
         # A server that gives one sample a call is asked once for each.
-        samples = settings.samples if model.realisation == "samples" else 1
+        samples = settings.samples if model.elicitation == "samples" else 1
         asks = times * pages
-        tokens = Usage(
-            prompt=asks * samples * prompt, completion=asks * samples * questions * _ANSWER_TOKENS[model.realisation]
+        tokens = TokenUsage(
+            prompt=asks * samples * prompt, completion=asks * samples * questions * _ANSWER_TOKENS[model.elicitation]
         )
         calls, read, written = calls + asks * samples, read + (tokens.prompt or 0), written + (tokens.completion or 0)
         # A gateway on this machine may send a bill: where prices are given, they count.

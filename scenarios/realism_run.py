@@ -204,14 +204,14 @@ def _estimate(request: CardRequest, settings: CardSettings, roles: Roles, given:
     from recsim_llm.language.calls.budget import Prices
 
     model, users = roles.role("user"), settings.users or _LANGUAGE_USERS
-    samples = given.samples if model.realisation == "samples" else 1
+    samples = given.samples if model.elicitation == "samples" else 1
     pages = most_pages(settings, users=users, page_size=settings.page_items)
     if request.calibration == FIT:
         pages += 3 * len(settings.seeds) * (request.n_users or _CALIBRATION_USERS)
     calls = pages * samples
     questions = 2 * settings.page_items + 2
     read = calls * LanguageParameters().prompt_tokens
-    written = calls * questions * _ANSWER_TOKENS[model.realisation]
+    written = calls * questions * _ANSWER_TOKENS[model.elicitation]
     prices = given.prices
     cost = None if prices is None else Prices(**prices.model_dump()).cost(Usage(prompt=read, completion=written))
     return Estimate(calls, read, written, 0.0 if model.local else cost, model.local)

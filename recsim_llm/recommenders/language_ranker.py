@@ -163,7 +163,7 @@ class LanguageRanker(HistoryRecommender):
         return self._model
 
     def _certain(self, offered: Slates) -> BoolArray:
-        if offered.slate_propensity is None or self._asked().realisation == "samples":
+        if offered.slate_propensity is None or self._asked().elicitation == "samples":
             return np.zeros(len(offered.item_id), np.bool_)
         return np.asarray(offered.slate_propensity == 1)
 

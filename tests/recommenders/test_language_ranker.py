@@ -61,9 +61,9 @@ def test_it_keeps_the_contract(script, base):
     check_recommender(lambda: language_ranker(FakeModel(script), base=base))
 
 
-@pytest.mark.parametrize("realisation", ["decision", "logprobs", "json", "samples"])
-def test_it_keeps_the_contract_whichever_way_the_model_is_asked(realisation):
-    with open_model("scripted/history", realisation=realisation) as model:
+@pytest.mark.parametrize("elicitation", ["decision", "logprobs", "json", "samples"])
+def test_it_keeps_the_contract_whichever_way_the_model_is_asked(elicitation):
+    with open_model("scripted/history", realisation=elicitation) as model:
         check_recommender(lambda: language_ranker(model, base="popularity", candidates=6))
 
 

@@ -23,7 +23,7 @@ class FakeModel:
     """Answers by a script; with ``hold`` only when ``release`` names the ask."""
 
     name = "scripted/fake"
-    realisation = "decision"
+    elicitation = "decision"
 
     def __init__(self, script="genres", hold=False, failing=()):
         self.asks = []
