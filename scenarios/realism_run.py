@@ -16,7 +16,7 @@ from recsim_llm.core.ratings import Dataset
 from recsim_llm.data import open_dataset
 from recsim_llm.errors import ConfigError, RunExistsError
 from recsim_llm.language.base.settings import LimitSettings, ModelSettings
-from recsim_llm.language.base.wire import Usage
+from recsim_llm.language.base.wire import TokenUsage
 from recsim_llm.language.calls.store import FILE_NAME
 from recsim_llm.language.providers import Roles
 from recsim_llm.population.world import World
@@ -213,5 +213,5 @@ def _estimate(request: CardRequest, settings: CardSettings, roles: Roles, given:
     read = calls * LanguageParameters().prompt_tokens
     written = calls * questions * _ANSWER_TOKENS[model.elicitation]
     prices = given.prices
-    cost = None if prices is None else Prices(**prices.model_dump()).cost(Usage(prompt=read, completion=written))
+    cost = None if prices is None else Prices(**prices.model_dump()).cost(TokenUsage(prompt=read, completion=written))
     return Estimate(calls, read, written, 0.0 if model.local else cost, model.local)
