@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import partial
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from recsim_llm.data import open_dataset
 from recsim_llm.envs.rewards import reward_of
 from recsim_llm.errors import ConfigError
 from recsim_llm.language.providers import Roles
+from recsim_llm.population.factories import wants_models
 from recsim_llm.population.world import World
 from recsim_llm.recommenders import Recommender, TakesTruth, open_recommender
 from recsim_llm.registry import resolve
@@ -113,7 +113,7 @@ def world_of(scenario: Scenario, dataset: Dataset, roles: Roles) -> World:
     """
     settings = scenario.users
     factory = resolve("users", settings.model)
-    more = {"models": roles} if "models" in signature(factory).parameters else {}
+    more = {"models": roles} if wants_models(factory) else {}
     if "user" in scenario.models and not more:
         raise ConfigError(
             f"users {settings.model!r}: got a language model for the role user, expected none; take --users language"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from recsim_llm.language.base.settings import LimitSettings, ModelSettings
 from recsim_llm.language.base.wire import TokenUsage
 from recsim_llm.language.calls.store import FILE_NAME
 from recsim_llm.language.providers import Roles
+from recsim_llm.population.factories import wants_models
 from recsim_llm.population.world import World
 from recsim_llm.realism.adapters import choice_candidate, language_factory, world_factory
 from recsim_llm.realism.calibrated import calibrated_factory
@@ -161,7 +161,7 @@ def _fitted(request: CardRequest) -> Subject:
         families = CHOICE_FAMILIES if request.families is None else request.families
         return Subject(name="choice users", factory=choice_candidate, families=families, reads_titles=False)
     build = resolve("users", request.users)
-    if "models" in signature(build).parameters:
+    if wants_models(build):
         raise ConfigError(f"realism: got {request.users} users without a model, expected --model provider/name")
     factory = world_factory(lambda data, seed: _world(build(data, seed=seed), request.users))
     return Subject(name=f"{request.users} users", factory=factory, families=request.families or ())
@@ -175,7 +175,7 @@ def _played(request: CardRequest, roles: Roles) -> Subject:
     beside = ("choice users", choice_candidate)
     if request.users != "language":
         build = resolve("users", request.users)
-        if "models" not in signature(build).parameters:
+        if not wants_models(build):
             raise ConfigError(f"realism: got {request.users} users and a model, expected none; take --users language")
         factory = world_factory(lambda data, seed: _world(build(data, seed=seed, models=roles), request.users))
         families = CHOICE_FAMILIES if request.families is None else request.families
