@@ -29,7 +29,7 @@ class _FromRatings(ScoringRecommender):
 
     def fit(self, catalog: Catalog, ratings: Ratings, seed: int) -> None:
         """Learn from the catalog and the training ratings."""
-        self._ratings = ratings
+        self._ratings = ratings.take(catalog.index_of(ratings.item_id) >= 0)
         super().fit(catalog, ratings, seed)
 
     def _same_for_all(self, requests: Requests, score: Floats) -> FloatArray:
