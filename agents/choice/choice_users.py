@@ -1,6 +1,6 @@
 """Choice users: the fast, fitted user model.
 
-One row of numbers holds all that a browsing user is at the moment, and one row all that an item is::
+One row of numbers holds all that a browsing user is at the moment, and one row all that an item is:
 
     user row  x = [ taste | base | boredom by genre | novelty | leaving | satisfaction ]
     item row  z = [ factors | 1  | genre shares     | self-information | 0 | 0 ]
@@ -129,14 +129,14 @@ class ChoiceUsers:
         state *= self._memory
         state += self._rest if everyone else self._rest[rows]
         if slot.size:
-            self._consume(state, pages, slot, row, rating)
+            self._consume(state, pages, slot, row, rating=rating)
             item = pages.item_index.reshape(-1).take(slot)
             self._past.add(row if isinstance(rows, slice) else rows[row], item)
         if not everyone:
             self._state[rows] = state
         return Mood(state[:, _SATISFACTION].copy(), state[:, _LEAVE].copy())
 
-    def _consume(self, state: FloatArray, pages: Pages, slot: IntArray, row: IntArray, rating: FloatArray) -> None:
+    def _consume(self, state: FloatArray, pages: Pages, slot: IntArray, row: IntArray, *, rating: FloatArray) -> None:
         """Add to each row what its clicked items bring."""
         worth = rating * self._opinion_gain
         worth -= self._expected_worth.take(pages.user_index.take(row))
