@@ -1,11 +1,13 @@
 """A wind tunnel for recommenders: simulated users browse recommendations page by page.
 
 Importing the package registers ``RecSimLLM/Browse-v0`` with Gymnasium by name and loads nothing heavy. The names listed here
-are what a first hour needs; each is imported when it is used, and more stands in the rooms::
+are what a first hour needs; each is imported when it is used, and more stands in the rooms:
 
-    import recsim_llm
+```python
+import recsim_llm
 
-    folder = recsim_llm.run(recsim_llm.load_scenario("demo"), Path("runs/demo"))
+folder = recsim_llm.run(recsim_llm.load_scenario("demo"), Path("runs/demo"))
+```
 """
 
 from typing import TYPE_CHECKING
