@@ -14,12 +14,14 @@ from recsim_llm.core.ratings import Dataset
 from recsim_llm.data import open_dataset
 from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.log.manifest import read_scenario_manifest
+from recsim_llm.population.factories import takes_models
 from recsim_llm.population.personas import Population
 from recsim_llm.population.world import World
 
 __all__ = ["cascade_world", "replay_world"]
 
 
+@takes_models
 def cascade_world(
     data: str | PathLike[str] | Dataset,
     population: int | str | PathLike[str] | Population | None = None,

@@ -21,6 +21,7 @@ from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.data import open_dataset
 from recsim_llm.errors import ConfigError
+from recsim_llm.population.factories import takes_models
 from recsim_llm.population.from_ratings import population_from_ratings
 from recsim_llm.population.personas import Population
 from recsim_llm.population.population_files import read_population
@@ -74,6 +75,7 @@ def choice_world(
     return World(_observable(dataset), users, behaviour)
 
 
+@takes_models
 def language_world(
     data: str | PathLike[str] | Dataset,
     population: int | str | PathLike[str] | Population | None = None,

@@ -172,8 +172,8 @@ class ArmSession:
         requests = Requests(self._user_id[rows], np.full(len(rows), visit), self._kernel.page[rows], *self._history.of(rows))
         with _blaming(self._name, "recommend", visit):
             slates = self._recommender.recommend(requests, scenario.slate_size)
-        blank_invalid = scenario.invalid == "count"
-        index = check_slates(slates, self._world.catalog, len(rows), scenario.slate_size, self._name, blank_invalid)
+        blank, size = scenario.invalid == "count", scenario.slate_size
+        index = check_slates(slates, self._world.catalog, len(rows), size, name=self._name, blank_invalid=blank)
         return Offer(requests, self._history.length(rows), slates, index)
 
     def _show(self, offer: Offer, rows: IntArray) -> AnsweredOffer:

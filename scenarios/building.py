@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import partial
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,9 @@ from recsim_llm.data import open_dataset
 from recsim_llm.envs.rewards import reward_of
 from recsim_llm.errors import ConfigError
 from recsim_llm.language.providers import Roles
+from recsim_llm.population.factories import wants_models
 from recsim_llm.population.world import World
+from recsim_llm.recommenders import Recommender, TakesTruth, open_recommender
 from recsim_llm.registry import resolve
 from recsim_llm.scenarios.blocks import block_of
 from recsim_llm.scenarios.schema import Arm, Scenario
@@ -43,7 +44,7 @@ def check_oracle(scenario: Scenario, world: World) -> None:
     Raises:
         ConfigError: there is one, and the users cannot tell what they feel for every item.
     """
-    blind = [arm.name for arm in scenario.recommenders if hasattr(recommender_of(arm), "reveal")]
+    blind = [arm.name for arm in scenario.recommenders if isinstance(recommender_of(arm), TakesTruth)]
     if blind and not isinstance(world.users, RanksItems):
         others = ",".join(arm.name for arm in scenario.recommenders if arm.name not in blind) or "popularity"
         raise ConfigError(
@@ -71,16 +72,13 @@ def _calibration_read(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {**parameters, "calibration": asdict(Calibration.load(Path(place)))} if isinstance(place, str) else dict(parameters)
 
 
-def recommender_of(arm: Arm) -> Any:
+def recommender_of(arm: Arm) -> Recommender:
     """Return a new recommender, not yet fitted.
 
     Raises:
         ConfigError: there is none of that name, or it does not take these settings.
     """
-    try:
-        return resolve("recommenders", arm.recommender)(**arm.settings)
-    except TypeError as error:
-        raise ConfigError(f"recommender {arm.name!r}: got settings {arm.settings}, expected what it takes: {error}") from error
+    return open_recommender(arm.recommender, arm.settings, source=f"recommender {arm.name!r}")
 
 
 def _seed(scenario: Scenario) -> int:
@@ -115,7 +113,7 @@ def world_of(scenario: Scenario, dataset: Dataset, roles: Roles) -> World:
     """
     settings = scenario.users
     factory = resolve("users", settings.model)
-    more = {"models": roles} if "models" in signature(factory).parameters else {}
+    more = {"models": roles} if wants_models(factory) else {}
     if "user" in scenario.models and not more:
         raise ConfigError(
             f"users {settings.model!r}: got a language model for the role user, expected none; take --users language"

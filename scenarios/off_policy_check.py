@@ -26,7 +26,7 @@ from recsim_llm.offpolicy import (
 )
 from recsim_llm.offpolicy.checking import Estimator, OneCheck, truth_of
 from recsim_llm.offpolicy.evaluations import Contributions
-from recsim_llm.recommenders import RandomRecommender, Recommender
+from recsim_llm.recommenders import AsksModel, RandomRecommender, Recommender, TakesTruth
 from recsim_llm.scenarios.building import dataset_of, recommender_of, recommender_seed
 from recsim_llm.scenarios.runner import run
 from recsim_llm.scenarios.schema import Scenario, scenario_from
@@ -50,7 +50,7 @@ def fitted_arm(folder: Path, arm: str) -> Recommender:
     """
     manifest, scenario = read_manifest(folder), _scenario(folder)
     recommender = _arm(scenario, arm)
-    if hasattr(recommender, "reveal") or hasattr(recommender, "consult"):
+    if isinstance(recommender, TakesTruth | AsksModel):
         raise ConfigError(
             f"arm: got {arm!r}, which needs the truth or a language model, expected one that does not; take another"
         )
@@ -157,8 +157,7 @@ def _arm(scenario: Scenario, name: str) -> Recommender:
     found = [arm for arm in scenario.recommenders if arm.name == name]
     if not found:
         raise ConfigError(f"arm: got {name!r}, expected one of {', '.join(arm.name for arm in scenario.recommenders)}")
-    recommender: Recommender = recommender_of(found[0])
-    return recommender
+    return recommender_of(found[0])
 
 
 def _check_fixed(own: LoggedSlates, view: TargetView, arm: str) -> None:

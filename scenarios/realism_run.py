@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,10 @@ from recsim_llm.core.ratings import Dataset
 from recsim_llm.data import open_dataset
 from recsim_llm.errors import ConfigError, RunExistsError
 from recsim_llm.language.base.settings import LimitSettings, ModelSettings
-from recsim_llm.language.base.wire import Usage
+from recsim_llm.language.base.wire import TokenUsage
 from recsim_llm.language.calls.store import FILE_NAME
 from recsim_llm.language.providers import Roles
+from recsim_llm.population.factories import wants_models
 from recsim_llm.population.world import World
 from recsim_llm.realism.adapters import choice_candidate, language_factory, world_factory
 from recsim_llm.realism.calibrated import calibrated_factory
@@ -161,7 +161,7 @@ def _fitted(request: CardRequest) -> Subject:
         families = CHOICE_FAMILIES if request.families is None else request.families
         return Subject(name="choice users", factory=choice_candidate, families=families, reads_titles=False)
     build = resolve("users", request.users)
-    if "models" in signature(build).parameters:
+    if wants_models(build):
         raise ConfigError(f"realism: got {request.users} users without a model, expected --model provider/name")
     factory = world_factory(lambda data, seed: _world(build(data, seed=seed), request.users))
     return Subject(name=f"{request.users} users", factory=factory, families=request.families or ())
@@ -175,7 +175,7 @@ def _played(request: CardRequest, roles: Roles) -> Subject:
     beside = ("choice users", choice_candidate)
     if request.users != "language":
         build = resolve("users", request.users)
-        if "models" not in signature(build).parameters:
+        if not wants_models(build):
             raise ConfigError(f"realism: got {request.users} users and a model, expected none; take --users language")
         factory = world_factory(lambda data, seed: _world(build(data, seed=seed, models=roles), request.users))
         families = CHOICE_FAMILIES if request.families is None else request.families
@@ -204,14 +204,14 @@ def _estimate(request: CardRequest, settings: CardSettings, roles: Roles, given:
     from recsim_llm.language.calls.budget import Prices
 
     model, users = roles.role("user"), settings.users or _LANGUAGE_USERS
-    samples = given.samples if model.realisation == "samples" else 1
+    samples = given.samples if model.elicitation == "samples" else 1
     pages = most_pages(settings, users=users, page_size=settings.page_items)
     if request.calibration == FIT:
         pages += 3 * len(settings.seeds) * (request.n_users or _CALIBRATION_USERS)
     calls = pages * samples
     questions = 2 * settings.page_items + 2
     read = calls * LanguageParameters().prompt_tokens
-    written = calls * questions * _ANSWER_TOKENS[model.realisation]
+    written = calls * questions * _ANSWER_TOKENS[model.elicitation]
     prices = given.prices
-    cost = None if prices is None else Prices(**prices.model_dump()).cost(Usage(prompt=read, completion=written))
+    cost = None if prices is None else Prices(**prices.model_dump()).cost(TokenUsage(prompt=read, completion=written))
     return CostEstimate(calls, read, written, 0.0 if model.local else cost, model.local)

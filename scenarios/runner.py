@@ -25,7 +25,7 @@ from recsim_llm.log.writer import RunLog
 from recsim_llm.metrics.item_tables import has_tables, write_tables
 from recsim_llm.numerics.threads import one_thread
 from recsim_llm.population.world import World
-from recsim_llm.recommenders.base import Truth
+from recsim_llm.recommenders import AsksModel, TakesTruth, Truth
 from recsim_llm.scenarios.arm_session import ArmSession
 from recsim_llm.scenarios.building import (
     check_names,
@@ -190,9 +190,9 @@ def _serve_arms(scenario: Scenario, dataset: Dataset, world: World, roles: Roles
             segment_rows=SEGMENT_ROWS,
         )
         session = ArmSession(scenario, world, recommender, name=arm.name, log=log)
-        if hasattr(recommender, "reveal"):
+        if isinstance(recommender, TakesTruth):
             recommender.reveal(Truth(session.appeal))
-        if hasattr(recommender, "consult"):
+        if isinstance(recommender, AsksModel):
             recommender.consult(roles.role("policy"))
         recommender.fit(known, train, recommender_seed(scenario))
         for visit in range(scenario.visits):

@@ -37,7 +37,7 @@ class Finding:
     model: str
     """Provider and model."""
     realisation: str
-    """How its decisions were got."""
+    """The elicitation: how its decisions were got."""
     users: int
     """Users that were asked about."""
     asks: int
@@ -134,7 +134,7 @@ class Design:
         """Writes prompts about items and the copies made so far."""
         if self._writer is None:
             catalog = _with_copies(self.catalog, self._copies)
-            self._writer = PromptWriter(catalog, self.population, self.templates, self.model.realisation)
+            self._writer = PromptWriter(catalog, self.population, self.templates, self.model.elicitation)
         return self._writer
 
     def copy(self, item: int, *, title: str | None = None, description: str | None = None) -> int:
@@ -174,7 +174,7 @@ class Design:
 
     def about(self) -> dict[str, Any]:
         """Return the fields that every finding has."""
-        return {"model": self.model.name, "realisation": self.model.realisation, "users": len(self), "asks": self.asks}
+        return {"model": self.model.name, "realisation": self.model.elicitation, "users": len(self), "asks": self.asks}
 
 
 def area_under_curve(score: FloatArray, taken: npt.NDArray[np.bool_]) -> FloatArray:

@@ -57,8 +57,10 @@ def ranking_bias(
         ConfigError: fewer than two rotations, a ranker that does not rotate, or candidates that differ between pages.
         RecSimError: the model failed.
     """
-    if rotations < 2 or not ranker.rotate:
-        raise ConfigError(f"ranking bias: got {rotations} rotations, rotate={ranker.rotate}, expected 2 or more, and true")
+    if rotations < 2 or not ranker.settings.rotate:
+        raise ConfigError(
+            f"ranking bias: got {rotations} rotations, rotate={ranker.settings.rotate}, expected 2 or more, and true"
+        )
     judged = [ranker.judge(requests._replace(page=np.full_like(requests.page, number)), k) for number in range(rotations)]
     item = judged[0].item_index
     if any(not np.array_equal(one.item_index, item) for one in judged):

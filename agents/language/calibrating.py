@@ -15,7 +15,7 @@ from recsim_llm.core import keyed
 from recsim_llm.core.pages import IntArray
 from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.errors import ConfigError
-from recsim_llm.language.base.questions import Ask, Prompt, Realisation
+from recsim_llm.language.base.questions import Ask, Elicitation, Prompt
 from recsim_llm.population.from_ratings import population_from_ratings
 from recsim_llm.population.personas import Population
 
@@ -80,7 +80,7 @@ def calibrate(
     if click_rate is not None and not 0 < click_rate < 1:
         raise ConfigError(f"calibrate: got click_rate {click_rate}, expected a number between 0 and 1")
     pages = calibration_pages(dataset, seed=seed, users=users, taken=taken, page_size=page_size)
-    asks = calibration_asks(dataset, pages, parameters or LanguageParameters(), realisation=model.realisation, seed=seed)
+    asks = calibration_asks(dataset, pages, parameters or LanguageParameters(), elicitation=model.elicitation, seed=seed)
     answers = [reply.answers for reply in model.ask(asks)]
     clicks = np.array([[answer.probabilities[0] for answer in page[:page_size]] for page in answers])
     stars = np.array([[answer.probabilities for answer in page[page_size : 2 * page_size]] for page in answers])
@@ -118,7 +118,7 @@ def calibration_pages(dataset: Dataset, *, seed: int, users: int, taken: int, pa
 
 
 def calibration_asks(
-    dataset: Dataset, pages: CalibrationPages, parameters: LanguageParameters, *, realisation: Realisation, seed: int
+    dataset: Dataset, pages: CalibrationPages, parameters: LanguageParameters, *, elicitation: Elicitation, seed: int
 ) -> list[Ask]:
     """Return what is asked about each page; labels do not enter.
 
@@ -126,11 +126,11 @@ def calibration_asks(
         dataset: catalog and ratings; personas come from the earlier part.
         pages: what is shown.
         parameters: for templates and the token budget.
-        realisation: how the model is asked.
+        elicitation: how the model is asked.
         seed: tells sampled answers apart.
     """
     population = known_population(dataset)
-    writer = PromptWriter(dataset.catalog, population, Templates(parameters.templates), realisation)
+    writer = PromptWriter(dataset.catalog, population, Templates(parameters.templates), elicitation)
     asks = []
     for user, items in zip(pages.user_index.tolist(), pages.item_index.tolist(), strict=True):
         room = writer.room(user, len(items), parameters.prompt_tokens) - parameters.memory_tokens

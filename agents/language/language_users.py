@@ -80,7 +80,7 @@ class LanguageUsers:
         self._user_id = population.user_id
         self._rating_mean = np.ascontiguousarray(population.trait("rating_mean"))
         self._position_bias = np.ascontiguousarray(population.trait("position_bias"))
-        self._writer = PromptWriter(catalog, population, templates, model.realisation)
+        self._writer = PromptWriter(catalog, population, templates, model.elicitation)
         self._experience = Experience(catalog, self._rating_mean, templates, self._writer)
         words = WordWeights.from_catalog(catalog)
         embedder = None if parameters.embeddings is None else sentence_embedder(parameters.embeddings)

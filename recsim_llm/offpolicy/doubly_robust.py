@@ -159,7 +159,7 @@ def cascade_doubly_robust(
     if values.expected_next is None:
         raise DataError(
             f"{name}: got no expected_next, expected what the target would put after the logged items; give the target a "
-            "method next_items (recsim_llm.offpolicy.GivesNextItems), or take another estimator"
+            "method next_items (recsim_llm.recommenders.propensities.GivesNextItems), or take another estimator"
         )
     weights = prefix_weights(logged, target, name)
     used = cut(weights, clip)

@@ -14,7 +14,8 @@ from recsim_llm.core.pages import Requests
 from recsim_llm.errors import ConfigError, ContractError, DataError
 from recsim_llm.offpolicy.doubly_robust import ModelValues
 from recsim_llm.offpolicy.logged import LoggedSlates, requests_of
-from recsim_llm.offpolicy.targets import GivesNextItems, SamplesSlates, target_of
+from recsim_llm.offpolicy.targets import target_of
+from recsim_llm.recommenders.propensities import GivesNextItems, SamplesSlates
 
 __all__ = ["LogisticReward", "RewardModel", "fit_reward_model", "model_values"]
 
@@ -148,7 +149,7 @@ def model_values(
     if not isinstance(target, SamplesSlates):
         raise ContractError(
             f"{type(policy).__name__}: got no method sample, expected it for what a reward model expects of the target; see "
-            "recsim_llm.offpolicy.SamplesSlates"
+            "recsim_llm.recommenders.SamplesSlates"
         )
     shape = logged.reward.shape
     values, expected = np.empty(shape), np.empty(shape)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,77 +16,15 @@ from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.errors import ContractError
 from recsim_llm.offpolicy.logged import LoggedSlates, requests_of
+from recsim_llm.recommenders.propensities import GivesPlacements, GivesPropensities, Propensities
 
 __all__ = [
     "Certain",
     "Functions",
-    "GivesNextItems",
-    "GivesPlacements",
-    "GivesPropensities",
-    "NextItems",
-    "Propensities",
-    "SamplesSlates",
     "TargetView",
     "target_of",
     "target_view",
 ]
-
-
-class Propensities(NamedTuple):
-    """How likely a policy is to show given slates; 0 means never, NaN means unknown."""
-
-    prefix: DoubleArray
-    """float64 [u, k]: probability of the item at its position, given the items before it."""
-    slate: DoubleArray
-    """float64 [u]: probability of the whole slate."""
-
-
-class NextItems(NamedTuple):
-    """What a policy would put at each position of given slates, after the items before it."""
-
-    item_id: IntArray
-    """int64 [n]: the items."""
-    probability: DoubleArray
-    """float64 [u, k, n]: probability of each item at each position."""
-
-
-@runtime_checkable
-class GivesPropensities(Protocol):
-    """A policy that can tell how likely it is to answer a request with a given slate, drawing nothing.
-
-    What it says must depend on the request and on what it learned in ``fit``, and agree with what ``recommend`` draws.
-    """
-
-    def propensities(self, requests: Requests, item_id: IntArray) -> Propensities:
-        """Return the probabilities of the slates ``item_id``, int64 [u, k]; unknown items and -1 have probability 0."""
-        ...
-
-
-@runtime_checkable
-class GivesPlacements(Protocol):
-    """A policy that knows its slot marginals."""
-
-    def placements(self, requests: Requests, item_id: IntArray) -> DoubleArray:
-        """Return float64 [u, k, k]: entry [., j, l] is the probability that item j of the slate stands at position l."""
-        ...
-
-
-@runtime_checkable
-class SamplesSlates(Protocol):
-    """A policy that can be drawn from as often as wanted; the draws have nothing to do with those of ``recommend``."""
-
-    def sample(self, requests: Requests, k: int, draws: int, seed: int) -> IntArray:
-        """Return int64 [draws, u, k]: item ids, keyed by the seed and each request."""
-        ...
-
-
-@runtime_checkable
-class GivesNextItems(Protocol):
-    """A policy that knows its whole distribution at each position, given the items before."""
-
-    def next_items(self, requests: Requests, item_id: IntArray) -> NextItems:
-        """Return the distribution at each position of the slates ``item_id``, int64 [u, k], after the items before it."""
-        ...
 
 
 class Certain:
@@ -126,7 +64,7 @@ class Certain:
         if not certain.all():
             raise ContractError(
                 f"{type(self._recommender).__name__}: got slates that are not certain, expected propensity 1 or a method "
-                "sample(requests, k, draws, seed); see recsim_llm.offpolicy.SamplesSlates"
+                "sample(requests, k, draws, seed); see recsim_llm.recommenders.SamplesSlates"
             )
         return np.repeat(own[None], draws, axis=0)
 

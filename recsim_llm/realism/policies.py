@@ -40,6 +40,10 @@ class Policy(NamedTuple):
     """Returns the recommender, not fitted."""
 
 
+def _als_48() -> MatrixFactorization:
+    return MatrixFactorization(MatrixFactorization.Settings(factors=48, regularization=1.0, weight=10.0, iterations=4))
+
+
 POLICIES: tuple[Policy, ...] = (
     Policy("random", "random", RandomRecommender),
     Policy("newest", "newest", Newest),
@@ -47,16 +51,16 @@ POLICIES: tuple[Policy, ...] = (
     Policy("popular lately", "popularity", PopularLately),
     Policy("best rated", "stars", BestRated),
     Policy("genre profile", "genres", GenreProfile),
-    Policy("genre profile, popular", "genres", lambda: GenreProfile(popular=1.0)),
+    Policy("genre profile, popular", "genres", lambda: GenreProfile(GenreProfile.Settings(popular=1.0))),
     Policy("item-kNN", "neighbours", ItemKNN),
-    Policy("item-kNN, narrow", "neighbours", lambda: ItemKNN(neighbours=5, shrinkage=0.0)),
-    Policy("item-kNN, wide", "neighbours", lambda: ItemKNN(neighbours=300, shrinkage=100.0)),
+    Policy("item-kNN, narrow", "neighbours", lambda: ItemKNN(ItemKNN.Settings(neighbours=5, shrinkage=0.0))),
+    Policy("item-kNN, wide", "neighbours", lambda: ItemKNN(ItemKNN.Settings(neighbours=300, shrinkage=100.0))),
     Policy("user-kNN", "neighbours", UserKNN),
     Policy("random walk", "graph", RandomWalk),
     Policy("next item", "sequences", NextItem),
     Policy("ALS", "factors", MatrixFactorization),
-    Policy("ALS, 4 factors", "factors", lambda: MatrixFactorization(4)),
-    Policy("ALS, 48 factors", "factors", lambda: MatrixFactorization(48, regularization=1.0, weight=10.0, iterations=4)),
+    Policy("ALS, 4 factors", "factors", lambda: MatrixFactorization(MatrixFactorization.Settings(factors=4))),
+    Policy("ALS, 48 factors", "factors", _als_48),
     Policy("BPR", "pairwise factors", PairwiseFactors),
 )
 """Seventeen recommenders of eleven families; thirteen are left without those that learn factors."""

@@ -8,7 +8,7 @@ from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import FloatArray, Requests
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import ConfigError, ContractError
-from recsim_llm.recommenders.base import Truth
+from recsim_llm.recommenders.hooks import Truth
 from recsim_llm.recommenders.scoring import ScoringRecommender
 
 __all__ = ["Oracle"]

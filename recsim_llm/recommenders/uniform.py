@@ -8,7 +8,7 @@ import numpy.typing as npt
 from recsim_llm.core import keyed
 from recsim_llm.core.pages import BoolArray, FloatArray, IntArray, Requests, Slates
 from recsim_llm.numerics.ranking import repeated_slots
-from recsim_llm.offpolicy.targets import NextItems, Propensities
+from recsim_llm.recommenders.propensities import NextItems, Propensities
 from recsim_llm.recommenders.scoring import HistoryRecommender, chunks
 
 __all__ = ["RandomRecommender"]

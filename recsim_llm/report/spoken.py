@@ -60,7 +60,7 @@ class Speech:
     """What users of a run said."""
 
     models: dict[str, dict[str, str]]
-    """Name and realisation of the models, by role."""
+    """Name and elicitation of the models, by role."""
     seed: int
     """Of the draw of moments."""
     texts: dict[str, int]

@@ -94,7 +94,7 @@ class _Trial:
             raise ContractError(
                 f"{self.name}: got {type(slates).__name__} from recommend, expected Slates; see recsim_llm.core.pages"
             )
-        check_slates(slates, catalog or self.catalog, len(requests.user_id), slots, self.name, blank_invalid=False)
+        check_slates(slates, catalog or self.catalog, len(requests.user_id), slots, name=self.name, blank_invalid=False)
         _check_propensities(slates, self.name)
         return slates
 

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import kendalltau
-from small_data import ask_for, make_catalog, make_ratings
 
 from recsim_llm.data import fictional
 from recsim_llm.errors import ConfigError
@@ -21,19 +20,8 @@ from recsim_llm.realism.policies import BAD, FAMILIES, GOOD, POLICIES, discounts
 from recsim_llm.realism.policy_trials import run_policy_trials
 from recsim_llm.realism.trials import run_trials
 from recsim_llm.realism.whole_card import CHOICE_FAMILIES, Subject
-from recsim_llm.recommenders.classics import (
-    BestRated,
-    GenreProfile,
-    Newest,
-    NextItem,
-    PairwiseFactors,
-    PopularLately,
-    RandomWalk,
-    UserKNN,
-)
 
 SETTINGS = CardSettings(seeds=(1,), resamples=40, panel_items=20)
-SMALL = [Newest, PopularLately, BestRated, GenreProfile, UserKNN, RandomWalk, NextItem, PairwiseFactors]
 
 
 @pytest.fixture(scope="module")
@@ -181,79 +169,3 @@ def test_other_held_out_labels_change_no_page_and_no_score_of_the_candidate(data
     assert np.array_equal(one.pages.item_index, two.pages.item_index)
     assert np.array_equal(one.chance["mine"], two.chance["mine"])
     assert np.array_equal(one.stars["mine"], two.stars["mine"])
-
-
-@pytest.mark.parametrize("kind", SMALL)
-def test_a_small_recommender_gives_the_same_page_again_and_to_whoever_asks_beside(kind):
-    random = np.random.default_rng(3)
-    catalog, ratings = make_catalog(40), make_ratings(random.integers(1, 9, 120), 10 + random.integers(0, 40, 120))
-    first, second = kind(), kind()
-    for recommender in (first, second):
-        recommender.fit(catalog, ratings, 5)
-    page = first.recommend(ask_for([1, 4, 7, 999]), 6).item_id
-    assert np.array_equal(page, second.recommend(ask_for([1, 4, 7, 999]), 6).item_id)
-    assert np.array_equal(page[1:2], second.recommend(ask_for([4]), 6).item_id)
-    assert all(len(set(row)) == 6 for row in page.tolist())
-
-
-def test_neighbours_walkers_and_chains_follow_what_others_consumed():
-    # Users 1 and 2 consumed items 10 and 11 in this order, user 3 only item 10; 12 and 13 belong to user 4 alone.
-    ratings = make_ratings([1, 1, 2, 2, 3, 4, 4], [10, 11, 10, 11, 10, 12, 13])
-    for kind in (UserKNN, RandomWalk, NextItem):
-        recommender = kind()
-        recommender.fit(make_catalog(6), ratings, 1)
-        assert recommender.recommend(ask_for([3]), 1).item_id.tolist() == [[11]]
-
-
-def test_factors_learned_from_pairs_tell_two_groups_apart():
-    user = np.repeat(np.arange(1, 41), 6)
-    random = np.random.default_rng(0)
-    item = np.concatenate([random.choice(10, 6, replace=False) + 10 * (one % 2) for one in range(1, 41)])
-    recommender = PairwiseFactors(4, epochs=400)
-    recommender.fit(make_catalog(20), make_ratings(user, 10 + item), 1)
-    page = recommender.recommend(ask_for(np.arange(1, 41)), 2).item_id - 10
-    own = (page >= 10) == (np.arange(1, 41) % 2 == 1)[:, None]
-    assert own.mean() > 0.9
-
-
-def test_newest_best_rated_and_popular_lately_are_what_they_say():
-    ratings = make_ratings([1, 1, 2, 3, 4, 5, 6, 7], [10, 10, 10, 10, 11, 12, 13, 13])
-    ratings = replace(ratings, rating=np.array([3, 3, 3, 3, 5, 1, 3, 3], np.float32))
-    catalog = make_catalog(4, year=[1999, -1, 2010, 2001])
-    first = {}
-    for name, recommender in (("new", Newest()), ("best", BestRated(1.0)), ("late", PopularLately(0.25))):
-        recommender.fit(catalog, ratings, 1)
-        first[name] = recommender.recommend(ask_for([99]), 4).item_id[0].tolist()
-    assert first["new"] == [12, 13, 10, 11]
-    assert first["best"][0] == 11
-    assert first["best"][-1] == 12
-    assert first["late"][0] == 13
-
-
-def test_a_genre_profile_follows_genres(held):
-    recommender = GenreProfile()
-    recommender.fit(held.training.catalog, held.training.ratings, 1)
-    shares = held.training.catalog.genres / held.training.catalog.genres.sum(axis=1, keepdims=True)
-    users = held.training.ratings.users
-    page = held.training.catalog.index_of(recommender.recommend(ask_for(users), 10).item_id)
-    known = held.training.catalog.index_of(held.training.ratings.item_id)
-    own = np.array([shares[known[held.training.ratings.user_index == user]].mean(axis=0) for user in range(len(users))])
-    lift = own / shares[known].mean(axis=0)
-    mine = np.mean([shares[row].mean(axis=0) @ lift[user] for user, row in enumerate(page)])
-    other = np.mean([shares[row].mean(axis=0) @ lift[user - 1] for user, row in enumerate(page)])
-    assert mine > 1.2 * other
-
-
-@pytest.mark.parametrize(
-    "build",
-    [
-        lambda: PopularLately(0),
-        lambda: BestRated(0),
-        lambda: UserKNN(0),
-        lambda: NextItem(0),
-        lambda: PairwiseFactors(0),
-    ],
-)
-def test_settings_of_small_recommenders_that_cannot_work_are_refused(build):
-    with pytest.raises(ConfigError, match="got 0"):
-        build()

@@ -98,10 +98,10 @@ def test_replay_stops_where_nothing_was_recorded(whole, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("realisation", "barrier"), [("json", "page"), ("logprobs", "visit"), ("samples", "page"), ("decision", "visit")]
+    ("elicitation", "barrier"), [("json", "page"), ("logprobs", "visit"), ("samples", "page"), ("decision", "visit")]
 )
-def test_a_storm_leaves_the_log_of_a_perfect_server(tmp_path, realisation, barrier):
-    changes = {"models.user.realisation": realisation, "barrier": barrier, "models.user.timeout": 0.5}
+def test_a_storm_leaves_the_log_of_a_perfect_server(tmp_path, elicitation, barrier):
+    changes = {"models.user.realisation": elicitation, "barrier": barrier, "models.user.timeout": 0.5}
     with ChaosServer(seed=1, decision="systemone") as perfect:
         calm = run(served(perfect, **changes), tmp_path / "calm")
     with ChaosServer(seed=2, decision="systemone", faults=Faults.storm(0.3, hang_seconds=1.0)) as stormy:
@@ -199,7 +199,7 @@ def test_a_key_gets_into_no_file_and_no_error(tmp_path, monkeypatch, capsys):
     assert secret not in printed.out + printed.err
 
 
-def test_a_realisation_that_the_server_ignores_is_refused_by_name(tmp_path):
+def test_an_elicitation_that_the_server_ignores_is_refused_by_name(tmp_path):
     with ChaosServer(seed=1, schema=False) as server, pytest.raises(ConfigError, match="json"):
         run(served(server), tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -22,7 +22,7 @@ from typing import Any, Literal, Self
 
 from aiohttp import web
 
-from recsim_llm.errors import ConfigError, ContractError, RecSimError
+from recsim_llm.errors import ConfigError, ContractError, RecSimError, Refused
 from recsim_llm.language.backends.scripted import Scripted, resolve_script
 from recsim_llm.language.backends.scripted_forms import cut
 from recsim_llm.language.backends.scripts import Script
@@ -30,7 +30,7 @@ from recsim_llm.language.base.wire import RawReply
 from recsim_llm.language.chaos.connections import drip, error_response, reset
 from recsim_llm.language.chaos.faults import HARMLESS, FaultDice, Faults, possible_faults, spoil
 from recsim_llm.language.chaos.replies import PrefixCache, chat_body, decisions_body, systemone_body
-from recsim_llm.language.chaos.requests import Refused, Wanted, read_chat, read_decisions, read_systemone
+from recsim_llm.language.chaos.requests import Wanted, read_chat, read_decisions, read_systemone
 
 __all__ = ["ChaosServer", "main"]
 

@@ -121,7 +121,7 @@ def test_the_client_gets_text(server):
 
 def test_the_client_gets_decisions(server):
     call = prepare(Ask(PROMPT, QUESTIONS), "decision")
-    reply = send(server, call, Abilities(realisations=("decision",), decision_path="/systemone"))
+    reply = send(server, call, Abilities(elicitations=("decision",), decision_path="/systemone"))
     for answer in read(call, reply, "decision"):
         assert len(answer.probabilities) == len(answer.question.options)
         assert sum(answer.probabilities) == pytest.approx(1)
@@ -132,14 +132,14 @@ def test_the_client_gets_decisions(server):
 def test_the_probe_finds_what_works(report, ability, answer):
     (found,) = [finding for finding in report.findings if finding.ability == ability]
     assert found.answer == answer
-    assert (ability in report.abilities.realisations) == (answer == "yes")
+    assert (ability in report.abilities.elicitations) == (answer == "yes")
 
 
 def test_the_decision_endpoint_is_found_under_its_path(report):
     assert report.abilities.decision_path == "/systemone"
 
 
-@pytest.mark.parametrize("realisation", ["json", "logprobs"])
-def test_a_realisation_that_the_server_overlooks_is_refused_by_name(report, realisation):
-    with pytest.raises(ConfigError, match=f"got realisation '{realisation}' for openai-compatible/.*expected one of decision"):
-        require(report.abilities, realisation, report.model)
+@pytest.mark.parametrize("elicitation", ["json", "logprobs"])
+def test_an_elicitation_that_the_server_overlooks_is_refused_by_name(report, elicitation):
+    with pytest.raises(ConfigError, match=f"got realisation '{elicitation}' for openai-compatible/.*expected one of decision"):
+        require(report.abilities, elicitation, report.model)

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsim_llm.errors import BudgetExceeded, ConfigError
-from recsim_llm.language.base.wire import Usage
+from recsim_llm.language.base.wire import TokenUsage
 from recsim_llm.language.calls.budget import Budget, Limits, Prices
 from recsim_llm.language.calls.store import CallStore
 
-USED = Usage(prompt=80, cached=50, completion=20)
+USED = TokenUsage(prompt=80, cached=50, completion=20)
 
 
 def test_the_calls_limit_is_exact_with_leases():
@@ -103,7 +103,7 @@ def test_the_cost_limit_stops():
 def test_a_limit_is_told_in_full():
     budget = Budget(Limits(tokens=1_500_000))
     budget.lease("")
-    budget.settle("", Usage(1_500_000, 0, 1))
+    budget.settle("", TokenUsage(1_500_000, 0, 1))
     with pytest.raises(BudgetExceeded, match="got 1,500,001 used of 1,500,000 allowed"):
         budget.lease("")
 
@@ -148,7 +148,7 @@ def test_a_token_limit_is_not_held_blindly_where_a_provider_does_not_count():
     budget = Budget(Limits(tokens=100))
     budget.lease("")
     with pytest.raises(ConfigError, match="without a count of tokens"):
-        budget.settle("", Usage())
+        budget.settle("", TokenUsage())
     assert budget.lease("")
 
 

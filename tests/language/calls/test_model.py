@@ -11,9 +11,9 @@ from contextlib import closing
 
 import pytest
 
-from recsim_llm.errors import BudgetExceeded, ConfigError, LogError, ModelReplyError
+from recsim_llm.errors import BackendError, BudgetExceeded, ConfigError, LogError, ModelReplyError
 from recsim_llm.language.base.questions import Ask, Part, Prompt, score, short_text, yes_no
-from recsim_llm.language.base.wire import Abilities, BackendError, RawReply, Usage
+from recsim_llm.language.base.wire import Abilities, RawReply, TokenUsage
 from recsim_llm.language.calls.budget import Budget, Limits, Prices
 from recsim_llm.language.calls.limiter import AdaptiveLimiter
 from recsim_llm.language.calls.model import LanguageModel, Writing
@@ -38,7 +38,7 @@ class Fake:
     """A backend whose answer to a page is what ``script`` says: texts, errors, or a list of them that is used up."""
 
     name, local = "test/fake", False
-    everything = Abilities(realisations=("json", "logprobs", "samples"), concurrency=8)
+    everything = Abilities(elicitations=("json", "logprobs", "samples"), concurrency=8)
 
     def __init__(self, script=lambda page: GOOD, *, abilities=everything):
         self.script, self.abilities = script, abilities
@@ -59,14 +59,14 @@ class Fake:
         said = said.pop(0) if isinstance(said, list) else said
         if isinstance(said, Exception):
             raise said
-        return said if isinstance(said, RawReply) else RawReply((said,), usage=Usage(100, 60, 10))
+        return said if isinstance(said, RawReply) else RawReply((said,), usage=TokenUsage(100, 60, 10))
 
     async def close(self):
         self.closed = True
 
 
-def open_model(backend, realisation="json", **settings):
-    return LanguageModel(backend, realisation=realisation, retries=settings.pop("retries", AT_ONCE), **settings)
+def open_model(backend, elicitation="json", **settings):
+    return LanguageModel(backend, elicitation=elicitation, retries=settings.pop("retries", AT_ONCE), **settings)
 
 
 def rows(path, query):
@@ -119,7 +119,7 @@ def test_an_answer_is_kept_between_models(tmp_path):
 @pytest.mark.parametrize(
     "other",
     [
-        {"realisation": "samples", "samples": 2},
+        {"elicitation": "samples", "samples": 2},
         {"name": "test/other"},
         {"ask": Ask(Prompt((Part("rules", "Other rules."), Part("page", "page 1"))), QUESTIONS)},
         {"ask": ask(1)._replace(questions=QUESTIONS[:1])},
@@ -131,7 +131,7 @@ def test_an_answer_to_something_else_is_not_used(tmp_path, other):
         model.ask([ask(1)])
     settings = dict(other)
     lines = "leave: no\nstars: 4"
-    backend = Fake(lambda page: lines if "realisation" in other else '{"leave": 30, "stars": [0, 10, 20, 30, 40]}')
+    backend = Fake(lambda page: lines if "elicitation" in other else '{"leave": 30, "stars": [0, 10, 20, 30, 40]}')
     if "ask" in other and len(other["ask"].questions) == 1:
         backend = Fake(lambda page: '{"leave": 30}')
     backend.name = settings.pop("name", Fake.name)
@@ -356,7 +356,7 @@ def sampled(said):
 
 @pytest.mark.parametrize("together", [True, False])
 def test_samples_come_from_one_call_where_possible_else_from_several_and_are_one_ask(tmp_path, together):
-    abilities = Abilities(realisations=("samples",), samples=8 if together else 1)
+    abilities = Abilities(elicitations=("samples",), samples=8 if together else 1)
     lines = "leave: no\nstars: 4"
     backend = Fake(lambda page: RawReply((lines,) * (4 if together else 1)), abilities=abilities)
     store = CallStore(tmp_path / "calls.sqlite")
@@ -371,7 +371,7 @@ def test_samples_come_from_one_call_where_possible_else_from_several_and_are_one
 
 def test_a_nonce_tells_samples_apart_and_nothing_else():
     lines = "leave: no\nstars: 4"
-    backend = Fake(lambda page: RawReply((lines,)), abilities=Abilities(realisations=("samples",)))
+    backend = Fake(lambda page: RawReply((lines,)), abilities=Abilities(elicitations=("samples",)))
     with open_model(backend, "samples", samples=1) as model:
         model.ask([ask(1, nonce="a"), ask(1, nonce="b"), ask(1, nonce="a")])
     assert len({call.seed for call in backend.calls}) == len(backend.calls) == 2
@@ -384,7 +384,7 @@ def test_a_nonce_tells_samples_apart_and_nothing_else():
 def test_samples_that_could_be_read_are_not_drawn_anew(tmp_path):
     yes, no = "leave: yes\nstars: 4", "leave: no\nstars: 4"
     said = [RawReply((yes, "", yes, "")), RawReply((no, no, no, no))]
-    backend = Fake(lambda page: said, abilities=Abilities(realisations=("samples",), samples=4))
+    backend = Fake(lambda page: said, abilities=Abilities(elicitations=("samples",), samples=4))
     store = CallStore(tmp_path / "calls.sqlite")
     with open_model(backend, "samples", samples=4, store=store) as model:
         reply = model.ask([ask(1)])[0]
@@ -411,15 +411,15 @@ def test_a_run_is_replayed_from_its_calls_alone(tmp_path):
         recorded = model.ask([ask(number) for number in range(5)])
     backend = ReplayBackend(tmp_path / "old")
     assert backend.name == "test/fake"
-    assert backend.abilities.realisations == ("json",)
+    assert backend.abilities.elicitations == ("json",)
     new = CallStore(tmp_path / "new" / "calls.sqlite")
-    with LanguageModel(backend, realisation="json", store=new) as model:
+    with LanguageModel(backend, elicitation="json", store=new) as model:
         replayed = model.ask([ask(number) for number in range(5)])
         assert [reply.answers for reply in replayed] == [reply.answers for reply in recorded]
         assert model.meter()[:2] == (0, 5)
         with pytest.raises(ConfigError, match=r"an ask about 9 that was not recorded \('page 9'\)"):
             model.ask([ask(9)])
-    with LanguageModel(ReplayBackend(tmp_path / "new"), realisation="json") as model:
+    with LanguageModel(ReplayBackend(tmp_path / "new"), elicitation="json") as model:
         assert model.ask([ask(3)])[0].answers == recorded[3].answers
 
 
@@ -433,12 +433,12 @@ def test_a_replay_needs_the_role_that_was_recorded(tmp_path):
 
 
 def test_a_way_that_the_model_cannot_go_is_refused():
-    with pytest.raises(ConfigError, match="got realisation decision, expected one it is able to: json, logprobs, samples"):
+    with pytest.raises(ConfigError, match="got elicitation decision, expected one it is able to: json, logprobs, samples"):
         open_model(Fake(), "decision")
 
 
 def test_a_question_that_cannot_be_asked_fails_without_a_call():
-    backend = Fake(abilities=Abilities(realisations=("decision",)))
+    backend = Fake(abilities=Abilities(elicitations=("decision",)))
     with open_model(backend, "decision") as model, pytest.raises(ConfigError, match="question why"):
         model.ask([ask(1)._replace(questions=(short_text("why", "Why?"),))])
     assert not backend.calls

@@ -21,7 +21,7 @@ from recsim_llm.language.chaos.server import ChaosServer
 
 RULES = Part("rules", "You answer for a user.")
 QUESTIONS = (yes_no("click_1", "Do you open it?"), score("stars", "How many stars?"), yes_no("leave", "Do you leave?"))
-REALISATIONS = ("json", "logprobs", "samples", "decision")
+ELICITATIONS = ("json", "logprobs", "samples", "decision")
 SOON = RetryPolicy(attempts=12, first=0.001, most=0.01)
 
 
@@ -30,27 +30,27 @@ def asks(number):
     return [Ask(Prompt((RULES, Part("page", page.format(n)))), QUESTIONS, subject=str(n % 7)) for n in range(number)]
 
 
-def open_model(server, realisation, path, **settings):
-    abilities = Abilities(realisations=REALISATIONS, samples=4, decision_path="/decisions", concurrency=32)
+def open_model(server, elicitation, path, **settings):
+    abilities = Abilities(elicitations=ELICITATIONS, samples=4, decision_path="/decisions", concurrency=32)
     backend = AiohttpBackend("chaos", base_url=server.base_url, api_key="none", timeout=0.5, abilities=abilities)
-    return LanguageModel(backend, realisation=realisation, samples=4, store=CallStore(path), retries=SOON, **settings)
+    return LanguageModel(backend, elicitation=elicitation, samples=4, store=CallStore(path), retries=SOON, **settings)
 
 
-def answered(realisation, path, asked, **settings):
+def answered(elicitation, path, asked, **settings):
     """Return the answers that a server gives, and the meter."""
     with (
         ChaosServer(seed=1, decision="decisions", **settings) as server,
-        open_model(server, realisation, path / "calls.sqlite") as model,
+        open_model(server, elicitation, path / "calls.sqlite") as model,
     ):
         return [reply.answers for reply in model.ask(asked)], model.meter(), server.faults
 
 
-@pytest.mark.parametrize("realisation", REALISATIONS)
-def test_after_a_storm_the_replies_are_those_of_a_faultless_server(tmp_path, realisation):
-    calm, _, _ = answered(realisation, tmp_path / "calm", asks(60))
+@pytest.mark.parametrize("elicitation", ELICITATIONS)
+def test_after_a_storm_the_replies_are_those_of_a_faultless_server(tmp_path, elicitation):
+    calm, _, _ = answered(elicitation, tmp_path / "calm", asks(60))
     # Two faults in a row end before the two repairs are used up.
     storm = Faults.storm(hang_seconds=5.0)
-    stormy, meter, faults = answered(realisation, tmp_path / "storm", asks(60), faults=storm)
+    stormy, meter, faults = answered(elicitation, tmp_path / "storm", asks(60), faults=storm)
     assert stormy == calm
     assert sum(faults.values()) > 30
     assert len(meter.failures) >= 5
