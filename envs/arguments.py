@@ -21,6 +21,9 @@ from recsim_llm.registry import resolve
 __all__ = ["is_same_step", "seeds_of", "wanted_users", "world_of"]
 
 _MASK = (1 << 64) - 1
+_POPULATION_SEED = 0
+"""Of the choice of users where a number of them is asked for: the same people are in every environment, whatever seeds their
+visits are reset with."""
 
 
 def world_of(
@@ -34,7 +37,7 @@ def world_of(
         ConfigError: objects and names are mixed in a way that cannot work.
     """
     if isinstance(users, str) and not isinstance(catalog, Catalog):
-        world: World = resolve("users", users)(catalog, population)
+        world: World = resolve("users", users)(catalog, population, seed=_POPULATION_SEED)
         return world
     if isinstance(catalog, Catalog) and isinstance(population, Population) and not isinstance(users, str):
         return World(catalog, population, users)

@@ -11,13 +11,14 @@ from typing import Any
 from recsim_llm.comparison.judge import judge_run, needed, pairs_of, tally_of
 from recsim_llm.comparison.results import FILE_NAME, Comparison, Judging, Plan, PlannedPair, Sequential
 from recsim_llm.core.files import write_atomically
-from recsim_llm.data import open_dataset
 from recsim_llm.errors import ConfigError, LogError, RunExistsError
 from recsim_llm.metrics.evaluation import read_manifest
 from recsim_llm.population.personas import TRAITS
 from recsim_llm.report.comparison_page import verdict_lines
 from recsim_llm.scenarios.blocks import join_blocks
+from recsim_llm.scenarios.building import dataset_of
 from recsim_llm.scenarios.estimates import Estimate as CallEstimate
+from recsim_llm.scenarios.run_users import people_of
 from recsim_llm.scenarios.runner import Report, draw_seed, resume, run
 from recsim_llm.scenarios.schema import Block, Scenario, scenario_from
 from recsim_llm.scenarios.sequential import Looks, block_size, judge_blocks, planned_users
@@ -76,7 +77,7 @@ def compare(
         if (out / _SETTINGS).is_file():
             raise RunExistsError(f"run folder: got {out}, which grew block by block, expected a new one; pass --out")
         _run_or_resume(scenario, out, progress, cache=cache, confirm=confirm)
-        comparison = judge_run(out, judging)
+        comparison = judge_run(out, judging, people_of=people_of)
     return _written(replace(comparison, plan=plan), out)
 
 
@@ -97,7 +98,7 @@ def compare_again(out: Path, judging: Judging | None = None, progress: Report = 
         manifest = read_manifest(out)
         if manifest.get("settings"):
             resume(out, progress)
-        return _written(judge_run(out, judging or Judging()), out)
+        return _written(judge_run(out, judging or Judging(), people_of=people_of), out)
     scenario, fixed = _sequential_settings(out)
     if judging not in (None, fixed):
         raise ConfigError(f"compare: got another rule than {out} was begun with, expected none; leave the options out")
@@ -280,7 +281,7 @@ def _check_groups(scenario: Scenario, name: str) -> None:
     """Refuse an unknown group before anybody is served."""
     if name in (known := [trait.name for trait in TRAITS]):
         return
-    data = open_dataset(scenario.data, columns=scenario.columns, skip_bad_rows=scenario.skip_bad_rows)
+    data = dataset_of(scenario)
     if name not in data.demographics:
         raise ConfigError(f"groups: got {name!r}, expected one of {', '.join([*known, *data.demographics])}")
 
@@ -298,7 +299,7 @@ def _available(scenario: Scenario) -> int:
         return settings.count
     if settings.model not in _COUNTED:
         raise ConfigError(f"compare: got users {settings.model!r} without a number, expected how many; pass --n-users")
-    data = open_dataset(scenario.data, columns=scenario.columns, skip_bad_rows=scenario.skip_bad_rows)
+    data = dataset_of(scenario)
     return len(data.ratings.users)
 
 

@@ -131,7 +131,7 @@ def test_the_import_is_light():
 
 
 def test_the_environment_is_found_by_its_name_in_a_fresh_interpreter(tmp_path):
-    (tmp_path / "plugin.py").write_text("import conftest\n\ndef build(*_):\n    return conftest.build_world()\n")
+    (tmp_path / "plugin.py").write_text("import conftest\n\ndef build(*_, **__):\n    return conftest.build_world()\n")
     script = (
         "import gymnasium, sys; assert 'recsim_llm' not in sys.modules; "
         "env = gymnasium.make('recsim_llm:RecSimLLM/Browse-v0', users='plugin:build', slate_size=3); "

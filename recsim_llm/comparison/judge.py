@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ from recsim_llm.errors import ConfigError, DataError, LogError
 from recsim_llm.metrics.evaluation import ORACLE, read_manifest
 from recsim_llm.metrics.summary import Metric
 from recsim_llm.metrics.tallies import Tally, tally_log
-from recsim_llm.population.choosing import COVARIATES, People, people_of
+from recsim_llm.population.choosing import COVARIATES, People
 from recsim_llm.statistics import (
     RESAMPLES,
     Adjusted,
@@ -58,13 +58,20 @@ class Pair(NamedTuple):
         return None if one is None or other is None else (one, other)
 
 
-def judge_run(run: Path, judging: Judging, notes: Sequence[str] = ()) -> Comparison:
+def judge_run(
+    run: Path,
+    judging: Judging,
+    notes: Sequence[str] = (),
+    *,
+    people_of: Callable[[Mapping[str, Any], npt.NDArray[np.int64]], People | None],
+) -> Comparison:
     """Judge a finished run whose number of users was fixed beforehand.
 
     Args:
         run: the run folder.
         judging: how.
         notes: what a reader must know beside what is found here.
+        people_of: takes the manifest and the users of the log, ascending; returns who they are, None where nobody can tell.
 
     Raises:
         LogError: the folder is no run, is not finished, or has one recommender only.
@@ -74,7 +81,7 @@ def judge_run(run: Path, judging: Judging, notes: Sequence[str] = ()) -> Compari
     pairs = pairs_of(tally, measures)
     alone = [difference(pair.one, pair.other, confidence=judging.confidence) for pair in pairs]
     family = judge_family(alone, method=judging.method, alpha=1.0 - judging.confidence)
-    people = people_of(manifest, tally.user_id) if manifest.get("settings") else None
+    people = people_of(manifest, tally.user_id)
     users, seed = served_by_all(tally), int(manifest["seed"] or 0)
     bootstraps = _bootstraps(pairs, seed, judging.confidence)
     adjusted = [_adjusted(pair, people, users, judging.confidence) for pair in pairs]

@@ -189,7 +189,7 @@ def test_spec_of_plain_settings_survives_json():
 FRESH = """
 import sys, types, gymnasium, numpy
 
-def world_of(catalog, population):
+def world_of(catalog, population, *, seed):
     import conftest
     return conftest.build_world()
 
