@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["ModelsByRole", "cascade_world", "choice_world", "language_world", "replay_world", "user_source"]
 
 _TRAIN_SHARE = 0.8
+"""Of each user's ratings, the first ones, that the popularity in the catalog counts: policies may know it."""
 
 
 class ModelsByRole(Protocol):
@@ -71,7 +72,7 @@ def choice_world(
         fit = with_click_rate(fit, settings.click_rate)
     users = choose_users(population, _fitted_source(fit), seed=seed)
     behaviour = ChoiceUsers(dataset.catalog, users, fit.model, settings)
-    return World(_observable(dataset), users, behaviour)
+    return World(dataset.training_part(_TRAIN_SHARE)[0].catalog, users, behaviour)
 
 
 def language_world(
@@ -103,7 +104,7 @@ def language_world(
     dataset = _opened(data)
     users = choose_users(population, user_source(dataset, model="language", fitted=fitted), seed=seed)
     behaviour = LanguageUsers(dataset.catalog, users, models.role("user"), parameters=settings, seed=seed)
-    return World(_observable(dataset), users, behaviour)
+    return World(dataset.training_part(_TRAIN_SHARE)[0].catalog, users, behaviour)
 
 
 def cascade_world(
@@ -204,10 +205,3 @@ def _fitted_source(fit: FittedUsers) -> UserSource:
 
 def _opened(data: str | PathLike[str] | Dataset) -> Dataset:
     return data if isinstance(data, Dataset) else open_dataset(str(data))
-
-
-def _observable(dataset: Dataset) -> Catalog:
-    """Return the catalog as policies may know it: popularity counts the first 80% of each user's ratings, quality is hidden."""
-    train, _ = dataset.ratings.split_by_time(_TRAIN_SHARE)
-    counts = np.bincount(dataset.catalog.index_of(train.item_id), minlength=len(dataset.catalog))
-    return replace(dataset.catalog.with_popularity(counts), quality=None)

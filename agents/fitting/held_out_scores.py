@@ -41,9 +41,8 @@ def held_out_scores(dataset: Dataset, seed: int) -> dict[str, float | int]:
         Wasserstein-1 in stars between drawn and real ratings; correlation of users' mean ratings; bits a star (log loss,
         base 2) of the model and of the training histogram. Names ending in ``low`` and ``high`` hold the intervals.
     """
-    train, test = dataset.ratings.split_by_time(0.8)
-    known = np.bincount(dataset.catalog.index_of(train.item_id), minlength=len(dataset.catalog))
-    fitted = fit_choice(replace(dataset, catalog=dataset.catalog.with_popularity(known), ratings=train), seed)
+    training, test = dataset.training_part(0.8)
+    train, fitted = training.ratings, fit_choice(training, seed)
     chance = _chances(fitted, dataset, test)
     levels = fitted.model.levels.astype(np.float64)
     real = _level_of(levels, test.rating)

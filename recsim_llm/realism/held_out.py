@@ -72,13 +72,10 @@ def hold_out(dataset: Dataset, *, train_share: float = 0.8, split: Split = "time
         known, late = ratings.take(first.item_id), ratings.take(last.item_id)
     else:
         known, late = ratings.split_by_time(train_share)
-    catalog = dataset.catalog
-    counts = np.bincount(catalog.index_of(known.item_id), minlength=len(catalog))
-    training = replace(dataset, catalog=replace(catalog.with_popularity(counts), quality=None), ratings=known)
     return HeldOut(
-        training=training,
+        training=dataset.of_ratings(known),
         user_index=_positions(known, late),
-        item_index=catalog.index_of(late.item_id),
+        item_index=dataset.catalog.index_of(late.item_id),
         rating=late.rating.astype(np.float64),
     )
 
