@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-
 from recsim_llm.agents.cascade import CascadeParameters, CascadeUsers
-from recsim_llm.agents.choice.choice_fit import with_click_rate
+from recsim_llm.agents.choice.choice_fit import FittedUsers, with_click_rate
 from recsim_llm.agents.choice.choice_parameters import ChoiceParameters
 from recsim_llm.agents.choice.choice_users import ChoiceUsers
-from recsim_llm.agents.choice.saved_fits import FittedUsers, fitted_for, load_fitted
+from recsim_llm.agents.choice.saved_fits import fitted_for, load_fitted
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.agents.language.language_users import LanguageUsers
 from recsim_llm.agents.recorded_decisions import read_manifest
 from recsim_llm.agents.replay import ReplayUsers
-from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.data import open_dataset
 from recsim_llm.errors import ConfigError, LogError

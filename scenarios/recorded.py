@@ -14,15 +14,13 @@ from recsim_llm.core.dice import seed_words
 from recsim_llm.core.kernel import ALL_ROWS, Kernel
 from recsim_llm.envs.observations import Observation, Observer
 from recsim_llm.envs.rewards import reward_of
-from recsim_llm.errors import ConfigError, ContractError, LogError, SlateError
-from recsim_llm.language.base.settings import ModelSettings
-from recsim_llm.language.providers import Roles
+from recsim_llm.errors import ConfigError, ContractError, SlateError
 from recsim_llm.numerics.ranking import repeated_slots
 from recsim_llm.population.world import World
-from recsim_llm.scenarios.building import dataset_of, world_of
-from recsim_llm.scenarios.schema import Scenario, scenario_from
+from recsim_llm.scenarios.building import world_of_run
+from recsim_llm.scenarios.schema import scenario_from
 
-__all__ = ["PARTS", "RecordedEnv", "observer_of", "slate_space", "world_of_run"]
+__all__ = ["PARTS", "RecordedEnv", "observer_of", "slate_space"]
 
 Info = dict[str, Any]
 IntArray = npt.NDArray[np.int64]
@@ -167,25 +165,3 @@ def slate_space(items: int, slate_size: int, *, blanks: bool) -> spaces.MultiDis
     """Return the space of pages as catalog positions; with blank slots it starts at -1."""
     first = -1 if blanks else 0
     return spaces.MultiDiscrete(np.full(slate_size, items - first, np.int64), start=np.full(slate_size, first, np.int64))
-
-
-def world_of_run(scenario: Scenario, fingerprints: Mapping[str, str], what: str) -> World:
-    """Build the items and users of a run again; language models are never asked.
-
-    Args:
-        scenario: from the run's manifest.
-        fingerprints: of ``data`` and ``population``, from there too.
-        what: the run, for the error text.
-
-    Raises:
-        LogError: the data or the users have changed.
-    """
-    dataset = dataset_of(scenario)
-    # Nobody decides anything that a language model would be asked for, so a stand-in takes its place.
-    with Roles({"user": ModelSettings(name="scripted/uniform")}) as nobody:
-        world = world_of(scenario, dataset, nobody)
-    now = {"data": dataset.fingerprint, "population": world.population.fingerprint}
-    changed = [name for name, fingerprint in now.items() if fingerprints[name] != fingerprint]
-    if changed:
-        raise LogError(f"{what}: the {changed[0]} changed since the run, expected what its manifest.json says; restore it")
-    return world
