@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from math import isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +22,7 @@ import numpy.typing as npt
 
 from recsim_llm.core import keyed
 from recsim_llm.core.pages import DECIDERS, Account, BoolArray, Decisions, FloatArray, IntArray, Mood, Pages, Rows, probability
+from recsim_llm.core.parameters import field_names, is_number, refuse_unknown_names
 from recsim_llm.core.protocols import AnswersLater, UserModel
 from recsim_llm.errors import ConfigError, ContractError
 
@@ -46,8 +46,7 @@ class CascadeParameters:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            number = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
-            if not number or not 0 <= value <= 1:
+            if not is_number(value) or not 0 <= value <= 1:
                 raise ConfigError(f"cascade parameter {field.name!r}: got {value!r}, expected a number from 0 to 1")
 
     @classmethod
@@ -57,10 +56,7 @@ class CascadeParameters:
         Raises:
             ConfigError: a name is not a parameter, or a value is no number from 0 to 1.
         """
-        known = [field.name for field in fields(cls)]
-        for name in settings:
-            if name not in known:
-                raise ConfigError(f"cascade parameter: got {name!r}, expected one of {', '.join(known)}")
+        refuse_unknown_names("cascade parameter", settings, field_names(cls))
         return cls(**settings)
 
 

@@ -27,9 +27,9 @@ INVALID = ("count", "error")
 """What may happen to a slot whose item cannot be shown."""
 _DEFAULT_PARTS = ("page", "summary", "history")
 _MASK = (1 << 64) - 1
-# Who the users are belongs to an environment's definition, as its items do, so that it is the same in every process; all
-# that happens to them follows from the seed of reset.
 _POPULATION_SEED = 0
+"""Of the choice of users where a number of them is asked for: the same people are in every environment, whatever seeds their
+visits are reset with."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,8 +21,8 @@ SHIPPED: dict[str, dict[str, str]] = {
     "users": {
         "choice": "recsim_llm.agents.worlds:choice_world",
         "language": "recsim_llm.agents.worlds:language_world",
-        "cascade": "recsim_llm.agents.derived_worlds:cascade_world",
-        "replay": "recsim_llm.agents.derived_worlds:replay_world",
+        "cascade": "recsim_llm.agents.worlds:cascade_world",
+        "replay": "recsim_llm.agents.worlds:replay_world",
     },
     "recommenders": {
         "random": "recsim_llm.recommenders:RandomRecommender",

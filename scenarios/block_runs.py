@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from recsim_llm.data import open_dataset
 from recsim_llm.errors import ConfigError, RunExistsError
 from recsim_llm.log.folders import MANIFEST
 from recsim_llm.log.manifest import read_manifest
+from recsim_llm.scenarios.building import dataset_of
 from recsim_llm.scenarios.estimates import Confirm
 from recsim_llm.scenarios.runner import Report, resume, run
 from recsim_llm.scenarios.schema import Block, Scenario, scenario_from
@@ -64,5 +64,4 @@ def count_users(scenario: Scenario) -> int:
         return settings.count
     if settings.model not in _COUNTED:
         raise ConfigError(f"compare: got users {settings.model!r} without a number, expected how many; pass --n-users")
-    data = open_dataset(scenario.data, columns=scenario.columns, skip_bad_rows=scenario.skip_bad_rows)
-    return len(data.ratings.users)
+    return len(dataset_of(scenario).ratings.users)

@@ -1,10 +1,11 @@
-"""What a scenario names, built: data, users, recommenders."""
+"""What a scenario names, built: data, users, recommenders, language models. ``stage`` builds it all."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ from typing import Any
 from recsim_llm.agents.language.calibration import Calibration
 from recsim_llm.agents.noise import with_noise
 from recsim_llm.core.protocols import RanksItems
-from recsim_llm.core.ratings import Dataset
+from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.data import open_dataset
 from recsim_llm.envs.rewards import reward_of
-from recsim_llm.errors import ConfigError
+from recsim_llm.errors import ConfigError, LogError
+from recsim_llm.language.base.settings import LimitSettings, ModelSettings
 from recsim_llm.language.providers import Roles
 from recsim_llm.population.factories import wants_models
 from recsim_llm.population.world import World
@@ -24,7 +26,87 @@ from recsim_llm.registry import resolve
 from recsim_llm.scenarios.blocks import block_of
 from recsim_llm.scenarios.schema import Arm, Scenario
 
-__all__ = ["check_names", "check_oracle", "dataset_of", "recommender_of", "recommender_seed", "with_files_read", "world_of"]
+__all__ = [
+    "Stage",
+    "built_world",
+    "check_names",
+    "dataset_of",
+    "recommender_of",
+    "recommender_seed",
+    "stage",
+    "with_files_read",
+    "world_of_run",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A scenario, built: all that is needed to serve its users."""
+
+    scenario: Scenario
+    """What was built."""
+    dataset: Dataset
+    """Its data."""
+    world: World
+    """Its items and users."""
+    roles: Roles
+    """Its language models, open until the stage is left."""
+    recommenders: Mapping[str, Callable[[], Any]]
+    """By the name of the arm: makes its recommender, not yet fitted."""
+
+    def training_part(self) -> tuple[Dataset, Ratings]:
+        """Return what recommenders may learn from before the first page, and the ratings that came later.
+
+        The items are the world's; not even their popularity counts later ratings.
+        """
+        return replace(self.dataset, catalog=self.world.catalog).training_part(self.scenario.train_share)
+
+
+@contextmanager
+def stage(
+    scenario: Scenario, *, calls: Path, cache: Path | None = None, limits: LimitSettings | None = None
+) -> Iterator[Stage]:
+    """Build a scenario; its language models are closed at the end.
+
+    Args:
+        scenario: with its seed drawn.
+        calls: file that keeps the calls of language models; it is made with the first call.
+        cache: another run's folder, or its calls file, whose answers are used before a language model is asked.
+        limits: limits in place of the scenario's.
+
+    Raises:
+        ConfigError: a name is unknown, or settings do not fit.
+        DataError: the data cannot be used.
+    """
+    check_names(scenario)
+    dataset = dataset_of(scenario)
+    with Roles(scenario.models, calls=calls, cache=cache, limits=limits or scenario.limits) as roles:
+        world = _world(scenario, dataset, roles)
+        _check_oracle(scenario, world)
+        recommenders = {arm.name: partial(recommender_of, arm) for arm in scenario.recommenders}
+        yield Stage(scenario=scenario, dataset=dataset, world=world, roles=roles, recommenders=recommenders)
+
+
+def world_of_run(scenario: Scenario, fingerprints: Mapping[str, str], what: str) -> World:
+    """Build the items and users of a run again; language models are never asked.
+
+    Args:
+        scenario: from the run's manifest.
+        fingerprints: of ``data`` and ``population``, from there too.
+        what: the run, for the error text.
+
+    Raises:
+        LogError: the data or the users have changed.
+    """
+    dataset = dataset_of(scenario)
+    # Nobody decides anything that a language model would be asked for, so a stand-in takes its place.
+    with Roles({"user": ModelSettings(name="scripted/uniform")}) as nobody:
+        world = _world(scenario, dataset, nobody)
+    now = {"data": dataset.fingerprint, "population": world.population.fingerprint}
+    changed = [name for name, fingerprint in now.items() if fingerprints[name] != fingerprint]
+    if changed:
+        raise LogError(f"{what}: the {changed[0]} changed since the run, expected what its manifest.json says; restore it")
+    return world
 
 
 def check_names(scenario: Scenario) -> None:
@@ -38,7 +120,7 @@ def check_names(scenario: Scenario) -> None:
         recommender_of(arm)
 
 
-def check_oracle(scenario: Scenario, world: World) -> None:
+def _check_oracle(scenario: Scenario, world: World) -> None:
     """Refuse arms that must know the users before anything is asked of users that cannot tell.
 
     Raises:
@@ -100,17 +182,8 @@ def dataset_of(scenario: Scenario) -> Dataset:
     return open_dataset(scenario.data, columns=scenario.columns, skip_bad_rows=scenario.skip_bad_rows)
 
 
-def world_of(scenario: Scenario, dataset: Dataset, roles: Roles) -> World:
-    """Return the items and users that a scenario names.
-
-    Args:
-        scenario: with its seed drawn.
-        dataset: its data.
-        roles: its language models, opened where the users need them.
-
-    Raises:
-        ConfigError: the users are unknown or cannot be built from these settings.
-    """
+def _world(scenario: Scenario, dataset: Dataset, roles: Roles) -> World:
+    """Return the items and users that a scenario names; its language models are opened where the users need them."""
     settings = scenario.users
     factory = resolve("users", settings.model)
     more = {"models": roles} if wants_models(factory) else {}
@@ -119,10 +192,10 @@ def world_of(scenario: Scenario, dataset: Dataset, roles: Roles) -> World:
             f"users {settings.model!r}: got a language model for the role user, expected none; take --users language"
         )
     build = partial(factory, parameters=settings.parameters, fitted=settings.fitted, seed=_seed(scenario), **more)
-    world = _built(settings.model, lambda: build(dataset, settings.count))
+    world = built_world(settings.model, lambda: build(dataset, settings.count))
     if settings.block is not None:
         people = block_of(world.population, settings.block, _seed(scenario))
-        world = _built(settings.model, lambda: build(dataset, people))
+        world = built_world(settings.model, lambda: build(dataset, people))
     if settings.noise:
         world = with_noise(world, settings.noise, _seed(scenario))
     if scenario.slate_size > len(world.catalog):
@@ -132,7 +205,16 @@ def world_of(scenario: Scenario, dataset: Dataset, roles: Roles) -> World:
     return world
 
 
-def _built(model: str, build: Callable[[], Any]) -> World:
+def built_world(model: str, build: Callable[[], Any]) -> World:
+    """Return what the factory of a user model builds.
+
+    Args:
+        model: name of the user model, for the error text.
+        build: calls its factory.
+
+    Raises:
+        ConfigError: it does not take the arguments, or returns something else than a world.
+    """
     try:
         world = build()
     except TypeError as error:

@@ -11,16 +11,17 @@ from recsim_llm.comparison.judge import judge_run, read_finished_tally
 from recsim_llm.comparison.pre_period import PrePeriod
 from recsim_llm.comparison.results import FILE_NAME, Comparison, Plan, Sequential
 from recsim_llm.core.files import write_atomically
-from recsim_llm.data import open_dataset
 from recsim_llm.errors import ConfigError, LogError, RunExistsError
 from recsim_llm.log.folders import MANIFEST, refuse_used_folder
 from recsim_llm.log.manifest import read_manifest
-from recsim_llm.population.choosing import COVARIATES, people_of
+from recsim_llm.population.choosing import COVARIATES
 from recsim_llm.population.personas import TRAITS
 from recsim_llm.report.comparison_words import verdict_lines
 from recsim_llm.scenarios.block_runs import count_users, run_or_resume, take_part, tell_nobody
 from recsim_llm.scenarios.blocks import join_blocks
+from recsim_llm.scenarios.building import dataset_of
 from recsim_llm.scenarios.estimates import Confirm, CostEstimate
+from recsim_llm.scenarios.run_users import people_of
 from recsim_llm.scenarios.runner import Report, draw_seed, resume
 from recsim_llm.scenarios.schema import Block, Scenario, scenario_from
 from recsim_llm.scenarios.sequential import Looks, block_size, judge_blocks, planned_users
@@ -106,7 +107,7 @@ def is_run(folder: Path) -> bool:
 def _judge(run: Path, judging: Judging) -> Comparison:
     """Judge a finished run whose number of users was fixed beforehand."""
     manifest, tally = read_manifest(run), read_finished_tally(run)
-    people = people_of(manifest, tally.user_id) if manifest.get("settings") else None
+    people = people_of(manifest, tally.user_id)
     known = None
     if people is not None:
         before, expected = people.before()
@@ -192,7 +193,7 @@ def _check_groups(scenario: Scenario, name: str) -> None:
     """Refuse an unknown group before anybody is served."""
     if name in (known := [trait.name for trait in TRAITS]):
         return
-    data = open_dataset(scenario.data, columns=scenario.columns, skip_bad_rows=scenario.skip_bad_rows)
+    data = dataset_of(scenario)
     if name not in data.demographics:
         raise ConfigError(f"groups: got {name!r}, expected one of {', '.join([*known, *data.demographics])}")
 

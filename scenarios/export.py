@@ -25,8 +25,8 @@ from recsim_llm.exports import (
 from recsim_llm.log.reader import RunReader, open_run
 from recsim_llm.numerics.threads import one_thread
 from recsim_llm.population.world import World
+from recsim_llm.scenarios.building import world_of_run
 from recsim_llm.scenarios.minari_export import Origin, dataset_id_of, write_minari
-from recsim_llm.scenarios.recorded import world_of_run
 from recsim_llm.scenarios.schema import scenario_from
 
 __all__ = ["FORMATS", "export"]

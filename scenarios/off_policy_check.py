@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +56,8 @@ def fitted_arm(folder: Path, arm: str) -> Recommender:
     dataset = dataset_of(scenario)
     if dataset.fingerprint != manifest["data"]["fingerprint"]:
         raise LogError(f"{folder}: got data that changed since the run, expected the same; start a new run")
-    train, _ = dataset.ratings.split_by_time(scenario.train_share)
-    counts = np.bincount(dataset.catalog.index_of(train.item_id), minlength=len(dataset.catalog))
-    recommender.fit(replace(dataset.catalog.with_popularity(counts), quality=None), train, recommender_seed(scenario))
+    training, _ = dataset.training_part(scenario.train_share)
+    recommender.fit(training.catalog, training.ratings, recommender_seed(scenario))
     return recommender
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from recsim_llm import __version__
+from recsim_llm.agents.choice.choice_candidate import CHOICE_FAMILIES, choice_candidate, logged_choice_users
 from recsim_llm.agents.language.calibration import Calibration
+from recsim_llm.agents.language.language_candidate import calibrated_factory, language_factory
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.data import open_dataset
@@ -19,15 +21,14 @@ from recsim_llm.language.base.wire import TokenUsage
 from recsim_llm.language.calls.store import FILE_NAME
 from recsim_llm.language.providers import Roles
 from recsim_llm.population.factories import wants_models
-from recsim_llm.population.world import World
-from recsim_llm.realism.adapters import choice_candidate, language_factory, world_factory
-from recsim_llm.realism.calibrated import calibrated_factory
+from recsim_llm.realism.candidates import world_factory
 from recsim_llm.realism.card import Card
 from recsim_llm.realism.held_out import Split
 from recsim_llm.realism.lines.cost import most_pages
 from recsim_llm.realism.trials import CardSettings
-from recsim_llm.realism.whole_card import CHOICE_FAMILIES, Subject, whole_card
+from recsim_llm.realism.whole_card import Subject, whole_card
 from recsim_llm.registry import resolve
+from recsim_llm.scenarios.building import built_world
 from recsim_llm.scenarios.estimates import Confirm, CostEstimate
 
 __all__ = ["FIT", "CardRequest", "card_facts", "make_card"]
@@ -159,25 +160,27 @@ def _language_settings(request: CardRequest) -> CardSettings:
 def _fitted(request: CardRequest) -> Subject:
     if request.users == "choice":
         families = CHOICE_FAMILIES if request.families is None else request.families
-        return Subject(name="choice users", factory=choice_candidate, families=families, reads_titles=False)
+        return Subject(
+            name="choice users", factory=choice_candidate, families=families, reads_titles=False, logged=logged_choice_users
+        )
     build = resolve("users", request.users)
     if wants_models(build):
         raise ConfigError(f"realism: got {request.users} users without a model, expected --model provider/name")
-    factory = world_factory(lambda data, seed: _world(build(data, seed=seed), request.users))
-    return Subject(name=f"{request.users} users", factory=factory, families=request.families or ())
+    factory = world_factory(lambda data, seed: built_world(request.users, lambda: build(data, seed=seed)))
+    return Subject(name=f"{request.users} users", factory=factory, families=request.families or (), logged=logged_choice_users)
 
 
 def _played(request: CardRequest, roles: Roles) -> Subject:
     """Return users that a language model plays, alone or with others."""
     model = roles.role("user")
     # Before anything is asked the meter stands at what earlier runs left in it: nothing.
-    shared: dict[str, Any] = {"fits_logs": False, "spent": lambda: roles.meter()._asdict()}
+    shared: dict[str, Any] = {"spent": lambda: roles.meter()._asdict()}
     beside = ("choice users", choice_candidate)
     if request.users != "language":
         build = resolve("users", request.users)
         if not wants_models(build):
             raise ConfigError(f"realism: got {request.users} users and a model, expected none; take --users language")
-        factory = world_factory(lambda data, seed: _world(build(data, seed=seed, models=roles), request.users))
+        factory = world_factory(lambda data, seed: built_world(request.users, lambda: build(data, seed=seed, models=roles)))
         families = CHOICE_FAMILIES if request.families is None else request.families
         return Subject(name=f"{request.users} users", factory=factory, reference=beside, families=families, **shared)
     plain, families = LanguageParameters(), request.families or ()
@@ -191,12 +194,6 @@ def _played(request: CardRequest, roles: Roles) -> Subject:
     before = ("language users, before calibration", language_factory(model, parameters=plain))
     name = "language users, calibrated"
     return Subject(name=name, factory=factory, reference=before, families=families, **shared)
-
-
-def _world(world: Any, name: str) -> World:
-    if not isinstance(world, World):
-        raise ConfigError(f"users {name!r}: got {type(world).__name__}, expected a factory that returns a World")
-    return world
 
 
 def _estimate(request: CardRequest, settings: CardSettings, roles: Roles, given: ModelSettings) -> CostEstimate:

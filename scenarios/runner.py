@@ -10,13 +10,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
-from recsim_llm.core.ratings import Dataset
 from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.language.calls.model import Meter
 from recsim_llm.language.calls.store import FILE_NAME
-from recsim_llm.language.providers import Roles
 from recsim_llm.log.folders import MANIFEST, refuse_used_folder
 from recsim_llm.log.manifest import encode_manifest, read_scenario_manifest, write_manifest
 from recsim_llm.log.segments import open_segments, read_segments
@@ -24,18 +20,9 @@ from recsim_llm.log.tables import add_timings
 from recsim_llm.log.writer import RunLog
 from recsim_llm.metrics.item_tables import has_tables, write_tables
 from recsim_llm.numerics.threads import one_thread
-from recsim_llm.population.world import World
 from recsim_llm.recommenders import AsksModel, TakesTruth, Truth
 from recsim_llm.scenarios.arm_session import ArmSession
-from recsim_llm.scenarios.building import (
-    check_names,
-    check_oracle,
-    dataset_of,
-    recommender_of,
-    recommender_seed,
-    with_files_read,
-    world_of,
-)
+from recsim_llm.scenarios.building import Stage, recommender_seed, stage, with_files_read
 from recsim_llm.scenarios.estimates import Confirm, estimate_cost
 from recsim_llm.scenarios.manifest import difference, manifest_of
 from recsim_llm.scenarios.schema import Scenario, scenario_from
@@ -96,22 +83,18 @@ def run(
     """
     refuse_used_folder(out, "run folder", expected="a new one", remedy=f"pass --out, or `recsim-llm resume {out}`")
     scenario = with_files_read(draw_seed(scenario))
-    check_names(scenario)
-    dataset = dataset_of(scenario)
-    with Roles(scenario.models, calls=out / FILE_NAME, cache=cache, limits=scenario.limits) as roles:
-        world = world_of(scenario, dataset, roles)
-        check_oracle(scenario, world)
+    with stage(scenario, calls=out / FILE_NAME, cache=cache) as built:
         if scenario.models:
-            confirm(estimate_cost(scenario, world, roles))
+            confirm(estimate_cost(scenario, built.world, built.roles))
         try:
             out.mkdir(parents=True, exist_ok=True)
-            write_manifest(out, manifest_of(scenario, dataset, world, roles))
+            write_manifest(out, manifest_of(scenario, built.dataset, built.world, built.roles))
         except OSError as error:
             raise ConfigError(
                 f"run folder: got {out} ({error.strerror}), expected a folder that can be made; pass --out"
             ) from error
         try:
-            _serve_arms(scenario, dataset, world, roles, out, progress)
+            _serve_arms(built, out, progress)
         except Exception:
             if not read_segments(out) and not (out / FILE_NAME).exists():
                 # Nothing was logged or paid for: leave nothing half-written, so that the same folder can be tried again.
@@ -148,16 +131,14 @@ def resume(
         raise LogError(f"run folder: got {out}, which grew block by block, expected one run; use `recsim-llm compare {out}`")
     scenario = scenario_from(settings, str(out / MANIFEST))
     allowed = scenario_from({**settings, "limits": limits}, "resume").limits if limits else scenario.limits
-    dataset = dataset_of(scenario)
-    with Roles(scenario.models, calls=out / FILE_NAME, cache=cache, limits=allowed) as roles:
-        world = world_of(scenario, dataset, roles)
-        now = encode_manifest(manifest_of(scenario, dataset, world, roles))
+    with stage(scenario, calls=out / FILE_NAME, cache=cache, limits=allowed) as built:
+        now = encode_manifest(manifest_of(scenario, built.dataset, built.world, built.roles))
         if now != (out / MANIFEST).read_bytes():
             changed = difference(manifest, json.loads(now))
             raise LogError(
                 f"run folder {out}: {changed} changed since it was started, expected what manifest.json says; start a new run"
             )
-        _serve_arms(scenario, dataset, world, roles, out, progress)
+        _serve_arms(built, out, progress)
     return out
 
 
@@ -167,11 +148,10 @@ def draw_seed(scenario: Scenario) -> Scenario:
 
 
 @one_thread
-def _serve_arms(scenario: Scenario, dataset: Dataset, world: World, roles: Roles, out: Path, progress: Report) -> None:
-    train, later = dataset.ratings.split_by_time(scenario.train_share)
-    # Recommenders must not see what came later, not even as item popularity.
-    counts = np.bincount(world.catalog.index_of(train.item_id), minlength=len(world.catalog))
-    known = world.catalog.with_popularity(counts)
+def _serve_arms(built: Stage, out: Path, progress: Report) -> None:
+    scenario, world, roles = built.scenario, built.world, built.roles
+    training, later = built.training_part()
+    known, train = training.catalog, training.ratings
     if not has_tables(out):
         write_tables(out, known, world.population, train=train, later=later)
     segments = open_segments(out)
@@ -180,7 +160,7 @@ def _serve_arms(scenario: Scenario, dataset: Dataset, world: World, roles: Roles
         if segments.finished(arm.name):
             continue
         started = time.perf_counter()
-        recommender = recommender_of(arm)
+        recommender = built.recommenders[arm.name]()
         log = RunLog(
             segments,
             arm.name,

@@ -22,7 +22,6 @@ from recsim_llm.agents.language.questionnaire import OPPOSITES
 from recsim_llm.agents.language.voice import Judge, Voice
 from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.language.base.questions import Answer
-from recsim_llm.language.base.settings import ModelSettings
 from recsim_llm.language.calls.model import Meter
 from recsim_llm.language.calls.store import FILE_NAME
 from recsim_llm.language.providers import Roles
@@ -30,7 +29,7 @@ from recsim_llm.log.folders import MANIFEST
 from recsim_llm.log.manifest import read_scenario_manifest
 from recsim_llm.log.tables import INTERVIEWS, TEXTS, table_path, write_table
 from recsim_llm.population.world import World
-from recsim_llm.scenarios.building import dataset_of, world_of
+from recsim_llm.scenarios.building import world_of_run
 from recsim_llm.scenarios.schema import Scenario, scenario_from
 from recsim_llm.scenarios.speech_log import KINDS, Occasion, SpeechLog
 
@@ -98,7 +97,8 @@ def speak(
     scenario = scenario_from(manifest["settings"], str(run / MANIFEST))
     asked = _with_models(scenario, models or {}, limits)
     with Roles(asked.models, calls=run / FILE_NAME, cache=cache, limits=asked.limits) as roles:
-        world = _world_of(scenario, manifest, run)
+        fingerprints = {name: str(manifest[name]["fingerprint"]) for name in ("data", "population")}
+        world = world_of_run(scenario, fingerprints, f"run folder {run}")
         log = SpeechLog(run, world.catalog, world.population)
         seed = int(manifest["seed"]) if seed is None else seed
         occasions = {
@@ -190,18 +190,6 @@ def _with_models(scenario: Scenario, models: Mapping[str, Any], limits: Mapping[
     named.setdefault("judge", named.get("writer", named.get("user")))
     changes = {"models": named} | ({"limits": dict(limits)} if limits else {})
     return scenario_from(settings | changes, "speak")
-
-
-def _world_of(scenario: Scenario, manifest: Mapping[str, Any], run: Path) -> World:
-    """Build the run's catalog and population again; its users will not decide anything, so no model is opened for them."""
-    dataset = dataset_of(scenario)
-    with Roles({"user": ModelSettings(name="scripted/uniform")}) as nobody:
-        world = world_of(scenario, dataset, nobody)
-    now = {"data": dataset.fingerprint, "population": world.population.fingerprint}
-    changed = [name for name, fingerprint in now.items() if manifest[name]["fingerprint"] != fingerprint]
-    if changed:
-        raise LogError(f"run folder {run}: the {changed[0]} changed since it was started, expected what manifest.json says")
-    return world
 
 
 def _language(scenario: Scenario) -> str:

@@ -17,7 +17,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from recsim_llm.agents.fitting.click_parts import ClickSettings, History, ItemTables, build_tables, item_parts, user_parts
-from recsim_llm.agents.fitting.splits import last_share
+from recsim_llm.numerics.time_order import last_share
 
 __all__ = ["ClickModel", "ClickSettings", "History", "fit_click_model", "fold_in_clicks", "utility"]
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from recsim_llm.agents.fitting.events import Events
 from recsim_llm.agents.fitting.rating_levels import LevelModel, LevelSettings, fit_levels
 from recsim_llm.agents.fitting.rating_model import RatingModel, RatingSettings, fit_rating_model
-from recsim_llm.agents.fitting.splits import last_share
+from recsim_llm.numerics.time_order import last_share
 
 __all__ = ["calibrate_levels", "cross_predict", "future_predict"]
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from recsim_llm.agents.fitting.bayes_factors import BayesFit, BayesSettings, fit_bayes_factors
 from recsim_llm.agents.fitting.content import log_popularity, reduce_width
 from recsim_llm.agents.fitting.events import Events
-from recsim_llm.agents.fitting.splits import event_age
+from recsim_llm.numerics.time_order import event_age
 
 __all__ = ["RatingModel", "RatingSettings", "fit_rating_model", "fold_in", "predict"]
 

@@ -142,9 +142,8 @@ def calibration_asks(
 
 def known_population(dataset: Dataset) -> Population:
     """Return the data's users as the first 80% of each user's ratings show them, item popularity included."""
-    known, _ = dataset.ratings.split_by_time(_KNOWN_SHARE)
-    counts = np.bincount(dataset.catalog.index_of(known.item_id), minlength=len(dataset.catalog))
-    return population_from_ratings(known, dataset.catalog.with_popularity(counts), dataset.demographics)
+    known, _ = dataset.training_part(_KNOWN_SHARE)
+    return population_from_ratings(known.ratings, known.catalog, known.demographics)
 
 
 class _Draw:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core.files import write_atomically
+from recsim_llm.core.parameters import field_names, is_number, refuse_unknown_names
 from recsim_llm.errors import ConfigError, DataError
 
 __all__ = ["Calibration", "fit_calibration"]
@@ -54,7 +54,7 @@ class Calibration:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+            if not is_number(value):
                 raise ConfigError(f"calibration {field.name!r}: got {value!r}, expected a finite number")
             if field.name.endswith("slope") and value < 0:
                 raise ConfigError(f"calibration {field.name!r}: got {value}, expected 0 or more")
@@ -81,10 +81,7 @@ class Calibration:
         Raises:
             ConfigError: a name is unknown, or a value is not a number that it can take.
         """
-        known = [field.name for field in fields(cls)]
-        for name in settings:
-            if name not in known:
-                raise ConfigError(f"calibration: got {name!r}, expected one of {', '.join(known)}")
+        refuse_unknown_names("calibration", settings, field_names(cls))
         return cls(**settings)
 
     @classmethod

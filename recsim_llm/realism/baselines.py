@@ -12,7 +12,7 @@ from recsim_llm.core import keyed
 from recsim_llm.core.pages import FloatArray, IntArray, Requests
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.realism.lines.line import Role
-from recsim_llm.realism.rating_biases import fit_biases
+from recsim_llm.realism.star_baselines import fit_biases
 from recsim_llm.recommenders import ItemKNN, MatrixFactorization
 
 __all__ = ["TASTE_ROWS", "Scorer", "TasteRow"]

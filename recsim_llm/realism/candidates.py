@@ -13,8 +13,9 @@ from recsim_llm.core.protocols import UserModel
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.errors import ContractError
 from recsim_llm.population.personas import Population
+from recsim_llm.population.world import World
 
-__all__ = ["Candidate", "Factory", "UserModelCandidate", "checked_stars", "checked_taste", "on_levels"]
+__all__ = ["Candidate", "Factory", "UserModelCandidate", "checked_stars", "checked_taste", "on_levels", "world_factory"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -98,6 +99,22 @@ class UserModelCandidate:
                 self.users.begin(slice(None), who, False)
                 first_page = np.zeros(len(who), np.int64)
                 yield rows, columns, Pages(slice(None), who, first_page, first_page, np.ascontiguousarray(items))
+
+
+def world_factory(build: Callable[[Dataset, int], World], *, page_size: int = 20) -> Factory:
+    """Return a factory of any user model.
+
+    Args:
+        build: makes a world from the training part and a seed, for instance
+            ``lambda data, seed: choice_world(data, seed=seed)``; all users of the data are in its population.
+        page_size: items a page.
+    """
+
+    def candidate(training: Dataset, seed: int) -> Candidate:
+        world = build(training, seed)
+        return UserModelCandidate(world.users, world.population, training, page_size)
+
+    return candidate
 
 
 def checked_taste(candidate: Candidate, user_index: IntArray, item_index: IntArray) -> Floats:

@@ -11,15 +11,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import kendalltau
 
+from recsim_llm.agents.choice.choice_candidate import CHOICE_FAMILIES, choice_candidate
 from recsim_llm.data import fictional
 from recsim_llm.errors import ConfigError
-from recsim_llm.realism import CardSettings, choice_candidate, hold_out
+from recsim_llm.realism import CardSettings, hold_out
 from recsim_llm.realism.lines.cost import MeteredFactory
 from recsim_llm.realism.lines.system_ranking import HALVES, kendall_tau, pairwise_accuracy, ranking_line
 from recsim_llm.realism.policies import BAD, FAMILIES, GOOD, POLICIES, discounts, policy_pages, truth_of
 from recsim_llm.realism.policy_trials import run_policy_trials
 from recsim_llm.realism.trials import run_trials
-from recsim_llm.realism.whole_card import CHOICE_FAMILIES, Subject
+from recsim_llm.realism.whole_card import Subject
 
 SETTINGS = CardSettings(seeds=(1,), resamples=40, panel_items=20)
 
@@ -31,7 +32,7 @@ def dataset():
 
 @pytest.fixture(scope="module")
 def held(dataset):
-    return hold_out(dataset)
+    return hold_out(dataset, seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +150,7 @@ def other_labels(dataset):
     """Return the data with other stars and other items in the held-out part, none of them rated before."""
     ratings, items = dataset.ratings, len(dataset.catalog)
     rows = replace(dataset, ratings=replace(ratings, rating=np.arange(len(ratings), dtype=np.float32)))
-    late = hold_out(rows).rating.astype(np.int64)
+    late = hold_out(rows, seed=1).rating.astype(np.int64)
     item = dataset.catalog.index_of(ratings.item_id)
     rated = {user: set(item[ratings.user_index == user].tolist()) for user in range(len(ratings.users))}
     stars, moved = ratings.rating.copy(), item.copy()

@@ -13,7 +13,6 @@ from recsim_llm.comparison.judge import read_finished_tally
 from recsim_llm.core.pages import Slates
 from recsim_llm.data import open_dataset
 from recsim_llm.errors import ConfigError, LogError, RunExistsError
-from recsim_llm.population.choosing import people_of
 from recsim_llm.population.from_ratings import population_from_ratings
 from recsim_llm.recommenders import Popularity
 from recsim_llm.report import write_report
@@ -24,6 +23,7 @@ from recsim_llm.scenarios import load_scenario, run
 from recsim_llm.scenarios.blocks import block_of
 from recsim_llm.scenarios.compare import compare, compare_again
 from recsim_llm.scenarios.planning import plan_comparison
+from recsim_llm.scenarios.run_users import people_of
 from recsim_llm.scenarios.schema import Block
 from recsim_llm.statistics import Estimate, paired_effect
 

@@ -8,7 +8,7 @@ candidate is fitted on, and their click rates on random pages are the truth that
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -188,8 +188,7 @@ def _clicks(
         rating=world.levels[level].astype(np.float32),
         timestamp=slot.astype(np.int64) * 60,
     )
-    counts = np.bincount(item, minlength=len(training.catalog))
-    return replace(training, ratings=ratings, catalog=training.catalog.with_popularity(counts))
+    return training.of_ratings(ratings)
 
 
 def _predictions(log: Log, name: str, candidate: Candidate, seed: int) -> dict[str, Floats]:
