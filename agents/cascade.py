@@ -21,22 +21,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm import keyed
+from recsim_llm.core import keyed
+from recsim_llm.core.pages import DECIDERS, Account, BoolArray, Decisions, FloatArray, IntArray, Mood, Pages, Rows, probability
+from recsim_llm.core.protocols import AnswersLater, UserModel
 from recsim_llm.errors import ConfigError, ContractError
-from recsim_llm.pages import (
-    DECIDERS,
-    Account,
-    AnswersLater,
-    BoolArray,
-    Decisions,
-    FloatArray,
-    IntArray,
-    Mood,
-    Pages,
-    Rows,
-    UserModel,
-    probability,
-)
 
 __all__ = ["CascadeParameters", "CascadeUsers"]
 

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from recsim_llm.agents.cascade import CascadeParameters, CascadeUsers
-from recsim_llm.agents.recorded import read_manifest
+from recsim_llm.agents.recorded_decisions import read_manifest
 from recsim_llm.agents.replay import ReplayUsers
 from recsim_llm.agents.worlds import ModelsByRole, choice_world, language_world
+from recsim_llm.core.ratings import Dataset
 from recsim_llm.data import open_dataset
 from recsim_llm.errors import ConfigError, LogError
-from recsim_llm.personas import Population
-from recsim_llm.ratings import Dataset
-from recsim_llm.registry import World
+from recsim_llm.population.personas import Population
+from recsim_llm.population.world import World
 
 __all__ = ["cascade_world", "replay_world"]
 

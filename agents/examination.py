@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from recsim_llm.core.pages import FloatArray
 from recsim_llm.errors import ConfigError
-from recsim_llm.pages import FloatArray
 
 __all__ = ["examination_by_user", "examination_curve"]
 

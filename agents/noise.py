@@ -14,21 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from recsim_llm import keyed
+from recsim_llm.core import keyed
+from recsim_llm.core.pages import BoolArray, Decisions, FloatArray, IntArray, Mood, Pages, Rows
+from recsim_llm.core.protocols import AnswersLater, RanksItems, UserModel
 from recsim_llm.errors import ConfigError, ContractError
-from recsim_llm.pages import (
-    AnswersLater,
-    BoolArray,
-    Decisions,
-    FloatArray,
-    IntArray,
-    Mood,
-    Pages,
-    RanksItems,
-    Rows,
-    UserModel,
-)
-from recsim_llm.registry import World
+from recsim_llm.population.world import World
 
 __all__ = ["NoiseParameters", "NoisyRankingUsers", "NoisyUsers", "with_noise"]
 

@@ -15,12 +15,12 @@ from typing import Literal
 
 import numpy as np
 
-from recsim_llm.agents.recorded import CERTAIN, Lookup, Recorded, read_manifest, read_recorded
-from recsim_llm.catalog import Catalog
-from recsim_llm.columns import take_columns
+from recsim_llm.agents.recorded_decisions import CERTAIN, Lookup, Recorded, read_manifest, read_recorded
+from recsim_llm.core.batches import take_columns
+from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.pages import Decisions, FloatArray, IntArray, Mood, Pages, Rows
 from recsim_llm.errors import ConfigError, LogError
-from recsim_llm.pages import Decisions, FloatArray, IntArray, Mood, Pages, Rows
-from recsim_llm.personas import Population
+from recsim_llm.population.personas import Population
 
 __all__ = ["Match", "ReplayUsers"]
 

@@ -10,24 +10,25 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from recsim_llm import keyed
-from recsim_llm.agents.choice import ChoiceUsers
-from recsim_llm.agents.choice_fit import with_click_rate
-from recsim_llm.agents.fitted import fitted_for, load_fitted
-from recsim_llm.agents.language import LanguageUsers
-from recsim_llm.agents.language_parameters import LanguageParameters
-from recsim_llm.agents.parameters import ChoiceParameters
-from recsim_llm.catalog import Catalog
+from recsim_llm.agents.choice.choice_fit import with_click_rate
+from recsim_llm.agents.choice.choice_parameters import ChoiceParameters
+from recsim_llm.agents.choice.choice_users import ChoiceUsers
+from recsim_llm.agents.choice.saved_fits import fitted_for, load_fitted
+from recsim_llm.agents.language.language_parameters import LanguageParameters
+from recsim_llm.agents.language.language_users import LanguageUsers
+from recsim_llm.core import keyed
+from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.ratings import Dataset
 from recsim_llm.data import open_dataset
 from recsim_llm.errors import ConfigError
-from recsim_llm.personas import Population
-from recsim_llm.population_files import read_population
-from recsim_llm.populations import JointDistribution, fit_joint_distribution, population_from_ratings
-from recsim_llm.ratings import Dataset
-from recsim_llm.registry import World
+from recsim_llm.population.from_ratings import population_from_ratings
+from recsim_llm.population.personas import Population
+from recsim_llm.population.population_files import read_population
+from recsim_llm.population.synthetic import JointDistribution, fit_joint_distribution
+from recsim_llm.population.world import World
 
 if TYPE_CHECKING:
-    from recsim_llm.language.model import LanguageModel
+    from recsim_llm.language.calls.model import LanguageModel
 
 __all__ = ["ModelsByRole", "choice_world", "language_world"]
 

@@ -31,15 +31,15 @@ from typing import Any, NamedTuple
 from env_speed import processor
 
 import recsim_llm
-from recsim_llm.language.aiohttp_backend import AiohttpBackend
-from recsim_llm.language.http_backend import HttpBackend
-from recsim_llm.language.limiter import AdaptiveLimiter
-from recsim_llm.language.model import LanguageModel
-from recsim_llm.language.openai_backend import OpenAIBackend
-from recsim_llm.language.questions import Ask, Part, Prompt, Question, score, yes_no
-from recsim_llm.language.realisations import prepare
-from recsim_llm.language.store import CallStore
-from recsim_llm.language.wire import Abilities
+from recsim_llm.language.answers.elicitation import prepare
+from recsim_llm.language.backends.aiohttp_backend import AiohttpBackend
+from recsim_llm.language.backends.http_backend import HttpBackend
+from recsim_llm.language.backends.openai_backend import OpenAIBackend
+from recsim_llm.language.base.questions import Ask, Part, Prompt, Question, score, yes_no
+from recsim_llm.language.base.wire import Abilities
+from recsim_llm.language.calls.limiter import AdaptiveLimiter
+from recsim_llm.language.calls.model import LanguageModel
+from recsim_llm.language.calls.store import CallStore
 
 SLOTS = 10
 QUESTIONS: tuple[Question, ...] = (
@@ -218,7 +218,7 @@ async def serve(latency: float) -> None:
 def chaos_command(latency: float) -> list[str]:
     """Return the command that runs the chaos server and prints its address."""
     script = (
-        "from recsim_llm.language.chaos import ChaosServer\nimport time\n"
+        "from recsim_llm.language.chaos.server import ChaosServer\nimport time\n"
         f"server = ChaosServer('uniform', seed=1, latency={latency})\n"
         "print(server.base_url, flush=True)\ntime.sleep(3600)"
     )
@@ -229,7 +229,7 @@ def start_profile() -> None:
     """Profile the background loop's thread from now on."""
     import cProfile
 
-    from recsim_llm.language.background import background_loop
+    from recsim_llm.language.base.background import background_loop
 
     global _profile
     _profile = cProfile.Profile()

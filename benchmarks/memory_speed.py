@@ -21,7 +21,7 @@ import numpy as np
 import recsim_llm
 from recsim_llm.agents.memory import Memories, WordWeights
 from recsim_llm.data.fictional import load
-from recsim_llm.language.tokens import estimate_tokens
+from recsim_llm.language.base.tokens import estimate_tokens
 
 REPETITIONS = 15
 

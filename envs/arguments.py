@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
-from recsim_llm import keyed
-from recsim_llm.catalog import Catalog
+from recsim_llm.core import keyed
+from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.pages import IntArray
+from recsim_llm.core.protocols import UserModel
 from recsim_llm.errors import ConfigError
-from recsim_llm.pages import IntArray, UserModel
-from recsim_llm.personas import Population
-from recsim_llm.registry import World, resolve
+from recsim_llm.population.personas import Population
+from recsim_llm.population.world import World
+from recsim_llm.registry import resolve
 
 __all__ = ["is_same_step", "seeds_of", "wanted_users", "world_of"]
 

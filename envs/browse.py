@@ -12,16 +12,17 @@ import numpy.typing as npt
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from recsim_llm.catalog import Catalog
+from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.kernel import ALL_ROWS
+from recsim_llm.core.pages import Feedback
+from recsim_llm.core.protocols import UserModel
 from recsim_llm.envs.arguments import is_same_step, seeds_of, wanted_users, world_of
 from recsim_llm.envs.observations import Observation
 from recsim_llm.envs.rendering import page_image, page_text
 from recsim_llm.envs.rewards import Reward
 from recsim_llm.envs.session import Session
 from recsim_llm.errors import ConfigError, ContractError
-from recsim_llm.kernel import ALL_ROWS
-from recsim_llm.pages import Feedback, UserModel
-from recsim_llm.personas import Population
+from recsim_llm.population.personas import Population
 
 __all__ = ["BrowseEnv", "BrowseVectorEnv"]
 

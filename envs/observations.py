@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
 
-from recsim_llm.catalog import Catalog
+from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.kernel import ALL_ROWS
+from recsim_llm.core.pages import Feedback, IntArray, Rows
 from recsim_llm.errors import ConfigError
-from recsim_llm.kernel import ALL_ROWS
-from recsim_llm.pages import Feedback, IntArray, Rows
-from recsim_llm.personas import Population
+from recsim_llm.population.personas import Population
 
 __all__ = ["PARTS", "Observation", "Observer", "feature_bounds"]
 

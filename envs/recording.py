@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.files import write_atomically
+from recsim_llm.core.pages import BoolArray, Feedback, IntArray, Rows, probability
 from recsim_llm.errors import ContractError, RunExistsError
-from recsim_llm.files import write_atomically
-from recsim_llm.pages import BoolArray, Feedback, IntArray, Rows, probability
-from recsim_llm.registry import World
-from recsim_llm.runlog import RunLog, Segments
+from recsim_llm.log.writer import RunLog, Segments
+from recsim_llm.population.world import World
 
 __all__ = ["Recorder"]
 

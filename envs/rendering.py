@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.kernel import Kernel
-from recsim_llm.pages import Feedback, probability
-from recsim_llm.registry import World
+from recsim_llm.core.kernel import Kernel
+from recsim_llm.core.pages import Feedback, probability
+from recsim_llm.population.world import World
 
 __all__ = ["page_image", "page_text"]
 

@@ -11,9 +11,9 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.catalog import Catalog
+from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.pages import Feedback, probability
 from recsim_llm.errors import ConfigError, ContractError
-from recsim_llm.pages import Feedback, probability
 
 __all__ = ["REWARDS", "Clicks", "DiverseClicks", "Rating", "Reward", "Satisfaction", "SessionLength", "WatchShare", "reward_of"]
 

@@ -12,15 +12,15 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
 
-from recsim_llm import keyed
-from recsim_llm.dice import VisitDice, seed_words
+from recsim_llm.core import keyed
+from recsim_llm.core.dice import VisitDice, seed_words
+from recsim_llm.core.kernel import ALL_ROWS, Kernel
+from recsim_llm.core.pages import BoolArray, Feedback, IntArray, Rows
 from recsim_llm.envs.observations import Observation, Observer
 from recsim_llm.envs.rewards import Reward, reward_of
 from recsim_llm.errors import ConfigError, SlateError
-from recsim_llm.kernel import ALL_ROWS, Kernel
-from recsim_llm.pages import BoolArray, Feedback, IntArray, Rows
-from recsim_llm.ranking import ProductRanking, repeated_slots
-from recsim_llm.registry import World
+from recsim_llm.numerics.ranking import ProductRanking, repeated_slots
+from recsim_llm.population.world import World
 
 if TYPE_CHECKING:
     from recsim_llm.envs.recording import Recorder

@@ -12,7 +12,7 @@ from gymnasium.utils import RecordConstructorArgs
 from gymnasium.vector import VectorEnv, VectorWrapper
 from gymnasium.vector.utils import batch_space
 
-from recsim_llm.catalog import Catalog
+from recsim_llm.core.catalog import Catalog
 from recsim_llm.envs.browse import BrowseEnv, BrowseVectorEnv
 from recsim_llm.envs.observations import Observation, feature_bounds
 from recsim_llm.errors import ConfigError

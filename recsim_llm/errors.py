@@ -61,7 +61,7 @@ class ModelReplyError(RecSimError, RuntimeError):
 
     Args:
         message: one line: what was got, what was expected.
-        cause: what was wrong in one word, one of ``recsim_llm.language.reading.CAUSES``; empty where nobody said.
+        cause: what was wrong in one word, one of ``recsim_llm.language.answers.reading.CAUSES``; empty where nobody said.
         subject: whom the decision was about, as in ``Ask.subject``; empty where nobody said.
     """
 

@@ -8,25 +8,11 @@ from __future__ import annotations
 
 import importlib
 from importlib.metadata import entry_points
-from typing import Any, NamedTuple
+from typing import Any
 
-from recsim_llm.catalog import Catalog
 from recsim_llm.errors import ConfigError
-from recsim_llm.pages import UserModel
-from recsim_llm.personas import Population
 
-__all__ = ["SHIPPED", "World", "names", "resolve"]
-
-
-class World(NamedTuple):
-    """What a run or an environment simulates: items, users, and how the users behave."""
-
-    catalog: Catalog
-    """The items."""
-    population: Population
-    """The users; row is the user index."""
-    users: UserModel
-    """How they behave."""
+__all__ = ["SHIPPED", "names", "resolve"]
 
 
 SHIPPED: dict[str, dict[str, str]] = {

@@ -8,15 +8,16 @@ from contextlib import contextmanager
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm import keyed
-from recsim_llm.dice import seed_words
+from recsim_llm.core import keyed
+from recsim_llm.core.dice import seed_words
+from recsim_llm.core.kernel import ALL_ROWS, Kernel
+from recsim_llm.core.pages import Feedback, FloatArray, IntArray, Requests, Rows, probability
+from recsim_llm.core.protocols import AnswersLater, RanksItems
 from recsim_llm.envs.rewards import reward_of
 from recsim_llm.errors import ConfigError, ContractError, RecSimError
-from recsim_llm.kernel import ALL_ROWS, Kernel
-from recsim_llm.pages import AnswersLater, Feedback, FloatArray, IntArray, RanksItems, Requests, Rows, probability
+from recsim_llm.log.writer import RunLog
+from recsim_llm.population.world import World
 from recsim_llm.recommenders import Recommender, check_slates
-from recsim_llm.registry import World
-from recsim_llm.runlog import RunLog
 from recsim_llm.scenarios.schema import Scenario
 from recsim_llm.scenarios.served import Offer, OpenOffers, Served, in_order
 

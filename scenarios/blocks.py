@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
+from recsim_llm.core.files import write_atomically
+from recsim_llm.core.keyed import words
 from recsim_llm.errors import ConfigError
-from recsim_llm.files import write_atomically
-from recsim_llm.keyed import words
-from recsim_llm.personas import Population
+from recsim_llm.population.personas import Population
 from recsim_llm.scenarios.schema import Block
 
 __all__ = ["block_of", "join_blocks"]

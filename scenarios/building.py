@@ -10,15 +10,16 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-from recsim_llm.agents.calibration import Calibration
+from recsim_llm.agents.language.calibration import Calibration
 from recsim_llm.agents.noise import with_noise
+from recsim_llm.core.protocols import RanksItems
+from recsim_llm.core.ratings import Dataset
 from recsim_llm.data import open_dataset
 from recsim_llm.envs.rewards import reward_of
 from recsim_llm.errors import ConfigError
-from recsim_llm.language.opening import Roles
-from recsim_llm.pages import RanksItems
-from recsim_llm.ratings import Dataset
-from recsim_llm.registry import World, resolve
+from recsim_llm.language.providers import Roles
+from recsim_llm.population.world import World
+from recsim_llm.registry import resolve
 from recsim_llm.scenarios.blocks import block_of
 from recsim_llm.scenarios.schema import Arm, Scenario
 

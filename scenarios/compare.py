@@ -8,21 +8,21 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from recsim_llm.comparison.judge import judge_run, needed, pairs_of, tally_of
+from recsim_llm.comparison.results import FILE_NAME, Comparison, Judging, Plan, PlannedPair, Sequential
+from recsim_llm.core.files import write_atomically
 from recsim_llm.data import open_dataset
 from recsim_llm.errors import ConfigError, LogError, RunExistsError
-from recsim_llm.evaluation import read_manifest
-from recsim_llm.files import write_atomically
-from recsim_llm.intervals import Estimate
-from recsim_llm.personas import TRAITS
-from recsim_llm.report.comparison import verdict_lines
+from recsim_llm.metrics.evaluation import read_manifest
+from recsim_llm.population.personas import TRAITS
+from recsim_llm.report.comparison_page import verdict_lines
 from recsim_llm.scenarios.blocks import join_blocks
-from recsim_llm.scenarios.comparison import FILE_NAME, Comparison, Judging, Plan, PlannedPair, Sequential
 from recsim_llm.scenarios.estimates import Estimate as CallEstimate
-from recsim_llm.scenarios.judge import judge_run, needed, pairs_of, tally_of
 from recsim_llm.scenarios.runner import Report, draw_seed, resume, run
 from recsim_llm.scenarios.schema import Block, Scenario, scenario_from
 from recsim_llm.scenarios.sequential import Looks, block_size, judge_blocks, planned_users
 from recsim_llm.statistics import detectable_effect, deviation_estimate, power_for, users_needed
+from recsim_llm.statistics.intervals import Estimate
 
 __all__ = ["compare", "compare_again", "is_run", "plan_comparison"]
 

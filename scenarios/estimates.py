@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from recsim_llm.language.budget import Prices
-from recsim_llm.language.opening import Roles
-from recsim_llm.language.wire import Usage
-from recsim_llm.registry import World, resolve
+from recsim_llm.language.base.wire import Usage
+from recsim_llm.language.calls.budget import Prices
+from recsim_llm.language.providers import Roles
+from recsim_llm.population.world import World
+from recsim_llm.registry import resolve
 from recsim_llm.scenarios.schema import Scenario
 
 __all__ = ["Estimate", "estimate"]

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from recsim_llm.errors import ConfigError, LogError
-from recsim_llm.evaluation import read_manifest
 from recsim_llm.exports import (
     ArmLog,
     Identities,
@@ -24,11 +23,12 @@ from recsim_llm.exports import (
     write_recbole,
     write_slate_feedback,
 )
-from recsim_llm.registry import World
+from recsim_llm.metrics.evaluation import read_manifest
+from recsim_llm.numerics.threads import one_thread
+from recsim_llm.population.world import World
 from recsim_llm.scenarios.minari_export import Origin, dataset_id_of, write_minari
 from recsim_llm.scenarios.recorded import world_of_run
 from recsim_llm.scenarios.schema import scenario_from
-from recsim_llm.threads import one_thread
 
 __all__ = ["FORMATS", "export"]
 

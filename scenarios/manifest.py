@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
-from recsim_llm.language.opening import Roles
-from recsim_llm.ratings import Dataset
-from recsim_llm.registry import World
+from recsim_llm.core.ratings import Dataset
+from recsim_llm.language.providers import Roles
+from recsim_llm.population.world import World
 from recsim_llm.scenarios.schema import Scenario
 
 __all__ = ["difference", "manifest_bytes"]

@@ -15,12 +15,13 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium.envs.registration import EnvSpec
 
+from recsim_llm.core.kernel import ALL_ROWS
+from recsim_llm.core.pages import Decisions, Feedback, Mood, Pages
+from recsim_llm.core.protocols import UserModel
 from recsim_llm.envs.observations import Observation
 from recsim_llm.errors import ConfigError, RecSimError
 from recsim_llm.exports import Portion, Source
-from recsim_llm.kernel import ALL_ROWS
-from recsim_llm.pages import Decisions, Feedback, Mood, Pages, UserModel
-from recsim_llm.registry import World
+from recsim_llm.population.world import World
 from recsim_llm.scenarios.recorded import observer_of, slate_space
 
 __all__ = ["ENVIRONMENT", "Origin", "Replayed", "dataset_id_of", "replay", "write_minari"]

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from recsim_llm.errors import ConfigError, LogError
-from recsim_llm.evaluation import read_manifest
-from recsim_llm.intervals import CONFIDENCE
+from recsim_llm.metrics.evaluation import read_manifest
 from recsim_llm.offpolicy import (
     Evidence,
     LoggedSlates,
@@ -26,11 +25,12 @@ from recsim_llm.offpolicy import (
     target_view,
 )
 from recsim_llm.offpolicy.checking import Estimator, OneCheck, truth_of
-from recsim_llm.offpolicy.results import Contributions
+from recsim_llm.offpolicy.evaluations import Contributions
 from recsim_llm.recommenders import RandomRecommender, Recommender
 from recsim_llm.scenarios.building import dataset_of, recommender_of, recommender_seed
 from recsim_llm.scenarios.runner import run
 from recsim_llm.scenarios.schema import Scenario, scenario_from
+from recsim_llm.statistics.intervals import CONFIDENCE
 
 __all__ = ["fitted_arm", "self_check"]
 

@@ -10,15 +10,15 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
 
-from recsim_llm.dice import seed_words
+from recsim_llm.core.dice import seed_words
+from recsim_llm.core.kernel import ALL_ROWS, Kernel
 from recsim_llm.envs.observations import Observation, Observer
 from recsim_llm.envs.rewards import reward_of
 from recsim_llm.errors import ConfigError, ContractError, LogError, SlateError
-from recsim_llm.kernel import ALL_ROWS, Kernel
-from recsim_llm.language.opening import Roles
-from recsim_llm.language.settings import ModelSettings
-from recsim_llm.ranking import repeated_slots
-from recsim_llm.registry import World
+from recsim_llm.language.base.settings import ModelSettings
+from recsim_llm.language.providers import Roles
+from recsim_llm.numerics.ranking import repeated_slots
+from recsim_llm.population.world import World
 from recsim_llm.scenarios.building import dataset_of, world_of
 from recsim_llm.scenarios.schema import Scenario, scenario_from
 

@@ -14,16 +14,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from recsim_llm.core.files import write_atomically
+from recsim_llm.core.ratings import Dataset
 from recsim_llm.errors import ConfigError, LogError, RunExistsError
-from recsim_llm.files import write_atomically
-from recsim_llm.language.model import Meter
-from recsim_llm.language.opening import Roles
-from recsim_llm.language.store import FILE_NAME
-from recsim_llm.metrics.tables import has_tables, write_tables
-from recsim_llm.ratings import Dataset
+from recsim_llm.language.calls.model import Meter
+from recsim_llm.language.calls.store import FILE_NAME
+from recsim_llm.language.providers import Roles
+from recsim_llm.log.writer import RunLog, Segments
+from recsim_llm.metrics.item_tables import has_tables, write_tables
+from recsim_llm.numerics.threads import one_thread
+from recsim_llm.population.world import World
 from recsim_llm.recommenders.base import Truth
-from recsim_llm.registry import World
-from recsim_llm.runlog import RunLog, Segments
 from recsim_llm.scenarios.arm_session import ArmSession
 from recsim_llm.scenarios.building import (
     check_names,
@@ -37,7 +38,6 @@ from recsim_llm.scenarios.building import (
 from recsim_llm.scenarios.estimates import Estimate, estimate
 from recsim_llm.scenarios.manifest import difference, manifest_bytes
 from recsim_llm.scenarios.schema import Scenario, scenario_from
-from recsim_llm.threads import one_thread
 
 __all__ = ["Progress", "Report", "draw_seed", "resume", "run"]
 

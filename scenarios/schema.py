@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from recsim_llm.errors import ConfigError
-from recsim_llm.language.settings import ROLES, LimitSettings, ModelSettings
+from recsim_llm.language.base.settings import ROLES, LimitSettings, ModelSettings
 
 __all__ = ["Arm", "Block", "Scenario", "UserSettings", "load_scenario", "parse_overrides", "shipped_scenarios"]
 
@@ -138,7 +138,7 @@ class Scenario(BaseModel):
 def shipped_scenarios() -> dict[str, str]:
     """Return the shipped scenarios: name to description."""
     found = {}
-    for entry in sorted(files("recsim_llm.scenarios").iterdir(), key=lambda entry: entry.name):
+    for entry in sorted((files("recsim_llm.scenarios") / "shipped").iterdir(), key=lambda entry: entry.name):
         if entry.name.endswith(".yaml"):
             settings = yaml.safe_load(entry.read_text(encoding="utf-8"))
             found[entry.name.removesuffix(".yaml")] = str(settings.get("description", ""))
@@ -165,7 +165,7 @@ def load_scenario(name_or_path: str, overrides: Mapping[str, Any] | None = None)
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"scenario {name_or_path}: got {error}, expected a UTF-8 text file") from error
     else:
-        entry = files("recsim_llm.scenarios") / f"{name_or_path}.yaml"
+        entry = files("recsim_llm.scenarios") / "shipped" / f"{name_or_path}.yaml"
         if not entry.is_file():
             known = ", ".join(shipped_scenarios())
             raise ConfigError(f"scenario: got {name_or_path!r}, expected a .yaml file or one of {known}")

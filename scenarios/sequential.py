@@ -1,7 +1,7 @@
 """Users come until the recommenders are told apart: what the blocks served so far can claim, and when to stop.
 
 Every recommender against the first has an always-valid confidence sequence on the primary metric, at ``1 - alpha / pairs``
-(union bound over the pairs; ``recsim_llm.statistics.sequential`` has formula and source). A pair is decided at the first
+(union bound over the pairs; ``recsim_llm.statistics.always_valid`` has formula and source). A pair is decided at the first
 look whose interval leaves out 0, or lies within the smallest effect of interest; what was decided stays decided. A look is
 the end of a block. Users must come in an order that has nothing to do with how they behave, which the keyed blocks see to.
 
@@ -19,10 +19,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.evaluation import read_manifest
-from recsim_llm.scenarios.comparison import Compared, Comparison, Judging, Sequential
-from recsim_llm.scenarios.judge import Pair, best_of, lift_of, pairs_of, power_of, tally_of, values_of, verdict_of
-from recsim_llm.scenarios.measures import outcome, served_by_all
+from recsim_llm.comparison.judge import Pair, best_of, lift_of, pairs_of, power_of, tally_of, values_of, verdict_of
+from recsim_llm.comparison.outcomes import outcome, served_by_all
+from recsim_llm.comparison.results import Compared, Comparison, Judging, Sequential
+from recsim_llm.metrics.evaluation import read_manifest
 from recsim_llm.statistics import BURN_IN, Effect, confidence_sequence
 
 __all__ = ["Looks", "block_size", "judge_blocks", "planned_users"]

@@ -7,9 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from recsim_llm.columns import stack_columns, take_columns
-from recsim_llm.feedback_batches import join_feedback, take_feedback
-from recsim_llm.pages import BoolArray, Feedback, FloatArray, IntArray, Requests, Slates
+from recsim_llm.core.batches import join_feedback, stack_columns, take_columns, take_feedback
+from recsim_llm.core.pages import BoolArray, Feedback, FloatArray, IntArray, Requests, Slates
 
 __all__ = ["Offer", "OpenOffers", "Served", "in_order"]
 

@@ -19,17 +19,17 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recsim_llm.agents.questionnaire import OPPOSITES
-from recsim_llm.agents.recorded import read_manifest
-from recsim_llm.agents.voice import Judge, Voice
+from recsim_llm.agents.language.questionnaire import OPPOSITES
+from recsim_llm.agents.language.voice import Judge, Voice
+from recsim_llm.agents.recorded_decisions import read_manifest
+from recsim_llm.core.files import write_atomically
 from recsim_llm.errors import ConfigError, LogError
-from recsim_llm.files import write_atomically
-from recsim_llm.language.model import Meter
-from recsim_llm.language.opening import Roles
-from recsim_llm.language.questions import Answer
-from recsim_llm.language.settings import ModelSettings
-from recsim_llm.language.store import FILE_NAME
-from recsim_llm.registry import World
+from recsim_llm.language.base.questions import Answer
+from recsim_llm.language.base.settings import ModelSettings
+from recsim_llm.language.calls.model import Meter
+from recsim_llm.language.calls.store import FILE_NAME
+from recsim_llm.language.providers import Roles
+from recsim_llm.population.world import World
 from recsim_llm.scenarios.building import dataset_of, world_of
 from recsim_llm.scenarios.schema import Scenario, scenario_from
 from recsim_llm.scenarios.speech_log import KINDS, Occasion, SpeechLog

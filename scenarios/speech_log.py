@@ -11,11 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.dataset as dataset
 
-from recsim_llm import keyed
-from recsim_llm.agents.voice import Moment, ShownItem, ShownPage
-from recsim_llm.catalog import Catalog
+from recsim_llm.agents.language.voice import Moment, ShownItem, ShownPage
+from recsim_llm.core import keyed
+from recsim_llm.core.catalog import Catalog
 from recsim_llm.errors import LogError
-from recsim_llm.personas import Population
+from recsim_llm.population.personas import Population
 
 __all__ = ["KINDS", "Occasion", "SpeechLog"]
 

@@ -14,12 +14,12 @@ try:
 except PackageNotFoundError:
     pytest.exit("recsim_llm is not installed: run pip install -e .", returncode=4)
 
-from recsim_llm.agents.choice import ChoiceUsers
-from recsim_llm.agents.choice_model import ChoiceModel
-from recsim_llm.agents.parameters import ChoiceParameters
-from recsim_llm.catalog import Catalog
-from recsim_llm.personas import TRAITS, Population
-from recsim_llm.registry import World
+from recsim_llm.agents.choice.choice_model import ChoiceModel
+from recsim_llm.agents.choice.choice_parameters import ChoiceParameters
+from recsim_llm.agents.choice.choice_users import ChoiceUsers
+from recsim_llm.core.catalog import Catalog
+from recsim_llm.population.personas import TRAITS, Population
+from recsim_llm.population.world import World
 
 GENRES = ("Comedy", "Crime", "Drama", "Horror", "War")
 TYPICAL = {"activity": 50, "conformity": 1, "diversity": 5, "rating_mean": 3.5, "rating_spread": 1, "mainstreamness": 0.5}

@@ -169,8 +169,8 @@ def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else(built):
         for path in (tree / folder).iterdir()
         if path.is_file() and path.suffix != ".pyc"
     }
-    templates = (tree / "agents/templates").rglob("*.jinja")
-    source |= {f"recsim_llm/{path.relative_to(tree).as_posix()}" for path in templates}
+    below = [*(tree / "agents/language/templates").rglob("*.jinja"), *(tree / "scenarios/shipped").glob("*.yaml")]
+    source |= {f"recsim_llm/{path.relative_to(tree).as_posix()}" for path in below}
     with zipfile.ZipFile(next(out.glob("*.whl"))) as wheel:
         packed = {name for name in wheel.namelist() if ".dist-info/" not in name}
     assert packed == source
@@ -181,7 +181,7 @@ def test_the_wheel_knows_the_command(built):
     _, out = built
     with zipfile.ZipFile(next(out.glob("*.whl"))) as wheel:
         entry_points = next(name for name in wheel.namelist() if name.endswith("entry_points.txt"))
-        assert "recsim-llm = recsim_llm.command:main" in wheel.read(entry_points).decode()
+        assert "recsim-llm = recsim_llm.cli.main:main" in wheel.read(entry_points).decode()
 
 
 @pytest.mark.parametrize("folder", ["tests", "notebooks", "benchmarks", "docs", *ROOMS, "recsim_llm"])

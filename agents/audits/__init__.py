@@ -2,17 +2,17 @@
 
 Each audit asks about the same users and pages under conditions that should make no difference (or a known one), and reports
 the difference with an interval by user. What a sound model must show is said in each docstring. Pages are those of
-``recsim_llm.agents.calibrate``: each user has one, with items that the user really rated later among others as popular;
-personas come from the earlier ratings. Asks go through the prompts of ``LanguageUsers``; nothing is calibrated.
+``recsim_llm.agents.language.calibrating``: each user has one, with items that the user really rated later among others as
+popular; personas come from the earlier ratings. Asks go through the prompts of ``LanguageUsers``; nothing is calibrated.
 
 An audit of a model whose answers are a fixed function of the prompt may find every user alike; then there is a value and no
-interval (see ``recsim_llm.intervals``).
+interval (see ``recsim_llm.statistics.intervals``).
 """
 
 from recsim_llm.agents.audits.design import Finding
 from recsim_llm.agents.audits.injection import ATTACKS, Attack, AttackFinding, Injection, injection
 from recsim_llm.agents.audits.memorisation import Memorisation, memorisation
-from recsim_llm.agents.audits.ranking import RankingBias, ranking_bias
+from recsim_llm.agents.audits.ranked_lists import RankingBias, ranking_bias
 from recsim_llm.agents.audits.slots import SlotBias, slot_bias
 from recsim_llm.agents.audits.stability import Agreement, Stability, stability
 from recsim_llm.agents.audits.strength import Strength, strength

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.agents.calibrate import calibration_pages, known_population
-from recsim_llm.agents.language_parameters import LanguageParameters
-from recsim_llm.agents.language_prompts import PromptWriter
-from recsim_llm.agents.prompt_templates import Templates
-from recsim_llm.catalog import Catalog
+from recsim_llm.agents.language.calibrating import calibration_pages, known_population
+from recsim_llm.agents.language.language_parameters import LanguageParameters
+from recsim_llm.agents.language.prompt_templates import Templates
+from recsim_llm.agents.language.prompts import PromptWriter
+from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.ratings import Dataset
 from recsim_llm.errors import ConfigError
-from recsim_llm.language.questions import Answer, Ask, Part, Prompt
-from recsim_llm.ratings import Dataset
+from recsim_llm.language.base.questions import Answer, Ask, Part, Prompt
 
 if TYPE_CHECKING:
-    from recsim_llm.language.model import LanguageModel
+    from recsim_llm.language.calls.model import LanguageModel
 
 __all__ = ["Answers", "Design", "Finding", "Trial", "area_under_curve"]
 

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm import keyed
 from recsim_llm.agents.audits.design import Answers, Design, Finding, Trial
-from recsim_llm.agents.language_parameters import LanguageParameters
+from recsim_llm.agents.language.language_parameters import LanguageParameters
+from recsim_llm.core import keyed
+from recsim_llm.core.ratings import Dataset
 from recsim_llm.errors import ConfigError
-from recsim_llm.intervals import Estimate, mean_estimate
-from recsim_llm.language.questions import Part, Prompt
-from recsim_llm.ratings import Dataset
+from recsim_llm.language.base.questions import Part, Prompt
+from recsim_llm.statistics.intervals import Estimate, mean_estimate
 
 if TYPE_CHECKING:
-    from recsim_llm.language.model import LanguageModel
+    from recsim_llm.language.calls.model import LanguageModel
 
 __all__ = ["ATTACKS", "HARMLESS", "Attack", "AttackFinding", "Injection", "injection"]
 
@@ -200,7 +200,7 @@ def _leaks(
     """Return float64 [conditions, u]: 1 where a user's review holds its secret; and how many hold another user's."""
     if writer is None:
         return None, 0
-    from recsim_llm.language.model import Writing
+    from recsim_llm.language.calls.model import Writing
 
     writings = []
     for trial in trials:

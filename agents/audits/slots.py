@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from recsim_llm import keyed
 from recsim_llm.agents.audits.design import Design, Finding, Trial
 from recsim_llm.agents.audits.spread import spread_index
-from recsim_llm.agents.language_parameters import LanguageParameters
-from recsim_llm.intervals import Estimate, mean_estimate
-from recsim_llm.ratings import Dataset
+from recsim_llm.agents.language.language_parameters import LanguageParameters
+from recsim_llm.core import keyed
+from recsim_llm.core.ratings import Dataset
+from recsim_llm.statistics.intervals import Estimate, mean_estimate
 
 if TYPE_CHECKING:
-    from recsim_llm.language.model import LanguageModel
+    from recsim_llm.language.calls.model import LanguageModel
 
 __all__ = ["SlotBias", "slot_bias"]
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.intervals import Estimate
+from recsim_llm.statistics.intervals import Estimate
 
 __all__ = ["spread_index"]
 

@@ -10,14 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.agents.audits.design import Answers, Design, Finding, Trial
-from recsim_llm.agents.language_parameters import LanguageParameters
+from recsim_llm.agents.language.language_parameters import LanguageParameters
+from recsim_llm.core.ratings import Dataset
 from recsim_llm.errors import ConfigError
-from recsim_llm.intervals import Estimate, mean_estimate
-from recsim_llm.language.safe_text import safe_text
-from recsim_llm.ratings import Dataset
+from recsim_llm.language.base.safe_text import safe_text
+from recsim_llm.statistics.intervals import Estimate, mean_estimate
 
 if TYPE_CHECKING:
-    from recsim_llm.language.model import LanguageModel
+    from recsim_llm.language.calls.model import LanguageModel
 
 __all__ = ["FLATTERY", "NEUTRAL", "Sycophancy", "sycophancy"]
 

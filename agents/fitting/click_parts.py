@@ -17,7 +17,7 @@ import scipy.sparse as sp
 
 from recsim_llm.agents.fitting.content import log_popularity
 from recsim_llm.agents.fitting.splits import event_age
-from recsim_llm.factorization import correspondence_axes, implicit_als
+from recsim_llm.numerics.factorization import correspondence_axes, implicit_als
 
 __all__ = ["ClickSettings", "History", "ItemTables", "build_tables", "item_parts", "user_parts"]
 

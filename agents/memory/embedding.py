@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from recsim_llm.agents.memory.texts import Embedder
+from recsim_llm.core.pages import FloatArray
 from recsim_llm.errors import ConfigError
-from recsim_llm.pages import FloatArray
 
 __all__ = ["sentence_embedder"]
 

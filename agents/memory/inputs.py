@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.pages import IntArray
 from recsim_llm.errors import ConfigError
-from recsim_llm.pages import IntArray
 
 __all__ = ["check_numbers", "check_rows"]
 

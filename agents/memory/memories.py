@@ -14,16 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.agents.memory.inputs import check_numbers, check_rows
+from recsim_llm.agents.memory.memory_settings import MemorySettings
+from recsim_llm.agents.memory.memory_text import Rendered, render_rows
 from recsim_llm.agents.memory.records import STANDS, Records
 from recsim_llm.agents.memory.reflection import reflect
-from recsim_llm.agents.memory.rendering import Rendered, render_rows
 from recsim_llm.agents.memory.retrieval import MemoryKind, Recalled
 from recsim_llm.agents.memory.saved import read_records, write_records
-from recsim_llm.agents.memory.settings import MemorySettings
 from recsim_llm.agents.memory.texts import Embedder
-from recsim_llm.agents.memory.words import WordWeights
+from recsim_llm.agents.memory.topic_words import WordWeights
+from recsim_llm.core.pages import FloatArray, IntArray, Rows
 from recsim_llm.errors import ConfigError
-from recsim_llm.pages import FloatArray, IntArray, Rows
 
 __all__ = ["Memories"]
 

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.agents.memory.memory_settings import MemorySettings
 from recsim_llm.agents.memory.reflection import Evidence
 from recsim_llm.agents.memory.retrieval import MemoryKind, batches, best, fades_at, scores
-from recsim_llm.agents.memory.settings import MemorySettings
 from recsim_llm.agents.memory.stream import Stream
 from recsim_llm.agents.memory.texts import Embedder, Texts
-from recsim_llm.agents.memory.words import WordWeights
-from recsim_llm.pages import BoolArray, FloatArray, IntArray
+from recsim_llm.agents.memory.topic_words import WordWeights
+from recsim_llm.core.pages import BoolArray, FloatArray, IntArray
 
 __all__ = ["STANDS", "Records"]
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.agents.memory.settings import MemorySettings
-from recsim_llm.pages import BoolArray, FloatArray
+from recsim_llm.agents.memory.memory_settings import MemorySettings
+from recsim_llm.core.pages import BoolArray, FloatArray
 
 __all__ = ["Evidence", "Reflection", "Tally", "reflect"]
 

@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.agents.memory.memory_settings import MemorySettings
 from recsim_llm.agents.memory.records import Records
-from recsim_llm.agents.memory.settings import MemorySettings
 from recsim_llm.agents.memory.texts import Embedder
-from recsim_llm.agents.memory.words import WordWeights
+from recsim_llm.agents.memory.topic_words import WordWeights
+from recsim_llm.core.files import write_atomically
 from recsim_llm.errors import ConfigError, DataError
-from recsim_llm.files import write_atomically
 
 __all__ = ["Saved", "read_records", "write_records"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.pages import IntArray, Rows
+from recsim_llm.core.pages import IntArray, Rows
 
 __all__ = ["Stream", "run_places"]
 

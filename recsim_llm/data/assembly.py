@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.catalog import Catalog, default_features
+from recsim_llm.core.catalog import Catalog, default_features
+from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.data.bad_rows import RowCheck
-from recsim_llm.ratings import Dataset, Ratings
 
 __all__ = ["ItemColumns", "RatingColumns", "assemble", "build_catalog"]
 

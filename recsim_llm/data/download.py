@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import os
 import re
 import stat
 import tempfile
@@ -16,9 +15,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from recsim_llm.core.cache import cache_folder
 from recsim_llm.errors import ConfigError, DataError
 
-__all__ = ["SOURCES", "Progress", "Source", "cache_folder", "fetch"]
+__all__ = ["SOURCES", "Progress", "Source", "fetch"]
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes received so far and the total, None where the server does not tell."""
@@ -45,14 +45,6 @@ SOURCES: Mapping[str, Source] = {
     "ml-100k": Source(url=f"{_BASE}/ml-100k.zip", md5="0e33842e24a9c977be4e0107933c0723"),
 }
 """Name to source of every set that ``fetch`` knows."""
-
-
-def cache_folder() -> Path:
-    """Return the folder for downloads: ``$XDG_CACHE_HOME/recsim_llm``, else ``~/.cache/recsim_llm``."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    # The XDG specification says that a relative path there is to be ignored.
-    root = Path(base) if os.path.isabs(base) else Path.home() / ".cache"
-    return root / "recsim_llm"
 
 
 def fetch(

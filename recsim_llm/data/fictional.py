@@ -12,9 +12,9 @@ from importlib.resources import as_file, files
 
 import numpy as np
 
-from recsim_llm.catalog import Catalog, default_features
+from recsim_llm.core.catalog import Catalog, default_features
+from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.data.fictional_ratings import fictional_ratings, read_catalog
-from recsim_llm.ratings import Dataset, Ratings
 
 __all__ = ["load"]
 

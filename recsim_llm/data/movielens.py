@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.ratings import Dataset
 from recsim_llm.data.assembly import ItemColumns, RatingColumns, assemble, build_catalog
 from recsim_llm.data.bad_rows import RowCheck
 from recsim_llm.data.movielens_words import (
@@ -24,7 +25,6 @@ from recsim_llm.data.movielens_words import (
 )
 from recsim_llm.data.table_files import TextLayout, read_text
 from recsim_llm.errors import DataError
-from recsim_llm.ratings import Dataset
 
 __all__ = ["LAYOUTS", "layout_of", "load"]
 

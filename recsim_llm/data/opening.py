@@ -6,11 +6,12 @@ import importlib
 from collections.abc import Mapping
 from pathlib import Path
 
+from recsim_llm.core.cache import cache_folder
+from recsim_llm.core.ratings import Dataset
 from recsim_llm.data import movielens
-from recsim_llm.data.download import SOURCES, cache_folder
+from recsim_llm.data.download import SOURCES
 from recsim_llm.data.tables import load_tables
 from recsim_llm.errors import ConfigError, DataError
-from recsim_llm.ratings import Dataset
 
 __all__ = ["FICTIONAL", "open_dataset"]
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.catalog import Catalog
+from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.ratings import Dataset
 from recsim_llm.data.assembly import ItemColumns, RatingColumns, assemble, build_catalog
 from recsim_llm.data.bad_rows import LOWEST_STARS, MOST_STARS, SKIP_REMEDY, RowCheck
 from recsim_llm.data.column_values import is_list, parse_decimals, parse_labels, place_labels, shown
 from recsim_llm.data.movielens_words import split_genres
 from recsim_llm.data.table_files import read_table
 from recsim_llm.errors import ConfigError, DataError
-from recsim_llm.ratings import Dataset
 
 __all__ = ["id_labels", "load_tables"]
 

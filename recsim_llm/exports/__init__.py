@@ -7,11 +7,11 @@ adds the data set for Minari, which needs the environments, and sees to it that 
 from recsim_llm.exports.arm_log import PORTION_SLOTS, ArmLog, Portion, finished_files
 from recsim_llm.exports.bandit import load_bandit_feedback, write_bandit_feedback, write_slate_feedback
 from recsim_llm.exports.dialogues import HISTORY, write_dialogues
+from recsim_llm.exports.formats import new_folder
 from recsim_llm.exports.identities import Identities
-from recsim_llm.exports.movielens import write_movielens
+from recsim_llm.exports.ratings_csv import write_movielens
 from recsim_llm.exports.recbole import write_recbole
 from recsim_llm.exports.source import Source
-from recsim_llm.exports.targets import new_folder
 
 __all__ = [
     "HISTORY",

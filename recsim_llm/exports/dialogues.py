@@ -36,7 +36,7 @@ from typing import Any
 import numpy as np
 
 from recsim_llm.exports.arm_log import Portion
-from recsim_llm.exports.movielens import dated_title
+from recsim_llm.exports.ratings_csv import dated_title
 from recsim_llm.exports.source import Source
 
 __all__ = ["HISTORY", "write_dialogues"]

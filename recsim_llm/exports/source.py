@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.catalog import Catalog
+from recsim_llm.core.catalog import Catalog
 from recsim_llm.errors import LogError
 from recsim_llm.exports.arm_log import ArmLog, Portion
 from recsim_llm.exports.identities import Identities

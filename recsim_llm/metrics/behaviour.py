@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.intervals import Estimate, mean_estimate, ratio_estimate
+from recsim_llm.statistics.intervals import Estimate, mean_estimate, ratio_estimate
 
 __all__ = ["WATCHED", "funnel_step", "invalid_share", "position_exponent"]
 

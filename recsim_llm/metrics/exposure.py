@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.evaluation import gini_coefficient
-from recsim_llm.intervals import Estimate, ratio_estimate
+from recsim_llm.metrics.evaluation import gini_coefficient
+from recsim_llm.statistics.intervals import Estimate, ratio_estimate
 
 __all__ = [
     "HEAD_SHARE",
@@ -44,7 +44,7 @@ def gini(exposures: npt.ArrayLike) -> float | None:
     """Return the Gini coefficient: 0 all items alike, near 1 one item takes all; None: nothing shown.
 
     Args:
-        exposures: whole numbers [n], exposures of every item of the catalog. Formula: ``recsim_llm.evaluation``.
+        exposures: whole numbers [n], exposures of every item of the catalog. Formula: ``recsim_llm.metrics.evaluation``.
     """
     counts = np.asarray(exposures, np.int64)
     return gini_coefficient(np.sort(counts[counts > 0]), len(counts))

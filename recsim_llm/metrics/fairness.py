@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.intervals import CONFIDENCE, Estimate, mean_estimate
+from recsim_llm.statistics.intervals import CONFIDENCE, Estimate, mean_estimate
 
 __all__ = ["LEAST_USERS", "GroupGap", "group_gap", "terciles"]
 

@@ -10,17 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.errors import LogError
-from recsim_llm.evaluation import read_manifest
-from recsim_llm.intervals import Estimate, mean_estimate, ratio_estimate
 from recsim_llm.metrics import bubbles, exposure
 from recsim_llm.metrics.behaviour import funnel_step, invalid_share, position_exponent
 from recsim_llm.metrics.definitions import DEFINITIONS
 from recsim_llm.metrics.diversity import miscalibration
+from recsim_llm.metrics.evaluation import read_manifest
 from recsim_llm.metrics.fairness import GroupGap, group_gap
+from recsim_llm.metrics.item_tables import RunTables, has_tables, read_tables
 from recsim_llm.metrics.streaming import BATCH_ROWS, LogReader
 from recsim_llm.metrics.sums import RANKING, Sums
-from recsim_llm.metrics.tables import RunTables, has_tables, read_tables
 from recsim_llm.metrics.values import ArmMetrics, Measure, RunMetrics
+from recsim_llm.statistics.intervals import Estimate, mean_estimate, ratio_estimate
 
 __all__ = ["metrics_of"]
 

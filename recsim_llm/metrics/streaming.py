@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recsim_llm.errors import LogError
-from recsim_llm.metrics.tables import RunTables, rows_of
+from recsim_llm.metrics.item_tables import RunTables, rows_of
 
 __all__ = ["BATCH_ROWS", "LogReader", "PageBatch", "PageRows"]
 

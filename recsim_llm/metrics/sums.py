@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm import keyed
-from recsim_llm.log_tables import LIKE_THRESHOLD
+from recsim_llm.core import keyed
+from recsim_llm.log.schema import LIKE_THRESHOLD
 from recsim_llm.metrics import relevance
 from recsim_llm.metrics.behaviour import WATCHED
 from recsim_llm.metrics.diversity import genre_diversity, genre_shares, most_popular, self_information, serendipitous
 from recsim_llm.metrics.exposure import long_tail
+from recsim_llm.metrics.item_tables import RunTables
 from recsim_llm.metrics.streaming import PageBatch, PageRows
-from recsim_llm.metrics.tables import RunTables
 
 __all__ = ["OVERLAP_USERS", "PARTS", "RANKING", "Sums"]
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from recsim_llm.intervals import CONFIDENCE, Estimate
 from recsim_llm.metrics.fairness import GroupGap
+from recsim_llm.statistics.intervals import CONFIDENCE, Estimate
 
 __all__ = ["ArmMetrics", "Measure", "RunMetrics"]
 

@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 
 from recsim_llm.errors import DataError
-from recsim_llm.intervals import CONFIDENCE
 from recsim_llm.offpolicy.doubly_robust import (
     ModelValues,
     cascade_doubly_robust,
@@ -17,12 +16,13 @@ from recsim_llm.offpolicy.doubly_robust import (
     slate_doubly_robust,
     slot_doubly_robust,
 )
+from recsim_llm.offpolicy.evaluations import Contributions, OffPolicyEstimate, contributions_of, difference
 from recsim_llm.offpolicy.importance import independent_ips, reward_interaction_ips, standard_ips
 from recsim_llm.offpolicy.logged import LoggedSlates
 from recsim_llm.offpolicy.pseudo_inverse import LoggingPolicy, pseudo_inverse
-from recsim_llm.offpolicy.results import Contributions, OffPolicyEstimate, contributions_of, difference
 from recsim_llm.offpolicy.targets import TargetView
 from recsim_llm.statistics.effects import Effect
+from recsim_llm.statistics.intervals import CONFIDENCE
 
 __all__ = ["ESTIMATORS", "Estimator", "Evidence", "OneCheck", "check_estimators", "truth_of"]
 

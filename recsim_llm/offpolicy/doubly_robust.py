@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.pages import IntArray
 from recsim_llm.errors import DataError
-from recsim_llm.intervals import CONFIDENCE
+from recsim_llm.offpolicy.evaluations import OffPolicyEstimate, estimate_of
 from recsim_llm.offpolicy.logged import LoggedSlates
-from recsim_llm.offpolicy.results import OffPolicyEstimate, estimate_of
 from recsim_llm.offpolicy.targets import TargetView
 from recsim_llm.offpolicy.weights import cut, prefix_weights, slate_weights, slot_weights
-from recsim_llm.pages import IntArray
+from recsim_llm.statistics.intervals import CONFIDENCE
 
 __all__ = ["ModelValues", "cascade_doubly_robust", "direct_method", "slate_doubly_robust", "slot_doubly_robust"]
 

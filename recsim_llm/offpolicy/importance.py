@@ -22,11 +22,11 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.errors import ConfigError
-from recsim_llm.intervals import CONFIDENCE
+from recsim_llm.offpolicy.evaluations import OffPolicyEstimate, estimate_of
 from recsim_llm.offpolicy.logged import LoggedSlates
-from recsim_llm.offpolicy.results import OffPolicyEstimate, estimate_of
 from recsim_llm.offpolicy.targets import TargetView
 from recsim_llm.offpolicy.weights import cut, prefix_weights, slate_weights, slot_weights
+from recsim_llm.statistics.intervals import CONFIDENCE
 
 __all__ = ["Outcome", "earned", "independent_ips", "reward_interaction_ips", "standard_ips"]
 

@@ -43,7 +43,7 @@ def read_log(run: Path, arm: str, *, reward: SlotReward = "clicked", first_pages
         LogError: the folder is no run, holds no page of the arm, or its tables do not fit together.
     """
     # The log's reader brings pyarrow, and policies that give propensities should not.
-    from recsim_llm.evaluation import read_manifest
+    from recsim_llm.metrics.evaluation import read_manifest
 
     manifest = read_manifest(run)
     names = [str(name) for name in manifest["arms"]]

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.pages import BoolArray, IntArray, Requests
 from recsim_llm.errors import DataError
-from recsim_llm.pages import BoolArray, IntArray, Requests
 
 __all__ = ["HiddenTruth", "LoggedSlates", "requests_of"]
 

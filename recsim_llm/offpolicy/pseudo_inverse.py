@@ -25,12 +25,12 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.errors import ConfigError, DataError
-from recsim_llm.intervals import CONFIDENCE
+from recsim_llm.offpolicy.evaluations import OffPolicyEstimate, estimate_of
 from recsim_llm.offpolicy.importance import Outcome, earned
 from recsim_llm.offpolicy.logged import LoggedSlates
-from recsim_llm.offpolicy.results import OffPolicyEstimate, estimate_of
 from recsim_llm.offpolicy.targets import TargetView
 from recsim_llm.offpolicy.weights import known, slot_weights
+from recsim_llm.statistics.intervals import CONFIDENCE
 
 __all__ = ["LoggingPolicy", "moment_weights", "pseudo_inverse"]
 

@@ -8,13 +8,13 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm import keyed
-from recsim_llm.catalog import Catalog
+from recsim_llm.core import keyed
+from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.pages import IntArray, Requests
 from recsim_llm.errors import ConfigError, ContractError, DataError
 from recsim_llm.offpolicy.doubly_robust import ModelValues
 from recsim_llm.offpolicy.logged import LoggedSlates, requests_of
 from recsim_llm.offpolicy.targets import GivesNextItems, SamplesSlates, target_of
-from recsim_llm.pages import IntArray, Requests
 
 __all__ = ["LogisticReward", "RewardModel", "fit_reward_model", "model_values"]
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from recsim_llm.intervals import CONFIDENCE
 from recsim_llm.offpolicy.checking import OneCheck
-from recsim_llm.offpolicy.results import Contributions, effect_of
+from recsim_llm.offpolicy.evaluations import Contributions, effect_of
 from recsim_llm.statistics.effects import Effect, mean_effect
+from recsim_llm.statistics.intervals import CONFIDENCE
 
 __all__ = ["EstimatorCheck", "SelfCheck", "summarise_checks"]
 

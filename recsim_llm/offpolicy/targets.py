@@ -12,9 +12,9 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.pages import IntArray, Requests, Slates
 from recsim_llm.errors import ContractError
 from recsim_llm.offpolicy.logged import LoggedSlates, requests_of
-from recsim_llm.pages import IntArray, Requests, Slates
 
 __all__ = [
     "Certain",

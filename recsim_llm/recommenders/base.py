@@ -8,11 +8,11 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.catalog import Catalog
+from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.pages import BoolArray, FloatArray, IntArray, Requests, Slates
+from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import SlateError
-from recsim_llm.pages import BoolArray, FloatArray, IntArray, Requests, Slates
-from recsim_llm.ranking import repeated_slots
-from recsim_llm.ratings import Ratings
+from recsim_llm.numerics.ranking import repeated_slots
 
 __all__ = ["Recommender", "Truth", "check_slates", "deterministic"]
 
@@ -26,8 +26,8 @@ class Recommender(Protocol):
         Args:
             catalog: the items.
             ratings: the training ratings; users of the run may or may not occur in them.
-            seed: for all that is random in the recommender; draws must be keyed (``recsim_llm.keyed``), so that they depend on
-                user, visit and page and not on the order of requests.
+            seed: for all that is random in the recommender; draws must be keyed (``recsim_llm.core.keyed``), so that they
+                depend on user, visit and page and not on the order of requests.
         """
 
     def recommend(self, requests: Requests, k: int) -> Slates:
@@ -81,7 +81,9 @@ def check_slates(slates: Slates, catalog: Catalog, users: int, k: int, name: str
         SlateError: wrong shape or type, propensities outside (0, 1], or an invalid item unless they are blanked.
     """
     if not isinstance(slates, Slates):
-        raise SlateError(f"{name}: got {type(slates).__name__} from recommend, expected Slates; see recsim_llm.pages.Slates")
+        raise SlateError(
+            f"{name}: got {type(slates).__name__} from recommend, expected Slates; see recsim_llm.core.pages.Slates"
+        )
     ids = np.asarray(slates.item_id)
     if ids.dtype.kind not in "iu" or ids.shape != (users, k):
         raise SlateError(f"{name}: got item_id {ids.dtype} of shape {ids.shape}, expected integers of shape ({users}, {k})")

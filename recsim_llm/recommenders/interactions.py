@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from recsim_llm.catalog import Catalog
-from recsim_llm.pages import BoolArray, FloatArray, IntArray, Requests
-from recsim_llm.ratings import Ratings
+from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.pages import BoolArray, FloatArray, IntArray, Requests
+from recsim_llm.core.ratings import Ratings
 
 __all__ = ["Interactions"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
+from recsim_llm.core.pages import FloatArray, IntArray, Requests
 from recsim_llm.errors import ConfigError
-from recsim_llm.pages import FloatArray, IntArray, Requests
 from recsim_llm.recommenders.scoring import ScoringRecommender
 
 __all__ = ["ItemKNN"]

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm import keyed
-from recsim_llm.catalog import Catalog
+from recsim_llm.core import keyed
+from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.pages import BoolArray, FloatArray, IntArray, Requests, Slates
+from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import ConfigError
-from recsim_llm.language.questions import Ask
-from recsim_llm.pages import BoolArray, FloatArray, IntArray, Requests, Slates
-from recsim_llm.ratings import Ratings
+from recsim_llm.language.base.questions import Ask
 from recsim_llm.recommenders.base import Recommender, check_slates
 from recsim_llm.recommenders.language_ranker_prompts import (
     HISTORY_PROMPTS,
@@ -26,7 +26,7 @@ from recsim_llm.recommenders.scoring import HistoryRecommender, chunks
 from recsim_llm.registry import resolve
 
 if TYPE_CHECKING:
-    from recsim_llm.language.model import LanguageModel
+    from recsim_llm.language.calls.model import LanguageModel
 
 __all__ = ["Judgements", "LanguageRanker"]
 

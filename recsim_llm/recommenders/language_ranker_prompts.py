@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from recsim_llm.catalog import Catalog
-from recsim_llm.language.questions import Part, Prompt, Question, yes_no
-from recsim_llm.language.safe_text import safe_text
+from recsim_llm.core.catalog import Catalog
+from recsim_llm.language.base.questions import Part, Prompt, Question, yes_no
+from recsim_llm.language.base.safe_text import safe_text
 
 __all__ = ["HISTORY_PROMPTS", "HistoryPrompt", "RankingPrompts", "Taken", "questions_about"]
 

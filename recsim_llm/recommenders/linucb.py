@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.pages import BoolArray, FloatArray, IntArray, Requests, Slates
 from recsim_llm.errors import ConfigError
-from recsim_llm.pages import BoolArray, FloatArray, IntArray, Requests, Slates
 from recsim_llm.recommenders.scoring import ScoringRecommender, on_grid, products
 from recsim_llm.recommenders.user_rows import UserRows, lengthen
 

@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from recsim_llm import keyed
+from recsim_llm.core import keyed
+from recsim_llm.core.pages import FloatArray, Requests
 from recsim_llm.errors import ConfigError
-from recsim_llm.factorization import implicit_als
-from recsim_llm.pages import FloatArray, Requests
+from recsim_llm.numerics.factorization import implicit_als
 from recsim_llm.recommenders.scoring import ScoringRecommender, on_grid, products, take
 from recsim_llm.recommenders.user_rows import UserRows, lengthen
 

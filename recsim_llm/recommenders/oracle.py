@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from recsim_llm.catalog import Catalog
+from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.pages import FloatArray, Requests
+from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import ConfigError, ContractError
-from recsim_llm.pages import FloatArray, Requests
-from recsim_llm.ratings import Ratings
 from recsim_llm.recommenders.base import Truth
 from recsim_llm.recommenders.scoring import ScoringRecommender
 

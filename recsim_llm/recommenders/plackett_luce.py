@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.pages import BoolArray, IntArray
+from recsim_llm.core.pages import BoolArray, IntArray
 
 __all__ = ["log_prefix", "next_item", "placements"]
 

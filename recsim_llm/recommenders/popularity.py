@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from recsim_llm.pages import FloatArray, Requests
+from recsim_llm.core.pages import FloatArray, Requests
 from recsim_llm.recommenders.scoring import ScoringRecommender
 
 __all__ = ["Popularity"]

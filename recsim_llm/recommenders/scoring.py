@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.catalog import Catalog
+from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.pages import BoolArray, FloatArray, IntArray, Requests, Rows, Slates
+from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import ConfigError
-from recsim_llm.pages import BoolArray, FloatArray, IntArray, Requests, Rows, Slates
-from recsim_llm.ranking import top_k
-from recsim_llm.ratings import Ratings
+from recsim_llm.numerics.ranking import top_k
 from recsim_llm.recommenders.base import deterministic
 from recsim_llm.recommenders.interactions import Interactions
 

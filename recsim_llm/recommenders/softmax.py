@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm import keyed
-from recsim_llm.catalog import Catalog
+from recsim_llm.core import keyed
+from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.pages import BoolArray, FloatArray, IntArray, Requests, Slates
+from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import ConfigError
+from recsim_llm.numerics.ranking import top_k
 from recsim_llm.offpolicy.targets import NextItems, Propensities
-from recsim_llm.pages import BoolArray, FloatArray, IntArray, Requests, Slates
-from recsim_llm.ranking import top_k
-from recsim_llm.ratings import Ratings
 from recsim_llm.recommenders import plackett_luce
 from recsim_llm.recommenders.scoring import HistoryRecommender, ScoringRecommender, chunks
 from recsim_llm.registry import resolve

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm import keyed
+from recsim_llm.core import keyed
+from recsim_llm.core.pages import BoolArray, FloatArray, IntArray, Requests, Slates
+from recsim_llm.numerics.ranking import repeated_slots
 from recsim_llm.offpolicy.targets import NextItems, Propensities
-from recsim_llm.pages import BoolArray, FloatArray, IntArray, Requests, Slates
-from recsim_llm.ranking import repeated_slots
 from recsim_llm.recommenders.scoring import HistoryRecommender, chunks
 
 __all__ = ["RandomRecommender"]

@@ -1,9 +1,9 @@
 """The report of a run: one self-contained page, its figures with their data, and the tables of the command line."""
 
-from recsim_llm.report.language import calls_line, calls_of
+from recsim_llm.report.model_calls import calls_line, calls_of
 from recsim_llm.report.page import write_report
-from recsim_llm.report.speech import agreement_line, example_source, interview_table, speech_of
-from recsim_llm.report.tables import summary_table
+from recsim_llm.report.spoken import agreement_line, example_source, interview_table, speech_of
+from recsim_llm.report.summary_tables import summary_table
 from recsim_llm.report.words import verdict
 
 __all__ = [

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
 
-from recsim_llm.evaluation import ORACLE
-from recsim_llm.intervals import Estimate
+from recsim_llm.metrics.evaluation import ORACLE
+from recsim_llm.metrics.summary import Summary
 from recsim_llm.report import numbers
 from recsim_llm.report.words import verdict
-from recsim_llm.summary import Summary
+from recsim_llm.statistics.intervals import Estimate
 
 __all__ = ["compared_verdict", "first_screen", "user_model_name"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from html import escape
 
-from recsim_llm.log_tables import LIKE_THRESHOLD
+from recsim_llm.log.schema import LIKE_THRESHOLD
 from recsim_llm.metrics import DEFINITIONS, GROUPS, Definition, GroupGap, RunMetrics
 from recsim_llm.report import numbers
-from recsim_llm.report.tables import Cell
+from recsim_llm.report.summary_tables import Cell
 
 __all__ = ["metric_groups", "metrics_section"]
 

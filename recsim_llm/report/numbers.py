@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from recsim_llm.intervals import Estimate
+from recsim_llm.statistics.intervals import Estimate
 
 __all__ = ["NONE", "common_decimals", "count", "decimals", "interval", "plain", "with_interval"]
 

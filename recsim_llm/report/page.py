@@ -13,22 +13,23 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from recsim_llm.evaluation import read_manifest, summarise
-from recsim_llm.files import write_atomically
-from recsim_llm.language.call_summary import CallSummary
+from recsim_llm.core.files import write_atomically
+from recsim_llm.language.calls.call_summary import CallSummary
 from recsim_llm.metrics import RunMetrics, metrics_of
-from recsim_llm.report import comparison, drawing
+from recsim_llm.metrics.evaluation import read_manifest, summarise
+from recsim_llm.metrics.summary import Summary
+from recsim_llm.report import comparison_page as comparison
+from recsim_llm.report import drawing
 from recsim_llm.report.figures import FIGURES, FigureKind
 from recsim_llm.report.first_screen import first_screen
-from recsim_llm.report.language import calls_of
-from recsim_llm.report.layout import document, table, whole_table
+from recsim_llm.report.model_calls import calls_of
 from recsim_llm.report.more_metrics import metrics_section
+from recsim_llm.report.page_layout import document, table, whole_table
+from recsim_llm.report.progress_page import cost_section, deciders_section, failures_section
 from recsim_llm.report.reproduction import configuration_section, reproduction_section
-from recsim_llm.report.results import differences_section, results_section
-from recsim_llm.report.running import cost_section, deciders_section, failures_section
-from recsim_llm.report.speech import Speech, speech_of, speech_section
+from recsim_llm.report.result_sections import differences_section, results_section
+from recsim_llm.report.spoken import Speech, speech_of, speech_section
 from recsim_llm.report.trust import CARD_FIGURE, CARD_FILE, card_of, read_card, trust_section
-from recsim_llm.summary import Summary
 
 __all__ = ["Findings", "render_page", "write_report"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from recsim_llm.intervals import Estimate
 from recsim_llm.report import numbers
-from recsim_llm.report.tables import Cell
+from recsim_llm.report.summary_tables import Cell
+from recsim_llm.statistics.intervals import Estimate
 
 __all__ = ["ROLES", "Content", "cells_of", "estimate_of", "headline", "rival_words", "rivals", "shown", "standing"]
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+from recsim_llm.metrics.summary import Summary
 from recsim_llm.report import numbers
 from recsim_llm.report.first_screen import user_model_name
-from recsim_llm.summary import Summary
 
 __all__ = ["configuration_section", "reproduction_section"]
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from recsim_llm.errors import LogError
 from recsim_llm.report.first_screen import user_model_name
-from recsim_llm.report.layout import table
+from recsim_llm.report.page_layout import table
 from recsim_llm.report.realism_figures import CARD_FIGURES
 from recsim_llm.report.realism_rows import ROLES, cells_of, headline, standing
-from recsim_llm.report.tables import Cell
+from recsim_llm.report.summary_tables import Cell
 
 __all__ = ["CARD_FIGURE", "CARD_FILE", "card_of", "read_card", "trust_section"]
 

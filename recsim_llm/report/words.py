@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from recsim_llm.evaluation import ORACLE
-from recsim_llm.intervals import Estimate
+from recsim_llm.metrics.evaluation import ORACLE
+from recsim_llm.metrics.summary import ArmSummary, Comparison, Summary
 from recsim_llm.report import numbers
-from recsim_llm.summary import ArmSummary, Comparison, Summary
+from recsim_llm.statistics.intervals import Estimate
 
 __all__ = ["headline", "position_title", "rating_title", "reference", "satisfaction_title", "survival_title", "verdict"]
 

@@ -4,6 +4,7 @@ Pure functions from columns with one entry a user to frozen records. Where to be
 same users, ``judge_family`` for several comparisons, ``decide`` and ``sentence`` for the words.
 """
 
+from recsim_llm.statistics.always_valid import BURN_IN, Peeks, Stop, confidence_sequence, first_decision
 from recsim_llm.statistics.bootstrap import RESAMPLES, bootstrap_means, bootstrap_ratio_difference
 from recsim_llm.statistics.clustered import clustered_mean, clustered_ratio, clustered_ratio_difference
 from recsim_llm.statistics.cuped import Adjusted, cuped_independent, cuped_paired
@@ -14,7 +15,6 @@ from recsim_llm.statistics.lift import relative_lift
 from recsim_llm.statistics.multiple import ALPHA, Adjustment, Family, adjust, judge_family
 from recsim_llm.statistics.paired import Paired, paired_effect
 from recsim_llm.statistics.power import POWER, detectable_effect, deviation_estimate, power_for, users_needed
-from recsim_llm.statistics.sequential import BURN_IN, Peeks, Stop, confidence_sequence, first_decision
 
 __all__ = [
     "ALPHA",

@@ -18,10 +18,10 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.keyed import uniform, words
 from recsim_llm.errors import ConfigError, DataError
-from recsim_llm.intervals import CONFIDENCE
-from recsim_llm.keyed import uniform, words
 from recsim_llm.statistics.effects import Effect, alike, check_share, rows_of_users
+from recsim_llm.statistics.intervals import CONFIDENCE
 
 __all__ = ["RESAMPLES", "bootstrap_means", "bootstrap_ratio_difference"]
 

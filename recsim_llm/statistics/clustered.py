@@ -10,7 +10,7 @@ users is the one with ``x = 1``. With ``h_g`` the share of cluster g in ``sum(x)
   this regression ``(I - H_gg)**-1/2`` has a closed form, since ``H_gg`` is of rank one with eigenvalue ``h_g``.
 
 A difference of two arms is the regression with one constant an arm; a cluster holds the rows of both arms. With every user
-a cluster of their own CR1 is the delta method of ``recsim_llm.intervals``.
+a cluster of their own CR1 is the delta method of ``recsim_llm.statistics.intervals``.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.errors import ConfigError, DataError
-from recsim_llm.intervals import CONFIDENCE
 from recsim_llm.statistics.effects import Effect, check_share, rows_of_users, student_effect
+from recsim_llm.statistics.intervals import CONFIDENCE
 
 __all__ = ["clustered_mean", "clustered_ratio", "clustered_ratio_difference"]
 

@@ -22,7 +22,6 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.errors import ConfigError, DataError
-from recsim_llm.intervals import CONFIDENCE, Estimate
 from recsim_llm.statistics.effects import (
     Effect,
     alike,
@@ -32,6 +31,7 @@ from recsim_llm.statistics.effects import (
     rows_of_users,
     student_effect,
 )
+from recsim_llm.statistics.intervals import CONFIDENCE, Estimate
 
 __all__ = ["Adjusted", "cuped_independent", "cuped_paired"]
 

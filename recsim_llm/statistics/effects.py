@@ -1,7 +1,7 @@
 """An effect: a number with its interval, standard error, p value and the users behind it, whatever method found it.
 
-Every function of this package takes one row a user (see ``recsim_llm.intervals`` for why) and refuses values that are not
-finite: a user without an outcome is left out by the caller, in the open, or counts with a number the caller chose.
+Every function of this package takes one row a user (see ``recsim_llm.statistics.intervals`` for why) and refuses values
+that are not finite: a user without an outcome is left out by the caller, in the open, or counts with a number the caller chose.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.errors import ConfigError, DataError
-from recsim_llm.intervals import CONFIDENCE, Estimate
+from recsim_llm.statistics.intervals import CONFIDENCE, Estimate
 
 __all__ = [
     "Effect",

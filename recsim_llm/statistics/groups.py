@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.errors import DataError
-from recsim_llm.intervals import CONFIDENCE
 from recsim_llm.statistics.effects import Effect, check_share, mean_effect, rows_of_users
+from recsim_llm.statistics.intervals import CONFIDENCE
 
 __all__ = ["Groups", "group_effects"]
 

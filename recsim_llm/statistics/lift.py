@@ -8,8 +8,8 @@ from typing import Literal
 import numpy.typing as npt
 
 from recsim_llm.errors import ConfigError
-from recsim_llm.intervals import CONFIDENCE, Estimate, ratio_estimate
 from recsim_llm.statistics.effects import check_share, rows_of_users, student_quantile
+from recsim_llm.statistics.intervals import CONFIDENCE, Estimate, ratio_estimate
 
 __all__ = ["relative_lift"]
 
@@ -26,7 +26,8 @@ def relative_lift(
     ``fieller``: the ratios R that a t test of ``mean(one - R other) = 0`` does not reject, so it agrees with the test:
     ``(a - R b)**2 <= t**2 (v_aa - 2 R v_ab + R**2 v_bb)`` with means a, b and the means' (co)variances v (Fieller 1954,
     *JRSS B* 16). Where the other's mean cannot be told from 0 these ratios are unbounded and no interval is given.
-    ``delta``: ``recsim_llm.intervals.ratio_estimate`` less 1; symmetric, and too narrow while the other's mean is uncertain.
+    ``delta``: ``recsim_llm.statistics.intervals.ratio_estimate`` less 1; symmetric, and too narrow while the other's mean is
+    uncertain.
 
     Args:
         one: [n], what each user gave the one arm.

@@ -24,8 +24,8 @@ from typing import Literal
 import numpy as np
 
 from recsim_llm.errors import ConfigError, DataError
-from recsim_llm.intervals import CONFIDENCE
 from recsim_llm.statistics.effects import Effect, check_share
+from recsim_llm.statistics.intervals import CONFIDENCE
 
 __all__ = ["ALPHA", "Adjustment", "Family", "adjust", "judge_family"]
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.intervals import CONFIDENCE, Estimate, mean_estimate
 from recsim_llm.statistics.effects import Effect, alike, log_ratio_estimate, mean_effect, rows_of_users
+from recsim_llm.statistics.intervals import CONFIDENCE, Estimate, mean_estimate
 
 __all__ = ["Paired", "paired_effect"]
 

@@ -22,8 +22,8 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.errors import ConfigError
-from recsim_llm.intervals import CONFIDENCE, Estimate
 from recsim_llm.statistics.effects import alike, check_share, log_ratio_estimate, rows_of_users
+from recsim_llm.statistics.intervals import CONFIDENCE, Estimate
 from recsim_llm.statistics.multiple import ALPHA
 
 __all__ = ["POWER", "detectable_effect", "deviation_estimate", "power_for", "users_needed"]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recsim_llm.agents.choice import ChoiceUsers
-from recsim_llm.agents.choice_model import ChoiceModel
-from recsim_llm.agents.parameters import ChoiceParameters
-from recsim_llm.catalog import Catalog
-from recsim_llm.kernel import ALL_ROWS
-from recsim_llm.personas import TRAITS, Population
+from recsim_llm.agents.choice.choice_model import ChoiceModel
+from recsim_llm.agents.choice.choice_parameters import ChoiceParameters
+from recsim_llm.agents.choice.choice_users import ChoiceUsers
+from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.kernel import ALL_ROWS
+from recsim_llm.population.personas import TRAITS, Population
 
 ITEMS, USERS = 6, 5
 

@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 from scripted_users import FakeModel, build_users
 
 from recsim_llm.agents.cascade import CascadeParameters, CascadeUsers
-from recsim_llm.agents.language import LanguageUsers
-from recsim_llm.agents.language_parameters import LanguageParameters
-from recsim_llm.dice import seed_words
+from recsim_llm.agents.language.language_parameters import LanguageParameters
+from recsim_llm.agents.language.language_users import LanguageUsers
+from recsim_llm.core.dice import seed_words
+from recsim_llm.core.kernel import ALL_ROWS, Kernel
+from recsim_llm.core.pages import DECIDERS, Account, Decisions, Mood, Pages, probability
+from recsim_llm.core.protocols import AnswersLater
 from recsim_llm.errors import ConfigError, ContractError
-from recsim_llm.kernel import ALL_ROWS, Kernel
-from recsim_llm.pages import DECIDERS, Account, AnswersLater, Decisions, Mood, Pages, probability
 from recsim_llm.testing import check_user_model
 
 CHOICE, LANGUAGE = range(2)

@@ -6,10 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsim_llm.agents.noise import NoiseParameters, NoisyRankingUsers, NoisyUsers, with_noise
-from recsim_llm.dice import seed_words
+from recsim_llm.core.dice import seed_words
+from recsim_llm.core.kernel import ALL_ROWS, Kernel
+from recsim_llm.core.pages import Decisions, Pages, probability
+from recsim_llm.core.protocols import AnswersLater, RanksItems
 from recsim_llm.errors import ConfigError, ContractError
-from recsim_llm.kernel import ALL_ROWS, Kernel
-from recsim_llm.pages import AnswersLater, Decisions, Pages, RanksItems, probability
 from recsim_llm.testing import check_user_model
 
 SLOTS = 5

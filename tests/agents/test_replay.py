@@ -9,11 +9,11 @@ import pytest
 
 from recsim_llm.agents import derived_worlds
 from recsim_llm.agents.derived_worlds import replay_world
-from recsim_llm.agents.recorded import Lookup, log_odds_of
+from recsim_llm.agents.recorded_decisions import Lookup, log_odds_of
 from recsim_llm.agents.replay import ReplayUsers
+from recsim_llm.core.pages import Pages
 from recsim_llm.data import fictional, open_dataset
 from recsim_llm.errors import ConfigError, LogError
-from recsim_llm.pages import Pages
 from recsim_llm.recommenders import RandomRecommender, deterministic
 from recsim_llm.registry import resolve
 from recsim_llm.scenarios import load_scenario, run

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from recsim_llm.agents import worlds as worlds_module
-from recsim_llm.agents.choice_fit import fit_choice
-from recsim_llm.agents.fitted import save_fitted
+from recsim_llm.agents.choice.choice_fit import fit_choice
+from recsim_llm.agents.choice.saved_fits import save_fitted
 from recsim_llm.agents.worlds import choice_world
 from recsim_llm.data import fictional
 from recsim_llm.errors import ConfigError, DataError
-from recsim_llm.population_files import write_population
+from recsim_llm.population.population_files import write_population
 from recsim_llm.registry import resolve
 
 

@@ -9,7 +9,7 @@ import gymnasium
 import pytest
 
 import recsim_llm  # noqa: F401 (registers the environment)
-from recsim_llm.registry import World
+from recsim_llm.population.world import World
 
 ID = "RecSimLLM/Browse-v0"
 

@@ -8,8 +8,8 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from recsim_llm.agents.worlds import language_world
-from recsim_llm.language.opening import Roles
-from recsim_llm.language.settings import ModelSettings
+from recsim_llm.language.base.settings import ModelSettings
+from recsim_llm.language.providers import Roles
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from recsim_llm.core.pages import probability
 from recsim_llm.envs.rewards import REWARDS, DiverseClicks, Rating, reward_of
 from recsim_llm.errors import ConfigError, ContractError
-from recsim_llm.pages import probability
 
 
 @pytest.fixture

@@ -8,24 +8,24 @@ import numpy as np
 import pyarrow.dataset as arrow
 import pytest
 
-from recsim_llm.command import main
+from recsim_llm.cli.main import main
+from recsim_llm.comparison.judge import tally_of
+from recsim_llm.comparison.outcomes import outcome
+from recsim_llm.comparison.results import Judging
+from recsim_llm.core.pages import Slates
 from recsim_llm.data import open_dataset
 from recsim_llm.errors import ConfigError, LogError, RunExistsError
-from recsim_llm.intervals import Estimate, mean_estimate, ratio_estimate
-from recsim_llm.pages import Slates
-from recsim_llm.populations import population_from_ratings
+from recsim_llm.population.choosing import people_of
+from recsim_llm.population.from_ratings import population_from_ratings
 from recsim_llm.recommenders import Popularity
 from recsim_llm.report import write_report
-from recsim_llm.report.comparison import FIGURE, FIGURE_COLUMNS, comparison_of, plan_lines, verdict_lines
+from recsim_llm.report.comparison_page import FIGURE, FIGURE_COLUMNS, comparison_of, plan_lines, verdict_lines
 from recsim_llm.scenarios import load_scenario, run
 from recsim_llm.scenarios.blocks import block_of
 from recsim_llm.scenarios.compare import compare, compare_again, plan_comparison
-from recsim_llm.scenarios.comparison import Judging
-from recsim_llm.scenarios.judge import tally_of
-from recsim_llm.scenarios.measures import outcome
-from recsim_llm.scenarios.people import people_of
 from recsim_llm.scenarios.schema import Block
 from recsim_llm.statistics import paired_effect
+from recsim_llm.statistics.intervals import Estimate, mean_estimate, ratio_estimate
 
 BLANKED = (1, 4)
 

@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow.dataset as arrow
 import pytest
 
-from recsim_llm.agents.calibration import Calibration
-from recsim_llm.command import main
+from recsim_llm.agents.language.calibration import Calibration
+from recsim_llm.cli.main import main
 from recsim_llm.errors import BudgetExceeded, ConfigError, RecSimError
-from recsim_llm.language.chaos import ChaosServer
-from recsim_llm.language.chaos_faults import Faults
-from recsim_llm.language.store import FILE_NAME
+from recsim_llm.language.calls.store import FILE_NAME
+from recsim_llm.language.chaos.faults import Faults
+from recsim_llm.language.chaos.server import ChaosServer
 from recsim_llm.scenarios import load_scenario, resume, run
 
 SMALL = {
@@ -146,7 +146,7 @@ def test_twenty_kills_lose_nothing_and_pay_nothing_twice(tmp_path):
     out, changes = tmp_path / "killed", {"users.count": 12, "models.user.concurrency": 1}
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload(
-        ["recsim_llm.scenarios", "recsim_llm.agents.worlds", "recsim_llm.language.aiohttp_backend"]
+        ["recsim_llm.scenarios", "recsim_llm.agents.worlds", "recsim_llm.language.backends.aiohttp_backend"]
     )
     with ChaosServer(seed=1, latency=0.01) as server:
         calm = run(served(server, **changes), tmp_path / "calm")

@@ -13,11 +13,11 @@ import numpy as np
 import pyarrow.dataset as arrow
 import pytest
 
+from recsim_llm.core.pages import Slates
 from recsim_llm.data import open_dataset
 from recsim_llm.errors import ConfigError, ContractError, LogError, RunExistsError, SlateError
-from recsim_llm.pages import Slates
+from recsim_llm.log.writer import IMPRESSIONS, PAGES, VISITS
 from recsim_llm.recommenders import Popularity, deterministic
-from recsim_llm.runlog import IMPRESSIONS, PAGES, VISITS
 from recsim_llm.scenarios import load_scenario, resume, run
 from recsim_llm.scenarios import runner as runner_module
 

@@ -7,10 +7,10 @@ import pyarrow.parquet as pq
 import pytest
 from pens import Pen
 
-from recsim_llm.agents.voice import SPEECH_FILES
-from recsim_llm.command import main
+from recsim_llm.agents.language.voice import SPEECH_FILES
+from recsim_llm.cli.main import main
 from recsim_llm.errors import BudgetExceeded, ConfigError, LogError
-from recsim_llm.language.call_summary import summary
+from recsim_llm.language.calls.call_summary import summary
 from recsim_llm.report import agreement_line, speech_of, write_report
 from recsim_llm.scenarios import load_scenario, run
 from recsim_llm.scenarios.speech import INTERVIEWS, TEXTS, speak
@@ -64,7 +64,7 @@ def pens(monkeypatch):
         made.append(Pen(known.get(settings.name, honest), reader, settings.name))
         return made[-1]
 
-    monkeypatch.setattr("recsim_llm.language.opening.open_backend", open_backend)
+    monkeypatch.setattr("recsim_llm.language.providers.open_backend", open_backend)
     return made
 
 

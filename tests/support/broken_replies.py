@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from recsim_llm.language.questions import choice, number, score, short_text, yes_no
+from recsim_llm.language.base.questions import choice, number, score, short_text, yes_no
 
 PAGE = (
     yes_no("click_1", "Would you click item 1?"),

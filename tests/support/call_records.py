@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from recsim_llm.language.questions import Part, score, yes_no
-from recsim_llm.language.store import CallRecord
-from recsim_llm.language.wire import RawReply, Usage
+from recsim_llm.language.base.questions import Part, score, yes_no
+from recsim_llm.language.base.wire import RawReply, Usage
+from recsim_llm.language.calls.store import CallRecord
 
 QUESTIONS = (yes_no("leave", "Do you leave?"), score("stars", "How many stars?"))
 RULES = Part("rules", "You answer for a user.")

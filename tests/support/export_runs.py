@@ -6,9 +6,9 @@ import gymnasium
 import numpy as np
 
 from recsim_llm.agents.worlds import choice_world
-from recsim_llm.pages import Slates
+from recsim_llm.core.pages import Slates
+from recsim_llm.population.world import World
 from recsim_llm.recommenders import RandomRecommender
-from recsim_llm.registry import World
 from recsim_llm.scenarios import load_scenario, run
 
 SMALL = {"users.count": 12, "max_pages": 3, "slate_size": 4, "seed": 11, "recommenders": ["random", "popularity"]}

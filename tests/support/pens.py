@@ -1,9 +1,9 @@
 """A model that writes by a function of the prompt, answers by a script, and keeps its calls."""
 
-from recsim_llm.language.model import LanguageModel
-from recsim_llm.language.scripted import Scripted, prompt_text, resolve_script
-from recsim_llm.language.store import CallStore
-from recsim_llm.language.wire import RawReply
+from recsim_llm.language.backends.scripted import Scripted, prompt_text, resolve_script
+from recsim_llm.language.base.wire import RawReply
+from recsim_llm.language.calls.model import LanguageModel
+from recsim_llm.language.calls.store import CallStore
 
 
 class Pen(Scripted):

@@ -5,7 +5,7 @@ from hashlib import blake2b
 
 import numpy as np
 
-from recsim_llm.language.scripts import genres
+from recsim_llm.language.backends.scripts import genres
 
 
 def noise_of(*words):

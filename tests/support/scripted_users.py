@@ -6,13 +6,13 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from recsim_llm.agents.language import LanguageUsers
-from recsim_llm.agents.language_parameters import LanguageParameters
-from recsim_llm.catalog import Catalog
-from recsim_llm.language.questions import Answer
-from recsim_llm.language.scripted import distribution, resolve_script
-from recsim_llm.pages import Pages
-from recsim_llm.personas import TRAITS, Population
+from recsim_llm.agents.language.language_parameters import LanguageParameters
+from recsim_llm.agents.language.language_users import LanguageUsers
+from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.pages import Pages
+from recsim_llm.language.backends.scripted import distribution, resolve_script
+from recsim_llm.language.base.questions import Answer
+from recsim_llm.population.personas import TRAITS, Population
 
 GENRES = ("Comedy", "Crime", "Drama", "Horror", "War")
 TYPICAL = {"activity": 50, "conformity": 1, "diversity": 5, "rating_mean": 3.5, "rating_spread": 1, "mainstreamness": 0.9}

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from recsim_llm.catalog import Catalog
-from recsim_llm.pages import Requests
-from recsim_llm.ratings import Ratings
+from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.pages import Requests
+from recsim_llm.core.ratings import Ratings
 
 
 def make_ratings(user_id, item_id):

@@ -1,0 +1,1 @@
+"""Choice users: fitted, fast, statistical."""

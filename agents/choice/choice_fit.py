@@ -1,0 +1,137 @@
+"""From ratings to choice users: the fit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import brentq
+
+from recsim_llm.agents.choice.choice_model import ChoiceModel
+from recsim_llm.agents.choice.choice_parameters import ChoiceParameters
+from recsim_llm.agents.fitting.click_model import ClickModel, ClickSettings, History, fit_click_model
+from recsim_llm.agents.fitting.content import item_content
+from recsim_llm.agents.fitting.events import Events
+from recsim_llm.agents.fitting.out_of_sample import calibrate_levels
+from recsim_llm.agents.fitting.rating_levels import LevelModel, LevelSettings
+from recsim_llm.agents.fitting.rating_model import RatingModel, RatingSettings, fit_rating_model
+from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.pages import probability
+from recsim_llm.core.ratings import Dataset
+from recsim_llm.numerics.threads import one_thread
+from recsim_llm.population.from_ratings import population_from_ratings
+from recsim_llm.population.personas import Population
+from recsim_llm.population.synthetic import JointDistribution, fit_joint_distribution
+
+__all__ = ["START_SEED", "FittedUsers", "fit_choice", "with_click_rate"]
+
+START_SEED = 20250101
+"""Seed of a fit for which none is given."""
+
+
+class FittedUsers(NamedTuple):
+    """Everything that a fit yields."""
+
+    model: ChoiceModel
+    """The item side and the parameters."""
+    population: Population
+    """The users of the data, with their fitted vectors."""
+    joint: JointDistribution
+    """The distribution that synthetic users are sampled from."""
+
+
+@one_thread
+def fit_choice(dataset: Dataset, seed: int = START_SEED) -> FittedUsers:
+    """Fit choice users to all ratings of a data set.
+
+    Args:
+        dataset: catalog and ratings; pass only the training part to keep the rest for scoring.
+        seed: of start values, folds and sampled negatives.
+    """
+    catalog, ratings = dataset.catalog, dataset.ratings
+    events = Events(
+        user_index=ratings.user_index,
+        item_index=catalog.index_of(ratings.item_id),
+        rating=ratings.rating.astype(np.float64),
+        timestamp=ratings.timestamp.astype(np.float64),
+    )
+    content = _content(catalog)
+    settings = RatingSettings()
+    rating_model = fit_rating_model(events, content, settings, seed)
+    levels = calibrate_levels(events=events, content=content, settings=settings, level_settings=LevelSettings(), seed=seed)
+    history = History(
+        user_index=events.user_index,
+        item_index=events.item_index,
+        timestamp=events.timestamp,
+        n_users=len(ratings.users),
+    )
+    clicks = fit_click_model(history, content, ClickSettings(), seed)
+    population = _population(dataset, rating_model, levels, clicks)
+    model = _model(dataset, population, rating_model, levels, clicks)
+    return FittedUsers(model, population, fit_joint_distribution(population))
+
+
+def with_click_rate(fitted: FittedUsers, rate: float) -> FittedUsers:
+    """Return the same fit with the intercept solved for another ``ChoiceParameters.click_rate``."""
+    model = fitted.model
+    bias = _click_bias(fitted.population.vectors["click"], model.click_items, rate)
+    parameters = replace(model.parameters, click_rate=rate)
+    return fitted._replace(model=replace(model, click_bias=bias, parameters=parameters))
+
+
+def _content(catalog: Catalog) -> npt.NDArray[np.float64]:
+    """Genres and year, and whatever a catalog's own features add to the default ones; never popularity."""
+    year = np.where(catalog.year >= 0, catalog.year, np.nan)
+    own = catalog.features[:, len(catalog.genre_names) + 2 :].astype(np.float64)
+    return np.hstack([item_content(catalog.genres, year), own])
+
+
+def _population(dataset: Dataset, rating_model: RatingModel, levels: LevelModel, clicks: ClickModel) -> Population:
+    population = population_from_ratings(dataset.ratings, dataset.catalog, dataset.demographics)
+    vectors = {
+        "click": clicks.user_vectors.astype(np.float32),
+        "rating": rating_model.user_vectors.astype(np.float32),
+        "cuts": levels.cuts.astype(np.float32),
+        "noise": levels.scale.astype(np.float32)[:, None],
+    }
+    return Population(
+        user_id=population.user_id,
+        traits=population.traits,
+        genre_names=population.genre_names,
+        taste=population.taste,
+        demographics=population.demographics,
+        vectors=vectors,
+    )
+
+
+def _model(
+    dataset: Dataset, population: Population, rating_model: RatingModel, levels: LevelModel, clicks: ClickModel
+) -> ChoiceModel:
+    defaults = ChoiceParameters()
+    click_items, click_users = clicks.item_vectors.astype(np.float32), population.vectors["click"]
+    bias = _click_bias(click_users, click_items, defaults.click_rate)
+    mainstream = population.trait("mainstreamness").astype(np.float64)
+    return ChoiceModel(
+        item_id=dataset.catalog.item_id,
+        click_items=click_items,
+        rating_items=rating_model.item_vectors.astype(np.float32),
+        levels=levels.levels.astype(np.float32),
+        parameters=defaults,
+        click_bias=bias,
+        patience_median=float(np.median(np.maximum(population.trait("patience"), 1.0))),
+        mainstreamness_mean=float(mainstream.mean()),
+        mainstreamness_spread=float(mainstream.std()) or 1.0,
+        click_size=float(np.sqrt(np.mean(np.square(click_users, dtype=np.float64)))),
+        fitted_on=dataset.fingerprint,
+    )
+
+
+def _click_bias(users: npt.NDArray[np.float32], items: npt.NDArray[np.float32], rate: float) -> float:
+    """Solve for the shift of all log-odds at which a user clicks a uniformly drawn, examined item at the given rate."""
+    generator = np.random.default_rng(0)
+    pairs = 200_000
+    some_users, some_items = generator.integers(len(users), size=pairs), generator.integers(len(items), size=pairs)
+    log_odds = np.einsum("pd,pd->p", users[some_users], items[some_items])
+    return float(brentq(lambda bias: float(probability(log_odds + np.float32(bias)).mean(dtype=np.float64)) - rate, -30, 30))

@@ -1,0 +1,99 @@
+"""The fitted item side of the choice model, and its file."""
+
+from __future__ import annotations
+
+import json
+import struct
+import zipfile
+import zlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from recsim_llm.agents.choice.choice_parameters import ChoiceParameters
+from recsim_llm.errors import ConfigError, DataError
+
+__all__ = ["ChoiceModel"]
+
+FloatArray = npt.NDArray[np.float32]
+_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ChoiceModel:
+    """What was learned about items, and the parameters of behaviour; what was learned about users is in the population."""
+
+    item_id: npt.NDArray[np.int64]
+    """int64 [n]: the catalog's ids, in its order."""
+    click_items: FloatArray
+    """float32 [n, d]: a user's ``click`` vector times this is the log-odds that the user would consume the item."""
+    rating_items: FloatArray
+    """float32 [n, e]: a user's ``rating`` vector times this is the expected rating in stars."""
+    levels: FloatArray
+    """float32 [l]: star levels, ascending."""
+    parameters: ChoiceParameters
+    """Behaviour on the page, with the fitted values in place."""
+    click_bias: float
+    """Intercept of the click log-odds, solved for at ``parameters.click_rate``. Fitted."""
+    patience_median: float
+    """Items a sitting: the patience at which ``leave_start`` holds. Fitted."""
+    mainstreamness_mean: float
+    """Mean mainstreamness of the fitted users."""
+    mainstreamness_spread: float
+    """Standard deviation of the fitted users' mainstreamness; above 0."""
+    click_size: float
+    """Root mean square entry of the fitted users' ``click`` vectors: the unit of taste drift."""
+    fitted_on: str
+    """Fingerprint of the ratings that the model was fitted on."""
+
+    def save(self, path: Path) -> None:
+        """Write the model to one ``.npz`` file; ``load`` restores it exactly."""
+        header = {"version": _VERSION, "parameters": asdict(self.parameters)} | {name: getattr(self, name) for name in _SCALARS}
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        with path.open("wb") as stream:
+            np.savez(stream, header=np.array(json.dumps(header)), **arrays)
+
+    @classmethod
+    def load(cls, path: Path) -> ChoiceModel:
+        """Read a model written by ``save``.
+
+        Raises:
+            DataError: the file is missing, is no such model, or was written by another version.
+        """
+        try:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+                header = json.loads(str(file["header"]))
+                version = header["version"]
+                arrays = {name: file[name] for name in _ARRAYS} if version == _VERSION else {}
+        except _DAMAGE as error:
+            raise DataError(
+                f"{path}: got {error!r}, expected a fitted choice model; write one with `recsim-llm fit`"
+            ) from error
+        if version != _VERSION:
+            raise DataError(f"{path}: got model version {version!r}, expected {_VERSION}; fit again")
+        _check_arrays(path, arrays)
+        try:
+            parameters = ChoiceParameters.from_settings(header["parameters"])
+            return cls(**arrays, **{name: header[name] for name in _SCALARS}, parameters=parameters)
+        except (KeyError, TypeError, ConfigError) as error:
+            raise DataError(f"{path}: got {error!r}, expected every setting of a choice model; fit again") from error
+
+
+def _check_arrays(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> None:
+    count = arrays["item_id"].shape[:1]
+    expected = {"item_id": (np.int64, 1), "click_items": (np.float32, 2), "rating_items": (np.float32, 2)}
+    for name, (kind, axes) in (expected | {"levels": (np.float32, 1)}).items():
+        array = arrays[name]
+        rows_agree = name == "levels" or array.shape[:1] == count
+        if array.dtype != kind or array.ndim != axes or not rows_agree:
+            got = f"{array.dtype} of shape {array.shape}"
+            raise DataError(f"{path}: got {name} {got}, expected {np.dtype(kind)} with a row an item; fit again")
+
+
+_SCALARS = ("click_bias", "patience_median", "mainstreamness_mean", "mainstreamness_spread", "click_size", "fitted_on")
+_ARRAYS = ("item_id", "click_items", "rating_items", "levels")
+# What NumPy, zipfile and json raise on files that are short, flipped or of another kind.
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error)

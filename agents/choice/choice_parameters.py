@@ -1,0 +1,114 @@
+"""The named parameters of the choice model: meaning, unit and source of every one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from math import isfinite
+from typing import Any
+
+from recsim_llm.errors import ConfigError
+
+__all__ = ["ChoiceParameters"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChoiceParameters:
+    """How fitted tastes turn into behaviour on a page.
+
+    *Fitted* parameters are measured on the ratings when the model is fitted and replace the default given here. *Assumed*
+    ones cannot be measured on ratings alone (which record neither pages nor exposures); their defaults are round numbers
+    chosen to land in the ranges that page-level logs report, and every one can be set in a scenario.
+    """
+
+    click_rate: float = 0.01
+    """Probability that a user clicks an examined item drawn uniformly from the catalog, on average over the fitted users;
+    the fit solves for the intercept that gives it. Assumed: ratings say which items users prefer, not how often they act."""
+    click_bias: float = 0.0
+    """Log-odds added to every click, beyond the intercept that ``click_rate`` fixed. Assumed 0."""
+    position_decay: float = 0.93
+    """Examination probability falls by this factor a position, raised to the user's position bias. Assumed; geometric as
+    in the position-based model (Craswell et al. 2008)."""
+    position_curve: tuple[float, ...] | None = None
+    """Examination probability by position, at least one value a slot; replaces the geometric curve. None unless measured, by
+    ``recsim_llm.agents.fitting.position.learn_position_curve`` on a click log."""
+    boredom: float = 0.6
+    """Log-odds of a click lost for each whole item of the same genre consumed lately. Assumed."""
+    boredom_memory: float = 0.8
+    """Share of the boredom that is left one page later, 0 to 1. Assumed."""
+    repeat: float = 5.0
+    """Log-odds of a click lost on an item that the user has consumed before, as far as the last 32 items go. Assumed."""
+    novelty: float = 0.1
+    """Log-odds a standard deviation of an item's self-information, for a user one standard deviation below the mean
+    mainstreamness. Assumed; the fitted click model already holds each user's slope on popularity."""
+    drift: float = 0.02
+    """Share of the typical taste vector by which one consumed item pulls the taste towards itself. Assumed."""
+    drift_memory: float = 0.995
+    """Share of a pulled taste that is left one page later, 0 to 1. Assumed."""
+    page_cost: float = 0.15
+    """Satisfaction lost by reading a page. Assumed."""
+    click_gain: float = 0.25
+    """Satisfaction gained by consuming an item that is exactly as good as the user expects. Assumed."""
+    opinion_gain: float = 0.4
+    """Satisfaction a star above (or below) the user's mean rating. Assumed."""
+    satisfaction_memory: float = 0.85
+    """Share of satisfaction that is left one page later, 0 to 1. Assumed."""
+    leave_start: float = -3.0
+    """Log-odds of leaving at the start of a visit, for a user of median patience; pages move it from there. Assumed."""
+    leave_tired: float = -1.2
+    """Log-odds of leaving that fatigue tends to as pages go by. Assumed."""
+    fatigue_memory: float = 0.9
+    """Share of the way to ``leave_tired`` that is still left one page later, 0 to 1. Assumed."""
+    patience_slope: float = 0.5
+    """Log-odds of leaving lost for each doubling of the user's patience over the median. Slope assumed, patience fitted."""
+    leave_relief: float = 0.5
+    """Log-odds of leaving lost a unit of satisfaction gained on a page. Assumed."""
+    watch_base: float = 1.0
+    """Log-odds of the share watched of an item rated at the user's mean. Assumed."""
+    watch_slope: float = 0.8
+    """Log-odds of the share watched, a star above the user's mean. Assumed."""
+    return_base: float = 0.5
+    """Log-odds of coming back for another visit, at satisfaction 0. Assumed."""
+    return_slope: float = 1.0
+    """Log-odds of coming back, a unit of satisfaction at the end of the visit. Assumed."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if field.name != "position_curve":
+                _check_number(field.name, getattr(self, field.name))
+        if not 0 < self.click_rate < 1:
+            raise ConfigError(f"choice parameter 'click_rate': got {self.click_rate}, expected a number between 0 and 1")
+        for name in ("boredom_memory", "drift_memory", "satisfaction_memory", "fatigue_memory", "position_decay"):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise ConfigError(f"choice parameter {name!r}: got {value}, expected a number from 0 to 1")
+        if self.position_curve is not None:
+            _check_curve(self.position_curve)
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> ChoiceParameters:
+        """Build parameters from a mapping such as a scenario's ``users.parameters``.
+
+        Raises:
+            ConfigError: a name is not a parameter, or a value is not a number that the parameter can take.
+        """
+        known = {field.name for field in fields(cls)}
+        for name in settings:
+            if name not in known:
+                raise ConfigError(f"choice parameter: got {name!r}, expected one of {', '.join(sorted(known))}")
+        curve = settings.get("position_curve")
+        return cls(**{**settings, "position_curve": tuple(curve) if isinstance(curve, list) else curve})
+
+
+def _check_number(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        raise ConfigError(f"choice parameter {name!r}: got {value!r}, expected a finite number")
+
+
+def _check_curve(curve: object) -> None:
+    if not isinstance(curve, tuple) or not curve:
+        raise ConfigError(f"choice parameter 'position_curve': got {curve!r}, expected one probability a position")
+    for value in curve:
+        _check_number("position_curve", value)
+        if not 0 <= value <= 1:
+            raise ConfigError(f"choice parameter 'position_curve': got {value}, expected probabilities from 0 to 1")

@@ -1,0 +1,114 @@
+"""Fits on disk: save, load, keep for next time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from importlib.resources import files
+from pathlib import Path
+
+from recsim_llm.agents.choice.choice_fit import START_SEED, FittedUsers, fit_choice
+from recsim_llm.agents.choice.choice_model import ChoiceModel
+from recsim_llm.agents.fitting.held_out_scores import held_out_scores
+from recsim_llm.core.cache import cache_folder
+from recsim_llm.core.files import write_atomically
+from recsim_llm.core.ratings import Dataset
+from recsim_llm.errors import ConfigError, DataError, RunExistsError
+from recsim_llm.population.population_files import read_population, write_population
+from recsim_llm.population.synthetic import JointDistribution
+
+__all__ = ["FittedUsers", "fit_and_save", "fit_choice", "fitted_for", "load_fitted", "save_fitted"]
+
+
+def fit_and_save(
+    dataset: Dataset, out: Path, *, seed: int | None = None, held_out: bool = False
+) -> dict[str, float | int | str]:
+    """Fit choice users and write them to a new folder.
+
+    Args:
+        dataset: catalog and ratings.
+        out: folder to write; must not exist or be empty.
+        seed: of the fit.
+        held_out: also fit on the first 80% of each user's ratings and score the rest.
+
+    Returns:
+        What was fitted and, if asked for, the held-out scores; by name.
+
+    Raises:
+        RunExistsError: the folder holds something.
+    """
+    if seed is not None and seed < 0:
+        raise ConfigError(f"fit: got seed {seed}, expected 0 or more")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise RunExistsError(f"fit: got {out}, which holds files, expected a new folder; choose another")
+    start = START_SEED if seed is None else seed
+    fitted = fit_choice(dataset, start)
+    table: dict[str, float | int | str] = {
+        "data": dataset.name,
+        "users": len(fitted.population),
+        "items": len(dataset.catalog),
+        "ratings": len(dataset.ratings),
+        **{f"skipped: {reason}": count for reason, count in dataset.skipped.items()},
+    }
+    if held_out:
+        table |= held_out_scores(dataset, start)
+    save_fitted(fitted, out)
+    write_atomically(out / "fit.json", json.dumps(table, indent=2).encode() + b"\n")
+    return table
+
+
+def save_fitted(fitted: FittedUsers, folder: Path) -> None:
+    """Write a fit to a folder; ``load_fitted`` restores it exactly."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_population(fitted.population, folder / "population.parquet")
+    fitted.joint.save(folder / "joint.npz")
+    fitted.model.save(folder / "model.npz")
+
+
+def load_fitted(folder: Path) -> FittedUsers:
+    """Read a fit.
+
+    Raises:
+        DataError: a file is missing or unreadable.
+    """
+    if not (folder / "model.npz").is_file():
+        raise DataError(f"{folder}: got no model.npz, expected a folder written by `recsim-llm fit`")
+    return FittedUsers(
+        ChoiceModel.load(folder / "model.npz"),
+        read_population(folder / "population.parquet"),
+        JointDistribution.load(folder / "joint.npz"),
+    )
+
+
+def fitted_for(dataset: Dataset) -> FittedUsers:
+    """Return the fit of a data set: the one kept in the user's cache folder, or a new one, which is kept.
+
+    The cache key covers the data and the code of the fit, so neither can go stale.
+    """
+    folder = cache_folder() / "fits" / _key(dataset)
+    if (folder / "model.npz").is_file():
+        return load_fitted(folder)
+    fitted = fit_choice(dataset)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+        whole = Path(temporary) / "fit"
+        save_fitted(fitted, whole)
+        try:
+            os.replace(whole, folder)
+        except OSError:
+            # Another process was faster; its fit is the same.
+            if not (folder / "model.npz").is_file():
+                raise
+    return load_fitted(folder)
+
+
+def _key(dataset: Dataset) -> str:
+    digest = hashlib.sha256(dataset.fingerprint.encode())
+    digest.update(json.dumps({field: dict(values) for field, values in dataset.demographics.items()}, sort_keys=True).encode())
+    for package in ("recsim_llm.agents", "recsim_llm.agents.fitting", "recsim_llm"):
+        for entry in sorted(files(package).iterdir(), key=lambda entry: entry.name):
+            if entry.name.endswith(".py"):
+                digest.update(entry.read_bytes())
+    return digest.hexdigest()[:32]

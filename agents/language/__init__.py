@@ -1,0 +1,1 @@
+"""Language users: personas played by a language model."""

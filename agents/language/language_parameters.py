@@ -1,0 +1,126 @@
+"""The named parameters of language users: meaning, unit and source of every one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from math import isfinite
+from typing import Any
+
+from recsim_llm.agents.language.calibration import Calibration
+from recsim_llm.agents.memory import MemorySettings
+from recsim_llm.errors import ConfigError
+
+__all__ = ["LanguageParameters"]
+
+_NUMBERS = ("position_decay", "watch_base", "watch_slope", "return_base", "return_slope")
+_MEMORY = MemorySettings(consolidated_share=0.8)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LanguageParameters:
+    """How language users are asked, and what their answers turn into.
+
+    What a model says about clicks, stars, satisfaction and leaving is theirs; examination, watching and coming back follow the
+    same curves, with the same meaning and defaults, as ``ChoiceParameters``. All are assumed unless said otherwise.
+    """
+
+    rotate: bool = True
+    """Show the items of a page to the model in an order shifted by a keyed draw, so that its own preference for certain places
+    averages out. False: in the order of their positions."""
+    prompt_tokens: int = 1200
+    """Most tokens of a prompt, questions included, as ``estimate_tokens`` counts: memories that do not fit are left out, least
+    valuable first, and counted. Rules, persona, titles and genres always stay, even if they alone take more."""
+    memory_tokens: int = 120
+    """Tokens of a prompt that are kept for memories: items' descriptions are cut before these are touched."""
+    templates: str = "en"
+    """Language of the prompts: a shipped one, or a folder with templates of the same names."""
+    calibration: Calibration = field(default=Calibration())
+    """Measured, by ``fit_calibration``: what turns the model's probabilities into the users'. The default changes nothing."""
+    memory: MemorySettings = field(default=_MEMORY)
+    """How users remember, forget and reflect; by name, see ``MemorySettings``. Its defaults but one: reflection and facts may
+    take 0.8 of what a prompt has for memories, since half of it seldom holds a reflection. Assumed."""
+    embeddings: str | None = None
+    """Folder of a transformers sentence model by which memories are recalled; None recalls by shared words, without a model."""
+    position_decay: float = 0.93
+    """Examination probability falls by this factor a position, raised to the user's position bias. Assumed; geometric as
+    in the position-based model (Craswell et al. 2008)."""
+    watch_base: float = 1.0
+    """Log-odds of the share watched of an item rated at the user's mean. Assumed."""
+    watch_slope: float = 0.8
+    """Log-odds of the share watched, a star above the user's mean. Assumed."""
+    return_base: float = 0.5
+    """Log-odds of coming back for another visit, at satisfaction 0 on the log-odds scale (level 3 of 5). Assumed."""
+    return_slope: float = 1.0
+    """Log-odds of coming back, a unit of satisfaction after the visit's last page. Assumed."""
+
+    def __post_init__(self) -> None:
+        for name in _NUMBERS:
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+                raise ConfigError(f"language parameter {name!r}: got {value!r}, expected a finite number")
+        if not 0 <= self.position_decay <= 1:
+            raise ConfigError(f"language parameter 'position_decay': got {self.position_decay}, expected a number from 0 to 1")
+        if not isinstance(self.rotate, bool):
+            raise ConfigError(f"language parameter 'rotate': got {self.rotate!r}, expected true or false")
+        for name in ("prompt_tokens", "memory_tokens"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+                raise ConfigError(f"language parameter {name!r}: got {value!r}, expected a whole number of 0 or more")
+        self._check_texts()
+        for name, kind in (("memory", MemorySettings), ("calibration", Calibration)):
+            value = getattr(self, name)
+            if not isinstance(value, kind):
+                wanted = f"{kind.__name__}; from_settings takes mappings too"
+                raise ConfigError(f"language parameter {name!r}: got {value!r}, expected {wanted}")
+
+    def _check_texts(self) -> None:
+        texts = {"templates": (self.templates, "a language or a folder"), "embeddings": (self.embeddings or "-", "a folder")}
+        for name, (value, expected) in texts.items():
+            if not isinstance(value, str) or not value:
+                raise ConfigError(f"language parameter {name!r}: got {value!r}, expected {expected}")
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> LanguageParameters:
+        """Build parameters from a mapping such as a scenario's ``users.parameters``.
+
+        Memory settings may be a mapping. A calibration may be a ``Calibration``, a mapping of its fields, the path of a file
+        written by ``Calibration.save``, or None; a file is read now, so that what is saved with a run is its content.
+
+        Raises:
+            ConfigError: a name is not a parameter, or a value is not one that the parameter can take.
+            DataError: the calibration file is missing or unreadable.
+        """
+        known = {field.name for field in fields(cls)}
+        for name in settings:
+            if name not in known:
+                raise ConfigError(f"language parameter: got {name!r}, expected one of {', '.join(sorted(known))}")
+        memory, calibration = _memory(settings.get("memory")), _calibration(settings.get("calibration"))
+        return cls(**{**settings, "memory": memory, "calibration": calibration})
+
+    def settings(self) -> dict[str, Any]:
+        """Return the parameters as plain values for JSON or YAML; ``from_settings`` gives them back."""
+        return asdict(self)
+
+
+def _memory(value: object) -> Any:
+    if value is None:
+        return _MEMORY
+    if not isinstance(value, Mapping):
+        return value
+    known = [field.name for field in fields(MemorySettings)]
+    for name in value:
+        if name not in known:
+            raise ConfigError(f"language parameter 'memory': got {name!r}, expected some of {', '.join(known)}")
+    return replace(_MEMORY, **value)
+
+
+def _calibration(value: object) -> Any:
+    if value is None:
+        return Calibration()
+    if isinstance(value, Mapping):
+        return Calibration.from_settings(value)
+    if isinstance(value, str | os.PathLike):
+        return Calibration.load(os.fspath(value))
+    return value

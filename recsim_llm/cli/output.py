@@ -1,0 +1,83 @@
+"""What the command shows: tables, progress, spending, and the same as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+__all__ = ["make_console", "print_pairs", "show_progress", "show_status", "spent_so_far", "write_json"]
+
+
+def make_console() -> Any:
+    """Return a console for the standard output."""
+    from rich.console import Console
+
+    # Without markup: names of arms, files and films may hold brackets.
+    return Console(soft_wrap=True, markup=False)
+
+
+def print_pairs(title: str, table: dict[str, Any]) -> None:
+    """Print names and values under a title."""
+    console = make_console()
+    console.print(title, style="bold", highlight=False)
+    for name, value in table.items():
+        console.print(f"  {name:<44}{value:,.4f}" if isinstance(value, float) else f"  {name:<44}{value}", highlight=False)
+
+
+def write_json(options: argparse.Namespace, content: Any) -> None:
+    """Write what was printed where ``--json`` says."""
+    from recsim_llm.core.files import write_atomically
+
+    if options.json is not None:
+        write_atomically(options.json, json.dumps(content, indent=2, sort_keys=True).encode() + b"\n")
+
+
+def spent_so_far(meter: Any) -> str:
+    """Say what language models have used so far; nothing without them."""
+    if meter is None:
+        return ""
+    failed = sum(meter.failures.values())
+    tokens = (meter.prompt_tokens + meter.completion_tokens) / 1e6
+    price = "" if meter.cost is None else f"  ${meter.cost:,.2f}"
+    trouble = f"  {failed:,} failed" if failed else ""
+    return f"{meter.calls:,} calls ({meter.in_flight} of {meter.concurrency})  {tokens:.2f} M tokens{price}{trouble}"
+
+
+@contextmanager
+def show_status(quiet: bool) -> Iterator[Callable[[str], None]]:
+    """Show one line that changes."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    with Console(stderr=True, quiet=quiet).status("preparing") as status:
+        yield lambda text: status.update(escape(text))
+
+
+@contextmanager
+def show_progress(quiet: bool) -> Iterator[Callable[[Any], None]]:
+    """Show a bar: arm, users still browsing, pages, clicks a page, time left."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description:<12}", markup=False),
+        BarColumn(),
+        TextColumn("{task.fields[users]:,} users  {task.fields[pages]:,} pages  {task.fields[rate]:.2f} clicks a page"),
+        TextColumn("{task.fields[spent]}", markup=False),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), disable=quiet) as bar:
+        task = bar.add_task("preparing", total=None, users=0, pages=0, rate=0.0, spent="")
+
+        def update(state: Any) -> None:
+            # The share of users that have left is the best guess of how far an arm is.
+            done = state.arm_number + state.share
+            rate = state.clicks / max(state.pages, 1)
+            shown = {"users": state.users, "pages": state.pages, "rate": rate, "spent": spent_so_far(state.spent)}
+            bar.update(task, total=state.arms, completed=done, description=state.arm, **shown)
+
+        yield update

@@ -1,0 +1,206 @@
+"""Verbs of the command that make runs, judge them and say what came of them."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import shlex
+import sys
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from recsim_llm.cli.options import ask_first, columns_of, limits_of
+from recsim_llm.cli.output import make_console, print_pairs, show_progress, show_status, spent_so_far, write_json
+from recsim_llm.errors import ConfigError, RecSimError, RunExistsError
+
+__all__ = ["handle_compare", "handle_export", "handle_report", "handle_resume", "handle_run", "handle_speak"]
+
+
+def handle_run(options: argparse.Namespace) -> None:
+    """Run a scenario and print what came of it."""
+    from recsim_llm.scenarios.runner import run
+    from recsim_llm.scenarios.schema import load_scenario, parse_overrides
+
+    scenario = load_scenario(options.scenario, _flags(options) | parse_overrides(options.set))
+    out = options.out or Path("runs") / f"{scenario.name}-{datetime.now():%Y%m%d-%H%M%S}"
+    # What is imported by now stays for good: full collections during the run need not search it.
+    gc.freeze()
+    try:
+        with show_progress(options.quiet) as update:
+            run(scenario, out, update, cache=options.cache, confirm=partial(ask_first, options=options))
+    except RecSimError as error:
+        if (out / "manifest.json").is_file() and not isinstance(error, RunExistsError):
+            print(f"recsim-llm: what was done is kept; go on with `recsim-llm resume {out}`", file=sys.stderr)  # noqa: T201
+        raise
+    _finish(out, options)
+
+
+def handle_compare(options: argparse.Namespace) -> None:
+    """Serve the same users with every recommender, or judge a run again, and print the verdict."""
+    from recsim_llm.report import write_report
+    from recsim_llm.report.comparison_page import comparison_table
+    from recsim_llm.scenarios.compare import compare, compare_again, is_run
+    from recsim_llm.scenarios.schema import load_scenario, parse_overrides
+
+    judging, folder = _judging(options), Path(options.scenario)
+    if is_run(folder):
+        with show_progress(options.quiet) as update:
+            comparison = compare_again(folder, judging, update)
+    else:
+        scenario = load_scenario(options.scenario, _flags(options) | parse_overrides(options.set))
+        folder = options.out or Path("runs") / f"{scenario.name}-{datetime.now():%Y%m%d-%H%M%S}"
+        plan = _plan(options, scenario, folder, judging) if options.plan or options.plan_only else None
+        if options.plan_only:
+            write_json(options, plan and plan.to_json())
+            return
+        confirm = partial(ask_first, options=options)
+        with show_progress(options.quiet) as update:
+            comparison = compare(scenario, folder, judging, update, plan=plan, cache=options.cache, confirm=confirm)
+    page, content = write_report(folder), comparison.to_json()
+    write_json(options, content)
+    if not options.quiet:
+        console = make_console()
+        for line in comparison.verdict:
+            console.print(line, highlight=False)
+        console.print(comparison_table(content))
+        for note in comparison.notes:
+            console.print(note, highlight=False)
+        console.print(
+            f"log     {folder}\nreport  {page}\nagain   recsim-llm compare {shlex.quote(str(folder))}", highlight=False
+        )
+
+
+def _judging(options: argparse.Namespace) -> Any:
+    """Return how to judge, or None where nothing was said about it."""
+    from recsim_llm.comparison.results import Judging
+
+    metrics = None if options.metrics is None else tuple(name.strip() for name in options.metrics.split(","))
+    given = {name: getattr(options, name) for name in ("effect", "confidence", "correction", "groups", "block")}
+    given |= {"metrics": metrics, "until_decided": options.until_decided or None}
+    given = {name: value for name, value in given.items() if value is not None}
+    return Judging(**given) if given else None
+
+
+def _plan(options: argparse.Namespace, scenario: Any, folder: Path, judging: Any) -> Any:
+    """Say what the users planned can show, from a pilot beside the run folder."""
+    from recsim_llm.report.comparison_page import plan_lines
+    from recsim_llm.scenarios.compare import plan_comparison
+
+    pilot, confirm = folder.with_name(f"{folder.name}-pilot"), partial(ask_first, options=options)
+    settings: dict[str, Any] = {"users": options.pilot, "deviation": options.deviation, "cache": options.cache}
+    with show_progress(options.quiet) as update:
+        plan = plan_comparison(scenario, pilot, judging, update, confirm=confirm, **settings)
+    if not options.quiet:
+        for line in plan_lines(plan.to_json()):
+            make_console().print(line, highlight=False)
+    return plan
+
+
+def _flags(options: argparse.Namespace) -> dict[str, Any]:
+    recommenders = None if options.recommenders is None else [name.strip() for name in options.recommenders.split(",")]
+    flags = {
+        "data": options.data,
+        "columns": columns_of(options) or None,
+        "skip_bad_rows": options.skip_bad_rows or None,
+        "users.model": options.users,
+        "models.user.name": options.model,
+        "models.user.base_url": options.base_url,
+        **{f"limits.{name}": value for name, value in limits_of(options).items()},
+        "users.count": options.n_users,
+        "max_pages": options.pages,
+        "visits": options.visits,
+        "slate_size": options.slate_size,
+        "recommenders": recommenders,
+        "reward": options.reward,
+        "seed": options.seed,
+    }
+    return {key: value for key, value in flags.items() if value is not None}
+
+
+def handle_resume(options: argparse.Namespace) -> None:
+    """Finish a run that was stopped."""
+    from recsim_llm.scenarios.runner import resume
+
+    with show_progress(options.quiet) as update:
+        resume(options.run, update, cache=options.cache, limits=limits_of(options))
+    _finish(options.run, options)
+
+
+def handle_speak(options: argparse.Namespace) -> None:
+    """Let users of a run review, explain and be interviewed."""
+    from recsim_llm.report import agreement_line, example_source, interview_table, speech_of, write_report
+    from recsim_llm.scenarios.speech import speak
+
+    if options.base_url is not None and options.model is None:
+        raise ConfigError("--base-url: got an address without a model, expected --model openai-compatible/NAME with it")
+    writer = {"name": options.model, "base_url": options.base_url}
+    models = {"writer": options.model and writer, "judge": options.judge}
+    with show_status(options.quiet) as update:
+        path = speak(
+            options.run,
+            reviews=options.reviews,
+            reasons=options.reasons,
+            interviews=options.interviews,
+            models={role: model for role, model in models.items() if model},
+            seed=options.seed,
+            templates=options.templates,
+            cache=options.cache,
+            limits=limits_of(options),
+            progress=lambda state: update(f"{state.kind} {state.done:,} of {state.planned:,}  {spent_so_far(state.spent)}"),
+        )
+    speech, page = speech_of(options.run), write_report(options.run)
+    write_json(options, speech and speech.to_json())
+    if not options.quiet and speech is not None:
+        console = make_console()
+        for row in speech.examples:
+            console.print(f"{example_source(row)}\n  {row['text']}", highlight=False)
+        if speech.interviews:
+            console.print(interview_table(speech))
+        if line := agreement_line(speech):
+            console.print(line, highlight=False)
+        console.print(f"texts   {path}\nreport  {page}", highlight=False)
+
+
+def handle_report(options: argparse.Namespace) -> None:
+    """Write the report of a run again."""
+    if not (options.run / "manifest.json").is_file():
+        raise ConfigError(f"report: got {options.run}, which has no manifest.json, expected a run folder")
+    from recsim_llm.log.segments import Segments
+
+    Segments(options.run)  # sees to it that every finished segment is there and whole
+    _finish(options.run, options, card=options.realism)
+
+
+def _finish(run: Path, options: argparse.Namespace, card: Path | None = None) -> None:
+    from recsim_llm.metrics.evaluation import summarise
+    from recsim_llm.report import calls_line, calls_of, summary_table, verdict, write_report
+
+    summary = summarise(run)
+    path = write_report(run, card=card)
+    write_json(options, summary.to_json())
+    if not options.quiet:
+        console = make_console()
+        console.print(verdict(summary), highlight=False)
+        console.print(summary_table(summary))
+        if calls := calls_line(calls_of(run)):
+            console.print(calls, highlight=False)
+        console.print(f"log     {run}\nreport  {path}\nagain   recsim-llm report {shlex.quote(str(run))}", highlight=False)
+
+
+def handle_export(options: argparse.Namespace) -> None:
+    """Write a run in the form of another library."""
+    from recsim_llm.scenarios.export import export
+
+    content = export(options.run, options.format, options.out, arm=options.arm, anonymous=options.anonymous)
+    write_json(options, content)
+    if not options.quiet:
+        counts = {
+            f"{arm} {name.replace('_', ' ')}": count
+            for arm, written in content["arms"].items()
+            for name, count in written.items()
+            if name != "folder"
+        }
+        left_out = {f"{arm} left out": reason for arm, reason in content["left_out"].items()}
+        print_pairs(f"{options.format} in {options.out}", counts | left_out)

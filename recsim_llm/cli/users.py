@@ -1,0 +1,147 @@
+"""Verbs of the command about users, models and data."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from recsim_llm.cli.options import ask_first, columns_of, limits_of
+from recsim_llm.cli.output import make_console, print_pairs, show_status, write_json
+from recsim_llm.errors import ConfigError
+
+__all__ = ["handle_calibrate", "handle_data", "handle_fit", "handle_list", "handle_probe", "handle_realism"]
+
+
+def handle_fit(options: argparse.Namespace) -> None:
+    """Fit choice users and save them."""
+    from recsim_llm.agents.choice.saved_fits import fit_and_save
+    from recsim_llm.data import open_dataset
+
+    dataset = open_dataset(options.ratings, columns=columns_of(options), skip_bad_rows=options.skip_bad_rows)
+    table = fit_and_save(dataset, options.out, seed=options.seed, held_out=options.held_out)
+    write_json(options, table)
+    if not options.quiet:
+        print_pairs(f"fitted choice users in {options.out}", table)
+
+
+def handle_calibrate(options: argparse.Namespace) -> None:
+    """Fit a language model's answers to real choices and save that."""
+    from recsim_llm.agents.language.calibrating import calibrate
+    from recsim_llm.data import open_dataset
+    from recsim_llm.language.providers import open_model
+
+    if options.model is None:
+        raise ConfigError("calibrate: got no model, expected --model provider/name")
+    if not options.out.parent.is_dir() or options.out.is_dir():
+        raise ConfigError(f"calibrate: got {options.out}, expected a file in a folder that exists; make the folder first")
+    dataset = open_dataset(options.ratings, columns=columns_of(options), skip_bad_rows=options.skip_bad_rows)
+    address = {} if options.base_url is None else {"base_url": options.base_url}
+    with open_model(options.model, **address) as model:
+        found = calibrate(model, dataset, seed=options.seed, users=options.n_users, click_rate=options.click_rate)
+    found.save(options.out)
+    table = json.loads(options.out.read_text(encoding="utf-8"))
+    write_json(options, table)
+    if not options.quiet:
+        print_pairs(f"calibration of {options.model} in {options.out}", table)
+
+
+def handle_realism(options: argparse.Namespace) -> None:
+    """Score users against real people and print the card."""
+    from recsim_llm.report.realism_page import realism_table, write_realism
+    from recsim_llm.scenarios.realism_run import card_facts, make_card
+
+    request = _card_request(options)
+    out = options.out or Path("cards") / f"{options.users.replace(':', '-')}-{datetime.now():%Y%m%d-%H%M%S}"
+    with show_status(options.quiet) as update:
+        card, dataset = make_card(request, out, progress=update, confirm=partial(ask_first, options=options))
+    content = card.to_json()
+    page = write_realism(content, out, card_facts(request, dataset))
+    write_json(options, content)
+    if not options.quiet:
+        console = make_console()
+        console.print(realism_table(content))
+        console.print(f"card    {out}\nreport  {page}", highlight=False)
+
+
+def _card_request(options: argparse.Namespace) -> Any:
+    """Return what a card shall be made of."""
+    from secrets import randbelow
+
+    from recsim_llm.language.base.settings import ModelSettings
+    from recsim_llm.scenarios.realism_run import CardRequest
+
+    if options.base_url is not None and options.model is None:
+        raise ConfigError("--base-url: got an address without a model, expected --model openai-compatible/NAME with it")
+    count = (5 if options.model is None else 1) if options.seeds is None else options.seeds
+    if count < 1:
+        raise ConfigError(f"--seeds: got {count}, expected 1 or more")
+    first = randbelow(2**31) if options.seed is None else options.seed
+    try:
+        model = None if options.model is None else ModelSettings(name=options.model, base_url=options.base_url)
+    except ValueError as error:
+        raise ConfigError(f"--base-url: got {options.base_url}, expected an address like http://127.0.0.1:8000/v1") from error
+    families = None if options.families is None else tuple(name.strip() for name in options.families.split(","))
+    return CardRequest(
+        data=options.data,
+        users=options.users,
+        model=model,
+        n_users=options.n_users,
+        seeds=tuple(range(first, first + count)),
+        split=options.split,
+        calibration=options.calibration,
+        families=families,
+        columns=columns_of(options),
+        skip_bad_rows=options.skip_bad_rows,
+        cache=options.cache,
+        limits=limits_of(options),
+    )
+
+
+def handle_probe(options: argparse.Namespace) -> None:
+    """Find out what a model really does and print it."""
+    from recsim_llm.language.base.settings import ModelSettings
+    from recsim_llm.language.providers import probe_model
+
+    report = probe_model(ModelSettings(name=options.name, base_url=options.base_url))
+    write_json(options, report.to_json())
+    if not options.quiet:
+        make_console().print(report.table())
+
+
+def handle_data(options: argparse.Namespace) -> None:
+    """Download a data set."""
+    from recsim_llm.data import fetch, open_dataset
+
+    folder = fetch(options.name)
+    if not options.quiet:
+        dataset = open_dataset(folder)
+        make_console().print(
+            f"{folder}\n{len(dataset.ratings):,} ratings of {len(dataset.catalog):,} items\n{dataset.licence}", highlight=False
+        )
+
+
+def handle_list(options: argparse.Namespace) -> None:
+    """Print all names that scenarios may use."""
+    from recsim_llm.envs.rewards import REWARDS
+    from recsim_llm.registry import names, resolve
+    from recsim_llm.scenarios.schema import shipped_scenarios
+
+    table: dict[str, dict[str, str]] = {"scenarios": shipped_scenarios()}
+    for kind in ("recommenders", "users"):
+        table[kind] = {name: _first_line(resolve(kind, name)) for name in names(kind)}
+    table["rewards"] = {name: _first_line(reward) for name, reward in REWARDS.items()}
+    write_json(options, table)
+    if not options.quiet:
+        console = make_console()
+        for kind, entries in table.items():
+            console.print(kind, style="bold")
+            for name, description in entries.items():
+                console.print(f"  {name:<16}{description}", highlight=False)
+
+
+def _first_line(thing: Any) -> str:
+    return (thing.__doc__ or "").strip().split("\n")[0]

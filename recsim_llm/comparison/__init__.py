@@ -1,0 +1,1 @@
+"""Comparing arms: paired outcomes, intervals, verdicts."""

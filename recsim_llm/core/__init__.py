@@ -1,0 +1,1 @@
+"""The values and the kernel of a page: items, ratings, dice, pages, feedback."""

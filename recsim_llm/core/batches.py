@@ -1,0 +1,116 @@
+"""Batches of users put together and picked from: named tuples of columns, and the feedback of pages.
+
+Named tuples of columns are what travels through a page; feedback needs more, since its clicked slots are not one row a user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from recsim_llm.core.pages import Feedback, IntArray
+from recsim_llm.errors import ContractError
+
+__all__ = ["join_feedback", "stack_columns", "take_columns", "take_feedback"]
+
+
+def stack_columns(values: Sequence[Any]) -> Any:
+    """Put batches below each other.
+
+    Args:
+        values: at least one; arrays of one shape but for the first axis, or named tuples of such, nested to any depth. None
+            stands for a column that nobody has.
+
+    Raises:
+        ContractError: only some of the batches have a column.
+    """
+    known = [value for value in values if value is not None]
+    if not known:
+        return None
+    if isinstance(known[0], tuple):
+        return type(known[0])(*(stack_columns(column) for column in zip(*values, strict=True)))
+    if len(known) < len(values):
+        raise ContractError("columns: got None for some batches only, expected a column in all of them or in none")
+    return np.concatenate(known)
+
+
+def take_columns(value: Any, order: IntArray) -> Any:
+    """Return some rows of an array, of a named tuple of arrays, or of nothing.
+
+    Args:
+        value: as in ``stack_columns``, but one batch.
+        order: int64 [m]: positions along the first axis.
+    """
+    if value is None:
+        return None
+    if isinstance(value, tuple):
+        return type(value)(*(take_columns(column, order) for column in value))
+    return value[order]
+
+
+def join_feedback(feedbacks: Sequence[Feedback]) -> Feedback:
+    """Put batches below each other; clicked slots and rows are counted on.
+
+    Args:
+        feedbacks: at least one, all of the same user model and slate size. ``pages.rows`` of the result is the first
+            one's: rows of the user model have no meaning across pages.
+    """
+    first = feedbacks[0]
+    if len(feedbacks) == 1:
+        return first
+    sizes = np.array([len(feedback.left) for feedback in feedbacks])
+    above = np.repeat(np.cumsum(sizes) - sizes, [feedback.slot.size for feedback in feedbacks])
+    return first._replace(
+        pages=first.pages._replace(
+            user_index=np.concatenate([feedback.pages.user_index for feedback in feedbacks]),
+            visit=np.concatenate([feedback.pages.visit for feedback in feedbacks]),
+            page=np.concatenate([feedback.pages.page for feedback in feedbacks]),
+            item_index=np.concatenate([feedback.pages.item_index for feedback in feedbacks]),
+        ),
+        decisions=stack_columns([feedback.decisions for feedback in feedbacks]),
+        draws=np.concatenate([feedback.draws for feedback in feedbacks]),
+        clicked=np.concatenate([feedback.clicked for feedback in feedbacks]),
+        slot=np.concatenate([feedback.slot for feedback in feedbacks]) + above * first.clicked.shape[1],
+        row=np.concatenate([feedback.row for feedback in feedbacks]) + above,
+        rating=np.concatenate([feedback.rating for feedback in feedbacks]),
+        mood=stack_columns([feedback.mood for feedback in feedbacks]),
+        left=np.concatenate([feedback.left for feedback in feedbacks]),
+        rated=stack_columns([feedback.rated for feedback in feedbacks]),
+    )
+
+
+def take_feedback(feedback: Feedback, order: IntArray) -> Feedback:
+    """Return the feedback of some users of the batch, in another order.
+
+    Args:
+        feedback: of ``u`` users; its rows must be given as numbers, not as a slice.
+        order: int64 [m]: positions in the batch, each at most once.
+    """
+    slots = feedback.clicked.shape[1]
+    place = np.full(len(feedback.left), -1)
+    place[order] = np.arange(len(order))
+    row = place[feedback.row]
+    kept = np.flatnonzero(row >= 0)
+    slot = row[kept] * slots + feedback.slot[kept] % slots
+    kept, slot = kept[np.argsort(slot)], np.sort(slot)
+    pages = feedback.pages
+    return feedback._replace(
+        pages=pages._replace(
+            rows=pages.rows if isinstance(pages.rows, slice) else pages.rows[order],
+            user_index=pages.user_index[order],
+            visit=pages.visit[order],
+            page=pages.page[order],
+            item_index=pages.item_index[order],
+        ),
+        decisions=take_columns(feedback.decisions, order),
+        draws=feedback.draws[order],
+        clicked=feedback.clicked[order],
+        slot=slot,
+        row=slot // slots,
+        rating=feedback.rating[kept],
+        mood=take_columns(feedback.mood, order),
+        left=feedback.left[order],
+        rated=take_columns(feedback.rated, kept),
+    )

@@ -1,0 +1,105 @@
+"""What a user model is to the kernel, and what some of them can do besides."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+from recsim_llm.core.pages import BoolArray, Decisions, FloatArray, IntArray, Mood, Pages, Rows
+
+__all__ = ["AnswersLater", "RanksItems", "UserModel", "WithholdsRatings"]
+
+
+class UserModel(Protocol):
+    """Decides for a batch of users; keeps one row of state for each browsing user.
+
+    The kernel calls ``begin`` when visits start, then for each page ``decide``, ``rating_log_odds`` for the slots that were
+    clicked, and ``update`` with what was drawn. It never draws anything itself: probabilities out, outcomes in.
+    """
+
+    levels: FloatArray
+    """float32 [l]: the star levels, ascending."""
+
+    def allocate(self, rows: int, slate_size: int) -> None:
+        """Make room for a batch of ``rows`` users; forget everything about earlier ones."""
+
+    def examination(self, user_index: IntArray) -> FloatArray:
+        """Return float32 [m, k]: probability that each user examines each position."""
+        ...
+
+    def begin(self, rows: Rows, user_index: IntArray, returning: bool) -> None:
+        """Start a visit in each of the given rows.
+
+        Args:
+            rows: row numbers [m], or ``slice(None)``.
+            user_index: int64 [m]: who sits in each row from now on.
+            returning: the same users as before come back; what they learned about themselves is kept.
+        """
+
+    def decide(self, pages: Pages) -> Decisions:
+        """Return the click log-odds for a batch of pages, drawing nothing."""
+        ...
+
+    def rating_log_odds(self, pages: Pages, slot: IntArray, row: IntArray) -> FloatArray:
+        """Return the log-odds that the rating of each clicked slot is at most each level but the last.
+
+        Args:
+            pages: the pages last decided.
+            slot: int64 [c]: flat positions of the clicked slots.
+            row: int64 [c]: their rows in the batch.
+
+        Returns:
+            float32 [l - 1, c], ascending along the first axis.
+        """
+        ...
+
+    def update(self, pages: Pages, slot: IntArray, row: IntArray, rating: FloatArray) -> Mood:
+        """Take in what was drawn for the pages last decided (as in ``Feedback``), and say how the users feel."""
+        ...
+
+    def watch_log_odds(self, rating: FloatArray, user_index: IntArray) -> FloatArray:
+        """Return float32 [c]: log-odds of the share watched of items that were rated so by these users."""
+        ...
+
+    def return_log_odds(self, rows: Rows) -> FloatArray:
+        """Return float32 [m]: log-odds that the user comes back for another visit."""
+        ...
+
+
+@runtime_checkable
+class AnswersLater(Protocol):
+    """A user model whose decisions take their time: pages are started, and decided in whatever order they become ready.
+
+    Deciding a page that was started gives what deciding it at once would have given.
+    """
+
+    def start(self, pages: Pages) -> None:
+        """Begin to work on decisions for these pages and return without waiting."""
+
+    def collect(self) -> IntArray:
+        """Wait until at least one started page is ready, and return int64 [m]: rows now ready, ascending, each told once.
+
+        ``decide`` returns at once for pages of these rows. Where work on a page failed, the error is raised after all other
+        work has ended; pages that failed may be started again.
+
+        Raises:
+            ContractError: no page is being worked on.
+        """
+        ...
+
+
+@runtime_checkable
+class WithholdsRatings(Protocol):
+    """A user model whose users do not rate everything that they click."""
+
+    def rated(self, pages: Pages, slot: IntArray, row: IntArray) -> BoolArray:
+        """Return bool [c]: which of the clicked slots users give a rating to; arguments as of ``UserModel.update``."""
+        ...
+
+
+@runtime_checkable
+class RanksItems(Protocol):
+    """A user model that can tell what its users feel for every item; what an oracle needs."""
+
+    def appeal(self, rows: Rows) -> FloatArray:
+        """Return float32 [m, n]: each row's click log-odds for every item of the catalog at this moment."""
+        ...

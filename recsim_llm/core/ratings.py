@@ -1,0 +1,118 @@
+"""Ratings as columns, the data set they come in, and splits by time."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from recsim_llm.core.catalog import Catalog
+from recsim_llm.errors import ConfigError, DataError
+
+__all__ = ["Dataset", "Ratings"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Ratings:
+    """Interactions as columns, one entry a rating, in file order."""
+
+    user_id: npt.NDArray[np.int64]
+    """int64 [r]: outside ids of users, 0 or more."""
+    item_id: npt.NDArray[np.int64]
+    """int64 [r]: outside ids of items."""
+    rating: npt.NDArray[np.float32]
+    """float32 [r]: stars on the data's own scale, within 0.5 to 5."""
+    timestamp: npt.NDArray[np.int64]
+    """int64 [r]: seconds since 1970-01-01 UTC; 0 everywhere when the data has no times."""
+
+    def __post_init__(self) -> None:
+        lengths = {len(self.user_id), len(self.item_id), len(self.rating), len(self.timestamp)}
+        if len(lengths) != 1:
+            raise DataError(f"ratings: got columns of lengths {sorted(lengths)}, expected one length")
+        if len(self.user_id) == 0:
+            raise DataError("ratings: got no rows, expected at least one; check the interactions table")
+
+    def __len__(self) -> int:
+        return len(self.user_id)
+
+    @cached_property
+    def users(self) -> npt.NDArray[np.int64]:
+        """int64 [u]: the distinct user ids, ascending; a user's place here is the *user index*."""
+        return np.unique(self.user_id)
+
+    @cached_property
+    def user_index(self) -> npt.NDArray[np.int64]:
+        """int64 [r]: position of each row's user in ``users``."""
+        return np.searchsorted(self.users, self.user_id)
+
+    @cached_property
+    def levels(self) -> npt.NDArray[np.float32]:
+        """float32 [l]: the distinct star levels, ascending."""
+        return np.unique(self.rating)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over the four columns."""
+        digest = hashlib.sha256()
+        for column in (self.user_id, self.item_id, self.rating, self.timestamp):
+            digest.update(np.ascontiguousarray(column).tobytes())
+        return digest.hexdigest()
+
+    def take(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> Ratings:
+        """Return the rows picked by a mask or by positions."""
+        return Ratings(
+            user_id=self.user_id[rows], item_id=self.item_id[rows], rating=self.rating[rows], timestamp=self.timestamp[rows]
+        )
+
+    def split_by_time(self, train_share: float) -> tuple[Ratings, Ratings]:
+        """Split each user's history in time: the first ``train_share`` of it, and the rest.
+
+        The later part has ``floor((1 - train_share) * n)`` rows, at least one where the user has two or more; equal
+        times keep file order.
+
+        Args:
+            train_share: share of each user's rows that comes first, strictly between 0 and 1.
+
+        Raises:
+            ConfigError: the share is outside (0, 1), or no user has two ratings.
+        """
+        if not 0 < train_share < 1:
+            raise ConfigError(f"train_share: got {train_share}, expected a number between 0 and 1, for instance 0.8")
+        order = np.lexsort((np.arange(len(self)), self.timestamp, self.user_index))
+        counts = np.bincount(self.user_index)
+        starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+        rank = np.arange(len(self)) - np.repeat(starts, counts)
+        held = np.floor((1 - train_share) * counts + 1e-9).astype(np.int64)
+        held = np.where(counts >= 2, np.maximum(held, 1), 0)
+        later = np.zeros(len(self), dtype=np.bool_)
+        later[order] = rank >= np.repeat(counts - held, counts)
+        if not later.any():
+            raise ConfigError("split by time: got no user with two ratings, expected at least one; use more data")
+        return self.take(~later), self.take(later)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Dataset:
+    """A catalog, its ratings, what is known about the users, and where it all came from."""
+
+    name: str
+    """Short name, for instance ``ml-latest-small`` or ``fictional``."""
+    catalog: Catalog
+    """The items."""
+    ratings: Ratings
+    """The interactions; every item_id is in the catalog."""
+    demographics: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+    """Field (``gender``, ``age``, ``occupation``, ``region``) to user_id to value; empty where the data has none."""
+    licence: str = ""
+    """One paragraph: under which terms the data may be used; empty means unknown."""
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    """Rows left out on request, by reason; empty unless bad rows were skipped."""
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over catalog and ratings."""
+        return hashlib.sha256((self.catalog.fingerprint + self.ratings.fingerprint).encode()).hexdigest()

@@ -1,0 +1,235 @@
+"""Four ways to a typed decision: what is sent for each, and how its reply becomes answers.
+
+``logprobs``
+    The model writes one line a question, ``KEY: LABEL``, at temperature 0. The alternatives of the token that carries a label
+    are the probabilities.
+``samples``
+    The same lines, n times at temperature 1. An option's probability is its share of the n replies with half a count added
+    to each option (Jeffreys' prior); a text is that of the first reply.
+``json``
+    The model states its probabilities, in percent, in one object under a schema.
+``decision``
+    The server returns the probabilities; nothing is generated.
+
+In every way the probabilities are those of the options of one question, none below ``reading.FLOOR`` before the last division
+by the sum. What depends only on the questions is computed once for a tuple of questions and has the same bytes ever after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Literal, NamedTuple
+
+from recsim_llm.errors import ConfigError
+from recsim_llm.language.answers.question_lists import check_questions, list_questions
+from recsim_llm.language.answers.reading import floored, refuse_refusals, unreadable
+from recsim_llm.language.answers.reading_json import read_json
+from recsim_llm.language.answers.reading_labels import read_labels
+from recsim_llm.language.answers.reading_tokens import read_tokens
+from recsim_llm.language.base.questions import Answer, Ask, Prompt, Question, Realisation
+from recsim_llm.language.base.wire import Call, Message, RawReply
+
+__all__ = ["prepare", "read", "write_call"]
+
+_DECISION_FORMAT = "Each question has exactly one of its possible answers."
+_PSEUDO_COUNT = 0.5
+_SPARE_TOKENS = 256
+_TOKENS_OF_TEXT = 160
+_SUM_SLACK = 0.02
+_ANSWER_NOW = "Answer now."
+_FORMS: dict[Realisation, Literal["labels", "json", "decision"]] = {
+    "logprobs": "labels",
+    "samples": "labels",
+    "json": "json",
+    "decision": "decision",
+}
+_LABELS_FORMAT = (
+    "Answer every question on a line of its own, in this order and with nothing else, as\n"
+    "KEY: ANSWER\n"
+    "where ANSWER is only what the parentheses allow: yes or no, one whole number, one letter, or a few words."
+)
+_JSON_FORMAT = "Answer with one JSON object and nothing else. It has a member for each question, named by its KEY:"
+_JSON_YES_NO = "- yes or no: the chance of yes in percent, a whole number from 0 to 100"
+_JSON_OPTIONS = (
+    "- numbers or letters: a list with the chance of each possible answer in percent, in order, whole numbers that sum to 100"
+)
+_JSON_TEXT = "- a few words: a string"
+
+
+class _Frame(NamedTuple):
+    """What is sent whatever the prompt is."""
+
+    questions: str
+    """The list of questions and the answer format, as the system message ends with them."""
+    max_tokens: int
+    schema: Mapping[str, object] | None
+
+
+def prepare(ask: Ask, realisation: Realisation, *, samples: int = 8) -> Call:
+    """Return the call that asks a model for a decision.
+
+    The first part of the prompt, the list of questions and the answer format are the system message; the other parts, joined
+    by blank lines, are the user message.
+
+    Args:
+        ask: the prompt and the questions; the seed of ``samples`` is a function of its nonce.
+        realisation: how the decision is got out of the model.
+        samples: number of replies, for ``samples`` only.
+
+    Raises:
+        ConfigError: unknown realisation, no part, questions that cannot be told apart, a text question for ``decision``, or
+            less than one sample.
+    """
+    parts = ask.prompt.parts
+    frame = _frame(ask.questions, realisation)
+    if not parts:
+        raise ConfigError("a prompt: got no parts, expected at least one")
+    messages = (Message("system", f"{parts[0].text}\n\n{frame.questions}"), Message("user", _user_text(ask.prompt)))
+    if realisation != "samples":
+        logprobs = realisation == "logprobs"
+        return Call(_FORMS[realisation], messages, ask.questions, 0.0, frame.max_tokens, logprobs, 1, frame.schema)
+    if samples < 1:
+        raise ConfigError(f"samples: got {samples}, expected 1 or more")
+    seed = int.from_bytes(blake2b(ask.nonce.encode(), digest_size=4).digest(), "big") >> 1
+    return Call("labels", messages, ask.questions, 1.0, frame.max_tokens, samples=samples, seed=seed)
+
+
+def read(call: Call, raw: RawReply, realisation: Realisation) -> tuple[Answer, ...]:
+    """Return the answers in a reply, in the order of the questions.
+
+    Only the reply counts: whatever the messages contain cannot change how it is read.
+
+    Args:
+        call: what was sent.
+        raw: what came back; for ``samples`` at least ``call.samples`` texts.
+        realisation: as the call was prepared.
+
+    Raises:
+        ModelReplyError: the reply is unreadable; ``cause`` is a key of ``reading.CAUSES``.
+        ConfigError: the realisation is not the one that the call was prepared for.
+    """
+    if _FORMS.get(realisation) != call.form:
+        raise ConfigError(f"reading a {call.form} call: got realisation {realisation!r}, expected the one it was prepared for")
+    if realisation == "decision":
+        return _read_decision(call, raw)
+    if realisation == "samples":
+        return _read_samples(call, raw)
+    if realisation == "logprobs":
+        return read_tokens(call.questions, raw)
+    return read_json(call.questions, raw, raw.texts[0] if raw.texts else "")
+
+
+def write_call(prompt: Prompt, max_tokens: int, temperature: float) -> Call:
+    """Return the call that asks a model for free text.
+
+    Args:
+        prompt: the first part is the system message, the others are the user message.
+        max_tokens: most tokens of text, 1 or more.
+        temperature: 0 or more.
+
+    Raises:
+        ConfigError: no part, or a number out of range.
+    """
+    if not prompt.parts:
+        raise ConfigError("a prompt: got no parts, expected at least one")
+    if max_tokens < 1 or not temperature >= 0:
+        raise ConfigError(f"free text: got max_tokens {max_tokens} and temperature {temperature}, expected 1, 0 or more")
+    messages = (Message("system", prompt.parts[0].text), Message("user", _user_text(prompt)))
+    return Call("text", messages, (), temperature, max_tokens)
+
+
+def _user_text(prompt: Prompt) -> str:
+    return "\n\n".join([part.text for part in prompt.parts[1:]]) if len(prompt.parts) > 1 else _ANSWER_NOW
+
+
+@lru_cache(maxsize=512)
+def _frame(questions: tuple[Question, ...], realisation: Realisation) -> _Frame:
+    if realisation not in _FORMS:
+        raise ConfigError(f"realisation: got {realisation!r}, expected one of {', '.join(_FORMS)}")
+    check_questions(questions)
+    texts = [question.key for question in questions if question.kind == "text"]
+    if realisation == "decision" and texts:
+        raise ConfigError(f"question {texts[0]}: got a text question, expected options; ask for text with another realisation")
+    listed = list_questions(questions)
+    if realisation == "json":
+        return _Frame(f"{listed}\n\n{_json_format(questions)}", _most_tokens(questions, 6), _schema(questions))
+    # Decision endpoints get the questions apart as well; listed here they are part of the prefix that all pages share.
+    answer_format = _DECISION_FORMAT if realisation == "decision" else _LABELS_FORMAT
+    return _Frame(f"{listed}\n\n{answer_format}", _most_tokens(questions, 0), None)
+
+
+def _json_format(questions: Sequence[Question]) -> str:
+    kinds = {question.kind for question in questions}
+    lines = [_JSON_FORMAT]
+    lines += [_JSON_YES_NO] if "yes_no" in kinds else []
+    lines += [_JSON_OPTIONS] if kinds - {"yes_no", "text"} else []
+    lines += [_JSON_TEXT] if "text" in kinds else []
+    return "\n".join(lines)
+
+
+def _schema(questions: Sequence[Question]) -> dict[str, object]:
+    return {
+        "type": "object",
+        "properties": {question.key: _question_schema(question) for question in questions},
+        "required": [question.key for question in questions],
+        "additionalProperties": False,
+    }
+
+
+def _question_schema(question: Question) -> dict[str, object]:
+    percentage = {"type": "integer", "minimum": 0, "maximum": 100}
+    if question.kind == "yes_no":
+        return dict(percentage)
+    if question.kind == "text":
+        return {"type": "string"}
+    options = len(question.options)
+    return {"type": "array", "items": percentage, "minItems": options, "maxItems": options}
+
+
+def _most_tokens(questions: Sequence[Question], a_option: int) -> int:
+    """Return a number of tokens that is enough even where every character is a token of its own."""
+    lengths = [
+        len(question.key) + 8 + a_option * len(question.options) + (_TOKENS_OF_TEXT if question.kind == "text" else 0)
+        for question in questions
+    ]
+    return _SPARE_TOKENS + sum(lengths)
+
+
+def _read_samples(call: Call, raw: RawReply) -> tuple[Answer, ...]:
+    refuse_refusals(raw)
+    if len(raw.texts) < call.samples:
+        cause = "missing" if raw.texts else "empty"
+        raise unreadable(
+            cause, f"{len(raw.texts)} sampled replies", f"{call.samples}; send several calls where one returns fewer"
+        )
+    replies = [read_labels(call.questions, raw, text) for text in raw.texts]
+    answers = []
+    for place, question in enumerate(call.questions):
+        if question.kind == "text":
+            answers.append(Answer(question, (), replies[0][place].words))
+            continue
+        counts = [_PSEUDO_COUNT] * len(question.options)
+        for reply in replies:
+            counts[reply[place].option] += 1
+        answers.append(Answer(question, floored(counts)))
+    return tuple(answers)
+
+
+def _read_decision(call: Call, raw: RawReply) -> tuple[Answer, ...]:
+    refuse_refusals(raw)
+    if len(raw.probabilities) != len(call.questions):
+        cause = "missing" if raw.probabilities else "empty"
+        raise unreadable(cause, f"{len(raw.probabilities)} answers", f"{len(call.questions)}")
+    answers = []
+    for question, probabilities in zip(call.questions, raw.probabilities, strict=True):
+        if not probabilities:
+            raise unreadable("refusal", f"a refusal of {question.key}", "an answer")
+        if len(probabilities) != len(question.options):
+            got = f"{len(probabilities)} probabilities for {question.key}"
+            raise unreadable("not_a_probability", got, f"{len(question.options)}, one an option")
+        if not all(0 <= chance <= 1 + _SUM_SLACK for chance in probabilities) or not 0 < sum(probabilities) <= 1 + _SUM_SLACK:
+            raise unreadable("out_of_range", f"{probabilities} for {question.key}"[:120], "probabilities that sum to 1")
+        answers.append(Answer(question, floored(probabilities)))
+    return tuple(answers)

@@ -1,0 +1,131 @@
+"""Probabilities from the tokens that a model could have written where its answer stands."""
+
+from __future__ import annotations
+
+import math
+import re
+from bisect import bisect_right
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import accumulate
+
+from recsim_llm.errors import ModelReplyError
+from recsim_llm.language.answers.reading import FLOOR, excerpt, floored, plain_marks, unreadable
+from recsim_llm.language.answers.reading_labels import read_labels
+from recsim_llm.language.answers.reading_words import Words
+from recsim_llm.language.base.questions import Answer, Question
+from recsim_llm.language.base.wire import RawReply, TokenChoice
+
+__all__ = ["read_tokens"]
+
+_MARKS = " \t\r\n*_`\"'.,:;=|()[]{}\u2581\u0120\u010a"
+"""Around a label inside a token; the last three are how tokenizers write blanks and line breaks."""
+_LONG_NUMBER = re.compile(r"-?[0-9]{2,}")
+_JSON_OR_SAMPLES = "ask for json or samples instead"
+
+
+def read_tokens(questions: tuple[Question, ...], raw: RawReply) -> tuple[Answer, ...]:
+    """Return the answers with the probabilities that the model gave to each label, in the order of the questions.
+
+    The token in which an answer begins, and its alternatives, count for the only label that they are or begin, blanks, marks
+    and case aside (`` Yes``, ``YES`` and ``"yes`` are one label). Labels that are not among them have no weight before the
+    floor. A text question is read from its line.
+
+    Raises:
+        ModelReplyError: the text cannot be read; or cause ``no_logprobs``: there are no alternatives, none is a label, the
+            answer is not written as a label, or labels cannot be told apart by their first tokens.
+    """
+    tokens = raw.tokens[0] if raw.tokens else ()
+    text = raw.texts[0] if raw.texts else ""
+    read = read_labels(questions, raw, text)
+    if all(question.kind == "text" for question in questions):
+        return tuple(Answer(question, (), words.words) for question, words in zip(questions, read, strict=True))
+    if not tokens:
+        raise unreadable("no_logprobs", "no alternatives of any token", f"log-probabilities; {_JSON_OR_SAMPLES}")
+    ends = list(accumulate(len(choice.token) for choice in tokens))
+    shift = _shift(tokens, ends[-1], text)
+    answers = []
+    for question, words in zip(questions, read, strict=True):
+        if question.kind == "text":
+            answers.append(Answer(question, (), words.words))
+            continue
+        if words.place < 0:
+            raise _none(question, "an answer whose token cannot be found")
+        at = bisect_right(ends, words.place + shift)
+        answers.append(Answer(question, _probabilities(question, words, tokens, at)))
+    return tuple(answers)
+
+
+def _shift(tokens: Sequence[TokenChoice], length: int, text: str) -> int:
+    """Return how many characters of tokens precede the text."""
+    joined = "".join([choice.token for choice in tokens])
+    shift = 0 if length == len(text) and joined == text else joined.find(text)
+    if shift < 0:
+        raise unreadable("no_logprobs", "tokens that do not spell the text", f"tokens of the text; {_JSON_OR_SAMPLES}")
+    return shift
+
+
+def _probabilities(question: Question, words: Words, tokens: Sequence[TokenChoice], at: int) -> tuple[float, ...]:
+    """Return the floored probabilities of the labels at a token."""
+    choice = tokens[at]
+    # A blank can be a token of its own before the answer's.
+    if not choice.token.strip(_MARKS) and at + 1 < len(tokens):
+        choice = tokens[at + 1]
+    spelling = _spelling(question.labels)
+    weights = [0.0] * len(question.labels)
+    unclear = 0.0
+    for token, logprob in choice.alternatives:
+        label = spelling.get(_bare(token), -1)
+        if label == -1:
+            continue
+        weight = _weight(question, logprob)
+        if label == -2:
+            label = _whole_number(question, token, tokens)
+        if label < 0:
+            unclear += weight
+        else:
+            weights[label] += weight
+    total = sum(weights)
+    if unclear > FLOOR * (total + unclear):
+        raise _none(question, "tokens that begin several labels")
+    if total <= 0.0:
+        raise _none(question, f"no label among the alternatives of {excerpt(choice.token)}")
+    own = spelling.get(_bare(choice.token), -1)
+    if own == -1 or (own >= 0 and own != words.option):
+        raise _none(question, f"the token {excerpt(choice.token)} where the answer was {question.labels[words.option]}")
+    return floored(weights)
+
+
+def _bare(token: str) -> str:
+    return plain_marks(token).strip(_MARKS).lower()
+
+
+def _weight(question: Question, logprob: float) -> float:
+    if math.isnan(logprob) or logprob > 0.01:
+        raise _none(question, f"the log-probability {logprob}")
+    return math.exp(logprob)
+
+
+@lru_cache(maxsize=1024)
+def _spelling(labels: tuple[str, ...]) -> dict[str, int]:
+    """Return the label that each beginning of a label stands for; -2 where it stands for several."""
+    spelling: dict[str, int] = {}
+    for number, label in enumerate(labels):
+        for length in range(1, len(label) + 1):
+            beginning = label[:length].lower()
+            spelling[beginning] = -2 if beginning in spelling else number
+    return spelling
+
+
+def _whole_number(question: Question, token: str, tokens: Sequence[TokenChoice]) -> int:
+    """Return the label of ``1`` among 1 to 20 where the model is seen to write 12 as one token; else -1."""
+    bare = _bare(token)
+    if bare not in question.labels:
+        return -1
+    alternatives = (other for choice in tokens for other, _ in choice.alternatives)
+    whole = any(_LONG_NUMBER.fullmatch(_bare(other)) for other in alternatives)
+    return question.labels.index(bare) if whole else -1
+
+
+def _none(question: Question, got: str) -> ModelReplyError:
+    return unreadable("no_logprobs", f"{got} for {question.key}", f"log-probabilities of its labels; {_JSON_OR_SAMPLES}")

@@ -1,0 +1,1 @@
+"""Where answers come from: servers, local models, scripts."""

@@ -1,0 +1,54 @@
+"""Models behind an HTTP server, by bare aiohttp: about a third of the processor time that the official client takes a call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from recsim_llm.language.backends.http_backend import HttpBackend, Response
+
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
+
+__all__ = ["AiohttpBackend"]
+
+
+class AiohttpBackend(HttpBackend):
+    """A model behind an HTTP server that speaks the dialect of OpenAI; same settings and errors as ``OpenAIBackend``."""
+
+    _session: ClientSession
+
+    def _open(self) -> None:
+        import aiohttp
+
+        headers = {"Authorization": f"Bearer {self._api_key}", "Content-Type": "application/json"}
+        self._session = aiohttp.ClientSession(
+            # How many calls are in flight is decided above; a limit here would make calls wait inside their deadline.
+            connector=aiohttp.TCPConnector(limit=0),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers=headers,
+            # The deadline of the base class is the only one.
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
+            # Found once: with `trust_env` the session would look for it, and for a password file, at each call.
+            proxy=None if self.local else _proxy(self.base_url),
+        )
+
+    async def _post(self, path: str, content: bytes) -> Response:
+        import aiohttp
+
+        try:
+            async with self._session.post(self.base_url + path, data=content, allow_redirects=False) as response:
+                return Response(response.status, response.headers, await response.read())
+        except (aiohttp.ClientError, OSError, UnicodeError) as error:
+            # UnicodeError: a host's name that cannot be, for instance with two dots in a row.
+            failure = self._unreachable(error)
+        raise failure
+
+    async def _shut(self) -> None:
+        await self._session.close()
+
+
+def _proxy(address: str) -> str | None:
+    parts = urlsplit(address)
+    return None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)

@@ -1,0 +1,278 @@
+"""What the HTTP backends share: one deadline a call, failures by cause, and no secret in any text."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+import math
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import NamedTuple, Self
+from urllib.parse import quote, urlsplit
+
+from recsim_llm.errors import ConfigError
+from recsim_llm.language.backends.payloads import build_request, parse_body, read_response
+from recsim_llm.language.base.wire import Abilities, BackendError, Call, RawReply
+
+__all__ = ["HttpBackend", "Response", "retry_seconds"]
+
+_LONGEST_MESSAGE = 300
+_LONGEST_REASON = 120
+_NO_KEY = "none"
+_ADDRESS_SECRET = re.compile(r"(?<=//)[^/\s@]+(?=@)")
+_ADVICE = {
+    "rate_limit": "send it later or fewer at once",
+    "overloaded": "send it later",
+    "server": "send it again",
+    "authentication": "check the API key",
+    "refused": "check the base URL and the name of the model, and see `recsim-llm probe` for what the server takes",
+}
+
+
+class Response(NamedTuple):
+    """One HTTP response, whatever its status."""
+
+    status: int
+    """HTTP status."""
+    headers: Mapping[str, str]
+    """Its headers; lookups ignore case."""
+    content: bytes
+    """Its whole body."""
+
+
+class HttpBackend(ABC):
+    """A model behind an HTTP server that speaks the dialect of OpenAI.
+
+    Connections are opened by the first call, in the event loop that it runs in; all later calls must come from that loop.
+
+    Args:
+        model: name that the server knows the model by.
+        base_url: address up to and including ``/v1``, without credentials.
+        api_key: secret sent as ``Authorization: Bearer``; ``none`` for servers that want none.
+        timeout: seconds that one call may take, from the first to the last byte.
+        abilities: what a probe found; None: not known, and no decision endpoint is tried.
+        provider: ``openai`` or ``openai-compatible``.
+        more: further fields of chat requests; those that the call itself sets win. They become part of the name.
+
+    Raises:
+        ConfigError: an address, a key or a timeout that cannot work; the text shows no secret.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        base_url: str,
+        api_key: str,
+        timeout: float = 60.0,
+        abilities: Abilities | None = None,
+        provider: str = "openai-compatible",
+        more: Mapping[str, object] | None = None,
+    ) -> None:
+        self._more = dict(more or {})
+        self.name = f"{provider}/{model}" + (f" {json.dumps(self._more, sort_keys=True)}" if self._more else "")
+        self.base_url, self.local = _checked_address(base_url)
+        if not (math.isfinite(timeout) and timeout > 0):
+            raise ConfigError(f"{self.name}: got a timeout of {timeout:g} s, expected more than 0")
+        if not re.fullmatch("[!-~]+", api_key):
+            got = "an API key with blanks or characters beyond ASCII" if api_key else "an empty API key"
+            raise ConfigError(f"{self.name}: got {got}, expected one without; give {_NO_KEY!r} where the server wants none")
+        self.timeout = timeout
+        self._model, self._provider, self._api_key, self._abilities = model, provider, api_key, abilities
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r}, base_url={self.base_url!r}, timeout={self.timeout:g})"
+
+    @property
+    def abilities(self) -> Abilities | None:
+        """What the server can do; None: not known."""
+        return self._abilities
+
+    def with_abilities(self, abilities: Abilities | None) -> Self:
+        """Return a backend for the same server that believes other abilities and has connections of its own."""
+        return type(self)(
+            self._model,
+            base_url=self.base_url,
+            api_key=self._api_key,
+            timeout=self.timeout,
+            abilities=abilities,
+            provider=self._provider,
+            more=self._more,
+        )
+
+    async def send(self, call: Call) -> RawReply:
+        """Carry out one call.
+
+        Raises:
+            BackendError: it failed; no text of it holds a secret, and no other error is chained to it.
+            ConfigError: the server's decision endpoint is unknown, or the backend is closed or belongs to another event loop.
+        """
+        decision_path = self._abilities.decision_path if self._abilities else ""
+        path, body = build_request(
+            call, model=self._model, provider=self._provider, decision_path=decision_path, more=self._more
+        )
+        self._enter()
+        outcome = await self._attempt(call, path, body)
+        if isinstance(outcome, BackendError):
+            # Raised outside of `except`, here where no response is at hand: neither a chain of errors nor a traceback
+            # that shows variables leads to the headers of the request.
+            raise outcome.with_traceback(None)
+        return outcome
+
+    async def close(self) -> None:
+        """Give back connections; further calls are errors."""
+        opened, self._loop, self._closed = self._loop is not None, None, True
+        if opened:
+            await self._shut()
+
+    @abstractmethod
+    def _open(self) -> None:
+        """Make the client, in the running loop."""
+
+    @abstractmethod
+    async def _post(self, path: str, content: bytes) -> Response:
+        """Send one request; raise ``self._unreachable`` outside of any ``except`` block."""
+
+    @abstractmethod
+    async def _shut(self) -> None:
+        """Close the client."""
+
+    async def _attempt(self, call: Call, path: str, body: Mapping[str, object]) -> RawReply | BackendError:
+        try:
+            async with asyncio.timeout(self.timeout):
+                response = await self._post(path, json.dumps(body, separators=(",", ":")).encode())
+            if 200 <= response.status < 300:
+                return read_response(call, path, parse_body(response.content))
+            return self._refusal(response)
+        except TimeoutError:
+            expected = f"a whole reply from {self.name} within {self.timeout:g} s; check the server or raise the timeout"
+            return self._error("timeout", f"got no end, expected {expected}")
+        except BackendError as error:
+            return self._error(error.cause, f"{self.name}: {error}") if error.cause == "bad_reply" else error
+
+    def _enter(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._loop is loop:
+            return
+        if self._closed or self._loop is not None:
+            got = "a call after close" if self._closed else "a call from another event loop than the first one"
+            raise ConfigError(f"{self.name}: got {got}, expected one loop and no call after close; make another backend")
+        self._open()
+        self._loop = loop
+
+    def _unreachable(self, error: BaseException) -> BackendError:
+        """Return the failure for an error of a client library, of which nothing but its redacted text is kept."""
+        reason = self._clean(f"{type(error).__name__}: {error}", _LONGEST_REASON)
+        expected = f"a reply from {self.name} at {self.base_url}; check the address and the server"
+        return self._error("connection", f"got {reason}, expected {expected}")
+
+    def _refusal(self, response: Response) -> BackendError:
+        cause, retryable = _cause(response.status)
+        code, reason = _reason(response.content)
+        # An empty account fails with the status of a busy server, and waiting does not help.
+        retryable = retryable and code != "insufficient_quota"
+        reason = self._clean(reason, _LONGEST_REASON)
+        return BackendError(
+            cause,
+            self._clean(f"got status {response.status} from {self.name} ({reason}), expected 200; {_ADVICE[cause]}"),
+            retryable=retryable,
+            retry_after=retry_seconds(response.headers, datetime.now(UTC)) if retryable else None,
+            status=response.status,
+        )
+
+    def _error(self, cause: str, text: str) -> BackendError:
+        return BackendError(cause, self._clean(text), retryable=True)
+
+    def _clean(self, text: str, longest: int = _LONGEST_MESSAGE) -> str:
+        # Hidden before anything is cut off, or half a secret would stay.
+        if self._api_key != _NO_KEY:
+            for spelling in (self._api_key, json.dumps(self._api_key)[1:-1], quote(self._api_key, safe="")):
+                text = text.replace(spelling, "[hidden]")
+        text = _ADDRESS_SECRET.sub("[hidden]", text)
+        text = " ".join("".join(character if character.isprintable() else " " for character in text).split())
+        return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def retry_seconds(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Return the seconds that ``Retry-After`` asks to wait, given as a number or as an HTTP date; None where it says nothing.
+
+    Args:
+        headers: of the response.
+        now: the time, with its zone.
+    """
+    told = headers.get("retry-after")
+    if told is None:
+        return None
+    try:
+        seconds = float(told)
+    except ValueError:
+        seconds = _seconds_until(told, now)
+    return max(seconds, 0.0) if math.isfinite(seconds) else None
+
+
+def _seconds_until(date: str, now: datetime) -> float:
+    try:
+        moment = parsedate_to_datetime(date)
+    except ValueError:
+        return math.nan
+    # HTTP dates are in GMT; one that says -0000 is parsed without a zone.
+    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now).total_seconds()
+
+
+def _cause(status: int) -> tuple[str, bool]:
+    if status == 429:
+        return "rate_limit", True
+    if status in (503, 529):
+        return "overloaded", True
+    if status in (408, 409) or status >= 500:
+        return "server", True
+    return ("authentication" if status in (401, 403) else "refused"), False
+
+
+def _reason(content: bytes) -> tuple[str, str]:
+    """Return code and words of an error body; servers put them in half a dozen places."""
+    try:
+        body = json.loads(content)
+    except (ValueError, RecursionError):
+        text = content.decode("utf-8", "replace")
+        return "", re.sub(r"<[^>]*>", " ", text).strip() or "no reason given"
+    error = body.get("error", body) if isinstance(body, dict) else body
+    if not isinstance(error, dict):
+        return "", str(error)
+    words = error.get("message") or error.get("detail") or error
+    return str(error.get("code")), str(words)
+
+
+def _checked_address(base_url: str) -> tuple[str, bool]:
+    """Return the address without a slash at its end, and whether it leads to this machine."""
+    shape = "expected http(s)://HOST[:PORT]/PATH without user, password or query; pass a secret as the API key"
+    try:
+        parts = urlsplit(base_url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    usable = base_url.isprintable() and " " not in base_url
+    if (
+        not usable
+        or not host
+        or parts.scheme not in ("http", "https")
+        or "@" in parts.netloc
+        or parts.query
+        or parts.fragment
+        or port == 0
+    ):
+        raise ConfigError(f"base URL: got one that cannot be used, {shape}")
+    return base_url.rstrip("/"), _is_loopback(host)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

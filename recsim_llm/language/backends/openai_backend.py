@@ -1,0 +1,56 @@
+"""Models behind an HTTP server, by the official OpenAI client: its headers, its proxies, its keys of organisations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from recsim_llm.language.backends.http_backend import HttpBackend, Response
+from recsim_llm.language.base.wire import BackendError
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+__all__ = ["OpenAIBackend"]
+
+
+class OpenAIBackend(HttpBackend):
+    """A model at OpenAI or behind a server that speaks the same dialect, by the official client without its retries."""
+
+    _client: AsyncOpenAI
+
+    def _open(self) -> None:
+        from openai import AsyncOpenAI, DefaultAioHttpClient
+
+        self._client = AsyncOpenAI(
+            api_key=self._api_key,
+            base_url=self.base_url,
+            max_retries=0,
+            # The deadline of the base class is the only one.
+            timeout=None,
+            http_client=DefaultAioHttpClient(timeout=None, follow_redirects=False, trust_env=not self.local),
+        )
+
+    async def _post(self, path: str, content: bytes) -> Response:
+        import aiohttp
+        import httpx2
+        from openai import APIStatusError, OpenAIError
+
+        failure: BackendError | None = None
+        try:
+            # The raw response: the client's own parsing lets an HTML page through as text and `choices: []` as an answer.
+            response = await self._client.post(path, cast_to=httpx2.Response, content=content)
+        except APIStatusError as error:
+            response = error.response
+        except (OpenAIError, httpx2.HTTPError, aiohttp.ClientError, OSError, UnicodeError) as error:
+            # UnicodeError: a host's name that cannot be, for instance with two dots in a row.
+            # Without a deadline of its own, what the client calls a timeout is a connection that was refused or closed.
+            reason: BaseException = error
+            while isinstance(reason, OpenAIError | httpx2.HTTPError) and reason.__cause__ is not None:
+                reason = reason.__cause__
+            failure = self._unreachable(reason)
+        if failure is not None:
+            raise failure
+        return Response(response.status_code, response.headers, response.content)
+
+    async def _shut(self) -> None:
+        await self._client.close()

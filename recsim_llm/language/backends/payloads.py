@@ -1,0 +1,181 @@
+"""The words of the wire: a call as an HTTP request, a response as a raw reply; nothing here touches the network."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import TypeVar
+
+from recsim_llm.errors import ConfigError
+from recsim_llm.language.backends.decision_payloads import PATHS, decision_request, read_decisions
+from recsim_llm.language.backends.reply_fields import bad_reply, field, number, objects, token_usage
+from recsim_llm.language.base.wire import Call, RawReply, TokenChoice
+
+__all__ = ["CHAT_PATH", "build_request", "parse_body", "read_response"]
+
+CHAT_PATH = "/chat/completions"
+"""Path of chat completions below the base URL, which ends in ``/v1``."""
+
+_ALTERNATIVES = 20
+_NO_TEXT_EXPECTED = ("content_filter", "length")
+
+_Value = TypeVar("_Value")
+
+
+def build_request(
+    call: Call, *, model: str, provider: str, decision_path: str = "", more: Mapping[str, object] | None = None
+) -> tuple[str, dict[str, object]]:
+    """Return path and JSON body of the HTTP request that carries out a call.
+
+    Args:
+        call: what is wanted.
+        model: name that the server knows the model by.
+        provider: ``openai``, whose newer models want ``max_completion_tokens``, or ``openai-compatible``, whose servers know
+            ``max_tokens``.
+        decision_path: path of the decision endpoint, ``/systemone`` or ``/decisions``; empty where there is none.
+        more: further fields of a chat request; decision endpoints take none.
+
+    Raises:
+        ConfigError: a decision is wanted and the endpoint is unknown or cannot take the questions.
+    """
+    if call.form != "decision":
+        return CHAT_PATH, {**(more or {}), **_chat_body(call, model, provider)}
+    if not decision_path:
+        raise ConfigError(
+            f"{provider}/{model}: got a call of a decision endpoint, expected one of another form, because none is known for "
+            "this server; run `recsim-llm probe`"
+        )
+    return decision_path, decision_request(call, model, decision_path)
+
+
+def parse_body(content: bytes) -> object:
+    """Return the JSON value of a response body.
+
+    Raises:
+        BackendError: it is not JSON: an HTML page, half an object, something else.
+    """
+    broken = False
+    value: object = None
+    try:
+        value = json.loads(content)
+    except (ValueError, RecursionError):
+        broken = True
+    if broken:
+        # Not quoted: a part of a body could hold a part of a secret.
+        kind = "an HTML page" if content.lstrip().startswith(b"<") else "text or a part of JSON" if content else "an empty body"
+        raise bad_reply(f"got {kind} of {len(content)} bytes, expected JSON")
+    return value
+
+
+def read_response(call: Call, path: str, body: object) -> RawReply:
+    """Return what a response body says, checked field by field.
+
+    Fewer texts than samples asked for are no error here: some servers ignore ``n``. Logprobs asked for and not there give
+    no tokens.
+
+    Args:
+        call: what was wanted.
+        path: the path that ``build_request`` gave.
+        body: JSON value of the response.
+
+    Raises:
+        BackendError: cause ``bad_reply``: the body is not an object, has no choices, no content, or fields of wrong types.
+    """
+    if not isinstance(body, dict):
+        raise bad_reply(f"got a body of type {type(body).__name__}, expected a JSON object")
+    if path.endswith(PATHS):
+        return read_decisions(call, path, body)
+    return _read_chat(call, body)
+
+
+def _chat_body(call: Call, model: str, provider: str) -> dict[str, object]:
+    body: dict[str, object] = {
+        "model": model,
+        "messages": [{"role": message.role, "content": message.content} for message in call.messages],
+        "temperature": call.temperature,
+        "max_completion_tokens" if provider == "openai" else "max_tokens": call.max_tokens,
+    }
+    if call.logprobs:
+        body |= {"logprobs": True, "top_logprobs": _ALTERNATIVES}
+    if call.samples > 1:
+        body["n"] = call.samples
+    if call.seed is not None:
+        body["seed"] = call.seed
+    if call.form == "json":
+        if call.schema is None:
+            raise ConfigError(f"{provider}/{model}: got a call of the form 'json' without a schema, expected one")
+        schema = {"name": "answers", "strict": True, "schema": dict(call.schema)}
+        body["response_format"] = {"type": "json_schema", "json_schema": schema}
+    return body
+
+
+def _read_chat(call: Call, body: Mapping[str, object]) -> RawReply:
+    choices = objects(field(body, "choices", list, "the reply"), "choices")
+    if not choices:
+        raise bad_reply("got no choices, expected at least one")
+    choices.sort(key=_index)
+    finishes = [_finish(choice) for choice in choices]
+    refusals = [_refusal(choice) for choice in choices]
+    texts = tuple(_text(*about) for about in zip(choices, finishes, refusals, strict=True))
+    tokens = [_tokens(choice) for choice in choices] if call.logprobs else []
+    return RawReply(
+        texts=texts,
+        tokens=tuple(tokens) if all(tokens) else (),
+        finish=_first(finishes, "stop"),
+        refusal=_first(refusals, ""),
+        usage=token_usage(body),
+    )
+
+
+def _first(values: list[_Value], usual: _Value) -> _Value:
+    return next((value for value in values if value != usual), usual)
+
+
+def _index(choice: Mapping[str, object]) -> int:
+    index = choice.get("index")
+    return index if isinstance(index, int) else 0
+
+
+def _finish(choice: Mapping[str, object]) -> str:
+    reason = choice.get("finish_reason")
+    return reason if isinstance(reason, str) and reason else "stop"
+
+
+def _refusal(choice: Mapping[str, object]) -> str:
+    refusal = field(choice, "message", dict, "a choice").get("refusal")
+    return refusal if isinstance(refusal, str) else ""
+
+
+def _text(choice: Mapping[str, object], finish: str, refusal: str) -> str:
+    message = field(choice, "message", dict, "a choice")
+    if message.get("content") is None and (refusal or finish in _NO_TEXT_EXPECTED):
+        return ""
+    return field(message, "content", str, "the message")
+
+
+def _tokens(choice: Mapping[str, object]) -> tuple[TokenChoice, ...]:
+    logprobs = choice.get("logprobs")
+    content = logprobs.get("content") if isinstance(logprobs, dict) else None
+    # Servers that do not have them say null, nothing, or use the layout of the older completions API.
+    if not isinstance(content, list):
+        return ()
+    return tuple(_token(entry) for entry in objects(content, "logprobs.content"))
+
+
+def _token(entry: Mapping[str, object]) -> TokenChoice:
+    token = field(entry, "token", str, "a token")
+    others = entry.get("top_logprobs") or []
+    if not isinstance(others, list):
+        raise bad_reply(f"got top_logprobs of type {type(others).__name__}, expected a list")
+    pairs = [_pair(other) for other in objects(others, "top_logprobs")]
+    if all(text != token for text, _ in pairs):
+        pairs.append(_pair(entry))
+    pairs.sort(key=lambda pair: -pair[1])
+    return TokenChoice(token, tuple(pairs))
+
+
+def _pair(entry: Mapping[str, object]) -> tuple[str, float]:
+    chance = entry.get("logprob")
+    # JSON has no minus infinity: null and very low numbers stand for it.
+    return field(entry, "token", str, "a token"), -math.inf if chance is None else number(chance, "logprob")

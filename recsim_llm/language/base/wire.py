@@ -1,0 +1,144 @@
+"""What passes between a language model and its backend: one call, one raw reply, what a backend can do, how it can fail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, Protocol
+
+from recsim_llm.errors import RecSimError
+from recsim_llm.language.base.questions import Question, Realisation
+
+__all__ = ["Abilities", "Backend", "BackendError", "Call", "Message", "RawReply", "TokenChoice", "Usage"]
+
+
+class Message(NamedTuple):
+    """One chat message."""
+
+    role: Literal["system", "user", "assistant"]
+    """Who speaks."""
+    content: str
+    """What is said."""
+
+
+class Call(NamedTuple):
+    """One call of a backend, in terms that every provider understands."""
+
+    form: Literal["labels", "json", "decision", "text"]
+    """``labels``: lines ``key: label``; ``json``: one object under ``schema``; ``decision``: a probability for each option,
+    nothing generated; ``text``: free text."""
+    messages: tuple[Message, ...]
+    """System message first, then user; after an unreadable reply also that reply and what was wrong with it."""
+    questions: tuple[Question, ...]
+    """What is asked; empty for text."""
+    temperature: float
+    """0 for the likeliest reply, 1 for the model's own distribution."""
+    max_tokens: int
+    """Most tokens that may be generated."""
+    logprobs: bool = False
+    """Return the alternatives of each generated token (``labels`` only)."""
+    samples: int = 1
+    """Independent replies wanted (``labels`` only)."""
+    schema: Mapping[str, object] | None = None
+    """JSON Schema (``json`` only)."""
+    seed: int | None = None
+    """Seed of sampling, for servers that have one."""
+
+
+class Usage(NamedTuple):
+    """Tokens that a provider counted; None where it did not say."""
+
+    prompt: int | None = None
+    """Tokens read."""
+    cached: int | None = None
+    """Of those, tokens that came from the provider's prefix cache."""
+    completion: int | None = None
+    """Tokens written."""
+
+
+class TokenChoice(NamedTuple):
+    """One generated token and what else it could have been."""
+
+    token: str
+    """Its text."""
+    alternatives: tuple[tuple[str, float], ...]
+    """Texts of likely tokens at this place, itself included, with natural-log probabilities, likeliest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawReply:
+    """What a backend returned; not yet read."""
+
+    texts: tuple[str, ...] = ()
+    """Generated texts, one a sample; empty for ``decision``."""
+    tokens: tuple[tuple[TokenChoice, ...], ...] = ()
+    """Generated tokens of each text, where ``logprobs`` was asked."""
+    probabilities: tuple[tuple[float, ...], ...] = ()
+    """``decision``: one tuple a question, one probability an option; an empty tuple is a refusal of that question."""
+    finish: str = "stop"
+    """``stop``, ``length`` (cut off), ``content_filter``, or what the provider says."""
+    refusal: str = ""
+    """The provider's own refusal text, if it has a field for it."""
+    usage: Usage = field(default=Usage())
+    """Tokens counted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Abilities:
+    """What a backend was found to do."""
+
+    realisations: tuple[Realisation, ...]
+    """Ways to a decision that work, best first."""
+    samples: int = 1
+    """Most replies that one call returns."""
+    seed: bool = False
+    """Equal seeds give equal samples."""
+    prefix_cache: bool = False
+    """Usage tells tokens that came from a prefix cache."""
+    concurrency: int = 64
+    """Calls in flight up to which throughput rose, or that the provider allows."""
+    decision_path: str = ""
+    """Path of the decision endpoint below the base URL, for instance ``/systemone``; empty where there is none."""
+
+
+class BackendError(RecSimError, RuntimeError):
+    """A call failed on its way: the provider refused it, broke, or could not be reached.
+
+    Args:
+        cause: ``rate_limit``, ``overloaded``, ``server``, ``timeout``, ``connection``, ``bad_reply``, ``refused`` (any other
+            4xx) or ``authentication``.
+        message: one line without secrets.
+        retryable: whether sending the same again can help.
+        retry_after: seconds that the provider asks to wait; None where it does not say.
+        status: HTTP status; None where there is none.
+    """
+
+    def __init__(
+        self, cause: str, message: str, *, retryable: bool, retry_after: float | None = None, status: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.cause, self.retryable, self.retry_after, self.status = cause, retryable, retry_after, status
+
+
+class Backend(Protocol):
+    """A way to a model: one coroutine a call. Neither retries nor caches; both happen above it."""
+
+    name: str
+    """``provider/model``: with the abilities it identifies the model in the cache."""
+    local: bool
+    """Runs in this process or on this machine: nobody sends a bill."""
+
+    @property
+    def abilities(self) -> Abilities | None:
+        """What the backend can do; None: not known, probe it."""
+
+    async def send(self, call: Call) -> RawReply:
+        """Carry out one call.
+
+        Raises:
+            BackendError: it failed.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give back connections; further calls are errors."""

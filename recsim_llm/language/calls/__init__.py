@@ -1,0 +1,1 @@
+"""Calls on their way: keys, limits, retries, and the file that records them."""

@@ -1,0 +1,226 @@
+"""Asks under way on the event loop: equal ones share a flight, answers known to the store need none.
+
+A flight is one task for one cache key; every ask with that key that arrives meanwhile waits for the same reply. Where sampled
+answers cannot come from one call, a flight is as many calls as samples, each with its own seed and its own place in the
+cache, so that an interrupted ask keeps the samples that it has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from recsim_llm.errors import RecSimError
+from recsim_llm.language.base.questions import Answer
+from recsim_llm.language.base.wire import RawReply
+from recsim_llm.language.calls.keys import sample_key, seed_of
+from recsim_llm.language.calls.recorded_answers import ReplayBackend
+from recsim_llm.language.calls.sending import Job, Sender
+from recsim_llm.language.calls.waiting import Waiter
+
+__all__ = ["Flights", "Reply"]
+
+Item = TypeVar("Item")
+
+_AT_ONCE = 64
+
+
+class Reply(NamedTuple):
+    """What came of an ask."""
+
+    answers: tuple[Answer, ...]
+    """One a question, in order."""
+    cached: bool
+    """Nothing was sent for this ask: the answer was in the cache, or an equal ask was under way."""
+    attempts: int
+    """Calls that it took, retries and repairs included; 0 if ``cached``."""
+
+
+class _Flight:
+    __slots__ = ("begun", "jobs", "key", "task")
+
+    def __init__(self, key: bytes) -> None:
+        self.key = key
+        self.jobs: list[tuple[Job, Waiter[Reply]]] = []
+        self.task: asyncio.Task[None] | None = None
+        self.begun = False
+
+
+class Flights(Generic[Item]):
+    """The asks under way of one language model; everything here runs on the event loop.
+
+    Args:
+        sender: carries out calls.
+        job_of: makes a job of what was asked.
+        samples: most replies that one call returns.
+        most: flights at once; further asks wait for them to land. Where nothing is stored there should be no such limit, or
+            equal asks that are far apart do not share a call.
+        replay: the backend, if it only plays recorded answers.
+    """
+
+    def __init__(
+        self,
+        sender: Sender,
+        job_of: Callable[[Item], Job],
+        *,
+        samples: int,
+        most: float,
+        replay: ReplayBackend | None = None,
+    ) -> None:
+        self._sender, self._job_of, self._samples, self._most, self._replay = sender, job_of, samples, most, replay
+        self._flights: dict[bytes, _Flight] = {}
+        self._backlog = deque[tuple[Item, Waiter[Reply]]]()
+        self._going_on = self._ended = False
+
+    def begin(self, items: Sequence[tuple[Item, Waiter[Reply]]]) -> None:
+        """Add asks to those that wait, and start with some; after ``end`` they are given up at once."""
+        self._backlog.extend(items)
+        if self._ended:
+            self._drop_backlog()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Start with waiting asks, a few at once so that replies are served in between."""
+        for _ in range(_AT_ONCE):
+            if not self._backlog or len(self._flights) >= self._most:
+                return
+            item, future = self._backlog.popleft()
+            if future.set_running_or_notify_cancel():
+                try:
+                    self._launch(self._job_of(item), future)
+                except Exception as error:
+                    future.set_exception(error)
+        if not self._going_on:
+            self._going_on = True
+            asyncio.get_running_loop().call_soon(self._go_on_later)
+
+    def _go_on_later(self) -> None:
+        self._going_on = False
+        self._go_on()
+
+    def cancel(self, futures: Sequence[Waiter[Reply]]) -> None:
+        """Give up asks; a flight ends if nobody else waits for it, and its futures end with it."""
+        given_up = set(futures)
+        waiting, self._backlog = self._backlog, deque()
+        for item, future in waiting:
+            if future in given_up:
+                future.set_exception(concurrent.futures.CancelledError())
+            else:
+                self._backlog.append((item, future))
+        for flight in list(self._flights.values()):
+            if any(future in given_up for _, future in flight.jobs):
+                others = [(job, future) for job, future in flight.jobs if future not in given_up]
+                if not others:
+                    self._break_off(flight)
+                    continue
+                for _, future in flight.jobs:
+                    if future in given_up:
+                        future.set_exception(concurrent.futures.CancelledError())
+                flight.jobs = others
+
+    async def end(self) -> None:
+        """Give up every ask, those that come later too, and wait until that is done."""
+        self._ended = True
+        self._drop_backlog()
+        flights = list(self._flights.values())
+        for flight in flights:
+            self._break_off(flight)
+        await asyncio.gather(*[flight.task for flight in flights if flight.task is not None], return_exceptions=True)
+
+    def _drop_backlog(self) -> None:
+        while self._backlog:
+            _, future = self._backlog.popleft()
+            if future.set_running_or_notify_cancel():
+                future.set_exception(concurrent.futures.CancelledError())
+
+    def _break_off(self, flight: _Flight) -> None:
+        if flight.task is not None:
+            flight.task.cancel()
+        # Whoever asks the same from now on has nothing to do with its end.
+        self._flights.pop(flight.key, None)
+        # A task that is cancelled before its first step runs nothing, not even what would tell those who wait.
+        if not flight.begun:
+            self._land(flight, concurrent.futures.CancelledError())
+
+    def _launch(self, job: Job, future: Waiter[Reply]) -> None:
+        flight = self._flights.get(job.key)
+        if flight is not None:
+            flight.jobs.append((job, future))
+            return
+        known = self._sender.find(job)
+        if known is not None:
+            future.set_result(Reply(known[1], True, 0))
+            return
+        flight = self._flights[job.key] = _Flight(job.key)
+        flight.jobs.append((job, future))
+        flight.task = asyncio.get_running_loop().create_task(self._fly(job, flight))
+
+    async def _fly(self, job: Job, flight: _Flight) -> None:
+        flight.begun = True
+        error: BaseException
+        try:
+            if job.call.samples > self._samples:
+                reply = await self._apart(job)
+            else:
+                _, answers, attempts = await self._obtain(job)
+                reply = Reply(answers, False, attempts)
+        except asyncio.CancelledError:
+            error = self._sender.stopped or concurrent.futures.CancelledError()
+        except Exception as problem:
+            error = problem
+        else:
+            self._forget(flight)
+            self._deliver(flight, reply)
+            self._go_on()
+            return
+        self._land(flight, error)
+        self._go_on()
+
+    def _land(self, flight: _Flight, error: BaseException) -> None:
+        self._forget(flight)
+        for _, future in flight.jobs:
+            future.set_exception(error)
+
+    def _forget(self, flight: _Flight) -> None:
+        if self._flights.get(flight.key) is flight:
+            del self._flights[flight.key]
+
+    def _deliver(self, flight: _Flight, reply: Reply) -> None:
+        flight.jobs[0][1].set_result(reply)
+        for job, future in flight.jobs[1:]:
+            try:
+                self._sender.note_hit(job)
+            except RecSimError as error:
+                future.set_exception(error)
+            else:
+                future.set_result(Reply(reply.answers, True, 0))
+
+    async def _apart(self, job: Job) -> Reply:
+        outcomes = await asyncio.gather(
+            *(self._sample(job, number) for number in range(job.call.samples)), return_exceptions=True
+        )
+        texts: list[str] = []
+        attempts = 0
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+            texts += outcome[0]
+            attempts += outcome[1]
+        return Reply(job.read(job.call, RawReply(tuple(texts))), not attempts, attempts)
+
+    async def _sample(self, job: Job, number: int) -> tuple[tuple[str, ...], int]:
+        key = sample_key(job.key, number)
+        single = job._replace(key=key, call=job.call._replace(samples=1, seed=seed_of(key)))
+        known = self._sender.find(single)
+        if known is not None:
+            return known[0].texts[:1], 0
+        raw, _, attempts = await self._obtain(single)
+        return raw.texts[:1], attempts
+
+    def _obtain(self, job: Job) -> Coroutine[Any, Any, tuple[RawReply, tuple[Answer, ...], int]]:
+        if self._replay is not None:
+            raise self._replay.missing(job.subject, job.parts[-1].text)
+        return self._sender.obtain(job)

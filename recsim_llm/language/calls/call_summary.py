@@ -1,0 +1,70 @@
+"""What a run's language-model calls came to: counts, tokens, cost and latencies, by role, model and how they ended."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+from recsim_llm.errors import LogError
+from recsim_llm.language.calls.store import open_calls
+
+__all__ = ["CallSummary", "summary"]
+
+_QUERY = """
+WITH ranked AS (
+    SELECT *, cume_dist() OVER (PARTITION BY role, model, status, cause, cache_hit ORDER BY seconds) AS share FROM calls
+)
+SELECT role, model, status, cause, sum(1 - cache_hit), sum(cache_hit),
+    sum(coalesce(prompt_tokens, 0)), sum(coalesce(cached_tokens, 0)), sum(coalesce(completion_tokens, 0)), sum(cost),
+    min(CASE WHEN share >= 0.5 AND NOT cache_hit THEN seconds END),
+    min(CASE WHEN share >= 0.9 AND NOT cache_hit THEN seconds END),
+    min(CASE WHEN share >= 0.99 AND NOT cache_hit THEN seconds END)
+FROM ranked GROUP BY role, model, status, cause ORDER BY role, model, status, cause
+"""
+
+
+class CallSummary(NamedTuple):
+    """The calls of one role and model that ended in one way."""
+
+    role: str
+    """What the model was used for."""
+    model: str
+    """``provider/model``."""
+    status: str
+    """``answered`` or ``failed``."""
+    cause: str
+    """Why they failed; empty for answers."""
+    calls: int
+    """Attempts on the wire."""
+    hits: int
+    """Answers taken from a cache or from an equal ask in flight."""
+    prompt_tokens: int
+    """Tokens read, as far as the provider told."""
+    cached_tokens: int
+    """Of those, tokens from the provider's prefix cache."""
+    completion_tokens: int
+    """Tokens written."""
+    cost: float | None
+    """US dollars; None where no prices were known."""
+    seconds_50: float | None
+    """Half of the attempts took at most this long; None without attempts."""
+    seconds_90: float | None
+    """Nine in ten took at most this long."""
+    seconds_99: float | None
+    """All but one in a hundred took at most this long."""
+
+
+def summary(path: Path) -> tuple[CallSummary, ...]:
+    """Return the totals of a calls file or run folder, ordered by role, model, status and cause.
+
+    Raises:
+        ConfigError: there is no such file.
+        LogError: it is damaged or is no calls file.
+    """
+    with closing(open_calls(path)) as connection:
+        try:
+            return tuple(CallSummary(*row) for row in connection.execute(_QUERY))
+        except sqlite3.Error as error:
+            raise LogError(f"{path}: got {error}, expected a calls file that can be read; restore it") from error

@@ -1,0 +1,54 @@
+"""What makes two asks the same: keys of the cache, and the seeds of sampled answers that follow from them.
+
+A key is BLAKE2b over the model's name, the way to a decision, the temperature, the number of samples, the prompt's parts, the
+questions, the layout of prompts (``LAYOUT``), and, for sampled answers only, the nonce. Whom an ask is about, and in which
+order asks are made, never enters.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from hashlib import blake2b
+
+from recsim_llm.language.base.questions import Part, Question, Realisation
+
+__all__ = ["LAYOUT", "ask_key", "sample_key", "seed_of", "write_key"]
+
+LAYOUT = 2
+"""Version of the words around a prompt's parts; it is raised whenever they change, so that old answers are not reused."""
+
+
+def ask_key(
+    model: str, realisation: Realisation, samples: int, parts: tuple[Part, ...], questions: tuple[Question, ...], nonce: str
+) -> bytes:
+    """Return the key of a decision, 32 bytes; ``nonce`` and ``samples`` count for the realisation ``samples`` only."""
+    sampled = realisation == "samples"
+    digest = _ask_base(model, realisation, samples if sampled else 1, questions).copy()
+    digest.update("".join([part.hash for part in parts]).encode())
+    if sampled:
+        digest.update(b"|" + nonce.encode())
+    return digest.digest()
+
+
+def write_key(model: str, temperature: float, max_tokens: int, parts: tuple[Part, ...], nonce: str) -> bytes:
+    """Return the key of a free text, 32 bytes; ``nonce`` counts above temperature 0 only."""
+    base = json.dumps([LAYOUT, model, "write", temperature, max_tokens, [part.hash for part in parts]])
+    return blake2b((base + "|" + nonce if temperature > 0 else base).encode(), digest_size=32).digest()
+
+
+def sample_key(key: bytes, number: int) -> bytes:
+    """Return the key of one of the samples of an ask, where each is a call of its own."""
+    return blake2b(number.to_bytes(4, "little"), key=key, digest_size=32).digest()
+
+
+def seed_of(key: bytes) -> int:
+    """Return the seed of a sampled call, 31 bits, which every server takes."""
+    word = blake2b(key, digest_size=4, person=b"seed").digest()
+    return int.from_bytes(word, "little") >> 1
+
+
+@lru_cache(maxsize=256)
+def _ask_base(model: str, realisation: Realisation, samples: int, questions: tuple[Question, ...]) -> blake2b:
+    text = json.dumps([LAYOUT, model, realisation, 1 if realisation == "samples" else 0, samples, questions])
+    return blake2b(text.encode(), digest_size=32)

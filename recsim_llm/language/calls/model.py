@@ -1,0 +1,250 @@
+"""A language model as everything else sees it: typed questions in, probabilities out; free text beside it.
+
+Behind one ask stand the cache, the limit of calls in flight, the budget, retries, repairs and the record of each attempt. All
+models of a process work on one background event loop; their methods may be called from any thread but that one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Sequence
+from concurrent.futures import Future
+from types import TracebackType
+from typing import NamedTuple
+
+from recsim_llm.errors import ConfigError
+from recsim_llm.language.answers.elicitation import prepare, read, write_call
+from recsim_llm.language.answers.reading import answer_text
+from recsim_llm.language.base.background import background_loop
+from recsim_llm.language.base.questions import Answer, Ask, Prompt, Realisation, short_text
+from recsim_llm.language.base.wire import Backend, Call, RawReply
+from recsim_llm.language.calls.asks_under_way import Flights, Reply
+from recsim_llm.language.calls.budget import Budget
+from recsim_llm.language.calls.keys import ask_key, seed_of, write_key
+from recsim_llm.language.calls.limiter import AdaptiveLimiter
+from recsim_llm.language.calls.recorded_answers import ReplayBackend
+from recsim_llm.language.calls.retries import RetryPolicy
+from recsim_llm.language.calls.sending import Job, Sender
+from recsim_llm.language.calls.store import CallStore
+from recsim_llm.language.calls.waiting import Batch, Waiter
+
+__all__ = ["LanguageModel", "Meter", "Reply", "Writing"]
+
+_WRITTEN = short_text("text", "What is written?")
+_FIRST_SLOTS = 16
+_CONCURRENCY = 64
+_AHEAD = 64
+_PATIENCE = 10.0
+
+
+class Writing(NamedTuple):
+    """A request for free text."""
+
+    prompt: Prompt
+    """What the model is told."""
+    max_tokens: int
+    """Most tokens that may be written; a longer text is returned as far as it goes."""
+    temperature: float = 0.0
+    """0 for the likeliest text, 1 for the model's own distribution."""
+    nonce: str = ""
+    """Distinguishes requests of equal content above temperature 0."""
+    subject: str = ""
+    """Whom it is about, for the record and for limits by user."""
+
+
+class Meter(NamedTuple):
+    """What a language model has done so far in this process."""
+
+    calls: int
+    """Replies received, those that could not be read included."""
+    hits: int
+    """Calls that were not sent: their answer was in the cache, or an equal ask was under way."""
+    prompt_tokens: int
+    """Tokens read, as far as the provider told."""
+    cached_tokens: int
+    """Of those, tokens from the provider's prefix cache."""
+    completion_tokens: int
+    """Tokens written."""
+    cost: float | None
+    """US dollars; None where prices are not known."""
+    failures: dict[str, int]
+    """Attempts without a usable reply, by cause: of ``BackendError``, of ``ModelReplyError``, or ``cancelled``."""
+    in_flight: int
+    """Calls on the wire."""
+    concurrency: int
+    """Calls that may be on the wire."""
+
+
+class LanguageModel:
+    """One model in one role.
+
+    Equal asks in flight share a call. After the first error that asking again cannot help (a limit is reached; the key, the
+    account or the model's name is refused; retries are used up; the store cannot be written) nothing more is sent: calls on
+    the wire end and are stored, all others get that error. An ask that the provider refuses for what it says, or whose
+    replies cannot be read, fails alone.
+
+    Args:
+        backend: the way to the model; it is closed with this object. A ``ReplayBackend`` needs no store: answers are looked
+            up in its file, and a given store gets copies of them.
+        realisation: how decisions are got out of the model.
+        role: what it is used for, for the record.
+        samples: replies a decision, for the realisation ``samples``; they come from one call where the backend is able to.
+        store: where calls are kept and answers are found again; None keeps nothing. It is closed with this object, and opens
+            again where another model uses it.
+        budget: what may be used up; what ``store`` says was used before counts.
+        limiter: calls in flight; None: at first 16, at most what the backend was found to stand.
+        retries: when failed calls are tried again.
+        max_tokens: most tokens of a decision; None: what its questions need.
+
+    Raises:
+        ConfigError: the model was found not to be able to do what is asked of it, or a limit on cost lacks its prices.
+        LogError: the store's file is damaged.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        realisation: Realisation,
+        role: str = "user",
+        samples: int = 8,
+        store: CallStore | None = None,
+        budget: Budget | None = None,
+        limiter: AdaptiveLimiter | None = None,
+        retries: RetryPolicy = RetryPolicy(),  # noqa: B008
+        max_tokens: int | None = None,
+    ) -> None:
+        abilities = backend.abilities
+        if abilities is not None and realisation not in abilities.realisations:
+            raise ConfigError(
+                f"model {backend.name}: got realisation {realisation}, expected one it is able to: "
+                f"{', '.join(abilities.realisations) or 'none'}"
+            )
+        replay = backend if isinstance(backend, ReplayBackend) else None
+        if replay is not None:
+            store = store or CallStore(None)
+            store.also_read(replay.path)
+        budget = budget or Budget()
+        if store is not None:
+            budget.count(store)
+        most = abilities.concurrency if abilities else _CONCURRENCY
+        self._limiter = limiter or AdaptiveLimiter(min(_FIRST_SLOTS, most), most)
+        self._backend, self._store, self._samples, self._max_tokens = backend, store, samples, max_tokens
+        self.name, self.realisation, self.role, self.local = backend.name, realisation, role, backend.local
+        self._sender = Sender(backend, role, realisation, store=store, budget=budget, limiter=self._limiter, retries=retries)
+        most_samples = abilities.samples if abilities else 1
+        flights = math.inf if store is None else self._limiter.most + _AHEAD
+        self._flights = Flights[Ask | Writing](self._sender, self._job, samples=most_samples, most=flights, replay=replay)
+        self._closed = False
+
+    def __enter__(self) -> LanguageModel:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def submit(self, asks: Sequence[Ask]) -> list[Future[Reply]]:
+        """Begin with asks and return at once; the futures raise what ``ask`` raises.
+
+        Raises:
+            ConfigError: the model was closed.
+        """
+        pairs: list[tuple[Ask | Writing, Future[Reply]]] = [(ask, Future()) for ask in asks]
+        self._begin(pairs)
+        return [future for _, future in pairs]
+
+    def ask(self, asks: Sequence[Ask]) -> list[Reply]:
+        """Ask, wait for all, and return the replies in order.
+
+        A keyboard interrupt breaks off the calls of these asks; what was received until then is stored.
+
+        Raises:
+            ConfigError: a question cannot be asked in this way, the model was closed, or a replay lacks an answer.
+            ModelReplyError: replies could not be read, though the model was told what was wrong with them.
+            BackendError: a call was refused, or failed as often as retries allow.
+            BudgetExceeded: a limit is reached.
+            LogError: the store's file cannot be read or written.
+        """
+        return self._wait(asks)
+
+    def write(self, texts: Sequence[Writing]) -> list[str]:
+        """Have free texts written, wait for all, and return them in order, without blanks around them.
+
+        Raises:
+            ModelReplyError: a text is empty or a refusal, though the model was told so.
+            BackendError: as ``ask``; so are the others.
+        """
+        return [reply.answers[0].text for reply in self._wait(texts)]
+
+    def meter(self) -> Meter:
+        """Return what was done so far."""
+        tally = self._sender.tally
+        return Meter(
+            calls=tally.calls,
+            hits=tally.hits,
+            prompt_tokens=tally.prompt_tokens,
+            cached_tokens=tally.cached_tokens,
+            completion_tokens=tally.completion_tokens,
+            cost=tally.cost if self._sender.prices else None,
+            failures=dict(sorted(tally.failures.copy().items())),
+            in_flight=tally.in_flight,
+            concurrency=self._limiter.concurrency,
+        )
+
+    def close(self) -> None:
+        """Break off what is under way, and close the backend and the store; closing twice does nothing."""
+        if not self._closed:
+            self._closed = True
+            asyncio.run_coroutine_threadsafe(self._end(), background_loop()).result()
+
+    async def _end(self) -> None:
+        await self._flights.end()
+        await self._backend.close()
+        if self._store is not None:
+            self._store.close()
+
+    def _begin(self, pairs: Sequence[tuple[Ask | Writing, Waiter[Reply]]]) -> None:
+        if self._closed:
+            raise ConfigError(f"model {self.name}: got an ask after it was closed, expected an open model; open it again")
+        if pairs:
+            background_loop().call_soon_threadsafe(self._flights.begin, pairs)
+
+    def _wait(self, items: Sequence[Ask] | Sequence[Writing]) -> list[Reply]:
+        batch: Batch[Reply] = Batch(len(items))
+        self._begin(list(zip(items, batch.seats, strict=True)))
+        try:
+            batch.wait()
+        except KeyboardInterrupt:
+            background_loop().call_soon_threadsafe(self._flights.cancel, batch.seats)
+            batch.wait(_PATIENCE)
+            raise
+        return batch.results()
+
+    def _job(self, item: Ask | Writing) -> Job:
+        if isinstance(item, Writing):
+            return self._writing_job(item)
+        parts, questions = item.prompt.parts, item.questions
+        key = ask_key(self.name, self.realisation, self._samples, parts, questions, item.nonce)
+        call = prepare(item, self.realisation, samples=self._samples)
+        if call.temperature > 0:
+            call = call._replace(seed=seed_of(key))
+        if self._max_tokens is not None:
+            call = call._replace(max_tokens=self._max_tokens)
+        return Job(key, parts, questions, item.nonce, item.subject, call, self._read)
+
+    def _writing_job(self, writing: Writing) -> Job:
+        prompt, max_tokens, temperature, nonce, subject = writing
+        key = write_key(self.name, temperature, max_tokens, prompt.parts, nonce)
+        call = write_call(prompt, max_tokens, temperature)
+        if temperature > 0:
+            call = call._replace(seed=seed_of(key))
+        return Job(key, prompt.parts, (), nonce, subject, call, _read_text)
+
+    def _read(self, call: Call, raw: RawReply) -> tuple[Answer, ...]:
+        return read(call, raw, self.realisation)
+
+
+def _read_text(_: Call, raw: RawReply) -> tuple[Answer, ...]:
+    text = answer_text(raw, raw.texts[0] if raw.texts else "").strip()
+    return (Answer(_WRITTEN, (), text),)

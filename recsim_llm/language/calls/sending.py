@@ -1,0 +1,297 @@
+"""One ask on its way: slot, lease, attempts, repairs, and a row in the calls file for each attempt.
+
+A slot is held while a call is on the wire and at no other time: waits before a retry, pauses that a provider asks for, and
+waits for the budget are spent without one. What came back is stored before it is handed out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import zip_longest
+from typing import Any, NamedTuple, TypeVar
+
+from recsim_llm.errors import BudgetExceeded, LogError, ModelReplyError, RecSimError
+from recsim_llm.language.answers.reading import CAUSES
+from recsim_llm.language.base.questions import Answer, Part, Question
+from recsim_llm.language.base.wire import Backend, BackendError, Call, Message, RawReply, Usage
+from recsim_llm.language.calls.budget import Budget, Prices
+from recsim_llm.language.calls.limiter import AdaptiveLimiter
+from recsim_llm.language.calls.retries import RetryPolicy
+from recsim_llm.language.calls.store import CallRecord, CallStore
+
+__all__ = ["REPAIRS", "Job", "Sender", "Tally"]
+
+Awaited = TypeVar("Awaited")
+
+REPAIRS = 2
+"""How often a model is told that its reply could not be read, and asked again."""
+
+_QUOTED = 2_000
+_FOR_ALL_CAUSES, _FOR_ALL_STATUS = ("authentication", "rate_limit"), (402, 404)
+_REPAIR = "That could not be read: {}. Answer again, only in the format asked for."
+
+
+class Job(NamedTuple):
+    """What is to be found out with one call, or with more where replies are lost or cannot be read."""
+
+    key: bytes
+    """Its name in the cache."""
+    parts: tuple[Part, ...]
+    """The prompt."""
+    questions: tuple[Question, ...]
+    """What is asked."""
+    nonce: str
+    """Tells equal content apart."""
+    subject: str
+    """Whom it is about."""
+    call: Call
+    """The call to begin with."""
+    read: Callable[[Call, RawReply], tuple[Answer, ...]]
+    """Turns a reply into answers, or raises ``ModelReplyError``."""
+
+
+class Tally:
+    """What happened so far; written on the event loop, read from anywhere."""
+
+    def __init__(self) -> None:
+        self.calls = self.hits = self.in_flight = 0
+        self.prompt_tokens = self.cached_tokens = self.completion_tokens = 0
+        self.cost = 0.0
+        self.failures = Counter[str]()
+
+    def add(self, usage: Usage, cost: float | None) -> None:
+        """Count one reply."""
+        self.calls += 1
+        self.prompt_tokens += usage.prompt or 0
+        self.cached_tokens += usage.cached or 0
+        self.completion_tokens += usage.completion or 0
+        self.cost += cost or 0.0
+
+
+class Sender:
+    """Carries out jobs for one language model.
+
+    Args:
+        backend: the way to the model.
+        role: what the model is used for, for the record.
+        realisation: how decisions are got, for the record.
+        store: where every attempt is kept; None keeps nothing.
+        budget: what may be used up.
+        limiter: how many calls may be on the wire.
+        retries: when failed calls are tried again.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        role: str,
+        realisation: str,
+        *,
+        store: CallStore | None,
+        budget: Budget,
+        limiter: AdaptiveLimiter,
+        retries: RetryPolicy,
+    ) -> None:
+        self._backend, self._labels = backend, (role, backend.name, realisation)
+        self._store, self._budget, self._limiter, self._retries = store, budget, limiter, retries
+        self.prices: Prices | None = budget.prices_of(backend.name, local=backend.local)
+        self.tally = Tally()
+        self.stopped: RecSimError | None = None
+        self._waiting = set[asyncio.Task[Any] | None]()
+
+    def stop(self, problem: RecSimError) -> None:
+        """Send nothing more: what waits is cancelled, what is on the wire ends and is stored."""
+        if self.stopped is None:
+            self.stopped = problem
+            for task in self._waiting - {asyncio.current_task()}:
+                if task is not None:
+                    task.cancel()
+
+    def find(self, job: Job) -> tuple[RawReply, tuple[Answer, ...]] | None:
+        """Return a reply that the store knows and its answers, and record that they were used."""
+        raw = None if self._store is None else self._store.get(job.key)
+        if raw is None:
+            return None
+        try:
+            answers = job.read(job.call, raw)
+        except ModelReplyError:
+            return None  # Readers have become stricter since it was stored: it is no answer any more.
+        self.note_hit(job, raw)
+        return raw, answers
+
+    def note_hit(self, job: Job, raw: RawReply | None = None) -> None:
+        """Record that an answer was had without a call."""
+        self.tally.hits += 1
+        if self._store is not None:
+            self._store.put(self._record(job, job.call, 0, _now())._replace(status="answered", reply=raw, cache_hit=True))
+
+    async def obtain(self, job: Job) -> tuple[RawReply, tuple[Answer, ...], int]:
+        """Return a reply that can be read, its answers, and the attempts that it took.
+
+        Raises:
+            ModelReplyError: the model was told twice what was wrong, and still no reply can be read.
+            BackendError: the call was refused, or failed as often as retries allow.
+            BudgetExceeded: a limit is reached.
+        """
+        call, kept = job.call, list[str | None]()
+        repairs = tries = attempt = 0
+        while True:
+            attempt, tries = attempt + 1, tries + 1
+            try:
+                raw, answers, error = await self._attempt(job, call, kept, attempt)
+            except BackendError as failure:
+                if not failure.retryable or tries >= self._retries.attempts:
+                    if _is_for_all(failure):
+                        self.stop(failure)
+                    raise
+                self._go_on()
+                await self._patiently(asyncio.sleep(self._retries.delay(job.key, tries)))
+                continue
+            if error is None:
+                return raw, answers, attempt
+            if repairs >= REPAIRS:
+                text = f"{error} (subject {job.subject or 'not named'}, asked {repairs + 1} times)"
+                raise ModelReplyError(text, cause=error.cause, subject=job.subject)
+            repairs, tries = repairs + 1, 0
+            call, kept = _repaired(job, raw, error)
+
+    async def _attempt(
+        self, job: Job, call: Call, kept: Sequence[str | None], attempt: int
+    ) -> tuple[RawReply, tuple[Answer, ...], ModelReplyError | None]:
+        ticket = await self._take_slot(job.subject)
+        error: BackendError | None = None
+        reply: RawReply | None = None
+        cost = 0.0
+        record = self._record(job, call, attempt, _now())
+        started = time.perf_counter()
+        self.tally.in_flight += 1
+        try:
+            reply = await self._backend.send(call)
+            seconds = time.perf_counter() - started
+            cost = self.prices.cost(reply.usage) if self.prices else 0.0
+            return self._receive(job, kept, reply, record._replace(seconds=seconds, cost=cost if self.prices else None))
+        except BackendError as failure:
+            error = failure
+            self._fail(record._replace(cause=failure.cause, seconds=time.perf_counter() - started))
+            raise
+        except asyncio.CancelledError:
+            self._fail(record._replace(cause="cancelled", seconds=time.perf_counter() - started))
+            raise
+        except LogError as problem:
+            # Answers that cannot be kept would be paid for again.
+            self.stop(problem)
+            raise
+        finally:
+            self.tally.in_flight -= 1
+            try:
+                self._budget.settle(job.subject, reply.usage if reply else None, cost)
+            except RecSimError as problem:
+                self.stop(problem)
+                raise
+            finally:
+                self._limiter.release(ticket, error, answered=reply is not None)
+
+    async def _take_slot(self, subject: str) -> int:
+        while True:
+            self._go_on()
+            ticket = await self._patiently(self._limiter.acquire())
+            leased = False
+            try:
+                self._go_on()
+                leased = self._budget.lease(subject)
+            except BudgetExceeded as problem:
+                self.stop(problem)
+                raise
+            finally:
+                if not leased:
+                    self._limiter.release(ticket, answered=False)
+            if leased:
+                return ticket
+            await self._patiently(self._budget.change())
+
+    def _go_on(self) -> None:
+        if self.stopped is not None:
+            raise self.stopped
+
+    async def _patiently(self, waiting: Awaitable[Awaited]) -> Awaited:
+        """Wait for something in such a way that ``stop`` ends the wait."""
+        task = asyncio.current_task()
+        self._waiting.add(task)
+        try:
+            return await waiting
+        finally:
+            self._waiting.discard(task)
+
+    def _receive(
+        self, job: Job, kept: Sequence[str | None], reply: RawReply, record: CallRecord
+    ) -> tuple[RawReply, tuple[Answer, ...], ModelReplyError | None]:
+        self.tally.add(reply.usage, record.cost)
+        if any(kept):
+            reply = replace(reply, texts=_merged(kept, reply.texts))
+        answers: tuple[Answer, ...] = ()
+        problem: ModelReplyError | None = None
+        try:
+            answers = job.read(job.call, reply)
+        except ModelReplyError as error:
+            problem = error
+            self._fail(record._replace(cause=error.cause or "no_answer", reply=reply))
+        else:
+            if self._store is not None:
+                self._store.put(record._replace(status="answered", reply=reply))
+        return reply, answers, problem
+
+    def _fail(self, record: CallRecord) -> None:
+        self.tally.failures[record.cause] += 1
+        if self._store is not None:
+            self._store.put(record)
+
+    def _record(self, job: Job, call: Call, attempt: int, started: str) -> CallRecord:
+        return CallRecord(
+            job.key, *self._labels, call.form, job.parts, job.questions, job.nonce, job.subject, attempt, "failed", started
+        )
+
+
+def _is_for_all(failure: BackendError) -> bool:
+    """Return whether others would end like a call that is not tried again.
+
+    So they do where it was tried often enough, and where key, account, model's name or hour are wrong.
+    """
+    last = failure.retryable or bool(failure.retry_after)
+    return last or failure.cause in _FOR_ALL_CAUSES or failure.status in _FOR_ALL_STATUS
+
+
+def _repaired(job: Job, raw: RawReply, error: ModelReplyError) -> tuple[Call, list[str | None]]:
+    """Return the call that asks again, and by place the samples that could be read: those are not drawn anew.
+
+    The seed stays: what the model is told has changed, and where that changes nothing the answer shall not change either.
+    """
+    call, kept, bad = job.call, list[str | None](), list(raw.texts)
+    if call.samples > 1:
+        single = call._replace(samples=1)
+        kept = [text if _can_be_read(job, single, text, raw) else None for text in raw.texts]
+        bad = [text for text, good in zip(raw.texts, kept, strict=True) if good is None]
+    said = Message("assistant", bad[0][:_QUOTED] if bad else "")
+    again = Message("user", _REPAIR.format(CAUSES.get(error.cause, error)))
+    return call._replace(messages=(*call.messages, said, again)), kept
+
+
+def _merged(kept: Sequence[str | None], new: Sequence[str]) -> tuple[str, ...]:
+    places = zip_longest(kept, new)
+    return tuple([text for text in (old if old is not None else drawn for old, drawn in places) if text is not None])
+
+
+def _can_be_read(job: Job, call: Call, text: str, raw: RawReply) -> bool:
+    try:
+        job.read(call, RawReply((text,), finish=raw.finish, refusal=raw.refusal))
+    except ModelReplyError:
+        return False
+    return True
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds")

@@ -1,0 +1,320 @@
+"""The calls of a run: one SQLite file that is its cache, its record and its bill.
+
+Every attempt that went over the wire is one row, answered or failed with its cause, committed before the answer is handed
+out: a process killed at any instant loses no answer that it received. An answer taken from the file is one more row, with
+``cache_hit`` set and without a copy of the answer. Prompts are kept as parts by content hash, each once, so a call can be
+rebuilt word for word. Only messages and replies get in; addresses, headers and keys never do.
+
+The file is made at the first use, so that a run without calls has none. It is in write-ahead mode: others may read it while
+a run writes it. A further file or run folder may serve as cache: answers found there are copied into the run's own file, so
+that a run can be replayed from its own folder alone.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from recsim_llm.errors import ConfigError, LogError
+from recsim_llm.language.base.questions import Part, Question
+from recsim_llm.language.base.wire import RawReply
+from recsim_llm.language.calls.raw_replies import dump_reply, load_reply
+
+__all__ = ["FILE_NAME", "CallRecord", "CallStore", "Paid", "open_calls"]
+
+FILE_NAME = "calls.sqlite"
+"""Name of the file in a run folder."""
+
+_VERSION = 1
+_KNOWN_PARTS = 100_000
+_CHECKPOINT_PAGES = 10_000
+_TABLES = """
+CREATE TABLE IF NOT EXISTS parts (hash TEXT PRIMARY KEY, name TEXT NOT NULL, text TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS calls (
+    id INTEGER PRIMARY KEY, key BLOB NOT NULL, role TEXT NOT NULL, model TEXT NOT NULL, realisation TEXT NOT NULL,
+    form TEXT NOT NULL, parts TEXT NOT NULL, questions TEXT NOT NULL, nonce TEXT NOT NULL, subject TEXT NOT NULL,
+    attempt INTEGER NOT NULL, status TEXT NOT NULL CHECK (status IN ('answered', 'failed')), cause TEXT NOT NULL, reply TEXT,
+    prompt_tokens INTEGER, cached_tokens INTEGER, completion_tokens INTEGER, seconds REAL, cost REAL,
+    cache_hit INTEGER NOT NULL, started TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS answers ON calls (key) WHERE status = 'answered' AND reply IS NOT NULL;
+"""
+_ANSWER = "SELECT reply FROM calls WHERE key = ? AND status = 'answered' AND reply IS NOT NULL ORDER BY id DESC LIMIT 1"
+_INSERT = f"INSERT INTO calls VALUES (NULL{', ?' * 20})"
+_PAID = """
+SELECT subject, count(*), sum(coalesce(prompt_tokens, 0) + coalesce(completion_tokens, 0)), sum(coalesce(cost, 0))
+FROM calls WHERE cache_hit = 0 AND (status = 'answered' OR reply IS NOT NULL) GROUP BY subject ORDER BY subject
+"""
+
+
+class CallRecord(NamedTuple):
+    """One row of the table ``calls``: an attempt on the wire, or an answer from the cache."""
+
+    key: bytes
+    """What was asked, 32 bytes; equal keys may share an answer."""
+    role: str
+    """What the model is used for."""
+    model: str
+    """``provider/model``."""
+    realisation: str
+    """How decisions are got out of it."""
+    form: str
+    """The call's form."""
+    parts: tuple[Part, ...]
+    """The prompt."""
+    questions: tuple[Question, ...]
+    """What was asked; empty for free text."""
+    nonce: str
+    """What tells asks of equal content apart."""
+    subject: str
+    """Whom it is about."""
+    attempt: int
+    """Number of the attempt, from 1; 0 for an answer from the cache."""
+    status: Literal["answered", "failed"]
+    """``failed``: nothing came back, or something that could not be read."""
+    started: str
+    """When it was sent: ISO 8601, UTC."""
+    cause: str = ""
+    """Why it failed."""
+    reply: RawReply | None = None
+    """What came back."""
+    seconds: float | None = None
+    """From sending to the whole reply; None for an answer from the cache."""
+    cost: float | None = None
+    """US dollars; None where prices are unknown."""
+    cache_hit: bool = False
+    """Nothing was sent: the answer was known."""
+
+
+class Paid(NamedTuple):
+    """What the calls of a file that brought a reply, readable or not, have used up."""
+
+    calls: int
+    """Replies received."""
+    tokens: int
+    """Tokens read and written."""
+    cost: float
+    """US dollars, where prices were known."""
+    by_subject: dict[str, int]
+    """Calls about each subject; the empty one left out."""
+
+
+class CallStore:
+    """The calls file of a run, to be used by one thread at a time.
+
+    Args:
+        path: the file; None keeps everything in memory until it is closed.
+        cache: a calls file or run folder in which answers are looked up too; it is never written.
+
+    Raises:
+        ConfigError: ``cache`` does not exist.
+        LogError: a file is damaged or is no calls file (on first use; for ``cache`` at once).
+    """
+
+    def __init__(self, path: Path | None, *, cache: Path | None = None) -> None:
+        self.path = path
+        self._writer: sqlite3.Connection | None = None
+        self._caches: dict[Path, sqlite3.Connection | None] = {}
+        self._known_parts = set[str]()
+        self._foreign = set[bytes]()
+        if cache is not None:
+            self.also_read(cache)
+
+    def also_read(self, path: Path) -> None:
+        """Look answers up in one more calls file or run folder, after those named before; naming one twice changes nothing.
+
+        Raises:
+            ConfigError: it does not exist.
+            LogError: it is damaged or is no calls file.
+        """
+        place = _calls_file(path)
+        own = self.path is not None and self.path.resolve() == place
+        if not own and place not in self._caches:
+            self._caches[place] = open_calls(place)
+
+    def get(self, key: bytes) -> RawReply | None:
+        """Return the newest answer to what ``key`` stands for: the run's own, else that of a cache; None if there is none.
+
+        Raises:
+            LogError: the file cannot be read.
+        """
+        reply = self._look_up(self._own(), self.path, key)
+        if reply is None:
+            for path, connection in self._caches.items():
+                if connection is None:
+                    connection = self._caches[path] = open_calls(path)
+                reply = self._look_up(connection, path, key)
+                if reply is not None:
+                    self._foreign.add(key)
+                    break
+        return reply
+
+    def put(self, record: CallRecord) -> None:
+        """Write one row and commit it.
+
+        The reply of a cache hit is written only where it came from another file.
+
+        Raises:
+            LogError: the file cannot be written.
+        """
+        reply = record.reply
+        if record.cache_hit:
+            if record.key in self._foreign:
+                self._foreign.remove(record.key)
+            else:
+                reply = None
+        usage = record.reply.usage if record.reply and not record.cache_hit else (None, None, None)
+        questions = _questions(record.questions)
+        parts = [part for part in (*record.parts, questions) if part.hash not in self._known_parts]
+        row = (
+            *record[:5],
+            '["' + '","'.join([part.hash for part in record.parts]) + '"]',
+            questions.hash,
+            *record[7:11],
+            record.cause,
+            None if reply is None else dump_reply(reply),
+            *usage,
+            record.seconds,
+            record.cost,
+            record.cache_hit,
+            record.started,
+        )
+        connection = self._own()
+        try:
+            if parts:
+                connection.execute("BEGIN IMMEDIATE")
+                for part in parts:
+                    connection.execute("INSERT OR IGNORE INTO parts VALUES (?, ?, ?)", (part.hash, part.name, part.text))
+                connection.execute(_INSERT, row)
+                connection.execute("COMMIT")
+                self._remember(parts)
+            else:
+                connection.execute(_INSERT, row)
+        except sqlite3.Error as error:
+            if connection.in_transaction:
+                connection.rollback()
+            raise _damaged(self.path, error) from error
+
+    def paid(self) -> Paid:
+        """Return what the file's calls have used up; nothing, and no file is made, where there is none yet.
+
+        Raises:
+            LogError: the file cannot be read.
+        """
+        if self._writer is None and (self.path is None or not self.path.exists()):
+            return Paid(0, 0, 0.0, {})
+        try:
+            rows = self._own().execute(_PAID).fetchall()
+        except sqlite3.Error as error:
+            raise _damaged(self.path, error) from error
+        return Paid(
+            sum(row[1] for row in rows),
+            sum(row[2] for row in rows),
+            sum(row[3] for row in rows),
+            {row[0]: row[1] for row in rows if row[0]},
+        )
+
+    def close(self) -> None:
+        """Close the file and those named as caches; the next use opens them again."""
+        for path, connection in self._caches.items():
+            if connection is not None:
+                connection.close()
+                self._caches[path] = None
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+            self._known_parts.clear()
+
+    def _own(self) -> sqlite3.Connection:
+        if self._writer is None:
+            self._writer = _open_writer(self.path)
+        return self._writer
+
+    @staticmethod
+    def _look_up(connection: sqlite3.Connection, path: Path | None, key: bytes) -> RawReply | None:
+        try:
+            row = connection.execute(_ANSWER, (key,)).fetchone()
+            return None if row is None else load_reply(row[0])
+        except (sqlite3.Error, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise _damaged(path, error) from error
+
+    def _remember(self, parts: list[Part]) -> None:
+        if len(self._known_parts) > _KNOWN_PARTS:
+            self._known_parts.clear()
+        self._known_parts.update([part.hash for part in parts])
+
+
+def open_calls(path: Path) -> sqlite3.Connection:
+    """Open a calls file, or that of a run folder, for reading only.
+
+    A file that nobody is writing is opened as it is, which also works in a folder that cannot be written and leaves nothing
+    behind; one that has a write-ahead log beside it is read together with that.
+
+    Raises:
+        ConfigError: it does not exist.
+        LogError: it is damaged or is no calls file.
+    """
+    place = _calls_file(path)
+    mode = "mode=ro" if place.with_name(place.name + "-wal").exists() else "mode=ro&immutable=1"
+    try:
+        connection = sqlite3.connect(f"{place.as_uri()}?{mode}", uri=True, check_same_thread=False)
+    except sqlite3.Error as error:
+        raise _damaged(place, error) from error
+    try:
+        _check_version(connection, place, allow_new=False)
+    except sqlite3.Error as error:
+        connection.close()
+        raise _damaged(place, error) from error
+    except LogError:
+        connection.close()
+        raise
+    return connection
+
+
+def _calls_file(path: Path) -> Path:
+    place = (path / FILE_NAME if path.is_dir() else path).resolve()
+    if not place.is_file():
+        raise ConfigError(f"calls: got {path} without recorded calls, expected a run folder or a {FILE_NAME}")
+    return place
+
+
+def _open_writer(path: Path | None) -> sqlite3.Connection:
+    try:
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
+    except (sqlite3.Error, OSError) as error:
+        raise _damaged(path, error) from error
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        _check_version(connection, path, allow_new=True)
+        connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {_VERSION}; COMMIT;")
+    except sqlite3.Error as error:
+        connection.close()
+        raise _damaged(path, error) from error
+    except LogError:
+        connection.close()
+        raise
+    return connection
+
+
+def _check_version(connection: sqlite3.Connection, path: Path | None, *, allow_new: bool) -> None:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    new = allow_new and not version and not tables
+    if version != _VERSION and not new:
+        raise LogError(f"{path}: got calls of format {version}, expected {_VERSION}; use the version that wrote them")
+
+
+def _damaged(path: Path | None, error: Exception) -> LogError:
+    return LogError(f"{path}: got {error}, expected a calls file that can be read and written; restore it or move it away")
+
+
+@lru_cache(maxsize=256)
+def _questions(questions: tuple[Question, ...]) -> Part:
+    return Part("questions", json.dumps(questions, ensure_ascii=False, separators=(",", ":")))

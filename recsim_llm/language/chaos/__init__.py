@@ -1,0 +1,1 @@
+"""A model server of one's own on loopback that answers as slowly and as badly as it is told."""

@@ -1,0 +1,1 @@
+"""What a server really does, found out by asking it."""

@@ -1,0 +1,63 @@
+"""Finding out what a server really does: some accept ``response_format``, ``logprobs`` or ``seed`` and overlook them."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from statistics import fmean
+
+from recsim_llm.language.backends.http_backend import HttpBackend
+from recsim_llm.language.base.background import background_loop
+from recsim_llm.language.base.wire import Backend
+from recsim_llm.language.probing.probe_checks import Checks
+from recsim_llm.language.probing.probe_report import Finding, ProbeReport, load_probe, require, save_probe
+
+__all__ = ["Finding", "ProbeReport", "load_probe", "probe", "probe_backend", "require", "save_probe"]
+
+
+def probe(backend: Backend, *, most_concurrent: int = 64) -> ProbeReport:
+    """Find out what a model can do, by at most about 150 short calls.
+
+    An HTTP backend is probed through connections of its own and stays usable in any event loop.
+
+    Args:
+        backend: the model; what it claims to be able to do does not count.
+        most_concurrent: calls at once that are tried at most.
+
+    Returns:
+        The report; that a server cannot be reached is a finding, not an error.
+    """
+    # On the loop of another thread, because in a notebook this one has an event loop that runs already; and not in a thread of
+    # its own, which an interrupted process would wait for.
+    probing = asyncio.run_coroutine_threadsafe(_probe(backend, most_concurrent), background_loop())
+    try:
+        return probing.result()
+    except BaseException:
+        probing.cancel()
+        raise
+
+
+async def probe_backend(backend: Backend, *, most_concurrent: int = 64) -> ProbeReport:
+    """Find out what a model can do, in the running event loop; see ``probe``."""
+    checks = Checks(backend, most_concurrent=most_concurrent)
+    findings = await checks.run()
+    return ProbeReport(
+        model=backend.name,
+        base_url=backend.base_url if isinstance(backend, HttpBackend) else "",
+        when=datetime.now(UTC).isoformat(timespec="seconds"),
+        findings=tuple(findings),
+        abilities=checks.abilities,
+        latency_seconds=checks.latency_seconds,
+        prompt_tokens=fmean(checks.prompt_tokens) if checks.prompt_tokens else None,
+        calls=checks.calls,
+    )
+
+
+async def _probe(backend: Backend, most_concurrent: int) -> ProbeReport:
+    if not isinstance(backend, HttpBackend):
+        return await probe_backend(backend, most_concurrent=most_concurrent)
+    own = backend.with_abilities(None)
+    try:
+        return await probe_backend(own, most_concurrent=most_concurrent)
+    finally:
+        await own.close()

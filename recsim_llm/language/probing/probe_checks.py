@@ -1,0 +1,275 @@
+"""What a probe looks for, one coroutine each: a question that a server which only pretends cannot answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from statistics import median
+
+from recsim_llm.errors import ModelReplyError
+from recsim_llm.language.answers.elicitation import prepare, read
+from recsim_llm.language.backends.decision_payloads import PATHS
+from recsim_llm.language.backends.http_backend import HttpBackend
+from recsim_llm.language.base.questions import Ask, Part, Prompt, Realisation, score, yes_no
+from recsim_llm.language.base.wire import Abilities, Backend, BackendError, Call, Message, RawReply
+from recsim_llm.language.probing.probe_bursts import Clock, find_concurrency, together
+from recsim_llm.language.probing.probe_report import Finding
+
+__all__ = ["Checks"]
+
+ASK = Ask(
+    Prompt(
+        (
+            Part("rules", "You answer for a person who browses a page of films and decides what to watch."),
+            Part("persona", "You love Comedy, Drama and Crime. You also like War. You seldom choose Horror or Western."),
+            Part(
+                "page",
+                '<page>\n1. "The Quiet Station" (1999) | Comedy, Drama\n2. "Night of the Red Moon" (2004) | Horror\n</page>',
+            ),
+        )
+    ),
+    (
+        yes_no("click_1", "Would you click on item 1?"),
+        yes_no("click_2", "Would you click on item 2?"),
+        score("stars_1", "How many stars would you give item 1?"),
+        score("stars_2", "How many stars would you give item 2?"),
+        score("satisfaction", "How satisfied are you with this page?"),
+        yes_no("leave", "Would you leave now?"),
+    ),
+)
+_CODES = (417, 863)
+_SCHEMA = {
+    "type": "object",
+    "properties": {"code": {"type": "integer", "enum": list(_CODES)}},
+    "required": ["code"],
+    "additionalProperties": False,
+}
+_POEM = (Message("system", "You are a poet."), Message("user", "Write a poem of four lines about the rain."))
+_WORDS = (Message("system", "You invent things."), Message("user", "Write thirty random English words in a random order."))
+_SHORT = (Message("system", "You answer briefly."), Message("user", "Say yes."))
+_RULES = "\n".join(f"Rule {number}: whoever browses page {number} looks at every film once." for number in range(1, 121))
+_SAMPLES = 8
+_SAMPLE_CALLS = 3
+_LATENCY_CALLS = 3
+_TRIES = 3
+_BEST_FIRST: tuple[Realisation, ...] = ("decision", "logprobs", "json", "samples")
+_LONGEST_PAUSE = 5.0
+_PASSING = ("rate_limit", "overloaded", "server", "connection", "bad_reply")
+
+Pause = Callable[[float], Awaitable[None]]
+
+
+class Checks:
+    """Small calls to one backend, and what they show.
+
+    Args:
+        backend: to look at.
+        most_concurrent: calls at once that are tried at most.
+        pause: waits so many seconds.
+        clock: seconds of a steady clock.
+    """
+
+    def __init__(
+        self, backend: Backend, *, most_concurrent: int, pause: Pause = asyncio.sleep, clock: Clock = time.perf_counter
+    ):
+        self._backend, self._most, self._pause, self._clock = backend, most_concurrent, pause, clock
+        self.abilities = Abilities(realisations=(), concurrency=1)
+        self.latency_seconds: float | None = None
+        self.prompt_tokens: list[int] = []
+        self.calls = 0
+
+    async def run(self) -> list[Finding]:
+        """Look for everything, one after the other; without any answer, look no further."""
+        first = await self._look("answers", self._answers)
+        checks = {
+            "labels": self._labels,
+            "samples": self._sampled,
+            "logprobs": self._logprobs,
+            "json": self._json,
+            "n": self._several,
+            "seed": self._seed,
+            "decision": self._decision,
+            "prefix_cache": self._prefix_cache,
+            "concurrency": self._concurrency,
+        }
+        if first.answer == "unknown" or first.answer.endswith("authentication)"):
+            return [first, *(Finding(ability, "unknown", "not looked for: no answer at all") for ability in checks)]
+        return [first, *[await self._look(ability, check) for ability, check in checks.items()]]
+
+    async def _look(self, ability: str, check: Callable[[], Awaitable[tuple[str, str]]]) -> Finding:
+        try:
+            answer, evidence = await check()
+        except BackendError as error:
+            lost = "no" if error.cause == "bad_reply" else "unknown"
+            answer = lost if error.status is None else f"refused ({error.status}, {error.cause})"
+            evidence = str(error)
+        except ModelReplyError as error:
+            answer, evidence = "no", str(error)
+        return Finding(ability, answer, " ".join(evidence.split()))
+
+    async def _send(self, call: Call, backend: Backend | None = None) -> RawReply:
+        """Send a call, again after failures that pass: a busy moment must not be taken for a missing ability."""
+        for attempt in range(1, _TRIES + 1):
+            self.calls += 1
+            try:
+                reply = await (backend or self._backend).send(call)
+                break
+            except BackendError as error:
+                if not error.retryable or error.cause not in _PASSING or attempt == _TRIES:
+                    raise
+                wait = 0.25 * 2**attempt if error.retry_after is None else error.retry_after
+            await self._pause(min(wait, _LONGEST_PAUSE))
+        # Decision endpoints count the page once for every question.
+        if call.form in ("labels", "json") and call.questions and reply.usage.prompt is not None:
+            self.prompt_tokens.append(reply.usage.prompt)
+        return reply
+
+    async def _answers(self) -> tuple[str, str]:
+        seconds = []
+        # The first call also connects, and may load the model: not counted.
+        reply = await self._send(_SHORT_CALL)
+        for _ in range(_LATENCY_CALLS):
+            begun = self._clock()
+            reply = await self._send(_SHORT_CALL)
+            seconds.append(self._clock() - begun)
+        self.latency_seconds = median(seconds)
+        return "yes", f"said {_quote(reply)}"
+
+    async def _labels(self) -> tuple[str, str]:
+        call = prepare(ASK, "samples", samples=1)._replace(temperature=0.0)
+        reply = await self._send(call)
+        read(call, reply, "samples")
+        return "yes", f"said {_quote(reply)}"
+
+    async def _sampled(self) -> tuple[str, str]:
+        call = prepare(ASK, "samples", samples=1)
+        for _ in range(_SAMPLE_CALLS):
+            read(call, await self._send(call), "samples")
+        # Some servers accept a temperature and go on choosing the likeliest token: shares of equal replies mean nothing.
+        free = [await self._send(Call("text", _WORDS, (), 1.0, 48, seed=seed)) for seed in (None, None, 8)]
+        if len({reply.texts for reply in free}) == 1:
+            return "ignored", f"at temperature 1, {len(free)} times the same words: {_quote(free[0])}"
+        self._works("samples")
+        return "yes", f"{_SAMPLE_CALLS} of {_SAMPLE_CALLS} replies at temperature 1 could be read, and words vary"
+
+    async def _logprobs(self) -> tuple[str, str]:
+        call = prepare(ASK, "logprobs")
+        reply = await self._send(call)
+        most = max((len(token.alternatives) for tokens in reply.tokens for token in tokens), default=0)
+        if most < 2:
+            return "ignored", f"asked for alternatives of each token, got {'one' if most else 'none'}"
+        read(call, reply, "logprobs")
+        self._works("logprobs")
+        return "yes", f"up to {most} alternatives of a token"
+
+    async def _json(self) -> tuple[str, str]:
+        reply = await self._send(Call("json", _POEM, (), 0.0, 200, schema=_SCHEMA))
+        # The prompt speaks of rain: only who obeys the schema comes upon one of these numbers.
+        if not _is_code(reply):
+            return "ignored", f"under a schema that allows two numbers, said {_quote(reply)}"
+        call = prepare(ASK, "json")
+        read(call, await self._send(call), "json")
+        self._works("json")
+        return "yes", f"asked for a poem under a schema that allows two numbers, said {_quote(reply)}"
+
+    async def _several(self) -> tuple[str, str]:
+        reply = await self._send(Call("text", _WORDS, (), 1.0, 48, samples=_SAMPLES))
+        count, different = len(reply.texts), len(set(reply.texts))
+        if count == 1:
+            return "ignored", f"asked for {_SAMPLES} replies in one call, got 1"
+        if different == 1:
+            return "no", f"asked for {_SAMPLES} replies in one call, got {count} equal ones"
+        self.abilities = replace(self.abilities, samples=count)
+        return (
+            "yes" if count >= _SAMPLES else "no"
+        ), f"asked for {_SAMPLES} replies in one call, got {count}, {different} different"
+
+    async def _seed(self) -> tuple[str, str]:
+        # All at once: where calls are batched together, a seed that holds for one call alone may not hold.
+        calls = [Call("text", _WORDS, (), 1.0, 48, seed=seed) for seed in (7, 7, 7, 8)]
+        *same, other = [reply.texts for reply in await together([self._send(call) for call in calls])]
+        if len(set(same)) > 1:
+            return "ignored", f"one seed, three calls at once, {len(set(same))} different replies"
+        if other == same[0]:
+            return "unknown", "four equal replies to two seeds at temperature 1"
+        self.abilities = replace(self.abilities, seed=True)
+        return "yes", "one seed, three calls at once, one reply; another seed, another reply"
+
+    async def _decision(self) -> tuple[str, str]:
+        if not isinstance(self._backend, HttpBackend):
+            if self._backend.abilities is None or "decision" not in self._backend.abilities.realisations:
+                return "no", "this backend has none"
+            evidence = await self._decide(self._backend)
+            self._works("decision")
+            return "yes", evidence
+        seen, answer = [], "no"
+        for path in PATHS:
+            backend = self._backend.with_abilities(Abilities(realisations=("decision",), decision_path=path))
+            try:
+                evidence = await self._decide(backend)
+            except (BackendError, ModelReplyError) as error:
+                status = error.status if isinstance(error, BackendError) else None
+                # 404 and 405 are how a server without the endpoint says so.
+                answer = f"refused ({status}, refused)" if status not in (None, 404, 405) else answer
+                seen.append(f"{path}: status {status}" if status in (404, 405) else f"{path}: {error}")
+            else:
+                self.abilities = replace(self.abilities, decision_path=path)
+                self._works("decision")
+                return "yes", f"{path}: {evidence}"
+            finally:
+                await backend.close()
+        return answer, "; ".join(seen)
+
+    async def _decide(self, backend: Backend) -> str:
+        call = prepare(ASK, "decision")
+        reply = await self._send(call, backend)
+        sums = [sum(chances) for chances in reply.probabilities]
+        if len(sums) != len(ASK.questions) or any(abs(total - 1) > 0.01 for total in sums):
+            raise ModelReplyError(f"got probabilities that sum to {[round(total, 3) for total in sums]}, expected 1 each")
+        clicks = [answer.probabilities[0] for answer in read(call, reply, "decision")[:2]]
+        return f"probability of a click {clicks[0]:.3f} and {clicks[1]:.3f}"
+
+    async def _prefix_cache(self) -> tuple[str, str]:
+        cached = None
+        for word in ("yes", "no", "maybe"):
+            messages = (Message("system", _RULES), Message("user", f"Say {word}."))
+            usage = (await self._send(Call("text", messages, (), 0.0, 8))).usage
+            cached = usage.cached
+            if cached:
+                self.abilities = replace(self.abilities, prefix_cache=True)
+                return "yes", f"{cached} of {usage.prompt} tokens of the prompt came from the cache"
+        return (
+            ("unknown", "usage does not tell") if cached is None else ("no", "0 tokens of a repeated prefix came from a cache")
+        )
+
+    async def _concurrency(self) -> tuple[str, str]:
+        async def send() -> None:
+            self.calls += 1
+            await self._backend.send(_SHORT_CALL)
+
+        most, answer, evidence = await find_concurrency(send, self._most, clock=self._clock)
+        self.abilities = replace(self.abilities, concurrency=most)
+        return answer, evidence
+
+    def _works(self, realisation: Realisation) -> None:
+        working = {*self.abilities.realisations, realisation}
+        self.abilities = replace(self.abilities, realisations=tuple(way for way in _BEST_FIRST if way in working))
+
+
+_SHORT_CALL = Call("text", _SHORT, (), 0.0, 8)
+
+
+def _is_code(reply: RawReply) -> bool:
+    try:
+        stated = json.loads(reply.texts[0])
+    except (ValueError, IndexError, RecursionError):
+        return False
+    return isinstance(stated, dict) and stated.keys() == {"code"} and stated["code"] in _CODES
+
+
+def _quote(reply: RawReply) -> str:
+    text = " ".join("".join(reply.texts[:1]).split())
+    return repr(text if len(text) <= 60 else text[:59] + "…")

@@ -1,0 +1,185 @@
+"""What a probe found out, kept in the user's cache folder so that a server is probed once."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, cast, get_args
+
+from recsim_llm.core.cache import cache_folder
+from recsim_llm.core.files import write_atomically
+from recsim_llm.errors import ConfigError, DataError
+from recsim_llm.language.base.questions import Realisation
+from recsim_llm.language.base.wire import Abilities
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = ["Finding", "ProbeReport", "load_probe", "probe_file", "require", "save_probe"]
+
+_FORMAT = 1
+_LACKS = {
+    "decision": "has no decision endpoint that answers",
+    "logprobs": "does not return the log-probabilities of its answers",
+    "json": "does not keep to the schema in response_format",
+    "samples": "gives no answers at temperature 1 that vary and can be read",
+}
+
+
+class Finding(NamedTuple):
+    """One thing that a probe looked for."""
+
+    ability: str
+    """What: ``answers``, ``labels``, ``samples``, ``logprobs``, ``json``, ``n``, ``seed``, ``decision``, ``prefix_cache`` or
+    ``concurrency``."""
+    answer: str
+    """``yes``, ``no``, ``ignored`` (asked for, accepted, not done), ``refused (STATUS, CAUSE)`` or ``unknown``."""
+    evidence: str
+    """What was seen, one line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeReport:
+    """What a server was found to do."""
+
+    model: str
+    """``provider/model``."""
+    base_url: str
+    """Address, without credentials; empty for a model in this process."""
+    when: str
+    """Time of the probe, ISO 8601, UTC."""
+    findings: tuple[Finding, ...]
+    """In the order of looking."""
+    abilities: Abilities
+    """What follows for the use of the model."""
+    latency_seconds: float | None = None
+    """Median of a short call alone; None: no call was answered."""
+    prompt_tokens: float | None = None
+    """Mean tokens read for the page of two items that is asked about; None: the server does not tell."""
+    calls: int = 0
+    """Requests sent."""
+
+    @property
+    def answers(self) -> bool:
+        """Whether the server did anything at all that was asked."""
+        return any(finding.answer == "yes" for finding in self.findings)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as plain values for JSON, from which ``from_json`` restores it exactly."""
+        return {"format": _FORMAT, **asdict(self), "findings": [finding._asdict() for finding in self.findings]}
+
+    @classmethod
+    def from_json(cls, values: object) -> ProbeReport:
+        """Return the report that ``to_json`` gave, also after a way through JSON text.
+
+        Raises:
+            DataError: the values are not such a report.
+        """
+        try:
+            columns = dict(cast(Mapping[str, Any], values))
+            if columns.pop("format") != _FORMAT:
+                raise ValueError("another format")
+            findings = tuple(Finding(**finding) for finding in columns.pop("findings"))
+            abilities = dict(columns.pop("abilities"))
+            realisations = tuple(abilities.pop("realisations"))
+            if not set(realisations) <= set(get_args(Realisation)):
+                raise ValueError("an unknown realisation")
+            return cls(findings=findings, abilities=Abilities(realisations=realisations, **abilities), **columns)
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(f"probe report: got {error}, expected what a probe wrote; probe again") from error
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """Return ability, answer and evidence, what was measured after what was found."""
+        latency = "unknown" if self.latency_seconds is None else f"{1000 * self.latency_seconds:.0f} ms"
+        tokens = "unknown" if self.prompt_tokens is None else f"{self.prompt_tokens:.0f}"
+        usable = ", ".join(self.abilities.realisations) or "none"
+        return [
+            *((finding.ability, finding.answer, finding.evidence) for finding in self.findings),
+            ("latency", latency, "median of a short call alone"),
+            ("prompt_tokens", tokens, "mean for a page of two items"),
+            ("realisations", usable, "ways to a decision that work, best first"),
+        ]
+
+    def table(self) -> Table:
+        """Lay out the report for a terminal."""
+        from rich.box import SIMPLE_HEAD
+        from rich.table import Table
+        from rich.text import Text
+
+        title = f"{self.model}{' at ' if self.base_url else ''}{self.base_url}, {self.when}, {self.calls} calls"
+        table = Table("Ability", "Answer", "Evidence", title=Text(title), title_justify="left", box=SIMPLE_HEAD, padding=0)
+        for row in self.rows():
+            # What a server said may hold brackets, which are no markup.
+            table.add_row(*(Text(cell) for cell in row))
+        return table
+
+
+def probe_file(name: str, base_url: str) -> Path:
+    """Return the file that keeps the report of a model: ``probes/`` in the user's cache folder."""
+    digest = blake2b(f"{name}\n{base_url.rstrip('/')}".encode(), digest_size=8).hexdigest()
+    slug = re.sub(r"[^A-Za-z0-9.]+", "-", name)[:60].strip("-.")
+    return cache_folder() / "probes" / f"{slug}-{digest}.json"
+
+
+def save_probe(report: ProbeReport) -> Path:
+    """Keep a report in the user's cache folder and return its file.
+
+    Raises:
+        ConfigError: the server did not answer; that may be different next time and is not kept.
+        DataError: the file cannot be written.
+    """
+    if not report.answers:
+        seen = next((f"{finding.answer}: {finding.evidence}" for finding in report.findings), "nothing tried")
+        remedy = "check the address and the model's name, and probe it again"
+        raise ConfigError(f"{report.model}: got no usable answer from the server ({seen}), expected some; {remedy}")
+    path = probe_file(report.model, report.base_url)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, json.dumps(report.to_json(), indent=2).encode() + b"\n")
+    except OSError as error:
+        raise DataError(f"{path}: got {error.strerror}, expected a folder to write to; set XDG_CACHE_HOME") from error
+    return path
+
+
+def load_probe(name: str, base_url: str) -> ProbeReport | None:
+    """Return the kept report of a model, or None where it was never probed.
+
+    Args:
+        name: ``provider/model``.
+        base_url: its address; empty for a model in this process.
+
+    Raises:
+        DataError: the file is damaged or cannot be read.
+    """
+    path = probe_file(name, base_url)
+    try:
+        return ProbeReport.from_json(json.loads(path.read_bytes()))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: got {error}, expected a readable report; remove the file and probe again") from error
+
+
+def require(abilities: Abilities, realisation: Realisation, name: str) -> None:
+    """Check that a model can be asked in a certain way.
+
+    Args:
+        abilities: what its probe found.
+        realisation: the way.
+        name: ``provider/model``, for the text.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    if realisation in abilities.realisations:
+        return
+    known: Sequence[str] = abilities.realisations
+    expected = f"expected one of {', '.join(known)}" if known else "and found no other way to its decisions"
+    raise ConfigError(
+        f"got realisation {realisation!r} for {name}, which {_LACKS[realisation]}, {expected}; "
+        f"run `recsim-llm probe {name}` to look again"
+    )

@@ -1,0 +1,266 @@
+"""From a name to a language model, and from a scenario's settings to the models of a run."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from recsim_llm.errors import ConfigError
+from recsim_llm.language.base.questions import Realisation
+from recsim_llm.language.base.settings import ROLES, LimitSettings, ModelSettings
+from recsim_llm.language.base.wire import Abilities, Backend
+from recsim_llm.language.calls.budget import Budget, Limits, Prices
+from recsim_llm.language.calls.limiter import AdaptiveLimiter
+from recsim_llm.language.calls.model import LanguageModel, Meter
+from recsim_llm.language.calls.store import CallStore
+from recsim_llm.language.probing.probe import ProbeReport, load_probe, probe, require, save_probe
+
+if TYPE_CHECKING:
+    from recsim_llm.language.backends.http_backend import HttpBackend
+
+__all__ = ["PROVIDERS", "Roles", "open_backend", "open_model", "probe_model"]
+
+PROVIDERS = ("openai", "openai-compatible", "transformers", "scripted", "replay")
+"""What may stand before the slash of a model's name."""
+
+_OPENAI_URL = "https://api.openai.com/v1"
+_KEY_VARIABLES = {"openai": ("OPENAI_API_KEY",), "openai-compatible": ("RECSIM_LLM_API_KEY", "OPENAI_API_KEY")}
+_FIRST_SLOTS = 64
+
+
+def open_model(name: str, *, calls: Path | None = None, cache: Path | None = None, **settings: Any) -> LanguageModel:
+    """Open one language model.
+
+    Args:
+        name: ``provider/model``, for instance ``scripted/genres`` or ``transformers/PATH``.
+        calls: file in which every call is kept and answers are found again; None keeps them until the model is closed.
+        cache: a run folder or calls file from which answers are taken before the model is asked.
+        settings: the other fields of ``ModelSettings``.
+
+    Raises:
+        ConfigError: the provider is unknown, a setting is wrong, or the model cannot do what is asked of it.
+    """
+    return Roles({"user": ModelSettings(name=name, **settings)}, calls=calls, cache=cache).role("user")
+
+
+def open_backend(settings: ModelSettings, role: str = "user") -> Backend:
+    """Open the way to a model, with its abilities known: a server that was never probed is probed now.
+
+    A probe takes up to 150 short calls, which no limit of a run counts.
+
+    Args:
+        settings: which model, and where.
+        role: what it is for; a replayed run may have used different models for different roles.
+
+    Raises:
+        ConfigError: the provider is unknown, an address or a key is missing, or a local model cannot be loaded.
+    """
+    provider, _, model = settings.name.partition("/")
+    if provider not in PROVIDERS or not model:
+        raise ConfigError(
+            f"model: got {settings.name!r}, expected provider/name with one of {', '.join(PROVIDERS)}, "
+            "for instance scripted/genres"
+        )
+    if provider not in _KEY_VARIABLES:
+        if settings.base_url is not None:
+            raise ConfigError(f"model {settings.name}: got a base URL, expected one for openai-compatible models only")
+        return _LOCAL[provider](model, role)
+    backend = _server(settings, None)
+    report = load_probe(backend.name, backend.base_url) or probe_model(settings)
+    return backend.with_abilities(report.abilities)
+
+
+def probe_model(settings: ModelSettings) -> ProbeReport:
+    """Find out what a model can do, and keep that for the runs to come.
+
+    Raises:
+        ConfigError: as ``open_backend``.
+        BackendError: the model cannot be reached.
+    """
+    provider = settings.name.partition("/")[0]
+    report = probe(_server(settings, None) if provider in _KEY_VARIABLES else open_backend(settings))
+    save_probe(report)
+    return report
+
+
+class Roles:
+    """The language models of a run by what they do, opened when they are first asked for.
+
+    The user model also writes and judges unless these roles have models of their own; a policy needs one of its own.
+
+    Args:
+        settings: by role, see ``ROLES``.
+        calls: file in which every call is kept; None keeps them until the models are closed.
+        cache: a run folder or calls file from which answers are taken before a model is asked.
+        limits: what all of them together may use up.
+
+    Raises:
+        ConfigError: a role is unknown, the cache does not exist, or the limits cannot be kept.
+    """
+
+    def __init__(
+        self,
+        settings: Mapping[str, ModelSettings],
+        *,
+        calls: Path | None = None,
+        cache: Path | None = None,
+        limits: LimitSettings | None = None,
+    ) -> None:
+        unknown = sorted(set(settings) - set(ROLES))
+        if unknown:
+            raise ConfigError(f"models: got role {unknown[0]!r}, expected one of {', '.join(ROLES)}")
+        self._settings = dict(settings)
+        self._budget = Budget(Limits(**(limits or LimitSettings()).model_dump()), _prices(settings.values()))
+        self._store = CallStore(calls, cache=cache)
+        self._models = dict[str, LanguageModel]()
+        self._shared = dict[str, tuple[Backend, AdaptiveLimiter]]()
+
+    def __enter__(self) -> Roles:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def role(self, name: str) -> LanguageModel:
+        """Return the model of a role.
+
+        Raises:
+            ConfigError: no model was named for it, or it cannot be opened or cannot do what its settings demand.
+        """
+        if name not in self._models:
+            stand_in = self._settings.get("user") if name in ("writer", "judge") else None
+            settings = self._settings.get(name, stand_in)
+            if settings is None:
+                flag = "--model provider/name" if name == "user" else f"--set models.{name}=provider/name"
+                raise ConfigError(f"role {name}: got no language model, expected {flag}, for instance scripted/genres")
+            self._models[name] = self._open(name, settings)
+        return self._models[name]
+
+    def describe(self) -> dict[str, dict[str, str]]:
+        """Return name and realisation of each model opened so far, by role."""
+        return {role: {"name": model.name, "realisation": model.realisation} for role, model in sorted(self._models.items())}
+
+    def meter(self) -> Meter:
+        """Return what all models have used so far."""
+        return _total([model.meter() for model in self._models.values()])
+
+    def close(self) -> None:
+        """Close all models and the calls file."""
+        for model in self._models.values():
+            model.close()
+        self._models.clear()
+        self._shared.clear()
+        self._store.close()
+
+    def _open(self, role: str, settings: ModelSettings) -> LanguageModel:
+        # A replayed run may have used different models for different roles.
+        place = settings.model_dump_json() + (role if settings.name.startswith("replay/") else "")
+        if place not in self._shared:
+            backend = open_backend(settings, role)
+            most = settings.concurrency or _abilities(backend).concurrency
+            self._shared[place] = backend, AdaptiveLimiter(min(_FIRST_SLOTS, most), most)
+        backend, limiter = self._shared[place]
+        return LanguageModel(
+            backend,
+            realisation=_realisation(settings, backend),
+            role=role,
+            samples=settings.samples,
+            store=self._store,
+            budget=self._budget,
+            limiter=limiter,
+        )
+
+
+def _realisation(settings: ModelSettings, backend: Backend) -> Realisation:
+    abilities = _abilities(backend)
+    if settings.realisation == "auto":
+        if not abilities.realisations:
+            raise ConfigError(f"model {settings.name}: got no way to a decision that works; see `recsim-llm probe`")
+        return abilities.realisations[0]
+    require(abilities, settings.realisation, settings.name)
+    return settings.realisation
+
+
+def _abilities(backend: Backend) -> Abilities:
+    if backend.abilities is None:
+        raise ConfigError(f"model {backend.name}: got a backend whose abilities are not known, expected a probed one")
+    return backend.abilities
+
+
+def _base_url(settings: ModelSettings) -> str:
+    if settings.base_url is None and settings.name.startswith("openai-compatible/"):
+        raise ConfigError(f"model {settings.name}: got no address, expected --base-url, for instance http://127.0.0.1:8000/v1")
+    return settings.base_url or _OPENAI_URL
+
+
+def _server(settings: ModelSettings, abilities: Abilities | None) -> HttpBackend:
+    from recsim_llm.language.backends.aiohttp_backend import AiohttpBackend
+    from recsim_llm.language.backends.openai_backend import OpenAIBackend
+
+    provider, _, model = settings.name.partition("/")
+    opener = AiohttpBackend if settings.transport == "aiohttp" else OpenAIBackend
+    return opener(
+        model,
+        base_url=_base_url(settings),
+        api_key=_api_key(settings, provider),
+        timeout=settings.timeout,
+        abilities=abilities,
+        provider=provider,
+        more=settings.request,
+    )
+
+
+def _api_key(settings: ModelSettings, provider: str) -> str:
+    named = settings.api_key_variable
+    variables = (named,) if named else _KEY_VARIABLES[provider]
+    key = next((os.environ[variable] for variable in variables if os.environ.get(variable)), None)
+    if key is None and (named or provider == "openai"):
+        raise ConfigError(f"model {settings.name}: got no key, expected it in the environment variable {variables[0]}")
+    return key or "none"
+
+
+def _transformers(path: str, _role: str) -> Backend:
+    from recsim_llm.language.backends.transformers_backend import TransformersBackend
+
+    return TransformersBackend(path)
+
+
+def _scripted(name: str, _role: str) -> Backend:
+    from recsim_llm.language.backends.scripted import Scripted, resolve_script
+
+    return Scripted(resolve_script(name), name=f"scripted/{name}")
+
+
+def _replay(path: str, role: str) -> Backend:
+    from recsim_llm.language.calls.recorded_answers import ReplayBackend
+
+    return ReplayBackend(Path(path), role=role)
+
+
+_LOCAL: dict[str, Callable[[str, str], Backend]] = {"transformers": _transformers, "scripted": _scripted, "replay": _replay}
+
+
+def _prices(settings: Iterable[ModelSettings]) -> dict[str, Prices]:
+    return {model.name: Prices(**model.prices.model_dump()) for model in settings if model.prices is not None}
+
+
+def _total(meters: Sequence[Meter]) -> Meter:
+    failures = Counter[str]()
+    for meter in meters:
+        failures.update(meter.failures)
+    costs = [meter.cost for meter in meters if meter.cost is not None]
+    return Meter(
+        calls=sum(meter.calls for meter in meters),
+        hits=sum(meter.hits for meter in meters),
+        prompt_tokens=sum(meter.prompt_tokens for meter in meters),
+        cached_tokens=sum(meter.cached_tokens for meter in meters),
+        completion_tokens=sum(meter.completion_tokens for meter in meters),
+        cost=sum(costs) if costs else None,
+        failures=dict(failures),
+        in_flight=sum(meter.in_flight for meter in meters),
+        concurrency=sum(meter.concurrency for meter in meters),
+    )

@@ -1,0 +1,1 @@
+"""The run log: the only room that writes and reads run folders."""

@@ -1,0 +1,139 @@
+"""The tables of the run log: their columns, and how they are put together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from recsim_llm.core.pages import DECIDERS, Account
+
+__all__ = ["IMPRESSIONS", "LIKE_THRESHOLD", "PAGES", "VISITS", "Part", "impressions_table", "pages_table", "visits_table"]
+
+Part = dict[str, npt.NDArray[Any]]
+"""Columns of a few rows, by name."""
+
+LIKE_THRESHOLD = 4.0
+"""Stars from which a rating counts as a like."""
+
+_ARM = pa.dictionary(pa.int8(), pa.string())
+IMPRESSIONS = pa.schema(
+    [
+        ("arm", _ARM),
+        ("user_id", pa.int64()),
+        ("visit", pa.int32()),
+        ("page", pa.int32()),
+        ("position", pa.int16()),
+        ("item_id", pa.int64()),
+        ("propensity", pa.float32()),
+        ("prefix_propensity", pa.float32()),
+        ("examine_prob", pa.float32()),
+        ("click_prob", pa.float32()),
+        ("examined", pa.bool_()),
+        ("clicked", pa.bool_()),
+        ("watched", pa.float32()),
+        ("rating", pa.float32()),
+        ("liked", pa.bool_()),
+        ("text", pa.string()),
+    ]
+)
+"""One row a slot. ``click_prob`` is the probability of a click before anything is drawn (examination included); propensities
+are null where unknown; ``item_id`` is -1 for a blanked slot; ``watched``, ``rating`` and ``liked`` are null without a click."""
+PAGES = pa.schema(
+    [
+        ("arm", _ARM),
+        ("user_id", pa.int64()),
+        ("visit", pa.int32()),
+        ("page", pa.int32()),
+        ("slate_propensity", pa.float64()),
+        ("clicks", pa.int16()),
+        ("invalid_slots", pa.int16()),
+        ("reward", pa.float64()),
+        ("satisfaction", pa.float32()),
+        ("leave_prob", pa.float32()),
+        ("next_action", pa.dictionary(pa.int8(), pa.string())),
+        ("stop_reason", pa.dictionary(pa.int8(), pa.string())),
+        ("decided_by", pa.dictionary(pa.int8(), pa.string())),
+        ("disagreement", pa.float32()),
+        ("memories_dropped", pa.int16()),
+    ]
+)
+"""One row a page. ``satisfaction`` is 0 to 1; ``next_action`` is ``next`` or ``leave``; ``stop_reason`` is null within a visit,
+``left`` when the user ended it, ``max_pages`` when the page budget did. The last three say how the decision came about and
+are null where there is one way only: which of ``DECIDERS`` made it, how far another one lay from it (mean absolute difference
+of click probabilities; null where only one was asked), and how many memories the prompt had no room for."""
+VISITS = pa.schema(
+    [
+        ("arm", _ARM),
+        ("user_id", pa.int64()),
+        ("visit", pa.int32()),
+        ("pages", pa.int32()),
+        ("clicks", pa.int32()),
+        ("reward", pa.float64()),
+        ("satisfaction", pa.float32()),
+        ("stop_reason", pa.dictionary(pa.int8(), pa.string())),
+        ("return_prob", pa.float32()),
+        ("returned", pa.bool_()),
+    ]
+)
+"""One row a visit that is over. ``satisfaction`` is after its last page; ``return_prob`` and ``returned`` are of the next visit
+and are null where none is simulated."""
+
+_DECIDERS = pa.array(DECIDERS)
+_NEXT_ACTIONS = pa.array(["next", "leave"])
+_STOP_REASONS = pa.array(["left", "max_pages"])
+
+
+def impressions_table(arm: str, part: Part) -> pa.Table:
+    """Return the ``IMPRESSIONS`` table of an arm; an empty part gives no rows."""
+    columns: dict[str, Any] = dict(part)
+    rating = columns.get("rating", np.empty(0, np.float32))
+    columns["liked"] = pa.array(rating >= LIKE_THRESHOLD, mask=np.isnan(rating))
+    columns["text"] = pa.nulls(len(rating), pa.string())
+    return _table(arm, columns, IMPRESSIONS)
+
+
+def pages_table(arm: str, part: Part) -> pa.Table:
+    """Return the ``PAGES`` table of an arm; an empty part gives no rows."""
+    columns: dict[str, Any] = dict(part)
+    left = columns.get("left", np.empty(0, np.bool_))
+    ended = left | columns.get("out_of_pages", np.empty(0, np.bool_))
+    columns["next_action"] = pa.DictionaryArray.from_arrays(pa.array(ended.astype(np.int8)), _NEXT_ACTIONS)
+    columns["stop_reason"] = _stop_reason(left, ~ended)
+    if "decided_by" in columns:
+        columns["decided_by"] = pa.DictionaryArray.from_arrays(pa.array(columns["decided_by"]), _DECIDERS)
+    else:
+        columns |= {name: pa.nulls(len(left), PAGES.field(name).type) for name in Account._fields}
+    return _table(arm, columns, PAGES)
+
+
+def visits_table(arm: str, parts: list[Part]) -> pa.Table:
+    """Return the ``VISITS`` table of an arm."""
+    columns = _joined(parts)
+    columns["stop_reason"] = _stop_reason(columns.get("left", np.empty(0, np.bool_)), None)
+    if parts:
+        columns["returned"] = pa.array(columns["returned"], mask=columns.pop("return_unknown"))
+    return _table(arm, columns, VISITS)
+
+
+def _stop_reason(left: npt.NDArray[np.bool_], within: npt.NDArray[np.bool_] | None) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array((~left).astype(np.int8), mask=within), _STOP_REASONS)
+
+
+def _joined(parts: list[Part]) -> dict[str, Any]:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
+
+
+def _table(arm: str, columns: Mapping[str, Any], schema: pa.Schema) -> pa.Table:
+    rows = max((len(column) for column in columns.values()), default=0)
+    arrays = [pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int8)), pa.array([arm]))]
+    for field in list(schema)[1:]:
+        column = columns.get(field.name, np.empty(0))
+        if isinstance(column, np.ndarray):
+            floating = pa.types.is_floating(field.type)
+            column = pa.array(column.astype(field.type.to_pandas_dtype(), copy=False), from_pandas=floating)
+        arrays.append(column)
+    return pa.Table.from_arrays(arrays, schema=schema)

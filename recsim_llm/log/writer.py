@@ -1,0 +1,250 @@
+"""The run log: every impression, page and visit as Parquet, written in checksummed segments.
+
+A run folder holds::
+
+    manifest.json               the resolved settings, versions, seed and data fingerprints
+    segments.jsonl              one line a finished segment: arm, number, rows, SHA-256 of its files
+    impressions/*.parquet       one row a slot shown
+    pages/*.parquet             one row a page
+    visits/*.parquet            one row a visit
+    timings.parquet             clock times, apart from the log so that the log compares byte for byte
+
+A segment's files are written under a temporary name, flushed to disk and renamed; its line in ``segments.jsonl`` comes last.
+A line without its line break is a torn write and does not count. Replaying a run meets its own segments again: bytes
+that agree are kept, so a killed run ends like one that was never killed; bytes that differ raise ``LogError``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from recsim_llm.core.batches import join_feedback
+from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.pages import BoolArray, Feedback, FloatArray, IntArray, Slates, probability
+from recsim_llm.core.protocols import UserModel
+from recsim_llm.log.schema import (
+    IMPRESSIONS,
+    LIKE_THRESHOLD,
+    PAGES,
+    VISITS,
+    Part,
+    impressions_table,
+    pages_table,
+    visits_table,
+)
+from recsim_llm.log.segments import Segments
+
+__all__ = ["IMPRESSIONS", "LIKE_THRESHOLD", "PAGES", "VISITS", "RunLog", "Segments"]
+
+DoubleArray = npt.NDArray[np.float64]
+
+
+class _Batch(NamedTuple):
+    """One page of a batch of users, as it came; columns are made of many at once when a segment is written."""
+
+    feedback: Feedback
+    slates: Slates | None
+    reward: DoubleArray
+    invalid: IntArray
+    out_of_pages: BoolArray
+    keep: BoolArray | None
+    visit: IntArray | None
+
+
+class RunLog:
+    """Collects what one arm produces and hands it over in segments.
+
+    Args:
+        segments: of the run folder.
+        arm: name of the arm.
+        place: position of the arm in the scenario.
+        catalog: the items, for their outside ids.
+        user_id: int64 [population]: outside ids by user index.
+        segment_rows: impressions after which a segment is written, at the next page boundary.
+    """
+
+    def __init__(
+        self,
+        segments: Segments,
+        arm: str,
+        place: int,
+        *,
+        catalog: Catalog,
+        user_id: IntArray,
+        segment_rows: int = 500_000,
+    ) -> None:
+        self._segments, self.arm, self._place, self._segment_rows = segments, arm, place, segment_rows
+        self._item_id, self._user_id = catalog.item_id, user_id
+        self._number = 0
+        self._buffered = 0
+        self._batches: list[_Batch] = []
+        self._visits: list[Part] = []
+
+    def page(
+        self,
+        feedback: Feedback,
+        *,
+        slates: Slates | None,
+        reward: DoubleArray,
+        invalid: IntArray,
+        out_of_pages: BoolArray,
+        keep: BoolArray | None = None,
+        visit: IntArray | None = None,
+    ) -> None:
+        """Record one page of a batch of users.
+
+        Args:
+            feedback: what was shown and drawn.
+            slates: what the recommender answered, for its propensities; None means that they are unknown.
+            reward: float64 [u].
+            invalid: int64 [u]: blanked slots.
+            out_of_pages: bool [u]: the page budget is used up.
+            keep: bool [u]: which users really had a page; None means that all had.
+            visit: int64 [u]: visit numbers to log; None takes those of the dice.
+        """
+        self._batches.append(_Batch(feedback, slates, reward, invalid, out_of_pages, keep, visit))
+        self._buffered += feedback.clicked.size
+
+    def visits(
+        self,
+        *,
+        user_id: IntArray,
+        visit: IntArray,
+        pages: IntArray,
+        clicks: IntArray,
+        reward: DoubleArray,
+        satisfaction: FloatArray,
+        left: BoolArray,
+        return_prob: FloatArray | None,
+        returned: BoolArray | None,
+    ) -> None:
+        """Record visits that are over, one entry a visit in each column.
+
+        ``left`` tells the user's end from the budget's; the last two are None where no next visit is simulated.
+        """
+        self._visits.append(
+            {
+                "user_id": user_id,
+                "visit": visit,
+                "pages": pages,
+                "clicks": clicks,
+                "reward": reward,
+                "satisfaction": satisfaction,
+                "left": left,
+                "return_prob": np.full(len(user_id), np.nan, np.float32) if return_prob is None else return_prob,
+                "returned": np.zeros(len(user_id), np.bool_) if returned is None else returned,
+                "return_unknown": np.full(len(user_id), returned is None),
+            }
+        )
+
+    @property
+    def full(self) -> bool:
+        """Whether enough has come together for a segment."""
+        return self._buffered >= self._segment_rows
+
+    def turn(self) -> None:
+        """Write a segment if enough has come together; to be called between pages."""
+        if self.full:
+            self._write(last=False)
+
+    def close(self) -> None:
+        """Write what is left and mark the arm as finished."""
+        self._write(last=True)
+
+    def _write(self, last: bool) -> None:
+        impressions, pages = self._columns() if self._batches else ({}, {})
+        tables = {
+            "impressions": impressions_table(self.arm, impressions),
+            "pages": pages_table(self.arm, pages),
+            "visits": visits_table(self.arm, self._visits),
+        }
+        self._segments.add(self.arm, self._place, self._number, tables, last)
+        self._number += 1
+        self._buffered = 0
+        self._batches, self._visits = [], []
+
+    def _columns(self) -> tuple[Part, Part]:
+        """Return the columns of the impressions and of the pages collected so far."""
+        batches = self._batches
+        feedbacks = [batch.feedback for batch in batches]
+        joined = join_feedback(feedbacks)
+        users = self._user_id.take(joined.pages.user_index)
+        visits = [batch.feedback.pages.visit if batch.visit is None else batch.visit for batch in batches]
+        visit = np.concatenate(visits)
+        item_index = joined.pages.item_index
+        item_id = np.where(item_index < 0, -1, self._item_id.take(item_index, mode="clip"))
+        rows, slots = item_id.shape
+        chance = _chances(joined, feedbacks[0].users)
+        impressions: Part = {
+            "user_id": np.repeat(users, slots),
+            "visit": np.repeat(visit, slots),
+            "page": np.repeat(joined.pages.page, slots),
+            "position": np.tile(np.arange(slots, dtype=np.int16), rows),
+            "item_id": item_id.reshape(-1),
+            "propensity": _known(batches, lambda slates: slates.propensity, item_id.shape, item_id),
+            "prefix_propensity": _known(batches, lambda slates: slates.prefix_propensity, item_id.shape, item_id),
+            "examine_prob": chance[0].reshape(-1),
+            "click_prob": chance[1].reshape(-1),
+            "examined": joined.examined.reshape(-1),
+            "clicked": joined.clicked.reshape(-1),
+            "watched": joined.by_slot(joined.watched).reshape(-1),
+            "rating": joined.ratings().reshape(-1),
+        }
+        out = np.concatenate([batch.out_of_pages for batch in batches])
+        pages: Part = {
+            "user_id": users,
+            "visit": visit,
+            "page": joined.pages.page,
+            "slate_propensity": _known(batches, lambda slates: slates.slate_propensity, (rows,), None),
+            "clicks": np.bincount(joined.row, minlength=rows),
+            "invalid_slots": np.concatenate([batch.invalid for batch in batches]),
+            "reward": np.concatenate([batch.reward for batch in batches]),
+            "satisfaction": probability(joined.mood.satisfaction),
+            "leave_prob": probability(joined.mood.leave_log_odds),
+            "left": joined.left,
+            "out_of_pages": out & ~joined.left,
+        }
+        if joined.decisions.account is not None:
+            pages |= joined.decisions.account._asdict()
+        return _kept(batches, impressions, pages, slots)
+
+
+def _chances(feedback: Feedback, users: UserModel) -> tuple[FloatArray, FloatArray]:
+    """Return float32 [u, k] each: the probability that a slot is examined, and that it is clicked; 0 where blank."""
+    blank = feedback.pages.item_index < 0
+    examine = np.where(blank, np.float32(0), users.examination(feedback.pages.user_index))
+    return examine, examine * probability(feedback.decisions.click_log_odds)
+
+
+def _known(
+    batches: list[_Batch],
+    pick: Callable[[Slates], npt.NDArray[np.floating] | None],
+    shape: tuple[int, ...],
+    item_id: IntArray | None,
+) -> npt.NDArray[np.floating]:
+    """Return a flat column of propensities, NaN where unknown; blanked slots have none."""
+    if all(batch.slates is None for batch in batches):
+        return np.full(int(np.prod(shape)), np.nan, np.float32)
+    columns = []
+    for batch in batches:
+        values = None if batch.slates is None else pick(batch.slates)
+        rows = len(batch.reward)
+        columns.append(np.full((rows, *shape[1:]), np.nan, np.float32) if values is None else np.asarray(values))
+    known = np.concatenate(columns)
+    if item_id is not None:
+        known = np.where(item_id < 0, np.float32(np.nan), known)
+    return known.reshape(-1)
+
+
+def _kept(batches: list[_Batch], impressions: Part, pages: Part, slots: int) -> tuple[Part, Part]:
+    """Drop the rows of users who had no page."""
+    if all(batch.keep is None for batch in batches):
+        return impressions, pages
+    everyone = [np.ones(len(batch.reward), np.bool_) if batch.keep is None else batch.keep for batch in batches]
+    keep = np.concatenate(everyone)
+    slot = np.repeat(keep, slots)
+    return {name: column[slot] for name, column in impressions.items()}, {name: column[keep] for name, column in pages.items()}

@@ -1,0 +1,245 @@
+"""What a run folder must know beside its log so that it can be judged by itself: items, users, and the held-out ratings.
+
+``items.parquet``, ``users.parquet`` and ``held_out.parquet`` are written before the first page and depend on what the manifest
+fingerprints only: data, population and train share. Nothing that serves users reads them; only this package does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.files import write_atomically
+from recsim_llm.core.ratings import Ratings
+from recsim_llm.errors import LogError
+from recsim_llm.metrics.diversity import genre_shares
+from recsim_llm.metrics.fairness import terciles
+from recsim_llm.population.personas import Population
+
+__all__ = ["HELD_OUT", "ITEMS", "USERS", "RunTables", "has_tables", "read_tables", "rows_of", "write_tables"]
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+
+ITEMS = pa.schema(
+    [
+        ("item_id", pa.int64()),
+        ("title", pa.string()),
+        ("year", pa.int32()),
+        ("genres", pa.list_(pa.string())),
+        ("provider", pa.string()),
+        ("popularity", pa.int64()),
+    ]
+)
+"""One row an item. ``year`` and ``provider`` are null where unknown; ``popularity`` counts ratings in the training part."""
+USERS = pa.schema(
+    [
+        ("user_id", pa.int64()),
+        ("activity_tercile", pa.string()),
+        ("diversity_tercile", pa.string()),
+        ("mainstreamness_tercile", pa.string()),
+        ("history_popularity", pa.float64()),
+        ("history_genres", pa.map_(pa.string(), pa.float64())),
+    ]
+)
+"""One row a user of the population; after these, one column a demographic field. Terciles of traits are ``low``, ``middle``
+or ``high``, null where all users are alike. ``history_popularity`` is the mean popularity of what the user rated in the
+training part, null for users without ratings (synthetic ones); ``history_genres`` the weight of each genre there, each item
+spread over its genres."""
+HELD_OUT = pa.schema([("user_id", pa.int64()), ("item_id", pa.int64()), ("rating", pa.float32())])
+"""One row a rating of the population's users after the training part; none for synthetic users."""
+
+_TERCILES = ("activity", "diversity", "mainstreamness")
+_FILES = {"items": ITEMS, "users": USERS, "held_out": HELD_OUT}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RunTables:
+    """The three tables as columns; items and users in ascending order of their ids."""
+
+    item_id: IntArray
+    """int64 [n]."""
+    genre_names: tuple[str, ...]
+    """Names of the genre columns."""
+    genres: npt.NDArray[np.bool_]
+    """bool [n, g]."""
+    provider: npt.NDArray[np.object_]
+    """str [n], None where unknown."""
+    popularity: IntArray
+    """int64 [n]: ratings in the training part."""
+    user_id: IntArray
+    """int64 [u]."""
+    groups: dict[str, npt.NDArray[np.object_]]
+    """Field to label of each user, str [u], None where unknown."""
+    history_popularity: FloatArray
+    """float64 [u], NaN where there is no history."""
+    history_genres: FloatArray
+    """float64 [u, g], all 0 where there is no history."""
+    held_user: IntArray
+    """int64 [h]: row in ``user_id`` of each held-out rating."""
+    held_item: IntArray
+    """int64 [h]: row in ``item_id``."""
+    held_rating: npt.NDArray[np.float32]
+    """float32 [h]: stars."""
+
+
+def has_tables(run: Path) -> bool:
+    """Tell whether a run folder holds the three tables; logs of environments do not."""
+    return all((run / f"{name}.parquet").is_file() for name in _FILES)
+
+
+def write_tables(run: Path, catalog: Catalog, population: Population, *, train: Ratings, later: Ratings) -> None:
+    """Write the three tables; equal arguments give equal bytes.
+
+    Args:
+        run: the run folder.
+        catalog: the items, with their number of training ratings as popularity.
+        population: the users.
+        train: ratings that recommenders learn from.
+        later: each user's ratings after those.
+    """
+    tables = {
+        "items": _items(catalog),
+        "users": _users(catalog, population, train),
+        "held_out": _held_out(population, later),
+    }
+    for name, table in tables.items():
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink, compression="zstd")
+        write_atomically(run / f"{name}.parquet", sink.getvalue().to_pybytes())
+
+
+def read_tables(run: Path) -> RunTables:
+    """Read the three tables of a run folder.
+
+    Raises:
+        LogError: one is missing, damaged, or does not fit the others.
+    """
+    items, users, held = (_read(run, name) for name in _FILES)
+    items, users = items.sort_by("item_id"), users.sort_by("user_id")
+    item_id, user_id = items["item_id"].to_numpy(), users["user_id"].to_numpy()
+    names, genres = _genre_columns(items["genres"].combine_chunks())
+    fields = [name for name in users.schema.names if name not in ("user_id", "history_popularity", "history_genres")]
+    return RunTables(
+        item_id=item_id,
+        genre_names=names,
+        genres=genres,
+        provider=_texts(items["provider"]),
+        popularity=items["popularity"].to_numpy(),
+        user_id=user_id,
+        groups={name: _texts(users[name]) for name in fields},
+        history_popularity=users["history_popularity"].to_numpy(),
+        history_genres=_history(users["history_genres"].combine_chunks(), names),
+        held_user=rows_of(held["user_id"].to_numpy(), user_id, f"{run}: held-out ratings: user"),
+        held_item=rows_of(held["item_id"].to_numpy(), item_id, f"{run}: held-out ratings: item"),
+        held_rating=held["rating"].to_numpy(),
+    )
+
+
+def rows_of(wanted: IntArray, known: IntArray, what: str) -> IntArray:
+    """Return the place of each wanted id among the known ones.
+
+    Args:
+        wanted: int64 [m].
+        known: int64 [n], ascending.
+        what: whose ids they are, for the error.
+
+    Raises:
+        LogError: one is not known.
+    """
+    row = np.searchsorted(known, wanted)
+    strange = wanted[np.append(known, -1)[row] != wanted]
+    if len(strange):
+        raise LogError(f"{what}: got id {strange[0]}, expected one of the run's tables; restore the folder or start a new run")
+    return row
+
+
+def _items(catalog: Catalog) -> pa.Table:
+    row, column = np.nonzero(catalog.genres)
+    starts = np.concatenate([[0], np.bincount(row, minlength=len(catalog)).cumsum()]).astype(np.int32)
+    providers = [None] * len(catalog) if catalog.provider is None else catalog.provider
+    columns = {
+        "item_id": catalog.item_id,
+        "title": pa.array(catalog.title, pa.string()),
+        "year": pa.array(catalog.year.astype(np.int32), mask=catalog.year < 0),
+        "genres": pa.ListArray.from_arrays(starts, pa.array(np.array(catalog.genre_names, object)[column], pa.string())),
+        "provider": pa.array([name or None for name in providers], pa.string()),
+        "popularity": np.rint(catalog.popularity).astype(np.int64),
+    }
+    return pa.table(columns, schema=ITEMS)
+
+
+def _users(catalog: Catalog, population: Population, train: Ratings) -> pa.Table:
+    order = np.argsort(population.user_id)
+    place = np.minimum(np.searchsorted(population.user_id, train.user_id, sorter=order), len(order) - 1)
+    user = order[place]
+    known = population.user_id[user] == train.user_id
+    user, item = user[known], catalog.index_of(train.item_id[known])
+    count = np.bincount(user, minlength=len(population))
+    total = np.bincount(user, catalog.popularity[item].astype(np.float64), minlength=len(population))
+    shares = genre_shares(catalog.genres)
+    columns: dict[str, Any] = {"user_id": population.user_id}
+    columns |= {f"{name}_tercile": pa.array(terciles(population.trait(name)), pa.string()) for name in _TERCILES}
+    columns["history_popularity"] = pa.array(total / np.maximum(count, 1), mask=count == 0)
+    by_genre = [np.bincount(user, share[item], minlength=len(population)) for share in shares.T]
+    weights = np.array(by_genre, np.float64).reshape(-1, len(population)).T
+    columns["history_genres"] = _maps(weights, catalog.genre_names)
+    table = pa.table(columns, schema=USERS)
+    for name, labels in population.demographics.items():
+        table = table.append_column(name, pa.array([label or None for label in labels], pa.string()))
+    return table
+
+
+def _held_out(population: Population, later: Ratings) -> pa.Table:
+    mine = np.isin(later.user_id, population.user_id)
+    columns = {"user_id": later.user_id[mine], "item_id": later.item_id[mine], "rating": later.rating[mine]}
+    return pa.table(columns, schema=HELD_OUT)
+
+
+def _maps(weights: FloatArray, names: tuple[str, ...]) -> pa.MapArray:
+    row, column = np.nonzero(weights)
+    starts = np.concatenate([[0], np.bincount(row, minlength=len(weights)).cumsum()]).astype(np.int32)
+    keys = pa.array(np.array(names, object)[column], pa.string())
+    return pa.MapArray.from_arrays(pa.array(starts), keys, pa.array(weights[row, column]))
+
+
+def _read(run: Path, name: str) -> pa.Table:
+    path = run / f"{name}.parquet"
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise LogError(f"{path}: cannot be read as Parquet ({error}); restore the file or start a new run") from error
+    missing = set(_FILES[name].names) - set(table.schema.names)
+    if missing:
+        raise LogError(f"{path}: got no column {min(missing)!r}, expected {', '.join(_FILES[name].names)}; start a new run")
+    return table
+
+
+def _texts(column: pa.ChunkedArray) -> npt.NDArray[np.object_]:
+    return np.array([*column.to_pylist(), None], object)[:-1]
+
+
+def _genre_columns(column: pa.ListArray) -> tuple[tuple[str, ...], npt.NDArray[np.bool_]]:
+    words = column.flatten().dictionary_encode()
+    names = sorted(words.dictionary.to_pylist())
+    place = np.array([names.index(name) for name in words.dictionary.to_pylist()], np.int64)
+    genres = np.zeros((len(column), len(names)), np.bool_)
+    row = np.repeat(np.arange(len(column)), column.value_lengths().to_numpy())
+    genres[row, place[words.indices.to_numpy()]] = True
+    return tuple(names), genres
+
+
+def _history(column: pa.MapArray, names: tuple[str, ...]) -> FloatArray:
+    place = {name: number for number, name in enumerate(names)}
+    weights = np.zeros((len(column), len(names)))
+    for row, entries in enumerate(column.to_pylist()):
+        for name, weight in entries or ():
+            weights[row, place[name]] = weight
+    return weights

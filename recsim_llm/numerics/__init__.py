@@ -1,0 +1,1 @@
+"""Plain numerical methods that know nothing of users or items."""

@@ -1,0 +1,152 @@
+"""The realism card: all lines about one user model, on one data set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from recsim_llm.core.ratings import Dataset
+from recsim_llm.errors import ConfigError
+from recsim_llm.numerics.threads import one_thread
+from recsim_llm.realism.candidates import Factory
+from recsim_llm.realism.lines.browsing import Exposures, behaviour_line
+from recsim_llm.realism.lines.clicks import click_line
+from recsim_llm.realism.lines.line import Line
+from recsim_llm.realism.lines.population import population_line
+from recsim_llm.realism.lines.star_shape import shape_line
+from recsim_llm.realism.lines.stars import star_line
+from recsim_llm.realism.lines.taste import taste_line
+from recsim_llm.realism.trials import CardSettings, run_trials
+
+__all__ = ["Card", "card_lines", "realism_card"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """What was measured of one user model."""
+
+    name: str
+    """The user model."""
+    data: str
+    """The data set."""
+    fingerprint: str
+    """Of all its ratings and items."""
+    seeds: tuple[int, ...]
+    """A trial each."""
+    lines: tuple[Line, ...]
+    """By number."""
+
+    def with_lines(self, lines: Sequence[Line]) -> Card:
+        """Return the card with further lines.
+
+        Raises:
+            ConfigError: two lines have one number.
+        """
+        together = sorted((*self.lines, *lines), key=lambda line: line.number)
+        numbers = [line.number for line in together]
+        if len(set(numbers)) < len(numbers):
+            raise ConfigError(f"card: got lines numbered {numbers}, expected different numbers")
+        return replace(self, lines=tuple(together))
+
+    def line(self, number: int) -> Line:
+        """Return the line of a number.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        for line in self.lines:
+            if line.number == number:
+                return line
+        raise ConfigError(f"card: got line {number}, expected one of {[line.number for line in self.lines]}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values; keys are stable."""
+        return {
+            "name": self.name,
+            "data": self.data,
+            "fingerprint": self.fingerprint,
+            "seeds": list(self.seeds),
+            "lines": [line.to_json() for line in self.lines],
+        }
+
+    def table(self) -> list[dict[str, Any]]:
+        """Return one flat record a row of a measure, for tables and CSV."""
+        return [
+            {"line": line.number, "line name": line.name, "measure": measure.name, "unit": measure.unit, **_flat(row.to_json())}
+            for line in self.lines
+            for measure in line.measures
+            for row in measure.rows
+        ]
+
+
+@one_thread
+def realism_card(
+    dataset: Dataset,
+    name: str,
+    factory: Factory,
+    settings: CardSettings = CardSettings(),  # noqa: B008 (immutable)
+    *,
+    reference: tuple[str, Factory] | None = None,
+) -> Card:
+    """Measure lines 1 to 6.
+
+    Args:
+        dataset: all ratings; they are split here, and the factory is given the training part only.
+        name: of the user model, for its rows.
+        factory: builds the user model, see ``recsim_llm.realism.adapters``.
+        settings: how to measure.
+        reference: name and factory of another user model as an upper reference, such as fitted choice users beside language
+            users.
+
+    Raises:
+        ConfigError: a setting cannot work.
+        ContractError: a candidate's answers have the wrong shape or are no distribution.
+    """
+    return Card(
+        name=name,
+        data=dataset.name,
+        fingerprint=dataset.fingerprint,
+        seeds=settings.seeds,
+        lines=card_lines(dataset, name, factory, settings, reference=reference),
+    )
+
+
+def card_lines(
+    dataset: Dataset,
+    name: str,
+    factory: Factory,
+    settings: CardSettings,
+    *,
+    reference: tuple[str, Factory] | None = None,
+    exposures: tuple[Exposures, Exposures] | None = None,
+    most_pages: int = 1,
+) -> tuple[Line, ...]:
+    """Return lines 1 to 6; the arguments are those of ``realism_card``.
+
+    Args:
+        dataset: all ratings.
+        name: of the user model.
+        factory: builds it.
+        settings: how to measure.
+        reference: another user model.
+        exposures: real and simulated impressions, for data that has them.
+        most_pages: pages at which visits were cut in them.
+    """
+    trials = run_trials(dataset, name, factory, settings, reference=reference)
+    real, simulated = exposures or (None, None)
+    seed, resamples = settings.bootstrap_seed, settings.resamples
+    return (
+        taste_line(trials, settings),
+        click_line(trials, settings),
+        star_line(trials, settings),
+        shape_line(trials, settings),
+        behaviour_line(name, real, simulated, most_pages=most_pages, seed=seed, resamples=resamples),
+        population_line(trials, settings),
+    )
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    difference = row.pop("difference") or {}
+    row["row"] = row.pop("name")
+    return row | {f"difference {key}": difference.get(key) for key in ("value", "low", "high")}

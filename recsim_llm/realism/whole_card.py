@@ -1,0 +1,136 @@
+"""The whole card: all eleven lines about one user model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from recsim_llm.agents.choice.choice_fit import fit_choice, with_click_rate
+from recsim_llm.core.ratings import Dataset
+from recsim_llm.errors import ConfigError
+from recsim_llm.numerics.threads import one_thread
+from recsim_llm.realism.adapters import ChoiceCandidate
+from recsim_llm.realism.candidates import Candidate, Factory
+from recsim_llm.realism.card import Card
+from recsim_llm.realism.lines.browsing import behaviour_line
+from recsim_llm.realism.lines.clicks import click_line
+from recsim_llm.realism.lines.cost import MeteredFactory, cost_line
+from recsim_llm.realism.lines.counterfactual import counterfactual_line, no_counterfactual
+from recsim_llm.realism.lines.line import Line
+from recsim_llm.realism.lines.population import population_line
+from recsim_llm.realism.lines.repeatability import repeatability_line
+from recsim_llm.realism.lines.sensitivity import anonymised, sensitivity_line, without_descriptions
+from recsim_llm.realism.lines.star_shape import shape_line
+from recsim_llm.realism.lines.stars import star_line
+from recsim_llm.realism.lines.system_ranking import ranking_line
+from recsim_llm.realism.lines.taste import taste_line
+from recsim_llm.realism.policies import FAMILIES
+from recsim_llm.realism.policy_trials import PolicyTrial, run_policy_trials
+from recsim_llm.realism.trials import CardSettings, Trial, run_trials
+
+__all__ = ["CHOICE_FAMILIES", "Subject", "whole_card"]
+
+CHOICE_FAMILIES = ("factors", "pairwise factors")
+"""Families of recommenders that choice users were built from: their click vectors hold factors, however those are learned."""
+
+_WORLD_RATE = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """The user model that a card is about, and what must be known of it to be fair."""
+
+    name: str
+    """Of its rows."""
+    factory: Factory
+    """Builds it."""
+    reference: tuple[str, Factory] | None = None
+    """Another user model to stand beside it, such as itself before calibration."""
+    families: tuple[str, ...] = ()
+    """Families of recommenders, of ``recsim_llm.realism.policies.FAMILIES``, that it was built from."""
+    reads_titles: bool = True
+    """It is told titles, so that anonymous ones may change what it says."""
+    fits_logs: bool = True
+    """It is fitted on interactions alone, so that it can be fitted on a simulated log."""
+    spent: Callable[[], Mapping[str, Any]] | None = None
+    """Returns what language models have used so far, by the names of ``Meter``; None where none is called."""
+
+    def __post_init__(self) -> None:
+        unknown = [family for family in self.families if family not in FAMILIES]
+        if unknown:
+            raise ConfigError(f"family: got {unknown[0]!r}, expected some of {', '.join(FAMILIES)}")
+
+
+@one_thread
+def whole_card(
+    dataset: Dataset,
+    subject: Subject,
+    settings: CardSettings = CardSettings(),  # noqa: B008 (immutable)
+    *,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Card:
+    """Measure all lines.
+
+    Args:
+        dataset: all ratings; they are split here, and user models are given the training part only.
+        subject: the user model.
+        settings: how to measure.
+        progress: told what is being done.
+
+    Raises:
+        ConfigError: a setting cannot work.
+        ContractError: a candidate's answers have the wrong shape or are no distribution.
+    """
+    name = subject.name
+    metered = MeteredFactory(subject.factory, settings.page_items, progress)
+    reference = None if subject.reference is None else MeteredFactory(subject.reference[1], settings.page_items, progress)
+    beside = None if reference is None or subject.reference is None else (subject.reference[0], reference)
+    trials = run_trials(dataset, name, metered, settings, reference=beside)
+    lines = _first_lines(trials, name, settings)
+    models = {name: dict(metered.built)} | ({} if beside is None or reference is None else {beside[0]: dict(reference.built)})
+    studies = run_policy_trials(trials, models, progress=progress)
+    lines.append(ranking_line(studies, settings, families=subject.families))
+    lines.append(_sensitivity(studies, models, subject, metered, settings))
+    lines.append(repeatability_line(studies, metered.apart, models[name], settings))
+    spent = None if subject.spent is None else subject.spent()
+    usage = metered.usage
+    lines.append(cost_line(name, usage, spent, page_size=settings.page_items, seeds=len(settings.seeds)))
+    lines.append(_counterfactual(trials[0], subject, settings, progress))
+    return Card(name=name, data=dataset.name, fingerprint=dataset.fingerprint, seeds=settings.seeds, lines=tuple(lines))
+
+
+def _first_lines(trials: Sequence[Trial], name: str, settings: CardSettings) -> list[Line]:
+    return [
+        taste_line(trials, settings),
+        click_line(trials, settings),
+        star_line(trials, settings),
+        shape_line(trials, settings),
+        behaviour_line(name, None, None, most_pages=1, seed=settings.bootstrap_seed, resamples=settings.resamples),
+        population_line(trials, settings),
+    ]
+
+
+def _sensitivity(
+    studies: Sequence[PolicyTrial],
+    models: Mapping[str, Mapping[int, Candidate]],
+    subject: Subject,
+    metered: MeteredFactory,
+    settings: CardSettings,
+) -> Line:
+    if not subject.reads_titles:
+        return sensitivity_line(studies, models, settings)
+    training = {study.trial.seed: study.held.training for study in studies}
+    described = any(data.catalog.description is not None for data in training.values())
+    named = {seed: metered.apart(without_descriptions(data), seed) for seed, data in training.items()} if described else None
+    anonymous = {seed: metered.apart(anonymised(data), seed) for seed, data in training.items()}
+    return sensitivity_line(studies, models, settings, named=named, anonymous=anonymous)
+
+
+def _counterfactual(trial: Trial, subject: Subject, settings: CardSettings, progress: Callable[[str], None]) -> Line:
+    if not subject.fits_logs:
+        return no_counterfactual("it is told personas and not fitted on a log; and real ratings come without exposures")
+    training = trial.held.training
+    # Unlike what choice users assume when they are fitted, so that a candidate has to learn the level from the log.
+    world = ChoiceCandidate(with_click_rate(fit_choice(training, trial.seed), _WORLD_RATE))
+    return counterfactual_line(training, subject.name, subject.factory, world, settings, progress=progress)

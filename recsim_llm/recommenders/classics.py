@@ -1,0 +1,247 @@
+"""Small recommenders for the ranking test: families that the shipped ones do not cover, each in a few lines.
+
+They are here to be ranked, not to be the best of their kind. All keep to the house rule on repetition, serve users by their
+training part alone, and break ties by popularity.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.pages import FloatArray, IntArray, Requests
+from recsim_llm.core.ratings import Ratings
+from recsim_llm.errors import ConfigError
+from recsim_llm.recommenders.scoring import ScoringRecommender
+
+__all__ = ["BestRated", "GenreProfile", "Newest", "NextItem", "PairwiseFactors", "PopularLately", "RandomWalk", "UserKNN"]
+
+Floats = npt.NDArray[np.float64]
+
+_TIE = 1e-6
+
+
+class _FromRatings(ScoringRecommender):
+    """Keeps the training ratings at hand while it learns."""
+
+    def fit(self, catalog: Catalog, ratings: Ratings, seed: int) -> None:
+        """Learn from the catalog and the training ratings."""
+        self._ratings = ratings
+        super().fit(catalog, ratings, seed)
+
+    def _same_for_all(self, requests: Requests, score: Floats) -> FloatArray:
+        order = score + _TIE * self._known.popularity_order
+        return np.repeat(order.astype(np.float32)[None], len(requests.user_id), axis=0)
+
+    def _ties(self, scores: Floats) -> FloatArray:
+        return (scores + _TIE * self._known.popularity_order).astype(np.float32)
+
+    @property
+    def _item_index(self) -> IntArray:
+        return self._known.catalog.index_of(self._ratings.item_id)
+
+
+class Newest(_FromRatings):
+    """Recommends the latest years first; items without a year last."""
+
+    def _score(self, requests: Requests) -> FloatArray:
+        return self._same_for_all(requests, self._known.catalog.year.astype(np.float64))
+
+
+class PopularLately(_FromRatings):
+    """Recommends what was consumed most in the last part of the training time.
+
+    Args:
+        share: of the training ratings that count, the latest ones.
+    """
+
+    def __init__(self, share: float = 0.25) -> None:
+        if not 0 < share <= 1:
+            raise ConfigError(f"share: got {share}, expected a number above 0 and at most 1")
+        self.share = share
+
+    def _learn(self) -> None:
+        late = np.argsort(self._ratings.timestamp, kind="stable")[-max(1, round(self.share * len(self._ratings))) :]
+        self._counts = np.bincount(self._item_index[late], minlength=len(self._known.catalog)).astype(np.float64)
+
+    def _score(self, requests: Requests) -> FloatArray:
+        return self._same_for_all(requests, self._counts)
+
+
+class BestRated(_FromRatings):
+    """Recommends the best mean ratings, shrunk towards the mean of all.
+
+    Args:
+        damping: ratings at the overall mean that are added to each item.
+    """
+
+    def __init__(self, damping: float = 10.0) -> None:
+        if not damping > 0:
+            raise ConfigError(f"damping: got {damping}, expected a number above 0")
+        self.damping = damping
+
+    def _learn(self) -> None:
+        items, stars = len(self._known.catalog), self._ratings.rating.astype(np.float64)
+        total = np.bincount(self._item_index, weights=stars, minlength=items)
+        count = np.bincount(self._item_index, minlength=items)
+        self._mean = (total + self.damping * stars.mean()) / (count + self.damping)
+
+    def _score(self, requests: Requests) -> FloatArray:
+        return self._same_for_all(requests, self._mean)
+
+
+class GenreProfile(_FromRatings):
+    """Recommends items of the genres that the user consumed more than others did.
+
+    The score is the mean over an item's genres of the log ratio between the user's share of consumption in the genre and
+    everybody's, both with one consumption added to each genre.
+
+    Args:
+        popular: add this many times the logarithm of 1 + training ratings.
+    """
+
+    def __init__(self, popular: float = 0.0) -> None:
+        self.popular = popular
+
+    def _learn(self) -> None:
+        genres = self._known.catalog.genres.astype(np.float64)
+        self._shares = genres / np.maximum(genres.sum(axis=1, keepdims=True), 1.0)
+        everyone = self._known.counts @ self._shares + 1.0
+        self._everyone = np.log(everyone / everyone.sum())
+        self._popularity = self.popular * np.log1p(self._known.counts)
+
+    def _score(self, requests: Requests) -> FloatArray:
+        own = self._known.profiles(requests) @ self._shares + 1.0
+        taste = np.log(own / own.sum(axis=1, keepdims=True)) - self._everyone
+        return self._ties(taste @ self._shares.T + self._popularity)
+
+
+class UserKNN(_FromRatings):
+    """Recommends what the most similar users consumed, by the cosine of their binary rows (Herlocker et al. 1999).
+
+    Args:
+        neighbours: users that count.
+    """
+
+    def __init__(self, neighbours: int = 50) -> None:
+        if neighbours < 1:
+            raise ConfigError(f"neighbours: got {neighbours}, expected 1 or more")
+        self.neighbours = neighbours
+
+    def _learn(self) -> None:
+        length = np.sqrt(np.maximum(np.diff(self._known.matrix.indptr), 1))
+        self._rows = (sp.diags_array(1 / length) @ self._known.matrix).tocsr()
+
+    def _score(self, requests: Requests) -> FloatArray:
+        profiles = self._known.profiles(requests)
+        similarity = (profiles @ self._rows.T).toarray()
+        length = np.sqrt(np.maximum(np.diff(profiles.indptr), 1))
+        similarity /= length[:, None]
+        # Nobody is his own neighbour: what he consumed is barred anyway, but he would take a place.
+        similarity[similarity > 1 - 1e-6] = 0.0
+        if similarity.shape[1] > self.neighbours:
+            kth = np.partition(similarity, -self.neighbours, axis=1)[:, -self.neighbours, None]
+            similarity[similarity < kth] = 0.0
+        return self._ties(np.asarray(similarity @ self._known.matrix, np.float64))
+
+
+class RandomWalk(_FromRatings):
+    """Recommends where a walk of three steps from the user ends: to a consumed item, to a user of it, to an item of that user.
+
+    P3 of Cooper, Lee, Radinsky & Siegel 2014, "Random walks in recommender systems", WWW companion.
+    """
+
+    def _learn(self) -> None:
+        matrix = self._known.matrix
+        users, items = np.diff(matrix.indptr), self._known.counts
+        self._to_user = (sp.diags_array(1 / np.maximum(items, 1)) @ matrix.T).tocsr()
+        self._to_item = (sp.diags_array(1 / np.maximum(users, 1)) @ matrix).tocsr()
+
+    def _score(self, requests: Requests) -> FloatArray:
+        profiles = self._known.profiles(requests)
+        first = sp.diags_array(1 / np.maximum(np.diff(profiles.indptr), 1)) @ profiles
+        return self._ties((first @ self._to_user @ self._to_item).toarray())
+
+
+class NextItem(_FromRatings):
+    """Recommends what users consumed soon after the items that this user consumed last: a Markov chain over items.
+
+    Args:
+        ahead: steps within which an item counts as consumed soon after.
+        last: latest items of the user that are looked at.
+    """
+
+    def __init__(self, ahead: int = 5, last: int = 10) -> None:
+        if ahead < 1 or last < 1:
+            raise ConfigError(f"ahead and last: got {ahead} and {last}, expected 1 or more")
+        self.ahead, self.last = ahead, last
+
+    def _learn(self) -> None:
+        user, items = self._ratings.user_index, len(self._known.catalog)
+        order = np.lexsort((self._ratings.timestamp, user))
+        who, item = user[order], self._item_index[order]
+        pairs = [np.flatnonzero(who[step:] == who[:-step]) + np.array([[0], [step]]) for step in range(1, self.ahead + 1)]
+        before, after = (item[np.concatenate([pair[end] for pair in pairs])] for end in (0, 1))
+        counts = sp.csr_array((np.ones(len(before)), (before, after)), shape=(items, items))
+        totals = np.asarray(counts.sum(axis=1)).ravel()
+        self._chance = (sp.diags_array(1 / (totals + self.ahead)) @ counts).tocsr()
+        end = np.flatnonzero(np.diff(who, append=-1))
+        start = np.concatenate([[0], end[:-1] + 1])
+        recent = np.arange(len(who)) > np.repeat(end, end - start + 1) - self.last
+        shape = len(self._known.users) + 1, items
+        self._recent = sp.csr_array((np.ones(int(recent.sum())), (who[recent], item[recent])), shape=shape)
+
+    def _score(self, requests: Requests) -> FloatArray:
+        place = np.minimum(np.searchsorted(self._known.users, requests.user_id), len(self._known.users) - 1)
+        known = self._known.users[place] == requests.user_id
+        return self._ties((self._recent[np.where(known, place, len(self._known.users))] @ self._chance).toarray())
+
+
+class PairwiseFactors(_FromRatings):
+    """Factors learned from pairs of a consumed and another item: BPR-MF.
+
+    Rendle, Freudenthaler, Gantner & Schmidt-Thieme 2009, "BPR: Bayesian personalized ranking from implicit feedback",
+    section 4.3.1, in steps of many pairs, with an item bias.
+
+    Args:
+        factors: dimensions.
+        epochs: passes over the training events.
+        rate: step size.
+        penalty: ridge on all parameters.
+    """
+
+    def __init__(self, factors: int = 24, *, epochs: int = 40, rate: float = 0.05, penalty: float = 0.01) -> None:
+        if factors < 1 or epochs < 1:
+            raise ConfigError(f"factors and epochs: got {factors} and {epochs}, expected 1 or more")
+        self.factors, self.epochs, self.rate, self.penalty = factors, epochs, rate, penalty
+
+    def _learn(self) -> None:
+        events = self._known.matrix.tocoo()
+        user, item = events.row.astype(np.int64), events.col.astype(np.int64)
+        random = np.random.default_rng(self._seed)
+        users, items = events.shape
+        self._users = random.normal(0, 0.1, (users, self.factors))
+        self._items = random.normal(0, 0.1, (items, self.factors))
+        self._bias = np.zeros(items)
+        for _ in range(self.epochs):
+            order = random.permutation(len(user))
+            for start in range(0, len(order), 1024):
+                rows = order[start : start + 1024]
+                self._step(user[rows], item[rows], random.integers(items, size=len(rows)))
+
+    def _step(self, user: IntArray, item: IntArray, other: IntArray) -> None:
+        own, near, far = self._users[user], self._items[item], self._items[other]
+        gap = np.einsum("bd,bd->b", own, near - far) + self._bias[item] - self._bias[other]
+        pull = (0.5 - 0.5 * np.tanh(0.5 * gap))[:, None]
+        np.add.at(self._users, user, self.rate * (pull * (near - far) - self.penalty * own))
+        np.add.at(self._items, item, self.rate * (pull * own - self.penalty * near))
+        np.add.at(self._items, other, self.rate * (-pull * own - self.penalty * far))
+        np.add.at(self._bias, item, self.rate * (pull[:, 0] - self.penalty * self._bias[item]))
+        np.add.at(self._bias, other, self.rate * (-pull[:, 0] - self.penalty * self._bias[other]))
+
+    def _score(self, requests: Requests) -> FloatArray:
+        place = np.minimum(np.searchsorted(self._known.users, requests.user_id), len(self._known.users) - 1)
+        known = self._known.users[place] == requests.user_id
+        return self._ties((self._users[place] * known[:, None]) @ self._items.T + self._bias)

@@ -1,0 +1,199 @@
+"""The realism card for readers: a table for the terminal, and a page with its figures.
+
+Everything is made from the card's JSON, so that a card can be drawn again wherever it was measured.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from recsim_llm.core.files import write_atomically
+from recsim_llm.report import drawing, numbers
+from recsim_llm.report.page_layout import document
+from recsim_llm.report.realism_figures import CARD_FIGURES, CardFigure
+from recsim_llm.report.realism_rows import ROLES, Content, cells_of, estimate_of, headline, rival_words, shown, standing
+
+__all__ = ["realism_table", "render_realism", "write_realism"]
+
+_LEGEND = (
+    "Better, worse, nearer, further: how the candidate stands against the row, where the 95% interval of the paired difference "
+    "leaves out zero; undecided: it does not. Intervals are by bootstrap over users, each holds by itself, not all together. "
+    "Of each role the strongest row is shown; all rows are in the JSON."
+)
+
+
+def realism_table(card: Content) -> RenderableType:
+    """Lay out the card for a terminal, line by line."""
+    parts: list[RenderableType] = [Text(headline(card)), Text("")]
+    for line in card["lines"]:
+        parts.append(Text(f"{line['number']} {line['name']}: {line['question']}", style="bold"))
+        if not line["measures"]:
+            parts += [Text(f"  not assessed: {line['not_assessed']}"), Text("")]
+            continue
+        parts.append(_table_of(line))
+        said = "; ".join(line["verdict"])
+        if said:
+            parts += [Text(f"  {card['name']}: {said}"), Text("")]
+    return Group(*parts, Text(_LEGEND))
+
+
+def write_realism(card: Content, folder: Path, facts: Mapping[str, Any]) -> Path:
+    """Write ``realism.json``, ``realism.html`` and ``figures/`` (each figure as PNG, its data as CSV) into a folder.
+
+    Args:
+        card: as ``Card.to_json`` returns it.
+        folder: is made if it is not there.
+        facts: how the card was made, by name, for instance the command.
+
+    Returns:
+        Path of ``realism.html``.
+    """
+    pictures = folder / "figures"
+    pictures.mkdir(parents=True, exist_ok=True)
+    drawings = {}
+    for kind in CARD_FIGURES:
+        if not kind.able(card):
+            continue
+        with drawing.style():
+            figure = kind.draw(card)
+            drawings[kind.name] = drawing.to_svg(figure, kind.name)
+            write_atomically(pictures / f"{kind.name}.png", drawing.to_png(figure, kind.title(card)))
+        write_atomically(pictures / f"{kind.name}.csv", _csv(kind, card))
+    content = json.dumps({**card, "made": dict(facts)}, indent=2, ensure_ascii=False, allow_nan=False)
+    write_atomically(folder / "realism.json", content.encode() + b"\n")
+    page = folder / "realism.html"
+    write_atomically(page, render_realism(card, drawings, facts).encode())
+    return page
+
+
+def render_realism(card: Content, drawings: Mapping[str, str], facts: Mapping[str, Any]) -> str:
+    """Return the page.
+
+    Args:
+        card: as ``Card.to_json`` returns it.
+        drawings: ``svg`` elements by figure name.
+        facts: how the card was made, by name.
+    """
+    seeds = ", ".join(map(str, card["seeds"]))
+    head = (
+        f"<h1>Realism card: {escape(card['name'])}</h1>\n"
+        f'<p class="facts">{escape(card["data"])} · held-out ratings · seeds {escape(seeds)}</p>\n'
+        f'<p class="verdict">{escape(headline(card))}</p>'
+    )
+    parts = [
+        "<h2>Headlines</h2>",
+        _html_table([(_heading(line), line["measures"][0]) for line in card["lines"] if line["measures"]]),
+        f'<p class="aside">{escape(_LEGEND)}</p>',
+        "<h2>Figures</h2>",
+        '<div class="figures uneven">',
+        *(_figure(kind, card, drawings[kind.name]) for kind in CARD_FIGURES if kind.name in drawings),
+        "</div>",
+        *(part for line in card["lines"] for part in _line(line)),
+        _configuration(card, facts),
+    ]
+    return document(f"Realism card: {card['name']} on {card['data']} – recsim_llm", head, parts)
+
+
+def _table_of(line: Content) -> Table:
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("  ")
+    table.add_column("Candidate", justify="right", no_wrap=True)
+    for role in ROLES:
+        table.add_column(role, justify="right")
+    for measure in shown(line):
+        (_, own, _), *others = cells_of(measure)
+        cells = [Text(f"{own.value}\n{own.interval}".rstrip())]
+        for name, cell, words in others:
+            second = " ".join(part for part in (cell.interval, standing(words)) if part)
+            cells.append(Text(f"{name} {cell.value}\n{second}".strip()))
+        note = next(row["note"] for row in measure["rows"] if row["role"] == "candidate")
+        label = f"{measure['name']} ({measure['unit']})" + (f"\n  {note}" if note else "")
+        table.add_row(Text(label), *cells)
+    return table
+
+
+def _heading(line: Content) -> str:
+    return f"{line['number']} {line['name']}"
+
+
+def _line(line: Content) -> Iterator[str]:
+    yield f"<h2>{line['number']} · {escape(line['name'])}</h2>"
+    yield f"<p>{escape(line['question'])}</p>"
+    if not line["measures"]:
+        yield f'<p class="aside">Not assessed: {escape(line["not_assessed"])}.</p>'
+        return
+    yield _html_table([("", measure) for measure in shown(line)])
+    rest = line["measures"]
+    yield f"<details><summary>All rows of all {len(rest)} measures</summary>{_all_rows(rest)}</details>"
+    yield f'<p class="aside">{escape(line["protocol"])}</p>'
+
+
+def _html_table(measures: Iterable[tuple[str, Content]]) -> str:
+    heads = "".join(f'<th scope="col">{escape(head)}</th>' for head in ("", "Candidate", *ROLES))
+    lines = [f'<div class="wide"><table><thead><tr>{heads}</tr></thead><tbody>']
+    for group, measure in measures:
+        label = f"{measure['name']} ({measure['unit']})"
+        first = f"<b>{escape(group)}</b><br>" if group else ""
+        note = next(row["note"] for row in measure["rows"] if row["role"] == "candidate")
+        small = f"<br><small>{escape(note)}</small>" if note else ""
+        (_, own, _), *others = cells_of(measure)
+        cells = [f"{escape(own.value)}<small>{escape(own.interval)}</small>"]
+        for name, cell, words in others:
+            above = f"<small>{escape(name)}</small>" if name else ""
+            below = f"<small>{escape(cell.interval)}</small><small>{escape(standing(words))}</small>" if name else ""
+            cells.append(f"{above}{escape(cell.value)}{below}")
+        body = "".join(f"<td>{cell}</td>" for cell in cells)
+        lines.append(f'<tr><th scope="row">{first}{escape(label)}{small}</th>{body}</tr>')
+    return "\n".join([*lines, "</tbody></table></div>"])
+
+
+def _all_rows(measures: Iterable[Content]) -> str:
+    heads = "".join(f'<th scope="col">{head}</th>' for head in ("", "Value", "Difference", "Verdict", "Users", "Seeds"))
+    lines = [f'<div class="wide"><table><thead><tr>{heads}</tr></thead><tbody>']
+    for measure in measures:
+        title = f"{measure['name']} ({measure['unit']})"
+        lines.append(f'<tr class="group"><th scope="rowgroup" colspan="6">{escape(title)}</th></tr>')
+        words = rival_words(measure)
+        for row in measure["rows"]:
+            difference = row["difference"]
+            gap = "" if difference is None else numbers.with_interval(estimate_of(difference), sign=True)
+            cells = [numbers.with_interval(estimate_of(row)), gap, words.get(row["name"], ""), numbers.count(row["users"])]
+            body = "".join(f"<td>{escape(cell)}</td>" for cell in [*cells, str(row["seeds"])])
+            note = f"<br><small>{escape(row['note'])}</small>" if row["note"] else ""
+            lines.append(f'<tr><th scope="row">{escape(row["name"])}{note}</th>{body}</tr>')
+    return "\n".join([*lines, "</tbody></table></div>"])
+
+
+def _figure(kind: CardFigure, card: Content, svg: str) -> str:
+    title = escape(kind.title(card))
+    return f'<figure><h3 id="{kind.name}-title">{title}</h3>\n{svg}\n<figcaption>{escape(kind.caption)}</figcaption></figure>'
+
+
+def _configuration(card: Content, facts: Mapping[str, Any]) -> str:
+    rows = {"Data fingerprint": card["fingerprint"], "Seeds": ", ".join(map(str, card["seeds"]))}
+    rows |= {name: str(value) for name, value in facts.items()}
+    items = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in rows.items())
+    return (
+        f"<h2>Configuration</h2>\n<dl>{items}</dl>\n"
+        '<p class="aside">Simulated users are not people: the card says how near they came on this data, no more. '
+        "<code>realism.json</code> holds every number, <code>figures/</code> each figure with its data.</p>"
+    )
+
+
+def _csv(kind: CardFigure, card: Content) -> bytes:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(kind.columns)
+    writer.writerows(kind.rows(card))
+    return stream.getvalue().encode()

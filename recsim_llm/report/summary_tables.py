@@ -1,0 +1,75 @@
+"""The results table, once for the terminal; the page makes its own from the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+from recsim_llm.metrics.summary import METRICS, Comparison, Summary
+from recsim_llm.report import numbers
+from recsim_llm.statistics.intervals import Estimate
+
+__all__ = ["Cell", "comparison_rows", "metric_rows", "summary_table"]
+
+_ARMS_UNBROKEN = 4
+
+
+class Cell(NamedTuple):
+    """One number of a table."""
+
+    value: str
+    """The estimate."""
+    interval: str = ""
+    """Its interval; empty where there is none."""
+
+
+def summary_table(summary: Summary) -> Table:
+    """Lay out the results for a terminal: one column a recommender, every number with its interval by user."""
+    caption = f"[low, high]: {summary.confidence:.0%} intervals by user; {numbers.NONE} undefined"
+    title = f"{summary.scenario}, seed {summary.seed}"
+    table = Table(title=Text(title), caption=Text(caption), box=SIMPLE_HEAD, padding=0)
+    table.title_justify = table.caption_justify = "left"
+    table.add_column("")
+    for arm in summary.arms:
+        table.add_column(Text(arm.arm), justify="right", no_wrap=len(summary.arms) <= _ARMS_UNBROKEN)
+    for label, cells in metric_rows(summary):
+        table.add_row(label, *(Text(f"{cell.value}\n{cell.interval}".rstrip()) for cell in cells))
+    return table
+
+
+def metric_rows(summary: Summary) -> Iterator[tuple[str, list[Cell]]]:
+    """Yield label and one cell an arm for every metric, users first."""
+    arms = summary.arms
+    yield "Users", [Cell(numbers.count(arm.users)) for arm in arms]
+    for metric in METRICS:
+        label = f"{metric.label} ({metric.unit})" if metric.unit == "stars" else metric.label
+        yield label, _cells([arm.metrics[metric.key] for arm in arms], share=metric.unit == "share")
+    yield "Catalog shown", [Cell(numbers.plain(arm.item_coverage, 1, share=True)) for arm in arms]
+    yield "Gini of exposure", [Cell(numbers.plain(arm.exposure_gini, 3)) for arm in arms]
+    yield "Invalid slots", [Cell(numbers.count(arm.invalid_slots)) for arm in arms]
+
+
+def comparison_rows(rows: Sequence[Comparison]) -> Iterator[tuple[str, list[Cell]]]:
+    """Yield a label and the cells: users, clicks a user, times the clicks, reward a user, users saved by pairing."""
+    for row in rows:
+        clicks = _cell(row.clicks.mean, sign=True)
+        clicks = clicks._replace(interval="same for every user") if row.clicks.identical else clicks
+        saved = row.clicks.variance_ratio
+        times, reward = _cell(row.clicks.ratio), _cell(row.reward.mean, sign=True)
+        pairing = Cell(numbers.NONE if saved is None else f"{numbers.plain(saved, 1)} ×")
+        yield f"{row.arm} − {row.against}", [Cell(numbers.count(row.users)), clicks, times, reward, pairing]
+
+
+def _cells(estimates: Sequence[Estimate], *, share: bool) -> list[Cell]:
+    """Lay out numbers that are read side by side, with decimals in common."""
+    digits = numbers.common_decimals(estimates, share=share)
+    return [Cell(numbers.plain(e.value, digits, share=share), numbers.interval(e, digits, share=share)) for e in estimates]
+
+
+def _cell(estimate: Estimate, *, sign: bool = False) -> Cell:
+    digits = numbers.decimals(estimate)
+    return Cell(numbers.plain(estimate.value, digits, sign=sign), numbers.interval(estimate, digits))

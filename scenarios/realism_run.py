@@ -1,0 +1,217 @@
+"""From what the command line says to a realism card: the user model, the settings that suit it, and its language model."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+from recsim_llm import __version__
+from recsim_llm.agents.language.calibration import Calibration
+from recsim_llm.agents.language.language_parameters import LanguageParameters
+from recsim_llm.core.ratings import Dataset
+from recsim_llm.data import open_dataset
+from recsim_llm.errors import ConfigError, RunExistsError
+from recsim_llm.language.base.settings import LimitSettings, ModelSettings
+from recsim_llm.language.base.wire import Usage
+from recsim_llm.language.calls.store import FILE_NAME
+from recsim_llm.language.providers import Roles
+from recsim_llm.population.world import World
+from recsim_llm.realism.adapters import choice_candidate, language_factory, world_factory
+from recsim_llm.realism.calibrated import calibrated_factory
+from recsim_llm.realism.card import Card
+from recsim_llm.realism.held_out import Split
+from recsim_llm.realism.lines.cost import most_pages
+from recsim_llm.realism.trials import CardSettings
+from recsim_llm.realism.whole_card import CHOICE_FAMILIES, Subject, whole_card
+from recsim_llm.registry import resolve
+from recsim_llm.scenarios.estimates import Estimate
+
+__all__ = ["FIT", "CardRequest", "card_facts", "make_card"]
+
+FIT = "fit"
+"""Calibration that is fitted on the training part, in place of a file."""
+
+_LANGUAGE_USERS = 20
+_CALIBRATION_USERS = 50
+_ANSWER_TOKENS = {"decision": 0, "logprobs": 6, "samples": 6, "json": 16}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardRequest:
+    """What a card shall be made of."""
+
+    data: str
+    """Folder of a data set, name of a downloaded one, or ``fictional``."""
+    users: str = "choice"
+    """User model: ``choice``, ``language``, or another name of the registry."""
+    model: ModelSettings | None = None
+    """Language model that plays the users."""
+    n_users: int | None = None
+    """Most users; None takes all, or 20 where a language model plays them."""
+    seeds: tuple[int, ...] = (1, 2, 3, 4, 5)
+    """A trial each."""
+    split: Split = "time"
+    """What is held out."""
+    calibration: str | None = None
+    """Of language users: a file, or ``fit``; the card then shows them before and after."""
+    families: tuple[str, ...] | None = None
+    """Families of recommenders that the users were built from; None: what is known of the user model."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Columns of own tables under other names."""
+    skip_bad_rows: bool = False
+    """Leave unusable rows out."""
+    cache: Path | None = None
+    """Run folder whose answers are used before the model is asked."""
+    limits: Mapping[str, float] = field(default_factory=dict)
+    """What the language model may use up, by the names of ``LimitSettings``."""
+
+
+def make_card(
+    request: CardRequest,
+    out: Path,
+    *,
+    progress: Callable[[str], None] = lambda _: None,
+    confirm: Callable[[Estimate], None] = lambda _: None,
+) -> tuple[Card, Dataset]:
+    """Measure a card; nothing but the calls of a language model is written.
+
+    Args:
+        request: what to measure.
+        out: folder that the card will be written to; a card there is not overwritten. What a language model answered is kept
+            in it, so that a card that was stopped goes on where it was when the same command is given again.
+        progress: told what is being done.
+        confirm: told what a language model will be asked before anything is; may raise to call it off.
+
+    Raises:
+        RunExistsError: there is a card in the folder.
+        ConfigError: options do not go together, or a name is unknown.
+        BudgetExceeded: a limit was reached.
+    """
+    if (out / "realism.json").exists():
+        raise RunExistsError(f"card: got {out}, which holds realism.json, expected a folder without a card; pass another --out")
+    _check(request)
+    dataset = open_dataset(request.data, columns=dict(request.columns), skip_bad_rows=request.skip_bad_rows)
+    if request.model is None:
+        subject, settings = _fitted(request), CardSettings(seeds=request.seeds, split=request.split, users=request.n_users)
+        return whole_card(dataset, subject, settings, progress=progress), dataset
+    settings = _language_settings(request)
+    limits = _limits(request)
+    with Roles({"user": request.model}, calls=out / FILE_NAME, cache=request.cache, limits=limits) as roles:
+        subject = _played(request, roles)
+        confirm(_estimate(request, settings, roles, request.model))
+        return whole_card(dataset, subject, settings, progress=progress), dataset
+
+
+def card_facts(request: CardRequest, dataset: Dataset) -> dict[str, str]:
+    """Return how a card was made, for the page."""
+    command = ["recsim-llm", "realism", "--data", request.data, "--users", request.users]
+    options = {
+        "--model": None if request.model is None else request.model.name,
+        "--base-url": None if request.model is None else request.model.base_url,
+        "--n-users": request.n_users,
+        "--calibration": request.calibration,
+        "--split": request.split,
+        "--seeds": len(request.seeds),
+        "--seed": request.seeds[0],
+    }
+    for name, value in options.items():
+        command += [] if value is None else [name, str(value)]
+    return {"Command": shlex.join(command), "Data licence": dataset.licence, "Version": f"recsim_llm {__version__}"}
+
+
+def _limits(request: CardRequest) -> LimitSettings:
+    try:
+        return LimitSettings(**request.limits)  # type: ignore[arg-type]
+    except ValueError as error:
+        raise ConfigError(f"limits: got {dict(request.limits)}, expected numbers above 0") from error
+
+
+def _check(request: CardRequest) -> None:
+    needs = request.users == "language"
+    if needs and request.model is None:
+        raise ConfigError("realism: got language users without a model, expected --model provider/name")
+    if request.model is not None and request.users == "choice":
+        raise ConfigError(f"realism: got choice users and model {request.model.name}, expected --users language with a model")
+    if request.calibration is not None and not needs:
+        raise ConfigError(
+            f"--calibration: got {request.users} users and ratings without exposures, expected language users: not applicable"
+        )
+    if request.users == "replay":
+        raise ConfigError("realism: got replay users, who can only repeat what was recorded, expected another user model")
+
+
+def _language_settings(request: CardRequest) -> CardSettings:
+    """Return settings under which a language model is asked about a bounded number of pages."""
+    return CardSettings(
+        seeds=request.seeds,
+        split=request.split,
+        kinds=("uniform", "matched"),
+        users=request.n_users or _LANGUAGE_USERS,
+        ratings_a_user=10,
+        panel_items=20,
+    )
+
+
+def _fitted(request: CardRequest) -> Subject:
+    if request.users == "choice":
+        families = CHOICE_FAMILIES if request.families is None else request.families
+        return Subject(name="choice users", factory=choice_candidate, families=families, reads_titles=False)
+    build = resolve("users", request.users)
+    if "models" in signature(build).parameters:
+        raise ConfigError(f"realism: got {request.users} users without a model, expected --model provider/name")
+    factory = world_factory(lambda data, seed: _world(build(data, seed=seed), request.users))
+    return Subject(name=f"{request.users} users", factory=factory, families=request.families or ())
+
+
+def _played(request: CardRequest, roles: Roles) -> Subject:
+    """Return users that a language model plays, alone or with others."""
+    model = roles.role("user")
+    # Before anything is asked the meter stands at what earlier runs left in it: nothing.
+    shared: dict[str, Any] = {"fits_logs": False, "spent": lambda: roles.meter()._asdict()}
+    beside = ("choice users", choice_candidate)
+    if request.users != "language":
+        build = resolve("users", request.users)
+        if "models" not in signature(build).parameters:
+            raise ConfigError(f"realism: got {request.users} users and a model, expected none; take --users language")
+        factory = world_factory(lambda data, seed: _world(build(data, seed=seed, models=roles), request.users))
+        families = CHOICE_FAMILIES if request.families is None else request.families
+        return Subject(name=f"{request.users} users", factory=factory, reference=beside, families=families, **shared)
+    plain, families = LanguageParameters(), request.families or ()
+    if request.calibration is None:
+        return Subject(name="language users", factory=language_factory(model), reference=beside, families=families, **shared)
+    if request.calibration == FIT:
+        factory = calibrated_factory(model, users=request.n_users or _CALIBRATION_USERS, parameters=plain)
+    else:
+        calibrated = replace(plain, calibration=Calibration.load(request.calibration))
+        factory = language_factory(model, parameters=calibrated)
+    before = ("language users, before calibration", language_factory(model, parameters=plain))
+    name = "language users, calibrated"
+    return Subject(name=name, factory=factory, reference=before, families=families, **shared)
+
+
+def _world(world: Any, name: str) -> World:
+    if not isinstance(world, World):
+        raise ConfigError(f"users {name!r}: got {type(world).__name__}, expected a factory that returns a World")
+    return world
+
+
+def _estimate(request: CardRequest, settings: CardSettings, roles: Roles, given: ModelSettings) -> Estimate:
+    """Return the most that the card can ask of its model."""
+    from recsim_llm.language.calls.budget import Prices
+
+    model, users = roles.role("user"), settings.users or _LANGUAGE_USERS
+    samples = given.samples if model.realisation == "samples" else 1
+    pages = most_pages(settings, users=users, page_size=settings.page_items)
+    if request.calibration == FIT:
+        pages += 3 * len(settings.seeds) * (request.n_users or _CALIBRATION_USERS)
+    calls = pages * samples
+    questions = 2 * settings.page_items + 2
+    read = calls * LanguageParameters().prompt_tokens
+    written = calls * questions * _ANSWER_TOKENS[model.realisation]
+    prices = given.prices
+    cost = None if prices is None else Prices(**prices.model_dump()).cost(Usage(prompt=read, completion=written))
+    return Estimate(calls, read, written, 0.0 if model.local else cost, model.local)

@@ -1,0 +1,382 @@
+"""Probing a server: what it only pretends is found out, what it can do is kept."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import io
+import json
+import threading
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from recsim_llm.errors import ConfigError, DataError
+from recsim_llm.language.backends.aiohttp_backend import AiohttpBackend
+from recsim_llm.language.backends.openai_backend import OpenAIBackend
+from recsim_llm.language.backends.scripted import Scripted, ScriptedReplies, resolve_script
+from recsim_llm.language.base.wire import Abilities, BackendError, RawReply
+from recsim_llm.language.chaos.faults import Faults
+from recsim_llm.language.chaos.server import ChaosServer
+from recsim_llm.language.probing.probe import Finding, ProbeReport, load_probe, probe, probe_backend, require, save_probe
+from recsim_llm.language.probing.probe_bursts import find_concurrency
+from recsim_llm.language.probing.probe_checks import Checks
+from recsim_llm.language.probing.probe_report import probe_file
+
+EVERYTHING = ("decision", "logprobs", "json", "samples")
+
+
+@contextmanager
+def chaos(**settings):
+    with ChaosServer("genres", seed=1, **settings) as server:
+        yield server
+
+
+def probed(backend_class=AiohttpBackend, *, key="sk-planted-key", most_concurrent=2, **settings):
+    """Probe a server with these settings."""
+    with chaos(**settings) as server:
+        return probe(backend_class("chaos", base_url=server.base_url, api_key=key), most_concurrent=most_concurrent)
+
+
+def answers(report):
+    return {finding.ability: finding.answer for finding in report.findings}
+
+
+@pytest.mark.parametrize("backend_class", [AiohttpBackend, OpenAIBackend])
+@pytest.mark.parametrize("decision", ["systemone", "decisions"])
+def test_a_server_that_can_do_everything_is_seen_to(backend_class, decision):
+    report = probed(backend_class, decision=decision)
+    assert set(answers(report).values()) == {"yes"}, report.rows()
+    assert report.abilities == Abilities(
+        realisations=EVERYTHING,
+        samples=8,
+        seed=True,
+        prefix_cache=True,
+        concurrency=report.abilities.concurrency,
+        decision_path=f"/{decision}",
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "ability", "answer", "lost"),
+    [
+        ({"schema": False}, "json", "ignored", "json"),
+        ({"logprobs": False}, "logprobs", "ignored", "logprobs"),
+        ({"decision": None}, "decision", "no", "decision"),
+        ({"seeded": False}, "seed", "ignored", None),
+    ],
+)
+def test_what_a_server_overlooks_is_found_out(settings, ability, answer, lost):
+    report = probed(**{"decision": "systemone"} | settings)
+    assert {name: found for name, found in answers(report).items() if found != "yes"} == {ability: answer}
+    assert report.abilities.realisations == tuple(way for way in EVERYTHING if way != lost)
+    assert report.abilities.seed is (ability != "seed")
+    assert bool(report.abilities.decision_path) is (ability != "decision")
+
+
+def test_a_report_tells_what_it_cost_and_where_it_looked():
+    with chaos() as server:
+        report = probe(AiohttpBackend("chaos", base_url=server.base_url, api_key="none"), most_concurrent=2)
+        assert report.calls == server.requests.total()
+    assert (report.model, report.base_url) == ("openai-compatible/chaos", server.base_url)
+    assert report.latency_seconds > 0
+    assert report.prompt_tokens > 0
+    assert report.when.endswith("+00:00")
+
+
+def test_a_server_that_refuses_the_key_is_asked_nothing_more():
+    report = probed(api_key="another")
+    assert report.calls == 1
+    assert answers(report).pop("answers") == "refused (401, authentication)"
+    assert {finding.answer for finding in report.findings[1:]} == {"unknown"}
+    assert report.abilities.realisations == ()
+    assert not report.answers
+    assert "sk-planted-key" not in repr(report)
+
+
+def test_a_model_that_the_server_does_not_have_is_refused():
+    with chaos() as server:
+        report = probe(AiohttpBackend("other", base_url=server.base_url, api_key="none"), most_concurrent=1)
+    assert answers(report)["answers"] == "refused (404, refused)"
+    assert not report.answers
+
+
+def test_failures_that_pass_are_not_taken_for_missing_abilities():
+    rates = dict.fromkeys(("rate_limit", "rate_limit_bare", "server_error", "overloaded", "reset", "truncated", "html"), 0.12)
+
+    async def run(base_url):
+        waits = []
+
+        async def pause(seconds):
+            waits.append(seconds)
+
+        checks = Checks(AiohttpBackend("chaos", base_url=base_url, api_key="none"), most_concurrent=1, pause=pause)
+        try:
+            return await checks.run(), checks.abilities, waits
+        finally:
+            await checks._backend.close()
+
+    faults = Faults(rates, retry_after=0.0)
+    with chaos(decision="systemone", faults=faults) as server:
+        findings, abilities, waits = asyncio.run(run(server.base_url))
+        assert server.faults.total() > 10
+    assert abilities.realisations == EVERYTHING, findings
+    assert max(waits) <= 5
+
+
+def test_a_probe_leaves_the_backend_as_it_was():
+    with chaos() as server:
+        backend = AiohttpBackend("chaos", base_url=server.base_url, api_key="none", abilities=Abilities(realisations=("json",)))
+        probe(backend, most_concurrent=1)
+        assert backend.abilities == Abilities(realisations=("json",))
+        again = asyncio.run(probed_and_closed(backend))
+    assert again.answers
+
+
+async def probed_and_closed(backend):
+    try:
+        return await probe_backend(backend, most_concurrent=1)
+    finally:
+        await backend.close()
+
+
+def test_a_probe_runs_where_an_event_loop_runs_already():
+    async def notebook(base_url):
+        return probe(AiohttpBackend("chaos", base_url=base_url, api_key="none"), most_concurrent=1)
+
+    with chaos() as server:
+        assert asyncio.run(notebook(server.base_url)).answers
+
+
+def test_an_interrupted_probe_is_broken_off(monkeypatch):
+    started, broken_off = threading.Event(), threading.Event()
+
+    class Silent:
+        name, local, abilities = "test/silent", True, None
+
+        async def send(self, call):
+            started.set()
+            try:
+                await asyncio.wait_for(asyncio.get_running_loop().create_future(), 20)
+            except asyncio.CancelledError:
+                broken_off.set()
+                raise
+
+    def interrupted(future, timeout=None):
+        started.wait()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(concurrent.futures.Future, "result", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        probe(Silent())
+    assert broken_off.wait(20)
+
+
+def test_a_model_in_this_process_is_probed_too():
+    report = probe(Scripted(resolve_script("genres")), most_concurrent=1)
+    assert report.base_url == ""
+    assert report.abilities.realisations == EVERYTHING
+
+
+def test_a_reply_that_no_schema_bound_is_not_taken_for_json():
+    fenced = RawReply(('```json\n{"code": 417}\n```',))
+    replies = ScriptedReplies([fenced])
+    assert asyncio.run(Checks(replies, most_concurrent=1)._json())[0] == "ignored"
+
+
+class AlwaysTheSame(Scripted):
+    """A model that overlooks the temperature, as ``transformers serve`` does for some."""
+
+    async def send(self, call):
+        return await super().send(call._replace(temperature=0.0))
+
+
+def test_samples_that_do_not_vary_are_no_samples():
+    report = probe(AlwaysTheSame(resolve_script("genres")), most_concurrent=1)
+    assert answers(report)["samples"] == "ignored"
+    assert "samples" not in report.abilities.realisations
+
+
+@pytest.mark.parametrize(
+    ("texts", "answer", "samples"),
+    [(("a",), "ignored", 1), (("a",) * 8, "no", 1), (("a", "b"), "no", 2), (tuple("abcdefgh"), "yes", 8)],
+)
+def test_several_replies_count_if_they_differ(texts, answer, samples):
+    checks = Checks(ScriptedReplies([RawReply(texts)]), most_concurrent=1)
+    assert asyncio.run(checks._several())[0] == answer
+    assert checks.abilities.samples == samples
+
+
+@pytest.mark.parametrize(("texts", "answer"), [("aaab", "yes"), ("aabb", "ignored"), ("abca", "ignored"), ("aaaa", "unknown")])
+def test_a_seed_must_hold_and_must_matter(texts, answer):
+    checks = Checks(ScriptedReplies([RawReply((text,)) for text in texts]), most_concurrent=1)
+    assert asyncio.run(checks._seed())[0] == answer
+    assert checks.abilities.seed is (answer == "yes")
+
+
+# Bursts
+
+
+class Clock:
+    """A clock that stands still unless it is told to go on."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def bursts(throughput, most=64, limit=1 << 10):
+    """Find the concurrency of a server that is this fast at so many calls at once and turns away those above a limit."""
+    clock, flying, sizes = Clock(), [0], []
+
+    async def send():
+        flying[0] += 1
+        await asyncio.sleep(0)
+        size = flying[0]
+        await asyncio.sleep(0)
+        flying[0] -= 1
+        if size > limit:
+            raise BackendError("rate_limit", "got status 429", retryable=True, status=429)
+        if not flying[0]:
+            sizes.append(size)
+            clock.now += size / throughput(size)
+
+    return asyncio.run(find_concurrency(send, most, clock=clock)), sizes
+
+
+def test_bursts_grow_while_throughput_does():
+    (most, answer, _), sizes = bursts(lambda size: 10 * size)
+    assert (most, answer) == (64, "yes")
+    assert sizes == [1, 2, 4, 8, 16, 32, 64]
+
+
+def test_bursts_end_when_two_bring_no_fifth_more():
+    (most, _, evidence), sizes = bursts(lambda size: 10 * min(size, 4) + size / 10)
+    assert most == 4
+    assert sizes == [1, 2, 4, 8, 16]
+    assert "at 4 at once" in evidence
+
+
+def test_a_call_that_is_turned_away_ends_the_bursts():
+    (most, _, evidence), sizes = bursts(lambda size: 10 * size, limit=8)
+    assert most == 8
+    assert sizes == [1, 2, 4, 8]
+    assert "16 of 16 calls at once failed: got status 429" in evidence
+
+
+def test_bursts_end_when_time_is_up():
+    (most, _, _), sizes = bursts(lambda size: size / 15)
+    assert sizes == [1, 2]
+    assert most == 2
+
+
+def test_a_server_with_a_limit_is_found_to_have_one():
+    report = probed(concurrency=4, latency=0.02, most_concurrent=8)
+    assert 1 <= report.abilities.concurrency <= 4
+
+
+# Reports
+
+REPORT = ProbeReport(
+    model="openai-compatible/org/a model",
+    base_url="http://localhost:8000/v1",
+    when="2026-01-02T03:04:05+00:00",
+    findings=(Finding("answers", "yes", "said 'é'"), Finding("json", "ignored", "said 'rain'")),
+    abilities=Abilities(realisations=("decision", "samples"), samples=8, decision_path="/systemone"),
+    latency_seconds=0.0125,
+    prompt_tokens=101.5,
+    calls=17,
+)
+
+
+@pytest.fixture
+def cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "recsim_llm" / "probes"
+
+
+def test_a_report_survives_as_json():
+    assert ProbeReport.from_json(json.loads(json.dumps(REPORT.to_json()))) == REPORT
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        None,
+        [],
+        {},
+        {"format": 2},
+        {**REPORT.to_json(), "when_not": ""},
+        {**REPORT.to_json(), "findings": [1]},
+        {**REPORT.to_json(), "abilities": {"realisations": ["dice"]}},
+        {key: value for key, value in REPORT.to_json().items() if key != "when"},
+    ],
+)
+def test_damaged_values_are_no_report(values):
+    with pytest.raises(DataError, match="probe again"):
+        ProbeReport.from_json(values)
+
+
+def test_a_report_has_rows():
+    rows = REPORT.rows()
+    assert rows[0] == ("answers", "yes", "said 'é'")
+    assert rows[2][:2] == ("latency", "12 ms")
+    assert rows[3][:2] == ("prompt_tokens", "102")
+    assert rows[4][:2] == ("realisations", "decision, samples")
+
+
+def test_a_table_shows_what_was_said_as_it_was():
+    console = Console(width=120, file=io.StringIO())
+    console.print(replace(REPORT, findings=(Finding("json", "ignored", "said '[bold]rain[/bold]'"),)).table())
+    assert "said '[bold]rain[/bold]'" in console.file.getvalue()
+
+
+def test_a_kept_report_is_found_again(cache):
+    assert load_probe(REPORT.model, REPORT.base_url) is None
+    path = save_probe(REPORT)
+    assert path.parent == cache
+    assert load_probe(REPORT.model, REPORT.base_url + "/") == REPORT
+
+
+def test_reports_of_different_models_and_servers_lie_apart(cache):
+    names = [("openai-compatible/a/b", "u"), ("openai-compatible/a-b", "u"), ("openai-compatible/a/b", "v"), ("../../x", "u")]
+    files = [probe_file(*name) for name in names]
+    assert len(set(files)) == 4
+    assert {path.parent for path in files} == {cache}
+
+
+def test_a_damaged_file_is_named(cache):
+    path = save_probe(REPORT)
+    path.write_text("{")
+    with pytest.raises(DataError, match="remove the file") as caught:
+        load_probe(REPORT.model, REPORT.base_url)
+    assert str(path) in str(caught.value)
+
+
+def test_a_server_that_did_not_answer_is_not_remembered(cache):
+    findings = (Finding("answers", "refused (401, authentication)", "got status 401"),)
+    with pytest.raises(ConfigError, match="status 401"):
+        save_probe(replace(REPORT, findings=findings))
+    assert not cache.exists()
+
+
+def test_what_a_model_can_do_may_be_asked_of_it():
+    require(REPORT.abilities, "samples", REPORT.model)
+
+
+def test_what_a_model_cannot_do_is_refused_with_what_it_can():
+    with pytest.raises(ConfigError) as caught:
+        require(REPORT.abilities, "json", "openai-compatible/x")
+    assert str(caught.value) == (
+        "got realisation 'json' for openai-compatible/x, which does not keep to the schema in response_format, expected one of "
+        "decision, samples; run `recsim-llm probe openai-compatible/x` to look again"
+    )
+
+
+def test_a_model_that_can_do_nothing_is_refused():
+    with pytest.raises(ConfigError, match="no other way"):
+        require(Abilities(realisations=()), "samples", "openai-compatible/x")

@@ -1,0 +1,235 @@
+import json
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+from written_runs import HAND, write_run
+
+from recsim_llm.errors import LogError
+from recsim_llm.metrics.evaluation import summarise
+from recsim_llm.statistics.intervals import mean_estimate, paired_difference, ratio_estimate
+
+# Student's t at 97.5% on 1 and on 2 degrees of freedom, from printed tables.
+T1, T2 = 12.7062, 4.3027
+
+
+@pytest.fixture
+def hand(tmp_path):
+    return summarise(write_run(tmp_path / "run", HAND, arms=["a", "b"]))
+
+
+def value(arm, key):
+    return arm.metrics[key].value
+
+
+def test_metrics_of_a_small_log_are_those_computed_by_hand(hand):
+    a = hand.arm("a")
+    assert (a.users, a.visits, a.pages, a.impressions, a.clicks, a.invalid_slots) == (2, 2, 3, 5, 3, 1)
+    expected = {
+        "clicks_per_user": 1.5,
+        "reward_per_user": 3,
+        "visits_per_user": 1,
+        "pages_per_visit": 1.5,
+        "clicks_per_page": 1,
+    }
+    expected |= {"click_share": 3 / 5, "mean_rating": 11 / 3, "like_share": 2 / 3, "watch_share": 11 / 15}
+    expected |= {"mean_satisfaction": (0.25 + 0.5 + 0.25) / 3}
+    assert {key: value(a, key) for key in a.metrics} == pytest.approx(expected)
+    assert a.item_coverage == 3 / 4
+    # Exposures 0, 1, 2, 2: G = 2 (2*1 + 3*2 + 4*2) / (4*5) - 5/4.
+    assert a.exposure_gini == pytest.approx(32 / 20 - 5 / 4)
+
+
+def test_figure_data_of_a_small_log_are_those_computed_by_hand(hand):
+    a, b = hand.arms
+    assert [e.value for e in a.clicks_by_position] == [2 / 3, 1 / 2]
+    assert (a.visits_reaching_page, b.visits_reaching_page) == ((1.0, 0.5), (1.0, 0.5, 0.5))
+    assert (a.capped_visits, b.capped_visits) == (0, 1)
+    assert a.ratings == {"2": 1, "4": 1, "5": 1}
+    assert [(e.value, e.users) for e in b.satisfaction_by_page] == [(0.25, 2), (0.5, 1), (0.75, 1)]
+    assert (a.exposure_lorenz[25], a.exposure_lorenz[50], a.exposure_lorenz[75], a.exposure_lorenz[100]) == (0, 0.2, 0.6, 1)
+
+
+def test_mean_interval_is_students_t_over_users(hand):
+    clicks = hand.arm("a").metrics["clicks_per_user"]
+    # Clicks 2 and 1: standard error 0.5; clicks cannot be negative, so the lower end is cut at 0.
+    assert (clicks.low, clicks.users) == (0.0, 2)
+    assert clicks.high == pytest.approx(1.5 + T1 * 0.5, rel=1e-4)
+
+
+def test_ratio_interval_is_the_delta_method():
+    estimate = ratio_estimate(np.array([2.0, 1.0, 3.0, 0.0]), np.array([2.0, 2.0, 2.0, 0.0]))
+    # Residuals 0, -1, 1 over three users with a denominator; standard error sqrt(3/2 * 2) / 6.
+    assert (estimate.value, estimate.users) == (1.0, 3)
+    assert estimate.high == pytest.approx(1.0 + T2 * np.sqrt(3) / 6, rel=1e-4)
+
+
+def test_arms_are_compared_user_by_user(hand):
+    (row,) = hand.against_first
+    # Clicks of users 7 and 9: a 2, 1; b 4, 1. Differences 2, 0: mean 1, standard error 1.
+    assert (row.arm, row.against, row.users) == ("b", "a", 2)
+    assert row.clicks.mean.value == 1.0
+    assert row.clicks.mean.high == pytest.approx(1 + T1, rel=1e-4)
+    assert row.clicks.ratio.value == pytest.approx(5 / 3)
+    assert row.clicks.variance_ratio == pytest.approx((0.5 + 4.5) / 2)
+    assert row.reward.mean.value == 2.0
+    assert (hand.best, hand.against_best[0].arm, hand.against_best[0].clicks.mean.value) == ("b", "a", -1.0)
+
+
+def test_only_users_whom_both_arms_served_are_paired(tmp_path):
+    log = [*HAND, ("a", 11, 0, 0, [(1, 5.0), (2, 5.0)])]
+    summary = summarise(write_run(tmp_path, log, arms=["a", "b"]))
+    assert (summary.against_first[0].users, summary.against_first[0].clicks.mean.value) == (2, 1.0)
+    assert summary.notes[-1] == "b: the log holds 2 of the 3 users planned."
+
+
+def test_regret_is_measured_against_the_oracle_which_is_never_the_best(tmp_path):
+    oracle = [("oracle", user, 0, 0, [(1, 5.0), (2, 5.0)]) for user in (7, 9)]
+    oracle += [("oracle", 7, 0, 1, [(1, 5.0), (2, 5.0)]), ("oracle", 9, 0, 1, [(1, 5.0), (2, None)])]
+    summary = summarise(write_run(tmp_path, HAND + oracle, arms=["oracle", "a", "b"]))
+    assert summary.best == "b"
+    assert [(row.arm, row.against, row.clicks.mean.value) for row in summary.regret] == [
+        ("oracle", "a", 2.0),
+        ("oracle", "b", 1.0),
+    ]
+
+
+def test_without_an_oracle_there_is_no_regret(hand):
+    assert hand.regret == ()
+
+
+def test_equal_arms_are_identical_and_carry_no_interval(tmp_path):
+    twin = [("twin", *page[1:]) for page in HAND if page[0] == "a"]
+    summary = summarise(write_run(tmp_path, HAND[:3] + twin, arms=["a", "twin"]))
+    difference = summary.against_first[0].clicks
+    assert difference.identical
+    assert (difference.mean.value, difference.mean.low, difference.variance_ratio, difference.ratio.value) == (0, None, None, 1)
+
+
+def test_one_user_and_zero_clicks_leave_undefined_what_is_undefined(tmp_path):
+    summary = summarise(write_run(tmp_path, [("a", 1, 0, 0, [(1, None), (-1, None)])], arms=["a"]))
+    a = summary.arms[0]
+    assert asdict(a.metrics["clicks_per_user"]) == {"value": 0.0, "low": None, "high": None, "users": 1}
+    assert asdict(a.metrics["mean_rating"]) == {"value": None, "low": None, "high": None, "users": 0}
+    assert summary.against_first == summary.against_best == ()
+
+
+def test_result_does_not_depend_on_files_or_batches(tmp_path, monkeypatch):
+    whole = summarise(write_run(tmp_path / "whole", HAND, arms=["a", "b"]))
+    monkeypatch.setattr("recsim_llm.metrics.tallies._BATCH_ROWS", 2)
+    monkeypatch.setattr("recsim_llm.metrics.tallies._MERGE_ROWS", 1)
+    assert summarise(write_run(tmp_path / "split", HAND, arms=["a", "b"], per_file=3)) == whole
+
+
+def test_rows_of_unfinished_segments_do_not_count(tmp_path):
+    run = write_run(tmp_path, HAND, arms=["a", "b"])
+    (run / "pages" / "000001.parquet.part").write_bytes(b"torn")
+    assert summarise(run).arm("a").pages == 3
+
+
+def test_json_has_stable_keys_and_no_nan(hand):
+    record = json.loads(json.dumps(hand.to_json(), allow_nan=False))
+    top = [
+        "schema",
+        "scenario",
+        "seed",
+        "users",
+        "confidence",
+        "best",
+        "arms",
+        "against_first",
+        "against_best",
+        "regret",
+        "notes",
+    ]
+    assert list(record) == top
+    assert set(record["arms"][0]["metrics"]["click_share"]) == {"value", "low", "high", "users"}
+    assert set(record["against_first"][0]["clicks"]) == {"mean", "ratio", "variance_ratio", "identical"}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"arms": ["a"]}, "arm 'b'"),
+        ({"slate_size": 1}, "position 1, expected 0 to 0"),
+        ({"max_pages": 2}, "page 2, expected 0 to 1"),
+        ({"catalog": None}, "'catalog'"),
+    ],
+)
+def test_log_that_does_not_fit_its_manifest_is_refused(tmp_path, change, words):
+    run = write_run(tmp_path, HAND, arms=["a", "b"])
+    manifest = json.loads((run / "manifest.json").read_text()) | change
+    (run / "manifest.json").write_text(json.dumps({key: entry for key, entry in manifest.items() if entry is not None}))
+    with pytest.raises(LogError, match=words):
+        summarise(run)
+
+
+def test_arm_without_its_last_segment_is_not_finished(tmp_path):
+    run = write_run(tmp_path, HAND, arms=["a", "b"])
+    lines = [{"arm": "a", "segment": 0, "last": True}, {"arm": "b", "segment": 0, "last": False}]
+    torn = '{"arm": "b", "segment": 1, "last": true}'
+    (run / "segments.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + torn)
+    summary = summarise(run)
+    assert [arm.finished for arm in summary.arms] == [True, False]
+    assert summary.notes[-1] == "b: not finished; the log holds 4 pages of 2 users so far."
+
+
+def test_folder_that_is_no_run_is_refused(tmp_path):
+    with pytest.raises(LogError, match="run folder"):
+        summarise(tmp_path)
+
+
+def test_run_without_pages_is_refused(tmp_path):
+    with pytest.raises(LogError, match="without pages"):
+        summarise(write_run(tmp_path, [], arms=["a"]))
+
+
+def test_damaged_file_is_named(tmp_path):
+    run = write_run(tmp_path, HAND, arms=["a", "b"])
+    (run / "visits" / "000000.parquet").write_bytes(b"no parquet")
+    with pytest.raises(LogError, match=r"000000\.parquet: cannot be read"):
+        summarise(run)
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say():
+    rng = np.random.default_rng(11)
+    trials, users, rate = 1500, 60, 0.2
+    held = np.zeros(2)
+    for _ in range(trials):
+        taste = rng.gamma(4.0, 0.25, users)
+        shown = rng.integers(1, 30, users).astype(float)
+        clicks = rng.poisson(rate * taste * shown).astype(float)
+        held += [
+            not estimate.excludes(truth)
+            for estimate, truth in (
+                (mean_estimate(clicks), rate * 15.0),
+                (ratio_estimate(clicks, shown), rate),
+            )
+        ]
+    # 95% less what a sample this small and skewed costs; three binomial standard errors are 1.7 points.
+    assert np.all(held / trials > 0.92)
+    assert np.all(held / trials < 0.968)
+
+
+def test_equal_recommenders_are_seldom_told_apart_though_users_differ():
+    rng = np.random.default_rng(12)
+    trials, wrong = 1500, 0
+    for _ in range(trials):
+        taste = rng.gamma(2.0, 1.0, 50)
+        one, other = rng.poisson(taste).astype(float), rng.poisson(taste).astype(float)
+        wrong += paired_difference(one, other).mean.excludes(0.0)
+    assert 0.033 < wrong / trials < 0.067
+
+
+def test_several_comparisons_widen_each_interval():
+    rng = np.random.default_rng(13)
+    one, other = rng.normal(size=(2, 40))
+    single, joint = (paired_difference(one, other, comparisons=n).mean for n in (1, 6))
+    assert joint.low < single.low < single.high < joint.high
+
+
+def test_pairing_pays_when_users_differ_more_than_recommenders():
+    taste = np.arange(20.0)
+    difference = paired_difference(taste + np.tile([1.0, 1.2], 10), taste)
+    assert difference.variance_ratio > 100
+    assert difference.mean.excludes(0.0)

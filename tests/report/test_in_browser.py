@@ -1,0 +1,229 @@
+"""Pages as a browser shows them: nothing is loaded, cut off, unreadable, or wider than the screen."""
+
+import tempfile
+
+import pytest
+from browser import HEIGHT, Browser, Tab, find_chromium
+
+from recsim_llm.cli.main import main
+from recsim_llm.data import fictional
+from recsim_llm.language.chaos.faults import Faults
+from recsim_llm.language.chaos.server import ChaosServer
+from recsim_llm.realism import CardSettings, choice_candidate, realism_card
+from recsim_llm.report import write_report
+from recsim_llm.report.realism_page import write_realism
+from recsim_llm.scenarios import load_scenario, run
+from recsim_llm.scenarios.speech import speak
+
+pytestmark = pytest.mark.slow
+
+SMALL = {
+    "users.count": 40,
+    "max_pages": 4,
+    "slate_size": 6,
+    "seed": 3,
+    "recommenders": ["random", "popularity", "mf", "oracle"],
+}
+LANGUAGE = {
+    "users.count": 8,
+    "users.model": "language",
+    "models.user": "scripted/genres",
+    "recommenders": ["random", "popularity"],
+}
+PAGES = ("plain", "crowded", "failures", "cascade", "speech", "compare", "trusted", "realism")
+WIDTHS = (390, 1280)
+LEAST_CONTRAST = 4.5  # WCAG 2.2, success criterion 1.4.3, level AA
+OPEN = "document.querySelectorAll('details').forEach(one => { one.open = true; });"
+
+TOO_WIDE = """
+    const wide = document.documentElement.scrollWidth;
+    return [...document.querySelectorAll('main *')]
+        .filter(one => !one.closest('.wide, pre, svg') && one.getBoundingClientRect().right > WIDTH + 0.5)
+        .map(one => one.outerHTML.slice(0, 80)).concat(wide > WIDTH ? ['page ' + wide] : []);
+"""
+# Relative luminance and contrast ratio as WCAG 2.2 defines them; behind a text lies the nearest background that is opaque.
+PALE = """
+    const numbers = colour => colour.match(/[\\d.]+/g).map(Number);
+    const light = colour => {
+        const [r, g, b] = numbers(colour).slice(0, 3).map(v => v / 255).map(
+            v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const ground = one => {
+        for (let at = one; at; at = at.parentElement) {
+            const colour = getComputedStyle(at).backgroundColor, [, , , alpha] = numbers(colour);
+            if (alpha === undefined || alpha > 0) return colour;
+        }
+        return 'rgb(255, 255, 255)';
+    };
+    const found = [];
+    let texts = 0;
+    for (const one of document.body.querySelectorAll('*')) {
+        const said = [...one.childNodes].filter(node => node.nodeType === 3 && node.data.trim()).map(node => node.data.trim());
+        if (!said.length || !one.getClientRects().length) continue;
+        texts += 1;
+        const style = getComputedStyle(one), colour = one.closest('svg') ? style.fill : style.color;
+        const [one_, two] = [light(colour), light(ground(one))].sort((a, b) => b - a);
+        const ratio = (one_ + 0.05) / (two + 0.05);
+        if (ratio < LEAST) found.push(ratio.toFixed(2) + ' ' + colour + ' ' + said[0].slice(0, 40));
+    }
+    return texts < 50 ? ['only ' + texts + ' texts'] : [...new Set(found)];
+"""
+BAD_FIGURES = """
+    const found = [];
+    for (const figure of document.querySelectorAll('figure')) {
+        const svg = figure.querySelector('svg'), box = svg && svg.getBoundingClientRect();
+        if (!box || box.width < 200 || box.height < 60 || !svg.querySelector('path, use')) {
+            found.push('empty ' + figure.textContent.slice(0, 60));
+            continue;
+        }
+        for (const text of svg.querySelectorAll('text')) {
+            const at = text.getBoundingClientRect();
+            if (at.left < box.left - 1 || at.right > box.right + 1 || at.top < box.top - 1 || at.bottom > box.bottom + 1)
+                found.push('cut off ' + text.textContent.trim());
+            if (text.textContent.trim() && at.height < 7.5)
+                found.push('tiny ' + at.height.toFixed(1) + ' ' + text.textContent.trim());
+        }
+    }
+    return document.querySelector('figure') ? found : ['no figure'];
+"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    program = find_chromium()
+    if program is None:
+        pytest.skip("no Chromium on the PATH; on Debian: apt-get install chromium")
+    # Helpers of the browser may write into its profile for a moment after it has ended.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        opened = Browser(program, profile)
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+
+def scenario(**changes):
+    return load_scenario("demo", SMALL | changes)
+
+
+def failing(folder):
+    with ChaosServer(seed=2, faults=Faults.storm(0.3, hang_seconds=1.0)) as server:
+        model = {"name": "openai-compatible/chaos", "base_url": server.base_url, "transport": "aiohttp", "realisation": "json"}
+        run(scenario(**LANGUAGE | {"models.user": model | {"timeout": 0.5}}), folder)
+
+
+def crowded(folder):
+    names = [f"recommender with a name as long as number {number}" for number in range(9)]
+    arms = [{"name": name, "recommender": "random", "settings": {}} for name in names]
+    run(scenario(recommenders=arms), folder)
+
+
+@pytest.fixture(scope="module")
+def card(tmp_path_factory):
+    settings = CardSettings(seeds=(1, 2), resamples=60, panel_items=80)
+    made = realism_card(fictional.load(n_users=60), "choice users", choice_candidate, settings)
+    return write_realism(made.to_json(), tmp_path_factory.mktemp("card"), {"command": "by hand"})
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory, card, monkeypatch_module):
+    """Every kind of page, by name."""
+    folder = tmp_path_factory.mktemp("pages")
+    run(scenario(), folder / "plain")
+    crowded(folder / "crowded")
+    failing(folder / "failures")
+    run(scenario(**LANGUAGE | {"users.model": "cascade", "users.count": 12}), folder / "cascade")
+    run(scenario(**LANGUAGE), folder / "speech")
+    speak(folder / "speech", reviews=4, reasons=4, interviews=4)
+    flags = [f"--{name}={value}" for name, value in {"n-users": 60, "pages": 4, "seed": 3, "pilot": 20}.items()]
+    assert main(["compare", "demo", *flags, "--effect=0.3", "--plan", "--quiet", f"--out={folder / 'compare'}"]) == 0
+    run(scenario(seed=4), folder / "trusted")
+    write_report(folder / "trusted", card=card.with_name("realism.json"))
+    made = {name: write_report(folder / name) for name in PAGES[:-1]}
+    return made | {"realism": card}
+
+
+@pytest.fixture(scope="module")
+def monkeypatch_module(tmp_path_factory):
+    """Probes of servers are kept in a cache folder; ports come again."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield patch
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", PAGES)
+def test_page_fits_the_screen_whether_folded_or_not(browser, pages, name, width):
+    with Tab(browser, pages[name], width) as tab:
+        assert tab.value(TOO_WIDE.replace("WIDTH", str(width))) == []
+        assert tab.value(OPEN + TOO_WIDE.replace("WIDTH", str(width))) == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_asks_for_nothing_else_and_the_console_is_silent(browser, pages, name):
+    with Tab(browser, pages[name], 1280) as tab:
+        tab.value(OPEN)
+        assert tab.requests() == [pages[name].as_uri()]
+        assert tab.complaints() == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_every_text_stands_out_from_what_is_behind_it(browser, pages, name, scheme):
+    with Tab(browser, pages[name], 1280, scheme) as tab:
+        assert tab.value(OPEN + PALE.replace("LEAST", str(LEAST_CONTRAST))) == []
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", PAGES)
+def test_figures_are_seen_whole_and_their_labels_can_be_read(browser, pages, name, width):
+    with Tab(browser, pages[name], width) as tab:
+        assert tab.value(BAD_FIGURES) == []
+
+
+def test_dark_is_dark_and_light_is_light(browser, pages):
+    script = "return getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)[0];"
+    shades = {}
+    for scheme in ("light", "dark"):
+        with Tab(browser, pages["plain"], 1280, scheme) as tab:
+            shades[scheme] = tab.value(script)
+    assert shades["dark"] < 60 < 200 < shades["light"]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", ["plain", "failures", "cascade", "compare", "trusted"])
+def test_first_screen_says_who_won_how_sure_and_with_which_users(browser, pages, name, width):
+    script = """
+        return ['.facts', '.verdict', '.verdict + .aside'].map(at => document.querySelector(at).getBoundingClientRect().bottom);
+    """
+    with Tab(browser, pages[name], width) as tab:
+        bottoms = tab.value(script)
+    assert bottoms == sorted(bottoms)
+    assert bottoms[-1] <= HEIGHT
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_heading_can_be_linked_to_and_contents_lead_there(browser, pages, name):
+    script = """
+        const headings = [...document.querySelectorAll('h2')], links = [...document.querySelectorAll('nav a')];
+        return [headings.map(one => '#' + one.id), links.map(one => one.getAttribute('href')),
+            [...document.querySelectorAll('a')].filter(one => !document.querySelector(one.getAttribute('href'))).length];
+    """
+    with Tab(browser, pages[name], 1280) as tab:
+        headings, links, dead = tab.value(script)
+    assert len(headings) > 6
+    assert links == headings
+    assert dead == 0
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_no_long_table_is_open_from_the_start(browser, pages, name):
+    script = """
+        return [...document.querySelectorAll('table')].filter(one => one.getClientRects().length && one.checkVisibility())
+            .map(one => one.querySelectorAll('tbody tr:not(.group)').length);
+    """
+    with Tab(browser, pages[name], 390) as tab:
+        rows = tab.value(script)
+    assert rows
+    assert max(rows) <= 10
