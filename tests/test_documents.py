@@ -32,10 +32,10 @@ def test_the_python_of_a_page_runs(page, tmp_path):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_commands_of_a_page_exist(page):
-    from recsim_llm.cli.main import _parser
+    from recsim_llm.cli.parser import make_parser
 
     for line in re.findall(r"^    (recsim-llm .*?)(?:  #.*)?$", page.read_text(encoding="utf-8"), flags=re.MULTILINE):
-        _parser().parse_args(shlex.split(line)[1:])
+        make_parser().parse_args(shlex.split(line)[1:])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -69,7 +69,7 @@ def fit_choice(dataset: Dataset, seed: int = START_SEED) -> FittedUsers:
     )
     clicks = fit_click_model(history, content, ClickSettings(), seed)
     population = _population(dataset, rating_model, levels, clicks)
-    model = _model(dataset, population, rating_model, levels, clicks)
+    model = _model(dataset, population, rating_model=rating_model, levels=levels, clicks=clicks)
     return FittedUsers(model, population, fit_joint_distribution(population))
 
 
@@ -107,7 +107,7 @@ def _population(dataset: Dataset, rating_model: RatingModel, levels: LevelModel,
 
 
 def _model(
-    dataset: Dataset, population: Population, rating_model: RatingModel, levels: LevelModel, clicks: ClickModel
+    dataset: Dataset, population: Population, *, rating_model: RatingModel, levels: LevelModel, clicks: ClickModel
 ) -> ChoiceModel:
     defaults = ChoiceParameters()
     click_items, click_users = clicks.item_vectors.astype(np.float32), population.vectors["click"]

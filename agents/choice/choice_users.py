@@ -129,14 +129,14 @@ class ChoiceUsers:
         state *= self._memory
         state += self._rest if everyone else self._rest[rows]
         if slot.size:
-            self._consume(state, pages, slot, row, rating)
+            self._consume(state, pages, slot, row, rating=rating)
             item = pages.item_index.reshape(-1).take(slot)
             self._past.add(row if isinstance(rows, slice) else rows[row], item)
         if not everyone:
             self._state[rows] = state
         return Mood(state[:, _SATISFACTION].copy(), state[:, _LEAVE].copy())
 
-    def _consume(self, state: FloatArray, pages: Pages, slot: IntArray, row: IntArray, rating: FloatArray) -> None:
+    def _consume(self, state: FloatArray, pages: Pages, slot: IntArray, row: IntArray, *, rating: FloatArray) -> None:
         """Add to each row what its clicked items bring."""
         worth = rating * self._opinion_gain
         worth -= self._expected_worth.take(pages.user_index.take(row))

@@ -50,7 +50,13 @@ class Experience:
         self._writer = writer
 
     def write(
-        self, memories: Memories, rows: IntArray, pages: Pages, taken: tuple[IntArray, IntArray, FloatArray], now: FloatArray
+        self,
+        memories: Memories,
+        rows: IntArray,
+        pages: Pages,
+        taken: tuple[IntArray, IntArray, FloatArray],
+        *,
+        now: FloatArray,
     ) -> None:
         """Remember a batch of pages.
 

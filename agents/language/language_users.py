@@ -169,7 +169,7 @@ class LanguageUsers:
         wait([one.reply for one in asked])
         self._drop_failed(rows.tolist())
         for row, one in zip(rows.tolist(), asked, strict=True):
-            read_answers(self._answers, row, one.order, one.reply.result().answers, self.parameters.calibration)
+            read_answers(self._answers, row, one.order, one.reply.result().answers, calibration=self.parameters.calibration)
         account = Account(
             decided_by=np.full(len(rows), _LANGUAGE, np.int8),
             disagreement=np.full(len(rows), np.nan, np.float32),
@@ -189,7 +189,7 @@ class LanguageUsers:
         # Only now: a page that is asked about again, or for nothing, must not leave a trace.
         for owner in self._recalled.keys() & set(rows.tolist()):
             self._memories.touch(owner, self._recalled[owner], float(self._lived[owner]))
-        self._experience.write(self._memories, rows, pages, (slot, row, rating), self._lived[rows])
+        self._experience.write(self._memories, rows, pages, (slot, row, rating), now=self._lived[rows])
         self._lived[rows] += 1
         due = np.intersect1d(self._memories.due(), rows)
         if due.size:

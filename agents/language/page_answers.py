@@ -42,7 +42,7 @@ def blank_answers(rows: int, slots: int) -> PageAnswers:
 
 
 def read_answers(
-    into: PageAnswers, row: int, order: Sequence[int], answers: Sequence[Answer], calibration: Calibration
+    into: PageAnswers, row: int, order: Sequence[int], answers: Sequence[Answer], *, calibration: Calibration
 ) -> None:
     """Write one page's answers to their row, calibrated; positions that were not asked about get the least click chance.
 

@@ -61,7 +61,7 @@ class Memories:
 
     def allocate(self, rows: int) -> None:
         """Make room for a batch of ``rows`` users; forget everything about earlier ones."""
-        self._records = Records(rows, len(self.topics), self._words, self._embedder, self.settings)
+        self._records = Records(rows, len(self.topics), self._words, self._embedder, settings=self.settings)
 
     def forget(self, rows: Rows) -> None:
         """Forget everything about the given rows: their users come for the first time."""
@@ -231,7 +231,7 @@ class Memories:
         """
         rows = check_rows(row, len(self), queries)
         moment = check_numbers("now", now, len(rows))
-        rendered = render_rows(self._records, self.settings, rows, queries, moment, budget_tokens)
+        rendered = render_rows(self._records, self.settings, rows, queries, now=moment, budget=budget_tokens)
         for owner, shown, time in zip(rows.tolist(), rendered, moment.tolist(), strict=True) if touch else ():
             self.touch(owner, shown.index, time)
         return rendered
@@ -286,7 +286,7 @@ class Memories:
 
     def save(self, path: str | Path) -> None:
         """Write everything to one file, the same bytes for the same memories; a crash leaves the old file or the new one."""
-        write_records(Path(path), self._records, self._words, self.topics, self.settings)
+        write_records(Path(path), self._records, self._words, self.topics, settings=self.settings)
 
     @classmethod
     def load(cls, path: str | Path, *, embedder: Embedder | None = None) -> Memories:

@@ -59,6 +59,7 @@ def render_rows(
     settings: MemorySettings,
     row: IntArray,
     queries: Sequence[str],
+    *,
     now: npt.NDArray[np.float64],
     budget: int,
 ) -> list[Rendered]:

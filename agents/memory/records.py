@@ -35,7 +35,9 @@ class Records:
         settings: how users recall, forget and reflect.
     """
 
-    def __init__(self, rows: int, topics: int, words: WordWeights, embedder: Embedder | None, settings: MemorySettings) -> None:
+    def __init__(
+        self, rows: int, topics: int, words: WordWeights, embedder: Embedder | None, *, settings: MemorySettings
+    ) -> None:
         self._settings, self._topics = settings, topics
         self.texts = Texts(words, embedder)
         self.pending = np.zeros(rows)

@@ -39,7 +39,7 @@ class Saved(NamedTuple):
     """How users recall, forget and reflect."""
 
 
-def write_records(path: Path, records: Records, words: WordWeights, topics: Sequence[str], settings: MemorySettings) -> None:
+def write_records(path: Path, records: Records, words: WordWeights, topics: Sequence[str], *, settings: MemorySettings) -> None:
     """Write memories; texts that nobody remembers any more are left out."""
     stream = records.stream
     places = stream.places(np.arange(len(stream)))
@@ -82,7 +82,7 @@ def _rebuild(columns: Mapping[str, npt.NDArray[Any]], notes: Mapping[str, Any], 
     weights = zip(_unpack_texts(columns["words"]), columns["word_weights"].tolist(), strict=True)
     words = WordWeights(dict(weights), notes["unseen"])
     settings, topics = MemorySettings(**notes["settings"]), tuple(notes["topics"])
-    records = Records(len(columns["count"]), len(topics), words, embedder, settings)
+    records = Records(len(columns["count"]), len(topics), words, embedder, settings=settings)
     records.texts.adopt(_unpack_texts(columns["texts"]), columns.get("vectors"))
     row = np.repeat(np.arange(len(columns["count"])), columns["count"])
     if row.size:

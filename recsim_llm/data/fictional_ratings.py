@@ -200,7 +200,7 @@ def rating_times(rng: np.random.Generator, starts: Ints, years: Ints) -> Ints:
     return times
 
 
-def rate(rng: np.random.Generator, items: Items, truth: Truth, user: Ints, item: Ints) -> Ints:
+def rate(rng: np.random.Generator, items: Items, truth: Truth, *, user: Ints, item: Ints) -> Ints:
     """Draw ordinal ratings 1..5 for (user row, item row) pairs."""
     core = 0.60 * items.quality_z[item] + 0.60 * truth.affinity[user, item] + 0.70 * rng.standard_normal(len(user))
     latent = truth.tendency[user] + truth.spread[user] * core
@@ -221,7 +221,7 @@ def planted_ratings(
     user = np.repeat(np.arange(n_users, dtype=np.int64), [len(rows) for rows in chosen])
     item = np.concatenate(chosen)
     stamp = np.concatenate(times)
-    rating = rate(rng, items, truth, user, item)
+    rating = rate(rng, items, truth, user=user, item=item)
     order = np.lexsort((stamp, user))
     columns = {
         "user_id": user[order] + 1,

@@ -117,7 +117,7 @@ def test_a_film_is_consumed_by_plackett_luce_with_the_documented_weights():
 def test_a_rating_is_the_number_of_cuts_below_the_documented_sum():
     items, truth = two_films(affinity=[0.5, 0.0], log_popularity=[0.0, 0.0], quality=[1.0, 0.0])
     user = np.arange(20_000)
-    stars = rate(np.random.default_rng(0), items, truth, user, np.zeros(20_000, int))
+    stars = rate(np.random.default_rng(0), items, truth, user=user, item=np.zeros(20_000, int))
     noise = np.random.default_rng(1).normal(size=20_000)
     latent = 0.60 * 1.0 + 0.60 * 0.5 + 0.70 * noise
     expected = [np.mean(latent > cut) for cut in CUTS]

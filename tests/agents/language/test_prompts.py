@@ -33,7 +33,7 @@ def writer(catalog=None, templates="en"):
 def german(tmp_path):
     """A folder with the shipped templates, the first words of some in German."""
     folder = tmp_path / "de"
-    shutil.copytree(str(files("recsim_llm.agents") / "templates" / "en"), folder)
+    shutil.copytree(str(files("recsim_llm.agents.language") / "templates" / "en"), folder)
     (folder / "rules.jinja").write_text("{# version: 3 #}\nDu spielst eine Person.\n", encoding="utf-8")
     words = "{# version: 1 #}\nDu liebst {{ loves | join(' und ') }}, im Mittel {{ '%.1f' % persona.rating_mean }} Sterne.\n"
     (folder / "persona.jinja").write_text(words, encoding="utf-8")
