@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 try:
     version("recsim_llm")
@@ -25,6 +26,10 @@ from recsim_llm.population.world import World
 SUPPORT = Path(__file__).parent / "support"
 GENRES = ("Comedy", "Crime", "Drama", "Horror", "War")
 TYPICAL = {"activity": 50, "conformity": 1, "diversity": 5, "rating_mean": 3.5, "rating_spread": 1, "mainstreamness": 0.5}
+
+# How long an example takes is the machine's affair.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 def pytest_configure(config: pytest.Config) -> None:
