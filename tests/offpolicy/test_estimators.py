@@ -79,7 +79,7 @@ def test_a_target_equal_to_the_logging_policy_earns_what_was_earned(name, self_n
 
 @every_estimator
 @given(seed=st.integers(0, 1000), part=st.integers(30, 60))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_the_order_of_pages_does_not_matter_and_each_counts_for_itself(name, seed, part):
     logged, target = example(seed)
     order = np.random.default_rng(seed).permutation(len(logged))

@@ -248,7 +248,7 @@ def test_the_oracle_refuses_appeal_that_it_cannot_rank(appeal):
 # Products that do not depend on the batch.
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 10**6), st.integers(1, 40), st.integers(1, 40), st.sampled_from([1e-6, 1.0, 1e5]))
 def test_products_do_not_depend_on_the_batch_nor_on_the_order_of_summation(seed, users, width, scale):
     random = np.random.default_rng(seed)

@@ -39,7 +39,7 @@ def test_it_keeps_the_contract_with_slot_marginals():
 
 
 @given(st.lists(st.floats(-4, 4), min_size=4, max_size=6), st.integers(1, 3))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_prefix_next_and_placement_probabilities_are_those_of_enumeration(utility, slots):
     policy = Policy(np.exp(utility), slots)
     many = np.repeat(np.array([utility]), len(policy.slates), axis=0)

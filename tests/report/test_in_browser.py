@@ -109,9 +109,9 @@ def scenario(**changes):
 
 
 def failing(folder):
-    with ChaosServer(seed=2, faults=Faults.storm(0.3, hang_seconds=1.0)) as server:
+    with ChaosServer(seed=2, faults=Faults.storm(0.3, hang_seconds=0.05)) as server:
         model = {"name": "openai-compatible/chaos", "base_url": server.base_url, "transport": "aiohttp", "realisation": "json"}
-        run(scenario(**LANGUAGE | {"models.user": model | {"timeout": 0.5}}), folder)
+        run(scenario(**LANGUAGE | {"models.user": model}), folder)
 
 
 def crowded(folder):

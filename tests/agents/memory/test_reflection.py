@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from memory_streams import TOPICS, make_memories, shares
 
@@ -46,7 +46,6 @@ def latest(memories):
 
 
 @given(observations)
-@settings(deadline=None)
 def test_mirrored_evidence_gives_the_mirrored_reflection(rows):
     plain, turned = (reflect(make_evidence(rows, sign), TOPICS, MemorySettings()) for sign in (1, -1))
     assert turned.overall == mirrored(plain.overall)

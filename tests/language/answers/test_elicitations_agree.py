@@ -9,6 +9,7 @@ from hashlib import blake2b
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from patience import PATIENCE
 
 from recsim_llm.errors import BackendError, ModelReplyError
 from recsim_llm.language.answers.elicitation import prepare, read
@@ -98,13 +99,13 @@ CHECKS = {"decision": check_exact, "logprobs": check_exact, "json": check_percen
 
 @pytest.mark.parametrize("elicitation", ["decision", "logprobs", "json"])
 @given(drawn=weights(0))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_an_elicitation_that_states_probabilities_gives_the_models_own(elicitation, drawn):
     CHECKS[elicitation](answers(Scripted(script(drawn)), elicitation, ask()), chances(drawn))
 
 
 @given(drawn=weights(1))
-@settings(max_examples=20, deadline=None, derandomize=True)
+@settings(max_examples=20, derandomize=True)
 def test_samples_give_the_models_own_probabilities_within_their_error(drawn):
     check_samples(answers(Scripted(script(drawn)), "samples", ask(f"Page {drawn}.")), chances(drawn))
 
@@ -120,7 +121,7 @@ FIXED = ((3, 7), (1, 0), (1, 2, 4, 2, 1), (1, 1, 1, 1, 2, 1, 1, 1, 1), (5, 1, 14
 def test_elicitations_agree_over_http(backend, elicitation, endpoint):
     abilities = Abilities(elicitations=(elicitation,), samples=SAMPLES, decision_path=f"/{endpoint}" if endpoint else "")
     with ChaosServer(script(FIXED), seed=1, decision=endpoint) as server:
-        client = backend("chaos", base_url=server.base_url, api_key="none", timeout=20, abilities=abilities)
+        client = backend("chaos", base_url=server.base_url, api_key="none", timeout=PATIENCE, abilities=abilities)
         found = answers(client, elicitation, ask())
     CHECKS[elicitation](found, chances(FIXED))
 
@@ -136,7 +137,7 @@ def test_a_script_sees_the_same_text_whichever_way_it_is_asked():
     for elicitation, endpoint in [("logprobs", None), ("decision", "systemone"), ("decision", "decisions")]:
         abilities = Abilities(elicitations=(elicitation,), decision_path=f"/{endpoint}")
         with ChaosServer(bytewise, seed=1, decision=endpoint) as server:
-            client = AiohttpBackend("chaos", base_url=server.base_url, api_key="none", timeout=20, abilities=abilities)
+            client = AiohttpBackend("chaos", base_url=server.base_url, api_key="none", timeout=PATIENCE, abilities=abilities)
             found = answers(client, elicitation, ask())
         assert [row == pytest.approx(true) for row, true in zip(found, expected, strict=True)] == [True] * len(QUESTIONS)
 
@@ -146,7 +147,7 @@ def test_http_gives_the_same_as_the_stand_in(elicitation):
     abilities = Abilities(elicitations=(elicitation,), samples=SAMPLES, decision_path="/systemone")
     asked = ask('<page>\n1. "Heat" (1995) | Action\n2. "Sabrina" (1995) | Comedy, Romance\n</page>')
     with ChaosServer("genres", seed=1, decision="systemone") as server:
-        client = AiohttpBackend("chaos", base_url=server.base_url, api_key="none", timeout=20, abilities=abilities)
+        client = AiohttpBackend("chaos", base_url=server.base_url, api_key="none", timeout=PATIENCE, abilities=abilities)
         remote = answers(client, elicitation, asked)
     local = answers(Scripted(resolve_script("genres")), elicitation, asked)
     for here, there in zip(local, remote, strict=True):
@@ -164,7 +165,7 @@ def test_a_fault_ends_in_the_right_answer_or_in_an_error(elicitation, fault):
     abilities = Abilities(elicitations=(elicitation,), samples=SAMPLES, decision_path="/systemone")
     faults = Faults({fault: 1.0}, most_in_a_row=1, hang_seconds=0.01)
     with ChaosServer(script(FIXED), seed=1, decision="systemone", faults=faults) as server:
-        client = AiohttpBackend("chaos", base_url=server.base_url, api_key="none", timeout=20, abilities=abilities)
+        client = AiohttpBackend("chaos", base_url=server.base_url, api_key="none", timeout=PATIENCE, abilities=abilities)
         if fault in HARMLESS:
             CHECKS[elicitation](answers(client, elicitation, ask()), chances(FIXED))
         else:

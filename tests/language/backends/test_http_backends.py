@@ -14,6 +14,7 @@ import pytest
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
+from patience import PATIENCE
 from small_server import chat_reply, serve
 
 from recsim_llm.errors import BackendError, ConfigError
@@ -53,7 +54,7 @@ def send(backend_class, handler, call=None, **settings):
 
     async def run():
         async with serve(handler) as base_url:
-            backend = backend_class("m", **{"base_url": base_url, "api_key": KEY} | settings)
+            backend = backend_class("m", **{"base_url": base_url, "api_key": KEY, "timeout": PATIENCE} | settings)
             try:
                 return await backend.send(call or a_call())
             finally:
@@ -419,10 +420,11 @@ def test_calls_run_side_by_side(backend_class):
             return web.json_response(chat_reply("a"))
 
         async with serve(handler) as base_url:
-            backend = backend_class("m", base_url=base_url, api_key=KEY)
-            replies = await asyncio.gather(*[backend.send(a_call()) for _ in range(120)])
-            await backend.close()
-        return replies
+            backend = backend_class("m", base_url=base_url, api_key=KEY, timeout=PATIENCE)
+            try:
+                return await asyncio.gather(*[backend.send(a_call()) for _ in range(120)])
+            finally:
+                await backend.close()
 
     assert len(asyncio.run(run())) == 120
 

@@ -15,6 +15,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE
 
 pytest.importorskip("transformers", reason="needs recsim_llm[transformers]")
 pytest.importorskip("uvicorn", reason="needs transformers[serving]")
@@ -52,14 +53,14 @@ def server(tmp_path_factory):
     finally:
         process.terminate()
         try:
-            process.wait(timeout=20)
+            process.wait(timeout=PATIENCE)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
 
 
 def wait_until_healthy(process, address, log):
-    for _ in range(1200):
+    for _ in range(int(PATIENCE * 10)):
         assert process.poll() is None, log.read_text(errors="replace")[-3000:]
         try:
             with urllib.request.urlopen(f"{address}/health", timeout=5) as response:
@@ -67,13 +68,13 @@ def wait_until_healthy(process, address, log):
                     return
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)
-    raise AssertionError(f"no answer in two minutes: {log.read_text(errors='replace')[-3000:]}")
+    raise AssertionError(f"no answer: {log.read_text(errors='replace')[-3000:]}")
 
 
 def open_server(server, abilities=None):
     folder, address = server
     return OpenAIBackend(
-        folder, base_url=address, api_key="none", timeout=120, abilities=abilities, provider="openai-compatible"
+        folder, base_url=address, api_key="none", timeout=PATIENCE, abilities=abilities, provider="openai-compatible"
     )
 
 
@@ -107,7 +108,7 @@ def test_the_decision_endpoint_answers_over_plain_http(server):
     request = urllib.request.Request(
         f"{address}/systemone", json.dumps(body).encode(), {"Content-Type": "application/json"}, method="POST"
     )
-    with urllib.request.urlopen(request, timeout=120) as response:
+    with urllib.request.urlopen(request, timeout=PATIENCE) as response:
         answers = json.load(response)["answers"]
     assert 0 < answers["click"]["noul"] < 1
     assert sum(answers["stars"]["probabilities"].values()) == pytest.approx(1)

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 import virtual_time
 from call_records import record
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from recsim_llm.errors import BudgetExceeded, ConfigError
@@ -31,7 +31,6 @@ def test_the_calls_limit_is_exact_with_leases():
         budget.lease("")
 
 
-@settings(deadline=None)
 @given(st.integers(1, 30), st.lists(st.booleans(), min_size=60, max_size=60))
 def test_replies_never_exceed_the_calls_limit_and_reach_it_whatever_fails(limit, fails):
     async def work():

@@ -10,6 +10,7 @@ from collections import Counter
 from contextlib import closing
 
 import pytest
+from patience import PATIENCE
 
 from recsim_llm.errors import BackendError, BudgetExceeded, ConfigError, LogError, ModelReplyError
 from recsim_llm.language.base.questions import Ask, Part, Prompt, score, short_text, yes_no
@@ -206,7 +207,7 @@ def test_a_fatal_error_ends_waits_for_retries_at_once():
     backend.gate = after_the_failure
     with open_model(backend, retries=RetryPolicy(first=1e6, most=1e6)) as model:
         futures = model.submit([ask(0), ask(1)])
-        assert {future.exception(timeout=60) for future in futures} == {key_refused}
+        assert {future.exception(timeout=PATIENCE) for future in futures} == {key_refused}
 
 
 def test_a_call_that_breaks_after_a_fatal_error_waits_for_no_retry():
@@ -220,7 +221,7 @@ def test_a_call_that_breaks_after_a_fatal_error_waits_for_no_retry():
     backend.gate = after_the_refusal
     with open_model(backend, retries=RetryPolicy(first=1e6, most=1e6)) as model:
         futures = model.submit([ask(0), ask(1)])
-        assert {future.exception(timeout=20) for future in futures} == {key_refused}
+        assert {future.exception(timeout=PATIENCE) for future in futures} == {key_refused}
 
 
 def test_a_pause_is_not_waited_out_after_a_fatal_error():
@@ -231,7 +232,7 @@ def test_a_pause_is_not_waited_out_after_a_fatal_error():
         with pytest.raises(BackendError, match="no"):
             model.ask([ask(0)])
         limiter._slots = 0
-        assert model.submit([ask(1)])[0].exception(timeout=20) is key_refused
+        assert model.submit([ask(1)])[0].exception(timeout=PATIENCE) is key_refused
 
 
 @pytest.mark.parametrize(
@@ -474,7 +475,7 @@ def test_closing_ends_every_ask_however_many_wait():
     model = open_model(Fake())
     futures = model.submit([ask(number) for number in range(2000)])
     model.close()
-    _, unended = concurrent.futures.wait(futures, timeout=20)
+    _, unended = concurrent.futures.wait(futures, timeout=PATIENCE)
     assert not unended
 
 
@@ -489,9 +490,9 @@ def test_an_ask_that_is_given_up_before_its_first_step_ends_and_leaves_nothing_b
             model._flights.cancel(batch.seats)
 
         background_loop().call_soon_threadsafe(begin_and_give_up)
-        batch.wait(20)
+        batch.wait(PATIENCE)
         assert isinstance(batch.seats[0].error, concurrent.futures.CancelledError)
-        assert model.submit([ask(1)])[0].result(timeout=20).answers
+        assert model.submit([ask(1)])[0].result(timeout=PATIENCE).answers
 
 
 def test_an_ask_does_not_share_the_end_of_one_that_is_given_up():
@@ -516,9 +517,9 @@ def test_an_ask_does_not_share_the_end_of_one_that_is_given_up():
             model._flights.begin([(ask(1), second)])
 
         background_loop().call_soon_threadsafe(give_up_and_begin)
-        assert second.result(timeout=20).answers
+        assert second.result(timeout=PATIENCE).answers
         with pytest.raises(concurrent.futures.CancelledError):
-            first.result(timeout=20)
+            first.result(timeout=PATIENCE)
 
 
 def test_an_ask_that_arrives_behind_the_end_is_given_up():
@@ -528,7 +529,7 @@ def test_an_ask_that_arrives_behind_the_end_is_given_up():
     model.close()
     batch = Batch(1)
     background_loop().call_soon_threadsafe(model._flights.begin, [(ask(1), batch.seats[0])])
-    batch.wait(20)
+    batch.wait(PATIENCE)
     assert isinstance(batch.seats[0].error, concurrent.futures.CancelledError)
 
 
