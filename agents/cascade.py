@@ -21,7 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core import keyed
-from recsim_llm.core.pages import DECIDERS, Account, BoolArray, Decisions, FloatArray, IntArray, Mood, Pages, Rows, probability
+from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
+from recsim_llm.core.pages import DECIDERS, Account, Decisions, Mood, Pages, Rows, probability
 from recsim_llm.core.parameters import field_names, is_number, refuse_unknown_names
 from recsim_llm.core.protocols import AnswersLater, UserModel
 from recsim_llm.errors import ConfigError, ContractError

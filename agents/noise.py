@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from recsim_llm.core import keyed
-from recsim_llm.core.pages import BoolArray, Decisions, FloatArray, IntArray, Mood, Pages, Rows
+from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
+from recsim_llm.core.pages import Decisions, Mood, Pages, Rows
 from recsim_llm.core.parameters import field_names, is_number, refuse_unknown_names
 from recsim_llm.core.protocols import AnswersLater, RanksItems, UserModel
 from recsim_llm.errors import ConfigError, ContractError

@@ -16,9 +16,10 @@ from typing import Literal
 import numpy as np
 
 from recsim_llm.agents.recorded_decisions import CERTAIN, Lookup, Recorded, read_recorded
+from recsim_llm.core.arrays import FloatArray, IntArray
 from recsim_llm.core.batches import take_columns
 from recsim_llm.core.catalog import Catalog
-from recsim_llm.core.pages import Decisions, FloatArray, IntArray, Mood, Pages, Rows
+from recsim_llm.core.pages import Decisions, Mood, Pages, Rows
 from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.log.manifest import read_scenario_manifest
 from recsim_llm.population.personas import Population

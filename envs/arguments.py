@@ -11,8 +11,8 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 
 from recsim_llm.core import keyed
+from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.catalog import Catalog
-from recsim_llm.core.pages import IntArray
 from recsim_llm.core.protocols import UserModel
 from recsim_llm.core.visits import Reward
 from recsim_llm.envs.actions import ACTIONS, items_on_sale

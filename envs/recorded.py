@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
 
+from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.dice import seed_words
 from recsim_llm.core.kernel import ALL_ROWS
-from recsim_llm.core.pages import IntArray
 from recsim_llm.core.visits import Visits, blank_slots
 from recsim_llm.envs.observations import Observation, Observer
 from recsim_llm.envs.rewards import reward_of

@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core import keyed
+from recsim_llm.core.arrays import BoolArray, IntArray
 from recsim_llm.core.dice import VisitDice, seed_words
 from recsim_llm.core.kernel import ALL_ROWS
-from recsim_llm.core.pages import BoolArray, IntArray, Rows
+from recsim_llm.core.pages import Rows
 from recsim_llm.core.visits import PageOutcome, Visits
 from recsim_llm.envs.actions import Action, CandidateAction, EmbeddingAction, SlateAction
 from recsim_llm.envs.arguments import BrowseSettings

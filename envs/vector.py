@@ -11,9 +11,10 @@ import numpy.typing as npt
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
+from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.kernel import ALL_ROWS
-from recsim_llm.core.pages import Feedback, IntArray
+from recsim_llm.core.pages import Feedback
 from recsim_llm.core.protocols import UserModel
 from recsim_llm.core.visits import Reward
 from recsim_llm.envs.arguments import BrowseSettings, is_same_step, seeds_of, wanted_users, world_of

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core import keyed
+from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
 from recsim_llm.core.dice import seed_words
 from recsim_llm.core.kernel import ALL_ROWS
-from recsim_llm.core.pages import FloatArray, IntArray, Requests, Rows, probability
+from recsim_llm.core.pages import Requests, Rows, probability
 from recsim_llm.core.protocols import AnswersLater, RanksItems
 from recsim_llm.core.visits import PageOutcome, Visits, VisitTotals
 from recsim_llm.envs.rewards import reward_of
@@ -24,7 +25,6 @@ from recsim_llm.scenarios.schema import Scenario
 
 __all__ = ["ArmSession"]
 
-BoolArray = npt.NDArray[np.bool_]
 _MOST_SLOTS = 500_000_000
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium.envs.registration import EnvSpec
 
+from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.kernel import ALL_ROWS
 from recsim_llm.core.pages import Decisions, Feedback, Mood, Pages
 from recsim_llm.core.protocols import UserModel
@@ -31,7 +32,6 @@ ENVIRONMENT = "RecSimLLM/Recorded-v0"
 _TOGETHER = 256  # visits that are laid out at a time
 _TRIED = 20  # visits that are stepped through again before an environment is named
 
-IntArray = npt.NDArray[np.int64]
 Buffer = Any
 
 

@@ -13,6 +13,7 @@ from recsim_llm.agents.language.calibrating import calibration_pages, known_popu
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.agents.language.prompt_templates import Templates
 from recsim_llm.agents.language.prompts import PromptWriter
+from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.errors import ConfigError
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Answers", "Design", "Finding", "Trial", "area_under_curve"]
 
-FloatArray = npt.NDArray[np.float64]
 
 KNOWN_SHARE = 0.8
 """Share of each user's ratings, in time, that personas and histories come from; as in ``calibrate``."""
@@ -68,13 +68,13 @@ class Trial(NamedTuple):
 class Answers(NamedTuple):
     """What the model said; slots in the order of presentation."""
 
-    click: FloatArray
+    click: DoubleArray
     """float64 [t, k]: probability of a click."""
-    stars: FloatArray
+    stars: DoubleArray
     """float64 [t, k]: expected stars."""
-    satisfaction: FloatArray
+    satisfaction: DoubleArray
     """float64 [t]: expected level, 1 to 5."""
-    leave: FloatArray
+    leave: DoubleArray
     """float64 [t]: probability of ending the visit."""
 
 
@@ -177,7 +177,7 @@ class Design:
         return {"model": self.model.name, "realisation": self.model.elicitation, "users": len(self), "asks": self.asks}
 
 
-def area_under_curve(score: FloatArray, taken: npt.NDArray[np.bool_]) -> FloatArray:
+def area_under_curve(score: DoubleArray, taken: npt.NDArray[np.bool_]) -> DoubleArray:
     """Return float64 [u]: chance that a taken item scores above another of the same page, equal scores counting half.
 
     Args:
@@ -192,7 +192,7 @@ def area_under_curve(score: FloatArray, taken: npt.NDArray[np.bool_]) -> FloatAr
     if not count.all():
         raise ConfigError("area under the curve: got a page with all or none taken, expected some of each")
     above = score[:, :, None] - score[:, None, :]
-    wins: FloatArray = ((above > 0) + 0.5 * (above == 0)) * pairs
+    wins: DoubleArray = ((above > 0) + 0.5 * (above == 0)) * pairs
     return np.asarray(wins.sum(axis=(1, 2)) / count)
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from recsim_llm.agents.choice.choice_fit import FittedUsers, fit_choice, with_click_rate
-from recsim_llm.core.pages import FloatArray, IntArray, probability
+from recsim_llm.core.arrays import DoubleArray, FloatArray, IntArray
+from recsim_llm.core.pages import probability
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.realism.candidates import Candidate
 
 __all__ = ["CHOICE_FAMILIES", "ChoiceCandidate", "choice_candidate", "logged_choice_users"]
 
-Floats = npt.NDArray[np.float64]
 
 CHOICE_FAMILIES = ("factors", "pairwise factors")
 """Families of recommenders that choice users were built from: their click vectors hold factors, however those are learned."""
@@ -31,13 +30,13 @@ class ChoiceCandidate:
         self.levels: FloatArray = fitted.model.levels
         self._model, self._vectors = fitted.model, fitted.population.vectors
 
-    def taste(self, user_index: IntArray, item_index: IntArray) -> Floats:
+    def taste(self, user_index: IntArray, item_index: IntArray) -> DoubleArray:
         """Return the log-odds of consumption."""
         items = self._model.click_items[item_index]
-        log_odds: Floats = np.einsum("md,mnd->mn", self._vectors["click"][user_index], items).astype(np.float64)
+        log_odds: DoubleArray = np.einsum("md,mnd->mn", self._vectors["click"][user_index], items).astype(np.float64)
         return log_odds + self._model.click_bias
 
-    def stars(self, user_index: IntArray, item_index: IntArray) -> Floats:
+    def stars(self, user_index: IntArray, item_index: IntArray) -> DoubleArray:
         """Return the distributions that ratings are drawn from."""
         vectors = self._vectors
         mean = np.einsum("md,mnd->mn", vectors["rating"][user_index], self._model.rating_items[item_index])

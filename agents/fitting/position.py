@@ -14,16 +14,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.errors import DataError
 from recsim_llm.log.reader import open_run
 
 __all__ = ["learn_position_curve", "position_curve_of"]
 
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
 _MOST_ROUNDS = 5000
 _ENOUGH = 1e-6
@@ -72,9 +69,9 @@ class _Log(NamedTuple):
 
     item: IntArray
     position: IntArray
-    shown: Floats
+    shown: DoubleArray
     """float64 [p]: how often."""
-    clicked: Floats
+    clicked: DoubleArray
     """float64 [p]: how often with a click."""
 
 
@@ -98,14 +95,14 @@ def _count(position: IntArray, item: IntArray, clicked: BoolArray) -> _Log:
     return _Log(pair % len(items), pair // len(items), shown.astype(np.float64), clicks)
 
 
-def _maximise(log: _Log, click_rate: Floats) -> Floats:
+def _maximise(log: _Log, click_rate: DoubleArray) -> DoubleArray:
     """Return the examination curve by expectation-maximisation, up to a factor.
 
     Wang et al. 2018, "Position bias estimation for unbiased learning to rank in personal search", equations 1 and 2, with an
     attraction for each item in place of their regression: a click means examined and attracted; without one, the chance of
     either follows by Bayes' rule. Starts inside the unit square, as an examination of 1 would never move.
     """
-    examine: Floats = 0.9 * click_rate / click_rate.max()
+    examine: DoubleArray = 0.9 * click_rate / click_rate.max()
     shown = np.maximum(np.bincount(log.position, log.shown, len(examine)), 1.0), np.bincount(log.item, log.shown)
     attract = np.bincount(log.item, log.clicked) / shown[1]
     unclicked = log.shown - log.clicked

@@ -12,7 +12,7 @@ from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.agents.language.prompt_templates import Templates
 from recsim_llm.agents.language.prompts import PromptWriter
 from recsim_llm.core import keyed
-from recsim_llm.core.pages import IntArray
+from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.errors import ConfigError
 from recsim_llm.language.base.questions import Ask, Elicitation, Prompt

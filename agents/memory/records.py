@@ -14,7 +14,7 @@ from recsim_llm.agents.memory.retrieval import MemoryKind, batches, best, fades_
 from recsim_llm.agents.memory.stream import Stream
 from recsim_llm.agents.memory.texts import Embedder, Texts
 from recsim_llm.agents.memory.topic_words import WordWeights
-from recsim_llm.core.pages import BoolArray, FloatArray, IntArray
+from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
 
 __all__ = ["STANDS", "Records"]
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.agents.memory.memory_settings import MemorySettings
-from recsim_llm.core.pages import BoolArray, FloatArray
+from recsim_llm.core.arrays import BoolArray, FloatArray
 
 __all__ = ["Evidence", "Reflection", "Tally", "reflect"]
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from recsim_llm.agents.memory.stream import run_places
 from recsim_llm.agents.memory.topic_words import BUCKETS, WordWeights
-from recsim_llm.core.pages import FloatArray, IntArray
+from recsim_llm.core.arrays import FloatArray, IntArray
 from recsim_llm.errors import ConfigError
 from recsim_llm.language.base.tokens import estimate_tokens
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
-from recsim_llm.core.pages import BoolArray, Decisions, FloatArray, IntArray, Mood, Pages, Rows
+from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
+from recsim_llm.core.pages import Decisions, Mood, Pages, Rows
 
 __all__ = ["AnswersLater", "RanksItems", "UserModel", "WithholdsRatings"]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.arrays import TextArray
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.data.assembly import ItemColumns, RatingColumns, assemble, build_catalog
 from recsim_llm.data.bad_rows import RowCheck
@@ -40,7 +41,6 @@ _REMEDY = "restore the file from the archive"
 _COMMAS = TextLayout(newlines_in_fields=False)
 _COMMAS_AND_BREAKS = TextLayout()
 
-TextArray = npt.NDArray[np.object_]
 Demographics = dict[str, dict[int, str]]
 
 

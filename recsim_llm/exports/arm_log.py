@@ -8,13 +8,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.arrays import DoubleArray, IntArray
 from recsim_llm.log.columns import integers, lay_out_pages
 from recsim_llm.log.reader import RunReader
 
 __all__ = ["PORTION_SLOTS", "ArmLog", "Portion"]
 
-IntArray = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
 PORTION_SLOTS = 2_000_000
 """Slots that are in memory together, unless a single user has more."""
@@ -34,9 +33,9 @@ class Portion(NamedTuple):
     """int64 [p]: visit number."""
     page: IntArray
     """int64 [p]: page number within the visit, from 0."""
-    slate_propensity: Floats
+    slate_propensity: DoubleArray
     """float64 [p]: probability of the whole page; NaN unknown."""
-    reward: Floats
+    reward: DoubleArray
     """float64 [p]."""
     invalid: IntArray
     """int64 [p]: blanked slots."""
@@ -50,9 +49,9 @@ class Portion(NamedTuple):
     """bool [p, k]."""
     rating: npt.NDArray[np.float32]
     """float32 [p, k]: stars; NaN where none was given."""
-    propensity: Floats
+    propensity: DoubleArray
     """float64 [p, k]: probability of this item at this position; NaN unknown."""
-    prefix_propensity: Floats
+    prefix_propensity: DoubleArray
     """float64 [p, k]: probability of it given the positions before it; NaN unknown."""
     text: npt.NDArray[np.object_]
     """str or None [p, k]: what the user wrote."""

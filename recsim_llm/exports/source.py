@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.errors import LogError
 from recsim_llm.exports.arm_log import ArmLog, Portion
@@ -15,7 +16,6 @@ from recsim_llm.exports.identities import Identities
 
 __all__ = ["Source"]
 
-IntArray = npt.NDArray[np.int64]
 
 _DAY = 86_400
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from recsim_llm.core.arrays import IntArray
 from recsim_llm.errors import LogError
 from recsim_llm.log.columns import Columns, plain
 from recsim_llm.log.folders import TABLES
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["BATCH_ROWS", "RunReader", "open_run"]
 
-IntArray = npt.NDArray[np.int64]
 
 BATCH_ROWS = 1 << 17
 """Rows read at a time; no result depends on it."""

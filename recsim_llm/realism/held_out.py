@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core import keyed
-from recsim_llm.core.pages import IntArray
+from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.errors import ConfigError
 

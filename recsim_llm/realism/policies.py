@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from recsim_llm.core.pages import IntArray, Requests
+from recsim_llm.core.arrays import DoubleArray, IntArray
+from recsim_llm.core.pages import Requests
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.errors import ConfigError
 from recsim_llm.realism.held_out import HeldOut
@@ -25,8 +25,6 @@ from recsim_llm.recommenders.classics import (
 )
 
 __all__ = ["BAD", "FAMILIES", "GOOD", "POLICIES", "Policy", "PolicyPages", "discounts", "policy_pages", "truth_of"]
-
-Floats = npt.NDArray[np.float64]
 
 
 class Policy(NamedTuple):
@@ -89,11 +87,11 @@ class PolicyPages(NamedTuple):
     place: IntArray
     """int64 [m, r, k]: column of ``asked`` that holds the item."""
 
-    def values(self, of_asked: Floats) -> Floats:
+    def values(self, of_asked: DoubleArray) -> DoubleArray:
         """Return float64 [m, r]: discounted sums over pages of what is known of each asked item, float64 [m, w]."""
         users, policies, slots = self.place.shape
         on_pages = np.take_along_axis(of_asked, self.place.reshape(users, -1), axis=1).reshape(users, policies, slots)
-        value: Floats = on_pages @ discounts(slots)
+        value: DoubleArray = on_pages @ discounts(slots)
         return value
 
     def number(self, name: str) -> int:
@@ -141,7 +139,7 @@ def policy_pages(
     return PolicyPages(tuple(policies), user_index, items, asked, place.reshape(items.shape))
 
 
-def truth_of(pages: PolicyPages, held: HeldOut) -> dict[str, Floats]:
+def truth_of(pages: PolicyPages, held: HeldOut) -> dict[str, DoubleArray]:
     """Return what held-out ratings say of each page, float64 [m, r] by name of the measure; stars play no part.
 
     ``NDCG``: discounted sum of held-out items on the page over the largest possible one (Järvelin & Kekäläinen 2002, with
@@ -158,7 +156,7 @@ def truth_of(pages: PolicyPages, held: HeldOut) -> dict[str, Floats]:
     return {"NDCG": weighted / scale[0], "recall": hit.sum(axis=2) / scale[1]}
 
 
-def discounts(slots: int) -> Floats:
+def discounts(slots: int) -> DoubleArray:
     """Return float64 [k]: what a hit at each position is worth, ``1 / log2(position + 1)`` with positions from 1."""
     return np.asarray(1.0 / np.log2(np.arange(slots) + 2.0))
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr
 
-from recsim_llm.core.pages import IntArray
+from recsim_llm.core.arrays import DoubleArray, IntArray
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.numerics.rating_biases import RatingBiases, fit_rating_biases
 from recsim_llm.numerics.time_order import last_share
@@ -17,7 +17,6 @@ from recsim_llm.realism.lines.line import Role
 
 __all__ = ["STAR_ROWS", "StarForecast", "StarRow", "fit_biases", "level_of", "levels_of"]
 
-Floats = npt.NDArray[np.float64]
 
 _STRENGTH = 5.0
 """Ratings' worth of the common histogram in an item's or a user's own: additive smoothing, a round number."""
@@ -30,9 +29,9 @@ _ROUNDS = 12
 class StarForecast(NamedTuple):
     """What is predicted for some users and items."""
 
-    mean: Floats
+    mean: DoubleArray
     """float64 [r]: predicted stars."""
-    chance: Floats
+    chance: DoubleArray
     """float64 [r, l]: distribution over the data's levels."""
 
 
@@ -45,12 +44,12 @@ class StarRow(NamedTuple):
     """Takes the training part; returns what takes users and items, int64 [r] each."""
 
 
-def levels_of(training: Dataset) -> Floats:
+def levels_of(training: Dataset) -> DoubleArray:
     """Return float64 [l]: the training part's star levels, ascending."""
     return training.ratings.levels.astype(np.float64)
 
 
-def level_of(levels: Floats, stars: npt.NDArray[np.floating]) -> IntArray:
+def level_of(levels: DoubleArray, stars: npt.NDArray[np.floating]) -> IntArray:
     """Return the position of each rating's level; of the nearest, below where two are equally near, where there is none."""
     return np.searchsorted(0.5 * (levels[1:] + levels[:-1]), stars)
 
@@ -69,11 +68,11 @@ def fit_biases(training: Dataset) -> RatingBiases:
     )
 
 
-def _table(group: IntArray, level: IntArray, shape: tuple[int, int]) -> Floats:
+def _table(group: IntArray, level: IntArray, shape: tuple[int, int]) -> DoubleArray:
     return np.bincount(group * shape[1] + level, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64)
 
 
-def _histograms(training: Dataset, group: IntArray | None, groups: int) -> tuple[Floats, Floats]:
+def _histograms(training: Dataset, group: IntArray | None, groups: int) -> tuple[DoubleArray, DoubleArray]:
     """Return each group's smoothed histogram, float64 [groups, l], and the common one."""
     levels = levels_of(training)
     level = level_of(levels, training.ratings.rating)
@@ -119,7 +118,7 @@ def _user_item(training: Dataset) -> Callable[[IntArray, IntArray], StarForecast
     biases, levels = fit_biases(training), levels_of(training)
     middles = 0.5 * (levels[1:] + levels[:-1])
 
-    def cut(mean: Floats) -> Floats:
+    def cut(mean: DoubleArray) -> DoubleArray:
         below = ndtr((middles - mean[:, None]) / biases.spread)
         return np.diff(np.column_stack([np.zeros(len(mean)), below, np.ones(len(mean))]), axis=1)
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core import keyed
-from recsim_llm.core.pages import BoolArray, IntArray
+from recsim_llm.core.arrays import BoolArray, IntArray
 from recsim_llm.realism.held_out import HeldOut
 
 __all__ = ["KINDS", "RATIOS", "Kind", "TastePages", "column_ratio", "taste_pages"]

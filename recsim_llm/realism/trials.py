@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core import keyed
-from recsim_llm.core.pages import IntArray
+from recsim_llm.core.arrays import DoubleArray, IntArray
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.errors import ConfigError
 from recsim_llm.realism.baselines import TASTE_ROWS, Scorer
@@ -21,8 +21,6 @@ from recsim_llm.realism.taste_pages import KINDS, Kind, TastePages, taste_pages
 from recsim_llm.realism.thresholds import folds_of
 
 __all__ = ["CardSettings", "HeldOutStars", "Panel", "Trial", "counted_users", "run_trials"]
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,13 +70,13 @@ class HeldOutStars:
     """int64 [r]."""
     item_index: IntArray
     """int64 [r]."""
-    rating: Floats
+    rating: DoubleArray
     """float64 [r]: stars."""
-    levels: Floats
+    levels: DoubleArray
     """float64 [l]: the training part's."""
     forecasts: Mapping[str, StarForecast]
     """By row name."""
-    uniform: Floats
+    uniform: DoubleArray
     """float64 [r]: keyed dice for drawing a rating, the same for every predictor."""
 
     @property
@@ -86,11 +84,11 @@ class HeldOutStars:
         """int64 [r]: level of each rating."""
         return level_of(self.levels, self.rating)
 
-    def drawn(self, name: str) -> Floats:
+    def drawn(self, name: str) -> DoubleArray:
         """Return float64 [r]: stars drawn from a row's distributions."""
         cumulative = np.cumsum(self.forecasts[name].chance, axis=1)
         place = (self.uniform[:, None] > cumulative).sum(axis=1)
-        stars: Floats = self.levels[np.minimum(place, len(self.levels) - 1)]
+        stars: DoubleArray = self.levels[np.minimum(place, len(self.levels) - 1)]
         return stars
 
 
@@ -104,7 +102,7 @@ class Panel:
     """bool [m, n]: not rated in the training part, so that it could be consumed later."""
     taken: npt.NDArray[np.bool_]
     """bool [m, n]: rated in the held-out part."""
-    scores: Mapping[str, Floats]
+    scores: Mapping[str, DoubleArray]
     """float64 [m, n] by row name."""
 
 
@@ -122,7 +120,7 @@ class Trial:
     """Role by row name of whatever predicts stars: the candidate first."""
     pages: Mapping[Kind, TastePages]
     """Pages of the taste test."""
-    scores: Mapping[Kind, Mapping[str, Floats]]
+    scores: Mapping[Kind, Mapping[str, DoubleArray]]
     """float64 [m, n] by kind and row name."""
     fold: IntArray
     """int64 [m]: fold of each user of the pages."""

@@ -7,8 +7,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
 from recsim_llm.core.catalog import Catalog
-from recsim_llm.core.pages import BoolArray, FloatArray, IntArray, Requests, Slates
+from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.core.visits import blank_slots
 from recsim_llm.errors import SlateError

@@ -7,19 +7,18 @@ repetition, serve users by their training part alone, and break ties by populari
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse as sp
 from pydantic import Field
 
+from recsim_llm.core.arrays import DoubleArray, FloatArray, IntArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.configuration import FrozenSettings
-from recsim_llm.core.pages import FloatArray, IntArray, Requests
+from recsim_llm.core.pages import Requests
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.recommenders.scoring import ScoringRecommender
 
 __all__ = ["BestRated", "GenreProfile", "Newest", "NextItem", "PairwiseFactors", "PopularLately", "RandomWalk", "UserKNN"]
 
-Floats = npt.NDArray[np.float64]
 
 _TIE = 1e-6
 
@@ -32,11 +31,11 @@ class _FromRatings(ScoringRecommender):
         self._ratings = ratings.take(catalog.index_of(ratings.item_id) >= 0)
         super().fit(catalog, ratings, seed)
 
-    def _same_for_all(self, requests: Requests, score: Floats) -> FloatArray:
+    def _same_for_all(self, requests: Requests, score: DoubleArray) -> FloatArray:
         order = score + _TIE * self._known.popularity_order
         return np.repeat(order.astype(np.float32)[None], len(requests.user_id), axis=0)
 
-    def _ties(self, scores: Floats) -> FloatArray:
+    def _ties(self, scores: DoubleArray) -> FloatArray:
         return (scores + _TIE * self._known.popularity_order).astype(np.float32)
 
     @property

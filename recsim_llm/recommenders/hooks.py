@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
-from recsim_llm.core.pages import FloatArray, IntArray
+from recsim_llm.core.arrays import FloatArray, IntArray
 
 if TYPE_CHECKING:
     from recsim_llm.language.calls.model import LanguageModel

@@ -6,8 +6,9 @@ import numpy as np
 import scipy.sparse as sp
 from pydantic import Field
 
+from recsim_llm.core.arrays import FloatArray, IntArray
 from recsim_llm.core.configuration import FrozenSettings
-from recsim_llm.core.pages import FloatArray, IntArray, Requests
+from recsim_llm.core.pages import Requests
 from recsim_llm.recommenders.scoring import ScoringRecommender
 
 __all__ = ["ItemKNN"]

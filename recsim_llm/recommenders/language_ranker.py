@@ -9,9 +9,10 @@ import numpy.typing as npt
 from pydantic import Field
 
 from recsim_llm.core import keyed
+from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.configuration import FrozenSettings
-from recsim_llm.core.pages import BoolArray, FloatArray, IntArray, Requests, Slates
+from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import ConfigError
 from recsim_llm.language.base.questions import Ask

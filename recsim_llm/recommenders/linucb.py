@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
+from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsim_llm.core.configuration import FrozenSettings
-from recsim_llm.core.pages import BoolArray, FloatArray, IntArray, Requests, Slates
+from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.recommenders.scoring import ScoringRecommender, on_grid, products
 from recsim_llm.recommenders.user_rows import UserRows, lengthen
 
 __all__ = ["LinUCB"]
 
-Floats = npt.NDArray[np.float64]
 
 _GRID = 1024.0
 
@@ -112,21 +111,21 @@ class LinUCB(ScoringRecommender):
             scores += np.float32(self.settings.alpha) * np.sqrt(variance, out=variance)
         return scores
 
-    def _estimate(self, rows: IntArray) -> tuple[Floats, Floats]:
+    def _estimate(self, rows: IntArray) -> tuple[DoubleArray, DoubleArray]:
         """Return the weights float64 [u, d] and the inverse precisions float64 [u, d, d]."""
         precision = self._gram[rows] + self.settings.user_ridge * np.eye(len(self._shared))
         spread = np.linalg.inv(precision).astype(np.float64, copy=False)
         signal = self.settings.user_ridge * self._shared + self._moment[rows]
-        weights: Floats = np.matmul(spread, signal[:, :, None])[:, :, 0]
+        weights: DoubleArray = np.matmul(spread, signal[:, :, None])[:, :, 0]
         return weights, spread
 
 
-def _content(features: Floats, dimensions: int) -> Floats:
+def _content(features: DoubleArray, dimensions: int) -> DoubleArray:
     """Return [n, min(f, dimensions)]: centred features, on their leading principal axes, of mean square length 1."""
     centred = features - features.mean(axis=0)
     if features.shape[1] > dimensions:
         _, axes = np.linalg.eigh(centred.T @ centred)
         centred = centred @ axes[:, ::-1][:, :dimensions]
     length = float(np.sqrt(np.square(centred).sum(axis=1).mean()))
-    scaled: Floats = centred / (length if length > 0 else 1.0)
+    scaled: DoubleArray = centred / (length if length > 0 else 1.0)
     return scaled

@@ -8,8 +8,9 @@ import scipy.sparse as sp
 from pydantic import Field
 
 from recsim_llm.core import keyed
+from recsim_llm.core.arrays import FloatArray
 from recsim_llm.core.configuration import FrozenSettings
-from recsim_llm.core.pages import FloatArray, Requests
+from recsim_llm.core.pages import Requests
 from recsim_llm.numerics.factorization import implicit_als
 from recsim_llm.recommenders.scoring import ScoringRecommender, on_grid, products, take
 from recsim_llm.recommenders.user_rows import UserRows, lengthen

@@ -8,14 +8,10 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol, runtime_checkable
 
-import numpy as np
-import numpy.typing as npt
-
-from recsim_llm.core.pages import IntArray, Requests
+from recsim_llm.core.arrays import DoubleArray, IntArray
+from recsim_llm.core.pages import Requests
 
 __all__ = ["GivesNextItems", "GivesPlacements", "GivesPropensities", "NextItems", "Propensities", "SamplesSlates"]
-
-DoubleArray = npt.NDArray[np.float64]
 
 
 class Propensities(NamedTuple):

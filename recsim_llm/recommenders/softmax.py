@@ -9,9 +9,10 @@ import numpy.typing as npt
 from pydantic import Field
 
 from recsim_llm.core import keyed
+from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.configuration import FrozenSettings
-from recsim_llm.core.pages import BoolArray, FloatArray, IntArray, Requests, Slates
+from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import ConfigError
 from recsim_llm.numerics.ranking import top_k
@@ -23,7 +24,6 @@ from recsim_llm.recommenders.scoring import HistoryRecommender, ScoringRecommend
 
 __all__ = ["Softmax"]
 
-DoubleArray = npt.NDArray[np.float64]
 
 _PURPOSE = "softmax page"
 _SAMPLE = "softmax sample"

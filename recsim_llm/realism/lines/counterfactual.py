@@ -16,7 +16,7 @@ from scipy.optimize import brentq
 from scipy.special import expit
 
 from recsim_llm.core import keyed
-from recsim_llm.core.pages import IntArray
+from recsim_llm.core.arrays import DoubleArray, IntArray
 from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.realism.baselines import TASTE_ROWS, Scorer
 from recsim_llm.realism.candidates import Candidate, Factory, checked_stars, checked_taste
@@ -30,7 +30,6 @@ from recsim_llm.recommenders import MatrixFactorization
 
 __all__ = ["SAME_RATE", "WORLD", "Log", "counterfactual_line", "level_shift", "log_of", "no_counterfactual"]
 
-Floats = npt.NDArray[np.float64]
 
 SAME_RATE = "same rate"
 """Row that expects of the bad policy what was seen under the good one."""
@@ -72,7 +71,7 @@ class Log:
     """bool [u, e]: exposures that the candidate is not fitted on; they tell its level."""
     asked: IntArray
     """int64 [u, a]: what the bad policy shows."""
-    truth: Floats
+    truth: DoubleArray
     """float64 [u, a]: chance of a click on it."""
     everyone: int
     """Users of the world."""
@@ -191,7 +190,7 @@ def _clicks(
     return training.of_ratings(ratings)
 
 
-def _predictions(log: Log, name: str, candidate: Candidate, seed: int) -> dict[str, Floats]:
+def _predictions(log: Log, name: str, candidate: Candidate, seed: int) -> dict[str, DoubleArray]:
     """Return float64 [u, a] by row name: predicted chances of clicks on the bad policy's pages."""
     users = np.arange(len(log.user_index))
     rows: dict[str, Scorer] = {name: lambda user, item: checked_taste(candidate, user, item)}
@@ -205,14 +204,14 @@ def _predictions(log: Log, name: str, candidate: Candidate, seed: int) -> dict[s
     return found
 
 
-def level_shift(log_odds: Floats, clicked: npt.NDArray[np.bool_]) -> float:
+def level_shift(log_odds: DoubleArray, clicked: npt.NDArray[np.bool_]) -> float:
     """Return what must be added to log-odds so that as many clicks are expected as there were, one more of either counted."""
     rate = (clicked.sum() + 1) / (len(clicked) + 2)
     return float(brentq(lambda shift: float(expit(log_odds + shift).mean()) - rate, -60, 60))
 
 
 def _measures(
-    training: Dataset, logs: Sequence[Log], columns: Sequence[dict[str, Floats]], settings: CardSettings
+    training: Dataset, logs: Sequence[Log], columns: Sequence[dict[str, DoubleArray]], settings: CardSettings
 ) -> list[Measure]:
     everyone = len(training.ratings.users)
     counted = np.zeros(everyone, np.bool_)

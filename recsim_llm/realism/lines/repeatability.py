@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
+from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.realism.candidates import Candidate, Factory, checked_stars, checked_taste
 from recsim_llm.realism.lines.line import Better, Line, Measure, Row
 from recsim_llm.realism.lines.taste import areas
@@ -20,7 +20,6 @@ from recsim_llm.statistics.intervals import Estimate
 
 __all__ = ["OTHER", "repeatability_line", "same_share"]
 
-Floats = npt.NDArray[np.float64]
 
 OTHER = "popularity"
 """Recommender whose distance from the good policy the spread over seeds is held against."""
@@ -117,9 +116,9 @@ def _measure(
 def _spread(statistics: Sequence[Statistic], *, relative: bool) -> Statistic:
     """Return the standard deviation over seeds of a statistic, if asked over the size of its mean."""
 
-    def statistic(weights: Floats) -> Floats:
+    def statistic(weights: DoubleArray) -> DoubleArray:
         values = np.array([one(weights) for one in statistics])
-        spread: Floats = values.std(axis=0, ddof=1)
+        spread: DoubleArray = values.std(axis=0, ddof=1)
         size = np.abs(values.mean(axis=0))
         return np.where(size > 0, spread / np.where(size > 0, size, 1.0), np.nan) if relative else spread
 

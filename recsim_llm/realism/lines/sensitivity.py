@@ -10,6 +10,7 @@ import numpy.typing as npt
 from scipy.special import expit
 
 from recsim_llm.core import keyed
+from recsim_llm.core.arrays import DoubleArray, IntArray
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.realism.candidates import Candidate, checked_taste
 from recsim_llm.realism.lines.line import Line, Measure, Role, not_assessed
@@ -23,8 +24,6 @@ from recsim_llm.realism.trials import CardSettings, Trial, counted_users
 
 __all__ = ["NO_CHANGE", "anonymised", "sensitivity_line", "shuffled", "swapped", "without_descriptions"]
 
-Floats = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 NO_CHANGE = "no change"
 """Row that stands for an intervention without any effect."""
@@ -208,5 +207,5 @@ def _series(roles: Mapping[str, Role], statistics: Mapping[str, Sequence[Statist
     return {row: Series(roles[row], values) for row, values in statistics.items()}
 
 
-def _mean(trial: Trial, page: TastePages, values: Floats) -> Statistic:
+def _mean(trial: Trial, page: TastePages, values: DoubleArray) -> Statistic:
     return mean_of(by_user(values, page.user_index, trial.held.users))
