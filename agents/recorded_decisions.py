@@ -19,7 +19,7 @@ from recsim_llm.log.columns import lay_out_pages
 from recsim_llm.log.reader import RunReader, open_run
 from recsim_llm.population.personas import Population
 
-__all__ = ["CERTAIN", "Lookup", "Recorded", "log_odds_of", "read_recorded"]
+__all__ = ["CERTAIN", "Lookup", "Recorded", "read_recorded", "to_log_odds"]
 
 CERTAIN = 17.0
 """Log-odds beyond every draw of the dice, which have 23 bits."""
@@ -99,7 +99,7 @@ class Lookup:
         return number, known
 
 
-def log_odds_of(probability: npt.NDArray[Any]) -> FloatArray:
+def to_log_odds(probability: npt.NDArray[Any]) -> FloatArray:
     """Return float32: log-odds of probabilities, within ``CERTAIN``; NaN stays."""
     value = probability.astype(np.float64)
     bound = 1 / (1 + np.exp(CERTAIN))
@@ -143,13 +143,13 @@ def read_recorded(run: Path, arm: str | None, catalog: Catalog, population: Popu
         visit=pages["visit"],
         page=pages["page"],
         item_index=item_index,
-        click_log_odds=log_odds_of(chance),
+        click_log_odds=to_log_odds(chance),
         rating=by_slot["rating"],
-        satisfaction=log_odds_of(pages["satisfaction"]),
-        leave_log_odds=log_odds_of(pages["leave_prob"]),
+        satisfaction=to_log_odds(pages["satisfaction"]),
+        leave_log_odds=to_log_odds(pages["leave_prob"]),
         account=_account(pages),
         examine=_examination(by_slot, pages["user_index"], blank, len(population)),
-        return_log_odds=Lookup((visits["user_index"], visits["visit"]), log_odds_of(visits["return_prob"])),
+        return_log_odds=Lookup((visits["user_index"], visits["visit"]), to_log_odds(visits["return_prob"])),
         watch_log_odds=_watch(by_slot, pages, DiceTable(population.user_id, log.slate_size), int(log.manifest["seed"])),
     )
 
@@ -215,4 +215,4 @@ def _watch(by_slot: Mapping[str, Any], pages: Mapping[str, Any], dice: DiceTable
     word = dice.visit_words(seed_words([seed]), user, visit)
     everywhere = np.ones((len(first), by_slot["watched"].shape[1]), np.float32)
     noise = dice.lay_out(word, everywhere, page, 1)[:, 0, 1, -1]
-    return Lookup((user, rating[first]), log_odds_of(watched[first]) - WATCH_NOISE * noise)
+    return Lookup((user, rating[first]), to_log_odds(watched[first]) - WATCH_NOISE * noise)

@@ -21,7 +21,7 @@ from recsim_llm.population.personas import Population
 from recsim_llm.population.world import World
 from recsim_llm.registry import resolve
 
-__all__ = ["INVALID", "BrowseSettings", "is_same_step", "seeds_of", "wanted_users", "world_of"]
+__all__ = ["INVALID", "BrowseSettings", "build_world", "is_same_step", "row_seeds", "wanted_users"]
 
 INVALID = ("count", "error")
 """What may happen to a slot whose item cannot be shown."""
@@ -98,7 +98,7 @@ class BrowseSettings:
         return dict(vars(self)) | {"observation": self.parts}
 
 
-def world_of(
+def build_world(
     catalog: str | PathLike[str] | Catalog,
     population: int | str | PathLike[str] | Population | None,
     users: str | UserModel,
@@ -119,7 +119,7 @@ def world_of(
     )
 
 
-def seeds_of(seed: int | np.integer[Any] | Sequence[int | None], rows: int) -> keyed.Words:
+def row_seeds(seed: int | np.integer[Any] | Sequence[int | None], rows: int) -> keyed.Words:
     """Return one seed a row: the given ones, or ``seed + row``; modulo 2**64.
 
     Raises:

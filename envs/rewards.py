@@ -17,7 +17,7 @@ from recsim_llm.core.pages import Feedback, probability
 from recsim_llm.core.visits import Reward
 from recsim_llm.errors import ConfigError, ContractError
 
-__all__ = ["REWARDS", "Clicks", "DiverseClicks", "Rating", "Satisfaction", "SessionLength", "WatchShare", "reward_of"]
+__all__ = ["REWARDS", "Clicks", "DiverseClicks", "Rating", "Satisfaction", "SessionLength", "WatchShare", "resolve_reward"]
 
 
 class Clicks:
@@ -95,7 +95,7 @@ REWARDS: dict[str, Callable[[], Reward]] = {
 """Rewards by name."""
 
 
-def reward_of(reward: str | Reward) -> Reward:
+def resolve_reward(reward: str | Reward) -> Reward:
     """Return the reward of a name, or the given callable with its answers checked.
 
     Raises:

@@ -19,7 +19,7 @@ from recsim_llm.core.visits import PageOutcome, Visits
 from recsim_llm.envs.actions import Action, CandidateAction, EmbeddingAction, SlateAction
 from recsim_llm.envs.arguments import BrowseSettings
 from recsim_llm.envs.observations import Observation, Observer
-from recsim_llm.envs.rewards import reward_of
+from recsim_llm.envs.rewards import resolve_reward
 from recsim_llm.errors import SlateError
 from recsim_llm.population.world import World
 
@@ -52,7 +52,7 @@ def open_session(world: World, settings: BrowseSettings, *, rows: int, log: str 
         users=world.users,
         user_id=world.population.user_id,
         catalog=world.catalog,
-        reward=reward_of(settings.reward),
+        reward=resolve_reward(settings.reward),
         rows=rows,
         slate_size=settings.slate_size,
         max_pages=settings.max_pages,

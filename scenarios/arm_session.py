@@ -15,7 +15,7 @@ from recsim_llm.core.kernel import ALL_ROWS
 from recsim_llm.core.pages import Requests, Rows, probability
 from recsim_llm.core.protocols import AnswersLater, RanksItems
 from recsim_llm.core.visits import PageOutcome, Visits, VisitTotals
-from recsim_llm.envs.rewards import reward_of
+from recsim_llm.envs.rewards import resolve_reward
 from recsim_llm.errors import ConfigError, ContractError, RecSimError
 from recsim_llm.log.writer import RunLog
 from recsim_llm.population.world import World
@@ -88,7 +88,7 @@ class ArmSession:
             users=world.users,
             user_id=self._user_id,
             catalog=world.catalog,
-            reward=reward_of(scenario.reward),
+            reward=resolve_reward(scenario.reward),
             rows=users,
             slate_size=scenario.slate_size,
             max_pages=scenario.max_pages,

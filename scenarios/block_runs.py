@@ -8,7 +8,7 @@ from typing import Any
 from recsim_llm.errors import ConfigError, RunExistsError
 from recsim_llm.log.folders import MANIFEST
 from recsim_llm.log.manifest import read_manifest
-from recsim_llm.scenarios.building import dataset_of
+from recsim_llm.scenarios.building import load_dataset
 from recsim_llm.scenarios.estimates import Confirm
 from recsim_llm.scenarios.runner import Report, resume, run
 from recsim_llm.scenarios.schema import Block, Scenario, scenario_from
@@ -64,4 +64,4 @@ def count_users(scenario: Scenario) -> int:
         return settings.count
     if settings.model not in _COUNTED:
         raise ConfigError(f"compare: got users {settings.model!r} without a number, expected how many; pass --n-users")
-    return len(dataset_of(scenario).ratings.users)
+    return len(load_dataset(scenario).ratings.users)

@@ -21,10 +21,10 @@ from recsim_llm.log.manifest import read_scenario_manifest, write_manifest
 from recsim_llm.population.personas import Population
 from recsim_llm.scenarios.schema import Block
 
-__all__ = ["block_of", "join_blocks"]
+__all__ = ["join_blocks", "take_block"]
 
 
-def block_of(population: Population, block: Block, seed: int) -> Population:
+def take_block(population: Population, block: Block, seed: int) -> Population:
     """Return the users of a block, in the population's order.
 
     Args:

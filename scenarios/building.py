@@ -15,7 +15,7 @@ from recsim_llm.agents.noise import with_noise
 from recsim_llm.core.protocols import RanksItems
 from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.data import open_dataset
-from recsim_llm.envs.rewards import reward_of
+from recsim_llm.envs.rewards import resolve_reward
 from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.language.base.settings import LimitSettings, ModelSettings
 from recsim_llm.language.providers import Roles
@@ -23,19 +23,19 @@ from recsim_llm.population.factories import wants_models
 from recsim_llm.population.world import World
 from recsim_llm.recommenders import Recommender, TakesTruth, open_recommender
 from recsim_llm.registry import resolve
-from recsim_llm.scenarios.blocks import block_of
+from recsim_llm.scenarios.blocks import take_block
 from recsim_llm.scenarios.schema import Arm, Scenario
 
 __all__ = [
     "Stage",
     "built_world",
     "check_names",
-    "dataset_of",
-    "recommender_of",
+    "load_dataset",
+    "make_recommender",
+    "rebuild_world",
     "recommender_seed",
     "stage",
     "with_files_read",
-    "world_of_run",
 ]
 
 
@@ -79,15 +79,15 @@ def stage(
         DataError: the data cannot be used.
     """
     check_names(scenario)
-    dataset = dataset_of(scenario)
+    dataset = load_dataset(scenario)
     with Roles(scenario.models, calls=calls, cache=cache, limits=limits or scenario.limits) as roles:
         world = _world(scenario, dataset, roles)
         _check_oracle(scenario, world)
-        recommenders = {arm.name: partial(recommender_of, arm) for arm in scenario.recommenders}
+        recommenders = {arm.name: partial(make_recommender, arm) for arm in scenario.recommenders}
         yield Stage(scenario=scenario, dataset=dataset, world=world, roles=roles, recommenders=recommenders)
 
 
-def world_of_run(scenario: Scenario, fingerprints: Mapping[str, str], what: str) -> World:
+def rebuild_world(scenario: Scenario, fingerprints: Mapping[str, str], what: str) -> World:
     """Build the items and users of a run again; language models are never asked.
 
     Args:
@@ -98,7 +98,7 @@ def world_of_run(scenario: Scenario, fingerprints: Mapping[str, str], what: str)
     Raises:
         LogError: the data or the users have changed.
     """
-    dataset = dataset_of(scenario)
+    dataset = load_dataset(scenario)
     # Nobody decides anything that a language model would be asked for, so a stand-in takes its place.
     with Roles({"user": ModelSettings(name="scripted/uniform")}) as nobody:
         world = _world(scenario, dataset, nobody)
@@ -115,9 +115,9 @@ def check_names(scenario: Scenario) -> None:
     Raises:
         ConfigError: one does not.
     """
-    reward_of(scenario.reward)
+    resolve_reward(scenario.reward)
     for arm in scenario.recommenders:
-        recommender_of(arm)
+        make_recommender(arm)
 
 
 def _check_oracle(scenario: Scenario, world: World) -> None:
@@ -126,7 +126,7 @@ def _check_oracle(scenario: Scenario, world: World) -> None:
     Raises:
         ConfigError: there is one, and the users cannot tell what they feel for every item.
     """
-    blind = [arm.name for arm in scenario.recommenders if isinstance(recommender_of(arm), TakesTruth)]
+    blind = [arm.name for arm in scenario.recommenders if isinstance(make_recommender(arm), TakesTruth)]
     if blind and not isinstance(world.users, RanksItems):
         others = ",".join(arm.name for arm in scenario.recommenders if arm.name not in blind) or "popularity"
         raise ConfigError(
@@ -154,7 +154,7 @@ def _calibration_read(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {**parameters, "calibration": asdict(Calibration.load(Path(place)))} if isinstance(place, str) else dict(parameters)
 
 
-def recommender_of(arm: Arm) -> Recommender:
+def make_recommender(arm: Arm) -> Recommender:
     """Return a new recommender, not yet fitted.
 
     Raises:
@@ -173,7 +173,7 @@ def recommender_seed(scenario: Scenario) -> int:
     return int.from_bytes(hashlib.sha256(f"recommender {_seed(scenario)}".encode()).digest()[:7], "little")
 
 
-def dataset_of(scenario: Scenario) -> Dataset:
+def load_dataset(scenario: Scenario) -> Dataset:
     """Return the data that a scenario names.
 
     Raises:
@@ -194,7 +194,7 @@ def _world(scenario: Scenario, dataset: Dataset, roles: Roles) -> World:
     build = partial(factory, parameters=settings.parameters, fitted=settings.fitted, seed=_seed(scenario), **more)
     world = built_world(settings.model, lambda: build(dataset, settings.count))
     if settings.block is not None:
-        people = block_of(world.population, settings.block, _seed(scenario))
+        people = take_block(world.population, settings.block, _seed(scenario))
         world = built_world(settings.model, lambda: build(dataset, people))
     if settings.noise:
         world = with_noise(world, settings.noise, _seed(scenario))

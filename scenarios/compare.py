@@ -19,9 +19,9 @@ from recsim_llm.population.personas import TRAITS
 from recsim_llm.report.comparison_words import verdict_lines
 from recsim_llm.scenarios.block_runs import count_users, run_or_resume, take_part, tell_nobody
 from recsim_llm.scenarios.blocks import join_blocks
-from recsim_llm.scenarios.building import dataset_of
+from recsim_llm.scenarios.building import load_dataset
 from recsim_llm.scenarios.estimates import Confirm, CostEstimate
-from recsim_llm.scenarios.run_users import people_of
+from recsim_llm.scenarios.run_users import rebuild_people
 from recsim_llm.scenarios.runner import Report, draw_seed, resume
 from recsim_llm.scenarios.schema import Block, Scenario, scenario_from
 from recsim_llm.scenarios.sequential import Looks, block_size, judge_blocks, planned_users
@@ -107,7 +107,7 @@ def is_run(folder: Path) -> bool:
 def _judge(run: Path, judging: Judging) -> Comparison:
     """Judge a finished run whose number of users was fixed beforehand."""
     manifest, tally = read_manifest(run), read_finished_tally(run)
-    people = people_of(manifest, tally.user_id)
+    people = rebuild_people(manifest, tally.user_id)
     known = None
     if people is not None:
         before, expected = people.before()
@@ -193,7 +193,7 @@ def _check_groups(scenario: Scenario, name: str) -> None:
     """Refuse an unknown group before anybody is served."""
     if name in (known := [trait.name for trait in TRAITS]):
         return
-    data = dataset_of(scenario)
+    data = load_dataset(scenario)
     if name not in data.demographics:
         raise ConfigError(f"groups: got {name!r}, expected one of {', '.join([*known, *data.demographics])}")
 

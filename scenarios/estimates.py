@@ -10,7 +10,7 @@ from recsim_llm.language.calls.budget import Prices
 from recsim_llm.language.providers import Roles
 from recsim_llm.population.world import World
 from recsim_llm.recommenders import AsksModel, LanguageRanker
-from recsim_llm.scenarios.building import recommender_of
+from recsim_llm.scenarios.building import make_recommender
 from recsim_llm.scenarios.schema import Scenario
 
 __all__ = ["Confirm", "CostEstimate", "estimate_cost"]
@@ -64,7 +64,7 @@ def estimate_cost(scenario: Scenario, world: World, roles: Roles) -> CostEstimat
         roles: the models, with those of the users opened.
     """
     pages = len(world.population) * scenario.visits * scenario.max_pages
-    arms = [recommender_of(arm) for arm in scenario.recommenders]
+    arms = [make_recommender(arm) for arm in scenario.recommenders]
     asking = [_questions(arm) for arm in arms if isinstance(arm, AsksModel)]
     budgets = {
         "user": (len(arms), getattr(world.users, "prompt_tokens", 0), 2 * scenario.slate_size + 2),

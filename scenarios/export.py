@@ -25,8 +25,8 @@ from recsim_llm.exports import (
 from recsim_llm.log.reader import RunReader, open_run
 from recsim_llm.numerics.threads import one_thread
 from recsim_llm.population.world import World
-from recsim_llm.scenarios.building import world_of_run
-from recsim_llm.scenarios.minari_export import Origin, dataset_id_of, write_minari
+from recsim_llm.scenarios.building import rebuild_world
+from recsim_llm.scenarios.minari_export import Origin, make_dataset_id, write_minari
 from recsim_llm.scenarios.schema import scenario_from
 
 __all__ = ["FORMATS", "export"]
@@ -140,7 +140,7 @@ def _origin(run: Path, manifest: Mapping[str, Any], world: World | None) -> Orig
         raise ConfigError(f"export: got a world for {run}, which knows its own, expected none")
     scenario = scenario_from(settings, str(run / "manifest.json"))
     fingerprints = {name: str(manifest[name]["fingerprint"]) for name in ("data", "population")}
-    own = world_of_run(scenario, fingerprints, f"run folder {run}")
+    own = rebuild_world(scenario, fingerprints, f"run folder {run}")
     again = None if "user" in scenario.models else settings
     return Origin(own, again, fingerprints, None, by_visit=False)
 
@@ -169,7 +169,7 @@ def _folders(logs: list[ArmLog], form: str) -> Iterator[str]:
             number += 1
             name = f"{plain}_{number}"
         taken.add(name.casefold())
-        yield dataset_id_of(name) if form == "minari" else name
+        yield make_dataset_id(name) if form == "minari" else name
 
 
 def _about(manifest: Mapping[str, Any], form: str, anonymous: bool) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from recsim_llm.language.providers import Roles
 from recsim_llm.population.world import World
 from recsim_llm.scenarios.schema import Scenario
 
-__all__ = ["difference", "manifest_of"]
+__all__ = ["difference", "make_manifest"]
 
 _PACKAGES = {
     "openai": ("openai", "aiohttp"),
@@ -21,7 +21,7 @@ _PACKAGES = {
 }
 
 
-def manifest_of(scenario: Scenario, dataset: Dataset, world: World, roles: Roles) -> dict[str, Any]:
+def make_manifest(scenario: Scenario, dataset: Dataset, world: World, roles: Roles) -> dict[str, Any]:
     """Return the content of a run's ``manifest.json``: what it is made from, and what made it.
 
     Args:

@@ -20,12 +20,12 @@ from recsim_llm.core.kernel import ALL_ROWS
 from recsim_llm.core.pages import Decisions, Feedback, Mood, Pages
 from recsim_llm.core.protocols import UserModel
 from recsim_llm.envs.observations import Observation
-from recsim_llm.envs.recorded import observer_of, slate_space
+from recsim_llm.envs.recorded import make_observer, slate_space
 from recsim_llm.errors import ConfigError, RecSimError
 from recsim_llm.exports import Portion, Source
 from recsim_llm.population.world import World
 
-__all__ = ["ENVIRONMENT", "Origin", "Replayed", "dataset_id_of", "replay", "write_minari"]
+__all__ = ["ENVIRONMENT", "Origin", "Replayed", "make_dataset_id", "replay", "write_minari"]
 
 ENVIRONMENT = "RecSimLLM/Recorded-v0"
 """Name of the environment that a data set of a run is recovered as."""
@@ -94,7 +94,7 @@ def write_minari(source: Source, folder: Path, origin: Origin) -> dict[str, int]
     items, slots = len(source.catalog), source.log.slate_size
     storage = storage_of.new(
         folder / "data",
-        observation_space=observer_of(origin.world, slots, source.max_pages, rows=1).space,
+        observation_space=make_observer(origin.world, slots, source.max_pages, rows=1).space,
         action_space=slate_space(items, slots, blanks=blank > 0),
         env_spec=named,
     )
@@ -104,7 +104,7 @@ def write_minari(source: Source, folder: Path, origin: Origin) -> dict[str, int]
     return counts
 
 
-def dataset_id_of(name: str) -> str:
+def make_dataset_id(name: str) -> str:
     """Return the id of the data set in a folder for an arm: the first version, as Minari writes it."""
     return f"{name}-v0"
 
@@ -239,7 +239,7 @@ def _observations(source: Source, world: World, portion: Portion, item_index: In
     """Return the observations of visits, by name [longest + 1, visits, ...], as the environment makes them."""
     length = np.diff(bounds)
     visits, slots = len(length), source.log.slate_size
-    observer = observer_of(world, slots, source.max_pages, rows=visits)
+    observer = make_observer(world, slots, source.max_pages, rows=visits)
     nobody, shown = np.zeros(visits, np.int64), np.zeros(visits, np.int64)
     seen = [observer.observe(shown, nobody, None)]
     for page in range(int(length.max())):

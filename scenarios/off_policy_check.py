@@ -23,10 +23,10 @@ from recsim_llm.offpolicy import (
     summarise_checks,
     target_view,
 )
-from recsim_llm.offpolicy.checking import Estimator, OneCheck, truth_of
+from recsim_llm.offpolicy.checking import Estimator, OneCheck, measure_truth
 from recsim_llm.offpolicy.evaluations import Contributions
 from recsim_llm.recommenders import AsksModel, RandomRecommender, Recommender, TakesTruth
-from recsim_llm.scenarios.building import dataset_of, recommender_of, recommender_seed
+from recsim_llm.scenarios.building import load_dataset, make_recommender, recommender_seed
 from recsim_llm.scenarios.runner import run
 from recsim_llm.scenarios.schema import Scenario, scenario_from
 from recsim_llm.statistics import CONFIDENCE
@@ -53,7 +53,7 @@ def fitted_arm(folder: Path, arm: str) -> Recommender:
         raise ConfigError(
             f"arm: got {arm!r}, which needs the truth or a language model, expected one that does not; take another"
         )
-    dataset = dataset_of(scenario)
+    dataset = load_dataset(scenario)
     if dataset.fingerprint != manifest["data"]["fingerprint"]:
         raise LogError(f"{folder}: got data that changed since the run, expected the same; start a new run")
     training, _ = dataset.training_part(scenario.train_share)
@@ -140,10 +140,10 @@ def _evidence(
     _check_fixed(own, target_view(own, policy, placements=False), target)
     seed = int(read_manifest(folder)["seed"])
     scenario = _scenario(folder)
-    model = fit_reward_model(logged, dataset_of(scenario).catalog, seed=seed) if reward_model is None else reward_model
+    model = fit_reward_model(logged, load_dataset(scenario).catalog, seed=seed) if reward_model is None else reward_model
     values = model_values(logged, policy, model, seed=seed)
     uniform = isinstance(_arm(scenario, logging), RandomRecommender)
-    return Evidence(logged, target_view(logged, policy), values, "uniform" if uniform else None), truth_of(own)
+    return Evidence(logged, target_view(logged, policy), values, "uniform" if uniform else None), measure_truth(own)
 
 
 def _scenario(folder: Path) -> Scenario:
@@ -155,7 +155,7 @@ def _arm(scenario: Scenario, name: str) -> Recommender:
     found = [arm for arm in scenario.recommenders if arm.name == name]
     if not found:
         raise ConfigError(f"arm: got {name!r}, expected one of {', '.join(arm.name for arm in scenario.recommenders)}")
-    return recommender_of(found[0])
+    return make_recommender(found[0])
 
 
 def _check_fixed(own: LoggedSlates, view: TargetView, arm: str) -> None:

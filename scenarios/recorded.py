@@ -7,7 +7,7 @@ from typing import Any
 
 from recsim_llm.envs.recorded import RecordedVisitsEnv
 from recsim_llm.errors import ConfigError
-from recsim_llm.scenarios.building import world_of_run
+from recsim_llm.scenarios.building import rebuild_world
 from recsim_llm.scenarios.schema import scenario_from
 
 __all__ = ["RecordedEnv"]
@@ -32,7 +32,7 @@ class RecordedEnv(RecordedVisitsEnv):
         scenario = scenario_from(settings, "recorded run")
         if "user" in scenario.models:
             raise ConfigError("recorded run: got users that ask language models, expected users that can be simulated again")
-        world = world_of_run(scenario, fingerprints, "recorded run")
+        world = rebuild_world(scenario, fingerprints, "recorded run")
         if scenario.seed is None:
             raise ConfigError("recorded run: got no seed, expected that of the run's manifest.json")
         super().__init__(

@@ -10,13 +10,13 @@ import numpy.typing as npt
 
 from recsim_llm.agents.worlds import user_source
 from recsim_llm.population.choosing import People, choose_users
-from recsim_llm.scenarios.building import dataset_of
+from recsim_llm.scenarios.building import load_dataset
 from recsim_llm.scenarios.schema import Scenario
 
-__all__ = ["people_of"]
+__all__ = ["rebuild_people"]
 
 
-def people_of(manifest: Mapping[str, Any], user_id: npt.NDArray[np.int64]) -> People | None:
+def rebuild_people(manifest: Mapping[str, Any], user_id: npt.NDArray[np.int64]) -> People | None:
     """Return the users of a finished run, or None where they cannot be rebuilt from its manifest.
 
     Users of other models than the shipped choice, cascade and language ones cannot, nor can those of an environment's log. What
@@ -32,7 +32,7 @@ def people_of(manifest: Mapping[str, Any], user_id: npt.NDArray[np.int64]) -> Pe
     settings = scenario.users
     if settings.model not in ("choice", "cascade", "language") or scenario.seed is None:
         return None
-    source = user_source(dataset_of(scenario), model=settings.model, fitted=settings.fitted)
+    source = user_source(load_dataset(scenario), model=settings.model, fitted=settings.fitted)
     chosen = choose_users(settings.count, source, seed=scenario.seed)
     order = np.argsort(chosen.user_id)
     place = np.minimum(np.searchsorted(chosen.user_id, user_id, sorter=order), len(chosen) - 1)

@@ -24,7 +24,7 @@ from recsim_llm.recommenders import AsksModel, TakesTruth, Truth
 from recsim_llm.scenarios.arm_session import ArmSession
 from recsim_llm.scenarios.building import Stage, recommender_seed, stage, with_files_read
 from recsim_llm.scenarios.estimates import Confirm, estimate_cost
-from recsim_llm.scenarios.manifest import difference, manifest_of
+from recsim_llm.scenarios.manifest import difference, make_manifest
 from recsim_llm.scenarios.schema import Scenario, scenario_from
 
 __all__ = ["Progress", "Report", "draw_seed", "resume", "run"]
@@ -88,7 +88,7 @@ def run(
             confirm(estimate_cost(scenario, built.world, built.roles))
         try:
             out.mkdir(parents=True, exist_ok=True)
-            write_manifest(out, manifest_of(scenario, built.dataset, built.world, built.roles))
+            write_manifest(out, make_manifest(scenario, built.dataset, built.world, built.roles))
         except OSError as error:
             raise ConfigError(
                 f"run folder: got {out} ({error.strerror}), expected a folder that can be made; pass --out"
@@ -132,7 +132,7 @@ def resume(
     scenario = scenario_from(settings, str(out / MANIFEST))
     allowed = scenario_from({**settings, "limits": limits}, "resume").limits if limits else scenario.limits
     with stage(scenario, calls=out / FILE_NAME, cache=cache, limits=allowed) as built:
-        now = encode_manifest(manifest_of(scenario, built.dataset, built.world, built.roles))
+        now = encode_manifest(make_manifest(scenario, built.dataset, built.world, built.roles))
         if now != (out / MANIFEST).read_bytes():
             changed = difference(manifest, json.loads(now))
             raise LogError(

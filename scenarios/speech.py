@@ -29,7 +29,7 @@ from recsim_llm.log.folders import MANIFEST
 from recsim_llm.log.manifest import read_scenario_manifest
 from recsim_llm.log.tables import INTERVIEWS, TEXTS, table_path, write_table
 from recsim_llm.population.world import World
-from recsim_llm.scenarios.building import world_of_run
+from recsim_llm.scenarios.building import rebuild_world
 from recsim_llm.scenarios.schema import Scenario, scenario_from
 from recsim_llm.scenarios.speech_log import KINDS, Occasion, SpeechLog
 
@@ -98,7 +98,7 @@ def speak(
     asked = _with_models(scenario, models or {}, limits)
     with Roles(asked.models, calls=run / FILE_NAME, cache=cache, limits=asked.limits) as roles:
         fingerprints = {name: str(manifest[name]["fingerprint"]) for name in ("data", "population")}
-        world = world_of_run(scenario, fingerprints, f"run folder {run}")
+        world = rebuild_world(scenario, fingerprints, f"run folder {run}")
         log = SpeechLog(run, world.catalog, world.population)
         seed = int(manifest["seed"]) if seed is None else seed
         occasions = {

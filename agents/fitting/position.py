@@ -19,7 +19,7 @@ from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.errors import DataError
 from recsim_llm.log.reader import open_run
 
-__all__ = ["learn_position_curve", "position_curve_of"]
+__all__ = ["fit_position_curve", "learn_position_curve"]
 
 
 _MOST_ROUNDS = 5000
@@ -51,7 +51,7 @@ def learn_position_curve(clicked: BoolArray, item: IntArray | None = None) -> tu
     return _learn(position, clicked.reshape(-1), None if item is None else item.reshape(-1))
 
 
-def position_curve_of(run: Path, arm: str) -> tuple[float, ...]:
+def fit_position_curve(run: Path, arm: str) -> tuple[float, ...]:
     """Estimate the examination curve from the impressions of one arm of a run folder; see ``learn_position_curve``.
 
     Raises:

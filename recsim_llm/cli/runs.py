@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from recsim_llm.cli.options import ask_first, columns_of, limits_of
+from recsim_llm.cli.options import ask_first, read_columns, read_limits
 from recsim_llm.cli.output import make_console, print_pairs, show_progress, show_status, spent_so_far, write_json
 from recsim_llm.errors import ConfigError, RecSimError, RunExistsError
 
@@ -102,12 +102,12 @@ def _flags(options: argparse.Namespace) -> dict[str, Any]:
     recommenders = None if options.recommenders is None else [name.strip() for name in options.recommenders.split(",")]
     flags = {
         "data": options.data,
-        "columns": columns_of(options) or None,
+        "columns": read_columns(options) or None,
         "skip_bad_rows": options.skip_bad_rows or None,
         "users.model": options.users,
         "models.user.name": options.model,
         "models.user.base_url": options.base_url,
-        **{f"limits.{name}": value for name, value in limits_of(options).items()},
+        **{f"limits.{name}": value for name, value in read_limits(options).items()},
         "users.count": options.n_users,
         "max_pages": options.pages,
         "visits": options.visits,
@@ -124,7 +124,7 @@ def handle_resume(options: argparse.Namespace) -> None:
     from recsim_llm.scenarios.runner import resume
 
     with show_progress(options.quiet) as update:
-        resume(options.run, update, cache=options.cache, limits=limits_of(options))
+        resume(options.run, update, cache=options.cache, limits=read_limits(options))
     _finish(options.run, options)
 
 
@@ -147,7 +147,7 @@ def handle_speak(options: argparse.Namespace) -> None:
             seed=options.seed,
             templates=options.templates,
             cache=options.cache,
-            limits=limits_of(options),
+            limits=read_limits(options),
             progress=lambda state: update(f"{state.kind} {state.done:,} of {state.planned:,}  {spent_so_far(state.spent)}"),
         )
     speech, page = read_speech(options.run), write_report(options.run)

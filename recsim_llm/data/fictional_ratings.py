@@ -34,6 +34,7 @@ __all__ = [
     "CUTS",
     "Items",
     "Truth",
+    "calendar_year",
     "consume",
     "fictional_ratings",
     "item_features",
@@ -43,7 +44,6 @@ __all__ = [
     "rating_times",
     "read_catalog",
     "session_starts",
-    "year_of",
 ]
 
 Column = Sequence[Any] | npt.NDArray[Any]
@@ -170,7 +170,7 @@ def session_starts(rng: np.random.Generator, activity: IntArray) -> list[IntArra
     return starts
 
 
-def year_of(seconds: npt.NDArray[np.int64]) -> IntArray:
+def calendar_year(seconds: npt.NDArray[np.int64]) -> IntArray:
     """Return the calendar year of unix seconds."""
     return seconds.astype("datetime64[s]").astype("datetime64[Y]").astype(np.int64) + 1970
 
@@ -188,7 +188,7 @@ def consume(rng: np.random.Generator, items: Items, truth: Truth, last_year: Int
 
 def rating_times(rng: np.random.Generator, starts: IntArray, years: IntArray) -> IntArray:
     """Place ratings of films of these release ``years`` in sessions; unix seconds."""
-    first = np.minimum(np.searchsorted(year_of(starts), years), len(starts) - 1)
+    first = np.minimum(np.searchsorted(calendar_year(starts), years), len(starts) - 1)
     session = first + np.floor(rng.random(len(years)) ** 1.25 * (len(starts) - first)).astype(np.int64)
     order = np.argsort(session, kind="stable")
     gaps = np.maximum(8, np.rint(rng.exponential(40.0, len(years)))).astype(np.int64)
@@ -215,7 +215,7 @@ def planted_ratings(
     items = item_features(catalog_columns)
     truth = plant_truth(items, n_users, rng)
     starts = session_starts(rng, truth.activity)
-    last_year = year_of(np.array([row[-1] for row in starts], dtype=np.int64))
+    last_year = calendar_year(np.array([row[-1] for row in starts], dtype=np.int64))
     chosen = consume(rng, items, truth, last_year)
     times = [rating_times(rng, row, items.year[rows]) for row, rows in zip(starts, chosen, strict=True)]
     user = np.repeat(np.arange(n_users, dtype=np.int64), [len(rows) for rows in chosen])

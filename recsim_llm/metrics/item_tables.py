@@ -22,7 +22,7 @@ from recsim_llm.metrics.diversity import genre_shares
 from recsim_llm.metrics.fairness import terciles
 from recsim_llm.population.personas import Population
 
-__all__ = ["RunTables", "has_tables", "read_tables", "rows_of", "write_tables"]
+__all__ = ["RunTables", "find_rows", "has_tables", "read_tables", "write_tables"]
 
 
 _TERCILES = ("activity", "diversity", "mainstreamness")
@@ -104,13 +104,13 @@ def read_tables(run: Path) -> RunTables:
         groups={name: _texts(users[name]) for name in fields},
         history_popularity=users["history_popularity"].to_numpy(),
         history_genres=_history(users["history_genres"].combine_chunks(), names),
-        held_user=rows_of(held["user_id"].to_numpy(), user_id, f"{run}: held-out ratings: user"),
-        held_item=rows_of(held["item_id"].to_numpy(), item_id, f"{run}: held-out ratings: item"),
+        held_user=find_rows(held["user_id"].to_numpy(), user_id, f"{run}: held-out ratings: user"),
+        held_item=find_rows(held["item_id"].to_numpy(), item_id, f"{run}: held-out ratings: item"),
         held_rating=held["rating"].to_numpy(),
     )
 
 
-def rows_of(wanted: IntArray, known: IntArray, what: str) -> IntArray:
+def find_rows(wanted: IntArray, known: IntArray, what: str) -> IntArray:
     """Return the place of each wanted id among the known ones.
 
     Args:

@@ -13,7 +13,7 @@ from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.errors import LogError
 from recsim_llm.log.columns import Columns, integers, numbers
 from recsim_llm.log.reader import RunReader
-from recsim_llm.metrics.item_tables import RunTables, rows_of
+from recsim_llm.metrics.item_tables import RunTables, find_rows
 
 __all__ = ["PageBatch", "PageReader", "PageRows"]
 
@@ -135,12 +135,12 @@ class PageReader:
         )
 
     def _user(self, batch: pa.RecordBatch) -> IntArray:
-        return rows_of(integers(batch, "user_id"), self._tables.user_id, f"{self._run.folder}: user")
+        return find_rows(integers(batch, "user_id"), self._tables.user_id, f"{self._run.folder}: user")
 
     def _item(self, batch: pa.RecordBatch) -> IntArray:
         item = integers(batch, "item_id")
         row = np.full(len(item), -1, np.int64)
-        row[item >= 0] = rows_of(item[item >= 0], self._tables.item_id, f"{self._run.folder}: item")
+        row[item >= 0] = find_rows(item[item >= 0], self._tables.item_id, f"{self._run.folder}: item")
         return row
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.errors import DataError
-from recsim_llm.offpolicy.evaluations import OffPolicyEstimate, estimate_of
+from recsim_llm.offpolicy.evaluations import OffPolicyEstimate, assemble_estimate
 from recsim_llm.offpolicy.logged import LoggedSlates
 from recsim_llm.offpolicy.targets import TargetView
 from recsim_llm.offpolicy.weights import cut, prefix_weights, slate_weights, slot_weights
@@ -60,7 +60,7 @@ def direct_method(logged: LoggedSlates, values: ModelValues, *, confidence: floa
     _check(logged, values)
     terms = [(values.expected, _ONE)]
     name = "direct method"
-    return estimate_of(name, logged.user_id, terms, weights=None, clip=None, confidence=confidence, by_position=True)
+    return assemble_estimate(name, logged.user_id, terms, weights=None, clip=None, confidence=confidence, by_position=True)
 
 
 def slate_doubly_robust(
@@ -172,7 +172,7 @@ def cascade_doubly_robust(
     else:
         terms = [(used * error + before * expected, _ONE)]
     # With what lies further down in each term, the terms add up to the page's value, but are not those of positions.
-    return estimate_of(
+    return assemble_estimate(
         name, logged.user_id, terms, weights=weights, clip=clip, confidence=confidence, by_position=not look_ahead
     )
 
@@ -194,7 +194,7 @@ def _corrected(
         terms = [(values.expected, _ONE), (corrections, used)]
     else:
         terms = [(values.expected + corrections, _ONE)]
-    return estimate_of(name, logged.user_id, terms, weights=weights, clip=clip, confidence=confidence, by_position=True)
+    return assemble_estimate(name, logged.user_id, terms, weights=weights, clip=clip, confidence=confidence, by_position=True)
 
 
 def _check(logged: LoggedSlates, values: ModelValues) -> None:

@@ -13,7 +13,7 @@ from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.core.pages import Requests
 from recsim_llm.errors import DataError
 
-__all__ = ["HiddenTruth", "LoggedSlates", "requests_of"]
+__all__ = ["HiddenTruth", "LoggedSlates", "rebuild_requests"]
 
 
 _CHUNK = 4096
@@ -164,7 +164,7 @@ class LoggedSlates:
         return replace(ordered, place=_number(ordered.user_id, np.zeros(len(order), np.int64)))
 
 
-def requests_of(logged: LoggedSlates, chunk: int = _CHUNK) -> Iterator[tuple[IntArray, Requests]]:
+def rebuild_requests(logged: LoggedSlates, chunk: int = _CHUNK) -> Iterator[tuple[IntArray, Requests]]:
     """Rebuild what the logging policy was asked: who, which page, and what the user was shown in the run before.
 
     Args:

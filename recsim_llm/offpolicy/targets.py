@@ -15,14 +15,14 @@ import numpy.typing as npt
 from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.errors import ContractError
-from recsim_llm.offpolicy.logged import LoggedSlates, requests_of
+from recsim_llm.offpolicy.logged import LoggedSlates, rebuild_requests
 from recsim_llm.recommenders.propensities import GivesPlacements, GivesPropensities, Propensities
 
 __all__ = [
     "Certain",
     "Functions",
     "TargetView",
-    "target_of",
+    "as_target",
     "target_view",
 ]
 
@@ -165,7 +165,7 @@ class TargetView:
         return cls(prefix_propensity=prefix, slate_propensity=slate, placement=placed)
 
 
-def target_of(policy: Any) -> Any:
+def as_target(policy: Any) -> Any:
     """Return the policy where it gives propensities itself, otherwise as one whose slates are certain (``Certain``)."""
     return policy if isinstance(policy, GivesPropensities) else Certain(policy)
 
@@ -174,7 +174,7 @@ def target_view(logged: LoggedSlates, policy: Any, *, placements: bool = True) -
     """Ask a target policy about every logged page.
 
     Args:
-        logged: whole log, as ``requests_of`` needs it.
+        logged: whole log, as ``rebuild_requests`` needs it.
         policy: a fitted recommender, or anything that has the method of ``GivesPropensities``.
         placements: False spares the slot marginals, which some policies have to work for; they are unknown then.
 
@@ -182,12 +182,12 @@ def target_view(logged: LoggedSlates, policy: Any, *, placements: bool = True) -
         DataError: earlier pages of a user are missing.
         ContractError: an answer has another shape.
     """
-    target = target_of(policy)
+    target = as_target(policy)
     pages, slots = logged.item_id.shape
     prefix, slate = np.full((pages, slots), np.nan), np.full(pages, np.nan)
     placed = np.full((pages, slots, slots), np.nan)
     name = type(policy).__name__
-    for rows, requests in requests_of(logged):
+    for rows, requests in rebuild_requests(logged):
         shown = logged.item_id[rows]
         answer = target.propensities(requests, shown)
         prefix[rows] = _shaped(answer.prefix, (len(rows), slots), f"{name}: prefix")

@@ -24,7 +24,7 @@ from recsim_llm.recommenders.classics import (
     UserKNN,
 )
 
-__all__ = ["BAD", "FAMILIES", "GOOD", "POLICIES", "Policy", "PolicyPages", "discounts", "policy_pages", "truth_of"]
+__all__ = ["BAD", "FAMILIES", "GOOD", "POLICIES", "Policy", "PolicyPages", "discounts", "held_out_truth", "policy_pages"]
 
 
 class Policy(NamedTuple):
@@ -139,7 +139,7 @@ def policy_pages(
     return PolicyPages(tuple(policies), user_index, items, asked, place.reshape(items.shape))
 
 
-def truth_of(pages: PolicyPages, held: HeldOut) -> dict[str, DoubleArray]:
+def held_out_truth(pages: PolicyPages, held: HeldOut) -> dict[str, DoubleArray]:
     """Return what held-out ratings say of each page, float64 [m, r] by name of the measure; stars play no part.
 
     ``NDCG``: discounted sum of held-out items on the page over the largest possible one (Järvelin & Kekäläinen 2002, with

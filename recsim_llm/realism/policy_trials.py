@@ -14,9 +14,9 @@ from recsim_llm.realism.baselines import TASTE_ROWS, Scorer
 from recsim_llm.realism.candidates import Candidate, checked_stars, checked_taste
 from recsim_llm.realism.held_out import HeldOut
 from recsim_llm.realism.lines.line import Role
-from recsim_llm.realism.policies import POLICIES, Policy, PolicyPages, policy_pages, truth_of
-from recsim_llm.realism.resampling import Statistic, mean_of
-from recsim_llm.realism.thresholds import FOLDS, fit_line, folds_of
+from recsim_llm.realism.policies import POLICIES, Policy, PolicyPages, held_out_truth, policy_pages
+from recsim_llm.realism.resampling import Statistic, mean_statistic
+from recsim_llm.realism.thresholds import FOLDS, assign_folds, fit_line
 from recsim_llm.realism.trials import Trial
 
 __all__ = ["RIVALS", "PolicyTrial", "by_user", "run_policy_trials"]
@@ -62,7 +62,7 @@ class PolicyTrial:
 
     def mean(self, values: DoubleArray) -> Statistic:
         """Return the mean over users of one value each, float64 [m]."""
-        return mean_of(self.by_user(values))
+        return mean_statistic(self.by_user(values))
 
 
 def run_policy_trials(
@@ -122,7 +122,7 @@ def _trial(trial: Trial, pages: PolicyPages, models: Mapping[str, Candidate], sc
     return PolicyTrial(
         trial=trial,
         pages=pages,
-        truth=truth_of(pages, trial.held),
+        truth=held_out_truth(pages, trial.held),
         roles=roles | {row: TASTE_ROWS[row].role for row in scorers},
         chance=chance,
         stars=stars,
@@ -133,7 +133,7 @@ def _trial(trial: Trial, pages: PolicyPages, models: Mapping[str, Candidate], sc
 def _calibrated(trial: Trial, row: str, scorer: Scorer, pages: PolicyPages) -> DoubleArray:
     """Return float64 [m, w]: chances on the line that is fitted, as in line 2, to the taste test's other users at 1:9."""
     score = scorer(pages.user_index, np.maximum(pages.asked, 0))
-    fold = folds_of(trial.held.training.ratings.users[pages.user_index], trial.seed)
+    fold = assign_folds(trial.held.training.ratings.users[pages.user_index], trial.seed)
     test, known = trial.pages["uniform"], trial.scores["uniform"][row]
     kept = test.page(_RATIO)
     chance = np.zeros(score.shape)

@@ -18,7 +18,7 @@ from recsim_llm.errors import ConfigError
 from recsim_llm.realism.lines.line import Better, Measure, Role, Row
 from recsim_llm.statistics.intervals import CONFIDENCE, Estimate
 
-__all__ = ["Resampler", "Series", "Statistic", "mean_of", "of_sums", "ratio_of"]
+__all__ = ["Resampler", "Series", "Statistic", "mean_statistic", "of_sums", "ratio_statistic"]
 
 Statistic = Callable[[DoubleArray], DoubleArray]
 """Takes weights, float64 [b, u], how often each user counts in each draw; returns float64 [b], NaN where undefined."""
@@ -122,15 +122,15 @@ def of_sums(sums: DoubleArray, function: Callable[[DoubleArray], DoubleArray]) -
     return statistic
 
 
-def ratio_of(top: DoubleArray, bottom: DoubleArray) -> Statistic:
+def ratio_statistic(top: DoubleArray, bottom: DoubleArray) -> Statistic:
     """Return the statistic sum of ``top`` over sum of ``bottom``, both float64 [u]; undefined where the latter is 0."""
     return of_sums(np.column_stack([top, bottom]), lambda sums: _divide(sums[:, 0], sums[:, 1]))
 
 
-def mean_of(values: DoubleArray) -> Statistic:
+def mean_statistic(values: DoubleArray) -> Statistic:
     """Return the mean over users of ``values``, float64 [u]; users with NaN do not count."""
     known = ~np.isnan(values)
-    return ratio_of(np.where(known, values, 0.0), known.astype(np.float64))
+    return ratio_statistic(np.where(known, values, 0.0), known.astype(np.float64))
 
 
 def _divide(top: DoubleArray, bottom: DoubleArray) -> DoubleArray:

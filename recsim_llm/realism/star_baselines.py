@@ -15,7 +15,7 @@ from recsim_llm.numerics.rating_biases import RatingBiases, fit_rating_biases
 from recsim_llm.numerics.time_order import last_share
 from recsim_llm.realism.lines.line import Role
 
-__all__ = ["STAR_ROWS", "StarForecast", "StarRow", "fit_biases", "level_of", "levels_of"]
+__all__ = ["STAR_ROWS", "StarForecast", "StarRow", "find_levels", "fit_biases", "nearest_level"]
 
 
 _STRENGTH = 5.0
@@ -44,12 +44,12 @@ class StarRow(NamedTuple):
     """Takes the training part; returns what takes users and items, int64 [r] each."""
 
 
-def levels_of(training: Dataset) -> DoubleArray:
+def find_levels(training: Dataset) -> DoubleArray:
     """Return float64 [l]: the training part's star levels, ascending."""
     return training.ratings.levels.astype(np.float64)
 
 
-def level_of(levels: DoubleArray, stars: npt.NDArray[np.floating]) -> IntArray:
+def nearest_level(levels: DoubleArray, stars: npt.NDArray[np.floating]) -> IntArray:
     """Return the position of each rating's level; of the nearest, below where two are equally near, where there is none."""
     return np.searchsorted(0.5 * (levels[1:] + levels[:-1]), stars)
 
@@ -74,8 +74,8 @@ def _table(group: IntArray, level: IntArray, shape: tuple[int, int]) -> DoubleAr
 
 def _histograms(training: Dataset, group: IntArray | None, groups: int) -> tuple[DoubleArray, DoubleArray]:
     """Return each group's smoothed histogram, float64 [groups, l], and the common one."""
-    levels = levels_of(training)
-    level = level_of(levels, training.ratings.rating)
+    levels = find_levels(training)
+    level = nearest_level(levels, training.ratings.rating)
     common = np.bincount(level, minlength=len(levels)) / len(level)
     if group is None:
         return common[None], common
@@ -115,7 +115,7 @@ def _user_item(training: Dataset) -> Callable[[IntArray, IntArray], StarForecast
     Half stars are rarer than their width says, so the cut Gaussian is multiplied by each level's frequency over what the
     Gaussian gives it on the training ratings, and normalised.
     """
-    biases, levels = fit_biases(training), levels_of(training)
+    biases, levels = fit_biases(training), find_levels(training)
     middles = 0.5 * (levels[1:] + levels[:-1])
 
     def cut(mean: DoubleArray) -> DoubleArray:

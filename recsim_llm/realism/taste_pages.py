@@ -50,11 +50,11 @@ class TastePages(NamedTuple):
 
     def page(self, ratio: int) -> BoolArray:
         """Return bool [m, n]: which columns make up the page with ``ratio`` negatives for each positive."""
-        positives = positives_of(self.page_items, ratio)
+        positives = count_positives(self.page_items, ratio)
         return self.rank < np.where(self.taken, positives, self.page_items - positives)
 
 
-def positives_of(page_items: int, ratio: int) -> int:
+def count_positives(page_items: int, ratio: int) -> int:
     """Return how many items of a page are positives, rounded, at least one."""
     return max(1, round(page_items / (1 + ratio)))
 
@@ -83,7 +83,7 @@ def taste_pages(
     Returns:
         The pages; without rows where nobody has enough items.
     """
-    most, fewest = positives_of(page_items, min(RATIOS)), positives_of(page_items, max(RATIOS))
+    most, fewest = count_positives(page_items, min(RATIOS)), count_positives(page_items, max(RATIOS))
     negatives = page_items - fewest
     users = _users(held, most, negatives, most_users, seed if user_seed is None else user_seed)
     weight = {

@@ -11,14 +11,14 @@ from scipy.special import expit
 from recsim_llm.core import keyed
 from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 
-__all__ = ["FOLDS", "best_threshold", "fit_line", "folds_of", "probabilities", "yes"]
+__all__ = ["FOLDS", "assign_folds", "best_threshold", "fit_line", "probabilities", "yes"]
 
 
 FOLDS = 5
 """Groups of users."""
 
 
-def folds_of(user_id: IntArray, seed: int) -> IntArray:
+def assign_folds(user_id: IntArray, seed: int) -> IntArray:
     """Return int64 [m]: the fold of each user, which depends on the user's id and the seed alone."""
     return (keyed.words(seed, "validation fold", user_id) % np.uint64(FOLDS)).astype(np.int64)
 

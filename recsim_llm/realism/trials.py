@@ -16,9 +16,9 @@ from recsim_llm.realism.baselines import TASTE_ROWS, Scorer
 from recsim_llm.realism.candidates import Candidate, Factory, checked_stars, checked_taste, on_levels
 from recsim_llm.realism.held_out import HeldOut, Split, hold_out
 from recsim_llm.realism.lines.line import Role
-from recsim_llm.realism.star_baselines import STAR_ROWS, StarForecast, level_of, levels_of
+from recsim_llm.realism.star_baselines import STAR_ROWS, StarForecast, find_levels, nearest_level
 from recsim_llm.realism.taste_pages import KINDS, Kind, TastePages, taste_pages
-from recsim_llm.realism.thresholds import folds_of
+from recsim_llm.realism.thresholds import assign_folds
 
 __all__ = ["CardSettings", "HeldOutStars", "Panel", "Trial", "counted_users", "run_trials"]
 
@@ -82,7 +82,7 @@ class HeldOutStars:
     @property
     def level(self) -> IntArray:
         """int64 [r]: level of each rating."""
-        return level_of(self.levels, self.rating)
+        return nearest_level(self.levels, self.rating)
 
     def drawn(self, name: str) -> DoubleArray:
         """Return float64 [r]: stars drawn from a row's distributions."""
@@ -190,7 +190,7 @@ def _trial(
         star_roles=roles | {row: baseline.role for row, baseline in STAR_ROWS.items()},
         pages=pages,
         scores=scores,
-        fold=folds_of(held.training.ratings.users[users], seed),
+        fold=assign_folds(held.training.ratings.users[users], seed),
         stars=_stars(held, models, settings, seed),
         panel=_panel(held, rows, users, settings, seed=seed),
     )
@@ -203,8 +203,8 @@ def _scorer(model: Candidate) -> Scorer:
 def _stars(held: HeldOut, models: Mapping[str, Candidate], settings: CardSettings, seed: int) -> HeldOutStars:
     keep = _star_rows(held, settings)
     user, item = held.user_index[keep], held.item_index[keep]
-    levels, training = levels_of(held.training), held.training.ratings
-    histogram = np.bincount(level_of(levels, training.rating), minlength=len(levels)).astype(np.float64)
+    levels, training = find_levels(held.training), held.training.ratings
+    histogram = np.bincount(nearest_level(levels, training.rating), minlength=len(levels)).astype(np.float64)
     place, page_user, page_item = _pages(user, item, settings.page_items)
     forecasts: dict[str, StarForecast] = {}
     for row, model in models.items():

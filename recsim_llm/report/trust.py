@@ -12,7 +12,7 @@ from recsim_llm.errors import LogError
 from recsim_llm.report.first_screen import user_model_name
 from recsim_llm.report.page_layout import table
 from recsim_llm.report.realism_figures import CARD_FIGURES
-from recsim_llm.report.realism_rows import ROLES, cells_of, headline, standing
+from recsim_llm.report.realism_rows import ROLES, headline, row_cells, standing
 from recsim_llm.report.summary_tables import Cell
 
 __all__ = ["CARD_FIGURE", "CARD_FILE", "read_card", "read_run_card", "trust_section"]
@@ -132,7 +132,7 @@ def _rows(card: Content) -> Iterator[tuple[str, list[Cell]]]:
     for line in card["lines"]:
         if line["measures"]:
             measure = line["measures"][0]
-            (_, own, _), *others = cells_of(measure)
+            (_, own, _), *others = row_cells(measure)
             cells = [own, *(_rival(*other) for other in others)]
             yield f"{line['name'].capitalize()}: {measure['name']} ({measure['unit']})", cells
 

@@ -8,7 +8,7 @@ import pyarrow.dataset as arrow
 import pytest
 
 from recsim_llm.agents import worlds
-from recsim_llm.agents.recorded_decisions import Lookup, log_odds_of
+from recsim_llm.agents.recorded_decisions import Lookup, to_log_odds
 from recsim_llm.agents.replay import ReplayUsers
 from recsim_llm.agents.worlds import replay_world
 from recsim_llm.core.pages import Pages
@@ -331,7 +331,7 @@ def test_items_of_another_catalog_are_refused(once, dataset, make_world):
 
 
 def test_log_odds_are_bounded_where_digits_are_lost():
-    got = log_odds_of(np.array([0.0, 0.5, 1.0, np.nan], np.float32))
+    got = to_log_odds(np.array([0.0, 0.5, 1.0, np.nan], np.float32))
     np.testing.assert_allclose(got, [-17, 0, 17, np.nan], atol=1e-4)
 
 

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from written_runs import HAND, write_run
 
-from recsim_llm.agents.fitting.position import position_curve_of
+from recsim_llm.agents.fitting.position import fit_position_curve
 from recsim_llm.agents.recorded_decisions import read_recorded
 from recsim_llm.comparison import summarise
 from recsim_llm.data import open_dataset
@@ -19,7 +19,7 @@ from recsim_llm.metrics import measure_run
 from recsim_llm.offpolicy import read_log
 from recsim_llm.scenarios import load_scenario, run
 from recsim_llm.scenarios import runner as runner_module
-from recsim_llm.scenarios.building import world_of
+from recsim_llm.scenarios.building import build_world
 from recsim_llm.scenarios.speech_log import SpeechLog
 
 SETTINGS = {"users.count": 60, "max_pages": 5, "slate_size": 4, "seed": 3, "recommenders": ["popularity", "random"]}
@@ -52,7 +52,7 @@ def folders(tmp_path_factory):
 @pytest.fixture(scope="module")
 def world():
     dataset = open_dataset("fictional")
-    return world_of(load_scenario("demo", SETTINGS), dataset, None)
+    return build_world(load_scenario("demo", SETTINGS), dataset, None)
 
 
 def portion_of(folder):
@@ -78,7 +78,7 @@ READERS = {
     "export": lambda folder, _: portion_of(folder),
     "off-policy": lambda folder, _: arrays_of(read_log(folder, ARM)),
     "replay": read_back,
-    "position": lambda folder, _: {"curve": position_curve_of(folder, ARM)},
+    "position": lambda folder, _: {"curve": fit_position_curve(folder, ARM)},
     "reviews": lambda folder, world: occasions_of(folder, world, "review"),
     "reasons": lambda folder, world: occasions_of(folder, world, "reason"),
     "interviews": lambda folder, world: occasions_of(folder, world, "interview"),

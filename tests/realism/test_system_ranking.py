@@ -17,7 +17,7 @@ from recsim_llm.errors import ConfigError
 from recsim_llm.realism import CardSettings, hold_out
 from recsim_llm.realism.lines.cost import MeteredFactory
 from recsim_llm.realism.lines.system_ranking import HALVES, kendall_tau, pairwise_accuracy, ranking_line
-from recsim_llm.realism.policies import BAD, FAMILIES, GOOD, POLICIES, discounts, policy_pages, truth_of
+from recsim_llm.realism.policies import BAD, FAMILIES, GOOD, POLICIES, discounts, held_out_truth, policy_pages
 from recsim_llm.realism.policy_trials import run_policy_trials
 from recsim_llm.realism.trials import run_trials
 from recsim_llm.realism.whole_card import Subject
@@ -140,7 +140,7 @@ def test_the_truth_is_one_for_a_page_of_held_out_items_alone(held, pages):
         others = np.setdiff1d(np.arange(len(held.training.catalog)), held.item_index[held.user_index == user])
         perfect[row, 0, len(own) :] = others[: 10 - len(own)]
         perfect[row, 1] = others[:10]
-    truth = truth_of(pages._replace(item_index=perfect), held)
+    truth = held_out_truth(pages._replace(item_index=perfect), held)
     for name in ("NDCG", "recall"):
         assert truth[name][:, 0] == pytest.approx(np.ones(len(perfect)))
         assert not truth[name][:, 1].any()

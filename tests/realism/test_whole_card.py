@@ -18,7 +18,7 @@ from recsim_llm.core import keyed
 from recsim_llm.data import fictional, open_dataset
 from recsim_llm.realism import CardSettings, hold_out
 from recsim_llm.realism.lines.cost import MeteredFactory, Usage, cost_line, most_pages
-from recsim_llm.realism.lines.counterfactual import SAME_RATE, WORLD, counterfactual_line, level_shift, log_of
+from recsim_llm.realism.lines.counterfactual import SAME_RATE, WORLD, counterfactual_line, level_shift, record_log
 from recsim_llm.realism.lines.repeatability import repeatability_line
 from recsim_llm.realism.lines.sensitivity import NO_CHANGE, anonymised, sensitivity_line, shuffled, swapped
 from recsim_llm.realism.policy_trials import run_policy_trials
@@ -146,7 +146,7 @@ def world(held):
 
 
 def test_a_log_holds_the_clicks_that_were_not_spared_and_asks_about_what_was_not_seen(held, world):
-    log = log_of(held.training, world, seed=1)
+    log = record_log(held.training, world, seed=1)
     fitted = log.clicked & ~log.spared
     assert fitted.any(axis=1).all()
     assert len(log.data.ratings) == fitted.sum()
@@ -160,7 +160,7 @@ def test_a_log_holds_the_clicks_that_were_not_spared_and_asks_about_what_was_not
 
 
 def test_users_who_are_the_world_foresee_it_and_the_same_rate_does_not(held, world):
-    log = log_of(held.training, world, seed=1)
+    log = record_log(held.training, world, seed=1)
 
     class Itself:
         levels = world.levels

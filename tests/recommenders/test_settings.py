@@ -12,7 +12,7 @@ from recsim_llm.errors import ConfigError
 from recsim_llm.recommenders import MatrixFactorization, Popularity, classics, open_recommender
 from recsim_llm.recommenders.scoring import ScoringRecommender
 from recsim_llm.registry import SHIPPED, resolve
-from recsim_llm.scenarios.building import recommender_of
+from recsim_llm.scenarios.building import make_recommender
 from recsim_llm.scenarios.schema import scenario_from
 
 CLASSES = [*(resolve("recommenders", name) for name in SHIPPED["recommenders"]), *map(vars(classics).get, classics.__all__)]
@@ -70,12 +70,12 @@ def test_a_recommender_refuses_what_is_no_settings_of_its_own(kind):
 def test_settings_of_a_scenario_reach_the_recommender_and_come_back(name):
     text = yaml.safe_dump({"name": "x", "recommenders": [{"name": "a", "recommender": name, "settings": OTHERS[name]}]})
     arm = scenario_from(yaml.safe_load(text), "x").recommenders[0]
-    settings = recommender_of(arm).settings
+    settings = make_recommender(arm).settings
     assert OTHERS[name].items() <= settings.model_dump().items()
     assert set(OTHERS[name]) | {"base_settings"} >= set(settings.model_dump())
     again = type(settings).read(yaml.safe_load(yaml.safe_dump(settings.model_dump())), "x")
     assert again == settings == type(settings).model_validate_json(settings.model_dump_json())
-    assert type(recommender_of(arm))(again).settings == settings
+    assert type(make_recommender(arm))(again).settings == settings
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from recsim_llm.errors import ConfigError, LogError
-from recsim_llm.scenarios.building import dataset_of, stage, world_of_run
+from recsim_llm.scenarios.building import load_dataset, rebuild_world, stage
 from recsim_llm.scenarios.schema import load_scenario
 
 SMALL = {"users.count": 12, "slate_size": 4, "seed": 11, "recommenders": ["random", "popularity"]}
@@ -18,7 +18,7 @@ def scenario(**more):
 
 def test_a_stage_holds_what_the_scenario_names(tmp_path):
     with stage(scenario(), calls=tmp_path / "calls.sqlite") as built:
-        assert built.dataset.fingerprint == dataset_of(scenario()).fingerprint
+        assert built.dataset.fingerprint == load_dataset(scenario()).fingerprint
         assert len(built.world.population) == 12
         assert list(built.recommenders) == ["random", "popularity"]
     assert not list(tmp_path.iterdir())
@@ -54,7 +54,7 @@ def test_an_oracle_of_users_who_cannot_tell_is_refused_before_anything_is_asked(
 def test_the_world_of_a_run_is_built_again(tmp_path):
     with stage(scenario(), calls=tmp_path / "calls.sqlite") as built:
         known = {"data": built.dataset.fingerprint, "population": built.world.population.fingerprint}
-    again = world_of_run(scenario(), known, "a run")
+    again = rebuild_world(scenario(), known, "a run")
     np.testing.assert_array_equal(again.population.user_id, built.world.population.user_id)
     with pytest.raises(LogError, match=r"a run: the population changed since the run, expected what its manifest\.json says"):
-        world_of_run(scenario(), known | {"population": "another"}, "a run")
+        rebuild_world(scenario(), known | {"population": "another"}, "a run")

@@ -20,10 +20,10 @@ from recsim_llm.report.comparison_figure import FIGURE, FIGURE_COLUMNS
 from recsim_llm.report.comparison_rows import read_comparison
 from recsim_llm.report.comparison_words import plan_lines, verdict_lines
 from recsim_llm.scenarios import load_scenario, run
-from recsim_llm.scenarios.blocks import block_of
+from recsim_llm.scenarios.blocks import take_block
 from recsim_llm.scenarios.compare import compare, compare_again
 from recsim_llm.scenarios.planning import plan_comparison
-from recsim_llm.scenarios.run_users import people_of
+from recsim_llm.scenarios.run_users import rebuild_people
 from recsim_llm.scenarios.schema import Block
 from recsim_llm.statistics import Estimate, paired_effect
 
@@ -156,12 +156,12 @@ def test_the_users_before_the_run_are_rebuilt_from_the_manifest(count, tmp_path)
     folder = run(scenario(max_pages=1, recommenders=["random"], **{"users.count": count}), tmp_path / "run")
     manifest = json.loads((folder / "manifest.json").read_text())
     ids = np.unique([row["user_id"] for row in table(folder, "visits")])
-    people = people_of(manifest, ids)
+    people = rebuild_people(manifest, ids)
     assert np.array_equal(people.users.user_id, ids)
     known = population_from_ratings(*(lambda data: (data.ratings, data.catalog))(open_dataset("fictional")))
     assert np.array_equal(people.source.traits, known.traits)
     manifest["population"]["fingerprint"] = "another"
-    assert people_of(manifest, ids) is None
+    assert rebuild_people(manifest, ids) is None
 
 
 def test_groups_are_thirds_of_the_population_and_hold_everybody(finished):
@@ -179,12 +179,12 @@ def test_groups_are_thirds_of_the_population_and_hold_everybody(finished):
 
 def test_a_block_has_the_same_users_whatever_else_is_run():
     people = population_from_ratings(*(lambda data: (data.ratings, data.catalog))(open_dataset("fictional")))
-    blocks = [block_of(people, Block(size=70, number=number), seed=5) for number in range(9)]
+    blocks = [take_block(people, Block(size=70, number=number), seed=5) for number in range(9)]
     assert [len(block) for block in blocks] == [70] * 8 + [40]
     assert sorted(np.concatenate([block.user_id for block in blocks])) == people.user_id.tolist()
-    assert not np.array_equal(blocks[0].user_id, block_of(people, Block(size=70, number=0), seed=6).user_id)
+    assert not np.array_equal(blocks[0].user_id, take_block(people, Block(size=70, number=0), seed=6).user_id)
     with pytest.raises(ConfigError, match="expected 0 to 8"):
-        block_of(people, Block(size=70, number=9), seed=5)
+        take_block(people, Block(size=70, number=9), seed=5)
 
 
 def test_users_of_a_block_do_what_they_do_among_everyone(tmp_path):

@@ -9,13 +9,13 @@ from recsim_llm.log import open_segments
 from recsim_llm.log.schema import IMPRESSIONS, PAGES, VISITS
 
 
-def table_of(schema, rows):
+def make_table(schema, rows):
     return pa.Table.from_pylist([{field.name: None for field in schema} | row for row in rows], schema=schema)
 
 
 def write_table(folder, schema, rows, name="000"):
     folder.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table_of(schema, rows), folder / f"{name}.parquet")
+    pq.write_table(make_table(schema, rows), folder / f"{name}.parquet")
 
 
 def write_run(run, pages, *, arms, slate_size=2, max_pages=3, users=None, items=4, per_file=None, finished=None):
@@ -48,7 +48,7 @@ def write_run(run, pages, *, arms, slate_size=2, max_pages=3, users=None, items=
     ]
     tables = (("impressions", IMPRESSIONS, impressions), ("pages", PAGES, page_rows), ("visits", VISITS, visit_rows))
     for place, arm in enumerate(finished or ()):
-        mine = {name: table_of(schema, [row for row in rows if row["arm"] == arm]) for name, schema, rows in tables}
+        mine = {name: make_table(schema, [row for row in rows if row["arm"] == arm]) for name, schema, rows in tables}
         open_segments(run).add(arm, place, 0, tables=mine, last=finished[arm])
     for name, schema, rows in () if finished else tables:
         step = per_file or max(len(rows), 1)

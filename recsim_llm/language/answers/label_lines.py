@@ -13,7 +13,7 @@ from recsim_llm.language.answers.reading import plain_marks
 from recsim_llm.language.answers.reading_words import DECORATION
 from recsim_llm.language.base.questions import Question
 
-__all__ = ["Segment", "Table", "find_segments", "table_of"]
+__all__ = ["Segment", "Table", "find_segments", "make_table"]
 
 _CLOSERS = re.compile(r"[ \t*_`'\"\])}\\]*+")
 _SEPARATOR = re.compile(
@@ -49,7 +49,7 @@ class Segment(NamedTuple):
 
 
 @lru_cache(maxsize=512)
-def table_of(questions: tuple[Question, ...]) -> Table:
+def make_table(questions: tuple[Question, ...]) -> Table:
     """Return what is precomputed of some questions.
 
     Raises:

@@ -16,7 +16,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from recsim_llm.errors import RecSimError
 from recsim_llm.language.base.questions import Answer
 from recsim_llm.language.base.wire import RawReply
-from recsim_llm.language.calls.keys import sample_key, seed_of
+from recsim_llm.language.calls.keys import derive_seed, sample_key
 from recsim_llm.language.calls.recorded_answers import ReplayBackend
 from recsim_llm.language.calls.sending import Job, Sender
 from recsim_llm.language.calls.waiting import Waiter
@@ -215,7 +215,7 @@ class AsksUnderWay(Generic[Item]):
 
     async def _sample(self, job: Job, number: int) -> tuple[tuple[str, ...], int]:
         key = sample_key(job.key, number)
-        single = job._replace(key=key, call=job.call._replace(samples=1, seed=seed_of(key)))
+        single = job._replace(key=key, call=job.call._replace(samples=1, seed=derive_seed(key)))
         known = self._sender.find(single)
         if known is not None:
             return known[0].texts[:1], 0

@@ -13,7 +13,7 @@ from hashlib import blake2b
 
 from recsim_llm.language.base.questions import Elicitation, Part, Question
 
-__all__ = ["LAYOUT", "ask_key", "sample_key", "seed_of", "write_key"]
+__all__ = ["LAYOUT", "ask_key", "derive_seed", "sample_key", "write_key"]
 
 LAYOUT = 2
 """Version of the words around a prompt's parts; it is raised whenever they change, so that old answers are not reused."""
@@ -42,7 +42,7 @@ def sample_key(key: bytes, number: int) -> bytes:
     return blake2b(number.to_bytes(4, "little"), key=key, digest_size=32).digest()
 
 
-def seed_of(key: bytes) -> int:
+def derive_seed(key: bytes) -> int:
     """Return the seed of a sampled call, 31 bits, which every server takes."""
     word = blake2b(key, digest_size=4, person=b"seed").digest()
     return int.from_bytes(word, "little") >> 1

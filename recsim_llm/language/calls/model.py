@@ -21,7 +21,7 @@ from recsim_llm.language.base.questions import Answer, Ask, Elicitation, Prompt,
 from recsim_llm.language.base.wire import Backend, Call, RawReply
 from recsim_llm.language.calls.asks_under_way import AsksUnderWay, Reply
 from recsim_llm.language.calls.budget import Budget
-from recsim_llm.language.calls.keys import ask_key, seed_of, write_key
+from recsim_llm.language.calls.keys import ask_key, derive_seed, write_key
 from recsim_llm.language.calls.limiter import AdaptiveLimiter
 from recsim_llm.language.calls.recorded_answers import ReplayBackend
 from recsim_llm.language.calls.retries import RetryPolicy
@@ -228,7 +228,7 @@ class LanguageModel:
         key = ask_key(self.name, parts, questions, elicitation=self.elicitation, samples=self._samples, nonce=item.nonce)
         call = prepare(item, self.elicitation, samples=self._samples)
         if call.temperature > 0:
-            call = call._replace(seed=seed_of(key))
+            call = call._replace(seed=derive_seed(key))
         if self._max_tokens is not None:
             call = call._replace(max_tokens=self._max_tokens)
         return Job(key, parts, questions, item.nonce, item.subject, call, self._read)
@@ -238,7 +238,7 @@ class LanguageModel:
         key = write_key(self.name, prompt.parts, temperature=temperature, max_tokens=max_tokens, nonce=nonce)
         call = write_call(prompt, max_tokens, temperature)
         if temperature > 0:
-            call = call._replace(seed=seed_of(key))
+            call = call._replace(seed=derive_seed(key))
         return Job(key, prompt.parts, (), nonce, subject, call, _read_text)
 
     def _read(self, call: Call, raw: RawReply) -> tuple[Answer, ...]:

@@ -11,7 +11,7 @@ from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.errors import DataError
 from recsim_llm.realism.lines.line import Line, Measure, not_assessed
 from recsim_llm.realism.lines.star_shape import REAL
-from recsim_llm.realism.resampling import Resampler, Series, ratio_of
+from recsim_llm.realism.resampling import Resampler, Series, ratio_statistic
 
 __all__ = ["Exposures", "behaviour_line"]
 
@@ -85,7 +85,8 @@ def behaviour_line(
 def _measure(resampler: Resampler, name: str, unit: str, sums: dict[str, tuple[DoubleArray, DoubleArray]]) -> Measure:
     """Return a ratio of two sums over users, the candidate's beside the real one."""
     series = {
-        row: Series("real" if row == REAL else "candidate", [ratio_of(top, bottom)]) for row, (top, bottom) in sums.items()
+        row: Series("real" if row == REAL else "candidate", [ratio_statistic(top, bottom)])
+        for row, (top, bottom) in sums.items()
     }
     return resampler.measure(name, unit, "real", series)
 

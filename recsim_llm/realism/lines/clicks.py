@@ -11,7 +11,7 @@ from scipy.special import expit
 
 from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.realism.lines.line import Line, Measure, not_assessed
-from recsim_llm.realism.resampling import Resampler, Series, Statistic, of_sums, ratio_of
+from recsim_llm.realism.resampling import Resampler, Series, Statistic, of_sums, ratio_statistic
 from recsim_llm.realism.taste_pages import KINDS, Kind
 from recsim_llm.realism.thresholds import probabilities
 from recsim_llm.realism.trials import CardSettings, Trial, counted_users
@@ -102,7 +102,7 @@ def _per_user(trial: Trial, kind: Kind, values: DoubleArray) -> DoubleArray:
 
 
 def _mean(trial: Trial, kind: Kind, values: DoubleArray) -> Statistic:
-    return ratio_of(_per_user(trial, kind, values), _per_user(trial, kind, np.ones(values.shape)))
+    return ratio_statistic(_per_user(trial, kind, values), _per_user(trial, kind, np.ones(values.shape)))
 
 
 def _bits(trial: Trial, kind: Kind, chance: DoubleArray) -> Statistic:

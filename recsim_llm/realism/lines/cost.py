@@ -11,7 +11,7 @@ from recsim_llm.core.ratings import Dataset
 from recsim_llm.realism.candidates import Candidate, Factory
 from recsim_llm.realism.lines.line import Line, Measure, Row
 from recsim_llm.realism.policies import POLICIES
-from recsim_llm.realism.taste_pages import RATIOS, positives_of
+from recsim_llm.realism.taste_pages import RATIOS, count_positives
 from recsim_llm.realism.trials import CardSettings
 from recsim_llm.statistics.intervals import Estimate
 
@@ -173,8 +173,8 @@ def most_pages(settings: CardSettings, *, users: int, page_size: int, slots: int
     def pages(items: int) -> int:
         return -(-items // page_size)
 
-    most = positives_of(settings.page_items, min(RATIOS))
-    test = pages(most + settings.page_items - positives_of(settings.page_items, max(RATIOS)))
+    most = count_positives(settings.page_items, min(RATIOS))
+    test = pages(most + settings.page_items - count_positives(settings.page_items, max(RATIOS)))
     ratings = settings.ratings_a_user if settings.ratings_a_user is not None else settings.page_items * 5
     tests = len(settings.kinds) + 2 + (2 if reads_titles else 0)  # another's persona, another order; without titles
     each = tests * test + pages(ratings) + pages(settings.panel_items) + pages(len(POLICIES) * slots)

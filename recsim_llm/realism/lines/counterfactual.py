@@ -23,12 +23,12 @@ from recsim_llm.realism.candidates import Candidate, Factory, checked_stars, che
 from recsim_llm.realism.lines.line import Line, Measure, Role, not_assessed
 from recsim_llm.realism.policies import Policy, policy_pages
 from recsim_llm.realism.policy_trials import by_user
-from recsim_llm.realism.resampling import Resampler, Series, Statistic, mean_of, of_sums
+from recsim_llm.realism.resampling import Resampler, Series, Statistic, mean_statistic, of_sums
 from recsim_llm.realism.thresholds import fit_line
 from recsim_llm.realism.trials import CardSettings
 from recsim_llm.recommenders import MatrixFactorization
 
-__all__ = ["SAME_RATE", "WORLD", "Log", "counterfactual_line", "level_shift", "log_of", "no_counterfactual"]
+__all__ = ["SAME_RATE", "WORLD", "Log", "counterfactual_line", "level_shift", "no_counterfactual", "record_log"]
 
 
 SAME_RATE = "same rate"
@@ -104,7 +104,7 @@ def counterfactual_line(
     logs, columns = [], []
     for seed in settings.seeds:
         progress(f"fitting on a simulated log, seed {seed}")
-        log = log_of(training, world, seed=seed, most_users=settings.users)
+        log = record_log(training, world, seed=seed, most_users=settings.users)
         if len(log.user_index) < 2 or not log.clicked[log.spared].any():
             return no_counterfactual(f"of {log.everyone} simulated users {len(log.user_index)} clicked anything in the log")
         logs.append(log)
@@ -117,7 +117,7 @@ def counterfactual_line(
     return Line(number=11, name=_NAME, question=_QUESTION, measures=tuple(measures), protocol=protocol)
 
 
-def log_of(training: Dataset, world: Candidate, *, seed: int, most_users: int | None = None) -> Log:
+def record_log(training: Dataset, world: Candidate, *, seed: int, most_users: int | None = None) -> Log:
     """Let the world's users click on what a good policy shows, and look up what they would do with random pages.
 
     Args:
@@ -226,11 +226,11 @@ def _measures(
     own: dict[str, list[Statistic]] = {}
     for log, predicted in zip(logs, columns, strict=True):
         truth = log.truth.mean(axis=1)
-        rates.setdefault(WORLD, []).append(mean_of(by_user(truth, log.user_index, everyone)))
+        rates.setdefault(WORLD, []).append(mean_statistic(by_user(truth, log.user_index, everyone)))
         for row, chance in predicted.items():
             rate = chance.mean(axis=1)
-            rates.setdefault(row, []).append(mean_of(by_user(rate, log.user_index, everyone)))
-            own.setdefault(row, []).append(mean_of(by_user(np.abs(rate - truth), log.user_index, everyone)))
+            rates.setdefault(row, []).append(mean_statistic(by_user(rate, log.user_index, everyone)))
+            own.setdefault(row, []).append(mean_statistic(by_user(np.abs(rate - truth), log.user_index, everyone)))
             sums = np.nan_to_num(by_user(np.column_stack([rate, truth]), log.user_index, everyone))
             errors.setdefault(row, []).append(of_sums(sums, lambda total: np.abs(total[:, 0] - total[:, 1]) / total[:, 1]))
 

@@ -13,7 +13,7 @@ from recsim_llm.realism.lines.line import Better, Line, Measure, Row
 from recsim_llm.realism.lines.taste import areas
 from recsim_llm.realism.policies import GOOD
 from recsim_llm.realism.policy_trials import PolicyTrial, by_user
-from recsim_llm.realism.resampling import Resampler, Series, Statistic, mean_of
+from recsim_llm.realism.resampling import Resampler, Series, Statistic, mean_statistic
 from recsim_llm.realism.taste_pages import KINDS, Kind
 from recsim_llm.realism.trials import CardSettings, Trial, counted_users
 from recsim_llm.statistics.intervals import Estimate
@@ -87,7 +87,7 @@ def _spreads(trials: Sequence[PolicyTrial], settings: CardSettings) -> list[Meas
             clicks.setdefault(row, []).append(trial.mean(value[:, good]))
             differences.setdefault(row, []).append(trial.mean(value[:, good] - value[:, other]))
             own = areas(page, trial.trial.scores[kind][row], 1)
-            area.setdefault(row, []).append(mean_of(by_user(own, page.user_index, trial.held.users)))
+            area.setdefault(row, []).append(mean_statistic(by_user(own, page.user_index, trial.held.users)))
     words = f"{GOOD} less {OTHER}"
     return [
         _measure(trials, resampler, f"spread over seeds against the difference, {words}", "ratio", "lower", differences),

@@ -18,7 +18,7 @@ from recsim_llm.realism.lines.star_shape import REAL
 from recsim_llm.realism.lines.taste import areas
 from recsim_llm.realism.policies import BAD, GOOD
 from recsim_llm.realism.policy_trials import PolicyTrial, by_user
-from recsim_llm.realism.resampling import Resampler, Series, Statistic, mean_of, of_sums
+from recsim_llm.realism.resampling import Resampler, Series, Statistic, mean_statistic, of_sums
 from recsim_llm.realism.taste_pages import KINDS, Kind, TastePages
 from recsim_llm.realism.trials import CardSettings, Trial, counted_users
 
@@ -208,4 +208,4 @@ def _series(roles: Mapping[str, Role], statistics: Mapping[str, Sequence[Statist
 
 
 def _mean(trial: Trial, page: TastePages, values: DoubleArray) -> Statistic:
-    return mean_of(by_user(values, page.user_index, trial.held.users))
+    return mean_statistic(by_user(values, page.user_index, trial.held.users))

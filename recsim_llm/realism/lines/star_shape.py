@@ -10,7 +10,7 @@ import numpy as np
 from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.realism.lines.line import Better, Line, Role, not_assessed
 from recsim_llm.realism.lines.stars import LEAST_ROWS
-from recsim_llm.realism.resampling import Resampler, Series, Statistic, mean_of, of_sums
+from recsim_llm.realism.resampling import Resampler, Series, Statistic, mean_statistic, of_sums
 from recsim_llm.realism.trials import CardSettings, Trial, counted_users
 
 __all__ = ["REAL", "jensen_shannon", "shape_line", "wasserstein"]
@@ -113,7 +113,9 @@ def _global(table: _Counts, distance: Callable[[DoubleArray, DoubleArray, Double
 def _own(table: _Counts, distance: Callable[[DoubleArray, DoubleArray, DoubleArray], DoubleArray]) -> Statistic:
     rows = table.real.sum(axis=1)
     total = np.maximum(rows, 1.0)[:, None]
-    return mean_of(np.where(rows >= LEAST_ROWS, distance(table.real / total, table.expected / total, table.levels), np.nan))
+    return mean_statistic(
+        np.where(rows >= LEAST_ROWS, distance(table.real / total, table.expected / total, table.levels), np.nan)
+    )
 
 
 def _spread_ratio(table: _Counts) -> Statistic:

@@ -9,7 +9,7 @@ from scipy.stats import rankdata
 
 from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.realism.lines.line import Better, Line, not_assessed
-from recsim_llm.realism.resampling import Resampler, Series, Statistic, mean_of, of_sums, ratio_of
+from recsim_llm.realism.resampling import Resampler, Series, Statistic, mean_statistic, of_sums, ratio_statistic
 from recsim_llm.realism.trials import CardSettings, HeldOutStars, Trial, counted_users
 
 __all__ = ["LEAST_ROWS", "star_line"]
@@ -59,7 +59,7 @@ def _sums(trial: Trial, values: DoubleArray) -> DoubleArray:
 
 
 def _mean(trial: Trial, values: DoubleArray) -> Statistic:
-    return ratio_of(_sums(trial, values), _sums(trial, np.ones(len(values))))
+    return ratio_statistic(_sums(trial, values), _sums(trial, np.ones(len(values))))
 
 
 def _rmse(trial: Trial, row: str) -> Statistic:
@@ -91,4 +91,4 @@ def _spearman(trial: Trial, row: str) -> Statistic:
                 values[stars.user_index[rows[0]]] = np.nan
             else:
                 values[stars.user_index[rows[0]]] = np.corrcoef(left, right)[0, 1]
-    return mean_of(values)
+    return mean_statistic(values)

@@ -8,7 +8,7 @@ import numpy as np
 
 from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.realism.lines.line import Better, Line, Measure, not_assessed
-from recsim_llm.realism.resampling import Resampler, Series, Statistic, of_sums, ratio_of
+from recsim_llm.realism.resampling import Resampler, Series, Statistic, of_sums, ratio_statistic
 from recsim_llm.realism.taste_pages import KINDS, RATIOS, Kind, TastePages, column_ratio
 from recsim_llm.realism.thresholds import yes
 from recsim_llm.realism.trials import CardSettings, Trial, counted_users
@@ -86,7 +86,7 @@ def _area(trial: Trial, kind: Kind, ratio: int, row: str) -> Statistic:
     page = trial.pages[kind]
     area[page.user_index] = areas(page, trial.scores[kind][row], ratio)
     present[page.user_index] = 1.0
-    return ratio_of(area, present)
+    return ratio_statistic(area, present)
 
 
 def areas(page: TastePages, score: DoubleArray, ratio: int) -> DoubleArray:
