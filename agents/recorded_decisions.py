@@ -123,9 +123,9 @@ def read_recorded(run: Path, arm: str | None, catalog: Catalog, population: Popu
     """
     log = open_run(run)
     arm = _arm(log, arm)
-    shown = _columns(log, "impressions", arm, _IMPRESSIONS, population)
-    pages = _columns(log, "pages", arm, _PAGES, population)
-    visits = _columns(log, "visits", arm, ("user_id", "visit", "return_prob"), population)
+    shown = _columns(log, "impressions", arm, _IMPRESSIONS, population=population)
+    pages = _columns(log, "pages", arm, _PAGES, population=population)
+    visits = _columns(log, "visits", arm, ("user_id", "visit", "return_prob"), population=population)
     levels = np.union1d(_HALF_STARS, shown["rating"][~np.isnan(shown["rating"])]).astype(np.float32)
     whose = f"{run}: arm {arm!r} and these users"
     if not len(pages["page"]):
@@ -163,7 +163,7 @@ def _arm(log: RunReader, arm: str | None) -> str:
 
 
 def _columns(
-    log: RunReader, table: str, arm: str, names: tuple[str, ...], population: Population
+    log: RunReader, table: str, arm: str, names: tuple[str, ...], *, population: Population
 ) -> dict[str, npt.NDArray[Any]]:
     """Return columns of an arm's table, for the users of the population, beside their ``user_index``.
 

@@ -13,8 +13,8 @@ import numpy as np
 from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.exports import (
     ArmLog,
+    ExportSource,
     Identities,
-    Source,
     new_folder,
     write_bandit_feedback,
     write_dialogues,
@@ -31,7 +31,7 @@ from recsim_llm.scenarios.schema import scenario_from
 
 __all__ = ["FORMATS", "export"]
 
-Writer = Callable[[Source, Path], dict[str, int]]
+Writer = Callable[[ExportSource, Path], dict[str, int]]
 
 FORMATS: Mapping[str, str] = {
     "obp": "Open Bandit Pipeline: feedback.npz, a round a slot",
@@ -86,7 +86,7 @@ def export(
         fields = {} if anonymous else {name: column[order] for name, column in people.demographics.items()}
         content = _about(manifest, form, anonymous) | {"arms": {}, "left_out": left_out}
         for log, folder in zip(logs, _folders(logs, form), strict=True):
-            source = Source(
+            source = ExportSource(
                 log=log,
                 catalog=origin.world.catalog,
                 identities=identities,
@@ -100,7 +100,7 @@ def export(
     return content
 
 
-def _write(source: Source, form: str, folder: Path, origin: Origin) -> dict[str, int]:
+def _write(source: ExportSource, form: str, folder: Path, origin: Origin) -> dict[str, int]:
     return write_minari(source, folder, origin) if form == "minari" else _WRITERS[form](source, folder)
 
 

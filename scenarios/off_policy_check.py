@@ -96,7 +96,7 @@ def self_check(
         LogError: the target learned while it served, so that there is no one policy to estimate.
         RunExistsError: a seed's folder holds files.
     """
-    folders = [source] if isinstance(source, Path) else _runs(source, target, logging, seeds, out)
+    folders = [source] if isinstance(source, Path) else _runs(source, target, logging, seeds, out=out)
     checks: list[tuple[OneCheck, ...]] = []
     truths: list[Contributions] = []
     users, pages = [], 0
@@ -119,7 +119,7 @@ def self_check(
     )
 
 
-def _runs(scenario: Scenario, target: str, logging: str, seeds: Sequence[int], out: Path | None) -> list[Path]:
+def _runs(scenario: Scenario, target: str, logging: str, seeds: Sequence[int], *, out: Path | None) -> list[Path]:
     if not seeds or out is None:
         raise ConfigError(
             "self-check: got a scenario without seeds or folder, expected both; pass seeds=range(5), out=Path(...)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from recsim_llm.envs.recorded import RecordedVisitsEnv
+from recsim_llm.envs.recorded_visits import RecordedVisitsEnv
 from recsim_llm.errors import ConfigError
 from recsim_llm.scenarios.building import rebuild_world
 from recsim_llm.scenarios.schema import scenario_from
@@ -14,7 +14,7 @@ __all__ = ["RecordedEnv"]
 
 
 class RecordedEnv(RecordedVisitsEnv):
-    """The users of a run, built again from its manifest; the rest as ``recsim_llm.envs.recorded.RecordedVisitsEnv``.
+    """The users of a run, built again from its manifest; the rest as ``recsim_llm.envs.recorded_visits.RecordedVisitsEnv``.
 
     Exported data sets name this class.
 

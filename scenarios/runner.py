@@ -24,7 +24,7 @@ from recsim_llm.recommenders import AsksModel, TakesTruth, Truth
 from recsim_llm.scenarios.arm_session import ArmSession
 from recsim_llm.scenarios.building import Stage, recommender_seed, stage, with_files_read
 from recsim_llm.scenarios.estimates import Confirm, estimate_cost
-from recsim_llm.scenarios.manifest import difference, make_manifest
+from recsim_llm.scenarios.run_manifest import difference, make_manifest
 from recsim_llm.scenarios.schema import Scenario, scenario_from
 
 __all__ = ["Progress", "Report", "draw_seed", "resume", "run"]

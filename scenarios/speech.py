@@ -109,13 +109,16 @@ def speak(
             raise LogError(f"{run}: got no rated clicks, expected some to be reviewed; pass --reviews 0, or run for longer")
         speech = _Speech(roles, world, templates or _language(scenario), progress)
         texts, answered = speech.texts(occasions), speech.interviews(occasions["interview"])
-        known = json.dumps(speech.provenance() | {"seed": seed}, sort_keys=True).encode()
-        # Without texts there is no speech: a kill between the files leaves none, never halves of two.
-        table_path(run, "texts").unlink(missing_ok=True)
-        tables = (("interviews", answered, INTERVIEWS), ("texts", texts, TEXTS))
-        for name, rows, schema in tables:
-            write_table(run, name, pa.Table.from_pylist(rows, schema=schema.with_metadata({b"recsim_llm": known})))
+        _write(run, texts, answered, speech.provenance() | {"seed": seed})
     return table_path(run, "texts")
+
+
+def _write(run: Path, texts: list[dict[str, Any]], answered: list[dict[str, Any]], provenance: Mapping[str, Any]) -> None:
+    known = json.dumps(provenance, sort_keys=True).encode()
+    # Without texts there is no speech: a kill between the files leaves none, never halves of two.
+    table_path(run, "texts").unlink(missing_ok=True)
+    for name, rows, schema in (("interviews", answered, INTERVIEWS), ("texts", texts, TEXTS)):
+        write_table(run, name, pa.Table.from_pylist(rows, schema=schema.with_metadata({b"recsim_llm": known})))
 
 
 class _Speech:

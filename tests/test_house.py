@@ -13,6 +13,7 @@ TOPS = ("recsim_llm", "agents", "envs", "scenarios")
 MOST_LINES = 60
 
 IN_TWO_ROOMS = {
+    "tables": "data loads a user's tables of interactions and items; log keeps the tables beside a run's log",
     "schema": "the columns of a run's log, and the fields of a scenario file: both declare what a file must hold",
 }
 """Module names that stand in more than one room, and why."""

@@ -22,7 +22,7 @@ from recsim_llm.language.base.questions import Answer, Ask, Part, Prompt
 if TYPE_CHECKING:
     from recsim_llm.language.calls.model import LanguageModel
 
-__all__ = ["Answers", "Design", "Finding", "Trial", "area_under_curve"]
+__all__ = ["Answers", "AuditTrial", "Design", "Finding", "area_under_curve"]
 
 
 KNOWN_SHARE = 0.8
@@ -48,7 +48,7 @@ class Finding:
         return asdict(self)
 
 
-class Trial(NamedTuple):
+class AuditTrial(NamedTuple):
     """One page put to the model."""
 
     user: int
@@ -145,14 +145,14 @@ class Design:
         self._writer = None
         return len(self.catalog) + len(self._copies) - 1
 
-    def parts(self, trial: Trial) -> tuple[Part, ...]:
+    def parts(self, trial: AuditTrial) -> tuple[Part, ...]:
         """Return a trial's prompt after the rules."""
         user, writer = int(self.pages.user_index[trial.user]), self.writer
         after = (Part("policy", trial.after),) if trial.after else ()
         page = writer.page(trial.items, 0, _ROOM)
         return (writer.persona(user), *writer.memory(trial.memory, trial.recent), page, *after)
 
-    def answers(self, trials: Sequence[Trial]) -> Answers:
+    def answers(self, trials: Sequence[AuditTrial]) -> Answers:
         """Ask about pages, all of one size, and return the answers in order.
 
         Raises:

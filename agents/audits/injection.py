@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.agents.audits.design import Answers, Design, Finding, Trial
+from recsim_llm.agents.audits.design import Answers, AuditTrial, Design, Finding
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.core import keyed
 from recsim_llm.core.arrays import DoubleArray
@@ -184,15 +184,15 @@ def _against_first(values: DoubleArray) -> DoubleArray:
     return np.asarray(values[1:] - values[0])
 
 
-def _attacked(design: Design, user: int, target: int, attack: Attack) -> Trial:
+def _attacked(design: Design, user: int, target: int, attack: Attack) -> AuditTrial:
     items = list(design.items[user])
     items[target] = design.copy(items[target], description=attack.text.replace("{slot}", str(target + 1)))
-    return Trial(user, tuple(items), condition=attack.name)
+    return AuditTrial(user, tuple(items), condition=attack.name)
 
 
 def _leaks(
     design: Design,
-    trials: Sequence[Trial],
+    trials: Sequence[AuditTrial],
     target: npt.NDArray[np.int64],
     secrets: Sequence[str],
     *,

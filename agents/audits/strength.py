@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.agents.audits.design import Design, Finding, Trial
+from recsim_llm.agents.audits.design import AuditTrial, Design, Finding
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.core.ratings import Dataset
@@ -66,7 +66,7 @@ def strength(
         RecSimError: the model failed.
     """
     design = Design(model, dataset, seed=seed, users=users, page_size=page_size, taken=1, parameters=parameters)
-    said = design.answers([Trial(user, items) for user, items in enumerate(design.items)])
+    said = design.answers([AuditTrial(user, items) for user, items in enumerate(design.items)])
     predicted, liking = _centred(_predicted(design)), _centred(np.log(said.click / (1 - said.click)))
     own = (predicted * predicted).sum(axis=1)
     spread, reach = np.sqrt(own), np.sqrt((liking * liking).sum(axis=1))

@@ -68,7 +68,7 @@ class Kernel:
         word = self._table.visit_words(seed_word, user_index, visit)
         return VisitDice(word, self._table.lay_out(word, self.users.examination(user_index), 0, self._block))
 
-    def begin(self, rows: Rows, user_index: IntArray, visit: IntArray, dice: VisitDice, returning: bool = False) -> None:
+    def begin(self, rows: Rows, user_index: IntArray, visit: IntArray, dice: VisitDice, *, returning: bool = False) -> None:
         """Start visits in the given rows.
 
         Args:

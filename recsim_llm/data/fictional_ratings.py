@@ -2,7 +2,7 @@
 
 All symbols are dimensionless unless a unit is given; z() standardises over the catalog.
 
-Truth, per user u and item i:
+PlantedTruth, per user u and item i:
   taste      a_ui = mean_g(G_ug over the genres of i) + T_u,tone(i) + P_u,provider(i) + U_u . V_i
              G_ug = 0.55 N + 1.1 [g is one of 3 favourites] - 0.3;  T = 0.40 N;  P = 0.25 N
              U, V: 4 latent factors, each product scaled so that Var(U . V) = 0.35^2
@@ -33,7 +33,7 @@ from recsim_llm.core.arrays import DoubleArray, IntArray
 __all__ = [
     "CUTS",
     "Items",
-    "Truth",
+    "PlantedTruth",
     "calendar_year",
     "consume",
     "fictional_ratings",
@@ -72,7 +72,7 @@ class Items(NamedTuple):
     provider_names: tuple[str, ...]
 
 
-class Truth(NamedTuple):
+class PlantedTruth(NamedTuple):
     """The planted parameters; rows are users (``item_factors``: items)."""
 
     genre_taste: DoubleArray
@@ -133,7 +133,7 @@ def _genre_taste(rng: np.random.Generator, n_users: int, n_genres: int) -> Doubl
     return taste
 
 
-def plant_truth(items: Items, n_users: int, rng: np.random.Generator) -> Truth:
+def plant_truth(items: Items, n_users: int, rng: np.random.Generator) -> PlantedTruth:
     """Draw the planted parameters of ``n_users`` users."""
     genre = _genre_taste(rng, n_users, items.genre.shape[1])
     tone = 0.40 * rng.standard_normal((n_users, len(items.tone_names)))
@@ -144,7 +144,7 @@ def plant_truth(items: Items, n_users: int, rng: np.random.Generator) -> Truth:
     limit = min(800, max(20, len(items.item_id) * 8 // 10))
     activity = np.clip(np.rint(np.exp(np.log(60.0) + 0.85 * rng.standard_normal(n_users))), 20, limit).astype(np.int64)
     affinity = genre @ items.genre.T + tone[:, items.tone] + provider[:, items.provider] + users @ factors.T
-    return Truth(
+    return PlantedTruth(
         genre,
         tone,
         provider,
@@ -175,7 +175,7 @@ def calendar_year(seconds: npt.NDArray[np.int64]) -> IntArray:
     return seconds.astype("datetime64[s]").astype("datetime64[Y]").astype(np.int64) + 1970
 
 
-def consume(rng: np.random.Generator, items: Items, truth: Truth, last_year: IntArray) -> list[IntArray]:
+def consume(rng: np.random.Generator, items: Items, truth: PlantedTruth, last_year: IntArray) -> list[IntArray]:
     """Return the item positions each user rates (Gumbel top-n)."""
     recency = 0.25 * np.exp(-(LAST_YEAR - items.year) / 3.0)
     utility = truth.mainstream[:, None] * items.log_popularity + 2.2 * truth.affinity + recency
@@ -200,7 +200,7 @@ def rating_times(rng: np.random.Generator, starts: IntArray, years: IntArray) ->
     return times
 
 
-def rate(rng: np.random.Generator, items: Items, truth: Truth, *, user: IntArray, item: IntArray) -> IntArray:
+def rate(rng: np.random.Generator, items: Items, truth: PlantedTruth, *, user: IntArray, item: IntArray) -> IntArray:
     """Draw ordinal ratings 1..5 for (user row, item row) pairs."""
     core = 0.60 * items.quality_z[item] + 0.60 * truth.affinity[user, item] + 0.70 * rng.standard_normal(len(user))
     latent = truth.tendency[user] + truth.spread[user] * core
@@ -209,7 +209,7 @@ def rate(rng: np.random.Generator, items: Items, truth: Truth, *, user: IntArray
 
 def planted_ratings(
     catalog_columns: Mapping[str, Column], n_users: int = 600, seed: int = 7
-) -> tuple[dict[str, IntArray], Truth, Items]:
+) -> tuple[dict[str, IntArray], PlantedTruth, Items]:
     """Return ratings (see ``fictional_ratings``) together with the planted truth and the item features."""
     rng = np.random.default_rng(seed)
     items = item_features(catalog_columns)

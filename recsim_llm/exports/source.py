@@ -14,14 +14,14 @@ from recsim_llm.errors import LogError
 from recsim_llm.exports.arm_log import ArmLog, Portion
 from recsim_llm.exports.identities import Identities
 
-__all__ = ["Source"]
+__all__ = ["ExportSource"]
 
 
 _DAY = 86_400
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Source:
+class ExportSource:
     """One arm of a run, ready to be exported."""
 
     log: ArmLog

@@ -85,7 +85,7 @@ def taste_pages(
     """
     most, fewest = count_positives(page_items, min(RATIOS)), count_positives(page_items, max(RATIOS))
     negatives = page_items - fewest
-    users = _users(held, most, negatives, most_users, seed if user_seed is None else user_seed)
+    users = _users(held, most, negatives, most_users, seed=seed if user_seed is None else user_seed)
     weight = {
         "uniform": np.ones(len(held.training.catalog)),
         "matched": held.counts(held_out=False),
@@ -121,7 +121,7 @@ def _draw(weight: npt.NDArray[np.float64], word: npt.NDArray[np.uint64], size: i
     return near[np.argsort(key[near], kind="stable")]
 
 
-def _users(held: HeldOut, most: int, negatives: int, most_users: int | None, seed: int) -> IntArray:
+def _users(held: HeldOut, most: int, negatives: int, most_users: int | None, *, seed: int) -> IntArray:
     """Return the users with enough held-out items, and enough others that somebody rated to draw from."""
     pairs = np.unique(held.user_index * len(held.training.catalog) + held.item_index) // len(held.training.catalog)
     enough = np.bincount(pairs, minlength=held.users) >= most

@@ -255,15 +255,15 @@ def _panel(held: HeldOut, rows: Mapping[str, Scorer], users: IntArray, settings:
     size = min(settings.panel_items, int(np.count_nonzero(weight)))
     items = np.sort(np.argsort(key, kind="stable")[:size])
     training = held.training
-    known = _table(training.ratings.user_index, training.catalog.index_of(training.ratings.item_id), held, users, items)
-    taken = _table(held.user_index, held.item_index, held, users, items)
+    known = _table(training.ratings.user_index, training.catalog.index_of(training.ratings.item_id), held, users, items=items)
+    taken = _table(held.user_index, held.item_index, held, users, items=items)
     grid = np.broadcast_to(items, (len(users), size))
     return Panel(
         item_index=items, open=~known, taken=taken & ~known, scores={row: score(users, grid) for row, score in rows.items()}
     )
 
 
-def _table(user: IntArray, item: IntArray, held: HeldOut, users: IntArray, items: IntArray) -> npt.NDArray[np.bool_]:
+def _table(user: IntArray, item: IntArray, held: HeldOut, users: IntArray, *, items: IntArray) -> npt.NDArray[np.bool_]:
     column = np.full(len(held.training.catalog), -1, np.int64)
     column[items] = np.arange(len(items))
     row = np.full(held.users, -1, np.int64)

@@ -79,7 +79,7 @@ def whole_card(
     models = {name: dict(metered.built)} | ({} if beside is None or reference is None else {beside[0]: dict(reference.built)})
     studies = run_policy_trials(trials, models, progress=progress)
     lines.append(ranking_line(studies, settings, families=subject.families))
-    lines.append(_sensitivity(studies, models, subject, metered, settings))
+    lines.append(_sensitivity(studies, models, subject, metered, settings=settings))
     lines.append(repeatability_line(studies, metered.apart, models[name], settings))
     spent = None if subject.spent is None else subject.spent()
     usage = metered.usage
@@ -93,6 +93,7 @@ def _sensitivity(
     models: Mapping[str, Mapping[int, Candidate]],
     subject: Subject,
     metered: MeteredFactory,
+    *,
     settings: CardSettings,
 ) -> Line:
     if not subject.reads_titles:
@@ -109,4 +110,4 @@ def _counterfactual(trial: Trial, subject: Subject, settings: CardSettings, prog
         return no_counterfactual("it is told personas and not fitted on a log; and real ratings come without exposures")
     training = trial.held.training
     world = subject.logged(training, trial.seed)
-    return counterfactual_line(training, subject.name, subject.factory, world, settings, progress=progress)
+    return counterfactual_line(training, subject.name, subject.factory, world, settings=settings, progress=progress)

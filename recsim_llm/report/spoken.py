@@ -20,7 +20,7 @@ from recsim_llm.report import numbers
 from recsim_llm.report.summary_tables import Cell
 from recsim_llm.statistics import Estimate, mean_estimate
 
-__all__ = ["Agreement", "Speech", "agreement_line", "example_source", "interview_table", "read_speech", "speech_section"]
+__all__ = ["Speech", "StarAgreement", "agreement_line", "example_source", "interview_table", "read_speech", "speech_section"]
 
 Row = Mapping[str, Any]
 Layout = Callable[[Iterable[str], Iterable[tuple[str, list[tuple[str, list[Cell]]]]]], str]
@@ -32,7 +32,7 @@ _ASKED = {"review": "on", "taken": "why something was taken", "left": "why the v
 
 
 @dataclass(frozen=True, kw_only=True)
-class Agreement:
+class StarAgreement:
     """How well a judge who reads only the reviews finds the stars that were given."""
 
     reviews: int
@@ -67,7 +67,7 @@ class Speech:
     """Texts by kind."""
     missing: int
     """Texts, judgements and interviews that could not be had."""
-    agreement: Agreement | None
+    agreement: StarAgreement | None
     """None without judged reviews."""
     statements: tuple[dict[str, Any], ...]
     """Key, construct, direction and words of each statement, in the order in which they were asked."""
@@ -117,7 +117,7 @@ def speech_section(speech: Speech | None, layout: Layout) -> str:
     if speech.interviews:
         parts.append(layout([escape(arm) for arm in speech.interviews], [("", list(_interview_rows(speech)))]))
         note = (
-            "Agreement with each statement after a visit, 1 not at all to 5 fully, with 95% intervals by user; statements "
+            "StarAgreement with each statement after a visit, 1 not at all to 5 fully, with 95% intervals by user; statements "
             "stand for constructs of ResQue (Pu, Chen & Hu 2011). (−): worded against, low is good. Yes-saying is how far the "
             "mean of two opposite statements lies above the middle, 3: a model that contradicts itself says yes to both. "
             "These are answers of a model about a simulated visit, not of people; compare recommenders by them, and not with "
@@ -187,14 +187,14 @@ def _speech(known: Mapping[str, Any], texts: Sequence[Row], answers: Sequence[Ro
     )
 
 
-def _agreement(judged: Sequence[Row]) -> Agreement:
+def _agreement(judged: Sequence[Row]) -> StarAgreement:
     given = np.array([row["rating"] for row in judged], np.float64)
     found = np.array([row["judged"] for row in judged], np.float64)
     gaps = np.abs(found[:, None] - given)
     own = gaps.diagonal()
     users = [row["user_id"] for row in judged]
     others = len(judged) * (len(judged) - 1)
-    return Agreement(
+    return StarAgreement(
         reviews=len(judged),
         within_one=mean_estimate(_by_user(users, own <= 1.0), bounds=(0.0, 1.0)),
         error=mean_estimate(_by_user(users, own), bounds=_STARS),

@@ -11,7 +11,7 @@ from real_data import movielens_folder
 
 from recsim_llm.data import open_dataset
 from recsim_llm.errors import DataError
-from recsim_llm.exports import ArmLog, Identities, Source, write_movielens
+from recsim_llm.exports import ArmLog, ExportSource, Identities, write_movielens
 from recsim_llm.log import open_run
 from recsim_llm.scenarios.export import export
 
@@ -81,7 +81,7 @@ def test_real_titles_and_genres_come_back_as_they_were(run, tmp_path):
     films = open_dataset(str(folder)).catalog
     log = ArmLog(open_run(run), "same")
     people = Identities(log.keys("user_id")[0], anonymous=False)
-    write_movielens(Source(log=log, catalog=films, identities=people, max_pages=3), tmp_path)
+    write_movielens(ExportSource(log=log, catalog=films, identities=people, max_pages=3), tmp_path)
     shutil.copy(folder / "ratings.csv", tmp_path / "ratings.csv")  # the run's are of other films
     again = open_dataset(str(tmp_path)).catalog
     for column in ("item_id", "title", "year"):

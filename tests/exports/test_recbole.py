@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 from export_runs import DEMOGRAPHICS, make_run, marked_world
 
-from recsim_llm.exports import ArmLog, Identities, Source, write_recbole
+from recsim_llm.exports import ArmLog, ExportSource, Identities, write_recbole
 from recsim_llm.log import open_run
 from recsim_llm.scenarios.export import export
 
@@ -43,7 +43,7 @@ def source_of(run, **changes):
     world = marked_world("fictional", 12)
     log = ArmLog(open_run(run), "popularity")
     identities = Identities(world.population.user_id, anonymous=False)
-    return Source(log=log, catalog=replace(world.catalog, **changes), identities=identities, max_pages=3)
+    return ExportSource(log=log, catalog=replace(world.catalog, **changes), identities=identities, max_pages=3)
 
 
 def test_clicks_are_the_slots_of_the_log(run, folder):

@@ -169,7 +169,7 @@ def test_users_who_are_the_world_foresee_it_and_the_same_rate_does_not(held, wor
             return world.taste(log.user_index[user_index], item_index) - 2.0
 
     settings = replace(SETTINGS, seeds=(1,))
-    line = counterfactual_line(held.training, "mine", lambda data, seed: Itself(), world, settings)
+    line = counterfactual_line(held.training, "mine", lambda data, seed: Itself(), world, settings=settings)
     rate = line.measure("click rate on random pages")
     assert rate.candidate.estimate.value == pytest.approx(rate.row(WORLD).estimate.value, rel=0.25)
     assert rate.row(SAME_RATE).estimate.value > 1.3 * rate.row(WORLD).estimate.value
@@ -186,7 +186,7 @@ def test_a_world_where_nobody_clicks_is_not_assessed(held, world):
         def taste(self, user_index, item_index):
             return np.full(item_index.shape, -40.0)
 
-    line = counterfactual_line(held.training, "mine", choice_candidate, Bored(), replace(SETTINGS, seeds=(1,)))
+    line = counterfactual_line(held.training, "mine", choice_candidate, Bored(), settings=replace(SETTINGS, seeds=(1,)))
     assert "clicked anything" in line.not_assessed
 
 

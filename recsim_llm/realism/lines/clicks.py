@@ -47,9 +47,9 @@ def click_line(trials: Sequence[Trial], settings: CardSettings) -> Line:
     order: tuple[Kind, ...] = ("matched", "uniform") if "matched" in settings.kinds else ("uniform",)
     for kind in order:
         chances = _chances(trials, kind)
-        measures += _measures(trials, kind, chances, resampler, "")
+        measures += _measures(trials, kind, chances, resampler, suffix="")
         given = _as_given(trials, kind) | {BASE_RATE: chances[BASE_RATE]}
-        measures += _measures(trials, kind, given, resampler, ", as given")
+        measures += _measures(trials, kind, given, resampler, suffix=", as given")
         name = next(iter(trials[0].roles))
         curves[f"reliability, {KINDS[kind]}"] = _curve(trials, kind, chances[name])
         curves[f"reliability, {KINDS[kind]}, as given"] = _curve(trials, kind, given[name])
@@ -76,7 +76,7 @@ def _as_given(trials: Sequence[Trial], kind: Kind) -> dict[str, list[DoubleArray
 
 
 def _measures(
-    trials: Sequence[Trial], kind: Kind, chances: dict[str, list[DoubleArray]], resampler: Resampler, suffix: str
+    trials: Sequence[Trial], kind: Kind, chances: dict[str, list[DoubleArray]], resampler: Resampler, *, suffix: str
 ) -> list[Measure]:
     where = f"{KINDS[kind]}{suffix}"
     kinds: dict[str, tuple[str, Callable[[Trial, Kind, DoubleArray], Statistic]]] = {

@@ -87,8 +87,8 @@ def counterfactual_line(
     name: str,
     factory: Factory,
     world: Candidate,
-    settings: CardSettings,
     *,
+    settings: CardSettings,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Line:
     """Return the line; the click rate on random pages is the headline.
@@ -140,7 +140,7 @@ def record_log(training: Dataset, world: Candidate, *, seed: int, most_users: in
     users, logged, clicked, spared = users[kept], logged[kept], clicked[kept], spared[kept]
     asked = _unseen(training, users, logged, seed)
     return Log(
-        data=_clicks(training, world, users, logged, clicked & ~spared, seed),
+        data=_clicks(training, world, users, logged, clicked=clicked & ~spared, seed=seed),
         user_index=users,
         logged=logged,
         clicked=clicked,
@@ -171,7 +171,7 @@ def _unseen(training: Dataset, users: IntArray, logged: IntArray, seed: int) -> 
 
 
 def _clicks(
-    training: Dataset, world: Candidate, users: IntArray, logged: IntArray, clicked: npt.NDArray[np.bool_], seed: int
+    training: Dataset, world: Candidate, users: IntArray, logged: IntArray, *, clicked: npt.NDArray[np.bool_], seed: int
 ) -> Dataset:
     """Return the clicked items as ratings, with drawn stars, in the order in which they were shown."""
     row, slot = np.nonzero(clicked)

@@ -90,10 +90,17 @@ def _spreads(trials: Sequence[PolicyTrial], settings: CardSettings) -> list[Meas
             area.setdefault(row, []).append(mean_statistic(by_user(own, page.user_index, trial.held.users)))
     words = f"{GOOD} less {OTHER}"
     return [
-        _measure(trials, resampler, f"spread over seeds against the difference, {words}", "ratio", "lower", differences),
-        _measure(trials, resampler, f"spread over seeds, clicks a page by {GOOD}", "clicks", "none", clicks),
-        _measure(trials, resampler, f"spread over seeds, {words}", "clicks", "none", differences),
-        _measure(trials, resampler, f"spread over seeds, AUC 1:1, {KINDS[kind]}", "share", "none", area),
+        _measure(
+            trials,
+            resampler,
+            f"spread over seeds against the difference, {words}",
+            "ratio",
+            better="lower",
+            statistics=differences,
+        ),
+        _measure(trials, resampler, f"spread over seeds, clicks a page by {GOOD}", "clicks", better="none", statistics=clicks),
+        _measure(trials, resampler, f"spread over seeds, {words}", "clicks", better="none", statistics=differences),
+        _measure(trials, resampler, f"spread over seeds, AUC 1:1, {KINDS[kind]}", "share", better="none", statistics=area),
     ]
 
 
@@ -102,6 +109,7 @@ def _measure(
     resampler: Resampler,
     name: str,
     unit: str,
+    *,
     better: Better,
     statistics: Mapping[str, Sequence[Statistic]],
 ) -> Measure:

@@ -54,10 +54,10 @@ def ranking_line(trials: Sequence[PolicyTrial], settings: CardSettings, *, famil
     first, kept = next(iter(sets.items()))
     if kept.sum() < _LEAST:
         return not_assessed(7, _NAME, _QUESTION, f"only {kept.sum()} recommenders are left without the families {families}")
-    measures = [_measure(trials, resampler, f"Kendall tau, {name}", "tau", kept) for name, kept in sets.items()]
-    measures += [_measure(trials, resampler, f"pairwise accuracy, {name}", "share", kept) for name, kept in sets.items()]
+    measures = [_measure(trials, resampler, f"Kendall tau, {name}", "tau", kept=kept) for name, kept in sets.items()]
+    measures += [_measure(trials, resampler, f"pairwise accuracy, {name}", "share", kept=kept) for name, kept in sets.items()]
     measures += _decided(trials, resampler, f"pairwise accuracy, decided pairs, {first}", sets[first])
-    measures.append(_measure(trials, resampler, f"Kendall tau by recall, {first}", "tau", sets[first], truth="recall"))
+    measures.append(_measure(trials, resampler, f"Kendall tau by recall, {first}", "tau", kept=sets[first], truth="recall"))
     left = ", ".join(families)
     text = f"Left out in the headline: the families it was built from, {left}." if left else "It was built from no family."
     slots = trials[0].pages.item_index.shape[2]
@@ -118,8 +118,8 @@ def _measure(
     resampler: Resampler,
     name: str,
     unit: str,
-    kept: npt.NDArray[np.bool_],
     *,
+    kept: npt.NDArray[np.bool_],
     truth: str = "NDCG",
 ) -> Measure:
     compare = kendall_tau if unit == "tau" else pairwise_accuracy

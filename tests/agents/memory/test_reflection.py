@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from memory_streams import TOPICS, make_memories, shares
 
 from recsim_llm.agents.memory import MemoryKind, MemorySettings
-from recsim_llm.agents.memory.reflection import Evidence, reflect
+from recsim_llm.agents.memory.reflection import TopicEvidence, reflect
 
 COMEDY, HORROR, WAR = np.eye(3, dtype=bool)
 observations = st.lists(
@@ -27,7 +27,7 @@ observations = st.lists(
 def make_evidence(rows, sign=1):
     age, valence, stars, topics = (np.array(column) for column in zip(*rows, strict=True))
     stars = stars if sign > 0 else 6 - stars
-    return Evidence(age, (sign * valence).astype(np.float32), stars.astype(np.float32), topics)
+    return TopicEvidence(age, (sign * valence).astype(np.float32), stars.astype(np.float32), topics)
 
 
 def mirrored(tally):
