@@ -27,7 +27,7 @@ def read_manifest(run: Path) -> dict[str, Any]:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise LogError(
-            f"{path}: cannot be read as JSON ({error}); expected a run folder, as `recsim-llm run` writes"
+            f"run folder: got {run} without a readable {MANIFEST}, expected a run; start it with `recsim-llm run`"
         ) from error
     missing = [key for key in _KEYS if not isinstance(manifest, dict) or key not in manifest]
     if missing:

@@ -292,7 +292,7 @@ def test_an_unknown_match_is_refused(once, dataset):
 
 
 def test_a_folder_without_a_run_is_refused(dataset, tmp_path):
-    with pytest.raises(LogError, match=r"manifest\.json: cannot be read.*expected a run folder"):
+    with pytest.raises(LogError, match=r"without a readable manifest\.json"):
         replay_world(dataset, parameters={"run": str(tmp_path)}, seed=1)
 
 

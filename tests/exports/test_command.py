@@ -69,7 +69,7 @@ def test_whatever_stands_there_is_left_alone(run, tmp_path, capsys):
 def test_unknown_formats_and_arms_are_named(run, tmp_path, capsys):
     assert f"expected one of {', '.join(FORMATS)}" in refused(capsys, run, "parquet", tmp_path / "out")
     assert "got 'mf', expected one of random, popularity" in refused(capsys, run, "obp", tmp_path / "out", "--arm", "mf")
-    assert "expected a run folder" in refused(capsys, tmp_path, "obp", tmp_path / "out")
+    assert "without a readable manifest.json" in refused(capsys, tmp_path, "obp", tmp_path / "out")
 
 
 def test_arms_that_are_not_finished_are_left_out_and_told(run, tmp_path, capsys):

@@ -150,5 +150,5 @@ def test_an_arm_of_a_run_gives_the_curve_of_its_log(run_folder, ranked):
 def test_an_unknown_arm_or_folder_is_refused(run_folder, tmp_path):
     with pytest.raises(DataError, match="got no impressions of arm 'other'"):
         fit_position_curve(run_folder, "other")
-    with pytest.raises(LogError, match="expected a run folder"):
+    with pytest.raises(LogError, match=r"without a readable manifest\.json"):
         fit_position_curve(tmp_path / "none", "ranked")
