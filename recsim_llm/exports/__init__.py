@@ -1,7 +1,8 @@
 """Writers of a run's log for other libraries and for training on words.
 
 Each takes an ``ExportSource`` (one finished arm) and a folder. ``recsim_llm.scenarios.export`` puts them together with the
-run's data, adds the data set for Minari, which needs the environments, and sees to it that an export is there whole or not at all.
+run's data, adds the data set for Minari, which needs the environments, and sees to it that an export is there whole or not at
+all.
 """
 
 from recsim_llm.exports.arm_log import PORTION_SLOTS, ArmLog, Portion
