@@ -6,6 +6,7 @@ import pytest
 from written_runs import HAND, write_run
 
 from recsim_llm.comparison import summarise
+from recsim_llm.statistics import paired_effect
 
 # Student's t at 97.5% on 1 degree of freedom, from printed tables.
 T1 = 12.7062
@@ -94,3 +95,19 @@ def test_pairing_pays_when_users_differ_more_than_arms(tmp_path):
     (row,) = summarise(write_run(tmp_path, log, arms=["a", "b"], slate_size=1, max_pages=20)).against_first
     assert row.clicks.variance_ratio > 50
     assert row.clicks.mean.excludes(0.0)
+
+
+def test_intervals_hold_together_over_all_pairs_of_arms(tmp_path):
+    """Every difference is certain or nearly so, and still each interval is widened for three pairs."""
+    clicks = {"a": (1, 2, 1, 2), "b": (2, 3, 2, 4), "c": (3, 5, 3, 5)}
+    log = [(a, u, 0, page, [(1, 5.0)]) for a, counts in clicks.items() for u, n in enumerate(counts) for page in range(n)]
+    summary = summarise(write_run(tmp_path, log, arms=["a", "b", "c"], slate_size=1, max_pages=9))
+    for row in (*summary.against_first, *summary.against_best):
+        expected = paired_effect(clicks[row.arm], clicks[row.against], confidence=1.0 - 0.05 / 3).effect
+        assert (row.clicks.mean.low, row.clicks.mean.high) == pytest.approx((expected.low, expected.high))
+
+
+def test_an_arm_that_served_fewer_users_takes_none_from_the_other_pairs(tmp_path):
+    log = [*HAND, ("c", 7, 0, 0, [(1, 5.0), (2, 5.0)])]
+    summary = summarise(write_run(tmp_path, log, arms=["a", "b", "c"]))
+    assert [(row.arm, row.users) for row in summary.against_first] == [("b", 2), ("c", 1)]
