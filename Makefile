@@ -24,8 +24,10 @@ test: $(VENV)/.dev
 test-fast: $(VENV)/.dev
 	$(PYTEST) -m "not slow"
 
-# The fast tests with the newest and the oldest packages that setup.cfg allows; torch stays the locked one.
+# The fast tests with the newest and the oldest packages that setup.cfg allows; torch stays the locked one. With the newest,
+# every warning is an error: what a package will drop is often told to another one that stands between.
 test-newest: RESOLUTION := highest
+test-newest: export PYTEST_ADDOPTS := -W error
 test-oldest: RESOLUTION := lowest-direct
 test-newest test-oldest: $(VENV)/.dev
 	$(COMPILE) --resolution $(RESOLUTION) $(EVERYTHING) --output-file $(VENV)/$@.txt
