@@ -11,7 +11,6 @@ from written_runs import HAND, write_run
 from recsim_llm.agents.fitting.position import fit_position_curve
 from recsim_llm.agents.recorded_decisions import read_recorded
 from recsim_llm.comparison import summarise
-from recsim_llm.data import open_dataset
 from recsim_llm.errors import LogError
 from recsim_llm.exports import ArmLog
 from recsim_llm.log import open_run, open_segments
@@ -19,7 +18,7 @@ from recsim_llm.metrics import measure_run
 from recsim_llm.offpolicy import read_log
 from recsim_llm.scenarios import load_scenario, run
 from recsim_llm.scenarios import runner as runner_module
-from recsim_llm.scenarios.building import build_world
+from recsim_llm.scenarios.building import stage
 from recsim_llm.scenarios.speech_log import SpeechLog
 
 SETTINGS = {"users.count": 60, "max_pages": 5, "slate_size": 4, "seed": 3, "recommenders": ["popularity", "random"]}
@@ -50,9 +49,9 @@ def folders(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def world():
-    dataset = open_dataset("fictional")
-    return build_world(load_scenario("demo", SETTINGS), dataset, None)
+def world(tmp_path_factory):
+    with stage(load_scenario("demo", SETTINGS), calls=tmp_path_factory.mktemp("calls") / "calls.sqlite") as built:
+        return built.world
 
 
 def portion_of(folder):
