@@ -45,26 +45,29 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
 
     **Observation.** A ``Dict`` of the parts named in ``observation`` (default ``page``, ``summary``, ``history``):
 
-    ==================== ================== ==========================================================================
-    key                  shape, type        meaning
-    ==================== ================== ==========================================================================
-    page                 [1] float32        share of the page budget used
-    summary              [f] float32        mean features of the items clicked in this visit, 0 before the first click
-    history_item         [h * k] int64      catalog positions shown on the last ``history_pages`` pages, oldest first; -1 none
-    history_clicked      [h * k] int8       1 where clicked
-    history_rating       [h * k] float32    stars, 0 where not rated
-    profile              [p] float32        one-hot demographics
-    candidate_item       [c] int64          the offered candidates (``action="candidates"``)
-    candidate_features   [c, f] float32     their features
-    ==================== ================== ==========================================================================
+    | key | shape, type | meaning |
+    | --- | --- | --- |
+    | ``page`` | [1] float32 | share of the page budget used |
+    | ``summary`` | [f] float32 | mean features of the items clicked in this visit, 0 before the first click |
+    | ``history_item`` | [h * k] int64 | catalog positions shown on the last ``history_pages`` pages, oldest first; -1 none |
+    | ``history_clicked`` | [h * k] int8 | 1 where clicked |
+    | ``history_rating`` | [h * k] float32 | stars, 0 where not rated |
+    | ``profile`` | [p] float32 | one-hot demographics |
+    | ``candidate_item`` | [c] int64 | the offered candidates (``action="candidates"``) |
+    | ``candidate_features`` | [c, f] float32 | their features |
 
     **Reward.** ``reward`` names one of ``recsim_llm.envs.rewards`` or is a callable ``(feedback, catalog) -> float64 [u]``.
 
     **End.** ``terminated`` when the user leaves, ``truncated`` when ``max_pages`` pages were shown and the user would stay.
 
+    **Hidden state.** What shapes the next page and is not observed: the user's persona and tastes, how far these have drifted,
+    boredom by genre, satisfaction, what was consumed, and the dice of the visit. The environment is partially observed.
+
     **Info.** ``user_id`` (outside id), ``visit`` (episode number since the seed), ``clicks`` and ``invalid_slots`` of the page.
 
-    Example:
+    **Versions.** ``v0``: the first. The number rises when the same seed and settings could give other results.
+
+    Examples:
         >>> env = gymnasium.make("RecSimLLM/Browse-v0", slate_size=5)
         >>> observation, info = env.reset(seed=7)
         >>> observation, reward, terminated, truncated, info = env.step(np.array([3, 1, 4, 15, 9]))

@@ -27,7 +27,7 @@ class StableBaselinesVecEnv(VecEnv):
     Each row's info holds what the environment says, ``TimeLimit.truncated``, and at the end of a visit
     ``terminal_observation`` and ``episode`` with return ``r``, length ``l`` and seconds ``t`` as ``Monitor`` reports them.
 
-    Example::
+    To train on 64 users at once:
 
         rows = gymnasium.make_vec("RecSimLLM/Browse-v0", num_envs=64, autoreset_mode="same_step")
         model = stable_baselines3.PPO("MultiInputPolicy", StableBaselinesVecEnv(rows))

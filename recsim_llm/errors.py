@@ -1,7 +1,5 @@
 """The error tree: the class says whose fault it is, the text says got, expected and what to do.
 
-::
-
     RecSimError
     ├── ConfigError          a setting, option or combination that cannot work
     │   └── RunExistsError   a run folder would be overwritten

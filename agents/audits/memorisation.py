@@ -22,7 +22,7 @@ __all__ = ["Memorisation", "memorisation"]
 class Memorisation(Finding):
     """What real titles add to years and genres; descriptions are left out.
 
-    On a catalogue that no model has read about, a change means that titles carry meaning of their own; what a famous catalogue
+    On a catalog that no model has read about, a change means that titles carry meaning of their own; what a famous catalog
     shows beyond that is memory of its items.
     """
 

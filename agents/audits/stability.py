@@ -63,7 +63,7 @@ def _capitals(title: str, _: int) -> str:
 
 
 def _paraphrase(title: str, _: int) -> str:
-    """Move the article behind the title, as catalogues do; say of others that they are a title."""
+    """Move the article behind the title, as catalogs do; say of others that they are a title."""
     for article in _ARTICLES:
         if title.startswith(article):
             return f"{title.removeprefix(article)}, {article.strip()}"

@@ -1,6 +1,6 @@
 """Choice users: the fast, fitted user model.
 
-One row of numbers holds all that a browsing user is at the moment, and one row all that an item is::
+One row of numbers holds all that a browsing user is at the moment, and one row all that an item is:
 
     user row  x = [ taste | base | boredom by genre | novelty | leaving | satisfaction ]
     item row  z = [ factors | 1  | genre shares     | self-information | 0 | 0 ]

@@ -2,7 +2,7 @@
 
     utility(u, i) = item_vectors[i] . user_vectors[u]
 
-Bilinear parts (:mod:`click_parts`) are stacked by a ridge logistic regression on each user's later events against
+Bilinear parts (``click_parts``) are stacked by a ridge logistic regression on each user's later events against
 uniform and popularity-matched negatives, then refitted on all events and compressed by a truncated singular value
 decomposition (Eckart & Young 1936), items weighted by popularity.
 """

@@ -190,7 +190,7 @@ def _season(history: History, count: Floats, clock: tuple[float, float]) -> Floa
 
 
 def item_parts(tables: ItemTables) -> list[Floats]:
-    """Return the item matrix of each part, in the order of :func:`user_parts`; equal matrices are one object."""
+    """Return the item matrix of each part, in the order of ``user_parts``; equal matrices are one object."""
     popularity, time = tables.popularity[:, None], tables.time[:, None]
     affinity = _twice(_affinity_tables(tables))
     popular = _twice([table * popularity for table in _affinity_tables(tables)])
@@ -225,7 +225,7 @@ def _affinity_tables(tables: ItemTables) -> list[Floats]:
 
 
 def _affinities(profile: sp.csr_array, tables: ItemTables) -> list[Floats]:
-    """Return the user side of each table of :func:`_affinity_tables` for one weighting of the events."""
+    """Return the user side of each table of ``_affinity_tables`` for one weighting of the events."""
     axes = profile @ tables.axes / np.sqrt(_totals(profile) + 5.0)
     odds = [_log_odds(profile, table, base) for table, base in zip(tables.bins, tables.bin_base, strict=True)]
     return [_fold_factors(profile, tables), axes, _mean_of(profile, tables.content, tables.base), *odds]

@@ -1,7 +1,7 @@
 """Learn how attention falls with position from a click log.
 
 The position-based model (Craswell et al. 2008, "An experimental comparison of click position-bias models", section 3.2): a
-slot is clicked when its position is examined and its item attracts, two independent events::
+slot is clicked when its position is examined and its item attracts, two independent events:
 
     P(click | item i at position j) = examination[j] * attraction[i]
 

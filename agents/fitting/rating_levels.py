@@ -4,7 +4,7 @@ Ordered logistic regression (McCullagh 1980, "Regression models for ordinal data
 
     P(level <= l | u, i) = F((cuts[u, l] - m_ui) / scale[u]),      F the logistic distribution function
 
-with m_ui the unclipped prediction of :mod:`rating_model`. Cut points are set by calibration in the large: averaged over
+with m_ui the unclipped prediction of ``rating_model``. Cut points are set by calibration in the large: averaged over
 a user's out-of-sample predictions, the model's distribution equals the user's histogram shrunk to a base. The base
 knows the user's share of fractional levels (half stars), a habit that a common set of cut points cannot express.
 """
@@ -113,7 +113,7 @@ def level_probabilities(cuts: Floats, scale: Floats, mean: Floats) -> Floats:
 def draw_levels(cuts: Floats, scale: Floats, mean: Floats, uniform: Floats) -> Integers:
     """Return one level position a row, from one uniform number a row, shape [N].
 
-    The inverse of :func:`level_probabilities`: the latent value ``mean + scale * logit(uniform)`` against the cuts.
+    The inverse of ``level_probabilities``: the latent value ``mean + scale * logit(uniform)`` against the cuts.
     """
     latent = mean + scale * logit(uniform)
     return np.asarray(np.sum(latent[:, None] > cuts, axis=1), dtype=np.int64)

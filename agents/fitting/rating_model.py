@@ -69,7 +69,7 @@ def fit_rating_model(
 
     Args:
         events: training ratings; items are positions in ``content``.
-        content: item features, shape [items, C], C may be 0; see :func:`content.item_content`.
+        content: item features, shape [items, C], C may be 0; see ``content.item_content``.
         settings: sizes and priors.
         seed: seed of the starting factors.
         n_users: number of users where the last ones have no rating.

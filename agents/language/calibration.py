@@ -2,7 +2,7 @@
 
 Language models click too much and rate too kindly, each in its own way. One slope and one bias for each kind of question mend
 what can be mended without asking anew: for yes and no, Platt scaling (Platt 1999) of the log-odds; for stars, the same of each
-level's log-probability::
+level's log-probability:
 
     log-odds' = slope * log-odds + bias
     log p'(level) = slope * log p(level) + bias * (level - 3) + constant

@@ -1,7 +1,7 @@
 """Recall: which memories come to mind, by recency, importance and relevance, and which have faded.
 
 The score of a memory is a weighted mean of three parts, each from 0 to 1 (Park et al. 2023, "Generative Agents", section
-4.1: a weighted sum of recency, importance and relevance)::
+4.1: a weighted sum of recency, importance and relevance):
 
     recency    = 2 ** (-(now - last touched) / recency_half_life)
     importance = as given

@@ -1,6 +1,6 @@
 """The run log: every impression, page and visit as Parquet, written in checksummed segments.
 
-A run folder holds::
+A run folder holds:
 
     manifest.json               the resolved settings, versions, seed and data fingerprints
     segments.jsonl              one line a finished segment: arm, number, rows, SHA-256 of its files

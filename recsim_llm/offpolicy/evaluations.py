@@ -2,7 +2,7 @@
 
 Every estimator here is a sum of ratios ``V = sum over t of A_t / B_t``, where ``A_t`` and ``B_t`` are sums over pages: with the
 number of pages below for plain importance weighting, with the sum of the weights below for the self-normalised kind. With
-``a_tu`` and ``b_tu`` the sums over the pages of user u, the standard error is that of the delta method, by user::
+``a_tu`` and ``b_tu`` the sums over the pages of user u, the standard error is that of the delta method, by user:
 
     e_u = sum over t of (a_tu - A_t / B_t * b_tu) / B_t
     se  = sqrt(n / (n - 1) * sum over u of e_u**2)

@@ -8,7 +8,7 @@ to 1 and may be negative.
 For pages of ``k`` out of ``m`` items drawn uniformly without replacement the inverse has a closed form: ``G`` is a sum of
 Kronecker products of identities and matrices of ones, whose eigenspaces are the averages over positions, over items, both or
 neither, with eigenvalues ``k / m`` (both), ``(m - k) / (m (m - 1))`` (positions only), 0 (items only) and ``1 / (m - 1)``
-(neither), so that::
+(neither), so that:
 
     w = 1 + m (m - 1) / (m - k) * (c / k - k / m) + (m - 1) * (d - c / k)
 

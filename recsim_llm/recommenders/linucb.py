@@ -22,7 +22,7 @@ class LinUCB(ScoringRecommender):
 
     The click of user u on an item with features x is modelled as ``x . w_u`` plus noise. ``w_u`` is the ridge estimate from
     the user's own feedback, shrunk towards ``w``, the ridge estimate from everybody's; ``w`` is shrunk towards a prior that
-    knows popularity alone. With G_u and b_u the user's sums of x x' and x * clicked::
+    knows popularity alone. With G_u and b_u the user's sums of x x' and x * clicked:
 
         w   = (ridge * I + sum of G_u)^-1 (ridge * prior + sum of b_u)
         A_u = user_ridge * I + G_u

@@ -63,7 +63,7 @@ def placements(utility: DoubleArray, pool: BoolArray, slate: IntArray) -> Double
     """Return float64 [u, k, k]: entry [., j, l] is the probability that item j of the slate is drawn at position l.
 
     Drawing without replacement is a race: item a arrives at an exponential time of rate ``p_a``, its probability at the first
-    position, and stands where it arrives. So it stands at position l with probability ::
+    position, and stands where it arrives. So it stands at position l with probability:
 
         integral over t of p_a exp(-p_a t) * P(l - 1 of the other items arrived before t)
 

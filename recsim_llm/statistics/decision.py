@@ -22,6 +22,7 @@ from recsim_llm.statistics.effects import Effect
 __all__ = ["Verdict", "decide", "sentence"]
 
 Verdict = Literal["better", "worse", "no difference that matters", "undecided"]
+"""What an interval says about a difference."""
 
 
 def decide(effect: Effect, *, smallest_effect: float | None = None, higher_is_better: bool = True) -> Verdict:
@@ -30,7 +31,7 @@ def decide(effect: Effect, *, smallest_effect: float | None = None, higher_is_be
     Args:
         effect: one arm minus the other, with its interval widened already if there are several comparisons.
         smallest_effect: smallest difference that matters, above 0, stated before the run; None: no difference is too small.
-        higher_is_better: False for measures such as churn.
+        higher_is_better: False for measures such as the share of users who leave.
 
     Raises:
         ConfigError: the smallest effect is not above 0.

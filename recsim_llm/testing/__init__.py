@@ -1,7 +1,7 @@
 """Contract tests for plug-ins, as plain functions: call them from any test framework, or from none.
 
 Each returns ``None`` where the plug-in keeps its contract, and raises ``ContractError`` at the first breach, with what was got,
-what was expected and what to do::
+what was expected and what to do:
 
     from recsim_llm.testing import check_recommender
 

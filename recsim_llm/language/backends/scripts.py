@@ -1,7 +1,7 @@
 """Shipped scripts: stand-ins whose answers are a known function of the prompt; shoppers, and one that recommends.
 
 A script maps the text of a prompt and one question to the true distribution over the question's options. It sees nothing
-but the text, as a model does: the persona's sentences of ``recsim_llm.population.persona_text`` and the page ::
+but the text, as a model does: the persona's sentences of ``recsim_llm.population.persona_text`` and the page:
 
     <page>
     1. "Heat" (1995) | Action, Crime, Thriller | a description, if there is one

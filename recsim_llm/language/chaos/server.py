@@ -1,7 +1,7 @@
 """A model server of one's own on loopback: answers by a script, as slowly and as badly as it is told.
 
 For tests, rehearsals and load: a real HTTP server that speaks the OpenAI protocol and knows the true distribution of every
-answer, so that what a client makes of a storm can be compared with the truth. By hand::
+answer, so that what a client makes of a storm can be compared with the truth. By hand:
 
     python -m recsim_llm.language.chaos --port 8123 --script genres --storm --seed 1
 """
