@@ -34,6 +34,7 @@ FIT_MODULES = (
     "agents.fitting.out_of_sample",
     "agents.fitting.rating_levels",
     "agents.fitting.rating_model",
+    "core.arrays",
     "core.catalog",
     "core.keyed",
     "core.pages",
