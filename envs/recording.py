@@ -23,7 +23,7 @@ from recsim_llm.log.segments import open_segments
 from recsim_llm.log.writer import RunLog
 from recsim_llm.population.world import World
 
-__all__ = ["Recorder"]
+__all__ = ["Recorder", "open_recorder"]
 
 _ARM = "policy"
 SEGMENT_ROWS = 200_000
@@ -38,11 +38,11 @@ class _Page(NamedTuple):
     visit: IntArray
 
 
-class Recorder:
-    """Logs every page and visit of an environment; propensities are unknown, since only the policy knows them.
+def open_recorder(folder: Path, world: World, *, rows: int, settings: Mapping[str, Any]) -> Recorder:
+    """Make a run folder and return what logs an environment into it.
 
     Args:
-        folder: run folder; must not exist or be empty.
+        folder: must not exist or be empty.
         world: items and users.
         rows: users that browse at the same time.
         settings: of the environment, for the manifest.
@@ -50,21 +50,28 @@ class Recorder:
     Raises:
         RunExistsError: the folder holds something.
     """
+    refuse_used_folder(folder, "log")
+    folder.mkdir(parents=True, exist_ok=True)
+    manifest = _description(world, settings)
+    write_manifest(folder, manifest)
+    user_id = world.population.user_id
+    log = RunLog(open_segments(folder), _ARM, 0, catalog=world.catalog, user_id=user_id, segment_rows=SEGMENT_ROWS)
+    return Recorder(folder, log, manifest, user_id=user_id, rows=rows)
 
-    def __init__(self, folder: Path, world: World, rows: int, settings: Mapping[str, Any]) -> None:
-        refuse_used_folder(folder, "log")
-        folder.mkdir(parents=True, exist_ok=True)
-        manifest = _description(world, settings)
-        write_manifest(folder, manifest)
-        self._user_id = world.population.user_id
-        self._log = RunLog(
-            open_segments(folder),
-            _ARM,
-            0,
-            catalog=world.catalog,
-            user_id=world.population.user_id,
-            segment_rows=SEGMENT_ROWS,
-        )
+
+class Recorder:
+    """Logs every page and visit of an environment; propensities are unknown, since only the policy knows them.
+
+    Args:
+        folder: run folder, with its manifest; ``open_recorder`` makes it.
+        log: of that folder.
+        manifest: of that folder; the seed and the number of users follow as they become known.
+        user_id: int64 [population]: outside ids by user index.
+        rows: users that browse at the same time.
+    """
+
+    def __init__(self, folder: Path, log: RunLog, manifest: dict[str, Any], *, user_id: IntArray, rows: int) -> None:
+        self._log, self._user_id = log, user_id
         self._recent: list[_Page] = []
         self._totals = VisitTotals(rows)
         self._visit = np.zeros(rows, np.int64)

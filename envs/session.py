@@ -197,9 +197,9 @@ def _action(world: World, settings: BrowseSettings, rows: int) -> Action:
 
 def _recorder(folder: Path, world: World, settings: BrowseSettings, rows: int) -> Recorder:
     # Only here, since a log brings in pyarrow.
-    from recsim_llm.envs.recording import Recorder
+    from recsim_llm.envs.recording import open_recorder
 
-    return Recorder(folder, world, rows, {"rows": rows} | settings.described())
+    return open_recorder(folder, world, rows=rows, settings={"rows": rows} | settings.described())
 
 
 def _check_shown(item_index: IntArray, blank: BoolArray, idle: IntArray | None) -> None:

@@ -1,6 +1,6 @@
 """The files of a run folder, and the refusal to write where something is.
 
-A run folder holds::
+A run folder holds:
 
     manifest.json               the resolved settings, versions, seed and data fingerprints
     segments.jsonl              one line a finished segment: arm, number, rows, SHA-256 of its files
