@@ -24,7 +24,7 @@ from recsim_llm.core import keyed
 from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
 from recsim_llm.core.pages import DECIDERS, Account, Decisions, Mood, Pages, Rows, probability
 from recsim_llm.core.parameters import field_names, is_number, refuse_unknown_names
-from recsim_llm.core.protocols import AnswersLater, UserModel
+from recsim_llm.core.protocols import AnswersLater, HasProvenance, UserModel, WithdrawsPages
 from recsim_llm.errors import ConfigError, ContractError
 
 __all__ = ["CascadeParameters", "CascadeUsers"]
@@ -103,7 +103,7 @@ class CascadeUsers:
         self.provenance: dict[str, Any] = {
             name: dict(model.provenance)
             for name, model in (("choice", choice), ("language", language))
-            if hasattr(model, "provenance")
+            if isinstance(model, HasProvenance)
         }
         self._user_id, self._seed = user_id, seed
         # How many of the language model's levels are at most each of ours.
@@ -167,7 +167,7 @@ class CascadeUsers:
         if not turn.asked.any():
             return Decisions(decisions.click_log_odds, account)
         answer = self.language.decide(turn.part)
-        if hasattr(self.language, "withdraw"):
+        if isinstance(self.language, WithdrawsPages):
             self.language.withdraw(_numbers(pages)[turn.asked & ~turn.passed])
         log_odds = decisions.click_log_odds.copy()
         log_odds[turn.passed] = answer.click_log_odds[turn.passed[turn.asked]]

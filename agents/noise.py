@@ -17,7 +17,7 @@ from recsim_llm.core import keyed
 from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
 from recsim_llm.core.pages import Decisions, Mood, Pages, Rows
 from recsim_llm.core.parameters import field_names, is_number, refuse_unknown_names
-from recsim_llm.core.protocols import AnswersLater, RanksItems, UserModel
+from recsim_llm.core.protocols import AnswersLater, HasProvenance, RanksItems, UserModel
 from recsim_llm.errors import ConfigError, ContractError
 from recsim_llm.population.world import World
 
@@ -75,7 +75,7 @@ class NoisyUsers:
     def __init__(self, users: UserModel, *, user_id: IntArray, parameters: NoiseParameters, seed: int) -> None:
         self.users, self.parameters = users, parameters
         self.levels = users.levels
-        self.provenance: dict[str, Any] = dict(getattr(users, "provenance", {}))
+        self.provenance: dict[str, Any] = dict(users.provenance) if isinstance(users, HasProvenance) else {}
         self._user_id, self._seed = user_id, seed
         self._ready = np.zeros(0, np.bool_)
 

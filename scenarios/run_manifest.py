@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
+from recsim_llm.core.protocols import HasProvenance
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.language.providers import Roles
 from recsim_llm.population.world import World
@@ -45,7 +46,7 @@ def make_manifest(scenario: Scenario, dataset: Dataset, world: World, roles: Rol
         "users": len(world.population),
         "population": {"fingerprint": world.population.fingerprint},
         "user_model": scenario.users.model,
-        "user_model_provenance": dict(getattr(world.users, "provenance", {})),
+        "user_model_provenance": dict(world.users.provenance) if isinstance(world.users, HasProvenance) else {},
         "models": roles.describe(),
         "catalog": {"items": len(world.catalog)},
         "data": {

@@ -208,7 +208,7 @@ def rate(rng: np.random.Generator, items: Items, truth: PlantedTruth, *, user: I
 
 
 def planted_ratings(
-    catalog_columns: Mapping[str, Column], n_users: int = 600, seed: int = 7
+    catalog_columns: Mapping[str, Column], *, n_users: int, seed: int
 ) -> tuple[dict[str, IntArray], PlantedTruth, Items]:
     """Return ratings (see ``fictional_ratings``) together with the planted truth and the item features."""
     rng = np.random.default_rng(seed)
@@ -232,6 +232,6 @@ def planted_ratings(
     return columns, truth, items
 
 
-def fictional_ratings(catalog_columns: Mapping[str, Column], n_users: int = 600, seed: int = 7) -> dict[str, IntArray]:
+def fictional_ratings(catalog_columns: Mapping[str, Column], *, n_users: int, seed: int) -> dict[str, IntArray]:
     """Return int64 columns user_id (1..n), item_id, rating (1..5), timestamp (unix s), by user and time."""
-    return planted_ratings(catalog_columns, n_users, seed)[0]
+    return planted_ratings(catalog_columns, n_users=n_users, seed=seed)[0]
