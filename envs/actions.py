@@ -40,7 +40,7 @@ class Action(Protocol):
 
         Args:
             given: one action a row.
-            idle: rows whose action must not be used; what is returned for them means nothing.
+            idle: rows whose action must not be used; what is returned for them means nothing, but that no slot is blank.
 
         Returns:
             int64 [r, k]: catalog positions; and bool [r, k]: slots that must stay blank, None where none must.
@@ -79,7 +79,10 @@ class SlateAction:
             if len(set(page)) == len(page) and min(page) >= 0 and max(page) < numbers.options:
                 return given.astype(np.int64), None
         item_index = numbers.checked(given, idle)
-        return item_index, blank_slots(item_index, self._retired)
+        blank = blank_slots(item_index, self._retired)
+        if blank is not None and idle is not None:
+            blank[idle] = False
+        return item_index, blank
 
 
 class CandidateAction:

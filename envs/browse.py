@@ -61,13 +61,13 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
     **Info.** ``user_id`` (outside id), ``visit`` (episode number since the seed), ``clicks`` and ``invalid_slots`` of the page.
 
     **Hidden state.** What the environment knows and the policy does not: who the user is (persona, tastes, traits such as
-    patience and pickiness), how the user feels after the pages so far (satisfaction, boredom by genre, the urge to leave), what
-    the user consumed and remembers, the probabilities of clicks, ratings and leaving, and the dice of the whole visit, laid out
-    before its first page. ``feedback`` shows some of it to evaluators. Hence the environment is partially observable; only
-    satisfaction as a reward tells a policy of it.
+    patience and pickiness), how the user feels after the pages so far (satisfaction, boredom by genre, the urge to leave), how
+    far tastes have drifted, what was consumed and is remembered, the probabilities of clicks, ratings and leaving, and the dice
+    of the whole visit, laid out before its first page. The environment is partially observed; ``feedback`` shows some of the
+    hidden state to evaluators.
 
     **Start.** Episode ``e`` after a seed brings a user drawn uniformly from the population by (seed, e), or the one asked for,
-    for a visit with nothing remembered from earlier ones.
+    who remembers nothing of earlier visits.
 
     **Versions.** ``v0``: first version. The number rises whenever equal seeds and actions could give other results.
 
@@ -166,13 +166,14 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
         """Show one page."""
         if self._over:
             raise ContractError("step: got an action after the visit ended, expected reset() first")
-        outcome = self.session.step(np.asarray(action)[None])
-        self.feedback = feedback = outcome.feedback
-        terminated = bool(feedback.left[0])
-        truncated = bool(outcome.out_of_pages[0]) and not terminated
+        # ``item`` is the fast way from a column of one row to a plain value.
+        feedback, reward, invalid, out_of_pages = self.session.step(np.asarray(action)[None])
+        self.feedback = feedback
+        terminated = feedback.left.item()
+        truncated = out_of_pages.item() and not terminated
         self._over = terminated or truncated
-        info = self._info(feedback.slot.size, int(outcome.invalid[0]))
-        return self.session.observe(0), float(outcome.reward[0]), terminated, truncated, info
+        info = self._info(feedback.slot.size, invalid.item())
+        return self.session.observe(0), reward.item(), terminated, truncated, info
 
     def render(self) -> Any:
         """Return the last page: text (``ansi``) or an image uint8 [height, width, 3] (``rgb_array``)."""

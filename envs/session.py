@@ -145,15 +145,8 @@ class Session:
         """
         item_index, blank = self.action.page(action, idle)
         if blank is not None and self._refuse:
-            _check_shown(item_index, blank, idle)
-        if idle is not None:
-            blank = np.zeros(item_index.shape, np.bool_) if blank is None else blank
-            blank[idle] = True
-            # The dice end with the page budget; a blank page needs none.
-            self.kernel.page[idle] = 0
-        outcome = self._visits.show(item_index, blank=blank)
-        if idle is not None:
-            outcome.invalid[idle] = 0
+            _check_shown(item_index, blank)
+        outcome = self._visits.show(item_index, blank=blank, idle=idle)
         self.observer.record(outcome.feedback)
         if self._candidates is not None:
             self._candidates.offer(ALL_ROWS, self._seed_word, self.kernel)
@@ -202,13 +195,10 @@ def _recorder(folder: Path, world: World, settings: BrowseSettings, rows: int) -
     return open_recorder(folder, world, rows=rows, settings={"rows": rows} | settings.described())
 
 
-def _check_shown(item_index: IntArray, blank: BoolArray, idle: IntArray | None) -> None:
+def _check_shown(item_index: IntArray, blank: BoolArray) -> None:
     """Raise an error that names the first slot that would stay blank."""
-    bad = blank.copy()
-    if idle is not None:
-        bad[idle] = False
-    if bad.any():
-        row, position = np.argwhere(bad)[0]
+    if blank.any():
+        row, position = np.argwhere(blank)[0]
         raise SlateError(
             f"slate of row {row}, position {position}: got item {item_index[row, position]} again or retired, "
             "expected different items on sale; use invalid='count' to blank such slots"

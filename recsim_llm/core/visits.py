@@ -80,24 +80,38 @@ class Visits:
         self._none_invalid = np.zeros(rows, np.int64)
         self._none_invalid.flags.writeable = False
 
-    def show(self, item_index: IntArray, rows: Rows = ALL_ROWS, blank: BoolArray | None = None) -> PageOutcome:
+    def show(
+        self,
+        item_index: IntArray,
+        rows: Rows = ALL_ROWS,
+        blank: BoolArray | None = None,
+        *,
+        idle: IntArray | None = None,
+    ) -> PageOutcome:
         """Show one page to each of the given rows.
 
         Args:
             item_index: int64 [m, k]: catalog positions; what stands in blank slots means nothing.
             rows: row numbers [m], or ``ALL_ROWS``.
             blank: bool [m, k], as ``blank_slots`` returns it; None means that no slot is blank.
+            idle: int64 [i]: of ``ALL_ROWS``, those whose visit is over. Their page is blank without counting as invalid, and
+                what else the outcome says about them means nothing.
 
         Returns:
-            What came of it; its columns belong to nobody alone and are not to be changed.
+            What came of it; its columns may be shared and are not to be changed.
         """
-        if blank is None:
-            feedback, invalid = self.kernel.step(item_index, rows), self._none_invalid
-            invalid = invalid if isinstance(rows, slice) else invalid[: len(rows)]
-        else:
-            feedback = self.kernel.step(np.where(blank, -1, item_index), rows, blank)
+        everyone = isinstance(rows, slice)
+        if blank is not None:
             invalid = np.add.reduce(blank, axis=1, dtype=np.int64)
-        page = self.kernel.page if isinstance(rows, slice) else self.kernel.page[rows]
+        else:
+            invalid = self._none_invalid if everyone else self._none_invalid[: len(item_index)]
+        if idle is not None:
+            blank = np.zeros(item_index.shape, np.bool_) if blank is None else blank.copy()
+            blank[idle] = True
+            # The dice end with the page budget; a blank page needs none.
+            self.kernel.page[idle] = 0
+        feedback = self.kernel.step(item_index if blank is None else np.where(blank, -1, item_index), rows, blank)
+        page = self.kernel.page if everyone else self.kernel.page[rows]
         return PageOutcome(feedback, self._reward(feedback, self._catalog), invalid, page >= self._last)
 
 
@@ -142,7 +156,7 @@ def blank_slots(item_index: IntArray, retired: BoolArray | None) -> BoolArray | 
     """
     blank = repeated_slots(item_index)
     # Position -1 reads the last item's entry; that slot is blank in any case.
-    for bad in (item_index < 0, None if retired is None else retired[item_index]):
+    for bad in (item_index < 0 if item_index.min() < 0 else None, None if retired is None else retired[item_index]):
         if bad is not None and np.count_nonzero(bad):
             blank = bad if blank is None else blank | bad
     return blank
