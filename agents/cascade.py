@@ -15,15 +15,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from math import isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core import keyed
-from recsim_llm.core.pages import DECIDERS, Account, BoolArray, Decisions, FloatArray, IntArray, Mood, Pages, Rows, probability
-from recsim_llm.core.protocols import AnswersLater, UserModel
+from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
+from recsim_llm.core.pages import DECIDERS, Account, Decisions, Mood, Pages, Rows, probability
+from recsim_llm.core.parameters import field_names, is_number, refuse_unknown_names
+from recsim_llm.core.protocols import AnswersLater, HasProvenance, UserModel, WithdrawsPages
 from recsim_llm.errors import ConfigError, ContractError
 
 __all__ = ["CascadeParameters", "CascadeUsers"]
@@ -46,8 +47,7 @@ class CascadeParameters:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            number = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
-            if not number or not 0 <= value <= 1:
+            if not is_number(value) or not 0 <= value <= 1:
                 raise ConfigError(f"cascade parameter {field.name!r}: got {value!r}, expected a number from 0 to 1")
 
     @classmethod
@@ -57,10 +57,7 @@ class CascadeParameters:
         Raises:
             ConfigError: a name is not a parameter, or a value is no number from 0 to 1.
         """
-        known = [field.name for field in fields(cls)]
-        for name in settings:
-            if name not in known:
-                raise ConfigError(f"cascade parameter: got {name!r}, expected one of {', '.join(known)}")
+        refuse_unknown_names("cascade parameter", settings, field_names(cls))
         return cls(**settings)
 
 
@@ -106,7 +103,7 @@ class CascadeUsers:
         self.provenance: dict[str, Any] = {
             name: dict(model.provenance)
             for name, model in (("choice", choice), ("language", language))
-            if hasattr(model, "provenance")
+            if isinstance(model, HasProvenance)
         }
         self._user_id, self._seed = user_id, seed
         # How many of the language model's levels are at most each of ours.
@@ -170,7 +167,7 @@ class CascadeUsers:
         if not turn.asked.any():
             return Decisions(decisions.click_log_odds, account)
         answer = self.language.decide(turn.part)
-        if hasattr(self.language, "withdraw"):
+        if isinstance(self.language, WithdrawsPages):
             self.language.withdraw(_numbers(pages)[turn.asked & ~turn.passed])
         log_odds = decisions.click_log_odds.copy()
         log_odds[turn.passed] = answer.click_log_odds[turn.passed[turn.asked]]

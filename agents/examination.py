@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from recsim_llm.core.pages import FloatArray
+from recsim_llm.core.arrays import FloatArray
 from recsim_llm.errors import ConfigError
 
 __all__ = ["examination_by_user", "examination_curve"]

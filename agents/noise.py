@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from math import isfinite
 from typing import Any
 
 import numpy as np
 
 from recsim_llm.core import keyed
-from recsim_llm.core.pages import BoolArray, Decisions, FloatArray, IntArray, Mood, Pages, Rows
-from recsim_llm.core.protocols import AnswersLater, RanksItems, UserModel
+from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
+from recsim_llm.core.pages import Decisions, Mood, Pages, Rows
+from recsim_llm.core.parameters import field_names, is_number, refuse_unknown_names
+from recsim_llm.core.protocols import AnswersLater, HasProvenance, RanksItems, UserModel
 from recsim_llm.errors import ConfigError, ContractError
 from recsim_llm.population.world import World
 
@@ -40,9 +41,8 @@ class NoiseParameters:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            number = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
             whole = field.name == "missing_ratings"
-            if not number or not 0 <= value <= 1 or (value == 1 and not whole):
+            if not is_number(value) or not 0 <= value <= 1 or (value == 1 and not whole):
                 limit = "to 1" if whole else "to below 1"
                 raise ConfigError(f"noise parameter {field.name!r}: got {value!r}, expected a number from 0 {limit}")
 
@@ -55,10 +55,7 @@ class NoiseParameters:
         """
         if not isinstance(settings, Mapping):
             raise ConfigError(f"noise: got {settings!r}, expected settings such as {{random_clicks: 0.02}}")
-        known = [field.name for field in fields(cls)]
-        for name in settings:
-            if name not in known:
-                raise ConfigError(f"noise parameter: got {name!r}, expected one of {', '.join(known)}")
+        refuse_unknown_names("noise parameter", settings, field_names(cls))
         return cls(**settings)
 
 
@@ -78,7 +75,7 @@ class NoisyUsers:
     def __init__(self, users: UserModel, *, user_id: IntArray, parameters: NoiseParameters, seed: int) -> None:
         self.users, self.parameters = users, parameters
         self.levels = users.levels
-        self.provenance: dict[str, Any] = dict(getattr(users, "provenance", {}))
+        self.provenance: dict[str, Any] = dict(users.provenance) if isinstance(users, HasProvenance) else {}
         self._user_id, self._seed = user_id, seed
         self._ready = np.zeros(0, np.bool_)
 

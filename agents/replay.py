@@ -15,11 +15,13 @@ from typing import Literal
 
 import numpy as np
 
-from recsim_llm.agents.recorded_decisions import CERTAIN, Lookup, Recorded, read_manifest, read_recorded
+from recsim_llm.agents.recorded_decisions import CERTAIN, Lookup, Recorded, read_recorded
+from recsim_llm.core.arrays import FloatArray, IntArray
 from recsim_llm.core.batches import take_columns
 from recsim_llm.core.catalog import Catalog
-from recsim_llm.core.pages import Decisions, FloatArray, IntArray, Mood, Pages, Rows
+from recsim_llm.core.pages import Decisions, Mood, Pages, Rows
 from recsim_llm.errors import ConfigError, LogError
+from recsim_llm.log.manifest import read_scenario_manifest
 from recsim_llm.population.personas import Population
 
 __all__ = ["Match", "ReplayUsers"]
@@ -52,7 +54,7 @@ class ReplayUsers:
     def __init__(self, run: Path, arm: str | None, catalog: Catalog, population: Population, *, match: Match = "page") -> None:
         if match not in ("page", "user"):
             raise ConfigError(f"replay parameter 'match': got {match!r}, expected page or user")
-        manifest = read_manifest(run)
+        manifest = read_scenario_manifest(run)
         if manifest["settings"]["users"].get("noise", {}).get("missing_ratings"):
             raise LogError(
                 f"{run}: got a run whose users kept ratings back (users.noise.missing_ratings), expected one that recorded "

@@ -1,38 +1,37 @@
-"""Worlds by name: what environments and runs build when they are told ``users="choice"`` or ``users="language"``."""
+"""Worlds by name: what environments and runs build when they are told ``users="choice"``, ``"language"`` and so on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Mapping
+from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-
-from recsim_llm.agents.choice.choice_fit import with_click_rate
+from recsim_llm.agents.cascade import CascadeParameters, CascadeUsers
+from recsim_llm.agents.choice.choice_fit import FittedUsers, with_click_rate
 from recsim_llm.agents.choice.choice_parameters import ChoiceParameters
 from recsim_llm.agents.choice.choice_users import ChoiceUsers
 from recsim_llm.agents.choice.saved_fits import fitted_for, load_fitted
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.agents.language.language_users import LanguageUsers
-from recsim_llm.core import keyed
-from recsim_llm.core.catalog import Catalog
+from recsim_llm.agents.replay import ReplayUsers
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.data import open_dataset
-from recsim_llm.errors import ConfigError
-from recsim_llm.population.from_ratings import population_from_ratings
+from recsim_llm.errors import ConfigError, LogError
+from recsim_llm.log.manifest import read_scenario_manifest
+from recsim_llm.population.choosing import UserSource, choose_users, measured_users
+from recsim_llm.population.factories import takes_models
 from recsim_llm.population.personas import Population
-from recsim_llm.population.population_files import read_population
-from recsim_llm.population.synthetic import JointDistribution, fit_joint_distribution
 from recsim_llm.population.world import World
 
 if TYPE_CHECKING:
     from recsim_llm.language.calls.model import LanguageModel
 
-__all__ = ["ModelsByRole", "choice_world", "language_world"]
+__all__ = ["ModelsByRole", "cascade_world", "choice_world", "language_world", "replay_world", "user_source"]
 
 _TRAIN_SHARE = 0.8
+"""Of each user's ratings, the first ones, that the popularity in the catalog counts: policies may know it."""
 
 
 class ModelsByRole(Protocol):
@@ -47,9 +46,9 @@ def choice_world(
     data: str | PathLike[str] | Dataset,
     population: int | str | PathLike[str] | Population | None = None,
     *,
+    seed: int,
     parameters: Mapping[str, Any] | None = None,
     fitted: str | PathLike[str] | None = None,
-    seed: int = 0,
 ) -> World:
     """Build a world of choice users.
 
@@ -57,30 +56,31 @@ def choice_world(
         data: a data set, its folder, or its name; ``fictional`` is the invented one.
         population: None for all users of the data; a number up to theirs for that many of them, drawn by the seed; a larger
             number for synthetic users; a file; or a population with fitted vectors.
+        seed: of the choice of users, or of the synthetic users.
         parameters: behaviour on the page, by name; the rest keep their value.
         fitted: folder written by ``recsim-llm fit``; None fits now, or takes the fit kept from last time.
-        seed: of the choice of users, or of the synthetic users.
 
     Raises:
         ConfigError: a parameter is unknown, the fit belongs to another catalog, or the number of users is below 1.
     """
-    dataset = data if isinstance(data, Dataset) else open_dataset(str(data))
-    fit = fitted_for(dataset) if fitted is None else load_fitted(Path(fitted))
+    dataset = _opened(data)
+    fit = _fit(dataset, fitted)
     settings = ChoiceParameters.from_settings(asdict(fit.model.parameters) | dict(parameters or {}))
     if settings.click_rate != fit.model.parameters.click_rate:
         fit = with_click_rate(fit, settings.click_rate)
-    users = _population(population, seed, lambda: fit.population, lambda: fit.joint)
+    users = choose_users(population, _fitted_source(fit), seed=seed)
     behaviour = ChoiceUsers(dataset.catalog, users, fit.model, settings)
-    return World(_observable(dataset), users, behaviour)
+    return World(dataset.training_part(_TRAIN_SHARE)[0].catalog, users, behaviour)
 
 
+@takes_models
 def language_world(
     data: str | PathLike[str] | Dataset,
     population: int | str | PathLike[str] | Population | None = None,
     *,
+    seed: int,
     parameters: Mapping[str, Any] | None = None,
     fitted: str | PathLike[str] | None = None,
-    seed: int = 0,
     models: ModelsByRole | None = None,
 ) -> World:
     """Build a world of users played by a language model.
@@ -89,9 +89,9 @@ def language_world(
         data: a data set, its folder, or its name; ``fictional`` is the invented one.
         population: None for all users of the data; a number up to theirs for that many of them, drawn by the seed; a larger
             number for synthetic users; a file; or a population.
+        seed: of the choice of users, of synthetic users, and of the order in which items are presented.
         parameters: of ``LanguageParameters``, by name; the rest keep their default.
         fitted: folder written by ``recsim-llm fit``, whose users are taken; None measures personas on the ratings.
-        seed: of the choice of users, of synthetic users, and of the order in which items are presented.
         models: where the model of the role ``user`` comes from.
 
     Raises:
@@ -100,53 +100,108 @@ def language_world(
     if models is None:
         raise ConfigError("language users: got no model, expected --model provider/name; for instance --model scripted/genres")
     settings = LanguageParameters.from_settings(parameters or {})
-    dataset = data if isinstance(data, Dataset) else open_dataset(str(data))
-    users = _personas(dataset, population, seed, fitted)
+    dataset = _opened(data)
+    users = choose_users(population, user_source(dataset, model="language", fitted=fitted), seed=seed)
     behaviour = LanguageUsers(dataset.catalog, users, models.role("user"), parameters=settings, seed=seed)
-    return World(_observable(dataset), users, behaviour)
+    return World(dataset.training_part(_TRAIN_SHARE)[0].catalog, users, behaviour)
 
 
-def _personas(
-    dataset: Dataset,
-    population: int | str | PathLike[str] | Population | None,
+@takes_models
+def cascade_world(
+    data: str | PathLike[str] | Dataset,
+    population: int | str | PathLike[str] | Population | None = None,
+    *,
     seed: int,
-    fitted: str | PathLike[str] | None,
-) -> Population:
-    """Return users whose personas are all that is needed; nothing is fitted that need not be."""
-    if fitted is not None:
-        fit = load_fitted(Path(fitted))
-        return _population(population, seed, lambda: fit.population, lambda: fit.joint)
+    parameters: Mapping[str, Any] | None = None,
+    fitted: str | PathLike[str] | None = None,
+    models: ModelsByRole | None = None,
+) -> World:
+    """Build a world of cascade users: fitted choice users, with a language model for the pages they are unsure about.
 
-    def known() -> Population:
-        return population_from_ratings(dataset.ratings, dataset.catalog, dataset.demographics)
+    Args:
+        data: as for ``choice_world``.
+        population: as for ``choice_world``.
+        seed: of the choice of users, of the audit, and of the language side.
+        parameters: ``CascadeParameters`` by name, and under ``choice`` and ``language`` the parameters of the two models.
+        fitted: as for ``choice_world``.
+        models: as for ``language_world``.
 
-    return _population(population, seed, known, lambda: fit_joint_distribution(known()))
+    Raises:
+        ConfigError: a parameter is unknown.
+    """
+    settings = dict(parameters or {})
+    sides = {name: settings.pop(name, None) for name in ("choice", "language")}
+    for name, side in sides.items():
+        if side is not None and not isinstance(side, Mapping):
+            raise ConfigError(f"cascade parameter {name!r}: got {side!r}, expected that model's parameters by name")
+    own = CascadeParameters.from_settings(settings)
+    dataset = _opened(data)
+    world = choice_world(dataset, population, parameters=sides["choice"], fitted=fitted, seed=seed)
+    people = world.population
+    other = language_world(dataset, people, parameters=sides["language"], fitted=fitted, seed=seed, models=models)
+    users = CascadeUsers(world.users, other.users, user_id=people.user_id, parameters=own, seed=seed)
+    return world._replace(users=users)
 
 
-def _population(
-    population: int | str | PathLike[str] | Population | None,
+def replay_world(
+    data: str | PathLike[str] | Dataset,
+    population: int | str | PathLike[str] | Population | None = None,
+    *,
     seed: int,
-    known: Callable[[], Population],
-    joint: Callable[[], JointDistribution],
-) -> Population:
-    """Return the users that are asked for: of the data, drawn from their joint distribution, from a file, or as given."""
-    if isinstance(population, Population):
-        return population
+    parameters: Mapping[str, Any] | None = None,
+    fitted: str | PathLike[str] | None = None,
+) -> World:
+    """Build a world of replay users.
+
+    Args:
+        data: the run's data.
+        population: None for the users of the run; otherwise as for ``choice_world``, users of whom the run recorded something.
+        seed: of the choice of users, where a number is given.
+        parameters: ``run``, the run folder; ``arm``, needed where it has several; ``match``, see ``ReplayUsers``.
+        fitted: as for ``choice_world``; None takes what the run took.
+
+    Raises:
+        ConfigError: a parameter is unknown or ``run`` is missing.
+        LogError: the folder is no run, is damaged, or is of other data.
+    """
+    settings = dict(parameters or {})
+    unknown = sorted(set(settings) - {"run", "arm", "match"})
+    if unknown or not isinstance(settings.get("run"), str | PathLike):
+        got = repr(unknown[0]) if unknown else f"run {settings.get('run')!r}"
+        raise ConfigError(f"replay parameter: got {got}, expected run (a run folder), and arm and match where needed")
+    run = Path(settings["run"])
+    manifest = read_scenario_manifest(run)
+    dataset = _opened(data)
+    if manifest["data"]["fingerprint"] != dataset.fingerprint:
+        raise LogError(f"{run}: got a run on data {manifest['data']['name']!r}, expected one on {dataset.name!r} as it is now")
+    recorded = manifest["settings"]["users"]
     if population is None:
-        return known()
-    if not isinstance(population, int | np.integer):
-        return read_population(Path(population))
-    if population < 1 or isinstance(population, bool):
-        raise ConfigError(f"number of users: got {population}, expected 1 or more")
-    users = known()
-    if population > len(users):
-        return joint().sample(int(population), seed=seed, first_user_id=int(users.user_id.max()) + 1)
-    order = np.argsort(keyed.words(seed, "population", users.user_id), kind="stable")
-    return users.take(np.sort(order[:population]))
+        population, seed = recorded["count"], manifest["seed"]
+    world = choice_world(dataset, population, fitted=recorded["fitted"] if fitted is None else fitted, seed=seed)
+    users = ReplayUsers(run, settings.get("arm"), world.catalog, world.population, match=settings.get("match", "page"))
+    return world._replace(users=users)
 
 
-def _observable(dataset: Dataset) -> Catalog:
-    """Return the catalog as policies may know it: popularity counts the first 80% of each user's ratings, quality is hidden."""
-    train, _ = dataset.ratings.split_by_time(_TRAIN_SHARE)
-    counts = np.bincount(dataset.catalog.index_of(train.item_id), minlength=len(dataset.catalog))
-    return replace(dataset.catalog.with_popularity(counts), quality=None)
+def user_source(dataset: Dataset, *, model: str, fitted: str | PathLike[str] | None) -> UserSource:
+    """Return where the users of a shipped user model come from.
+
+    Args:
+        dataset: the data.
+        model: its name; language users need no more than their personas, all others are fitted.
+        fitted: folder written by ``recsim-llm fit``, whose users are taken; None fits now, or takes the fit kept before.
+    """
+    if model == "language" and fitted is None:
+        return measured_users(dataset)
+    return _fitted_source(_fit(dataset, fitted))
+
+
+def _fit(dataset: Dataset, fitted: str | PathLike[str] | None) -> FittedUsers:
+    return fitted_for(dataset) if fitted is None else load_fitted(Path(fitted))
+
+
+def _fitted_source(fit: FittedUsers) -> UserSource:
+    return UserSource(lambda: fit.population, lambda: fit.joint)
+
+
+def _opened(data: str | PathLike[str] | Dataset) -> Dataset:
+    return data if isinstance(data, Dataset) else open_dataset(str(data))

@@ -76,7 +76,7 @@ def cartpole() -> float:
 def single_step(items: int, random: np.random.Generator, **arguments: Any) -> float:
     """Return CPU microseconds a step of the single environment."""
     env = gymnasium.make("RecSimLLM/Browse-v0", **arguments)
-    slates = [slate[0] for slate in random_slates(items, 1, SLOTS, 64, random)]
+    slates = [slate[0] for slate in random_slates(items, 1, SLOTS, 64, random=random)]
     env.reset(seed=1)
     seconds = play(env, slates, 10_000)
     env.close()
@@ -98,7 +98,7 @@ def play(env: gymnasium.Env[Any, Any], actions: list[Any], steps: int) -> float:
 def vector_rate(items: int, random: np.random.Generator, **arguments: Any) -> float:
     """Return user steps a CPU second of the vector environment with slates given."""
     env = gymnasium.make_vec("RecSimLLM/Browse-v0", num_envs=ROWS, vectorization_mode="vector_entry_point", **arguments)
-    slates = random_slates(items, ROWS, SLOTS, 64, random)
+    slates = random_slates(items, ROWS, SLOTS, 64, random=random)
     return rate(env, slates, 200)
 
 
@@ -148,7 +148,7 @@ def memory() -> None:
         users=world.users,
     )
     env.reset(seed=1)
-    for slates in random_slates(items, users, SLOTS, 5, np.random.default_rng(2)):
+    for slates in random_slates(items, users, SLOTS, 5, random=np.random.default_rng(2)):
         env.step(slates)
     print(f"peak memory, {users:,} users x {items:,} items, whole process: {peak_megabytes():.0f} MB")
 

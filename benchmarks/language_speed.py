@@ -116,7 +116,7 @@ def fastest(measured: list[Figures]) -> Figures:
 
 def open_backend(transport: str, base_url: str, users: int) -> HttpBackend:
     """Return a backend for the server."""
-    abilities = Abilities(realisations=("json",), concurrency=users)
+    abilities = Abilities(elicitations=("json",), concurrency=users)
     return BACKENDS[transport]("chaos", base_url=base_url, api_key="none", abilities=abilities)
 
 
@@ -151,7 +151,7 @@ def whole(backend: HttpBackend, users: int, pages: int, *, rounds: bool) -> Figu
     batches = by_page if rounds else [[ask for asks in by_page for ask in asks]]
     with tempfile.TemporaryDirectory() as folder:
         store, limiter = CallStore(Path(folder) / "calls.sqlite"), AdaptiveLimiter(users, users)
-        with LanguageModel(backend, realisation="json", store=store, limiter=limiter) as model:
+        with LanguageModel(backend, elicitation="json", store=store, limiter=limiter) as model:
             model.ask(warm_up)
             gc.collect()
             gc.freeze()  # As the command line does before a run: what is there for good need not be searched again and again.

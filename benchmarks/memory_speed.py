@@ -35,7 +35,7 @@ def main() -> None:
     random = np.random.default_rng(1)
     print(f"{'recall, top 5':<44}{'ms':>8}{'target':>9}")
     for rows, each, target in ((1, 1_000, None), (1, 10_000, 1), (1, 100_000, 15), (1_000, 100, 10)):
-        memories = fill(catalog, words, rows, each, random)
+        memories = fill(catalog, words, rows, each, random=random)
         queries = [f"What about {catalog.title[item]}?" for item in random.integers(len(catalog), size=rows)]
         asked = np.arange(rows)
         milliseconds = best(lambda m=memories, a=asked, q=queries, e=each: m.recall(a, q, float(e), 5))
@@ -60,7 +60,7 @@ def others(memories: Memories, catalog, random: np.random.Generator) -> None:
     show("estimate the tokens of 1,000 pages", lambda: [estimate_tokens(page) for page in pages])
 
 
-def fill(catalog, words: WordWeights, rows: int, each: int, random: np.random.Generator) -> Memories:
+def fill(catalog, words: WordWeights, rows: int, each: int, *, random: np.random.Generator) -> Memories:
     """Return memories of random films, one a page."""
     memories = Memories(rows, words=words, topics=catalog.genre_names)
     item = random.integers(len(catalog), size=rows * each)

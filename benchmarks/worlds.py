@@ -64,7 +64,7 @@ def make_catalog(items: int, random: np.random.Generator) -> Catalog:
     )
 
 
-def random_slates(items: int, rows: int, slots: int, count: int, random: np.random.Generator) -> list[np.ndarray]:
+def random_slates(items: int, rows: int, slots: int, count: int, *, random: np.random.Generator) -> list[np.ndarray]:
     """Return ``count`` batches of slates of different items."""
     base = random.integers(items, size=(count, rows, 1))
     steps = np.stack([random.choice(items, slots, replace=False) for _ in range(count)])

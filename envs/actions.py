@@ -9,9 +9,10 @@ import numpy.typing as npt
 from gymnasium import spaces
 
 from recsim_llm.core import keyed
+from recsim_llm.core.arrays import BoolArray, IntArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.kernel import Kernel
-from recsim_llm.core.pages import BoolArray, IntArray, Rows
+from recsim_llm.core.pages import Rows
 from recsim_llm.core.visits import blank_slots
 from recsim_llm.errors import SlateError
 from recsim_llm.numerics.ranking import ProductRanking

@@ -11,8 +11,8 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 
 from recsim_llm.core import keyed
+from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.catalog import Catalog
-from recsim_llm.core.pages import IntArray
 from recsim_llm.core.protocols import UserModel
 from recsim_llm.core.visits import Reward
 from recsim_llm.envs.actions import ACTIONS, items_on_sale
@@ -21,15 +21,15 @@ from recsim_llm.population.personas import Population
 from recsim_llm.population.world import World
 from recsim_llm.registry import resolve
 
-__all__ = ["INVALID", "BrowseSettings", "is_same_step", "seeds_of", "wanted_users", "world_of"]
+__all__ = ["INVALID", "BrowseSettings", "build_world", "is_same_step", "row_seeds", "wanted_users"]
 
 INVALID = ("count", "error")
 """What may happen to a slot whose item cannot be shown."""
 _DEFAULT_PARTS = ("page", "summary", "history")
 _MASK = (1 << 64) - 1
-# Who the users are belongs to an environment's definition, as its items do, so that it is the same in every process; all
-# that happens to them follows from the seed of reset.
 _POPULATION_SEED = 0
+"""Of the choice of users where a number of them is asked for: the same people are in every environment, whatever seeds their
+visits are reset with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +98,7 @@ class BrowseSettings:
         return dict(vars(self)) | {"observation": self.parts}
 
 
-def world_of(
+def build_world(
     catalog: str | PathLike[str] | Catalog,
     population: int | str | PathLike[str] | Population | None,
     users: str | UserModel,
@@ -119,7 +119,7 @@ def world_of(
     )
 
 
-def seeds_of(seed: int | np.integer[Any] | Sequence[int | None], rows: int) -> keyed.Words:
+def row_seeds(seed: int | np.integer[Any] | Sequence[int | None], rows: int) -> keyed.Words:
     """Return one seed a row: the given ones, or ``seed + row``; modulo 2**64.
 
     Raises:

@@ -15,7 +15,7 @@ from recsim_llm.core.kernel import ALL_ROWS
 from recsim_llm.core.pages import Feedback
 from recsim_llm.core.protocols import UserModel
 from recsim_llm.core.visits import Reward
-from recsim_llm.envs.arguments import BrowseSettings, seeds_of, wanted_users, world_of
+from recsim_llm.envs.arguments import BrowseSettings, build_world, row_seeds, wanted_users
 from recsim_llm.envs.observations import Observation
 from recsim_llm.envs.rendering import page_image, page_text
 from recsim_llm.envs.session import open_session
@@ -69,7 +69,7 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
     **Start.** Episode ``e`` after a seed brings a user drawn uniformly from the population by (seed, e), or the one asked for,
     who remembers nothing of earlier visits.
 
-    **Versions.** ``v0``: the first. The number rises when the same seed and settings could give other results.
+    **Versions.** ``v0``: first version. The number rises whenever equal seeds and actions could give other results.
 
     Examples:
         >>> env = gymnasium.make("RecSimLLM/Browse-v0", slate_size=5)
@@ -125,7 +125,7 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
             candidates=candidates,
             invalid=invalid,
         )
-        self.session = open_session(world_of(catalog, population, users), settings, rows=1, log=log)
+        self.session = open_session(build_world(catalog, population, users), settings, rows=1, log=log)
         self.action_space = self.session.action.space
         self.observation_space = self.session.observer.space  # type: ignore[assignment] # Dict knows no value type
         self.feedback: Feedback | None = None
@@ -153,7 +153,7 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
         super().reset(seed=seed)
         if seed is not None or not self._seeded:
             chosen = seed if seed is not None else int(self.np_random.integers(2**62))
-            self.session.seed(ALL_ROWS, seeds_of(chosen, 1))
+            self.session.seed(ALL_ROWS, row_seeds(chosen, 1))
             self._seeded = True
         self.session.begin(ALL_ROWS, wanted)
         self.feedback = None

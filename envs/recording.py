@@ -13,14 +13,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.core.files import write_atomically
-from recsim_llm.core.pages import BoolArray, Feedback, IntArray, Rows, probability
+from recsim_llm.core.arrays import BoolArray, IntArray
+from recsim_llm.core.pages import Feedback, Rows, probability
 from recsim_llm.core.visits import PageOutcome, VisitTotals
-from recsim_llm.errors import ContractError, RunExistsError
-from recsim_llm.log.writer import RunLog, Segments
+from recsim_llm.errors import ContractError
+from recsim_llm.log.folders import refuse_used_folder
+from recsim_llm.log.manifest import write_manifest
+from recsim_llm.log.segments import open_segments
+from recsim_llm.log.writer import RunLog
 from recsim_llm.population.world import World
 
-__all__ = ["Recorder"]
+__all__ = ["Recorder", "open_recorder"]
 
 _ARM = "policy"
 SEGMENT_ROWS = 200_000
@@ -37,11 +40,11 @@ class _Page(NamedTuple):
     visit: IntArray
 
 
-class Recorder:
-    """Logs every page and visit of an environment; propensities are unknown, since only the policy knows them.
+def open_recorder(folder: Path, world: World, *, rows: int, settings: Mapping[str, Any]) -> Recorder:
+    """Make a run folder and return what logs an environment into it.
 
     Args:
-        folder: run folder; must not exist or be empty.
+        folder: must not exist or be empty.
         world: items and users.
         rows: users that browse at the same time.
         settings: of the environment, for the manifest.
@@ -49,22 +52,28 @@ class Recorder:
     Raises:
         RunExistsError: the folder holds something.
     """
+    refuse_used_folder(folder, "log")
+    folder.mkdir(parents=True, exist_ok=True)
+    manifest = _description(world, settings)
+    write_manifest(folder, manifest)
+    user_id = world.population.user_id
+    log = RunLog(open_segments(folder), _ARM, 0, catalog=world.catalog, user_id=user_id, segment_rows=SEGMENT_ROWS)
+    return Recorder(folder, log, manifest, user_id=user_id, rows=rows)
 
-    def __init__(self, folder: Path, world: World, rows: int, settings: Mapping[str, Any]) -> None:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise RunExistsError(f"log: got {folder}, which holds files, expected a new folder; choose another")
-        folder.mkdir(parents=True, exist_ok=True)
-        manifest = _description(world, settings)
-        write_atomically(folder / "manifest.json", _encoded(manifest))
-        self._user_id = world.population.user_id
-        self._log = RunLog(
-            Segments(folder),
-            _ARM,
-            0,
-            catalog=world.catalog,
-            user_id=world.population.user_id,
-            segment_rows=SEGMENT_ROWS,
-        )
+
+class Recorder:
+    """Logs every page and visit of an environment; propensities are unknown, since only the policy knows them.
+
+    Args:
+        folder: run folder, with its manifest; ``open_recorder`` makes it.
+        log: of that folder.
+        manifest: of that folder; the seed and the number of users follow as they become known.
+        user_id: int64 [population]: outside ids by user index.
+        rows: users that browse at the same time.
+    """
+
+    def __init__(self, folder: Path, log: RunLog, manifest: dict[str, Any], *, user_id: IntArray, rows: int) -> None:
+        self._log, self._user_id = log, user_id
         self._recent: list[_Page] = []
         self._totals = VisitTotals(rows)
         self._visit = np.zeros(rows, np.int64)
@@ -118,7 +127,7 @@ class Recorder:
 
     def _add_visits(self) -> None:
         """Sum up the visits that ended on the recent pages; a visit starts with its page 0."""
-        write_atomically(self._folder / "manifest.json", _encoded(self._manifest))
+        write_manifest(self._folder, self._manifest)
         if not self._recent:
             return
         number = self._table(lambda page: page.feedback.pages.page)
@@ -170,11 +179,8 @@ def _description(world: World, settings: Mapping[str, Any]) -> dict[str, Any]:
         "user_model": type(world.users).__name__,
         "catalog": {"items": len(world.catalog)},
         "data": {"name": "environment", "fingerprint": world.catalog.fingerprint, "licence": ""},
-        "environment": dict(settings),
+        # Settings may hold functions, which are told by their names.
+        "environment": json.loads(json.dumps(dict(settings), default=repr)),
         "versions": {name: version(name) for name in packages} | {"python": platform.python_version()},
         "settings": {},
     }
-
-
-def _encoded(manifest: dict[str, Any]) -> bytes:
-    return json.dumps(manifest, indent=2, sort_keys=True, default=repr).encode() + b"\n"

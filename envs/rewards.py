@@ -11,20 +11,19 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import Feedback, probability
 from recsim_llm.core.visits import Reward
 from recsim_llm.errors import ConfigError, ContractError
 
-__all__ = ["REWARDS", "Clicks", "DiverseClicks", "Rating", "Satisfaction", "SessionLength", "WatchShare", "reward_of"]
-
-Payment = npt.NDArray[np.float64]
+__all__ = ["REWARDS", "Clicks", "DiverseClicks", "Rating", "Satisfaction", "SessionLength", "WatchShare", "resolve_reward"]
 
 
 class Clicks:
     """Number of clicks on the page."""
 
-    def __call__(self, feedback: Feedback, _catalog: Catalog) -> Payment:
+    def __call__(self, feedback: Feedback, _catalog: Catalog) -> DoubleArray:
         """Return float64 [u]: clicks."""
         if not feedback.row.size:
             return np.zeros(len(feedback.clicked))
@@ -34,7 +33,7 @@ class Clicks:
 class WatchShare:
     """Sum over the page of the share watched of each clicked item."""
 
-    def __call__(self, feedback: Feedback, _catalog: Catalog) -> Payment:
+    def __call__(self, feedback: Feedback, _catalog: Catalog) -> DoubleArray:
         """Return float64 [u]: items watched, counted by share."""
         return _by_user(feedback, feedback.watched)
 
@@ -45,7 +44,7 @@ class Rating:
     def __init__(self, neutral: float = 3.0) -> None:
         self.neutral = neutral
 
-    def __call__(self, feedback: Feedback, _catalog: Catalog) -> Payment:
+    def __call__(self, feedback: Feedback, _catalog: Catalog) -> DoubleArray:
         """Return float64 [u]: stars above ``neutral``, summed over the items that were given stars."""
         return _by_user(feedback, np.nan_to_num(feedback.given - np.float32(self.neutral)))
 
@@ -53,7 +52,7 @@ class Rating:
 class Satisfaction:
     """How satisfied the user is after the page, 0 to 1."""
 
-    def __call__(self, feedback: Feedback, _catalog: Catalog) -> Payment:
+    def __call__(self, feedback: Feedback, _catalog: Catalog) -> DoubleArray:
         """Return float64 [u]."""
         return probability(feedback.mood.satisfaction).astype(np.float64)
 
@@ -61,7 +60,7 @@ class Satisfaction:
 class SessionLength:
     """One for every page after which the user stays."""
 
-    def __call__(self, feedback: Feedback, _catalog: Catalog) -> Payment:
+    def __call__(self, feedback: Feedback, _catalog: Catalog) -> DoubleArray:
         """Return float64 [u]: 0 or 1."""
         return (~feedback.left).astype(np.float64)
 
@@ -76,12 +75,12 @@ class DiverseClicks:
     def __init__(self, bonus: float = 0.25) -> None:
         self.bonus = bonus
 
-    def __call__(self, feedback: Feedback, catalog: Catalog) -> Payment:
+    def __call__(self, feedback: Feedback, catalog: Catalog) -> DoubleArray:
         """Return float64 [u]: clicks + bonus * genres covered."""
         item = feedback.pages.item_index
         covered = (catalog.genres[item] & feedback.clicked[:, :, None]).any(axis=1)
         clicks = np.bincount(feedback.row, minlength=len(feedback.clicked))
-        payment: Payment = clicks + self.bonus * np.add.reduce(covered, axis=1, dtype=np.float64)
+        payment: DoubleArray = clicks + self.bonus * np.add.reduce(covered, axis=1, dtype=np.float64)
         return payment
 
 
@@ -96,7 +95,7 @@ REWARDS: dict[str, Callable[[], Reward]] = {
 """Rewards by name."""
 
 
-def reward_of(reward: str | Reward) -> Reward:
+def resolve_reward(reward: str | Reward) -> Reward:
     """Return the reward of a name, or the given callable with its answers checked.
 
     Raises:
@@ -117,7 +116,7 @@ class _Checked:
     def __init__(self, reward: Reward) -> None:
         self._reward = reward
 
-    def __call__(self, feedback: Feedback, catalog: Catalog) -> Payment:
+    def __call__(self, feedback: Feedback, catalog: Catalog) -> DoubleArray:
         paid = np.array(self._reward(feedback, catalog), np.float64)
         users = len(feedback.clicked)
         if paid.shape != (users,):
@@ -127,6 +126,6 @@ class _Checked:
         return paid
 
 
-def _by_user(feedback: Feedback, value: npt.NDArray[np.float32]) -> Payment:
+def _by_user(feedback: Feedback, value: npt.NDArray[np.float32]) -> DoubleArray:
     # Without clicks, bincount forgets the weights and counts in integers.
     return np.bincount(feedback.row, weights=value, minlength=len(feedback.clicked)).astype(np.float64, copy=False)

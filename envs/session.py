@@ -11,14 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core import keyed
+from recsim_llm.core.arrays import BoolArray, IntArray
 from recsim_llm.core.dice import VisitDice, seed_words
 from recsim_llm.core.kernel import ALL_ROWS
-from recsim_llm.core.pages import BoolArray, IntArray, Rows
+from recsim_llm.core.pages import Rows
 from recsim_llm.core.visits import PageOutcome, Visits
 from recsim_llm.envs.actions import Action, CandidateAction, EmbeddingAction, SlateAction
 from recsim_llm.envs.arguments import BrowseSettings
 from recsim_llm.envs.observations import Observation, Observer
-from recsim_llm.envs.rewards import reward_of
+from recsim_llm.envs.rewards import resolve_reward
 from recsim_llm.errors import SlateError
 from recsim_llm.population.world import World
 
@@ -51,7 +52,7 @@ def open_session(world: World, settings: BrowseSettings, *, rows: int, log: str 
         users=world.users,
         user_id=world.population.user_id,
         catalog=world.catalog,
-        reward=reward_of(settings.reward),
+        reward=resolve_reward(settings.reward),
         rows=rows,
         slate_size=settings.slate_size,
         max_pages=settings.max_pages,
@@ -189,9 +190,9 @@ def _action(world: World, settings: BrowseSettings, rows: int) -> Action:
 
 def _recorder(folder: Path, world: World, settings: BrowseSettings, rows: int) -> Recorder:
     # Only here, since a log brings in pyarrow.
-    from recsim_llm.envs.recording import Recorder
+    from recsim_llm.envs.recording import open_recorder
 
-    return Recorder(folder, world, rows, {"rows": rows} | settings.described())
+    return open_recorder(folder, world, rows=rows, settings={"rows": rows} | settings.described())
 
 
 def _check_shown(item_index: IntArray, blank: BoolArray) -> None:

@@ -11,12 +11,13 @@ import numpy.typing as npt
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
+from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.kernel import ALL_ROWS
-from recsim_llm.core.pages import Feedback, IntArray
+from recsim_llm.core.pages import Feedback
 from recsim_llm.core.protocols import UserModel
 from recsim_llm.core.visits import Reward
-from recsim_llm.envs.arguments import BrowseSettings, is_same_step, seeds_of, wanted_users, world_of
+from recsim_llm.envs.arguments import BrowseSettings, build_world, is_same_step, row_seeds, wanted_users
 from recsim_llm.envs.observations import Observation
 from recsim_llm.envs.session import open_session
 from recsim_llm.errors import ConfigError, ContractError
@@ -77,7 +78,7 @@ class BrowseVectorEnv(VectorEnv[Observation, npt.NDArray[Any], npt.NDArray[Any]]
             candidates=candidates,
             invalid=invalid,
         )
-        self.session = open_session(world_of(catalog, population, users), settings, rows=num_envs, log=log)
+        self.session = open_session(build_world(catalog, population, users), settings, rows=num_envs, log=log)
         self.single_action_space = self.session.action.space
         self.single_observation_space = self.session.observer.space
         self.action_space = batch_space(self.single_action_space, num_envs)
@@ -101,7 +102,7 @@ class BrowseVectorEnv(VectorEnv[Observation, npt.NDArray[Any], npt.NDArray[Any]]
         if seed is None and not self._seeded:
             seed = int(self.np_random.integers(2**62))
         if seed is not None:
-            self.session.seed(ALL_ROWS, seeds_of(seed, self.num_envs))
+            self.session.seed(ALL_ROWS, row_seeds(seed, self.num_envs))
             self._seeded = True
         self.session.begin(ALL_ROWS, wanted)
         self._ended = np.zeros(self.num_envs, np.bool_)

@@ -12,6 +12,7 @@ from gymnasium.utils import RecordConstructorArgs
 from gymnasium.vector import VectorEnv, VectorWrapper
 from gymnasium.vector.utils import batch_space
 
+from recsim_llm.core.arrays import BoolArray, FloatArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.envs.browse import BrowseEnv
 from recsim_llm.envs.observations import Observation, feature_bounds
@@ -21,12 +22,10 @@ from recsim_llm.errors import ConfigError
 __all__ = ["ActionMask", "FlatObservation", "FlatVectorObservation", "SingleItemAction"]
 
 Action = npt.NDArray[Any]
-Flat = npt.NDArray[np.float32]
-Mask = npt.NDArray[np.bool_]
 Info = dict[str, Any]
 
 
-class FlatObservation(gymnasium.ObservationWrapper[Flat, Action, Observation], RecordConstructorArgs):
+class FlatObservation(gymnasium.ObservationWrapper[FloatArray, Action, Observation], RecordConstructorArgs):
     """Observe one row of numbers instead of a ``Dict``, for policies that take nothing else.
 
     The parts follow each other in the order of the observation space. Items stand there with their features, neither as
@@ -43,12 +42,12 @@ class FlatObservation(gymnasium.ObservationWrapper[Flat, Action, Observation], R
         self._flattener = _Flattener(env.observation_space, _browse(env).catalog)
         self.observation_space = self._flattener.space
 
-    def observation(self, observation: Observation) -> Flat:
+    def observation(self, observation: Observation) -> FloatArray:
         """Return float32 [w]."""
         return self._flattener.flatten(observation)
 
 
-class FlatVectorObservation(VectorWrapper[Flat, Action, Observation, Action, npt.NDArray[Any]], RecordConstructorArgs):
+class FlatVectorObservation(VectorWrapper[FloatArray, Action, Observation, Action, npt.NDArray[Any]], RecordConstructorArgs):
     """``FlatObservation`` for the vector environment, in both autoreset modes.
 
     Args:
@@ -64,12 +63,12 @@ class FlatVectorObservation(VectorWrapper[Flat, Action, Observation, Action, npt
         self.single_observation_space = self._flattener.space
         self.observation_space = batch_space(self._flattener.space, env.num_envs)
 
-    def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> tuple[Flat, Info]:
+    def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> tuple[FloatArray, Info]:
         """Start a visit in every row; observations are float32 [n, w]."""
         observation, info = self.env.reset(seed=seed, options=options)
         return self._flattener.flatten(observation, self.num_envs), info
 
-    def step(self, actions: Action) -> tuple[Flat, npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], Info]:
+    def step(self, actions: Action) -> tuple[FloatArray, npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], Info]:
         """Show one page to every row; ``info["final_obs"]`` is flat as well."""
         observation, reward, terminated, truncated, info = self.env.step(actions)
         if "final_obs" in info:
@@ -137,11 +136,11 @@ class ActionMask(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
             self._fresh[shown[shown >= 0]] = False
         return observation, reward, terminated, truncated, info | {"action_mask": self._mask().astype(np.int8)}
 
-    def action_masks(self) -> Mask:
+    def action_masks(self) -> BoolArray:
         """Return bool [slots * n]: the mask of one slot, once for every slot."""
         return np.tile(self._mask(), self._slots)
 
-    def _mask(self) -> Mask:
+    def _mask(self) -> BoolArray:
         offered = self._browse.session.offered
         at = slice(None) if offered is None else offered[0]
         fresh = self._fresh[at]
@@ -160,7 +159,7 @@ class _Flattener:
         low, high = zip(*(_bounds(name, space[name], catalog) for name in self._names), strict=True)
         self.space = spaces.Box(np.concatenate(low), np.concatenate(high), dtype=np.float32)
 
-    def flatten(self, observation: Observation, *rows: int) -> Flat:
+    def flatten(self, observation: Observation, *rows: int) -> FloatArray:
         """Return float32 [*rows, w]."""
         columns = [self._column(name, observation[name]).reshape(*rows, -1) for name in self._names]
         return np.concatenate(columns, axis=-1, dtype=np.float32)
@@ -169,7 +168,7 @@ class _Flattener:
         return self._features.take(value, axis=0) if name == "history_item" else value
 
 
-def _bounds(name: str, part: gymnasium.Space[Any], catalog: Catalog) -> tuple[Flat, Flat]:
+def _bounds(name: str, part: gymnasium.Space[Any], catalog: Catalog) -> tuple[FloatArray, FloatArray]:
     assert isinstance(part, spaces.Box)
     if name == "history_item":
         low, high = feature_bounds(catalog)

@@ -7,13 +7,16 @@
     ├── ContractError        a plug-in (recommender, user model) broke its contract
     │   └── SlateError       a slate with unknown, retired, repeated or miscounted items
     ├── LogError             a run folder that is damaged or belongs to other settings
+    ├── BackendError         a call of a language model failed on its way
     ├── ModelReplyError      a language model answered with something unusable
-    └── BudgetExceeded       a limit on tokens, calls, money or time was reached
+    ├── BudgetExceeded       a limit on tokens, calls, money or time was reached
+    └── Refused              a request that the chaos server refuses
 
 The command line prints the one-line text of any of them and exits with status 2.
 """
 
 __all__ = [
+    "BackendError",
     "BudgetExceeded",
     "ConfigError",
     "ContractError",
@@ -21,6 +24,7 @@ __all__ = [
     "LogError",
     "ModelReplyError",
     "RecSimError",
+    "Refused",
     "RunExistsError",
     "SlateError",
 ]
@@ -54,6 +58,25 @@ class LogError(RecSimError, RuntimeError):
     """A run folder is damaged, incomplete, or was written under other settings."""
 
 
+class BackendError(RecSimError, RuntimeError):
+    """A call failed on its way: the provider refused it, broke, or could not be reached.
+
+    Args:
+        cause: ``rate_limit``, ``overloaded``, ``server``, ``timeout``, ``connection``, ``bad_reply``, ``refused`` (any other
+            4xx) or ``authentication``.
+        message: one line without secrets.
+        retryable: whether sending the same again can help.
+        retry_after: seconds that the provider asks to wait; None where it does not say.
+        status: HTTP status; None where there is none.
+    """
+
+    def __init__(
+        self, cause: str, message: str, *, retryable: bool, retry_after: float | None = None, status: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.cause, self.retryable, self.retry_after, self.status = cause, retryable, retry_after, status
+
+
 class ModelReplyError(RecSimError, RuntimeError):
     """A language model's reply could not be turned into a decision.
 
@@ -70,3 +93,16 @@ class ModelReplyError(RecSimError, RuntimeError):
 
 class BudgetExceeded(RecSimError, RuntimeError):
     """A limit on tokens, calls, money or time was reached; the run has been checkpointed."""
+
+
+class Refused(RecSimError, ValueError):
+    """A model server of this package refuses a request; the client gets the status, and never sees this class.
+
+    Args:
+        status: HTTP status.
+        message: why, one line.
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status, self.message = status, message

@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core import keyed
+from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
 from recsim_llm.core.dice import seed_words
 from recsim_llm.core.kernel import ALL_ROWS
-from recsim_llm.core.pages import FloatArray, IntArray, Requests, Rows, probability
+from recsim_llm.core.pages import Requests, Rows, probability
 from recsim_llm.core.protocols import AnswersLater, RanksItems
 from recsim_llm.core.visits import PageOutcome, Visits, VisitTotals
-from recsim_llm.envs.rewards import reward_of
+from recsim_llm.envs.rewards import resolve_reward
 from recsim_llm.errors import ConfigError, ContractError, RecSimError
 from recsim_llm.log.writer import RunLog
 from recsim_llm.population.world import World
@@ -24,7 +25,6 @@ from recsim_llm.scenarios.schema import Scenario
 
 __all__ = ["ArmSession"]
 
-BoolArray = npt.NDArray[np.bool_]
 _MOST_SLOTS = 500_000_000
 
 
@@ -88,7 +88,7 @@ class ArmSession:
             users=world.users,
             user_id=self._user_id,
             catalog=world.catalog,
-            reward=reward_of(scenario.reward),
+            reward=resolve_reward(scenario.reward),
             rows=users,
             slate_size=scenario.slate_size,
             max_pages=scenario.max_pages,
@@ -172,8 +172,8 @@ class ArmSession:
         requests = Requests(self._user_id[rows], np.full(len(rows), visit), self._kernel.page[rows], *self._history.of(rows))
         with _blaming(self._name, "recommend", visit):
             slates = self._recommender.recommend(requests, scenario.slate_size)
-        blank_invalid = scenario.invalid == "count"
-        index = check_slates(slates, self._world.catalog, len(rows), scenario.slate_size, self._name, blank_invalid)
+        blank, size = scenario.invalid == "count", scenario.slate_size
+        index = check_slates(slates, self._world.catalog, len(rows), size, name=self._name, blank_invalid=blank)
         return Offer(requests, self._history.length(rows), slates, index)
 
     def _show(self, offer: Offer, rows: IntArray) -> AnsweredOffer:

@@ -1,29 +1,112 @@
-"""What a scenario names, built: data, users, recommenders."""
+"""What a scenario names, built: data, users, recommenders, language models. ``stage`` builds it all."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from functools import partial
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
 from recsim_llm.agents.language.calibration import Calibration
 from recsim_llm.agents.noise import with_noise
 from recsim_llm.core.protocols import RanksItems
-from recsim_llm.core.ratings import Dataset
+from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.data import open_dataset
-from recsim_llm.envs.rewards import reward_of
-from recsim_llm.errors import ConfigError
+from recsim_llm.envs.rewards import resolve_reward
+from recsim_llm.errors import ConfigError, LogError
+from recsim_llm.language.base.settings import LimitSettings, ModelSettings
 from recsim_llm.language.providers import Roles
+from recsim_llm.population.factories import wants_models
 from recsim_llm.population.world import World
+from recsim_llm.recommenders import Recommender, TakesTruth, open_recommender
 from recsim_llm.registry import resolve
-from recsim_llm.scenarios.blocks import block_of
+from recsim_llm.scenarios.blocks import take_block
 from recsim_llm.scenarios.schema import Arm, Scenario
 
-__all__ = ["check_names", "check_oracle", "dataset_of", "recommender_of", "recommender_seed", "with_files_read", "world_of"]
+__all__ = [
+    "Stage",
+    "built_world",
+    "check_names",
+    "load_dataset",
+    "make_recommender",
+    "rebuild_world",
+    "recommender_seed",
+    "stage",
+    "with_files_read",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A scenario, built: all that is needed to serve its users."""
+
+    scenario: Scenario
+    """What was built."""
+    dataset: Dataset
+    """Its data."""
+    world: World
+    """Its items and users."""
+    roles: Roles
+    """Its language models, open until the stage is left."""
+    recommenders: Mapping[str, Callable[[], Any]]
+    """By the name of the arm: makes its recommender, not yet fitted."""
+
+    def training_part(self) -> tuple[Dataset, Ratings]:
+        """Return what recommenders may learn from before the first page, and the ratings that came later.
+
+        The items are the world's; not even their popularity counts later ratings.
+        """
+        return replace(self.dataset, catalog=self.world.catalog).training_part(self.scenario.train_share)
+
+
+@contextmanager
+def stage(
+    scenario: Scenario, *, calls: Path, cache: Path | None = None, limits: LimitSettings | None = None
+) -> Iterator[Stage]:
+    """Build a scenario; its language models are closed at the end.
+
+    Args:
+        scenario: with its seed drawn.
+        calls: file that keeps the calls of language models; it is made with the first call.
+        cache: another run's folder, or its calls file, whose answers are used before a language model is asked.
+        limits: limits in place of the scenario's.
+
+    Raises:
+        ConfigError: a name is unknown, or settings do not fit.
+        DataError: the data cannot be used.
+    """
+    check_names(scenario)
+    dataset = load_dataset(scenario)
+    with Roles(scenario.models, calls=calls, cache=cache, limits=limits or scenario.limits) as roles:
+        world = _world(scenario, dataset, roles)
+        _check_oracle(scenario, world)
+        recommenders = {arm.name: partial(make_recommender, arm) for arm in scenario.recommenders}
+        yield Stage(scenario=scenario, dataset=dataset, world=world, roles=roles, recommenders=recommenders)
+
+
+def rebuild_world(scenario: Scenario, fingerprints: Mapping[str, str], what: str) -> World:
+    """Build the items and users of a run again; language models are never asked.
+
+    Args:
+        scenario: from the run's manifest.
+        fingerprints: of ``data`` and ``population``, from there too.
+        what: the run, for the error text.
+
+    Raises:
+        LogError: the data or the users have changed.
+    """
+    dataset = load_dataset(scenario)
+    # Nobody decides anything that a language model would be asked for, so a stand-in takes its place.
+    with Roles({"user": ModelSettings(name="scripted/uniform")}) as nobody:
+        world = _world(scenario, dataset, nobody)
+    now = {"data": dataset.fingerprint, "population": world.population.fingerprint}
+    changed = [name for name, fingerprint in now.items() if fingerprints[name] != fingerprint]
+    if changed:
+        raise LogError(f"{what}: the {changed[0]} changed since the run, expected what its manifest.json says; restore it")
+    return world
 
 
 def check_names(scenario: Scenario) -> None:
@@ -32,18 +115,18 @@ def check_names(scenario: Scenario) -> None:
     Raises:
         ConfigError: one does not.
     """
-    reward_of(scenario.reward)
+    resolve_reward(scenario.reward)
     for arm in scenario.recommenders:
-        recommender_of(arm)
+        make_recommender(arm)
 
 
-def check_oracle(scenario: Scenario, world: World) -> None:
+def _check_oracle(scenario: Scenario, world: World) -> None:
     """Refuse arms that must know the users before anything is asked of users that cannot tell.
 
     Raises:
         ConfigError: there is one, and the users cannot tell what they feel for every item.
     """
-    blind = [arm.name for arm in scenario.recommenders if hasattr(recommender_of(arm), "reveal")]
+    blind = [arm.name for arm in scenario.recommenders if isinstance(make_recommender(arm), TakesTruth)]
     if blind and not isinstance(world.users, RanksItems):
         others = ",".join(arm.name for arm in scenario.recommenders if arm.name not in blind) or "popularity"
         raise ConfigError(
@@ -71,16 +154,13 @@ def _calibration_read(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {**parameters, "calibration": asdict(Calibration.load(Path(place)))} if isinstance(place, str) else dict(parameters)
 
 
-def recommender_of(arm: Arm) -> Any:
+def make_recommender(arm: Arm) -> Recommender:
     """Return a new recommender, not yet fitted.
 
     Raises:
         ConfigError: there is none of that name, or it does not take these settings.
     """
-    try:
-        return resolve("recommenders", arm.recommender)(**arm.settings)
-    except TypeError as error:
-        raise ConfigError(f"recommender {arm.name!r}: got settings {arm.settings}, expected what it takes: {error}") from error
+    return open_recommender(arm.recommender, arm.settings, source=f"recommender {arm.name!r}")
 
 
 def _seed(scenario: Scenario) -> int:
@@ -93,7 +173,7 @@ def recommender_seed(scenario: Scenario) -> int:
     return int.from_bytes(hashlib.sha256(f"recommender {_seed(scenario)}".encode()).digest()[:7], "little")
 
 
-def dataset_of(scenario: Scenario) -> Dataset:
+def load_dataset(scenario: Scenario) -> Dataset:
     """Return the data that a scenario names.
 
     Raises:
@@ -102,29 +182,20 @@ def dataset_of(scenario: Scenario) -> Dataset:
     return open_dataset(scenario.data, columns=scenario.columns, skip_bad_rows=scenario.skip_bad_rows)
 
 
-def world_of(scenario: Scenario, dataset: Dataset, roles: Roles) -> World:
-    """Return the items and users that a scenario names.
-
-    Args:
-        scenario: with its seed drawn.
-        dataset: its data.
-        roles: its language models, opened where the users need them.
-
-    Raises:
-        ConfigError: the users are unknown or cannot be built from these settings.
-    """
+def _world(scenario: Scenario, dataset: Dataset, roles: Roles) -> World:
+    """Return the items and users that a scenario names; its language models are opened where the users need them."""
     settings = scenario.users
     factory = resolve("users", settings.model)
-    more = {"models": roles} if "models" in signature(factory).parameters else {}
+    more = {"models": roles} if wants_models(factory) else {}
     if "user" in scenario.models and not more:
         raise ConfigError(
             f"users {settings.model!r}: got a language model for the role user, expected none; take --users language"
         )
     build = partial(factory, parameters=settings.parameters, fitted=settings.fitted, seed=_seed(scenario), **more)
-    world = _built(settings.model, lambda: build(dataset, settings.count))
+    world = built_world(settings.model, lambda: build(dataset, settings.count))
     if settings.block is not None:
-        people = block_of(world.population, settings.block, _seed(scenario))
-        world = _built(settings.model, lambda: build(dataset, people))
+        people = take_block(world.population, settings.block, _seed(scenario))
+        world = built_world(settings.model, lambda: build(dataset, people))
     if settings.noise:
         world = with_noise(world, settings.noise, _seed(scenario))
     if scenario.slate_size > len(world.catalog):
@@ -134,7 +205,16 @@ def world_of(scenario: Scenario, dataset: Dataset, roles: Roles) -> World:
     return world
 
 
-def _built(model: str, build: Callable[[], Any]) -> World:
+def built_world(model: str, build: Callable[[], Any]) -> World:
+    """Return what the factory of a user model builds.
+
+    Args:
+        model: name of the user model, for the error text.
+        build: calls its factory.
+
+    Raises:
+        ConfigError: it does not take the arguments, or returns something else than a world.
+    """
     try:
         world = build()
     except TypeError as error:

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
-from recsim_llm.language.base.wire import Usage
+from recsim_llm.language.base.wire import TokenUsage
 from recsim_llm.language.calls.budget import Prices
 from recsim_llm.language.providers import Roles
 from recsim_llm.population.world import World
-from recsim_llm.registry import resolve
+from recsim_llm.recommenders import AsksModel, LanguageRanker
+from recsim_llm.scenarios.building import make_recommender
 from recsim_llm.scenarios.schema import Scenario
 
-__all__ = ["Estimate", "estimate"]
+__all__ = ["Confirm", "CostEstimate", "estimate_cost"]
 
 _ASK_ABOVE_COST = 1.0
 _ASK_ABOVE_CALLS = 1_000
 # Tokens that an answer to one question takes, written as a line or as a list of percentages, rounded up.
 _ANSWER_TOKENS = {"decision": 0, "logprobs": 6, "samples": 6, "json": 16}
 _POLICY_TOKENS = 1_200
-_POLICY_QUESTIONS = 20  # of a policy that does not tell its candidates
+_POLICY_QUESTIONS = 20  # of a policy of which nothing is known
 
 
-class Estimate(NamedTuple):
+class CostEstimate(NamedTuple):
     """The most that a run can ask: every user stays until the page budget ends, and nothing is found in a cache."""
 
     calls: int
@@ -49,7 +51,11 @@ class Estimate(NamedTuple):
         return f"at most {self.calls:,} calls of language models, {tokens}, {price}"
 
 
-def estimate(scenario: Scenario, world: World, roles: Roles) -> Estimate:
+Confirm = Callable[[CostEstimate], None]
+"""Told what language models will be asked before anything is; raises to call it off."""
+
+
+def estimate_cost(scenario: Scenario, world: World, roles: Roles) -> CostEstimate:
     """Return the most that a run can ask of its language models.
 
     Args:
@@ -58,8 +64,8 @@ def estimate(scenario: Scenario, world: World, roles: Roles) -> Estimate:
         roles: the models, with those of the users opened.
     """
     pages = len(world.population) * scenario.visits * scenario.max_pages
-    arms = [resolve("recommenders", arm.recommender)(**arm.settings) for arm in scenario.recommenders]
-    asking = [getattr(arm, "candidates", _POLICY_QUESTIONS) for arm in arms if hasattr(arm, "consult")]
+    arms = [make_recommender(arm) for arm in scenario.recommenders]
+    asking = [_questions(arm) for arm in arms if isinstance(arm, AsksModel)]
     budgets = {
         "user": (len(arms), getattr(world.users, "prompt_tokens", 0), 2 * scenario.slate_size + 2),
         "policy": (len(asking), _POLICY_TOKENS, max(asking, default=0)),
@@ -71,10 +77,10 @@ def estimate(scenario: Scenario, world: World, roles: Roles) -> Estimate:
             continue
         model = roles.role(role)
         # A server that gives one sample a call is asked once for each.
-        samples = settings.samples if model.realisation == "samples" else 1
+        samples = settings.samples if model.elicitation == "samples" else 1
         asks = times * pages
-        tokens = Usage(
-            prompt=asks * samples * prompt, completion=asks * samples * questions * _ANSWER_TOKENS[model.realisation]
+        tokens = TokenUsage(
+            prompt=asks * samples * prompt, completion=asks * samples * questions * _ANSWER_TOKENS[model.elicitation]
         )
         calls, read, written = calls + asks * samples, read + (tokens.prompt or 0), written + (tokens.completion or 0)
         # A gateway on this machine may send a bill: where prices are given, they count.
@@ -82,4 +88,9 @@ def estimate(scenario: Scenario, world: World, roles: Roles) -> Estimate:
         priced = priced and (model.local or settings.prices is not None)
         if settings.prices is not None:
             cost += Prices(**settings.prices.model_dump()).cost(tokens)
-    return Estimate(calls, read, written, cost if priced else None, local)
+    return CostEstimate(calls, read, written, cost if priced else None, local)
+
+
+def _questions(recommender: AsksModel) -> int:
+    """Return how many questions a policy asks a page, at most."""
+    return recommender.settings.candidates if isinstance(recommender, LanguageRanker) else _POLICY_QUESTIONS

@@ -13,9 +13,8 @@ import numpy as np
 from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.exports import (
     ArmLog,
+    ExportSource,
     Identities,
-    Source,
-    finished_files,
     new_folder,
     write_bandit_feedback,
     write_dialogues,
@@ -23,16 +22,16 @@ from recsim_llm.exports import (
     write_recbole,
     write_slate_feedback,
 )
-from recsim_llm.metrics.evaluation import read_manifest
+from recsim_llm.log.reader import RunReader, open_run
 from recsim_llm.numerics.threads import one_thread
 from recsim_llm.population.world import World
-from recsim_llm.scenarios.minari_export import Origin, dataset_id_of, write_minari
-from recsim_llm.scenarios.recorded import world_of_run
+from recsim_llm.scenarios.building import rebuild_world
+from recsim_llm.scenarios.minari_export import Origin, make_dataset_id, write_minari
 from recsim_llm.scenarios.schema import scenario_from
 
 __all__ = ["FORMATS", "export"]
 
-Writer = Callable[[Source, Path], dict[str, int]]
+Writer = Callable[[ExportSource, Path], dict[str, int]]
 
 FORMATS: Mapping[str, str] = {
     "obp": "Open Bandit Pipeline: feedback.npz, a round a slot",
@@ -76,9 +75,10 @@ def export(
     """
     if form not in FORMATS:
         raise ConfigError(f"export: got format {form!r}, expected one of {', '.join(FORMATS)}")
-    manifest = read_manifest(run)
+    whole = open_run(run)
+    manifest = whole.manifest
     with new_folder(out) as draft:
-        logs, left_out = _logs(run, manifest, arm)
+        logs, left_out = _logs(whole, arm)
         origin = _origin(run, manifest, world)
         people = origin.world.population
         identities = Identities(people.user_id, anonymous=anonymous)
@@ -86,7 +86,7 @@ def export(
         fields = {} if anonymous else {name: column[order] for name, column in people.demographics.items()}
         content = _about(manifest, form, anonymous) | {"arms": {}, "left_out": left_out}
         for log, folder in zip(logs, _folders(logs, form), strict=True):
-            source = Source(
+            source = ExportSource(
                 log=log,
                 catalog=origin.world.catalog,
                 identities=identities,
@@ -100,29 +100,29 @@ def export(
     return content
 
 
-def _write(source: Source, form: str, folder: Path, origin: Origin) -> dict[str, int]:
+def _write(source: ExportSource, form: str, folder: Path, origin: Origin) -> dict[str, int]:
     return write_minari(source, folder, origin) if form == "minari" else _WRITERS[form](source, folder)
 
 
-def _logs(run: Path, manifest: Mapping[str, Any], arm: str | None) -> tuple[list[ArmLog], dict[str, str]]:
+def _logs(run: RunReader, arm: str | None) -> tuple[list[ArmLog], dict[str, str]]:
     """Return the logs to export, and why other arms are left out."""
-    names = [str(name) for name in manifest["arms"]]
-    if arm is not None and arm not in names:
-        raise ConfigError(f"--arm: got {arm!r}, expected one of {', '.join(names)}")
-    files = finished_files(run)
+    if arm is not None and arm not in run.arms:
+        raise ConfigError(f"--arm: got {arm!r}, expected one of {', '.join(run.arms)}")
     logs, left_out = [], {}
-    for name in names if arm is None else [arm]:
-        if name not in files:
+    for name in run.arms if arm is None else [arm]:
+        if name not in run.finished_arms:
             left_out[name] = "not finished"
             continue
-        log = ArmLog(run, name, files[name], slate_size=int(manifest["slate_size"]))
+        log = ArmLog(run, name)
         if len(log.keys("user_id")[0]):
             logs.append(log)
         else:
             left_out[name] = "no page was shown"
     if not logs:
         reasons = ", ".join(f"{name}: {reason}" for name, reason in left_out.items())
-        raise LogError(f"{run}: got no arm to export ({reasons}), expected a finished one; `recsim-llm resume {run}`")
+        raise LogError(
+            f"{run.folder}: got no arm to export ({reasons}), expected a finished one; `recsim-llm resume {run.folder}`"
+        )
     return logs, left_out
 
 
@@ -140,7 +140,7 @@ def _origin(run: Path, manifest: Mapping[str, Any], world: World | None) -> Orig
         raise ConfigError(f"export: got a world for {run}, which knows its own, expected none")
     scenario = scenario_from(settings, str(run / "manifest.json"))
     fingerprints = {name: str(manifest[name]["fingerprint"]) for name in ("data", "population")}
-    own = world_of_run(scenario, fingerprints, f"run folder {run}")
+    own = rebuild_world(scenario, fingerprints, f"run folder {run}")
     again = None if "user" in scenario.models else settings
     return Origin(own, again, fingerprints, None, by_visit=False)
 
@@ -169,7 +169,7 @@ def _folders(logs: list[ArmLog], form: str) -> Iterator[str]:
             number += 1
             name = f"{plain}_{number}"
         taken.add(name.casefold())
-        yield dataset_id_of(name) if form == "minari" else name
+        yield make_dataset_id(name) if form == "minari" else name
 
 
 def _about(manifest: Mapping[str, Any], form: str, anonymous: bool) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """A run as a data set for Minari: an episode a visit, an action a page, and an environment in which they can be stepped again.
 
-Source: O. Younis, R. Perez-Vicente, J. U. Balis, W. Dudley, A. Davey and J. K. Terry (2024), Minari; format HDF5 of 0.5.
+ExportSource: O. Younis, R. Perez-Vicente, J. U. Balis, W. Dudley, A. Davey and J. K. Terry (2024), Minari; format HDF5 of 0.5.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium.envs.registration import EnvSpec
 
+from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.kernel import ALL_ROWS
 from recsim_llm.core.pages import Decisions, Feedback, Mood, Pages
 from recsim_llm.core.protocols import UserModel
 from recsim_llm.envs.observations import Observation
-from recsim_llm.envs.recorded import observer_of, slate_space
+from recsim_llm.envs.recorded_visits import make_observer, slate_space
 from recsim_llm.errors import ConfigError, RecSimError
-from recsim_llm.exports import Portion, Source
+from recsim_llm.exports import ExportSource, Portion
 from recsim_llm.population.world import World
 
-__all__ = ["ENVIRONMENT", "Origin", "Replayed", "dataset_id_of", "replay", "write_minari"]
+__all__ = ["ENVIRONMENT", "Origin", "Replayed", "make_dataset_id", "replay", "write_minari"]
 
 ENVIRONMENT = "RecSimLLM/Recorded-v0"
 """Name of the environment that a data set of a run is recovered as."""
 _TOGETHER = 256  # visits that are laid out at a time
 _TRIED = 20  # visits that are stepped through again before an environment is named
 
-IntArray = npt.NDArray[np.int64]
 Buffer = Any
 
 
@@ -66,7 +66,7 @@ class Replayed(NamedTuple):
         return np.array_equal(self.recorded, self.rewards)
 
 
-def write_minari(source: Source, folder: Path, origin: Origin) -> dict[str, int]:
+def write_minari(source: ExportSource, folder: Path, origin: Origin) -> dict[str, int]:
     """Write one data set, ``NAME-v0`` for a folder called NAME-v0; ``MINARI_DATASETS_PATH`` is the folder above.
 
     Observations are those of ``RecSimLLM/Browse-v0``; actions are pages as catalog positions, -1 for a blank slot (the space
@@ -94,7 +94,7 @@ def write_minari(source: Source, folder: Path, origin: Origin) -> dict[str, int]
     items, slots = len(source.catalog), source.log.slate_size
     storage = storage_of.new(
         folder / "data",
-        observation_space=observer_of(origin.world, slots, source.max_pages, rows=1).space,
+        observation_space=make_observer(origin.world, slots, source.max_pages, rows=1).space,
         action_space=slate_space(items, slots, blanks=blank > 0),
         env_spec=named,
     )
@@ -104,7 +104,7 @@ def write_minari(source: Source, folder: Path, origin: Origin) -> dict[str, int]
     return counts
 
 
-def dataset_id_of(name: str) -> str:
+def make_dataset_id(name: str) -> str:
     """Return the id of the data set in a folder for an arm: the first version, as Minari writes it."""
     return f"{name}-v0"
 
@@ -144,7 +144,7 @@ def _specification(origin: Origin, blanks: bool) -> EnvSpec:
     return EnvSpec(id=ENVIRONMENT, entry_point="recsim_llm.scenarios.recorded:RecordedEnv", kwargs=settings)
 
 
-def _metadata(source: Source, dataset_id: str) -> dict[str, Any]:
+def _metadata(source: ExportSource, dataset_id: str) -> dict[str, Any]:
     release = version("recsim_llm")
     return {
         "dataset_id": dataset_id,
@@ -188,23 +188,23 @@ def _stepped(
     return np.array(rewards)
 
 
-def _episodes(source: Source, origin: Origin) -> Iterator[Buffer]:
+def _episodes(source: ExportSource, origin: Origin) -> Iterator[Buffer]:
     order = np.arange(len(source.log.keys("visit")[0])) if origin.by_visit else source.user_order()
     number = 0
     for portion in source.log.portions(order, key="visit" if origin.by_visit else "user_id"):
         bounds = np.append(portion.first, len(portion.page))
         for start in range(0, len(bounds) - 1, _TOGETHER):
-            for buffer in _together(source, origin, portion, bounds[start : start + _TOGETHER + 1], number):
+            for buffer in _together(source, origin, portion, bounds[start : start + _TOGETHER + 1], number=number):
                 yield buffer
                 number += 1
 
 
-def _together(source: Source, origin: Origin, portion: Portion, bounds: IntArray, number: int) -> Iterator[Buffer]:
+def _together(source: ExportSource, origin: Origin, portion: Portion, bounds: IntArray, *, number: int) -> Iterator[Buffer]:
     """Yield the episodes of some visits, whose observations are made side by side."""
     from minari.data_collector.episode_buffer import EpisodeBuffer
 
     item_index = source.item_index(portion.item_id)
-    seen = _observations(source, origin.world, portion, item_index, bounds)
+    seen = _observations(source, origin.world, portion, item_index, bounds=bounds)
     for place, (start, stop) in enumerate(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)):
         rows = slice(start, stop)
         left = portion.left[rows]
@@ -222,7 +222,7 @@ def _together(source: Source, origin: Origin, portion: Portion, bounds: IntArray
         )
 
 
-def _way_back(source: Source, origin: Origin, portion: Portion, start: int) -> dict[str, Any]:
+def _way_back(source: ExportSource, origin: Origin, portion: Portion, start: int) -> dict[str, Any]:
     """Return the seed and the options with which a visit begins again; nothing where it cannot or must not."""
     user_id, visit = int(portion.user_id[start]), int(portion.visit[start])
     if source.identities.anonymous:
@@ -235,11 +235,13 @@ def _way_back(source: Source, origin: Origin, portion: Portion, start: int) -> d
     return {}
 
 
-def _observations(source: Source, world: World, portion: Portion, item_index: IntArray, bounds: IntArray) -> Observation:
+def _observations(
+    source: ExportSource, world: World, portion: Portion, item_index: IntArray, *, bounds: IntArray
+) -> Observation:
     """Return the observations of visits, by name [longest + 1, visits, ...], as the environment makes them."""
     length = np.diff(bounds)
     visits, slots = len(length), source.log.slate_size
-    observer = observer_of(world, slots, source.max_pages, rows=visits)
+    observer = make_observer(world, slots, source.max_pages, rows=visits)
     nobody, shown = np.zeros(visits, np.int64), np.zeros(visits, np.int64)
     seen = [observer.observe(shown, nobody, None)]
     for page in range(int(length.max())):
@@ -273,7 +275,7 @@ def _feedback(items: IntArray, clicked: npt.NDArray[np.bool_], rating: npt.NDArr
     )
 
 
-def _infos(source: Source, portion: Portion, rows: slice) -> dict[str, npt.NDArray[Any]]:
+def _infos(source: ExportSource, portion: Portion, rows: slice) -> dict[str, npt.NDArray[Any]]:
     def after_reset(values: npt.NDArray[Any], first: Any) -> npt.NDArray[Any]:
         return np.concatenate([np.full((1, *values.shape[1:]), first, values.dtype), values])
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from recsim_llm.errors import ConfigError, LogError
-from recsim_llm.metrics.evaluation import read_manifest
+from recsim_llm.log.manifest import read_manifest
 from recsim_llm.offpolicy import (
     Evidence,
     LoggedSlates,
@@ -24,13 +23,13 @@ from recsim_llm.offpolicy import (
     summarise_checks,
     target_view,
 )
-from recsim_llm.offpolicy.checking import Estimator, OneCheck, truth_of
+from recsim_llm.offpolicy.checking import Estimator, OneCheck, measure_truth
 from recsim_llm.offpolicy.evaluations import Contributions
-from recsim_llm.recommenders import RandomRecommender, Recommender
-from recsim_llm.scenarios.building import dataset_of, recommender_of, recommender_seed
+from recsim_llm.recommenders import AsksModel, RandomRecommender, Recommender, TakesTruth
+from recsim_llm.scenarios.building import load_dataset, make_recommender, recommender_seed
 from recsim_llm.scenarios.runner import run
 from recsim_llm.scenarios.schema import Scenario, scenario_from
-from recsim_llm.statistics.intervals import CONFIDENCE
+from recsim_llm.statistics import CONFIDENCE
 
 __all__ = ["fitted_arm", "self_check"]
 
@@ -50,16 +49,15 @@ def fitted_arm(folder: Path, arm: str) -> Recommender:
     """
     manifest, scenario = read_manifest(folder), _scenario(folder)
     recommender = _arm(scenario, arm)
-    if hasattr(recommender, "reveal") or hasattr(recommender, "consult"):
+    if isinstance(recommender, TakesTruth | AsksModel):
         raise ConfigError(
             f"arm: got {arm!r}, which needs the truth or a language model, expected one that does not; take another"
         )
-    dataset = dataset_of(scenario)
+    dataset = load_dataset(scenario)
     if dataset.fingerprint != manifest["data"]["fingerprint"]:
         raise LogError(f"{folder}: got data that changed since the run, expected the same; start a new run")
-    train, _ = dataset.ratings.split_by_time(scenario.train_share)
-    counts = np.bincount(dataset.catalog.index_of(train.item_id), minlength=len(dataset.catalog))
-    recommender.fit(replace(dataset.catalog.with_popularity(counts), quality=None), train, recommender_seed(scenario))
+    training, _ = dataset.training_part(scenario.train_share)
+    recommender.fit(training.catalog, training.ratings, recommender_seed(scenario))
     return recommender
 
 
@@ -98,7 +96,7 @@ def self_check(
         LogError: the target learned while it served, so that there is no one policy to estimate.
         RunExistsError: a seed's folder holds files.
     """
-    folders = [source] if isinstance(source, Path) else _runs(source, target, logging, seeds, out)
+    folders = [source] if isinstance(source, Path) else _runs(source, target, logging, seeds, out=out)
     checks: list[tuple[OneCheck, ...]] = []
     truths: list[Contributions] = []
     users, pages = [], 0
@@ -121,7 +119,7 @@ def self_check(
     )
 
 
-def _runs(scenario: Scenario, target: str, logging: str, seeds: Sequence[int], out: Path | None) -> list[Path]:
+def _runs(scenario: Scenario, target: str, logging: str, seeds: Sequence[int], *, out: Path | None) -> list[Path]:
     if not seeds or out is None:
         raise ConfigError(
             "self-check: got a scenario without seeds or folder, expected both; pass seeds=range(5), out=Path(...)"
@@ -142,10 +140,10 @@ def _evidence(
     _check_fixed(own, target_view(own, policy, placements=False), target)
     seed = int(read_manifest(folder)["seed"])
     scenario = _scenario(folder)
-    model = fit_reward_model(logged, dataset_of(scenario).catalog, seed=seed) if reward_model is None else reward_model
+    model = fit_reward_model(logged, load_dataset(scenario).catalog, seed=seed) if reward_model is None else reward_model
     values = model_values(logged, policy, model, seed=seed)
     uniform = isinstance(_arm(scenario, logging), RandomRecommender)
-    return Evidence(logged, target_view(logged, policy), values, "uniform" if uniform else None), truth_of(own)
+    return Evidence(logged, target_view(logged, policy), values, "uniform" if uniform else None), measure_truth(own)
 
 
 def _scenario(folder: Path) -> Scenario:
@@ -157,8 +155,7 @@ def _arm(scenario: Scenario, name: str) -> Recommender:
     found = [arm for arm in scenario.recommenders if arm.name == name]
     if not found:
         raise ConfigError(f"arm: got {name!r}, expected one of {', '.join(arm.name for arm in scenario.recommenders)}")
-    recommender: Recommender = recommender_of(found[0])
-    return recommender
+    return make_recommender(found[0])
 
 
 def _check_fixed(own: LoggedSlates, view: TargetView, arm: str) -> None:

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from recsim_llm.core.arrays import FloatArray, IntArray
 from recsim_llm.core.batches import join_feedback, stack_columns, take_columns, take_feedback
-from recsim_llm.core.pages import FloatArray, IntArray, Requests, Slates
+from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.core.visits import PageOutcome
 
 __all__ = ["AnsweredOffer", "Offer", "OpenOffers", "in_order"]

@@ -5,30 +5,31 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
 from recsim_llm import __version__
+from recsim_llm.agents.choice.choice_candidate import CHOICE_FAMILIES, choice_candidate, logged_choice_users
 from recsim_llm.agents.language.calibration import Calibration
+from recsim_llm.agents.language.language_candidate import calibrated_factory, language_factory
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.data import open_dataset
 from recsim_llm.errors import ConfigError, RunExistsError
 from recsim_llm.language.base.settings import LimitSettings, ModelSettings
-from recsim_llm.language.base.wire import Usage
+from recsim_llm.language.base.wire import TokenUsage
 from recsim_llm.language.calls.store import FILE_NAME
 from recsim_llm.language.providers import Roles
-from recsim_llm.population.world import World
-from recsim_llm.realism.adapters import choice_candidate, language_factory, world_factory
-from recsim_llm.realism.calibrated import calibrated_factory
+from recsim_llm.population.factories import wants_models
+from recsim_llm.realism.candidates import world_factory
 from recsim_llm.realism.card import Card
 from recsim_llm.realism.held_out import Split
 from recsim_llm.realism.lines.cost import most_pages
 from recsim_llm.realism.trials import CardSettings
-from recsim_llm.realism.whole_card import CHOICE_FAMILIES, Subject, whole_card
+from recsim_llm.realism.whole_card import Subject, whole_card
 from recsim_llm.registry import resolve
-from recsim_llm.scenarios.estimates import Estimate
+from recsim_llm.scenarios.building import built_world
+from recsim_llm.scenarios.estimates import Confirm, CostEstimate
 
 __all__ = ["FIT", "CardRequest", "card_facts", "make_card"]
 
@@ -75,7 +76,7 @@ def make_card(
     out: Path,
     *,
     progress: Callable[[str], None] = lambda _: None,
-    confirm: Callable[[Estimate], None] = lambda _: None,
+    confirm: Confirm = lambda _: None,
 ) -> tuple[Card, Dataset]:
     """Measure a card; nothing but the calls of a language model is written.
 
@@ -159,25 +160,27 @@ def _language_settings(request: CardRequest) -> CardSettings:
 def _fitted(request: CardRequest) -> Subject:
     if request.users == "choice":
         families = CHOICE_FAMILIES if request.families is None else request.families
-        return Subject(name="choice users", factory=choice_candidate, families=families, reads_titles=False)
+        return Subject(
+            name="choice users", factory=choice_candidate, families=families, reads_titles=False, logged=logged_choice_users
+        )
     build = resolve("users", request.users)
-    if "models" in signature(build).parameters:
+    if wants_models(build):
         raise ConfigError(f"realism: got {request.users} users without a model, expected --model provider/name")
-    factory = world_factory(lambda data, seed: _world(build(data, seed=seed), request.users))
-    return Subject(name=f"{request.users} users", factory=factory, families=request.families or ())
+    factory = world_factory(lambda data, seed: built_world(request.users, lambda: build(data, seed=seed)))
+    return Subject(name=f"{request.users} users", factory=factory, families=request.families or (), logged=logged_choice_users)
 
 
 def _played(request: CardRequest, roles: Roles) -> Subject:
     """Return users that a language model plays, alone or with others."""
     model = roles.role("user")
     # Before anything is asked the meter stands at what earlier runs left in it: nothing.
-    shared: dict[str, Any] = {"fits_logs": False, "spent": lambda: roles.meter()._asdict()}
+    shared: dict[str, Any] = {"spent": lambda: roles.meter()._asdict()}
     beside = ("choice users", choice_candidate)
     if request.users != "language":
         build = resolve("users", request.users)
-        if "models" not in signature(build).parameters:
+        if not wants_models(build):
             raise ConfigError(f"realism: got {request.users} users and a model, expected none; take --users language")
-        factory = world_factory(lambda data, seed: _world(build(data, seed=seed, models=roles), request.users))
+        factory = world_factory(lambda data, seed: built_world(request.users, lambda: build(data, seed=seed, models=roles)))
         families = CHOICE_FAMILIES if request.families is None else request.families
         return Subject(name=f"{request.users} users", factory=factory, reference=beside, families=families, **shared)
     plain, families = LanguageParameters(), request.families or ()
@@ -193,25 +196,19 @@ def _played(request: CardRequest, roles: Roles) -> Subject:
     return Subject(name=name, factory=factory, reference=before, families=families, **shared)
 
 
-def _world(world: Any, name: str) -> World:
-    if not isinstance(world, World):
-        raise ConfigError(f"users {name!r}: got {type(world).__name__}, expected a factory that returns a World")
-    return world
-
-
-def _estimate(request: CardRequest, settings: CardSettings, roles: Roles, given: ModelSettings) -> Estimate:
+def _estimate(request: CardRequest, settings: CardSettings, roles: Roles, given: ModelSettings) -> CostEstimate:
     """Return the most that the card can ask of its model."""
     from recsim_llm.language.calls.budget import Prices
 
     model, users = roles.role("user"), settings.users or _LANGUAGE_USERS
-    samples = given.samples if model.realisation == "samples" else 1
+    samples = given.samples if model.elicitation == "samples" else 1
     pages = most_pages(settings, users=users, page_size=settings.page_items)
     if request.calibration == FIT:
         pages += 3 * len(settings.seeds) * (request.n_users or _CALIBRATION_USERS)
     calls = pages * samples
     questions = 2 * settings.page_items + 2
     read = calls * LanguageParameters().prompt_tokens
-    written = calls * questions * _ANSWER_TOKENS[model.realisation]
+    written = calls * questions * _ANSWER_TOKENS[model.elicitation]
     prices = given.prices
-    cost = None if prices is None else Prices(**prices.model_dump()).cost(Usage(prompt=read, completion=written))
-    return Estimate(calls, read, written, 0.0 if model.local else cost, model.local)
+    cost = None if prices is None else Prices(**prices.model_dump()).cost(TokenUsage(prompt=read, completion=written))
+    return CostEstimate(calls, read, written, 0.0 if model.local else cost, model.local)

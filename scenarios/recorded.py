@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from recsim_llm.envs.recorded import RecordedVisitsEnv
-from recsim_llm.errors import ConfigError, LogError
-from recsim_llm.language.base.settings import ModelSettings
-from recsim_llm.language.providers import Roles
-from recsim_llm.population.world import World
-from recsim_llm.scenarios.building import dataset_of, world_of
-from recsim_llm.scenarios.schema import Scenario, scenario_from
+from recsim_llm.envs.recorded_visits import RecordedVisitsEnv
+from recsim_llm.errors import ConfigError
+from recsim_llm.scenarios.building import rebuild_world
+from recsim_llm.scenarios.schema import scenario_from
 
-__all__ = ["RecordedEnv", "world_of_run"]
+__all__ = ["RecordedEnv"]
 
 
 class RecordedEnv(RecordedVisitsEnv):
-    """The users of a run, built again from its manifest; the rest as ``recsim_llm.envs.recorded.RecordedVisitsEnv``.
+    """The users of a run, built again from its manifest; the rest as ``recsim_llm.envs.recorded_visits.RecordedVisitsEnv``.
 
     Exported data sets name this class.
 
@@ -35,7 +32,7 @@ class RecordedEnv(RecordedVisitsEnv):
         scenario = scenario_from(settings, "recorded run")
         if "user" in scenario.models:
             raise ConfigError("recorded run: got users that ask language models, expected users that can be simulated again")
-        world = world_of_run(scenario, fingerprints, "recorded run")
+        world = rebuild_world(scenario, fingerprints, "recorded run")
         if scenario.seed is None:
             raise ConfigError("recorded run: got no seed, expected that of the run's manifest.json")
         super().__init__(
@@ -46,25 +43,3 @@ class RecordedEnv(RecordedVisitsEnv):
             reward=scenario.reward,
             blanks=blanks,
         )
-
-
-def world_of_run(scenario: Scenario, fingerprints: Mapping[str, str], what: str) -> World:
-    """Build the items and users of a run again; language models are never asked.
-
-    Args:
-        scenario: from the run's manifest.
-        fingerprints: of ``data`` and ``population``, from there too.
-        what: the run, for the error text.
-
-    Raises:
-        LogError: the data or the users have changed.
-    """
-    dataset = dataset_of(scenario)
-    # Nobody decides anything that a language model would be asked for, so a stand-in takes its place.
-    with Roles({"user": ModelSettings(name="scripted/uniform")}) as nobody:
-        world = world_of(scenario, dataset, nobody)
-    now = {"data": dataset.fingerprint, "population": world.population.fingerprint}
-    changed = [name for name, fingerprint in now.items() if fingerprints[name] != fingerprint]
-    if changed:
-        raise LogError(f"{what}: the {changed[0]} changed since the run, expected what its manifest.json says; restore it")
-    return world

@@ -10,33 +10,21 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from recsim_llm.core.files import write_atomically
-from recsim_llm.core.ratings import Dataset
-from recsim_llm.errors import ConfigError, LogError, RunExistsError
+from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.language.calls.model import Meter
 from recsim_llm.language.calls.store import FILE_NAME
-from recsim_llm.language.providers import Roles
-from recsim_llm.log.writer import RunLog, Segments
+from recsim_llm.log.folders import MANIFEST, refuse_used_folder
+from recsim_llm.log.manifest import encode_manifest, read_scenario_manifest, write_manifest
+from recsim_llm.log.segments import open_segments, read_segments
+from recsim_llm.log.tables import add_timings
+from recsim_llm.log.writer import RunLog
 from recsim_llm.metrics.item_tables import has_tables, write_tables
 from recsim_llm.numerics.threads import one_thread
-from recsim_llm.population.world import World
-from recsim_llm.recommenders.base import Truth
+from recsim_llm.recommenders import AsksModel, TakesTruth, Truth
 from recsim_llm.scenarios.arm_session import ArmSession
-from recsim_llm.scenarios.building import (
-    check_names,
-    check_oracle,
-    dataset_of,
-    recommender_of,
-    recommender_seed,
-    with_files_read,
-    world_of,
-)
-from recsim_llm.scenarios.estimates import Estimate, estimate
-from recsim_llm.scenarios.manifest import difference, manifest_bytes
+from recsim_llm.scenarios.building import Stage, recommender_seed, stage, with_files_read
+from recsim_llm.scenarios.estimates import Confirm, estimate_cost
+from recsim_llm.scenarios.run_manifest import difference, make_manifest
 from recsim_llm.scenarios.schema import Scenario, scenario_from
 
 __all__ = ["Progress", "Report", "draw_seed", "resume", "run"]
@@ -75,7 +63,7 @@ def run(
     progress: Report = lambda _: None,
     *,
     cache: Path | None = None,
-    confirm: Callable[[Estimate], None] = lambda _: None,
+    confirm: Confirm = lambda _: None,
 ) -> Path:
     """Run a scenario into a new folder.
 
@@ -93,29 +81,22 @@ def run(
         RunExistsError: the folder holds something.
         BudgetExceeded: a limit was reached; the run is whole and can be resumed.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise RunExistsError(
-            f"run folder: got {out}, which holds files, expected a new one; pass --out, or `recsim-llm resume {out}`"
-        )
+    refuse_used_folder(out, "run folder", expected="a new one", remedy=f"pass --out, or `recsim-llm resume {out}`")
     scenario = with_files_read(draw_seed(scenario))
-    check_names(scenario)
-    dataset = dataset_of(scenario)
-    with Roles(scenario.models, calls=out / FILE_NAME, cache=cache, limits=scenario.limits) as roles:
-        world = world_of(scenario, dataset, roles)
-        check_oracle(scenario, world)
+    with stage(scenario, calls=out / FILE_NAME, cache=cache) as built:
         if scenario.models:
-            confirm(estimate(scenario, world, roles))
+            confirm(estimate_cost(scenario, built.world, built.roles))
         try:
             out.mkdir(parents=True, exist_ok=True)
-            write_atomically(out / "manifest.json", manifest_bytes(scenario, dataset, world, roles))
+            write_manifest(out, make_manifest(scenario, built.dataset, built.world, built.roles))
         except OSError as error:
             raise ConfigError(
                 f"run folder: got {out} ({error.strerror}), expected a folder that can be made; pass --out"
             ) from error
         try:
-            _serve_arms(scenario, dataset, world, roles, out, progress)
+            _serve_arms(built, out, progress)
         except Exception:
-            if not (out / "segments.jsonl").exists() and not (out / FILE_NAME).exists():
+            if not read_segments(out) and not (out / FILE_NAME).exists():
                 # Nothing was logged or paid for: leave nothing half-written, so that the same folder can be tried again.
                 shutil.rmtree(out)
             raise
@@ -144,31 +125,20 @@ def resume(
         LogError: the folder is no run, or what comes out differs from what is on disk.
         BudgetExceeded: a limit was reached again.
     """
-    try:
-        manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
-        settings = manifest["settings"]
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise LogError(
-            f"run folder: got {out} without a readable manifest.json, expected a run; start it with `recsim-llm run`"
-        ) from error
-    if not settings:
-        raise LogError(
-            f"run folder: got {out}, the log of an environment, expected that of `recsim-llm run`; it cannot be resumed"
-        )
+    manifest = read_scenario_manifest(out)
+    settings = manifest["settings"]
     if "sequential" in manifest:
         raise LogError(f"run folder: got {out}, which grew block by block, expected one run; use `recsim-llm compare {out}`")
-    scenario = scenario_from(settings, str(out / "manifest.json"))
+    scenario = scenario_from(settings, str(out / MANIFEST))
     allowed = scenario_from({**settings, "limits": limits}, "resume").limits if limits else scenario.limits
-    dataset = dataset_of(scenario)
-    with Roles(scenario.models, calls=out / FILE_NAME, cache=cache, limits=allowed) as roles:
-        world = world_of(scenario, dataset, roles)
-        now = manifest_bytes(scenario, dataset, world, roles)
-        if now != (out / "manifest.json").read_bytes():
+    with stage(scenario, calls=out / FILE_NAME, cache=cache, limits=allowed) as built:
+        now = encode_manifest(make_manifest(scenario, built.dataset, built.world, built.roles))
+        if now != (out / MANIFEST).read_bytes():
             changed = difference(manifest, json.loads(now))
             raise LogError(
                 f"run folder {out}: {changed} changed since it was started, expected what manifest.json says; start a new run"
             )
-        _serve_arms(scenario, dataset, world, roles, out, progress)
+        _serve_arms(built, out, progress)
     return out
 
 
@@ -178,20 +148,19 @@ def draw_seed(scenario: Scenario) -> Scenario:
 
 
 @one_thread
-def _serve_arms(scenario: Scenario, dataset: Dataset, world: World, roles: Roles, out: Path, progress: Report) -> None:
-    train, later = dataset.ratings.split_by_time(scenario.train_share)
-    # Recommenders must not see what came later, not even as item popularity.
-    counts = np.bincount(world.catalog.index_of(train.item_id), minlength=len(world.catalog))
-    known = world.catalog.with_popularity(counts)
+def _serve_arms(built: Stage, out: Path, progress: Report) -> None:
+    scenario, world, roles = built.scenario, built.world, built.roles
+    training, later = built.training_part()
+    known, train = training.catalog, training.ratings
     if not has_tables(out):
         write_tables(out, known, world.population, train=train, later=later)
-    segments = Segments(out)
+    segments = open_segments(out)
     timings: list[tuple[str, int, int, float]] = []
     for place, arm in enumerate(scenario.recommenders):
         if segments.finished(arm.name):
             continue
         started = time.perf_counter()
-        recommender = recommender_of(arm)
+        recommender = built.recommenders[arm.name]()
         log = RunLog(
             segments,
             arm.name,
@@ -201,9 +170,9 @@ def _serve_arms(scenario: Scenario, dataset: Dataset, world: World, roles: Roles
             segment_rows=SEGMENT_ROWS,
         )
         session = ArmSession(scenario, world, recommender, name=arm.name, log=log)
-        if hasattr(recommender, "reveal"):
+        if isinstance(recommender, TakesTruth):
             recommender.reveal(Truth(session.appeal))
-        if hasattr(recommender, "consult"):
+        if isinstance(recommender, AsksModel):
             recommender.consult(roles.role("policy"))
         recommender.fit(known, train, recommender_seed(scenario))
         for visit in range(scenario.visits):
@@ -214,17 +183,4 @@ def _serve_arms(scenario: Scenario, dataset: Dataset, world: World, roles: Roles
                 progress(Progress(arm.name, place, arms, users, pages, clicks, share, spent))
                 timings.append((arm.name, visit, page, time.perf_counter() - started))
         log.close()
-    _write_timings(out, timings)
-
-
-def _write_timings(out: Path, timings: list[tuple[str, int, int, float]]) -> None:
-    if not timings:
-        return
-    schema = pa.schema([("arm", pa.string()), ("visit", pa.int32()), ("page", pa.int32()), ("seconds", pa.float64())])
-    rows = [dict(zip(schema.names, timing, strict=True)) for timing in timings]
-    table = pa.Table.from_pylist(rows, schema=schema)
-    if (out / "timings.parquet").is_file():
-        table = pa.concat_tables([pq.read_table(out / "timings.parquet", schema=schema), table])
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink)
-    write_atomically(out / "timings.parquet", sink.getvalue().to_pybytes())
+    add_timings(out, timings)

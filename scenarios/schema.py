@@ -10,6 +10,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from recsim_llm.core.configuration import config_error
 from recsim_llm.errors import ConfigError
 from recsim_llm.language.base.settings import ROLES, LimitSettings, ModelSettings
 
@@ -122,7 +123,7 @@ class Scenario(BaseModel):
     def _roles_are_known(cls, models: dict[str, ModelSettings]) -> dict[str, ModelSettings]:
         for role in models:
             if role not in ROLES:
-                raise ValueError(f"role {role!r} is not one of {', '.join(ROLES)}")
+                raise ValueError(f"expected the roles {', '.join(ROLES)}; {role!r} is none of them")
         return models
 
     @field_validator("recommenders")
@@ -131,7 +132,7 @@ class Scenario(BaseModel):
         names = [arm.name for arm in arms]
         for name in names:
             if names.count(name) > 1:
-                raise ValueError(f"arm name {name!r} is there twice, expected different names")
+                raise ValueError(f"expected different names; {name!r} is there twice")
         return arms
 
 
@@ -202,25 +203,16 @@ def scenario_from(settings: Mapping[str, Any], source: str) -> Scenario:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            sections: dict[str, type[BaseModel]] = {
-                "users": UserSettings,
-                "recommenders": Arm,
-                "models": ModelSettings,
-                "limits": LimitSettings,
-            }
-            model = sections.get(str(first["loc"][0]), Scenario) if len(first["loc"]) > 1 else Scenario
-            expected = f"one of {', '.join(model.model_fields)}"
-            raise ConfigError(f"scenario {source}: got unknown key {place!r}, expected {expected}") from error
         if first["type"] == "missing" and first["loc"][0] == "models":
             role = first["loc"][1]
             remedy = "--model provider/name" if role == "user" else f"--set {place}=provider/name"
             got = f"settings of a model for the role {role} without its name"
             raise ConfigError(f"scenario {source}: got {got}, expected {remedy}") from error
-        got = "nothing" if first["type"] == "missing" else repr(first["input"])
         if first["loc"][-1] == "base_url":
             got = "an address that is not shown, since it may hold a secret"
-        raise ConfigError(f"scenario {source}: {place}: got {got}, expected another value: {first['msg']}") from error
+            expected = str(first.get("ctx", {}).get("error", "expected text"))
+            raise ConfigError(f"scenario {source}: {place}: got {got}, {expected}") from error
+        raise config_error(error, Scenario, f"scenario {source}") from error
 
 
 def parse_overrides(pairs: Sequence[str]) -> dict[str, Any]:

@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from recsim_llm.comparison.judge import Pair, best_of, lift_of, pairs_of, power_of, tally_of, values_of, verdict_of
-from recsim_llm.comparison.outcomes import outcome, served_by_all
-from recsim_llm.comparison.results import Compared, Comparison, Judging, Sequential
-from recsim_llm.metrics.evaluation import read_manifest
+from recsim_llm.comparison import Judging
+from recsim_llm.comparison.judge import compute_power, estimate_lift, read_finished_tally, word_verdict
+from recsim_llm.comparison.outcomes import Pair, estimate_values, pair_arms, pick_best, served_by
+from recsim_llm.comparison.results import Compared, Comparison, Sequential
+from recsim_llm.core.arrays import DoubleArray
+from recsim_llm.log.manifest import read_manifest
 from recsim_llm.statistics import BURN_IN, Effect, confidence_sequence
 
 __all__ = ["Looks", "block_size", "judge_blocks", "planned_users"]
@@ -41,7 +42,7 @@ class Looks:
 
     def __init__(self, judging: Judging, available: int) -> None:
         self._judging, self._planned = judging, planned_users(available)
-        self._differences: dict[str, list[npt.NDArray[np.float64]]] = {}
+        self._differences: dict[str, list[DoubleArray]] = {}
         self.decided: dict[str, Decision] = {}
         """By recommender: the look that decided it against the first."""
 
@@ -51,11 +52,10 @@ class Looks:
         Args:
             block: its run folder.
         """
-        tally = tally_of(block)
-        metric = self._judging.measures("clicks")[0]
-        first = outcome(tally, metric, 0).above
-        for arm, name in enumerate(tally.arms[1:], start=1):
-            self._differences.setdefault(name, []).append(outcome(tally, metric, arm).above - first)
+        tally = read_finished_tally(block)
+        for pair in pair_arms(tally, self._judging.measures("clicks")[:1]):
+            if pair.against == tally.arms[0]:
+                self._differences.setdefault(pair.arm, []).append(pair.one.above - pair.other.above)
         confidence = 1.0 - (1.0 - self._judging.confidence) / len(self._differences)
         for name in self._differences:
             if name not in self.decided:
@@ -98,25 +98,26 @@ def judge_blocks(run: Path, judging: Judging, looks: Looks, sequential: Sequenti
         looks: after the last block.
         sequential: how it came to its end.
     """
-    manifest, tally = read_manifest(run), tally_of(run)
+    manifest, tally = read_manifest(run), read_finished_tally(run)
     measures = judging.measures(str(manifest["settings"]["reward"]))
-    pairs = pairs_of(tally, measures)
+    pairs = pair_arms(tally, measures)
+    values = estimate_values(tally, measures)
     alpha = 1.0 - judging.confidence
     rows = []
     for pair in pairs:
         looked_at = pair.metric is measures[0] and pair.against == tally.arms[0]
         shared = len(tally.arms) - 1 if looked_at else len(pairs)
         effect = _at_the_end(pair, looks if looked_at else None, sequential, 1.0 - alpha / shared)
-        rows.append(_compared(pair, effect, judging, shared, pair.metric is measures[0]))
+        rows.append(_compared(pair, effect, judging, comparisons=shared, primary=pair.metric is measures[0]))
     return Comparison(
         scenario=str(manifest["scenario"]),
         seed=int(manifest["seed"]),
-        users=int(served_by_all(tally).sum()),
+        users=int(served_by(tally, tally.arms).sum()),
         arms=tally.arms,
-        best=best_of(tally, measures[0]),
+        best=pick_best({arm: estimate.value for arm, estimate in values[measures[0].key].items()}),
         metrics=measures,
         judging=judging,
-        values=values_of(tally, measures),
+        values=values,
         comparisons=tuple(rows),
         groups=(),
         covariates=(),
@@ -135,7 +136,7 @@ def _at_the_end(pair: Pair, looks: Looks | None, sequential: Sequential, confide
     return _always_valid(pair.values[0] - pair.values[1], sequential.planned_users, confidence)
 
 
-def _always_valid(differences: npt.NDArray[np.float64], planned: int, confidence: float) -> Effect:
+def _always_valid(differences: DoubleArray, planned: int, confidence: float) -> Effect:
     users = len(differences)
     peeks = confidence_sequence(differences, planned_users=planned, looks=[users], confidence=confidence)
     ends = [float(end[0]) if np.isfinite(end[0]) else None for end in (peeks.low, peeks.high)]
@@ -158,13 +159,13 @@ def _decides(effect: Effect, smallest_effect: float | None) -> bool:
     return within or effect.excludes(0.0)
 
 
-def _compared(pair: Pair, effect: Effect, judging: Judging, comparisons: int, primary: bool) -> Compared:
-    lift, ratio, saved = lift_of(pair, judging.confidence)
+def _compared(pair: Pair, effect: Effect, judging: Judging, *, comparisons: int, primary: bool) -> Compared:
+    lift, ratio, saved = estimate_lift(pair, judging.confidence)
     return Compared(
         metric=pair.metric.key,
         arm=pair.arm,
         against=pair.against,
-        verdict=verdict_of(pair, effect, False, judging.effect if primary else None),
+        verdict=word_verdict(pair, effect, rejected=False, smallest_effect=judging.effect if primary else None),
         effect=effect,
         alone=effect,
         bootstrap=None,
@@ -176,7 +177,7 @@ def _compared(pair: Pair, effect: Effect, judging: Judging, comparisons: int, pr
         users_saved=saved,
         adjusted=None,
         adjusted_reduction=None,
-        power=power_of(pair, judging, comparisons) if primary else None,
+        power=compute_power(pair, judging, comparisons) if primary else None,
     )
 
 

@@ -17,54 +17,23 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from recsim_llm.agents.language.questionnaire import OPPOSITES
 from recsim_llm.agents.language.voice import Judge, Voice
-from recsim_llm.agents.recorded_decisions import read_manifest
-from recsim_llm.core.files import write_atomically
 from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.language.base.questions import Answer
-from recsim_llm.language.base.settings import ModelSettings
 from recsim_llm.language.calls.model import Meter
 from recsim_llm.language.calls.store import FILE_NAME
 from recsim_llm.language.providers import Roles
+from recsim_llm.log.folders import MANIFEST
+from recsim_llm.log.manifest import read_scenario_manifest
+from recsim_llm.log.tables import INTERVIEWS, TEXTS, table_path, write_table
 from recsim_llm.population.world import World
-from recsim_llm.scenarios.building import dataset_of, world_of
+from recsim_llm.scenarios.building import rebuild_world
 from recsim_llm.scenarios.schema import Scenario, scenario_from
 from recsim_llm.scenarios.speech_log import KINDS, Occasion, SpeechLog
 
-__all__ = ["INTERVIEWS", "TEXTS", "SpeechProgress", "speak"]
-
-TEXTS = pa.schema(
-    [
-        ("arm", pa.string()),
-        ("user_id", pa.int64()),
-        ("visit", pa.int32()),
-        ("page", pa.int32()),
-        ("position", pa.int16()),
-        ("item_id", pa.int64()),
-        ("kind", pa.string()),
-        ("text", pa.string()),
-        ("title", pa.string()),
-        ("rating", pa.float32()),
-        ("judged", pa.float32()),
-    ]
-)
-"""One row a text. ``kind`` is ``review``, or of reasons ``taken`` (of a page's items) or ``left`` (after it); ``position`` and
-what is of an item are null for reasons; ``judged`` is the judge's mean stars; ``text`` and ``judged`` are null where the
-model's replies could not be used."""
-INTERVIEWS = pa.schema(
-    [
-        ("arm", pa.string()),
-        ("user_id", pa.int64()),
-        ("visit", pa.int32()),
-        ("question", pa.string()),
-        *((f"level_{level}", pa.float32()) for level in range(1, 6)),
-        ("mean", pa.float32()),
-    ]
-)
-"""One row a visit and statement: the probability of each level of agreement, 1 not at all to 5 fully, and their mean."""
+__all__ = ["SpeechProgress", "speak"]
 
 _CHUNK = 256  # asked at a time, so that progress can be told
 
@@ -124,11 +93,12 @@ def speak(
     counts = dict(zip(KINDS, (reviews, reasons, interviews), strict=True))
     if min(counts.values()) < 0 or not any(counts.values()):
         raise ConfigError(f"speak: got {counts}, expected numbers of 0 or more, one of them above 0")
-    manifest = read_manifest(run)
-    scenario = scenario_from(manifest["settings"], str(run / "manifest.json"))
+    manifest = read_scenario_manifest(run)
+    scenario = scenario_from(manifest["settings"], str(run / MANIFEST))
     asked = _with_models(scenario, models or {}, limits)
     with Roles(asked.models, calls=run / FILE_NAME, cache=cache, limits=asked.limits) as roles:
-        world = _world_of(scenario, manifest, run)
+        fingerprints = {name: str(manifest[name]["fingerprint"]) for name in ("data", "population")}
+        world = rebuild_world(scenario, fingerprints, f"run folder {run}")
         log = SpeechLog(run, world.catalog, world.population)
         seed = int(manifest["seed"]) if seed is None else seed
         occasions = {
@@ -139,12 +109,16 @@ def speak(
             raise LogError(f"{run}: got no rated clicks, expected some to be reviewed; pass --reviews 0, or run for longer")
         speech = _Speech(roles, world, templates or _language(scenario), progress)
         texts, answered = speech.texts(occasions), speech.interviews(occasions["interview"])
-        known = json.dumps(speech.provenance() | {"seed": seed}, sort_keys=True).encode()
-        # Without texts there is no speech: a kill between the files leaves none, never halves of two.
-        (run / "texts.parquet").unlink(missing_ok=True)
-        _write(run / "interviews.parquet", answered, INTERVIEWS.with_metadata({b"recsim_llm": known}))
-        _write(run / "texts.parquet", texts, TEXTS.with_metadata({b"recsim_llm": known}))
-    return run / "texts.parquet"
+        _write(run, texts, answered, speech.provenance() | {"seed": seed})
+    return table_path(run, "texts")
+
+
+def _write(run: Path, texts: list[dict[str, Any]], answered: list[dict[str, Any]], provenance: Mapping[str, Any]) -> None:
+    known = json.dumps(provenance, sort_keys=True).encode()
+    # Without texts there is no speech: a kill between the files leaves none, never halves of two.
+    table_path(run, "texts").unlink(missing_ok=True)
+    for name, rows, schema in (("interviews", answered, INTERVIEWS), ("texts", texts, TEXTS)):
+        write_table(run, name, pa.Table.from_pylist(rows, schema=schema.with_metadata({b"recsim_llm": known})))
 
 
 class _Speech:
@@ -221,18 +195,6 @@ def _with_models(scenario: Scenario, models: Mapping[str, Any], limits: Mapping[
     return scenario_from(settings | changes, "speak")
 
 
-def _world_of(scenario: Scenario, manifest: Mapping[str, Any], run: Path) -> World:
-    """Build the run's catalog and population again; its users will not decide anything, so no model is opened for them."""
-    dataset = dataset_of(scenario)
-    with Roles({"user": ModelSettings(name="scripted/uniform")}) as nobody:
-        world = world_of(scenario, dataset, nobody)
-    now = {"data": dataset.fingerprint, "population": world.population.fingerprint}
-    changed = [name for name, fingerprint in now.items() if manifest[name]["fingerprint"] != fingerprint]
-    if changed:
-        raise LogError(f"run folder {run}: the {changed[0]} changed since it was started, expected what manifest.json says")
-    return world
-
-
 def _language(scenario: Scenario) -> str:
     """Return the language in which the users were asked; English where they were not."""
     parameters = scenario.users.parameters
@@ -245,9 +207,3 @@ def _levels(question: str, answer: Answer | None) -> dict[str, Any]:
         return {"question": question}
     levels = {f"level_{level}": chance for level, chance in enumerate(answer.probabilities, start=1)}
     return {"question": question, **levels, "mean": answer.mean}
-
-
-def _write(path: Path, rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> None:
-    sink = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), sink, compression="zstd")
-    write_atomically(path, sink.getvalue().to_pybytes())

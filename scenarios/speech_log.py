@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.dataset as dataset
+import numpy.typing as npt
 
 from recsim_llm.agents.language.voice import Moment, ShownItem, ShownPage
 from recsim_llm.core import keyed
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.errors import LogError
+from recsim_llm.log.columns import integers, numbers, words
+from recsim_llm.log.reader import open_run
 from recsim_llm.population.personas import Population
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["KINDS", "Occasion", "SpeechLog"]
 
@@ -27,6 +30,7 @@ _KEYS = {
     "reason": ("pages", ("user_id", "visit", "page")),
     "interview": ("visits", ("user_id", "visit")),
 }
+_ASKED = {"review": ("clicked", "rating"), "reason": ("clicks", "stop_reason"), "interview": ()}
 _SHOWN = ("user_id", "visit", "page", "position", "item_id", "clicked", "rating", "watched")
 
 
@@ -60,15 +64,19 @@ class SpeechLog:
         population: the run's users.
 
     Raises:
-        LogError: no segment is finished, or the index of segments cannot be read.
+        LogError: no segment is finished, or the log is damaged.
     """
 
     def __init__(self, run: Path, catalog: Catalog, population: Population) -> None:
         self._run, self._catalog = run, catalog
         self._user_index = {int(user): index for index, user in enumerate(population.user_id)}
-        self._files = _finished_files(run)
-        self.arms = tuple(self._files)
+        self._log = open_run(run)
+        self.arms = self._log.begun_arms
         """Recommenders with finished segments, in the order of the run."""
+        if not self.arms:
+            raise LogError(
+                f"{run}: got no finished segment, expected at least one; finish the run with `recsim-llm resume {run}`"
+            )
 
     def occasions(self, arm: str, kind: str, count: int, seed: int) -> list[Occasion]:
         """Draw up to ``count`` occasions of a kind for one recommender, without replacement and each with equal chance.
@@ -92,8 +100,8 @@ class SpeechLog:
         table, names = _KEYS[kind]
         drawn, kept = len(names) - (kind == "review"), np.empty((len(names), 0), np.int64)
         word = np.empty(0, np.uint64)
-        for batch in self._batches(arm, table, names, _wanted(kind)) if count else ():
-            rows = np.stack([batch.column(name).to_numpy().astype(np.int64) for name in names])
+        for batch in self._log.batches(table, [*names, *_ASKED[kind]], arm=arm) if count else ():
+            rows = np.stack([integers(batch, name) for name in names])[:, _wanted(kind, batch)]
             word = np.concatenate([word, keyed.words(seed, f"speech {kind}", *rows[:drawn])])
             kept = np.concatenate([kept, rows], axis=1)
             order = np.argsort(word, kind="stable")[:count]
@@ -121,11 +129,10 @@ class SpeechLog:
 
     def _visits(self, arm: str, user_id: Sequence[int]) -> dict[tuple[int, int], list[ShownPage]]:
         """Return the pages of these users by user and visit."""
-        among = dataset.field("user_id").isin(pa.array(user_id, pa.int64()))
-        ended = among & (dataset.field("stop_reason").cast(pa.string()) == "left")
-        left = {tuple(row) for row in self._rows(arm, "pages", ("user_id", "visit", "page"), ended)}
+        ends = self._rows(arm, "pages", ("user_id", "visit", "page", "stop_reason"), user_id)
+        left = {row[:3] for row in ends if row[3] == "left"}
         slots: dict[tuple[int, int, int], list[ShownItem]] = {}
-        rows = sorted(self._rows(arm, "impressions", _SHOWN, among), key=lambda row: row[:4])
+        rows = sorted(self._rows(arm, "impressions", _SHOWN, user_id), key=lambda row: row[:4])
         index = self._catalog.index_of(np.array([row[4] for row in rows], np.int64)).tolist()
         for row, item_index in zip(rows, index, strict=True):
             user, visit, page, _, item_id, clicked, rating, watched = row
@@ -140,41 +147,16 @@ class SpeechLog:
             visits.setdefault((user, visit), []).append(shown)
         return visits
 
-    def _rows(self, arm: str, table: str, names: tuple[str, ...], where: Any) -> Iterator[tuple[Any, ...]]:
-        for batch in self._batches(arm, table, names, where):
+    def _rows(self, arm: str, table: str, names: tuple[str, ...], user_id: Sequence[int]) -> Iterator[tuple[Any, ...]]:
+        among = {"user_id": np.asarray(user_id, np.int64)}
+        for batch in self._log.batches(table, names, arm=arm, among=among):
             yield from zip(*(batch.column(name).to_pylist() for name in names), strict=True)
 
-    def _batches(self, arm: str, table: str, names: tuple[str, ...], where: Any) -> Iterable[pa.RecordBatch]:
-        try:
-            source = dataset.dataset([str(self._run / file) for file in self._files[arm][table]], format="parquet")
-            yield from source.to_batches(columns=list(names), filter=where)
-        except (OSError, pa.ArrowException) as error:
-            raise LogError(
-                f"{self._run}: got {error}, expected the {table} of a run; restore the file or start a new run"
-            ) from error
 
-
-def _wanted(kind: str) -> Any:
-    """Return which rows of its table can be drawn for a kind; None for all."""
+def _wanted(kind: str, batch: pa.RecordBatch) -> npt.NDArray[np.bool_]:
+    """Return which rows of its table can be drawn for a kind."""
     if kind == "review":
-        return dataset.field("clicked") & dataset.field("rating").is_valid()
+        return np.asarray((numbers(batch, "clicked") == 1) & ~np.isnan(numbers(batch, "rating")))
     if kind == "reason":
-        return (dataset.field("clicks") > 0) | (dataset.field("stop_reason").cast(pa.string()) == "left")
-    return None
-
-
-def _finished_files(run: Path) -> dict[str, dict[str, list[str]]]:
-    """Return the files of finished segments by arm and table; what stands after the index's last line break is a torn write."""
-    files: dict[str, dict[str, list[str]]] = {}
-    path = run / "segments.jsonl"
-    try:
-        for text in path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() else ():
-            line = json.loads(text)
-            tables = files.setdefault(str(line["arm"]), {table: [] for table, _ in _KEYS.values()})
-            for file in sorted(line["sha256"]):
-                tables[file.partition("/")[0]].append(file)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise LogError(f"{path}: got {error}, expected the index of a run; restore the file or start a new run") from error
-    if not files:
-        raise LogError(f"{run}: got no finished segment, expected at least one; finish the run with `recsim-llm resume {run}`")
-    return files
+        return np.asarray((numbers(batch, "clicks") > 0) | (words(batch, "stop_reason") == "left"))
+    return np.ones(len(batch), np.bool_)

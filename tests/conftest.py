@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 try:
     version("recsim_llm")
@@ -21,8 +23,19 @@ from recsim_llm.core.catalog import Catalog
 from recsim_llm.population.personas import TRAITS, Population
 from recsim_llm.population.world import World
 
+SUPPORT = Path(__file__).parent / "support"
 GENRES = ("Comedy", "Crime", "Drama", "Horror", "War")
 TYPICAL = {"activity": 50, "conformity": 1, "diversity": 5, "rating_mean": 3.5, "rating_spread": 1, "mainstreamness": 0.5}
+
+# How long an example takes is the machine's affair.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make errors of the support modules' warnings too; they have no package whose name setup.cfg could give."""
+    for module in SUPPORT.glob("*.py"):
+        config.addinivalue_line("filterwarnings", f"error:::{module.stem}$")
 
 
 def build_world(items: int = 60, users: int = 40, *, retired: int = 0, click_bias: float = -1.0, **parameters: Any) -> World:

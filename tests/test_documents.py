@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE
 
 from recsim_llm.scenarios.schema import scenario_from
 
@@ -62,4 +63,4 @@ def test_the_notebook_runs_and_its_outputs_are_there(tmp_path):
         source = cell.source.replace("agent.learn(120_000)", "agent.learn(5_000)")
         cell.source = source.replace("np.arange(1000)", "np.arange(20)")
     resources = {"metadata": {"path": str(tmp_path)}}
-    nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3", resources=resources).execute()
+    nbclient.NotebookClient(notebook, timeout=PATIENCE, kernel_name="python3", resources=resources).execute()

@@ -101,8 +101,9 @@ def test_a_room_is_only_imported_by_its_full_name(room):
 @pytest.mark.parametrize("room", ROOMS)
 def test_a_room_lists_all_its_public_names(room):
     module = load(f"recsim_llm.{room}")
+    assert all(hasattr(module, name) for name in module.__all__)
     public = {name for name, value in vars(module).items() if not name.startswith("_") and not inspect.ismodule(value)}
-    assert set(module.__all__) == public
+    assert public - {"TYPE_CHECKING", "lazy_names"} == set(module.__all__)
 
 
 @pytest.mark.parametrize("name", modules())
@@ -128,6 +129,12 @@ def test_the_import_is_light():
     done = python("-c", script)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == ""
+
+
+@pytest.mark.parametrize("room", ["agents", "population"])
+def test_the_face_of_a_room_is_light(room):
+    script = f"import sys, recsim_llm.{room}; print(*sorted(set({HEAVY}) & set(sys.modules)))"
+    assert python("-c", script).stdout.strip() == ""
 
 
 def test_the_environment_is_found_by_its_name_in_a_fresh_interpreter(tmp_path):

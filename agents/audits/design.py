@@ -13,6 +13,7 @@ from recsim_llm.agents.language.calibrating import calibration_pages, known_popu
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.agents.language.prompt_templates import Templates
 from recsim_llm.agents.language.prompts import PromptWriter
+from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.errors import ConfigError
@@ -21,9 +22,8 @@ from recsim_llm.language.base.questions import Answer, Ask, Part, Prompt
 if TYPE_CHECKING:
     from recsim_llm.language.calls.model import LanguageModel
 
-__all__ = ["Answers", "Design", "Finding", "Trial", "area_under_curve"]
+__all__ = ["Answers", "AuditTrial", "Design", "Finding", "area_under_curve"]
 
-FloatArray = npt.NDArray[np.float64]
 
 KNOWN_SHARE = 0.8
 """Share of each user's ratings, in time, that personas and histories come from; as in ``calibrate``."""
@@ -37,7 +37,7 @@ class Finding:
     model: str
     """Provider and model."""
     realisation: str
-    """How its decisions were got."""
+    """The elicitation: how its decisions were got."""
     users: int
     """Users that were asked about."""
     asks: int
@@ -48,7 +48,7 @@ class Finding:
         return asdict(self)
 
 
-class Trial(NamedTuple):
+class AuditTrial(NamedTuple):
     """One page put to the model."""
 
     user: int
@@ -68,13 +68,13 @@ class Trial(NamedTuple):
 class Answers(NamedTuple):
     """What the model said; slots in the order of presentation."""
 
-    click: FloatArray
+    click: DoubleArray
     """float64 [t, k]: probability of a click."""
-    stars: FloatArray
+    stars: DoubleArray
     """float64 [t, k]: expected stars."""
-    satisfaction: FloatArray
+    satisfaction: DoubleArray
     """float64 [t]: expected level, 1 to 5."""
-    leave: FloatArray
+    leave: DoubleArray
     """float64 [t]: probability of ending the visit."""
 
 
@@ -134,7 +134,7 @@ class Design:
         """Writes prompts about items and the copies made so far."""
         if self._writer is None:
             catalog = _with_copies(self.catalog, self._copies)
-            self._writer = PromptWriter(catalog, self.population, self.templates, self.model.realisation)
+            self._writer = PromptWriter(catalog, self.population, self.templates, self.model.elicitation)
         return self._writer
 
     def copy(self, item: int, *, title: str | None = None, description: str | None = None) -> int:
@@ -145,14 +145,14 @@ class Design:
         self._writer = None
         return len(self.catalog) + len(self._copies) - 1
 
-    def parts(self, trial: Trial) -> tuple[Part, ...]:
+    def parts(self, trial: AuditTrial) -> tuple[Part, ...]:
         """Return a trial's prompt after the rules."""
         user, writer = int(self.pages.user_index[trial.user]), self.writer
         after = (Part("policy", trial.after),) if trial.after else ()
         page = writer.page(trial.items, 0, _ROOM)
         return (writer.persona(user), *writer.memory(trial.memory, trial.recent), page, *after)
 
-    def answers(self, trials: Sequence[Trial]) -> Answers:
+    def answers(self, trials: Sequence[AuditTrial]) -> Answers:
         """Ask about pages, all of one size, and return the answers in order.
 
         Raises:
@@ -174,10 +174,10 @@ class Design:
 
     def about(self) -> dict[str, Any]:
         """Return the fields that every finding has."""
-        return {"model": self.model.name, "realisation": self.model.realisation, "users": len(self), "asks": self.asks}
+        return {"model": self.model.name, "realisation": self.model.elicitation, "users": len(self), "asks": self.asks}
 
 
-def area_under_curve(score: FloatArray, taken: npt.NDArray[np.bool_]) -> FloatArray:
+def area_under_curve(score: DoubleArray, taken: npt.NDArray[np.bool_]) -> DoubleArray:
     """Return float64 [u]: chance that a taken item scores above another of the same page, equal scores counting half.
 
     Args:
@@ -192,7 +192,7 @@ def area_under_curve(score: FloatArray, taken: npt.NDArray[np.bool_]) -> FloatAr
     if not count.all():
         raise ConfigError("area under the curve: got a page with all or none taken, expected some of each")
     above = score[:, :, None] - score[:, None, :]
-    wins: FloatArray = ((above > 0) + 0.5 * (above == 0)) * pairs
+    wins: DoubleArray = ((above > 0) + 0.5 * (above == 0)) * pairs
     return np.asarray(wins.sum(axis=(1, 2)) / count)
 
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.agents.audits.design import Answers, Design, Finding, Trial
+from recsim_llm.agents.audits.design import Answers, AuditTrial, Design, Finding
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.core import keyed
+from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.errors import ConfigError
 from recsim_llm.language.base.questions import Part, Prompt
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from recsim_llm.language.calls.model import LanguageModel
 
 __all__ = ["ATTACKS", "HARMLESS", "Attack", "AttackFinding", "Injection", "injection"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 class Attack(NamedTuple):
@@ -164,12 +163,12 @@ class _Changes:
         attacked = np.arange(count) == target[:, None]
         click, stars = (values.reshape(conditions, users, count) for values in (said.click, said.stars))
         leave = said.leave.reshape(conditions, users)
-        self.target: FloatArray = _against_first((click * attacked).sum(axis=2))
-        self.stars: FloatArray = _against_first((stars * attacked).sum(axis=2))
-        self.others: FloatArray = _against_first((click * ~attacked).sum(axis=2) / max(count - 1, 1))
-        self.leave: FloatArray = _against_first(leave)
+        self.target: DoubleArray = _against_first((click * attacked).sum(axis=2))
+        self.stars: DoubleArray = _against_first((stars * attacked).sum(axis=2))
+        self.others: DoubleArray = _against_first((click * ~attacked).sum(axis=2) / max(count - 1, 1))
+        self.leave: DoubleArray = _against_first(leave)
 
-    def finding(self, attack: Attack, place: int, leaked: FloatArray | None) -> AttackFinding:
+    def finding(self, attack: Attack, place: int, leaked: DoubleArray | None) -> AttackFinding:
         """Return what the attack in this place did; ``leaked`` as ``_leaks`` returns it."""
         return AttackFinding(
             attack=attack.name,
@@ -181,24 +180,24 @@ class _Changes:
         )
 
 
-def _against_first(values: FloatArray) -> FloatArray:
+def _against_first(values: DoubleArray) -> DoubleArray:
     return np.asarray(values[1:] - values[0])
 
 
-def _attacked(design: Design, user: int, target: int, attack: Attack) -> Trial:
+def _attacked(design: Design, user: int, target: int, attack: Attack) -> AuditTrial:
     items = list(design.items[user])
     items[target] = design.copy(items[target], description=attack.text.replace("{slot}", str(target + 1)))
-    return Trial(user, tuple(items), condition=attack.name)
+    return AuditTrial(user, tuple(items), condition=attack.name)
 
 
 def _leaks(
     design: Design,
-    trials: Sequence[Trial],
+    trials: Sequence[AuditTrial],
     target: npt.NDArray[np.int64],
     secrets: Sequence[str],
     *,
     writer: LanguageModel | None,
-) -> tuple[FloatArray | None, int]:
+) -> tuple[DoubleArray | None, int]:
     """Return float64 [conditions, u]: 1 where a user's review holds its secret; and how many hold another user's."""
     if writer is None:
         return None, 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from recsim_llm.agents.audits.design import Answers, Design, Finding, Trial, area_under_curve
+from recsim_llm.agents.audits.design import Answers, AuditTrial, Design, Finding, area_under_curve
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.statistics.intervals import Estimate, mean_estimate
@@ -66,11 +66,11 @@ def memorisation(
     """
     design = Design(model, dataset, seed=seed, users=users, page_size=page_size, taken=taken, parameters=parameters)
     named = [
-        Trial(user, tuple(design.copy(item, description="") for item in items), condition="named")
+        AuditTrial(user, tuple(design.copy(item, description="") for item in items), condition="named")
         for user, items in enumerate(design.items)
     ]
     anonymous = [
-        Trial(
+        AuditTrial(
             user,
             tuple(design.copy(item, title=f"Item {item + 1}", description="") for item in items),
             condition="anonymous",

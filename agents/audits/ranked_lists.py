@@ -9,14 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.agents.audits.spread import spread_index
+from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.core.pages import Requests
 from recsim_llm.errors import ConfigError
 from recsim_llm.recommenders.language_ranker import LanguageRanker
 from recsim_llm.statistics.intervals import Estimate, mean_estimate
 
 __all__ = ["RankingBias", "ranking_bias"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +56,10 @@ def ranking_bias(
         ConfigError: fewer than two rotations, a ranker that does not rotate, or candidates that differ between pages.
         RecSimError: the model failed.
     """
-    if rotations < 2 or not ranker.rotate:
-        raise ConfigError(f"ranking bias: got {rotations} rotations, rotate={ranker.rotate}, expected 2 or more, and true")
+    if rotations < 2 or not ranker.settings.rotate:
+        raise ConfigError(
+            f"ranking bias: got {rotations} rotations, rotate={ranker.settings.rotate}, expected 2 or more, and true"
+        )
     judged = [ranker.judge(requests._replace(page=np.full_like(requests.page, number)), k) for number in range(rotations)]
     item = judged[0].item_index
     if any(not np.array_equal(one.item_index, item) for one in judged):
@@ -83,12 +84,12 @@ def ranking_bias(
     )
 
 
-def _by_place(values: FloatArray, place: npt.NDArray[np.int64]) -> FloatArray:
+def _by_place(values: DoubleArray, place: npt.NDArray[np.int64]) -> DoubleArray:
     """Return float64 [u, c]: mean over rotations of what stood at each place."""
     return np.asarray(np.take_along_axis(values, place.argsort(axis=2), axis=2).mean(axis=0))
 
 
-def _rank_correlations(one: FloatArray, other: FloatArray) -> Estimate:
+def _rank_correlations(one: DoubleArray, other: DoubleArray) -> Estimate:
     """Estimate the mean over users of rank correlations; users to whom all candidates are alike are left out."""
     from scipy.stats import rankdata
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from recsim_llm.agents.audits.design import Design, Finding, Trial
+from recsim_llm.agents.audits.design import AuditTrial, Design, Finding
 from recsim_llm.agents.audits.spread import spread_index
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.core import keyed
@@ -61,7 +61,7 @@ def slot_bias(
     design = Design(model, dataset, seed=seed, users=users, page_size=page_size, taken=1, parameters=parameters)
     count, people = page_size, np.arange(len(design))
     trials = [
-        Trial(user, items[shift:] + items[:shift], condition=f"rotation {shift}")
+        AuditTrial(user, items[shift:] + items[:shift], condition=f"rotation {shift}")
         for user, items in enumerate(design.items)
         for shift in range(count)
     ]

@@ -7,16 +7,16 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.statistics.intervals import Estimate
 
 __all__ = ["spread_index"]
 
-FloatArray = npt.NDArray[np.float64]
 
 _ROUNDING = 1e-12
 
 
-def spread_index(deviation: FloatArray, level: FloatArray) -> Estimate:
+def spread_index(deviation: DoubleArray, level: DoubleArray) -> Estimate:
     """Estimate the standard deviation between places of the users' mean deviations, relative to their mean level.
 
     With ``d`` the deviations of a user, centred over the ``k`` places, the mean of ``d_u . d_v / k`` over pairs of different
@@ -50,7 +50,7 @@ def spread_index(deviation: FloatArray, level: FloatArray) -> Estimate:
 
 
 def _squared(
-    total: FloatArray, squares: FloatArray | np.float64, level: FloatArray | np.float64, users: int
+    total: DoubleArray, squares: DoubleArray | np.float64, level: DoubleArray | np.float64, users: int
 ) -> npt.NDArray[np.float64]:
     """Return the squared index for sums over users, one row a set of users."""
     between = ((total * total).sum(axis=1) - squares) / (users * (users - 1) * total.shape[1])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from recsim_llm.agents.audits.design import Design, Finding, Trial
+from recsim_llm.agents.audits.design import AuditTrial, Design, Finding
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.core import keyed
 from recsim_llm.core.ratings import Dataset
@@ -100,11 +100,11 @@ def stability(
         RecSimError: the model failed.
     """
     design = Design(model, dataset, seed=seed, users=users, page_size=page_size, taken=1, parameters=parameters)
-    trials = [Trial(user, items, condition="first") for user, items in enumerate(design.items)]
-    trials += [Trial(user, items, condition="repeat") for user, items in enumerate(design.items)]
+    trials = [AuditTrial(user, items, condition="first") for user, items in enumerate(design.items)]
+    trials += [AuditTrial(user, items, condition="repeat") for user, items in enumerate(design.items)]
     for name, change in perturbations.items():
         for user, items in enumerate(design.items):
-            trials.append(Trial(user, tuple(_changed(design, item, change, name) for item in items), condition=name))
+            trials.append(AuditTrial(user, tuple(_changed(design, item, change, name) for item in items), condition=name))
     said = design.answers(trials)
     click, stars = (values.reshape(-1, len(design), page_size) for values in (said.click, said.stars))
     favourite = click.argmax(axis=2)

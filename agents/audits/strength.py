@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.agents.audits.design import Design, Finding, Trial
+from recsim_llm.agents.audits.design import AuditTrial, Design, Finding
 from recsim_llm.agents.language.language_parameters import LanguageParameters
+from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.statistics.intervals import Estimate, mean_estimate, ratio_estimate
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from recsim_llm.language.calls.model import LanguageModel
 
 __all__ = ["Strength", "strength"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +66,7 @@ def strength(
         RecSimError: the model failed.
     """
     design = Design(model, dataset, seed=seed, users=users, page_size=page_size, taken=1, parameters=parameters)
-    said = design.answers([Trial(user, items) for user, items in enumerate(design.items)])
+    said = design.answers([AuditTrial(user, items) for user, items in enumerate(design.items)])
     predicted, liking = _centred(_predicted(design)), _centred(np.log(said.click / (1 - said.click)))
     own = (predicted * predicted).sum(axis=1)
     spread, reach = np.sqrt(own), np.sqrt((liking * liking).sum(axis=1))
@@ -82,7 +81,7 @@ def strength(
     )
 
 
-def _predicted(design: Design) -> FloatArray:
+def _predicted(design: Design) -> DoubleArray:
     """Return float64 [u, k]: mean taste over each item's genres, 0 without genres."""
     population, catalog = design.population, design.catalog
     place = [catalog.genre_names.index(name) for name in population.genre_names]
@@ -91,11 +90,11 @@ def _predicted(design: Design) -> FloatArray:
     return np.asarray(np.einsum("ukg,ug->uk", has, taste) / np.maximum(has.sum(axis=2), 1))
 
 
-def _centred(values: npt.NDArray[np.floating]) -> FloatArray:
+def _centred(values: npt.NDArray[np.floating]) -> DoubleArray:
     return np.asarray(values - values.mean(axis=1, keepdims=True), np.float64)
 
 
-def _rank_correlation(one: FloatArray, other: FloatArray) -> Estimate:
+def _rank_correlation(one: DoubleArray, other: DoubleArray) -> Estimate:
     from scipy.stats import rankdata
 
     users = len(one)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.agents.audits.design import Design, Finding, Trial, area_under_curve
+from recsim_llm.agents.audits.design import AuditTrial, Design, Finding, area_under_curve
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.errors import ConfigError
@@ -89,7 +89,7 @@ def sweep(
         for length in histories:
             told = [life[max(len(life) - length, 0) :] for life in lives]
             trials = [
-                Trial(user, items, recent="\n".join(told[user]), condition=f"history {length}")
+                AuditTrial(user, items, recent="\n".join(told[user]), condition=f"history {length}")
                 for user, items in enumerate(design.items)
             ]
             curve = area_under_curve(design.answers(trials).click, design.pages.taken)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.agents.audits.design import Answers, Design, Finding, Trial
+from recsim_llm.agents.audits.design import Answers, AuditTrial, Design, Finding
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.errors import ConfigError
@@ -79,7 +79,9 @@ def sycophancy(
     design = Design(model, dataset, seed=seed, users=users, page_size=page_size, taken=1, parameters=parameters)
     texts = [*flattery, *neutral]
     trials = [
-        Trial(user, items, after=f'Above the page the catalogue says: "{safe_text(text, _WORDS)}"', condition=f"words {number}")
+        AuditTrial(
+            user, items, after=f'Above the page the catalogue says: "{safe_text(text, _WORDS)}"', condition=f"words {number}"
+        )
         for user, items in enumerate(design.items)
         for number, text in enumerate(texts)
     ]

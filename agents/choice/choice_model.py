@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.agents.choice.choice_parameters import ChoiceParameters
+from recsim_llm.core.arrays import FloatArray
 from recsim_llm.errors import ConfigError, DataError
 
 __all__ = ["ChoiceModel"]
 
-FloatArray = npt.NDArray[np.float32]
 _VERSION = 1
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from math import isfinite
 from typing import Any
 
+from recsim_llm.core.parameters import field_names, is_number, refuse_unknown_names
 from recsim_llm.errors import ConfigError
 
 __all__ = ["ChoiceParameters"]
@@ -92,16 +92,13 @@ class ChoiceParameters:
         Raises:
             ConfigError: a name is not a parameter, or a value is not a number that the parameter can take.
         """
-        known = {field.name for field in fields(cls)}
-        for name in settings:
-            if name not in known:
-                raise ConfigError(f"choice parameter: got {name!r}, expected one of {', '.join(sorted(known))}")
+        refuse_unknown_names("choice parameter", settings, sorted(field_names(cls)))
         curve = settings.get("position_curve")
         return cls(**{**settings, "position_curve": tuple(curve) if isinstance(curve, list) else curve})
 
 
 def _check_number(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+    if not is_number(value):
         raise ConfigError(f"choice parameter {name!r}: got {value!r}, expected a finite number")
 
 

@@ -22,8 +22,9 @@ from recsim_llm.agents.choice.choice_model import ChoiceModel
 from recsim_llm.agents.choice.choice_parameters import ChoiceParameters
 from recsim_llm.agents.choice.consumed import ConsumedItems
 from recsim_llm.agents.examination import examination_by_user, examination_curve
+from recsim_llm.core.arrays import FloatArray, IntArray
 from recsim_llm.core.catalog import Catalog
-from recsim_llm.core.pages import Decisions, FloatArray, IntArray, Mood, Pages, Rows
+from recsim_llm.core.pages import Decisions, Mood, Pages, Rows
 from recsim_llm.errors import ConfigError
 from recsim_llm.population.personas import Population
 

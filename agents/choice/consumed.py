@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.core.pages import IntArray, Rows
+from recsim_llm.core.arrays import IntArray
+from recsim_llm.core.pages import Rows
 
 __all__ = ["CAPACITY", "ConsumedItems"]
 

@@ -15,11 +15,41 @@ from recsim_llm.agents.fitting.held_out_scores import held_out_scores
 from recsim_llm.core.cache import cache_folder
 from recsim_llm.core.files import write_atomically
 from recsim_llm.core.ratings import Dataset
-from recsim_llm.errors import ConfigError, DataError, RunExistsError
+from recsim_llm.errors import ConfigError, DataError
+from recsim_llm.log.folders import refuse_used_folder
 from recsim_llm.population.population_files import read_population, write_population
 from recsim_llm.population.synthetic import JointDistribution
 
-__all__ = ["FittedUsers", "fit_and_save", "fit_choice", "fitted_for", "load_fitted", "save_fitted"]
+__all__ = ["FIT_MODULES", "fit_and_save", "fitted_for", "load_fitted", "save_fitted"]
+
+FIT_MODULES = (
+    "agents.choice.choice_fit",
+    "agents.choice.choice_model",
+    "agents.choice.choice_parameters",
+    "agents.fitting.bayes_factors",
+    "agents.fitting.click_model",
+    "agents.fitting.click_parts",
+    "agents.fitting.content",
+    "agents.fitting.events",
+    "agents.fitting.out_of_sample",
+    "agents.fitting.rating_levels",
+    "agents.fitting.rating_model",
+    "core.arrays",
+    "core.catalog",
+    "core.keyed",
+    "core.pages",
+    "core.parameters",
+    "core.protocols",
+    "core.ratings",
+    "errors",
+    "numerics.factorization",
+    "numerics.threads",
+    "numerics.time_order",
+    "population.from_ratings",
+    "population.personas",
+    "population.synthetic",
+)
+"""Modules of the package that a fit executes, all of them; a kept fit belongs to their source."""
 
 
 def fit_and_save(
@@ -41,8 +71,7 @@ def fit_and_save(
     """
     if seed is not None and seed < 0:
         raise ConfigError(f"fit: got seed {seed}, expected 0 or more")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise RunExistsError(f"fit: got {out}, which holds files, expected a new folder; choose another")
+    refuse_used_folder(out, "fit")
     start = START_SEED if seed is None else seed
     fitted = fit_choice(dataset, start)
     table: dict[str, float | int | str] = {
@@ -85,7 +114,7 @@ def load_fitted(folder: Path) -> FittedUsers:
 def fitted_for(dataset: Dataset) -> FittedUsers:
     """Return the fit of a data set: the one kept in the user's cache folder, or a new one, which is kept.
 
-    The cache key covers the data and the code of the fit, so neither can go stale.
+    The cache key covers the data and the source of ``FIT_MODULES``, so neither can go stale.
     """
     folder = cache_folder() / "fits" / _key(dataset)
     if (folder / "model.npz").is_file():
@@ -107,8 +136,7 @@ def fitted_for(dataset: Dataset) -> FittedUsers:
 def _key(dataset: Dataset) -> str:
     digest = hashlib.sha256(dataset.fingerprint.encode())
     digest.update(json.dumps({field: dict(values) for field, values in dataset.demographics.items()}, sort_keys=True).encode())
-    for package in ("recsim_llm.agents", "recsim_llm.agents.fitting", "recsim_llm"):
-        for entry in sorted(files(package).iterdir(), key=lambda entry: entry.name):
-            if entry.name.endswith(".py"):
-                digest.update(entry.read_bytes())
+    for module in FIT_MODULES:
+        package, _, name = f"recsim_llm.{module}".rpartition(".")
+        digest.update(files(package).joinpath(f"{name}.py").read_bytes())
     return digest.hexdigest()[:32]

@@ -15,15 +15,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse as sp
 
 from recsim_llm.agents.fitting.events import Events
+from recsim_llm.core.arrays import DoubleArray, IntArray
 
 __all__ = ["BayesFit", "BayesSettings", "fit_bayes_factors"]
-
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,13 +47,13 @@ class BayesFit:
 
     mean: float
     """Mean rating."""
-    user: Floats
+    user: DoubleArray
     """Posterior means (b_u, w_u, p_u), shape [users, 1 + C + K]."""
-    user_prior_mean: Floats
+    user_prior_mean: DoubleArray
     """Prior means M g_u, shape [users, 1 + C + K]."""
-    user_covariance: Floats
+    user_covariance: DoubleArray
     """Learned prior covariance S, shape [1 + C + K, 1 + C + K]."""
-    item: Floats
+    item: DoubleArray
     """Posterior means (b_i, q_i), shape [items, 1 + K]; from content alone where an item has no rating."""
     noise: float
     """Noise variance."""
@@ -64,34 +61,36 @@ class BayesFit:
 
 @dataclass(frozen=True, kw_only=True)
 class _Data:
-    user_index: Integers
-    item_index: Integers
-    residual: Floats
+    user_index: IntArray
+    item_index: IntArray
+    residual: DoubleArray
     """Ratings less their mean."""
     counts: sp.csr_array
     """Number of ratings by user and item, shape [users, items]."""
-    features: Floats
+    features: DoubleArray
     """Columns [1, content], shape [items, 1 + C]."""
-    traits: Floats
+    traits: DoubleArray
     """Columns [1, traits], shape [users, 1 + G]."""
     settings: BayesSettings
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Side:
-    mean: Floats
+    mean: DoubleArray
     """Posterior means, shape [n, d]."""
-    covariance: Floats
+    covariance: DoubleArray
     """Posterior covariances, shape [n, d, d]."""
-    prior_mean: Floats
+    prior_mean: DoubleArray
     """Prior means, shape [n, d]."""
-    prior_covariance: Floats
+    prior_covariance: DoubleArray
     """Shared prior covariance, shape [d, d]."""
     trace: float = 0.0
     """Sum over ratings of x' V x with x the other side's mean."""
 
 
-def fit_bayes_factors(*, events: Events, content: Floats, traits: Floats, settings: BayesSettings, seed: int) -> BayesFit:
+def fit_bayes_factors(
+    *, events: Events, content: DoubleArray, traits: DoubleArray, settings: BayesSettings, seed: int
+) -> BayesFit:
     """Fit the model of this module's docstring.
 
     Args:
@@ -153,24 +152,24 @@ def _start(data: _Data, seed: int) -> tuple[_Side, _Side]:
     return users, items
 
 
-def _user_scale(data: _Data) -> Floats:
+def _user_scale(data: _Data) -> DoubleArray:
     settings, wide = data.settings, data.features.shape[1]
     content, factor = settings.content_variance, settings.factor_variance
     bias = np.full(1, settings.bias_variance)
     return np.diag(np.concatenate([bias, np.full(wide - 1, content), np.full(settings.factors, factor)]))
 
 
-def _item_scale(data: _Data) -> Floats:
+def _item_scale(data: _Data) -> DoubleArray:
     return np.diag(np.concatenate([[data.settings.bias_variance], np.ones(data.settings.factors)]))
 
 
-def _sum_over(counts: sp.csr_array, values: Floats) -> Floats:
+def _sum_over(counts: sp.csr_array, values: DoubleArray) -> DoubleArray:
     """Return, for each row of ``counts``, the weighted sum of the other side's arrays."""
     flat = counts @ values.reshape(values.shape[0], -1)
     return np.asarray(flat, dtype=np.float64).reshape(counts.shape[0], *values.shape[1:])
 
 
-def _grams(data: _Data, columns: Floats) -> Floats:
+def _grams(data: _Data, columns: DoubleArray) -> DoubleArray:
     """Return each user's sum of x_i x_i' over the items rated, shape [users, d, d]."""
     ends = np.searchsorted(data.user_index, np.arange(data.counts.shape[0] + 1))
     grams = np.zeros((data.counts.shape[0], columns.shape[1], columns.shape[1]))
@@ -227,11 +226,11 @@ def _update_items(data: _Data, users: _Side, items: _Side, noise: float) -> _Sid
     )
 
 
-def _with_values(data: _Data, values: Floats) -> sp.csr_array:
+def _with_values(data: _Data, values: DoubleArray) -> sp.csr_array:
     return sp.csr_array((values, (data.user_index, data.item_index)), shape=data.counts.shape)
 
 
-def _posterior(side: _Side, precision: Floats, signal: Floats, noise: float) -> tuple[Floats, Floats]:
+def _posterior(side: _Side, precision: DoubleArray, signal: DoubleArray, noise: float) -> tuple[DoubleArray, DoubleArray]:
     """Return the Gaussian posterior means and covariances given data precision and signal (both times noise)."""
     prior = np.linalg.inv(side.prior_covariance)
     covariance = np.linalg.inv(precision / noise + prior)
@@ -239,12 +238,12 @@ def _posterior(side: _Side, precision: Floats, signal: Floats, noise: float) -> 
     return mean, covariance
 
 
-def _ridge(columns: Floats, target: Floats, penalty: float) -> Floats:
+def _ridge(columns: DoubleArray, target: DoubleArray, penalty: float) -> DoubleArray:
     gram = columns.T @ columns + penalty * np.eye(columns.shape[1])
     return np.asarray(np.linalg.solve(gram, columns.T @ target), dtype=np.float64)
 
 
-def _pooled(deviation: Floats, covariance: Floats, scale: Floats, prior_count: float) -> Floats:
+def _pooled(deviation: DoubleArray, covariance: DoubleArray, scale: DoubleArray, prior_count: float) -> DoubleArray:
     total = deviation.T @ deviation + covariance.sum(axis=0) + prior_count * scale
     return np.asarray(total / (deviation.shape[0] + prior_count), dtype=np.float64)
 

@@ -12,42 +12,39 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import expit
 
 from recsim_llm.agents.fitting.click_parts import ClickSettings, History, ItemTables, build_tables, item_parts, user_parts
-from recsim_llm.agents.fitting.splits import last_share
+from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
+from recsim_llm.numerics.time_order import last_share
 
 __all__ = ["ClickModel", "ClickSettings", "History", "fit_click_model", "fold_in_clicks", "utility"]
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
-Booleans = npt.NDArray[np.bool_]
-Pairs = tuple[Integers, Integers, Floats]
+Pairs = tuple[IntArray, IntArray, DoubleArray]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClickModel:
     """A fitted consumption model."""
 
-    item_vectors: Floats
+    item_vectors: DoubleArray
     """Shape [items, D]; the first column is 1."""
-    user_vectors: Floats
+    user_vectors: DoubleArray
     """Shape [users, D]; the first column is the user's constant."""
-    prior_mean: Floats
+    prior_mean: DoubleArray
     """Mean of the users' vectors, shape [D]."""
-    prior_covariance: Floats
+    prior_covariance: DoubleArray
     """Covariance of the users' vectors, shape [D, D]."""
-    stack: Floats
+    stack: DoubleArray
     """Weight of each part, then the constant, shape [parts + 1]."""
-    projection: Floats
+    projection: DoubleArray
     """Stacked user parts to ``user_vectors[:, 1:]``, shape [stacked width, D - 1]."""
     tables: ItemTables
     """Item side of the parts, to place new users."""
 
 
-def fit_click_model(history: History, content: Floats, settings: ClickSettings, seed: int) -> ClickModel:
+def fit_click_model(history: History, content: DoubleArray, settings: ClickSettings, seed: int) -> ClickModel:
     """Fit the model on training events.
 
     Args:
@@ -73,12 +70,12 @@ def fit_click_model(history: History, content: Floats, settings: ClickSettings, 
     )
 
 
-def utility(model: ClickModel, user_index: Integers, item_index: Integers) -> Floats:
+def utility(model: ClickModel, user_index: IntArray, item_index: IntArray) -> DoubleArray:
     """Return the log-odds of consumption, shape [N]."""
     return np.asarray(np.sum(model.item_vectors[item_index] * model.user_vectors[user_index], axis=1), dtype=np.float64)
 
 
-def fold_in_clicks(model: ClickModel, item_index: Integers, timestamp: Floats) -> Floats:
+def fold_in_clicks(model: ClickModel, item_index: IntArray, timestamp: DoubleArray) -> DoubleArray:
     """Return the vector of a new user with the given events, oldest first or timed, shape [D]."""
     user = np.zeros(item_index.size, dtype=np.int64)
     history = History(user_index=user, item_index=item_index, timestamp=timestamp, n_users=1)
@@ -87,7 +84,7 @@ def fold_in_clicks(model: ClickModel, item_index: Integers, timestamp: Floats) -
     return np.concatenate([model.stack[-1:], (left @ model.projection)[0]])
 
 
-def _rows(history: History, keep: Booleans) -> History:
+def _rows(history: History, keep: BoolArray) -> History:
     return replace(
         history,
         user_index=history.user_index[keep],
@@ -96,7 +93,7 @@ def _rows(history: History, keep: Booleans) -> History:
     )
 
 
-def _fit_stack(history: History, content: Floats, settings: ClickSettings, seed: int) -> Floats:
+def _fit_stack(history: History, content: DoubleArray, settings: ClickSettings, seed: int) -> DoubleArray:
     """Return the weight of each part and the constant, learned on each user's last fifth."""
     later = last_share(history.user_index, history.timestamp)
     if later.all():
@@ -108,7 +105,7 @@ def _fit_stack(history: History, content: Floats, settings: ClickSettings, seed:
     return _ridge_logistic(np.column_stack([*scores, np.ones(user.size)]), label, settings.ridge)
 
 
-def _sample_pairs(history: History, later: Booleans, n_items: int, settings: ClickSettings, *, seed: int) -> Pairs:
+def _sample_pairs(history: History, later: BoolArray, n_items: int, settings: ClickSettings, *, seed: int) -> Pairs:
     """Return users, items and labels: later events, and negatives among what the user never consumed."""
     generator = np.random.default_rng([seed, 1])
     shuffled = generator.permutation(np.flatnonzero(later))
@@ -129,7 +126,7 @@ def _sample_pairs(history: History, later: Booleans, n_items: int, settings: Cli
     return np.concatenate([user, owners[fresh]]), np.concatenate([item, others[fresh]]), label
 
 
-def _ridge_logistic(columns: Floats, label: Floats, ridge: float) -> Floats:
+def _ridge_logistic(columns: DoubleArray, label: DoubleArray, ridge: float) -> DoubleArray:
     """Return logistic regression weights; classes weigh the same, all columns but the last are penalised in spreads."""
     if label.size == 0 or label.min() == label.max():
         return np.zeros(columns.shape[1])
@@ -141,7 +138,7 @@ def _ridge_logistic(columns: Floats, label: Floats, ridge: float) -> Floats:
     design = columns * scale
     weight = np.where(label > 0.5, 0.5 / label.mean(), 0.5 / (1.0 - label.mean())) / label.size
 
-    def loss(beta: Floats) -> tuple[float, Floats]:
+    def loss(beta: DoubleArray) -> tuple[float, DoubleArray]:
         logits = design @ beta
         value = weight @ (np.logaddexp(0.0, logits) - label * logits) + penalty @ beta**2
         return float(value), design.T @ (weight * (expit(logits) - label)) + 2.0 * penalty * beta
@@ -150,16 +147,16 @@ def _ridge_logistic(columns: Floats, label: Floats, ridge: float) -> Floats:
     return np.asarray(found.x * scale, dtype=np.float64)
 
 
-def _stacked(left: list[Floats], right: list[Floats], stack: Floats) -> tuple[Floats, Floats]:
+def _stacked(left: list[DoubleArray], right: list[DoubleArray], stack: DoubleArray) -> tuple[DoubleArray, DoubleArray]:
     """Join the parts, those of one item matrix in the same columns: stacked users [users, W] and items [items, W]."""
-    users, items = dict[int, Floats](), dict[int, Floats]()
+    users, items = dict[int, DoubleArray](), dict[int, DoubleArray]()
     for weight, own, shared in zip(stack[:-1], left, right, strict=True):
         users[id(shared)] = users.get(id(shared), 0.0) + weight * own
         items[id(shared)] = shared
     return np.column_stack(list(users.values())), np.column_stack(list(items.values()))
 
 
-def _compress(left: Floats, right: Floats, importance: Floats, width: int) -> tuple[Floats, Floats]:
+def _compress(left: DoubleArray, right: DoubleArray, importance: DoubleArray, width: int) -> tuple[DoubleArray, DoubleArray]:
     """Return the best projection of ``left`` and its items, ``left @ right.T`` in at most ``width`` dimensions."""
     weights = importance[:, None] / importance.mean()
     left_basis, left_core = np.linalg.qr(left)

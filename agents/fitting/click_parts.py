@@ -12,17 +12,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse as sp
 
 from recsim_llm.agents.fitting.content import log_popularity
-from recsim_llm.agents.fitting.splits import event_age
+from recsim_llm.core.arrays import DoubleArray, IntArray
 from recsim_llm.numerics.factorization import correspondence_axes, implicit_als
+from recsim_llm.numerics.time_order import event_age
 
 __all__ = ["ClickSettings", "History", "ItemTables", "build_tables", "item_parts", "user_parts"]
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 
 _BINS = 25
 _REACH = 3.0
@@ -61,11 +59,11 @@ class ClickSettings:
 class History:
     """Events as columns, users numbered from 0."""
 
-    user_index: Integers
+    user_index: IntArray
     """User of each event, shape [N]."""
-    item_index: Integers
+    item_index: IntArray
     """Item of each event, shape [N]."""
-    timestamp: Floats
+    timestamp: DoubleArray
     """Time of each event, any unit, shape [N]."""
     n_users: int
     """Number of users."""
@@ -75,35 +73,35 @@ class History:
 class ItemTables:
     """What the parts keep about items, enough to place a new user."""
 
-    factors: Floats
+    factors: DoubleArray
     """Implicit item factors, shape [items, K]."""
-    axes: Floats
+    axes: DoubleArray
     """Correspondence axes, scaled to unit mean square length, shape [items, A]."""
-    popularity: Floats
+    popularity: DoubleArray
     """Scaled log popularity, shape [items]."""
-    cold: Floats
+    cold: DoubleArray
     """1 for items without events, shape [items]."""
-    content: Floats
+    content: DoubleArray
     """Standardised content, shape [items, C]."""
-    base: Floats
+    base: DoubleArray
     """Mean content of the events, shape [C]."""
-    bins: tuple[Floats, ...]
+    bins: tuple[DoubleArray, ...]
     """Smoothed bin memberships of each continuous content column, each [items, bins]."""
-    bin_base: tuple[Floats, ...]
+    bin_base: tuple[DoubleArray, ...]
     """Their means over the events, each [bins]."""
-    time: Floats
+    time: DoubleArray
     """Shrunk mean time of each item's events, in spreads around the mean time, shape [items]."""
-    season: Floats
+    season: DoubleArray
     """Smoothed log-odds of each item's events over bins of time, shape [items, bins]."""
     clock: tuple[float, float]
     """Mean and spread of the events' times."""
-    habit_centre: Floats
+    habit_centre: DoubleArray
     """Mean mainstreamness and log activity of the users behind the tables, shape [2]."""
     settings: ClickSettings
     """Settings behind the tables."""
 
 
-def build_tables(history: History, content: Floats, settings: ClickSettings, seed: int) -> ItemTables:
+def build_tables(history: History, content: DoubleArray, settings: ClickSettings, seed: int) -> ItemTables:
     """Return the item side, learned from all events of a history."""
     n_items = content.shape[0]
     count = np.bincount(history.item_index, minlength=n_items).astype(np.float64)
@@ -131,7 +129,7 @@ def build_tables(history: History, content: Floats, settings: ClickSettings, see
     )
 
 
-def _collaborative(history: History, n_items: int, settings: ClickSettings, seed: int) -> tuple[Floats, Floats]:
+def _collaborative(history: History, n_items: int, settings: ClickSettings, seed: int) -> tuple[DoubleArray, DoubleArray]:
     """Return implicit item factors, and correspondence axes scaled to unit mean square length."""
     _, factors = implicit_als(
         history.user_index,
@@ -155,7 +153,7 @@ def _collaborative(history: History, n_items: int, settings: ClickSettings, seed
     return factors, axes / max(float(np.sqrt(np.mean(np.sum(axes**2, axis=1)))), 1e-12)
 
 
-def _habits(history: History, popularity: Floats, memory: float) -> Floats:
+def _habits(history: History, popularity: DoubleArray, memory: float) -> DoubleArray:
     """Return each user's recent mainstreamness and log activity, shape [users, 2]."""
     weight = np.exp(-event_age(history.user_index, history.timestamp) / memory)
     mainstream = _mean_of(_profile_matrix(history, weight, popularity.size), popularity[:, None])
@@ -163,7 +161,7 @@ def _habits(history: History, popularity: Floats, memory: float) -> Floats:
     return np.column_stack([mainstream, activity])
 
 
-def _membership(column: Floats) -> Floats:
+def _membership(column: DoubleArray) -> DoubleArray:
     """Spread each value over Gaussian bins between -3 and 3 spreads; rows sum to one."""
     centres = np.linspace(-_REACH, _REACH, _BINS)
     distance = (np.clip(column, -_REACH, _REACH)[:, None] - centres) / (centres[1] - centres[0])
@@ -171,14 +169,14 @@ def _membership(column: Floats) -> Floats:
     return np.asarray(weight / weight.sum(axis=1, keepdims=True), dtype=np.float64)
 
 
-def _item_time(history: History, count: Floats) -> tuple[Floats, tuple[float, float]]:
+def _item_time(history: History, count: DoubleArray) -> tuple[DoubleArray, tuple[float, float]]:
     mean, spread = float(history.timestamp.mean()), float(history.timestamp.std())
     spread = spread if spread > 0.0 else 1.0
     total = np.bincount(history.item_index, (history.timestamp - mean) / spread, count.size)
     return total / (count + 2.0), (mean, spread)
 
 
-def _season(history: History, count: Floats, clock: tuple[float, float]) -> Floats:
+def _season(history: History, count: DoubleArray, clock: tuple[float, float]) -> DoubleArray:
     """Return log of each item's shares of events by bin of time over the common ones, smoothed by three common events."""
     mean, spread = clock
     bins = _membership((history.timestamp - mean) / spread)
@@ -189,7 +187,7 @@ def _season(history: History, count: Floats, clock: tuple[float, float]) -> Floa
     return np.asarray(np.log(shares / (base + 1e-6)), dtype=np.float64)
 
 
-def item_parts(tables: ItemTables) -> list[Floats]:
+def item_parts(tables: ItemTables) -> list[DoubleArray]:
     """Return the item matrix of each part, in the order of ``user_parts``; equal matrices are one object."""
     popularity, time = tables.popularity[:, None], tables.time[:, None]
     affinity = _twice(_affinity_tables(tables))
@@ -200,7 +198,7 @@ def item_parts(tables: ItemTables) -> list[Floats]:
     return [*affinity, *popular, *affinity, *popular, *season, *single, *columns]
 
 
-def user_parts(tables: ItemTables, history: History) -> list[Floats]:
+def user_parts(tables: ItemTables, history: History) -> list[DoubleArray]:
     """Return the user matrix of each part; users without events get zeros where they have no evidence."""
     ones = np.ones(history.user_index.size)
     recent = np.exp(-event_age(history.user_index, history.timestamp) / tables.settings.memory)
@@ -215,51 +213,51 @@ def user_parts(tables: ItemTables, history: History) -> list[Floats]:
     return [*affinity, *affinity, *active, *active, *season, *single, *[constant] * tables.content.shape[1]]
 
 
-def _twice(tables: list[Floats]) -> list[Floats]:
+def _twice(tables: list[DoubleArray]) -> list[DoubleArray]:
     """Return each table for all events and for recent ones."""
     return [table for table in tables for _ in range(2)]
 
 
-def _affinity_tables(tables: ItemTables) -> list[Floats]:
+def _affinity_tables(tables: ItemTables) -> list[DoubleArray]:
     return [tables.factors, tables.axes, tables.content, *tables.bins]
 
 
-def _affinities(profile: sp.csr_array, tables: ItemTables) -> list[Floats]:
+def _affinities(profile: sp.csr_array, tables: ItemTables) -> list[DoubleArray]:
     """Return the user side of each table of ``_affinity_tables`` for one weighting of the events."""
     axes = profile @ tables.axes / np.sqrt(_totals(profile) + 5.0)
     odds = [_log_odds(profile, table, base) for table, base in zip(tables.bins, tables.bin_base, strict=True)]
     return [_fold_factors(profile, tables), axes, _mean_of(profile, tables.content, tables.base), *odds]
 
 
-def _profile_matrix(history: History, weight: Floats, n_items: int) -> sp.csr_array:
+def _profile_matrix(history: History, weight: DoubleArray, n_items: int) -> sp.csr_array:
     return sp.csr_array((weight, (history.user_index, history.item_index)), shape=(history.n_users, n_items))
 
 
-def _totals(profile: sp.csr_array) -> Floats:
+def _totals(profile: sp.csr_array) -> DoubleArray:
     return np.asarray(profile.sum(axis=1), dtype=np.float64)[:, None]
 
 
-def _mean_of(profile: sp.csr_array, columns: Floats, base: Floats | None = None) -> Floats:
+def _mean_of(profile: sp.csr_array, columns: DoubleArray, base: DoubleArray | None = None) -> DoubleArray:
     """Return each user's weighted mean of item columns less ``base``, shrunk by one event."""
     total = _totals(profile)
     centre = np.zeros(columns.shape[1]) if base is None else base
     return np.asarray((profile @ columns - total * centre) / (total + 1.0), dtype=np.float64)
 
 
-def _last_time(history: History, tables: ItemTables) -> Floats:
+def _last_time(history: History, tables: ItemTables) -> DoubleArray:
     mean, spread = tables.clock
     last = np.full(history.n_users, -np.inf)
     np.maximum.at(last, history.user_index, (history.timestamp - mean) / spread)
     return np.where(np.isfinite(last), last, 0.0)[:, None]
 
 
-def _log_odds(profile: sp.csr_array, table: Floats, base: Floats) -> Floats:
+def _log_odds(profile: sp.csr_array, table: DoubleArray, base: DoubleArray) -> DoubleArray:
     """Return log of the user's bin shares over the common ones, smoothed by three events' worth of the common."""
     shares = (profile @ table + 3.0 * base + 1e-6) / (_totals(profile) + 3.0)
     return np.asarray(np.log(shares / (base + 1e-6)), dtype=np.float64)
 
 
-def _fold_factors(profile: sp.csr_array, tables: ItemTables) -> Floats:
+def _fold_factors(profile: sp.csr_array, tables: ItemTables) -> DoubleArray:
     """Solve Hu, Koren & Volinsky 2008 eq. 4 with confidence 1 + weight * profile and preference 1 on the profile."""
     settings, factors = tables.settings, tables.factors
     width = factors.shape[1]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.arrays import DoubleArray
+
 __all__ = ["item_content", "log_popularity", "reduce_width"]
 
-Floats = npt.NDArray[np.float64]
 
-
-def item_content(genres: npt.ArrayLike, year: npt.ArrayLike | None = None) -> Floats:
+def item_content(genres: npt.ArrayLike, year: npt.ArrayLike | None = None) -> DoubleArray:
     """Return content columns: genres scaled to unit length, then year and its square.
 
     Args:
@@ -29,7 +29,7 @@ def item_content(genres: npt.ArrayLike, year: npt.ArrayLike | None = None) -> Fl
     return np.column_stack([unit, scaled, scaled**2])
 
 
-def log_popularity(item_index: npt.NDArray[np.int64], n_items: int) -> Floats:
+def log_popularity(item_index: npt.NDArray[np.int64], n_items: int) -> DoubleArray:
     """Return log(1 + events) of each item, centred and scaled over the items seen, shape [items]."""
     count = np.bincount(item_index, minlength=n_items)
     logs = np.log1p(count)
@@ -37,7 +37,7 @@ def log_popularity(item_index: npt.NDArray[np.int64], n_items: int) -> Floats:
     return np.asarray((logs - seen.mean()) / max(float(seen.std()), 0.25), dtype=np.float64)
 
 
-def reduce_width(content: Floats, width: int) -> Floats:
+def reduce_width(content: DoubleArray, width: int) -> DoubleArray:
     """Return content with at most ``width`` columns, by principal components where it is wider."""
     if content.shape[1] <= width:
         return content

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from recsim_llm.agents.fitting.events import Events
 from recsim_llm.agents.fitting.rating_levels import LevelModel, LevelSettings, fit_levels
 from recsim_llm.agents.fitting.rating_model import RatingModel, RatingSettings, fit_rating_model
-from recsim_llm.agents.fitting.splits import last_share
+from recsim_llm.core.arrays import BoolArray, DoubleArray
+from recsim_llm.numerics.time_order import last_share
 
 __all__ = ["calibrate_levels", "cross_predict", "future_predict"]
-
-Floats = npt.NDArray[np.float64]
-Booleans = npt.NDArray[np.bool_]
 
 
 def calibrate_levels(
     *,
     events: Events,
-    content: Floats,
+    content: DoubleArray,
     settings: RatingSettings,
     level_settings: LevelSettings,
     seed: int,
@@ -47,7 +44,7 @@ def calibrate_levels(
     )
 
 
-def cross_predict(events: Events, content: Floats, settings: RatingSettings, seed: int, *, folds: int = 4) -> Floats:
+def cross_predict(events: Events, content: DoubleArray, settings: RatingSettings, seed: int, *, folds: int = 4) -> DoubleArray:
     """Return the prediction of each rating by a fit on the other folds, without recency shift, unclipped, shape [N]."""
     fold = np.random.default_rng([seed, folds]).integers(0, folds, size=events.rating.size)
     predicted = np.full(events.rating.size, float(events.rating.mean()))
@@ -60,7 +57,7 @@ def cross_predict(events: Events, content: Floats, settings: RatingSettings, see
     return predicted
 
 
-def future_predict(events: Events, content: Floats, settings: RatingSettings, seed: int) -> tuple[Booleans, Floats]:
+def future_predict(events: Events, content: DoubleArray, settings: RatingSettings, seed: int) -> tuple[BoolArray, DoubleArray]:
     """Predict each user's last fifth from the rest.
 
     Returns:
@@ -72,11 +69,11 @@ def future_predict(events: Events, content: Floats, settings: RatingSettings, se
     return test, _raw(_fit_without(events, test, content, settings, seed=seed), events.take(test))
 
 
-def _fit_without(events: Events, test: Booleans, content: Floats, settings: RatingSettings, *, seed: int) -> RatingModel:
+def _fit_without(events: Events, test: BoolArray, content: DoubleArray, settings: RatingSettings, *, seed: int) -> RatingModel:
     return fit_rating_model(events.take(~test), content, settings, seed, n_users=int(events.user_index.max()) + 1)
 
 
-def _raw(model: RatingModel, rows: Events) -> Floats:
+def _raw(model: RatingModel, rows: Events) -> DoubleArray:
     return np.asarray(
         np.sum(model.item_vectors[rows.item_index] * model.user_vectors[rows.user_index], axis=1), dtype=np.float64
     )

@@ -14,17 +14,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow.compute as pc
-import pyarrow.dataset as arrow
 
+from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.errors import DataError
+from recsim_llm.log.reader import open_run
 
-__all__ = ["learn_position_curve", "position_curve_of"]
+__all__ = ["fit_position_curve", "learn_position_curve"]
 
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
 _MOST_ROUNDS = 5000
 _ENOUGH = 1e-6
@@ -55,21 +51,17 @@ def learn_position_curve(clicked: BoolArray, item: IntArray | None = None) -> tu
     return _learn(position, clicked.reshape(-1), None if item is None else item.reshape(-1))
 
 
-def position_curve_of(run: Path, arm: str) -> tuple[float, ...]:
+def fit_position_curve(run: Path, arm: str) -> tuple[float, ...]:
     """Estimate the examination curve from the impressions of one arm of a run folder; see ``learn_position_curve``.
 
     Raises:
-        DataError: the folder has no impressions of that arm, or no click at the first position.
+        LogError: the folder is no run, or its log is damaged.
+        DataError: it has no impressions of that arm, or no click at the first position.
     """
-    folder = run / "impressions"
-    if not folder.is_dir():
-        raise DataError(f"{run}: got no impressions, expected a run folder")
-    columns = ["position", "item_id", "clicked"]
-    table = arrow.dataset(folder, format="parquet").to_table(columns=columns, filter=pc.field("arm") == arm)
-    if table.num_rows == 0:
+    columns = open_run(run).columns("impressions", ["position", "item_id", "clicked"], arm=arm)
+    if not len(columns["position"]):
         raise DataError(f"{run}: got no impressions of arm {arm!r}, expected an arm of the run; see its manifest.json")
-    position, item, clicked = (table[name].to_numpy() for name in columns)
-    return _learn(position.astype(np.int64), clicked.astype(np.bool_), item.astype(np.int64))
+    return _learn(columns["position"], columns["clicked"], columns["item_id"])
 
 
 class _Log(NamedTuple):
@@ -77,9 +69,9 @@ class _Log(NamedTuple):
 
     item: IntArray
     position: IntArray
-    shown: Floats
+    shown: DoubleArray
     """float64 [p]: how often."""
-    clicked: Floats
+    clicked: DoubleArray
     """float64 [p]: how often with a click."""
 
 
@@ -103,14 +95,14 @@ def _count(position: IntArray, item: IntArray, clicked: BoolArray) -> _Log:
     return _Log(pair % len(items), pair // len(items), shown.astype(np.float64), clicks)
 
 
-def _maximise(log: _Log, click_rate: Floats) -> Floats:
+def _maximise(log: _Log, click_rate: DoubleArray) -> DoubleArray:
     """Return the examination curve by expectation-maximisation, up to a factor.
 
     Wang et al. 2018, "Position bias estimation for unbiased learning to rank in personal search", equations 1 and 2, with an
     attraction for each item in place of their regression: a click means examined and attracted; without one, the chance of
     either follows by Bayes' rule. Starts inside the unit square, as an examination of 1 would never move.
     """
-    examine: Floats = 0.9 * click_rate / click_rate.max()
+    examine: DoubleArray = 0.9 * click_rate / click_rate.max()
     shown = np.maximum(np.bincount(log.position, log.shown, len(examine)), 1.0), np.bincount(log.item, log.shown)
     attract = np.bincount(log.item, log.clicked) / shown[1]
     unclicked = log.shown - log.clicked

@@ -14,13 +14,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import expit, logit
+
+from recsim_llm.core.arrays import DoubleArray, IntArray
 
 __all__ = ["LevelModel", "LevelSettings", "draw_levels", "fit_levels", "habit_cuts", "level_probabilities"]
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 
 _HABITS = np.linspace(0.0, 1.0, 21)
 _SCALES = np.geomspace(0.15, 0.9, 16)
@@ -44,27 +43,27 @@ class LevelSettings:
 class LevelModel:
     """Cut points and scales of each user, and what a new user needs."""
 
-    levels: Floats
+    levels: DoubleArray
     """Rating levels in the data, ascending, shape [L]."""
-    cuts: Floats
+    cuts: DoubleArray
     """Cut points on the scale of the predictions, ascending, shape [users, L - 1]."""
-    scale: Floats
+    scale: DoubleArray
     """Scale of the logistic noise, rating units, shape [users]."""
-    habit: Floats
+    habit: DoubleArray
     """Shrunk share of fractional levels, shape [users]."""
     common_scale: float
     """Scale that the users' scales are shrunk to."""
-    habit_table: Floats
+    habit_table: DoubleArray
     """Cut points of a user with share 0, 0.05, …, 1, shape [21, L - 1]."""
 
 
 def fit_levels(
     *,
-    user_index: Integers,
-    rating: Floats,
-    predicted: Floats,
-    future_rating: Floats,
-    future_predicted: Floats,
+    user_index: IntArray,
+    rating: DoubleArray,
+    predicted: DoubleArray,
+    future_rating: DoubleArray,
+    future_predicted: DoubleArray,
     n_users: int,
     settings: LevelSettings,
 ) -> LevelModel:
@@ -97,7 +96,7 @@ def fit_levels(
     return LevelModel(levels=levels, cuts=cuts, scale=scale, habit=habit, common_scale=common, habit_table=table)
 
 
-def level_probabilities(cuts: Floats, scale: Floats, mean: Floats) -> Floats:
+def level_probabilities(cuts: DoubleArray, scale: DoubleArray, mean: DoubleArray) -> DoubleArray:
     """Return the probability of each level, shape [N, L].
 
     Args:
@@ -110,7 +109,7 @@ def level_probabilities(cuts: Floats, scale: Floats, mean: Floats) -> Floats:
     return np.diff(edges, axis=1)
 
 
-def draw_levels(cuts: Floats, scale: Floats, mean: Floats, uniform: Floats) -> Integers:
+def draw_levels(cuts: DoubleArray, scale: DoubleArray, mean: DoubleArray, uniform: DoubleArray) -> IntArray:
     """Return one level position a row, from one uniform number a row, shape [N].
 
     The inverse of ``level_probabilities``: the latent value ``mean + scale * logit(uniform)`` against the cuts.
@@ -119,25 +118,25 @@ def draw_levels(cuts: Floats, scale: Floats, mean: Floats, uniform: Floats) -> I
     return np.asarray(np.sum(latent[:, None] > cuts, axis=1), dtype=np.int64)
 
 
-def habit_cuts(model: LevelModel, habit: Floats) -> Floats:
+def habit_cuts(model: LevelModel, habit: DoubleArray) -> DoubleArray:
     """Return cut points for new users with the given shares of fractional levels, shape [len(habit), L - 1]."""
     return _interpolate(model.habit_table, habit)
 
 
-def _interpolate(table: Floats, habit: Floats) -> Floats:
+def _interpolate(table: DoubleArray, habit: DoubleArray) -> DoubleArray:
     place = np.clip(habit, 0.0, 1.0) * (_HABITS.size - 1)
     low = np.minimum(place.astype(np.int64), _HABITS.size - 2)
     part = (place - low)[:, None]
     return np.asarray((1.0 - part) * table[low] + part * table[low + 1], dtype=np.float64)
 
 
-def _cumulative(position: Integers, group: Integers, n_groups: int, n_levels: int) -> Floats:
+def _cumulative(position: IntArray, group: IntArray, n_groups: int, n_levels: int) -> DoubleArray:
     """Return the counts at or below each level but the last, shape [groups, L - 1]."""
     counts = np.bincount(group * n_levels + position, minlength=n_groups * n_levels)
     return np.cumsum(counts.reshape(n_groups, n_levels), axis=1)[:, :-1].astype(np.float64)
 
 
-def _match(group: Integers, mean: Floats, scale: Floats, target: Floats) -> Floats:
+def _match(group: IntArray, mean: DoubleArray, scale: DoubleArray, target: DoubleArray) -> DoubleArray:
     """Return cuts whose expected cumulative shares, averaged over each group's rows, equal the target.
 
     Bisection; groups without rows are left at the middle of the range.
@@ -165,7 +164,7 @@ def _match(group: Integers, mean: Floats, scale: Floats, target: Floats) -> Floa
     return cuts
 
 
-def _common_scale(position: Integers, predicted: Floats, levels: Floats) -> float:
+def _common_scale(position: IntArray, predicted: DoubleArray, levels: DoubleArray) -> float:
     """Return the scale of least log loss, each with its own matched cuts."""
     group = np.zeros(position.size, dtype=np.int64)
     target = _floored(_cumulative(position, group, 1, levels.size) / position.size)
@@ -178,24 +177,24 @@ def _common_scale(position: Integers, predicted: Floats, levels: Floats) -> floa
     return min(losses)[1]
 
 
-def _floored(cumulative: Floats) -> Floats:
+def _floored(cumulative: DoubleArray) -> DoubleArray:
     """Keep every level possible: blend a little of the uniform distribution into cumulative shares."""
     uniform = np.arange(1, cumulative.shape[1] + 1) / (cumulative.shape[1] + 1)
     return np.asarray((1.0 - _FLOOR) * cumulative + _FLOOR * uniform, dtype=np.float64)
 
 
-def _relative_spread(user_index: Integers, residual: Floats, n_users: int, shrinkage: float) -> Floats:
+def _relative_spread(user_index: IntArray, residual: DoubleArray, n_users: int, shrinkage: float) -> DoubleArray:
     common = max(float(np.mean(residual**2)), 1e-6)
     total = np.bincount(user_index, residual**2, n_users) + shrinkage * common
     return np.sqrt(total / (np.bincount(user_index, minlength=n_users) + shrinkage) / common)
 
 
-def _habit(user_index: Integers, fractional: Floats, n_users: int, shrinkage: float) -> Floats:
+def _habit(user_index: IntArray, fractional: DoubleArray, n_users: int, shrinkage: float) -> DoubleArray:
     total = np.bincount(user_index, fractional, n_users) + shrinkage * fractional.mean()
     return np.asarray(total / (np.bincount(user_index, minlength=n_users) + shrinkage), dtype=np.float64)
 
 
-def _habit_table(levels: Floats, position: Integers, predicted: Floats, common: float) -> Floats:
+def _habit_table(levels: DoubleArray, position: IntArray, predicted: DoubleArray, common: float) -> DoubleArray:
     """Return matched cuts for the common histogram, its fractional levels reweighted to each share."""
     histogram = np.bincount(position, minlength=levels.size) / position.size
     fractional = levels != np.round(levels)
@@ -210,8 +209,8 @@ def _habit_table(levels: Floats, position: Integers, predicted: Floats, common: 
 
 
 def _user_cuts(
-    *, user_index: Integers, position: Integers, predicted: Floats, scale: Floats, base: Floats, shrinkage: float
-) -> Floats:
+    *, user_index: IntArray, position: IntArray, predicted: DoubleArray, scale: DoubleArray, base: DoubleArray, shrinkage: float
+) -> DoubleArray:
     n_users, inner = base.shape
     if inner == 0:
         return base

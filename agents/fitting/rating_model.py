@@ -13,17 +13,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from recsim_llm.agents.fitting.bayes_factors import BayesFit, BayesSettings, fit_bayes_factors
 from recsim_llm.agents.fitting.content import log_popularity, reduce_width
 from recsim_llm.agents.fitting.events import Events
-from recsim_llm.agents.fitting.splits import event_age
+from recsim_llm.core.arrays import DoubleArray, IntArray
+from recsim_llm.numerics.time_order import event_age
 
 __all__ = ["RatingModel", "RatingSettings", "fit_rating_model", "fold_in", "predict"]
-
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,15 +41,15 @@ class RatingSettings:
 class RatingModel:
     """A fitted rating model; see the module for the layout of the vectors."""
 
-    item_vectors: Floats
+    item_vectors: DoubleArray
     """Shape [items, D]; items without ratings carry what their content predicts."""
-    user_vectors: Floats
+    user_vectors: DoubleArray
     """Shape [users, D]; users without ratings carry the prior mean."""
-    shift: Floats
+    shift: DoubleArray
     """Recency shift inside ``user_vectors[:, 1]``, rating units, shape [users]."""
-    prior_mean: Floats
+    prior_mean: DoubleArray
     """Mean of a new user's ``user_vectors[:, 1:]``, shape [D - 1]."""
-    prior_covariance: Floats
+    prior_covariance: DoubleArray
     """Covariance of a new user's ``user_vectors[:, 1:]``, shape [D - 1, D - 1]."""
     noise: float
     """Variance of a rating around its prediction, in sample."""
@@ -63,7 +60,7 @@ class RatingModel:
 
 
 def fit_rating_model(
-    events: Events, content: Floats, settings: RatingSettings, seed: int, *, n_users: int | None = None
+    events: Events, content: DoubleArray, settings: RatingSettings, seed: int, *, n_users: int | None = None
 ) -> RatingModel:
     """Fit the model on training ratings.
 
@@ -94,7 +91,7 @@ def fit_rating_model(
     )
 
 
-def _new_user_covariance(fit: BayesFit, shift: Floats) -> Floats:
+def _new_user_covariance(fit: BayesFit, shift: DoubleArray) -> DoubleArray:
     """Return the covariance of users' weights: around their prior means, of those means, and of the shift."""
     spread = fit.user_prior_mean - fit.user_prior_mean.mean(axis=0)
     covariance = fit.user_covariance + spread.T @ spread / spread.shape[0]
@@ -102,17 +99,17 @@ def _new_user_covariance(fit: BayesFit, shift: Floats) -> Floats:
     return np.asarray(covariance, dtype=np.float64)
 
 
-def _content_columns(content: Floats, item_index: Integers, width: int) -> Floats:
+def _content_columns(content: DoubleArray, item_index: IntArray, width: int) -> DoubleArray:
     popularity = log_popularity(item_index, content.shape[0])
     return np.column_stack([reduce_width(content, width - 2), popularity, popularity**2])
 
 
-def _activity(user_index: Integers, n_users: int) -> Floats:
+def _activity(user_index: IntArray, n_users: int) -> DoubleArray:
     logs = np.log1p(np.bincount(user_index, minlength=n_users).astype(np.float64))
     return np.asarray(logs - logs.mean(), dtype=np.float64)[:, None]
 
 
-def _recency_shift(events: Events, items: Floats, vectors: Floats, settings: RatingSettings) -> Floats:
+def _recency_shift(events: Events, items: DoubleArray, vectors: DoubleArray, settings: RatingSettings) -> DoubleArray:
     user, n_users = events.user_index, vectors.shape[0]
     residual = events.rating - np.sum(items[events.item_index] * vectors[user], axis=1)
     weight = np.exp(-event_age(user, events.timestamp) / settings.shift_memory)
@@ -120,13 +117,13 @@ def _recency_shift(events: Events, items: Floats, vectors: Floats, settings: Rat
     return np.asarray(np.bincount(user, weight * residual, n_users) / total, dtype=np.float64)
 
 
-def predict(model: RatingModel, user_index: Integers, item_index: Integers) -> Floats:
+def predict(model: RatingModel, user_index: IntArray, item_index: IntArray) -> DoubleArray:
     """Return predicted mean ratings clipped to the data's bounds, shape [N]."""
     raw = np.sum(model.item_vectors[item_index] * model.user_vectors[user_index], axis=1)
     return np.asarray(np.clip(raw, *model.bounds), dtype=np.float64)
 
 
-def fold_in(model: RatingModel, item_index: Integers, rating: Floats) -> Floats:
+def fold_in(model: RatingModel, item_index: IntArray, rating: DoubleArray) -> DoubleArray:
     """Return the vector of a new user, the posterior mean given the items held fixed, shape [D].
 
     The mean of a Bayesian linear regression (Bishop 2006, eq. 3.50) with the fitted prior, then the recency shift; no

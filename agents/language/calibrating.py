@@ -12,10 +12,10 @@ from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.agents.language.prompt_templates import Templates
 from recsim_llm.agents.language.prompts import PromptWriter
 from recsim_llm.core import keyed
-from recsim_llm.core.pages import IntArray
+from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.errors import ConfigError
-from recsim_llm.language.base.questions import Ask, Prompt, Realisation
+from recsim_llm.language.base.questions import Ask, Elicitation, Prompt
 from recsim_llm.population.from_ratings import population_from_ratings
 from recsim_llm.population.personas import Population
 
@@ -80,7 +80,7 @@ def calibrate(
     if click_rate is not None and not 0 < click_rate < 1:
         raise ConfigError(f"calibrate: got click_rate {click_rate}, expected a number between 0 and 1")
     pages = calibration_pages(dataset, seed=seed, users=users, taken=taken, page_size=page_size)
-    asks = calibration_asks(dataset, pages, parameters or LanguageParameters(), realisation=model.realisation, seed=seed)
+    asks = calibration_asks(dataset, pages, parameters or LanguageParameters(), elicitation=model.elicitation, seed=seed)
     answers = [reply.answers for reply in model.ask(asks)]
     clicks = np.array([[answer.probabilities[0] for answer in page[:page_size]] for page in answers])
     stars = np.array([[answer.probabilities for answer in page[page_size : 2 * page_size]] for page in answers])
@@ -118,7 +118,7 @@ def calibration_pages(dataset: Dataset, *, seed: int, users: int, taken: int, pa
 
 
 def calibration_asks(
-    dataset: Dataset, pages: CalibrationPages, parameters: LanguageParameters, *, realisation: Realisation, seed: int
+    dataset: Dataset, pages: CalibrationPages, parameters: LanguageParameters, *, elicitation: Elicitation, seed: int
 ) -> list[Ask]:
     """Return what is asked about each page; labels do not enter.
 
@@ -126,11 +126,11 @@ def calibration_asks(
         dataset: catalog and ratings; personas come from the earlier part.
         pages: what is shown.
         parameters: for templates and the token budget.
-        realisation: how the model is asked.
+        elicitation: how the model is asked.
         seed: tells sampled answers apart.
     """
     population = known_population(dataset)
-    writer = PromptWriter(dataset.catalog, population, Templates(parameters.templates), realisation)
+    writer = PromptWriter(dataset.catalog, population, Templates(parameters.templates), elicitation)
     asks = []
     for user, items in zip(pages.user_index.tolist(), pages.item_index.tolist(), strict=True):
         room = writer.room(user, len(items), parameters.prompt_tokens) - parameters.memory_tokens
@@ -142,9 +142,8 @@ def calibration_asks(
 
 def known_population(dataset: Dataset) -> Population:
     """Return the data's users as the first 80% of each user's ratings show them, item popularity included."""
-    known, _ = dataset.ratings.split_by_time(_KNOWN_SHARE)
-    counts = np.bincount(dataset.catalog.index_of(known.item_id), minlength=len(dataset.catalog))
-    return population_from_ratings(known, dataset.catalog.with_popularity(counts), dataset.demographics)
+    known, _ = dataset.training_part(_KNOWN_SHARE)
+    return population_from_ratings(known.ratings, known.catalog, known.demographics)
 
 
 class _Draw:

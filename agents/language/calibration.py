@@ -15,19 +15,19 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.core.files import write_atomically
+from recsim_llm.core.parameters import field_names, is_number, refuse_unknown_names
 from recsim_llm.errors import ConfigError, DataError
 
 __all__ = ["Calibration", "fit_calibration"]
 
-Floats = npt.NDArray[np.float64]
 
 _LEVELS = 5
 _CENTRE = 3.0
@@ -54,24 +54,24 @@ class Calibration:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+            if not is_number(value):
                 raise ConfigError(f"calibration {field.name!r}: got {value!r}, expected a finite number")
             if field.name.endswith("slope") and value < 0:
                 raise ConfigError(f"calibration {field.name!r}: got {value}, expected 0 or more")
 
-    def click(self, log_odds: Floats) -> Floats:
+    def click(self, log_odds: DoubleArray) -> DoubleArray:
         """Return calibrated log-odds of clicks, any shape."""
         return self.click_slope * log_odds + self.click_bias
 
-    def leave(self, log_odds: Floats) -> Floats:
+    def leave(self, log_odds: DoubleArray) -> DoubleArray:
         """Return calibrated log-odds of leaving, any shape."""
         return self.leave_slope * log_odds + self.leave_bias
 
-    def stars(self, probabilities: Floats) -> Floats:
+    def stars(self, probabilities: DoubleArray) -> DoubleArray:
         """Return calibrated distributions over the levels, float64 [..., 5], each summing to 1."""
         weights = self.stars_slope * np.log(np.clip(probabilities, _LEAST, 1.0)) + self.stars_bias * _above_centre()
         chances = np.exp(weights - weights.max(axis=-1, keepdims=True))
-        calibrated: Floats = chances / chances.sum(axis=-1, keepdims=True)
+        calibrated: DoubleArray = chances / chances.sum(axis=-1, keepdims=True)
         return calibrated
 
     @classmethod
@@ -81,10 +81,7 @@ class Calibration:
         Raises:
             ConfigError: a name is unknown, or a value is not a number that it can take.
         """
-        known = [field.name for field in fields(cls)]
-        for name in settings:
-            if name not in known:
-                raise ConfigError(f"calibration: got {name!r}, expected one of {', '.join(known)}")
+        refuse_unknown_names("calibration", settings, field_names(cls))
         return cls(**settings)
 
     @classmethod
@@ -148,11 +145,11 @@ def fit_calibration(
     return Calibration(click_slope=click_slope, click_bias=click_bias, stars_slope=stars_slope, stars_bias=stars_bias)
 
 
-def _above_centre() -> Floats:
+def _above_centre() -> DoubleArray:
     return np.arange(1, _LEVELS + 1, dtype=np.float64) - _CENTRE
 
 
-def _column(name: str, values: npt.ArrayLike) -> Floats:
+def _column(name: str, values: npt.ArrayLike) -> DoubleArray:
     column = np.asarray(values, np.float64)
     if not ((column >= 0) & (column <= 1)).all():
         wrong = column[~((column >= 0) & (column <= 1))][0]
@@ -160,13 +157,13 @@ def _column(name: str, values: npt.ArrayLike) -> Floats:
     return column
 
 
-def _fit(log_chance: Floats, height: Floats, outcome: npt.NDArray[np.int64], ridge: float) -> tuple[float, float]:
+def _fit(log_chance: DoubleArray, height: DoubleArray, outcome: npt.NDArray[np.int64], ridge: float) -> tuple[float, float]:
     """Return slope and bias of ``softmax(slope * log_chance + bias * height)`` for outcomes by column."""
     from scipy.optimize import minimize
 
     row = np.arange(len(outcome))
 
-    def loss(parameters: Floats) -> tuple[float, Floats]:
+    def loss(parameters: DoubleArray) -> tuple[float, DoubleArray]:
         slope, bias = parameters
         weights = slope * log_chance + bias * height
         top = weights.max(axis=1, keepdims=True)

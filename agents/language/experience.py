@@ -9,8 +9,9 @@ import numpy as np
 from recsim_llm.agents.language.prompt_templates import Templates
 from recsim_llm.agents.language.prompts import PromptWriter
 from recsim_llm.agents.memory import Memories
+from recsim_llm.core.arrays import FloatArray, IntArray
 from recsim_llm.core.catalog import Catalog
-from recsim_llm.core.pages import FloatArray, IntArray, Pages
+from recsim_llm.core.pages import Pages
 
 __all__ = ["Experience"]
 

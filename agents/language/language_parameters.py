@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
-from math import isfinite
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from recsim_llm.agents.language.calibration import Calibration
 from recsim_llm.agents.memory import MemorySettings
+from recsim_llm.core.parameters import field_names, is_number, refuse_unknown_names
 from recsim_llm.errors import ConfigError
 
 __all__ = ["LanguageParameters"]
@@ -58,7 +58,7 @@ class LanguageParameters:
     def __post_init__(self) -> None:
         for name in _NUMBERS:
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+            if not is_number(value):
                 raise ConfigError(f"language parameter {name!r}: got {value!r}, expected a finite number")
         if not 0 <= self.position_decay <= 1:
             raise ConfigError(f"language parameter 'position_decay': got {self.position_decay}, expected a number from 0 to 1")
@@ -92,10 +92,7 @@ class LanguageParameters:
             ConfigError: a name is not a parameter, or a value is not one that the parameter can take.
             DataError: the calibration file is missing or unreadable.
         """
-        known = {field.name for field in fields(cls)}
-        for name in settings:
-            if name not in known:
-                raise ConfigError(f"language parameter: got {name!r}, expected one of {', '.join(sorted(known))}")
+        refuse_unknown_names("language parameter", settings, sorted(field_names(cls)))
         memory, calibration = _memory(settings.get("memory")), _calibration(settings.get("calibration"))
         return cls(**{**settings, "memory": memory, "calibration": calibration})
 
@@ -109,10 +106,7 @@ def _memory(value: object) -> Any:
         return _MEMORY
     if not isinstance(value, Mapping):
         return value
-    known = [field.name for field in fields(MemorySettings)]
-    for name in value:
-        if name not in known:
-            raise ConfigError(f"language parameter 'memory': got {name!r}, expected some of {', '.join(known)}")
+    refuse_unknown_names("language parameter 'memory'", value, field_names(MemorySettings))
     return replace(_MEMORY, **value)
 
 

@@ -24,8 +24,9 @@ from recsim_llm.agents.language.prompt_templates import Templates
 from recsim_llm.agents.language.prompts import LEVELS, PromptWriter
 from recsim_llm.agents.memory import Memories, Rendered, WordWeights, sentence_embedder
 from recsim_llm.core import keyed
+from recsim_llm.core.arrays import FloatArray, IntArray
 from recsim_llm.core.catalog import Catalog
-from recsim_llm.core.pages import DECIDERS, Account, Decisions, FloatArray, IntArray, Mood, Pages, Rows
+from recsim_llm.core.pages import DECIDERS, Account, Decisions, Mood, Pages, Rows
 from recsim_llm.errors import ContractError
 from recsim_llm.language.base.questions import Ask, Prompt
 from recsim_llm.language.base.safe_text import safe_text
@@ -80,7 +81,7 @@ class LanguageUsers:
         self._user_id = population.user_id
         self._rating_mean = np.ascontiguousarray(population.trait("rating_mean"))
         self._position_bias = np.ascontiguousarray(population.trait("position_bias"))
-        self._writer = PromptWriter(catalog, population, templates, model.realisation)
+        self._writer = PromptWriter(catalog, population, templates, model.elicitation)
         self._experience = Experience(catalog, self._rating_mean, templates, self._writer)
         words = WordWeights.from_catalog(catalog)
         embedder = None if parameters.embeddings is None else sentence_embedder(parameters.embeddings)

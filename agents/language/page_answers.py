@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from recsim_llm.agents.language.calibration import Calibration
 from recsim_llm.agents.language.prompts import LEVELS
-from recsim_llm.core.pages import FloatArray
+from recsim_llm.core.arrays import FloatArray
 from recsim_llm.language.base.questions import Answer
 
 __all__ = ["PageAnswers", "blank_answers", "read_answers"]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from recsim_llm.agents.language.prompt_templates import Templates
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.language.answers.elicitation import prepare
-from recsim_llm.language.base.questions import Ask, Part, Prompt, Question, Realisation, score, yes_no
+from recsim_llm.language.base.questions import Ask, Elicitation, Part, Prompt, Question, score, yes_no
 from recsim_llm.language.base.safe_text import safe_text
 from recsim_llm.language.base.tokens import estimate_tokens
 from recsim_llm.population.persona_text import render_persona, taste_words
@@ -48,14 +48,14 @@ class PromptWriter:
         catalog: the items; their text is data and stays on its line.
         population: the users.
         templates: the words.
-        realisation: how decisions are asked for; answer formats differ in length.
+        elicitation: how decisions are asked for; answer formats differ in length.
     """
 
-    def __init__(self, catalog: Catalog, population: Population, templates: Templates, realisation: Realisation) -> None:
+    def __init__(self, catalog: Catalog, population: Population, templates: Templates, elicitation: Elicitation) -> None:
         self._catalog = catalog
         self._population = population
         self._templates = templates
-        self._realisation = realisation
+        self._elicitation = elicitation
         self._personas: dict[int, Part] = {}
         self._items: dict[int, Item] = {}
         self._questions: dict[int, tuple[Question, ...]] = {}
@@ -138,7 +138,7 @@ class PromptWriter:
         """Return how many of a prompt's tokens are left for ``count`` items and for memories; may be negative."""
         if count not in self._tokens:
             bare = Ask(Prompt((self.rules,)), self.questions(count))
-            system = prepare(bare, self._realisation).messages[0].content
+            system = prepare(bare, self._elicitation).messages[0].content
             headings = sum(estimate_tokens(part.text) for part in self.memory(" ", " "))
             self._tokens[count] = estimate_tokens(system) + headings
         return tokens - self._tokens[count] - estimate_tokens(self.persona(user_index).text)

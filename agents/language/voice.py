@@ -101,7 +101,7 @@ class Voice:
     def __init__(self, writer: LanguageModel, catalog: Catalog, population: Population, templates: str = "en") -> None:
         self._writer = writer
         self._user_id = population.user_id
-        self._prompts = PromptWriter(catalog, population, Templates(templates), writer.realisation)
+        self._prompts = PromptWriter(catalog, population, Templates(templates), writer.elicitation)
         self._templates = Templates(templates, SPEECH_FILES)
         self.fingerprint = self._templates.fingerprint
         """32 hexadecimal digits over all templates of speech and their versions."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from recsim_llm.agents.memory.texts import Embedder
-from recsim_llm.core.pages import FloatArray
+from recsim_llm.core.arrays import FloatArray
 from recsim_llm.errors import ConfigError
 
 __all__ = ["sentence_embedder"]

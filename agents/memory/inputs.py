@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.core.pages import IntArray
+from recsim_llm.core.arrays import IntArray
 from recsim_llm.errors import ConfigError
 
 __all__ = ["check_numbers", "check_rows"]

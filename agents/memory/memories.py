@@ -22,7 +22,8 @@ from recsim_llm.agents.memory.retrieval import MemoryKind, Recalled
 from recsim_llm.agents.memory.saved import read_records, write_records
 from recsim_llm.agents.memory.texts import Embedder
 from recsim_llm.agents.memory.topic_words import WordWeights
-from recsim_llm.core.pages import FloatArray, IntArray, Rows
+from recsim_llm.core.arrays import FloatArray, IntArray
+from recsim_llm.core.pages import Rows
 from recsim_llm.errors import ConfigError
 
 __all__ = ["Memories"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from math import isfinite
 
+from recsim_llm.core.parameters import is_number
 from recsim_llm.errors import ConfigError
 
 __all__ = ["MemorySettings"]
@@ -61,7 +61,7 @@ class MemorySettings:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+            if not is_number(value):
                 raise ConfigError(f"memory setting {field.name!r}: got {value!r}, expected a finite number")
         self._check(_FROM_ZERO, lambda value: value >= 0, "0 or more")
         self._check(_POSITIVE, lambda value: value > 0, "more than 0")

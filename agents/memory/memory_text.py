@@ -11,7 +11,7 @@ import numpy.typing as npt
 from recsim_llm.agents.memory.memory_settings import MemorySettings
 from recsim_llm.agents.memory.records import Records
 from recsim_llm.agents.memory.retrieval import MemoryKind
-from recsim_llm.core.pages import IntArray
+from recsim_llm.core.arrays import IntArray
 from recsim_llm.language.base.tokens import estimate_tokens
 
 __all__ = ["Rendered", "fit", "render_rows"]

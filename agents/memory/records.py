@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.agents.memory.memory_settings import MemorySettings
-from recsim_llm.agents.memory.reflection import Evidence
+from recsim_llm.agents.memory.reflection import TopicEvidence
 from recsim_llm.agents.memory.retrieval import MemoryKind, batches, best, fades_at, scores
 from recsim_llm.agents.memory.stream import Stream
 from recsim_llm.agents.memory.texts import Embedder, Texts
 from recsim_llm.agents.memory.topic_words import WordWeights
-from recsim_llm.core.pages import BoolArray, FloatArray, IntArray
+from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
 
 __all__ = ["STANDS", "Records"]
 
@@ -85,13 +85,13 @@ class Records:
             chosen = chosen & (self.stream["fades_at"][stretch] == STANDS)
         return np.flatnonzero(chosen)
 
-    def evidence(self, row: int, now: float) -> Evidence:
+    def evidence(self, row: int, now: float) -> TopicEvidence:
         """Return the latest evidence of one row, as far as the evidence window goes."""
         stretch = self.stream.stretch(row)
         chosen = np.flatnonzero(self.stream["evidence"][stretch])[-int(self._settings.evidence_window) :] + stretch.start
         topics = np.unpackbits(self.stream["topics"][chosen], axis=1, count=self._topics).astype(np.bool_)
         age = np.maximum(now - self.stream["time"][chosen], 0)
-        return Evidence(age, self.stream["valence"][chosen], self.stream["stars"][chosen], topics)
+        return TopicEvidence(age, self.stream["valence"][chosen], self.stream["stars"][chosen], topics)
 
     def search(
         self,

@@ -13,14 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.agents.memory.memory_settings import MemorySettings
-from recsim_llm.core.pages import BoolArray, FloatArray
+from recsim_llm.core.arrays import BoolArray, FloatArray
 
-__all__ = ["Evidence", "Reflection", "Tally", "reflect"]
+__all__ = ["Reflection", "TopicEvidence", "TopicTally", "reflect"]
 
 _NAMED = 3
 
 
-class Evidence(NamedTuple):
+class TopicEvidence(NamedTuple):
     """What a reflection is made from: observations of one user, oldest first."""
 
     age: npt.NDArray[np.float64]
@@ -33,8 +33,8 @@ class Evidence(NamedTuple):
     """bool [n, t]."""
 
 
-class Tally(NamedTuple):
-    """Evidence on one topic."""
+class TopicTally(NamedTuple):
+    """TopicEvidence on one topic."""
 
     topic: str
     """Its name."""
@@ -51,13 +51,13 @@ class Tally(NamedTuple):
 class Reflection(NamedTuple):
     """What a user makes of the evidence."""
 
-    overall: Tally
+    overall: TopicTally
     """All of it; its topic is empty."""
-    enjoyed: tuple[Tally, ...]
+    enjoyed: tuple[TopicTally, ...]
     """Topics that were clearly more good than bad, the weightiest first; at most three."""
-    let_down: tuple[Tally, ...]
+    let_down: tuple[TopicTally, ...]
     """Topics that were clearly more bad than good, likewise."""
-    mixed: tuple[Tally, ...]
+    mixed: tuple[TopicTally, ...]
     """Topics in between, those with most evidence first; at most three."""
     valence: float
     """Mean valence of the evidence, recent evidence counting more: -1 to 1."""
@@ -77,7 +77,7 @@ class Reflection(NamedTuple):
         return f"{opinions}. {overall}" if opinions else overall
 
 
-def reflect(evidence: Evidence, topics: Sequence[str], settings: MemorySettings) -> Reflection:
+def reflect(evidence: TopicEvidence, topics: Sequence[str], settings: MemorySettings) -> Reflection:
     """Count what was liked and disliked, by topic and in all.
 
     A topic is enjoyed where its mean valence, each observation counting ``2 ** (-age / evidence_half_life)``, is above
@@ -93,7 +93,7 @@ def reflect(evidence: Evidence, topics: Sequence[str], settings: MemorySettings)
     weight = np.exp2((evidence.age.min() - evidence.age) / settings.evidence_half_life)
     valence = evidence.valence.astype(np.float64)
     everything = np.ones(len(valence), np.bool_)
-    sides: dict[str, list[tuple[float, Tally]]] = {"enjoyed": [], "let_down": [], "mixed": []}
+    sides: dict[str, list[tuple[float, TopicTally]]] = {"enjoyed": [], "let_down": [], "mixed": []}
     for column, topic in enumerate(topics):
         of_topic = evidence.topics[:, column]
         if of_topic.sum() < settings.least_evidence:
@@ -108,25 +108,25 @@ def reflect(evidence: Evidence, topics: Sequence[str], settings: MemorySettings)
     return Reflection(_tally("", everything, evidence), named["enjoyed"], named["let_down"], named["mixed"], mean)
 
 
-def _weightiest(tallies: list[tuple[float, Tally]]) -> tuple[Tally, ...]:
+def _weightiest(tallies: list[tuple[float, TopicTally]]) -> tuple[TopicTally, ...]:
     return tuple(tally for _, tally in sorted(tallies, key=lambda pair: -pair[0])[:_NAMED])
 
 
-def _tally(topic: str, chosen: BoolArray, evidence: Evidence) -> Tally:
+def _tally(topic: str, chosen: BoolArray, evidence: TopicEvidence) -> TopicTally:
     valence, stars = evidence.valence[chosen], evidence.stars[chosen]
     given = stars[~np.isnan(stars)].astype(np.float64)
     mean = float(given.sum() / len(given)) if len(given) else float("nan")
-    return Tally(topic, len(valence), int((valence > 0).sum()), int((valence < 0).sum()), mean)
+    return TopicTally(topic, len(valence), int((valence > 0).sum()), int((valence < 0).sum()), mean)
 
 
-def _clause(opening: str, tallies: Sequence[Tally], counted: Callable[[Tally], str]) -> str:
+def _clause(opening: str, tallies: Sequence[TopicTally], counted: Callable[[TopicTally], str]) -> str:
     listed = ", ".join(f"{tally.topic} ({counted(tally)}{_stars(tally)})" for tally in tallies)
     return f"{opening} {listed}" if listed else ""
 
 
-def _both(tally: Tally) -> str:
+def _both(tally: TopicTally) -> str:
     return f"liked {tally.liked}, disliked {tally.disliked} of {tally.seen}"
 
 
-def _stars(tally: Tally) -> str:
+def _stars(tally: TopicTally) -> str:
     return "" if np.isnan(tally.stars) else f", {tally.stars:.1f} stars on average"

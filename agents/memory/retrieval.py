@@ -30,7 +30,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.agents.memory.memory_settings import MemorySettings
-from recsim_llm.core.pages import BoolArray, FloatArray, IntArray
+from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
 
 __all__ = ["MemoryKind", "Recalled", "batches", "best", "fades_at", "scores"]
 

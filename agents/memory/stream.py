@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.core.pages import IntArray, Rows
+from recsim_llm.core.arrays import IntArray
+from recsim_llm.core.pages import Rows
 
 __all__ = ["Stream", "run_places"]
 

@@ -11,11 +11,11 @@ import numpy.typing as npt
 
 from recsim_llm.agents.memory.stream import run_places
 from recsim_llm.agents.memory.topic_words import BUCKETS, WordWeights
-from recsim_llm.core.pages import FloatArray, IntArray
+from recsim_llm.core.arrays import FloatArray, IntArray
 from recsim_llm.errors import ConfigError
 from recsim_llm.language.base.tokens import estimate_tokens
 
-__all__ = ["KEPT_WORDS", "Asked", "Embedder", "Texts"]
+__all__ = ["KEPT_WORDS", "AskedTexts", "Embedder", "Texts"]
 
 Embedder = Callable[[Sequence[str]], npt.NDArray[np.floating]]
 """Turns texts into float [n, d]; the row of a text must not depend on the texts beside it."""
@@ -29,7 +29,7 @@ _NONE, _NOTHING = np.zeros(0, np.int64), np.zeros(0)
 Number = TypeVar("Number", bound=np.generic)
 
 
-class Asked(NamedTuple):
+class AskedTexts(NamedTuple):
     """Queries that have been read: their words with weights, one query after the other, or their vectors."""
 
     first: IntArray = _NONE
@@ -88,21 +88,21 @@ class Texts:
         """Return float32 [n, d], of unit length; None without an embedder."""
         return None if self._vectors is None else self._vectors.take(number, axis=0)
 
-    def ask(self, queries: Sequence[str]) -> Asked:
+    def ask(self, queries: Sequence[str]) -> AskedTexts:
         """Return queries in the form that ``relevance`` takes."""
         if self.embedder is not None:
             distinct = list(dict.fromkeys(queries))
             place = {query: number for number, query in enumerate(distinct)}
-            return Asked(vectors=self._embed(distinct)[[place[query] for query in queries]])
+            return AskedTexts(vectors=self._embed(distinct)[[place[query] for query in queries]])
         weighed = [self.words.weigh(query) for query in queries]
         count = np.array([len(words) for words in weighed], np.int64)
         bucket = np.fromiter(chain.from_iterable(weighed), np.int64)
         weight = np.fromiter(chain.from_iterable(words.values() for words in weighed), np.float64) ** 2
         owner = np.repeat(np.arange(len(count)), count)
         weight /= np.sqrt(np.bincount(owner, weight, len(count)))[owner]
-        return Asked(np.cumsum(count) - count, count, bucket, weight)
+        return AskedTexts(np.cumsum(count) - count, count, bucket, weight)
 
-    def relevance(self, number: IntArray, asked: Asked, which: IntArray) -> FloatArray:
+    def relevance(self, number: IntArray, asked: AskedTexts, which: IntArray) -> FloatArray:
         """Return the cosine between texts and queries, 0 where it is negative.
 
         Args:

@@ -8,10 +8,10 @@ from typing import Any
 
 from recsim_llm.errors import ConfigError
 
-__all__ = ["ask_first", "columns_of", "limits_of"]
+__all__ = ["ask_first", "read_columns", "read_limits"]
 
 
-def columns_of(options: argparse.Namespace) -> dict[str, str]:
+def read_columns(options: argparse.Namespace) -> dict[str, str]:
     """Return the columns that are named otherwise in the user's own tables."""
     wrong = [pair for pair in options.column if not all(pair.partition("=")[::2])]
     if wrong:
@@ -19,7 +19,7 @@ def columns_of(options: argparse.Namespace) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in options.column)
 
 
-def limits_of(options: argparse.Namespace) -> dict[str, float]:
+def read_limits(options: argparse.Namespace) -> dict[str, float]:
     """Return the limits that were given, by name."""
     names = ("calls", "calls_a_user", "tokens", "cost", "seconds")
     given = {name: getattr(options, f"max_{name}") for name in names}

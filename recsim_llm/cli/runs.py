@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from recsim_llm.cli.options import ask_first, columns_of, limits_of
+from recsim_llm.cli.options import ask_first, read_columns, read_limits
 from recsim_llm.cli.output import make_console, print_pairs, show_progress, show_status, spent_so_far, write_json
 from recsim_llm.errors import ConfigError, RecSimError, RunExistsError
 
@@ -74,7 +74,7 @@ def handle_compare(options: argparse.Namespace) -> None:
 
 def _judging(options: argparse.Namespace) -> Any:
     """Return how to judge, or None where nothing was said about it."""
-    from recsim_llm.comparison.results import Judging
+    from recsim_llm.comparison import Judging
 
     metrics = None if options.metrics is None else tuple(name.strip() for name in options.metrics.split(","))
     given = {name: getattr(options, name) for name in ("effect", "confidence", "correction", "groups", "block")}
@@ -85,8 +85,8 @@ def _judging(options: argparse.Namespace) -> Any:
 
 def _plan(options: argparse.Namespace, scenario: Any, folder: Path, judging: Any) -> Any:
     """Say what the users planned can show, from a pilot beside the run folder."""
-    from recsim_llm.report.comparison_page import plan_lines
-    from recsim_llm.scenarios.compare import plan_comparison
+    from recsim_llm.report.comparison_words import plan_lines
+    from recsim_llm.scenarios.planning import plan_comparison
 
     pilot, confirm = folder.with_name(f"{folder.name}-pilot"), partial(ask_first, options=options)
     settings: dict[str, Any] = {"users": options.pilot, "deviation": options.deviation, "cache": options.cache}
@@ -102,12 +102,12 @@ def _flags(options: argparse.Namespace) -> dict[str, Any]:
     recommenders = None if options.recommenders is None else [name.strip() for name in options.recommenders.split(",")]
     flags = {
         "data": options.data,
-        "columns": columns_of(options) or None,
+        "columns": read_columns(options) or None,
         "skip_bad_rows": options.skip_bad_rows or None,
         "users.model": options.users,
         "models.user.name": options.model,
         "models.user.base_url": options.base_url,
-        **{f"limits.{name}": value for name, value in limits_of(options).items()},
+        **{f"limits.{name}": value for name, value in read_limits(options).items()},
         "users.count": options.n_users,
         "max_pages": options.pages,
         "visits": options.visits,
@@ -124,13 +124,13 @@ def handle_resume(options: argparse.Namespace) -> None:
     from recsim_llm.scenarios.runner import resume
 
     with show_progress(options.quiet) as update:
-        resume(options.run, update, cache=options.cache, limits=limits_of(options))
+        resume(options.run, update, cache=options.cache, limits=read_limits(options))
     _finish(options.run, options)
 
 
 def handle_speak(options: argparse.Namespace) -> None:
     """Let users of a run review, explain and be interviewed."""
-    from recsim_llm.report import agreement_line, example_source, interview_table, speech_of, write_report
+    from recsim_llm.report import agreement_line, example_source, interview_table, read_speech, write_report
     from recsim_llm.scenarios.speech import speak
 
     if options.base_url is not None and options.model is None:
@@ -147,10 +147,10 @@ def handle_speak(options: argparse.Namespace) -> None:
             seed=options.seed,
             templates=options.templates,
             cache=options.cache,
-            limits=limits_of(options),
+            limits=read_limits(options),
             progress=lambda state: update(f"{state.kind} {state.done:,} of {state.planned:,}  {spent_so_far(state.spent)}"),
         )
-    speech, page = speech_of(options.run), write_report(options.run)
+    speech, page = read_speech(options.run), write_report(options.run)
     write_json(options, speech and speech.to_json())
     if not options.quiet and speech is not None:
         console = make_console()
@@ -167,15 +167,12 @@ def handle_report(options: argparse.Namespace) -> None:
     """Write the report of a run again."""
     if not (options.run / "manifest.json").is_file():
         raise ConfigError(f"report: got {options.run}, which has no manifest.json, expected a run folder")
-    from recsim_llm.log.segments import Segments
-
-    Segments(options.run)  # sees to it that every finished segment is there and whole
     _finish(options.run, options, card=options.realism)
 
 
 def _finish(run: Path, options: argparse.Namespace, card: Path | None = None) -> None:
-    from recsim_llm.metrics.evaluation import summarise
-    from recsim_llm.report import calls_line, calls_of, summary_table, verdict, write_report
+    from recsim_llm.comparison import summarise
+    from recsim_llm.report import calls_line, read_calls, summary_table, verdict, write_report
 
     summary = summarise(run)
     path = write_report(run, card=card)
@@ -184,7 +181,7 @@ def _finish(run: Path, options: argparse.Namespace, card: Path | None = None) ->
         console = make_console()
         console.print(verdict(summary), highlight=False)
         console.print(summary_table(summary))
-        if calls := calls_line(calls_of(run)):
+        if calls := calls_line(read_calls(run)):
             console.print(calls, highlight=False)
         console.print(f"log     {run}\nreport  {path}\nagain   recsim-llm report {shlex.quote(str(run))}", highlight=False)
 

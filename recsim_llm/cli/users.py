@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from recsim_llm.cli.options import ask_first, columns_of, limits_of
+from recsim_llm.cli.options import ask_first, read_columns, read_limits
 from recsim_llm.cli.output import make_console, print_pairs, show_status, write_json
 from recsim_llm.errors import ConfigError
 
@@ -21,7 +21,7 @@ def handle_fit(options: argparse.Namespace) -> None:
     from recsim_llm.agents.choice.saved_fits import fit_and_save
     from recsim_llm.data import open_dataset
 
-    dataset = open_dataset(options.ratings, columns=columns_of(options), skip_bad_rows=options.skip_bad_rows)
+    dataset = open_dataset(options.ratings, columns=read_columns(options), skip_bad_rows=options.skip_bad_rows)
     table = fit_and_save(dataset, options.out, seed=options.seed, held_out=options.held_out)
     write_json(options, table)
     if not options.quiet:
@@ -38,7 +38,7 @@ def handle_calibrate(options: argparse.Namespace) -> None:
         raise ConfigError("calibrate: got no model, expected --model provider/name")
     if not options.out.parent.is_dir() or options.out.is_dir():
         raise ConfigError(f"calibrate: got {options.out}, expected a file in a folder that exists; make the folder first")
-    dataset = open_dataset(options.ratings, columns=columns_of(options), skip_bad_rows=options.skip_bad_rows)
+    dataset = open_dataset(options.ratings, columns=read_columns(options), skip_bad_rows=options.skip_bad_rows)
     address = {} if options.base_url is None else {"base_url": options.base_url}
     with open_model(options.model, **address) as model:
         found = calibrate(model, dataset, seed=options.seed, users=options.n_users, click_rate=options.click_rate)
@@ -94,10 +94,10 @@ def _card_request(options: argparse.Namespace) -> Any:
         split=options.split,
         calibration=options.calibration,
         families=families,
-        columns=columns_of(options),
+        columns=read_columns(options),
         skip_bad_rows=options.skip_bad_rows,
         cache=options.cache,
-        limits=limits_of(options),
+        limits=read_limits(options),
     )
 
 

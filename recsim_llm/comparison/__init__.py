@@ -1,1 +1,26 @@
-"""Comparing arms: paired outcomes, intervals, verdicts."""
+"""Comparing arms: paired outcomes, intervals, verdicts, and what a run amounts to.
+
+``summarise`` sums up a run folder with the differences between its arms; ``judge_run`` judges a finished run as ``recsim-llm
+compare`` does. Both judge pairs by ``judge_pairs``, each with its own correction for being many.
+"""
+
+from recsim_llm.comparison.judge import judge_pairs, judge_run, read_finished_tally
+from recsim_llm.comparison.outcomes import ORACLE
+from recsim_llm.comparison.pre_period import PrePeriod
+from recsim_llm.comparison.results import Comparison, Judging, Plan
+from recsim_llm.comparison.run_summary import ArmDifference, Difference, Summary, summarise
+
+__all__ = [
+    "ORACLE",
+    "ArmDifference",
+    "Comparison",
+    "Difference",
+    "Judging",
+    "Plan",
+    "PrePeriod",
+    "Summary",
+    "judge_pairs",
+    "judge_run",
+    "read_finished_tally",
+    "summarise",
+]

@@ -1,152 +1,150 @@
-"""Judging a finished run: every pair of recommenders on every metric, corrected for being many."""
+"""Judging arms: every pair on every metric, corrected for being many.
+
+``judge_pairs`` is the whole of it: the run's summary asks it with Bonferroni's correction, a comparison with Holm's or
+Benjamini and Hochberg's. ``judge_run`` puts beside it what else a comparison tells: bootstrap, lift, power, CUPED, groups.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from itertools import combinations
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from recsim_llm.comparison.outcomes import Outcome, difference, outcome, served_by_all
+from recsim_llm.comparison.groups import compare_groups
+from recsim_llm.comparison.outcomes import Pair, estimate_values, pair_arms, pick_best, served_by
+from recsim_llm.comparison.pre_period import PrePeriod, adjust_difference
 from recsim_llm.comparison.results import Compared, Comparison, Judging, PairGroups, Power
-from recsim_llm.errors import ConfigError, DataError, LogError
-from recsim_llm.metrics.evaluation import ORACLE, read_manifest
-from recsim_llm.metrics.summary import Metric
-from recsim_llm.metrics.tallies import Tally, tally_log
-from recsim_llm.population.choosing import COVARIATES, People, people_of
+from recsim_llm.core.arrays import BoolArray
+from recsim_llm.errors import ConfigError, LogError
+from recsim_llm.log.reader import open_run
+from recsim_llm.metrics.tallies import Tally, read_tally
 from recsim_llm.statistics import (
     RESAMPLES,
     Adjusted,
+    Correction,
     Effect,
+    Estimate,
     bootstrap_means,
     bootstrap_ratio_difference,
-    cuped_paired,
     decide,
     detectable_effect,
-    group_effects,
     judge_family,
     paired_effect,
     power_for,
     relative_lift,
     users_needed,
 )
-from recsim_llm.statistics.intervals import Estimate
 
-__all__ = ["Pair", "best_of", "judge_run", "lift_of", "needed", "pairs_of", "power_of", "tally_of", "values_of", "verdict_of"]
+__all__ = [
+    "Judged",
+    "compute_power",
+    "estimate_lift",
+    "find_users_needed",
+    "judge_pairs",
+    "judge_run",
+    "read_finished_tally",
+    "word_verdict",
+]
 
 _ALL_RESAMPLES_UP_TO = 5_000
 _FEWEST_RESAMPLES = 1_000
 
 
-class Pair(NamedTuple):
-    """Two recommenders on one metric."""
+class Judged(NamedTuple):
+    """What the data carry of one pair among several."""
 
-    metric: Metric
-    arm: str
-    against: str
-    one: Outcome
-    other: Outcome
+    pair: Pair
+    """The pair."""
+    alone: Effect
+    """The one minus the other, with the interval of this pair alone."""
+    effect: Effect
+    """The same; its interval holds together with those of the others."""
+    p_adjusted: float | None
+    """Corrected p value; None where there is no test."""
+    rejected: bool
+    """Whether the correction rejects that there is no difference."""
 
-    @property
-    def values(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None:
-        """Numbers by user of both; None where the metric is undefined for one of them."""
-        one, other = self.one.values, self.other.values
-        return None if one is None or other is None else (one, other)
+    def turned(self) -> Judged:
+        """Return the other minus the one."""
+        return self._replace(pair=self.pair.turned(), alone=self.alone.turned(), effect=self.effect.turned())
 
 
-def judge_run(run: Path, judging: Judging, notes: Sequence[str] = ()) -> Comparison:
+def judge_pairs(pairs: Sequence[Pair], *, correction: Correction, confidence: float) -> list[Judged]:
+    """Judge pairs that are claimed together.
+
+    Args:
+        pairs: of arms, on one metric or several.
+        correction: for being several, see ``recsim_llm.statistics.judge_family``.
+        confidence: that the correction keeps, 0 to 1.
+    """
+    alone = [pair.difference(confidence=confidence) for pair in pairs]
+    family = judge_family(alone, method=correction, alpha=1.0 - confidence)
+    columns = (pairs, alone, family.effects, family.adjustment.adjusted, family.adjustment.rejected)
+    return [Judged(*row) for row in zip(*columns, strict=True)]
+
+
+def judge_run(tally: Tally, manifest: Mapping[str, Any], judging: Judging, known: PrePeriod | None) -> Comparison:
     """Judge a finished run whose number of users was fixed beforehand.
 
     Args:
-        run: the run folder.
+        tally: its sums by arm and user.
+        manifest: of the run.
         judging: how.
-        notes: what a reader must know beside what is found here.
-
-    Raises:
-        LogError: the folder is no run, is not finished, or has one recommender only.
+        known: what was known of the users of the tally before the run; None where that cannot be told.
     """
-    manifest, tally = read_manifest(run), tally_of(run)
     measures = judging.measures(str((manifest.get("settings") or {}).get("reward", "")))
-    pairs = pairs_of(tally, measures)
-    alone = [difference(pair.one, pair.other, confidence=judging.confidence) for pair in pairs]
-    family = judge_family(alone, method=judging.method, alpha=1.0 - judging.confidence)
-    people = people_of(manifest, tally.user_id) if manifest.get("settings") else None
-    users, seed = served_by_all(tally), int(manifest["seed"] or 0)
-    bootstraps = _bootstraps(pairs, seed, judging.confidence)
-    adjusted = [_adjusted(pair, people, users, judging.confidence) for pair in pairs]
-    columns = (pairs, alone, family.effects, family.adjustment.adjusted, family.adjustment.rejected, bootstraps, adjusted)
-    rows = [_compared(judging, len(pairs), measures[0], row) for row in zip(*columns, strict=True)]
-    groups, told = _groups(pairs, people, users, judging)
+    pairs = pair_arms(tally, measures)
+    users, seed = served_by(tally, tally.arms), int(manifest["seed"] or 0)
+    adjusted = [adjust_difference(pair, known, users, confidence=judging.confidence) for pair in pairs]
+    judged = judge_pairs(pairs, correction=judging.method, confidence=judging.confidence)
+    columns = zip(judged, _bootstraps(pairs, seed, judging.confidence), adjusted, strict=True)
+    rows = [
+        _compared(row, judging, len(pairs), primary=row.pair.metric is measures[0], bootstrap=bootstrap, adjusted=adjustment)
+        for row, bootstrap, adjustment in columns
+    ]
+    groups, told = _groups([pair for pair in pairs if pair.metric is measures[0]], known, users, judging.confidence)
+    values = estimate_values(tally, measures)
     return Comparison(
         scenario=str(manifest["scenario"]),
         seed=seed,
         users=int(users.sum()),
         arms=tally.arms,
-        best=best_of(tally, measures[0]),
+        best=pick_best({arm: estimate.value for arm, estimate in values[measures[0].key].items()}),
         metrics=measures,
         judging=judging,
-        values=values_of(tally, measures),
+        values=values,
         comparisons=tuple(rows),
         groups=groups,
-        covariates=COVARIATES if any(adjusted) else (),
+        covariates=known.covariates if known is not None and any(adjusted) else (),
         plan=None,
         sequential=None,
-        notes=(*notes, *told, *_notes(tally, people, adjusted)),
+        notes=(*told, *_notes(len(users) - int(users.sum()), known, adjusted)),
     )
 
 
-def tally_of(run: Path) -> Tally:
-    """Read the sums by recommender and user of a finished run.
+def read_finished_tally(run: Path) -> Tally:
+    """Read the sums by arm and user of a finished run.
 
     Raises:
         LogError: the folder is no run, is not finished, or has one recommender only.
     """
-    manifest = read_manifest(run)
-    names = [str(name) for name in manifest["arms"]]
-    if len(names) < 2:
+    log = open_run(run)
+    if len(log.arms) < 2:
         raise LogError(f"{run}: got one recommender, expected two or more to compare; pass --recommenders a,b")
-    index = run / "segments.jsonl"
-    lines = [json.loads(line) for line in index.read_text(encoding="utf-8").splitlines()] if index.is_file() else []
-    waiting = [name for name in names if lines and not any(line["arm"] == name and line["last"] for line in lines)]
+    waiting = [name for name in log.arms if name not in log.finished_arms]
     if waiting:
         raise LogError(f"{run}: got {', '.join(waiting)} unfinished, expected a whole run; `recsim-llm resume {run}` first")
-    tally = tally_log(run, arms=names, slate_size=int(manifest["slate_size"]), max_pages=int(manifest["max_pages"]))
-    if served_by_all(tally).sum() < 2:
+    tally = read_tally(log)
+    if served_by(tally, tally.arms).sum() < 2:
         raise LogError(f"{run}: got fewer than two users whom every recommender served, expected more; raise --n-users")
     return tally
 
 
-def best_of(tally: Tally, metric: Metric) -> str:
-    """Return the recommender with the most of a metric, the oracle left out; the first of equals."""
-    values = {name: outcome(tally, metric, arm).estimate(metric).value for arm, name in enumerate(tally.arms)}
-    real = {name: value for name, value in values.items() if name != ORACLE} or values
-    return max(real, key=lambda name: -np.inf if real[name] is None else float(real[name] or 0.0))
-
-
-def pairs_of(tally: Tally, measures: Sequence[Metric]) -> list[Pair]:
-    """Return every pair of recommenders on every metric, the later one first in each pair."""
-    outcomes = {metric.key: [outcome(tally, metric, arm) for arm in range(len(tally.arms))] for metric in measures}
-    places = list(combinations(range(len(tally.arms)), 2))
-    return [
-        Pair(metric, tally.arms[later], tally.arms[first], outcomes[metric.key][later], outcomes[metric.key][first])
-        for metric in measures
-        for first, later in places
-    ]
-
-
-def values_of(tally: Tally, measures: Sequence[Metric]) -> dict[str, dict[str, Estimate]]:
-    """Return each metric of each recommender, by its key and name."""
-    arms = list(enumerate(tally.arms))
-    return {metric.key: {name: outcome(tally, metric, arm).estimate(metric) for arm, name in arms} for metric in measures}
-
-
-def verdict_of(pair: Pair, effect: Effect, rejected: bool, smallest_effect: float | None) -> str:
+def word_verdict(pair: Pair, effect: Effect, *, rejected: bool, smallest_effect: float | None) -> str:
     """Return what the data carry of a pair, in a word or two."""
-    if np.array_equal(pair.one.above, pair.other.above) and np.array_equal(pair.one.below, pair.other.below):
+    if pair.identical:
         return "identical"
     found = decide(effect, smallest_effect=smallest_effect)
     if found == "undecided" and rejected and effect.value:
@@ -155,16 +153,16 @@ def verdict_of(pair: Pair, effect: Effect, rejected: bool, smallest_effect: floa
     return found
 
 
-def lift_of(pair: Pair, confidence: float) -> tuple[Estimate, Estimate, Estimate]:
+def estimate_lift(pair: Pair, confidence: float) -> tuple[Estimate, Estimate, Estimate]:
     """Return the relative lift, the variance ratio and the share of users saved by pairing."""
-    none = Estimate(value=None, users=len(pair.one.above))
     if pair.values is None:
+        none = Estimate(value=None, users=len(pair.one.above))
         return none, none, none
     paired = paired_effect(*pair.values, confidence=confidence)
     return relative_lift(*pair.values, confidence=confidence), paired.variance_ratio, paired.users_saved
 
 
-def power_of(pair: Pair, judging: Judging, comparisons: int) -> Power | None:
+def compute_power(pair: Pair, judging: Judging, comparisons: int) -> Power | None:
     """Return what the pair's users could show; None where they do not differ."""
     if pair.values is None:
         return None
@@ -177,11 +175,11 @@ def power_of(pair: Pair, judging: Judging, comparisons: int) -> Power | None:
         alpha=alpha,
         detectable=detectable_effect(deviation, users, alpha=alpha),
         achieved=None if judging.effect is None else power_for(judging.effect, deviation, users, alpha=alpha),
-        users_needed=None if judging.effect is None else needed(judging.effect, deviation, alpha),
+        users_needed=None if judging.effect is None else find_users_needed(judging.effect, deviation, alpha),
     )
 
 
-def needed(effect: float, deviation: float, alpha: float) -> int | None:
+def find_users_needed(effect: float, deviation: float, alpha: float) -> int | None:
     """Return the users who find an effect with probability 0.8, or None where no run could be that large."""
     try:
         return users_needed(effect, deviation, alpha=alpha)
@@ -189,26 +187,34 @@ def needed(effect: float, deviation: float, alpha: float) -> int | None:
         return None
 
 
-def _compared(judging: Judging, comparisons: int, primary: Metric, row: tuple[Any, ...]) -> Compared:
-    pair, alone, effect, p_adjusted, rejected, bootstrap, adjusted = row
-    lift, ratio, saved = lift_of(pair, judging.confidence)
-    first = pair.metric.key == primary.key
+def _compared(
+    judged: Judged,
+    judging: Judging,
+    comparisons: int,
+    *,
+    primary: bool,
+    bootstrap: Effect,
+    adjusted: Adjusted | None,
+) -> Compared:
+    pair = judged.pair
+    lift, ratio, saved = estimate_lift(pair, judging.confidence)
+    smallest = judging.effect if primary else None
     return Compared(
         metric=pair.metric.key,
         arm=pair.arm,
         against=pair.against,
-        verdict=verdict_of(pair, effect, rejected, judging.effect if first else None),
-        effect=effect,
-        alone=alone,
+        verdict=word_verdict(pair, judged.effect, rejected=judged.rejected, smallest_effect=smallest),
+        effect=judged.effect,
+        alone=judged.alone,
         bootstrap=bootstrap,
-        p_adjusted=p_adjusted,
-        rejected=rejected,
+        p_adjusted=judged.p_adjusted,
+        rejected=judged.rejected,
         lift=lift,
         variance_ratio=ratio,
         users_saved=saved,
-        adjusted=adjusted and adjusted.effect,
-        adjusted_reduction=adjusted and adjusted.reduction,
-        power=power_of(pair, judging, comparisons) if first else None,
+        adjusted=None if adjusted is None else adjusted.effect,
+        adjusted_reduction=None if adjusted is None else adjusted.reduction,
+        power=compute_power(pair, judging, comparisons) if primary else None,
     )
 
 
@@ -217,79 +223,43 @@ def _bootstraps(pairs: Sequence[Pair], seed: int, confidence: float) -> list[Eff
     resamples = (
         RESAMPLES if users <= _ALL_RESAMPLES_UP_TO else max(RESAMPLES * _ALL_RESAMPLES_UP_TO // users, _FEWEST_RESAMPLES)
     )
-    means = [pair for pair in pairs if not pair.one.ratio]
+    means = [place for place, pair in enumerate(pairs) if pair.one.below is None]
     found: dict[int, Effect] = {}
     if means:
-        effects = bootstrap_means(
-            np.stack([pair.one.above - pair.other.above for pair in means]),
-            seed=seed,
-            confidence=confidence,
-            resamples=resamples,
-        )
-        found = {id(pair): effect for pair, effect in zip(means, effects, strict=True)}
-    for pair in pairs:
-        if pair.one.ratio:
-            found[id(pair)] = bootstrap_ratio_difference(
+        # Together, so that the resamples are drawn once.
+        differences = np.stack([pairs[place].one.above - pairs[place].other.above for place in means])
+        effects = bootstrap_means(differences, seed=seed, confidence=confidence, resamples=resamples)
+        found = dict(zip(means, effects, strict=True))
+    for place, pair in enumerate(pairs):
+        if pair.one.below is not None and pair.other.below is not None:
+            found[place] = bootstrap_ratio_difference(
                 [pair.one.above, pair.other.above],
                 [pair.one.below, pair.other.below],
                 seed=seed,
                 confidence=confidence,
                 resamples=resamples,
             )
-    return [found[id(pair)] for pair in pairs]
-
-
-def _adjusted(pair: Pair, people: People | None, users: npt.NDArray[np.bool_], confidence: float) -> Adjusted | None:
-    if people is None or people.everyone or pair.values is None:
-        return None
-    before, expected = people.before()
-    varying = np.ptp(before[users], axis=0) > 0.0
-    if not varying.any() or not (pair.values[0] - pair.values[1]).any():
-        return None
-    try:
-        return cuped_paired(
-            pair.values[0] - pair.values[1], before[users][:, varying], expected[varying], confidence=confidence
-        )
-    except DataError:
-        # Too few users for so many covariates: said in the notes.
-        return None
+    return [found[place] for place in range(len(pairs))]
 
 
 def _groups(
-    pairs: Sequence[Pair], people: People | None, users: npt.NDArray[np.bool_], judging: Judging
+    pairs: Sequence[Pair], known: PrePeriod | None, users: BoolArray, confidence: float
 ) -> tuple[tuple[PairGroups, ...], list[str]]:
-    if people is None:
+    if known is None:
         return (), ["Users could not be grouped: their traits cannot be rebuilt from the run's settings."]
-    labels = people.groups(judging.groups)[users]
-    chosen = [pair for pair in pairs if pair.metric is pairs[0].metric]
-    names, sizes = np.unique(labels, return_counts=True)
-    # Groups of every pair are looked at together, so all of them count.
-    confidence = 1.0 - (1.0 - judging.confidence) / len(chosen)
-    rows = []
-    for pair in chosen:
-        columns = [np.zeros(len(labels)), np.zeros(len(labels))]
-        for name in names:
-            members = labels == name
-            for column, side in zip(columns, (pair.one, pair.other), strict=True):
-                values = side.values_of(members)
-                if values is None:
-                    return (), [f"Users could not be grouped: {pair.metric.label.lower()} is undefined in group {name}."]
-                column[members] = values
-        groups = group_effects(columns[0], columns[1], labels, confidence=confidence)
-        rows.append(PairGroups(arm=pair.arm, against=pair.against, sizes=tuple(map(int, sizes)), groups=groups))
-    return tuple(rows), []
+    groups, why = compare_groups(pairs, known.groups[users], confidence=confidence)
+    return groups, [] if why is None else [why]
 
 
-def _notes(tally: Tally, people: People | None, adjusted: Sequence[Adjusted | None]) -> list[str]:
+def _notes(left_out: int, known: PrePeriod | None, adjusted: Sequence[Adjusted | None]) -> list[str]:
     notes = []
-    left_out = len(tally.user_id) - int(served_by_all(tally).sum())
     if left_out:
         notes.append(f"{left_out:,} users whom not every recommender served are left out.")
-    if people is not None and people.everyone:
+    if known is not None and known.everyone:
         notes.append(
             "Nothing is adjusted for behaviour before the run: the users are all there are, so their traits' means are not "
             "known any better than from themselves."
         )
-    elif people is not None and not any(adjusted):
+    elif known is not None and not any(adjusted):
         notes.append("Nothing is adjusted for behaviour before the run: too few users, or none who differ.")
     return notes

@@ -6,10 +6,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from recsim_llm.errors import ConfigError
-from recsim_llm.metrics.summary import METRICS, Metric
-from recsim_llm.statistics import Effect, Groups
+from recsim_llm.metrics.definitions import RESULTS, Definition
+from recsim_llm.statistics import CONFIDENCE, Effect, Estimate, Groups
 from recsim_llm.statistics.effects import check_share
-from recsim_llm.statistics.intervals import CONFIDENCE, Estimate
 
 __all__ = ["FILE_NAME", "Compared", "Comparison", "Judging", "PairGroups", "Plan", "PlannedPair", "Power", "Sequential"]
 
@@ -33,7 +32,7 @@ class Judging:
     """How a comparison is judged; to be settled before the first user is served."""
 
     metrics: tuple[str, ...] = ()
-    """Keys of ``recsim_llm.metrics.summary.METRICS``; the first is the primary one. Empty: the usual seven, without the reward
+    """Keys of ``recsim_llm.metrics.RESULTS``; the first is the primary one. Empty: the usual seven, without the reward
     where it is the clicks."""
     effect: float | None = None
     """Smallest difference of the primary metric that matters, above 0; None: no difference is too small."""
@@ -49,7 +48,7 @@ class Judging:
     """Users a block; None: a tenth of the users, at least 50."""
 
     def __post_init__(self) -> None:
-        known = {metric.key: metric for metric in METRICS}
+        known = {metric.key: metric for metric in RESULTS}
         for name in self.metrics:
             if name not in known:
                 raise ConfigError(f"metrics: got {name!r}, expected some of {', '.join(known)}")
@@ -73,9 +72,9 @@ class Judging:
         """The correction by its full name."""
         return "holm" if self.correction == "holm" else "benjamini-hochberg"
 
-    def measures(self, reward: str) -> tuple[Metric, ...]:
+    def measures(self, reward: str) -> tuple[Definition, ...]:
         """Return the metrics of a run with this reward, the primary one first."""
-        known = {metric.key: metric for metric in METRICS}
+        known = {metric.key: metric for metric in RESULTS}
         usual = [name for name in _USUAL if not (name == "reward_per_user" and reward == "clicks")]
         return tuple(known[name] for name in self.metrics or usual)
 
@@ -226,7 +225,7 @@ class Comparison:
     """Recommenders, in the scenario's order; the first is what the others are compared with."""
     best: str
     """Recommender with the most of the primary metric, the oracle left out; the first of equals."""
-    metrics: tuple[Metric, ...]
+    metrics: tuple[Definition, ...]
     """The primary one first."""
     judging: Judging
     """How it was judged."""

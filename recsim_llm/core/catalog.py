@@ -10,14 +10,11 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray, TextArray
 from recsim_llm.errors import ConfigError, DataError
 
 __all__ = ["Catalog", "default_features"]
 
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float32]
-BoolArray = npt.NDArray[np.bool_]
-TextArray = npt.NDArray[np.object_]
 
 _DENSE_LOOKUP_LIMIT = 8
 

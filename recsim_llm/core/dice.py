@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core import keyed
-from recsim_llm.core.pages import FloatArray, IntArray
+from recsim_llm.core.arrays import FloatArray, IntArray
 
 __all__ = ["DiceTable", "VisitDice", "seed_words"]
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from recsim_llm.core import keyed
+from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
 from recsim_llm.core.dice import DiceTable, VisitDice
-from recsim_llm.core.pages import BoolArray, Feedback, FloatArray, IntArray, Pages, Rows
+from recsim_llm.core.pages import Feedback, Pages, Rows
 from recsim_llm.core.protocols import UserModel, WithholdsRatings
 from recsim_llm.errors import ConfigError
 
@@ -67,7 +68,7 @@ class Kernel:
         word = self._table.visit_words(seed_word, user_index, visit)
         return VisitDice(word, self._table.lay_out(word, self.users.examination(user_index), 0, self._block))
 
-    def begin(self, rows: Rows, user_index: IntArray, visit: IntArray, dice: VisitDice, returning: bool = False) -> None:
+    def begin(self, rows: Rows, user_index: IntArray, visit: IntArray, dice: VisitDice, *, returning: bool = False) -> None:
         """Start visits in the given rows.
 
         Args:

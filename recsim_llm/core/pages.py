@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
+
 if TYPE_CHECKING:
     from recsim_llm.core.protocols import UserModel
 
@@ -27,9 +29,6 @@ __all__ = [
     "probability",
 ]
 
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float32]
-BoolArray = npt.NDArray[np.bool_]
 Rows = IntArray | slice
 
 DECIDERS = ("choice", "language")

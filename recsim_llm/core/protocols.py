@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
 
-from recsim_llm.core.pages import BoolArray, Decisions, FloatArray, IntArray, Mood, Pages, Rows
+from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
+from recsim_llm.core.pages import Decisions, Mood, Pages, Rows
 
-__all__ = ["AnswersLater", "RanksItems", "UserModel", "WithholdsRatings"]
+__all__ = ["AnswersLater", "HasProvenance", "RanksItems", "UserModel", "WithdrawsPages", "WithholdsRatings"]
 
 
 class UserModel(Protocol):
@@ -103,3 +105,20 @@ class RanksItems(Protocol):
     def appeal(self, rows: Rows) -> FloatArray:
         """Return float32 [m, n]: each row's click log-odds for every item of the catalog at this moment."""
         ...
+
+
+@runtime_checkable
+class WithdrawsPages(Protocol):
+    """A user model that may be asked about a page without its answer being acted upon, as when a cascade audits it."""
+
+    def withdraw(self, rows: IntArray) -> None:
+        """Let the last decisions of int64 [m] rows leave no trace in what the users remember."""
+        ...
+
+
+@runtime_checkable
+class HasProvenance(Protocol):
+    """A user model that says what its decisions hang on, for the manifest of a run."""
+
+    provenance: Mapping[str, Any]
+    """Plain values for JSON, by name."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -116,3 +116,23 @@ class Dataset:
     def fingerprint(self) -> str:
         """SHA-256 over catalog and ratings."""
         return hashlib.sha256((self.catalog.fingerprint + self.ratings.fingerprint).encode()).hexdigest()
+
+    def training_part(self, train_share: float) -> tuple[Dataset, Ratings]:
+        """Split the ratings in time into a data set that may be learned from, and what came later.
+
+        The first one's catalog is what may be known by then: popularity counts its own ratings only, and intrinsic quality,
+        which nobody is told, is left out.
+
+        Args:
+            train_share: as for ``Ratings.split_by_time``.
+
+        Raises:
+            ConfigError: the share is outside (0, 1), or no user has two ratings.
+        """
+        train, later = self.ratings.split_by_time(train_share)
+        return self.of_ratings(train), later
+
+    def of_ratings(self, ratings: Ratings) -> Dataset:
+        """Return a data set of some of these ratings, with a catalog that knows of no others, nor of intrinsic quality."""
+        counts = np.bincount(self.catalog.index_of(ratings.item_id), minlength=len(self.catalog))
+        return replace(self, catalog=replace(self.catalog.with_popularity(counts), quality=None), ratings=ratings)

@@ -11,17 +11,16 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.kernel import ALL_ROWS, Kernel
-from recsim_llm.core.pages import BoolArray, Feedback, IntArray, Rows
+from recsim_llm.core.pages import Feedback, Rows
 from recsim_llm.core.protocols import UserModel
 from recsim_llm.numerics.ranking import repeated_slots
 
 __all__ = ["PageOutcome", "Reward", "VisitTotals", "Visits", "blank_slots"]
 
-DoubleArray = npt.NDArray[np.float64]
 
 Reward = Callable[[Feedback, Catalog], DoubleArray]
 """What a policy is paid for a page: ``(feedback, catalog) -> float64 [u]``."""

@@ -8,14 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.arrays import IntArray, TextArray
 from recsim_llm.core.catalog import Catalog, default_features
 from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.data.bad_rows import RowCheck
 
 __all__ = ["ItemColumns", "RatingColumns", "assemble", "build_catalog"]
-
-IntArray = npt.NDArray[np.int64]
-TextArray = npt.NDArray[np.object_]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

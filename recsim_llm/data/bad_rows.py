@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.arrays import BoolArray, IntArray
 from recsim_llm.data.column_values import (
     looks_numeric,
     parse_decimals,
@@ -19,8 +20,6 @@ from recsim_llm.errors import DataError
 
 __all__ = ["LOWEST_STARS", "MOST_STARS", "SKIP_REMEDY", "RowCheck", "later_copies"]
 
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.int64]
 
 LOWEST_STARS = 0.5
 MOST_STARS = 5.0

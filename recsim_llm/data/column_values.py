@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray, TextArray
 
 __all__ = [
     "Labels",
@@ -26,10 +27,6 @@ __all__ = [
     "shown",
 ]
 
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
-TextArray = npt.NDArray[np.object_]
 
 _WHOLE = r"^\s*[0-9]{1,18}\s*$"
 _SIGNED = r"^\s*-?[0-9]{1,18}(\.[0-9]*)?\s*$"
@@ -70,7 +67,7 @@ def parse_whole_numbers(column: Any) -> tuple[IntArray, BoolArray]:
     return np.where(bad, 0, numbers).astype(np.int64), bad
 
 
-def parse_decimals(column: Any) -> tuple[FloatArray, BoolArray]:
+def parse_decimals(column: Any) -> tuple[DoubleArray, BoolArray]:
     """Parse finite numbers; see ``parse_whole_numbers``.
 
     Returns:
@@ -170,7 +167,7 @@ def _matching(column: Any, pattern: str) -> tuple[Any, BoolArray]:
     return pc.ascii_trim_whitespace(texts), ~np.asarray(good, dtype=np.bool_)
 
 
-def _numbers(column: Any) -> tuple[FloatArray, BoolArray]:
+def _numbers(column: Any) -> tuple[DoubleArray, BoolArray]:
     """Return numbers of a typed column; columns of truth values, lists and the like hold none."""
     kind = column.type
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):

@@ -16,20 +16,23 @@ from recsim_llm.core.catalog import Catalog, default_features
 from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.data.fictional_ratings import fictional_ratings, read_catalog
 
-__all__ = ["load"]
+__all__ = ["SEED", "load"]
+
+SEED = 7
+"""Seed of the ratings of the shipped data set: part of what it is, as its films are."""
 
 _LICENCE = "Invented data, part of recsim_llm; free under the package's MIT licence."
 
 
 @cache
-def load(n_users: int = 600, seed: int = 7) -> Dataset:
+def load(n_users: int = 600, *, seed: int = SEED) -> Dataset:
     """Return the invented catalog with ratings of planted users.
 
     ``Catalog.features`` hold genres, year and popularity as for any catalog, then one-hot tone and one-hot provider.
 
     Args:
         n_users: how many users rate; each gives 20 to 800 ratings.
-        seed: of the ratings; the films are always the same.
+        seed: of the ratings; another one makes another data set of the same films.
     """
     with as_file(files("recsim_llm.data") / "fictional_films.csv") as path:
         films = read_catalog(path)

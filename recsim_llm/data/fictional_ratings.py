@@ -2,7 +2,7 @@
 
 All symbols are dimensionless unless a unit is given; z() standardises over the catalog.
 
-Truth, per user u and item i:
+PlantedTruth, per user u and item i:
   taste      a_ui = mean_g(G_ug over the genres of i) + T_u,tone(i) + P_u,provider(i) + U_u . V_i
              G_ug = 0.55 N + 1.1 [g is one of 3 favourites] - 0.3;  T = 0.40 N;  P = 0.25 N
              U, V: 4 latent factors, each product scaled so that Var(U . V) = 0.35^2
@@ -28,10 +28,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.arrays import DoubleArray, IntArray
+
 __all__ = [
     "CUTS",
     "Items",
-    "Truth",
+    "PlantedTruth",
+    "calendar_year",
     "consume",
     "fictional_ratings",
     "item_features",
@@ -41,11 +44,8 @@ __all__ = [
     "rating_times",
     "read_catalog",
     "session_starts",
-    "year_of",
 ]
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 Column = Sequence[Any] | npt.NDArray[Any]
 
 CUTS: tuple[float, ...] = (-1.25, -0.65, 0.15, 1.20)
@@ -60,31 +60,31 @@ LAST_YEAR: int = 2026
 class Items(NamedTuple):
     """Item features: unit-row-sum genre weights, one-hot tone and provider, and scalar columns."""
 
-    item_id: Ints
-    genre: Floats
-    tone: Ints
-    provider: Ints
-    log_popularity: Floats
-    quality_z: Floats
-    year: Ints
+    item_id: IntArray
+    genre: DoubleArray
+    tone: IntArray
+    provider: IntArray
+    log_popularity: DoubleArray
+    quality_z: DoubleArray
+    year: IntArray
     genre_names: tuple[str, ...]
     tone_names: tuple[str, ...]
     provider_names: tuple[str, ...]
 
 
-class Truth(NamedTuple):
+class PlantedTruth(NamedTuple):
     """The planted parameters; rows are users (``item_factors``: items)."""
 
-    genre_taste: Floats
-    tone_taste: Floats
-    provider_taste: Floats
-    user_factors: Floats
-    item_factors: Floats
-    mainstream: Floats
-    activity: Ints
-    tendency: Floats
-    spread: Floats
-    affinity: Floats
+    genre_taste: DoubleArray
+    tone_taste: DoubleArray
+    provider_taste: DoubleArray
+    user_factors: DoubleArray
+    item_factors: DoubleArray
+    mainstream: DoubleArray
+    activity: IntArray
+    tendency: DoubleArray
+    spread: DoubleArray
+    affinity: DoubleArray
 
 
 def read_catalog(path: Path) -> dict[str, list[str]]:
@@ -94,7 +94,7 @@ def read_catalog(path: Path) -> dict[str, list[str]]:
     return {name: [row[name] for row in rows] for name in rows[0]}
 
 
-def _codes(values: Column) -> tuple[tuple[str, ...], Ints]:
+def _codes(values: Column) -> tuple[tuple[str, ...], IntArray]:
     names, codes = np.unique(np.asarray(values, dtype=str), return_inverse=True)
     return tuple(str(name) for name in names), codes.astype(np.int64).reshape(-1)
 
@@ -126,14 +126,14 @@ def item_features(catalog: Mapping[str, Column]) -> Items:
     )
 
 
-def _genre_taste(rng: np.random.Generator, n_users: int, n_genres: int) -> Floats:
+def _genre_taste(rng: np.random.Generator, n_users: int, n_genres: int) -> DoubleArray:
     order = np.argsort(rng.random((n_users, n_genres)), axis=1)
     favourite = order < 3
-    taste: Floats = 0.55 * rng.standard_normal((n_users, n_genres)) + 1.1 * favourite - 0.3
+    taste: DoubleArray = 0.55 * rng.standard_normal((n_users, n_genres)) + 1.1 * favourite - 0.3
     return taste
 
 
-def plant_truth(items: Items, n_users: int, rng: np.random.Generator) -> Truth:
+def plant_truth(items: Items, n_users: int, rng: np.random.Generator) -> PlantedTruth:
     """Draw the planted parameters of ``n_users`` users."""
     genre = _genre_taste(rng, n_users, items.genre.shape[1])
     tone = 0.40 * rng.standard_normal((n_users, len(items.tone_names)))
@@ -144,7 +144,7 @@ def plant_truth(items: Items, n_users: int, rng: np.random.Generator) -> Truth:
     limit = min(800, max(20, len(items.item_id) * 8 // 10))
     activity = np.clip(np.rint(np.exp(np.log(60.0) + 0.85 * rng.standard_normal(n_users))), 20, limit).astype(np.int64)
     affinity = genre @ items.genre.T + tone[:, items.tone] + provider[:, items.provider] + users @ factors.T
-    return Truth(
+    return PlantedTruth(
         genre,
         tone,
         provider,
@@ -158,11 +158,11 @@ def plant_truth(items: Items, n_users: int, rng: np.random.Generator) -> Truth:
     )
 
 
-def session_starts(rng: np.random.Generator, activity: Ints) -> list[Ints]:
+def session_starts(rng: np.random.Generator, activity: IntArray) -> list[IntArray]:
     """Return the sorted session starts of each user, in unix seconds."""
     joins = JOIN_FIRST_S + rng.integers(0, JOIN_DAYS * DAY_S, len(activity))
     spans = np.exp(np.log(200.0) + 0.8 * rng.standard_normal(len(activity))) * DAY_S
-    starts: list[Ints] = []
+    starts: list[IntArray] = []
     for join, span, n_ratings in zip(joins.tolist(), spans.tolist(), activity.tolist(), strict=True):
         count = max(2, round(n_ratings / 9 * (0.6 + 0.8 * rng.random())))
         offsets = np.sort(np.append(0.0, rng.random(count - 1) ** 1.4)) * min(span, END_S - join - DAY_S)
@@ -170,12 +170,12 @@ def session_starts(rng: np.random.Generator, activity: Ints) -> list[Ints]:
     return starts
 
 
-def year_of(seconds: npt.NDArray[np.int64]) -> Ints:
+def calendar_year(seconds: npt.NDArray[np.int64]) -> IntArray:
     """Return the calendar year of unix seconds."""
     return seconds.astype("datetime64[s]").astype("datetime64[Y]").astype(np.int64) + 1970
 
 
-def consume(rng: np.random.Generator, items: Items, truth: Truth, last_year: Ints) -> list[Ints]:
+def consume(rng: np.random.Generator, items: Items, truth: PlantedTruth, last_year: IntArray) -> list[IntArray]:
     """Return the item positions each user rates (Gumbel top-n)."""
     recency = 0.25 * np.exp(-(LAST_YEAR - items.year) / 3.0)
     utility = truth.mainstream[:, None] * items.log_popularity + 2.2 * truth.affinity + recency
@@ -186,9 +186,9 @@ def consume(rng: np.random.Generator, items: Items, truth: Truth, last_year: Int
     return [row[: min(int(n), int(most))] for row, n, most in zip(order, truth.activity, allowed, strict=True)]
 
 
-def rating_times(rng: np.random.Generator, starts: Ints, years: Ints) -> Ints:
+def rating_times(rng: np.random.Generator, starts: IntArray, years: IntArray) -> IntArray:
     """Place ratings of films of these release ``years`` in sessions; unix seconds."""
-    first = np.minimum(np.searchsorted(year_of(starts), years), len(starts) - 1)
+    first = np.minimum(np.searchsorted(calendar_year(starts), years), len(starts) - 1)
     session = first + np.floor(rng.random(len(years)) ** 1.25 * (len(starts) - first)).astype(np.int64)
     order = np.argsort(session, kind="stable")
     gaps = np.maximum(8, np.rint(rng.exponential(40.0, len(years)))).astype(np.int64)
@@ -200,7 +200,7 @@ def rating_times(rng: np.random.Generator, starts: Ints, years: Ints) -> Ints:
     return times
 
 
-def rate(rng: np.random.Generator, items: Items, truth: Truth, *, user: Ints, item: Ints) -> Ints:
+def rate(rng: np.random.Generator, items: Items, truth: PlantedTruth, *, user: IntArray, item: IntArray) -> IntArray:
     """Draw ordinal ratings 1..5 for (user row, item row) pairs."""
     core = 0.60 * items.quality_z[item] + 0.60 * truth.affinity[user, item] + 0.70 * rng.standard_normal(len(user))
     latent = truth.tendency[user] + truth.spread[user] * core
@@ -208,14 +208,14 @@ def rate(rng: np.random.Generator, items: Items, truth: Truth, *, user: Ints, it
 
 
 def planted_ratings(
-    catalog_columns: Mapping[str, Column], n_users: int = 600, seed: int = 7
-) -> tuple[dict[str, Ints], Truth, Items]:
+    catalog_columns: Mapping[str, Column], *, n_users: int, seed: int
+) -> tuple[dict[str, IntArray], PlantedTruth, Items]:
     """Return ratings (see ``fictional_ratings``) together with the planted truth and the item features."""
     rng = np.random.default_rng(seed)
     items = item_features(catalog_columns)
     truth = plant_truth(items, n_users, rng)
     starts = session_starts(rng, truth.activity)
-    last_year = year_of(np.array([row[-1] for row in starts], dtype=np.int64))
+    last_year = calendar_year(np.array([row[-1] for row in starts], dtype=np.int64))
     chosen = consume(rng, items, truth, last_year)
     times = [rating_times(rng, row, items.year[rows]) for row, rows in zip(starts, chosen, strict=True)]
     user = np.repeat(np.arange(n_users, dtype=np.int64), [len(rows) for rows in chosen])
@@ -232,6 +232,6 @@ def planted_ratings(
     return columns, truth, items
 
 
-def fictional_ratings(catalog_columns: Mapping[str, Column], n_users: int = 600, seed: int = 7) -> dict[str, Ints]:
+def fictional_ratings(catalog_columns: Mapping[str, Column], *, n_users: int, seed: int) -> dict[str, IntArray]:
     """Return int64 columns user_id (1..n), item_id, rating (1..5), timestamp (unix s), by user and time."""
-    return planted_ratings(catalog_columns, n_users, seed)[0]
+    return planted_ratings(catalog_columns, n_users=n_users, seed=seed)[0]

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.arrays import TextArray
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.data.assembly import ItemColumns, RatingColumns, assemble, build_catalog
 from recsim_llm.data.bad_rows import RowCheck
@@ -26,7 +27,7 @@ from recsim_llm.data.movielens_words import (
 from recsim_llm.data.table_files import TextLayout, read_text
 from recsim_llm.errors import DataError
 
-__all__ = ["LAYOUTS", "layout_of", "load"]
+__all__ = ["LAYOUTS", "detect_layout", "load"]
 
 LAYOUTS: Mapping[str, tuple[str, ...]] = {
     "latest": ("ratings.csv", "movies.csv"),
@@ -40,11 +41,10 @@ _REMEDY = "restore the file from the archive"
 _COMMAS = TextLayout(newlines_in_fields=False)
 _COMMAS_AND_BREAKS = TextLayout()
 
-TextArray = npt.NDArray[np.object_]
 Demographics = dict[str, dict[int, str]]
 
 
-def layout_of(folder: Path) -> str | None:
+def detect_layout(folder: Path) -> str | None:
     """Return the layout (``latest``, ``1M``, ``100K``) that most files in a folder belong to, None where none does."""
     found = {layout: sum((folder / file).is_file() for file in files) for layout, files in LAYOUTS.items()}
     best = max(found, key=lambda layout: found[layout])
@@ -69,7 +69,7 @@ def load(path: str | Path, *, skip_bad_rows: bool = False) -> Dataset:
     folder = Path(path)
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder, expected an unpacked MovieLens archive; check the path")
-    layout = layout_of(folder)
+    layout = detect_layout(folder)
     if layout is None:
         known = "; ".join(f"{name}: {', '.join(files)}" for name, files in LAYOUTS.items())
         raise DataError(f"{folder}: got a folder without MovieLens files, expected one of ({known}); check the path")

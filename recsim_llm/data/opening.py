@@ -46,7 +46,7 @@ def open_dataset(
         DataError: a file is missing or a row cannot be used.
     """
     folder = Path(name_or_path).expanduser()
-    if columns and (str(name_or_path) == FICTIONAL or not folder.is_dir() or movielens.layout_of(folder) is not None):
+    if columns and (str(name_or_path) == FICTIONAL or not folder.is_dir() or movielens.detect_layout(folder) is not None):
         raise ConfigError(
             f"data: got column names for {str(name_or_path)!r}, expected them for a folder with interactions and items only; "
             "leave them out"
@@ -69,7 +69,7 @@ def open_dataset(
 
 
 def _open_folder(folder: Path, columns: Mapping[str, str] | None, skip_bad_rows: bool) -> Dataset:
-    if movielens.layout_of(folder) is not None:
+    if movielens.detect_layout(folder) is not None:
         return movielens.load(folder, skip_bad_rows=skip_bad_rows)
     interactions = _one_file(folder, "interactions")
     if interactions is None:

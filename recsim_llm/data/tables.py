@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.data.assembly import ItemColumns, RatingColumns, assemble, build_catalog
@@ -28,7 +29,6 @@ _OTHER_SCALE_SHARE = 0.2
 _LAST_YEAR = 9_999
 _REMEDY = "rename the column, or name it with columns={our name: name in the file}"
 
-IntArray = npt.NDArray[np.int64]
 Scale = tuple[float, float]
 
 

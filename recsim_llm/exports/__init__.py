@@ -1,26 +1,26 @@
 """Writers of a run's log for other libraries and for training on words.
 
-Each takes a ``Source`` (one finished arm) and a folder. ``recsim_llm.scenarios.export`` puts them together with the run's data,
-adds the data set for Minari, which needs the environments, and sees to it that an export is there whole or not at all.
+Each takes an ``ExportSource`` (one finished arm) and a folder. ``recsim_llm.scenarios.export`` puts them together with the
+run's data, adds the data set for Minari, which needs the environments, and sees to it that an export is there whole or not at
+all.
 """
 
-from recsim_llm.exports.arm_log import PORTION_SLOTS, ArmLog, Portion, finished_files
+from recsim_llm.exports.arm_log import PORTION_SLOTS, ArmLog, Portion
 from recsim_llm.exports.bandit import load_bandit_feedback, write_bandit_feedback, write_slate_feedback
 from recsim_llm.exports.dialogues import HISTORY, write_dialogues
 from recsim_llm.exports.formats import new_folder
 from recsim_llm.exports.identities import Identities
 from recsim_llm.exports.ratings_csv import write_movielens
 from recsim_llm.exports.recbole import write_recbole
-from recsim_llm.exports.source import Source
+from recsim_llm.exports.source import ExportSource
 
 __all__ = [
     "HISTORY",
     "PORTION_SLOTS",
     "ArmLog",
+    "ExportSource",
     "Identities",
     "Portion",
-    "Source",
-    "finished_files",
     "load_bandit_feedback",
     "new_folder",
     "write_bandit_feedback",

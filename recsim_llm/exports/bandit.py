@@ -1,6 +1,6 @@
 """Logged bandit feedback as the Open Bandit Pipeline takes it, one round a slot or one round a page.
 
-Source: Y. Saito, S. Aihara, M. Matsutani and Y. Narita (2021), Open Bandit Dataset and Pipeline: Towards Realistic and
+ExportSource: Y. Saito, S. Aihara, M. Matsutani and Y. Narita (2021), Open Bandit Dataset and Pipeline: Towards Realistic and
 Reproducible Off-Policy Evaluation, NeurIPS Datasets and Benchmarks; keys as in ``obp`` 0.5.7. The propensities of a page are
 those of J. McInerney, B. Brost, P. Chandar, R. Mehrotra and B. Carterette (2020), Counterfactual Evaluation of Slate
 Recommendations with Sequential Reward Interactions, KDD, section 3.
@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from recsim_llm.errors import DataError, LogError
 from recsim_llm.exports.arm_log import Portion
-from recsim_llm.exports.source import Source
+from recsim_llm.exports.source import ExportSource
 
 __all__ = ["load_bandit_feedback", "write_bandit_feedback", "write_slate_feedback"]
 
@@ -28,7 +28,7 @@ _CONTEXT = "context"
 _NUMBERS = ("n_rounds", "n_actions", "n_unique_action")
 
 
-def write_bandit_feedback(source: Source, folder: Path) -> dict[str, int]:
+def write_bandit_feedback(source: ExportSource, folder: Path) -> dict[str, int]:
     """Write ``feedback.npz``: every slot that showed an item is a round, with its own action and propensity.
 
     Keys: ``n_rounds``, ``n_actions``, ``action`` (catalog position), ``position``, ``reward`` (1 clicked, 0 not), ``pscore``
@@ -46,11 +46,11 @@ def write_bandit_feedback(source: Source, folder: Path) -> dict[str, int]:
     if not rounds:
         raise LogError(f"{source.log.run}: got no item shown by arm {source.log.arm!r}, expected at least one")
     fixed = {"n_rounds": rounds, "n_actions": len(source.catalog)}
-    _write(folder / "feedback.npz", source, fixed, (_rounds(source, portion) for portion in source.portions()), rounds)
+    _write(folder / "feedback.npz", source, fixed, (_rounds(source, portion) for portion in source.portions()), slots=rounds)
     return {"rounds": rounds}
 
 
-def write_slate_feedback(source: Source, folder: Path) -> dict[str, int]:
+def write_slate_feedback(source: ExportSource, folder: Path) -> dict[str, int]:
     """Write ``slates.npz``: the same slots, with the three propensities that slate estimators need.
 
     Keys: ``n_rounds`` (pages), ``n_unique_action``, ``slate_id``, ``action``, ``position``, ``reward``, ``pscore`` (of the
@@ -72,7 +72,7 @@ def write_slate_feedback(source: Source, folder: Path) -> dict[str, int]:
         )
     pages = items // source.log.slate_size
     fixed = {"n_rounds": pages, "n_unique_action": len(source.catalog)}
-    _write(folder / "slates.npz", source, fixed, _slates(source), items)
+    _write(folder / "slates.npz", source, fixed, _slates(source), slots=items)
     return {"rounds": pages, "slots": items}
 
 
@@ -92,7 +92,7 @@ def load_bandit_feedback(path: Path) -> dict[str, Any]:
     return {name: int(value) if name in _NUMBERS else value for name, value in feedback.items()}
 
 
-def _rounds(source: Source, portion: Portion) -> Columns:
+def _rounds(source: ExportSource, portion: Portion) -> Columns:
     shown = portion.item_id >= 0
     pscore = _probabilities(source, "propensity", portion.propensity[shown])
     row, position = np.nonzero(shown)
@@ -106,7 +106,7 @@ def _rounds(source: Source, portion: Portion) -> Columns:
     return columns | {name: column[row] for name, column in _whose(source, portion).items()}
 
 
-def _slates(source: Source) -> Iterator[Columns]:
+def _slates(source: ExportSource) -> Iterator[Columns]:
     before = 0
     for portion in source.portions():
         pages, slots = portion.item_id.shape
@@ -124,11 +124,11 @@ def _slates(source: Source) -> Iterator[Columns]:
         before += pages
 
 
-def _whose(source: Source, portion: Portion) -> Columns:
+def _whose(source: ExportSource, portion: Portion) -> Columns:
     return {"user_id": source.identities.of(portion.user_id), "visit": portion.visit, "page": portion.page}
 
 
-def _probabilities(source: Source, column: str, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _probabilities(source: ExportSource, column: str, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     unknown = np.isnan(values)
     if unknown.any():
         raise LogError(
@@ -143,7 +143,7 @@ def _probabilities(source: Source, column: str, values: npt.NDArray[np.float64])
     return values
 
 
-def _context(source: Source, portion: Portion) -> npt.NDArray[np.float32]:
+def _context(source: ExportSource, portion: Portion) -> npt.NDArray[np.float32]:
     """Return float32 [p, 1 + f]: what a policy can see before each page, in columns of fixed width."""
     features = source.catalog.features.astype(np.float64)
     row, slot = np.nonzero(portion.clicked & (portion.item_id >= 0))
@@ -157,7 +157,7 @@ def _context(source: Source, portion: Portion) -> npt.NDArray[np.float32]:
     return np.column_stack([portion.page / source.max_pages, mean]).astype(np.float32)
 
 
-def _write(path: Path, source: Source, fixed: Mapping[str, int], parts: Iterator[Columns], slots: int) -> None:
+def _write(path: Path, source: ExportSource, fixed: Mapping[str, int], parts: Iterator[Columns], *, slots: int) -> None:
     """Fill arrays on disk part by part, and pack them: memory holds a part only."""
     known = {"action_context": source.catalog.features, "item_id": source.catalog.item_id}
     arrays: dict[str, npt.NDArray[Any]] = {}

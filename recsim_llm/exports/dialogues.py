@@ -37,7 +37,7 @@ import numpy as np
 
 from recsim_llm.exports.arm_log import Portion
 from recsim_llm.exports.ratings_csv import dated_title
-from recsim_llm.exports.source import Source
+from recsim_llm.exports.source import ExportSource
 
 __all__ = ["HISTORY", "write_dialogues"]
 
@@ -56,7 +56,7 @@ _Choice = tuple[str, float]
 _Line = dict[str, Any]
 
 
-def write_dialogues(source: Source, folder: Path) -> dict[str, int]:
+def write_dialogues(source: ExportSource, folder: Path) -> dict[str, int]:
     """Write ``dialogues.jsonl`` and ``instructions.jsonl``, in UTF-8, as the module describes them.
 
     Returns:
@@ -79,7 +79,7 @@ def write_dialogues(source: Source, folder: Path) -> dict[str, int]:
     return written
 
 
-def _dialogues(source: Source, portion: Portion, names: list[str]) -> Iterator[_Line]:
+def _dialogues(source: ExportSource, portion: Portion, names: list[str]) -> Iterator[_Line]:
     first = portion.first.tolist()
     users = source.identities.of(portion.user_id).tolist()
     shown = source.item_index(portion.item_id).tolist()
@@ -136,7 +136,7 @@ def _page(portion: Portion, row: int) -> _Line:
     }
 
 
-def _instructions(source: Source, portion: Portion, names: list[str]) -> Iterator[_Line]:
+def _instructions(source: ExportSource, portion: Portion, names: list[str]) -> Iterator[_Line]:
     history: deque[_Choice] = deque(maxlen=HISTORY)
     whose = None
     for row, user in enumerate(portion.user_id.tolist()):
@@ -180,11 +180,11 @@ def _told(choice: _Choice) -> str:
     return f"- {name}" if np.isnan(stars) else f"- {name}: {stars:g} stars"
 
 
-def _described(source: Source, item_index: int) -> str:
+def _described(source: ExportSource, item_index: int) -> str:
     genres = ", ".join(source.catalog.genres_of(item_index))
     name = _title(source, item_index)
     return f"{name} [{genres}]" if genres else name
 
 
-def _title(source: Source, item_index: int) -> str:
+def _title(source: ExportSource, item_index: int) -> str:
     return " ".join(dated_title(source, item_index).split())

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
 
-from recsim_llm.errors import ConfigError, RunExistsError
+from recsim_llm.errors import ConfigError
+from recsim_llm.log.folders import refuse_used_folder
 
 __all__ = ["new_folder"]
 
@@ -29,24 +30,19 @@ def new_folder(out: Path) -> Iterator[Path]:
         ConfigError: the folder cannot be made or written.
     """
     out = Path(os.path.abspath(out))
-    _refuse_existing(out)
+    refuse_used_folder(out, "export", empty=False)
     draft = out.with_name(f".{out.name}.{token_hex(4)}.part")
     try:
         draft.mkdir(parents=True)
         yield draft
         for path in (path for path in draft.rglob("*") if path.is_file()):
             _flush(path)
-        _refuse_existing(out)
+        refuse_used_folder(out, "export", empty=False)
         draft.rename(out)
     except OSError as error:
         raise ConfigError(f"export: got {error.strerror or error} for {out}, expected a folder that can be written") from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-
-
-def _refuse_existing(out: Path) -> None:
-    if out.exists() or out.is_symlink():
-        raise RunExistsError(f"export: got {out}, which exists, expected a new folder; choose another")
 
 
 def _flush(path: Path) -> None:

@@ -6,13 +6,12 @@ import secrets
 from hashlib import blake2b
 
 import numpy as np
-import numpy.typing as npt
 
+from recsim_llm.core.arrays import IntArray
 from recsim_llm.errors import LogError
 
 __all__ = ["Identities"]
 
-IntArray = npt.NDArray[np.int64]
 
 _BITS = 53  # whole numbers that every reader keeps, those that hold numbers as doubles included
 

@@ -1,6 +1,6 @@
 """Ratings as MovieLens ships them: ``ratings.csv`` and ``movies.csv`` of the layout ``latest``.
 
-Source: F. M. Harper and J. A. Konstan (2015), The MovieLens Datasets: History and Context, ACM TiiS 5(4), 19.
+ExportSource: F. M. Harper and J. A. Konstan (2015), The MovieLens Datasets: History and Context, ACM TiiS 5(4), 19.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from pathlib import Path
 import numpy as np
 
 from recsim_llm.exports.arm_log import Portion
-from recsim_llm.exports.source import Source
+from recsim_llm.exports.source import ExportSource
 
 __all__ = ["dated_title", "write_movielens"]
 
 _NO_GENRES = "(no genres listed)"
 
 
-def write_movielens(source: Source, folder: Path) -> dict[str, int]:
+def write_movielens(source: ExportSource, folder: Path) -> dict[str, int]:
     """Write ``ratings.csv`` (userId, movieId, rating, timestamp) and ``movies.csv`` (movieId, title, genres).
 
     Every item of the catalog is in ``movies.csv``. The layout holds one rating of a film by a user: where a user gave
-    several, the last one stays, and the others are counted. Timestamps are those of ``Source.time``, which are made up.
+    several, the last one stays, and the others are counted. Timestamps are those of ``ExportSource.time``, which are made up.
 
     Returns:
         What was written, and what was left out, by name.
@@ -48,7 +48,7 @@ def write_movielens(source: Source, folder: Path) -> dict[str, int]:
     return {"ratings": written, "repeated_ratings_left_out": repeated}
 
 
-def dated_title(source: Source, item_index: int) -> str:
+def dated_title(source: ExportSource, item_index: int) -> str:
     """Return the title of an item with its year, where it is known: ``The Matrix (1999)``."""
     year = int(source.catalog.year[item_index])
     title = str(source.catalog.title[item_index])

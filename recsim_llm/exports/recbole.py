@@ -1,6 +1,6 @@
 """Atomic files for RecBole: tab-separated columns whose header names the type of each.
 
-Source: W. X. Zhao et al. (2021), RecBole: Towards a Unified, Comprehensive and Efficient Framework for Recommendation
+ExportSource: W. X. Zhao et al. (2021), RecBole: Towards a Unified, Comprehensive and Efficient Framework for Recommendation
 Algorithms, CIKM; the format is that of its documentation, "Atomic Files". RecBole fills missing floats with their mean, so
 no float column here has a missing value: clicks and ratings are two data sets.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from recsim_llm.exports.arm_log import Portion
-from recsim_llm.exports.source import Source
+from recsim_llm.exports.source import ExportSource
 
 __all__ = ["write_recbole"]
 
@@ -24,7 +24,7 @@ _RATINGS = ("user_id:token", "item_id:token", "rating:float", "timestamp:float")
 _ITEMS = ("item_id:token", "title:token_seq", "release_year:token", "genres:token_seq")
 
 
-def write_recbole(source: Source, folder: Path) -> dict[str, int]:
+def write_recbole(source: ExportSource, folder: Path) -> dict[str, int]:
     """Write the data sets ``NAME-clicks`` and ``NAME-ratings`` below a folder called NAME, RecBole's ``data_path``.
 
     Each has ``.inter``, ``.item`` and ``.user``. In ``NAME-clicks`` an interaction is a slot that showed an item, with
@@ -46,12 +46,12 @@ def write_recbole(source: Source, folder: Path) -> dict[str, int]:
     return written
 
 
-def _of_portions(source: Source, rows: Callable[[Source, Portion], Iterator[Row]]) -> Iterator[Row]:
+def _of_portions(source: ExportSource, rows: Callable[[ExportSource, Portion], Iterator[Row]]) -> Iterator[Row]:
     for portion in source.portions():
         yield from rows(source, portion)
 
 
-def _clicks(source: Source, portion: Portion) -> Iterator[Row]:
+def _clicks(source: ExportSource, portion: Portion) -> Iterator[Row]:
     row, slot = np.nonzero(portion.item_id >= 0)
     yield from zip(
         source.identities.of(portion.user_id[row]).tolist(),
@@ -65,7 +65,7 @@ def _clicks(source: Source, portion: Portion) -> Iterator[Row]:
     )
 
 
-def _ratings(source: Source, portion: Portion) -> Iterator[Row]:
+def _ratings(source: ExportSource, portion: Portion) -> Iterator[Row]:
     row, slot = np.nonzero(~np.isnan(portion.rating))
     yield from zip(
         source.identities.of(portion.user_id[row]).tolist(),
@@ -76,7 +76,7 @@ def _ratings(source: Source, portion: Portion) -> Iterator[Row]:
     )
 
 
-def _items(source: Source) -> Iterator[Row]:
+def _items(source: ExportSource) -> Iterator[Row]:
     catalog = source.catalog
     for index, item_id in enumerate(catalog.item_id.tolist()):
         year = int(catalog.year[index])
@@ -84,7 +84,7 @@ def _items(source: Source) -> Iterator[Row]:
         yield item_id, str(catalog.title[index]), year if year >= 0 else "", genres
 
 
-def _users(source: Source, fields: list[str]) -> Iterator[Row]:
+def _users(source: ExportSource, fields: list[str]) -> Iterator[Row]:
     order = source.user_order()
     user_id = source.log.keys("user_id")[0][order]
     place = np.searchsorted(source.identities.user_id, user_id)

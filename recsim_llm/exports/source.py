@@ -8,20 +8,20 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.errors import LogError
 from recsim_llm.exports.arm_log import ArmLog, Portion
 from recsim_llm.exports.identities import Identities
 
-__all__ = ["Source"]
+__all__ = ["ExportSource"]
 
-IntArray = npt.NDArray[np.int64]
 
 _DAY = 86_400
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Source:
+class ExportSource:
     """One arm of a run, ready to be exported."""
 
     log: ArmLog

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from recsim_llm.errors import ConfigError
-from recsim_llm.language.base.questions import Realisation
+from recsim_llm.language.base.questions import Elicitation
 from recsim_llm.language.base.settings import ROLES, LimitSettings, ModelSettings
 from recsim_llm.language.base.wire import Abilities, Backend
 from recsim_llm.language.calls.budget import Budget, Limits, Prices
@@ -141,8 +141,8 @@ class Roles:
         return self._models[name]
 
     def describe(self) -> dict[str, dict[str, str]]:
-        """Return name and realisation of each model opened so far, by role."""
-        return {role: {"name": model.name, "realisation": model.realisation} for role, model in sorted(self._models.items())}
+        """Return name and elicitation of each model opened so far, by role."""
+        return {role: {"name": model.name, "realisation": model.elicitation} for role, model in sorted(self._models.items())}
 
     def meter(self) -> Meter:
         """Return what all models have used so far."""
@@ -166,7 +166,7 @@ class Roles:
         backend, limiter = self._shared[place]
         return LanguageModel(
             backend,
-            realisation=_realisation(settings, backend),
+            elicitation=_elicitation(settings, backend),
             role=role,
             samples=settings.samples,
             store=self._store,
@@ -175,12 +175,12 @@ class Roles:
         )
 
 
-def _realisation(settings: ModelSettings, backend: Backend) -> Realisation:
+def _elicitation(settings: ModelSettings, backend: Backend) -> Elicitation:
     abilities = _abilities(backend)
     if settings.realisation == "auto":
-        if not abilities.realisations:
+        if not abilities.elicitations:
             raise ConfigError(f"model {settings.name}: got no way to a decision that works; see `recsim-llm probe`")
-        return abilities.realisations[0]
+        return abilities.elicitations[0]
     require(abilities, settings.realisation, settings.name)
     return settings.realisation
 

@@ -11,7 +11,17 @@ import pyarrow as pa
 
 from recsim_llm.core.pages import DECIDERS, Account
 
-__all__ = ["IMPRESSIONS", "LIKE_THRESHOLD", "PAGES", "VISITS", "Part", "impressions_table", "pages_table", "visits_table"]
+__all__ = [
+    "IMPRESSIONS",
+    "LIKE_THRESHOLD",
+    "PAGES",
+    "SCHEMAS",
+    "VISITS",
+    "Part",
+    "impressions_table",
+    "pages_table",
+    "visits_table",
+]
 
 Part = dict[str, npt.NDArray[Any]]
 """Columns of a few rows, by name."""
@@ -81,6 +91,8 @@ VISITS = pa.schema(
 )
 """One row a visit that is over. ``satisfaction`` is after its last page; ``return_prob`` and ``returned`` are of the next visit
 and are null where none is simulated."""
+SCHEMAS = {"impressions": IMPRESSIONS, "pages": PAGES, "visits": VISITS}
+"""Schema by table."""
 
 _DECIDERS = pa.array(DECIDERS)
 _NEXT_ACTIONS = pa.array(["next", "leave"])

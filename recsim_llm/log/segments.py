@@ -1,21 +1,29 @@
-"""Segments: pieces of a log that are written whole or not at all."""
+"""Segments: pieces of a log that are written whole or not at all.
+
+A segment's files are written under a temporary name, flushed to disk and renamed; its line in ``segments.jsonl`` comes last.
+A line without its line break is a torn write and does not count, nor do files that no line names. Writing a run again meets
+its own segments: bytes that agree are kept, so a killed run ends like one that was never killed; bytes that differ raise
+``LogError``.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 from recsim_llm.core.files import write_atomically
 from recsim_llm.errors import LogError
+from recsim_llm.log.folders import INDEX, TABLES
 
-__all__ = ["Segments"]
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Segment", "SegmentWriter", "check_segments", "encode_segments", "open_segments", "read_segments", "segment_name"]
 
 _COMPRESSION = "zstd"
 _DICTIONARY = {
@@ -25,97 +33,187 @@ _DICTIONARY = {
 }
 
 
-class Segments:
-    """The segments of a run folder: which are finished, and how one is added.
+@dataclass(frozen=True, kw_only=True)
+class Segment:
+    """A finished piece of one arm's log."""
 
-    Args:
-        folder: the run folder; made if missing.
+    arm: str | None
+    """Name of the arm; None in a log without an index, where only the rows tell."""
+    number: int
+    """Within the arm, from 0."""
+    rows: Mapping[str, int]
+    """Rows by table."""
+    files: Mapping[str, str]
+    """Path below the run folder by table."""
+    sha256: Mapping[str, str]
+    """Checksum of its file by table; empty in a log without an index."""
+    last: bool
+    """Whether the arm is finished with it."""
+
+    def line(self) -> bytes:
+        """Return its line of the index."""
+        content = {
+            "arm": self.arm,
+            "segment": self.number,
+            "rows": dict(self.rows),
+            "sha256": {self.files[table]: digest for table, digest in self.sha256.items()},
+            "last": self.last,
+        }
+        return json.dumps(content, sort_keys=True).encode() + b"\n"
+
+
+def segment_name(place: int, number: int) -> str:
+    """Return the name of a segment's files: place of the arm in the run, number of the segment."""
+    return f"{place:02d}-{number:05d}.parquet"
+
+
+def encode_segments(segments: Sequence[Segment]) -> bytes:
+    """Return the bytes of an index."""
+    return b"".join(segment.line() for segment in segments)
+
+
+def read_segments(run: Path) -> tuple[Segment, ...] | None:
+    """Read the index of a run folder; nothing is changed, and the files are not looked at.
+
+    Returns:
+        The finished segments in the order of their files' names: by arm, then by number. None where there is no index.
 
     Raises:
-        LogError: a finished segment's file is missing or does not have its recorded checksum.
+        LogError: the index cannot be read.
+    """
+    path = run / INDEX
+    try:
+        if not path.exists():
+            return None
+        segments = [_segment(json.loads(line)) for line in _whole_lines(path.read_bytes()).splitlines()]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise LogError(f"{path}: got {error!r}, expected the index of a run; restore the file or start a new run") from error
+    return tuple(sorted(segments, key=lambda segment: max(map(_file_name, segment.files.values()), default="")))
+
+
+def check_segments(run: Path, segments: Sequence[Segment]) -> None:
+    """See to it that every file of the segments is there and whole.
+
+    Raises:
+        LogError: a file is missing or does not have its recorded checksum.
+    """
+    for segment in segments:
+        for table, digest in segment.sha256.items():
+            path = run / segment.files[table]
+            try:
+                with path.open("rb") as file:
+                    whole = hashlib.file_digest(file, "sha256").hexdigest() == digest
+            except OSError:
+                whole = False
+            if not whole:
+                raise LogError(f"{path}: missing or damaged, expected SHA-256 {digest}; restore the file or start a new run")
+
+
+class SegmentWriter:
+    """Adds segments to a run folder; ``open_segments`` makes one.
+
+    Args:
+        folder: the run folder, with its tables' folders and its index.
+        segments: those that are finished.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, segments: Sequence[Segment]) -> None:
         self.folder = folder
-        for name in _DICTIONARY:
-            (folder / name).mkdir(parents=True, exist_ok=True)
-        self._index = folder / "segments.jsonl"
-        self._lines = self._read()
-        for path in folder.glob("*/*.part"):
-            path.unlink()
+        self._segments = {(segment.arm, segment.number): segment for segment in segments}
 
     def finished(self, arm: str) -> bool:
         """Return whether the arm's last segment is there."""
-        return any(line["arm"] == arm and line["last"] for line in self._lines.values())
+        return any(segment.arm == arm and segment.last for segment in self._segments.values())
 
-    def count(self, arm: str) -> int:
-        """Return the number of finished segments of an arm."""
-        return sum(line["arm"] == arm for line in self._lines.values())
-
-    def add(self, arm: str, place: int, number: int, tables: Mapping[str, pa.Table], last: bool) -> None:
+    def add(self, arm: str, place: int, number: int, *, tables: Mapping[str, pa.Table], last: bool) -> None:
         """Write a segment, or check that the one on disk has the same bytes.
 
         Args:
             arm: name of the arm.
             place: position of the arm in the scenario; with ``number`` it names the files.
             number: of the segment within the arm, from 0.
-            tables: by folder name.
+            tables: by name.
             last: the arm is finished with this segment.
 
         Raises:
             LogError: the segment is there with other bytes.
         """
-        stem = f"{place:02d}-{number:05d}"
-        contents = {f"{name}/{stem}.parquet": _encode(name, table) for name, table in tables.items()}
-        line = {
-            "arm": arm,
-            "segment": number,
-            "rows": {name: table.num_rows for name, table in tables.items()},
-            "sha256": {path: hashlib.sha256(content).hexdigest() for path, content in contents.items()},
-            "last": last,
-        }
-        known = self._lines.get((arm, number))
+        contents = {name: _encode(name, table) for name, table in tables.items()}
+        segment = Segment(
+            arm=arm,
+            number=number,
+            rows={name: table.num_rows for name, table in tables.items()},
+            files={name: f"{name}/{segment_name(place, number)}" for name in tables},
+            sha256={name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
+            last=last,
+        )
+        known = self._segments.get((arm, number))
         if known is not None:
-            if known != line:
+            if known != segment:
                 raise LogError(
                     f"{self.folder}: segment {number} of arm {arm!r} came out different from the one on disk, expected the "
                     "same bytes; resume with the versions in manifest.json, or start a new run"
                 )
             return
-        for path, content in contents.items():
-            write_atomically(self.folder / path, content)
-        with self._index.open("ab") as stream:
-            stream.write(json.dumps(line, sort_keys=True).encode() + b"\n")
+        for name, content in contents.items():
+            write_atomically(self.folder / segment.files[name], content)
+        with (self.folder / INDEX).open("ab") as stream:
+            stream.write(segment.line())
             stream.flush()
             os.fsync(stream.fileno())
-        self._lines[(arm, number)] = line
+        self._segments[(arm, number)] = segment
 
-    def _read(self) -> dict[tuple[str, int], dict[str, Any]]:
-        if not self._index.exists():
-            return {}
-        content = self._index.read_bytes()
-        whole = content[: content.rfind(b"\n") + 1]
-        if len(whole) < len(content):
-            write_atomically(self._index, whole)
-        lines = {}
-        for text in whole.splitlines():
-            try:
-                line = json.loads(text)
-            except ValueError as error:
-                raise LogError(
-                    f"{self._index}: got a line that is no JSON, expected the index of a run; start a new run"
-                ) from error
-            for path, digest in line["sha256"].items():
-                file = self.folder / path
-                if not file.exists() or hashlib.sha256(file.read_bytes()).hexdigest() != digest:
-                    raise LogError(
-                        f"{file}: missing or damaged, expected SHA-256 {digest}; restore the file or start a new run"
-                    )
-            lines[(line["arm"], line["segment"])] = line
-        return lines
+
+def open_segments(run: Path) -> SegmentWriter:
+    """Make a run folder ready for more segments, and clear away what a kill left half-written.
+
+    The index is made before the first file, so that files of a first segment that was never finished do not pass for a log
+    without an index.
+
+    Raises:
+        LogError: a finished segment's file is missing or does not have its recorded checksum.
+    """
+    segments = read_segments(run) or ()
+    check_segments(run, segments)
+    for name in TABLES:
+        (run / name).mkdir(parents=True, exist_ok=True)
+        for torn in (run / name).glob("*.part"):
+            torn.unlink()
+    index = run / INDEX
+    content = index.read_bytes() if index.exists() else None
+    if content is None or len(_whole_lines(content)) < len(content):
+        write_atomically(index, _whole_lines(content or b""))
+    return SegmentWriter(run, segments)
+
+
+def _whole_lines(content: bytes) -> bytes:
+    """Return what stands before the last line break; what follows is a torn write."""
+    return content[: content.rfind(b"\n") + 1]
+
+
+def _segment(line: Any) -> Segment:
+    files = {PurePosixPath(path).parts[0]: str(path) for path in line["sha256"]}
+    if unknown := set(files) - set(TABLES):
+        raise ValueError(f"a file of {min(unknown)}")
+    return Segment(
+        arm=str(line["arm"]),
+        number=int(line["segment"]),
+        rows=dict(line["rows"]),
+        files=files,
+        sha256={table: str(line["sha256"][path]) for table, path in files.items()},
+        last=bool(line["last"]),
+    )
+
+
+def _file_name(path: str) -> str:
+    return PurePosixPath(path).name
 
 
 def _encode(name: str, table: pa.Table) -> bytes:
+    # Reading an index is for rooms that must load without pyarrow too.
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression=_COMPRESSION, use_dictionary=_DICTIONARY[name])
     content: bytes = sink.getvalue().to_pybytes()

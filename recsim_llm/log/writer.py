@@ -1,18 +1,4 @@
-"""The run log: every impression, page and visit as Parquet, written in checksummed segments.
-
-A run folder holds:
-
-    manifest.json               the resolved settings, versions, seed and data fingerprints
-    segments.jsonl              one line a finished segment: arm, number, rows, SHA-256 of its files
-    impressions/*.parquet       one row a slot shown
-    pages/*.parquet             one row a page
-    visits/*.parquet            one row a visit
-    timings.parquet             clock times, apart from the log so that the log compares byte for byte
-
-A segment's files are written under a temporary name, flushed to disk and renamed; its line in ``segments.jsonl`` comes last.
-A line without its line break is a torn write and does not count. Replaying a run meets its own segments again: bytes
-that agree are kept, so a killed run ends like one that was never killed; bytes that differ raise ``LogError``.
-"""
+"""Writing the run log: what one arm produces, page by page, becomes segments of every impression, page and visit."""
 
 from __future__ import annotations
 
@@ -22,25 +8,15 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsim_llm.core.batches import join_feedback
 from recsim_llm.core.catalog import Catalog
-from recsim_llm.core.pages import BoolArray, Feedback, FloatArray, IntArray, Slates, probability
+from recsim_llm.core.pages import Feedback, Slates, probability
 from recsim_llm.core.protocols import UserModel
-from recsim_llm.log.schema import (
-    IMPRESSIONS,
-    LIKE_THRESHOLD,
-    PAGES,
-    VISITS,
-    Part,
-    impressions_table,
-    pages_table,
-    visits_table,
-)
-from recsim_llm.log.segments import Segments
+from recsim_llm.log.schema import Part, impressions_table, pages_table, visits_table
+from recsim_llm.log.segments import SegmentWriter
 
-__all__ = ["IMPRESSIONS", "LIKE_THRESHOLD", "PAGES", "VISITS", "RunLog", "Segments"]
-
-DoubleArray = npt.NDArray[np.float64]
+__all__ = ["RunLog"]
 
 
 class _Batch(NamedTuple):
@@ -69,7 +45,7 @@ class RunLog:
 
     def __init__(
         self,
-        segments: Segments,
+        segments: SegmentWriter,
         arm: str,
         place: int,
         *,
@@ -162,7 +138,7 @@ class RunLog:
             "pages": pages_table(self.arm, pages),
             "visits": visits_table(self.arm, self._visits),
         }
-        self._segments.add(self.arm, self._place, self._number, tables, last)
+        self._segments.add(self.arm, self._place, self._number, tables=tables, last=last)
         self._number += 1
         self._buffered = 0
         self._batches, self._visits = [], []

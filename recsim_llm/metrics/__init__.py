@@ -1,13 +1,13 @@
 """Metrics beyond clicks: relevance, diversity, exposure, filter bubbles, fairness, funnel.
 
 Pure functions of NumPy columns stand in ``relevance``, ``diversity``, ``exposure``, ``bubbles``, ``fairness`` and
-``behaviour``, each with its formula and source. ``metrics_of`` computes them all for a run folder, with intervals by
+``behaviour``, each with its formula and source. ``measure_run`` computes them all for a run folder, with intervals by
 user, in memory that does not grow with the log.
 """
 
-from recsim_llm.metrics.behaviour import funnel_step, invalid_share, position_exponent
+from recsim_llm.metrics.behaviour import position_exponent
 from recsim_llm.metrics.bubbles import entropy, overlap_by_user, trend
-from recsim_llm.metrics.definitions import DEFINITIONS, GROUPS, Definition
+from recsim_llm.metrics.definitions import DETAILS, GROUPS, RESULTS, Definition
 from recsim_llm.metrics.diversity import (
     cosine_diversity,
     genre_diversity,
@@ -28,31 +28,30 @@ from recsim_llm.metrics.exposure import (
 )
 from recsim_llm.metrics.fairness import GroupGap, group_gap, terciles
 from recsim_llm.metrics.relevance import hit_rate, ndcg, precision, recall, reciprocal_rank
-from recsim_llm.metrics.run_metrics import metrics_of
-from recsim_llm.metrics.values import ArmMetrics, Measure, RunMetrics
+from recsim_llm.metrics.run_metrics import measure_run
+from recsim_llm.metrics.values import ArmMetrics, MetricValue, RunMetrics
 
 __all__ = [
-    "DEFINITIONS",
+    "DETAILS",
     "GROUPS",
+    "RESULTS",
     "ArmMetrics",
     "Definition",
     "GroupGap",
-    "Measure",
+    "MetricValue",
     "RunMetrics",
     "catalog_coverage",
     "cosine_diversity",
     "entropy",
     "exposure_by_group",
     "exposure_merit_gap",
-    "funnel_step",
     "genre_diversity",
     "genre_shares",
     "gini",
     "group_gap",
     "hit_rate",
-    "invalid_share",
     "long_tail",
-    "metrics_of",
+    "measure_run",
     "miscalibration",
     "most_popular",
     "ndcg",

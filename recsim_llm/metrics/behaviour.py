@@ -1,15 +1,14 @@
-"""What users do with a page: the funnel from exposure to like, position bias, and slots that held nothing valid."""
+"""What users do with a page: when it counts as watched, and how their clicks fall with the position."""
 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from recsim_llm.statistics.intervals import Estimate, mean_estimate, ratio_estimate
+from recsim_llm.core.arrays import DoubleArray
+from recsim_llm.statistics import Estimate, mean_estimate
 
-__all__ = ["WATCHED", "funnel_step", "invalid_share", "position_exponent"]
+__all__ = ["WATCHED", "position_exponent"]
 
-FloatArray = npt.NDArray[np.float64]
 
 WATCHED = 0.5
 """Share watched from which an item counts as watched."""
@@ -17,27 +16,7 @@ _STEPS = 200
 _STEEPEST = 64.0
 
 
-def funnel_step(reached: FloatArray, before: FloatArray) -> Estimate:
-    """Estimate the share that goes on from one step of the funnel to the next, a ratio of sums over users.
-
-    Args:
-        reached: float64 [u], how often each user reached the step.
-        before: float64 [u], how often the step before it.
-    """
-    return ratio_estimate(reached, before, bounds=(0.0, 1.0))
-
-
-def invalid_share(invalid: FloatArray, slots: FloatArray) -> Estimate:
-    """Estimate the share of slots whose item was unknown, retired or repeated, a ratio of sums over users.
-
-    Args:
-        invalid: float64 [u], invalid slots of each user.
-        slots: float64 [u], all slots.
-    """
-    return ratio_estimate(invalid, slots, bounds=(0.0, 1.0))
-
-
-def position_exponent(events: FloatArray, chances: FloatArray) -> Estimate:
+def position_exponent(events: DoubleArray, chances: DoubleArray) -> Estimate:
     """Estimate ``eta`` in ``rate at position r ~ r**-eta``: 0 all positions alike, 1 the rate falls as 1 over the position.
 
     The form of the position-based propensities of Joachims, Swaminathan & Schnabel (2017, *WSDM*). ``eta`` is the
@@ -60,7 +39,7 @@ def position_exponent(events: FloatArray, chances: FloatArray) -> Estimate:
     there = offered.sum(axis=0) > 0
     count, offered = count[:, there], offered[:, there]
     place = np.log(np.flatnonzero(there) + 1.0)
-    total: FloatArray = count.sum(axis=0)
+    total: DoubleArray = count.sum(axis=0)
     if np.count_nonzero(total) < 2:
         return Estimate(value=None, users=users)
     wanted = float(total @ place / total.sum())
@@ -79,9 +58,9 @@ def position_exponent(events: FloatArray, chances: FloatArray) -> Estimate:
     return mean_estimate(exponent + users * influence)
 
 
-def _expected(offered: FloatArray, place: FloatArray, exponent: float) -> FloatArray:
+def _expected(offered: DoubleArray, place: DoubleArray, exponent: float) -> DoubleArray:
     """Return float64 [k]: shares of the events that the exponent puts at each position."""
     log_weight = np.log(offered.sum(axis=0)) - exponent * place
     weight = np.exp(log_weight - log_weight.max())
-    share: FloatArray = weight / weight.sum()
+    share: DoubleArray = weight / weight.sum()
     return share

@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.arrays import BoolArray, DoubleArray
+
 __all__ = ["entropy", "overlap_by_user", "trend"]
 
-BoolArray = npt.NDArray[np.bool_]
-FloatArray = npt.NDArray[np.float64]
 
-
-def entropy(weights: npt.ArrayLike) -> FloatArray:
+def entropy(weights: npt.ArrayLike) -> DoubleArray:
     """Return float64 [...], bits, 0 to ``log2 g``: Shannon entropy over the last axis (Shannon 1948); NaN where all is 0.
 
     Estimated from few choices it comes out too small, so only equal numbers of choices may be compared.
@@ -23,22 +22,22 @@ def entropy(weights: npt.ArrayLike) -> FloatArray:
     total = counts.sum(axis=-1, keepdims=True)
     share = counts / np.where(total > 0, total, 1.0)
     bits = -(share * np.log2(np.where(share > 0, share, 1.0))).sum(axis=-1) + 0.0
-    found: FloatArray = np.where(total[..., 0] > 0, bits, np.nan)
+    found: DoubleArray = np.where(total[..., 0] > 0, bits, np.nan)
     return found
 
 
-def trend(values: FloatArray) -> FloatArray:
+def trend(values: DoubleArray) -> DoubleArray:
     """Return float64 [u]: slope of the least-squares line through each row, in units a column; NaN where a value is.
 
     Args:
         values: float64 [u, t], two columns or more, in order of time.
     """
     time = np.arange(values.shape[1]) - (values.shape[1] - 1) / 2.0
-    slope: FloatArray = (values * time).sum(axis=1) / (time**2).sum()
+    slope: DoubleArray = (values * time).sum(axis=1) / (time**2).sum()
     return slope
 
 
-def overlap_by_user(sets: BoolArray) -> FloatArray:
+def overlap_by_user(sets: BoolArray) -> DoubleArray:
     """Return float64 [u] in 0..1: mean Jaccard index of each user's set of items with those of all others.
 
     The mean over users is the mean over pairs, the homogeneity of Chaney, Stewart & Engelhardt (2018,

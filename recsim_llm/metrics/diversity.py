@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
+
 __all__ = [
     "CALIBRATION_MIX",
     "cosine_diversity",
@@ -20,15 +22,12 @@ __all__ = [
     "serendipitous",
 ]
 
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
 
 CALIBRATION_MIX = 0.01
 """Share of the history's genres mixed into the recommended ones, so that a genre never shown costs much but not infinitely."""
 
 
-def self_information(popularity: npt.ArrayLike) -> FloatArray:
+def self_information(popularity: npt.ArrayLike) -> DoubleArray:
     """Return float64 [n], bits: how surprising it is that an interaction is with this item.
 
     ``-log2 p`` with ``p`` the item's share of all training interactions (Vargas & Castells 2011, *RecSys*, free discovery). One
@@ -38,7 +37,7 @@ def self_information(popularity: npt.ArrayLike) -> FloatArray:
         popularity: [n], interactions of each item in the training part.
     """
     counts = np.asarray(popularity, np.float64) + 1.0
-    bits: FloatArray = -np.log2(counts / counts.sum())
+    bits: DoubleArray = -np.log2(counts / counts.sum())
     return bits
 
 
@@ -65,7 +64,7 @@ def serendipitous(item: IntArray, useful: BoolArray, expected: BoolArray) -> Boo
     return found
 
 
-def genre_diversity(item: IntArray, genres: BoolArray) -> FloatArray:
+def genre_diversity(item: IntArray, genres: BoolArray) -> DoubleArray:
     """Return float64 [p] in 0..1: mean Jaccard distance of genres over the pairs of items on a page; NaN without a pair.
 
     One less the intra-list similarity of Ziegler et al. (2005, *WWW*) with the Jaccard index for similarity. Pairs of
@@ -84,7 +83,7 @@ def genre_diversity(item: IntArray, genres: BoolArray) -> FloatArray:
     return _mean_of(distance, counted)
 
 
-def cosine_diversity(item: IntArray, features: npt.NDArray[np.floating]) -> FloatArray:
+def cosine_diversity(item: IntArray, features: npt.NDArray[np.floating]) -> DoubleArray:
     """Return float64 [p] in 0..2: mean cosine distance over the pairs of items on a page; NaN without a pair.
 
     As ``genre_diversity`` with the cosine of feature vectors. Items whose features are all 0 have no direction and do not
@@ -104,16 +103,16 @@ def cosine_diversity(item: IntArray, features: npt.NDArray[np.floating]) -> Floa
     return _mean_of(np.where(counted, 1.0 - cosine, 0.0), counted)
 
 
-def genre_shares(genres: BoolArray) -> FloatArray:
+def genre_shares(genres: BoolArray) -> DoubleArray:
     """Return float64 [n, g]: an item's weight spread evenly over its genres, 0 in a row without genres.
 
     This is ``p(g|i)`` of Steck (2018, *RecSys*).
     """
-    shares: FloatArray = genres / np.maximum(genres.sum(axis=1, keepdims=True), 1)
+    shares: DoubleArray = genres / np.maximum(genres.sum(axis=1, keepdims=True), 1)
     return shares
 
 
-def miscalibration(history: FloatArray, shown: FloatArray, mix: float = CALIBRATION_MIX) -> FloatArray:
+def miscalibration(history: DoubleArray, shown: DoubleArray, mix: float = CALIBRATION_MIX) -> DoubleArray:
     """Return float64 [u], bits, 0 or more: how far the genres shown to a user are from those of their history.
 
     ``KL(p || (1 - mix) q + mix p)`` with ``p`` the genres of the history and ``q`` those shown (Steck 2018, *RecSys*,
@@ -131,7 +130,7 @@ def miscalibration(history: FloatArray, shown: FloatArray, mix: float = CALIBRAT
     )
     ratio = np.where(wanted > 0, wanted / np.where(wanted > 0, (1.0 - mix) * got + mix * wanted, 1.0), 1.0)
     # Rounding may leave -1e-17 where the two agree.
-    divergence: FloatArray = np.where(known, np.maximum((wanted * np.log2(ratio)).sum(axis=1), 0.0), np.nan)
+    divergence: DoubleArray = np.where(known, np.maximum((wanted * np.log2(ratio)).sum(axis=1), 0.0), np.nan)
     return divergence
 
 
@@ -148,7 +147,7 @@ def _ones(words: npt.NDArray[np.uint64]) -> IntArray:
     return counts
 
 
-def _mean_of(values: FloatArray, counted: BoolArray) -> FloatArray:
+def _mean_of(values: DoubleArray, counted: BoolArray) -> DoubleArray:
     count = counted.sum(axis=1)
-    mean: FloatArray = np.divide(values.sum(axis=1), count, out=np.full(len(count), np.nan), where=count > 0)
+    mean: DoubleArray = np.divide(values.sum(axis=1), count, out=np.full(len(count), np.nan), where=count > 0)
     return mean

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.metrics.evaluation import gini_coefficient
-from recsim_llm.statistics.intervals import Estimate, ratio_estimate
+from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
+from recsim_llm.statistics import Estimate, ratio_estimate
 
 __all__ = [
     "HEAD_SHARE",
@@ -20,9 +20,6 @@ __all__ = [
     "worst_exposure_ratio",
 ]
 
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
 
 HEAD_SHARE = 0.8
 """Share of the training interactions that the head of the catalog holds; the rest of the items is the long tail."""
@@ -40,14 +37,24 @@ def catalog_coverage(exposures: npt.ArrayLike) -> float | None:
     return float(np.count_nonzero(counts) / len(counts)) if len(counts) else None
 
 
-def gini(exposures: npt.ArrayLike) -> float | None:
+def gini(exposures: npt.ArrayLike, *, items: int | None = None) -> float | None:
     """Return the Gini coefficient: 0 all items alike, near 1 one item takes all; None: nothing shown.
 
+    ``G = 2 sum(i x_i) / (n sum(x)) - (n + 1) / n`` over ascending exposures ``x`` with ranks ``i`` from 1 (Dixon et al. 1987,
+    *Ecology*, eq. 2).
+
     Args:
-        exposures: whole numbers [n], exposures of every item of the catalog. Formula: ``recsim_llm.metrics.evaluation``.
+        exposures: whole numbers [n], exposures of the items of the catalog; those never shown may be left out.
+        items: of the catalog; None where all are among the exposures.
     """
     counts = np.asarray(exposures, np.int64)
-    return gini_coefficient(np.sort(counts[counts > 0]), len(counts))
+    items = len(counts) if items is None else items
+    shown = np.sort(counts[counts > 0])
+    total = int(shown.sum())
+    if total == 0:
+        return None
+    rank = np.arange(items - len(shown) + 1, items + 1, dtype=np.float64)
+    return float(2.0 * (rank @ shown) / (items * total) - (items + 1) / items)
 
 
 def long_tail(popularity: npt.ArrayLike, head_share: float = HEAD_SHARE) -> BoolArray:
@@ -68,7 +75,7 @@ def long_tail(popularity: npt.ArrayLike, head_share: float = HEAD_SHARE) -> Bool
     return tail
 
 
-def popularity_lift(shown: FloatArray, history: FloatArray) -> Estimate:
+def popularity_lift(shown: DoubleArray, history: DoubleArray) -> Estimate:
     """Estimate by how much the popularity of what users are shown exceeds that of what they chose before.
 
     ``(GAP_shown - GAP_history) / GAP_history``, where GAP is the mean over users of the mean popularity of their items
@@ -84,7 +91,7 @@ def popularity_lift(shown: FloatArray, history: FloatArray) -> Estimate:
     return Estimate(value=value, low=low, high=high, users=ratio.users)
 
 
-def exposure_by_group(exposure: npt.ArrayLike, item: IntArray, group: IntArray, weight: FloatArray) -> FloatArray:
+def exposure_by_group(exposure: npt.ArrayLike, item: IntArray, group: IntArray, weight: DoubleArray) -> DoubleArray:
     """Return float64 [groups]: exposure of each group of items (Singh & Joachims 2018, *KDD*).
 
     Args:
@@ -93,11 +100,11 @@ def exposure_by_group(exposure: npt.ArrayLike, item: IntArray, group: IntArray, 
         group: int64 [m], its group.
         weight: float64 [m], share of the item that belongs to the group; 1 where it belongs to one group only.
     """
-    total: FloatArray = np.bincount(group, np.asarray(exposure, np.float64)[item] * weight).astype(np.float64, copy=False)
+    total: DoubleArray = np.bincount(group, np.asarray(exposure, np.float64)[item] * weight).astype(np.float64, copy=False)
     return total
 
 
-def exposure_merit_gap(exposure: FloatArray, merit: FloatArray) -> float | None:
+def exposure_merit_gap(exposure: DoubleArray, merit: DoubleArray) -> float | None:
     """Return half the sum of absolute differences of the groups' shares of exposure and of merit, 0 to 1.
 
     0: exposure in proportion to merit, which the disparate treatment constraint of Singh & Joachims (2018, *KDD*) asks for;
@@ -112,7 +119,9 @@ def exposure_merit_gap(exposure: FloatArray, merit: FloatArray) -> float | None:
     return float(np.abs(exposure / exposure.sum() - merit / merit.sum()).sum() / 2.0)
 
 
-def worst_exposure_ratio(exposure: FloatArray, merit: FloatArray, least_merit: float = LEAST_MERIT) -> tuple[float, int] | None:
+def worst_exposure_ratio(
+    exposure: DoubleArray, merit: DoubleArray, least_merit: float = LEAST_MERIT
+) -> tuple[float, int] | None:
     """Return the smallest ratio of a group's share of exposure to its share of merit, and the group.
 
     The disparate treatment ratio of Singh & Joachims (2018, *KDD*) compares two groups; with many, the worst-off against

@@ -9,12 +9,11 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.statistics.intervals import CONFIDENCE, Estimate, mean_estimate
+from recsim_llm.core.arrays import DoubleArray, TextArray
+from recsim_llm.statistics import CONFIDENCE, Estimate, mean_estimate
 
 __all__ = ["LEAST_USERS", "GroupGap", "group_gap", "terciles"]
 
-FloatArray = npt.NDArray[np.float64]
-TextArray = npt.NDArray[np.object_]
 
 LEAST_USERS = 10
 """Users that a group must have for its mean to be compared."""
@@ -57,7 +56,7 @@ def terciles(values: npt.ArrayLike) -> TextArray:
 
 
 def group_gap(
-    values: FloatArray, groups: TextArray, *, least_users: int = LEAST_USERS, confidence: float = CONFIDENCE
+    values: DoubleArray, groups: TextArray, *, least_users: int = LEAST_USERS, confidence: float = CONFIDENCE
 ) -> GroupGap:
     """Compare the means of groups of users.
 
@@ -85,7 +84,7 @@ def group_gap(
     return GroupGap(gap=gap, highest=highest, lowest=lowest, means=means, left_out=left_out)
 
 
-def _welch(one: FloatArray, other: FloatArray, confidence: float) -> Estimate:
+def _welch(one: DoubleArray, other: DoubleArray, confidence: float) -> Estimate:
     from scipy.special import stdtrit
 
     difference, users = float(one.mean() - other.mean()), len(one) + len(other)

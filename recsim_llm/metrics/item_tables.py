@@ -11,53 +11,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray, TextArray
 from recsim_llm.core.catalog import Catalog
-from recsim_llm.core.files import write_atomically
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import LogError
+from recsim_llm.log.tables import HELD_OUT, ITEMS, USERS, has_table, read_table, write_table
 from recsim_llm.metrics.diversity import genre_shares
 from recsim_llm.metrics.fairness import terciles
 from recsim_llm.population.personas import Population
 
-__all__ = ["HELD_OUT", "ITEMS", "USERS", "RunTables", "has_tables", "read_tables", "rows_of", "write_tables"]
+__all__ = ["RunTables", "find_rows", "has_tables", "read_tables", "write_tables"]
 
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
-
-ITEMS = pa.schema(
-    [
-        ("item_id", pa.int64()),
-        ("title", pa.string()),
-        ("year", pa.int32()),
-        ("genres", pa.list_(pa.string())),
-        ("provider", pa.string()),
-        ("popularity", pa.int64()),
-    ]
-)
-"""One row an item. ``year`` and ``provider`` are null where unknown; ``popularity`` counts ratings in the training part."""
-USERS = pa.schema(
-    [
-        ("user_id", pa.int64()),
-        ("activity_tercile", pa.string()),
-        ("diversity_tercile", pa.string()),
-        ("mainstreamness_tercile", pa.string()),
-        ("history_popularity", pa.float64()),
-        ("history_genres", pa.map_(pa.string(), pa.float64())),
-    ]
-)
-"""One row a user of the population; after these, one column a demographic field. Terciles of traits are ``low``, ``middle``
-or ``high``, null where all users are alike. ``history_popularity`` is the mean popularity of what the user rated in the
-training part, null for users without ratings (synthetic ones); ``history_genres`` the weight of each genre there, each item
-spread over its genres."""
-HELD_OUT = pa.schema([("user_id", pa.int64()), ("item_id", pa.int64()), ("rating", pa.float32())])
-"""One row a rating of the population's users after the training part; none for synthetic users."""
 
 _TERCILES = ("activity", "diversity", "mainstreamness")
-_FILES = {"items": ITEMS, "users": USERS, "held_out": HELD_OUT}
+_SCHEMAS = {"items": ITEMS, "users": USERS, "held_out": HELD_OUT}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,31 +37,31 @@ class RunTables:
     """int64 [n]."""
     genre_names: tuple[str, ...]
     """Names of the genre columns."""
-    genres: npt.NDArray[np.bool_]
+    genres: BoolArray
     """bool [n, g]."""
-    provider: npt.NDArray[np.object_]
+    provider: TextArray
     """str [n], None where unknown."""
     popularity: IntArray
     """int64 [n]: ratings in the training part."""
     user_id: IntArray
     """int64 [u]."""
-    groups: dict[str, npt.NDArray[np.object_]]
+    groups: dict[str, TextArray]
     """Field to label of each user, str [u], None where unknown."""
-    history_popularity: FloatArray
+    history_popularity: DoubleArray
     """float64 [u], NaN where there is no history."""
-    history_genres: FloatArray
+    history_genres: DoubleArray
     """float64 [u, g], all 0 where there is no history."""
     held_user: IntArray
     """int64 [h]: row in ``user_id`` of each held-out rating."""
     held_item: IntArray
     """int64 [h]: row in ``item_id``."""
-    held_rating: npt.NDArray[np.float32]
+    held_rating: FloatArray
     """float32 [h]: stars."""
 
 
 def has_tables(run: Path) -> bool:
     """Tell whether a run folder holds the three tables; logs of environments do not."""
-    return all((run / f"{name}.parquet").is_file() for name in _FILES)
+    return all(has_table(run, name) for name in _SCHEMAS)
 
 
 def write_tables(run: Path, catalog: Catalog, population: Population, *, train: Ratings, later: Ratings) -> None:
@@ -111,9 +80,7 @@ def write_tables(run: Path, catalog: Catalog, population: Population, *, train: 
         "held_out": _held_out(population, later),
     }
     for name, table in tables.items():
-        sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, compression="zstd")
-        write_atomically(run / f"{name}.parquet", sink.getvalue().to_pybytes())
+        write_table(run, name, table)
 
 
 def read_tables(run: Path) -> RunTables:
@@ -122,7 +89,7 @@ def read_tables(run: Path) -> RunTables:
     Raises:
         LogError: one is missing, damaged, or does not fit the others.
     """
-    items, users, held = (_read(run, name) for name in _FILES)
+    items, users, held = (read_table(run, name, schema.names) for name, schema in _SCHEMAS.items())
     items, users = items.sort_by("item_id"), users.sort_by("user_id")
     item_id, user_id = items["item_id"].to_numpy(), users["user_id"].to_numpy()
     names, genres = _genre_columns(items["genres"].combine_chunks())
@@ -137,13 +104,13 @@ def read_tables(run: Path) -> RunTables:
         groups={name: _texts(users[name]) for name in fields},
         history_popularity=users["history_popularity"].to_numpy(),
         history_genres=_history(users["history_genres"].combine_chunks(), names),
-        held_user=rows_of(held["user_id"].to_numpy(), user_id, f"{run}: held-out ratings: user"),
-        held_item=rows_of(held["item_id"].to_numpy(), item_id, f"{run}: held-out ratings: item"),
+        held_user=find_rows(held["user_id"].to_numpy(), user_id, f"{run}: held-out ratings: user"),
+        held_item=find_rows(held["item_id"].to_numpy(), item_id, f"{run}: held-out ratings: item"),
         held_rating=held["rating"].to_numpy(),
     )
 
 
-def rows_of(wanted: IntArray, known: IntArray, what: str) -> IntArray:
+def find_rows(wanted: IntArray, known: IntArray, what: str) -> IntArray:
     """Return the place of each wanted id among the known ones.
 
     Args:
@@ -203,30 +170,18 @@ def _held_out(population: Population, later: Ratings) -> pa.Table:
     return pa.table(columns, schema=HELD_OUT)
 
 
-def _maps(weights: FloatArray, names: tuple[str, ...]) -> pa.MapArray:
+def _maps(weights: DoubleArray, names: tuple[str, ...]) -> pa.MapArray:
     row, column = np.nonzero(weights)
     starts = np.concatenate([[0], np.bincount(row, minlength=len(weights)).cumsum()]).astype(np.int32)
     keys = pa.array(np.array(names, object)[column], pa.string())
     return pa.MapArray.from_arrays(pa.array(starts), keys, pa.array(weights[row, column]))
 
 
-def _read(run: Path, name: str) -> pa.Table:
-    path = run / f"{name}.parquet"
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        raise LogError(f"{path}: cannot be read as Parquet ({error}); restore the file or start a new run") from error
-    missing = set(_FILES[name].names) - set(table.schema.names)
-    if missing:
-        raise LogError(f"{path}: got no column {min(missing)!r}, expected {', '.join(_FILES[name].names)}; start a new run")
-    return table
-
-
-def _texts(column: pa.ChunkedArray) -> npt.NDArray[np.object_]:
+def _texts(column: pa.ChunkedArray) -> TextArray:
     return np.array([*column.to_pylist(), None], object)[:-1]
 
 
-def _genre_columns(column: pa.ListArray) -> tuple[tuple[str, ...], npt.NDArray[np.bool_]]:
+def _genre_columns(column: pa.ListArray) -> tuple[tuple[str, ...], BoolArray]:
     words = column.flatten().dictionary_encode()
     names = sorted(words.dictionary.to_pylist())
     place = np.array([names.index(name) for name in words.dictionary.to_pylist()], np.int64)
@@ -236,7 +191,7 @@ def _genre_columns(column: pa.ListArray) -> tuple[tuple[str, ...], npt.NDArray[n
     return tuple(names), genres
 
 
-def _history(column: pa.MapArray, names: tuple[str, ...]) -> FloatArray:
+def _history(column: pa.MapArray, names: tuple[str, ...]) -> DoubleArray:
     place = {name: number for number, name in enumerate(names)}
     weights = np.zeros((len(column), len(names)))
     for row, entries in enumerate(column.to_pylist()):

@@ -8,16 +8,13 @@ Every one returns float64 [u] in 0..1, NaN for users without a relevant item: no
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
+
+from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 
 __all__ = ["hit_rate", "ndcg", "precision", "recall", "reciprocal_rank"]
 
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
 
-
-def ndcg(relevant: BoolArray, total: IntArray) -> FloatArray:
+def ndcg(relevant: BoolArray, total: IntArray) -> DoubleArray:
     """Return the normalised discounted cumulative gain with gains of 0 or 1.
 
     ``DCG = sum over ranks r from 1 of relevant_r / log2(r + 1)``, divided by that of a list with all relevant items first
@@ -25,46 +22,46 @@ def ndcg(relevant: BoolArray, total: IntArray) -> FloatArray:
     """
     discount = 1.0 / np.log2(np.arange(relevant.shape[1]) + 2.0)
     ideal = np.concatenate([[0.0], discount.cumsum()])[np.minimum(total, relevant.shape[1])]
-    gained: FloatArray = np.where(relevant, discount, 0.0).sum(axis=1)
+    gained: DoubleArray = np.where(relevant, discount, 0.0).sum(axis=1)
     return _over(gained, ideal)
 
 
-def recall(relevant: BoolArray, total: IntArray) -> FloatArray:
+def recall(relevant: BoolArray, total: IntArray) -> DoubleArray:
     """Return the share of the user's relevant items that are on the list (Herlocker et al. 2004, *ACM TOIS* 22)."""
     return _over(_hits(relevant), total.astype(np.float64))
 
 
-def precision(relevant: BoolArray, total: IntArray) -> FloatArray:
+def precision(relevant: BoolArray, total: IntArray) -> DoubleArray:
     """Return the share of the list's ``k`` places that hold a relevant item (Herlocker et al. 2004, *ACM TOIS* 22)."""
-    share: FloatArray = _hits(relevant) / max(relevant.shape[1], 1)
+    share: DoubleArray = _hits(relevant) / max(relevant.shape[1], 1)
     return _known(share, total)
 
 
-def reciprocal_rank(relevant: BoolArray, total: IntArray) -> FloatArray:
+def reciprocal_rank(relevant: BoolArray, total: IntArray) -> DoubleArray:
     """Return one over the rank of the first relevant item, 0 if there is none on the list (Voorhees 1999, *TREC-8*).
 
     Its mean over users is the mean reciprocal rank, MRR.
     """
-    found: FloatArray = np.where(relevant.any(axis=1), 1.0 / (relevant.argmax(axis=1) + 1.0), 0.0)
+    found: DoubleArray = np.where(relevant.any(axis=1), 1.0 / (relevant.argmax(axis=1) + 1.0), 0.0)
     return _known(found, total)
 
 
-def hit_rate(relevant: BoolArray, total: IntArray) -> FloatArray:
+def hit_rate(relevant: BoolArray, total: IntArray) -> DoubleArray:
     """Return 1 where the list holds a relevant item, else 0 (Deshpande & Karypis 2004, *ACM TOIS* 22)."""
-    found: FloatArray = np.where(relevant.any(axis=1), 1.0, 0.0)
+    found: DoubleArray = np.where(relevant.any(axis=1), 1.0, 0.0)
     return _known(found, total)
 
 
-def _hits(relevant: BoolArray) -> FloatArray:
-    hits: FloatArray = relevant.sum(axis=1, dtype=np.float64)
+def _hits(relevant: BoolArray) -> DoubleArray:
+    hits: DoubleArray = relevant.sum(axis=1, dtype=np.float64)
     return hits
 
 
-def _known(values: FloatArray, total: IntArray) -> FloatArray:
-    known: FloatArray = np.where(total > 0, values, np.nan)
+def _known(values: DoubleArray, total: IntArray) -> DoubleArray:
+    known: DoubleArray = np.where(total > 0, values, np.nan)
     return known
 
 
-def _over(above: FloatArray, below: FloatArray) -> FloatArray:
-    share: FloatArray = np.divide(above, below, out=np.full(len(above), np.nan), where=below > 0)
+def _over(above: DoubleArray, below: DoubleArray) -> DoubleArray:
+    share: DoubleArray = np.divide(above, below, out=np.full(len(above), np.nan), where=below > 0)
     return share

@@ -9,36 +9,33 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.arrays import DoubleArray, IntArray
 from recsim_llm.errors import LogError
+from recsim_llm.log.reader import open_run
 from recsim_llm.metrics import bubbles, exposure
-from recsim_llm.metrics.behaviour import funnel_step, invalid_share, position_exponent
-from recsim_llm.metrics.definitions import DEFINITIONS
+from recsim_llm.metrics.behaviour import position_exponent
+from recsim_llm.metrics.definitions import DETAILS, Definition
 from recsim_llm.metrics.diversity import miscalibration
-from recsim_llm.metrics.evaluation import read_manifest
 from recsim_llm.metrics.fairness import GroupGap, group_gap
 from recsim_llm.metrics.item_tables import RunTables, has_tables, read_tables
-from recsim_llm.metrics.streaming import BATCH_ROWS, LogReader
+from recsim_llm.metrics.streaming import PageReader
 from recsim_llm.metrics.sums import RANKING, Sums
-from recsim_llm.metrics.values import ArmMetrics, Measure, RunMetrics
-from recsim_llm.statistics.intervals import Estimate, mean_estimate, ratio_estimate
+from recsim_llm.metrics.values import ArmMetrics, MetricValue, RunMetrics
+from recsim_llm.statistics import Estimate, mean_estimate
 
-__all__ = ["metrics_of"]
+__all__ = ["measure_run"]
 
-FloatArray = npt.NDArray[np.float64]
 
-_WHOLE_RUN = "a property of the whole run, without an interval by user"
-_NO_CLICKS = "nothing was clicked"
-_FEW_CLICKS = "no user clicked often enough"
-_SHARE = (0.0, 1.0)
+_DEFINED = {definition.key: definition for definition in DETAILS}
 _LIST_SHARE = 10  # the popularity list of serendipity holds at most one item in ten
 
 
-def metrics_of(run: Path, *, batch_rows: int = BATCH_ROWS) -> RunMetrics | None:
+def measure_run(run: Path, *, batch_rows: int | None = None) -> RunMetrics | None:
     """Compute the metrics of a run in one pass over its pages and one over its impressions.
 
     Args:
         run: the run folder, finished or not.
-        batch_rows: rows read at a time; changes memory, never the result.
+        batch_rows: rows read at a time, None for the usual number; changes memory, never the result.
 
     Returns:
         The metrics; None where the folder lacks the tables that they need, as logs of environments do.
@@ -48,13 +45,13 @@ def metrics_of(run: Path, *, batch_rows: int = BATCH_ROWS) -> RunMetrics | None:
     """
     if not has_tables(run):
         return None
-    manifest, tables = read_manifest(run), read_tables(run)
-    if manifest["seed"] is None:
+    log, tables = open_run(run), read_tables(run)
+    if log.manifest["seed"] is None:
         raise LogError(f"{run}: got a manifest without a seed, expected that of `recsim-llm run`; start a new run")
-    names, slots = [str(name) for name in manifest["arms"]], int(manifest["slate_size"])
-    expected = max(min(slots * int(manifest["max_pages"]), len(tables.item_id) // _LIST_SHARE), 1)
-    sums = Sums(tables, len(names), slots=slots, expected=expected, seed=int(manifest["seed"]))
-    reader = LogReader(run, tables, names, slots, batch_rows=batch_rows)
+    names, slots = log.arms, log.slate_size
+    expected = max(min(slots * log.max_pages, len(tables.item_id) // _LIST_SHARE), 1)
+    sums = Sums(tables, len(names), slots=slots, expected=expected, seed=int(log.manifest["seed"]))
+    reader = PageReader(log, tables, batch_rows=batch_rows)
     for rows in reader.pages():
         sums.add_pages(rows)
     for batch in reader.impressions():
@@ -75,110 +72,90 @@ class _Arm:
     def __init__(self, tables: RunTables, sums: Sums, number: int) -> None:
         self._tables, self._all, self._number = tables, sums, number
         self._served = sums.of(number, "pages") > 0
-        self._slots = next(iter(sums.at_position.values())).shape[1]
+        self._users = int(self._served.sum())
+        self._sums = {name: sums.of(number, name)[self._served] for name in sums.totals}
 
     def metrics(self, name: str) -> ArmMetrics:
-        measures: dict[str, Measure] = {}
-        for part in (self._relevance, self._diversity, self._exposure, self._bubbles, self._fairness, self._funnel):
-            measures |= part()
+        summed = (definition for definition in DETAILS if definition.numerator is not None)
+        estimates = {definition.key: definition.estimate(*definition.columns(self._sums)) for definition in summed}
+        for part in (self._relevance, self._diversity, self._exposure, self._bubbles, self._positions):
+            estimates |= part()
+        values = {key: _value(_DEFINED[key], estimate) for key, estimate in estimates.items()} | self._fairness()
         parts = self._entropy_by_part()
         return ArmMetrics(
             arm=name,
-            users=int(self._served.sum()),
-            metrics={definition.key: measures[definition.key] for definition in DEFINITIONS},
+            users=self._users,
+            metrics={key: values[key] for key in _DEFINED},
             user_groups=dict(self._user_groups()),
             funnel=self._counts(),
             genre_entropy_by_part=tuple(mean_estimate(part) for part in parts.T) if len(parts) else (),
         )
 
-    def _relevance(self) -> dict[str, Measure]:
-        why = "no user has a held-out rating that counts as a like"
-        values = {name: self._all.table(self._number, self._all.ranking[name])[self._served] for name in RANKING}
-        return {name: _measure(_mean(column, _SHARE), why) for name, column in values.items()}
+    def _relevance(self) -> dict[str, Estimate]:
+        tables = {key: self._all.table(self._number, self._all.ranking[key])[self._served] for key in RANKING}
+        return {key: _mean(key, column) for key, column in tables.items()}
 
-    def _diversity(self) -> dict[str, Measure]:
-        tables, sums = self._tables, self._all
-        shown = sums.table(self._number, sums.genres_shown)
-        divergence = miscalibration(tables.history_genres, shown)[self._served]
-        return {
-            "novelty": _measure(self._ratio("information", "impressions", (0.0, np.inf)), "nothing was shown"),
-            "serendipity": _measure(self._ratio("serendipitous", "impressions"), "nothing was shown"),
-            "intra_list_diversity": _measure(self._ratio("diversity", "diversity_pages"), "no page held two items with genres"),
-            "genre_miscalibration": _measure(_mean(divergence, (0.0, np.inf)), "no user has a history with genres"),
-        }
+    def _diversity(self) -> dict[str, Estimate]:
+        shown = self._all.table(self._number, self._all.genres_shown)
+        divergence = miscalibration(self._tables.history_genres, shown)[self._served]
+        return {"genre_miscalibration": _mean("genre_miscalibration", divergence)}
 
-    def _exposure(self) -> dict[str, Measure]:
+    def _exposure(self) -> dict[str, Estimate]:
         exposures = self._all.exposures[self._number]
-        shown, popularity = self._sum("impressions"), self._sum("popularity")
+        shown, popularity = self._sums["impressions"], self._sums["popularity"]
         mean_shown = np.divide(popularity, shown, out=np.full(len(shown), np.nan), where=shown > 0)
-        lift = exposure.popularity_lift(mean_shown, self._tables.history_popularity[self._served])
         return {
-            "catalog_coverage": _whole(exposure.catalog_coverage(exposures), len(shown)),
-            "exposure_gini": _whole(exposure.gini(exposures), len(shown), "nothing was shown"),
-            "popularity_lift": _measure(lift, "no user has a history"),
-            "long_tail_share": _measure(self._ratio("tail", "impressions"), "nothing was shown"),
-            "long_tail_clicks": _measure(self._ratio("tail_clicks", "clicks"), _NO_CLICKS),
+            "catalog_coverage": Estimate(value=exposure.catalog_coverage(exposures), users=self._users),
+            "exposure_gini": Estimate(value=exposure.gini(exposures), users=self._users),
+            "popularity_lift": exposure.popularity_lift(mean_shown, self._tables.history_popularity[self._served]),
         }
 
-    def _bubbles(self) -> dict[str, Measure]:
+    def _bubbles(self) -> dict[str, Estimate]:
         sums = self._all
         overall = bubbles.entropy(sums.table(self._number, sums.genres_chosen))[self._served]
         chosen, early, late = (bubbles.overlap_by_user(sets) for sets in sums.chosen(self._number))
         return {
-            "genre_entropy": _measure(_mean(overall, (0.0, np.inf)), _NO_CLICKS),
-            "genre_entropy_trend": _measure(_mean(bubbles.trend(self._entropy_by_part())), _FEW_CLICKS),
-            "choice_overlap": _measure(_mean(_pair_values(chosen), _SHARE), "fewer than two users clicked"),
-            "choice_overlap_change": _measure(_mean(_pair_values(late) - _pair_values(early), (-1.0, 1.0)), _FEW_CLICKS),
+            "genre_entropy": _mean("genre_entropy", overall),
+            "genre_entropy_trend": _mean("genre_entropy_trend", bubbles.trend(self._entropy_by_part())),
+            "choice_overlap": _mean("choice_overlap", _pair_values(chosen)),
+            "choice_overlap_change": _mean("choice_overlap_change", _pair_values(late) - _pair_values(early)),
         }
 
-    def _fairness(self) -> dict[str, Measure]:
+    def _fairness(self) -> dict[str, MetricValue]:
+        gap, ratio = _DEFINED["exposure_merit_gap"], _DEFINED["worst_exposure_ratio"]
         item, group, weight, names = _memberships(self._tables, self._all)
-        users = int(self._served.sum())
         if not len(item):
-            why = Measure(estimate=Estimate(value=None, users=users), note="no item has a provider or a genre")
-            return {"exposure_merit_gap": why, "worst_exposure_ratio": why}
+            nobody = MetricValue(estimate=Estimate(value=None, users=self._users), note="no item has a provider or a genre")
+            return {gap.key: nobody, ratio.key: nobody}
         shown, merit = (
             exposure.exposure_by_group(amount, item, group, weight)
             for amount in (self._all.attention[self._number], self._tables.popularity)
         )
-        worst = exposure.worst_exposure_ratio(shown, merit)
-        ratio = _whole(None if worst is None else worst[0], users, "nothing was shown, or no item has training ratings")
-        if worst is not None:
-            ratio = replace(ratio, group=names[worst[1]])
-        gap = exposure.exposure_merit_gap(shown, merit)
+        away, worst = exposure.exposure_merit_gap(shown, merit), exposure.worst_exposure_ratio(shown, merit)
+        least = _value(ratio, Estimate(value=None if worst is None else worst[0], users=self._users))
         return {
-            "exposure_merit_gap": _whole(gap, users, "nothing was shown, or no item has training ratings"),
-            "worst_exposure_ratio": ratio,
+            gap.key: _value(gap, Estimate(value=away, users=self._users)),
+            ratio.key: least if worst is None else replace(least, group=names[worst[1]]),
         }
 
-    def _funnel(self) -> dict[str, Measure]:
-        pages, at = self._sum("pages"), self._all.at_position
+    def _positions(self) -> dict[str, Estimate]:
+        at = self._all.at_position
         shown, examined, clicked = (self._table(at[name]).astype(np.float64) for name in ("shown", "examined", "clicked"))
-        one_place = "this happened at fewer than two positions"
-        steps = {
-            "examined_of_shown": ("examined", "known_examined", "the log does not say what was looked at"),
-            "clicked_of_examined": ("clicks", "examined", "the log does not say what was looked at, or nothing was"),
-            "watched_of_clicked": ("watched", "watch_known", "no share watched is known"),
-            "rated_of_clicked": ("rated", "clicks", _NO_CLICKS),
-            "liked_of_rated": ("liked", "judged", "nothing was rated"),
-        }
-        funnel = {key: _measure(self._step(above, below), why) for key, (above, below, why) in steps.items()}
-        return funnel | {
-            "invalid_share": _measure(invalid_share(self._sum("invalid"), pages * self._slots), "no page was shown"),
-            "position_bias": _measure(position_exponent(clicked, shown), one_place),
-            "position_bias_examination": _measure(position_exponent(examined, shown), one_place),
-            "position_bias_order": _measure(position_exponent(clicked, examined), one_place),
+        return {
+            "position_bias": position_exponent(clicked, shown),
+            "position_bias_examination": position_exponent(examined, shown),
+            "position_bias_order": position_exponent(clicked, examined),
         }
 
     def _user_groups(self) -> Iterator[tuple[str, dict[str, GroupGap]]]:
-        pages = self._sum("satisfaction_pages")
-        satisfaction = np.divide(self._sum("satisfaction"), pages, out=np.full(len(pages), np.nan), where=pages > 0)
+        pages = self._sums["satisfaction_pages"]
+        satisfaction = np.divide(self._sums["satisfaction"], pages, out=np.full(len(pages), np.nan), where=pages > 0)
         for field, labels in self._tables.groups.items():
             of_field = labels[self._served]
             yield (
                 field,
                 {
-                    "clicks": group_gap(self._sum("clicks"), of_field),
+                    "clicks": group_gap(self._sums["clicks"], of_field),
                     "satisfaction": group_gap(satisfaction, of_field),
                 },
             )
@@ -186,45 +163,36 @@ class _Arm:
     def _counts(self) -> dict[str, int]:
         steps = {"shown": "impressions", "examined": "examined", "clicked": "clicks", "watched": "watched"}
         steps |= {"rated": "rated", "liked": "liked"}
-        return {step: int(self._sum(total).sum()) for step, total in steps.items()}
+        return {step: int(self._sums[total].sum()) for step, total in steps.items()}
 
-    def _entropy_by_part(self) -> FloatArray:
+    def _entropy_by_part(self) -> DoubleArray:
         """Return float64 [users with a choice in every part, parts]."""
         entropy = bubbles.entropy(self._table(self._all.genres_by_part))
         return entropy[~np.isnan(entropy).any(axis=1)]
-
-    def _step(self, above: str, below: str) -> Estimate:
-        return funnel_step(self._sum(above), self._sum(below))
-
-    def _ratio(self, above: str, below: str, bounds: tuple[float, float] = _SHARE) -> Estimate:
-        return ratio_estimate(self._sum(above), self._sum(below), bounds=bounds)
-
-    def _sum(self, name: str) -> FloatArray:
-        return self._all.of(self._number, name)[self._served]
 
     def _table(self, table: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
         return self._all.table(self._number, table)[self._served]
 
 
-def _measure(estimate: Estimate, why: str) -> Measure:
+def _value(definition: Definition, estimate: Estimate) -> MetricValue:
+    """Say beside an estimate why it has no value or no interval."""
     if estimate.value is None:
-        return Measure(estimate=estimate, note=why)
+        return MetricValue(estimate=estimate, note=definition.missing)
+    if not definition.by_user:
+        return MetricValue(estimate=estimate, note="a property of the whole run, without an interval by user")
     alike = "one user, or users who all agree: no interval"
-    return Measure(estimate=estimate, note=alike if estimate.low is None else "")
+    return MetricValue(estimate=estimate, note=alike if estimate.low is None else "")
 
 
-def _whole(value: float | None, users: int, why: str = "") -> Measure:
-    return Measure(estimate=Estimate(value=value, users=users), note=why if value is None else _WHOLE_RUN)
+def _mean(key: str, values: DoubleArray) -> Estimate:
+    """Estimate a metric as the mean over the users for whom it is defined."""
+    return _DEFINED[key].estimate(values[~np.isnan(values)])
 
 
-def _mean(values: FloatArray, bounds: tuple[float, float] = (-np.inf, np.inf)) -> Estimate:
-    return mean_estimate(values[~np.isnan(values)], bounds=bounds)
-
-
-def _pair_values(by_user: FloatArray) -> FloatArray:
+def _pair_values(by_user: DoubleArray) -> DoubleArray:
     """Return values whose mean is the mean over pairs and whose spread is the jackknife's (Arvesen 1969, *AMS* 40)."""
     known = by_user[~np.isnan(by_user)]
-    values: FloatArray = 2.0 * by_user - (known.mean() if len(known) else np.nan)
+    values: DoubleArray = 2.0 * by_user - (known.mean() if len(known) else np.nan)
     return values
 
 
@@ -232,9 +200,7 @@ def _providers(tables: RunTables) -> str:
     return "provider" if any(name is not None for name in tables.provider) else "genre"
 
 
-def _memberships(
-    tables: RunTables, sums: Sums
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], FloatArray, tuple[str, ...]]:
+def _memberships(tables: RunTables, sums: Sums) -> tuple[IntArray, IntArray, DoubleArray, tuple[str, ...]]:
     """Return items, groups and weights of all memberships, and the groups' names."""
     if _providers(tables) == "genre":
         return sums.member_item, sums.member_genre, sums.member_share, tables.genre_names

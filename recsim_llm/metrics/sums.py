@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core import keyed
+from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.log.schema import LIKE_THRESHOLD
 from recsim_llm.metrics import relevance
 from recsim_llm.metrics.behaviour import WATCHED
@@ -20,11 +21,8 @@ from recsim_llm.metrics.exposure import long_tail
 from recsim_llm.metrics.item_tables import RunTables
 from recsim_llm.metrics.streaming import PageBatch, PageRows
 
-__all__ = ["OVERLAP_USERS", "PARTS", "RANKING", "Sums"]
+__all__ = ["OVERLAP_USERS", "PARTS", "RANKING", "TOTALS", "Sums"]
 
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 PARTS = 4
 """Equal parts into which a user's clicks are cut, in order of time, to see whether their genres narrow."""
@@ -38,8 +36,8 @@ RANKING = {
     "hit_rate": relevance.hit_rate,
 }
 """Measures of the first page against held-out truth."""
-_TOTALS = (
-    *("pages", "clicks", "invalid", "satisfaction", "satisfaction_pages", "impressions", "known_examined", "examined"),
+TOTALS = (
+    *("pages", "clicks", "slots", "invalid", "satisfaction", "satisfaction_pages", "impressions", "known_examined", "examined"),
     *(
         "watched",
         "watch_known",
@@ -54,6 +52,10 @@ _TOTALS = (
     ),
     *("diversity", "diversity_pages"),
 )
+"""Names of the sums an arm and user: how often something happened, and for ``satisfaction``, ``popularity``, ``information``
+and ``diversity`` the total of what was found. ``known_examined``, ``watch_known``, ``judged``, ``satisfaction_pages`` and
+``diversity_pages`` count where that is known; ``slots`` are all slots, ``invalid`` those whose item was unknown, retired or
+repeated."""
 _HALVES = 3  # the early half, the late half, and the odd click between
 _MERGE_AT = 1 << 20
 
@@ -71,7 +73,7 @@ class Sums:
 
     def __init__(self, tables: RunTables, arms: int, *, slots: int, expected: int, seed: int) -> None:
         users, cells = len(tables.user_id), arms * len(tables.user_id)
-        self._tables, self.arms, self.users = tables, arms, users
+        self._tables, self.arms, self.users, self._slots = tables, arms, users, slots
         self._information = self_information(tables.popularity)
         self._expected = most_popular(tables.popularity, expected)
         self._tail = long_tail(tables.popularity)
@@ -85,7 +87,7 @@ class Sums:
         order = np.argsort(keyed.words(seed, "overlap users", tables.user_id), kind="stable")
         self._sample = np.full(users, -1, np.int64)
         self._sample[np.sort(order[:OVERLAP_USERS])] = np.arange(min(users, OVERLAP_USERS))
-        self.totals = {name: np.zeros(cells) for name in _TOTALS}
+        self.totals = {name: np.zeros(cells) for name in TOTALS}
         self.ranking = {name: np.full(cells, np.nan) for name in RANKING}
         self.exposures = np.zeros((arms, len(tables.item_id)), np.int64)
         self.attention = np.zeros((arms, len(tables.item_id)))
@@ -101,7 +103,8 @@ class Sums:
     def add_pages(self, rows: PageRows) -> None:
         """Add rows of the table of pages."""
         known = ~np.isnan(rows.satisfaction)
-        self._add(rows.cell, pages=np.ones(len(rows.cell)), clicks=rows.clicks, invalid=rows.invalid)
+        ones = np.ones(len(rows.cell))
+        self._add(rows.cell, pages=ones, slots=ones * self._slots, clicks=rows.clicks, invalid=rows.invalid)
         self._add(rows.cell, satisfaction=np.nan_to_num(rows.satisfaction), satisfaction_pages=known)
 
     def add_impressions(self, batch: PageBatch) -> None:
@@ -117,9 +120,9 @@ class Sums:
         self._add_clicks(batch)
         self._rank(batch)
 
-    def of(self, arm: int, name: str) -> FloatArray:
+    def of(self, arm: int, name: str) -> DoubleArray:
         """Return float64 [u]: one of the totals of an arm."""
-        total: FloatArray = self.totals[name].reshape(self.arms, self.users)[arm]
+        total: DoubleArray = self.totals[name].reshape(self.arms, self.users)[arm]
         return total
 
     def table(self, arm: int, table: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -217,8 +220,8 @@ def _count(mask: BoolArray) -> IntArray:
     return count
 
 
-def _sum(values: npt.NDArray[Any], shown: BoolArray) -> FloatArray:
-    total: FloatArray = np.where(shown, values, 0).sum(axis=1, dtype=np.float64)
+def _sum(values: npt.NDArray[Any], shown: BoolArray) -> DoubleArray:
+    total: DoubleArray = np.where(shown, values, 0).sum(axis=1, dtype=np.float64)
     return total
 
 

@@ -7,23 +7,20 @@ the sums below an arm and user, clicks by position an arm and user, satisfaction
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from recsim_llm.core.arrays import DoubleArray, IntArray
 from recsim_llm.errors import LogError
+from recsim_llm.log.columns import Columns, integers, numbers, words
+from recsim_llm.log.reader import RunReader
 
-__all__ = ["PAGE_LIMIT", "Tally", "tally_log"]
+__all__ = ["PAGE_LIMIT", "Tally", "read_tally"]
 
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
-_Columns = dict[str, npt.NDArray[Any]]
 
 PAGE_LIMIT = 20
 """Pages of a visit, from the first, for which satisfaction is kept page by page."""
@@ -42,7 +39,6 @@ says who decided them, ``language_pages`` those that a language model did, ``aud
 without deciding; ``disagreement`` is summed over ``compared_pages``, where two models were asked.
 """
 _OPINIONS = (("rating", "stars", "rated"), ("liked", "liked", "judged"), ("watched", "watched", "watch_rows"))
-_BATCH_ROWS = 1 << 17
 _MERGE_ROWS = 1 << 20
 
 
@@ -54,13 +50,13 @@ class Tally:
     """Names of the recommenders."""
     user_id: IntArray
     """int64 [u]: users seen in any arm, ascending."""
-    sums: dict[str, FloatArray]
+    sums: dict[str, DoubleArray]
     """float64 [arms, u] by the names in ``SUMS``."""
     shown_at: npt.NDArray[np.int32]
     """int32 [arms, u, k]: items shown at each position."""
     clicked_at: npt.NDArray[np.int32]
     """int32 [arms, u, k]: of them clicked."""
-    satisfaction_at: FloatArray
+    satisfaction_at: DoubleArray
     """float64 [arms, u, min(max_pages, PAGE_LIMIT)]: satisfaction after each page of a visit, summed over visits."""
     rows_at: npt.NDArray[np.int32]
     """int32, same shape: pages with a satisfaction."""
@@ -73,26 +69,24 @@ class Tally:
     exposures: tuple[IntArray, ...]
     """By arm, int64 [items shown]: exposures of each item that was shown at all."""
 
+    def of(self, arm: int) -> dict[str, DoubleArray]:
+        """Return float64 [u] each: the sums of an arm, by name."""
+        return {name: table[arm] for name, table in self.sums.items()}
 
-def tally_log(run: Path, *, arms: Sequence[str], slate_size: int, max_pages: int) -> Tally:
+
+def read_tally(run: RunReader) -> Tally:
     """Add up a run's log.
 
-    Args:
-        run: run folder.
-        arms: names of the recommenders, as in the manifest.
-        slate_size: slots a page.
-        max_pages: page budget of a visit.
-
     Raises:
-        LogError: the log is empty, cannot be read, or does not fit these settings.
+        LogError: the log is empty, cannot be read, or does not fit the manifest.
     """
     users = _Counts()
-    for batch in _batches(run, "pages", ["user_id"]):
-        users.add(batch.column("user_id").to_numpy(zero_copy_only=False))
+    for batch in run.batches("pages", ["user_id"]):
+        users.add(integers(batch, "user_id"))
     user_id, _ = users.merged()
     if len(user_id) == 0:
-        raise LogError(f"{run}: got a log without pages, expected at least one; start or resume the run first")
-    adder = _Adder(run, tuple(arms), user_id, slate_size, max_pages)
+        raise LogError(f"{run.folder}: got a log without pages, expected at least one; start or resume the run first")
+    adder = _Adder(run, user_id)
     adder.add_pages()
     adder.add_visits()
     adder.add_impressions()
@@ -128,9 +122,10 @@ class _Counts:
 class _Adder:
     """Holds the tables while the log goes by."""
 
-    def __init__(self, run: Path, arms: tuple[str, ...], user_id: IntArray, slots: int, max_pages: int) -> None:
-        self._run, self._arms, self._user_id = run, arms, user_id
-        self._slots, self._max_pages = slots, max_pages
+    def __init__(self, run: RunReader, user_id: IntArray) -> None:
+        self._run, self._user_id = run, user_id
+        self._arms, self._slots, self._max_pages = run.arms, run.slate_size, run.max_pages
+        arms, slots, max_pages = self._arms, self._slots, self._max_pages
         cells, self._page_limit = len(arms) * len(user_id), min(max_pages, PAGE_LIMIT)
         self._sums = {name: np.zeros(cells) for name in SUMS}
         self._shown_at, self._clicked_at = np.zeros(cells * slots, np.int32), np.zeros(cells * slots, np.int32)
@@ -144,11 +139,11 @@ class _Adder:
     def add_pages(self) -> None:
         columns = ["arm", "user_id", "page", "clicks", "invalid_slots", "reward", "satisfaction"]
         columns += ["decided_by", "disagreement", "memories_dropped"]
-        for batch in _batches(self._run, "pages", columns):
+        for batch in self._run.batches("pages", columns):
             _, cell = self._rows(batch)
-            satisfaction = _numbers(batch, "satisfaction")
+            satisfaction = numbers(batch, "satisfaction")
             known, ones = ~np.isnan(satisfaction), np.ones(len(cell))
-            sums: _Columns = {name: _numbers(batch, name) for name in ("clicks", "invalid_slots", "reward")}
+            sums: Columns = {name: numbers(batch, name) for name in ("clicks", "invalid_slots", "reward")}
             sums |= {"pages": ones, "satisfaction": np.nan_to_num(satisfaction), "satisfaction_pages": known}
             self._add(cell, sums | _account(batch))
             page = self._within(batch, "page", self._max_pages)
@@ -157,28 +152,28 @@ class _Adder:
             _scatter(place, [(self._satisfaction_at, satisfaction[early]), (self._rows_at, ones[early])])
 
     def add_visits(self) -> None:
-        for batch in _batches(self._run, "visits", ["arm", "user_id", "pages", "stop_reason"]):
+        for batch in self._run.batches("visits", ["arm", "user_id", "pages", "stop_reason"]):
             arm, cell = self._rows(batch)
             pages = self._within(batch, "pages", self._max_pages + 1)
             self._add(cell, {"visits": np.ones(len(cell)), "visit_pages": pages.astype(np.float64)})
             self._visit_pages += np.bincount(arm * (self._max_pages + 1) + pages, minlength=len(self._visit_pages))
-            reason = np.asarray(batch.column("stop_reason").to_pylist(), dtype=object)
+            reason = words(batch, "stop_reason")
             self._capped += np.bincount(arm[reason == "max_pages"], minlength=len(self._arms))
 
     def add_impressions(self) -> None:
         columns = ["arm", "user_id", "position", "item_id", "clicked", "watched", "rating", "liked"]
-        for batch in _batches(self._run, "impressions", columns):
+        for batch in self._run.batches("impressions", columns):
             arm, cell = self._rows(batch)
-            item = batch.column("item_id").to_numpy(zero_copy_only=False)
-            shown, clicked = item >= 0, _numbers(batch, "clicked")
-            sums: _Columns = {"impressions": shown, "impression_clicks": clicked}
+            item = integers(batch, "item_id")
+            shown, clicked = item >= 0, numbers(batch, "clicked")
+            sums: Columns = {"impressions": shown, "impression_clicks": clicked}
             for column, total, rows in _OPINIONS:
-                values = _numbers(batch, column)
+                values = numbers(batch, column)
                 sums |= {total: np.nan_to_num(values), rows: ~np.isnan(values)}
             self._add(cell, sums)
             place = cell * self._slots + self._within(batch, "position", self._slots)
             _scatter(place, [(self._shown_at, shown), (self._clicked_at, clicked)])
-            self._add_ratings(arm, _numbers(batch, "rating"))
+            self._add_ratings(arm, numbers(batch, "rating"))
             for number, counts in enumerate(self._exposures):
                 counts.add(item[shown & (arm == number)])
 
@@ -200,77 +195,48 @@ class _Adder:
 
     def _rows(self, batch: pa.RecordBatch) -> tuple[IntArray, IntArray]:
         """Return for each row the number of its arm and of its cell (arm, user) in the tables."""
-        arm = self._arm(batch)
-        user = batch.column("user_id").to_numpy(zero_copy_only=False)
+        arm, user = self._run.arm_numbers(batch), integers(batch, "user_id")
         index = np.minimum(np.searchsorted(self._user_id, user), len(self._user_id) - 1)
         stranger = user[self._user_id[index] != user]
         if len(stranger):
             raise LogError(
-                f"{self._run}: got rows of user {stranger[0]}, who has no row in pages; restore the file or start a new run"
+                f"{self._run.folder}: got rows of user {stranger[0]}, who has no row in pages; "
+                "restore the file or start a new run"
             )
         return arm, arm * len(self._user_id) + index
 
-    def _arm(self, batch: pa.RecordBatch) -> IntArray:
-        column = batch.column("arm")
-        column = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-        names = column.dictionary.to_pylist()
-        code = column.indices.to_numpy(zero_copy_only=False)
-        unknown = {names[i] for i in np.unique(code).astype(int)} - set(self._arms) if column.null_count == 0 else {None}
-        if unknown:
-            expected = ", ".join(self._arms)
-            raise LogError(f"{self._run}: got rows of arm {unknown.pop()!r}, expected one of the manifest's: {expected}")
-        number = [self._arms.index(name) if name in self._arms else -1 for name in names]
-        arms: IntArray = np.asarray(number, dtype=np.int64)[code]
-        return arms
-
     def _within(self, batch: pa.RecordBatch, name: str, limit: int) -> IntArray:
-        values: IntArray = batch.column(name).to_numpy(zero_copy_only=False).astype(np.int64)
+        values = integers(batch, name)
         if len(values) and not 0 <= values.min() <= values.max() < limit:
             wrong = values.min() if values.min() < 0 else values.max()
-            raise LogError(f"{self._run}: got {name} {wrong}, expected 0 to {limit - 1} by the manifest; is it this run's?")
+            raise LogError(
+                f"{self._run.folder}: got {name} {wrong}, expected 0 to {limit - 1} by the manifest; is it this run's?"
+            )
         return values
 
-    def _add(self, cell: IntArray, sums: _Columns) -> None:
+    def _add(self, cell: IntArray, sums: Columns) -> None:
         _scatter(cell, [(self._sums[name], values) for name, values in sums.items()])
 
-    def _add_ratings(self, arm: IntArray, rating: FloatArray) -> None:
+    def _add_ratings(self, arm: IntArray, rating: DoubleArray) -> None:
         rated = ~np.isnan(rating)
         step = np.rint(rating[rated] * 2.0).astype(np.int64)
         if len(step) and not 0 <= step.min() <= step.max() < STAR_STEPS:
-            raise LogError(f"{self._run}: got a rating outside 0 to 5 stars; the log is damaged")
+            raise LogError(f"{self._run.folder}: got a rating outside 0 to 5 stars; the log is damaged")
         self._stars += np.bincount(arm[rated] * STAR_STEPS + step, minlength=len(self._stars))
 
 
-def _account(batch: pa.RecordBatch) -> _Columns:
+def _account(batch: pa.RecordBatch) -> Columns:
     """Return the sums that say how decisions came about."""
-    decider = np.asarray(batch.column("decided_by").to_pylist(), dtype=object)
-    disagreement = _numbers(batch, "disagreement")
+    decider = words(batch, "decided_by")
+    disagreement = numbers(batch, "disagreement")
     return {
         "accounted_pages": decider != None,  # noqa: E711 - element by element
         "language_pages": decider == "language",
         "audited_pages": (decider == "choice") & ~np.isnan(disagreement),
         "disagreement": np.nan_to_num(disagreement),
         "compared_pages": ~np.isnan(disagreement),
-        "memories_dropped": np.nan_to_num(_numbers(batch, "memories_dropped")),
+        "memories_dropped": np.nan_to_num(numbers(batch, "memories_dropped")),
     }
-
-
-def _batches(run: Path, table: str, columns: list[str]) -> Iterator[pa.RecordBatch]:
-    for path in sorted((run / table).glob("*.parquet")):
-        try:
-            with pq.ParquetFile(path) as file:
-                missing = set(columns) - set(file.schema_arrow.names)
-                if missing:
-                    raise LogError(f"{path}: got no column {min(missing)!r}, expected {', '.join(columns)}")
-                yield from file.iter_batches(batch_size=_BATCH_ROWS, columns=columns)
-        except (pa.ArrowException, OSError) as error:
-            raise LogError(f"{path}: cannot be read as Parquet ({error}); restore the file or start a new run") from error
-
-
-def _numbers(batch: pa.RecordBatch, name: str) -> FloatArray:
-    """Return a column as float64 with NaN for null."""
-    values: FloatArray = batch.column(name).cast(pa.float64()).to_numpy(zero_copy_only=False)
-    return values
 
 
 def _scatter(place: IntArray, columns: list[tuple[npt.NDArray[Any], npt.NDArray[Any]]]) -> None:

@@ -7,16 +7,16 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from recsim_llm.metrics.fairness import GroupGap
-from recsim_llm.statistics.intervals import CONFIDENCE, Estimate
+from recsim_llm.statistics import CONFIDENCE, Estimate
 
-__all__ = ["ArmMetrics", "Measure", "RunMetrics"]
+__all__ = ["ArmMetrics", "MetricValue", "RunMetrics"]
 
 SCHEMA = 1
 """Version of the JSON layout; rises when a key changes its meaning or goes."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measure:
+class MetricValue:
     """A metric's value."""
 
     estimate: Estimate
@@ -39,7 +39,7 @@ class ArmMetrics:
     """Its name."""
     users: int
     """Users it served."""
-    metrics: Mapping[str, Measure]
+    metrics: Mapping[str, MetricValue]
     """By ``Definition.key``."""
     user_groups: Mapping[str, Mapping[str, GroupGap]]
     """Field (a trait's terciles, a demographic field) to measure (``clicks``, ``satisfaction``) to its gap between groups."""
@@ -51,7 +51,7 @@ class ArmMetrics:
 
 @dataclass(frozen=True, kw_only=True)
 class RunMetrics:
-    """What ``metrics_of`` returns and ``metrics.json`` holds under ``metrics``."""
+    """What ``measure_run`` returns and ``metrics.json`` holds under ``metrics``."""
 
     slots: int
     """Places of the first page, the ``k`` of the relevance metrics."""
@@ -82,7 +82,7 @@ def _arm_json(arm: ArmMetrics) -> dict[str, Any]:
     return {
         "arm": arm.arm,
         "users": arm.users,
-        "metrics": {key: measure.to_json() for key, measure in arm.metrics.items()},
+        "metrics": {key: value.to_json() for key, value in arm.metrics.items()},
         "user_groups": groups,
         "funnel": dict(arm.funnel),
         "genre_entropy_by_part": [asdict(estimate) for estimate in arm.genre_entropy_by_part],

@@ -10,16 +10,16 @@ from recsim_llm.numerics.threads import one_thread
 
 __all__ = ["correspondence_axes", "implicit_als"]
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
+DoubleArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
 _BLOCK = 4096
 
 
 @one_thread
 def implicit_als(
-    user_index: Integers,
-    item_index: Integers,
+    user_index: IntArray,
+    item_index: IntArray,
     *,
     n_users: int,
     n_items: int,
@@ -28,7 +28,7 @@ def implicit_als(
     weight: float = 10.0,
     iterations: int = 10,
     seed: int,
-) -> tuple[Floats, Floats]:
+) -> tuple[DoubleArray, DoubleArray]:
     """Factorise who consumed what.
 
     Hu, Koren & Volinsky 2008, "Collaborative filtering for implicit feedback datasets": minimises
@@ -61,7 +61,7 @@ def implicit_als(
     return user_factors, item_factors
 
 
-def _solve(events: sp.csr_array, other: Floats, regularization: float, weight: float) -> Floats:
+def _solve(events: sp.csr_array, other: DoubleArray, regularization: float, weight: float) -> DoubleArray:
     """Solve one side given the other, eq. 4: (Y'Y + Y'(C - I)Y + reg I) x = Y'C p, in blocks of rows."""
     factors = other.shape[1]
     shared = other.T @ other + regularization * np.eye(factors)
@@ -78,8 +78,8 @@ def _solve(events: sp.csr_array, other: Floats, regularization: float, weight: f
 
 
 def correspondence_axes(
-    user_index: Integers,
-    item_index: Integers,
+    user_index: IntArray,
+    item_index: IntArray,
     *,
     n_users: int,
     n_items: int,
@@ -87,7 +87,7 @@ def correspondence_axes(
     smoothing: float = 5.0,
     iterations: int = 8,
     seed: int,
-) -> Floats:
+) -> DoubleArray:
     """Return item coordinates whose dot product is a smoothed lift of two items' co-consumption.
 
     The leading right singular vectors of (d_u + s)^-1/2 R (d_i + s)^-1/2, divided by (d_i + s)^1/2: correspondence

@@ -16,22 +16,11 @@ from recsim_llm.offpolicy.doubly_robust import (
 from recsim_llm.offpolicy.evaluations import Contributions, OffPolicyEstimate
 from recsim_llm.offpolicy.importance import independent_ips, reward_interaction_ips, standard_ips
 from recsim_llm.offpolicy.log_reading import read_log
-from recsim_llm.offpolicy.logged import HiddenTruth, LoggedSlates, requests_of
+from recsim_llm.offpolicy.logged import HiddenTruth, LoggedSlates, rebuild_requests
 from recsim_llm.offpolicy.pseudo_inverse import moment_weights, pseudo_inverse
 from recsim_llm.offpolicy.reward_model import LogisticReward, RewardModel, fit_reward_model, model_values
 from recsim_llm.offpolicy.self_checks import EstimatorCheck, SelfCheck, summarise_checks
-from recsim_llm.offpolicy.targets import (
-    Certain,
-    Functions,
-    GivesNextItems,
-    GivesPlacements,
-    GivesPropensities,
-    NextItems,
-    Propensities,
-    SamplesSlates,
-    TargetView,
-    target_view,
-)
+from recsim_llm.offpolicy.targets import Certain, Functions, TargetView, target_view
 
 __all__ = [
     "ESTIMATORS",
@@ -40,19 +29,13 @@ __all__ = [
     "EstimatorCheck",
     "Evidence",
     "Functions",
-    "GivesNextItems",
-    "GivesPlacements",
-    "GivesPropensities",
     "HiddenTruth",
     "LoggedSlates",
     "LogisticReward",
     "ModelValues",
-    "NextItems",
     "OffPolicyEstimate",
     "OneCheck",
-    "Propensities",
     "RewardModel",
-    "SamplesSlates",
     "SelfCheck",
     "TargetView",
     "cascade_doubly_robust",
@@ -64,7 +47,7 @@ __all__ = [
     "moment_weights",
     "pseudo_inverse",
     "read_log",
-    "requests_of",
+    "rebuild_requests",
     "reward_interaction_ips",
     "slate_doubly_robust",
     "slot_doubly_robust",

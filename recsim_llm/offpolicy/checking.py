@@ -16,7 +16,7 @@ from recsim_llm.offpolicy.doubly_robust import (
     slate_doubly_robust,
     slot_doubly_robust,
 )
-from recsim_llm.offpolicy.evaluations import Contributions, OffPolicyEstimate, contributions_of, difference
+from recsim_llm.offpolicy.evaluations import Contributions, OffPolicyEstimate, difference, sum_contributions
 from recsim_llm.offpolicy.importance import independent_ips, reward_interaction_ips, standard_ips
 from recsim_llm.offpolicy.logged import LoggedSlates
 from recsim_llm.offpolicy.pseudo_inverse import LoggingPolicy, pseudo_inverse
@@ -24,7 +24,7 @@ from recsim_llm.offpolicy.targets import TargetView
 from recsim_llm.statistics.effects import Effect
 from recsim_llm.statistics.intervals import CONFIDENCE
 
-__all__ = ["ESTIMATORS", "Estimator", "Evidence", "OneCheck", "check_estimators", "truth_of"]
+__all__ = ["ESTIMATORS", "Estimator", "Evidence", "OneCheck", "check_estimators", "measure_truth"]
 
 
 class Evidence(NamedTuple):
@@ -88,7 +88,7 @@ class OneCheck:
     """Why it refused; None where it did not."""
 
 
-def truth_of(target_log: LoggedSlates, *, clicks: bool = True) -> Contributions:
+def measure_truth(target_log: LoggedSlates, *, clicks: bool = True) -> Contributions:
     """Return what the target earned a page when it was run itself.
 
     Args:
@@ -101,7 +101,7 @@ def truth_of(target_log: LoggedSlates, *, clicks: bool = True) -> Contributions:
     if clicks and target_log.truth is None:
         raise DataError("truth: got a log without click probabilities, expected that of a simulated run; pass clicks=False")
     earned = target_log.truth.click if clicks and target_log.truth is not None else target_log.reward
-    return contributions_of(target_log.user_id, earned.sum(axis=1, keepdims=True), np.ones((1, 1)))
+    return sum_contributions(target_log.user_id, earned.sum(axis=1, keepdims=True), np.ones((1, 1)))
 
 
 def check_estimators(
@@ -114,7 +114,7 @@ def check_estimators(
 
     Args:
         evidence: the log, and what is known of the two policies.
-        truth: from ``truth_of``.
+        truth: from ``measure_truth``.
         estimators: by name; all of ``ESTIMATORS`` where not given.
         confidence: of the intervals of the errors, 0 to 1.
     """

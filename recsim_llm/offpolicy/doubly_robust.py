@@ -10,11 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from recsim_llm.core.pages import IntArray
+from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.errors import DataError
-from recsim_llm.offpolicy.evaluations import OffPolicyEstimate, estimate_of
+from recsim_llm.offpolicy.evaluations import OffPolicyEstimate, assemble_estimate
 from recsim_llm.offpolicy.logged import LoggedSlates
 from recsim_llm.offpolicy.targets import TargetView
 from recsim_llm.offpolicy.weights import cut, prefix_weights, slate_weights, slot_weights
@@ -22,7 +21,6 @@ from recsim_llm.statistics.intervals import CONFIDENCE
 
 __all__ = ["ModelValues", "cascade_doubly_robust", "direct_method", "slate_doubly_robust", "slot_doubly_robust"]
 
-DoubleArray = npt.NDArray[np.float64]
 
 _ONE = np.ones((1, 1))
 
@@ -39,7 +37,7 @@ class ModelValues:
     """float64 [n, k]: expected reward at each position of what the target would have put there after the logged items before
     it; None where the target does not tell. Only ``cascade_doubly_robust`` needs it."""
 
-    def take(self, rows: npt.NDArray[np.bool_] | IntArray) -> ModelValues:
+    def take(self, rows: BoolArray | IntArray) -> ModelValues:
         """Return some of the pages, by mask or position."""
         after = None if self.expected_next is None else self.expected_next[rows]
         return ModelValues(logged=self.logged[rows], expected=self.expected[rows], expected_next=after)
@@ -62,7 +60,7 @@ def direct_method(logged: LoggedSlates, values: ModelValues, *, confidence: floa
     _check(logged, values)
     terms = [(values.expected, _ONE)]
     name = "direct method"
-    return estimate_of(name, logged.user_id, terms, weights=None, clip=None, confidence=confidence, by_position=True)
+    return assemble_estimate(name, logged.user_id, terms, weights=None, clip=None, confidence=confidence, by_position=True)
 
 
 def slate_doubly_robust(
@@ -161,7 +159,7 @@ def cascade_doubly_robust(
     if values.expected_next is None:
         raise DataError(
             f"{name}: got no expected_next, expected what the target would put after the logged items; give the target a "
-            "method next_items (recsim_llm.offpolicy.GivesNextItems), or take another estimator"
+            "method next_items (recsim_llm.recommenders.propensities.GivesNextItems), or take another estimator"
         )
     weights = prefix_weights(logged, target, name)
     used = cut(weights, clip)
@@ -174,7 +172,7 @@ def cascade_doubly_robust(
     else:
         terms = [(used * error + before * expected, _ONE)]
     # With what lies further down in each term, the terms add up to the page's value, but are not those of positions.
-    return estimate_of(
+    return assemble_estimate(
         name, logged.user_id, terms, weights=weights, clip=clip, confidence=confidence, by_position=not look_ahead
     )
 
@@ -196,7 +194,7 @@ def _corrected(
         terms = [(values.expected, _ONE), (corrections, used)]
     else:
         terms = [(values.expected + corrections, _ONE)]
-    return estimate_of(name, logged.user_id, terms, weights=weights, clip=clip, confidence=confidence, by_position=True)
+    return assemble_estimate(name, logged.user_id, terms, weights=weights, clip=clip, confidence=confidence, by_position=True)
 
 
 def _check(logged: LoggedSlates, values: ModelValues) -> None:

@@ -19,15 +19,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from recsim_llm.core.pages import IntArray
+from recsim_llm.core.arrays import DoubleArray, IntArray
 from recsim_llm.statistics.effects import Effect, student_effect
 from recsim_llm.statistics.intervals import CONFIDENCE, Estimate
 
-__all__ = ["Contributions", "OffPolicyEstimate", "contributions_of", "difference", "effect_of", "estimate_of"]
+__all__ = ["Contributions", "OffPolicyEstimate", "assemble_estimate", "difference", "estimate_effect", "sum_contributions"]
 
-DoubleArray = npt.NDArray[np.float64]
 
 _ROUNDING = 1e-12
 _METHOD = "delta method by user"
@@ -139,7 +137,7 @@ class OffPolicyEstimate:
         }
 
 
-def contributions_of(user_id: IntArray, numerator: DoubleArray, denominator: DoubleArray) -> Contributions:
+def sum_contributions(user_id: IntArray, numerator: DoubleArray, denominator: DoubleArray) -> Contributions:
     """Add up pages to users.
 
     Args:
@@ -156,7 +154,7 @@ def contributions_of(user_id: IntArray, numerator: DoubleArray, denominator: Dou
     return Contributions(user_id=users, numerator=added(numerator), denominator=added(denominator))
 
 
-def effect_of(contributions: Contributions, confidence: float = CONFIDENCE) -> Effect:
+def estimate_effect(contributions: Contributions, confidence: float = CONFIDENCE) -> Effect:
     """Return the estimate with its interval by user (formula in the module); no interval where users cannot carry one.
 
     Args:
@@ -186,7 +184,7 @@ def difference(one: Contributions, other: Contributions, confidence: float = CON
     return _with_interval(one.value - other.value, scores, one.scale + other.scale, confidence)
 
 
-def estimate_of(
+def assemble_estimate(
     estimator: str,
     user_id: IntArray,
     terms: list[tuple[DoubleArray, DoubleArray]],
@@ -208,7 +206,7 @@ def estimate_of(
         by_position: whether the ``p`` columns are the page's positions.
     """
     groups, width = len(terms), terms[0][0].shape[1]
-    parts = [contributions_of(user_id, above, below) for above, below in terms]
+    parts = [sum_contributions(user_id, above, below) for above, below in terms]
     whole = Contributions(
         user_id=parts[0].user_id,
         numerator=np.concatenate([part.numerator for part in parts]),
@@ -217,9 +215,10 @@ def estimate_of(
     positions = range(width if by_position else 0)
     return OffPolicyEstimate(
         estimator=estimator,
-        effect=effect_of(whole, confidence),
+        effect=estimate_effect(whole, confidence),
         by_position=tuple(
-            effect_of(whole.terms([group * width + position for group in range(groups)]), confidence) for position in positions
+            estimate_effect(whole.terms([group * width + position for group in range(groups)]), confidence)
+            for position in positions
         ),
         pages=len(user_id),
         effective_pages=None if weights is None else _effective(weights),
@@ -250,4 +249,4 @@ def _mean_weight(user_id: IntArray, weights: DoubleArray, confidence: float) -> 
     wide = weights.reshape(len(weights), -1)
     farthest = int(np.abs(wide.mean(axis=0) - 1.0).argmax())
     column = wide[:, farthest, None]
-    return effect_of(contributions_of(user_id, column, np.ones_like(column)), confidence).estimate
+    return estimate_effect(sum_contributions(user_id, column, np.ones_like(column)), confidence).estimate

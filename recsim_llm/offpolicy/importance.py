@@ -19,10 +19,10 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.errors import ConfigError
-from recsim_llm.offpolicy.evaluations import OffPolicyEstimate, estimate_of
+from recsim_llm.offpolicy.evaluations import OffPolicyEstimate, assemble_estimate
 from recsim_llm.offpolicy.logged import LoggedSlates
 from recsim_llm.offpolicy.targets import TargetView
 from recsim_llm.offpolicy.weights import cut, prefix_weights, slate_weights, slot_weights
@@ -30,7 +30,6 @@ from recsim_llm.statistics.intervals import CONFIDENCE
 
 __all__ = ["Outcome", "earned", "independent_ips", "reward_interaction_ips", "standard_ips"]
 
-DoubleArray = npt.NDArray[np.float64]
 Outcome = Literal["slots", "page"]
 
 
@@ -62,7 +61,7 @@ def standard_ips(
     name = "self-normalised IPS" if self_normalised else "IPS"
     weights = slate_weights(logged, target, name)
     wide = cut(weights, clip)[:, None]
-    return estimate_of(
+    return assemble_estimate(
         name,
         logged.user_id,
         [(wide * earned(logged, outcome), wide if self_normalised else np.ones((1, 1)))],
@@ -143,7 +142,7 @@ def _by_slot(
     name: str, logged: LoggedSlates, weights: DoubleArray, *, self_normalised: bool, clip: float | None, confidence: float
 ) -> OffPolicyEstimate:
     used = cut(weights, clip)
-    return estimate_of(
+    return assemble_estimate(
         name,
         logged.user_id,
         [(used * logged.reward, used if self_normalised else np.ones((1, 1)))],

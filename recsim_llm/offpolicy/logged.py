@@ -9,12 +9,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.core.pages import BoolArray, IntArray, Requests
+from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
+from recsim_llm.core.pages import Requests
 from recsim_llm.errors import DataError
 
-__all__ = ["HiddenTruth", "LoggedSlates", "requests_of"]
+__all__ = ["HiddenTruth", "LoggedSlates", "rebuild_requests"]
 
-DoubleArray = npt.NDArray[np.float64]
 
 _CHUNK = 4096
 
@@ -140,7 +140,7 @@ class LoggedSlates:
         """Slots a page."""
         return int(self.item_id.shape[1])
 
-    def take(self, rows: npt.NDArray[np.bool_] | IntArray) -> LoggedSlates:
+    def take(self, rows: BoolArray | IntArray) -> LoggedSlates:
         """Return some of the pages, by mask or position; what users saw before is then no longer known from the log."""
         columns = {field.name: getattr(self, field.name)[rows] for field in fields(self) if field.name != "truth"}
         truth = None if self.truth is None else HiddenTruth(*(column[rows] for column in self.truth))
@@ -164,7 +164,7 @@ class LoggedSlates:
         return replace(ordered, place=_number(ordered.user_id, np.zeros(len(order), np.int64)))
 
 
-def requests_of(logged: LoggedSlates, chunk: int = _CHUNK) -> Iterator[tuple[IntArray, Requests]]:
+def rebuild_requests(logged: LoggedSlates, chunk: int = _CHUNK) -> Iterator[tuple[IntArray, Requests]]:
     """Rebuild what the logging policy was asked: who, which page, and what the user was shown in the run before.
 
     Args:

@@ -24,8 +24,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.errors import ConfigError, DataError
-from recsim_llm.offpolicy.evaluations import OffPolicyEstimate, estimate_of
+from recsim_llm.offpolicy.evaluations import OffPolicyEstimate, assemble_estimate
 from recsim_llm.offpolicy.importance import Outcome, earned
 from recsim_llm.offpolicy.logged import LoggedSlates
 from recsim_llm.offpolicy.targets import TargetView
@@ -34,7 +35,6 @@ from recsim_llm.statistics.intervals import CONFIDENCE
 
 __all__ = ["LoggingPolicy", "moment_weights", "pseudo_inverse"]
 
-DoubleArray = npt.NDArray[np.float64]
 LoggingPolicy = Literal["uniform", "independent"]
 
 _TOLERANCE = 1e-5
@@ -76,7 +76,7 @@ def pseudo_inverse(
     else:
         raise ConfigError(f"logging: got {logging!r}, expected uniform, independent, or weights; see moment_weights")
     wide = weights[:, None]
-    return estimate_of(
+    return assemble_estimate(
         name,
         logged.user_id,
         [(wide * earned(logged, outcome).sum(axis=1, keepdims=True), wide if self_normalised else np.ones((1, 1)))],

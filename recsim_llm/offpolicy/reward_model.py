@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from recsim_llm.core import keyed
+from recsim_llm.core.arrays import DoubleArray, IntArray
 from recsim_llm.core.catalog import Catalog
-from recsim_llm.core.pages import IntArray, Requests
+from recsim_llm.core.pages import Requests
 from recsim_llm.errors import ConfigError, ContractError, DataError
 from recsim_llm.offpolicy.doubly_robust import ModelValues
-from recsim_llm.offpolicy.logged import LoggedSlates, requests_of
-from recsim_llm.offpolicy.targets import GivesNextItems, SamplesSlates, target_of
+from recsim_llm.offpolicy.logged import LoggedSlates, rebuild_requests
+from recsim_llm.offpolicy.targets import as_target
+from recsim_llm.recommenders.propensities import GivesNextItems, SamplesSlates
 
 __all__ = ["LogisticReward", "RewardModel", "fit_reward_model", "model_values"]
 
-DoubleArray = npt.NDArray[np.float64]
 
 _PURPOSE = "reward model fold"
 _FEW = 64
@@ -85,7 +85,7 @@ def fit_reward_model(
     intercepts.
 
     Args:
-        logged: whole log, as ``requests_of`` needs it.
+        logged: whole log, as ``rebuild_requests`` needs it.
         catalog: the items, with the features that the model may see.
         seed: which users share a fold.
         folds: parts of the users, at least 2.
@@ -103,7 +103,7 @@ def fit_reward_model(
         )
     features = _standardised(catalog.features.astype(np.float64))
     design = np.empty((*logged.item_id.shape, features.shape[1] + 3))
-    for rows, requests in requests_of(logged):
+    for rows, requests in rebuild_requests(logged):
         user, liked = _user_features(requests, catalog, features)
         item = features[_index_of(catalog, logged.item_id[rows])]
         likeness = np.einsum("ukf,uf->uk", item, liked)[:, :, None]
@@ -131,7 +131,7 @@ def model_values(
     stand-in for the expectation, whose noise is in the interval, since it differs from page to page.
 
     Args:
-        logged: whole log, as ``requests_of`` needs it.
+        logged: whole log, as ``rebuild_requests`` needs it.
         policy: the target, fitted; certain, or with the method ``sample`` of ``SamplesSlates``.
         model: the reward model.
         seed: of the draws; they have nothing to do with those of the log.
@@ -145,15 +145,15 @@ def model_values(
     """
     if draws < 1:
         raise ConfigError(f"draws: got {draws}, expected 1 or more")
-    target = target_of(policy)
+    target = as_target(policy)
     if not isinstance(target, SamplesSlates):
         raise ContractError(
             f"{type(policy).__name__}: got no method sample, expected it for what a reward model expects of the target; see "
-            "recsim_llm.offpolicy.SamplesSlates"
+            "recsim_llm.recommenders.SamplesSlates"
         )
     shape = logged.reward.shape
     values, expected = np.empty(shape), np.empty(shape)
-    for rows, requests in requests_of(logged):
+    for rows, requests in rebuild_requests(logged):
         slates = np.moveaxis(target.sample(requests, logged.slots, draws, seed), 0, 2)
         together = np.concatenate([logged.item_id[rows][:, :, None], slates], axis=2)
         answer = _ask(model, requests, together)
@@ -164,7 +164,7 @@ def model_values(
 
 def _expected_next(logged: LoggedSlates, target: GivesNextItems, model: RewardModel) -> DoubleArray:
     expected = np.empty(logged.reward.shape)
-    for rows, requests in requests_of(logged, chunk=_FEW):
+    for rows, requests in rebuild_requests(logged, chunk=_FEW):
         following = target.next_items(requests, logged.item_id[rows])
         shape = following.probability.shape
         answer = _ask(model, requests, np.broadcast_to(following.item_id, shape))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from recsim_llm.offpolicy.checking import OneCheck
-from recsim_llm.offpolicy.evaluations import Contributions, effect_of
+from recsim_llm.offpolicy.evaluations import Contributions, estimate_effect
 from recsim_llm.statistics.effects import Effect, mean_effect
 from recsim_llm.statistics.intervals import CONFIDENCE
 
@@ -133,7 +133,7 @@ def summarise_checks(
         pages: of all logs.
         confidence: of the intervals, 0 to 1.
     """
-    effects = [effect_of(truth, confidence) for truth in truths]
+    effects = [estimate_effect(truth, confidence) for truth in truths]
     values = np.array([effect.value for effect in effects if effect.value is not None])
     return SelfCheck(
         target=target,

@@ -7,87 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.core.pages import IntArray, Requests, Slates
+from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
+from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.errors import ContractError
-from recsim_llm.offpolicy.logged import LoggedSlates, requests_of
+from recsim_llm.offpolicy.logged import LoggedSlates, rebuild_requests
+from recsim_llm.recommenders.propensities import GivesPlacements, GivesPropensities, Propensities
 
 __all__ = [
     "Certain",
     "Functions",
-    "GivesNextItems",
-    "GivesPlacements",
-    "GivesPropensities",
-    "NextItems",
-    "Propensities",
-    "SamplesSlates",
     "TargetView",
-    "target_of",
+    "as_target",
     "target_view",
 ]
-
-DoubleArray = npt.NDArray[np.float64]
-
-
-class Propensities(NamedTuple):
-    """How likely a policy is to show given slates; 0 means never, NaN means unknown."""
-
-    prefix: DoubleArray
-    """float64 [u, k]: probability of the item at its position, given the items before it."""
-    slate: DoubleArray
-    """float64 [u]: probability of the whole slate."""
-
-
-class NextItems(NamedTuple):
-    """What a policy would put at each position of given slates, after the items before it."""
-
-    item_id: IntArray
-    """int64 [n]: the items."""
-    probability: DoubleArray
-    """float64 [u, k, n]: probability of each item at each position."""
-
-
-@runtime_checkable
-class GivesPropensities(Protocol):
-    """A policy that can tell how likely it is to answer a request with a given slate, drawing nothing.
-
-    What it says must depend on the request and on what it learned in ``fit``, and agree with what ``recommend`` draws.
-    """
-
-    def propensities(self, requests: Requests, item_id: IntArray) -> Propensities:
-        """Return the probabilities of the slates ``item_id``, int64 [u, k]; unknown items and -1 have probability 0."""
-        ...
-
-
-@runtime_checkable
-class GivesPlacements(Protocol):
-    """A policy that knows its slot marginals."""
-
-    def placements(self, requests: Requests, item_id: IntArray) -> DoubleArray:
-        """Return float64 [u, k, k]: entry [., j, l] is the probability that item j of the slate stands at position l."""
-        ...
-
-
-@runtime_checkable
-class SamplesSlates(Protocol):
-    """A policy that can be drawn from as often as wanted; the draws have nothing to do with those of ``recommend``."""
-
-    def sample(self, requests: Requests, k: int, draws: int, seed: int) -> IntArray:
-        """Return int64 [draws, u, k]: item ids, keyed by the seed and each request."""
-        ...
-
-
-@runtime_checkable
-class GivesNextItems(Protocol):
-    """A policy that knows its whole distribution at each position, given the items before."""
-
-    def next_items(self, requests: Requests, item_id: IntArray) -> NextItems:
-        """Return the distribution at each position of the slates ``item_id``, int64 [u, k], after the items before it."""
-        ...
 
 
 class Certain:
@@ -127,11 +64,11 @@ class Certain:
         if not certain.all():
             raise ContractError(
                 f"{type(self._recommender).__name__}: got slates that are not certain, expected propensity 1 or a method "
-                "sample(requests, k, draws, seed); see recsim_llm.offpolicy.SamplesSlates"
+                "sample(requests, k, draws, seed); see recsim_llm.recommenders.SamplesSlates"
             )
         return np.repeat(own[None], draws, axis=0)
 
-    def _own(self, requests: Requests, k: int) -> tuple[IntArray, npt.NDArray[np.bool_]]:
+    def _own(self, requests: Requests, k: int) -> tuple[IntArray, BoolArray]:
         slates: Slates = self._recommender.recommend(requests, k)
         chance = slates.slate_propensity
         certain = np.zeros(len(slates.item_id), np.bool_) if chance is None else np.asarray(chance) == 1.0
@@ -186,7 +123,7 @@ class TargetView:
         """float64 [n, k]: slot marginals: of each item at the position where it was shown."""
         return np.asarray(np.einsum("njj->nj", self.placement))
 
-    def take(self, rows: npt.NDArray[np.bool_] | IntArray) -> TargetView:
+    def take(self, rows: BoolArray | IntArray) -> TargetView:
         """Return some of the pages, by mask or position."""
         return TargetView(
             prefix_propensity=self.prefix_propensity[rows],
@@ -228,7 +165,7 @@ class TargetView:
         return cls(prefix_propensity=prefix, slate_propensity=slate, placement=placed)
 
 
-def target_of(policy: Any) -> Any:
+def as_target(policy: Any) -> Any:
     """Return the policy where it gives propensities itself, otherwise as one whose slates are certain (``Certain``)."""
     return policy if isinstance(policy, GivesPropensities) else Certain(policy)
 
@@ -237,7 +174,7 @@ def target_view(logged: LoggedSlates, policy: Any, *, placements: bool = True) -
     """Ask a target policy about every logged page.
 
     Args:
-        logged: whole log, as ``requests_of`` needs it.
+        logged: whole log, as ``rebuild_requests`` needs it.
         policy: a fitted recommender, or anything that has the method of ``GivesPropensities``.
         placements: False spares the slot marginals, which some policies have to work for; they are unknown then.
 
@@ -245,12 +182,12 @@ def target_view(logged: LoggedSlates, policy: Any, *, placements: bool = True) -
         DataError: earlier pages of a user are missing.
         ContractError: an answer has another shape.
     """
-    target = target_of(policy)
+    target = as_target(policy)
     pages, slots = logged.item_id.shape
     prefix, slate = np.full((pages, slots), np.nan), np.full(pages, np.nan)
     placed = np.full((pages, slots, slots), np.nan)
     name = type(policy).__name__
-    for rows, requests in requests_of(logged):
+    for rows, requests in rebuild_requests(logged):
         shown = logged.item_id[rows]
         answer = target.propensities(requests, shown)
         prefix[rows] = _shaped(answer.prefix, (len(rows), slots), f"{name}: prefix")

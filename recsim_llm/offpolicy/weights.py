@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.errors import ConfigError, DataError
 from recsim_llm.offpolicy.logged import LoggedSlates
 from recsim_llm.offpolicy.targets import TargetView
 
 __all__ = ["cut", "known", "prefix_weights", "slate_weights", "slot_weights"]
 
-DoubleArray = npt.NDArray[np.float64]
 
 _CERTAIN = 1e-6
 

@@ -1,1 +1,52 @@
-"""Who the users are: personas, populations, worlds."""
+"""Who the users are: personas measured on ratings or drawn from a fitted distribution, populations, worlds.
+
+What is named here is imported when it is first asked for.
+"""
+
+from typing import TYPE_CHECKING
+
+from recsim_llm.registry import lazy_names
+
+if TYPE_CHECKING:
+    from recsim_llm.population.choosing import UserSource, choose_users, measured_users
+    from recsim_llm.population.from_ratings import population_from_ratings
+    from recsim_llm.population.persona_text import render_persona
+    from recsim_llm.population.personas import TRAITS, Population, Trait
+    from recsim_llm.population.population_files import read_population, write_population
+    from recsim_llm.population.synthetic import JointDistribution, fit_joint_distribution
+    from recsim_llm.population.world import World
+
+__all__ = [
+    "TRAITS",
+    "JointDistribution",
+    "Population",
+    "Trait",
+    "UserSource",
+    "World",
+    "choose_users",
+    "fit_joint_distribution",
+    "measured_users",
+    "population_from_ratings",
+    "read_population",
+    "render_persona",
+    "write_population",
+]
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "TRAITS": "personas",
+        "JointDistribution": "synthetic",
+        "Population": "personas",
+        "Trait": "personas",
+        "UserSource": "choosing",
+        "World": "world",
+        "choose_users": "choosing",
+        "fit_joint_distribution": "synthetic",
+        "measured_users": "choosing",
+        "population_from_ratings": "from_ratings",
+        "read_population": "population_files",
+        "render_persona": "persona_text",
+        "write_population": "population_files",
+    },
+)

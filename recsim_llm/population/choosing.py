@@ -1,4 +1,6 @@
-"""What was known of a run's users before it: their traits, measured from their ratings.
+"""Which users a run has, and what was known of them before it.
+
+Users are those of the data, some of them, or synthetic ones; whoever builds a world or asks later who was in a run comes here.
 
 Traits are the pre-period of a simulation: activity, mean rating, mainstreamness and the like say how the user behaved before
 any of the recommenders came. Synthetic users' traits are draws from the distribution fitted to the real ones, whose means are
@@ -7,28 +9,77 @@ known: a Gaussian copula keeps each column's own distribution.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
+from functools import cache
+from os import PathLike
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.agents.choice.saved_fits import fitted_for, load_fitted
-from recsim_llm.data import open_dataset
+from recsim_llm.core import keyed
+from recsim_llm.core.ratings import Dataset
 from recsim_llm.errors import ConfigError
 from recsim_llm.population.from_ratings import population_from_ratings
 from recsim_llm.population.personas import TRAITS, Population
-from recsim_llm.population.synthetic import fit_joint_distribution
-from recsim_llm.scenarios.schema import Scenario
+from recsim_llm.population.population_files import read_population
+from recsim_llm.population.synthetic import JointDistribution, fit_joint_distribution
 
-__all__ = ["COVARIATES", "People", "people_of"]
+__all__ = ["COVARIATES", "People", "UserSource", "choose_users", "measured_users"]
 
 COVARIATES = ("activity", "conformity", "diversity", "rating_mean", "rating_spread", "mainstreamness", "patience", "pickiness")
 """Traits that differences are adjusted for. Not the position bias, which is assumed, not measured."""
 _SKEW = ("activity", "patience")
 _THIRDS = (1 / 3, 2 / 3)
 _ORDINALS = ("1st", "2nd", "3rd")
+
+
+class UserSource(NamedTuple):
+    """Where users come from; nothing is measured or fitted before it is needed."""
+
+    everyone: Callable[[], Population]
+    """Returns all users of the data."""
+    joint: Callable[[], JointDistribution]
+    """Returns the distribution that synthetic users are drawn from."""
+
+
+def measured_users(dataset: Dataset) -> UserSource:
+    """Return users whose personas are measured on the ratings, without fitted vectors."""
+
+    @cache
+    def everyone() -> Population:
+        return population_from_ratings(dataset.ratings, dataset.catalog, dataset.demographics)
+
+    return UserSource(everyone, lambda: fit_joint_distribution(everyone()))
+
+
+def choose_users(asked: int | str | PathLike[str] | Population | None, source: UserSource, *, seed: int) -> Population:
+    """Return the users that are asked for.
+
+    Args:
+        asked: None for all users of the source; a number up to theirs for that many of them, a smaller draw being part of a
+            larger one; a larger number for synthetic users, whose ids follow the highest real one; a file; or a population.
+        source: where they come from.
+        seed: of the draw, or of the synthetic users.
+
+    Raises:
+        ConfigError: the number is below 1.
+        DataError: the file cannot be read.
+    """
+    if isinstance(asked, Population):
+        return asked
+    if asked is None:
+        return source.everyone()
+    if not isinstance(asked, int | np.integer):
+        return read_population(Path(asked))
+    if asked < 1 or isinstance(asked, bool):
+        raise ConfigError(f"number of users: got {asked}, expected 1 or more")
+    users = source.everyone()
+    if asked > len(users):
+        return source.joint().sample(int(asked), seed=seed, first_user_id=int(users.user_id.max()) + 1)
+    order = np.argsort(keyed.words(seed, "population", users.user_id), kind="stable")
+    return users.take(np.sort(order[:asked]))
 
 
 class People(NamedTuple):
@@ -63,45 +114,6 @@ class People(NamedTuple):
         cuts = np.unique(np.quantile(self.source.trait(name), _THIRDS, method="inverted_cdf"))
         labels = _labels(name, cuts.tolist())
         return np.array(labels)[np.searchsorted(cuts, self.users.trait(name), side="left")]
-
-
-def people_of(manifest: Mapping[str, Any], user_id: npt.NDArray[np.int64]) -> People | None:
-    """Return the users of a finished run, or None where they cannot be rebuilt from its manifest.
-
-    Users of other models than the shipped choice, cascade and language ones cannot. What is rebuilt is held against the
-    manifest's fingerprint.
-
-    Args:
-        manifest: of the run.
-        user_id: int64 [u]: users of the log, ascending.
-    """
-    scenario = Scenario.model_validate(manifest["settings"])
-    if scenario.users.model not in ("choice", "cascade", "language") or scenario.seed is None:
-        return None
-    source, everyone = _populations(scenario)
-    order = np.argsort(everyone.user_id)
-    place = np.minimum(np.searchsorted(everyone.user_id, user_id, sorter=order), len(everyone) - 1)
-    if not np.array_equal(everyone.user_id[order[place]], user_id):
-        return None
-    users = everyone.take(order[place])
-    return People(users, source) if users.fingerprint == manifest["population"]["fingerprint"] else None
-
-
-def _populations(scenario: Scenario) -> tuple[Population, Population]:
-    """Return all users of the data, and those that the run's were chosen from (synthetic ones where it asks for more)."""
-    settings = scenario.users
-    dataset = open_dataset(scenario.data, columns=scenario.columns, skip_bad_rows=scenario.skip_bad_rows)
-    if settings.model == "language" and settings.fitted is None:
-        source = population_from_ratings(dataset.ratings, dataset.catalog, dataset.demographics)
-        joint = None
-    else:
-        fit = fitted_for(dataset) if settings.fitted is None else load_fitted(Path(settings.fitted))
-        source, joint = fit.population, fit.joint
-    if settings.count is None or settings.count <= len(source):
-        return source, source
-    joint = fit_joint_distribution(source) if joint is None else joint
-    first = int(source.user_id.max()) + 1
-    return source, joint.sample(settings.count, seed=int(scenario.seed or 0), first_user_id=first)
 
 
 def _scaled(people: Population, name: str) -> npt.NDArray[np.float64]:

@@ -8,14 +8,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
-from recsim_llm.core.catalog import Catalog, FloatArray, IntArray
+from recsim_llm.core.arrays import DoubleArray, FloatArray, IntArray
+from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import DataError
 from recsim_llm.population.personas import TRAITS, Population
 
 __all__ = ["population_from_ratings"]
 
-DoubleArray = npt.NDArray[np.float64]
 
 _TASTE_STRENGTH = 5.0  # mentions; keeps the taste of short histories near 0
 _SITTING_PAUSE = 3600  # seconds; a longer pause starts a new sitting

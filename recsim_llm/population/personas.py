@@ -11,11 +11,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.arrays import FloatArray
 from recsim_llm.errors import ConfigError, DataError
 
 __all__ = ["TRAITS", "Persona", "Population", "Trait"]
-
-FloatArray = npt.NDArray[np.float32]
 
 
 class Trait(NamedTuple):

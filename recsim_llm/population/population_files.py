@@ -19,12 +19,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from recsim_llm.core.arrays import FloatArray
 from recsim_llm.errors import ConfigError, DataError
 from recsim_llm.population.personas import TRAITS, Population
 
 __all__ = ["read_population", "write_population"]
 
-FloatArray = npt.NDArray[np.float32]
 Layout: TypeAlias = tuple[tuple[str, ...], dict[str, int]]
 
 _METADATA_KEY = b"recsim_llm.population"

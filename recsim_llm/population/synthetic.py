@@ -15,18 +15,16 @@ from uuid import uuid4
 from zipfile import BadZipFile
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 from scipy.stats import rankdata
 
-from recsim_llm.core.catalog import FloatArray, IntArray, TextArray
+from recsim_llm.core.arrays import DoubleArray, FloatArray, IntArray, TextArray
 from recsim_llm.core.keyed import uniform, words
 from recsim_llm.errors import ConfigError, DataError
 from recsim_llm.population.personas import TRAITS, Population
 
 __all__ = ["JointDistribution", "fit_joint_distribution"]
 
-DoubleArray = npt.NDArray[np.float64]
 
 _WHOLE_COLUMNS = [column for column, trait in enumerate(TRAITS) if trait.name in ("activity", "diversity")]
 _LEAST_SHRINKAGE = 1e-6  # two users agree perfectly: the estimated intensity is 0 and the matrix singular

@@ -1,12 +1,12 @@
 """How like real people a user model is: the realism card, on held-out ratings, beside baselines."""
 
-from recsim_llm.realism.adapters import choice_candidate, language_factory, world_factory
-from recsim_llm.realism.candidates import Candidate, Factory, UserModelCandidate
-from recsim_llm.realism.card import Card, card_lines, realism_card
+from recsim_llm.realism.candidates import Candidate, Factory, UserModelCandidate, world_factory
+from recsim_llm.realism.card import Card, realism_card
 from recsim_llm.realism.held_out import HeldOut, hold_out
 from recsim_llm.realism.lines.line import Line, Measure, Row, not_assessed
 from recsim_llm.realism.resampling import Resampler, Series
 from recsim_llm.realism.trials import CardSettings
+from recsim_llm.realism.whole_card import Subject, whole_card
 
 __all__ = [
     "Candidate",
@@ -19,12 +19,11 @@ __all__ = [
     "Resampler",
     "Row",
     "Series",
+    "Subject",
     "UserModelCandidate",
-    "card_lines",
-    "choice_candidate",
     "hold_out",
-    "language_factory",
     "not_assessed",
     "realism_card",
+    "whole_card",
     "world_factory",
 ]

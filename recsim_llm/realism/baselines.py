@@ -6,19 +6,18 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from recsim_llm.core import keyed
-from recsim_llm.core.pages import FloatArray, IntArray, Requests
+from recsim_llm.core.arrays import DoubleArray, FloatArray, IntArray
+from recsim_llm.core.pages import Requests
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.realism.lines.line import Role
-from recsim_llm.realism.rating_biases import fit_biases
+from recsim_llm.realism.star_baselines import fit_biases
 from recsim_llm.recommenders import ItemKNN, MatrixFactorization
 
 __all__ = ["TASTE_ROWS", "Scorer", "TasteRow"]
 
-Floats = npt.NDArray[np.float64]
-Scorer = Callable[[IntArray, IntArray], Floats]
+Scorer = Callable[[IntArray, IntArray], DoubleArray]
 """Takes users, int64 [m], and items, int64 [m, n]; returns float64 [m, n], higher for what is likelier to be consumed."""
 
 _USERS = 256
@@ -75,7 +74,7 @@ def _recommender(recommender: _NeighbourScores | _FactorScores, training: Datase
     recommender.fit(training.catalog, training.ratings, seed)
     users = training.ratings.users
 
-    def score(user: IntArray, item: IntArray) -> Floats:
+    def score(user: IntArray, item: IntArray) -> DoubleArray:
         answer = np.empty(item.shape)
         for start in range(0, len(user), _USERS):
             rows = slice(start, start + _USERS)

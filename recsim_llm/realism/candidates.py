@@ -6,17 +6,17 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-from recsim_llm.core.pages import FloatArray, IntArray, Pages
+from recsim_llm.core.arrays import DoubleArray, FloatArray, IntArray
+from recsim_llm.core.pages import Pages
 from recsim_llm.core.protocols import UserModel
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.errors import ContractError
 from recsim_llm.population.personas import Population
+from recsim_llm.population.world import World
 
-__all__ = ["Candidate", "Factory", "UserModelCandidate", "checked_stars", "checked_taste", "on_levels"]
+__all__ = ["Candidate", "Factory", "UserModelCandidate", "checked_stars", "checked_taste", "on_levels", "world_factory"]
 
-Floats = npt.NDArray[np.float64]
 
 _ROWS = 4096
 
@@ -27,14 +27,14 @@ class Candidate(Protocol):
     levels: FloatArray
     """float32 [l]: its star levels, ascending."""
 
-    def taste(self, user_index: IntArray, item_index: IntArray) -> Floats:
+    def taste(self, user_index: IntArray, item_index: IntArray) -> DoubleArray:
         """Return float64 [m, n]: log-odds that each user, int64 [m], clicks each item, int64 [m, n], once it is looked at.
 
         For the order of items any score will do that rises with the chance of a click.
         """
         ...
 
-    def stars(self, user_index: IntArray, item_index: IntArray) -> Floats:
+    def stars(self, user_index: IntArray, item_index: IntArray) -> DoubleArray:
         """Return float64 [m, n, l]: the distribution of each user's rating of each item over ``levels``."""
         ...
 
@@ -65,14 +65,14 @@ class UserModelCandidate:
         self._row = np.array([place[user] for user in training.ratings.users.tolist()], np.int64)
         self._page_size = page_size
 
-    def taste(self, user_index: IntArray, item_index: IntArray) -> Floats:
+    def taste(self, user_index: IntArray, item_index: IntArray) -> DoubleArray:
         """Return the log-odds of a click given that the slot is examined."""
         answer = np.zeros(item_index.shape)
         for rows, columns, pages in self._pages(user_index, item_index):
             answer[rows, columns] = self.users.decide(pages).click_log_odds
         return answer
 
-    def stars(self, user_index: IntArray, item_index: IntArray) -> Floats:
+    def stars(self, user_index: IntArray, item_index: IntArray) -> DoubleArray:
         """Return the distribution that a clicked slot's rating is drawn from; uniform for empty slots."""
         answer = np.full((*item_index.shape, len(self.levels)), 1 / len(self.levels))
         for rows, columns, pages in self._pages(user_index, item_index):
@@ -100,7 +100,23 @@ class UserModelCandidate:
                 yield rows, columns, Pages(slice(None), who, first_page, first_page, np.ascontiguousarray(items))
 
 
-def checked_taste(candidate: Candidate, user_index: IntArray, item_index: IntArray) -> Floats:
+def world_factory(build: Callable[[Dataset, int], World], *, page_size: int = 20) -> Factory:
+    """Return a factory of any user model.
+
+    Args:
+        build: makes a world from the training part and a seed, for instance
+            ``lambda data, seed: choice_world(data, seed=seed)``; all users of the data are in its population.
+        page_size: items a page.
+    """
+
+    def candidate(training: Dataset, seed: int) -> Candidate:
+        world = build(training, seed)
+        return UserModelCandidate(world.users, world.population, training, page_size)
+
+    return candidate
+
+
+def checked_taste(candidate: Candidate, user_index: IntArray, item_index: IntArray) -> DoubleArray:
     """Return a candidate's scores, float64 [m, n].
 
     Raises:
@@ -113,7 +129,7 @@ def checked_taste(candidate: Candidate, user_index: IntArray, item_index: IntArr
     return score
 
 
-def checked_stars(candidate: Candidate, user_index: IntArray, item_index: IntArray) -> Floats:
+def checked_stars(candidate: Candidate, user_index: IntArray, item_index: IntArray) -> DoubleArray:
     """Return a candidate's rating distributions, float64 [m, n, l].
 
     Raises:
@@ -129,7 +145,7 @@ def checked_stars(candidate: Candidate, user_index: IntArray, item_index: IntArr
     return np.maximum(chance, 0.0)
 
 
-def on_levels(chance: Floats, own: FloatArray, levels: Floats, histogram: Floats) -> Floats:
+def on_levels(chance: DoubleArray, own: FloatArray, levels: DoubleArray, histogram: DoubleArray) -> DoubleArray:
     """Spread distributions over other levels, so that user models with fewer levels than the data stand on its scale.
 
     Each level of the data belongs to the candidate's nearest one, of two equally near to the lower; a candidate's chance is
@@ -152,5 +168,5 @@ def on_levels(chance: Floats, own: FloatArray, levels: Floats, histogram: Floats
     share[nearest, np.arange(len(levels))] = histogram + 1e-6 * max(float(histogram.sum()), 1.0)
     for row in np.flatnonzero(share.sum(axis=1) == 0):
         share[row, np.abs(levels - own[row]).argmin()] = 1.0
-    spread: Floats = chance @ (share / share.sum(axis=1, keepdims=True))
+    spread: DoubleArray = chance @ (share / share.sum(axis=1, keepdims=True))
     return spread

@@ -10,16 +10,16 @@ from recsim_llm.core.ratings import Dataset
 from recsim_llm.errors import ConfigError
 from recsim_llm.numerics.threads import one_thread
 from recsim_llm.realism.candidates import Factory
-from recsim_llm.realism.lines.browsing import Exposures, behaviour_line
+from recsim_llm.realism.lines.browsing import behaviour_line
 from recsim_llm.realism.lines.clicks import click_line
 from recsim_llm.realism.lines.line import Line
 from recsim_llm.realism.lines.population import population_line
 from recsim_llm.realism.lines.star_shape import shape_line
 from recsim_llm.realism.lines.stars import star_line
 from recsim_llm.realism.lines.taste import taste_line
-from recsim_llm.realism.trials import CardSettings, run_trials
+from recsim_llm.realism.trials import CardSettings, Trial, run_trials
 
-__all__ = ["Card", "card_lines", "realism_card"]
+__all__ = ["Card", "first_lines", "realism_card"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +94,7 @@ def realism_card(
     Args:
         dataset: all ratings; they are split here, and the factory is given the training part only.
         name: of the user model, for its rows.
-        factory: builds the user model, see ``recsim_llm.realism.adapters``.
+        factory: builds the user model from a training part and a seed.
         settings: how to measure.
         reference: name and factory of another user model as an upper reference, such as fitted choice users beside language
             users.
@@ -103,45 +103,24 @@ def realism_card(
         ConfigError: a setting cannot work.
         ContractError: a candidate's answers have the wrong shape or are no distribution.
     """
-    return Card(
-        name=name,
-        data=dataset.name,
-        fingerprint=dataset.fingerprint,
-        seeds=settings.seeds,
-        lines=card_lines(dataset, name, factory, settings, reference=reference),
-    )
+    lines = first_lines(run_trials(dataset, name, factory, settings, reference=reference), name, settings)
+    return Card(name=name, data=dataset.name, fingerprint=dataset.fingerprint, seeds=settings.seeds, lines=lines)
 
 
-def card_lines(
-    dataset: Dataset,
-    name: str,
-    factory: Factory,
-    settings: CardSettings,
-    *,
-    reference: tuple[str, Factory] | None = None,
-    exposures: tuple[Exposures, Exposures] | None = None,
-    most_pages: int = 1,
-) -> tuple[Line, ...]:
-    """Return lines 1 to 6; the arguments are those of ``realism_card``.
+def first_lines(trials: Sequence[Trial], name: str, settings: CardSettings) -> tuple[Line, ...]:
+    """Return lines 1 to 6, which need no simulated page.
 
     Args:
-        dataset: all ratings.
+        trials: one a seed.
         name: of the user model.
-        factory: builds it.
         settings: how to measure.
-        reference: another user model.
-        exposures: real and simulated impressions, for data that has them.
-        most_pages: pages at which visits were cut in them.
     """
-    trials = run_trials(dataset, name, factory, settings, reference=reference)
-    real, simulated = exposures or (None, None)
-    seed, resamples = settings.bootstrap_seed, settings.resamples
     return (
         taste_line(trials, settings),
         click_line(trials, settings),
         star_line(trials, settings),
         shape_line(trials, settings),
-        behaviour_line(name, real, simulated, most_pages=most_pages, seed=seed, resamples=resamples),
+        behaviour_line(name, None, None, most_pages=1, seed=settings.bootstrap_seed, resamples=settings.resamples),
         population_line(trials, settings),
     )
 

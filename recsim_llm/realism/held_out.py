@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core import keyed
-from recsim_llm.core.pages import IntArray
+from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.errors import ConfigError
 
@@ -48,25 +48,23 @@ class HeldOut:
         return (known + (np.bincount(self.item_index, minlength=items) if held_out else 0)).astype(np.float64)
 
 
-def hold_out(dataset: Dataset, *, train_share: float = 0.8, split: Split = "time", seed: int | None = None) -> HeldOut:
+def hold_out(dataset: Dataset, *, seed: int, train_share: float = 0.8, split: Split = "time") -> HeldOut:
     """Split each user's ratings.
 
     Args:
         dataset: all ratings.
+        seed: of the random split; the split in time is the same for all.
         train_share: share of each user's ratings to fit on; rounding favours the training part, but one rating at least is
             held out of a user who has two.
         split: ``time`` holds out the last ratings, ``random`` ones drawn by the seed; neither looks at the stars.
-        seed: of the random split, which needs one; the split by time draws nothing.
 
     Raises:
-        ConfigError: the share is outside (0, 1), no user has two ratings, or a random split has no seed.
+        ConfigError: the share is outside (0, 1), or no user has two ratings.
     """
     ratings = dataset.ratings
     if split not in ("time", "random"):
         raise ConfigError(f"split: got {split!r}, expected time or random")
     if split == "random":
-        if seed is None:
-            raise ConfigError("split: got random without a seed, expected one; pass seed=...")
         # A random order in the place of time, and row numbers in the place of items: they tell which rows went where.
         order = keyed.words(seed, "held-out part", ratings.user_id, ratings.item_id, ratings.timestamp) >> np.uint64(1)
         rows = replace(ratings, timestamp=order.astype(np.int64), item_id=np.arange(len(ratings)))
@@ -74,13 +72,10 @@ def hold_out(dataset: Dataset, *, train_share: float = 0.8, split: Split = "time
         known, late = ratings.take(first.item_id), ratings.take(last.item_id)
     else:
         known, late = ratings.split_by_time(train_share)
-    catalog = dataset.catalog
-    counts = np.bincount(catalog.index_of(known.item_id), minlength=len(catalog))
-    training = replace(dataset, catalog=replace(catalog.with_popularity(counts), quality=None), ratings=known)
     return HeldOut(
-        training=training,
+        training=dataset.of_ratings(known),
         user_index=_positions(known, late),
-        item_index=catalog.index_of(late.item_id),
+        item_index=dataset.catalog.index_of(late.item_id),
         rating=late.rating.astype(np.float64),
     )
 

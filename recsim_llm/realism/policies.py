@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from recsim_llm.core.pages import IntArray, Requests
+from recsim_llm.core.arrays import DoubleArray, IntArray
+from recsim_llm.core.pages import Requests
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.errors import ConfigError
 from recsim_llm.realism.held_out import HeldOut
@@ -24,9 +24,7 @@ from recsim_llm.recommenders.classics import (
     UserKNN,
 )
 
-__all__ = ["BAD", "FAMILIES", "GOOD", "POLICIES", "Policy", "PolicyPages", "discounts", "policy_pages", "truth_of"]
-
-Floats = npt.NDArray[np.float64]
+__all__ = ["BAD", "FAMILIES", "GOOD", "POLICIES", "Policy", "PolicyPages", "discounts", "held_out_truth", "policy_pages"]
 
 
 class Policy(NamedTuple):
@@ -40,6 +38,10 @@ class Policy(NamedTuple):
     """Returns the recommender, not fitted."""
 
 
+def _als_48() -> MatrixFactorization:
+    return MatrixFactorization(MatrixFactorization.Settings(factors=48, regularization=1.0, weight=10.0, iterations=4))
+
+
 POLICIES: tuple[Policy, ...] = (
     Policy("random", "random", RandomRecommender),
     Policy("newest", "newest", Newest),
@@ -47,16 +49,16 @@ POLICIES: tuple[Policy, ...] = (
     Policy("popular lately", "popularity", PopularLately),
     Policy("best rated", "stars", BestRated),
     Policy("genre profile", "genres", GenreProfile),
-    Policy("genre profile, popular", "genres", lambda: GenreProfile(popular=1.0)),
+    Policy("genre profile, popular", "genres", lambda: GenreProfile(GenreProfile.Settings(popular=1.0))),
     Policy("item-kNN", "neighbours", ItemKNN),
-    Policy("item-kNN, narrow", "neighbours", lambda: ItemKNN(neighbours=5, shrinkage=0.0)),
-    Policy("item-kNN, wide", "neighbours", lambda: ItemKNN(neighbours=300, shrinkage=100.0)),
+    Policy("item-kNN, narrow", "neighbours", lambda: ItemKNN(ItemKNN.Settings(neighbours=5, shrinkage=0.0))),
+    Policy("item-kNN, wide", "neighbours", lambda: ItemKNN(ItemKNN.Settings(neighbours=300, shrinkage=100.0))),
     Policy("user-kNN", "neighbours", UserKNN),
     Policy("random walk", "graph", RandomWalk),
     Policy("next item", "sequences", NextItem),
     Policy("ALS", "factors", MatrixFactorization),
-    Policy("ALS, 4 factors", "factors", lambda: MatrixFactorization(4)),
-    Policy("ALS, 48 factors", "factors", lambda: MatrixFactorization(48, regularization=1.0, weight=10.0, iterations=4)),
+    Policy("ALS, 4 factors", "factors", lambda: MatrixFactorization(MatrixFactorization.Settings(factors=4))),
+    Policy("ALS, 48 factors", "factors", _als_48),
     Policy("BPR", "pairwise factors", PairwiseFactors),
 )
 """Seventeen recommenders of eleven families; thirteen are left without those that learn factors."""
@@ -85,11 +87,11 @@ class PolicyPages(NamedTuple):
     place: IntArray
     """int64 [m, r, k]: column of ``asked`` that holds the item."""
 
-    def values(self, of_asked: Floats) -> Floats:
+    def values(self, of_asked: DoubleArray) -> DoubleArray:
         """Return float64 [m, r]: discounted sums over pages of what is known of each asked item, float64 [m, w]."""
         users, policies, slots = self.place.shape
         on_pages = np.take_along_axis(of_asked, self.place.reshape(users, -1), axis=1).reshape(users, policies, slots)
-        value: Floats = on_pages @ discounts(slots)
+        value: DoubleArray = on_pages @ discounts(slots)
         return value
 
     def number(self, name: str) -> int:
@@ -137,7 +139,7 @@ def policy_pages(
     return PolicyPages(tuple(policies), user_index, items, asked, place.reshape(items.shape))
 
 
-def truth_of(pages: PolicyPages, held: HeldOut) -> dict[str, Floats]:
+def held_out_truth(pages: PolicyPages, held: HeldOut) -> dict[str, DoubleArray]:
     """Return what held-out ratings say of each page, float64 [m, r] by name of the measure; stars play no part.
 
     ``NDCG``: discounted sum of held-out items on the page over the largest possible one (Järvelin & Kekäläinen 2002, with
@@ -154,7 +156,7 @@ def truth_of(pages: PolicyPages, held: HeldOut) -> dict[str, Floats]:
     return {"NDCG": weighted / scale[0], "recall": hit.sum(axis=2) / scale[1]}
 
 
-def discounts(slots: int) -> Floats:
+def discounts(slots: int) -> DoubleArray:
     """Return float64 [k]: what a hit at each position is worth, ``1 / log2(position + 1)`` with positions from 1."""
     return np.asarray(1.0 / np.log2(np.arange(slots) + 2.0))
 

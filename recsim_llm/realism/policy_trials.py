@@ -9,18 +9,18 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
+from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.realism.baselines import TASTE_ROWS, Scorer
 from recsim_llm.realism.candidates import Candidate, checked_stars, checked_taste
 from recsim_llm.realism.held_out import HeldOut
 from recsim_llm.realism.lines.line import Role
-from recsim_llm.realism.policies import POLICIES, Policy, PolicyPages, policy_pages, truth_of
-from recsim_llm.realism.resampling import Statistic, mean_of
-from recsim_llm.realism.thresholds import FOLDS, fit_line, folds_of
+from recsim_llm.realism.policies import POLICIES, Policy, PolicyPages, held_out_truth, policy_pages
+from recsim_llm.realism.resampling import Statistic, mean_statistic
+from recsim_llm.realism.thresholds import FOLDS, assign_folds, fit_line
 from recsim_llm.realism.trials import Trial
 
 __all__ = ["RIVALS", "PolicyTrial", "by_user", "run_policy_trials"]
 
-Floats = npt.NDArray[np.float64]
 
 RIVALS: Mapping[str, str] = {"random": "random", "popularity": "popularity", "item-kNN": "neighbours", "ALS": "factors"}
 """Rows beside the candidate, of ``TASTE_ROWS``, with the family of recommenders that each of them is built from."""
@@ -36,13 +36,13 @@ class PolicyTrial:
     """The trial of lines 1 to 6 with the same seed."""
     pages: PolicyPages
     """What is shown; the same for all seeds where the split is."""
-    truth: Mapping[str, Floats]
+    truth: Mapping[str, DoubleArray]
     """float64 [m, r] by measure: what held-out ratings say of each recommender's page."""
     roles: Mapping[str, Role]
     """Role by row name: the candidate first."""
-    chance: Mapping[str, Floats]
+    chance: Mapping[str, DoubleArray]
     """float64 [m, w] by row name: chance of a click on each asked item."""
-    stars: Mapping[str, Floats]
+    stars: Mapping[str, DoubleArray]
     """float64 [m, w] by row name: expected stars of each asked item; user models only."""
     scorers: Mapping[str, Scorer]
     """The rivals."""
@@ -52,17 +52,17 @@ class PolicyTrial:
         """The split."""
         return self.trial.held
 
-    def clicks(self, row: str) -> Floats:
+    def clicks(self, row: str) -> DoubleArray:
         """Return float64 [m, r]: expected clicks on each recommender's page, later slots discounted as in ``truth``."""
         return self.pages.values(self.chance[row])
 
-    def by_user(self, values: Floats) -> Floats:
+    def by_user(self, values: DoubleArray) -> DoubleArray:
         """Spread values of the pages' users, float64 [m, ...], over all users of the split; NaN for the others."""
         return by_user(values, self.pages.user_index, self.held.users)
 
-    def mean(self, values: Floats) -> Statistic:
+    def mean(self, values: DoubleArray) -> Statistic:
         """Return the mean over users of one value each, float64 [m]."""
-        return mean_of(self.by_user(values))
+        return mean_statistic(self.by_user(values))
 
 
 def run_policy_trials(
@@ -102,7 +102,7 @@ def run_policy_trials(
     return found
 
 
-def by_user(values: Floats, user_index: npt.NDArray[np.int64], users: int) -> Floats:
+def by_user(values: DoubleArray, user_index: npt.NDArray[np.int64], users: int) -> DoubleArray:
     """Return float64 [users, ...]: values of some users in their place, NaN elsewhere."""
     table = np.full((users, *values.shape[1:]), np.nan)
     table[user_index] = values
@@ -111,8 +111,8 @@ def by_user(values: Floats, user_index: npt.NDArray[np.int64], users: int) -> Fl
 
 def _trial(trial: Trial, pages: PolicyPages, models: Mapping[str, Candidate], scorers: Mapping[str, Scorer]) -> PolicyTrial:
     there = pages.asked >= 0
-    chance: dict[str, Floats] = {}
-    stars: dict[str, Floats] = {}
+    chance: dict[str, DoubleArray] = {}
+    stars: dict[str, DoubleArray] = {}
     for row, model in models.items():
         chance[row] = np.where(there, expit(checked_taste(model, pages.user_index, pages.asked)), 0.0)
         stars[row] = checked_stars(model, pages.user_index, pages.asked) @ model.levels.astype(np.float64)
@@ -122,7 +122,7 @@ def _trial(trial: Trial, pages: PolicyPages, models: Mapping[str, Candidate], sc
     return PolicyTrial(
         trial=trial,
         pages=pages,
-        truth=truth_of(pages, trial.held),
+        truth=held_out_truth(pages, trial.held),
         roles=roles | {row: TASTE_ROWS[row].role for row in scorers},
         chance=chance,
         stars=stars,
@@ -130,10 +130,10 @@ def _trial(trial: Trial, pages: PolicyPages, models: Mapping[str, Candidate], sc
     )
 
 
-def _calibrated(trial: Trial, row: str, scorer: Scorer, pages: PolicyPages) -> Floats:
+def _calibrated(trial: Trial, row: str, scorer: Scorer, pages: PolicyPages) -> DoubleArray:
     """Return float64 [m, w]: chances on the line that is fitted, as in line 2, to the taste test's other users at 1:9."""
     score = scorer(pages.user_index, np.maximum(pages.asked, 0))
-    fold = folds_of(trial.held.training.ratings.users[pages.user_index], trial.seed)
+    fold = assign_folds(trial.held.training.ratings.users[pages.user_index], trial.seed)
     test, known = trial.pages["uniform"], trial.scores["uniform"][row]
     kept = test.page(_RATIO)
     chance = np.zeros(score.shape)

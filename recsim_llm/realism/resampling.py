@@ -13,14 +13,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.errors import ConfigError
 from recsim_llm.realism.lines.line import Better, Measure, Role, Row
 from recsim_llm.statistics.intervals import CONFIDENCE, Estimate
 
-__all__ = ["Resampler", "Series", "Statistic", "mean_of", "of_sums", "ratio_of"]
+__all__ = ["Resampler", "Series", "Statistic", "mean_statistic", "of_sums", "ratio_statistic"]
 
-Floats = npt.NDArray[np.float64]
-Statistic = Callable[[Floats], Floats]
+Statistic = Callable[[DoubleArray], DoubleArray]
 """Takes weights, float64 [b, u], how often each user counts in each draw; returns float64 [b], NaN where undefined."""
 
 
@@ -48,7 +48,7 @@ class Resampler:
         if resamples < 2:
             raise ConfigError(f"resamples: got {resamples}, expected 2 or more, for instance 1000")
         self.users = int(counted.sum())
-        self.weights: Floats = np.zeros((resamples + 1, len(counted)))
+        self.weights: DoubleArray = np.zeros((resamples + 1, len(counted)))
         """float64 [resamples + 1, u]: row 0 counts each user once, the others are draws."""
         if self.users:
             self.weights[0, counted] = 1.0
@@ -85,7 +85,7 @@ class Resampler:
             rows.append(Row(name=row, role=one.role, estimate=estimate, seeds=seeds, difference=difference, note=note))
         return Measure(name=name, unit=unit, better=better, rows=tuple(rows))
 
-    def estimate(self, values: Floats) -> Estimate:
+    def estimate(self, values: DoubleArray) -> Estimate:
         """Return the estimate of a statistic's values, float64 [resamples + 1], the undrawn one first.
 
         The interval always holds the value. There is none where the statistic is undefined in a draw, does not vary, or rests
@@ -102,12 +102,12 @@ class Resampler:
             value=float(values[0]), low=float(min(low, values[0])), high=float(max(high, values[0])), users=self.users
         )
 
-    def _values(self, series: Series) -> Floats:
-        values: Floats = np.mean([statistic(self.weights) for statistic in series.statistics], axis=0)
+    def _values(self, series: Series) -> DoubleArray:
+        values: DoubleArray = np.mean([statistic(self.weights) for statistic in series.statistics], axis=0)
         return values
 
 
-def of_sums(sums: Floats, function: Callable[[Floats], Floats]) -> Statistic:
+def of_sums(sums: DoubleArray, function: Callable[[DoubleArray], DoubleArray]) -> Statistic:
     """Return a statistic that is a function of sums over users.
 
     Args:
@@ -115,23 +115,23 @@ def of_sums(sums: Floats, function: Callable[[Floats], Floats]) -> Statistic:
         function: takes the drawn users' sums, float64 [b, s], and returns float64 [b].
     """
 
-    def statistic(weights: Floats) -> Floats:
+    def statistic(weights: DoubleArray) -> DoubleArray:
         with np.errstate(divide="ignore", invalid="ignore"):
             return function(weights @ sums)
 
     return statistic
 
 
-def ratio_of(top: Floats, bottom: Floats) -> Statistic:
+def ratio_statistic(top: DoubleArray, bottom: DoubleArray) -> Statistic:
     """Return the statistic sum of ``top`` over sum of ``bottom``, both float64 [u]; undefined where the latter is 0."""
     return of_sums(np.column_stack([top, bottom]), lambda sums: _divide(sums[:, 0], sums[:, 1]))
 
 
-def mean_of(values: Floats) -> Statistic:
+def mean_statistic(values: DoubleArray) -> Statistic:
     """Return the mean over users of ``values``, float64 [u]; users with NaN do not count."""
     known = ~np.isnan(values)
-    return ratio_of(np.where(known, values, 0.0), known.astype(np.float64))
+    return ratio_statistic(np.where(known, values, 0.0), known.astype(np.float64))
 
 
-def _divide(top: Floats, bottom: Floats) -> Floats:
+def _divide(top: DoubleArray, bottom: DoubleArray) -> DoubleArray:
     return np.where(bottom != 0, top / np.where(bottom != 0, bottom, 1.0), np.nan)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core import keyed
-from recsim_llm.core.pages import BoolArray, IntArray
+from recsim_llm.core.arrays import BoolArray, IntArray
 from recsim_llm.realism.held_out import HeldOut
 
 __all__ = ["KINDS", "RATIOS", "Kind", "TastePages", "column_ratio", "taste_pages"]
@@ -50,11 +50,11 @@ class TastePages(NamedTuple):
 
     def page(self, ratio: int) -> BoolArray:
         """Return bool [m, n]: which columns make up the page with ``ratio`` negatives for each positive."""
-        positives = positives_of(self.page_items, ratio)
+        positives = count_positives(self.page_items, ratio)
         return self.rank < np.where(self.taken, positives, self.page_items - positives)
 
 
-def positives_of(page_items: int, ratio: int) -> int:
+def count_positives(page_items: int, ratio: int) -> int:
     """Return how many items of a page are positives, rounded, at least one."""
     return max(1, round(page_items / (1 + ratio)))
 
@@ -83,9 +83,9 @@ def taste_pages(
     Returns:
         The pages; without rows where nobody has enough items.
     """
-    most, fewest = positives_of(page_items, min(RATIOS)), positives_of(page_items, max(RATIOS))
+    most, fewest = count_positives(page_items, min(RATIOS)), count_positives(page_items, max(RATIOS))
     negatives = page_items - fewest
-    users = _users(held, most, negatives, most_users, seed if user_seed is None else user_seed)
+    users = _users(held, most, negatives, most_users, seed=seed if user_seed is None else user_seed)
     weight = {
         "uniform": np.ones(len(held.training.catalog)),
         "matched": held.counts(held_out=False),
@@ -121,7 +121,7 @@ def _draw(weight: npt.NDArray[np.float64], word: npt.NDArray[np.uint64], size: i
     return near[np.argsort(key[near], kind="stable")]
 
 
-def _users(held: HeldOut, most: int, negatives: int, most_users: int | None, seed: int) -> IntArray:
+def _users(held: HeldOut, most: int, negatives: int, most_users: int | None, *, seed: int) -> IntArray:
     """Return the users with enough held-out items, and enough others that somebody rated to draw from."""
     pairs = np.unique(held.user_index * len(held.training.catalog) + held.item_index) // len(held.training.catalog)
     enough = np.bincount(pairs, minlength=held.users) >= most

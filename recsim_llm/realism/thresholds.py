@@ -6,26 +6,24 @@ Users are dealt into folds by the seed; what is applied to a fold's users is lea
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import expit
 
 from recsim_llm.core import keyed
-from recsim_llm.core.pages import BoolArray, IntArray
+from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 
-__all__ = ["FOLDS", "best_threshold", "fit_line", "folds_of", "probabilities", "yes"]
+__all__ = ["FOLDS", "assign_folds", "best_threshold", "fit_line", "probabilities", "yes"]
 
-Floats = npt.NDArray[np.float64]
 
 FOLDS = 5
 """Groups of users."""
 
 
-def folds_of(user_id: IntArray, seed: int) -> IntArray:
+def assign_folds(user_id: IntArray, seed: int) -> IntArray:
     """Return int64 [m]: the fold of each user, which depends on the user's id and the seed alone."""
     return (keyed.words(seed, "validation fold", user_id) % np.uint64(FOLDS)).astype(np.int64)
 
 
-def yes(score: Floats, taken: BoolArray, kept: BoolArray, fold: IntArray) -> BoolArray:
+def yes(score: DoubleArray, taken: BoolArray, kept: BoolArray, fold: IntArray) -> BoolArray:
     """Return bool [m, n]: scores above the threshold that is most accurate, in the columns that count, for the other folds.
 
     Args:
@@ -42,7 +40,7 @@ def yes(score: Floats, taken: BoolArray, kept: BoolArray, fold: IntArray) -> Boo
     return answer
 
 
-def probabilities(score: Floats, taken: BoolArray, kept: BoolArray, fold: IntArray) -> tuple[Floats, Floats]:
+def probabilities(score: DoubleArray, taken: BoolArray, kept: BoolArray, fold: IntArray) -> tuple[DoubleArray, DoubleArray]:
     """Return float64 [m, n], calibrated chances, and float64 [m], the slope behind them, learned on the other folds' users."""
     chance, slope = np.zeros(score.shape), np.ones(len(score))
     for number in range(FOLDS):
@@ -52,7 +50,7 @@ def probabilities(score: Floats, taken: BoolArray, kept: BoolArray, fold: IntArr
     return chance, slope
 
 
-def best_threshold(score: Floats, taken: BoolArray) -> float:
+def best_threshold(score: DoubleArray, taken: BoolArray) -> float:
     """Return the threshold with the most right answers, yes being above it: midway between two scores; of equals the lowest."""
     if not score.size:
         return 0.0
@@ -65,7 +63,7 @@ def best_threshold(score: Floats, taken: BoolArray) -> float:
     return float(edges[int(np.argmax(np.where(allowed, right, -1)))])
 
 
-def fit_line(score: Floats, taken: BoolArray) -> tuple[float, float]:
+def fit_line(score: DoubleArray, taken: BoolArray) -> tuple[float, float]:
     """Return slope and bias of a logistic regression of the labels on one score, by Newton's method.
 
     Targets are pulled in from 0 and 1 as in Platt 1999, "Probabilistic outputs for support vector machines", equation 1's

@@ -9,20 +9,18 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core import keyed
-from recsim_llm.core.pages import IntArray
+from recsim_llm.core.arrays import DoubleArray, IntArray
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.errors import ConfigError
 from recsim_llm.realism.baselines import TASTE_ROWS, Scorer
 from recsim_llm.realism.candidates import Candidate, Factory, checked_stars, checked_taste, on_levels
 from recsim_llm.realism.held_out import HeldOut, Split, hold_out
 from recsim_llm.realism.lines.line import Role
-from recsim_llm.realism.star_baselines import STAR_ROWS, StarForecast, level_of, levels_of
+from recsim_llm.realism.star_baselines import STAR_ROWS, StarForecast, find_levels, nearest_level
 from recsim_llm.realism.taste_pages import KINDS, Kind, TastePages, taste_pages
-from recsim_llm.realism.thresholds import folds_of
+from recsim_llm.realism.thresholds import assign_folds
 
 __all__ = ["CardSettings", "HeldOutStars", "Panel", "Trial", "counted_users", "run_trials"]
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,25 +70,25 @@ class HeldOutStars:
     """int64 [r]."""
     item_index: IntArray
     """int64 [r]."""
-    rating: Floats
+    rating: DoubleArray
     """float64 [r]: stars."""
-    levels: Floats
+    levels: DoubleArray
     """float64 [l]: the training part's."""
     forecasts: Mapping[str, StarForecast]
     """By row name."""
-    uniform: Floats
+    uniform: DoubleArray
     """float64 [r]: keyed dice for drawing a rating, the same for every predictor."""
 
     @property
     def level(self) -> IntArray:
         """int64 [r]: level of each rating."""
-        return level_of(self.levels, self.rating)
+        return nearest_level(self.levels, self.rating)
 
-    def drawn(self, name: str) -> Floats:
+    def drawn(self, name: str) -> DoubleArray:
         """Return float64 [r]: stars drawn from a row's distributions."""
         cumulative = np.cumsum(self.forecasts[name].chance, axis=1)
         place = (self.uniform[:, None] > cumulative).sum(axis=1)
-        stars: Floats = self.levels[np.minimum(place, len(self.levels) - 1)]
+        stars: DoubleArray = self.levels[np.minimum(place, len(self.levels) - 1)]
         return stars
 
 
@@ -104,7 +102,7 @@ class Panel:
     """bool [m, n]: not rated in the training part, so that it could be consumed later."""
     taken: npt.NDArray[np.bool_]
     """bool [m, n]: rated in the held-out part."""
-    scores: Mapping[str, Floats]
+    scores: Mapping[str, DoubleArray]
     """float64 [m, n] by row name."""
 
 
@@ -122,7 +120,7 @@ class Trial:
     """Role by row name of whatever predicts stars: the candidate first."""
     pages: Mapping[Kind, TastePages]
     """Pages of the taste test."""
-    scores: Mapping[Kind, Mapping[str, Floats]]
+    scores: Mapping[Kind, Mapping[str, DoubleArray]]
     """float64 [m, n] by kind and row name."""
     fold: IntArray
     """int64 [m]: fold of each user of the pages."""
@@ -192,7 +190,7 @@ def _trial(
         star_roles=roles | {row: baseline.role for row, baseline in STAR_ROWS.items()},
         pages=pages,
         scores=scores,
-        fold=folds_of(held.training.ratings.users[users], seed),
+        fold=assign_folds(held.training.ratings.users[users], seed),
         stars=_stars(held, models, settings, seed),
         panel=_panel(held, rows, users, settings, seed=seed),
     )
@@ -205,8 +203,8 @@ def _scorer(model: Candidate) -> Scorer:
 def _stars(held: HeldOut, models: Mapping[str, Candidate], settings: CardSettings, seed: int) -> HeldOutStars:
     keep = _star_rows(held, settings)
     user, item = held.user_index[keep], held.item_index[keep]
-    levels, training = levels_of(held.training), held.training.ratings
-    histogram = np.bincount(level_of(levels, training.rating), minlength=len(levels)).astype(np.float64)
+    levels, training = find_levels(held.training), held.training.ratings
+    histogram = np.bincount(nearest_level(levels, training.rating), minlength=len(levels)).astype(np.float64)
     place, page_user, page_item = _pages(user, item, settings.page_items)
     forecasts: dict[str, StarForecast] = {}
     for row, model in models.items():
@@ -257,15 +255,15 @@ def _panel(held: HeldOut, rows: Mapping[str, Scorer], users: IntArray, settings:
     size = min(settings.panel_items, int(np.count_nonzero(weight)))
     items = np.sort(np.argsort(key, kind="stable")[:size])
     training = held.training
-    known = _table(training.ratings.user_index, training.catalog.index_of(training.ratings.item_id), held, users, items)
-    taken = _table(held.user_index, held.item_index, held, users, items)
+    known = _table(training.ratings.user_index, training.catalog.index_of(training.ratings.item_id), held, users, items=items)
+    taken = _table(held.user_index, held.item_index, held, users, items=items)
     grid = np.broadcast_to(items, (len(users), size))
     return Panel(
         item_index=items, open=~known, taken=taken & ~known, scores={row: score(users, grid) for row, score in rows.items()}
     )
 
 
-def _table(user: IntArray, item: IntArray, held: HeldOut, users: IntArray, items: IntArray) -> npt.NDArray[np.bool_]:
+def _table(user: IntArray, item: IntArray, held: HeldOut, users: IntArray, *, items: IntArray) -> npt.NDArray[np.bool_]:
     column = np.full(len(held.training.catalog), -1, np.int64)
     column[items] = np.arange(len(items))
     row = np.full(held.users, -1, np.int64)

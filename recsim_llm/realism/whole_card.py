@@ -6,35 +6,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from recsim_llm.agents.choice.choice_fit import fit_choice, with_click_rate
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.errors import ConfigError
 from recsim_llm.numerics.threads import one_thread
-from recsim_llm.realism.adapters import ChoiceCandidate
 from recsim_llm.realism.candidates import Candidate, Factory
-from recsim_llm.realism.card import Card
-from recsim_llm.realism.lines.browsing import behaviour_line
-from recsim_llm.realism.lines.clicks import click_line
+from recsim_llm.realism.card import Card, first_lines
 from recsim_llm.realism.lines.cost import MeteredFactory, cost_line
 from recsim_llm.realism.lines.counterfactual import counterfactual_line, no_counterfactual
 from recsim_llm.realism.lines.line import Line
-from recsim_llm.realism.lines.population import population_line
 from recsim_llm.realism.lines.repeatability import repeatability_line
 from recsim_llm.realism.lines.sensitivity import anonymised, sensitivity_line, without_descriptions
-from recsim_llm.realism.lines.star_shape import shape_line
-from recsim_llm.realism.lines.stars import star_line
 from recsim_llm.realism.lines.system_ranking import ranking_line
-from recsim_llm.realism.lines.taste import taste_line
 from recsim_llm.realism.policies import FAMILIES
 from recsim_llm.realism.policy_trials import PolicyTrial, run_policy_trials
 from recsim_llm.realism.trials import CardSettings, Trial, run_trials
 
-__all__ = ["CHOICE_FAMILIES", "Subject", "whole_card"]
-
-CHOICE_FAMILIES = ("factors", "pairwise factors")
-"""Families of recommenders that choice users were built from: their click vectors hold factors, however those are learned."""
-
-_WORLD_RATE = 0.05
+__all__ = ["Subject", "whole_card"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +38,9 @@ class Subject:
     """Families of recommenders, of ``recsim_llm.realism.policies.FAMILIES``, that it was built from."""
     reads_titles: bool = True
     """It is told titles, so that anonymous ones may change what it says."""
-    fits_logs: bool = True
-    """It is fitted on interactions alone, so that it can be fitted on a simulated log."""
+    logged: Factory | None = None
+    """Builds the users whose simulated log it is fitted on, for the counterfactual line; None where it cannot be fitted on
+    interactions alone."""
     spent: Callable[[], Mapping[str, Any]] | None = None
     """Returns what language models have used so far, by the names of ``Meter``; None where none is called."""
 
@@ -87,11 +75,11 @@ def whole_card(
     reference = None if subject.reference is None else MeteredFactory(subject.reference[1], settings.page_items, progress)
     beside = None if reference is None or subject.reference is None else (subject.reference[0], reference)
     trials = run_trials(dataset, name, metered, settings, reference=beside)
-    lines = _first_lines(trials, name, settings)
+    lines = list(first_lines(trials, name, settings))
     models = {name: dict(metered.built)} | ({} if beside is None or reference is None else {beside[0]: dict(reference.built)})
     studies = run_policy_trials(trials, models, progress=progress)
     lines.append(ranking_line(studies, settings, families=subject.families))
-    lines.append(_sensitivity(studies, models, subject, metered, settings))
+    lines.append(_sensitivity(studies, models, subject, metered, settings=settings))
     lines.append(repeatability_line(studies, metered.apart, models[name], settings))
     spent = None if subject.spent is None else subject.spent()
     usage = metered.usage
@@ -100,22 +88,12 @@ def whole_card(
     return Card(name=name, data=dataset.name, fingerprint=dataset.fingerprint, seeds=settings.seeds, lines=tuple(lines))
 
 
-def _first_lines(trials: Sequence[Trial], name: str, settings: CardSettings) -> list[Line]:
-    return [
-        taste_line(trials, settings),
-        click_line(trials, settings),
-        star_line(trials, settings),
-        shape_line(trials, settings),
-        behaviour_line(name, None, None, most_pages=1, seed=settings.bootstrap_seed, resamples=settings.resamples),
-        population_line(trials, settings),
-    ]
-
-
 def _sensitivity(
     studies: Sequence[PolicyTrial],
     models: Mapping[str, Mapping[int, Candidate]],
     subject: Subject,
     metered: MeteredFactory,
+    *,
     settings: CardSettings,
 ) -> Line:
     if not subject.reads_titles:
@@ -128,9 +106,8 @@ def _sensitivity(
 
 
 def _counterfactual(trial: Trial, subject: Subject, settings: CardSettings, progress: Callable[[str], None]) -> Line:
-    if not subject.fits_logs:
+    if subject.logged is None:
         return no_counterfactual("it is told personas and not fitted on a log; and real ratings come without exposures")
     training = trial.held.training
-    # Unlike what choice users assume when they are fitted, so that a candidate has to learn the level from the log.
-    world = ChoiceCandidate(with_click_rate(fit_choice(training, trial.seed), _WORLD_RATE))
-    return counterfactual_line(training, subject.name, subject.factory, world, settings, progress=progress)
+    world = subject.logged(training, trial.seed)
+    return counterfactual_line(training, subject.name, subject.factory, world, settings=settings, progress=progress)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
 from recsim_llm.core.catalog import Catalog
-from recsim_llm.core.pages import BoolArray, FloatArray, IntArray, Requests, Slates
+from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.core.visits import blank_slots
 from recsim_llm.errors import SlateError
 
-__all__ = ["Recommender", "Truth", "check_slates", "deterministic"]
+__all__ = ["Recommender", "check_slates", "deterministic"]
 
 
 class Recommender(Protocol):
@@ -45,14 +45,6 @@ class Recommender(Protocol):
         """
 
 
-class Truth(NamedTuple):
-    """The hidden side of a world, for the oracle alone: whoever has a method ``reveal(truth)`` is given it before ``fit``."""
-
-    appeal: Callable[[IntArray], FloatArray]
-    """Takes outside user ids, int64 [m]; returns float32 [m, n]: the log-odds that each user would click each item of the
-    catalog at this moment, given that the user examines it."""
-
-
 def deterministic(item_id: IntArray) -> Slates:
     """Return slates that were certain: every propensity is 1.
 
@@ -63,7 +55,7 @@ def deterministic(item_id: IntArray) -> Slates:
     return Slates(item_id, ones, ones, np.ones(len(item_id)))
 
 
-def check_slates(slates: Slates, catalog: Catalog, users: int, k: int, name: str, blank_invalid: bool) -> IntArray:
+def check_slates(slates: Slates, catalog: Catalog, users: int, k: int, *, name: str, blank_invalid: bool) -> IntArray:
     """Return the catalog positions of slates, -1 where a slot must stay blank.
 
     Args:

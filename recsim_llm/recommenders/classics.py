@@ -1,24 +1,24 @@
-"""Small recommenders for the ranking test: families that the shipped ones do not cover, each in a few lines.
+"""Eight classics in a few lines each: families that the recommenders with a name of their own do not cover.
 
-They are here to be ranked, not to be the best of their kind. All keep to the house rule on repetition, serve users by their
-training part alone, and break ties by popularity.
+They are here to be ranked (line 7 of the realism card), not to be the best of their kind. All keep to the house rule on
+repetition, serve users by their training part alone, and break ties by popularity.
 """
 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse as sp
+from pydantic import Field
 
+from recsim_llm.core.arrays import DoubleArray, FloatArray, IntArray
 from recsim_llm.core.catalog import Catalog
-from recsim_llm.core.pages import FloatArray, IntArray, Requests
+from recsim_llm.core.configuration import FrozenSettings
+from recsim_llm.core.pages import Requests
 from recsim_llm.core.ratings import Ratings
-from recsim_llm.errors import ConfigError
 from recsim_llm.recommenders.scoring import ScoringRecommender
 
 __all__ = ["BestRated", "GenreProfile", "Newest", "NextItem", "PairwiseFactors", "PopularLately", "RandomWalk", "UserKNN"]
 
-Floats = npt.NDArray[np.float64]
 
 _TIE = 1e-6
 
@@ -28,14 +28,14 @@ class _FromRatings(ScoringRecommender):
 
     def fit(self, catalog: Catalog, ratings: Ratings, seed: int) -> None:
         """Learn from the catalog and the training ratings."""
-        self._ratings = ratings
+        self._ratings = ratings.take(catalog.index_of(ratings.item_id) >= 0)
         super().fit(catalog, ratings, seed)
 
-    def _same_for_all(self, requests: Requests, score: Floats) -> FloatArray:
+    def _same_for_all(self, requests: Requests, score: DoubleArray) -> FloatArray:
         order = score + _TIE * self._known.popularity_order
         return np.repeat(order.astype(np.float32)[None], len(requests.user_id), axis=0)
 
-    def _ties(self, scores: Floats) -> FloatArray:
+    def _ties(self, scores: DoubleArray) -> FloatArray:
         return (scores + _TIE * self._known.popularity_order).astype(np.float32)
 
     @property
@@ -51,19 +51,19 @@ class Newest(_FromRatings):
 
 
 class PopularLately(_FromRatings):
-    """Recommends what was consumed most in the last part of the training time.
+    """Recommends what was consumed most in the last part of the training time."""
 
-    Args:
-        share: of the training ratings that count, the latest ones.
-    """
+    class Settings(FrozenSettings):
+        """Settings of ``PopularLately``."""
 
-    def __init__(self, share: float = 0.25) -> None:
-        if not 0 < share <= 1:
-            raise ConfigError(f"share: got {share}, expected a number above 0 and at most 1")
-        self.share = share
+        share: float = Field(default=0.25, gt=0, le=1)
+        """Share of the training ratings that count, the latest ones; above 0, at most 1."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = self.Settings.given(settings)
 
     def _learn(self) -> None:
-        late = np.argsort(self._ratings.timestamp, kind="stable")[-max(1, round(self.share * len(self._ratings))) :]
+        late = np.argsort(self._ratings.timestamp, kind="stable")[-max(1, round(self.settings.share * len(self._ratings))) :]
         self._counts = np.bincount(self._item_index[late], minlength=len(self._known.catalog)).astype(np.float64)
 
     def _score(self, requests: Requests) -> FloatArray:
@@ -71,22 +71,22 @@ class PopularLately(_FromRatings):
 
 
 class BestRated(_FromRatings):
-    """Recommends the best mean ratings, shrunk towards the mean of all.
+    """Recommends the best mean ratings, shrunk towards the mean of all."""
 
-    Args:
-        damping: ratings at the overall mean that are added to each item.
-    """
+    class Settings(FrozenSettings):
+        """Settings of ``BestRated``."""
 
-    def __init__(self, damping: float = 10.0) -> None:
-        if not damping > 0:
-            raise ConfigError(f"damping: got {damping}, expected a number above 0")
-        self.damping = damping
+        damping: float = Field(default=10.0, gt=0)
+        """Ratings at the overall mean that are added to each item, above 0."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = self.Settings.given(settings)
 
     def _learn(self) -> None:
         items, stars = len(self._known.catalog), self._ratings.rating.astype(np.float64)
         total = np.bincount(self._item_index, weights=stars, minlength=items)
         count = np.bincount(self._item_index, minlength=items)
-        self._mean = (total + self.damping * stars.mean()) / (count + self.damping)
+        self._mean = (total + self.settings.damping * stars.mean()) / (count + self.settings.damping)
 
     def _score(self, requests: Requests) -> FloatArray:
         return self._same_for_all(requests, self._mean)
@@ -97,20 +97,23 @@ class GenreProfile(_FromRatings):
 
     The score is the mean over an item's genres of the log ratio between the user's share of consumption in the genre and
     everybody's, both with one consumption added to each genre.
-
-    Args:
-        popular: add this many times the logarithm of 1 + training ratings.
     """
 
-    def __init__(self, popular: float = 0.0) -> None:
-        self.popular = popular
+    class Settings(FrozenSettings):
+        """Settings of ``GenreProfile``."""
+
+        popular: float = 0.0
+        """How many times the logarithm of 1 + training ratings is added to the score; 0 leaves popularity out."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = self.Settings.given(settings)
 
     def _learn(self) -> None:
         genres = self._known.catalog.genres.astype(np.float64)
         self._shares = genres / np.maximum(genres.sum(axis=1, keepdims=True), 1.0)
         everyone = self._known.counts @ self._shares + 1.0
         self._everyone = np.log(everyone / everyone.sum())
-        self._popularity = self.popular * np.log1p(self._known.counts)
+        self._popularity = self.settings.popular * np.log1p(self._known.counts)
 
     def _score(self, requests: Requests) -> FloatArray:
         own = self._known.profiles(requests) @ self._shares + 1.0
@@ -119,16 +122,16 @@ class GenreProfile(_FromRatings):
 
 
 class UserKNN(_FromRatings):
-    """Recommends what the most similar users consumed, by the cosine of their binary rows (Herlocker et al. 1999).
+    """Recommends what the most similar users consumed, by the cosine of their binary rows (Herlocker et al. 1999)."""
 
-    Args:
-        neighbours: users that count.
-    """
+    class Settings(FrozenSettings):
+        """Settings of ``UserKNN``."""
 
-    def __init__(self, neighbours: int = 50) -> None:
-        if neighbours < 1:
-            raise ConfigError(f"neighbours: got {neighbours}, expected 1 or more")
-        self.neighbours = neighbours
+        neighbours: int = Field(default=50, ge=1)
+        """Most similar users that count."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = self.Settings.given(settings)
 
     def _learn(self) -> None:
         length = np.sqrt(np.maximum(np.diff(self._known.matrix.indptr), 1))
@@ -141,8 +144,8 @@ class UserKNN(_FromRatings):
         similarity /= length[:, None]
         # Nobody is his own neighbour: what he consumed is barred anyway, but he would take a place.
         similarity[similarity > 1 - 1e-6] = 0.0
-        if similarity.shape[1] > self.neighbours:
-            kth = np.partition(similarity, -self.neighbours, axis=1)[:, -self.neighbours, None]
+        if similarity.shape[1] > self.settings.neighbours:
+            kth = np.partition(similarity, -self.settings.neighbours, axis=1)[:, -self.settings.neighbours, None]
             similarity[similarity < kth] = 0.0
         return self._ties(np.asarray(similarity @ self._known.matrix, np.float64))
 
@@ -166,30 +169,33 @@ class RandomWalk(_FromRatings):
 
 
 class NextItem(_FromRatings):
-    """Recommends what users consumed soon after the items that this user consumed last: a Markov chain over items.
+    """Recommends what users consumed soon after the items that this user consumed last: a Markov chain over items."""
 
-    Args:
-        ahead: steps within which an item counts as consumed soon after.
-        last: latest items of the user that are looked at.
-    """
+    class Settings(FrozenSettings):
+        """Settings of ``NextItem``."""
 
-    def __init__(self, ahead: int = 5, last: int = 10) -> None:
-        if ahead < 1 or last < 1:
-            raise ConfigError(f"ahead and last: got {ahead} and {last}, expected 1 or more")
-        self.ahead, self.last = ahead, last
+        ahead: int = Field(default=5, ge=1)
+        """Steps within which an item counts as consumed soon after."""
+        last: int = Field(default=10, ge=1)
+        """Latest items of the user that are looked at."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = self.Settings.given(settings)
 
     def _learn(self) -> None:
         user, items = self._ratings.user_index, len(self._known.catalog)
         order = np.lexsort((self._ratings.timestamp, user))
         who, item = user[order], self._item_index[order]
-        pairs = [np.flatnonzero(who[step:] == who[:-step]) + np.array([[0], [step]]) for step in range(1, self.ahead + 1)]
+        pairs = [
+            np.flatnonzero(who[step:] == who[:-step]) + np.array([[0], [step]]) for step in range(1, self.settings.ahead + 1)
+        ]
         before, after = (item[np.concatenate([pair[end] for pair in pairs])] for end in (0, 1))
         counts = sp.csr_array((np.ones(len(before)), (before, after)), shape=(items, items))
         totals = np.asarray(counts.sum(axis=1)).ravel()
-        self._chance = (sp.diags_array(1 / (totals + self.ahead)) @ counts).tocsr()
+        self._chance = (sp.diags_array(1 / (totals + self.settings.ahead)) @ counts).tocsr()
         end = np.flatnonzero(np.diff(who, append=-1))
         start = np.concatenate([[0], end[:-1] + 1])
-        recent = np.arange(len(who)) > np.repeat(end, end - start + 1) - self.last
+        recent = np.arange(len(who)) > np.repeat(end, end - start + 1) - self.settings.last
         shape = len(self._known.users) + 1, items
         self._recent = sp.csr_array((np.ones(int(recent.sum())), (who[recent], item[recent])), shape=shape)
 
@@ -204,28 +210,32 @@ class PairwiseFactors(_FromRatings):
 
     Rendle, Freudenthaler, Gantner & Schmidt-Thieme 2009, "BPR: Bayesian personalized ranking from implicit feedback",
     section 4.3.1, in steps of many pairs, with an item bias.
-
-    Args:
-        factors: dimensions.
-        epochs: passes over the training events.
-        rate: step size.
-        penalty: ridge on all parameters.
     """
 
-    def __init__(self, factors: int = 24, *, epochs: int = 40, rate: float = 0.05, penalty: float = 0.01) -> None:
-        if factors < 1 or epochs < 1:
-            raise ConfigError(f"factors and epochs: got {factors} and {epochs}, expected 1 or more")
-        self.factors, self.epochs, self.rate, self.penalty = factors, epochs, rate, penalty
+    class Settings(FrozenSettings):
+        """Settings of ``PairwiseFactors``."""
+
+        factors: int = Field(default=24, ge=1)
+        """Dimensions of a user's and of an item's vector."""
+        epochs: int = Field(default=40, ge=1)
+        """Passes over the training events."""
+        rate: float = Field(default=0.05, gt=0)
+        """Step size of the gradient, above 0."""
+        penalty: float = Field(default=0.01, ge=0)
+        """Ridge on all parameters."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = self.Settings.given(settings)
 
     def _learn(self) -> None:
         events = self._known.matrix.tocoo()
         user, item = events.row.astype(np.int64), events.col.astype(np.int64)
         random = np.random.default_rng(self._seed)
         users, items = events.shape
-        self._users = random.normal(0, 0.1, (users, self.factors))
-        self._items = random.normal(0, 0.1, (items, self.factors))
+        self._users = random.normal(0, 0.1, (users, self.settings.factors))
+        self._items = random.normal(0, 0.1, (items, self.settings.factors))
         self._bias = np.zeros(items)
-        for _ in range(self.epochs):
+        for _ in range(self.settings.epochs):
             order = random.permutation(len(user))
             for start in range(0, len(order), 1024):
                 rows = order[start : start + 1024]
@@ -235,11 +245,11 @@ class PairwiseFactors(_FromRatings):
         own, near, far = self._users[user], self._items[item], self._items[other]
         gap = np.einsum("bd,bd->b", own, near - far) + self._bias[item] - self._bias[other]
         pull = (0.5 - 0.5 * np.tanh(0.5 * gap))[:, None]
-        np.add.at(self._users, user, self.rate * (pull * (near - far) - self.penalty * own))
-        np.add.at(self._items, item, self.rate * (pull * own - self.penalty * near))
-        np.add.at(self._items, other, self.rate * (-pull * own - self.penalty * far))
-        np.add.at(self._bias, item, self.rate * (pull[:, 0] - self.penalty * self._bias[item]))
-        np.add.at(self._bias, other, self.rate * (-pull[:, 0] - self.penalty * self._bias[other]))
+        np.add.at(self._users, user, self.settings.rate * (pull * (near - far) - self.settings.penalty * own))
+        np.add.at(self._items, item, self.settings.rate * (pull * own - self.settings.penalty * near))
+        np.add.at(self._items, other, self.settings.rate * (-pull * own - self.settings.penalty * far))
+        np.add.at(self._bias, item, self.settings.rate * (pull[:, 0] - self.settings.penalty * self._bias[item]))
+        np.add.at(self._bias, other, self.settings.rate * (-pull[:, 0] - self.settings.penalty * self._bias[other]))
 
     def _score(self, requests: Requests) -> FloatArray:
         place = np.minimum(np.searchsorted(self._known.users, requests.user_id), len(self._known.users) - 1)

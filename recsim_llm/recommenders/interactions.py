@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
 from recsim_llm.core.catalog import Catalog
-from recsim_llm.core.pages import BoolArray, FloatArray, IntArray, Requests
+from recsim_llm.core.pages import Requests
 from recsim_llm.core.ratings import Ratings
 
 __all__ = ["Interactions"]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.sparse as sp
+from pydantic import Field
 
-from recsim_llm.core.pages import FloatArray, IntArray, Requests
-from recsim_llm.errors import ConfigError
+from recsim_llm.core.arrays import FloatArray, IntArray
+from recsim_llm.core.configuration import FrozenSettings
+from recsim_llm.core.pages import Requests
 from recsim_llm.recommenders.scoring import ScoringRecommender
 
 __all__ = ["ItemKNN"]
@@ -23,23 +25,22 @@ class ItemKNN(ScoringRecommender):
     progress?", section 3.2): ``common / (sqrt(n_i n_j) + shrinkage)``.
 
     Users without training ratings are served from their clicks. Where nothing consumed is near, popularity decides.
-
-    Args:
-        neighbours: neighbours kept for each item, 1 or more.
-        shrinkage: added to the denominator, in users, 0 or more.
     """
 
-    def __init__(self, neighbours: int = 50, shrinkage: float = 20.0) -> None:
-        if neighbours < 1:
-            raise ConfigError(f"neighbours: got {neighbours}, expected 1 or more")
-        if not shrinkage >= 0:
-            raise ConfigError(f"shrinkage: got {shrinkage}, expected 0 or more")
-        self.neighbours = neighbours
-        self.shrinkage = shrinkage
+    class Settings(FrozenSettings):
+        """Settings of ``ItemKNN``."""
+
+        neighbours: int = Field(default=50, ge=1)
+        """Nearest items that are kept for each item."""
+        shrinkage: float = Field(default=20.0, ge=0)
+        """Added to the denominator of the similarity, in users; 0 takes the plain cosine."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = self.Settings.given(settings)
 
     def _learn(self) -> None:
         self._order = self._known.popularity_order - np.float32(1)
-        self._near = _near(self._known.matrix, self.neighbours, self.shrinkage)
+        self._near = _near(self._known.matrix, self.settings.neighbours, self.settings.shrinkage)
 
     def _score(self, requests: Requests) -> FloatArray:
         scores: FloatArray = (self._known.profiles(requests) @ self._near).toarray()

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from recsim_llm.core import keyed
+from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
 from recsim_llm.core.catalog import Catalog
-from recsim_llm.core.pages import BoolArray, FloatArray, IntArray, Requests, Slates
+from recsim_llm.core.configuration import FrozenSettings
+from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import ConfigError
 from recsim_llm.language.base.questions import Ask
-from recsim_llm.recommenders.base import Recommender, check_slates
+from recsim_llm.recommenders.base import check_slates
+from recsim_llm.recommenders.by_name import open_recommender
+from recsim_llm.recommenders.hooks import AsksModel, TakesTruth
 from recsim_llm.recommenders.language_ranker_prompts import (
-    HISTORY_PROMPTS,
     HistoryPrompt,
     RankingPrompts,
     Taken,
     questions_about,
 )
 from recsim_llm.recommenders.scoring import HistoryRecommender, chunks
-from recsim_llm.registry import resolve
 
 if TYPE_CHECKING:
     from recsim_llm.language.calls.model import LanguageModel
@@ -62,49 +64,40 @@ class LanguageRanker(HistoryRecommender):
     asked about them. Slates are certain (propensity 1), unless the base draws its candidates or the model's answers are
     sampled; then propensities are unknown (NaN).
 
-    Args:
-        base: name of the recommender that retrieves candidates, or ``module:class``.
-        candidates: how many it retrieves; at least the size of a page is taken, and at most what is on sale.
-        history: most entries of a visitor's history that the model is told, the latest ones.
-        prompt: how the history is told: ``recency``, ``sequential`` or ``in_context``.
-        rotate: False shows the candidates in the base's order, best first.
-        base_settings: the base's settings, by name.
-        model: the model; a run gives the one of the role ``policy`` by ``consult``.
+    A run gives it the model of the role ``policy``.
 
     Raises:
-        ConfigError: a setting is out of range, or the base is unknown or does not take its settings.
+        ConfigError: the base is unknown, does not take its settings, or knows the truth.
     """
 
-    def __init__(
-        self,
-        base: str = "mf",
-        *,
-        candidates: int = 20,
-        history: int = 20,
-        prompt: HistoryPrompt = "recency",
-        rotate: bool = True,
-        base_settings: Mapping[str, Any] | None = None,
-        model: LanguageModel | None = None,
-    ) -> None:
-        for name, value in (("candidates", candidates), ("history", history)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ConfigError(f"language ranker, {name}: got {value!r}, expected a whole number of 1 or more")
-        if prompt not in HISTORY_PROMPTS:
-            raise ConfigError(f"language ranker, prompt: got {prompt!r}, expected one of {', '.join(HISTORY_PROMPTS)}")
-        self.base, self.candidates, self.history, self.prompt, self.rotate = base, candidates, history, prompt, rotate
-        self._model = model
-        try:
-            self._base: Recommender = resolve("recommenders", base)(**dict(base_settings or {}))
-        except TypeError as error:
-            got = f"base {base!r} with settings {base_settings}"
-            raise ConfigError(f"language ranker: got {got}, expected what it takes: {error}") from error
-        if hasattr(self._base, "reveal"):
+    class Settings(FrozenSettings):
+        """Settings of ``LanguageRanker``."""
+
+        base: str = "mf"
+        """Name of the recommender that retrieves candidates, or ``module:class``."""
+        candidates: int = Field(default=20, ge=1)
+        """How many it retrieves; at least the size of a page is taken, and at most what is on sale."""
+        history: int = Field(default=20, ge=1)
+        """Most entries of a visitor's history that the model is told, the latest ones."""
+        prompt: HistoryPrompt = "recency"
+        """How the history is told: ``recency``, ``sequential`` or ``in_context``."""
+        rotate: bool = True
+        """False shows the candidates in the base's order, best first."""
+        base_settings: dict[str, Any] = Field(default_factory=dict)
+        """The base's settings, by name."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = self.Settings.given(settings)
+        self._model: LanguageModel | None = None
+        base = self.settings.base
+        self._base = open_recommender(base, self.settings.base_settings, source=f"language ranker, base {base!r}")
+        if isinstance(self._base, TakesTruth):
             raise ConfigError(f"language ranker: got base {base!r} that knows the truth, expected one that does not; take mf")
 
     def consult(self, model: LanguageModel) -> None:
         """Take in the model that is to be asked; to be called before ``fit``."""
         self._model = model
-        if hasattr(self._base, "consult"):
+        if isinstance(self._base, AsksModel):
             self._base.consult(model)
 
     def fit(self, catalog: Catalog, ratings: Ratings, seed: int) -> None:
@@ -116,8 +109,8 @@ class LanguageRanker(HistoryRecommender):
         self._asked()
         super().fit(catalog, ratings, seed)
         self._base.fit(catalog, ratings, seed)
-        self._prompts = RankingPrompts(catalog, self.prompt)
-        self._latest = _latest(catalog, ratings, self.history)
+        self._prompts = RankingPrompts(catalog, self.settings.prompt)
+        self._latest = _latest(catalog, ratings, self.settings.history)
 
     def recommend(self, requests: Requests, k: int) -> Slates:
         """Return the ``k`` candidates of each request that its user would most probably take.
@@ -147,9 +140,10 @@ class LanguageRanker(HistoryRecommender):
         """
         self._check_size(k)
         known, users = self._known, len(requests.user_id)
-        count = min(max(k, self.candidates), int(np.count_nonzero(known.on_sale)))
+        count = min(max(k, self.settings.candidates), int(np.count_nonzero(known.on_sale)))
         offered = self._base.recommend(requests, count)
-        item = check_slates(offered, known.catalog, users, count, f"language ranker's base {self.base}", blank_invalid=False)
+        name = f"language ranker's base {self.settings.base}"
+        item = check_slates(offered, known.catalog, users, count, name=name, blank_invalid=False)
         shown_at = self._places(requests, ~self._seen(requests, item))
         chance = np.full(item.shape, np.nan)
         asked = np.flatnonzero((shown_at >= 0).any(axis=1))
@@ -170,7 +164,7 @@ class LanguageRanker(HistoryRecommender):
         return self._model
 
     def _certain(self, offered: Slates) -> BoolArray:
-        if offered.slate_propensity is None or self._asked().realisation == "samples":
+        if offered.slate_propensity is None or self._asked().elicitation == "samples":
             return np.zeros(len(offered.item_id), np.bool_)
         return np.asarray(offered.slate_propensity == 1)
 
@@ -185,7 +179,7 @@ class LanguageRanker(HistoryRecommender):
         """Return int64 [u, c]: each candidate's place in the prompt, -1 for those that are not asked about."""
         count = np.count_nonzero(fresh, axis=1)[:, None]
         shift = np.zeros(len(fresh), np.int64)
-        if self.rotate:
+        if self.settings.rotate:
             word = keyed.words(self._seed, _PURPOSE, requests.user_id, requests.visit, requests.page)
             shift = (word % np.maximum(count[:, 0], 1).astype(np.uint64)).astype(np.int64)
         place = (np.cumsum(fresh, axis=1) - 1 - shift[:, None]) % np.maximum(count, 1)
@@ -205,7 +199,7 @@ class LanguageRanker(HistoryRecommender):
         index = self._known.catalog.index_of(requests.history_item[row][clicked])
         stars = requests.history_rating[row][clicked]
         run = [Taken(item, given) for item, given in zip(index.tolist(), stars.tolist(), strict=True) if item >= 0]
-        return [*self._latest.get(int(requests.user_id[row]), ()), *run][-self.history :]
+        return [*self._latest.get(int(requests.user_id[row]), ()), *run][-self.settings.history :]
 
 
 def _latest(catalog: Catalog, ratings: Ratings, count: int) -> dict[int, list[Taken]]:

@@ -15,13 +15,10 @@ from recsim_llm.core.catalog import Catalog
 from recsim_llm.language.base.questions import Part, Prompt, Question, yes_no
 from recsim_llm.language.base.safe_text import safe_text
 
-__all__ = ["HISTORY_PROMPTS", "HistoryPrompt", "RankingPrompts", "Taken", "questions_about"]
+__all__ = ["HistoryPrompt", "RankingPrompts", "Taken", "questions_about"]
 
 HistoryPrompt = Literal["recency", "sequential", "in_context"]
 """How a visitor's history is told."""
-
-HISTORY_PROMPTS: tuple[HistoryPrompt, ...] = ("recency", "sequential", "in_context")
-"""Every way to tell a history."""
 
 _RULES = Part(
     "rules",

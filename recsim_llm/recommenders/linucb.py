@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
+from pydantic import Field
 
-from recsim_llm.core.pages import BoolArray, FloatArray, IntArray, Requests, Slates
-from recsim_llm.errors import ConfigError
+from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
+from recsim_llm.core.configuration import FrozenSettings
+from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.recommenders.scoring import ScoringRecommender, on_grid, products
 from recsim_llm.recommenders.user_rows import UserRows, lengthen
 
 __all__ = ["LinUCB"]
 
-Floats = npt.NDArray[np.float64]
 
 _GRID = 1024.0
 
@@ -36,44 +36,29 @@ class LinUCB(ScoringRecommender):
 
     State changes in ``observe`` only. Features are rounded to multiples of 1/1024, so that the sums are exact in float64:
     neither the order of users, nor the cut into batches, nor the number of shards shows in the result.
-
-    Args:
-        alpha: width of the confidence bound; 0 never explores.
-        ridge: weight of the prior, in observations.
-        user_ridge: weight of everybody's estimate in a user's own, in observations.
-        popularity_prior: click probability that the prior expects of the most popular item.
-        dimensions: most axes kept of the catalog's features.
     """
 
-    def __init__(
-        self,
-        alpha: float = 0.1,
-        *,
-        ridge: float = 10.0,
-        user_ridge: float = 30.0,
-        popularity_prior: float = 0.1,
-        dimensions: int = 24,
-    ) -> None:
-        for name, value, least in (
-            ("alpha", alpha, 0),
-            ("popularity_prior", popularity_prior, 0),
-            ("dimensions", dimensions, 1),
-        ):
-            if not value >= least:
-                raise ConfigError(f"{name}: got {value}, expected {least} or more")
-        for name, value in (("ridge", ridge), ("user_ridge", user_ridge)):
-            if not value > 0:
-                raise ConfigError(f"{name}: got {value}, expected a number above 0")
-        self.alpha = alpha
-        self.ridge = ridge
-        self.user_ridge = user_ridge
-        self.popularity_prior = popularity_prior
-        self.dimensions = dimensions
+    class Settings(FrozenSettings):
+        """Settings of ``LinUCB``."""
+
+        alpha: float = Field(default=0.1, ge=0)
+        """Width of the confidence bound, in standard deviations of the estimate; 0 never explores."""
+        ridge: float = Field(default=10.0, gt=0)
+        """Weight of the prior in everybody's estimate, in observed slots, above 0."""
+        user_ridge: float = Field(default=30.0, gt=0)
+        """Weight of everybody's estimate in a user's own, in observed slots, above 0."""
+        popularity_prior: float = Field(default=0.1, ge=0)
+        """Click probability that the prior expects of the most popular item."""
+        dimensions: int = Field(default=24, ge=1)
+        """Most principal axes that are kept of the catalog's features."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = self.Settings.given(settings)
 
     def _learn(self) -> None:
         popularity = np.log1p(self._known.counts)
         popularity /= max(popularity.max(), 1.0)
-        content = _content(self._known.catalog.features.astype(np.float64), self.dimensions)
+        content = _content(self._known.catalog.features.astype(np.float64), self.settings.dimensions)
         columns = np.column_stack([np.ones(len(popularity)), popularity, content])
         self._features = np.rint(columns * _GRID) / _GRID
         width = self._features.shape[1]
@@ -112,35 +97,35 @@ class LinUCB(ScoringRecommender):
 
     def _update_shared(self) -> None:
         prior = np.zeros(len(self._all_moment))
-        prior[1] = self.popularity_prior
-        precision = self.ridge * np.eye(len(prior)) + self._all_gram
-        self._shared = np.linalg.solve(precision, self.ridge * prior + self._all_moment)
+        prior[1] = self.settings.popularity_prior
+        precision = self.settings.ridge * np.eye(len(prior)) + self._all_gram
+        self._shared = np.linalg.solve(precision, self.settings.ridge * prior + self._all_moment)
 
     def _score(self, requests: Requests) -> FloatArray:
         weights, spread = self._estimate(self._users.find(requests.user_id))
         scores = products(weights, self._linear)
-        if self.alpha > 0:
+        if self.settings.alpha > 0:
             twice = np.where(self._first == self._second, 1.0, 2.0)
             variance = products(spread[:, self._first, self._second] * twice, self._quadratic)
             np.maximum(variance, 0, out=variance)
-            scores += np.float32(self.alpha) * np.sqrt(variance, out=variance)
+            scores += np.float32(self.settings.alpha) * np.sqrt(variance, out=variance)
         return scores
 
-    def _estimate(self, rows: IntArray) -> tuple[Floats, Floats]:
+    def _estimate(self, rows: IntArray) -> tuple[DoubleArray, DoubleArray]:
         """Return the weights float64 [u, d] and the inverse precisions float64 [u, d, d]."""
-        precision = self._gram[rows] + self.user_ridge * np.eye(len(self._shared))
+        precision = self._gram[rows] + self.settings.user_ridge * np.eye(len(self._shared))
         spread = np.linalg.inv(precision).astype(np.float64, copy=False)
-        signal = self.user_ridge * self._shared + self._moment[rows]
-        weights: Floats = np.matmul(spread, signal[:, :, None])[:, :, 0]
+        signal = self.settings.user_ridge * self._shared + self._moment[rows]
+        weights: DoubleArray = np.matmul(spread, signal[:, :, None])[:, :, 0]
         return weights, spread
 
 
-def _content(features: Floats, dimensions: int) -> Floats:
+def _content(features: DoubleArray, dimensions: int) -> DoubleArray:
     """Return [n, min(f, dimensions)]: centred features, on their leading principal axes, of mean square length 1."""
     centred = features - features.mean(axis=0)
     if features.shape[1] > dimensions:
         _, axes = np.linalg.eigh(centred.T @ centred)
         centred = centred @ axes[:, ::-1][:, :dimensions]
     length = float(np.sqrt(np.square(centred).sum(axis=1).mean()))
-    scaled: Floats = centred / (length if length > 0 else 1.0)
+    scaled: DoubleArray = centred / (length if length > 0 else 1.0)
     return scaled

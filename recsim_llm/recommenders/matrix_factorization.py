@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
+from pydantic import Field
 
 from recsim_llm.core import keyed
-from recsim_llm.core.pages import FloatArray, Requests
-from recsim_llm.errors import ConfigError
+from recsim_llm.core.arrays import FloatArray
+from recsim_llm.core.configuration import FrozenSettings
+from recsim_llm.core.pages import Requests
 from recsim_llm.numerics.factorization import implicit_als
 from recsim_llm.recommenders.scoring import ScoringRecommender, on_grid, products, take
 from recsim_llm.recommenders.user_rows import UserRows, lengthen
 
 __all__ = ["MatrixFactorization"]
-
-_MOST_FACTORS = 256
 
 
 class MatrixFactorization(ScoringRecommender):
@@ -24,31 +24,22 @@ class MatrixFactorization(ScoringRecommender):
     Items are factorised once, in ``fit``. A user's vector follows from what the user consumed, in the training part or by a
     click in the run, by eq. 4 of the paper; so new users are served from their first click on, and known ones move with
     every click. A user of whom nothing is known yet gets the most popular items.
-
-    Args:
-        factors: dimensions.
-        regularization: ridge penalty on both sides, above 0.
-        weight: extra confidence of a consumed item (alpha of the paper), above 0.
-        iterations: alternations of the fit.
     """
 
-    def __init__(self, factors: int = 32, *, regularization: float = 10.0, weight: float = 1.0, iterations: int = 10) -> None:
-        for name, value in (
-            ("factors", factors),
-            ("regularization", regularization),
-            ("weight", weight),
-            ("iterations", iterations),
-        ):
-            if not value > 0:
-                raise ConfigError(f"{name}: got {value}, expected a number above 0")
-        if factors > _MOST_FACTORS:
-            raise ConfigError(
-                f"factors: got {factors}, expected at most {_MOST_FACTORS}; each item solves a system of that size"
-            )
-        self.factors = factors
-        self.regularization = regularization
-        self.weight = weight
-        self.iterations = iterations
+    class Settings(FrozenSettings):
+        """Settings of ``MatrixFactorization``."""
+
+        factors: int = Field(default=32, ge=1, le=256)
+        """Dimensions of a user's and of an item's vector; each item solves a system of that size."""
+        regularization: float = Field(default=10.0, gt=0)
+        """Ridge penalty on the squared length of every vector, above 0 (lambda of the paper)."""
+        weight: float = Field(default=1.0, gt=0)
+        """Extra confidence of a consumed item, above 0 (alpha of the paper); an item not consumed has confidence 1."""
+        iterations: int = Field(default=10, ge=1)
+        """Alternations of the fit: times that the users' and then the items' vectors are solved for."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = self.Settings.given(settings)
 
     def _learn(self) -> None:
         events = self._known.matrix.tocoo()
@@ -57,18 +48,18 @@ class MatrixFactorization(ScoringRecommender):
             events.col,
             n_users=events.shape[0],
             n_items=events.shape[1],
-            factors=self.factors,
-            regularization=self.regularization,
-            weight=self.weight,
-            iterations=self.iterations,
+            factors=self.settings.factors,
+            regularization=self.settings.regularization,
+            weight=self.settings.weight,
+            iterations=self.settings.iterations,
             seed=self._seed,
         )
         self._order = self._known.popularity_order
-        self._items = on_grid(self._factors.T, self.factors)
-        self._shared = self._factors.T @ self._factors + self.regularization * np.eye(self.factors)
+        self._items = on_grid(self._factors.T, self.settings.factors)
+        self._shared = self._factors.T @ self._factors + self.settings.regularization * np.eye(self.settings.factors)
         # Row by user: the last vector, and a signature of the clicks that it holds.
         self._users = UserRows()
-        self._vectors = np.zeros((1, self.factors))
+        self._vectors = np.zeros((1, self.settings.factors))
         self._signature = np.zeros(1, np.uint64)
 
     def _score(self, requests: Requests) -> FloatArray:
@@ -97,13 +88,13 @@ class MatrixFactorization(ScoringRecommender):
     def _solve(self, profiles: sp.csr_array) -> npt.NDArray[np.float64]:
         """Solve eq. 4 for each row: (Y'Y + weight * Y_u'Y_u + regularization * I) x = (1 + weight) * sum of Y_u."""
         users = profiles.shape[0]
-        gram = np.empty((users, self.factors, self.factors))
-        signal = np.empty((users, self.factors))
+        gram = np.empty((users, self.settings.factors, self.settings.factors))
+        signal = np.empty((users, self.settings.factors))
         for user in range(users):
             own = self._factors[profiles.indices[profiles.indptr[user] : profiles.indptr[user + 1]]]
             gram[user] = own.T @ own
             signal[user] = own.sum(axis=0)
-        gram *= self.weight
+        gram *= self.settings.weight
         gram += self._shared
-        signal *= 1 + self.weight
+        signal *= 1 + self.settings.weight
         return np.linalg.solve(gram, signal[:, :, None])[:, :, 0]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from recsim_llm.core.arrays import FloatArray
 from recsim_llm.core.catalog import Catalog
-from recsim_llm.core.pages import FloatArray, Requests
+from recsim_llm.core.pages import Requests
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import ConfigError, ContractError
-from recsim_llm.recommenders.base import Truth
+from recsim_llm.recommenders.hooks import Truth
 from recsim_llm.recommenders.scoring import ScoringRecommender
 
 __all__ = ["Oracle"]

@@ -7,13 +7,11 @@ Sorting utilities plus independent standard Gumbel noise draws from it (Yellott 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from recsim_llm.core.pages import BoolArray, IntArray
+from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 
 __all__ = ["log_prefix", "next_item", "placements"]
 
-DoubleArray = npt.NDArray[np.float64]
 
 _EARLIEST = -16.0
 _LATEST = 40.0

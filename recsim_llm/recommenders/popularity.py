@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from recsim_llm.core.pages import FloatArray, Requests
+from recsim_llm.core.arrays import FloatArray
+from recsim_llm.core.pages import Requests
 from recsim_llm.recommenders.scoring import ScoringRecommender
 
 __all__ = ["Popularity"]

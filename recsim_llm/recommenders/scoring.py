@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
 from recsim_llm.core.catalog import Catalog
-from recsim_llm.core.pages import BoolArray, FloatArray, IntArray, Requests, Rows, Slates
+from recsim_llm.core.pages import Requests, Rows, Slates
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import ConfigError
 from recsim_llm.numerics.ranking import top_k

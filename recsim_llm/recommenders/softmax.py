@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from recsim_llm.core import keyed
+from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsim_llm.core.catalog import Catalog
-from recsim_llm.core.pages import BoolArray, FloatArray, IntArray, Requests, Slates
+from recsim_llm.core.configuration import FrozenSettings
+from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import ConfigError
 from recsim_llm.numerics.ranking import top_k
-from recsim_llm.offpolicy.targets import NextItems, Propensities
 from recsim_llm.recommenders import plackett_luce
+from recsim_llm.recommenders.by_name import open_recommender
+from recsim_llm.recommenders.hooks import TakesTruth
+from recsim_llm.recommenders.propensities import NextItems, Propensities
 from recsim_llm.recommenders.scoring import HistoryRecommender, ScoringRecommender, chunks
-from recsim_llm.registry import resolve
 
 __all__ = ["Softmax"]
 
-DoubleArray = npt.NDArray[np.float64]
 
 _PURPOSE = "softmax page"
 _SAMPLE = "softmax sample"
@@ -52,36 +54,30 @@ class Softmax(HistoryRecommender):
     The house rule on repetition holds: what the user saw fills a page, by the same law, only where fewer than ``k`` other items
     are left.
 
-    Args:
-        base: name of the recommender whose scores are taken, or ``module:class``; it must not know the truth.
-        temperature: above 0, in units of the base's scores.
-        slot_marginals: work out the slot marginals of all positions; takes a few milliseconds a page of 10 out of 400 items.
-        base_settings: the base's settings, by name.
-
     Raises:
-        ConfigError: the temperature is not above 0, or the base is unknown, does not take its settings or has no scores.
+        ConfigError: the base is unknown, does not take its settings, has no scores or knows the truth.
     """
 
-    def __init__(
-        self,
-        base: str = "mf",
-        *,
-        temperature: float = 0.1,
-        slot_marginals: bool = False,
-        base_settings: Mapping[str, Any] | None = None,
-    ) -> None:
-        if not 0 < temperature < np.inf:
-            raise ConfigError(f"softmax, temperature: got {temperature}, expected a number above 0")
-        try:
-            scores = resolve("recommenders", base)(**dict(base_settings or {}))
-        except TypeError as error:
-            got = f"base {base!r} with settings {base_settings}"
-            raise ConfigError(f"softmax: got {got}, expected what it takes: {error}") from error
-        if not isinstance(scores, ScoringRecommender) or hasattr(scores, "reveal"):
+    class Settings(FrozenSettings):
+        """Settings of ``Softmax``."""
+
+        base: str = "mf"
+        """Name of the recommender whose scores are taken, or ``module:class``; it must not know the truth."""
+        temperature: float = Field(default=0.1, gt=0)
+        """In units of the base's scores, above 0."""
+        slot_marginals: bool = False
+        """Work out the slot marginals of all positions; takes a few milliseconds a page of 10 out of 400 items."""
+        base_settings: dict[str, Any] = Field(default_factory=dict)
+        """The base's settings, by name."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = self.Settings.given(settings)
+        base = self.settings.base
+        scores = open_recommender(base, self.settings.base_settings, source=f"softmax, base {base!r}")
+        if not isinstance(scores, ScoringRecommender) or isinstance(scores, TakesTruth):
             raise ConfigError(
                 f"softmax: got base {base!r}, expected one that ranks by scores, without knowing the truth; take mf"
             )
-        self.base, self.temperature, self.slot_marginals = base, temperature, slot_marginals
         self._base: ScoringRecommender = scores
 
     def fit(self, catalog: Catalog, ratings: Ratings, seed: int) -> None:
@@ -110,7 +106,7 @@ class Softmax(HistoryRecommender):
             logs = _log_prefix(pools, item[rows])
             prefix[rows], slate[rows] = np.exp(logs), np.exp(logs.sum(axis=1))
             slot[rows, 0] = prefix[rows, 0]
-            if self.slot_marginals:
+            if self.settings.slot_marginals:
                 slot[rows, 1:] = np.einsum("njj->nj", _placements(pools, item[rows]))[:, 1:]
         ids = self._known.catalog.item_id[item]
         return Slates(ids, _told(slot).astype(np.float32), _told(prefix).astype(np.float32), _told(slate, np.float64))
@@ -154,7 +150,7 @@ class Softmax(HistoryRecommender):
         return NextItems(self._known.catalog.item_id, np.where(late[:, :, None], again, fresh))
 
     def _pools(self, requests: Requests) -> _Pools:
-        utility = self._base._score(requests).astype(np.float64) / self.temperature
+        utility = self._base._score(requests).astype(np.float64) / self.settings.temperature
         seen = self._known.seen(requests)
         fresh = self._known.on_sale & ~seen
         return _Pools(utility, fresh, self._known.on_sale & seen, np.count_nonzero(fresh, axis=1))

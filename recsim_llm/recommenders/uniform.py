@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from recsim_llm.core import keyed
-from recsim_llm.core.pages import BoolArray, FloatArray, IntArray, Requests, Slates
+from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
+from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.numerics.ranking import repeated_slots
-from recsim_llm.offpolicy.targets import NextItems, Propensities
+from recsim_llm.recommenders.propensities import NextItems, Propensities
 from recsim_llm.recommenders.scoring import HistoryRecommender, chunks
 
 __all__ = ["RandomRecommender"]
 
-DoubleArray = npt.NDArray[np.float64]
 
 _PURPOSE = "recommend at random"
 _SAMPLE = "sample at random"

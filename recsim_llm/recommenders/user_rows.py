@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.core.pages import IntArray
+from recsim_llm.core.arrays import IntArray
 
 __all__ = ["UserRows", "lengthen"]
 

@@ -1,18 +1,18 @@
 """The report of a run: one self-contained page, its figures with their data, and the tables of the command line."""
 
-from recsim_llm.report.model_calls import calls_line, calls_of
+from recsim_llm.report.model_calls import calls_line, read_calls
 from recsim_llm.report.page import write_report
-from recsim_llm.report.spoken import agreement_line, example_source, interview_table, speech_of
+from recsim_llm.report.spoken import agreement_line, example_source, interview_table, read_speech
 from recsim_llm.report.summary_tables import summary_table
 from recsim_llm.report.words import verdict
 
 __all__ = [
     "agreement_line",
     "calls_line",
-    "calls_of",
     "example_source",
     "interview_table",
-    "speech_of",
+    "read_calls",
+    "read_speech",
     "summary_table",
     "verdict",
     "write_report",

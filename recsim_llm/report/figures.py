@@ -11,10 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, PercentFormatter
 
-from recsim_llm.metrics.summary import ArmSummary, Summary
+from recsim_llm.comparison import Summary
+from recsim_llm.metrics.summary import ArmSummary
 from recsim_llm.report import drawing, numbers, words
 from recsim_llm.report.drawing import INK, MUTED, Label
-from recsim_llm.statistics.intervals import Estimate
+from recsim_llm.statistics import Estimate
 
 __all__ = ["FIGURES", "FigureKind", "Row"]
 

@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
 
-from recsim_llm.metrics.evaluation import ORACLE
-from recsim_llm.metrics.summary import Summary
+from recsim_llm.comparison import ORACLE, Summary
 from recsim_llm.report import numbers
 from recsim_llm.report.words import verdict
-from recsim_llm.statistics.intervals import Estimate
+from recsim_llm.statistics import Estimate
 
 __all__ = ["compared_verdict", "first_screen", "user_model_name"]
 
@@ -64,7 +63,7 @@ def compared_verdict(content: Content) -> str:
         if group:
             parts.append(f"{words} {_joined([f'{rival} ({_amount(row, share)})' for rival, row in group.items()])}.")
     if ORACLE in rows and rows[ORACLE][0] == "worse":
-        turned = (rows[ORACLE][0], _turned(rows[ORACLE][1]))
+        turned = (rows[ORACLE][0], rows[ORACLE][1].turned())
         parts.append(f"The oracle, which knows the users, has {_amount(turned, share)} more than {best}.")
     return " ".join(parts) or " ".join(content["verdict"])
 
@@ -81,11 +80,11 @@ def _against(content: Content, best: str) -> Iterator[tuple[str, tuple[str, Esti
     for row in content["comparisons"]:
         if row["metric"] != content["metrics"][0]["key"] or best not in (row["arm"], row["against"]):
             continue
-        effect = Estimate(**{name: row["effect"][name] for name in ("value", "low", "high", "users")})
+        effect = numbers.read_estimate(row["effect"])
         if row["arm"] == best:
             yield row["against"], (row["verdict"], effect)
         else:
-            yield row["arm"], (turned.get(row["verdict"], row["verdict"]), _turned(effect))
+            yield row["arm"], (turned.get(row["verdict"], row["verdict"]), effect.turned())
 
 
 def _amount(row: tuple[str, Estimate], share: bool) -> str:
@@ -95,11 +94,6 @@ def _amount(row: tuple[str, Estimate], share: bool) -> str:
     open_size = said in ("better", "worse") and not effect.excludes(0.0)
     amount = numbers.with_interval(effect, share=share, sign=True) + (", by how much is open" if open_size else "")
     return amount + (", less than matters" if said == "no difference that matters" else "")
-
-
-def _turned(estimate: Estimate) -> Estimate:
-    value, low, high = (None if end is None else -end for end in (estimate.value, estimate.high, estimate.low))
-    return Estimate(value=value, low=low, high=high, users=estimate.users)
 
 
 def _facts(summary: Summary, manifest: Content) -> list[str]:

@@ -12,10 +12,10 @@ from recsim_llm.metrics.summary import ArmSummary
 from recsim_llm.report import numbers
 from recsim_llm.report.summary_tables import Cell
 
-__all__ = ["call_rows", "calls_line", "calls_of", "decider_rows", "failure_rows"]
+__all__ = ["call_rows", "calls_line", "decider_rows", "failure_rows", "read_calls"]
 
 
-def calls_of(run: Path) -> tuple[CallSummary, ...]:
+def read_calls(run: Path) -> tuple[CallSummary, ...]:
     """Return the totals of a run's calls; nothing where no language model was asked.
 
     Raises:

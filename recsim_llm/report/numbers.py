@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from recsim_llm.statistics.intervals import Estimate
+from recsim_llm.statistics import Estimate
 
-__all__ = ["NONE", "common_decimals", "count", "decimals", "interval", "plain", "with_interval"]
+__all__ = ["NONE", "common_decimals", "count", "decimals", "interval", "plain", "read_estimate", "with_interval"]
 
 NONE = "–"
 """Shown where a number is undefined."""
@@ -64,3 +65,8 @@ def with_interval(estimate: Estimate, *, share: bool = False, sign: bool = False
     """Write estimate and interval, such as ``+1.24 [0.93, 1.55]``."""
     digits = decimals(estimate, share=share)
     return f"{plain(estimate.value, digits, share=share, sign=sign)} {interval(estimate, digits, share=share)}".rstrip()
+
+
+def read_estimate(content: Mapping[str, Any]) -> Estimate:
+    """Return the estimate that plain values hold, whatever else stands beside it."""
+    return Estimate(**{name: content[name] for name in ("value", "low", "high", "users")})

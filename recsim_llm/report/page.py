@@ -13,23 +13,24 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from recsim_llm.comparison import Summary, summarise
 from recsim_llm.core.files import write_atomically
 from recsim_llm.language.calls.call_summary import CallSummary
-from recsim_llm.metrics import RunMetrics, metrics_of
-from recsim_llm.metrics.evaluation import read_manifest, summarise
-from recsim_llm.metrics.summary import Summary
-from recsim_llm.report import comparison_page as comparison
-from recsim_llm.report import drawing
+from recsim_llm.log.manifest import read_manifest
+from recsim_llm.metrics import RunMetrics, measure_run
+from recsim_llm.report import comparison_figure, drawing
+from recsim_llm.report.comparison_page import comparison_section
+from recsim_llm.report.comparison_rows import read_comparison
 from recsim_llm.report.figures import FIGURES, FigureKind
 from recsim_llm.report.first_screen import first_screen
-from recsim_llm.report.model_calls import calls_of
-from recsim_llm.report.more_metrics import metrics_section
+from recsim_llm.report.metric_groups import metrics_section
+from recsim_llm.report.model_calls import read_calls
 from recsim_llm.report.page_layout import document, table, whole_table
 from recsim_llm.report.progress_page import cost_section, deciders_section, failures_section
 from recsim_llm.report.reproduction import configuration_section, reproduction_section
 from recsim_llm.report.result_sections import differences_section, results_section
-from recsim_llm.report.spoken import Speech, speech_of, speech_section
-from recsim_llm.report.trust import CARD_FIGURE, CARD_FILE, card_of, read_card, trust_section
+from recsim_llm.report.spoken import Speech, read_speech, speech_section
+from recsim_llm.report.trust import CARD_FIGURE, CARD_FILE, read_card, read_run_card, trust_section
 
 __all__ = ["Findings", "render_page", "write_report"]
 
@@ -49,7 +50,7 @@ class Findings:
     speech: Speech | None = None
     """What users said; None where nobody was asked."""
     compared: Mapping[str, Any] | None = None
-    """What a comparison found, as ``comparison.comparison_of`` returns; its verdict then stands at the top."""
+    """What a comparison found, as ``read_comparison`` returns; its verdict then stands at the top."""
     metrics: RunMetrics | None = None
     """What more was measured; None where the folder lacks the tables for it."""
     card: Mapping[str, Any] | None = None
@@ -79,12 +80,12 @@ def write_report(run: Path, *, card: Path | None = None) -> Path:
         with drawing.style():
             drawings[kind.name] = _keep(kind.draw(summary), folder, kind.name, kind.title(summary))
         write_atomically(folder / f"{kind.name}.csv", _csv(kind.columns, kind.rows(summary)))
-    compared, realism = comparison.comparison_of(run), card_of(run)
+    compared, realism = read_comparison(run), read_run_card(run)
     if compared is not None:
-        drawings[comparison.FIGURE] = _draw_comparison(compared, folder)
+        drawings[comparison_figure.FIGURE] = _draw_comparison(compared, folder)
     if realism is not None and CARD_FIGURE.able(realism):
         drawings[CARD_FIGURE.name] = _draw_card(realism, folder)
-    calls, speech, metrics = calls_of(run), speech_of(run), metrics_of(run)
+    calls, speech, metrics = read_calls(run), read_speech(run), measure_run(run)
     content = summary.to_json() | {"language_model_calls": [row._asdict() for row in calls]}
     content |= {} if speech is None else {"speech": speech.to_json()}
     content |= {} if metrics is None else {"metrics": metrics.to_json()}
@@ -108,7 +109,7 @@ def render_page(found: Findings) -> str:
     """Return the page: verdict, figures, results, how far to trust them, failures, cost, configuration, reproduction."""
     summary, manifest, compared = found.summary, found.manifest, found.compared
     parts = [
-        comparison.comparison_section(compared, found.drawings.get(comparison.FIGURE, ""), table),
+        comparison_section(compared, found.drawings.get(comparison_figure.FIGURE, ""), table),
         _figures(summary, found.drawings),
         results_section(summary),
         differences_section(summary, judged=compared is not None),
@@ -144,9 +145,12 @@ def _keep(figure: Figure, folder: Path, name: str, title: str) -> str:
 def _draw_comparison(compared: Mapping[str, Any], folder: Path) -> str:
     """Write the forest plot and its data, and return it for the page."""
     with drawing.style():
-        title = comparison.forest_title(compared)
-        element = _keep(comparison.draw_forest(compared), folder, comparison.FIGURE, title)
-    write_atomically(folder / f"{comparison.FIGURE}.csv", _csv(comparison.FIGURE_COLUMNS, comparison.forest_rows(compared)))
+        title = comparison_figure.forest_title(compared)
+        element = _keep(comparison_figure.draw_forest(compared), folder, comparison_figure.FIGURE, title)
+    write_atomically(
+        folder / f"{comparison_figure.FIGURE}.csv",
+        _csv(comparison_figure.FIGURE_COLUMNS, comparison_figure.forest_rows(compared)),
+    )
     return element
 
 

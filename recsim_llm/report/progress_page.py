@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from recsim_llm.comparison import Summary
 from recsim_llm.language.calls.call_summary import CallSummary
-from recsim_llm.metrics.summary import Summary
 from recsim_llm.report import numbers
 from recsim_llm.report.model_calls import call_rows, calls_line, decider_rows, failure_rows
 from recsim_llm.report.page_layout import table

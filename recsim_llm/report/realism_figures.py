@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from recsim_llm.report import drawing, numbers
 from recsim_llm.report.drawing import INK, MUTED
-from recsim_llm.report.realism_rows import Content, estimate_of
+from recsim_llm.report.realism_rows import Content
 
 __all__ = ["CARD_FIGURES", "CardFigure"]
 
@@ -108,7 +108,7 @@ def draw_reliability(card: Content) -> Figure:
 def _panel(axes: Axes, line: Content) -> None:
     measure, rows = line["measures"][0], _rows(line)
     for place, row in enumerate(reversed(rows)):
-        estimate, colour = estimate_of(row), drawing.colour(_ROLES[row["role"]])
+        estimate, colour = numbers.read_estimate(row), drawing.colour(_ROLES[row["role"]])
         if estimate.low is not None and estimate.high is not None:
             axes.plot([estimate.low, estimate.high], [place, place], color=colour, linewidth=2.0, solid_capstyle="butt")
         mark = _MARKS[row["role"]]
@@ -159,7 +159,7 @@ def _curves(card: Content) -> dict[str, list[Content]]:
 def _ranking_title(card: Content) -> str:
     measure = _line(card, 7)["measures"][0]
     row = next(row for row in measure["rows"] if row["role"] == "candidate")
-    return f"{row['name']} rank recommenders with {measure['name']} {numbers.with_interval(estimate_of(row))}"
+    return f"{row['name']} rank recommenders with {measure['name']} {numbers.with_interval(numbers.read_estimate(row))}"
 
 
 def _headline_rows(card: Content) -> Iterable[Row]:

@@ -22,7 +22,7 @@ from recsim_llm.core.files import write_atomically
 from recsim_llm.report import drawing, numbers
 from recsim_llm.report.page_layout import document
 from recsim_llm.report.realism_figures import CARD_FIGURES, CardFigure
-from recsim_llm.report.realism_rows import ROLES, Content, cells_of, estimate_of, headline, rival_words, shown, standing
+from recsim_llm.report.realism_rows import ROLES, Content, headline, rival_words, row_cells, shown, standing
 
 __all__ = ["realism_table", "render_realism", "write_realism"]
 
@@ -112,7 +112,7 @@ def _table_of(line: Content) -> Table:
     for role in ROLES:
         table.add_column(role, justify="right")
     for measure in shown(line):
-        (_, own, _), *others = cells_of(measure)
+        (_, own, _), *others = row_cells(measure)
         cells = [Text(f"{own.value}\n{own.interval}".rstrip())]
         for name, cell, words in others:
             second = " ".join(part for part in (cell.interval, standing(words)) if part)
@@ -147,7 +147,7 @@ def _html_table(measures: Iterable[tuple[str, Content]]) -> str:
         first = f"<b>{escape(group)}</b><br>" if group else ""
         note = next(row["note"] for row in measure["rows"] if row["role"] == "candidate")
         small = f"<br><small>{escape(note)}</small>" if note else ""
-        (_, own, _), *others = cells_of(measure)
+        (_, own, _), *others = row_cells(measure)
         cells = [f"{escape(own.value)}<small>{escape(own.interval)}</small>"]
         for name, cell, words in others:
             above = f"<small>{escape(name)}</small>" if name else ""
@@ -167,8 +167,13 @@ def _all_rows(measures: Iterable[Content]) -> str:
         words = rival_words(measure)
         for row in measure["rows"]:
             difference = row["difference"]
-            gap = "" if difference is None else numbers.with_interval(estimate_of(difference), sign=True)
-            cells = [numbers.with_interval(estimate_of(row)), gap, words.get(row["name"], ""), numbers.count(row["users"])]
+            gap = "" if difference is None else numbers.with_interval(numbers.read_estimate(difference), sign=True)
+            cells = [
+                numbers.with_interval(numbers.read_estimate(row)),
+                gap,
+                words.get(row["name"], ""),
+                numbers.count(row["users"]),
+            ]
             body = "".join(f"<td>{escape(cell)}</td>" for cell in [*cells, str(row["seeds"])])
             note = f"<br><small>{escape(row['note'])}</small>" if row["note"] else ""
             lines.append(f'<tr><th scope="row">{escape(row["name"])}{note}</th>{body}</tr>')

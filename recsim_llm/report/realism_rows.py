@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 
 from recsim_llm.report import numbers
 from recsim_llm.report.summary_tables import Cell
-from recsim_llm.statistics.intervals import Estimate
 
-__all__ = ["ROLES", "Content", "cells_of", "estimate_of", "headline", "rival_words", "rivals", "shown", "standing"]
+__all__ = ["ROLES", "Content", "headline", "rival_words", "rivals", "row_cells", "shown", "standing"]
 
 Content = Mapping[str, Any]
 """The card, or a part of it, as ``Card.to_json`` returns it."""
@@ -59,24 +58,19 @@ def rival_words(measure: Content) -> dict[str, str]:
     return dict(zip(judged, measure["verdict"], strict=False))
 
 
-def estimate_of(row: Content) -> Estimate:
-    """Return a row's estimate."""
-    return Estimate(value=row["value"], low=row["low"], high=row["high"], users=row["users"])
-
-
-def candidate_of(measure: Content) -> Content:
+def candidate_row(measure: Content) -> Content:
     """Return the candidate's row."""
     row: Content = next(row for row in measure["rows"] if row["role"] == "candidate")
     return row
 
 
-def cells_of(measure: Content) -> Iterator[tuple[str, Cell, str]]:
+def row_cells(measure: Content) -> Iterator[tuple[str, Cell, str]]:
     """Yield for the candidate and each column the row's name, its number with its interval, and the words against it."""
     share = measure["unit"] in _SHARES
-    candidate = candidate_of(measure)
+    candidate = candidate_row(measure)
     others = list(rivals(measure).values())
     rows = [candidate, *(rival.row for rival in others if rival is not None)]
-    digits = numbers.common_decimals([estimate_of(row) for row in rows], share=share)
+    digits = numbers.common_decimals([numbers.read_estimate(row) for row in rows], share=share)
     if 0.0 < abs(candidate["value"] or 0.0) < 0.1 and not share:
         digits = max(digits, 3)  # Small numbers without intervals must not look like nothing.
     yield candidate["name"], _cell(candidate, digits, share=share), ""
@@ -123,7 +117,7 @@ def headline(card: Content) -> str:
 
 
 def _cell(row: Content, digits: int, *, share: bool) -> Cell:
-    estimate = estimate_of(row)
+    estimate = numbers.read_estimate(row)
     return Cell(numbers.plain(estimate.value, digits, share=share), numbers.interval(estimate, digits, share=share))
 
 

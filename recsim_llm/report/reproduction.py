@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from recsim_llm.metrics.summary import Summary
+from recsim_llm.comparison import Summary
 from recsim_llm.report import numbers
 from recsim_llm.report.first_screen import user_model_name
 

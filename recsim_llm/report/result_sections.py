@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from recsim_llm.metrics.summary import Summary
+from recsim_llm.comparison import Summary
 from recsim_llm.report import drawing
 from recsim_llm.report.page_layout import fold, table, whole_table
 from recsim_llm.report.summary_tables import comparison_rows, metric_rows

@@ -10,18 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
 from recsim_llm.errors import LogError
+from recsim_llm.log.tables import INTERVIEWS, TEXTS, has_table, read_table
 from recsim_llm.report import numbers
 from recsim_llm.report.summary_tables import Cell
-from recsim_llm.statistics.intervals import Estimate, mean_estimate
+from recsim_llm.statistics import Estimate, mean_estimate
 
-__all__ = ["Agreement", "Speech", "agreement_line", "example_source", "interview_table", "speech_of", "speech_section"]
+__all__ = ["Speech", "StarAgreement", "agreement_line", "example_source", "interview_table", "read_speech", "speech_section"]
 
 Row = Mapping[str, Any]
 Layout = Callable[[Iterable[str], Iterable[tuple[str, list[tuple[str, list[Cell]]]]]], str]
@@ -33,7 +32,7 @@ _ASKED = {"review": "on", "taken": "why something was taken", "left": "why the v
 
 
 @dataclass(frozen=True, kw_only=True)
-class Agreement:
+class StarAgreement:
     """How well a judge who reads only the reviews finds the stars that were given."""
 
     reviews: int
@@ -61,14 +60,14 @@ class Speech:
     """What users of a run said."""
 
     models: dict[str, dict[str, str]]
-    """Name and realisation of the models, by role."""
+    """Name and elicitation of the models, by role."""
     seed: int
     """Of the draw of moments."""
     texts: dict[str, int]
     """Texts by kind."""
     missing: int
     """Texts, judgements and interviews that could not be had."""
-    agreement: Agreement | None
+    agreement: StarAgreement | None
     """None without judged reviews."""
     statements: tuple[dict[str, Any], ...]
     """Key, construct, direction and words of each statement, in the order in which they were asked."""
@@ -86,20 +85,20 @@ class Speech:
         return content
 
 
-def speech_of(run: Path) -> Speech | None:
+def read_speech(run: Path) -> Speech | None:
     """Return what users of a run said; None where nobody was asked.
 
     Raises:
         LogError: the files cannot be read.
     """
-    if not (run / "texts.parquet").is_file():
+    if not has_table(run, "texts"):
         return None
     try:
-        tables = [pq.read_table(run / name) for name in ("texts.parquet", "interviews.parquet")]
+        tables = [read_table(run, "texts", TEXTS.names), read_table(run, "interviews", INTERVIEWS.names)]
         known = json.loads(tables[0].schema.metadata[b"recsim_llm"])
         texts, answers = (table.to_pylist() for table in tables)
         return _speech(known, texts, answers)
-    except (OSError, pa.ArrowException, ValueError, TypeError, KeyError) as error:
+    except (LogError, ValueError, TypeError, KeyError) as error:
         raise LogError(f"{run}: got {error!r} from the texts, expected what `recsim-llm speak` wrote; run it again") from error
 
 
@@ -118,7 +117,7 @@ def speech_section(speech: Speech | None, layout: Layout) -> str:
     if speech.interviews:
         parts.append(layout([escape(arm) for arm in speech.interviews], [("", list(_interview_rows(speech)))]))
         note = (
-            "Agreement with each statement after a visit, 1 not at all to 5 fully, with 95% intervals by user; statements "
+            "StarAgreement with each statement after a visit, 1 not at all to 5 fully, with 95% intervals by user; statements "
             "stand for constructs of ResQue (Pu, Chen & Hu 2011). (−): worded against, low is good. Yes-saying is how far the "
             "mean of two opposite statements lies above the middle, 3: a model that contradicts itself says yes to both. "
             "These are answers of a model about a simulated visit, not of people; compare recommenders by them, and not with "
@@ -188,14 +187,14 @@ def _speech(known: Mapping[str, Any], texts: Sequence[Row], answers: Sequence[Ro
     )
 
 
-def _agreement(judged: Sequence[Row]) -> Agreement:
+def _agreement(judged: Sequence[Row]) -> StarAgreement:
     given = np.array([row["rating"] for row in judged], np.float64)
     found = np.array([row["judged"] for row in judged], np.float64)
     gaps = np.abs(found[:, None] - given)
     own = gaps.diagonal()
     users = [row["user_id"] for row in judged]
     others = len(judged) * (len(judged) - 1)
-    return Agreement(
+    return StarAgreement(
         reviews=len(judged),
         within_one=mean_estimate(_by_user(users, own <= 1.0), bounds=(0.0, 1.0)),
         error=mean_estimate(_by_user(users, own), bounds=_STARS),

@@ -9,9 +9,10 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from recsim_llm.metrics.summary import METRICS, Comparison, Summary
+from recsim_llm.comparison import ArmDifference, Summary
+from recsim_llm.metrics import RESULTS
 from recsim_llm.report import numbers
-from recsim_llm.statistics.intervals import Estimate
+from recsim_llm.statistics import Estimate
 
 __all__ = ["Cell", "comparison_rows", "metric_rows", "summary_table"]
 
@@ -45,7 +46,7 @@ def metric_rows(summary: Summary) -> Iterator[tuple[str, list[Cell]]]:
     """Yield label and one cell an arm for every metric, users first."""
     arms = summary.arms
     yield "Users", [Cell(numbers.count(arm.users)) for arm in arms]
-    for metric in METRICS:
+    for metric in RESULTS:
         label = f"{metric.label} ({metric.unit})" if metric.unit == "stars" else metric.label
         yield label, _cells([arm.metrics[metric.key] for arm in arms], share=metric.unit == "share")
     yield "Catalog shown", [Cell(numbers.plain(arm.item_coverage, 1, share=True)) for arm in arms]
@@ -53,7 +54,7 @@ def metric_rows(summary: Summary) -> Iterator[tuple[str, list[Cell]]]:
     yield "Invalid slots", [Cell(numbers.count(arm.invalid_slots)) for arm in arms]
 
 
-def comparison_rows(rows: Sequence[Comparison]) -> Iterator[tuple[str, list[Cell]]]:
+def comparison_rows(rows: Sequence[ArmDifference]) -> Iterator[tuple[str, list[Cell]]]:
     """Yield a label and the cells: users, clicks a user, times the clicks, reward a user, users saved by pairing."""
     for row in rows:
         clicks = _cell(row.clicks.mean, sign=True)

@@ -12,10 +12,10 @@ from recsim_llm.errors import LogError
 from recsim_llm.report.first_screen import user_model_name
 from recsim_llm.report.page_layout import table
 from recsim_llm.report.realism_figures import CARD_FIGURES
-from recsim_llm.report.realism_rows import ROLES, cells_of, headline, standing
+from recsim_llm.report.realism_rows import ROLES, headline, row_cells, standing
 from recsim_llm.report.summary_tables import Cell
 
-__all__ = ["CARD_FIGURE", "CARD_FILE", "card_of", "read_card", "trust_section"]
+__all__ = ["CARD_FIGURE", "CARD_FILE", "read_card", "read_run_card", "trust_section"]
 
 Content = Mapping[str, Any]
 
@@ -58,7 +58,7 @@ _LEGEND = (
 )
 
 
-def card_of(run: Path) -> dict[str, Any] | None:
+def read_run_card(run: Path) -> dict[str, Any] | None:
     """Return the realism card in a run folder; None where there is none.
 
     Raises:
@@ -90,7 +90,7 @@ def trust_section(manifest: Content, card: Content | None, figure: str) -> str:
 
     Args:
         manifest: of the run.
-        card: as ``card_of`` returns it.
+        card: as ``read_run_card`` returns it.
         figure: ``svg`` element of the card's figure; empty where the card cannot have it.
     """
     parts = [
@@ -132,7 +132,7 @@ def _rows(card: Content) -> Iterator[tuple[str, list[Cell]]]:
     for line in card["lines"]:
         if line["measures"]:
             measure = line["measures"][0]
-            (_, own, _), *others = cells_of(measure)
+            (_, own, _), *others = row_cells(measure)
             cells = [own, *(_rival(*other) for other in others)]
             yield f"{line['name'].capitalize()}: {measure['name']} ({measure['unit']})", cells
 

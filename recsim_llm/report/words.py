@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
-from recsim_llm.metrics.evaluation import ORACLE
-from recsim_llm.metrics.summary import ArmSummary, Comparison, Summary
+from recsim_llm.comparison import ORACLE, ArmDifference, Summary
+from recsim_llm.metrics.summary import ArmSummary
 from recsim_llm.report import numbers
-from recsim_llm.statistics.intervals import Estimate
+from recsim_llm.statistics import Estimate
 
 __all__ = ["headline", "position_title", "rating_title", "reference", "satisfaction_title", "survival_title", "verdict"]
 
@@ -29,7 +28,7 @@ def verdict(summary: Summary) -> str:
     return text + _left_to_gain(summary)
 
 
-def reference(summary: Summary) -> Comparison | None:
+def reference(summary: Summary) -> ArmDifference | None:
     """Return the best arm's comparison to name first: with the first arm, or with the next best if the best comes first."""
     rivals = [row for row in summary.against_best if row.arm != ORACLE]
     first = next((arm.arm for arm in summary.arms if arm.arm != ORACLE), None)
@@ -96,7 +95,7 @@ def lorenz_title(summary: Summary) -> str:
     return _listed("The most shown tenth of the catalog takes", found, "of exposures") or "Concentration of exposures"
 
 
-def _against_rivals(best: ArmSummary, rivals: Sequence[Comparison]) -> str:
+def _against_rivals(best: ArmSummary, rivals: Sequence[ArmDifference]) -> str:
     users = _users(min(row.users for row in rivals))
     beaten = [row for row in rivals if _gain(row).excludes(0.0)]
     level = [row for row in rivals if not _gain(row).excludes(0.0)]
@@ -112,7 +111,7 @@ def _against_rivals(best: ArmSummary, rivals: Sequence[Comparison]) -> str:
     return f"{best.arm} got more clicks a user than {gains}, {users}. No difference from {rest} can be claimed."
 
 
-def _no_difference(best: ArmSummary, level: Sequence[Comparison], users: str) -> str:
+def _no_difference(best: ArmSummary, level: Sequence[ArmDifference], users: str) -> str:
     names = _join([row.arm for row in level])
     if all(row.clicks.identical for row in level):
         return f"{best.arm} and {names} got exactly as many clicks from every user: no difference, {users}."
@@ -130,14 +129,12 @@ def _left_to_gain(summary: Summary) -> str:
     return f" The oracle, which knows the users, got {gain} clicks a user more than {summary.best}."
 
 
-def _gain(row: Comparison) -> Estimate:
+def _gain(row: ArmDifference) -> Estimate:
     """Return the best arm minus this one: the row's difference turned round."""
-    mean = row.clicks.mean
-    turned = [None if number is None else -number for number in (mean.value, mean.high, mean.low)]
-    return replace(mean, value=turned[0], low=turned[1], high=turned[2])
+    return row.clicks.mean.turned()
 
 
-def _amount(row: Comparison) -> str:
+def _amount(row: ArmDifference) -> str:
     return numbers.with_interval(_gain(row), sign=True)
 
 

@@ -1,7 +1,8 @@
 """Inference over users: what a comparison of recommenders can claim, and with how much certainty.
 
 Pure functions from columns with one entry a user to frozen records. Where to begin: ``paired_effect`` for two arms on the
-same users, ``judge_family`` for several comparisons, ``decide`` and ``sentence`` for the words.
+same users, ``judge_family`` for several comparisons, ``mean_estimate`` and ``ratio_estimate`` for one arm alone, ``decide``
+and ``sentence`` for the words.
 """
 
 from recsim_llm.statistics.always_valid import BURN_IN, Peeks, Stop, confidence_sequence, first_decision
@@ -10,20 +11,24 @@ from recsim_llm.statistics.clustered import clustered_mean, clustered_ratio, clu
 from recsim_llm.statistics.cuped import Adjusted, cuped_independent, cuped_paired
 from recsim_llm.statistics.decision import Verdict, decide, sentence
 from recsim_llm.statistics.effects import Effect, mean_effect
-from recsim_llm.statistics.groups import Groups, group_effects
+from recsim_llm.statistics.intervals import CONFIDENCE, Estimate, mean_estimate, ratio_estimate
 from recsim_llm.statistics.lift import relative_lift
-from recsim_llm.statistics.multiple import ALPHA, Adjustment, Family, adjust, judge_family
+from recsim_llm.statistics.multiple import ALPHA, Adjustment, Correction, Family, adjust, judge_family
 from recsim_llm.statistics.paired import Paired, paired_effect
 from recsim_llm.statistics.power import POWER, detectable_effect, deviation_estimate, power_for, users_needed
+from recsim_llm.statistics.subgroups import Groups, group_effects
 
 __all__ = [
     "ALPHA",
     "BURN_IN",
+    "CONFIDENCE",
     "POWER",
     "RESAMPLES",
     "Adjusted",
     "Adjustment",
+    "Correction",
     "Effect",
+    "Estimate",
     "Family",
     "Groups",
     "Paired",
@@ -46,8 +51,10 @@ __all__ = [
     "group_effects",
     "judge_family",
     "mean_effect",
+    "mean_estimate",
     "paired_effect",
     "power_for",
+    "ratio_estimate",
     "relative_lift",
     "sentence",
     "users_needed",

@@ -26,14 +26,13 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.arrays import DoubleArray, IntArray
 from recsim_llm.errors import ConfigError
 from recsim_llm.statistics.effects import Effect, check_share, rows_of_users
 from recsim_llm.statistics.intervals import CONFIDENCE
 
 __all__ = ["BURN_IN", "Peeks", "Stop", "confidence_sequence", "first_decision"]
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 BURN_IN = 50
 """Users before the first look unless told."""
@@ -45,15 +44,15 @@ class Peeks:
 
     users: IntArray
     """int64 [looks]: users seen."""
-    mean: FloatArray
+    mean: DoubleArray
     """float64 [looks]: mean over them."""
-    low: FloatArray
+    low: DoubleArray
     """float64 [looks]: lower end; minus infinity while all users are alike."""
-    high: FloatArray
+    high: DoubleArray
     """float64 [looks]: upper end; infinity while all users are alike."""
-    standard_error: FloatArray
+    standard_error: DoubleArray
     """float64 [looks]: of the mean, at this look alone."""
-    p_value: FloatArray
+    p_value: DoubleArray
     """float64 [looks]: always-valid two-sided p value against 0; never rises."""
     confidence: float
     """Probability that the true mean lies within the intervals of all looks, 0 to 1."""

@@ -18,6 +18,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.core.keyed import uniform, words
 from recsim_llm.errors import ConfigError, DataError
 from recsim_llm.statistics.effects import Effect, alike, check_share, rows_of_users
@@ -25,7 +26,6 @@ from recsim_llm.statistics.intervals import CONFIDENCE
 
 __all__ = ["RESAMPLES", "bootstrap_means", "bootstrap_ratio_difference"]
 
-FloatArray = npt.NDArray[np.float64]
 Method = Literal["bca", "percentile"]
 
 RESAMPLES = 4000
@@ -116,18 +116,18 @@ def _checked(method: Method, confidence: float, resamples: int) -> _Settings:
     return _Settings(method=method, confidence=confidence)
 
 
-def _first(means: FloatArray) -> FloatArray:
-    first: FloatArray = means[0]
+def _first(means: DoubleArray) -> DoubleArray:
+    first: DoubleArray = means[0]
     return first
 
 
-def _ratio_difference(means: FloatArray) -> FloatArray:
+def _ratio_difference(means: DoubleArray) -> DoubleArray:
     with np.errstate(divide="ignore", invalid="ignore"):
-        difference: FloatArray = means[0] / means[2] - means[1] / means[3]
+        difference: DoubleArray = means[0] / means[2] - means[1] / means[3]
     return difference
 
 
-def _resampled_means(columns: FloatArray, seed: int, resamples: int) -> FloatArray:
+def _resampled_means(columns: DoubleArray, seed: int, resamples: int) -> DoubleArray:
     """Return the columns' means over users drawn with replacement, float64 [columns, resamples]."""
     count = columns.shape[1]
     means = np.empty((len(columns), resamples))
@@ -142,7 +142,7 @@ def _resampled_means(columns: FloatArray, seed: int, resamples: int) -> FloatArr
 
 
 def _effect(
-    columns: FloatArray, means: FloatArray, statistic: Callable[[FloatArray], FloatArray], settings: _Settings
+    columns: DoubleArray, means: DoubleArray, statistic: Callable[[DoubleArray], DoubleArray], settings: _Settings
 ) -> Effect:
     count = columns.shape[1]
     name = "BCa bootstrap" if settings.method == "bca" else "percentile bootstrap"
@@ -171,7 +171,7 @@ def _effect(
     )
 
 
-def _bca_levels(levels: FloatArray, value: float, replicates: FloatArray, alone: FloatArray) -> FloatArray:
+def _bca_levels(levels: DoubleArray, value: float, replicates: DoubleArray, alone: DoubleArray) -> DoubleArray:
     """Return the quantiles of the replicates that bound the BCa interval (Efron & Tibshirani 1993, eq. 14.9 to 14.15)."""
     from scipy.special import ndtr, ndtri
 
@@ -182,5 +182,5 @@ def _bca_levels(levels: FloatArray, value: float, replicates: FloatArray, alone:
     away = alone.mean() - alone
     acceleration = float((away**3).sum() / (6.0 * (away @ away) ** 1.5))
     shifted = bias + ndtri(levels)
-    corrected: FloatArray = ndtr(bias + shifted / (1.0 - acceleration * shifted))
+    corrected: DoubleArray = ndtr(bias + shifted / (1.0 - acceleration * shifted))
     return corrected

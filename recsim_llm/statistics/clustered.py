@@ -22,13 +22,13 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.errors import ConfigError, DataError
 from recsim_llm.statistics.effects import Effect, check_share, rows_of_users, student_effect
 from recsim_llm.statistics.intervals import CONFIDENCE
 
 __all__ = ["clustered_mean", "clustered_ratio", "clustered_ratio_difference"]
 
-FloatArray = npt.NDArray[np.float64]
 Correction = Literal["CR1", "CR2"]
 
 _ROUNDING = 1e-12
@@ -39,9 +39,9 @@ class _Arm:
     """One arm's sums by cluster."""
 
     ratio: float
-    scores: FloatArray
+    scores: DoubleArray
     """[G]: sum of ``y - R x`` in each cluster over ``sum(x)``."""
-    shares: FloatArray
+    shares: DoubleArray
     """[G]: share of each cluster in ``sum(x)``."""
     total: float
     """``sum(x)``."""
@@ -152,7 +152,7 @@ def _contrast(
     return student_effect(value, found[0], found[1], users=users, confidence=confidence, method=correction)
 
 
-def _check_denominators(above: FloatArray, below: FloatArray) -> None:
+def _check_denominators(above: DoubleArray, below: DoubleArray) -> None:
     wrong = (below < 0.0) | ((below == 0.0) & (above != 0.0))
     if wrong.any():
         arm, user = np.argwhere(wrong)[0]
@@ -162,7 +162,7 @@ def _check_denominators(above: FloatArray, below: FloatArray) -> None:
         )
 
 
-def _numbered(clusters: npt.ArrayLike | None, users: int, kept: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.int64], int]:
+def _numbered(clusters: npt.ArrayLike | None, users: int, kept: BoolArray) -> tuple[IntArray, int]:
     labels = np.arange(users) if clusters is None else np.asarray(clusters)
     if labels.shape != (users,):
         raise DataError(f"clusters: got labels of shape {labels.shape}, expected one for each of the {users} users")
@@ -170,7 +170,7 @@ def _numbered(clusters: npt.ArrayLike | None, users: int, kept: npt.NDArray[np.b
     return number.astype(np.int64), len(unique)
 
 
-def _sums(numerator: FloatArray, denominator: FloatArray, cluster: npt.NDArray[np.int64], count: int) -> _Arm | None:
+def _sums(numerator: DoubleArray, denominator: DoubleArray, cluster: IntArray, count: int) -> _Arm | None:
     total = float(denominator.sum())
     if total <= 0.0:
         return None

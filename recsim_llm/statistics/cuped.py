@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.arrays import DoubleArray, IntArray
 from recsim_llm.errors import ConfigError, DataError
 from recsim_llm.statistics.effects import (
     Effect,
@@ -34,8 +35,6 @@ from recsim_llm.statistics.effects import (
 from recsim_llm.statistics.intervals import CONFIDENCE, Estimate
 
 __all__ = ["Adjusted", "cuped_independent", "cuped_paired"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +136,7 @@ def cuped_independent(
     )
 
 
-def _covariates(before: npt.ArrayLike, users: int) -> FloatArray:
+def _covariates(before: npt.ArrayLike, users: int) -> DoubleArray:
     covariates = np.asarray(before, dtype=np.float64)
     if covariates.ndim != 2 or len(covariates) != users or covariates.shape[1] == 0:
         raise DataError(f"covariates: got shape {covariates.shape}, expected [{users} users, covariates]; add a second axis")
@@ -145,7 +144,7 @@ def _covariates(before: npt.ArrayLike, users: int) -> FloatArray:
     return covariates
 
 
-def _check_settings(users: int, covariates: FloatArray, confidence: float, folds: int) -> None:
+def _check_settings(users: int, covariates: DoubleArray, confidence: float, folds: int) -> None:
     check_share("confidence", confidence)
     if folds < 1:
         raise ConfigError(f"folds: got {folds}, expected 1 or more")
@@ -162,9 +161,7 @@ def _check_settings(users: int, covariates: FloatArray, confidence: float, folds
         )
 
 
-def _thetas(
-    fold: npt.NDArray[np.int64], folds: int, columns: tuple[FloatArray, FloatArray, npt.NDArray[np.int64]]
-) -> FloatArray:
+def _thetas(fold: IntArray, folds: int, columns: tuple[DoubleArray, DoubleArray, IntArray]) -> DoubleArray:
     """Return for each fold theta [covariates] by least squares over the users outside of it, each arm centred on its mean."""
     outcome, covariates, arm = columns
     thetas = np.empty((folds, covariates.shape[1]))
@@ -180,7 +177,7 @@ def _thetas(
     return thetas
 
 
-def _share_of_variance(values: FloatArray, arm: npt.NDArray[np.int64]) -> FloatArray:
+def _share_of_variance(values: DoubleArray, arm: IntArray) -> DoubleArray:
     """Return what each user adds to the variance of the difference of the arms' means."""
     shares = np.empty(len(values))
     for name in (0, 1):
@@ -190,7 +187,7 @@ def _share_of_variance(values: FloatArray, arm: npt.NDArray[np.int64]) -> FloatA
     return shares
 
 
-def _welch(values: FloatArray, arm: npt.NDArray[np.int64], confidence: float, method: str) -> Effect:
+def _welch(values: DoubleArray, arm: IntArray, confidence: float, method: str) -> Effect:
     parts = [values[arm == name] for name in (0, 1)]
     value = float(parts[0].mean() - parts[1].mean())
     if all(alike(part) for part in parts):
@@ -201,7 +198,7 @@ def _welch(values: FloatArray, arm: npt.NDArray[np.int64], confidence: float, me
     return student_effect(value, error, degrees, users=len(values), confidence=confidence, method=method)
 
 
-def _reduction(adjusted: FloatArray, raw: FloatArray, confidence: float) -> Estimate:
+def _reduction(adjusted: DoubleArray, raw: DoubleArray, confidence: float) -> Estimate:
     left = log_ratio_estimate(adjusted, raw, confidence=confidence)
     value, low, high = (None if end is None else 1.0 - end for end in (left.value, left.high, left.low))
     return Estimate(value=value, low=low, high=high, users=left.users)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.errors import ConfigError, DataError
 from recsim_llm.statistics.intervals import CONFIDENCE, Estimate
 
@@ -28,7 +29,6 @@ __all__ = [
     "student_quantile",
 ]
 
-FloatArray = npt.NDArray[np.float64]
 
 _ROUNDING = 1e-12
 
@@ -64,6 +64,11 @@ class Effect:
     def excludes(self, value: float) -> bool:
         """Tell whether there is an interval and it leaves out ``value``."""
         return self.estimate.excludes(value)
+
+    def turned(self) -> Effect:
+        """Return the effect seen from the other side: the value and its interval with the other sign."""
+        estimate = self.estimate.turned()
+        return replace(self, value=estimate.value, low=estimate.low, high=estimate.high)
 
     def at(self, confidence: float) -> Effect:
         """Return the same effect with the interval of another confidence.
@@ -120,7 +125,7 @@ def student_effect(
     )
 
 
-def mean_effect(values: FloatArray, *, confidence: float = CONFIDENCE, method: str = "t") -> Effect:
+def mean_effect(values: DoubleArray, *, confidence: float = CONFIDENCE, method: str = "t") -> Effect:
     """Return the mean over users with Student's t interval on n - 1 degrees of freedom (Student 1908, *Biometrika*).
 
     Args:
@@ -136,7 +141,7 @@ def mean_effect(values: FloatArray, *, confidence: float = CONFIDENCE, method: s
     return student_effect(value, error, count - 1, users=count, confidence=confidence, method=method)
 
 
-def log_ratio_estimate(numerator: FloatArray, denominator: FloatArray, *, confidence: float = CONFIDENCE) -> Estimate:
+def log_ratio_estimate(numerator: DoubleArray, denominator: DoubleArray, *, confidence: float = CONFIDENCE) -> Estimate:
     """Return a ratio of two sums of squares over users, with the delta method's interval on the log scale.
 
     With ``R = sum(y) / sum(x)`` and ``e = y - R x`` the standard error of ``log R`` is
@@ -160,12 +165,12 @@ def log_ratio_estimate(numerator: FloatArray, denominator: FloatArray, *, confid
     return Estimate(value=ratio, low=ratio / reach, high=ratio * reach, users=count)
 
 
-def alike(values: FloatArray) -> bool:
+def alike(values: DoubleArray) -> bool:
     """Tell whether all values are equal up to rounding, so that nothing can be said about how much users differ."""
     return float(np.ptp(values)) <= _ROUNDING * float(np.abs(values).max(initial=0.0))
 
 
-def rows_of_users(name: str, *columns: npt.ArrayLike) -> tuple[FloatArray, ...]:
+def rows_of_users(name: str, *columns: npt.ArrayLike) -> tuple[DoubleArray, ...]:
     """Return the columns as float64, checked: one dimension, equal lengths, finite.
 
     Args:

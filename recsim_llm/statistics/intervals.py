@@ -7,7 +7,7 @@ recommenders it cries "difference" several times as often as it says it does. Ev
 - A ratio of sums (clicks a page, stars a rated click) gets the delta method on the users' sums: with ``R = sum(y) / sum(x)``
   and ``e = y - R x`` its standard error is ``sqrt(n / (n - 1) * sum(e**2)) / sum(x)`` (Cochran 1977, *Sampling
   Techniques*, eq. 6.13; Deng, Knoblich & Lu 2018, KDD), with the quantile of Student's t on n - 1 degrees of freedom.
-- A difference of two recommenders that served the same users is a mean over the users' own differences.
+- A difference of two recommenders that served the same users is a mean over the users' own differences (``paired_effect``).
 
 No interval is given where the data cannot carry one: fewer than two users, or users who all agree exactly, which says
 nothing about how much the next user would differ.
@@ -19,11 +19,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-__all__ = ["CONFIDENCE", "Difference", "Estimate", "mean_estimate", "paired_difference", "ratio_estimate"]
+from recsim_llm.core.arrays import DoubleArray
 
-FloatArray = npt.NDArray[np.float64]
+__all__ = ["CONFIDENCE", "Estimate", "mean_estimate", "ratio_estimate"]
+
 
 CONFIDENCE = 0.95
 """Confidence of every interval; where several comparisons are made, of all of them together."""
@@ -47,24 +47,15 @@ class Estimate:
         """Tell whether there is an interval and it leaves out ``value``."""
         return self.low is not None and self.high is not None and not self.low <= value <= self.high
 
-
-@dataclass(frozen=True, kw_only=True)
-class Difference:
-    """How much more one recommender got than another from the same users."""
-
-    mean: Estimate
-    """Mean over users of the users' own differences, in the unit of the measure."""
-    ratio: Estimate
-    """Total of the one over total of the other; undefined where the other's total is not positive."""
-    variance_ratio: float | None
-    """Variance of the difference had the two served different users, over the paired one: how many times as many users an
-    unpaired test would need. None where the paired variance is 0."""
-    identical: bool
-    """The two are equal for every single user."""
+    def turned(self) -> Estimate:
+        """Return the estimate of a difference seen from the other side: every number with the other sign."""
+        # Subtracted from 0, so that no difference at all stays 0 and does not become -0.
+        value, low, high = (None if end is None else 0.0 - end for end in (self.value, self.high, self.low))
+        return Estimate(value=value, low=low, high=high, users=self.users)
 
 
 def mean_estimate(
-    values: FloatArray, *, confidence: float = CONFIDENCE, bounds: tuple[float, float] = (-np.inf, np.inf)
+    values: DoubleArray, *, confidence: float = CONFIDENCE, bounds: tuple[float, float] = (-np.inf, np.inf)
 ) -> Estimate:
     """Estimate a mean over users with Student's t interval.
 
@@ -79,12 +70,13 @@ def mean_estimate(
     mean = float(values.mean())
     if count == 1 or np.ptp(values) == 0.0:
         return Estimate(value=mean, users=count)
-    return _estimate(mean, float(values.std(ddof=1)) / math.sqrt(count), count, confidence, bounds)
+    error = float(values.std(ddof=1)) / math.sqrt(count)
+    return _with_interval(mean, error, count, confidence=confidence, bounds=bounds)
 
 
 def ratio_estimate(
-    numerator: FloatArray,
-    denominator: FloatArray,
+    numerator: DoubleArray,
+    denominator: DoubleArray,
     *,
     confidence: float = CONFIDENCE,
     bounds: tuple[float, float] = (-np.inf, np.inf),
@@ -110,34 +102,14 @@ def ratio_estimate(
     if count == 1 or float(np.abs(residual).max()) <= _ROUNDING * scale:
         return Estimate(value=ratio, users=count)
     error = math.sqrt(count / (count - 1) * float(residual @ residual)) / total
-    return _estimate(ratio, error, count, confidence, bounds)
+    return _with_interval(ratio, error, count, confidence=confidence, bounds=bounds)
 
 
-def paired_difference(one: FloatArray, other: FloatArray, *, comparisons: int = 1) -> Difference:
-    """Compare two recommenders on the same users.
-
-    Args:
-        one: float64 [n], what each user gave the one.
-        other: float64 [n], what the same users gave the other.
-        comparisons: how many comparisons must hold together; each interval is widened for it (Bonferroni).
-    """
-    confidence = 1.0 - (1.0 - CONFIDENCE) / max(comparisons, 1)
-    difference = one - other
-    variance_ratio = None
-    if len(difference) > 1 and np.ptp(difference) > 0.0:
-        variance_ratio = float((one.var(ddof=1) + other.var(ddof=1)) / difference.var(ddof=1))
-    return Difference(
-        mean=mean_estimate(difference, confidence=confidence),
-        ratio=ratio_estimate(one, other, confidence=confidence),
-        variance_ratio=variance_ratio,
-        identical=len(difference) > 0 and not difference.any(),
-    )
-
-
-def _estimate(value: float, error: float, count: int, confidence: float, bounds: tuple[float, float]) -> Estimate:
+def _with_interval(value: float, error: float, users: int, *, confidence: float, bounds: tuple[float, float]) -> Estimate:
+    """Return an estimate with Student's t interval on as many degrees of freedom as users less one, cut to the bounds."""
     # scipy.stats takes half a second to import; its special function for the quantile does not.
     from scipy.special import stdtrit
 
-    reach = float(stdtrit(count - 1, 0.5 + confidence / 2.0)) * float(error)
+    reach = float(stdtrit(users - 1, 0.5 + confidence / 2.0)) * float(error)
     low, high = max(value - reach, bounds[0]), min(value + reach, bounds[1])
-    return Estimate(value=value, low=float(low), high=float(high), users=count)
+    return Estimate(value=value, low=float(low), high=float(high), users=users)

@@ -26,7 +26,7 @@ def relative_lift(
     ``fieller``: the ratios R that a t test of ``mean(one - R other) = 0`` does not reject, so it agrees with the test:
     ``(a - R b)**2 <= t**2 (v_aa - 2 R v_ab + R**2 v_bb)`` with means a, b and the means' (co)variances v (Fieller 1954,
     *JRSS B* 16). Where the other's mean cannot be told from 0 these ratios are unbounded and no interval is given.
-    ``delta``: ``recsim_llm.statistics.intervals.ratio_estimate`` less 1; symmetric, and too narrow while the other's mean is
+    ``delta``: ``recsim_llm.statistics.ratio_estimate`` less 1; symmetric, and too narrow while the other's mean is
     uncertain.
 
     Args:

@@ -6,6 +6,8 @@
   differ, but the data do not say by how much. No two-sided intervals that match every decision of Holm's and stay
   informative are known (Guilbaud 2008, *Biometrical Journal* 50; Strassburger & Bretz 2008, *Statistics in Medicine*
   27, for one side).
+- ``bonferroni`` keeps the same chance at alpha with the same intervals, and claims exactly those effects whose interval
+  leaves out 0 (Dunn 1961, *JASA* 56): no sign without a size.
 - ``benjamini-hochberg`` keeps the expected share of false claims among the claims at alpha, under independence or
   positive dependence (Benjamini & Hochberg 1995, *JRSS B* 57; Benjamini & Yekutieli 2001). Its intervals are at ``1 -
   alpha R / m`` with R rejections (1 if there is none); the expected share of missed values among the rejected ones'
@@ -19,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -27,9 +29,9 @@ from recsim_llm.errors import ConfigError, DataError
 from recsim_llm.statistics.effects import Effect, check_share
 from recsim_llm.statistics.intervals import CONFIDENCE
 
-__all__ = ["ALPHA", "Adjustment", "Family", "adjust", "judge_family"]
+__all__ = ["ALPHA", "Adjustment", "Correction", "Family", "adjust", "judge_family"]
 
-Method = Literal["holm", "benjamini-hochberg"]
+Correction = Literal["holm", "bonferroni", "benjamini-hochberg"]
 
 ALPHA = 1.0 - CONFIDENCE
 """Error rate unless told."""
@@ -40,7 +42,7 @@ class Adjustment:
     """What several p values amount to together, in the order given."""
 
     method: str
-    """``holm`` or ``benjamini-hochberg``."""
+    """``holm``, ``bonferroni`` or ``benjamini-hochberg``."""
     alpha: float
     """Error rate that the method keeps: of any false claim, or the expected share of false claims."""
     p_values: tuple[float | None, ...]
@@ -61,12 +63,12 @@ class Family:
     """As given, with the method's intervals in place of their own."""
 
 
-def adjust(p_values: Sequence[float | None], *, method: Method = "holm", alpha: float = ALPHA) -> Adjustment:
+def adjust(p_values: Sequence[float | None], *, method: Correction = "holm", alpha: float = ALPHA) -> Adjustment:
     """Adjust p values for being several.
 
     Args:
         p_values: 0 to 1 each, in any order; None where there is no test.
-        method: ``holm`` or ``benjamini-hochberg``.
+        method: ``holm``, ``bonferroni`` or ``benjamini-hochberg``.
         alpha: error rate to keep.
 
     Raises:
@@ -74,8 +76,8 @@ def adjust(p_values: Sequence[float | None], *, method: Method = "holm", alpha: 
         ConfigError: a setting cannot work.
     """
     check_share("alpha", alpha)
-    if method not in ("holm", "benjamini-hochberg"):
-        raise ConfigError(f"method: got {method!r}, expected 'holm' or 'benjamini-hochberg'")
+    if method not in get_args(Correction):
+        raise ConfigError(f"method: got {method!r}, expected one of {', '.join(map(repr, get_args(Correction)))}")
     for p_value in p_values:
         if p_value is not None and not 0.0 <= p_value <= 1.0:
             raise DataError(f"p value: got {p_value}, expected 0 to 1, or None where there is no test")
@@ -86,6 +88,8 @@ def adjust(p_values: Sequence[float | None], *, method: Method = "holm", alpha: 
     adjusted = np.empty(count)
     if method == "holm":
         adjusted[order] = np.maximum.accumulate(values[order] * (count + 1 - rank))
+    elif method == "bonferroni":
+        adjusted = values * count
     else:
         adjusted[order] = np.minimum.accumulate((values[order] * count / rank)[::-1])[::-1]
     adjusted = np.minimum(adjusted, 1.0)
@@ -98,18 +102,18 @@ def adjust(p_values: Sequence[float | None], *, method: Method = "holm", alpha: 
     )
 
 
-def judge_family(effects: Sequence[Effect], *, method: Method = "holm", alpha: float = ALPHA) -> Family:
+def judge_family(effects: Sequence[Effect], *, method: Correction = "holm", alpha: float = ALPHA) -> Family:
     """Decide several effects together and give them intervals that hold together (see the module).
 
     Args:
         effects: by Student's t, each tested against 0.
-        method: ``holm`` or ``benjamini-hochberg``.
+        method: ``holm``, ``bonferroni`` or ``benjamini-hochberg``.
         alpha: error rate to keep.
 
     Raises:
         ConfigError: a setting cannot work, or an effect's interval is not Student's t.
     """
     adjustment = adjust([effect.p_value for effect in effects], method=method, alpha=alpha)
-    claims = 1 if method == "holm" else max(sum(adjustment.rejected), 1)
+    claims = max(sum(adjustment.rejected), 1) if method == "benjamini-hochberg" else 1
     confidence = 1.0 - alpha * claims / max(len(effects), 1)
     return Family(adjustment=adjustment, effects=tuple(effect.at(confidence) for effect in effects))

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.statistics.effects import Effect, alike, log_ratio_estimate, mean_effect, rows_of_users
 from recsim_llm.statistics.intervals import CONFIDENCE, Estimate, mean_estimate
 
 __all__ = ["Paired", "paired_effect"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +61,7 @@ def paired_effect(one: npt.ArrayLike, other: npt.ArrayLike, *, confidence: float
     )
 
 
-def _variance_ratio(one: FloatArray, other: FloatArray, confidence: float) -> Estimate:
+def _variance_ratio(one: DoubleArray, other: DoubleArray, confidence: float) -> Estimate:
     difference = one - other
     if len(difference) < 2 or alike(difference):
         return Estimate(value=None, users=len(difference))

@@ -21,6 +21,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.errors import ConfigError
 from recsim_llm.statistics.effects import alike, check_share, log_ratio_estimate, rows_of_users
 from recsim_llm.statistics.intervals import CONFIDENCE, Estimate
@@ -28,7 +29,6 @@ from recsim_llm.statistics.multiple import ALPHA
 
 __all__ = ["POWER", "detectable_effect", "deviation_estimate", "power_for", "users_needed"]
 
-FloatArray = npt.NDArray[np.float64]
 Design = Literal["paired", "independent"]
 
 POWER = 0.8
@@ -172,12 +172,12 @@ def _rejecting(degrees: int, shift: float, alpha: float) -> float:
 
 
 @lru_cache(maxsize=128)
-def _scales(degrees: int) -> tuple[FloatArray, FloatArray]:
+def _scales(degrees: int) -> tuple[DoubleArray, DoubleArray]:
     """Return the nodes of S and their weights."""
     from scipy.special import gammaincinv, ndtr
 
     node, weight = np.polynomial.legendre.leggauss(_NODES)
     score = _REACH * node
-    scale: FloatArray = np.sqrt(2.0 * gammaincinv(0.5 * degrees, ndtr(score)) / degrees)
-    density: FloatArray = _REACH * weight * np.exp(-0.5 * score**2) / math.sqrt(2.0 * math.pi)
+    scale: DoubleArray = np.sqrt(2.0 * gammaincinv(0.5 * degrees, ndtr(score)) / degrees)
+    density: DoubleArray = _REACH * weight * np.exp(-0.5 * score**2) / math.sqrt(2.0 * math.pi)
     return scale, density

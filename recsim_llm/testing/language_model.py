@@ -43,7 +43,7 @@ def check_language_model(model: LanguageModel) -> None:
         raise ContractError(f"{model.name}: got {len(together)} replies to {len(asks)} asks, expected one each; keep the order")
     for reply in together:
         _check_reply(model.name, reply)
-    if model.realisation != "samples":
+    if model.elicitation != "samples":
         _check_same(model.name, model.ask(asks[::-1])[::-1], together, "in another order")
         _check_same(model.name, [model.ask([ask])[0] for ask in asks], together, "alone")
     text = model.write([Writing(Prompt((_RULES, Part("page", _TITLES[0]))), max_tokens=20)])

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core import keyed
+from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.catalog import Catalog
-from recsim_llm.core.pages import IntArray, Requests, Slates
+from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import ConfigError, ContractError
 from recsim_llm.recommenders.base import Recommender, check_slates
@@ -94,7 +95,7 @@ class _Trial:
             raise ContractError(
                 f"{self.name}: got {type(slates).__name__} from recommend, expected Slates; see recsim_llm.core.pages"
             )
-        check_slates(slates, catalog or self.catalog, len(requests.user_id), slots, self.name, blank_invalid=False)
+        check_slates(slates, catalog or self.catalog, len(requests.user_id), slots, name=self.name, blank_invalid=False)
         _check_propensities(slates, self.name)
         return slates
 

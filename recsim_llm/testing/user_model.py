@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from recsim_llm.core import keyed
+from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
 from recsim_llm.core.catalog import Catalog
-from recsim_llm.core.pages import BoolArray, Decisions, FloatArray, IntArray, Mood, Pages, Rows
+from recsim_llm.core.pages import Decisions, Mood, Pages, Rows
 from recsim_llm.core.protocols import UserModel
 from recsim_llm.errors import ContractError
 from recsim_llm.population.personas import Population

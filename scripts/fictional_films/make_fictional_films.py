@@ -112,7 +112,7 @@ def draw_tone(rng: np.random.Generator, premise: Premise, provider: str) -> str:
     return weighted(rng, weights)
 
 
-def draw_premise(rng: np.random.Generator, premises: list[Premise], genre: str, year: int, used: Counter[int]) -> Premise:
+def draw_premise(rng: np.random.Generator, premises: list[Premise], genre: str, year: int, *, used: Counter[int]) -> Premise:
     """Draw a premise of the genre, preferring the least used ones."""
     fitting = [p.number for p in premises if p.genre == genre and p.first_year <= year]
     low = min(used[number] for number in fitting)
@@ -137,7 +137,7 @@ def grams(text: str, size: int = 4) -> list[tuple[str, ...]]:
 
 
 def best_draft(
-    rng: np.random.Generator, premise: Premise, phrases: tuple[str, ...], taken: set[str], seen: Counter[tuple[str, ...]]
+    rng: np.random.Generator, premise: Premise, phrases: tuple[str, ...], taken: set[str], *, seen: Counter[tuple[str, ...]]
 ) -> Draft:
     """Write several candidates and return the one that repeats earlier films least."""
     best: Draft | None = None
@@ -160,7 +160,7 @@ def draw_quality(rng: np.random.Generator, provider: str, tone: str) -> float:
     return round(1.0 / (1.0 + math.exp(-logit)), 3)
 
 
-def draw_appeal(rng: np.random.Generator, provider: str, genres: tuple[str, ...], year: int, quality: float) -> float:
+def draw_appeal(rng: np.random.Generator, provider: str, genres: tuple[str, ...], year: int, *, quality: float) -> float:
     """Draw the log-scale audience appeal that decides the popularity rank."""
     offset = sum(GENRES[g][2] for g in genres if g in GENRES) / len(genres)
     recency = 0.035 * (min(year, 2020) - 2000)
@@ -185,10 +185,10 @@ def make_films(seed: int = SEED, n_films: int = N_FILMS) -> list[Film]:
     for _ in range(n_films):
         year = draw_year(rng)
         provider = draw_provider(rng, year)
-        premise = draw_premise(rng, premises, draw_genre(rng, provider), year, used)
+        premise = draw_premise(rng, premises, draw_genre(rng, provider), year, used=used)
         genres = draw_genres(rng, premise)
         tone = draw_tone(rng, premise, provider)
-        draft = best_draft(rng, premise, tones[tone], taken, seen)
+        draft = best_draft(rng, premise, tones[tone], taken, seen=seen)
         taken.add(normalise_title(draft.title))
         seen.update(grams(draft.description))
         quality = draw_quality(rng, provider, tone)
@@ -201,7 +201,7 @@ def make_films(seed: int = SEED, n_films: int = N_FILMS) -> list[Film]:
                 provider,
                 draft.description,
                 draw_runtime(rng, premise.genre, tone),
-                draw_appeal(rng, provider, genres, year, quality),
+                draw_appeal(rng, provider, genres, year, quality=quality),
                 quality,
             )
         )

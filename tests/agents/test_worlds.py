@@ -46,7 +46,7 @@ def test_choice_is_a_shipped_name():
 
 
 def test_all_users_of_the_data_by_default(dataset, fit):
-    world = choice_world(dataset)
+    world = choice_world(dataset, seed=1)
     assert np.array_equal(world.catalog.item_id, dataset.catalog.item_id)
     same_users(world.population, fit.population)
     assert world.users.parameters == fit.model.parameters
@@ -54,7 +54,7 @@ def test_all_users_of_the_data_by_default(dataset, fit):
 
 def test_data_may_be_given_by_name(dataset, monkeypatch):
     monkeypatch.setattr(worlds_module, "open_dataset", {"fictional": dataset}.__getitem__)
-    assert np.array_equal(choice_world("fictional").catalog.item_id, dataset.catalog.item_id)
+    assert np.array_equal(choice_world("fictional", seed=1).catalog.item_id, dataset.catalog.item_id)
 
 
 @pytest.mark.parametrize("count", [1, 20, 60, np.int64(20)])
@@ -87,24 +87,24 @@ def test_more_users_than_the_data_have_are_synthetic_with_new_ids(dataset, fit):
 def test_users_may_come_from_a_file(dataset, fit, tmp_path, suffix):
     some = fit.population.take(np.array([4, 2]))
     write_population(some, tmp_path / f"users.{suffix}")
-    same_users(choice_world(dataset, tmp_path / f"users.{suffix}").population, some)
-    same_users(choice_world(dataset, str(tmp_path / f"users.{suffix}")).population, some)
+    same_users(choice_world(dataset, tmp_path / f"users.{suffix}", seed=1).population, some)
+    same_users(choice_world(dataset, str(tmp_path / f"users.{suffix}"), seed=1).population, some)
 
 
 def test_users_may_be_given(dataset, fit):
     some = fit.population.take(np.array([4, 2]))
-    assert choice_world(dataset, some).population is some
+    assert choice_world(dataset, some, seed=1).population is some
 
 
 def test_parameters_replace_those_of_the_fit(dataset, fit):
-    users = choice_world(dataset, parameters={"boredom": 2.0, "position_curve": [1.0, 0.5]}).users
+    users = choice_world(dataset, seed=1, parameters={"boredom": 2.0, "position_curve": [1.0, 0.5]}).users
     assert users.parameters == replace(fit.model.parameters, boredom=2.0, position_curve=(1.0, 0.5))
 
 
 def test_another_click_rate_moves_every_log_odds_alike(dataset):
     appeal = []
     for rate in (0.01, 0.1):
-        users = choice_world(dataset, 7, parameters={"click_rate": rate}).users
+        users = choice_world(dataset, 7, seed=1, parameters={"click_rate": rate}).users
         users.allocate(7, 1)
         users.begin(slice(None), np.arange(7), False)
         appeal.append(users.appeal(slice(None)))
@@ -116,40 +116,40 @@ def test_another_click_rate_moves_every_log_odds_alike(dataset):
 def test_a_fit_may_come_from_a_folder(dataset, fit, tmp_path, monkeypatch):
     save_fitted(fit, tmp_path / "fit")
     monkeypatch.delattr(worlds_module, "fitted_for")
-    same_users(choice_world(dataset, fitted=tmp_path / "fit").population, fit.population)
-    same_users(choice_world(dataset, fitted=str(tmp_path / "fit")).population, fit.population)
+    same_users(choice_world(dataset, seed=1, fitted=tmp_path / "fit").population, fit.population)
+    same_users(choice_world(dataset, seed=1, fitted=str(tmp_path / "fit")).population, fit.population)
 
 
 def test_a_folder_without_a_fit_is_refused(dataset, tmp_path):
     with pytest.raises(DataError, match=r"got no model\.npz"):
-        choice_world(dataset, fitted=tmp_path)
+        choice_world(dataset, seed=1, fitted=tmp_path)
 
 
 def test_a_fit_of_another_catalog_is_refused(dataset):
     other = replace(dataset, catalog=replace(dataset.catalog, item_id=dataset.catalog.item_id + 1))
     with pytest.raises(ConfigError, match="other items than the catalog"):
-        choice_world(other)
+        choice_world(other, seed=1)
 
 
 def test_users_without_fitted_vectors_are_refused(dataset, fit):
     with pytest.raises(ConfigError, match="got a population without click, cuts, noise, rating"):
-        choice_world(dataset, replace(fit.population, vectors={}))
+        choice_world(dataset, replace(fit.population, vectors={}), seed=1)
 
 
 @pytest.mark.parametrize("count", [0, -3, True])
 def test_a_number_of_users_below_one_is_refused(dataset, count):
     with pytest.raises(ConfigError, match="number of users: got"):
-        choice_world(dataset, count)
+        choice_world(dataset, count, seed=1)
 
 
 @pytest.mark.parametrize("parameters", [{"boredum": 1}, {"boredom": "much"}, {"drift_memory": 2}])
 def test_bad_parameters_are_refused(dataset, parameters):
     with pytest.raises(ConfigError, match="choice parameter"):
-        choice_world(dataset, parameters=parameters)
+        choice_world(dataset, seed=1, parameters=parameters)
 
 
 def test_policies_see_neither_quality_nor_the_popularity_of_later_ratings(dataset, kept_fit):
-    seen = choice_world(dataset).catalog
+    seen = choice_world(dataset, seed=1).catalog
     train, _ = dataset.ratings.split_by_time(0.8)
     counts = np.bincount(dataset.catalog.index_of(train.item_id), minlength=len(dataset.catalog))
     assert seen.quality is None

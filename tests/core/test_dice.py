@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit
 from scipy.stats import chi2_contingency, chisquare
@@ -25,7 +25,6 @@ def lay_out(users, visits, *, seed=0, first=0, pages=4, slots=3, examine=1.0):
     return table.lay_out(words, np.full((len(words), slots), examine, np.float32), first, pages)
 
 
-@settings(deadline=None)
 @given(
     visits=st.lists(st.tuples(st.integers(0, 999), st.integers(0, 50)), min_size=2, max_size=20),
     cut=st.integers(1, 19),
@@ -42,7 +41,6 @@ def test_dice_depend_neither_on_order_nor_on_size_nor_on_shards(visits, cut, see
     np.testing.assert_array_equal(np.concatenate(shards), together)
 
 
-@settings(deadline=None)
 @given(first=st.integers(0, 60), pages=st.integers(1, 20))
 def test_dice_of_a_block_are_those_of_its_pages(first, pages):
     np.testing.assert_array_equal(
@@ -50,7 +48,6 @@ def test_dice_of_a_block_are_those_of_its_pages(first, pages):
     )
 
 
-@settings(deadline=None)
 @given(slots=st.integers(1, 12))
 def test_dice_of_a_slot_do_not_depend_on_how_many_follow(slots):
     np.testing.assert_array_equal(lay_out([3], [0], slots=slots)[..., :slots], lay_out([3], [0], slots=13)[..., :slots])

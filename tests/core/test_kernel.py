@@ -46,7 +46,7 @@ def outcome(feedback, row):
     )
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(order=st.permutations(range(12)), size=st.integers(1, 12), seed=st.integers(0, 2**63))
 def test_batches_of_any_order_and_size_draw_the_same(make_world, order, size, seed):
     world = make_world()

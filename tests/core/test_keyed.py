@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import chisquare
@@ -79,7 +79,6 @@ def test_log_odds_are_those_of_the_bits_and_finite():
     np.testing.assert_allclose(draws, np.log(share / (1 - share)), rtol=2e-6, atol=1e-7)
 
 
-@settings(deadline=None)
 @given(seed=SEEDS, population=st.integers(1, 40), data=st.data())
 def test_sample_holds_different_integers_below_the_population(seed, population, data):
     size = data.draw(st.integers(1, population))

@@ -12,7 +12,7 @@ from recsim_llm.data import fictional, open_dataset
 from recsim_llm.data.fictional_ratings import (
     CUTS,
     Items,
-    Truth,
+    PlantedTruth,
     consume,
     fictional_ratings,
     planted_ratings,
@@ -100,7 +100,7 @@ def two_films(affinity, log_popularity, quality):
         np.array([1, 2]), np.ones((2, 1)), np.zeros(2, int), np.zeros(2, int), np.array(log_popularity),
         np.array(quality), np.array([1990, 1990]), ("Drama",), ("wry",), ("Any",),
     )  # fmt: skip
-    truth = Truth(
+    truth = PlantedTruth(
         np.zeros((users, 1)), np.zeros((users, 1)), np.zeros((users, 1)), np.zeros((users, 4)), np.zeros((2, 4)),
         np.full(users, 1.5), np.ones(users, int), np.zeros(users), np.ones(users), np.tile(affinity, (users, 1)),
     )  # fmt: skip

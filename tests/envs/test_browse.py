@@ -189,15 +189,15 @@ def test_spec_of_plain_settings_survives_json():
 FRESH = """
 import sys, types, gymnasium, numpy
 
-def world_of(catalog, population, *, seed):
+def build_world(catalog, population, *, seed):
     import conftest
     return conftest.build_world()
 
 sys.path.insert(0, sys.argv[1])
-sys.modules["fabricated"] = types.SimpleNamespace(world_of=world_of)
-env = gymnasium.make("recsim_llm:RecSimLLM/Browse-v0", users="fabricated:world_of", slate_size=3)
+sys.modules["fabricated"] = types.SimpleNamespace(build_world=build_world)
+env = gymnasium.make("recsim_llm:RecSimLLM/Browse-v0", users="fabricated:build_world", slate_size=3)
 print(env.reset(seed=0)[1]["user_id"], *env.step(numpy.arange(3))[2:4])
-rows = gymnasium.make_vec("RecSimLLM/Browse-v0", 3, users="fabricated:world_of", slate_size=3)
+rows = gymnasium.make_vec("RecSimLLM/Browse-v0", 3, users="fabricated:build_world", slate_size=3)
 print(type(rows).__name__, rows.reset(seed=0)[1]["user_id"][0], "torch" in sys.modules)
 """
 

@@ -15,7 +15,7 @@ from recsim_llm.language.providers import Roles
 @pytest.fixture(scope="module")
 def world():
     with Roles({"user": ModelSettings(name="scripted/genres")}) as roles:
-        world = language_world("fictional", 12, models=roles)
+        world = language_world("fictional", 12, seed=0, models=roles)
         yield {"catalog": world.catalog, "population": world.population, "users": world.users, "slate_size": 4, "max_pages": 3}
 
 

@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow.dataset as arrow
 import pytest
 
+from recsim_llm.comparison import summarise
 from recsim_llm.envs import recording
 from recsim_llm.errors import ContractError, RunExistsError
-from recsim_llm.metrics.evaluation import summarise
 
 PAGES = 6
 

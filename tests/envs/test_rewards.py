@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from recsim_llm.core.pages import probability
-from recsim_llm.envs.rewards import REWARDS, DiverseClicks, Rating, reward_of
+from recsim_llm.envs.rewards import REWARDS, DiverseClicks, Rating, resolve_reward
 from recsim_llm.errors import ConfigError, ContractError
 
 
@@ -99,4 +99,4 @@ def test_environment_does_not_write_into_a_rewards_own_array(make_world, make_ro
 
 def test_unknown_reward_is_refused():
     with pytest.raises(ConfigError, match="reward: got 'likes', expected one of clicks, watch"):
-        reward_of("likes")
+        resolve_reward("likes")

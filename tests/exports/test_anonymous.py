@@ -103,7 +103,7 @@ def test_what_users_did_stays_as_it_was(run, tmp_path):
 
 
 @given(st.lists(st.integers(0, 2**62), min_size=1, max_size=50, unique=True))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_new_ids_are_unique_unlike_any_old_one_and_whole_as_doubles(users):
     identities = Identities(np.array(users), anonymous=True)
     new = identities.of(np.array(users))

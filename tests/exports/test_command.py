@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 from export_runs import make_environment_log, make_run
 
@@ -68,7 +69,7 @@ def test_whatever_stands_there_is_left_alone(run, tmp_path, capsys):
 def test_unknown_formats_and_arms_are_named(run, tmp_path, capsys):
     assert f"expected one of {', '.join(FORMATS)}" in refused(capsys, run, "parquet", tmp_path / "out")
     assert "got 'mf', expected one of random, popularity" in refused(capsys, run, "obp", tmp_path / "out", "--arm", "mf")
-    assert "expected a run folder" in refused(capsys, tmp_path, "obp", tmp_path / "out")
+    assert "without a readable manifest.json" in refused(capsys, tmp_path, "obp", tmp_path / "out")
 
 
 def test_arms_that_are_not_finished_are_left_out_and_told(run, tmp_path, capsys):
@@ -82,10 +83,14 @@ def test_arms_that_are_not_finished_are_left_out_and_told(run, tmp_path, capsys)
     assert "no arm to export (popularity: not finished)" in line
 
 
-def test_an_arm_without_a_page_is_no_export(finished, tmp_path, monkeypatch):
-    monkeypatch.setattr("recsim_llm.scenarios.export.finished_files", lambda _: {"random": dict.fromkeys(("pages",), ())})
+def test_an_arm_without_a_page_is_no_export(run, tmp_path, monkeypatch):
+    none = np.empty(0, np.int64)
+    monkeypatch.setattr("recsim_llm.exports.ArmLog.keys", lambda *_: (none, none))
+    index = run / "segments.jsonl"
+    lines = [line for line in index.read_text(encoding="utf-8").splitlines(True) if json.loads(line)["arm"] == "random"]
+    index.write_text("".join(lines), encoding="utf-8")
     with pytest.raises(Exception, match=r"random: no page was shown, popularity: not finished"):
-        export(finished, "obp", tmp_path / "out")
+        export(run, "obp", tmp_path / "out")
 
 
 def test_a_damaged_log_is_refused_and_leaves_nothing(run, tmp_path, capsys):

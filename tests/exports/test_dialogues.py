@@ -10,7 +10,7 @@ import pytest
 from export_runs import make_run
 
 from recsim_llm.exports import HISTORY
-from recsim_llm.log.writer import Segments
+from recsim_llm.log import open_segments
 from recsim_llm.scenarios.export import export
 
 REMARK = "A remark of my own."
@@ -117,7 +117,7 @@ def with_remarks(run, folder):
     shown = tables["impressions"]
     text = pa.array([REMARK if clicked else None for clicked in shown.column("clicked").to_pylist()], pa.string())
     tables["impressions"] = shown.set_column(shown.schema.get_field_index("text"), "text", text)
-    Segments(folder).add("popularity", 0, 0, tables, last=True)
+    open_segments(folder).add("popularity", 0, 0, tables=tables, last=True)
     return folder
 
 

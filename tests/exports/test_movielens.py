@@ -11,7 +11,8 @@ from real_data import movielens_folder
 
 from recsim_llm.data import open_dataset
 from recsim_llm.errors import DataError
-from recsim_llm.exports import ArmLog, Identities, Source, finished_files, write_movielens
+from recsim_llm.exports import ArmLog, ExportSource, Identities, write_movielens
+from recsim_llm.log import open_run
 from recsim_llm.scenarios.export import export
 
 pandas = pytest.importorskip("pandas", reason="pandas is not installed: pip install 'recsim_llm[exports]'")
@@ -78,9 +79,9 @@ def test_an_arm_without_ratings_is_a_header(tmp_path):
 def test_real_titles_and_genres_come_back_as_they_were(run, tmp_path):
     folder = movielens_folder()
     films = open_dataset(str(folder)).catalog
-    log = ArmLog(run, "same", finished_files(run)["same"], slate_size=40)
+    log = ArmLog(open_run(run), "same")
     people = Identities(log.keys("user_id")[0], anonymous=False)
-    write_movielens(Source(log=log, catalog=films, identities=people, max_pages=3), tmp_path)
+    write_movielens(ExportSource(log=log, catalog=films, identities=people, max_pages=3), tmp_path)
     shutil.copy(folder / "ratings.csv", tmp_path / "ratings.csv")  # the run's are of other films
     again = open_dataset(str(tmp_path)).catalog
     for column in ("item_id", "title", "year"):

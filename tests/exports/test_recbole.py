@@ -6,7 +6,8 @@ import pyarrow.parquet as pq
 import pytest
 from export_runs import DEMOGRAPHICS, make_run, marked_world
 
-from recsim_llm.exports import ArmLog, Identities, Source, finished_files, write_recbole
+from recsim_llm.exports import ArmLog, ExportSource, Identities, write_recbole
+from recsim_llm.log import open_run
 from recsim_llm.scenarios.export import export
 
 WHY = "RecBole is not installed; 1.2.1 needs NumPy below 1.24 and pandas below 2, so an environment of its own"
@@ -40,9 +41,9 @@ def shown(run):
 
 def source_of(run, **changes):
     world = marked_world("fictional", 12)
-    log = ArmLog(run, "popularity", finished_files(run)["popularity"], slate_size=4)
+    log = ArmLog(open_run(run), "popularity")
     identities = Identities(world.population.user_id, anonymous=False)
-    return Source(log=log, catalog=replace(world.catalog, **changes), identities=identities, max_pages=3)
+    return ExportSource(log=log, catalog=replace(world.catalog, **changes), identities=identities, max_pages=3)
 
 
 def test_clicks_are_the_slots_of_the_log(run, folder):

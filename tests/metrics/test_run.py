@@ -13,7 +13,7 @@ import written_runs as logs
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import LogError
-from recsim_llm.metrics import DEFINITIONS, metrics_of
+from recsim_llm.metrics import DETAILS, measure_run
 from recsim_llm.metrics.item_tables import read_tables, write_tables
 from recsim_llm.population.personas import TRAITS, Population
 from recsim_llm.report import write_report
@@ -79,7 +79,7 @@ def finished(tmp_path_factory):
 
 
 def test_metrics_of_a_small_log_are_those_computed_by_hand(hand):
-    arm = metrics_of(hand).arm("a")
+    arm = measure_run(hand).arm("a")
     found = {key: measure.estimate.value for key, measure in arm.metrics.items()}
     # Training shares, one added to 0, 6, 3, 1: 1/14, 7/14, 4/14, 2/14. Exposures: NONE 1, DRAMA 2, BOTH 2, WAR 4.
     bits = -(np.log2(1 / 14) + 2 * np.log2(7 / 14) + 2 * np.log2(4 / 14) + 4 * np.log2(2 / 14))
@@ -133,8 +133,8 @@ def test_metrics_of_a_small_log_are_those_computed_by_hand(hand):
 
 
 def test_every_metric_without_value_or_interval_says_why(hand):
-    arm = metrics_of(hand).arm("a")
-    assert list(arm.metrics) == [definition.key for definition in DEFINITIONS]
+    arm = measure_run(hand).arm("a")
+    assert list(arm.metrics) == [definition.key for definition in DETAILS]
     for measure in arm.metrics.values():
         assert (measure.note == "") == (measure.estimate.low is not None)
     assert arm.metrics["worst_exposure_ratio"].group == "a"
@@ -173,31 +173,33 @@ def test_the_tables_of_synthetic_users_hold_no_history_and_no_truth(hand):
     assert len(tables.held_user) == 0
     assert np.isnan(tables.history_popularity).tolist() == [False, False, True]
     assert tables.groups["gender"].tolist() == ["m", "f", None]
-    measure = metrics_of(hand).arm("a").metrics["ndcg"]
+    measure = measure_run(hand).arm("a").metrics["ndcg"]
     assert measure.estimate.value is None
     assert "held-out" in measure.note
 
 
 @pytest.mark.parametrize("batch_rows", [1, 7, 64, 1000])
 def test_no_cut_of_the_log_into_batches_changes_a_bit(finished, batch_rows):
-    whole = json.dumps(metrics_of(finished).to_json())
+    whole = json.dumps(measure_run(finished).to_json())
     assert sum(pq.read_metadata(path).num_rows for path in (finished / "impressions").glob("*")) > 1000
-    assert json.dumps(metrics_of(finished, batch_rows=batch_rows).to_json()) == whole
+    assert json.dumps(measure_run(finished, batch_rows=batch_rows).to_json()) == whole
 
 
 def test_no_cut_of_the_log_into_files_changes_a_bit(finished, tmp_path):
-    whole = metrics_of(finished).to_json()
+    whole = measure_run(finished).to_json()
     cut = shutil.copytree(finished, tmp_path / "cut")
+    (cut / "segments.jsonl").unlink()
     for path in sorted((cut / "impressions").glob("*.parquet")):
         table = pq.read_table(path)
         path.unlink()
         for number, start in enumerate(range(0, len(table), 333)):
             pq.write_table(table.slice(start, 333), path.with_name(f"{path.stem}-{number:04d}.parquet"))
-    assert metrics_of(cut).to_json() == whole
+    assert measure_run(cut).to_json() == whole
 
 
 def test_memory_is_bounded_by_users_and_items_not_by_rows(finished):
-    from recsim_llm.metrics.streaming import LogReader
+    from recsim_llm.log import open_run
+    from recsim_llm.metrics.streaming import PageReader
     from recsim_llm.metrics.sums import Sums
 
     tables = read_tables(finished)
@@ -205,7 +207,7 @@ def test_memory_is_bounded_by_users_and_items_not_by_rows(finished):
     def held(times):
         sums = Sums(tables, 3, slots=5, expected=10, seed=3)
         for _ in range(times):
-            for batch in LogReader(finished, tables, ["random", "popularity", "mf"], 5, batch_rows=100).impressions():
+            for batch in PageReader(open_run(finished), tables, batch_rows=100).impressions():
                 assert len(batch.arm) <= 100 // 5 + 1
                 sums.add_impressions(batch)
         sums.chosen(0)
@@ -218,8 +220,8 @@ def test_memory_is_bounded_by_users_and_items_not_by_rows(finished):
 
 
 def test_measures_of_a_real_run_lie_where_they_can(finished):
-    for arm in metrics_of(finished).arms:
-        for definition in DEFINITIONS:
+    for arm in measure_run(finished).arms:
+        for definition in DETAILS:
             estimate = arm.metrics[definition.key].estimate
             if estimate.value is not None and definition.unit in ("share", "0 to 1") and definition.key != "popularity_lift":
                 assert 0 <= estimate.value <= 1, definition.key
@@ -229,7 +231,7 @@ def test_measures_of_a_real_run_lie_where_they_can(finished):
 
 
 def test_popularity_shows_what_it_is(finished):
-    arms = metrics_of(finished)
+    arms = measure_run(finished)
     random, popular = arms.arm("random").metrics, arms.arm("popularity").metrics
     assert popular["popularity_lift"].estimate.low > 0 > random["popularity_lift"].estimate.high
     assert popular["long_tail_share"].estimate.value < random["long_tail_share"].estimate.low
@@ -256,7 +258,7 @@ def test_what_is_held_out_is_not_read_by_what_serves_users(finished, tmp_path):
         for path in (finished / kind).glob("*.parquet"):
             assert (folder / kind / path.name).read_bytes() == path.read_bytes()
     with pytest.raises(LogError, match="held_out"):
-        metrics_of(folder)
+        measure_run(folder)
 
 
 def test_a_run_killed_before_its_tables_gets_them_on_resume(finished, tmp_path):
@@ -273,13 +275,13 @@ def test_the_report_folds_the_metrics_and_writes_their_numbers(finished):
     assert section.count("<details>") == section.count("</details>") == 6
     assert "Reciprocal rank" in section
     content = json.loads((finished / "metrics.json").read_text())["metrics"]
-    assert content == json.loads(json.dumps(metrics_of(finished).to_json()))
+    assert content == json.loads(json.dumps(measure_run(finished).to_json()))
     assert set(content["arms"][0]["user_groups"]) >= {"activity_tercile", "mainstreamness_tercile"}
 
 
 def test_a_log_without_tables_has_no_such_section(tmp_path):
     folder = logs.write_run(tmp_path / "run", logs.HAND, arms=["a", "b"])
-    assert metrics_of(folder) is None
+    assert measure_run(folder) is None
     assert "More metrics" not in write_report(folder).read_text(encoding="utf-8")
     assert "metrics" not in json.loads((folder / "metrics.json").read_text())
 
@@ -290,10 +292,10 @@ def test_a_log_of_others_is_refused(hand, file, column):
     table = pq.read_table(path)
     pq.write_table(table.filter(pa.compute.less(table[column], 3)), path)
     with pytest.raises(LogError, match="start a new run"):
-        metrics_of(hand)
+        measure_run(hand)
 
 
 def test_every_metric_is_documented():
     text = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
-    for definition in DEFINITIONS:
+    for definition in DETAILS:
         assert f"`{definition.key}`" in text, definition.key

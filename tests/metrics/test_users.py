@@ -9,9 +9,7 @@ from scipy import stats
 
 from recsim_llm.metrics import (
     entropy,
-    funnel_step,
     group_gap,
-    invalid_share,
     overlap_by_user,
     position_exponent,
     terciles,
@@ -102,13 +100,6 @@ def test_equal_groups_are_told_apart_no_more_often_than_stated():
     found = sum(group_gap(random.normal(size=60), groups).gap.excludes(0.0) for _ in range(400))
     # Bonferroni holds 5% over all pairs together; 400 runs with 5% give more than 33 once in a thousand times.
     assert found <= 33
-
-
-def test_funnel_and_invalid_slots_are_ratios_of_sums_by_user():
-    step = funnel_step(np.array([1.0, 3, 0]), np.array([4.0, 4, 0]))
-    assert (step.value, step.users) == (0.5, 2)
-    assert invalid_share(np.array([1.0, 0]), np.array([10.0, 10])).value == pytest.approx(0.05)
-    assert funnel_step(np.zeros(2), np.zeros(2)).value is None
 
 
 def test_rates_that_fall_as_a_power_of_position_give_its_exponent():

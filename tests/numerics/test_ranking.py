@@ -14,7 +14,7 @@ def reference(scores, k):
     return np.argsort(-scores, axis=1, kind="stable")[:, :k]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     users=st.integers(1, 4),
     items=st.integers(1, 1500),
@@ -37,7 +37,6 @@ def test_top_k_is_the_start_of_a_stable_sort(users, items, values, share, seed, 
     scores=arrays(np.float32, (2, 200), elements=st.sampled_from([-np.inf, -1.0, -0.0, 0.0, 1e-40, 1.0, np.inf])),
     k=st.integers(1, 200),
 )
-@settings(deadline=None)
 def test_top_k_orders_infinities_and_zeros(scores, k):
     np.testing.assert_array_equal(top_k(scores, k), reference(scores, k))
 
@@ -49,7 +48,7 @@ def test_top_k_leaves_the_scores_alone():
     np.testing.assert_array_equal(scores, before)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(users=st.integers(1, 5), items=st.integers(1, 900), k=st.integers(1, 6), seed=st.integers(0, 2**32))
 def test_best_products_are_exact(users, items, k, seed):
     random = np.random.default_rng(seed)  # whole numbers: the products are exact, and many are equal
@@ -59,7 +58,7 @@ def test_best_products_are_exact(users, items, k, seed):
     np.testing.assert_array_equal(ProductRanking(vectors).best(points, k), reference(points @ vectors.T, k))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(size=st.integers(1, 30), seed=st.integers(0, 2**32))
 def test_best_products_do_not_depend_on_the_number_of_users(size, seed):
     random = np.random.default_rng(seed)
@@ -90,7 +89,6 @@ def test_best_products_in_chunks_are_those_of_all_users_at_once(monkeypatch):
     np.testing.assert_array_equal(ranking.best(points, 5), whole)
 
 
-@settings(deadline=None)
 @given(arrays(np.int64, st.tuples(st.integers(1, 6), st.integers(1, 6)), elements=st.integers(-1, 6)))
 def test_repeated_slots_are_those_whose_item_stands_before_them(item_index):
     expected = np.array([[item >= 0 and item in row[:slot] for slot, item in enumerate(row)] for row in item_index.tolist()])

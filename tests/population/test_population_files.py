@@ -70,7 +70,7 @@ def populations(draw):
 
 
 @SUFFIXES
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(population=populations())
 def test_round_trip_is_exact(tmp_path_factory, suffix, population):
     path = tmp_path_factory.mktemp("round") / f"population{suffix}"

@@ -168,7 +168,7 @@ def test_item_unknown_to_the_catalog_is_a_data_error():
         population_from_ratings(make_ratings([(1, 10, 3.0, 0), (1, 30, 3.0, 0)]), make_catalog([["A"], ["B"]]))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(
         st.tuples(

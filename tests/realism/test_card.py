@@ -13,12 +13,12 @@ from hypothesis.extra.numpy import arrays
 from real_data import movielens_folder
 from scipy.stats import wasserstein_distance
 
+from recsim_llm.agents.choice.choice_candidate import ChoiceCandidate, choice_candidate
 from recsim_llm.agents.choice.choice_fit import fit_choice
 from recsim_llm.agents.choice.choice_users import ChoiceUsers
 from recsim_llm.data import fictional, open_dataset
 from recsim_llm.errors import ConfigError, ContractError
-from recsim_llm.realism import CardSettings, UserModelCandidate, choice_candidate, hold_out, realism_card
-from recsim_llm.realism.adapters import ChoiceCandidate
+from recsim_llm.realism import CardSettings, UserModelCandidate, hold_out, realism_card
 from recsim_llm.realism.candidates import on_levels
 from recsim_llm.realism.lines.browsing import Exposures, behaviour_line
 from recsim_llm.realism.lines.population import mean_similarity
@@ -51,7 +51,7 @@ class Clairvoyant:
 
 @pytest.fixture(scope="module")
 def perfect(dataset):
-    held = hold_out(dataset)
+    held = hold_out(dataset, seed=1)
     return realism_card(dataset, "oracle", lambda training, seed: Clairvoyant(training, held), SETTINGS)
 
 
@@ -126,7 +126,7 @@ def test_the_card_is_plain_json_and_a_plain_table(choice):
 
 
 def test_the_same_settings_give_the_same_card(dataset):
-    held = hold_out(dataset)
+    held = hold_out(dataset, seed=1)
     settings = replace(SETTINGS, seeds=(3,), users=8, ratings_a_user=5)
     cards = [realism_card(dataset, "o", lambda training, seed: Clairvoyant(training, held), settings) for _ in range(2)]
     assert cards[0].to_json() == cards[1].to_json()
@@ -183,13 +183,13 @@ def test_answers_that_are_no_distribution_are_refused(dataset):
         def stars(self, user_index, item_index):
             return 2 * super().stars(user_index, item_index)
 
-    held = hold_out(dataset)
+    held = hold_out(dataset, seed=1)
     with pytest.raises(ContractError, match="no distribution"):
         realism_card(dataset, "broken", lambda training, seed: Broken(training, held), SETTINGS)
 
 
 def test_vectors_score_as_the_users_themselves_do_without_novelty(dataset):
-    training = hold_out(dataset).training
+    training = hold_out(dataset, seed=1).training
     fitted = fit_choice(training, 1)
     parameters = replace(fitted.model.parameters, novelty=0.0)
     users = ChoiceUsers(training.catalog, fitted.population, fitted.model, parameters)

@@ -9,8 +9,8 @@ import pytest
 
 from recsim_llm.errors import ConfigError
 from recsim_llm.realism import Line, Measure, Resampler, Row, Series, not_assessed
-from recsim_llm.realism.resampling import mean_of, ratio_of
-from recsim_llm.statistics.intervals import Estimate
+from recsim_llm.realism.resampling import mean_statistic, ratio_statistic
+from recsim_llm.statistics import Estimate
 
 USERS = 80
 
@@ -81,8 +81,8 @@ def test_differences_are_paired_by_user():
     """Users who differ much from each other, and a predictor that is better by the same small step for each of them."""
     base = np.random.default_rng(1).normal(size=USERS) * 5
     series = {
-        "mine": Series("candidate", [mean_of(base + 0.1 + np.random.default_rng(2).normal(size=USERS) * 0.01)]),
-        "other": Series("cheap", [mean_of(base)]),
+        "mine": Series("candidate", [mean_statistic(base + 0.1 + np.random.default_rng(2).normal(size=USERS) * 0.01)]),
+        "other": Series("cheap", [mean_statistic(base)]),
     }
     found = resampler().measure("gain", "stars", "higher", series)
     assert found.verdict == ("above other (better)",)
@@ -93,7 +93,7 @@ def test_differences_are_paired_by_user():
 def test_the_interval_is_about_that_of_the_mean():
     values = np.random.default_rng(5).normal(size=400)
     found = Resampler(np.ones(400, np.bool_), 3, 4000).estimate(
-        mean_of(values)(Resampler(np.ones(400, np.bool_), 3, 4000).weights)
+        mean_statistic(values)(Resampler(np.ones(400, np.bool_), 3, 4000).weights)
     )
     error = values.std(ddof=1) / 20
     assert found.value == pytest.approx(values.mean())
@@ -105,18 +105,18 @@ def test_users_who_are_not_counted_weigh_nothing():
     counted = np.arange(10) < 5
     values = np.where(counted, 1.0, 1000.0)
     found = Resampler(counted, 3, 50)
-    assert found.estimate(mean_of(values)(found.weights)) == Estimate(value=1.0, users=5)
+    assert found.estimate(mean_statistic(values)(found.weights)) == Estimate(value=1.0, users=5)
 
 
 def test_seeds_are_averaged_and_counted():
     values = [np.full(USERS, 1.0), np.full(USERS, 3.0)]
-    found = resampler().measure("x", "u", "none", {"mine": Series("candidate", [mean_of(column) for column in values])})
+    found = resampler().measure("x", "u", "none", {"mine": Series("candidate", [mean_statistic(column) for column in values])})
     assert (found.candidate.estimate.value, found.candidate.seeds) == (2.0, 2)
 
 
 def test_an_undefined_ratio_is_none_not_zero():
     nothing = np.zeros(USERS)
-    found = resampler().measure("x", "u", "higher", {"mine": Series("candidate", [ratio_of(nothing, nothing)])})
+    found = resampler().measure("x", "u", "higher", {"mine": Series("candidate", [ratio_statistic(nothing, nothing)])})
     assert found.candidate.estimate.value is None
     assert found.candidate.note == "undefined on these predictions"
 
@@ -124,11 +124,13 @@ def test_an_undefined_ratio_is_none_not_zero():
 def test_nearness_to_real_users_is_judged_by_distance():
     noise = np.random.default_rng(4).normal(size=USERS) * 0.01
     series = {
-        "mine": Series("candidate", [mean_of(1.2 + noise)]),
-        "low": Series("trivial", [mean_of(0.2 + noise)]),
-        "real users": Series("real", [mean_of(1.0 + noise)]),
+        "mine": Series("candidate", [mean_statistic(1.2 + noise)]),
+        "low": Series("trivial", [mean_statistic(0.2 + noise)]),
+        "real users": Series("real", [mean_statistic(1.0 + noise)]),
     }
-    found = resampler().measure("spread", "stars", "real", {**series, "mine": Series("candidate", [mean_of(1.2 - noise)])})
+    found = resampler().measure(
+        "spread", "stars", "real", {**series, "mine": Series("candidate", [mean_statistic(1.2 - noise)])}
+    )
     assert found.verdict == ("nearer to real users than low", "above real users")
 
 
@@ -136,6 +138,6 @@ def test_the_interval_holds_the_value_even_of_a_biased_statistic():
     """The distance of a mean from 0 is biased: a draw is further away than the data, whose mean is exactly 0."""
     values = np.random.default_rng(6).normal(size=USERS)
     found = resampler()
-    centred = mean_of(values - values.mean())
+    centred = mean_statistic(values - values.mean())
     interval = found.estimate(np.abs(centred(found.weights)) + 0.0)
     assert interval.low <= interval.value <= interval.high

@@ -10,20 +10,20 @@ import pytest
 from real_data import movielens_folder
 from scripted_users import FakeModel
 
+from recsim_llm.agents.choice.choice_candidate import CHOICE_FAMILIES, ChoiceCandidate, choice_candidate, logged_choice_users
 from recsim_llm.agents.choice.choice_fit import fit_choice, with_click_rate
 from recsim_llm.agents.language.calibrating import calibrate
+from recsim_llm.agents.language.language_candidate import calibrated_factory, language_factory
 from recsim_llm.core import keyed
 from recsim_llm.data import fictional, open_dataset
-from recsim_llm.realism import CardSettings, choice_candidate, hold_out, language_factory
-from recsim_llm.realism.adapters import ChoiceCandidate
-from recsim_llm.realism.calibrated import calibrated_factory
+from recsim_llm.realism import CardSettings, hold_out
 from recsim_llm.realism.lines.cost import MeteredFactory, Usage, cost_line, most_pages
-from recsim_llm.realism.lines.counterfactual import SAME_RATE, WORLD, counterfactual_line, level_shift, log_of
+from recsim_llm.realism.lines.counterfactual import SAME_RATE, WORLD, counterfactual_line, level_shift, record_log
 from recsim_llm.realism.lines.repeatability import repeatability_line
 from recsim_llm.realism.lines.sensitivity import NO_CHANGE, anonymised, sensitivity_line, shuffled, swapped
 from recsim_llm.realism.policy_trials import run_policy_trials
 from recsim_llm.realism.trials import run_trials
-from recsim_llm.realism.whole_card import CHOICE_FAMILIES, Subject, whole_card
+from recsim_llm.realism.whole_card import Subject, whole_card
 
 SETTINGS = CardSettings(seeds=(1, 2), resamples=40, panel_items=20)
 LOST = "AUC lost with another's persona, 1:1, popularity-matched negatives"
@@ -39,7 +39,7 @@ def dataset():
 
 @pytest.fixture(scope="module")
 def held(dataset):
-    return hold_out(dataset)
+    return hold_out(dataset, seed=1)
 
 
 class Knowing:
@@ -146,7 +146,7 @@ def world(held):
 
 
 def test_a_log_holds_the_clicks_that_were_not_spared_and_asks_about_what_was_not_seen(held, world):
-    log = log_of(held.training, world, seed=1)
+    log = record_log(held.training, world, seed=1)
     fitted = log.clicked & ~log.spared
     assert fitted.any(axis=1).all()
     assert len(log.data.ratings) == fitted.sum()
@@ -160,7 +160,7 @@ def test_a_log_holds_the_clicks_that_were_not_spared_and_asks_about_what_was_not
 
 
 def test_users_who_are_the_world_foresee_it_and_the_same_rate_does_not(held, world):
-    log = log_of(held.training, world, seed=1)
+    log = record_log(held.training, world, seed=1)
 
     class Itself:
         levels = world.levels
@@ -169,7 +169,7 @@ def test_users_who_are_the_world_foresee_it_and_the_same_rate_does_not(held, wor
             return world.taste(log.user_index[user_index], item_index) - 2.0
 
     settings = replace(SETTINGS, seeds=(1,))
-    line = counterfactual_line(held.training, "mine", lambda data, seed: Itself(), world, settings)
+    line = counterfactual_line(held.training, "mine", lambda data, seed: Itself(), world, settings=settings)
     rate = line.measure("click rate on random pages")
     assert rate.candidate.estimate.value == pytest.approx(rate.row(WORLD).estimate.value, rel=0.25)
     assert rate.row(SAME_RATE).estimate.value > 1.3 * rate.row(WORLD).estimate.value
@@ -186,7 +186,7 @@ def test_a_world_where_nobody_clicks_is_not_assessed(held, world):
         def taste(self, user_index, item_index):
             return np.full(item_index.shape, -40.0)
 
-    line = counterfactual_line(held.training, "mine", choice_candidate, Bored(), replace(SETTINGS, seeds=(1,)))
+    line = counterfactual_line(held.training, "mine", choice_candidate, Bored(), settings=replace(SETTINGS, seeds=(1,)))
     assert "clicked anything" in line.not_assessed
 
 
@@ -198,7 +198,9 @@ def test_the_level_is_moved_to_the_clicks_that_were_there():
 
 @pytest.fixture(scope="module")
 def choice(dataset):
-    subject = Subject(name="choice users", factory=choice_candidate, families=CHOICE_FAMILIES, reads_titles=False)
+    subject = Subject(
+        name="choice users", factory=choice_candidate, families=CHOICE_FAMILIES, reads_titles=False, logged=logged_choice_users
+    )
     return whole_card(dataset, subject, replace(SETTINGS, seeds=(1,)))
 
 
@@ -231,7 +233,7 @@ def played(dataset, model, calibration_users=0):
     factory = calibrated_factory(model, users=calibration_users, page_size=10) if calibration_users else plain
     beside = ("before", plain) if calibration_users else None
     spent = lambda: model.meter()._asdict()  # noqa: E731
-    subject = Subject(name="played", factory=factory, reference=beside, fits_logs=False, spent=spent)
+    subject = Subject(name="played", factory=factory, reference=beside, spent=spent)
     return whole_card(dataset, subject, SHORT)
 
 
@@ -251,7 +253,7 @@ def test_a_model_is_not_asked_more_than_was_announced(few):
 def planted(dataset):
     ratings = dataset.ratings
     rows = replace(dataset, ratings=replace(ratings, rating=np.arange(len(ratings), dtype=np.float32)))
-    late = hold_out(rows).rating.astype(np.int64)
+    late = hold_out(rows, seed=1).rating.astype(np.int64)
     stars = ratings.rating.copy()
     stars[late] = np.where(stars[late] > 1, 1, 5)
     return replace(dataset, ratings=replace(ratings, rating=stars))
@@ -273,15 +275,17 @@ def test_before_and_after_calibration_stand_side_by_side_and_order_items_alike(f
 
 
 def test_calibration_sees_the_training_part_alone(few):
-    training = hold_out(few).training
-    again = hold_out(planted(few)).training
+    training = hold_out(few, seed=1).training
+    again = hold_out(planted(few), seed=1).training
     assert calibrate(Counted(), training, seed=1, users=10) == calibrate(Counted(), again, seed=1, users=10)
 
 
 @pytest.mark.slow
 def test_fitted_users_rank_recommenders_and_lose_their_taste_with_anothers_persona_on_real_ratings():
     dataset = open_dataset(movielens_folder())
-    subject = Subject(name="choice users", factory=choice_candidate, families=CHOICE_FAMILIES, reads_titles=False)
+    subject = Subject(
+        name="choice users", factory=choice_candidate, families=CHOICE_FAMILIES, reads_titles=False, logged=logged_choice_users
+    )
     card = whole_card(dataset, subject, CardSettings(seeds=(1,), resamples=100))
     assert card.line(7).measures[0].candidate.estimate.value > 0.6
     assert "above popularity (better)" in card.line(7).verdict

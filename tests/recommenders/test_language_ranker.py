@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scripted_users import FakeModel
+from scripted_users import FakeModel, language_ranker
 from small_data import ask_for, fitted, make_catalog, make_ratings
 
 from recsim_llm.core.pages import Requests
@@ -43,7 +43,7 @@ def first_slot(text, question):
 
 
 def ranker(script="history", **settings):
-    return LanguageRanker(model=FakeModel(script), **{"base": "popularity"} | settings)
+    return language_ranker(FakeModel(script), **{"base": "popularity"} | settings)
 
 
 def lines(ask):
@@ -58,13 +58,13 @@ def told(ask):
 @pytest.mark.parametrize("script", ["history", "uniform", first_slot])
 @pytest.mark.parametrize("base", ["mf", "random"])
 def test_it_keeps_the_contract(script, base):
-    check_recommender(lambda: LanguageRanker(base, model=FakeModel(script)))
+    check_recommender(lambda: language_ranker(FakeModel(script), base=base))
 
 
-@pytest.mark.parametrize("realisation", ["decision", "logprobs", "json", "samples"])
-def test_it_keeps_the_contract_whichever_way_the_model_is_asked(realisation):
-    with open_model("scripted/history", realisation=realisation) as model:
-        check_recommender(lambda: LanguageRanker("popularity", candidates=6, model=model))
+@pytest.mark.parametrize("elicitation", ["decision", "logprobs", "json", "samples"])
+def test_it_keeps_the_contract_whichever_way_the_model_is_asked(elicitation):
+    with open_model("scripted/history", realisation=elicitation) as model:
+        check_recommender(lambda: language_ranker(model, base="popularity", candidates=6))
 
 
 def test_it_is_found_by_its_name():
@@ -96,7 +96,7 @@ def test_propensities_are_unknown_where_the_base_draws_its_candidates():
 
 def test_propensities_are_unknown_where_answers_are_sampled():
     with open_model("scripted/history", realisation="samples") as model:
-        slates = fitted(LanguageRanker("popularity", model=model), small_world()).recommend(ask_for([10]), 5)
+        slates = fitted(language_ranker(model, base="popularity"), small_world()).recommend(ask_for([10]), 5)
     assert np.isnan(slates.propensity).all()
 
 
@@ -109,7 +109,7 @@ def test_a_batch_is_asked_at_once():
             return super().ask(asks)
 
     model = Counting()
-    fitted(LanguageRanker("popularity", model=model), small_world()).recommend(ask_for([10, 12, 14]), 5)
+    fitted(language_ranker(model, base="popularity"), small_world()).recommend(ask_for([10, 12, 14]), 5)
     assert model.batches == (3,)
 
 
@@ -262,7 +262,7 @@ def test_without_a_model_it_says_how_to_name_one():
 )
 def test_impossible_settings_are_refused(settings, match):
     with pytest.raises(ConfigError, match=match):
-        LanguageRanker(**settings)
+        LanguageRanker(LanguageRanker.Settings(**settings))
 
 
 def test_the_shipped_script_prefers_what_shares_genres_with_the_history():

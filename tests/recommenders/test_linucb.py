@@ -47,7 +47,7 @@ def test_the_bandit_learns_what_single_users_like():
     world, random = linear_world()
     weights = random.normal(size=(40, 6)) * 1.5
     share, _ = browse(fitted(LinUCB(), world), world, weights)
-    pooled, _ = browse(fitted(LinUCB(user_ridge=1e6), world), world, weights)
+    pooled, _ = browse(fitted(LinUCB(LinUCB.Settings(user_ridge=1e6)), world), world, weights)
     assert share[6:].mean() > share[0] + 0.2
     assert share[6:].mean() > pooled[6:].mean() + 0.1
 
@@ -65,12 +65,12 @@ def test_the_bandit_starts_from_popularity():
     world = (catalog, ratings)
     requests = ask_for([100_000])
     expected = fitted(Popularity(), world).recommend(requests, 5)
-    assert np.array_equal(fitted(LinUCB(alpha=0), world).recommend(requests, 5).item_id, expected.item_id)
+    assert np.array_equal(fitted(LinUCB(LinUCB.Settings(alpha=0)), world).recommend(requests, 5).item_id, expected.item_id)
 
 
 def test_the_bandit_matches_the_formula():
     world = small_world()
-    bandit = fitted(LinUCB(alpha=0.3, ridge=4.0, user_ridge=2.0), world)
+    bandit = fitted(LinUCB(LinUCB.Settings(alpha=0.3, ridge=4.0, user_ridge=2.0)), world)
     x = bandit._features
     width = x.shape[1]
     users, clicked = np.array([1, 2]), np.array([[True, False], [False, False]])

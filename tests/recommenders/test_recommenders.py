@@ -15,9 +15,9 @@ from recsim_llm.recommenders import (
     Oracle,
     Popularity,
     RandomRecommender,
+    Truth,
     check_slates,
 )
-from recsim_llm.recommenders.base import Truth
 from recsim_llm.recommenders.scoring import on_grid, products
 from recsim_llm.testing import check_recommender, small_world
 
@@ -28,6 +28,10 @@ class PlantedOracle(Oracle):
     def fit(self, catalog, ratings, seed):
         self.reveal(Truth(lambda users: appeal_of(users, catalog.item_id)))
         super().fit(catalog, ratings, seed)
+
+
+def eight_factors():
+    return MatrixFactorization(MatrixFactorization.Settings(factors=8))
 
 
 RECOMMENDERS = [RandomRecommender, Popularity, ItemKNN, MatrixFactorization, LinUCB, PlantedOracle]
@@ -70,7 +74,7 @@ def test_what_was_rated_or_shown_or_retired_is_not_recommended(factory):
     shown = np.tile(catalog.item_id[1:9], (len(ratings.users), 1))
     slates = fitted(factory(), (catalog, ratings)).recommend(ask_for(ratings.users, shown, shown % 2 == 0), 5)
     barred = set(zip(ratings.user_id.tolist(), ratings.item_id.tolist(), strict=True))
-    check_slates(slates, catalog, len(ratings.users), 5, "any", blank_invalid=False)
+    check_slates(slates, catalog, len(ratings.users), 5, name="any", blank_invalid=False)
     for user, page in zip(ratings.users.tolist(), slates.item_id.tolist(), strict=True):
         assert not barred & {(user, item) for item in page}
         assert not set(page) & set(shown[0].tolist())
@@ -130,7 +134,12 @@ def test_personal_recommenders_beat_popularity_which_beats_random_on_blocks():
     world, held = blocks()
     by_chance, popular, near, factors = (
         hits(recommender, world, held)
-        for recommender in (RandomRecommender(), Popularity(), ItemKNN(), MatrixFactorization(factors=8))
+        for recommender in (
+            RandomRecommender(),
+            Popularity(),
+            ItemKNN(),
+            eight_factors(),
+        )
     )
     assert 1.5 * by_chance < popular
     assert 1.5 * popular < min(near, factors)
@@ -162,7 +171,7 @@ def test_a_new_user_is_served_from_the_clicks_of_the_run(factory):
 
 def test_factors_follow_the_history_of_the_request_not_of_an_earlier_one():
     world, _ = blocks()
-    recommender = fitted(MatrixFactorization(factors=8), world)
+    recommender = fitted(eight_factors(), world)
     before = recommender.recommend(ask_for([3, 100_000]), 5)
     recommender.recommend(ask_for([3, 100_000], [[12, 17], [12, 17]], [[True, True]] * 2), 5)
     assert np.array_equal(recommender.recommend(ask_for([3, 100_000]), 5).item_id, before.item_id)
@@ -171,15 +180,15 @@ def test_factors_follow_the_history_of_the_request_not_of_an_earlier_one():
 def test_one_user_may_ask_twice_in_a_batch_with_different_histories():
     world, _ = blocks()
     shown, clicked = [[12, 17], [14, 19]], [[True, True]] * 2
-    together = fitted(MatrixFactorization(factors=8), world).recommend(ask_for([9999, 9999], shown, clicked), 5)
+    together = fitted(eight_factors(), world).recommend(ask_for([9999, 9999], shown, clicked), 5)
     for row in (0, 1):
-        alone = fitted(MatrixFactorization(factors=8), world).recommend(ask_for([9999], shown[row:][:1], clicked[:1]), 5)
+        alone = fitted(eight_factors(), world).recommend(ask_for([9999], shown[row:][:1], clicked[:1]), 5)
         assert np.array_equal(together.item_id[row], alone.item_id[0])
 
 
 def test_neighbours_have_the_shrunk_cosine():
     ratings = make_ratings([1, 1, 2, 2, 3], [10, 11, 10, 12, 10])
-    recommender = fitted(ItemKNN(neighbours=1, shrinkage=2.0), (make_catalog(4), ratings))
+    recommender = fitted(ItemKNN(ItemKNN.Settings(neighbours=1, shrinkage=2.0)), (make_catalog(4), ratings))
     # Item 10 has two neighbours at 1 / (sqrt(3 * 1) + 2) and keeps the first.
     expected = np.zeros((4, 4))
     expected[1, 0] = expected[0, 1] = expected[0, 2] = 1 / (np.sqrt(3) + 2)
@@ -189,11 +198,11 @@ def test_neighbours_have_the_shrunk_cosine():
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: ItemKNN(neighbours=0),
-        lambda: ItemKNN(shrinkage=-1),
-        lambda: MatrixFactorization(factors=0),
-        lambda: LinUCB(alpha=-1),
-        lambda: LinUCB(ridge=0),
+        lambda: ItemKNN(ItemKNN.Settings(neighbours=0)),
+        lambda: ItemKNN(ItemKNN.Settings(shrinkage=-1)),
+        lambda: MatrixFactorization(MatrixFactorization.Settings(factors=0)),
+        lambda: LinUCB(LinUCB.Settings(alpha=-1)),
+        lambda: LinUCB(LinUCB.Settings(ridge=0)),
     ],
 )
 def test_settings_out_of_range_are_refused(make):
@@ -239,7 +248,7 @@ def test_the_oracle_refuses_appeal_that_it_cannot_rank(appeal):
 # Products that do not depend on the batch.
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 10**6), st.integers(1, 40), st.integers(1, 40), st.sampled_from([1e-6, 1.0, 1e5]))
 def test_products_do_not_depend_on_the_batch_nor_on_the_order_of_summation(seed, users, width, scale):
     random = np.random.default_rng(seed)

@@ -5,11 +5,12 @@ import tempfile
 import pytest
 from browser import HEIGHT, Browser, Tab, find_chromium
 
+from recsim_llm.agents.choice.choice_candidate import choice_candidate
 from recsim_llm.cli.main import main
 from recsim_llm.data import fictional
 from recsim_llm.language.chaos.faults import Faults
 from recsim_llm.language.chaos.server import ChaosServer
-from recsim_llm.realism import CardSettings, choice_candidate, realism_card
+from recsim_llm.realism import CardSettings, realism_card
 from recsim_llm.report import write_report
 from recsim_llm.report.realism_page import write_realism
 from recsim_llm.scenarios import load_scenario, run
@@ -108,9 +109,9 @@ def scenario(**changes):
 
 
 def failing(folder):
-    with ChaosServer(seed=2, faults=Faults.storm(0.3, hang_seconds=1.0)) as server:
+    with ChaosServer(seed=2, faults=Faults.storm(0.3, hang_seconds=0.05)) as server:
         model = {"name": "openai-compatible/chaos", "base_url": server.base_url, "transport": "aiohttp", "realisation": "json"}
-        run(scenario(**LANGUAGE | {"models.user": model | {"timeout": 0.5}}), folder)
+        run(scenario(**LANGUAGE | {"models.user": model}), folder)
 
 
 def crowded(folder):

@@ -9,10 +9,10 @@ import pytest
 import written_runs as logs
 from rich.console import Console
 
-from recsim_llm.metrics.evaluation import summarise
+from recsim_llm.comparison import summarise
 from recsim_llm.report import numbers, summary_table, verdict, write_report
 from recsim_llm.report.figures import FIGURES
-from recsim_llm.statistics.intervals import Estimate
+from recsim_llm.statistics import Estimate
 
 VOID = {"meta", "br", "img"}
 HOSTILE = '<script>alert("x")</script> & $a_b$'
@@ -23,9 +23,9 @@ def pages_of(arm, clicks):
     return [(arm, user, 0, 0, [(k, 3.0 + k % 2 if k < n else None) for k in range(4)]) for user, n in enumerate(clicks)]
 
 
-def write_arms(run, **clicks):
+def write_arms(run, finished=None, **clicks):
     log = [page for arm, counts in clicks.items() for page in pages_of(arm, counts)]
-    return logs.write_run(run, log, arms=list(clicks), slate_size=4)
+    return logs.write_run(run, log, arms=list(clicks), slate_size=4, finished=finished)
 
 
 class Page(HTMLParser):
@@ -180,8 +180,7 @@ def test_verdict_on_equal_arms_and_on_single_users(tmp_path):
 
 
 def test_verdict_claims_nothing_about_a_run_that_is_not_finished(tmp_path):
-    run = write_arms(tmp_path, old=[0, 1, 1, 0, 2, 1], new=[1, 2, 3, 1, 3, 2])
-    (run / "segments.jsonl").write_text('{"arm": "old", "last": true}\n{"arm": "new", "last": false}\n')
+    run = write_arms(tmp_path, {"old": True, "new": False}, old=[0, 1, 1, 0, 2, 1], new=[1, 2, 3, 1, 3, 2])
     assert verdict(summarise(run)) == "The run is not finished (new): nothing can be claimed before it is resumed."
 
 

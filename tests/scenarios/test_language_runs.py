@@ -98,13 +98,13 @@ def test_replay_stops_where_nothing_was_recorded(whole, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("realisation", "barrier"), [("json", "page"), ("logprobs", "visit"), ("samples", "page"), ("decision", "visit")]
+    ("elicitation", "barrier"), [("json", "page"), ("logprobs", "visit"), ("samples", "page"), ("decision", "visit")]
 )
-def test_a_storm_leaves_the_log_of_a_perfect_server(tmp_path, realisation, barrier):
-    changes = {"models.user.realisation": realisation, "barrier": barrier, "models.user.timeout": 0.5}
+def test_a_storm_leaves_the_log_of_a_perfect_server(tmp_path, elicitation, barrier):
+    changes = {"models.user.realisation": elicitation, "barrier": barrier}
     with ChaosServer(seed=1, decision="systemone") as perfect:
         calm = run(served(perfect, **changes), tmp_path / "calm")
-    with ChaosServer(seed=2, decision="systemone", faults=Faults.storm(0.3, hang_seconds=1.0)) as stormy:
+    with ChaosServer(seed=2, decision="systemone", faults=Faults.storm(0.3, hang_seconds=0.05)) as stormy:
         rough = run(served(stormy, **changes), tmp_path / "rough")
     assert log_bytes(rough) == log_bytes(calm)
     assert sum(count for _, count in rows(rough, FAILED)) >= 5
@@ -186,8 +186,8 @@ def test_a_key_gets_into_no_file_and_no_error(tmp_path, monkeypatch, capsys):
     secret = "sk-planted-7f3a9c"
     monkeypatch.setenv("RECSIM_LLM_API_KEY", secret)
     out = tmp_path / "run"
-    with ChaosServer(seed=1, api_key=secret, faults=Faults.storm(0.2, hang_seconds=1.0)) as server:
-        run(served(server, **{"models.user.timeout": 0.5}), out)
+    with ChaosServer(seed=1, api_key=secret, faults=Faults.storm(0.2, hang_seconds=0.05)) as server:
+        run(served(server), out)
         assert main(["report", str(out), "--quiet"]) == 0
         monkeypatch.setenv("RECSIM_LLM_API_KEY", secret + "-wrong")
         with pytest.raises(RecSimError) as refused:
@@ -199,7 +199,7 @@ def test_a_key_gets_into_no_file_and_no_error(tmp_path, monkeypatch, capsys):
     assert secret not in printed.out + printed.err
 
 
-def test_a_realisation_that_the_server_ignores_is_refused_by_name(tmp_path):
+def test_an_elicitation_that_the_server_ignores_is_refused_by_name(tmp_path):
     with ChaosServer(seed=1, schema=False) as server, pytest.raises(ConfigError, match="json"):
         run(served(server), tmp_path / "run")
     assert not (tmp_path / "run").exists()

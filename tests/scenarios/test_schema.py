@@ -38,9 +38,9 @@ def test_a_yaml_file_loads(tmp_path):
     [
         ({"slate_sizes": 5}, ["unknown key 'slate_sizes'", "slate_size"]),
         ({"users.modell": "choice"}, ["users.modell", "model"]),
-        ({"slate_size": 0}, ["slate_size", "got 0", "greater than or equal to 1"]),
+        ({"slate_size": 0}, ["slate_size", "got 0", "expected a whole number of at least 1"]),
         ({"train_share": 1.5}, ["train_share", "1.5"]),
-        ({"recommenders": []}, ["recommenders", "at least 1"]),
+        ({"recommenders": []}, ["recommenders", "a list of length at least 1"]),
         ({"recommenders": ["mf", "mf"]}, ["'mf' is there twice"]),
         ({"invalid": "ignore"}, ["invalid", "'ignore'"]),
         ({"models.user.base_url": "http://127.0.0.1:1/v1"}, ["role user without its name", "--model provider/name"]),

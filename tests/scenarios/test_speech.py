@@ -11,9 +11,10 @@ from recsim_llm.agents.language.voice import SPEECH_FILES
 from recsim_llm.cli.main import main
 from recsim_llm.errors import BudgetExceeded, ConfigError, LogError
 from recsim_llm.language.calls.call_summary import summary
-from recsim_llm.report import agreement_line, speech_of, write_report
+from recsim_llm.log.tables import INTERVIEWS, TEXTS
+from recsim_llm.report import agreement_line, read_speech, write_report
 from recsim_llm.scenarios import load_scenario, run
-from recsim_llm.scenarios.speech import INTERVIEWS, TEXTS, speak
+from recsim_llm.scenarios.speech import speak
 
 SMALL = {"users.count": 14, "max_pages": 3, "slate_size": 6, "seed": 3, "recommenders": ["random", "popularity"]}
 LANGUAGE = {"users.model": "language", "models.user.name": "scripted/genres"}
@@ -175,15 +176,15 @@ def test_recommenders_are_asked_about_in_the_same_visits_and_not_named(finished,
 
 def test_a_writer_who_keeps_to_the_decisions_is_told_from_one_who_contradicts_them(finished, pens):
     speech(finished, reviews=30, models={"writer": "scripted/honest", "judge": "scripted/judge"})
-    agreement = speech_of(finished).agreement
+    agreement = read_speech(finished).agreement
     assert agreement.error.value < 0.01
     assert agreement.within_one.value == 1.0
-    assert "better than others'" in agreement_line(speech_of(finished))
+    assert "better than others'" in agreement_line(read_speech(finished))
     speech(finished, reviews=30, models={"writer": "scripted/contrary", "judge": "scripted/judge"})
-    agreement = speech_of(finished).agreement
+    agreement = read_speech(finished).agreement
     assert agreement.error.value > agreement.chance_error
     assert agreement.error.low is not None
-    assert "better than others'" not in agreement_line(speech_of(finished))
+    assert "better than others'" not in agreement_line(read_speech(finished))
 
 
 def test_texts_that_a_model_refuses_are_missing_and_counted(finished, pens):
@@ -191,7 +192,7 @@ def test_texts_that_a_model_refuses_are_missing_and_counted(finished, pens):
     refused = [row for row in texts if row["text"] is None]
     assert refused
     assert all(row["rating"] == 3.0 and row["judged"] is None for row in refused)
-    said = speech_of(finished)
+    said = read_speech(finished)
     assert said.missing == len(refused)
     assert "could not be had" in write_report(finished).read_text()
 
@@ -211,7 +212,7 @@ def test_interviews_are_averaged_by_user_with_intervals(finished):
     users = sorted({row["user_id"] for row in answers})
     rows = [row | {"mean": float(1 + users.index(row["user_id"]))} for row in answers]
     pq.write_table(table.from_pylist(rows, schema=table.schema), finished / "interviews.parquet")
-    said = speech_of(finished)
+    said = read_speech(finished)
     assert said.interviews["random"]["trust"].value == pytest.approx(2.5)
     assert said.interviews["random"]["trust"].low == pytest.approx(1.0)
     assert said.yes_saying["random"].value == pytest.approx(-0.5)
@@ -232,7 +233,7 @@ def test_the_report_shows_what_was_said_and_escapes_it(finished, pens):
 def test_texts_without_interviews_are_enough(finished):
     _, answers = speech(finished, interviews=0, reasons=0)
     assert answers == []
-    assert speech_of(finished).interviews == {}
+    assert read_speech(finished).interviews == {}
     assert "Yes-saying" not in write_report(finished).read_text()
 
 

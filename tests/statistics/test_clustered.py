@@ -5,8 +5,7 @@ import pytest
 from scipy import stats
 
 from recsim_llm.errors import ConfigError, DataError
-from recsim_llm.statistics import clustered_mean, clustered_ratio, clustered_ratio_difference, mean_effect
-from recsim_llm.statistics.intervals import ratio_estimate
+from recsim_llm.statistics import clustered_mean, clustered_ratio, clustered_ratio_difference, mean_effect, ratio_estimate
 
 CLUSTERS = np.array([0, 0, 0, 1, 1, 2, 3, 3, 3, 3, 4, 4])
 

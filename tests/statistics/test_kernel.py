@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from click_samples import binomial_bounds
 
-from recsim_llm.metrics.tallies import tally_log
+from recsim_llm.log import open_run
+from recsim_llm.metrics.tallies import read_tally
 from recsim_llm.scenarios import load_scenario, run
 from recsim_llm.statistics import bootstrap_means, clustered_ratio_difference, paired_effect
 
@@ -18,7 +19,7 @@ def pool(tmp_path_factory):
     sums = []
     for seed in (11, 12):
         folder = run(load_scenario("demo", SETTINGS | {"seed": seed}), tmp_path_factory.mktemp("pool") / str(seed))
-        tally = tally_log(folder, arms=["popularity"], slate_size=10, max_pages=SETTINGS["max_pages"])
+        tally = read_tally(open_run(folder))
         assert len(tally.user_id) == 600
         sums.append((tally.sums["clicks"][0], tally.sums["impressions"][0]))
     return np.array(sums).swapaxes(0, 1)

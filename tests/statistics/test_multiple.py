@@ -28,6 +28,17 @@ def test_holm_stops_at_the_first_it_retains():
     assert adjust([0.001, 0.03, 0.04]).rejected == (True, False, False)
 
 
+def test_bonferroni_by_hand():
+    found = adjust([0.01, 0.04, None, 0.005], method="bonferroni")
+    assert found.adjusted == pytest.approx((0.04, 0.16, None, 0.02))
+    assert found.rejected == (True, False, False, True)
+
+
+def test_no_p_values_are_adjusted_to_none():
+    for method in ("holm", "bonferroni", "benjamini-hochberg"):
+        assert adjust([], method=method).adjusted == ()
+
+
 def test_benjamini_hochberg_by_the_table_of_the_paper():
     # Benjamini & Hochberg 1995, section 3.2: 15 p values, of which the procedure rejects 4 and Bonferroni 3.
     paper = [
@@ -114,6 +125,6 @@ def test_what_cannot_be_used_is_refused():
     with pytest.raises(DataError, match=r"got 1\.2"):
         adjust([1.2])
     with pytest.raises(ConfigError, match="'holm'"):
-        adjust([0.1], method="bonferroni")
+        adjust([0.1], method="sidak")
     with pytest.raises(ConfigError, match="alpha"):
         adjust([0.1], alpha=5)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import nctdtr, stdtrit
 from scipy.stats import binom
@@ -30,7 +30,6 @@ def test_power_without_an_effect_is_the_level():
     assert power_for(0.0, 1.0, 20, alpha=0.01) == pytest.approx(0.01, rel=1e-6)
 
 
-@settings(deadline=None)
 @given(st.floats(0.01, 100.0), st.integers(2, 5000), st.sampled_from(["paired", "independent"]))
 def test_the_detectable_effect_is_found_with_the_wanted_power(deviation, users, design):
     effect = detectable_effect(deviation, users, design=design, power=0.9)

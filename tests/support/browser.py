@@ -12,6 +12,8 @@ import subprocess
 import time
 from typing import Any
 
+from patience import PATIENCE
+
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -26,7 +28,6 @@ FLAGS = (
     "--remote-debugging-pipe",
 )
 HEIGHT = 844
-PATIENCE = 60.0
 
 
 def find_chromium():

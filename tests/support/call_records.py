@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recsim_llm.language.base.questions import Part, score, yes_no
-from recsim_llm.language.base.wire import RawReply, Usage
+from recsim_llm.language.base.wire import RawReply, TokenUsage
 from recsim_llm.language.calls.store import CallRecord
 
 QUESTIONS = (yes_no("leave", "Do you leave?"), score("stars", "How many stars?"))
@@ -15,7 +15,7 @@ def key(number):
 
 
 def answer(number):
-    return RawReply((f"leave: no {number}",), usage=Usage(100, 64, 8))
+    return RawReply((f"leave: no {number}",), usage=TokenUsage(100, 64, 8))
 
 
 def record(number, **changes):
@@ -23,7 +23,7 @@ def record(number, **changes):
         key=key(number),
         role="user",
         model="test/model",
-        realisation="logprobs",
+        elicitation="logprobs",
         form="labels",
         parts=(RULES, Part("page", f"page {number}")),
         questions=QUESTIONS,

@@ -23,4 +23,4 @@ class Pen(Scripted):
 def open_pen(*arguments, **named):
     """Return a backend and a model that writes with it."""
     pen = Pen(*arguments, **named)
-    return pen, LanguageModel(pen, realisation="decision", role="writer", store=CallStore(None))
+    return pen, LanguageModel(pen, elicitation="decision", role="writer", store=CallStore(None))

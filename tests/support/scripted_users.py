@@ -13,6 +13,7 @@ from recsim_llm.core.pages import Pages
 from recsim_llm.language.backends.scripted import distribution, resolve_script
 from recsim_llm.language.base.questions import Answer
 from recsim_llm.population.personas import TRAITS, Population
+from recsim_llm.recommenders import LanguageRanker
 
 GENRES = ("Comedy", "Crime", "Drama", "Horror", "War")
 TYPICAL = {"activity": 50, "conformity": 1, "diversity": 5, "rating_mean": 3.5, "rating_spread": 1, "mainstreamness": 0.9}
@@ -22,7 +23,7 @@ class FakeModel:
     """Answers by a script; with ``hold`` only when ``release`` names the ask."""
 
     name = "scripted/fake"
-    realisation = "decision"
+    elicitation = "decision"
 
     def __init__(self, script="genres", hold=False, failing=()):
         self.asks = []
@@ -124,3 +125,10 @@ def taking(users, shown, taken, stars):
     taken, slots = np.asarray(taken), shown.item_index.shape[1]
     row = np.flatnonzero(taken >= 0)
     return users.update(shown, row * slots + taken[row], row, np.asarray(stars, np.float32)[row])
+
+
+def language_ranker(model, **settings):
+    """Return a language ranker of these settings that asks this model."""
+    ranker = LanguageRanker(LanguageRanker.Settings(**settings))
+    ranker.consult(model)
+    return ranker

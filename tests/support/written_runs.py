@@ -5,17 +5,25 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recsim_llm.log.writer import IMPRESSIONS, PAGES, VISITS
+from recsim_llm.log import open_segments
+from recsim_llm.log.schema import IMPRESSIONS, PAGES, VISITS
+
+
+def make_table(schema, rows):
+    return pa.Table.from_pylist([{field.name: None for field in schema} | row for row in rows], schema=schema)
 
 
 def write_table(folder, schema, rows, name="000"):
     folder.mkdir(parents=True, exist_ok=True)
-    full = [{field.name: None for field in schema} | row for row in rows]
-    pq.write_table(pa.Table.from_pylist(full, schema=schema), folder / f"{name}.parquet")
+    pq.write_table(make_table(schema, rows), folder / f"{name}.parquet")
 
 
-def write_run(run, pages, *, arms, slate_size=2, max_pages=3, users=None, items=4, per_file=None):
-    """Write a run of pages, each ``(arm, user_id, visit, page, [slot, ...])``, a slot ``(item_id, rating or None)``."""
+def write_run(run, pages, *, arms, slate_size=2, max_pages=3, users=None, items=4, per_file=None, finished=None):
+    """Write a run of pages, each ``(arm, user_id, visit, page, [slot, ...])``, a slot ``(item_id, rating or None)``.
+
+    ``finished`` tells of each arm whether its last segment is there, and makes an index of one segment an arm; without it there
+    is no index.
+    """
     impressions, page_rows, visits = [], [], {}
     for arm, user, visit, page, slots in pages:
         key = {"arm": arm, "user_id": user, "visit": visit}
@@ -39,7 +47,10 @@ def write_run(run, pages, *, arms, slate_size=2, max_pages=3, users=None, items=
         for (a, u, v), c in visits.items()
     ]
     tables = (("impressions", IMPRESSIONS, impressions), ("pages", PAGES, page_rows), ("visits", VISITS, visit_rows))
-    for name, schema, rows in tables:
+    for place, arm in enumerate(finished or ()):
+        mine = {name: make_table(schema, [row for row in rows if row["arm"] == arm]) for name, schema, rows in tables}
+        open_segments(run).add(arm, place, 0, tables=mine, last=finished[arm])
+    for name, schema, rows in () if finished else tables:
         step = per_file or max(len(rows), 1)
         for start in range(0, max(len(rows), 1), step):
             write_table(run / name, schema, rows[start : start + step], f"{start:06d}")

@@ -8,13 +8,13 @@ from recsim_llm.language.calls.model import LanguageModel
 from recsim_llm.testing.language_model import check_language_model
 
 
-def model(script, realisation="decision"):
-    return LanguageModel(Scripted(script), realisation=realisation)
+def model(script, elicitation="decision"):
+    return LanguageModel(Scripted(script), elicitation=elicitation)
 
 
-@pytest.mark.parametrize("realisation", ["decision", "logprobs", "json", "samples"])
-def test_scripted_models_keep_the_contract(realisation):
-    with model(resolve_script("uniform"), realisation) as kept:
+@pytest.mark.parametrize("elicitation", ["decision", "logprobs", "json", "samples"])
+def test_scripted_models_keep_the_contract(elicitation):
+    with model(resolve_script("uniform"), elicitation) as kept:
         check_language_model(kept)
 
 
@@ -33,7 +33,7 @@ class Replaced(LanguageModel):
     """Changes what a good model answers."""
 
     def __init__(self, change):
-        super().__init__(Scripted(resolve_script("uniform")), realisation="decision")
+        super().__init__(Scripted(resolve_script("uniform")), elicitation="decision")
         self._change = change
 
     def ask(self, asks):

@@ -28,7 +28,7 @@ from recsim_llm.language.answers.reading import floored, refuse_refusals, unread
 from recsim_llm.language.answers.reading_json import read_json
 from recsim_llm.language.answers.reading_labels import read_labels
 from recsim_llm.language.answers.reading_tokens import read_tokens
-from recsim_llm.language.base.questions import Answer, Ask, Prompt, Question, Realisation
+from recsim_llm.language.base.questions import Answer, Ask, Elicitation, Prompt, Question
 from recsim_llm.language.base.wire import Call, Message, RawReply
 
 __all__ = ["prepare", "read", "write_call"]
@@ -39,7 +39,7 @@ _SPARE_TOKENS = 256
 _TOKENS_OF_TEXT = 160
 _SUM_SLACK = 0.02
 _ANSWER_NOW = "Answer now."
-_FORMS: dict[Realisation, Literal["labels", "json", "decision"]] = {
+_FORMS: dict[Elicitation, Literal["labels", "json", "decision"]] = {
     "logprobs": "labels",
     "samples": "labels",
     "json": "json",
@@ -67,7 +67,7 @@ class _Frame(NamedTuple):
     schema: Mapping[str, object] | None
 
 
-def prepare(ask: Ask, realisation: Realisation, *, samples: int = 8) -> Call:
+def prepare(ask: Ask, elicitation: Elicitation, *, samples: int = 8) -> Call:
     """Return the call that asks a model for a decision.
 
     The first part of the prompt, the list of questions and the answer format are the system message; the other parts, joined
@@ -75,28 +75,28 @@ def prepare(ask: Ask, realisation: Realisation, *, samples: int = 8) -> Call:
 
     Args:
         ask: the prompt and the questions; the seed of ``samples`` is a function of its nonce.
-        realisation: how the decision is got out of the model.
+        elicitation: how the decision is got out of the model.
         samples: number of replies, for ``samples`` only.
 
     Raises:
-        ConfigError: unknown realisation, no part, questions that cannot be told apart, a text question for ``decision``, or
+        ConfigError: unknown elicitation, no part, questions that cannot be told apart, a text question for ``decision``, or
             less than one sample.
     """
     parts = ask.prompt.parts
-    frame = _frame(ask.questions, realisation)
+    frame = _frame(ask.questions, elicitation)
     if not parts:
         raise ConfigError("a prompt: got no parts, expected at least one")
     messages = (Message("system", f"{parts[0].text}\n\n{frame.questions}"), Message("user", _user_text(ask.prompt)))
-    if realisation != "samples":
-        logprobs = realisation == "logprobs"
-        return Call(_FORMS[realisation], messages, ask.questions, 0.0, frame.max_tokens, logprobs, 1, frame.schema)
+    if elicitation != "samples":
+        logprobs = elicitation == "logprobs"
+        return Call(_FORMS[elicitation], messages, ask.questions, 0.0, frame.max_tokens, logprobs, 1, frame.schema)
     if samples < 1:
         raise ConfigError(f"samples: got {samples}, expected 1 or more")
     seed = int.from_bytes(blake2b(ask.nonce.encode(), digest_size=4).digest(), "big") >> 1
     return Call("labels", messages, ask.questions, 1.0, frame.max_tokens, samples=samples, seed=seed)
 
 
-def read(call: Call, raw: RawReply, realisation: Realisation) -> tuple[Answer, ...]:
+def read(call: Call, raw: RawReply, elicitation: Elicitation) -> tuple[Answer, ...]:
     """Return the answers in a reply, in the order of the questions.
 
     Only the reply counts: whatever the messages contain cannot change how it is read.
@@ -104,19 +104,19 @@ def read(call: Call, raw: RawReply, realisation: Realisation) -> tuple[Answer, .
     Args:
         call: what was sent.
         raw: what came back; for ``samples`` at least ``call.samples`` texts.
-        realisation: as the call was prepared.
+        elicitation: as the call was prepared.
 
     Raises:
         ModelReplyError: the reply is unreadable; ``cause`` is a key of ``reading.CAUSES``.
-        ConfigError: the realisation is not the one that the call was prepared for.
+        ConfigError: the elicitation is not the one that the call was prepared for.
     """
-    if _FORMS.get(realisation) != call.form:
-        raise ConfigError(f"reading a {call.form} call: got realisation {realisation!r}, expected the one it was prepared for")
-    if realisation == "decision":
+    if _FORMS.get(elicitation) != call.form:
+        raise ConfigError(f"reading a {call.form} call: got elicitation {elicitation!r}, expected the one it was prepared for")
+    if elicitation == "decision":
         return _read_decision(call, raw)
-    if realisation == "samples":
+    if elicitation == "samples":
         return _read_samples(call, raw)
-    if realisation == "logprobs":
+    if elicitation == "logprobs":
         return read_tokens(call.questions, raw)
     return read_json(call.questions, raw, raw.texts[0] if raw.texts else "")
 
@@ -145,18 +145,18 @@ def _user_text(prompt: Prompt) -> str:
 
 
 @lru_cache(maxsize=512)
-def _frame(questions: tuple[Question, ...], realisation: Realisation) -> _Frame:
-    if realisation not in _FORMS:
-        raise ConfigError(f"realisation: got {realisation!r}, expected one of {', '.join(_FORMS)}")
+def _frame(questions: tuple[Question, ...], elicitation: Elicitation) -> _Frame:
+    if elicitation not in _FORMS:
+        raise ConfigError(f"elicitation: got {elicitation!r}, expected one of {', '.join(_FORMS)}")
     check_questions(questions)
     texts = [question.key for question in questions if question.kind == "text"]
-    if realisation == "decision" and texts:
-        raise ConfigError(f"question {texts[0]}: got a text question, expected options; ask for text with another realisation")
+    if elicitation == "decision" and texts:
+        raise ConfigError(f"question {texts[0]}: got a text question, expected options; ask for text with another elicitation")
     listed = list_questions(questions)
-    if realisation == "json":
+    if elicitation == "json":
         return _Frame(f"{listed}\n\n{_json_format(questions)}", _most_tokens(questions, 6), _schema(questions))
     # Decision endpoints get the questions apart as well; listed here they are part of the prefix that all pages share.
-    answer_format = _DECISION_FORMAT if realisation == "decision" else _LABELS_FORMAT
+    answer_format = _DECISION_FORMAT if elicitation == "decision" else _LABELS_FORMAT
     return _Frame(f"{listed}\n\n{answer_format}", _most_tokens(questions, 0), None)
 
 

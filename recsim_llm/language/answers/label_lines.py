@@ -13,7 +13,7 @@ from recsim_llm.language.answers.reading import plain_marks
 from recsim_llm.language.answers.reading_words import DECORATION
 from recsim_llm.language.base.questions import Question
 
-__all__ = ["Segment", "Table", "find_segments", "table_of"]
+__all__ = ["LabelledText", "Table", "find_segments", "make_table"]
 
 _CLOSERS = re.compile(r"[ \t*_`'\"\])}\\]*+")
 _SEPARATOR = re.compile(
@@ -38,7 +38,7 @@ class Table(NamedTuple):
     hints: tuple[str, ...]
 
 
-class Segment(NamedTuple):
+class LabelledText(NamedTuple):
     """A key in a text, and where its answer stands."""
 
     question: int
@@ -49,7 +49,7 @@ class Segment(NamedTuple):
 
 
 @lru_cache(maxsize=512)
-def table_of(questions: tuple[Question, ...]) -> Table:
+def make_table(questions: tuple[Question, ...]) -> Table:
     """Return what is precomputed of some questions.
 
     Raises:
@@ -78,7 +78,7 @@ def table_of(questions: tuple[Question, ...]) -> Table:
     )
 
 
-def find_segments(questions: tuple[Question, ...], table: Table, plain: str) -> list[Segment]:
+def find_segments(questions: tuple[Question, ...], table: Table, plain: str) -> list[LabelledText]:
     """Return the keys of a text that are followed by an answer, in the order of the text.
 
     Args:
@@ -86,7 +86,7 @@ def find_segments(questions: tuple[Question, ...], table: Table, plain: str) -> 
         table: of the same questions.
         plain: the text as ``plain_marks`` returns it.
     """
-    segments: list[Segment] = []
+    segments: list[LabelledText] = []
     line_end, seen_in_line, last = -1, False, 0
     inside_text = False
     for match in table.keys.finditer(plain):
@@ -104,7 +104,7 @@ def find_segments(questions: tuple[Question, ...], table: Table, plain: str) -> 
         if start >= 0 and _may_begin(gap, seen_in_line):
             if segments and segments[-1].end > match.start():
                 segments[-1] = segments[-1]._replace(end=match.start())
-            segments.append(Segment(number, match.start(), start, line_end, must_be_clean))
+            segments.append(LabelledText(number, match.start(), start, line_end, must_be_clean))
             inside_text = questions[number].kind == "text" and not must_be_clean
         seen_in_line = True
     return _with_next_lines(plain, segments)
@@ -132,7 +132,7 @@ def _may_begin(gap: str, seen_in_line: bool) -> bool:
     return not seen_in_line and (stripped[-1] == ":" or re.fullmatch(r"\w{1,4}[)\]]?", stripped) is not None)
 
 
-def _with_next_lines(plain: str, segments: Sequence[Segment]) -> list[Segment]:
+def _with_next_lines(plain: str, segments: Sequence[LabelledText]) -> list[LabelledText]:
     """Return the segments; one without words on its line takes the next line that has any, unless that has a key."""
     completed = []
     for number, segment in enumerate(segments):

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 
 from recsim_llm.language.answers.json_members import question_members
-from recsim_llm.language.answers.label_lines import Table, find_segments, table_of
+from recsim_llm.language.answers.label_lines import Table, find_segments, make_table
 from recsim_llm.language.answers.loose_json import CONTRADICTION
 from recsim_llm.language.answers.question_lists import hint
 from recsim_llm.language.answers.reading import answer_text, nothing_read, plain_marks, unreadable
@@ -36,7 +36,7 @@ def read_labels(questions: tuple[Question, ...], raw: RawReply, text: str) -> li
     Raises:
         ModelReplyError: not exactly one answer to each question.
     """
-    table = table_of(questions)
+    table = make_table(questions)
     if raw.finish != "length" and not raw.refusal and raw.finish != "content_filter":
         exact = _read_exact(questions, table, text)
         if exact is not None:

@@ -16,7 +16,7 @@ from recsim_llm.language.backends.local_model import LocalModel
 from recsim_llm.language.backends.option_scores import draw, option_probabilities
 from recsim_llm.language.backends.prefix_cache import Branches
 from recsim_llm.language.base.questions import Question
-from recsim_llm.language.base.wire import Call, RawReply, TokenChoice, Usage
+from recsim_llm.language.base.wire import Call, RawReply, TokenChoice, TokenUsage
 
 __all__ = ["Guide"]
 
@@ -246,5 +246,5 @@ def _generator(call: Call, purpose: str) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def _usage(prompt: Sequence[int], branches: Branches, completion: int) -> Usage:
-    return Usage(prompt=len(prompt), cached=branches.cached, completion=completion)
+def _usage(prompt: Sequence[int], branches: Branches, completion: int) -> TokenUsage:
+    return TokenUsage(prompt=len(prompt), cached=branches.cached, completion=completion)

@@ -14,9 +14,9 @@ from email.utils import parsedate_to_datetime
 from typing import NamedTuple, Self
 from urllib.parse import quote, urlsplit
 
-from recsim_llm.errors import ConfigError
+from recsim_llm.errors import BackendError, ConfigError
 from recsim_llm.language.backends.payloads import build_request, parse_body, read_response
-from recsim_llm.language.base.wire import Abilities, BackendError, Call, RawReply
+from recsim_llm.language.base.wire import Abilities, Call, RawReply
 
 __all__ = ["HttpBackend", "Response", "retry_seconds"]
 

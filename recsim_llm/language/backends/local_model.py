@@ -12,11 +12,11 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
-from recsim_llm.errors import ConfigError
+from recsim_llm.errors import BackendError, ConfigError
 from recsim_llm.language.backends.option_scores import OptionTokens, option_tokens
 from recsim_llm.language.backends.prefix_cache import Branches, PrefixCache
 from recsim_llm.language.base.questions import Question
-from recsim_llm.language.base.wire import BackendError, Message
+from recsim_llm.language.base.wire import Message
 
 __all__ = ["LocalModel"]
 

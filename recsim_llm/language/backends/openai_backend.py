@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from recsim_llm.errors import BackendError
 from recsim_llm.language.backends.http_backend import HttpBackend, Response
-from recsim_llm.language.base.wire import BackendError
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import torch
 
+from recsim_llm.errors import BackendError
 from recsim_llm.language.base.questions import Question
-from recsim_llm.language.base.wire import BackendError
 
 __all__ = ["OptionTokens", "draw", "option_probabilities", "option_tokens"]
 

@@ -145,7 +145,7 @@ class Branches:
             input_ids=self._numbers(tokens)[None],
             attention_mask=masks if len(masks) > 1 else next(iter(masks.values())),
             position_ids=position[None],
-            past_key_values=self._cache,
+            cache=self._cache,
             use_cache=True,
             logits_to_keep=self._numbers(last),
         )

@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from recsim_llm.language.base.wire import BackendError, Usage
+from recsim_llm.errors import BackendError
+from recsim_llm.language.base.wire import TokenUsage
 
 __all__ = ["bad_reply", "field", "number", "objects", "token_usage"]
 
@@ -54,13 +55,13 @@ def objects(values: Sequence[Any], name: str) -> list[dict[str, object]]:
     return list(values)
 
 
-def token_usage(body: Mapping[str, object]) -> Usage:
+def token_usage(body: Mapping[str, object]) -> TokenUsage:
     """Return the counts of tokens that a response tells, under the names of chat completions or of decisions."""
     usage = body.get("usage")
     if not isinstance(usage, dict):
-        return Usage()
+        return TokenUsage()
     details = usage.get("prompt_tokens_details") or usage.get("input_tokens_details")
-    return Usage(
+    return TokenUsage(
         prompt=_count(usage, "prompt_tokens", "input_tokens"),
         cached=_count(details, "cached_tokens") if isinstance(details, dict) else None,
         completion=_count(usage, "completion_tokens", "output_tokens"),

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import blake2b
 
-from recsim_llm.errors import ConfigError, ContractError
+from recsim_llm.errors import BackendError, ConfigError, ContractError
 from recsim_llm.language.backends.scripted_forms import (
     CHARACTERS_A_TOKEN,
     Distributions,
@@ -27,7 +27,7 @@ from recsim_llm.language.backends.scripted_forms import (
 )
 from recsim_llm.language.backends.scripts import SHIPPED_SCRIPTS, Script
 from recsim_llm.language.base.questions import Question
-from recsim_llm.language.base.wire import Abilities, BackendError, Call, Message, RawReply, TokenChoice, Usage
+from recsim_llm.language.base.wire import Abilities, Call, Message, RawReply, TokenChoice, TokenUsage
 
 __all__ = ["QUESTION_LINE", "Scripted", "ScriptedReplies", "distribution", "prompt_text", "resolve_script"]
 
@@ -59,7 +59,7 @@ class Scripted:
     @property
     def abilities(self) -> Abilities:
         """Everything, exactly."""
-        return Abilities(realisations=("decision", "logprobs", "json", "samples"), samples=1024, seed=True)
+        return Abilities(elicitations=("decision", "logprobs", "json", "samples"), samples=1024, seed=True)
 
     async def send(self, call: Call) -> RawReply:
         """Answer one call by the script.
@@ -74,11 +74,11 @@ class Scripted:
         asked = [() if question.kind == "text" else distribution(self._script, text, question) for question in call.questions]
         read = sum(len(message.content) for message in call.messages) // CHARACTERS_A_TOKEN
         if call.form == "decision":
-            return RawReply(probabilities=tuple(asked), usage=Usage(prompt=read, completion=0))
+            return RawReply(probabilities=tuple(asked), usage=TokenUsage(prompt=read, completion=0))
         texts, tokens = self._write(call, text, asked)
         reply = cut(RawReply(tuple(texts), tuple(tokens)), call.max_tokens)
         count = sum(max(len(written) // CHARACTERS_A_TOKEN, 1) for written in reply.texts)
-        return replace(reply, usage=Usage(prompt=read, completion=count))
+        return replace(reply, usage=TokenUsage(prompt=read, completion=count))
 
     async def close(self) -> None:
         """Refuse further calls."""

@@ -68,7 +68,7 @@ class TransformersBackend:
         scheme = _SCHEME if device == "cpu" else f"{_SCHEME} {device.partition(':')[0]}"
         self.name = f"transformers/{folder.resolve().name}@{fingerprint(folder, scheme)}"
         self.abilities: Abilities | None = Abilities(
-            realisations=("logprobs", "json", "samples"), samples=1024, seed=True, prefix_cache=True, concurrency=batch
+            elicitations=("logprobs", "json", "samples"), samples=1024, seed=True, prefix_cache=True, concurrency=batch
         )
         self._folder, self._batch, self._device = folder, batch, device
         self._guide: Guide | None = None

@@ -15,11 +15,11 @@ from recsim_llm.errors import ConfigError
 __all__ = [
     "Answer",
     "Ask",
+    "Elicitation",
     "Kind",
     "Part",
     "Prompt",
     "Question",
-    "Realisation",
     "choice",
     "number",
     "score",
@@ -30,7 +30,7 @@ __all__ = [
 Kind = Literal["choice", "yes_no", "score", "number", "text"]
 """What may be answered: one of several options, yes or no, a level from 1 up, a whole number, a few words."""
 
-Realisation = Literal["logprobs", "json", "samples", "decision"]
+Elicitation = Literal["logprobs", "json", "samples", "decision"]
 """How a decision is got out of a model, see ``recsim_llm.language.answers.elicitation``."""
 
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from recsim_llm.language.base.questions import Realisation
+from recsim_llm.language.base.questions import Elicitation
 
 __all__ = ["ROLES", "LimitSettings", "ModelSettings", "PriceSettings"]
 
@@ -41,10 +41,11 @@ class ModelSettings(BaseModel):
     """Address of an OpenAI-compatible server, for instance ``http://127.0.0.1:8000/v1``."""
     transport: Literal["openai", "aiohttp"] = "openai"
     """How servers are called: by the official client, or by plain aiohttp, which costs about a third of the CPU time."""
-    realisation: Realisation | Literal["auto"] = "auto"
-    """How decisions are got; ``auto`` takes the best that the model was found to do. A run never falls back to another."""
+    realisation: Elicitation | Literal["auto"] = "auto"
+    """The elicitation: how decisions are got; ``auto`` takes the best that the model was found to do. A run never falls back to
+    another."""
     samples: int = Field(default=8, ge=2, le=1000)
-    """Answers drawn a decision, for realisation ``samples``."""
+    """Answers drawn a decision, for the elicitation ``samples``."""
     timeout: float = Field(default=60.0, gt=0)
     """Seconds after which an unanswered call is broken off."""
     concurrency: int | None = Field(default=None, ge=1)

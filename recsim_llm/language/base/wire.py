@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
-from recsim_llm.errors import RecSimError
-from recsim_llm.language.base.questions import Question, Realisation
+from recsim_llm.language.base.questions import Elicitation, Question
 
-__all__ = ["Abilities", "Backend", "BackendError", "Call", "Message", "RawReply", "TokenChoice", "Usage"]
+__all__ = ["Abilities", "Backend", "Call", "Message", "RawReply", "TokenChoice", "TokenUsage"]
 
 
 class Message(NamedTuple):
@@ -45,7 +44,7 @@ class Call(NamedTuple):
     """Seed of sampling, for servers that have one."""
 
 
-class Usage(NamedTuple):
+class TokenUsage(NamedTuple):
     """Tokens that a provider counted; None where it did not say."""
 
     prompt: int | None = None
@@ -79,7 +78,7 @@ class RawReply:
     """``stop``, ``length`` (cut off), ``content_filter``, or what the provider says."""
     refusal: str = ""
     """The provider's own refusal text, if it has a field for it."""
-    usage: Usage = field(default=Usage())
+    usage: TokenUsage = field(default=TokenUsage())
     """Tokens counted."""
 
 
@@ -87,7 +86,7 @@ class RawReply:
 class Abilities:
     """What a backend was found to do."""
 
-    realisations: tuple[Realisation, ...]
+    elicitations: tuple[Elicitation, ...]
     """Ways to a decision that work, best first."""
     samples: int = 1
     """Most replies that one call returns."""
@@ -99,25 +98,6 @@ class Abilities:
     """Calls in flight up to which throughput rose, or that the provider allows."""
     decision_path: str = ""
     """Path of the decision endpoint below the base URL, for instance ``/systemone``; empty where there is none."""
-
-
-class BackendError(RecSimError, RuntimeError):
-    """A call failed on its way: the provider refused it, broke, or could not be reached.
-
-    Args:
-        cause: ``rate_limit``, ``overloaded``, ``server``, ``timeout``, ``connection``, ``bad_reply``, ``refused`` (any other
-            4xx) or ``authentication``.
-        message: one line without secrets.
-        retryable: whether sending the same again can help.
-        retry_after: seconds that the provider asks to wait; None where it does not say.
-        status: HTTP status; None where there is none.
-    """
-
-    def __init__(
-        self, cause: str, message: str, *, retryable: bool, retry_after: float | None = None, status: int | None = None
-    ) -> None:
-        super().__init__(message)
-        self.cause, self.retryable, self.retry_after, self.status = cause, retryable, retry_after, status
 
 
 class Backend(Protocol):

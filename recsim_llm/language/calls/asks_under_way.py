@@ -1,7 +1,7 @@
-"""Asks under way on the event loop: equal ones share a flight, answers known to the store need none.
+"""Asks under way on the event loop: equal ones share a task, answers known to the store need none.
 
-A flight is one task for one cache key; every ask with that key that arrives meanwhile waits for the same reply. Where sampled
-answers cannot come from one call, a flight is as many calls as samples, each with its own seed and its own place in the
+There is one task for one cache key; every ask with that key that arrives meanwhile waits for the same reply. Where sampled
+answers cannot come from one call, a task makes as many calls as samples, each with its own seed and its own place in the
 cache, so that an interrupted ask keeps the samples that it has.
 """
 
@@ -16,12 +16,12 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from recsim_llm.errors import RecSimError
 from recsim_llm.language.base.questions import Answer
 from recsim_llm.language.base.wire import RawReply
-from recsim_llm.language.calls.keys import sample_key, seed_of
+from recsim_llm.language.calls.keys import derive_seed, sample_key
 from recsim_llm.language.calls.recorded_answers import ReplayBackend
 from recsim_llm.language.calls.sending import Job, Sender
 from recsim_llm.language.calls.waiting import Waiter
 
-__all__ = ["Flights", "Reply"]
+__all__ = ["AsksUnderWay", "Reply"]
 
 Item = TypeVar("Item")
 
@@ -39,7 +39,9 @@ class Reply(NamedTuple):
     """Calls that it took, retries and repairs included; 0 if ``cached``."""
 
 
-class _Flight:
+class _Shared:
+    """One task, and the asks that wait for its reply."""
+
     __slots__ = ("begun", "jobs", "key", "task")
 
     def __init__(self, key: bytes) -> None:
@@ -49,14 +51,14 @@ class _Flight:
         self.begun = False
 
 
-class Flights(Generic[Item]):
+class AsksUnderWay(Generic[Item]):
     """The asks under way of one language model; everything here runs on the event loop.
 
     Args:
         sender: carries out calls.
         job_of: makes a job of what was asked.
         samples: most replies that one call returns.
-        most: flights at once; further asks wait for them to land. Where nothing is stored there should be no such limit, or
+        most: tasks at once; further asks wait for them to end. Where nothing is stored there should be no such limit, or
             equal asks that are far apart do not share a call.
         replay: the backend, if it only plays recorded answers.
     """
@@ -71,7 +73,7 @@ class Flights(Generic[Item]):
         replay: ReplayBackend | None = None,
     ) -> None:
         self._sender, self._job_of, self._samples, self._most, self._replay = sender, job_of, samples, most, replay
-        self._flights: dict[bytes, _Flight] = {}
+        self._tasks: dict[bytes, _Shared] = {}
         self._backlog = deque[tuple[Item, Waiter[Reply]]]()
         self._going_on = self._ended = False
 
@@ -85,7 +87,7 @@ class Flights(Generic[Item]):
     def _go_on(self) -> None:
         """Start with waiting asks, a few at once so that replies are served in between."""
         for _ in range(_AT_ONCE):
-            if not self._backlog or len(self._flights) >= self._most:
+            if not self._backlog or len(self._tasks) >= self._most:
                 return
             item, future = self._backlog.popleft()
             if future.set_running_or_notify_cancel():
@@ -102,7 +104,7 @@ class Flights(Generic[Item]):
         self._go_on()
 
     def cancel(self, futures: Sequence[Waiter[Reply]]) -> None:
-        """Give up asks; a flight ends if nobody else waits for it, and its futures end with it."""
+        """Give up asks; a task ends if nobody else waits for it, and its futures end with it."""
         given_up = set(futures)
         waiting, self._backlog = self._backlog, deque()
         for item, future in waiting:
@@ -110,25 +112,25 @@ class Flights(Generic[Item]):
                 future.set_exception(concurrent.futures.CancelledError())
             else:
                 self._backlog.append((item, future))
-        for flight in list(self._flights.values()):
-            if any(future in given_up for _, future in flight.jobs):
-                others = [(job, future) for job, future in flight.jobs if future not in given_up]
+        for shared in list(self._tasks.values()):
+            if any(future in given_up for _, future in shared.jobs):
+                others = [(job, future) for job, future in shared.jobs if future not in given_up]
                 if not others:
-                    self._break_off(flight)
+                    self._break_off(shared)
                     continue
-                for _, future in flight.jobs:
+                for _, future in shared.jobs:
                     if future in given_up:
                         future.set_exception(concurrent.futures.CancelledError())
-                flight.jobs = others
+                shared.jobs = others
 
     async def end(self) -> None:
         """Give up every ask, those that come later too, and wait until that is done."""
         self._ended = True
         self._drop_backlog()
-        flights = list(self._flights.values())
-        for flight in flights:
-            self._break_off(flight)
-        await asyncio.gather(*[flight.task for flight in flights if flight.task is not None], return_exceptions=True)
+        under_way = list(self._tasks.values())
+        for shared in under_way:
+            self._break_off(shared)
+        await asyncio.gather(*[shared.task for shared in under_way if shared.task is not None], return_exceptions=True)
 
     def _drop_backlog(self) -> None:
         while self._backlog:
@@ -136,30 +138,30 @@ class Flights(Generic[Item]):
             if future.set_running_or_notify_cancel():
                 future.set_exception(concurrent.futures.CancelledError())
 
-    def _break_off(self, flight: _Flight) -> None:
-        if flight.task is not None:
-            flight.task.cancel()
+    def _break_off(self, shared: _Shared) -> None:
+        if shared.task is not None:
+            shared.task.cancel()
         # Whoever asks the same from now on has nothing to do with its end.
-        self._flights.pop(flight.key, None)
+        self._tasks.pop(shared.key, None)
         # A task that is cancelled before its first step runs nothing, not even what would tell those who wait.
-        if not flight.begun:
-            self._land(flight, concurrent.futures.CancelledError())
+        if not shared.begun:
+            self._fail(shared, concurrent.futures.CancelledError())
 
     def _launch(self, job: Job, future: Waiter[Reply]) -> None:
-        flight = self._flights.get(job.key)
-        if flight is not None:
-            flight.jobs.append((job, future))
+        shared = self._tasks.get(job.key)
+        if shared is not None:
+            shared.jobs.append((job, future))
             return
         known = self._sender.find(job)
         if known is not None:
             future.set_result(Reply(known[1], True, 0))
             return
-        flight = self._flights[job.key] = _Flight(job.key)
-        flight.jobs.append((job, future))
-        flight.task = asyncio.get_running_loop().create_task(self._fly(job, flight))
+        shared = self._tasks[job.key] = _Shared(job.key)
+        shared.jobs.append((job, future))
+        shared.task = asyncio.get_running_loop().create_task(self._carry_out(job, shared))
 
-    async def _fly(self, job: Job, flight: _Flight) -> None:
-        flight.begun = True
+    async def _carry_out(self, job: Job, shared: _Shared) -> None:
+        shared.begun = True
         error: BaseException
         try:
             if job.call.samples > self._samples:
@@ -172,25 +174,25 @@ class Flights(Generic[Item]):
         except Exception as problem:
             error = problem
         else:
-            self._forget(flight)
-            self._deliver(flight, reply)
+            self._forget(shared)
+            self._deliver(shared, reply)
             self._go_on()
             return
-        self._land(flight, error)
+        self._fail(shared, error)
         self._go_on()
 
-    def _land(self, flight: _Flight, error: BaseException) -> None:
-        self._forget(flight)
-        for _, future in flight.jobs:
+    def _fail(self, shared: _Shared, error: BaseException) -> None:
+        self._forget(shared)
+        for _, future in shared.jobs:
             future.set_exception(error)
 
-    def _forget(self, flight: _Flight) -> None:
-        if self._flights.get(flight.key) is flight:
-            del self._flights[flight.key]
+    def _forget(self, shared: _Shared) -> None:
+        if self._tasks.get(shared.key) is shared:
+            del self._tasks[shared.key]
 
-    def _deliver(self, flight: _Flight, reply: Reply) -> None:
-        flight.jobs[0][1].set_result(reply)
-        for job, future in flight.jobs[1:]:
+    def _deliver(self, shared: _Shared, reply: Reply) -> None:
+        shared.jobs[0][1].set_result(reply)
+        for job, future in shared.jobs[1:]:
             try:
                 self._sender.note_hit(job)
             except RecSimError as error:
@@ -213,7 +215,7 @@ class Flights(Generic[Item]):
 
     async def _sample(self, job: Job, number: int) -> tuple[tuple[str, ...], int]:
         key = sample_key(job.key, number)
-        single = job._replace(key=key, call=job.call._replace(samples=1, seed=seed_of(key)))
+        single = job._replace(key=key, call=job.call._replace(samples=1, seed=derive_seed(key)))
         known = self._sender.find(single)
         if known is not None:
             return known[0].texts[:1], 0

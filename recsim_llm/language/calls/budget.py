@@ -24,7 +24,7 @@ from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 from recsim_llm.errors import BudgetExceeded, ConfigError
-from recsim_llm.language.base.wire import Usage
+from recsim_llm.language.base.wire import TokenUsage
 from recsim_llm.language.calls.store import CallStore
 
 __all__ = ["Budget", "Limits", "Prices"]
@@ -75,7 +75,7 @@ class Prices(NamedTuple):
     cached_input: float | None = None
     """Tokens read that came from its prefix cache; None: as ``input``."""
 
-    def cost(self, usage: Usage) -> float:
+    def cost(self, usage: TokenUsage) -> float:
         """Return the US dollars of one reply; tokens that the provider did not count cost nothing."""
         cached = usage.cached or 0
         cached_price = self.input if self.cached_input is None else self.cached_input
@@ -168,7 +168,7 @@ class Budget:
         self._leased_by_subject[subject] += 1
         return True
 
-    def settle(self, subject: str, usage: Usage | None, cost: float = 0.0) -> None:
+    def settle(self, subject: str, usage: TokenUsage | None, cost: float = 0.0) -> None:
         """Give a lease back.
 
         Args:

@@ -11,27 +11,27 @@ import json
 from functools import lru_cache
 from hashlib import blake2b
 
-from recsim_llm.language.base.questions import Part, Question, Realisation
+from recsim_llm.language.base.questions import Elicitation, Part, Question
 
-__all__ = ["LAYOUT", "ask_key", "sample_key", "seed_of", "write_key"]
+__all__ = ["LAYOUT", "ask_key", "derive_seed", "sample_key", "write_key"]
 
 LAYOUT = 2
 """Version of the words around a prompt's parts; it is raised whenever they change, so that old answers are not reused."""
 
 
 def ask_key(
-    model: str, realisation: Realisation, samples: int, parts: tuple[Part, ...], questions: tuple[Question, ...], nonce: str
+    model: str, parts: tuple[Part, ...], questions: tuple[Question, ...], *, elicitation: Elicitation, samples: int, nonce: str
 ) -> bytes:
-    """Return the key of a decision, 32 bytes; ``nonce`` and ``samples`` count for the realisation ``samples`` only."""
-    sampled = realisation == "samples"
-    digest = _ask_base(model, realisation, samples if sampled else 1, questions).copy()
+    """Return the key of a decision, 32 bytes; ``nonce`` and ``samples`` count for the elicitation ``samples`` only."""
+    sampled = elicitation == "samples"
+    digest = _ask_base(model, elicitation, samples if sampled else 1, questions).copy()
     digest.update("".join([part.hash for part in parts]).encode())
     if sampled:
         digest.update(b"|" + nonce.encode())
     return digest.digest()
 
 
-def write_key(model: str, temperature: float, max_tokens: int, parts: tuple[Part, ...], nonce: str) -> bytes:
+def write_key(model: str, parts: tuple[Part, ...], *, temperature: float, max_tokens: int, nonce: str) -> bytes:
     """Return the key of a free text, 32 bytes; ``nonce`` counts above temperature 0 only."""
     base = json.dumps([LAYOUT, model, "write", temperature, max_tokens, [part.hash for part in parts]])
     return blake2b((base + "|" + nonce if temperature > 0 else base).encode(), digest_size=32).digest()
@@ -42,13 +42,13 @@ def sample_key(key: bytes, number: int) -> bytes:
     return blake2b(number.to_bytes(4, "little"), key=key, digest_size=32).digest()
 
 
-def seed_of(key: bytes) -> int:
+def derive_seed(key: bytes) -> int:
     """Return the seed of a sampled call, 31 bits, which every server takes."""
     word = blake2b(key, digest_size=4, person=b"seed").digest()
     return int.from_bytes(word, "little") >> 1
 
 
 @lru_cache(maxsize=256)
-def _ask_base(model: str, realisation: Realisation, samples: int, questions: tuple[Question, ...]) -> blake2b:
-    text = json.dumps([LAYOUT, model, realisation, 1 if realisation == "samples" else 0, samples, questions])
+def _ask_base(model: str, elicitation: Elicitation, samples: int, questions: tuple[Question, ...]) -> blake2b:
+    text = json.dumps([LAYOUT, model, elicitation, 1 if elicitation == "samples" else 0, samples, questions])
     return blake2b(text.encode(), digest_size=32)

@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from recsim_llm.errors import ConfigError
-from recsim_llm.language.base.wire import BackendError
+from recsim_llm.errors import BackendError, ConfigError
 
 __all__ = ["AdaptiveLimiter"]
 

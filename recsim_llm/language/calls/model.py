@@ -17,11 +17,11 @@ from recsim_llm.errors import ConfigError
 from recsim_llm.language.answers.elicitation import prepare, read, write_call
 from recsim_llm.language.answers.reading import answer_text
 from recsim_llm.language.base.background import background_loop
-from recsim_llm.language.base.questions import Answer, Ask, Prompt, Realisation, short_text
+from recsim_llm.language.base.questions import Answer, Ask, Elicitation, Prompt, short_text
 from recsim_llm.language.base.wire import Backend, Call, RawReply
-from recsim_llm.language.calls.asks_under_way import Flights, Reply
+from recsim_llm.language.calls.asks_under_way import AsksUnderWay, Reply
 from recsim_llm.language.calls.budget import Budget
-from recsim_llm.language.calls.keys import ask_key, seed_of, write_key
+from recsim_llm.language.calls.keys import ask_key, derive_seed, write_key
 from recsim_llm.language.calls.limiter import AdaptiveLimiter
 from recsim_llm.language.calls.recorded_answers import ReplayBackend
 from recsim_llm.language.calls.retries import RetryPolicy
@@ -87,9 +87,9 @@ class LanguageModel:
     Args:
         backend: the way to the model; it is closed with this object. A ``ReplayBackend`` needs no store: answers are looked
             up in its file, and a given store gets copies of them.
-        realisation: how decisions are got out of the model.
+        elicitation: how decisions are got out of the model.
         role: what it is used for, for the record.
-        samples: replies a decision, for the realisation ``samples``; they come from one call where the backend is able to.
+        samples: replies a decision, for the elicitation ``samples``; they come from one call where the backend is able to.
         store: where calls are kept and answers are found again; None keeps nothing. It is closed with this object, and opens
             again where another model uses it.
         budget: what may be used up; what ``store`` says was used before counts.
@@ -106,7 +106,7 @@ class LanguageModel:
         self,
         backend: Backend,
         *,
-        realisation: Realisation,
+        elicitation: Elicitation,
         role: str = "user",
         samples: int = 8,
         store: CallStore | None = None,
@@ -116,10 +116,10 @@ class LanguageModel:
         max_tokens: int | None = None,
     ) -> None:
         abilities = backend.abilities
-        if abilities is not None and realisation not in abilities.realisations:
+        if abilities is not None and elicitation not in abilities.elicitations:
             raise ConfigError(
-                f"model {backend.name}: got realisation {realisation}, expected one it is able to: "
-                f"{', '.join(abilities.realisations) or 'none'}"
+                f"model {backend.name}: got elicitation {elicitation}, expected one it is able to: "
+                f"{', '.join(abilities.elicitations) or 'none'}"
             )
         replay = backend if isinstance(backend, ReplayBackend) else None
         if replay is not None:
@@ -128,14 +128,14 @@ class LanguageModel:
         budget = budget or Budget()
         if store is not None:
             budget.count(store)
-        most = abilities.concurrency if abilities else _CONCURRENCY
-        self._limiter = limiter or AdaptiveLimiter(min(_FIRST_SLOTS, most), most)
+        stands = abilities.concurrency if abilities else _CONCURRENCY
+        self._limiter = limiter or AdaptiveLimiter(min(_FIRST_SLOTS, stands), stands)
         self._backend, self._store, self._samples, self._max_tokens = backend, store, samples, max_tokens
-        self.name, self.realisation, self.role, self.local = backend.name, realisation, role, backend.local
-        self._sender = Sender(backend, role, realisation, store=store, budget=budget, limiter=self._limiter, retries=retries)
+        self.name, self.elicitation, self.role, self.local = backend.name, elicitation, role, backend.local
+        self._sender = Sender(backend, role, elicitation, store=store, budget=budget, limiter=self._limiter, retries=retries)
         most_samples = abilities.samples if abilities else 1
-        flights = math.inf if store is None else self._limiter.most + _AHEAD
-        self._flights = Flights[Ask | Writing](self._sender, self._job, samples=most_samples, most=flights, replay=replay)
+        most = math.inf if store is None else self._limiter.most + _AHEAD
+        self._under_way = AsksUnderWay[Ask | Writing](self._sender, self._job, samples=most_samples, most=most, replay=replay)
         self._closed = False
 
     def __enter__(self) -> LanguageModel:
@@ -199,7 +199,7 @@ class LanguageModel:
             asyncio.run_coroutine_threadsafe(self._end(), background_loop()).result()
 
     async def _end(self) -> None:
-        await self._flights.end()
+        await self._under_way.end()
         await self._backend.close()
         if self._store is not None:
             self._store.close()
@@ -208,7 +208,7 @@ class LanguageModel:
         if self._closed:
             raise ConfigError(f"model {self.name}: got an ask after it was closed, expected an open model; open it again")
         if pairs:
-            background_loop().call_soon_threadsafe(self._flights.begin, pairs)
+            background_loop().call_soon_threadsafe(self._under_way.begin, pairs)
 
     def _wait(self, items: Sequence[Ask] | Sequence[Writing]) -> list[Reply]:
         batch: Batch[Reply] = Batch(len(items))
@@ -216,7 +216,7 @@ class LanguageModel:
         try:
             batch.wait()
         except KeyboardInterrupt:
-            background_loop().call_soon_threadsafe(self._flights.cancel, batch.seats)
+            background_loop().call_soon_threadsafe(self._under_way.cancel, batch.seats)
             batch.wait(_PATIENCE)
             raise
         return batch.results()
@@ -225,24 +225,24 @@ class LanguageModel:
         if isinstance(item, Writing):
             return self._writing_job(item)
         parts, questions = item.prompt.parts, item.questions
-        key = ask_key(self.name, self.realisation, self._samples, parts, questions, item.nonce)
-        call = prepare(item, self.realisation, samples=self._samples)
+        key = ask_key(self.name, parts, questions, elicitation=self.elicitation, samples=self._samples, nonce=item.nonce)
+        call = prepare(item, self.elicitation, samples=self._samples)
         if call.temperature > 0:
-            call = call._replace(seed=seed_of(key))
+            call = call._replace(seed=derive_seed(key))
         if self._max_tokens is not None:
             call = call._replace(max_tokens=self._max_tokens)
         return Job(key, parts, questions, item.nonce, item.subject, call, self._read)
 
     def _writing_job(self, writing: Writing) -> Job:
         prompt, max_tokens, temperature, nonce, subject = writing
-        key = write_key(self.name, temperature, max_tokens, prompt.parts, nonce)
+        key = write_key(self.name, prompt.parts, temperature=temperature, max_tokens=max_tokens, nonce=nonce)
         call = write_call(prompt, max_tokens, temperature)
         if temperature > 0:
-            call = call._replace(seed=seed_of(key))
+            call = call._replace(seed=derive_seed(key))
         return Job(key, prompt.parts, (), nonce, subject, call, _read_text)
 
     def _read(self, call: Call, raw: RawReply) -> tuple[Answer, ...]:
-        return read(call, raw, self.realisation)
+        return read(call, raw, self.elicitation)
 
 
 def _read_text(_: Call, raw: RawReply) -> tuple[Answer, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from recsim_llm.language.base.wire import RawReply, TokenChoice, Usage
+from recsim_llm.language.base.wire import RawReply, TokenChoice, TokenUsage
 
 __all__ = ["dump_reply", "load_reply"]
 
@@ -23,7 +23,7 @@ def dump_reply(reply: RawReply) -> str:
         columns["finish"] = reply.finish
     if reply.refusal:
         columns["refusal"] = reply.refusal
-    if reply.usage != Usage():
+    if reply.usage != TokenUsage():
         columns["usage"] = reply.usage
     return _encode(columns)
 
@@ -41,7 +41,7 @@ def load_reply(text: str) -> RawReply:
         probabilities=tuple(tuple(row) for row in columns.get("probabilities", ())),
         finish=columns.get("finish", "stop"),
         refusal=columns.get("refusal", ""),
-        usage=Usage(*columns.get("usage", ())),
+        usage=TokenUsage(*columns.get("usage", ())),
     )
 
 

@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 from recsim_llm.errors import ConfigError, LogError
-from recsim_llm.language.base.questions import Realisation
+from recsim_llm.language.base.questions import Elicitation
 from recsim_llm.language.base.wire import Abilities, Call, RawReply
 from recsim_llm.language.calls.store import open_calls
 
@@ -51,8 +51,8 @@ class ReplayBackend:
             found = ", ".join(models) or f"none (answered roles: {', '.join(roles) or 'none'})"
             raise ConfigError(f"replay of {path}: got for role {role} the models {found}, expected exactly one")
         self.name: str = models[0]
-        ways: tuple[Realisation, ...] = tuple(row[1] for row in recorded)
-        self._abilities = Abilities(realisations=ways, seed=True, concurrency=1)
+        ways: tuple[Elicitation, ...] = tuple(row[1] for row in recorded)
+        self._abilities = Abilities(elicitations=ways, seed=True, concurrency=1)
 
     @property
     def abilities(self) -> Abilities:

@@ -15,16 +15,16 @@ from datetime import UTC, datetime
 from itertools import zip_longest
 from typing import Any, NamedTuple, TypeVar
 
-from recsim_llm.errors import BudgetExceeded, LogError, ModelReplyError, RecSimError
+from recsim_llm.errors import BackendError, BudgetExceeded, LogError, ModelReplyError, RecSimError
 from recsim_llm.language.answers.reading import CAUSES
 from recsim_llm.language.base.questions import Answer, Part, Question
-from recsim_llm.language.base.wire import Backend, BackendError, Call, Message, RawReply, Usage
+from recsim_llm.language.base.wire import Backend, Call, Message, RawReply, TokenUsage
 from recsim_llm.language.calls.budget import Budget, Prices
 from recsim_llm.language.calls.limiter import AdaptiveLimiter
 from recsim_llm.language.calls.retries import RetryPolicy
 from recsim_llm.language.calls.store import CallRecord, CallStore
 
-__all__ = ["REPAIRS", "Job", "Sender", "Tally"]
+__all__ = ["REPAIRS", "CallTally", "Job", "Sender"]
 
 Awaited = TypeVar("Awaited")
 
@@ -55,7 +55,7 @@ class Job(NamedTuple):
     """Turns a reply into answers, or raises ``ModelReplyError``."""
 
 
-class Tally:
+class CallTally:
     """What happened so far; written on the event loop, read from anywhere."""
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ class Tally:
         self.cost = 0.0
         self.failures = Counter[str]()
 
-    def add(self, usage: Usage, cost: float | None) -> None:
+    def add(self, usage: TokenUsage, cost: float | None) -> None:
         """Count one reply."""
         self.calls += 1
         self.prompt_tokens += usage.prompt or 0
@@ -79,7 +79,7 @@ class Sender:
     Args:
         backend: the way to the model.
         role: what the model is used for, for the record.
-        realisation: how decisions are got, for the record.
+        elicitation: how decisions are got, for the record.
         store: where every attempt is kept; None keeps nothing.
         budget: what may be used up.
         limiter: how many calls may be on the wire.
@@ -90,17 +90,17 @@ class Sender:
         self,
         backend: Backend,
         role: str,
-        realisation: str,
+        elicitation: str,
         *,
         store: CallStore | None,
         budget: Budget,
         limiter: AdaptiveLimiter,
         retries: RetryPolicy,
     ) -> None:
-        self._backend, self._labels = backend, (role, backend.name, realisation)
+        self._backend, self._labels = backend, (role, backend.name, elicitation)
         self._store, self._budget, self._limiter, self._retries = store, budget, limiter, retries
         self.prices: Prices | None = budget.prices_of(backend.name, local=backend.local)
-        self.tally = Tally()
+        self.tally = CallTally()
         self.stopped: RecSimError | None = None
         self._waiting = set[asyncio.Task[Any] | None]()
 

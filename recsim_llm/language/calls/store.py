@@ -59,7 +59,7 @@ class CallRecord(NamedTuple):
     """What the model is used for."""
     model: str
     """``provider/model``."""
-    realisation: str
+    elicitation: str
     """How decisions are got out of it."""
     form: str
     """The call's form."""

@@ -14,13 +14,13 @@ from recsim_llm.language.base.wire import RawReply, TokenChoice
 from recsim_llm.language.chaos.faults import plain_tokens
 from recsim_llm.language.chaos.requests import Wanted
 
-__all__ = ["PrefixCache", "chat_body", "decisions_body", "systemone_body"]
+__all__ = ["SeenPrefixes", "chat_body", "decisions_body", "systemone_body"]
 
 _BLOCK = 256
 _MOST_PREFIXES = 16_384
 
 
-class PrefixCache:
+class SeenPrefixes:
     """Counts the tokens of a prompt that an earlier one began with, in blocks of 64 tokens."""
 
     def __init__(self) -> None:

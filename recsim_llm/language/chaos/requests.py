@@ -9,12 +9,12 @@ from hashlib import blake2b
 from string import ascii_uppercase
 from typing import Any, NamedTuple, cast
 
-from recsim_llm.errors import RecSimError
+from recsim_llm.errors import Refused
 from recsim_llm.language.backends.scripted import QUESTION_LINE
 from recsim_llm.language.base.questions import Question, number, score, short_text, yes_no
 from recsim_llm.language.base.wire import Call, Message
 
-__all__ = ["Refused", "Wanted", "read_chat", "read_decisions", "read_questions", "read_systemone"]
+__all__ = ["Wanted", "read_chat", "read_decisions", "read_questions", "read_systemone"]
 
 MOST_SAMPLES = 1024
 """Most replies to one request."""
@@ -23,19 +23,6 @@ MOST_ALTERNATIVES = 20
 _LETTERS = len(ascii_uppercase)
 _MOST_QUESTIONS = {"systemone": 64, "decisions": 400}
 _ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
-
-
-class Refused(RecSimError, ValueError):
-    """The server refuses a request.
-
-    Args:
-        status: HTTP status.
-        message: why, one line.
-    """
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status, self.message = status, message
 
 
 class Wanted(NamedTuple):
@@ -65,18 +52,18 @@ def read_chat(body: Mapping[str, Any], *, schema: bool, logprobs: bool) -> Wante
     questions, rest = read_questions(system)
     bound = _schema(body) if schema else None
     form = "json" if bound is not None or (questions and "json" in rest.lower()) else "labels" if questions else "text"
-    alternatives = _integer(body, "top_logprobs", 0, 0, MOST_ALTERNATIVES)
+    alternatives = _integer(body, "top_logprobs", usual=0, low=0, high=MOST_ALTERNATIVES)
     limit = "max_completion_tokens" if body.get("max_completion_tokens") is not None else "max_tokens"
     call = Call(
         form=cast(Any, form),
         messages=messages,
         questions=questions,
         temperature=_temperature(body),
-        max_tokens=_integer(body, limit, 4096, 1, 1 << 20),
+        max_tokens=_integer(body, limit, usual=4096, low=1, high=1 << 20),
         logprobs=logprobs and bool(body.get("logprobs")),
-        samples=_integer(body, "n", 1, 1, MOST_SAMPLES),
+        samples=_integer(body, "n", usual=1, low=1, high=MOST_SAMPLES),
         schema=bound,
-        seed=None if body.get("seed") is None else _integer(body, "seed", 0, -(1 << 63), (1 << 63) - 1),
+        seed=None if body.get("seed") is None else _integer(body, "seed", usual=0, low=-(1 << 63), high=(1 << 63) - 1),
     )
     first = next((place for place, message in enumerate(messages) if message.role == "user"), len(messages) - 1)
     asked = [messages[: first + 1], call.temperature, call.samples, call.seed, call.form, call.logprobs]
@@ -202,7 +189,7 @@ def _temperature(body: Mapping[str, Any]) -> float:
     return float(value)
 
 
-def _integer(body: Mapping[str, Any], name: str, usual: int, low: int, high: int) -> int:
+def _integer(body: Mapping[str, Any], name: str, *, usual: int, low: int, high: int) -> int:
     value = body.get(name)
     if value is None:
         return usual

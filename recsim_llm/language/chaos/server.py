@@ -22,15 +22,15 @@ from typing import Any, Literal, Self
 
 from aiohttp import web
 
-from recsim_llm.errors import ConfigError, ContractError, RecSimError
+from recsim_llm.errors import ConfigError, ContractError, RecSimError, Refused
 from recsim_llm.language.backends.scripted import Scripted, resolve_script
 from recsim_llm.language.backends.scripted_forms import cut
 from recsim_llm.language.backends.scripts import Script
 from recsim_llm.language.base.wire import RawReply
 from recsim_llm.language.chaos.connections import drip, error_response, reset
 from recsim_llm.language.chaos.faults import HARMLESS, FaultDice, Faults, possible_faults, spoil
-from recsim_llm.language.chaos.replies import PrefixCache, chat_body, decisions_body, systemone_body
-from recsim_llm.language.chaos.requests import Refused, Wanted, read_chat, read_decisions, read_systemone
+from recsim_llm.language.chaos.replies import SeenPrefixes, chat_body, decisions_body, systemone_body
+from recsim_llm.language.chaos.requests import Wanted, read_chat, read_decisions, read_systemone
 
 __all__ = ["ChaosServer", "main"]
 
@@ -91,7 +91,7 @@ class ChaosServer:
         self._model, self._key, self._latency, self._most = model, api_key, latency, concurrency
         self._schema, self._logprobs, self._decision, self._seeded = schema, logprobs, decision, seeded
         self._backend = Scripted(resolve_script(script) if isinstance(script, str) else script)
-        self._faults, self._dice, self._prefixes = faults or Faults(0.0), FaultDice(faults, seed), PrefixCache()
+        self._faults, self._dice, self._prefixes = faults or Faults(0.0), FaultDice(faults, seed), SeenPrefixes()
         self._requests: Counter[str] = Counter()
         self._struck: Counter[str] = Counter()
         self._served = self._busy = self._busiest = 0

@@ -6,8 +6,8 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from recsim_llm.errors import ConfigError
-from recsim_llm.language.base.wire import BackendError, RawReply
+from recsim_llm.errors import BackendError, ConfigError
+from recsim_llm.language.base.wire import RawReply
 
 __all__ = ["Clock", "find_concurrency", "together"]
 

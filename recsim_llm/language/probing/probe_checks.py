@@ -9,14 +9,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from statistics import median
 
-from recsim_llm.errors import ModelReplyError
+from recsim_llm.errors import BackendError, ModelReplyError
 from recsim_llm.language.answers.elicitation import prepare, read
 from recsim_llm.language.backends.decision_payloads import PATHS
 from recsim_llm.language.backends.http_backend import HttpBackend
-from recsim_llm.language.base.questions import Ask, Part, Prompt, Realisation, score, yes_no
-from recsim_llm.language.base.wire import Abilities, Backend, BackendError, Call, Message, RawReply
+from recsim_llm.language.base.questions import Ask, Elicitation, Part, Prompt, score, yes_no
+from recsim_llm.language.base.wire import Abilities, Backend, Call, Message, RawReply
 from recsim_llm.language.probing.probe_bursts import Clock, find_concurrency, together
-from recsim_llm.language.probing.probe_report import Finding
+from recsim_llm.language.probing.probe_report import ProbeFinding
 
 __all__ = ["Checks"]
 
@@ -55,7 +55,7 @@ _SAMPLES = 8
 _SAMPLE_CALLS = 3
 _LATENCY_CALLS = 3
 _TRIES = 3
-_BEST_FIRST: tuple[Realisation, ...] = ("decision", "logprobs", "json", "samples")
+_BEST_FIRST: tuple[Elicitation, ...] = ("decision", "logprobs", "json", "samples")
 _LONGEST_PAUSE = 5.0
 _PASSING = ("rate_limit", "overloaded", "server", "connection", "bad_reply")
 
@@ -76,12 +76,12 @@ class Checks:
         self, backend: Backend, *, most_concurrent: int, pause: Pause = asyncio.sleep, clock: Clock = time.perf_counter
     ):
         self._backend, self._most, self._pause, self._clock = backend, most_concurrent, pause, clock
-        self.abilities = Abilities(realisations=(), concurrency=1)
+        self.abilities = Abilities(elicitations=(), concurrency=1)
         self.latency_seconds: float | None = None
         self.prompt_tokens: list[int] = []
         self.calls = 0
 
-    async def run(self) -> list[Finding]:
+    async def run(self) -> list[ProbeFinding]:
         """Look for everything, one after the other; without any answer, look no further."""
         first = await self._look("answers", self._answers)
         checks = {
@@ -96,10 +96,10 @@ class Checks:
             "concurrency": self._concurrency,
         }
         if first.answer == "unknown" or first.answer.endswith("authentication)"):
-            return [first, *(Finding(ability, "unknown", "not looked for: no answer at all") for ability in checks)]
+            return [first, *(ProbeFinding(ability, "unknown", "not looked for: no answer at all") for ability in checks)]
         return [first, *[await self._look(ability, check) for ability, check in checks.items()]]
 
-    async def _look(self, ability: str, check: Callable[[], Awaitable[tuple[str, str]]]) -> Finding:
+    async def _look(self, ability: str, check: Callable[[], Awaitable[tuple[str, str]]]) -> ProbeFinding:
         try:
             answer, evidence = await check()
         except BackendError as error:
@@ -108,7 +108,7 @@ class Checks:
             evidence = str(error)
         except ModelReplyError as error:
             answer, evidence = "no", str(error)
-        return Finding(ability, answer, " ".join(evidence.split()))
+        return ProbeFinding(ability, answer, " ".join(evidence.split()))
 
     async def _send(self, call: Call, backend: Backend | None = None) -> RawReply:
         """Send a call, again after failures that pass: a busy moment must not be taken for a missing ability."""
@@ -200,14 +200,14 @@ class Checks:
 
     async def _decision(self) -> tuple[str, str]:
         if not isinstance(self._backend, HttpBackend):
-            if self._backend.abilities is None or "decision" not in self._backend.abilities.realisations:
+            if self._backend.abilities is None or "decision" not in self._backend.abilities.elicitations:
                 return "no", "this backend has none"
             evidence = await self._decide(self._backend)
             self._works("decision")
             return "yes", evidence
         seen, answer = [], "no"
         for path in PATHS:
-            backend = self._backend.with_abilities(Abilities(realisations=("decision",), decision_path=path))
+            backend = self._backend.with_abilities(Abilities(elicitations=("decision",), decision_path=path))
             try:
                 evidence = await self._decide(backend)
             except (BackendError, ModelReplyError) as error:
@@ -254,9 +254,9 @@ class Checks:
         self.abilities = replace(self.abilities, concurrency=most)
         return answer, evidence
 
-    def _works(self, realisation: Realisation) -> None:
-        working = {*self.abilities.realisations, realisation}
-        self.abilities = replace(self.abilities, realisations=tuple(way for way in _BEST_FIRST if way in working))
+    def _works(self, elicitation: Elicitation) -> None:
+        working = {*self.abilities.elicitations, elicitation}
+        self.abilities = replace(self.abilities, elicitations=tuple(way for way in _BEST_FIRST if way in working))
 
 
 _SHORT_CALL = Call("text", _SHORT, (), 0.0, 8)

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast, get_args
 from recsim_llm.core.cache import cache_folder
 from recsim_llm.core.files import write_atomically
 from recsim_llm.errors import ConfigError, DataError
-from recsim_llm.language.base.questions import Realisation
+from recsim_llm.language.base.questions import Elicitation
 from recsim_llm.language.base.wire import Abilities
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["Finding", "ProbeReport", "load_probe", "probe_file", "require", "save_probe"]
+__all__ = ["ProbeFinding", "ProbeReport", "load_probe", "probe_file", "require", "save_probe"]
 
 _FORMAT = 1
 _LACKS = {
@@ -30,7 +30,7 @@ _LACKS = {
 }
 
 
-class Finding(NamedTuple):
+class ProbeFinding(NamedTuple):
     """One thing that a probe looked for."""
 
     ability: str
@@ -52,7 +52,7 @@ class ProbeReport:
     """Address, without credentials; empty for a model in this process."""
     when: str
     """Time of the probe, ISO 8601, UTC."""
-    findings: tuple[Finding, ...]
+    findings: tuple[ProbeFinding, ...]
     """In the order of looking."""
     abilities: Abilities
     """What follows for the use of the model."""
@@ -70,7 +70,10 @@ class ProbeReport:
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as plain values for JSON, from which ``from_json`` restores it exactly."""
-        return {"format": _FORMAT, **asdict(self), "findings": [finding._asdict() for finding in self.findings]}
+        abilities = asdict(self.abilities)
+        abilities = {"realisations": abilities.pop("elicitations"), **abilities}
+        findings = [finding._asdict() for finding in self.findings]
+        return {"format": _FORMAT, **asdict(self), "findings": findings, "abilities": abilities}
 
     @classmethod
     def from_json(cls, values: object) -> ProbeReport:
@@ -83,12 +86,12 @@ class ProbeReport:
             columns = dict(cast(Mapping[str, Any], values))
             if columns.pop("format") != _FORMAT:
                 raise ValueError("another format")
-            findings = tuple(Finding(**finding) for finding in columns.pop("findings"))
+            findings = tuple(ProbeFinding(**finding) for finding in columns.pop("findings"))
             abilities = dict(columns.pop("abilities"))
-            realisations = tuple(abilities.pop("realisations"))
-            if not set(realisations) <= set(get_args(Realisation)):
-                raise ValueError("an unknown realisation")
-            return cls(findings=findings, abilities=Abilities(realisations=realisations, **abilities), **columns)
+            elicitations = tuple(abilities.pop("realisations"))
+            if not set(elicitations) <= set(get_args(Elicitation)):
+                raise ValueError("an unknown elicitation")
+            return cls(findings=findings, abilities=Abilities(elicitations=elicitations, **abilities), **columns)
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"probe report: got {error}, expected what a probe wrote; probe again") from error
 
@@ -96,7 +99,7 @@ class ProbeReport:
         """Return ability, answer and evidence, what was measured after what was found."""
         latency = "unknown" if self.latency_seconds is None else f"{1000 * self.latency_seconds:.0f} ms"
         tokens = "unknown" if self.prompt_tokens is None else f"{self.prompt_tokens:.0f}"
-        usable = ", ".join(self.abilities.realisations) or "none"
+        usable = ", ".join(self.abilities.elicitations) or "none"
         return [
             *((finding.ability, finding.answer, finding.evidence) for finding in self.findings),
             ("latency", latency, "median of a short call alone"),
@@ -164,22 +167,22 @@ def load_probe(name: str, base_url: str) -> ProbeReport | None:
         raise DataError(f"{path}: got {error}, expected a readable report; remove the file and probe again") from error
 
 
-def require(abilities: Abilities, realisation: Realisation, name: str) -> None:
+def require(abilities: Abilities, elicitation: Elicitation, name: str) -> None:
     """Check that a model can be asked in a certain way.
 
     Args:
         abilities: what its probe found.
-        realisation: the way.
+        elicitation: the way.
         name: ``provider/model``, for the text.
 
     Raises:
         ConfigError: it cannot.
     """
-    if realisation in abilities.realisations:
+    if elicitation in abilities.elicitations:
         return
-    known: Sequence[str] = abilities.realisations
+    known: Sequence[str] = abilities.elicitations
     expected = f"expected one of {', '.join(known)}" if known else "and found no other way to its decisions"
     raise ConfigError(
-        f"got realisation {realisation!r} for {name}, which {_LACKS[realisation]}, {expected}; "
+        f"got realisation {elicitation!r} for {name}, which {_LACKS[elicitation]}, {expected}; "
         f"run `recsim-llm probe {name}` to look again"
     )

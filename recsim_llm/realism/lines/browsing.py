@@ -7,15 +7,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.core.pages import BoolArray, IntArray
+from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.errors import DataError
 from recsim_llm.realism.lines.line import Line, Measure, not_assessed
 from recsim_llm.realism.lines.star_shape import REAL
-from recsim_llm.realism.resampling import Resampler, Series, ratio_of
+from recsim_llm.realism.resampling import Resampler, Series, ratio_statistic
 
 __all__ = ["Exposures", "behaviour_line"]
 
-Floats = npt.NDArray[np.float64]
 
 _NAME, _QUESTION = "behaviour", "Do its visits go as people's visits go?"
 _NO_EXPOSURES = (
@@ -83,10 +82,11 @@ def behaviour_line(
     return Line(number=5, name=_NAME, question=_QUESTION, measures=tuple(measures), protocol=_PROTOCOL)
 
 
-def _measure(resampler: Resampler, name: str, unit: str, sums: dict[str, tuple[Floats, Floats]]) -> Measure:
+def _measure(resampler: Resampler, name: str, unit: str, sums: dict[str, tuple[DoubleArray, DoubleArray]]) -> Measure:
     """Return a ratio of two sums over users, the candidate's beside the real one."""
     series = {
-        row: Series("real" if row == REAL else "candidate", [ratio_of(top, bottom)]) for row, (top, bottom) in sums.items()
+        row: Series("real" if row == REAL else "candidate", [ratio_statistic(top, bottom)])
+        for row, (top, bottom) in sums.items()
     }
     return resampler.measure(name, unit, "real", series)
 
@@ -96,7 +96,7 @@ def _take(log: Exposures, users: IntArray) -> Exposures:
     return Exposures(log.user_id[keep], log.visit[keep], log.page[keep], log.position[keep], log.clicked[keep])
 
 
-def _by_user(log: Exposures, users: IntArray, rows: BoolArray, values: npt.NDArray[np.generic] | None = None) -> Floats:
+def _by_user(log: Exposures, users: IntArray, rows: BoolArray, values: npt.NDArray[np.generic] | None = None) -> DoubleArray:
     place = np.searchsorted(users, log.user_id[rows])
     weight = None if values is None else values[rows].astype(np.float64)
     return np.bincount(place, weight, len(users)).astype(np.float64)
@@ -110,23 +110,23 @@ def _last_pages(log: Exposures) -> tuple[IntArray, IntArray]:
     return visits[:, 0], last
 
 
-def _visits(log: Exposures, users: IntArray) -> tuple[Floats, Floats]:
+def _visits(log: Exposures, users: IntArray) -> tuple[DoubleArray, DoubleArray]:
     owner, last = _last_pages(log)
     place = np.searchsorted(users, owner)
     pages, visits = np.bincount(place, last + 1.0, len(users)), np.bincount(place, minlength=len(users))
     return pages.astype(np.float64), visits.astype(np.float64)
 
 
-def _depth(log: Exposures, users: IntArray) -> tuple[Floats, Floats]:
+def _depth(log: Exposures, users: IntArray) -> tuple[DoubleArray, DoubleArray]:
     return _by_user(log, users, log.clicked, log.position + 1), _by_user(log, users, log.clicked)
 
 
-def _rate(log: Exposures, users: IntArray, position: int) -> tuple[Floats, Floats]:
+def _rate(log: Exposures, users: IntArray, position: int) -> tuple[DoubleArray, DoubleArray]:
     here = log.position == position
     return _by_user(log, users, here & log.clicked), _by_user(log, users, here)
 
 
-def _hazard(log: Exposures, users: IntArray, page: int) -> tuple[Floats, Floats]:
+def _hazard(log: Exposures, users: IntArray, page: int) -> tuple[DoubleArray, DoubleArray]:
     owner, last = _last_pages(log)
     place = np.searchsorted(users, owner)
     ended = np.bincount(place[last == page], minlength=len(users)).astype(np.float64)

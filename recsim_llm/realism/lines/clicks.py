@@ -9,15 +9,15 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
+from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.realism.lines.line import Line, Measure, not_assessed
-from recsim_llm.realism.resampling import Resampler, Series, Statistic, of_sums, ratio_of
+from recsim_llm.realism.resampling import Resampler, Series, Statistic, of_sums, ratio_statistic
 from recsim_llm.realism.taste_pages import KINDS, Kind
 from recsim_llm.realism.thresholds import probabilities
 from recsim_llm.realism.trials import CardSettings, Trial, counted_users
 
 __all__ = ["BASE_RATE", "BINS", "click_line"]
 
-Floats = npt.NDArray[np.float64]
 
 BASE_RATE = "base rate"
 """Row that gives every item the share of consumed ones among the validation users' items."""
@@ -47,9 +47,9 @@ def click_line(trials: Sequence[Trial], settings: CardSettings) -> Line:
     order: tuple[Kind, ...] = ("matched", "uniform") if "matched" in settings.kinds else ("uniform",)
     for kind in order:
         chances = _chances(trials, kind)
-        measures += _measures(trials, kind, chances, resampler, "")
+        measures += _measures(trials, kind, chances, resampler, suffix="")
         given = _as_given(trials, kind) | {BASE_RATE: chances[BASE_RATE]}
-        measures += _measures(trials, kind, given, resampler, ", as given")
+        measures += _measures(trials, kind, given, resampler, suffix=", as given")
         name = next(iter(trials[0].roles))
         curves[f"reliability, {KINDS[kind]}"] = _curve(trials, kind, chances[name])
         curves[f"reliability, {KINDS[kind]}, as given"] = _curve(trials, kind, given[name])
@@ -58,9 +58,9 @@ def click_line(trials: Sequence[Trial], settings: CardSettings) -> Line:
     )
 
 
-def _chances(trials: Sequence[Trial], kind: Kind) -> dict[str, list[Floats]]:
+def _chances(trials: Sequence[Trial], kind: Kind) -> dict[str, list[DoubleArray]]:
     """Return each row's calibrated chances, float64 [m, n] a trial."""
-    chances: dict[str, list[Floats]] = {}
+    chances: dict[str, list[DoubleArray]] = {}
     for row in (*trials[0].roles, BASE_RATE):
         for trial in trials:
             page = trial.pages[kind]
@@ -70,16 +70,16 @@ def _chances(trials: Sequence[Trial], kind: Kind) -> dict[str, list[Floats]]:
     return chances
 
 
-def _as_given(trials: Sequence[Trial], kind: Kind) -> dict[str, list[Floats]]:
+def _as_given(trials: Sequence[Trial], kind: Kind) -> dict[str, list[DoubleArray]]:
     models = [row for row, role in trials[0].roles.items() if role in ("candidate", "reference")]
     return {row: [expit(trial.scores[kind][row]) for trial in trials] for row in models}
 
 
 def _measures(
-    trials: Sequence[Trial], kind: Kind, chances: dict[str, list[Floats]], resampler: Resampler, suffix: str
+    trials: Sequence[Trial], kind: Kind, chances: dict[str, list[DoubleArray]], resampler: Resampler, *, suffix: str
 ) -> list[Measure]:
     where = f"{KINDS[kind]}{suffix}"
-    kinds: dict[str, tuple[str, Callable[[Trial, Kind, Floats], Statistic]]] = {
+    kinds: dict[str, tuple[str, Callable[[Trial, Kind, DoubleArray], Statistic]]] = {
         "bits a decision": ("bits", _bits),
         "Brier score": ("squared chance", _brier),
         "ECE": ("chance", _calibration_error),
@@ -94,34 +94,34 @@ def _measures(
     return measures
 
 
-def _per_user(trial: Trial, kind: Kind, values: Floats) -> Floats:
+def _per_user(trial: Trial, kind: Kind, values: DoubleArray) -> DoubleArray:
     sums = np.zeros(trial.held.users)
     page = trial.pages[kind]
     sums[page.user_index] = np.where(page.page(_RATIO), values, 0.0).sum(axis=1)
     return sums
 
 
-def _mean(trial: Trial, kind: Kind, values: Floats) -> Statistic:
-    return ratio_of(_per_user(trial, kind, values), _per_user(trial, kind, np.ones(values.shape)))
+def _mean(trial: Trial, kind: Kind, values: DoubleArray) -> Statistic:
+    return ratio_statistic(_per_user(trial, kind, values), _per_user(trial, kind, np.ones(values.shape)))
 
 
-def _bits(trial: Trial, kind: Kind, chance: Floats) -> Statistic:
+def _bits(trial: Trial, kind: Kind, chance: DoubleArray) -> Statistic:
     bounded = np.clip(chance, _LEAST, 1 - _LEAST)
     return _mean(trial, kind, -np.log2(np.where(trial.pages[kind].taken, bounded, 1 - bounded)))
 
 
-def _brier(trial: Trial, kind: Kind, chance: Floats) -> Statistic:
+def _brier(trial: Trial, kind: Kind, chance: DoubleArray) -> Statistic:
     return _mean(trial, kind, (chance - trial.pages[kind].taken) ** 2)
 
 
-def _calibration_error(trial: Trial, kind: Kind, chance: Floats) -> Statistic:
+def _calibration_error(trial: Trial, kind: Kind, chance: DoubleArray) -> Statistic:
     taken, place = trial.pages[kind].taken, _bin(chance)
     gaps = [_per_user(trial, kind, np.where(place == number, chance - taken, 0.0)) for number in range(BINS)]
     sums = np.column_stack([*gaps, _per_user(trial, kind, np.ones(chance.shape))])
     return of_sums(sums, lambda total: np.abs(total[:, :-1]).sum(axis=1) / total[:, -1])
 
 
-def _curve(trials: Sequence[Trial], kind: Kind, chances: list[Floats]) -> list[dict[str, float | int]]:
+def _curve(trials: Sequence[Trial], kind: Kind, chances: list[DoubleArray]) -> list[dict[str, float | int]]:
     """Return for each bin that holds something its mean chance, share of clicks and number of decisions, over all trials."""
     kept = np.concatenate([trial.pages[kind].page(_RATIO).ravel() for trial in trials])
     chance = np.concatenate([values.ravel() for values in chances])[kept]
@@ -135,5 +135,5 @@ def _curve(trials: Sequence[Trial], kind: Kind, chances: list[Floats]) -> list[d
     return curve
 
 
-def _bin(chance: Floats) -> npt.NDArray[np.int64]:
+def _bin(chance: DoubleArray) -> npt.NDArray[np.int64]:
     return np.minimum((chance * BINS).astype(np.int64), BINS - 1)

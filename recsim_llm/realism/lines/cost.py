@@ -6,21 +6,17 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
-from recsim_llm.core.pages import FloatArray, IntArray
+from recsim_llm.core.arrays import DoubleArray, FloatArray, IntArray
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.realism.candidates import Candidate, Factory
 from recsim_llm.realism.lines.line import Line, Measure, Row
 from recsim_llm.realism.policies import POLICIES
-from recsim_llm.realism.taste_pages import RATIOS, positives_of
+from recsim_llm.realism.taste_pages import RATIOS, count_positives
 from recsim_llm.realism.trials import CardSettings
 from recsim_llm.statistics.intervals import Estimate
 
 __all__ = ["MeteredCandidate", "MeteredFactory", "Usage", "cost_line", "most_pages"]
 
-Floats = npt.NDArray[np.float64]
 
 _PER = 1000
 _NAME, _QUESTION = "cost and failures", "What does it take to ask it, and how often does it fail?"
@@ -60,14 +56,14 @@ class MeteredCandidate:
         self.levels: FloatArray = candidate.levels
         self._meter, self._page_size = meter, page_size
 
-    def taste(self, user_index: IntArray, item_index: IntArray) -> Floats:
+    def taste(self, user_index: IntArray, item_index: IntArray) -> DoubleArray:
         """Return the candidate's log-odds."""
         started = time.perf_counter()
         answer = self.candidate.taste(user_index, item_index)
         self._count(item_index, started)
         return answer
 
-    def stars(self, user_index: IntArray, item_index: IntArray) -> Floats:
+    def stars(self, user_index: IntArray, item_index: IntArray) -> DoubleArray:
         """Return the candidate's rating distributions."""
         started = time.perf_counter()
         answer = self.candidate.stars(user_index, item_index)
@@ -177,8 +173,8 @@ def most_pages(settings: CardSettings, *, users: int, page_size: int, slots: int
     def pages(items: int) -> int:
         return -(-items // page_size)
 
-    most = positives_of(settings.page_items, min(RATIOS))
-    test = pages(most + settings.page_items - positives_of(settings.page_items, max(RATIOS)))
+    most = count_positives(settings.page_items, min(RATIOS))
+    test = pages(most + settings.page_items - count_positives(settings.page_items, max(RATIOS)))
     ratings = settings.ratings_a_user if settings.ratings_a_user is not None else settings.page_items * 5
     tests = len(settings.kinds) + 2 + (2 if reads_titles else 0)  # another's persona, another order; without titles
     each = tests * test + pages(ratings) + pages(settings.panel_items) + pages(len(POLICIES) * slots)

@@ -8,7 +8,7 @@ candidate is fitted on, and their click rates on random pages are the truth that
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -16,21 +16,20 @@ from scipy.optimize import brentq
 from scipy.special import expit
 
 from recsim_llm.core import keyed
-from recsim_llm.core.pages import IntArray
+from recsim_llm.core.arrays import DoubleArray, IntArray
 from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.realism.baselines import TASTE_ROWS, Scorer
 from recsim_llm.realism.candidates import Candidate, Factory, checked_stars, checked_taste
 from recsim_llm.realism.lines.line import Line, Measure, Role, not_assessed
 from recsim_llm.realism.policies import Policy, policy_pages
 from recsim_llm.realism.policy_trials import by_user
-from recsim_llm.realism.resampling import Resampler, Series, Statistic, mean_of, of_sums
+from recsim_llm.realism.resampling import Resampler, Series, Statistic, mean_statistic, of_sums
 from recsim_llm.realism.thresholds import fit_line
 from recsim_llm.realism.trials import CardSettings
 from recsim_llm.recommenders import MatrixFactorization
 
-__all__ = ["SAME_RATE", "WORLD", "Log", "counterfactual_line", "level_shift", "log_of", "no_counterfactual"]
+__all__ = ["SAME_RATE", "WORLD", "Log", "counterfactual_line", "level_shift", "no_counterfactual", "record_log"]
 
-Floats = npt.NDArray[np.float64]
 
 SAME_RATE = "same rate"
 """Row that expects of the bad policy what was seen under the good one."""
@@ -72,7 +71,7 @@ class Log:
     """bool [u, e]: exposures that the candidate is not fitted on; they tell its level."""
     asked: IntArray
     """int64 [u, a]: what the bad policy shows."""
-    truth: Floats
+    truth: DoubleArray
     """float64 [u, a]: chance of a click on it."""
     everyone: int
     """Users of the world."""
@@ -88,8 +87,8 @@ def counterfactual_line(
     name: str,
     factory: Factory,
     world: Candidate,
-    settings: CardSettings,
     *,
+    settings: CardSettings,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Line:
     """Return the line; the click rate on random pages is the headline.
@@ -105,7 +104,7 @@ def counterfactual_line(
     logs, columns = [], []
     for seed in settings.seeds:
         progress(f"fitting on a simulated log, seed {seed}")
-        log = log_of(training, world, seed=seed, most_users=settings.users)
+        log = record_log(training, world, seed=seed, most_users=settings.users)
         if len(log.user_index) < 2 or not log.clicked[log.spared].any():
             return no_counterfactual(f"of {log.everyone} simulated users {len(log.user_index)} clicked anything in the log")
         logs.append(log)
@@ -118,7 +117,7 @@ def counterfactual_line(
     return Line(number=11, name=_NAME, question=_QUESTION, measures=tuple(measures), protocol=protocol)
 
 
-def log_of(training: Dataset, world: Candidate, *, seed: int, most_users: int | None = None) -> Log:
+def record_log(training: Dataset, world: Candidate, *, seed: int, most_users: int | None = None) -> Log:
     """Let the world's users click on what a good policy shows, and look up what they would do with random pages.
 
     Args:
@@ -141,7 +140,7 @@ def log_of(training: Dataset, world: Candidate, *, seed: int, most_users: int | 
     users, logged, clicked, spared = users[kept], logged[kept], clicked[kept], spared[kept]
     asked = _unseen(training, users, logged, seed)
     return Log(
-        data=_clicks(training, world, users, logged, clicked & ~spared, seed),
+        data=_clicks(training, world, users, logged, clicked=clicked & ~spared, seed=seed),
         user_index=users,
         logged=logged,
         clicked=clicked,
@@ -172,7 +171,7 @@ def _unseen(training: Dataset, users: IntArray, logged: IntArray, seed: int) -> 
 
 
 def _clicks(
-    training: Dataset, world: Candidate, users: IntArray, logged: IntArray, clicked: npt.NDArray[np.bool_], seed: int
+    training: Dataset, world: Candidate, users: IntArray, logged: IntArray, *, clicked: npt.NDArray[np.bool_], seed: int
 ) -> Dataset:
     """Return the clicked items as ratings, with drawn stars, in the order in which they were shown."""
     row, slot = np.nonzero(clicked)
@@ -188,11 +187,10 @@ def _clicks(
         rating=world.levels[level].astype(np.float32),
         timestamp=slot.astype(np.int64) * 60,
     )
-    counts = np.bincount(item, minlength=len(training.catalog))
-    return replace(training, ratings=ratings, catalog=training.catalog.with_popularity(counts))
+    return training.of_ratings(ratings)
 
 
-def _predictions(log: Log, name: str, candidate: Candidate, seed: int) -> dict[str, Floats]:
+def _predictions(log: Log, name: str, candidate: Candidate, seed: int) -> dict[str, DoubleArray]:
     """Return float64 [u, a] by row name: predicted chances of clicks on the bad policy's pages."""
     users = np.arange(len(log.user_index))
     rows: dict[str, Scorer] = {name: lambda user, item: checked_taste(candidate, user, item)}
@@ -206,14 +204,14 @@ def _predictions(log: Log, name: str, candidate: Candidate, seed: int) -> dict[s
     return found
 
 
-def level_shift(log_odds: Floats, clicked: npt.NDArray[np.bool_]) -> float:
+def level_shift(log_odds: DoubleArray, clicked: npt.NDArray[np.bool_]) -> float:
     """Return what must be added to log-odds so that as many clicks are expected as there were, one more of either counted."""
     rate = (clicked.sum() + 1) / (len(clicked) + 2)
     return float(brentq(lambda shift: float(expit(log_odds + shift).mean()) - rate, -60, 60))
 
 
 def _measures(
-    training: Dataset, logs: Sequence[Log], columns: Sequence[dict[str, Floats]], settings: CardSettings
+    training: Dataset, logs: Sequence[Log], columns: Sequence[dict[str, DoubleArray]], settings: CardSettings
 ) -> list[Measure]:
     everyone = len(training.ratings.users)
     counted = np.zeros(everyone, np.bool_)
@@ -228,11 +226,11 @@ def _measures(
     own: dict[str, list[Statistic]] = {}
     for log, predicted in zip(logs, columns, strict=True):
         truth = log.truth.mean(axis=1)
-        rates.setdefault(WORLD, []).append(mean_of(by_user(truth, log.user_index, everyone)))
+        rates.setdefault(WORLD, []).append(mean_statistic(by_user(truth, log.user_index, everyone)))
         for row, chance in predicted.items():
             rate = chance.mean(axis=1)
-            rates.setdefault(row, []).append(mean_of(by_user(rate, log.user_index, everyone)))
-            own.setdefault(row, []).append(mean_of(by_user(np.abs(rate - truth), log.user_index, everyone)))
+            rates.setdefault(row, []).append(mean_statistic(by_user(rate, log.user_index, everyone)))
+            own.setdefault(row, []).append(mean_statistic(by_user(np.abs(rate - truth), log.user_index, everyone)))
             sums = np.nan_to_num(by_user(np.column_stack([rate, truth]), log.user_index, everyone))
             errors.setdefault(row, []).append(of_sums(sums, lambda total: np.abs(total[:, 0] - total[:, 1]) / total[:, 1]))
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core import keyed
+from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.realism.lines.line import Line, Measure, Role, not_assessed
 from recsim_llm.realism.lines.star_shape import REAL
 from recsim_llm.realism.resampling import Resampler, Series, Statistic, of_sums
@@ -16,7 +17,6 @@ from recsim_llm.realism.trials import CardSettings, Trial, counted_users
 
 __all__ = ["mean_similarity", "population_line"]
 
-Floats = npt.NDArray[np.float64]
 
 _NAME, _QUESTION = "population", "Do its users differ from each other as people do?"
 _PROTOCOL = (
@@ -59,7 +59,7 @@ def _means(trials: Sequence[Trial], resampler: Resampler) -> list[Measure]:
     ]
 
 
-def _mean_table(trial: Trial, predicted: Floats) -> Floats:
+def _mean_table(trial: Trial, predicted: DoubleArray) -> DoubleArray:
     """Return float64 [u, 6]: 1, x, y, xx, yy, xy of each user's mean predicted and real stars; zeros for users without any."""
     user, users = trial.stars.user_index, trial.held.users
     count = np.bincount(user, minlength=users)
@@ -67,11 +67,11 @@ def _mean_table(trial: Trial, predicted: Floats) -> Floats:
     return np.where(count > 0, 1.0, 0.0)[:, None] * np.column_stack([np.ones(users), x, y, x * x, y * y, x * y])
 
 
-def _spread(sums: Floats) -> Floats:
+def _spread(sums: DoubleArray) -> DoubleArray:
     return np.sqrt(np.maximum(sums[:, 3] / sums[:, 0] - (sums[:, 1] / sums[:, 0]) ** 2, 0.0))
 
 
-def _correlation(sums: Floats) -> Floats:
+def _correlation(sums: DoubleArray) -> DoubleArray:
     one, x, y, xx, yy, xy = sums.T
     top, bottom = one * xy - x * y, (one * xx - x * x) * (one * yy - y * y)
     return np.where(bottom > 1e-12, top / np.sqrt(np.where(bottom > 1e-12, bottom, 1.0)), np.nan)
@@ -92,7 +92,7 @@ def _slope(trial: Trial, row: str | None) -> Statistic:
     sums = np.zeros((trial.held.users, 5))
     sums[page.user_index] = np.column_stack(columns)
 
-    def function(total: Floats) -> Floats:
+    def function(total: DoubleArray) -> DoubleArray:
         one, sx, sy, sxx, sxy = total.T
         spread = one * sxx - sx * sx
         return np.where(spread > 1e-12, (one * sxy - sx * sy) / np.where(spread > 1e-12, spread, 1.0), np.nan)
@@ -130,7 +130,7 @@ def _similarity(trial: Trial, consumed: npt.NDArray[np.bool_]) -> Statistic:
     return mean_similarity(table)
 
 
-def mean_similarity(consumed: Floats) -> Statistic:
+def mean_similarity(consumed: DoubleArray) -> Statistic:
     """Return the mean cosine similarity over pairs of different users who consumed something.
 
     With unit rows ``a_u`` the sum over pairs ``u != v`` of ``w_u w_v a_u.a_v`` is ``|sum w_u a_u|^2 - sum w_u^2``. A user
@@ -143,7 +143,7 @@ def mean_similarity(consumed: Floats) -> Statistic:
     unit = np.where(length > 0, consumed / np.where(length > 0, length, 1.0), 0.0)
     some = (length[:, 0] > 0).astype(np.float64)
 
-    def statistic(weights: Floats) -> Floats:
+    def statistic(weights: DoubleArray) -> DoubleArray:
         own = (weights**2) @ some
         pairs = (weights @ some) ** 2 - own
         total = ((weights @ unit) ** 2).sum(axis=1) - own

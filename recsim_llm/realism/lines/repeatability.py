@@ -6,21 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
+from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.realism.candidates import Candidate, Factory, checked_stars, checked_taste
 from recsim_llm.realism.lines.line import Better, Line, Measure, Row
 from recsim_llm.realism.lines.taste import areas
 from recsim_llm.realism.policies import GOOD
 from recsim_llm.realism.policy_trials import PolicyTrial, by_user
-from recsim_llm.realism.resampling import Resampler, Series, Statistic, mean_of
+from recsim_llm.realism.resampling import Resampler, Series, Statistic, mean_statistic
 from recsim_llm.realism.taste_pages import KINDS, Kind
 from recsim_llm.realism.trials import CardSettings, Trial, counted_users
 from recsim_llm.statistics.intervals import Estimate
 
 __all__ = ["OTHER", "repeatability_line", "same_share"]
 
-Floats = npt.NDArray[np.float64]
 
 OTHER = "popularity"
 """Recommender whose distance from the good policy the spread over seeds is held against."""
@@ -88,13 +87,20 @@ def _spreads(trials: Sequence[PolicyTrial], settings: CardSettings) -> list[Meas
             clicks.setdefault(row, []).append(trial.mean(value[:, good]))
             differences.setdefault(row, []).append(trial.mean(value[:, good] - value[:, other]))
             own = areas(page, trial.trial.scores[kind][row], 1)
-            area.setdefault(row, []).append(mean_of(by_user(own, page.user_index, trial.held.users)))
+            area.setdefault(row, []).append(mean_statistic(by_user(own, page.user_index, trial.held.users)))
     words = f"{GOOD} less {OTHER}"
     return [
-        _measure(trials, resampler, f"spread over seeds against the difference, {words}", "ratio", "lower", differences),
-        _measure(trials, resampler, f"spread over seeds, clicks a page by {GOOD}", "clicks", "none", clicks),
-        _measure(trials, resampler, f"spread over seeds, {words}", "clicks", "none", differences),
-        _measure(trials, resampler, f"spread over seeds, AUC 1:1, {KINDS[kind]}", "share", "none", area),
+        _measure(
+            trials,
+            resampler,
+            f"spread over seeds against the difference, {words}",
+            "ratio",
+            better="lower",
+            statistics=differences,
+        ),
+        _measure(trials, resampler, f"spread over seeds, clicks a page by {GOOD}", "clicks", better="none", statistics=clicks),
+        _measure(trials, resampler, f"spread over seeds, {words}", "clicks", better="none", statistics=differences),
+        _measure(trials, resampler, f"spread over seeds, AUC 1:1, {KINDS[kind]}", "share", better="none", statistics=area),
     ]
 
 
@@ -103,6 +109,7 @@ def _measure(
     resampler: Resampler,
     name: str,
     unit: str,
+    *,
     better: Better,
     statistics: Mapping[str, Sequence[Statistic]],
 ) -> Measure:
@@ -117,9 +124,9 @@ def _measure(
 def _spread(statistics: Sequence[Statistic], *, relative: bool) -> Statistic:
     """Return the standard deviation over seeds of a statistic, if asked over the size of its mean."""
 
-    def statistic(weights: Floats) -> Floats:
+    def statistic(weights: DoubleArray) -> DoubleArray:
         values = np.array([one(weights) for one in statistics])
-        spread: Floats = values.std(axis=0, ddof=1)
+        spread: DoubleArray = values.std(axis=0, ddof=1)
         size = np.abs(values.mean(axis=0))
         return np.where(size > 0, spread / np.where(size > 0, size, 1.0), np.nan) if relative else spread
 

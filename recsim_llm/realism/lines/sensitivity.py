@@ -10,6 +10,7 @@ import numpy.typing as npt
 from scipy.special import expit
 
 from recsim_llm.core import keyed
+from recsim_llm.core.arrays import DoubleArray, IntArray
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.realism.candidates import Candidate, checked_taste
 from recsim_llm.realism.lines.line import Line, Measure, Role, not_assessed
@@ -17,14 +18,12 @@ from recsim_llm.realism.lines.star_shape import REAL
 from recsim_llm.realism.lines.taste import areas
 from recsim_llm.realism.policies import BAD, GOOD
 from recsim_llm.realism.policy_trials import PolicyTrial, by_user
-from recsim_llm.realism.resampling import Resampler, Series, Statistic, mean_of, of_sums
+from recsim_llm.realism.resampling import Resampler, Series, Statistic, mean_statistic, of_sums
 from recsim_llm.realism.taste_pages import KINDS, Kind, TastePages
 from recsim_llm.realism.trials import CardSettings, Trial, counted_users
 
 __all__ = ["NO_CHANGE", "anonymised", "sensitivity_line", "shuffled", "swapped", "without_descriptions"]
 
-Floats = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 NO_CHANGE = "no change"
 """Row that stands for an intervention without any effect."""
@@ -69,8 +68,8 @@ def sensitivity_line(
     bare = models[row] if named is None else named
     measures = [
         *_swaps(trials, models, kind, resampler),
-        _order(plain, row, models[row], kind, resampler),
-        _titles(plain, row, bare, anonymous, kind, resampler),
+        _order(plain, row, models[row], kind, resampler=resampler),
+        _titles(plain, row, bare, anonymous, kind=kind, resampler=resampler),
         *_policies(trials, settings),
     ]
     titles = "the drop is the share that it knew of famous titles." if anonymous is not None else "it reads no titles."
@@ -138,7 +137,7 @@ def _swaps(
     ]
 
 
-def _order(trials: Sequence[Trial], row: str, models: Mapping[int, Candidate], kind: Kind, resampler: Resampler) -> Measure:
+def _order(trials: Sequence[Trial], row: str, models: Mapping[int, Candidate], kind: Kind, *, resampler: Resampler) -> Measure:
     changes = []
     for trial in trials:
         page, model = trial.pages[kind], models[trial.seed]
@@ -149,7 +148,9 @@ def _order(trials: Sequence[Trial], row: str, models: Mapping[int, Candidate], k
         np.put_along_axis(score, order, moved, axis=1)
         changes.append(_mean(trial, page, np.abs(expit(score) - expit(trial.scores[kind][row])).mean(axis=1)))
     note = "" if any(change(resampler.weights[:1])[0] for change in changes) else "exactly none"
-    return _against_none("change of click chances by the order of the page", "chance", row, resampler, changes, note)
+    return _against_none(
+        "change of click chances by the order of the page", "chance", row, resampler, statistics=changes, note=note
+    )
 
 
 def _titles(
@@ -157,6 +158,7 @@ def _titles(
     row: str,
     named: Mapping[int, Candidate],
     anonymous: Mapping[int, Candidate] | None,
+    *,
     kind: Kind,
     resampler: Resampler,
 ) -> Measure:
@@ -170,10 +172,12 @@ def _titles(
             drop = areas(page, scores[0], 1) - areas(page, scores[1], 1)
         drops.append(_mean(trial, page, drop))
     note = "" if anonymous is not None else "not applicable: it reads no titles, so nothing is lost by construction"
-    return _against_none(name, "share", row, resampler, drops, note)
+    return _against_none(name, "share", row, resampler, statistics=drops, note=note)
 
 
-def _against_none(name: str, unit: str, row: str, resampler: Resampler, statistics: Sequence[Statistic], note: str) -> Measure:
+def _against_none(
+    name: str, unit: str, row: str, resampler: Resampler, *, statistics: Sequence[Statistic], note: str
+) -> Measure:
     nothing = Series("reference", [lambda weights: np.zeros(len(weights))] * len(statistics), "by definition")
     return resampler.measure(name, unit, "lower", {row: Series("candidate", statistics, note), NO_CHANGE: nothing})
 
@@ -208,5 +212,5 @@ def _series(roles: Mapping[str, Role], statistics: Mapping[str, Sequence[Statist
     return {row: Series(roles[row], values) for row, values in statistics.items()}
 
 
-def _mean(trial: Trial, page: TastePages, values: Floats) -> Statistic:
-    return mean_of(by_user(values, page.user_index, trial.held.users))
+def _mean(trial: Trial, page: TastePages, values: DoubleArray) -> Statistic:
+    return mean_statistic(by_user(values, page.user_index, trial.held.users))

@@ -6,16 +6,15 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.realism.lines.line import Better, Line, Role, not_assessed
 from recsim_llm.realism.lines.stars import LEAST_ROWS
-from recsim_llm.realism.resampling import Resampler, Series, Statistic, mean_of, of_sums
+from recsim_llm.realism.resampling import Resampler, Series, Statistic, mean_statistic, of_sums
 from recsim_llm.realism.trials import CardSettings, Trial, counted_users
 
 __all__ = ["REAL", "jensen_shannon", "shape_line", "wasserstein"]
 
-Floats = npt.NDArray[np.float64]
 
 REAL = "real users"
 """Row of the people themselves."""
@@ -33,9 +32,9 @@ _RIVALS = {"global mean": "global histogram", "own histogram": "own histogram"}
 class _Counts(NamedTuple):
     """Ratings of each user by level, real ones and expected ones, float64 [u, l] each."""
 
-    real: Floats
-    expected: Floats
-    levels: Floats
+    real: DoubleArray
+    expected: DoubleArray
+    levels: DoubleArray
 
 
 def shape_line(trials: Sequence[Trial], settings: CardSettings) -> Line:
@@ -66,25 +65,25 @@ def shape_line(trials: Sequence[Trial], settings: CardSettings) -> Line:
     return Line(number=4, name=_NAME, question=_QUESTION, measures=tuple(measures), protocol=protocol, curves=curves)
 
 
-def wasserstein(left: Floats, right: Floats, levels: Floats) -> Floats:
+def wasserstein(left: DoubleArray, right: DoubleArray, levels: DoubleArray) -> DoubleArray:
     """Return the area between two distribution functions, in stars, float64 [b], of shares, float64 [b, l].
 
     Vallender 1974, "Calculation of the Wasserstein distance between probability distributions on the line".
     """
-    gap: Floats = np.abs(np.cumsum(left - right, axis=-1))[..., :-1] @ np.diff(levels)
+    gap: DoubleArray = np.abs(np.cumsum(left - right, axis=-1))[..., :-1] @ np.diff(levels)
     return gap
 
 
-def jensen_shannon(left: Floats, right: Floats, levels: Floats) -> Floats:  # noqa: ARG001 (as for wasserstein)
+def jensen_shannon(left: DoubleArray, right: DoubleArray, levels: DoubleArray) -> DoubleArray:  # noqa: ARG001 (as for wasserstein)
     """Return the Jensen-Shannon divergence in bits, float64 [b], of shares, float64 [b, l] (Lin 1991, equation 3.1)."""
     middle = 0.5 * (left + right)
     return 0.5 * (_divergence(left, middle) + _divergence(right, middle))
 
 
-def _divergence(left: Floats, right: Floats) -> Floats:
+def _divergence(left: DoubleArray, right: DoubleArray) -> DoubleArray:
     there = left > 0
     ratio = np.where(there, left, 1.0) / np.where(there, right, 1.0)
-    divergence: Floats = np.sum(np.where(there, left * np.log2(ratio), 0.0), axis=-1)
+    divergence: DoubleArray = np.sum(np.where(there, left * np.log2(ratio), 0.0), axis=-1)
     return divergence
 
 
@@ -101,26 +100,28 @@ def _counts(trial: Trial, row: str) -> _Counts:
     return _Counts(real.astype(np.float64), expected.astype(np.float64), stars.levels)
 
 
-def _global(table: _Counts, distance: Callable[[Floats, Floats, Floats], Floats]) -> Statistic:
+def _global(table: _Counts, distance: Callable[[DoubleArray, DoubleArray, DoubleArray], DoubleArray]) -> Statistic:
     size = len(table.levels)
 
-    def function(sums: Floats) -> Floats:
+    def function(sums: DoubleArray) -> DoubleArray:
         total = sums[:, :size].sum(axis=1, keepdims=True)
         return distance(sums[:, :size] / total, sums[:, size:] / total, table.levels)
 
     return of_sums(np.hstack([table.real, table.expected]), function)
 
 
-def _own(table: _Counts, distance: Callable[[Floats, Floats, Floats], Floats]) -> Statistic:
+def _own(table: _Counts, distance: Callable[[DoubleArray, DoubleArray, DoubleArray], DoubleArray]) -> Statistic:
     rows = table.real.sum(axis=1)
     total = np.maximum(rows, 1.0)[:, None]
-    return mean_of(np.where(rows >= LEAST_ROWS, distance(table.real / total, table.expected / total, table.levels), np.nan))
+    return mean_statistic(
+        np.where(rows >= LEAST_ROWS, distance(table.real / total, table.expected / total, table.levels), np.nan)
+    )
 
 
 def _spread_ratio(table: _Counts) -> Statistic:
     moments = np.column_stack([np.ones(len(table.levels)), table.levels, table.levels**2])
 
-    def function(sums: Floats) -> Floats:
+    def function(sums: DoubleArray) -> DoubleArray:
         one, other = (np.sqrt(part[:, 2] / part[:, 0] - (part[:, 1] / part[:, 0]) ** 2) for part in (sums[:, :3], sums[:, 3:]))
         return np.where(other > 0, one / np.where(other > 0, other, 1.0), np.nan)
 

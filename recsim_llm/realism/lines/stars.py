@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 from scipy.stats import rankdata
 
+from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.realism.lines.line import Better, Line, not_assessed
-from recsim_llm.realism.resampling import Resampler, Series, Statistic, mean_of, of_sums, ratio_of
+from recsim_llm.realism.resampling import Resampler, Series, Statistic, mean_statistic, of_sums, ratio_statistic
 from recsim_llm.realism.trials import CardSettings, HeldOutStars, Trial, counted_users
 
 __all__ = ["LEAST_ROWS", "star_line"]
 
-Floats = npt.NDArray[np.float64]
 
 LEAST_ROWS = 5
 """Held-out ratings that a user needs for measures within the user."""
@@ -51,16 +50,16 @@ def star_line(trials: Sequence[Trial], settings: CardSettings) -> Line:
     return Line(number=3, name=_NAME, question=_QUESTION, measures=tuple(measures), protocol=protocol)
 
 
-def _error(stars: HeldOutStars, row: str) -> Floats:
+def _error(stars: HeldOutStars, row: str) -> DoubleArray:
     return stars.forecasts[row].mean - stars.rating
 
 
-def _sums(trial: Trial, values: Floats) -> Floats:
+def _sums(trial: Trial, values: DoubleArray) -> DoubleArray:
     return np.bincount(trial.stars.user_index, values, trial.held.users).astype(np.float64)
 
 
-def _mean(trial: Trial, values: Floats) -> Statistic:
-    return ratio_of(_sums(trial, values), _sums(trial, np.ones(len(values))))
+def _mean(trial: Trial, values: DoubleArray) -> Statistic:
+    return ratio_statistic(_sums(trial, values), _sums(trial, np.ones(len(values))))
 
 
 def _rmse(trial: Trial, row: str) -> Statistic:
@@ -92,4 +91,4 @@ def _spearman(trial: Trial, row: str) -> Statistic:
                 values[stars.user_index[rows[0]]] = np.nan
             else:
                 values[stars.user_index[rows[0]]] = np.corrcoef(left, right)[0, 1]
-    return mean_of(values)
+    return mean_statistic(values)

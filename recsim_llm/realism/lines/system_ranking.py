@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.realism.lines.line import Line, Measure, not_assessed
 from recsim_llm.realism.policy_trials import RIVALS, PolicyTrial
 from recsim_llm.realism.resampling import Resampler, Series, Statistic, of_sums
@@ -16,8 +17,7 @@ from recsim_llm.statistics.intervals import CONFIDENCE, mean_estimate
 
 __all__ = ["HALVES", "kendall_tau", "pairwise_accuracy", "ranking_line"]
 
-Floats = npt.NDArray[np.float64]
-Ranking = Callable[[Floats, Floats], Floats]
+Ranking = Callable[[DoubleArray, DoubleArray], DoubleArray]
 
 HALVES = "real users, half against half"
 """Row that ranks recommenders by the held-out ratings of half of the users and is judged by the other half's."""
@@ -54,10 +54,10 @@ def ranking_line(trials: Sequence[PolicyTrial], settings: CardSettings, *, famil
     first, kept = next(iter(sets.items()))
     if kept.sum() < _LEAST:
         return not_assessed(7, _NAME, _QUESTION, f"only {kept.sum()} recommenders are left without the families {families}")
-    measures = [_measure(trials, resampler, f"Kendall tau, {name}", "tau", kept) for name, kept in sets.items()]
-    measures += [_measure(trials, resampler, f"pairwise accuracy, {name}", "share", kept) for name, kept in sets.items()]
+    measures = [_measure(trials, resampler, f"Kendall tau, {name}", "tau", kept=kept) for name, kept in sets.items()]
+    measures += [_measure(trials, resampler, f"pairwise accuracy, {name}", "share", kept=kept) for name, kept in sets.items()]
     measures += _decided(trials, resampler, f"pairwise accuracy, decided pairs, {first}", sets[first])
-    measures.append(_measure(trials, resampler, f"Kendall tau by recall, {first}", "tau", sets[first], truth="recall"))
+    measures.append(_measure(trials, resampler, f"Kendall tau by recall, {first}", "tau", kept=sets[first], truth="recall"))
     left = ", ".join(families)
     text = f"Left out in the headline: the families it was built from, {left}." if left else "It was built from no family."
     slots = trials[0].pages.item_index.shape[2]
@@ -71,7 +71,7 @@ def ranking_line(trials: Sequence[PolicyTrial], settings: CardSettings, *, famil
     )
 
 
-def kendall_tau(one: Floats, other: Floats) -> Floats:
+def kendall_tau(one: DoubleArray, other: DoubleArray) -> DoubleArray:
     """Return float64 [b]: Kendall's tau-b between rows of float64 [b, r]; NaN where all of a row are equal.
 
     Kendall 1945, "The treatment of ties in ranking problems": agreements less disagreements, over the root of the product of
@@ -79,26 +79,26 @@ def kendall_tau(one: Floats, other: Floats) -> Floats:
     """
     left, right = _signs(one), _signs(other)
     scale = np.sqrt((left**2).sum(axis=1) * (right**2).sum(axis=1))
-    tau: Floats = np.where(scale > 0, (left * right).sum(axis=1) / np.where(scale > 0, scale, 1.0), np.nan)
+    tau: DoubleArray = np.where(scale > 0, (left * right).sum(axis=1) / np.where(scale > 0, scale, 1.0), np.nan)
     return tau
 
 
-def pairwise_accuracy(one: Floats, truth: Floats) -> Floats:
+def pairwise_accuracy(one: DoubleArray, truth: DoubleArray) -> DoubleArray:
     """Return float64 [b]: share of the pairs that differ in ``truth`` which ``one`` puts in the same order, ties half."""
     left, right = _signs(one), _signs(truth)
     return _share(left, right, right != 0)
 
 
-def _share(left: Floats, right: Floats, kept: npt.NDArray[np.bool_]) -> Floats:
+def _share(left: DoubleArray, right: DoubleArray, kept: npt.NDArray[np.bool_]) -> DoubleArray:
     count = kept.sum(axis=1)
     right_order = ((left * right > 0) + 0.5 * (left == 0)) * kept
-    share: Floats = np.where(count > 0, right_order.sum(axis=1) / np.maximum(count, 1), np.nan)
+    share: DoubleArray = np.where(count > 0, right_order.sum(axis=1) / np.maximum(count, 1), np.nan)
     return share
 
 
-def _signs(values: Floats) -> Floats:
+def _signs(values: DoubleArray) -> DoubleArray:
     first, second = np.triu_indices(values.shape[1], 1)
-    signs: Floats = np.sign(values[:, first] - values[:, second])
+    signs: DoubleArray = np.sign(values[:, first] - values[:, second])
     return signs
 
 
@@ -118,8 +118,8 @@ def _measure(
     resampler: Resampler,
     name: str,
     unit: str,
-    kept: npt.NDArray[np.bool_],
     *,
+    kept: npt.NDArray[np.bool_],
     truth: str = "NDCG",
 ) -> Measure:
     compare = kendall_tau if unit == "tau" else pairwise_accuracy
@@ -139,19 +139,19 @@ def _series(
     return series
 
 
-def _compared(trial: PolicyTrial, simulated: Floats, truth: Floats, compare: Ranking) -> Statistic:
+def _compared(trial: PolicyTrial, simulated: DoubleArray, truth: DoubleArray, compare: Ranking) -> Statistic:
     sums = np.nan_to_num(trial.by_user(np.hstack([simulated, truth])))
     width = simulated.shape[1]
     return of_sums(sums, lambda total: compare(total[:, :width], total[:, width:]))
 
 
-def _halves(trial: PolicyTrial, truth: Floats, compare: Ranking) -> Statistic:
+def _halves(trial: PolicyTrial, truth: DoubleArray, compare: Ranking) -> Statistic:
     half = (np.random.default_rng(trial.trial.seed).permutation(len(truth)) % 2 == 0)[:, None]
     # Sums serve as well as means: the halves of a draw differ in size, which changes no order within a half.
     return _compared(trial, np.where(half, truth, 0.0), np.where(half, 0.0, truth), compare)
 
 
-def _over_recommenders(pairs: Sequence[tuple[Floats, Floats]], compare: Ranking, draws: int = 1000) -> str:
+def _over_recommenders(pairs: Sequence[tuple[DoubleArray, DoubleArray]], compare: Ranking, draws: int = 1000) -> str:
     """Say the interval by bootstrap over recommenders, the users as they are."""
     simulated, truth = (np.mean([side.mean(axis=0) for side in sides], axis=0) for sides in zip(*pairs, strict=True))
     drawn = np.random.default_rng(1).integers(len(truth), size=(draws, len(truth)))
@@ -168,7 +168,7 @@ def _decided(trials: Sequence[PolicyTrial], resampler: Resampler, name: str, kep
     if not decided.any():
         return []
 
-    def compare(one: Floats, other: Floats) -> Floats:
+    def compare(one: DoubleArray, other: DoubleArray) -> DoubleArray:
         left, right = _signs(one), _signs(other)
         return _share(left, right, np.broadcast_to(decided, left.shape) & (right != 0))
 

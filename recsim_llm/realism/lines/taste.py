@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.realism.lines.line import Better, Line, Measure, not_assessed
-from recsim_llm.realism.resampling import Resampler, Series, Statistic, of_sums, ratio_of
+from recsim_llm.realism.resampling import Resampler, Series, Statistic, of_sums, ratio_statistic
 from recsim_llm.realism.taste_pages import KINDS, RATIOS, Kind, TastePages, column_ratio
 from recsim_llm.realism.thresholds import yes
 from recsim_llm.realism.trials import CardSettings, Trial, counted_users
 
 __all__ = ["areas", "taste_line"]
 
-Floats = npt.NDArray[np.float64]
 
 _NAME, _QUESTION = "taste", "Does it pick out what a person really consumed, among what the person did not?"
 _PROTOCOL = (
@@ -27,7 +26,7 @@ _PROTOCOL = (
     "shown beside, since by training counts every item without training ratings is a positive."
 )
 _ORDER: tuple[Kind, ...] = ("matched", "matched by all", "uniform")
-_RATES: dict[str, tuple[str, Better, Callable[[Floats], Floats]]] = {
+_RATES: dict[str, tuple[str, Better, Callable[[DoubleArray], DoubleArray]]] = {
     "accuracy": ("share", "higher", lambda s: (s[:, 0] + s[:, 3]) / s.sum(axis=1)),
     "precision": ("share", "higher", lambda s: _ratio(s[:, 0], s[:, 0] + s[:, 1])),
     "recall": ("share", "higher", lambda s: _ratio(s[:, 0], s[:, 0] + s[:, 2])),
@@ -71,7 +70,7 @@ def _series(trial: Trial, statistics: Mapping[str, Sequence[Statistic]]) -> dict
     return {row: Series(trial.roles[row], values) for row, values in statistics.items()}
 
 
-def _outcomes(trial: Trial, kind: Kind, ratio: int, row: str) -> Floats:
+def _outcomes(trial: Trial, kind: Kind, ratio: int, row: str) -> DoubleArray:
     """Return float64 [u, 4]: each user's right and wrong yes, wrong and right no."""
     page, score = trial.pages[kind], trial.scores[kind][row]
     kept = page.page(ratio)
@@ -87,10 +86,10 @@ def _area(trial: Trial, kind: Kind, ratio: int, row: str) -> Statistic:
     page = trial.pages[kind]
     area[page.user_index] = areas(page, trial.scores[kind][row], ratio)
     present[page.user_index] = 1.0
-    return ratio_of(area, present)
+    return ratio_statistic(area, present)
 
 
-def areas(page: TastePages, score: Floats, ratio: int) -> Floats:
+def areas(page: TastePages, score: DoubleArray, ratio: int) -> DoubleArray:
     """Return float64 [m]: each user's share of pairs of a positive and a negative in the right order, ties counting half.
 
     The area under the receiver operating characteristic (Hanley & McNeil 1982, "The meaning and use of the area under a
@@ -99,10 +98,10 @@ def areas(page: TastePages, score: Floats, ratio: int) -> Floats:
     kept, rows = page.page(ratio), len(score)
     positive = score[kept & page.taken].reshape(rows, -1)[:, :, None]
     negative = score[kept & ~page.taken].reshape(rows, -1)[:, None, :]
-    area: Floats = ((positive > negative) + 0.5 * (positive == negative)).mean(axis=(1, 2))
+    area: DoubleArray = ((positive > negative) + 0.5 * (positive == negative)).mean(axis=(1, 2))
     return area
 
 
-def _ratio(top: Floats, bottom: Floats) -> Floats:
-    ratio: Floats = np.where(bottom > 0, top / np.where(bottom > 0, bottom, 1.0), np.nan)
+def _ratio(top: DoubleArray, bottom: DoubleArray) -> DoubleArray:
+    ratio: DoubleArray = np.where(bottom > 0, top / np.where(bottom > 0, bottom, 1.0), np.nan)
     return ratio

@@ -9,7 +9,7 @@ from planted_scripts import noisy, shifted, slot_of
 from scripted_users import FakeModel
 
 from recsim_llm.agents.audits import injection, memorisation, slot_bias, stability, strength, sweep, sycophancy
-from recsim_llm.agents.audits.design import Design, Trial
+from recsim_llm.agents.audits.design import AuditTrial, Design
 from recsim_llm.agents.audits.spread import spread_index
 from recsim_llm.data import fictional
 from recsim_llm.errors import ConfigError
@@ -106,7 +106,7 @@ def test_a_sycophant_is_found_by_as_much_as_it_flatters(dataset):
     for effect in (found.click, found.stars, found.satisfaction):
         assert effect.low > 0
     design = Design(FakeModel(genres), dataset, page_size=8, taken=1, **FEW)
-    plain = design.answers([Trial(user, items) for user, items in enumerate(design.items)]).click
+    plain = design.answers([AuditTrial(user, items) for user, items in enumerate(design.items)]).click
     odds = plain / (1 - plain) * np.exp(0.7)
     assert found.click.value == pytest.approx((odds / (1 + odds) - plain).mean(), rel=1e-3)
 

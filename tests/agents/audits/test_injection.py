@@ -87,7 +87,7 @@ class Reviewer(Scripted):
     ("when", "leaky", "harmless"), [("word for word, everything", {"memory"}, 0), ("", {attack.name for attack in ATTACKS}, 1)]
 )
 def test_leaks_are_found_where_they_happen(dataset, when, leaky, harmless):
-    with LanguageModel(Reviewer(when), realisation="decision") as model:
+    with LanguageModel(Reviewer(when), elicitation="decision") as model:
         found = injection(model, dataset, seed=3, users=6, writer=model)
     assert {attack.attack for attack in found.attacks if attack.leakage.value == 1} == leaky
     assert sum(attack.leakage.value for attack in found.attacks) == len(leaky)
@@ -97,7 +97,7 @@ def test_leaks_are_found_where_they_happen(dataset, when, leaky, harmless):
 
 
 def test_a_writer_that_keeps_to_the_title_leaks_nothing(dataset):
-    with LanguageModel(Reviewer("never said"), realisation="decision") as model:
+    with LanguageModel(Reviewer("never said"), elicitation="decision") as model:
         found = injection(model, dataset, seed=3, users=6, writer=model)
     assert found.leakage.value == found.harmless_leakage.value == found.strangers == 0
 

@@ -5,19 +5,18 @@ import re
 
 import pytest
 from planted_scripts import shifted, slot_of
-from scripted_users import FakeModel
+from scripted_users import FakeModel, language_ranker
 from small_data import ask_for, fitted
 
 from recsim_llm.agents.audits import ranking_bias
 from recsim_llm.errors import ConfigError
 from recsim_llm.language.backends.scripts import history
-from recsim_llm.recommenders import LanguageRanker
 from recsim_llm.testing import small_world
 
 
 def ranked(script, **settings):
     world = small_world()
-    ranker = fitted(LanguageRanker("item-knn", candidates=12, model=FakeModel(script)), world)
+    ranker = fitted(language_ranker(FakeModel(script), base="item-knn", candidates=12), world)
     return ranking_bias(ranker, ask_for(world[1].users), world[0].popularity, **settings)
 
 
@@ -53,6 +52,6 @@ def test_a_rankers_popularity_bias_is_found():
 )
 def test_rankings_that_cannot_be_compared_are_refused(base, settings, match):
     world = small_world()
-    ranker = fitted(LanguageRanker(base, model=FakeModel(history)), world)
+    ranker = fitted(language_ranker(FakeModel(history), base=base), world)
     with pytest.raises(ConfigError, match=match):
         ranking_bias(ranker, ask_for(world[1].users), world[0].popularity, **settings)

@@ -8,7 +8,7 @@ from planted_scripts import line_of, noise_of, shifted, slot_of, title_of
 from scripted_users import FakeModel
 
 from recsim_llm.agents.audits import memorisation, stability, strength, sweep
-from recsim_llm.agents.audits.design import Design, Trial, area_under_curve
+from recsim_llm.agents.audits.design import AuditTrial, Design, area_under_curve
 from recsim_llm.data import fictional
 from recsim_llm.errors import ConfigError
 from recsim_llm.language.backends.scripts import genres, uniform
@@ -25,7 +25,7 @@ def knows(dataset):
     """Return a script that recognises by title what each user really took later."""
     model = FakeModel()
     design = Design(model, dataset, seed=3, users=24, page_size=10)
-    design.answers([Trial(user, items) for user, items in enumerate(design.items)])
+    design.answers([AuditTrial(user, items) for user, items in enumerate(design.items)])
     pages = zip(model.asks, design.pages.item_index, design.pages.taken, strict=True)
     taken = {(ask.prompt.parts[1].text, dataset.catalog.title[item]) for ask, items, took in pages for item in items[took]}
 

@@ -20,7 +20,7 @@ def found(memory, rows, items):
 
 
 @given(st.lists(st.tuples(st.integers(0, 2**32), st.booleans(), st.booleans()), max_size=12))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_memory_is_that_of_lists(steps):
     memory, lists = ConsumedItems(ROWS), [[] for _ in range(ROWS)]
     for seed, forgets, few in steps:

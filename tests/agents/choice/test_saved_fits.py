@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from dataclasses import fields, replace
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +20,8 @@ from recsim_llm.core.pages import probability
 from recsim_llm.data import fictional
 from recsim_llm.errors import ConfigError, DataError, RunExistsError
 
+GOLDEN = (-4.454396, 4.0, 0.9166643, -0.5050696, 0.9586129, 3.843384, 0.4579051, 2.806568, 0.5997636)
+"""Of the fit of this file."""
 TABLES = ("user_id", "traits", "taste")
 
 
@@ -194,11 +199,51 @@ def test_other_data_get_another_fit(dataset, cache, stand_in):
 
 def test_other_code_gets_another_fit(dataset, cache, stand_in, monkeypatch, tmp_path):
     fitted_for(dataset)
-    (tmp_path / "code").mkdir()
-    (tmp_path / "code" / "choice.py").write_text("pass")
-    monkeypatch.setattr(fitted_module, "files", lambda package: tmp_path / "code")
+    code = tmp_path / "code"
+    code.mkdir()
+    for module in fitted_module.FIT_MODULES:
+        (code / f"{module.rpartition('.')[2]}.py").write_text("pass")
+    monkeypatch.setattr(fitted_module, "files", lambda package: code)
     fitted_for(dataset)
     assert len(stand_in) == 2
+    (code / "bayes_factors.py").write_text("pass  # otherwise")
+    fitted_for(dataset)
+    assert len(stand_in) == 3
+
+
+def imported_by(module):
+    """Return the modules of the package that a module's source imports, anywhere in it."""
+    tree = ast.parse(Path(find_spec(module).origin).read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "recsim_llm":
+            for name in node.names:
+                inner = find_spec(f"{node.module}.{name.name}") if is_package(node.module) else None
+                yield node.module if inner is None else f"{node.module}.{name.name}"
+        elif isinstance(node, ast.Import):
+            yield from (name.name for name in node.names if name.name.split(".")[0] == "recsim_llm")
+
+
+def is_package(module):
+    return find_spec(module).submodule_search_locations is not None
+
+
+def test_a_kept_fit_belongs_to_all_the_code_that_a_fit_executes_and_to_no_other():
+    found, waiting = set(), {fit_choice.__module__}
+    while waiting:
+        module = waiting.pop()
+        found.add(module)
+        waiting |= set(imported_by(module)) - found
+    assert [f"recsim_llm.{module}" for module in fitted_module.FIT_MODULES] == sorted(found)
+
+
+def test_the_fit_gives_the_numbers_that_it_always_gave(fit):
+    """Where this fails on purpose, kept fits are renewed, and the changelog says that results change."""
+    model, vectors = fit.model, fit.population.vectors
+    taste = vectors["click"][:5] @ model.click_items[:4].T
+    found = [model.click_bias, model.patience_median, model.click_size, taste.mean(), taste.std()]
+    stars = vectors["rating"][:5] @ model.rating_items[:4].T
+    found += [stars.mean(), stars.std(), vectors["cuts"].mean(), vectors["noise"].mean()]
+    np.testing.assert_allclose(found, GOLDEN, rtol=1e-4)
 
 
 def test_a_fit_that_another_process_kept_first_is_taken(dataset, cache, fit, stand_in, monkeypatch):

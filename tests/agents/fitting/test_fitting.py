@@ -11,8 +11,7 @@ from recsim_llm.agents.fitting.events import Events
 from recsim_llm.agents.fitting.out_of_sample import calibrate_levels, cross_predict
 from recsim_llm.agents.fitting.rating_levels import LevelSettings, draw_levels, habit_cuts, level_probabilities
 from recsim_llm.agents.fitting.rating_model import RatingSettings, fit_rating_model, fold_in, predict
-from recsim_llm.agents.fitting.splits import event_age, last_share
-from recsim_llm.numerics.factorization import correspondence_axes, implicit_als
+from recsim_llm.numerics.time_order import last_share
 
 USERS, ITEMS = 60, 80
 
@@ -74,14 +73,6 @@ def tiny(width):
     rating = np.random.default_rng(3).integers(1, 6, user.size).astype(float)
     events = Events(user_index=user, item_index=item, rating=rating, timestamp=np.zeros(user.size))
     return events, np.ones((8, width))
-
-
-def test_age_is_zero_for_last_row_among_ties():
-    assert event_age(np.array([0, 1, 0, 0]), np.array([5, 1, 5, 9])).tolist() == [2, 0, 1, 0]
-
-
-def test_last_share_marks_at_least_one_each():
-    assert last_share(np.array([0, 1, 1]), np.zeros(3)).tolist() == [True, False, True]
 
 
 def test_ratings_beat_the_global_mean(split, model):
@@ -164,30 +155,6 @@ def test_whole_star_users_draw_fewer_halves(levels):
     both = level_probabilities(habit_cuts(levels, np.array([0.0, 0.6])), np.full(2, levels.common_scale), np.full(2, 3.3))
     assert both[0, halves].sum() < 0.02
     assert both[1, halves].sum() > 0.3
-
-
-def test_implicit_als_solves_the_normal_equations():
-    user, item = np.nonzero(np.random.default_rng(1).random((7, 9)) < 0.5)
-    left, right = implicit_als(
-        user, item, n_users=7, n_items=9, factors=3, regularization=0.5, weight=4.0, iterations=3, seed=0
-    )
-    liked = np.zeros((7, 9))
-    liked[user, item] = 1.0
-    for row in range(9):
-        weight = 1.0 + 4.0 * liked[:, row]
-        gram = left.T @ (weight[:, None] * left) + 0.5 * np.eye(3)
-        np.testing.assert_allclose(gram @ right[row], left.T @ (weight * liked[:, row]), atol=1e-8)
-
-
-def test_correspondence_axes_match_a_dense_decomposition():
-    user, item = np.nonzero(np.random.default_rng(1).random((12, 9)) < 0.5)
-    liked = np.zeros((12, 9))
-    liked[user, item] = 1.0
-    rows, columns = liked.sum(axis=1) + 5.0, liked.sum(axis=0) + 5.0
-    _, _, inner = np.linalg.svd(liked / np.sqrt(rows[:, None] * columns))
-    axes = correspondence_axes(user, item, n_users=12, n_items=9, axes=3, seed=0)
-    expected = (inner[:3].T @ inner[:3]) / np.sqrt(columns[:, None] * columns)
-    np.testing.assert_allclose(axes @ axes.T, expected, atol=1e-6)
 
 
 def test_clicks_separate_popular_from_rare(split):

@@ -6,12 +6,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from written_runs import write_run
 
 from recsim_llm.agents.choice.choice_users import ChoiceUsers
-from recsim_llm.agents.fitting.position import learn_position_curve, position_curve_of
+from recsim_llm.agents.fitting.position import fit_position_curve, learn_position_curve
 from recsim_llm.core.dice import seed_words
 from recsim_llm.core.kernel import ALL_ROWS, Kernel
-from recsim_llm.errors import DataError
+from recsim_llm.errors import DataError, LogError
 from recsim_llm.log.schema import IMPRESSIONS
 
 CURVE = (1.0, 0.55, 0.7, 0.3, 0.2)
@@ -117,6 +118,7 @@ def run_folder(ranked, tmp_path):
     (tmp_path / "impressions").mkdir()
     for number, rows in enumerate((slice(0, 9000), slice(9000, None))):
         write_impressions(tmp_path / "impressions" / f"0-{number}.parquet", "ranked", clicked[rows], items[rows])
+    write_run(tmp_path, [], arms=["ranked", "first only"])
     first = np.zeros(clicked.shape, np.bool_)
     first[:, 0] = clicked[:, 0]
     write_impressions(tmp_path / "impressions" / "1-0.parquet", "first only", first, items)
@@ -141,12 +143,12 @@ def write_impressions(path, arm, clicked, items):
 
 
 def test_an_arm_of_a_run_gives_the_curve_of_its_log(run_folder, ranked):
-    np.testing.assert_allclose(position_curve_of(run_folder, "ranked"), learn_position_curve(*ranked), atol=1e-9)
-    assert position_curve_of(run_folder, "first only") == (1.0, 0.0, 0.0, 0.0, 0.0)
+    np.testing.assert_allclose(fit_position_curve(run_folder, "ranked"), learn_position_curve(*ranked), atol=1e-9)
+    assert fit_position_curve(run_folder, "first only") == (1.0, 0.0, 0.0, 0.0, 0.0)
 
 
 def test_an_unknown_arm_or_folder_is_refused(run_folder, tmp_path):
     with pytest.raises(DataError, match="got no impressions of arm 'other'"):
-        position_curve_of(run_folder, "other")
-    with pytest.raises(DataError, match="expected a run folder"):
-        position_curve_of(tmp_path / "none", "ranked")
+        fit_position_curve(run_folder, "other")
+    with pytest.raises(LogError, match=r"without a readable manifest\.json"):
+        fit_position_curve(tmp_path / "none", "ranked")

@@ -25,7 +25,7 @@ def dataset():
 
 def asks_of(dataset, **settings):
     pages = calibration_pages(dataset, **(SETTINGS | settings))
-    return calibration_asks(dataset, pages, LanguageParameters(), realisation="decision", seed=3)
+    return calibration_asks(dataset, pages, LanguageParameters(), elicitation="decision", seed=3)
 
 
 def later_rows(dataset):
@@ -58,7 +58,7 @@ def test_personas_do_not_know_what_became_popular_later(dataset):
     moved = replace(ratings, item_id=np.where(later, rare[np.arange(len(ratings)) % 20], ratings.item_id))
     counts = np.bincount(dataset.catalog.index_of(moved.item_id), minlength=len(dataset.catalog))
     other = replace(dataset, ratings=moved, catalog=dataset.catalog.with_popularity(counts))
-    told = (calibration_asks(data, pages, LanguageParameters(), realisation="decision", seed=3) for data in (dataset, other))
+    told = (calibration_asks(data, pages, LanguageParameters(), elicitation="decision", seed=3) for data in (dataset, other))
     assert len({tuple(ask.prompt.parts[1].text for ask in asks) for asks in told}) == 1
 
 

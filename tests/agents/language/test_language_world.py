@@ -52,12 +52,12 @@ def test_without_a_model_the_option_is_named(dataset):
     with pytest.raises(
         ConfigError, match=r"got no model, expected --model provider/name; for instance --model scripted/genres"
     ):
-        language_world(dataset)
+        language_world(dataset, seed=1)
 
 
 def test_all_users_of_the_data_by_default(dataset, known):
     models = Models()
-    world = language_world(dataset, models=models, parameters={"rotate": False})
+    world = language_world(dataset, models=models, parameters={"rotate": False}, seed=1)
     assert isinstance(world.users, LanguageUsers)
     assert world.users.model is models.model
     assert world.users.parameters.rotate is False
@@ -66,7 +66,7 @@ def test_all_users_of_the_data_by_default(dataset, known):
 
 
 def test_policies_see_the_same_catalog_as_with_choice_users(dataset, monkeypatch, known):
-    world = language_world(dataset, models=Models())
+    world = language_world(dataset, models=Models(), seed=1)
     assert world.catalog.quality is None
     train, _ = dataset.ratings.split_by_time(0.8)
     counts = np.bincount(dataset.catalog.index_of(train.item_id), minlength=len(dataset.catalog))
@@ -101,26 +101,26 @@ def test_more_users_than_the_data_have_are_synthetic_with_new_ids(dataset, known
 def test_users_may_come_from_a_file_or_be_given(dataset, known, tmp_path):
     some = known.take(np.array([4, 2]))
     write_population(some, tmp_path / "users.jsonl")
-    read = language_world(dataset, tmp_path / "users.jsonl", models=Models()).population
+    read = language_world(dataset, tmp_path / "users.jsonl", models=Models(), seed=1).population
     assert np.array_equal(read.user_id, some.user_id)
-    assert language_world(dataset, some, models=Models()).population is some
+    assert language_world(dataset, some, models=Models(), seed=1).population is some
 
 
 def test_the_users_of_a_fit_may_be_taken(dataset, known, monkeypatch):
     fit = FittedUsers(None, known.take(np.array([3, 9])), None)
     monkeypatch.setattr(worlds_module, "load_fitted", lambda folder: {"some fit": fit}[str(folder)], raising=False)
-    assert language_world(dataset, fitted="some fit", models=Models()).population is fit.population
+    assert language_world(dataset, fitted="some fit", models=Models(), seed=1).population is fit.population
 
 
 @pytest.mark.parametrize("count", [0, -3, True])
 def test_a_number_of_users_below_one_is_refused(dataset, count):
     with pytest.raises(ConfigError, match="number of users: got"):
-        language_world(dataset, count, models=Models())
+        language_world(dataset, count, models=Models(), seed=1)
 
 
 def test_an_unknown_parameter_is_refused(dataset):
     with pytest.raises(ConfigError, match="language parameter: got 'boredom'"):
-        language_world(dataset, parameters={"boredom": 1}, models=Models())
+        language_world(dataset, parameters={"boredom": 1}, models=Models(), seed=1)
 
 
 def test_the_seed_reaches_the_order_of_presentation(dataset):

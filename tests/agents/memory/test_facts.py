@@ -100,7 +100,7 @@ def recalled_texts(memories, now):
 
 
 @given(streams, times)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_compacting_changes_neither_what_is_recalled_nor_what_is_reflected(stream, now):
     plain, compacted = (live(make_memories(strength=2.0, evidence_window=3), stream) for _ in range(2))
     compacted.compact(EVERYONE, now)

@@ -26,14 +26,14 @@ def make_full():
 
 
 @given(streams, texts, times, budgets)
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_the_budget_is_never_exceeded(stream, query, now, budget):
     for rendered in live(make_memories(), stream).render(EVERYONE, [query] * ROWS, now, budget):
         assert estimate_tokens(rendered.consolidated) + estimate_tokens(rendered.recent) <= budget
 
 
 @given(streams, texts, times, budgets)
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_what_is_shown_and_what_is_dropped_are_all_candidates(stream, query, now, budget):
     memories = live(make_memories(recalled=50), stream)
     columns = memories.columns()
@@ -45,7 +45,7 @@ def test_what_is_shown_and_what_is_dropped_are_all_candidates(stream, query, now
 
 
 @given(streams, texts, times, budgets)
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_a_row_is_rendered_the_same_in_any_company(stream, query, now, budget):
     together = live(make_memories(recalled=3), stream).render(EVERYONE, [query] * ROWS, now, budget)
     for row in range(ROWS):

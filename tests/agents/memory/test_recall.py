@@ -108,7 +108,7 @@ def test_a_forgotten_user_has_no_memories_and_others_keep_theirs():
 
 
 @given(streams, st.lists(texts, min_size=ROWS, max_size=ROWS), times)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_a_row_recalls_the_same_to_the_bit_in_any_company(stream, queries, now):
     together = live(make_memories(), stream)
     everyone = together.recall(EVERYONE, queries, now, 3)
@@ -118,7 +118,7 @@ def test_a_row_recalls_the_same_to_the_bit_in_any_company(stream, queries, now):
 
 
 @given(streams, texts, times, st.permutations(range(ROWS)))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_the_order_of_rows_changes_nothing(stream, query, now, order):
     plain = live(make_memories(), stream)
     turned = live(make_memories(), stream, dict(enumerate(order)))
@@ -128,7 +128,7 @@ def test_the_order_of_rows_changes_nothing(stream, query, now, order):
 
 
 @given(streams, texts, times)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_the_same_life_leaves_the_same_memories(stream, query, now):
     first, second = (live(make_memories(), stream) for _ in range(2))
     assert same_recall(*(memories.recall(EVERYONE, [query] * ROWS, now) for memories in (first, second)))
@@ -136,7 +136,7 @@ def test_the_same_life_leaves_the_same_memories(stream, query, now):
 
 
 @given(streams)
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_remembering_at_once_is_remembering_one_by_one(stream):
     stream = [(*event[:-1], "observe") for event in stream]
     row, time, names, importance, valence, topics, stars, _ = zip(*stream, strict=True) if stream else [()] * 8

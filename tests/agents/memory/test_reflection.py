@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from memory_streams import TOPICS, make_memories, shares
 
 from recsim_llm.agents.memory import MemoryKind, MemorySettings
-from recsim_llm.agents.memory.reflection import Evidence, reflect
+from recsim_llm.agents.memory.reflection import TopicEvidence, reflect
 
 COMEDY, HORROR, WAR = np.eye(3, dtype=bool)
 observations = st.lists(
@@ -27,7 +27,7 @@ observations = st.lists(
 def make_evidence(rows, sign=1):
     age, valence, stars, topics = (np.array(column) for column in zip(*rows, strict=True))
     stars = stars if sign > 0 else 6 - stars
-    return Evidence(age, (sign * valence).astype(np.float32), stars.astype(np.float32), topics)
+    return TopicEvidence(age, (sign * valence).astype(np.float32), stars.astype(np.float32), topics)
 
 
 def mirrored(tally):
@@ -46,7 +46,6 @@ def latest(memories):
 
 
 @given(observations)
-@settings(deadline=None)
 def test_mirrored_evidence_gives_the_mirrored_reflection(rows):
     plain, turned = (reflect(make_evidence(rows, sign), TOPICS, MemorySettings()) for sign in (1, -1))
     assert turned.overall == mirrored(plain.overall)

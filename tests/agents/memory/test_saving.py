@@ -14,7 +14,7 @@ EVERYONE = np.arange(ROWS)
 
 
 @given(streams, streams, texts, times)
-@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_loaded_memories_are_the_saved_ones(tmp_path, past, future, query, now):
     memories = live(make_memories(strength=3.0), past)
     memories.save(tmp_path / "memories.npz")

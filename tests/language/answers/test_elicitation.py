@@ -1,4 +1,4 @@
-"""What is sent for each realisation, and how its reply becomes probabilities."""
+"""What is sent for each elicitation, and how its reply becomes probabilities."""
 
 import json
 import math
@@ -21,7 +21,7 @@ MINUTES = number("minutes", "How many minutes?", 0, 20)
 COMMENT = short_text("comment", "What do you think?")
 ALL = (CLICK, STARS, PICK, MINUTES, COMMENT)
 PROMPT = Prompt((Part("rules", "You are a viewer."), Part("persona", "You love films. "), Part("page", "<page>\n\tx\n</page>")))
-REALISATIONS = ["logprobs", "samples", "json", "decision"]
+ELICITATIONS = ["logprobs", "samples", "json", "decision"]
 
 
 def ask(*questions, prompt=PROMPT, **rest):
@@ -41,9 +41,9 @@ def read_tokens(reply, *questions):
     return read(prepare(ask(*questions), "logprobs"), reply, "logprobs")
 
 
-def cause_of(reply, realisation, *questions, **rest):
+def cause_of(reply, elicitation, *questions, **rest):
     with pytest.raises(ModelReplyError) as caught:
-        read(prepare(ask(*questions), realisation, **rest), reply, realisation)
+        read(prepare(ask(*questions), elicitation, **rest), reply, elicitation)
     return caught.value.cause
 
 
@@ -74,25 +74,25 @@ def test_a_prompt_of_one_part_has_a_fixed_user_message():
 
 
 @given(
-    st.lists(st.text(alphabet=st.characters(exclude_categories=["Cs"])), min_size=1, max_size=4), st.sampled_from(REALISATIONS)
+    st.lists(st.text(alphabet=st.characters(exclude_categories=["Cs"])), min_size=1, max_size=4), st.sampled_from(ELICITATIONS)
 )
-def test_the_text_of_the_parts_is_untouched(texts, realisation):
+def test_the_text_of_the_parts_is_untouched(texts, elicitation):
     prompt = Prompt(tuple(Part(f"part {place}", text) for place, text in enumerate(texts)))
-    system, user = prepare(ask(CLICK, prompt=prompt), realisation).messages
+    system, user = prepare(ask(CLICK, prompt=prompt), elicitation).messages
     assert system.content.startswith(texts[0] + "\n\n- click_1 (yes or no)")
     assert user.content == ("\n\n".join(texts[1:]) if texts[1:] else "Answer now.")
 
 
-@pytest.mark.parametrize("realisation", REALISATIONS)
-def test_equal_questions_give_equal_bytes_and_are_laid_out_once(realisation):
+@pytest.mark.parametrize("elicitation", ELICITATIONS)
+def test_equal_questions_give_equal_bytes_and_are_laid_out_once(elicitation):
     copies = tuple(Question(*json.loads(json.dumps(question[:3])), tuple(question.options)) for question in ALL[:4])
-    first, second = prepare(ask(*ALL[:4]), realisation), prepare(ask(*copies), realisation)
+    first, second = prepare(ask(*ALL[:4]), elicitation), prepare(ask(*copies), elicitation)
     assert first.messages[0].content.encode() == second.messages[0].content.encode()
     assert first.schema is second.schema
     assert first.max_tokens == second.max_tokens
 
 
-def test_calls_of_the_four_realisations():
+def test_calls_of_the_four_elicitations():
     logprobs, samples, decision = (prepare(ask(CLICK), name) for name in ("logprobs", "samples", "decision"))
     assert (logprobs.form, logprobs.temperature, logprobs.logprobs, logprobs.samples) == ("labels", 0, True, 1)
     assert (samples.form, samples.temperature, samples.logprobs, samples.samples) == ("labels", 1, False, 8)

@@ -9,14 +9,15 @@ from hashlib import blake2b
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from patience import PATIENCE
 
-from recsim_llm.errors import ModelReplyError
+from recsim_llm.errors import BackendError, ModelReplyError
 from recsim_llm.language.answers.elicitation import prepare, read
 from recsim_llm.language.backends.aiohttp_backend import AiohttpBackend
 from recsim_llm.language.backends.openai_backend import OpenAIBackend
 from recsim_llm.language.backends.scripted import Scripted, resolve_script
 from recsim_llm.language.base.questions import Ask, Part, Prompt, choice, number, score, yes_no
-from recsim_llm.language.base.wire import Abilities, BackendError, Call
+from recsim_llm.language.base.wire import Abilities, Call
 from recsim_llm.language.chaos.faults import FAULTS, HARMLESS, Faults, possible_faults
 from recsim_llm.language.chaos.server import ChaosServer
 
@@ -30,7 +31,7 @@ QUESTIONS = (
     choice("next", "What do you do next?", ("read on", "search for something (anything); else", "leave")),
     number("minutes", "How many minutes do you stay?", 0, 12),
 )
-REALISATIONS = ("decision", "logprobs", "json", "samples")
+ELICITATIONS = ("decision", "logprobs", "json", "samples")
 
 
 def weights(least):
@@ -53,13 +54,13 @@ def ask(page="A page."):
     return Ask(Prompt(parts), QUESTIONS)
 
 
-def answers(backend, realisation, asked):
+def answers(backend, elicitation, asked):
     """Ask once and return the probabilities of each question."""
 
     async def once():
-        call = prepare(asked, realisation, samples=SAMPLES)._replace(seed=1)
+        call = prepare(asked, elicitation, samples=SAMPLES)._replace(seed=1)
         try:
-            return read(call, await backend.send(call), realisation)
+            return read(call, await backend.send(call), elicitation)
         finally:
             await backend.close()
 
@@ -96,15 +97,15 @@ def check_samples(found, truth):
 CHECKS = {"decision": check_exact, "logprobs": check_exact, "json": check_percent, "samples": check_samples}
 
 
-@pytest.mark.parametrize("realisation", ["decision", "logprobs", "json"])
+@pytest.mark.parametrize("elicitation", ["decision", "logprobs", "json"])
 @given(drawn=weights(0))
-@settings(max_examples=60, deadline=None)
-def test_a_realisation_that_states_probabilities_gives_the_models_own(realisation, drawn):
-    CHECKS[realisation](answers(Scripted(script(drawn)), realisation, ask()), chances(drawn))
+@settings(max_examples=60)
+def test_an_elicitation_that_states_probabilities_gives_the_models_own(elicitation, drawn):
+    CHECKS[elicitation](answers(Scripted(script(drawn)), elicitation, ask()), chances(drawn))
 
 
 @given(drawn=weights(1))
-@settings(max_examples=20, deadline=None, derandomize=True)
+@settings(max_examples=20, derandomize=True)
 def test_samples_give_the_models_own_probabilities_within_their_error(drawn):
     check_samples(answers(Scripted(script(drawn)), "samples", ask(f"Page {drawn}.")), chances(drawn))
 
@@ -114,15 +115,15 @@ FIXED = ((3, 7), (1, 0), (1, 2, 4, 2, 1), (1, 1, 1, 1, 2, 1, 1, 1, 1), (5, 1, 14
 
 @pytest.mark.parametrize("backend", [AiohttpBackend, OpenAIBackend])
 @pytest.mark.parametrize(
-    ("realisation", "endpoint"),
+    ("elicitation", "endpoint"),
     [("logprobs", None), ("json", None), ("samples", None), ("decision", "systemone"), ("decision", "decisions")],
 )
-def test_realisations_agree_over_http(backend, realisation, endpoint):
-    abilities = Abilities(realisations=(realisation,), samples=SAMPLES, decision_path=f"/{endpoint}" if endpoint else "")
+def test_elicitations_agree_over_http(backend, elicitation, endpoint):
+    abilities = Abilities(elicitations=(elicitation,), samples=SAMPLES, decision_path=f"/{endpoint}" if endpoint else "")
     with ChaosServer(script(FIXED), seed=1, decision=endpoint) as server:
-        client = backend("chaos", base_url=server.base_url, api_key="none", timeout=20, abilities=abilities)
-        found = answers(client, realisation, ask())
-    CHECKS[realisation](found, chances(FIXED))
+        client = backend("chaos", base_url=server.base_url, api_key="none", timeout=PATIENCE, abilities=abilities)
+        found = answers(client, elicitation, ask())
+    CHECKS[elicitation](found, chances(FIXED))
 
 
 def bytewise(text, question):
@@ -133,22 +134,22 @@ def bytewise(text, question):
 def test_a_script_sees_the_same_text_whichever_way_it_is_asked():
     expected = answers(Scripted(bytewise), "decision", ask())
     assert answers(Scripted(bytewise), "logprobs", ask())[3] == pytest.approx(expected[3])
-    for realisation, endpoint in [("logprobs", None), ("decision", "systemone"), ("decision", "decisions")]:
-        abilities = Abilities(realisations=(realisation,), decision_path=f"/{endpoint}")
+    for elicitation, endpoint in [("logprobs", None), ("decision", "systemone"), ("decision", "decisions")]:
+        abilities = Abilities(elicitations=(elicitation,), decision_path=f"/{endpoint}")
         with ChaosServer(bytewise, seed=1, decision=endpoint) as server:
-            client = AiohttpBackend("chaos", base_url=server.base_url, api_key="none", timeout=20, abilities=abilities)
-            found = answers(client, realisation, ask())
+            client = AiohttpBackend("chaos", base_url=server.base_url, api_key="none", timeout=PATIENCE, abilities=abilities)
+            found = answers(client, elicitation, ask())
         assert [row == pytest.approx(true) for row, true in zip(found, expected, strict=True)] == [True] * len(QUESTIONS)
 
 
-@pytest.mark.parametrize("realisation", REALISATIONS)
-def test_http_gives_the_same_as_the_stand_in(realisation):
-    abilities = Abilities(realisations=(realisation,), samples=SAMPLES, decision_path="/systemone")
+@pytest.mark.parametrize("elicitation", ELICITATIONS)
+def test_http_gives_the_same_as_the_stand_in(elicitation):
+    abilities = Abilities(elicitations=(elicitation,), samples=SAMPLES, decision_path="/systemone")
     asked = ask('<page>\n1. "Heat" (1995) | Action\n2. "Sabrina" (1995) | Comedy, Romance\n</page>')
     with ChaosServer("genres", seed=1, decision="systemone") as server:
-        client = AiohttpBackend("chaos", base_url=server.base_url, api_key="none", timeout=20, abilities=abilities)
-        remote = answers(client, realisation, asked)
-    local = answers(Scripted(resolve_script("genres")), realisation, asked)
+        client = AiohttpBackend("chaos", base_url=server.base_url, api_key="none", timeout=PATIENCE, abilities=abilities)
+        remote = answers(client, elicitation, asked)
+    local = answers(Scripted(resolve_script("genres")), elicitation, asked)
     for here, there in zip(local, remote, strict=True):
         assert here == pytest.approx(there, abs=1e-12)
 
@@ -157,17 +158,17 @@ OF_DECISIONS = possible_faults(Call("decision", (), (), 0.0, 1), "/systemone")
 
 
 @pytest.mark.parametrize(
-    ("realisation", "fault"),
-    [(way, fault) for way in REALISATIONS for fault in FAULTS if way != "decision" or fault in OF_DECISIONS],
+    ("elicitation", "fault"),
+    [(way, fault) for way in ELICITATIONS for fault in FAULTS if way != "decision" or fault in OF_DECISIONS],
 )
-def test_a_fault_ends_in_the_right_answer_or_in_an_error(realisation, fault):
-    abilities = Abilities(realisations=(realisation,), samples=SAMPLES, decision_path="/systemone")
+def test_a_fault_ends_in_the_right_answer_or_in_an_error(elicitation, fault):
+    abilities = Abilities(elicitations=(elicitation,), samples=SAMPLES, decision_path="/systemone")
     faults = Faults({fault: 1.0}, most_in_a_row=1, hang_seconds=0.01)
     with ChaosServer(script(FIXED), seed=1, decision="systemone", faults=faults) as server:
-        client = AiohttpBackend("chaos", base_url=server.base_url, api_key="none", timeout=20, abilities=abilities)
+        client = AiohttpBackend("chaos", base_url=server.base_url, api_key="none", timeout=PATIENCE, abilities=abilities)
         if fault in HARMLESS:
-            CHECKS[realisation](answers(client, realisation, ask()), chances(FIXED))
+            CHECKS[elicitation](answers(client, elicitation, ask()), chances(FIXED))
         else:
             with pytest.raises((BackendError, ModelReplyError)):
-                answers(client, realisation, ask())
+                answers(client, elicitation, ask())
         assert server.faults == {fault: 1}

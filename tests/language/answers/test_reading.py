@@ -17,9 +17,9 @@ PROMPT = Prompt((Part("rules", "You are a viewer."), Part("page", "click_1: yes"
 
 
 def read_reply(reply):
-    realisation = "json" if reply.form == "json" else "samples"
-    call = prepare(Ask(PROMPT, reply.questions), realisation, samples=1)
-    return read(call, RawReply((reply.text,), finish=reply.finish, refusal=reply.refusal), realisation)
+    elicitation = "json" if reply.form == "json" else "samples"
+    call = prepare(Ask(PROMPT, reply.questions), elicitation, samples=1)
+    return read(call, RawReply((reply.text,), finish=reply.finish, refusal=reply.refusal), elicitation)
 
 
 @pytest.mark.parametrize("reply", REPLIES, ids=lambda reply: f"{reply.form}: {reply.name}")
@@ -95,12 +95,12 @@ def edited(text, edits):
     return text
 
 
-def check_read(text, realisation, finish="stop", questions=PAGE):
+def check_read(text, elicitation, finish="stop", questions=PAGE):
     """Check that a text is read as valid answers or fails with a known cause."""
-    call = prepare(Ask(PROMPT, questions), realisation, samples=1)
+    call = prepare(Ask(PROMPT, questions), elicitation, samples=1)
     cause, answers = "", ()
     try:
-        answers = read(call, RawReply((text,), finish=finish), realisation)
+        answers = read(call, RawReply((text,), finish=finish), elicitation)
     except ModelReplyError as error:
         cause = error.cause
     assert bool(answers) != (cause in CAUSES)
@@ -118,9 +118,9 @@ def check_read(text, realisation, finish="stop", questions=PAGE):
 
 
 @given(st.text() | st.lists(st.sampled_from(PIECES)).map("".join), st.sampled_from(["samples", "json"]), FINISH)
-def test_any_text_is_read_or_fails_with_a_known_cause(text, realisation, finish):
-    check_read(text, realisation, finish)
-    check_read(text, realisation, finish, REMARK)
+def test_any_text_is_read_or_fails_with_a_known_cause(text, elicitation, finish):
+    check_read(text, elicitation, finish)
+    check_read(text, elicitation, finish, REMARK)
 
 
 @given(WELL_FORMED, EDITS, FINISH)
@@ -134,9 +134,9 @@ def test_damaged_replies_of_the_corpus_are_read_or_fail_with_a_known_cause(reply
 
 
 @given(ANY_JSON, EDITS, FINISH, st.sampled_from(["samples", "json"]))
-def test_any_object_is_read_or_fails_with_a_known_cause(value, edits, finish, realisation):
-    check_read(json.dumps(value), realisation, finish)
-    check_read(edited(json.dumps({"leave": value, "comment": "Nice"}), edits), realisation, finish, REMARK)
+def test_any_object_is_read_or_fails_with_a_known_cause(value, edits, finish, elicitation):
+    check_read(json.dumps(value), elicitation, finish)
+    check_read(edited(json.dumps({"leave": value, "comment": "Nice"}), edits), elicitation, finish, REMARK)
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"])), st.text(max_size=30))
@@ -203,8 +203,8 @@ def test_what_the_prompt_contains_cannot_matter():
 @pytest.mark.parametrize(
     "base", ["leave - ", "click_1:\n", "comment: ", "<think>", "</think>", "{'", '{"a":', "pick: a ", "\n", "(("]
 )
-@pytest.mark.parametrize("realisation", ["samples", "json"])
-def test_the_work_for_a_reply_grows_no_faster_than_its_length(base, realisation):
+@pytest.mark.parametrize("elicitation", ["samples", "json"])
+def test_the_work_for_a_reply_grows_no_faster_than_its_length(base, elicitation):
     # A quadratic search of a megabyte of thoughts and 90,000 characters would take minutes.
     thoughts = "<think>" + "<think></think>" * 70_000 + "</think>"
-    check_read(thoughts + base * (90_000 // len(base)), realisation, questions=PAGE + REMARK)
+    check_read(thoughts + base * (90_000 // len(base)), elicitation, questions=PAGE + REMARK)

@@ -14,15 +14,16 @@ import pytest
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
+from patience import PATIENCE
 from small_server import chat_reply, serve
 
-from recsim_llm.errors import ConfigError
+from recsim_llm.errors import BackendError, ConfigError
 from recsim_llm.language.backends.aiohttp_backend import AiohttpBackend
 from recsim_llm.language.backends.http_backend import retry_seconds
 from recsim_llm.language.backends.openai_backend import OpenAIBackend
 from recsim_llm.language.backends.payloads import build_request, parse_body, read_response
 from recsim_llm.language.base.questions import choice, number, score, short_text, yes_no
-from recsim_llm.language.base.wire import Abilities, BackendError, Call, Message, Usage
+from recsim_llm.language.base.wire import Abilities, Call, Message, TokenUsage
 
 KEY = "sk-planted/Zq7-93kd"
 MESSAGES = (Message("system", "Rules."), Message("user", "Page."))
@@ -53,7 +54,7 @@ def send(backend_class, handler, call=None, **settings):
 
     async def run():
         async with serve(handler) as base_url:
-            backend = backend_class("m", **{"base_url": base_url, "api_key": KEY} | settings)
+            backend = backend_class("m", **{"base_url": base_url, "api_key": KEY, "timeout": PATIENCE} | settings)
             try:
                 return await backend.send(call or a_call())
             finally:
@@ -203,7 +204,7 @@ def test_a_reply_has_texts_finish_and_usage():
     reply = read(chat_reply("a", "b", usage=usage))
     assert reply.texts == ("a", "b")
     assert (reply.finish, reply.refusal, reply.tokens) == ("stop", "", ())
-    assert reply.usage == Usage(9, 4, 2)
+    assert reply.usage == TokenUsage(9, 4, 2)
 
 
 def test_texts_are_in_the_order_of_their_indices():
@@ -213,7 +214,7 @@ def test_texts_are_in_the_order_of_their_indices():
 
 
 def test_a_count_that_is_not_told_is_none():
-    assert read(chat_reply("a", usage={"prompt_tokens": None, "completion_tokens": True})).usage == Usage()
+    assert read(chat_reply("a", usage={"prompt_tokens": None, "completion_tokens": True})).usage == TokenUsage()
 
 
 def test_a_cut_off_sample_shows():
@@ -302,7 +303,7 @@ def test_decisions_are_in_the_order_of_questions_and_options(path, answers):
         (0.1, 0.9),
         (0.25, 0.25, 0.25, 0.25),
     )
-    assert reply.usage == Usage(30, 8, 0)
+    assert reply.usage == TokenUsage(30, 8, 0)
     assert reply.texts == ()
 
 
@@ -387,7 +388,7 @@ def test_a_decision_goes_to_the_endpoint_of_the_abilities(backend_class):
         paths.append(request.path)
         return web.json_response({"answers": SYSTEMONE})
 
-    abilities = Abilities(realisations=(), decision_path="/systemone")
+    abilities = Abilities(elicitations=(), decision_path="/systemone")
     reply = send(backend_class, handler, a_call("decision"), abilities=abilities)
     assert paths == ["/v1/systemone"]
     assert len(reply.probabilities) == len(QUESTIONS)
@@ -419,10 +420,11 @@ def test_calls_run_side_by_side(backend_class):
             return web.json_response(chat_reply("a"))
 
         async with serve(handler) as base_url:
-            backend = backend_class("m", base_url=base_url, api_key=KEY)
-            replies = await asyncio.gather(*[backend.send(a_call()) for _ in range(120)])
-            await backend.close()
-        return replies
+            backend = backend_class("m", base_url=base_url, api_key=KEY, timeout=PATIENCE)
+            try:
+                return await asyncio.gather(*[backend.send(a_call()) for _ in range(120)])
+            finally:
+                await backend.close()
 
     assert len(asyncio.run(run())) == 120
 
@@ -731,7 +733,7 @@ def test_a_timeout_is_a_time(backend_class, timeout):
 
 def test_other_abilities_make_another_backend(backend_class):
     backend = backend_class("m", base_url="http://localhost/v1", api_key=KEY, timeout=3)
-    abilities = Abilities(realisations=("json",))
+    abilities = Abilities(elicitations=("json",))
     other = backend.with_abilities(abilities)
     assert (other.name, other.timeout, other.abilities) == (backend.name, 3, abilities)
     assert backend.abilities is None

@@ -17,6 +17,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE
 
 pytest.importorskip("transformers", reason="needs recsim_llm[transformers]")
 
@@ -76,14 +77,14 @@ def address(folder):
     finally:
         process.terminate()
         try:
-            process.wait(timeout=20)
+            process.wait(timeout=PATIENCE)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
 
 
 def wait_until_healthy(process, address, log):
-    for _ in range(600):
+    for _ in range(int(PATIENCE * 10)):
         assert process.poll() is None, log.read_text(errors="replace")[-3000:]
         try:
             with urllib.request.urlopen(f"{address}/health", timeout=5) as response:
@@ -91,11 +92,12 @@ def wait_until_healthy(process, address, log):
                     return
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)
-    raise AssertionError(f"no answer in a minute: {log.read_text(errors='replace')[-3000:]}")
+    raise AssertionError(f"no answer: {log.read_text(errors='replace')[-3000:]}")
 
 
 def open_server(address):
-    return OpenAIBackend("tiny", base_url=address, api_key="none", timeout=120, abilities=None, provider="openai-compatible")
+    settings = {"api_key": "none", "abilities": None, "provider": "openai-compatible"}
+    return OpenAIBackend("tiny", base_url=address, timeout=PATIENCE, **settings)
 
 
 def send(address, call):

@@ -8,12 +8,12 @@ import math
 
 import pytest
 
-from recsim_llm.errors import ConfigError, ContractError
+from recsim_llm.errors import BackendError, ConfigError, ContractError
 from recsim_llm.language.backends.scripted import Scripted, ScriptedReplies, distribution, prompt_text, resolve_script
 from recsim_llm.language.backends.scripted_forms import cut
 from recsim_llm.language.backends.scripts import genres, slot_bias, uniform
 from recsim_llm.language.base.questions import choice, number, score, short_text, yes_no
-from recsim_llm.language.base.wire import BackendError, Call, Message, RawReply
+from recsim_llm.language.base.wire import Call, Message, RawReply
 
 PERSONA = "You love Comedy, Crime and Film-Noir. You also like Drama. You seldom choose Horror or War."
 PAGE = """<page>
@@ -178,7 +178,7 @@ def test_names_tell_scripts_apart():
 
 
 def test_abilities_are_known():
-    assert set(Scripted(known).abilities.realisations) == {"decision", "logprobs", "json", "samples"}
+    assert set(Scripted(known).abilities.elicitations) == {"decision", "logprobs", "json", "samples"}
 
 
 def test_scripts_are_found_by_name():

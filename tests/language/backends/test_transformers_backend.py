@@ -19,13 +19,12 @@ import torch
 from tiny_language_model import SENTENCES, make_tiny_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from recsim_llm.errors import ConfigError
+from recsim_llm.errors import BackendError, ConfigError
 from recsim_llm.language.answers.elicitation import prepare, read, write_call
 from recsim_llm.language.backends import transformers_backend
 from recsim_llm.language.backends.prefix_cache import BLOCK, Branches, PrefixCache
 from recsim_llm.language.backends.transformers_backend import TransformersBackend
 from recsim_llm.language.base.questions import Ask, Part, Prompt, choice, number, score, short_text, yes_no
-from recsim_llm.language.base.wire import BackendError
 
 RULES = Part("rules", " ".join(SENTENCES[:5]) * 2)
 PAGE = (
@@ -121,9 +120,9 @@ def test_a_decision_has_the_probabilities_of_the_labels(folder):
     assert decision.texts == ()
 
 
-@pytest.mark.parametrize("realisation", ["logprobs", "samples", "json"])
-def test_replies_are_equal_bit_for_bit_alone_in_company_and_in_another_order(folder, realisation):
-    calls = [prepare(ask(user), realisation) for user in range(6)]
+@pytest.mark.parametrize("elicitation", ["logprobs", "samples", "json"])
+def test_replies_are_equal_bit_for_bit_alone_in_company_and_in_another_order(folder, elicitation):
+    calls = [prepare(ask(user), elicitation) for user in range(6)]
     alone = [plain(send(folder, call)[0]) for call in calls]
     company = send(folder, *calls, together=True)
     turned = send(folder, *calls[::-1], together=True, batch=4)[::-1]
@@ -141,8 +140,8 @@ def test_replies_are_equal_bit_for_bit_when_no_prefix_is_kept(folder, monkeypatc
     assert [plain(reply) for reply in dropped] == [plain(reply) for reply in kept]
 
 
-@pytest.mark.parametrize("realisation", ["logprobs", "samples", "json"])
-def test_every_pass_is_one_that_its_call_would_make_alone(folder, realisation, monkeypatch):
+@pytest.mark.parametrize("elicitation", ["logprobs", "samples", "json"])
+def test_every_pass_is_one_that_its_call_would_make_alone(folder, elicitation, monkeypatch):
     """Equal bits may be luck of one processor's kernels; equal passes are not."""
     passes, original = [], Branches._read
 
@@ -151,7 +150,7 @@ def test_every_pass_is_one_that_its_call_would_make_alone(folder, realisation, m
         return original(self, tokens, owners, positions, *last)
 
     monkeypatch.setattr(Branches, "_read", recorded)
-    calls = [prepare(ask(user), realisation) for user in range(4)]
+    calls = [prepare(ask(user), elicitation) for user in range(4)]
     for call in calls:
         send(folder, call)
     alone = set(passes)

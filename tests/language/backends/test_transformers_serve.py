@@ -15,6 +15,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE
 
 pytest.importorskip("transformers", reason="needs recsim_llm[transformers]")
 pytest.importorskip("uvicorn", reason="needs transformers[serving]")
@@ -52,14 +53,14 @@ def server(tmp_path_factory):
     finally:
         process.terminate()
         try:
-            process.wait(timeout=20)
+            process.wait(timeout=PATIENCE)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
 
 
 def wait_until_healthy(process, address, log):
-    for _ in range(1200):
+    for _ in range(int(PATIENCE * 10)):
         assert process.poll() is None, log.read_text(errors="replace")[-3000:]
         try:
             with urllib.request.urlopen(f"{address}/health", timeout=5) as response:
@@ -67,13 +68,13 @@ def wait_until_healthy(process, address, log):
                     return
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)
-    raise AssertionError(f"no answer in two minutes: {log.read_text(errors='replace')[-3000:]}")
+    raise AssertionError(f"no answer: {log.read_text(errors='replace')[-3000:]}")
 
 
 def open_server(server, abilities=None):
     folder, address = server
     return OpenAIBackend(
-        folder, base_url=address, api_key="none", timeout=120, abilities=abilities, provider="openai-compatible"
+        folder, base_url=address, api_key="none", timeout=PATIENCE, abilities=abilities, provider="openai-compatible"
     )
 
 
@@ -107,7 +108,7 @@ def test_the_decision_endpoint_answers_over_plain_http(server):
     request = urllib.request.Request(
         f"{address}/systemone", json.dumps(body).encode(), {"Content-Type": "application/json"}, method="POST"
     )
-    with urllib.request.urlopen(request, timeout=120) as response:
+    with urllib.request.urlopen(request, timeout=PATIENCE) as response:
         answers = json.load(response)["answers"]
     assert 0 < answers["click"]["noul"] < 1
     assert sum(answers["stars"]["probabilities"].values()) == pytest.approx(1)
@@ -121,7 +122,7 @@ def test_the_client_gets_text(server):
 
 def test_the_client_gets_decisions(server):
     call = prepare(Ask(PROMPT, QUESTIONS), "decision")
-    reply = send(server, call, Abilities(realisations=("decision",), decision_path="/systemone"))
+    reply = send(server, call, Abilities(elicitations=("decision",), decision_path="/systemone"))
     for answer in read(call, reply, "decision"):
         assert len(answer.probabilities) == len(answer.question.options)
         assert sum(answer.probabilities) == pytest.approx(1)
@@ -132,14 +133,14 @@ def test_the_client_gets_decisions(server):
 def test_the_probe_finds_what_works(report, ability, answer):
     (found,) = [finding for finding in report.findings if finding.ability == ability]
     assert found.answer == answer
-    assert (ability in report.abilities.realisations) == (answer == "yes")
+    assert (ability in report.abilities.elicitations) == (answer == "yes")
 
 
 def test_the_decision_endpoint_is_found_under_its_path(report):
     assert report.abilities.decision_path == "/systemone"
 
 
-@pytest.mark.parametrize("realisation", ["json", "logprobs"])
-def test_a_realisation_that_the_server_overlooks_is_refused_by_name(report, realisation):
-    with pytest.raises(ConfigError, match=f"got realisation '{realisation}' for openai-compatible/.*expected one of decision"):
-        require(report.abilities, realisation, report.model)
+@pytest.mark.parametrize("elicitation", ["json", "logprobs"])
+def test_an_elicitation_that_the_server_overlooks_is_refused_by_name(report, elicitation):
+    with pytest.raises(ConfigError, match=f"got realisation '{elicitation}' for openai-compatible/.*expected one of decision"):
+        require(report.abilities, elicitation, report.model)

@@ -7,15 +7,15 @@ import asyncio
 import pytest
 import virtual_time
 from call_records import record
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from recsim_llm.errors import BudgetExceeded, ConfigError
-from recsim_llm.language.base.wire import Usage
+from recsim_llm.language.base.wire import TokenUsage
 from recsim_llm.language.calls.budget import Budget, Limits, Prices
 from recsim_llm.language.calls.store import CallStore
 
-USED = Usage(prompt=80, cached=50, completion=20)
+USED = TokenUsage(prompt=80, cached=50, completion=20)
 
 
 def test_the_calls_limit_is_exact_with_leases():
@@ -31,7 +31,6 @@ def test_the_calls_limit_is_exact_with_leases():
         budget.lease("")
 
 
-@settings(deadline=None)
 @given(st.integers(1, 30), st.lists(st.booleans(), min_size=60, max_size=60))
 def test_replies_never_exceed_the_calls_limit_and_reach_it_whatever_fails(limit, fails):
     async def work():
@@ -103,7 +102,7 @@ def test_the_cost_limit_stops():
 def test_a_limit_is_told_in_full():
     budget = Budget(Limits(tokens=1_500_000))
     budget.lease("")
-    budget.settle("", Usage(1_500_000, 0, 1))
+    budget.settle("", TokenUsage(1_500_000, 0, 1))
     with pytest.raises(BudgetExceeded, match="got 1,500,001 used of 1,500,000 allowed"):
         budget.lease("")
 
@@ -148,7 +147,7 @@ def test_a_token_limit_is_not_held_blindly_where_a_provider_does_not_count():
     budget = Budget(Limits(tokens=100))
     budget.lease("")
     with pytest.raises(ConfigError, match="without a count of tokens"):
-        budget.settle("", Usage())
+        budget.settle("", TokenUsage())
     assert budget.lease("")
 
 

@@ -9,8 +9,7 @@ import virtual_time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsim_llm.errors import ConfigError
-from recsim_llm.language.base.wire import BackendError
+from recsim_llm.errors import BackendError, ConfigError
 from recsim_llm.language.calls.limiter import AdaptiveLimiter
 from recsim_llm.language.calls.retries import RetryPolicy
 

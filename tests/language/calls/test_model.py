@@ -10,10 +10,11 @@ from collections import Counter
 from contextlib import closing
 
 import pytest
+from patience import PATIENCE
 
-from recsim_llm.errors import BudgetExceeded, ConfigError, LogError, ModelReplyError
+from recsim_llm.errors import BackendError, BudgetExceeded, ConfigError, LogError, ModelReplyError
 from recsim_llm.language.base.questions import Ask, Part, Prompt, score, short_text, yes_no
-from recsim_llm.language.base.wire import Abilities, BackendError, RawReply, Usage
+from recsim_llm.language.base.wire import Abilities, RawReply, TokenUsage
 from recsim_llm.language.calls.budget import Budget, Limits, Prices
 from recsim_llm.language.calls.limiter import AdaptiveLimiter
 from recsim_llm.language.calls.model import LanguageModel, Writing
@@ -38,7 +39,7 @@ class Fake:
     """A backend whose answer to a page is what ``script`` says: texts, errors, or a list of them that is used up."""
 
     name, local = "test/fake", False
-    everything = Abilities(realisations=("json", "logprobs", "samples"), concurrency=8)
+    everything = Abilities(elicitations=("json", "logprobs", "samples"), concurrency=8)
 
     def __init__(self, script=lambda page: GOOD, *, abilities=everything):
         self.script, self.abilities = script, abilities
@@ -59,14 +60,14 @@ class Fake:
         said = said.pop(0) if isinstance(said, list) else said
         if isinstance(said, Exception):
             raise said
-        return said if isinstance(said, RawReply) else RawReply((said,), usage=Usage(100, 60, 10))
+        return said if isinstance(said, RawReply) else RawReply((said,), usage=TokenUsage(100, 60, 10))
 
     async def close(self):
         self.closed = True
 
 
-def open_model(backend, realisation="json", **settings):
-    return LanguageModel(backend, realisation=realisation, retries=settings.pop("retries", AT_ONCE), **settings)
+def open_model(backend, elicitation="json", **settings):
+    return LanguageModel(backend, elicitation=elicitation, retries=settings.pop("retries", AT_ONCE), **settings)
 
 
 def rows(path, query):
@@ -119,7 +120,7 @@ def test_an_answer_is_kept_between_models(tmp_path):
 @pytest.mark.parametrize(
     "other",
     [
-        {"realisation": "samples", "samples": 2},
+        {"elicitation": "samples", "samples": 2},
         {"name": "test/other"},
         {"ask": Ask(Prompt((Part("rules", "Other rules."), Part("page", "page 1"))), QUESTIONS)},
         {"ask": ask(1)._replace(questions=QUESTIONS[:1])},
@@ -131,7 +132,7 @@ def test_an_answer_to_something_else_is_not_used(tmp_path, other):
         model.ask([ask(1)])
     settings = dict(other)
     lines = "leave: no\nstars: 4"
-    backend = Fake(lambda page: lines if "realisation" in other else '{"leave": 30, "stars": [0, 10, 20, 30, 40]}')
+    backend = Fake(lambda page: lines if "elicitation" in other else '{"leave": 30, "stars": [0, 10, 20, 30, 40]}')
     if "ask" in other and len(other["ask"].questions) == 1:
         backend = Fake(lambda page: '{"leave": 30}')
     backend.name = settings.pop("name", Fake.name)
@@ -206,7 +207,7 @@ def test_a_fatal_error_ends_waits_for_retries_at_once():
     backend.gate = after_the_failure
     with open_model(backend, retries=RetryPolicy(first=1e6, most=1e6)) as model:
         futures = model.submit([ask(0), ask(1)])
-        assert {future.exception(timeout=60) for future in futures} == {key_refused}
+        assert {future.exception(timeout=PATIENCE) for future in futures} == {key_refused}
 
 
 def test_a_call_that_breaks_after_a_fatal_error_waits_for_no_retry():
@@ -220,7 +221,7 @@ def test_a_call_that_breaks_after_a_fatal_error_waits_for_no_retry():
     backend.gate = after_the_refusal
     with open_model(backend, retries=RetryPolicy(first=1e6, most=1e6)) as model:
         futures = model.submit([ask(0), ask(1)])
-        assert {future.exception(timeout=20) for future in futures} == {key_refused}
+        assert {future.exception(timeout=PATIENCE) for future in futures} == {key_refused}
 
 
 def test_a_pause_is_not_waited_out_after_a_fatal_error():
@@ -231,7 +232,7 @@ def test_a_pause_is_not_waited_out_after_a_fatal_error():
         with pytest.raises(BackendError, match="no"):
             model.ask([ask(0)])
         limiter._slots = 0
-        assert model.submit([ask(1)])[0].exception(timeout=20) is key_refused
+        assert model.submit([ask(1)])[0].exception(timeout=PATIENCE) is key_refused
 
 
 @pytest.mark.parametrize(
@@ -356,7 +357,7 @@ def sampled(said):
 
 @pytest.mark.parametrize("together", [True, False])
 def test_samples_come_from_one_call_where_possible_else_from_several_and_are_one_ask(tmp_path, together):
-    abilities = Abilities(realisations=("samples",), samples=8 if together else 1)
+    abilities = Abilities(elicitations=("samples",), samples=8 if together else 1)
     lines = "leave: no\nstars: 4"
     backend = Fake(lambda page: RawReply((lines,) * (4 if together else 1)), abilities=abilities)
     store = CallStore(tmp_path / "calls.sqlite")
@@ -371,7 +372,7 @@ def test_samples_come_from_one_call_where_possible_else_from_several_and_are_one
 
 def test_a_nonce_tells_samples_apart_and_nothing_else():
     lines = "leave: no\nstars: 4"
-    backend = Fake(lambda page: RawReply((lines,)), abilities=Abilities(realisations=("samples",)))
+    backend = Fake(lambda page: RawReply((lines,)), abilities=Abilities(elicitations=("samples",)))
     with open_model(backend, "samples", samples=1) as model:
         model.ask([ask(1, nonce="a"), ask(1, nonce="b"), ask(1, nonce="a")])
     assert len({call.seed for call in backend.calls}) == len(backend.calls) == 2
@@ -384,7 +385,7 @@ def test_a_nonce_tells_samples_apart_and_nothing_else():
 def test_samples_that_could_be_read_are_not_drawn_anew(tmp_path):
     yes, no = "leave: yes\nstars: 4", "leave: no\nstars: 4"
     said = [RawReply((yes, "", yes, "")), RawReply((no, no, no, no))]
-    backend = Fake(lambda page: said, abilities=Abilities(realisations=("samples",), samples=4))
+    backend = Fake(lambda page: said, abilities=Abilities(elicitations=("samples",), samples=4))
     store = CallStore(tmp_path / "calls.sqlite")
     with open_model(backend, "samples", samples=4, store=store) as model:
         reply = model.ask([ask(1)])[0]
@@ -411,15 +412,15 @@ def test_a_run_is_replayed_from_its_calls_alone(tmp_path):
         recorded = model.ask([ask(number) for number in range(5)])
     backend = ReplayBackend(tmp_path / "old")
     assert backend.name == "test/fake"
-    assert backend.abilities.realisations == ("json",)
+    assert backend.abilities.elicitations == ("json",)
     new = CallStore(tmp_path / "new" / "calls.sqlite")
-    with LanguageModel(backend, realisation="json", store=new) as model:
+    with LanguageModel(backend, elicitation="json", store=new) as model:
         replayed = model.ask([ask(number) for number in range(5)])
         assert [reply.answers for reply in replayed] == [reply.answers for reply in recorded]
         assert model.meter()[:2] == (0, 5)
         with pytest.raises(ConfigError, match=r"an ask about 9 that was not recorded \('page 9'\)"):
             model.ask([ask(9)])
-    with LanguageModel(ReplayBackend(tmp_path / "new"), realisation="json") as model:
+    with LanguageModel(ReplayBackend(tmp_path / "new"), elicitation="json") as model:
         assert model.ask([ask(3)])[0].answers == recorded[3].answers
 
 
@@ -433,12 +434,12 @@ def test_a_replay_needs_the_role_that_was_recorded(tmp_path):
 
 
 def test_a_way_that_the_model_cannot_go_is_refused():
-    with pytest.raises(ConfigError, match="got realisation decision, expected one it is able to: json, logprobs, samples"):
+    with pytest.raises(ConfigError, match="got elicitation decision, expected one it is able to: json, logprobs, samples"):
         open_model(Fake(), "decision")
 
 
 def test_a_question_that_cannot_be_asked_fails_without_a_call():
-    backend = Fake(abilities=Abilities(realisations=("decision",)))
+    backend = Fake(abilities=Abilities(elicitations=("decision",)))
     with open_model(backend, "decision") as model, pytest.raises(ConfigError, match="question why"):
         model.ask([ask(1)._replace(questions=(short_text("why", "Why?"),))])
     assert not backend.calls
@@ -474,7 +475,7 @@ def test_closing_ends_every_ask_however_many_wait():
     model = open_model(Fake())
     futures = model.submit([ask(number) for number in range(2000)])
     model.close()
-    _, unended = concurrent.futures.wait(futures, timeout=20)
+    _, unended = concurrent.futures.wait(futures, timeout=PATIENCE)
     assert not unended
 
 
@@ -489,9 +490,9 @@ def test_an_ask_that_is_given_up_before_its_first_step_ends_and_leaves_nothing_b
             model._flights.cancel(batch.seats)
 
         background_loop().call_soon_threadsafe(begin_and_give_up)
-        batch.wait(20)
+        batch.wait(PATIENCE)
         assert isinstance(batch.seats[0].error, concurrent.futures.CancelledError)
-        assert model.submit([ask(1)])[0].result(timeout=20).answers
+        assert model.submit([ask(1)])[0].result(timeout=PATIENCE).answers
 
 
 def test_an_ask_does_not_share_the_end_of_one_that_is_given_up():
@@ -516,9 +517,9 @@ def test_an_ask_does_not_share_the_end_of_one_that_is_given_up():
             model._flights.begin([(ask(1), second)])
 
         background_loop().call_soon_threadsafe(give_up_and_begin)
-        assert second.result(timeout=20).answers
+        assert second.result(timeout=PATIENCE).answers
         with pytest.raises(concurrent.futures.CancelledError):
-            first.result(timeout=20)
+            first.result(timeout=PATIENCE)
 
 
 def test_an_ask_that_arrives_behind_the_end_is_given_up():
@@ -528,7 +529,7 @@ def test_an_ask_that_arrives_behind_the_end_is_given_up():
     model.close()
     batch = Batch(1)
     background_loop().call_soon_threadsafe(model._flights.begin, [(ask(1), batch.seats[0])])
-    batch.wait(20)
+    batch.wait(PATIENCE)
     assert isinstance(batch.seats[0].error, concurrent.futures.CancelledError)
 
 

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsim_llm.errors import ConfigError, LogError
-from recsim_llm.language.base.wire import RawReply, TokenChoice, Usage
+from recsim_llm.language.base.wire import RawReply, TokenChoice, TokenUsage
 from recsim_llm.language.calls.call_summary import summary
 from recsim_llm.language.calls.raw_replies import dump_reply, load_reply
 from recsim_llm.language.calls.store import CallStore, Paid
@@ -230,7 +230,7 @@ tokens = st.lists(st.builds(TokenChoice, texts, st.lists(st.tuples(texts, floats
         probabilities=st.lists(st.lists(st.floats(0, 1), max_size=3).map(tuple), max_size=3).map(tuple),
         finish=st.sampled_from(["stop", "length"]),
         refusal=texts,
-        usage=st.builds(Usage, *[st.none() | st.integers(0, 10**9)] * 3),
+        usage=st.builds(TokenUsage, *[st.none() | st.integers(0, 10**9)] * 3),
     )
 )
 def test_a_reply_survives_its_line_exactly(reply):

@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 import pytest
+from patience import PATIENCE
 
 from recsim_llm.errors import ConfigError
 from recsim_llm.language.chaos.faults import FAULTS, HARMLESS, FaultDice, Faults
@@ -56,7 +57,7 @@ class Got(NamedTuple):
         return self.body["choices"][0]["message"]["content"]
 
 
-def fetch(server, path, body=None, *, timeout=20.0, key=None):
+def fetch(server, path, body=None, *, timeout=PATIENCE, key=None):
     """Send one request over a connection of its own."""
     host = server.base_url.removeprefix("http://").removesuffix("/v1")
     connection = http.client.HTTPConnection(host, timeout=timeout)
@@ -68,6 +69,16 @@ def fetch(server, path, body=None, *, timeout=20.0, key=None):
         return Got(response.status, {name.lower(): value for name, value in response.getheaders()}, response.read())
     finally:
         connection.close()
+
+
+def send(server, body):
+    """Send one chat request and return the connection, its reply unread."""
+    host, port = server.base_url.removeprefix("http://").removesuffix("/v1").split(":")
+    content = json.dumps(body).encode()
+    head = f"POST /v1{CHAT} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(content)}\r\n\r\n"
+    connection = socket.create_connection((host, int(port)), timeout=PATIENCE)
+    connection.sendall(head.encode() + content)
+    return connection
 
 
 def ask(user="A page.", system=LISTED, **more):
@@ -338,9 +349,10 @@ def test_fault_reset():
 
 
 def test_fault_hang_outlasts_the_client():
-    with fault_server("hang") as server:
-        with pytest.raises(TimeoutError):
-            fetch(server, CHAT, ask(), timeout=0.05)
+    with ChaosServer(known, seed=1, faults=Faults({"hang": 1.0}, most_in_a_row=1, hang_seconds=PATIENCE)) as server:
+        with send(server, ask()):
+            while not server.faults:
+                fetch(server, "/models")
         assert fetch(server, CHAT, ask()).text == LINES
 
 
@@ -351,12 +363,8 @@ def test_fault_hang_ends_with_a_broken_connection():
 
 def test_fault_drip_gives_the_right_answer_in_pieces():
     with fault_server("drip") as server:
-        host, port = server.base_url.removeprefix("http://").removesuffix("/v1").split(":")
-        content = json.dumps(ask()).encode()
-        head = f"POST /v1{CHAT} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(content)}\r\n\r\n"
         pieces = []
-        with socket.create_connection((host, int(port)), timeout=20) as connection:
-            connection.sendall(head.encode() + content)
+        with send(server, ask()) as connection:
             while piece := connection.recv(65536):
                 pieces.append(piece)
         assert server.served == 1
@@ -577,7 +585,7 @@ def test_impossible_settings_are_refused(settings):
 
 
 def test_requests_above_the_concurrency_are_refused():
-    with ThreadPoolExecutor(1) as pool, ChaosServer(known, seed=1, concurrency=1, latency=30) as server:
+    with ThreadPoolExecutor(1) as pool, ChaosServer(known, seed=1, concurrency=1, latency=PATIENCE) as server:
         first = pool.submit(fetch, server, CHAT, ask())
         while not server.busiest:
             wait([first], timeout=0.001)
@@ -589,7 +597,7 @@ def test_requests_above_the_concurrency_are_refused():
 
 
 def test_latency_holds_answers_back():
-    with ChaosServer(known, seed=1, latency=30) as server, pytest.raises(TimeoutError):
+    with ChaosServer(known, seed=1, latency=PATIENCE) as server, pytest.raises(TimeoutError):
         fetch(server, CHAT, ask(), timeout=0.05)
 
 
@@ -622,14 +630,19 @@ def test_a_port_that_cannot_be_is_refused():
 
 def test_the_command_prints_the_base_url_and_serves():
     arguments = [sys.executable, "-m", "recsim_llm.language.chaos", "--port", "0", "--script", "slot_bias", "--seed", "1"]
-    running = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env=os.environ)
+    # A process that was started in the background may ignore interrupts, and its children then do too.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        running = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env=os.environ)
+    finally:
+        signal.signal(signal.SIGINT, before)
     try:
         address = running.stdout.readline().strip()
         got = fetch(type("Server", (), {"base_url": address}), CHAT, ask())
         assert got.text.startswith("click_1: yes")
     finally:
         running.send_signal(signal.SIGINT)
-        assert running.wait(20) == 0
+        assert running.wait(PATIENCE) == 0
         running.stdout.close()
 
 

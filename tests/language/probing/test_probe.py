@@ -13,14 +13,14 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from recsim_llm.errors import ConfigError, DataError
+from recsim_llm.errors import BackendError, ConfigError, DataError
 from recsim_llm.language.backends.aiohttp_backend import AiohttpBackend
 from recsim_llm.language.backends.openai_backend import OpenAIBackend
 from recsim_llm.language.backends.scripted import Scripted, ScriptedReplies, resolve_script
-from recsim_llm.language.base.wire import Abilities, BackendError, RawReply
+from recsim_llm.language.base.wire import Abilities, RawReply
 from recsim_llm.language.chaos.faults import Faults
 from recsim_llm.language.chaos.server import ChaosServer
-from recsim_llm.language.probing.probe import Finding, ProbeReport, load_probe, probe, probe_backend, require, save_probe
+from recsim_llm.language.probing.probe import ProbeFinding, ProbeReport, load_probe, probe, probe_backend, require, save_probe
 from recsim_llm.language.probing.probe_bursts import find_concurrency
 from recsim_llm.language.probing.probe_checks import Checks
 from recsim_llm.language.probing.probe_report import probe_file
@@ -50,7 +50,7 @@ def test_a_server_that_can_do_everything_is_seen_to(backend_class, decision):
     report = probed(backend_class, decision=decision)
     assert set(answers(report).values()) == {"yes"}, report.rows()
     assert report.abilities == Abilities(
-        realisations=EVERYTHING,
+        elicitations=EVERYTHING,
         samples=8,
         seed=True,
         prefix_cache=True,
@@ -71,7 +71,7 @@ def test_a_server_that_can_do_everything_is_seen_to(backend_class, decision):
 def test_what_a_server_overlooks_is_found_out(settings, ability, answer, lost):
     report = probed(**{"decision": "systemone"} | settings)
     assert {name: found for name, found in answers(report).items() if found != "yes"} == {ability: answer}
-    assert report.abilities.realisations == tuple(way for way in EVERYTHING if way != lost)
+    assert report.abilities.elicitations == tuple(way for way in EVERYTHING if way != lost)
     assert report.abilities.seed is (ability != "seed")
     assert bool(report.abilities.decision_path) is (ability != "decision")
 
@@ -91,7 +91,7 @@ def test_a_server_that_refuses_the_key_is_asked_nothing_more():
     assert report.calls == 1
     assert answers(report).pop("answers") == "refused (401, authentication)"
     assert {finding.answer for finding in report.findings[1:]} == {"unknown"}
-    assert report.abilities.realisations == ()
+    assert report.abilities.elicitations == ()
     assert not report.answers
     assert "sk-planted-key" not in repr(report)
 
@@ -122,15 +122,15 @@ def test_failures_that_pass_are_not_taken_for_missing_abilities():
     with chaos(decision="systemone", faults=faults) as server:
         findings, abilities, waits = asyncio.run(run(server.base_url))
         assert server.faults.total() > 10
-    assert abilities.realisations == EVERYTHING, findings
+    assert abilities.elicitations == EVERYTHING, findings
     assert max(waits) <= 5
 
 
 def test_a_probe_leaves_the_backend_as_it_was():
     with chaos() as server:
-        backend = AiohttpBackend("chaos", base_url=server.base_url, api_key="none", abilities=Abilities(realisations=("json",)))
+        backend = AiohttpBackend("chaos", base_url=server.base_url, api_key="none", abilities=Abilities(elicitations=("json",)))
         probe(backend, most_concurrent=1)
-        assert backend.abilities == Abilities(realisations=("json",))
+        assert backend.abilities == Abilities(elicitations=("json",))
         again = asyncio.run(probed_and_closed(backend))
     assert again.answers
 
@@ -177,7 +177,7 @@ def test_an_interrupted_probe_is_broken_off(monkeypatch):
 def test_a_model_in_this_process_is_probed_too():
     report = probe(Scripted(resolve_script("genres")), most_concurrent=1)
     assert report.base_url == ""
-    assert report.abilities.realisations == EVERYTHING
+    assert report.abilities.elicitations == EVERYTHING
 
 
 def test_a_reply_that_no_schema_bound_is_not_taken_for_json():
@@ -196,7 +196,7 @@ class AlwaysTheSame(Scripted):
 def test_samples_that_do_not_vary_are_no_samples():
     report = probe(AlwaysTheSame(resolve_script("genres")), most_concurrent=1)
     assert answers(report)["samples"] == "ignored"
-    assert "samples" not in report.abilities.realisations
+    assert "samples" not in report.abilities.elicitations
 
 
 @pytest.mark.parametrize(
@@ -285,8 +285,8 @@ REPORT = ProbeReport(
     model="openai-compatible/org/a model",
     base_url="http://localhost:8000/v1",
     when="2026-01-02T03:04:05+00:00",
-    findings=(Finding("answers", "yes", "said 'é'"), Finding("json", "ignored", "said 'rain'")),
-    abilities=Abilities(realisations=("decision", "samples"), samples=8, decision_path="/systemone"),
+    findings=(ProbeFinding("answers", "yes", "said 'é'"), ProbeFinding("json", "ignored", "said 'rain'")),
+    abilities=Abilities(elicitations=("decision", "samples"), samples=8, decision_path="/systemone"),
     latency_seconds=0.0125,
     prompt_tokens=101.5,
     calls=17,
@@ -331,7 +331,7 @@ def test_a_report_has_rows():
 
 def test_a_table_shows_what_was_said_as_it_was():
     console = Console(width=120, file=io.StringIO())
-    console.print(replace(REPORT, findings=(Finding("json", "ignored", "said '[bold]rain[/bold]'"),)).table())
+    console.print(replace(REPORT, findings=(ProbeFinding("json", "ignored", "said '[bold]rain[/bold]'"),)).table())
     assert "said '[bold]rain[/bold]'" in console.file.getvalue()
 
 
@@ -358,7 +358,7 @@ def test_a_damaged_file_is_named(cache):
 
 
 def test_a_server_that_did_not_answer_is_not_remembered(cache):
-    findings = (Finding("answers", "refused (401, authentication)", "got status 401"),)
+    findings = (ProbeFinding("answers", "refused (401, authentication)", "got status 401"),)
     with pytest.raises(ConfigError, match="status 401"):
         save_probe(replace(REPORT, findings=findings))
     assert not cache.exists()
@@ -379,4 +379,4 @@ def test_what_a_model_cannot_do_is_refused_with_what_it_can():
 
 def test_a_model_that_can_do_nothing_is_refused():
     with pytest.raises(ConfigError, match="no other way"):
-        require(Abilities(realisations=()), "samples", "openai-compatible/x")
+        require(Abilities(elicitations=()), "samples", "openai-compatible/x")

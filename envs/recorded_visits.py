@@ -10,16 +10,16 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
 
+from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.dice import seed_words
 from recsim_llm.core.kernel import ALL_ROWS
-from recsim_llm.core.pages import IntArray
 from recsim_llm.core.visits import Visits, blank_slots
 from recsim_llm.envs.observations import Observation, Observer
-from recsim_llm.envs.rewards import reward_of
+from recsim_llm.envs.rewards import resolve_reward
 from recsim_llm.errors import ConfigError, ContractError, SlateError
 from recsim_llm.population.world import World
 
-__all__ = ["RecordedVisitsEnv", "observer_of", "slate_space"]
+__all__ = ["RecordedVisitsEnv", "make_observer", "slate_space"]
 
 Info = dict[str, Any]
 
@@ -55,13 +55,13 @@ class RecordedVisitsEnv(gymnasium.Env[Observation, IntArray]):
             users=world.users,
             user_id=world.population.user_id,
             catalog=world.catalog,
-            reward=reward_of(reward),
+            reward=resolve_reward(reward),
             rows=1,
             slate_size=slate_size,
             max_pages=max_pages,
         )
         self._kernel = self._visits.kernel
-        self._observer = observer_of(world, slate_size, max_pages, rows=1)
+        self._observer = make_observer(world, slate_size, max_pages, rows=1)
         self.observation_space = self._observer.space  # type: ignore[assignment] # Dict knows no value type
         self.action_space = slate_space(len(world.catalog), slate_size, blanks=blanks)
         self._lowest = -1 if blanks else 0
@@ -137,7 +137,7 @@ class RecordedVisitsEnv(gymnasium.Env[Observation, IntArray]):
         return {"user_id": self._current[0], "visit": self._current[1], "clicks": clicks, "invalid_slots": invalid}
 
 
-def observer_of(world: World, slate_size: int, max_pages: int, *, rows: int) -> Observer:
+def make_observer(world: World, slate_size: int, max_pages: int, *, rows: int) -> Observer:
     """Return an observer of what ``RecSimLLM/Browse-v0`` shows without other wishes, for a number of rows."""
     return Observer(
         parts=_PARTS,

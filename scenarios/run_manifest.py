@@ -1,19 +1,19 @@
-"""The manifest of a run folder."""
+"""What the manifest of a scenario's run says."""
 
 from __future__ import annotations
 
-import json
 import platform
 from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
+from recsim_llm.core.protocols import HasProvenance
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.language.providers import Roles
 from recsim_llm.population.world import World
 from recsim_llm.scenarios.schema import Scenario
 
-__all__ = ["difference", "manifest_bytes"]
+__all__ = ["difference", "make_manifest"]
 
 _PACKAGES = {
     "openai": ("openai", "aiohttp"),
@@ -22,8 +22,8 @@ _PACKAGES = {
 }
 
 
-def manifest_bytes(scenario: Scenario, dataset: Dataset, world: World, roles: Roles) -> bytes:
-    """Return ``manifest.json`` of a run: what it is made from, and what made it.
+def make_manifest(scenario: Scenario, dataset: Dataset, world: World, roles: Roles) -> dict[str, Any]:
+    """Return the content of a run's ``manifest.json``: what it is made from, and what made it.
 
     Args:
         scenario: with its seed drawn.
@@ -36,7 +36,7 @@ def manifest_bytes(scenario: Scenario, dataset: Dataset, world: World, roles: Ro
     packages += [name for provider in sorted(providers) for name in _PACKAGES.get(provider, ())]
     for role in scenario.models:
         roles.role(role)  # Models are described once they are open; which ones are must not hang on who asked first.
-    content = {
+    return {
         "scenario": scenario.name,
         "arms": [arm.name for arm in scenario.recommenders],
         "seed": scenario.seed,
@@ -46,7 +46,7 @@ def manifest_bytes(scenario: Scenario, dataset: Dataset, world: World, roles: Ro
         "users": len(world.population),
         "population": {"fingerprint": world.population.fingerprint},
         "user_model": scenario.users.model,
-        "user_model_provenance": dict(getattr(world.users, "provenance", {})),
+        "user_model_provenance": dict(world.users.provenance) if isinstance(world.users, HasProvenance) else {},
         "models": roles.describe(),
         "catalog": {"items": len(world.catalog)},
         "data": {
@@ -59,7 +59,6 @@ def manifest_bytes(scenario: Scenario, dataset: Dataset, world: World, roles: Ro
         "versions": {name: version(name) for name in dict.fromkeys(packages)} | {"python": platform.python_version()},
         "settings": scenario.model_dump(mode="json"),
     }
-    return json.dumps(content, indent=2, sort_keys=True).encode() + b"\n"
 
 
 def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:

@@ -7,11 +7,11 @@ import numpy.typing as npt
 
 __all__ = ["event_age", "last_share"]
 
-Integers = npt.NDArray[np.int64]
-Booleans = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 
 
-def event_age(user_index: Integers, timestamp: npt.NDArray[np.number]) -> Integers:
+def event_age(user_index: IntArray, timestamp: npt.NDArray[np.number]) -> IntArray:
     """Return for each event the number of later events of the same user.
 
     Ties in time keep the order of the rows. A user's last event has age 0.
@@ -27,7 +27,7 @@ def event_age(user_index: Integers, timestamp: npt.NDArray[np.number]) -> Intege
     return age
 
 
-def last_share(user_index: Integers, timestamp: npt.NDArray[np.number], *, share: float = 0.2) -> Booleans:
+def last_share(user_index: IntArray, timestamp: npt.NDArray[np.number], *, share: float = 0.2) -> BoolArray:
     """Mark the last ``share`` of each user's events, at least one each.
 
     Args:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from html import escape
 
 from recsim_llm.log.schema import LIKE_THRESHOLD
-from recsim_llm.metrics import DEFINITIONS, GROUPS, Definition, GroupGap, RunMetrics
+from recsim_llm.metrics import DETAILS, GROUPS, Definition, GroupGap, RunMetrics
 from recsim_llm.report import numbers
 from recsim_llm.report.summary_tables import Cell
 
@@ -39,7 +39,7 @@ def metrics_section(metrics: RunMetrics | None, layout: Layout) -> str:
 def metric_groups(metrics: RunMetrics) -> Iterator[tuple[str, Rows]]:
     """Yield the name of each group of metrics and its rows: a label and one cell an arm."""
     for name in GROUPS:
-        rows = [_row(metrics, definition) for definition in DEFINITIONS if definition.group == name]
+        rows = [_row(metrics, definition) for definition in DETAILS if definition.group == name]
         yield name, rows + (_gap_rows(metrics) if name == "fairness" else [])
 
 
@@ -88,7 +88,7 @@ def _gap_cell(gap: GroupGap, digits: int) -> Cell:
 def _notes(metrics: RunMetrics, group: str) -> str:
     """Say why numbers or intervals are missing."""
     about: dict[str, list[str]] = {}
-    for definition in (one for one in DEFINITIONS if one.group == group):
+    for definition in (one for one in DETAILS if one.group == group):
         by_note: dict[str, list[str]] = {}
         for arm in metrics.arms:
             by_note.setdefault(arm.metrics[definition.key].note, []).append(arm.arm)

@@ -1,0 +1,171 @@
+"""What a run amounts to: its arms with their results, and the paired differences between them; what ``metrics.json`` holds.
+
+Every arm served the same users with the same dice, so arms are compared user by user, and on the users whom both served: a run
+that is not finished can be summed up too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from recsim_llm.comparison.judge import Judged, judge_pairs
+from recsim_llm.comparison.outcomes import ORACLE, Pair, pick_best, served_by, take_outcome
+from recsim_llm.log.reader import open_run
+from recsim_llm.metrics.definitions import RESULTS
+from recsim_llm.metrics.evaluation import summarise_arms
+from recsim_llm.metrics.summary import ArmSummary
+from recsim_llm.metrics.tallies import Tally
+from recsim_llm.statistics import CONFIDENCE, Estimate, ratio_estimate
+
+__all__ = ["ArmDifference", "Difference", "Summary", "summarise"]
+
+SCHEMA = 1
+"""Version of the JSON layout; rises when a key changes its meaning or goes."""
+_COMPARED = {metric.key: metric for metric in RESULTS if metric.key in ("clicks_per_user", "reward_per_user")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """How much more one recommender got than another from the same users."""
+
+    mean: Estimate
+    """Mean over users of the users' own differences, in the unit of the measure."""
+    ratio: Estimate
+    """Total of the one over total of the other; undefined where the other's total is not positive."""
+    variance_ratio: float | None
+    """Variance of the difference had the two served different users, over the paired one: how many times as many users an
+    unpaired test would need. None where the paired variance is 0."""
+    identical: bool
+    """The two are equal for every single user."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmDifference:
+    """One arm minus another on the users whom both served."""
+
+    arm: str
+    """The one."""
+    against: str
+    """The other."""
+    users: int
+    """Users whom both served."""
+    clicks: Difference
+    """In clicks per user."""
+    reward: Difference
+    """In reward per user."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What ``summarise`` returns and ``metrics.json`` holds."""
+
+    scenario: str
+    """Name of the scenario."""
+    seed: int | None
+    """Seed of the run."""
+    users: int
+    """Users planned, by the manifest."""
+    confidence: float
+    """Confidence of the intervals: of each for metrics, of all of a measure's pairs of arms together for comparisons."""
+    best: str
+    """Arm with the most clicks per user, the oracle left out; the first of equals."""
+    arms: tuple[ArmSummary, ...]
+    """In the manifest's order."""
+    against_first: tuple[ArmDifference, ...]
+    """Every other arm minus the first."""
+    against_best: tuple[ArmDifference, ...]
+    """Every other arm minus the best."""
+    regret: tuple[ArmDifference, ...]
+    """The oracle minus every other arm; empty without an oracle."""
+    notes: tuple[str, ...]
+    """What a reader must know about the log itself: users missing, arms without rows."""
+
+    def arm(self, name: str) -> ArmSummary:
+        """Return the results of the arm with this name."""
+        return next(arm for arm in self.arms if arm.arm == name)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the summary as plain values for JSON: stable keys, no NaN, None where something is undefined."""
+        return {"schema": SCHEMA, **asdict(self)}
+
+
+def summarise(run: Path) -> Summary:
+    """Sum up a run folder, finished or not, reading its log once in batches; a log larger than memory works.
+
+    Args:
+        run: folder with ``manifest.json``, ``impressions/``, ``pages/`` and ``visits/``.
+
+    Raises:
+        LogError: the folder is no run, holds no page, or does not fit its manifest.
+    """
+    log = open_run(run)
+    tally, arms = summarise_arms(log)
+    manifest, names = log.manifest, tally.arms
+    best = pick_best({arm.arm: arm.clicks / max(arm.users, 1) for arm in arms})
+    judged = {key: _judge(tally, key) for key in _COMPARED}
+    return Summary(
+        scenario=str(manifest["scenario"]),
+        seed=None if manifest["seed"] is None else int(manifest["seed"]),
+        users=int(manifest["users"]),
+        confidence=CONFIDENCE,
+        best=best,
+        arms=arms,
+        against_first=tuple(_compare(judged, name, names[0]) for name in names[1:]),
+        against_best=tuple(_compare(judged, name, best) for name in names if name != best),
+        regret=tuple(_compare(judged, ORACLE, name) for name in names if name != ORACLE) if ORACLE in names else (),
+        notes=tuple(_notes(arms, int(manifest["users"]))),
+    )
+
+
+def _judge(tally: Tally, key: str) -> dict[tuple[str, str], Judged]:
+    """Judge every pair of arms on a metric, by arm and what it is held against."""
+    pairs = []
+    for first, later in combinations(tally.arms, 2):
+        both = served_by(tally, (first, later))
+        one, other = (take_outcome(tally, _COMPARED[key], arm, both) for arm in (later, first))
+        pairs.append(Pair(_COMPARED[key], later, first, one, other))
+    # The best arm is picked by looking at the data, so every pair could have been the one reported: all of them count.
+    judged = judge_pairs(pairs, correction="bonferroni", confidence=CONFIDENCE)
+    sides = [*judged, *(row.turned() for row in judged)]
+    return {(row.pair.arm, row.pair.against): row for row in sides}
+
+
+def _compare(judged: Mapping[str, Mapping[tuple[str, str], Judged]], arm: str, against: str) -> ArmDifference:
+    clicks, reward = (judged[key][arm, against] for key in ("clicks_per_user", "reward_per_user"))
+    return ArmDifference(
+        arm=arm,
+        against=against,
+        users=clicks.effect.users,
+        clicks=_difference(clicks),
+        reward=_difference(reward),
+    )
+
+
+def _difference(judged: Judged) -> Difference:
+    pair, effect = judged.pair, judged.effect
+    one, other = pair.one.above, pair.other.above
+    variance_ratio = None
+    if effect.low is not None:
+        variance_ratio = float((one.var(ddof=1) + other.var(ddof=1)) / (one - other).var(ddof=1))
+    return Difference(
+        mean=effect.estimate,
+        ratio=ratio_estimate(one, other, confidence=effect.confidence),
+        variance_ratio=variance_ratio,
+        identical=pair.identical,
+    )
+
+
+def _notes(arms: Sequence[ArmSummary], users: int) -> list[str]:
+    notes = []
+    for arm in arms:
+        if not arm.finished:
+            notes.append(f"{arm.arm}: not finished; the log holds {arm.pages:,} pages of {arm.users:,} users so far.")
+        elif arm.users != users:
+            notes.append(f"{arm.arm}: the log holds {arm.users:,} of the {users:,} users planned.")
+        if arm.invalid_slots:
+            notes.append(f"{arm.arm}: {arm.invalid_slots:,} slots held an unknown, retired or repeated item and were blanked.")
+    return notes

@@ -1,0 +1,137 @@
+"""Tables of a run folder beside its log: one Parquet file each, written and read whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from recsim_llm.core.files import write_atomically
+from recsim_llm.errors import LogError
+
+__all__ = [
+    "HELD_OUT",
+    "INTERVIEWS",
+    "ITEMS",
+    "TEXTS",
+    "TIMINGS",
+    "USERS",
+    "add_timings",
+    "has_table",
+    "read_table",
+    "table_path",
+    "write_table",
+]
+
+ITEMS = pa.schema(
+    [
+        ("item_id", pa.int64()),
+        ("title", pa.string()),
+        ("year", pa.int32()),
+        ("genres", pa.list_(pa.string())),
+        ("provider", pa.string()),
+        ("popularity", pa.int64()),
+    ]
+)
+"""``items``: one row an item. ``year`` and ``provider`` are null where unknown; ``popularity`` counts ratings in the training
+part."""
+USERS = pa.schema(
+    [
+        ("user_id", pa.int64()),
+        ("activity_tercile", pa.string()),
+        ("diversity_tercile", pa.string()),
+        ("mainstreamness_tercile", pa.string()),
+        ("history_popularity", pa.float64()),
+        ("history_genres", pa.map_(pa.string(), pa.float64())),
+    ]
+)
+"""``users``: one row a user of the population; after these, one column a demographic field. Terciles of traits are ``low``,
+``middle`` or ``high``, null where all users are alike. ``history_popularity`` is the mean popularity of what the user rated in
+the training part, null for users without ratings (synthetic ones); ``history_genres`` the weight of each genre there, each item
+spread over its genres."""
+HELD_OUT = pa.schema([("user_id", pa.int64()), ("item_id", pa.int64()), ("rating", pa.float32())])
+"""``held_out``: one row a rating of the population's users after the training part; none for synthetic users."""
+TEXTS = pa.schema(
+    [
+        ("arm", pa.string()),
+        ("user_id", pa.int64()),
+        ("visit", pa.int32()),
+        ("page", pa.int32()),
+        ("position", pa.int16()),
+        ("item_id", pa.int64()),
+        ("kind", pa.string()),
+        ("text", pa.string()),
+        ("title", pa.string()),
+        ("rating", pa.float32()),
+        ("judged", pa.float32()),
+    ]
+)
+"""``texts``: one row a text. ``kind`` is ``review``, or of reasons ``taken`` (of a page's items) or ``left`` (after it);
+``position`` and what is of an item are null for reasons; ``judged`` is the judge's mean stars; ``text`` and ``judged`` are null
+where the model's replies could not be used."""
+INTERVIEWS = pa.schema(
+    [
+        ("arm", pa.string()),
+        ("user_id", pa.int64()),
+        ("visit", pa.int32()),
+        ("question", pa.string()),
+        *((f"level_{level}", pa.float32()) for level in range(1, 6)),
+        ("mean", pa.float32()),
+    ]
+)
+"""``interviews``: one row a visit and statement: the probability of each level of agreement, 1 not at all to 5 fully, and their
+mean."""
+TIMINGS = pa.schema([("arm", pa.string()), ("visit", pa.int32()), ("page", pa.int32()), ("seconds", pa.float64())])
+"""``timings``: one row a page of the batch: seconds since its arm was begun."""
+
+
+def table_path(run: Path, name: str) -> Path:
+    """Return where a table lies."""
+    return run / f"{name}.parquet"
+
+
+def has_table(run: Path, name: str) -> bool:
+    """Tell whether a run folder holds a table."""
+    return table_path(run, name).is_file()
+
+
+def write_table(run: Path, name: str, table: pa.Table, *, compression: str = "zstd") -> Path:
+    """Write a table; equal tables give equal bytes, and a kill leaves the old file or the new one."""
+    sink, path = pa.BufferOutputStream(), table_path(run, name)
+    pq.write_table(table, sink, compression=compression)
+    write_atomically(path, sink.getvalue().to_pybytes())
+    return path
+
+
+def read_table(run: Path, name: str, columns: Sequence[str] = ()) -> pa.Table:
+    """Read a table.
+
+    Args:
+        run: the run folder.
+        name: of the table.
+        columns: that must be there, beside whatever else is.
+
+    Raises:
+        LogError: it is missing or damaged, or lacks a column.
+    """
+    path = table_path(run, name)
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise LogError(f"{path}: cannot be read as Parquet ({error}); restore the file or start a new run") from error
+    missing = set(columns) - set(table.schema.names)
+    if missing:
+        raise LogError(f"{path}: got no column {min(missing)!r}, expected {', '.join(columns)}; start a new run")
+    return table
+
+
+def add_timings(run: Path, rows: Sequence[tuple[str, int, int, float]]) -> None:
+    """Append rows of ``TIMINGS`` to those that are there; no rows write nothing."""
+    if not rows:
+        return
+    table = pa.Table.from_pylist([dict(zip(TIMINGS.names, row, strict=True)) for row in rows], schema=TIMINGS)
+    if has_table(run, "timings"):
+        table = pa.concat_tables([read_table(run, "timings", TIMINGS.names).cast(TIMINGS), table])
+    write_table(run, "timings", table, compression="snappy")

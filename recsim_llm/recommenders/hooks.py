@@ -1,0 +1,39 @@
+"""What a recommender may be given before ``fit``, besides what every recommender gets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+
+from recsim_llm.core.arrays import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from recsim_llm.language.calls.model import LanguageModel
+
+__all__ = ["AsksModel", "TakesTruth", "Truth"]
+
+
+class Truth(NamedTuple):
+    """The hidden side of a world, for the oracle alone: whoever ``TakesTruth`` is given it before ``fit``."""
+
+    appeal: Callable[[IntArray], FloatArray]
+    """Takes outside user ids, int64 [m]; returns float32 [m, n]: the log-odds that each user would click each item of the
+    catalog at this moment, given that the user examines it."""
+
+
+@runtime_checkable
+class TakesTruth(Protocol):
+    """A recommender that knows what users feel: a ceiling for the others, no policy that anybody could run."""
+
+    def reveal(self, truth: Truth) -> None:
+        """Take in the hidden side of the world; called once, before ``fit``."""
+        ...
+
+
+@runtime_checkable
+class AsksModel(Protocol):
+    """A recommender that asks a language model; a run gives it the one of the role ``policy``."""
+
+    def consult(self, model: LanguageModel) -> None:
+        """Take in the model that is to be asked; called once, before ``fit``."""
+        ...

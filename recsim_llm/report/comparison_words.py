@@ -1,0 +1,98 @@
+"""What a comparison says in words: verdicts, and what was planned."""
+
+from __future__ import annotations
+
+from recsim_llm.report import numbers
+from recsim_llm.report.comparison_rows import Content, Row
+
+__all__ = ["explain_basis", "plan_lines", "verdict_lines"]
+
+_MORE = {
+    "clicks_per_user": "got more clicks per user",
+    "reward_per_user": "got more reward per user",
+    "visits_per_user": "got more visits per user",
+    "pages_per_visit": "got more pages per visit",
+    "clicks_per_page": "got more clicks per page",
+}
+
+
+def verdict_lines(content: Content) -> list[str]:
+    """Say what the primary metric's comparisons carry: against the first, then against the best, then how it was judged."""
+    metric = content["metrics"][0]["key"]
+    rows = {(row["arm"], row["against"]): row for row in content["comparisons"] if row["metric"] == metric}
+    first, best = content["arms"][0], content["best"]
+    wanted = [pair for pair in rows if pair[1] == first] + [pair for pair in rows if best in pair and first not in pair]
+    return [*(_sentence(content, rows[pair]) for pair in wanted), explain_basis(content)]
+
+
+def plan_lines(plan: Content) -> list[str]:
+    """Say what the planned users can show."""
+    where = f"a pilot of {numbers.count(plan['pilot'])} users" if plan["pilot"] else "the deviation stated"
+    lines = [
+        f"{numbers.count(plan['users'])} users, by {where}; each test at level {plan['alpha']:.2g}, after dividing by the "
+        "number of comparisons; a difference counts as found if 4 of 5 such runs find it."
+    ]
+    for pair in plan["pairs"]:
+        found = numbers.with_interval(numbers.read_estimate(pair["detectable"]))
+        text = f"{pair['arm']} against {plan['against']}: smallest difference found {found} {plan['unit']}"
+        if pair["users_needed"] is not None:
+            text += (
+                f"; for the {plan['effect']:g} that matters {numbers.count(pair['users_needed'])} users"
+                f" (these users find it with probability {numbers.plain(pair['power'], 2)})"
+            )
+        if pair["unpaired_users"] is not None:
+            text += f", {numbers.count(pair['unpaired_users'])} an arm without pairing"
+        lines.append(text + ".")
+    return lines
+
+
+def explain_basis(content: Content) -> str:
+    """Say how it was judged: users, level and correction."""
+    judging, count = content["judging"], len(content["comparisons"])
+    users = numbers.count(content["users"])
+    level = f"{100 * judging['confidence']:.3g}%"
+    if content["sequential"] is not None:
+        available = numbers.count(content["sequential"]["available"])
+        return f"{users} of {available} users served; {level} intervals are always-valid, so stopping early is allowed."
+    if judging["correction"] == "holm":
+        together = f"{level} intervals hold together over {count} comparisons" if count > 1 else f"{level} intervals"
+        return f"{users} users; {together} (Holm)."
+    share = f"{100 - 100 * judging['confidence']:.3g}%"
+    return f"{users} users, {count} comparisons; of those claimed, {share} at most are expected false (Benjamini-Hochberg)."
+
+
+def _sentence(content: Content, row: Row) -> str:
+    metric, effect = content["metrics"][0], numbers.read_estimate(row["effect"])
+    share, label, smallest = metric["unit"] == "share", metric["label"].lower(), content["judging"]["effect"]
+    one, other = row["arm"], row["against"]
+    if row["verdict"] == "identical":
+        return f"{one} and {other} got exactly the same from every user: identical."
+    if row["verdict"] == "worse":
+        one, other, effect = other, one, effect.turned()
+    amount = numbers.with_interval(effect, share=share, sign=True) + _when(content, row)
+    if row["verdict"] in ("better", "worse"):
+        text = f"{one} {_MORE.get(metric['key'], f'has more: {label},')} than {other}: {amount}"
+        if not effect.excludes(0.0):
+            return f"{text}; by how much the data do not say."
+        doubt = smallest is not None and effect.low is not None and effect.low < smallest
+        return text + (f". Whether by the {smallest:g} that matters is undecided." if doubt else ".")
+    if row["verdict"] == "no difference that matters":
+        return f"{one} and {other} differ by less than the {smallest:g} that matters in {label}: {amount}."
+    return f"Undecided between {one} and {other} in {label}: {amount}{_missing(row, smallest)}."
+
+
+def _missing(row: Row, smallest: float | None) -> str:
+    """Say what it would have taken to decide."""
+    power = row["power"]
+    if power is None:
+        return "; users are too few or too alike for an interval"
+    if power["users_needed"] is not None:
+        return f"; users needed for the effect of interest ({smallest:g}): {numbers.count(power['users_needed'])}"
+    return f"; so many users find a true difference of {numbers.plain(power['detectable'], 2)} in 4 of 5 runs"
+
+
+def _when(content: Content, row: Row) -> str:
+    sequential = content["sequential"]
+    if sequential is None or row["arm"] not in sequential["decided"] or row["against"] != content["arms"][0]:
+        return ""
+    return f", decided after {numbers.count(sequential['decided'][row['arm']])} users"

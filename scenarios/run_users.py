@@ -1,0 +1,43 @@
+"""Who was in a run, found again from its manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from recsim_llm.agents.worlds import user_source
+from recsim_llm.population.choosing import People, choose_users
+from recsim_llm.scenarios.building import load_dataset
+from recsim_llm.scenarios.schema import Scenario
+
+__all__ = ["rebuild_people"]
+
+
+def rebuild_people(manifest: Mapping[str, Any], user_id: npt.NDArray[np.int64]) -> People | None:
+    """Return the users of a finished run, or None where they cannot be rebuilt from its manifest.
+
+    Users of other models than the shipped choice, cascade and language ones cannot, nor can those of an environment's log. What
+    is rebuilt is held against the manifest's fingerprint.
+
+    Args:
+        manifest: of the run.
+        user_id: int64 [u]: users of the log, ascending.
+    """
+    if not manifest.get("settings"):
+        return None
+    scenario = Scenario.model_validate(manifest["settings"])
+    settings = scenario.users
+    if settings.model not in ("choice", "cascade", "language") or scenario.seed is None:
+        return None
+    source = user_source(load_dataset(scenario), model=settings.model, fitted=settings.fitted)
+    chosen = choose_users(settings.count, source, seed=scenario.seed)
+    order = np.argsort(chosen.user_id)
+    place = np.minimum(np.searchsorted(chosen.user_id, user_id, sorter=order), len(chosen) - 1)
+    if not np.array_equal(chosen.user_id[order[place]], user_id):
+        return None
+    users = chosen.take(order[place])
+    known = users.fingerprint == manifest["population"]["fingerprint"]
+    return People(users, source.everyone()) if known else None

@@ -1,0 +1,39 @@
+"""The error tree: one module, every class drawn where it stands."""
+
+import importlib
+import inspect
+import pkgutil
+import re
+import warnings
+from contextlib import suppress
+
+import recsim_llm
+from recsim_llm import errors
+
+
+def everything_below(kind):
+    return {kind, *(other for child in kind.__subclasses__() for other in everything_below(child))}
+
+
+def test_every_error_of_the_package_is_defined_in_one_module():
+    for module in pkgutil.walk_packages(recsim_llm.__path__, "recsim_llm."):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with suppress(ModuleNotFoundError):  # of an extra that is not installed
+                importlib.import_module(module.name)
+    ours = {kind for kind in everything_below(errors.RecSimError) if kind.__module__.startswith("recsim_llm")}
+    assert {kind.__module__ for kind in ours} == {"recsim_llm.errors"}
+    assert {kind.__name__ for kind in ours} == set(errors.__all__)
+
+
+def test_the_tree_in_the_docstring_is_the_tree():
+    drawn, path = {}, []
+    for line in inspect.getdoc(errors).splitlines():
+        if found := re.match(r"    ([│├└─ ]*)([A-Z]\w+)", line):
+            depth = len(found[1]) // 4
+            path[depth:] = [found[2]]
+            drawn[found[2]] = path[depth - 1] if depth else None
+    assert set(drawn) == set(errors.__all__)
+    for name, parent in drawn.items():
+        if parent is not None:
+            assert getattr(errors, name).__mro__[1] is getattr(errors, parent), name
