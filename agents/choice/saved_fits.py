@@ -39,7 +39,6 @@ FIT_MODULES = (
     "core.keyed",
     "core.pages",
     "core.parameters",
-    "core.protocols",
     "core.ratings",
     "errors",
     "numerics.factorization",
