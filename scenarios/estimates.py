@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from recsim_llm.language.base.questions import Elicitation
 from recsim_llm.language.base.wire import TokenUsage
 from recsim_llm.language.calls.budget import Prices
 from recsim_llm.language.providers import Roles
@@ -13,12 +14,13 @@ from recsim_llm.recommenders import AsksModel, LanguageRanker
 from recsim_llm.scenarios.building import make_recommender
 from recsim_llm.scenarios.schema import Scenario
 
-__all__ = ["Confirm", "CostEstimate", "estimate_cost"]
+__all__ = ["ANSWER_TOKENS", "Confirm", "CostEstimate", "estimate_cost"]
+
+ANSWER_TOKENS: Mapping[Elicitation, int] = {"decision": 0, "logprobs": 6, "samples": 6, "json": 16}
+"""Tokens that an answer to one question takes, written as a line or as a list of percentages, rounded up."""
 
 _ASK_ABOVE_COST = 1.0
 _ASK_ABOVE_CALLS = 1_000
-# Tokens that an answer to one question takes, written as a line or as a list of percentages, rounded up.
-_ANSWER_TOKENS = {"decision": 0, "logprobs": 6, "samples": 6, "json": 16}
 _POLICY_TOKENS = 1_200
 _POLICY_QUESTIONS = 20  # of a policy of which nothing is known
 
@@ -80,7 +82,7 @@ def estimate_cost(scenario: Scenario, world: World, roles: Roles) -> CostEstimat
         samples = settings.samples if model.elicitation == "samples" else 1
         asks = times * pages
         tokens = TokenUsage(
-            prompt=asks * samples * prompt, completion=asks * samples * questions * _ANSWER_TOKENS[model.elicitation]
+            prompt=asks * samples * prompt, completion=asks * samples * questions * ANSWER_TOKENS[model.elicitation]
         )
         calls, read, written = calls + asks * samples, read + (tokens.prompt or 0), written + (tokens.completion or 0)
         # A gateway on this machine may send a bill: where prices are given, they count.

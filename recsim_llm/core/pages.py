@@ -20,11 +20,13 @@ __all__ = [
     "Mood",
     "Pages",
     "Requests",
+    "Rows",
     "Slates",
     "probability",
 ]
 
 Rows = IntArray | slice
+"""Which rows of a batch: their numbers, or ``slice(None)`` for all of them."""
 
 DECIDERS = ("choice", "language")
 """Who can have decided a page: the fitted choice model, or a language model."""
