@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from recsim_llm.core.protocols import BoundsPrompts
 from recsim_llm.language.base.questions import Elicitation
 from recsim_llm.language.base.wire import TokenUsage
 from recsim_llm.language.calls.budget import Prices
@@ -62,14 +63,15 @@ def estimate_cost(scenario: Scenario, world: World, roles: Roles) -> CostEstimat
 
     Args:
         scenario: users, visits, pages and arms.
-        world: its users tell with ``prompt_tokens`` how long a prompt may get.
+        world: its users tell how long a prompt may get where they are ``BoundsPrompts``.
         roles: the models, with those of the users opened.
     """
     pages = len(world.population) * scenario.visits * scenario.max_pages
     arms = [make_recommender(arm) for arm in scenario.recommenders]
     asking = [_questions(arm) for arm in arms if isinstance(arm, AsksModel)]
+    prompt_tokens = world.users.prompt_tokens if isinstance(world.users, BoundsPrompts) else 0
     budgets = {
-        "user": (len(arms), getattr(world.users, "prompt_tokens", 0), 2 * scenario.slate_size + 2),
+        "user": (len(arms), prompt_tokens, 2 * scenario.slate_size + 2),
         "policy": (len(asking), _POLICY_TOKENS, max(asking, default=0)),
     }
     calls, read, written, cost, local, priced = 0, 0, 0, 0.0, True, True

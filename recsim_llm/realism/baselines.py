@@ -11,7 +11,7 @@ from recsim_llm.core import keyed
 from recsim_llm.core.arrays import DoubleArray, FloatArray, IntArray
 from recsim_llm.core.pages import Requests
 from recsim_llm.core.ratings import Dataset
-from recsim_llm.realism.lines.line import Role
+from recsim_llm.realism.line import Role
 from recsim_llm.realism.policies import first_requests
 from recsim_llm.realism.star_baselines import fit_biases
 from recsim_llm.recommenders import ItemKNN, MatrixFactorization

@@ -13,7 +13,7 @@ from recsim_llm.core.arrays import DoubleArray, IntArray
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.numerics.rating_biases import RatingBiases, fit_rating_biases
 from recsim_llm.numerics.time_order import last_share
-from recsim_llm.realism.lines.line import Role
+from recsim_llm.realism.line import Role
 
 __all__ = ["STAR_ROWS", "StarForecast", "StarRow", "find_levels", "fit_biases", "nearest_level"]
 
