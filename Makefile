@@ -65,8 +65,9 @@ $(VENV)/.core: $(CORE) setup.cfg pyproject.toml | $(BIN)/python
 
 $(VENV)/.dev: $(DEV) requirements/torch-cpu.txt requirements/torch.txt requirements/oracle.txt $(VENV)/.core
 	$(LOCKED) $(DEV)
-	# Most indexes have no CPU build of torch for Linux; theirs comes with gigabytes of CUDA.
-	$(LOCKED) requirements/torch-cpu.txt || $(LOCKED) requirements/torch.txt
+	@# Most indexes have no CPU build of torch for Linux; theirs comes with gigabytes of CUDA.
+	$(LOCKED) requirements/torch-cpu.txt 2>/dev/null || \
+		{ echo "no CPU build of torch 2.13.0 for this Python here: taking the index's, which may bring CUDA"; $(LOCKED) requirements/torch.txt; }
 	$(LOCKED) requirements/oracle.txt --ignore-requires-python
 	touch $@
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core.arrays import BoolArray, IntArray
-from recsim_llm.core.pages import Rows, probability
+from recsim_llm.core.pages import Feedback, Rows, probability
 from recsim_llm.core.visits import PageOutcome, VisitTotals
 from recsim_llm.errors import ContractError
 from recsim_llm.log.folders import refuse_used_folder
@@ -33,7 +33,9 @@ SEGMENT_ROWS = 200_000
 class _Page(NamedTuple):
     """What the sums of visits need of a page."""
 
-    outcome: PageOutcome
+    feedback: Feedback
+    reward: npt.NDArray[np.float64]
+    out_of_pages: BoolArray
     keep: BoolArray | None
     visit: IntArray
 
@@ -89,20 +91,15 @@ class Recorder:
         """
         if self._closed:
             raise ContractError("step: got an action after close() of a logged environment, expected it before; make a new one")
+        feedback, reward, invalid, out_of_pages = outcome
         keep = None
         if idle is not None:
-            keep = np.ones(len(outcome.reward), np.bool_)
+            keep = np.ones(len(reward), np.bool_)
             keep[idle] = False
         self._log.page(
-            outcome.feedback,
-            slates=None,
-            reward=outcome.reward,
-            invalid=outcome.invalid,
-            out_of_pages=outcome.out_of_pages,
-            keep=keep,
-            visit=self._visit,
+            feedback, slates=None, reward=reward, invalid=invalid, out_of_pages=out_of_pages, keep=keep, visit=self._visit
         )
-        self._recent.append(_Page(outcome, keep, self._visit))
+        self._recent.append(_Page(feedback, reward, out_of_pages, keep, self._visit))
         if self._log.full:
             self._add_visits()
             self._log.turn()
@@ -133,21 +130,21 @@ class Recorder:
         write_manifest(self._folder, self._manifest)
         if not self._recent:
             return
-        number = self._table(lambda page: page.outcome.feedback.pages.page)
-        totals = self._totals.add(number, np.stack([self._clicks(), self._table(lambda page: page.outcome.reward)]))
-        left = self._table(lambda page: page.outcome.feedback.left)
-        ended = self._table(lambda page: page.outcome.ended)
+        number = self._table(lambda page: page.feedback.pages.page)
+        totals = self._totals.add(number, np.stack([self._clicks(), self._table(lambda page: page.reward)]))
+        left = self._table(lambda page: page.feedback.left)
+        ended = left | self._table(lambda page: page.out_of_pages)
         for place, page in enumerate(self._recent):
             if page.keep is not None:
                 ended[place] &= page.keep
         at = np.nonzero(ended)
         self._log.visits(
-            user_id=self._user_id[self._table(lambda page: page.outcome.feedback.pages.user_index)[at]],
+            user_id=self._user_id[self._table(lambda page: page.feedback.pages.user_index)[at]],
             visit=self._table(lambda page: page.visit)[at],
             pages=number[at] + 1,
             clicks=totals[0][at].astype(np.int64),
             reward=totals[1][at],
-            satisfaction=probability(self._table(lambda page: page.outcome.feedback.mood.satisfaction)[at]),
+            satisfaction=probability(self._table(lambda page: page.feedback.mood.satisfaction)[at]),
             left=left[at],
             return_prob=None,
             returned=None,
@@ -160,7 +157,7 @@ class Recorder:
 
     def _clicks(self) -> IntArray:
         """Return int64 [pages, rows]: clicks on the recent pages."""
-        feedbacks = [page.outcome.feedback for page in self._recent]
+        feedbacks = [page.feedback for page in self._recent]
         rows = len(self._visit)
         above = np.repeat(np.arange(len(feedbacks)) * rows, [feedback.row.size for feedback in feedbacks])
         place = np.concatenate([feedback.row for feedback in feedbacks]) + above

@@ -34,7 +34,7 @@ class TopicEvidence(NamedTuple):
 
 
 class TopicTally(NamedTuple):
-    """TopicEvidence on one topic."""
+    """Evidence on one topic."""
 
     topic: str
     """Its name."""

@@ -2,7 +2,7 @@
 
 All symbols are dimensionless unless a unit is given; z() standardises over the catalog.
 
-PlantedTruth, per user u and item i:
+Truth, per user u and item i:
   taste      a_ui = mean_g(G_ug over the genres of i) + T_u,tone(i) + P_u,provider(i) + U_u . V_i
              G_ug = 0.55 N + 1.1 [g is one of 3 favourites] - 0.3;  T = 0.40 N;  P = 0.25 N
              U, V: 4 latent factors, each product scaled so that Var(U . V) = 0.35^2

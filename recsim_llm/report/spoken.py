@@ -117,7 +117,7 @@ def speech_section(speech: Speech | None, layout: Layout) -> str:
     if speech.interviews:
         parts.append(layout([escape(arm) for arm in speech.interviews], [("", list(_interview_rows(speech)))]))
         note = (
-            "StarAgreement with each statement after a visit, 1 not at all to 5 fully, with 95% intervals by user; statements "
+            "Agreement with each statement after a visit, 1 not at all to 5 fully, with 95% intervals by user; statements "
             "stand for constructs of ResQue (Pu, Chen & Hu 2011). (−): worded against, low is good. Yes-saying is how far the "
             "mean of two opposite statements lies above the middle, 3: a model that contradicts itself says yes to both. "
             "These are answers of a model about a simulated visit, not of people; compare recommenders by them, and not with "

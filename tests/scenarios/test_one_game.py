@@ -8,9 +8,8 @@ import pyarrow.dataset as arrow
 import pytest
 
 import recsim_llm  # noqa: F401 (registers the environment)
-from recsim_llm.language.providers import Roles
 from recsim_llm.scenarios import load_scenario, run
-from recsim_llm.scenarios.building import dataset_of, world_of
+from recsim_llm.scenarios.building import stage
 
 SMALL = {"users.count": 25, "max_pages": 4, "slate_size": 4, "visits": 1, "seed": 3, "recommenders": ["random"]}
 SMALL |= {"reward": "satisfaction", "users.parameters": {"click_bias": 1.0}, "users.noise": {"missing_ratings": 0.3}}
@@ -22,8 +21,8 @@ def played(tmp_path_factory):
     """A world and the log of a run in it: for each user the pages, each with its slots."""
     scenario = load_scenario("demo", SMALL)
     folder = run(scenario, tmp_path_factory.mktemp("one_game") / "run")
-    with Roles({}) as nobody:
-        world = world_of(scenario, dataset_of(scenario), nobody)
+    with stage(scenario, calls=tmp_path_factory.mktemp("calls") / "calls.sqlite") as built:
+        world = built.world
     log = {}
     for page in rows(folder, "pages", ["user_id", "page"]):
         log.setdefault(page["user_id"], []).append(page | {"slots": []})
