@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-FACES = ["recsim_llm", "recsim_llm.language"]
+FACES = ["recsim_llm", "recsim_llm.agents", "recsim_llm.language", "recsim_llm.log", "recsim_llm.population"]
 every_face = pytest.mark.parametrize("face", FACES)
 MOST = 25
 
@@ -16,7 +16,7 @@ MOST = 25
 def typed(module):
     """Return the names that a type checker sees, and the modules from which."""
     tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
-    block = next(node for node in tree.body if isinstance(node, ast.If))
+    block = next(node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
     return {alias.name: statement.module for statement in block.body for alias in statement.names}
 
 

@@ -1,18 +1,18 @@
 """The run log: the only room that writes and reads run folders.
 
-``open_run`` reads one, ``open_segments`` and ``RunLog`` write one. What needs pyarrow is loaded when it is asked for.
+``open_run`` reads one, ``open_segments`` and ``RunLog`` write one. What is named here is imported when it is first asked for.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from recsim_llm.log.folders import refuse_used_folder
-from recsim_llm.log.manifest import read_manifest, read_scenario_manifest, write_manifest
-from recsim_llm.log.reader import RunReader, open_run
-from recsim_llm.log.segments import Segment, open_segments
+from recsim_llm.registry import lazy_names
 
 if TYPE_CHECKING:
+    from recsim_llm.log.folders import refuse_used_folder
+    from recsim_llm.log.manifest import read_manifest, read_scenario_manifest, write_manifest
+    from recsim_llm.log.reader import RunReader, open_run
     from recsim_llm.log.schema import IMPRESSIONS, PAGES, VISITS
+    from recsim_llm.log.segments import Segment, open_segments
     from recsim_llm.log.writer import RunLog
 
 __all__ = [
@@ -30,10 +30,20 @@ __all__ = [
     "write_manifest",
 ]
 
-_HEAVY = {"IMPRESSIONS": "schema", "PAGES": "schema", "VISITS": "schema", "RunLog": "writer"}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HEAVY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HEAVY[name]}"), name)
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "IMPRESSIONS": "schema",
+        "PAGES": "schema",
+        "VISITS": "schema",
+        "RunLog": "writer",
+        "RunReader": "reader",
+        "Segment": "segments",
+        "open_run": "reader",
+        "open_segments": "segments",
+        "read_manifest": "manifest",
+        "read_scenario_manifest": "manifest",
+        "refuse_used_folder": "folders",
+        "write_manifest": "manifest",
+    },
+)
