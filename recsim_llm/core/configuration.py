@@ -86,8 +86,11 @@ def config_error(error: ValidationError, model: type[BaseModel], source: str = "
         source: what the text begins with; empty for nothing.
     """
     fault = error.errors(include_url=False)[0]
-    annotation, metadata, place = _place(model, fault["loc"])
     before = f"{source}: " if source else ""
+    if fault["loc"][-1:] == ("[key]",):
+        place = _place(model, fault["loc"][:-2])[2]
+        return ConfigError(f"{before}{place}: got key {fault['input']!r}, expected a name; put it in quotes if it is one")
+    annotation, metadata, place = _place(model, fault["loc"])
     if fault["type"] == "extra_forbidden":
         return ConfigError(f"{before}got unknown key {place!r}, expected {_one_of(annotation, str(fault['loc'][-1]))}")
     got = "nothing" if fault["type"] == "missing" else repr(fault["input"])

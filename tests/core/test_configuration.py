@@ -116,6 +116,7 @@ class Kitchen(BaseModel):
         ({"by_room": {"hall": {"name": "a", "dept": 0}}}, "did you mean 'depth'?"),
         ({"by_room": {"hall": {}}}, "by_room.hall.name: got nothing, expected text"),
         ({"by_room": {"hall": {"name": "long"}}}, "by_room.hall.name: got 'long', expected three letters"),
+        ({"by_room": {1: {"name": "a"}}}, "by_room: got key 1, expected a name; put it in quotes if it is one"),
         ({"shelves": 3}, "shelves: got 3, expected a list"),
         ({"shelves": [3]}, "shelves.0: got 3, expected settings by name: height, depth, name"),
     ],
