@@ -59,6 +59,8 @@ def resolve(kind: str, name: str) -> Any:
             return point.load()
         raise ConfigError(f"{kind}: got {name!r}, expected one of {', '.join(names(kind))} or module:attribute")
     module, attribute = path.split(":", 1)
+    if not module or module.startswith("."):
+        raise ConfigError(f"{kind}: got {name!r}, expected module:attribute, with the module's full name")
     try:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:

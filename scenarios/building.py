@@ -21,7 +21,7 @@ from recsim_llm.language.base.settings import LimitSettings, ModelSettings
 from recsim_llm.language.providers import Roles
 from recsim_llm.population.factories import wants_models
 from recsim_llm.population.world import World
-from recsim_llm.recommenders import Recommender, TakesTruth, open_recommender
+from recsim_llm.recommenders import AsksModel, Recommender, TakesTruth, open_recommender
 from recsim_llm.registry import resolve
 from recsim_llm.scenarios.blocks import take_block
 from recsim_llm.scenarios.schema import Arm, Scenario
@@ -83,6 +83,7 @@ def stage(
     with Roles(scenario.models, calls=calls, cache=cache, limits=limits or scenario.limits) as roles:
         world = _world(scenario, dataset, roles)
         _check_oracle(scenario, world)
+        _check_policies(scenario, roles)
         recommenders = {arm.name: partial(make_recommender, arm) for arm in scenario.recommenders}
         yield Stage(scenario=scenario, dataset=dataset, world=world, roles=roles, recommenders=recommenders)
 
@@ -133,6 +134,16 @@ def _check_oracle(scenario: Scenario, world: World) -> None:
             f"recommender {blind[0]!r}: got users {scenario.users.model!r}, who cannot tell what they feel for every item, "
             f"expected choice users; leave it out: --recommenders {others}"
         )
+
+
+def _check_policies(scenario: Scenario, roles: Roles) -> None:
+    """Refuse arms that ask a language model that nobody named, before other arms are served and a folder is left behind.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    if any(isinstance(make_recommender(arm), AsksModel) for arm in scenario.recommenders):
+        roles.settings_for("policy")
 
 
 def with_files_read(scenario: Scenario) -> Scenario:

@@ -132,13 +132,21 @@ class Roles:
             ConfigError: no model was named for it, or it cannot be opened or cannot do what its settings demand.
         """
         if name not in self._models:
-            stand_in = self._settings.get("user") if name in ("writer", "judge") else None
-            settings = self._settings.get(name, stand_in)
-            if settings is None:
-                flag = "--model provider/name" if name == "user" else f"--set models.{name}=provider/name"
-                raise ConfigError(f"role {name}: got no language model, expected {flag}, for instance scripted/genres")
-            self._models[name] = self._open(name, settings)
+            self._models[name] = self._open(name, self.settings_for(name))
         return self._models[name]
+
+    def settings_for(self, name: str) -> ModelSettings:
+        """Return the settings of a role's model, which is not opened.
+
+        Raises:
+            ConfigError: no model was named for it.
+        """
+        stand_in = self._settings.get("user") if name in ("writer", "judge") else None
+        settings = self._settings.get(name, stand_in)
+        if settings is None:
+            flag = "--model provider/name" if name == "user" else f"--set models.{name}=provider/name"
+            raise ConfigError(f"role {name}: got no language model, expected {flag}, for instance scripted/genres")
+        return settings
 
     def describe(self) -> dict[str, dict[str, str]]:
         """Return name and elicitation of each model opened so far, by role."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from recsim_llm.core.configuration import FrozenSettings
-from recsim_llm.errors import ConfigError
+from recsim_llm.errors import ConfigError, RecSimError
 from recsim_llm.recommenders.base import Recommender
 from recsim_llm.registry import resolve
 
@@ -30,11 +30,11 @@ def open_recommender(name: str, settings: Mapping[str, Any] | None = None, *, so
     """
     kind, values, source = resolve("recommenders", name), dict(settings or {}), source or f"recommender {name!r}"
     declared = getattr(kind, "Settings", None)
-    if isinstance(declared, type) and issubclass(declared, FrozenSettings):
-        made: Recommender = kind(declared.read(values, source))
-        return made
+    checked = declared.read(values, source) if isinstance(declared, type) and issubclass(declared, FrozenSettings) else None
     try:
-        made = kind(**values)
-    except TypeError as error:
+        made: Recommender = kind(**values) if checked is None else kind(checked)
+    except RecSimError:
+        raise
+    except (TypeError, ValueError) as error:
         raise ConfigError(f"{source}: got settings {values}, expected what it takes: {error}") from error
     return made

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from recsim_llm.core import keyed
 from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import ConfigError, ContractError
@@ -31,10 +32,11 @@ def check_recommender(
 ) -> None:
     """Check that a recommender keeps the contract of ``recsim_llm.recommenders.Recommender``.
 
-    Checked: shape and type of slates; only items that are known, on sale and different within a page; propensities in (0, 1]
-    that agree with each other; the same answer to the same requests before any feedback, in any order, for any part of
-    the batch, and from a second instance with the same seed; inputs left as they were; users that the ratings do not
-    hold; feedback without clicks, and feedback in any order of users; catalogs of three items all of which were seen.
+    Checked: a class that declares settings takes them; shape and type of slates; only items that are known, on sale and
+    different within a page; propensities in (0, 1] that agree with each other; the same answer to the same requests before
+    any feedback, in any order, for any part of the batch, and from a second instance with the same seed; inputs left as they
+    were; users that the ratings do not hold; feedback without clicks, and feedback in any order of users; catalogs of three
+    items all of which were seen.
 
     Args:
         factory: makes a new, unfitted recommender; called several times.
@@ -49,8 +51,23 @@ def check_recommender(
         raise ConfigError("check_recommender: got only one of catalog and ratings, expected both or none")
     world = small_world() if catalog is None or ratings is None else (catalog, ratings)
     trial = _Trial(factory, *world)
+    _takes_its_settings(factory, trial.name)
     for check in (_answers, _rows_stand_alone, _seed_decides, _feedback, _retired_items, _three_items):
         check(trial)
+
+
+def _takes_its_settings(factory: Callable[..., Recommender], name: str) -> None:
+    """Build as a scenario does: a class that declares ``Settings`` is given one such object."""
+    declared = getattr(factory, "Settings", None)
+    if not isinstance(declared, type) or not issubclass(declared, FrozenSettings):
+        return
+    try:
+        factory(declared())
+    except TypeError as error:
+        raise ContractError(
+            f"{name}: got a constructor that refuses its own Settings ({error}), expected one such object as its only "
+            "argument; define __init__(self, settings=None)"
+        ) from error
 
 
 def small_world(users: int = 24, items: int = 60) -> tuple[Catalog, Ratings]:

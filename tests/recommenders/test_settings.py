@@ -44,6 +44,24 @@ class Declared(ScoringRecommender):
         self.settings = self.Settings.given(settings)
 
 
+class Picky(ScoringRecommender):
+    """A plug-in that judges its keyword arguments itself."""
+
+    def __init__(self, depth=1):
+        if depth > 3:
+            raise ValueError("depth is 3 at most")
+
+
+class Deaf(ScoringRecommender):
+    """A plug-in that declares settings and forgot to take them."""
+
+    class Settings(FrozenSettings):
+        depth: int = 1
+
+    def __init__(self):
+        pass
+
+
 @every_class
 def test_every_setting_has_a_line_that_says_what_it_means(kind):
     tree = ast.parse(textwrap.dedent(inspect.getsource(kind.Settings))).body[0]
@@ -103,6 +121,14 @@ def test_a_plugin_that_declares_its_settings_gets_them_checked():
     assert open_recommender(f"{__name__}:Declared", {"depth": 4}).settings.depth == 4
     with pytest.raises(ConfigError, match=r"got unknown key 'dept', expected one of depth; did you mean 'depth'\?"):
         open_recommender(f"{__name__}:Declared", {"dept": 4})
+
+
+@pytest.mark.parametrize(("name", "said"), [("Picky", "depth is 3 at most"), ("Deaf", r"Deaf.__init__\(\) takes")])
+def test_what_a_constructor_says_of_settings_is_a_refusal_of_them(name, said):
+    with pytest.raises(
+        ConfigError, match=rf"recommender 'mine': got settings \{{'depth': 4\}}, expected what it takes: {said}"
+    ):
+        open_recommender(f"{__name__}:{name}", {"depth": 4}, source="recommender 'mine'")
 
 
 def test_recommenders_with_nothing_to_set_declare_nothing():

@@ -51,6 +51,15 @@ def test_an_oracle_of_users_who_cannot_tell_is_refused_before_anything_is_asked(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_policy_without_its_language_model_is_refused_before_anybody_is_served(tmp_path):
+    with (
+        pytest.raises(ConfigError, match=r"role policy: got no language model, expected --set models.policy=provider/name"),
+        stage(scenario(recommenders=["popularity", "language"]), calls=tmp_path / "calls.sqlite"),
+    ):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_world_of_a_run_is_built_again(tmp_path):
     with stage(scenario(), calls=tmp_path / "calls.sqlite") as built:
         known = {"data": built.dataset.fingerprint, "population": built.world.population.fingerprint}

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.core.pages import Decisions, Mood, Slates
 from recsim_llm.errors import ConfigError, ContractError
 from recsim_llm.recommenders import Popularity, RandomRecommender, deterministic
@@ -130,7 +131,13 @@ class NeverFills(Popularity):
         return deterministic(np.where(np.take_along_axis(self._known.seen(requests), index, axis=1), -1, item))
 
 
+class Deaf(Popularity):
+    class Settings(FrozenSettings):
+        depth: int = 1
+
+
 BREACHES = {
+    Deaf: "refuses its own Settings",
     Repeats: "repeated",
     UnknownItem: "unknown",
     WrongShape: "of shape",

@@ -1,0 +1,17 @@
+"""Names of plug-ins, and what stands behind them."""
+
+import pytest
+
+from recsim_llm.errors import ConfigError
+from recsim_llm.registry import SHIPPED, resolve
+
+
+@pytest.mark.parametrize("kind", SHIPPED)
+@pytest.mark.parametrize("name", ["nobody", ":x", "..:x", ".registry:resolve", "json:", "json:nothing", "no_such_module:x"])
+def test_a_name_behind_which_nothing_stands_is_refused(kind, name):
+    with pytest.raises(ConfigError, match=rf"{kind}.*got .*expected .*module:attribute"):
+        resolve(kind, name)
+
+
+def test_a_dotted_path_gives_what_stands_there():
+    assert resolve("users", "recsim_llm.registry:resolve") is resolve
