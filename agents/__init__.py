@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from recsim_llm.agents.choice.choice_model import ChoiceModel
     from recsim_llm.agents.choice.choice_parameters import ChoiceParameters
     from recsim_llm.agents.choice.choice_users import ChoiceUsers
+    from recsim_llm.agents.choice.held_out_scores import held_out_scores
     from recsim_llm.agents.choice.saved_fits import load_fitted, save_fitted
-    from recsim_llm.agents.fitting.held_out_scores import held_out_scores
     from recsim_llm.agents.fitting.position import learn_position_curve
     from recsim_llm.agents.language.calibrating import calibrate
     from recsim_llm.agents.language.calibration import Calibration
@@ -92,7 +92,7 @@ __getattr__, __dir__ = lazy_names(
         "choice_candidate": "choice.choice_candidate",
         "choice_world": "worlds",
         "fit_choice": "choice.choice_fit",
-        "held_out_scores": "fitting.held_out_scores",
+        "held_out_scores": "choice.held_out_scores",
         "language_factory": "language.language_candidate",
         "language_world": "worlds",
         "learn_position_curve": "fitting.position",

@@ -24,7 +24,7 @@ from recsim_llm.core import keyed
 from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
 from recsim_llm.core.pages import DECIDERS, Account, Decisions, Mood, Pages, Rows, probability
 from recsim_llm.core.parameters import field_names, is_number, refuse_unknown_names
-from recsim_llm.core.protocols import AnswersLater, HasProvenance, UserModel, WithdrawsPages
+from recsim_llm.core.protocols import AnswersLater, BoundsPrompts, HasProvenance, UserModel, WithdrawsPages
 from recsim_llm.errors import ConfigError, ContractError
 
 __all__ = ["CascadeParameters", "CascadeUsers"]
@@ -113,7 +113,7 @@ class CascadeUsers:
     @property
     def prompt_tokens(self) -> int:
         """Most tokens of a prompt, estimated; 0 where the language side does not tell."""
-        return getattr(self.language, "prompt_tokens", 0)
+        return self.language.prompt_tokens if isinstance(self.language, BoundsPrompts) else 0
 
     def allocate(self, rows: int, slate_size: int) -> None:
         """Make room for a batch of ``rows`` users; forget everything about earlier ones."""

@@ -17,7 +17,7 @@ from recsim_llm.core import keyed
 from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
 from recsim_llm.core.pages import Decisions, Mood, Pages, Rows
 from recsim_llm.core.parameters import field_names, is_number, refuse_unknown_names
-from recsim_llm.core.protocols import AnswersLater, HasProvenance, RanksItems, UserModel
+from recsim_llm.core.protocols import AnswersLater, BoundsPrompts, HasProvenance, RanksItems, UserModel
 from recsim_llm.errors import ConfigError, ContractError
 from recsim_llm.population.world import World
 
@@ -82,7 +82,7 @@ class NoisyUsers:
     @property
     def prompt_tokens(self) -> int:
         """Most tokens of a prompt, estimated; 0 where no language model is asked."""
-        return getattr(self.users, "prompt_tokens", 0)
+        return self.users.prompt_tokens if isinstance(self.users, BoundsPrompts) else 0
 
     def allocate(self, rows: int, slate_size: int) -> None:
         """Make room for a batch of ``rows`` users; forget everything about earlier ones."""

@@ -13,7 +13,8 @@ import numpy.typing as npt
 from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.dice import DiceTable, seed_words
-from recsim_llm.core.pages import DECIDERS, WATCH_NOISE, Account
+from recsim_llm.core.feedback import WATCH_NOISE
+from recsim_llm.core.pages import DECIDERS, Account
 from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.log.columns import lay_out_pages
 from recsim_llm.log.reader import RunReader, open_run

@@ -31,15 +31,13 @@ from typing import Any, NamedTuple
 from env_speed import processor
 
 import recsim_llm
+from recsim_llm.language import Ask, CallStore, LanguageModel, Part, Prompt, Question, score, yes_no
 from recsim_llm.language.answers.elicitation import prepare
 from recsim_llm.language.backends.aiohttp_backend import AiohttpBackend
 from recsim_llm.language.backends.http_backend import HttpBackend
 from recsim_llm.language.backends.openai_backend import OpenAIBackend
-from recsim_llm.language.base.questions import Ask, Part, Prompt, Question, score, yes_no
 from recsim_llm.language.base.wire import Abilities
 from recsim_llm.language.calls.limiter import AdaptiveLimiter
-from recsim_llm.language.calls.model import LanguageModel
-from recsim_llm.language.calls.store import CallStore
 
 SLOTS = 10
 QUESTIONS: tuple[Question, ...] = (

@@ -29,10 +29,10 @@ from env_speed import processor
 from tiny_language_model import SENTENCES, make_tiny_model
 
 import recsim_llm
+from recsim_llm.language import Ask, Part, Prompt, score, yes_no
 from recsim_llm.language.answers.elicitation import prepare
 from recsim_llm.language.backends.guided import Guide
 from recsim_llm.language.backends.local_model import LocalModel
-from recsim_llm.language.base.questions import Ask, Part, Prompt, score, yes_no
 from recsim_llm.language.base.wire import Call, RawReply
 
 USERS, PAGES, ITEMS, REPETITIONS = 5, 6, 10, 3

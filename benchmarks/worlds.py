@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from recsim_llm.agents.choice.choice_model import ChoiceModel
-from recsim_llm.agents.choice.choice_parameters import ChoiceParameters
-from recsim_llm.agents.choice.choice_users import ChoiceUsers
+from recsim_llm.agents import ChoiceModel, ChoiceParameters, ChoiceUsers
 from recsim_llm.core.catalog import Catalog
-from recsim_llm.population.personas import TRAITS, Population
-from recsim_llm.population.world import World
+from recsim_llm.population import TRAITS, Population, World
 
 GENRES = 18
 CLICK_WIDTH, RATING_WIDTH = 24, 37

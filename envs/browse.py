@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.kernel import ALL_ROWS
-from recsim_llm.core.pages import Feedback
 from recsim_llm.core.protocols import UserModel
 from recsim_llm.core.visits import Reward
 from recsim_llm.envs.arguments import BrowseSettings, build_world, row_seeds, wanted_users

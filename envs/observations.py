@@ -14,8 +14,9 @@ from gymnasium import spaces
 
 from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.kernel import ALL_ROWS
-from recsim_llm.core.pages import Feedback, Rows
+from recsim_llm.core.pages import Rows
 from recsim_llm.errors import ConfigError
 from recsim_llm.population.personas import Population
 

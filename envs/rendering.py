@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.kernel import Kernel
-from recsim_llm.core.pages import Feedback, probability
+from recsim_llm.core.pages import probability
 from recsim_llm.population.world import World
 
 __all__ = ["page_image", "page_text"]

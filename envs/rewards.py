@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.core.catalog import Catalog
-from recsim_llm.core.pages import Feedback, probability
+from recsim_llm.core.feedback import Feedback
+from recsim_llm.core.pages import probability
 from recsim_llm.core.visits import Reward
 from recsim_llm.errors import ConfigError, ContractError
 

@@ -13,8 +13,8 @@ from gymnasium.vector.utils import batch_space
 
 from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.kernel import ALL_ROWS
-from recsim_llm.core.pages import Feedback
 from recsim_llm.core.protocols import UserModel
 from recsim_llm.core.visits import Reward
 from recsim_llm.envs.arguments import BrowseSettings, build_world, is_same_step, row_seeds, wanted_users

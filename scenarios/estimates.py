@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from recsim_llm.core.protocols import BoundsPrompts
+from recsim_llm.language.base.questions import Elicitation
 from recsim_llm.language.base.wire import TokenUsage
 from recsim_llm.language.calls.budget import Prices
 from recsim_llm.language.providers import Roles
@@ -13,12 +15,13 @@ from recsim_llm.recommenders import AsksModel, LanguageRanker
 from recsim_llm.scenarios.building import make_recommender
 from recsim_llm.scenarios.schema import Scenario
 
-__all__ = ["Confirm", "CostEstimate", "estimate_cost"]
+__all__ = ["ANSWER_TOKENS", "Confirm", "CostEstimate", "estimate_cost"]
+
+ANSWER_TOKENS: Mapping[Elicitation, int] = {"decision": 0, "logprobs": 6, "samples": 6, "json": 16}
+"""Tokens that an answer to one question takes, written as a line or as a list of percentages, rounded up."""
 
 _ASK_ABOVE_COST = 1.0
 _ASK_ABOVE_CALLS = 1_000
-# Tokens that an answer to one question takes, written as a line or as a list of percentages, rounded up.
-_ANSWER_TOKENS = {"decision": 0, "logprobs": 6, "samples": 6, "json": 16}
 _POLICY_TOKENS = 1_200
 _POLICY_QUESTIONS = 20  # of a policy of which nothing is known
 
@@ -60,14 +63,15 @@ def estimate_cost(scenario: Scenario, world: World, roles: Roles) -> CostEstimat
 
     Args:
         scenario: users, visits, pages and arms.
-        world: its users tell with ``prompt_tokens`` how long a prompt may get.
+        world: its users tell how long a prompt may get where they are ``BoundsPrompts``.
         roles: the models, with those of the users opened.
     """
     pages = len(world.population) * scenario.visits * scenario.max_pages
     arms = [make_recommender(arm) for arm in scenario.recommenders]
     asking = [_questions(arm) for arm in arms if isinstance(arm, AsksModel)]
+    prompt_tokens = world.users.prompt_tokens if isinstance(world.users, BoundsPrompts) else 0
     budgets = {
-        "user": (len(arms), getattr(world.users, "prompt_tokens", 0), 2 * scenario.slate_size + 2),
+        "user": (len(arms), prompt_tokens, 2 * scenario.slate_size + 2),
         "policy": (len(asking), _POLICY_TOKENS, max(asking, default=0)),
     }
     calls, read, written, cost, local, priced = 0, 0, 0, 0.0, True, True
@@ -80,7 +84,7 @@ def estimate_cost(scenario: Scenario, world: World, roles: Roles) -> CostEstimat
         samples = settings.samples if model.elicitation == "samples" else 1
         asks = times * pages
         tokens = TokenUsage(
-            prompt=asks * samples * prompt, completion=asks * samples * questions * _ANSWER_TOKENS[model.elicitation]
+            prompt=asks * samples * prompt, completion=asks * samples * questions * ANSWER_TOKENS[model.elicitation]
         )
         calls, read, written = calls + asks * samples, read + (tokens.prompt or 0), written + (tokens.completion or 0)
         # A gateway on this machine may send a bill: where prices are given, they count.

@@ -16,8 +16,9 @@ import numpy.typing as npt
 from gymnasium.envs.registration import EnvSpec
 
 from recsim_llm.core.arrays import IntArray
+from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.kernel import ALL_ROWS
-from recsim_llm.core.pages import Decisions, Feedback, Mood, Pages
+from recsim_llm.core.pages import Decisions, Mood, Pages
 from recsim_llm.core.protocols import UserModel
 from recsim_llm.envs.observations import Observation
 from recsim_llm.envs.recorded_visits import make_observer, slate_space

@@ -29,7 +29,7 @@ from recsim_llm.realism.trials import CardSettings
 from recsim_llm.realism.whole_card import Subject, whole_card
 from recsim_llm.registry import resolve
 from recsim_llm.scenarios.building import built_world
-from recsim_llm.scenarios.estimates import Confirm, CostEstimate
+from recsim_llm.scenarios.estimates import ANSWER_TOKENS, Confirm, CostEstimate
 
 __all__ = ["FIT", "CardRequest", "card_facts", "make_card"]
 
@@ -38,7 +38,6 @@ FIT = "fit"
 
 _LANGUAGE_USERS = 20
 _CALIBRATION_USERS = 50
-_ANSWER_TOKENS = {"decision": 0, "logprobs": 6, "samples": 6, "json": 16}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,7 +207,7 @@ def _estimate(request: CardRequest, settings: CardSettings, roles: Roles, given:
     calls = pages * samples
     questions = 2 * settings.page_items + 2
     read = calls * LanguageParameters().prompt_tokens
-    written = calls * questions * _ANSWER_TOKENS[model.elicitation]
+    written = calls * questions * ANSWER_TOKENS[model.elicitation]
     prices = given.prices
     cost = None if prices is None else Prices(**prices.model_dump()).cost(TokenUsage(prompt=read, completion=written))
     return CostEstimate(calls, read, written, 0.0 if model.local else cost, model.local)

@@ -14,7 +14,7 @@ from recsim_llm.core.configuration import config_error
 from recsim_llm.errors import ConfigError
 from recsim_llm.language.base.settings import ROLES, LimitSettings, ModelSettings
 
-__all__ = ["Arm", "Block", "Scenario", "UserSettings", "load_scenario", "parse_overrides", "shipped_scenarios"]
+__all__ = ["Arm", "Block", "Scenario", "UserSettings", "load_scenario", "parse_overrides", "scenario_from", "shipped_scenarios"]
 
 _STRICT = ConfigDict(extra="forbid", frozen=True)
 

@@ -131,7 +131,7 @@ def test_the_import_is_light():
     assert done.stdout.strip() == ""
 
 
-@pytest.mark.parametrize("room", ["agents", "population"])
+@pytest.mark.parametrize("room", ["agents", "log", "population"])
 def test_the_face_of_a_room_is_light(room):
     script = f"import sys, recsim_llm.{room}; print(*sorted(set({HEAVY}) & set(sys.modules)))"
     assert python("-c", script).stdout.strip() == ""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from recsim_llm.agents.choice.choice_fit import START_SEED, FittedUsers, fit_choice
 from recsim_llm.agents.choice.choice_model import ChoiceModel
-from recsim_llm.agents.fitting.held_out_scores import held_out_scores
+from recsim_llm.agents.choice.held_out_scores import held_out_scores
 from recsim_llm.core.cache import cache_folder
 from recsim_llm.core.files import write_atomically
 from recsim_llm.core.ratings import Dataset
@@ -39,7 +39,6 @@ FIT_MODULES = (
     "core.keyed",
     "core.pages",
     "core.parameters",
-    "core.protocols",
     "core.ratings",
     "errors",
     "numerics.factorization",

@@ -16,7 +16,7 @@ from recsim_llm.agents.language.prompt_templates import Templates
 from recsim_llm.agents.language.prompts import Item, PromptWriter
 from recsim_llm.agents.language.questionnaire import STATEMENTS, Statement
 from recsim_llm.core.catalog import Catalog
-from recsim_llm.core.pages import Feedback
+from recsim_llm.core.feedback import Feedback
 from recsim_llm.errors import ConfigError, ModelReplyError
 from recsim_llm.language.base.questions import Answer, Ask, Part, Prompt, Question, score
 from recsim_llm.language.calls.model import Writing

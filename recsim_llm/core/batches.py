@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from recsim_llm.core.arrays import IntArray
-from recsim_llm.core.pages import Feedback
+from recsim_llm.core.feedback import Feedback
 from recsim_llm.errors import ContractError
 
 __all__ = ["join_feedback", "stack_columns", "take_columns", "take_feedback"]

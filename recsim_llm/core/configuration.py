@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
 
 from recsim_llm.errors import ConfigError
 
@@ -76,27 +77,35 @@ class FrozenSettings(BaseModel):
 
 
 def config_error(error: ValidationError, model: type[BaseModel], source: str = "") -> ConfigError:
-    """Say what is wrong with settings, as got, expected and nearest key; the first fault only.
+    """Say what is wrong with settings, as got, expected and nearest key; one fault only.
 
-    A validator's own words, which begin with "expected", stand as they are.
+    It is the first one, but for a key that is missing since it was misspelt: then the key that nobody knows is told. A
+    validator's own words, which begin with "expected", stand as they are.
 
     Args:
         error: what pydantic found.
         model: the settings' type.
         source: what the text begins with; empty for nothing.
     """
-    fault = error.errors(include_url=False)[0]
+    fault = _fault(error)
+    about_key = fault["loc"][-1:] == ("[key]",)
+    annotation, metadata, place = _place(model, fault["loc"][:-1] if about_key else fault["loc"])
     before = f"{source}: " if source else ""
-    if fault["loc"][-1:] == ("[key]",):
-        place = _place(model, fault["loc"][:-2])[2]
-        return ConfigError(f"{before}{place}: got key {fault['input']!r}, expected a name; put it in quotes if it is one")
-    annotation, metadata, place = _place(model, fault["loc"])
     if fault["type"] == "extra_forbidden":
         return ConfigError(f"{before}got unknown key {place!r}, expected {_one_of(annotation, str(fault['loc'][-1]))}")
     got = "nothing" if fault["type"] == "missing" else repr(fault["input"])
     said = fault.get("ctx", {}).get("error")
-    expected = f"expected {_expected(annotation, metadata)}" if said is None else str(said)
+    if about_key:
+        return ConfigError(f"{before}{place}: got key {fault['input']!r}, expected text")
+    kind = "a finite number" if fault["type"] == "finite_number" else _expected(annotation, metadata)
+    expected = f"expected {kind}" if said is None else str(said)
     return ConfigError(f"{before}{place}: got {got}, {expected}")
+
+
+def _fault(error: ValidationError) -> ErrorDetails:
+    faults = error.errors(include_url=False)
+    unknown = [fault for fault in faults if fault["type"] == "extra_forbidden"]
+    return unknown[0] if unknown and faults[0]["type"] == "missing" else faults[0]
 
 
 def _one_of(annotation: Any, key: str) -> str:

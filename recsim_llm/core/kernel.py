@@ -11,7 +11,8 @@ import numpy as np
 from recsim_llm.core import keyed
 from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
 from recsim_llm.core.dice import DiceTable, VisitDice
-from recsim_llm.core.pages import Feedback, Pages, Rows
+from recsim_llm.core.feedback import Feedback
+from recsim_llm.core.pages import Pages, Rows
 from recsim_llm.core.protocols import UserModel, WithholdsRatings
 from recsim_llm.errors import ConfigError
 

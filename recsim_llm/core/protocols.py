@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
 from recsim_llm.core.pages import Decisions, Mood, Pages, Rows
 
-__all__ = ["AnswersLater", "HasProvenance", "RanksItems", "UserModel", "WithdrawsPages", "WithholdsRatings"]
+__all__ = ["AnswersLater", "BoundsPrompts", "HasProvenance", "RanksItems", "UserModel", "WithdrawsPages", "WithholdsRatings"]
 
 
 class UserModel(Protocol):
@@ -122,3 +122,13 @@ class HasProvenance(Protocol):
 
     provenance: Mapping[str, Any]
     """Plain values for JSON, by name."""
+
+
+@runtime_checkable
+class BoundsPrompts(Protocol):
+    """A user model that says how long its prompts to a language model may get, for an estimate of what a run costs."""
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Most tokens of a prompt, estimated; 0 where no language model is asked."""
+        ...

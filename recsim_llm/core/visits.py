@@ -14,8 +14,9 @@ import numpy as np
 
 from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.kernel import ALL_ROWS, Kernel
-from recsim_llm.core.pages import Feedback, Rows
+from recsim_llm.core.pages import Rows
 from recsim_llm.core.protocols import UserModel
 from recsim_llm.numerics.ranking import repeated_slots
 

@@ -67,7 +67,9 @@ LICENCES: Mapping[str, str] = {
 }
 """Layout to a summary of its README's terms; the README decides."""
 
-_NO_GENRES = "(no genres listed)"
+NO_GENRES = "(no genres listed)"
+"""What stands in the place of genres where a film has none."""
+
 _YEAR = re.compile(r"^(?P<title>.*\S)\s*\((?P<year>\d{4})(?:\s*[-–]\s*(?:\d{4})?\s*)?\)\s*$", re.DOTALL | re.ASCII)
 _ARTICLE = re.compile(r"^(?P<head>.+?), (?P<article>The|An|A)(?P<rest> \(.*)?$", re.DOTALL)
 
@@ -95,7 +97,7 @@ def parse_title(text: str) -> tuple[str, int]:
 def split_genres(text: str, separator: str) -> list[str]:
     """Split a genre list; empty names and MovieLens' ``(no genres listed)`` mean no genre."""
     names = (name.strip() for name in text.split(separator))
-    return [name for name in names if name and name != _NO_GENRES]
+    return [name for name in names if name and name != NO_GENRES]
 
 
 def age_band(age: int) -> str:

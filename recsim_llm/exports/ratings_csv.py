@@ -1,6 +1,6 @@
 """Ratings as MovieLens ships them: ``ratings.csv`` and ``movies.csv`` of the layout ``latest``.
 
-ExportSource: F. M. Harper and J. A. Konstan (2015), The MovieLens Datasets: History and Context, ACM TiiS 5(4), 19.
+Source: F. M. Harper and J. A. Konstan (2015), The MovieLens Datasets: History and Context, ACM TiiS 5(4), 19.
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from recsim_llm.data.movielens_words import NO_GENRES
 from recsim_llm.exports.arm_log import Portion
 from recsim_llm.exports.source import ExportSource
 
 __all__ = ["dated_title", "write_movielens"]
-
-_NO_GENRES = "(no genres listed)"
 
 
 def write_movielens(source: ExportSource, folder: Path) -> dict[str, int]:
@@ -43,7 +42,7 @@ def write_movielens(source: ExportSource, folder: Path) -> dict[str, int]:
         lines = csv.writer(stream, lineterminator="\n")
         lines.writerow(["movieId", "title", "genres"])
         for index, item_id in enumerate(source.catalog.item_id.tolist()):
-            genres = "|".join(source.catalog.genres_of(index)) or _NO_GENRES
+            genres = "|".join(source.catalog.genres_of(index)) or NO_GENRES
             lines.writerow([item_id, dated_title(source, index), genres])
     return {"ratings": written, "repeated_ratings_left_out": repeated}
 

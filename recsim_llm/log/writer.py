@@ -11,7 +11,8 @@ import numpy.typing as npt
 from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsim_llm.core.batches import join_feedback
 from recsim_llm.core.catalog import Catalog
-from recsim_llm.core.pages import Feedback, Slates, probability
+from recsim_llm.core.feedback import Feedback
+from recsim_llm.core.pages import Slates, probability
 from recsim_llm.core.protocols import UserModel
 from recsim_llm.log.schema import Part, impressions_table, pages_table, visits_table
 from recsim_llm.log.segments import SegmentWriter

@@ -3,7 +3,7 @@
 from recsim_llm.realism.candidates import Candidate, Factory, UserModelCandidate, world_factory
 from recsim_llm.realism.card import Card, realism_card
 from recsim_llm.realism.held_out import HeldOut, hold_out
-from recsim_llm.realism.lines.line import Line, Measure, Row, not_assessed
+from recsim_llm.realism.line import Line, Measure, Row, not_assessed
 from recsim_llm.realism.resampling import Resampler, Series
 from recsim_llm.realism.trials import CardSettings
 from recsim_llm.realism.whole_card import Subject, whole_card

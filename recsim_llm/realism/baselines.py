@@ -11,7 +11,8 @@ from recsim_llm.core import keyed
 from recsim_llm.core.arrays import DoubleArray, FloatArray, IntArray
 from recsim_llm.core.pages import Requests
 from recsim_llm.core.ratings import Dataset
-from recsim_llm.realism.lines.line import Role
+from recsim_llm.realism.line import Role
+from recsim_llm.realism.policies import first_requests
 from recsim_llm.realism.star_baselines import fit_biases
 from recsim_llm.recommenders import ItemKNN, MatrixFactorization
 
@@ -78,16 +79,10 @@ def _recommender(recommender: _NeighbourScores | _FactorScores, training: Datase
         answer = np.empty(item.shape)
         for start in range(0, len(user), _USERS):
             rows = slice(start, start + _USERS)
-            answer[rows] = np.take_along_axis(recommender.scores(_requests(users[user[rows]])), item[rows], axis=1)
+            answer[rows] = np.take_along_axis(recommender.scores(first_requests(users[user[rows]])), item[rows], axis=1)
         return answer
 
     return score
-
-
-def _requests(user_id: IntArray) -> Requests:
-    zero, nothing = np.zeros(len(user_id), np.int64), np.full((len(user_id), 1), -1, np.int64)
-    clicked = np.zeros(nothing.shape, np.bool_)
-    return Requests(user_id, zero, zero, nothing, clicked, np.full(nothing.shape, np.nan, np.float32))
 
 
 TASTE_ROWS: dict[str, TasteRow] = {

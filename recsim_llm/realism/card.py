@@ -10,9 +10,9 @@ from recsim_llm.core.ratings import Dataset
 from recsim_llm.errors import ConfigError
 from recsim_llm.numerics.threads import one_thread
 from recsim_llm.realism.candidates import Factory
+from recsim_llm.realism.line import Line
 from recsim_llm.realism.lines.browsing import behaviour_line
 from recsim_llm.realism.lines.clicks import click_line
-from recsim_llm.realism.lines.line import Line
 from recsim_llm.realism.lines.population import population_line
 from recsim_llm.realism.lines.star_shape import shape_line
 from recsim_llm.realism.lines.stars import star_line

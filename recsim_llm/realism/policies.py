@@ -24,7 +24,18 @@ from recsim_llm.recommenders.classics import (
     UserKNN,
 )
 
-__all__ = ["BAD", "FAMILIES", "GOOD", "POLICIES", "Policy", "PolicyPages", "discounts", "held_out_truth", "policy_pages"]
+__all__ = [
+    "BAD",
+    "FAMILIES",
+    "GOOD",
+    "POLICIES",
+    "Policy",
+    "PolicyPages",
+    "discounts",
+    "first_requests",
+    "held_out_truth",
+    "policy_pages",
+]
 
 
 class Policy(NamedTuple):
@@ -123,7 +134,7 @@ def policy_pages(
     """
     if page_size > len(training.catalog):
         raise ConfigError(f"page size: got {page_size}, expected at most {len(training.catalog)}, the items in the catalog")
-    requests = _requests(training.ratings.users[user_index])
+    requests = first_requests(training.ratings.users[user_index])
     shown = []
     for policy in policies:
         recommender = policy.build()
@@ -161,6 +172,7 @@ def discounts(slots: int) -> DoubleArray:
     return np.asarray(1.0 / np.log2(np.arange(slots) + 2.0))
 
 
-def _requests(user_id: IntArray) -> Requests:
+def first_requests(user_id: IntArray) -> Requests:
+    """Return the requests of users, int64 [u], who were shown nothing yet."""
     zero, nothing = np.zeros(len(user_id), np.int64), np.full((len(user_id), 1), -1, np.int64)
     return Requests(user_id, zero, zero, nothing, np.zeros(nothing.shape, np.bool_), np.full(nothing.shape, np.nan, np.float32))

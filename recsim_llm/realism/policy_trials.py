@@ -13,7 +13,7 @@ from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.realism.baselines import TASTE_ROWS, Scorer
 from recsim_llm.realism.candidates import Candidate, checked_stars, checked_taste
 from recsim_llm.realism.held_out import HeldOut
-from recsim_llm.realism.lines.line import Role
+from recsim_llm.realism.line import Role
 from recsim_llm.realism.policies import POLICIES, Policy, PolicyPages, held_out_truth, policy_pages
 from recsim_llm.realism.resampling import Statistic, mean_statistic
 from recsim_llm.realism.thresholds import FOLDS, assign_folds, fit_line

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.errors import ConfigError
-from recsim_llm.realism.lines.line import Better, Measure, Role, Row
+from recsim_llm.realism.line import Better, Measure, Role, Row
 from recsim_llm.statistics.intervals import CONFIDENCE, Estimate
 
 __all__ = ["Resampler", "Series", "Statistic", "mean_statistic", "of_sums", "ratio_statistic"]

@@ -13,7 +13,7 @@ from recsim_llm.core.arrays import DoubleArray, IntArray
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.numerics.rating_biases import RatingBiases, fit_rating_biases
 from recsim_llm.numerics.time_order import last_share
-from recsim_llm.realism.lines.line import Role
+from recsim_llm.realism.line import Role
 
 __all__ = ["STAR_ROWS", "StarForecast", "StarRow", "find_levels", "fit_biases", "nearest_level"]
 
@@ -21,7 +21,7 @@ __all__ = ["STAR_ROWS", "StarForecast", "StarRow", "find_levels", "fit_biases", 
 _STRENGTH = 5.0
 """Ratings' worth of the common histogram in an item's or a user's own: additive smoothing, a round number."""
 _PENALTIES = (0.5, 2.0, 5.0, 10.0, 20.0)
-"""Coarser than in ``recsim_llm.agents.fitting.held_out_scores``, since every trial and every simulated log fits biases anew: on
+"""Coarser than in ``recsim_llm.agents.choice.held_out_scores``, since every trial and every simulated log fits biases anew: on
 MovieLens latest-small the error is 0.1% above that of the finer grid. Numbers of one table are not those of the other."""
 _ROUNDS = 12
 

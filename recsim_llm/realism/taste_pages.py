@@ -16,7 +16,7 @@ from recsim_llm.core import keyed
 from recsim_llm.core.arrays import BoolArray, IntArray
 from recsim_llm.realism.held_out import HeldOut
 
-__all__ = ["KINDS", "RATIOS", "Kind", "TastePages", "column_ratio", "taste_pages"]
+__all__ = ["KINDS", "RATIOS", "Kind", "TastePages", "column_ratio", "count_positives", "taste_pages"]
 
 Kind = Literal["uniform", "matched", "matched by all"]
 """How the items beside the consumed ones are drawn, see ``KINDS``."""

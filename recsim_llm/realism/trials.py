@@ -15,7 +15,7 @@ from recsim_llm.errors import ConfigError
 from recsim_llm.realism.baselines import TASTE_ROWS, Scorer
 from recsim_llm.realism.candidates import Candidate, Factory, checked_stars, checked_taste, on_levels
 from recsim_llm.realism.held_out import HeldOut, Split, hold_out
-from recsim_llm.realism.lines.line import Role
+from recsim_llm.realism.line import Role
 from recsim_llm.realism.star_baselines import STAR_ROWS, StarForecast, find_levels, nearest_level
 from recsim_llm.realism.taste_pages import KINDS, Kind, TastePages, taste_pages
 from recsim_llm.realism.thresholds import assign_folds

@@ -11,9 +11,9 @@ from recsim_llm.errors import ConfigError
 from recsim_llm.numerics.threads import one_thread
 from recsim_llm.realism.candidates import Candidate, Factory
 from recsim_llm.realism.card import Card, first_lines
+from recsim_llm.realism.line import Line
 from recsim_llm.realism.lines.cost import MeteredFactory, cost_line
 from recsim_llm.realism.lines.counterfactual import counterfactual_line, no_counterfactual
-from recsim_llm.realism.lines.line import Line
 from recsim_llm.realism.lines.repeatability import repeatability_line
 from recsim_llm.realism.lines.sensitivity import anonymised, sensitivity_line, without_descriptions
 from recsim_llm.realism.lines.system_ranking import ranking_line

@@ -8,7 +8,7 @@ from typing import Any
 
 from recsim_llm.comparison import ORACLE, Summary
 from recsim_llm.report import numbers
-from recsim_llm.report.words import verdict
+from recsim_llm.report.words import join_names, verdict
 from recsim_llm.statistics import Estimate
 
 __all__ = ["compared_verdict", "first_screen", "user_model_name"]
@@ -56,12 +56,12 @@ def compared_verdict(content: Content) -> str:
     level = {rival: row for rival, row in rows.items() if row[0] in _LEVEL and rival != ORACLE}
     parts = []
     if won:
-        gains = _joined([f"{_amount(row, share)} over {rival}" for rival, row in won.items()])
+        gains = join_names([f"{_amount(row, share)} over {rival}" for rival, row in won.items()])
         start = f"{best} {'leads' if not level and not lost else 'is ahead'} in {label}"
         parts.append(f"{start}: {gains}.")
     for words, group in ((f"Nothing is decided in {label} between {best} and", level), (f"{best} falls behind", lost)):
         if group:
-            parts.append(f"{words} {_joined([f'{rival} ({_amount(row, share)})' for rival, row in group.items()])}.")
+            parts.append(f"{words} {join_names([f'{rival} ({_amount(row, share)})' for rival, row in group.items()])}.")
     if ORACLE in rows and rows[ORACLE][0] == "worse":
         turned = (rows[ORACLE][0], rows[ORACLE][1].turned())
         parts.append(f"The oracle, which knows the users, has {_amount(turned, share)} more than {best}.")
@@ -117,7 +117,3 @@ def _sureness(summary: Summary, compared: Content | None) -> str:
     together = " that hold together over all pairs" if len(summary.arms) > 2 else ""
     same = ", the same users served by all" if len(rivals) > 1 else ""
     return f"In brackets: {summary.confidence:.0%} intervals with the user as the unit{together}{same}."
-
-
-def _joined(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
-
-from matplotlib.figure import Figure
 
 from recsim_llm.comparison import Summary, summarise
 from recsim_llm.core.files import write_atomically
@@ -21,11 +16,12 @@ from recsim_llm.metrics import RunMetrics, measure_run
 from recsim_llm.report import comparison_figure, drawing
 from recsim_llm.report.comparison_page import comparison_section
 from recsim_llm.report.comparison_rows import read_comparison
-from recsim_llm.report.figures import FIGURES, FigureKind
+from recsim_llm.report.figure_files import write_figure, write_figure_data
+from recsim_llm.report.figures import FIGURES
 from recsim_llm.report.first_screen import first_screen
 from recsim_llm.report.metric_groups import metrics_section
 from recsim_llm.report.model_calls import read_calls
-from recsim_llm.report.page_layout import document, table, whole_table
+from recsim_llm.report.page_layout import document, figure, table, whole_table
 from recsim_llm.report.progress_page import cost_section, deciders_section, failures_section
 from recsim_llm.report.reproduction import configuration_section, reproduction_section
 from recsim_llm.report.result_sections import differences_section, results_section
@@ -78,8 +74,8 @@ def write_report(run: Path, *, card: Path | None = None) -> Path:
     drawings = {}
     for kind in FIGURES:
         with drawing.style():
-            drawings[kind.name] = _keep(kind.draw(summary), folder, kind.name, kind.title(summary))
-        write_atomically(folder / f"{kind.name}.csv", _csv(kind.columns, kind.rows(summary)))
+            drawings[kind.name] = write_figure(kind.draw(summary), folder, kind.name, kind.title(summary))
+        write_figure_data(folder, kind.name, kind.columns, kind.rows(summary))
     compared, realism = read_comparison(run), read_run_card(run)
     if compared is not None:
         drawings[comparison_figure.FIGURE] = _draw_comparison(compared, folder)
@@ -126,49 +122,27 @@ def render_page(found: Findings) -> str:
 
 
 def _figures(summary: Summary, drawings: Mapping[str, str]) -> str:
-    figures = "\n".join(_figure(kind, summary, drawings[kind.name]) for kind in FIGURES)
+    figures = "\n".join(figure(kind.name, kind.title(summary), drawings[kind.name], kind.caption) for kind in FIGURES)
     return f'<h2>Figures</h2>\n<div class="figures">\n{figures}\n</div>'
-
-
-def _figure(kind: FigureKind, summary: Summary, svg: str) -> str:
-    title = escape(kind.title(summary))
-    return f'<figure><h3 id="{kind.name}-title">{title}</h3>\n{svg}\n<figcaption>{escape(kind.caption)}</figcaption></figure>'
-
-
-def _keep(figure: Figure, folder: Path, name: str, title: str) -> str:
-    """Write a figure as PNG, and return it for the page."""
-    element = drawing.to_svg(figure, name)
-    write_atomically(folder / f"{name}.png", drawing.to_png(figure, title))
-    return element
 
 
 def _draw_comparison(compared: Mapping[str, Any], folder: Path) -> str:
     """Write the forest plot and its data, and return it for the page."""
     with drawing.style():
         title = comparison_figure.forest_title(compared)
-        element = _keep(comparison_figure.draw_forest(compared), folder, comparison_figure.FIGURE, title)
-    write_atomically(
-        folder / f"{comparison_figure.FIGURE}.csv",
-        _csv(comparison_figure.FIGURE_COLUMNS, comparison_figure.forest_rows(compared)),
-    )
+        element = write_figure(comparison_figure.draw_forest(compared), folder, comparison_figure.FIGURE, title)
+    rows = comparison_figure.forest_rows(compared)
+    write_figure_data(folder, comparison_figure.FIGURE, comparison_figure.FIGURE_COLUMNS, rows)
     return element
 
 
 def _draw_card(card: Mapping[str, Any], folder: Path) -> str:
     """Write the card's figure and its data, and return it for the page."""
     with drawing.style():
-        element = _keep(CARD_FIGURE.draw(card), folder, CARD_FIGURE.name, CARD_FIGURE.title(card))
-    write_atomically(folder / f"{CARD_FIGURE.name}.csv", _csv(CARD_FIGURE.columns, CARD_FIGURE.rows(card)))
+        element = write_figure(CARD_FIGURE.draw(card), folder, CARD_FIGURE.name, CARD_FIGURE.title(card))
+    write_figure_data(folder, CARD_FIGURE.name, CARD_FIGURE.columns, CARD_FIGURE.rows(card))
     return element
 
 
 def _json(content: Mapping[str, Any]) -> bytes:
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n"
-
-
-def _csv(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> bytes:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    return stream.getvalue().encode()

@@ -9,7 +9,7 @@ from importlib.resources import files
 
 from recsim_llm.report.summary_tables import Cell
 
-__all__ = ["Group", "document", "fold", "table", "whole_table"]
+__all__ = ["Group", "document", "figure", "fold", "table", "whole_table"]
 
 Group = tuple[str, list[tuple[str, list[Cell]]]]
 """Title, empty for none, and rows: a label and its cells."""
@@ -95,6 +95,12 @@ def whole_table(heads: Iterable[str], groups: Iterable[Group]) -> str:
             numbers_of_row = "".join(f"<td>{_cell(cell)}</td>" for cell in cells)
             lines.append(f'<tr><th scope="row">{escape(label)}</th>{numbers_of_row}</tr>')
     return "\n".join([*lines, "</tbody></table></div>"])
+
+
+def figure(name: str, title: str, svg: str, caption: str) -> str:
+    """Return a figure with its title above and its caption below; plain text but for the ``svg`` element."""
+    heading = f'<h3 id="{name}-title">{escape(title)}</h3>'
+    return f"<figure>{heading}\n{svg}\n<figcaption>{escape(caption)}</figcaption></figure>"
 
 
 def fold(summary: str, content: str) -> str:

@@ -5,8 +5,6 @@ Everything is made from the card's JSON, so that a card can be drawn again where
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from html import escape
@@ -20,8 +18,9 @@ from rich.text import Text
 
 from recsim_llm.core.files import write_atomically
 from recsim_llm.report import drawing, numbers
-from recsim_llm.report.page_layout import document
-from recsim_llm.report.realism_figures import CARD_FIGURES, CardFigure
+from recsim_llm.report.figure_files import write_figure, write_figure_data
+from recsim_llm.report.page_layout import document, figure
+from recsim_llm.report.realism_figures import CARD_FIGURES
 from recsim_llm.report.realism_rows import ROLES, Content, headline, rival_words, row_cells, shown, standing
 
 __all__ = ["realism_table", "render_realism", "write_realism"]
@@ -66,10 +65,8 @@ def write_realism(card: Content, folder: Path, facts: Mapping[str, Any]) -> Path
         if not kind.able(card):
             continue
         with drawing.style():
-            figure = kind.draw(card)
-            drawings[kind.name] = drawing.to_svg(figure, kind.name)
-            write_atomically(pictures / f"{kind.name}.png", drawing.to_png(figure, kind.title(card)))
-        write_atomically(pictures / f"{kind.name}.csv", _csv(kind, card))
+            drawings[kind.name] = write_figure(kind.draw(card), pictures, kind.name, kind.title(card))
+        write_figure_data(pictures, kind.name, kind.columns, kind.rows(card))
     content = json.dumps({**card, "made": dict(facts)}, indent=2, ensure_ascii=False, allow_nan=False)
     write_atomically(folder / "realism.json", content.encode() + b"\n")
     page = folder / "realism.html"
@@ -97,7 +94,11 @@ def render_realism(card: Content, drawings: Mapping[str, str], facts: Mapping[st
         f'<p class="aside">{escape(_LEGEND)}</p>',
         "<h2>Figures</h2>",
         '<div class="figures uneven">',
-        *(_figure(kind, card, drawings[kind.name]) for kind in CARD_FIGURES if kind.name in drawings),
+        *(
+            figure(kind.name, kind.title(card), drawings[kind.name], kind.caption)
+            for kind in CARD_FIGURES
+            if kind.name in drawings
+        ),
         "</div>",
         *(part for line in card["lines"] for part in _line(line)),
         _configuration(card, facts),
@@ -180,11 +181,6 @@ def _all_rows(measures: Iterable[Content]) -> str:
     return "\n".join([*lines, "</tbody></table></div>"])
 
 
-def _figure(kind: CardFigure, card: Content, svg: str) -> str:
-    title = escape(kind.title(card))
-    return f'<figure><h3 id="{kind.name}-title">{title}</h3>\n{svg}\n<figcaption>{escape(kind.caption)}</figcaption></figure>'
-
-
 def _configuration(card: Content, facts: Mapping[str, Any]) -> str:
     rows = {"Data fingerprint": card["fingerprint"], "Seeds": ", ".join(map(str, card["seeds"]))}
     rows |= {name: str(value) for name, value in facts.items()}
@@ -194,11 +190,3 @@ def _configuration(card: Content, facts: Mapping[str, Any]) -> str:
         '<p class="aside">Simulated users are not people: the card says how near they came on this data, no more. '
         "<code>realism.json</code> holds every number, <code>figures/</code> each figure with its data.</p>"
     )
-
-
-def _csv(kind: CardFigure, card: Content) -> bytes:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(kind.columns)
-    writer.writerows(kind.rows(card))
-    return stream.getvalue().encode()

@@ -9,7 +9,16 @@ from recsim_llm.metrics.summary import ArmSummary
 from recsim_llm.report import numbers
 from recsim_llm.statistics import Estimate
 
-__all__ = ["headline", "position_title", "rating_title", "reference", "satisfaction_title", "survival_title", "verdict"]
+__all__ = [
+    "headline",
+    "join_names",
+    "position_title",
+    "rating_title",
+    "reference",
+    "satisfaction_title",
+    "survival_title",
+    "verdict",
+]
 
 
 def verdict(summary: Summary) -> str:
@@ -106,13 +115,13 @@ def _against_rivals(best: ArmSummary, rivals: Sequence[ArmDifference]) -> str:
     if not level:
         gains = ", ".join(f"{_amount(row)} over {row.arm}" for row in beaten)
         return f"{best.arm} got the most clicks a user: {gains}, {users}."
-    gains = _join([f"{row.arm} ({_amount(row)})" for row in beaten])
-    rest = _join([f"{row.arm} ({_amount(row)})" for row in level])
+    gains = join_names([f"{row.arm} ({_amount(row)})" for row in beaten])
+    rest = join_names([f"{row.arm} ({_amount(row)})" for row in level])
     return f"{best.arm} got more clicks a user than {gains}, {users}. No difference from {rest} can be claimed."
 
 
 def _no_difference(best: ArmSummary, level: Sequence[ArmDifference], users: str) -> str:
-    names = _join([row.arm for row in level])
+    names = join_names([row.arm for row in level])
     if all(row.clicks.identical for row in level):
         return f"{best.arm} and {names} got exactly as many clicks from every user: no difference, {users}."
     if all(row.clicks.mean.low is None for row in level):
@@ -154,5 +163,6 @@ def _listed(start: str, found: Sequence[tuple[str, str]], end: str = "") -> str:
     return f"{start} " + ", ".join(f"{text} ({name})" for name, text in found) + (f" {end}" if end else "")
 
 
-def _join(names: Sequence[str]) -> str:
+def join_names(names: Sequence[str]) -> str:
+    """Return names as a sentence lists them: the last one after "and"; there is at least one."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -32,6 +32,8 @@ from recsim_llm.statistics.intervals import CONFIDENCE
 __all__ = ["ALPHA", "Adjustment", "Correction", "Family", "adjust", "judge_family"]
 
 Correction = Literal["holm", "bonferroni", "benjamini-hochberg"]
+"""How p values are adjusted for being several: ``holm`` and ``bonferroni`` against any false claim, ``benjamini-hochberg``
+against too large a share of them."""
 
 ALPHA = 1.0 - CONFIDENCE
 """Error rate unless told."""

@@ -17,6 +17,7 @@ from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import ConfigError, ContractError
 from recsim_llm.recommenders.base import Recommender, check_slates
+from recsim_llm.recommenders.scoring import take
 from recsim_llm.testing.calls import checked_call
 
 __all__ = ["check_recommender", "small_world"]
@@ -154,7 +155,7 @@ def _rows_stand_alone(trial: _Trial) -> None:
         "for one user": np.array([count - 1]),
     }
     for when, rows in parts.items():
-        trial.same(trial.ask(recommender, _take(requests, rows)), _rows_of(whole, rows), when, _KEYED)
+        trial.same(trial.ask(recommender, take(requests, rows)), _rows_of(whole, rows), when, _KEYED)
 
 
 def _seed_decides(trial: _Trial) -> None:
@@ -173,10 +174,10 @@ def _feedback(trial: _Trial) -> None:
         recommender = trial.fitted()
         slates = trial.ask(recommender, requests)
         none = np.zeros((len(backwards), trial.size), np.bool_)
-        trial.tell(recommender, _take(requests, rows), _rows_of(slates, rows), none)
+        trial.tell(recommender, take(requests, rows), _rows_of(slates, rows), none)
         trial.ask(recommender, requests)
         some = keyed.words(0, "click", requests.user_id[:, None], np.arange(trial.size)) % np.uint64(3) == 0
-        trial.tell(recommender, _take(requests, rows), _rows_of(slates, rows), some[rows])
+        trial.tell(recommender, take(requests, rows), _rows_of(slates, rows), some[rows])
         answers.append(trial.ask(recommender, requests))
     remedy = "add up feedback so that the order of users does not matter, for instance sorted by user_id"
     trial.same(answers[1], answers[0], "after the same feedback with users in another order", remedy)
@@ -233,11 +234,6 @@ def _check_propensities(slates: Slates, name: str) -> None:
             f"{name}: got a propensity at position 0 that differs from the prefix propensity there, expected them equal, as "
             "nothing stands before; give None where a propensity is unknown"
         )
-
-
-def _take(requests: Requests, rows: IntArray | slice) -> Requests:
-    user_id, visit, page, item, clicked, rating = requests
-    return Requests(user_id[rows], visit[rows], page[rows], item[rows], clicked[rows], rating[rows])
 
 
 def _rows_of(slates: Slates, rows: IntArray | slice) -> Slates:

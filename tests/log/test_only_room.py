@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-import recsim_llm.log
-
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("recsim_llm", "agents", "envs", "scenarios")
 PARQUET = re.compile(r"pyarrow\.(parquet|dataset|feather)|from pyarrow import .*\b(parquet|dataset)\b|read_parquet\(")
@@ -40,9 +38,3 @@ def test_reading_a_manifest_loads_nothing_heavy():
     code = "import sys; from recsim_llm.log import open_run; print('pyarrow' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
-
-
-def test_every_name_of_the_face_is_there():
-    assert all(getattr(recsim_llm.log, name) is not None for name in recsim_llm.log.__all__)
-    with pytest.raises(AttributeError, match="nonesuch"):
-        recsim_llm.log.nonesuch  # noqa: B018

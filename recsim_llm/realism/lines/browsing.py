@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.errors import DataError
-from recsim_llm.realism.lines.line import Line, Measure, not_assessed
+from recsim_llm.realism.line import Line, Measure, not_assessed
 from recsim_llm.realism.lines.star_shape import REAL
 from recsim_llm.realism.resampling import Resampler, Series, ratio_statistic
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy.special import expit
 
 from recsim_llm.core.arrays import DoubleArray
-from recsim_llm.realism.lines.line import Line, Measure, not_assessed
+from recsim_llm.realism.line import Line, Measure, not_assessed
 from recsim_llm.realism.resampling import Resampler, Series, Statistic, of_sums, ratio_statistic
 from recsim_llm.realism.taste_pages import KINDS, Kind
 from recsim_llm.realism.thresholds import probabilities

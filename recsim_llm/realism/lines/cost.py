@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from recsim_llm.core.arrays import DoubleArray, FloatArray, IntArray
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.realism.candidates import Candidate, Factory
-from recsim_llm.realism.lines.line import Line, Measure, Row
+from recsim_llm.realism.line import Line, Measure, Row
 from recsim_llm.realism.policies import POLICIES
 from recsim_llm.realism.taste_pages import RATIOS, count_positives
 from recsim_llm.realism.trials import CardSettings

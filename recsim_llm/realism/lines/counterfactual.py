@@ -20,7 +20,7 @@ from recsim_llm.core.arrays import DoubleArray, IntArray
 from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.realism.baselines import TASTE_ROWS, Scorer
 from recsim_llm.realism.candidates import Candidate, Factory, checked_stars, checked_taste
-from recsim_llm.realism.lines.line import Line, Measure, Role, not_assessed
+from recsim_llm.realism.line import Line, Measure, Role, not_assessed
 from recsim_llm.realism.policies import Policy, policy_pages
 from recsim_llm.realism.policy_trials import by_user
 from recsim_llm.realism.resampling import Resampler, Series, Statistic, mean_statistic, of_sums

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from recsim_llm.core import keyed
 from recsim_llm.core.arrays import DoubleArray
-from recsim_llm.realism.lines.line import Line, Measure, Role, not_assessed
+from recsim_llm.realism.line import Line, Measure, Role, not_assessed
 from recsim_llm.realism.lines.star_shape import REAL
 from recsim_llm.realism.resampling import Resampler, Series, Statistic, of_sums
 from recsim_llm.realism.thresholds import probabilities, yes

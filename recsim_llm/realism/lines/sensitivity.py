@@ -13,7 +13,7 @@ from recsim_llm.core import keyed
 from recsim_llm.core.arrays import DoubleArray, IntArray
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.realism.candidates import Candidate, checked_taste
-from recsim_llm.realism.lines.line import Line, Measure, Role, not_assessed
+from recsim_llm.realism.line import Line, Measure, Role, not_assessed
 from recsim_llm.realism.lines.star_shape import REAL
 from recsim_llm.realism.lines.taste import areas
 from recsim_llm.realism.policies import BAD, GOOD

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from recsim_llm.core.arrays import DoubleArray
-from recsim_llm.realism.lines.line import Better, Line, Role, not_assessed
+from recsim_llm.realism.line import Better, Line, Role, not_assessed
 from recsim_llm.realism.lines.stars import LEAST_ROWS
 from recsim_llm.realism.resampling import Resampler, Series, Statistic, mean_statistic, of_sums
 from recsim_llm.realism.trials import CardSettings, Trial, counted_users

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from recsim_llm.core.arrays import DoubleArray
-from recsim_llm.realism.lines.line import Better, Line, not_assessed
+from recsim_llm.realism.line import Better, Line, not_assessed
 from recsim_llm.realism.resampling import Resampler, Series, Statistic, mean_statistic, of_sums, ratio_statistic
 from recsim_llm.realism.trials import CardSettings, HeldOutStars, Trial, counted_users
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core.arrays import DoubleArray
-from recsim_llm.realism.lines.line import Line, Measure, not_assessed
+from recsim_llm.realism.line import Line, Measure, not_assessed
 from recsim_llm.realism.policy_trials import RIVALS, PolicyTrial
 from recsim_llm.realism.resampling import Resampler, Series, Statistic, of_sums
 from recsim_llm.realism.trials import CardSettings, counted_users

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from recsim_llm.core.arrays import DoubleArray
-from recsim_llm.realism.lines.line import Better, Line, Measure, not_assessed
+from recsim_llm.realism.line import Better, Line, Measure, not_assessed
 from recsim_llm.realism.resampling import Resampler, Series, Statistic, of_sums, ratio_statistic
 from recsim_llm.realism.taste_pages import KINDS, RATIOS, Kind, TastePages, column_ratio
 from recsim_llm.realism.thresholds import yes

@@ -10,7 +10,8 @@ from scripted_users import build_users, films, pages, people
 from recsim_llm.agents.language.prompt_templates import TEMPLATE_FILES, Templates
 from recsim_llm.agents.language.questionnaire import OPPOSITES, STATEMENTS
 from recsim_llm.agents.language.voice import SPEECH_FILES, Judge, Moment, ShownItem, ShownPage, Voice
-from recsim_llm.core.pages import Decisions, Feedback, Mood
+from recsim_llm.core.feedback import Feedback
+from recsim_llm.core.pages import Decisions, Mood
 from recsim_llm.errors import ConfigError
 
 TAKEN = ShownItem(3, True, 2.0, 0.25)

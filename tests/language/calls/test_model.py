@@ -486,8 +486,8 @@ def test_an_ask_that_is_given_up_before_its_first_step_ends_and_leaves_nothing_b
         batch = Batch(1)
 
         def begin_and_give_up():
-            model._flights.begin([(ask(1), batch.seats[0])])
-            model._flights.cancel(batch.seats)
+            model._under_way.begin([(ask(1), batch.seats[0])])
+            model._under_way.cancel(batch.seats)
 
         background_loop().call_soon_threadsafe(begin_and_give_up)
         batch.wait(PATIENCE)
@@ -513,8 +513,8 @@ def test_an_ask_does_not_share_the_end_of_one_that_is_given_up():
         second = concurrent.futures.Future()
 
         def give_up_and_begin():
-            model._flights.cancel([first])
-            model._flights.begin([(ask(1), second)])
+            model._under_way.cancel([first])
+            model._under_way.begin([(ask(1), second)])
 
         background_loop().call_soon_threadsafe(give_up_and_begin)
         assert second.result(timeout=PATIENCE).answers
@@ -528,7 +528,7 @@ def test_an_ask_that_arrives_behind_the_end_is_given_up():
     model = open_model(Fake())
     model.close()
     batch = Batch(1)
-    background_loop().call_soon_threadsafe(model._flights.begin, [(ask(1), batch.seats[0])])
+    background_loop().call_soon_threadsafe(model._under_way.begin, [(ask(1), batch.seats[0])])
     batch.wait(PATIENCE)
     assert isinstance(batch.seats[0].error, concurrent.futures.CancelledError)
 
@@ -578,7 +578,7 @@ def test_an_ask_that_another_thread_shares_survives_its_interruption():
         loop_work = concurrent.futures.Future()
 
         def give_up():
-            model._flights.cancel([first])
+            model._under_way.cancel([first])
             loop_work.set_result(None)
 
         from recsim_llm.language.base.background import background_loop
