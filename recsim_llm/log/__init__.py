@@ -1,11 +1,7 @@
 """The run log: the only room that writes and reads run folders.
 
-<<<<<<< HEAD
-``open_run`` reads one, ``open_segments`` and ``RunLog`` write one. What is named here is imported when it is first asked for.
-=======
 ``open_run`` reads one, ``open_segments`` and ``RunLog`` write one. What is named here is
 imported when it is first asked for, so that pyarrow is loaded late.
->>>>>>> main
 """
 
 from typing import TYPE_CHECKING
