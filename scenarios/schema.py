@@ -60,7 +60,7 @@ class Arm(BaseModel):
     recommender: str
     """Name of a recommender: a shipped one, an installed one, or ``module:attribute``."""
     settings: dict[str, Any] = Field(default_factory=dict)
-    """Keyword arguments of its constructor."""
+    """What it takes, by name; see ``open_recommender``."""
 
 
 class Scenario(BaseModel):

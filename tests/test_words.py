@@ -6,8 +6,11 @@ import pkgutil
 import re
 from functools import cache
 from pathlib import Path
+from typing import get_args
 
 import pytest
+
+from recsim_llm.core import arrays
 
 ROOT = Path(__file__).resolve().parents[1]
 WORDS = (ROOT / "docs/words.md").read_text(encoding="utf-8")
@@ -52,6 +55,14 @@ def resolves(name):
 
 def test_the_page_names_words_that_are_not_used():
     assert {"customer", "catalogue", "LLM", "user_idx"} <= set(forbidden())
+
+
+def test_the_page_says_what_every_type_of_array_holds():
+    table = WORDS.partition("| type in a signature |")[2].partition("\n## ")[0]
+    held = dict(re.findall(r"^\| `(\w+)` \| (\w+)", table, flags=re.MULTILINE))
+    assert set(held) == set(arrays.__all__)
+    numbers = {name: get_args(get_args(getattr(arrays, name))[1])[0].__name__ for name in held if name != "TextArray"}
+    assert {name: kind.removesuffix("_") for name, kind in numbers.items()} == {name: held[name] for name in numbers}
 
 
 @pytest.mark.parametrize("word", forbidden())
