@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from inspect import signature
 from typing import Any
 
 from recsim_llm.core.configuration import FrozenSettings
@@ -36,5 +37,9 @@ def open_recommender(name: str, settings: Mapping[str, Any] | None = None, *, so
     except RecSimError:
         raise
     except (TypeError, ValueError) as error:
+        if not signature(kind).parameters:
+            raise ConfigError(
+                f"{source}: got settings {values}, expected none, since it has nothing to set; leave them out"
+            ) from error
         raise ConfigError(f"{source}: got settings {values}, expected what it takes: {error}") from error
     return made
