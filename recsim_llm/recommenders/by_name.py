@@ -37,7 +37,7 @@ def open_recommender(name: str, settings: Mapping[str, Any] | None = None, *, so
     except RecSimError:
         raise
     except (TypeError, ValueError) as error:
-        if not signature(kind).parameters:
+        if checked is None and not signature(kind).parameters:
             raise ConfigError(
                 f"{source}: got settings {values}, expected none, since it has nothing to set; leave them out"
             ) from error

@@ -140,7 +140,7 @@ def test_recommenders_with_nothing_to_set_declare_nothing():
         "RandomWalk",
     }
     assert isinstance(open_recommender("popularity"), Popularity)
-    with pytest.raises(ConfigError, match="recommender 'oracle': got settings .*, expected none, since it has nothing to set"):
+    with pytest.raises(ConfigError, match=r"recommender 'oracle': got settings .*, expected none, since it has nothing to set"):
         open_recommender("oracle", {"depth": 4})
 
 
