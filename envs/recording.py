@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core.arrays import BoolArray, IntArray
-from recsim_llm.core.pages import Feedback, Rows, probability
+from recsim_llm.core.feedback import Feedback
+from recsim_llm.core.pages import Rows, probability
 from recsim_llm.core.visits import PageOutcome, VisitTotals
 from recsim_llm.errors import ContractError
 from recsim_llm.log.folders import refuse_used_folder
