@@ -1,6 +1,6 @@
 """A run as a data set for Minari: an episode a visit, an action a page, and an environment in which they can be stepped again.
 
-ExportSource: O. Younis, R. Perez-Vicente, J. U. Balis, W. Dudley, A. Davey and J. K. Terry (2024), Minari; format HDF5 of 0.5.
+Source: O. Younis, R. Perez-Vicente, J. U. Balis, W. Dudley, A. Davey and J. K. Terry (2024), Minari; format HDF5 of 0.5.
 """
 
 from __future__ import annotations

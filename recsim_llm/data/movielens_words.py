@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-__all__ = ["AGES", "GENDERS", "LICENCES", "OCCUPATIONS", "age_band", "parse_title", "split_genres"]
+__all__ = ["AGES", "GENDERS", "LICENCES", "NO_GENRES", "OCCUPATIONS", "age_band", "parse_title", "split_genres"]
 
 GENDERS: dict[str, str] = {"F": "female", "M": "male"}
 """Gender codes of ``users.dat`` and ``u.user``."""

@@ -1,6 +1,6 @@
 """Logged bandit feedback as the Open Bandit Pipeline takes it, one round a slot or one round a page.
 
-ExportSource: Y. Saito, S. Aihara, M. Matsutani and Y. Narita (2021), Open Bandit Dataset and Pipeline: Towards Realistic and
+Source: Y. Saito, S. Aihara, M. Matsutani and Y. Narita (2021), Open Bandit Dataset and Pipeline: Towards Realistic and
 Reproducible Off-Policy Evaluation, NeurIPS Datasets and Benchmarks; keys as in ``obp`` 0.5.7. The propensities of a page are
 those of J. McInerney, B. Brost, P. Chandar, R. Mehrotra and B. Carterette (2020), Counterfactual Evaluation of Slate
 Recommendations with Sequential Reward Interactions, KDD, section 3.

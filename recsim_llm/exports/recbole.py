@@ -1,6 +1,6 @@
 """Atomic files for RecBole: tab-separated columns whose header names the type of each.
 
-ExportSource: W. X. Zhao et al. (2021), RecBole: Towards a Unified, Comprehensive and Efficient Framework for Recommendation
+Source: W. X. Zhao et al. (2021), RecBole: Towards a Unified, Comprehensive and Efficient Framework for Recommendation
 Algorithms, CIKM; the format is that of its documentation, "Atomic Files". RecBole fills missing floats with their mean, so
 no float column here has a missing value: clicks and ratings are two data sets.
 """
