@@ -88,15 +88,15 @@ def config_error(error: ValidationError, model: type[BaseModel], source: str = "
         source: what the text begins with; empty for nothing.
     """
     fault = _fault(error)
-    about_key = fault["loc"][-1:] == ("[key]",)
-    annotation, metadata, place = _place(model, fault["loc"][:-1] if about_key else fault["loc"])
     before = f"{source}: " if source else ""
+    if fault["loc"][-1:] == ("[key]",):
+        place = _place(model, fault["loc"][:-2])[2]
+        return ConfigError(f"{before}{place}: got key {fault['input']!r}, expected a name; put it in quotes if it is one")
+    annotation, metadata, place = _place(model, fault["loc"])
     if fault["type"] == "extra_forbidden":
         return ConfigError(f"{before}got unknown key {place!r}, expected {_one_of(annotation, str(fault['loc'][-1]))}")
     got = "nothing" if fault["type"] == "missing" else repr(fault["input"])
     said = fault.get("ctx", {}).get("error")
-    if about_key:
-        return ConfigError(f"{before}{place}: got key {fault['input']!r}, expected text")
     kind = "a finite number" if fault["type"] == "finite_number" else _expected(annotation, metadata)
     expected = f"expected {kind}" if said is None else str(said)
     return ConfigError(f"{before}{place}: got {got}, {expected}")

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from real_data import movielens_folder
 
+from recsim_llm.agents.choice import held_out_scores as scores_module
 from recsim_llm.agents.choice.held_out_scores import held_out_scores
-from recsim_llm.agents.fitting import held_out_scores as scores_module
 from recsim_llm.data import fictional, open_dataset
 
 BASELINES = ("mean of all", "item mean", "user and item biases")
