@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -151,17 +152,18 @@ class RunReader:
         return numbers
 
 
-def open_run(run: Path) -> RunReader:
+def open_run(run: str | PathLike[str]) -> RunReader:
     """Open a run folder for reading, finished or not, and see to it that what its index names is whole.
 
     Raises:
         LogError: the folder is no run, its index cannot be read, or a file is missing or damaged.
     """
-    manifest, segments = read_manifest(run), read_segments(run)
+    folder = Path(run)
+    manifest, segments = read_manifest(folder), read_segments(folder)
     if segments is None:
-        return RunReader(folder=run, manifest=manifest, segments=_found(run), indexed=False)
-    check_segments(run, segments)
-    return RunReader(folder=run, manifest=manifest, segments=segments, indexed=True)
+        return RunReader(folder=folder, manifest=manifest, segments=_found(folder), indexed=False)
+    check_segments(folder, segments)
+    return RunReader(folder=folder, manifest=manifest, segments=segments, indexed=True)
 
 
 def _found(run: Path) -> tuple[Segment, ...]:

@@ -15,6 +15,11 @@ def log(tmp_path, request):
     return open_run(write_run(tmp_path / "run", HAND, arms=["a", "b"], finished=request.param))
 
 
+def test_a_run_is_opened_by_its_path_as_text_too(tmp_path):
+    folder = write_run(tmp_path / "run", HAND, arms=["a", "b"])
+    assert open_run(str(folder)).folder == folder
+
+
 def test_an_arm_is_read_alone(log):
     assert log.columns("pages", ["user_id"], arm="a")["user_id"].tolist() == OF_A
     assert len(log.columns("pages", ["user_id"])["user_id"]) == len(HAND)

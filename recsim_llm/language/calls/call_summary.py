@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -17,12 +18,28 @@ WITH ranked AS (
     SELECT *, cume_dist() OVER (PARTITION BY role, model, status, cause, cache_hit ORDER BY seconds) AS share FROM calls
 )
 SELECT role, model, status, cause, sum(1 - cache_hit), sum(cache_hit),
-    sum(coalesce(prompt_tokens, 0)), sum(coalesce(cached_tokens, 0)), sum(coalesce(completion_tokens, 0)), sum(cost),
+    sum(coalesce(prompt_tokens, 0)), sum(coalesce(cached_tokens, 0)), sum(coalesce(completion_tokens, 0)), exact_sum(cost),
     min(CASE WHEN share >= 0.5 AND NOT cache_hit THEN seconds END),
     min(CASE WHEN share >= 0.9 AND NOT cache_hit THEN seconds END),
     min(CASE WHEN share >= 0.99 AND NOT cache_hit THEN seconds END)
 FROM ranked GROUP BY role, model, status, cause ORDER BY role, model, status, cause
 """
+
+
+class _ExactSum:
+    """Adds up prices so that no digit hangs on which call was answered first, which rounding at each step would."""
+
+    def __init__(self) -> None:
+        self._known: list[float] = []
+
+    def step(self, value: float | None) -> None:
+        """Take one row in."""
+        if value is not None:
+            self._known.append(value)
+
+    def finalize(self) -> float | None:
+        """Return the sum, None where no row has a value."""
+        return math.fsum(self._known) if self._known else None
 
 
 class CallSummary(NamedTuple):
@@ -64,6 +81,7 @@ def summary(path: Path) -> tuple[CallSummary, ...]:
         LogError: it is damaged or is no calls file.
     """
     with closing(open_calls(path)) as connection:
+        connection.create_aggregate("exact_sum", 1, _ExactSum)  # type: ignore[arg-type] # its protocol wants whole numbers only
         try:
             return tuple(CallSummary(*row) for row in connection.execute(_QUERY))
         except sqlite3.Error as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sqlite3
@@ -208,6 +209,18 @@ def test_totals_come_by_role_model_and_end(store):
         0,
         60,
     )
+
+
+def test_no_digit_of_the_cost_hangs_on_which_call_was_slow(tmp_path):
+    prices = [0.1 * (number % 7 + 1) / 3 for number in range(60)]
+    costs = set()
+    for order in (prices, prices[::-1], sorted(prices)):
+        with closing(CallStore(tmp_path / f"{len(costs)}-{order[0]}" / "calls.sqlite")) as store:
+            for number, price in enumerate(order):
+                store.put(record(number, cost=price, seconds=float(number)))
+            path = store.path.parent
+        costs.add(summary(path)[0].cost)
+    assert costs == {math.fsum(prices)}
 
 
 def test_totals_of_a_missing_run_are_refused(tmp_path):
