@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 
@@ -113,7 +114,7 @@ def load_fitted(folder: Path) -> FittedUsers:
 def fitted_for(dataset: Dataset) -> FittedUsers:
     """Return the fit of a data set: the one kept in the user's cache folder, or a new one, which is kept.
 
-    The cache key covers the data and the source of ``FIT_MODULES``, so neither can go stale.
+    The cache key covers the data, the source of ``FIT_MODULES``, and the releases of NumPy and SciPy, so none can go stale.
     """
     folder = cache_folder() / "fits" / _key(dataset)
     if (folder / "model.npz").is_file():
@@ -135,6 +136,8 @@ def fitted_for(dataset: Dataset) -> FittedUsers:
 def _key(dataset: Dataset) -> str:
     digest = hashlib.sha256(dataset.fingerprint.encode())
     digest.update(json.dumps({field: dict(values) for field, values in dataset.demographics.items()}, sort_keys=True).encode())
+    # Another release of these two rounds a fit otherwise.
+    digest.update(f"numpy {version('numpy')}, scipy {version('scipy')}".encode())
     for module in FIT_MODULES:
         package, _, name = f"recsim_llm.{module}".rpartition(".")
         digest.update(files(package).joinpath(f"{name}.py").read_bytes())

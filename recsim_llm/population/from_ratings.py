@@ -49,7 +49,8 @@ def population_from_ratings(
     mean = _user_mean(user, stars)
     by_genre = [np.bincount(user[has[item]], minlength=len(mean)) for has in catalog.genres.T]
     mentions = np.array(by_genre, np.int64).reshape(-1, len(mean)).T
-    percentile = (rankdata(catalog.popularity) - 0.5) / len(catalog)
+    # From SciPy 1.18 on, ranks have the type of what is ranked, and float32 would cost digits.
+    percentile = (rankdata(catalog.popularity.astype(np.float64)) - 0.5) / len(catalog)
     columns: dict[str, npt.NDArray[np.number]] = {
         "activity": np.bincount(user),
         "conformity": _conformity(user, item, stars),

@@ -165,7 +165,7 @@ def _normal_scores(column: FloatArray) -> DoubleArray:
     """Return float64 [u]: normal scores with mean 0 and variance 1, or zeros where the column does not vary."""
     if column.min() == column.max():
         return np.zeros(len(column))
-    score: DoubleArray = ndtri((rankdata(column) - 0.5) / len(column))
+    score: DoubleArray = ndtri((rankdata(column.astype(np.float64)) - 0.5) / len(column))
     score -= score.mean()
     score /= np.sqrt((score**2).mean())
     return score

@@ -316,7 +316,7 @@ def test_shrinkage_is_the_ledoit_wolf_intensity():
 
 
 def _scores(column):
-    score = norm.ppf((rankdata(column) - 0.5) / len(column))
+    score = norm.ppf((rankdata(column.astype(np.float64)) - 0.5) / len(column))
     return (score - score.mean()) / score.std()
 
 

@@ -85,7 +85,7 @@ def _spearman(trial: Trial, row: str) -> Statistic:
     counts = np.bincount(stars.user_index, minlength=trial.held.users)
     for rows in np.split(order, np.cumsum(counts)[:-1]):
         if len(rows) >= LEAST_ROWS and np.ptp(stars.rating[rows]) > 0:
-            left, right = rankdata(stars.rating[rows]), rankdata(stars.forecasts[row].mean[rows])
+            left, right = (rankdata(given[rows].astype(np.float64)) for given in (stars.rating, stars.forecasts[row].mean))
             if np.ptp(right) == 0:
                 # Constant within one user only: no order is no correlation; constant for all is undefined, see below.
                 values[stars.user_index[rows[0]]] = np.nan

@@ -211,6 +211,14 @@ def test_other_code_gets_another_fit(dataset, cache, stand_in, monkeypatch, tmp_
     assert len(stand_in) == 3
 
 
+def test_another_release_of_numpy_or_scipy_gets_another_fit(dataset, cache, stand_in, monkeypatch):
+    fitted_for(dataset)
+    for changed in ("numpy", "scipy"):
+        monkeypatch.setattr(fitted_module, "version", lambda name, changed=changed: "next" if name == changed else "0")
+        fitted_for(dataset)
+    assert len(stand_in) == 3
+
+
 def imported_by(module):
     """Return the modules of the package that a module's source imports, anywhere in it."""
     tree = ast.parse(Path(find_spec(module).origin).read_text(encoding="utf-8"))
