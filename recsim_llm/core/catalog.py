@@ -49,13 +49,26 @@ class Catalog:
     """float32 [n] in 0..1: intrinsic quality where it is known (invented catalogs); never shown to policies."""
     retired: BoolArray | None = None
     """bool [n]: items that may no longer be shown; None means that all may be."""
+    item_key: TextArray | None = None
+    """str [n]: the data's own ids where these are texts (``SKU-MUG``); None means that ``item_id`` is the data's own."""
     _lookup: IntArray = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         count = len(self.item_id)
         if count == 0:
             raise DataError("catalog: got no items, expected at least one; check the item table")
-        for name in ("title", "genres", "year", "popularity", "features", "description", "provider", "quality", "retired"):
+        for name in (
+            "title",
+            "genres",
+            "year",
+            "popularity",
+            "features",
+            "description",
+            "provider",
+            "quality",
+            "retired",
+            "item_key",
+        ):
             column = getattr(self, name)
             if column is not None and len(column) != count:
                 raise DataError(f"catalog column {name!r}: got {len(column)} rows, expected {count}, one for each item_id")
@@ -76,6 +89,7 @@ class Catalog:
         description: Sequence[str] | None = None,
         provider: Sequence[str] | None = None,
         quality: npt.ArrayLike | None = None,
+        item_key: Sequence[str] | None = None,
     ) -> Catalog:
         """Build a catalog from plain columns; genres come as one list of names an item.
 
@@ -89,6 +103,7 @@ class Catalog:
             description: one text an item.
             provider: one provider name an item.
             quality: 0 to 1.
+            item_key: the data's own ids where these are texts.
 
         Raises:
             DataError: an id is repeated or negative, or columns differ in length.
@@ -115,6 +130,7 @@ class Catalog:
             description=None if description is None else np.asarray(description, dtype=object),
             provider=None if provider is None else np.asarray(provider, dtype=object),
             quality=None if quality is None else np.ascontiguousarray(quality, dtype=np.float32),
+            item_key=None if item_key is None else np.asarray(item_key, dtype=object),
         )
 
     def __len__(self) -> int:
@@ -161,6 +177,8 @@ class Catalog:
         for text in (self.title, self.description, self.provider):
             digest.update("\x1f".join(map(str, text)).encode() if text is not None else b"\x00")
         digest.update("\x1f".join(self.genre_names).encode())
+        if self.item_key is not None:
+            digest.update("\x1f".join(self.item_key).encode())
         return digest.hexdigest()
 
     @cached_property

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -111,6 +112,10 @@ class Dataset:
     """One paragraph: under which terms the data may be used; empty means unknown."""
     skipped: Mapping[str, int] = field(default_factory=dict)
     """Rows left out on request, by reason; empty unless bad rows were skipped."""
+    user_keys: Mapping[int, str] = field(default_factory=dict)
+    """User_id to the data's own id where these are texts (``0007``); empty means that ``user_id`` is the data's own."""
+    feedback: Literal["explicit", "implicit"] = "explicit"
+    """``explicit``: people gave stars. ``implicit``: rows are clicks or purchases, and stars only stand in for them."""
 
     @property
     def fingerprint(self) -> str:

@@ -1,0 +1,88 @@
+"""Groups of options that several verbs share, and how a verb is added."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+__all__ = ["add_verb", "model_options", "output_options", "scenario_options", "spending_options", "table_options"]
+
+
+Handler = Callable[[argparse.Namespace], None]
+
+
+def add_verb(commands: Any, name: str, summary: str, *, example: str, handler: Handler) -> argparse.ArgumentParser:
+    """Add a verb with its summary, an example and what handles it."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=summary,
+        description=summary[0].upper() + summary[1:] + ".",
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(handler=handler)
+    return parser
+
+
+def scenario_options(parser: argparse.ArgumentParser) -> None:
+    """Add what changes a scenario."""
+    parser.add_argument("--data", metavar="PATH", help="folder of a data set, name of a downloaded one, or 'fictional'")
+    table_options(parser)
+    parser.add_argument("--users", metavar="MODEL", help="user model: choice, language, cascade or replay")
+    model_options(parser)
+    parser.add_argument("--n-users", metavar="N", type=int, help="number of users; more than the data has are synthetic")
+    parser.add_argument("--pages", metavar="N", type=int, help="pages after which a visit is cut off")
+    parser.add_argument("--visits", metavar="N", type=int, help="most visits a user makes")
+    parser.add_argument("--slate-size", metavar="K", type=int, help="items a page")
+    parser.add_argument("--recommenders", metavar="A,B", help="recommenders, the first one is what others are compared with")
+    parser.add_argument("--reward", metavar="NAME", help="reward that the log records")
+    parser.add_argument("--seed", metavar="S", type=int, help="seed of everything random; drawn and recorded if not given")
+    parser.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="any other setting, dotted: users.parameters.boredom=0.9",
+    )
+    parser.add_argument("--out", metavar="DIR", type=Path, help="run folder, must be new (default: runs/SCENARIO-TIME)")
+    spending_options(parser)
+    parser.add_argument("--yes", action="store_true", help="do not ask before a run that may cost much")
+    output_options(parser)
+
+
+def model_options(parser: argparse.ArgumentParser) -> None:
+    """Add which language model plays the users."""
+    parser.add_argument("--model", metavar="NAME", help="language model that plays the users: provider/name")
+    parser.add_argument("--base-url", metavar="URL", help="address of its OpenAI-compatible server, up to and with /v1")
+
+
+def spending_options(parser: argparse.ArgumentParser) -> None:
+    """Add limits on what language models may use up."""
+    parser.add_argument("--cache", metavar="RUN", type=Path, help="run folder whose answers are used before a model is asked")
+    parser.add_argument(
+        "--max-calls", metavar="N", type=int, help="stop, to be resumed, after so many calls of language models"
+    )
+    parser.add_argument("--max-calls-a-user", metavar="N", type=int, help="likewise, calls about one user")
+    parser.add_argument("--max-tokens", metavar="N", type=int, help="likewise, tokens read and written")
+    parser.add_argument("--max-cost", metavar="USD", type=float, help="likewise, dollars; needs prices")
+    parser.add_argument("--max-seconds", metavar="S", type=float, help="likewise, seconds of wall-clock time")
+
+
+def table_options(parser: argparse.ArgumentParser) -> None:
+    """Add how the user's own tables are read."""
+    parser.add_argument(
+        "--column",
+        metavar="NAME=THEIRS",
+        action="append",
+        default=[],
+        help="a column of your own tables under another name: --column user_id=reviewer",
+    )
+    parser.add_argument("--skip-bad-rows", action="store_true", help="leave unusable rows out and count them")
+
+
+def output_options(parser: argparse.ArgumentParser) -> None:
+    """Add how much is printed, and where else it goes."""
+    parser.add_argument("--json", metavar="FILE", type=Path, help="also write the printed table as JSON")
+    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")

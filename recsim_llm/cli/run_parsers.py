@@ -1,0 +1,112 @@
+"""Options of the verbs that make runs, judge them and say what came of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from recsim_llm.cli.option_groups import add_verb, output_options, scenario_options, spending_options
+from recsim_llm.cli.runs import handle_compare, handle_export, handle_report, handle_resume, handle_run, handle_speak
+
+__all__ = ["compare_parser", "export_parser", "report_parser", "resume_parser", "run_parser", "speak_parser"]
+
+
+def run_parser(commands: Any) -> None:
+    """Add the verb ``run``."""
+    example = "recsim-llm run movielens --data ml-latest-small --pages 20 --seed 7 --out runs/first"
+    parser = add_verb(
+        commands, "run", "run a scenario: users browse what each recommender shows", example=example, handler=handle_run
+    )
+    parser.add_argument("scenario", help="name of a shipped scenario (see `recsim-llm list`) or path of a .yaml file")
+    scenario_options(parser)
+
+
+def compare_parser(commands: Any) -> None:
+    """Add the verb ``compare``."""
+    example = "recsim-llm compare ab --effect 0.3 --plan --out runs/ab"
+    parser = add_verb(
+        commands,
+        "compare",
+        "run recommenders on the same users and say which differences are real",
+        example=example,
+        handler=handle_compare,
+    )
+    parser.add_argument("scenario", help="name of a shipped scenario, path of a .yaml file, or a run folder to be judged again")
+    scenario_options(parser)
+    parser.add_argument(
+        "--metrics", metavar="A,B", help="metrics, the first is the one that decides (default: clicks_per_user, …)"
+    )
+    parser.add_argument("--effect", metavar="X", type=float, help="smallest difference of the first metric that matters")
+    parser.add_argument("--confidence", metavar="C", type=float, help="of all claims together, 0 to 1 (default: 0.95)")
+    parser.add_argument("--correction", choices=["holm", "bh"], help="over metrics and pairs (default: holm)")
+    parser.add_argument("--groups", metavar="NAME", help="trait or demographic field that groups users (default: activity)")
+    parser.add_argument("--until-decided", action="store_true", help="serve users block by block until it is decided")
+    parser.add_argument("--block", metavar="N", type=int, help="users a block (default: a tenth of them, at least 50)")
+    parser.add_argument("--plan", action="store_true", help="first say, from a pilot, what so many users can show")
+    parser.add_argument("--plan-only", action="store_true", help="likewise, and run nothing else")
+    parser.add_argument("--pilot", metavar="N", type=int, default=100, help="users of the pilot (default: 100)")
+    parser.add_argument("--deviation", metavar="X", type=float, help="deviation of users' differences, in place of a pilot")
+
+
+def resume_parser(commands: Any) -> None:
+    """Add the verb ``resume``."""
+    parser = add_verb(
+        commands, "resume", "finish a run that was stopped", example="recsim-llm resume runs/first", handler=handle_resume
+    )
+    parser.add_argument("run", type=Path, help="run folder")
+    spending_options(parser)
+    output_options(parser)
+
+
+def report_parser(commands: Any) -> None:
+    """Add the verb ``report``."""
+    parser = add_verb(
+        commands,
+        "report",
+        "write report.html of a run and print its table",
+        example="recsim-llm report runs/first",
+        handler=handle_report,
+    )
+    parser.add_argument("run", type=Path, help="run folder")
+    parser.add_argument("--realism", metavar="CARD", type=Path, help="folder of a realism card of its users, to be on the page")
+    output_options(parser)
+
+
+def speak_parser(commands: Any) -> None:
+    """Add the verb ``speak``."""
+    example = "recsim-llm speak runs/first --reviews 20 --reasons 20 --interviews 20 --model openai/gpt-4.1-mini"
+    summary = "have users of a run write reviews, give reasons and answer a questionnaire"
+    parser = add_verb(commands, "speak", summary, example=example, handler=handle_speak)
+    parser.add_argument("run", type=Path, help="run folder; its log stays as it is")
+    parser.add_argument("--reviews", metavar="N", type=int, default=0, help="reviews for each recommender")
+    parser.add_argument("--reasons", metavar="N", type=int, default=0, help="reasons for each recommender")
+    parser.add_argument(
+        "--interviews", metavar="N", type=int, default=0, help="visits for each recommender that are asked about"
+    )
+    parser.add_argument("--model", metavar="NAME", help="language model that writes: provider/name (default: the run's)")
+    parser.add_argument("--base-url", metavar="URL", help="address of its OpenAI-compatible server, up to and with /v1")
+    parser.add_argument("--judge", metavar="NAME", help="language model that judges the reviews (default: the one that writes)")
+    parser.add_argument("--seed", metavar="S", type=int, help="seed of the draw of moments (default: the run's)")
+    parser.add_argument("--templates", metavar="NAME", help="language of the prompts, or a folder with templates")
+    spending_options(parser)
+    output_options(parser)
+
+
+def export_parser(commands: Any) -> None:
+    """Add the verb ``export``."""
+    example = "recsim-llm export runs/first obp exports/first"
+    parser = add_verb(
+        commands,
+        "export",
+        "write the log of a run in the form that another library reads",
+        example=example,
+        handler=handle_export,
+    )
+    parser.add_argument("run", type=Path, help="run folder; nothing in it is changed")
+    parser.add_argument("format", help="obp, obp-slates, minari, recbole, movielens or dialogues")
+    parser.add_argument("out", type=Path, help="folder for the export; must be new")
+    parser.add_argument("--arm", metavar="NAME", help="the only recommender to export (default: all that are finished)")
+    parser.add_argument(
+        "--anonymous", action="store_true", help="replace user ids, and leave out demographics, texts and seeds"
+    )
+    output_options(parser)

@@ -1,0 +1,113 @@
+"""Options of the verbs about users, data and language models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from recsim_llm.cli.option_groups import add_verb, model_options, output_options, spending_options, table_options
+from recsim_llm.cli.users import handle_calibrate, handle_data, handle_fit, handle_list, handle_probe, handle_realism
+
+__all__ = ["calibrate_parser", "data_parser", "fit_parser", "list_parser", "probe_parser", "realism_parser"]
+
+
+def probe_parser(commands: Any) -> None:
+    """Add the verb ``probe``."""
+    example = "recsim-llm probe openai-compatible/qwen3-8b --base-url http://127.0.0.1:8000/v1"
+    parser = add_verb(
+        commands, "probe", "find out what a language model's server really does", example=example, handler=handle_probe
+    )
+    parser.add_argument("name", metavar="MODEL", help="provider/name")
+    parser.add_argument("--base-url", metavar="URL", help="address of an OpenAI-compatible server, up to and with /v1")
+    output_options(parser)
+
+
+def fit_parser(commands: Any) -> None:
+    """Add the verb ``fit``."""
+    parser = add_verb(
+        commands,
+        "fit",
+        "fit choice users to ratings and save them",
+        example="recsim-llm fit ml-latest-small fitted/ml",
+        handler=handle_fit,
+    )
+    parser.add_argument("ratings", help="folder of a data set, name of a downloaded one, or 'fictional'")
+    parser.add_argument("out", type=Path, help="folder for the fitted model and population; must be new")
+    parser.add_argument("--seed", type=int, default=None, metavar="S", help="seed of the fit's start values")
+    parser.add_argument("--held-out", action="store_true", help="also score the model on the last 20%% of each user's ratings")
+    table_options(parser)
+    output_options(parser)
+
+
+def calibrate_parser(commands: Any) -> None:
+    """Add the verb ``calibrate``."""
+    example = "recsim-llm calibrate ml-latest-small mistral.json --model openai-compatible/mistral --base-url http://HOST/v1"
+    parser = add_verb(
+        commands,
+        "calibrate",
+        "fit a language model's answers to real users' choices and save it",
+        example=example,
+        handler=handle_calibrate,
+    )
+    parser.add_argument("ratings", help="folder of a data set, name of a downloaded one, or 'fictional'")
+    parser.add_argument("out", type=Path, help="JSON file to write; a run takes it: --set users.parameters.calibration=FILE")
+    model_options(parser)
+    parser.add_argument(
+        "--n-users", type=int, default=100, metavar="N", help="users to ask about, one call each (default: 100)"
+    )
+    parser.add_argument("--click-rate", type=float, metavar="SHARE", help="share of examined items that the users shall take")
+    parser.add_argument("--seed", type=int, required=True, metavar="S", help="seed of users, items and their order")
+    table_options(parser)
+    output_options(parser)
+
+
+def realism_parser(commands: Any) -> None:
+    """Add the verb ``realism``."""
+    example = "recsim-llm realism --data ml-latest-small --users choice --seed 7 --out cards/choice"
+    parser = add_verb(
+        commands,
+        "realism",
+        "score simulated users against real people, on held-out ratings",
+        example=example,
+        handler=handle_realism,
+    )
+    parser.add_argument(
+        "--data", metavar="RATINGS", required=True, help="folder of a data set, name of a downloaded one, or 'fictional'"
+    )
+    table_options(parser)
+    parser.add_argument("--users", metavar="MODEL", default="choice", help="user model: choice (default), language, cascade")
+    model_options(parser)
+    parser.add_argument("--n-users", metavar="N", type=int, help="most users (default: all; 20 with a language model)")
+    parser.add_argument("--seeds", metavar="N", type=int, help="trials, one seed each (default: 5; 1 with a language model)")
+    parser.add_argument("--seed", metavar="S", type=int, help="first seed; drawn and shown if not given")
+    parser.add_argument("--split", choices=["time", "random"], default="time", help="what is held out of each user's ratings")
+    parser.add_argument(
+        "--calibration", metavar="FILE", help="calibration of language users, or 'fit': the card shows before and after"
+    )
+    parser.add_argument("--families", metavar="A,B", help="families of recommenders that the users were built from")
+    parser.add_argument("--out", metavar="DIR", type=Path, help="folder of the card (default: cards/USERS-TIME)")
+    spending_options(parser)
+    parser.add_argument("--yes", action="store_true", help="do not ask before a card that may cost much")
+    output_options(parser)
+
+
+def data_parser(commands: Any) -> None:
+    """Add the verb ``data``."""
+    parser = add_verb(
+        commands, "data", "download public data sets", example="recsim-llm data get ml-latest-small", handler=handle_data
+    )
+    parser.add_argument("verb", choices=["get"])
+    parser.add_argument("name", help="ml-latest-small, ml-1m or ml-100k")
+    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+
+
+def list_parser(commands: Any) -> None:
+    """Add the verb ``list``."""
+    parser = add_verb(
+        commands,
+        "list",
+        "list scenarios, recommenders, user models and rewards",
+        example="recsim-llm list",
+        handler=handle_list,
+    )
+    output_options(parser)
