@@ -98,7 +98,9 @@ def language_world(
         ConfigError: there is no model, a parameter is unknown, or the number of users is below 1.
     """
     if models is None:
-        raise ConfigError("language users: got no model, expected --model provider/name; for instance --model scripted/genres")
+        raise ConfigError(
+            "language users: got no models, expected some, for instance Roles({'user': ModelSettings(name='scripted/genres')})"
+        )
     settings = LanguageParameters.from_settings(parameters or {})
     dataset = _opened(data)
     users = choose_users(population, user_source(dataset, model="language", fitted=fitted), seed=seed)

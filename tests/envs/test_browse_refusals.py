@@ -85,7 +85,7 @@ def test_bad_reset_option_is_refused(world, make_env, options, message):
 
 
 def test_mixing_objects_and_names_is_refused(world):
-    with pytest.raises(ConfigError, match="got catalog Catalog, population NoneType, users str"):
+    with pytest.raises(ConfigError, match="got catalog Catalog, population NoneType, users NoneType"):
         gymnasium.make("RecSimLLM/Browse-v0", catalog=world.catalog)
 
 
