@@ -60,6 +60,7 @@ def open_world(given: WorldArguments) -> OpenWorld:
     Raises:
         ConfigError: objects and names are mixed in a way that cannot work, or a name is unknown.
     """
+    _check_types(given)
     by_name = not isinstance(given.catalog, Catalog) and (given.users is None or isinstance(given.users, str))
     if given.scenario is not None:
         if not by_name or isinstance(given.population, Population):
@@ -79,6 +80,13 @@ def open_world(given: WorldArguments) -> OpenWorld:
             "model"
         )
     return OpenWorld(world=World(catalog, population, users))
+
+
+def _check_types(given: WorldArguments) -> None:
+    if isinstance(given.population, bool) or not isinstance(given.population, int | str | PathLike | Population | None):
+        raise ConfigError(f"population: got {given.population!r}, expected a number of users, a file, or a Population")
+    if not isinstance(given.model, str | None):
+        raise ConfigError(f"model: got {given.model!r}, expected the name of a language model: provider/name")
 
 
 def asks_model(users: str) -> bool:

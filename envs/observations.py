@@ -90,6 +90,10 @@ class Observer:
             self._clicked[rows] = 0
             self._rating[rows] = 0
 
+    def part_from_observations(self) -> None:
+        """Go on with arrays of its own: what was handed out is not to change when some rows begin anew."""
+        self._item, self._clicked, self._rating = self._item.copy(), self._clicked.copy(), self._rating.copy()
+
     def record(self, feedback: Feedback) -> None:
         """Take in one page of every row."""
         clicked, slot = feedback.clicked, feedback.slot
