@@ -4,7 +4,7 @@ import gymnasium
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from own_ids import ITEM_KEYS, PLAIN_ITEM_KEYS, PLAIN_USER_KEYS, USER_KEYS, make_shop, run_shop
+from own_ids import ITEM_KEYS, USER_KEYS, make_shop, run_shop
 from written_runs import HAND, write_run
 
 from recsim_llm.agents.worlds import choice_world
