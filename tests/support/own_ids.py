@@ -61,4 +61,4 @@ def run_shop(dataset, folder, **changes):
     """Serve the shop's users with every item on a page, so that every id is in the log."""
     settings = {"recommenders": ["random"], "slate_size": 12, "max_pages": 2, "seed": 5, "data": "shop"}
     with loaded(dataset):
-        return run(load_scenario("demo", settings | {"users.parameters": {"click_bias": 2.0}} | changes), folder)
+        return run(load_scenario("demo", settings | {"users.parameters": {"click_bias": 2.0, "repeat": 0.0}} | changes), folder)
