@@ -20,6 +20,7 @@ from recsim_llm.core.visits import PageOutcome, VisitTotals
 from recsim_llm.errors import ContractError
 from recsim_llm.log.folders import refuse_used_folder
 from recsim_llm.log.manifest import write_manifest
+from recsim_llm.log.own_ids import write_lookups
 from recsim_llm.log.segments import open_segments
 from recsim_llm.log.writer import RunLog
 from recsim_llm.population.world import World
@@ -57,6 +58,7 @@ def open_recorder(folder: Path, world: World, *, rows: int, settings: Mapping[st
     folder.mkdir(parents=True, exist_ok=True)
     manifest = _description(world, settings)
     write_manifest(folder, manifest)
+    write_lookups(folder, world.catalog, world.population)
     user_id = world.population.user_id
     log = RunLog(open_segments(folder), _ARM, 0, catalog=world.catalog, user_id=user_id, segment_rows=SEGMENT_ROWS)
     return Recorder(folder, log, manifest, user_id=user_id, rows=rows)
