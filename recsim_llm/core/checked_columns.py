@@ -7,6 +7,7 @@ number, and a column of another length is not stretched.
 from __future__ import annotations
 
 import numbers
+from types import EllipsisType
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,10 @@ import numpy.typing as npt
 from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.errors import ConfigError, DataError
 
-__all__ = ["as_flags", "as_labels", "as_numbers", "as_whole_numbers", "check_number", "check_whole_number"]
+__all__ = ["as_flags", "as_labels", "as_numbers", "as_places", "as_whole_numbers", "check_number", "check_whole_number"]
 
-Shape = tuple[int | str, ...]
-"""Lengths of the axes; a word names an axis of any length."""
+Shape = tuple[int | str | EllipsisType, ...]
+"""Lengths of the axes; a word names an axis of any length, ``...`` at the front stands for any axes before the others."""
 
 _ANOTHER = "give another"
 _EXACT = 2.0**53
@@ -100,6 +101,19 @@ def as_whole_numbers(name: str, values: npt.ArrayLike, shape: Shape, *, least: i
     return found
 
 
+def as_places(name: str, values: npt.ArrayLike, shape: Shape, size: int, *, blank: bool = True) -> IntArray:
+    """Return positions among ``size`` items as int64; -1 for none where ``blank`` is set.
+
+    Raises:
+        DataError: the shape is another, or a value is no such position.
+    """
+    places = as_whole_numbers(name, values, shape, least=-1 if blank else 0)
+    _refuse(
+        name, places, places >= size, f"positions below {size}", "give positions in the catalog, not ids (Catalog.index_of)"
+    )
+    return places
+
+
 def as_flags(name: str, values: npt.ArrayLike, shape: Shape) -> BoolArray:
     """Return the values as bool: True and False, or 1 and 0.
 
@@ -168,11 +182,13 @@ def _read(name: str, values: npt.ArrayLike, expected: str) -> npt.NDArray[Any]:
 
 
 def _check_shape(name: str, array: npt.NDArray[Any], shape: Shape, fewest: int) -> None:
-    fits = array.ndim == len(shape) and all(
-        isinstance(wanted, str) or length == wanted for length, wanted in zip(array.shape, shape, strict=True)
+    named = shape[1:] if shape[:1] == (...,) else shape
+    own = array.shape[len(array.shape) - len(named) :] if named != shape else array.shape
+    fits = len(own) == len(named) and all(
+        isinstance(wanted, str) or length == wanted for length, wanted in zip(own, named, strict=True)
     )
     if not fits:
-        expected = ", ".join(map(str, shape))
+        expected = ", ".join("..." if axis is ... else str(axis) for axis in shape)
         remedy = "wrap a single row or column" if array.ndim < len(shape) else "give one entry for each"
         raise DataError(f"{name}: got shape {array.shape}, expected [{expected}]; {remedy}")
     if fewest and len(array) < fewest:

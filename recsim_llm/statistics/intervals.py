@@ -100,11 +100,11 @@ def ratio_estimate(
         bounds: smallest and largest possible ratio; the interval is cut to them.
 
     Raises:
-        DataError: the two differ in length, a number is not finite, or a denominator is negative.
+        DataError: the two differ in length, or a number is not finite.
         ConfigError: the confidence is not within 0 and 1, or the bounds are no two numbers in order.
     """
     numerator = as_numbers("numerator", numerator, ("users",))
-    denominator = as_numbers("denominator", denominator, numerator.shape, bounds=(0.0, np.inf))
+    denominator = as_numbers("denominator", denominator, numerator.shape)
     _check(confidence, bounds)
     kept = (denominator != 0.0) | (numerator != 0.0)
     above, below = numerator[kept], denominator[kept]
