@@ -20,6 +20,7 @@ from recsim_llm.core.visits import PageOutcome, VisitTotals
 from recsim_llm.envs.log_places import LogPlace, claim_place
 from recsim_llm.errors import ContractError
 from recsim_llm.log.manifest import write_manifest
+from recsim_llm.log.own_ids import write_lookups
 from recsim_llm.log.segments import open_segments
 from recsim_llm.log.writer import RunLog
 from recsim_llm.population.world import World
@@ -142,6 +143,7 @@ class Recorder:
         self._place.open()
         folder = self._place.folder
         write_manifest(folder, self._manifest)
+        write_lookups(folder, self._world.catalog, self._world.population)
         segments, catalog = open_segments(folder), self._world.catalog
         self._log = RunLog(segments, _ARM, 0, catalog=catalog, user_id=self._user_id, segment_rows=SEGMENT_ROWS)
         # A program that ends without closing its environment keeps its log all the same.
