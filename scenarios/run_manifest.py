@@ -54,6 +54,7 @@ def make_manifest(scenario: Scenario, dataset: Dataset, world: World, roles: Rol
             "ratings": len(dataset.ratings),
             "fingerprint": dataset.fingerprint,
             "licence": dataset.licence,
+            "feedback": dataset.feedback,
             "skipped": dict(dataset.skipped),
         },
         "versions": {name: version(name) for name in dict.fromkeys(packages)} | {"python": platform.python_version()},

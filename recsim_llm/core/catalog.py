@@ -174,7 +174,7 @@ class Catalog:
 
     @cached_property
     def on_sale(self) -> BoolArray:
-        """bool [n]: items that may be shown."""
+        """Bool [n]: items that may be shown."""
         return np.ones(len(self), np.bool_) if self.retired is None else ~self.retired
 
     @cached_property
