@@ -174,7 +174,7 @@ class Catalog:
 
     @cached_property
     def on_sale(self) -> BoolArray:
-        """Bool [n]: items that may be shown."""
+        """Which items may be shown, bool [n]."""
         return np.ones(len(self), np.bool_) if self.retired is None else ~self.retired
 
     @cached_property

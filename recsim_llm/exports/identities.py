@@ -65,7 +65,7 @@ class Identities:
         place = np.minimum(np.searchsorted(self.user_id, user_id), len(self.user_id) - 1)
         stranger = self.user_id[place] != user_id
         if stranger.any():
-            raise LogError(f"log: got user {user_id[stranger][0]}, expected users of the run's population; is it this run's?")
+            raise LogError(f"log: got user {user_id[stranger][0]}, expected users of the run's population; give this run's")
         return place
 
 

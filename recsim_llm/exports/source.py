@@ -56,7 +56,7 @@ class ExportSource:
         stranger = (index < 0) & (item_id >= 0)
         if stranger.any():
             raise LogError(
-                f"{self.log.run}: got item_id {item_id[stranger][0]}, expected items of the catalog; is it this run's?"
+                f"{self.log.run}: got item_id {item_id[stranger][0]}, expected items of the catalog; give this run's world"
             )
         return index
 
