@@ -136,7 +136,7 @@ def _minari() -> Any:
         import h5py  # noqa: F401
         from minari.dataset.minari_storage import MinariStorage
     except ImportError as error:
-        raise ConfigError(f"export minari: got {error}, expected Minari and h5py; pip install 'recsim_llm[exports]'") from error
+        raise ConfigError(f"export minari: got {error}, expected Minari and h5py; pip install minari h5py") from error
     return MinariStorage
 
 

@@ -11,12 +11,24 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from recsim_llm.core.configuration import config_error
-from recsim_llm.errors import ConfigError
+from recsim_llm.data.table_settings import TableSettings
+from recsim_llm.errors import ConfigError, one_of
 from recsim_llm.language.base.settings import ROLES, LimitSettings, ModelSettings
 
 __all__ = ["Arm", "Block", "Scenario", "UserSettings", "load_scenario", "parse_overrides", "scenario_from", "shipped_scenarios"]
 
 _STRICT = ConfigDict(extra="forbid", frozen=True)
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """Refuses a key that stands twice in one mapping; YAML forbids it, and plain loaders take the last one without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for place, key in enumerate(keys):
+            if key in keys[:place]:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} twice", node.value[place][0].start_mark)
+        return super().construct_mapping(node, deep)
 
 
 class Block(BaseModel):
@@ -78,6 +90,19 @@ class Scenario(BaseModel):
     """For a folder with ``interactions`` and ``items``: this package's column names to the files', where they differ."""
     skip_bad_rows: bool = False
     """Leave rows that cannot be used out, and record how many, instead of stopping."""
+    feedback: Literal["explicit", "implicit"] = "explicit"
+    """``implicit``: each row of the data is a click, a purchase or the like, and no rating; see ``TableSettings``, as for all
+    that follows up to ``genre_separator``."""
+    rating_scale: tuple[float, float] | None = None
+    """Lowest and highest rating of another scale than 0.5 to 5."""
+    not_rated: float | Literal["none"] | tuple[float, ...] | None = None
+    """Numbers that stand for "not rated": one, several, or ``none``."""
+    constant_rating: float | None = None
+    """Stars that stand in for every row of implicit data."""
+    string_ids: bool | None = None
+    """Whether ids are texts; None: as soon as one of them is no plain whole number."""
+    genre_separator: str | None = None
+    """What stands between genres in one field; None goes by the whole column."""
     train_share: float = Field(default=0.8, gt=0, lt=1)
     """Share of each user's ratings, first in time, that recommenders are trained on. Users are fitted on all of them."""
     users: UserSettings = UserSettings()
@@ -104,12 +129,17 @@ class Scenario(BaseModel):
     seed: int | None = Field(default=None, ge=0, lt=2**63)
     """Seed of everything random; None draws one and records it."""
 
+    @property
+    def table_options(self) -> dict[str, Any]:
+        """How its data are to be read, by the names of ``TableSettings``."""
+        return {name: getattr(self, name) for name in TableSettings.model_fields}
+
     @field_validator("recommenders", mode="before")
     @classmethod
     def _names_are_arms(cls, arms: Any) -> Any:
         if isinstance(arms, str) or not isinstance(arms, Sequence):
             return arms
-        return [{"name": arm, "recommender": arm} if isinstance(arm, str) else arm for arm in arms]
+        return [_arm(arm) for arm in arms]
 
     @field_validator("models", mode="before")
     @classmethod
@@ -136,6 +166,13 @@ class Scenario(BaseModel):
         return arms
 
 
+def _arm(arm: Any) -> Any:
+    """Return an arm's settings; it is called what its recommender is called where nothing else is said."""
+    if isinstance(arm, str):
+        return {"name": arm, "recommender": arm}
+    return {"name": arm["recommender"], **arm} if isinstance(arm, Mapping) and "recommender" in arm else arm
+
+
 def shipped_scenarios() -> dict[str, str]:
     """Return the shipped scenarios: name to description."""
     found = {}
@@ -160,7 +197,9 @@ def load_scenario(name_or_path: str, overrides: Mapping[str, Any] | None = None)
     path = Path(name_or_path)
     if path.suffix in (".yaml", ".yml"):
         if not path.is_file():
-            raise ConfigError(f"scenario: got {name_or_path}, expected a file that exists; see `recsim-llm list`")
+            beside = [str(file) for file in sorted(path.parent.glob("*.y*ml"))]
+            expected = one_of(name_or_path, beside) if beside else "a file"
+            raise ConfigError(f"scenario: got {name_or_path}, which does not exist, expected {expected}")
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
@@ -168,13 +207,14 @@ def load_scenario(name_or_path: str, overrides: Mapping[str, Any] | None = None)
     else:
         entry = files("recsim_llm.scenarios") / "shipped" / f"{name_or_path}.yaml"
         if not entry.is_file():
-            known = ", ".join(shipped_scenarios())
-            raise ConfigError(f"scenario: got {name_or_path!r}, expected a .yaml file or one of {known}")
+            raise ConfigError(
+                f"scenario: got {name_or_path!r}, expected a .yaml file or {one_of(name_or_path, shipped_scenarios())}"
+            )
         text = entry.read_text(encoding="utf-8")
     try:
-        settings = yaml.safe_load(text)
+        settings = yaml.load(text, _UniqueKeys)
     except yaml.YAMLError as error:
-        raise ConfigError(f"scenario {name_or_path}: not YAML: {' '.join(str(error).split())}") from error
+        raise ConfigError(f"scenario {name_or_path}: got {_yaml_fault(error)}, expected YAML; mend it") from error
     if not isinstance(settings, dict):
         raise ConfigError(f"scenario {name_or_path}: got {type(settings).__name__}, expected a mapping of settings")
     changes = dict(overrides or {})
@@ -199,7 +239,7 @@ def scenario_from(settings: Mapping[str, Any], source: str) -> Scenario:
         ConfigError: a key is unknown or a value is wrong; names the first one.
     """
     try:
-        return Scenario.model_validate(settings)
+        scenario = Scenario.model_validate(settings)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
@@ -213,6 +253,8 @@ def scenario_from(settings: Mapping[str, Any], source: str) -> Scenario:
             expected = str(first.get("ctx", {}).get("error", "expected text"))
             raise ConfigError(f"scenario {source}: {place}: got {got}, {expected}") from error
         raise config_error(error, Scenario, f"scenario {source}") from error
+    TableSettings.read(scenario.table_options, f"scenario {source}")
+    return scenario
 
 
 def parse_overrides(pairs: Sequence[str]) -> dict[str, Any]:
@@ -227,10 +269,16 @@ def parse_overrides(pairs: Sequence[str]) -> dict[str, Any]:
         if not equals or not key:
             raise ConfigError(f"--set: got {pair!r}, expected key=value, for instance slate_size=5")
         try:
-            overrides[key] = yaml.safe_load(value)
+            overrides[key] = yaml.load(value, _UniqueKeys)
         except yaml.YAMLError as error:
-            raise ConfigError(f"--set {key}: got {value!r}, expected a YAML value") from error
+            raise ConfigError(f"--set {key}: got {value!r} ({_yaml_fault(error)}), expected a YAML value") from error
     return overrides
+
+
+def _yaml_fault(error: yaml.YAMLError) -> str:
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return " ".join(str(error).split())
+    return f"{error.problem} in line {error.problem_mark.line + 1}"
 
 
 def _override(settings: dict[str, Any], key: str, value: Any) -> None:

@@ -169,6 +169,11 @@ class Catalog:
         return [name for name, has in zip(self.genre_names, self.genres[item_index], strict=True) if has]
 
     @cached_property
+    def on_sale(self) -> BoolArray:
+        """bool [n]: items that may be shown."""
+        return np.ones(len(self), np.bool_) if self.retired is None else ~self.retired
+
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over ids, titles, genres, years and popularity: equal for equal catalogs."""
         digest = hashlib.sha256()

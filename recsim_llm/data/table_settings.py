@@ -85,6 +85,12 @@ class TableSettings(FrozenSettings):
         """
         return cls(**dict[str, Any](options))
 
+    def command_line(self) -> list[str]:
+        """Return the options of the command line that say the same."""
+        given = self.model_dump(exclude_defaults=True)
+        columns = [f"--column={ours}={theirs}" for ours, theirs in given.pop("columns", {}).items()]
+        return columns + [f"--{name.replace('_', '-')}{_typed(value)}" for name, value in given.items()]
+
     @property
     def implicit(self) -> bool:
         """Whether rows are clicks, purchases or the like."""
@@ -125,7 +131,7 @@ def column_in_all_forms(name: str) -> str:
 def _typed(value: Any) -> str:
     if value is True:
         return ""
-    return f"={','.join(map(_number, value))}" if isinstance(value, tuple) else f"={_number(value)}"
+    return f"={','.join(map(_number, value)) or _NO_VALUE}" if isinstance(value, tuple) else f"={_number(value)}"
 
 
 def _yaml(value: Any) -> str:

@@ -19,7 +19,7 @@ from recsim_llm.data.genre_lists import read_genres
 from recsim_llm.data.rating_scales import read_stars
 from recsim_llm.data.table_files import RawTable, read_table
 from recsim_llm.data.table_settings import TableOptions, TableSettings
-from recsim_llm.errors import ConfigError
+from recsim_llm.errors import ConfigError, one_of
 
 __all__ = ["INTERACTION_COLUMNS", "ITEM_COLUMNS", "ITEM_ID_THERE", "id_labels", "load_tables", "read_tables", "table_names"]
 
@@ -135,7 +135,7 @@ def table_names(settings: TableSettings, *, has_items: bool) -> dict[str, str]:
     """
     for ours in settings.columns:
         if ours not in _NAMES:
-            raise ConfigError(f"columns: got name {ours!r}, expected one of {', '.join(_NAMES)}; rename or drop it")
+            raise ConfigError(f"columns: got name {ours!r}, expected {one_of(ours, _NAMES)}; rename or drop it")
         if not has_items and ours not in INTERACTION_COLUMNS:
             raise ConfigError(f"columns: got {ours!r} but no item table, expected one; add items.csv or drop the name")
     names = {ours: settings.columns.get(ours, ours) for ours in _NAMES}

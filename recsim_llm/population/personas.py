@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core.arrays import FloatArray
-from recsim_llm.errors import ConfigError, DataError
+from recsim_llm.errors import ConfigError, DataError, one_of
 
 __all__ = ["TRAITS", "Persona", "Population", "Trait"]
 
@@ -122,7 +122,7 @@ class Population:
         for column, trait in enumerate(TRAITS):
             if trait.name == name:
                 return self.traits[:, column]
-        raise ConfigError(f"trait: got {name!r}, expected one of {', '.join(trait.name for trait in TRAITS)}")
+        raise ConfigError(f"trait: got {name!r}, expected {one_of(name, [trait.name for trait in TRAITS])}")
 
     def take(self, index: npt.NDArray[np.int64]) -> Population:
         """Return the population of the given user indices, in that order."""
