@@ -71,14 +71,19 @@ def parse_whole_numbers(column: Any) -> tuple[IntArray, BoolArray]:
     return np.where(bad, 0, numbers).astype(np.int64), bad
 
 
-def parse_decimals(column: Any) -> tuple[DoubleArray, BoolArray]:
+def parse_decimals(column: Any, *, commas: bool = False) -> tuple[DoubleArray, BoolArray]:
     """Parse finite numbers; see ``parse_whole_numbers``.
+
+    Args:
+        column: likewise.
+        commas: whether ``4,5`` is four and a half.
 
     Returns:
         float64 [r] and bool [r], true where there is no number (``nan`` and ``inf`` are none).
     """
     if _is_text(column):
-        texts, bad = _matching(column, _DECIMAL)
+        pointed = pc.replace_substring(column, ",", ".", max_replacements=1) if commas else column
+        texts, bad = _matching(pointed, _DECIMAL)
         return _numpy(texts.cast(pa.float64()), 0.0), bad
     return _numbers(column)
 

@@ -66,7 +66,9 @@ def read_stars(check: RowCheck, settings: TableSettings) -> Stars:
             f"{check.table.name}: rating: got no such column, expected one; {CLICKS_REMEDY}; otherwise name the column, with "
             f"{column_in_all_forms('rating')}"
         )
-    numbers, bad = parse_decimals(check.table.columns["rating"])
+    layout = check.table.layout
+    # A comma within a field of a table that separates fields otherwise is how much of Europe writes 4.5.
+    numbers, bad = parse_decimals(check.table.columns["rating"], commas=layout is not None and layout.delimiter != ",")
     if settings.not_rated:
         check.leave_out(np.isin(numbers, settings.not_rated) & ~bad, "not rated")
     if settings.implicit:
