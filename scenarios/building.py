@@ -204,7 +204,7 @@ def load_dataset(scenario: Scenario) -> Dataset:
     Raises:
         DataError: they cannot be used.
     """
-    return open_dataset(scenario.data, columns=scenario.columns, skip_bad_rows=scenario.skip_bad_rows)
+    return open_dataset(scenario.data, **scenario.table_options)
 
 
 def _world(scenario: Scenario, dataset: Dataset, roles: Roles) -> World:

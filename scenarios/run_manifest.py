@@ -9,6 +9,7 @@ from typing import Any
 
 from recsim_llm.core.protocols import HasProvenance
 from recsim_llm.core.ratings import Dataset
+from recsim_llm.data.reading_notes import reading_record
 from recsim_llm.language.providers import Roles
 from recsim_llm.population.world import World
 from recsim_llm.scenarios.schema import Scenario
@@ -55,7 +56,7 @@ def make_manifest(scenario: Scenario, dataset: Dataset, world: World, roles: Rol
             "fingerprint": dataset.fingerprint,
             "licence": dataset.licence,
             "feedback": dataset.feedback,
-            "skipped": dict(dataset.skipped),
+            **reading_record(dataset),
         },
         "versions": {name: version(name) for name in dict.fromkeys(packages)} | {"python": platform.python_version()},
         "settings": scenario.model_dump(mode="json"),

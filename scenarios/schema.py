@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from recsim_llm.core.configuration import config_error
+from recsim_llm.data.table_settings import TableSettings
 from recsim_llm.errors import ConfigError, one_of
 from recsim_llm.language.base.settings import ROLES, LimitSettings, ModelSettings
 
@@ -89,6 +90,19 @@ class Scenario(BaseModel):
     """For a folder with ``interactions`` and ``items``: this package's column names to the files', where they differ."""
     skip_bad_rows: bool = False
     """Leave rows that cannot be used out, and record how many, instead of stopping."""
+    feedback: Literal["explicit", "implicit"] = "explicit"
+    """``implicit``: each row of the data is a click, a purchase or the like, and no rating; see ``TableSettings``, as for all
+    that follows up to ``genre_separator``."""
+    rating_scale: tuple[float, float] | None = None
+    """Lowest and highest rating of another scale than 0.5 to 5."""
+    not_rated: float | Literal["none"] | tuple[float, ...] | None = None
+    """Numbers that stand for "not rated": one, several, or ``none``."""
+    constant_rating: float | None = None
+    """Stars that stand in for every row of implicit data."""
+    string_ids: bool | None = None
+    """Whether ids are texts; None: as soon as one of them is no plain whole number."""
+    genre_separator: str | None = None
+    """What stands between genres in one field; None goes by the whole column."""
     train_share: float = Field(default=0.8, gt=0, lt=1)
     """Share of each user's ratings, first in time, that recommenders are trained on. Users are fitted on all of them."""
     users: UserSettings = UserSettings()
@@ -114,6 +128,11 @@ class Scenario(BaseModel):
     """What an unknown, retired or repeated item does: stop the run, or blank the slot and be counted."""
     seed: int | None = Field(default=None, ge=0, lt=2**63)
     """Seed of everything random; None draws one and records it."""
+
+    @property
+    def table_options(self) -> dict[str, Any]:
+        """How its data are to be read, by the names of ``TableSettings``."""
+        return {name: getattr(self, name) for name in TableSettings.model_fields}
 
     @field_validator("recommenders", mode="before")
     @classmethod
@@ -223,7 +242,7 @@ def scenario_from(settings: Mapping[str, Any], source: str) -> Scenario:
         ConfigError: a key is unknown or a value is wrong; names the first one.
     """
     try:
-        return Scenario.model_validate(settings)
+        scenario = Scenario.model_validate(settings)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
@@ -237,6 +256,8 @@ def scenario_from(settings: Mapping[str, Any], source: str) -> Scenario:
             expected = str(first.get("ctx", {}).get("error", "expected text"))
             raise ConfigError(f"scenario {source}: {place}: got {got}, {expected}") from error
         raise config_error(error, Scenario, f"scenario {source}") from error
+    TableSettings.read(scenario.table_options, f"scenario {source}")
+    return scenario
 
 
 def parse_overrides(pairs: Sequence[str]) -> dict[str, Any]:

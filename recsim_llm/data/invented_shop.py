@@ -17,15 +17,22 @@ Orders: n_c = clip(lognormal(ln 7, 0.7), 2, 40) orders, uniform over the year, e
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
 
 from recsim_llm.core.arrays import BoolArray, DoubleArray
+from recsim_llm.core.files import write_atomically
+from recsim_llm.core.ratings import Dataset
+from recsim_llm.data.tables import load_tables
 
-__all__ = ["COLUMNS", "SEED", "make_tables", "write_tables"]
+__all__ = ["COLUMNS", "SEED", "load", "make_tables", "write_tables"]
 
 SEED = 11
 """Seed of the shipped shop: part of what it is."""
@@ -39,6 +46,7 @@ COLUMNS = {
 }
 """This package's column names to the shop's."""
 
+_LICENCE = "Invented data, part of recsim_llm; free under the package's MIT licence."
 _START = np.datetime64("2025-01-01T00:00:00")
 _YEAR_S = 365 * 86_400
 _BRANDS = ("Alder & Ash", "Brixen", "Corvo", "Dunmore", "Elmwick", "Fjelda", "Gros Pin", "Halden")
@@ -63,6 +71,20 @@ class _Products(NamedTuple):
     category: np.ndarray[tuple[int], np.dtype[np.int64]]
     price: DoubleArray
     supply: BoolArray
+
+
+@cache
+def load(customers: int = 400, *, seed: int = SEED) -> Dataset:
+    """Return the shop as its files are read: implicit data with the shop's own ids.
+
+    Args:
+        customers: how many buy.
+        seed: of everything random.
+    """
+    with TemporaryDirectory() as folder:
+        purchases, products = write_tables(Path(folder), customers, seed=seed)
+        dataset = load_tables(purchases, products, name="shop", columns=COLUMNS, feedback="implicit")
+    return replace(dataset, licence=_LICENCE)
 
 
 def make_tables(customers: int = 400, *, seed: int = SEED) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
@@ -131,6 +153,7 @@ def _orders(random: np.random.Generator, value: DoubleArray, supply: BoolArray) 
 
 
 def _write(path: Path, rows: Iterable[Sequence[str]]) -> Path:
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        csv.writer(stream, lineterminator="\n").writerows(rows)
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    write_atomically(path, text.getvalue().encode())
     return path
