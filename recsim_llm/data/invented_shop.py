@@ -1,9 +1,9 @@
-"""An invented shop: 200 products and the purchases of 400 customers over a year, as the two tables that a shop has.
+"""An invented shop: 200 products and the purchases of 400 users over a year, as the two tables that a shop has.
 
-Ids are texts (``C0007``, ``SKU-KIT-03``), nobody gives stars, and customers buy what runs out again. The tables are written as
+Ids are texts (``C0007``, ``SKU-KIT-03``), nobody gives stars, and users buy what runs out again. The tables are written as
 files and read like anyone's. All symbols are dimensionless unless a unit is given.
 
-Truth, per customer c and product i of category k(i) with price p_i (euros):
+Truth, per user c and product i of category k(i) with price p_i (euros):
   taste      t_ck = N + 1.4 [k is one of 2 favourites]
   thrift     s_c = exp(0.4 N)
   demand     d_i = 0.9 N, intrinsic
@@ -74,34 +74,33 @@ class _Products(NamedTuple):
 
 
 @cache
-def load(customers: int = 400, *, seed: int = SEED) -> Dataset:
+def load(users: int = 400, *, seed: int = SEED) -> Dataset:
     """Return the shop as its files are read: implicit data with the shop's own ids.
 
     Args:
-        customers: how many buy.
+        users: how many buy.
         seed: of everything random.
     """
     with TemporaryDirectory() as folder:
-        purchases, products = write_tables(Path(folder), customers, seed=seed)
+        purchases, products = write_tables(Path(folder), users, seed=seed)
         dataset = load_tables(purchases, products, name="shop", columns=COLUMNS, feedback="implicit")
     return replace(dataset, licence=_LICENCE)
 
 
-def make_tables(customers: int = 400, *, seed: int = SEED) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
+def make_tables(users: int = 400, *, seed: int = SEED) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
     """Return the purchases and the products, header first, all fields as texts.
 
-    Purchases have ``customer``, ``sku``, ``bought`` (ISO 8601, UTC) and ``price``, in the order of time; products have ``sku``,
-    ``name``, ``category``, ``brand``, ``price`` (euros) and ``description``.
+    Purchases are in the order of time, times are ISO 8601 in UTC, prices are euros; ``COLUMNS`` says which column is which.
 
     Args:
-        customers: how many buy.
+        users: how many buy.
         seed: of everything random.
     """
     random = np.random.default_rng(seed)
     products = _draw_products(random)
     demand = 0.9 * random.standard_normal(len(products.rows))
     bought: list[tuple[int, int, int]] = []
-    for customer in range(customers):
+    for customer in range(users):
         taste = random.standard_normal(len(_CATEGORIES))
         taste[random.permutation(len(_CATEGORIES))[:2]] += 1.4
         thrift = np.exp(0.4 * random.standard_normal())
@@ -117,9 +116,9 @@ def make_tables(customers: int = 400, *, seed: int = SEED) -> tuple[list[tuple[s
     )
 
 
-def write_tables(folder: Path, customers: int = 400, *, seed: int = SEED) -> tuple[Path, Path]:
+def write_tables(folder: Path, users: int = 400, *, seed: int = SEED) -> tuple[Path, Path]:
     """Write ``interactions.csv`` and ``items.csv`` into a folder that is there, and return their paths."""
-    purchases, products = make_tables(customers, seed=seed)
+    purchases, products = make_tables(users, seed=seed)
     return _write(folder / "interactions.csv", purchases), _write(folder / "items.csv", products)
 
 
@@ -140,7 +139,7 @@ def _draw_products(random: np.random.Generator) -> _Products:
 
 
 def _orders(random: np.random.Generator, value: DoubleArray, supply: BoolArray) -> list[tuple[int, int]]:
-    """Return when, in seconds of the year, a customer buys which products, in the order of time."""
+    """Return when, in seconds of the year, a user buys which products, in the order of time."""
     count = int(np.clip(np.rint(np.exp(np.log(7) + 0.7 * random.standard_normal())), 2, 40))
     again = np.zeros(len(value))
     found = []

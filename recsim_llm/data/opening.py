@@ -99,6 +99,6 @@ def _file_remedy(path: Path) -> str:
 
 def _possible() -> str:
     return (
-        f"'{FICTIONAL}', '{SHOP}', a downloaded set ({', '.join(SOURCES)}), a MovieLens folder, or a folder with interactions.csv, "
-        ".tsv, .txt or .parquet (and items likewise)"
+        f"'{FICTIONAL}', '{SHOP}', a downloaded set ({', '.join(SOURCES)}), a MovieLens folder, or a folder with "
+        "interactions.csv, .tsv, .txt or .parquet (and items likewise)"
     )
