@@ -93,7 +93,7 @@ class Scenario(BaseModel):
     feedback: Literal["explicit", "implicit"] = "explicit"
     """``implicit``: each row of the data is a click, a purchase or the like, and no rating; see ``TableSettings``, as for all
     that follows up to ``genre_separator``."""
-    rating_scale: tuple[float, float] | None = None
+    rating_scale: tuple[float, ...] | None = None
     """Lowest and highest rating of another scale than 0.5 to 5."""
     not_rated: float | Literal["none"] | tuple[float, ...] | None = None
     """Numbers that stand for "not rated": one, several, or ``none``."""
