@@ -24,7 +24,8 @@ def print_pairs(title: str, table: dict[str, Any]) -> None:
     console = make_console()
     console.print(title, style="bold", highlight=False)
     for name, value in table.items():
-        console.print(f"  {name:<44}{value:,.4f}" if isinstance(value, float) else f"  {name:<44}{value}", highlight=False)
+        shown = f"{value:,.4f}" if isinstance(value, float) else "unknown" if value is None else value
+        console.print(f"  {name:<44}{shown}", highlight=False)
 
 
 def write_json(options: argparse.Namespace, content: Any) -> None:
