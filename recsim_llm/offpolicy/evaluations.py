@@ -26,7 +26,17 @@ from recsim_llm.errors import DataError
 from recsim_llm.statistics.effects import Effect, check_share, student_effect
 from recsim_llm.statistics.intervals import CONFIDENCE, Estimate
 
-__all__ = ["Contributions", "OffPolicyEstimate", "assemble_estimate", "difference", "estimate_effect", "sum_contributions"]
+__all__ = [
+    "Contributions",
+    "OffPolicyEstimate",
+    "assemble_estimate",
+    "difference",
+    "effective_pages",
+    "estimate_effect",
+    "mean_weight",
+    "sum_contributions",
+    "too_few_pages",
+]
 
 
 _ROUNDING = 1e-12
@@ -129,7 +139,7 @@ class OffPolicyEstimate:
                 f"the mean weight is {mean.value:.3g}, not 1: the target shows what the log does not hold, or a few large "
                 "weights are missing from it"
             )
-        if self.effective_pages is not None and self.effective_pages < max(10.0, 0.01 * self.pages):
+        if self.effective_pages is not None and too_few_pages(self.effective_pages, self.pages):
             notes.append(f"the weights are worth {self.effective_pages:.1f} of {self.pages} pages: the interval is too narrow")
         return tuple(notes)
 
@@ -153,6 +163,11 @@ class OffPolicyEstimate:
             "by_position": [[one.value, one.low, one.high] for one in self.by_position],
             "notes": list(self.notes),
         }
+
+
+def too_few_pages(effective: float, pages: int) -> bool:
+    """Tell whether weights are worth so few pages, below 10 or 1% of the log, that an interval from them is too narrow."""
+    return effective < max(10.0, 0.01 * pages)
 
 
 def sum_contributions(user_id: IntArray, numerator: DoubleArray, denominator: DoubleArray) -> Contributions:
@@ -240,9 +255,9 @@ def assemble_estimate(
             for position in positions
         ),
         pages=len(user_id),
-        effective_pages=None if weights is None else _effective(weights),
+        effective_pages=None if weights is None else effective_pages(weights),
         largest_weight=None if weights is None else float(weights.max()),
-        mean_weight=None if weights is None else _mean_weight(user_id, weights, confidence),
+        mean_weight=None if weights is None else mean_weight(user_id, weights, confidence),
         clip=clip,
         clipped=0 if weights is None or clip is None else int(np.count_nonzero(weights > clip)),
         contributions=whole,
@@ -257,7 +272,8 @@ def _with_interval(value: float, scores: DoubleArray, scale: float, confidence: 
     return student_effect(value, error, users - 1.0, users=users, confidence=confidence, method=_METHOD)
 
 
-def _effective(weights: DoubleArray) -> float:
+def effective_pages(weights: DoubleArray) -> float:
+    """Return Kish's effective number of pages of weights [n] or [n, k]; of the position where it is smallest."""
     wide = weights.reshape(len(weights), -1)
     # Divided by the largest first: squares of very small weights would vanish. Where all are 0 no page counts.
     largest = np.abs(wide).max(axis=0)
@@ -267,7 +283,8 @@ def _effective(weights: DoubleArray) -> float:
     return float((scaled.sum(axis=0) ** 2 / np.square(scaled).sum(axis=0)).min())
 
 
-def _mean_weight(user_id: IntArray, weights: DoubleArray, confidence: float) -> Estimate:
+def mean_weight(user_id: IntArray, weights: DoubleArray, confidence: float) -> Estimate:
+    """Return the mean of weights [n] or [n, k] with its interval by user; of the position where it is farthest from 1."""
     wide = weights.reshape(len(weights), -1)
     farthest = int(np.abs(wide.mean(axis=0) - 1.0).argmax())
     column = wide[:, farthest, None]
