@@ -6,9 +6,10 @@ import argparse
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-__all__ = ["make_console", "print_pairs", "show_progress", "show_status", "spent_so_far", "write_json"]
+__all__ = ["make_console", "print_little_known", "print_pairs", "show_progress", "show_status", "spent_so_far", "write_json"]
 
 
 def make_console() -> Any:
@@ -26,6 +27,14 @@ def print_pairs(title: str, table: dict[str, Any]) -> None:
     for name, value in table.items():
         shown = f"{value:,.4f}" if isinstance(value, float) else "unknown" if value is None else value
         console.print(f"  {name:<44}{shown}", highlight=False)
+
+
+def print_little_known(run: Path) -> None:
+    """Print what a run's users cannot know, where the data were too few."""
+    from recsim_llm.log.manifest import read_manifest
+
+    for note in read_manifest(run).get("population", {}).get("little_known", ()):
+        make_console().print(f"little known: {note}", highlight=False)
 
 
 def write_json(options: argparse.Namespace, content: Any) -> None:

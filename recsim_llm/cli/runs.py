@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from recsim_llm.cli.options import ask_first, read_columns, read_limits
-from recsim_llm.cli.output import make_console, print_pairs, show_progress, show_status, spent_so_far, write_json
+from recsim_llm.cli.output import (
+    make_console,
+    print_little_known,
+    print_pairs,
+    show_progress,
+    show_status,
+    spent_so_far,
+    write_json,
+)
 from recsim_llm.errors import ConfigError, RecSimError, RunExistsError
 
 __all__ = ["handle_compare", "handle_export", "handle_report", "handle_resume", "handle_run", "handle_speak"]
@@ -67,6 +75,7 @@ def handle_compare(options: argparse.Namespace) -> None:
         console.print(comparison_table(content))
         for note in comparison.notes:
             console.print(note, highlight=False)
+        print_little_known(folder)
         console.print(
             f"log     {folder}\nreport  {page}\nagain   recsim-llm compare {shlex.quote(str(folder))}", highlight=False
         )
@@ -183,6 +192,7 @@ def _finish(run: Path, options: argparse.Namespace, **given: Path | None) -> Non
         console.print(summary_table(summary))
         if calls := calls_line(read_calls(run)):
             console.print(calls, highlight=False)
+        print_little_known(run)
         console.print(f"log     {run}\nreport  {path}\nagain   recsim-llm report {shlex.quote(str(run))}", highlight=False)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.checked_columns import as_numbers, as_whole_numbers, check_choice
 from recsim_llm.errors import ConfigError, DataError
 
 __all__ = ["Dataset", "Ratings"]
@@ -31,11 +32,14 @@ class Ratings:
     """int64 [r]: seconds since 1970-01-01 UTC; 0 everywhere when the data has no times."""
 
     def __post_init__(self) -> None:
-        lengths = {len(self.user_id), len(self.item_id), len(self.rating), len(self.timestamp)}
-        if len(lengths) != 1:
-            raise DataError(f"ratings: got columns of lengths {sorted(lengths)}, expected one length")
-        if len(self.user_id) == 0:
+        users = as_whole_numbers("ratings, user_id", self.user_id, ("ratings",), least=0)
+        if len(users) == 0:
             raise DataError("ratings: got no rows, expected at least one; check the interactions table")
+        stars = as_numbers("ratings, rating", self.rating, users.shape).astype(np.float32)
+        object.__setattr__(self, "user_id", users)
+        object.__setattr__(self, "item_id", as_whole_numbers("ratings, item_id", self.item_id, users.shape, least=0))
+        object.__setattr__(self, "rating", stars)
+        object.__setattr__(self, "timestamp", as_whole_numbers("ratings, timestamp", self.timestamp, users.shape))
 
     def __len__(self) -> int:
         return len(self.user_id)
@@ -116,6 +120,15 @@ class Dataset:
     """User_id to the data's own id where these are texts (``0007``); empty means that ``user_id`` is the data's own."""
     feedback: Literal["explicit", "implicit"] = "explicit"
     """``explicit``: people gave stars. ``implicit``: rows are clicks or purchases, and stars only stand in for them."""
+
+    def __post_init__(self) -> None:
+        check_choice("feedback", self.feedback, ("explicit", "implicit"))
+        unknown = np.flatnonzero(self.catalog.index_of(self.ratings.item_id) < 0)
+        if len(unknown):
+            raise DataError(
+                f"data set: got item_id {self.ratings.item_id[unknown[0]]}, which the catalog lacks, expected ratings of its "
+                "items; leave such ratings out, or add the items"
+            )
 
     @property
     def fingerprint(self) -> str:
