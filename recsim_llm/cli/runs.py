@@ -14,6 +14,7 @@ from typing import Any
 from recsim_llm.cli.options import ask_first, read_limits, read_table_options
 from recsim_llm.cli.output import (
     make_console,
+    print_little_known,
     print_pairs,
     print_reading,
     read_reading,
@@ -78,6 +79,7 @@ def handle_compare(options: argparse.Namespace) -> None:
         console.print(comparison_table(content))
         for note in comparison.notes:
             console.print(note, highlight=False)
+        print_little_known(folder)
         console.print(
             f"log     {folder}\nreport  {page}\nagain   recsim-llm compare {shlex.quote(str(folder))}", highlight=False
         )
@@ -195,6 +197,7 @@ def _finish(run: Path, options: argparse.Namespace, **given: Path | None) -> Non
         console.print(summary_table(summary))
         if calls := calls_line(read_calls(run)):
             console.print(calls, highlight=False)
+        print_little_known(run)
         console.print(f"log     {run}\nreport  {path}\nagain   recsim-llm report {shlex.quote(str(run))}", highlight=False)
 
 
