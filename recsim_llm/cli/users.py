@@ -80,10 +80,7 @@ def _card_request(options: argparse.Namespace) -> Any:
     if count < 1:
         raise ConfigError(f"--seeds: got {count}, expected 1 or more")
     first = randbelow(2**31) if options.seed is None else options.seed
-    try:
-        model = None if options.model is None else ModelSettings(name=options.model, base_url=options.base_url)
-    except ValueError as error:
-        raise ConfigError(f"--base-url: got {options.base_url}, expected an address like http://127.0.0.1:8000/v1") from error
+    model = None if options.model is None else ModelSettings(name=options.model, base_url=options.base_url)
     families = None if options.families is None else tuple(name.strip() for name in options.families.split(","))
     return CardRequest(
         data=options.data,
