@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 
 from recsim_llm.cli.output import make_console, show_status, write_json
 
@@ -11,8 +12,8 @@ __all__ = ["handle_ope"]
 
 def handle_ope(options: argparse.Namespace) -> None:
     """Estimate from a log what another recommender would have earned, and print it."""
-    from recsim_llm.report import write_report
     from recsim_llm.report.ope_page import ope_table
+    from recsim_llm.report.ope_rows import OPE_FILE
     from recsim_llm.scenarios.ope_run import OpeRequest, estimate_from_log
     from recsim_llm.scenarios.schema import parse_overrides
 
@@ -27,9 +28,10 @@ def handle_ope(options: argparse.Namespace) -> None:
     )
     with show_status(options.quiet) as update:
         content = estimate_from_log(request, update)
-        page = write_report(options.run)
     write_json(options, content)
     if not options.quiet:
         console = make_console()
         console.print(ope_table(content))
-        console.print(f"report  {page}", highlight=False)
+        console.print(
+            f"kept    {options.run / OPE_FILE}\nreport  recsim-llm report {shlex.quote(str(options.run))}", highlight=False
+        )

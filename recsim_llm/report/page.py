@@ -136,7 +136,9 @@ def render_page(found: Findings) -> str:
 def _keep_ope(path: Path, run: Path) -> None:
     content = read_ope(path)
     if content is None:
-        raise LogError(f"--ope: got {path}, which is missing, expected an ope.json as `recsim-llm ope` writes it; check the path")
+        raise LogError(
+            f"--ope: got {path}, which is missing, expected an ope.json as `recsim-llm ope` writes it; check the path"
+        )
     write_atomically(run / OPE_FILE, _json(content))
 
 
