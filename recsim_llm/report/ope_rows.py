@@ -79,7 +79,8 @@ def value_words(content: Content) -> str:
     verdicts = Counter(row["gain"]["verdict"] for row in told)
     said = ", ".join(f"{verdict} by {number}" for verdict, number in verdicts.most_common())
     own = numbers.with_interval(estimate_of(content["logged"]))
-    words = f"{target} in place of {logging}: {between} by {count}; {logging} itself earned {own}. The target is {said} of {len(told)}."
+    words = f"{target} in place of {logging}: {between} by {count}; {logging} itself earned {own}. "
+    words += f"The target is {said} of {len(told)}."
     if content["truth"] is not None:
         judged = [row["error"]["verdict"] for row in told if row["error"]["verdict"] != "no interval"]
         truth = numbers.with_interval(estimate_of(content["truth"]))
