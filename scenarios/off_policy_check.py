@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from recsim_llm.errors import ConfigError, DataError, LogError
+from recsim_llm.errors import ConfigError, DataError, LogError, one_of
 from recsim_llm.log.manifest import read_manifest
 from recsim_llm.offpolicy import (
     Evidence,
@@ -167,7 +167,7 @@ def _runs(scenario: Scenario, target: str, logging: str, seeds: Sequence[int], *
     arms = {arm.name: arm for arm in scenario.recommenders}
     missing = [name for name in (logging, target) if name not in arms]
     if missing:
-        raise ConfigError(f"self-check: got no arm {missing[0]!r}, expected one of {', '.join(arms)}; add it to the scenario")
+        raise ConfigError(f"self-check: got no arm {missing[0]!r}, expected an arm of the scenario, {one_of(missing[0], arms)}")
     pair = tuple(arms[name] for name in dict.fromkeys((logging, target)))
     return [run(scenario.model_copy(update={"recommenders": pair, "seed": seed}), out / f"seed-{seed}") for seed in seeds]
 
@@ -230,7 +230,7 @@ def _scenario(folder: Path) -> Scenario:
 def _arm(scenario: Scenario, name: str) -> Arm:
     found = [arm for arm in scenario.recommenders if arm.name == name]
     if not found:
-        raise ConfigError(f"arm: got {name!r}, expected one of {', '.join(arm.name for arm in scenario.recommenders)}")
+        raise ConfigError(f"arm: got {name!r}, expected {one_of(name, [arm.name for arm in scenario.recommenders])}")
     return found[0]
 
 

@@ -21,7 +21,9 @@ from typing import Any
 import numpy as np
 
 from recsim_llm.core.arrays import DoubleArray, IntArray
-from recsim_llm.statistics.effects import Effect, student_effect
+from recsim_llm.core.checked_columns import as_numbers, as_whole_numbers
+from recsim_llm.errors import DataError
+from recsim_llm.statistics.effects import Effect, check_share, student_effect
 from recsim_llm.statistics.intervals import CONFIDENCE, Estimate
 
 __all__ = [
@@ -43,7 +45,11 @@ _METHOD = "delta method by user"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Contributions:
-    """What users contribute to the sums of an estimator."""
+    """What users contribute to the sums of an estimator.
+
+    Raises:
+        DataError: shapes do not fit, a number is not finite, or the users are not in ascending order.
+    """
 
     user_id: IntArray
     """int64 [u], ascending."""
@@ -51,6 +57,15 @@ class Contributions:
     """float64 [t, u]: ``a``."""
     denominator: DoubleArray
     """float64 [t, u]: ``b``."""
+
+    def __post_init__(self) -> None:
+        users = as_whole_numbers("contributions, user_id", self.user_id, ("users",))
+        if (np.diff(users) <= 0).any():
+            raise DataError("contributions: got users out of order, expected ascending ids, each once; sum_contributions sorts")
+        above = as_numbers("contributions, numerator", self.numerator, ("terms", len(users)))
+        below = as_numbers("contributions, denominator", self.denominator, above.shape)
+        for name, column in (("user_id", users), ("numerator", above), ("denominator", below)):
+            object.__setattr__(self, name, column)
 
     @property
     def value(self) -> float | None:
@@ -113,6 +128,9 @@ class OffPolicyEstimate:
     def notes(self) -> tuple[str, ...]:
         """What to mind, in words."""
         notes = []
+        if self.value is not None and self.effect.low is None:
+            users = "1 user" if self.effect.users == 1 else f"{self.effect.users} users, all alike"
+            notes.append(f"how far off it may be is unknown: got {users}, expected two or more who differ")
         if self.clipped:
             notes.append(f"{self.clipped} weights were cut to {self.clip:g}: less variance, at the price of a bias")
         mean = self.mean_weight
@@ -220,6 +238,7 @@ def assemble_estimate(
         confidence: of the intervals, 0 to 1.
         by_position: whether the ``p`` columns are the page's positions.
     """
+    check_share("confidence", confidence)
     groups, width = len(terms), terms[0][0].shape[1]
     parts = [sum_contributions(user_id, above, below) for above, below in terms]
     whole = Contributions(
@@ -256,8 +275,11 @@ def _with_interval(value: float, scores: DoubleArray, scale: float, confidence: 
 def effective_pages(weights: DoubleArray) -> float:
     """Return Kish's effective number of pages of weights [n] or [n, k]; of the position where it is smallest."""
     wide = weights.reshape(len(weights), -1)
-    # Divided by the largest first: squares of very small weights would vanish.
-    scaled = wide / np.abs(wide).max(axis=0)
+    # Divided by the largest first: squares of very small weights would vanish. Where all are 0 no page counts.
+    largest = np.abs(wide).max(axis=0)
+    if not largest.all():
+        return 0.0
+    scaled = wide / largest
     return float((scaled.sum(axis=0) ** 2 / np.square(scaled).sum(axis=0)).min())
 
 

@@ -21,6 +21,7 @@ from recsim_llm.report.comparison_rows import read_comparison
 from recsim_llm.report.figure_files import write_figure, write_figure_data
 from recsim_llm.report.figures import FIGURES
 from recsim_llm.report.first_screen import first_screen
+from recsim_llm.report.item_names import ItemNames, read_item_names
 from recsim_llm.report.metric_groups import metrics_section
 from recsim_llm.report.model_calls import read_calls
 from recsim_llm.report.ope_page import draw_ope, ope_section
@@ -29,6 +30,7 @@ from recsim_llm.report.page_layout import document, figure, table, whole_table
 from recsim_llm.report.progress_page import cost_section, deciders_section, failures_section
 from recsim_llm.report.reproduction import configuration_section, reproduction_section
 from recsim_llm.report.result_sections import differences_section, results_section
+from recsim_llm.report.shown_items import shown_items_section
 from recsim_llm.report.spoken import Speech, read_speech, speech_section
 from recsim_llm.report.trust import CARD_FIGURE, CARD_FILE, read_card, read_run_card, trust_section
 
@@ -45,6 +47,8 @@ class Findings:
     """The run's manifest."""
     drawings: Mapping[str, str]
     """``svg`` elements by figure name."""
+    names: ItemNames
+    """What the items are called."""
     calls: tuple[CallSummary, ...] = ()
     """Totals of the language models' calls."""
     speech: Speech | None = None
@@ -107,6 +111,7 @@ def write_report(run: Path, *, card: Path | None = None, ope: Path | None = None
         summary=summary,
         manifest=manifest,
         drawings=drawings,
+        names=read_item_names(run),
         calls=calls,
         speech=speech,
         compared=compared,
@@ -127,6 +132,7 @@ def render_page(found: Findings) -> str:
         _figures(summary, found.drawings),
         results_section(summary),
         differences_section(summary, judged=compared is not None),
+        shown_items_section(summary, found.names),
         metrics_section(found.metrics, whole_table),
         ope_section(found.ope, found.drawings),
         audits_section(found.audits, found.drawings),
