@@ -179,10 +179,10 @@ def handle_report(options: argparse.Namespace) -> None:
     """Write the report of a run again."""
     if not (options.run / "manifest.json").is_file():
         raise ConfigError(f"report: got {options.run}, which has no manifest.json, expected a run folder")
-    _finish(options.run, options, card=options.realism, ope=options.ope)
+    _finish(options.run, options, card=options.realism, ope=options.ope, audits=options.audit)
 
 
-def _finish(run: Path, options: argparse.Namespace, **given: Path | None) -> None:
+def _finish(run: Path, options: argparse.Namespace, **given: Any) -> None:
     from recsim_llm.comparison import summarise
     from recsim_llm.report import calls_line, read_calls, summary_table, verdict, write_report
 
