@@ -198,23 +198,31 @@ def reset_options(options: object, known: Collection[str]) -> dict[str, Any]:
 def wanted_users(world: World, wanted: npt.ArrayLike | None, rows: int) -> IntArray | None:
     """Return the user index that ``reset`` is asked for in each row, None where it is asked for nobody.
 
+    Args:
+        world: items and users.
+        wanted: outside ids, one a row; or the data's own ids where these are texts.
+        rows: how many there are.
+
     Raises:
         ConfigError: the population does not have such users.
     """
     if wanted is None:
         return None
+    known = world.population.user_id
     try:
         ids = np.atleast_1d(np.asarray(wanted))
     except ValueError:
         ids = np.empty(0)
+    if ids.dtype.kind == "U" and world.population.user_key is not None:
+        by_key = dict(zip(world.population.user_key.tolist(), known.tolist(), strict=True))
+        ids = np.array([by_key.get(key, -1) for key in ids.reshape(-1).tolist()]).reshape(ids.shape)
     if ids.dtype.kind not in "iu" or ids.shape != (rows,):
         number = "an integer" if rows == 1 else f"{rows} integers, one a row"
         raise ConfigError(f"reset options: got user_id {wanted!r}, expected {number}")
-    known = world.population.user_id
     order = np.argsort(known, kind="stable")
     found = order[np.minimum(np.searchsorted(known, ids, sorter=order), len(order) - 1)]
     if not np.array_equal(known[found], ids):
-        missing = ids[known[found] != ids][0]
+        missing = np.reshape(wanted, -1)[known[found] != ids][0]
         raise ConfigError(f"reset options: got user_id {missing}, expected ids of the population, such as {known[0]}")
     return found
 

@@ -204,15 +204,15 @@ class Session:
         before = self.kernel.page
         try:
             outcome = self._visits.show(item_index, blank=blank, idle=idle)
+            self.observer.record(outcome.feedback)
+            if self._candidates is not None:
+                self._candidates.offer(ALL_ROWS, self._seed_word, self.kernel)
+            if self.recorder is not None:
+                self.recorder.page(outcome, idle)
         except BaseException:
             # The kernel may have gone on, as where the reward crashed; nobody was told of that page.
             self._torn = self.kernel.page is not before
             raise
-        self.observer.record(outcome.feedback)
-        if self._candidates is not None:
-            self._candidates.offer(ALL_ROWS, self._seed_word, self.kernel)
-        if self.recorder is not None:
-            self.recorder.page(outcome, idle)
         if self._most_visits > 1:
             self._ended = outcome.ended
             if idle is not None:

@@ -38,7 +38,7 @@ class Profile:
         """Return the profile of some of the users."""
         return Profile(self._texts, self.names, self._columns, self._rows[rows])
 
-    def __array__(self, dtype: npt.DTypeLike = None, copy: bool | None = None) -> npt.NDArray[Any]:
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
         """Return ``columns``, for code that takes all columns of requests alike."""
         return self.columns.astype(self._columns.dtype if dtype is None else dtype, copy=False)
 

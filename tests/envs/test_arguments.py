@@ -154,6 +154,17 @@ def test_reset_without_wishes_works(world, make_env, make_rows, options):
         env.reset(seed=1, options=options)
 
 
+def test_users_of_data_with_texts_for_ids_come_by_these(world, make_env, make_rows):
+    first, second = world.population.user_id[:2].tolist()
+    keyed = world._replace(population=world.population.with_keys({first: "0007", second: "ann"}))
+    _, info = make_env(keyed).reset(seed=1, options={"user_id": "0007"})
+    assert info["user_id"] == first
+    _, info = make_rows(keyed, 2).reset(seed=1, options={"user_id": ["ann", "0007"]})
+    assert info["user_id"].tolist() == [second, first]
+    with pytest.raises(ConfigError, match="got user_id 007, expected ids of the population"):
+        make_env(keyed).reset(seed=1, options={"user_id": "007"})
+
+
 @pytest.mark.parametrize(
     "options",
     [5, [], "x", {"a": 1}, {1: 2}, {"user_id": "x"}, {"user_id": [[1], [2, 3]]}, {"user_id": 10**30}, {"user_id": 1.5}],
