@@ -103,7 +103,7 @@ class Recorder:
         """
         if not self._place.here:
             return
-        log = self._open() if self._log is None else self._log
+        log = self.open()
         feedback, reward, invalid, out_of_pages = outcome
         keep = None
         if idle is not None:
@@ -139,8 +139,15 @@ class Recorder:
             self._add_visits(self._log)
             self._log.close()
 
-    def _open(self) -> RunLog:
-        """Make the folder."""
+    def open(self) -> RunLog:
+        """Return the log, whose folder is made now if it is not there.
+
+        Raises:
+            ConfigError: the folder cannot be made.
+            RunExistsError: somebody else has written there.
+        """
+        if self._log is not None:
+            return self._log
         self._place.open()
         folder, catalog = self._place.folder, self._world.catalog
         try:

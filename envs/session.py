@@ -51,14 +51,14 @@ def open_session(world: WorldArguments, pages: Mapping[str, Any], *, rows: int, 
     """
     told = {name: value for name, value in pages.items() if value is not None}
     BrowseSettings(**told)  # What is wrong in itself is said before anything is built.
-    opened = open_world(world)
+    if not isinstance(log, str | PathLike | None):
+        raise ConfigError(f"log: got {log!r}, expected the path of a new folder, or None")
+    opened = open_world(world, None if log is None else Path(log))
     try:
         settings = BrowseSettings(**(dict(opened.settings) | told))
         settings.check_fits(opened.world.catalog, rows)
         session = _make_session(opened, settings, rows)
         if log is not None:
-            if not isinstance(log, str | PathLike):
-                raise ConfigError(f"log: got {log!r}, expected the path of a new folder, or None")
             _add_log(session, Path(log), settings, opened.description)
     except BaseException:
         if opened.close is not None:
@@ -201,6 +201,8 @@ class Session:
         item_index, blank = self.action.page(action, idle)
         if blank is not None and self._refuse:
             _check_shown(item_index, blank)
+        if self.recorder is not None and self.close_world is not None:
+            self.recorder.open()  # The calls of language models go there too.
         before = self.kernel.page
         try:
             outcome = self._visits.show(item_index, blank=blank, idle=idle)
