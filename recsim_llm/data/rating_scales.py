@@ -132,9 +132,9 @@ def _suspects(levels: _Levels, scale: tuple[float, float] | None) -> list[float]
     for _ in range(_MOST_CODES):
         left = ~np.isin(levels.values, found)
         rest = _Levels(values=levels.values[left], counts=levels.counts[left])
-        if len(rest.values) < 2:
-            break
         low, high = float(rest.values[0]), float(rest.values[-1])
+        if len(rest.values) < 2 or (scale is None and low >= LOWEST_STARS and high <= MOST_STARS):
+            break
         if _odd_low(rest, inside=scale is not None and scale[0] <= low):
             found.append(low)
         elif _odd_high(rest, inside=scale is not None and high <= scale[1]):
@@ -148,7 +148,9 @@ def _odd_low(levels: _Levels, *, inside: bool) -> bool:
     low, rest = levels.values[0], levels.values[1:]
     alone = low <= 0 < rest[0] or low < 0 <= rest[0]
     far = len(rest) > 1 and rest[0] - low > rest[-1] - rest[0]
-    return bool((alone or far) and (not inside or _is_pile(levels, 0, _PILE_SHARE, _PILE_TIMES)))
+    # Among a few ratings a low one may well be far from the others.
+    sure = not inside and low < LOWEST_STARS
+    return bool((alone or far) and (sure or _is_pile(levels, 0, _PILE_SHARE, _PILE_TIMES)))
 
 
 def _odd_high(levels: _Levels, *, inside: bool) -> bool:
