@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core.arrays import BoolArray, DoubleArray
-from recsim_llm.data.bad_rows import CLICKS_REMEDY, LOWEST_STARS, MOST_STARS, SKIP_REMEDY, RowCheck
+from recsim_llm.data.bad_rows import CLICKS_REMEDY, LOWEST_STARS, MOST_STARS, OTHER_SCALE_SHARE, SKIP_REMEDY, RowCheck
 from recsim_llm.data.column_values import parse_decimals, shown
 from recsim_llm.data.table_settings import TableSettings, column_in_all_forms, in_all_forms
 from recsim_llm.errors import DataError
@@ -16,7 +16,6 @@ from recsim_llm.errors import DataError
 __all__ = ["read_stars"]
 
 _INTERACTION_STARS = 5.0
-_OTHER_SCALE_SHARE = 0.2
 _PILE_SHARE = 0.2
 _PILE_TIMES = 2
 _HIGH_PILE_SHARE = 0.4
@@ -101,7 +100,7 @@ def _ask(check: RowCheck, numbers: DoubleArray, bad: BoolArray, levels: _Levels,
     scale, values = settings.rating_scale, levels.values
     low, high = scale or (LOWEST_STARS, MOST_STARS)
     outside = (values < low) | (values > high)
-    few = levels.counts[outside].sum() <= _OTHER_SCALE_SHARE * levels.rows
+    few = levels.counts[outside].sum() <= OTHER_SCALE_SHARE * levels.rows
     if settings.not_rated != () and (scale is not None or outside.any()):
         # Rows outside the scale that are left out as bad rows need no second reason.
         forgiven = check.skip and (scale is not None or few)

@@ -46,7 +46,7 @@ OPTIONS = st.fixed_dictionaries(
         "feedback": st.sampled_from(["explicit", "implicit"]),
         "rating_scale": st.sampled_from([(0, 10), (1, 10), (-1, 99), (3, 3)]),
         "not_rated": st.sampled_from([0, -1, (0, 99), "none"]),
-        "string_ids": st.booleans(),
+        "string_ids": st.just(True),
     },
 )
 
