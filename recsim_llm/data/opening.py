@@ -17,10 +17,12 @@ from recsim_llm.data.table_settings import TableOptions, TableSettings
 from recsim_llm.data.tables import read_tables
 from recsim_llm.errors import ConfigError
 
-__all__ = ["FICTIONAL", "open_dataset"]
+__all__ = ["FICTIONAL", "SHOP", "open_dataset"]
 
 FICTIONAL = "fictional"
-"""Name of the invented data set."""
+"""Name of the invented films."""
+SHOP = "shop"
+"""Name of the invented shop."""
 
 _USUAL = TableSettings().model_dump()
 
@@ -28,13 +30,13 @@ _USUAL = TableSettings().model_dump()
 def open_dataset(name_or_path: str | Path, *, cache: str | Path | None = None, **options: Unpack[TableOptions]) -> Dataset:
     """Load a data set by name or by folder; nothing is downloaded.
 
-    ``fictional`` is the invented set. Otherwise a folder that exists comes before a name. What it is, its files tell: tables
+    ``fictional`` are the invented films. Otherwise a folder that exists comes before a name. What it is, its files tell: tables
     called ``interactions`` and ``items`` (``.csv``, ``.tsv``, ``.txt``, ``.parquet``; text also with ``.gz``); MovieLens
-    as GroupLens ships it; else the one table that has the columns of users and items. Last come the names of sets that
-    ``fetch`` has put into the cache.
+    as GroupLens ships it; else the one table that has the columns of users and items. Last come ``shop``, the invented
+    shop, and the names of sets that ``fetch`` has put into the cache.
 
     Args:
-        name_or_path: ``fictional``, a folder, or a name among ``SOURCES``.
+        name_or_path: ``fictional``, a folder, ``shop``, or a name among ``SOURCES``.
         cache: folder for downloads; ``cache_folder()`` where None.
         options: fields of ``TableSettings``, for folders of tables; MovieLens takes ``skip_bad_rows`` alone.
 
@@ -49,9 +51,9 @@ def open_dataset(name_or_path: str | Path, *, cache: str | Path | None = None, *
         return _open_folder(folder, settings)
     _refuse_table_settings(str(name_or_path), settings)
     if str(name_or_path) == FICTIONAL:
-        # By name: the invented set must not be generated, nor its module loaded, for those who bring data.
-        dataset: Dataset = importlib.import_module("recsim_llm.data.fictional").load()
-        return dataset
+        return _invented("recsim_llm.data.fictional")
+    if str(name_or_path) == SHOP:
+        return _invented("recsim_llm.data.invented_shop")
     if str(name_or_path) not in SOURCES:
         raise ConfigError(f"data: got {str(name_or_path)!r}, expected {_possible()}; {_file_remedy(folder)}")
     cached = (cache_folder() if cache is None else Path(cache)) / str(name_or_path)
@@ -61,6 +63,12 @@ def open_dataset(name_or_path: str | Path, *, cache: str | Path | None = None, *
             f"`recsim-llm data get {name_or_path}` once, or give the path of its folder"
         )
     return movielens.load(cached, skip_bad_rows=settings.skip_bad_rows)
+
+
+def _invented(module: str) -> Dataset:
+    # By name: an invented set must not be generated, nor its module loaded, for those who bring data.
+    dataset: Dataset = importlib.import_module(module).load()
+    return dataset
 
 
 def _open_folder(folder: Path, settings: TableSettings) -> Dataset:
@@ -91,6 +99,6 @@ def _file_remedy(path: Path) -> str:
 
 def _possible() -> str:
     return (
-        f"'{FICTIONAL}', a downloaded set ({', '.join(SOURCES)}), a MovieLens folder, or a folder with interactions.csv, "
-        ".tsv, .txt or .parquet (and items likewise)"
+        f"'{FICTIONAL}', '{SHOP}', a downloaded set ({', '.join(SOURCES)}), a MovieLens folder, or a folder with "
+        "interactions.csv, .tsv, .txt or .parquet (and items likewise)"
     )
