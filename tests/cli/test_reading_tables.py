@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,8 @@ def shop(tmp_path: Path) -> Path:
     return folder
 
 
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "data.md"
+STARTS = ("buyer;sku;day", "sku;label;tags", "recsim-llm fit sales", "data: read sales.csv")
 COLUMNS = {
     "user_id": "customer",
     "item_id": "good",
@@ -114,6 +117,20 @@ def test_the_scenario_says_the_same(shop: Path, tmp_path: Path, capsys: pytest.C
     assert main(["run", "movielens", "--data", str(shop), *READING, *SMALL, "--out", str(tmp_path / "flags"), "--quiet"]) == 0
     found = [json.loads((tmp_path / name / "manifest.json").read_text())["data"] for name in ("out", "flags")]
     assert found[0] == found[1]
+
+
+def test_the_example_of_the_page_prints_what_the_page_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    blocks = [textwrap.dedent(block).strip() for block in re.findall(r"(?:^    .*\n)+", page, flags=re.MULTILINE)]
+    sales, products, command, printed = (next(block for block in blocks if block.startswith(start)) for start in STARTS)
+    (tmp_path / "sales").mkdir()
+    (tmp_path / "sales" / "sales.csv").write_text(sales)
+    (tmp_path / "sales" / "products.csv").write_text(products)
+    monkeypatch.chdir(tmp_path)
+    assert main(shlex.split(command)[1:]) == 0
+    assert printed in capsys.readouterr().out
 
 
 def test_clicks_run_without_ratings(shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
