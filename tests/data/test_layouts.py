@@ -57,6 +57,13 @@ def test_the_one_table_with_the_columns_is_taken_and_said(tmp_path: Path, files:
     assert note.endswith("as items, by their columns")
 
 
+def test_a_broken_file_beside_the_tables_does_no_harm(tmp_path: Path) -> None:
+    (tmp_path / "photo.txt").write_bytes(b"\x89PNG\x00\x00")
+    (tmp_path / "old.parquet").write_bytes(b"cut off")
+    assert "photo.txt with nothing that can be read" in refusal(write(tmp_path, things__csv=ITEMS))
+    assert titles(open_dataset(write(tmp_path, events__csv=ROWS))) == ["Lamp", "Mug"]
+
+
 def test_columns_find_tables_under_other_names(tmp_path: Path) -> None:
     data = open_dataset(write(tmp_path, sales__csv=SALES, products__csv=PRODUCTS), columns=SALES_COLUMNS, feedback="implicit")
     assert titles(data) == ["Mug", "Spoon"]
