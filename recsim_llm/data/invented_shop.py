@@ -123,7 +123,8 @@ def write_tables(folder: Path, users: int = 400, *, seed: int = SEED) -> tuple[P
 
 
 def _draw_products(random: np.random.Generator) -> _Products:
-    rows, category, price, supply = [], [], [], []
+    rows: list[tuple[str, ...]] = []
+    category, price, supply = [], [], []
     for number, (name, (code, nouns)) in enumerate(_CATEGORIES.items()):
         kinds = [(noun, usual, style) for noun, usual in nouns.items() for style in _STYLES]
         for place, (noun, usual, style) in enumerate(kinds, start=1):
