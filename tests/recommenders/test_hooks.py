@@ -1,11 +1,9 @@
 """What recommenders may be given before they are fitted."""
 
-import sys
-
 import pytest
-from own_ids import ITEM_KEYS, make_shop, run_shop
+from own_ids import ITEM_KEYS, ByKeys, make_shop, run_shop
 
-from recsim_llm.recommenders import AsksModel, Popularity, TakesTruth, open_recommender
+from recsim_llm.recommenders import AsksModel, TakesTruth, open_recommender
 from recsim_llm.registry import SHIPPED
 from recsim_llm.scenarios import load_scenario, run
 
@@ -24,36 +22,23 @@ def test_any_class_with_the_method_counts():
     assert not isinstance(Mine(), AsksModel)
 
 
-class ByKeys(Popularity):
-    """Notes what it is told of ids."""
-
-    told = ()
-
-    def name_users(self, user_keys):
-        self.user_keys = dict(user_keys)
-
-    def fit(self, catalog, ratings, seed):
-        super().fit(catalog, ratings, seed)
-        ByKeys.told = (self.user_keys, catalog.item_key)
-
-
 @pytest.mark.parametrize(
     "arm",
     [
-        {"name": "own", "recommender": "test_hooks:ByKeys"},
-        {"name": "drawn", "recommender": "softmax", "settings": {"base": "test_hooks:ByKeys"}},
+        {"name": "own", "recommender": "own_ids:ByKeys"},
+        {"name": "drawn", "recommender": "softmax", "settings": {"base": "own_ids:ByKeys"}},
     ],
     ids=["alone", "as the base of another"],
 )
 def test_a_recommender_is_told_the_datas_own_ids_before_it_is_fitted(tmp_path, arm):
     shop = make_shop()
     run_shop(shop, tmp_path / "run", recommenders=[arm], slate_size=4, max_pages=1)
-    keys, items = sys.modules["test_hooks"].ByKeys.told
+    keys, items = ByKeys.told
     assert keys == dict(shop.user_keys)
     assert items.tolist() == ITEM_KEYS
 
 
 def test_data_with_numbers_names_nobody(tmp_path):
-    settings = {"recommenders": [{"name": "own", "recommender": "test_hooks:ByKeys"}], "max_pages": 1, "users.count": 3}
+    settings = {"recommenders": [{"name": "own", "recommender": "own_ids:ByKeys"}], "max_pages": 1, "users.count": 3}
     run(load_scenario("demo", settings), tmp_path / "run")
-    assert sys.modules["test_hooks"].ByKeys.told == ({}, None)
+    assert ByKeys.told == ({}, None)
