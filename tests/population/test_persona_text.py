@@ -107,3 +107,10 @@ def test_text_is_one_line_whatever_the_data_contain(demographics, taste):
     text = render_persona(make_persona(demographics=demographics, taste=taste))
     assert len(text.splitlines()) == 1
     assert text == text.strip()
+
+
+def test_who_gives_no_stars_is_told_nothing_of_them():
+    text = render_persona(persona(rates=False))
+    assert "star" not in text
+    assert "rating" not in text
+    assert set(text.split(". ")) < set(render_persona(persona()).split(". "))
