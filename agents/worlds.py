@@ -214,7 +214,9 @@ def _speaking(
     models: ModelsByRole | None,
 ) -> World:
     if models is None:
-        raise ConfigError("language users: got no model, expected --model provider/name; for instance --model scripted/genres")
+        raise ConfigError(
+            "language users: got no models, expected some, for instance Roles({'user': ModelSettings(name='scripted/genres')})"
+        )
     settings = LanguageParameters.from_settings(parameters or {})
     source = user_source(dataset, model="language", fitted=fitted)
     users = choose_users(population, source, seed=seed).known_in(dataset)

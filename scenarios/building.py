@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from recsim_llm.scenarios.schema import Arm, Scenario
 
 __all__ = [
     "Stage",
+    "build_scenario_world",
     "built_world",
     "check_names",
     "load_dataset",
@@ -82,7 +84,8 @@ def stage(
     dataset = load_dataset(scenario)
     _check_reward(scenario, dataset)
     with Roles(scenario.models, calls=calls, cache=cache, limits=limits or scenario.limits) as roles:
-        world = _world(scenario, dataset, roles)
+        world = build_scenario_world(scenario, dataset, roles)
+        _check_slate_size(scenario, world)
         _check_oracle(scenario, world)
         _check_policies(scenario, roles)
         recommenders = {arm.name: partial(make_recommender, arm) for arm in scenario.recommenders}
@@ -103,7 +106,7 @@ def rebuild_world(scenario: Scenario, fingerprints: Mapping[str, str], what: str
     dataset = load_dataset(scenario)
     # Nobody decides anything that a language model would be asked for, so a stand-in takes its place.
     with Roles({"user": ModelSettings(name="scripted/uniform")}) as nobody:
-        world = _world(scenario, dataset, nobody)
+        world = build_scenario_world(scenario, dataset, nobody)
     now = {"data": dataset.fingerprint, "population": world.population.fingerprint}
     changed = [name for name, fingerprint in now.items() if fingerprints[name] != fingerprint]
     if changed:
@@ -132,6 +135,13 @@ def _check_reward(scenario: Scenario, dataset: Dataset) -> None:
         raise ConfigError(
             f"reward: got 'rating' on {dataset.name}, clicks or purchases without stars, expected another reward; take "
             "--reward clicks"
+        )
+
+
+def _check_slate_size(scenario: Scenario, world: World) -> None:
+    if scenario.slate_size > len(world.catalog):
+        raise ConfigError(
+            f"slate_size: got {scenario.slate_size}, expected at most {len(world.catalog)}, the items in the catalog"
         )
 
 
@@ -207,8 +217,20 @@ def load_dataset(scenario: Scenario) -> Dataset:
     return open_dataset(scenario.data, **scenario.table_options)
 
 
-def _world(scenario: Scenario, dataset: Dataset, roles: Roles) -> World:
-    """Return the items and users that a scenario names; its language models are opened where the users need them."""
+def build_scenario_world(
+    scenario: Scenario, dataset: Dataset, roles: Roles, *, people: str | PathLike[str] | None = None
+) -> World:
+    """Return the items and users that a scenario names; its language models are opened where the users need them.
+
+    Args:
+        scenario: with its seed drawn.
+        dataset: its data.
+        roles: its language models.
+        people: file of the users; None takes as many as the scenario says.
+
+    Raises:
+        ConfigError: a name is unknown, or settings do not fit.
+    """
     settings = scenario.users
     factory = resolve("users", settings.model)
     more = {"models": roles} if wants_models(factory) else {}
@@ -217,16 +239,12 @@ def _world(scenario: Scenario, dataset: Dataset, roles: Roles) -> World:
             f"users {settings.model!r}: got a language model for the role user, expected none; take --users language"
         )
     build = partial(factory, parameters=settings.parameters, fitted=settings.fitted, seed=_seed(scenario), **more)
-    world = built_world(settings.model, lambda: build(dataset, settings.count))
+    world = built_world(settings.model, lambda: build(dataset, settings.count if people is None else people))
     if settings.block is not None:
-        people = take_block(world.population, settings.block, _seed(scenario))
-        world = built_world(settings.model, lambda: build(dataset, people))
+        block = take_block(world.population, settings.block, _seed(scenario))
+        world = built_world(settings.model, lambda: build(dataset, block))
     if settings.noise:
         world = with_noise(world, settings.noise, _seed(scenario))
-    if scenario.slate_size > len(world.catalog):
-        raise ConfigError(
-            f"slate_size: got {scenario.slate_size}, expected at most {len(world.catalog)}, the items in the catalog"
-        )
     return world
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from recsim_llm.errors import ConfigError
 
-__all__ = ["ask_first", "read_limits", "read_table_options"]
+__all__ = ["ask_first", "read_limits", "read_model", "read_table_options"]
 
 
 def read_table_options(options: argparse.Namespace) -> Any:
@@ -42,6 +42,15 @@ def _columns(options: argparse.Namespace) -> dict[str, str]:
     if wrong:
         raise ConfigError(f"--column: got {wrong[0]!r}, expected NAME=THEIRS, for instance user_id=reviewer")
     return dict(pair.split("=", 1) for pair in options.column)
+
+
+def read_model(name: str, base_url: str | None) -> Any:
+    """Return the settings of a model that two options name, checked."""
+    from recsim_llm.language.base.addresses import parse_address
+    from recsim_llm.language.base.settings import ModelSettings
+
+    address = None if base_url is None else parse_address(base_url, "--base-url")
+    return ModelSettings.read({"name": name, "base_url": address}, "--model")
 
 
 def read_limits(options: argparse.Namespace) -> dict[str, float]:

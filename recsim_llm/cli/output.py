@@ -11,6 +11,7 @@ from typing import Any
 
 __all__ = [
     "make_console",
+    "print_little_known",
     "print_pairs",
     "print_reading",
     "read_reading",
@@ -34,7 +35,16 @@ def print_pairs(title: str, table: dict[str, Any]) -> None:
     console = make_console()
     console.print(title, style="bold", highlight=False)
     for name, value in table.items():
-        console.print(f"  {name:<44}{value:,.4f}" if isinstance(value, float) else f"  {name:<44}{value}", highlight=False)
+        shown = f"{value:,.4f}" if isinstance(value, float) else "unknown" if value is None else value
+        console.print(f"  {name:<44}{shown}", highlight=False)
+
+
+def print_little_known(run: Path) -> None:
+    """Print what a run's users cannot know, where the data were too few."""
+    from recsim_llm.log.manifest import read_manifest
+
+    for note in read_manifest(run).get("population", {}).get("little_known", ()):
+        make_console().print(f"little known: {note}", highlight=False)
 
 
 def read_reading(run: Path) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 from recsim_llm.cli.options import ask_first, read_limits, read_table_options
 from recsim_llm.cli.output import (
     make_console,
+    print_little_known,
     print_pairs,
     print_reading,
     read_reading,
@@ -78,6 +79,7 @@ def handle_compare(options: argparse.Namespace) -> None:
         console.print(comparison_table(content))
         for note in comparison.notes:
             console.print(note, highlight=False)
+        print_little_known(folder)
         console.print(
             f"log     {folder}\nreport  {page}\nagain   recsim-llm compare {shlex.quote(str(folder))}", highlight=False
         )
@@ -177,10 +179,10 @@ def handle_report(options: argparse.Namespace) -> None:
     """Write the report of a run again."""
     if not (options.run / "manifest.json").is_file():
         raise ConfigError(f"report: got {options.run}, which has no manifest.json, expected a run folder")
-    _finish(options.run, options, card=options.realism, ope=options.ope)
+    _finish(options.run, options, card=options.realism, ope=options.ope, audits=options.audit)
 
 
-def _finish(run: Path, options: argparse.Namespace, **given: Path | None) -> None:
+def _finish(run: Path, options: argparse.Namespace, **given: Any) -> None:
     from recsim_llm.comparison import summarise
     from recsim_llm.report import calls_line, read_calls, summary_table, verdict, write_report
 
@@ -195,6 +197,7 @@ def _finish(run: Path, options: argparse.Namespace, **given: Path | None) -> Non
         console.print(summary_table(summary))
         if calls := calls_line(read_calls(run)):
             console.print(calls, highlight=False)
+        print_little_known(run)
         console.print(f"log     {run}\nreport  {path}\nagain   recsim-llm report {shlex.quote(str(run))}", highlight=False)
 
 

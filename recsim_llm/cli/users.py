@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from recsim_llm.cli.options import ask_first, read_limits, read_table_options
+from recsim_llm.cli.options import ask_first, read_limits, read_model, read_table_options
 from recsim_llm.cli.output import make_console, print_pairs, print_reading, show_status, write_json
 from recsim_llm.errors import ConfigError
 
@@ -44,8 +44,8 @@ def handle_calibrate(options: argparse.Namespace) -> None:
     if not options.out.parent.is_dir() or options.out.is_dir():
         raise ConfigError(f"calibrate: got {options.out}, expected a file in a folder that exists; make the folder first")
     dataset = open_dataset(options.ratings, **read_table_options(options))
-    address = {} if options.base_url is None else {"base_url": options.base_url}
-    with open_model(options.model, **address) as model:
+    named = read_model(options.model, options.base_url)
+    with open_model(named.name, base_url=named.base_url) as model:
         found = calibrate(model, dataset, seed=options.seed, users=options.n_users, click_rate=options.click_rate)
     found.save(options.out)
     table = json.loads(options.out.read_text(encoding="utf-8"))
@@ -82,7 +82,6 @@ def _card_request(options: argparse.Namespace) -> Any:
     from secrets import randbelow
 
     from recsim_llm.data.table_settings import TableSettings
-    from recsim_llm.language.base.settings import ModelSettings
     from recsim_llm.scenarios.realism_run import CardRequest
 
     if options.base_url is not None and options.model is None:
@@ -91,10 +90,7 @@ def _card_request(options: argparse.Namespace) -> Any:
     if count < 1:
         raise ConfigError(f"--seeds: got {count}, expected 1 or more")
     first = randbelow(2**31) if options.seed is None else options.seed
-    try:
-        model = None if options.model is None else ModelSettings(name=options.model, base_url=options.base_url)
-    except ValueError as error:
-        raise ConfigError(f"--base-url: got {options.base_url}, expected an address like http://127.0.0.1:8000/v1") from error
+    model = None if options.model is None else read_model(options.model, options.base_url)
     families = None if options.families is None else tuple(name.strip() for name in options.families.split(","))
     return CardRequest(
         data=options.data,
@@ -113,10 +109,9 @@ def _card_request(options: argparse.Namespace) -> Any:
 
 def handle_probe(options: argparse.Namespace) -> None:
     """Find out what a model really does and print it."""
-    from recsim_llm.language.base.settings import ModelSettings
     from recsim_llm.language.providers import probe_model
 
-    report = probe_model(ModelSettings(name=options.name, base_url=options.base_url))
+    report = probe_model(read_model(options.name, options.base_url))
     write_json(options, report.to_json())
     if not options.quiet:
         make_console().print(report.table())

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.checked_columns import as_numbers, as_whole_numbers, check_choice
 from recsim_llm.errors import ConfigError, DataError
 
 __all__ = ["Dataset", "Ratings"]
@@ -33,12 +34,16 @@ class Ratings:
     """int64 [r]: how often the user took the item, up to and with the row's time; None means once each."""
 
     def __post_init__(self) -> None:
-        columns = (self.user_id, self.item_id, self.rating, self.timestamp, self.count)
-        lengths = {len(column) for column in columns if column is not None}
-        if len(lengths) != 1:
-            raise DataError(f"ratings: got columns of lengths {sorted(lengths)}, expected one length")
-        if len(self.user_id) == 0:
+        users = as_whole_numbers("ratings, user_id", self.user_id, ("ratings",), least=0)
+        if len(users) == 0:
             raise DataError("ratings: got no rows, expected at least one; check the interactions table")
+        stars = as_numbers("ratings, rating", self.rating, users.shape).astype(np.float32)
+        object.__setattr__(self, "user_id", users)
+        object.__setattr__(self, "item_id", as_whole_numbers("ratings, item_id", self.item_id, users.shape, least=0))
+        object.__setattr__(self, "rating", stars)
+        object.__setattr__(self, "timestamp", as_whole_numbers("ratings, timestamp", self.timestamp, users.shape))
+        if self.count is not None:
+            object.__setattr__(self, "count", as_whole_numbers("ratings, count", self.count, users.shape, least=1))
 
     def __len__(self) -> int:
         return len(self.user_id)
@@ -127,6 +132,15 @@ class Dataset:
     """User_id to the data's own id where these are texts (``0007``); empty means that ``user_id`` is the data's own."""
     feedback: Literal["explicit", "implicit"] = "explicit"
     """``explicit``: people gave stars. ``implicit``: rows are clicks or purchases, and stars only stand in for them."""
+
+    def __post_init__(self) -> None:
+        check_choice("feedback", self.feedback, ("explicit", "implicit"))
+        unknown = np.flatnonzero(self.catalog.index_of(self.ratings.item_id) < 0)
+        if len(unknown):
+            raise DataError(
+                f"data set: got item_id {self.ratings.item_id[unknown[0]]}, which the catalog lacks, expected ratings of its "
+                "items; leave such ratings out, or add the items"
+            )
 
     @property
     def fingerprint(self) -> str:

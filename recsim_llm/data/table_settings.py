@@ -12,6 +12,8 @@ from recsim_llm.core.configuration import FrozenSettings
 __all__ = ["TableOptions", "TableSettings", "column_in_all_forms", "in_all_forms"]
 
 _NO_VALUE = "none"
+_PAIR = 2
+_SCALE = "the lowest and the highest rating, for instance (0, 10)"
 
 
 class TableSettings(FrozenSettings):
@@ -49,7 +51,9 @@ class TableSettings(FrozenSettings):
     @field_validator("rating_scale", mode="before")
     @classmethod
     def _lists_are_pairs(cls, scale: Any) -> Any:
-        return tuple(scale) if isinstance(scale, list) else scale
+        if scale is not None and not (isinstance(scale, list | tuple) and len(scale) == _PAIR):
+            raise ValueError(f"expected {_SCALE}")
+        return None if scale is None else tuple(scale)
 
     @field_validator("not_rated", mode="before")
     @classmethod
@@ -64,7 +68,7 @@ class TableSettings(FrozenSettings):
     @classmethod
     def _scale_goes_up(cls, scale: tuple[float, float] | None, others: ValidationInfo) -> tuple[float, float] | None:
         if scale is not None and not scale[0] < scale[1]:
-            raise ValueError("expected the lowest and the highest rating, for instance (0, 10)")
+            raise ValueError(f"expected {_SCALE}")
         if scale is not None and others.data.get("feedback") == "implicit":
             raise ValueError("expected none where feedback is implicit, since no ratings are read then; leave one of them out")
         return scale

@@ -177,7 +177,7 @@ class Sums:
         clicks = self.totals["clicks"][cell].astype(np.int64)
         part = rank // np.maximum(clicks // PARTS, 1)
         kept = (part < PARTS) & (clicks >= PARTS)
-        flat = self.genres_by_part.reshape(-1, self.genres_by_part.shape[2])
+        flat = self.genres_by_part.reshape(self.genres_by_part.shape[0] * PARTS, self.genres_by_part.shape[2])
         self._add_genres(flat, cell[kept] * PARTS + part[kept], item[kept])
         half = np.minimum(rank // np.maximum(clicks // 2, 1), 2)
         half[clicks < 2] = 2

@@ -123,7 +123,7 @@ def render_persona(persona: Persona) -> str:
     """
     sentences = [
         _about(persona),
-        _sentence(persona, "activity"),
+        _sentence(persona, "activity") if persona.rates else _taken_sentence(persona),
         *_taste_sentences(persona),
         _sentence(persona, "diversity"),
         _sentence(persona, "mainstreamness"),
@@ -158,6 +158,11 @@ def _sentence(persona: Persona, trait: str) -> str:
     band = BANDS[trait]
     value = getattr(persona, trait)
     return band.sentences[0 if value < band.low else 2 if value > band.high else 1]
+
+
+def _taken_sentence(persona: Persona) -> str:
+    """Say how active a user is who gives no stars."""
+    return _sentence(persona, "activity").replace("You rate titles", "You take something")
 
 
 def _rating_sentences(persona: Persona) -> list[str]:

@@ -146,7 +146,8 @@ def test_too_few_held_out_items_are_said_not_scored(dataset):
     card = realism_card(
         early, "choice", lambda data, seed: ChoiceCandidate(fit_choice(data, seed)), replace(SETTINGS, seeds=(1,))
     )
-    assert card.line(1).verdict == ("not assessed: no user has 10 held-out items, half a page of 20",)
+    why = "not assessed: no user has 10 held-out items, half a page of 20; data with 50 ratings a user, and 20 rated items"
+    assert card.line(1).verdict == (f"{why} that they did not rate, would do",)
     assert card.line(3).measures
 
 

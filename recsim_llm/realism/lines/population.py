@@ -37,7 +37,9 @@ def population_line(trials: Sequence[Trial], settings: CardSettings) -> Line:
     """Return the line; the correlation of users' mean ratings is the headline."""
     users = counted_users(trials, [trial.stars.user_index for trial in trials])
     if np.count_nonzero(users) < 2:
-        return not_assessed(6, _NAME, _QUESTION, "fewer than two users have held-out ratings")
+        return not_assessed(
+            6, _NAME, _QUESTION, "fewer than two users have held-out ratings; two users with two ratings each would do"
+        )
     resampler = Resampler(users, settings.bootstrap_seed, settings.resamples)
     starless = trials[0].starless
     measures = [] if starless else _means(trials, resampler)

@@ -59,7 +59,7 @@ def sensitivity_line(
     """
     kind: Kind = "matched" if "matched" in settings.kinds else "uniform"
     if len(trials[0].trial.pages[kind].user_index) < 2:
-        return not_assessed(8, _NAME, _QUESTION, f"fewer than two users have {settings.page_items // 2} held-out items")
+        return not_assessed(8, _NAME, _QUESTION, settings.too_few("fewer than two users have"))
     plain = [trial.trial for trial in trials]
     resampler = Resampler(
         counted_users(plain, [trial.pages[kind].user_index for trial in plain]), settings.bootstrap_seed, settings.resamples
