@@ -14,7 +14,7 @@ from recsim_llm.comparison import summarise
 from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.language import open_model
 from recsim_llm.metrics import measure_run
-from recsim_llm.report import write_report
+from recsim_llm.report import read_speech, write_report
 from recsim_llm.scenarios import load_scenario
 from recsim_llm.scenarios.compare import compare
 from recsim_llm.scenarios.export import export
@@ -141,5 +141,8 @@ def test_a_language_model_is_told_nothing_of_the_users_stars(tmp_path):
         told = " ".join(str(row) for name in tables for row in calls.execute(f"select * from {name}"))
     assert "You take something" in told
     assert "On average you give" not in told
+    with loaded(SHOP):
+        speak(folder, reviews=0, reasons=2, interviews=0)
+    assert {row["user_key"] for row in read_speech(folder).examples} <= set(SHOP.user_keys.values())
     with loaded(SHOP), pytest.raises(LogError, match="pass --reviews 0, since users of clicks and purchases give no stars"):
         speak(folder, reviews=2, reasons=0, interviews=0)
