@@ -144,8 +144,9 @@ class Dataset:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over catalog and ratings."""
-        return hashlib.sha256((self.catalog.fingerprint + self.ratings.fingerprint).encode()).hexdigest()
+        """SHA-256 over catalog, ratings and the users' own ids."""
+        own = "".join(f"\x1e{user}\x1f{key}" for user, key in sorted(self.user_keys.items()))
+        return hashlib.sha256((self.catalog.fingerprint + self.ratings.fingerprint + own).encode()).hexdigest()
 
     def training_part(self, train_share: float) -> tuple[Dataset, Ratings]:
         """Split the ratings in time into a data set that may be learned from, and what came later.
