@@ -11,6 +11,7 @@ from recsim_llm.agents.choice.choice_users import ChoiceUsers
 from recsim_llm.agents.choice.little_known import little_known
 from recsim_llm.core.protocols import HasProvenance
 from recsim_llm.core.ratings import Dataset
+from recsim_llm.data.reading_notes import reading_record
 from recsim_llm.language.providers import Roles
 from recsim_llm.population.world import World
 from recsim_llm.scenarios.schema import Scenario
@@ -58,7 +59,8 @@ def make_manifest(scenario: Scenario, dataset: Dataset, world: World, roles: Rol
             "ratings": len(dataset.ratings),
             "fingerprint": dataset.fingerprint,
             "licence": dataset.licence,
-            "skipped": dict(dataset.skipped),
+            "feedback": dataset.feedback,
+            **reading_record(dataset),
         },
         "versions": {name: version(name) for name in dict.fromkeys(packages)} | {"python": platform.python_version()},
         "settings": scenario.model_dump(mode="json"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numbers
 from collections.abc import Iterable, Sequence
 from types import EllipsisType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -179,7 +179,7 @@ def as_texts(name: str, values: Sequence[str | None] | TextArray, shape: Shape, 
     """
     if isinstance(values, str):
         raise DataError(f"{name}: got a single text, expected one for each; give a list of texts")
-    array = _read(name, values, "texts").astype(object)
+    array = _read(name, cast(Any, values), "texts").astype(object)
     _check_shape(name, array, shape, 0)
     wrong = ~_each(array, str)
     if unknown:

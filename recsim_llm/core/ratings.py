@@ -29,7 +29,9 @@ class Ratings:
     rating: npt.NDArray[np.float32]
     """float32 [r]: stars on the data's own scale, within 0.5 to 5."""
     timestamp: npt.NDArray[np.int64]
-    """int64 [r]: seconds since 1970-01-01 UTC; 0 everywhere when the data has no times."""
+    """int64 [r]: seconds since 1970-01-01 UTC; 0 everywhere when the data has no times, and where a row's own is unknown."""
+    count: npt.NDArray[np.int64] | None = None
+    """int64 [r]: how often the user took the item, up to and with the row's time; None means once each."""
 
     def __post_init__(self) -> None:
         users = as_whole_numbers("ratings, user_id", self.user_id, ("ratings",), least=0)
@@ -40,6 +42,8 @@ class Ratings:
         object.__setattr__(self, "item_id", as_whole_numbers("ratings, item_id", self.item_id, users.shape, least=0))
         object.__setattr__(self, "rating", stars)
         object.__setattr__(self, "timestamp", as_whole_numbers("ratings, timestamp", self.timestamp, users.shape))
+        if self.count is not None:
+            object.__setattr__(self, "count", as_whole_numbers("ratings, count", self.count, users.shape, least=1))
 
     def __len__(self) -> int:
         return len(self.user_id)
@@ -61,16 +65,20 @@ class Ratings:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over the four columns."""
+        """SHA-256 over the columns."""
         digest = hashlib.sha256()
-        for column in (self.user_id, self.item_id, self.rating, self.timestamp):
+        for column in (self.user_id, self.item_id, self.rating, self.timestamp, *(() if self.count is None else (self.count,))):
             digest.update(np.ascontiguousarray(column).tobytes())
         return digest.hexdigest()
 
     def take(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> Ratings:
         """Return the rows picked by a mask or by positions."""
         return Ratings(
-            user_id=self.user_id[rows], item_id=self.item_id[rows], rating=self.rating[rows], timestamp=self.timestamp[rows]
+            user_id=self.user_id[rows],
+            item_id=self.item_id[rows],
+            rating=self.rating[rows],
+            timestamp=self.timestamp[rows],
+            count=None if self.count is None else self.count[rows],
         )
 
     def split_by_time(self, train_share: float) -> tuple[Ratings, Ratings]:
@@ -118,7 +126,11 @@ class Dataset:
     licence: str = ""
     """One paragraph: under which terms the data may be used; empty means unknown."""
     skipped: Mapping[str, int] = field(default_factory=dict)
-    """Rows left out on request, by reason; empty unless bad rows were skipped."""
+    """Rows left out, by reason: bad ones where they may be skipped, and those that say that nothing was rated."""
+    unread: Mapping[str, int] = field(default_factory=dict)
+    """Optional fields (a time, a year, genres, a text) that could not be read, by reason; their rows are kept without them."""
+    notes: tuple[str, ...] = ()
+    """What else was decided in reading: which files were taken, in which encoding; one line each."""
     user_keys: Mapping[int, str] = field(default_factory=dict)
     """User_id to the data's own id where these are texts (``0007``); empty means that ``user_id`` is the data's own."""
     feedback: Literal["explicit", "implicit"] = "explicit"
@@ -155,5 +167,5 @@ class Dataset:
 
     def of_ratings(self, ratings: Ratings) -> Dataset:
         """Return a data set of some of these ratings, with a catalog that knows of no others, nor of intrinsic quality."""
-        counts = np.bincount(self.catalog.index_of(ratings.item_id), minlength=len(self.catalog))
+        counts = np.bincount(self.catalog.index_of(ratings.item_id), weights=ratings.count, minlength=len(self.catalog))
         return replace(self, catalog=replace(self.catalog.with_popularity(counts), quality=None), ratings=ratings)

@@ -37,7 +37,7 @@ class Overlap:
     column: str
     """Propensity column that it takes."""
     standing: Standing
-    """``enough``; ``thin``: worth fewer than 10 pages or 1% of the log; ``none``: zero support; ``unknown``: a propensity is."""
+    """``enough``; ``thin``, worth under 10 pages or 1% of the log; ``none``, zero support; ``unknown``, a propensity is."""
     shown: float | None
     """Share of logged pages that the target could have shown, at the position where it is smallest; None where unknown."""
     effective_pages: float | None

@@ -23,6 +23,8 @@ from recsim_llm.realism.thresholds import assign_folds
 
 __all__ = ["CardSettings", "HeldOutStars", "Panel", "Trial", "counted_users", "run_trials"]
 
+_STARLESS = "the data are clicks or purchases, to which nobody gave stars"
+
 
 @dataclass(frozen=True, kw_only=True)
 class CardSettings:
@@ -138,6 +140,11 @@ class Trial:
     """Ratings."""
     panel: Panel
     """The common items."""
+
+    @property
+    def starless(self) -> str:
+        """Why nothing can be said of stars; empty where people gave some."""
+        return "" if self.held.training.feedback == "explicit" else _STARLESS
 
 
 def run_trials(
