@@ -9,6 +9,8 @@ from small_tables import SmallTable, draw_table, write_small_table
 
 from recsim_llm.cli.main import main
 
+SCALE = ("--rating-scale", "0.5,5")
+"""Said, since stars that are all equal are asked about."""
 FORMATS = ("obp", "obp-slates", "recbole", "movielens", "dialogues")
 TABLES = {
     "one user, one item": SmallTable(1, 1, "one item"),
@@ -52,7 +54,7 @@ def serve(command, data, folder, seed, recommenders):
     settings = ["--n-users", draw.choice([1, 2, 5, 30]), "--slate-size", draw.choice([1, 2, 3]), "--pages", draw.choice([1, 3])]
     run, model = folder / "run", ["--model", "scripted/genres"]
     users = ["--users", "language", *model] if seed % 4 == 3 else []
-    shown = ["--recommenders", recommenders, "--seed", 1, "--yes", *settings, *users]
+    shown = ["--recommenders", recommenders, "--seed", 1, "--yes", *settings, *users, *SCALE]
     if command("run", "movielens", "--data", data, *shown, "--out", run) == 0:
         command("report", run)
         command("compare", run)
@@ -67,8 +69,8 @@ def serve(command, data, folder, seed, recommenders):
 
 def learn(command, data, folder, seed):
     """The verbs that learn from ratings alone."""
-    command("fit", data, folder / "fit", *([] if seed % 3 else ["--held-out"]))
-    command("calibrate", data, folder / "calibration.json", "--model", "scripted/genres", "--seed", 1, "--n-users", 5)
+    command("fit", data, folder / "fit", *SCALE, *([] if seed % 3 else ["--held-out"]))
+    command("calibrate", data, folder / "calibration.json", "--model", "scripted/genres", "--seed", 1, "--n-users", 5, *SCALE)
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -86,7 +88,7 @@ def test_every_verb_takes_drawn_data_or_says_in_one_line_what_is_missing(seed, c
     names = random.Random(seed).choice(["random,popularity", "random,mf,item-knn", "popularity,oracle", "softmax,random"])
     serve(command, data, tmp_path, seed, names)
     learn(command, data, tmp_path, seed)
-    command("realism", "--data", data, "--seed", 1, "--seeds", 1 + seed % 2, "--out", tmp_path / "card")
+    command("realism", "--data", data, "--seed", 1, "--seeds", 1 + seed % 2, "--out", tmp_path / "card", *SCALE)
 
 
 def test_a_card_of_small_data_is_written_and_says_what_cannot_be_assessed(command, tmp_path):
@@ -101,7 +103,7 @@ def test_a_card_of_small_data_is_written_and_says_what_cannot_be_assessed(comman
 
 def test_users_of_few_ratings_say_in_the_print_and_the_manifest_how_little_they_know(command, capsys, tmp_path):
     data = write_small_table(tmp_path / "data", TABLES["two ratings each, all equal"])
-    shown = ["--recommenders", "random", "--n-users", "5", "--pages", "1", "--slate-size", "2", "--seed", "1"]
+    shown = ["--recommenders", "random", "--n-users", "5", "--pages", "1", "--slate-size", "2", "--seed", "1", *SCALE]
     assert main(["run", "movielens", "--data", str(data), *shown, "--out", str(tmp_path / "run")]) == 0
     printed = capsys.readouterr().out
     told = json.loads((tmp_path / "run" / "manifest.json").read_text())["population"]["little_known"]
