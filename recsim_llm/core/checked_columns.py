@@ -221,7 +221,7 @@ def check_whole_number(name: str, value: int, *, least: int, remedy: str = _ANOT
         raise ConfigError(f"{name}: got {value!r}, expected a whole number, {least} or more; {remedy}")
 
 
-def _read(name: str, values: npt.ArrayLike, expected: str) -> npt.NDArray[Any]:
+def _read(name: str, values: Any, expected: str) -> npt.NDArray[Any]:
     if np.ma.isMaskedArray(values) and np.ma.getmaskarray(values).any():
         raise DataError(f"{name}: got masked entries, expected {expected} without a mask; leave such rows out")
     try:
