@@ -5,6 +5,7 @@
     │   └── RunExistsError   a run folder would be overwritten
     ├── DataError            a file or table with rows that cannot be used
     ├── ContractError        a plug-in (recommender, user model) broke its contract
+    │   ├── PlugInError      code of a plug-in crashed
     │   └── SlateError       a slate with unknown, retired, repeated or miscounted items
     ├── LogError             a run folder that is damaged or belongs to other settings
     ├── BackendError         a call of a language model failed on its way
@@ -16,6 +17,8 @@ The command line prints the one-line text of any of them and exits with status 2
 """
 
 import re
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 __all__ = [
     "BackendError",
@@ -25,10 +28,13 @@ __all__ = [
     "DataError",
     "LogError",
     "ModelReplyError",
+    "PlugInError",
     "RecSimError",
     "Refused",
     "RunExistsError",
     "SlateError",
+    "hide_secrets",
+    "one_of",
 ]
 
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:/{1,2})(\S*)")
@@ -53,6 +59,18 @@ def _shown(address: re.Match[str]) -> str:
     return address[1] + public[0] + ("?[hidden]" if len(public) > 1 else "")
 
 
+def one_of(got: object, known: Iterable[str]) -> str:
+    """Say which names there are, and which one was probably meant: ``one of clicks, stars; did you mean 'clicks'?``.
+
+    Args:
+        got: the name that nobody knows.
+        known: the names that there are.
+    """
+    names = list(known)
+    near = get_close_matches(str(got), names, n=1)
+    return f"one of {', '.join(names)}" + (f"; did you mean {near[0]!r}?" if near else "")
+
+
 class RecSimError(Exception):
     """Base of every error that this package raises on purpose; no text of one shows the secret parts of an address."""
 
@@ -74,6 +92,10 @@ class DataError(RecSimError, ValueError):
 
 class ContractError(RecSimError, ValueError):
     """A plug-in returned something that its contract does not allow."""
+
+
+class PlugInError(ContractError):
+    """Code of a plug-in crashed; the text names file and line, and what it raised is the cause of this error."""
 
 
 class SlateError(ContractError):

@@ -11,7 +11,7 @@ from recsim_llm.comparison.judge import judge_run, read_finished_tally
 from recsim_llm.comparison.pre_period import PrePeriod
 from recsim_llm.comparison.results import FILE_NAME, Comparison, Plan, Sequential
 from recsim_llm.core.files import write_atomically
-from recsim_llm.errors import ConfigError, LogError, RunExistsError
+from recsim_llm.errors import ConfigError, LogError, RunExistsError, one_of
 from recsim_llm.log.folders import MANIFEST, refuse_used_folder
 from recsim_llm.log.manifest import read_manifest
 from recsim_llm.population.choosing import COVARIATES
@@ -195,7 +195,7 @@ def _check_groups(scenario: Scenario, name: str) -> None:
         return
     data = load_dataset(scenario)
     if name not in data.demographics:
-        raise ConfigError(f"groups: got {name!r}, expected one of {', '.join([*known, *data.demographics])}")
+        raise ConfigError(f"groups: got {name!r}, expected {one_of(name, [*known, *data.demographics])}")
 
 
 def _times(found: CostEstimate, blocks: int) -> CostEstimate:

@@ -6,14 +6,17 @@ import json
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Mapping
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from recsim_llm.errors import ConfigError, LogError
+from recsim_llm.core.files import write_atomically
+from recsim_llm.errors import ConfigError, LogError, PlugInError
 from recsim_llm.language.calls.model import Meter
 from recsim_llm.language.calls.store import FILE_NAME
-from recsim_llm.log.folders import MANIFEST, refuse_used_folder
+from recsim_llm.log.folders import MANIFEST, TRACEBACK, refuse_used_folder
 from recsim_llm.log.manifest import encode_manifest, read_scenario_manifest, write_manifest
 from recsim_llm.log.segments import open_segments, read_segments
 from recsim_llm.log.tables import add_timings
@@ -21,6 +24,7 @@ from recsim_llm.log.writer import RunLog
 from recsim_llm.metrics.item_tables import has_tables, write_tables
 from recsim_llm.numerics.threads import one_thread
 from recsim_llm.recommenders import AsksModel, TakesTruth, Truth
+from recsim_llm.registry import blaming
 from recsim_llm.scenarios.arm_session import ArmSession
 from recsim_llm.scenarios.building import Stage, recommender_seed, stage, with_files_read
 from recsim_llm.scenarios.estimates import Confirm, estimate_cost
@@ -94,11 +98,12 @@ def run(
                 f"run folder: got {out} ({error.strerror}), expected a folder that can be made; pass --out"
             ) from error
         try:
-            _serve_arms(built, out, progress)
+            with _keeping_tracebacks(out):
+                _serve_arms(built, out, progress)
         except Exception:
             if not read_segments(out) and not (out / FILE_NAME).exists():
                 # Nothing was logged or paid for: leave nothing half-written, so that the same folder can be tried again.
-                shutil.rmtree(out)
+                _empty(out)
             raise
     return out
 
@@ -138,8 +143,32 @@ def resume(
             raise LogError(
                 f"run folder {out}: {changed} changed since it was started, expected what manifest.json says; start a new run"
             )
-        _serve_arms(built, out, progress)
+        with _keeping_tracebacks(out):
+            _serve_arms(built, out, progress)
     return out
+
+
+@contextmanager
+def _keeping_tracebacks(out: Path) -> Iterator[None]:
+    """Write down in the run folder where a plug-in crashed; what an earlier crash left there goes."""
+    (out / TRACEBACK).unlink(missing_ok=True)
+    try:
+        yield
+    except PlugInError as error:
+        write_atomically(out / TRACEBACK, "".join(traceback.format_exception(error)).encode())
+        raise
+
+
+def _empty(out: Path) -> None:
+    """Remove everything from a run folder but where a plug-in crashed, and the folder where there is nothing of the kind."""
+    if not (out / TRACEBACK).is_file():
+        shutil.rmtree(out)
+        return
+    for path in out.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != TRACEBACK:
+            path.unlink()
 
 
 def draw_seed(scenario: Scenario) -> Scenario:
@@ -170,11 +199,12 @@ def _serve_arms(built: Stage, out: Path, progress: Report) -> None:
             segment_rows=SEGMENT_ROWS,
         )
         session = ArmSession(scenario, world, recommender, name=arm.name, log=log)
-        if isinstance(recommender, TakesTruth):
-            recommender.reveal(Truth(session.appeal))
-        if isinstance(recommender, AsksModel):
-            recommender.consult(roles.role("policy"))
-        recommender.fit(known, train, recommender_seed(scenario))
+        with blaming(f"recommender {arm.name!r}, fit", "it to learn from the ratings; see check_recommender"):
+            if isinstance(recommender, TakesTruth):
+                recommender.reveal(Truth(session.appeal))
+            if isinstance(recommender, AsksModel):
+                recommender.consult(roles.role("policy"))
+            recommender.fit(known, train, recommender_seed(scenario))
         for visit in range(scenario.visits):
             for page, users in session.visit(visit):
                 share = (visit + page / scenario.max_pages) / scenario.visits

@@ -22,7 +22,8 @@ def add_verb(commands: Any, name: str, summary: str, *, example: str, handler: H
         epilog=f"example:\n  {example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(handler=handler)
+    parser.set_defaults(handler=handler, parser=parser)
+    parser.add_argument("--traceback", action="store_true", help="show where in the code an error came from")
     return parser
 
 

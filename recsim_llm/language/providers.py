@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from recsim_llm.errors import ConfigError
+from recsim_llm.errors import ConfigError, one_of
 from recsim_llm.language.base.addresses import parse_address
 from recsim_llm.language.base.questions import Elicitation
 from recsim_llm.language.base.settings import ROLES, LimitSettings, ModelSettings
@@ -118,7 +118,7 @@ class Roles:
     ) -> None:
         unknown = sorted(set(settings) - set(ROLES))
         if unknown:
-            raise ConfigError(f"models: got role {unknown[0]!r}, expected one of {', '.join(ROLES)}")
+            raise ConfigError(f"models: got role {unknown[0]!r}, expected {one_of(unknown[0], ROLES)}")
         self._settings = dict(settings)
         self._budget = Budget(Limits(**(limits or LimitSettings()).model_dump()), _prices(settings.values()))
         self._store = CallStore(calls, cache=cache)

@@ -7,8 +7,10 @@ A run folder holds:
     impressions/*.parquet       one row a slot shown
     pages/*.parquet             one row a page
     visits/*.parquet            one row a visit
-    items, users, held_out      .parquet: what the log is judged by; logs of environments lack them
+    items, users                .parquet: titles and the data's own ids, and what the log is judged by
+    held_out                    .parquet: ratings that the log is judged by; logs of environments lack them
     timings.parquet             clock times, apart from the log so that the log compares byte for byte
+    traceback.txt               where a plug-in crashed, if one did; a folder that holds nothing else counts as empty
 
 and what later steps add: texts of users, calls of language models, metrics, the report.
 """
@@ -19,12 +21,14 @@ from pathlib import Path
 
 from recsim_llm.errors import RunExistsError
 
-__all__ = ["INDEX", "MANIFEST", "TABLES", "refuse_used_folder"]
+__all__ = ["INDEX", "MANIFEST", "TABLES", "TRACEBACK", "refuse_used_folder"]
 
 MANIFEST = "manifest.json"
 """Name of the manifest."""
 INDEX = "segments.jsonl"
 """Name of the index of segments."""
+TRACEBACK = "traceback.txt"
+"""Name of the file that says where a plug-in crashed."""
 TABLES = ("impressions", "pages", "visits")
 """Names of the log's tables, each a folder of Parquet files."""
 
@@ -46,5 +50,5 @@ def refuse_used_folder(
     """
     if not empty and (out.exists() or out.is_symlink()):
         raise RunExistsError(f"{what}: got {out}, which exists, expected {expected}; {remedy}")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if out.exists() and (not out.is_dir() or any(path.name != TRACEBACK for path in out.iterdir())):
         raise RunExistsError(f"{what}: got {out}, which holds files, expected {expected}; {remedy}")
