@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import gc
 import shlex
-import sys
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from recsim_llm.cli.options import ask_first, read_columns, read_limits
-from recsim_llm.cli.output import make_console, print_pairs, show_progress, show_status, spent_so_far, write_json
+from recsim_llm.cli.output import make_console, print_pairs, print_problem, show_progress, show_status, spent_so_far, write_json
 from recsim_llm.errors import ConfigError, RecSimError, RunExistsError
 
 __all__ = ["handle_compare", "handle_export", "handle_report", "handle_resume", "handle_run", "handle_speak"]
@@ -32,7 +31,7 @@ def handle_run(options: argparse.Namespace) -> None:
             run(scenario, out, update, cache=options.cache, confirm=partial(ask_first, options=options))
     except RecSimError as error:
         if (out / "manifest.json").is_file() and not isinstance(error, RunExistsError):
-            print(f"recsim-llm: what was done is kept; go on with `recsim-llm resume {out}`", file=sys.stderr)  # noqa: T201
+            print_problem(f"what was done is kept; go on with `recsim-llm resume {out}`")
         raise
     _finish(out, options)
 
