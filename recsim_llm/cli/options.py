@@ -9,11 +9,36 @@ from typing import Any
 from recsim_llm.cli.output import make_console
 from recsim_llm.errors import ConfigError
 
-__all__ = ["ask_first", "read_columns", "read_limits", "read_model"]
+__all__ = ["ask_first", "read_limits", "read_model", "read_table_options"]
 
 
-def read_columns(options: argparse.Namespace) -> dict[str, str]:
-    """Return the columns that are named otherwise in the user's own tables."""
+def read_table_options(options: argparse.Namespace) -> Any:
+    """Return what was said about how the user's own tables are to be read, by the names of ``TableSettings``."""
+    given = {
+        "columns": _columns(options) or None,
+        "skip_bad_rows": options.skip_bad_rows or None,
+        "feedback": options.feedback,
+        "rating_scale": None if options.rating_scale is None else _numbers("--rating-scale", options.rating_scale, "1,10"),
+        "not_rated": _not_rated(options.not_rated),
+        "constant_rating": options.constant_rating,
+        "string_ids": options.string_ids or None,
+        "genre_separator": options.genre_separator,
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _not_rated(text: str | None) -> Any:
+    return text if text is None or text == "none" else _numbers("--not-rated", text, "0, 0,99 or none")
+
+
+def _numbers(option: str, text: str, example: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(number) for number in text.split(","))
+    except ValueError as error:
+        raise ConfigError(f"{option}: got {text!r}, expected numbers, for instance {option}={example}") from error
+
+
+def _columns(options: argparse.Namespace) -> dict[str, str]:
     wrong = [pair for pair in options.column if not all(pair.partition("=")[::2])]
     if wrong:
         raise ConfigError(f"--column: got {wrong[0]!r}, expected NAME=THEIRS, for instance user_id=reviewer")
