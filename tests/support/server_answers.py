@@ -198,7 +198,7 @@ SHAPES = (
         ),
         400,
         cause="refused",
-        advice="temperature",
+        advice="--set models.user.realisation=samples",
     ),
     Shape(
         "response_format not supported",
@@ -209,7 +209,16 @@ SHAPES = (
     ),
     Shape("logprobs not supported", error("logprobs is not supported"), 400, cause="refused", advice="realisation=json"),
     Shape("logprobs capped", error("top_logprobs must be less than or equal to 5."), 400, cause="refused", advice="probe"),
-    Shape("moved", b"", 307, cause="refused", words="no reason given", advice="redirects are not followed"),
+    Shape("max_tokens capped", error("max_tokens must be at most 64"), 400, cause="refused", advice="the server's limit"),
+    Shape(
+        "moved",
+        b"",
+        307,
+        cause="refused",
+        words="http://[hidden]@127.0.0.1/v1",
+        advice="redirects are not followed",
+        headers={"Location": "http://u:secret@127.0.0.1/v1"},
+    ),
     Shape(
         "overloaded",
         {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}},

@@ -190,7 +190,7 @@ class HttpBackend(ABC):
 
     def _refusal(self, status: int, told: Told, headers: Mapping[str, str], *, inside: bool = False) -> BackendError:
         cause, retryable, advice = judge(status, told)
-        reason = self._clean(told.words or "no reason given", _LONGEST_REASON)
+        reason = self._clean(told.words or headers.get("location") or "no reason given", _LONGEST_REASON)
         got = "an error inside status 200" if inside else f"status {status}"
         expected = "an answer" if inside else "200"
         return BackendError(

@@ -51,6 +51,7 @@ _UNSUPPORTED = re.compile(
     r"|unexpected (?:keyword|field|parameter)|invalid (?:value|parameter|argument)|must be|out of range|greater than",
     re.IGNORECASE,
 )
+_BOUND = re.compile(r"at most|less than|greater than|too (?:large|high|big)|exceed|maximum|range", re.IGNORECASE)
 _RATE = re.compile(r"rate.?limit|too many requests|throttl|resource_exhausted", re.IGNORECASE)
 _BUSY = re.compile(r"overloaded|over ?capacity|at capacity|no capacity|server is busy|try (?:again )?later", re.IGNORECASE)
 _KEY = re.compile(r"invalid.{0,20}api.?key|incorrect api key|unauthori[sz]ed|authentication|no auth", re.IGNORECASE)
@@ -64,7 +65,7 @@ _PARAMETERS = {
     "logprobs": "take another realisation, --set models.user.realisation=json",
     "max_tokens": "name the model openai/NAME with the same --base-url: it is told max_completion_tokens",
     "max_completion_tokens": "name the model openai-compatible/NAME with the same --base-url: it is told max_tokens",
-    "temperature": "take a model or server that lets one choose the temperature",
+    "temperature": "take the realisation that asks at temperature 1, --set models.user.realisation=samples",
     "seed": "take a realisation without samples, --set models.user.realisation=json",
     "system role": "take a model or chat template that knows system messages",
 }
@@ -164,7 +165,10 @@ def _advice(status: int, told: Told, text: str) -> str:
         return "check the model's name, --model PROVIDER/NAME; the server lists its own under BASE_URL/models"
     named = _PARAMETER.search(told.codes) or _PARAMETER.search(told.words)
     if named and _UNSUPPORTED.search(text):
-        return _PARAMETERS[named[0].lower().replace("system_role", "system role")]
+        name = named[0].lower().replace("system_role", "system role")
+        if name.startswith("max_") and _BOUND.search(text):
+            return "raise the server's limit of tokens a reply, or ask about fewer items a page, --set slate_size=5"
+        return _PARAMETERS[name]
     if status in (404, 405):
         return "check the base URL, up to and with /v1, and the model's name"
     return _GENERAL_ADVICE
