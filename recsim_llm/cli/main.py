@@ -7,7 +7,9 @@ import sys
 import traceback
 from collections.abc import Sequence
 
+from recsim_llm.cli.output import print_problem
 from recsim_llm.cli.parser import make_parser
+from recsim_llm.core.terminal_text import printable
 from recsim_llm.errors import ConfigError, PlugInError, RecSimError
 
 __all__ = ["main"]
@@ -25,12 +27,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.handler(options)
     except RecSimError as error:
         if options.traceback:
-            traceback.print_exception(error)
-        print(f"recsim-llm: {error}", file=sys.stderr)  # noqa: T201
+            sys.stderr.write(printable("".join(traceback.format_exception(error))))
+        print_problem(str(error))
         if isinstance(error, PlugInError) and not options.traceback:
-            print("recsim-llm: --traceback shows all of the code that led there", file=sys.stderr)  # noqa: T201
+            print_problem("--traceback shows all of the code that led there")
         return 2
     except KeyboardInterrupt:
-        print("recsim-llm: stopped; a run that had begun goes on with `recsim-llm resume FOLDER`", file=sys.stderr)  # noqa: T201
+        print_problem("stopped; a run that had begun goes on with `recsim-llm resume FOLDER`")
         return 130
     return 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import gc
 import shlex
-import sys
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -16,6 +15,7 @@ from recsim_llm.cli.output import (
     make_console,
     print_little_known,
     print_pairs,
+    print_problem,
     print_reading,
     read_reading,
     show_progress,
@@ -42,7 +42,7 @@ def handle_run(options: argparse.Namespace) -> None:
             run(scenario, out, update, cache=options.cache, confirm=partial(ask_first, options=options))
     except RecSimError as error:
         if (out / "manifest.json").is_file() and not isinstance(error, RunExistsError):
-            print(f"recsim-llm: what was done is kept; go on with `recsim-llm resume {out}`", file=sys.stderr)  # noqa: T201
+            print_problem(f"what was done is kept; go on with `recsim-llm resume {out}`")
         raise
     _finish(out, options)
 

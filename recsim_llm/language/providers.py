@@ -252,9 +252,10 @@ def _api_key(settings: ModelSettings, provider: str) -> str:
 
 
 def _transformers(path: str, _role: str, settings: ModelSettings) -> Backend:
-    from recsim_llm.language.backends.transformers_backend import TransformersBackend
+    from recsim_llm.language.backends.transformers_backend import TransformersBackend, find_device
 
-    return TransformersBackend(path, batch=settings.batch_size or 16, device=settings.device or "cpu")
+    given = {} if settings.batch_size is None else {"batch": settings.batch_size}
+    return TransformersBackend(path, device=find_device(settings.device or "cpu"), **given)
 
 
 def _scripted(name: str, _role: str, _settings: ModelSettings) -> Backend:
