@@ -1,7 +1,9 @@
 """The example that each verb's ``--help`` shows: it can be parsed, and typed one after the other the examples work."""
 
 import argparse
+import re
 import shlex
+from pathlib import Path
 
 import pytest
 
@@ -38,3 +40,20 @@ def test_examples_work_from_an_empty_folder_in_the_order_of_the_help(tmp_path, m
     for verb, arguments in EXAMPLES.items():
         if verb not in NEEDS_A_NETWORK | ELSEWHERE:
             assert main([*arguments, *SMALLER.get(verb, [])]) == 0, (verb, capsys.readouterr().err)
+
+
+GUIDES = ("audits.md", "off-policy.md")
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_guides_to_audits_and_estimates_work(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    smaller = {"audit": ["--n-users", "6"], "run": ["--n-users", "60", "--pages", "2"]}
+    for guide in GUIDES:
+        commands = re.findall(r"^    recsim-llm (.*)$", (DOCS / guide).read_text(encoding="utf-8"), flags=re.MULTILINE)
+        assert commands
+        for command in commands:
+            verb, *rest = shlex.split(command)
+            if "openai/gpt-4.1-mini" not in rest:
+                assert main([verb, *rest, *smaller.get(verb, [])]) == 0, (command, capsys.readouterr().err)
