@@ -14,6 +14,7 @@ from recsim_llm.agents.audits.audit_rows import finding_rows
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.data import open_dataset
+from recsim_llm.data.table_settings import TableSettings
 from recsim_llm.errors import ConfigError, RunExistsError
 from recsim_llm.language.base.settings import LimitSettings, ModelSettings
 from recsim_llm.language.base.wire import TokenUsage
@@ -43,10 +44,8 @@ class AuditRequest:
     """The language model; None for choice users."""
     n_users: int | None = None
     """Most users; None takes the audit's own number."""
-    columns: Mapping[str, str] = field(default_factory=dict)
-    """Columns of own tables under other names."""
-    skip_bad_rows: bool = False
-    """Leave unusable rows out."""
+    tables: TableSettings = field(default_factory=TableSettings)
+    """How the tables of a folder are read."""
     cache: Path | None = None
     """Run folder whose answers are used before the model is asked."""
     limits: Mapping[str, float] = field(default_factory=dict)
@@ -82,7 +81,7 @@ def make_audit(
     kind = _check(request)
     users = kind.users if request.n_users is None else request.n_users
     progress("loading the data")
-    dataset = open_dataset(request.data, columns=dict(request.columns), skip_bad_rows=request.skip_bad_rows)
+    dataset = open_dataset(request.data, **request.tables.model_dump())
     if request.model is None:
         assert kind.choice is not None
         progress(f"{request.audit}: fitting and asking {users:,} users")

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from recsim_llm.cli.options import ask_first, read_columns, read_limits
+from recsim_llm.cli.options import ask_first, read_limits, read_model, read_table_options
 from recsim_llm.cli.output import make_console, show_status, write_json
 from recsim_llm.errors import ConfigError
 
@@ -74,15 +74,12 @@ def _audit_request(options: argparse.Namespace) -> Any:
     """Return what shall be audited."""
     from secrets import randbelow
 
-    from recsim_llm.language.base.settings import ModelSettings
+    from recsim_llm.data.table_settings import TableSettings
     from recsim_llm.scenarios.audit_run import AuditRequest
 
     if options.base_url is not None and options.model is None:
         raise ConfigError("--base-url: got an address without a model, expected --model openai-compatible/NAME with it")
-    try:
-        model = None if options.model is None else ModelSettings(name=options.model, base_url=options.base_url)
-    except ValueError as error:
-        raise ConfigError(f"--base-url: got {options.base_url}, expected an address like http://127.0.0.1:8000/v1") from error
+    model = None if options.model is None else read_model(options.model, options.base_url)
     return AuditRequest(
         audit=options.name,
         data=options.data,
@@ -90,8 +87,7 @@ def _audit_request(options: argparse.Namespace) -> Any:
         users=options.users,
         model=model,
         n_users=options.n_users,
-        columns=read_columns(options),
-        skip_bad_rows=options.skip_bad_rows,
+        tables=TableSettings.of(read_table_options(options)),
         cache=options.cache,
         limits=read_limits(options),
     )

@@ -19,7 +19,7 @@ from recsim_llm.report.audit_page import audits_section, draw_audits, keep_audit
 from recsim_llm.report.comparison_page import comparison_section
 from recsim_llm.report.comparison_rows import read_comparison
 from recsim_llm.report.figure_files import write_figure, write_figure_data
-from recsim_llm.report.figures import FIGURES
+from recsim_llm.report.figures import figures_of
 from recsim_llm.report.first_screen import first_screen
 from recsim_llm.report.item_names import ItemNames, read_item_names
 from recsim_llm.report.metric_groups import metrics_section
@@ -90,7 +90,7 @@ def write_report(run: Path, *, card: Path | None = None, ope: Path | None = None
     folder = run / "figures"
     folder.mkdir(exist_ok=True)
     drawings = {}
-    for kind in FIGURES:
+    for kind in figures_of(summary):
         with drawing.style():
             drawings[kind.name] = write_figure(kind.draw(summary), folder, kind.name, kind.title(summary))
         write_figure_data(folder, kind.name, kind.columns, kind.rows(summary))
@@ -157,7 +157,8 @@ def _keep_ope(path: Path, run: Path) -> None:
 
 
 def _figures(summary: Summary, drawings: Mapping[str, str]) -> str:
-    figures = "\n".join(figure(kind.name, kind.title(summary), drawings[kind.name], kind.caption) for kind in FIGURES)
+    kinds = figures_of(summary)
+    figures = "\n".join(figure(kind.name, kind.title(summary), drawings[kind.name], kind.caption) for kind in kinds)
     return f'<h2>Figures</h2>\n<div class="figures">\n{figures}\n</div>'
 
 
