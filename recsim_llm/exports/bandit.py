@@ -80,7 +80,7 @@ def write_slate_feedback(source: ExportSource, folder: Path) -> dict[str, int]:
     return {"rounds": pages, "slots": items}
 
 
-def load_bandit_feedback(path: Path) -> dict[str, Any]:
+def load_bandit_feedback(path: Path | str) -> dict[str, Any]:
     """Return the dictionary that ``obp`` takes as ``bandit_feedback`` from a file of one of the writers.
 
     Raises:
