@@ -3,6 +3,7 @@
     RecSimError
     ├── ConfigError          a setting, option or combination that cannot work
     │   └── RunExistsError   a run folder would be overwritten
+    │       └── FolderInUseError  another process is writing the folder
     ├── DataError            a file or table with rows that cannot be used
     ├── ContractError        a plug-in (recommender, user model) broke its contract
     │   └── SlateError       a slate with unknown, retired, repeated or miscounted items
@@ -21,6 +22,7 @@ __all__ = [
     "ConfigError",
     "ContractError",
     "DataError",
+    "FolderInUseError",
     "LogError",
     "ModelReplyError",
     "RecSimError",
@@ -40,6 +42,10 @@ class ConfigError(RecSimError, ValueError):
 
 class RunExistsError(ConfigError):
     """A run folder exists already and would be overwritten."""
+
+
+class FolderInUseError(RunExistsError):
+    """Another process, or another thread of this one, is writing the folder."""
 
 
 class DataError(RecSimError, ValueError):

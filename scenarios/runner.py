@@ -10,10 +10,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from recsim_llm.errors import ConfigError, LogError
+from recsim_llm.errors import LogError
+from recsim_llm.language.base.settings import LimitSettings
 from recsim_llm.language.calls.model import Meter
 from recsim_llm.language.calls.store import FILE_NAME
-from recsim_llm.log.folders import MANIFEST, refuse_used_folder
+from recsim_llm.log.folders import MANIFEST, RUN_FOLDER, refuse_used_folder, remove_torn_files
+from recsim_llm.log.locks import lock_folder
 from recsim_llm.log.manifest import encode_manifest, read_scenario_manifest, write_manifest
 from recsim_llm.log.segments import open_segments, read_segments
 from recsim_llm.log.tables import add_timings
@@ -27,7 +29,7 @@ from recsim_llm.scenarios.estimates import Confirm, estimate_cost
 from recsim_llm.scenarios.run_manifest import difference, make_manifest
 from recsim_llm.scenarios.schema import Scenario, scenario_from
 
-__all__ = ["Progress", "Report", "draw_seed", "resume", "run"]
+__all__ = ["Progress", "Report", "begin_run", "draw_seed", "resume", "run"]
 
 SEGMENT_ROWS = 500_000
 """Impressions after which a segment is written; the rows of the log do not depend on it."""
@@ -44,6 +46,8 @@ class Progress(NamedTuple):
     """How many there are."""
     users: int
     """Users still browsing."""
+    everyone: int
+    """Users of the arm."""
     pages: int
     """Pages served by this arm."""
     clicks: int
@@ -78,29 +82,48 @@ def run(
         The run folder.
 
     Raises:
-        RunExistsError: the folder holds something.
+        RunExistsError: the folder holds something, or another process is writing it (``FolderInUseError``).
         BudgetExceeded: a limit was reached; the run is whole and can be resumed.
     """
-    refuse_used_folder(out, "run folder", expected="a new one", remedy=f"pass --out, or `recsim-llm resume {out}`")
-    scenario = with_files_read(draw_seed(scenario))
-    with stage(scenario, calls=out / FILE_NAME, cache=cache) as built:
+    with lock_folder(out, RUN_FOLDER):
+        refuse_used_folder(out, RUN_FOLDER, expected="a new one", remedy=f"pass --out, or `recsim-llm resume {out}`")
+        begin_run(with_files_read(draw_seed(scenario)), out, progress, cache=cache, confirm=confirm)
+    return out
+
+
+def begin_run(
+    scenario: Scenario,
+    out: Path,
+    progress: Report,
+    *,
+    cache: Path | None,
+    confirm: Confirm,
+    limits: Mapping[str, float] | None = None,
+) -> None:
+    """Run a scenario into a folder that this thread has locked and that holds no run.
+
+    Args:
+        scenario: as ``with_files_read`` returns it, with a seed.
+        out: the folder.
+        progress: as in ``run``.
+        cache: as in ``run``.
+        confirm: as in ``run``.
+        limits: as in ``resume``.
+    """
+    remove_torn_files(out)
+    with stage(scenario, calls=out / FILE_NAME, cache=cache, limits=_allowed(scenario, limits)) as built:
         if scenario.models:
             confirm(estimate_cost(scenario, built.world, built.roles))
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-            write_manifest(out, make_manifest(scenario, built.dataset, built.world, built.roles))
-        except OSError as error:
-            raise ConfigError(
-                f"run folder: got {out} ({error.strerror}), expected a folder that can be made; pass --out"
-            ) from error
+        write_manifest(out, make_manifest(scenario, built.dataset, built.world, built.roles))
         try:
             _serve_arms(built, out, progress)
+        except OSError:
+            raise  # The machine's trouble, not the scenario's: the run goes on once it is over.
         except Exception:
             if not read_segments(out) and not (out / FILE_NAME).exists():
                 # Nothing was logged or paid for: leave nothing half-written, so that the same folder can be tried again.
                 shutil.rmtree(out)
             raise
-    return out
 
 
 def resume(
@@ -122,16 +145,23 @@ def resume(
         limits: limits in place of the scenario's, for the whole run; names as in ``LimitSettings``.
 
     Raises:
+        FolderInUseError: another process is writing the folder.
         LogError: the folder is no run, or what comes out differs from what is on disk.
         BudgetExceeded: a limit was reached again.
     """
+    read_scenario_manifest(out)
+    with lock_folder(out, RUN_FOLDER):
+        _resume_locked(out, progress, cache=cache, limits=limits)
+    return out
+
+
+def _resume_locked(out: Path, progress: Report, *, cache: Path | None, limits: Mapping[str, float] | None) -> None:
     manifest = read_scenario_manifest(out)
     settings = manifest["settings"]
     if "sequential" in manifest:
         raise LogError(f"run folder: got {out}, which grew block by block, expected one run; use `recsim-llm compare {out}`")
     scenario = scenario_from(settings, str(out / MANIFEST))
-    allowed = scenario_from({**settings, "limits": limits}, "resume").limits if limits else scenario.limits
-    with stage(scenario, calls=out / FILE_NAME, cache=cache, limits=allowed) as built:
+    with stage(scenario, calls=out / FILE_NAME, cache=cache, limits=_allowed(scenario, limits)) as built:
         now = encode_manifest(make_manifest(scenario, built.dataset, built.world, built.roles))
         if now != (out / MANIFEST).read_bytes():
             changed = difference(manifest, json.loads(now))
@@ -139,7 +169,11 @@ def resume(
                 f"run folder {out}: {changed} changed since it was started, expected what manifest.json says; start a new run"
             )
         _serve_arms(built, out, progress)
-    return out
+
+
+def _allowed(scenario: Scenario, limits: Mapping[str, float] | None) -> LimitSettings:
+    """Return the limits that hold: those given for this time, else the scenario's."""
+    return scenario_from({**scenario.model_dump(mode="json"), "limits": limits}, "resume").limits if limits else scenario.limits
 
 
 def draw_seed(scenario: Scenario) -> Scenario:
@@ -180,7 +214,8 @@ def _serve_arms(built: Stage, out: Path, progress: Report) -> None:
                 share = (visit + page / scenario.max_pages) / scenario.visits
                 spent = roles.meter() if scenario.models else None
                 arms, pages, clicks = len(scenario.recommenders), session.pages, session.clicks
-                progress(Progress(arm.name, place, arms, users, pages, clicks, share, spent))
+                everyone = len(world.population)
+                progress(Progress(arm.name, place, arms, users, everyone, pages, clicks, share, spent))
                 timings.append((arm.name, visit, page, time.perf_counter() - started))
         log.close()
     add_timings(out, timings)

@@ -25,7 +25,8 @@ from recsim_llm.language.base.questions import Answer
 from recsim_llm.language.calls.model import Meter
 from recsim_llm.language.calls.store import FILE_NAME
 from recsim_llm.language.providers import Roles
-from recsim_llm.log.folders import MANIFEST
+from recsim_llm.log.folders import MANIFEST, RUN_FOLDER
+from recsim_llm.log.locks import lock_folder
 from recsim_llm.log.manifest import read_scenario_manifest
 from recsim_llm.log.tables import INTERVIEWS, TEXTS, table_path, write_table
 from recsim_llm.population.world import World
@@ -88,6 +89,7 @@ def speak(
     Raises:
         ConfigError: nothing is asked for, no language model is named, or it cannot be used.
         LogError: the folder is no run, is the log of an environment, has no rated click to review, or its data have changed.
+        FolderInUseError: another process is writing the folder.
         BudgetExceeded: a limit is reached; speaking again goes on from there.
     """
     counts = dict(zip(KINDS, (reviews, reasons, interviews), strict=True))
@@ -96,7 +98,7 @@ def speak(
     manifest = read_scenario_manifest(run)
     scenario = scenario_from(manifest["settings"], str(run / MANIFEST))
     asked = _with_models(scenario, models or {}, limits)
-    with Roles(asked.models, calls=run / FILE_NAME, cache=cache, limits=asked.limits) as roles:
+    with lock_folder(run, RUN_FOLDER), Roles(asked.models, calls=run / FILE_NAME, cache=cache, limits=asked.limits) as roles:
         fingerprints = {name: str(manifest[name]["fingerprint"]) for name in ("data", "population")}
         world = rebuild_world(scenario, fingerprints, f"run folder {run}")
         log = SpeechLog(run, world.catalog, world.population)

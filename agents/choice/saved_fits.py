@@ -18,6 +18,7 @@ from recsim_llm.core.files import write_atomically
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.errors import ConfigError, DataError
 from recsim_llm.log.folders import refuse_used_folder
+from recsim_llm.log.locks import lock_folder
 from recsim_llm.population.population_files import read_population, write_population
 from recsim_llm.population.synthetic import JointDistribution
 
@@ -67,12 +68,16 @@ def fit_and_save(
         What was fitted and, if asked for, the held-out scores; by name.
 
     Raises:
-        RunExistsError: the folder holds something.
+        RunExistsError: the folder holds something, or another process is writing it (``FolderInUseError``).
     """
     if seed is not None and seed < 0:
         raise ConfigError(f"fit: got seed {seed}, expected 0 or more")
-    refuse_used_folder(out, "fit")
-    start = START_SEED if seed is None else seed
+    with lock_folder(out, "fit"):
+        refuse_used_folder(out, "fit")
+        return _fit_into(dataset, out, START_SEED if seed is None else seed, held_out=held_out)
+
+
+def _fit_into(dataset: Dataset, out: Path, start: int, *, held_out: bool) -> dict[str, float | int | str]:
     fitted = fit_choice(dataset, start)
     table: dict[str, float | int | str] = {
         "data": dataset.name,

@@ -58,26 +58,38 @@ def show_status(quiet: bool) -> Iterator[Callable[[str], None]]:
 
 @contextmanager
 def show_progress(quiet: bool) -> Iterator[Callable[[Any], None]]:
-    """Show a bar: arm, users still browsing, pages, clicks a page, time left."""
+    """Show a bar: arm, users done, pages, clicks a page, time left; nothing stays of what fails before its first page."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     columns = (
         TextColumn("{task.description:<12}", markup=False),
         BarColumn(),
-        TextColumn("{task.fields[users]:,} users  {task.fields[pages]:,} pages  {task.fields[rate]:.2f} clicks a page"),
+        TextColumn("{task.fields[served]}", markup=False),
         TextColumn("{task.fields[spent]}", markup=False),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), disable=quiet) as bar:
-        task = bar.add_task("preparing", total=None, users=0, pages=0, rate=0.0, spent="")
+    console = Console(stderr=True)
+    bar = Progress(*columns, console=console, disable=quiet, transient=True)
+    task = bar.add_task("preparing", total=None, served="", spent="")
+    if console.is_interactive:
+        bar.start()
 
-        def update(state: Any) -> None:
-            # The share of users that have left is the best guess of how far an arm is.
-            done = state.arm_number + state.share
-            rate = state.clicks / max(state.pages, 1)
-            shown = {"users": state.users, "pages": state.pages, "rate": rate, "spent": spent_so_far(state.spent)}
-            bar.update(task, total=state.arms, completed=done, description=state.arm, **shown)
+    def update(state: Any) -> None:
+        bar.live.transient = False
+        bar.start()
+        # The share of users that have left is the best guess of how far an arm is.
+        done = state.arm_number + state.share
+        served = (
+            f"{state.everyone - state.users:,} of {state.everyone:,} users done  {state.pages:,} pages  "
+            f"{state.clicks / max(state.pages, 1):.2f} clicks a page"
+        )
+        shown = {"served": served, "spent": spent_so_far(state.spent)}
+        bar.update(task, total=state.arms, completed=done, description=state.arm, **shown)
 
+    try:
         yield update
+    finally:
+        if bar.live.is_started:
+            bar.stop()

@@ -5,15 +5,16 @@ from __future__ import annotations
 import argparse
 import gc
 import shlex
-import sys
+from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from recsim_llm.cli.endings import go_on, go_on_by_folder
 from recsim_llm.cli.options import ask_first, read_columns, read_limits
 from recsim_llm.cli.output import make_console, print_pairs, show_progress, show_status, spent_so_far, write_json
-from recsim_llm.errors import ConfigError, RecSimError, RunExistsError
+from recsim_llm.errors import ConfigError
 
 __all__ = ["handle_compare", "handle_export", "handle_report", "handle_resume", "handle_run", "handle_speak"]
 
@@ -27,30 +28,31 @@ def handle_run(options: argparse.Namespace) -> None:
     out = options.out or Path("runs") / f"{scenario.name}-{datetime.now():%Y%m%d-%H%M%S}"
     # What is imported by now stays for good: full collections during the run need not search it.
     gc.freeze()
-    try:
-        with show_progress(options.quiet) as update:
-            run(scenario, out, update, cache=options.cache, confirm=partial(ask_first, options=options))
-    except RecSimError as error:
-        if (out / "manifest.json").is_file() and not isinstance(error, RunExistsError):
-            print(f"recsim-llm: what was done is kept; go on with `recsim-llm resume {out}`", file=sys.stderr)  # noqa: T201
-        raise
+    with go_on_by_folder(out), show_progress(options.quiet) as update:
+        run(scenario, out, update, cache=options.cache, confirm=partial(ask_first, options=options))
     _finish(out, options)
 
 
 def handle_compare(options: argparse.Namespace) -> None:
     """Serve the same users with every recommender, or judge a run again, and print the verdict."""
-    from recsim_llm.report import write_report
-    from recsim_llm.report.comparison_page import comparison_table
-    from recsim_llm.scenarios.compare import compare, compare_again, is_run
-    from recsim_llm.scenarios.schema import load_scenario, parse_overrides
+    from recsim_llm.log.folders import is_run
+    from recsim_llm.scenarios.compare import compare, compare_again
+    from recsim_llm.scenarios.schema import load_scenario, parse_overrides, shipped_scenarios
 
     judging, folder = _judging(options), Path(options.scenario)
     if is_run(folder):
         with show_progress(options.quiet) as update:
-            comparison = compare_again(folder, judging, update)
-    else:
-        scenario = load_scenario(options.scenario, _flags(options) | parse_overrides(options.set))
-        folder = options.out or Path("runs") / f"{scenario.name}-{datetime.now():%Y%m%d-%H%M%S}"
+            comparison = compare_again(folder, judging, update, cache=options.cache, limits=read_limits(options))
+        _finish_comparison(folder, comparison, options)
+        return
+    if folder.is_dir() and options.scenario not in shipped_scenarios():
+        raise ConfigError(
+            f"compare: got {folder}, a folder without a run, expected a scenario or a run folder; "
+            f"`recsim-llm compare SCENARIO --out {shlex.quote(str(folder))}`"
+        )
+    scenario = load_scenario(options.scenario, _flags(options) | parse_overrides(options.set))
+    folder = options.out or Path("runs") / f"{scenario.name}-{datetime.now():%Y%m%d-%H%M%S}"
+    with go_on_by_folder(folder):
         plan = _plan(options, scenario, folder, judging) if options.plan or options.plan_only else None
         if options.plan_only:
             write_json(options, plan and plan.to_json())
@@ -58,8 +60,17 @@ def handle_compare(options: argparse.Namespace) -> None:
         confirm = partial(ask_first, options=options)
         with show_progress(options.quiet) as update:
             comparison = compare(scenario, folder, judging, update, plan=plan, cache=options.cache, confirm=confirm)
-    page, content = write_report(folder), comparison.to_json()
-    write_json(options, content)
+    _finish_comparison(folder, comparison, options)
+
+
+def _finish_comparison(folder: Path, comparison: Any, options: argparse.Namespace) -> None:
+    """Write the report of a comparison and print its verdict."""
+    from recsim_llm.report import write_report
+    from recsim_llm.report.comparison_page import comparison_table
+
+    with _report_again(folder):
+        page, content = write_report(folder), comparison.to_json()
+        write_json(options, content)
     if not options.quiet:
         console = make_console()
         for line in comparison.verdict:
@@ -121,11 +132,19 @@ def _flags(options: argparse.Namespace) -> dict[str, Any]:
 
 def handle_resume(options: argparse.Namespace) -> None:
     """Finish a run that was stopped."""
+    from recsim_llm.scenarios.compare import compare_again
+    from recsim_llm.scenarios.comparison_settings import is_comparison
     from recsim_llm.scenarios.runner import resume
 
-    with show_progress(options.quiet) as update:
-        resume(options.run, update, cache=options.cache, limits=read_limits(options))
-    _finish(options.run, options)
+    more: dict[str, Any] = {"cache": options.cache, "limits": read_limits(options)}
+    with go_on_by_folder(options.run), show_progress(options.quiet) as update:
+        comparison = compare_again(options.run, None, update, **more) if is_comparison(options.run) else None
+        if comparison is None:
+            resume(options.run, update, **more)
+    if comparison is None:
+        _finish(options.run, options)
+    else:
+        _finish_comparison(options.run, comparison, options)
 
 
 def handle_speak(options: argparse.Namespace) -> None:
@@ -137,7 +156,7 @@ def handle_speak(options: argparse.Namespace) -> None:
         raise ConfigError("--base-url: got an address without a model, expected --model openai-compatible/NAME with it")
     writer = {"name": options.model, "base_url": options.base_url}
     models = {"writer": options.model and writer, "judge": options.judge}
-    with show_status(options.quiet) as update:
+    with go_on("what models answered is kept; speak again"), show_status(options.quiet) as update:
         path = speak(
             options.run,
             reviews=options.reviews,
@@ -174,9 +193,10 @@ def _finish(run: Path, options: argparse.Namespace, card: Path | None = None) ->
     from recsim_llm.comparison import summarise
     from recsim_llm.report import calls_line, read_calls, summary_table, verdict, write_report
 
-    summary = summarise(run)
-    path = write_report(run, card=card)
-    write_json(options, summary.to_json())
+    with _report_again(run):
+        summary = summarise(run)
+        path = write_report(run, card=card)
+        write_json(options, summary.to_json())
     if not options.quiet:
         console = make_console()
         console.print(verdict(summary), highlight=False)
@@ -184,6 +204,10 @@ def _finish(run: Path, options: argparse.Namespace, card: Path | None = None) ->
         if calls := calls_line(read_calls(run)):
             console.print(calls, highlight=False)
         console.print(f"log     {run}\nreport  {path}\nagain   recsim-llm report {shlex.quote(str(run))}", highlight=False)
+
+
+def _report_again(run: Path) -> AbstractContextManager[None]:
+    return go_on(f"the log is as it was; `recsim-llm report {shlex.quote(str(run))}` writes its report")
 
 
 def handle_export(options: argparse.Namespace) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from recsim_llm.cli.endings import go_on
 from recsim_llm.cli.options import ask_first, read_columns, read_limits
 from recsim_llm.cli.output import make_console, print_pairs, show_status, write_json
 from recsim_llm.errors import ConfigError
@@ -51,15 +53,18 @@ def handle_calibrate(options: argparse.Namespace) -> None:
 
 def handle_realism(options: argparse.Namespace) -> None:
     """Score users against real people and print the card."""
+    from recsim_llm.log.locks import lock_folder
     from recsim_llm.report.realism_page import realism_table, write_realism
     from recsim_llm.scenarios.realism_run import card_facts, make_card
 
     request = _card_request(options)
     out = options.out or Path("cards") / f"{options.users.replace(':', '-')}-{datetime.now():%Y%m%d-%H%M%S}"
-    with show_status(options.quiet) as update:
-        card, dataset = make_card(request, out, progress=update, confirm=partial(ask_first, options=options))
-    content = card.to_json()
-    page = write_realism(content, out, card_facts(request, dataset))
+    with lock_folder(out, "card"):
+        again = f"what models answered is kept; give the same command with --out {shlex.quote(str(out))}"
+        with go_on("" if request.model is None else again), show_status(options.quiet) as update:
+            card, dataset = make_card(request, out, progress=update, confirm=partial(ask_first, options=options))
+        content = card.to_json()
+        page = write_realism(content, out, card_facts(request, dataset))
     write_json(options, content)
     if not options.quiet:
         console = make_console()

@@ -11,6 +11,7 @@ from typing import Any
 from recsim_llm.comparison import Summary, summarise
 from recsim_llm.core.files import write_atomically
 from recsim_llm.language.calls.call_summary import CallSummary
+from recsim_llm.log.locks import lock_report
 from recsim_llm.log.manifest import read_manifest
 from recsim_llm.metrics import RunMetrics, measure_run
 from recsim_llm.report import comparison_figure, drawing
@@ -65,8 +66,14 @@ def write_report(run: Path, *, card: Path | None = None) -> Path:
 
     Raises:
         LogError: the folder is no run, holds no page, or does not fit its manifest; the card is none.
+        FolderInUseError: another process is writing the report, and goes on doing so.
     """
     summary, manifest = summarise(run), read_manifest(run)
+    with lock_report(run):
+        return _write(run, card, summary, manifest)
+
+
+def _write(run: Path, card: Path | None, summary: Summary, manifest: Mapping[str, Any]) -> Path:
     if card is not None:
         write_atomically(run / CARD_FILE, _json(read_card(card)))
     folder = run / "figures"
