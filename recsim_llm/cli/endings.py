@@ -96,6 +96,6 @@ def _trouble(error: BaseException) -> tuple[str, str]:
     if isinstance(error, OSError):
         names = [str(name) for name in (error.filename, error.filename2) if name is not None]
         where = f" for {' and '.join(names)}" if names else ""
-        remedy = "make room on the disk" if is_full(error) else "see that the path can be read and written"
-        return f"got {error.strerror or ' '.join(str(error).split())}{where}, expected a file that can be written", remedy
+        remedy = "make room on the disk" if is_full(error) else "see that the path is right and can be read and written"
+        return f"got {error.strerror or ' '.join(str(error).split())}{where}, expected a file to read or write", remedy
     return f"got {error} from a SQLite file, expected one that can be read and written", "make room on the disk"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import sys
 from collections.abc import Sequence
@@ -21,8 +22,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if getattr(options, "json", None) is not None and not options.json.parent.is_dir():
                 raise ConfigError(f"--json: got {options.json}, expected a file in a folder that exists; make the folder first")
             options.handler(options)
+            sys.stdout.flush()
     except (RecSimError, KeyboardInterrupt, OSError, sqlite3.Error, MemoryError) as error:
         line, status = ending(error)
         print(f"recsim-llm: {line}", file=sys.stderr)  # noqa: T201
+        _drop_output()
         return status
     return 0
+
+
+def _drop_output() -> None:
+    """Leave out what cannot be printed any more, about which the interpreter would complain at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -17,6 +17,7 @@ and what later steps add: texts of users, calls of language models, metrics, the
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from recsim_llm.core.files import TORN
@@ -78,7 +79,7 @@ def is_run(folder: Path) -> bool:
 def remove_torn_files(folder: Path) -> None:
     """Remove what a kill left half-written right in a folder; to be called by the only one who writes it."""
     for torn in folder.glob("*" + TORN):
-        torn.unlink()
+        shutil.rmtree(torn) if torn.is_dir() else torn.unlink()
 
 
 def _is_leftover(path: Path) -> bool:

@@ -105,6 +105,7 @@ def _take(folder: Path, name: str, what: str, *, tries: int) -> FolderLock:
     except OSError as error:
         _remove(made)
         if is_full(error):
+            error.filename = str(folder)
             raise
         raise ConfigError(
             f"{what}: got {folder} ({error.strerror or error}), expected a folder that can be made and written; choose another"
