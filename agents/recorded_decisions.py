@@ -15,7 +15,7 @@ from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.dice import DiceTable, seed_words
 from recsim_llm.core.feedback import WATCH_NOISE
 from recsim_llm.core.pages import DECIDERS, Account
-from recsim_llm.errors import ConfigError, LogError
+from recsim_llm.errors import ConfigError, LogError, one_of
 from recsim_llm.log.columns import lay_out_pages
 from recsim_llm.log.reader import RunReader, open_run
 from recsim_llm.population.personas import Population
@@ -159,7 +159,7 @@ def _arm(log: RunReader, arm: str | None) -> str:
     if arm is None and len(log.arms) == 1:
         return log.arms[0]
     if arm not in log.arms:
-        raise ConfigError(f"replay parameter 'arm': got {arm!r}, expected one of {', '.join(log.arms)}")
+        raise ConfigError(f"replay parameter 'arm': got {arm!r}, expected {one_of(arm, log.arms)}")
     return arm
 
 

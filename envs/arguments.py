@@ -16,7 +16,7 @@ from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.protocols import UserModel
 from recsim_llm.core.visits import Reward
 from recsim_llm.envs.actions import ACTIONS, items_on_sale
-from recsim_llm.errors import ConfigError
+from recsim_llm.errors import ConfigError, one_of
 from recsim_llm.population.personas import Population
 from recsim_llm.population.world import World
 from recsim_llm.registry import resolve
@@ -63,7 +63,7 @@ class BrowseSettings:
             if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
                 raise ConfigError(f"{name}: got {value!r}, expected 1 or more (a whole number)")
         if self.action not in ACTIONS:
-            raise ConfigError(f"action: got {self.action!r}, expected one of {', '.join(ACTIONS)}")
+            raise ConfigError(f"action: got {self.action!r}, expected {one_of(self.action, ACTIONS)}")
         if self.invalid not in INVALID:
             raise ConfigError(f"invalid: got {self.invalid!r}, expected 'count' (blank the slot) or 'error'")
         if isinstance(self.observation, str):

@@ -16,7 +16,7 @@ from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.pages import probability
 from recsim_llm.core.visits import Reward
-from recsim_llm.errors import ConfigError, ContractError
+from recsim_llm.errors import ConfigError, ContractError, one_of
 
 __all__ = ["REWARDS", "Clicks", "DiverseClicks", "Rating", "Satisfaction", "SessionLength", "WatchShare", "resolve_reward"]
 
@@ -104,10 +104,10 @@ def resolve_reward(reward: str | Reward) -> Reward:
     """
     if isinstance(reward, str):
         if reward not in REWARDS:
-            raise ConfigError(f"reward: got {reward!r}, expected one of {', '.join(REWARDS)} or a callable")
+            raise ConfigError(f"reward: got {reward!r}, expected a callable or {one_of(reward, REWARDS)}")
         return REWARDS[reward]()
     if not callable(reward):
-        raise ConfigError(f"reward: got {reward!r}, expected one of {', '.join(REWARDS)} or a callable(feedback, catalog)")
+        raise ConfigError(f"reward: got {reward!r}, expected a callable(feedback, catalog) or one of {', '.join(REWARDS)}")
     return _Checked(reward)
 
 

@@ -6,6 +6,7 @@
     │       └── FolderInUseError  another process is writing the folder
     ├── DataError            a file or table with rows that cannot be used
     ├── ContractError        a plug-in (recommender, user model) broke its contract
+    │   ├── PlugInError      code of a plug-in crashed
     │   └── SlateError       a slate with unknown, retired, repeated or miscounted items
     ├── LogError             a run folder that is damaged or belongs to other settings
     ├── BackendError         a call of a language model failed on its way
@@ -16,6 +17,10 @@
 The command line prints the one-line text of any of them and exits with status 2.
 """
 
+import errno
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 __all__ = [
     "BackendError",
     "BudgetExceeded",
@@ -25,11 +30,34 @@ __all__ = [
     "FolderInUseError",
     "LogError",
     "ModelReplyError",
+    "PlugInError",
     "RecSimError",
     "Refused",
     "RunExistsError",
     "SlateError",
+    "is_full",
+    "one_of",
 ]
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def is_full(error: OSError) -> bool:
+    """Tell whether a file could not be written because there is no room: a full disk, a quota, or a limit on a file's size."""
+    return error.errno in _FULL
+
+
+def one_of(got: object, known: Iterable[str]) -> str:
+    """Say which names there are, and which one was probably meant: ``one of clicks, stars; did you mean 'clicks'?``.
+
+    Args:
+        got: the name that nobody knows.
+        known: the names that there are.
+    """
+    names = list(known)
+    near = get_close_matches(str(got), names, n=1)
+    return f"one of {', '.join(names)}" + (f"; did you mean {near[0]!r}?" if near else "")
 
 
 class RecSimError(Exception):
@@ -54,6 +82,10 @@ class DataError(RecSimError, ValueError):
 
 class ContractError(RecSimError, ValueError):
     """A plug-in returned something that its contract does not allow."""
+
+
+class PlugInError(ContractError):
+    """Code of a plug-in crashed; the text names file and line, and what it raised is the cause of this error."""
 
 
 class SlateError(ContractError):

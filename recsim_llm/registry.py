@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import entry_points
+from pathlib import Path
+from traceback import walk_tb
 from typing import Any
 
-from recsim_llm.errors import ConfigError
+from recsim_llm.errors import ConfigError, PlugInError, RecSimError, is_full, one_of
 
-__all__ = ["SHIPPED", "lazy_names", "names", "resolve"]
+__all__ = ["SHIPPED", "blaming", "import_attribute", "lazy_names", "names", "resolve"]
 
 
 SHIPPED: dict[str, dict[str, str]] = {
@@ -52,19 +55,84 @@ def resolve(kind: str, name: str) -> Any:
 
     Raises:
         ConfigError: nothing has that name, or the module or attribute is missing.
+        PlugInError: the module crashed when it was imported.
     """
     path = SHIPPED[kind].get(name, name)
     if ":" not in path:
         for point in entry_points(group=f"recsim_llm.{kind}", name=name):
             return point.load()
-        raise ConfigError(f"{kind}: got {name!r}, expected one of {', '.join(names(kind))} or module:attribute")
-    module, attribute = path.split(":", 1)
-    if not module or module.startswith("."):
-        raise ConfigError(f"{kind}: got {name!r}, expected module:attribute, with the module's full name")
+        raise ConfigError(f"{kind}: got {name!r}, expected module:attribute or {one_of(name, names(kind))}")
+    return import_attribute(path, kind)
+
+
+def import_attribute(path: str, what: str) -> Any:
+    """Return what stands at ``module:attribute``.
+
+    Args:
+        path: the module's full name, a colon, the name in it.
+        what: whose path it is, for the error text.
+
+    Raises:
+        ConfigError: the module or the attribute is missing.
+        PlugInError: the module crashed when it was imported.
+    """
+    module, _, attribute = path.partition(":")
+    place = f"{what} {path!r}"
+    if not module or not attribute or not all(part.isidentifier() for part in module.split(".")):
+        raise ConfigError(f"{place}: got no such thing, expected module:attribute, with the module's full name")
+    with blaming(place, "a module that can be imported"):
+        try:
+            found = importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            if error.name is None or f"{module}.".startswith(f"{error.name}."):
+                raise ConfigError(
+                    f"{place}: got no module {error.name or module!r}, expected module:attribute of one that is installed or "
+                    f"stands in the current folder ({Path.cwd().name}); go to the folder that holds it"
+                ) from error
+            raise  # A module that the plug-in needs.
+    if not hasattr(found, attribute):
+        here = [name for name in vars(found) if not name.startswith("_")]
+        place_of = getattr(found, "__file__", None) or module
+        raise ConfigError(f"{place}: got no {attribute!r} in {place_of}, expected module:attribute, {one_of(attribute, here)}")
+    return getattr(found, attribute)
+
+
+@contextmanager
+def blaming(what: str, expected: str) -> Iterator[None]:
+    """Turn whatever a plug-in raises into an error that names it, with file and line of its code.
+
+    Args:
+        what: which plug-in did what, the beginning of the text.
+        expected: what it should have done.
+
+    Raises:
+        PlugInError: something was raised that is no error of this package.
+    """
     try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(f"{kind} {name!r}: got {error}, expected an importable module:attribute") from error
+        yield
+    except RecSimError:
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and is_full(error):
+            raise  # No plug-in's doing.
+        said = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
+        raise PlugInError(f"{what}: got {said}{_place(error)}, expected {expected}") from error
+
+
+def _place(error: BaseException) -> str:
+    """Say where an error came from: the innermost line of the plug-in's own code."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f" ({Path(error.filename).name} line {error.lineno})"
+    frames = [
+        (str(frame.f_globals.get("__name__", "")).partition(".")[0], frame, line)
+        for frame, line in walk_tb(error.__traceback__)
+    ]
+    # The plug-in is what this package, or Python's import for it, called first; what it called itself is a library.
+    theirs = next(
+        (package for package, _, _ in frames if package != "recsim_llm" and package not in sys.stdlib_module_names), None
+    )
+    own = [(frame, line) for package, frame, line in frames if package == theirs]
+    return f" ({Path(own[-1][0].f_code.co_filename).name} line {own[-1][1]})" if own else ""
 
 
 def lazy_names(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import numpy.typing as npt
@@ -16,29 +16,17 @@ from recsim_llm.core.pages import Requests, Rows, probability
 from recsim_llm.core.protocols import AnswersLater, RanksItems
 from recsim_llm.core.visits import PageOutcome, Visits, VisitTotals
 from recsim_llm.envs.rewards import resolve_reward
-from recsim_llm.errors import ConfigError, ContractError, RecSimError
+from recsim_llm.errors import ConfigError
 from recsim_llm.log.writer import RunLog
 from recsim_llm.population.world import World
 from recsim_llm.recommenders import Recommender, check_slates
+from recsim_llm.registry import SHIPPED, blaming
 from recsim_llm.scenarios.offers import AnsweredOffer, Offer, OpenOffers, in_order
 from recsim_llm.scenarios.schema import Scenario
 
 __all__ = ["ArmSession"]
 
 _MOST_SLOTS = 500_000_000
-
-
-@contextmanager
-def _blaming(arm: str, verb: str, visit: int) -> Iterator[None]:
-    """Turn whatever a recommender raises into an error that names it."""
-    try:
-        yield
-    except RecSimError:
-        raise
-    except Exception as error:
-        raise ContractError(
-            f"{arm}: got {type(error).__name__}: {error} from {verb} in visit {visit}, expected slates; see check_recommender"
-        ) from error
 
 
 class _History:
@@ -126,7 +114,8 @@ class ArmSession:
         rows = self._present
         number = np.full(len(rows), visit)
         dice = self._kernel.dice(rows, number, seed_words([self._seed]))
-        self._kernel.begin(self._all(rows), rows, number, dice, returning=visit > 0)
+        with self._users_code("begin"):
+            self._kernel.begin(self._all(rows), rows, number, dice, returning=visit > 0)
         yield from self._freely(rows, visit) if self._scenario.barrier == "visit" else self._together(rows, visit)
         _, returned = self._return(rows, visit)
         self._present = rows[returned]
@@ -155,8 +144,10 @@ class ArmSession:
                 offer = self._offer(waiting, visit)
                 open_offers.add(waiting, offer)
                 if isinstance(users, AnswersLater):
-                    users.start(self._kernel.pages(offer.item_index, waiting))
-            ready = users.collect() if isinstance(users, AnswersLater) else waiting
+                    with self._users_code("start"):
+                        users.start(self._kernel.pages(offer.item_index, waiting))
+            with self._users_code("collect"):
+                ready = users.collect() if isinstance(users, AnswersLater) else waiting
             for offer, part in open_offers.take(ready):
                 answered.append(self._show(offer, part))
                 browsing -= int(answered[-1].outcome.ended.sum())
@@ -170,7 +161,7 @@ class ArmSession:
         """Ask the recommender for the next page of these users."""
         scenario = self._scenario
         requests = Requests(self._user_id[rows], np.full(len(rows), visit), self._kernel.page[rows], *self._history.of(rows))
-        with _blaming(self._name, "recommend", visit):
+        with blaming(f"recommender {self._name!r}, recommend in visit {visit}", "slates; see check_recommender"):
             slates = self._recommender.recommend(requests, scenario.slate_size)
         blank, size = scenario.invalid == "count", scenario.slate_size
         index = check_slates(slates, self._world.catalog, len(rows), size, name=self._name, blank_invalid=blank)
@@ -179,7 +170,8 @@ class ArmSession:
     def _show(self, offer: Offer, rows: IntArray) -> AnsweredOffer:
         """Show an offer to its users and draw what they do."""
         blank = offer.item_index < 0
-        outcome = self._visits.show(offer.item_index, self._all(rows), blank if blank.any() else None)
+        with self._users_code("a page"):
+            outcome = self._visits.show(offer.item_index, self._all(rows), blank if blank.any() else None)
         feedback, ratings = outcome.feedback, outcome.feedback.ratings()
         self._history.add(rows, np.where(blank, -1, offer.slates.item_id), feedback.clicked, ratings)
         self._ended[rows] = outcome.ended
@@ -191,7 +183,7 @@ class ArmSession:
         """Let the recommender learn from a page that users saw, and log it."""
         rows, offer, outcome = answered.rows, answered.offer, answered.outcome
         feedback, reward = outcome.feedback, outcome.reward
-        with _blaming(self._name, "observe", visit):
+        with blaming(f"recommender {self._name!r}, observe in visit {visit}", "it to take in the page; see check_recommender"):
             self._recommender.observe(offer.requests, offer.slates, feedback.clicked, answered.ratings)
         self._log.page(feedback, slates=offer.slates, reward=reward, invalid=outcome.invalid, out_of_pages=outcome.out_of_pages)
         clicks = np.bincount(feedback.row, minlength=len(rows))
@@ -218,8 +210,14 @@ class ArmSession:
 
     def _return(self, rows: IntArray, visit: int) -> tuple[FloatArray, BoolArray]:
         """Return the probability of another visit, and whether it is drawn."""
-        chance = probability(self._world.users.return_log_odds(rows))
+        with self._users_code("return_log_odds"):
+            chance = probability(self._world.users.return_log_odds(rows))
         return chance, keyed.uniform(keyed.words(self._seed, "return", self._user_id[rows], visit)) < chance
+
+    def _users_code(self, what: str) -> AbstractContextManager[None]:
+        """Blame a user model from outside for what is raised; a fault of a shipped one is this package's own."""
+        name = self._scenario.users.model
+        return nullcontext() if name in SHIPPED["users"] else blaming(f"users {name!r}, {what}", "what check_user_model checks")
 
     def _all(self, rows: IntArray) -> Rows:
         """Return a slice where everyone is there: the kernel then works in place."""

@@ -22,7 +22,7 @@ from recsim_llm.language.providers import Roles
 from recsim_llm.population.factories import wants_models
 from recsim_llm.population.world import World
 from recsim_llm.recommenders import AsksModel, Recommender, TakesTruth, open_recommender
-from recsim_llm.registry import resolve
+from recsim_llm.registry import blaming, resolve
 from recsim_llm.scenarios.blocks import take_block
 from recsim_llm.scenarios.schema import Arm, Scenario
 
@@ -224,12 +224,11 @@ def built_world(model: str, build: Callable[[], Any]) -> World:
         build: calls its factory.
 
     Raises:
-        ConfigError: it does not take the arguments, or returns something else than a world.
+        ConfigError: it returns something else than a world.
+        PlugInError: it crashed, or does not take the arguments.
     """
-    try:
+    with blaming(f"users {model!r}", "a factory like choice_world, which returns a World"):
         world = build()
-    except TypeError as error:
-        raise ConfigError(f"users {model!r}: got {error}, expected a factory like choice_world") from error
     if not isinstance(world, World):
         raise ConfigError(f"users {model!r}: got {type(world).__name__}, expected a factory that returns a World")
     return world

@@ -12,7 +12,7 @@ from recsim_llm.comparison.judge import judge_run, read_finished_tally
 from recsim_llm.comparison.pre_period import PrePeriod
 from recsim_llm.comparison.results import FILE_NAME, Comparison, Plan, Sequential
 from recsim_llm.core.files import write_atomically
-from recsim_llm.errors import ConfigError
+from recsim_llm.errors import ConfigError, one_of
 from recsim_llm.log.folders import RUN_FOLDER, is_run
 from recsim_llm.log.locks import lock_folder
 from recsim_llm.log.manifest import read_manifest
@@ -194,7 +194,7 @@ def _check_groups(scenario: Scenario, name: str) -> None:
         return
     data = load_dataset(scenario)
     if name not in data.demographics:
-        raise ConfigError(f"groups: got {name!r}, expected one of {', '.join([*known, *data.demographics])}")
+        raise ConfigError(f"groups: got {name!r}, expected {one_of(name, [*known, *data.demographics])}")
 
 
 def _times(found: CostEstimate, blocks: int) -> CostEstimate:

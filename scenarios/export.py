@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from recsim_llm.errors import ConfigError, LogError
+from recsim_llm.errors import ConfigError, LogError, one_of
 from recsim_llm.exports import (
     ArmLog,
     ExportSource,
@@ -74,14 +74,14 @@ def export(
         LogError: the folder is no run, its data have changed, no arm is finished, or the log lacks what the format needs.
     """
     if form not in FORMATS:
-        raise ConfigError(f"export: got format {form!r}, expected one of {', '.join(FORMATS)}")
+        raise ConfigError(f"export: got format {form!r}, expected {one_of(form, FORMATS)}")
     whole = open_run(run)
     manifest = whole.manifest
     with new_folder(out) as draft:
         logs, left_out = _logs(whole, arm)
         origin = _origin(run, manifest, world)
         people = origin.world.population
-        identities = Identities(people.user_id, anonymous=anonymous)
+        identities = Identities(people.user_id, anonymous=anonymous, user_key=people.user_key)
         order = np.argsort(people.user_id, kind="stable")
         fields = {} if anonymous else {name: column[order] for name, column in people.demographics.items()}
         content = _about(manifest, form, anonymous) | {"arms": {}, "left_out": left_out}
@@ -107,7 +107,7 @@ def _write(source: ExportSource, form: str, folder: Path, origin: Origin) -> dic
 def _logs(run: RunReader, arm: str | None) -> tuple[list[ArmLog], dict[str, str]]:
     """Return the logs to export, and why other arms are left out."""
     if arm is not None and arm not in run.arms:
-        raise ConfigError(f"--arm: got {arm!r}, expected one of {', '.join(run.arms)}")
+        raise ConfigError(f"--arm: got {arm!r}, expected {one_of(arm, run.arms)}")
     logs, left_out = [], {}
     for name in run.arms if arm is None else [arm]:
         if name not in run.finished_arms:

@@ -6,15 +6,18 @@ import json
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Mapping
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from recsim_llm.errors import LogError
+from recsim_llm.core.files import write_atomically
+from recsim_llm.errors import LogError, PlugInError
 from recsim_llm.language.base.settings import LimitSettings
 from recsim_llm.language.calls.model import Meter
 from recsim_llm.language.calls.store import FILE_NAME
-from recsim_llm.log.folders import MANIFEST, RUN_FOLDER, refuse_used_folder, remove_torn_files
+from recsim_llm.log.folders import MANIFEST, RUN_FOLDER, TRACEBACK, refuse_used_folder, remove_torn_files
 from recsim_llm.log.locks import lock_folder
 from recsim_llm.log.manifest import encode_manifest, read_scenario_manifest, write_manifest
 from recsim_llm.log.segments import open_segments, read_segments
@@ -23,6 +26,7 @@ from recsim_llm.log.writer import RunLog
 from recsim_llm.metrics.item_tables import has_tables, write_tables
 from recsim_llm.numerics.threads import one_thread
 from recsim_llm.recommenders import AsksModel, TakesTruth, Truth
+from recsim_llm.registry import blaming
 from recsim_llm.scenarios.arm_session import ArmSession
 from recsim_llm.scenarios.building import Stage, recommender_seed, stage, with_files_read
 from recsim_llm.scenarios.estimates import Confirm, estimate_cost
@@ -116,13 +120,14 @@ def begin_run(
             confirm(estimate_cost(scenario, built.world, built.roles))
         write_manifest(out, make_manifest(scenario, built.dataset, built.world, built.roles))
         try:
-            _serve_arms(built, out, progress)
+            with _keeping_tracebacks(out):
+                _serve_arms(built, out, progress)
         except OSError:
             raise  # The machine's trouble, not the scenario's: the run goes on once it is over.
         except Exception:
             if not read_segments(out) and not (out / FILE_NAME).exists():
                 # Nothing was logged or paid for: leave nothing half-written, so that the same folder can be tried again.
-                shutil.rmtree(out)
+                _empty(out)
             raise
 
 
@@ -168,12 +173,36 @@ def _resume_locked(out: Path, progress: Report, *, cache: Path | None, limits: M
             raise LogError(
                 f"run folder {out}: {changed} changed since it was started, expected what manifest.json says; start a new run"
             )
-        _serve_arms(built, out, progress)
+        with _keeping_tracebacks(out):
+            _serve_arms(built, out, progress)
 
 
 def _allowed(scenario: Scenario, limits: Mapping[str, float] | None) -> LimitSettings:
     """Return the limits that hold: those given for this time, else the scenario's."""
     return scenario_from({**scenario.model_dump(mode="json"), "limits": limits}, "resume").limits if limits else scenario.limits
+
+
+@contextmanager
+def _keeping_tracebacks(out: Path) -> Iterator[None]:
+    """Write down in the run folder where a plug-in crashed; what an earlier crash left there goes."""
+    (out / TRACEBACK).unlink(missing_ok=True)
+    try:
+        yield
+    except PlugInError as error:
+        write_atomically(out / TRACEBACK, "".join(traceback.format_exception(error)).encode())
+        raise
+
+
+def _empty(out: Path) -> None:
+    """Remove everything from a run folder but where a plug-in crashed, and the folder where there is nothing of the kind."""
+    if not (out / TRACEBACK).is_file():
+        shutil.rmtree(out)
+        return
+    for path in out.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != TRACEBACK:
+            path.unlink()
 
 
 def draw_seed(scenario: Scenario) -> Scenario:
@@ -204,11 +233,12 @@ def _serve_arms(built: Stage, out: Path, progress: Report) -> None:
             segment_rows=SEGMENT_ROWS,
         )
         session = ArmSession(scenario, world, recommender, name=arm.name, log=log)
-        if isinstance(recommender, TakesTruth):
-            recommender.reveal(Truth(session.appeal))
-        if isinstance(recommender, AsksModel):
-            recommender.consult(roles.role("policy"))
-        recommender.fit(known, train, recommender_seed(scenario))
+        with blaming(f"recommender {arm.name!r}, fit", "it to learn from the ratings; see check_recommender"):
+            if isinstance(recommender, TakesTruth):
+                recommender.reveal(Truth(session.appeal))
+            if isinstance(recommender, AsksModel):
+                recommender.consult(roles.role("policy"))
+            recommender.fit(known, train, recommender_seed(scenario))
         for visit in range(scenario.visits):
             for page, users in session.visit(visit):
                 share = (visit + page / scenario.max_pages) / scenario.visits

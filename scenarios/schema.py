@@ -11,12 +11,23 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from recsim_llm.core.configuration import config_error
-from recsim_llm.errors import ConfigError
+from recsim_llm.errors import ConfigError, one_of
 from recsim_llm.language.base.settings import ROLES, LimitSettings, ModelSettings
 
 __all__ = ["Arm", "Block", "Scenario", "UserSettings", "load_scenario", "parse_overrides", "scenario_from", "shipped_scenarios"]
 
 _STRICT = ConfigDict(extra="forbid", frozen=True)
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """Refuses a key that stands twice in one mapping; YAML forbids it, and plain loaders take the last one without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for place, key in enumerate(keys):
+            if key in keys[:place]:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} twice", node.value[place][0].start_mark)
+        return super().construct_mapping(node, deep)
 
 
 class Block(BaseModel):
@@ -56,9 +67,9 @@ class Arm(BaseModel):
     model_config = _STRICT
 
     name: str = Field(min_length=1)
-    """What the log and the report call it."""
+    """What the log and the report call it; the recommender's name where not given."""
     recommender: str
-    """Name of a recommender: a shipped one, an installed one, or ``module:attribute``."""
+    """Name of a recommender: a shipped one, an installed one, or ``module:attribute``; the arm's name where not given."""
     settings: dict[str, Any] = Field(default_factory=dict)
     """What it takes, by name; see ``open_recommender``."""
 
@@ -109,7 +120,7 @@ class Scenario(BaseModel):
     def _names_are_arms(cls, arms: Any) -> Any:
         if isinstance(arms, str) or not isinstance(arms, Sequence):
             return arms
-        return [{"name": arm, "recommender": arm} if isinstance(arm, str) else arm for arm in arms]
+        return [_arm(arm) for arm in arms]
 
     @field_validator("models", mode="before")
     @classmethod
@@ -136,6 +147,16 @@ class Scenario(BaseModel):
         return arms
 
 
+def _arm(arm: Any) -> Any:
+    """Return an arm's settings; of its name and its recommender's, one stands for the other where it is not given."""
+    if isinstance(arm, str):
+        return {"name": arm, "recommender": arm}
+    if not isinstance(arm, Mapping):
+        return arm
+    known = {key: arm[key] for key in ("name", "recommender") if key in arm}
+    return {key: name for name in list(known.values())[:1] for key in ("name", "recommender")} | dict(arm)
+
+
 def shipped_scenarios() -> dict[str, str]:
     """Return the shipped scenarios: name to description."""
     found = {}
@@ -160,7 +181,9 @@ def load_scenario(name_or_path: str, overrides: Mapping[str, Any] | None = None)
     path = Path(name_or_path)
     if path.suffix in (".yaml", ".yml"):
         if not path.is_file():
-            raise ConfigError(f"scenario: got {name_or_path}, expected a file that exists; see `recsim-llm list`")
+            beside = [str(file) for file in sorted(path.parent.glob("*.y*ml"))]
+            expected = one_of(name_or_path, beside) if beside else "a file"
+            raise ConfigError(f"scenario: got {name_or_path}, which does not exist, expected {expected}")
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
@@ -168,13 +191,14 @@ def load_scenario(name_or_path: str, overrides: Mapping[str, Any] | None = None)
     else:
         entry = files("recsim_llm.scenarios") / "shipped" / f"{name_or_path}.yaml"
         if not entry.is_file():
-            known = ", ".join(shipped_scenarios())
-            raise ConfigError(f"scenario: got {name_or_path!r}, expected a .yaml file or one of {known}")
+            raise ConfigError(
+                f"scenario: got {name_or_path!r}, expected a .yaml file or {one_of(name_or_path, shipped_scenarios())}"
+            )
         text = entry.read_text(encoding="utf-8")
     try:
-        settings = yaml.safe_load(text)
+        settings = yaml.load(text, _UniqueKeys)
     except yaml.YAMLError as error:
-        raise ConfigError(f"scenario {name_or_path}: not YAML: {' '.join(str(error).split())}") from error
+        raise ConfigError(f"scenario {name_or_path}: got {_yaml_fault(error)}, expected YAML; mend it") from error
     if not isinstance(settings, dict):
         raise ConfigError(f"scenario {name_or_path}: got {type(settings).__name__}, expected a mapping of settings")
     changes = dict(overrides or {})
@@ -227,10 +251,16 @@ def parse_overrides(pairs: Sequence[str]) -> dict[str, Any]:
         if not equals or not key:
             raise ConfigError(f"--set: got {pair!r}, expected key=value, for instance slate_size=5")
         try:
-            overrides[key] = yaml.safe_load(value)
+            overrides[key] = yaml.load(value, _UniqueKeys)
         except yaml.YAMLError as error:
-            raise ConfigError(f"--set {key}: got {value!r}, expected a YAML value") from error
+            raise ConfigError(f"--set {key}: got {value!r} ({_yaml_fault(error)}), expected a YAML value") from error
     return overrides
+
+
+def _yaml_fault(error: yaml.YAMLError) -> str:
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return " ".join(str(error).split())
+    return f"{error.problem} in line {error.problem_mark.line + 1}"
 
 
 def _override(settings: dict[str, Any], key: str, value: Any) -> None:

@@ -22,6 +22,7 @@ from recsim_llm.agents.language.questionnaire import OPPOSITES
 from recsim_llm.agents.language.voice import Judge, Voice
 from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.language.base.questions import Answer
+from recsim_llm.language.base.settings import ModelSettings
 from recsim_llm.language.calls.model import Meter
 from recsim_llm.language.calls.store import FILE_NAME
 from recsim_llm.language.providers import Roles
@@ -34,7 +35,7 @@ from recsim_llm.scenarios.building import rebuild_world
 from recsim_llm.scenarios.schema import Scenario, scenario_from
 from recsim_llm.scenarios.speech_log import KINDS, Occasion, SpeechLog
 
-__all__ = ["SpeechProgress", "speak"]
+__all__ = ["SpeechProgress", "name_models", "speak"]
 
 _CHUNK = 256  # asked at a time, so that progress can be told
 
@@ -179,6 +180,20 @@ class _Speech:
         known = occasion._asdict()
         del known["moment"]
         return known | {"text": text, "title": title, "rating": chosen and chosen.stars, "judged": None}
+
+
+def name_models(manifest: Mapping[str, Any], models: Mapping[str, Any]) -> dict[str, ModelSettings]:
+    """Return the models that write and judge by role, checked: those given, else the run's own.
+
+    Args:
+        manifest: of the run.
+        models: as for ``speak``.
+
+    Raises:
+        ConfigError: there is none, or a role or setting is wrong.
+    """
+    named = _with_models(scenario_from(manifest["settings"], MANIFEST), models, None).models
+    return {"writer": named.get("writer", named.get("user", named["judge"])), "judge": named["judge"]}
 
 
 def _with_models(scenario: Scenario, models: Mapping[str, Any], limits: Mapping[str, float] | None) -> Scenario:

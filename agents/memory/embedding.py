@@ -40,7 +40,7 @@ def sentence_embedder(path: str | Path, *, most_tokens: int = 256) -> Embedder:
         from transformers import AutoModel, AutoTokenizer
     except ImportError as error:
         raise ConfigError(
-            f"sentence embedder: got no {error.name}, expected transformers and torch; pip install 'recsim_llm[transformers]'"
+            f"sentence embedder: got no {error.name}, expected transformers and torch; pip install transformers torch"
         ) from error
     tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     model: Any = AutoModel.from_pretrained(folder, local_files_only=True).eval()

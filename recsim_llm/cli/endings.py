@@ -17,8 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from recsim_llm.core.files import is_full
-from recsim_llm.errors import RecSimError, RunExistsError
+from recsim_llm.errors import RecSimError, RunExistsError, is_full
 from recsim_llm.log.folders import is_run
 
 __all__ = ["Terminated", "ending", "go_on", "go_on_by_folder", "heed_signals"]

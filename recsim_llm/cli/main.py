@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
+import traceback
 from collections.abc import Sequence
 
 from recsim_llm.cli.endings import ending, heed_signals
 from recsim_llm.cli.parser import make_parser
-from recsim_llm.errors import ConfigError, RecSimError
+from recsim_llm.errors import ConfigError, PlugInError, RecSimError
 
 __all__ = ["main"]
 
@@ -17,6 +18,9 @@ __all__ = ["main"]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0, or another with a one-line reason, see ``recsim_llm.cli.endings``."""
     options = make_parser().parse_args(arguments)
+    if os.getcwd() not in sys.path:
+        # ``module:attribute`` finds files of the current folder, as with ``python -m``; last, so that they hide no library.
+        sys.path.append(os.getcwd())
     try:
         with heed_signals():
             if getattr(options, "json", None) is not None and not options.json.parent.is_dir():
@@ -24,8 +28,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.handler(options)
             sys.stdout.flush()
     except (RecSimError, KeyboardInterrupt, OSError, sqlite3.Error, MemoryError) as error:
+        if options.traceback and not isinstance(error, KeyboardInterrupt):
+            traceback.print_exception(error)
         line, status = ending(error)
         print(f"recsim-llm: {line}", file=sys.stderr)  # noqa: T201
+        if isinstance(error, PlugInError) and not options.traceback:
+            print("recsim-llm: --traceback shows all of the code that led there", file=sys.stderr)  # noqa: T201
         _drop_output()
         return status
     return 0

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["make_console", "print_pairs", "show_progress", "show_status", "spent_so_far", "write_json"]
+__all__ = ["make_console", "print_forecast", "print_pairs", "show_progress", "show_status", "spent_so_far", "write_json"]
 
 
 def make_console() -> Any:
@@ -33,6 +33,14 @@ def write_json(options: argparse.Namespace, content: Any) -> None:
 
     if options.json is not None:
         write_atomically(options.json, json.dumps(content, indent=2, sort_keys=True).encode() + b"\n")
+
+
+def print_forecast(options: argparse.Namespace, forecast: Any) -> None:
+    """Print what a verb would ask of language models, and write it where ``--json`` says."""
+    write_json(options, forecast.to_json())
+    if not options.quiet:
+        for line in forecast.lines():
+            make_console().print(line, highlight=False)
 
 
 def spent_so_far(meter: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from recsim_llm.cli.option_groups import add_verb, output_options, scenario_options, spending_options
+from recsim_llm.cli.option_groups import add_verb, dry_run_option, output_options, scenario_options, spending_options
 from recsim_llm.cli.runs import handle_compare, handle_export, handle_report, handle_resume, handle_run, handle_speak
 
 __all__ = ["compare_parser", "export_parser", "report_parser", "resume_parser", "run_parser", "speak_parser"]
@@ -69,6 +69,7 @@ def report_parser(commands: Any) -> None:
     )
     parser.add_argument("run", type=Path, help="run folder")
     parser.add_argument("--realism", metavar="CARD", type=Path, help="folder of a realism card of its users, to be on the page")
+    parser.add_argument("--ope", metavar="FILE", type=Path, help="ope.json of an off-policy estimate (default: the run's own)")
     output_options(parser)
 
 
@@ -89,6 +90,7 @@ def speak_parser(commands: Any) -> None:
     parser.add_argument("--seed", metavar="S", type=int, help="seed of the draw of moments (default: the run's)")
     parser.add_argument("--templates", metavar="NAME", help="language of the prompts, or a folder with templates")
     spending_options(parser)
+    dry_run_option(parser)
     output_options(parser)
 
 

@@ -13,7 +13,15 @@ from typing import Any
 
 from recsim_llm.cli.endings import go_on, go_on_by_folder
 from recsim_llm.cli.options import ask_first, read_columns, read_limits
-from recsim_llm.cli.output import make_console, print_pairs, show_progress, show_status, spent_so_far, write_json
+from recsim_llm.cli.output import (
+    make_console,
+    print_forecast,
+    print_pairs,
+    show_progress,
+    show_status,
+    spent_so_far,
+    write_json,
+)
 from recsim_llm.errors import ConfigError
 
 __all__ = ["handle_compare", "handle_export", "handle_report", "handle_resume", "handle_run", "handle_speak"]
@@ -25,12 +33,21 @@ def handle_run(options: argparse.Namespace) -> None:
     from recsim_llm.scenarios.schema import load_scenario, parse_overrides
 
     scenario = load_scenario(options.scenario, _flags(options) | parse_overrides(options.set))
+    if options.dry_run:
+        _print_dry_run(scenario, options)
+        return
     out = options.out or Path("runs") / f"{scenario.name}-{datetime.now():%Y%m%d-%H%M%S}"
     # What is imported by now stays for good: full collections during the run need not search it.
     gc.freeze()
     with go_on_by_folder(out), show_progress(options.quiet) as update:
         run(scenario, out, update, cache=options.cache, confirm=partial(ask_first, options=options))
     _finish(out, options)
+
+
+def _print_dry_run(scenario: Any, options: argparse.Namespace) -> None:
+    from recsim_llm.scenarios.dry_run import forecast_run
+
+    print_forecast(options, forecast_run(scenario))
 
 
 def handle_compare(options: argparse.Namespace) -> None:
@@ -51,6 +68,9 @@ def handle_compare(options: argparse.Namespace) -> None:
             f"`recsim-llm compare SCENARIO --out {shlex.quote(str(folder))}`"
         )
     scenario = load_scenario(options.scenario, _flags(options) | parse_overrides(options.set))
+    if options.dry_run:
+        _print_dry_run(scenario, options)
+        return
     folder = options.out or Path("runs") / f"{scenario.name}-{datetime.now():%Y%m%d-%H%M%S}"
     with go_on_by_folder(folder):
         plan = _plan(options, scenario, folder, judging) if options.plan or options.plan_only else None
@@ -150,24 +170,26 @@ def handle_resume(options: argparse.Namespace) -> None:
 def handle_speak(options: argparse.Namespace) -> None:
     """Let users of a run review, explain and be interviewed."""
     from recsim_llm.report import agreement_line, example_source, interview_table, read_speech, write_report
+    from recsim_llm.scenarios.dry_run import forecast_speech
     from recsim_llm.scenarios.speech import speak
 
     if options.base_url is not None and options.model is None:
         raise ConfigError("--base-url: got an address without a model, expected --model openai-compatible/NAME with it")
     writer = {"name": options.model, "base_url": options.base_url}
     models = {"writer": options.model and writer, "judge": options.judge}
+    given = {role: model for role, model in models.items() if model}
+    asked: dict[str, Any] = {name: getattr(options, name) for name in ("reviews", "reasons", "interviews", "seed", "templates")}
+    if options.dry_run:
+        print_forecast(options, forecast_speech(options.run, given, **asked))
+        return
     with go_on("what models answered is kept; speak again"), show_status(options.quiet) as update:
         path = speak(
             options.run,
-            reviews=options.reviews,
-            reasons=options.reasons,
-            interviews=options.interviews,
-            models={role: model for role, model in models.items() if model},
-            seed=options.seed,
-            templates=options.templates,
+            models=given,
             cache=options.cache,
             limits=read_limits(options),
             progress=lambda state: update(f"{state.kind} {state.done:,} of {state.planned:,}  {spent_so_far(state.spent)}"),
+            **asked,
         )
     speech, page = read_speech(options.run), write_report(options.run)
     write_json(options, speech and speech.to_json())
@@ -186,16 +208,16 @@ def handle_report(options: argparse.Namespace) -> None:
     """Write the report of a run again."""
     if not (options.run / "manifest.json").is_file():
         raise ConfigError(f"report: got {options.run}, which has no manifest.json, expected a run folder")
-    _finish(options.run, options, card=options.realism)
+    _finish(options.run, options, card=options.realism, ope=options.ope)
 
 
-def _finish(run: Path, options: argparse.Namespace, card: Path | None = None) -> None:
+def _finish(run: Path, options: argparse.Namespace, **given: Path | None) -> None:
     from recsim_llm.comparison import summarise
     from recsim_llm.report import calls_line, read_calls, summary_table, verdict, write_report
 
     with _report_again(run):
         summary = summarise(run)
-        path = write_report(run, card=card)
+        path = write_report(run, **given)
         write_json(options, summary.to_json())
     if not options.quiet:
         console = make_console()

@@ -12,7 +12,7 @@ from typing import Any
 
 from recsim_llm.cli.endings import go_on
 from recsim_llm.cli.options import ask_first, read_columns, read_limits
-from recsim_llm.cli.output import make_console, print_pairs, show_status, write_json
+from recsim_llm.cli.output import make_console, print_forecast, print_pairs, show_status, write_json
 from recsim_llm.errors import ConfigError
 
 __all__ = ["handle_calibrate", "handle_data", "handle_fit", "handle_list", "handle_probe", "handle_realism"]
@@ -34,7 +34,9 @@ def handle_calibrate(options: argparse.Namespace) -> None:
     """Fit a language model's answers to real choices and save that."""
     from recsim_llm.agents.language.calibrating import calibrate
     from recsim_llm.data import open_dataset
+    from recsim_llm.language.base.settings import ModelSettings
     from recsim_llm.language.providers import open_model
+    from recsim_llm.scenarios.dry_run import forecast_calibration
 
     if options.model is None:
         raise ConfigError("calibrate: got no model, expected --model provider/name")
@@ -42,8 +44,13 @@ def handle_calibrate(options: argparse.Namespace) -> None:
         raise ConfigError(f"calibrate: got {options.out}, expected a file in a folder that exists; make the folder first")
     dataset = open_dataset(options.ratings, columns=read_columns(options), skip_bad_rows=options.skip_bad_rows)
     address = {} if options.base_url is None else {"base_url": options.base_url}
+    asked: dict[str, Any] = {"seed": options.seed, "users": options.n_users, "click_rate": options.click_rate}
+    if options.dry_run:
+        settings = ModelSettings(name=options.model, base_url=options.base_url)
+        print_forecast(options, forecast_calibration(settings, dataset, **asked))
+        return
     with open_model(options.model, **address) as model:
-        found = calibrate(model, dataset, seed=options.seed, users=options.n_users, click_rate=options.click_rate)
+        found = calibrate(model, dataset, **asked)
     found.save(options.out)
     table = json.loads(options.out.read_text(encoding="utf-8"))
     write_json(options, table)
@@ -55,9 +62,13 @@ def handle_realism(options: argparse.Namespace) -> None:
     """Score users against real people and print the card."""
     from recsim_llm.log.locks import lock_folder
     from recsim_llm.report.realism_page import realism_table, write_realism
+    from recsim_llm.scenarios.dry_run import forecast_card
     from recsim_llm.scenarios.realism_run import card_facts, make_card
 
     request = _card_request(options)
+    if options.dry_run:
+        print_forecast(options, forecast_card(request))
+        return
     out = options.out or Path("cards") / f"{options.users.replace(':', '-')}-{datetime.now():%Y%m%d-%H%M%S}"
     with lock_folder(out, "card"):
         again = f"what models answered is kept; give the same command with --out {shlex.quote(str(out))}"

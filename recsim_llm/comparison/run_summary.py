@@ -94,7 +94,7 @@ class Summary:
 
 
 def summarise(run: Path) -> Summary:
-    """Sum up a run folder, finished or not, reading its log once in batches; a log larger than memory works.
+    """Sum up a run folder, finished or not, reading its log in batches; one larger than memory works.
 
     Args:
         run: folder with ``manifest.json``, ``impressions/``, ``pages/`` and ``visits/``.

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import types
 from collections.abc import Collection, Mapping
-from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
-from recsim_llm.errors import ConfigError
+from recsim_llm.errors import ConfigError, one_of
 
 __all__ = ["FrozenSettings", "config_error"]
 
@@ -112,8 +111,7 @@ def _one_of(annotation: Any, key: str) -> str:
     known = _keys(annotation)
     if not known:
         return "no keys here"
-    near = get_close_matches(key, known, n=1)
-    return f"one of {', '.join(known)}" + (f"; did you mean {near[0]!r}?" if near else "")
+    return one_of(key, known)
 
 
 def _keys(annotation: Any) -> tuple[str, ...]:

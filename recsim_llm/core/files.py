@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from pathlib import Path
 
-__all__ = ["TORN", "is_full", "write_atomically"]
+__all__ = ["TORN", "write_atomically"]
 
 TORN = ".part"
 """End of the name of a file that is being written; one that a kill leaves behind holds nothing of worth."""
-
-
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
-def is_full(error: OSError) -> bool:
-    """Tell whether a file could not be written because there is no room: a full disk, a quota, or a limit on a file's size."""
-    return error.errno in _FULL
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -7,7 +7,7 @@ from dataclasses import fields
 from math import isfinite
 from typing import Any
 
-from recsim_llm.errors import ConfigError
+from recsim_llm.errors import ConfigError, one_of
 
 __all__ = ["field_names", "is_number", "refuse_unknown_names"]
 
@@ -30,7 +30,7 @@ def refuse_unknown_names(what: str, names: Iterable[str], known: Sequence[str]) 
     """
     for name in names:
         if name not in known:
-            raise ConfigError(f"{what}: got {name!r}, expected one of {', '.join(known)}")
+            raise ConfigError(f"{what}: got {name!r}, expected {one_of(name, known)}")
 
 
 def is_number(value: object) -> bool:

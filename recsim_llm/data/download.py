@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from recsim_llm.core.cache import cache_folder
-from recsim_llm.errors import ConfigError, DataError
+from recsim_llm.errors import ConfigError, DataError, one_of
 
 __all__ = ["SOURCES", "Progress", "Source", "fetch"]
 
@@ -69,7 +69,7 @@ def fetch(
         DataError: the server cannot be reached, or what came is damaged; nothing is left behind.
     """
     if name not in SOURCES:
-        raise ConfigError(f"data set: got {name!r}, expected one of {', '.join(SOURCES)}; choose one, or give a folder")
+        raise ConfigError(f"data set: got {name!r}, expected the path of a folder or {one_of(name, SOURCES)}")
     folder = (cache_folder() if cache is None else Path(cache)) / name
     if folder.is_dir():
         return folder

@@ -17,7 +17,7 @@ from recsim_llm.data.bad_rows import LOWEST_STARS, MOST_STARS, SKIP_REMEDY, RowC
 from recsim_llm.data.column_values import is_list, parse_decimals, parse_labels, place_labels, shown
 from recsim_llm.data.movielens_words import split_genres
 from recsim_llm.data.table_files import read_table
-from recsim_llm.errors import ConfigError, DataError
+from recsim_llm.errors import ConfigError, DataError, one_of
 
 __all__ = ["id_labels", "load_tables"]
 
@@ -115,7 +115,7 @@ def _checked_names(columns: Mapping[str, str] | None, *, has_items: bool) -> dic
     given = dict(columns or {})
     for ours in given:
         if ours not in _NAMES:
-            raise ConfigError(f"columns: got name {ours!r}, expected one of {', '.join(_NAMES)}; rename or drop it")
+            raise ConfigError(f"columns: got name {ours!r}, expected {one_of(ours, _NAMES)}")
         if not has_items and ours not in _INTERACTIONS:
             raise ConfigError(f"columns: got {ours!r} but no item table, expected one; pass items= or drop the name")
     names = {ours: given.get(ours, ours) for ours in _NAMES}

@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
 
-from recsim_llm.core.files import is_full
-from recsim_llm.errors import ConfigError
+from recsim_llm.errors import ConfigError, is_full
 from recsim_llm.log.folders import refuse_used_folder
 
 __all__ = ["new_folder"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from recsim_llm.errors import ConfigError
+from recsim_llm.errors import ConfigError, one_of
 from recsim_llm.language.base.questions import Elicitation
 from recsim_llm.language.base.settings import ROLES, LimitSettings, ModelSettings
 from recsim_llm.language.base.wire import Abilities, Backend
@@ -22,7 +22,7 @@ from recsim_llm.language.probing.probe import ProbeReport, load_probe, probe, re
 if TYPE_CHECKING:
     from recsim_llm.language.backends.http_backend import HttpBackend
 
-__all__ = ["PROVIDERS", "Roles", "open_backend", "open_model", "probe_model"]
+__all__ = ["PROVIDERS", "Roles", "known_probe", "open_backend", "open_model", "probe_model"]
 
 PROVIDERS = ("openai", "openai-compatible", "transformers", "scripted", "replay")
 """What may stand before the slash of a model's name."""
@@ -87,6 +87,23 @@ def probe_model(settings: ModelSettings) -> ProbeReport:
     return report
 
 
+def known_probe(settings: ModelSettings) -> ProbeReport | None:
+    """Return what an earlier probe found out about a server's model; None where there was none. Nothing is asked.
+
+    Raises:
+        ConfigError: the address is missing.
+        DataError: what is kept of the probe is damaged.
+    """
+    if settings.name.partition("/")[0] not in _KEY_VARIABLES:
+        return None
+    _base_url(settings)
+    try:
+        backend = _server(settings, None)
+    except ConfigError:
+        return None  # Without its key nobody can have probed it.
+    return load_probe(backend.name, backend.base_url)
+
+
 class Roles:
     """The language models of a run by what they do, opened when they are first asked for.
 
@@ -112,7 +129,7 @@ class Roles:
     ) -> None:
         unknown = sorted(set(settings) - set(ROLES))
         if unknown:
-            raise ConfigError(f"models: got role {unknown[0]!r}, expected one of {', '.join(ROLES)}")
+            raise ConfigError(f"models: got role {unknown[0]!r}, expected {one_of(unknown[0], ROLES)}")
         self._settings = dict(settings)
         self._budget = Budget(Limits(**(limits or LimitSettings()).model_dump()), _prices(settings.values()))
         self._store = CallStore(calls, cache=cache)

@@ -7,9 +7,10 @@ A run folder holds:
     impressions/*.parquet       one row a slot shown
     pages/*.parquet             one row a page
     visits/*.parquet            one row a visit
-    items, users, held_out      .parquet: what the log is judged by; logs of environments lack them
+    items, users                .parquet: titles and the data's own ids, and what the log is judged by
+    held_out                    .parquet: ratings that the log is judged by; logs of environments lack them
     timings.parquet             clock times, apart from the log so that the log compares byte for byte
-
+    traceback.txt               where a plug-in crashed, if one did; a folder that holds nothing else counts as empty
     .lock, .report.lock         who is writing it; gone when nobody is
 
 and what later steps add: texts of users, calls of language models, metrics, the report.
@@ -31,6 +32,7 @@ __all__ = [
     "REPORT_LOCK",
     "RUN_FOLDER",
     "TABLES",
+    "TRACEBACK",
     "is_run",
     "refuse_used_folder",
     "remove_torn_files",
@@ -46,6 +48,8 @@ INDEX = "segments.jsonl"
 """Name of the index of segments."""
 LOCK, REPORT_LOCK = ".lock", ".report.lock"
 """Names of the files that say who is writing a folder, and who its report."""
+TRACEBACK = "traceback.txt"
+"""Name of the file that says where a plug-in crashed."""
 TABLES = ("impressions", "pages", "visits")
 """Names of the log's tables, each a folder of Parquet files."""
 
@@ -83,4 +87,4 @@ def remove_torn_files(folder: Path) -> None:
 
 
 def _is_leftover(path: Path) -> bool:
-    return path.name in (LOCK, REPORT_LOCK) or path.name.endswith(TORN)
+    return path.name in (LOCK, REPORT_LOCK, TRACEBACK) or path.name.endswith(TORN)

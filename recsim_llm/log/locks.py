@@ -16,8 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 
-from recsim_llm.core.files import is_full
-from recsim_llm.errors import ConfigError, FolderInUseError
+from recsim_llm.errors import ConfigError, FolderInUseError, is_full
 from recsim_llm.log.folders import LOCK, REPORT_LOCK
 
 __all__ = ["FolderLock", "lock_folder", "lock_report"]

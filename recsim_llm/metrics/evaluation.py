@@ -16,6 +16,7 @@ from recsim_llm.core.arrays import DoubleArray, IntArray
 from recsim_llm.log.reader import RunReader
 from recsim_llm.metrics.definitions import RESULTS
 from recsim_llm.metrics.exposure import gini
+from recsim_llm.metrics.item_ranks import RankedItems, rank_items
 from recsim_llm.metrics.summary import ArmSummary, Deciders
 from recsim_llm.metrics.tallies import Tally, read_tally
 from recsim_llm.statistics import Estimate, ratio_estimate
@@ -28,7 +29,7 @@ LORENZ_POINTS = 101
 
 
 def summarise_arms(run: RunReader) -> tuple[Tally, tuple[ArmSummary, ...]]:
-    """Sum up every arm of a run folder, reading its log once in batches; a log larger than memory works.
+    """Sum up every arm of a run folder, reading its log in batches, once for the sums and once for its leading items.
 
     Args:
         run: the run, finished or not; of a segment that is not finished nothing counts.
@@ -41,15 +42,16 @@ def summarise_arms(run: RunReader) -> tuple[Tally, tuple[ArmSummary, ...]]:
     """
     tally, finished, items = read_tally(run), run.finished_arms, int(run.manifest["catalog"]["items"])
     return tally, tuple(
-        _summarise_arm(tally, number, items=items, finished=name in finished) for number, name in enumerate(run.arms)
+        _summarise_arm(tally, number, rank_items(run, tally, number), items=items, finished=name in finished)
+        for number, name in enumerate(run.arms)
     )
 
 
-def _summarise_arm(tally: Tally, number: int, *, items: int, finished: bool) -> ArmSummary:
+def _summarise_arm(tally: Tally, number: int, ranked: RankedItems, *, items: int, finished: bool) -> ArmSummary:
     served = tally.sums["pages"][number] > 0
     sums = {name: table[number][served] for name, table in tally.sums.items()}
     total = {name: int(column.sum()) for name, column in sums.items()}
-    exposures = np.sort(tally.exposures[number])
+    exposures = np.sort(tally.items[number].shown)
     items = max(items, len(exposures))
     return ArmSummary(
         arm=tally.arms[number],
@@ -69,6 +71,8 @@ def _summarise_arm(tally: Tally, number: int, *, items: int, finished: bool) -> 
         ratings={f"{step / 2:g}": int(count) for step, count in enumerate(tally.stars[number]) if count},
         satisfaction_by_page=_by_column(tally.satisfaction_at[number][served], tally.rows_at[number][served]),
         exposure_lorenz=_lorenz(exposures, items),
+        most_shown=ranked.most_shown,
+        most_clicked=ranked.most_clicked,
         deciders=_deciders(sums, total) if total["accounted_pages"] else None,
     )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from recsim_llm.statistics import Estimate
 
-__all__ = ["ArmSummary", "Deciders"]
+__all__ = ["ArmSummary", "Deciders", "ItemRank"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +23,24 @@ class Deciders:
     """Mean over compared pages: mean absolute difference of the two models' click probabilities on the page."""
     memories_dropped: int
     """Memories that prompts had no room for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemRank:
+    """An item that an arm showed or users clicked most."""
+
+    item_id: int
+    """Outside id."""
+    shown: int
+    """Exposures."""
+    clicked: int
+    """Clicks."""
+    exposure_share: Estimate
+    """Share of all exposures of the arm, by user."""
+    click_share: Estimate
+    """Share of all clicks of the arm, by user; undefined where nothing was clicked."""
+    click_through: Estimate
+    """Clicks per exposure of the item, over the users to whom it was shown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,5 +81,9 @@ class ArmSummary:
     """Mean satisfaction after the 1st, 2nd, ... page, over the users who were still there."""
     exposure_lorenz: tuple[float, ...]
     """Share of exposures of the least shown 0%, 1%, ... 100% of the catalog; empty: nothing shown."""
+    most_shown: tuple[ItemRank, ...]
+    """Items with the most exposures, most first."""
+    most_clicked: tuple[ItemRank, ...]
+    """Items with the most clicks, most first; none without a click."""
     deciders: Deciders | None
     """Who decided the pages; None where there is one way only."""

@@ -2,13 +2,13 @@
 
 The Parquet files are read batch by batch and only the columns needed; a log larger than memory works. What is kept:
 the sums below an arm and user, clicks by position an arm and user, satisfaction by page an arm and user (first
-``PAGE_LIMIT`` pages), and exposure counts an arm and item.
+``PAGE_LIMIT`` pages), and exposures and clicks an arm and item.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from recsim_llm.errors import LogError
 from recsim_llm.log.columns import Columns, integers, numbers, words
 from recsim_llm.log.reader import RunReader
 
-__all__ = ["PAGE_LIMIT", "Tally", "read_tally"]
+__all__ = ["PAGE_LIMIT", "ItemCounts", "Tally", "read_tally"]
 
 
 PAGE_LIMIT = 20
@@ -40,6 +40,17 @@ without deciding; ``disagreement`` is summed over ``compared_pages``, where two 
 """
 _OPINIONS = (("rating", "stars", "rated"), ("liked", "liked", "judged"), ("watched", "watched", "watch_rows"))
 _MERGE_ROWS = 1 << 20
+
+
+class ItemCounts(NamedTuple):
+    """What an arm did with the items that it showed at all."""
+
+    item_id: IntArray
+    """int64 [n]: outside ids, ascending."""
+    shown: IntArray
+    """int64 [n]: exposures of each."""
+    clicked: IntArray
+    """int64 [n]: clicks on each."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -66,8 +77,8 @@ class Tally:
     """int64 [arms]: visits that the page budget ended."""
     stars: IntArray
     """int64 [arms, STAR_STEPS]: ratings by half star."""
-    exposures: tuple[IntArray, ...]
-    """By arm, int64 [items shown]: exposures of each item that was shown at all."""
+    items: tuple[ItemCounts, ...]
+    """By arm: exposures and clicks of each item that was shown at all."""
 
     def of(self, arm: int) -> dict[str, DoubleArray]:
         """Return float64 [u] each: the sums of an arm, by name."""
@@ -134,7 +145,8 @@ class _Adder:
         self._visit_pages = np.zeros(len(arms) * (max_pages + 1), np.int64)
         self._capped = np.zeros(len(arms), np.int64)
         self._stars = np.zeros(len(arms) * STAR_STEPS, np.int64)
-        self._exposures = [_Counts() for _ in arms]
+        self._shown = [_Counts() for _ in arms]
+        self._clicked = [_Counts() for _ in arms]
 
     def add_pages(self) -> None:
         columns = ["arm", "user_id", "page", "clicks", "invalid_slots", "reward", "satisfaction"]
@@ -174,8 +186,10 @@ class _Adder:
             place = cell * self._slots + self._within(batch, "position", self._slots)
             _scatter(place, [(self._shown_at, shown), (self._clicked_at, clicked)])
             self._add_ratings(arm, numbers(batch, "rating"))
-            for number, counts in enumerate(self._exposures):
-                counts.add(item[shown & (arm == number)])
+            for number in range(len(self._arms)):
+                mine = shown & (arm == number)
+                self._shown[number].add(item[mine])
+                self._clicked[number].add(item[mine & (clicked == 1.0)])
 
     def tally(self) -> Tally:
         arms, users = len(self._arms), len(self._user_id)
@@ -190,7 +204,7 @@ class _Adder:
             visit_pages=self._visit_pages.reshape(arms, -1),
             capped_visits=self._capped,
             stars=self._stars.reshape(arms, STAR_STEPS),
-            exposures=tuple(counts.merged()[1] for counts in self._exposures),
+            items=tuple(_item_counts(*counts) for counts in zip(self._shown, self._clicked, strict=True)),
         )
 
     def _rows(self, batch: pa.RecordBatch) -> tuple[IntArray, IntArray]:
@@ -200,8 +214,8 @@ class _Adder:
         stranger = user[self._user_id[index] != user]
         if len(stranger):
             raise LogError(
-                f"{self._run.folder}: got rows of user {stranger[0]}, who has no row in pages; "
-                "restore the file or start a new run"
+                f"{self._run.folder}: got rows of user {stranger[0]}, who has no row in pages, expected users of the pages "
+                "alone; restore the file or start a new run"
             )
         return arm, arm * len(self._user_id) + index
 
@@ -210,7 +224,8 @@ class _Adder:
         if len(values) and not 0 <= values.min() <= values.max() < limit:
             wrong = values.min() if values.min() < 0 else values.max()
             raise LogError(
-                f"{self._run.folder}: got {name} {wrong}, expected 0 to {limit - 1} by the manifest; is it this run's?"
+                f"{self._run.folder}: got {name} {wrong}, expected 0 to {limit - 1} by the manifest; restore the manifest that "
+                "this log was written with, or start a new run"
             )
         return values
 
@@ -221,8 +236,20 @@ class _Adder:
         rated = ~np.isnan(rating)
         step = np.rint(rating[rated] * 2.0).astype(np.int64)
         if len(step) and not 0 <= step.min() <= step.max() < STAR_STEPS:
-            raise LogError(f"{self._run.folder}: got a rating outside 0 to 5 stars; the log is damaged")
+            wrong = rating[rated][(step < 0) | (step >= STAR_STEPS)][0]
+            raise LogError(
+                f"{self._run.folder}: got a rating of {wrong:g} stars, expected 0 to 5; the log is damaged: restore it, or "
+                "start a new run"
+            )
         self._stars += np.bincount(arm[rated] * STAR_STEPS + step, minlength=len(self._stars))
+
+
+def _item_counts(shown: _Counts, clicked: _Counts) -> ItemCounts:
+    item_id, exposures = shown.merged()
+    clicks = np.zeros_like(exposures)
+    of_item, counts = clicked.merged()
+    clicks[np.searchsorted(item_id, of_item)] = counts
+    return ItemCounts(item_id, exposures, clicks)
 
 
 def _account(batch: pa.RecordBatch) -> Columns:

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from recsim_llm.core.arrays import BoolArray
-from recsim_llm.errors import ConfigError, LogError
+from recsim_llm.errors import ConfigError, LogError, one_of
 from recsim_llm.log.columns import Columns, lay_out_pages
 from recsim_llm.log.reader import RunReader, open_run
 from recsim_llm.offpolicy.logged import HiddenTruth, LoggedSlates
@@ -43,7 +43,7 @@ def read_log(run: Path, arm: str, *, reward: SlotReward = "clicked", first_pages
     """
     log = open_run(run)
     if arm not in log.arms:
-        raise ConfigError(f"arm: got {arm!r}, expected one of {', '.join(log.arms)}")
+        raise ConfigError(f"arm: got {arm!r}, expected {one_of(arm, log.arms)}")
     if reward not in ("clicked", "watched"):
         raise ConfigError(f"reward: got {reward!r}, expected clicked or watched")
     parts = [_part(segment, arm) for segment in log.split(arm)]
@@ -52,7 +52,8 @@ def read_log(run: Path, arm: str, *, reward: SlotReward = "clicked", first_pages
     if not sum(len(part["user_id"]) for part in parts):
         raise LogError(f"{run}: got no page of arm {arm!r}, expected at least one; start or resume the run first")
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return _logged(joined, reward)
+    logged = _logged(joined, reward).numbered()
+    return logged.take(logged.order())
 
 
 def _first(part: Columns) -> BoolArray:
@@ -75,7 +76,7 @@ def _logged(columns: Columns, reward: SlotReward) -> LoggedSlates:
         prefix_propensity=columns["prefix_propensity"],
         slate_propensity=columns["slate_propensity"],
         truth=HiddenTruth(columns["examine_prob"], columns["click_prob"]),
-    ).numbered()
+    )
 
 
 def _part(run: RunReader, arm: str) -> Columns:

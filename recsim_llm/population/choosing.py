@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from recsim_llm.core import keyed
 from recsim_llm.core.ratings import Dataset
-from recsim_llm.errors import ConfigError
+from recsim_llm.errors import ConfigError, one_of
 from recsim_llm.population.from_ratings import population_from_ratings
 from recsim_llm.population.personas import TRAITS, Population
 from recsim_llm.population.population_files import read_population
@@ -110,7 +110,7 @@ class People(NamedTuple):
             return np.array([str(value) or "unknown" for value in self.users.demographics[name]])
         known = [trait.name for trait in TRAITS]
         if name not in known:
-            raise ConfigError(f"groups: got {name!r}, expected one of {', '.join([*known, *self.users.demographics])}")
+            raise ConfigError(f"groups: got {name!r}, expected {one_of(name, [*known, *self.users.demographics])}")
         cuts = np.unique(np.quantile(self.source.trait(name), _THIRDS, method="inverted_cdf"))
         labels = _labels(name, cuts.tolist())
         return np.array(labels)[np.searchsorted(cuts, self.users.trait(name), side="left")]

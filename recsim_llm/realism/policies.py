@@ -10,7 +10,7 @@ import numpy as np
 from recsim_llm.core.arrays import DoubleArray, IntArray
 from recsim_llm.core.pages import Requests
 from recsim_llm.core.ratings import Dataset
-from recsim_llm.errors import ConfigError
+from recsim_llm.errors import ConfigError, one_of
 from recsim_llm.realism.held_out import HeldOut
 from recsim_llm.recommenders import ItemKNN, MatrixFactorization, Popularity, RandomRecommender
 from recsim_llm.recommenders.classics import (
@@ -113,7 +113,7 @@ class PolicyPages(NamedTuple):
         """
         names = [policy.name for policy in self.policies]
         if name not in names:
-            raise ConfigError(f"recommender: got {name!r}, expected one of {', '.join(names)}")
+            raise ConfigError(f"recommender: got {name!r}, expected {one_of(name, names)}")
         return names.index(name)
 
 

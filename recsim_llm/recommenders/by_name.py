@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from inspect import signature
+from collections.abc import Callable, Mapping
+from inspect import Parameter, signature
 from typing import Any
 
 from recsim_llm.core.configuration import FrozenSettings
-from recsim_llm.errors import ConfigError, RecSimError
+from recsim_llm.errors import ConfigError, RecSimError, one_of
 from recsim_llm.recommenders.base import Recommender
-from recsim_llm.registry import resolve
+from recsim_llm.registry import blaming, resolve
 
 __all__ = ["open_recommender"]
 
@@ -28,18 +28,37 @@ def open_recommender(name: str, settings: Mapping[str, Any] | None = None, *, so
 
     Raises:
         ConfigError: there is none of that name, or it does not take these settings.
+        PlugInError: its code crashed.
     """
     kind, values, source = resolve("recommenders", name), dict(settings or {}), source or f"recommender {name!r}"
+    if not callable(kind):
+        raise ConfigError(
+            f"{source}: got {type(kind).__name__}, expected a class of recommenders, or a function that makes one"
+        )
     declared = getattr(kind, "Settings", None)
     checked = declared.read(values, source) if isinstance(declared, type) and issubclass(declared, FrozenSettings) else None
-    try:
-        made: Recommender = kind(**values) if checked is None else kind(checked)
-    except RecSimError:
-        raise
-    except (TypeError, ValueError) as error:
-        if checked is None and not signature(kind).parameters:
-            raise ConfigError(
-                f"{source}: got settings {values}, expected none, since it has nothing to set; leave them out"
-            ) from error
-        raise ConfigError(f"{source}: got settings {values}, expected what it takes: {error}") from error
+    if checked is None:
+        _check_keywords(kind, values, source)
+    with blaming(source, "a constructor that works"):
+        try:
+            made: Recommender = kind(**values) if checked is None else kind(checked)
+        except RecSimError:
+            raise
+        except ValueError as error:  # What a constructor says of values is a refusal of them.
+            raise ConfigError(f"{source}: got settings {values}, expected what it takes: {error}") from error
     return made
+
+
+def _check_keywords(kind: Callable[..., Any], values: Mapping[str, Any], source: str) -> None:
+    """Refuse settings that a constructor without declared ones does not take, and those that it lacks."""
+    takes = signature(kind).parameters
+    if not takes and values:
+        raise ConfigError(f"{source}: got settings {dict(values)}, expected none, since it has nothing to set; leave them out")
+    if any(one.kind is Parameter.VAR_KEYWORD for one in takes.values()):
+        return
+    for key in values:
+        if key not in takes:
+            raise ConfigError(f"{source}: got unknown key {key!r}, expected {one_of(key, takes)}")
+    for key, one in takes.items():
+        if one.default is Parameter.empty and one.kind is not Parameter.VAR_POSITIONAL and key not in values:
+            raise ConfigError(f"{source}: got no setting {key!r}, expected one; add it: settings: {{{key}: …}}")

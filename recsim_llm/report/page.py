@@ -10,6 +10,7 @@ from typing import Any
 
 from recsim_llm.comparison import Summary, summarise
 from recsim_llm.core.files import write_atomically
+from recsim_llm.errors import LogError
 from recsim_llm.language.calls.call_summary import CallSummary
 from recsim_llm.log.locks import lock_report
 from recsim_llm.log.manifest import read_manifest
@@ -20,12 +21,16 @@ from recsim_llm.report.comparison_rows import read_comparison
 from recsim_llm.report.figure_files import write_figure, write_figure_data
 from recsim_llm.report.figures import FIGURES
 from recsim_llm.report.first_screen import first_screen
+from recsim_llm.report.item_names import ItemNames, read_item_names
 from recsim_llm.report.metric_groups import metrics_section
 from recsim_llm.report.model_calls import read_calls
+from recsim_llm.report.ope_page import draw_ope, ope_section
+from recsim_llm.report.ope_rows import OPE_FILE, read_ope
 from recsim_llm.report.page_layout import document, figure, table, whole_table
 from recsim_llm.report.progress_page import cost_section, deciders_section, failures_section
 from recsim_llm.report.reproduction import configuration_section, reproduction_section
 from recsim_llm.report.result_sections import differences_section, results_section
+from recsim_llm.report.shown_items import shown_items_section
 from recsim_llm.report.spoken import Speech, read_speech, speech_section
 from recsim_llm.report.trust import CARD_FIGURE, CARD_FILE, read_card, read_run_card, trust_section
 
@@ -42,6 +47,8 @@ class Findings:
     """The run's manifest."""
     drawings: Mapping[str, str]
     """``svg`` elements by figure name."""
+    names: ItemNames
+    """What the items are called."""
     calls: tuple[CallSummary, ...] = ()
     """Totals of the language models' calls."""
     speech: Speech | None = None
@@ -52,30 +59,35 @@ class Findings:
     """What more was measured; None where the folder lacks the tables for it."""
     card: Mapping[str, Any] | None = None
     """The realism card of the users; None where there is none."""
+    ope: Mapping[str, Any] | None = None
+    """An off-policy estimate from the run's log; None where nothing was estimated."""
 
 
-def write_report(run: Path, *, card: Path | None = None) -> Path:
+def write_report(run: Path, *, card: Path | None = None, ope: Path | None = None) -> Path:
     """Write ``report.html``, ``metrics.json`` and ``figures/`` (each figure as PNG, its data as CSV) into a run folder.
 
     Args:
         run: a run folder, finished or not.
         card: file or folder of a realism card; it is copied into the run folder, where later reports find it.
+        ope: file or folder of an off-policy estimate, likewise.
 
     Returns:
         Path of ``report.html``.
 
     Raises:
-        LogError: the folder is no run, holds no page, or does not fit its manifest; the card is none.
+        LogError: the folder is no run, holds no page, or does not fit its manifest; the card or the estimate is none.
         FolderInUseError: another process is writing the report, and goes on doing so.
     """
     summary, manifest = summarise(run), read_manifest(run)
     with lock_report(run):
-        return _write(run, card, summary, manifest)
+        return _write(run, summary, manifest, card=card, ope=ope)
 
 
-def _write(run: Path, card: Path | None, summary: Summary, manifest: Mapping[str, Any]) -> Path:
+def _write(run: Path, summary: Summary, manifest: Mapping[str, Any], *, card: Path | None, ope: Path | None) -> Path:
     if card is not None:
         write_atomically(run / CARD_FILE, _json(read_card(card)))
+    if ope is not None:
+        _keep_ope(ope, run)
     folder = run / "figures"
     folder.mkdir(exist_ok=True)
     drawings = {}
@@ -88,6 +100,8 @@ def _write(run: Path, card: Path | None, summary: Summary, manifest: Mapping[str
         drawings[comparison_figure.FIGURE] = _draw_comparison(compared, folder)
     if realism is not None and CARD_FIGURE.able(realism):
         drawings[CARD_FIGURE.name] = _draw_card(realism, folder)
+    estimated = read_ope(run)
+    drawings |= draw_ope(estimated, folder)
     calls, speech, metrics = read_calls(run), read_speech(run), measure_run(run)
     content = summary.to_json() | {"language_model_calls": [row._asdict() for row in calls]}
     content |= {} if speech is None else {"speech": speech.to_json()}
@@ -98,11 +112,13 @@ def _write(run: Path, card: Path | None, summary: Summary, manifest: Mapping[str
         summary=summary,
         manifest=manifest,
         drawings=drawings,
+        names=read_item_names(run),
         calls=calls,
         speech=speech,
         compared=compared,
         metrics=metrics,
         card=realism,
+        ope=estimated,
     )
     write_atomically(page, render_page(findings).encode())
     return page
@@ -116,7 +132,9 @@ def render_page(found: Findings) -> str:
         _figures(summary, found.drawings),
         results_section(summary),
         differences_section(summary, judged=compared is not None),
+        shown_items_section(summary, found.names),
         metrics_section(found.metrics, whole_table),
+        ope_section(found.ope, found.drawings),
         trust_section(manifest, found.card, found.drawings.get(CARD_FIGURE.name, "")),
         speech_section(found.speech, table),
         deciders_section(summary),
@@ -126,6 +144,15 @@ def render_page(found: Findings) -> str:
         reproduction_section(manifest, compared),
     ]
     return document(f"{summary.scenario} – recsim_llm", first_screen(summary, manifest, compared), parts)
+
+
+def _keep_ope(path: Path, run: Path) -> None:
+    content = read_ope(path)
+    if content is None:
+        raise LogError(
+            f"--ope: got {path}, which is missing, expected an ope.json as `recsim-llm ope` writes it; check the path"
+        )
+    write_atomically(run / OPE_FILE, _json(content))
 
 
 def _figures(summary: Summary, drawings: Mapping[str, str]) -> str:

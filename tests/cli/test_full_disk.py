@@ -67,7 +67,8 @@ def test_a_run_without_room_resumes_once_there_is_some(verb, room, tmp_path, fin
         folder = tmp_path / "disk" / "run"
         leave(room)
         assert main([verb, "demo", *SMALL, "--out", str(folder)]) == 1
-        assert "No space left on device" in (said := only_line(capsys))
+        said = only_line(capsys)
+        assert "No space left on device" in said
         assert nothing_torn(tmp_path / "disk")
         leave(None)
         if f"recsim-llm resume {folder}" in said:
@@ -84,7 +85,8 @@ def test_paid_answers_without_room_stop_the_run_and_are_asked_on_later(tmp_path,
         folder = tmp_path / "disk" / "run"
         leave(80)
         assert main(["run", "demo", *SMALL, *LANGUAGE, "--out", str(folder)]) == 2
-        assert "make room" in (said := only_line(capsys))
+        said = only_line(capsys)
+        assert "make room" in said
         assert f"recsim-llm resume {folder}" in said
         leave(None)
         assert main(["resume", str(folder), "--quiet"]) == 0

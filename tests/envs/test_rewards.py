@@ -98,5 +98,5 @@ def test_environment_does_not_write_into_a_rewards_own_array(make_world, make_ro
 
 
 def test_unknown_reward_is_refused():
-    with pytest.raises(ConfigError, match="reward: got 'likes', expected one of clicks, watch"):
+    with pytest.raises(ConfigError, match="reward: got 'likes', expected a callable or one of clicks, watch"):
         resolve_reward("likes")

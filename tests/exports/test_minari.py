@@ -10,7 +10,7 @@ from recsim_llm.errors import ConfigError, ContractError, LogError, SlateError
 from recsim_llm.scenarios.export import export
 from recsim_llm.scenarios.minari_export import replay
 
-minari = pytest.importorskip("minari", reason="Minari is not installed: pip install 'recsim_llm[exports]'")
+minari = pytest.importorskip("minari", reason="Minari is not installed: pip install minari h5py pandas")
 
 
 @pytest.fixture(scope="module")

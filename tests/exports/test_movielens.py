@@ -15,7 +15,7 @@ from recsim_llm.exports import ArmLog, ExportSource, Identities, write_movielens
 from recsim_llm.log import open_run
 from recsim_llm.scenarios.export import export
 
-pandas = pytest.importorskip("pandas", reason="pandas is not installed: pip install 'recsim_llm[exports]'")
+pandas = pytest.importorskip("pandas", reason="pandas is not installed: pip install minari h5py pandas")
 
 
 @pytest.fixture(scope="module")

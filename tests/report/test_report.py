@@ -92,8 +92,8 @@ def test_page_serves_light_dark_and_narrow_screens(html):
 def test_page_states_the_verdict_first_then_users_settings_and_how_to_repeat_it(run, html):
     text = "".join(Page(html).text)
     headings = re.findall(r'<h2 id="[^"]+"><a href="[^"]+">(.*?)</a></h2>', html)
-    first, *others = "Figures", "Results", "Paired differences", "How far to trust it", "Failures", "Cost", "Configuration"
-    assert headings == [first, *others, "Reproduce"]
+    first, *others = "Figures", "Results", "Paired differences", "Most shown, most clicked", "How far to trust it", "Failures"
+    assert headings == [first, *others, "Cost", "Configuration", "Reproduce"]
     assert text.index(verdict(summarise(run))) < text.index("They are not people.")
     assert html.index('class="verdict"') < html.index("<nav") < html.index("<h2")
     assert "recsim-llm run hand" in text

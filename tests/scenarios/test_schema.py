@@ -75,3 +75,24 @@ def test_an_unknown_scenario_lists_the_known_ones():
 def test_a_malformed_override_is_refused(pair):
     with pytest.raises(ConfigError, match="--set"):
         parse_overrides([pair])
+
+
+def test_a_key_that_stands_twice_is_refused_with_its_line(tmp_path):
+    path = tmp_path / "twice.yaml"
+    path.write_text("name: twice\nseed: 1\nrecommenders: [random]\nusers:\n  count: 3\n  count: 4\n")
+    with pytest.raises(ConfigError, match="key 'count' twice in line 6"):
+        load_scenario(str(path))
+
+
+def test_a_missing_scenario_file_names_the_one_beside_it(tmp_path):
+    (tmp_path / "winter.yaml").write_text("name: winter\nrecommenders: [random]\n")
+    with pytest.raises(ConfigError, match=r"did you mean .*winter\.yaml"):
+        load_scenario(str(tmp_path / "wniter.yaml"))
+
+
+@pytest.mark.parametrize("key", ["name", "recommender"])
+def test_an_arm_needs_one_of_name_and_recommender(key, tmp_path):
+    path = tmp_path / "one.yaml"
+    path.write_text(f"name: one\nrecommenders: [{{{key}: mf, settings: {{factors: 8}}}}]\n")
+    (arm,) = load_scenario(str(path)).recommenders
+    assert (arm.name, arm.recommender, arm.settings) == ("mf", "mf", {"factors": 8})

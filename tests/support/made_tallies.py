@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from recsim_llm.metrics.tallies import STAR_STEPS, SUMS, Tally
+from recsim_llm.metrics.tallies import STAR_STEPS, SUMS, ItemCounts, Tally
 
 
 def make_tally(sums, *, arms=("a", "b")):
@@ -23,7 +23,7 @@ def make_tally(sums, *, arms=("a", "b")):
         visit_pages=np.zeros((count, 2), np.int64),
         capped_visits=np.zeros(count, np.int64),
         stars=np.zeros((count, STAR_STEPS), np.int64),
-        exposures=tuple(np.ones(1, np.int64) for _ in range(count)),
+        items=tuple(ItemCounts(*np.ones((3, 1), np.int64)) for _ in range(count)),
     )
 
 

