@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from recsim_llm.cli.endings import go_on, go_on_by_folder
-from recsim_llm.cli.options import ask_first, read_columns, read_limits
+from recsim_llm.cli.options import ask_first, read_limits, read_table_options
 from recsim_llm.cli.output import (
     make_console,
     print_forecast,
+    print_little_known,
     print_pairs,
+    print_reading,
+    read_reading,
     show_progress,
     show_status,
     spent_so_far,
@@ -89,15 +92,17 @@ def _finish_comparison(folder: Path, comparison: Any, options: argparse.Namespac
     from recsim_llm.report.comparison_page import comparison_table
 
     with _report_again(folder):
-        page, content = write_report(folder), comparison.to_json()
-        write_json(options, content)
+        page, content, reading = write_report(folder), comparison.to_json(), read_reading(folder)
+        write_json(options, content | {"reading": reading})
     if not options.quiet:
         console = make_console()
+        print_reading(reading)
         for line in comparison.verdict:
             console.print(line, highlight=False)
         console.print(comparison_table(content))
         for note in comparison.notes:
             console.print(note, highlight=False)
+        print_little_known(folder)
         console.print(
             f"log     {folder}\nreport  {page}\nagain   recsim-llm compare {shlex.quote(str(folder))}", highlight=False
         )
@@ -133,8 +138,7 @@ def _flags(options: argparse.Namespace) -> dict[str, Any]:
     recommenders = None if options.recommenders is None else [name.strip() for name in options.recommenders.split(",")]
     flags = {
         "data": options.data,
-        "columns": read_columns(options) or None,
-        "skip_bad_rows": options.skip_bad_rows or None,
+        **read_table_options(options),
         "users.model": options.users,
         "models.user.name": options.model,
         "models.user.base_url": options.base_url,
@@ -208,23 +212,25 @@ def handle_report(options: argparse.Namespace) -> None:
     """Write the report of a run again."""
     if not (options.run / "manifest.json").is_file():
         raise ConfigError(f"report: got {options.run}, which has no manifest.json, expected a run folder")
-    _finish(options.run, options, card=options.realism, ope=options.ope)
+    _finish(options.run, options, card=options.realism, ope=options.ope, audits=options.audit)
 
 
-def _finish(run: Path, options: argparse.Namespace, **given: Path | None) -> None:
+def _finish(run: Path, options: argparse.Namespace, **given: Any) -> None:
     from recsim_llm.comparison import summarise
     from recsim_llm.report import calls_line, read_calls, summary_table, verdict, write_report
 
     with _report_again(run):
         summary = summarise(run)
-        path = write_report(run, **given)
-        write_json(options, summary.to_json())
+        path, reading = write_report(run, **given), read_reading(run)
+        write_json(options, summary.to_json() | {"reading": reading})
     if not options.quiet:
         console = make_console()
+        print_reading(reading)
         console.print(verdict(summary), highlight=False)
         console.print(summary_table(summary))
         if calls := calls_line(read_calls(run)):
             console.print(calls, highlight=False)
+        print_little_known(run)
         console.print(f"log     {run}\nreport  {path}\nagain   recsim-llm report {shlex.quote(str(run))}", highlight=False)
 
 

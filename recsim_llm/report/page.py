@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,11 @@ from recsim_llm.log.locks import lock_report
 from recsim_llm.log.manifest import read_manifest
 from recsim_llm.metrics import RunMetrics, measure_run
 from recsim_llm.report import comparison_figure, drawing
+from recsim_llm.report.audit_page import audits_section, draw_audits, keep_audit, read_audits
 from recsim_llm.report.comparison_page import comparison_section
 from recsim_llm.report.comparison_rows import read_comparison
 from recsim_llm.report.figure_files import write_figure, write_figure_data
-from recsim_llm.report.figures import FIGURES
+from recsim_llm.report.figures import figures_of
 from recsim_llm.report.first_screen import first_screen
 from recsim_llm.report.item_names import ItemNames, read_item_names
 from recsim_llm.report.metric_groups import metrics_section
@@ -61,37 +62,42 @@ class Findings:
     """The realism card of the users; None where there is none."""
     ope: Mapping[str, Any] | None = None
     """An off-policy estimate from the run's log; None where nothing was estimated."""
+    audits: tuple[Mapping[str, Any], ...] = ()
+    """Audits of the users."""
 
 
-def write_report(run: Path, *, card: Path | None = None, ope: Path | None = None) -> Path:
+def write_report(run: Path, *, card: Path | None = None, ope: Path | None = None, audits: Iterable[Path] = ()) -> Path:
     """Write ``report.html``, ``metrics.json`` and ``figures/`` (each figure as PNG, its data as CSV) into a run folder.
 
     Args:
         run: a run folder, finished or not.
         card: file or folder of a realism card; it is copied into the run folder, where later reports find it.
         ope: file or folder of an off-policy estimate, likewise.
+        audits: files or folders of audits, likewise.
 
     Returns:
         Path of ``report.html``.
 
     Raises:
-        LogError: the folder is no run, holds no page, or does not fit its manifest; the card or the estimate is none.
+        LogError: the folder is no run, holds no page, or does not fit its manifest; the card, the estimate or an audit is none.
         FolderInUseError: another process is writing the report, and goes on doing so.
     """
     summary, manifest = summarise(run), read_manifest(run)
     with lock_report(run):
-        return _write(run, summary, manifest, card=card, ope=ope)
+        if card is not None:
+            write_atomically(run / CARD_FILE, _json(read_card(card)))
+        if ope is not None:
+            _keep_ope(ope, run)
+        for audit in audits:
+            keep_audit(audit, run)
+        return _write(run, summary, manifest)
 
 
-def _write(run: Path, summary: Summary, manifest: Mapping[str, Any], *, card: Path | None, ope: Path | None) -> Path:
-    if card is not None:
-        write_atomically(run / CARD_FILE, _json(read_card(card)))
-    if ope is not None:
-        _keep_ope(ope, run)
+def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
     folder = run / "figures"
     folder.mkdir(exist_ok=True)
     drawings = {}
-    for kind in FIGURES:
+    for kind in figures_of(summary):
         with drawing.style():
             drawings[kind.name] = write_figure(kind.draw(summary), folder, kind.name, kind.title(summary))
         write_figure_data(folder, kind.name, kind.columns, kind.rows(summary))
@@ -100,8 +106,8 @@ def _write(run: Path, summary: Summary, manifest: Mapping[str, Any], *, card: Pa
         drawings[comparison_figure.FIGURE] = _draw_comparison(compared, folder)
     if realism is not None and CARD_FIGURE.able(realism):
         drawings[CARD_FIGURE.name] = _draw_card(realism, folder)
-    estimated = read_ope(run)
-    drawings |= draw_ope(estimated, folder)
+    estimated, audited = read_ope(run), read_audits(run)
+    drawings |= draw_ope(estimated, folder) | draw_audits(audited, folder)
     calls, speech, metrics = read_calls(run), read_speech(run), measure_run(run)
     content = summary.to_json() | {"language_model_calls": [row._asdict() for row in calls]}
     content |= {} if speech is None else {"speech": speech.to_json()}
@@ -119,6 +125,7 @@ def _write(run: Path, summary: Summary, manifest: Mapping[str, Any], *, card: Pa
         metrics=metrics,
         card=realism,
         ope=estimated,
+        audits=audited,
     )
     write_atomically(page, render_page(findings).encode())
     return page
@@ -135,6 +142,7 @@ def render_page(found: Findings) -> str:
         shown_items_section(summary, found.names),
         metrics_section(found.metrics, whole_table),
         ope_section(found.ope, found.drawings),
+        audits_section(found.audits, found.drawings),
         trust_section(manifest, found.card, found.drawings.get(CARD_FIGURE.name, "")),
         speech_section(found.speech, table),
         deciders_section(summary),
@@ -156,7 +164,8 @@ def _keep_ope(path: Path, run: Path) -> None:
 
 
 def _figures(summary: Summary, drawings: Mapping[str, str]) -> str:
-    figures = "\n".join(figure(kind.name, kind.title(summary), drawings[kind.name], kind.caption) for kind in FIGURES)
+    kinds = figures_of(summary)
+    figures = "\n".join(figure(kind.name, kind.title(summary), drawings[kind.name], kind.caption) for kind in kinds)
     return f'<h2>Figures</h2>\n<div class="figures">\n{figures}\n</div>'
 
 
