@@ -8,12 +8,12 @@ import shutil
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from recsim_llm.core.files import write_atomically
-from recsim_llm.errors import LogError, PlugInError
+from recsim_llm.errors import BudgetExceeded, LogError, PlugInError
 from recsim_llm.language.base.settings import LimitSettings
 from recsim_llm.language.calls.model import Meter
 from recsim_llm.language.calls.store import FILE_NAME
@@ -210,6 +210,18 @@ def draw_seed(scenario: Scenario) -> Scenario:
     return scenario if scenario.seed is not None else scenario.model_copy(update={"seed": secrets.randbelow(2**31)})
 
 
+@contextmanager
+def _keeping_what_is_there(session: ArmSession) -> Iterator[None]:
+    """Log what there is of an arm that a person or a limit breaks off, so that it can be reported until the run goes on."""
+    try:
+        yield
+    except (KeyboardInterrupt, BudgetExceeded):
+        # Broken off in the middle of anything, it may not be fit to be written: nothing is lost then, the run goes on alike.
+        with suppress(Exception):
+            session.keep_unfinished()
+        raise
+
+
 @one_thread
 def _serve_arms(built: Stage, out: Path, progress: Report) -> None:
     scenario, world, roles = built.scenario, built.world, built.roles
@@ -240,13 +252,14 @@ def _serve_arms(built: Stage, out: Path, progress: Report) -> None:
             if isinstance(recommender, AsksModel):
                 recommender.consult(roles.role("policy"))
             recommender.fit(known, train, recommender_seed(scenario))
-        for visit in range(scenario.visits):
-            for page, users in session.visit(visit):
-                share = (visit + page / scenario.max_pages) / scenario.visits
-                spent = roles.meter() if scenario.models else None
-                arms, pages, clicks = len(scenario.recommenders), session.pages, session.clicks
-                everyone = len(world.population)
-                progress(Progress(arm.name, place, arms, users, everyone, pages, clicks, share, spent))
-                timings.append((arm.name, visit, page, time.perf_counter() - started))
+        with _keeping_what_is_there(session):
+            for visit in range(scenario.visits):
+                for page, users in session.visit(visit):
+                    share = (visit + page / scenario.max_pages) / scenario.visits
+                    spent = roles.meter() if scenario.models else None
+                    arms, pages, clicks = len(scenario.recommenders), session.pages, session.clicks
+                    everyone = len(world.population)
+                    progress(Progress(arm.name, place, arms, users, everyone, pages, clicks, share, spent))
+                    timings.append((arm.name, visit, page, time.perf_counter() - started))
         log.close()
     add_timings(out, timings)

@@ -13,12 +13,13 @@ from __future__ import annotations
 import shlex
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
 from recsim_llm.errors import RecSimError, RunExistsError, is_full
-from recsim_llm.log.folders import is_run
+from recsim_llm.log.folders import MANIFEST, is_run
+from recsim_llm.log.segments import read_segments
 
 __all__ = ["Terminated", "ending", "go_on", "go_on_by_folder", "heed_signals"]
 
@@ -68,8 +69,16 @@ def go_on_by_folder(out: Path) -> Iterator[None]:
         raise
     except (Exception, KeyboardInterrupt) as error:
         if is_run(out):
-            error.add_note(f"what was done is kept; go on with `recsim-llm resume {shlex.quote(str(out))}`")
+            folder = shlex.quote(str(out))
+            shown = "" if not _can_be_reported(out) else f", `recsim-llm report {folder}` shows it"
+            error.add_note(f"what was done is kept{shown}; go on with `recsim-llm resume {folder}`")
         raise
+
+
+def _can_be_reported(out: Path) -> bool:
+    with suppress(RecSimError):
+        return (out / MANIFEST).is_file() and any(segment.rows.get("pages") for segment in read_segments(out) or ())
+    return False
 
 
 def ending(error: BaseException) -> tuple[str, int]:
