@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from recsim_llm.comparison import Judging
 from recsim_llm.comparison.results import Plan, PlannedPair
-from recsim_llm.core.files import write_atomically
+from recsim_llm.core.files import read_json, write_atomically
 from recsim_llm.errors import ConfigError, LogError, RunExistsError
 from recsim_llm.log.folders import COMPARISON_SETTINGS, MANIFEST, RUN_FOLDER, refuse_used_folder, remove_torn_files
 from recsim_llm.scenarios.block_runs import expect_same
@@ -109,7 +109,7 @@ def read_comparison_settings(out: Path) -> ComparisonSettings | None:
     if not path.is_file():
         return None
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         judging = Judging(**content["judging"] | {"metrics": tuple(content["judging"]["metrics"])})
         plan = None if content["plan"] is None else _plan(content["plan"])
         return ComparisonSettings(scenario_from(content["scenario"], str(path)), judging, plan)

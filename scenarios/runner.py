@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from recsim_llm.core.files import write_atomically
 from recsim_llm.errors import BudgetExceeded, LogError, PlugInError
@@ -24,6 +24,7 @@ from recsim_llm.log.segments import open_segments, read_segments
 from recsim_llm.log.tables import add_timings
 from recsim_llm.log.writer import RunLog
 from recsim_llm.metrics.item_tables import has_tables, write_tables
+from recsim_llm.numerics.arithmetic import describe_arithmetic
 from recsim_llm.numerics.threads import one_thread
 from recsim_llm.recommenders import AsksModel, TakesTruth, Truth
 from recsim_llm.registry import blaming
@@ -166,8 +167,10 @@ def _resume_locked(out: Path, progress: Report, *, cache: Path | None, limits: M
     if "sequential" in manifest:
         raise LogError(f"run folder: got {out}, which grew block by block, expected one run; use `recsim-llm compare {out}`")
     scenario = scenario_from(settings, str(out / MANIFEST))
+    _check_arithmetic(manifest, out)
     with stage(scenario, calls=out / FILE_NAME, cache=cache, limits=_allowed(scenario, limits)) as built:
-        now = encode_manifest(make_manifest(scenario, built.dataset, built.world, built.roles))
+        made = make_manifest(scenario, built.dataset, built.world, built.roles)
+        now = encode_manifest(made | {name: manifest[name] for name in ("arithmetic",) if name in manifest})
         if now != (out / MANIFEST).read_bytes():
             changed = difference(manifest, json.loads(now))
             raise LogError(
@@ -175,6 +178,29 @@ def _resume_locked(out: Path, progress: Report, *, cache: Path | None, limits: M
             )
         with _keeping_tracebacks(out):
             _serve_arms(built, out, progress)
+
+
+def _check_arithmetic(manifest: Mapping[str, Any], out: Path) -> None:
+    """See to it that what is still to be served comes out as it would have where the run was started.
+
+    Raises:
+        LogError: products are rounded otherwise here.
+    """
+    before, now = manifest.get("arithmetic"), describe_arithmetic()
+    served = {segment.arm for segment in read_segments(out) or () if segment.last}
+    if before == now or served >= set(manifest["arms"]):
+        return
+    raise LogError(
+        f"run folder {out}: got the arithmetic {now}, expected that of its start, {before}, since last digits differ; go on on "
+        f"such a machine{_same_kernel(before, now)}, or start a new run"
+    )
+
+
+def _same_kernel(before: Any, now: Mapping[str, str]) -> str:
+    """Say how another kernel of the same library is picked, where that is all that differs."""
+    kernel = before.get("kernel") if isinstance(before, dict) else None
+    alike = kernel is not None and {**now, "kernel": kernel} == before and "openblas" in now["blas"]
+    return f" or with OPENBLAS_CORETYPE={kernel}" if alike else ""
 
 
 def _allowed(scenario: Scenario, limits: Mapping[str, float] | None) -> LimitSettings:
