@@ -141,7 +141,8 @@ def _check_reward(scenario: Scenario, dataset: Dataset) -> None:
 def _check_slate_size(scenario: Scenario, world: World) -> None:
     if scenario.slate_size > len(world.catalog):
         raise ConfigError(
-            f"slate_size: got {scenario.slate_size}, expected at most {len(world.catalog)}, the items in the catalog"
+            f"slate_size: got {scenario.slate_size}, expected at most {len(world.catalog)}, the items in the catalog; pass "
+            f"--slate-size {len(world.catalog)} or fewer"
         )
 
 
