@@ -170,7 +170,7 @@ def _resume_locked(out: Path, progress: Report, *, cache: Path | None, limits: M
     _check_arithmetic(manifest, out)
     with stage(scenario, calls=out / FILE_NAME, cache=cache, limits=_allowed(scenario, limits)) as built:
         made = make_manifest(scenario, built.dataset, built.world, built.roles)
-        now = encode_manifest(made | {name: manifest[name] for name in ("arithmetic",) if name in manifest})
+        now = encode_manifest(made | {"arithmetic": manifest.get("arithmetic")})
         if now != (out / MANIFEST).read_bytes():
             changed = difference(manifest, json.loads(now))
             raise LogError(

@@ -128,7 +128,7 @@ def show_progress(quiet: bool) -> Iterator[Callable[[Any], None]]:
             f"{state.everyone - state.users:,} of {state.everyone:,} users done  {state.pages:,} pages  "
             f"{state.clicks / max(state.pages, 1):.2f} clicks a page"
         )
-        shown = {"served": served, "spent": spent_so_far(state.spent)}
+        shown: dict[str, Any] = {"served": served, "spent": spent_so_far(state.spent)}
         bar.update(task, total=state.arms, completed=done, description=state.arm, **shown)
 
     try:

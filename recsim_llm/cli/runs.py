@@ -210,7 +210,9 @@ def handle_speak(options: argparse.Namespace) -> None:
 
 def handle_report(options: argparse.Namespace) -> None:
     """Write the report of a run again."""
-    if not (options.run / "manifest.json").is_file():
+    from recsim_llm.log.folders import is_run
+
+    if not is_run(options.run):
         raise ConfigError(f"report: got {options.run}, which has no manifest.json, expected a run folder")
     _finish(options.run, options, card=options.realism, ope=options.ope, audits=options.audit)
 

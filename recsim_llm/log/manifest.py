@@ -9,7 +9,7 @@ from typing import Any
 
 from recsim_llm.core.files import read_json, write_atomically
 from recsim_llm.errors import LogError
-from recsim_llm.log.folders import MANIFEST
+from recsim_llm.log.folders import COMPARISON_SETTINGS, MANIFEST
 
 __all__ = ["encode_manifest", "read_manifest", "read_scenario_manifest", "write_manifest"]
 
@@ -46,6 +46,8 @@ def read_manifest(run: Path) -> dict[str, Any]:
         LogError: there is none, or it cannot be used.
     """
     path = run / MANIFEST
+    if not path.is_file() and (run / COMPARISON_SETTINGS).is_file():
+        raise LogError(f"run folder: got {run}, a comparison that has just begun, expected a run; `recsim-llm resume {run}`")
     try:
         manifest = read_json(path)
     except (OSError, ValueError) as error:
