@@ -15,7 +15,7 @@ from pathlib import Path
 from traceback import walk_tb
 from typing import Any
 
-from recsim_llm.errors import ConfigError, PlugInError, RecSimError, one_of
+from recsim_llm.errors import ConfigError, PlugInError, RecSimError, is_full, one_of
 
 __all__ = ["SHIPPED", "blaming", "import_attribute", "lazy_names", "names", "resolve"]
 
@@ -113,6 +113,8 @@ def blaming(what: str, expected: str) -> Iterator[None]:
     except RecSimError:
         raise
     except Exception as error:
+        if isinstance(error, OSError) and is_full(error):
+            raise  # No plug-in's doing.
         said = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
         raise PlugInError(f"{what}: got {said}{_place(error)}, expected {expected}") from error
 

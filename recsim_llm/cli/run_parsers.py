@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from recsim_llm.cli.option_groups import add_verb, output_options, scenario_options, spending_options
+from recsim_llm.cli.option_groups import add_verb, dry_run_option, output_options, scenario_options, spending_options
 from recsim_llm.cli.runs import handle_compare, handle_export, handle_report, handle_resume, handle_run, handle_speak
 
 __all__ = ["compare_parser", "export_parser", "report_parser", "resume_parser", "run_parser", "speak_parser"]
@@ -98,6 +98,7 @@ def speak_parser(commands: Any) -> None:
     parser.add_argument("--seed", metavar="S", type=int, help="seed of the draw of moments (default: the run's)")
     parser.add_argument("--templates", metavar="NAME", help="language of the prompts, or a folder with templates")
     spending_options(parser)
+    dry_run_option(parser)
     output_options(parser)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from recsim_llm.comparison.results import FILE_NAME
+from recsim_llm.core.files import read_json
 from recsim_llm.errors import LogError
 
 __all__ = ["Content", "Row", "against_best", "against_first", "read_comparison"]
@@ -28,7 +28,7 @@ def read_comparison(run: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content: dict[str, Any] = read_json(path)
         content["comparisons"][0]["effect"]
     except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
         raise LogError(f"{path}: got {error!r}, expected what `recsim-llm compare` writes; compare the run again") from error
