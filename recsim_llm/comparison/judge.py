@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from recsim_llm.comparison.extremes import find_gainers, find_losers
 from recsim_llm.comparison.groups import compare_groups
 from recsim_llm.comparison.outcomes import Pair, estimate_values, pair_arms, pick_best, served_by
 from recsim_llm.comparison.pre_period import PrePeriod, adjust_difference
@@ -215,6 +216,8 @@ def _compared(
         adjusted=None if adjusted is None else adjusted.effect,
         adjusted_reduction=None if adjusted is None else adjusted.reduction,
         power=compute_power(pair, judging, comparisons) if primary else None,
+        lost=find_losers(pair),
+        gained=find_gainers(pair),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from recsim_llm.comparison.extremes import UserOutcome
 from recsim_llm.errors import ConfigError
 from recsim_llm.metrics.definitions import RESULTS, Definition
 from recsim_llm.statistics import CONFIDENCE, Effect, Estimate, Groups
@@ -131,6 +132,10 @@ class Compared:
     """Share of the variance that the adjustment took out, on top of pairing; below 0 where it added some."""
     power: Power | None
     """Of the primary metric; None for others, or where users do not differ."""
+    lost: tuple[UserOutcome, ...]
+    """Users with whom the one fell behind the other most, the worst first."""
+    gained: tuple[UserOutcome, ...]
+    """Users with whom the one was ahead of the other most, likewise."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -120,4 +120,4 @@ def _names(groups: Iterable[Group]) -> str:
 
 def _cell(cell: Cell) -> str:
     small = f"<small>{escape(cell.interval)}</small>" if cell.interval else ""
-    return escape(cell.value) + small
+    return escape(cell.value) + small + cell.link

@@ -7,7 +7,7 @@ from html import escape
 from recsim_llm.comparison import Summary
 from recsim_llm.report import drawing
 from recsim_llm.report.page_layout import fold, table, whole_table
-from recsim_llm.report.summary_tables import comparison_rows, metric_rows
+from recsim_llm.report.summary_tables import WITHOUT_PAIRING, comparison_rows, metric_rows
 
 __all__ = ["differences_section", "results_section"]
 
@@ -19,7 +19,7 @@ def results_section(summary: Summary) -> str:
     """Return the section with one column a recommender: what decides first, the rest folded."""
     swatch = '<span style="color:var(--arm{})">●</span>&nbsp;{}'
     colours = len(drawing.COLOURS)
-    heads = [swatch.format(n % colours, escape(arm.arm)) for n, arm in enumerate(summary.arms)]
+    heads = [swatch.format(drawing.place_of(arm.arm) % colours, escape(arm.arm)) for arm in summary.arms]
     note = (
         f"In brackets: {summary.confidence:.0%} intervals with the user as the unit, Student's t for means and the delta "
         "method for ratios. No bracket: a count, a property of the whole run, or users who all agree. Rating, likes and share "
@@ -50,12 +50,12 @@ def differences_section(summary: Summary, *, judged: bool) -> str:
     groups = [group for group in groups if group[1]]
     if not groups:
         return ""
-    heads = ["Users", "Clicks per user", "Times the clicks", "Reward per user", "Users saved by pairing"]
+    heads = ["Users", "Clicks per user", "Times the clicks", "Reward per user", "Users without pairing"]
     pairs = len(summary.arms) * (len(summary.arms) - 1) // 2
     note = (
         f"The same users served by both, compared user by user; {summary.confidence:.0%} intervals"
         + (f" that hold together over all {pairs} pairs of recommenders (Bonferroni)" if pairs > 1 else "")
-        + ". Users saved by pairing: how many times as many users a test on separate users would need for the same interval."
+        + f". Users without pairing: {WITHOUT_PAIRING}. Seed {summary.seed}."
     )
     about = f'<p class="aside">{note}</p>'
     if judged:
