@@ -68,7 +68,7 @@ def choice_world(
     settings = ChoiceParameters.from_settings(asdict(fit.model.parameters) | dict(parameters or {}))
     if settings.click_rate != fit.model.parameters.click_rate:
         fit = with_click_rate(fit, settings.click_rate)
-    users = choose_users(population, _fitted_source(fit), seed=seed)
+    users = choose_users(population, _fitted_source(fit), seed=seed).with_keys(dataset.user_keys)
     behaviour = ChoiceUsers(dataset.catalog, users, fit.model, settings)
     return World(dataset.training_part(_TRAIN_SHARE)[0].catalog, users, behaviour)
 
@@ -101,7 +101,8 @@ def language_world(
         raise ConfigError("language users: got no model, expected --model provider/name; for instance --model scripted/genres")
     settings = LanguageParameters.from_settings(parameters or {})
     dataset = _opened(data)
-    users = choose_users(population, user_source(dataset, model="language", fitted=fitted), seed=seed)
+    source = user_source(dataset, model="language", fitted=fitted)
+    users = choose_users(population, source, seed=seed).with_keys(dataset.user_keys)
     behaviour = LanguageUsers(dataset.catalog, users, models.role("user"), parameters=settings, seed=seed)
     return World(dataset.training_part(_TRAIN_SHARE)[0].catalog, users, behaviour)
 

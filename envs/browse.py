@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from os import PathLike
 from typing import Any
 
@@ -16,6 +17,7 @@ from recsim_llm.core.kernel import ALL_ROWS
 from recsim_llm.core.protocols import UserModel
 from recsim_llm.core.visits import Reward
 from recsim_llm.envs.arguments import BrowseSettings, build_world, row_seeds, wanted_users
+from recsim_llm.envs.log_places import carry_refusal
 from recsim_llm.envs.observations import Observation
 from recsim_llm.envs.rendering import page_image, page_text
 from recsim_llm.envs.session import open_session
@@ -128,6 +130,8 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
         self.session = open_session(build_world(catalog, population, users), settings, rows=1, log=log)
         self.action_space = self.session.action.space
         self.observation_space = self.session.observer.space  # type: ignore[assignment] # Dict knows no value type
+        if self.session.refusal is not None:
+            carry_refusal((self.action_space, self.observation_space), self.session.refusal)
         self.feedback: Feedback | None = None
         """What was drawn on the last page, with the probabilities; for evaluation, not for policies."""
         self._seeded = False
@@ -174,6 +178,10 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
         self._over = terminated or truncated
         info = self._info(feedback.slot.size, invalid.item())
         return self.session.observe(0), reward.item(), terminated, truncated, info
+
+    def __copy__(self) -> BrowseEnv:
+        # Two that share the user but not the page would both be wrong.
+        return deepcopy(self)
 
     def render(self) -> Any:
         """Return the last page: text (``ansi``) or an image uint8 [height, width, 3] (``rgb_array``)."""

@@ -17,9 +17,10 @@ from recsim_llm.core.arrays import BoolArray, IntArray
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.pages import Rows, probability
 from recsim_llm.core.visits import PageOutcome, VisitTotals
+from recsim_llm.envs.log_places import LogPlace, claim_place
 from recsim_llm.errors import ContractError
-from recsim_llm.log.folders import refuse_used_folder
 from recsim_llm.log.manifest import write_manifest
+from recsim_llm.log.own_ids import write_lookups
 from recsim_llm.log.segments import open_segments
 from recsim_llm.log.writer import RunLog
 from recsim_llm.population.world import World
@@ -42,7 +43,7 @@ class _Page(NamedTuple):
 
 
 def open_recorder(folder: Path, world: World, *, rows: int, settings: Mapping[str, Any]) -> Recorder:
-    """Make a run folder and return what logs an environment into it.
+    """Return what logs an environment into a new run folder, which is made with the first page.
 
     Args:
         folder: must not exist or be empty.
@@ -51,59 +52,66 @@ def open_recorder(folder: Path, world: World, *, rows: int, settings: Mapping[st
         settings: of the environment, for the manifest.
 
     Raises:
-        RunExistsError: the folder holds something.
+        ConfigError: the folder cannot be made.
+        RunExistsError: the folder holds something, or was given to another environment.
     """
-    refuse_used_folder(folder, "log")
-    folder.mkdir(parents=True, exist_ok=True)
-    manifest = _description(world, settings)
-    write_manifest(folder, manifest)
-    user_id = world.population.user_id
-    log = RunLog(open_segments(folder), _ARM, 0, catalog=world.catalog, user_id=user_id, segment_rows=SEGMENT_ROWS)
-    return Recorder(folder, log, manifest, user_id=user_id, rows=rows)
+    return Recorder(claim_place(folder), world, _description(world, settings), rows=rows)
 
 
 class Recorder:
     """Logs every page and visit of an environment; propensities are unknown, since only the policy knows them.
 
+    In a fork of its process it does nothing: a log has one writer.
+
     Args:
-        folder: run folder, with its manifest; ``open_recorder`` makes it.
-        log: of that folder.
+        place: where to write.
+        world: items and users.
         manifest: of that folder; the seed and the number of users follow as they become known.
-        user_id: int64 [population]: outside ids by user index.
         rows: users that browse at the same time.
     """
 
-    def __init__(self, folder: Path, log: RunLog, manifest: dict[str, Any], *, user_id: IntArray, rows: int) -> None:
-        self._log, self._user_id = log, user_id
+    def __init__(self, place: LogPlace, world: World, manifest: dict[str, Any], *, rows: int) -> None:
+        self._place, self._world, self._manifest = place, world, manifest
+        self._user_id = world.population.user_id
+        self._log: RunLog | None = None
         self._recent: list[_Page] = []
         self._totals = VisitTotals(rows)
         self._visit = np.zeros(rows, np.int64)
         self._visits = 0
-        self._folder, self._manifest = folder, manifest
         self._closed = False
-        # A program that ends without closing its environment keeps its log all the same.
-        atexit.register(self.close)
+
+    def check(self) -> None:
+        """See to it that a visit may be logged.
+
+        Raises:
+            ContractError: the log was closed.
+            RunExistsError: another environment was given the folder too.
+        """
+        if self._closed:
+            raise ContractError("log: got an action after close() of a logged environment, expected it before; make a new one")
+        if self._place.refusal is not None:
+            raise self._place.refusal
 
     def page(self, outcome: PageOutcome, idle: IntArray | None) -> None:
         """Record one page of every row but the idle ones.
 
         Raises:
-            ContractError: the log was closed.
+            ConfigError: the folder cannot be made.
+            RunExistsError: somebody else has written there.
         """
-        if self._closed:
-            raise ContractError("step: got an action after close() of a logged environment, expected it before; make a new one")
+        if not self._place.here:
+            return
+        log = self._open() if self._log is None else self._log
         feedback, reward, invalid, out_of_pages = outcome
         keep = None
         if idle is not None:
             keep = np.ones(len(reward), np.bool_)
             keep[idle] = False
-        self._log.page(
-            feedback, slates=None, reward=reward, invalid=invalid, out_of_pages=out_of_pages, keep=keep, visit=self._visit
-        )
+        log.page(feedback, slates=None, reward=reward, invalid=invalid, out_of_pages=out_of_pages, keep=keep, visit=self._visit)
         self._recent.append(_Page(feedback, reward, out_of_pages, keep, self._visit))
-        if self._log.full:
-            self._add_visits()
-            self._log.turn()
+        if log.full:
+            self._add_visits(log)
+            log.turn()
 
     def begin(self, rows: Rows) -> None:
         """Number the visits that start in these rows: each visit of a log has a number of its own."""
@@ -120,15 +128,30 @@ class Recorder:
 
     def close(self) -> None:
         """Write what is left; nothing can be recorded afterwards."""
-        if not self._closed:
-            self._closed = True
+        if self._closed or not self._place.here:
+            return
+        self._closed = True
+        self._place.release()
+        if self._log is not None:
             atexit.unregister(self.close)
-            self._add_visits()
+            self._add_visits(self._log)
             self._log.close()
 
-    def _add_visits(self) -> None:
+    def _open(self) -> RunLog:
+        """Make the folder."""
+        self._place.open()
+        folder = self._place.folder
+        write_manifest(folder, self._manifest)
+        write_lookups(folder, self._world.catalog, self._world.population)
+        segments, catalog = open_segments(folder), self._world.catalog
+        self._log = RunLog(segments, _ARM, 0, catalog=catalog, user_id=self._user_id, segment_rows=SEGMENT_ROWS)
+        # A program that ends without closing its environment keeps its log all the same.
+        atexit.register(self.close)
+        return self._log
+
+    def _add_visits(self, log: RunLog) -> None:
         """Sum up the visits that ended on the recent pages; a visit starts with its page 0."""
-        write_manifest(self._folder, self._manifest)
+        write_manifest(self._place.folder, self._manifest)
         if not self._recent:
             return
         number = self._table(lambda page: page.feedback.pages.page)
@@ -139,7 +162,7 @@ class Recorder:
             if page.keep is not None:
                 ended[place] &= page.keep
         at = np.nonzero(ended)
-        self._log.visits(
+        log.visits(
             user_id=self._user_id[self._table(lambda page: page.feedback.pages.user_index)[at]],
             visit=self._table(lambda page: page.visit)[at],
             pages=number[at] + 1,

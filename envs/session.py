@@ -18,9 +18,10 @@ from recsim_llm.core.pages import Rows
 from recsim_llm.core.visits import PageOutcome, Visits
 from recsim_llm.envs.actions import Action, CandidateAction, EmbeddingAction, SlateAction
 from recsim_llm.envs.arguments import BrowseSettings
+from recsim_llm.envs.log_places import find_refusal
 from recsim_llm.envs.observations import Observation, Observer
 from recsim_llm.envs.rewards import resolve_reward
-from recsim_llm.errors import SlateError
+from recsim_llm.errors import ConfigError, SlateError
 from recsim_llm.population.world import World
 
 if TYPE_CHECKING:
@@ -68,8 +69,10 @@ def open_session(world: World, settings: BrowseSettings, *, rows: int, log: str 
         candidates=settings.offered,
     )
     action = _action(world, settings, rows)
-    recorder = None if log is None else _recorder(Path(log), world, settings, rows)
-    return Session(world, visits, action, observer=observer, recorder=recorder, refuse=settings.invalid == "error")
+    session = Session(world, visits, action, observer=observer, refuse=settings.invalid == "error")
+    if log is not None:
+        _add_log(session, Path(log), settings)
+    return session
 
 
 class Session:
@@ -82,7 +85,6 @@ class Session:
         visits: of these users.
         action: how the next page is said.
         observer: keeps what a policy may see.
-        recorder: writes a log; None writes nothing.
         refuse: raise where an item cannot be shown, rather than blank its slot.
     """
 
@@ -93,12 +95,15 @@ class Session:
         action: Action,
         *,
         observer: Observer,
-        recorder: Recorder | None,
         refuse: bool,
     ) -> None:
         self.world, self.kernel, self.action, self.observer = world, visits.kernel, action, observer
         self.rows = len(self.kernel.user_index)
-        self._visits, self._recorder, self._refuse = visits, recorder, refuse
+        self._visits, self._refuse = visits, refuse
+        self.recorder: Recorder | None = None
+        """Writes a log; None writes nothing."""
+        self.refusal: ConfigError | None = None
+        """Why no visit can begin; None if nothing is wrong."""
         self._candidates = action if isinstance(action, CandidateAction) else None
         self.offered = None if self._candidates is None else self._candidates.offered
         """int64 [r, c]: the candidates that the next action chooses from; None with other actions."""
@@ -106,16 +111,24 @@ class Session:
         self._episode = np.zeros(self.rows, np.int64)
         self._ahead: tuple[int, IntArray, VisitDice] | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A log has one writer: a copy, in this process or another, plays on without it.
+        return vars(self) | {"recorder": None}
+
     def seed(self, rows: Rows, seeds: npt.ArrayLike) -> None:
         """Give rows new seeds; their next episode is number 0."""
         self._seed_word[rows] = seed_words(seeds)
         self._episode[rows] = 0
         self._ahead = None
-        if self._recorder is not None:
-            self._recorder.seed(seeds)
+        if self.recorder is not None:
+            self.recorder.seed(seeds)
 
     def begin(self, rows: Rows, user_index: IntArray | None = None) -> None:
         """Start the next episode of the given rows, with the user that its turn brings or the given one."""
+        if self.refusal is not None:
+            raise self.refusal
+        if self.recorder is not None:
+            self.recorder.check()
         episode = self._episode[rows]
         if user_index is None:
             user_index, dice = self._next_visits(rows, episode)
@@ -124,8 +137,8 @@ class Session:
         self.kernel.begin(rows, user_index, episode.copy(), dice)
         self._episode[rows] = episode + 1
         self.observer.begin(rows)
-        if self._recorder is not None:
-            self._recorder.begin(rows)
+        if self.recorder is not None:
+            self.recorder.begin(rows)
         if self._candidates is not None:
             self._candidates.offer(rows, self._seed_word[rows], self.kernel)
 
@@ -143,6 +156,8 @@ class Session:
         Raises:
             SlateError: the action is outside its space, or names items that cannot be shown and are to be refused.
         """
+        if self.recorder is not None:
+            self.recorder.check()
         item_index, blank = self.action.page(action, idle)
         if blank is not None and self._refuse:
             _check_shown(item_index, blank)
@@ -150,14 +165,14 @@ class Session:
         self.observer.record(outcome.feedback)
         if self._candidates is not None:
             self._candidates.offer(ALL_ROWS, self._seed_word, self.kernel)
-        if self._recorder is not None:
-            self._recorder.page(outcome, idle)
+        if self.recorder is not None:
+            self.recorder.page(outcome, idle)
         return outcome
 
     def close(self) -> None:
         """Finish the log, if there is one."""
-        if self._recorder is not None:
-            self._recorder.close()
+        if self.recorder is not None:
+            self.recorder.close()
 
     def observe(self, rows: Rows | int = ALL_ROWS) -> Observation:
         """Return what the policy may see of the given rows."""
@@ -188,11 +203,14 @@ def _action(world: World, settings: BrowseSettings, rows: int) -> Action:
     return CandidateAction(world.catalog, world.population.user_id, rows=rows, slate_size=slots, candidates=settings.candidates)
 
 
-def _recorder(folder: Path, world: World, settings: BrowseSettings, rows: int) -> Recorder:
-    # Only here, since a log brings in pyarrow.
-    from recsim_llm.envs.recording import open_recorder
+def _add_log(session: Session, folder: Path, settings: BrowseSettings) -> None:
+    session.refusal = find_refusal(folder)
+    if session.refusal is None:
+        # Only here, since a log brings in pyarrow.
+        from recsim_llm.envs.recording import open_recorder
 
-    return open_recorder(folder, world, rows=rows, settings={"rows": rows} | settings.described())
+        described = {"rows": session.rows} | settings.described()
+        session.recorder = open_recorder(folder, session.world, rows=session.rows, settings=described)
 
 
 def _check_shown(item_index: IntArray, blank: BoolArray) -> None:

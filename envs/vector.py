@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from os import PathLike
 from typing import Any
 
@@ -133,6 +134,10 @@ class BrowseVectorEnv(VectorEnv[Observation, npt.NDArray[Any], npt.NDArray[Any]]
             return self.session.observe(), reward, terminated, truncated, self._info(clicks, invalid) | final
         self._ended = ended
         return self.session.observe(), reward, terminated, truncated, self._info(clicks, invalid)
+
+    def __copy__(self) -> BrowseVectorEnv:
+        # As for the single environment.
+        return deepcopy(self)
 
     def close_extras(self, **kwargs: Any) -> None:  # noqa: ARG002 (Gymnasium's signature)
         """Finish the log, if there is one."""

@@ -18,6 +18,7 @@ from recsim_llm.core.keyed import words
 from recsim_llm.errors import ConfigError
 from recsim_llm.log.joining import join_logs
 from recsim_llm.log.manifest import read_scenario_manifest, write_manifest
+from recsim_llm.log.own_ids import join_lookups
 from recsim_llm.population.personas import Population
 from recsim_llm.scenarios.schema import Block
 
@@ -65,5 +66,6 @@ def join_blocks(out: Path, folders: Sequence[Path], more: Mapping[str, Any]) -> 
         "settings": settings,
         **more,
     }
+    join_lookups(out, folders)
     join_logs(out, folders, manifests[0]["arms"])
     write_manifest(out, joined)

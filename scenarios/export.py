@@ -81,7 +81,7 @@ def export(
         logs, left_out = _logs(whole, arm)
         origin = _origin(run, manifest, world)
         people = origin.world.population
-        identities = Identities(people.user_id, anonymous=anonymous)
+        identities = Identities(people.user_id, anonymous=anonymous, user_key=people.user_key)
         order = np.argsort(people.user_id, kind="stable")
         fields = {} if anonymous else {name: column[order] for name, column in people.demographics.items()}
         content = _about(manifest, form, anonymous) | {"arms": {}, "left_out": left_out}

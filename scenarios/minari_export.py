@@ -23,7 +23,7 @@ from recsim_llm.core.protocols import UserModel
 from recsim_llm.envs.observations import Observation
 from recsim_llm.envs.recorded_visits import make_observer, slate_space
 from recsim_llm.errors import ConfigError, RecSimError
-from recsim_llm.exports import ExportSource, Portion
+from recsim_llm.exports import ExportSource, Portion, write_own_ids
 from recsim_llm.population.world import World
 
 __all__ = ["ENVIRONMENT", "Origin", "Replayed", "make_dataset_id", "replay", "write_minari"]
@@ -76,7 +76,8 @@ def write_minari(source: ExportSource, folder: Path, origin: Origin) -> dict[str
     reset has. A visit that was cut short ends truncated.
 
     The environment is named in the data set where the run's users can be simulated again, after its first visits were
-    stepped through and gave the recorded rewards. An anonymous data set has neither environment nor seeds nor options:
+    stepped through and gave the recorded rewards. Where the data's own ids are texts, ``items.csv`` and ``users.csv``
+    translate the numbers. An anonymous data set has neither environment nor seeds nor options:
     who knows them finds out who browsed.
 
     Returns:
@@ -100,6 +101,7 @@ def write_minari(source: ExportSource, folder: Path, origin: Origin) -> dict[str
         env_spec=named,
     )
     storage.update_metadata(_metadata(source, folder.name))
+    write_own_ids(source, folder)
     counts = {"episodes": 0, "steps": 0, "replays": int(named is not None)}
     storage.update_episodes(_counted(_episodes(source, origin), counts))
     return counts

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from recsim_llm.errors import ConfigError, LogError, one_of
+from recsim_llm.errors import ConfigError, DataError, LogError, one_of
 from recsim_llm.log.manifest import read_manifest
 from recsim_llm.offpolicy import (
     Evidence,
@@ -28,10 +28,10 @@ from recsim_llm.offpolicy.evaluations import Contributions
 from recsim_llm.recommenders import AsksModel, RandomRecommender, Recommender, TakesTruth
 from recsim_llm.scenarios.building import load_dataset, make_recommender, recommender_seed
 from recsim_llm.scenarios.runner import run
-from recsim_llm.scenarios.schema import Scenario, scenario_from
+from recsim_llm.scenarios.schema import Arm, Scenario, scenario_from
 from recsim_llm.statistics import CONFIDENCE
 
-__all__ = ["fitted_arm", "self_check"]
+__all__ = ["collect_evidence", "fitted_arm", "fitted_policy", "own_truth", "policy_arm", "self_check"]
 
 _TOLERANCE = 1e-4
 
@@ -47,11 +47,44 @@ def fitted_arm(folder: Path, arm: str) -> Recommender:
         ConfigError: the run has no such arm, or it needs what only the run could give it: a language model or the truth.
         LogError: the folder is no run, or the data changed since.
     """
-    manifest, scenario = read_manifest(folder), _scenario(folder)
-    recommender = _arm(scenario, arm)
+    return fitted_policy(folder, _arm(_scenario(folder), arm))
+
+
+def policy_arm(folder: Path, name: str, settings: Mapping[str, Any]) -> tuple[Arm, bool]:
+    """Return what a name stands for, an arm of a run or else a recommender, and whether it is an arm.
+
+    Args:
+        folder: run folder.
+        name: of an arm, or of a recommender.
+        settings: of a recommender; an arm has its own.
+
+    Raises:
+        ConfigError: settings are given for an arm of the run.
+        LogError: the folder is no run.
+    """
+    arms = {arm.name: arm for arm in _scenario(folder).recommenders}
+    if name not in arms:
+        return Arm(name=name, recommender=name, settings=dict(settings)), False
+    if settings:
+        raise ConfigError(f"target: got settings for {name!r}, an arm of the run, expected none; name a recommender instead")
+    return arms[name], True
+
+
+def fitted_policy(folder: Path, arm: Arm) -> Recommender:
+    """Return any recommender, fitted to what the recommenders of a run were fitted to.
+
+    Args:
+        folder: run folder.
+        arm: name, recommender and settings; need not be an arm of the run.
+
+    Raises:
+        ConfigError: there is no such recommender, or it needs a language model or the truth.
+        LogError: the folder is no run, or the data changed since.
+    """
+    manifest, scenario, recommender = read_manifest(folder), _scenario(folder), make_recommender(arm)
     if isinstance(recommender, TakesTruth | AsksModel):
         raise ConfigError(
-            f"arm: got {arm!r}, which needs the truth or a language model, expected one that does not; take another"
+            f"arm: got {arm.name!r}, which needs the truth or a language model, expected one that does not; take another"
         )
     dataset = load_dataset(scenario)
     if dataset.fingerprint != manifest["data"]["fingerprint"]:
@@ -135,27 +168,63 @@ def _runs(scenario: Scenario, target: str, logging: str, seeds: Sequence[int], *
 def _evidence(
     folder: Path, target: str, logging: str, *, first_pages: bool, reward_model: RewardModel | None
 ) -> tuple[Evidence, Contributions]:
-    logged, own = (read_log(folder, arm, first_pages=first_pages) for arm in (logging, target))
-    policy: Any = fitted_arm(folder, target)
+    logged, policy = read_log(folder, logging, first_pages=first_pages), fitted_arm(folder, target)
+    truth = own_truth(folder, target, policy, first_pages=first_pages)
+    return collect_evidence(folder, logging, logged, policy, reward_model=reward_model), truth
+
+
+def own_truth(folder: Path, target: str, policy: Recommender, *, first_pages: bool) -> Contributions:
+    """Return what an arm earned a page in a run, by the probabilities of the clicks.
+
+    Args:
+        folder: run folder.
+        target: name of the arm.
+        policy: the arm as fitted, from ``fitted_arm``.
+        first_pages: only of the first page of each user.
+
+    Raises:
+        LogError: the arm learned while it served, so that there is no one policy to estimate.
+    """
+    own = read_log(folder, target, first_pages=first_pages)
     _check_fixed(own, target_view(own, policy, placements=False), target)
-    seed = int(read_manifest(folder)["seed"])
-    scenario = _scenario(folder)
-    model = fit_reward_model(logged, load_dataset(scenario).catalog, seed=seed) if reward_model is None else reward_model
-    values = model_values(logged, policy, model, seed=seed)
-    uniform = isinstance(_arm(scenario, logging), RandomRecommender)
-    return Evidence(logged, target_view(logged, policy), values, "uniform" if uniform else None), measure_truth(own)
+    return measure_truth(own)
+
+
+def collect_evidence(
+    folder: Path, logging: str, logged: LoggedSlates, policy: Any, *, reward_model: RewardModel | None = None
+) -> Evidence:
+    """Return all that the estimators may use.
+
+    Args:
+        folder: run folder.
+        logging: arm that wrote the log.
+        logged: its log, from ``read_log``.
+        policy: the target, fitted.
+        reward_model: a logistic regression, cross-fitted by user, where not given.
+
+    Raises:
+        ContractError: the target can neither give propensities nor draw slates, and its slates are not certain.
+    """
+    seed, scenario = int(read_manifest(folder)["seed"]), _scenario(folder)
+    uniform = isinstance(make_recommender(_arm(scenario, logging)), RandomRecommender)
+    evidence = Evidence(logged, target_view(logged, policy), None, "uniform" if uniform else None)
+    try:
+        model = fit_reward_model(logged, load_dataset(scenario).catalog, seed=seed) if reward_model is None else reward_model
+        return evidence._replace(values=model_values(logged, policy, model, seed=seed))
+    except DataError as error:
+        # A log too short for a reward model may still carry the estimators that need none.
+        return evidence._replace(no_values=str(error))
 
 
 def _scenario(folder: Path) -> Scenario:
     return scenario_from(read_manifest(folder)["settings"], str(folder / "manifest.json"))
 
 
-def _arm(scenario: Scenario, name: str) -> Recommender:
-    """Return an arm's recommender, not fitted."""
+def _arm(scenario: Scenario, name: str) -> Arm:
     found = [arm for arm in scenario.recommenders if arm.name == name]
     if not found:
         raise ConfigError(f"arm: got {name!r}, expected {one_of(name, [arm.name for arm in scenario.recommenders])}")
-    return make_recommender(found[0])
+    return found[0]
 
 
 def _check_fixed(own: LoggedSlates, view: TargetView, arm: str) -> None:

@@ -67,9 +67,9 @@ class Arm(BaseModel):
     model_config = _STRICT
 
     name: str = Field(min_length=1)
-    """What the log and the report call it."""
+    """What the log and the report call it; the recommender's name where not given."""
     recommender: str
-    """Name of a recommender: a shipped one, an installed one, or ``module:attribute``."""
+    """Name of a recommender: a shipped one, an installed one, or ``module:attribute``; the arm's name where not given."""
     settings: dict[str, Any] = Field(default_factory=dict)
     """What it takes, by name; see ``open_recommender``."""
 
@@ -148,10 +148,13 @@ class Scenario(BaseModel):
 
 
 def _arm(arm: Any) -> Any:
-    """Return an arm's settings; it is called what its recommender is called where nothing else is said."""
+    """Return an arm's settings; of its name and its recommender's, one stands for the other where it is not given."""
     if isinstance(arm, str):
         return {"name": arm, "recommender": arm}
-    return {"name": arm["recommender"], **arm} if isinstance(arm, Mapping) and "recommender" in arm else arm
+    if not isinstance(arm, Mapping):
+        return arm
+    known = {key: arm[key] for key in ("name", "recommender") if key in arm}
+    return {key: name for name in list(known.values())[:1] for key in ("name", "recommender")} | dict(arm)
 
 
 def shipped_scenarios() -> dict[str, str]:

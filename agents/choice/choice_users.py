@@ -247,7 +247,10 @@ class _Layout:
 
 def _check_fit(catalog: Catalog, population: Population, model: ChoiceModel) -> None:
     if not np.array_equal(model.item_id, catalog.item_id):
-        raise ConfigError(f"choice users: got a model of {len(model.item_id)} other items than the catalog's; fit again")
+        raise ConfigError(
+            f"choice users: got a model of {len(model.item_id)} other items than the catalog's {len(catalog)}, expected the "
+            "same ones in the same order; fit it to this catalog (recsim-llm fit)"
+        )
     widths = {
         "click": model.click_items.shape[1],
         "rating": model.rating_items.shape[1],
@@ -256,7 +259,9 @@ def _check_fit(catalog: Catalog, population: Population, model: ChoiceModel) -> 
     }
     missing = sorted(set(widths) - set(population.vectors))
     if missing:
-        raise ConfigError(f"choice users: got a population without {', '.join(missing)}, expected one from a fit; see fit")
+        raise ConfigError(
+            f"choice users: got a population without {', '.join(missing)}, expected one from a fit; take that of recsim-llm fit"
+        )
     for name, width in widths.items():
         got = population.vectors[name].shape[1:]
         if got != (width,):

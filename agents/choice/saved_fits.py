@@ -37,6 +37,7 @@ FIT_MODULES = (
     "agents.fitting.rating_model",
     "core.arrays",
     "core.catalog",
+    "core.checked_columns",
     "core.keyed",
     "core.pages",
     "core.parameters",

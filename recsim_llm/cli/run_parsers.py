@@ -69,6 +69,7 @@ def report_parser(commands: Any) -> None:
     )
     parser.add_argument("run", type=Path, help="run folder")
     parser.add_argument("--realism", metavar="CARD", type=Path, help="folder of a realism card of its users, to be on the page")
+    parser.add_argument("--ope", metavar="FILE", type=Path, help="ope.json of an off-policy estimate (default: the run's own)")
     output_options(parser)
 
 

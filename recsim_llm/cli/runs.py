@@ -167,15 +167,15 @@ def handle_report(options: argparse.Namespace) -> None:
     """Write the report of a run again."""
     if not (options.run / "manifest.json").is_file():
         raise ConfigError(f"report: got {options.run}, which has no manifest.json, expected a run folder")
-    _finish(options.run, options, card=options.realism)
+    _finish(options.run, options, card=options.realism, ope=options.ope)
 
 
-def _finish(run: Path, options: argparse.Namespace, card: Path | None = None) -> None:
+def _finish(run: Path, options: argparse.Namespace, **given: Path | None) -> None:
     from recsim_llm.comparison import summarise
     from recsim_llm.report import calls_line, read_calls, summary_table, verdict, write_report
 
     summary = summarise(run)
-    path = write_report(run, card=card)
+    path = write_report(run, **given)
     write_json(options, summary.to_json())
     if not options.quiet:
         console = make_console()

@@ -74,6 +74,10 @@ class Catalog:
                 raise DataError(f"catalog column {name!r}: got {len(column)} rows, expected {count}, one for each item_id")
         if self.genres.shape != (count, len(self.genre_names)):
             raise DataError(f"catalog genres: got shape {self.genres.shape}, expected ({count}, {len(self.genre_names)})")
+        if self.item_key is not None and len(set(self.item_key)) < count:
+            keys, counts = np.unique(self.item_key.astype(str), return_counts=True)
+            copy = str(keys[counts > 1][0])
+            raise DataError(f"catalog: got item_key {copy!r} twice, expected unique ids; drop one of the rows")
         object.__setattr__(self, "_lookup", self._build_lookup())
 
     @classmethod
@@ -167,6 +171,11 @@ class Catalog:
     def genres_of(self, item_index: int) -> list[str]:
         """Return the genre names of one item, in the order of ``genre_names``."""
         return [name for name, has in zip(self.genre_names, self.genres[item_index], strict=True) if has]
+
+    @cached_property
+    def on_sale(self) -> BoolArray:
+        """Which items may be shown, bool [n]."""
+        return np.ones(len(self), np.bool_) if self.retired is None else ~self.retired
 
     @cached_property
     def fingerprint(self) -> str:

@@ -51,7 +51,6 @@ class Kernel:
         self._block = min(max_pages, 6 if rows >= 64 else 32)
         self._many_blocks = self._block < max_pages
         self._draws = np.empty((rows, self._block, 2, slate_size + 1), np.float32)
-        self._flat_draws = self._draws.reshape(-1, 2, slate_size + 1)
         self._first = np.arange(rows) * self._block
         self._slots = np.array([slate_size])
         self._levels = users.levels
@@ -104,7 +103,8 @@ class Kernel:
         pages = self.pages(item_index, rows)
         page, first = pages.page, self._first
         place = (first if everyone else first[rows]) + (page % self._block if self._many_blocks else page)
-        draws = self._flat_draws.take(place, axis=0)
+        # Viewed here and not kept: in a copy of a kernel a view that was kept would be an array of its own.
+        draws = self._draws.reshape(-1, 2, self.slate_size + 1).take(place, axis=0)
         bar = draws[:, 0, :-1]
         if empty is not None:
             bar[empty] = _NEVER

@@ -10,6 +10,7 @@ from recsim_llm.exports.bandit import load_bandit_feedback, write_bandit_feedbac
 from recsim_llm.exports.dialogues import HISTORY, write_dialogues
 from recsim_llm.exports.formats import new_folder
 from recsim_llm.exports.identities import Identities
+from recsim_llm.exports.own_names import write_own_ids
 from recsim_llm.exports.ratings_csv import write_movielens
 from recsim_llm.exports.recbole import write_recbole
 from recsim_llm.exports.source import ExportSource
@@ -26,6 +27,7 @@ __all__ = [
     "write_bandit_feedback",
     "write_dialogues",
     "write_movielens",
+    "write_own_ids",
     "write_recbole",
     "write_slate_feedback",
 ]

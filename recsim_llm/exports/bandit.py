@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from recsim_llm.errors import DataError, LogError
 from recsim_llm.exports.arm_log import Portion
+from recsim_llm.exports.own_names import write_own_ids
 from recsim_llm.exports.source import ExportSource
 
 __all__ = ["load_bandit_feedback", "write_bandit_feedback", "write_slate_feedback"]
@@ -34,7 +35,8 @@ def write_bandit_feedback(source: ExportSource, folder: Path) -> dict[str, int]:
     Keys: ``n_rounds``, ``n_actions``, ``action`` (catalog position), ``position``, ``reward`` (1 clicked, 0 not), ``pscore``
     (probability of the item at the position), ``context`` [n_rounds, 1 + f] (share of the page budget used, mean features of
     what was clicked in the visit so far), ``action_context`` [n_actions, f], and beside what ``obp`` asks for ``item_id``
-    [n_actions], ``user_id``, ``visit`` and ``page`` [n_rounds].
+    [n_actions], ``user_id``, ``visit`` and ``page`` [n_rounds]. Where the data's own ids are texts, ``items.csv`` and
+    ``users.csv`` translate the numbers.
 
     Returns:
         What was written, by name.
@@ -46,6 +48,7 @@ def write_bandit_feedback(source: ExportSource, folder: Path) -> dict[str, int]:
     if not rounds:
         raise LogError(f"{source.log.run}: got no item shown by arm {source.log.arm!r}, expected at least one")
     fixed = {"n_rounds": rounds, "n_actions": len(source.catalog)}
+    write_own_ids(source, folder)
     _write(folder / "feedback.npz", source, fixed, (_rounds(source, portion) for portion in source.portions()), slots=rounds)
     return {"rounds": rounds}
 
@@ -56,7 +59,7 @@ def write_slate_feedback(source: ExportSource, folder: Path) -> dict[str, int]:
     Keys: ``n_rounds`` (pages), ``n_unique_action``, ``slate_id``, ``action``, ``position``, ``reward``, ``pscore`` (of the
     whole page), ``pscore_item_position`` (this item here), ``pscore_cascade`` (the page down to here: product of the
     probabilities given the positions before), ``context`` [n_rounds, 1 + f], ``action_context``, and beside what ``obp``
-    asks for ``item_id`` [n_unique_action], ``user_id``, ``visit`` and ``page`` [n_rounds].
+    asks for ``item_id`` [n_unique_action], ``user_id``, ``visit`` and ``page`` [n_rounds]. Own ids as for ``feedback.npz``.
 
     Returns:
         What was written, by name.
@@ -72,6 +75,7 @@ def write_slate_feedback(source: ExportSource, folder: Path) -> dict[str, int]:
         )
     pages = items // source.log.slate_size
     fixed = {"n_rounds": pages, "n_unique_action": len(source.catalog)}
+    write_own_ids(source, folder)
     _write(folder / "slates.npz", source, fixed, _slates(source), slots=items)
     return {"rounds": pages, "slots": items}
 

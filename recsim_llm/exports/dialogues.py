@@ -23,6 +23,8 @@ output          the answer: numbered titles, a line each; or stars
 arm, user_id, visit, page   where it is from
 item_id         list of the ids that the output is about
 ==============  ======================================================================================================
+
+Ids are the data's own: texts where the data has texts (a blank slot is then null), otherwise numbers (a blank slot is -1).
 """
 
 from __future__ import annotations
@@ -81,7 +83,7 @@ def write_dialogues(source: ExportSource, folder: Path) -> dict[str, int]:
 
 def _dialogues(source: ExportSource, portion: Portion, names: list[str]) -> Iterator[_Line]:
     first = portion.first.tolist()
-    users = source.identities.of(portion.user_id).tolist()
+    users = source.identities.labels(portion.user_id)
     shown = source.item_index(portion.item_id).tolist()
     for start, stop in zip(first, [*first[1:], len(users)], strict=True):
         messages = [{"role": "user", "content": _OPENING}]
@@ -95,7 +97,7 @@ def _dialogues(source: ExportSource, portion: Portion, names: list[str]) -> Iter
             "user_id": users[start],
             "visit": int(portion.visit[start]),
             "messages": messages,
-            "pages": [_page(portion, row) for row in range(start, stop)],
+            "pages": [_page(source, portion, row) for row in range(start, stop)],
             "ended": "left" if portion.left[last] else "max_pages" if portion.out_of_pages[last] else None,
         }
 
@@ -126,11 +128,11 @@ def _reaction(portion: Portion, row: int, titles: list[str]) -> str:
     return " ".join(parts)
 
 
-def _page(portion: Portion, row: int) -> _Line:
+def _page(source: ExportSource, portion: Portion, row: int) -> _Line:
     rating = portion.rating[row].tolist()
     return {
         "page": int(portion.page[row]),
-        "item_id": portion.item_id[row].tolist(),
+        "item_id": source.item_labels(portion.item_id[row]),
         "clicked": portion.clicked[row].tolist(),
         "rating": [None if stars != stars else stars for stars in rating],
     }
@@ -148,19 +150,18 @@ def _instructions(source: ExportSource, portion: Portion, names: list[str]) -> I
             continue
         shown = source.item_index(portion.item_id[row]).tolist()
         place = {
-            "user_id": int(source.identities.of(portion.user_id[row : row + 1])[0]),
+            "user_id": source.identities.labels(portion.user_id[row : row + 1])[0],
             "visit": int(portion.visit[row]),
             "page": int(portion.page[row]),
         }
         rating = portion.rating[row].tolist()
         if history:
             past = "The user chose before:\n" + "\n".join(_told(choice) for choice in history)
-            yield _next_click(past, shown, slots, names) | place | {"item_id": portion.item_id[row, slots].tolist()}
-            for slot in slots:
+            chosen = source.item_labels(portion.item_id[row, slots])
+            yield _next_click(past, shown, slots, names) | place | {"item_id": chosen}
+            for slot, label in zip(slots, chosen, strict=True):
                 if not np.isnan(rating[slot]):
-                    yield (
-                        _stars(past, names[shown[slot]], rating[slot]) | place | {"item_id": [int(portion.item_id[row, slot])]}
-                    )
+                    yield _stars(past, names[shown[slot]], rating[slot]) | place | {"item_id": [label]}
         # The page itself is history only afterwards: nothing that is asked is told.
         history.extend((names[shown[slot]], rating[slot]) for slot in slots)
 

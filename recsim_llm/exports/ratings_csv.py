@@ -5,13 +5,15 @@ Source: F. M. Harper and J. A. Konstan (2015), The MovieLens Datasets: History a
 
 from __future__ import annotations
 
-import csv
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
 from recsim_llm.data.movielens_words import NO_GENRES
 from recsim_llm.exports.arm_log import Portion
+from recsim_llm.exports.own_names import quote
 from recsim_llm.exports.source import ExportSource
 
 __all__ = ["dated_title", "write_movielens"]
@@ -20,30 +22,29 @@ __all__ = ["dated_title", "write_movielens"]
 def write_movielens(source: ExportSource, folder: Path) -> dict[str, int]:
     """Write ``ratings.csv`` (userId, movieId, rating, timestamp) and ``movies.csv`` (movieId, title, genres).
 
-    Every item of the catalog is in ``movies.csv``. The layout holds one rating of a film by a user: where a user gave
-    several, the last one stays, and the others are counted. Timestamps are those of ``ExportSource.time``, which are made up.
+    Every item of the catalog is in ``movies.csv``, and ids are the data's own. The layout holds one rating of a film by a
+    user: where a user gave several, the last one stays, and the others are counted. Timestamps are those of
+    ``ExportSource.time``, which are made up.
 
     Returns:
         What was written, and what was left out, by name.
     """
     written, repeated = 0, 0
     with (folder / "ratings.csv").open("w", encoding="utf-8", newline="") as stream:
-        lines = csv.writer(stream, lineterminator="\n")
-        lines.writerow(["userId", "movieId", "rating", "timestamp"])
+        _write(stream, [("userId", "movieId", "rating", "timestamp")])
         for portion in source.portions():
             row, slot = _last_ratings(portion)
-            users = source.identities.of(portion.user_id[row]).tolist()
+            users, items = source.identities.labels(portion.user_id[row]), source.item_labels(portion.item_id[row, slot])
             stars = np.round(portion.rating[row, slot].astype(np.float64), 6).tolist()
             times = source.time(portion)[row, slot].tolist()
-            lines.writerows(zip(users, portion.item_id[row, slot].tolist(), stars, times, strict=True))
+            _write(stream, zip(users, items, stars, times, strict=True))
             written += len(row)
             repeated += int(np.count_nonzero(~np.isnan(portion.rating))) - len(row)
     with (folder / "movies.csv").open("w", encoding="utf-8", newline="") as stream:
-        lines = csv.writer(stream, lineterminator="\n")
-        lines.writerow(["movieId", "title", "genres"])
-        for index, item_id in enumerate(source.catalog.item_id.tolist()):
+        _write(stream, [("movieId", "title", "genres")])
+        for index, item in enumerate(source.item_labels(source.catalog.item_id)):
             genres = "|".join(source.catalog.genres_of(index)) or NO_GENRES
-            lines.writerow([item_id, dated_title(source, index), genres])
+            _write(stream, [(item, dated_title(source, index), genres)])
     return {"ratings": written, "repeated_ratings_left_out": repeated}
 
 
@@ -52,6 +53,11 @@ def dated_title(source: ExportSource, item_index: int) -> str:
     year = int(source.catalog.year[item_index])
     title = str(source.catalog.title[item_index])
     return f"{title} ({year:04d})" if year >= 0 else title
+
+
+def _write(stream: TextIO, rows: Iterable[tuple[object, ...]]) -> None:
+    for row in rows:
+        stream.write(",".join(quote(str(value), ",") for value in row) + "\n")
 
 
 def _last_ratings(portion: Portion) -> tuple[np.ndarray[tuple[int], np.dtype[np.int64]], ...]:

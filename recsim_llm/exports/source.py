@@ -54,9 +54,23 @@ class ExportSource:
         stranger = (index < 0) & (item_id >= 0)
         if stranger.any():
             raise LogError(
-                f"{self.log.run}: got item_id {item_id[stranger][0]}, expected items of the catalog; is it this run's?"
+                f"{self.log.run}: got item_id {item_id[stranger][0]}, expected items of the catalog; give this run's world"
             )
         return index
+
+    def item_labels(self, item_id: IntArray) -> list[int] | list[str | None]:
+        """Return what stands for items [m] where a format takes texts: the data's own ids, or the numbers.
+
+        A blank slot is -1 among numbers and None among texts.
+
+        Raises:
+            LogError: an item is not in the catalog.
+        """
+        if self.catalog.item_key is None:
+            numbers: list[int] = item_id.tolist()
+            return numbers
+        keys = self.catalog.item_key
+        return [str(keys[place]) if place >= 0 else None for place in self.item_index(item_id).tolist()]
 
     def time(self, portion: Portion) -> IntArray:
         """Return int64 [p, k]: a clock for readers that need one, since the log has none.

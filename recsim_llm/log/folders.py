@@ -7,7 +7,8 @@ A run folder holds:
     impressions/*.parquet       one row a slot shown
     pages/*.parquet             one row a page
     visits/*.parquet            one row a visit
-    items, users, held_out      .parquet: what the log is judged by; logs of environments lack them
+    items, users                .parquet: titles and the data's own ids, and what the log is judged by
+    held_out                    .parquet: ratings that the log is judged by; logs of environments lack them
     timings.parquet             clock times, apart from the log so that the log compares byte for byte
     traceback.txt               where a plug-in crashed, if one did; a folder that holds nothing else counts as empty
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,8 @@ from recsim_llm.log.segments import Segment, check_segments, read_segments
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from recsim_llm.log.own_ids import KeyTable
 
 __all__ = ["BATCH_ROWS", "RunReader", "open_run"]
 
@@ -77,6 +80,18 @@ class RunReader:
             if segment.arm in (arm, None):
                 yield replace(self, segments=(segment,))
 
+    @cached_property
+    def own_ids(self) -> Mapping[str, KeyTable | None]:
+        """Tables of the data's own ids, ``item_key`` and ``user_key``; None where the folder has none.
+
+        Raises:
+            LogError: one cannot be read.
+        """
+        # Heavy, and rooms that read logs must load without it.
+        from recsim_llm.log.own_ids import OWN_IDS, read_keys
+
+        return {name: read_keys(self.folder, name) for name in OWN_IDS}
+
     def batches(
         self,
         table: str,
@@ -90,14 +105,20 @@ class RunReader:
 
         Args:
             table: ``impressions``, ``pages`` or ``visits``.
-            names: columns wanted.
+            names: columns wanted; ``item_key`` and ``user_key`` are the data's own ids, as texts, from the tables beside the
+                log, null for a blank slot.
             arm: the only arm wanted; None takes all.
             among: column to the values wanted in it, int64 each; None takes every row.
             rows: rows read at a time; None takes ``BATCH_ROWS``.
 
         Raises:
-            LogError: a file cannot be read, or lacks a column.
+            LogError: a file cannot be read, or lacks a column, or an id is in no table.
         """
+        # Heavy, and rooms that read logs must load without it.
+        from recsim_llm.log.own_ids import OWN_IDS, add_keys
+
+        keys = {name: self.own_ids[name] for name in names if name in OWN_IDS}
+        stored = [*(name for name in names if name not in keys), *(OWN_IDS[name][1] for name in keys)]
         for segment in self.segments:
             if arm is not None and segment.arm not in (arm, None):
                 continue
@@ -105,8 +126,8 @@ class RunReader:
             if arm is not None and segment.arm is None:
                 where["arm"] = [arm]
             if table in segment.files:
-                for batch in _batches(self.folder / segment.files[table], [*names], [*where], rows or BATCH_ROWS):
-                    yield _filtered(batch, where).select([*names])
+                for batch in _batches(self.folder / segment.files[table], stored, [*where], rows or BATCH_ROWS):
+                    yield add_keys(_filtered(batch, where), keys).select([*names])
 
     def columns(
         self, table: str, names: Sequence[str], *, arm: str | None = None, among: Mapping[str, IntArray] | None = None
@@ -124,10 +145,11 @@ class RunReader:
         """
         import pyarrow as pa
 
+        from recsim_llm.log.own_ids import OWN_IDS
         from recsim_llm.log.schema import SCHEMAS
 
         batches = list(self.batches(table, names, arm=arm, among=among))
-        empty = pa.schema([SCHEMAS[table].field(name) for name in names])
+        empty = pa.schema([pa.field(n, pa.string()) if n in OWN_IDS else SCHEMAS[table].field(n) for n in names])
         whole = pa.Table.from_batches(batches) if batches else empty.empty_table()
         return {name: plain(whole.column(name)) for name in names}
 

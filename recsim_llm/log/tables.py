@@ -18,6 +18,7 @@ __all__ = [
     "TEXTS",
     "TIMINGS",
     "USERS",
+    "USER_KEYS",
     "add_timings",
     "has_table",
     "read_table",
@@ -33,13 +34,17 @@ ITEMS = pa.schema(
         ("genres", pa.list_(pa.string())),
         ("provider", pa.string()),
         ("popularity", pa.int64()),
+        ("item_key", pa.string()),
     ]
 )
 """``items``: one row an item. ``year`` and ``provider`` are null where unknown; ``popularity`` counts ratings in the training
-part."""
+part; ``item_key`` is the data's own id where it is a text, null everywhere where ``item_id`` is the data's own."""
+USER_KEYS = pa.schema([("user_id", pa.int64()), ("user_key", pa.string())])
+"""``users`` of an environment's log: one row a user of the population. ``user_key`` is the data's own id where it is a text,
+null where ``user_id`` is the data's own."""
 USERS = pa.schema(
     [
-        ("user_id", pa.int64()),
+        *USER_KEYS,
         ("activity_tercile", pa.string()),
         ("diversity_tercile", pa.string()),
         ("mainstreamness_tercile", pa.string()),
@@ -47,10 +52,10 @@ USERS = pa.schema(
         ("history_genres", pa.map_(pa.string(), pa.float64())),
     ]
 )
-"""``users``: one row a user of the population; after these, one column a demographic field. Terciles of traits are ``low``,
-``middle`` or ``high``, null where all users are alike. ``history_popularity`` is the mean popularity of what the user rated in
-the training part, null for users without ratings (synthetic ones); ``history_genres`` the weight of each genre there, each item
-spread over its genres."""
+"""``users`` of a run: one row a user of the population, its own id as above; after these, one column a demographic field.
+Terciles of traits are ``low``, ``middle`` or ``high``, null where all users are alike. ``history_popularity`` is the mean
+popularity of what the user rated in the training part, null for users without ratings (synthetic ones); ``history_genres`` the
+weight of each genre there, each item spread over its genres."""
 HELD_OUT = pa.schema([("user_id", pa.int64()), ("item_id", pa.int64()), ("rating", pa.float32())])
 """``held_out``: one row a rating of the population's users after the training part; none for synthetic users."""
 TEXTS = pa.schema(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from recsim_llm.core.arrays import DoubleArray
+from recsim_llm.core.checked_columns import as_numbers
 from recsim_llm.statistics import Estimate, mean_estimate
 
 __all__ = ["WATCHED", "position_exponent"]
@@ -32,7 +33,12 @@ def position_exponent(events: DoubleArray, chances: DoubleArray) -> Estimate:
 
     Returns:
         The exponent; None where events happened at fewer than two positions.
+
+    Raises:
+        DataError: shapes differ, or a count is negative or not finite.
     """
+    events = as_numbers("events", events, ("users", "positions"), bounds=(0.0, np.inf))
+    chances = as_numbers("chances", chances, events.shape, bounds=(0.0, np.inf))
     active = chances.sum(axis=1) > 0
     count, offered = events[active], chances[active]
     users = len(count)

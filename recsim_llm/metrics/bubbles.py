@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core.arrays import BoolArray, DoubleArray
+from recsim_llm.core.checked_columns import as_flags, as_numbers
+from recsim_llm.errors import DataError
 
 __all__ = ["entropy", "overlap_by_user", "trend"]
 
@@ -17,8 +19,11 @@ def entropy(weights: npt.ArrayLike) -> DoubleArray:
 
     Args:
         weights: [..., g], 0 or more; need not sum to 1.
+
+    Raises:
+        DataError: a weight is negative or not finite.
     """
-    counts = np.asarray(weights, np.float64)
+    counts = as_numbers("weights", weights, (..., "categories"), bounds=(0.0, np.inf))
     total = counts.sum(axis=-1, keepdims=True)
     share = counts / np.where(total > 0, total, 1.0)
     bits = -(share * np.log2(np.where(share > 0, share, 1.0))).sum(axis=-1) + 0.0
@@ -31,7 +36,13 @@ def trend(values: DoubleArray) -> DoubleArray:
 
     Args:
         values: float64 [u, t], two columns or more, in order of time.
+
+    Raises:
+        DataError: there are fewer columns, or a value is infinite.
     """
+    values = as_numbers("values", values, ("users", "times"), unknown=True)
+    if values.shape[1] < 2:
+        raise DataError(f"values: got {values.shape[1]} points in time, expected two or more; a line needs two")
     time = np.arange(values.shape[1]) - (values.shape[1] - 1) / 2.0
     slope: DoubleArray = (values * time).sum(axis=1) / (time**2).sum()
     return slope
@@ -45,7 +56,11 @@ def overlap_by_user(sets: BoolArray) -> DoubleArray:
 
     Args:
         sets: bool [u, n], which items each user consumed.
+
+    Raises:
+        DataError: it is no table of True and False.
     """
+    sets = as_flags("sets", sets, ("users", "items"))
     size = sets.sum(axis=1)
     there = size > 0
     result = np.full(len(sets), np.nan)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
+from recsim_llm.core.checked_columns import as_flags, as_numbers, as_places, check_number, check_whole_number
 
 __all__ = [
     "CALIBRATION_MIX",
@@ -35,15 +36,24 @@ def self_information(popularity: npt.ArrayLike) -> DoubleArray:
 
     Args:
         popularity: [n], interactions of each item in the training part.
+
+    Raises:
+        DataError: a count is negative or not finite.
     """
-    counts = np.asarray(popularity, np.float64) + 1.0
+    counts = as_numbers("popularity", popularity, ("items",), bounds=(0.0, np.inf)) + 1.0
     bits: DoubleArray = -np.log2(counts / counts.sum())
     return bits
 
 
 def most_popular(popularity: npt.ArrayLike, size: int) -> BoolArray:
-    """Return bool [n]: the ``size`` items with the most interactions, of equal ones those that come first in the catalog."""
-    order = np.argsort(-np.asarray(popularity, np.float64), kind="stable")
+    """Return bool [n]: the ``size`` items with the most interactions, of equal ones those that come first in the catalog.
+
+    Raises:
+        ConfigError: ``size`` is no number of items.
+        DataError: a count is negative or not finite.
+    """
+    check_whole_number("size", size, least=0)
+    order = np.argsort(-as_numbers("popularity", popularity, ("items",), bounds=(0.0, np.inf)), kind="stable")
     chosen = np.zeros(len(order), np.bool_)
     chosen[order[:size]] = True
     return chosen
@@ -59,7 +69,13 @@ def serendipitous(item: IntArray, useful: BoolArray, expected: BoolArray) -> Boo
         item: int64, any shape, -1 for an empty slot.
         useful: bool, same shape, for instance what was clicked.
         expected: bool [n], what the primitive recommender offers, for instance ``most_popular``.
+
+    Raises:
+        DataError: shapes differ, or an item is no position in the catalog.
     """
+    expected = as_flags("expected", expected, ("items",))
+    item = as_places("item", item, (...,), len(expected))
+    useful = as_flags("useful", useful, item.shape)
     found: BoolArray = useful & (item >= 0) & ~expected[item]
     return found
 
@@ -73,7 +89,12 @@ def genre_diversity(item: IntArray, genres: BoolArray) -> DoubleArray:
     Args:
         item: int64 [p, k].
         genres: bool [n, g].
+
+    Raises:
+        DataError: an item is no position in the catalog, or the genres are no table of True and False.
     """
+    genres = as_flags("genres", genres, ("items", "genres"))
+    item = as_places("item", item, ("pages", "slots"), len(genres))
     words = _packed(genres)[item]
     one, other = np.triu_indices(item.shape[1], k=1)
     shared = _ones(words[:, one] & words[:, other])
@@ -92,7 +113,12 @@ def cosine_diversity(item: IntArray, features: npt.NDArray[np.floating]) -> Doub
     Args:
         item: int64 [p, k].
         features: [n, f].
+
+    Raises:
+        DataError: an item is no position in the catalog, or a feature is not finite.
     """
+    features = as_numbers("features", features, ("items", "features"))
+    item = as_places("item", item, ("pages", "slots"), len(features))
     length = np.sqrt((features.astype(np.float64) ** 2).sum(axis=1))
     unit = features / np.where(length > 0, length, 1.0)[:, None]
     one, other = np.triu_indices(item.shape[1], k=1)
@@ -107,7 +133,11 @@ def genre_shares(genres: BoolArray) -> DoubleArray:
     """Return float64 [n, g]: an item's weight spread evenly over its genres, 0 in a row without genres.
 
     This is ``p(g|i)`` of Steck (2018, *RecSys*).
+
+    Raises:
+        DataError: the genres are no table of True and False.
     """
+    genres = as_flags("genres", genres, ("items", "genres"))
     shares: DoubleArray = genres / np.maximum(genres.sum(axis=1, keepdims=True), 1)
     return shares
 
@@ -122,7 +152,14 @@ def miscalibration(history: DoubleArray, shown: DoubleArray, mix: float = CALIBR
         history: float64 [u, g], weights of the genres in the history, 0 or more.
         shown: float64 [u, g], the same of what was shown.
         mix: share of ``p`` mixed into ``q``, above 0 to 1.
+
+    Raises:
+        ConfigError: ``mix`` is no such share.
+        DataError: shapes differ, or a weight is negative or not finite.
     """
+    check_number("mix", mix, above=0.0, below=np.nextafter(1.0, 2.0))
+    history = as_numbers("history", history, ("users", "genres"), bounds=(0.0, np.inf))
+    shown = as_numbers("shown", shown, history.shape, bounds=(0.0, np.inf))
     totals = history.sum(axis=1), shown.sum(axis=1)
     known = (totals[0] > 0) & (totals[1] > 0)
     wanted, got = (

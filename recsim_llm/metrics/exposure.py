@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
+from recsim_llm.core.checked_columns import as_numbers, as_places, as_whole_numbers, check_number, check_whole_number
 from recsim_llm.statistics import Estimate, ratio_estimate
 
 __all__ = [
@@ -32,8 +33,11 @@ def catalog_coverage(exposures: npt.ArrayLike) -> float | None:
 
     Args:
         exposures: [n], exposures of every item of the catalog; None is returned for an empty one.
+
+    Raises:
+        DataError: a number is negative or not finite.
     """
-    counts = np.asarray(exposures)
+    counts = as_numbers("exposures", exposures, ("items",), bounds=(0.0, np.inf))
     return float(np.count_nonzero(counts) / len(counts)) if len(counts) else None
 
 
@@ -46,9 +50,14 @@ def gini(exposures: npt.ArrayLike, *, items: int | None = None) -> float | None:
     Args:
         exposures: whole numbers [n], exposures of the items of the catalog; those never shown may be left out.
         items: of the catalog; None where all are among the exposures.
+
+    Raises:
+        ConfigError: ``items`` is smaller than the number of exposures.
+        DataError: an exposure is negative or no whole number.
     """
-    counts = np.asarray(exposures, np.int64)
+    counts = as_whole_numbers("exposures", exposures, ("items",), least=0)
     items = len(counts) if items is None else items
+    check_whole_number("items", items, least=len(counts), remedy="every item that was shown is one of the catalog")
     shown = np.sort(counts[counts > 0])
     total = int(shown.sum())
     if total == 0:
@@ -66,8 +75,13 @@ def long_tail(popularity: npt.ArrayLike, head_share: float = HEAD_SHARE) -> Bool
     Args:
         popularity: [n], interactions of each item in the training part.
         head_share: 0 to 1.
+
+    Raises:
+        ConfigError: ``head_share`` is no share.
+        DataError: a count is negative or not finite.
     """
-    counts = np.asarray(popularity, np.float64)
+    check_number("head_share", head_share, above=np.nextafter(0.0, -1.0), below=np.nextafter(1.0, 2.0))
+    counts = as_numbers("popularity", popularity, ("items",), bounds=(0.0, np.inf))
     order = np.argsort(-counts, kind="stable")
     before = np.concatenate([[0.0], counts[order].cumsum()[:-1]]) if len(counts) else counts
     tail = np.ones(len(counts), np.bool_)
@@ -84,7 +98,12 @@ def popularity_lift(shown: DoubleArray, history: DoubleArray) -> Estimate:
     Args:
         shown: float64 [u], mean popularity of the items shown to each user.
         history: float64 [u], mean popularity of the items in each user's history; users with NaN in either do not count.
+
+    Raises:
+        DataError: the two differ in length, or a number is negative or infinite.
     """
+    shown = as_numbers("shown", shown, ("users",), bounds=(0.0, np.inf), unknown=True)
+    history = as_numbers("history", history, shown.shape, bounds=(0.0, np.inf), unknown=True)
     known = ~(np.isnan(shown) | np.isnan(history))
     ratio = ratio_estimate(shown[known], history[known], bounds=(0.0, np.inf))
     value, low, high = (None if end is None else end - 1.0 for end in (ratio.value, ratio.low, ratio.high))
@@ -99,8 +118,15 @@ def exposure_by_group(exposure: npt.ArrayLike, item: IntArray, group: IntArray, 
         item: int64 [m], item of each membership.
         group: int64 [m], its group.
         weight: float64 [m], share of the item that belongs to the group; 1 where it belongs to one group only.
+
+    Raises:
+        DataError: shapes differ, an item is none of those exposed, or a number is negative or not finite.
     """
-    total: DoubleArray = np.bincount(group, np.asarray(exposure, np.float64)[item] * weight).astype(np.float64, copy=False)
+    exposure = as_numbers("exposure", exposure, ("items",), bounds=(0.0, np.inf))
+    item = as_places("item", item, ("memberships",), len(exposure), blank=False)
+    group = as_whole_numbers("group", group, item.shape, least=0)
+    weight = as_numbers("weight", weight, item.shape, bounds=(0.0, np.inf))
+    total: DoubleArray = np.bincount(group, exposure[item] * weight).astype(np.float64, copy=False)
     return total
 
 
@@ -113,7 +139,11 @@ def exposure_merit_gap(exposure: DoubleArray, merit: DoubleArray) -> float | Non
     Args:
         exposure: float64 [groups].
         merit: float64 [groups].
+
+    Raises:
+        DataError: the two differ in length, or a number is negative or not finite.
     """
+    exposure, merit = _groups(exposure, merit)
     if exposure.sum() <= 0 or merit.sum() <= 0:
         return None
     return float(np.abs(exposure / exposure.sum() - merit / merit.sum()).sum() / 2.0)
@@ -131,7 +161,13 @@ def worst_exposure_ratio(
         exposure: float64 [groups].
         merit: float64 [groups].
         least_merit: groups with a smaller share of merit are not looked at.
+
+    Raises:
+        ConfigError: ``least_merit`` is no number.
+        DataError: the two differ in length, or a number is negative or not finite.
     """
+    check_number("least_merit", least_merit)
+    exposure, merit = _groups(exposure, merit)
     if exposure.sum() <= 0 or merit.sum() <= 0:
         return None
     share = merit / merit.sum()
@@ -141,3 +177,8 @@ def worst_exposure_ratio(
     ratio = exposure[looked_at] / exposure.sum() / share[looked_at]
     worst = int(ratio.argmin())
     return float(ratio[worst]), int(looked_at[worst])
+
+
+def _groups(exposure: DoubleArray, merit: DoubleArray) -> tuple[DoubleArray, DoubleArray]:
+    exposure = as_numbers("exposure", exposure, ("groups",), bounds=(0.0, np.inf))
+    return exposure, as_numbers("merit", merit, exposure.shape, bounds=(0.0, np.inf))

@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core.arrays import DoubleArray, TextArray
+from recsim_llm.core.checked_columns import as_numbers, check_number, check_whole_number
+from recsim_llm.errors import DataError
 from recsim_llm.statistics import CONFIDENCE, Estimate, mean_estimate
 
 __all__ = ["LEAST_USERS", "GroupGap", "group_gap", "terciles"]
@@ -44,8 +46,12 @@ def terciles(values: npt.ArrayLike) -> TextArray:
 
     Args:
         values: [u], for instance a trait; None is returned for everyone where all are equal.
+
+    Raises:
+        DataError: a value is not finite.
     """
-    _, place, count = np.unique(np.asarray(values, np.float64), return_inverse=True, return_counts=True)
+    values = as_numbers("values", values, ("users",))
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
     labels = np.full(len(place), None, object)
     if len(count) > 1:
         share = ((count.cumsum() - count / 2.0) / len(place))[place]
@@ -67,7 +73,19 @@ def group_gap(
         groups: str [u], None where unknown; fixed before the run.
         least_users: smaller groups are left out.
         confidence: that the intervals of all pairs hold together, 0 to 1.
+
+    Raises:
+        ConfigError: a setting cannot work.
+        DataError: values and groups differ in length, or a value is infinite.
     """
+    check_number("confidence", confidence, above=0.0, below=1.0)
+    check_whole_number("least_users", least_users, least=1)
+    values = as_numbers("values", values, ("users",), unknown=True)
+    if np.shape(groups) != values.shape:
+        raise DataError(
+            f"groups: got shape {np.shape(groups)}, expected {values.shape}; give one label a user, None where unknown"
+        )
+    groups = np.asarray(groups, object)
     known = np.array([label is not None for label in groups], np.bool_) & ~np.isnan(values)
     names, number = np.unique(groups[known].astype(str), return_inverse=True)
     parts = {str(name): values[known][number == place] for place, name in enumerate(names)}

@@ -17,6 +17,7 @@ from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray,
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import LogError
+from recsim_llm.log.own_ids import ITEM_KEY, USER_KEY, make_items, make_user_keys
 from recsim_llm.log.tables import HELD_OUT, ITEMS, USERS, has_table, read_table, write_table
 from recsim_llm.metrics.diversity import genre_shares
 from recsim_llm.metrics.fairness import terciles
@@ -26,6 +27,7 @@ __all__ = ["RunTables", "find_rows", "has_tables", "read_tables", "write_tables"
 
 
 _TERCILES = ("activity", "diversity", "mainstreamness")
+_NO_GROUPS = ("user_id", USER_KEY, "history_popularity", "history_genres")
 _SCHEMAS = {"items": ITEMS, "users": USERS, "held_out": HELD_OUT}
 
 
@@ -75,7 +77,7 @@ def write_tables(run: Path, catalog: Catalog, population: Population, *, train: 
         later: each user's ratings after those.
     """
     tables = {
-        "items": _items(catalog),
+        "items": make_items(catalog),
         "users": _users(catalog, population, train),
         "held_out": _held_out(population, later),
     }
@@ -89,11 +91,11 @@ def read_tables(run: Path) -> RunTables:
     Raises:
         LogError: one is missing, damaged, or does not fit the others.
     """
-    items, users, held = (read_table(run, name, schema.names) for name, schema in _SCHEMAS.items())
+    items, users, held = (read_table(run, name, _judged_by(schema)) for name, schema in _SCHEMAS.items())
     items, users = items.sort_by("item_id"), users.sort_by("user_id")
     item_id, user_id = items["item_id"].to_numpy(), users["user_id"].to_numpy()
     names, genres = _genre_columns(items["genres"].combine_chunks())
-    fields = [name for name in users.schema.names if name not in ("user_id", "history_popularity", "history_genres")]
+    fields = [name for name in users.schema.names if name not in _NO_GROUPS]
     return RunTables(
         item_id=item_id,
         genre_names=names,
@@ -128,21 +130,6 @@ def find_rows(wanted: IntArray, known: IntArray, what: str) -> IntArray:
     return row
 
 
-def _items(catalog: Catalog) -> pa.Table:
-    row, column = np.nonzero(catalog.genres)
-    starts = np.concatenate([[0], np.bincount(row, minlength=len(catalog)).cumsum()]).astype(np.int32)
-    providers = [None] * len(catalog) if catalog.provider is None else catalog.provider
-    columns = {
-        "item_id": catalog.item_id,
-        "title": pa.array(catalog.title, pa.string()),
-        "year": pa.array(catalog.year.astype(np.int32), mask=catalog.year < 0),
-        "genres": pa.ListArray.from_arrays(starts, pa.array(np.array(catalog.genre_names, object)[column], pa.string())),
-        "provider": pa.array([name or None for name in providers], pa.string()),
-        "popularity": np.rint(catalog.popularity).astype(np.int64),
-    }
-    return pa.table(columns, schema=ITEMS)
-
-
 def _users(catalog: Catalog, population: Population, train: Ratings) -> pa.Table:
     order = np.argsort(population.user_id)
     place = np.minimum(np.searchsorted(population.user_id, train.user_id, sorter=order), len(order) - 1)
@@ -152,7 +139,8 @@ def _users(catalog: Catalog, population: Population, train: Ratings) -> pa.Table
     count = np.bincount(user, minlength=len(population))
     total = np.bincount(user, catalog.popularity[item].astype(np.float64), minlength=len(population))
     shares = genre_shares(catalog.genres)
-    columns: dict[str, Any] = {"user_id": population.user_id}
+    keys = make_user_keys(population)
+    columns: dict[str, Any] = {name: keys.column(name) for name in keys.schema.names}
     columns |= {f"{name}_tercile": pa.array(terciles(population.trait(name)), pa.string()) for name in _TERCILES}
     columns["history_popularity"] = pa.array(total / np.maximum(count, 1), mask=count == 0)
     by_genre = [np.bincount(user, share[item], minlength=len(population)) for share in shares.T]
@@ -162,6 +150,11 @@ def _users(catalog: Catalog, population: Population, train: Ratings) -> pa.Table
     for name, labels in population.demographics.items():
         table = table.append_column(name, pa.array([label or None for label in labels], pa.string()))
     return table
+
+
+def _judged_by(schema: pa.Schema) -> list[str]:
+    """Return the columns that metrics need; the data's own ids are none of them."""
+    return [name for name in schema.names if name not in (ITEM_KEY, USER_KEY)]
 
 
 def _held_out(population: Population, later: Ratings) -> pa.Table:

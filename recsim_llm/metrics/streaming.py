@@ -110,7 +110,11 @@ class PageReader:
             columns[name] = integers(batch, name)
         position = columns["position"]
         if len(position) and not 0 <= position.min() <= position.max() < self._slots:
-            raise LogError(f"{self._run.folder}: got a position outside 0 to {self._slots - 1}; is the manifest this run's?")
+            wrong = position.min() if position.min() < 0 else position.max()
+            raise LogError(
+                f"{self._run.folder}: got position {wrong}, expected 0 to {self._slots - 1} by the manifest; restore the "
+                "manifest that this log was written with, or start a new run"
+            )
         return columns | {name: numbers(batch, name) for name in _OPINIONS}
 
     def _grid(self, columns: Columns) -> PageBatch:

@@ -214,8 +214,8 @@ class _Adder:
         stranger = user[self._user_id[index] != user]
         if len(stranger):
             raise LogError(
-                f"{self._run.folder}: got rows of user {stranger[0]}, who has no row in pages; "
-                "restore the file or start a new run"
+                f"{self._run.folder}: got rows of user {stranger[0]}, who has no row in pages, expected users of the pages "
+                "alone; restore the file or start a new run"
             )
         return arm, arm * len(self._user_id) + index
 
@@ -224,7 +224,8 @@ class _Adder:
         if len(values) and not 0 <= values.min() <= values.max() < limit:
             wrong = values.min() if values.min() < 0 else values.max()
             raise LogError(
-                f"{self._run.folder}: got {name} {wrong}, expected 0 to {limit - 1} by the manifest; is it this run's?"
+                f"{self._run.folder}: got {name} {wrong}, expected 0 to {limit - 1} by the manifest; restore the manifest that "
+                "this log was written with, or start a new run"
             )
         return values
 
@@ -235,7 +236,11 @@ class _Adder:
         rated = ~np.isnan(rating)
         step = np.rint(rating[rated] * 2.0).astype(np.int64)
         if len(step) and not 0 <= step.min() <= step.max() < STAR_STEPS:
-            raise LogError(f"{self._run.folder}: got a rating outside 0 to 5 stars; the log is damaged")
+            wrong = rating[rated][(step < 0) | (step >= STAR_STEPS)][0]
+            raise LogError(
+                f"{self._run.folder}: got a rating of {wrong:g} stars, expected 0 to 5; the log is damaged: restore it, or "
+                "start a new run"
+            )
         self._stars += np.bincount(arm[rated] * STAR_STEPS + step, minlength=len(self._stars))
 
 

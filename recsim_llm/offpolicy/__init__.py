@@ -17,6 +17,7 @@ from recsim_llm.offpolicy.evaluations import Contributions, OffPolicyEstimate
 from recsim_llm.offpolicy.importance import independent_ips, reward_interaction_ips, standard_ips
 from recsim_llm.offpolicy.log_reading import read_log
 from recsim_llm.offpolicy.logged import HiddenTruth, LoggedSlates, rebuild_requests
+from recsim_llm.offpolicy.overlap import Overlap, diagnose_overlap
 from recsim_llm.offpolicy.pseudo_inverse import moment_weights, pseudo_inverse
 from recsim_llm.offpolicy.reward_model import LogisticReward, RewardModel, fit_reward_model, model_values
 from recsim_llm.offpolicy.self_checks import EstimatorCheck, SelfCheck, summarise_checks
@@ -35,11 +36,13 @@ __all__ = [
     "ModelValues",
     "OffPolicyEstimate",
     "OneCheck",
+    "Overlap",
     "RewardModel",
     "SelfCheck",
     "TargetView",
     "cascade_doubly_robust",
     "check_estimators",
+    "diagnose_overlap",
     "direct_method",
     "fit_reward_model",
     "independent_ips",

@@ -38,19 +38,21 @@ class Evidence(NamedTuple):
     """What a reward model predicts; None makes the estimators that need one refuse."""
     logging: LoggingPolicy | None = None
     """How the logging policy filled pages, for the pseudo-inverse; None makes it refuse."""
+    no_values: str = "got no reward model, expected one; pass model_values(...)"
+    """Why there are no values, for the refusals."""
 
 
 def _values(evidence: Evidence, name: str) -> ModelValues:
     if evidence.values is None:
-        raise DataError(f"{name}: got no reward model, expected one; pass model_values(...)")
+        raise DataError(f"{name}: {evidence.no_values}")
     return evidence.values
 
 
 def _pseudo_inverse(evidence: Evidence, self_normalised: bool) -> OffPolicyEstimate:
     if evidence.logging is None:
         raise DataError(
-            "pseudo-inverse: got a logging policy of unknown second moments, expected uniform or independent; say which, or "
-            "give weights (moment_weights)"
+            "pseudo-inverse: got a logging policy of unknown second moments, expected one that draws uniformly; log with random, "
+            "or in Python give weights (recsim_llm.offpolicy.moment_weights)"
         )
     return pseudo_inverse(evidence.logged, evidence.target, logging=evidence.logging, self_normalised=self_normalised)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
+from recsim_llm.core.checked_columns import as_numbers
 from recsim_llm.errors import DataError
 from recsim_llm.offpolicy.evaluations import OffPolicyEstimate, assemble_estimate
 from recsim_llm.offpolicy.logged import LoggedSlates
@@ -27,7 +28,11 @@ _ONE = np.ones((1, 1))
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ModelValues:
-    """What a reward model predicts for the pages of a log; from ``model_values``, or of your own making."""
+    """What a reward model predicts for the pages of a log, in its order; from ``model_values``, or of your own making.
+
+    Raises:
+        DataError: shapes do not fit, or a prediction is not finite.
+    """
 
     logged: DoubleArray
     """float64 [n, k]: reward of the logged item at its position."""
@@ -36,6 +41,14 @@ class ModelValues:
     expected_next: DoubleArray | None = None
     """float64 [n, k]: expected reward at each position of what the target would have put there after the logged items before
     it; None where the target does not tell. Only ``cascade_doubly_robust`` needs it."""
+
+    def __post_init__(self) -> None:
+        logged = as_numbers("model values, logged", self.logged, ("pages", "slots"))
+        object.__setattr__(self, "logged", logged)
+        object.__setattr__(self, "expected", as_numbers("model values, expected", self.expected, logged.shape))
+        if self.expected_next is not None:
+            after = as_numbers("model values, expected_next", self.expected_next, logged.shape)
+            object.__setattr__(self, "expected_next", after)
 
     def take(self, rows: BoolArray | IntArray) -> ModelValues:
         """Return some of the pages, by mask or position."""
@@ -198,15 +211,8 @@ def _corrected(
 
 
 def _check(logged: LoggedSlates, values: ModelValues) -> None:
-    columns = {"logged": values.logged, "expected": values.expected, "expected_next": values.expected_next}
-    for name, column in columns.items():
-        if column is None:
-            continue
-        if column.shape != logged.reward.shape:
-            raise DataError(
-                f"model values, {name}: got shape {column.shape}, expected {logged.reward.shape}, one a logged slot"
-            )
-        if not np.isfinite(column).all():
-            raise DataError(
-                f"model values, {name}: got {column[~np.isfinite(column)][0]}, expected finite numbers; check the model"
-            )
+    if values.logged.shape != logged.reward.shape:
+        raise DataError(
+            f"model values: got shape {values.logged.shape}, expected {logged.reward.shape}, one a logged slot; make them of "
+            "the same rows (model_values, ModelValues.take)"
+        )

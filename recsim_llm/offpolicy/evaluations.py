@@ -21,10 +21,22 @@ from typing import Any
 import numpy as np
 
 from recsim_llm.core.arrays import DoubleArray, IntArray
-from recsim_llm.statistics.effects import Effect, student_effect
+from recsim_llm.core.checked_columns import as_numbers, as_whole_numbers
+from recsim_llm.errors import DataError
+from recsim_llm.statistics.effects import Effect, check_share, student_effect
 from recsim_llm.statistics.intervals import CONFIDENCE, Estimate
 
-__all__ = ["Contributions", "OffPolicyEstimate", "assemble_estimate", "difference", "estimate_effect", "sum_contributions"]
+__all__ = [
+    "Contributions",
+    "OffPolicyEstimate",
+    "assemble_estimate",
+    "difference",
+    "effective_pages",
+    "estimate_effect",
+    "mean_weight",
+    "sum_contributions",
+    "too_few_pages",
+]
 
 
 _ROUNDING = 1e-12
@@ -33,7 +45,11 @@ _METHOD = "delta method by user"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Contributions:
-    """What users contribute to the sums of an estimator."""
+    """What users contribute to the sums of an estimator.
+
+    Raises:
+        DataError: shapes do not fit, a number is not finite, or the users are not in ascending order.
+    """
 
     user_id: IntArray
     """int64 [u], ascending."""
@@ -41,6 +57,15 @@ class Contributions:
     """float64 [t, u]: ``a``."""
     denominator: DoubleArray
     """float64 [t, u]: ``b``."""
+
+    def __post_init__(self) -> None:
+        users = as_whole_numbers("contributions, user_id", self.user_id, ("users",))
+        if (np.diff(users) <= 0).any():
+            raise DataError("contributions: got users out of order, expected ascending ids, each once; sum_contributions sorts")
+        above = as_numbers("contributions, numerator", self.numerator, ("terms", len(users)))
+        below = as_numbers("contributions, denominator", self.denominator, above.shape)
+        for name, column in (("user_id", users), ("numerator", above), ("denominator", below)):
+            object.__setattr__(self, name, column)
 
     @property
     def value(self) -> float | None:
@@ -103,6 +128,9 @@ class OffPolicyEstimate:
     def notes(self) -> tuple[str, ...]:
         """What to mind, in words."""
         notes = []
+        if self.value is not None and self.effect.low is None:
+            users = "1 user" if self.effect.users == 1 else f"{self.effect.users} users, all alike"
+            notes.append(f"how far off it may be is unknown: got {users}, expected two or more who differ")
         if self.clipped:
             notes.append(f"{self.clipped} weights were cut to {self.clip:g}: less variance, at the price of a bias")
         mean = self.mean_weight
@@ -111,7 +139,7 @@ class OffPolicyEstimate:
                 f"the mean weight is {mean.value:.3g}, not 1: the target shows what the log does not hold, or a few large "
                 "weights are missing from it"
             )
-        if self.effective_pages is not None and self.effective_pages < max(10.0, 0.01 * self.pages):
+        if self.effective_pages is not None and too_few_pages(self.effective_pages, self.pages):
             notes.append(f"the weights are worth {self.effective_pages:.1f} of {self.pages} pages: the interval is too narrow")
         return tuple(notes)
 
@@ -135,6 +163,11 @@ class OffPolicyEstimate:
             "by_position": [[one.value, one.low, one.high] for one in self.by_position],
             "notes": list(self.notes),
         }
+
+
+def too_few_pages(effective: float, pages: int) -> bool:
+    """Tell whether weights are worth so few pages, below 10 or 1% of the log, that an interval from them is too narrow."""
+    return effective < max(10.0, 0.01 * pages)
 
 
 def sum_contributions(user_id: IntArray, numerator: DoubleArray, denominator: DoubleArray) -> Contributions:
@@ -205,6 +238,7 @@ def assemble_estimate(
         confidence: of the intervals, 0 to 1.
         by_position: whether the ``p`` columns are the page's positions.
     """
+    check_share("confidence", confidence)
     groups, width = len(terms), terms[0][0].shape[1]
     parts = [sum_contributions(user_id, above, below) for above, below in terms]
     whole = Contributions(
@@ -221,9 +255,9 @@ def assemble_estimate(
             for position in positions
         ),
         pages=len(user_id),
-        effective_pages=None if weights is None else _effective(weights),
+        effective_pages=None if weights is None else effective_pages(weights),
         largest_weight=None if weights is None else float(weights.max()),
-        mean_weight=None if weights is None else _mean_weight(user_id, weights, confidence),
+        mean_weight=None if weights is None else mean_weight(user_id, weights, confidence),
         clip=clip,
         clipped=0 if weights is None or clip is None else int(np.count_nonzero(weights > clip)),
         contributions=whole,
@@ -238,14 +272,19 @@ def _with_interval(value: float, scores: DoubleArray, scale: float, confidence: 
     return student_effect(value, error, users - 1.0, users=users, confidence=confidence, method=_METHOD)
 
 
-def _effective(weights: DoubleArray) -> float:
+def effective_pages(weights: DoubleArray) -> float:
+    """Return Kish's effective number of pages of weights [n] or [n, k]; of the position where it is smallest."""
     wide = weights.reshape(len(weights), -1)
-    # Divided by the largest first: squares of very small weights would vanish.
-    scaled = wide / np.abs(wide).max(axis=0)
+    # Divided by the largest first: squares of very small weights would vanish. Where all are 0 no page counts.
+    largest = np.abs(wide).max(axis=0)
+    if not largest.all():
+        return 0.0
+    scaled = wide / largest
     return float((scaled.sum(axis=0) ** 2 / np.square(scaled).sum(axis=0)).min())
 
 
-def _mean_weight(user_id: IntArray, weights: DoubleArray, confidence: float) -> Estimate:
+def mean_weight(user_id: IntArray, weights: DoubleArray, confidence: float) -> Estimate:
+    """Return the mean of weights [n] or [n, k] with its interval by user; of the position where it is farthest from 1."""
     wide = weights.reshape(len(weights), -1)
     farthest = int(np.abs(wide.mean(axis=0) - 1.0).argmax())
     column = wide[:, farthest, None]

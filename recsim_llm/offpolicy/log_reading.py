@@ -52,7 +52,8 @@ def read_log(run: Path, arm: str, *, reward: SlotReward = "clicked", first_pages
     if not sum(len(part["user_id"]) for part in parts):
         raise LogError(f"{run}: got no page of arm {arm!r}, expected at least one; start or resume the run first")
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return _logged(joined, reward)
+    logged = _logged(joined, reward).numbered()
+    return logged.take(logged.order())
 
 
 def _first(part: Columns) -> BoolArray:
@@ -75,7 +76,7 @@ def _logged(columns: Columns, reward: SlotReward) -> LoggedSlates:
         prefix_propensity=columns["prefix_propensity"],
         slate_propensity=columns["slate_propensity"],
         truth=HiddenTruth(columns["examine_prob"], columns["click_prob"]),
-    ).numbered()
+    )
 
 
 def _part(run: RunReader, arm: str) -> Columns:

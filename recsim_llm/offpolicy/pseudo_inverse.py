@@ -25,12 +25,13 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core.arrays import DoubleArray
+from recsim_llm.core.checked_columns import as_numbers, as_whole_numbers
 from recsim_llm.errors import ConfigError, DataError
 from recsim_llm.offpolicy.evaluations import OffPolicyEstimate, assemble_estimate
 from recsim_llm.offpolicy.importance import Outcome, earned
-from recsim_llm.offpolicy.logged import LoggedSlates
+from recsim_llm.offpolicy.logged import CHANCES, LoggedSlates
 from recsim_llm.offpolicy.targets import TargetView
-from recsim_llm.offpolicy.weights import known, slot_weights
+from recsim_llm.offpolicy.weights import check_fit, known, slot_weights
 from recsim_llm.statistics.intervals import CONFIDENCE
 
 __all__ = ["LoggingPolicy", "moment_weights", "pseudo_inverse"]
@@ -67,8 +68,8 @@ def pseudo_inverse(
         DataError: a propensity that is needed is unknown, or does not fit the logging policy.
     """
     name = "self-normalised pseudo-inverse" if self_normalised else "pseudo-inverse"
-    if isinstance(logging, np.ndarray):
-        weights = _given(logging, len(logged), name)
+    if not isinstance(logging, str):
+        weights = as_numbers(f"{name}, weights", logging, (len(logged),))
     elif logging == "uniform":
         weights = _uniform_weights(logged, target, name)
     elif logging == "independent":
@@ -96,12 +97,21 @@ def moment_weights(marginals: npt.ArrayLike, moments: npt.ArrayLike, item_index:
         item_index: int [n, k]: what was shown, as positions among the ``m`` items.
 
     Raises:
-        DataError: the target puts weight where the logging policy has none.
+        DataError: the target puts weight where the logging policy has none, or an array has another shape, or holds no
+            probabilities or places.
     """
-    wanted, shown = np.asarray(marginals, np.float64), np.asarray(item_index)
+    wanted = as_numbers("pseudo-inverse, marginals", marginals, ("pages", "slots", "items"), bounds=CHANCES)
     pages, slots, items = wanted.shape
-    size = slots * items
-    second = np.broadcast_to(np.asarray(moments, np.float64), (pages, slots, items, slots, items)).reshape(pages, size, size)
+    shown = as_whole_numbers("pseudo-inverse, item_index", item_index, (pages, slots), least=0)
+    if (shown >= items).any():
+        raise DataError(
+            f"pseudo-inverse, item_index: got {shown.max()}, expected places below {items}, the items of the marginals; give "
+            "places, not ids"
+        )
+    size, each = slots * items, (slots, items, slots, items)
+    shape = each if np.ndim(moments) == len(each) else (pages, *each)
+    second = as_numbers("pseudo-inverse, moments", moments, shape, bounds=CHANCES)
+    second = np.broadcast_to(second, (pages, *each)).reshape(pages, size, size)
     inverse = np.linalg.pinv(second, hermitian=True)
     flat = wanted.reshape(pages, 1, size)
     # What the target wants must lie in the span of what the logging policy shows.
@@ -116,13 +126,8 @@ def moment_weights(marginals: npt.ArrayLike, moments: npt.ArrayLike, item_index:
     return weights
 
 
-def _given(weights: DoubleArray, pages: int, name: str) -> DoubleArray:
-    if weights.shape != (pages,) or not np.isfinite(weights).all():
-        raise DataError(f"{name}: got weights of shape {weights.shape}, expected {pages} finite numbers; see moment_weights")
-    return np.asarray(weights, np.float64)
-
-
 def _uniform_weights(logged: LoggedSlates, target: TargetView, name: str) -> DoubleArray:
+    check_fit(logged, target, name)
     slot = known(logged.propensity, "propensity", name, "the log")
     prefix = known(logged.prefix_propensity, "prefix_propensity", name, "the log")
     placed = known(target.placement, "placement", name, "the target")

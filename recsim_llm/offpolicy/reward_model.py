@@ -10,8 +10,9 @@ import numpy as np
 from recsim_llm.core import keyed
 from recsim_llm.core.arrays import DoubleArray, IntArray
 from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.checked_columns import check_number, check_whole_number
 from recsim_llm.core.pages import Requests
-from recsim_llm.errors import ConfigError, ContractError, DataError
+from recsim_llm.errors import ContractError, DataError
 from recsim_llm.offpolicy.doubly_robust import ModelValues
 from recsim_llm.offpolicy.logged import LoggedSlates, rebuild_requests
 from recsim_llm.offpolicy.targets import as_target
@@ -95,11 +96,13 @@ def fit_reward_model(
         ConfigError: a setting is out of range.
         DataError: a reward is outside 0 to 1, an item is unknown, or a fold holds no user.
     """
-    if folds < 2 or penalty <= 0:
-        raise ConfigError(f"reward model: got folds {folds}, penalty {penalty}, expected 2 or more folds and a penalty above 0")
+    check_whole_number("folds", folds, least=2)
+    check_whole_number("seed", seed, least=0)
+    check_number("penalty", penalty, above=0.0)
     if ((logged.reward < 0.0) | (logged.reward > 1.0)).any():
         raise DataError(
-            "reward model: got rewards outside 0 to 1, expected clicks or shares; pass a function of your own instead"
+            f"reward model: got rewards outside 0 to 1, up to {logged.reward.max():g}, expected clicks or "
+            "shares; divide them by their largest, or pass a function of your own as the model"
         )
     features = _standardised(catalog.features.astype(np.float64))
     design = np.empty((*logged.item_id.shape, features.shape[1] + 3))
@@ -111,7 +114,10 @@ def fit_reward_model(
         design[rows] = np.concatenate([item, likeness, own], axis=2)
     fold = _folds(logged.user_id, folds, seed)
     if len(np.unique(fold)) < folds:
-        raise DataError(f"reward model: got {len(np.unique(logged.user_id))} users, too few for {folds} folds; use fewer folds")
+        raise DataError(
+            f"reward model: got {len(np.unique(logged.user_id))} users, too few for {folds} folds, expected some in each; log "
+            "more users, or use fewer folds (folds=2)"
+        )
     fits = [_fit(design[fold != held], logged.reward[fold != held], penalty) for held in range(folds)]
     return LogisticReward(
         catalog=catalog,
@@ -143,8 +149,8 @@ def model_values(
         ContractError: the policy is neither certain nor can be sampled from, or the model answers in another shape.
         DataError: earlier pages of a user are missing.
     """
-    if draws < 1:
-        raise ConfigError(f"draws: got {draws}, expected 1 or more")
+    check_whole_number("draws", draws, least=1)
+    check_whole_number("seed", seed, least=0)
     target = as_target(policy)
     if not isinstance(target, SamplesSlates):
         raise ContractError(

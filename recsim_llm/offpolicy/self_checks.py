@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from recsim_llm.errors import DataError
 from recsim_llm.offpolicy.checking import OneCheck
 from recsim_llm.offpolicy.evaluations import Contributions, estimate_effect
 from recsim_llm.statistics.effects import Effect, mean_effect
@@ -132,7 +133,16 @@ def summarise_checks(
         users: of the first log.
         pages: of all logs.
         confidence: of the intervals, 0 to 1.
+
+    Raises:
+        DataError: the seeds do not have the same estimators, or not each a truth.
     """
+    names = {tuple(check.estimator for check in of_seed) for of_seed in checks}
+    if len(names) != 1 or len(truths) != len(checks):
+        raise DataError(
+            f"checks: got {len(checks)} seeds with {len(truths)} truths and {len(names)} lists of estimators, expected a truth "
+            "a seed, one or more, and the same estimators in each; check them alike (check_estimators)"
+        )
     effects = [estimate_effect(truth, confidence) for truth in truths]
     values = np.array([effect.value for effect in effects if effect.value is not None])
     return SelfCheck(

@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
+from recsim_llm.core.checked_columns import as_numbers, check_whole_number
 from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.errors import ContractError
-from recsim_llm.offpolicy.logged import LoggedSlates, rebuild_requests
+from recsim_llm.offpolicy.logged import CHANCES, LoggedSlates, rebuild_requests
 from recsim_llm.recommenders.propensities import GivesPlacements, GivesPropensities, Propensities
 
 __all__ = [
@@ -109,7 +110,11 @@ class Functions:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TargetView:
-    """The target's probabilities of what was logged; NaN means unknown."""
+    """The target's probabilities of what was logged, page by page in the order of the log; NaN means unknown.
+
+    Raises:
+        DataError: shapes do not fit together, or a probability is outside 0 to 1.
+    """
 
     prefix_propensity: DoubleArray
     """float64 [n, k]: of the item at its position, given the items before it."""
@@ -117,6 +122,13 @@ class TargetView:
     """float64 [n]: of the whole slate."""
     placement: DoubleArray
     """float64 [n, k, k]: entry [., j, l] is the probability that item j of the slate stands at position l."""
+
+    def __post_init__(self) -> None:
+        prefix = _chances("prefix_propensity", self.prefix_propensity, ("pages", "slots"))
+        pages, slots = prefix.shape
+        object.__setattr__(self, "prefix_propensity", prefix)
+        object.__setattr__(self, "slate_propensity", _chances("slate_propensity", self.slate_propensity, (pages,)))
+        object.__setattr__(self, "placement", _chances("placement", self.placement, (pages, slots, slots)))
 
     @property
     def propensity(self) -> DoubleArray:
@@ -151,18 +163,30 @@ class TargetView:
             prefix_propensity: [n, k].
             slate_propensity: [n].
             placement: [n, k, k].
+
+        Raises:
+            ConfigError: ``pages`` or ``slots`` is no number of them.
+            DataError: a column has another shape, or holds no probabilities.
         """
-        placed = np.full((pages, slots, slots), np.nan)
-        if placement is not None:
-            placed[:] = placement
+        check_whole_number("pages", pages, least=1)
+        check_whole_number("slots", slots, least=1)
+        placed = _given("placement", placement, (pages, slots, slots))
         if propensity is not None:
-            diagonal = np.arange(slots)
-            placed[:, diagonal, diagonal] = propensity
-        prefix, slate = np.full((pages, slots), np.nan), np.full(pages, np.nan)
-        for column, values in ((prefix, prefix_propensity), (slate, slate_propensity)):
-            if values is not None:
-                column[:] = values
-        return cls(prefix_propensity=prefix, slate_propensity=slate, placement=placed)
+            placed, diagonal = placed.copy(), np.arange(slots)
+            placed[:, diagonal, diagonal] = _chances("propensity", propensity, (pages, slots))
+        return cls(
+            prefix_propensity=_given("prefix_propensity", prefix_propensity, (pages, slots)),
+            slate_propensity=_given("slate_propensity", slate_propensity, (pages,)),
+            placement=placed,
+        )
+
+
+def _given(name: str, values: npt.ArrayLike | None, shape: tuple[int, ...]) -> DoubleArray:
+    return np.full(shape, np.nan) if values is None else _chances(name, values, shape)
+
+
+def _chances(name: str, values: npt.ArrayLike, shape: tuple[int | str, ...]) -> DoubleArray:
+    return as_numbers(f"target, {name}", values, shape, bounds=CHANCES, unknown=True)
 
 
 def as_target(policy: Any) -> Any:

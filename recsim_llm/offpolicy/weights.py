@@ -7,11 +7,12 @@ from typing import NamedTuple
 import numpy as np
 
 from recsim_llm.core.arrays import DoubleArray
-from recsim_llm.errors import ConfigError, DataError
+from recsim_llm.core.checked_columns import check_number
+from recsim_llm.errors import DataError
 from recsim_llm.offpolicy.logged import LoggedSlates
 from recsim_llm.offpolicy.targets import TargetView
 
-__all__ = ["cut", "known", "prefix_weights", "slate_weights", "slot_weights"]
+__all__ = ["check_fit", "cut", "known", "prefix_weights", "slate_weights", "slot_weights"]
 
 
 _CERTAIN = 1e-6
@@ -32,6 +33,7 @@ def slate_weights(logged: LoggedSlates, target: TargetView, estimator: str) -> D
     Raises:
         DataError: a slate propensity is unknown on either side, or the log cannot support the target.
     """
+    check_fit(logged, target, estimator)
     column = _Column("slate_propensity", estimator)
     return _ratio(logged.slate_propensity, target.slate_propensity, column)
 
@@ -42,6 +44,7 @@ def slot_weights(logged: LoggedSlates, target: TargetView, estimator: str) -> Do
     Raises:
         DataError: a slot marginal is unknown on either side, or the log cannot support the target.
     """
+    check_fit(logged, target, estimator)
     return _ratio(logged.propensity, target.propensity, _Column("propensity", estimator))
 
 
@@ -51,11 +54,26 @@ def prefix_weights(logged: LoggedSlates, target: TargetView, estimator: str) -> 
     Raises:
         DataError: a prefix propensity is unknown on either side, or the log cannot support the target.
     """
+    check_fit(logged, target, estimator)
     column = _Column("prefix_propensity", estimator)
     above = known(target.prefix_propensity, column.name, estimator, "the target")
     below = _positive(known(logged.prefix_propensity, column.name, estimator, "the log"), column)
     _check_support(_down(below), _down(above), column)
     return _down(above / below)
+
+
+def check_fit(logged: LoggedSlates, target: TargetView, estimator: str) -> None:
+    """Check that the target was asked about these very pages.
+
+    Raises:
+        DataError: it has another number of pages or slots.
+    """
+    if target.prefix_propensity.shape != logged.item_id.shape:
+        got, expected = target.prefix_propensity.shape, logged.item_id.shape
+        raise DataError(
+            f"{estimator}: got a target with {got[0]} pages of {got[1]} slots, expected {expected[0]} pages of {expected[1]}, "
+            "those of the log in its order; make it of the same rows (target_view, TargetView.take)"
+        )
 
 
 def cut(weights: DoubleArray, clip: float | None) -> DoubleArray:
@@ -66,8 +84,7 @@ def cut(weights: DoubleArray, clip: float | None) -> DoubleArray:
     """
     if clip is None:
         return weights
-    if not clip > 0:
-        raise ConfigError(f"clip: got {clip}, expected a number above 0, or None for no clipping")
+    check_number("clip", clip, above=0.0)
     return np.minimum(weights, clip)
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.core.arrays import FloatArray
+from recsim_llm.core.arrays import FloatArray, TextArray
 from recsim_llm.errors import ConfigError, DataError, one_of
 
 __all__ = ["TRAITS", "Persona", "Population", "Trait"]
@@ -87,6 +87,9 @@ class Population:
     """Field to str [u]; an empty string means unknown."""
     vectors: Mapping[str, FloatArray] = field(default_factory=dict)
     """Fitted hidden state by name, float32 [u, d]: what a user model needs beyond traits; never shown to policies."""
+    user_key: TextArray | None = None
+    """str [u]: the data's own ids where these are texts (``0007``), empty for users whom the data does not name; None means
+    that ``user_id`` is the data's own."""
 
     def __post_init__(self) -> None:
         count = len(self.user_id)
@@ -101,6 +104,8 @@ class Population:
         for name, column in (*self.demographics.items(), *self.vectors.items()):
             if len(column) != count:
                 raise DataError(f"population column {name!r}: got {len(column)} rows, expected {count}")
+        if self.user_key is not None and len(self.user_key) != count:
+            raise DataError(f"population column 'user_key': got {len(self.user_key)} rows, expected {count}")
 
     def __len__(self) -> int:
         return len(self.user_id)
@@ -133,7 +138,14 @@ class Population:
             taste=self.taste[index],
             demographics={name: column[index] for name, column in self.demographics.items()},
             vectors={name: column[index] for name, column in self.vectors.items()},
+            user_key=None if self.user_key is None else self.user_key[index],
         )
+
+    def with_keys(self, user_keys: Mapping[int, str]) -> Population:
+        """Return the same users with the data's own ids, as ``Dataset.user_keys`` holds them; no keys change nothing."""
+        if not user_keys:
+            return self
+        return replace(self, user_key=np.array([user_keys.get(user, "") for user in self.user_id.tolist()], object))
 
     def persona(self, user_index: int) -> Persona:
         """Return one user as a record."""

@@ -27,7 +27,7 @@ class Interactions:
         known = item >= 0
         self.catalog = catalog
         self.users = ratings.users
-        self.on_sale: BoolArray = np.ones(len(catalog), np.bool_) if catalog.retired is None else ~catalog.retired
+        self.on_sale: BoolArray = catalog.on_sale
         # One row more than there are users: the empty history of everyone else.
         shape = (len(self.users) + 1, len(catalog))
         self.matrix = _binary(ratings.user_index[known], item[known], shape)

@@ -11,6 +11,7 @@ from typing import Any
 
 from recsim_llm.comparison import Summary, summarise
 from recsim_llm.core.files import write_atomically
+from recsim_llm.errors import LogError
 from recsim_llm.language.calls.call_summary import CallSummary
 from recsim_llm.log.manifest import read_manifest
 from recsim_llm.log.reader import open_run
@@ -26,6 +27,8 @@ from recsim_llm.report.first_screen import first_screen, page_title
 from recsim_llm.report.metric_groups import metrics_section
 from recsim_llm.report.model_calls import read_calls
 from recsim_llm.report.names import Names, read_names
+from recsim_llm.report.ope_page import draw_ope, ope_section
+from recsim_llm.report.ope_rows import OPE_FILE, read_ope
 from recsim_llm.report.page_layout import document, figure, table, whole_table
 from recsim_llm.report.progress_page import cost_section, deciders_section, failures_section
 from recsim_llm.report.reproduction import configuration_section, reproduction_section
@@ -67,24 +70,29 @@ class Findings:
     """What more was measured; None where the folder lacks the tables for it."""
     card: Mapping[str, Any] | None = None
     """The realism card of the users; None where there is none."""
+    ope: Mapping[str, Any] | None = None
+    """An off-policy estimate from the run's log; None where nothing was estimated."""
 
 
-def write_report(run: Path, *, card: Path | None = None) -> Path:
+def write_report(run: Path, *, card: Path | None = None, ope: Path | None = None) -> Path:
     """Write ``report.html``, ``metrics.json`` and ``figures/`` (each figure as PNG, its data as CSV) into a run folder.
 
     Args:
         run: a run folder, finished or not.
         card: file or folder of a realism card; it is copied into the run folder, where later reports find it.
+        ope: file or folder of an off-policy estimate, likewise.
 
     Returns:
         Path of ``report.html``.
 
     Raises:
-        LogError: the folder is no run, holds no page, or does not fit its manifest; the card is none.
+        LogError: the folder is no run, holds no page, or does not fit its manifest; the card or the estimate is none.
     """
     summary, manifest = summarise(run), read_manifest(run)
     if card is not None:
         write_atomically(run / CARD_FILE, _json(read_card(card)))
+    if ope is not None:
+        _keep_ope(ope, run)
     folder = run / "figures"
     folder.mkdir(exist_ok=True)
     drawings = _draw_figures(summary, folder)
@@ -93,12 +101,17 @@ def write_report(run: Path, *, card: Path | None = None) -> Path:
         drawings |= _draw_comparison(compared, folder)
     if realism is not None and CARD_FIGURE.able(realism):
         drawings[CARD_FIGURE.name] = _draw_card(realism, folder)
+    estimated = read_ope(run)
+    drawings |= draw_ope(estimated, folder)
     calls, speech, metrics = read_calls(run), read_speech(run), measure_run(run)
     content = summary.to_json() | {"language_model_calls": [row._asdict() for row in calls]}
     content |= {} if speech is None else {"speech": speech.to_json()}
     content |= {} if metrics is None else {"metrics": metrics.to_json()}
     write_atomically(run / "metrics.json", _json(content))
     page, log = run / "report.html", open_run(run)
+    if compared is not None and set(compared["arms"]) != set(log.arms):
+        named = ", ".join(compared["arms"])
+        raise LogError(f"{run}: got a comparison.json of {named}, expected this run's recommenders; compare the run again")
     worst = WorstVisits(_claims(summary, compared), log.arms)
     findings = Findings(
         summary=summary,
@@ -113,6 +126,7 @@ def write_report(run: Path, *, card: Path | None = None) -> Path:
         compared=compared,
         metrics=metrics,
         card=realism,
+        ope=estimated,
     )
     write_atomically(page, render_page(findings).encode())
     return page
@@ -131,6 +145,7 @@ def render_page(found: Findings) -> str:
         sample_visits_section(found.sample, found.names),
         worst_visits_section(worst, found.visits, dict.fromkeys(arms, found.names)),
         metrics_section(found.metrics, whole_table),
+        ope_section(found.ope, found.drawings),
         trust_section(manifest, found.card, found.drawings.get(CARD_FIGURE.name, "")),
         speech_section(found.speech, table),
         deciders_section(summary),
@@ -148,6 +163,15 @@ def _claims(summary: Summary, compared: Mapping[str, Any] | None) -> list[Claim]
     """Return all that the page claims: on its first screen, and in the table of a comparison."""
     rows = [] if compared is None else [row for _, _, rows in table_rows(compared) for row in rows]
     return [*best_claims(summary, compared), *(claim_of_row(compared or {}, row) for row in rows)]
+
+
+def _keep_ope(path: Path, run: Path) -> None:
+    content = read_ope(path)
+    if content is None:
+        raise LogError(
+            f"--ope: got {path}, which is missing, expected an ope.json as `recsim-llm ope` writes it; check the path"
+        )
+    write_atomically(run / OPE_FILE, _json(content))
 
 
 def _figures(summary: Summary, drawings: Mapping[str, str]) -> str:

@@ -27,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core.arrays import DoubleArray, IntArray
+from recsim_llm.core.checked_columns import as_whole_numbers, check_number, check_whole_number
 from recsim_llm.errors import ConfigError
 from recsim_llm.statistics.effects import Effect, check_share, rows_of_users
 from recsim_llm.statistics.intervals import CONFIDENCE
@@ -90,7 +91,7 @@ def confidence_sequence(
     """
     (column,) = rows_of_users("differences", differences)
     count = len(column)
-    users = np.arange(BURN_IN, count + 1) if looks is None else np.asarray(looks, dtype=np.int64)
+    users = np.arange(BURN_IN, count + 1) if looks is None else as_whole_numbers("looks", looks, ("looks",))
     if len(users) and (users[0] < 2 or users[-1] > count or (np.diff(users) <= 0).any()):
         raise ConfigError(f"looks: got {users.tolist()[:5]} ..., expected ascending numbers of users from 2 to {count}")
     mixture = _mixture(planned_users, confidence)
@@ -142,12 +143,12 @@ def first_decision(
         DataError: a number is not finite.
         ConfigError: a setting cannot work.
     """
-    if block < 1:
-        raise ConfigError(f"block: got {block}, expected 1 or more users between looks")
-    if smallest_effect is not None and not smallest_effect > 0.0:
-        raise ConfigError(f"smallest effect: got {smallest_effect}, expected a difference above 0, or None")
+    check_whole_number("block", block, least=1)
+    if smallest_effect is not None:
+        check_number("smallest effect", smallest_effect, above=0.0)
     first = block * math.ceil(BURN_IN / block)
-    looks = np.arange(first, np.size(differences) + 1, block)
+    (differences,) = rows_of_users("differences", differences)
+    looks = np.arange(first, len(differences) + 1, block)
     peeks = confidence_sequence(differences, planned_users=planned_users, looks=looks, confidence=confidence)
     differs = (peeks.low > 0.0) | (peeks.high < 0.0)
     within = np.zeros_like(differs)
@@ -176,7 +177,6 @@ def _mixture(planned_users: int, confidence: float) -> float:
     from scipy.special import lambertw
 
     check_share("confidence", confidence)
-    if planned_users < 2:
-        raise ConfigError(f"planned users: got {planned_users}, expected 2 or more")
+    check_whole_number("planned users", planned_users, least=2)
     alpha = 1.0 - confidence
     return float(-lambertw(-(alpha**2) / math.e, -1).real - 1.0) / planned_users

@@ -19,9 +19,10 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core.arrays import DoubleArray
+from recsim_llm.core.checked_columns import as_numbers, check_whole_number
 from recsim_llm.core.keyed import uniform, words
-from recsim_llm.errors import ConfigError, DataError
-from recsim_llm.statistics.effects import Effect, alike, check_share, rows_of_users
+from recsim_llm.errors import ConfigError
+from recsim_llm.statistics.effects import Effect, alike, check_share
 from recsim_llm.statistics.intervals import CONFIDENCE
 
 __all__ = ["RESAMPLES", "bootstrap_means", "bootstrap_ratio_difference"]
@@ -64,10 +65,9 @@ def bootstrap_means(
         DataError: the rows do not fit or hold a number that is not finite.
         ConfigError: a setting cannot work.
     """
-    if np.ndim(values) != 2:
-        raise DataError(f"bootstrap: got an array of {np.ndim(values)} dimensions, expected [rows, users]; wrap a single row")
-    columns = np.stack(rows_of_users("bootstrap", *np.asarray(values)))
+    columns = as_numbers("bootstrap", values, ("rows", "users"))
     settings = _checked(method, confidence, resamples)
+    check_whole_number("seed", seed, least=0)
     means = _resampled_means(columns, seed, resamples)
     return tuple(_effect(columns[[row]], means[[row]], _first, settings) for row in range(len(columns)))
 
@@ -99,11 +99,10 @@ def bootstrap_ratio_difference(
         DataError: the rows do not fit or hold a number that is not finite.
         ConfigError: a setting cannot work.
     """
-    rows = [*np.asarray(numerators), *np.asarray(denominators)]
-    if len(rows) != 4:
-        raise DataError(f"bootstrap: got {len(rows)} rows in all, expected two numerators and two denominators")
-    columns = np.stack(rows_of_users("bootstrap", *rows))
+    above = as_numbers("bootstrap, numerators", numerators, (2, "users"))
+    columns = np.concatenate([above, as_numbers("bootstrap, denominators", denominators, above.shape, bounds=(0.0, np.inf))])
     settings = _checked(method, confidence, resamples)
+    check_whole_number("seed", seed, least=0)
     return _effect(columns, _resampled_means(columns, seed, resamples), _ratio_difference, settings)
 
 
@@ -111,8 +110,7 @@ def _checked(method: Method, confidence: float, resamples: int) -> _Settings:
     check_share("confidence", confidence)
     if method not in ("bca", "percentile"):
         raise ConfigError(f"method: got {method!r}, expected 'bca' or 'percentile'")
-    if resamples < _FEWEST:
-        raise ConfigError(f"resamples: got {resamples}, expected at least {_FEWEST}; {RESAMPLES} give a steady interval")
+    check_whole_number("resamples", resamples, least=_FEWEST, remedy=f"{RESAMPLES} give a steady interval")
     return _Settings(method=method, confidence=confidence)
 
 

@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
+from recsim_llm.core.checked_columns import as_labels, as_numbers
 from recsim_llm.errors import ConfigError, DataError
 from recsim_llm.statistics.effects import Effect, check_share, rows_of_users, student_effect
 from recsim_llm.statistics.intervals import CONFIDENCE
@@ -67,7 +68,8 @@ def clustered_mean(
     Raises:
         DataError: the columns differ in length or hold a number that is not finite.
     """
-    ones = np.ones(np.shape(values))
+    (values,) = rows_of_users("values", values)
+    ones = np.ones(values.shape)
     return _contrast([values], [ones], clusters, confidence=confidence, correction=correction)
 
 
@@ -117,10 +119,9 @@ def clustered_ratio_difference(
     Raises:
         DataError: as for ``clustered_ratio``, or there are not two rows each.
     """
-    above, below = list(np.asarray(numerators)), list(np.asarray(denominators))
-    if len(above) != 2 or len(below) != 2:
-        raise DataError(f"ratio difference: got {len(above)} and {len(below)} rows, expected the sums of two arms in each")
-    return _contrast(above, below, clusters, confidence=confidence, correction=correction)
+    above = as_numbers("ratio difference, numerators", numerators, (2, "users"))
+    below = as_numbers("ratio difference, denominators", denominators, above.shape)
+    return _contrast(list(above), list(below), clusters, confidence=confidence, correction=correction)
 
 
 def _contrast(
@@ -163,9 +164,7 @@ def _check_denominators(above: DoubleArray, below: DoubleArray) -> None:
 
 
 def _numbered(clusters: npt.ArrayLike | None, users: int, kept: BoolArray) -> tuple[IntArray, int]:
-    labels = np.arange(users) if clusters is None else np.asarray(clusters)
-    if labels.shape != (users,):
-        raise DataError(f"clusters: got labels of shape {labels.shape}, expected one for each of the {users} users")
+    labels = np.arange(users) if clusters is None else as_labels("clusters", clusters, (users,))
     unique, number = np.unique(labels[kept], return_inverse=True)
     return number.astype(np.int64), len(unique)
 

@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core.arrays import DoubleArray, IntArray
+from recsim_llm.core.checked_columns import as_numbers, check_whole_number
 from recsim_llm.errors import ConfigError, DataError
 from recsim_llm.statistics.effects import (
     Effect,
@@ -78,9 +79,7 @@ def cuped_paired(
     """
     (outcome,) = rows_of_users("differences", differences)
     covariates = _covariates(before, len(outcome))
-    mean = np.asarray(expected, dtype=np.float64)
-    if mean.shape != covariates.shape[1:] or not np.isfinite(mean).all():
-        raise DataError(f"expected means: got {mean.tolist()}, expected {covariates.shape[1]}, one a covariate, finite")
+    mean = as_numbers("expected means", expected, covariates.shape[1:])
     _check_settings(len(outcome), covariates, confidence, folds)
     fold = np.arange(len(outcome)) % folds
     thetas = _thetas(fold, folds, (outcome, covariates, np.zeros(len(outcome), np.int64)))
@@ -116,6 +115,8 @@ def cuped_independent(
         DataError: shapes do not fit, a number is not finite, or there are too few users for so many covariates.
         ConfigError: a covariate is 0 for every user.
     """
+    if len(one) != 2 or len(other) != 2:
+        raise DataError(f"arms: got {len(one)} and {len(other)} columns, expected outcomes and covariates of each; pair them")
     outcomes = [rows_of_users("outcomes", arm[0])[0] for arm in (one, other)]
     before = [_covariates(arm[1], len(outcome)) for arm, outcome in zip((one, other), outcomes, strict=True)]
     if before[0].shape[1] != before[1].shape[1]:
@@ -137,21 +138,20 @@ def cuped_independent(
 
 
 def _covariates(before: npt.ArrayLike, users: int) -> DoubleArray:
-    covariates = np.asarray(before, dtype=np.float64)
-    if covariates.ndim != 2 or len(covariates) != users or covariates.shape[1] == 0:
-        raise DataError(f"covariates: got shape {covariates.shape}, expected [{users} users, covariates]; add a second axis")
-    rows_of_users("covariates", *covariates.T)
+    covariates = as_numbers("covariates", before, (users, "covariates"))
+    if covariates.shape[1] == 0:
+        raise DataError(f"covariates: got shape {covariates.shape}, expected one covariate or more; compare without CUPED")
     return covariates
 
 
 def _check_settings(users: int, covariates: DoubleArray, confidence: float, folds: int) -> None:
     check_share("confidence", confidence)
-    if folds < 1:
-        raise ConfigError(f"folds: got {folds}, expected 1 or more")
+    check_whole_number("folds", folds, least=1)
     fewest = folds + covariates.shape[1] + 2
     if users < fewest:
         raise DataError(
-            f"users: got {users} in an arm, expected at least {fewest} for {covariates.shape[1]} covariates in {folds} folds"
+            f"users: got {users} in an arm, expected at least {fewest} for {covariates.shape[1]} covariates in {folds} folds; "
+            "take more users, or folds=1"
         )
     unused = np.flatnonzero(~covariates.any(axis=0))
     if len(unused):

@@ -14,9 +14,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-import numpy as np
-
-from recsim_llm.errors import ConfigError
+from recsim_llm.core.checked_columns import check_number, check_whole_number
 from recsim_llm.statistics.effects import Effect
 
 __all__ = ["Verdict", "decide", "sentence"]
@@ -36,8 +34,8 @@ def decide(effect: Effect, *, smallest_effect: float | None = None, higher_is_be
     Raises:
         ConfigError: the smallest effect is not above 0.
     """
-    if smallest_effect is not None and not 0.0 < smallest_effect < np.inf:
-        raise ConfigError(f"smallest effect: got {smallest_effect}, expected a difference above 0, or None")
+    if smallest_effect is not None:
+        check_number("smallest effect", smallest_effect, above=0.0)
     if effect.value is None or effect.low is None or effect.high is None:
         return "undecided"
     if smallest_effect is not None and _within(effect, smallest_effect):
@@ -73,6 +71,7 @@ def sentence(
     >>> sentence(found, one="mf", other="random", measure="clicks a user")
     'mf is better than random on clicks a user: +2.4 (95% interval +0.984 to +3.82, 5 users).'
     """
+    check_whole_number("comparisons", comparisons, least=0)
     verdict = decide(effect, smallest_effect=smallest_effect, higher_is_better=higher_is_better)
     detail = _detail(effect, comparisons)
     if effect.value is None or effect.low is None or effect.high is None:

@@ -7,14 +7,13 @@ that are not finite: a user without an outcome is left out by the caller, in the
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core.arrays import DoubleArray
+from recsim_llm.core.checked_columns import as_numbers, check_number
 from recsim_llm.errors import ConfigError, DataError
 from recsim_llm.statistics.intervals import CONFIDENCE, Estimate
 
@@ -132,7 +131,13 @@ def mean_effect(values: DoubleArray, *, confidence: float = CONFIDENCE, method: 
         values: float64 [n], one a user.
         confidence: of the interval, 0 to 1.
         method: name to give to what was done.
+
+    Raises:
+        DataError: a number is not finite.
+        ConfigError: the confidence is not within 0 and 1.
     """
+    check_share("confidence", confidence)
+    (values,) = rows_of_users("values", values)
     count = len(values)
     value = float(values.mean()) if count else None
     if value is None or count == 1 or alike(values):
@@ -180,17 +185,13 @@ def rows_of_users(name: str, *columns: npt.ArrayLike) -> tuple[DoubleArray, ...]
     Raises:
         DataError: they are not.
     """
-    arrays = tuple(np.asarray(column, dtype=np.float64) for column in columns)
-    shapes = {array.shape for array in arrays}
-    if len(shapes) != 1 or arrays[0].ndim != 1:
-        shown = " and ".join(str(array.shape) for array in arrays)
-        raise DataError(f"{name}: got shapes {shown}, expected one entry a user in each; align the users first")
-    for array in arrays:
-        for user_index in _not_finite(array):
+    first = as_numbers(name, columns[0], ("users",))
+    for column in columns[1:]:
+        if np.ndim(column) == 1 and len(column) != len(first):  # type: ignore[arg-type]
             raise DataError(
-                f"{name}: got {array[user_index]} at user {user_index}, expected finite numbers; leave such users out"
+                f"{name}: got columns of {len(first)} and {np.size(column)} users, expected the same users in each; align them"
             )
-    return arrays
+    return first, *(as_numbers(name, column, first.shape) for column in columns[1:])
 
 
 def check_share(name: str, value: float) -> None:
@@ -199,9 +200,4 @@ def check_share(name: str, value: float) -> None:
     Raises:
         ConfigError: it does not.
     """
-    if not 0.0 < value < 1.0:
-        raise ConfigError(f"{name}: got {value}, expected a number above 0 and below 1")
-
-
-def _not_finite(array: npt.NDArray[Any]) -> Iterator[int]:
-    return iter(np.flatnonzero(~np.isfinite(array)).tolist())
+    check_number(name, value, above=0.0, below=1.0)

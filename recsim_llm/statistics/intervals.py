@@ -21,6 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from recsim_llm.core.arrays import DoubleArray
+from recsim_llm.core.checked_columns import as_numbers, check_number
+from recsim_llm.errors import ConfigError
 
 __all__ = ["CONFIDENCE", "Estimate", "mean_estimate", "ratio_estimate"]
 
@@ -63,7 +65,13 @@ def mean_estimate(
         values: float64 [n], one a user.
         confidence: of the interval, 0 to 1.
         bounds: smallest and largest possible mean; the interval is cut to them.
+
+    Raises:
+        DataError: a number is not finite.
+        ConfigError: the confidence is not within 0 and 1, or the bounds are no two numbers in order.
     """
+    values = as_numbers("values", values, ("users",))
+    _check(confidence, bounds)
     count = len(values)
     if count == 0:
         return Estimate(value=None, users=0)
@@ -90,7 +98,14 @@ def ratio_estimate(
         denominator: float64 [n], one a user, 0 or more.
         confidence: of the interval, 0 to 1.
         bounds: smallest and largest possible ratio; the interval is cut to them.
+
+    Raises:
+        DataError: the two differ in length, or a number is not finite.
+        ConfigError: the confidence is not within 0 and 1, or the bounds are no two numbers in order.
     """
+    numerator = as_numbers("numerator", numerator, ("users",))
+    denominator = as_numbers("denominator", denominator, numerator.shape)
+    _check(confidence, bounds)
     kept = (denominator != 0.0) | (numerator != 0.0)
     above, below = numerator[kept], denominator[kept]
     count, total = len(above), float(below.sum())
@@ -103,6 +118,12 @@ def ratio_estimate(
         return Estimate(value=ratio, users=count)
     error = math.sqrt(count / (count - 1) * float(residual @ residual)) / total
     return _with_interval(ratio, error, count, confidence=confidence, bounds=bounds)
+
+
+def _check(confidence: float, bounds: tuple[float, float]) -> None:
+    check_number("confidence", confidence, above=0.0, below=1.0)
+    if len(bounds) != 2 or not bounds[0] <= bounds[1]:
+        raise ConfigError(f"bounds: got {bounds}, expected the smallest and the largest possible value; give them in order")
 
 
 def _with_interval(value: float, error: float, users: int, *, confidence: float, bounds: tuple[float, float]) -> Estimate:

@@ -25,7 +25,8 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from recsim_llm.errors import ConfigError, DataError
+from recsim_llm.core.checked_columns import as_numbers
+from recsim_llm.errors import ConfigError
 from recsim_llm.statistics.effects import Effect, check_share
 from recsim_llm.statistics.intervals import CONFIDENCE
 
@@ -81,8 +82,8 @@ def adjust(p_values: Sequence[float | None], *, method: Correction = "holm", alp
     if method not in get_args(Correction):
         raise ConfigError(f"method: got {method!r}, expected one of {', '.join(map(repr, get_args(Correction)))}")
     for p_value in p_values:
-        if p_value is not None and not 0.0 <= p_value <= 1.0:
-            raise DataError(f"p value: got {p_value}, expected 0 to 1, or None where there is no test")
+        if p_value is not None:
+            as_numbers("p value", [p_value], (1,), bounds=(0.0, 1.0))
     count = len(p_values)
     values = np.array([1.0 if p_value is None else p_value for p_value in p_values], dtype=np.float64)
     order = np.argsort(values, kind="stable")

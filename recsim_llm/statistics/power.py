@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core.arrays import DoubleArray
+from recsim_llm.core.checked_columns import check_number, check_whole_number
 from recsim_llm.errors import ConfigError
 from recsim_llm.statistics.effects import alike, check_share, log_ratio_estimate, rows_of_users
 from recsim_llm.statistics.intervals import CONFIDENCE, Estimate
@@ -52,8 +53,8 @@ def power_for(effect: float, deviation: float, users: int, *, design: Design = "
         ConfigError: a setting cannot work.
     """
     _check(deviation, design, alpha)
-    if users < 2:
-        raise ConfigError(f"users: got {users}, expected 2 or more an arm")
+    check_number("effect", effect)
+    check_whole_number("users", users, least=2)
     arms = 1 if design == "paired" else 2
     degrees = arms * (users - 1)
     shift = abs(effect) / (deviation * math.sqrt(arms / users))
@@ -145,8 +146,7 @@ def deviation_estimate(values: npt.ArrayLike, *, confidence: float = CONFIDENCE)
 
 def _check(deviation: float, design: Design, alpha: float) -> None:
     check_share("alpha", alpha)
-    if not 0.0 < deviation < math.inf:
-        raise ConfigError(f"deviation: got {deviation}, expected a standard deviation above 0; users all alike need no test")
+    check_number("deviation", deviation, above=0.0, remedy="users all alike need no test")
     if design not in ("paired", "independent"):
         raise ConfigError(f"design: got {design!r}, expected 'paired' or 'independent'")
 

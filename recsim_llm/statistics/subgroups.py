@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.checked_columns import as_labels
 from recsim_llm.errors import DataError
 from recsim_llm.statistics.effects import Effect, check_share, mean_effect, rows_of_users
 from recsim_llm.statistics.intervals import CONFIDENCE
@@ -49,9 +50,9 @@ def group_effects(one: npt.ArrayLike, other: npt.ArrayLike, groups: npt.ArrayLik
     """
     check_share("confidence", confidence)
     first, second = rows_of_users("paired outcomes", one, other)
-    labels = np.asarray(groups)
-    if labels.shape != first.shape or not len(first):
-        raise DataError(f"groups: got labels of shape {labels.shape}, expected one for each of {len(first)} users, 1 or more")
+    labels = as_labels("groups", groups, first.shape)
+    if not len(first):
+        raise DataError("groups: got no users, expected 1 or more; compare without groups")
     unique, number = np.unique(labels, return_inverse=True)
     single = 1.0 - (1.0 - confidence) / len(unique)
     difference = first - second

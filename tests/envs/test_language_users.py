@@ -1,6 +1,7 @@
 """Users played by a language model in the Gymnasium environments: the same kernel, the same contract."""
 
 import copy
+import pickle
 
 import gymnasium
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from recsim_llm.agents.worlds import language_world
+from recsim_llm.errors import ContractError
 from recsim_llm.language.base.settings import ModelSettings
 from recsim_llm.language.providers import Roles
 
@@ -53,3 +55,10 @@ def test_many_users_are_asked_at_once(world):
     before = world["users"].model.meter().calls
     env.step(env.action_space.sample())
     assert world["users"].model.meter().calls - before == 6
+
+
+def test_an_environment_with_a_language_model_is_not_pickled_and_says_so(world):
+    env = gymnasium.make("RecSimLLM/Browse-v0", **world)
+    env.reset(seed=5)
+    with pytest.raises(ContractError, match=r"language model scripted/genres: got a pickle .*open one in each"):
+        pickle.dumps(env)

@@ -150,10 +150,12 @@ def test_the_tables_hold_what_is_known_beside_the_log(hand):
         "genres": ["Drama"],
         "provider": "a",
         "popularity": 6,
+        "item_key": None,
     }
     assert items[0]["year"] is None
     assert users[1] == {
         "user_id": 7,
+        "user_key": None,
         "activity_tercile": "high",
         "diversity_tercile": None,
         "mainstreamness_tercile": None,

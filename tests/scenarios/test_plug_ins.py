@@ -1,7 +1,10 @@
 """Plug-ins from the current folder, and what the command says when one of them is wrong or crashes."""
 
+import json
+import re
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -138,3 +141,29 @@ def test_a_wrong_plug_in_is_one_line_that_says_what_to_do(arguments, words, here
 def test_a_setting_that_a_constructor_does_not_take_is_named(here, capsys):
     assert main(["run", scenario(here, "own_arms:First", crush="x"), "--quiet", "--out", "run"]) == 2
     assert "unknown key 'crush', expected one of crash; did you mean 'crash'?" in capsys.readouterr().err
+
+
+GUIDE = (Path(__file__).parents[2] / "docs" / "user-models.md").read_text(encoding="utf-8")
+
+
+def block(language, containing):
+    found = re.findall(rf"```{language}\n(.*?)```", GUIDE, flags=re.DOTALL)
+    return next(text for text in found if containing in text)
+
+
+def test_the_user_model_of_the_guide_plays_the_scenario_of_the_guide(here):
+    (here / "fans.py").write_text(block("python", "class Fans"))
+    (here / "fans.yaml").write_text(block("yaml", "fans:fans"))
+    assert main(["run", "fans.yaml", "--n-users", "30", "--pages", "3", "--quiet", "--out", "run", "--json", "table.json"]) == 0
+    arms = {arm["arm"]: arm for arm in json.loads((here / "table.json").read_text())["arms"]}
+    assert list(arms) == ["random", "popularity", "mf"]
+    assert json.loads((here / "run" / "manifest.json").read_text())["user_model"] == "fans:fans"
+    assert main(["compare", "run", "--quiet"]) == 0
+
+
+def test_the_script_of_the_guide_plays_language_users(here):
+    (here / "rules.py").write_text(block("python", "def early_leavers"))
+    arguments = ["--users", "language", "--model", "scripted/rules:early_leavers", "--recommenders", "popularity"]
+    assert main(["run", "demo", *arguments, *SMALL, "--out", "run", "--json", "table.json"]) == 0
+    # Three to one to leave: hardly anybody sees both pages.
+    assert json.loads((here / "table.json").read_text())["arms"][0]["metrics"]["pages_per_visit"]["value"] < 1.7

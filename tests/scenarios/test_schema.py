@@ -88,3 +88,11 @@ def test_a_missing_scenario_file_names_the_one_beside_it(tmp_path):
     (tmp_path / "winter.yaml").write_text("name: winter\nrecommenders: [random]\n")
     with pytest.raises(ConfigError, match=r"did you mean .*winter\.yaml"):
         load_scenario(str(tmp_path / "wniter.yaml"))
+
+
+@pytest.mark.parametrize("key", ["name", "recommender"])
+def test_an_arm_needs_one_of_name_and_recommender(key, tmp_path):
+    path = tmp_path / "one.yaml"
+    path.write_text(f"name: one\nrecommenders: [{{{key}: mf, settings: {{factors: 8}}}}]\n")
+    (arm,) = load_scenario(str(path)).recommenders
+    assert (arm.name, arm.recommender, arm.settings) == ("mf", "mf", {"factors": 8})

@@ -104,8 +104,8 @@ def test_undefined_and_unknown_are_none():
     [
         (lambda: clustered_ratio([1.0], [0.0]), DataError, "1 over 0 at user 0"),
         (lambda: clustered_ratio([1.0], [-2.0]), DataError, "above 0"),
-        (lambda: clustered_mean([1.0, 2.0], [0]), DataError, "one for each of the 2 users"),
-        (lambda: clustered_ratio_difference([[1.0]], [[1.0]]), DataError, "two arms"),
+        (lambda: clustered_mean([1.0, 2.0], [0]), DataError, r"got shape \(1,\), expected \[2\]"),
+        (lambda: clustered_ratio_difference([[1.0]], [[1.0]]), DataError, r"expected \[2, users\]"),
         (lambda: clustered_mean([1.0, 2.0], [0, 1], correction="CR3"), ConfigError, "'CR1' or 'CR2'"),
     ],
 )

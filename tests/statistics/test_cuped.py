@@ -121,10 +121,10 @@ def test_without_adjustment_it_is_the_paired_t_test():
     ("call", "error", "words"),
     [
         (lambda: cuped_paired(np.arange(20.0), np.zeros((20, 1)), [0.0]), ConfigError, "cancels in a paired difference"),
-        (lambda: cuped_paired(np.arange(20.0), np.arange(20.0), [0.0]), DataError, "add a second axis"),
-        (lambda: cuped_paired(np.arange(20.0), np.ones((20, 2)), [0.0]), DataError, "expected 2, one a covariate"),
+        (lambda: cuped_paired(np.arange(20.0), np.arange(20.0), [0.0]), DataError, "wrap a single row or column"),
+        (lambda: cuped_paired(np.arange(20.0), np.ones((20, 2)), [0.0]), DataError, r"expected \[2\]"),
         (lambda: cuped_paired(np.arange(5.0), np.ones((5, 1)), [0.0]), DataError, "at least 8"),
-        (lambda: cuped_paired(np.arange(20.0), np.full((20, 1), np.inf), [0.0]), DataError, "inf at user 0"),
+        (lambda: cuped_paired(np.arange(20.0), np.full((20, 1), np.inf), [0.0]), DataError, r"inf at \[0, 0\]"),
         (lambda: cuped_paired(np.arange(20.0), np.ones((20, 1)), [0.0], folds=0), ConfigError, "1 or more"),
         (
             lambda: cuped_independent((np.arange(20.0), np.ones((20, 1))), (np.arange(20.0), np.ones((20, 2)))),

@@ -101,9 +101,9 @@ def test_a_bootstrap_interval_cannot_be_widened():
 @pytest.mark.parametrize(
     ("one", "other", "words"),
     [
-        ([1.0, 2.0], [1.0], "align the users"),
-        ([1.0, np.nan], [1.0, 2.0], "nan at user 1"),
-        ([[1.0]], [[1.0]], "one entry a user"),
+        ([1.0, 2.0], [1.0], "2 and 1 users, expected the same users in each; align them"),
+        ([1.0, np.nan], [1.0, 2.0], "nan at 1, expected finite numbers; leave such rows out"),
+        ([[1.0]], [[1.0]], r"expected \[users\]"),
     ],
 )
 def test_outcomes_that_cannot_be_used_are_refused(one, other, words):
@@ -182,7 +182,7 @@ def test_the_bootstrap_gives_no_interval_where_the_data_carry_none():
 
 
 @pytest.mark.parametrize(
-    ("settings", "words"), [({"method": "t"}, "'bca'"), ({"resamples": 10}, "at least 100"), ({"confidence": 95}, "below 1")]
+    ("settings", "words"), [({"method": "t"}, "'bca'"), ({"resamples": 10}, "100 or more"), ({"confidence": 95}, "below 1")]
 )
 def test_bootstrap_settings_that_cannot_work_are_refused(settings, words):
     with pytest.raises(ConfigError, match=words):
@@ -192,5 +192,5 @@ def test_bootstrap_settings_that_cannot_work_are_refused(settings, words):
 def test_the_bootstrap_asks_for_rows():
     with pytest.raises(DataError, match="wrap a single row"):
         bootstrap_means(ONE, seed=1)
-    with pytest.raises(DataError, match="two numerators"):
+    with pytest.raises(DataError, match=r"expected \[2, users\]"):
         bootstrap_ratio_difference([ONE], [OTHER], seed=1)

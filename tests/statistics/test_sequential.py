@@ -110,7 +110,7 @@ def test_a_large_common_shift_loses_no_digits():
     ("settings", "words"),
     [
         ({"planned_users": 1}, "planned users"),
-        ({"planned_users": 100, "block": 0}, "1 or more users between looks"),
+        ({"planned_users": 100, "block": 0}, "block: got 0, expected a whole number, 1 or more"),
         ({"planned_users": 100, "smallest_effect": 0.0}, "above 0"),
         ({"planned_users": 100, "confidence": 95.0}, "below 1"),
     ],

@@ -43,6 +43,7 @@ CAUSES = MappingProxyType(
         "not_json": "no JSON object where one was asked for",
         "echo": "the questions repeated instead of answered",
         "no_logprobs": "no usable log-probabilities at the token that carries an answer",
+        "options_missing": "options missing from the log-probabilities, so that how likely they are is not known",
     }
 )
 """What can be wrong with a reply: ``ModelReplyError.cause`` and its meaning."""

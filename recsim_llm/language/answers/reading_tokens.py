@@ -1,4 +1,17 @@
-"""Probabilities from the tokens that a model could have written where its answer stands."""
+"""Probabilities from the tokens that a model could have written where its answer stands.
+
+A server lists only the likeliest tokens. An option that is not among them is *unknown*; it is small only where what is listed
+proves it. Let ``S`` be the listed mass of the labels and ``M`` the mass of all that is listed. No option that is missing can
+have more than
+
+- ``1 - M``, all that is left, and
+- ``WRITINGS`` times the least listed probability, because what is not listed is not likelier than what is.
+
+Where the lesser of the two is at most ``FLOOR * S``, an option gets ``FLOOR``, as it would whatever its true probability is
+(``reading.floored``). Anywhere else the reply is a failure with the cause ``options_missing``. Numbers that stand for "very
+unlikely" or "not told" (null, -100, -9999: log-probabilities below ``LEAST_LOGPROB``) list nothing. Why the listing ends
+early, and -9999 for the rest: OpenAI's API reference, ``top_logprobs`` and ``logprob`` of chat completions.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +29,19 @@ from recsim_llm.language.answers.reading_words import Words
 from recsim_llm.language.base.questions import Answer, Question
 from recsim_llm.language.base.wire import RawReply, TokenChoice
 
-__all__ = ["read_tokens"]
+__all__ = ["LEAST_LOGPROB", "WRITINGS", "read_tokens"]
+
+WRITINGS = 8
+"""Tokens as which a label is counted at most when bounding what is not listed: three cases, with and without a blank, and two
+with a mark."""
+LEAST_LOGPROB = -99.0
+"""Log-probabilities below are no measurement: servers write -100, -9999 or the least float for what they do not tell."""
 
 _MARKS = " \t\r\n*_`\"'.,:;=|()[]{}\u2581\u0120\u010a"
 """Around a label inside a token; the last three are how tokenizers write blanks and line breaks."""
 _LONG_NUMBER = re.compile(r"-?[0-9]{2,}")
-_JSON_OR_SAMPLES = "ask for json or samples instead"
+_JSON_OR_SAMPLES = "take the realisation json or samples, --set models.user.realisation=json"
+_MOST_MASS = 1.01
 
 
 def read_tokens(questions: tuple[Question, ...], raw: RawReply) -> tuple[Answer, ...]:
@@ -29,11 +49,12 @@ def read_tokens(questions: tuple[Question, ...], raw: RawReply) -> tuple[Answer,
 
     The token in which an answer begins, and its alternatives, count for the only label that they are or begin, blanks, marks
     and case aside (`` Yes``, ``YES`` and ``"yes`` are one label). Labels that are not among them have no weight before the
-    floor. A text question is read from its line.
+    floor where the listed ones prove it, as the module says. A text question is read from its line.
 
     Raises:
         ModelReplyError: the text cannot be read; or cause ``no_logprobs``: there are no alternatives, none is a label, the
-            answer is not written as a label, or labels cannot be told apart by their first tokens.
+            answer is not written as a label, or labels cannot be told apart by their first tokens; or cause
+            ``options_missing``: a label is not among the alternatives, and may be likely.
     """
     tokens = raw.tokens[0] if raw.tokens else ()
     text = raw.texts[0] if raw.texts else ""
@@ -93,7 +114,28 @@ def _probabilities(question: Question, words: Words, tokens: Sequence[TokenChoic
     own = spelling.get(_bare(choice.token), -1)
     if own == -1 or (own >= 0 and own != words.option):
         raise _none(question, f"the token {excerpt(choice.token)} where the answer was {question.labels[words.option]}")
+    _check_missing(question, weights, choice)
     return floored(weights)
+
+
+def _check_missing(question: Question, weights: Sequence[float], choice: TokenChoice) -> None:
+    """Raise where labels without weight could have more than the floor."""
+    missing = [label for label, weight in zip(question.labels, weights, strict=True) if weight <= 0.0]
+    if missing and _most_unlisted(choice) > FLOOR * sum(weights):
+        got = f"{', '.join(missing[:5])}{', …' if len(missing) > 5 else ''} not among {len(choice.alternatives)} alternatives"
+        wanted = "every option, or enough to prove the others unlikely"
+        raise unreadable("options_missing", f"{got} for {question.key}", f"{wanted}; {_JSON_OR_SAMPLES}")
+
+
+def _most_unlisted(choice: TokenChoice) -> float:
+    """Return what one label that is not listed can have at most."""
+    listed = [(token, math.exp(logprob)) for token, logprob in choice.alternatives if logprob > LEAST_LOGPROB]
+    mass = sum(chance for _, chance in listed)
+    # More than 1 is no distribution, and proves nothing.
+    left = max(0.0, 1.0 - mass) if mass <= _MOST_MASS else 1.0
+    # The token itself may have been added to the listing: others may be likelier than it.
+    least = min((chance for token, chance in listed if token != choice.token), default=1.0)
+    return min(left, WRITINGS * least)
 
 
 def _bare(token: str) -> str:
@@ -103,7 +145,7 @@ def _bare(token: str) -> str:
 def _weight(question: Question, logprob: float) -> float:
     if math.isnan(logprob) or logprob > 0.01:
         raise _none(question, f"the log-probability {logprob}")
-    return math.exp(logprob)
+    return math.exp(logprob) if logprob > LEAST_LOGPROB else 0.0
 
 
 @lru_cache(maxsize=1024)

@@ -113,10 +113,7 @@ class HttpBackend(ABC):
             BackendError: it failed; no text of it holds a secret, and no other error is chained to it.
             ConfigError: the server's decision endpoint is unknown, or the backend is closed or belongs to another event loop.
         """
-        decision_path = self._abilities.decision_path if self._abilities else ""
-        path, body = build_request(
-            call, model=self._model, provider=self._provider, decision_path=decision_path, more=self._more
-        )
+        path, body = build_request(call, model=self._model, provider=self._provider, abilities=self._abilities, more=self._more)
         self._enter()
         outcome = await self._attempt(call, path, body)
         if isinstance(outcome, BackendError):

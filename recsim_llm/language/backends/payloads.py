@@ -10,21 +10,20 @@ from typing import TypeVar
 from recsim_llm.errors import ConfigError
 from recsim_llm.language.backends.decision_payloads import PATHS, decision_request, read_decisions
 from recsim_llm.language.backends.reply_fields import bad_reply, field, number, objects, token_usage
-from recsim_llm.language.base.wire import Call, RawReply, TokenChoice
+from recsim_llm.language.base.wire import Abilities, Call, RawReply, TokenChoice
 
 __all__ = ["CHAT_PATH", "build_request", "parse_body", "read_response"]
 
 CHAT_PATH = "/chat/completions"
 """Path of chat completions below the base URL, which ends in ``/v1``."""
 
-_ALTERNATIVES = 20
 _NO_TEXT_EXPECTED = ("content_filter", "length")
 
 _Value = TypeVar("_Value")
 
 
 def build_request(
-    call: Call, *, model: str, provider: str, decision_path: str = "", more: Mapping[str, object] | None = None
+    call: Call, *, model: str, provider: str, abilities: Abilities | None = None, more: Mapping[str, object] | None = None
 ) -> tuple[str, dict[str, object]]:
     """Return path and JSON body of the HTTP request that carries out a call.
 
@@ -33,20 +32,21 @@ def build_request(
         model: name that the server knows the model by.
         provider: ``openai``, whose newer models want ``max_completion_tokens``, or ``openai-compatible``, whose servers know
             ``max_tokens``.
-        decision_path: path of the decision endpoint, ``/systemone`` or ``/decisions``; empty where there is none.
+        abilities: of the server: its decision endpoint, and how many alternatives of a token it lists; None: not known.
         more: further fields of a chat request; decision endpoints take none.
 
     Raises:
         ConfigError: a decision is wanted and the endpoint is unknown or cannot take the questions.
     """
+    known = abilities or Abilities(elicitations=())
     if call.form != "decision":
-        return CHAT_PATH, {**(more or {}), **_chat_body(call, model, provider)}
-    if not decision_path:
+        return CHAT_PATH, {**(more or {}), **_chat_body(call, model, provider, known.alternatives)}
+    if not known.decision_path:
         raise ConfigError(
             f"{provider}/{model}: got a call of a decision endpoint, expected one of another form, because none is known for "
             "this server; run `recsim-llm probe`"
         )
-    return decision_path, decision_request(call, model, decision_path)
+    return known.decision_path, decision_request(call, model, known.decision_path)
 
 
 def parse_body(content: bytes) -> object:
@@ -89,7 +89,7 @@ def read_response(call: Call, path: str, body: object) -> RawReply:
     return _read_chat(call, body)
 
 
-def _chat_body(call: Call, model: str, provider: str) -> dict[str, object]:
+def _chat_body(call: Call, model: str, provider: str, alternatives: int) -> dict[str, object]:
     body: dict[str, object] = {
         "model": model,
         "messages": [{"role": message.role, "content": message.content} for message in call.messages],
@@ -97,7 +97,7 @@ def _chat_body(call: Call, model: str, provider: str) -> dict[str, object]:
         "max_completion_tokens" if provider == "openai" else "max_tokens": call.max_tokens,
     }
     if call.logprobs:
-        body |= {"logprobs": True, "top_logprobs": _ALTERNATIVES}
+        body |= {"logprobs": True, "top_logprobs": alternatives}
     if call.samples > 1:
         body["n"] = call.samples
     if call.seed is not None:

@@ -96,6 +96,8 @@ class Abilities:
     """Usage tells tokens that came from a prefix cache."""
     concurrency: int = 64
     """Calls in flight up to which throughput rose, or that the provider allows."""
+    alternatives: int = 20
+    """Alternatives of a token that may be asked for with log-probabilities."""
     decision_path: str = ""
     """Path of the decision endpoint below the base URL, for instance ``/systemone``; empty where there is none."""
 

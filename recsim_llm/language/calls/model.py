@@ -11,9 +11,9 @@ import math
 from collections.abc import Sequence
 from concurrent.futures import Future
 from types import TracebackType
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
-from recsim_llm.errors import ConfigError
+from recsim_llm.errors import ConfigError, ContractError
 from recsim_llm.language.answers.elicitation import prepare, read, write_call
 from recsim_llm.language.answers.reading import answer_text
 from recsim_llm.language.base.background import background_loop
@@ -137,6 +137,11 @@ class LanguageModel:
         most = math.inf if store is None else self._limiter.most + _AHEAD
         self._under_way = AsksUnderWay[Ask | Writing](self._sender, self._job, samples=most_samples, most=most, replay=replay)
         self._closed = False
+
+    def __reduce__(self) -> NoReturn:
+        raise ContractError(
+            f"language model {self.name}: got a pickle or a copy of it, expected one object in one process; open one in each"
+        )
 
     def __enter__(self) -> LanguageModel:
         return self

@@ -33,6 +33,8 @@ REPAIRS = 2
 
 _QUOTED = 2_000
 _FOR_ALL_CAUSES, _FOR_ALL_STATUS = ("authentication", "rate_limit"), (402, 404)
+_NOT_THE_MODELS = ("options_missing",)
+"""Causes that the model knows nothing of: telling it would only cost calls."""
 _REPAIR = "That could not be read: {}. Answer again, only in the format asked for."
 
 
@@ -154,8 +156,8 @@ class Sender:
                 continue
             if error is None:
                 return raw, answers, attempt
-            if repairs >= REPAIRS:
-                text = f"{error} (subject {job.subject or 'not named'}, asked {repairs + 1} times)"
+            if repairs >= REPAIRS or error.cause in _NOT_THE_MODELS:
+                text = f"{error} (subject {job.subject or 'not named'}, asked {repairs + 1} time{'s' * bool(repairs)})"
                 raise ModelReplyError(text, cause=error.cause, subject=job.subject)
             repairs, tries = repairs + 1, 0
             call, kept = _repaired(job, raw, error)

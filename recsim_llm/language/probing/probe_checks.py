@@ -11,10 +11,12 @@ from statistics import median
 
 from recsim_llm.errors import BackendError, ModelReplyError
 from recsim_llm.language.answers.elicitation import prepare, read
+from recsim_llm.language.answers.reading import FLOOR
 from recsim_llm.language.backends.decision_payloads import PATHS
 from recsim_llm.language.backends.http_backend import HttpBackend
 from recsim_llm.language.base.questions import Ask, Elicitation, Part, Prompt, score, yes_no
 from recsim_llm.language.base.wire import Abilities, Backend, Call, Message, RawReply
+from recsim_llm.language.probing.probe_alternatives import MOST_ALTERNATIVES, find_most_alternatives
 from recsim_llm.language.probing.probe_bursts import Clock, find_concurrency, together
 from recsim_llm.language.probing.probe_report import ProbeFinding
 
@@ -97,7 +99,15 @@ class Checks:
         }
         if first.answer == "unknown" or first.answer.endswith("authentication)"):
             return [first, *(ProbeFinding(ability, "unknown", "not looked for: no answer at all") for ability in checks)]
-        return [first, *[await self._look(ability, check) for ability, check in checks.items()]]
+        findings = [first, *[await self._look(ability, check) for ability, check in checks.items()]]
+        return [self._with_consequence(finding) for finding in findings]
+
+    def _with_consequence(self, finding: ProbeFinding) -> ProbeFinding:
+        """Say beside missing log-probabilities what remains."""
+        if finding.ability != "logprobs" or finding.answer in ("yes", "unknown"):
+            return finding
+        remaining = ", ".join(self.abilities.elicitations) or "none"
+        return finding._replace(evidence=f"{finding.evidence}; realisations that remain: {remaining}")
 
     async def _look(self, ability: str, check: Callable[[], Awaitable[tuple[str, str]]]) -> ProbeFinding:
         try:
@@ -157,13 +167,22 @@ class Checks:
 
     async def _logprobs(self) -> tuple[str, str]:
         call = prepare(ASK, "logprobs")
-        reply = await self._send(call)
+        reply, cap = await find_most_alternatives(self._send, call, self._backend)
         most = max((len(token.alternatives) for tokens in reply.tokens for token in tokens), default=0)
         if most < 2:
             return "ignored", f"asked for alternatives of each token, got {'one' if most else 'none'}"
-        read(call, reply, "logprobs")
+        limit = f", the server allows no more than {cap}" if cap < MOST_ALTERNATIVES else ""
+        capped = f"{most} alternatives of a token{limit}"
+        longest = max(len(question.options) for question in ASK.questions)
+        if most < longest:
+            few = f"up to {capped}, enough for questions of at most {most} options; users are asked some of {longest}"
+            return "no", few
+        answers = read(call, reply, "logprobs")
+        if all(max(answer.probabilities) > 1 - len(answer.probabilities) * FLOOR for answer in answers):
+            return "ignored", f"{capped}, but each answer has probability 1: those of temperature 0, not the model's own"
+        self.abilities = replace(self.abilities, alternatives=cap)
         self._works("logprobs")
-        return "yes", f"up to {most} alternatives of a token"
+        return "yes", f"up to {capped}"
 
     async def _json(self) -> tuple[str, str]:
         reply = await self._send(Call("json", _POEM, (), 0.0, 200, schema=_SCHEMA))

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 __all__ = ["ProbeFinding", "ProbeReport", "load_probe", "probe_file", "require", "save_probe"]
 
-_FORMAT = 1
+_FORMAT = 2
+_EARLIER_FORMATS = range(1, _FORMAT)
 _LACKS = {
     "decision": "has no decision endpoint that answers",
-    "logprobs": "does not return the log-probabilities of its answers",
+    "logprobs": "does not list the log-probabilities of all options of a question",
     "json": "does not keep to the schema in response_format",
     "samples": "gives no answers at temperature 1 that vary and can be read",
 }
@@ -149,7 +150,7 @@ def save_probe(report: ProbeReport) -> Path:
 
 
 def load_probe(name: str, base_url: str) -> ProbeReport | None:
-    """Return the kept report of a model, or None where it was never probed.
+    """Return the kept report of a model, or None where it was never probed, or by a release that looked for something else.
 
     Args:
         name: ``provider/model``.
@@ -160,7 +161,10 @@ def load_probe(name: str, base_url: str) -> ProbeReport | None:
     """
     path = probe_file(name, base_url)
     try:
-        return ProbeReport.from_json(json.loads(path.read_bytes()))
+        kept = json.loads(path.read_bytes())
+        if isinstance(kept, dict) and kept.get("format") in _EARLIER_FORMATS:
+            return None
+        return ProbeReport.from_json(kept)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:

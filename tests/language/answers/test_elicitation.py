@@ -276,6 +276,84 @@ def test_replies_without_usable_logprobs(reply):
     assert cause_of(reply, "logprobs", CLICK) == "no_logprobs"
 
 
+STAR_CHANCES = {"5": 0.22, "4": 0.21, "3": 0.20, "2": 0.19, "1": 0.18}
+
+
+def starred(chances):
+    return spelled("stars_1: ", (max(chances, key=chances.get), chances))
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        {"5": 0.22, "4": 0.21, "3": 0.20, "2": 0.19},
+        {"5": 0.22},
+        {"4": 0.9, "5": 0.05, "3": 0.02, "2": 0.01},
+        {"4": 0.6, " the": 0.2, "5": 0.199, "3": 0.0005, "2": 0.0003},
+    ],
+)
+def test_an_option_that_is_not_listed_is_unknown_and_not_small(listed):
+    assert cause_of(starred(listed), "logprobs", STARS) == "options_missing"
+
+
+def test_a_missing_option_names_itself_and_a_way_out():
+    with pytest.raises(
+        ModelReplyError, match=r"^reply: got 1 not among 4 alternatives for stars_1, .* json or samples"
+    ) as caught:
+        read_tokens(starred({label: STAR_CHANCES[label] for label in "5432"}), STARS)
+    assert "--set models.user.realisation=json" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        {"4": 0.7, "5": 0.3},
+        {"4": 0.7, "5": 0.29995},
+        {"4": 0.7, "5": 0.2, " the": 0.05, " a": 1e-5},
+    ],
+)
+def test_what_is_listed_may_prove_the_others_unlikely(listed):
+    (stars,) = read_tokens(starred(listed), STARS)
+    total = listed["4"] + listed["5"]
+    assert stars.probabilities[3] == pytest.approx(listed["4"] / total, rel=1e-3)
+    assert stars.probabilities[:3] == pytest.approx([1e-4] * 3, rel=1e-2)
+
+
+@pytest.mark.parametrize("unlikely", [-9999.0, -math.inf])
+def test_a_number_for_very_unlikely_lists_nothing(unlikely):
+    told = tuple((label, math.log(chance)) for label, chance in STAR_CHANCES.items() if label != "1")
+    reply = RawReply(("stars_1: 5",), ((TokenChoice("stars_1: ", ()), TokenChoice("5", (*told, ("1", unlikely)))),))
+    assert cause_of(reply, "logprobs", STARS) == "options_missing"
+
+
+def test_a_token_added_to_the_listing_bounds_nothing():
+    others = {"4": 0.5, "5": 0.2}
+    reply = spelled("stars_1: ", ("3", others | {"3": 1e-6}))
+    assert cause_of(reply, "logprobs", STARS) == "options_missing"
+
+
+def test_more_than_everything_proves_nothing():
+    reply = spelled("stars_1: ", ("4", {"4": 0.9, "5": 0.9}))
+    assert cause_of(reply, "logprobs", STARS) == "options_missing"
+
+
+@given(st.lists(st.floats(1e-7, 1.0), min_size=25, max_size=25), st.integers(1, 25))
+def test_a_shorter_listing_gives_the_same_probabilities_or_none(weights, listed):
+    names = [*"12345", *(f" other{place}" for place in range(20))]
+    chances = {name: weight / sum(weights) for name, weight in zip(names, weights, strict=True)}
+    ranked = sorted(names, key=chances.get, reverse=True)
+    best = next(name for name in ranked if name in "12345")
+    (whole,) = read_tokens(spelled("stars_1: ", (best, chances)), STARS)
+    shown = {name: chances[name] for name in {*ranked[:listed], best}}
+    cause = ""
+    try:
+        (part,) = read_tokens(spelled("stars_1: ", (best, shown)), STARS)
+        assert part.probabilities == pytest.approx(whole.probabilities, abs=6e-4)
+    except ModelReplyError as error:
+        cause = error.cause
+    assert cause in ("", "options_missing")
+
+
 def test_the_text_of_logprobs_must_be_readable_too():
     assert cause_of(spelled("click_1: ", ("maybe", {"yes": 0.7, "no": 0.3})), "logprobs", CLICK) == "not_an_option"
 

@@ -40,8 +40,9 @@ def a_call(form="labels", **changes):
     return Call(form, MESSAGES, QUESTIONS, 0.0, 50)._replace(**changes)
 
 
-def request(call, **settings):
-    return build_request(call, **{"model": "m", "provider": "openai-compatible"} | settings)
+def request(call, *, decision_path="", **settings):
+    abilities = Abilities(elicitations=(), decision_path=decision_path)
+    return build_request(call, **{"model": "m", "provider": "openai-compatible", "abilities": abilities} | settings)
 
 
 @pytest.fixture(params=[OpenAIBackend, AiohttpBackend])

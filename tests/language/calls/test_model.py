@@ -14,7 +14,7 @@ from patience import PATIENCE
 
 from recsim_llm.errors import BackendError, BudgetExceeded, ConfigError, LogError, ModelReplyError
 from recsim_llm.language.base.questions import Ask, Part, Prompt, score, short_text, yes_no
-from recsim_llm.language.base.wire import Abilities, RawReply, TokenUsage
+from recsim_llm.language.base.wire import Abilities, RawReply, TokenChoice, TokenUsage
 from recsim_llm.language.calls.budget import Budget, Limits, Prices
 from recsim_llm.language.calls.limiter import AdaptiveLimiter
 from recsim_llm.language.calls.model import LanguageModel, Writing
@@ -267,6 +267,14 @@ def test_every_repair_has_its_own_attempts():
     said = [BROKEN, "", BROKEN, "", BROKEN, GOOD]
     with open_model(Fake(lambda page: said), retries=RetryPolicy(2, 0.0, 0.0)) as model:
         assert model.ask([ask(1)])[0].attempts == 6
+
+
+def test_a_reply_whose_listing_is_too_short_is_not_asked_again():
+    short = RawReply(("leave: yes",), ((TokenChoice("leave: ", ()), TokenChoice("yes", (("yes", -0.5),))),))
+    asked = Ask(ask(1).prompt, (yes_no("leave", "Leave?"),))
+    with open_model(Fake(lambda page: [short]), "logprobs") as model, pytest.raises(ModelReplyError, match="1 time") as caught:
+        model.ask([asked])
+    assert caught.value.cause == "options_missing"
 
 
 def test_an_unreadable_reply_is_named_and_asked_again(tmp_path):

@@ -14,15 +14,17 @@ import pytest
 from rich.console import Console
 
 from recsim_llm.errors import BackendError, ConfigError, DataError
+from recsim_llm.language.answers.elicitation import prepare, read
 from recsim_llm.language.backends.aiohttp_backend import AiohttpBackend
 from recsim_llm.language.backends.openai_backend import OpenAIBackend
 from recsim_llm.language.backends.scripted import Scripted, ScriptedReplies, resolve_script
-from recsim_llm.language.base.wire import Abilities, RawReply
+from recsim_llm.language.base.wire import Abilities, RawReply, TokenChoice
+from recsim_llm.language.chaos import requests
 from recsim_llm.language.chaos.faults import Faults
 from recsim_llm.language.chaos.server import ChaosServer
 from recsim_llm.language.probing.probe import ProbeFinding, ProbeReport, load_probe, probe, probe_backend, require, save_probe
 from recsim_llm.language.probing.probe_bursts import find_concurrency
-from recsim_llm.language.probing.probe_checks import Checks
+from recsim_llm.language.probing.probe_checks import ASK, Checks
 from recsim_llm.language.probing.probe_report import probe_file
 
 EVERYTHING = ("decision", "logprobs", "json", "samples")
@@ -216,6 +218,73 @@ def test_a_seed_must_hold_and_must_matter(texts, answer):
     assert checks.abilities.seed is (answer == "yes")
 
 
+# Alternatives of a token
+
+
+@pytest.mark.parametrize(("cap", "asked"), [(5, 5), (8, 8), (19, 19), (20, 20)])
+def test_a_cap_on_alternatives_is_found_and_kept_to(monkeypatch, cap, asked):
+    monkeypatch.setattr(requests, "MOST_ALTERNATIVES", cap)
+    report = probed()
+    assert answers(report)["logprobs"] == "yes"
+    assert report.abilities.alternatives == asked
+    finding = next(finding for finding in report.findings if finding.ability == "logprobs")
+    assert (f"no more than {cap}" in finding.evidence) is (cap < 20)
+
+
+@pytest.mark.parametrize("cap", [2, 4])
+def test_fewer_alternatives_than_options_are_no_way_to_a_decision(monkeypatch, cap):
+    monkeypatch.setattr(requests, "MOST_ALTERNATIVES", cap)
+    report = probed()
+    finding = next(finding for finding in report.findings if finding.ability == "logprobs")
+    assert finding.answer == "no"
+    assert f"questions of at most {cap} options" in finding.evidence
+    assert finding.evidence.endswith("realisations that remain: json, samples")
+    assert report.abilities.elicitations == ("json", "samples")
+
+
+def test_log_probabilities_that_are_refused_cost_one_more_call(monkeypatch):
+    monkeypatch.setattr(requests, "MOST_ALTERNATIVES", 1)
+    report = probed()
+    assert answers(report)["logprobs"] == "refused (400, refused)"
+    monkeypatch.setattr(requests, "MOST_ALTERNATIVES", 20)
+    assert report.calls == probed().calls + 1
+
+
+def test_a_capped_server_is_asked_for_what_it_allows(monkeypatch):
+    monkeypatch.setattr(requests, "MOST_ALTERNATIVES", 5)
+    with chaos() as server:
+        backend = AiohttpBackend("chaos", base_url=server.base_url, api_key="none")
+        capped = backend.with_abilities(probe(backend, most_concurrent=1).abilities)
+        call = prepare(ASK, "logprobs")
+        reply = asyncio.run(sent_and_closed(capped, call))
+    assert len(read(call, reply, "logprobs")) == len(ASK.questions)
+
+
+async def sent_and_closed(backend, call):
+    try:
+        return await backend.send(call)
+    finally:
+        await backend.close()
+
+
+class Certain(Scripted):
+    """A model whose log-probabilities are those after temperature 0."""
+
+    async def send(self, call):
+        reply = await super().send(call)
+        return replace(reply, tokens=tuple(tuple(certainly(token) for token in tokens) for tokens in reply.tokens))
+
+
+def certainly(token):
+    return TokenChoice(token.token, tuple((text, 0.0 if text == token.token else -9999.0) for text, _ in token.alternatives))
+
+
+def test_probabilities_after_temperature_0_are_not_the_models_own():
+    report = probe(Certain(resolve_script("genres")), most_concurrent=1)
+    assert answers(report)["logprobs"] == "ignored"
+    assert "logprobs" not in report.abilities.elicitations
+
+
 # Bursts
 
 
@@ -347,6 +416,12 @@ def test_reports_of_different_models_and_servers_lie_apart(cache):
     files = [probe_file(*name) for name in names]
     assert len(set(files)) == 4
     assert {path.parent for path in files} == {cache}
+
+
+def test_a_report_of_an_earlier_release_counts_as_none(cache):
+    path = save_probe(REPORT)
+    path.write_text(json.dumps(REPORT.to_json() | {"format": 1}))
+    assert load_probe(REPORT.model, REPORT.base_url) is None
 
 
 def test_a_damaged_file_is_named(cache):
