@@ -13,6 +13,7 @@ from typing import Any
 
 from recsim_llm.cli.options import ask_first, read_columns, read_limits
 from recsim_llm.cli.output import make_console, print_pairs, show_progress, show_status, spent_so_far, write_json
+from recsim_llm.cli.paired_runs import handle_two_runs
 from recsim_llm.errors import ConfigError, RecSimError, RunExistsError
 
 __all__ = ["handle_compare", "handle_export", "handle_report", "handle_resume", "handle_run", "handle_speak"]
@@ -45,6 +46,9 @@ def handle_compare(options: argparse.Namespace) -> None:
     from recsim_llm.scenarios.schema import load_scenario, parse_overrides
 
     judging, folder = _judging(options), Path(options.scenario)
+    if options.other is not None:
+        handle_two_runs(options, judging, _flags(options) | parse_overrides(options.set))
+        return
     if is_run(folder):
         with show_progress(options.quiet) as update:
             comparison = compare_again(folder, judging, update)

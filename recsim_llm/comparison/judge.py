@@ -125,14 +125,18 @@ def judge_run(tally: Tally, manifest: Mapping[str, Any], judging: Judging, known
     )
 
 
-def read_finished_tally(run: Path) -> Tally:
+def read_finished_tally(run: Path, *, alone: bool = False) -> Tally:
     """Read the sums by arm and user of a finished run.
+
+    Args:
+        run: its folder.
+        alone: whether a run of one recommender will do, as it does where it is compared with another run's.
 
     Raises:
         LogError: the folder is no run, is not finished, or has one recommender only.
     """
     log = open_run(run)
-    if len(log.arms) < 2:
+    if len(log.arms) < 2 and not alone:
         raise LogError(f"{run}: got one recommender, expected two or more to compare; pass --recommenders a,b")
     waiting = [name for name in log.arms if name not in log.finished_arms]
     if waiting:

@@ -11,7 +11,18 @@ from recsim_llm.metrics.definitions import RESULTS, Definition
 from recsim_llm.statistics import CONFIDENCE, Effect, Estimate, Groups
 from recsim_llm.statistics.effects import check_share
 
-__all__ = ["FILE_NAME", "Compared", "Comparison", "Judging", "PairGroups", "Plan", "PlannedPair", "Power", "Sequential"]
+__all__ = [
+    "FILE_NAME",
+    "Compared",
+    "Comparison",
+    "Judging",
+    "PairGroups",
+    "Plan",
+    "PlannedPair",
+    "Power",
+    "Sequential",
+    "Source",
+]
 
 FILE_NAME = "comparison.json"
 SCHEMA = 1
@@ -217,6 +228,18 @@ class Sequential:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Source:
+    """A run from which recommenders of a comparison come."""
+
+    folder: str
+    """Its folder, as it was given."""
+    scenario: str
+    """Name of its scenario."""
+    recommenders: dict[str, str]
+    """Name in the comparison to name in the run, of those that come from it."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
     """Recommenders judged on the same users; what ``comparison.json`` holds."""
 
@@ -248,6 +271,8 @@ class Comparison:
     """None where the number of users was fixed."""
     notes: tuple[str, ...]
     """What a reader must know."""
+    sources: tuple[Source, ...] = ()
+    """The two runs that were joined; empty where the recommenders are those of one run."""
     verdict: tuple[str, ...] = field(default=())
     """The primary metric's verdicts in words, against the first and then against the best."""
 

@@ -10,7 +10,7 @@ from recsim_llm.report import numbers
 from recsim_llm.report.comparison_rows import Content, Row, against_best, against_first
 from recsim_llm.statistics import Estimate
 
-__all__ = ["Claim", "best_claims", "claim_of_row", "table_rows"]
+__all__ = ["Claim", "best_claims", "claim_of_row", "compared_claims", "table_rows"]
 
 DECIDED, NOT_DECIDED, NOT_ASSESSED = "● decided", "○ not decided", "✕ not assessed"
 """Evidence states, each with a mark of its own shape."""
@@ -95,9 +95,14 @@ def best_claims(summary: Summary, content: Content | None) -> list[Claim]:
         summary: of the run.
         content: what a comparison found, whose best and metric then count; None where nothing was compared.
     """
-    if content is None:
-        waiting = {arm.arm for arm in summary.arms if not arm.finished}
-        return [_of_difference(row, waiting).turned() for row in summary.against_best]
+    if content is not None:
+        return compared_claims(content)
+    waiting = {arm.arm for arm in summary.arms if not arm.finished}
+    return [_of_difference(row, waiting).turned() for row in summary.against_best]
+
+
+def compared_claims(content: Content) -> list[Claim]:
+    """Return the same of a comparison alone."""
     best, key = content["best"], content["metrics"][0]["key"]
     rows = [claim_of_row(content, row) for row in content["comparisons"] if row["metric"] == key]
     return [row if row.arm == best else row.turned() for row in rows if best in (row.arm, row.against)]

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from recsim_llm.report import drawing
-from recsim_llm.report.comparison_rows import Content, against_first
+from recsim_llm.report.comparison_rows import Content, against_first, recommender_of
 
 __all__ = ["FIGURE", "FIGURE_CAPTION", "FIGURE_COLUMNS", "can_draw", "draw_forest", "forest_rows", "forest_title"]
 
@@ -74,7 +74,7 @@ def _draw_panel(axes: Axes, content: Content, metric: Mapping[str, Any]) -> None
     shown = list(against_first(content, metric["key"]))
     axes.axvline(0.0, color=drawing.MUTED, linewidth=1.0)
     for place, row in enumerate(reversed(shown)):
-        effect, mark = row["effect"], drawing.place_of(row["arm"])
+        effect, mark = row["effect"], drawing.place_of(recommender_of(content, row["arm"]))
         if effect["value"] is None:
             continue
         colour = drawing.colour(mark)
@@ -92,7 +92,7 @@ def _draw_panel(axes: Axes, content: Content, metric: Mapping[str, Any]) -> None
     names = [row["arm"] for row in reversed(shown)]
     axes.set_yticks(range(len(shown)), [drawing.shorten(name) for name in names])
     for text, name in zip(axes.get_yticklabels(), names, strict=True):
-        text.set_color(drawing.colour(drawing.place_of(name)))
+        text.set_color(drawing.colour(drawing.place_of(recommender_of(content, name))))
     axes.set_ylim(-0.6, len(shown) - 0.4)
     axes.margins(x=0.08)
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))

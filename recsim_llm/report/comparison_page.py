@@ -9,6 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from recsim_llm.comparison.two_runs import WARNING
 from recsim_llm.report import numbers
 from recsim_llm.report.claims import Claim, claim_of_row, table_rows
 from recsim_llm.report.comparison_figure import FIGURE, FIGURE_CAPTION, forest_title
@@ -58,7 +59,8 @@ def comparison_section(content: Content | None, figure: str, layout: Layout, lin
     plot += f"<figcaption>{escape(FIGURE_CAPTION)}</figcaption></figure>"
     if not figure:
         plot = '<p class="aside">No figure is drawn, since no difference from the first recommender has a value.</p>'
-    said, notes = ("".join(f"<li>{escape(line)}</li>" for line in content[name]) for name in ("verdict", "notes"))
+    said = "".join(f"<li>{escape(line)}</li>" for line in content["verdict"])
+    notes = "".join(f"<li>{escape(line)}</li>" for line in content["notes"] if not line.startswith(WARNING))
     return "\n".join(
         [
             "<h2>Is it real?</h2>",

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from recsim_llm.comparison.results import FILE_NAME, Comparison
 from recsim_llm.errors import LogError, RecSimError
 
-__all__ = ["Content", "Row", "against_best", "against_first", "read_comparison"]
+__all__ = ["Content", "Row", "against_best", "against_first", "read_comparison", "recommender_of"]
 
 Content = Mapping[str, Any]
 """A comparison as plain values."""
@@ -53,6 +53,11 @@ def against_best(content: Content, metric: str) -> Iterator[Row]:
     best, first = content["best"], content["arms"][0]
     pairs = (row for row in content["comparisons"] if row["metric"] == metric and row["against"] != first)
     return (row for row in pairs if best in (row["arm"], row["against"])) if best != first else iter(())
+
+
+def recommender_of(content: Content, arm: str) -> str:
+    """Return the name that a recommender has in its own run, which its colour is of."""
+    return next((source["recommenders"][arm] for source in content["sources"] if arm in source["recommenders"]), arm)
 
 
 def _check_names(found: Comparison) -> None:

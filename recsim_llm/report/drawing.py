@@ -36,6 +36,7 @@ __all__ = [
     "place_of",
     "shorten",
     "style",
+    "swatch",
     "tidy",
     "to_png",
     "to_svg",
@@ -121,6 +122,11 @@ def colour(place: int) -> str:
 def marker(place: int) -> str:
     """Return the marker of a series by its place; those of one colour have different ones."""
     return MARKERS[(place + place // len(COLOURS)) % len(MARKERS)]
+
+
+def swatch(recommender: str, label: str) -> str:
+    """Return HTML of a spot in the recommender's colour before a label, which is HTML."""
+    return f'<span style="color:var(--arm{place_of(recommender) % len(COLOURS)})">●</span>&nbsp;{label}'
 
 
 def tidy(axes: Axes, *, grid: str = "y") -> None:

@@ -7,13 +7,14 @@ from html import escape
 from typing import Any
 
 from recsim_llm.comparison import ORACLE, Summary
+from recsim_llm.comparison.two_runs import WARNING
 from recsim_llm.report import numbers
-from recsim_llm.report.claims import DECIDED, Claim, best_claims
+from recsim_llm.report.claims import DECIDED, Claim, best_claims, compared_claims
 from recsim_llm.report.page_layout import fold
 from recsim_llm.report.words import join_names
 from recsim_llm.statistics import Estimate
 
-__all__ = ["evidence_list", "facts_line", "first_screen", "page_title", "user_model_name", "winner"]
+__all__ = ["compared_head", "evidence_list", "facts_line", "first_screen", "page_title", "user_model_name", "winner"]
 
 Content = Mapping[str, Any]
 
@@ -38,16 +39,39 @@ def first_screen(summary: Summary, manifest: Content, compared: Content | None, 
         compared: what a comparison found; None where nothing was compared.
         link: gives the link of a claim to its worst visits.
     """
+    title = page_title(summary.scenario, [arm.arm for arm in summary.arms], manifest)
+    facts = facts_line(summary.users, len(summary.arms), manifest)
     claims = best_claims(summary, compared)
-    notes = "".join(f"<li>{escape(note)}</li>" for note in summary.notes)
+    said = (_winner(summary, compared, claims), evidence_list(claims, link), _sureness(summary, compared))
+    return _head(title, said, facts, summary.notes)
+
+
+def compared_head(title: str, content: Content, manifest: Content, link: Callable[[Claim], str]) -> str:
+    """Return the same of two runs compared.
+
+    Args:
+        title: of the page.
+        content: what the comparison found; its warnings of where the runs drifted apart stand here.
+        manifest: of the first run.
+        link: as in ``first_screen``.
+    """
+    claims = compared_claims(content)
+    said = (_compared_winner(content, claims), evidence_list(claims, link), _compared_sureness(content))
+    warnings = [note for note in content["notes"] if note.startswith(WARNING)]
+    return _head(title, said, facts_line(content["users"], len(content["arms"]), manifest), warnings)
+
+
+def _head(title: str, said: tuple[str, str, str], facts: str, notes: Sequence[str]) -> str:
+    winning, evidence, sureness = said
+    lines = "".join(f"<li>{escape(note)}</li>" for note in notes)
     return "\n".join(
         [
-            f"<h1>{escape(page_title(summary.scenario, [arm.arm for arm in summary.arms], manifest))}</h1>",
-            f'<p class="verdict">{escape(_winner(summary, compared, claims))}</p>',
-            evidence_list(claims, link),
-            f'<p class="aside">{escape(_sureness(summary, compared))} {_ABOUT_USERS}</p>',
-            f'<p class="facts">{escape(facts_line(summary.users, len(summary.arms), manifest))}</p>',
-            f'<ul class="notes">{notes}</ul>' if notes else "",
+            f"<h1>{escape(title)}</h1>",
+            f'<p class="verdict">{escape(winning)}</p>',
+            evidence,
+            f'<p class="aside">{escape(sureness)} {_ABOUT_USERS}</p>',
+            f'<p class="facts">{escape(facts)}</p>',
+            f'<ul class="notes">{lines}</ul>' if lines else "",
         ]
     )
 
@@ -125,8 +149,12 @@ def _winner(summary: Summary, compared: Content | None, claims: Sequence[Claim])
     if compared is None:
         value = summary.arm(summary.best).metrics["clicks_per_user"]
         return winner(summary.best, value, "clicks per user", claims)
-    metric, best = compared["metrics"][0], compared["best"]
-    return winner(best, numbers.read_estimate(compared["values"][metric["key"]][best]), metric["label"].lower(), claims)
+    return _compared_winner(compared, claims)
+
+
+def _compared_winner(content: Content, claims: Sequence[Claim]) -> str:
+    metric, best = content["metrics"][0], content["best"]
+    return winner(best, numbers.read_estimate(content["values"][metric["key"]][best]), metric["label"].lower(), claims)
 
 
 def _difference(claim: Claim) -> str:
@@ -142,7 +170,7 @@ def _difference(claim: Claim) -> str:
 
 def _sureness(summary: Summary, compared: Content | None) -> str:
     if compared is not None:
-        return f"In brackets: where the value or the difference lies. {compared['verdict'][-1]} Seed {compared['seed']}."
+        return _compared_sureness(compared)
     rivals = [arm for arm in summary.arms if arm.arm != ORACLE]
     together = " that hold together over all pairs" if len(summary.arms) > 2 else ""
     same = ", the same users served by all" if len(rivals) > 1 else ""
@@ -151,3 +179,7 @@ def _sureness(summary: Summary, compared: Content | None) -> str:
         f"In brackets: {summary.confidence:.0%} intervals with the user as the unit{together}{same}; {users} users, "
         f"seed {summary.seed}."
     )
+
+
+def _compared_sureness(content: Content) -> str:
+    return f"In brackets: where the value or the difference lies. {content['verdict'][-1]} Seed {content['seed']}."

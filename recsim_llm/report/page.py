@@ -120,7 +120,7 @@ def write_report(run: Path, *, card: Path | None = None, ope: Path | None = None
         names=read_names(run),
         sample=read_sample_visits(log, summary.best),
         worst=worst,
-        visits=read_visits(log, worst.keys()),
+        visits=read_visits(log, worst.visits()),
         calls=calls,
         speech=speech,
         compared=compared,

@@ -17,9 +17,7 @@ _REST = "All other results: reward, visits, rates, likes, share watched, concent
 
 def results_section(summary: Summary) -> str:
     """Return the section with one column a recommender: what decides first, the rest folded."""
-    swatch = '<span style="color:var(--arm{})">●</span>&nbsp;{}'
-    colours = len(drawing.COLOURS)
-    heads = [swatch.format(drawing.place_of(arm.arm) % colours, escape(arm.arm)) for arm in summary.arms]
+    heads = [drawing.swatch(arm.arm, escape(arm.arm)) for arm in summary.arms]
     note = (
         f"In brackets: {summary.confidence:.0%} intervals with the user as the unit, Student's t for means and the delta "
         "method for ratios. No bracket: a count, a property of the whole run, or users who all agree. Rating, likes and share "

@@ -14,7 +14,7 @@ from recsim_llm.metrics import RESULTS
 from recsim_llm.report import numbers
 from recsim_llm.statistics import Estimate
 
-__all__ = ["WITHOUT_PAIRING", "Cell", "comparison_rows", "metric_rows", "summary_table", "times_cell"]
+__all__ = ["WITHOUT_PAIRING", "Cell", "comparison_rows", "estimate_cells", "metric_rows", "summary_table", "times_cell"]
 
 WITHOUT_PAIRING = "how many times as many users a test on separate users would need for the same interval"
 """What is meant by users without pairing."""
@@ -52,7 +52,7 @@ def metric_rows(summary: Summary) -> Iterator[tuple[str, list[Cell]]]:
     yield "Users", [Cell(numbers.count(arm.users)) for arm in arms]
     for metric in RESULTS:
         label = f"{metric.label} ({metric.unit})" if metric.unit == "stars" else metric.label
-        yield label, _cells([arm.metrics[metric.key] for arm in arms], share=metric.unit == "share")
+        yield label, estimate_cells([arm.metrics[metric.key] for arm in arms], share=metric.unit == "share")
     yield "Catalog shown", [Cell(numbers.plain(arm.item_coverage, 1, share=True)) for arm in arms]
     yield "Gini of exposure", [Cell(numbers.plain(arm.exposure_gini, 3)) for arm in arms]
     yield "Invalid slots", [Cell(numbers.count(arm.invalid_slots)) for arm in arms]
@@ -76,7 +76,7 @@ def times_cell(estimate: Estimate) -> Cell:
     return cell if estimate.value is None else cell._replace(value=f"{cell.value} ×")
 
 
-def _cells(estimates: Sequence[Estimate], *, share: bool) -> list[Cell]:
+def estimate_cells(estimates: Sequence[Estimate], *, share: bool) -> list[Cell]:
     """Lay out numbers that are read side by side, with decimals in common."""
     digits = numbers.common_decimals(estimates, share=share)
     return [Cell(numbers.plain(e.value, digits, share=share), numbers.interval(e, digits, share=share)) for e in estimates]

@@ -47,7 +47,7 @@ class WorstVisits:
                 if all(claim.metric != other.metric for other in known):
                     known.append(claim)
 
-    def keys(self) -> set[VisitKey]:
+    def visits(self) -> set[VisitKey]:
         """Return the visits to read: the first one of each user with either recommender."""
         return {VisitKey(arm, case.user_id, _FIRST_VISIT) for case in self.cases for arm in (case.arm, case.against)}
 

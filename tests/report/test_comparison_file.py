@@ -10,7 +10,7 @@ from made_tallies import draw_tally
 
 from recsim_llm.comparison import Judging, judge_run
 from recsim_llm.errors import LogError
-from recsim_llm.report.claims import best_claims, claim_of_row, table_rows
+from recsim_llm.report.claims import claim_of_row, compared_claims, table_rows
 from recsim_llm.report.comparison_page import comparison_section, comparison_table
 from recsim_llm.report.comparison_rows import read_comparison
 from recsim_llm.report.comparison_words import verdict_lines
@@ -43,7 +43,7 @@ def folder(tmp_path_factory):
 
 def show(content):
     """Make all that the page and the terminal say of a comparison."""
-    claims = [*best_claims(None, content), *(claim_of_row(content, row) for _, _, rows in table_rows(content) for row in rows)]
+    claims = [*compared_claims(content), *(claim_of_row(content, row) for _, _, rows in table_rows(content) for row in rows)]
     comparison_section(content, "", table, WorstVisits(claims, content["arms"]).link)
     comparison_table(content)
 
