@@ -151,7 +151,7 @@ def _groups(content: Content, layout: Layout) -> str:
             f"<h2>{escape(label)} by group of users</h2>",
             f"<p>{escape(text)}</p>",
             layout(["Users", "Difference"], groups),
-            '<p class="aside">Intervals hold together over groups and pairs (Bonferroni).</p>',
+            f'<p class="aside">Intervals hold together over groups and pairs (Bonferroni); seed {content["seed"]}.</p>',
         ]
     )
 

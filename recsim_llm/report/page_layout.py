@@ -88,7 +88,7 @@ def table(heads: Iterable[str], groups: Iterable[Group]) -> str:
 def whole_table(heads: Iterable[str], groups: Iterable[Group]) -> str:
     """Lay out a table with all its rows; heads are HTML, all else is text."""
     head = "".join(f'<th scope="col">{text}</th>' for text in ["", *heads])
-    lines = [f'{WIDE}<table><thead><tr>{head}</tr></thead><tbody>']
+    lines = [f"{WIDE}<table><thead><tr>{head}</tr></thead><tbody>"]
     for title, rows in groups:
         if title:
             span = len(rows[0][1]) + 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from recsim_llm.comparison import Summary
-from recsim_llm.report import drawing
+from recsim_llm.report import drawing, numbers
 from recsim_llm.report.page_layout import fold, table, whole_table
 from recsim_llm.report.summary_tables import WITHOUT_PAIRING, comparison_rows, metric_rows
 
@@ -24,6 +24,7 @@ def results_section(summary: Summary) -> str:
         "watched are of clicked items; satisfaction is that after a page, 0 to 1; catalog shown is the share of items shown "
         "at least once; Gini of exposure is 0 when all items are shown alike and near 1 when one item takes all."
     )
+    note += f" {numbers.count(max(arm.users for arm in summary.arms))} users, seed {summary.seed}."
     rows = list(metric_rows(summary))
     first = [row for row in rows if row[0] in _FIRST]
     rest = whole_table(heads, [("", [row for row in rows if row[0] not in _FIRST])])

@@ -94,7 +94,7 @@ def test_page_states_the_verdict_first_then_users_settings_and_how_to_repeat_it(
     headings = re.findall(r'<h2 id="[^"]+"><a href="[^"]+">(.*?)</a></h2>', html)
     first = ["Figures", "Results", "Paired differences", "Most shown, most clicked", "Two visits, page by page"]
     assert headings == [*first, "How far to trust it", "Failures", "Cost", "Configuration", "Reproduce"]
-    assert text.index("new has the most clicks per user: 2.0 [") < text.index("● decided") < text.index("They are not people.")
+    assert text.index("new has the most clicks per user: 2.0") < text.index("● decided") < text.index("They are not people.")
     assert html.index('class="verdict"') < html.index("<nav") < html.index("<h2")
     assert "recsim-llm run hand" in text
     assert "--seed 3" in text
