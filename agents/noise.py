@@ -17,11 +17,12 @@ from recsim_llm.core import keyed
 from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
 from recsim_llm.core.pages import Decisions, Mood, Pages, Rows
 from recsim_llm.core.parameters import field_names, is_number, refuse_unknown_names
-from recsim_llm.core.protocols import AnswersLater, BoundsPrompts, HasProvenance, RanksItems, UserModel
+from recsim_llm.core.protocols import AnswersLater, BoundsPrompts, HasProvenance, RanksItems, UserModel, WithholdsRatings
+from recsim_llm.core.ratings import Dataset
 from recsim_llm.errors import ConfigError, ContractError
 from recsim_llm.population.world import World
 
-__all__ = ["NoiseParameters", "NoisyRankingUsers", "NoisyUsers", "with_noise"]
+__all__ = ["NoiseParameters", "NoisyRankingUsers", "NoisyUsers", "with_noise", "without_ratings"]
 
 _BOUND = 80.0
 """Log-odds beyond which a probability is 0 or 1 for any draw."""
@@ -132,7 +133,8 @@ class NoisyUsers:
         who = self._user_id.take(pages.user_index.take(row))
         place = slot % pages.item_index.shape[1]
         word = keyed.words(self._seed, "unrated", who, pages.visit.take(row), pages.page.take(row), place)
-        return keyed.uniform(word) >= self.parameters.missing_ratings
+        told = keyed.uniform(word) >= self.parameters.missing_ratings
+        return told & self.users.rated(pages, slot, row) if isinstance(self.users, WithholdsRatings) else told
 
     def update(self, pages: Pages, slot: IntArray, row: IntArray, rating: FloatArray) -> Mood:
         """Take in what was drawn for the pages last decided, and say how the users feel."""
@@ -183,3 +185,16 @@ def with_noise(world: World, settings: Mapping[str, Any], seed: int) -> World:
     parameters = NoiseParameters.from_settings(settings)
     kind = NoisyRankingUsers if isinstance(world.users, RanksItems) else NoisyUsers
     return world._replace(users=kind(world.users, user_id=world.population.user_id, parameters=parameters, seed=seed))
+
+
+def without_ratings(world: World, dataset: Dataset, seed: int) -> World:
+    """Return the world with users who give no stars where its data hold none.
+
+    Clicks and purchases say what was taken, not how it was liked.
+
+    Args:
+        world: built from the data.
+        dataset: the data.
+        seed: as for ``with_noise``; nothing depends on it.
+    """
+    return world if dataset.feedback == "explicit" else with_noise(world, {"missing_ratings": 1.0}, seed)

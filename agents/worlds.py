@@ -15,6 +15,7 @@ from recsim_llm.agents.choice.choice_users import ChoiceUsers
 from recsim_llm.agents.choice.saved_fits import fitted_for, load_fitted
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.agents.language.language_users import LanguageUsers
+from recsim_llm.agents.noise import without_ratings
 from recsim_llm.agents.replay import ReplayUsers
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.data import open_dataset
@@ -64,13 +65,7 @@ def choice_world(
         ConfigError: a parameter is unknown, the fit belongs to another catalog, or the number of users is below 1.
     """
     dataset = _opened(data)
-    fit = _fit(dataset, fitted)
-    settings = ChoiceParameters.from_settings(asdict(fit.model.parameters) | dict(parameters or {}))
-    if settings.click_rate != fit.model.parameters.click_rate:
-        fit = with_click_rate(fit, settings.click_rate)
-    users = choose_users(population, _fitted_source(fit), seed=seed).with_keys(dataset.user_keys)
-    behaviour = ChoiceUsers(dataset.catalog, users, fit.model, settings)
-    return World(dataset.training_part(_TRAIN_SHARE)[0].catalog, users, behaviour)
+    return without_ratings(_choosing(dataset, population, seed=seed, parameters=parameters, fitted=fitted), dataset, seed)
 
 
 @takes_models
@@ -97,14 +92,9 @@ def language_world(
     Raises:
         ConfigError: there is no model, a parameter is unknown, or the number of users is below 1.
     """
-    if models is None:
-        raise ConfigError("language users: got no model, expected --model provider/name; for instance --model scripted/genres")
-    settings = LanguageParameters.from_settings(parameters or {})
     dataset = _opened(data)
-    source = user_source(dataset, model="language", fitted=fitted)
-    users = choose_users(population, source, seed=seed).with_keys(dataset.user_keys)
-    behaviour = LanguageUsers(dataset.catalog, users, models.role("user"), parameters=settings, seed=seed)
-    return World(dataset.training_part(_TRAIN_SHARE)[0].catalog, users, behaviour)
+    world = _speaking(dataset, population, seed=seed, parameters=parameters, fitted=fitted, models=models)
+    return without_ratings(world, dataset, seed)
 
 
 @takes_models
@@ -137,11 +127,11 @@ def cascade_world(
             raise ConfigError(f"cascade parameter {name!r}: got {side!r}, expected that model's parameters by name")
     own = CascadeParameters.from_settings(settings)
     dataset = _opened(data)
-    world = choice_world(dataset, population, parameters=sides["choice"], fitted=fitted, seed=seed)
+    world = _choosing(dataset, population, parameters=sides["choice"], fitted=fitted, seed=seed)
     people = world.population
-    other = language_world(dataset, people, parameters=sides["language"], fitted=fitted, seed=seed, models=models)
+    other = _speaking(dataset, people, parameters=sides["language"], fitted=fitted, seed=seed, models=models)
     users = CascadeUsers(world.users, other.users, user_id=people.user_id, parameters=own, seed=seed)
-    return world._replace(users=users)
+    return without_ratings(world._replace(users=users), dataset, seed)
 
 
 def replay_world(
@@ -178,9 +168,10 @@ def replay_world(
     recorded = manifest["settings"]["users"]
     if population is None:
         population, seed = recorded["count"], manifest["seed"]
-    world = choice_world(dataset, population, fitted=recorded["fitted"] if fitted is None else fitted, seed=seed)
+    kept = recorded["fitted"] if fitted is None else fitted
+    world = _choosing(dataset, population, parameters=None, fitted=kept, seed=seed)
     users = ReplayUsers(run, settings.get("arm"), world.catalog, world.population, match=settings.get("match", "page"))
-    return world._replace(users=users)
+    return without_ratings(world._replace(users=users), dataset, seed)
 
 
 def user_source(dataset: Dataset, *, model: str, fitted: str | PathLike[str] | None) -> UserSource:
@@ -194,6 +185,43 @@ def user_source(dataset: Dataset, *, model: str, fitted: str | PathLike[str] | N
     if model == "language" and fitted is None:
         return measured_users(dataset)
     return _fitted_source(_fit(dataset, fitted))
+
+
+def _choosing(
+    dataset: Dataset,
+    population: int | str | PathLike[str] | Population | None,
+    *,
+    seed: int,
+    parameters: Mapping[str, Any] | None,
+    fitted: str | PathLike[str] | None,
+) -> World:
+    fit = _fit(dataset, fitted)
+    settings = ChoiceParameters.from_settings(asdict(fit.model.parameters) | dict(parameters or {}))
+    if settings.click_rate != fit.model.parameters.click_rate:
+        fit = with_click_rate(fit, settings.click_rate)
+    users = choose_users(population, _fitted_source(fit), seed=seed).with_keys(dataset.user_keys)
+    behaviour = ChoiceUsers(dataset.catalog, users, fit.model, settings)
+    return World(dataset.training_part(_TRAIN_SHARE)[0].catalog, users, behaviour)
+
+
+def _speaking(
+    dataset: Dataset,
+    population: int | str | PathLike[str] | Population | None,
+    *,
+    seed: int,
+    parameters: Mapping[str, Any] | None,
+    fitted: str | PathLike[str] | None,
+    models: ModelsByRole | None,
+) -> World:
+    if models is None:
+        raise ConfigError(
+            "language users: got no models, expected some, for instance Roles({'user': ModelSettings(name='scripted/genres')})"
+        )
+    settings = LanguageParameters.from_settings(parameters or {})
+    source = user_source(dataset, model="language", fitted=fitted)
+    users = choose_users(population, source, seed=seed).with_keys(dataset.user_keys)
+    behaviour = LanguageUsers(dataset.catalog, users, models.role("user"), parameters=settings, seed=seed)
+    return World(dataset.training_part(_TRAIN_SHARE)[0].catalog, users, behaviour)
 
 
 def _fit(dataset: Dataset, fitted: str | PathLike[str] | None) -> FittedUsers:

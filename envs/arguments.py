@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -13,23 +12,28 @@ from gymnasium.vector import AutoresetMode
 from recsim_llm.core import keyed
 from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.catalog import Catalog
-from recsim_llm.core.protocols import UserModel
 from recsim_llm.core.visits import Reward
 from recsim_llm.envs.actions import ACTIONS, items_on_sale
 from recsim_llm.errors import ConfigError, one_of
-from recsim_llm.population.personas import Population
 from recsim_llm.population.world import World
-from recsim_llm.registry import resolve
 
-__all__ = ["INVALID", "BrowseSettings", "build_world", "is_same_step", "row_seeds", "wanted_users"]
+__all__ = ["INVALID", "BrowseSettings", "is_same_step", "refuse_unknown", "row_seeds", "wanted_users", "whole_number"]
 
 INVALID = ("count", "error")
 """What may happen to a slot whose item cannot be shown."""
 _DEFAULT_PARTS = ("page", "summary", "history")
 _MASK = (1 << 64) - 1
-_POPULATION_SEED = 0
-"""Of the choice of users where a number of them is asked for: the same people are in every environment, whatever seeds their
-visits are reset with."""
+_MOST = 1_000_000_000
+_ELSEWHERE = {
+    "seed": "it in reset(seed=...)",
+    "options": "them in reset(options=...)",
+    "user_id": "it in reset(options={'user_id': ...})",
+    "max_episode_steps": "max_pages, the page budget of a visit",
+    "num_envs": "gymnasium.make_vec(..., num_envs=n)",
+    "n_envs": "gymnasium.make_vec(..., num_envs=n)",
+    "autoreset_mode": "it in gymnasium.make_vec with vectorization_mode='vector_entry_point'",
+}
+"""Keywords that belong somewhere else: what is expected."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,33 +44,33 @@ class BrowseSettings:
         ConfigError: a number is not a whole number of 1 or more, or a name is unknown.
     """
 
-    slate_size: int
+    slate_size: int = 10
     """Slots a page, 1 or more."""
-    max_pages: int
+    max_pages: int = 20
     """Page budget of a visit, 1 or more."""
-    reward: str | Reward
+    reward: str | Reward = "clicks"
     """Name of a reward, or a callable."""
-    action: str
+    action: str = "slate"
     """One of ``recsim_llm.envs.actions.ACTIONS``."""
-    observation: Sequence[str] | None
+    observation: Sequence[str] | None = None
     """Parts to observe; None means page, summary and history."""
-    history_pages: int
+    history_pages: int = 1
     """Pages that the history shows, 1 or more."""
-    candidates: int
+    candidates: int = 50
     """Size of the candidate set, used by ``candidates`` actions only."""
-    invalid: str
+    invalid: str = "count"
     """One of ``INVALID``: blank and count a slot whose item is repeated or retired, or raise."""
+    visits: int = 1
+    """Most visits of a user in a row, 1 or more; after each one it comes back or not."""
 
     def __post_init__(self) -> None:
-        for name in ("slate_size", "max_pages", "history_pages"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-                raise ConfigError(f"{name}: got {value!r}, expected 1 or more (a whole number)")
+        for name in ("slate_size", "max_pages", "history_pages", "candidates", "visits"):
+            whole_number(name, getattr(self, name))
         if self.action not in ACTIONS:
             raise ConfigError(f"action: got {self.action!r}, expected {one_of(self.action, ACTIONS)}")
         if self.invalid not in INVALID:
             raise ConfigError(f"invalid: got {self.invalid!r}, expected 'count' (blank the slot) or 'error'")
-        if isinstance(self.observation, str):
+        if self.observation is not None and not _is_names(self.observation):
             raise ConfigError(f"observation: got {self.observation!r}, expected a list of names such as ['page', 'summary']")
 
     @property
@@ -80,11 +84,11 @@ class BrowseSettings:
         """Number of candidates that are offered, 0 for none."""
         return self.candidates if self.action == "candidates" else 0
 
-    def check_fits(self, catalog: Catalog) -> None:
-        """See to it that pages can be filled from a catalog.
+    def check_fits(self, catalog: Catalog, rows: int) -> None:
+        """See to it that pages can be filled from a catalog, and that there is room for all rows' pages.
 
         Raises:
-            ConfigError: there are too few items.
+            ConfigError: there are too few items, or the rows would take too much memory.
         """
         on_sale = len(items_on_sale(catalog))
         if not self.slate_size <= (self.offered if self.action == "candidates" else on_sale) <= on_sale:
@@ -92,31 +96,40 @@ class BrowseSettings:
                 f"slate_size {self.slate_size}, candidates {self.candidates}, items on sale {on_sale}: "
                 "expected slate_size <= candidates <= items on sale"
             )
+        numbers = rows * (self.slate_size * (self.history_pages + 12) + (self.offered + 4) * catalog.features.shape[1])
+        if numbers > _MOST:
+            raise ConfigError(
+                f"num_envs {rows:,}, history_pages {self.history_pages:,}, slate_size {self.slate_size:,}: got {numbers:,} "
+                f"numbers to keep, expected at most {_MOST:,}; lower one of them"
+            )
 
     def described(self) -> dict[str, Any]:
         """Return the settings by name, with the parts that are observed, for the manifest of a log."""
         return dict(vars(self)) | {"observation": self.parts}
 
 
-def build_world(
-    catalog: str | PathLike[str] | Catalog,
-    population: int | str | PathLike[str] | Population | None,
-    users: str | UserModel,
-) -> World:
-    """Build the world that an environment's arguments describe.
+def refuse_unknown(unknown: Mapping[str, Any], known: Iterable[str]) -> None:
+    """Say of a keyword that no environment takes where it belongs, or which one was probably meant.
 
     Raises:
-        ConfigError: objects and names are mixed in a way that cannot work.
+        ConfigError: there is one.
     """
-    if isinstance(users, str) and not isinstance(catalog, Catalog):
-        world: World = resolve("users", users)(catalog, population, seed=_POPULATION_SEED)
-        return world
-    if isinstance(catalog, Catalog) and isinstance(population, Population) and not isinstance(users, str):
-        return World(catalog, population, users)
-    raise ConfigError(
-        f"environment: got catalog {type(catalog).__name__}, population {type(population).__name__}, "
-        f"users {type(users).__name__}; expected a data set and users by name, or a Catalog, a Population and a user model"
-    )
+    for name, value in unknown.items():
+        if value is None and name in _ELSEWHERE:
+            continue  # Left as it is anyway.
+        expected = _ELSEWHERE.get(name) or one_of(name, known)
+        raise ConfigError(f"{name}: got {value!r} for the environment, expected {expected}")
+
+
+def whole_number(name: str, value: object) -> int:
+    """Return a number of rows, slots or pages.
+
+    Raises:
+        ConfigError: it is not a whole number from 1 to a thousand million.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= value <= _MOST:
+        raise ConfigError(f"{name}: got {value!r}, expected 1 or more (a whole number, up to {_MOST:,})")
+    return int(value)
 
 
 def row_seeds(seed: int | np.integer[Any] | Sequence[int | None], rows: int) -> keyed.Words:
@@ -153,6 +166,10 @@ def wanted_users(world: World, options: dict[str, Any] | None, rows: int) -> Int
     if not np.array_equal(known[found], wanted):
         raise ConfigError(f"reset options: got user_id {options['user_id']}, expected ids of the population")
     return found
+
+
+def _is_names(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str) and all(isinstance(name, str) for name in value)
 
 
 def is_same_step(mode: AutoresetMode | str) -> bool:

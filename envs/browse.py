@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
+from inspect import signature
 from os import PathLike
 from typing import Any
 
@@ -16,7 +17,8 @@ from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.kernel import ALL_ROWS
 from recsim_llm.core.protocols import UserModel
 from recsim_llm.core.visits import Reward
-from recsim_llm.envs.arguments import BrowseSettings, build_world, row_seeds, wanted_users
+from recsim_llm.envs.arguments import refuse_unknown, row_seeds, wanted_users
+from recsim_llm.envs.environment_worlds import WorldArguments
 from recsim_llm.envs.log_places import carry_refusal
 from recsim_llm.envs.observations import Observation
 from recsim_llm.envs.rendering import page_image, page_text
@@ -69,7 +71,17 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
     hidden state to evaluators.
 
     **Start.** Episode ``e`` after a seed brings a user drawn uniformly from the population by (seed, e), or the one asked for,
-    who remembers nothing of earlier visits.
+    who remembers nothing of earlier visits. With ``visits`` above 1 a user who ended a visit comes back for the next episode
+    with the probability that the user model says, and remembers, until so many visits were made; whose visit ``reset`` cuts
+    short does not come back.
+
+    **Scenario.** With ``scenario`` the environment is that scenario's world: data, users, their number, parameters and noise,
+    language models and limits, ``slate_size``, ``max_pages``, ``visits``, ``reward``, and ``invalid`` where it is stated; its
+    recommenders are left out. An argument that is given goes before what the scenario says, what neither says has the default
+    below. After ``reset(seed=s, options={"user_id": u})`` with the scenario's seed ``s``, visits have the dice of its run.
+
+    **Copies.** A copy (``copy``, ``deepcopy``, pickle, a forked process) goes on as the original would, without its log; it
+    shares language models, and does not close them.
 
     **Versions.** ``v0``: first version. The number rises whenever equal seeds and actions could give other results.
 
@@ -79,19 +91,24 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
         >>> observation, reward, terminated, truncated, info = env.step(np.array([3, 1, 4, 15, 9]))
 
     Args:
-        catalog: ``"fictional"``, the name or folder of a data set, or a ``Catalog`` (then pass ``population`` and ``users``).
-        population: None for the users of the data, a number of synthetic users (the same in every process), a file, or
-            a ``Population``.
-        users: name of a user model, or a ``UserModel``, of which the environment takes its own copy.
-        slate_size: slots a page.
-        max_pages: page budget of a visit.
-        reward: name or callable.
+        catalog: name or folder of a data set (default ``"fictional"``), or a ``Catalog`` (then pass ``population`` and
+            ``users``).
+        population: None for the users of the data, or the scenario's; a number of users (the same in every process), a file,
+            or a ``Population``.
+        users: name of a user model (default ``"choice"``), or a ``UserModel``, of which the environment takes its own copy.
+        scenario: name of a shipped scenario, path of a YAML file, or a ``Scenario``, as ``load_scenario`` returns it.
+        model: language model that plays the users, ``provider/name``; ``close`` closes it. More settings, such as an address,
+            stand in a scenario.
+        slate_size: slots a page (default 10).
+        max_pages: page budget of a visit (default 20).
+        visits: most visits of a user in a row (default 1).
+        reward: name or callable (default ``"clicks"``).
         action: ``"slate"``, ``"candidates"`` or ``"embedding"``.
         observation: parts to observe.
         history_pages: pages that ``history`` holds.
         candidates: size of the candidate set, drawn uniformly for each page.
-        invalid: ``"count"`` or ``"error"``.
-        log: run folder to write every page to; ``close`` finishes it. None writes nothing.
+        invalid: ``"count"`` (the default) or ``"error"``.
+        log: run folder to write every page to, made with the first page; ``close`` finishes it. None writes nothing.
         render_mode: ``"ansi"``, ``"rgb_array"`` or None.
     """
 
@@ -99,35 +116,42 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
 
     def __init__(
         self,
-        catalog: str | PathLike[str] | Catalog = "fictional",
+        catalog: str | PathLike[str] | Catalog | None = None,
         population: int | str | PathLike[str] | Population | None = None,
-        users: str | UserModel = "choice",
+        users: str | UserModel | None = None,
         *,
-        slate_size: int = 10,
-        max_pages: int = 20,
-        reward: str | Reward = "clicks",
+        scenario: object = None,
+        model: str | None = None,
+        slate_size: int | None = None,
+        max_pages: int | None = None,
+        visits: int | None = None,
+        reward: str | Reward | None = None,
         action: str = "slate",
         observation: Sequence[str] | None = None,
         history_pages: int = 1,
         candidates: int = 50,
-        invalid: str = "count",
+        invalid: str | None = None,
         log: str | PathLike[str] | None = None,
         render_mode: str | None = None,
+        **unknown: Any,
     ) -> None:
+        refuse_unknown(unknown, signature(BrowseEnv).parameters)
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise ConfigError(f"render_mode: got {render_mode!r}, expected 'ansi', 'rgb_array' or None")
         self.render_mode = render_mode
-        settings = BrowseSettings(
-            slate_size=slate_size,
-            max_pages=max_pages,
-            reward=reward,
-            action=action,
-            observation=observation,
-            history_pages=history_pages,
-            candidates=candidates,
-            invalid=invalid,
-        )
-        self.session = open_session(build_world(catalog, population, users), settings, rows=1, log=log)
+        pages = {
+            "slate_size": slate_size,
+            "max_pages": max_pages,
+            "visits": visits,
+            "reward": reward,
+            "action": action,
+            "observation": observation,
+            "history_pages": history_pages,
+            "candidates": candidates,
+            "invalid": invalid,
+        }
+        world = WorldArguments(catalog=catalog, population=population, users=users, model=model, scenario=scenario)
+        self.session = open_session(world, pages, rows=1, log=log)
         self.action_space = self.session.action.space
         self.observation_space = self.session.observer.space  # type: ignore[assignment] # Dict knows no value type
         if self.session.refusal is not None:

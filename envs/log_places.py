@@ -12,7 +12,7 @@ from weakref import WeakValueDictionary
 
 import gymnasium
 
-from recsim_llm.errors import ConfigError, RunExistsError
+from recsim_llm.errors import ConfigError, RecSimError, RunExistsError
 from recsim_llm.log.folders import INDEX, refuse_used_folder
 
 __all__ = ["LogPlace", "carry_refusal", "claim_place", "find_refusal"]
@@ -116,7 +116,7 @@ def find_refusal(folder: Path) -> ConfigError | None:
     return None
 
 
-def carry_refusal(spaces: Iterable[gymnasium.Space[Any]], refusal: ConfigError) -> None:
+def carry_refusal(spaces: Iterable[gymnasium.Space[Any]], refusal: RecSimError) -> None:
     """Make spaces raise an error where they are unpickled: of a worker's environment they come to the main process first."""
     told = (_refuse, (str(refusal),))
     for space in spaces:

@@ -68,7 +68,7 @@ class Observer:
         self._profile = _one_hot_demographics(population) if "profile" in parts else None
         width = catalog.features.shape[1]
         self.space = spaces.Dict(self._spaces(catalog, slate_size * history_pages, candidates))
-        self._page_share = (np.arange(max_pages + 1) / max_pages).astype(np.float32)[:, None]
+        self._budget = max_pages
         self._page, self._summary, self._history = (part in parts for part in ("page", "summary", "history"))
         self._history_pages = history_pages
         self._shape = (rows, history_pages * slate_size)
@@ -121,7 +121,7 @@ class Observer:
         """
         seen: Observation = {}
         if self._page:
-            seen["page"] = self._page_share.take(page[rows], axis=0)
+            seen["page"] = np.asarray(page[rows] / self._budget, np.float32)[..., None]
         if self._summary:
             seen["summary"] = self._mean[rows].copy()
         if self._history:

@@ -42,7 +42,7 @@ class _Page(NamedTuple):
     visit: IntArray
 
 
-def open_recorder(folder: Path, world: World, *, rows: int, settings: Mapping[str, Any]) -> Recorder:
+def open_recorder(folder: Path, world: World, *, rows: int, settings: Mapping[str, Any], more: Mapping[str, Any]) -> Recorder:
     """Return what logs an environment into a new run folder, which is made with the first page.
 
     Args:
@@ -50,12 +50,13 @@ def open_recorder(folder: Path, world: World, *, rows: int, settings: Mapping[st
         world: items and users.
         rows: users that browse at the same time.
         settings: of the environment, for the manifest.
+        more: further entries of the manifest.
 
     Raises:
         ConfigError: the folder cannot be made.
         RunExistsError: the folder holds something, or was given to another environment.
     """
-    return Recorder(claim_place(folder), world, _description(world, settings), rows=rows)
+    return Recorder(claim_place(folder), world, _description(world, settings) | dict(more), rows=rows)
 
 
 class Recorder:
@@ -197,7 +198,7 @@ def _description(world: World, settings: Mapping[str, Any]) -> dict[str, Any]:
         "seeds": [],
         "slate_size": settings["slate_size"],
         "max_pages": settings["max_pages"],
-        "visits": 1,
+        "visits": settings["visits"],
         "users": len(world.population),
         "population": {"fingerprint": world.population.fingerprint},
         "user_model": type(world.users).__name__,

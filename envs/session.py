@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from copy import copy
 from os import PathLike
 from pathlib import Path
@@ -15,13 +16,14 @@ from recsim_llm.core.arrays import BoolArray, IntArray
 from recsim_llm.core.dice import VisitDice, seed_words
 from recsim_llm.core.kernel import ALL_ROWS
 from recsim_llm.core.pages import Rows
-from recsim_llm.core.visits import PageOutcome, Visits
+from recsim_llm.core.visits import PageOutcome, Visits, draw_return
 from recsim_llm.envs.actions import Action, CandidateAction, EmbeddingAction, SlateAction
 from recsim_llm.envs.arguments import BrowseSettings
+from recsim_llm.envs.environment_worlds import OpenWorld, WorldArguments, open_world
 from recsim_llm.envs.log_places import find_refusal
 from recsim_llm.envs.observations import Observation, Observer
 from recsim_llm.envs.rewards import resolve_reward
-from recsim_llm.errors import ConfigError, SlateError
+from recsim_llm.errors import ContractError, RecSimError, SlateError
 from recsim_llm.population.world import World
 
 if TYPE_CHECKING:
@@ -33,22 +35,39 @@ _ARRIVAL = np.uint64(keyed.purpose_word("arrival"))
 _LOOK_AHEAD = 32
 
 
-def open_session(world: World, settings: BrowseSettings, *, rows: int, log: str | PathLike[str] | None) -> Session:
+def open_session(world: WorldArguments, pages: Mapping[str, Any], *, rows: int, log: str | PathLike[str] | None) -> Session:
     """Put users in front of an empty screen.
 
     Args:
-        world: items and users; the session takes its own copy of the user model.
-        settings: how pages are chosen, seen and paid.
+        world: what the environment was told about its world.
+        pages: what it was told about pages and visits, by names of ``BrowseSettings``; None where it was told nothing: then
+            what the scenario says holds.
         rows: users that browse at the same time.
         log: run folder to write every page to; None writes nothing.
 
     Raises:
-        ConfigError: settings and world do not go together.
+        ConfigError: a name is unknown, settings and world do not go together, or the folder cannot be made.
         RunExistsError: the folder holds something.
     """
-    settings.check_fits(world.catalog)
+    told = {name: value for name, value in pages.items() if value is not None}
+    BrowseSettings(**told)  # What is wrong in itself is said before anything is built.
+    opened = open_world(world)
+    try:
+        settings = BrowseSettings(**(dict(opened.settings) | told))
+        settings.check_fits(opened.world.catalog, rows)
+        session = _make_session(opened, settings, rows)
+        if log is not None:
+            _add_log(session, Path(log), settings, opened.description)
+    except BaseException:
+        if opened.close is not None:
+            opened.close()
+        raise
+    return session
+
+
+def _make_session(opened: OpenWorld, settings: BrowseSettings, rows: int) -> Session:
     # Two environments may be given the same users: what these remember about a batch must not be shared.
-    world = world._replace(users=copy(world.users))
+    world = opened.world._replace(users=copy(opened.world.users))
     visits = Visits(
         users=world.users,
         user_id=world.population.user_id,
@@ -68,79 +87,95 @@ def open_session(world: World, settings: BrowseSettings, *, rows: int, log: str 
         history_pages=settings.history_pages,
         candidates=settings.offered,
     )
-    action = _action(world, settings, rows)
-    session = Session(world, visits, action, observer=observer, refuse=settings.invalid == "error")
-    if log is not None:
-        _add_log(session, Path(log), settings)
+    session = Session(world, visits, _action(world, settings, rows), observer=observer, settings=settings)
+    session.close_world = opened.close
     return session
 
 
 class Session:
     """Visits of a batch of rows; each row serves one episode after another.
 
-    Who comes in episode ``e`` of a row is a keyed draw from (row's seed, e); the visit number of the dice is ``e``.
+    Who comes in episode ``e`` of a row is a keyed draw from (row's seed, e); the visit number of the dice is ``e``. Where users
+    make several visits, who ended one comes back for the next episode or not, drawn as in a run.
 
     Args:
         world: items and users.
         visits: of these users.
         action: how the next page is said.
         observer: keeps what a policy may see.
-        refuse: raise where an item cannot be shown, rather than blank its slot.
+        settings: what else is asked for.
     """
 
-    def __init__(
-        self,
-        world: World,
-        visits: Visits,
-        action: Action,
-        *,
-        observer: Observer,
-        refuse: bool,
-    ) -> None:
+    def __init__(self, world: World, visits: Visits, action: Action, *, observer: Observer, settings: BrowseSettings) -> None:
         self.world, self.kernel, self.action, self.observer = world, visits.kernel, action, observer
         self.rows = len(self.kernel.user_index)
-        self._visits, self._refuse = visits, refuse
+        self._visits, self._refuse, self._most_visits = visits, settings.invalid == "error", settings.visits
         self.recorder: Recorder | None = None
         """Writes a log; None writes nothing."""
-        self.refusal: ConfigError | None = None
-        """Why no visit can begin; None if nothing is wrong."""
+        self.refusal: RecSimError | None = None
+        """Why no page can be shown; None if nothing is wrong."""
+        self.close_world: Callable[[], None] | None = None
+        """Closes the language models; None where there are none, or where another session has them."""
         self._candidates = action if isinstance(action, CandidateAction) else None
         self.offered = None if self._candidates is None else self._candidates.offered
         """int64 [r, c]: the candidates that the next action chooses from; None with other actions."""
+        self._seed = np.zeros(self.rows, np.uint64)
         self._seed_word = np.zeros(self.rows, np.uint64)
         self._episode = np.zeros(self.rows, np.int64)
+        self._made = np.zeros(self.rows, np.int64)  # visits of the user who sits there, in a row
+        self._ended = np.zeros(self.rows, np.bool_)
         self._ahead: tuple[int, IntArray, VisitDice] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        # A log has one writer: a copy, in this process or another, plays on without it.
-        return vars(self) | {"recorder": None}
+        # A log has one writer: a copy, in this process or another, plays on without it. It does not own the models either.
+        return vars(self) | {"recorder": None, "close_world": None}
 
     def seed(self, rows: Rows, seeds: npt.ArrayLike) -> None:
         """Give rows new seeds; their next episode is number 0."""
-        self._seed_word[rows] = seed_words(seeds)
+        self._seed[rows], self._seed_word[rows] = seeds, seed_words(seeds)
         self._episode[rows] = 0
+        self._ended[rows] = False
         self._ahead = None
         if self.recorder is not None:
             self.recorder.seed(seeds)
 
     def begin(self, rows: Rows, user_index: IntArray | None = None) -> None:
         """Start the next episode of the given rows, with the user that its turn brings or the given one."""
-        if self.refusal is not None:
-            raise self.refusal
-        if self.recorder is not None:
-            self.recorder.check()
-        episode = self._episode[rows]
-        if user_index is None:
-            user_index, dice = self._next_visits(rows, episode)
+        self._check()
+        back = None if user_index is not None else self._coming_back(rows)
+        if back is None or not back.any():
+            self._start(rows, user_index)
+        elif back.all():
+            self._start(rows, self.kernel.user_index[rows], returning=True)
         else:
-            dice = self.kernel.dice(user_index, episode, self._seed_word[rows])
-        self.kernel.begin(rows, user_index, episode.copy(), dice)
-        self._episode[rows] = episode + 1
+            at = np.arange(self.rows)[rows]
+            self._start(at[back], self.kernel.user_index[at[back]], returning=True)
+            self._start(at[~back], None)
         self.observer.begin(rows)
         if self.recorder is not None:
             self.recorder.begin(rows)
         if self._candidates is not None:
             self._candidates.offer(rows, self._seed_word[rows], self.kernel)
+
+    def _coming_back(self, rows: Rows) -> BoolArray | None:
+        """Return whose user comes back for another visit; None where nobody can."""
+        able = self._ended[rows] & (self._made[rows] < self._most_visits)
+        if not able.any():
+            return None
+        user_id = self.world.population.user_id[self.kernel.user_index[rows]]
+        visit = self.kernel.visit[rows]
+        return able & draw_return(self.world.users, rows, seed=self._seed[rows], user_id=user_id, visit=visit)[1]
+
+    def _start(self, rows: Rows, user_index: IntArray | None, *, returning: bool = False) -> None:
+        episode = self._episode[rows]
+        if user_index is None:
+            user_index, dice = self._next_visits(rows, episode)
+        else:
+            dice = self.kernel.dice(user_index, episode, self._seed_word[rows])
+        self.kernel.begin(rows, user_index, episode.copy(), dice, returning=returning)
+        self._episode[rows] = episode + 1
+        self._made[rows] = self._made[rows] + 1 if returning else 1
+        self._ended[rows] = False
 
     def step(self, action: npt.NDArray[Any], idle: IntArray | None = None) -> PageOutcome:
         """Show the page that the action names to every row.
@@ -156,8 +191,7 @@ class Session:
         Raises:
             SlateError: the action is outside its space, or names items that cannot be shown and are to be refused.
         """
-        if self.recorder is not None:
-            self.recorder.check()
+        self._check()
         item_index, blank = self.action.page(action, idle)
         if blank is not None and self._refuse:
             _check_shown(item_index, blank)
@@ -167,12 +201,25 @@ class Session:
             self._candidates.offer(ALL_ROWS, self._seed_word, self.kernel)
         if self.recorder is not None:
             self.recorder.page(outcome, idle)
+        if self._most_visits > 1:
+            self._ended = outcome.ended
+            if idle is not None:
+                self._ended[idle] = True
         return outcome
 
     def close(self) -> None:
-        """Finish the log, if there is one."""
+        """Finish the log and close the language models, where there are any."""
         if self.recorder is not None:
             self.recorder.close()
+        if self.close_world is not None:
+            self.close_world()
+            self.refusal = ContractError("environment: got a call after close(), expected it before; make a new one")
+
+    def _check(self) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+        if self.recorder is not None:
+            self.recorder.check()
 
     def observe(self, rows: Rows | int = ALL_ROWS) -> Observation:
         """Return what the policy may see of the given rows."""
@@ -203,14 +250,14 @@ def _action(world: World, settings: BrowseSettings, rows: int) -> Action:
     return CandidateAction(world.catalog, world.population.user_id, rows=rows, slate_size=slots, candidates=settings.candidates)
 
 
-def _add_log(session: Session, folder: Path, settings: BrowseSettings) -> None:
+def _add_log(session: Session, folder: Path, settings: BrowseSettings, description: Mapping[str, Any]) -> None:
     session.refusal = find_refusal(folder)
     if session.refusal is None:
         # Only here, since a log brings in pyarrow.
         from recsim_llm.envs.recording import open_recorder
 
-        described = {"rows": session.rows} | settings.described()
-        session.recorder = open_recorder(folder, session.world, rows=session.rows, settings=described)
+        told = {"rows": session.rows} | settings.described()
+        session.recorder = open_recorder(folder, session.world, rows=session.rows, settings=told, more=description)
 
 
 def _check_shown(item_index: IntArray, blank: BoolArray) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
+from inspect import signature
 from os import PathLike
 from typing import Any
 
@@ -18,7 +19,8 @@ from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.kernel import ALL_ROWS
 from recsim_llm.core.protocols import UserModel
 from recsim_llm.core.visits import Reward
-from recsim_llm.envs.arguments import BrowseSettings, build_world, is_same_step, row_seeds, wanted_users
+from recsim_llm.envs.arguments import is_same_step, refuse_unknown, row_seeds, wanted_users, whole_number
+from recsim_llm.envs.environment_worlds import WorldArguments
 from recsim_llm.envs.observations import Observation
 from recsim_llm.envs.session import open_session
 from recsim_llm.errors import ConfigError, ContractError
@@ -44,50 +46,57 @@ class BrowseVectorEnv(VectorEnv[Observation, npt.NDArray[Any], npt.NDArray[Any]]
     def __init__(
         self,
         num_envs: int = 1,
-        catalog: str | PathLike[str] | Catalog = "fictional",
+        catalog: str | PathLike[str] | Catalog | None = None,
         population: int | str | PathLike[str] | Population | None = None,
-        users: str | UserModel = "choice",
+        users: str | UserModel | None = None,
         *,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
-        slate_size: int = 10,
-        max_pages: int = 20,
-        reward: str | Reward = "clicks",
+        scenario: object = None,
+        model: str | None = None,
+        slate_size: int | None = None,
+        max_pages: int | None = None,
+        visits: int | None = None,
+        reward: str | Reward | None = None,
         action: str = "slate",
         observation: Sequence[str] | None = None,
         history_pages: int = 1,
         candidates: int = 50,
-        invalid: str = "count",
+        invalid: str | None = None,
         log: str | PathLike[str] | None = None,
         render_mode: str | None = None,
+        **unknown: Any,
     ) -> None:
+        refuse_unknown(unknown, signature(BrowseVectorEnv).parameters)
         if render_mode is not None:
             raise ConfigError(f"render_mode: got {render_mode!r} for a vector environment, expected None; render a single one")
-        self.num_envs = num_envs
+        self.num_envs = whole_number("num_envs", num_envs)
         self.render_mode = None
         self._same_step = is_same_step(autoreset_mode)
         self.metadata = {
             "render_modes": [],
             "autoreset_mode": AutoresetMode.SAME_STEP if self._same_step else AutoresetMode.NEXT_STEP,
         }
-        settings = BrowseSettings(
-            slate_size=slate_size,
-            max_pages=max_pages,
-            reward=reward,
-            action=action,
-            observation=observation,
-            history_pages=history_pages,
-            candidates=candidates,
-            invalid=invalid,
-        )
-        self.session = open_session(build_world(catalog, population, users), settings, rows=num_envs, log=log)
+        pages = {
+            "slate_size": slate_size,
+            "max_pages": max_pages,
+            "visits": visits,
+            "reward": reward,
+            "action": action,
+            "observation": observation,
+            "history_pages": history_pages,
+            "candidates": candidates,
+            "invalid": invalid,
+        }
+        world = WorldArguments(catalog=catalog, population=population, users=users, model=model, scenario=scenario)
+        self.session = open_session(world, pages, rows=self.num_envs, log=log)
         self.single_action_space = self.session.action.space
         self.single_observation_space = self.session.observer.space
-        self.action_space = batch_space(self.single_action_space, num_envs)
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.feedback: Feedback | None = None
         """What was drawn on the last page, with the probabilities; for evaluation, not for policies."""
         self._seeded = False
-        self._ended = np.zeros(num_envs, np.bool_)
+        self._ended = np.zeros(self.num_envs, np.bool_)
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None

@@ -16,6 +16,7 @@
 The command line prints the one-line text of any of them and exits with status 2.
 """
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -35,6 +36,27 @@ __all__ = [
     "one_of",
 ]
 
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:/{1,2})(\S*)")
+_BARE_CREDENTIALS = re.compile(r"(?<![^\s'\"=(/])[^\s/:@'\"]+:[^\s/@]+@(?=[\w\[])")
+
+
+def hide_secrets(text: str) -> str:
+    """Return a text in which addresses have no user, password, query or fragment.
+
+    Args:
+        text: any; what is hidden is replaced by ``[hidden]``.
+    """
+    if "@" not in text and "://" not in text:
+        return text
+    return _BARE_CREDENTIALS.sub("[hidden]@", _ADDRESS.sub(_shown, text))
+
+
+def _shown(address: re.Match[str]) -> str:
+    credentials, at, rest = address[2].rpartition("@")
+    place = "[hidden]@" + rest if at and credentials else address[2]
+    public = re.split(r"[?#](?=.)", place, maxsplit=1)
+    return address[1] + public[0] + ("?[hidden]" if len(public) > 1 else "")
+
 
 def one_of(got: object, known: Iterable[str]) -> str:
     """Say which names there are, and which one was probably meant: ``one of clicks, stars; did you mean 'clicks'?``.
@@ -49,7 +71,10 @@ def one_of(got: object, known: Iterable[str]) -> str:
 
 
 class RecSimError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base of every error that this package raises on purpose; no text of one shows the secret parts of an address."""
+
+    def __init__(self, *about: object) -> None:
+        super().__init__(*(hide_secrets(part) if isinstance(part, str) else part for part in about))
 
 
 class ConfigError(RecSimError, ValueError):

@@ -8,13 +8,12 @@ from contextlib import AbstractContextManager, nullcontext
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.core import keyed
 from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
 from recsim_llm.core.dice import seed_words
 from recsim_llm.core.kernel import ALL_ROWS
 from recsim_llm.core.pages import Requests, Rows, probability
 from recsim_llm.core.protocols import AnswersLater, RanksItems
-from recsim_llm.core.visits import PageOutcome, Visits, VisitTotals
+from recsim_llm.core.visits import PageOutcome, Visits, VisitTotals, draw_return
 from recsim_llm.envs.rewards import resolve_reward
 from recsim_llm.errors import ConfigError
 from recsim_llm.log.writer import RunLog
@@ -211,8 +210,8 @@ class ArmSession:
     def _return(self, rows: IntArray, visit: int) -> tuple[FloatArray, BoolArray]:
         """Return the probability of another visit, and whether it is drawn."""
         with self._users_code("return_log_odds"):
-            chance = probability(self._world.users.return_log_odds(rows))
-        return chance, keyed.uniform(keyed.words(self._seed, "return", self._user_id[rows], visit)) < chance
+            seed, number = np.array([self._seed], np.uint64), np.array([visit])
+            return draw_return(self._world.users, rows, seed=seed, user_id=self._user_id[rows], visit=number)
 
     def _users_code(self, what: str) -> AbstractContextManager[None]:
         """Blame a user model from outside for what is raised; a fault of a shipped one is this package's own."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from recsim_llm.agents.noise import with_noise
 from recsim_llm.core.protocols import RanksItems
 from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.data import open_dataset
-from recsim_llm.envs.rewards import resolve_reward
+from recsim_llm.envs.rewards import Rating, resolve_reward
 from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.language.base.settings import LimitSettings, ModelSettings
 from recsim_llm.language.providers import Roles
@@ -28,6 +29,7 @@ from recsim_llm.scenarios.schema import Arm, Scenario
 
 __all__ = [
     "Stage",
+    "build_scenario_world",
     "built_world",
     "check_names",
     "load_dataset",
@@ -80,8 +82,10 @@ def stage(
     """
     check_names(scenario)
     dataset = load_dataset(scenario)
+    _check_reward(scenario, dataset)
     with Roles(scenario.models, calls=calls, cache=cache, limits=limits or scenario.limits) as roles:
-        world = _world(scenario, dataset, roles)
+        world = build_scenario_world(scenario, dataset, roles)
+        _check_slate_size(scenario, world)
         _check_oracle(scenario, world)
         _check_policies(scenario, roles)
         recommenders = {arm.name: partial(make_recommender, arm) for arm in scenario.recommenders}
@@ -102,7 +106,7 @@ def rebuild_world(scenario: Scenario, fingerprints: Mapping[str, str], what: str
     dataset = load_dataset(scenario)
     # Nobody decides anything that a language model would be asked for, so a stand-in takes its place.
     with Roles({"user": ModelSettings(name="scripted/uniform")}) as nobody:
-        world = _world(scenario, dataset, nobody)
+        world = build_scenario_world(scenario, dataset, nobody)
     now = {"data": dataset.fingerprint, "population": world.population.fingerprint}
     changed = [name for name, fingerprint in now.items() if fingerprints[name] != fingerprint]
     if changed:
@@ -119,6 +123,27 @@ def check_names(scenario: Scenario) -> None:
     resolve_reward(scenario.reward)
     for arm in scenario.recommenders:
         make_recommender(arm)
+
+
+def _check_reward(scenario: Scenario, dataset: Dataset) -> None:
+    """Refuse a reward of stars on data without any.
+
+    Raises:
+        ConfigError: it is one.
+    """
+    if dataset.feedback == "implicit" and isinstance(resolve_reward(scenario.reward), Rating):
+        raise ConfigError(
+            f"reward: got 'rating' on {dataset.name}, clicks or purchases without stars, expected another reward; take "
+            "--reward clicks"
+        )
+
+
+def _check_slate_size(scenario: Scenario, world: World) -> None:
+    if scenario.slate_size > len(world.catalog):
+        raise ConfigError(
+            f"slate_size: got {scenario.slate_size}, expected at most {len(world.catalog)}, the items in the catalog; pass "
+            f"--slate-size {len(world.catalog)} or fewer"
+        )
 
 
 def _check_oracle(scenario: Scenario, world: World) -> None:
@@ -190,11 +215,23 @@ def load_dataset(scenario: Scenario) -> Dataset:
     Raises:
         DataError: they cannot be used.
     """
-    return open_dataset(scenario.data, columns=scenario.columns, skip_bad_rows=scenario.skip_bad_rows)
+    return open_dataset(scenario.data, **scenario.table_options)
 
 
-def _world(scenario: Scenario, dataset: Dataset, roles: Roles) -> World:
-    """Return the items and users that a scenario names; its language models are opened where the users need them."""
+def build_scenario_world(
+    scenario: Scenario, dataset: Dataset, roles: Roles, *, people: str | PathLike[str] | None = None
+) -> World:
+    """Return the items and users that a scenario names; its language models are opened where the users need them.
+
+    Args:
+        scenario: with its seed drawn.
+        dataset: its data.
+        roles: its language models.
+        people: file of the users; None takes as many as the scenario says.
+
+    Raises:
+        ConfigError: a name is unknown, or settings do not fit.
+    """
     settings = scenario.users
     factory = resolve("users", settings.model)
     more = {"models": roles} if wants_models(factory) else {}
@@ -203,16 +240,12 @@ def _world(scenario: Scenario, dataset: Dataset, roles: Roles) -> World:
             f"users {settings.model!r}: got a language model for the role user, expected none; take --users language"
         )
     build = partial(factory, parameters=settings.parameters, fitted=settings.fitted, seed=_seed(scenario), **more)
-    world = built_world(settings.model, lambda: build(dataset, settings.count))
+    world = built_world(settings.model, lambda: build(dataset, settings.count if people is None else people))
     if settings.block is not None:
-        people = take_block(world.population, settings.block, _seed(scenario))
-        world = built_world(settings.model, lambda: build(dataset, people))
+        block = take_block(world.population, settings.block, _seed(scenario))
+        world = built_world(settings.model, lambda: build(dataset, block))
     if settings.noise:
         world = with_noise(world, settings.noise, _seed(scenario))
-    if scenario.slate_size > len(world.catalog):
-        raise ConfigError(
-            f"slate_size: got {scenario.slate_size}, expected at most {len(world.catalog)}, the items in the catalog"
-        )
     return world
 
 

@@ -91,6 +91,7 @@ def export(
                 catalog=origin.world.catalog,
                 identities=identities,
                 max_pages=int(manifest["max_pages"]),
+                stars=manifest.get("data", {}).get("feedback") != "implicit",
                 demographics=fields,
             )
             (draft / folder).mkdir()

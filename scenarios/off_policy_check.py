@@ -26,6 +26,7 @@ from recsim_llm.offpolicy import (
 from recsim_llm.offpolicy.checking import Estimator, OneCheck, measure_truth
 from recsim_llm.offpolicy.evaluations import Contributions
 from recsim_llm.recommenders import AsksModel, RandomRecommender, Recommender, TakesTruth
+from recsim_llm.registry import names
 from recsim_llm.scenarios.building import load_dataset, make_recommender, recommender_seed
 from recsim_llm.scenarios.runner import run
 from recsim_llm.scenarios.schema import Arm, Scenario, scenario_from
@@ -59,11 +60,17 @@ def policy_arm(folder: Path, name: str, settings: Mapping[str, Any]) -> tuple[Ar
         settings: of a recommender; an arm has its own.
 
     Raises:
-        ConfigError: settings are given for an arm of the run.
+        ConfigError: the name stands for nothing, or settings are given for an arm of the run.
         LogError: the folder is no run.
     """
     arms = {arm.name: arm for arm in _scenario(folder).recommenders}
     if name not in arms:
+        known = names("recommenders")
+        if name not in known and ":" not in name:
+            raise ConfigError(
+                f"target: got {name!r}, expected a recommender of the run ({', '.join(arms)}), another one "
+                f"({', '.join(known)}), or module:attribute"
+            )
         return Arm(name=name, recommender=name, settings=dict(settings)), False
     if settings:
         raise ConfigError(f"target: got settings for {name!r}, an arm of the run, expected none; name a recommender instead")

@@ -14,7 +14,7 @@ from recsim_llm.agents.fitting.position_intervals import measure_position_curve
 from recsim_llm.core.files import write_atomically
 from recsim_llm.errors import ConfigError, DataError
 from recsim_llm.log.manifest import read_manifest
-from recsim_llm.offpolicy import ESTIMATORS, LoggedSlates, OneCheck, diagnose_overlap, read_log
+from recsim_llm.offpolicy import ESTIMATORS, Evidence, LoggedSlates, OneCheck, diagnose_overlap, read_log
 from recsim_llm.offpolicy.checking import Estimator
 from recsim_llm.offpolicy.evaluations import Contributions, difference, estimate_effect, sum_contributions
 from recsim_llm.report.ope_rows import OPE_FILE
@@ -41,7 +41,7 @@ class OpeRequest:
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Settings of a target that is no arm of the run."""
     pages: Meant = "first"
-    """``first``: the first page of each user, where every policy meets the same users in the same state; ``all``: every page."""
+    """``first``: each user's first page, where every policy meets the same users in the same state; ``all``: every page."""
     estimators: tuple[str, ...] | None = None
     """Names of estimators; None takes all."""
 
@@ -110,7 +110,7 @@ def _estimated(
     logged = whole.take((whole.visit == 0) & (whole.page == 0)).numbered() if request.pages == "first" else whole
     progress("estimating")
     evidence = collect_evidence(request.run, request.logging, logged, policy)
-    checks = [_checked(name, lambda estimator=estimator: estimator(evidence)) for name, estimator in estimators.items()]
+    checks = [_checked(name, estimator, evidence) for name, estimator in estimators.items()]
     _refuse_without_support(request, checks)
     served = sum_contributions(logged.user_id, logged.reward.sum(axis=1, keepdims=True), np.ones((1, 1)))
     return {
@@ -127,9 +127,9 @@ def _estimated(
     }
 
 
-def _checked(name: str, estimate: Callable[[], Any]) -> OneCheck:
+def _checked(name: str, estimator: Estimator, evidence: Evidence) -> OneCheck:
     try:
-        return OneCheck(estimator=name, estimate=estimate(), error=None, refused=None)
+        return OneCheck(estimator=name, estimate=estimator(evidence), error=None, refused=None)
     except DataError as error:
         return OneCheck(estimator=name, estimate=None, error=None, refused=str(error))
 

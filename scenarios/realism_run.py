@@ -15,6 +15,7 @@ from recsim_llm.agents.language.language_candidate import calibrated_factory, la
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.data import open_dataset
+from recsim_llm.data.table_settings import TableSettings
 from recsim_llm.errors import ConfigError, RunExistsError
 from recsim_llm.language.base.settings import LimitSettings, ModelSettings
 from recsim_llm.language.base.wire import TokenUsage
@@ -60,10 +61,8 @@ class CardRequest:
     """Of language users: a file, or ``fit``; the card then shows them before and after."""
     families: tuple[str, ...] | None = None
     """Families of recommenders that the users were built from; None: what is known of the user model."""
-    columns: Mapping[str, str] = field(default_factory=dict)
-    """Columns of own tables under other names."""
-    skip_bad_rows: bool = False
-    """Leave unusable rows out."""
+    tables: TableSettings = field(default_factory=TableSettings)
+    """How the data are to be read."""
     cache: Path | None = None
     """Run folder whose answers are used before the model is asked."""
     limits: Mapping[str, float] = field(default_factory=dict)
@@ -94,7 +93,7 @@ def make_card(
     if (out / "realism.json").exists():
         raise RunExistsError(f"card: got {out}, which holds realism.json, expected a folder without a card; pass another --out")
     _check(request)
-    dataset = open_dataset(request.data, columns=dict(request.columns), skip_bad_rows=request.skip_bad_rows)
+    dataset = open_dataset(request.data, **request.tables.model_dump())
     if request.model is None:
         subject, settings = _fitted(request), CardSettings(seeds=request.seeds, split=request.split, users=request.n_users)
         return whole_card(dataset, subject, settings, progress=progress), dataset
@@ -120,6 +119,7 @@ def card_facts(request: CardRequest, dataset: Dataset) -> dict[str, str]:
     }
     for name, value in options.items():
         command += [] if value is None else [name, str(value)]
+    command += request.tables.command_line()
     return {"Command": shlex.join(command), "Data licence": dataset.licence, "Version": f"recsim_llm {__version__}"}
 
 

@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
+from recsim_llm.agents.choice.choice_users import ChoiceUsers
+from recsim_llm.agents.choice.little_known import little_known
 from recsim_llm.core.protocols import HasProvenance
 from recsim_llm.core.ratings import Dataset
+from recsim_llm.data.reading_notes import reading_record
 from recsim_llm.language.providers import Roles
 from recsim_llm.population.world import World
 from recsim_llm.scenarios.schema import Scenario
@@ -34,6 +37,8 @@ def make_manifest(scenario: Scenario, dataset: Dataset, world: World, roles: Rol
     packages = ["recsim_llm", "numpy", "scipy", "pyarrow", "gymnasium"]
     providers = {model.name.partition("/")[0] for model in scenario.models.values()}
     packages += [name for provider in sorted(providers) for name in _PACKAGES.get(provider, ())]
+    fitted = world.users.model if isinstance(world.users, ChoiceUsers) else None
+    notes = little_known(dataset, fitted)
     for role in scenario.models:
         roles.role(role)  # Models are described once they are open; which ones are must not hang on who asked first.
     return {
@@ -44,7 +49,7 @@ def make_manifest(scenario: Scenario, dataset: Dataset, world: World, roles: Rol
         "max_pages": scenario.max_pages,
         "visits": scenario.visits,
         "users": len(world.population),
-        "population": {"fingerprint": world.population.fingerprint},
+        "population": {"fingerprint": world.population.fingerprint} | ({"little_known": list(notes)} if notes else {}),
         "user_model": scenario.users.model,
         "user_model_provenance": dict(world.users.provenance) if isinstance(world.users, HasProvenance) else {},
         "models": roles.describe(),
@@ -54,7 +59,8 @@ def make_manifest(scenario: Scenario, dataset: Dataset, world: World, roles: Rol
             "ratings": len(dataset.ratings),
             "fingerprint": dataset.fingerprint,
             "licence": dataset.licence,
-            "skipped": dict(dataset.skipped),
+            "feedback": dataset.feedback,
+            **reading_record(dataset),
         },
         "versions": {name: version(name) for name in dict.fromkeys(packages)} | {"python": platform.python_version()},
         "settings": scenario.model_dump(mode="json"),

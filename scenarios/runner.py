@@ -182,7 +182,8 @@ def _serve_arms(built: Stage, out: Path, progress: Report) -> None:
     training, later = built.training_part()
     known, train = training.catalog, training.ratings
     if not has_tables(out):
-        write_tables(out, known, world.population, train=train, later=later)
+        stars = training.feedback == "explicit"
+        write_tables(out, known, world.population, train=train, later=later, stars=stars)
     segments = open_segments(out)
     timings: list[tuple[str, int, int, float]] = []
     for place, arm in enumerate(scenario.recommenders):

@@ -10,13 +10,24 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from recsim_llm.core.configuration import config_error
+from recsim_llm.core.configuration import config_error, first_fault
+from recsim_llm.data.table_settings import TableSettings
 from recsim_llm.errors import ConfigError, one_of
 from recsim_llm.language.base.settings import ROLES, LimitSettings, ModelSettings
 
-__all__ = ["Arm", "Block", "Scenario", "UserSettings", "load_scenario", "parse_overrides", "scenario_from", "shipped_scenarios"]
+__all__ = [
+    "Arm",
+    "Block",
+    "Scenario",
+    "UserSettings",
+    "change_scenario",
+    "load_scenario",
+    "parse_overrides",
+    "scenario_from",
+    "shipped_scenarios",
+]
 
-_STRICT = ConfigDict(extra="forbid", frozen=True)
+_STRICT = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class _UniqueKeys(yaml.SafeLoader):
@@ -89,6 +100,19 @@ class Scenario(BaseModel):
     """For a folder with ``interactions`` and ``items``: this package's column names to the files', where they differ."""
     skip_bad_rows: bool = False
     """Leave rows that cannot be used out, and record how many, instead of stopping."""
+    feedback: Literal["explicit", "implicit"] = "explicit"
+    """``implicit``: each row of the data is a click, a purchase or the like, and no rating; see ``TableSettings``, as for all
+    that follows up to ``genre_separator``."""
+    rating_scale: tuple[float, ...] | None = None
+    """Lowest and highest rating of another scale than 0.5 to 5."""
+    not_rated: float | Literal["none"] | tuple[float, ...] | None = None
+    """Numbers that stand for "not rated": one, several, or ``none``."""
+    constant_rating: float | None = None
+    """Stars that stand in for every row of implicit data."""
+    string_ids: bool | None = None
+    """Whether ids are texts; None: as soon as one of them is no plain whole number."""
+    genre_separator: str | None = None
+    """What stands between genres in one field; None goes by the whole column."""
     train_share: float = Field(default=0.8, gt=0, lt=1)
     """Share of each user's ratings, first in time, that recommenders are trained on. Users are fitted on all of them."""
     users: UserSettings = UserSettings()
@@ -114,6 +138,11 @@ class Scenario(BaseModel):
     """What an unknown, retired or repeated item does: stop the run, or blank the slot and be counted."""
     seed: int | None = Field(default=None, ge=0, lt=2**63)
     """Seed of everything random; None draws one and records it."""
+
+    @property
+    def table_options(self) -> dict[str, Any]:
+        """How its data are to be read, by the names of ``TableSettings``."""
+        return {name: getattr(self, name) for name in TableSettings.model_fields}
 
     @field_validator("recommenders", mode="before")
     @classmethod
@@ -201,7 +230,20 @@ def load_scenario(name_or_path: str, overrides: Mapping[str, Any] | None = None)
         raise ConfigError(f"scenario {name_or_path}: got {_yaml_fault(error)}, expected YAML; mend it") from error
     if not isinstance(settings, dict):
         raise ConfigError(f"scenario {name_or_path}: got {type(settings).__name__}, expected a mapping of settings")
-    changes = dict(overrides or {})
+    return scenario_from(_changed(settings, overrides or {}), name_or_path)
+
+
+def change_scenario(scenario: Scenario, overrides: Mapping[str, Any]) -> Scenario:
+    """Return a scenario with overrides applied; arguments as of ``load_scenario``.
+
+    Raises:
+        ConfigError: a key or value is wrong.
+    """
+    settings = scenario.model_dump(mode="json", exclude_unset=True)
+    return scenario_from(_changed(settings, overrides), scenario.name)
+
+
+def _changed(settings: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     users = settings.get("users")
     usual = UserSettings().model
     if isinstance(users, dict) and changes.get("users.model", users.get("model", usual)) != users.get("model", usual):
@@ -209,7 +251,7 @@ def load_scenario(name_or_path: str, overrides: Mapping[str, Any] | None = None)
         settings["users"] = {key: value for key, value in users.items() if key != "parameters"}
     for key, value in changes.items():
         _override(settings, key, value)
-    return scenario_from(settings, name_or_path)
+    return settings
 
 
 def scenario_from(settings: Mapping[str, Any], source: str) -> Scenario:
@@ -223,20 +265,18 @@ def scenario_from(settings: Mapping[str, Any], source: str) -> Scenario:
         ConfigError: a key is unknown or a value is wrong; names the first one.
     """
     try:
-        return Scenario.model_validate(settings)
+        scenario = Scenario.model_validate(settings)
     except ValidationError as error:
-        first = error.errors()[0]
+        first = first_fault(error)
         place = ".".join(str(part) for part in first["loc"])
         if first["type"] == "missing" and first["loc"][0] == "models":
             role = first["loc"][1]
             remedy = "--model provider/name" if role == "user" else f"--set {place}=provider/name"
             got = f"settings of a model for the role {role} without its name"
             raise ConfigError(f"scenario {source}: got {got}, expected {remedy}") from error
-        if first["loc"][-1] == "base_url":
-            got = "an address that is not shown, since it may hold a secret"
-            expected = str(first.get("ctx", {}).get("error", "expected text"))
-            raise ConfigError(f"scenario {source}: {place}: got {got}, {expected}") from error
         raise config_error(error, Scenario, f"scenario {source}") from error
+    TableSettings.read(scenario.table_options, f"scenario {source}")
+    return scenario
 
 
 def parse_overrides(pairs: Sequence[str]) -> dict[str, Any]:

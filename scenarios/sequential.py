@@ -20,7 +20,7 @@ import numpy as np
 
 from recsim_llm.comparison import Judging
 from recsim_llm.comparison.extremes import find_gainers, find_losers
-from recsim_llm.comparison.judge import compute_power, estimate_lift, read_finished_tally, word_verdict
+from recsim_llm.comparison.judge import compute_power, estimate_lift, read_finished_tally, tell_unrated, word_verdict
 from recsim_llm.comparison.outcomes import Pair, estimate_values, pair_arms, pick_best, served_by
 from recsim_llm.comparison.results import Compared, Comparison, Sequential
 from recsim_llm.core.arrays import DoubleArray
@@ -100,7 +100,7 @@ def judge_blocks(run: Path, judging: Judging, looks: Looks, sequential: Sequenti
         sequential: how it came to its end.
     """
     manifest, tally = read_manifest(run), read_finished_tally(run)
-    measures = judging.measures(str(manifest["settings"]["reward"]))
+    measures = judging.measures(str(manifest["settings"]["reward"]), rated=tally.rated)
     pairs = pair_arms(tally, measures)
     values = estimate_values(tally, measures)
     alpha = 1.0 - judging.confidence
@@ -124,7 +124,7 @@ def judge_blocks(run: Path, judging: Judging, looks: Looks, sequential: Sequenti
         covariates=(),
         plan=None,
         sequential=sequential,
-        notes=tuple(_notes(sequential)),
+        notes=(*_notes(sequential), *tell_unrated(tally)),
     )
 
 

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.agents.audits.design import AuditTrial, Design, Finding
+from recsim_llm.agents.language.calibrating import CalibrationPages
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.core.arrays import DoubleArray
+from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.ratings import Dataset
+from recsim_llm.population.personas import Population
 from recsim_llm.statistics.intervals import Estimate, mean_estimate, ratio_estimate
 
 if TYPE_CHECKING:
     from recsim_llm.language.calls.model import LanguageModel
 
-__all__ = ["Strength", "strength"]
+__all__ = ["Strength", "measure_strength", "predicted_preference", "strength"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,26 +71,38 @@ def strength(
     """
     design = Design(model, dataset, seed=seed, users=users, page_size=page_size, taken=1, parameters=parameters)
     said = design.answers([AuditTrial(user, items) for user, items in enumerate(design.items)])
-    predicted, liking = _centred(_predicted(design)), _centred(np.log(said.click / (1 - said.click)))
+    predicted = predicted_preference(design.pages, design.population, design.catalog)
+    return measure_strength(predicted, np.log(said.click / (1 - said.click)), said.stars, about=design.about())
+
+
+def measure_strength(predicted: DoubleArray, liking: DoubleArray, stars: DoubleArray, *, about: Mapping[str, Any]) -> Strength:
+    """Compare what personas predict with what users do, whoever plays them.
+
+    Args:
+        predicted: float64 [u, k]: from ``predicted_preference``.
+        liking: float64 [u, k]: log-odds of a click.
+        stars: float64 [u, k]: expected stars.
+        about: the fields that every finding has.
+    """
+    predicted, liking = _centred(predicted), _centred(liking)
     own = (predicted * predicted).sum(axis=1)
     spread, reach = np.sqrt(own), np.sqrt((liking * liking).sum(axis=1))
     able = (spread > 1e-9) & (reach > 1e-9)
     together = (predicted * liking).sum(axis=1)
     return Strength(
-        **design.about(),
+        **about,
         within=mean_estimate(together[able] / (spread * reach)[able], bounds=(-1, 1)),
         slope=ratio_estimate(together, own),
-        stars_slope=ratio_estimate((predicted * _centred(said.stars)).sum(axis=1), own),
+        stars_slope=ratio_estimate((predicted * _centred(stars)).sum(axis=1), own),
         between=_rank_correlation(spread, reach),
     )
 
 
-def _predicted(design: Design) -> DoubleArray:
-    """Return float64 [u, k]: mean taste over each item's genres, 0 without genres."""
-    population, catalog = design.population, design.catalog
+def predicted_preference(pages: CalibrationPages, population: Population, catalog: Catalog) -> DoubleArray:
+    """Return float64 [u, k]: mean taste of each user over each item's genres, 0 without genres."""
     place = [catalog.genre_names.index(name) for name in population.genre_names]
-    has = catalog.genres[design.pages.item_index][:, :, place].astype(np.float64)
-    taste = population.taste[design.pages.user_index].astype(np.float64)
+    has = catalog.genres[pages.item_index][:, :, place].astype(np.float64)
+    taste = population.taste[pages.user_index].astype(np.float64)
     return np.asarray(np.einsum("ukg,ug->uk", has, taste) / np.maximum(has.sum(axis=2), 1))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from recsim_llm.agents.choice.choice_fit import FittedUsers, fit_choice, with_click_rate
+from recsim_llm.agents.choice.choice_fit import FittedUsers, fit_choice
 from recsim_llm.core.arrays import DoubleArray, FloatArray, IntArray
 from recsim_llm.core.pages import probability
 from recsim_llm.core.ratings import Dataset
@@ -55,4 +55,4 @@ def logged_choice_users(training: Dataset, seed: int) -> Candidate:
 
     They click more than choice users are assumed to when they are fitted: a candidate has to learn the level from the log.
     """
-    return ChoiceCandidate(with_click_rate(fit_choice(training, seed), _LOGGED_CLICK_RATE))
+    return ChoiceCandidate(fit_choice(training, seed, click_rate=_LOGGED_CLICK_RATE))

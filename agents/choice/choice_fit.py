@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from recsim_llm.agents.fitting.rating_model import RatingModel, RatingSettings, 
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import probability
 from recsim_llm.core.ratings import Dataset
+from recsim_llm.errors import ConfigError
 from recsim_llm.numerics.threads import one_thread
 from recsim_llm.population.from_ratings import population_from_ratings
 from recsim_llm.population.personas import Population
@@ -29,6 +31,10 @@ __all__ = ["START_SEED", "FittedUsers", "fit_choice", "with_click_rate"]
 
 START_SEED = 20250101
 """Seed of a fit for which none is given."""
+_STEEPEST = 30.0
+"""Log-odds beyond which a click or its absence is certain to the last digit of float32."""
+_PENALTIES = (ClickSettings().ridge, 0.1, 10.0, math.inf)
+"""Of the click evidence: each only where under the one before the log-odds ran away, the last leaves no evidence at all."""
 
 
 class FittedUsers(NamedTuple):
@@ -43,12 +49,13 @@ class FittedUsers(NamedTuple):
 
 
 @one_thread
-def fit_choice(dataset: Dataset, seed: int = START_SEED) -> FittedUsers:
+def fit_choice(dataset: Dataset, seed: int = START_SEED, *, click_rate: float = ChoiceParameters.click_rate) -> FittedUsers:
     """Fit choice users to all ratings of a data set.
 
     Args:
         dataset: catalog and ratings; pass only the training part to keep the rest for scoring.
         seed: of start values, folds and sampled negatives.
+        click_rate: as in ``ChoiceParameters``; the intercept is solved for it.
     """
     catalog, ratings = dataset.catalog, dataset.ratings
     events = Events(
@@ -67,9 +74,10 @@ def fit_choice(dataset: Dataset, seed: int = START_SEED) -> FittedUsers:
         timestamp=events.timestamp,
         n_users=len(ratings.users),
     )
-    clicks = fit_click_model(history, content, ClickSettings(), seed)
+    clicks = _fit_clicks(history, content, seed, click_rate)
     population = _population(dataset, rating_model, levels, clicks)
-    model = _model(dataset, population, rating_model=rating_model, levels=levels, clicks=clicks)
+    parameters = ChoiceParameters(click_rate=click_rate)
+    model = _model(dataset, population, parameters, rating_model=rating_model, levels=levels, clicks=clicks)
     return FittedUsers(model, population, fit_joint_distribution(population))
 
 
@@ -79,6 +87,18 @@ def with_click_rate(fitted: FittedUsers, rate: float) -> FittedUsers:
     bias = _click_bias(fitted.population.vectors["click"], model.click_items, rate)
     parameters = replace(model.parameters, click_rate=rate)
     return fitted._replace(model=replace(model, click_bias=bias, parameters=parameters))
+
+
+def _fit_clicks(history: History, content: npt.NDArray[np.float64], seed: int, click_rate: float) -> ClickModel:
+    """Fit the click model; where a handful of events separate by chance, so that log-odds run away, under more penalty."""
+    for penalty in _PENALTIES:
+        clicks = fit_click_model(history, content, ClickSettings(ridge=penalty), seed)
+        log_odds = _sample_log_odds(clicks.user_vectors.astype(np.float32), clicks.item_vectors.astype(np.float32))
+        rates = [_mean_click(log_odds, bias) for bias in (-_STEEPEST, _STEEPEST)]
+        tame = penalty == _PENALTIES[0] or float(np.abs(log_odds).max()) < _STEEPEST
+        if tame and rates[0] < click_rate < rates[1]:
+            break
+    return clicks
 
 
 def _content(catalog: Catalog) -> npt.NDArray[np.float64]:
@@ -107,18 +127,23 @@ def _population(dataset: Dataset, rating_model: RatingModel, levels: LevelModel,
 
 
 def _model(
-    dataset: Dataset, population: Population, *, rating_model: RatingModel, levels: LevelModel, clicks: ClickModel
+    dataset: Dataset,
+    population: Population,
+    parameters: ChoiceParameters,
+    *,
+    rating_model: RatingModel,
+    levels: LevelModel,
+    clicks: ClickModel,
 ) -> ChoiceModel:
-    defaults = ChoiceParameters()
     click_items, click_users = clicks.item_vectors.astype(np.float32), population.vectors["click"]
-    bias = _click_bias(click_users, click_items, defaults.click_rate)
+    bias = _click_bias(click_users, click_items, parameters.click_rate)
     mainstream = population.trait("mainstreamness").astype(np.float64)
     return ChoiceModel(
         item_id=dataset.catalog.item_id,
         click_items=click_items,
         rating_items=rating_model.item_vectors.astype(np.float32),
         levels=levels.levels.astype(np.float32),
-        parameters=defaults,
+        parameters=parameters,
         click_bias=bias,
         patience_median=float(np.median(np.maximum(population.trait("patience"), 1.0))),
         mainstreamness_mean=float(mainstream.mean()),
@@ -129,9 +154,27 @@ def _model(
 
 
 def _click_bias(users: npt.NDArray[np.float32], items: npt.NDArray[np.float32], rate: float) -> float:
-    """Solve for the shift of all log-odds at which a user clicks a uniformly drawn, examined item at the given rate."""
+    """Solve for the shift of all log-odds at which a user clicks a uniformly drawn, examined item at the given rate.
+
+    Raises:
+        ConfigError: no shift gives that rate.
+    """
+    log_odds = _sample_log_odds(users, items)
+    lowest, highest = (_mean_click(log_odds, bias) for bias in (-_STEEPEST, _STEEPEST))
+    if not lowest < rate < highest:
+        raise ConfigError(
+            f"click rate: got {rate:g}, expected a number between {lowest:.3g} and {highest:.3g}, which these users can have; "
+            "give one, or fit the users again"
+        )
+    return float(brentq(lambda bias: _mean_click(log_odds, bias) - rate, -_STEEPEST, _STEEPEST))
+
+
+def _sample_log_odds(users: npt.NDArray[np.float32], items: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     generator = np.random.default_rng(0)
     pairs = 200_000
     some_users, some_items = generator.integers(len(users), size=pairs), generator.integers(len(items), size=pairs)
-    log_odds = np.einsum("pd,pd->p", users[some_users], items[some_items])
-    return float(brentq(lambda bias: float(probability(log_odds + np.float32(bias)).mean(dtype=np.float64)) - rate, -30, 30))
+    return np.asarray(np.einsum("pd,pd->p", users[some_users], items[some_items]))
+
+
+def _mean_click(log_odds: npt.NDArray[np.float32], bias: float) -> float:
+    return float(probability(log_odds + np.float32(bias)).mean(dtype=np.float64))

@@ -52,7 +52,7 @@ class ChoiceUsers:
         self, catalog: Catalog, population: Population, model: ChoiceModel, parameters: ChoiceParameters | None = None
     ) -> None:
         _check_fit(catalog, population, model)
-        self.parameters = parameters or model.parameters
+        self.model, self.parameters = model, parameters or model.parameters
         self.levels = model.levels
         layout = _Layout.of(catalog, model)
         self._taste = layout.taste

@@ -23,7 +23,7 @@ _ROUNDS = 20
 _RESAMPLES = 1000
 
 
-def held_out_scores(dataset: Dataset, seed: int) -> dict[str, float | int]:
+def held_out_scores(dataset: Dataset, seed: int) -> dict[str, float | int | None]:
     """Fit on the first 80% of each user's ratings in time and score the last 20%.
 
     Baselines are the mean of all ratings, the item's mean, and user and item biases whose ridge penalties are chosen on the
@@ -37,7 +37,8 @@ def held_out_scores(dataset: Dataset, seed: int) -> dict[str, float | int]:
         By name: ``held-out rows`` and ``held-out users``; the root mean square error in stars of each baseline and of the
         model, whose prediction is the mean of its rating distribution; how far in percent the model is below the biases;
         Wasserstein-1 in stars between drawn and real ratings; correlation of users' mean ratings; bits a star (log loss,
-        base 2) of the model and of the training histogram. Names ending in ``low`` and ``high`` hold the intervals.
+        base 2) of the model and of the training histogram. Names ending in ``low`` and ``high`` hold the intervals. None
+        where a score is undefined, such as a correlation of one user, or in a resample, its interval.
     """
     training, test = dataset.training_part(0.8)
     train, fitted = training.ratings, fit_choice(training, seed)
@@ -143,15 +144,19 @@ class _UserSums(NamedTuple):
         }
 
 
-def _with_intervals(sums: _UserSums, levels: DoubleArray, seed: int) -> dict[str, float | int]:
+def _with_intervals(sums: _UserSums, levels: DoubleArray, seed: int) -> dict[str, float | int | None]:
     users = len(sums.rows)
     weights = np.random.default_rng(seed).multinomial(users, np.full(users, 1 / users), _RESAMPLES).astype(np.float64)
     resamples = [sums.scores(weight, levels) for weight in weights]
-    table: dict[str, float | int] = {"held-out rows": int(sums.rows.sum()), "held-out users": users}
+    table: dict[str, float | int | None] = {"held-out rows": int(sums.rows.sum()), "held-out users": users}
     for name, value in sums.scores(np.ones(users), levels).items():
         low, high = np.quantile([sample[name] for sample in resamples], [0.025, 0.975])
-        table |= {name: value, f"{name}, low": float(low), f"{name}, high": float(high)}
+        table |= {name: _known(value), f"{name}, low": _known(low), f"{name}, high": _known(high)}
     return table
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
 
 
 def _correlation(left: DoubleArray, right: DoubleArray, weight: DoubleArray) -> float:

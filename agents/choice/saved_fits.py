@@ -13,6 +13,7 @@ from pathlib import Path
 from recsim_llm.agents.choice.choice_fit import START_SEED, FittedUsers, fit_choice
 from recsim_llm.agents.choice.choice_model import ChoiceModel
 from recsim_llm.agents.choice.held_out_scores import held_out_scores
+from recsim_llm.agents.choice.little_known import little_known
 from recsim_llm.core.cache import cache_folder
 from recsim_llm.core.files import write_atomically
 from recsim_llm.core.ratings import Dataset
@@ -55,7 +56,7 @@ FIT_MODULES = (
 
 def fit_and_save(
     dataset: Dataset, out: Path, *, seed: int | None = None, held_out: bool = False
-) -> dict[str, float | int | str]:
+) -> dict[str, float | int | str | None]:
     """Fit choice users and write them to a new folder.
 
     Args:
@@ -75,13 +76,15 @@ def fit_and_save(
     refuse_used_folder(out, "fit")
     start = START_SEED if seed is None else seed
     fitted = fit_choice(dataset, start)
-    table: dict[str, float | int | str] = {
+    table: dict[str, float | int | str | None] = {
         "data": dataset.name,
         "users": len(fitted.population),
         "items": len(dataset.catalog),
         "ratings": len(dataset.ratings),
         **{f"skipped: {reason}": count for reason, count in dataset.skipped.items()},
     }
+    if notes := little_known(dataset, fitted.model):
+        table["little known"] = "; ".join(notes)
     if held_out:
         table |= held_out_scores(dataset, start)
     save_fitted(fitted, out)

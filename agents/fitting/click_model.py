@@ -128,7 +128,7 @@ def _sample_pairs(history: History, later: BoolArray, n_items: int, settings: Cl
 
 def _ridge_logistic(columns: DoubleArray, label: DoubleArray, ridge: float) -> DoubleArray:
     """Return logistic regression weights; classes weigh the same, all columns but the last are penalised in spreads."""
-    if label.size == 0 or label.min() == label.max():
+    if label.size == 0 or label.min() == label.max() or ridge == np.inf:
         return np.zeros(columns.shape[1])
     spread = columns.std(axis=0)
     scale = np.where(spread > 1e-9, 1.0 / np.maximum(spread, 1e-9), 0.0)

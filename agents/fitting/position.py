@@ -19,7 +19,7 @@ from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.errors import DataError
 from recsim_llm.log.reader import open_run
 
-__all__ = ["fit_position_curve", "learn_position_curve"]
+__all__ = ["examination_ratios", "fit_position_curve", "learn_position_curve"]
 
 
 _MOST_ROUNDS = 5000
@@ -44,6 +44,19 @@ def learn_position_curve(clicked: BoolArray, item: IntArray | None = None) -> tu
     Raises:
         DataError: shapes disagree, or the first position was never clicked.
     """
+    return _cut(examination_ratios(clicked, item))
+
+
+def examination_ratios(clicked: BoolArray, item: IntArray | None = None) -> DoubleArray:
+    """Return float64 [k]: the curve of ``learn_position_curve`` before values above 1 are cut.
+
+    Args:
+        clicked: bool [n, k]: what was clicked, one row a page.
+        item: int64 [n, k]: what was shown; negative where a slot was empty.
+
+    Raises:
+        DataError: shapes disagree, or the first position was never clicked.
+    """
     if clicked.ndim != 2 or (item is not None and item.shape != clicked.shape):
         shapes = f"{clicked.shape}" if item is None else f"{clicked.shape} and {item.shape}"
         raise DataError(f"click log: got shapes {shapes}, expected [pages, positions] for both; pass one row a page")
@@ -61,7 +74,7 @@ def fit_position_curve(run: Path, arm: str) -> tuple[float, ...]:
     columns = open_run(run).columns("impressions", ["position", "item_id", "clicked"], arm=arm)
     if not len(columns["position"]):
         raise DataError(f"{run}: got no impressions of arm {arm!r}, expected an arm of the run; see its manifest.json")
-    return _learn(columns["position"], columns["clicked"], columns["item_id"])
+    return _cut(_learn(columns["position"], columns["clicked"], columns["item_id"]))
 
 
 class _Log(NamedTuple):
@@ -75,7 +88,11 @@ class _Log(NamedTuple):
     """float64 [p]: how often with a click."""
 
 
-def _learn(position: IntArray, clicked: BoolArray, item: IntArray | None) -> tuple[float, ...]:
+def _cut(ratios: DoubleArray) -> tuple[float, ...]:
+    return tuple(float(value) for value in np.minimum(ratios, 1.0))
+
+
+def _learn(position: IntArray, clicked: BoolArray, item: IntArray | None) -> DoubleArray:
     if item is not None:
         there = item >= 0
         position, clicked, item = position[there], clicked[there], item[there]
@@ -85,7 +102,7 @@ def _learn(position: IntArray, clicked: BoolArray, item: IntArray | None) -> tup
     curve = np.bincount(position, clicked, positions) / np.maximum(np.bincount(position, minlength=positions), 1)
     if item is not None:
         curve = _maximise(_count(position, item, clicked), curve)
-    return tuple(float(value) for value in np.minimum(curve / curve[0], 1.0))
+    return np.asarray(curve / curve[0])
 
 
 def _count(position: IntArray, item: IntArray, clicked: BoolArray) -> _Log:

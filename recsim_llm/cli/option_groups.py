@@ -81,6 +81,16 @@ def table_options(parser: argparse.ArgumentParser) -> None:
         help="a column of your own tables under another name: --column user_id=reviewer",
     )
     parser.add_argument("--skip-bad-rows", action="store_true", help="leave unusable rows out and count them")
+    parser.add_argument(
+        "--feedback", choices=["explicit", "implicit"], help="implicit: rows are clicks or purchases, and no ratings"
+    )
+    parser.add_argument("--rating-scale", metavar="LOW,HIGH", help="scale of the ratings, if not 0.5 to 5: --rating-scale=1,10")
+    parser.add_argument(
+        "--not-rated", metavar="N", help="numbers that stand for 'not rated', or none: --not-rated=0, --not-rated=-1,99"
+    )
+    parser.add_argument("--constant-rating", metavar="STARS", type=float, help="stars for each row of implicit data (5)")
+    parser.add_argument("--string-ids", action="store_true", help="take ids for texts though all look like numbers")
+    parser.add_argument("--genre-separator", metavar="TEXT", help="what stands between genres in one field")
 
 
 def output_options(parser: argparse.ArgumentParser) -> None:

@@ -8,15 +8,49 @@ from typing import Any
 
 from recsim_llm.errors import ConfigError
 
-__all__ = ["ask_first", "read_columns", "read_limits"]
+__all__ = ["ask_first", "read_limits", "read_model", "read_table_options"]
 
 
-def read_columns(options: argparse.Namespace) -> dict[str, str]:
-    """Return the columns that are named otherwise in the user's own tables."""
+def read_table_options(options: argparse.Namespace) -> Any:
+    """Return what was said about how the user's own tables are to be read, by the names of ``TableSettings``."""
+    given = {
+        "columns": _columns(options) or None,
+        "skip_bad_rows": options.skip_bad_rows or None,
+        "feedback": options.feedback,
+        "rating_scale": None if options.rating_scale is None else _numbers("--rating-scale", options.rating_scale, "1,10"),
+        "not_rated": _not_rated(options.not_rated),
+        "constant_rating": options.constant_rating,
+        "string_ids": options.string_ids or None,
+        "genre_separator": options.genre_separator,
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _not_rated(text: str | None) -> Any:
+    return text if text is None or text == "none" else _numbers("--not-rated", text, "0, 0,99 or none")
+
+
+def _numbers(option: str, text: str, example: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(number) for number in text.split(","))
+    except ValueError as error:
+        raise ConfigError(f"{option}: got {text!r}, expected numbers, for instance {option}={example}") from error
+
+
+def _columns(options: argparse.Namespace) -> dict[str, str]:
     wrong = [pair for pair in options.column if not all(pair.partition("=")[::2])]
     if wrong:
         raise ConfigError(f"--column: got {wrong[0]!r}, expected NAME=THEIRS, for instance user_id=reviewer")
     return dict(pair.split("=", 1) for pair in options.column)
+
+
+def read_model(name: str, base_url: str | None) -> Any:
+    """Return the settings of a model that two options name, checked."""
+    from recsim_llm.language.base.addresses import parse_address
+    from recsim_llm.language.base.settings import ModelSettings
+
+    address = None if base_url is None else parse_address(base_url, "--base-url")
+    return ModelSettings.read({"name": name, "base_url": address}, "--model")
 
 
 def read_limits(options: argparse.Namespace) -> dict[str, float]:

@@ -6,9 +6,20 @@ import argparse
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-__all__ = ["make_console", "print_pairs", "show_progress", "show_status", "spent_so_far", "write_json"]
+__all__ = [
+    "make_console",
+    "print_little_known",
+    "print_pairs",
+    "print_reading",
+    "read_reading",
+    "show_progress",
+    "show_status",
+    "spent_so_far",
+    "write_json",
+]
 
 
 def make_console() -> Any:
@@ -24,7 +35,30 @@ def print_pairs(title: str, table: dict[str, Any]) -> None:
     console = make_console()
     console.print(title, style="bold", highlight=False)
     for name, value in table.items():
-        console.print(f"  {name:<44}{value:,.4f}" if isinstance(value, float) else f"  {name:<44}{value}", highlight=False)
+        shown = f"{value:,.4f}" if isinstance(value, float) else "unknown" if value is None else value
+        console.print(f"  {name:<44}{shown}", highlight=False)
+
+
+def print_little_known(run: Path) -> None:
+    """Print what a run's users cannot know, where the data were too few."""
+    from recsim_llm.log.manifest import read_manifest
+
+    for note in read_manifest(run).get("population", {}).get("little_known", ()):
+        make_console().print(f"little known: {note}", highlight=False)
+
+
+def read_reading(run: Path) -> dict[str, Any]:
+    """Return what a run's manifest says of how its data were read."""
+    data = json.loads((run / "manifest.json").read_text(encoding="utf-8")).get("data", {})
+    return {key: data[key] for key in ("skipped", "unread", "repeats", "notes") if key in data}
+
+
+def print_reading(reading: dict[str, Any]) -> None:
+    """Print a line for each thing that was left out, lost or decided in reading the data; nothing where there is none."""
+    from recsim_llm.data.reading_notes import reading_lines
+
+    for line in reading_lines(reading):
+        make_console().print(line, highlight=False)
 
 
 def write_json(options: argparse.Namespace, content: Any) -> None:

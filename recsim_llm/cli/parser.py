@@ -7,7 +7,7 @@ import argparse
 from recsim_llm import __version__
 from recsim_llm.cli.plain_parser import PlainParser
 from recsim_llm.cli.run_parsers import compare_parser, export_parser, report_parser, resume_parser, run_parser, speak_parser
-from recsim_llm.cli.study_parsers import ope_parser
+from recsim_llm.cli.study_parsers import audit_parser, ope_parser
 from recsim_llm.cli.user_parsers import calibrate_parser, data_parser, fit_parser, list_parser, probe_parser, realism_parser
 
 __all__ = ["make_parser"]
@@ -27,6 +27,7 @@ def make_parser() -> argparse.ArgumentParser:
     speak_parser(commands)
     export_parser(commands)
     ope_parser(commands)
+    audit_parser(commands)
     probe_parser(commands)
     fit_parser(commands)
     calibrate_parser(commands)

@@ -71,6 +71,14 @@ def report_parser(commands: Any) -> None:
     parser.add_argument("run", type=Path, help="run folder")
     parser.add_argument("--realism", metavar="CARD", type=Path, help="folder of a realism card of its users, to be on the page")
     parser.add_argument("--ope", metavar="FILE", type=Path, help="ope.json of an off-policy estimate (default: the run's own)")
+    parser.add_argument(
+        "--audit",
+        metavar="DIR",
+        type=Path,
+        action="append",
+        default=[],
+        help="folder of an audit of its users, to be on the page",
+    )
     output_options(parser)
 
 

@@ -11,8 +11,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from recsim_llm.cli.options import ask_first, read_columns, read_limits
-from recsim_llm.cli.output import make_console, print_pairs, show_progress, show_status, spent_so_far, write_json
+from recsim_llm.cli.options import ask_first, read_limits, read_table_options
+from recsim_llm.cli.output import (
+    make_console,
+    print_little_known,
+    print_pairs,
+    print_reading,
+    read_reading,
+    show_progress,
+    show_status,
+    spent_so_far,
+    write_json,
+)
 from recsim_llm.cli.paired_runs import handle_two_runs
 from recsim_llm.errors import ConfigError, RecSimError, RunExistsError
 
@@ -63,14 +73,17 @@ def handle_compare(options: argparse.Namespace) -> None:
         with show_progress(options.quiet) as update:
             comparison = compare(scenario, folder, judging, update, plan=plan, cache=options.cache, confirm=confirm)
     page, content = write_report(folder), comparison.to_json()
-    write_json(options, content)
+    reading = read_reading(folder)
+    write_json(options, content | {"reading": reading})
     if not options.quiet:
         console = make_console()
+        print_reading(reading)
         for line in comparison.verdict:
             console.print(line, highlight=False)
         console.print(comparison_table(content))
         for note in comparison.notes:
             console.print(note, highlight=False)
+        print_little_known(folder)
         console.print(
             f"log     {folder}\nreport  {page}\nagain   recsim-llm compare {shlex.quote(str(folder))}", highlight=False
         )
@@ -106,8 +119,7 @@ def _flags(options: argparse.Namespace) -> dict[str, Any]:
     recommenders = None if options.recommenders is None else [name.strip() for name in options.recommenders.split(",")]
     flags = {
         "data": options.data,
-        "columns": read_columns(options) or None,
-        "skip_bad_rows": options.skip_bad_rows or None,
+        **read_table_options(options),
         "users.model": options.users,
         "models.user.name": options.model,
         "models.user.base_url": options.base_url,
@@ -171,22 +183,25 @@ def handle_report(options: argparse.Namespace) -> None:
     """Write the report of a run again."""
     if not (options.run / "manifest.json").is_file():
         raise ConfigError(f"report: got {options.run}, which has no manifest.json, expected a run folder")
-    _finish(options.run, options, card=options.realism, ope=options.ope)
+    _finish(options.run, options, card=options.realism, ope=options.ope, audits=options.audit)
 
 
-def _finish(run: Path, options: argparse.Namespace, **given: Path | None) -> None:
+def _finish(run: Path, options: argparse.Namespace, **given: Any) -> None:
     from recsim_llm.comparison import summarise
     from recsim_llm.report import calls_line, read_calls, summary_table, verdict, write_report
 
     summary = summarise(run)
     path = write_report(run, **given)
-    write_json(options, summary.to_json())
+    reading = read_reading(run)
+    write_json(options, summary.to_json() | {"reading": reading})
     if not options.quiet:
         console = make_console()
+        print_reading(reading)
         console.print(verdict(summary), highlight=False)
         console.print(summary_table(summary))
         if calls := calls_line(read_calls(run)):
             console.print(calls, highlight=False)
+        print_little_known(run)
         console.print(f"log     {run}\nreport  {path}\nagain   recsim-llm report {shlex.quote(str(run))}", highlight=False)
 
 

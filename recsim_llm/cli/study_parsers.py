@@ -2,13 +2,63 @@
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from recsim_llm.cli.option_groups import add_verb, output_options
-from recsim_llm.cli.studies import handle_ope
+from recsim_llm.cli.option_groups import add_verb, model_options, output_options, spending_options, table_options
+from recsim_llm.cli.studies import handle_audit, handle_ope, print_audits
 
-__all__ = ["ope_parser"]
+__all__ = ["audit_parser", "ope_parser"]
+
+
+class _ListAudits(argparse.Action):
+    """Print what can be audited, and end, as ``--help`` does; nothing heavy is loaded to show the help."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        """Print the audits, a line each."""
+        del namespace, values, option_string
+        print_audits()
+        parser.exit()
+
+
+def audit_parser(commands: Any) -> None:
+    """Add the verb ``audit``."""
+    parser = add_verb(
+        commands,
+        "audit",
+        "find out how a language model behaves as users, or as a recommender",
+        example="recsim-llm audit slots --model scripted/slot_bias --data fictional --seed 7 --out audits/slots",
+        handler=handle_audit,
+    )
+    parser.add_argument(
+        "name", help="slots, sycophancy, injection, memorisation, stability, strength, sweep or ranking; --list explains them"
+    )
+    parser.add_argument("--list", action=_ListAudits, nargs=0, help="say what each audit asks, and end")
+    parser.add_argument(
+        "--data", metavar="RATINGS", required=True, help="folder of a data set, name of a downloaded one, or 'fictional'"
+    )
+    table_options(parser)
+    parser.add_argument(
+        "--users",
+        choices=["language", "choice"],
+        default="language",
+        help="who is audited: users whom a language model plays (default), or fitted choice users (strength and sweep)",
+    )
+    model_options(parser)
+    parser.add_argument("--n-users", metavar="N", type=int, help="most users (default: 30 to 60, by audit)")
+    parser.add_argument("--seed", metavar="S", type=int, help="seed of users and items; drawn and shown if not given")
+    parser.add_argument("--out", metavar="DIR", type=Path, help="folder of the audit (default: audits/NAME-TIME)")
+    spending_options(parser)
+    parser.add_argument("--yes", action="store_true", help="do not ask before an audit that may cost much")
+    output_options(parser)
 
 
 def ope_parser(commands: Any) -> None:

@@ -94,10 +94,15 @@ def realism_parser(commands: Any) -> None:
 def data_parser(commands: Any) -> None:
     """Add the verb ``data``."""
     parser = add_verb(
-        commands, "data", "download public data sets", example="recsim-llm data get ml-latest-small", handler=handle_data
+        commands,
+        "data",
+        "download public data sets, or make the tables of an invented shop",
+        example="recsim-llm data get ml-latest-small\n  recsim-llm data make shop my-shop",
+        handler=handle_data,
     )
-    parser.add_argument("verb", choices=["get"])
-    parser.add_argument("name", help="ml-latest-small, ml-1m or ml-100k")
+    parser.add_argument("verb", choices=["get", "make"])
+    parser.add_argument("name", help="to get: ml-latest-small, ml-1m or ml-100k; to make: shop")
+    parser.add_argument("folder", nargs="?", type=Path, help="new folder for what is made")
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
 

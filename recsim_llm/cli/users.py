@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from recsim_llm.cli.options import ask_first, read_columns, read_limits
-from recsim_llm.cli.output import make_console, print_pairs, show_status, write_json
+from recsim_llm.cli.options import ask_first, read_limits, read_model, read_table_options
+from recsim_llm.cli.output import make_console, print_pairs, print_reading, show_status, write_json
 from recsim_llm.errors import ConfigError
 
 __all__ = ["handle_calibrate", "handle_data", "handle_fit", "handle_list", "handle_probe", "handle_realism"]
@@ -20,11 +21,14 @@ def handle_fit(options: argparse.Namespace) -> None:
     """Fit choice users and save them."""
     from recsim_llm.agents.choice.saved_fits import fit_and_save
     from recsim_llm.data import open_dataset
+    from recsim_llm.data.reading_notes import reading_record
 
-    dataset = open_dataset(options.ratings, columns=read_columns(options), skip_bad_rows=options.skip_bad_rows)
+    dataset = open_dataset(options.ratings, **read_table_options(options))
     table = fit_and_save(dataset, options.out, seed=options.seed, held_out=options.held_out)
-    write_json(options, table)
+    reading = reading_record(dataset)
+    write_json(options, table | {"reading": reading})
     if not options.quiet:
+        print_reading(reading)
         print_pairs(f"fitted choice users in {options.out}", table)
 
 
@@ -32,25 +36,29 @@ def handle_calibrate(options: argparse.Namespace) -> None:
     """Fit a language model's answers to real choices and save that."""
     from recsim_llm.agents.language.calibrating import calibrate
     from recsim_llm.data import open_dataset
+    from recsim_llm.data.reading_notes import reading_record
     from recsim_llm.language.providers import open_model
 
     if options.model is None:
         raise ConfigError("calibrate: got no model, expected --model provider/name")
     if not options.out.parent.is_dir() or options.out.is_dir():
         raise ConfigError(f"calibrate: got {options.out}, expected a file in a folder that exists; make the folder first")
-    dataset = open_dataset(options.ratings, columns=read_columns(options), skip_bad_rows=options.skip_bad_rows)
-    address = {} if options.base_url is None else {"base_url": options.base_url}
-    with open_model(options.model, **address) as model:
+    dataset = open_dataset(options.ratings, **read_table_options(options))
+    named = read_model(options.model, options.base_url)
+    with open_model(named.name, base_url=named.base_url) as model:
         found = calibrate(model, dataset, seed=options.seed, users=options.n_users, click_rate=options.click_rate)
     found.save(options.out)
     table = json.loads(options.out.read_text(encoding="utf-8"))
-    write_json(options, table)
+    reading = reading_record(dataset)
+    write_json(options, table | {"reading": reading})
     if not options.quiet:
+        print_reading(reading)
         print_pairs(f"calibration of {options.model} in {options.out}", table)
 
 
 def handle_realism(options: argparse.Namespace) -> None:
     """Score users against real people and print the card."""
+    from recsim_llm.data.reading_notes import reading_record
     from recsim_llm.report.realism_page import realism_table, write_realism
     from recsim_llm.scenarios.realism_run import card_facts, make_card
 
@@ -60,9 +68,11 @@ def handle_realism(options: argparse.Namespace) -> None:
         card, dataset = make_card(request, out, progress=update, confirm=partial(ask_first, options=options))
     content = card.to_json()
     page = write_realism(content, out, card_facts(request, dataset))
-    write_json(options, content)
+    reading = reading_record(dataset)
+    write_json(options, content | {"reading": reading})
     if not options.quiet:
         console = make_console()
+        print_reading(reading)
         console.print(realism_table(content))
         console.print(f"card    {out}\nreport  {page}", highlight=False)
 
@@ -71,7 +81,7 @@ def _card_request(options: argparse.Namespace) -> Any:
     """Return what a card shall be made of."""
     from secrets import randbelow
 
-    from recsim_llm.language.base.settings import ModelSettings
+    from recsim_llm.data.table_settings import TableSettings
     from recsim_llm.scenarios.realism_run import CardRequest
 
     if options.base_url is not None and options.model is None:
@@ -80,10 +90,7 @@ def _card_request(options: argparse.Namespace) -> Any:
     if count < 1:
         raise ConfigError(f"--seeds: got {count}, expected 1 or more")
     first = randbelow(2**31) if options.seed is None else options.seed
-    try:
-        model = None if options.model is None else ModelSettings(name=options.model, base_url=options.base_url)
-    except ValueError as error:
-        raise ConfigError(f"--base-url: got {options.base_url}, expected an address like http://127.0.0.1:8000/v1") from error
+    model = None if options.model is None else read_model(options.model, options.base_url)
     families = None if options.families is None else tuple(name.strip() for name in options.families.split(","))
     return CardRequest(
         data=options.data,
@@ -94,8 +101,7 @@ def _card_request(options: argparse.Namespace) -> Any:
         split=options.split,
         calibration=options.calibration,
         families=families,
-        columns=read_columns(options),
-        skip_bad_rows=options.skip_bad_rows,
+        tables=TableSettings.of(read_table_options(options)),
         cache=options.cache,
         limits=read_limits(options),
     )
@@ -103,25 +109,50 @@ def _card_request(options: argparse.Namespace) -> Any:
 
 def handle_probe(options: argparse.Namespace) -> None:
     """Find out what a model really does and print it."""
-    from recsim_llm.language.base.settings import ModelSettings
     from recsim_llm.language.providers import probe_model
 
-    report = probe_model(ModelSettings(name=options.name, base_url=options.base_url))
+    report = probe_model(read_model(options.name, options.base_url))
     write_json(options, report.to_json())
     if not options.quiet:
         make_console().print(report.table())
 
 
 def handle_data(options: argparse.Namespace) -> None:
-    """Download a data set."""
+    """Download a data set, or write the invented shop."""
     from recsim_llm.data import fetch, open_dataset
 
+    if options.verb == "make":
+        _make_shop(options)
+        return
+    if options.folder is not None:
+        raise ConfigError(f"data get: got folder {options.folder}, expected none, since sets go into the cache; leave it out")
     folder = fetch(options.name)
     if not options.quiet:
         dataset = open_dataset(folder)
         make_console().print(
             f"{folder}\n{len(dataset.ratings):,} ratings of {len(dataset.catalog):,} items\n{dataset.licence}", highlight=False
         )
+
+
+def _make_shop(options: argparse.Namespace) -> None:
+    from recsim_llm.data.invented_shop import COLUMNS, write_tables
+    from recsim_llm.log.folders import refuse_used_folder
+
+    if options.name != "shop" or options.folder is None:
+        got = f"{options.name!r} without a folder" if options.name == "shop" else repr(options.name)
+        raise ConfigError(f"data make: got {got}, expected `recsim-llm data make shop FOLDER`")
+    refuse_used_folder(options.folder, "data make")
+    try:
+        options.folder.mkdir(parents=True, exist_ok=True)
+        paths = write_tables(options.folder)
+    except OSError as error:
+        raise ConfigError(f"data make: got {options.folder} ({error.strerror}), expected a folder that can be made") from error
+    if not options.quiet:
+        console = make_console()
+        console.print("\n".join(map(str, paths)), highlight=False)
+        columns = " ".join(f"--column {ours}={theirs}" for ours, theirs in COLUMNS.items())
+        folder = shlex.quote(str(options.folder))
+        console.print(f"next    recsim-llm run shop --data {folder} --feedback implicit {columns}", highlight=False)
 
 
 def handle_list(options: argparse.Namespace) -> None:

@@ -46,6 +46,7 @@ __all__ = [
     "judge_pairs",
     "judge_run",
     "read_finished_tally",
+    "tell_unrated",
     "word_verdict",
 ]
 
@@ -95,7 +96,7 @@ def judge_run(tally: Tally, manifest: Mapping[str, Any], judging: Judging, known
         judging: how.
         known: what was known of the users of the tally before the run; None where that cannot be told.
     """
-    measures = judging.measures(str((manifest.get("settings") or {}).get("reward", "")))
+    measures = judging.measures(str((manifest.get("settings") or {}).get("reward", "")), rated=tally.rated)
     pairs = pair_arms(tally, measures)
     users, seed = served_by(tally, tally.arms), int(manifest["seed"] or 0)
     adjusted = [adjust_difference(pair, known, users, confidence=judging.confidence) for pair in pairs]
@@ -121,8 +122,13 @@ def judge_run(tally: Tally, manifest: Mapping[str, Any], judging: Judging, known
         covariates=known.covariates if known is not None and any(adjusted) else (),
         plan=None,
         sequential=None,
-        notes=(*told, *_notes(len(users) - int(users.sum()), known, adjusted)),
+        notes=(*told, *_notes(len(users) - int(users.sum()), known, adjusted), *tell_unrated(tally)),
     )
+
+
+def tell_unrated(tally: Tally) -> tuple[str, ...]:
+    """Say that nobody gave a rating, and what is therefore not compared; nothing where somebody did."""
+    return () if tally.rated else ("Nobody gave a rating, so that nothing about ratings is compared.",)
 
 
 def read_finished_tally(run: Path, *, alone: bool = False) -> Tally:

@@ -24,6 +24,7 @@ from recsim_llm.statistics import CONFIDENCE, Estimate, paired_effect, ratio_est
 
 __all__ = ["ArmDifference", "Difference", "Summary", "summarise"]
 
+_UNRATED = "Users click or buy and give no ratings: whatever needs ratings is left out."
 SCHEMA = 1
 """Version of the JSON layout; rises when a key changes its meaning or goes."""
 _COMPARED = {metric.key: metric for metric in RESULTS if metric.key in ("clicks_per_user", "reward_per_user")}
@@ -90,6 +91,8 @@ class Summary:
     """The oracle minus every other arm; empty without an oracle."""
     notes: tuple[str, ...]
     """What a reader must know about the log itself: users missing, arms without rows."""
+    rated: bool
+    """Whether users gave ratings; of users who only click or buy, nothing about ratings is told."""
 
     def arm(self, name: str) -> ArmSummary:
         """Return the results of the arm with this name."""
@@ -124,7 +127,8 @@ def summarise(run: Path) -> Summary:
         against_first=tuple(_compare(judged, name, names[0]) for name in names[1:]),
         against_best=tuple(_compare(judged, name, best) for name in names if name != best),
         regret=tuple(_compare(judged, ORACLE, name) for name in names if name != ORACLE) if ORACLE in names else (),
-        notes=tuple(_notes(arms, int(manifest["users"]))),
+        rated=tally.rated,
+        notes=(*_notes(arms, int(manifest["users"])), *([] if tally.rated else [_UNRATED])),
     )
 
 

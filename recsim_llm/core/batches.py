@@ -12,9 +12,10 @@ import numpy as np
 
 from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.feedback import Feedback
+from recsim_llm.core.pages import Pages
 from recsim_llm.errors import ContractError
 
-__all__ = ["join_feedback", "stack_columns", "take_columns", "take_feedback"]
+__all__ = ["join_feedback", "spread_columns", "spread_feedback", "stack_columns", "take_columns", "take_feedback"]
 
 
 def stack_columns(values: Sequence[Any]) -> Any:
@@ -49,6 +50,50 @@ def take_columns(value: Any, order: IntArray) -> Any:
     if isinstance(value, tuple):
         return type(value)(*(take_columns(column, order) for column in value))
     return value[order]
+
+
+def spread_columns(value: Any, place: IntArray, rows: int) -> Any:
+    """Return columns of more rows, in which those of a batch have places of their own and all others hold zeros.
+
+    Args:
+        value: as in ``take_columns``.
+        place: int64 [m]: where each row of the batch goes.
+        rows: how many rows there are then.
+    """
+    if value is None:
+        return None
+    if isinstance(value, tuple):
+        return type(value)(*(spread_columns(column, place, rows) for column in value))
+    column = np.zeros((rows, *value.shape[1:]), value.dtype)
+    column[place] = value
+    return column
+
+
+def spread_feedback(feedback: Feedback, place: IntArray, rows: int) -> Feedback:
+    """Return the feedback of more rows, in which nothing was shown to those that are not in the batch.
+
+    Args:
+        feedback: of ``m`` users.
+        place: int64 [m]: where each goes, ascending.
+        rows: how many rows there are then.
+    """
+    slots = feedback.clicked.shape[1]
+    row = place[feedback.row]
+    pages: Pages = spread_columns(feedback.pages._replace(rows=place), place, rows)
+    item_index = np.full((rows, slots), -1)
+    item_index[place] = feedback.pages.item_index
+    draws = np.full((rows, *feedback.draws.shape[1:]), np.inf, np.float32)
+    draws[place] = feedback.draws
+    return feedback._replace(
+        pages=pages._replace(rows=slice(None), item_index=item_index),
+        decisions=spread_columns(feedback.decisions, place, rows),
+        draws=draws,
+        clicked=spread_columns(feedback.clicked, place, rows),
+        slot=row * slots + feedback.slot % slots,
+        row=row,
+        mood=spread_columns(feedback.mood, place, rows),
+        left=spread_columns(feedback.left, place, rows),
+    )
 
 
 def join_feedback(feedbacks: Sequence[Feedback]) -> Feedback:

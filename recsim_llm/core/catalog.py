@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray, TextArray
-from recsim_llm.errors import ConfigError, DataError
+from recsim_llm.core.checked_columns import as_flags, as_numbers, as_texts, as_whole_numbers
+from recsim_llm.errors import DataError
 
 __all__ = ["Catalog", "default_features"]
 
@@ -54,30 +56,27 @@ class Catalog:
     _lookup: IntArray = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        count = len(self.item_id)
-        if count == 0:
+        ids = as_whole_numbers("catalog, item_id", self.item_id, ("items",), least=0)
+        if not len(ids):
             raise DataError("catalog: got no items, expected at least one; check the item table")
-        for name in (
-            "title",
-            "genres",
-            "year",
-            "popularity",
-            "features",
-            "description",
-            "provider",
-            "quality",
-            "retired",
-            "item_key",
-        ):
-            column = getattr(self, name)
-            if column is not None and len(column) != count:
-                raise DataError(f"catalog column {name!r}: got {len(column)} rows, expected {count}, one for each item_id")
-        if self.genres.shape != (count, len(self.genre_names)):
-            raise DataError(f"catalog genres: got shape {self.genres.shape}, expected ({count}, {len(self.genre_names)})")
-        if self.item_key is not None and len(set(self.item_key)) < count:
-            keys, counts = np.unique(self.item_key.astype(str), return_counts=True)
-            copy = str(keys[counts > 1][0])
-            raise DataError(f"catalog: got item_key {copy!r} twice, expected unique ids; drop one of the rows")
+        size = (len(ids),)
+        columns: dict[str, npt.NDArray[Any] | None] = {
+            "item_id": ids,
+            "title": as_texts("catalog, title", self.title, size),
+            "genres": as_flags("catalog, genres", self.genres, (*size, len(self.genre_names))),
+            "year": as_whole_numbers("catalog, year", self.year, size),
+            "popularity": _as_floats("popularity", self.popularity, size, bounds=(0.0, np.inf)),
+            "features": _as_floats("features", self.features, (*size, "features")),
+        }
+        for name in ("description", "provider", "item_key"):
+            texts = getattr(self, name)
+            columns[name] = None if texts is None else as_texts(f"catalog, {name}", texts, size, unknown=name != "item_key")
+        if self.quality is not None:
+            columns["quality"] = _as_floats("quality", self.quality, size, bounds=(0.0, 1.0))
+        if self.retired is not None:
+            columns["retired"] = as_flags("catalog, retired", self.retired, size)
+        for name, column in columns.items():
+            object.__setattr__(self, name, column)
         object.__setattr__(self, "_lookup", self._build_lookup())
 
     @classmethod
@@ -110,31 +109,35 @@ class Catalog:
             item_key: the data's own ids where these are texts.
 
         Raises:
-            DataError: an id is repeated or negative, or columns differ in length.
+            DataError: an id is repeated, negative or no whole number, a column holds what it cannot, or columns differ in
+                length.
         """
-        ids = np.ascontiguousarray(item_id, dtype=np.int64)
+        ids = np.ascontiguousarray(as_whole_numbers("catalog, item_id", item_id, ("items",), least=0))
+        _check_genre_lists(genres, len(ids))
         names = tuple(sorted({name for row in genres for name in row}))
         place = {name: column for column, name in enumerate(names)}
         multi_hot = np.zeros((len(genres), len(names)), dtype=np.bool_)
         for row, row_names in enumerate(genres):
             multi_hot[row, [place[name] for name in row_names]] = True
-        years = np.full(len(ids), -1, np.int64) if year is None else np.ascontiguousarray(year, dtype=np.int64)
-        weight = np.ones(len(ids), np.float32) if popularity is None else np.ascontiguousarray(popularity, np.float32)
-        if len(multi_hot) != len(ids):
-            raise DataError(f"catalog genres: got {len(multi_hot)} rows, expected {len(ids)}, one for each item_id")
-        columns = default_features(multi_hot, years, weight) if features is None else np.asarray(features, np.float32)
+        size = (len(ids),)
+        years = np.full(size, -1, np.int64) if year is None else as_whole_numbers("catalog, year", year, size)
+        weight = np.ones(size, np.float32)
+        if popularity is not None:
+            weight = _as_floats("popularity", popularity, size, bounds=(0.0, np.inf))
+        if features is None:
+            features = default_features(multi_hot, years, weight) if len(ids) else np.empty((0, 0))
         return cls(
             item_id=ids,
-            title=np.asarray(title, dtype=object),
+            title=as_texts("catalog, title", title, size),
             genre_names=names,
             genres=multi_hot,
             year=years,
             popularity=weight,
-            features=np.ascontiguousarray(columns),
-            description=None if description is None else np.asarray(description, dtype=object),
-            provider=None if provider is None else np.asarray(provider, dtype=object),
-            quality=None if quality is None else np.ascontiguousarray(quality, dtype=np.float32),
-            item_key=None if item_key is None else np.asarray(item_key, dtype=object),
+            features=_as_floats("features", features, (*size, "features")),
+            description=None if description is None else as_texts("catalog, description", description, size, unknown=True),
+            provider=None if provider is None else as_texts("catalog, provider", provider, size, unknown=True),
+            quality=None if quality is None else _as_floats("quality", quality, size, bounds=(0.0, 1.0)),
+            item_key=None if item_key is None else as_texts("catalog, item_key", item_key, size),
         )
 
     def __len__(self) -> int:
@@ -142,7 +145,7 @@ class Catalog:
 
     def index_of(self, item_id: npt.ArrayLike) -> IntArray:
         """Return the item index of each id, -1 where the catalog does not know it; any shape."""
-        ids = np.asarray(item_id, dtype=np.int64)
+        ids = as_whole_numbers("item_id", item_id, (...,))
         if len(self._lookup) > 0:
             known = (ids >= 0) & (ids < len(self._lookup))
             return np.where(known, self._lookup[np.where(known, ids, 0)], -1)
@@ -153,7 +156,7 @@ class Catalog:
 
     def with_features(self, features: npt.ArrayLike) -> Catalog:
         """Return the same catalog with other observable features, float [n, f]."""
-        return replace(self, features=np.ascontiguousarray(features, dtype=np.float32))
+        return replace(self, features=_as_floats("features", features, (len(self), "features")))
 
     def with_popularity(self, popularity: npt.ArrayLike) -> Catalog:
         """Return the same catalog with other demand weights; default feature columns follow them, others stay.
@@ -161,7 +164,7 @@ class Catalog:
         Args:
             popularity: float [n], for instance counts in the training part of the ratings.
         """
-        weight = np.ascontiguousarray(popularity, dtype=np.float32)
+        weight = _as_floats("popularity", popularity, (len(self),), bounds=(0.0, np.inf))
         columns, standing = self.features, default_features(self.genres, self.year, self.popularity)
         width = standing.shape[1]
         if np.array_equal(columns[:, :width], standing):
@@ -196,8 +199,6 @@ class Catalog:
 
     def _build_lookup(self) -> IntArray:
         ids = self.item_id
-        if ids.min() < 0:
-            raise ConfigError(f"catalog: got item_id {ids.min()}, expected ids of 0 or more")
         values, counts = np.unique(ids, return_counts=True)
         if counts.max() > 1:
             raise DataError(f"catalog: got item_id {values[counts > 1][0]} twice, expected unique ids; drop one of the rows")
@@ -206,6 +207,25 @@ class Catalog:
         lookup = np.full(int(ids.max()) + 1, -1, np.int64)
         lookup[ids] = np.arange(len(ids))
         return lookup
+
+
+def _as_floats(
+    name: str, values: npt.ArrayLike, shape: tuple[int | str, ...], bounds: tuple[float, float] = (-np.inf, np.inf)
+) -> FloatArray:
+    numbers = as_numbers(f"catalog, {name}", values, shape, bounds=bounds)
+    return np.ascontiguousarray(numbers, dtype=np.float32)
+
+
+def _check_genre_lists(genres: Sequence[Sequence[str]], count: int) -> None:
+    """Refuse genres that are not a list of names an item; a text would be read letter by letter."""
+    if isinstance(genres, str) or not isinstance(genres, Sequence | np.ndarray):
+        raise DataError(f"catalog, genres: got {type(genres).__name__}, expected a list of names an item; write [['Drama']]")
+    if len(genres) != count:
+        raise DataError(f"catalog, genres: got {len(genres)} rows, expected {count}, one for each item_id; give each a list")
+    for row, names in enumerate(genres):
+        listed = not isinstance(names, str) and isinstance(names, Iterable)
+        if not listed or not all(isinstance(name, str) for name in names):
+            raise DataError(f"catalog, genres: got {names!r} at {row}, expected a list of names; write ['Drama'] or []")
 
 
 def default_features(genres: BoolArray, year: IntArray, popularity: FloatArray) -> FloatArray:

@@ -7,16 +7,28 @@ number, and a column of another length is not stretched.
 from __future__ import annotations
 
 import numbers
+from collections.abc import Iterable, Sequence
 from types import EllipsisType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
+from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray, TextArray
 from recsim_llm.errors import ConfigError, DataError
 
-__all__ = ["as_flags", "as_labels", "as_numbers", "as_places", "as_whole_numbers", "check_number", "check_whole_number"]
+__all__ = [
+    "as_column",
+    "as_flags",
+    "as_labels",
+    "as_numbers",
+    "as_places",
+    "as_texts",
+    "as_whole_numbers",
+    "check_choice",
+    "check_number",
+    "check_whole_number",
+]
 
 Shape = tuple[int | str | EllipsisType, ...]
 """Lengths of the axes; a word names an axis of any length, ``...`` at the front stands for any axes before the others."""
@@ -146,6 +158,45 @@ def as_labels(name: str, values: npt.ArrayLike, shape: Shape) -> npt.NDArray[Any
     if array.dtype.kind == "f":
         _refuse(name, array, np.isnan(array), "labels", remedy)
     return array
+
+
+def as_column(name: str, values: npt.ArrayLike, shape: Shape) -> npt.NDArray[Any]:
+    """Return the values as an array of whatever they are.
+
+    Raises:
+        DataError: the shape is another.
+    """
+    array = _read(name, values, "a column")
+    _check_shape(name, array, shape, 0)
+    return array
+
+
+def as_texts(name: str, values: Sequence[str | None] | TextArray, shape: Shape, *, unknown: bool = False) -> TextArray:
+    """Return the values as an array of str objects; with ``unknown`` None stands for what is unknown.
+
+    Raises:
+        DataError: it is a single text, the shape is another, or an entry is no text.
+    """
+    if isinstance(values, str):
+        raise DataError(f"{name}: got a single text, expected one for each; give a list of texts")
+    array = _read(name, cast(Any, values), "texts").astype(object)
+    _check_shape(name, array, shape, 0)
+    wrong = ~_each(array, str)
+    if unknown:
+        wrong &= np.array([value is not None for value in array.flat], np.bool_).reshape(array.shape)
+    _refuse(name, array, wrong, "texts" + (", or None for unknown" if unknown else ""), "write what it is called")
+    return array
+
+
+def check_choice(name: str, value: object, choices: Iterable[str], *, remedy: str = _ANOTHER) -> None:
+    """Check that a setting is one of some words.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    known = tuple(choices)
+    if not isinstance(value, str) or value not in known:
+        raise ConfigError(f"{name}: got {value!r}, expected {' or '.join(map(repr, known))}; {remedy}")
 
 
 def check_number(name: str, value: float, *, above: float = -np.inf, below: float = np.inf, remedy: str = _ANOTHER) -> None:

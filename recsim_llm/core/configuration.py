@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from recsim_llm.errors import ConfigError, one_of
 
-__all__ = ["FrozenSettings", "config_error"]
+__all__ = ["FrozenSettings", "config_error", "first_fault"]
 
 _WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null"}
 _BOUNDS = {
@@ -78,15 +78,15 @@ class FrozenSettings(BaseModel):
 def config_error(error: ValidationError, model: type[BaseModel], source: str = "") -> ConfigError:
     """Say what is wrong with settings, as got, expected and nearest key; one fault only.
 
-    It is the first one, but for a key that is missing since it was misspelt: then the key that nobody knows is told. A
-    validator's own words, which begin with "expected", stand as they are.
+    It is the one that ``first_fault`` finds. A validator's own words stand as they are: "expected …" after what was got, or
+    "got …, expected …" where the value itself must not be shown.
 
     Args:
         error: what pydantic found.
         model: the settings' type.
         source: what the text begins with; empty for nothing.
     """
-    fault = _fault(error)
+    fault = first_fault(error)
     before = f"{source}: " if source else ""
     if fault["loc"][-1:] == ("[key]",):
         place = _place(model, fault["loc"][:-2])[2]
@@ -98,13 +98,25 @@ def config_error(error: ValidationError, model: type[BaseModel], source: str = "
     said = fault.get("ctx", {}).get("error")
     kind = "a finite number" if fault["type"] == "finite_number" else _expected(annotation, metadata)
     expected = f"expected {kind}" if said is None else str(said)
+    if expected.startswith("got "):
+        return ConfigError(f"{before}{place}: {expected}")
     return ConfigError(f"{before}{place}: got {got}, {expected}")
 
 
-def _fault(error: ValidationError) -> ErrorDetails:
+def first_fault(error: ValidationError) -> ErrorDetails:
+    """Return the fault to tell: the first, but for a key that is missing since it was misspelt, where it is the unknown key.
+
+    A fault inside settings that are part of others has the whole place.
+    """
     faults = error.errors(include_url=False)
     unknown = [fault for fault in faults if fault["type"] == "extra_forbidden"]
-    return unknown[0] if unknown and faults[0]["type"] == "missing" else faults[0]
+    fault = unknown[0] if unknown and faults[0]["type"] == "missing" else faults[0]
+    # The constructor of ``FrozenSettings`` has made an error of its own of what was found inside.
+    inside = getattr(fault.get("ctx", {}).get("error"), "__cause__", None)
+    if not isinstance(inside, ValidationError):
+        return fault
+    told = first_fault(inside)
+    return {**told, "loc": (*fault["loc"], *told["loc"])}
 
 
 def _one_of(annotation: Any, key: str) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.checked_columns import as_numbers, as_whole_numbers, check_choice
 from recsim_llm.errors import ConfigError, DataError
 
 __all__ = ["Dataset", "Ratings"]
@@ -28,14 +29,21 @@ class Ratings:
     rating: npt.NDArray[np.float32]
     """float32 [r]: stars on the data's own scale, within 0.5 to 5."""
     timestamp: npt.NDArray[np.int64]
-    """int64 [r]: seconds since 1970-01-01 UTC; 0 everywhere when the data has no times."""
+    """int64 [r]: seconds since 1970-01-01 UTC; 0 everywhere when the data has no times, and where a row's own is unknown."""
+    count: npt.NDArray[np.int64] | None = None
+    """int64 [r]: how often the user took the item, up to and with the row's time; None means once each."""
 
     def __post_init__(self) -> None:
-        lengths = {len(self.user_id), len(self.item_id), len(self.rating), len(self.timestamp)}
-        if len(lengths) != 1:
-            raise DataError(f"ratings: got columns of lengths {sorted(lengths)}, expected one length")
-        if len(self.user_id) == 0:
+        users = as_whole_numbers("ratings, user_id", self.user_id, ("ratings",), least=0)
+        if len(users) == 0:
             raise DataError("ratings: got no rows, expected at least one; check the interactions table")
+        stars = as_numbers("ratings, rating", self.rating, users.shape).astype(np.float32)
+        object.__setattr__(self, "user_id", users)
+        object.__setattr__(self, "item_id", as_whole_numbers("ratings, item_id", self.item_id, users.shape, least=0))
+        object.__setattr__(self, "rating", stars)
+        object.__setattr__(self, "timestamp", as_whole_numbers("ratings, timestamp", self.timestamp, users.shape))
+        if self.count is not None:
+            object.__setattr__(self, "count", as_whole_numbers("ratings, count", self.count, users.shape, least=1))
 
     def __len__(self) -> int:
         return len(self.user_id)
@@ -57,16 +65,20 @@ class Ratings:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over the four columns."""
+        """SHA-256 over the columns."""
         digest = hashlib.sha256()
-        for column in (self.user_id, self.item_id, self.rating, self.timestamp):
+        for column in (self.user_id, self.item_id, self.rating, self.timestamp, *(() if self.count is None else (self.count,))):
             digest.update(np.ascontiguousarray(column).tobytes())
         return digest.hexdigest()
 
     def take(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> Ratings:
         """Return the rows picked by a mask or by positions."""
         return Ratings(
-            user_id=self.user_id[rows], item_id=self.item_id[rows], rating=self.rating[rows], timestamp=self.timestamp[rows]
+            user_id=self.user_id[rows],
+            item_id=self.item_id[rows],
+            rating=self.rating[rows],
+            timestamp=self.timestamp[rows],
+            count=None if self.count is None else self.count[rows],
         )
 
     def split_by_time(self, train_share: float) -> tuple[Ratings, Ratings]:
@@ -111,11 +123,24 @@ class Dataset:
     licence: str = ""
     """One paragraph: under which terms the data may be used; empty means unknown."""
     skipped: Mapping[str, int] = field(default_factory=dict)
-    """Rows left out on request, by reason; empty unless bad rows were skipped."""
+    """Rows left out, by reason: bad ones where they may be skipped, and those that say that nothing was rated."""
+    unread: Mapping[str, int] = field(default_factory=dict)
+    """Optional fields (a time, a year, genres, a text) that could not be read, by reason; their rows are kept without them."""
+    notes: tuple[str, ...] = ()
+    """What else was decided in reading: which files were taken, in which encoding; one line each."""
     user_keys: Mapping[int, str] = field(default_factory=dict)
     """User_id to the data's own id where these are texts (``0007``); empty means that ``user_id`` is the data's own."""
     feedback: Literal["explicit", "implicit"] = "explicit"
     """``explicit``: people gave stars. ``implicit``: rows are clicks or purchases, and stars only stand in for them."""
+
+    def __post_init__(self) -> None:
+        check_choice("feedback", self.feedback, ("explicit", "implicit"))
+        unknown = np.flatnonzero(self.catalog.index_of(self.ratings.item_id) < 0)
+        if len(unknown):
+            raise DataError(
+                f"data set: got item_id {self.ratings.item_id[unknown[0]]}, which the catalog lacks, expected ratings of its "
+                "items; leave such ratings out, or add the items"
+            )
 
     @property
     def fingerprint(self) -> str:
@@ -139,5 +164,5 @@ class Dataset:
 
     def of_ratings(self, ratings: Ratings) -> Dataset:
         """Return a data set of some of these ratings, with a catalog that knows of no others, nor of intrinsic quality."""
-        counts = np.bincount(self.catalog.index_of(ratings.item_id), minlength=len(self.catalog))
+        counts = np.bincount(self.catalog.index_of(ratings.item_id), weights=ratings.count, minlength=len(self.catalog))
         return replace(self, catalog=replace(self.catalog.with_popularity(counts), quality=None), ratings=ratings)

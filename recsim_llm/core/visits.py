@@ -12,16 +12,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
+from recsim_llm.core import keyed
+from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
+from recsim_llm.core.batches import spread_feedback
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.kernel import ALL_ROWS, Kernel
-from recsim_llm.core.pages import Rows
+from recsim_llm.core.pages import Rows, probability
 from recsim_llm.core.protocols import UserModel
 from recsim_llm.numerics.ranking import repeated_slots
 
-__all__ = ["PageOutcome", "Reward", "VisitTotals", "Visits", "blank_slots"]
+__all__ = ["PageOutcome", "Reward", "VisitTotals", "Visits", "blank_slots", "draw_return"]
 
+_RETURN = np.array([keyed.purpose_word("return")], np.uint64)
 
 Reward = Callable[[Feedback, Catalog], DoubleArray]
 """What a policy is paid for a page: ``(feedback, catalog) -> float64 [u]``."""
@@ -95,8 +98,8 @@ class Visits:
             item_index: int64 [m, k]: catalog positions; what stands in blank slots means nothing.
             rows: row numbers [m], or ``ALL_ROWS``.
             blank: bool [m, k], as ``blank_slots`` returns it; None means that no slot is blank.
-            idle: int64 [i]: of ``ALL_ROWS``, those whose visit is over. Their page is blank without counting as invalid, and
-                what else the outcome says about them means nothing.
+            idle: int64 [i]: of ``ALL_ROWS``, those whose visit is over. Nothing happens to them; in the outcome their page is
+                blank without counting as invalid, and what else it says about them means nothing.
 
         Returns:
             What came of it; its columns may be shared and are not to be changed.
@@ -106,14 +109,22 @@ class Visits:
             invalid = np.add.reduce(blank, axis=1, dtype=np.int64)
         else:
             invalid = self._none_invalid if everyone else self._none_invalid[: len(item_index)]
+        shown = item_index if blank is None else np.where(blank, -1, item_index)
         if idle is not None:
-            blank = np.zeros(item_index.shape, np.bool_) if blank is None else blank.copy()
-            blank[idle] = True
-            # The dice end with the page budget; a blank page needs none.
-            self.kernel.page[idle] = 0
-        feedback = self.kernel.step(item_index if blank is None else np.where(blank, -1, item_index), rows, blank)
+            feedback = self._step_others(shown, blank, idle)
+            invalid = invalid.copy()
+            invalid[idle] = 0
+        else:
+            feedback = self.kernel.step(shown, rows, blank)
         page = self.kernel.page if everyone else self.kernel.page[rows]
         return PageOutcome(feedback, self._reward(feedback, self._catalog), invalid, page >= self._last)
+
+    def _step_others(self, shown: IntArray, blank: BoolArray | None, idle: IntArray) -> Feedback:
+        """Show a page to all rows but the idle ones: a user who may come back must not be asked about a page in between."""
+        on = np.ones(len(shown), np.bool_)
+        on[idle] = False
+        rows = np.flatnonzero(on)
+        return spread_feedback(self.kernel.step(shown[rows], rows, None if blank is None else blank[rows]), rows, len(on))
 
 
 class VisitTotals:
@@ -143,6 +154,26 @@ class VisitTotals:
         total: DoubleArray = sums - np.where(start >= 0, earlier, -self._total[:, None, rows])
         self._total[:, rows] = total[:, -1]
         return total
+
+
+def draw_return(
+    users: UserModel, rows: Rows, *, seed: keyed.Words, user_id: IntArray, visit: IntArray
+) -> tuple[FloatArray, BoolArray]:
+    """Return how likely users who ended a visit are to come back for another one, and who does.
+
+    Args:
+        users: the user model.
+        rows: its rows [m] whose visit is over.
+        seed: uint64 [m] or [1]: of the dice.
+        user_id: int64 [m]: who sits there.
+        visit: int64 [m] or [1]: number of the visit that is over.
+
+    Returns:
+        float32 [m]: the probability; bool [m]: what was drawn.
+    """
+    chance = probability(users.return_log_odds(rows))
+    word = keyed.absorb(keyed.absorb(keyed.absorb(_RETURN, seed), user_id), visit)
+    return chance, keyed.uniform(word) < chance
 
 
 def blank_slots(item_index: IntArray, retired: BoolArray | None) -> BoolArray | None:

@@ -1,4 +1,4 @@
-"""One rule for rows that cannot be used: refuse the first one by file, line and remedy, or count it and go on."""
+"""One rule for what cannot be used: a row is refused by file, line and remedy, or counted and left out; a field is counted."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from recsim_llm.core.arrays import BoolArray, IntArray
 from recsim_llm.data.column_values import (
-    looks_numeric,
+    holds_labels,
     parse_decimals,
     parse_labels,
     parse_times,
@@ -16,22 +16,27 @@ from recsim_llm.data.column_values import (
     shown,
 )
 from recsim_llm.data.table_files import RawTable
+from recsim_llm.data.table_settings import in_all_forms
 from recsim_llm.errors import DataError
 
-__all__ = ["LOWEST_STARS", "MOST_STARS", "SKIP_REMEDY", "RowCheck", "later_copies"]
+__all__ = ["CLICKS_REMEDY", "LOWEST_STARS", "MOST_STARS", "SKIP_REMEDY", "RowCheck", "later_copies"]
 
 
 LOWEST_STARS = 0.5
 MOST_STARS = 5.0
 SKIP_REMEDY = "fix the row or pass --skip-bad-rows"
-_ENCODING_REMEDY = "save the file as UTF-8 or pass --skip-bad-rows"
+"""What to do about a row; in a scenario and in Python the option is ``skip_bad_rows``."""
+_LABELS_REMEDY = f"{SKIP_REMEDY}; if ids are texts pass {in_all_forms(string_ids=True)}"
+CLICKS_REMEDY = "pass " + in_all_forms(feedback="implicit") + " if rows are clicks or purchases"
+"""What to do about rows that are no ratings."""
 
 
 class RowCheck:
     """Which rows of one table are usable, and why the others are not.
 
     Every method that reads a column either raises at the first unusable row or, when rows may be skipped, drops them
-    from ``keep`` and counts them once, under the first reason found.
+    from ``keep`` and counts them once, under the first reason found. A field that a row can do without costs the row nothing:
+    it is counted in ``unread``.
     """
 
     def __init__(self, table: RawTable, *, skip: bool) -> None:
@@ -48,6 +53,7 @@ class RowCheck:
         self.skip = skip
         self.keep: BoolArray = np.ones(table.row_count, dtype=np.bool_)
         self.skipped: dict[str, int] = {}
+        self.unread: dict[str, int] = {}
         if table.malformed and not skip:
             place, got, expected = table.malformed_place()
             raise DataError(f"{place}: got {got} fields, expected {expected}; {SKIP_REMEDY}")
@@ -79,10 +85,26 @@ class RowCheck:
             row = int(np.argmax(marked))
             got = shown(self.table.columns[column], row)
             raise DataError(f"{self.table.place(row)}: {column}: got {got}, expected {expected}; {remedy}")
+        self.leave_out(marked, reason)
+
+    def leave_out(self, marked: BoolArray, reason: str) -> None:
+        """Leave marked rows out, whether bad ones may be skipped or not, and count them.
+
+        Raises:
+            DataError: no row is left.
+        """
+        marked = marked & self.keep
+        if not marked.any():
+            return
         key = f"{self.table.name}: {reason}"
         self.skipped[key] = self.skipped.get(key, 0) + int(marked.sum())
         self.keep &= ~marked
         self.require_rows()
+
+    def lose(self, bad: BoolArray, reason: str) -> None:
+        """Count the marked rows as rows whose optional field could not be read; they are kept."""
+        if count := int((bad & self.keep).sum()):
+            self.unread[f"{self.table.name}: {reason}"] = count
 
     def require_rows(self) -> None:
         """Raise ``DataError`` where no row is left."""
@@ -101,14 +123,13 @@ class RowCheck:
 
         Args:
             column: the column.
-            labels: true for texts, false for whole numbers, None to go by the first value.
+            labels: true for texts, false for whole numbers, None to go by the whole column.
         """
         raw = self.table.columns[column]
-        if not (not looks_numeric(raw) if labels is None else labels):
-            remedy = f"{SKIP_REMEDY} (string_ids=True if ids are labels)"
-            return self.whole_numbers(column, remedy=remedy), None
-        found, bad = parse_labels(raw)
-        self.refuse(bad, column=column, expected="a label in UTF-8", reason=f"bad {column}")
+        if not (holds_labels(raw) if labels is None else labels):
+            return self.whole_numbers(column, remedy=_LABELS_REMEDY), None
+        found, bad = parse_labels(raw, every=labels is True)
+        self.refuse(bad, column=column, expected="a label", reason=f"bad {column}", remedy=_LABELS_REMEDY)
         return found.ids, found.names
 
     def decimals(self, column: str, *, expected: str) -> npt.NDArray[np.float64]:
@@ -126,16 +147,15 @@ class RowCheck:
         return numbers.astype(np.float32)
 
     def times(self, column: str) -> IntArray:
-        """Return a column of times as seconds since 1970-01-01 UTC, int64 [r]."""
+        """Return a column of times as seconds since 1970-01-01 UTC, int64 [r]; 0 and counted where there is none."""
         seconds, bad = parse_times(self.table.columns[column])
-        expected = "seconds or milliseconds since 1970, or an ISO date"
-        self.refuse(bad, column=column, expected=expected, reason=f"bad {column}")
-        return seconds
+        self.lose(bad, f"bad {column}")
+        return np.where(bad, 0, seconds)
 
     def words(self, column: str) -> npt.NDArray[np.object_]:
-        """Return a column of texts, str [r]."""
+        """Return a column of texts, str [r]; empty and counted where there is none."""
         texts, bad = parse_words(self.table.columns[column])
-        self.refuse(bad, column=column, expected="text in UTF-8", reason=f"bad {column}", remedy=_ENCODING_REMEDY)
+        self.lose(bad, f"bad {column}")
         return texts
 
     def coded(self, column: str, words: dict[str, str]) -> npt.NDArray[np.object_]:
@@ -147,9 +167,9 @@ class RowCheck:
         self.refuse(bad, column=column, expected=expected, reason=f"bad {column}")
         return np.array([words.get(code, "") for code in codes], dtype=np.object_)
 
-    def refuse_copies(self, key: IntArray, *, column: str, expected: str, reason: str) -> None:
+    def refuse_copies(self, key: IntArray, *, column: str, expected: str, reason: str, remedy: str = SKIP_REMEDY) -> None:
         """Refuse rows whose key stands in an earlier kept row already; the earliest in file order stays."""
-        self.refuse(later_copies(key, self.keep), column=column, expected=expected, reason=reason)
+        self.refuse(later_copies(key, self.keep), column=column, expected=expected, reason=reason, remedy=remedy)
 
 
 def later_copies(key: IntArray, among: BoolArray) -> BoolArray:

@@ -16,8 +16,10 @@ from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray, TextArray
 
 __all__ = [
     "Labels",
+    "has_leading_zeros",
+    "holds_labels",
     "is_list",
-    "looks_numeric",
+    "is_record",
     "parse_decimals",
     "parse_labels",
     "parse_times",
@@ -28,12 +30,14 @@ __all__ = [
 ]
 
 
-_WHOLE = r"^\s*[0-9]{1,18}\s*$"
-_SIGNED = r"^\s*-?[0-9]{1,18}(\.[0-9]*)?\s*$"
+_WHOLE = r"^\s*[0-9]{1,18}(\.0*)?\s*$"
+_SIGNED = r"^\s*-?[0-9]{1,18}(\.[0-9]*)?\s*$|^\s*1[0-9]{18}(\.[0-9]*)?\s*$"
 _DECIMAL = r"^\s*[+-]?([0-9]{1,20}\.?[0-9]{0,20}|\.[0-9]{1,20})([eE][+-]?[0-9]{1,2})?\s*$"
-_PLAIN_ID = r"^\s*(0|[1-9][0-9]{0,17})\s*$"
-_MILLISECONDS_ABOVE = 100_000_000_000
+# What is neither a number nor missing is a label; so are leading zeros, and more digits than a number here may have.
+_MISSING = r"^\s*(|nan|NaN|None|null|NULL|NA|N/A|<NA>|\\N)\s*$"
+_LABEL_OF_DIGITS = r"^\s*(0[0-9]+|[0-9]{19,})\s*$"
 _LATEST_SECOND = 100_000_000_000
+_LARGEST_TIME = 2.0**62
 _EXACT_FLOAT = 2.0**53
 _SHOWN_CHARACTERS = 40
 
@@ -48,7 +52,7 @@ class Labels(NamedTuple):
 
 
 def parse_whole_numbers(column: Any) -> tuple[IntArray, BoolArray]:
-    """Parse whole numbers of 0 or more, at most 18 digits; blanks around them are dropped.
+    """Parse whole numbers of 0 or more, at most 18 digits, also as ``12.0``; blanks around them are dropped.
 
     Args:
         column: ``pyarrow.ChunkedArray`` [r] of bytes, text or numbers.
@@ -58,7 +62,7 @@ def parse_whole_numbers(column: Any) -> tuple[IntArray, BoolArray]:
     """
     if _is_text(column):
         texts, bad = _matching(column, _WHOLE)
-        return _numpy(texts.cast(pa.int64()), 0), bad
+        return _numpy(pc.replace_substring_regex(texts, r"\..*$", "").cast(pa.int64()), 0), bad
     if pa.types.is_integer(column.type):
         whole = _numpy(column.cast(pa.int64(), safe=False), -1)
         return np.maximum(whole, 0), whole < 0
@@ -67,23 +71,29 @@ def parse_whole_numbers(column: Any) -> tuple[IntArray, BoolArray]:
     return np.where(bad, 0, numbers).astype(np.int64), bad
 
 
-def parse_decimals(column: Any) -> tuple[DoubleArray, BoolArray]:
+def parse_decimals(column: Any, *, commas: bool = False) -> tuple[DoubleArray, BoolArray]:
     """Parse finite numbers; see ``parse_whole_numbers``.
+
+    Args:
+        column: likewise.
+        commas: whether ``4,5`` is four and a half.
 
     Returns:
         float64 [r] and bool [r], true where there is no number (``nan`` and ``inf`` are none).
     """
     if _is_text(column):
-        texts, bad = _matching(column, _DECIMAL)
+        pointed = pc.replace_substring(column, ",", ".", max_replacements=1) if commas else column
+        texts, bad = _matching(pointed, _DECIMAL)
         return _numpy(texts.cast(pa.float64()), 0.0), bad
     return _numbers(column)
 
 
 def parse_times(column: Any) -> tuple[IntArray, BoolArray]:
-    """Parse seconds or milliseconds since 1970, ISO 8601 dates and Parquet timestamps.
+    """Parse seconds, milli-, micro- or nanoseconds since 1970, ISO 8601 dates and Parquet timestamps.
 
-    A number above 1e11 is read as milliseconds: as seconds it would lie after the year 5138. Milliseconds before March
-    1973 can therefore not be told from seconds. Dates without an offset are UTC; fractions of a second are cut off.
+    A number above 1e11 is read as milliseconds: as seconds it would lie after the year 5138; above 1e14 as microseconds and
+    above 1e17 as nanoseconds likewise. So what lies before March 1973 must come as seconds or as a date. Dates without an
+    offset are UTC; fractions of a second are cut off.
 
     Returns:
         int64 [r]: seconds since 1970-01-01 UTC; and bool [r], true where there is no time.
@@ -97,10 +107,11 @@ def parse_times(column: Any) -> tuple[IntArray, BoolArray]:
         _fill_dates(column, seconds, bad)
     else:
         numbers, bad = _numbers(column)
-        seconds = np.where(bad | (np.abs(numbers) > _EXACT_FLOAT), 0, np.floor(numbers)).astype(np.int64)
-        bad = bad | (np.abs(numbers) > _EXACT_FLOAT)
-    seconds = np.where(np.abs(seconds) > _MILLISECONDS_ABOVE, seconds // 1000, seconds)
-    return seconds, bad | (np.abs(seconds) > _LATEST_SECOND)
+        seconds = np.where(bad | (np.abs(numbers) > _LARGEST_TIME), 0, np.floor(numbers)).astype(np.int64)
+        bad = bad | (np.abs(numbers) > _LARGEST_TIME)
+    for _ in ("milliseconds", "microseconds", "nanoseconds"):
+        seconds = np.where(np.abs(seconds) > _LATEST_SECOND, seconds // 1000, seconds)
+    return seconds, bad
 
 
 def parse_words(column: Any) -> tuple[TextArray, BoolArray]:
@@ -113,36 +124,59 @@ def parse_words(column: Any) -> tuple[TextArray, BoolArray]:
     return np.array(strings.fill_null("").to_pylist(), dtype=np.object_), bad
 
 
-def parse_labels(column: Any) -> tuple[Labels, BoolArray]:
-    """Number the distinct texts of a column in sorted order.
+def parse_labels(column: Any, *, every: bool = True) -> tuple[Labels, BoolArray]:
+    """Number the distinct texts of a column in sorted order; blanks around them are dropped.
+
+    Args:
+        column: as for ``parse_whole_numbers``.
+        every: take words for what is missing (``nan``, ``None``, ``NULL``) for labels too.
 
     Returns:
-        The labels and bool [r], true where a text is empty or not UTF-8.
+        The labels and bool [r], true where a text is empty, missing or not UTF-8.
     """
     strings, bad = _strings(column)
-    bad = bad | np.asarray(pc.fill_null(pc.equal(strings, ""), True), dtype=np.bool_)
-    names = tuple(sorted(name for name in pc.unique(strings).to_pylist() if name))
-    return Labels(np.maximum(place_labels(strings, names), 0), names), bad
+    strings = pc.utf8_trim_whitespace(strings)
+    missing = pc.equal(strings, "") if every else pc.match_substring_regex(strings, _MISSING)
+    missing = pc.fill_null(missing, True)
+    names = tuple(sorted(pc.unique(strings.filter(pc.invert(missing))).to_pylist()))
+    return Labels(np.maximum(place_labels(strings, names), 0), names), bad | np.asarray(missing, dtype=np.bool_)
 
 
 def place_labels(column: Any, names: tuple[str, ...]) -> IntArray:
     """Return the position of each text in ``names``, int64 [r]; -1 where it is not there."""
     strings, _ = _strings(column)
-    places = pc.index_in(strings, value_set=pa.array(names, pa.string()), skip_nulls=True)
+    places = pc.index_in(pc.utf8_trim_whitespace(strings), value_set=pa.array(names, pa.string()), skip_nulls=True)
     return np.asarray(_numpy(places.cast(pa.int64()), -1), dtype=np.int64)
 
 
 def is_list(column: Any) -> bool:
     """Say whether each value of a column is a list."""
-    return bool(pa.types.is_list(column.type) or pa.types.is_large_list(column.type))
+    kind = column.type
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
 
 
-def looks_numeric(column: Any) -> bool:
-    """Say whether a column's first value is a plain whole number; leading zeros make it a label (``0001713353``)."""
+def is_record(column: Any) -> bool:
+    """Say whether each value of a column is a record with named fields."""
+    return bool(pa.types.is_struct(column.type))
+
+
+def holds_labels(column: Any) -> bool:
+    """Say whether any id of a column is a text: no number at all, or one that leading zeros or its length make a label.
+
+    ``3.7`` and ``1e+05`` among numbers are numbers that cannot be ids, and no labels.
+    """
     if not _is_text(column):
-        return True
-    first = pc.match_substring_regex(column.slice(0, 1), _PLAIN_ID)
-    return bool(first.to_pylist()[:1] == [True])
+        return False
+    distinct = pc.unique(column)
+    number = _matches(distinct, _DECIMAL) & ~_matches(distinct, _LABEL_OF_DIGITS)
+    return bool((~number & ~_matches(distinct, _MISSING)).any())
+
+
+def has_leading_zeros(column: Any) -> BoolArray:
+    """Mark ids that a number does not hold whole, bool [r]: ``007``."""
+    if not _is_text(column):
+        return np.zeros(len(column), dtype=np.bool_)
+    return _matches(column, _LABEL_OF_DIGITS)
 
 
 def shown(column: Any, row: int) -> str:
@@ -158,6 +192,10 @@ def shown(column: Any, row: int) -> str:
 def _is_text(column: Any) -> bool:
     tests = (pa.types.is_binary, pa.types.is_string, pa.types.is_large_binary, pa.types.is_large_string)
     return any(test(column.type) for test in tests)
+
+
+def _matches(column: Any, pattern: str) -> BoolArray:
+    return np.asarray(pc.fill_null(pc.match_substring_regex(column, pattern), True), dtype=np.bool_)
 
 
 def _matching(column: Any, pattern: str) -> tuple[Any, BoolArray]:

@@ -1,4 +1,4 @@
-"""MovieLens as GroupLens ships it: the layouts ``latest`` (also 20M, 25M, 32M), ``1M`` and ``100K``.
+"""MovieLens as GroupLens ships it: the layouts ``latest`` (also 20M, 25M, 32M), ``1M`` (also 10M) and ``100K``.
 
 Source: F. M. Harper and J. A. Konstan (2015), The MovieLens Datasets: History and Context, ACM TiiS 5(4), 19.
 """
@@ -24,19 +24,21 @@ from recsim_llm.data.movielens_words import (
     parse_title,
     split_genres,
 )
-from recsim_llm.data.table_files import TextLayout, read_text
+from recsim_llm.data.table_files import column_names, read_text
+from recsim_llm.data.text_layout import TextLayout
 from recsim_llm.errors import DataError
 
-__all__ = ["LAYOUTS", "detect_layout", "load"]
+__all__ = ["LAYOUTS", "detect_layout", "is_movielens", "load"]
 
 LAYOUTS: Mapping[str, tuple[str, ...]] = {
     "latest": ("ratings.csv", "movies.csv"),
-    "1M": ("ratings.dat", "movies.dat", "users.dat"),
+    "1M": ("ratings.dat", "movies.dat"),
     "100K": ("u.data", "u.item", "u.user", "u.genre"),
 }
-"""Layout to the files that it needs."""
+"""Layout to the files that it needs; the 1M set has ``users.dat`` besides, the 10M set has none."""
 
 _SMALL_MOVIES = 9_742
+_LONGEST_LINE = 10_000
 _REMEDY = "restore the file from the archive"
 _COMMAS = TextLayout(newlines_in_fields=False)
 _COMMAS_AND_BREAKS = TextLayout()
@@ -51,12 +53,35 @@ def detect_layout(folder: Path) -> str | None:
     return best if found[best] > 0 else None
 
 
+def is_movielens(folder: Path) -> bool:
+    """Say whether a folder's files are MovieLens': by their columns, since others name their files likewise.
+
+    Raises:
+        DataError: a file that may be one of them cannot be read.
+    """
+    layout = detect_layout(folder)
+    if layout == "latest":
+        needed = {"ratings.csv": {"userId", "movieId"}, "movies.csv": {"movieId", "title"}}
+        files = {folder / file: names for file, names in needed.items() if (folder / file).is_file()}
+        return any(names <= set(column_names(path, names)) for path, names in files.items())
+    if layout == "1M":
+        files_there = [folder / file for file in LAYOUTS["1M"] if (folder / file).is_file()]
+        return any(_first_line(path).count(b"::") >= 2 for path in files_there)
+    return layout is not None
+
+
+def _first_line(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.readline(_LONGEST_LINE)
+
+
 def load(path: str | Path, *, skip_bad_rows: bool = False) -> Dataset:
     """Load a MovieLens folder; its files tell the layout.
 
     Titles lose their year, and a trailing article moves to the front: ``Matrix, The (1999)`` becomes ``The Matrix``.
-    The popularity of a film is its number of ratings in the file. Names: ``ml-latest-small`` (9,742 films),
-    ``ml-latest`` (any other number), ``ml-1m``, ``ml-100k``. Ages are in the bands of the 1M set; zip codes are left.
+    The popularity of a film is its number of ratings in the file. Names: ``ml-latest-small`` (9,742 films), ``ml-latest`` (any
+    other number), ``ml-1m`` (``ml-10m`` without ``users.dat``), ``ml-100k``. Ages are in the bands of the 1M set; zip codes
+    are left.
 
     Args:
         path: the unpacked folder.
@@ -75,7 +100,8 @@ def load(path: str | Path, *, skip_bad_rows: bool = False) -> Dataset:
         raise DataError(f"{folder}: got a folder without MovieLens files, expected one of ({known}); check the path")
     for file in LAYOUTS[layout]:
         if not (folder / file).is_file():
-            raise DataError(f"{file}: no such file in {folder}; unpack the whole archive of layout {layout} again")
+            expected = f"expected all of {', '.join(LAYOUTS[layout])}; unpack the whole archive of layout {layout} again"
+            raise DataError(f"{file}: no such file in {folder}, {expected}")
     loaders: Mapping[str, Callable[..., Dataset]] = {"latest": _load_latest, "1M": _load_1m, "100K": _load_100k}
     return loaders[layout](folder, skip=skip_bad_rows)
 
@@ -88,12 +114,29 @@ def _load_latest(folder: Path, *, skip: bool) -> Dataset:
     wanted = {"user_id": "userId", "item_id": "movieId", "rating": "rating", "timestamp": "timestamp"}
     ratings = RowCheck(read_text(folder / "ratings.csv", wanted, _COMMAS, remedy=_REMEDY), skip=skip)
     name = "ml-latest-small" if all_movies == _SMALL_MOVIES else "ml-latest"
-    return assemble(name, catalog, ratings, _ratings(ratings), skipped=movies.skipped, licence=LICENCES["latest"])
+    columns, licence = _ratings(ratings), LICENCES["latest"]
+    return assemble(name, catalog, ratings, columns, skipped=movies.skipped, unread=movies.unread, licence=licence)
 
 
 def _load_1m(folder: Path, *, skip: bool) -> Dataset:
     movies = _check(folder / "movies.dat", "::", ("item_id", "title", "genres"), skip=skip)
     catalog = build_catalog(movies, _items(movies))
+    has_users = (folder / "users.dat").is_file()
+    demographics, skipped = _people_1m(folder, skip=skip) if has_users else ({}, {})
+    ratings = _check(folder / "ratings.dat", "::", ("user_id", "item_id", "rating", "timestamp"), skip=skip)
+    return assemble(
+        "ml-1m" if has_users else "ml-10m",
+        catalog,
+        ratings,
+        _ratings(ratings),
+        skipped={**movies.skipped, **skipped},
+        unread=movies.unread,
+        demographics=demographics,
+        licence=LICENCES["1M"],
+    )
+
+
+def _people_1m(folder: Path, *, skip: bool) -> tuple[Demographics, Mapping[str, int]]:
     users = _check(folder / "users.dat", "::", ("user_id", "gender", "age", "occupation", "zip"), skip=skip)
     demographics = _people(
         users,
@@ -101,11 +144,7 @@ def _load_1m(folder: Path, *, skip: bool) -> Dataset:
         age=users.coded("age", AGES),
         occupation=users.coded("occupation", OCCUPATIONS),
     )
-    ratings = _check(folder / "ratings.dat", "::", ("user_id", "item_id", "rating", "timestamp"), skip=skip)
-    skipped = {**movies.skipped, **users.skipped}
-    licence = LICENCES["1M"]
-    columns = _ratings(ratings)
-    return assemble("ml-1m", catalog, ratings, columns, skipped=skipped, demographics=demographics, licence=licence)
+    return demographics, users.skipped
 
 
 def _load_100k(folder: Path, *, skip: bool) -> Dataset:
@@ -123,13 +162,20 @@ def _load_100k(folder: Path, *, skip: bool) -> Dataset:
     )
     ratings = _check(folder / "u.data", "\t", ("user_id", "item_id", "rating", "timestamp"), skip=skip)
     skipped = {**names.skipped, **movies.skipped, **users.skipped}
-    licence = LICENCES["100K"]
-    columns = _ratings(ratings)
-    return assemble("ml-100k", catalog, ratings, columns, skipped=skipped, demographics=demographics, licence=licence)
+    return assemble(
+        "ml-100k",
+        catalog,
+        ratings,
+        _ratings(ratings),
+        skipped=skipped,
+        unread={**names.unread, **movies.unread, **users.unread},
+        demographics=demographics,
+        licence=LICENCES["100K"],
+    )
 
 
 def _check(path: Path, delimiter: str, header: tuple[str, ...], *, skip: bool) -> RowCheck:
-    layout = TextLayout(delimiter=delimiter, quoted=False, encoding="latin-1", header=header)
+    layout = TextLayout(delimiter=delimiter, quoted=False, header=header)
     return RowCheck(read_text(path, {name: name for name in header}, layout, remedy=_REMEDY), skip=skip)
 
 

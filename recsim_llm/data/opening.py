@@ -3,91 +3,102 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Unpack
 
 from recsim_llm.core.cache import cache_folder
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.data import movielens
 from recsim_llm.data.download import SOURCES
-from recsim_llm.data.tables import load_tables
-from recsim_llm.errors import ConfigError, DataError
+from recsim_llm.data.finding_tables import find_tables
+from recsim_llm.data.table_files import TABLE_SUFFIXES
+from recsim_llm.data.table_settings import TableOptions, TableSettings
+from recsim_llm.data.tables import read_tables
+from recsim_llm.errors import ConfigError
 
-__all__ = ["FICTIONAL", "open_dataset"]
+__all__ = ["FICTIONAL", "SHOP", "open_dataset"]
 
 FICTIONAL = "fictional"
-"""Name of the invented data set."""
+"""Name of the invented films."""
+SHOP = "shop"
+"""Name of the invented shop."""
 
-_SUFFIXES = (".csv", ".parquet", ".tsv", ".csv.gz", ".tsv.gz")
+_USUAL = TableSettings().model_dump()
 
 
-def open_dataset(
-    name_or_path: str | Path,
-    *,
-    columns: Mapping[str, str] | None = None,
-    skip_bad_rows: bool = False,
-    cache: str | Path | None = None,
-) -> Dataset:
+def open_dataset(name_or_path: str | Path, *, cache: str | Path | None = None, **options: Unpack[TableOptions]) -> Dataset:
     """Load a data set by name or by folder; nothing is downloaded.
 
-    ``fictional`` is the invented set. Otherwise a folder that exists comes before a name: a MovieLens folder, or one
-    that holds ``interactions.csv`` (``.parquet``, ``.tsv``, ``.csv.gz``) and, where there is one, ``items`` likewise,
-    with this package's column names. Last come the names of sets that ``fetch`` has put into the cache.
+    ``fictional`` are the invented films. Otherwise a folder that exists comes before a name. What it is, its files tell: tables
+    called ``interactions`` and ``items`` (``.csv``, ``.tsv``, ``.txt``, ``.parquet``; text also with ``.gz``); MovieLens
+    as GroupLens ships it; else the one table that has the columns of users and items. Last come ``shop``, the invented
+    shop, and the names of sets that ``fetch`` has put into the cache.
 
     Args:
-        name_or_path: ``fictional``, a folder, or a name among ``SOURCES``.
-        columns: this package's column names to those of a folder with ``interactions`` and ``items``; None where they agree.
-        skip_bad_rows: leave unusable rows out and count them in ``Dataset.skipped`` instead of raising.
+        name_or_path: ``fictional``, a folder, ``shop``, or a name among ``SOURCES``.
         cache: folder for downloads; ``cache_folder()`` where None.
+        options: fields of ``TableSettings``, for folders of tables; MovieLens takes ``skip_bad_rows`` alone.
 
     Raises:
-        ConfigError: there is no such name or folder, the folder holds nothing known, or ``columns`` name columns of data
-            whose layout is fixed.
-        DataError: a file is missing or a row cannot be used.
+        ConfigError: there is no such name or folder, the folder holds nothing known, or options are given to data whose layout
+            is fixed.
+        DataError: a file is missing, several could be meant, or a row cannot be used.
     """
+    settings = TableSettings.of(options)
     folder = Path(name_or_path).expanduser()
-    if columns and (str(name_or_path) == FICTIONAL or not folder.is_dir() or movielens.detect_layout(folder) is not None):
-        raise ConfigError(
-            f"data: got column names for {str(name_or_path)!r}, expected them for a folder with interactions and items only; "
-            "leave them out"
-        )
+    if str(name_or_path) != FICTIONAL and folder.is_dir():
+        return _open_folder(folder, settings)
+    _refuse_table_settings(str(name_or_path), settings)
     if str(name_or_path) == FICTIONAL:
-        # By name: the invented set must not be generated, nor its module loaded, for those who bring data.
-        dataset: Dataset = importlib.import_module("recsim_llm.data.fictional").load()
-        return dataset
-    if folder.is_dir():
-        return _open_folder(folder, columns, skip_bad_rows)
+        return _invented("recsim_llm.data.fictional")
+    if str(name_or_path) == SHOP:
+        return _invented("recsim_llm.data.invented_shop")
     if str(name_or_path) not in SOURCES:
-        raise ConfigError(f"data: got {str(name_or_path)!r}, expected {_possible()}; check the spelling or the path")
+        raise ConfigError(f"data: got {str(name_or_path)!r}, expected {_possible()}; {_file_remedy(folder)}")
     cached = (cache_folder() if cache is None else Path(cache)) / str(name_or_path)
     if not cached.is_dir():
         raise ConfigError(
             f"data: got {str(name_or_path)!r}, expected a set that is in the cache ({cached.parent}); run "
             f"`recsim-llm data get {name_or_path}` once, or give the path of its folder"
         )
-    return movielens.load(cached, skip_bad_rows=skip_bad_rows)
+    return movielens.load(cached, skip_bad_rows=settings.skip_bad_rows)
 
 
-def _open_folder(folder: Path, columns: Mapping[str, str] | None, skip_bad_rows: bool) -> Dataset:
-    if movielens.detect_layout(folder) is not None:
-        return movielens.load(folder, skip_bad_rows=skip_bad_rows)
-    interactions = _one_file(folder, "interactions")
-    if interactions is None:
-        raise ConfigError(f"data: got folder {str(folder)!r} without files of a known kind, expected {_possible()}")
-    name = folder.resolve().name
-    return load_tables(interactions, _one_file(folder, "items"), columns=columns, skip_bad_rows=skip_bad_rows, name=name)
+def _invented(module: str) -> Dataset:
+    # By name: an invented set must not be generated, nor its module loaded, for those who bring data.
+    dataset: Dataset = importlib.import_module(module).load()
+    return dataset
 
 
-def _one_file(folder: Path, stem: str) -> Path | None:
-    found = [folder / (stem + suffix) for suffix in _SUFFIXES if (folder / (stem + suffix)).is_file()]
-    if len(found) > 1:
-        names = " and ".join(path.name for path in found)
-        raise DataError(f"{folder}: got {names}, expected one of them; remove the others")
-    return found[0] if found else None
+def _open_folder(folder: Path, settings: TableSettings) -> Dataset:
+    named = any((folder / f"interactions{suffix}").is_file() for suffix in TABLE_SUFFIXES)
+    if not named and not settings.columns and movielens.is_movielens(folder):
+        _refuse_table_settings(str(folder), settings)
+        return movielens.load(folder, skip_bad_rows=settings.skip_bad_rows)
+    interactions, items, notes = find_tables(folder, settings)
+    dataset = read_tables(interactions, items, settings, name=folder.resolve().name)
+    return replace(dataset, notes=notes + dataset.notes)
+
+
+def _refuse_table_settings(name: str, settings: TableSettings) -> None:
+    """Refuse settings of tables for data that are none."""
+    given = [key for key in settings.model_fields_set - {"skip_bad_rows"} if getattr(settings, key) != _USUAL[key]]
+    if given:
+        raise ConfigError(
+            f"data: got {', '.join(sorted(given))} for {name!r}, whose layout is fixed, expected such options for your own "
+            "tables only; leave them out"
+        )
+
+
+def _file_remedy(path: Path) -> str:
+    if path.is_file():
+        return f"give the folder that holds the file, {str(path.parent)!r}"
+    return "check the spelling or the path"
 
 
 def _possible() -> str:
     return (
-        f"'{FICTIONAL}', a downloaded set ({', '.join(SOURCES)}), a MovieLens folder, or a folder with "
-        "interactions.csv or .parquet (and items.csv or .parquet)"
+        f"'{FICTIONAL}', '{SHOP}', a downloaded set ({', '.join(SOURCES)}), a MovieLens folder, or a folder with "
+        "interactions.csv, .tsv, .txt or .parquet (and items likewise)"
     )

@@ -2,43 +2,31 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
+import codecs
 import zlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as arrow_parquet
 
+from recsim_llm.data.text_encoding import decode, open_bytes
+from recsim_llm.data.text_layout import TextLayout, body, header_names, records, settle
 from recsim_llm.errors import DataError
 
-__all__ = ["RawTable", "TextLayout", "read_parquet", "read_table", "read_text"]
+__all__ = ["TABLE_SUFFIXES", "RawTable", "column_names", "nearest", "read_parquet", "read_table", "read_text"]
+
+TABLE_SUFFIXES = (".csv", ".parquet", ".tsv", ".csv.gz", ".tsv.gz", ".txt", ".txt.gz")
+"""What the name of a table may end in."""
 
 _BLOCK_BYTES = 8 << 20
 _UNIT_SEPARATOR = "\x1f"
-_TEXT_SUFFIXES = {".csv": ",", ".tsv": "\t"}
+_TEXT_SUFFIXES = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 _UNREADABLE = (OSError, EOFError, zlib.error, pa.ArrowException)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TextLayout:
-    """How the rows of a text file are written."""
-
-    delimiter: str = ","
-    """What stands between fields; more than one character is allowed where ``quoted`` is false."""
-    quoted: bool = True
-    """Whether fields may be wrapped in double quotes."""
-    encoding: str = "utf-8"
-    """Encoding of the file."""
-    header: tuple[str, ...] | None = None
-    """Column names of a file that has none in it; None means that the first line names them."""
-    newlines_in_fields: bool = True
-    """Whether quoted fields may hold line breaks; False lets a file of many million rows be cut up faster."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -65,7 +53,7 @@ class RawTable:
         """Return ``file line n`` of a row (0 is the first well-formed one), ``file row n`` for Parquet."""
         if self.layout is None:
             return f"{self.name} row {row + 1}"
-        for line, count, expected in _body(self.path, self.layout):
+        for line, count, expected in body(self.path, self.layout):
             row -= count == expected
             if row < 0:
                 return f"{self.name} line {line}"
@@ -73,14 +61,17 @@ class RawTable:
 
     def malformed_place(self) -> tuple[str, int, int]:
         """Return place, number of fields and expected number of the first row whose number of fields is wrong."""
-        for line, count, expected in _body(self.path, self.layout or TextLayout()):
+        for line, count, expected in body(self.path, self.layout or TextLayout()):
             if count != expected:
                 return f"{self.name} line {line}", count, expected
         return self.name, 0, 0
 
 
 def read_table(path: Path, wanted: Mapping[str, str], *, optional: Collection[str] = (), remedy: str) -> RawTable:
-    """Read some columns of a CSV, TSV (either may end in ``.gz``) or Parquet file; the suffix decides.
+    """Read some columns of a text file with a header, or of a Parquet file; the suffix tells the two apart.
+
+    ``.csv``, ``.tsv`` and ``.txt`` (each may end in ``.gz``) are text; which of comma, semicolon, tab and bar stands between
+    fields is told by the header, where the columns that must be there have to be found.
 
     Args:
         path: the file.
@@ -91,14 +82,47 @@ def read_table(path: Path, wanted: Mapping[str, str], *, optional: Collection[st
     Raises:
         DataError: the file is missing, empty, unreadable, of another kind, or lacks a column.
     """
+    kind = _kind(path)
+    if kind == ".parquet":
+        return read_parquet(path, wanted, optional=optional, remedy=remedy)
+    _require_file(path)
+    names = {theirs for ours, theirs in wanted.items() if ours not in optional}
+    layout = _settled(path, TextLayout(delimiter=_TEXT_SUFFIXES[kind]), names)
+    return read_text(path, wanted, layout, optional=optional, remedy=remedy)
+
+
+def column_names(path: Path, names: Collection[str]) -> tuple[str, ...]:
+    """Return the names of a table's columns, blanks around them dropped.
+
+    Args:
+        path: the file.
+        names: columns looked for; they tell how fields are separated, as for ``read_table``.
+
+    Raises:
+        DataError: as ``read_table``, but for missing columns.
+    """
+    kind = _kind(path)
+    _require_file(path)
+    if kind == ".parquet":
+        return _parquet_names(path)
+    layout = _settled(path, TextLayout(delimiter=_TEXT_SUFFIXES[kind]), names)
+    return tuple(name.strip() for name in header_names(path, layout))
+
+
+def _kind(path: Path) -> str:
     suffixes = [suffix.lower() for suffix in path.suffixes]
     kind = suffixes[-2] if suffixes[-1:] == [".gz"] and len(suffixes) > 1 else (suffixes or [""])[-1]
-    if kind == ".parquet" and suffixes[-1] == kind:
-        return read_parquet(path, wanted, optional=optional, remedy=remedy)
-    if kind in _TEXT_SUFFIXES:
-        return read_text(path, wanted, TextLayout(delimiter=_TEXT_SUFFIXES[kind]), optional=optional, remedy=remedy)
-    known = ".csv, .tsv, .csv.gz, .tsv.gz or .parquet"
+    if kind in _TEXT_SUFFIXES or suffixes[-1:] == [".parquet"]:
+        return kind
+    known = ".csv, .tsv or .txt (each may end in .gz) or .parquet"
     raise DataError(f"{path.name}: got suffix {path.suffix!r}, expected {known}; convert it")
+
+
+def _settled(path: Path, layout: TextLayout, names: Collection[str] | None = None) -> TextLayout:
+    try:
+        return settle(path, layout, names)
+    except _UNREADABLE as error:
+        raise _unreadable(path, error) from error
 
 
 def read_text(
@@ -110,13 +134,14 @@ def read_text(
         DataError: the file is missing, empty, unreadable or lacks a column.
     """
     _require_file(path)
+    layout = _settled(path, layout)
     try:
-        header = _header(path, layout)
-        present = _present(wanted, header, optional, remedy, place=f"{path.name} line 1")
+        present = _present(wanted, header_names(path, layout), optional, remedy, place=f"{path.name} line 1")
         table, malformed, open_quote = _read_arrow(path, layout, list(present.values()))
         if open_quote:
             # Refused even where rows may be skipped: all the lines after the quote would count as one.
-            raise DataError(f"{_last_place(path, layout)}: got a quote that is never closed; add the closing one")
+            expected = "expected fields that end; add the closing one"
+            raise DataError(f"{_last_place(path, layout)}: got a quote that is never closed, {expected}")
     except _UNREADABLE as error:
         raise _unreadable(path, error) from error
     if table.num_rows + malformed == 0:
@@ -144,6 +169,14 @@ def read_parquet(path: Path, wanted: Mapping[str, str], *, optional: Collection[
     return RawTable(path=path, columns=columns, row_count=table.num_rows)
 
 
+def _parquet_names(path: Path) -> tuple[str, ...]:
+    try:
+        with arrow_parquet.ParquetFile(path) as file:
+            return tuple(file.schema_arrow.names)
+    except _UNREADABLE as error:
+        raise _unreadable(path, error) from error
+
+
 def _plain(column: Any) -> Any:
     """Return a column without dictionary or view encoding, which not every operation on texts understands."""
     kind = column.type
@@ -156,34 +189,37 @@ def _plain(column: Any) -> Any:
 
 def _require_file(path: Path) -> None:
     if not path.is_file():
-        raise DataError(f"{path.name}: no such file in {path.parent}; check the path, or unpack the archive again")
+        expected = "expected the file; check the path, or unpack the archive again"
+        raise DataError(f"{path.name}: no such file in {path.parent}, {expected}")
 
 
 def _unreadable(path: Path, error: BaseException) -> DataError:
     reason = " ".join(str(error).split())[:200]
-    return DataError(f"{path.name}: could not be read ({reason}); check that the file is whole, or fetch it again")
-
-
-def _header(path: Path, layout: TextLayout) -> tuple[str, ...]:
-    first = next(_records(path, layout), None)
-    if first is None:
-        raise DataError(f"{path.name}: the file is empty, expected rows; restore the file")
-    names = layout.header or tuple(first[1])
-    if any("�" in name for name in names):
-        raise DataError(f"{path.name} line {first[0]}: got names that are not UTF-8; save the file as UTF-8")
-    return names
+    expected = f"expected a whole {path.suffix.lstrip('.') or 'table'} file; restore it or fetch it again"
+    return DataError(f"{path.name}: could not be read ({reason}), {expected}")
 
 
 def _present(
     wanted: Mapping[str, str], header: tuple[str, ...], optional: Collection[str], remedy: str, *, place: str
 ) -> dict[str, str]:
+    """Return the file's own names, blanks around them included, of the columns that are there."""
+    names = [name.strip() for name in header]
     for ours, theirs in wanted.items():
-        if header.count(theirs) > 1:
-            raise DataError(f"{place}: got column {theirs!r} {header.count(theirs)} times, expected once; rename one")
-        if theirs not in header and ours not in optional:
-            found = ", ".join(name[:40] for name in header[:12])
-            raise DataError(f"{place}: {ours}: got columns {found!r}, expected one named {theirs!r}; {remedy}")
-    return {ours: theirs for ours, theirs in wanted.items() if theirs in header}
+        if names.count(theirs) > 1:
+            raise DataError(f"{place}: got column {theirs!r} {names.count(theirs)} times, expected once; rename one")
+        if theirs not in names and ours not in optional:
+            found = ", ".join(name[:40] for name in names[:12])
+            near = nearest(theirs, names)
+            hint = f"did you mean {near[:40]!r}? {remedy}" if near else remedy
+            raise DataError(f"{place}: {ours}: got columns {found!r}, expected one named {theirs!r}; {hint}")
+    return {ours: header[names.index(theirs)] for ours, theirs in wanted.items() if theirs in names}
+
+
+def nearest(name: str, among: Collection[str]) -> str | None:
+    """Return the name that a reader may have meant, whatever its capitals and dashes; None where none is near."""
+    plain = {"".join(filter(str.isalnum, other.lower())): other for other in among}
+    found = get_close_matches("".join(filter(str.isalnum, name.lower())), plain, n=1, cutoff=0.7)
+    return plain[found[0]] if found else None
 
 
 def _read_arrow(path: Path, layout: TextLayout, names: list[str]) -> tuple[Any, int, bool]:
@@ -200,10 +236,10 @@ def _read_arrow(path: Path, layout: TextLayout, names: list[str]) -> tuple[Any, 
     delimiter = layout.delimiter
     if len(delimiter) > 1 or layout.encoding != "utf-8":
         # The reader knows one-byte delimiters and UTF-8 only; the files that need this are a few megabytes.
-        source = path.read_bytes().decode(layout.encoding)
+        content = _as_utf8(path, layout)
         if len(delimiter) > 1:
-            source, delimiter = source.replace(delimiter, _UNIT_SEPARATOR), _UNIT_SEPARATOR
-        source = pa.BufferReader(source.encode())
+            content, delimiter = content.replace(delimiter.encode(), _UNIT_SEPARATOR.encode()), _UNIT_SEPARATOR
+        source = pa.BufferReader(content)
     table = arrow_csv.read_csv(
         source,
         read_options=arrow_csv.ReadOptions(block_size=_BLOCK_BYTES, column_names=layout.header),
@@ -218,40 +254,13 @@ def _read_arrow(path: Path, layout: TextLayout, names: list[str]) -> tuple[Any, 
     return table, malformed, open_quote
 
 
+def _as_utf8(path: Path, layout: TextLayout) -> bytes:
+    if layout.encoding not in (None, "utf-8"):
+        return decode(path, layout.encoding).encode()
+    # As bytes: a broken place is to be found where it stands, and a mark at the beginning is no letter.
+    with open_bytes(path) as file:
+        return file.read().removeprefix(codecs.BOM_UTF8)
+
+
 def _last_place(path: Path, layout: TextLayout) -> str:
-    return f"{path.name} line {max(line for line, _ in _records(path, layout))}"
-
-
-def _body(path: Path, layout: TextLayout) -> Iterator[tuple[int, int, int]]:
-    """Yield line number, number of fields and expected number of fields of every record after the header."""
-    records = _records(path, layout)
-    expected = len(layout.header or next(records)[1])
-    for line, fields in records:
-        yield line, len(fields), expected
-
-
-def _records(path: Path, layout: TextLayout) -> Iterator[tuple[int, list[str]]]:
-    """Yield first line number and fields of every record that is not blank, a header among them."""
-    encoding = "utf-8-sig" if layout.encoding == "utf-8" else layout.encoding
-    line_breaks = "" if layout.quoted else None
-    with io.TextIOWrapper(_open_bytes(path), encoding, errors="replace", newline=line_breaks) as lines:
-        if not layout.quoted:
-            for line, text in enumerate(lines, start=1):
-                if text.strip("\n"):
-                    yield line, text.rstrip("\n").split(layout.delimiter)
-            return
-        reader = csv.reader(lines, delimiter=layout.delimiter)
-        start = 1
-        try:
-            for fields in reader:
-                if fields:
-                    yield start, fields
-                start = reader.line_num + 1
-        except csv.Error as error:
-            raise DataError(f"{path.name} line {start}: {error}; look for a quote that is never closed") from error
-
-
-def _open_bytes(path: Path) -> BinaryIO:
-    if path.suffix.lower() == ".gz":
-        return cast(BinaryIO, gzip.open(path, "rb"))
-    return path.open("rb")
+    return f"{path.name} line {max(line for line, _ in records(path, layout))}"

@@ -12,6 +12,7 @@ from typing import TextIO
 import numpy as np
 
 from recsim_llm.data.movielens_words import NO_GENRES
+from recsim_llm.errors import ConfigError
 from recsim_llm.exports.arm_log import Portion
 from recsim_llm.exports.own_names import quote
 from recsim_llm.exports.source import ExportSource
@@ -28,7 +29,15 @@ def write_movielens(source: ExportSource, folder: Path) -> dict[str, int]:
 
     Returns:
         What was written, and what was left out, by name.
+
+    Raises:
+        ConfigError: users give no stars.
     """
+    if not source.stars:
+        raise ConfigError(
+            f"export movielens: got {source.log.run}, a run of clicks or purchases without stars, expected one with ratings; "
+            "export recbole"
+        )
     written, repeated = 0, 0
     with (folder / "ratings.csv").open("w", encoding="utf-8", newline="") as stream:
         _write(stream, [("userId", "movieId", "rating", "timestamp")])

@@ -34,9 +34,10 @@ def write_recbole(source: ExportSource, folder: Path) -> dict[str, int]:
     """Write the data sets ``NAME-clicks`` and ``NAME-ratings`` below a folder called NAME, RecBole's ``data_path``.
 
     Each has ``.inter``, ``.item`` and ``.user``. In ``NAME-clicks`` an interaction is a slot that showed an item, with
-    ``label`` 1 where it was clicked; in ``NAME-ratings`` it is a rating. Ids are the data's own, in double quotes where they
-    hold a tab, a quote or a line break, as RecBole reads them. Tabs and line breaks in other words become spaces, double
-    quotes become single ones, and spaces within the name of a genre become underscores, since RecBole would split there.
+    ``label`` 1 where it was clicked; in ``NAME-ratings`` it is a rating, and there is no such data set of users who give
+    none. Ids are the data's own, in double quotes where they hold a tab, a quote or a line break, as RecBole reads them. Tabs
+    and line breaks in other words become spaces, double quotes become single ones, and spaces within the name of a genre
+    become underscores, since RecBole would split there.
 
     Returns:
         What was written, by name.
@@ -46,6 +47,8 @@ def write_recbole(source: ExportSource, folder: Path) -> dict[str, int]:
     """
     written = {}
     for name, header, rows in (("clicks", _CLICKS, _clicks), ("ratings", _RATINGS, _ratings)):
+        if name == "ratings" and not source.stars:
+            continue
         title = f"{folder.name}-{name}"
         (folder / title).mkdir()
         written[name] = _write(folder / title / f"{title}.inter", header, _of_portions(source, rows))

@@ -32,6 +32,8 @@ class ExportSource:
     """The names that users bear in the export."""
     max_pages: int
     """Page budget of a visit."""
+    stars: bool = True
+    """Whether users give stars; users of clicks and purchases do not."""
     demographics: Mapping[str, npt.NDArray[np.object_]] = field(default_factory=dict)
     """Field to str [u] in the order of ``identities.user_id``, empty where unknown; no fields in an anonymous export."""
 

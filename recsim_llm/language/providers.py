@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from recsim_llm.errors import ConfigError, one_of
+from recsim_llm.language.base.addresses import parse_address
 from recsim_llm.language.base.questions import Elicitation
 from recsim_llm.language.base.settings import ROLES, LimitSettings, ModelSettings
 from recsim_llm.language.base.wire import Abilities, Backend
@@ -28,6 +29,7 @@ PROVIDERS = ("openai", "openai-compatible", "transformers", "scripted", "replay"
 """What may stand before the slash of a model's name."""
 
 _OPENAI_URL = "https://api.openai.com/v1"
+_OPENAI_URL_VARIABLE = "OPENAI_BASE_URL"
 _KEY_VARIABLES = {"openai": ("OPENAI_API_KEY",), "openai-compatible": ("RECSIM_LLM_API_KEY", "OPENAI_API_KEY")}
 _FIRST_SLOTS = 64
 
@@ -67,8 +69,12 @@ def open_backend(settings: ModelSettings, role: str = "user") -> Backend:
         )
     if provider not in _KEY_VARIABLES:
         if settings.base_url is not None:
-            raise ConfigError(f"model {settings.name}: got a base URL, expected one for openai-compatible models only")
-        return _LOCAL[provider](model, role)
+            expected = "expected one for openai and openai-compatible models only; leave it out"
+            raise ConfigError(f"model {settings.name}: got a base URL, {expected}")
+        if provider != "transformers":
+            _refuse_local(settings)
+        return _LOCAL[provider](model, role, settings)
+    _refuse_local(settings)
     backend = _server(settings, None)
     report = load_probe(backend.name, backend.base_url) or probe_model(settings)
     return backend.with_abilities(report.abilities)
@@ -187,10 +193,19 @@ def _elicitation(settings: ModelSettings, backend: Backend) -> Elicitation:
     abilities = _abilities(backend)
     if settings.realisation == "auto":
         if not abilities.elicitations:
-            raise ConfigError(f"model {settings.name}: got no way to a decision that works; see `recsim-llm probe`")
+            remedy = f"look at what `recsim-llm probe {settings.name}` finds, and take another model or server"
+            raise ConfigError(f"model {settings.name}: got no realisation that works, expected at least one; {remedy}")
         return abilities.elicitations[0]
     require(abilities, settings.realisation, settings.name)
     return settings.realisation
+
+
+def _refuse_local(settings: ModelSettings) -> None:
+    """Raise for settings that nothing would obey."""
+    given = [name for name in ("device", "batch_size") if getattr(settings, name) is not None]
+    if given:
+        expected = "expected it for transformers/PATH only, a model in this process; leave it out"
+        raise ConfigError(f"model {settings.name}: got {given[0]}, {expected}")
 
 
 def _abilities(backend: Backend) -> Abilities:
@@ -202,7 +217,11 @@ def _abilities(backend: Backend) -> Abilities:
 def _base_url(settings: ModelSettings) -> str:
     if settings.base_url is None and settings.name.startswith("openai-compatible/"):
         raise ConfigError(f"model {settings.name}: got no address, expected --base-url, for instance http://127.0.0.1:8000/v1")
-    return settings.base_url or _OPENAI_URL
+    if settings.base_url is not None:
+        return settings.base_url
+    # As the official client does: whoever has set it for that expects it here.
+    named = os.environ.get(_OPENAI_URL_VARIABLE, "").strip()
+    return parse_address(named, f"environment variable {_OPENAI_URL_VARIABLE}") if named else _OPENAI_URL
 
 
 def _server(settings: ModelSettings, abilities: Abilities | None) -> HttpBackend:
@@ -219,6 +238,7 @@ def _server(settings: ModelSettings, abilities: Abilities | None) -> HttpBackend
         abilities=abilities,
         provider=provider,
         more=settings.request,
+        body_limit=settings.body_limit,
     )
 
 
@@ -231,25 +251,29 @@ def _api_key(settings: ModelSettings, provider: str) -> str:
     return key or "none"
 
 
-def _transformers(path: str, _role: str) -> Backend:
+def _transformers(path: str, _role: str, settings: ModelSettings) -> Backend:
     from recsim_llm.language.backends.transformers_backend import TransformersBackend
 
-    return TransformersBackend(path)
+    return TransformersBackend(path, batch=settings.batch_size or 16, device=settings.device or "cpu")
 
 
-def _scripted(name: str, _role: str) -> Backend:
+def _scripted(name: str, _role: str, _settings: ModelSettings) -> Backend:
     from recsim_llm.language.backends.scripted import Scripted, resolve_script
 
     return Scripted(resolve_script(name), name=f"scripted/{name}")
 
 
-def _replay(path: str, role: str) -> Backend:
+def _replay(path: str, role: str, _settings: ModelSettings) -> Backend:
     from recsim_llm.language.calls.recorded_answers import ReplayBackend
 
     return ReplayBackend(Path(path), role=role)
 
 
-_LOCAL: dict[str, Callable[[str, str], Backend]] = {"transformers": _transformers, "scripted": _scripted, "replay": _replay}
+_LOCAL: dict[str, Callable[[str, str, ModelSettings], Backend]] = {
+    "transformers": _transformers,
+    "scripted": _scripted,
+    "replay": _replay,
+}
 
 
 def _prices(settings: Iterable[ModelSettings]) -> dict[str, Prices]:

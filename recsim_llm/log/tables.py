@@ -57,7 +57,8 @@ Terciles of traits are ``low``, ``middle`` or ``high``, null where all users are
 popularity of what the user rated in the training part, null for users without ratings (synthetic ones); ``history_genres`` the
 weight of each genre there, each item spread over its genres."""
 HELD_OUT = pa.schema([("user_id", pa.int64()), ("item_id", pa.int64()), ("rating", pa.float32())])
-"""``held_out``: one row a rating of the population's users after the training part; none for synthetic users."""
+"""``held_out``: one row a rating of the population's users after the training part; none for synthetic users. ``rating`` is
+null where the data are clicks or purchases."""
 TEXTS = pa.schema(
     [
         ("arm", pa.string()),

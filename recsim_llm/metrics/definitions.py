@@ -16,7 +16,7 @@ __all__ = ["DETAILS", "GROUPS", "RESULTS", "Definition"]
 Direction = Literal["more", "less"]
 
 GROUPS = {
-    "relevance": "Relevance: the first page against ratings held out",
+    "relevance": "Relevance: the first page against what was held out",
     "diversity": "Diversity, novelty, serendipity",
     "exposure": "Exposure: popularity and the long tail",
     "bubbles": "Filter bubbles",
@@ -53,6 +53,11 @@ class Definition:
     """Whether it is taken over users; False for a property of the whole run, which has no interval by user."""
     missing: str = ""
     """Why there is no value where there is none."""
+
+    @property
+    def of_ratings(self) -> bool:
+        """Whether it is of the ratings that users gave, and undefined where nobody gave any."""
+        return self.denominator in ("rated", "judged") or self.numerator == "rated"
 
     def columns(self, sums: Mapping[str, DoubleArray]) -> tuple[DoubleArray, DoubleArray | None]:
         """Return numerator and denominator, float64 [u] each; None in place of the latter for a mean over users.
@@ -107,8 +112,8 @@ RESULTS = (
 _NOTHING_SHOWN = "nothing was shown"
 _NO_CLICKS = "nothing was clicked"
 _FEW_CLICKS = "no user clicked often enough"
-_NO_TRUTH = "no user has a held-out rating that counts as a like"
-_NO_MERIT = "nothing was shown, or no item has training ratings"
+_NO_TRUTH = "no user has a held-out item that counts as liked"
+_NO_MERIT = "nothing was shown, or no item is in the training part"
 _ONE_PLACE = "this happened at fewer than two positions"
 _UNSEEN = "the log does not say what was looked at"
 

@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core.arrays import DoubleArray, TextArray
-from recsim_llm.core.checked_columns import as_numbers, check_number, check_whole_number
-from recsim_llm.errors import DataError
+from recsim_llm.core.checked_columns import as_column, as_numbers, check_number, check_whole_number
 from recsim_llm.statistics import CONFIDENCE, Estimate, mean_estimate
 
 __all__ = ["LEAST_USERS", "GroupGap", "group_gap", "terciles"]
@@ -81,11 +80,7 @@ def group_gap(
     check_number("confidence", confidence, above=0.0, below=1.0)
     check_whole_number("least_users", least_users, least=1)
     values = as_numbers("values", values, ("users",), unknown=True)
-    if np.shape(groups) != values.shape:
-        raise DataError(
-            f"groups: got shape {np.shape(groups)}, expected {values.shape}; give one label a user, None where unknown"
-        )
-    groups = np.asarray(groups, object)
+    groups = np.array([None if label is None else str(label) for label in as_column("groups", groups, values.shape)], object)
     known = np.array([label is not None for label in groups], np.bool_) & ~np.isnan(values)
     names, number = np.unique(groups[known].astype(str), return_inverse=True)
     parts = {str(name): values[known][number == place] for place, name in enumerate(names)}

@@ -18,6 +18,7 @@ from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import LogError
 from recsim_llm.log.own_ids import ITEM_KEY, USER_KEY, make_items, make_user_keys
+from recsim_llm.log.schema import LIKE_THRESHOLD
 from recsim_llm.log.tables import HELD_OUT, ITEMS, USERS, has_table, read_table, write_table
 from recsim_llm.metrics.diversity import genre_shares
 from recsim_llm.metrics.fairness import terciles
@@ -58,7 +59,12 @@ class RunTables:
     held_item: IntArray
     """int64 [h]: row in ``item_id``."""
     held_rating: FloatArray
-    """float32 [h]: stars."""
+    """float32 [h]: stars; NaN where something was clicked or bought and no stars were given."""
+
+    @property
+    def relevant(self) -> BoolArray:
+        """Bool [h]: what counts as liked: a rating of ``LIKE_THRESHOLD`` or more, and whatever was clicked or bought."""
+        return ~(self.held_rating < LIKE_THRESHOLD)
 
 
 def has_tables(run: Path) -> bool:
@@ -66,7 +72,9 @@ def has_tables(run: Path) -> bool:
     return all(has_table(run, name) for name in _SCHEMAS)
 
 
-def write_tables(run: Path, catalog: Catalog, population: Population, *, train: Ratings, later: Ratings) -> None:
+def write_tables(
+    run: Path, catalog: Catalog, population: Population, *, train: Ratings, later: Ratings, stars: bool = True
+) -> None:
     """Write the three tables; equal arguments give equal bytes.
 
     Args:
@@ -75,11 +83,12 @@ def write_tables(run: Path, catalog: Catalog, population: Population, *, train: 
         population: the users.
         train: ratings that recommenders learn from.
         later: each user's ratings after those.
+        stars: whether ratings are stars that people gave; False for clicks and purchases, whose stars only stand in for them.
     """
     tables = {
         "items": make_items(catalog),
         "users": _users(catalog, population, train),
-        "held_out": _held_out(population, later),
+        "held_out": _held_out(population, later, stars=stars),
     }
     for name, table in tables.items():
         write_table(run, name, table)
@@ -157,9 +166,10 @@ def _judged_by(schema: pa.Schema) -> list[str]:
     return [name for name in schema.names if name not in (ITEM_KEY, USER_KEY)]
 
 
-def _held_out(population: Population, later: Ratings) -> pa.Table:
+def _held_out(population: Population, later: Ratings, *, stars: bool) -> pa.Table:
     mine = np.isin(later.user_id, population.user_id)
-    columns = {"user_id": later.user_id[mine], "item_id": later.item_id[mine], "rating": later.rating[mine]}
+    rating = pa.array(later.rating[mine], mask=np.full(int(mine.sum()), not stars))
+    columns = {"user_id": later.user_id[mine], "item_id": later.item_id[mine], "rating": rating}
     return pa.table(columns, schema=HELD_OUT)
 
 

@@ -60,6 +60,7 @@ def measure_run(run: Path, *, batch_rows: int | None = None) -> RunMetrics | Non
         slots=slots,
         popularity_list=expected,
         tail_items=int(exposure.long_tail(tables.popularity).sum()),
+        truth="choices" if log.manifest.get("data", {}).get("feedback") == "implicit" else "likes",
         truth_users=int(np.count_nonzero(sums.relevant_items)),
         providers=_providers(tables),
         arms=tuple(_Arm(tables, sums, number).metrics(name) for number, name in enumerate(names)),

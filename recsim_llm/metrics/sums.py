@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from recsim_llm.core import keyed
 from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
-from recsim_llm.log.schema import LIKE_THRESHOLD
 from recsim_llm.metrics import relevance
 from recsim_llm.metrics.behaviour import WATCHED
 from recsim_llm.metrics.diversity import genre_diversity, genre_shares, most_popular, self_information, serendipitous
@@ -81,7 +80,7 @@ class Sums:
         self.member_item, self.member_genre = np.nonzero(tables.genres)
         self.member_share = shares[self.member_item, self.member_genre]
         self._member_start = np.searchsorted(self.member_item, np.arange(len(tables.item_id) + 1))
-        relevant = tables.held_rating >= LIKE_THRESHOLD
+        relevant = tables.relevant
         self._relevant = np.unique(tables.held_user[relevant] * len(tables.item_id) + tables.held_item[relevant])
         self.relevant_items = np.bincount(self._relevant // len(tables.item_id), minlength=users)
         order = np.argsort(keyed.words(seed, "overlap users", tables.user_id), kind="stable")
@@ -178,7 +177,7 @@ class Sums:
         clicks = self.totals["clicks"][cell].astype(np.int64)
         part = rank // np.maximum(clicks // PARTS, 1)
         kept = (part < PARTS) & (clicks >= PARTS)
-        flat = self.genres_by_part.reshape(-1, self.genres_by_part.shape[2])
+        flat = self.genres_by_part.reshape(self.genres_by_part.shape[0] * PARTS, self.genres_by_part.shape[2])
         self._add_genres(flat, cell[kept] * PARTS + part[kept], item[kept])
         half = np.minimum(rank // np.maximum(clicks // 2, 1), 2)
         half[clicks < 2] = 2

@@ -80,6 +80,11 @@ class Tally:
     items: tuple[ItemCounts, ...]
     """By arm: exposures and clicks of each item that was shown at all."""
 
+    @property
+    def rated(self) -> bool:
+        """Whether users of this run give ratings; users of clicks and purchases do not. Without a click nobody can tell."""
+        return bool(self.sums["rated"].any() or not self.sums["clicks"].any())
+
     def of(self, arm: int) -> dict[str, DoubleArray]:
         """Return float64 [u] each: the sums of an arm, by name."""
         return {name: table[arm] for name, table in self.sums.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from recsim_llm.metrics.fairness import GroupGap
 from recsim_llm.statistics import CONFIDENCE, Estimate
@@ -59,8 +59,10 @@ class RunMetrics:
     """Items that a list by popularity is taken to offer, for serendipity."""
     tail_items: int
     """Items in the long tail."""
+    truth: Literal["likes", "choices"]
+    """What is held out: ``likes``, ratings that count as likes; ``choices``, what was clicked or bought, without stars."""
     truth_users: int
-    """Users with a held-out rating that counts as a like."""
+    """Users with any of it."""
     providers: str
     """Whose exposure is compared with merit: ``provider`` or, where the data has none, ``genre``."""
     arms: tuple[ArmMetrics, ...]
@@ -72,7 +74,7 @@ class RunMetrics:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for JSON: stable keys, no NaN, None where something is undefined."""
-        facts = ("slots", "popularity_list", "tail_items", "truth_users", "providers")
+        facts = ("slots", "popularity_list", "tail_items", "truth", "truth_users", "providers")
         content = {"schema": SCHEMA, "confidence": CONFIDENCE} | {name: getattr(self, name) for name in facts}
         return content | {"arms": [_arm_json(arm) for arm in self.arms]}
 

@@ -51,8 +51,8 @@ def _values(evidence: Evidence, name: str) -> ModelValues:
 def _pseudo_inverse(evidence: Evidence, self_normalised: bool) -> OffPolicyEstimate:
     if evidence.logging is None:
         raise DataError(
-            "pseudo-inverse: got a logging policy of unknown second moments, expected one that draws uniformly; log with random, "
-            "or in Python give weights (recsim_llm.offpolicy.moment_weights)"
+            "pseudo-inverse: got a logging policy of unknown second moments, expected one that draws uniformly; log with "
+            "random, or in Python give weights (recsim_llm.offpolicy.moment_weights)"
         )
     return pseudo_inverse(evidence.logged, evidence.target, logging=evidence.logging, self_normalised=self_normalised)
 

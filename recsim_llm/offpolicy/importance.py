@@ -21,7 +21,7 @@ from typing import Literal
 import numpy as np
 
 from recsim_llm.core.arrays import DoubleArray
-from recsim_llm.errors import ConfigError
+from recsim_llm.core.checked_columns import check_choice
 from recsim_llm.offpolicy.evaluations import OffPolicyEstimate, assemble_estimate
 from recsim_llm.offpolicy.logged import LoggedSlates
 from recsim_llm.offpolicy.targets import TargetView
@@ -133,8 +133,7 @@ def earned(logged: LoggedSlates, outcome: Outcome) -> DoubleArray:
     Raises:
         ConfigError: the outcome is unknown.
     """
-    if outcome not in ("slots", "page"):
-        raise ConfigError(f"outcome: got {outcome!r}, expected slots or page")
+    check_choice("outcome", outcome, ("slots", "page"))
     return logged.reward if outcome == "slots" else logged.page_reward[:, None]
 
 

@@ -129,7 +129,7 @@ class LoggedSlates:
                 f"logged slates: got item_id of shape {items.shape}, expected [pages, slots], both above 0; give a page or more"
             )
         columns: dict[str, IntArray | DoubleArray | BoolArray] = {"item_id": items}
-        for name, least in (("user_id", None), ("visit", 0), ("page", 0), ("place", -1)):
+        for name, least in (("user_id", 0), ("visit", 0), ("page", 0), ("place", -1)):
             given = getattr(self, name)
             columns[name] = as_whole_numbers(f"logged slates, {name}", given, (len(items),), least=least)
         columns["clicked"] = as_flags("logged slates, clicked", self.clicked, items.shape)

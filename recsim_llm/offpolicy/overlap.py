@@ -13,7 +13,8 @@ from recsim_llm.errors import DataError
 from recsim_llm.offpolicy.evaluations import effective_pages, mean_weight, too_few_pages
 from recsim_llm.offpolicy.logged import LoggedSlates
 from recsim_llm.offpolicy.targets import TargetView
-from recsim_llm.offpolicy.weights import prefix_weights, slate_weights, slot_weights
+from recsim_llm.offpolicy.weights import check_fit, prefix_weights, slate_weights, slot_weights
+from recsim_llm.statistics.effects import check_share
 from recsim_llm.statistics.intervals import CONFIDENCE, Estimate
 
 __all__ = ["Overlap", "Standing", "diagnose_overlap"]
@@ -36,7 +37,7 @@ class Overlap:
     column: str
     """Propensity column that it takes."""
     standing: Standing
-    """``enough``; ``thin``: worth fewer than 10 pages or 1% of the log; ``none``: zero support; ``unknown``: a propensity is."""
+    """``enough``; ``thin``, worth under 10 pages or 1% of the log; ``none``, zero support; ``unknown``, a propensity is."""
     shown: float | None
     """Share of logged pages that the target could have shown, at the position where it is smallest; None where unknown."""
     effective_pages: float | None
@@ -71,7 +72,13 @@ def diagnose_overlap(logged: LoggedSlates, target: TargetView, confidence: float
         logged: the log.
         target: the target's probabilities of what was logged.
         confidence: of the interval of the mean weight, 0 to 1.
+
+    Raises:
+        ConfigError: the confidence is not within 0 and 1.
+        DataError: the target has other pages than the log.
     """
+    check_share("confidence", confidence)
+    check_fit(logged, target, "overlap")
     return tuple(_overlap(kind, logged, target, confidence) for kind in _KINDS)
 
 

@@ -109,8 +109,9 @@ def moment_weights(marginals: npt.ArrayLike, moments: npt.ArrayLike, item_index:
             "places, not ids"
         )
     size, each = slots * items, (slots, items, slots, items)
-    shape = each if np.ndim(moments) == len(each) else (pages, *each)
-    second = as_numbers("pseudo-inverse, moments", moments, shape, bounds=CHANCES)
+    second = as_numbers("pseudo-inverse, moments", moments, (..., *each), bounds=CHANCES)
+    if second.shape not in (each, (pages, *each)):
+        raise DataError(f"pseudo-inverse, moments: got shape {second.shape}, expected {each} or a page each; give one of these")
     second = np.broadcast_to(second, (pages, *each)).reshape(pages, size, size)
     inverse = np.linalg.pinv(second, hermitian=True)
     flat = wanted.reshape(pages, 1, size)

@@ -78,7 +78,7 @@ def run_policy_trials(
     Args:
         trials: of lines 1 to 6.
         models: user models by row name and seed, the candidate first; fitted on the trials' training parts.
-        page_size: slots a page.
+        page_size: slots a page; a smaller catalog is shown whole.
         policies: the recommenders.
         progress: told what is being done.
     """
@@ -90,7 +90,8 @@ def run_policy_trials(
         if pages is None or fresh:
             progress(f"fitting {len(policies)} recommenders")
             users = np.unique(trial.stars.user_index)
-            pages = policy_pages(trial.held.training, users, page_size=page_size, seed=trials[0].seed, policies=policies)
+            slots = min(page_size, len(trial.held.training.catalog))
+            pages = policy_pages(trial.held.training, users, page_size=slots, seed=trials[0].seed, policies=policies)
         scorers = {
             row: TASTE_ROWS[row].fit(trial.held.training, trial.seed)
             if fresh or TASTE_ROWS[row].seeded

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,8 @@ from recsim_llm.realism.taste_pages import KINDS, Kind, TastePages, taste_pages
 from recsim_llm.realism.thresholds import assign_folds
 
 __all__ = ["CardSettings", "HeldOutStars", "Panel", "Trial", "counted_users", "run_trials"]
+
+_STARLESS = "the data are clicks or purchases, to which nobody gave stars"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +50,15 @@ class CardSettings:
     """Draws of the bootstrap."""
     bootstrap_seed: int = 1
     """Of the bootstrap."""
+
+    def too_few(self, users: str = "no user has") -> str:
+        """Say why a line that needs pages of the taste test cannot be assessed, and what data would do."""
+        held_out = self.page_items // 2
+        ratings = math.ceil(held_out / (1.0 - self.train_share) - 1e-9)
+        return (
+            f"{users} {held_out} held-out items, half a page of {self.page_items}; data with {ratings} ratings a user, and "
+            f"{self.page_items} rated items that they did not rate, would do"
+        )
 
     def __post_init__(self) -> None:
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
@@ -128,6 +140,11 @@ class Trial:
     """Ratings."""
     panel: Panel
     """The common items."""
+
+    @property
+    def starless(self) -> str:
+        """Why nothing can be said of stars; empty where people gave some."""
+        return "" if self.held.training.feedback == "explicit" else _STARLESS
 
 
 def run_trials(

@@ -17,7 +17,7 @@ from recsim_llm.report import drawing, numbers, words
 from recsim_llm.report.drawing import INK, MUTED, Label
 from recsim_llm.statistics import Estimate
 
-__all__ = ["FIGURES", "FigureKind", "Row"]
+__all__ = ["FIGURES", "FigureKind", "Row", "figures_of"]
 
 Row = tuple[str | int | float | None, ...]
 _STEPS = [1, 2, 2.5, 5, 10]
@@ -278,3 +278,8 @@ FIGURES = (
     ),
 )
 """The figures in the order of the page."""
+
+
+def figures_of(summary: Summary) -> tuple[FigureKind, ...]:
+    """Return the figures of a run; that of ratings only where users give any."""
+    return tuple(kind for kind in FIGURES if summary.rated or kind.name != "ratings")

@@ -39,18 +39,30 @@ def metrics_section(metrics: RunMetrics | None, layout: Layout) -> str:
 def metric_groups(metrics: RunMetrics) -> Iterator[tuple[str, Rows]]:
     """Yield the name of each group of metrics and its rows: a label and one cell an arm."""
     for name in GROUPS:
-        rows = [_row(metrics, definition) for definition in DETAILS if definition.group == name]
+        rows = [_row(metrics, definition) for definition in _told(metrics) if definition.group == name]
         yield name, rows + (_gap_rows(metrics) if name == "fairness" else [])
+
+
+def _told(metrics: RunMetrics) -> list[Definition]:
+    """Return the metrics that the page shows: nothing of ratings where nobody gave any."""
+    rated = any(arm.funnel["rated"] for arm in metrics.arms) or metrics.truth == "likes"
+    return [definition for definition in DETAILS if rated or not definition.of_ratings]
 
 
 def _introduction(metrics: RunMetrics) -> str:
     users, popular, tail = map(numbers.count, (metrics.truth_users, metrics.popularity_list, metrics.tail_items))
+    likes = metrics.truth == "likes"
+    truth = f"are held-out ratings of {LIKE_THRESHOLD:g} stars or more" if likes else "is what was taken in the held-out part"
     return (
         "In brackets: 95% intervals by user. ↑ more is better, ↓ less is better; without an arrow it depends on what is "
-        f"wanted. Relevance is of the {metrics.slots} places of the first page; the truth are held-out ratings of "
-        f"{LIKE_THRESHOLD:g} stars or more, which {users} users have. Serendipity counts clicks outside the {popular} most "
-        f"popular items. {tail} items are in the long tail, outside the head that holds 80% of the training ratings."
+        f"wanted. Relevance is of the {metrics.slots} places of the first page; the truth {truth}, which {users} users have. "
+        f"Serendipity counts clicks outside the {popular} most popular items. {tail} items are in the long tail, outside the "
+        f"head that holds 80% of {_merit(metrics)}."
     )
+
+
+def _merit(metrics: RunMetrics) -> str:
+    return "the training ratings" if metrics.truth == "likes" else "what was taken in the training part"
 
 
 def _row(metrics: RunMetrics, definition: Definition) -> tuple[str, list[Cell]]:
@@ -88,7 +100,7 @@ def _gap_cell(gap: GroupGap, digits: int) -> Cell:
 def _notes(metrics: RunMetrics, group: str) -> str:
     """Say why numbers or intervals are missing."""
     about: dict[str, list[str]] = {}
-    for definition in (one for one in DETAILS if one.group == group):
+    for definition in (one for one in _told(metrics) if one.group == group):
         by_note: dict[str, list[str]] = {}
         for arm in metrics.arms:
             by_note.setdefault(arm.metrics[definition.key].note, []).append(arm.arm)
@@ -103,7 +115,7 @@ def _notes(metrics: RunMetrics, group: str) -> str:
 def _fairness_note(metrics: RunMetrics) -> str:
     return (
         "Exposure counts how often items were shown, weighted with the probability of a look, by "
-        f"{metrics.providers}; merit is the share of training ratings; the {metrics.providers} with the least exposure for "
+        f"{metrics.providers}; merit is the share of {_merit(metrics)}; the {metrics.providers} with the least exposure for "
         "its merit is named. A gap is the highest group mean less the lowest; its interval holds for all pairs of groups "
         "together, and the group that gets least is named where the interval leaves out 0."
     )

@@ -35,9 +35,9 @@ __all__ = ["draw_ope", "ope_section", "ope_table"]
 _POSITION_HEADS = ("Learned", "Truth", "Interval")
 _LEGEND = (
     "Clicks a page on the pages of the log, each page for itself; in brackets 95% intervals by user. Against the log: the same "
-    "less what the log's own recommender earned, paired by user. Off the truth: estimate less what the target earned when it was "
-    "run in the same world; held: the interval takes in 0. Effective pages: what the weights leave of the log (Kish). The mean "
-    "weight should be 1."
+    "less what the log's own recommender earned, paired by user. Off the truth: estimate less what the target earned when it "
+    "was run in the same world; held: the interval takes in 0. Effective pages: what the weights leave of the log (Kish). The "
+    "mean weight should be 1."
 )
 _ESTIMATES, _CURVE = "off_policy_estimates", "position_curve"
 _ESTIMATES_CAPTION = (
@@ -170,7 +170,7 @@ def _draw_curve(content: Content) -> Figure:
     for place, one in zip(places, learned, strict=True):
         if one.low is not None and one.high is not None:
             axes.plot([place, place], [one.low, one.high], color=drawing.colour(0), linewidth=2.0, solid_capstyle="butt")
-    axes.plot(places, [one.value for one in learned], color=drawing.colour(0), marker="o", markersize=6, linewidth=1.2)
+    axes.plot(places, [one.value or 0.0 for one in learned], color=drawing.colour(0), marker="o", markersize=6, linewidth=1.2)
     if curve["truth"] is not None:
         axes.plot(places, curve["truth"], color=drawing.INK, linewidth=1.2, linestyle=(0, (5, 3)))
     axes.set(xlabel="position on the page", xlim=(0.7, len(learned) + 0.3), ylim=(0, None))

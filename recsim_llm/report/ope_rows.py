@@ -79,7 +79,8 @@ def value_words(content: Content) -> str:
     verdicts = Counter(row["gain"]["verdict"] for row in told)
     said = ", ".join(f"{verdict} by {number}" for verdict, number in verdicts.most_common())
     own = numbers.with_interval(estimate_of(content["logged"]))
-    words = f"{target} in place of {logging}: {between} by {count}; {logging} itself earned {own}. The target is {said}."
+    words = f"{target} in place of {logging}: {between} by {count}; {logging} itself earned {own}. "
+    words += f"The target is {said} of {len(told)}."
     if content["truth"] is not None:
         judged = [row["error"]["verdict"] for row in told if row["error"]["verdict"] != "no interval"]
         truth = numbers.with_interval(estimate_of(content["truth"]))
@@ -92,7 +93,7 @@ def curve_words(content: Content) -> str:
     """Say how examination falls with position, as learned and as it is."""
     curve = content["position_curve"]
     if curve["refused"] is not None:
-        return f"No position curve: {curve['refused']}."
+        return f"No {curve['refused']}."
     learned = [estimate_of(one) for one in curve["learned"]]
     last = numbers.with_interval(learned[-1], share=True)
     words = (
@@ -160,8 +161,9 @@ def position_rows(content: Content) -> Iterator[tuple[str, list[Cell]]]:
     for place, row in enumerate(curve["learned"]):
         learned = estimate_of(row)
         truth = None if curve["truth"] is None else curve["truth"][place]
-        held = truth is not None and learned.low is not None
-        words = ("off" if learned.excludes(truth) else "holds the truth") if held else numbers.NONE
+        words = numbers.NONE
+        if truth is not None and learned.low is not None:
+            words = "missed" if learned.excludes(truth) else "held"
         digits = numbers.decimals(learned)
         cell = Cell(numbers.plain(learned.value, digits), numbers.interval(learned, digits))
         yield f"Position {place + 1}", [cell, Cell(numbers.plain(truth, max(digits, 2))), Cell(words)]

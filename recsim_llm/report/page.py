@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -18,11 +18,12 @@ from recsim_llm.log.reader import open_run
 from recsim_llm.log.visit_rows import VisitKey, VisitRows, read_visits
 from recsim_llm.metrics import RunMetrics, measure_run
 from recsim_llm.report import comparison_figure, drawing, numbers
+from recsim_llm.report.audit_page import audits_section, draw_audits, keep_audit, read_audits
 from recsim_llm.report.claims import Claim, best_claims, claim_of_row, table_rows
 from recsim_llm.report.comparison_page import comparison_section
 from recsim_llm.report.comparison_rows import read_comparison
 from recsim_llm.report.figure_files import write_figure, write_figure_data
-from recsim_llm.report.figures import FIGURES
+from recsim_llm.report.figures import FIGURES, figures_of
 from recsim_llm.report.first_screen import first_screen, page_title
 from recsim_llm.report.metric_groups import metrics_section
 from recsim_llm.report.model_calls import read_calls
@@ -72,27 +73,32 @@ class Findings:
     """The realism card of the users; None where there is none."""
     ope: Mapping[str, Any] | None = None
     """An off-policy estimate from the run's log; None where nothing was estimated."""
+    audits: tuple[Mapping[str, Any], ...] = ()
+    """Audits of the users."""
 
 
-def write_report(run: Path, *, card: Path | None = None, ope: Path | None = None) -> Path:
+def write_report(run: Path, *, card: Path | None = None, ope: Path | None = None, audits: Iterable[Path] = ()) -> Path:
     """Write ``report.html``, ``metrics.json`` and ``figures/`` (each figure as PNG, its data as CSV) into a run folder.
 
     Args:
         run: a run folder, finished or not.
         card: file or folder of a realism card; it is copied into the run folder, where later reports find it.
         ope: file or folder of an off-policy estimate, likewise.
+        audits: files or folders of audits, likewise.
 
     Returns:
         Path of ``report.html``.
 
     Raises:
-        LogError: the folder is no run, holds no page, or does not fit its manifest; the card or the estimate is none.
+        LogError: the folder is no run, holds no page, or does not fit its manifest; the card, the estimate or an audit is none.
     """
     summary, manifest = summarise(run), read_manifest(run)
     if card is not None:
         write_atomically(run / CARD_FILE, _json(read_card(card)))
     if ope is not None:
         _keep_ope(ope, run)
+    for audit in audits:
+        keep_audit(audit, run)
     folder = run / "figures"
     folder.mkdir(exist_ok=True)
     drawings = _draw_figures(summary, folder)
@@ -101,8 +107,8 @@ def write_report(run: Path, *, card: Path | None = None, ope: Path | None = None
         drawings |= _draw_comparison(compared, folder)
     if realism is not None and CARD_FIGURE.able(realism):
         drawings[CARD_FIGURE.name] = _draw_card(realism, folder)
-    estimated = read_ope(run)
-    drawings |= draw_ope(estimated, folder)
+    estimated, audited = read_ope(run), read_audits(run)
+    drawings |= draw_ope(estimated, folder) | draw_audits(audited, folder)
     calls, speech, metrics = read_calls(run), read_speech(run), measure_run(run)
     content = summary.to_json() | {"language_model_calls": [row._asdict() for row in calls]}
     content |= {} if speech is None else {"speech": speech.to_json()}
@@ -127,6 +133,7 @@ def write_report(run: Path, *, card: Path | None = None, ope: Path | None = None
         metrics=metrics,
         card=realism,
         ope=estimated,
+        audits=audited,
     )
     write_atomically(page, render_page(findings).encode())
     return page
@@ -146,6 +153,7 @@ def render_page(found: Findings) -> str:
         worst_visits_section(worst, found.visits, dict.fromkeys(arms, found.names)),
         metrics_section(found.metrics, whole_table),
         ope_section(found.ope, found.drawings),
+        audits_section(found.audits, found.drawings),
         trust_section(manifest, found.card, found.drawings.get(CARD_FIGURE.name, "")),
         speech_section(found.speech, table),
         deciders_section(summary),
@@ -178,7 +186,7 @@ def _figures(summary: Summary, drawings: Mapping[str, str]) -> str:
     """Return the section of figures; one that has no data is named with the reason."""
     basis = f"{numbers.count(max(arm.users for arm in summary.arms))} users, seed {summary.seed}."
     drawn, left_out = [], []
-    for kind in FIGURES:
+    for kind in figures_of(summary):
         if why := kind.missing(summary):
             left_out.append(f"{kind.label}: not drawn, since {why}.")
             continue
@@ -195,7 +203,7 @@ def _draw_figures(summary: Summary, folder: Path) -> dict[str, str]:
     """Write the figures that have data, and return them for the page; one that had data before is removed."""
     drawings = {}
     for kind in FIGURES:
-        if kind.missing(summary):
+        if kind not in figures_of(summary) or kind.missing(summary):
             for ending in ("png", "csv"):
                 (folder / f"{kind.name}.{ending}").unlink(missing_ok=True)
             continue

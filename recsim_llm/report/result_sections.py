@@ -12,16 +12,17 @@ from recsim_llm.report.summary_tables import WITHOUT_PAIRING, comparison_rows, m
 __all__ = ["differences_section", "results_section"]
 
 _FIRST = ("Users", "Clicks per user", "Pages per visit", "Mean rating (stars)", "Satisfaction", "Catalog shown")
-_REST = "All other results: reward, visits, rates, likes, share watched, concentration, invalid slots"
+_REST = "All other results: reward, visits, rates, {likes}share watched, concentration, invalid slots"
 
 
 def results_section(summary: Summary) -> str:
     """Return the section with one column a recommender: what decides first, the rest folded."""
     heads = [drawing.swatch(arm.arm, escape(arm.arm)) for arm in summary.arms]
+    clicked = "Rating, likes and share watched are" if summary.rated else "Share watched is"
     note = (
         f"In brackets: {summary.confidence:.0%} intervals with the user as the unit, Student's t for means and the delta "
-        "method for ratios. No bracket: a count, a property of the whole run, or users who all agree. Rating, likes and share "
-        "watched are of clicked items; satisfaction is that after a page, 0 to 1; catalog shown is the share of items shown "
+        "method for ratios. No bracket: a count, a property of the whole run, or users who all agree. "
+        f"{clicked} of clicked items; satisfaction is that after a page, 0 to 1; catalog shown is the share of items shown "
         "at least once; Gini of exposure is 0 when all items are shown alike and near 1 when one item takes all."
     )
     note += f" {numbers.count(max(arm.users for arm in summary.arms))} users, seed {summary.seed}."
@@ -29,7 +30,8 @@ def results_section(summary: Summary) -> str:
     first = [row for row in rows if row[0] in _FIRST]
     rest = whole_table(heads, [("", [row for row in rows if row[0] not in _FIRST])])
     about = f'<p class="aside">{note}</p>'
-    return f"<h2>Results</h2>\n{whole_table(heads, [('', first)])}{fold(_REST, rest)}\n{about}"
+    rest = fold(_REST.format(likes="likes, " if summary.rated else ""), rest)
+    return f"<h2>Results</h2>\n{whole_table(heads, [('', first)])}{rest}\n{about}"
 
 
 def differences_section(summary: Summary, *, judged: bool) -> str:

@@ -25,17 +25,16 @@ CARD_FILE = "realism.json"
 """Name of the card's file in a run folder."""
 
 _USERS = {
-    "choice": "The users are statistical: a choice model, fitted to ratings or set by hand, says how likely each look, click, "
-    "rating and departure is, and keyed random numbers decide.",
-    "language": "The users are played by a language model, which says how likely each click, rating and departure is; keyed "
-    "random numbers decide.",
+    "choice": "The users are statistical: a choice model, fitted to {data} or set by hand, says how likely each look, {acts} "
+    "is, and keyed random numbers decide.",
+    "language": "The users are played by a language model, which says how likely each {acts} is; keyed random numbers decide.",
     "cascade": "The users are a statistical choice model that passes the pages it is unsure of to a language model; keyed "
     "random numbers decide.",
     "replay": "The users replay recorded decisions; what they never saw, they cannot judge.",
 }
-_ANY_USERS = (
-    "The users are simulated: a model says how likely each click, rating and departure is, and keyed random numbers decide."
-)
+_ANY_USERS = "The users are simulated: a model says how likely each {acts} is, and keyed random numbers decide."
+_STARS = {"data": "ratings", "acts": "click, rating and departure"}
+_NO_STARS = {"data": "clicks or purchases", "acts": "click and departure"}
 _NOT_PEOPLE = (
     "They are not people. What is measured here is how these recommenders do with these simulated users; whether people "
     "would act alike is a separate question. "
@@ -44,7 +43,7 @@ _NO_CARD = (
     "It has not been asked here: <code>recsim-llm realism --data DATA --users MODEL --out CARD</code> scores users against "
     "real people, and <code>recsim-llm report RUN --realism CARD</code> puts the answer on this page."
 )
-_CARD = "The realism card, measured on ratings of real people that the users had not seen, says how near they come."
+_CARD = "The realism card, measured on {data} of real people that the users had not seen, says how near they come."
 _LIMITS = (
     "Tastes that were fitted by a factor model favour recommenders of that family: matrix factorisation then looks for what "
     "matrix factorisation put there. Take a lead of such a recommender for an upper bound until users of another make "
@@ -93,10 +92,11 @@ def trust_section(manifest: Content, card: Content | None, figure: str) -> str:
         card: as ``read_run_card`` returns it.
         figure: ``svg`` element of the card's figure; empty where the card cannot have it.
     """
+    words = _NO_STARS if (manifest.get("data") or {}).get("feedback") == "implicit" else _STARS
     parts = [
         "<h2>How far to trust it</h2>",
-        f"<p>{_USERS.get(user_model_name(manifest), _ANY_USERS)}</p>",
-        f"<p>{_NOT_PEOPLE}{_NO_CARD if card is None else _CARD}</p>",
+        f"<p>{_USERS.get(user_model_name(manifest), _ANY_USERS).format(**words)}</p>",
+        f"<p>{_NOT_PEOPLE}{(_NO_CARD if card is None else _CARD).format(**words)}</p>",
         *(_card(manifest, card, figure) if card is not None else ()),
         *(f"<p>{text}</p>" for text in _LIMITS),
     ]

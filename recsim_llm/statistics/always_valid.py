@@ -93,7 +93,9 @@ def confidence_sequence(
     count = len(column)
     users = np.arange(BURN_IN, count + 1) if looks is None else as_whole_numbers("looks", looks, ("looks",))
     if len(users) and (users[0] < 2 or users[-1] > count or (np.diff(users) <= 0).any()):
-        raise ConfigError(f"looks: got {users.tolist()[:5]} ..., expected ascending numbers of users from 2 to {count}")
+        raise ConfigError(
+            f"looks: got {users.tolist()[:5]} ..., expected ascending numbers of users from 2 to {count}; give others"
+        )
     mixture = _mixture(planned_users, confidence)
     # Centred on an early value so that the running sum of squares loses nothing to cancellation.
     base = float(column[0]) if count else 0.0

@@ -19,9 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core.arrays import DoubleArray
-from recsim_llm.core.checked_columns import as_numbers, check_whole_number
+from recsim_llm.core.checked_columns import as_numbers, check_choice, check_whole_number
 from recsim_llm.core.keyed import uniform, words
-from recsim_llm.errors import ConfigError
 from recsim_llm.statistics.effects import Effect, alike, check_share
 from recsim_llm.statistics.intervals import CONFIDENCE
 
@@ -108,8 +107,7 @@ def bootstrap_ratio_difference(
 
 def _checked(method: Method, confidence: float, resamples: int) -> _Settings:
     check_share("confidence", confidence)
-    if method not in ("bca", "percentile"):
-        raise ConfigError(f"method: got {method!r}, expected 'bca' or 'percentile'")
+    check_choice("method", method, ("bca", "percentile"))
     check_whole_number("resamples", resamples, least=_FEWEST, remedy=f"{RESAMPLES} give a steady interval")
     return _Settings(method=method, confidence=confidence)
 

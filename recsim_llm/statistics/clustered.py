@@ -23,8 +23,8 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
-from recsim_llm.core.checked_columns import as_labels, as_numbers
-from recsim_llm.errors import ConfigError, DataError
+from recsim_llm.core.checked_columns import as_labels, as_numbers, check_choice
+from recsim_llm.errors import DataError
 from recsim_llm.statistics.effects import Effect, check_share, rows_of_users, student_effect
 from recsim_llm.statistics.intervals import CONFIDENCE
 
@@ -134,8 +134,7 @@ def _contrast(
 ) -> Effect:
     """Return the first arm's ratio, less the second's where there is one."""
     check_share("confidence", confidence)
-    if correction not in ("CR1", "CR2"):
-        raise ConfigError(f"correction: got {correction!r}, expected 'CR1' or 'CR2'")
+    check_choice("correction", correction, ("CR1", "CR2"))
     columns = np.stack(rows_of_users("sums by user", *numerators, *denominators))
     above, below = columns[: len(columns) // 2], columns[len(columns) // 2 :]
     _check_denominators(above, below)

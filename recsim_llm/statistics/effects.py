@@ -185,13 +185,13 @@ def rows_of_users(name: str, *columns: npt.ArrayLike) -> tuple[DoubleArray, ...]
     Raises:
         DataError: they are not.
     """
-    first = as_numbers(name, columns[0], ("users",))
-    for column in columns[1:]:
-        if np.ndim(column) == 1 and len(column) != len(first):  # type: ignore[arg-type]
-            raise DataError(
-                f"{name}: got columns of {len(first)} and {np.size(column)} users, expected the same users in each; align them"
-            )
-    return first, *(as_numbers(name, column, first.shape) for column in columns[1:])
+    arrays = tuple(as_numbers(name, column, ("users",)) for column in columns)
+    counts = [len(array) for array in arrays]
+    if len(set(counts)) > 1:
+        raise DataError(
+            f"{name}: got columns of {' and '.join(map(str, counts))} users, expected the same users in each; align them"
+        )
+    return arrays
 
 
 def check_share(name: str, value: float) -> None:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy.typing as npt
 
-from recsim_llm.errors import ConfigError
+from recsim_llm.core.checked_columns import check_choice
 from recsim_llm.statistics.effects import check_share, rows_of_users, student_quantile
 from recsim_llm.statistics.intervals import CONFIDENCE, Estimate, ratio_estimate
 
@@ -42,8 +42,7 @@ def relative_lift(
         DataError: the two differ in length or hold a number that is not finite.
     """
     check_share("confidence", confidence)
-    if method not in ("fieller", "delta"):
-        raise ConfigError(f"method: got {method!r}, expected 'fieller' or 'delta'")
+    check_choice("method", method, ("fieller", "delta"))
     above, below = rows_of_users("paired outcomes", one, other)
     delta = ratio_estimate(above, below, confidence=confidence)
     if delta.value is None:

@@ -25,8 +25,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from recsim_llm.core.checked_columns import as_numbers
-from recsim_llm.errors import ConfigError
+from recsim_llm.core.checked_columns import as_numbers, check_choice
 from recsim_llm.statistics.effects import Effect, check_share
 from recsim_llm.statistics.intervals import CONFIDENCE
 
@@ -79,8 +78,7 @@ def adjust(p_values: Sequence[float | None], *, method: Correction = "holm", alp
         ConfigError: a setting cannot work.
     """
     check_share("alpha", alpha)
-    if method not in get_args(Correction):
-        raise ConfigError(f"method: got {method!r}, expected one of {', '.join(map(repr, get_args(Correction)))}")
+    check_choice("method", method, get_args(Correction))
     for p_value in p_values:
         if p_value is not None:
             as_numbers("p value", [p_value], (1,), bounds=(0.0, 1.0))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy.typing as npt
 
 from recsim_llm.core.arrays import DoubleArray
-from recsim_llm.statistics.effects import Effect, alike, log_ratio_estimate, mean_effect, rows_of_users
+from recsim_llm.statistics.effects import Effect, alike, check_share, log_ratio_estimate, mean_effect, rows_of_users
 from recsim_llm.statistics.intervals import CONFIDENCE, Estimate, mean_estimate
 
 __all__ = ["Paired", "paired_effect"]
@@ -48,6 +48,7 @@ def paired_effect(one: npt.ArrayLike, other: npt.ArrayLike, *, confidence: float
     Raises:
         DataError: the two differ in length or hold a number that is not finite.
     """
+    check_share("confidence", confidence)
     first, second = rows_of_users("paired outcomes", one, other)
     difference = first - second
     ratio = _variance_ratio(first, second, confidence)

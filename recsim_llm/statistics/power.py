@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core.arrays import DoubleArray
-from recsim_llm.core.checked_columns import check_number, check_whole_number
+from recsim_llm.core.checked_columns import check_choice, check_number, check_whole_number
 from recsim_llm.errors import ConfigError
 from recsim_llm.statistics.effects import alike, check_share, log_ratio_estimate, rows_of_users
 from recsim_llm.statistics.intervals import CONFIDENCE, Estimate
@@ -79,6 +79,7 @@ def detectable_effect(
         ConfigError: a setting cannot work.
     """
     _check_power(power, alpha)
+    _check(deviation, design, alpha)
     below, above = 0.0, deviation
     while power_for(above, deviation, users, design=design, alpha=alpha) < power:
         above *= 2.0
@@ -111,7 +112,10 @@ def users_needed(
     while power_for(effect, deviation, above, design=design, alpha=alpha) < power:
         below, above = above, above * 2
         if above > _MOST_USERS:
-            raise ConfigError(f"effect: got {effect:g} against a deviation of {deviation:g}, expected one that users can show")
+            raise ConfigError(
+                f"effect: got {effect:g} against a deviation of {deviation:g}, expected one that users can show; "
+                "take a larger one"
+            )
     while above - below > 1:
         middle = (below + above) // 2
         if power_for(effect, deviation, middle, design=design, alpha=alpha) < power:
@@ -134,6 +138,7 @@ def deviation_estimate(values: npt.ArrayLike, *, confidence: float = CONFIDENCE)
     Raises:
         DataError: a number is not finite.
     """
+    check_share("confidence", confidence)
     (column,) = rows_of_users("pilot", values)
     count = len(column)
     if count < 2 or alike(column):
@@ -147,14 +152,14 @@ def deviation_estimate(values: npt.ArrayLike, *, confidence: float = CONFIDENCE)
 def _check(deviation: float, design: Design, alpha: float) -> None:
     check_share("alpha", alpha)
     check_number("deviation", deviation, above=0.0, remedy="users all alike need no test")
-    if design not in ("paired", "independent"):
-        raise ConfigError(f"design: got {design!r}, expected 'paired' or 'independent'")
+    check_choice("design", design, ("paired", "independent"))
 
 
 def _check_power(power: float, alpha: float) -> None:
     check_share("power", power)
+    check_share("alpha", alpha)
     if power <= alpha:
-        raise ConfigError(f"power: got {power}, expected more than the level {alpha}, which no effect at all reaches")
+        raise ConfigError(f"power: got {power}, expected more than the level {alpha}, which no effect reaches; ask for more")
 
 
 def _rejecting(degrees: int, shift: float, alpha: float) -> float:

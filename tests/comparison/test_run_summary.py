@@ -73,6 +73,7 @@ def test_json_has_stable_keys_and_no_nan(hand):
         "against_best",
         "regret",
         "notes",
+        "rated",
     ]
     assert list(record) == top
     assert set(record["arms"][0]["metrics"]["click_share"]) == {"value", "low", "high", "users"}

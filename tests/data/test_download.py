@@ -153,7 +153,9 @@ def test_refused_connection_is_one_line(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_unknown_name_and_address_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="got 'ml-9z', expected one of ml-latest-small, ml-1m, ml-100k"):
+    with pytest.raises(
+        ConfigError, match="got 'ml-9z', expected the path of a folder or one of ml-latest-small, ml-1m, ml-100k"
+    ):
         fetch("ml-9z", cache=tmp_path)
     with pytest.raises(ConfigError, match="expected an address that starts with https"):
         fetch(NAME, cache=tmp_path, url="file:///etc/passwd")

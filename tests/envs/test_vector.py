@@ -181,7 +181,7 @@ def test_metadata_names_the_autoreset_mode(world, make_rows):
     [
         ({"autoreset_mode": "disabled"}, "autoreset_mode: got 'disabled', expected NEXT_STEP or SAME_STEP"),
         ({"render_mode": "ansi"}, "render_mode: got 'ansi' for a vector environment, expected None"),
-        ({"num_envs": 0}, "rows: got 0, expected 1 or more"),
+        ({"num_envs": 0}, "num_envs: got 0, expected 1 or more"),
     ],
 )
 def test_bad_option_is_refused(world, make_rows, options, message):

@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from own_ids import ITEM_KEYS, USER_KEYS, loaded, make_shop, run_shop
+from own_ids import ITEM_KEYS, PLAIN_ITEM_KEYS, USER_KEYS, loaded, make_shop, run_shop
 
 from recsim_llm.data import load_tables
 from recsim_llm.errors import ConfigError, DataError
@@ -57,6 +57,15 @@ def test_recbole_has_own_ids_as_tokens(run, tmp_path):
     assert [row["label:float"] for row in rows] == [str(int(clicked)) for clicked in log["clicked"]]
     assert {row["item_id:token"] for row in read_csv(folder / "random-ratings" / "random-ratings.item", "\t")} == ITEMS
     assert {row["user_id:token"] for row in read_csv(folder / "random-ratings" / "random-ratings.user", "\t")} == USERS
+
+
+def test_recbole_gets_no_ratings_of_users_who_give_none(tmp_path):
+    shop = make_shop(feedback="implicit", item_keys=PLAIN_ITEM_KEYS)
+    run = run_shop(shop, tmp_path / "run", **{"users.count": 3})
+    with loaded(shop):
+        content = export(run, "recbole", tmp_path / "out")
+    assert set(content["arms"]["random"]) == {"folder", "clicks"}
+    assert [path.name for path in (tmp_path / "out" / "random").iterdir()] == ["random-clicks"]
 
 
 @pytest.mark.parametrize("missing", ["NA", "null", "nan", "[PAD]"])

@@ -146,7 +146,8 @@ def test_too_few_held_out_items_are_said_not_scored(dataset):
     card = realism_card(
         early, "choice", lambda data, seed: ChoiceCandidate(fit_choice(data, seed)), replace(SETTINGS, seeds=(1,))
     )
-    assert card.line(1).verdict == ("not assessed: no user has 10 held-out items, half a page of 20",)
+    why = "not assessed: no user has 10 held-out items, half a page of 20; data with 50 ratings a user, and 20 rated items"
+    assert card.line(1).verdict == (f"{why} that they did not rate, would do",)
     assert card.line(3).measures
 
 
@@ -258,3 +259,16 @@ def test_fitted_users_stand_the_test_on_real_ratings():
     assert value(card, 1, "accuracy, 1:1, popularity-matched negatives") >= 0.72
     assert value(card, 4, "Wasserstein-1, all ratings") < 0.05
     assert value(card, 6, "correlation of user mean ratings") > 0.5
+
+
+def test_clicks_and_purchases_are_not_judged_by_stars(dataset):
+    taken = replace(dataset.ratings, rating=np.full_like(dataset.ratings.rating, 5.0))
+    clicks = replace(dataset, ratings=taken, feedback="implicit")
+    held = hold_out(clicks, seed=1)
+    card = realism_card(clicks, "oracle", lambda training, seed: Clairvoyant(training, held), SETTINGS)
+    why = "the data are clicks or purchases, to which nobody gave stars"
+    assert [card.line(number).not_assessed for number in (1, 2, 3, 4, 6)] == ["", "", why, why, ""]
+    population = card.line(6)
+    assert not [measure.name for measure in population.measures if "rating" in measure.name]
+    assert f"User means: not assessed, since {why}." in population.protocol
+    assert "star" not in " ".join(measure.unit for line in card.lines for measure in line.measures)

@@ -238,7 +238,7 @@ def test_a_link_to_worst_visits_leads_to_a_line_that_opens_to_both_recommenders(
 def test_every_part_that_opens_and_every_wide_table_is_reached_by_the_keyboard(browser, pages):
     script = """
         const bare = [...document.querySelectorAll('summary, a')].filter(one => one.tabIndex < 0);
-        const wide = [...document.querySelectorAll('.wide')].filter(one => one.tabIndex !== 0 || !one.getAttribute('aria-label'));
+        const wide = [...document.querySelectorAll(".wide")].filter(one => one.tabIndex || !one.getAttribute("aria-label"));
         const unnamed = [...document.querySelectorAll('svg')].filter(
             one => one.getAttribute('role') !== 'img' || !document.getElementById(one.getAttribute('aria-labelledby')));
         return [bare.length, wide.length, unnamed.length, document.querySelectorAll('.wide').length];

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import json
 import math
 import re
@@ -12,10 +11,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple, Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from recsim_llm.errors import BackendError, ConfigError
 from recsim_llm.language.backends.payloads import build_request, parse_body, read_response
+from recsim_llm.language.base.addresses import is_loopback, parse_address
 from recsim_llm.language.base.wire import Abilities, Call, RawReply
 
 __all__ = ["HttpBackend", "Response", "retry_seconds"]
@@ -57,6 +57,7 @@ class HttpBackend(ABC):
         abilities: what a probe found; None: not known, and no decision endpoint is tried.
         provider: ``openai`` or ``openai-compatible``.
         more: further fields of chat requests; those that the call itself sets win. They become part of the name.
+        body_limit: most bytes of an answer that are read.
 
     Raises:
         ConfigError: an address, a key or a timeout that cannot work; the text shows no secret.
@@ -72,16 +73,18 @@ class HttpBackend(ABC):
         abilities: Abilities | None = None,
         provider: str = "openai-compatible",
         more: Mapping[str, object] | None = None,
+        body_limit: int = 8 << 20,
     ) -> None:
         self._more = dict(more or {})
         self.name = f"{provider}/{model}" + (f" {json.dumps(self._more, sort_keys=True)}" if self._more else "")
-        self.base_url, self.local = _checked_address(base_url)
+        self.base_url = parse_address(base_url, "base URL")
+        self.local = is_loopback(self.base_url)
         if not (math.isfinite(timeout) and timeout > 0):
             raise ConfigError(f"{self.name}: got a timeout of {timeout:g} s, expected more than 0")
         if not re.fullmatch("[!-~]+", api_key):
             got = "an API key with blanks or characters beyond ASCII" if api_key else "an empty API key"
             raise ConfigError(f"{self.name}: got {got}, expected one without; give {_NO_KEY!r} where the server wants none")
-        self.timeout = timeout
+        self.timeout, self.body_limit = timeout, body_limit
         self._model, self._provider, self._api_key, self._abilities = model, provider, api_key, abilities
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
@@ -104,6 +107,7 @@ class HttpBackend(ABC):
             abilities=abilities,
             provider=self._provider,
             more=self._more,
+            body_limit=self.body_limit,
         )
 
     async def send(self, call: Call) -> RawReply:
@@ -244,32 +248,3 @@ def _reason(content: bytes) -> tuple[str, str]:
         return "", str(error)
     words = error.get("message") or error.get("detail") or error
     return str(error.get("code")), str(words)
-
-
-def _checked_address(base_url: str) -> tuple[str, bool]:
-    """Return the address without a slash at its end, and whether it leads to this machine."""
-    shape = "expected http(s)://HOST[:PORT]/PATH without user, password or query; pass a secret as the API key"
-    try:
-        parts = urlsplit(base_url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host, port = None, None
-    usable = base_url.isprintable() and " " not in base_url
-    if (
-        not usable
-        or not host
-        or parts.scheme not in ("http", "https")
-        or "@" in parts.netloc
-        or parts.query
-        or parts.fragment
-        or port == 0
-    ):
-        raise ConfigError(f"base URL: got one that cannot be used, {shape}")
-    return base_url.rstrip("/"), _is_loopback(host)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")

@@ -231,9 +231,10 @@ class _Use(NamedTuple):
 
 def _exceeded(use: _Use, subject: str) -> BudgetExceeded:
     whose = f" of user {subject}" if use.name == "calls_a_user" else ""
+    option = _OPTIONS[use.name]
     return BudgetExceeded(
-        f"limit {use.name}{whose}: got {_shown(use.used)} used of {_shown(use.allowed)} allowed; nothing is lost, "
-        f"resume with a higher limit: recsim-llm resume RUN {_OPTIONS[use.name]} N"
+        f"limit {use.name}{whose}: got {_shown(use.used)} used of {_shown(use.allowed)} allowed; nothing is lost: a run goes "
+        f"on with recsim-llm resume RUN {option} N, all else with the same command again and a higher {option}"
     )
 
 

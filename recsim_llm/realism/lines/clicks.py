@@ -39,8 +39,7 @@ def click_line(trials: Sequence[Trial], settings: CardSettings) -> Line:
     """Return the line; bits a decision against popularity-matched negatives are the headline."""
     users = counted_users(trials, [trial.pages["uniform"].user_index for trial in trials])
     if not users.any():
-        reason = f"no user has {settings.page_items // 2} held-out items, half a page of {settings.page_items}"
-        return not_assessed(2, _NAME, _QUESTION, reason)
+        return not_assessed(2, _NAME, _QUESTION, settings.too_few())
     resampler = Resampler(users, settings.bootstrap_seed, settings.resamples)
     measures: list[Measure] = []
     curves: dict[str, Any] = {}

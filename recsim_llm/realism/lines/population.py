@@ -19,13 +19,16 @@ __all__ = ["mean_similarity", "population_line"]
 
 
 _NAME, _QUESTION = "population", "Do its users differ from each other as people do?"
-_PROTOCOL = (
+_MEANS = (
     "User means: of held-out ratings ({split}), real ones and ones drawn from the predicted distributions with keyed dice, as "
-    "a simulation draws them; spread is their standard deviation over users, correlation is over users. Popularity slope: "
-    "least squares slope of consumed or not (real) and yes or no (predicted, as in the taste test at 1:1 with uniform "
-    "negatives) on the natural logarithm of 1 + training ratings. Sameness: mean cosine similarity between pairs of users of "
-    "what they consume among {panel} common items drawn in proportion to training ratings; predicted users consume as many as "
-    "they really did, drawn without replacement with chances from the scores, on the scale fitted to validation users."
+    "a simulation draws them; spread is their standard deviation over users, correlation is over users"
+)
+_PROTOCOL = (
+    "Popularity slope: least squares slope of consumed or not (real) and yes or no (predicted, as in the taste test at 1:1 "
+    "with uniform negatives) on the natural logarithm of 1 + training ratings. Sameness: mean cosine similarity between pairs "
+    "of users of what they consume among {panel} common items drawn in proportion to training ratings; predicted users consume "
+    "as many as they really did, drawn without replacement with chances from the scores, on the scale fitted to validation "
+    "users."
 )
 _STAR_RIVALS = ("global mean", "user and item biases", "own histogram")
 
@@ -34,14 +37,20 @@ def population_line(trials: Sequence[Trial], settings: CardSettings) -> Line:
     """Return the line; the correlation of users' mean ratings is the headline."""
     users = counted_users(trials, [trial.stars.user_index for trial in trials])
     if np.count_nonzero(users) < 2:
-        return not_assessed(6, _NAME, _QUESTION, "fewer than two users have held-out ratings")
+        return not_assessed(
+            6, _NAME, _QUESTION, "fewer than two users have held-out ratings; two users with two ratings each would do"
+        )
     resampler = Resampler(users, settings.bootstrap_seed, settings.resamples)
-    measures = _means(trials, resampler)
+    starless = trials[0].starless
+    measures = [] if starless else _means(trials, resampler)
     users = counted_users(trials, [trial.pages["uniform"].user_index for trial in trials])
     if np.count_nonzero(users) > 1:
         resampler = Resampler(users, settings.bootstrap_seed, settings.resamples)
         measures += [_slopes(trials, resampler), _sameness(trials, resampler)]
-    protocol = _PROTOCOL.format(split=settings.split, panel=len(trials[0].panel.item_index))
+    if not measures:
+        return not_assessed(6, _NAME, _QUESTION, f"{starless}, and fewer than two users have enough held-out items")
+    means = f"User means: not assessed, since {starless}" if starless else _MEANS.format(split=settings.split)
+    protocol = f"{means}. {_PROTOCOL.format(panel=len(trials[0].panel.item_index))}"
     return Line(number=6, name=_NAME, question=_QUESTION, measures=tuple(measures), protocol=protocol)
 
 

@@ -50,7 +50,7 @@ def repeatability_line(
     first = trials[0].trial
     again = factory(first.held.training, first.seed)
     share, users = same_share(first, models[first.seed], again)
-    note = "no user has enough held-out items" if share is None else "all equal to the bit" if share == 1 else "not all equal"
+    note = settings.too_few() if share is None else "all equal to the bit" if share == 1 else "not all equal"
     same = Row(name=row, role="candidate", estimate=Estimate(value=share, users=users), seeds=1, note=note)
     measures = [Measure(name="equal scores, same seed", unit="share", better="higher", rows=(same,))]
     if len(trials) > 1:

@@ -59,7 +59,7 @@ def sensitivity_line(
     """
     kind: Kind = "matched" if "matched" in settings.kinds else "uniform"
     if len(trials[0].trial.pages[kind].user_index) < 2:
-        return not_assessed(8, _NAME, _QUESTION, f"fewer than two users have {settings.page_items // 2} held-out items")
+        return not_assessed(8, _NAME, _QUESTION, settings.too_few("fewer than two users have"))
     plain = [trial.trial for trial in trials]
     resampler = Resampler(
         counted_users(plain, [trial.pages[kind].user_index for trial in plain]), settings.bootstrap_seed, settings.resamples
@@ -200,12 +200,11 @@ def _policies(trials: Sequence[PolicyTrial], settings: CardSettings) -> list[Mea
     halves = Series("trivial", [lambda weights: np.full(len(weights), 0.5)] * len(trials), "by definition")
     nothing = Series("trivial", [lambda weights: np.zeros(len(weights))] * len(trials), "by definition")
     everyone = _series({**roles, REAL: "real"}, shares) | {NO_CHANGE: halves}
-    return [
-        resampler.measure(f"share of clicks, {words}", "share", "real", everyone),
-        resampler.measure(
-            f"stars of a page, {GOOD} less {BAD}", "stars", "higher", _series(roles, stars) | {NO_CHANGE: nothing}
-        ),
-    ]
+    clicks = resampler.measure(f"share of clicks, {words}", "share", "real", everyone)
+    if trials[0].trial.starless:
+        return [clicks]
+    expected_stars = _series(roles, stars) | {NO_CHANGE: nothing}
+    return [clicks, resampler.measure(f"stars of a page, {GOOD} less {BAD}", "stars", "higher", expected_stars)]
 
 
 def _series(roles: Mapping[str, Role], statistics: Mapping[str, Sequence[Statistic]]) -> dict[str, Series]:

@@ -40,8 +40,8 @@ class _Counts(NamedTuple):
 def shape_line(trials: Sequence[Trial], settings: CardSettings) -> Line:
     """Return the line; Wasserstein-1 of all ratings is the headline."""
     users = counted_users(trials, [trial.stars.user_index for trial in trials])
-    if not users.any():
-        return not_assessed(4, _NAME, _QUESTION, "nothing was held out")
+    if trials[0].starless or not users.any():
+        return not_assessed(4, _NAME, _QUESTION, trials[0].starless or "nothing was held out; a user with two ratings would do")
     resampler = Resampler(users, settings.bootstrap_seed, settings.resamples)
     counts = {row: [_counts(trial, row) for trial in trials] for row in _rows(trials[0])}
     roles: dict[str, Role] = {_RIVALS.get(row, row): role for row, role in _rows(trials[0]).items()}

@@ -31,8 +31,8 @@ _RIVALS = ("global mean", "item mean", "user and item biases")
 def star_line(trials: Sequence[Trial], settings: CardSettings) -> Line:
     """Return the line; the root mean square error is the headline."""
     users = counted_users(trials, [trial.stars.user_index for trial in trials])
-    if not users.any():
-        return not_assessed(3, _NAME, _QUESTION, "nothing was held out")
+    if trials[0].starless or not users.any():
+        return not_assessed(3, _NAME, _QUESTION, trials[0].starless or "nothing was held out; a user with two ratings would do")
     resampler = Resampler(users, settings.bootstrap_seed, settings.resamples)
     kinds: dict[str, tuple[str, Better, Callable[[Trial, str], Statistic]]] = {
         "RMSE": ("stars", "lower", _rmse),

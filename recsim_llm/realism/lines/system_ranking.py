@@ -48,12 +48,17 @@ def ranking_line(trials: Sequence[PolicyTrial], settings: CardSettings, *, famil
     users = counted_users([trial.trial for trial in trials], [trial.pages.user_index for trial in trials])
     policies = trials[0].pages.policies
     if np.count_nonzero(users) < 2:
-        return not_assessed(7, _NAME, _QUESTION, "fewer than two users have held-out ratings")
+        return not_assessed(
+            7, _NAME, _QUESTION, "fewer than two users have held-out ratings; two users with two ratings each would do"
+        )
     resampler = Resampler(users, settings.bootstrap_seed, settings.resamples)
     sets = _sets(trials[0], families)
     first, kept = next(iter(sets.items()))
     if kept.sum() < _LEAST:
-        return not_assessed(7, _NAME, _QUESTION, f"only {kept.sum()} recommenders are left without the families {families}")
+        reason = (
+            f"only {kept.sum()} recommenders are left without the families {families}; name fewer, so that {_LEAST} are left"
+        )
+        return not_assessed(7, _NAME, _QUESTION, reason)
     measures = [_measure(trials, resampler, f"Kendall tau, {name}", "tau", kept=kept) for name, kept in sets.items()]
     measures += [_measure(trials, resampler, f"pairwise accuracy, {name}", "share", kept=kept) for name, kept in sets.items()]
     measures += _decided(trials, resampler, f"pairwise accuracy, decided pairs, {first}", sets[first])
@@ -156,6 +161,8 @@ def _over_recommenders(pairs: Sequence[tuple[DoubleArray, DoubleArray]], compare
     simulated, truth = (np.mean([side.mean(axis=0) for side in sides], axis=0) for sides in zip(*pairs, strict=True))
     drawn = np.random.default_rng(1).integers(len(truth), size=(draws, len(truth)))
     values = compare(simulated[drawn], truth[drawn])
+    if np.isnan(values).all():
+        return "all recommenders are alike"
     low, high = np.nanquantile(values, [0.5 - CONFIDENCE / 2, 0.5 + CONFIDENCE / 2])
     return f"by bootstrap over the {len(truth)} recommenders [{low:.2f}, {high:.2f}]"
 

@@ -40,8 +40,7 @@ def taste_line(trials: Sequence[Trial], settings: CardSettings) -> Line:
     """Return the line; accuracy at 1:1 against popularity-matched negatives is the headline."""
     users = counted_users(trials, [trial.pages["uniform"].user_index for trial in trials])
     if not users.any():
-        reason = f"no user has {settings.page_items // 2} held-out items, half a page of {settings.page_items}"
-        return not_assessed(1, _NAME, _QUESTION, reason)
+        return not_assessed(1, _NAME, _QUESTION, settings.too_few())
     resampler = Resampler(users, settings.bootstrap_seed, settings.resamples)
     measures: list[Measure] = []
     for ratio in RATIOS:
@@ -96,6 +95,8 @@ def areas(page: TastePages, score: DoubleArray, ratio: int) -> DoubleArray:
     receiver operating characteristic (ROC) curve").
     """
     kept, rows = page.page(ratio), len(score)
+    if not rows:
+        return np.zeros(0)
     positive = score[kept & page.taken].reshape(rows, -1)[:, :, None]
     negative = score[kept & ~page.taken].reshape(rows, -1)[:, None, :]
     area: DoubleArray = ((positive > negative) + 0.5 * (positive == negative)).mean(axis=(1, 2))

@@ -49,9 +49,7 @@ def test_language_is_a_shipped_name():
 
 
 def test_without_a_model_the_option_is_named(dataset):
-    with pytest.raises(
-        ConfigError, match=r"got no model, expected --model provider/name; for instance --model scripted/genres"
-    ):
+    with pytest.raises(ConfigError, match=r"got no models, expected some, for instance Roles"):
         language_world(dataset, seed=1)
 
 

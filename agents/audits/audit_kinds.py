@@ -1,0 +1,160 @@
+"""The audits by name: what each asks, of how many users, and how it is run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from recsim_llm.agents.audits.choice_audits import choice_strength, choice_sweep
+from recsim_llm.agents.audits.design import KNOWN_SHARE
+from recsim_llm.agents.audits.injection import ATTACKS, injection
+from recsim_llm.agents.audits.memorisation import memorisation
+from recsim_llm.agents.audits.ranked_lists import RankingBias, ranking_bias
+from recsim_llm.agents.audits.slots import slot_bias
+from recsim_llm.agents.audits.stability import PERTURBATIONS, stability
+from recsim_llm.agents.audits.strength import strength
+from recsim_llm.agents.audits.sweep import sweep
+from recsim_llm.agents.audits.sycophancy import FLATTERY, NEUTRAL, sycophancy
+from recsim_llm.core import keyed
+from recsim_llm.core.pages import Requests
+from recsim_llm.core.ratings import Dataset
+from recsim_llm.language.providers import Roles
+from recsim_llm.recommenders.language_ranker import LanguageRanker
+
+__all__ = ["AUDITS", "AuditKind"]
+
+_PAGE, _WIDE = 8, 10
+_HISTORIES, _PAGE_SIZES = (0, 5, 20, 80), (5, 10, 20)
+_ROTATIONS, _RANKED = 8, 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditKind:
+    """One audit."""
+
+    question: str
+    """What it asks, in one line."""
+    users: int
+    """Users where nothing is said."""
+    asks: int
+    """Questions about pages a user, at most."""
+    page_size: int
+    """Items of the largest page that is asked about."""
+    texts: int = 0
+    """Free texts a user."""
+    run: Callable[[Roles, Dataset, int, int], Any]
+    """Takes models, data, seed and users; returns what was found."""
+    choice: Callable[[Dataset, int, int], Any] | None = None
+    """The same of choice users, without a model; None where only a language model can be audited."""
+
+
+def _audit(audit: Callable[..., Any], page_size: int) -> Callable[[Roles, Dataset, int, int], Any]:
+    """Return an audit on pages of one size, or of the whole catalog where that is smaller."""
+
+    def run(roles: Roles, dataset: Dataset, seed: int, users: int) -> Any:
+        size = min(page_size, len(dataset.catalog))
+        return audit(roles.role("user"), dataset, seed=seed, users=users, page_size=size)
+
+    return run
+
+
+def _injected(roles: Roles, dataset: Dataset, seed: int, users: int) -> Any:
+    return _audit(partial(injection, writer=roles.role("writer")), _PAGE)(roles, dataset, seed, users)
+
+
+def _page_sizes(dataset: Dataset) -> tuple[int, ...]:
+    return tuple(size for size in _PAGE_SIZES if size <= len(dataset.catalog)) or (len(dataset.catalog),)
+
+
+def _swept(roles: Roles, dataset: Dataset, seed: int, users: int) -> Any:
+    return sweep(roles.role("user"), dataset, seed=seed, users=users, histories=_HISTORIES, page_sizes=_page_sizes(dataset))
+
+
+def _ranked(roles: Roles, dataset: Dataset, seed: int, users: int) -> RankingBias:
+    """Have the model rank the candidates of a factor model for users whose earlier ratings it is told."""
+    known, _ = dataset.training_part(KNOWN_SHARE)
+    ranker = LanguageRanker(LanguageRanker.Settings(candidates=_RANKED))
+    ranker.consult(roles.role("policy"))
+    ranker.fit(known.catalog, known.ratings, seed)
+    everyone = known.ratings.users
+    drawn = np.sort(everyone[keyed.words(seed, "ranking audit", everyone).argsort(kind="stable")[:users]])
+    first = np.zeros(len(drawn), np.int64)
+    empty = np.zeros((len(drawn), 0))
+    history = empty.astype(np.int64), empty.astype(np.bool_), empty.astype(np.float32)
+    shown = np.bincount(known.catalog.index_of(known.ratings.item_id), minlength=len(known.catalog))
+    return ranking_bias(
+        ranker, Requests(drawn, first, first, *history), shown, k=min(_WIDE, len(known.catalog)), rotations=_ROTATIONS
+    )
+
+
+AUDITS: Mapping[str, AuditKind] = MappingProxyType(
+    {
+        "slots": AuditKind(
+            question="does the model prefer places in the prompt, whatever stands there?",
+            users=30,
+            asks=_PAGE,
+            page_size=_PAGE,
+            run=_audit(slot_bias, _PAGE),
+        ),
+        "sycophancy": AuditKind(
+            question="do flattering words about a page change what users think of it?",
+            users=30,
+            asks=len(FLATTERY) + len(NEUTRAL),
+            page_size=_PAGE,
+            run=_audit(sycophancy, _PAGE),
+        ),
+        "injection": AuditKind(
+            question="do words hidden in a description command the user, or make it tell a secret?",
+            users=30,
+            asks=len(ATTACKS) + 1,
+            page_size=_PAGE,
+            texts=len(ATTACKS) + 1,
+            run=_injected,
+        ),
+        "memorisation": AuditKind(
+            question="does the model judge items by what it is told, or by what it knows of famous titles?",
+            users=50,
+            asks=2,
+            page_size=_WIDE,
+            run=_audit(memorisation, _WIDE),
+        ),
+        "stability": AuditKind(
+            question="do users decide the same when titles are written a little differently?",
+            users=30,
+            asks=len(PERTURBATIONS) + 2,
+            page_size=_PAGE,
+            run=_audit(stability, _PAGE),
+        ),
+        "strength": AuditKind(
+            question="do users who prefer more strongly also act so?",
+            users=60,
+            asks=1,
+            page_size=_WIDE,
+            run=_audit(strength, _WIDE),
+            choice=lambda dataset, seed, users: choice_strength(
+                dataset, seed=seed, users=users, page_size=min(_WIDE, len(dataset.catalog))
+            ),
+        ),
+        "sweep": AuditKind(
+            question="are tastes told apart as well with long histories and pages as with short ones?",
+            users=30,
+            asks=len(_HISTORIES) * len(_PAGE_SIZES),
+            page_size=max(_PAGE_SIZES),
+            run=_swept,
+            choice=lambda dataset, seed, users: choice_sweep(dataset, seed=seed, users=users, page_sizes=_page_sizes(dataset)),
+        ),
+        "ranking": AuditKind(
+            question="as a recommender, does the model prefer places in the prompt, or popular items?",
+            users=30,
+            asks=_ROTATIONS,
+            page_size=_RANKED,
+            run=_ranked,
+        ),
+    }
+)
+"""What ``recsim-llm audit`` can run, by name."""

@@ -1,0 +1,131 @@
+"""The worlds of environments: built from what the arguments name, or from a scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from os import PathLike
+from typing import Any
+
+from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.protocols import UserModel
+from recsim_llm.errors import ConfigError
+from recsim_llm.population.factories import wants_models
+from recsim_llm.population.personas import Population
+from recsim_llm.population.world import World
+from recsim_llm.registry import import_attribute, resolve
+
+__all__ = ["OpenWorld", "WorldArguments", "asks_model", "check_model", "open_world"]
+
+_OPEN_SCENARIO = "recsim_llm.scenarios.environment_scenario:open_scenario"
+"""By name, since scenarios stand above environments."""
+_WORLD_SEED = 0
+"""Of the choice of users where a number of them is asked for: the same people are in every environment, whatever seeds their
+visits are reset with."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorldArguments:
+    """What an environment was told about its world; None where it was told nothing."""
+
+    catalog: str | PathLike[str] | Catalog | None
+    """Name or folder of a data set, or the items themselves."""
+    population: int | str | PathLike[str] | Population | None
+    """How many users, a file, or the users themselves."""
+    users: str | UserModel | None
+    """Name of a user model, or one."""
+    model: str | None
+    """Language model that plays the users: ``provider/name``."""
+    scenario: object
+    """Name, path or ``Scenario`` that says all this and more; None for none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenWorld:
+    """A world, and what a scenario says about pages and visits in it."""
+
+    world: World
+    """Items and users."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of ``BrowseSettings`` by name, where no argument says otherwise."""
+    description: Mapping[str, Any] = field(default_factory=dict)
+    """For the manifest of a log."""
+    close: Callable[[], None] | None = None
+    """Closes the language models; None where there are none."""
+
+
+def open_world(given: WorldArguments) -> OpenWorld:
+    """Build the world that an environment's arguments describe.
+
+    Raises:
+        ConfigError: objects and names are mixed in a way that cannot work, or a name is unknown.
+    """
+    by_name = not isinstance(given.catalog, Catalog) and (given.users is None or isinstance(given.users, str))
+    if given.scenario is not None:
+        if not by_name or isinstance(given.population, Population):
+            raise ConfigError(
+                f"environment: got a scenario and {_kinds(given)}, expected names beside it; leave one of them out"
+            )
+        opened: OpenWorld = import_attribute(_OPEN_SCENARIO, "scenario")(given)
+        return opened
+    if by_name:
+        return _open_named(given)
+    if given.model is not None:
+        raise ConfigError(f"model: got {given.model!r} beside users who have theirs, expected users by name; leave it out")
+    catalog, population, users = given.catalog, given.population, given.users
+    if not isinstance(catalog, Catalog) or not isinstance(population, Population) or users is None or isinstance(users, str):
+        raise ConfigError(
+            f"environment: got {_kinds(given)}; expected a data set and users by name, or a Catalog, a Population and a user "
+            "model"
+        )
+    return OpenWorld(world=World(catalog, population, users))
+
+
+def asks_model(users: str) -> bool:
+    """Return whether users of this name ask a language model."""
+    return wants_models(resolve("users", users))
+
+
+def check_model(users: str, model: str | None) -> None:
+    """See to it that users who ask a language model have one, and others none.
+
+    Args:
+        users: name of the user model.
+        model: name of the language model.
+
+    Raises:
+        ConfigError: one is missing, or too many.
+    """
+    asks = asks_model(users)
+    if asks and model is None:
+        raise ConfigError(
+            f"users {users!r}: got no language model, expected model='provider/name', for instance model='scripted/genres', or "
+            "a scenario that names one under models.user"
+        )
+    if model is not None and not asks:
+        raise ConfigError(f"model: got {model!r} for users {users!r}, who ask none, expected users='language' or 'cascade'")
+
+
+def _open_named(given: WorldArguments) -> OpenWorld:
+    users = "choice" if given.users is None else str(given.users)
+    catalog = "fictional" if given.catalog is None else given.catalog
+    factory = resolve("users", users)
+    check_model(users, given.model)
+    if given.model is None:
+        return OpenWorld(world=factory(catalog, given.population, seed=_WORLD_SEED))
+    # Only here, since language models load much.
+    from recsim_llm.language.base.settings import ModelSettings
+    from recsim_llm.language.providers import Roles
+
+    roles = Roles({"user": ModelSettings(name=given.model)})
+    try:
+        world = factory(catalog, given.population, seed=_WORLD_SEED, models=roles)
+    except BaseException:
+        roles.close()
+        raise
+    return OpenWorld(world=world, description={"models": roles.describe()}, close=roles.close)
+
+
+def _kinds(given: WorldArguments) -> str:
+    kinds = {name: getattr(given, name) for name in ("catalog", "population", "users")}
+    return ", ".join(f"{name} {type(value).__name__}" for name, value in kinds.items())

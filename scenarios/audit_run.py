@@ -1,0 +1,167 @@
+"""From what the command line says to an audit: the data, the model or the fitted users, and what was found as plain values."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from recsim_llm import __version__
+from recsim_llm.agents.audits.audit_kinds import AUDITS, AuditKind
+from recsim_llm.agents.audits.audit_rows import finding_rows
+from recsim_llm.agents.language.language_parameters import LanguageParameters
+from recsim_llm.core.ratings import Dataset
+from recsim_llm.data import open_dataset
+from recsim_llm.data.table_settings import TableSettings
+from recsim_llm.errors import ConfigError, RunExistsError
+from recsim_llm.language.base.settings import LimitSettings, ModelSettings
+from recsim_llm.language.base.wire import TokenUsage
+from recsim_llm.language.calls.store import FILE_NAME
+from recsim_llm.language.providers import Roles
+from recsim_llm.report.audit_page import AUDIT_FILE
+from recsim_llm.scenarios.estimates import ANSWER_TOKENS, Confirm, CostEstimate
+
+__all__ = ["AuditRequest", "make_audit"]
+
+_TEXT_TOKENS = 160
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditRequest:
+    """What is to be audited."""
+
+    audit: str
+    """Name of the audit, one of ``AUDITS``."""
+    data: str
+    """Folder of a data set, name of a downloaded one, or ``fictional``."""
+    seed: int
+    """Of users, items and their order."""
+    users: Literal["language", "choice"] = "language"
+    """``language``: users whom a model plays; ``choice``: fitted users, where the audit allows."""
+    model: ModelSettings | None = None
+    """The language model; None for choice users."""
+    n_users: int | None = None
+    """Most users; None takes the audit's own number."""
+    tables: TableSettings = field(default_factory=TableSettings)
+    """How the tables of a folder are read."""
+    cache: Path | None = None
+    """Run folder whose answers are used before the model is asked."""
+    limits: Mapping[str, float] = field(default_factory=dict)
+    """What the language model may use up, by the names of ``LimitSettings``."""
+
+
+def make_audit(
+    request: AuditRequest,
+    out: Path,
+    *,
+    progress: Callable[[str], None] = lambda _: None,
+    confirm: Confirm = lambda _: None,
+) -> dict[str, Any]:
+    """Run an audit and return what was found as plain values; nothing but the calls of a language model is written.
+
+    Args:
+        request: what to audit.
+        out: folder that the audit will be written to; an audit there is not overwritten. What a language model answered is kept
+            in it, so that an audit that was stopped goes on where it was when the same command is given again.
+        progress: told what is being done.
+        confirm: told what a language model will be asked before anything is; may raise to call it off.
+
+    Raises:
+        RunExistsError: there is an audit in the folder.
+        ConfigError: there is no audit of that name, or options do not go together.
+        DataError: the data cannot be used.
+        BudgetExceeded: a limit was reached.
+    """
+    if (out / AUDIT_FILE).exists():
+        raise RunExistsError(
+            f"audit: got {out}, which holds {AUDIT_FILE}, expected a folder without an audit; pass another --out"
+        )
+    kind = _check(request)
+    users = kind.users if request.n_users is None else request.n_users
+    progress("loading the data")
+    dataset = open_dataset(request.data, **request.tables.model_dump())
+    if request.model is None:
+        assert kind.choice is not None
+        progress(f"{request.audit}: fitting and asking {users:,} users")
+        return _content(request, dataset, kind, kind.choice(dataset, request.seed, users))
+    models = {"user": request.model, "policy": request.model}
+    with Roles(models, calls=out / FILE_NAME, cache=request.cache, limits=_limits(request)) as roles:
+        confirm(_estimate(kind, users, roles, request.model))
+        progress(f"{request.audit}: asking about {users:,} users")
+        return _content(request, dataset, kind, kind.run(roles, dataset, request.seed, users))
+
+
+def _facts(request: AuditRequest, licence: str) -> dict[str, str]:
+    """Return how an audit was made, for the page."""
+    command = ["recsim-llm", "audit", request.audit, "--data", request.data, "--users", request.users]
+    options = {
+        "--model": None if request.model is None else request.model.name,
+        "--n-users": request.n_users,
+        "--seed": request.seed,
+    }
+    for name, value in options.items():
+        command += [] if value is None else [name, str(value)]
+    facts = {"Command": shlex.join(command), "Data licence": licence, "Version": f"recsim_llm {__version__}"}
+    return {name: text for name, text in facts.items() if text}
+
+
+def _content(request: AuditRequest, dataset: Dataset, kind: AuditKind, finding: Any) -> dict[str, Any]:
+    rows = finding_rows(finding)
+    played = "choice users" if request.model is None else request.model.name
+    return {
+        "audit": request.audit,
+        "question": kind.question,
+        "played_by": played,
+        "data": dataset.name,
+        "fingerprint": dataset.fingerprint,
+        "seed": request.seed,
+        "users": finding.users,
+        "asks": finding.asks,
+        "rows": [row.to_record() for row in rows],
+        "finding": finding.to_json(),
+        "made": _facts(request, dataset.licence),
+    }
+
+
+def _check(request: AuditRequest) -> AuditKind:
+    if request.audit not in AUDITS:
+        raise ConfigError(f"audit: got {request.audit!r}, expected one of {', '.join(AUDITS)}; see `recsim-llm audit --help`")
+    kind = AUDITS[request.audit]
+    if request.n_users is not None and request.n_users < 1:
+        raise ConfigError(f"--n-users: got {request.n_users}, expected 1 or more")
+    if request.users == "choice":
+        if kind.choice is None:
+            able = ", ".join(name for name, one in AUDITS.items() if one.choice is not None)
+            raise ConfigError(
+                f"audit {request.audit}: got choice users, who read no prompt, expected --users language; choice users can "
+                f"have {able}"
+            )
+        if request.model is not None:
+            raise ConfigError(f"audit: got choice users and model {request.model.name}, expected --users language with a model")
+    elif request.model is None:
+        raise ConfigError("audit: got no model, expected --model provider/name, for instance scripted/genres")
+    return kind
+
+
+def _limits(request: AuditRequest) -> LimitSettings:
+    try:
+        return LimitSettings(**request.limits)  # type: ignore[arg-type]
+    except ValueError as error:
+        raise ConfigError(f"limits: got {dict(request.limits)}, expected numbers above 0") from error
+
+
+def _estimate(kind: AuditKind, users: int, roles: Roles, given: ModelSettings) -> CostEstimate:
+    """Return the most that the audit can ask of its model."""
+    from recsim_llm.language.calls.budget import Prices
+
+    model = roles.role("user")
+    asks = users * kind.asks * (given.samples if model.elicitation == "samples" else 1)
+    texts = users * kind.texts
+    read = (asks + texts) * LanguageParameters().prompt_tokens
+    written = asks * (2 * kind.page_size + 2) * ANSWER_TOKENS[model.elicitation] + texts * _TEXT_TOKENS
+    cost = (
+        None if given.prices is None else Prices(**given.prices.model_dump()).cost(TokenUsage(prompt=read, completion=written))
+    )
+    return CostEstimate(asks + texts, read, written, 0.0 if model.local else cost, model.local)

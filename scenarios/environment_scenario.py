@@ -1,0 +1,66 @@
+"""The world of a scenario for an environment: the same items, users, noise and language models as its run has."""
+
+from __future__ import annotations
+
+from os import PathLike, fspath
+
+from recsim_llm.envs.environment_worlds import OpenWorld, WorldArguments, asks_model, check_model
+from recsim_llm.errors import ConfigError
+from recsim_llm.language.providers import Roles
+from recsim_llm.scenarios.building import build_scenario_world, load_dataset
+from recsim_llm.scenarios.schema import Scenario, change_scenario, load_scenario
+
+__all__ = ["open_scenario"]
+
+_WORLD_SEED = 0
+"""Of the users and their noise where the scenario has no seed: the same people are in every environment."""
+_PAGES = ("slate_size", "max_pages", "reward", "visits")
+
+
+def open_scenario(given: WorldArguments) -> OpenWorld:
+    """Build the world that a scenario describes; its recommenders are left out, since the policy takes their place.
+
+    Args:
+        given: with a scenario, and what goes before what it says.
+
+    Raises:
+        ConfigError: there is no such scenario, a name is unknown, or settings do not fit.
+        DataError: the data cannot be used.
+    """
+    scenario = _chosen(given)
+    user = scenario.models.get("user")
+    if user is not None and given.users is not None and given.model is None and not asks_model(scenario.users.model):
+        # Other users than the scenario's do not ask its model.
+        scenario, user = change_scenario(scenario, {"models": {}}), None
+    check_model(scenario.users.model, None if user is None else user.name)
+    roles = Roles(scenario.models, limits=scenario.limits)
+    try:
+        people = given.population if isinstance(given.population, str | PathLike) else None
+        world = build_scenario_world(scenario, load_dataset(scenario), roles, people=people)
+    except BaseException:
+        roles.close()
+        raise
+    settings = {name: getattr(scenario, name) for name in _PAGES}
+    if "invalid" in scenario.model_fields_set:
+        # A run stops at an invalid item where nobody says otherwise; a policy that learns tries everything.
+        settings["invalid"] = scenario.invalid
+    description = {"models": roles.describe(), "environment_scenario": scenario.model_dump(mode="json")}
+    return OpenWorld(world=world, settings=settings, description=description, close=roles.close)
+
+
+def _chosen(given: WorldArguments) -> Scenario:
+    changes = {
+        "data": given.catalog,
+        "users.model": given.users,
+        "users.count": given.population if isinstance(given.population, int) else None,
+        "models.user.name": given.model,
+    }
+    changes = {key: fspath(value) if isinstance(value, PathLike) else value for key, value in changes.items()}
+    named = {key: value for key, value in changes.items() if value is not None}
+    if isinstance(given.scenario, Scenario):
+        scenario = change_scenario(given.scenario, named)
+    elif isinstance(given.scenario, str | PathLike):
+        scenario = load_scenario(fspath(given.scenario), named)
+    else:
+        raise ConfigError(f"scenario: got {given.scenario!r}, expected a name, the path of a .yaml file, or a Scenario")
+    return scenario if scenario.seed is not None else scenario.model_copy(update={"seed": _WORLD_SEED})

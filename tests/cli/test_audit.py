@@ -1,0 +1,139 @@
+"""The verb ``audit``: every audit the whole way by scripted models, what it refuses, and what a report shows of it."""
+
+import json
+
+import numpy as np
+import pytest
+
+from recsim_llm.agents.audits.audit_kinds import AUDITS
+from recsim_llm.cli.main import main
+from recsim_llm.scenarios import load_scenario, run
+
+SCRIPTS = dict.fromkeys(AUDITS, "scripted/genres") | {"slots": "scripted/slot_bias", "ranking": "scripted/history"}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A folder with 24 users of two tastes, who rate 12 of 30 items each."""
+    folder = tmp_path_factory.mktemp("data") / "shop"
+    folder.mkdir()
+    random = np.random.default_rng(1)
+    rows = ["user_id,item_id,rating,timestamp"]
+    for user in range(24):
+        own = [item for item in range(30) if item % 2 == user % 2]
+        for place, item in enumerate(random.permutation([*random.permutation(own)[:9], *random.integers(0, 30, 3)])):
+            rows.append(f"{user},{item},{4 + int(random.integers(0, 2)) if item % 2 == user % 2 else 2},{100 * place + user}")
+    rows = [rows[0], *{tuple(row.split(",")[:2]): row for row in rows[1:]}.values()]
+    (folder / "interactions.csv").write_text("\n".join(rows) + "\n")
+    items = [f"{item},Thing {item},{'Tools' if item % 2 else 'Toys'}" for item in range(30)]
+    (folder / "items.csv").write_text("\n".join(["item_id,title,genres", *items]) + "\n")
+    return folder
+
+
+def audit(name, data, out, *options):
+    return main(["audit", name, "--data", str(data), "--seed", "7", "--out", str(out), *options])
+
+
+def content_of(out):
+    return json.loads((out / "audit.json").read_text())
+
+
+@pytest.mark.parametrize("name", AUDITS)
+def test_every_audit_goes_the_whole_way(name, data, tmp_path, capsys):
+    out, table = tmp_path / "audit", tmp_path / "table.json"
+    options = ("--model", SCRIPTS[name], "--n-users", "6", "--json", str(table))
+    assert audit(name, data, out, *options) == 0
+    printed = capsys.readouterr().out
+    content = content_of(out)
+    assert content == json.loads(table.read_text())
+    assert (content["audit"], content["played_by"], content["seed"], content["users"]) == (name, SCRIPTS[name], 7, 6)
+    assert content["asks"] <= AUDITS[name].asks * 6
+    leading = [row for row in content["rows"] if row["leading"]]
+    assert leading
+    assert all(row["words"] for row in leading)
+    assert leading[0]["label"] in printed.replace("\n", " ")
+    assert f"6 users of shop, seed 7, {content['asks']} questions" in printed
+    page = (out / "audit.html").read_text(encoding="utf-8")
+    assert "<svg" in page
+    assert (out / "calls.sqlite").is_file()
+
+
+@pytest.mark.parametrize("name", ["strength", "sweep"])
+def test_choice_users_are_audited_without_a_model(name, data, tmp_path):
+    assert audit(name, data, tmp_path / "audit", "--users", "choice", "--quiet") == 0
+    content = content_of(tmp_path / "audit")
+    assert content["played_by"] == "choice users"
+    assert content["users"] > 20
+    # Two tastes that are plain in the ratings: the longest history, or the persona, tells them.
+    row = [row for row in content["rows"] if row["leading"]][-1 if name == "sweep" else 0]
+    assert row["words"] == "comes out"
+    assert not (tmp_path / "audit" / "calls.sqlite").exists()
+
+
+def test_a_planted_slot_bias_departs_and_a_model_without_one_is_sound(data, tmp_path):
+    for script, words in (("slot_bias", "departs, in all users alike"), ("genres", "sound")):
+        assert audit("slots", data, tmp_path / script, "--model", f"scripted/{script}", "--n-users", "5", "--quiet") == 0
+        assert content_of(tmp_path / script)["rows"][0]["words"] == words
+
+
+def test_a_report_shows_the_audits_that_it_is_given_and_keeps_them(data, tmp_path):
+    changes = {"users.count": 12, "max_pages": 2, "slate_size": 3, "recommenders": ["random"], "seed": 1}
+    folder = run(load_scenario("demo", changes), tmp_path / "run")
+    for name in ("slots", "strength"):
+        assert audit(name, data, tmp_path / name, "--model", "scripted/genres", "--n-users", "5", "--quiet") == 0
+    given = ["--audit", str(tmp_path / "slots"), "--audit", str(tmp_path / "strength" / "audit.json")]
+    assert main(["report", str(folder), *given, "--quiet"]) == 0
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "Audits of the users</a></h2>" in page
+    for name in ("slots", "strength"):
+        assert f"{name}, scripted/genres:" in page
+        assert (folder / "figures" / f"audit-{name}-scripted-genres.csv").is_file()
+    assert main(["report", str(folder), "--quiet"]) == 0
+    assert (folder / "report.html").read_text(encoding="utf-8") == page
+    (tmp_path / "slots" / "audit.json").write_text('{"audit": "slots", "rows": [5]}')
+    assert main(["report", str(folder), "--audit", str(tmp_path / "slots"), "--quiet"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["slot", "--model", "scripted/genres"], ["'slot'", "slots", "--help"]),
+        (["slots"], ["--model"]),
+        (["slots", "--users", "choice"], ["read no prompt", "strength, sweep"]),
+        (["strength", "--users", "choice", "--model", "scripted/genres"], ["scripted/genres", "--users language"]),
+        (["slots", "--model", "nonesuch"], ["'nonesuch'", "scripted"]),
+        (["slots", "--base-url", "http://127.0.0.1:1/v1"], ["--model"]),
+        (["slots", "--model", "scripted/genres", "--n-users", "0"], ["--n-users", "1 or more"]),
+        (["slots", "--model", "scripted/genres", "--max-calls", "0"], ["limits"]),
+    ],
+)
+def test_wrong_arguments_are_one_line_and_write_nothing(options, words, data, tmp_path, capsys):
+    out = tmp_path / "audit"
+    assert main(["audit", *options, "--data", str(data), "--seed", "7", "--out", str(out), "--quiet"]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert all(word in line for word in words), line
+    assert not out.exists()
+
+
+def test_an_audit_that_reached_a_limit_goes_on_where_it_was(data, tmp_path, capsys):
+    out = tmp_path / "audit"
+    few = ("--model", "scripted/genres", "--n-users", "4", "--quiet")
+    assert audit("sycophancy", data, out, *few, "--max-calls", "5") == 2
+    assert "the same command again" in capsys.readouterr().err
+    assert not (out / "audit.json").exists()
+    assert audit("sycophancy", data, out, *few, "--max-calls", "16") == 0
+    assert audit("sycophancy", data, out, *few) == 2
+    assert "pass another --out" in capsys.readouterr().err
+
+
+def test_the_audits_are_listed_with_what_they_ask(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["audit", "--list"])
+    assert ended.value.code == 0
+    printed = capsys.readouterr().out
+    for name, kind in AUDITS.items():
+        assert f"{name:<14}{kind.question}" in printed
+    with pytest.raises(SystemExit):
+        main(["audit", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"{', '.join(list(AUDITS)[:-1])} or {list(AUDITS)[-1]}" in shown

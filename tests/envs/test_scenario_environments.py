@@ -1,0 +1,267 @@
+"""``scenario=``: the environment is the world of that scenario, its visits and its dice those of the run."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import gymnasium
+import numpy as np
+import pyarrow.dataset as arrow
+import pytest
+import yaml
+
+import recsim_llm  # noqa: F401 (registers the environment)
+from recsim_llm.core.pages import probability
+from recsim_llm.errors import ConfigError, ContractError, DataError
+from recsim_llm.scenarios import load_scenario, run
+
+ID = "RecSimLLM/Browse-v0"
+SMALL = {
+    "users.count": 14,
+    "max_pages": 4,
+    "slate_size": 4,
+    "visits": 3,
+    "seed": 3,
+    "recommenders": ["random"],
+    "reward": "satisfaction",
+    "users.parameters": {"click_bias": 1.0, "return_base": 0.4},
+    "users.noise": {"missing_ratings": 0.3, "random_clicks": 0.1},
+}
+LANGUAGE = {**SMALL, "users.count": 5, "visits": 2, "max_pages": 3, "users.model": "language"}
+LANGUAGE |= {"users.parameters": {}, "models.user": "scripted/genres"}
+
+
+def rows(folder, kind, order):
+    return arrow.dataset(folder / kind).to_table().sort_by([(name, "ascending") for name in order]).to_pylist()
+
+
+@pytest.fixture(scope="module", params=["choice", "language"])
+def played(request, tmp_path_factory):
+    """A scenario and the log of its run: pages by user and visit, each with its slots."""
+    scenario = load_scenario("demo", SMALL if request.param == "choice" else LANGUAGE)
+    folder = run(scenario, tmp_path_factory.mktemp("played") / "run")
+    log = defaultdict(lambda: defaultdict(list))
+    for page in rows(folder, "pages", ["user_id", "visit", "page"]):
+        log[page["user_id"]][page["visit"]].append(page | {"slots": []})
+    for slot in rows(folder, "impressions", ["user_id", "visit", "page", "position"]):
+        log[slot["user_id"]][slot["visit"]][slot["page"]]["slots"].append(slot)
+    assert max(len(visits) for visits in log.values()) == scenario.visits
+    assert min(len(visits) for visits in log.values()) < scenario.visits
+    return scenario, log
+
+
+def slate(env, page):
+    catalog = env.unwrapped.session.world.catalog
+    return catalog.index_of(np.array([slot["item_id"] for slot in page["slots"]]))
+
+
+def happened(feedback, row):
+    """Return clicks, stars, and the probabilities of a click and of leaving, as the log has them."""
+    stars = feedback.ratings()[row]
+    chance = probability(feedback.decisions.click_log_odds[row]) * feedback.users.examination(feedback.pages.user_index)[row]
+    slots = zip(feedback.clicked[row].tolist(), stars.tolist(), chance.tolist(), strict=True)
+    leave = probability(feedback.mood.leave_log_odds[row : row + 1])[0]
+    return [(clicked, None if np.isnan(rating) else rating, click_prob) for clicked, rating, click_prob in slots], float(leave)
+
+
+def logged(page):
+    return [(slot["clicked"], slot["rating"], slot["click_prob"]) for slot in page["slots"]], page["leave_prob"]
+
+
+def test_the_slates_of_a_run_get_its_feedback_visit_for_visit(played):
+    scenario, log = played
+    env = gymnasium.make(ID, scenario=scenario)
+    for user_id, visits in log.items():
+        _, info = env.reset(seed=scenario.seed, options={"user_id": user_id})
+        for number, pages in visits.items():
+            assert (info["user_id"], info["visit"]) == (user_id, number)
+            for page in pages:
+                _, reward, terminated, truncated, _ = env.step(slate(env, page))
+                assert happened(env.unwrapped.feedback, 0) == logged(page)
+                assert reward == page["reward"]
+            assert {"left": terminated, "max_pages": truncated}[page["stop_reason"]]
+            _, info = env.reset()
+        assert info["visit"] == len(visits)
+    env.close()
+
+
+@pytest.mark.parametrize("mode", ["next_step", "same_step"])
+def test_rows_of_the_vector_form_get_it_too_and_bring_users_back_by_themselves(played, mode):
+    scenario, log = played
+    users = np.array(list(log))
+    envs = gymnasium.make_vec(ID, len(users), scenario=scenario, autoreset_mode=mode)
+    envs.reset(seed=[scenario.seed] * len(users), options={"user_id": users})
+    place = [(int(user), 0, 0) for user in users]
+    seen = 0
+    for _ in range(scenario.visits * (scenario.max_pages + 1)):
+        pages = [log[user][visit][page] if visit in log[user] else None for user, visit, page in place]
+        whatever = np.arange(scenario.slate_size)
+        idle = envs.unwrapped._ended.copy()
+        _, reward, terminated, truncated, _ = envs.step(
+            np.stack([whatever if page is None else slate(envs, page) for page in pages])
+        )
+        for row, page in enumerate(pages):
+            user, visit, number = place[row]
+            if page is None:
+                continue
+            if idle[row]:
+                assert reward[row] == 0
+                continue
+            assert happened(envs.unwrapped.feedback, row) == logged(page)
+            assert reward[row] == page["reward"]
+            seen += 1
+            over = terminated[row] or truncated[row]
+            assert over == (page["stop_reason"] is not None)
+            place[row] = (user, visit + 1, 0) if over else (user, visit, number + 1)
+    assert seen == sum(len(pages) for visits in log.values() for pages in visits.values())
+    envs.close()
+
+
+def test_whoever_a_reset_cuts_short_does_not_come_back():
+    """With dice that always bring users back, the next episode has the same user exactly if the visit was over."""
+    env = gymnasium.make(ID, scenario=load_scenario("demo", SMALL | {"users.parameters": {"return_base": 50.0}}))
+
+    def follow(pages):
+        _, first = env.reset(seed=5)
+        for _ in range(pages):
+            _, _, terminated, truncated, _ = env.step(np.arange(4))
+            if terminated or truncated:
+                break
+        return env.reset()[1]["user_id"] == first["user_id"], terminated or truncated
+
+    assert follow(4) == (True, True)
+    assert follow(1) == (False, False)
+
+
+def test_a_user_makes_at_most_so_many_visits_in_a_row():
+    env = gymnasium.make(ID, scenario=load_scenario("demo", SMALL | {"users.parameters": {"return_base": 50.0}}))
+    env.reset(seed=5)
+    users = []
+    for _ in range(6):
+        over = False
+        while not over:
+            _, _, terminated, truncated, info = env.step(np.arange(4))
+            over = terminated or truncated
+        users.append(info["user_id"])
+        env.reset()
+    assert [users.count(user) for user in dict.fromkeys(users)] == [3, 3]
+
+
+def test_a_shipped_scenario_by_name_and_a_file_by_path_are_the_same_world(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(load_scenario("demo").model_dump(mode="json", exclude_unset=True)), encoding="utf-8")
+
+    def seen(scenario):
+        env = gymnasium.make(ID, scenario=scenario)
+        _, info = env.reset(seed=9)
+        return info["user_id"], [env.step(np.arange(10) + 10 * page)[1] for page in range(6)]
+
+    assert seen("demo") == seen(str(path)) == seen(path) == seen(load_scenario("demo"))
+    assert seen("demo") != seen(load_scenario("demo", {"users.parameters.click_bias": 4.0}))
+
+
+ORDER = [
+    ({}, (4, 4, 3, False)),
+    ({"slate_size": 6, "max_pages": 9, "visits": 1}, (6, 9, 1, False)),
+    ({"invalid": "error"}, (4, 4, 3, True)),
+]
+
+
+@pytest.mark.parametrize(("options", "expected"), ORDER)
+def test_arguments_go_before_the_scenario(options, expected):
+    session = gymnasium.make(ID, scenario=load_scenario("demo", SMALL), **options).unwrapped.session
+    kept = (session.kernel.slate_size, int(session._visits._last[0]), session._most_visits, session._refuse)
+    assert kept == expected
+
+
+def test_the_scenarios_own_word_on_invalid_items_holds_where_it_has_one():
+    repeated = np.array([1, 1, 2, 3])
+    silent = gymnasium.make(ID, scenario=load_scenario("demo", SMALL))
+    silent.reset(seed=1)
+    assert silent.step(repeated)[4]["invalid_slots"] == 1
+    strict = gymnasium.make(ID, scenario=load_scenario("demo", SMALL | {"invalid": "error"}))
+    strict.reset(seed=1)
+    with pytest.raises(ContractError, match="got item 1 again"):
+        strict.step(repeated)
+
+
+def test_population_and_users_go_before_the_scenario_too():
+    env = gymnasium.make(ID, scenario=load_scenario("demo", SMALL), population=8)
+    assert len(env.unwrapped.session.world.population) == 8
+    with gymnasium.make(ID, scenario=load_scenario("demo", LANGUAGE), users="choice", population=8) as env:
+        env.reset(seed=1)
+        env.step(np.arange(4))
+
+
+def test_a_scenario_without_a_seed_has_the_same_people_in_every_environment():
+    def people():
+        scenario = load_scenario("demo", SMALL | {"seed": None})
+        return gymnasium.make(ID, scenario=scenario).unwrapped.session.world.population.user_id.tolist()
+
+    assert people() == people()
+
+
+REFUSED = [
+    ({"scenario": "dmeo"}, "scenario: got 'dmeo', expected .* did you mean 'demo'"),
+    ({"scenario": "no.yaml"}, "scenario: got no.yaml, which does not exist"),
+    ({"scenario": 5}, "scenario: got 5, expected a name, the path of a .yaml file, or a Scenario"),
+    ({"scenario": "demo", "slate_size": 0}, "slate_size: got 0, expected 1 or more"),
+    ({"scenario": "demo", "slate_size": 10**6}, "slate_size 1000000, .*items on sale"),
+    ({"scenario": "demo", "model": "scripted/genres"}, "model: got 'scripted/genres' for users 'choice', who ask none"),
+    ({"scenario": "demo", "users": "language"}, "users 'language': got no language model, expected model='provider/name'"),
+    ({"users": "language"}, "users 'language': got no language model, expected model='provider/name', for instance model="),
+    ({"users": "language", "model": "scripted"}, "model: got 'scripted', expected provider/name"),
+    ({"users": "choice", "model": "scripted/genres"}, "expected users='language' or 'cascade'"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), REFUSED)
+def test_what_does_not_fit_is_refused_in_one_line(options, message):
+    with pytest.raises(ConfigError, match=message) as caught:
+        gymnasium.make(ID, **options)
+    assert "\n" not in str(caught.value)
+    assert "--" not in str(caught.value)
+
+
+def test_objects_beside_a_scenario_are_refused(world):
+    with pytest.raises(ConfigError, match="got a scenario and catalog Catalog, population Population"):
+        gymnasium.make(ID, scenario="demo", **world._asdict())
+
+
+def test_data_of_a_scenario_that_is_not_there_are_named():
+    with pytest.raises((ConfigError, DataError), match="nowhere"):
+        gymnasium.make(ID, scenario=load_scenario("demo", {"data": "nowhere"}))
+
+
+@pytest.mark.parametrize("users", ["language", "cascade"])
+def test_the_remedy_for_users_without_a_model_works_and_close_closes_it(users):
+    env = gymnasium.make(ID, users=users, model="scripted/genres", population=5, slate_size=4)
+    env.reset(seed=1)
+    env.step(np.arange(4))
+    env.close()
+    env.close()
+    with pytest.raises(ContractError, match=r"after close\(\)"):
+        env.step(np.arange(4) + 4)
+
+
+def test_a_copy_does_not_close_the_models_of_the_original():
+    import copy
+
+    env = gymnasium.make(ID, scenario=load_scenario("demo", LANGUAGE))
+    env.reset(seed=1)
+    other = copy.deepcopy(env)
+    other.step(np.arange(4))
+    other.close()
+    env.step(np.arange(4))
+    env.close()
+
+
+def test_the_log_of_a_scenarios_environment_says_which_one(tmp_path):
+    import json
+
+    env = gymnasium.make(ID, scenario=load_scenario("demo", SMALL), log=tmp_path / "log")
+    env.reset(seed=1)
+    env.step(np.arange(4))
+    env.close()
+    manifest = json.loads((tmp_path / "log" / "manifest.json").read_text())
+    assert (manifest["environment_scenario"]["name"], manifest["visits"]) == ("demo", 3)
