@@ -32,6 +32,7 @@ def compare_parser(commands: Any) -> None:
         handler=handle_compare,
     )
     parser.add_argument("scenario", help="name of a shipped scenario, path of a .yaml file, or a run folder to be judged again")
+    parser.add_argument("other", nargs="?", help="second run folder: the recommenders of both are compared on their users")
     scenario_options(parser)
     parser.add_argument(
         "--metrics", metavar="A,B", help="metrics, the first is the one that decides (default: clicks_per_user, …)"
