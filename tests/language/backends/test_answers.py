@@ -16,6 +16,8 @@ from patience import PATIENCE
 from server_answers import GOOD, SHAPES, Shape, error, message
 from small_server import chat_reply, serve
 
+import recsim_llm.language
+from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.errors import BackendError, ModelReplyError
 from recsim_llm.language.answers.elicitation import prepare, read
 from recsim_llm.language.backends.aiohttp_backend import AiohttpBackend
@@ -24,6 +26,7 @@ from recsim_llm.language.backends.payloads import read_response
 from recsim_llm.language.backends.refusals import find_error, judge, read_words, status_of
 from recsim_llm.language.base.questions import Ask, Part, Prompt, yes_no
 from recsim_llm.language.calls.raw_replies import dump_reply, load_reply
+from recsim_llm.scenarios.schema import load_scenario, parse_overrides
 
 PAGE = Path(__file__).parents[3] / "docs" / "servers" / "answers.md"
 ASK = Ask(Prompt((Part("rules", "Rules."), Part("page", "Page."))), (yes_no("leave", "Do you leave?"),))
@@ -84,6 +87,22 @@ def test_the_page_lists_every_shape_with_a_source():
     assert listed == [shape.name for shape in SHAPES]
     cited = [row for row in rows if re.search(r"\[[\w.-]+/[\w.-]+#\d+\]\(https://github.com/", row[-1])]
     assert len(cited) >= 25
+
+
+def test_every_setting_that_a_message_of_the_language_room_names_can_be_set():
+    sources = Path(recsim_llm.language.__file__).parent.rglob("*.py")
+    text = "".join(path.read_text(encoding="utf-8") for path in sources)
+    named = sorted(set(re.findall(r"--set ([a-z][\w.]+=\w+)", text)))
+    assert len(named) >= 8
+    for pair in named:
+        key, _, value = pair.replace("ROLE", "user").partition("=")
+        changes = parse_overrides([f"{key}={ {'BYTES': 100_000_000, 'N': 1}.get(value, value) }"])
+        if ".prices." in key:
+            changes = {"models.user.prices.input": 1, "models.user.prices.output": 1} | changes
+        if key.startswith("users.parameters."):
+            assert key.rpartition(".")[2] in LanguageParameters.__annotations__
+        role = {} if key == "models.writer" else {"models.user.name": "openai-compatible/m"}
+        load_scenario("demo", {"users.model": "language", **role, **changes})
 
 
 @pytest.mark.parametrize(
