@@ -53,7 +53,7 @@ def open_session(world: WorldArguments, pages: Mapping[str, Any], *, rows: int, 
     BrowseSettings(**told)  # What is wrong in itself is said before anything is built.
     if not isinstance(log, str | PathLike | None):
         raise ConfigError(f"log: got {log!r}, expected the path of a new folder, or None")
-    opened = open_world(world, None if log is None else Path(log))
+    opened = open_world(world, None if log is None else Path(log).absolute())
     try:
         settings = BrowseSettings(**(dict(opened.settings) | told))
         settings.check_fits(opened.world.catalog, rows)

@@ -245,3 +245,24 @@ def test_a_log_without_room_leaves_nothing_and_the_environment_wants_a_reset(fol
     env.step(np.arange(10))
     env.close()
     assert pages(folder) == 1
+
+
+def test_a_folder_by_another_name_is_the_same_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
+    first = gymnasium.make(ID, log="log")
+    first.reset(seed=1)
+    with pytest.raises(RunExistsError, match=NATIVE):
+        gymnasium.make(ID, log=tmp_path / "link" / "log")
+    with pytest.raises(RunExistsError, match=NATIVE):
+        first.step(np.arange(10))
+
+
+def test_a_log_stays_where_it_was_when_the_program_goes_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    env = gymnasium.make(ID, log="log")
+    env.reset(seed=1)
+    monkeypatch.chdir("/")
+    env.step(np.arange(10))
+    env.close()
+    assert pages(tmp_path / "log") == 1
