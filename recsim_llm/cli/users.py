@@ -171,12 +171,12 @@ def _make_shop(options: argparse.Namespace) -> None:
 def handle_list(options: argparse.Namespace) -> None:
     """Print all names that scenarios may use."""
     from recsim_llm.envs.rewards import REWARDS
-    from recsim_llm.registry import names, resolve
+    from recsim_llm.registry import describe, names
     from recsim_llm.scenarios.schema import shipped_scenarios
 
     table: dict[str, dict[str, str]] = {"scenarios": shipped_scenarios()}
     for kind in ("recommenders", "users"):
-        table[kind] = {name: _first_line(resolve(kind, name)) for name in names(kind)}
+        table[kind] = {name: describe(kind, name) for name in names(kind)}
     table["rewards"] = {name: _first_line(reward) for name, reward in REWARDS.items()}
     write_json(options, table)
     if not options.quiet:

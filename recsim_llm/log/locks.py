@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 
-from recsim_llm.errors import ConfigError, FolderInUseError, is_full
+from recsim_llm.errors import ConfigError, FolderInUseError, RunExistsError, is_full
 from recsim_llm.log.folders import LOCK, REPORT_LOCK
 
 __all__ = ["FolderLock", "lock_folder", "lock_report"]
@@ -68,6 +68,7 @@ def lock_folder(folder: Path, what: str) -> FolderLock:
 
     Raises:
         FolderInUseError: another process or thread is writing it; the text says which and since when.
+        RunExistsError: a file stands there.
         ConfigError: the folder cannot be made or written.
     """
     return _take(folder, LOCK, what, tries=_TRIES_AT_ONCE)
@@ -92,6 +93,8 @@ def _take(folder: Path, name: str, what: str, *, tries: int) -> FolderLock:
     if known is not None and known.thread == threading.get_ident():
         known.times += 1
         return known
+    if path.parent.exists() and not path.parent.is_dir():
+        raise RunExistsError(f"{what}: got {folder}, which is a file, expected a folder; choose another")
     made: list[Path] = []
     try:
         descriptor = _wait(path, tries, made)
