@@ -18,6 +18,7 @@ from recsim_llm.core.profiles import make_profile
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import ConfigError, ContractError
 from recsim_llm.recommenders.base import Recommender, check_slates
+from recsim_llm.recommenders.hooks import TakesUserKeys
 from recsim_llm.recommenders.scoring import take
 from recsim_llm.testing.calls import checked_call
 
@@ -103,6 +104,8 @@ class _Trial:
     def fitted(self, catalog: Catalog | None = None, ratings: Ratings | None = None) -> Recommender:
         catalog, ratings = catalog or self.catalog, ratings or self.ratings
         recommender = self._factory()
+        if isinstance(recommender, TakesUserKeys):
+            recommender.name_users({user: f"U{user:04d}" for user in ratings.users.tolist()})
         inputs = (*_columns(catalog), ratings.user_id, ratings.item_id, ratings.rating, ratings.timestamp)
         checked_call(self.name, "fit", inputs, lambda: recommender.fit(catalog, ratings, _SEED))
         return recommender
