@@ -104,7 +104,10 @@ class Ratings:
         later = np.zeros(len(self), dtype=np.bool_)
         later[order] = rank >= np.repeat(counts - held, counts)
         if not later.any():
-            raise ConfigError("split by time: got no user with two ratings, expected at least one; use more data")
+            raise ConfigError(
+                f"split by time: got {len(counts)} users with one rating each, expected one or more with two, to hold out the "
+                "later; use data with more ratings a user"
+            )
         return self.take(~later), self.take(later)
 
 
