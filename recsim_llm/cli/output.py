@@ -18,6 +18,7 @@ from recsim_llm.core.terminal_text import printable
 
 __all__ = [
     "make_console",
+    "print_forecast",
     "print_little_known",
     "print_pairs",
     "print_problem",
@@ -98,6 +99,14 @@ def write_json(options: argparse.Namespace, content: Any) -> None:
         write_atomically(options.json, json.dumps(content, indent=2, sort_keys=True).encode() + b"\n")
 
 
+def print_forecast(options: argparse.Namespace, forecast: Any) -> None:
+    """Print what a verb would ask of language models, and write it where ``--json`` says."""
+    write_json(options, forecast.to_json())
+    if not options.quiet:
+        for line in forecast.lines():
+            make_console().print(line, highlight=False)
+
+
 def spent_so_far(meter: Any) -> str:
     """Say what language models have used so far; nothing without them."""
     if meter is None:
@@ -120,25 +129,37 @@ def show_status(quiet: bool) -> Iterator[Callable[[str], None]]:
 
 @contextmanager
 def show_progress(quiet: bool) -> Iterator[Callable[[Any], None]]:
-    """Show a bar: arm, users still browsing, pages, clicks a page, time left."""
+    """Show a bar: arm, users done, pages, clicks a page, time left; nothing stays of what fails before its first page."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     columns = (
         TextColumn("{task.description:<12}", markup=False),
         BarColumn(),
-        TextColumn("{task.fields[users]:,} users  {task.fields[pages]:,} pages  {task.fields[rate]:.2f} clicks a page"),
+        TextColumn("{task.fields[served]}", markup=False),
         TextColumn("{task.fields[spent]}", markup=False),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=make_console(stderr=True, soft_wrap=False, markup=True), disable=quiet) as bar:
-        task = bar.add_task("preparing", total=None, users=0, pages=0, rate=0.0, spent="")
+    console = make_console(stderr=True, soft_wrap=False, markup=True)
+    bar = Progress(*columns, console=console, disable=quiet, transient=True)
+    task = bar.add_task("preparing", total=None, served="", spent="")
+    if console.is_interactive:
+        bar.start()
 
-        def update(state: Any) -> None:
-            # The share of users that have left is the best guess of how far an arm is.
-            done = state.arm_number + state.share
-            rate = state.clicks / max(state.pages, 1)
-            shown = {"users": state.users, "pages": state.pages, "rate": rate, "spent": spent_so_far(state.spent)}
-            bar.update(task, total=state.arms, completed=done, description=state.arm, **shown)
+    def update(state: Any) -> None:
+        bar.live.transient = False
+        bar.start()
+        # The share of users that have left is the best guess of how far an arm is.
+        done = state.arm_number + state.share
+        served = (
+            f"{state.everyone - state.users:,} of {state.everyone:,} users done  {state.pages:,} pages  "
+            f"{state.clicks / max(state.pages, 1):.2f} clicks a page"
+        )
+        shown: dict[str, Any] = {"served": served, "spent": spent_so_far(state.spent)}
+        bar.update(task, total=state.arms, completed=done, description=state.arm, **shown)
 
+    try:
         yield update
+    finally:
+        if bar.live.is_started:
+            bar.stop()

@@ -23,7 +23,7 @@ from recsim_llm.language.probing.probe import ProbeReport, load_probe, probe, pr
 if TYPE_CHECKING:
     from recsim_llm.language.backends.http_backend import HttpBackend
 
-__all__ = ["PROVIDERS", "Roles", "open_backend", "open_model", "probe_model"]
+__all__ = ["PROVIDERS", "Roles", "known_probe", "open_backend", "open_model", "probe_model"]
 
 PROVIDERS = ("openai", "openai-compatible", "transformers", "scripted", "replay")
 """What may stand before the slash of a model's name."""
@@ -91,6 +91,23 @@ def probe_model(settings: ModelSettings) -> ProbeReport:
     report = probe(_server(settings, None) if provider in _KEY_VARIABLES else open_backend(settings))
     save_probe(report)
     return report
+
+
+def known_probe(settings: ModelSettings) -> ProbeReport | None:
+    """Return what an earlier probe found out about a server's model; None where there was none. Nothing is asked.
+
+    Raises:
+        ConfigError: the address is missing.
+        DataError: what is kept of the probe is damaged.
+    """
+    if settings.name.partition("/")[0] not in _KEY_VARIABLES:
+        return None
+    _base_url(settings)
+    try:
+        backend = _server(settings, None)
+    except ConfigError:
+        return None  # Without its key nobody can have probed it.
+    return load_probe(backend.name, backend.base_url)
 
 
 class Roles:
