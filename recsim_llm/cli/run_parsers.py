@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from recsim_llm.cli.option_groups import add_verb, output_options, scenario_options, spending_options
+from recsim_llm.cli.option_groups import add_verb, dry_run_option, output_options, scenario_options, spending_options
 from recsim_llm.cli.runs import handle_compare, handle_export, handle_report, handle_resume, handle_run, handle_speak
 
 __all__ = ["compare_parser", "export_parser", "report_parser", "resume_parser", "run_parser", "speak_parser"]
@@ -32,6 +32,7 @@ def compare_parser(commands: Any) -> None:
         handler=handle_compare,
     )
     parser.add_argument("scenario", help="name of a shipped scenario, path of a .yaml file, or a run folder to be judged again")
+    parser.add_argument("other", nargs="?", help="second run folder: the recommenders of both are compared on their users")
     scenario_options(parser)
     parser.add_argument(
         "--metrics", metavar="A,B", help="metrics, the first is the one that decides (default: clicks_per_user, …)"
@@ -98,6 +99,7 @@ def speak_parser(commands: Any) -> None:
     parser.add_argument("--seed", metavar="S", type=int, help="seed of the draw of moments (default: the run's)")
     parser.add_argument("--templates", metavar="NAME", help="language of the prompts, or a folder with templates")
     spending_options(parser)
+    dry_run_option(parser)
     output_options(parser)
 
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from recsim_llm.cli.option_groups import add_verb, model_options, output_options, spending_options, table_options
+from recsim_llm.cli.option_groups import (
+    add_verb,
+    dry_run_option,
+    model_options,
+    output_options,
+    spending_options,
+    table_options,
+)
 from recsim_llm.cli.users import handle_calibrate, handle_data, handle_fit, handle_list, handle_probe, handle_realism
 
 __all__ = ["calibrate_parser", "data_parser", "fit_parser", "list_parser", "probe_parser", "realism_parser"]
@@ -59,6 +66,7 @@ def calibrate_parser(commands: Any) -> None:
     )
     parser.add_argument("--click-rate", type=float, metavar="SHARE", help="share of examined items that the users shall take")
     parser.add_argument("--seed", type=int, required=True, metavar="S", help="seed of users, items and their order")
+    dry_run_option(parser)
     table_options(parser)
     output_options(parser)
 
@@ -89,6 +97,7 @@ def realism_parser(commands: Any) -> None:
     parser.add_argument("--families", metavar="A,B", help="families of recommenders that the users were built from")
     parser.add_argument("--out", metavar="DIR", type=Path, help="folder of the card (default: cards/USERS-TIME)")
     spending_options(parser)
+    dry_run_option(parser)
     parser.add_argument("--yes", action="store_true", help="do not ask before a card that may cost much")
     output_options(parser)
 

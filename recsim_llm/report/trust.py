@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
 
+from recsim_llm.core.files import read_json
 from recsim_llm.errors import LogError
 from recsim_llm.report.first_screen import user_model_name
 from recsim_llm.report.page_layout import table
@@ -74,7 +74,7 @@ def read_card(path: Path) -> dict[str, Any]:
     """
     path = path / CARD_FILE if path.is_dir() else path
     try:
-        card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        card: dict[str, Any] = read_json(path)
         list(_rows(card))
         str(card["name"] + card["data"] + card["fingerprint"]), headline(card)
     except (OSError, ValueError, KeyError, IndexError, TypeError, StopIteration) as error:
