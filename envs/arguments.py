@@ -214,7 +214,8 @@ def wanted_users(world: World, wanted: npt.ArrayLike | None, rows: int) -> IntAr
     except ValueError:
         ids = np.empty(0)
     if ids.dtype.kind == "U" and world.population.user_key is not None:
-        by_key = dict(zip(world.population.user_key.tolist(), known.tolist(), strict=True))
+        pairs = zip(world.population.user_key.tolist(), known.tolist(), strict=True)
+        by_key = {key: number for key, number in pairs if key}
         ids = np.array([by_key.get(key, -1) for key in ids.reshape(-1).tolist()]).reshape(ids.shape)
     if ids.dtype.kind not in "iu" or ids.shape != (rows,):
         number = "an integer" if rows == 1 else f"{rows} integers, one a row"

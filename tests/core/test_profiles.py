@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from small_data import ask_for
 
 from recsim_llm.core.batches import stack_columns, take_columns
 from recsim_llm.core.profiles import make_profile
-from recsim_llm.errors import ConfigError
+from recsim_llm.errors import ConfigError, DataError
 
 PEOPLE = {"gender": np.array(["F", "M", "", "F"], object), "age": np.array(["25-34", "", "18-24", "25-34"], object)}
 
@@ -45,6 +46,14 @@ def test_users_of_whom_nothing_is_known_have_no_columns():
     assert (profile.fields, profile.names, profile.columns.shape) == ((), (), (3, 0))
     with pytest.raises(ConfigError, match="profile: got 'age', expected none, since the data say nothing about users"):
         profile.values("age")
+
+
+def test_where_only_a_log_is_known_every_question_is_refused_in_one_line():
+    requests = take_columns(ask_for([1, 2, 3]), np.array([0, 2]))
+    assert requests.user_id.tolist() == [1, 3]
+    for ask in (lambda p: p.columns, lambda p: p.names, lambda p: p.fields, lambda p: p.values("age"), lambda p: p[:1].columns):
+        with pytest.raises(DataError, match=r"^profile: got requests that were rebuilt from a log.*expected those of a run"):
+            ask(requests.profile)
 
 
 def test_a_field_that_is_not_there_is_refused_by_name():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import gymnasium
 import numpy as np
 import pytest
@@ -156,13 +158,15 @@ def test_reset_without_wishes_works(world, make_env, make_rows, options):
 
 def test_users_of_data_with_texts_for_ids_come_by_these(world, make_env, make_rows):
     first, second = world.population.user_id[:2].tolist()
-    keyed = world._replace(population=world.population.with_keys({first: "0007", second: "ann"}))
+    keys = np.array(["0007", "ann", *[""] * (len(world.population) - 2)], object)
+    keyed = world._replace(population=replace(world.population, user_key=keys))
     _, info = make_env(keyed).reset(seed=1, options={"user_id": "0007"})
     assert info["user_id"] == first
     _, info = make_rows(keyed, 2).reset(seed=1, options={"user_id": ["ann", "0007"]})
     assert info["user_id"].tolist() == [second, first]
-    with pytest.raises(ConfigError, match="got user_id 007, expected ids of the population"):
-        make_env(keyed).reset(seed=1, options={"user_id": "007"})
+    for unknown in ("007", ""):
+        with pytest.raises(ConfigError, match=f"got user_id {unknown}, expected ids of the population"):
+            make_env(keyed).reset(seed=1, options={"user_id": unknown})
 
 
 @pytest.mark.parametrize(
