@@ -36,6 +36,7 @@ __all__ = [
     "Refused",
     "RunExistsError",
     "SlateError",
+    "hide_secrets",
     "is_full",
     "one_of",
 ]
@@ -125,8 +126,8 @@ class BackendError(RecSimError, RuntimeError):
     """A call failed on its way: the provider refused it, broke, or could not be reached.
 
     Args:
-        cause: ``rate_limit``, ``overloaded``, ``server``, ``timeout``, ``connection``, ``bad_reply``, ``refused`` (any other
-            4xx) or ``authentication``.
+        cause: ``rate_limit``, ``overloaded``, ``server``, ``timeout``, ``connection``, ``bad_reply``, ``quota`` (an empty
+            account), ``authentication``, ``context_length``, ``content_filter`` or ``refused`` (any other 4xx).
         message: one line without secrets.
         retryable: whether sending the same again can help.
         retry_after: seconds that the provider asks to wait; None where it does not say.

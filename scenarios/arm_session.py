@@ -12,6 +12,7 @@ from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
 from recsim_llm.core.dice import seed_words
 from recsim_llm.core.kernel import ALL_ROWS
 from recsim_llm.core.pages import Requests, Rows, probability
+from recsim_llm.core.profiles import make_profile
 from recsim_llm.core.protocols import AnswersLater, RanksItems
 from recsim_llm.core.visits import PageOutcome, Visits, VisitTotals, draw_return
 from recsim_llm.envs.rewards import resolve_reward
@@ -88,6 +89,7 @@ class ArmSession:
                 "recommenders see whole histories; lower one of them"
             )
         self._history = _History(users, slots)
+        self._profile = make_profile(world.population.demographics, users)
         self._order = np.argsort(self._user_id, kind="stable")
         self._present = np.arange(users)
         self._ended = np.zeros(users, np.bool_)
@@ -168,7 +170,8 @@ class ArmSession:
     def _offer(self, rows: IntArray, visit: int) -> Offer:
         """Ask the recommender for the next page of these users."""
         scenario = self._scenario
-        requests = Requests(self._user_id[rows], np.full(len(rows), visit), self._kernel.page[rows], *self._history.of(rows))
+        number, page = np.full(len(rows), visit), self._kernel.page[rows]
+        requests = Requests(self._user_id[rows], number, page, *self._history.of(rows), self._profile[rows])
         with blaming(f"recommender {self._name!r}, recommend in visit {visit}", "slates; see check_recommender"):
             slates = self._recommender.recommend(requests, scenario.slate_size)
         blank, size = scenario.invalid == "count", scenario.slate_size

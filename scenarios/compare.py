@@ -9,14 +9,12 @@ from pathlib import Path
 
 from recsim_llm.comparison import Judging
 from recsim_llm.comparison.judge import judge_run, read_finished_tally
-from recsim_llm.comparison.pre_period import PrePeriod
 from recsim_llm.comparison.results import FILE_NAME, Comparison, Plan, Sequential
 from recsim_llm.core.files import write_atomically
 from recsim_llm.errors import ConfigError, one_of
 from recsim_llm.log.folders import RUN_FOLDER, is_run
 from recsim_llm.log.locks import lock_folder
 from recsim_llm.log.manifest import read_manifest
-from recsim_llm.population.choosing import COVARIATES
 from recsim_llm.population.personas import TRAITS
 from recsim_llm.report.comparison_words import verdict_lines
 from recsim_llm.scenarios.block_runs import count_users, run_or_resume, take_part, tell_nobody
@@ -30,7 +28,7 @@ from recsim_llm.scenarios.comparison_settings import (
     read_comparison_settings,
 )
 from recsim_llm.scenarios.estimates import Confirm, CostEstimate
-from recsim_llm.scenarios.run_users import rebuild_people
+from recsim_llm.scenarios.run_users import known_before
 from recsim_llm.scenarios.runner import Report, resume
 from recsim_llm.scenarios.schema import Block, Scenario
 from recsim_llm.scenarios.sequential import Looks, block_size, judge_blocks, planned_users
@@ -145,18 +143,7 @@ def _finish(
 def _judge(run: Path, judging: Judging) -> Comparison:
     """Judge a finished run whose number of users was fixed beforehand."""
     manifest, tally = read_manifest(run), read_finished_tally(run)
-    people = rebuild_people(manifest, tally.user_id)
-    known = None
-    if people is not None:
-        before, expected = people.before()
-        known = PrePeriod(
-            groups=people.groups(judging.groups),
-            covariates=COVARIATES,
-            before=before,
-            expected=expected,
-            everyone=people.everyone,
-        )
-    return judge_run(tally, manifest, judging, known)
+    return judge_run(tally, manifest, judging, known_before(manifest, tally.user_id, judging.groups))
 
 
 def _until_decided(

@@ -222,7 +222,7 @@ def _summed(
 ) -> Forecast:
     """Add up the roles and stretch the rehearsal to everyone."""
     by_role = {role: models[role] for role in used}
-    amounts = [_total([getattr(used[role], name) for role in used], users, everyone) for name in _Used._fields]
+    calls, read, written = [_total([getattr(used[role], name) for role in used], users, everyone) for name in _Used._fields]
     cost: Estimate | None = None
     if all(model.prices is not None for model in by_role.values()):
         spent = [_spent(used[role], model) for role, model in by_role.items()]
@@ -230,7 +230,7 @@ def _summed(
     asked = {role: forms.get(role) or _form(model) or _USUAL for role, model in by_role.items()}
     guessed = [role for role, model in by_role.items() if role not in forms and _form(model) is None]
     seconds = _seconds(by_role, used, everyone / users, depth)
-    return Forecast(*amounts, cost, seconds, asked, tuple(guessed), users, everyone)
+    return Forecast(calls, read, written, cost, seconds, asked, tuple(guessed), users, everyone)
 
 
 def _spent(used: _Used, model: ModelSettings) -> DoubleArray:

@@ -9,11 +9,29 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.agents.worlds import user_source
-from recsim_llm.population.choosing import People, choose_users
+from recsim_llm.comparison import PrePeriod
+from recsim_llm.population.choosing import COVARIATES, People, choose_users
 from recsim_llm.scenarios.building import load_dataset
 from recsim_llm.scenarios.schema import Scenario
 
-__all__ = ["rebuild_people"]
+__all__ = ["known_before", "rebuild_people"]
+
+
+def known_before(manifest: Mapping[str, Any], user_id: npt.NDArray[np.int64], groups: str) -> PrePeriod | None:
+    """Return what was known of the users of a finished run before it, or None where they cannot be rebuilt.
+
+    Args:
+        manifest: of the run.
+        user_id: int64 [u]: users of the log, ascending.
+        groups: trait or demographic field that groups them.
+    """
+    people = rebuild_people(manifest, user_id)
+    if people is None:
+        return None
+    before, expected = people.before()
+    return PrePeriod(
+        groups=people.groups(groups), covariates=COVARIATES, before=before, expected=expected, everyone=people.everyone
+    )
 
 
 def rebuild_people(manifest: Mapping[str, Any], user_id: npt.NDArray[np.int64]) -> People | None:

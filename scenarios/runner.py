@@ -26,7 +26,7 @@ from recsim_llm.log.writer import RunLog
 from recsim_llm.metrics.item_tables import has_tables, write_tables
 from recsim_llm.numerics.arithmetic import describe_arithmetic
 from recsim_llm.numerics.threads import one_thread
-from recsim_llm.recommenders import AsksModel, TakesTruth, Truth
+from recsim_llm.recommenders import AsksModel, TakesTruth, TakesUserKeys, Truth
 from recsim_llm.registry import blaming
 from recsim_llm.scenarios.arm_session import ArmSession
 from recsim_llm.scenarios.building import Stage, recommender_seed, stage, with_files_read
@@ -277,6 +277,8 @@ def _serve_arms(built: Stage, out: Path, progress: Report) -> None:
                 recommender.reveal(Truth(session.appeal))
             if isinstance(recommender, AsksModel):
                 recommender.consult(roles.role("policy"))
+            if isinstance(recommender, TakesUserKeys):
+                recommender.name_users(built.dataset.user_keys)
             recommender.fit(known, train, recommender_seed(scenario))
         with _keeping_what_is_there(session):
             for visit in range(scenario.visits):

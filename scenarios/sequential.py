@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from recsim_llm.comparison import Judging
+from recsim_llm.comparison.extremes import find_gainers, find_losers
 from recsim_llm.comparison.judge import compute_power, estimate_lift, read_finished_tally, tell_unrated, word_verdict
 from recsim_llm.comparison.outcomes import Pair, estimate_values, pair_arms, pick_best, served_by
 from recsim_llm.comparison.results import Compared, Comparison, Sequential
@@ -178,6 +179,8 @@ def _compared(pair: Pair, effect: Effect, judging: Judging, *, comparisons: int,
         adjusted=None,
         adjusted_reduction=None,
         power=compute_power(pair, judging, comparisons) if primary else None,
+        lost=find_losers(pair),
+        gained=find_gainers(pair),
     )
 
 

@@ -109,7 +109,8 @@ def speak(
             for kind, count in counts.items()
         }
         if reviews and not occasions["review"]:
-            raise LogError(f"{run}: got no rated clicks, expected some to be reviewed; pass --reviews 0, or run for longer")
+            remedy = "or run for longer" if world.population.rates else "since users of clicks and purchases give no stars"
+            raise LogError(f"{run}: got no rated clicks, expected some to be reviewed; pass --reviews 0, {remedy}")
         speech = _Speech(roles, world, templates or _language(scenario), progress)
         texts, answered = speech.texts(occasions), speech.interviews(occasions["interview"])
         _write(run, texts, answered, speech.provenance() | {"seed": seed})

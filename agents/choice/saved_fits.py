@@ -81,7 +81,7 @@ def fit_and_save(
         return _fit_into(dataset, out, START_SEED if seed is None else seed, held_out=held_out)
 
 
-def _fit_into(dataset: Dataset, out: Path, start: int, *, held_out: bool) -> dict[str, float | int | str]:
+def _fit_into(dataset: Dataset, out: Path, start: int, *, held_out: bool) -> dict[str, float | int | str | None]:
     fitted = fit_choice(dataset, start)
     table: dict[str, float | int | str | None] = {
         "data": dataset.name,

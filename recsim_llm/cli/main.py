@@ -9,7 +9,9 @@ import traceback
 from collections.abc import Sequence
 
 from recsim_llm.cli.endings import ending, heed_signals
+from recsim_llm.cli.output import print_problem
 from recsim_llm.cli.parser import make_parser
+from recsim_llm.core.terminal_text import printable
 from recsim_llm.errors import ConfigError, PlugInError, RecSimError
 
 __all__ = ["main"]
@@ -29,11 +31,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
     except (RecSimError, KeyboardInterrupt, OSError, sqlite3.Error, MemoryError) as error:
         if options.traceback and not isinstance(error, KeyboardInterrupt):
-            traceback.print_exception(error)
+            sys.stderr.write(printable("".join(traceback.format_exception(error))))
         line, status = ending(error)
-        print(f"recsim-llm: {line}", file=sys.stderr)  # noqa: T201
+        print_problem(line)
         if isinstance(error, PlugInError) and not options.traceback:
-            print("recsim-llm: --traceback shows all of the code that led there", file=sys.stderr)  # noqa: T201
+            print_problem("--traceback shows all of the code that led there")
         _drop_output()
         return status
     return 0

@@ -1,19 +1,27 @@
-"""What the command shows: tables, progress, spending, and the same as JSON."""
+"""What the command shows: tables, progress, spending, problems, and the same as JSON.
+
+Whatever reaches the terminal passes ``make_console`` or ``print_problem``, where nothing that a terminal obeys is left of it;
+no other module of the command prints.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from recsim_llm.core.terminal_text import printable
 
 __all__ = [
     "make_console",
     "print_forecast",
     "print_little_known",
     "print_pairs",
+    "print_problem",
     "print_reading",
     "read_reading",
     "show_progress",
@@ -23,12 +31,33 @@ __all__ = [
 ]
 
 
-def make_console() -> Any:
-    """Return a console for the standard output."""
+def make_console(**settings: Any) -> Any:
+    """Return a console for the standard output, which shows text from outside without control characters.
+
+    Args:
+        settings: of ``rich.console.Console``, for instance ``stderr=True``.
+    """
     from rich.console import Console
+    from rich.segment import Segment
+    from rich.text import Text
+
+    class PlainConsole(Console):
+        def render_str(self, text: str, **settings: Any) -> Text:
+            # Before lines are laid out: what takes no room must not be counted.
+            return super().render_str(printable(text), **settings)
+
+        def render(self, renderable: Any, options: Any = None) -> Iterable[Segment]:
+            for segment in super().render(renderable, options):
+                # Segments of control are the console's own.
+                yield segment if segment.control else segment._replace(text=printable(segment.text))
 
     # Without markup: names of arms, files and films may hold brackets.
-    return Console(soft_wrap=True, markup=False)
+    return PlainConsole(**({"soft_wrap": True, "markup": False} | settings))
+
+
+def print_problem(text: str) -> None:
+    """Print one line to the standard error."""
+    print("recsim-llm:", " ".join(printable(text).split("\n")), file=sys.stderr)  # noqa: T201
 
 
 def print_pairs(title: str, table: dict[str, Any]) -> None:
@@ -92,17 +121,15 @@ def spent_so_far(meter: Any) -> str:
 @contextmanager
 def show_status(quiet: bool) -> Iterator[Callable[[str], None]]:
     """Show one line that changes."""
-    from rich.console import Console
     from rich.markup import escape
 
-    with Console(stderr=True, quiet=quiet).status("preparing") as status:
+    with make_console(stderr=True, quiet=quiet, soft_wrap=False, markup=True).status("preparing") as status:
         yield lambda text: status.update(escape(text))
 
 
 @contextmanager
 def show_progress(quiet: bool) -> Iterator[Callable[[Any], None]]:
     """Show a bar: arm, users done, pages, clicks a page, time left; nothing stays of what fails before its first page."""
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     columns = (
@@ -113,7 +140,7 @@ def show_progress(quiet: bool) -> Iterator[Callable[[Any], None]]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    console = Console(stderr=True)
+    console = make_console(stderr=True, soft_wrap=False, markup=True)
     bar = Progress(*columns, console=console, disable=quiet, transient=True)
     task = bar.add_task("preparing", total=None, served="", spent="")
     if console.is_interactive:

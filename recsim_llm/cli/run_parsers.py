@@ -13,7 +13,7 @@ __all__ = ["compare_parser", "export_parser", "report_parser", "resume_parser", 
 
 def run_parser(commands: Any) -> None:
     """Add the verb ``run``."""
-    example = "recsim-llm run movielens --data ml-latest-small --pages 20 --seed 7 --out runs/first"
+    example = "recsim-llm run demo --n-users 100 --pages 5 --seed 7 --out runs/first"
     parser = add_verb(
         commands, "run", "run a scenario: users browse what each recommender shows", example=example, handler=handle_run
     )
@@ -23,7 +23,7 @@ def run_parser(commands: Any) -> None:
 
 def compare_parser(commands: Any) -> None:
     """Add the verb ``compare``."""
-    example = "recsim-llm compare ab --effect 0.3 --plan --out runs/ab"
+    example = "recsim-llm compare ab --n-users 200 --effect 0.3 --plan --out runs/ab"
     parser = add_verb(
         commands,
         "compare",
@@ -32,6 +32,7 @@ def compare_parser(commands: Any) -> None:
         handler=handle_compare,
     )
     parser.add_argument("scenario", help="name of a shipped scenario, path of a .yaml file, or a run folder to be judged again")
+    parser.add_argument("other", nargs="?", help="second run folder: the recommenders of both are compared on their users")
     scenario_options(parser)
     parser.add_argument(
         "--metrics", metavar="A,B", help="metrics, the first is the one that decides (default: clicks_per_user, …)"
@@ -83,7 +84,7 @@ def report_parser(commands: Any) -> None:
 
 def speak_parser(commands: Any) -> None:
     """Add the verb ``speak``."""
-    example = "recsim-llm speak runs/first --reviews 20 --reasons 20 --interviews 20 --model openai/gpt-4.1-mini"
+    example = "recsim-llm speak runs/first --reviews 20 --reasons 20 --interviews 20 --model scripted/genres"
     summary = "have users of a run write reviews, give reasons and answer a questionnaire"
     parser = add_verb(commands, "speak", summary, example=example, handler=handle_speak)
     parser.add_argument("run", type=Path, help="run folder; its log stays as it is")

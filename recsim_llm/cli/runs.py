@@ -25,6 +25,7 @@ from recsim_llm.cli.output import (
     spent_so_far,
     write_json,
 )
+from recsim_llm.cli.paired_runs import handle_two_runs
 from recsim_llm.errors import ConfigError
 
 __all__ = ["handle_compare", "handle_export", "handle_report", "handle_resume", "handle_run", "handle_speak"]
@@ -60,6 +61,9 @@ def handle_compare(options: argparse.Namespace) -> None:
     from recsim_llm.scenarios.schema import load_scenario, parse_overrides, shipped_scenarios
 
     judging, folder = _judging(options), Path(options.scenario)
+    if options.other is not None:
+        handle_two_runs(options, judging, _flags(options) | parse_overrides(options.set))
+        return
     if is_run(folder):
         with show_progress(options.quiet) as update:
             comparison = compare_again(folder, judging, update, cache=options.cache, limits=read_limits(options))

@@ -20,12 +20,14 @@ __all__ = ["calibrate_parser", "data_parser", "fit_parser", "list_parser", "prob
 
 def probe_parser(commands: Any) -> None:
     """Add the verb ``probe``."""
-    example = "recsim-llm probe openai-compatible/qwen3-8b --base-url http://127.0.0.1:8000/v1"
+    example = "recsim-llm probe scripted/genres"
     parser = add_verb(
         commands, "probe", "find out what a language model's server really does", example=example, handler=handle_probe
     )
-    parser.add_argument("name", metavar="MODEL", help="provider/name")
-    parser.add_argument("--base-url", metavar="URL", help="address of an OpenAI-compatible server, up to and with /v1")
+    parser.add_argument("name", metavar="MODEL", help="provider/name, for instance openai-compatible/qwen3-8b")
+    parser.add_argument(
+        "--base-url", metavar="URL", help="address of its OpenAI-compatible server, for instance http://127.0.0.1:8000/v1"
+    )
     output_options(parser)
 
 
@@ -35,7 +37,7 @@ def fit_parser(commands: Any) -> None:
         commands,
         "fit",
         "fit choice users to ratings and save them",
-        example="recsim-llm fit ml-latest-small fitted/ml",
+        example="recsim-llm fit fictional fitted/fictional",
         handler=handle_fit,
     )
     parser.add_argument("ratings", help="folder of a data set, name of a downloaded one, or 'fictional'")
@@ -48,7 +50,7 @@ def fit_parser(commands: Any) -> None:
 
 def calibrate_parser(commands: Any) -> None:
     """Add the verb ``calibrate``."""
-    example = "recsim-llm calibrate ml-latest-small mistral.json --model openai-compatible/mistral --base-url http://HOST/v1"
+    example = "recsim-llm calibrate fictional calibration.json --model scripted/genres --seed 7"
     parser = add_verb(
         commands,
         "calibrate",
@@ -71,7 +73,7 @@ def calibrate_parser(commands: Any) -> None:
 
 def realism_parser(commands: Any) -> None:
     """Add the verb ``realism``."""
-    example = "recsim-llm realism --data ml-latest-small --users choice --seed 7 --out cards/choice"
+    example = "recsim-llm realism --data fictional --n-users 60 --seeds 1 --seed 7 --out cards/choice"
     parser = add_verb(
         commands,
         "realism",

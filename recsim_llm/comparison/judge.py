@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from recsim_llm.comparison.extremes import find_gainers, find_losers
 from recsim_llm.comparison.groups import compare_groups
 from recsim_llm.comparison.outcomes import Pair, estimate_values, pair_arms, pick_best, served_by
 from recsim_llm.comparison.pre_period import PrePeriod, adjust_difference
@@ -130,14 +131,18 @@ def tell_unrated(tally: Tally) -> tuple[str, ...]:
     return () if tally.rated else ("Nobody gave a rating, so that nothing about ratings is compared.",)
 
 
-def read_finished_tally(run: Path) -> Tally:
+def read_finished_tally(run: Path, *, alone: bool = False) -> Tally:
     """Read the sums by arm and user of a finished run.
+
+    Args:
+        run: its folder.
+        alone: whether a run of one recommender will do, as it does where it is compared with another run's.
 
     Raises:
         LogError: the folder is no run, is not finished, or has one recommender only.
     """
     log = open_run(run)
-    if len(log.arms) < 2:
+    if len(log.arms) < 2 and not alone:
         raise LogError(f"{run}: got one recommender, expected two or more to compare; pass --recommenders a,b")
     waiting = [name for name in log.arms if name not in log.finished_arms]
     if waiting:
@@ -221,6 +226,8 @@ def _compared(
         adjusted=None if adjusted is None else adjusted.effect,
         adjusted_reduction=None if adjusted is None else adjusted.reduction,
         power=compute_power(pair, judging, comparisons) if primary else None,
+        lost=find_losers(pair),
+        gained=find_gainers(pair),
     )
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from recsim_llm.core.arrays import BoolArray, DoubleArray
+from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.metrics.definitions import Definition
 from recsim_llm.metrics.tallies import Tally
 from recsim_llm.statistics import Effect, Estimate, clustered_ratio_difference, paired_effect
@@ -63,6 +63,8 @@ class Pair(NamedTuple):
     """What the users gave the one."""
     other: Outcome
     """What they gave the other."""
+    user_id: IntArray
+    """int64 [u]: outside ids of the users, ascending."""
 
     @property
     def values(self) -> tuple[DoubleArray, DoubleArray] | None:
@@ -80,7 +82,7 @@ class Pair(NamedTuple):
 
     def turned(self) -> Pair:
         """Return the other minus the one."""
-        return Pair(self.metric, self.against, self.arm, self.other, self.one)
+        return self._replace(arm=self.against, against=self.arm, one=self.other, other=self.one)
 
     def difference(self, *, confidence: float) -> Effect:
         """Return the one minus the other: paired t for means, cluster-robust with the user as the cluster (CR2) for ratios.
@@ -122,7 +124,7 @@ def pair_arms(tally: Tally, metrics: Sequence[Definition]) -> list[Pair]:
     users = served_by(tally, tally.arms)
     outcomes = [{arm: take_outcome(tally, metric, arm, users) for arm in tally.arms} for metric in metrics]
     return [
-        Pair(metric, later, first, by_arm[later], by_arm[first])
+        Pair(metric, later, first, by_arm[later], by_arm[first], tally.user_id[users])
         for metric, by_arm in zip(metrics, outcomes, strict=True)
         for first, later in combinations(tally.arms, 2)
     ]

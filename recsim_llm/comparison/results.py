@@ -5,12 +5,24 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from recsim_llm.comparison.extremes import UserOutcome
 from recsim_llm.errors import ConfigError
 from recsim_llm.metrics.definitions import RESULTS, Definition
 from recsim_llm.statistics import CONFIDENCE, Effect, Estimate, Groups
 from recsim_llm.statistics.effects import check_share
 
-__all__ = ["FILE_NAME", "Compared", "Comparison", "Judging", "PairGroups", "Plan", "PlannedPair", "Power", "Sequential"]
+__all__ = [
+    "FILE_NAME",
+    "Compared",
+    "Comparison",
+    "Judging",
+    "PairGroups",
+    "Plan",
+    "PlannedPair",
+    "Power",
+    "Sequential",
+    "Source",
+]
 
 FILE_NAME = "comparison.json"
 SCHEMA = 1
@@ -137,6 +149,10 @@ class Compared:
     """Share of the variance that the adjustment took out, on top of pairing; below 0 where it added some."""
     power: Power | None
     """Of the primary metric; None for others, or where users do not differ."""
+    lost: tuple[UserOutcome, ...]
+    """Users with whom the one fell behind the other most, the worst first."""
+    gained: tuple[UserOutcome, ...]
+    """Users with whom the one was ahead of the other most, likewise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,6 +234,18 @@ class Sequential:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Source:
+    """A run from which recommenders of a comparison come."""
+
+    folder: str
+    """Its folder, as it was given."""
+    scenario: str
+    """Name of its scenario."""
+    recommenders: dict[str, str]
+    """Name in the comparison to name in the run, of those that come from it."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
     """Recommenders judged on the same users; what ``comparison.json`` holds."""
 
@@ -249,6 +277,8 @@ class Comparison:
     """None where the number of users was fixed."""
     notes: tuple[str, ...]
     """What a reader must know."""
+    sources: tuple[Source, ...] = ()
+    """The two runs that were joined; empty where the recommenders are those of one run."""
     verdict: tuple[str, ...] = field(default=())
     """The primary metric's verdicts in words, against the first and then against the best."""
 

@@ -12,6 +12,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from recsim_llm.comparison.extremes import UserOutcome, find_gainers, find_losers
 from recsim_llm.comparison.judge import Judged, judge_pairs
 from recsim_llm.comparison.outcomes import ORACLE, Pair, pick_best, served_by, take_outcome
 from recsim_llm.log.reader import open_run
@@ -19,7 +20,7 @@ from recsim_llm.metrics.definitions import RESULTS
 from recsim_llm.metrics.evaluation import summarise_arms
 from recsim_llm.metrics.summary import ArmSummary
 from recsim_llm.metrics.tallies import Tally
-from recsim_llm.statistics import CONFIDENCE, Estimate, ratio_estimate
+from recsim_llm.statistics import CONFIDENCE, Estimate, paired_effect, ratio_estimate
 
 __all__ = ["ArmDifference", "Difference", "Summary", "summarise"]
 
@@ -40,8 +41,14 @@ class Difference:
     variance_ratio: float | None
     """Variance of the difference had the two served different users, over the paired one: how many times as many users an
     unpaired test would need. None where the paired variance is 0."""
+    pairing: Estimate
+    """The variance ratio with its interval for this pair alone."""
     identical: bool
     """The two are equal for every single user."""
+    lost: tuple[UserOutcome, ...]
+    """Users with whom the one fell behind the other most, the worst first."""
+    gained: tuple[UserOutcome, ...]
+    """Users with whom the one was ahead of the other most, likewise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +138,7 @@ def _judge(tally: Tally, key: str) -> dict[tuple[str, str], Judged]:
     for first, later in combinations(tally.arms, 2):
         both = served_by(tally, (first, later))
         one, other = (take_outcome(tally, _COMPARED[key], arm, both) for arm in (later, first))
-        pairs.append(Pair(_COMPARED[key], later, first, one, other))
+        pairs.append(Pair(_COMPARED[key], later, first, one, other, tally.user_id[both]))
     # The best arm is picked by looking at the data, so every pair could have been the one reported: all of them count.
     judged = judge_pairs(pairs, correction="bonferroni", confidence=CONFIDENCE)
     sides = [*judged, *(row.turned() for row in judged)]
@@ -159,7 +166,10 @@ def _difference(judged: Judged) -> Difference:
         mean=effect.estimate,
         ratio=ratio_estimate(one, other, confidence=effect.confidence),
         variance_ratio=variance_ratio,
+        pairing=paired_effect(one, other).variance_ratio,
         identical=pair.identical,
+        lost=find_losers(pair),
+        gained=find_gainers(pair),
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
+from recsim_llm.core.profiles import Profile
 
 __all__ = [
     "DECIDERS",
@@ -47,6 +48,8 @@ class Requests(NamedTuple):
     """bool [u, h]: which of them were clicked."""
     history_rating: FloatArray
     """float32 [u, h]: stars given; NaN where the item was not rated."""
+    profile: Profile | None = None
+    """Demographics of each user; without fields where the data has none, None where only a log is known."""
 
 
 class Slates(NamedTuple):

@@ -81,7 +81,7 @@ def write_slate_feedback(source: ExportSource, folder: Path) -> dict[str, int]:
     return {"rounds": pages, "slots": items}
 
 
-def load_bandit_feedback(path: Path) -> dict[str, Any]:
+def load_bandit_feedback(path: Path | str) -> dict[str, Any]:
     """Return the dictionary that ``obp`` takes as ``bandit_feedback`` from a file of one of the writers.
 
     Raises:
@@ -91,9 +91,13 @@ def load_bandit_feedback(path: Path) -> dict[str, Any]:
         with np.load(path, allow_pickle=False) as file:
             feedback: dict[str, Any] = {name: file[name] for name in file.files}
     except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: cannot be read ({error}), expected feedback.npz or slates.npz of an export") from error
+        raise DataError(
+            f"{path}: got a file that cannot be read ({error}), expected feedback.npz or slates.npz of an export; export again"
+        ) from error
     if "n_rounds" not in feedback:
-        raise DataError(f"{path}: got {', '.join(feedback) or 'nothing'}, expected feedback.npz or slates.npz of an export")
+        raise DataError(
+            f"{path}: got {', '.join(feedback) or 'nothing'}, expected feedback.npz or slates.npz of an export; export again"
+        )
     return {name: int(value) if name in _NUMBERS else value for name, value in feedback.items()}
 
 

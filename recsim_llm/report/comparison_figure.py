@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from recsim_llm.report import drawing
-from recsim_llm.report.comparison_rows import Content, against_first
+from recsim_llm.report.comparison_rows import Content, against_first, recommender_of
 
-__all__ = ["FIGURE", "FIGURE_CAPTION", "FIGURE_COLUMNS", "draw_forest", "forest_rows", "forest_title"]
+__all__ = ["FIGURE", "FIGURE_CAPTION", "FIGURE_COLUMNS", "can_draw", "draw_forest", "forest_rows", "forest_title"]
 
 FIGURE = "paired_differences"
 """Name of the figure's files."""
@@ -25,9 +25,14 @@ FIGURE_CAPTION = (
 )
 
 
+def can_draw(content: Content) -> bool:
+    """Tell whether any difference from the first recommender has a value."""
+    return bool(_drawn_metrics(content))
+
+
 def draw_forest(content: Content) -> Figure:
-    """Draw the differences from the first recommender, one panel a metric."""
-    metrics = content["metrics"]
+    """Draw the differences from the first recommender, one panel a metric that has any."""
+    metrics = _drawn_metrics(content)
     rows = len(content["arms"]) - 1
     height = 0.45 + len(metrics) * (0.55 + 0.25 * rows)
     longest = max(len(drawing.shorten(name)) for name in content["arms"][1:])
@@ -56,22 +61,30 @@ def forest_rows(content: Content) -> Iterator[tuple[str | int | float | None, ..
         yield (row["metric"], row["arm"], row["against"], *numbers_of_row, row["verdict"])
 
 
+def _drawn_metrics(content: Content) -> list[Mapping[str, Any]]:
+    return [
+        metric
+        for metric in content["metrics"]
+        if any(row["effect"]["value"] is not None for row in against_first(content, metric["key"]))
+    ]
+
+
 def _draw_panel(axes: Axes, content: Content, metric: Mapping[str, Any]) -> None:
     scale = 100.0 if metric["unit"] == "share" else 1.0
     shown = list(against_first(content, metric["key"]))
     axes.axvline(0.0, color=drawing.MUTED, linewidth=1.0)
     for place, row in enumerate(reversed(shown)):
-        effect, number = row["effect"], content["arms"].index(row["arm"])
+        effect, mark = row["effect"], drawing.place_of(recommender_of(content, row["arm"]))
         if effect["value"] is None:
             continue
-        colour = drawing.colour(number)
+        colour = drawing.colour(mark)
         if effect["low"] is not None:
             ends = [effect["low"] * scale, effect["high"] * scale]
             axes.plot(ends, [place, place], color=colour, linewidth=2.2, solid_capstyle="butt")
         axes.plot(
             effect["value"] * scale,
             place,
-            marker=drawing.marker(number),
+            marker=drawing.marker(mark),
             color=colour,
             markersize=6.5,
             markeredgecolor=drawing.PAPER,
@@ -79,7 +92,7 @@ def _draw_panel(axes: Axes, content: Content, metric: Mapping[str, Any]) -> None
     names = [row["arm"] for row in reversed(shown)]
     axes.set_yticks(range(len(shown)), [drawing.shorten(name) for name in names])
     for text, name in zip(axes.get_yticklabels(), names, strict=True):
-        text.set_color(drawing.colour(content["arms"].index(name)))
+        text.set_color(drawing.colour(drawing.place_of(recommender_of(content, name))))
     axes.set_ylim(-0.6, len(shown) - 0.4)
     axes.margins(x=0.08)
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))

@@ -9,11 +9,13 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from recsim_llm.comparison.two_runs import WARNING
 from recsim_llm.report import numbers
+from recsim_llm.report.claims import Claim, claim_of_row, table_rows
 from recsim_llm.report.comparison_figure import FIGURE, FIGURE_CAPTION, forest_title
-from recsim_llm.report.comparison_rows import Content, Row, against_best, against_first
+from recsim_llm.report.comparison_rows import Content, Row, against_first
 from recsim_llm.report.comparison_words import explain_basis, plan_lines
-from recsim_llm.report.summary_tables import Cell
+from recsim_llm.report.summary_tables import WITHOUT_PAIRING, Cell, times_cell
 from recsim_llm.statistics import Estimate
 
 __all__ = ["comparison_section", "comparison_table"]
@@ -30,37 +32,40 @@ def comparison_table(content: Content) -> Table:
     )
     table = Table(title=Text(title), caption=Text(explain_basis(content)), box=SIMPLE_HEAD, padding=0)
     table.title_justify = table.caption_justify = "left"
-    for head in ("", "Difference", "Lift", "p", "Pairing saves", "Verdict"):
+    for head in ("", "Difference", "Lift", "p", "Unpaired users", "Verdict"):
         table.add_column(head, justify="left" if head in ("", "Verdict") else "right")
     for metric in content["metrics"]:
         table.add_row(Text(metric["label"]))
         for row in against_first(content, metric["key"]):
-            said, difference, lift, p, saved, *_ = _cells(row, metric["unit"] == "share")
-            cells = [Text(f"{cell.value}\n{cell.interval}".rstrip()) for cell in (difference, lift, p, saved, said)]
+            said, difference, lift, p, unpaired, *_ = _cells(content, row)
+            cells = [Text(f"{cell.value}\n{cell.interval}".rstrip()) for cell in (difference, lift, p, unpaired, said)]
             table.add_row(Text(f"  {row['arm']}"), *cells)
     return table
 
 
-def comparison_section(content: Content | None, figure: str, layout: Layout) -> str:
+def comparison_section(content: Content | None, figure: str, layout: Layout, link: Callable[[Claim], str]) -> str:
     """Return the section of the page; empty where nothing was compared.
 
     Args:
         content: as ``recsim_llm.report.comparison_rows.read_comparison`` returns.
-        figure: ``svg`` element of the forest plot.
+        figure: ``svg`` element of the forest plot; empty where no difference has a value.
         layout: makes a table of heads and groups of rows.
+        link: gives the link of a claim to its worst visits.
     """
     if content is None:
         return ""
-    heads = ["Verdict", "Difference", "Relative lift", "p value", "Users saved by pairing", "Less variance by CUPED", "Power"]
-    title = escape(forest_title(content))
-    said, notes = ("".join(f"<li>{escape(line)}</li>" for line in content[name]) for name in ("verdict", "notes"))
+    heads = ["Verdict", "Difference", "Relative lift", "p value", "Users without pairing", "Less variance by CUPED", "Power"]
+    plot = f'<figure><h3 id="{FIGURE}-title">{escape(forest_title(content))}</h3>\n{figure}\n'
+    plot += f"<figcaption>{escape(FIGURE_CAPTION)}</figcaption></figure>"
+    if not figure:
+        plot = '<p class="aside">No figure is drawn, since no difference from the first recommender has a value.</p>'
+    said = "".join(f"<li>{escape(line)}</li>" for line in content["verdict"])
+    notes = "".join(f"<li>{escape(line)}</li>" for line in content["notes"] if not line.startswith(WARNING))
     return "\n".join(
         [
             "<h2>Is it real?</h2>",
-            f'<div class="beside">\n<figure><h3 id="{FIGURE}-title">{title}</h3>\n{figure}\n',
-            f"<figcaption>{escape(FIGURE_CAPTION)}</figcaption></figure>",
-            f'<ul class="notes">{said}</ul>\n</div>',
-            layout(heads, list(_grouped(content))),
+            f'<div class="beside">\n{plot}\n<ul class="notes">{said}</ul>\n</div>',
+            layout(heads, list(_grouped(content, link))),
             f'<p class="aside">{escape(_explanation(content))}</p>',
             _plan(content),
             f'<ul class="notes">{notes}</ul>' if notes else "",
@@ -73,8 +78,7 @@ def _explanation(content: Content) -> str:
     judging = content["judging"]
     text = (
         "The same users with the same dice for every recommender, compared user by user. p values are corrected over all "
-        f"metrics and pairs ({_METHODS[judging['correction']]}). Users saved by pairing: share of the users of a test on "
-        "separate users. "
+        f"metrics and pairs ({_METHODS[judging['correction']]}). Users without pairing: {WITHOUT_PAIRING}. "
     )
     if content["covariates"]:
         text += f"CUPED takes out what {', '.join(name.replace('_', ' ') for name in content['covariates'])} foretold. "
@@ -89,33 +93,34 @@ def _explanation(content: Content) -> str:
     return text
 
 
-def _grouped(content: Content) -> Iterator[tuple[str, list[tuple[str, list[Cell]]]]]:
-    for metric in content["metrics"]:
-        share = metric["unit"] == "share"
-        rows = [(f"{row['arm']} − {row['against']}", _cells(row, share)) for row in against_first(content, metric["key"])]
-        yield metric["label"], rows
-        if metric is content["metrics"][0]:
-            others = [(f"{row['arm']} − {row['against']}", _cells(row, share)) for row in against_best(content, metric["key"])]
-            if others:
-                yield f"{metric['label']}, against the best, {content['best']}", others
+def _grouped(content: Content, link: Callable[[Claim], str]) -> Iterator[tuple[str, list[tuple[str, list[Cell]]]]]:
+    for metric, against, rows in table_rows(content):
+        title = metric["label"] if against == content["arms"][0] else f"{metric['label']}, against the best, {against}"
+        lines = []
+        for row in rows:
+            said, *others = _cells(content, row)
+            said = said._replace(link=link(claim_of_row(content, row)))
+            lines.append((f"{row['arm']} − {row['against']}", [said, *others]))
+        yield title, lines
 
 
-def _cells(row: Row, share: bool) -> list[Cell]:
-    effect, lift, saved, reduction = (
+def _cells(content: Content, row: Row) -> list[Cell]:
+    claim = claim_of_row(content, row)
+    lift, unpaired, reduction = (
         None if row[name] is None else numbers.read_estimate(row[name])
-        for name in ("effect", "lift", "users_saved", "adjusted_reduction")
+        for name in ("lift", "variance_ratio", "adjusted_reduction")
     )
     power, p = row["power"], row["p_adjusted"]
     shown = Cell(numbers.NONE)
     if power is not None:
-        found = f"finds {numbers.plain(power['detectable'], 2, share=share)}"
+        found = f"finds {numbers.plain(power['detectable'], 2, share=claim.share)}"
         shown = Cell(found if power["achieved"] is None else numbers.plain(power["achieved"], 2))
     return [
-        Cell(row["verdict"]),
-        _cell(effect, share=share, sign=True),
+        Cell(claim.said),
+        _cell(claim.effect, share=claim.share, sign=True),
         _cell(lift, share=True, sign=True),
         Cell(numbers.NONE if p is None else "< 0.001" if p < 0.001 else numbers.plain(p, 3)),
-        _cell(saved, share=True),
+        Cell(numbers.NONE) if unpaired is None else times_cell(unpaired),
         _cell(reduction, share=True, sign=True),
         shown,
     ]
@@ -146,7 +151,7 @@ def _groups(content: Content, layout: Layout) -> str:
             f"<h2>{escape(label)} by group of users</h2>",
             f"<p>{escape(text)}</p>",
             layout(["Users", "Difference"], groups),
-            '<p class="aside">Intervals hold together over groups and pairs (Bonferroni).</p>',
+            f'<p class="aside">Intervals hold together over groups and pairs (Bonferroni); seed {content["seed"]}.</p>',
         ]
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -29,12 +30,13 @@ __all__ = [
     "WIDTH",
     "Label",
     "colour",
-    "fill",
     "label_ends",
     "marker",
     "new_figure",
+    "place_of",
     "shorten",
     "style",
+    "swatch",
     "tidy",
     "to_png",
     "to_svg",
@@ -42,9 +44,11 @@ __all__ = [
 
 INK, MUTED, GRID, PAPER = "#1d2430", "#5b6472", "#e2e5ea", "#fefefe"
 COLOURS = ("#0b63a5", "#c04c00", "#2a7d6d", "#4d1a63", "#7a0c2e", "#1f66e5", "#5c5200", "#6b7280")
-"""One an arm. Text in them reads on white (contrast of 4.5 and more), and the first six stay at least 20 CIELAB units apart for
+"""Text in them reads on white (contrast of 4.5 and more), and the first six stay at least 20 CIELAB units apart for
 protanopes and deuteranopes (simulated after Machado, Oliveira & Fernandes 2009); markers differ as well."""
 MARKERS = "osD^vPX*"
+_PLACES = ("random", "popularity", "item-knn", "mf", "oracle", "linucb", "softmax", "language")
+"""The shipped recommenders, each with a colour to itself."""
 _VARIABLES = {INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "paper", **{c: f"arm{i}" for i, c in enumerate(COLOURS)}}
 _FONT = "DejaVu Sans"
 _STYLE: Any = {
@@ -100,14 +104,29 @@ def new_figure(
     return figure
 
 
-def colour(number: int) -> str:
-    """Return the colour of an arm by its place in the manifest."""
-    return COLOURS[number % len(COLOURS)]
+def place_of(recommender: str) -> int:
+    """Return a recommender's place among colours and markers: of its name alone, so the same in every report and figure.
+
+    Shipped ones have a colour to themselves; two others may share one, and differ by their markers then.
+    """
+    if recommender in _PLACES:
+        return _PLACES.index(recommender)
+    return zlib.crc32(recommender.encode()) % (len(COLOURS) * len(MARKERS))
 
 
-def marker(number: int) -> str:
-    """Return the marker of an arm by its place in the manifest."""
-    return MARKERS[(number + number // len(COLOURS)) % len(MARKERS)]
+def colour(place: int) -> str:
+    """Return the colour of a series by its place."""
+    return COLOURS[place % len(COLOURS)]
+
+
+def marker(place: int) -> str:
+    """Return the marker of a series by its place; those of one colour have different ones."""
+    return MARKERS[(place + place // len(COLOURS)) % len(MARKERS)]
+
+
+def swatch(recommender: str, label: str) -> str:
+    """Return HTML of a spot in the recommender's colour before a label, which is HTML."""
+    return f'<span style="color:var(--arm{place_of(recommender) % len(COLOURS)})">●</span>&nbsp;{label}'
 
 
 def tidy(axes: Axes, *, grid: str = "y") -> None:
@@ -118,12 +137,6 @@ def tidy(axes: Axes, *, grid: str = "y") -> None:
     axes.grid(axis="y" if grid == "y" else "x", color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(length=0, pad=4)
-
-
-def fill(axes: Axes, text: str) -> None:
-    """Say in place of a drawing why there is none."""
-    axes.set_axis_off()
-    axes.text(0.5, 0.5, text, ha="center", va="center", color=MUTED, transform=axes.transAxes)
 
 
 def label_ends(axes: Axes, labels: Sequence[Label]) -> None:

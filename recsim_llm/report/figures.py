@@ -23,6 +23,7 @@ Row = tuple[str | int | float | None, ...]
 _STEPS = [1, 2, 2.5, 5, 10]
 _MOST_TICKS = 10
 _ESTIMATE = ("value", "low", "high", "users")
+_DASHES = ("-", "--", ":", "-.")
 
 
 class FigureKind(NamedTuple):
@@ -30,10 +31,14 @@ class FigureKind(NamedTuple):
 
     name: str
     """Name of its files, without ending."""
+    label: str
+    """What it is a figure of."""
     title: Callable[[Summary], str]
     """The finding, in one line."""
     caption: str
     """What is drawn, how, and what to beware of."""
+    missing: Callable[[Summary], str]
+    """Why there is nothing to draw, as a sentence; empty where there is."""
     draw: Callable[[Summary], Figure]
     """The drawing, without title."""
     columns: tuple[str, ...]
@@ -50,10 +55,10 @@ def draw_clicks(summary: Summary) -> Figure:
     axes = figure.axes[0]
     for place, number in enumerate(order):
         estimate = summary.arms[number].metrics["clicks_per_user"]
-        _whisker(axes, estimate, place, number)
+        _whisker(axes, estimate, place, summary.arms[number].arm)
     axes.set_yticks(range(len(order)), [drawing.shorten(summary.arms[number].arm, 20) for number in order])
     for text, number in zip(axes.get_yticklabels(), order, strict=True):
-        text.set_color(drawing.colour(number))
+        text.set_color(_colour(summary.arms[number].arm))
     axes.set_ylim(-0.6, len(order) - 0.25)
     top = max((axes.dataLim.x1, 0.0))
     axes.set_xlim(0.0, top * 1.08 if top > 0.0 else 1.0)
@@ -65,8 +70,6 @@ def draw_clicks(summary: Summary) -> Figure:
 
 def draw_positions(summary: Summary) -> Figure:
     """Draw the share of shown items that was clicked, by position."""
-    if not any(arm.clicks for arm in summary.arms):
-        return _nothing("Nothing was clicked in this run.")
     curves = [arm.clicks_by_position for arm in summary.arms]
     return _curves(
         summary, curves, x_label="position on the page (1 is shown first)", y_label="clicked, of items shown", share=True
@@ -76,36 +79,31 @@ def draw_positions(summary: Summary) -> Figure:
 def draw_survival(summary: Summary) -> Figure:
     """Draw the share of visits that reach each page."""
     curves = [tuple(Estimate(value=share, users=arm.users) for share in arm.visits_reaching_page) for arm in summary.arms]
-    if not any(curves):
-        return _nothing("No visit has finished yet.")
     return _curves(summary, curves, x_label="page of the visit", y_label="visits that reach the page", share=True)
 
 
 def draw_ratings(summary: Summary) -> Figure:
-    """Draw the distribution of stars over rated clicks, one panel an arm."""
-    levels = sorted({float(stars) for arm in summary.arms for stars in arm.ratings})
-    if not levels:
-        return _nothing("No clicked item was rated in this run.")
+    """Draw the distribution of stars over rated clicks, one panel an arm that has any."""
+    arms = [arm for arm in summary.arms if arm.ratings]
+    levels = sorted({float(stars) for arm in arms for stars in arm.ratings})
     width = 0.8 * min(np.diff(levels), default=1.0)
-    columns = {1: 1, 2: 2, 4: 2}.get(len(summary.arms), 3)
-    rows = math.ceil(len(summary.arms) / columns)
+    columns = {1: 1, 2: 2, 4: 2}.get(len(arms), 3)
+    rows = math.ceil(len(arms) / columns)
     figure = drawing.new_figure(height=0.75 + (2.2 if rows == 1 else 1.45 * rows), left=0.13, rows=rows, columns=columns)
-    tallest = max(max(arm.ratings.values()) / sum(arm.ratings.values()) for arm in summary.arms if arm.ratings)
-    for number, axes in enumerate(figure.axes):
-        if number >= len(summary.arms):
-            axes.set_axis_off()
-            continue
-        arm = summary.arms[number]
-        rated = max(sum(arm.ratings.values()), 1)
-        axes.bar(levels, [arm.ratings.get(f"{stars:g}", 0) / rated for stars in levels], width, color=drawing.colour(number))
+    tallest = max(max(arm.ratings.values()) / sum(arm.ratings.values()) for arm in arms)
+    for arm, axes in zip(arms, figure.axes, strict=False):
+        rated, colour = sum(arm.ratings.values()), _colour(arm.arm)
+        axes.bar(levels, [arm.ratings.get(f"{stars:g}", 0) / rated for stars in levels], width, color=colour)
         mean = numbers.plain(arm.metrics["mean_rating"].value, 2)
-        axes.set_title(drawing.shorten(arm.arm, 26 // columns + 5), loc="left", fontsize=10.5, color=drawing.colour(number))
+        axes.set_title(drawing.shorten(arm.arm, 26 // columns + 5), loc="left", fontsize=10.5, color=colour)
         axes.text(0.02, 0.96, f"mean {mean}", transform=axes.transAxes, va="top", color=MUTED, fontsize=9.5)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         axes.set_xticks(range(int(np.ceil(min(levels[0], 1.0))), int(max(levels[-1], 5.0)) + 1))
         axes.set_ylim(0.0, 1.25 * tallest)
         axes.yaxis.set_major_locator(MaxNLocator(4, steps=_STEPS) if tallest < 0.8 else FixedLocator([0.0, 0.5, 1.0]))
         drawing.tidy(axes)
+    for axes in figure.axes[len(arms) :]:
+        axes.set_axis_off()
     figure.supxlabel("stars", fontsize=10.5, color=MUTED, y=0.02, x=0.545)
     return figure
 
@@ -113,27 +111,22 @@ def draw_ratings(summary: Summary) -> Figure:
 def draw_satisfaction(summary: Summary) -> Figure:
     """Draw mean satisfaction after each page over the users still there."""
     curves = [arm.satisfaction_by_page for arm in summary.arms]
-    if not any(curves):
-        return _nothing("No satisfaction was logged in this run.")
     return _curves(summary, curves, x_label="page of the visit", y_label="satisfaction, 0 to 1", share=False)
 
 
 def draw_lorenz(summary: Summary) -> Figure:
     """Draw the Lorenz curve of exposures over the catalog, with each arm's Gini coefficient."""
-    shown = [number for number, arm in enumerate(summary.arms) if arm.exposure_lorenz]
-    if not shown:
-        return _nothing("No item was shown in this run.")
+    shown = [arm for arm in summary.arms if arm.exposure_lorenz]
     figure = drawing.new_figure(height=3.3, left=0.13)
     axes = figure.axes[0]
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1.0, linestyle=(0, (2, 3)))
-    for number in shown:
-        curve = summary.arms[number].exposure_lorenz
-        axes.plot(np.linspace(0.0, 1.0, len(curve)), curve, color=drawing.colour(number), linewidth=2.0)
+    for arm, dash in zip(shown, _dashes(shown), strict=True):
+        curve = arm.exposure_lorenz
+        axes.plot(np.linspace(0.0, 1.0, len(curve)), curve, color=_colour(arm.arm), linewidth=2.0, linestyle=dash)
     axes.text(0.03, 0.94, "Gini", color=MUTED, va="center", fontweight="bold")
-    for line, number in enumerate(sorted(shown, key=lambda n: summary.arms[n].exposure_gini or 0.0), start=1):
-        arm = summary.arms[number]
+    for line, arm in enumerate(sorted(shown, key=lambda arm: arm.exposure_gini or 0.0), start=1):
         text = f"{numbers.plain(arm.exposure_gini, 2)}  {drawing.shorten(arm.arm, 22)}"
-        axes.text(0.03, 0.94 - 0.085 * line, text, color=drawing.colour(number), va="center")
+        axes.text(0.03, 0.94 - 0.085 * line, text, color=_colour(arm.arm), va="center")
     axes.set(xlim=(0, 1.01), ylim=(0, 1.01), xlabel="share of the catalog, least shown first")
     _name_y(axes, "share of exposures")
     for axis in (axes.xaxis, axes.yaxis):
@@ -142,22 +135,26 @@ def draw_lorenz(summary: Summary) -> Figure:
     return figure
 
 
-def _nothing(text: str) -> Figure:
-    figure = drawing.new_figure(height=1.6)
-    drawing.fill(figure.axes[0], text)
-    return figure
+def _colour(recommender: str) -> str:
+    return drawing.colour(drawing.place_of(recommender))
 
 
-def _whisker(axes: Axes, estimate: Estimate, place: float, number: int) -> None:
+def _dashes(arms: Sequence[ArmSummary]) -> list[str]:
+    """Return a style of line for each arm: those after the first of one colour are broken, so that none passes for another."""
+    colours = [_colour(arm.arm) for arm in arms]
+    return [_DASHES[colours[:number].count(colour) % len(_DASHES)] for number, colour in enumerate(colours)]
+
+
+def _whisker(axes: Axes, estimate: Estimate, place: float, arm: str) -> None:
     if estimate.value is None:
         return
-    colour = drawing.colour(number)
+    colour = _colour(arm)
     if estimate.low is not None and estimate.high is not None:
         axes.plot([estimate.low, estimate.high], [place, place], color=colour, linewidth=2.2, solid_capstyle="butt")
     axes.plot(
         estimate.value,
         place,
-        marker=drawing.marker(number),
+        marker=drawing.marker(drawing.place_of(arm)),
         color=colour,
         markersize=8,
         markeredgecolor=drawing.PAPER,
@@ -172,17 +169,17 @@ def _curves(summary: Summary, curves: Sequence[tuple[Estimate, ...]], *, x_label
     figure = drawing.new_figure(left=0.13, right=0.94 - 0.021 * longest)
     axes = figure.axes[0]
     ends, top = [], 0.0
-    for number, (arm, curve) in enumerate(zip(summary.arms, curves, strict=True)):
+    for arm, curve, dash in zip(summary.arms, curves, _dashes(summary.arms), strict=True):
         known = [(x, e, e.value) for x, e in enumerate(curve, start=1) if e.value is not None]
         if not known:
             continue
         x, y = [x for x, _, _ in known], [value for _, _, value in known]
-        colour = drawing.colour(number)
+        colour, mark = _colour(arm.arm), drawing.marker(drawing.place_of(arm.arm))
         band = [(x, e.low, e.high) for x, e, _ in known if e.low is not None and e.high is not None]
         if band:
             places, low, high = zip(*band, strict=True)
             axes.fill_between(places, low, high, color=colour, alpha=0.16, linewidth=0)
-        axes.plot(x, y, color=colour, linewidth=1.8, marker=drawing.marker(number), markersize=4.5, markeredgewidth=0)
+        axes.plot(x, y, color=colour, linewidth=1.8, linestyle=dash, marker=mark, markersize=4.5, markeredgewidth=0)
         top = max(top, *y, *(high for _, _, high in band if high is not None and high < 1.6 * max(y)))
         ends.append(Label(x[-1], y[-1], drawing.shorten(arm.arm), colour))
     pages = max(len(curve) for curve in curves)
@@ -215,54 +212,66 @@ def _series(summary: Summary, get: Callable[[ArmSummary], tuple[Estimate, ...]])
 FIGURES = (
     FigureKind(
         "clicks_per_user",
+        "Clicks per user",
         words.headline,
         "Mean clicks per user over the whole run; bars are 95% intervals by user. Bars that overlap do not mean equality: "
         "the recommenders served the same users, so the paired differences in the tables tell more.",
+        lambda s: "" if any(arm.clicks for arm in s.arms) else "nothing was clicked in this run",
         draw_clicks,
         ("arm", *_ESTIMATE),
         lambda summary: ((arm.arm, *_estimate_row(arm.metrics["clicks_per_user"])) for arm in summary.arms),
     ),
     FigureKind(
         "clicks_by_position",
+        "Clicks by position",
         words.position_title,
         "Share of shown items that were clicked, by their position on the page; bands are 95% intervals by user. Position "
         "mixes two things: users look at later positions less, and recommenders put what they trust most first.",
+        lambda s: "" if any(arm.clicks for arm in s.arms) else "nothing was clicked in this run",
         draw_positions,
         ("arm", "position", *_ESTIMATE),
         lambda summary: _series(summary, lambda arm: arm.clicks_by_position),
     ),
     FigureKind(
         "pages_per_visit",
+        "Pages per visit",
         words.survival_title,
         "Share of visits that reach each page. Visits that use up the page budget end there whether or not the user "
         "would have gone on.",
+        lambda s: "" if any(arm.visits_reaching_page for arm in s.arms) else "no visit has finished yet",
         draw_survival,
         ("arm", "page", "visits_reaching_page"),
         lambda s: ((arm.arm, x, share) for arm in s.arms for x, share in enumerate(arm.visits_reaching_page, start=1)),
     ),
     FigureKind(
         "ratings",
+        "Stars of clicked items",
         words.rating_title,
         "Stars given to clicked items, as a share of all rated clicks of the recommender. Users rate only what they click, "
         "so a recommender that gets other clicks is also rated on other items.",
+        lambda s: "" if any(arm.ratings for arm in s.arms) else "no clicked item was rated in this run",
         draw_ratings,
         ("arm", "stars", "ratings"),
         lambda summary: ((arm.arm, float(stars), n) for arm in summary.arms for stars, n in arm.ratings.items()),
     ),
     FigureKind(
         "satisfaction_by_page",
+        "Satisfaction by page",
         words.satisfaction_title,
         "Mean satisfaction after each page, over the users who were still there; bands are 95% intervals by user. Unhappy "
         "users leave first, so a rising line does not mean that anyone grew happier.",
+        lambda s: "" if any(arm.satisfaction_by_page for arm in s.arms) else "no satisfaction was logged in this run",
         draw_satisfaction,
         ("arm", "page", *_ESTIMATE),
         lambda summary: _series(summary, lambda arm: arm.satisfaction_by_page),
     ),
     FigureKind(
         "exposure_lorenz",
+        "Lorenz curves of exposure",
         words.lorenz_title,
         "Lorenz curves: how exposures spread over the catalog. On the dotted line all items are shown equally often (Gini "
         "0); the further below, the fewer items take the exposures (towards Gini 1).",
+        lambda s: "" if any(arm.exposure_lorenz for arm in s.arms) else "no item was shown in this run",
         draw_lorenz,
         ("arm", "share_of_catalog", "share_of_exposures"),
         lambda s: ((a.arm, x / 100, y) for a in s.arms for x, y in enumerate(a.exposure_lorenz)),

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
 from recsim_llm.comparison import ORACLE, Summary
+from recsim_llm.comparison.two_runs import WARNING
 from recsim_llm.report import numbers
-from recsim_llm.report.words import join_names, verdict
+from recsim_llm.report.claims import DECIDED, Claim, best_claims, compared_claims
+from recsim_llm.report.page_layout import fold
+from recsim_llm.report.words import join_names
 from recsim_llm.statistics import Estimate
 
-__all__ = ["compared_verdict", "first_screen", "user_model_name"]
+__all__ = ["compared_head", "evidence_list", "facts_line", "first_screen", "page_title", "user_model_name", "winner"]
 
 Content = Mapping[str, Any]
 
@@ -21,51 +24,100 @@ _USERS = {
     "cascade": "statistical (choice model), passing what they are unsure of to {model}",
     "replay": "replayed from recorded decisions",
 }
-_LEVEL = ("undecided", "identical", "no difference that matters")
+_LONGEST_NAMES = 44
+_MOST_NAMED = 3
+_MOST_RIVALS = 5
+_ABOUT_USERS = 'The users are simulated, not people: <a href="#section-how-far-to-trust-it">how far to trust it</a>.'
 
 
-def first_screen(summary: Summary, manifest: Content, compared: Content | None) -> str:
-    """Return title, facts, verdict, what its brackets mean, and notes.
+def first_screen(summary: Summary, manifest: Content, compared: Content | None, link: Callable[[Claim], str]) -> str:
+    """Return title, winner, evidence against each other recommender, what its brackets mean, facts and notes.
 
     Args:
         summary: of the run.
         manifest: of the run.
         compared: what a comparison found; None where nothing was compared.
+        link: gives the link of a claim to its worst visits.
     """
-    notes = "".join(f"<li>{escape(note)}</li>" for note in summary.notes)
-    said = verdict(summary) if compared is None else compared_verdict(compared)
+    title = page_title(summary.scenario, [arm.arm for arm in summary.arms], manifest)
+    facts = facts_line(summary.users, len(summary.arms), manifest)
+    claims = best_claims(summary, compared)
+    said = (_winner(summary, compared, claims), evidence_list(claims, link), _sureness(summary, compared))
+    return _head(title, said, facts, summary.notes)
+
+
+def compared_head(title: str, content: Content, manifest: Content, link: Callable[[Claim], str]) -> str:
+    """Return the same of two runs compared.
+
+    Args:
+        title: of the page.
+        content: what the comparison found; its warnings of where the runs drifted apart stand here.
+        manifest: of the first run.
+        link: as in ``first_screen``.
+    """
+    claims = compared_claims(content)
+    said = (_compared_winner(content, claims), evidence_list(claims, link), _compared_sureness(content))
+    warnings = [note for note in content["notes"] if note.startswith(WARNING)]
+    return _head(title, said, facts_line(content["users"], len(content["arms"]), manifest), warnings)
+
+
+def _head(title: str, said: tuple[str, str, str], facts: str, notes: Sequence[str]) -> str:
+    winning, evidence, sureness = said
+    lines = "".join(f"<li>{escape(note)}</li>" for note in notes)
     return "\n".join(
         [
-            f"<h1>{escape(summary.scenario)}</h1>",
-            f'<p class="facts">{escape(" · ".join(_facts(summary, manifest)))}</p>',
-            f'<p class="verdict">{escape(said)}</p>',
-            f'<p class="aside">{escape(_sureness(summary, compared))} The users are simulated, not people: '
-            '<a href="#section-how-far-to-trust-it">how far to trust it</a>.</p>',
-            f'<ul class="notes">{notes}</ul>' if notes else "",
+            f"<h1>{escape(title)}</h1>",
+            f'<p class="verdict">{escape(winning)}</p>',
+            evidence,
+            f'<p class="aside">{escape(sureness)} {_ABOUT_USERS}</p>',
+            f'<p class="facts">{escape(facts)}</p>',
+            f'<ul class="notes">{lines}</ul>' if lines else "",
         ]
     )
 
 
-def compared_verdict(content: Content) -> str:
-    """Say in one or two sentences what was decided between the best recommender and each of the others."""
-    metric, best = content["metrics"][0], content["best"]
-    label, share = metric["label"].lower(), metric["unit"] == "share"
-    rows = dict(_against(content, best))
-    won = {rival: row for rival, row in rows.items() if row[0] == "better" and rival != ORACLE}
-    lost = {rival: row for rival, row in rows.items() if row[0] == "worse" and rival != ORACLE}
-    level = {rival: row for rival, row in rows.items() if row[0] in _LEVEL and rival != ORACLE}
-    parts = []
-    if won:
-        gains = join_names([f"{_amount(row, share)} over {rival}" for rival, row in won.items()])
-        start = f"{best} {'leads' if not level and not lost else 'is ahead'} in {label}"
-        parts.append(f"{start}: {gains}.")
-    for words, group in ((f"Nothing is decided in {label} between {best} and", level), (f"{best} falls behind", lost)):
-        if group:
-            parts.append(f"{words} {join_names([f'{rival} ({_amount(row, share)})' for rival, row in group.items()])}.")
-    if ORACLE in rows and rows[ORACLE][0] == "worse":
-        turned = (rows[ORACLE][0], rows[ORACLE][1].turned())
-        parts.append(f"The oracle, which knows the users, has {_amount(turned, share)} more than {best}.")
-    return " ".join(parts) or " ".join(content["verdict"])
+def page_title(scenario: str, arms: Sequence[str], manifest: Content) -> str:
+    """Return a title that tells this report from others: scenario, recommenders, data."""
+    names = " against ".join(arms) if len(arms) == 2 else join_names(arms)
+    shown = names if len(names) <= _LONGEST_NAMES else f"{len(arms)} recommenders"
+    data = (manifest.get("data") or {}).get("name")
+    return f"{scenario}: {shown}" + (f" on {data}" if data else "")
+
+
+def winner(best: str, value: Estimate, label: str, claims: Sequence[Claim]) -> str:
+    """Say in one sentence who won, or that nobody did.
+
+    Args:
+        best: the recommender with the most.
+        value: of the metric that decides, with the best.
+        label: of that metric, in a sentence.
+        claims: the best against each other recommender.
+    """
+    rivals = [claim for claim in claims if claim.against != ORACLE]
+    amount = numbers.with_interval(value, share=bool(claims) and claims[0].share)
+    if not rivals:
+        return f"{best}: {label} {amount}. It has nothing to be compared with."
+    won = [claim for claim in rivals if claim.verdict == "better" and claim.state == DECIDED]
+    if len(won) == len(rivals):
+        return f"{best} has the most {label}: {amount}."
+    if all(claim.verdict == "identical" for claim in rivals):
+        return f"No winner in {label}: every user gave all the same."
+    if not won:
+        return f"No winner in {label} is decided; {best} has {amount}."
+    level = [claim.against for claim in rivals if claim not in won]
+    others = join_names(level) if len(level) <= _MOST_NAMED else f"{len(level)} of {len(rivals)} others"
+    return f"{best} is ahead in {label}, {amount}, but not decidedly ahead of {others}."
+
+
+def evidence_list(claims: Sequence[Claim], link: Callable[[Claim], str]) -> str:
+    """Return a line for each rival, the nearest first: evidence state, difference, worst visits; a long list is folded."""
+    ordered = sorted(claims, key=lambda claim: (claim.against == ORACLE, claim.effect.value or 0.0))
+    lines = [
+        f"<li><b>{escape(claim.state)}</b><span>{escape(_difference(claim))} {link(claim)}</span></li>" for claim in ordered
+    ]
+    seen = f'<ul class="evidence">{"".join(lines[:_MOST_RIVALS])}</ul>' if lines else ""
+    rest = lines[_MOST_RIVALS:]
+    return seen + (fold(f"{len(rest)} more", f'<ul class="evidence">{"".join(rest)}</ul>') if rest else "")
 
 
 def user_model_name(manifest: Content) -> str:
@@ -74,46 +126,60 @@ def user_model_name(manifest: Content) -> str:
     return str(value.get("name", "")) if isinstance(value, Mapping) else str(value or "")
 
 
-def _against(content: Content, best: str) -> Iterator[tuple[str, tuple[str, Estimate]]]:
-    """Yield each rival of the best with the verdict and the difference, both as the best's."""
-    turned = {"better": "worse", "worse": "better"}
-    for row in content["comparisons"]:
-        if row["metric"] != content["metrics"][0]["key"] or best not in (row["arm"], row["against"]):
-            continue
-        effect = numbers.read_estimate(row["effect"])
-        if row["arm"] == best:
-            yield row["against"], (row["verdict"], effect)
-        else:
-            yield row["arm"], (turned.get(row["verdict"], row["verdict"]), effect.turned())
-
-
-def _amount(row: tuple[str, Estimate], share: bool) -> str:
-    said, effect = row
-    if said == "identical":
-        return "the same from every user"
-    open_size = said in ("better", "worse") and not effect.excludes(0.0)
-    amount = numbers.with_interval(effect, share=share, sign=True) + (", by how much is open" if open_size else "")
-    return amount + (", less than matters" if said == "no difference that matters" else "")
-
-
-def _facts(summary: Summary, manifest: Content) -> list[str]:
-    arms, data = len(summary.arms), (manifest.get("data") or {}).get("name")
+def facts_line(users: int, arms: int, manifest: Content) -> str:
+    """Return the facts of a run in one line: users, recommenders, data, pages, seed."""
+    data = (manifest.get("data") or {}).get("name")
     model = ((manifest.get("models") or {}).get("user") or {}).get("name") or "a language model"
     kind = _USERS.get(user_model_name(manifest), "").format(model=model)
-    users = f"{numbers.count(summary.users)} simulated {'user' if summary.users == 1 else 'users'}"
-    return [
-        f"{users}, {kind}" if kind else users,
+    said = f"{numbers.count(users)} simulated {'user' if users == 1 else 'users'}"
+    facts = [
+        f"{said}, {kind}" if kind else said,
         f"{arms} {'recommender' if arms == 1 else 'recommenders'}",
         *([f"data {data}"] if data else []),
         f"pages of {manifest['slate_size']}, at most {manifest['max_pages']} a visit",
-        f"seed {summary.seed}",
+        f"seed {manifest['seed']}",
     ]
+    return " · ".join(facts)
+
+
+def _winner(summary: Summary, compared: Content | None, claims: Sequence[Claim]) -> str:
+    waiting = [arm.arm for arm in summary.arms if not arm.finished]
+    if waiting:
+        return f"The run is not finished ({', '.join(waiting)}): nothing can be claimed before it is resumed."
+    if compared is None:
+        value = summary.arm(summary.best).metrics["clicks_per_user"]
+        return winner(summary.best, value, "clicks per user", claims)
+    return _compared_winner(compared, claims)
+
+
+def _compared_winner(content: Content, claims: Sequence[Claim]) -> str:
+    metric, best = content["metrics"][0], content["best"]
+    return winner(best, numbers.read_estimate(content["values"][metric["key"]][best]), metric["label"].lower(), claims)
+
+
+def _difference(claim: Claim) -> str:
+    rival = "the oracle, which knows the users" if claim.against == ORACLE else claim.against
+    if claim.verdict == "identical":
+        return f"the same from every user as {rival}"
+    amount = numbers.with_interval(claim.effect, share=claim.share, sign=True)
+    said = f"{amount} {'over' if claim.verdict == 'better' else 'against'} {rival}"
+    if claim.verdict in ("better", "worse") and claim.state == DECIDED and not claim.effect.excludes(0.0):
+        return f"{said}, by how much is open"
+    return f"{said}, less than matters" if claim.verdict == "no difference that matters" else said
 
 
 def _sureness(summary: Summary, compared: Content | None) -> str:
     if compared is not None:
-        return f"In brackets: where the difference lies. {compared['verdict'][-1]}"
+        return _compared_sureness(compared)
     rivals = [arm for arm in summary.arms if arm.arm != ORACLE]
     together = " that hold together over all pairs" if len(summary.arms) > 2 else ""
     same = ", the same users served by all" if len(rivals) > 1 else ""
-    return f"In brackets: {summary.confidence:.0%} intervals with the user as the unit{together}{same}."
+    users = numbers.count(max(arm.users for arm in summary.arms))
+    return (
+        f"In brackets: {summary.confidence:.0%} intervals with the user as the unit{together}{same}; {users} users, "
+        f"seed {summary.seed}."
+    )
+
+
+def _compared_sureness(content: Content) -> str:
+    return f"In brackets: where the value or the difference lies. {content['verdict'][-1]} Seed {content['seed']}."

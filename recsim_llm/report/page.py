@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -16,27 +17,32 @@ from recsim_llm.language.calls.call_summary import CallSummary
 from recsim_llm.log.folders import MANIFEST
 from recsim_llm.log.locks import lock_report
 from recsim_llm.log.manifest import read_manifest
+from recsim_llm.log.reader import open_run
+from recsim_llm.log.visit_rows import VisitKey, VisitRows, read_visits
 from recsim_llm.metrics import RunMetrics, measure_run
-from recsim_llm.report import comparison_figure, drawing
+from recsim_llm.report import comparison_figure, drawing, numbers
 from recsim_llm.report.audit_page import AUDIT_FOLDER, audits_section, draw_audits, keep_audit, read_audits
+from recsim_llm.report.claims import Claim, best_claims, claim_of_row, table_rows
 from recsim_llm.report.comparison_page import comparison_section
 from recsim_llm.report.comparison_rows import read_comparison
 from recsim_llm.report.figure_files import write_figure, write_figure_data
-from recsim_llm.report.figures import figures_of
-from recsim_llm.report.first_screen import first_screen
-from recsim_llm.report.item_names import ItemNames, read_item_names
+from recsim_llm.report.figures import FIGURES, figures_of
+from recsim_llm.report.first_screen import first_screen, page_title
 from recsim_llm.report.metric_groups import metrics_section
 from recsim_llm.report.model_calls import read_calls
+from recsim_llm.report.names import Names, read_names
 from recsim_llm.report.ope_page import draw_ope, ope_section
 from recsim_llm.report.ope_rows import OPE_FILE, read_ope
 from recsim_llm.report.page_layout import document, figure, table, whole_table
 from recsim_llm.report.progress_page import cost_section, deciders_section, failures_section
 from recsim_llm.report.reproduction import configuration_section, reproduction_section
 from recsim_llm.report.result_sections import differences_section, results_section
+from recsim_llm.report.sample_visits import SampleVisits, read_sample_visits, sample_visits_section
 from recsim_llm.report.shown_items import shown_items_section
 from recsim_llm.report.side_files import showing
 from recsim_llm.report.spoken import Speech, read_speech, speech_section
 from recsim_llm.report.trust import CARD_FIGURE, CARD_FILE, read_card, read_run_card, trust_section
+from recsim_llm.report.worst_visits import WorstVisits, worst_visits_section
 
 __all__ = ["Findings", "render_page", "write_report"]
 
@@ -51,8 +57,14 @@ class Findings:
     """The run's manifest."""
     drawings: Mapping[str, str]
     """``svg`` elements by figure name."""
-    names: ItemNames
-    """What the items are called."""
+    names: Names
+    """What items and users are called."""
+    sample: SampleVisits | None = None
+    """Two visits to look at; None where none is over."""
+    worst: WorstVisits
+    """The users who speak against what is claimed."""
+    visits: Mapping[VisitKey, VisitRows]
+    """Their visits."""
     calls: tuple[CallSummary, ...] = ()
     """Totals of the language models' calls."""
     speech: Speech | None = None
@@ -99,17 +111,13 @@ def write_report(run: Path, *, card: Path | None = None, ope: Path | None = None
 def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
     folder = run / "figures"
     folder.mkdir(exist_ok=True)
-    drawings = {}
-    for kind in figures_of(summary):
-        with drawing.style():
-            drawings[kind.name] = write_figure(kind.draw(summary), folder, kind.name, kind.title(summary))
-        write_figure_data(folder, kind.name, kind.columns, kind.rows(summary))
+    drawings = _draw_figures(summary, folder)
     compared, realism = read_comparison(run), read_run_card(run)
     # Each is laid out once by itself, so that a damaged file is told by its name.
     with showing(run / COMPARISON_FILE, "compare"):
-        if compared is not None:
-            drawings[comparison_figure.FIGURE] = _draw_comparison(compared, folder)
-        comparison_section(compared, "", table)
+        if compared is not None and comparison_figure.can_draw(compared):
+            drawings |= _draw_comparison(compared, folder)
+        comparison_section(compared, "", table, lambda _: "")
     with showing(run / CARD_FILE, "realism"):
         if realism is not None and CARD_FIGURE.able(realism):
             drawings[CARD_FIGURE.name] = _draw_card(realism, folder)
@@ -127,12 +135,19 @@ def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
     content |= {} if speech is None else {"speech": speech.to_json()}
     content |= {} if metrics is None else {"metrics": metrics.to_json()}
     write_atomically(run / "metrics.json", _json(content))
-    page = run / "report.html"
+    page, log = run / "report.html", open_run(run)
+    if compared is not None and set(compared["arms"]) != set(log.arms):
+        named = ", ".join(compared["arms"])
+        raise LogError(f"{run}: got a comparison.json of {named}, expected this run's recommenders; compare the run again")
+    worst = WorstVisits(_claims(summary, compared), log.arms)
     findings = Findings(
         summary=summary,
         manifest=manifest,
         drawings=drawings,
-        names=read_item_names(run),
+        names=read_names(run),
+        sample=read_sample_visits(log, summary.best),
+        worst=worst,
+        visits=read_visits(log, worst.visits()),
         calls=calls,
         speech=speech,
         compared=compared,
@@ -148,14 +163,17 @@ def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
 
 
 def render_page(found: Findings) -> str:
-    """Return the page: verdict, figures, results, how far to trust them, failures, cost, configuration, reproduction."""
-    summary, manifest, compared = found.summary, found.manifest, found.compared
+    """Return the page: verdict, figures, results, visits, how far to trust them, failures, cost, settings, reproduction."""
+    summary, manifest, compared, worst = found.summary, found.manifest, found.compared, found.worst
+    arms = [arm.arm for arm in summary.arms]
     parts = [
-        comparison_section(compared, found.drawings.get(comparison_figure.FIGURE, ""), table),
+        comparison_section(compared, found.drawings.get(comparison_figure.FIGURE, ""), table, worst.link),
         _figures(summary, found.drawings),
         results_section(summary),
         differences_section(summary, judged=compared is not None),
         shown_items_section(summary, found.names),
+        sample_visits_section(found.sample, found.names),
+        worst_visits_section(worst, found.visits, dict.fromkeys(arms, found.names)),
         metrics_section(found.metrics, whole_table),
         ope_section(found.ope, found.drawings),
         audits_section(found.audits, found.drawings),
@@ -167,7 +185,15 @@ def render_page(found: Findings) -> str:
         configuration_section(summary, manifest),
         reproduction_section(manifest, compared),
     ]
-    return document(f"{summary.scenario} – recsim_llm", first_screen(summary, manifest, compared), parts)
+    title = page_title(summary.scenario, arms, manifest)
+    head = first_screen(summary, manifest, compared, worst.link)
+    return document(f"{title} – recsim_llm", head, parts)
+
+
+def _claims(summary: Summary, compared: Mapping[str, Any] | None) -> list[Claim]:
+    """Return all that the page claims: on its first screen, and in the table of a comparison."""
+    rows = [] if compared is None else [row for _, _, rows in table_rows(compared) for row in rows]
+    return [*best_claims(summary, compared), *(claim_of_row(compared or {}, row) for row in rows)]
 
 
 def _keep_ope(path: Path, run: Path) -> None:
@@ -180,19 +206,44 @@ def _keep_ope(path: Path, run: Path) -> None:
 
 
 def _figures(summary: Summary, drawings: Mapping[str, str]) -> str:
-    kinds = figures_of(summary)
-    figures = "\n".join(figure(kind.name, kind.title(summary), drawings[kind.name], kind.caption) for kind in kinds)
-    return f'<h2>Figures</h2>\n<div class="figures">\n{figures}\n</div>'
+    """Return the section of figures; one that has no data is named with the reason."""
+    basis = f"{numbers.count(max(arm.users for arm in summary.arms))} users, seed {summary.seed}."
+    drawn, left_out = [], []
+    for kind in figures_of(summary):
+        if why := kind.missing(summary):
+            left_out.append(f"{kind.label}: not drawn, since {why}.")
+            continue
+        present = {row[0] for row in kind.rows(summary)}
+        absent = [arm.arm for arm in summary.arms if arm.arm not in present]
+        caption = f"{kind.caption} {basis}" + (f" Not drawn for want of data: {', '.join(absent)}." if absent else "")
+        drawn.append(figure(kind.name, kind.title(summary), drawings[kind.name], caption))
+    figures = '<div class="figures">\n{}\n</div>'.format("\n".join(drawn)) if drawn else ""
+    note = f'<p class="aside">{escape(" ".join(left_out))}</p>' if left_out else ""
+    return f"<h2>Figures</h2>\n{figures}\n{note}"
 
 
-def _draw_comparison(compared: Mapping[str, Any], folder: Path) -> str:
+def _draw_figures(summary: Summary, folder: Path) -> dict[str, str]:
+    """Write the figures that have data, and return them for the page; one that had data before is removed."""
+    drawings = {}
+    for kind in FIGURES:
+        if kind not in figures_of(summary) or kind.missing(summary):
+            for ending in ("png", "csv"):
+                (folder / f"{kind.name}.{ending}").unlink(missing_ok=True)
+            continue
+        with drawing.style():
+            drawings[kind.name] = write_figure(kind.draw(summary), folder, kind.name, kind.title(summary))
+        write_figure_data(folder, kind.name, kind.columns, kind.rows(summary))
+    return drawings
+
+
+def _draw_comparison(compared: Mapping[str, Any], folder: Path) -> dict[str, str]:
     """Write the forest plot and its data, and return it for the page."""
     with drawing.style():
         title = comparison_figure.forest_title(compared)
         element = write_figure(comparison_figure.draw_forest(compared), folder, comparison_figure.FIGURE, title)
     rows = comparison_figure.forest_rows(compared)
     write_figure_data(folder, comparison_figure.FIGURE, comparison_figure.FIGURE_COLUMNS, rows)
-    return element
+    return {comparison_figure.FIGURE: element}
 
 
 def _draw_card(card: Mapping[str, Any], folder: Path) -> str:

@@ -9,7 +9,7 @@ from importlib.resources import files
 
 from recsim_llm.report.summary_tables import Cell
 
-__all__ = ["Group", "document", "figure", "fold", "table", "whole_table"]
+__all__ = ["WIDE", "Group", "document", "figure", "fold", "table", "whole_table"]
 
 Group = tuple[str, list[tuple[str, list[Cell]]]]
 """Title, empty for none, and rows: a label and its cells."""
@@ -33,6 +33,8 @@ _PAGE = """<!doctype html>
 </body>
 </html>
 """
+WIDE = '<div class="wide" tabindex="0" role="group" aria-label="Table, may scroll sideways">'
+"""Start of what holds a table: on a narrow screen it scrolls, by the keyboard too."""
 _HEADING = re.compile(r"<h2>(.*?)</h2>")
 _MOST_WITHOUT_CONTENTS = 6
 _MOST_ROWS = 8
@@ -86,7 +88,7 @@ def table(heads: Iterable[str], groups: Iterable[Group]) -> str:
 def whole_table(heads: Iterable[str], groups: Iterable[Group]) -> str:
     """Lay out a table with all its rows; heads are HTML, all else is text."""
     head = "".join(f'<th scope="col">{text}</th>' for text in ["", *heads])
-    lines = [f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>']
+    lines = [f"{WIDE}<table><thead><tr>{head}</tr></thead><tbody>"]
     for title, rows in groups:
         if title:
             span = len(rows[0][1]) + 1
@@ -120,4 +122,4 @@ def _names(groups: Iterable[Group]) -> str:
 
 def _cell(cell: Cell) -> str:
     small = f"<small>{escape(cell.interval)}</small>" if cell.interval else ""
-    return escape(cell.value) + small
+    return escape(cell.value) + small + cell.link

@@ -19,7 +19,7 @@ from rich.text import Text
 from recsim_llm.core.files import write_atomically
 from recsim_llm.report import drawing, numbers
 from recsim_llm.report.figure_files import write_figure, write_figure_data
-from recsim_llm.report.page_layout import document, figure
+from recsim_llm.report.page_layout import WIDE, document, figure
 from recsim_llm.report.realism_figures import CARD_FIGURES
 from recsim_llm.report.realism_rows import ROLES, Content, headline, rival_words, row_cells, shown, standing
 
@@ -142,7 +142,7 @@ def _line(line: Content) -> Iterator[str]:
 
 def _html_table(measures: Iterable[tuple[str, Content]]) -> str:
     heads = "".join(f'<th scope="col">{escape(head)}</th>' for head in ("", "Candidate", *ROLES))
-    lines = [f'<div class="wide"><table><thead><tr>{heads}</tr></thead><tbody>']
+    lines = [f"{WIDE}<table><thead><tr>{heads}</tr></thead><tbody>"]
     for group, measure in measures:
         label = f"{measure['name']} ({measure['unit']})"
         first = f"<b>{escape(group)}</b><br>" if group else ""
@@ -161,7 +161,7 @@ def _html_table(measures: Iterable[tuple[str, Content]]) -> str:
 
 def _all_rows(measures: Iterable[Content]) -> str:
     heads = "".join(f'<th scope="col">{head}</th>' for head in ("", "Value", "Difference", "Verdict", "Users", "Seeds"))
-    lines = [f'<div class="wide"><table><thead><tr>{heads}</tr></thead><tbody>']
+    lines = [f"{WIDE}<table><thead><tr>{heads}</tr></thead><tbody>"]
     for measure in measures:
         title = f"{measure['name']} ({measure['unit']})"
         lines.append(f'<tr class="group"><th scope="rowgroup" colspan="6">{escape(title)}</th></tr>')

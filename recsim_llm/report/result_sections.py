@@ -5,9 +5,9 @@ from __future__ import annotations
 from html import escape
 
 from recsim_llm.comparison import Summary
-from recsim_llm.report import drawing
+from recsim_llm.report import drawing, numbers
 from recsim_llm.report.page_layout import fold, table, whole_table
-from recsim_llm.report.summary_tables import comparison_rows, metric_rows
+from recsim_llm.report.summary_tables import WITHOUT_PAIRING, comparison_rows, metric_rows
 
 __all__ = ["differences_section", "results_section"]
 
@@ -17,9 +17,7 @@ _REST = "All other results: reward, visits, rates, {likes}share watched, concent
 
 def results_section(summary: Summary) -> str:
     """Return the section with one column a recommender: what decides first, the rest folded."""
-    swatch = '<span style="color:var(--arm{})">●</span>&nbsp;{}'
-    colours = len(drawing.COLOURS)
-    heads = [swatch.format(n % colours, escape(arm.arm)) for n, arm in enumerate(summary.arms)]
+    heads = [drawing.swatch(arm.arm, escape(arm.arm)) for arm in summary.arms]
     clicked = "Rating, likes and share watched are" if summary.rated else "Share watched is"
     note = (
         f"In brackets: {summary.confidence:.0%} intervals with the user as the unit, Student's t for means and the delta "
@@ -27,6 +25,7 @@ def results_section(summary: Summary) -> str:
         f"{clicked} of clicked items; satisfaction is that after a page, 0 to 1; catalog shown is the share of items shown "
         "at least once; Gini of exposure is 0 when all items are shown alike and near 1 when one item takes all."
     )
+    note += f" {numbers.count(max(arm.users for arm in summary.arms))} users, seed {summary.seed}."
     rows = list(metric_rows(summary))
     first = [row for row in rows if row[0] in _FIRST]
     rest = whole_table(heads, [("", [row for row in rows if row[0] not in _FIRST])])
@@ -52,12 +51,12 @@ def differences_section(summary: Summary, *, judged: bool) -> str:
     groups = [group for group in groups if group[1]]
     if not groups:
         return ""
-    heads = ["Users", "Clicks per user", "Times the clicks", "Reward per user", "Users saved by pairing"]
+    heads = ["Users", "Clicks per user", "Times the clicks", "Reward per user", "Users without pairing"]
     pairs = len(summary.arms) * (len(summary.arms) - 1) // 2
     note = (
         f"The same users served by both, compared user by user; {summary.confidence:.0%} intervals"
         + (f" that hold together over all {pairs} pairs of recommenders (Bonferroni)" if pairs > 1 else "")
-        + ". Users saved by pairing: how many times as many users a test on separate users would need for the same interval."
+        + f". Users without pairing: {WITHOUT_PAIRING}. Seed {summary.seed}."
     )
     about = f'<p class="aside">{note}</p>'
     if judged:

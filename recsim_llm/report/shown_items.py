@@ -8,7 +8,7 @@ from html import escape
 from recsim_llm.comparison import Summary
 from recsim_llm.metrics.summary import ArmSummary, ItemRank
 from recsim_llm.report import numbers
-from recsim_llm.report.item_names import ItemNames
+from recsim_llm.report.names import Names
 from recsim_llm.report.page_layout import whole_table
 from recsim_llm.report.summary_tables import Cell
 
@@ -21,7 +21,7 @@ _NOTE = (
 )
 
 
-def shown_items_section(summary: Summary, names: ItemNames) -> str:
+def shown_items_section(summary: Summary, names: Names) -> str:
     """Return the section: a folded part for each recommender, the best one's open; empty where nothing was shown."""
     order = sorted((arm for arm in summary.arms if arm.most_shown), key=lambda arm: arm.arm != summary.best)
     if not order:
@@ -33,17 +33,17 @@ def shown_items_section(summary: Summary, names: ItemNames) -> str:
     return "\n".join(["<h2>Most shown, most clicked</h2>", *parts, f'<p class="aside">{escape(note)}</p>'])
 
 
-def _part(arm: ArmSummary, names: ItemNames, *, first: bool) -> str:
+def _part(arm: ArmSummary, names: Names, *, first: bool) -> str:
     groups = [("Most shown", _rows(arm.most_shown, names)), ("Most clicked", _rows(arm.most_clicked, names))]
     leading = arm.most_shown[0]
     share = numbers.with_interval(leading.exposure_share, share=True)
-    said = f"{arm.arm}: “{names.name(leading.item_id)}” takes {share} of what it shows"
+    said = f"{arm.arm}: “{names.item(leading.item_id)}” takes {share} of what it shows"
     content = whole_table(map(escape, _HEADS), [group for group in groups if group[1]])
     none = "" if arm.most_clicked else '<p class="aside">Nothing that it showed was clicked.</p>'
     return f"<details{' open' if first else ''}><summary>{escape(said)}</summary>\n{content}\n{none}</details>"
 
 
-def _rows(ranks: Sequence[ItemRank], names: ItemNames) -> list[tuple[str, list[Cell]]]:
+def _rows(ranks: Sequence[ItemRank], names: Names) -> list[tuple[str, list[Cell]]]:
     shares = ("exposure_share", "click_share", "click_through")
     digits = {name: numbers.common_decimals([getattr(rank, name) for rank in ranks], share=True) for name in shares}
 
@@ -55,7 +55,7 @@ def _rows(ranks: Sequence[ItemRank], names: ItemNames) -> list[tuple[str, list[C
 
     return [
         (
-            names.name(rank.item_id),
+            names.item(rank.item_id),
             [
                 Cell(numbers.count(rank.shown)),
                 cell(rank, "exposure_share"),

@@ -14,8 +14,10 @@ from recsim_llm.metrics import RESULTS
 from recsim_llm.report import numbers
 from recsim_llm.statistics import Estimate
 
-__all__ = ["Cell", "comparison_rows", "metric_rows", "summary_table"]
+__all__ = ["WITHOUT_PAIRING", "Cell", "comparison_rows", "estimate_cells", "metric_rows", "summary_table", "times_cell"]
 
+WITHOUT_PAIRING = "how many times as many users a test on separate users would need for the same interval"
+"""What is meant by users without pairing."""
 _ARMS_UNBROKEN = 4
 
 
@@ -26,6 +28,8 @@ class Cell(NamedTuple):
     """The estimate."""
     interval: str = ""
     """Its interval; empty where there is none."""
+    link: str = ""
+    """HTML of a link to what is behind it, for a page; empty where there is none."""
 
 
 def summary_table(summary: Summary) -> Table:
@@ -48,24 +52,31 @@ def metric_rows(summary: Summary) -> Iterator[tuple[str, list[Cell]]]:
     yield "Users", [Cell(numbers.count(arm.users)) for arm in arms]
     for metric in (metric for metric in RESULTS if summary.rated or not metric.of_ratings):
         label = f"{metric.label} ({metric.unit})" if metric.unit == "stars" else metric.label
-        yield label, _cells([arm.metrics[metric.key] for arm in arms], share=metric.unit == "share")
+        yield label, estimate_cells([arm.metrics[metric.key] for arm in arms], share=metric.unit == "share")
     yield "Catalog shown", [Cell(numbers.plain(arm.item_coverage, 1, share=True)) for arm in arms]
     yield "Gini of exposure", [Cell(numbers.plain(arm.exposure_gini, 3)) for arm in arms]
     yield "Invalid slots", [Cell(numbers.count(arm.invalid_slots)) for arm in arms]
 
 
 def comparison_rows(rows: Sequence[ArmDifference]) -> Iterator[tuple[str, list[Cell]]]:
-    """Yield a label and the cells: users, clicks a user, times the clicks, reward a user, users saved by pairing."""
+    """Yield a label and the cells: users, clicks a user, times the clicks, reward a user, users without pairing."""
     for row in rows:
         clicks = _cell(row.clicks.mean, sign=True)
         clicks = clicks._replace(interval="same for every user") if row.clicks.identical else clicks
-        saved = row.clicks.variance_ratio
         times, reward = _cell(row.clicks.ratio), _cell(row.reward.mean, sign=True)
-        pairing = Cell(numbers.NONE if saved is None else f"{numbers.plain(saved, 1)} ×")
-        yield f"{row.arm} − {row.against}", [Cell(numbers.count(row.users)), clicks, times, reward, pairing]
+        yield (
+            f"{row.arm} − {row.against}",
+            [Cell(numbers.count(row.users)), clicks, times, reward, times_cell(row.clicks.pairing)],
+        )
 
 
-def _cells(estimates: Sequence[Estimate], *, share: bool) -> list[Cell]:
+def times_cell(estimate: Estimate) -> Cell:
+    """Lay out how many times as many users separate groups would need: the one form in which pairing's worth is said."""
+    cell = _cell(estimate)
+    return cell if estimate.value is None else cell._replace(value=f"{cell.value} ×")
+
+
+def estimate_cells(estimates: Sequence[Estimate], *, share: bool) -> list[Cell]:
     """Lay out numbers that are read side by side, with decimals in common."""
     digits = numbers.common_decimals(estimates, share=share)
     return [Cell(numbers.plain(e.value, digits, share=share), numbers.interval(e, digits, share=share)) for e in estimates]

@@ -77,7 +77,8 @@ def test_json_has_stable_keys_and_no_nan(hand):
     ]
     assert list(record) == top
     assert set(record["arms"][0]["metrics"]["click_share"]) == {"value", "low", "high", "users"}
-    assert set(record["against_first"][0]["clicks"]) == {"mean", "ratio", "variance_ratio", "identical"}
+    keys = {"mean", "ratio", "variance_ratio", "pairing", "identical", "lost", "gained"}
+    assert set(record["against_first"][0]["clicks"]) == keys
 
 
 def test_a_difference_seen_from_the_other_side_is_none_of_minus_zero(tmp_path):

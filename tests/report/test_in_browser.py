@@ -14,6 +14,7 @@ from recsim_llm.realism import CardSettings, realism_card
 from recsim_llm.report import write_report
 from recsim_llm.report.realism_page import write_realism
 from recsim_llm.scenarios import load_scenario, run
+from recsim_llm.scenarios.compare_runs import compare_runs
 from recsim_llm.scenarios.speech import speak
 
 pytestmark = pytest.mark.slow
@@ -31,7 +32,7 @@ LANGUAGE = {
     "models.user": "scripted/genres",
     "recommenders": ["random", "popularity"],
 }
-PAGES = ("plain", "crowded", "failures", "cascade", "speech", "compare", "trusted", "realism")
+PAGES = ("plain", "crowded", "failures", "cascade", "speech", "compare", "trusted", "studied", "two runs", "realism")
 WIDTHS = (390, 1280)
 LEAST_CONTRAST = 4.5  # WCAG 2.2, success criterion 1.4.3, level AA
 OPEN = "document.querySelectorAll('details').forEach(one => { one.open = true; });"
@@ -141,8 +142,15 @@ def pages(tmp_path_factory, card, monkeypatch_module):
     assert main(["compare", "demo", *flags, "--effect=0.3", "--plan", "--quiet", f"--out={folder / 'compare'}"]) == 0
     run(scenario(seed=4), folder / "trusted")
     write_report(folder / "trusted", card=card.with_name("realism.json"))
-    made = {name: write_report(folder / name) for name in PAGES[:-1]}
-    return made | {"realism": card}
+    run(scenario(recommenders=["random", "popularity"], seed=5), folder / "studied")
+    ope = ["ope", str(folder / "studied"), "--logging=popularity", "--target=popularity", "--quiet"]
+    audit = ["audit", "injection", "--model=scripted/genres", "--data=fictional", "--n-users=5", "--seed=3", "--quiet"]
+    assert main(ope) == main([*audit, f"--out={folder / 'audit'}"]) == 0
+    write_report(folder / "studied", audits=[folder / "audit"])
+    made = {name: write_report(folder / name) for name in PAGES[:-2]}
+    run(scenario(recommenders=["item-knn", "random"], **{"users.parameters.click_bias": 2.0}), folder / "other")
+    compare_runs(folder / "plain", folder / "other", folder / "two runs")
+    return made | {"two runs": folder / "two runs" / "report.html", "realism": card}
 
 
 @pytest.fixture(scope="module")
@@ -193,15 +201,57 @@ def test_dark_is_dark_and_light_is_light(browser, pages):
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("name", ["plain", "failures", "cascade", "compare", "trusted"])
+@pytest.mark.parametrize("name", [name for name in PAGES if name != "realism"])
+def test_the_winner_is_on_the_first_screen_whatever_the_names(browser, pages, name, width):
+    script = "const box = document.querySelector('h1 + .verdict').getBoundingClientRect(); return [box.top, box.bottom];"
+    with Tab(browser, pages[name], width) as tab:
+        top, bottom = tab.value(script)
+    assert 0 < top < bottom <= HEIGHT / 2
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", ["plain", "failures", "cascade", "compare", "trusted", "two runs"])
 def test_first_screen_says_who_won_how_sure_and_with_which_users(browser, pages, name, width):
     script = """
-        return ['.facts', '.verdict', '.verdict + .aside'].map(at => document.querySelector(at).getBoundingClientRect().bottom);
+        return ['h1', '.verdict', '.evidence', '.evidence + .aside', '.facts'].map(
+            at => document.querySelector(at).getBoundingClientRect().bottom);
     """
     with Tab(browser, pages[name], width) as tab:
         bottoms = tab.value(script)
     assert bottoms == sorted(bottoms)
     assert bottoms[-1] <= HEIGHT
+
+
+@pytest.mark.parametrize("name", ["plain", "compare", "two runs"])
+def test_a_link_to_worst_visits_leads_to_a_line_that_opens_to_both_recommenders(browser, pages, name):
+    script = """
+        const link = document.querySelector('.evidence a.worst'), case_ = document.querySelector(link.getAttribute('href'));
+        case_.querySelectorAll('details').forEach(one => { one.open = true; });
+        link.click();
+        const box = case_.getBoundingClientRect();
+        return [link.getAttribute('aria-label'), box.top, box.height, case_.querySelectorAll('h3').length,
+            case_.querySelectorAll('tbody tr').length];
+    """
+    with Tab(browser, pages[name], 390) as tab:
+        label, top, height, parts, slots = tab.value(script)
+    assert "against" in label
+    assert -1 <= top <= 20
+    assert height > 200
+    assert (parts, slots >= 6) == (2, True)
+
+
+def test_every_part_that_opens_and_every_wide_table_is_reached_by_the_keyboard(browser, pages):
+    script = """
+        const bare = [...document.querySelectorAll('summary, a')].filter(one => one.tabIndex < 0);
+        const wide = [...document.querySelectorAll(".wide")].filter(one => one.tabIndex || !one.getAttribute("aria-label"));
+        const unnamed = [...document.querySelectorAll('svg')].filter(
+            one => one.getAttribute('role') !== 'img' || !document.getElementById(one.getAttribute('aria-labelledby')));
+        return [bare.length, wide.length, unnamed.length, document.querySelectorAll('.wide').length];
+    """
+    with Tab(browser, pages["compare"], 390) as tab:
+        *wrong, tables = tab.value(script)
+    assert wrong == [0, 0, 0]
+    assert tables > 5
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -213,7 +263,7 @@ def test_every_heading_can_be_linked_to_and_contents_lead_there(browser, pages, 
     """
     with Tab(browser, pages[name], 1280) as tab:
         headings, links, dead = tab.value(script)
-    assert len(headings) > 6
+    assert len(headings) > (4 if name == "two runs" else 6)
     assert links == headings
     assert dead == 0
 

@@ -1,4 +1,4 @@
-"""Long tables fold, headings can be linked to, and the first screen claims what a comparison carries."""
+"""Long tables fold, headings can be linked to, and a realism card is put on the page."""
 
 import json
 import re
@@ -9,7 +9,6 @@ import written_runs as logs
 from recsim_llm.cli.main import main
 from recsim_llm.errors import LogError
 from recsim_llm.report import write_report
-from recsim_llm.report.first_screen import compared_verdict
 from recsim_llm.report.page_layout import document, table
 from recsim_llm.report.summary_tables import Cell
 
@@ -50,47 +49,6 @@ def test_contents_come_with_more_than_six_sections(number):
     assert len(set(ids)) == number
     contents = re.search(r"<nav.*?</nav>", html, re.DOTALL)
     assert re.findall(r'href="#(.*?)"', contents[0] if contents else "") == (ids if number > 6 else [])
-
-
-def compared(*pairs, best="new"):
-    """A comparison's content: arm, against, verdict, and the interval."""
-    found = [
-        {
-            "metric": "clicks_per_user",
-            "arm": arm,
-            "against": against,
-            "verdict": said,
-            "effect": {"value": (low + high) / 2, "low": low, "high": high, "users": 9},
-        }
-        for arm, against, said, low, high in pairs
-    ]
-    metrics = [{"key": "clicks_per_user", "label": "Clicks per user", "unit": "clicks"}]
-    return {"metrics": metrics, "best": best, "comparisons": found, "verdict": ["as it is"]}
-
-
-def test_lead_is_claimed_over_all_that_were_beaten_whichever_way_they_were_compared():
-    text = compared_verdict(compared(("new", "old", "better", 1.0, 2.0), ("mid", "new", "worse", -0.9, -0.3)))
-    assert text == "new leads in clicks per user: +1.5 [1.0, 2.0] over old and +0.60 [0.30, 0.90] over mid."
-
-
-def test_no_lead_is_claimed_where_something_is_open():
-    text = compared_verdict(compared(("new", "old", "better", 1.0, 2.0), ("new", "mid", "undecided", -0.5, 1.1)))
-    ahead = "new is ahead in clicks per user: +1.5 [1.0, 2.0] over old."
-    assert text == f"{ahead} Nothing is decided in clicks per user between new and mid (+0.3 [−0.5, 1.1])."
-
-
-def test_oracle_is_no_rival():
-    text = compared_verdict(compared(("new", "old", "better", 1.0, 2.0), ("oracle", "new", "better", 2.0, 3.0)))
-    assert text.startswith("new leads")
-    assert text.endswith("The oracle, which knows the users, has +2.5 [2.0, 3.0] more than new.")
-
-
-def test_without_a_rival_the_comparison_speaks_for_itself():
-    assert compared_verdict(compared(("a", "b", "better", 1.0, 2.0))) == "as it is"
-
-
-def test_a_claim_whose_interval_holds_zero_says_that_its_size_is_open():
-    assert "by how much is open" in compared_verdict(compared(("new", "old", "better", -0.1, 2.0)))
 
 
 def measure():

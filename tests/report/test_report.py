@@ -92,9 +92,9 @@ def test_page_serves_light_dark_and_narrow_screens(html):
 def test_page_states_the_verdict_first_then_users_settings_and_how_to_repeat_it(run, html):
     text = "".join(Page(html).text)
     headings = re.findall(r'<h2 id="[^"]+"><a href="[^"]+">(.*?)</a></h2>', html)
-    first, *others = "Figures", "Results", "Paired differences", "Most shown, most clicked", "How far to trust it", "Failures"
-    assert headings == [first, *others, "Cost", "Configuration", "Reproduce"]
-    assert text.index(verdict(summarise(run))) < text.index("They are not people.")
+    first = ["Figures", "Results", "Paired differences", "Most shown, most clicked", "Two visits, page by page"]
+    assert headings == [*first, "How far to trust it", "Failures", "Cost", "Configuration", "Reproduce"]
+    assert text.index("new has the most clicks per user: 2.0") < text.index("● decided") < text.index("They are not people.")
     assert html.index('class="verdict"') < html.index("<nav") < html.index("<h2")
     assert "recsim-llm run hand" in text
     assert "--seed 3" in text

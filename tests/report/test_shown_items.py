@@ -6,7 +6,7 @@ import written_runs as logs
 
 from recsim_llm.log.tables import write_table
 from recsim_llm.report import write_report
-from recsim_llm.report.item_names import ItemNames, read_item_names
+from recsim_llm.report.names import Names, read_names
 
 HOSTILE = "<b>1</b> & 2"
 
@@ -31,11 +31,11 @@ def test_items_of_a_log_without_a_table_of_items_have_numbers(tmp_path):
 
 
 def test_a_title_that_is_the_own_id_is_said_once():
-    assert ItemNames({1: "0007"}, {1: "0007"}).name(1) == "0007"
+    assert Names(titles={1: "0007"}, item_keys={1: "0007"}).item(1) == "0007"
 
 
 def test_names_of_a_run_without_items_are_empty(tmp_path):
-    assert read_item_names(tmp_path) == ItemNames({}, {})
+    assert read_names(tmp_path) == Names()
 
 
 @pytest.mark.parametrize(("slots", "said"), [([(-1, None)] * 2, False), ([(1, None)] * 2, True)])

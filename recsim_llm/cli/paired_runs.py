@@ -1,0 +1,48 @@
+"""The verb ``compare`` on two run folders."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from recsim_llm.cli.output import make_console, write_json
+from recsim_llm.errors import ConfigError
+
+__all__ = ["handle_two_runs"]
+
+
+def handle_two_runs(options: argparse.Namespace, judging: Any, flags: dict[str, Any]) -> None:
+    """Judge the recommenders of two runs that are there, and print the verdict.
+
+    Args:
+        options: of the verb.
+        judging: how to judge; None where nothing was said about it.
+        flags: settings of a scenario that were given, of which there must be none.
+    """
+    from recsim_llm.log.folders import is_run
+    from recsim_llm.report.comparison_page import comparison_table
+    from recsim_llm.scenarios.compare_runs import compare_runs
+
+    first, second = Path(options.scenario), Path(options.other)
+    for folder in (first, second):
+        if not is_run(folder):
+            raise ConfigError(
+                f"compare: got {folder}, which is no run folder, expected two runs; give one scenario, or two runs"
+            )
+    if flags or options.plan or options.plan_only:
+        given = min(flags, default="plan")
+        raise ConfigError(f"compare: got {given}, which makes a run, with two that are made, expected them alone; leave it out")
+    out = options.out or Path("runs") / f"{first.name}-{second.name}-{datetime.now():%Y%m%d-%H%M%S}"
+    comparison = compare_runs(first, second, out, judging)
+    content = comparison.to_json()
+    write_json(options, content)
+    if not options.quiet:
+        console = make_console()
+        for line in (*comparison.notes, *comparison.verdict):
+            console.print(line, highlight=False)
+        console.print(comparison_table(content))
+        again = shlex.join(["recsim-llm", "compare", str(first), str(second)])
+        console.print(f"numbers {out / 'comparison.json'}\nreport  {out / 'report.html'}\nagain   {again}", highlight=False)

@@ -1,0 +1,81 @@
+"""A damaged ``comparison.json`` is refused in one line, whatever is wrong with it."""
+
+import copy
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from made_tallies import draw_tally
+
+from recsim_llm.comparison import Judging, judge_run
+from recsim_llm.errors import LogError
+from recsim_llm.report.claims import claim_of_row, compared_claims, table_rows
+from recsim_llm.report.comparison_page import comparison_section, comparison_table
+from recsim_llm.report.comparison_rows import read_comparison
+from recsim_llm.report.comparison_words import verdict_lines
+from recsim_llm.report.page_layout import table
+from recsim_llm.report.worst_visits import WorstVisits
+
+ODD = [None, "x", -7, 1.5, [], {}, True, 10**400, [None], {"value": 1}]
+
+
+def places_in(content, above=()):
+    """Yield where something stands, of long lists the first two entries."""
+    entries = content.items() if isinstance(content, dict) else enumerate(content[:2]) if isinstance(content, list) else ()
+    for key, value in entries:
+        yield (*above, key)
+        yield from places_in(value, (*above, key))
+
+
+@pytest.fixture(scope="module")
+def whole():
+    manifest = {"scenario": "made", "seed": 1, "settings": {}}
+    comparison = judge_run(draw_tally(), manifest, Judging(metrics=("clicks_per_user", "mean_rating")), None)
+    content = json.loads(json.dumps(comparison.to_json()))
+    return content | {"verdict": verdict_lines(content)}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("damaged")
+
+
+def show(content):
+    """Make all that the page and the terminal say of a comparison."""
+    claims = [*compared_claims(content), *(claim_of_row(content, row) for _, _, rows in table_rows(content) for row in rows)]
+    comparison_section(content, "", table, WorstVisits(claims, content["arms"]).link)
+    comparison_table(content)
+
+
+def test_what_was_written_is_read(whole, folder):
+    (folder / "comparison.json").write_text(json.dumps(whole))
+    assert read_comparison(folder) == whole
+    show(whole)
+
+
+@given(data=st.data())
+def test_whatever_is_odd_about_it_it_is_shown_or_refused(whole, folder, data):
+    content = copy.deepcopy(whole)
+    *above, last = data.draw(st.sampled_from([*places_in(content)]))
+    holder = content
+    for key in above:
+        holder = holder[key]
+    if data.draw(st.booleans()):
+        holder[last] = data.draw(st.sampled_from(ODD))
+    else:
+        del holder[last]
+    (folder / "comparison.json").write_text(json.dumps(content))
+    refusal = ""
+    try:
+        show(read_comparison(folder))
+    except LogError as error:
+        refusal = str(error)
+    assert not refusal or (refusal.endswith("compare the run again") and "\n" not in refusal)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"[" * 100_000, b"\xff", b'{"arms": NaN}'])
+def test_what_is_no_comparison_is_refused(tmp_path, content):
+    (tmp_path / "comparison.json").write_bytes(content)
+    with pytest.raises(LogError, match="compare the run again"):
+        read_comparison(tmp_path)
