@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
@@ -21,7 +21,19 @@ from recsim_llm.report import numbers
 from recsim_llm.report.summary_tables import Cell
 from recsim_llm.statistics import Estimate, mean_estimate
 
-__all__ = ["Speech", "StarAgreement", "agreement_line", "example_source", "interview_table", "read_speech", "speech_section"]
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = [
+    "Speech",
+    "StarAgreement",
+    "agreement_line",
+    "example_source",
+    "interview_table",
+    "read_speech",
+    "speech_section",
+    "text_rows",
+]
 
 Row = Mapping[str, Any]
 Layout = Callable[[Iterable[str], Iterable[tuple[str, list[tuple[str, list[Cell]]]]]], str]
@@ -97,12 +109,21 @@ def read_speech(run: Path) -> Speech | None:
     try:
         tables = [read_table(run, "texts", TEXTS.names), read_table(run, "interviews", INTERVIEWS.names)]
         known = json.loads(tables[0].schema.metadata[b"recsim_llm"])
-        texts, answers = (table.to_pylist() for table in tables)
-        keys = read_keys(run, USER_KEY)
-        own = [row["user_id"] for row in texts] if keys is None else keys.of(tables[0]["user_id"].to_numpy()).to_pylist()
-        return _speech(known, [row | {USER_KEY: key} for row, key in zip(texts, own, strict=True)], answers)
+        return _speech(known, text_rows(run, tables[0]), tables[1].to_pylist())
     except (LogError, ValueError, TypeError, KeyError) as error:
         raise LogError(f"{run}: got {error!r} from the texts, expected what `recsim-llm speak` wrote; run it again") from error
+
+
+def text_rows(run: Path, texts: pa.Table) -> list[Row]:
+    """Return the rows of ``texts`` with the data's own id of each user, or its number where the data have none.
+
+    Args:
+        run: run folder.
+        texts: its table.
+    """
+    keys = read_keys(run, USER_KEY)
+    own = texts["user_id"].to_pylist() if keys is None else keys.of(texts["user_id"].to_numpy()).to_pylist()
+    return [row | {USER_KEY: key} for row, key in zip(texts.to_pylist(), own, strict=True)]
 
 
 def speech_section(speech: Speech | None, layout: Layout) -> str:
