@@ -38,6 +38,7 @@ check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python scripts/documentation/typed_examples.py
 	$(BIN)/lint-imports
 	$(MAKE) --no-print-directory docs
 

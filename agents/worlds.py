@@ -199,7 +199,7 @@ def _choosing(
     settings = ChoiceParameters.from_settings(asdict(fit.model.parameters) | dict(parameters or {}))
     if settings.click_rate != fit.model.parameters.click_rate:
         fit = with_click_rate(fit, settings.click_rate)
-    users = choose_users(population, _fitted_source(fit), seed=seed).with_keys(dataset.user_keys)
+    users = choose_users(population, _fitted_source(fit), seed=seed).known_in(dataset)
     behaviour = ChoiceUsers(dataset.catalog, users, fit.model, settings)
     return World(dataset.training_part(_TRAIN_SHARE)[0].catalog, users, behaviour)
 
@@ -219,7 +219,7 @@ def _speaking(
         )
     settings = LanguageParameters.from_settings(parameters or {})
     source = user_source(dataset, model="language", fitted=fitted)
-    users = choose_users(population, source, seed=seed).with_keys(dataset.user_keys)
+    users = choose_users(population, source, seed=seed).known_in(dataset)
     behaviour = LanguageUsers(dataset.catalog, users, models.role("user"), parameters=settings, seed=seed)
     return World(dataset.training_part(_TRAIN_SHARE)[0].catalog, users, behaviour)
 

@@ -17,7 +17,7 @@ from recsim_llm.core.visits import blank_slots
 from recsim_llm.errors import SlateError
 from recsim_llm.numerics.ranking import ProductRanking
 
-__all__ = ["ACTIONS", "Action", "CandidateAction", "EmbeddingAction", "SlateAction", "items_on_sale"]
+__all__ = ["ACTIONS", "Action", "CandidateAction", "EmbeddingAction", "SlateAction", "as_array", "items_on_sale"]
 
 ACTIONS = ("slate", "candidates", "embedding")
 """Names of the kinds of action."""
@@ -190,6 +190,18 @@ class _Numbers:
                 f"slate of row {row}, position {position}: got {chosen[row, position]}, expected 0 to {self.options - 1}"
             )
         return chosen
+
+
+def as_array(action: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Return an action as an array.
+
+    Raises:
+        SlateError: it is ragged.
+    """
+    try:
+        return np.asarray(action)
+    except ValueError as error:
+        raise SlateError(f"action: got {action!r}, expected numbers, as many for each row") from error
 
 
 def items_on_sale(catalog: Catalog) -> IntArray:

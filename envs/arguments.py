@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
+import numpy.typing as npt
 from gymnasium.vector import AutoresetMode
 
-from recsim_llm.core import keyed
 from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.visits import Reward
@@ -17,7 +17,18 @@ from recsim_llm.envs.actions import ACTIONS, items_on_sale
 from recsim_llm.errors import ConfigError, one_of
 from recsim_llm.population.world import World
 
-__all__ = ["INVALID", "BrowseSettings", "is_same_step", "refuse_unknown", "row_seeds", "wanted_users", "whole_number"]
+__all__ = [
+    "INVALID",
+    "BrowseSettings",
+    "read_autoreset_mode",
+    "refuse_unknown",
+    "reset_options",
+    "row_seeds",
+    "rows_to_reset",
+    "single_seed",
+    "wanted_users",
+    "whole_number",
+]
 
 INVALID = ("count", "error")
 """What may happen to a slot whose item cannot be shown."""
@@ -115,9 +126,9 @@ def refuse_unknown(unknown: Mapping[str, Any], known: Iterable[str]) -> None:
         ConfigError: there is one.
     """
     for name, value in unknown.items():
-        if value is None and name in _ELSEWHERE:
-            continue  # Left as it is anyway.
-        expected = _ELSEWHERE.get(name) or one_of(name, known)
+        if name == "disable_env_checker" or (value is None and name in _ELSEWHERE):
+            continue  # There is nothing to do.
+        expected = _ELSEWHERE.get(name) or one_of(name, [one for one in known if one not in ("self", "unknown")])
         raise ConfigError(f"{name}: got {value!r} for the environment, expected {expected}")
 
 
@@ -132,39 +143,108 @@ def whole_number(name: str, value: object) -> int:
     return int(value)
 
 
-def row_seeds(seed: int | np.integer[Any] | Sequence[int | None], rows: int) -> keyed.Words:
-    """Return one seed a row: the given ones, or ``seed + row``; modulo 2**64.
+def row_seeds(seed: object, rows: int) -> list[int | None]:
+    """Return one seed a row: the given ones, or ``seed + row``; None for a row that is not seeded.
+
+    Args:
+        seed: one integer, a sequence with an integer or None for each row, or None.
+        rows: how many there are.
 
     Raises:
         ConfigError: seeds are missing or not integers.
     """
-    seeds: Any = [int(seed) + row for row in range(rows)] if isinstance(seed, int | np.integer) else seed
-    if not isinstance(seeds, Sequence | np.ndarray):
-        raise ConfigError(f"seed: got {seed!r}, expected one integer or {rows} of them")
-    whole = [int(one) & _MASK for one in seeds if isinstance(one, int | np.integer)]
-    if len(whole) != rows or len(seeds) != rows:
-        raise ConfigError(f"seed: got {seed}, expected one integer or {rows} of them")
-    return np.array(whole, np.uint64)
+    if seed is None:
+        return [None] * rows
+    if _is_whole(seed):
+        return [(int(seed) + row) & _MASK for row in range(rows)]
+    if (
+        not isinstance(seed, Sequence | np.ndarray)
+        or len(seed) != rows
+        or not all(one is None or _is_whole(one) for one in seed)
+    ):
+        raise ConfigError(f"seed: got {seed!r}, expected one integer or {rows} of them, None for a row to leave as it is")
+    return [None if one is None else int(one) & _MASK for one in seed]
 
 
-def wanted_users(world: World, options: dict[str, Any] | None, rows: int) -> IntArray | None:
-    """Return the user index that ``reset`` options ask for in each row, None where they ask for nothing.
+def single_seed(seed: object) -> int | None:
+    """Return a seed as Gymnasium takes it.
 
     Raises:
-        ConfigError: an option is unknown, or the population does not have such users.
+        ConfigError: it is no integer, or below 0.
     """
-    if not options:
+    if seed is None:
         return None
-    if set(options) != {"user_id"}:
-        raise ConfigError(f"reset options: got {sorted(options)}, expected 'user_id' or nothing")
-    wanted = np.atleast_1d(np.asarray(options["user_id"]))
-    if wanted.dtype.kind not in "iu" or wanted.shape != (rows,):
-        raise ConfigError(f"reset options: got user_id {options['user_id']!r}, expected {rows} integers, one a row")
+    if not _is_whole(seed) or int(seed) < 0:
+        raise ConfigError(f"seed: got {seed!r}, expected an integer of 0 or more, or None")
+    return int(seed)
+
+
+def reset_options(options: object, known: Collection[str]) -> dict[str, Any]:
+    """Return what ``reset`` was asked for, by name.
+
+    Raises:
+        ConfigError: it is no mapping, or a name is unknown.
+    """
+    if options is None:
+        return {}
+    if not isinstance(options, Mapping):
+        raise ConfigError(f"reset options: got {options!r}, expected a mapping such as {{'user_id': 42}}, or None")
+    for name in options:
+        if name not in known:
+            raise ConfigError(f"reset options: got {name!r}, expected {one_of(name, known)}, or nothing")
+    return {str(name): value for name, value in options.items()}
+
+
+def wanted_users(world: World, wanted: npt.ArrayLike | None, rows: int) -> IntArray | None:
+    """Return the user index that ``reset`` is asked for in each row, None where it is asked for nobody.
+
+    Args:
+        world: items and users.
+        wanted: outside ids, one a row; or the data's own ids where these are texts.
+        rows: how many there are.
+
+    Raises:
+        ConfigError: the population does not have such users.
+    """
+    if wanted is None:
+        return None
     known = world.population.user_id
+    try:
+        ids = np.atleast_1d(np.asarray(wanted))
+    except ValueError:
+        ids = np.empty(0)
+    if ids.dtype.kind == "U" and world.population.user_key is not None:
+        pairs = zip(world.population.user_key.tolist(), known.tolist(), strict=True)
+        by_key = {key: number for key, number in pairs if key}
+        ids = np.array([by_key.get(key, -1) for key in ids.reshape(-1).tolist()]).reshape(ids.shape)
+    if ids.dtype.kind not in "iu" or ids.shape != (rows,):
+        number = "an integer" if rows == 1 else f"{rows} integers, one a row"
+        raise ConfigError(f"reset options: got user_id {wanted!r}, expected {number}")
     order = np.argsort(known, kind="stable")
-    found = order[np.minimum(np.searchsorted(known, wanted, sorter=order), len(order) - 1)]
-    if not np.array_equal(known[found], wanted):
-        raise ConfigError(f"reset options: got user_id {options['user_id']}, expected ids of the population")
+    found = order[np.minimum(np.searchsorted(known, ids, sorter=order), len(order) - 1)]
+    if not np.array_equal(known[found], ids):
+        missing = np.reshape(wanted, -1)[known[found] != ids][0]
+        raise ConfigError(f"reset options: got user_id {missing}, expected ids of the population, such as {known[0]}")
+    return found
+
+
+def rows_to_reset(mask: object, rows: int) -> IntArray | None:
+    """Return int64 [m]: the rows that a ``reset_mask`` names; None where there is none.
+
+    Raises:
+        ConfigError: it is not one truth value a row, or all are False.
+    """
+    if mask is None:
+        return None
+    if (
+        not isinstance(mask, np.ndarray | Sequence)
+        or len(mask) != rows
+        or not all(isinstance(one, bool | np.bool_) for one in mask)
+    ):
+        raise ConfigError(f"reset options: got reset_mask {mask!r}, expected bool [{rows}], True for the rows to reset")
+    found = np.flatnonzero(mask)
+    if not found.size:
+        raise ConfigError("reset options: got a reset_mask without a True, expected at least one row to reset")
     return found
 
 
@@ -172,14 +252,18 @@ def _is_names(value: object) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str) and all(isinstance(name, str) for name in value)
 
 
-def is_same_step(mode: AutoresetMode | str) -> bool:
-    """Return whether a finished row restarts within the same step.
+def _is_whole(value: object) -> TypeGuard[int]:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def read_autoreset_mode(mode: object) -> AutoresetMode:
+    """Return what happens to a row whose visit is over.
 
     Raises:
-        ConfigError: the mode is neither ``NEXT_STEP`` nor ``SAME_STEP``.
+        ConfigError: the mode is unknown.
     """
     value = mode.value if isinstance(mode, AutoresetMode) else str(mode)
-    for known in (AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP):
+    for known in AutoresetMode:
         if value.lower() in (known.value.lower(), known.name.lower()):
-            return known is AutoresetMode.SAME_STEP
-    raise ConfigError(f"autoreset_mode: got {mode!r}, expected NEXT_STEP or SAME_STEP")
+            return known
+    raise ConfigError(f"autoreset_mode: got {mode!r}, expected {', '.join(known.name for known in AutoresetMode)}")

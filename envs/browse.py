@@ -17,7 +17,8 @@ from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.kernel import ALL_ROWS
 from recsim_llm.core.protocols import UserModel
 from recsim_llm.core.visits import Reward
-from recsim_llm.envs.arguments import refuse_unknown, row_seeds, wanted_users
+from recsim_llm.envs.actions import as_array
+from recsim_llm.envs.arguments import refuse_unknown, reset_options, row_seeds, single_seed, wanted_users
 from recsim_llm.envs.environment_worlds import WorldArguments
 from recsim_llm.envs.log_places import carry_refusal
 from recsim_llm.envs.observations import Observation
@@ -175,13 +176,14 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
             options: ``{"user_id": id}`` brings a certain user.
 
         Raises:
-            ConfigError: an option is unknown, or the population does not have that user.
+            ConfigError: an option is unknown, the population does not have that user, or the seed is no integer.
         """
-        wanted = wanted_users(self.session.world, options, 1)
+        wanted = wanted_users(self.session.world, reset_options(options, ("user_id",)).get("user_id"), 1)
+        seed = single_seed(seed)
         super().reset(seed=seed)
         if seed is not None or not self._seeded:
             chosen = seed if seed is not None else int(self.np_random.integers(2**62))
-            self.session.seed(ALL_ROWS, row_seeds(chosen, 1))
+            self.session.seed(ALL_ROWS, np.array(row_seeds(chosen, 1), np.uint64))
             self._seeded = True
         self.session.begin(ALL_ROWS, wanted)
         self.feedback = None
@@ -195,7 +197,7 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
         if self._over:
             raise ContractError("step: got an action after the visit ended, expected reset() first")
         # ``item`` is the fast way from a column of one row to a plain value.
-        feedback, reward, invalid, out_of_pages = self.session.step(np.asarray(action)[None])
+        feedback, reward, invalid, out_of_pages = self.session.step(as_array(action)[None])
         self.feedback = feedback
         terminated = feedback.left.item()
         truncated = out_of_pages.item() and not terminated

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 from recsim_llm.core.catalog import Catalog
@@ -54,22 +55,27 @@ class OpenWorld:
     """Closes the language models; None where there are none."""
 
 
-def open_world(given: WorldArguments) -> OpenWorld:
+def open_world(given: WorldArguments, folder: Path | None) -> OpenWorld:
     """Build the world that an environment's arguments describe.
+
+    Args:
+        given: the arguments.
+        folder: run folder that keeps the calls of language models; None keeps them until they are closed.
 
     Raises:
         ConfigError: objects and names are mixed in a way that cannot work, or a name is unknown.
     """
+    _check_types(given)
     by_name = not isinstance(given.catalog, Catalog) and (given.users is None or isinstance(given.users, str))
     if given.scenario is not None:
         if not by_name or isinstance(given.population, Population):
             raise ConfigError(
                 f"environment: got a scenario and {_kinds(given)}, expected names beside it; leave one of them out"
             )
-        opened: OpenWorld = import_attribute(_OPEN_SCENARIO, "scenario")(given)
+        opened: OpenWorld = import_attribute(_OPEN_SCENARIO, "scenario")(given, folder)
         return opened
     if by_name:
-        return _open_named(given)
+        return _open_named(given, folder)
     if given.model is not None:
         raise ConfigError(f"model: got {given.model!r} beside users who have theirs, expected users by name; leave it out")
     catalog, population, users = given.catalog, given.population, given.users
@@ -79,6 +85,13 @@ def open_world(given: WorldArguments) -> OpenWorld:
             "model"
         )
     return OpenWorld(world=World(catalog, population, users))
+
+
+def _check_types(given: WorldArguments) -> None:
+    if isinstance(given.population, bool) or not isinstance(given.population, int | str | PathLike | Population | None):
+        raise ConfigError(f"population: got {given.population!r}, expected a number of users, a file, or a Population")
+    if not isinstance(given.model, str | None):
+        raise ConfigError(f"model: got {given.model!r}, expected the name of a language model: provider/name")
 
 
 def asks_model(users: str) -> bool:
@@ -106,7 +119,7 @@ def check_model(users: str, model: str | None) -> None:
         raise ConfigError(f"model: got {model!r} for users {users!r}, who ask none, expected users='language' or 'cascade'")
 
 
-def _open_named(given: WorldArguments) -> OpenWorld:
+def _open_named(given: WorldArguments, folder: Path | None) -> OpenWorld:
     users = "choice" if given.users is None else str(given.users)
     catalog = "fictional" if given.catalog is None else given.catalog
     factory = resolve("users", users)
@@ -115,9 +128,10 @@ def _open_named(given: WorldArguments) -> OpenWorld:
         return OpenWorld(world=factory(catalog, given.population, seed=_WORLD_SEED))
     # Only here, since language models load much.
     from recsim_llm.language.base.settings import ModelSettings
+    from recsim_llm.language.calls.store import FILE_NAME
     from recsim_llm.language.providers import Roles
 
-    roles = Roles({"user": ModelSettings(name=given.model)})
+    roles = Roles({"user": ModelSettings(name=given.model)}, calls=None if folder is None else folder / FILE_NAME)
     try:
         world = factory(catalog, given.population, seed=_WORLD_SEED, models=roles)
     except BaseException:

@@ -35,7 +35,7 @@ class LogPlace:
     """A folder that was given to one environment; nothing stands there before ``open``.
 
     Args:
-        folder: the folder.
+        folder: the folder, as the system names it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -69,8 +69,8 @@ class LogPlace:
 
     def release(self) -> None:
         """Give the folder back."""
-        if _CLAIMS.get(self.folder.absolute()) is self:
-            del _CLAIMS[self.folder.absolute()]
+        if _CLAIMS.get(self.folder) is self:
+            del _CLAIMS[self.folder]
 
 
 def claim_place(folder: Path) -> LogPlace:
@@ -81,7 +81,9 @@ def claim_place(folder: Path) -> LogPlace:
         RunExistsError: something stands there; or another environment of this process was given it and is still there. That one
             loses it as well unless it has written: it is one of several, of which none is the one that is meant.
     """
-    other = _CLAIMS.get(folder.absolute())
+    # As the system names it, however it is spelled, and wherever the program goes until its first page.
+    path = Path(os.path.realpath(folder))
+    other = _CLAIMS.get(path)
     if other is not None and other.here:
         error = RunExistsError(f"log: got {folder} for several environments, expected one for each; {_NATIVE}")
         if not other.opened:
@@ -90,7 +92,7 @@ def claim_place(folder: Path) -> LogPlace:
         raise error
     refuse_used_folder(folder, "log")
     _try_to_make(folder)
-    place = _CLAIMS[folder.absolute()] = LogPlace(folder)
+    place = _CLAIMS[path] = LogPlace(path)
     return place
 
 

@@ -17,6 +17,7 @@ from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.kernel import ALL_ROWS
 from recsim_llm.core.pages import Rows
+from recsim_llm.core.profiles import make_profile
 from recsim_llm.errors import ConfigError
 from recsim_llm.population.personas import Population
 
@@ -65,7 +66,7 @@ class Observer:
             raise ConfigError(f"history_pages: got {history_pages}, expected 1 or more")
         self.parts = tuple(parts)
         self._features = np.hstack([catalog.features, np.ones((len(catalog), 1), np.float32)])
-        self._profile = _one_hot_demographics(population) if "profile" in parts else None
+        self._profile = _profile_columns(population) if "profile" in parts else None
         width = catalog.features.shape[1]
         self.space = spaces.Dict(self._spaces(catalog, slate_size * history_pages, candidates))
         self._budget = max_pages
@@ -89,6 +90,10 @@ class Observer:
             self._item[rows] = -1
             self._clicked[rows] = 0
             self._rating[rows] = 0
+
+    def part_from_observations(self) -> None:
+        """Go on with arrays of its own: what was handed out is not to change when some rows begin anew."""
+        self._item, self._clicked, self._rating = self._item.copy(), self._clicked.copy(), self._rating.copy()
 
     def record(self, feedback: Feedback) -> None:
         """Take in one page of every row."""
@@ -189,12 +194,8 @@ def feature_bounds(catalog: Catalog) -> tuple[npt.NDArray[np.float32], npt.NDArr
     return low.astype(np.float32), high.astype(np.float32)
 
 
-def _one_hot_demographics(population: Population) -> npt.NDArray[np.float32]:
-    columns = [
-        (values == value).astype(np.float32)
-        for _, values in sorted(population.demographics.items())
-        for value in sorted(set(values.tolist()) - {""})
-    ]
-    if not columns:
+def _profile_columns(population: Population) -> npt.NDArray[np.float32]:
+    columns = make_profile(population.demographics, len(population)).columns
+    if not columns.shape[1]:
         raise ConfigError("observation: got 'profile' for users without demographics, expected data that has some")
-    return np.column_stack(columns)
+    return columns

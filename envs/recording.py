@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import json
 import platform
+import shutil
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +19,7 @@ from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.pages import Rows, probability
 from recsim_llm.core.visits import PageOutcome, VisitTotals
 from recsim_llm.envs.log_places import LogPlace, claim_place
-from recsim_llm.errors import ContractError
+from recsim_llm.errors import ConfigError, ContractError
 from recsim_llm.log.manifest import write_manifest
 from recsim_llm.log.own_ids import write_lookups
 from recsim_llm.log.segments import open_segments
@@ -102,7 +103,7 @@ class Recorder:
         """
         if not self._place.here:
             return
-        log = self._open() if self._log is None else self._log
+        log = self.open()
         feedback, reward, invalid, out_of_pages = outcome
         keep = None
         if idle is not None:
@@ -138,13 +139,24 @@ class Recorder:
             self._add_visits(self._log)
             self._log.close()
 
-    def _open(self) -> RunLog:
-        """Make the folder."""
+    def open(self) -> RunLog:
+        """Return the log, whose folder is made now if it is not there.
+
+        Raises:
+            ConfigError: the folder cannot be made.
+            RunExistsError: somebody else has written there.
+        """
+        if self._log is not None:
+            return self._log
         self._place.open()
-        folder = self._place.folder
-        write_manifest(folder, self._manifest)
-        write_lookups(folder, self._world.catalog, self._world.population)
-        segments, catalog = open_segments(folder), self._world.catalog
+        folder, catalog = self._place.folder, self._world.catalog
+        try:
+            write_manifest(folder, self._manifest)
+            write_lookups(folder, catalog, self._world.population)
+            segments = open_segments(folder)
+        except OSError as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise ConfigError(f"log: got {folder} ({error.strerror}), expected a folder with room; choose another") from error
         self._log = RunLog(segments, _ARM, 0, catalog=catalog, user_id=self._user_id, segment_rows=SEGMENT_ROWS)
         # A program that ends without closing its environment keeps its log all the same.
         atexit.register(self.close)

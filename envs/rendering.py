@@ -8,6 +8,7 @@ import numpy.typing as npt
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.kernel import Kernel
 from recsim_llm.core.pages import probability
+from recsim_llm.core.terminal_text import printable
 from recsim_llm.population.world import World
 
 __all__ = ["page_image", "page_text"]
@@ -19,7 +20,7 @@ _UNSEEN_COLOUR = "#9ca3af"
 
 def page_text(world: World, kernel: Kernel, feedback: Feedback | None) -> str:
     """Return the last page of the first row as text: position, what happened, title, genres."""
-    return "\n".join([_heading(world, kernel, feedback), *(line for line, _ in _lines(world, feedback))])
+    return printable("\n".join([_heading(world, kernel, feedback), *(line for line, _ in _lines(world, feedback))]))
 
 
 def page_image(world: World, kernel: Kernel, feedback: Feedback | None) -> npt.NDArray[np.uint8]:

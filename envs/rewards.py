@@ -17,6 +17,7 @@ from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.pages import probability
 from recsim_llm.core.visits import Reward
 from recsim_llm.errors import ConfigError, ContractError, one_of
+from recsim_llm.registry import blaming
 
 __all__ = ["REWARDS", "Clicks", "DiverseClicks", "Rating", "Satisfaction", "SessionLength", "WatchShare", "resolve_reward"]
 
@@ -118,13 +119,20 @@ class _Checked:
         self._reward = reward
 
     def __call__(self, feedback: Feedback, catalog: Catalog) -> DoubleArray:
-        paid = np.array(self._reward(feedback, catalog), np.float64)
         users = len(feedback.clicked)
+        with blaming(f"reward {self._reward!r}", "float64 [users]"):
+            given = self._reward(feedback, catalog)
+        try:
+            paid = np.asarray(given)
+        except ValueError as error:
+            raise ContractError(f"reward {self._reward!r}: got {given!r}, expected numbers, one a user") from error
+        if paid.dtype.kind not in "biuf":
+            raise ContractError(f"reward {self._reward!r}: got {given!r}, expected numbers, one a user")
         if paid.shape != (users,):
             raise ContractError(f"reward {self._reward!r}: got shape {paid.shape}, expected ({users},), one number a user")
         if not np.isfinite(paid).all():
             raise ContractError(f"reward {self._reward!r}: got {paid[~np.isfinite(paid)][0]}, expected finite numbers")
-        return paid
+        return paid.astype(np.float64)  # a copy: the array stays the reward's
 
 
 def _by_user(feedback: Feedback, value: npt.NDArray[np.float32]) -> DoubleArray:

@@ -23,7 +23,7 @@ from recsim_llm.envs.environment_worlds import OpenWorld, WorldArguments, open_w
 from recsim_llm.envs.log_places import find_refusal
 from recsim_llm.envs.observations import Observation, Observer
 from recsim_llm.envs.rewards import resolve_reward
-from recsim_llm.errors import ContractError, RecSimError, SlateError
+from recsim_llm.errors import ConfigError, ContractError, RecSimError, SlateError
 from recsim_llm.population.world import World
 
 if TYPE_CHECKING:
@@ -51,7 +51,9 @@ def open_session(world: WorldArguments, pages: Mapping[str, Any], *, rows: int, 
     """
     told = {name: value for name, value in pages.items() if value is not None}
     BrowseSettings(**told)  # What is wrong in itself is said before anything is built.
-    opened = open_world(world)
+    if not isinstance(log, str | PathLike | None):
+        raise ConfigError(f"log: got {log!r}, expected the path of a new folder, or None")
+    opened = open_world(world, None if log is None else Path(log).absolute())
     try:
         settings = BrowseSettings(**(dict(opened.settings) | told))
         settings.check_fits(opened.world.catalog, rows)
@@ -124,6 +126,7 @@ class Session:
         self._episode = np.zeros(self.rows, np.int64)
         self._made = np.zeros(self.rows, np.int64)  # visits of the user who sits there, in a row
         self._ended = np.zeros(self.rows, np.bool_)
+        self._torn = False  # the last page failed after it was shown
         self._ahead: tuple[int, IntArray, VisitDice] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -141,7 +144,8 @@ class Session:
 
     def begin(self, rows: Rows, user_index: IntArray | None = None) -> None:
         """Start the next episode of the given rows, with the user that its turn brings or the given one."""
-        self._check()
+        self._check(torn=self._torn and not isinstance(rows, slice))
+        self._torn = False
         back = None if user_index is not None else self._coming_back(rows)
         if back is None or not back.any():
             self._start(rows, user_index)
@@ -189,18 +193,28 @@ class Session:
             What came of it; its columns are not to be changed, since the log keeps them.
 
         Raises:
-            SlateError: the action is outside its space, or names items that cannot be shown and are to be refused.
+            SlateError: the action is outside its space, or names items that cannot be shown and are to be refused; nothing has
+                happened then.
+            ContractError: the page failed halfway, or an earlier one did; all rows must begin anew.
         """
-        self._check()
+        self._check(torn=self._torn)
         item_index, blank = self.action.page(action, idle)
         if blank is not None and self._refuse:
             _check_shown(item_index, blank)
-        outcome = self._visits.show(item_index, blank=blank, idle=idle)
-        self.observer.record(outcome.feedback)
-        if self._candidates is not None:
-            self._candidates.offer(ALL_ROWS, self._seed_word, self.kernel)
-        if self.recorder is not None:
-            self.recorder.page(outcome, idle)
+        if self.recorder is not None and self.close_world is not None:
+            self.recorder.open()  # The calls of language models go there too.
+        before = self.kernel.page
+        try:
+            outcome = self._visits.show(item_index, blank=blank, idle=idle)
+            self.observer.record(outcome.feedback)
+            if self._candidates is not None:
+                self._candidates.offer(ALL_ROWS, self._seed_word, self.kernel)
+            if self.recorder is not None:
+                self.recorder.page(outcome, idle)
+        except BaseException:
+            # The kernel may have gone on, as where the reward crashed; nobody was told of that page.
+            self._torn = self.kernel.page is not before
+            raise
         if self._most_visits > 1:
             self._ended = outcome.ended
             if idle is not None:
@@ -215,9 +229,11 @@ class Session:
             self.close_world()
             self.refusal = ContractError("environment: got a call after close(), expected it before; make a new one")
 
-    def _check(self) -> None:
+    def _check(self, *, torn: bool) -> None:
         if self.refusal is not None:
             raise self.refusal
+        if torn:
+            raise ContractError("step: got an action after a page that failed halfway, expected reset() first")
         if self.recorder is not None:
             self.recorder.check()
 

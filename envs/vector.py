@@ -17,9 +17,20 @@ from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.kernel import ALL_ROWS
+from recsim_llm.core.pages import Rows
 from recsim_llm.core.protocols import UserModel
 from recsim_llm.core.visits import Reward
-from recsim_llm.envs.arguments import is_same_step, refuse_unknown, row_seeds, wanted_users, whole_number
+from recsim_llm.envs.actions import as_array
+from recsim_llm.envs.arguments import (
+    read_autoreset_mode,
+    refuse_unknown,
+    reset_options,
+    row_seeds,
+    rows_to_reset,
+    single_seed,
+    wanted_users,
+    whole_number,
+)
 from recsim_llm.envs.environment_worlds import WorldArguments
 from recsim_llm.envs.observations import Observation
 from recsim_llm.envs.session import open_session
@@ -40,7 +51,8 @@ class BrowseVectorEnv(VectorEnv[Observation, npt.NDArray[Any], npt.NDArray[Any]]
         num_envs: users that browse at the same time.
         autoreset_mode: ``AutoresetMode.NEXT_STEP`` (Gymnasium's default: the step after an end resets the row, and its action
             is not used), ``AutoresetMode.SAME_STEP`` (the row restarts at once; ``info["final_obs"]`` and
-            ``info["final_info"]`` hold the ended visit's last), or their names.
+            ``info["final_info"]`` hold the ended visit's last), ``AutoresetMode.DISABLED`` (rows restart by ``reset`` with a
+            ``reset_mask``), or their names.
     """
 
     def __init__(
@@ -71,11 +83,8 @@ class BrowseVectorEnv(VectorEnv[Observation, npt.NDArray[Any], npt.NDArray[Any]]
             raise ConfigError(f"render_mode: got {render_mode!r} for a vector environment, expected None; render a single one")
         self.num_envs = whole_number("num_envs", num_envs)
         self.render_mode = None
-        self._same_step = is_same_step(autoreset_mode)
-        self.metadata = {
-            "render_modes": [],
-            "autoreset_mode": AutoresetMode.SAME_STEP if self._same_step else AutoresetMode.NEXT_STEP,
-        }
+        self._mode = read_autoreset_mode(autoreset_mode)
+        self.metadata = {"render_modes": [], "autoreset_mode": self._mode}
         pages = {
             "slate_size": slate_size,
             "max_pages": max_pages,
@@ -101,24 +110,47 @@ class BrowseVectorEnv(VectorEnv[Observation, npt.NDArray[Any], npt.NDArray[Any]]
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, Info]:
-        """Start a visit in every row.
+        """Start a visit in every row, or in some.
 
         Args:
-            seed: one integer (row ``i`` gets ``seed + i``), or one seed a row; None goes on with the seeds in use.
-            options: ``{"user_id": ids}`` brings certain users, one a row.
+            seed: one integer (row ``i`` gets ``seed + i``), or one seed a row; None goes on with the seeds in use, also for a
+                single row.
+            options: ``{"user_id": ids}`` brings certain users, one a row; ``{"reset_mask": mask}``, bool [n], leaves the visits
+                of all other rows as they are (their infos are zero and masked).
+
+        Raises:
+            ConfigError: an option is unknown or does not fit, or seeds are no integers.
+            ContractError: some rows are to be reset before all were.
         """
-        wanted = wanted_users(self.session.world, options, self.num_envs)
-        super().reset(seed=seed if isinstance(seed, int) else None)
-        if seed is None and not self._seeded:
-            seed = int(self.np_random.integers(2**62))
-        if seed is not None:
-            self.session.seed(ALL_ROWS, row_seeds(seed, self.num_envs))
-            self._seeded = True
-        self.session.begin(ALL_ROWS, wanted)
-        self._ended = np.zeros(self.num_envs, np.bool_)
-        self.feedback = None
+        asked = reset_options(options, ("user_id", "reset_mask"))
+        some = rows_to_reset(asked.get("reset_mask"), self.num_envs)
+        wanted = wanted_users(self.session.world, asked.get("user_id"), self.num_envs)
+        seeds = row_seeds(seed, self.num_envs)
+        if some is not None and not self._seeded:
+            raise ContractError("reset: got a reset_mask before the first reset(), expected a reset() of all rows first")
+        super().reset(seed=single_seed(seed) if isinstance(seed, int | np.integer) else None)
+        self._give_seeds(ALL_ROWS if some is None else some, seeds)
+        if some is None:
+            self.session.begin(ALL_ROWS, wanted)
+            self._ended = np.zeros(self.num_envs, np.bool_)
+            self.feedback = None
+        else:
+            self.session.observer.part_from_observations()
+            self.session.begin(some, None if wanted is None else wanted[some])
+            self._ended[some] = False
         nothing = np.zeros(self.num_envs, np.int64)
-        return self.session.observe(), self._info(nothing, nothing.copy())
+        return self.session.observe(), self._info(nothing, nothing.copy(), some)
+
+    def _give_seeds(self, rows: Rows, seeds: Sequence[int | None]) -> None:
+        """Seed those of the rows that have a seed; in the first reset, also all others."""
+        if not self._seeded:
+            first = int(self.np_random.integers(2**62))
+            seeds = [first + row if seed is None else seed for row, seed in enumerate(seeds)]
+        seeded = [row for row in np.arange(self.num_envs)[rows].tolist() if seeds[row] is not None]
+        if seeded:
+            at = ALL_ROWS if len(seeded) == self.num_envs else np.array(seeded)
+            self.session.seed(at, np.array([seeds[row] for row in seeded], np.uint64))
+        self._seeded = True
 
     def step(
         self, actions: npt.ArrayLike
@@ -127,7 +159,12 @@ class BrowseVectorEnv(VectorEnv[Observation, npt.NDArray[Any], npt.NDArray[Any]]
         if not self._seeded:
             raise ContractError("step: got actions before the first reset(), expected reset() first")
         restart = np.flatnonzero(self._ended) if self._ended.any() else None
-        outcome = self.session.step(np.asarray(actions), restart)
+        if restart is not None and self._mode is AutoresetMode.DISABLED:
+            raise ContractError(
+                f"step: got an action for row {restart[0]}, whose visit is over, expected "
+                "reset(options={'reset_mask': ended}) first, since autoreset is disabled"
+            )
+        outcome = self.session.step(as_array(actions), restart)
         self.feedback = feedback = outcome.feedback
         # Copies where columns change or are handed out, since the log keeps the outcome's.
         reward, clicks, invalid = outcome.reward, np.bincount(feedback.row, minlength=self.num_envs), outcome.invalid.copy()
@@ -138,7 +175,7 @@ class BrowseVectorEnv(VectorEnv[Observation, npt.NDArray[Any], npt.NDArray[Any]]
             for column in (reward, terminated, truncated):
                 column[restart] = 0
         ended = terminated | truncated
-        if self._same_step:
+        if self._mode is AutoresetMode.SAME_STEP:
             final = self._finish(np.flatnonzero(ended), clicks, invalid)
             return self.session.observe(), reward, terminated, truncated, self._info(clicks, invalid) | final
         self._ended = ended
@@ -167,7 +204,7 @@ class BrowseVectorEnv(VectorEnv[Observation, npt.NDArray[Any], npt.NDArray[Any]]
         invalid[rows] = 0
         return {"final_obs": final_obs, "_final_obs": mask, "final_info": final_info, "_final_info": mask}
 
-    def _info(self, clicks: IntArray, invalid: IntArray) -> Info:
+    def _info(self, clicks: IntArray, invalid: IntArray, some: IntArray | None = None) -> Info:
         kernel = self.session.kernel
         columns = {
             "user_id": self.session.world.population.user_id.take(kernel.user_index),
@@ -175,4 +212,8 @@ class BrowseVectorEnv(VectorEnv[Observation, npt.NDArray[Any], npt.NDArray[Any]]
             "clicks": clicks,
             "invalid_slots": invalid,
         }
-        return columns | {f"_{name}": np.ones(self.num_envs, np.bool_) for name in columns}
+        told = np.ones(self.num_envs, np.bool_)
+        if some is not None:
+            told = np.isin(np.arange(self.num_envs), some)
+            columns = {name: column * told for name, column in columns.items()}
+        return columns | {f"_{name}": told.copy() for name in columns}

@@ -3,6 +3,7 @@
     RecSimError
     ├── ConfigError          a setting, option or combination that cannot work
     │   └── RunExistsError   a run folder would be overwritten
+    │       └── FolderInUseError  another process is writing the folder
     ├── DataError            a file or table with rows that cannot be used
     ├── ContractError        a plug-in (recommender, user model) broke its contract
     │   ├── PlugInError      code of a plug-in crashed
@@ -16,6 +17,7 @@
 The command line prints the one-line text of any of them and exits with status 2.
 """
 
+import errno
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -26,6 +28,7 @@ __all__ = [
     "ConfigError",
     "ContractError",
     "DataError",
+    "FolderInUseError",
     "LogError",
     "ModelReplyError",
     "PlugInError",
@@ -33,6 +36,8 @@ __all__ = [
     "Refused",
     "RunExistsError",
     "SlateError",
+    "hide_secrets",
+    "is_full",
     "one_of",
 ]
 
@@ -56,6 +61,14 @@ def _shown(address: re.Match[str]) -> str:
     place = "[hidden]@" + rest if at and credentials else address[2]
     public = re.split(r"[?#](?=.)", place, maxsplit=1)
     return address[1] + public[0] + ("?[hidden]" if len(public) > 1 else "")
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def is_full(error: OSError) -> bool:
+    """Tell whether a file could not be written because there is no room: a full disk, a quota, or a limit on a file's size."""
+    return error.errno in _FULL
 
 
 def one_of(got: object, known: Iterable[str]) -> str:
@@ -85,6 +98,10 @@ class RunExistsError(ConfigError):
     """A run folder exists already and would be overwritten."""
 
 
+class FolderInUseError(RunExistsError):
+    """Another process, or another thread of this one, is writing the folder."""
+
+
 class DataError(RecSimError, ValueError):
     """A file or table holds something that cannot be used; the text names file, line and remedy."""
 
@@ -109,8 +126,8 @@ class BackendError(RecSimError, RuntimeError):
     """A call failed on its way: the provider refused it, broke, or could not be reached.
 
     Args:
-        cause: ``rate_limit``, ``overloaded``, ``server``, ``timeout``, ``connection``, ``bad_reply``, ``refused`` (any other
-            4xx) or ``authentication``.
+        cause: ``rate_limit``, ``overloaded``, ``server``, ``timeout``, ``connection``, ``bad_reply``, ``quota`` (an empty
+            account), ``authentication``, ``context_length``, ``content_filter`` or ``refused`` (any other 4xx).
         message: one line without secrets.
         retryable: whether sending the same again can help.
         retry_after: seconds that the provider asks to wait; None where it does not say.

@@ -6,18 +6,20 @@ A name that plugs in is looked up among the shipped ones, then among installed e
 
 from __future__ import annotations
 
+import ast
 import importlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from traceback import walk_tb
 from typing import Any
 
-from recsim_llm.errors import ConfigError, PlugInError, RecSimError, one_of
+from recsim_llm.errors import ConfigError, PlugInError, RecSimError, is_full, one_of
 
-__all__ = ["SHIPPED", "blaming", "import_attribute", "lazy_names", "names", "resolve"]
+__all__ = ["SHIPPED", "blaming", "describe", "import_attribute", "lazy_names", "names", "resolve"]
 
 
 SHIPPED: dict[str, dict[str, str]] = {
@@ -28,14 +30,14 @@ SHIPPED: dict[str, dict[str, str]] = {
         "replay": "recsim_llm.agents.worlds:replay_world",
     },
     "recommenders": {
-        "random": "recsim_llm.recommenders:RandomRecommender",
-        "popularity": "recsim_llm.recommenders:Popularity",
-        "item-knn": "recsim_llm.recommenders:ItemKNN",
-        "mf": "recsim_llm.recommenders:MatrixFactorization",
-        "linucb": "recsim_llm.recommenders:LinUCB",
-        "softmax": "recsim_llm.recommenders:Softmax",
-        "oracle": "recsim_llm.recommenders:Oracle",
-        "language": "recsim_llm.recommenders:LanguageRanker",
+        "random": "recsim_llm.recommenders.uniform:RandomRecommender",
+        "popularity": "recsim_llm.recommenders.popularity:Popularity",
+        "item-knn": "recsim_llm.recommenders.item_knn:ItemKNN",
+        "mf": "recsim_llm.recommenders.matrix_factorization:MatrixFactorization",
+        "linucb": "recsim_llm.recommenders.linucb:LinUCB",
+        "softmax": "recsim_llm.recommenders.softmax:Softmax",
+        "oracle": "recsim_llm.recommenders.oracle:Oracle",
+        "language": "recsim_llm.recommenders.language_ranker:LanguageRanker",
     },
 }
 """Shipped plug-ins by kind and name."""
@@ -63,6 +65,34 @@ def resolve(kind: str, name: str) -> Any:
             return point.load()
         raise ConfigError(f"{kind}: got {name!r}, expected module:attribute or {one_of(name, names(kind))}")
     return import_attribute(path, kind)
+
+
+def describe(kind: str, name: str) -> str:
+    """Return the first line of what a name's class or factory says of itself; shipped ones are read, not imported.
+
+    Args:
+        kind: ``users`` or ``recommenders``.
+        name: a shipped name, or that of an entry point.
+
+    Raises:
+        ConfigError: nothing has that name.
+        PlugInError: the module crashed when it was imported.
+    """
+    path = SHIPPED[kind].get(name)
+    said = resolve(kind, name).__doc__ if path is None else _read_docstring(*path.split(":"))
+    return (said or "").strip().split("\n")[0]
+
+
+def _read_docstring(module: str, attribute: str) -> str | None:
+    """Return the docstring of a class or function of this package without importing its room."""
+    room, _, name = module.rpartition(".")
+    found = find_spec(room)
+    places = found.submodule_search_locations if found else None
+    source = Path((places or [""])[0]) / f"{name}.py"
+    for node in ast.parse(source.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == attribute:
+            return ast.get_docstring(node)
+    return None
 
 
 def import_attribute(path: str, what: str) -> Any:
@@ -113,6 +143,8 @@ def blaming(what: str, expected: str) -> Iterator[None]:
     except RecSimError:
         raise
     except Exception as error:
+        if isinstance(error, OSError) and is_full(error):
+            raise  # No plug-in's doing.
         said = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
         raise PlugInError(f"{what}: got {said}{_place(error)}, expected {expected}") from error
 

@@ -1,9 +1,31 @@
-"""Scenarios: what a run is, the runner, and the shipped ones."""
+"""Scenarios: what a run is, the runner, and the shipped ones.
+
+What is named here is imported when it is first asked for: reading a scenario loads less than running one.
+"""
+
+from typing import TYPE_CHECKING
 
 if __name__ != "recsim_llm.scenarios":
     raise ImportError("import recsim_llm.scenarios, not scenarios")
 
-from recsim_llm.scenarios.runner import Progress, resume, run
-from recsim_llm.scenarios.schema import Arm, Scenario, UserSettings, load_scenario, shipped_scenarios
+from recsim_llm.registry import lazy_names
+
+if TYPE_CHECKING:
+    from recsim_llm.scenarios.runner import Progress, resume, run
+    from recsim_llm.scenarios.schema import Arm, Scenario, UserSettings, load_scenario, shipped_scenarios
 
 __all__ = ["Arm", "Progress", "Scenario", "UserSettings", "load_scenario", "resume", "run", "shipped_scenarios"]
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "Arm": "schema",
+        "Progress": "runner",
+        "Scenario": "schema",
+        "UserSettings": "schema",
+        "load_scenario": "schema",
+        "resume": "runner",
+        "run": "runner",
+        "shipped_scenarios": "schema",
+    },
+)

@@ -12,6 +12,7 @@ from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
 from recsim_llm.core.dice import seed_words
 from recsim_llm.core.kernel import ALL_ROWS
 from recsim_llm.core.pages import Requests, Rows, probability
+from recsim_llm.core.profiles import make_profile
 from recsim_llm.core.protocols import AnswersLater, RanksItems
 from recsim_llm.core.visits import PageOutcome, Visits, VisitTotals, draw_return
 from recsim_llm.envs.rewards import resolve_reward
@@ -88,10 +89,13 @@ class ArmSession:
                 "recommenders see whole histories; lower one of them"
             )
         self._history = _History(users, slots)
+        self._profile = make_profile(world.population.demographics, users)
         self._order = np.argsort(self._user_id, kind="stable")
         self._present = np.arange(users)
         self._ended = np.zeros(users, np.bool_)
         self._totals = VisitTotals(users)
+        self._answered: list[AnsweredOffer] = []
+        self._number = 0
         self.pages = 0
         self.clicks = 0
 
@@ -110,7 +114,7 @@ class ArmSession:
 
     def visit(self, visit: int) -> Iterator[tuple[int, int]]:
         """Have everyone who comes visit once; yield pages shown a user and users still browsing as it goes on."""
-        rows = self._present
+        rows, self._number = self._present, visit
         number = np.full(len(rows), visit)
         dice = self._kernel.dice(rows, number, seed_words([self._seed]))
         with self._users_code("begin"):
@@ -118,6 +122,12 @@ class ArmSession:
         yield from self._freely(rows, visit) if self._scenario.barrier == "visit" else self._together(rows, visit)
         _, returned = self._return(rows, visit)
         self._present = rows[returned]
+
+    def keep_unfinished(self) -> None:
+        """Log what users did so far in a visit that is broken off; nothing can be shown to them afterwards."""
+        for page in in_order(self._answered):
+            self._record(page, self._number)
+        self._log.keep_unfinished()
 
     def _together(self, rows: IntArray, visit: int) -> Iterator[tuple[int, int]]:
         """Page by page: everyone waits for everyone, and the recommender learns after each page."""
@@ -136,7 +146,7 @@ class ArmSession:
         """
         users = self._world.users
         everyone, waiting, open_offers = len(rows), rows, OpenOffers()
-        answered: list[AnsweredOffer] = []
+        answered = self._answered = []
         browsing, pages = len(rows), 0
         while browsing:
             if waiting.size:
@@ -153,13 +163,15 @@ class ArmSession:
                 pages += len(part)
             waiting = ready[~self._ended[ready]]
             yield pages // everyone, browsing
+        self._answered = []
         for page in in_order(answered):
             self._settle(page, visit)
 
     def _offer(self, rows: IntArray, visit: int) -> Offer:
         """Ask the recommender for the next page of these users."""
         scenario = self._scenario
-        requests = Requests(self._user_id[rows], np.full(len(rows), visit), self._kernel.page[rows], *self._history.of(rows))
+        number, page = np.full(len(rows), visit), self._kernel.page[rows]
+        requests = Requests(self._user_id[rows], number, page, *self._history.of(rows), self._profile[rows])
         with blaming(f"recommender {self._name!r}, recommend in visit {visit}", "slates; see check_recommender"):
             slates = self._recommender.recommend(requests, scenario.slate_size)
         blank, size = scenario.invalid == "count", scenario.slate_size
@@ -180,16 +192,26 @@ class ArmSession:
 
     def _settle(self, answered: AnsweredOffer, visit: int) -> None:
         """Let the recommender learn from a page that users saw, and log it."""
-        rows, offer, outcome = answered.rows, answered.offer, answered.outcome
-        feedback, reward = outcome.feedback, outcome.reward
+        offer, clicked = answered.offer, answered.outcome.feedback.clicked
         with blaming(f"recommender {self._name!r}, observe in visit {visit}", "it to take in the page; see check_recommender"):
-            self._recommender.observe(offer.requests, offer.slates, feedback.clicked, answered.ratings)
-        self._log.page(feedback, slates=offer.slates, reward=reward, invalid=outcome.invalid, out_of_pages=outcome.out_of_pages)
+            self._recommender.observe(offer.requests, offer.slates, clicked, answered.ratings)
+        self._record(answered, visit)
+        self._log.turn()
+
+    def _record(self, answered: AnsweredOffer, visit: int) -> None:
+        rows, outcome = answered.rows, answered.outcome
+        feedback, reward = outcome.feedback, outcome.reward
+        self._log.page(
+            feedback,
+            slates=answered.offer.slates,
+            reward=reward,
+            invalid=outcome.invalid,
+            out_of_pages=outcome.out_of_pages,
+        )
         clicks = np.bincount(feedback.row, minlength=len(rows))
         totals = self._totals.add(feedback.pages.page[None], np.stack([clicks, reward])[:, None], rows)
         if outcome.ended.any():
             self._end(rows, visit, outcome, totals[:, 0])
-        self._log.turn()
 
     def _end(self, rows: IntArray, visit: int, outcome: PageOutcome, totals: npt.NDArray[np.float64]) -> None:
         feedback, ended = outcome.feedback, outcome.ended

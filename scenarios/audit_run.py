@@ -14,6 +14,7 @@ from recsim_llm.agents.audits.audit_rows import finding_rows
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.data import open_dataset
+from recsim_llm.data.reading_notes import reading_record
 from recsim_llm.data.table_settings import TableSettings
 from recsim_llm.errors import ConfigError, RunExistsError
 from recsim_llm.language.base.settings import LimitSettings, ModelSettings
@@ -98,17 +99,19 @@ def _facts(request: AuditRequest, licence: str) -> dict[str, str]:
     command = ["recsim-llm", "audit", request.audit, "--data", request.data, "--users", request.users]
     options = {
         "--model": None if request.model is None else request.model.name,
+        "--base-url": None if request.model is None else request.model.base_url,
         "--n-users": request.n_users,
         "--seed": request.seed,
     }
     for name, value in options.items():
         command += [] if value is None else [name, str(value)]
+    command += request.tables.command_line()
     facts = {"Command": shlex.join(command), "Data licence": licence, "Version": f"recsim_llm {__version__}"}
     return {name: text for name, text in facts.items() if text}
 
 
 def _content(request: AuditRequest, dataset: Dataset, kind: AuditKind, finding: Any) -> dict[str, Any]:
-    rows = finding_rows(finding)
+    rows = finding_rows(finding, stars=dataset.feedback == "explicit")
     played = "choice users" if request.model is None else request.model.name
     return {
         "audit": request.audit,
@@ -121,6 +124,7 @@ def _content(request: AuditRequest, dataset: Dataset, kind: AuditKind, finding: 
         "asks": finding.asks,
         "rows": [row.to_record() for row in rows],
         "finding": finding.to_json(),
+        "reading": reading_record(dataset),
         "made": _facts(request, dataset.licence),
     }
 

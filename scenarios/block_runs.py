@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from recsim_llm.errors import ConfigError, RunExistsError
-from recsim_llm.log.folders import MANIFEST
+from recsim_llm.log.folders import COMPARISON_SETTINGS, MANIFEST, RUN_FOLDER, refuse_used_folder
+from recsim_llm.log.locks import lock_folder
 from recsim_llm.log.manifest import read_manifest
-from recsim_llm.scenarios.building import load_dataset
+from recsim_llm.scenarios.building import load_dataset, with_files_read
 from recsim_llm.scenarios.estimates import Confirm
-from recsim_llm.scenarios.runner import Report, resume, run
+from recsim_llm.scenarios.runner import Report, begin_run, draw_seed, resume
 from recsim_llm.scenarios.schema import Block, Scenario, scenario_from
 
-__all__ = ["count_users", "run_or_resume", "take_part", "tell_nobody"]
+__all__ = ["count_users", "expect_same", "run_or_resume", "take_part", "tell_nobody"]
 
 _COUNTED = ("choice", "language", "cascade")
 
@@ -22,7 +24,15 @@ def tell_nobody(_: Any) -> None:
     """Take what is reported, and do nothing."""
 
 
-def run_or_resume(scenario: Scenario, folder: Path, progress: Report, *, cache: Path | None, confirm: Confirm) -> None:
+def run_or_resume(
+    scenario: Scenario,
+    folder: Path,
+    progress: Report,
+    *,
+    cache: Path | None,
+    confirm: Confirm,
+    limits: Mapping[str, float] | None = None,
+) -> None:
     """Run a scenario, or finish the run of the same one that is there.
 
     Args:
@@ -31,23 +41,39 @@ def run_or_resume(scenario: Scenario, folder: Path, progress: Report, *, cache: 
         progress: as for ``recsim_llm.scenarios.run``.
         cache: as for ``recsim_llm.scenarios.run``.
         confirm: as for ``recsim_llm.scenarios.run``.
+        limits: as for ``recsim_llm.scenarios.resume``.
 
     Raises:
         RunExistsError: the folder holds another run.
     """
-    if not (folder / MANIFEST).is_file():
-        for torn in folder.glob("*.part"):
-            # A kill during the very first write; nothing was logged yet.
-            torn.unlink()
-        run(scenario, folder, progress, cache=cache, confirm=confirm)
-        return
-    known = scenario_from(read_manifest(folder).get("settings") or {}, str(folder / MANIFEST))
-    asked = scenario if scenario.seed is not None else scenario.model_copy(update={"seed": known.seed})
-    if asked != known:
+    with lock_folder(folder, RUN_FOLDER):
+        if (folder / MANIFEST).is_file():
+            expect_same(scenario, None, folder)
+            resume(folder, progress, cache=cache, limits=limits)
+            return
+        if not (folder / COMPARISON_SETTINGS).is_file():
+            refuse_used_folder(folder, RUN_FOLDER, expected="a new one", remedy="pass --out")
+        begin_run(with_files_read(draw_seed(scenario)), folder, progress, cache=cache, confirm=confirm, limits=limits)
+
+
+def expect_same(asked: Scenario, known: Scenario | None, folder: Path) -> Scenario:
+    """Return what is run in a folder, which must be what was asked for; a seed that was not asked for is the folder's.
+
+    Args:
+        asked: what shall be run.
+        known: what is run there; None takes that of its manifest.
+        folder: the run folder.
+
+    Raises:
+        RunExistsError: it is something else.
+    """
+    known = known or scenario_from(read_manifest(folder).get("settings") or {}, str(folder / MANIFEST))
+    seed = known.seed if asked.seed is None else asked.seed
+    if with_files_read(asked.model_copy(update={"seed": seed})) != known:
         raise RunExistsError(
             f"run folder: got {folder}, a run with other settings, expected a new one or the same settings; pass --out"
         )
-    resume(folder, progress, cache=cache)
+    return known
 
 
 def take_part(scenario: Scenario, block: Block) -> Scenario:

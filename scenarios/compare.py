@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -10,23 +11,29 @@ from recsim_llm.comparison import Judging
 from recsim_llm.comparison.judge import judge_run, read_finished_tally
 from recsim_llm.comparison.results import FILE_NAME, Comparison, Plan, Sequential
 from recsim_llm.core.files import write_atomically
-from recsim_llm.errors import ConfigError, LogError, RunExistsError, one_of
-from recsim_llm.log.folders import MANIFEST, refuse_used_folder
+from recsim_llm.errors import ConfigError, one_of
+from recsim_llm.log.folders import RUN_FOLDER, is_run
+from recsim_llm.log.locks import lock_folder
 from recsim_llm.log.manifest import read_manifest
 from recsim_llm.population.personas import TRAITS
 from recsim_llm.report.comparison_words import verdict_lines
 from recsim_llm.scenarios.block_runs import count_users, run_or_resume, take_part, tell_nobody
 from recsim_llm.scenarios.blocks import join_blocks
 from recsim_llm.scenarios.building import load_dataset
+from recsim_llm.scenarios.comparison_settings import (
+    BLOCKS,
+    ComparisonSettings,
+    begin_comparison,
+    forget_comparison,
+    read_comparison_settings,
+)
 from recsim_llm.scenarios.estimates import Confirm, CostEstimate
 from recsim_llm.scenarios.run_users import known_before
-from recsim_llm.scenarios.runner import Report, draw_seed, resume
-from recsim_llm.scenarios.schema import Block, Scenario, scenario_from
+from recsim_llm.scenarios.runner import Report, resume
+from recsim_llm.scenarios.schema import Block, Scenario
 from recsim_llm.scenarios.sequential import Looks, block_size, judge_blocks, planned_users
 
-__all__ = ["compare", "compare_again", "is_run"]
-
-_SETTINGS = "sequential.json"
+__all__ = ["compare", "compare_again"]
 
 
 def compare(
@@ -63,43 +70,74 @@ def compare(
     if len(scenario.recommenders) < 2:
         raise ConfigError("compare: got one recommender, expected two or more; pass --recommenders a,b")
     _check_groups(scenario, judging.groups)
-    if judging.until_decided:
-        comparison = _until_decided(scenario, out, judging, progress, cache=cache, confirm=confirm)
-    else:
-        if (out / _SETTINGS).is_file():
-            raise RunExistsError(f"run folder: got {out}, which grew block by block, expected a new one; pass --out")
-        run_or_resume(scenario, out, progress, cache=cache, confirm=confirm)
-        comparison = _judge(out, judging)
-    return _written(replace(comparison, plan=plan), out)
+    with lock_folder(out, RUN_FOLDER):
+        settings = begin_comparison(ComparisonSettings(scenario, judging, plan), out)
+        try:
+            return _finish(settings, out, progress, cache=cache, confirm=confirm)
+        except Exception:
+            forget_comparison(out)
+            raise
 
 
-def compare_again(out: Path, judging: Judging | None = None, progress: Report = tell_nobody) -> Comparison:
-    """Judge a run or comparison that is there, finishing it first if it was stopped.
+def compare_again(
+    out: Path,
+    judging: Judging | None = None,
+    progress: Report = tell_nobody,
+    *,
+    cache: Path | None = None,
+    limits: Mapping[str, float] | None = None,
+) -> Comparison:
+    """Judge a run or comparison that is there, finishing it first if it was stopped at any instant.
 
     Args:
         out: a run folder, of ``compare`` or of ``run``.
-        judging: in place of the usual; None for a comparison whose users came block by block, since its rule was fixed before
-            the first of them.
+        judging: in place of the rule that the comparison was begun with, or for a run the usual; None for a comparison whose
+            users came block by block, since its rule was fixed before the first of them.
         progress: as for ``recsim_llm.scenarios.run``.
+        cache: as for ``recsim_llm.scenarios.run``.
+        limits: as for ``recsim_llm.scenarios.resume``; None for a comparison whose users come block by block.
 
     Raises:
         ConfigError: there is a rule already, and it is another one.
         LogError: the folder is no run.
     """
-    if not (out / _SETTINGS).is_file():
-        manifest = read_manifest(out)
-        if manifest.get("settings"):
-            resume(out, progress)
-        return _written(_judge(out, judging or Judging()), out)
-    scenario, fixed = _sequential_settings(out)
-    if judging not in (None, fixed):
-        raise ConfigError(f"compare: got another rule than {out} was begun with, expected none; leave the options out")
-    return _written(_until_decided(scenario, out, fixed, progress, cache=None, confirm=tell_nobody), out)
+    if not is_run(out):
+        read_manifest(out)
+    with lock_folder(out, RUN_FOLDER):
+        begun = read_comparison_settings(out)
+        if begun is None:
+            if read_manifest(out).get("settings"):
+                resume(out, progress, cache=cache, limits=limits)
+            return _written(_judge(out, judging or Judging()), out)
+        if judging not in (None, begun.judging):
+            if begun.judging.until_decided:
+                raise ConfigError(f"compare: got another rule than {out} was begun with, expected none; leave the options out")
+            begun = begun._replace(judging=judging, plan=None)
+        return _finish(begun, out, progress, cache=cache, limits=limits)
 
 
-def is_run(folder: Path) -> bool:
-    """Tell whether a folder holds a run or a comparison, finished or not."""
-    return (folder / MANIFEST).is_file() or (folder / _SETTINGS).is_file()
+def _finish(
+    settings: ComparisonSettings,
+    out: Path,
+    progress: Report,
+    *,
+    cache: Path | None,
+    confirm: Confirm = tell_nobody,
+    limits: Mapping[str, float] | None = None,
+) -> Comparison:
+    """Serve who has not been served, judge, and write what came of it."""
+    scenario, judging, plan = settings
+    if judging.until_decided:
+        if limits:
+            raise ConfigError(
+                f"until decided: got a limit on {min(limits)}, expected none, since every block is a run with limits of its "
+                "own; leave it out"
+            )
+        comparison = _until_decided(scenario, out, judging, progress, cache=cache, confirm=confirm)
+    else:
+        run_or_resume(scenario, out, progress, cache=cache, confirm=confirm, limits=limits)
+        comparison = _judge(out, judging)
+    return _written(replace(comparison, plan=plan), out)
 
 
 def _judge(run: Path, judging: Judging) -> Comparison:
@@ -112,13 +150,13 @@ def _until_decided(
     scenario: Scenario, out: Path, judging: Judging, progress: Report, *, cache: Path | None, confirm: Confirm
 ) -> Comparison:
     """Serve block after block until every recommender is decided against the first, or no users are left."""
-    scenario, available = _begun(scenario, out, judging), count_users(scenario)
+    available = count_users(scenario)
     size = block_size(judging, available)
     blocks = -(-available // size)
     looks = Looks(judging, available)
     folders: list[Path] = []
     for number in range(blocks):
-        folder = out / "blocks" / f"{number:03d}"
+        folder = out / BLOCKS / f"{number:03d}"
         # A person is asked once, for all the blocks that there may be.
         ask = (lambda found: confirm(_times(found, blocks))) if number == 0 else tell_nobody
         run_or_resume(take_part(scenario, Block(size=size, number=number)), folder, progress, cache=cache, confirm=ask)
@@ -135,45 +173,6 @@ def _until_decided(
     )
     join_blocks(out, folders, {"sequential": asdict(sequential)})
     return judge_blocks(out, judging, looks, sequential)
-
-
-def _begun(scenario: Scenario, out: Path, judging: Judging) -> Scenario:
-    """Fix scenario and rule before the first user, or find that they are the ones fixed."""
-    limits = {
-        name: value for name, value in scenario.limits.model_dump().items() if value is not None and name != "calls_a_user"
-    }
-    if limits:
-        raise ConfigError(
-            f"until decided: got a limit on {min(limits)}, expected none, since every block is a run with limits of its own; "
-            "lower --n-users instead"
-        )
-    if (out / _SETTINGS).is_file():
-        known, fixed = _sequential_settings(out)
-        asked = scenario if scenario.seed is not None else scenario.model_copy(update={"seed": known.seed})
-        if asked != known or judging != fixed:
-            raise RunExistsError(f"run folder: got {out}, begun with other settings, expected a new one; pass --out")
-        return known
-    refuse_used_folder(out, "run folder", expected="a new one", remedy="pass --out")
-    scenario = draw_seed(scenario)
-    content = {"scenario": scenario.model_dump(mode="json"), "judging": asdict(judging)}
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        write_atomically(out / _SETTINGS, json.dumps(content, indent=2, sort_keys=True).encode() + b"\n")
-    except OSError as error:
-        raise ConfigError(
-            f"run folder: got {out} ({error.strerror}), expected a folder that can be made; pass --out"
-        ) from error
-    return scenario
-
-
-def _sequential_settings(out: Path) -> tuple[Scenario, Judging]:
-    path = out / _SETTINGS
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        judging = Judging(**content["judging"] | {"metrics": tuple(content["judging"]["metrics"])})
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise LogError(f"{path}: got {error!r}, expected the settings of a comparison; start a new one") from error
-    return scenario_from(content["scenario"], str(path)), judging
 
 
 def _check_groups(scenario: Scenario, name: str) -> None:

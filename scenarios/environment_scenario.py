@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from os import PathLike, fspath
+from pathlib import Path
 
 from recsim_llm.envs.environment_worlds import OpenWorld, WorldArguments, asks_model, check_model
 from recsim_llm.errors import ConfigError
+from recsim_llm.language.calls.store import FILE_NAME
 from recsim_llm.language.providers import Roles
 from recsim_llm.scenarios.building import build_scenario_world, load_dataset
 from recsim_llm.scenarios.schema import Scenario, change_scenario, load_scenario
@@ -17,11 +19,12 @@ _WORLD_SEED = 0
 _PAGES = ("slate_size", "max_pages", "reward", "visits")
 
 
-def open_scenario(given: WorldArguments) -> OpenWorld:
+def open_scenario(given: WorldArguments, folder: Path | None) -> OpenWorld:
     """Build the world that a scenario describes; its recommenders are left out, since the policy takes their place.
 
     Args:
         given: with a scenario, and what goes before what it says.
+        folder: run folder that keeps the calls of language models; None keeps them until they are closed.
 
     Raises:
         ConfigError: there is no such scenario, a name is unknown, or settings do not fit.
@@ -33,7 +36,7 @@ def open_scenario(given: WorldArguments) -> OpenWorld:
         # Other users than the scenario's do not ask its model.
         scenario, user = change_scenario(scenario, {"models": {}}), None
     check_model(scenario.users.model, None if user is None else user.name)
-    roles = Roles(scenario.models, limits=scenario.limits)
+    roles = Roles(scenario.models, calls=None if folder is None else folder / FILE_NAME, limits=scenario.limits)
     try:
         people = given.population if isinstance(given.population, str | PathLike) else None
         world = build_scenario_world(scenario, load_dataset(scenario), roles, people=people)

@@ -5,6 +5,8 @@ Source: O. Younis, R. Perez-Vicente, J. U. Balis, W. Dudley, A. Davey and J. K. 
 
 from __future__ import annotations
 
+import errno
+import shutil
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -28,6 +30,8 @@ from recsim_llm.population.world import World
 
 __all__ = ["ENVIRONMENT", "Origin", "Replayed", "make_dataset_id", "replay", "write_minari"]
 
+_ROOM = 64 << 20
+"""Bytes that must be free: HDF5 holds so much back, and where the disk is full once it writes it, it ends the process."""
 ENVIRONMENT = "RecSimLLM/Recorded-v0"
 """Name of the environment that a data set of a run is recovered as."""
 _TOGETHER = 256  # visits that are laid out at a time
@@ -103,7 +107,7 @@ def write_minari(source: ExportSource, folder: Path, origin: Origin) -> dict[str
     storage.update_metadata(_metadata(source, folder.name))
     write_own_ids(source, folder)
     counts = {"episodes": 0, "steps": 0, "replays": int(named is not None)}
-    storage.update_episodes(_counted(_episodes(source, origin), counts))
+    storage.update_episodes(_counted(_episodes(source, origin), counts, folder))
     return counts
 
 
@@ -159,8 +163,10 @@ def _metadata(source: ExportSource, dataset_id: str) -> dict[str, Any]:
     }
 
 
-def _counted(buffers: Iterator[Buffer], counts: dict[str, int]) -> Iterator[Buffer]:
+def _counted(buffers: Iterator[Buffer], counts: dict[str, int], folder: Path) -> Iterator[Buffer]:
     for buffer in buffers:
+        if shutil.disk_usage(folder).free < _ROOM:
+            raise OSError(errno.ENOSPC, f"less than {_ROOM >> 20} MB left on the disk", str(folder))
         counts["episodes"] += 1
         counts["steps"] += len(buffer.rewards)
         yield buffer

@@ -21,6 +21,7 @@ from recsim_llm.language.base.settings import LimitSettings, ModelSettings
 from recsim_llm.language.base.wire import TokenUsage
 from recsim_llm.language.calls.store import FILE_NAME
 from recsim_llm.language.providers import Roles
+from recsim_llm.log.locks import lock_folder
 from recsim_llm.population.factories import wants_models
 from recsim_llm.realism.candidates import world_factory
 from recsim_llm.realism.card import Card
@@ -90,9 +91,16 @@ def make_card(
         ConfigError: options do not go together, or a name is unknown.
         BudgetExceeded: a limit was reached.
     """
-    if (out / "realism.json").exists():
-        raise RunExistsError(f"card: got {out}, which holds realism.json, expected a folder without a card; pass another --out")
-    _check(request)
+    with lock_folder(out, "card"):
+        if (out / "realism.json").exists():
+            raise RunExistsError(
+                f"card: got {out}, which holds realism.json, expected a folder without a card; pass another --out"
+            )
+        _check(request)
+        return _measure(request, out, progress, confirm)
+
+
+def _measure(request: CardRequest, out: Path, progress: Callable[[str], None], confirm: Confirm) -> tuple[Card, Dataset]:
     dataset = open_dataset(request.data, **request.tables.model_dump())
     if request.model is None:
         subject, settings = _fitted(request), CardSettings(seeds=request.seeds, split=request.split, users=request.n_users)

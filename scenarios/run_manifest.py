@@ -13,6 +13,7 @@ from recsim_llm.core.protocols import HasProvenance
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.data.reading_notes import reading_record
 from recsim_llm.language.providers import Roles
+from recsim_llm.numerics.arithmetic import describe_arithmetic
 from recsim_llm.population.world import World
 from recsim_llm.scenarios.schema import Scenario
 
@@ -63,6 +64,7 @@ def make_manifest(scenario: Scenario, dataset: Dataset, world: World, roles: Rol
             **reading_record(dataset),
         },
         "versions": {name: version(name) for name in dict.fromkeys(packages)} | {"python": platform.python_version()},
+        "arithmetic": describe_arithmetic(),
         "settings": scenario.model_dump(mode="json"),
     }
 

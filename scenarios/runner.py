@@ -8,22 +8,25 @@ import shutil
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from recsim_llm.core.files import write_atomically
-from recsim_llm.errors import ConfigError, LogError, PlugInError
+from recsim_llm.errors import BudgetExceeded, LogError, PlugInError
+from recsim_llm.language.base.settings import LimitSettings
 from recsim_llm.language.calls.model import Meter
 from recsim_llm.language.calls.store import FILE_NAME
-from recsim_llm.log.folders import MANIFEST, TRACEBACK, refuse_used_folder
+from recsim_llm.log.folders import MANIFEST, RUN_FOLDER, TRACEBACK, refuse_used_folder, remove_torn_files
+from recsim_llm.log.locks import lock_folder
 from recsim_llm.log.manifest import encode_manifest, read_scenario_manifest, write_manifest
 from recsim_llm.log.segments import open_segments, read_segments
 from recsim_llm.log.tables import add_timings
 from recsim_llm.log.writer import RunLog
 from recsim_llm.metrics.item_tables import has_tables, write_tables
+from recsim_llm.numerics.arithmetic import describe_arithmetic
 from recsim_llm.numerics.threads import one_thread
-from recsim_llm.recommenders import AsksModel, TakesTruth, Truth
+from recsim_llm.recommenders import AsksModel, TakesTruth, TakesUserKeys, Truth
 from recsim_llm.registry import blaming
 from recsim_llm.scenarios.arm_session import ArmSession
 from recsim_llm.scenarios.building import Stage, recommender_seed, stage, with_files_read
@@ -31,7 +34,7 @@ from recsim_llm.scenarios.estimates import Confirm, estimate_cost
 from recsim_llm.scenarios.run_manifest import difference, make_manifest
 from recsim_llm.scenarios.schema import Scenario, scenario_from
 
-__all__ = ["Progress", "Report", "draw_seed", "resume", "run"]
+__all__ = ["Progress", "Report", "begin_run", "draw_seed", "resume", "run"]
 
 SEGMENT_ROWS = 500_000
 """Impressions after which a segment is written; the rows of the log do not depend on it."""
@@ -48,6 +51,8 @@ class Progress(NamedTuple):
     """How many there are."""
     users: int
     """Users still browsing."""
+    everyone: int
+    """Users of the arm."""
     pages: int
     """Pages served by this arm."""
     clicks: int
@@ -82,30 +87,49 @@ def run(
         The run folder.
 
     Raises:
-        RunExistsError: the folder holds something.
+        RunExistsError: the folder holds something, or another process is writing it (``FolderInUseError``).
         BudgetExceeded: a limit was reached; the run is whole and can be resumed.
     """
-    refuse_used_folder(out, "run folder", expected="a new one", remedy=f"pass --out, or `recsim-llm resume {out}`")
-    scenario = with_files_read(draw_seed(scenario))
-    with stage(scenario, calls=out / FILE_NAME, cache=cache) as built:
+    with lock_folder(out, RUN_FOLDER):
+        refuse_used_folder(out, RUN_FOLDER, expected="a new one", remedy=f"pass --out, or `recsim-llm resume {out}`")
+        begin_run(with_files_read(draw_seed(scenario)), out, progress, cache=cache, confirm=confirm)
+    return out
+
+
+def begin_run(
+    scenario: Scenario,
+    out: Path,
+    progress: Report,
+    *,
+    cache: Path | None,
+    confirm: Confirm,
+    limits: Mapping[str, float] | None = None,
+) -> None:
+    """Run a scenario into a folder that this thread has locked and that holds no run.
+
+    Args:
+        scenario: as ``with_files_read`` returns it, with a seed.
+        out: the folder.
+        progress: as in ``run``.
+        cache: as in ``run``.
+        confirm: as in ``run``.
+        limits: as in ``resume``.
+    """
+    remove_torn_files(out)
+    with stage(scenario, calls=out / FILE_NAME, cache=cache, limits=_allowed(scenario, limits)) as built:
         if scenario.models:
             confirm(estimate_cost(scenario, built.world, built.roles))
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-            write_manifest(out, make_manifest(scenario, built.dataset, built.world, built.roles))
-        except OSError as error:
-            raise ConfigError(
-                f"run folder: got {out} ({error.strerror}), expected a folder that can be made; pass --out"
-            ) from error
+        write_manifest(out, make_manifest(scenario, built.dataset, built.world, built.roles))
         try:
             with _keeping_tracebacks(out):
                 _serve_arms(built, out, progress)
+        except OSError:
+            raise  # The machine's trouble, not the scenario's: the run goes on once it is over.
         except Exception:
             if not read_segments(out) and not (out / FILE_NAME).exists():
                 # Nothing was logged or paid for: leave nothing half-written, so that the same folder can be tried again.
                 _empty(out)
             raise
-    return out
 
 
 def resume(
@@ -127,17 +151,26 @@ def resume(
         limits: limits in place of the scenario's, for the whole run; names as in ``LimitSettings``.
 
     Raises:
+        FolderInUseError: another process is writing the folder.
         LogError: the folder is no run, or what comes out differs from what is on disk.
         BudgetExceeded: a limit was reached again.
     """
+    read_scenario_manifest(out)
+    with lock_folder(out, RUN_FOLDER):
+        _resume_locked(out, progress, cache=cache, limits=limits)
+    return out
+
+
+def _resume_locked(out: Path, progress: Report, *, cache: Path | None, limits: Mapping[str, float] | None) -> None:
     manifest = read_scenario_manifest(out)
     settings = manifest["settings"]
     if "sequential" in manifest:
         raise LogError(f"run folder: got {out}, which grew block by block, expected one run; use `recsim-llm compare {out}`")
     scenario = scenario_from(settings, str(out / MANIFEST))
-    allowed = scenario_from({**settings, "limits": limits}, "resume").limits if limits else scenario.limits
-    with stage(scenario, calls=out / FILE_NAME, cache=cache, limits=allowed) as built:
-        now = encode_manifest(make_manifest(scenario, built.dataset, built.world, built.roles))
+    _check_arithmetic(manifest, out)
+    with stage(scenario, calls=out / FILE_NAME, cache=cache, limits=_allowed(scenario, limits)) as built:
+        made = make_manifest(scenario, built.dataset, built.world, built.roles)
+        now = encode_manifest(made | {"arithmetic": manifest.get("arithmetic")})
         if now != (out / MANIFEST).read_bytes():
             changed = difference(manifest, json.loads(now))
             raise LogError(
@@ -145,7 +178,34 @@ def resume(
             )
         with _keeping_tracebacks(out):
             _serve_arms(built, out, progress)
-    return out
+
+
+def _check_arithmetic(manifest: Mapping[str, Any], out: Path) -> None:
+    """See to it that what is still to be served comes out as it would have where the run was started.
+
+    Raises:
+        LogError: products are rounded otherwise here.
+    """
+    before, now = manifest.get("arithmetic"), describe_arithmetic()
+    served = {segment.arm for segment in read_segments(out) or () if segment.last}
+    if before == now or served >= set(manifest["arms"]):
+        return
+    raise LogError(
+        f"run folder {out}: got the arithmetic {now}, expected that of its start, {before}, since last digits differ; go on on "
+        f"such a machine{_same_kernel(before, now)}, or start a new run"
+    )
+
+
+def _same_kernel(before: Any, now: Mapping[str, str]) -> str:
+    """Say how another kernel of the same library is picked, where that is all that differs."""
+    kernel = before.get("kernel") if isinstance(before, dict) else None
+    alike = kernel is not None and {**now, "kernel": kernel} == before and "openblas" in now["blas"]
+    return f" or with OPENBLAS_CORETYPE={kernel}" if alike else ""
+
+
+def _allowed(scenario: Scenario, limits: Mapping[str, float] | None) -> LimitSettings:
+    """Return the limits that hold: those given for this time, else the scenario's."""
+    return scenario_from({**scenario.model_dump(mode="json"), "limits": limits}, "resume").limits if limits else scenario.limits
 
 
 @contextmanager
@@ -174,6 +234,18 @@ def _empty(out: Path) -> None:
 def draw_seed(scenario: Scenario) -> Scenario:
     """Return the scenario with a seed: its own, or one drawn now."""
     return scenario if scenario.seed is not None else scenario.model_copy(update={"seed": secrets.randbelow(2**31)})
+
+
+@contextmanager
+def _keeping_what_is_there(session: ArmSession) -> Iterator[None]:
+    """Log what there is of an arm that a person or a limit breaks off, so that it can be reported until the run goes on."""
+    try:
+        yield
+    except (KeyboardInterrupt, BudgetExceeded):
+        # Broken off in the middle of anything, it may not be fit to be written: nothing is lost then, the run goes on alike.
+        with suppress(Exception):
+            session.keep_unfinished()
+        raise
 
 
 @one_thread
@@ -205,13 +277,17 @@ def _serve_arms(built: Stage, out: Path, progress: Report) -> None:
                 recommender.reveal(Truth(session.appeal))
             if isinstance(recommender, AsksModel):
                 recommender.consult(roles.role("policy"))
+            if isinstance(recommender, TakesUserKeys):
+                recommender.name_users(built.dataset.user_keys)
             recommender.fit(known, train, recommender_seed(scenario))
-        for visit in range(scenario.visits):
-            for page, users in session.visit(visit):
-                share = (visit + page / scenario.max_pages) / scenario.visits
-                spent = roles.meter() if scenario.models else None
-                arms, pages, clicks = len(scenario.recommenders), session.pages, session.clicks
-                progress(Progress(arm.name, place, arms, users, pages, clicks, share, spent))
-                timings.append((arm.name, visit, page, time.perf_counter() - started))
+        with _keeping_what_is_there(session):
+            for visit in range(scenario.visits):
+                for page, users in session.visit(visit):
+                    share = (visit + page / scenario.max_pages) / scenario.visits
+                    spent = roles.meter() if scenario.models else None
+                    arms, pages, clicks = len(scenario.recommenders), session.pages, session.clicks
+                    everyone = len(world.population)
+                    progress(Progress(arm.name, place, arms, users, everyone, pages, clicks, share, spent))
+                    timings.append((arm.name, visit, page, time.perf_counter() - started))
         log.close()
     add_timings(out, timings)

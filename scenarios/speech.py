@@ -22,10 +22,12 @@ from recsim_llm.agents.language.questionnaire import OPPOSITES
 from recsim_llm.agents.language.voice import Judge, Voice
 from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.language.base.questions import Answer
+from recsim_llm.language.base.settings import ModelSettings
 from recsim_llm.language.calls.model import Meter
 from recsim_llm.language.calls.store import FILE_NAME
 from recsim_llm.language.providers import Roles
-from recsim_llm.log.folders import MANIFEST
+from recsim_llm.log.folders import MANIFEST, RUN_FOLDER
+from recsim_llm.log.locks import lock_folder
 from recsim_llm.log.manifest import read_scenario_manifest
 from recsim_llm.log.tables import INTERVIEWS, TEXTS, table_path, write_table
 from recsim_llm.population.world import World
@@ -33,7 +35,7 @@ from recsim_llm.scenarios.building import rebuild_world
 from recsim_llm.scenarios.schema import Scenario, scenario_from
 from recsim_llm.scenarios.speech_log import KINDS, Occasion, SpeechLog
 
-__all__ = ["SpeechProgress", "speak"]
+__all__ = ["SpeechProgress", "name_models", "speak"]
 
 _CHUNK = 256  # asked at a time, so that progress can be told
 
@@ -88,6 +90,7 @@ def speak(
     Raises:
         ConfigError: nothing is asked for, no language model is named, or it cannot be used.
         LogError: the folder is no run, is the log of an environment, has no rated click to review, or its data have changed.
+        FolderInUseError: another process is writing the folder.
         BudgetExceeded: a limit is reached; speaking again goes on from there.
     """
     counts = dict(zip(KINDS, (reviews, reasons, interviews), strict=True))
@@ -96,7 +99,7 @@ def speak(
     manifest = read_scenario_manifest(run)
     scenario = scenario_from(manifest["settings"], str(run / MANIFEST))
     asked = _with_models(scenario, models or {}, limits)
-    with Roles(asked.models, calls=run / FILE_NAME, cache=cache, limits=asked.limits) as roles:
+    with lock_folder(run, RUN_FOLDER), Roles(asked.models, calls=run / FILE_NAME, cache=cache, limits=asked.limits) as roles:
         fingerprints = {name: str(manifest[name]["fingerprint"]) for name in ("data", "population")}
         world = rebuild_world(scenario, fingerprints, f"run folder {run}")
         log = SpeechLog(run, world.catalog, world.population)
@@ -106,7 +109,8 @@ def speak(
             for kind, count in counts.items()
         }
         if reviews and not occasions["review"]:
-            raise LogError(f"{run}: got no rated clicks, expected some to be reviewed; pass --reviews 0, or run for longer")
+            remedy = "or run for longer" if world.population.rates else "since users of clicks and purchases give no stars"
+            raise LogError(f"{run}: got no rated clicks, expected some to be reviewed; pass --reviews 0, {remedy}")
         speech = _Speech(roles, world, templates or _language(scenario), progress)
         texts, answered = speech.texts(occasions), speech.interviews(occasions["interview"])
         _write(run, texts, answered, speech.provenance() | {"seed": seed})
@@ -177,6 +181,20 @@ class _Speech:
         known = occasion._asdict()
         del known["moment"]
         return known | {"text": text, "title": title, "rating": chosen and chosen.stars, "judged": None}
+
+
+def name_models(manifest: Mapping[str, Any], models: Mapping[str, Any]) -> dict[str, ModelSettings]:
+    """Return the models that write and judge by role, checked: those given, else the run's own.
+
+    Args:
+        manifest: of the run.
+        models: as for ``speak``.
+
+    Raises:
+        ConfigError: there is none, or a role or setting is wrong.
+    """
+    named = _with_models(scenario_from(manifest["settings"], MANIFEST), models, None).models
+    return {"writer": named.get("writer", named.get("user", named["judge"])), "judge": named["judge"]}
 
 
 def _with_models(scenario: Scenario, models: Mapping[str, Any], limits: Mapping[str, float] | None) -> Scenario:

@@ -435,6 +435,22 @@ def test_ratings_of_items_that_the_catalog_lacks_are_refused():
         Dataset(name="odd", catalog=Catalog.from_columns(**columns), ratings=ratings)
 
 
+def test_what_has_whole_numbers_behind_it_is_told_how_to_get_them():
+    times = np.array(["1970-01-01T00:00:07"] * 6, "datetime64[ns]")
+    assert "astype('int64')" in refused_or_done(CALLS["Ratings"], timestamp=times)
+    assert refused_or_done(CALLS["Ratings"], timestamp=times.astype("datetime64[s]").astype("int64")) is None
+    assert "not a mask" in refused_or_done(CALLS["Ratings"], user_id=np.ones(6, np.bool_))
+    texts = np.array(["ann", "bob"] * 3)
+    assert "return_inverse" in refused_or_done(CALLS["Ratings"], user_id=texts)
+    assert refused_or_done(CALLS["Ratings"], user_id=np.unique(texts, return_inverse=True)[1]) is None
+
+
+def test_ids_that_came_as_floats_or_objects_are_those_ids():
+    for ids in ([0.0, 3.0, 2.0**53], np.array([0, 3, 9007199254740992], object), np.array([0, 3, 2**53], np.uint64)):
+        columns = {"item_id": [1, 2, 3], "rating": [1, 2, 3], "timestamp": [0, 0, 0]}
+        assert Ratings(user_id=ids, **columns).user_id.tolist() == [0, 3, 2**53]
+
+
 def test_genres_that_are_one_text_an_item_are_refused():
     assert refused_or_done(CALLS["Catalog"], genres=["Drama"] * ITEMS)
     assert refused_or_done(CALLS["Catalog"], title="abcde")

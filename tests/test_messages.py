@@ -123,6 +123,13 @@ def test_every_scenario_key_and_verb_that_a_message_names_exists() -> None:
     assert not missing
 
 
+def test_every_verb_that_takes_data_takes_how_to_read_them() -> None:
+    places = {"data", "ratings"}
+    taking = {verb for verb, parser in parsers().items() if places & {action.dest for action in parser._actions}}
+    assert taking >= set(VERBS_WITH_DATA)
+    assert taking == {verb for verb, parser in parsers().items() if "column" in options_of(parser)}
+
+
 @pytest.mark.parametrize("verb", VERBS_WITH_DATA)
 def test_every_way_to_read_tables_is_an_option_and_a_scenario_key(verb: str) -> None:
     names = {"column" if name == "columns" else name.replace("_", "-") for name in TableSettings.model_fields}

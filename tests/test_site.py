@@ -96,7 +96,9 @@ def test_the_observation_of_the_environment_is_a_table(site):
 
 @pytest.mark.slow
 def test_a_parameter_is_shown_with_type_meaning_and_default(site):
-    assert ["slate_size", "int", "slots a page.", "10"] in table_rows(site / "reference/envs.html")
+    assert ["max_pages", "int | None", "page budget of a visit (default 20).", "None"] in table_rows(
+        site / "reference/envs.html"
+    )
 
 
 @pytest.mark.slow

@@ -96,7 +96,7 @@ def _fit_clicks(history: History, content: npt.NDArray[np.float64], seed: int, c
         log_odds = _sample_log_odds(clicks.user_vectors.astype(np.float32), clicks.item_vectors.astype(np.float32))
         rates = [_mean_click(log_odds, bias) for bias in (-_STEEPEST, _STEEPEST)]
         tame = penalty == _PENALTIES[0] or float(np.abs(log_odds).max()) < _STEEPEST
-        if tame and rates[0] < click_rate < rates[1]:
+        if tame and all(rates[0] < rate < rates[1] for rate in (ChoiceParameters.click_rate, click_rate)):
             break
     return clicks
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from importlib.metadata import version
 from importlib.resources import files
@@ -15,15 +16,17 @@ from recsim_llm.agents.choice.choice_model import ChoiceModel
 from recsim_llm.agents.choice.held_out_scores import held_out_scores
 from recsim_llm.agents.choice.little_known import little_known
 from recsim_llm.core.cache import cache_folder
-from recsim_llm.core.files import write_atomically
+from recsim_llm.core.files import TORN, write_atomically
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.errors import ConfigError, DataError
-from recsim_llm.log.folders import refuse_used_folder
+from recsim_llm.log.folders import refuse_used_folder, remove_torn_files
+from recsim_llm.log.locks import lock_folder
 from recsim_llm.population.population_files import read_population, write_population
 from recsim_llm.population.synthetic import JointDistribution
 
 __all__ = ["FIT_MODULES", "fit_and_save", "fitted_for", "load_fitted", "save_fitted"]
 
+_MODEL = "model.npz"
 FIT_MODULES = (
     "agents.choice.choice_fit",
     "agents.choice.choice_model",
@@ -69,12 +72,16 @@ def fit_and_save(
         What was fitted and, if asked for, the held-out scores; by name.
 
     Raises:
-        RunExistsError: the folder holds something.
+        RunExistsError: the folder holds something, or another process is writing it (``FolderInUseError``).
     """
     if seed is not None and seed < 0:
         raise ConfigError(f"fit: got seed {seed}, expected 0 or more")
-    refuse_used_folder(out, "fit")
-    start = START_SEED if seed is None else seed
+    with lock_folder(out, "fit"):
+        refuse_used_folder(out, "fit")
+        return _fit_into(dataset, out, START_SEED if seed is None else seed, held_out=held_out)
+
+
+def _fit_into(dataset: Dataset, out: Path, start: int, *, held_out: bool) -> dict[str, float | int | str | None]:
     fitted = fit_choice(dataset, start)
     table: dict[str, float | int | str | None] = {
         "data": dataset.name,
@@ -87,8 +94,19 @@ def fit_and_save(
         table["little known"] = "; ".join(notes)
     if held_out:
         table |= held_out_scores(dataset, start)
-    save_fitted(fitted, out)
-    write_atomically(out / "fit.json", json.dumps(table, indent=2).encode() + b"\n")
+    # Whole or not at all: a fit counts once its model is there.
+    draft = out / f"fit{TORN}"
+    remove_torn_files(out)
+    try:
+        save_fitted(fitted, draft)
+        write_atomically(draft / "fit.json", json.dumps(table, indent=2).encode() + b"\n")
+        for path in sorted(draft.iterdir(), key=lambda path: path.name == _MODEL):
+            path.replace(out / path.name)
+    except OSError as error:
+        error.filename = error.filename or str(out)
+        raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
     return table
 
 
@@ -97,7 +115,7 @@ def save_fitted(fitted: FittedUsers, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     write_population(fitted.population, folder / "population.parquet")
     fitted.joint.save(folder / "joint.npz")
-    fitted.model.save(folder / "model.npz")
+    fitted.model.save(folder / _MODEL)
 
 
 def load_fitted(folder: Path) -> FittedUsers:
@@ -106,10 +124,10 @@ def load_fitted(folder: Path) -> FittedUsers:
     Raises:
         DataError: a file is missing or unreadable.
     """
-    if not (folder / "model.npz").is_file():
+    if not (folder / _MODEL).is_file():
         raise DataError(f"{folder}: got no model.npz, expected a folder written by `recsim-llm fit`")
     return FittedUsers(
-        ChoiceModel.load(folder / "model.npz"),
+        ChoiceModel.load(folder / _MODEL),
         read_population(folder / "population.parquet"),
         JointDistribution.load(folder / "joint.npz"),
     )
@@ -121,9 +139,19 @@ def fitted_for(dataset: Dataset) -> FittedUsers:
     The cache key covers the data, the source of ``FIT_MODULES``, and the releases of NumPy and SciPy, so none can go stale.
     """
     folder = cache_folder() / "fits" / _key(dataset)
-    if (folder / "model.npz").is_file():
+    if (folder / _MODEL).is_file():
         return load_fitted(folder)
     fitted = fit_choice(dataset)
+    try:
+        _keep(fitted, folder)
+    except OSError as error:
+        error.filename = error.filename or str(folder)
+        error.add_note("XDG_CACHE_HOME can name another place for what is kept")
+        raise
+    return load_fitted(folder)
+
+
+def _keep(fitted: FittedUsers, folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         whole = Path(temporary) / "fit"
@@ -132,9 +160,8 @@ def fitted_for(dataset: Dataset) -> FittedUsers:
             os.replace(whole, folder)
         except OSError:
             # Another process was faster; its fit is the same.
-            if not (folder / "model.npz").is_file():
+            if not (folder / _MODEL).is_file():
                 raise
-    return load_fitted(folder)
 
 
 def _key(dataset: Dataset) -> str:

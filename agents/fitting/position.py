@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
+from recsim_llm.core.checked_columns import as_flags, as_whole_numbers
 from recsim_llm.errors import DataError
 from recsim_llm.log.reader import open_run
 
@@ -42,7 +43,7 @@ def learn_position_curve(clicked: BoolArray, item: IntArray | None = None) -> tu
         A probability for each position up to the last that was ever filled, the first of them 1.
 
     Raises:
-        DataError: shapes disagree, or the first position was never clicked.
+        DataError: shapes disagree, a column holds something else, or the first position was never clicked.
     """
     return _cut(examination_ratios(clicked, item))
 
@@ -55,11 +56,10 @@ def examination_ratios(clicked: BoolArray, item: IntArray | None = None) -> Doub
         item: int64 [n, k]: what was shown; negative where a slot was empty.
 
     Raises:
-        DataError: shapes disagree, or the first position was never clicked.
+        DataError: shapes disagree, a column holds something else, or the first position was never clicked.
     """
-    if clicked.ndim != 2 or (item is not None and item.shape != clicked.shape):
-        shapes = f"{clicked.shape}" if item is None else f"{clicked.shape} and {item.shape}"
-        raise DataError(f"click log: got shapes {shapes}, expected [pages, positions] for both; pass one row a page")
+    clicked = as_flags("click log, clicked", clicked, ("pages", "positions"))
+    item = None if item is None else as_whole_numbers("click log, item", item, clicked.shape)
     position = np.broadcast_to(np.arange(clicked.shape[1]), clicked.shape).reshape(-1)
     return _learn(position, clicked.reshape(-1), None if item is None else item.reshape(-1))
 

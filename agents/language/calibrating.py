@@ -13,8 +13,9 @@ from recsim_llm.agents.language.prompt_templates import Templates
 from recsim_llm.agents.language.prompts import PromptWriter
 from recsim_llm.core import keyed
 from recsim_llm.core.arrays import IntArray
+from recsim_llm.core.checked_columns import check_whole_number
 from recsim_llm.core.ratings import Dataset, Ratings
-from recsim_llm.errors import ConfigError
+from recsim_llm.errors import ConfigError, DataError
 from recsim_llm.language.base.questions import Ask, Elicitation, Prompt
 from recsim_llm.population.from_ratings import population_from_ratings
 from recsim_llm.population.personas import Population
@@ -74,7 +75,8 @@ def calibrate(
         Click and stars calibrated; leaving unchanged, since ratings say nothing about it.
 
     Raises:
-        ConfigError: a number is out of range, or nobody has enough later ratings.
+        ConfigError: a number is out of range.
+        DataError: nobody has enough later ratings, and enough items that they never rated.
         RecSimError: the model failed.
     """
     if click_rate is not None and not 0 < click_rate < 1:
@@ -98,17 +100,23 @@ def calibration_pages(dataset: Dataset, *, seed: int, users: int, taken: int, pa
     """Lay out pages with known outcomes; which items stand where does not depend on the stars.
 
     Raises:
-        ConfigError: a number is out of range, or nobody has enough later ratings.
+        ConfigError: a number is out of range.
+        DataError: nobody has enough later ratings, and enough items that they never rated.
     """
+    check_whole_number("calibrate, users", users, least=1)
+    check_whole_number("calibrate, taken", taken, least=1)
+    check_whole_number("calibrate, page_size", page_size, least=taken + 1)
     known, later = dataset.ratings.split_by_time(_KNOWN_SHARE)
-    if users < 1 or not 0 < taken < page_size or page_size > len(dataset.catalog):
-        got = f"users={users}, taken={taken}, page_size={page_size}"
-        raise ConfigError(f"calibrate: got {got}, expected a user or more and 0 < taken < page_size <= items in the catalog")
-    everyone = dataset.ratings.users
+    everyone, items_there = dataset.ratings.users, len(dataset.catalog)
     count = np.bincount(np.searchsorted(everyone, later.user_id), minlength=len(everyone))
-    able = np.flatnonzero(count >= taken)
+    pairs = np.unique(dataset.ratings.user_index * items_there + dataset.catalog.index_of(dataset.ratings.item_id))
+    left = items_there - np.bincount(pairs // items_there, minlength=len(everyone))
+    able = np.flatnonzero((count >= taken) & (left >= page_size - taken))
     if not able.size:
-        raise ConfigError(f"calibrate: got nobody with {taken} later ratings, expected at least one user; lower taken")
+        raise DataError(
+            f"calibrate: got no user among {len(everyone)} with {taken} ratings in the last fifth and {page_size - taken} of "
+            f"{items_there} items unrated, expected one or more; use data with {5 * taken} ratings a user, or more items"
+        )
     order = keyed.words(seed, "calibration users", everyone[able]).argsort(kind="stable")
     drawn = np.sort(able[order[:users]])
     draw = _Draw(dataset, known, later, seed)
@@ -174,8 +182,6 @@ class _Draw:
         free = [item for item in self._by_popularity[ranks].tolist() if item not in rated]
         if not free:
             free = [item for item in self._by_popularity.tolist() if item not in rated]
-        if not free:
-            raise ConfigError(f"calibrate: got user {user_id} who rated nearly every item, expected some left; lower page_size")
         return int(free[self._word("calibration other", user_id, number) % len(free)])
 
     def _nearest(self, rank: int) -> IntArray:

@@ -7,7 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["add_verb", "model_options", "output_options", "scenario_options", "spending_options", "table_options"]
+__all__ = [
+    "add_verb",
+    "dry_run_option",
+    "model_options",
+    "output_options",
+    "scenario_options",
+    "spending_options",
+    "table_options",
+]
 
 
 Handler = Callable[[argparse.Namespace], None]
@@ -49,6 +57,7 @@ def scenario_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", metavar="DIR", type=Path, help="run folder, must be new (default: runs/SCENARIO-TIME)")
     spending_options(parser)
+    dry_run_option(parser)
     parser.add_argument("--yes", action="store_true", help="do not ask before a run that may cost much")
     output_options(parser)
 
@@ -69,6 +78,13 @@ def spending_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-tokens", metavar="N", type=int, help="likewise, tokens read and written")
     parser.add_argument("--max-cost", metavar="USD", type=float, help="likewise, dollars; needs prices")
     parser.add_argument("--max-seconds", metavar="S", type=float, help="likewise, seconds of wall-clock time")
+
+
+def dry_run_option(parser: argparse.ArgumentParser) -> None:
+    """Add that nothing is to be asked yet."""
+    parser.add_argument(
+        "--dry-run", action="store_true", help="ask nothing and write nothing: print calls, tokens, money and time to expect"
+    )
 
 
 def table_options(parser: argparse.ArgumentParser) -> None:

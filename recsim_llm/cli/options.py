@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import Any
 
+from recsim_llm.cli.output import make_console
 from recsim_llm.errors import ConfigError
 
 __all__ = ["ask_first", "read_limits", "read_model", "read_table_options"]
@@ -62,10 +63,8 @@ def read_limits(options: argparse.Namespace) -> dict[str, float]:
 
 def ask_first(estimate: Any, *, options: argparse.Namespace) -> None:
     """Say what is about to be asked of language models, and ask before much is spent."""
-    from rich.console import Console
-
     if not options.quiet:
-        Console(stderr=True, soft_wrap=True).print(estimate.text(), highlight=False)
+        make_console(stderr=True).print(estimate.text(), highlight=False)
     if options.yes or not estimate.large:
         return
     if not sys.stdin.isatty():

@@ -1,18 +1,27 @@
-"""What the command shows: tables, progress, spending, and the same as JSON."""
+"""What the command shows: tables, progress, spending, problems, and the same as JSON.
+
+Whatever reaches the terminal passes ``make_console`` or ``print_problem``, where nothing that a terminal obeys is left of it;
+no other module of the command prints.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from recsim_llm.core.terminal_text import printable
+
 __all__ = [
     "make_console",
+    "print_forecast",
     "print_little_known",
     "print_pairs",
+    "print_problem",
     "print_reading",
     "read_reading",
     "show_progress",
@@ -22,12 +31,33 @@ __all__ = [
 ]
 
 
-def make_console() -> Any:
-    """Return a console for the standard output."""
+def make_console(**settings: Any) -> Any:
+    """Return a console for the standard output, which shows text from outside without control characters.
+
+    Args:
+        settings: of ``rich.console.Console``, for instance ``stderr=True``.
+    """
     from rich.console import Console
+    from rich.segment import Segment
+    from rich.text import Text
+
+    class PlainConsole(Console):
+        def render_str(self, text: str, **settings: Any) -> Text:
+            # Before lines are laid out: what takes no room must not be counted.
+            return super().render_str(printable(text), **settings)
+
+        def render(self, renderable: Any, options: Any = None) -> Iterable[Segment]:
+            for segment in super().render(renderable, options):
+                # Segments of control are the console's own.
+                yield segment if segment.control else segment._replace(text=printable(segment.text))
 
     # Without markup: names of arms, files and films may hold brackets.
-    return Console(soft_wrap=True, markup=False)
+    return PlainConsole(**({"soft_wrap": True, "markup": False} | settings))
+
+
+def print_problem(text: str) -> None:
+    """Print one line to the standard error."""
+    print("recsim-llm:", " ".join(printable(text).split("\n")), file=sys.stderr)  # noqa: T201
 
 
 def print_pairs(title: str, table: dict[str, Any]) -> None:
@@ -69,6 +99,14 @@ def write_json(options: argparse.Namespace, content: Any) -> None:
         write_atomically(options.json, json.dumps(content, indent=2, sort_keys=True).encode() + b"\n")
 
 
+def print_forecast(options: argparse.Namespace, forecast: Any) -> None:
+    """Print what a verb would ask of language models, and write it where ``--json`` says."""
+    write_json(options, forecast.to_json())
+    if not options.quiet:
+        for line in forecast.lines():
+            make_console().print(line, highlight=False)
+
+
 def spent_so_far(meter: Any) -> str:
     """Say what language models have used so far; nothing without them."""
     if meter is None:
@@ -83,35 +121,45 @@ def spent_so_far(meter: Any) -> str:
 @contextmanager
 def show_status(quiet: bool) -> Iterator[Callable[[str], None]]:
     """Show one line that changes."""
-    from rich.console import Console
     from rich.markup import escape
 
-    with Console(stderr=True, quiet=quiet).status("preparing") as status:
+    with make_console(stderr=True, quiet=quiet, soft_wrap=False, markup=True).status("preparing") as status:
         yield lambda text: status.update(escape(text))
 
 
 @contextmanager
 def show_progress(quiet: bool) -> Iterator[Callable[[Any], None]]:
-    """Show a bar: arm, users still browsing, pages, clicks a page, time left."""
-    from rich.console import Console
+    """Show a bar: arm, users done, pages, clicks a page, time left; nothing stays of what fails before its first page."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     columns = (
         TextColumn("{task.description:<12}", markup=False),
         BarColumn(),
-        TextColumn("{task.fields[users]:,} users  {task.fields[pages]:,} pages  {task.fields[rate]:.2f} clicks a page"),
+        TextColumn("{task.fields[served]}", markup=False),
         TextColumn("{task.fields[spent]}", markup=False),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), disable=quiet) as bar:
-        task = bar.add_task("preparing", total=None, users=0, pages=0, rate=0.0, spent="")
+    console = make_console(stderr=True, soft_wrap=False, markup=True)
+    bar = Progress(*columns, console=console, disable=quiet, transient=True)
+    task = bar.add_task("preparing", total=None, served="", spent="")
+    if console.is_interactive:
+        bar.start()
 
-        def update(state: Any) -> None:
-            # The share of users that have left is the best guess of how far an arm is.
-            done = state.arm_number + state.share
-            rate = state.clicks / max(state.pages, 1)
-            shown = {"users": state.users, "pages": state.pages, "rate": rate, "spent": spent_so_far(state.spent)}
-            bar.update(task, total=state.arms, completed=done, description=state.arm, **shown)
+    def update(state: Any) -> None:
+        bar.live.transient = False
+        bar.start()
+        # The share of users that have left is the best guess of how far an arm is.
+        done = state.arm_number + state.share
+        served = (
+            f"{state.everyone - state.users:,} of {state.everyone:,} users done  {state.pages:,} pages  "
+            f"{state.clicks / max(state.pages, 1):.2f} clicks a page"
+        )
+        shown: dict[str, Any] = {"served": served, "spent": spent_so_far(state.spent)}
+        bar.update(task, total=state.arms, completed=done, description=state.arm, **shown)
 
+    try:
         yield update
+    finally:
+        if bar.live.is_started:
+            bar.stop()

@@ -22,8 +22,8 @@ def handle_two_runs(options: argparse.Namespace, judging: Any, flags: dict[str, 
         judging: how to judge; None where nothing was said about it.
         flags: settings of a scenario that were given, of which there must be none.
     """
+    from recsim_llm.log.folders import is_run
     from recsim_llm.report.comparison_page import comparison_table
-    from recsim_llm.scenarios.compare import is_run
     from recsim_llm.scenarios.compare_runs import compare_runs
 
     first, second = Path(options.scenario), Path(options.other)

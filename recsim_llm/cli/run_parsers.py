@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from recsim_llm.cli.option_groups import add_verb, output_options, scenario_options, spending_options
+from recsim_llm.cli.option_groups import add_verb, dry_run_option, output_options, scenario_options, spending_options
 from recsim_llm.cli.runs import handle_compare, handle_export, handle_report, handle_resume, handle_run, handle_speak
 
 __all__ = ["compare_parser", "export_parser", "report_parser", "resume_parser", "run_parser", "speak_parser"]
@@ -13,7 +13,7 @@ __all__ = ["compare_parser", "export_parser", "report_parser", "resume_parser", 
 
 def run_parser(commands: Any) -> None:
     """Add the verb ``run``."""
-    example = "recsim-llm run movielens --data ml-latest-small --pages 20 --seed 7 --out runs/first"
+    example = "recsim-llm run demo --n-users 100 --pages 5 --seed 7 --out runs/first"
     parser = add_verb(
         commands, "run", "run a scenario: users browse what each recommender shows", example=example, handler=handle_run
     )
@@ -23,7 +23,7 @@ def run_parser(commands: Any) -> None:
 
 def compare_parser(commands: Any) -> None:
     """Add the verb ``compare``."""
-    example = "recsim-llm compare ab --effect 0.3 --plan --out runs/ab"
+    example = "recsim-llm compare ab --n-users 200 --effect 0.3 --plan --out runs/ab"
     parser = add_verb(
         commands,
         "compare",
@@ -84,7 +84,7 @@ def report_parser(commands: Any) -> None:
 
 def speak_parser(commands: Any) -> None:
     """Add the verb ``speak``."""
-    example = "recsim-llm speak runs/first --reviews 20 --reasons 20 --interviews 20 --model openai/gpt-4.1-mini"
+    example = "recsim-llm speak runs/first --reviews 20 --reasons 20 --interviews 20 --model scripted/genres"
     summary = "have users of a run write reviews, give reasons and answer a questionnaire"
     parser = add_verb(commands, "speak", summary, example=example, handler=handle_speak)
     parser.add_argument("run", type=Path, help="run folder; its log stays as it is")
@@ -99,6 +99,7 @@ def speak_parser(commands: Any) -> None:
     parser.add_argument("--seed", metavar="S", type=int, help="seed of the draw of moments (default: the run's)")
     parser.add_argument("--templates", metavar="NAME", help="language of the prompts, or a folder with templates")
     spending_options(parser)
+    dry_run_option(parser)
     output_options(parser)
 
 

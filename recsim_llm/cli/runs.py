@@ -5,15 +5,17 @@ from __future__ import annotations
 import argparse
 import gc
 import shlex
-import sys
+from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from recsim_llm.cli.endings import go_on, go_on_by_folder
 from recsim_llm.cli.options import ask_first, read_limits, read_table_options
 from recsim_llm.cli.output import (
     make_console,
+    print_forecast,
     print_little_known,
     print_pairs,
     print_reading,
@@ -24,7 +26,7 @@ from recsim_llm.cli.output import (
     write_json,
 )
 from recsim_llm.cli.paired_runs import handle_two_runs
-from recsim_llm.errors import ConfigError, RecSimError, RunExistsError
+from recsim_llm.errors import ConfigError
 
 __all__ = ["handle_compare", "handle_export", "handle_report", "handle_resume", "handle_run", "handle_speak"]
 
@@ -35,25 +37,28 @@ def handle_run(options: argparse.Namespace) -> None:
     from recsim_llm.scenarios.schema import load_scenario, parse_overrides
 
     scenario = load_scenario(options.scenario, _flags(options) | parse_overrides(options.set))
+    if options.dry_run:
+        _print_dry_run(scenario, options)
+        return
     out = options.out or Path("runs") / f"{scenario.name}-{datetime.now():%Y%m%d-%H%M%S}"
     # What is imported by now stays for good: full collections during the run need not search it.
     gc.freeze()
-    try:
-        with show_progress(options.quiet) as update:
-            run(scenario, out, update, cache=options.cache, confirm=partial(ask_first, options=options))
-    except RecSimError as error:
-        if (out / "manifest.json").is_file() and not isinstance(error, RunExistsError):
-            print(f"recsim-llm: what was done is kept; go on with `recsim-llm resume {out}`", file=sys.stderr)  # noqa: T201
-        raise
+    with go_on_by_folder(out), show_progress(options.quiet) as update:
+        run(scenario, out, update, cache=options.cache, confirm=partial(ask_first, options=options))
     _finish(out, options)
+
+
+def _print_dry_run(scenario: Any, options: argparse.Namespace) -> None:
+    from recsim_llm.scenarios.dry_run import forecast_run
+
+    print_forecast(options, forecast_run(scenario))
 
 
 def handle_compare(options: argparse.Namespace) -> None:
     """Serve the same users with every recommender, or judge a run again, and print the verdict."""
-    from recsim_llm.report import write_report
-    from recsim_llm.report.comparison_page import comparison_table
-    from recsim_llm.scenarios.compare import compare, compare_again, is_run
-    from recsim_llm.scenarios.schema import load_scenario, parse_overrides
+    from recsim_llm.log.folders import is_run
+    from recsim_llm.scenarios.compare import compare, compare_again
+    from recsim_llm.scenarios.schema import load_scenario, parse_overrides, shipped_scenarios
 
     judging, folder = _judging(options), Path(options.scenario)
     if options.other is not None:
@@ -61,10 +66,20 @@ def handle_compare(options: argparse.Namespace) -> None:
         return
     if is_run(folder):
         with show_progress(options.quiet) as update:
-            comparison = compare_again(folder, judging, update)
-    else:
-        scenario = load_scenario(options.scenario, _flags(options) | parse_overrides(options.set))
-        folder = options.out or Path("runs") / f"{scenario.name}-{datetime.now():%Y%m%d-%H%M%S}"
+            comparison = compare_again(folder, judging, update, cache=options.cache, limits=read_limits(options))
+        _finish_comparison(folder, comparison, options)
+        return
+    if folder.is_dir() and options.scenario not in shipped_scenarios():
+        raise ConfigError(
+            f"compare: got {folder}, a folder without a run, expected a scenario or a run folder; "
+            f"`recsim-llm compare SCENARIO --out {shlex.quote(str(folder))}`"
+        )
+    scenario = load_scenario(options.scenario, _flags(options) | parse_overrides(options.set))
+    if options.dry_run:
+        _print_dry_run(scenario, options)
+        return
+    folder = options.out or Path("runs") / f"{scenario.name}-{datetime.now():%Y%m%d-%H%M%S}"
+    with go_on_by_folder(folder):
         plan = _plan(options, scenario, folder, judging) if options.plan or options.plan_only else None
         if options.plan_only:
             write_json(options, plan and plan.to_json())
@@ -72,9 +87,17 @@ def handle_compare(options: argparse.Namespace) -> None:
         confirm = partial(ask_first, options=options)
         with show_progress(options.quiet) as update:
             comparison = compare(scenario, folder, judging, update, plan=plan, cache=options.cache, confirm=confirm)
-    page, content = write_report(folder), comparison.to_json()
-    reading = read_reading(folder)
-    write_json(options, content | {"reading": reading})
+    _finish_comparison(folder, comparison, options)
+
+
+def _finish_comparison(folder: Path, comparison: Any, options: argparse.Namespace) -> None:
+    """Write the report of a comparison and print its verdict."""
+    from recsim_llm.report import write_report
+    from recsim_llm.report.comparison_page import comparison_table
+
+    with _report_again(folder):
+        page, content, reading = write_report(folder), comparison.to_json(), read_reading(folder)
+        write_json(options, content | {"reading": reading})
     if not options.quiet:
         console = make_console()
         print_reading(reading)
@@ -137,34 +160,44 @@ def _flags(options: argparse.Namespace) -> dict[str, Any]:
 
 def handle_resume(options: argparse.Namespace) -> None:
     """Finish a run that was stopped."""
+    from recsim_llm.scenarios.compare import compare_again
+    from recsim_llm.scenarios.comparison_settings import is_comparison
     from recsim_llm.scenarios.runner import resume
 
-    with show_progress(options.quiet) as update:
-        resume(options.run, update, cache=options.cache, limits=read_limits(options))
-    _finish(options.run, options)
+    more: dict[str, Any] = {"cache": options.cache, "limits": read_limits(options)}
+    with go_on_by_folder(options.run), show_progress(options.quiet) as update:
+        comparison = compare_again(options.run, None, update, **more) if is_comparison(options.run) else None
+        if comparison is None:
+            resume(options.run, update, **more)
+    if comparison is None:
+        _finish(options.run, options)
+    else:
+        _finish_comparison(options.run, comparison, options)
 
 
 def handle_speak(options: argparse.Namespace) -> None:
     """Let users of a run review, explain and be interviewed."""
     from recsim_llm.report import agreement_line, example_source, interview_table, read_speech, write_report
+    from recsim_llm.scenarios.dry_run import forecast_speech
     from recsim_llm.scenarios.speech import speak
 
     if options.base_url is not None and options.model is None:
         raise ConfigError("--base-url: got an address without a model, expected --model openai-compatible/NAME with it")
     writer = {"name": options.model, "base_url": options.base_url}
     models = {"writer": options.model and writer, "judge": options.judge}
-    with show_status(options.quiet) as update:
+    given = {role: model for role, model in models.items() if model}
+    asked: dict[str, Any] = {name: getattr(options, name) for name in ("reviews", "reasons", "interviews", "seed", "templates")}
+    if options.dry_run:
+        print_forecast(options, forecast_speech(options.run, given, **asked))
+        return
+    with go_on("what models answered is kept; speak again"), show_status(options.quiet) as update:
         path = speak(
             options.run,
-            reviews=options.reviews,
-            reasons=options.reasons,
-            interviews=options.interviews,
-            models={role: model for role, model in models.items() if model},
-            seed=options.seed,
-            templates=options.templates,
+            models=given,
             cache=options.cache,
             limits=read_limits(options),
             progress=lambda state: update(f"{state.kind} {state.done:,} of {state.planned:,}  {spent_so_far(state.spent)}"),
+            **asked,
         )
     speech, page = read_speech(options.run), write_report(options.run)
     write_json(options, speech and speech.to_json())
@@ -181,7 +214,9 @@ def handle_speak(options: argparse.Namespace) -> None:
 
 def handle_report(options: argparse.Namespace) -> None:
     """Write the report of a run again."""
-    if not (options.run / "manifest.json").is_file():
+    from recsim_llm.log.folders import is_run
+
+    if not is_run(options.run):
         raise ConfigError(f"report: got {options.run}, which has no manifest.json, expected a run folder")
     _finish(options.run, options, card=options.realism, ope=options.ope, audits=options.audit)
 
@@ -190,10 +225,10 @@ def _finish(run: Path, options: argparse.Namespace, **given: Any) -> None:
     from recsim_llm.comparison import summarise
     from recsim_llm.report import calls_line, read_calls, summary_table, verdict, write_report
 
-    summary = summarise(run)
-    path = write_report(run, **given)
-    reading = read_reading(run)
-    write_json(options, summary.to_json() | {"reading": reading})
+    with _report_again(run):
+        summary = summarise(run)
+        path, reading = write_report(run, **given), read_reading(run)
+        write_json(options, summary.to_json() | {"reading": reading})
     if not options.quiet:
         console = make_console()
         print_reading(reading)
@@ -203,6 +238,10 @@ def _finish(run: Path, options: argparse.Namespace, **given: Any) -> None:
             console.print(calls, highlight=False)
         print_little_known(run)
         console.print(f"log     {run}\nreport  {path}\nagain   recsim-llm report {shlex.quote(str(run))}", highlight=False)
+
+
+def _report_again(run: Path) -> AbstractContextManager[None]:
+    return go_on(f"the log is as it was; `recsim-llm report {shlex.quote(str(run))}` writes its report")
 
 
 def handle_export(options: argparse.Namespace) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from recsim_llm.cli.options import ask_first, read_limits, read_model, read_table_options
-from recsim_llm.cli.output import make_console, show_status, write_json
+from recsim_llm.cli.output import make_console, print_reading, show_status, write_json
 from recsim_llm.errors import ConfigError
 
 __all__ = ["handle_audit", "handle_ope", "print_audits"]
@@ -55,6 +55,7 @@ def handle_audit(options: argparse.Namespace) -> None:
     write_json(options, content)
     if not options.quiet:
         console = make_console()
+        print_reading(content["reading"])
         console.print(audit_table(content))
         again = f"recsim-llm report RUN --audit {shlex.quote(str(out))}"
         console.print(f"audit   {out}\npage    {page}\nreport  {again}", highlight=False)

@@ -5,7 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from recsim_llm.cli.option_groups import add_verb, model_options, output_options, spending_options, table_options
+from recsim_llm.cli.option_groups import (
+    add_verb,
+    dry_run_option,
+    model_options,
+    output_options,
+    spending_options,
+    table_options,
+)
 from recsim_llm.cli.users import handle_calibrate, handle_data, handle_fit, handle_list, handle_probe, handle_realism
 
 __all__ = ["calibrate_parser", "data_parser", "fit_parser", "list_parser", "probe_parser", "realism_parser"]
@@ -13,12 +20,14 @@ __all__ = ["calibrate_parser", "data_parser", "fit_parser", "list_parser", "prob
 
 def probe_parser(commands: Any) -> None:
     """Add the verb ``probe``."""
-    example = "recsim-llm probe openai-compatible/qwen3-8b --base-url http://127.0.0.1:8000/v1"
+    example = "recsim-llm probe scripted/genres"
     parser = add_verb(
         commands, "probe", "find out what a language model's server really does", example=example, handler=handle_probe
     )
-    parser.add_argument("name", metavar="MODEL", help="provider/name")
-    parser.add_argument("--base-url", metavar="URL", help="address of an OpenAI-compatible server, up to and with /v1")
+    parser.add_argument("name", metavar="MODEL", help="provider/name, for instance openai-compatible/qwen3-8b")
+    parser.add_argument(
+        "--base-url", metavar="URL", help="address of its OpenAI-compatible server, for instance http://127.0.0.1:8000/v1"
+    )
     output_options(parser)
 
 
@@ -28,7 +37,7 @@ def fit_parser(commands: Any) -> None:
         commands,
         "fit",
         "fit choice users to ratings and save them",
-        example="recsim-llm fit ml-latest-small fitted/ml",
+        example="recsim-llm fit fictional fitted/fictional",
         handler=handle_fit,
     )
     parser.add_argument("ratings", help="folder of a data set, name of a downloaded one, or 'fictional'")
@@ -41,7 +50,7 @@ def fit_parser(commands: Any) -> None:
 
 def calibrate_parser(commands: Any) -> None:
     """Add the verb ``calibrate``."""
-    example = "recsim-llm calibrate ml-latest-small mistral.json --model openai-compatible/mistral --base-url http://HOST/v1"
+    example = "recsim-llm calibrate fictional calibration.json --model scripted/genres --seed 7"
     parser = add_verb(
         commands,
         "calibrate",
@@ -57,13 +66,14 @@ def calibrate_parser(commands: Any) -> None:
     )
     parser.add_argument("--click-rate", type=float, metavar="SHARE", help="share of examined items that the users shall take")
     parser.add_argument("--seed", type=int, required=True, metavar="S", help="seed of users, items and their order")
+    dry_run_option(parser)
     table_options(parser)
     output_options(parser)
 
 
 def realism_parser(commands: Any) -> None:
     """Add the verb ``realism``."""
-    example = "recsim-llm realism --data ml-latest-small --users choice --seed 7 --out cards/choice"
+    example = "recsim-llm realism --data fictional --n-users 60 --seeds 1 --seed 7 --out cards/choice"
     parser = add_verb(
         commands,
         "realism",
@@ -87,6 +97,7 @@ def realism_parser(commands: Any) -> None:
     parser.add_argument("--families", metavar="A,B", help="families of recommenders that the users were built from")
     parser.add_argument("--out", metavar="DIR", type=Path, help="folder of the card (default: cards/USERS-TIME)")
     spending_options(parser)
+    dry_run_option(parser)
     parser.add_argument("--yes", action="store_true", help="do not ask before a card that may cost much")
     output_options(parser)
 

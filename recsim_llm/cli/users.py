@@ -10,8 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from recsim_llm.cli.endings import go_on
 from recsim_llm.cli.options import ask_first, read_limits, read_model, read_table_options
-from recsim_llm.cli.output import make_console, print_pairs, print_reading, show_status, write_json
+from recsim_llm.cli.output import make_console, print_forecast, print_pairs, print_reading, show_status, write_json
 from recsim_llm.errors import ConfigError
 
 __all__ = ["handle_calibrate", "handle_data", "handle_fit", "handle_list", "handle_probe", "handle_realism"]
@@ -38,6 +39,7 @@ def handle_calibrate(options: argparse.Namespace) -> None:
     from recsim_llm.data import open_dataset
     from recsim_llm.data.reading_notes import reading_record
     from recsim_llm.language.providers import open_model
+    from recsim_llm.scenarios.dry_run import forecast_calibration
 
     if options.model is None:
         raise ConfigError("calibrate: got no model, expected --model provider/name")
@@ -45,8 +47,12 @@ def handle_calibrate(options: argparse.Namespace) -> None:
         raise ConfigError(f"calibrate: got {options.out}, expected a file in a folder that exists; make the folder first")
     dataset = open_dataset(options.ratings, **read_table_options(options))
     named = read_model(options.model, options.base_url)
+    asked: dict[str, Any] = {"seed": options.seed, "users": options.n_users, "click_rate": options.click_rate}
+    if options.dry_run:
+        print_forecast(options, forecast_calibration(named, dataset, **asked))
+        return
     with open_model(named.name, base_url=named.base_url) as model:
-        found = calibrate(model, dataset, seed=options.seed, users=options.n_users, click_rate=options.click_rate)
+        found = calibrate(model, dataset, **asked)
     found.save(options.out)
     table = json.loads(options.out.read_text(encoding="utf-8"))
     reading = reading_record(dataset)
@@ -59,15 +65,22 @@ def handle_calibrate(options: argparse.Namespace) -> None:
 def handle_realism(options: argparse.Namespace) -> None:
     """Score users against real people and print the card."""
     from recsim_llm.data.reading_notes import reading_record
+    from recsim_llm.log.locks import lock_folder
     from recsim_llm.report.realism_page import realism_table, write_realism
+    from recsim_llm.scenarios.dry_run import forecast_card
     from recsim_llm.scenarios.realism_run import card_facts, make_card
 
     request = _card_request(options)
+    if options.dry_run:
+        print_forecast(options, forecast_card(request))
+        return
     out = options.out or Path("cards") / f"{options.users.replace(':', '-')}-{datetime.now():%Y%m%d-%H%M%S}"
-    with show_status(options.quiet) as update:
-        card, dataset = make_card(request, out, progress=update, confirm=partial(ask_first, options=options))
-    content = card.to_json()
-    page = write_realism(content, out, card_facts(request, dataset))
+    with lock_folder(out, "card"):
+        again = f"what models answered is kept; give the same command with --out {shlex.quote(str(out))}"
+        with go_on("" if request.model is None else again), show_status(options.quiet) as update:
+            card, dataset = make_card(request, out, progress=update, confirm=partial(ask_first, options=options))
+        content = card.to_json()
+        page = write_realism(content, out, card_facts(request, dataset))
     reading = reading_record(dataset)
     write_json(options, content | {"reading": reading})
     if not options.quiet:
@@ -158,12 +171,12 @@ def _make_shop(options: argparse.Namespace) -> None:
 def handle_list(options: argparse.Namespace) -> None:
     """Print all names that scenarios may use."""
     from recsim_llm.envs.rewards import REWARDS
-    from recsim_llm.registry import names, resolve
+    from recsim_llm.registry import describe, names
     from recsim_llm.scenarios.schema import shipped_scenarios
 
     table: dict[str, dict[str, str]] = {"scenarios": shipped_scenarios()}
     for kind in ("recommenders", "users"):
-        table[kind] = {name: _first_line(resolve(kind, name)) for name in names(kind)}
+        table[kind] = {name: describe(kind, name) for name in names(kind)}
     table["rewards"] = {name: _first_line(reward) for name, reward in REWARDS.items()}
     write_json(options, table)
     if not options.quiet:

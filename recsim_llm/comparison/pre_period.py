@@ -9,6 +9,7 @@ import numpy as np
 
 from recsim_llm.comparison.outcomes import Pair
 from recsim_llm.core.arrays import BoolArray, DoubleArray
+from recsim_llm.core.checked_columns import as_labels, as_numbers
 from recsim_llm.errors import DataError
 from recsim_llm.statistics import Adjusted, cuped_paired
 
@@ -20,7 +21,11 @@ __all__ = ["PrePeriod", "adjust_difference"]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PrePeriod:
-    """What was known of a run's users before it; axes are the users of the log by ascending id."""
+    """What was known of a run's users before it; axes are the users of the log by ascending id.
+
+    Raises:
+        DataError: shapes do not fit, or a number is not finite.
+    """
 
     groups: npt.NDArray[np.str_]
     """str [u]: group of each user, fixed before the run."""
@@ -32,6 +37,12 @@ class PrePeriod:
     """float64 [covariates]: its known means in the population that the users are a sample of."""
     everyone: bool
     """The run served that whole population: it is then a sample of nothing that is known, and nothing is adjusted."""
+
+    def __post_init__(self) -> None:
+        before = as_numbers("pre-period, before", self.before, ("users", len(self.covariates)))
+        as_labels("pre-period, groups", self.groups, (len(before),))
+        object.__setattr__(self, "before", before)
+        object.__setattr__(self, "expected", as_numbers("pre-period, expected", self.expected, (len(self.covariates),)))
 
 
 def adjust_difference(pair: Pair, known: PrePeriod | None, users: BoolArray, *, confidence: float) -> Adjusted | None:

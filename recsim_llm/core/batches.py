@@ -12,7 +12,8 @@ import numpy as np
 
 from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.feedback import Feedback
-from recsim_llm.core.pages import Pages
+from recsim_llm.core.pages import Pages, Rows
+from recsim_llm.core.profiles import Profile
 from recsim_llm.errors import ContractError
 
 __all__ = ["join_feedback", "spread_columns", "spread_feedback", "stack_columns", "take_columns", "take_feedback"]
@@ -23,7 +24,7 @@ def stack_columns(values: Sequence[Any]) -> Any:
 
     Args:
         values: at least one; arrays of one shape but for the first axis, or named tuples of such, nested to any depth. None
-            stands for a column that nobody has.
+            stands for a column that nobody has. Profiles must be of the same population.
 
     Raises:
         ContractError: only some of the batches have a column.
@@ -31,6 +32,8 @@ def stack_columns(values: Sequence[Any]) -> Any:
     known = [value for value in values if value is not None]
     if not known:
         return None
+    if isinstance(known[0], Profile):
+        return Profile.joined(values)
     if isinstance(known[0], tuple):
         return type(known[0])(*(stack_columns(column) for column in zip(*values, strict=True)))
     if len(known) < len(values):
@@ -38,12 +41,12 @@ def stack_columns(values: Sequence[Any]) -> Any:
     return np.concatenate(known)
 
 
-def take_columns(value: Any, order: IntArray) -> Any:
+def take_columns(value: Any, order: Rows) -> Any:
     """Return some rows of an array, of a named tuple of arrays, or of nothing.
 
     Args:
         value: as in ``stack_columns``, but one batch.
-        order: int64 [m]: positions along the first axis.
+        order: int64 [m]: positions along the first axis, or a slice of them.
     """
     if value is None:
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -113,7 +113,7 @@ class Catalog:
                 length.
         """
         ids = np.ascontiguousarray(as_whole_numbers("catalog, item_id", item_id, ("items",), least=0))
-        _check_genre_lists(genres, len(ids))
+        genres = _genre_lists(genres, len(ids))
         names = tuple(sorted({name for row in genres for name in row}))
         place = {name: column for column, name in enumerate(names)}
         multi_hot = np.zeros((len(genres), len(names)), dtype=np.bool_)
@@ -216,16 +216,18 @@ def _as_floats(
     return np.ascontiguousarray(numbers, dtype=np.float32)
 
 
-def _check_genre_lists(genres: Sequence[Sequence[str]], count: int) -> None:
-    """Refuse genres that are not a list of names an item; a text would be read letter by letter."""
-    if isinstance(genres, str) or not isinstance(genres, Sequence | np.ndarray):
+def _genre_lists(genres: Iterable[Iterable[str]], count: int) -> list[list[str]]:
+    """Return the genres as lists of names; a text, which would be read letter by letter, is refused."""
+    if isinstance(genres, str | Mapping) or not isinstance(genres, Iterable):
         raise DataError(f"catalog, genres: got {type(genres).__name__}, expected a list of names an item; write [['Drama']]")
+    genres = list(genres)
     if len(genres) != count:
         raise DataError(f"catalog, genres: got {len(genres)} rows, expected {count}, one for each item_id; give each a list")
     for row, names in enumerate(genres):
         listed = not isinstance(names, str) and isinstance(names, Iterable)
         if not listed or not all(isinstance(name, str) for name in names):
             raise DataError(f"catalog, genres: got {names!r} at {row}, expected a list of names; write ['Drama'] or []")
+    return [list(names) for names in genres]
 
 
 def default_features(genres: BoolArray, year: IntArray, popularity: FloatArray) -> FloatArray:

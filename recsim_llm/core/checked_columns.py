@@ -36,6 +36,11 @@ Shape = tuple[int | str | EllipsisType, ...]
 _ANOTHER = "give another"
 _EXACT = 2.0**53
 _LONGEST = 60
+_WHOLE_OTHERWISE = {
+    "b": "give the numbers themselves, not a mask",
+    "M": "write seconds since 1970, by times.astype('datetime64[s]').astype('int64')",
+}
+"""By kind of NumPy's types: what to do about values that have whole numbers behind them."""
 _LEAVE_OUT = "leave such rows out"
 _NUMBER_THEM = "number texts first, for instance by numpy.unique(ids, return_inverse=True)"
 _NO_FRACTION = "leave out what is unknown, and do not cut or round"
@@ -106,7 +111,8 @@ def as_whole_numbers(name: str, values: npt.ArrayLike, shape: Shape, *, least: i
     elif array.dtype.kind == "u":
         _refuse(name, array, array > np.uint64(2**63 - 1), f"{expected}, below 2**63", _NO_FRACTION)
     elif array.dtype.kind != "i":
-        _refuse(name, array, np.ones(array.shape, np.bool_), expected, _NUMBER_THEM)
+        remedy = _WHOLE_OTHERWISE.get(array.dtype.kind, _NUMBER_THEM)
+        _refuse(name, array, np.ones(array.shape, np.bool_), expected, remedy)
     found = array.astype(np.int64, copy=False)
     if least is not None:
         _refuse(name, found, found < least, expected, "check where it comes from")
@@ -221,7 +227,7 @@ def check_whole_number(name: str, value: int, *, least: int, remedy: str = _ANOT
         raise ConfigError(f"{name}: got {value!r}, expected a whole number, {least} or more; {remedy}")
 
 
-def _read(name: str, values: npt.ArrayLike, expected: str) -> npt.NDArray[Any]:
+def _read(name: str, values: Any, expected: str) -> npt.NDArray[Any]:
     if np.ma.isMaskedArray(values) and np.ma.getmaskarray(values).any():
         raise DataError(f"{name}: got masked entries, expected {expected} without a mask; leave such rows out")
     try:

@@ -2,17 +2,63 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
 from pathlib import Path
+from typing import Any
 
-__all__ = ["write_atomically"]
+__all__ = ["TORN", "read_json", "write_atomically"]
+
+_DIGITS = 20
+TORN = ".part"
+"""End of the name of a file that is being written; one that a kill leaves behind holds nothing of worth."""
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name, flush it to disk, and rename it into place."""
-    temporary = path.with_name(path.name + ".part")
-    with temporary.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(path)
+    """Write a file under a temporary name, flush it to disk, and rename it into place.
+
+    Raises:
+        OSError: it cannot be written, for instance on a full disk; the old file is as it was, and nothing is left beside it.
+    """
+    temporary = path.with_name(path.name + TORN)
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except BaseException as error:
+        temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+def read_json(path: Path) -> Any:
+    """Read what this package wrote as JSON: numbers are finite and fit 64 bits.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is no such JSON.
+    """
+    text = path.read_bytes().decode("utf-8")
+    try:
+        return json.loads(text, parse_constant=_refuse, parse_float=_finite, parse_int=_whole)
+    except RecursionError as error:
+        raise ValueError("JSON nested too deeply") from error
+
+
+def _refuse(word: str) -> float:
+    raise ValueError(f"{word}, which is no number of JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _refuse(text[:20])
+
+
+def _whole(text: str) -> int:
+    if len(text) > _DIGITS or not -(2**63) <= int(text) < 2**64:
+        _refuse(f"{text[:20]}…")
+    return int(text)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
+from recsim_llm.core.profiles import NO_PROFILE, Profile
 
 __all__ = [
     "DECIDERS",
@@ -47,6 +48,9 @@ class Requests(NamedTuple):
     """bool [u, h]: which of them were clicked."""
     history_rating: FloatArray
     """float32 [u, h]: stars given; NaN where the item was not rated."""
+    profile: Profile = NO_PROFILE
+    """Demographics of each user; without fields where the data has none. Of requests rebuilt from a log none is known:
+    whatever it is asked is refused."""
 
 
 class Slates(NamedTuple):

@@ -104,7 +104,10 @@ class Ratings:
         later = np.zeros(len(self), dtype=np.bool_)
         later[order] = rank >= np.repeat(counts - held, counts)
         if not later.any():
-            raise ConfigError("split by time: got no user with two ratings, expected at least one; use more data")
+            raise ConfigError(
+                f"split by time: got {len(counts)} users with one rating each, expected one or more with two, to hold out the "
+                "later; use data with more ratings a user"
+            )
         return self.take(~later), self.take(later)
 
 
@@ -144,8 +147,9 @@ class Dataset:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over catalog and ratings."""
-        return hashlib.sha256((self.catalog.fingerprint + self.ratings.fingerprint).encode()).hexdigest()
+        """SHA-256 over catalog, ratings and the users' own ids."""
+        own = "".join(f"\x1e{user}\x1f{key}" for user, key in sorted(self.user_keys.items()))
+        return hashlib.sha256((self.catalog.fingerprint + self.ratings.fingerprint + own).encode()).hexdigest()
 
     def training_part(self, train_share: float) -> tuple[Dataset, Ratings]:
         """Split the ratings in time into a data set that may be learned from, and what came later.

@@ -19,11 +19,14 @@ from recsim_llm.data.table_files import RawTable
 from recsim_llm.data.table_settings import in_all_forms
 from recsim_llm.errors import DataError
 
-__all__ = ["CLICKS_REMEDY", "LOWEST_STARS", "MOST_STARS", "SKIP_REMEDY", "RowCheck", "later_copies"]
+__all__ = ["CLICKS_REMEDY", "LOWEST_STARS", "MOST_STARS", "OTHER_SCALE_SHARE", "SKIP_REMEDY", "RowCheck", "later_copies"]
 
 
 LOWEST_STARS = 0.5
 MOST_STARS = 5.0
+OTHER_SCALE_SHARE = 0.2
+"""Share of rows outside a scale from which on the rows are not to blame, but the scale."""
+_FEW_ROWS = 2
 SKIP_REMEDY = "fix the row or pass --skip-bad-rows"
 """What to do about a row; in a scenario and in Python the option is ``skip_bad_rows``."""
 _LABELS_REMEDY = f"{SKIP_REMEDY}; if ids are texts pass {in_all_forms(string_ids=True)}"
@@ -145,6 +148,20 @@ class RowCheck:
         bad = (numbers < LOWEST_STARS) | (numbers > MOST_STARS)
         self.refuse(bad, column=column, expected=expected, reason=f"bad {column}")
         return numbers.astype(np.float32)
+
+    def require_scale(self, column: str, *, remedy: str) -> None:
+        """Refuse a column with many numbers outside 0.5 to 5, even where rows may be skipped: its scale is another.
+
+        Raises:
+            DataError: more than a fifth of the rows that hold a number do.
+        """
+        numbers, bad = parse_decimals(self.table.columns[column])
+        outside = ~bad & ((numbers < LOWEST_STARS) | (numbers > MOST_STARS))
+        if outside.sum() > max(OTHER_SCALE_SHARE * (~bad).sum(), _FEW_ROWS):
+            row = int(np.argmax(outside))
+            got = shown(self.table.columns[column], row)
+            expected = f"a number from {LOWEST_STARS:g} to {MOST_STARS:g} in most rows"
+            raise DataError(f"{self.table.place(row)}: {column}: got {got}, expected {expected}; {remedy}")
 
     def times(self, column: str) -> IntArray:
         """Return a column of times as seconds since 1970-01-01 UTC, int64 [r]; 0 and counted where there is none."""

@@ -35,7 +35,7 @@ def find_tables(folder: Path, settings: TableSettings) -> tuple[Path, Path | Non
     if interactions is not None and (items is not None or not item_columns):
         return interactions, items, ()
     names = table_names(settings, has_items=True)
-    tables = {path: column_names(path, _keys(names)) for path in _tables(folder)}
+    tables = {path: _columns(path, names) for path in _tables(folder)}
     found = interactions or _only_interactions(folder, tables, names, implicit=settings.implicit)
     items = items or _only_items(tables, names, without=found)
     taken = f"read {found.name} as interactions" + ("" if items is None else f" and {items.name} as items")
@@ -61,6 +61,14 @@ def _tables(folder: Path) -> list[Path]:
     return found
 
 
+def _columns(path: Path, names: Mapping[str, str]) -> tuple[str, ...]:
+    """Return a table's columns; none where it cannot be read, since it need not be one of those looked for."""
+    try:
+        return column_names(path, _keys(names))
+    except DataError:
+        return ()
+
+
 def _keys(names: Mapping[str, str]) -> Collection[str]:
     """Return the columns of users and items, by which a header is told from other lines."""
     return (names["user_id"], names["item_id"])
@@ -81,7 +89,10 @@ def _only_interactions(
             f"{folder}: got {len(fitting)} tables with columns {user!r} and {item!r} ({_listed(fitting)}), expected one; "
             "name it interactions with its suffix, or move the others away"
         )
-    shown = "; ".join(f"{path.name} with {_listed(columns)}" for path, columns in list(tables.items())[:_MOST_SHOWN])
+    shown = "; ".join(
+        f"{path.name} with {_listed(columns) or 'nothing that can be read'}"
+        for path, columns in list(tables.items())[:_MOST_SHOWN]
+    )
     raise DataError(
         f"{folder}: got {shown}, expected one table with columns {user!r} and {item!r}; {_hint(tables, names)}name yours with "
         "--column user_id=THEIRS --column item_id=THEIRS, in a scenario columns: {user_id: THEIRS, item_id: THEIRS}, in "

@@ -65,17 +65,22 @@ def _separator_of(check: RowCheck, texts: Sequence[str]) -> str:
             return mark
     for mark in _DOUBTFUL:
         joined = [text for text in distinct if mark in text]
-        if not joined:
-            continue
-        pieces = Counter(piece for text in distinct for piece in set(_split(text, mark)))
-        if any(pieces[piece] > 1 for text in joined for piece in _split(text, mark)):
+        if joined and _proves(mark, joined, distinct):
             return mark
-        raise DataError(
-            f"{check.table.place(list(check.words('genres')).index(joined[0]))}: genres: got {joined[0][:40]!r}, expected "
-            f"genres whose separator can be told from the column; if {mark!r} stands between names pass "
-            f"{in_all_forms(genre_separator=mark)}; if it belongs to the name pass --genre-separator='|'"
-        )
+        if joined:
+            row = list(check.words("genres")).index(joined[0])
+            raise DataError(
+                f"{check.table.place(row)}: genres: got {joined[0][:40]!r}, expected genres whose separator can be told from "
+                f"the column; if {mark!r} belongs to the name pass --genre-separator='|'; if it stands between names pass "
+                f"{in_all_forms(genre_separator=mark)}"
+            )
     return "|"
+
+
+def _proves(mark: str, joined: Sequence[str], distinct: Iterable[str]) -> bool:
+    """Say whether some name stands in more than one combination."""
+    pieces = Counter(piece for text in distinct for piece in set(_split(text, mark)))
+    return any(pieces[piece] > 1 for text in joined for piece in _split(text, mark))
 
 
 def _is_bracketed(text: str) -> bool:

@@ -24,7 +24,7 @@ from recsim_llm.data.movielens_words import (
     parse_title,
     split_genres,
 )
-from recsim_llm.data.table_files import column_names, read_text
+from recsim_llm.data.table_files import read_text
 from recsim_llm.data.text_layout import TextLayout
 from recsim_llm.errors import DataError
 
@@ -37,8 +37,14 @@ LAYOUTS: Mapping[str, tuple[str, ...]] = {
 }
 """Layout to the files that it needs; the 1M set has ``users.dat`` besides, the 10M set has none."""
 
+_MOVIE_COLUMNS = {"item_id": "movieId", "title": "title", "genres": "genres"}
+_RATING_COLUMNS = {"user_id": "userId", "item_id": "movieId", "rating": "rating", "timestamp": "timestamp"}
 _SMALL_MOVIES = 9_742
 _LONGEST_LINE = 10_000
+_OWN_REMEDY = (
+    ", or read the folder as tables of your own: --column user_id=userId --column item_id=movieId, in a scenario columns: "
+    "{user_id: userId, item_id: movieId}, in Python columns={'user_id': 'userId', 'item_id': 'movieId'}"
+)
 _REMEDY = "restore the file from the archive"
 _COMMAS = TextLayout(newlines_in_fields=False)
 _COMMAS_AND_BREAKS = TextLayout()
@@ -54,20 +60,21 @@ def detect_layout(folder: Path) -> str | None:
 
 
 def is_movielens(folder: Path) -> bool:
-    """Say whether a folder's files are MovieLens': by their columns, since others name their files likewise.
-
-    Raises:
-        DataError: a file that may be one of them cannot be read.
-    """
+    """Say whether a folder's files are MovieLens': by their columns, since others name their files likewise."""
     layout = detect_layout(folder)
     if layout == "latest":
-        needed = {"ratings.csv": {"userId", "movieId"}, "movies.csv": {"movieId", "title"}}
-        files = {folder / file: names for file, names in needed.items() if (folder / file).is_file()}
-        return any(names <= set(column_names(path, names)) for path, names in files.items())
+        needed = {"ratings.csv": _RATING_COLUMNS, "movies.csv": _MOVIE_COLUMNS}
+        files = {folder / file: set(names.values()) for file, names in needed.items() if (folder / file).is_file()}
+        return all(names <= _plain_names(path) for path, names in files.items())
     if layout == "1M":
         files_there = [folder / file for file in LAYOUTS["1M"] if (folder / file).is_file()]
         return any(_first_line(path).count(b"::") >= 2 for path in files_there)
     return layout is not None
+
+
+def _plain_names(path: Path) -> set[str]:
+    """Return the names in the first line of a file, where commas stand between them as in GroupLens' files."""
+    return set(_first_line(path).decode("utf-8-sig", "replace").strip().replace('"', "").split(","))
 
 
 def _first_line(path: Path) -> bytes:
@@ -101,18 +108,17 @@ def load(path: str | Path, *, skip_bad_rows: bool = False) -> Dataset:
     for file in LAYOUTS[layout]:
         if not (folder / file).is_file():
             expected = f"expected all of {', '.join(LAYOUTS[layout])}; unpack the whole archive of layout {layout} again"
+            expected += _OWN_REMEDY if layout == "latest" else ""
             raise DataError(f"{file}: no such file in {folder}, {expected}")
     loaders: Mapping[str, Callable[..., Dataset]] = {"latest": _load_latest, "1M": _load_1m, "100K": _load_100k}
     return loaders[layout](folder, skip=skip_bad_rows)
 
 
 def _load_latest(folder: Path, *, skip: bool) -> Dataset:
-    wanted = {"item_id": "movieId", "title": "title", "genres": "genres"}
-    movies = RowCheck(read_text(folder / "movies.csv", wanted, _COMMAS_AND_BREAKS, remedy=_REMEDY), skip=skip)
+    movies = RowCheck(read_text(folder / "movies.csv", _MOVIE_COLUMNS, _COMMAS_AND_BREAKS, remedy=_REMEDY), skip=skip)
     all_movies = movies.table.row_count + movies.table.malformed
     catalog = build_catalog(movies, _items(movies))
-    wanted = {"user_id": "userId", "item_id": "movieId", "rating": "rating", "timestamp": "timestamp"}
-    ratings = RowCheck(read_text(folder / "ratings.csv", wanted, _COMMAS, remedy=_REMEDY), skip=skip)
+    ratings = RowCheck(read_text(folder / "ratings.csv", _RATING_COLUMNS, _COMMAS, remedy=_REMEDY), skip=skip)
     name = "ml-latest-small" if all_movies == _SMALL_MOVIES else "ml-latest"
     columns, licence = _ratings(ratings), LICENCES["latest"]
     return assemble(name, catalog, ratings, columns, skipped=movies.skipped, unread=movies.unread, licence=licence)
@@ -211,6 +217,8 @@ def _titles(check: RowCheck) -> tuple[TextArray, npt.NDArray[np.int64]]:
 
 
 def _ratings(check: RowCheck) -> RatingColumns:
+    # Others' files may be called and headed like MovieLens'; their scale tells them apart.
+    check.require_scale("rating", remedy=f"restore the file{_OWN_REMEDY}")
     return RatingColumns(
         user_id=check.whole_numbers("user_id"),
         item_id=check.whole_numbers("item_id"),

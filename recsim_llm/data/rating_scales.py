@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core.arrays import BoolArray, DoubleArray
-from recsim_llm.data.bad_rows import CLICKS_REMEDY, LOWEST_STARS, MOST_STARS, SKIP_REMEDY, RowCheck
+from recsim_llm.data.bad_rows import CLICKS_REMEDY, LOWEST_STARS, MOST_STARS, OTHER_SCALE_SHARE, SKIP_REMEDY, RowCheck
 from recsim_llm.data.column_values import parse_decimals, shown
 from recsim_llm.data.table_settings import TableSettings, column_in_all_forms, in_all_forms
 from recsim_llm.errors import DataError
@@ -16,7 +16,6 @@ from recsim_llm.errors import DataError
 __all__ = ["read_stars"]
 
 _INTERACTION_STARS = 5.0
-_OTHER_SCALE_SHARE = 0.2
 _PILE_SHARE = 0.2
 _PILE_TIMES = 2
 _HIGH_PILE_SHARE = 0.4
@@ -25,6 +24,7 @@ _CODES = (9.0, 77.0, 88.0, 98.0, 99.0, 777.0, 888.0, 998.0, 999.0, 9999.0)
 _ENOUGH_TO_VARY = 10
 _FEWEST_ONES = 3
 _MOST_CODES = 4
+_SIDES = 2
 _USUAL_TOPS = (1, 5, 7, 10, 20, 100)
 
 Stars = npt.NDArray[np.float32]
@@ -101,7 +101,7 @@ def _ask(check: RowCheck, numbers: DoubleArray, bad: BoolArray, levels: _Levels,
     scale, values = settings.rating_scale, levels.values
     low, high = scale or (LOWEST_STARS, MOST_STARS)
     outside = (values < low) | (values > high)
-    few = levels.counts[outside].sum() <= _OTHER_SCALE_SHARE * levels.rows
+    few = levels.counts[outside].sum() <= OTHER_SCALE_SHARE * levels.rows
     if settings.not_rated != () and (scale is not None or outside.any()):
         # Rows outside the scale that are left out as bad rows need no second reason.
         forgiven = check.skip and (scale is not None or few)
@@ -111,17 +111,20 @@ def _ask(check: RowCheck, numbers: DoubleArray, bad: BoolArray, levels: _Levels,
             raise DataError(_question(check, row, levels, asked, settings=settings))
     if scale is not None:
         return
-    if len(values) == 1 and levels.rows >= (_FEWEST_ONES if values[0] == 1 else _ENOUGH_TO_VARY):
+    if len(values) == 1 and (outside.any() or levels.rows >= (_FEWEST_ONES if values[0] == 1 else _ENOUGH_TO_VARY)):
+        # What may well be a code for "not rated" in all rows gets no advice that makes it a rating.
+        code = values[0] <= 0 or values[0] in _CODES
+        scale_remedy = "" if code else f"; if they are ratings pass {in_all_forms(rating_scale=_usual_scale(values))}"
         raise DataError(
             f"{check.table.name}: rating: got {values[0]:g} in all {levels.rows:,} rows, expected ratings that differ; "
-            f"{CLICKS_REMEDY}; if they are ratings pass {in_all_forms(rating_scale=_usual_scale(values))}"
+            f"{CLICKS_REMEDY}{scale_remedy}"
         )
     if not few:
         row = int(np.argmax(((numbers < low) | (numbers > high)) & ~bad & check.keep))
         # Even where bad rows may be skipped: dropping every high rating would bend the data without a word.
         raise DataError(
-            f"{_got(check, row)}, expected a number from {low:g} to {high:g}; the file's ratings go from "
-            f"{values[0]:g} to {values[-1]:g}, so pass their scale, for instance "
+            f"{_got(check, row)}, expected a number from {low:g} to {high:g}; the file's ratings go from {values[0]:g} to "
+            f"{values[-1]:g}, so pass their scale (and with --not-rated what is none of them), for instance "
             f"{in_all_forms(rating_scale=_usual_scale(values))}"
         )
 
@@ -132,9 +135,9 @@ def _suspects(levels: _Levels, scale: tuple[float, float] | None) -> list[float]
     for _ in range(_MOST_CODES):
         left = ~np.isin(levels.values, found)
         rest = _Levels(values=levels.values[left], counts=levels.counts[left])
-        if len(rest.values) < 2:
-            break
         low, high = float(rest.values[0]), float(rest.values[-1])
+        if len(rest.values) < 2 or (scale is None and low >= LOWEST_STARS and high <= MOST_STARS):
+            break
         if _odd_low(rest, inside=scale is not None and scale[0] <= low):
             found.append(low)
         elif _odd_high(rest, inside=scale is not None and high <= scale[1]):
@@ -147,8 +150,12 @@ def _suspects(levels: _Levels, scale: tuple[float, float] | None) -> list[float]
 def _odd_low(levels: _Levels, *, inside: bool) -> bool:
     low, rest = levels.values[0], levels.values[1:]
     alone = low <= 0 < rest[0] or low < 0 <= rest[0]
+    # Of a scale through 0 about as many numbers lie on either side.
+    alone = alone or (low <= 0 and _SIDES * (levels.values <= 0).sum() < (levels.values > 0).sum())
     far = len(rest) > 1 and rest[0] - low > rest[-1] - rest[0]
-    return bool((alone or far) and (not inside or _is_pile(levels, 0, _PILE_SHARE, _PILE_TIMES)))
+    # Among a few ratings a low one may well be far from the others.
+    sure = not inside and low < LOWEST_STARS
+    return bool((alone or far) and (sure or _is_pile(levels, 0, _PILE_SHARE, _PILE_TIMES)))
 
 
 def _odd_high(levels: _Levels, *, inside: bool) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import Any, Literal, TypedDict
 
@@ -121,7 +122,7 @@ def in_all_forms(**options: Any) -> str:
         >>> in_all_forms(rating_scale=(1, 10))
         '--rating-scale=1,10, in a scenario rating_scale: [1, 10], in Python rating_scale=(1, 10)'
     """
-    command = " ".join(f"--{name.replace('_', '-')}{_typed(value)}" for name, value in options.items())
+    command = shlex.join(f"--{name.replace('_', '-')}{_typed(value)}" for name, value in options.items())
     scenario = ", ".join(f"{name}: {_yaml(value)}" for name, value in options.items())
     python = ", ".join(f"{name}={_python(value)}" for name, value in options.items())
     return f"{command}, in a scenario {scenario}, in Python {python}"
@@ -135,22 +136,23 @@ def column_in_all_forms(name: str) -> str:
 def _typed(value: Any) -> str:
     if value is True:
         return ""
-    return f"={','.join(map(_number, value)) or _NO_VALUE}" if isinstance(value, tuple) else f"={_number(value)}"
+    if isinstance(value, tuple):
+        return f"={','.join(map(_plain, value)) or _NO_VALUE}"
+    return f"={_plain(value)}"
 
 
 def _yaml(value: Any) -> str:
-    return "true" if value is True else _shown(value, "[]") if isinstance(value, tuple) else _number(value)
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_plain, value))}]"
+    quoted = isinstance(value, str) and not value.isidentifier()
+    return "true" if value is True else repr(value) if quoted else _plain(value)
 
 
 def _python(value: Any) -> str:
     if isinstance(value, tuple):
-        return _shown(value, "()")
-    return repr(value) if isinstance(value, str | bool) else _number(value)
+        return f"({', '.join(map(_plain, value))})"
+    return repr(value) if isinstance(value, str | bool) else _plain(value)
 
 
-def _shown(values: tuple[Any, ...], brackets: str) -> str:
-    return brackets[0] + ", ".join(map(_number, values)) + brackets[1]
-
-
-def _number(value: Any) -> str:
+def _plain(value: Any) -> str:
     return value if isinstance(value, str) else f"{value:g}"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Unpack
 
 import numpy as np
+import pyarrow as pa
 
 from recsim_llm.core.arrays import IntArray, TextArray
 from recsim_llm.core.catalog import Catalog
@@ -32,6 +34,7 @@ ITEM_ID_THERE = "items.item_id"
 
 _NAMES = (*INTERACTION_COLUMNS, *ITEM_COLUMNS[1:], ITEM_ID_THERE)
 _LAST_YEAR = 9_999
+_DATE = re.compile(r"^(\d{4})-\d{2}\b.*$", re.DOTALL)
 _REMEDY = (
     "rename the column, or name it with --column NAME=THEIRS, in a scenario columns: {NAME: THEIRS}, in Python "
     "columns={'NAME': 'THEIRS'}"
@@ -190,8 +193,9 @@ def _item_ids(check: RowCheck, labels: tuple[str, ...] | None) -> IntArray:
 
 
 def _years(check: RowCheck) -> IntArray:
-    blank = np.array([text.strip().lower() in ("", "nan") for text in check.words("year")], dtype=np.bool_)
-    numbers, bad = parse_decimals(check.table.columns["year"])
+    texts = [_DATE.sub(r"\1", text.strip()) for text in check.words("year")]
+    blank = np.array([text.lower() in ("", "nan") for text in texts], dtype=np.bool_)
+    numbers, bad = parse_decimals(pa.array(texts, pa.string()))
     bad |= (numbers < 0) | (numbers > _LAST_YEAR) | (numbers != np.floor(numbers))
     check.lose(bad & ~blank, "bad year")
     return np.where(bad | blank, -1, numbers).astype(np.int64)

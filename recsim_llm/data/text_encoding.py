@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -22,6 +23,8 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_LETTERS_OF_UTF8 = re.compile("[\u00a0-\u024f\u2010-\u20ff]")
+_BY_CHANCE = 0.01
 _WESTERN_NEIGHBOURS = 0.7
 _FEW_BYTES = 8
 _REMEDY = "save the file as UTF-8"
@@ -39,12 +42,12 @@ def detect_encoding(path: Path) -> str:
 
     A file that decodes as UTF-8 from first to last byte is UTF-8. Any other is Western European: Windows-1252 where bytes from
     0x80 to 0x9F stand for letters or signs in it, else Latin-1; the two agree on all other bytes. Where most of what is not
-    ASCII does form UTF-8 letters, the file is UTF-8 with broken places, since nothing else looks like that by chance: it
-    stays ``utf-8``, and whoever reads a broken field finds it out.
+    ASCII does form Western letters in UTF-8, the file is UTF-8 with broken places, since nothing else looks like that by
+    chance: it stays ``utf-8``, and whoever reads a broken field finds it out.
 
     Raises:
         DataError: there are zero bytes and no mark, so that it is no text, or UTF-16 that does not say so; or the bytes are
-            letters of another script in an encoding of their own.
+            letters of another script in an encoding of their own, or of two encodings.
     """
     with open_bytes(path) as file:
         first = file.read(4)
@@ -94,7 +97,8 @@ def _not_utf8(path: Path) -> str:
         raise DataError(f"{path.name}: got bytes of value zero, expected text; {_REMEDY}, or restore it")
     letters = content.decode("utf-8", "replace")
     broken = letters.count("\ufffd")
-    if sum(not letter.isascii() for letter in letters) - broken >= broken:
+    whole = len(_LETTERS_OF_UTF8.findall(letters))
+    if whole >= broken:
         return "utf-8"
     values = np.frombuffer(content, dtype=np.uint8)
     high = np.flatnonzero(values >= 0x80)
@@ -103,6 +107,8 @@ def _not_utf8(path: Path) -> str:
     neighbours = (np.append(beside, False) | np.append(False, beside)).mean()
     if len(high) >= _FEW_BYTES and neighbours > _WESTERN_NEIGHBOURS:
         raise DataError(f"{path.name}: got an encoding that is not known here, expected UTF-8 or Western European; {_REMEDY}")
+    if whole > _BY_CHANCE * broken:
+        raise DataError(f"{path.name}: got text in two encodings, expected one; {_REMEDY}")
     try:
         content.decode("cp1252")
     except UnicodeDecodeError:

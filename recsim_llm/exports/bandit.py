@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -80,7 +81,7 @@ def write_slate_feedback(source: ExportSource, folder: Path) -> dict[str, int]:
     return {"rounds": pages, "slots": items}
 
 
-def load_bandit_feedback(path: Path) -> dict[str, Any]:
+def load_bandit_feedback(path: Path | str) -> dict[str, Any]:
     """Return the dictionary that ``obp`` takes as ``bandit_feedback`` from a file of one of the writers.
 
     Raises:
@@ -90,9 +91,13 @@ def load_bandit_feedback(path: Path) -> dict[str, Any]:
         with np.load(path, allow_pickle=False) as file:
             feedback: dict[str, Any] = {name: file[name] for name in file.files}
     except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: cannot be read ({error}), expected feedback.npz or slates.npz of an export") from error
+        raise DataError(
+            f"{path}: got a file that cannot be read ({error}), expected feedback.npz or slates.npz of an export; export again"
+        ) from error
     if "n_rounds" not in feedback:
-        raise DataError(f"{path}: got {', '.join(feedback) or 'nothing'}, expected feedback.npz or slates.npz of an export")
+        raise DataError(
+            f"{path}: got {', '.join(feedback) or 'nothing'}, expected feedback.npz or slates.npz of an export; export again"
+        )
     return {name: int(value) if name in _NUMBERS else value for name, value in feedback.items()}
 
 
@@ -162,26 +167,28 @@ def _context(source: ExportSource, portion: Portion) -> npt.NDArray[np.float32]:
 
 
 def _write(path: Path, source: ExportSource, fixed: Mapping[str, int], parts: Iterator[Columns], *, slots: int) -> None:
-    """Fill arrays on disk part by part, and pack them: memory holds a part only."""
+    """Write arrays to files of their own part by part, and pack them: memory holds a part only."""
     known = {"action_context": source.catalog.features, "item_id": source.catalog.item_id}
-    arrays: dict[str, npt.NDArray[Any]] = {}
-    filled: dict[str, int] = {}
-    for part in parts:
-        for name, column in part.items():
-            if name not in arrays:
-                by_page = "slate_id" in part and name in (_CONTEXT, "user_id", "visit", "page")
-                length = fixed["n_rounds"] if by_page else slots
-                shape = (length, *column.shape[1:])
-                file = path.with_name(f"{name}.npy")
-                arrays[name] = np.lib.format.open_memmap(file, mode="w+", dtype=column.dtype, shape=shape)
-            start = filled.get(name, 0)
-            arrays[name][start : start + len(column)] = column
-            filled[name] = start + len(column)
+    with ExitStack() as open_files:
+        # Written, not mapped: a full disk is then an error, where a mapped page would end the process.
+        streams: dict[str, BinaryIO] = {}
+        for part in parts:
+            for name, column in part.items():
+                if name not in streams:
+                    by_page = "slate_id" in part and name in (_CONTEXT, "user_id", "visit", "page")
+                    length = fixed["n_rounds"] if by_page else slots
+                    streams[name] = open_files.enter_context(path.with_name(f"{name}.npy").open("wb"))
+                    _write_header(streams[name], column.dtype, (length, *column.shape[1:]))
+                streams[name].write(np.ascontiguousarray(column).data)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, value in (*fixed.items(), *known.items()):
             with archive.open(f"{name}.npy", "w", force_zip64=True) as stream:
                 np.lib.format.write_array(stream, np.asarray(value), allow_pickle=False)
-        for name in list(arrays):
-            arrays.pop(name).flush()  # type: ignore[attr-defined] # a memmap
+        for name in streams:
             archive.write(path.with_name(f"{name}.npy"), f"{name}.npy")
             path.with_name(f"{name}.npy").unlink()
+
+
+def _write_header(stream: BinaryIO, kind: np.dtype[Any], shape: tuple[int, ...]) -> None:
+    header = {"descr": np.lib.format.dtype_to_descr(kind), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, header)

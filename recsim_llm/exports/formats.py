@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
 
-from recsim_llm.errors import ConfigError
+from recsim_llm.errors import ConfigError, is_full
 from recsim_llm.log.folders import refuse_used_folder
 
 __all__ = ["new_folder"]
@@ -28,6 +28,7 @@ def new_folder(out: Path) -> Iterator[Path]:
     Raises:
         RunExistsError: something stands there already.
         ConfigError: the folder cannot be made or written.
+        OSError: the disk is full.
     """
     out = Path(os.path.abspath(out))
     refuse_used_folder(out, "export", empty=False)
@@ -40,6 +41,9 @@ def new_folder(out: Path) -> Iterator[Path]:
         refuse_used_folder(out, "export", empty=False)
         draft.rename(out)
     except OSError as error:
+        if is_full(error):
+            error.filename = str(out)
+            raise
         raise ConfigError(f"export: got {error.strerror or error} for {out}, expected a folder that can be written") from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)

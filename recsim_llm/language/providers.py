@@ -18,12 +18,12 @@ from recsim_llm.language.calls.budget import Budget, Limits, Prices
 from recsim_llm.language.calls.limiter import AdaptiveLimiter
 from recsim_llm.language.calls.model import LanguageModel, Meter
 from recsim_llm.language.calls.store import CallStore
-from recsim_llm.language.probing.probe import ProbeReport, load_probe, probe, require, save_probe
+from recsim_llm.language.probing.probe import ProbeReport, load_probe, probe, probe_command, require, save_probe
 
 if TYPE_CHECKING:
     from recsim_llm.language.backends.http_backend import HttpBackend
 
-__all__ = ["PROVIDERS", "Roles", "open_backend", "open_model", "probe_model"]
+__all__ = ["PROVIDERS", "Roles", "known_probe", "open_backend", "open_model", "probe_model"]
 
 PROVIDERS = ("openai", "openai-compatible", "transformers", "scripted", "replay")
 """What may stand before the slash of a model's name."""
@@ -91,6 +91,23 @@ def probe_model(settings: ModelSettings) -> ProbeReport:
     report = probe(_server(settings, None) if provider in _KEY_VARIABLES else open_backend(settings))
     save_probe(report)
     return report
+
+
+def known_probe(settings: ModelSettings) -> ProbeReport | None:
+    """Return what an earlier probe found out about a server's model; None where there was none. Nothing is asked.
+
+    Raises:
+        ConfigError: the address is missing.
+        DataError: what is kept of the probe is damaged.
+    """
+    if settings.name.partition("/")[0] not in _KEY_VARIABLES:
+        return None
+    _base_url(settings)
+    try:
+        backend = _server(settings, None)
+    except ConfigError:
+        return None  # Without its key nobody can have probed it.
+    return load_probe(backend.name, backend.base_url)
 
 
 class Roles:
@@ -193,10 +210,11 @@ def _elicitation(settings: ModelSettings, backend: Backend) -> Elicitation:
     abilities = _abilities(backend)
     if settings.realisation == "auto":
         if not abilities.elicitations:
-            remedy = f"look at what `recsim-llm probe {settings.name}` finds, and take another model or server"
+            command = probe_command(settings.name, settings.base_url)
+            remedy = f"look at what `{command}` finds, and take another model or server"
             raise ConfigError(f"model {settings.name}: got no realisation that works, expected at least one; {remedy}")
         return abilities.elicitations[0]
-    require(abilities, settings.realisation, settings.name)
+    require(abilities, settings.realisation, settings.name, settings.base_url)
     return settings.realisation
 
 
@@ -252,9 +270,10 @@ def _api_key(settings: ModelSettings, provider: str) -> str:
 
 
 def _transformers(path: str, _role: str, settings: ModelSettings) -> Backend:
-    from recsim_llm.language.backends.transformers_backend import TransformersBackend
+    from recsim_llm.language.backends.transformers_backend import TransformersBackend, find_device
 
-    return TransformersBackend(path, batch=settings.batch_size or 16, device=settings.device or "cpu")
+    given = {} if settings.batch_size is None else {"batch": settings.batch_size}
+    return TransformersBackend(path, device=find_device(settings.device or "cpu"), **given)
 
 
 def _scripted(name: str, _role: str, _settings: ModelSettings) -> Backend:

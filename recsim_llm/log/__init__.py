@@ -10,6 +10,7 @@ from recsim_llm.registry import lazy_names
 
 if TYPE_CHECKING:
     from recsim_llm.log.folders import refuse_used_folder
+    from recsim_llm.log.locks import FolderLock, lock_folder
     from recsim_llm.log.manifest import read_manifest, read_scenario_manifest, write_manifest
     from recsim_llm.log.reader import RunReader, open_run
     from recsim_llm.log.schema import IMPRESSIONS, PAGES, VISITS
@@ -20,9 +21,11 @@ __all__ = [
     "IMPRESSIONS",
     "PAGES",
     "VISITS",
+    "FolderLock",
     "RunLog",
     "RunReader",
     "Segment",
+    "lock_folder",
     "open_run",
     "open_segments",
     "read_manifest",
@@ -37,9 +40,11 @@ __getattr__, __dir__ = lazy_names(
         "IMPRESSIONS": "schema",
         "PAGES": "schema",
         "VISITS": "schema",
+        "FolderLock": "locks",
         "RunLog": "writer",
         "RunReader": "reader",
         "Segment": "segments",
+        "lock_folder": "locks",
         "open_run": "reader",
         "open_segments": "segments",
         "read_manifest": "manifest",

@@ -11,22 +11,43 @@ A run folder holds:
     held_out                    .parquet: ratings that the log is judged by; logs of environments lack them
     timings.parquet             clock times, apart from the log so that the log compares byte for byte
     traceback.txt               where a plug-in crashed, if one did; a folder that holds nothing else counts as empty
+    .lock, .report.lock         who is writing it; gone when nobody is
 
 and what later steps add: texts of users, calls of language models, metrics, the report.
 """
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+from recsim_llm.core.files import TORN
 from recsim_llm.errors import RunExistsError
 
-__all__ = ["INDEX", "MANIFEST", "TABLES", "TRACEBACK", "refuse_used_folder"]
+__all__ = [
+    "COMPARISON_SETTINGS",
+    "INDEX",
+    "LOCK",
+    "MANIFEST",
+    "REPORT_LOCK",
+    "RUN_FOLDER",
+    "TABLES",
+    "TRACEBACK",
+    "is_run",
+    "refuse_used_folder",
+    "remove_torn_files",
+]
 
 MANIFEST = "manifest.json"
 """Name of the manifest."""
+RUN_FOLDER = "run folder"
+"""What errors call it."""
+COMPARISON_SETTINGS = "comparison_settings.json"
+"""Name of what a comparison was begun with; its folder holds it before anything else."""
 INDEX = "segments.jsonl"
 """Name of the index of segments."""
+LOCK, REPORT_LOCK = ".lock", ".report.lock"
+"""Names of the files that say who is writing a folder, and who its report."""
 TRACEBACK = "traceback.txt"
 """Name of the file that says where a plug-in crashed."""
 TABLES = ("impressions", "pages", "visits")
@@ -36,7 +57,7 @@ TABLES = ("impressions", "pages", "visits")
 def refuse_used_folder(
     out: Path, what: str, *, expected: str = "a new folder", remedy: str = "choose another", empty: bool = True
 ) -> None:
-    """See to it that nothing is overwritten.
+    """See to it that nothing is overwritten; locks and files that a kill left half-written are nothing.
 
     Args:
         out: the folder that is going to be written.
@@ -50,5 +71,20 @@ def refuse_used_folder(
     """
     if not empty and (out.exists() or out.is_symlink()):
         raise RunExistsError(f"{what}: got {out}, which exists, expected {expected}; {remedy}")
-    if out.exists() and (not out.is_dir() or any(path.name != TRACEBACK for path in out.iterdir())):
+    if out.exists() and (not out.is_dir() or any(not _is_leftover(path) for path in out.iterdir())):
         raise RunExistsError(f"{what}: got {out}, which holds files, expected {expected}; {remedy}")
+
+
+def is_run(folder: Path) -> bool:
+    """Tell whether a folder holds a run or a comparison, finished or not, that can be gone on with."""
+    return (folder / MANIFEST).is_file() or (folder / COMPARISON_SETTINGS).is_file()
+
+
+def remove_torn_files(folder: Path) -> None:
+    """Remove what a kill left half-written right in a folder; to be called by the only one who writes it."""
+    for torn in folder.glob("*" + TORN):
+        shutil.rmtree(torn) if torn.is_dir() else torn.unlink()
+
+
+def _is_leftover(path: Path) -> bool:
+    return path.name in (LOCK, REPORT_LOCK, TRACEBACK) or path.name.endswith(TORN)

@@ -3,16 +3,39 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from recsim_llm.core.files import write_atomically
+from recsim_llm.core.files import read_json, write_atomically
 from recsim_llm.errors import LogError
-from recsim_llm.log.folders import MANIFEST
+from recsim_llm.log.folders import COMPARISON_SETTINGS, MANIFEST
 
 __all__ = ["encode_manifest", "read_manifest", "read_scenario_manifest", "write_manifest"]
 
+_WHOLE = "a whole number of 1 or more"
+_SHAPES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "scenario": (lambda value: isinstance(value, str), "a name"),
+    "arms": (
+        lambda value: isinstance(value, list) and bool(value) and all(isinstance(arm, str) for arm in value),
+        "a list of names",
+    ),
+    "seed": (lambda value: value is None or _is_whole(value, 0), "a whole number of 0 or more, or null"),
+    "slate_size": (lambda value: _is_whole(value, 1), _WHOLE),
+    "max_pages": (lambda value: _is_whole(value, 1), _WHOLE),
+    "visits": (lambda value: _is_whole(value, 1), _WHOLE),
+    "users": (lambda value: _is_whole(value, 0), "a whole number of 0 or more"),
+    "catalog": (lambda value: isinstance(value, dict) and _is_whole(value.get("items"), 0), "the number of items"),
+    "data": (lambda value: isinstance(value, dict) and isinstance(value.get("fingerprint"), str), "a fingerprint of the data"),
+    "population": (lambda value: isinstance(value, dict) and isinstance(value.get("fingerprint"), str), "a fingerprint"),
+    "versions": (lambda value: isinstance(value, dict), "versions by name"),
+    "settings": (lambda value: isinstance(value, dict), "settings by name"),
+    "models": (
+        lambda value: isinstance(value, dict) and all(isinstance(model, dict) for model in value.values()),
+        "models by role",
+    ),
+    "user_model": (lambda value: isinstance(value, str), "a name"),
+}
 _KEYS = ("scenario", "arms", "seed", "slate_size", "max_pages", "users", "catalog")
 
 
@@ -23,8 +46,10 @@ def read_manifest(run: Path) -> dict[str, Any]:
         LogError: there is none, or it cannot be used.
     """
     path = run / MANIFEST
+    if not path.is_file() and (run / COMPARISON_SETTINGS).is_file():
+        raise LogError(f"run folder: got {run}, a comparison that has just begun, expected a run; `recsim-llm resume {run}`")
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = read_json(path)
     except (OSError, ValueError) as error:
         raise LogError(
             f"run folder: got {run} without a readable {MANIFEST}, expected a run; start it with `recsim-llm run`"
@@ -32,8 +57,16 @@ def read_manifest(run: Path) -> dict[str, Any]:
     missing = [key for key in _KEYS if not isinstance(manifest, dict) or key not in manifest]
     if missing:
         raise LogError(f"{path}: got no {missing[0]!r}, expected {', '.join(_KEYS)}; run the scenario again")
+    for key, (holds, expected) in _SHAPES.items():
+        if key in manifest and not holds(manifest[key]):
+            got = f"{json.dumps(manifest[key]):.60}"
+            raise LogError(f"{path}: got {got} as {key!r}, expected {expected}; restore the file or run the scenario again")
     checked: dict[str, Any] = manifest
     return checked
+
+
+def _is_whole(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def read_scenario_manifest(run: Path) -> dict[str, Any]:

@@ -49,6 +49,8 @@ class Segment:
     """Checksum of its file by table; empty in a log without an index."""
     last: bool
     """Whether the arm is finished with it."""
+    partial: bool = False
+    """Whether it is what there was when the run was interrupted: it is read like any other, and goes when the run goes on."""
 
     def line(self) -> bytes:
         """Return its line of the index."""
@@ -58,7 +60,7 @@ class Segment:
             "rows": dict(self.rows),
             "sha256": {self.files[table]: digest for table, digest in self.sha256.items()},
             "last": self.last,
-        }
+        } | ({"partial": True} if self.partial else {})
         return json.dumps(content, sort_keys=True).encode() + b"\n"
 
 
@@ -125,7 +127,9 @@ class SegmentWriter:
         """Return whether the arm's last segment is there."""
         return any(segment.arm == arm and segment.last for segment in self._segments.values())
 
-    def add(self, arm: str, place: int, number: int, *, tables: Mapping[str, pa.Table], last: bool) -> None:
+    def add(
+        self, arm: str, place: int, number: int, *, tables: Mapping[str, pa.Table], last: bool, partial: bool = False
+    ) -> None:
         """Write a segment, or check that the one on disk has the same bytes.
 
         Args:
@@ -134,10 +138,13 @@ class SegmentWriter:
             number: of the segment within the arm, from 0.
             tables: by name.
             last: the arm is finished with this segment.
+            partial: the run is interrupted; a segment that is on disk already is left as it is.
 
         Raises:
             LogError: the segment is there with other bytes.
         """
+        if partial and (arm, number) in self._segments:
+            return
         contents = {name: _encode(name, table) for name, table in tables.items()}
         segment = Segment(
             arm=arm,
@@ -146,6 +153,7 @@ class SegmentWriter:
             files={name: f"{name}/{segment_name(place, number)}" for name in tables},
             sha256={name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
             last=last,
+            partial=partial,
         )
         known = self._segments.get((arm, number))
         if known is not None:
@@ -173,7 +181,8 @@ def open_segments(run: Path) -> SegmentWriter:
     Raises:
         LogError: a finished segment's file is missing or does not have its recorded checksum.
     """
-    segments = read_segments(run) or ()
+    found = read_segments(run) or ()
+    segments = tuple(segment for segment in found if not segment.partial)
     check_segments(run, segments)
     for name in TABLES:
         (run / name).mkdir(parents=True, exist_ok=True)
@@ -181,8 +190,9 @@ def open_segments(run: Path) -> SegmentWriter:
             torn.unlink()
     index = run / INDEX
     content = index.read_bytes() if index.exists() else None
-    if content is None or len(_whole_lines(content)) < len(content):
-        write_atomically(index, _whole_lines(content or b""))
+    if content is None or len(segments) < len(found) or len(_whole_lines(content)) < len(content):
+        lines = _whole_lines(content or b"").splitlines(keepends=True)
+        write_atomically(index, b"".join(line for line in lines if not json.loads(line).get("partial")))
     return SegmentWriter(run, segments)
 
 
@@ -202,6 +212,7 @@ def _segment(line: Any) -> Segment:
         files=files,
         sha256={table: str(line["sha256"][path]) for table, path in files.items()},
         last=bool(line["last"]),
+        partial=bool(line.get("partial", False)),
     )
 
 

@@ -132,14 +132,19 @@ class RunLog:
         """Write what is left and mark the arm as finished."""
         self._write(last=True)
 
-    def _write(self, last: bool) -> None:
+    def keep_unfinished(self) -> None:
+        """Write what is left of an arm that is broken off, to be read until the run goes on, which writes it anew."""
+        if self._batches:
+            self._write(last=False, partial=True)
+
+    def _write(self, last: bool, partial: bool = False) -> None:
         impressions, pages = self._columns() if self._batches else ({}, {})
         tables = {
             "impressions": impressions_table(self.arm, impressions),
             "pages": pages_table(self.arm, pages),
             "visits": visits_table(self.arm, self._visits),
         }
-        self._segments.add(self.arm, self._place, self._number, tables=tables, last=last)
+        self._segments.add(self.arm, self._place, self._number, tables=tables, last=last, partial=partial)
         self._number += 1
         self._buffered = 0
         self._batches, self._visits = [], []

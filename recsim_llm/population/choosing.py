@@ -34,6 +34,8 @@ _SKEW = ("activity", "patience")
 _THIRDS = (1 / 3, 2 / 3)
 _ORDINALS = ("1st", "2nd", "3rd")
 
+_MOST_USERS = 100_000_000
+
 
 class UserSource(NamedTuple):
     """Where users come from; nothing is measured or fitted before it is needed."""
@@ -73,8 +75,8 @@ def choose_users(asked: int | str | PathLike[str] | Population | None, source: U
         return source.everyone()
     if not isinstance(asked, int | np.integer):
         return read_population(Path(asked))
-    if asked < 1 or isinstance(asked, bool):
-        raise ConfigError(f"number of users: got {asked}, expected 1 or more")
+    if isinstance(asked, bool) or not 1 <= asked <= _MOST_USERS:
+        raise ConfigError(f"number of users: got {asked}, expected 1 or more, up to {_MOST_USERS:,}")
     users = source.everyone()
     if asked > len(users):
         return source.joint().sample(int(asked), seed=seed, first_user_id=int(users.user_id.max()) + 1)

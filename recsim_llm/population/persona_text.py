@@ -116,21 +116,18 @@ def render_persona(persona: Persona) -> str:
     mean rating, to one decimal, is its only number apart from what demographics contain.
 
     Args:
-        persona: any; an empty taste or empty demographics drop their sentences.
+        persona: any; an empty taste, empty demographics and a user who gives no stars drop their sentences.
 
     Returns:
         One line of plain English without a line break.
     """
     sentences = [
         _about(persona),
-        _sentence(persona, "activity"),
+        _sentence(persona, "activity") if persona.rates else _taken_sentence(persona),
         *_taste_sentences(persona),
         _sentence(persona, "diversity"),
         _sentence(persona, "mainstreamness"),
-        f"On average you give {persona.rating_mean:.1f} stars: {_sentence(persona, 'rating_mean')}.",
-        _sentence(persona, "rating_spread"),
-        _sentence(persona, "conformity"),
-        _sentence(persona, "pickiness"),
+        *(_rating_sentences(persona) if persona.rates else ()),
         _sentence(persona, "patience"),
     ]
     return " ".join(sentence for sentence in sentences if sentence)
@@ -161,6 +158,20 @@ def _sentence(persona: Persona, trait: str) -> str:
     band = BANDS[trait]
     value = getattr(persona, trait)
     return band.sentences[0 if value < band.low else 2 if value > band.high else 1]
+
+
+def _taken_sentence(persona: Persona) -> str:
+    """Say how active a user is who gives no stars."""
+    return _sentence(persona, "activity").replace("You rate titles", "You take something")
+
+
+def _rating_sentences(persona: Persona) -> list[str]:
+    return [
+        f"On average you give {persona.rating_mean:.1f} stars: {_sentence(persona, 'rating_mean')}.",
+        _sentence(persona, "rating_spread"),
+        _sentence(persona, "conformity"),
+        _sentence(persona, "pickiness"),
+    ]
 
 
 def _taste_sentences(persona: Persona) -> list[str]:

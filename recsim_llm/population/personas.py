@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core.arrays import FloatArray, TextArray
+from recsim_llm.core.ratings import Dataset
 from recsim_llm.errors import ConfigError, DataError, one_of
 
 __all__ = ["TRAITS", "Persona", "Population", "Trait"]
@@ -67,6 +68,8 @@ class Persona:
     """Exponent on the examination curve."""
     taste: Mapping[str, float]
     """Genre to taste: how much more (above 0) or less often than others the user picks it, natural log of the ratio."""
+    rates: bool = True
+    """Whether the user gives stars; else what is of ratings here says nothing."""
     demographics: Mapping[str, str] = field(default_factory=dict)
     """Field to value, for instance ``{"age": "25-34"}``; empty where unknown."""
 
@@ -90,6 +93,8 @@ class Population:
     user_key: TextArray | None = None
     """str [u]: the data's own ids where these are texts (``0007``), empty for users whom the data does not name; None means
     that ``user_id`` is the data's own."""
+    rates: bool = True
+    """Whether the users give stars; users of clicks and purchases do not, and their traits of ratings say nothing."""
 
     def __post_init__(self) -> None:
         count = len(self.user_id)
@@ -139,19 +144,23 @@ class Population:
             demographics={name: column[index] for name, column in self.demographics.items()},
             vectors={name: column[index] for name, column in self.vectors.items()},
             user_key=None if self.user_key is None else self.user_key[index],
+            rates=self.rates,
         )
 
-    def with_keys(self, user_keys: Mapping[int, str]) -> Population:
-        """Return the same users with the data's own ids, as ``Dataset.user_keys`` holds them; no keys change nothing."""
-        if not user_keys:
+    def known_in(self, dataset: Dataset) -> Population:
+        """Return the same users as a data set knows them: with their own ids there, and whether they give stars."""
+        keys, rates = dataset.user_keys, dataset.feedback == "explicit"
+        if not keys and rates:
             return self
-        return replace(self, user_key=np.array([user_keys.get(user, "") for user in self.user_id.tolist()], object))
+        own = np.array([keys.get(user, "") for user in self.user_id.tolist()], object) if keys else self.user_key
+        return replace(self, user_key=own, rates=rates)
 
     def persona(self, user_index: int) -> Persona:
         """Return one user as a record."""
         return Persona(
             user_id=int(self.user_id[user_index]),
             **{trait.name: float(self.traits[user_index, column]) for column, trait in enumerate(TRAITS)},
+            rates=self.rates,
             taste={name: float(value) for name, value in zip(self.genre_names, self.taste[user_index], strict=True)},
             demographics={name: str(column[user_index]) for name, column in self.demographics.items() if column[user_index]},
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from recsim_llm.core.arrays import FloatArray, IntArray
@@ -10,7 +10,7 @@ from recsim_llm.core.arrays import FloatArray, IntArray
 if TYPE_CHECKING:
     from recsim_llm.language.calls.model import LanguageModel
 
-__all__ = ["AsksModel", "TakesTruth", "Truth"]
+__all__ = ["AsksModel", "TakesTruth", "TakesUserKeys", "Truth"]
 
 
 class Truth(NamedTuple):
@@ -36,4 +36,20 @@ class AsksModel(Protocol):
 
     def consult(self, model: LanguageModel) -> None:
         """Take in the model that is to be asked; called once, before ``fit``."""
+        ...
+
+
+@runtime_checkable
+class TakesUserKeys(Protocol):
+    """A recommender that looks users up by the data's own ids, in a feature store of the shop's, say.
+
+    Items' own ids are in ``Catalog.item_key`` for every recommender.
+    """
+
+    def name_users(self, user_keys: Mapping[int, str]) -> None:
+        """Take in the data's own ids by ``Requests.user_id``; called once, before ``fit``.
+
+        Args:
+            user_keys: of all users of the data; empty where ``user_id`` is the data's own. Synthetic users have none.
+        """
         ...

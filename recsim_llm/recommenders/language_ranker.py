@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from recsim_llm.errors import ConfigError
 from recsim_llm.language.base.questions import Ask
 from recsim_llm.recommenders.base import check_slates
 from recsim_llm.recommenders.by_name import open_recommender
-from recsim_llm.recommenders.hooks import AsksModel, TakesTruth
+from recsim_llm.recommenders.hooks import AsksModel, TakesTruth, TakesUserKeys
 from recsim_llm.recommenders.language_ranker_prompts import (
     HistoryPrompt,
     RankingPrompts,
@@ -99,6 +100,11 @@ class LanguageRanker(HistoryRecommender):
         self._model = model
         if isinstance(self._base, AsksModel):
             self._base.consult(model)
+
+    def name_users(self, user_keys: Mapping[int, str]) -> None:
+        """Tell the base the data's own ids, where it takes them."""
+        if isinstance(self._base, TakesUserKeys):
+            self._base.name_users(user_keys)
 
     def fit(self, catalog: Catalog, ratings: Ratings, seed: int) -> None:
         """Fit the base recommender, and note what each user took in the training part.

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
+from recsim_llm.core.batches import take_columns
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import Requests, Rows, Slates
 from recsim_llm.core.ratings import Ratings
@@ -117,8 +118,8 @@ def chunks(requests: Requests, items: int, cells: int = _CHUNK) -> Iterator[tupl
 
 def take(requests: Requests, rows: Rows) -> Requests:
     """Return the requests of some of the users."""
-    user_id, visit, page, item, clicked, rating = requests
-    return Requests(user_id[rows], visit[rows], page[rows], item[rows], clicked[rows], rating[rows])
+    taken: Requests = take_columns(requests, rows)
+    return taken
 
 
 def products(users: npt.NDArray[np.floating], items: npt.NDArray[np.float64]) -> FloatArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from recsim_llm.errors import ConfigError
 from recsim_llm.numerics.ranking import top_k
 from recsim_llm.recommenders import plackett_luce
 from recsim_llm.recommenders.by_name import open_recommender
-from recsim_llm.recommenders.hooks import TakesTruth
+from recsim_llm.recommenders.hooks import TakesTruth, TakesUserKeys
 from recsim_llm.recommenders.propensities import NextItems, Propensities
 from recsim_llm.recommenders.scoring import HistoryRecommender, ScoringRecommender, chunks
 
@@ -79,6 +80,11 @@ class Softmax(HistoryRecommender):
                 f"softmax: got base {base!r}, expected one that ranks by scores, without knowing the truth; take mf"
             )
         self._base: ScoringRecommender = scores
+
+    def name_users(self, user_keys: Mapping[int, str]) -> None:
+        """Tell the base the data's own ids, where it takes them."""
+        if isinstance(self._base, TakesUserKeys):
+            self._base.name_users(user_keys)
 
     def fit(self, catalog: Catalog, ratings: Ratings, seed: int) -> None:
         """Fit the base, and note what users have seen."""

@@ -19,7 +19,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from recsim_llm.core.files import write_atomically
+from recsim_llm.core.files import read_json, write_atomically
 from recsim_llm.errors import LogError
 from recsim_llm.report import drawing, numbers
 from recsim_llm.report.figure_files import write_figure, write_figure_data
@@ -171,7 +171,7 @@ def _body(content: Content, drawings: Mapping[str, str]) -> Iterator[str]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content: dict[str, Any] = read_json(path)
         # Whatever a page shows is made once, so that a damaged file is told from here and not from a traceback.
         audit_verdict(content), list(_rows(content)), _name(content), content["question"][0]
         str(content["fingerprint"] + content["played_by"]), dict(content["made"])

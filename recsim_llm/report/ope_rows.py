@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from recsim_llm.core.files import read_json
 from recsim_llm.errors import LogError
 from recsim_llm.report import numbers
 from recsim_llm.report.summary_tables import Cell
@@ -53,7 +53,7 @@ def read_ope(path: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content: dict[str, Any] = read_json(path)
         # Whatever a page shows is made once, so that a damaged file is told from here and not from a traceback.
         curve_words(content), list(position_rows(content))
         if content["target"] is not None:

@@ -10,15 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from recsim_llm.comparison import Summary, summarise
+from recsim_llm.comparison.results import FILE_NAME as COMPARISON_FILE
 from recsim_llm.core.files import write_atomically
 from recsim_llm.errors import LogError
 from recsim_llm.language.calls.call_summary import CallSummary
+from recsim_llm.log.folders import MANIFEST
+from recsim_llm.log.locks import lock_report
 from recsim_llm.log.manifest import read_manifest
 from recsim_llm.log.reader import open_run
 from recsim_llm.log.visit_rows import VisitKey, VisitRows, read_visits
 from recsim_llm.metrics import RunMetrics, measure_run
 from recsim_llm.report import comparison_figure, drawing, numbers
-from recsim_llm.report.audit_page import audits_section, draw_audits, keep_audit, read_audits
+from recsim_llm.report.audit_page import AUDIT_FOLDER, audits_section, draw_audits, keep_audit, read_audits
 from recsim_llm.report.card_file import CARD_FILE, read_card
 from recsim_llm.report.claims import Claim, best_claims, claim_of_row, table_rows
 from recsim_llm.report.comparison_page import comparison_section
@@ -37,6 +40,7 @@ from recsim_llm.report.reproduction import configuration_section, reproduction_s
 from recsim_llm.report.result_sections import differences_section, results_section
 from recsim_llm.report.sample_visits import SampleVisits, read_sample_visits, sample_visits_section
 from recsim_llm.report.shown_items import shown_items_section
+from recsim_llm.report.side_files import showing
 from recsim_llm.report.spoken import Speech, read_speech, speech_section
 from recsim_llm.report.trust import CARD_FIGURE, read_run_card, trust_section
 from recsim_llm.report.worst_visits import WorstVisits, worst_visits_section
@@ -92,24 +96,41 @@ def write_report(run: Path, *, card: Path | None = None, ope: Path | None = None
 
     Raises:
         LogError: the folder is no run, holds no page, or does not fit its manifest; the card, the estimate or an audit is none.
+        FolderInUseError: another process is writing the report, and goes on doing so.
     """
     summary, manifest = summarise(run), read_manifest(run)
-    if card is not None:
-        write_atomically(run / CARD_FILE, _json(read_card(card)))
-    if ope is not None:
-        _keep_ope(ope, run)
-    for audit in audits:
-        keep_audit(audit, run)
+    with lock_report(run):
+        if card is not None:
+            write_atomically(run / CARD_FILE, _json(read_card(card)))
+        if ope is not None:
+            _keep_ope(ope, run)
+        for audit in audits:
+            keep_audit(audit, run)
+        return _write(run, summary, manifest)
+
+
+def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
     folder = run / "figures"
     folder.mkdir(exist_ok=True)
     drawings = _draw_figures(summary, folder)
     compared, realism = read_comparison(run), read_run_card(run)
-    if compared is not None and comparison_figure.can_draw(compared):
-        drawings |= _draw_comparison(compared, folder)
-    if realism is not None and CARD_FIGURE.able(realism):
-        drawings[CARD_FIGURE.name] = _draw_card(realism, folder)
-    estimated, audited = read_ope(run), read_audits(run)
-    drawings |= draw_ope(estimated, folder) | draw_audits(audited, folder)
+    # Each is laid out once by itself, so that a damaged file is told by its name.
+    with showing(run / COMPARISON_FILE, "compare"):
+        if compared is not None and comparison_figure.can_draw(compared):
+            drawings |= _draw_comparison(compared, folder)
+        comparison_section(compared, "", table, lambda _: "")
+    with showing(run / CARD_FILE, "realism"):
+        if realism is not None and CARD_FIGURE.able(realism):
+            drawings[CARD_FIGURE.name] = _draw_card(realism, folder)
+        trust_section(manifest, realism, "")
+    with showing(run / OPE_FILE, "ope"):
+        estimated = read_ope(run)
+        drawings |= draw_ope(estimated, folder)
+        ope_section(estimated, drawings)
+    with showing(run / AUDIT_FOLDER, "audit"):
+        audited = read_audits(run)
+        drawings |= draw_audits(audited, folder)
+        audits_section(audited, drawings)
     calls, speech, metrics = read_calls(run), read_speech(run), measure_run(run)
     content = summary.to_json() | {"language_model_calls": [row._asdict() for row in calls]}
     content |= {} if speech is None else {"speech": speech.to_json()}
@@ -136,7 +157,9 @@ def write_report(run: Path, *, card: Path | None = None, ope: Path | None = None
         ope=estimated,
         audits=audited,
     )
-    write_atomically(page, render_page(findings).encode())
+    with showing(run / MANIFEST, "run"):
+        content_of_page = render_page(findings)
+    write_atomically(page, content_of_page.encode())
     return page
 
 

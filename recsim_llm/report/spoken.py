@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from recsim_llm.errors import LogError
+from recsim_llm.log.own_ids import USER_KEY, read_keys
 from recsim_llm.log.tables import INTERVIEWS, TEXTS, has_table, read_table
 from recsim_llm.report import numbers
 from recsim_llm.report.summary_tables import Cell
@@ -97,7 +98,9 @@ def read_speech(run: Path) -> Speech | None:
         tables = [read_table(run, "texts", TEXTS.names), read_table(run, "interviews", INTERVIEWS.names)]
         known = json.loads(tables[0].schema.metadata[b"recsim_llm"])
         texts, answers = (table.to_pylist() for table in tables)
-        return _speech(known, texts, answers)
+        keys = read_keys(run, USER_KEY)
+        own = [row["user_id"] for row in texts] if keys is None else keys.of(tables[0]["user_id"].to_numpy()).to_pylist()
+        return _speech(known, [row | {USER_KEY: key} for row, key in zip(texts, own, strict=True)], answers)
     except (LogError, ValueError, TypeError, KeyError) as error:
         raise LogError(f"{run}: got {error!r} from the texts, expected what `recsim-llm speak` wrote; run it again") from error
 
@@ -152,7 +155,7 @@ def example_source(row: Row) -> str:
     """Say who wrote a text about what."""
     about = f"{_ASKED[row['kind']]} “{row['title']}”" if row["kind"] == "review" else _ASKED[row["kind"]]
     stars = "" if row["rating"] is None else f", {row['rating']:g} stars given"
-    return f"{row['arm']}: user {row['user_id']}, page {row['page'] + 1}, {about}{stars}"
+    return f"{row['arm']}: user {row[USER_KEY]}, page {row['page'] + 1}, {about}{stars}"
 
 
 def interview_table(speech: Speech) -> Table:

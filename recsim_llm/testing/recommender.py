@@ -14,9 +14,11 @@ from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.core.pages import Requests, Slates
+from recsim_llm.core.profiles import make_profile
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import ConfigError, ContractError
 from recsim_llm.recommenders.base import Recommender, check_slates
+from recsim_llm.recommenders.hooks import TakesUserKeys
 from recsim_llm.recommenders.scoring import take
 from recsim_llm.testing.calls import checked_call
 
@@ -102,13 +104,15 @@ class _Trial:
     def fitted(self, catalog: Catalog | None = None, ratings: Ratings | None = None) -> Recommender:
         catalog, ratings = catalog or self.catalog, ratings or self.ratings
         recommender = self._factory()
+        if isinstance(recommender, TakesUserKeys):
+            recommender.name_users({user: f"U{user:04d}" for user in ratings.users.tolist()})
         inputs = (*_columns(catalog), ratings.user_id, ratings.item_id, ratings.rating, ratings.timestamp)
         checked_call(self.name, "fit", inputs, lambda: recommender.fit(catalog, ratings, _SEED))
         return recommender
 
     def ask(self, recommender: Recommender, requests: Requests, k: int | None = None, catalog: Catalog | None = None) -> Slates:
         slots = self.size if k is None else k
-        slates = checked_call(self.name, "recommend", tuple(requests), lambda: recommender.recommend(requests, slots))
+        slates = checked_call(self.name, "recommend", _arrays(requests), lambda: recommender.recommend(requests, slots))
         if not isinstance(slates, Slates):
             raise ContractError(
                 f"{self.name}: got {type(slates).__name__} from recommend, expected Slates; see recsim_llm.core.pages"
@@ -119,7 +123,7 @@ class _Trial:
 
     def tell(self, recommender: Recommender, requests: Requests, slates: Slates, clicked: npt.NDArray[np.bool_]) -> None:
         rating = np.where(clicked, np.float32(4), np.float32(np.nan))
-        inputs = (*requests, *(column for column in slates if column is not None), clicked, rating)
+        inputs = (*_arrays(requests), *(column for column in slates if column is not None), clicked, rating)
         checked_call(self.name, "observe", inputs, lambda: recommender.observe(requests, slates, clicked, rating))
 
     def same(self, got: Slates, expected: Slates, when: str, remedy: str) -> None:
@@ -215,7 +219,14 @@ def _requests(catalog: Catalog, ratings: Ratings) -> Requests:
     shown = np.where((slot < 2 * (row % 4)) & (slot < len(catalog)), catalog.item_id[place], -1)
     clicked = (shown >= 0) & ((row + slot) % 3 == 0)
     rating = np.where(clicked, np.float32(4), np.float32(np.nan))
-    return Requests(user_id, row[:, 0] % 2, row[:, 0] % 4, shown, clicked, rating)
+    group = np.array([f"group {place % 3}" if place % 5 else "" for place in range(len(user_id))], object)
+    profile = make_profile({"group": group}, len(user_id))
+    return Requests(user_id, row[:, 0] % 2, row[:, 0] % 4, shown, clicked, rating, profile)
+
+
+def _arrays(requests: Requests) -> tuple[npt.NDArray[Any], ...]:
+    """Return the columns of requests that hold arrays; a profile hands out copies."""
+    return tuple(column for column in requests if isinstance(column, np.ndarray))
 
 
 def _check_propensities(slates: Slates, name: str) -> None:

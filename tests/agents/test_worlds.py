@@ -126,7 +126,8 @@ def test_a_folder_without_a_fit_is_refused(dataset, tmp_path):
 
 
 def test_a_fit_of_another_catalog_is_refused(dataset):
-    other = replace(dataset, catalog=replace(dataset.catalog, item_id=dataset.catalog.item_id + 1))
+    catalog = replace(dataset.catalog, item_id=dataset.catalog.item_id + 1)
+    other = replace(dataset, catalog=catalog, ratings=replace(dataset.ratings, item_id=dataset.ratings.item_id + 1))
     with pytest.raises(ConfigError, match="other items than the catalog"):
         choice_world(other, seed=1)
 

@@ -76,6 +76,19 @@ def test_a_planted_slot_bias_departs_and_a_model_without_one_is_sound(data, tmp_
         assert content_of(tmp_path / script)["rows"][0]["words"] == words
 
 
+def test_purchases_are_audited_without_a_word_about_stars(data, tmp_path, capsys):
+    (tmp_path / "bought").mkdir()
+    for name in ("interactions.csv", "items.csv"):
+        (tmp_path / "bought" / name).write_text((data / name).read_text().replace("rating", "amount"))
+    few = ("--feedback", "implicit", "--model", "scripted/genres", "--n-users", "4")
+    assert audit("sycophancy", tmp_path / "bought", tmp_path / "audit", *few) == 0
+    labels = [row["label"] for row in content_of(tmp_path / "audit")["rows"]]
+    assert len(labels) == 3
+    assert not [label for label in labels if "stars" in label]
+    assert "implicit" in content_of(tmp_path / "audit")["made"]["Command"]
+    assert "stars" not in capsys.readouterr().out
+
+
 def test_a_report_shows_the_audits_that_it_is_given_and_keeps_them(data, tmp_path):
     changes = {"users.count": 12, "max_pages": 2, "slate_size": 3, "recommenders": ["random"], "seed": 1}
     folder = run(load_scenario("demo", changes), tmp_path / "run")

@@ -160,3 +160,12 @@ def test_bad_rows_stop_a_run_or_are_counted(tmp_path, capsys):
 def test_column_names_that_cannot_be_used_are_refused(extra, tmp_path, capsys):
     assert main([*OWN, *extra, "--out", str(tmp_path / "run")]) == 2
     assert "expected" in capsys.readouterr().err
+
+
+def test_list_loads_no_room_that_it_only_names():
+    code = (
+        "import sys; from recsim_llm.cli.main import main; main(['list', '--quiet'])\n"
+        "print([name for name in ('scipy', 'recsim_llm.scenarios.runner', 'recsim_llm.agents.worlds') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

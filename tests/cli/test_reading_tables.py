@@ -3,15 +3,19 @@
 import json
 import re
 import shlex
+import textwrap
 from pathlib import Path
 
 import pytest
 import yaml
 
 from recsim_llm.cli.main import main
+from recsim_llm.cli.options import read_table_options
 from recsim_llm.cli.parser import make_parser
 from recsim_llm.cli.users import _card_request
-from recsim_llm.data import open_dataset
+from recsim_llm.data import TableSettings, open_dataset
+from recsim_llm.errors import DataError
+from recsim_llm.scenarios.schema import scenario_from
 
 SMALL = ["--pages", "2", "--slate-size", "2", "--seed", "1", "--recommenders", "random,popularity"]
 LEFT_OUT = "data: 20 rows were left out (sales.csv: not rated 20)"
@@ -32,6 +36,8 @@ def shop(tmp_path: Path) -> Path:
     return folder
 
 
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "data.md"
+STARTS = ("buyer;sku;day", "sku;label;tags", "recsim-llm fit sales", "data: read sales.csv")
 COLUMNS = {
     "user_id": "customer",
     "item_id": "good",
@@ -114,6 +120,54 @@ def test_the_scenario_says_the_same(shop: Path, tmp_path: Path, capsys: pytest.C
     assert main(["run", "movielens", "--data", str(shop), *READING, *SMALL, "--out", str(tmp_path / "flags"), "--quiet"]) == 0
     found = [json.loads((tmp_path / name / "manifest.json").read_text())["data"] for name in ("out", "flags")]
     assert found[0] == found[1]
+
+
+def test_the_example_of_the_page_prints_what_the_page_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    blocks = [textwrap.dedent(block).strip() for block in re.findall(r"(?:^    .*\n)+", page, flags=re.MULTILINE)]
+    sales, products, command, printed = (next(block for block in blocks if block.startswith(start)) for start in STARTS)
+    (tmp_path / "sales").mkdir()
+    (tmp_path / "sales" / "sales.csv").write_text(sales)
+    (tmp_path / "sales" / "products.csv").write_text(products)
+    monkeypatch.chdir(tmp_path)
+    assert main(shlex.split(command)[1:]) == 0
+    assert printed in capsys.readouterr().out
+
+
+ROWS = "user_id,item_id,rating\n"
+ADVISED = {
+    "not rated": {"interactions.csv": ROWS + "1,1,4\n1,2,0\n2,1,3\n2,2,5\n"},
+    "not rated, twice": {"interactions.csv": ROWS + "1,1,4\n1,2,-1\n2,1,3\n2,2,5\n3,1,99\n3,2,2\n"},
+    "scale": {"interactions.csv": ROWS + "1,1,7\n1,2,9\n2,1,3\n"},
+    "implicit": {"interactions.csv": "user_id,item_id\n1,1\n1,2\n"},
+    "repeats": {"interactions.csv": ROWS + "1,1,4\n1,1,3\n2,1,5\n"},
+    "flags": {"interactions.csv": ROWS + "1,1,1\n1,2,0\n2,1,1\n"},
+    "ids": {"interactions.csv": ROWS + "1,1,4\n1e+05,2,3\n"},
+    "genres": {"interactions.csv": ROWS + "1,1,4\n2,1,3\n", "items.csv": 'item_id,genres\n1,"Home, garden"\n'},
+}
+
+
+@pytest.mark.parametrize("files", ADVISED.values(), ids=ADVISED.keys())
+def test_advice_means_the_same_in_all_three_forms_and_works(tmp_path: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(DataError) as error:
+        open_dataset(tmp_path)
+    advice = re.search(
+        r"(?:pass|instance) ('?--(?:(?!; ).)*?), in a scenario (.*?), in Python (.*?)(?: if rows are .*|; .*)?$",
+        str(error.value),
+    )
+    assert advice is not None
+    command, scenario, python = advice.groups()
+    options = read_table_options(make_parser().parse_args(["fit", str(tmp_path), "out", *shlex.split(command)]))
+    keys = yaml.safe_load(f"{{{scenario}}}")
+    settings = TableSettings.of(options)
+    assert settings == TableSettings.of(eval(f"dict({python})"))
+    made = scenario_from({"name": "x", "recommenders": ["random"], **keys}, "advice")
+    assert settings == TableSettings.read(made.table_options, "advice")
+    assert len(open_dataset(tmp_path, **settings.model_dump()).ratings) > 0
 
 
 def test_clicks_run_without_ratings(shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

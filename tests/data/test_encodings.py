@@ -62,6 +62,7 @@ def test_utf8_with_one_broken_place_is_not_garbled(tmp_path: Path) -> None:
     [
         ("item_id,title\n1,Ночной дозор и другие\n".encode("cp1251"), "got an encoding that is not known here"),
         ("item_id,title\n1,千と千尋の神隠し\n".encode("shift-jis"), "got an encoding that is not known here"),
+        ("item_id,title\n1,Café\n".encode() + "2,Été à Nîmes\n".encode("latin-1"), "got text in two encodings"),
         ("item_id,title\n1,Plain\n".encode("utf-16-le"), "got bytes of value zero"),
         ("item_id,title\n1,Plain\n".encode("utf-16") + b"\x00", "got bytes that are no UTF-16"),
     ],

@@ -57,6 +57,13 @@ def test_the_one_table_with_the_columns_is_taken_and_said(tmp_path: Path, files:
     assert note.endswith("as items, by their columns")
 
 
+def test_a_broken_file_beside_the_tables_does_no_harm(tmp_path: Path) -> None:
+    (tmp_path / "photo.txt").write_bytes(b"\x89PNG\x00\x00")
+    (tmp_path / "old.parquet").write_bytes(b"cut off")
+    assert "photo.txt with nothing that can be read" in refusal(write(tmp_path, things__csv=ITEMS))
+    assert titles(open_dataset(write(tmp_path, events__csv=ROWS))) == ["Lamp", "Mug"]
+
+
 def test_columns_find_tables_under_other_names(tmp_path: Path) -> None:
     data = open_dataset(write(tmp_path, sales__csv=SALES, products__csv=PRODUCTS), columns=SALES_COLUMNS, feedback="implicit")
     assert titles(data) == ["Mug", "Spoon"]
@@ -87,6 +94,27 @@ def test_movielens_by_its_columns_whatever_is_beside_it(tmp_path: Path) -> None:
     assert titles(open_dataset(tmp_path, columns=renamed)) == ["Toy Story (1995)", "Heat (1995)"]
 
 
+@pytest.mark.parametrize(
+    "rows", [RATINGS.replace(",", ";"), "userId,movieId,rating\n1,1,8\n1,2,6\n", "userId,movieId\n1,1\n1,2\n"]
+)
+def test_what_only_looks_like_movielens_is_read_as_own_tables(tmp_path: Path, rows: str) -> None:
+    write(tmp_path, ratings__csv=rows, movies__csv=MOVIES)
+    assert "did you mean 'userId' for user_id" in refusal(tmp_path)
+    names = {"user_id": "userId", "item_id": "movieId"}
+    data = open_dataset(tmp_path, columns=names, feedback="implicit")
+    assert titles(data) == ["Toy Story (1995)", "Heat (1995)"]
+
+
+def test_movielens_columns_on_another_scale_are_not_cut_down(tmp_path: Path) -> None:
+    rows = "".join(f"{user},{item},{user + item},1\n" for user in range(1, 9) for item in (1, 2))
+    write(tmp_path, ratings__csv="userId,movieId,rating,timestamp\n" + rows, movies__csv=MOVIES)
+    for skip in (False, True):
+        text = refusal(tmp_path, skip_bad_rows=skip)
+        assert "ratings.csv line 9: rating: got '6', expected a number from 0.5 to 5 in most rows" in text
+    names = {"user_id": "userId", "item_id": "movieId"}
+    assert len(open_dataset(tmp_path, columns=names, rating_scale=(1, 10)).ratings) == 16
+
+
 def test_movielens_10m_has_ratings_and_films_alone(tmp_path: Path) -> None:
     write(
         tmp_path, ratings__dat="1::1::4.5::838985046\n1::2::5::838983525\n", movies__dat="1::A (1995)::War\n2::B (1995)::War\n"
@@ -111,6 +139,7 @@ def test_movielens_10m_has_ratings_and_films_alone(tmp_path: Path) -> None:
         ),
         ({"a__csv": ROWS, "b__csv": ITEMS, "c__csv": ITEMS}, {}, "got 2 tables of items (b.csv, c.csv), expected one"),
         ({"ratings__csv": RATINGS}, {}, "movies.csv: no such file in"),
+        ({"ratings__csv": RATINGS}, {}, "--column user_id=userId --column item_id=movieId"),
         ({"ratings__csv": RATINGS, "movies__csv": MOVIES}, {"rating_scale": (1, 10)}, "got rating_scale for"),
         ({"notes__md": "nothing"}, {}, "without files of a known kind"),
         ({"ratings__dat": "1\t1\t5\n"}, {}, "without files of a known kind"),

@@ -68,6 +68,13 @@ def test_no_message_advises_a_scale_that_holds_such_a_number(tmp_path: Path, rat
         assert not float(low) <= code <= float(high)
 
 
+@pytest.mark.parametrize("codes", [(-2, -1), (-9, -8, -7), (-1, 0), (-99, 999)])
+def test_all_codes_are_asked_about(tmp_path: Path, codes: tuple[int, ...]) -> None:
+    path = put(tmp_path, [*codes, *codes, *ONE_TO_TEN])
+    assert advised(said(path))["not_rated"] == codes
+    assert load_tables(path, **advised(said(path))).skipped == {"r.csv: not rated": 2 * len(codes)}  # type: ignore[arg-type]
+
+
 def test_two_such_numbers_are_asked_about_together(tmp_path: Path) -> None:
     path = put(tmp_path, [-1] * 4 + [99] * 3 + ONE_TO_TEN)
     text = said(path)
@@ -108,7 +115,17 @@ def test_a_few_bad_numbers_may_be_skipped_without_a_question(tmp_path: Path) -> 
     assert "0 means not rated" in said(put(tmp_path, [0] * 30 + ONE_TO_FIVE), skip_bad_rows=True)
 
 
-@pytest.mark.parametrize("value", [1, 3, 5, 0, 100])
+@pytest.mark.parametrize("value", [0, -1, 99])
+def test_nothing_but_a_code_is_never_advised_to_be_a_scale(tmp_path: Path, value: float) -> None:
+    for rows in (2, 20):
+        path = put(tmp_path, [value] * rows)
+        text = said(path)
+        assert text.startswith(f"r.csv: rating: got {value} in all {rows} rows, expected ratings that differ")
+        assert "rating_scale" not in text
+        assert len(load_tables(path, feedback="implicit", not_rated="none").ratings) == rows
+
+
+@pytest.mark.parametrize("value", [1, 3, 5, 100])
 def test_a_column_that_never_varies_is_no_rating_unless_its_scale_is_named(tmp_path: Path, value: float) -> None:
     path = put(tmp_path, [value] * 20)
     text = said(path)

@@ -127,7 +127,7 @@ def test_a_bad_optional_field_costs_the_field_and_not_the_row(tmp_path: Path) ->
         "item_id": [1, 2],
         "title": pa.array([[1], [2]]),
         "genres": pa.array([1.5, 2.5]),
-        "year": ["long ago", "2001"],
+        "year": ["long ago", "2001-05-01"],
         "provider": pa.array([[b"x"], None]),
     }
     parquet.write_table(pa.table(table), tmp_path / "i.parquet")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import multiprocessing
 import os
 import pickle
@@ -14,7 +15,7 @@ import pytest
 import stable_baselines3.common.vec_env as stable_baselines
 from stable_baselines3.common.env_util import make_vec_env
 
-from recsim_llm.envs import FlatObservation
+from recsim_llm.envs import FlatObservation, recording
 from recsim_llm.errors import ConfigError, ContractError, RunExistsError
 from recsim_llm.log import open_run
 
@@ -225,3 +226,43 @@ def test_a_closed_environment_says_that_its_log_is_closed(folder):
     env.close()
     with pytest.raises(ContractError, match=r"after close\(\)"):
         env.reset()
+
+
+def test_a_log_without_room_leaves_nothing_and_the_environment_wants_a_reset(folder, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    env = gymnasium.make(ID, log=folder)
+    env.reset(seed=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(recording, "write_lookups", full)
+        with pytest.raises(ConfigError, match=r"^log: got .*No space left on device.*expected a folder with room"):
+            env.step(np.arange(10))
+    assert not folder.exists()
+    with pytest.raises(ContractError, match=r"expected reset\(\) first"):
+        env.step(np.arange(10))
+    env.reset()
+    env.step(np.arange(10))
+    env.close()
+    assert pages(folder) == 1
+
+
+def test_a_folder_by_another_name_is_the_same_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
+    first = gymnasium.make(ID, log="log")
+    first.reset(seed=1)
+    with pytest.raises(RunExistsError, match=NATIVE):
+        gymnasium.make(ID, log=tmp_path / "link" / "log")
+    with pytest.raises(RunExistsError, match=NATIVE):
+        first.step(np.arange(10))
+
+
+def test_a_log_stays_where_it_was_when_the_program_goes_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    env = gymnasium.make(ID, log="log")
+    env.reset(seed=1)
+    monkeypatch.chdir("/")
+    env.step(np.arange(10))
+    env.close()
+    assert pages(tmp_path / "log") == 1

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import json
+import sqlite3
 from collections import defaultdict
 
 import gymnasium
@@ -11,6 +14,7 @@ import pytest
 import yaml
 
 import recsim_llm  # noqa: F401 (registers the environment)
+from recsim_llm.cli.main import main
 from recsim_llm.core.pages import probability
 from recsim_llm.errors import ConfigError, ContractError, DataError
 from recsim_llm.scenarios import load_scenario, run
@@ -245,8 +249,6 @@ def test_the_remedy_for_users_without_a_model_works_and_close_closes_it(users):
 
 
 def test_a_copy_does_not_close_the_models_of_the_original():
-    import copy
-
     env = gymnasium.make(ID, scenario=load_scenario("demo", LANGUAGE))
     env.reset(seed=1)
     other = copy.deepcopy(env)
@@ -256,9 +258,19 @@ def test_a_copy_does_not_close_the_models_of_the_original():
     env.close()
 
 
-def test_the_log_of_a_scenarios_environment_says_which_one(tmp_path):
-    import json
+def test_the_log_of_a_language_environment_keeps_its_calls_and_makes_a_report(tmp_path):
+    env = gymnasium.make(ID, scenario=load_scenario("demo", LANGUAGE), log=tmp_path / "log")
+    env.reset(seed=1)
+    env.step(np.arange(4))
+    env.close()
+    with sqlite3.connect(tmp_path / "log" / "calls.sqlite") as calls:
+        assert calls.execute("SELECT COUNT(*) FROM calls").fetchone()[0] > 0
+    calls.close()
+    assert main(["report", str(tmp_path / "log"), "--quiet"]) == 0
+    assert (tmp_path / "log" / "report.html").stat().st_size > 1000
 
+
+def test_the_log_of_a_scenarios_environment_says_which_one(tmp_path):
     env = gymnasium.make(ID, scenario=load_scenario("demo", SMALL), log=tmp_path / "log")
     env.reset(seed=1)
     env.step(np.arange(4))

@@ -179,7 +179,7 @@ def test_metadata_names_the_autoreset_mode(world, make_rows):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"autoreset_mode": "disabled"}, "autoreset_mode: got 'disabled', expected NEXT_STEP or SAME_STEP"),
+        ({"autoreset_mode": "never"}, "autoreset_mode: got 'never', expected NEXT_STEP, SAME_STEP, DISABLED"),
         ({"render_mode": "ansi"}, "render_mode: got 'ansi' for a vector environment, expected None"),
         ({"num_envs": 0}, "num_envs: got 0, expected 1 or more"),
     ],
@@ -189,7 +189,7 @@ def test_bad_option_is_refused(world, make_rows, options, message):
         make_rows(world, **options)
 
 
-@pytest.mark.parametrize("seed", [[1, 2], [1, 2, None], [1, 2, 3, 4], [1, 2, 0.5]])
+@pytest.mark.parametrize("seed", [[1, 2], [1, None], [1, 2, 3, 4], [1, 2, 0.5]])
 def test_wrong_seeds_are_refused(world, make_rows, seed):
     with pytest.raises(ConfigError, match="expected one integer or 3 of them"):
         make_rows(world, 3).reset(seed=seed)

@@ -1,9 +1,13 @@
 """From a name and settings to a model: addresses, devices, and settings that nothing would obey."""
 
+import shlex
+
 import pytest
 
+from recsim_llm.cli.parser import make_parser
 from recsim_llm.errors import ConfigError
 from recsim_llm.language import ChaosServer, ModelSettings, open_model, probe_model
+from recsim_llm.language.chaos import requests as chaos_requests
 from recsim_llm.language.probing.probe_report import load_probe
 
 
@@ -56,3 +60,23 @@ def test_settings_are_refused_in_our_own_words(settings, words):
     with pytest.raises(ConfigError, match=f"^{words}") as caught:
         open_model("scripted/genres", **settings)
     assert "pydantic" not in str(caught.value)
+
+
+def refused(monkeypatch, most, **settings):
+    """Open a model on a server that lists so many alternatives of a token at most, and return what is said."""
+    monkeypatch.setattr(chaos_requests, "MOST_ALTERNATIVES", most)
+    with ChaosServer("genres", seed=1) as server, pytest.raises(ConfigError) as caught:
+        open_model("openai-compatible/chaos", base_url=server.base_url, **settings)
+    return str(caught.value), server.base_url
+
+
+def test_log_probabilities_that_are_too_few_are_refused_with_what_remains(environment):
+    said, address = refused(environment, 4, realisation="logprobs")
+    assert "does not list the log-probabilities of all options of a question, expected one of json, samples" in said
+    assert make_parser().parse_args(shlex.split(said.split("`")[1])[1:]).base_url == address
+
+
+def test_where_log_probabilities_are_too_few_the_next_way_is_taken(environment):
+    environment.setattr(chaos_requests, "MOST_ALTERNATIVES", 4)
+    with ChaosServer("genres", seed=1) as server, open_model("openai-compatible/chaos", base_url=server.base_url) as model:
+        assert model.elicitation == "json"

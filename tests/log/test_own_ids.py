@@ -4,14 +4,16 @@ import gymnasium
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from own_ids import ITEM_KEYS, USER_KEYS, make_shop, run_shop
+from own_ids import ITEM_KEYS, PLAIN_USER_KEYS, USER_KEYS, loaded, make_shop, run_shop
 from written_runs import HAND, write_run
 
 from recsim_llm.agents.worlds import choice_world
 from recsim_llm.errors import LogError
 from recsim_llm.log import open_run
+from recsim_llm.population import write_population
 from recsim_llm.scenarios import load_scenario, run
 from recsim_llm.scenarios.blocks import join_blocks
+from recsim_llm.scenarios.export import export
 from recsim_llm.scenarios.schema import Block
 
 OF_ITEM = {10 + number: key for number, key in enumerate(ITEM_KEYS)}
@@ -109,6 +111,20 @@ def test_blocks_of_users_that_are_joined_keep_their_own_ids(tmp_path):
     columns = open_run(tmp_path / "all").columns("pages", ["user_id", "user_key"])
     assert set(columns["user_key"]) == set(USER_KEYS)
     assert columns["user_key"].tolist() == [OF_USER[user] for user in columns["user_id"].tolist()]
+
+
+def test_users_from_a_file_are_named_by_the_data(tmp_path):
+    shop = make_shop()
+    write_population(choice_world(shop, 3, seed=3).population, tmp_path / "people.parquet")
+    again = choice_world(shop, tmp_path / "people.parquet", seed=3).population
+    assert again.user_key.tolist() == [OF_USER[user] for user in again.user_id.tolist()]
+
+
+def test_a_run_of_users_who_are_called_otherwise_now_is_refused(shop_run, tmp_path):
+    with loaded(make_shop(user_keys=PLAIN_USER_KEYS)), pytest.raises(LogError, match="the data changed since the run"):
+        export(shop_run, "dialogues", tmp_path / "out")
+    with loaded(make_shop()):
+        assert export(shop_run, "dialogues", tmp_path / "out")["arms"]
 
 
 def test_own_ids_change_no_byte_of_the_log(shop_run, tmp_path):

@@ -1,3 +1,4 @@
+import re
 from dataclasses import fields, replace
 
 import numpy as np
@@ -107,3 +108,10 @@ def test_text_is_one_line_whatever_the_data_contain(demographics, taste):
     text = render_persona(make_persona(demographics=demographics, taste=taste))
     assert len(text.splitlines()) == 1
     assert text == text.strip()
+
+
+def test_who_gives_no_stars_is_told_nothing_of_them():
+    text = render_persona(make_persona(rates=False))
+    assert text.startswith("You take something fairly regularly. ")
+    assert not re.search(r"\b(stars?|rat(e|ings?))\b", text)
+    assert len(text.split(". ")) == len(render_persona(make_persona()).split(". ")) - 4

@@ -1,9 +1,11 @@
 """What recommenders may be given before they are fitted."""
 
 import pytest
+from own_ids import ITEM_KEYS, ByKeys, make_shop, run_shop
 
 from recsim_llm.recommenders import AsksModel, TakesTruth, open_recommender
 from recsim_llm.registry import SHIPPED
+from recsim_llm.scenarios import load_scenario, run
 
 
 @pytest.mark.parametrize(("hook", "names"), [(TakesTruth, {"oracle"}), (AsksModel, {"language"})])
@@ -18,3 +20,25 @@ def test_any_class_with_the_method_counts():
 
     assert isinstance(Mine(), TakesTruth)
     assert not isinstance(Mine(), AsksModel)
+
+
+@pytest.mark.parametrize(
+    "arm",
+    [
+        {"name": "own", "recommender": "own_ids:ByKeys"},
+        {"name": "drawn", "recommender": "softmax", "settings": {"base": "own_ids:ByKeys"}},
+    ],
+    ids=["alone", "as the base of another"],
+)
+def test_a_recommender_is_told_the_datas_own_ids_before_it_is_fitted(tmp_path, arm):
+    shop = make_shop()
+    run_shop(shop, tmp_path / "run", recommenders=[arm], slate_size=4, max_pages=1)
+    keys, items = ByKeys.told
+    assert keys == dict(shop.user_keys)
+    assert items.tolist() == ITEM_KEYS
+
+
+def test_data_with_numbers_names_nobody(tmp_path):
+    settings = {"recommenders": [{"name": "own", "recommender": "own_ids:ByKeys"}], "max_pages": 1, "users.count": 3}
+    run(load_scenario("demo", settings), tmp_path / "run")
+    assert ByKeys.told == ({}, None)

@@ -32,7 +32,7 @@ LANGUAGE = {
     "models.user": "scripted/genres",
     "recommenders": ["random", "popularity"],
 }
-PAGES = ("plain", "crowded", "failures", "cascade", "speech", "compare", "trusted", "two runs", "realism")
+PAGES = ("plain", "crowded", "failures", "cascade", "speech", "compare", "trusted", "studied", "two runs", "realism")
 WIDTHS = (390, 1280)
 LEAST_CONTRAST = 4.5  # WCAG 2.2, success criterion 1.4.3, level AA
 OPEN = "document.querySelectorAll('details').forEach(one => { one.open = true; });"
@@ -142,6 +142,11 @@ def pages(tmp_path_factory, card, monkeypatch_module):
     assert main(["compare", "demo", *flags, "--effect=0.3", "--plan", "--quiet", f"--out={folder / 'compare'}"]) == 0
     run(scenario(seed=4), folder / "trusted")
     write_report(folder / "trusted", card=card.with_name("realism.json"))
+    run(scenario(recommenders=["random", "popularity"], seed=5), folder / "studied")
+    ope = ["ope", str(folder / "studied"), "--logging=popularity", "--target=popularity", "--quiet"]
+    audit = ["audit", "injection", "--model=scripted/genres", "--data=fictional", "--n-users=5", "--seed=3", "--quiet"]
+    assert main(ope) == main([*audit, f"--out={folder / 'audit'}"]) == 0
+    write_report(folder / "studied", audits=[folder / "audit"])
     made = {name: write_report(folder / name) for name in PAGES[:-2]}
     run(scenario(recommenders=["item-knn", "random"], **{"users.parameters.click_bias": 2.0}), folder / "other")
     compare_runs(folder / "plain", folder / "other", folder / "two runs")

@@ -1,6 +1,7 @@
 """Clicks and purchases: nobody gives a star, and nothing that needs stars is told."""
 
 import re
+import sqlite3
 
 import gymnasium
 import numpy as np
@@ -10,13 +11,14 @@ from own_ids import loaded, make_shop, run_shop
 
 from recsim_llm.agents.worlds import cascade_world, choice_world, language_world
 from recsim_llm.comparison import summarise
-from recsim_llm.errors import ConfigError
+from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.language import open_model
 from recsim_llm.metrics import measure_run
-from recsim_llm.report import write_report
+from recsim_llm.report import read_speech, write_report
 from recsim_llm.scenarios import load_scenario
 from recsim_llm.scenarios.compare import compare
 from recsim_llm.scenarios.export import export
+from recsim_llm.scenarios.speech import speak
 
 SHOP = make_shop(feedback="implicit")
 STARS = re.compile(r"[^.>]*\b(?:stars?|mean rating|likes?|liked|half a star)\b[^.<]*", re.IGNORECASE)
@@ -129,3 +131,18 @@ def test_exports_of_stars_are_left_out_or_refused(run, tmp_path):
         with pytest.raises(ConfigError, match=r"a run of clicks or purchases without stars, expected .* export recbole"):
             export(run, "movielens", tmp_path / "tables")
     assert "star" not in (tmp_path / "words" / "mf" / "instructions.jsonl").read_text(encoding="utf-8")
+
+
+def test_a_language_model_is_told_nothing_of_the_users_stars(tmp_path):
+    model = {"users.model": "language", "models.user.name": "scripted/genres", "users.count": 3, "users.parameters": {}}
+    folder = run_shop(SHOP, tmp_path / "run", max_pages=1, slate_size=3, **model)
+    with sqlite3.connect(folder / "calls.sqlite") as calls:
+        tables = [name for (name,) in calls.execute("select name from sqlite_master where type = 'table'")]
+        told = " ".join(str(row) for name in tables for row in calls.execute(f"select * from {name}"))
+    assert "You take something" in told
+    assert "On average you give" not in told
+    with loaded(SHOP):
+        speak(folder, reviews=0, reasons=2, interviews=0)
+    assert {row["user_key"] for row in read_speech(folder).examples} <= set(SHOP.user_keys.values())
+    with loaded(SHOP), pytest.raises(LogError, match="pass --reviews 0, since users of clicks and purchases give no stars"):
+        speak(folder, reviews=2, reasons=0, interviews=0)

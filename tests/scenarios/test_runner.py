@@ -14,7 +14,7 @@ import pytest
 
 from recsim_llm.core.pages import Slates
 from recsim_llm.data import open_dataset
-from recsim_llm.errors import ConfigError, ContractError, LogError, RunExistsError, SlateError
+from recsim_llm.errors import ConfigError, LogError, PlugInError, RunExistsError, SlateError
 from recsim_llm.log.schema import IMPRESSIONS, PAGES, VISITS
 from recsim_llm.recommenders import Popularity, deterministic
 from recsim_llm.scenarios import load_scenario, resume, run
@@ -166,10 +166,10 @@ def test_a_recommender_learns_neither_the_dice_nor_what_is_hidden(tmp_path):
     assert told["catalog"].popularity.sum() == len(train)
 
 
-def test_a_recommender_that_raises_is_named_and_leaves_nothing(tmp_path):
-    with pytest.raises(ContractError, match=r"bad: got KeyError: 'lost' from recommend"):
+def test_a_recommender_that_raises_is_named_and_leaves_its_traceback_alone(tmp_path):
+    with pytest.raises(PlugInError, match=r"recommender 'bad', recommend in visit 0: got KeyError: 'lost'"):
         run(scenario(recommenders=[{"name": "bad", "recommender": f"{__name__}:Raising"}]), tmp_path / "raised")
-    assert not (tmp_path / "raised").exists()
+    assert [path.name for path in (tmp_path / "raised").iterdir()] == ["traceback.txt"]
 
 
 def test_other_users_than_at_the_start_are_not_resumed(tmp_path):

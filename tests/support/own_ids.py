@@ -7,6 +7,7 @@ import pytest
 
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.ratings import Dataset, Ratings
+from recsim_llm.recommenders import Popularity
 from recsim_llm.scenarios import load_scenario, run
 
 ITEM_KEYS = [
@@ -62,3 +63,16 @@ def run_shop(dataset, folder, **changes):
     settings = {"recommenders": ["random"], "slate_size": 12, "max_pages": 2, "seed": 5, "data": "shop"}
     with loaded(dataset):
         return run(load_scenario("demo", settings | {"users.parameters": {"click_bias": 2.0, "repeat": 0.0}} | changes), folder)
+
+
+class ByKeys(Popularity):
+    """Notes what it is told of ids."""
+
+    told = ()
+
+    def name_users(self, user_keys):
+        self.user_keys = dict(user_keys)
+
+    def fit(self, catalog, ratings, seed):
+        super().fit(catalog, ratings, seed)
+        ByKeys.told = (self.user_keys, catalog.item_key)

@@ -52,6 +52,10 @@ FLOOR = 1e-4
 LONGEST = 100_000
 """Longest reply that is searched, characters without thoughts; it bounds the time that a broken reply can take."""
 
+_THINK_LESS = (
+    "have the model not think, --set models.user.request.chat_template_kwargs.enable_thinking=false or "
+    "--set models.user.request.reasoning_effort=low, or serve it without a parser of thoughts"
+)
 _TAG = re.compile(
     r"<(/?)(?:think|thinking|thought|reasoning)>|\[(/?)THINK\]|<\|channel\|>\s{0,3}final\s{0,3}(<)\|message\|>", re.IGNORECASE
 )
@@ -163,9 +167,11 @@ def answer_text(raw: RawReply, text: str) -> str:
     shown = without_thoughts(text)
     if not shown.strip():
         if raw.finish == "length":
-            raise unreadable("cut_off", "no answer before the token limit", "answers; raise the limit or think less")
+            raise unreadable("cut_off", "no answer before the token limit", f"answers; {_THINK_LESS}")
         if text.strip():
-            raise unreadable("no_answer", "thoughts without an answer", "an answer after them")
+            raise unreadable("no_answer", "thoughts without an answer", f"an answer after them; {_THINK_LESS}")
+        if raw.finish in ("tool_calls", "function_call"):
+            raise unreadable("empty", "a call of tools", "an answer in the message; serve the model without tools")
         raise unreadable("empty", "an empty text", "answers")
     if len(shown.strip()) > LONGEST:
         raise unreadable("no_answer", f"{len(shown)} characters", f"at most {LONGEST}")

@@ -39,7 +39,8 @@ class AiohttpBackend(HttpBackend):
 
         try:
             async with self._session.post(self.base_url + path, data=content, allow_redirects=False) as response:
-                return Response(response.status, response.headers, await response.read())
+                content = await self._collect(response.status, response.content.iter_any())
+                return Response(response.status, response.headers, content)
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
             # UnicodeError: a host's name that cannot be, for instance with two dots in a row.
             failure = self._unreachable(error)

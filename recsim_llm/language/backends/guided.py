@@ -190,7 +190,9 @@ class Guide:
             grammar = LLMatcher.grammar_from_json_schema(text, defaults={"whitespace_flexible": False})
             matcher = LLMatcher(self._words, grammar)
             if matcher.is_error():
-                raise ConfigError(f"schema: got one without a grammar ({' '.join(matcher.get_error().split())[:200]})")
+                reason = " ".join(matcher.get_error().split())[:200]
+                expected = "expected one that llguidance can follow; take the realisation logprobs"
+                raise ConfigError(f"schema: got one without a grammar ({reason}), {expected}")
             self._grammars[text] = matcher
         return self._grammars[text].deep_copy()
 

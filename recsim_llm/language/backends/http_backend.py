@@ -7,30 +7,26 @@ import json
 import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple, Self
 from urllib.parse import quote
 
-from recsim_llm.errors import BackendError, ConfigError
+from recsim_llm.errors import BackendError, ConfigError, hide_secrets
 from recsim_llm.language.backends.payloads import build_request, parse_body, read_response
+from recsim_llm.language.backends.refusals import Told, find_error, judge, read_words, status_of
+from recsim_llm.language.backends.reply_fields import bad_reply
 from recsim_llm.language.base.addresses import is_loopback, parse_address
 from recsim_llm.language.base.wire import Abilities, Call, RawReply
 
 __all__ = ["HttpBackend", "Response", "retry_seconds"]
 
-_LONGEST_MESSAGE = 300
+_LONGEST_MESSAGE = 400
 _LONGEST_REASON = 120
 _NO_KEY = "none"
-_ADDRESS_SECRET = re.compile(r"(?<=//)[^/\s@]+(?=@)")
-_ADVICE = {
-    "rate_limit": "send it later or fewer at once",
-    "overloaded": "send it later",
-    "server": "send it again",
-    "authentication": "check the API key",
-    "refused": "check the base URL and the name of the model, and see `recsim-llm probe` for what the server takes",
-}
+_MOST_OF_AN_ERROR = 64 << 10
+"""Bytes of an error's body that are read: its words stand at its beginning."""
 
 
 class Response(NamedTuple):
@@ -148,14 +144,33 @@ class HttpBackend(ABC):
         try:
             async with asyncio.timeout(self.timeout):
                 response = await self._post(path, json.dumps(body, separators=(",", ":")).encode())
-            if 200 <= response.status < 300:
-                return read_response(call, path, parse_body(response.content))
-            return self._refusal(response)
+            if not _is_good(response.status):
+                return self._refusal(response.status, read_words(response.content), response.headers)
+            answer = parse_body(response.content)
+            told = find_error(answer)
+            if told is not None:
+                return self._refusal(status_of(told), told, response.headers, inside=True)
+            return read_response(call, path, answer)
         except TimeoutError:
             expected = f"a whole reply from {self.name} within {self.timeout:g} s; check the server or raise the timeout"
             return self._error("timeout", f"got no end, expected {expected}")
         except BackendError as error:
-            return self._error(error.cause, f"{self.name}: {error}") if error.cause == "bad_reply" else error
+            named = self._clean(f"{self.name}: {error}")
+            return BackendError(error.cause, named, retryable=error.retryable) if error.cause == "bad_reply" else error
+
+    async def _collect(self, status: int, pieces: AsyncIterator[bytes]) -> bytes:
+        """Return a body that arrives in pieces; stop reading where it is longer than the limit."""
+        good = _is_good(status)
+        most = self.body_limit if good else min(self.body_limit, _MOST_OF_AN_ERROR)
+        content = bytearray()
+        async for piece in pieces:
+            content += piece
+            if len(content) > most:
+                if good:
+                    expected = "expected at most that; check the server, or raise the limit, --set models.user.body_limit=BYTES"
+                    raise bad_reply(f"got a body of more than {most:,} bytes, {expected}")
+                break
+        return bytes(content[:most])
 
     def _enter(self) -> None:
         loop = asyncio.get_running_loop()
@@ -173,18 +188,17 @@ class HttpBackend(ABC):
         expected = f"a reply from {self.name} at {self.base_url}; check the address and the server"
         return self._error("connection", f"got {reason}, expected {expected}")
 
-    def _refusal(self, response: Response) -> BackendError:
-        cause, retryable = _cause(response.status)
-        code, reason = _reason(response.content)
-        # An empty account fails with the status of a busy server, and waiting does not help.
-        retryable = retryable and code != "insufficient_quota"
-        reason = self._clean(reason, _LONGEST_REASON)
+    def _refusal(self, status: int, told: Told, headers: Mapping[str, str], *, inside: bool = False) -> BackendError:
+        cause, retryable, advice = judge(status, told)
+        reason = self._clean(told.words or headers.get("location") or "no reason given", _LONGEST_REASON)
+        got = "an error inside status 200" if inside else f"status {status}"
+        expected = "an answer" if inside else "200"
         return BackendError(
             cause,
-            self._clean(f"got status {response.status} from {self.name} ({reason}), expected 200; {_ADVICE[cause]}"),
+            self._clean(f"got {got} from {self.name} ({reason}), expected {expected}; {advice}"),
             retryable=retryable,
-            retry_after=retry_seconds(response.headers, datetime.now(UTC)) if retryable else None,
-            status=response.status,
+            retry_after=retry_seconds(headers, datetime.now(UTC)) if retryable else None,
+            status=status,
         )
 
     def _error(self, cause: str, text: str) -> BackendError:
@@ -195,7 +209,7 @@ class HttpBackend(ABC):
         if self._api_key != _NO_KEY:
             for spelling in (self._api_key, json.dumps(self._api_key)[1:-1], quote(self._api_key, safe="")):
                 text = text.replace(spelling, "[hidden]")
-        text = _ADDRESS_SECRET.sub("[hidden]", text)
+        text = hide_secrets(text)
         text = " ".join("".join(character if character.isprintable() else " " for character in text).split())
         return text if len(text) <= longest else text[: longest - 1] + "…"
 
@@ -203,48 +217,34 @@ class HttpBackend(ABC):
 def retry_seconds(headers: Mapping[str, str], now: datetime) -> float | None:
     """Return the seconds that ``Retry-After`` asks to wait, given as a number or as an HTTP date; None where it says nothing.
 
+    ``retry-after-ms``, which Azure and OpenAI send beside it, is finer and goes before it.
+
     Args:
         headers: of the response.
         now: the time, with its zone.
     """
-    told = headers.get("retry-after")
-    if told is None:
-        return None
-    try:
-        seconds = float(told)
-    except ValueError:
-        seconds = _seconds_until(told, now)
-    return max(seconds, 0.0) if math.isfinite(seconds) else None
+    for name, factor in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
+        told = headers.get(name)
+        if told is None:
+            continue
+        try:
+            seconds = factor * float(told)
+        except ValueError:
+            seconds = _seconds_until(told, now)
+        if math.isfinite(seconds):
+            return max(seconds, 0.0)
+    return None
 
 
 def _seconds_until(date: str, now: datetime) -> float:
     try:
         moment = parsedate_to_datetime(date)
-    except ValueError:
+        # HTTP dates are in GMT; one that says -0000 is parsed without a zone.
+        return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now).total_seconds()
+    # Years, zones and numbers beyond what dates can be.
+    except (ValueError, OverflowError, TypeError):
         return math.nan
-    # HTTP dates are in GMT; one that says -0000 is parsed without a zone.
-    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now).total_seconds()
 
 
-def _cause(status: int) -> tuple[str, bool]:
-    if status == 429:
-        return "rate_limit", True
-    if status in (503, 529):
-        return "overloaded", True
-    if status in (408, 409) or status >= 500:
-        return "server", True
-    return ("authentication" if status in (401, 403) else "refused"), False
-
-
-def _reason(content: bytes) -> tuple[str, str]:
-    """Return code and words of an error body; servers put them in half a dozen places."""
-    try:
-        body = json.loads(content)
-    except (ValueError, RecursionError):
-        text = content.decode("utf-8", "replace")
-        return "", re.sub(r"<[^>]*>", " ", text).strip() or "no reason given"
-    error = body.get("error", body) if isinstance(body, dict) else body
-    if not isinstance(error, dict):
-        return "", str(error)
-    words = error.get("message") or error.get("detail") or error
-    return str(error.get("code")), str(words)
+def _is_good(status: int) -> bool:
+    return 200 <= status < 300

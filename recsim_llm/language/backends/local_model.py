@@ -50,7 +50,8 @@ class LocalModel:
                 self.network.to(device).eval()
         # Whatever a broken file makes its reader raise: safetensors, tokenizers and torch have errors of their own.
         except Exception as error:
-            raise ConfigError(f"model {folder}: cannot be loaded ({_one_line(error)})") from None
+            expected = "expected a transformers model with safetensors weights and its tokenizer; download it again"
+            raise ConfigError(f"model {folder}: got files that cannot be loaded ({_one_line(error)}), {expected}") from None
         self._folder = folder
         config = self.network.config.get_text_config()
         unknown = set(getattr(config, "layer_types", None) or ()) - _TOKEN_MEMORIES

@@ -19,7 +19,9 @@ class OpenAIBackend(HttpBackend):
     _client: AsyncOpenAI
 
     def _open(self) -> None:
-        from openai import AsyncOpenAI, DefaultAioHttpClient
+        from openai import AsyncOpenAI
+
+        from recsim_llm.language.backends.bounded_client import BoundedClient
 
         self._client = AsyncOpenAI(
             api_key=self._api_key,
@@ -27,7 +29,7 @@ class OpenAIBackend(HttpBackend):
             max_retries=0,
             # The deadline of the base class is the only one.
             timeout=None,
-            http_client=DefaultAioHttpClient(timeout=None, follow_redirects=False, trust_env=not self.local),
+            http_client=BoundedClient(self._collect, timeout=None, follow_redirects=False, trust_env=not self.local),
         )
 
     async def _post(self, path: str, content: bytes) -> Response:
@@ -41,6 +43,8 @@ class OpenAIBackend(HttpBackend):
             response = await self._client.post(path, cast_to=httpx2.Response, content=content)
         except APIStatusError as error:
             response = error.response
+        except BackendError as error:
+            failure = error
         except (OpenAIError, httpx2.HTTPError, aiohttp.ClientError, OSError, UnicodeError) as error:
             # UnicodeError: a host's name that cannot be, for instance with two dots in a row.
             # Without a deadline of its own, what the client calls a timeout is a connection that was refused or closed.

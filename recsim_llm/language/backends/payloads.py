@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from recsim_llm.errors import ConfigError
 from recsim_llm.language.backends.decision_payloads import PATHS, decision_request, read_decisions
-from recsim_llm.language.backends.reply_fields import bad_reply, field, number, objects, token_usage
+from recsim_llm.language.backends.reply_fields import bad_reply, field, number, objects, token_usage, whole_text
 from recsim_llm.language.base.wire import Abilities, Call, RawReply, TokenChoice
 
 __all__ = ["CHAT_PATH", "build_request", "parse_body", "read_response"]
@@ -18,6 +18,10 @@ CHAT_PATH = "/chat/completions"
 """Path of chat completions below the base URL, which ends in ``/v1``."""
 
 _NO_TEXT_EXPECTED = ("content_filter", "length")
+_STREAM_STARTS = (b"data:", b"event:", b"id:", b"retry:", b": ")
+_THOUGHT_KEYS = ("reasoning_content", "reasoning", "thinking")
+_TEXT_PARTS = ("text", "output_text")
+_THOUGHT_PARTS = ("thinking", "reasoning")
 
 _Value = TypeVar("_Value")
 
@@ -61,11 +65,26 @@ def parse_body(content: bytes) -> object:
         value = json.loads(content)
     except (ValueError, RecursionError):
         broken = True
+    if broken and content.lstrip().startswith(_STREAM_STARTS):
+        return _first_event(content)
     if broken:
         # Not quoted: a part of a body could hold a part of a secret.
         kind = "an HTML page" if content.lstrip().startswith(b"<") else "text or a part of JSON" if content else "an empty body"
         raise bad_reply(f"got {kind} of {len(content)} bytes, expected JSON")
     return value
+
+
+def _first_event(content: bytes) -> dict[str, object]:
+    """Return the error that a stream of events begins with; a stream that was not asked for is no answer."""
+    lines = (line.strip()[5:] for line in content.split(b"\n", 64)[:64] if line.strip().startswith(b"data:"))
+    try:
+        event = json.loads(next(lines, b""))
+    except (ValueError, RecursionError):
+        event = None
+    if isinstance(event, dict) and event.get("error"):
+        return event
+    remedy = "turn streaming off at the server, or ask for it, --set models.user.request.stream=false"
+    raise bad_reply(f"got a stream of events of {len(content)} bytes, expected one JSON object; {remedy}", retryable=False)
 
 
 def read_response(call: Call, path: str, body: object) -> RawReply:
@@ -111,6 +130,10 @@ def _chat_body(call: Call, model: str, provider: str, alternatives: int) -> dict
 
 
 def _read_chat(call: Call, body: Mapping[str, object]) -> RawReply:
+    if not isinstance(body.get("choices"), list):
+        names = ", ".join(sorted(name for name in body if name.isidentifier())[:6]) or "no members"
+        remedy = "chat completions; check the base URL, up to and with /v1"
+        raise bad_reply(f"got no list of choices but {names} in the reply, expected {remedy}")
     choices = objects(field(body, "choices", list, "the reply"), "choices")
     if not choices:
         raise bad_reply("got no choices, expected at least one")
@@ -139,19 +162,50 @@ def _index(choice: Mapping[str, object]) -> int:
 
 def _finish(choice: Mapping[str, object]) -> str:
     reason = choice.get("finish_reason")
-    return reason if isinstance(reason, str) and reason else "stop"
+    return whole_text(reason) if isinstance(reason, str) and reason else "stop"
 
 
 def _refusal(choice: Mapping[str, object]) -> str:
-    refusal = field(choice, "message", dict, "a choice").get("refusal")
-    return refusal if isinstance(refusal, str) else ""
+    message = field(choice, "message", dict, "a choice")
+    said = [message.get("refusal"), *(part.get("refusal") for part in _parts(message) if part.get("type") == "refusal")]
+    return whole_text(next((refusal for refusal in said if isinstance(refusal, str) and refusal), ""))
 
 
 def _text(choice: Mapping[str, object], finish: str, refusal: str) -> str:
+    """Return the answer; where there are thoughts alone these, marked as such, so that nobody reads them as an answer."""
     message = field(choice, "message", dict, "a choice")
-    if message.get("content") is None and (refusal or finish in _NO_TEXT_EXPECTED):
+    parts = _parts(message)
+    content = message.get("content")
+    text = content if isinstance(content, str) else _joined(parts, _TEXT_PARTS, "text")
+    if text.strip():
+        return whole_text(text)
+    thoughts = [message.get(key) for key in _THOUGHT_KEYS]
+    told = [
+        thought for thought in (*thoughts, _joined(parts, ("thinking", "reasoning"), "thinking")) if isinstance(thought, str)
+    ]
+    if any(thought.strip() for thought in told):
+        return f"<think>\n{whole_text(max(told, key=len))}\n</think>"
+    called = message.get("tool_calls") or message.get("function_call")
+    if isinstance(content, str) or parts or refusal or called or finish in _NO_TEXT_EXPECTED:
         return ""
     return field(message, "content", str, "the message")
+
+
+def _parts(message: Mapping[str, object]) -> list[dict[str, object]]:
+    """Return the parts of a content that is a list of them, or one; none where it is a text."""
+    content = message.get("content")
+    return objects(content if isinstance(content, list) else [content] if isinstance(content, dict) else [], "content")
+
+
+def _joined(parts: Sequence[Mapping[str, object]], kinds: Sequence[str], key: str) -> str:
+    """Return the texts of the parts of some kinds; a thought can itself be a list of parts."""
+    texts: list[str] = []
+    for part in parts:
+        if part.get("type", "text") in kinds:
+            value = part.get(key, part.get("text"))
+            inner = value if isinstance(value, list) else [{"text": value}]
+            texts += [str(piece["text"]) for piece in inner if isinstance(piece, dict) and isinstance(piece.get("text"), str)]
+    return "".join(texts)
 
 
 def _tokens(choice: Mapping[str, object]) -> tuple[TokenChoice, ...]:
@@ -164,7 +218,7 @@ def _tokens(choice: Mapping[str, object]) -> tuple[TokenChoice, ...]:
 
 
 def _token(entry: Mapping[str, object]) -> TokenChoice:
-    token = field(entry, "token", str, "a token")
+    token = whole_text(field(entry, "token", str, "a token"))
     others = entry.get("top_logprobs") or []
     if not isinstance(others, list):
         raise bad_reply(f"got top_logprobs of type {type(others).__name__}, expected a list")
@@ -178,4 +232,4 @@ def _token(entry: Mapping[str, object]) -> TokenChoice:
 def _pair(entry: Mapping[str, object]) -> tuple[str, float]:
     chance = entry.get("logprob")
     # JSON has no minus infinity: null and very low numbers stand for it.
-    return field(entry, "token", str, "a token"), -math.inf if chance is None else number(chance, "logprob")
+    return whole_text(field(entry, "token", str, "a token")), -math.inf if chance is None else number(chance, "logprob")

@@ -9,14 +9,23 @@ from typing import Any, TypeVar
 from recsim_llm.errors import BackendError
 from recsim_llm.language.base.wire import TokenUsage
 
-__all__ = ["bad_reply", "field", "number", "objects", "token_usage"]
+__all__ = ["bad_reply", "field", "number", "objects", "token_usage", "whole_text"]
 
 _Value = TypeVar("_Value")
 
 
-def bad_reply(text: str) -> BackendError:
-    """Return the error for a response that makes no sense; the same request may get a better one."""
-    return BackendError("bad_reply", text, retryable=True)
+_MOST_TOKENS = 1 << 40
+"""No call has read or written more; a larger count is nonsense, and would not fit where counts are summed."""
+
+
+def bad_reply(text: str, *, retryable: bool = True) -> BackendError:
+    """Return the error for a response that makes no sense; the same request may get a better one, as a rule."""
+    return BackendError("bad_reply", text, retryable=retryable)
+
+
+def whole_text(text: str) -> str:
+    """Return a text of the same length in which halves of characters, which UTF-8 cannot carry, are question marks."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def field(holder: Mapping[str, object], key: str, kind: type[_Value], owner: str) -> _Value:
@@ -38,9 +47,15 @@ def number(value: object, name: str) -> float:
     Raises:
         BackendError: it is something else, or not a number at all.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise bad_reply(f"got {name} of type {type(value).__name__}, expected a number")
-    return float(value)
+    try:
+        converted = float(value)
+    except OverflowError:
+        converted = math.nan
+    if math.isnan(converted):
+        raise bad_reply(f"got {name} that is no number or beyond all bounds, expected a number")
+    return converted
 
 
 def objects(values: Sequence[Any], name: str) -> list[dict[str, object]]:
@@ -70,4 +85,8 @@ def token_usage(body: Mapping[str, object]) -> TokenUsage:
 
 def _count(usage: Mapping[str, object], *names: str) -> int | None:
     counts = (usage.get(name) for name in names)
-    return next((count for count in counts if isinstance(count, int) and not isinstance(count, bool) and count >= 0), None)
+    return next((count for count in counts if isinstance(count, int) and _is_count(count)), None)
+
+
+def _is_count(value: int) -> bool:
+    return not isinstance(value, bool) and 0 <= value <= _MOST_TOKENS

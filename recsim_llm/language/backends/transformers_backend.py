@@ -17,12 +17,33 @@ if TYPE_CHECKING:
     from recsim_llm.language.backends.guided import Guide
     from recsim_llm.language.backends.local_model import LocalModel
 
-__all__ = ["TransformersBackend"]
+__all__ = ["TransformersBackend", "find_device"]
 
 _PACKAGES = ("torch", "transformers", "llguidance")
 _PREFIX_BYTES = 512 << 20
 _SCHEME = "1"
 """Rises when the same weights would give other numbers: prompts, passes, scores, or the random numbers of samples."""
+
+
+def find_device(wanted: str) -> str:
+    """Return where a model computes: ``auto`` is a GPU where there is one, else the CPU.
+
+    Args:
+        wanted: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+
+    Raises:
+        ConfigError: there is no such device here.
+    """
+    if wanted == "cpu":
+        return wanted
+    import torch
+
+    here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if wanted == "auto":
+        return next((device for device, found in here.items() if found), "cpu")
+    if not here[wanted]:
+        raise ConfigError(f"device: got {wanted}, which torch does not find here, expected cpu, or auto for what there is")
+    return wanted
 
 
 class TransformersBackend:

@@ -32,7 +32,7 @@ REPAIRS = 2
 """How often a model is told that its reply could not be read, and asked again."""
 
 _QUOTED = 2_000
-_FOR_ALL_CAUSES, _FOR_ALL_STATUS = ("authentication", "rate_limit"), (402, 404)
+_FOR_ALL_CAUSES, _FOR_ALL_STATUS = ("authentication", "quota", "rate_limit"), (402, 404)
 _NOT_THE_MODELS = ("options_missing",)
 """Causes that the model knows nothing of: telling it would only cost calls."""
 _REPAIR = "That could not be read: {}. Answer again, only in the format asked for."

@@ -312,6 +312,8 @@ def _check_version(connection: sqlite3.Connection, path: Path | None, *, allow_n
 
 
 def _damaged(path: Path | None, error: Exception) -> LogError:
+    if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_FULL", "SQLITE_IOERR")):
+        return LogError(f"{path}: got {error}, expected a disk with room; what is in the file is kept: make room and go on")
     return LogError(f"{path}: got {error}, expected a calls file that can be read and written; restore it or move it away")
 
 

@@ -10,9 +10,9 @@ from recsim_llm.language.backends.http_backend import HttpBackend
 from recsim_llm.language.base.background import background_loop
 from recsim_llm.language.base.wire import Backend
 from recsim_llm.language.probing.probe_checks import Checks
-from recsim_llm.language.probing.probe_report import ProbeFinding, ProbeReport, load_probe, require, save_probe
+from recsim_llm.language.probing.probe_report import ProbeFinding, ProbeReport, load_probe, probe_command, require, save_probe
 
-__all__ = ["ProbeFinding", "ProbeReport", "load_probe", "probe", "probe_backend", "require", "save_probe"]
+__all__ = ["ProbeFinding", "ProbeReport", "load_probe", "probe", "probe_backend", "probe_command", "require", "save_probe"]
 
 
 def probe(backend: Backend, *, most_concurrent: int = 64) -> ProbeReport:

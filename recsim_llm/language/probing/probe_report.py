@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
@@ -19,7 +20,7 @@ from recsim_llm.language.base.wire import Abilities
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["ProbeFinding", "ProbeReport", "load_probe", "probe_file", "require", "save_probe"]
+__all__ = ["ProbeFinding", "ProbeReport", "load_probe", "probe_command", "probe_file", "require", "save_probe"]
 
 _FORMAT = 2
 _EARLIER_FORMATS = range(1, _FORMAT)
@@ -171,13 +172,19 @@ def load_probe(name: str, base_url: str) -> ProbeReport | None:
         raise DataError(f"{path}: got {error}, expected a readable report; remove the file and probe again") from error
 
 
-def require(abilities: Abilities, elicitation: Elicitation, name: str) -> None:
+def probe_command(name: str, base_url: str | None) -> str:
+    """Return the command that probes a model."""
+    return shlex.join(["recsim-llm", "probe", name, *(["--base-url", base_url] if base_url else [])])
+
+
+def require(abilities: Abilities, elicitation: Elicitation, name: str, base_url: str | None = None) -> None:
     """Check that a model can be asked in a certain way.
 
     Args:
         abilities: what its probe found.
         elicitation: the way.
         name: ``provider/model``, for the text.
+        base_url: its address, for the text; None where it needs none.
 
     Raises:
         ConfigError: it cannot.
@@ -188,5 +195,5 @@ def require(abilities: Abilities, elicitation: Elicitation, name: str) -> None:
     expected = f"expected one of {', '.join(known)}" if known else "and found no other way to its decisions"
     raise ConfigError(
         f"got realisation {elicitation!r} for {name}, which {_LACKS[elicitation]}, {expected}; "
-        f"run `recsim-llm probe {name}` to look again"
+        f"run `{probe_command(name, base_url)}` to look again"
     )

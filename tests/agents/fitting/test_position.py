@@ -105,9 +105,9 @@ def test_a_log_without_a_click_at_the_first_position_is_refused(clicked, with_it
 
 
 def test_columns_of_other_shapes_are_refused():
-    with pytest.raises(DataError, match="got shapes"):
+    with pytest.raises(DataError, match="click log, item: got shape"):
         learn_position_curve(np.ones((3, 2), np.bool_), np.ones((2, 3), np.int64))
-    with pytest.raises(DataError, match="got shapes"):
+    with pytest.raises(DataError, match="click log, clicked: got shape"):
         learn_position_curve(np.ones(3, np.bool_))
 
 

@@ -467,7 +467,7 @@ def test_a_redirect_is_not_followed(backend_class):
 
 def test_an_empty_account_is_not_asked_again(backend_class):
     error = failure(backend_class, answering({"error": {"message": "Pay.", "code": "insufficient_quota"}}, status=429))
-    assert (error.cause, error.retryable) == ("rate_limit", False)
+    assert (error.cause, error.retryable) == ("quota", False)
 
 
 @pytest.mark.parametrize(

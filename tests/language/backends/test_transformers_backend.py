@@ -23,8 +23,10 @@ from recsim_llm.errors import BackendError, ConfigError
 from recsim_llm.language.answers.elicitation import prepare, read, write_call
 from recsim_llm.language.backends import transformers_backend
 from recsim_llm.language.backends.prefix_cache import BLOCK, Branches, PrefixCache
-from recsim_llm.language.backends.transformers_backend import TransformersBackend
+from recsim_llm.language.backends.transformers_backend import TransformersBackend, find_device
 from recsim_llm.language.base.questions import Ask, Part, Prompt, choice, number, score, short_text, yes_no
+from recsim_llm.language.providers import Roles, open_model
+from recsim_llm.scenarios.schema import load_scenario
 
 RULES = Part("rules", " ".join(SENTENCES[:5]) * 2)
 PAGE = (
@@ -331,7 +333,7 @@ def test_a_missing_folder_is_one_line(tmp_path):
 def test_damaged_weights_are_one_line(tmp_path):
     broken = make_tiny_model(tmp_path / "broken", 1)
     (broken / "model.safetensors").write_bytes(b"nothing")
-    with pytest.raises(ConfigError, match=r"model .*broken: cannot be loaded") as caught:
+    with pytest.raises(ConfigError, match=r"model .*broken: got files that cannot be loaded .*, expected") as caught:
         send(broken, prepare(ask(1), "logprobs"))
     assert "\n" not in str(caught.value)
 
@@ -341,10 +343,46 @@ def test_the_name_changes_with_the_kind_of_device(folder):
     assert names["cpu"] != names["cuda"] == names["cuda:1"]
 
 
-def test_a_missing_package_names_the_extra(folder, monkeypatch):
+def test_a_missing_package_names_what_to_install(folder, monkeypatch):
     monkeypatch.setattr(transformers_backend, "find_spec", lambda package: None if package == "llguidance" else object())
-    with pytest.raises(ConfigError, match=r"got no package llguidance.*pip install 'recsim_llm\[transformers\]'"):
+    with pytest.raises(ConfigError, match=r"got no package llguidance.*pip install transformers torch llguidance"):
         TransformersBackend(folder)
+
+
+def test_settings_of_device_and_batch_reach_the_model(folder, monkeypatch):
+    opened = []
+
+    class Recording(TransformersBackend):
+        def __init__(self, path, **settings):
+            opened.append(settings)
+            super().__init__(path, **settings)
+
+    monkeypatch.setattr(transformers_backend, "TransformersBackend", Recording)
+    name, settings = f"transformers/{folder}", {"models.user.device": "auto", "models.user.batch_size": 3}
+    scenario = load_scenario("demo", {"models.user.name": name, **settings})
+    with Roles(scenario.models) as roles:
+        assert roles.role("user").name == TransformersBackend(folder, device=find_device("auto")).name
+    with open_model(name) as model:
+        assert model.name == TransformersBackend(folder).name
+    assert opened[:2] == [{"device": find_device("auto"), "batch": 3}, {"device": "cpu"}]
+
+
+def test_batches_change_neither_an_answer_nor_its_place_in_the_cache(folder, tmp_path):
+    asks = [ask(user) for user in range(7)]
+    found = []
+    for size in (1, 3, 64):
+        with open_model(f"transformers/{folder}", batch_size=size, calls=tmp_path / f"{size}.sqlite") as model:
+            found.append([reply.answers for reply in model.ask(asks)])
+    assert found[0] == found[1] == found[2]
+    with open_model(f"transformers/{folder}", batch_size=5, cache=tmp_path / "1.sqlite") as model:
+        assert [reply.answers for reply in model.ask(asks)] == found[0]
+        assert (model.meter().calls, model.meter().hits) == (0, len(asks))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_device_that_is_not_there_is_one_line(folder):
+    with pytest.raises(ConfigError, match=r"^device: got cuda, which torch does not find here, expected cpu, or auto"):
+        open_model(f"transformers/{folder}", device="cuda")
 
 
 def test_a_closed_backend_refuses_calls(folder):

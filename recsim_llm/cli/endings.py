@@ -1,0 +1,109 @@
+"""How the command ends: its exit status, and one line on what failed, what is kept, and how it goes on.
+
+| status | meaning |
+| --- | --- |
+| 0 | done |
+| 1 | the machine did not let it: a full disk, no memory, a folder that went away |
+| 2 | bad input, a limit that was reached, or a plug-in that broke its contract |
+| 130, 143 | stopped by Ctrl-C, by SIGTERM |
+"""
+
+from __future__ import annotations
+
+import shlex
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+
+from recsim_llm.errors import RecSimError, RunExistsError, is_full
+from recsim_llm.log.folders import MANIFEST, is_run
+from recsim_llm.log.segments import read_segments
+
+__all__ = ["Terminated", "ending", "go_on", "go_on_by_folder", "heed_signals"]
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM arrived: everything ends as after Ctrl-C."""
+
+
+@contextmanager
+def heed_signals() -> Iterator[None]:
+    """Have SIGTERM end things as Ctrl-C does, and a second of either end the process at once."""
+
+    def stop(number: int, _: FrameType | None) -> None:
+        for each in former:
+            signal.signal(each, signal.SIG_DFL)
+        raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+
+    try:
+        former = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # Not in the main thread, where signals are not ours to heed.
+        yield
+        return
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def go_on(how: str) -> Iterator[None]:
+    """Note on whatever ends the body early what is kept and how it goes on; empty where nothing is kept."""
+    try:
+        yield
+    except (Exception, KeyboardInterrupt) as error:
+        if how:
+            error.add_note(how)
+        raise
+
+
+@contextmanager
+def go_on_by_folder(out: Path) -> Iterator[None]:
+    """Note likewise that a run or comparison goes on by its folder, once it has begun there."""
+    try:
+        yield
+    except RunExistsError:
+        raise
+    except (Exception, KeyboardInterrupt) as error:
+        if is_run(out):
+            folder = shlex.quote(str(out))
+            shown = "" if not _can_be_reported(out) else f", `recsim-llm report {folder}` shows it"
+            error.add_note(f"what was done is kept{shown}; go on with `recsim-llm resume {folder}`")
+        raise
+
+
+def _can_be_reported(out: Path) -> bool:
+    with suppress(RecSimError):
+        return (out / MANIFEST).is_file() and any(segment.rows.get("pages") for segment in read_segments(out) or ())
+    return False
+
+
+def ending(error: BaseException) -> tuple[str, int]:
+    """Return the one line for what ended the command, and its exit status.
+
+    Args:
+        error: a ``RecSimError``, ``KeyboardInterrupt``, ``OSError``, ``sqlite3.Error`` or ``MemoryError``.
+    """
+    notes = getattr(error, "__notes__", [])
+    if isinstance(error, RecSimError):
+        return "; ".join([str(error), *notes]), 2
+    if isinstance(error, KeyboardInterrupt):
+        by, status = ("SIGTERM", 143) if isinstance(error, Terminated) else ("Ctrl-C", 130)
+        return f"stopped by {by}; " + ("; ".join(notes) or "nothing is left half-written"), status
+    what, remedy = _trouble(error)
+    return "; ".join([what, remedy, *(notes or ["nothing is left half-written"])]), 1
+
+
+def _trouble(error: BaseException) -> tuple[str, str]:
+    """Return what the machine did not let happen, and what to do."""
+    if isinstance(error, MemoryError):
+        return "got no more memory, expected enough", "lower --n-users, or close other programs"
+    if isinstance(error, OSError):
+        names = [str(name) for name in (error.filename, error.filename2) if name is not None]
+        where = f" for {' and '.join(names)}" if names else ""
+        remedy = "make room on the disk" if is_full(error) else "see that the path is right and can be read and written"
+        return f"got {error.strerror or ' '.join(str(error).split())}{where}, expected a file to read or write", remedy
+    return f"got {error} from a SQLite file, expected one that can be read and written", "make room on the disk"

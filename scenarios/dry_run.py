@@ -1,0 +1,265 @@
+"""What a verb will ask of language models, found by rehearsing it: nothing is asked, and nothing is left behind.
+
+The verb is carried out in a temporary folder with a stand-in in place of each model that is asked in the same form. So
+prompts are the real ones, with all that users come to remember; pages, reflections and what a cascade leaves to the model
+come out as they would with users who browse as the stand-in does. A model that leaves earlier or later moves the numbers
+accordingly.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from recsim_llm.agents.language.calibrating import calibrate
+from recsim_llm.core.arrays import DoubleArray
+from recsim_llm.core.ratings import Dataset
+from recsim_llm.language.base.questions import Elicitation
+from recsim_llm.language.base.settings import ModelSettings
+from recsim_llm.language.calls.store import FILE_NAME, open_calls
+from recsim_llm.language.providers import known_probe, open_model
+from recsim_llm.log.manifest import read_manifest, read_scenario_manifest
+from recsim_llm.scenarios.block_runs import count_users, take_part
+from recsim_llm.scenarios.realism_run import CardRequest, make_card
+from recsim_llm.scenarios.runner import draw_seed, run
+from recsim_llm.scenarios.schema import Block, Scenario
+from recsim_llm.scenarios.speech import name_models, speak
+from recsim_llm.statistics import Estimate
+
+__all__ = ["Forecast", "forecast_calibration", "forecast_card", "forecast_run", "forecast_speech"]
+
+_STAND_IN = "scripted/genres"
+_USERS = 100  # who rehearse
+_USUAL: Elicitation = "logprobs"
+_NORMAL = 1.959963984540054
+_BY_USER = """
+SELECT role, subject, count(*), sum(coalesce(prompt_tokens, 0)), sum(coalesce(completion_tokens, 0))
+FROM calls WHERE cache_hit = 0 GROUP BY role, subject ORDER BY role, subject
+"""
+
+
+class Forecast(NamedTuple):
+    """What will be asked of language models; intervals are for users who browse as the stand-in does, 95%."""
+
+    calls: Estimate
+    """Calls."""
+    prompt_tokens: Estimate
+    """Tokens read."""
+    answer_tokens: Estimate
+    """Tokens written."""
+    cost: Estimate | None
+    """US dollars; None where a price is not known."""
+    seconds: Estimate | None
+    """Time that the calls take; None where a model was never probed."""
+    forms: Mapping[str, str]
+    """By role: the elicitation in which its model is asked."""
+    guessed: tuple[str, ...]
+    """Roles whose model was never probed, so that the form is a guess."""
+    users: int
+    """Users who rehearsed."""
+    everyone: int
+    """Users for whom it is foretold."""
+
+    def lines(self) -> list[str]:
+        """Say it, a line each."""
+        if not self.calls.value:
+            return ["no language model will be asked"]
+        said = [
+            f"calls    {_amount(self.calls)}",
+            f"tokens   {_amount(self.prompt_tokens)} read, {_amount(self.answer_tokens)} written",
+            "money    " + ("price unknown; set models.ROLE.prices" if self.cost is None else _amount(self.cost, "$", 2)),
+            "time     " + ("unknown; `recsim-llm probe` measures it" if self.seconds is None else f"{_amount(self.seconds)} s"),
+            f"rehearsed by {self.users:,} of {self.everyone:,} users with a stand-in asked by "
+            + ", ".join(f"{form} ({role})" for role, form in self.forms.items())
+            + "; a model that leaves earlier or later asks for less or more",
+        ]
+        if self.guessed:
+            said.append(f"the form is a guess for {', '.join(self.guessed)}; `recsim-llm probe` finds it out")
+        return [*said, "nothing was asked and nothing was written"]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values; keys are stable."""
+        amounts = {name: getattr(self, name) for name in ("calls", "prompt_tokens", "answer_tokens", "cost", "seconds")}
+        return {
+            **{
+                name: amount and {"value": amount.value, "low": amount.low, "high": amount.high}
+                for name, amount in amounts.items()
+            },
+            "forms": dict(self.forms),
+            "guessed": list(self.guessed),
+            "users_rehearsed": self.users,
+            "users": self.everyone,
+        }
+
+
+def forecast_run(scenario: Scenario) -> Forecast:
+    """Return what a run or comparison will ask, all of its users served.
+
+    Args:
+        scenario: what would be run.
+
+    Raises:
+        ConfigError: it could not be run.
+    """
+    scenario = draw_seed(scenario)
+    if not scenario.models:
+        return _summed({}, {}, {}, users=1, everyone=1)
+    known, everyone, part = dict(scenario.models), None, scenario
+    if scenario.users.block is None:
+        everyone = count_users(scenario)
+        if everyone > _USERS:
+            part = take_part(scenario, Block(size=_USERS, number=0))
+    settings = part.model_dump(mode="json")
+    settings |= {"models": {role: _stand_in(model).model_dump(mode="json") for role, model in known.items()}, "limits": {}}
+    with _stage() as folder:
+        run(Scenario.model_validate(settings), folder)
+        users = int(read_manifest(folder)["users"])
+        depth = scenario.visits * scenario.max_pages * len(scenario.recommenders)
+        return _summed(known, _used(folder), {}, users=users, everyone=everyone or users, depth=depth)
+
+
+def forecast_speech(folder: Path, models: Mapping[str, Any], **asked: Any) -> Forecast:
+    """Return what ``speak`` will ask.
+
+    Args:
+        folder: run folder; it is only read.
+        models: as for ``speak``.
+        asked: further arguments of ``speak``.
+    """
+    known = name_models(read_scenario_manifest(folder), models)
+    with _stage() as stage:
+        stage.mkdir()
+        for path in folder.resolve().iterdir():
+            if not path.name.startswith((FILE_NAME, ".")):
+                os.symlink(path, stage / path.name)
+        speak(stage, models={role: _stand_in(model).model_dump(mode="json") for role, model in known.items()}, **asked)
+        return _summed(known, _used(stage), {"writer": "text"}, users=1, everyone=1)
+
+
+def forecast_card(request: CardRequest) -> Forecast:
+    """Return what ``realism`` will ask; everything but the model's part is really computed, which takes its time."""
+    if request.model is None:
+        return _summed({}, {}, {}, users=1, everyone=1)
+    with _stage() as folder:
+        make_card(replace(request, model=_stand_in(request.model), cache=None, limits={}), folder)
+        return _summed({"user": request.model}, _used(folder), {}, users=1, everyone=1)
+
+
+def forecast_calibration(model: ModelSettings, dataset: Dataset, **asked: Any) -> Forecast:
+    """Return what ``calibrate`` will ask.
+
+    Args:
+        model: to be calibrated.
+        dataset: as for ``calibrate``.
+        asked: further arguments of ``calibrate``.
+    """
+    with _stage() as folder:
+        folder.mkdir()
+        stand_in = _stand_in(model).model_dump(exclude={"name"})
+        with open_model(_STAND_IN, calls=folder / FILE_NAME, **stand_in) as opened:
+            calibrate(opened, dataset, **asked)
+        return _summed({"user": model}, _used(folder), {}, users=1, everyone=1)
+
+
+@contextmanager
+def _stage() -> Iterator[Path]:
+    with TemporaryDirectory(prefix="recsim_llm-") as temporary:
+        yield Path(temporary) / "rehearsal"
+
+
+def _form(model: ModelSettings) -> Elicitation | None:
+    """Return how a model is asked, without asking it; None where nobody has found out yet."""
+    if model.realisation != "auto":
+        return model.realisation
+    if not model.name.startswith(("openai", "transformers/")):
+        with open_model(model.name) as opened:
+            return opened.elicitation
+    found = known_probe(model)
+    return found.abilities.elicitations[0] if found and found.abilities.elicitations else None
+
+
+def _stand_in(model: ModelSettings) -> ModelSettings:
+    name = model.name if model.name.startswith("scripted/") else _STAND_IN
+    return ModelSettings(name=name, realisation=_form(model) or _USUAL, samples=model.samples)
+
+
+class _Used(NamedTuple):
+    """What a role used, float64 [users] each."""
+
+    calls: DoubleArray
+    prompt_tokens: DoubleArray
+    answer_tokens: DoubleArray
+
+
+def _used(folder: Path) -> dict[str, _Used]:
+    """Return by role what each user's calls have used up in a rehearsal."""
+    if not (folder / FILE_NAME).exists():
+        return {}
+    with closing(open_calls(folder)) as connection:
+        rows = connection.execute(_BY_USER).fetchall()
+    return {
+        role: _Used(*(np.array([row[place] for row in rows if row[0] == role], np.float64) for place in (2, 3, 4)))
+        for role in dict.fromkeys(row[0] for row in rows)
+    }
+
+
+def _summed(
+    models: Mapping[str, ModelSettings],
+    used: Mapping[str, _Used],
+    forms: Mapping[str, str],
+    *,
+    users: int,
+    everyone: int,
+    depth: int = 1,
+) -> Forecast:
+    """Add up the roles and stretch the rehearsal to everyone."""
+    by_role = {role: models[role] for role in used}
+    calls, read, written = [_total([getattr(used[role], name) for role in used], users, everyone) for name in _Used._fields]
+    cost: Estimate | None = None
+    if all(model.prices is not None for model in by_role.values()):
+        spent = [_spent(used[role], model) for role, model in by_role.items()]
+        cost = _total(spent, users, everyone)
+    asked = {role: forms.get(role) or _form(model) or _USUAL for role, model in by_role.items()}
+    guessed = [role for role, model in by_role.items() if role not in forms and _form(model) is None]
+    seconds = _seconds(by_role, used, everyone / users, depth)
+    return Forecast(calls, read, written, cost, seconds, asked, tuple(guessed), users, everyone)
+
+
+def _spent(used: _Used, model: ModelSettings) -> DoubleArray:
+    prices = model.prices
+    assert prices is not None
+    return (used.prompt_tokens * prices.input + used.answer_tokens * prices.output) / 1e6
+
+
+def _total(columns: list[DoubleArray], users: int, everyone: int) -> Estimate:
+    """Return a sum over everyone; the interval is that of a new draw of as many users' behaviour."""
+    value = sum(float(column.sum()) for column in columns) * everyone / users
+    variance = sum(float(column.var(ddof=1)) for column in columns if len(column) > 1)
+    half = _NORMAL * math.sqrt(variance * everyone * (1.0 + everyone / users))
+    return Estimate(value=value, low=max(value - half, 0.0), high=value + half, users=users)
+
+
+def _seconds(models: Mapping[str, ModelSettings], used: Mapping[str, _Used], stretch: float, depth: int) -> Estimate | None:
+    """Return the time of the calls; those of one user wait for each other, ``depth`` of them at most."""
+    least = most = 0.0
+    for role, model in models.items():
+        found = known_probe(model)
+        if found is None or found.latency_seconds is None:
+            return None
+        at_once = model.concurrency or found.abilities.concurrency
+        together = used[role].calls.sum() * stretch / at_once * found.latency_seconds
+        least, most = least + together, most + together + depth * found.latency_seconds
+    return Estimate(value=(least + most) / 2.0, low=least, high=most, users=0) if models else None
+
+
+def _amount(amount: Estimate, sign: str = "", digits: int = 0) -> str:
+    value, low, high = (f"{sign}{end or 0.0:,.{digits}f}" for end in (amount.value, amount.low, amount.high))
+    return f"{value} [{low}, {high}]"

@@ -1,0 +1,99 @@
+"""Side files with other types, sizes and shapes than were written: one line that names the file, never a traceback."""
+
+import copy
+import json
+import shutil
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+from recsim_llm.cli.main import main
+from recsim_llm.errors import RecSimError
+from recsim_llm.report import page, write_report
+
+SMALL = ["--n-users", "30", "--pages", "2", "--seed", "1", "--recommenders", "random,popularity", "--quiet"]
+ODD = (None, True, -1, 0.5, 10**30, float("nan"), "", "text", [], {}, [[]], {"a": 1}, [None], 2**63, 1e308)
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("damaged") / "run"
+    assert main(["compare", "demo", *SMALL, "--out", str(folder)]) == 0
+    return folder
+
+
+def places(value, path=()):
+    """Yield the path of everything in a JSON value."""
+    yield path
+    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, member in members:
+        yield from places(member, (*path, key))
+
+
+def changed(content, path, value, remove):
+    """Return the content with one thing in it replaced or removed."""
+    if not path:
+        return value
+    content = copy.deepcopy(content)
+    place = content
+    for key in path[:-1]:
+        place = place[key]
+    if remove:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = value
+    return content
+
+
+def mutations(content, count):
+    random, known = np.random.default_rng(0), list(places(content))
+    for number in range(count):
+        path = known[int(random.integers(len(known)))]
+        yield changed(content, path, ODD[int(random.integers(len(ODD)))], bool(path) and number % 4 == 0)
+
+
+def texts(path, count):
+    """Yield mutations of a file as text: other values, and cuts."""
+    content = path.read_text()
+    yield from ("", "{", "[]", "null", "[" * 100_000, content[: len(content) // 2], content + "}", "\udcff")
+    for mutation in mutations(json.loads(content), count):
+        yield json.dumps(mutation)
+
+
+@contextmanager
+def file_of(path, text):
+    before = path.read_bytes()
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    try:
+        yield
+    finally:
+        path.write_bytes(before)
+
+
+@pytest.mark.parametrize("name", ["comparison.json", "manifest.json"])
+def test_a_report_names_the_damaged_file_or_is_written(name, compared, monkeypatch):
+    for drawer in ("write_figure", "_draw_comparison"):
+        monkeypatch.setattr(page, drawer, lambda *_: "")
+    said = []
+    for text in texts(compared / name, 40):
+        with file_of(compared / name, text):
+            try:
+                write_report(compared)
+            except RecSimError as error:
+                said.append(str(error))
+    assert len(said) > 15
+    assert all(name in line and "\n" not in line for line in said)
+
+
+@pytest.mark.parametrize("verb", [["resume"], ["compare"], ["export"]], ids=lambda verb: verb[0])
+@pytest.mark.parametrize("name", ["manifest.json", "comparison_settings.json"])
+def test_other_verbs_end_with_one_line(verb, name, compared, tmp_path, capsys):
+    folder = shutil.copytree(compared, tmp_path / "run")
+    more = ["obp", str(tmp_path / "export")] if verb == ["export"] else []
+    for text in texts(compared / name, 6):
+        with file_of(folder / name, text):
+            status = main([*verb, str(folder), *more, "--quiet"])
+        said = capsys.readouterr().err
+        assert status == 0 or (status == 2 and said.count("\n") == 1), said
+        shutil.rmtree(tmp_path / "export", ignore_errors=True)

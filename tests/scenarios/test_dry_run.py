@@ -1,0 +1,127 @@
+"""What a dry run foretells is what the run then asks of a server, and nothing is asked or written to find out."""
+
+import json
+import sqlite3
+
+import pytest
+
+from recsim_llm.cli.main import main
+from recsim_llm.language.chaos.server import ChaosServer
+from recsim_llm.scenarios import load_scenario
+from recsim_llm.scenarios.dry_run import forecast_run
+
+USED = "SELECT count(*), sum(prompt_tokens), sum(completion_tokens) FROM calls WHERE cache_hit = 0 AND role LIKE ?"
+PRICES = {"input": 2.0, "output": 8.0}
+
+
+@pytest.fixture(scope="module")
+def server():
+    with ChaosServer(seed=1) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    """Probes are looked up and kept here; fits stay where they are."""
+    monkeypatch.setattr("recsim_llm.language.probing.probe_report.cache_folder", lambda: tmp_path / "probes")
+
+
+def arguments(server, form, **more):
+    model = {
+        "name": "openai-compatible/chaos",
+        "base_url": server.base_url,
+        "realisation": form,
+        "samples": 3,
+        "prices": PRICES,
+    }
+    settings = {"models.user": model, **more}
+    sets = [part for key, value in settings.items() if value is not None for part in ("--set", f"{key}={json.dumps(value)}")]
+    small = ["--n-users", "25", "--pages", "4", "--slate-size", "4", "--seed", "5", "--recommenders", "random,popularity"]
+    return ["run", "demo", "--users", "language", *small, *sets, "--yes", "--quiet"]
+
+
+def used(folder, role="%"):
+    with sqlite3.connect(folder / "calls.sqlite") as connection:
+        return connection.execute(USED, [role]).fetchone()
+
+
+def assert_foretold(path, found):
+    told = json.loads(path.read_text())
+    for name, real in zip(("calls", "prompt_tokens", "answer_tokens"), found, strict=True):
+        assert told[name]["value"] == pytest.approx(real, rel=0.2), name
+        assert told[name]["low"] <= real <= told[name]["high"], name
+    return told
+
+
+@pytest.mark.parametrize("memory", ["with memory", "without"])
+@pytest.mark.parametrize("form", ["json", "logprobs", "samples"])
+def test_a_run_costs_what_its_dry_run_said(form, memory, server, tmp_path):
+    more = {"visits": 2} if memory == "with memory" else {"users.parameters.prompt_tokens": 0}
+    command, table, out = arguments(server, form, **more), tmp_path / "told.json", tmp_path / "run"
+    before = server.served
+    assert main([*command, "--dry-run", "--out", str(out), "--json", str(table)]) == 0
+    assert server.served == before
+    assert [path.name for path in tmp_path.iterdir()] == ["told.json"]
+    assert main([*command, "--out", str(out)]) == 0
+    calls, read, written = used(out)
+    told = assert_foretold(table, (calls, read, written))
+    assert told["cost"]["value"] == pytest.approx((2 * read + 8 * written) / 1e6, rel=0.2)
+    assert told["forms"] == {"user": form}
+
+
+def test_speech_and_calibration_cost_what_their_dry_runs_said(server, tmp_path):
+    run = tmp_path / "run"
+    assert main(["run", "demo", "--n-users", "30", "--seed", "5", "--out", str(run), "--quiet"]) == 0
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    model = ["--model", "openai-compatible/chaos", "--base-url", server.base_url, "--quiet"]
+    speak = ["speak", str(run), "--reviews", "5", "--reasons", "5", "--interviews", "5", *model]
+    served = server.served
+    assert main([*speak, "--dry-run", "--json", str(tmp_path / "speech.json")]) == 0
+    assert server.served == served
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+    assert main(speak) == 0
+    assert_foretold(tmp_path / "speech.json", used(run))
+    calibrate = ["calibrate", "fictional", str(tmp_path / "c.json"), "--n-users", "10", "--seed", "1", *model]
+    served = server.served
+    assert main([*calibrate, "--dry-run", "--json", str(tmp_path / "told.json")]) == 0
+    assert (server.served, (tmp_path / "c.json").exists()) == (served, False)
+    assert main(calibrate) == 0
+    assert json.loads((tmp_path / "told.json").read_text())["calls"]["value"] == server.served - served == 10
+
+
+def test_a_part_of_many_users_speaks_for_all(tmp_path, monkeypatch):
+    scenario = load_scenario(
+        "demo",
+        {
+            "users.model": "language",
+            "models.user.name": "scripted/genres",
+            "users.count": 60,
+            "max_pages": 3,
+            "seed": 2,
+            "recommenders": ["random"],
+        },
+    )
+    whole = forecast_run(scenario)
+    monkeypatch.setattr("recsim_llm.scenarios.dry_run._USERS", 20)
+    part = forecast_run(scenario)
+    assert (part.users, part.everyone) == (20, 60)
+    assert part.calls.value == pytest.approx(whole.calls.value, rel=0.2)
+    assert part.calls.high - part.calls.low > whole.calls.high - whole.calls.low
+
+
+def test_what_nobody_measured_is_said(server, capsys):
+    command = [part for part in arguments(server, "auto") if part != "--quiet"]
+    assert main([*command, "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "the form is a guess for user; `recsim-llm probe` finds it out" in said
+    assert "unknown; `recsim-llm probe` measures it" in said
+    assert main(["probe", "openai-compatible/chaos", "--base-url", server.base_url, "--quiet"]) == 0
+    assert main([*command, "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "is a guess" not in said
+    assert " s\n" in said
+
+
+def test_without_a_model_nothing_will_be_asked(capsys):
+    assert main(["compare", "demo", "--dry-run"]) == 0
+    assert capsys.readouterr().out == "no language model will be asked\n"
