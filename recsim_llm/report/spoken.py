@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
@@ -21,9 +21,6 @@ from recsim_llm.report import numbers
 from recsim_llm.report.summary_tables import Cell
 from recsim_llm.statistics import Estimate, mean_estimate
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 __all__ = [
     "Speech",
     "StarAgreement",
@@ -31,8 +28,8 @@ __all__ = [
     "example_source",
     "interview_table",
     "read_speech",
+    "read_texts",
     "speech_section",
-    "text_rows",
 ]
 
 Row = Mapping[str, Any]
@@ -107,23 +104,23 @@ def read_speech(run: Path) -> Speech | None:
     if not has_table(run, "texts"):
         return None
     try:
-        tables = [read_table(run, "texts", TEXTS.names), read_table(run, "interviews", INTERVIEWS.names)]
-        known = json.loads(tables[0].schema.metadata[b"recsim_llm"])
-        return _speech(known, text_rows(run, tables[0]), tables[1].to_pylist())
+        texts, answers = read_texts(run), read_table(run, "interviews", INTERVIEWS.names).to_pylist()
+        known = json.loads(read_table(run, "texts", TEXTS.names).schema.metadata[b"recsim_llm"])
+        return _speech(known, texts, answers)
     except (LogError, ValueError, TypeError, KeyError) as error:
         raise LogError(f"{run}: got {error!r} from the texts, expected what `recsim-llm speak` wrote; run it again") from error
 
 
-def text_rows(run: Path, texts: pa.Table) -> list[Row]:
-    """Return the rows of ``texts`` with the data's own id of each user, or its number where the data have none.
+def read_texts(run: Path) -> list[Row]:
+    """Return the rows of ``texts``, each with the user's own id.
 
-    Args:
-        run: run folder.
-        texts: its table.
+    Raises:
+        LogError: the table cannot be read, or names a user who is not in the run.
     """
-    keys = read_keys(run, USER_KEY)
-    own = texts["user_id"].to_pylist() if keys is None else keys.of(texts["user_id"].to_numpy()).to_pylist()
-    return [row | {USER_KEY: key} for row, key in zip(texts.to_pylist(), own, strict=True)]
+    table, keys = read_table(run, "texts", TEXTS.names), read_keys(run, USER_KEY)
+    user_id = table["user_id"].to_numpy()
+    own = user_id.tolist() if keys is None else keys.of(user_id).to_pylist()
+    return [row | {USER_KEY: key} for row, key in zip(table.to_pylist(), own, strict=True)]
 
 
 def speech_section(speech: Speech | None, layout: Layout) -> str:
