@@ -78,6 +78,7 @@ def _make_session(opened: OpenWorld, settings: BrowseSettings, rows: int) -> Ses
         rows=rows,
         slate_size=settings.slate_size,
         max_pages=settings.max_pages,
+        one_visit=settings.visits == 1,
     )
     observer = Observer(
         parts=settings.parts,
@@ -163,6 +164,8 @@ class Session:
 
     def _coming_back(self, rows: Rows) -> BoolArray | None:
         """Return whose user comes back for another visit; None where nobody can."""
+        if self._most_visits == 1:
+            return None
         able = self._ended[rows] & (self._made[rows] < self._most_visits)
         if not able.any():
             return None
