@@ -181,8 +181,9 @@ class Session:
             dice = self.kernel.dice(user_index, episode, self._seed_word[rows])
         self.kernel.begin(rows, user_index, episode.copy(), dice, returning=returning)
         self._episode[rows] = episode + 1
-        self._made[rows] = self._made[rows] + 1 if returning else 1
-        self._ended[rows] = False
+        if self._most_visits > 1:
+            self._made[rows] = self._made[rows] + 1 if returning else 1
+            self._ended[rows] = False
 
     def step(self, action: npt.NDArray[Any], idle: IntArray | None = None) -> PageOutcome:
         """Show the page that the action names to every row.

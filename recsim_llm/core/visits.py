@@ -102,8 +102,8 @@ class Visits:
             item_index: int64 [m, k]: catalog positions; what stands in blank slots means nothing.
             rows: row numbers [m], or ``ALL_ROWS``.
             blank: bool [m, k], as ``blank_slots`` returns it; None means that no slot is blank.
-            idle: int64 [i]: of ``ALL_ROWS``, those whose visit is over. Nothing happens to users who may come back; in the outcome
-                the page is blank without counting as invalid, and what else it says about these rows means nothing.
+            idle: int64 [i]: of ``ALL_ROWS``, those whose visit is over. Nothing happens to users who may come back; in the
+                outcome the page is blank without counting as invalid, and what else it says about these rows means nothing.
 
         Returns:
             What came of it; its columns may be shared and are not to be changed.
