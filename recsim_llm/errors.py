@@ -63,6 +63,7 @@ def _shown(address: re.Match[str]) -> str:
     return address[1] + public[0] + ("?[hidden]" if len(public) > 1 else "")
 
 
+_LINE_BREAK = re.compile(r"\s*[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -84,10 +85,14 @@ def one_of(got: object, known: Iterable[str]) -> str:
 
 
 class RecSimError(Exception):
-    """Base of every error that this package raises on purpose; no text of one shows the secret parts of an address."""
+    """Base of every error that this package raises on purpose.
+
+    Its text is one line, also where it repeats something that takes several, such as an array; and it shows no secret parts of
+    an address.
+    """
 
     def __init__(self, *about: object) -> None:
-        super().__init__(*(hide_secrets(part) if isinstance(part, str) else part for part in about))
+        super().__init__(*(hide_secrets(_LINE_BREAK.sub(" ", part)) if isinstance(part, str) else part for part in about))
 
 
 class ConfigError(RecSimError, ValueError):

@@ -7,6 +7,8 @@ import re
 import warnings
 from contextlib import suppress
 
+import numpy as np
+
 import recsim_llm
 from recsim_llm import errors
 
@@ -37,3 +39,11 @@ def test_the_tree_in_the_docstring_is_the_tree():
     for name, parent in drawn.items():
         if parent is not None:
             assert getattr(errors, name).__mro__[1] is getattr(errors, parent), name
+
+
+def test_the_text_of_an_error_is_one_line_whatever_it_repeats():
+    array = np.arange(40).reshape(8, 5)
+    error = errors.ConfigError(f"seed: got {array!r}, expected one\u2028integer\r\n")
+    assert len(str(error).splitlines()) == 1
+    assert str(error).startswith("seed: got array([[ 0,  1,  2,  3,  4], [ 5, ")
+    assert str(error).endswith("]), expected one integer ")
