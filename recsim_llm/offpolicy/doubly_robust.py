@@ -13,7 +13,7 @@ import numpy as np
 
 from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.core.checked_columns import as_numbers
-from recsim_llm.errors import DataError
+from recsim_llm.errors import ConfigError, DataError
 from recsim_llm.offpolicy.evaluations import OffPolicyEstimate, assemble_estimate
 from recsim_llm.offpolicy.logged import LoggedSlates
 from recsim_llm.offpolicy.targets import TargetView
@@ -211,6 +211,11 @@ def _corrected(
 
 
 def _check(logged: LoggedSlates, values: ModelValues) -> None:
+    if not isinstance(values, ModelValues):
+        got = type(values).__name__
+        raise ConfigError(
+            f"model values: got {got}, expected ModelValues; make them by model_values(logged, policy, model, seed=...)"
+        )
     if values.logged.shape != logged.reward.shape:
         raise DataError(
             f"model values: got shape {values.logged.shape}, expected {logged.reward.shape}, one a logged slot; make them of "

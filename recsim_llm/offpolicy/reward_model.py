@@ -15,7 +15,7 @@ from recsim_llm.core.pages import Requests
 from recsim_llm.errors import ContractError, DataError
 from recsim_llm.offpolicy.doubly_robust import ModelValues
 from recsim_llm.offpolicy.logged import LoggedSlates, rebuild_requests
-from recsim_llm.offpolicy.targets import as_target
+from recsim_llm.offpolicy.targets import answered, as_target
 from recsim_llm.recommenders.propensities import GivesNextItems, SamplesSlates
 
 __all__ = ["LogisticReward", "RewardModel", "fit_reward_model", "model_values"]
@@ -179,10 +179,7 @@ def _expected_next(logged: LoggedSlates, target: GivesNextItems, model: RewardMo
 
 
 def _ask(model: RewardModel, requests: Requests, item_id: IntArray) -> DoubleArray:
-    answer = np.asarray(model(requests, item_id), np.float64)
-    if answer.shape != item_id.shape:
-        raise ContractError(f"reward model: got shape {answer.shape}, expected {item_id.shape}, one number a candidate")
-    return answer
+    return answered("reward model", model, (requests, item_id), item_id.shape)
 
 
 def _fit(design: DoubleArray, reward: DoubleArray, penalty: float) -> tuple[DoubleArray, DoubleArray]:

@@ -5,6 +5,7 @@ A target is held fixed: it is asked about requests as they were logged and never
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,14 +16,16 @@ import numpy.typing as npt
 from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.core.checked_columns import as_numbers, check_whole_number
 from recsim_llm.core.pages import Requests, Slates
-from recsim_llm.errors import ContractError
+from recsim_llm.errors import ContractError, DataError
 from recsim_llm.offpolicy.logged import CHANCES, LoggedSlates, rebuild_requests
 from recsim_llm.recommenders.propensities import GivesPlacements, GivesPropensities, Propensities
+from recsim_llm.registry import blaming
 
 __all__ = [
     "Certain",
     "Functions",
     "TargetView",
+    "answered",
     "as_target",
     "target_view",
 ]
@@ -97,15 +100,44 @@ class Functions:
     def propensities(self, requests: Requests, item_id: IntArray) -> Propensities:
         """Return what the functions say, NaN for those that are missing."""
         unknown = np.full(item_id.shape, np.nan)
-        prefix = unknown if self._prefix is None else np.asarray(self._prefix(requests, item_id), np.float64)
-        slate = prefix.prod(axis=1) if self._slate is None else np.asarray(self._slate(requests, item_id), np.float64)
-        return Propensities(prefix, slate)
+        users, slots = item_id.shape
+        about = requests, item_id
+        prefix = (
+            unknown
+            if self._prefix is None
+            else answered("Functions: prefix", self._prefix, about, (users, slots), bounds=CHANCES)
+        )
+        if self._slate is None:
+            return Propensities(prefix, prefix.prod(axis=1))
+        return Propensities(prefix, answered("Functions: slate", self._slate, about, (users,), bounds=CHANCES))
 
     def placements(self, requests: Requests, item_id: IntArray) -> DoubleArray:
         """Return what the function says, NaN where it is missing."""
         if self._placements is None:
             return np.full((*item_id.shape, item_id.shape[1]), np.nan)
-        return np.asarray(self._placements(requests, item_id), np.float64)
+        users, slots = item_id.shape
+        return answered("Functions: placements", self._placements, (requests, item_id), (users, slots, slots), bounds=CHANCES)
+
+
+def answered(
+    what: str,
+    function: Callable[..., npt.ArrayLike],
+    about: tuple[Requests, IntArray],
+    shape: tuple[int, ...],
+    *,
+    bounds: tuple[float, float] = (-math.inf, math.inf),
+) -> DoubleArray:
+    """Return what a function of (requests, item_id) answers, as float64 of the given shape; NaN means unknown.
+
+    Raises:
+        ContractError: it answers something else, or crashes (``PlugInError``).
+    """
+    with blaming(what, f"numbers of shape {shape}"):
+        answer = function(*about)
+    try:
+        return as_numbers(what, answer, shape, bounds=bounds, unknown=True)
+    except DataError as error:
+        raise ContractError(str(error)) from error
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -190,8 +222,19 @@ def _chances(name: str, values: npt.ArrayLike, shape: tuple[int | str, ...]) -> 
 
 
 def as_target(policy: Any) -> Any:
-    """Return the policy where it gives propensities itself, otherwise as one whose slates are certain (``Certain``)."""
-    return policy if isinstance(policy, GivesPropensities) else Certain(policy)
+    """Return the policy where it gives propensities itself, otherwise as one whose slates are certain (``Certain``).
+
+    Raises:
+        ContractError: it is no policy.
+    """
+    if isinstance(policy, GivesPropensities):
+        return policy
+    if not callable(getattr(policy, "recommend", None)):
+        raise ContractError(
+            f"target: got {policy!r}, expected a fitted recommender (recsim_llm.scenarios.off_policy_check.fitted_arm makes "
+            "that of a run) or Functions(...)"
+        )
+    return Certain(policy)
 
 
 def target_view(logged: LoggedSlates, policy: Any, *, placements: bool = True) -> TargetView:

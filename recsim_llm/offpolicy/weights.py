@@ -8,7 +8,7 @@ import numpy as np
 
 from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.core.checked_columns import check_number
-from recsim_llm.errors import DataError
+from recsim_llm.errors import ConfigError, DataError
 from recsim_llm.offpolicy.logged import LoggedSlates
 from recsim_llm.offpolicy.targets import TargetView
 
@@ -66,8 +66,16 @@ def check_fit(logged: LoggedSlates, target: TargetView, estimator: str) -> None:
     """Check that the target was asked about these very pages.
 
     Raises:
+        ConfigError: one of them is something else.
         DataError: it has another number of pages or slots.
     """
+    if not isinstance(logged, LoggedSlates):
+        raise ConfigError(f"{estimator}: got {type(logged).__name__} as the log, expected LoggedSlates; make them by read_log")
+    if not isinstance(target, TargetView):
+        got = type(target).__name__
+        raise ConfigError(
+            f"{estimator}: got {got} as the target, expected a TargetView; make it by target_view(logged, policy)"
+        )
     if target.prefix_propensity.shape != logged.item_id.shape:
         got, expected = target.prefix_propensity.shape, logged.item_id.shape
         raise DataError(

@@ -237,6 +237,51 @@ def test_functions_stand_in_for_a_policy():
     ).all()
 
 
+def crash(_requests, _item_id):
+    return 1 / 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (crash, r"got ZeroDivisionError: division by zero .*line \d+"),
+        (lambda _, item_id: "a", "got 'a'|got shape"),
+        (lambda _, item_id: np.full(item_id.shape, "a"), "got 'a'"),
+        (lambda _, item_id: None, "got"),
+        (lambda _, item_id: np.ones(1), r"got shape \(1,\)"),
+        (lambda _, item_id: np.full(item_id.shape, 2.0), r"got 2\.0 .*expected 0 to 1"),
+    ],
+)
+def test_a_function_that_gives_no_probabilities_is_named_with_what_it_gave(answer, told):
+    logged, _ = example()
+    with pytest.raises(ContractError, match=f"^Functions: prefix: {told}"):
+        target_view(logged, Functions(prefix=answer))
+
+
+@pytest.mark.parametrize("answer", [crash, lambda _, item_id: np.full(item_id.shape, "a")])
+def test_a_reward_model_that_gives_no_numbers_is_named(answer):
+    logged, _ = example()
+    with pytest.raises(ContractError, match=r"^reward model: got "):
+        model_values(logged, fitted(Popularity(), (make_catalog(6), make_ratings([1], [10]))), answer, seed=1)
+
+
+@pytest.mark.parametrize("policy", ["popularity", None, lambda _, item_id: 1])
+def test_what_is_no_policy_is_refused_as_a_target(policy):
+    logged, _ = example()
+    with pytest.raises(ContractError, match=r"expected a fitted recommender .* or Functions"):
+        target_view(logged, policy)
+
+
+def test_an_estimator_names_what_stands_in_the_place_of_log_target_or_values():
+    logged, target = example()
+    with pytest.raises(ConfigError, match="got TargetView as the log, expected LoggedSlates; make them by read_log"):
+        standard_ips(target, logged)
+    with pytest.raises(ConfigError, match="got Functions as the target, expected a TargetView; make it by target_view"):
+        standard_ips(logged, Functions())
+    with pytest.raises(ConfigError, match="got NoneType, expected ModelValues; make them by model_values"):
+        slate_doubly_robust(logged, target, None)
+
+
 class Drawing(Popularity):
     """Does not say how likely its pages were."""
 
