@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from recsim_llm.errors import ConfigError, DataError, LogError, one_of
-from recsim_llm.log.manifest import read_manifest
+from recsim_llm.log.manifest import read_manifest, read_scenario_manifest
 from recsim_llm.offpolicy import (
     Evidence,
     LoggedSlates,
@@ -226,7 +226,7 @@ def collect_evidence(
 
 
 def _scenario(folder: Path) -> Scenario:
-    return scenario_from(read_manifest(folder)["settings"], str(folder / "manifest.json"))
+    return scenario_from(read_scenario_manifest(folder)["settings"], str(folder / "manifest.json"))
 
 
 def _arm(scenario: Scenario, name: str) -> Arm:

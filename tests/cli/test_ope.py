@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from export_runs import make_environment_log
 
 from recsim_llm.cli.main import main
 from recsim_llm.offpolicy import ESTIMATORS
@@ -170,3 +171,10 @@ def test_a_damaged_estimate_is_one_line(logged, tmp_path, capsys, text):
     assert "recsim-llm ope" in line
     assert not (logged / "ope.json").exists()
     assert main(["report", str(logged), "--ope", str(tmp_path / "gone")]) == 2
+
+
+def test_a_target_for_the_log_of_an_environment_is_refused_by_what_it_is(tmp_path, capsys):
+    make_environment_log(tmp_path / "log", visits=2)
+    assert "the log of an environment, expected that of `recsim-llm run`" in refusal(
+        capsys, tmp_path / "log", "--logging", "policy", "--target", "random"
+    )
