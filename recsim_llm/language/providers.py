@@ -234,7 +234,10 @@ def _abilities(backend: Backend) -> Abilities:
 
 def _base_url(settings: ModelSettings) -> str:
     if settings.base_url is None and settings.name.startswith("openai-compatible/"):
-        raise ConfigError(f"model {settings.name}: got no address, expected --base-url, for instance http://127.0.0.1:8000/v1")
+        raise ConfigError(
+            f"model {settings.name}: got no address, expected --base-url, or in a scenario base_url beside the model's name, "
+            "for instance http://127.0.0.1:8000/v1"
+        )
     if settings.base_url is not None:
         return settings.base_url
     # As the official client does: whoever has set it for that expects it here.

@@ -35,7 +35,7 @@ def test_an_address_that_is_given_beats_the_environment(environment):
 
 def test_another_server_needs_its_own_address(environment):
     environment.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/elsewhere")
-    with pytest.raises(ConfigError, match="expected --base-url"):
+    with pytest.raises(ConfigError, match="expected --base-url, or in a scenario base_url beside the model's name"):
         open_model("openai-compatible/m")
 
 
