@@ -50,6 +50,8 @@ def reciprocal_rank(relevant: BoolArray, total: IntArray) -> DoubleArray:
     Its mean over users is the mean reciprocal rank, MRR.
     """
     relevant, total = _checked(relevant, total)
+    if not relevant.shape[1]:
+        return _known(np.zeros(len(relevant)), total)  # there is no first place to look for
     found: DoubleArray = np.where(relevant.any(axis=1), 1.0 / (relevant.argmax(axis=1) + 1.0), 0.0)
     return _known(found, total)
 

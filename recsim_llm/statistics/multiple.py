@@ -26,6 +26,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from recsim_llm.core.checked_columns import as_numbers, check_choice
+from recsim_llm.errors import DataError
 from recsim_llm.statistics.effects import Effect, check_share
 from recsim_llm.statistics.intervals import CONFIDENCE
 
@@ -79,6 +80,8 @@ def adjust(p_values: Sequence[float | None], *, method: Correction = "holm", alp
     """
     check_share("alpha", alpha)
     check_choice("method", method, get_args(Correction))
+    if not isinstance(p_values, Sequence | np.ndarray) or isinstance(p_values, str):
+        raise DataError(f"p values: got {p_values!r}, expected a list of them; wrap a single one")
     for p_value in p_values:
         if p_value is not None:
             as_numbers("p value", [p_value], (1,), bounds=(0.0, 1.0))

@@ -82,3 +82,8 @@ def test_ndcg_agrees_with_scikit_learn(their_ndcg, drawn):
         return
     ranks = np.arange(relevant.shape[1], 0, -1.0) * np.ones(relevant.shape)
     assert ndcg(relevant, total).mean() == pytest.approx(their_ndcg(relevant.astype(float), ranks))
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_lists_without_a_place_are_worth_nothing_known(measure):
+    assert np.isnan(measure(np.zeros((2, 0), np.bool_), np.array([0, 0]))).all()

@@ -128,3 +128,9 @@ def test_what_cannot_be_used_is_refused():
         adjust([0.1], method="sidak")
     with pytest.raises(ConfigError, match="alpha"):
         adjust([0.1], alpha=5)
+
+
+@pytest.mark.parametrize("p_values", [0.1, None, "0.1"])
+def test_p_values_that_are_no_list_are_refused(p_values):
+    with pytest.raises(DataError, match="expected a list of them"):
+        adjust(p_values)
