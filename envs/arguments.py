@@ -191,7 +191,7 @@ def reset_options(options: object, known: Collection[str]) -> dict[str, Any]:
         raise ConfigError(f"reset options: got {options!r}, expected a mapping such as {{'user_id': 42}}, or None")
     for name in options:
         if name not in known:
-            raise ConfigError(f"reset options: got {name!r}, expected {one_of(name, known)}, or nothing")
+            raise ConfigError(f"reset options: got {name!r}, expected nothing or {one_of(name, known)}")
     return {str(name): value for name, value in options.items()}
 
 

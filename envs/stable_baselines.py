@@ -41,7 +41,11 @@ class StableBaselinesVecEnv(VecEnv):
     def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
         mode = env.metadata.get("autoreset_mode")
         if mode is not AutoresetMode.SAME_STEP:
-            raise ConfigError(f"StableBaselinesVecEnv: got autoreset mode {mode}, expected autoreset_mode='same_step'")
+            raise ConfigError(
+                f"StableBaselinesVecEnv: got {type(env).__name__} with autoreset mode {mode}, expected "
+                "autoreset_mode='same_step'; make it by "
+                "gymnasium.make_vec('RecSimLLM/Browse-v0', num_envs=n, autoreset_mode='same_step')"
+            )
         self.env = env
         self._actions: npt.NDArray[Any] = np.empty(0)
         self._started = time.monotonic()

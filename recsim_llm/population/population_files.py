@@ -84,7 +84,7 @@ def read_population(path: str | os.PathLike[str]) -> Population:
 
 def _pick(path: Path, by_suffix: Mapping[str, Callable[..., Any]]) -> Callable[..., Any]:
     if path.suffix not in by_suffix:
-        raise ConfigError(f"{path}: got suffix {path.suffix!r}, expected {' or '.join(by_suffix)}; rename the file")
+        raise ConfigError(f"{path}: got suffix {path.suffix!r}, expected {' or '.join(by_suffix)}; name a file of that kind")
     return by_suffix[path.suffix]
 
 

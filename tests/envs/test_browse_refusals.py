@@ -73,7 +73,7 @@ def test_bad_option_is_refused_in_one_line(world, options, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"user": 3}, "got 'user', expected one of user_id; did you mean 'user_id'"),
+        ({"user": 3}, "got 'user', expected nothing or one of user_id; did you mean 'user_id'"),
         ({"user_id": 101}, "got user_id 101, expected ids of the population"),
         ({"user_id": [100, 103]}, "expected an integer"),
         ({"user_id": 100.5}, "got user_id 100.5, expected an integer"),

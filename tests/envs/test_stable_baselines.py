@@ -165,5 +165,5 @@ def test_closing_is_allowed(adapter):
 
 
 def test_other_autoreset_modes_are_refused(world, make_rows):
-    with pytest.raises(ConfigError, match=r"got autoreset mode .*NEXT_STEP.* expected autoreset_mode='same_step'"):
+    with pytest.raises(ConfigError, match=r"with autoreset mode .*NEXT_STEP.* expected autoreset_mode='same_step'; make it by"):
         StableBaselinesVecEnv(make_rows(world))
