@@ -97,12 +97,21 @@ REWARDS: dict[str, Callable[[], Reward]] = {
 """Rewards by name."""
 
 
-def resolve_reward(reward: str | Reward) -> Reward:
+def resolve_reward(reward: str | Reward, *, rates: bool = True) -> Reward:
     """Return the reward of a name, or the given callable with its answers checked.
 
+    Args:
+        reward: name or callable.
+        rates: whether the users give stars; without any, a reward of stars would be 0 on every page.
+
     Raises:
-        ConfigError: the name is unknown, or the object cannot be called.
+        ConfigError: the name is unknown, the object cannot be called, or it pays for stars that nobody gives.
     """
+    if not rates and (reward == "rating" or isinstance(reward, Rating)):
+        raise ConfigError(
+            "reward: got 'rating' for users of clicks or purchases, who give no stars, expected another; take clicks: --reward "
+            "clicks, in Python reward='clicks'"
+        )
     if isinstance(reward, str):
         if reward not in REWARDS:
             raise ConfigError(f"reward: got {reward!r}, expected a callable or {one_of(reward, REWARDS)}")

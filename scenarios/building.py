@@ -16,7 +16,7 @@ from recsim_llm.agents.noise import with_noise
 from recsim_llm.core.protocols import RanksItems
 from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.data import open_dataset
-from recsim_llm.envs.rewards import Rating, resolve_reward
+from recsim_llm.envs.rewards import resolve_reward
 from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.language.base.settings import LimitSettings, ModelSettings
 from recsim_llm.language.providers import Roles
@@ -82,7 +82,7 @@ def stage(
     """
     check_names(scenario)
     dataset = load_dataset(scenario)
-    _check_reward(scenario, dataset)
+    resolve_reward(scenario.reward, rates=dataset.feedback == "explicit")
     with Roles(scenario.models, calls=calls, cache=cache, limits=limits or scenario.limits) as roles:
         world = build_scenario_world(scenario, dataset, roles)
         _check_slate_size(scenario, world)
@@ -123,19 +123,6 @@ def check_names(scenario: Scenario) -> None:
     resolve_reward(scenario.reward)
     for arm in scenario.recommenders:
         make_recommender(arm)
-
-
-def _check_reward(scenario: Scenario, dataset: Dataset) -> None:
-    """Refuse a reward of stars on data without any.
-
-    Raises:
-        ConfigError: it is one.
-    """
-    if dataset.feedback == "implicit" and isinstance(resolve_reward(scenario.reward), Rating):
-        raise ConfigError(
-            f"reward: got 'rating' on {dataset.name}, clicks or purchases without stars, expected another reward; take "
-            "--reward clicks"
-        )
 
 
 def _check_slate_size(scenario: Scenario, world: World) -> None:

@@ -23,6 +23,7 @@ from recsim_llm.agents.audits.sycophancy import FLATTERY, NEUTRAL, sycophancy
 from recsim_llm.core import keyed
 from recsim_llm.core.pages import Requests
 from recsim_llm.core.ratings import Dataset
+from recsim_llm.errors import ConfigError
 from recsim_llm.language.providers import Roles
 from recsim_llm.recommenders.language_ranker import LanguageRanker
 
@@ -30,7 +31,7 @@ __all__ = ["AUDITS", "AuditKind"]
 
 _PAGE, _WIDE = 8, 10
 _HISTORIES, _PAGE_SIZES = (0, 5, 20, 80), (5, 10, 20)
-_ROTATIONS, _RANKED = 8, 20
+_ROTATIONS, _RANKED, _LEAST_RANKED = 8, 20, 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,18 +79,20 @@ def _swept(roles: Roles, dataset: Dataset, seed: int, users: int) -> Any:
 def _ranked(roles: Roles, dataset: Dataset, seed: int, users: int) -> RankingBias:
     """Have the model rank the candidates of a factor model for users whose earlier ratings it is told."""
     known, _ = dataset.training_part(KNOWN_SHARE)
-    ranker = LanguageRanker(LanguageRanker.Settings(candidates=_RANKED))
+    everyone, unseen = known.ratings.users, len(known.catalog) - np.bincount(known.ratings.user_index)
+    able = everyone[unseen >= _LEAST_RANKED]
+    if not able.size:
+        raise ConfigError(f"ranking: got nobody with {_LEAST_RANKED} items unrated, expected at least one user; use more data")
+    drawn = np.sort(able[keyed.words(seed, "ranking audit", able).argsort(kind="stable")[:users]])
+    candidates = min(_RANKED, int(unseen[np.searchsorted(everyone, drawn)].min()))
+    ranker = LanguageRanker(LanguageRanker.Settings(candidates=candidates))
     ranker.consult(roles.role("policy"))
     ranker.fit(known.catalog, known.ratings, seed)
-    everyone = known.ratings.users
-    drawn = np.sort(everyone[keyed.words(seed, "ranking audit", everyone).argsort(kind="stable")[:users]])
     first = np.zeros(len(drawn), np.int64)
     empty = np.zeros((len(drawn), 0))
     history = empty.astype(np.int64), empty.astype(np.bool_), empty.astype(np.float32)
     shown = np.bincount(known.catalog.index_of(known.ratings.item_id), minlength=len(known.catalog))
-    return ranking_bias(
-        ranker, Requests(drawn, first, first, *history), shown, k=min(_WIDE, len(known.catalog)), rotations=_ROTATIONS
-    )
+    return ranking_bias(ranker, Requests(drawn, first, first, *history), shown, k=min(_WIDE, candidates), rotations=_ROTATIONS)
 
 
 AUDITS: Mapping[str, AuditKind] = MappingProxyType(

@@ -53,7 +53,8 @@ def ranking_bias(
         rotations: orders a user.
 
     Raises:
-        ConfigError: fewer than two rotations, a ranker that does not rotate, or candidates that differ between pages.
+        ConfigError: nobody has all candidates unseen, fewer than two rotations, a ranker that does not rotate, or candidates
+            that differ between pages.
         RecSimError: the model failed.
     """
     if rotations < 2 or not ranker.settings.rotate:
@@ -67,6 +68,10 @@ def ranking_bias(
             "ranking bias: got other candidates on another page, expected the same; take a base that does not draw"
         )
     asked = (judged[0].shown_at >= 0).all(axis=1)
+    if not asked.any():
+        raise ConfigError(
+            f"ranking bias: got nobody with {item.shape[1]} candidates unseen, expected at least one user; use fewer candidates"
+        )
     chance = np.stack([one.chance[asked] for one in judged])
     place = np.stack([one.shown_at[asked] for one in judged])
     usual = chance.mean(axis=0)

@@ -7,7 +7,8 @@ import re
 from difflib import get_close_matches
 from typing import Any, NoReturn
 
-from recsim_llm.errors import one_of
+from recsim_llm.core.terminal_text import printable
+from recsim_llm.errors import hide_secrets, one_of
 
 __all__ = ["PlainParser"]
 
@@ -19,7 +20,7 @@ class PlainParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print the one line and exit with status 2."""
-        self.exit(2, f"recsim-llm: {self._plain(message)}; see `{self.prog} --help`\n")
+        self.exit(2, f"recsim-llm: {printable(hide_secrets(self._plain(message)))}; see `{self.prog} --help`\n")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:

@@ -94,7 +94,7 @@ def _take(folder: Path, name: str, what: str, *, tries: int) -> FolderLock:
         known.times += 1
         return known
     if path.parent.exists() and not path.parent.is_dir():
-        raise RunExistsError(f"{what}: got {folder}, which is a file, expected a folder; choose another")
+        raise RunExistsError(f"{what}: got {folder}, which is a file, expected a new folder; choose another")
     made: list[Path] = []
     try:
         descriptor = _wait(path, tries, made)

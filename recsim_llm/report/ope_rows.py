@@ -84,8 +84,10 @@ def value_words(content: Content) -> str:
     if content["truth"] is not None:
         judged = [row["error"]["verdict"] for row in told if row["error"]["verdict"] != "no interval"]
         truth = numbers.with_interval(estimate_of(content["truth"]))
-        held = f"{judged.count('holds the truth')} of {len(judged)} intervals hold that"
+        held = f"{judged.count('holds the truth')} of {len(judged)} intervals hold that" if judged else "there are no intervals"
         words += f" When {target} was run it earned {truth}: {held}."
+    if all(row["standing"] != "enough" for row in content["overlap"]):
+        words += " The log holds too little of the target to settle it (overlap)."
     return words
 
 

@@ -22,6 +22,7 @@ from recsim_llm.log.visit_rows import VisitKey, VisitRows, read_visits
 from recsim_llm.metrics import RunMetrics, measure_run
 from recsim_llm.report import comparison_figure, drawing, numbers
 from recsim_llm.report.audit_page import AUDIT_FOLDER, audits_section, draw_audits, keep_audit, read_audits
+from recsim_llm.report.card_file import CARD_FILE, read_card
 from recsim_llm.report.claims import Claim, best_claims, claim_of_row, table_rows
 from recsim_llm.report.comparison_page import comparison_section
 from recsim_llm.report.comparison_rows import read_comparison
@@ -41,7 +42,7 @@ from recsim_llm.report.sample_visits import SampleVisits, read_sample_visits, sa
 from recsim_llm.report.shown_items import shown_items_section
 from recsim_llm.report.side_files import showing
 from recsim_llm.report.spoken import Speech, read_speech, speech_section
-from recsim_llm.report.trust import CARD_FIGURE, CARD_FILE, read_card, read_run_card, trust_section
+from recsim_llm.report.trust import CARD_FIGURE, read_run_card, trust_section
 from recsim_llm.report.worst_visits import WorstVisits, worst_visits_section
 
 __all__ = ["Findings", "render_page", "write_report"]

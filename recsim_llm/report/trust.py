@@ -7,23 +7,19 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from recsim_llm.core.files import read_json
-from recsim_llm.errors import LogError
+from recsim_llm.report.card_file import CARD_FILE, read_card
 from recsim_llm.report.first_screen import user_model_name
 from recsim_llm.report.page_layout import table
 from recsim_llm.report.realism_figures import CARD_FIGURES
 from recsim_llm.report.realism_rows import ROLES, headline, row_cells, standing
 from recsim_llm.report.summary_tables import Cell
 
-__all__ = ["CARD_FIGURE", "CARD_FILE", "read_card", "read_run_card", "trust_section"]
+__all__ = ["CARD_FIGURE", "read_run_card", "trust_section"]
 
 Content = Mapping[str, Any]
 
 CARD_FIGURE = CARD_FIGURES[0]
 """The card's figure that the report of a run shows, too."""
-CARD_FILE = "realism.json"
-"""Name of the card's file in a run folder."""
-
 _USERS = {
     "choice": "The users are statistical: a choice model, fitted to {data} or set by hand, says how likely each look, {acts} "
     "is, and keyed random numbers decide.",
@@ -64,24 +60,6 @@ def read_run_card(run: Path) -> dict[str, Any] | None:
         LogError: the file is no realism card.
     """
     return read_card(run) if (run / CARD_FILE).is_file() else None
-
-
-def read_card(path: Path) -> dict[str, Any]:
-    """Return the realism card in a file or folder.
-
-    Raises:
-        LogError: the file is missing or is no realism card.
-    """
-    path = path / CARD_FILE if path.is_dir() else path
-    try:
-        card: dict[str, Any] = read_json(path)
-        list(_rows(card))
-        str(card["name"] + card["data"] + card["fingerprint"]), headline(card)
-    except (OSError, ValueError, KeyError, IndexError, TypeError, StopIteration) as error:
-        raise LogError(
-            f"{path}: got {error!r}, expected realism.json as `recsim-llm realism` writes it; make it again"
-        ) from error
-    return card
 
 
 def trust_section(manifest: Content, card: Content | None, figure: str) -> str:

@@ -107,6 +107,21 @@ def test_a_report_shows_the_audits_that_it_is_given_and_keeps_them(data, tmp_pat
     assert main(["report", str(folder), "--audit", str(tmp_path / "slots"), "--quiet"]) == 2
 
 
+@pytest.mark.parametrize("name", AUDITS)
+@pytest.mark.parametrize(("users", "items", "each"), [(1, 1, 1), (1, 2, 2), (3, 5, 4), (4, 12, 10)])
+def test_tiny_data_end_in_a_page_or_in_one_line(name, users, items, each, tmp_path, capsys):
+    rows = [f"{user},{(user + place) % items},{1 + place % 5},{place}" for user in range(users) for place in range(each)]
+    (tmp_path / "interactions.csv").write_text("\n".join(["user_id,item_id,rating,timestamp", *rows]) + "\n")
+    things = [f"{item},Thing {item},Toys" for item in range(items)]
+    (tmp_path / "items.csv").write_text("\n".join(["item_id,title,genres", *things]) + "\n")
+    status = audit(name, tmp_path, tmp_path / "audit", "--model", SCRIPTS[name], "--quiet")
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert (status, len(lines), (tmp_path / "audit" / "audit.html").is_file()) in [(0, 0, True), (2, 1, False)]
+    if lines:
+        assert "got" in lines[0]
+        assert "expected" in lines[0]
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -88,6 +88,14 @@ def test_a_recommender_that_was_never_run_is_estimated_without_a_truth(logged, c
     assert "When softmax was run" not in capsys.readouterr().out
 
 
+def test_a_thin_log_is_called_too_little_to_settle_anything(logged, capsys):
+    assert ope(logged, "--logging", "random", "--target", "popularity") == 0
+    printed = capsys.readouterr().out
+    assert "The log holds too little of the target to settle it" in printed
+    standings = {row["standing"] for row in json.loads((logged / "ope.json").read_text())["overlap"]}
+    assert standings == {"none"}
+
+
 def test_all_pages_can_be_taken(logged):
     assert ope(logged, "--logging", "soft", "--target", "cold", "--pages", "all", "--quiet") == 0
     content = json.loads((logged / "ope.json").read_text())

@@ -7,6 +7,7 @@ import traceback
 import pytest
 
 from recsim_llm.cli.main import main
+from recsim_llm.cli.parser import make_parser
 from recsim_llm.errors import ConfigError
 from recsim_llm.language import open_model
 
@@ -57,12 +58,24 @@ def addressed(address, run):
         ["probe", address],
         ["calibrate", "fictional", "fitted.json", "--seed", "1", "--model", NAMED, "--base-url", address],
         ["calibrate", "fictional", "fitted.json", "--seed", "1", "--model", f"openai/{address}"],
+        ["audit", "slots", "--data", "fictional", *LANGUAGE[2:], "--base-url", address],
+        ["audit", "slots", "--data", "fictional", "--model", f"openai-compatible/{address}"],
         ["realism", "--data", "fictional", *LANGUAGE, "--base-url", address],
         ["realism", "--data", "fictional", "--users", "language", "--model", f"openai/{address}"],
         [*speak, "--model", NAMED, "--base-url", address],
         [*speak, "--model", f"openai-compatible/{address}"],
         [*speak, "--model", "scripted/genres", "--judge", f"openai-compatible/{address}"],
     ]
+
+
+def test_every_verb_that_takes_an_address_or_a_model_is_tried(finished):
+    (verbs,) = (action.choices for action in make_parser()._actions if isinstance(action.choices, dict))
+    taking = {
+        verb
+        for verb, parser in verbs.items()
+        if {"--base-url", "--model", "--judge"} & {option for action in parser._actions for option in action.option_strings}
+    }
+    assert taking <= {command[0] for command in addressed(PLANTED[0], finished)}
 
 
 @pytest.mark.parametrize("address", PLANTED)

@@ -69,6 +69,13 @@ def test_messages_are_harmless_and_one_line(command, capsys, tmp_path, monkeypat
     assert len([line for line in shown.splitlines() if line.startswith("recsim-llm: ")]) == 1
 
 
+def test_a_refused_option_is_harmless_and_shows_no_secret(capsys):
+    for option in (f"--planted{PLANTED}", "--data=x", "--http://someone:s3cret@127.0.0.1"):
+        with pytest.raises(SystemExit):
+            main(["probe", option])
+        assert "s3cret" not in no_sequence(capsys)
+
+
 def test_a_traceback_is_harmless(capsys, monkeypatch):
     monkeypatch.setattr("recsim_llm.cli.main.make_parser", _failing)
     assert main([]) == 2
@@ -108,7 +115,7 @@ def test_a_terminal_still_gets_the_consoles_own_colours():
 
 def test_progress_and_pairs_are_harmless(capsys):
     class State:
-        arm, arms, arm_number, share, users, pages, clicks, spent = f"arm {PLANTED}", 1, 0, 0.5, 1, 1, 1, None
+        arm, arms, arm_number, share, users, everyone, pages, clicks, spent = f"arm {PLANTED}", 1, 0, 0.5, 1, 2, 1, 1, None
 
     with show_progress(False) as update:
         update(State)

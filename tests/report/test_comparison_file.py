@@ -1,12 +1,12 @@
 """A damaged ``comparison.json`` is refused in one line, whatever is wrong with it."""
 
-import copy
 import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from made_tallies import draw_tally
+from odd_json import spoil
 
 from recsim_llm.comparison import Judging, judge_run
 from recsim_llm.errors import LogError
@@ -16,16 +16,6 @@ from recsim_llm.report.comparison_rows import read_comparison
 from recsim_llm.report.comparison_words import verdict_lines
 from recsim_llm.report.page_layout import table
 from recsim_llm.report.worst_visits import WorstVisits
-
-ODD = [None, "x", -7, 1.5, [], {}, True, 10**400, [None], {"value": 1}]
-
-
-def places_in(content, above=()):
-    """Yield where something stands, of long lists the first two entries."""
-    entries = content.items() if isinstance(content, dict) else enumerate(content[:2]) if isinstance(content, list) else ()
-    for key, value in entries:
-        yield (*above, key)
-        yield from places_in(value, (*above, key))
 
 
 @pytest.fixture(scope="module")
@@ -56,16 +46,7 @@ def test_what_was_written_is_read(whole, folder):
 
 @given(data=st.data())
 def test_whatever_is_odd_about_it_it_is_shown_or_refused(whole, folder, data):
-    content = copy.deepcopy(whole)
-    *above, last = data.draw(st.sampled_from([*places_in(content)]))
-    holder = content
-    for key in above:
-        holder = holder[key]
-    if data.draw(st.booleans()):
-        holder[last] = data.draw(st.sampled_from(ODD))
-    else:
-        del holder[last]
-    (folder / "comparison.json").write_text(json.dumps(content))
+    (folder / "comparison.json").write_text(json.dumps(spoil(whole, data)))
     refusal = ""
     try:
         show(read_comparison(folder))

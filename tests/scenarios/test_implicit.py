@@ -11,6 +11,7 @@ from own_ids import loaded, make_shop, run_shop
 
 from recsim_llm.agents.worlds import cascade_world, choice_world, language_world
 from recsim_llm.comparison import summarise
+from recsim_llm.envs.rewards import Rating
 from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.language import open_model
 from recsim_llm.metrics import measure_run
@@ -118,10 +119,19 @@ def test_noise_on_top_brings_no_rating_back(tmp_path):
 
 
 def test_a_reward_of_stars_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match=r"got 'rating' on shop, clicks or purchases .* take --reward clicks"):
+    with pytest.raises(ConfigError, match=r"got 'rating' for users of clicks or purchases.*--reward clicks"):
         run_shop(SHOP, tmp_path / "run", reward="rating")
     assert not (tmp_path / "run").exists()
     assert run_shop(SHOP, tmp_path / "run", reward="clicks", max_pages=1).is_dir()
+
+
+@pytest.mark.parametrize("reward", ["rating", Rating(neutral=2.0)])
+def test_an_environment_refuses_a_reward_of_stars_too(reward):
+    world = choice_world(SHOP, seed=3)
+    parts = {"catalog": world.catalog, "population": world.population, "users": world.users, "slate_size": 3}
+    with pytest.raises(ConfigError, match=r"got 'rating' for users of clicks or purchases.*reward='clicks'"):
+        gymnasium.make("RecSimLLM/Browse-v0", reward=reward, **parts)
+    gymnasium.make("RecSimLLM/Browse-v0", reward="clicks", **parts).close()
 
 
 def test_exports_of_stars_are_left_out_or_refused(run, tmp_path):
