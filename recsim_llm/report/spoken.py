@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
@@ -21,7 +22,16 @@ from recsim_llm.report import numbers
 from recsim_llm.report.summary_tables import Cell
 from recsim_llm.statistics import Estimate, mean_estimate
 
-__all__ = ["Speech", "StarAgreement", "agreement_line", "example_source", "interview_table", "read_speech", "speech_section"]
+__all__ = [
+    "Speech",
+    "StarAgreement",
+    "agreement_line",
+    "example_source",
+    "interview_table",
+    "named_rows",
+    "read_speech",
+    "speech_section",
+]
 
 Row = Mapping[str, Any]
 Layout = Callable[[Iterable[str], Iterable[tuple[str, list[tuple[str, list[Cell]]]]]], str]
@@ -95,12 +105,9 @@ def read_speech(run: Path) -> Speech | None:
     if not has_table(run, "texts"):
         return None
     try:
-        tables = [read_table(run, "texts", TEXTS.names), read_table(run, "interviews", INTERVIEWS.names)]
-        known = json.loads(tables[0].schema.metadata[b"recsim_llm"])
-        texts, answers = (table.to_pylist() for table in tables)
-        keys = read_keys(run, USER_KEY)
-        own = [row["user_id"] for row in texts] if keys is None else keys.of(tables[0]["user_id"].to_numpy()).to_pylist()
-        return _speech(known, [row | {USER_KEY: key} for row, key in zip(texts, own, strict=True)], answers)
+        texts = read_table(run, "texts", TEXTS.names)
+        answers = read_table(run, "interviews", INTERVIEWS.names).to_pylist()
+        return _speech(json.loads(texts.schema.metadata[b"recsim_llm"]), named_rows(run, texts), answers)
     except (LogError, ValueError, TypeError, KeyError) as error:
         raise LogError(f"{run}: got {error!r} from the texts, expected what `recsim-llm speak` wrote; run it again") from error
 
@@ -149,6 +156,13 @@ def agreement_line(speech: Speech) -> str:
         f"A judge who read {numbers.count(agreement.reviews)} reviews without their stars came within one star of {within}; "
         f"mean error {error} stars, against {chance} if reviews were dealt out anew. {claim}{doubt}"
     )
+
+
+def named_rows(run: Path, texts: pa.Table) -> list[Row]:
+    """Return the rows of ``texts`` with the data's own id of each user beside the number, the number where there is none."""
+    rows, keys = texts.to_pylist(), read_keys(run, USER_KEY)
+    own = [row["user_id"] for row in rows] if keys is None else keys.of(texts["user_id"].to_numpy()).to_pylist()
+    return [row | {USER_KEY: key} for row, key in zip(rows, own, strict=True)]
 
 
 def example_source(row: Row) -> str:
