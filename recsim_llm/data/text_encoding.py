@@ -117,8 +117,8 @@ def _not_utf8(path: Path) -> str:
 def _in_runs(high: BoolArray) -> float:
     """Return the share of bytes above ASCII that stand three or more in a row, 0 where such bytes are few.
 
-    Western words hold such a letter here and there, or two (``Größe``, ``pääsy``), and a table may say the same word in every row;
-    Cyrillic, Greek, Chinese or Japanese words consist of them.
+    Western words hold such a letter here and there, or two (``Größe``, ``pääsy``), and a table may say the same word in every
+    row; Cyrillic, Greek, Chinese or Japanese words consist of them.
     """
     edges = np.flatnonzero(np.diff(np.concatenate(([False], high, [False]))))
     lengths = edges[1::2] - edges[::2]
