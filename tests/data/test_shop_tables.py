@@ -50,12 +50,20 @@ def test_ids_that_are_all_numbers_stay_numbers(tmp_path: Path, values: list[str]
     assert data.user_keys == {}
 
 
+@pytest.mark.parametrize("given", [{}, {"string_ids": True}], ids=str)
+def test_an_id_that_is_missing_gets_no_advice_to_take_it_for_a_text(tmp_path: Path, given: dict[str, bool]) -> None:
+    path = tmp_path / "r.parquet"
+    parquet.write_table(pa.table({"user_id": pa.array([3.0, None]), "item_id": [1, 2], "rating": [4, 3]}), path)
+    with pytest.raises(DataError, match=r"row 2: user_id: got None, expected .*; fix the row or pass --skip-bad-rows$"):
+        load_tables(path, **given)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("odd", ["3.7", "1e+05", "-4", "nan", "", "NULL"])
 def test_what_is_no_id_is_refused_and_never_bent(tmp_path: Path, odd: str) -> None:
     path = ids(tmp_path, "12", "7", odd)
     with pytest.raises(DataError, match=r"r\.csv line 4: user_id: got .* expected a whole number") as error:
         load_tables(path)
-    assert "--string-ids" in str(error.value)
+    assert ("--string-ids" in str(error.value)) is bool(odd)
     assert load_tables(path, skip_bad_rows=True).ratings.user_id.tolist() == [12, 7]
 
 
