@@ -147,3 +147,19 @@ def test_a_bad_optional_field_costs_the_field_and_not_the_row(tmp_path: Path) ->
     assert data.unread["i.parquet: bad year"] == 1
     assert data.unread["i.parquet: bad title"] == 2
     assert reading_lines(reading_record(data))[0].startswith("data: 6 rows were kept without a field")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"feedback": "implicit"}, r"r\.csv has no rating column .* with --column rating=THEIRS"),
+        ({"constant_rating": 4}, "beside constant_rating, .* pass --feedback=implicit"),
+    ],
+    ids=str,
+)
+def test_returns_that_would_not_be_left_out_are_refused(tmp_path: Path, given: dict[str, object], expected: str) -> None:
+    path = put(tmp_path, "r.csv", "user_id,item_id,quantity\nann,mug,1\nann,cup,-1\n")
+    with pytest.raises(ConfigError, match="not_rated: got -1.*" + expected):
+        load_tables(path, not_rated=-1, **given)  # type: ignore[arg-type]
+    data = load_tables(path, not_rated=-1, feedback="implicit", columns={"rating": "quantity"})
+    assert data.skipped == {"r.csv: not rated": 1}
