@@ -9,11 +9,14 @@ from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
 from recsim_llm.core.configuration import config_error, first_fault
+from recsim_llm.core.plain_values import refuse_other_values, refuse_unnamed
 from recsim_llm.data.table_settings import TableSettings
 from recsim_llm.errors import ConfigError, one_of
 from recsim_llm.language.base.settings import ROLES, LimitSettings, ModelSettings
+from recsim_llm.scenarios.scenario_yaml import read_yaml, yaml_fault
 
 __all__ = [
     "Arm",
@@ -30,15 +33,11 @@ __all__ = [
 _STRICT = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """Refuses a key that stands twice in one mapping; YAML forbids it, and plain loaders take the last one without a word."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        for place, key in enumerate(keys):
-            if key in keys[:place]:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} twice", node.value[place][0].start_mark)
-        return super().construct_mapping(node, deep)
+def _refuse_flag(value: Any) -> Any:
+    """See to it that ``visits: yes`` is no number; true would count as 1."""
+    if isinstance(value, bool):
+        raise PydanticCustomError("int_type", "a truth value")
+    return value
 
 
 class Block(BaseModel):
@@ -70,6 +69,11 @@ class UserSettings(BaseModel):
     """Parameters of the user model, by name; those not given keep their fitted or assumed value."""
     noise: dict[str, float] = Field(default_factory=dict)
     """Noise on top of any user model: ``random_clicks``, ``missed_clicks``, ``missing_ratings``, each a share."""
+
+    @field_validator("count", mode="before")
+    @classmethod
+    def _numbers_are_no_flags(cls, value: Any) -> Any:
+        return _refuse_flag(value)
 
 
 class Arm(BaseModel):
@@ -143,6 +147,11 @@ class Scenario(BaseModel):
     def table_options(self) -> dict[str, Any]:
         """How its data are to be read, by the names of ``TableSettings``."""
         return {name: getattr(self, name) for name in TableSettings.model_fields}
+
+    @field_validator("slate_size", "max_pages", "visits", "seed", mode="before")
+    @classmethod
+    def _numbers_are_no_flags(cls, value: Any) -> Any:
+        return _refuse_flag(value)
 
     @field_validator("recommenders", mode="before")
     @classmethod
@@ -225,9 +234,9 @@ def load_scenario(name_or_path: str, overrides: Mapping[str, Any] | None = None)
             )
         text = entry.read_text(encoding="utf-8")
     try:
-        settings = yaml.load(text, _UniqueKeys)
+        settings = read_yaml(text)
     except yaml.YAMLError as error:
-        raise ConfigError(f"scenario {name_or_path}: got {_yaml_fault(error)}, expected YAML; mend it") from error
+        raise ConfigError(f"scenario {name_or_path}: got {yaml_fault(error)}, expected YAML; mend it") from error
     if not isinstance(settings, dict):
         raise ConfigError(f"scenario {name_or_path}: got {type(settings).__name__}, expected a mapping of settings")
     return scenario_from(_changed(settings, overrides or {}), name_or_path)
@@ -262,8 +271,9 @@ def scenario_from(settings: Mapping[str, Any], source: str) -> Scenario:
         source: where they come from, for the error text.
 
     Raises:
-        ConfigError: a key is unknown or a value is wrong; names the first one.
+        ConfigError: a key is unknown, or a value is wrong or none that a manifest can hold; names the first one.
     """
+    refuse_unnamed(settings, f"scenario {source}")
     try:
         scenario = Scenario.model_validate(settings)
     except ValidationError as error:
@@ -275,6 +285,7 @@ def scenario_from(settings: Mapping[str, Any], source: str) -> Scenario:
             got = f"settings of a model for the role {role} without its name"
             raise ConfigError(f"scenario {source}: got {got}, expected {remedy}") from error
         raise config_error(error, Scenario, f"scenario {source}") from error
+    refuse_other_values(scenario.model_dump(), f"scenario {source}")
     TableSettings.read(scenario.table_options, f"scenario {source}")
     return scenario
 
@@ -291,16 +302,10 @@ def parse_overrides(pairs: Sequence[str]) -> dict[str, Any]:
         if not equals or not key:
             raise ConfigError(f"--set: got {pair!r}, expected key=value, for instance slate_size=5")
         try:
-            overrides[key] = yaml.load(value, _UniqueKeys)
+            overrides[key] = read_yaml(value)
         except yaml.YAMLError as error:
-            raise ConfigError(f"--set {key}: got {value!r} ({_yaml_fault(error)}), expected a YAML value") from error
+            raise ConfigError(f"--set {key}: got {value!r} ({yaml_fault(error)}), expected a YAML value") from error
     return overrides
-
-
-def _yaml_fault(error: yaml.YAMLError) -> str:
-    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
-        return " ".join(str(error).split())
-    return f"{error.problem} in line {error.problem_mark.line + 1}"
 
 
 def _override(settings: dict[str, Any], key: str, value: Any) -> None:

@@ -96,3 +96,65 @@ def test_an_arm_needs_one_of_name_and_recommender(key, tmp_path):
     path.write_text(f"name: one\nrecommenders: [{{{key}: mf, settings: {{factors: 8}}}}]\n")
     (arm,) = load_scenario(str(path)).recommenders
     assert (arm.name, arm.recommender, arm.settings) == ("mf", "mf", {"factors": 8})
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("limits: {3: 1}", "limits: got key 3, expected a name; put it in quotes if it is one"),
+        ("on: 1", "got key True, expected a name"),
+        ("users: {parameters: {memory: {null: 1}}}", "users.parameters.memory: got key None"),
+    ],
+)
+def test_a_key_that_is_no_text_is_refused_wherever_it_stands(tmp_path, line, words):
+    path = tmp_path / "odd.yaml"
+    path.write_text(f"name: odd\nrecommenders: [random]\n{line}\n")
+    with pytest.raises(ConfigError, match=words) as caught:
+        load_scenario(str(path))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("1" + "0" * 30, "a whole number of 100 bits"),
+        ("9" * 5000, "wants quotes if it is text"),
+        (".nan", "got nan, expected a finite number"),
+        ("[1, {deep: -.inf}]", "got -inf, expected a finite number"),
+        ("2026-11-29", r"got 2026-11-29 \(date\), expected text"),
+        ("!!binary aGVsbG8=", r"\(bytes\)"),
+        ("!!set {a, b}", r"\(set\)"),
+    ],
+)
+@pytest.mark.parametrize("place", ["users: {parameters: {odd: %s}}", "recommenders: [{name: mf, settings: {odd: %s}}]"])
+def test_a_value_that_a_manifest_cannot_hold_is_refused_before_anything_runs(tmp_path, place, value, words):
+    path = tmp_path / "odd.yaml"
+    recommenders = "" if place.startswith("recommenders") else "recommenders: [random]\n"
+    path.write_text(f"name: odd\n{recommenders}{place % value}\n")
+    with pytest.raises(ConfigError, match=words) as caught:
+        load_scenario(str(path))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["users.count", "slate_size", "max_pages", "visits", "seed"])
+def test_true_is_no_number(key):
+    with pytest.raises(ConfigError, match=f"{key}: got True, expected a whole number of at least"):
+        load_scenario("demo", {key: True})
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("2026-02-30", "2026-02-30 .day is out of range.*in line 3"),
+        ("&x {again: *x}", "nested too deeply, or within themselves"),
+        ("[" * 3000 + "]" * 3000, "nested too deeply"),
+    ],
+)
+def test_yaml_that_makes_no_value_is_one_line(tmp_path, value, words):
+    path = tmp_path / "odd.yaml"
+    path.write_text(f"name: odd\nrecommenders: [random]\nusers: {{parameters: {value}}}\n")
+    with pytest.raises(ConfigError, match=words) as caught:
+        load_scenario(str(path))
+    assert "\n" not in str(caught.value)
+    with pytest.raises(ConfigError, match="--set odd"):
+        parse_overrides([f"odd={value}"])
