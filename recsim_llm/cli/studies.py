@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from recsim_llm.cli.endings import go_on
 from recsim_llm.cli.options import ask_first, read_limits, read_model, read_table_options
 from recsim_llm.cli.output import make_console, print_reading, show_status, write_json
 from recsim_llm.errors import ConfigError
@@ -49,16 +50,18 @@ def handle_audit(options: argparse.Namespace) -> None:
     from recsim_llm.scenarios.audit_run import make_audit
 
     out = options.out or Path("audits") / f"{options.name}-{datetime.now():%Y%m%d-%H%M%S}"
-    with show_status(options.quiet) as update:
-        content = make_audit(_audit_request(options), out, progress=update, confirm=partial(ask_first, options=options))
+    request = _audit_request(options)
+    again = f"what models answered is kept; give the same command with --seed {request.seed} --out {shlex.quote(str(out))}"
+    with go_on("" if request.model is None else again), show_status(options.quiet) as update:
+        content = make_audit(request, out, progress=update, confirm=partial(ask_first, options=options))
         page = write_audit(content, out)
     write_json(options, content)
     if not options.quiet:
         console = make_console()
         print_reading(content["reading"])
         console.print(audit_table(content))
-        again = f"recsim-llm report RUN --audit {shlex.quote(str(out))}"
-        console.print(f"audit   {out}\npage    {page}\nreport  {again}", highlight=False)
+        report = f"recsim-llm report RUN --audit {shlex.quote(str(out))}"
+        console.print(f"audit   {out}\npage    {page}\nreport  {report}", highlight=False)
 
 
 def print_audits() -> None:

@@ -76,7 +76,8 @@ def handle_realism(options: argparse.Namespace) -> None:
         return
     out = options.out or Path("cards") / f"{options.users.replace(':', '-')}-{datetime.now():%Y%m%d-%H%M%S}"
     with lock_folder(out, "card"):
-        again = f"what models answered is kept; give the same command with --out {shlex.quote(str(out))}"
+        where = f"--seed {request.seeds[0]} --out {shlex.quote(str(out))}"
+        again = f"what models answered is kept; give the same command with {where}"
         with go_on("" if request.model is None else again), show_status(options.quiet) as update:
             card, dataset = make_card(request, out, progress=update, confirm=partial(ask_first, options=options))
         content = card.to_json()

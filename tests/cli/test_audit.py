@@ -1,6 +1,7 @@
 """The verb ``audit``: every audit the whole way by scripted models, what it refuses, and what a report shows of it."""
 
 import json
+import sqlite3
 
 import numpy as np
 import pytest
@@ -165,3 +166,25 @@ def test_the_audits_are_listed_with_what_they_ask(capsys):
         main(["audit", "--help"])
     shown = " ".join(capsys.readouterr().out.split())
     assert f"{', '.join(list(AUDITS)[:-1])} or {list(AUDITS)[-1]}" in shown
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        ["audit", "slots", "--model", "scripted/slot_bias"],
+        ["realism", "--users", "language", "--model", "scripted/genres"],
+    ],
+)
+def test_a_limit_names_the_seed_and_folder_that_were_drawn_so_that_no_answer_is_asked_for_twice(
+    verb, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    command = [*verb, "--data", "fictional", "--n-users", "4", "--quiet"]
+    assert main([*command, "--max-calls", "2"]) == 2
+    remedy = capsys.readouterr().err.rpartition("give the same command with ")[2].split()
+    assert remedy[0::2] == ["--seed", "--out"]
+    assert main([*command, *remedy, "--max-calls", "3"]) == 2
+    (calls,) = tmp_path.rglob("calls.sqlite")
+    with sqlite3.connect(calls) as file:
+        asked, answers = file.execute("select count(*), count(distinct key) from calls where cache_hit = 0").fetchone()
+    assert asked == answers > 2
