@@ -78,6 +78,7 @@ def _make_session(opened: OpenWorld, settings: BrowseSettings, rows: int) -> Ses
         rows=rows,
         slate_size=settings.slate_size,
         max_pages=settings.max_pages,
+        one_visit=settings.visits == 1,
     )
     observer = Observer(
         parts=settings.parts,
@@ -163,6 +164,8 @@ class Session:
 
     def _coming_back(self, rows: Rows) -> BoolArray | None:
         """Return whose user comes back for another visit; None where nobody can."""
+        if self._most_visits == 1:
+            return None
         able = self._ended[rows] & (self._made[rows] < self._most_visits)
         if not able.any():
             return None
@@ -178,8 +181,9 @@ class Session:
             dice = self.kernel.dice(user_index, episode, self._seed_word[rows])
         self.kernel.begin(rows, user_index, episode.copy(), dice, returning=returning)
         self._episode[rows] = episode + 1
-        self._made[rows] = self._made[rows] + 1 if returning else 1
-        self._ended[rows] = False
+        if self._most_visits > 1:
+            self._made[rows] = self._made[rows] + 1 if returning else 1
+            self._ended[rows] = False
 
     def step(self, action: npt.NDArray[Any], idle: IntArray | None = None) -> PageOutcome:
         """Show the page that the action names to every row.

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from recsim_llm import __version__
 from recsim_llm.agents.audits.audit_kinds import AUDITS, AuditKind
 from recsim_llm.agents.audits.audit_rows import finding_rows
 from recsim_llm.agents.language.language_parameters import LanguageParameters
@@ -17,12 +15,14 @@ from recsim_llm.data import open_dataset
 from recsim_llm.data.reading_notes import reading_record
 from recsim_llm.data.table_settings import TableSettings
 from recsim_llm.errors import ConfigError, RunExistsError
-from recsim_llm.language.base.settings import LimitSettings, ModelSettings
+from recsim_llm.language.base.settings import ModelSettings
 from recsim_llm.language.base.wire import TokenUsage
 from recsim_llm.language.calls.store import FILE_NAME
 from recsim_llm.language.providers import Roles
+from recsim_llm.log.locks import lock_folder
 from recsim_llm.report.audit_page import AUDIT_FILE
 from recsim_llm.scenarios.estimates import ANSWER_TOKENS, Confirm, CostEstimate
+from recsim_llm.scenarios.study_requests import limits_of, made_facts, most_cost
 
 __all__ = ["AuditRequest", "make_audit"]
 
@@ -70,44 +70,36 @@ def make_audit(
         confirm: told what a language model will be asked before anything is; may raise to call it off.
 
     Raises:
-        RunExistsError: there is an audit in the folder.
+        RunExistsError: there is an audit in the folder, or another process is writing one (``FolderInUseError``).
         ConfigError: there is no audit of that name, or options do not go together.
         DataError: the data cannot be used.
         BudgetExceeded: a limit was reached.
     """
-    if (out / AUDIT_FILE).exists():
-        raise RunExistsError(
-            f"audit: got {out}, which holds {AUDIT_FILE}, expected a folder without an audit; pass another --out"
-        )
-    kind = _check(request)
-    users = kind.users if request.n_users is None else request.n_users
-    progress("loading the data")
-    dataset = open_dataset(request.data, **request.tables.model_dump())
-    if request.model is None:
-        assert kind.choice is not None
-        progress(f"{request.audit}: fitting and asking {users:,} users")
-        return _content(request, dataset, kind, kind.choice(dataset, request.seed, users))
-    models = {"user": request.model, "policy": request.model}
-    with Roles(models, calls=out / FILE_NAME, cache=request.cache, limits=_limits(request)) as roles:
-        confirm(_estimate(kind, users, roles, request.model))
-        progress(f"{request.audit}: asking about {users:,} users")
-        return _content(request, dataset, kind, kind.run(roles, dataset, request.seed, users))
+    with lock_folder(out, "audit"):
+        if (out / AUDIT_FILE).exists():
+            raise RunExistsError(
+                f"audit: got {out}, which holds {AUDIT_FILE}, expected a folder without an audit; pass another --out"
+            )
+        kind = _check(request)
+        progress("loading the data")
+        dataset = open_dataset(request.data, **request.tables.model_dump())
+        users = kind.users if request.n_users is None else request.n_users
+        if request.model is None:
+            assert kind.choice is not None
+            progress(f"{request.audit}: fitting and asking {users:,} users")
+            return _content(request, dataset, kind, kind.choice(dataset, request.seed, users))
+        models = {"user": request.model, "policy": request.model}
+        with Roles(models, calls=out / FILE_NAME, cache=request.cache, limits=limits_of(request.limits)) as roles:
+            confirm(_estimate(kind, users, roles, request.model))
+            progress(f"{request.audit}: asking about {users:,} users")
+            return _content(request, dataset, kind, kind.run(roles, dataset, request.seed, users))
 
 
 def _facts(request: AuditRequest, licence: str) -> dict[str, str]:
     """Return how an audit was made, for the page."""
-    command = ["recsim-llm", "audit", request.audit, "--data", request.data, "--users", request.users]
-    options = {
-        "--model": None if request.model is None else request.model.name,
-        "--base-url": None if request.model is None else request.model.base_url,
-        "--n-users": request.n_users,
-        "--seed": request.seed,
-    }
-    for name, value in options.items():
-        command += [] if value is None else [name, str(value)]
-    command += request.tables.command_line()
-    facts = {"Command": shlex.join(command), "Data licence": licence, "Version": f"recsim_llm {__version__}"}
-    return {name: text for name, text in facts.items() if text}
+    verb = ["audit", request.audit, "--data", request.data, "--users", request.users]
+    options = {"--n-users": request.n_users, "--seed": request.seed}
+    return made_facts(verb, options, request.tables, model=request.model, licence=licence)
 
 
 def _content(request: AuditRequest, dataset: Dataset, kind: AuditKind, finding: Any) -> dict[str, Any]:
@@ -134,7 +126,9 @@ def _check(request: AuditRequest) -> AuditKind:
         raise ConfigError(f"audit: got {request.audit!r}, expected one of {', '.join(AUDITS)}; see `recsim-llm audit --help`")
     kind = AUDITS[request.audit]
     if request.n_users is not None and request.n_users < 1:
-        raise ConfigError(f"--n-users: got {request.n_users}, expected 1 or more")
+        raise ConfigError(
+            f"--n-users: got {request.n_users}, expected 1 or more; give another, or leave it out for the audit's own number"
+        )
     if request.users == "choice":
         if kind.choice is None:
             able = ", ".join(name for name, one in AUDITS.items() if one.choice is not None)
@@ -149,23 +143,11 @@ def _check(request: AuditRequest) -> AuditKind:
     return kind
 
 
-def _limits(request: AuditRequest) -> LimitSettings:
-    try:
-        return LimitSettings(**request.limits)  # type: ignore[arg-type]
-    except ValueError as error:
-        raise ConfigError(f"limits: got {dict(request.limits)}, expected numbers above 0") from error
-
-
 def _estimate(kind: AuditKind, users: int, roles: Roles, given: ModelSettings) -> CostEstimate:
     """Return the most that the audit can ask of its model."""
-    from recsim_llm.language.calls.budget import Prices
-
     model = roles.role("user")
     asks = users * kind.asks * (given.samples if model.elicitation == "samples" else 1)
     texts = users * kind.texts
     read = (asks + texts) * LanguageParameters().prompt_tokens
     written = asks * (2 * kind.page_size + 2) * ANSWER_TOKENS[model.elicitation] + texts * _TEXT_TOKENS
-    cost = (
-        None if given.prices is None else Prices(**given.prices.model_dump()).cost(TokenUsage(prompt=read, completion=written))
-    )
-    return CostEstimate(asks + texts, read, written, 0.0 if model.local else cost, model.local)
+    return most_cost(model, given, calls=asks + texts, tokens=TokenUsage(prompt=read, completion=written))

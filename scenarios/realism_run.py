@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from recsim_llm import __version__
 from recsim_llm.agents.choice.choice_candidate import CHOICE_FAMILIES, choice_candidate, logged_choice_users
 from recsim_llm.agents.language.calibration import Calibration
 from recsim_llm.agents.language.language_candidate import calibrated_factory, language_factory
@@ -17,7 +15,7 @@ from recsim_llm.core.ratings import Dataset
 from recsim_llm.data import open_dataset
 from recsim_llm.data.table_settings import TableSettings
 from recsim_llm.errors import ConfigError, RunExistsError
-from recsim_llm.language.base.settings import LimitSettings, ModelSettings
+from recsim_llm.language.base.settings import ModelSettings
 from recsim_llm.language.base.wire import TokenUsage
 from recsim_llm.language.calls.store import FILE_NAME
 from recsim_llm.language.providers import Roles
@@ -32,6 +30,7 @@ from recsim_llm.realism.whole_card import Subject, whole_card
 from recsim_llm.registry import resolve
 from recsim_llm.scenarios.building import built_world
 from recsim_llm.scenarios.estimates import ANSWER_TOKENS, Confirm, CostEstimate
+from recsim_llm.scenarios.study_requests import limits_of, made_facts, most_cost
 
 __all__ = ["FIT", "CardRequest", "card_facts", "make_card"]
 
@@ -106,7 +105,7 @@ def _measure(request: CardRequest, out: Path, progress: Callable[[str], None], c
         subject, settings = _fitted(request), CardSettings(seeds=request.seeds, split=request.split, users=request.n_users)
         return whole_card(dataset, subject, settings, progress=progress), dataset
     settings = _language_settings(request)
-    limits = _limits(request)
+    limits = limits_of(request.limits)
     with Roles({"user": request.model}, calls=out / FILE_NAME, cache=request.cache, limits=limits) as roles:
         subject = _played(request, roles)
         confirm(_estimate(request, settings, roles, request.model))
@@ -115,27 +114,15 @@ def _measure(request: CardRequest, out: Path, progress: Callable[[str], None], c
 
 def card_facts(request: CardRequest, dataset: Dataset) -> dict[str, str]:
     """Return how a card was made, for the page."""
-    command = ["recsim-llm", "realism", "--data", request.data, "--users", request.users]
+    verb = ["realism", "--data", request.data, "--users", request.users]
     options = {
-        "--model": None if request.model is None else request.model.name,
-        "--base-url": None if request.model is None else request.model.base_url,
         "--n-users": request.n_users,
         "--calibration": request.calibration,
         "--split": request.split,
         "--seeds": len(request.seeds),
         "--seed": request.seeds[0],
     }
-    for name, value in options.items():
-        command += [] if value is None else [name, str(value)]
-    command += request.tables.command_line()
-    return {"Command": shlex.join(command), "Data licence": dataset.licence, "Version": f"recsim_llm {__version__}"}
-
-
-def _limits(request: CardRequest) -> LimitSettings:
-    try:
-        return LimitSettings(**request.limits)  # type: ignore[arg-type]
-    except ValueError as error:
-        raise ConfigError(f"limits: got {dict(request.limits)}, expected numbers above 0") from error
+    return made_facts(verb, options, request.tables, model=request.model, licence=dataset.licence)
 
 
 def _check(request: CardRequest) -> None:
@@ -205,8 +192,6 @@ def _played(request: CardRequest, roles: Roles) -> Subject:
 
 def _estimate(request: CardRequest, settings: CardSettings, roles: Roles, given: ModelSettings) -> CostEstimate:
     """Return the most that the card can ask of its model."""
-    from recsim_llm.language.calls.budget import Prices
-
     model, users = roles.role("user"), settings.users or _LANGUAGE_USERS
     samples = given.samples if model.elicitation == "samples" else 1
     pages = most_pages(settings, users=users, page_size=settings.page_items)
@@ -216,6 +201,4 @@ def _estimate(request: CardRequest, settings: CardSettings, roles: Roles, given:
     questions = 2 * settings.page_items + 2
     read = calls * LanguageParameters().prompt_tokens
     written = calls * questions * ANSWER_TOKENS[model.elicitation]
-    prices = given.prices
-    cost = None if prices is None else Prices(**prices.model_dump()).cost(TokenUsage(prompt=read, completion=written))
-    return CostEstimate(calls, read, written, 0.0 if model.local else cost, model.local)
+    return most_cost(model, given, calls=calls, tokens=TokenUsage(prompt=read, completion=written))

@@ -21,7 +21,7 @@ from recsim_llm.errors import BudgetExceeded, ConfigError, DataError, LogError, 
 from recsim_llm.log.folders import MANIFEST, is_run
 from recsim_llm.log.segments import read_segments
 
-__all__ = ["Terminated", "ending", "go_on", "go_on_by_folder", "heed_signals"]
+__all__ = ["Terminated", "ending", "go_on", "go_on_by_calls", "go_on_by_folder", "heed_signals"]
 
 
 class Terminated(KeyboardInterrupt):
@@ -51,7 +51,7 @@ def heed_signals() -> Iterator[None]:
 
 @contextmanager
 def go_on(how: str) -> Iterator[None]:
-    """Note on whatever ends the body early what is kept and how it goes on; empty where nothing is kept.
+    """Note on whatever ends the body early what is kept and how it goes on.
 
     What was asked for and cannot be had by asking again, is no end of what had begun, and gets no note.
     """
@@ -60,8 +60,24 @@ def go_on(how: str) -> Iterator[None]:
     except (ConfigError, DataError, LogError):
         raise
     except (Exception, KeyboardInterrupt) as error:
-        if how:
-            error.add_note(how)
+        error.add_note(how)
+        raise
+
+
+@contextmanager
+def go_on_by_calls(out: Path, seed: int) -> Iterator[None]:
+    """Note likewise that an audit or card goes on by its command, once a model's answers are kept in its folder."""
+    try:
+        yield
+    except RunExistsError:
+        raise
+    except (Exception, KeyboardInterrupt) as error:
+        from recsim_llm.language.calls.store import FILE_NAME
+
+        if (out / FILE_NAME).exists():
+            # Of a seed that was drawn, too: under another one nothing that was answered is asked again.
+            again = f"--seed {seed} --out {shlex.quote(str(out))}"
+            error.add_note(f"what the model answered is kept; give the same command with {again}")
         raise
 
 

@@ -1,4 +1,4 @@
-"""The verb ``compare`` on two run folders."""
+"""The verb ``compare`` on runs that are there."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from recsim_llm.cli.output import make_console, write_json
 from recsim_llm.errors import ConfigError
 
-__all__ = ["handle_two_runs"]
+__all__ = ["handle_two_runs", "judging_words"]
 
 
 def handle_two_runs(options: argparse.Namespace, judging: Any, flags: dict[str, Any]) -> None:
@@ -44,5 +44,14 @@ def handle_two_runs(options: argparse.Namespace, judging: Any, flags: dict[str, 
         for line in (*comparison.notes, *comparison.verdict):
             console.print(line, highlight=False)
         console.print(comparison_table(content))
-        again = shlex.join(["recsim-llm", "compare", str(first), str(second)])
-        console.print(f"numbers {out / 'comparison.json'}\nreport  {out / 'report.html'}\nagain   {again}", highlight=False)
+        again = shlex.join(["recsim-llm", "compare", str(first), str(second), *judging_words(options)])
+        page = f"numbers {out / 'comparison.json'}\nreport  {out / 'report.html'}\nagain   {again}"
+        console.print(page, highlight=False, soft_wrap=True)
+
+
+def judging_words(options: argparse.Namespace) -> list[str]:
+    """Return the options that were given of how to judge, as they were given."""
+    names = ("metrics", "effect", "confidence", "correction", "groups", "block")
+    given = [(name, getattr(options, name)) for name in names]
+    words = [word for name, value in given if value is not None for word in (f"--{name}", str(value))]
+    return [*words, "--until-decided"] if options.until_decided else words

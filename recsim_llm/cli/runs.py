@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import shlex
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import partial
@@ -25,7 +26,7 @@ from recsim_llm.cli.output import (
     spent_so_far,
     write_json,
 )
-from recsim_llm.cli.paired_runs import handle_two_runs
+from recsim_llm.cli.paired_runs import handle_two_runs, judging_words
 from recsim_llm.errors import ConfigError
 
 __all__ = ["handle_compare", "handle_export", "handle_report", "handle_resume", "handle_run", "handle_speak"]
@@ -65,9 +66,10 @@ def handle_compare(options: argparse.Namespace) -> None:
         handle_two_runs(options, judging, _flags(options) | parse_overrides(options.set))
         return
     if is_run(folder):
+        _refuse_run_options(folder, options)
         with show_progress(options.quiet) as update:
             comparison = compare_again(folder, judging, update, cache=options.cache, limits=read_limits(options))
-        _finish_comparison(folder, comparison, options)
+        _finish_comparison(folder, comparison, options, rule=judging_words(options))
         return
     if folder.is_dir() and options.scenario not in shipped_scenarios():
         raise ConfigError(
@@ -90,8 +92,21 @@ def handle_compare(options: argparse.Namespace) -> None:
     _finish_comparison(folder, comparison, options)
 
 
-def _finish_comparison(folder: Path, comparison: Any, options: argparse.Namespace) -> None:
-    """Write the report of a comparison and print its verdict."""
+def _refuse_run_options(folder: Path, options: argparse.Namespace) -> None:
+    """Refuse what makes a run with one that is made, as if it had been heeded."""
+    from recsim_llm.scenarios.schema import parse_overrides
+
+    given = [name for name in _flags(options) | parse_overrides(options.set) if not name.startswith("limits.")]
+    given += [name for name in ("out", "dry_run", "plan", "plan_only", "deviation") if getattr(options, name)]
+    if given:
+        raise ConfigError(
+            f"compare: got {given[0]}, which makes a run, with {folder}, which is made and judged where it lies, expected it "
+            f"alone; leave it out, or compare a scenario"
+        )
+
+
+def _finish_comparison(folder: Path, comparison: Any, options: argparse.Namespace, *, rule: Sequence[str] = ()) -> None:
+    """Write the report of a comparison and print its verdict; ``rule`` are options by which it was judged again."""
     from recsim_llm.report import write_report
     from recsim_llm.report.comparison_page import comparison_table
 
@@ -107,9 +122,8 @@ def _finish_comparison(folder: Path, comparison: Any, options: argparse.Namespac
         for note in comparison.notes:
             console.print(note, highlight=False)
         print_little_known(folder)
-        console.print(
-            f"log     {folder}\nreport  {page}\nagain   recsim-llm compare {shlex.quote(str(folder))}", highlight=False
-        )
+        again = shlex.join(["recsim-llm", "compare", str(folder), *rule])
+        console.print(f"log     {folder}\nreport  {page}\nagain   {again}", highlight=False, soft_wrap=True)
 
 
 def _judging(options: argparse.Namespace) -> Any:

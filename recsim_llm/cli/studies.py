@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from recsim_llm.cli.endings import go_on
+from recsim_llm.cli.endings import go_on_by_calls
 from recsim_llm.cli.options import ask_first, read_limits, read_model, read_table_options
 from recsim_llm.cli.output import make_console, print_reading, show_status, write_json
 from recsim_llm.errors import ConfigError
@@ -46,13 +46,13 @@ def handle_ope(options: argparse.Namespace) -> None:
 
 def handle_audit(options: argparse.Namespace) -> None:
     """Audit a language model or fitted users and print what was found."""
+    from recsim_llm.log.locks import lock_folder
     from recsim_llm.report.audit_page import audit_table, write_audit
     from recsim_llm.scenarios.audit_run import make_audit
 
-    out = options.out or Path("audits") / f"{options.name}-{datetime.now():%Y%m%d-%H%M%S}"
     request = _audit_request(options)
-    again = f"what models answered is kept; give the same command with --seed {request.seed} --out {shlex.quote(str(out))}"
-    with go_on("" if request.model is None else again), show_status(options.quiet) as update:
+    out = options.out or Path("audits") / f"{options.name}-{datetime.now():%Y%m%d-%H%M%S}"
+    with lock_folder(out, "audit"), go_on_by_calls(out, request.seed), show_status(options.quiet) as update:
         content = make_audit(request, out, progress=update, confirm=partial(ask_first, options=options))
         page = write_audit(content, out)
     write_json(options, content)
@@ -60,8 +60,8 @@ def handle_audit(options: argparse.Namespace) -> None:
         console = make_console()
         print_reading(content["reading"])
         console.print(audit_table(content))
-        report = f"recsim-llm report RUN --audit {shlex.quote(str(out))}"
-        console.print(f"audit   {out}\npage    {page}\nreport  {report}", highlight=False)
+        shown = f"recsim-llm report RUN --audit {shlex.quote(str(out))}"
+        console.print(f"audit   {out}\npage    {page}\nreport  {shown}", highlight=False)
 
 
 def print_audits() -> None:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from recsim_llm.cli.endings import go_on
+from recsim_llm.cli.endings import go_on_by_calls
 from recsim_llm.cli.options import ask_first, read_limits, read_model, read_table_options
 from recsim_llm.cli.output import make_console, print_forecast, print_pairs, print_reading, show_status, write_json
 from recsim_llm.errors import ConfigError
@@ -76,9 +76,7 @@ def handle_realism(options: argparse.Namespace) -> None:
         return
     out = options.out or Path("cards") / f"{options.users.replace(':', '-')}-{datetime.now():%Y%m%d-%H%M%S}"
     with lock_folder(out, "card"):
-        where = f"--seed {request.seeds[0]} --out {shlex.quote(str(out))}"
-        again = f"what models answered is kept; give the same command with {where}"
-        with go_on("" if request.model is None else again), show_status(options.quiet) as update:
+        with go_on_by_calls(out, request.seeds[0]), show_status(options.quiet) as update:
             card, dataset = make_card(request, out, progress=update, confirm=partial(ask_first, options=options))
         content = card.to_json()
         page = write_realism(content, out, card_facts(request, dataset))

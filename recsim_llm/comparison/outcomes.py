@@ -74,9 +74,9 @@ class Pair(NamedTuple):
 
     @property
     def identical(self) -> bool:
-        """Every single user gave both the same."""
+        """Every single user gave both the same; never where the metric is undefined, as mean stars are if nobody gave any."""
         (above, below), (other_above, other_below) = self.one, self.other
-        if not len(above) or not np.array_equal(above, other_above):
+        if self.values is None or not len(above) or not np.array_equal(above, other_above):
             return False
         return below is None or other_below is None or np.array_equal(below, other_below)
 

@@ -50,7 +50,9 @@ class Kernel:
         # Short blocks waste fewer dice on users who leave; for few rows the calls cost more than the dice.
         self._block = min(max_pages, 6 if rows >= 64 else 32)
         self._many_blocks = self._block < max_pages
-        self._draws = np.empty((rows, self._block, 2, slate_size + 1), np.float32)
+        # Page after page of row after row: what ``step`` takes from. Kept in this one form, since a view beside it would be an
+        # array of its own in a copy of the kernel.
+        self._draws = np.empty((rows * self._block, 2, slate_size + 1), np.float32)
         self._first = np.arange(rows) * self._block
         self._slots = np.array([slate_size])
         self._levels = users.levels
@@ -82,7 +84,7 @@ class Kernel:
         self.visit = _with(self.visit, rows, visit)
         self.page = _with(self.page, rows, 0)
         self._visit_word[rows] = dice.word
-        self._draws[rows] = dice.draws
+        self._by_row()[rows] = dice.draws
         self.users.begin(rows, user_index, returning)
 
     def pages(self, item_index: IntArray, rows: Rows = ALL_ROWS) -> Pages:
@@ -103,8 +105,7 @@ class Kernel:
         pages = self.pages(item_index, rows)
         page, first = pages.page, self._first
         place = (first if everyone else first[rows]) + (page % self._block if self._many_blocks else page)
-        # Viewed here and not kept: in a copy of a kernel a view that was kept would be an array of its own.
-        draws = self._draws.reshape(-1, 2, self.slate_size + 1).take(place, axis=0)
+        draws = self._draws.take(place, axis=0)
         bar = draws[:, 0, :-1]
         if empty is not None:
             bar[empty] = _NEVER
@@ -128,13 +129,17 @@ class Kernel:
         level: IntArray = np.add.reduce(exceeded, axis=0, dtype=np.intp)
         return self._levels.take(level)
 
+    def _by_row(self) -> FloatArray:
+        """Return the dice as float32 [r, block, 2, k + 1], to be written to."""
+        return self._draws.reshape(-1, self._block, *self._draws.shape[1:])
+
     def _renew_dice(self, rows: Rows, page: IntArray) -> None:
         """Lay out the next block of dice for the rows that have used up theirs."""
         due = np.flatnonzero(page % self._block == 0)
         if due.size:
             at = due if isinstance(rows, slice) else rows[due]
             examine = self.users.examination(self.user_index[at])
-            self._draws[at] = self._table.lay_out(self._visit_word[at], examine, page[due], self._block)
+            self._by_row()[at] = self._table.lay_out(self._visit_word[at], examine, page[due], self._block)
 
 
 def _with(column: IntArray, rows: Rows, values: IntArray | int) -> IntArray:

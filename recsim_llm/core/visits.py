@@ -19,7 +19,7 @@ from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.kernel import ALL_ROWS, Kernel
 from recsim_llm.core.pages import Rows, probability
-from recsim_llm.core.protocols import UserModel
+from recsim_llm.core.protocols import AnswersLater, UserModel
 from recsim_llm.numerics.ranking import repeated_slots
 
 __all__ = ["PageOutcome", "Reward", "VisitTotals", "Visits", "blank_slots", "draw_return"]
@@ -59,6 +59,7 @@ class Visits:
         rows: number of users that browse at the same time.
         slate_size: slots a page.
         max_pages: page budget of a visit.
+        one_visit: nobody comes back, so that it does not matter what becomes of a user after the visit.
 
     Raises:
         ConfigError: a number is below 1.
@@ -74,10 +75,13 @@ class Visits:
         rows: int,
         slate_size: int,
         max_pages: int,
+        one_visit: bool = False,
     ) -> None:
         self.kernel = Kernel(users=users, user_id=user_id, rows=rows, slate_size=slate_size, max_pages=max_pages)
         """Who sits in each row, at which visit and page; visits are begun there."""
         self._catalog, self._reward = catalog, reward
+        # A blank page for everyone costs less than leaving some rows out, unless users are asked about it one by one.
+        self._blanks_idle = one_visit and not isinstance(users, AnswersLater)
         # One-element array: NumPy converts a Python number on every call.
         self._last = np.array([max_pages])
         # Whole pages are the rule, so that this column is made once; it is handed out.
@@ -98,8 +102,8 @@ class Visits:
             item_index: int64 [m, k]: catalog positions; what stands in blank slots means nothing.
             rows: row numbers [m], or ``ALL_ROWS``.
             blank: bool [m, k], as ``blank_slots`` returns it; None means that no slot is blank.
-            idle: int64 [i]: of ``ALL_ROWS``, those whose visit is over. Nothing happens to them; in the outcome their page is
-                blank without counting as invalid, and what else it says about them means nothing.
+            idle: int64 [i]: of ``ALL_ROWS``, those whose visit is over. Nothing happens to users who may come back; in the
+                outcome the page is blank without counting as invalid, and what else it says about these rows means nothing.
 
         Returns:
             What came of it; its columns may be shared and are not to be changed.
@@ -111,13 +115,22 @@ class Visits:
             invalid = self._none_invalid if everyone else self._none_invalid[: len(item_index)]
         shown = item_index if blank is None else np.where(blank, -1, item_index)
         if idle is not None:
-            feedback = self._step_others(shown, blank, idle)
+            step = self._step_blank if self._blanks_idle else self._step_others
+            feedback = step(shown, blank, idle)
             invalid = invalid.copy()
             invalid[idle] = 0
         else:
             feedback = self.kernel.step(shown, rows, blank)
         page = self.kernel.page if everyone else self.kernel.page[rows]
         return PageOutcome(feedback, self._reward(feedback, self._catalog), invalid, page >= self._last)
+
+    def _step_blank(self, shown: IntArray, blank: BoolArray | None, idle: IntArray) -> Feedback:
+        """Show a page to all rows, a blank one to the idle ones."""
+        blank = np.zeros(shown.shape, np.bool_) if blank is None else blank.copy()
+        blank[idle] = True
+        # The dice end with the page budget; a blank page needs none.
+        self.kernel.page[idle] = 0
+        return self.kernel.step(np.where(blank, -1, shown), ALL_ROWS, blank)
 
     def _step_others(self, shown: IntArray, blank: BoolArray | None, idle: IntArray) -> Feedback:
         """Show a page to all rows but the idle ones: a user who may come back must not be asked about a page in between."""

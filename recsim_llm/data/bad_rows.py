@@ -115,10 +115,10 @@ class RowCheck:
             reasons = ", ".join(f"{key.partition(': ')[2]} {count}" for key, count in self.skipped.items())
             raise DataError(f"{self.table.name}: got no usable row ({reasons}), expected at least one; fix the file")
 
-    def whole_numbers(self, column: str, *, remedy: str = SKIP_REMEDY) -> IntArray:
+    def whole_numbers(self, column: str) -> IntArray:
         """Return a column of whole numbers of 0 or more, int64 [r]."""
         numbers, bad = parse_whole_numbers(self.table.columns[column])
-        self.refuse(bad, column=column, expected="a whole number of 0 or more", reason=f"bad {column}", remedy=remedy)
+        self.refuse(bad, column=column, expected="a whole number of 0 or more", reason=f"bad {column}")
         return numbers
 
     def ids(self, column: str, *, labels: bool | None) -> tuple[IntArray, tuple[str, ...] | None]:
@@ -130,10 +130,19 @@ class RowCheck:
         """
         raw = self.table.columns[column]
         if not (holds_labels(raw) if labels is None else labels):
-            return self.whole_numbers(column, remedy=_LABELS_REMEDY), None
+            numbers, bad = parse_whole_numbers(raw)
+            self._refuse_ids(bad, column=column, expected="a whole number of 0 or more", may_be_texts=True)
+            return numbers, None
         found, bad = parse_labels(raw, every=labels is True)
-        self.refuse(bad, column=column, expected="a label", reason=f"bad {column}", remedy=_LABELS_REMEDY)
+        self._refuse_ids(bad, column=column, expected="a label", may_be_texts=labels is None)
         return found.ids, found.names
+
+    def _refuse_ids(self, bad: BoolArray, *, column: str, expected: str, may_be_texts: bool) -> None:
+        # What stands nowhere is no id, whatever ids are taken for.
+        row = int(np.argmax(bad & self.keep))
+        there = may_be_texts and bool(str(self.table.columns[column][row].as_py() or "").strip())
+        remedy = _LABELS_REMEDY if there else SKIP_REMEDY
+        self.refuse(bad, column=column, expected=expected, reason=f"bad {column}", remedy=remedy)
 
     def decimals(self, column: str, *, expected: str) -> npt.NDArray[np.float64]:
         """Return a column of finite numbers, float64 [r]."""

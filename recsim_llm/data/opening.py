@@ -49,13 +49,13 @@ def open_dataset(name_or_path: str | Path, *, cache: str | Path | None = None, *
     folder = Path(name_or_path).expanduser()
     if str(name_or_path) != FICTIONAL and folder.is_dir():
         return _open_folder(folder, settings)
+    if str(name_or_path) not in (FICTIONAL, SHOP, *SOURCES):
+        raise ConfigError(f"data: got {str(name_or_path)!r}, expected {_possible()}; {_file_remedy(folder)}")
     _refuse_table_settings(str(name_or_path), settings)
     if str(name_or_path) == FICTIONAL:
         return _invented("recsim_llm.data.fictional")
     if str(name_or_path) == SHOP:
         return _invented("recsim_llm.data.invented_shop")
-    if str(name_or_path) not in SOURCES:
-        raise ConfigError(f"data: got {str(name_or_path)!r}, expected {_possible()}; {_file_remedy(folder)}")
     cached = (cache_folder() if cache is None else Path(cache)) / str(name_or_path)
     if not cached.is_dir():
         raise ConfigError(

@@ -11,7 +11,7 @@ from recsim_llm.core.arrays import BoolArray, DoubleArray
 from recsim_llm.data.bad_rows import CLICKS_REMEDY, LOWEST_STARS, MOST_STARS, OTHER_SCALE_SHARE, SKIP_REMEDY, RowCheck
 from recsim_llm.data.column_values import parse_decimals, shown
 from recsim_llm.data.table_settings import TableSettings, column_in_all_forms, in_all_forms
-from recsim_llm.errors import DataError
+from recsim_llm.errors import ConfigError, DataError
 
 __all__ = ["read_stars"]
 
@@ -57,8 +57,11 @@ def read_stars(check: RowCheck, settings: TableSettings) -> Stars:
         settings: what the column cannot say of itself.
 
     Raises:
+        ConfigError: numbers stand for "not rated", and no column is read in which they could stand.
         DataError: there is no such column, it does not say what its numbers mean, or a row is unusable.
     """
+    if settings.not_rated and not check.has("rating"):
+        _refuse_not_rated(check, settings)
     if settings.constant_rating is not None or (settings.implicit and not check.has("rating")):
         return np.full(check.table.row_count, settings.constant_rating or _INTERACTION_STARS, dtype=np.float32)
     if not check.has("rating"):
@@ -82,6 +85,20 @@ def read_stars(check: RowCheck, settings: TableSettings) -> Stars:
     check.refuse(bad | outside, column="rating", expected=expected, reason="bad rating", remedy=_row_remedy(settings))
     stars = numbers if settings.rating_scale is None else 1 + 4 * (numbers - low) / (high - low)
     return stars.astype(np.float32)
+
+
+def _refuse_not_rated(check: RowCheck, settings: TableSettings) -> None:
+    # Whoever says which rows do not count would believe that they were left out.
+    got = "not_rated: got " + ", ".join(f"{number:g}" for number in settings.not_rated or ())
+    if settings.constant_rating is not None:
+        raise ConfigError(
+            f"{got} beside constant_rating, with which no rating column is read, expected one of the two; pass "
+            f"{in_all_forms(feedback='implicit')} in place of constant_rating, or leave not_rated out"
+        )
+    raise ConfigError(
+        f"{got} but {check.table.name} has no rating column in which it could stand, expected one; name it, with "
+        f"{column_in_all_forms('rating')}, or leave not_rated out"
+    )
 
 
 def _levels(check: RowCheck, numbers: DoubleArray, bad: BoolArray) -> _Levels:

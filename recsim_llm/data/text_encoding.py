@@ -11,6 +11,7 @@ from typing import BinaryIO, cast
 
 import numpy as np
 
+from recsim_llm.core.arrays import BoolArray
 from recsim_llm.errors import DataError
 
 __all__ = ["decode", "detect_encoding", "open_bytes"]
@@ -25,7 +26,8 @@ _MARKS = (
 )
 _LETTERS_OF_UTF8 = re.compile("[\u00a0-\u024f\u2010-\u20ff]")
 _BY_CHANCE = 0.01
-_WESTERN_NEIGHBOURS = 0.7
+_FOREIGN_RUNS = 0.6
+_FOREIGN_RUN = 3
 _FEW_BYTES = 8
 _REMEDY = "save the file as UTF-8"
 
@@ -101,11 +103,7 @@ def _not_utf8(path: Path) -> str:
     if whole >= broken:
         return "utf-8"
     values = np.frombuffer(content, dtype=np.uint8)
-    high = np.flatnonzero(values >= 0x80)
-    # Western words hold such a letter here and there; Cyrillic, Greek, Chinese or Japanese words consist of them.
-    beside = np.diff(high) == 1
-    neighbours = (np.append(beside, False) | np.append(False, beside)).mean()
-    if len(high) >= _FEW_BYTES and neighbours > _WESTERN_NEIGHBOURS:
+    if _in_runs(values >= 0x80) > _FOREIGN_RUNS:
         raise DataError(f"{path.name}: got an encoding that is not known here, expected UTF-8 or Western European; {_REMEDY}")
     if whole > _BY_CHANCE * broken:
         raise DataError(f"{path.name}: got text in two encodings, expected one; {_REMEDY}")
@@ -114,3 +112,14 @@ def _not_utf8(path: Path) -> str:
     except UnicodeDecodeError:
         return "latin-1"
     return "cp1252" if ((values >= 0x80) & (values < 0xA0)).any() else "latin-1"
+
+
+def _in_runs(high: BoolArray) -> float:
+    """Return the share of bytes above ASCII that stand three or more in a row, 0 where such bytes are few.
+
+    Western words hold such a letter here and there, or two (``Größe``, ``pääsy``), and a table may say the same word in every
+    row; Cyrillic, Greek, Chinese or Japanese words consist of them.
+    """
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], high, [False]))))
+    lengths = edges[1::2] - edges[::2]
+    return float(lengths[lengths >= _FOREIGN_RUN].sum() / lengths.sum()) if lengths.sum() >= _FEW_BYTES else 0.0

@@ -69,6 +69,8 @@ def _sentence(content: Content, row: Row) -> str:
         return f"{one} and {other} got exactly the same from every user: identical."
     if row["verdict"] == "worse":
         one, other, effect = other, one, effect.turned()
+    if effect.value is None:
+        return f"Not assessed between {one} and {other} in {label}, which is undefined for one of them or for both."
     amount = numbers.with_interval(effect, share=share, sign=True) + _when(content, row)
     if row["verdict"] in ("better", "worse"):
         text = f"{one} {_MORE.get(metric['key'], f'has more: {label},')} than {other}: {amount}"

@@ -9,6 +9,7 @@ from html import escape
 from typing import Any
 
 from recsim_llm.comparison import Summary
+from recsim_llm.data.table_settings import TableSettings
 from recsim_llm.report import numbers
 from recsim_llm.report.first_screen import user_model_name
 
@@ -56,6 +57,7 @@ def reproduction_section(manifest: Content, compared: Content | None = None) -> 
     verb, given = ("run", []) if compared is None else ("compare", _judging(compared["judging"]))
     start = shlex.join(["recsim-llm", verb, str(manifest["scenario"])])
     options = [shlex.join([name, str(value)]) for name, value in [*_options(manifest), *given] if value not in ("", None)]
+    options += map(shlex.quote, _reading(manifest))
     options += ["--until-decided"] if compared is not None and compared["judging"]["until_decided"] else []
     command = " \\\n  ".join([start, *options, "--out again"])
     return (
@@ -71,6 +73,13 @@ def _judging(judging: Content) -> list[tuple[str, Any]]:
     """Return options of ``recsim-llm compare`` that judge alike."""
     names = ("effect", "confidence", "correction", "groups", "block")
     return [("--metrics", ",".join(judging["metrics"])), *((f"--{name}", judging[name]) for name in names)]
+
+
+def _reading(manifest: Content) -> list[str]:
+    """Return options that have the data read alike."""
+    settings: Content = manifest.get("settings") or {}
+    given = {name: settings[name] for name in TableSettings.model_fields if settings.get(name) is not None}
+    return TableSettings(**given).command_line()
 
 
 def _options(manifest: Content) -> list[tuple[str, Any]]:

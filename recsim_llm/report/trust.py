@@ -75,10 +75,19 @@ def trust_section(manifest: Content, card: Content | None, figure: str) -> str:
         "<h2>How far to trust it</h2>",
         f"<p>{_USERS.get(user_model_name(manifest), _ANY_USERS).format(**words)}</p>",
         f"<p>{_NOT_PEOPLE}{(_NO_CARD if card is None else _CARD).format(**words)}</p>",
+        *_little_known(manifest),
         *(_card(manifest, card, figure) if card is not None else ()),
         *(f"<p>{text}</p>" for text in _LIMITS),
     ]
     return "\n".join(parts)
+
+
+def _little_known(manifest: Content) -> Iterator[str]:
+    """Say what the data were too few to tell of the users; nothing where they were enough."""
+    notes = (manifest.get("population") or {}).get("little_known") or ()
+    if notes:
+        told = "".join(f"<li>{escape(note[:1].upper() + note[1:])}.</li>" for note in notes)
+        yield f"<p>What the data do not tell of these users:</p>\n<ul>{told}</ul>"
 
 
 def _card(manifest: Content, card: Content, figure: str) -> Iterator[str]:

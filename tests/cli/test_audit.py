@@ -1,13 +1,17 @@
 """The verb ``audit``: every audit the whole way by scripted models, what it refuses, and what a report shows of it."""
 
 import json
+import re
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import numpy as np
 import pytest
 
 from recsim_llm.agents.audits.audit_kinds import AUDITS
 from recsim_llm.cli.main import main
+from recsim_llm.log import lock_folder
 from recsim_llm.scenarios import load_scenario, run
 
 SCRIPTS = dict.fromkeys(AUDITS, "scripted/genres") | {"slots": "scripted/slot_bias", "ranking": "scripted/history"}
@@ -75,6 +79,23 @@ def test_a_planted_slot_bias_departs_and_a_model_without_one_is_sound(data, tmp_
     for script, words in (("slot_bias", "departs, in all users alike"), ("genres", "sound")):
         assert audit("slots", data, tmp_path / script, "--model", f"scripted/{script}", "--n-users", "5", "--quiet") == 0
         assert content_of(tmp_path / script)["rows"][0]["words"] == words
+
+
+def test_an_audit_that_was_stopped_goes_on_by_the_command_that_it_names(data, tmp_path, capsys):
+    options = ("--model", "scripted/genres", "--n-users", "5", "--quiet")
+    asked = ["audit", "slots", "--data", str(data), *options]
+    assert main([*asked, "--out", str(tmp_path / "audit"), "--max-calls", "3"]) == 2
+    seed, out = re.search(r"give the same command with --seed (\d+) --out (\S+)", capsys.readouterr().err).groups()
+    assert main([*asked, "--seed", seed, "--out", out]) == 0
+    with closing(sqlite3.connect(tmp_path / "audit" / "calls.sqlite")) as calls:
+        assert calls.execute("SELECT count(*) FROM calls WHERE cache_hit = 1").fetchone() != (0,)
+
+
+def test_an_audit_that_another_writes_is_left_alone(data, tmp_path, capsys):
+    with ThreadPoolExecutor(1) as other, lock_folder(tmp_path / "audit", "audit"):
+        assert other.submit(audit, "slots", data, tmp_path / "audit", "--users", "language", "--quiet").result() == 2
+    assert "in use by process" in capsys.readouterr().err
+    assert not (tmp_path / "audit").exists()
 
 
 def test_purchases_are_audited_without_a_word_about_stars(data, tmp_path, capsys):
@@ -166,25 +187,3 @@ def test_the_audits_are_listed_with_what_they_ask(capsys):
         main(["audit", "--help"])
     shown = " ".join(capsys.readouterr().out.split())
     assert f"{', '.join(list(AUDITS)[:-1])} or {list(AUDITS)[-1]}" in shown
-
-
-@pytest.mark.parametrize(
-    "verb",
-    [
-        ["audit", "slots", "--model", "scripted/slot_bias"],
-        ["realism", "--users", "language", "--model", "scripted/genres"],
-    ],
-)
-def test_a_limit_names_the_seed_and_folder_that_were_drawn_so_that_no_answer_is_asked_for_twice(
-    verb, tmp_path, monkeypatch, capsys
-):
-    monkeypatch.chdir(tmp_path)
-    command = [*verb, "--data", "fictional", "--n-users", "4", "--quiet"]
-    assert main([*command, "--max-calls", "2"]) == 2
-    remedy = capsys.readouterr().err.rpartition("give the same command with ")[2].split()
-    assert remedy[0::2] == ["--seed", "--out"]
-    assert main([*command, *remedy, "--max-calls", "3"]) == 2
-    (calls,) = tmp_path.rglob("calls.sqlite")
-    with sqlite3.connect(calls) as file:
-        asked, answers = file.execute("select count(*), count(distinct key) from calls where cache_hit = 0").fetchone()
-    assert asked == answers > 2

@@ -4,6 +4,7 @@ import re
 import shlex
 import subprocess
 import sys
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,14 @@ def test_the_report_names_products_and_no_stars(done):
     page = (done / "runs" / "shop" / "report.html").read_text(encoding="utf-8")
     assert re.search(r"\(SKU-[A-Z]{3}-\d\d\)", page)
     assert not re.search(r"\bstars?\b", re.sub(r"<style.*?</style>", "", page, flags=re.DOTALL))
+
+
+def test_the_command_of_the_report_gives_the_run_again(done, monkeypatch):
+    page = (done / "runs" / "shop" / "report.html").read_text(encoding="utf-8")
+    (command,) = re.findall(r"<pre>(recsim-llm run .*?)</pre>", page, flags=re.DOTALL)
+    monkeypatch.chdir(done)
+    assert main(shlex.split(unescape(command).replace("\\\n", " "))[1:]) == 0
+    assert (done / "again" / "segments.jsonl").read_bytes() == (done / "runs" / "shop" / "segments.jsonl").read_bytes()
 
 
 def test_exports_have_the_shops_own_ids(done):

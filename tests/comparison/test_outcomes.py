@@ -26,6 +26,12 @@ def test_a_ratio_to_nothing_has_no_numbers():
     assert pair.values is None
 
 
+def test_arms_without_any_rating_are_not_called_identical_in_mean_stars():
+    tally = make_tally({"clicks": [[1, 2], [0, 0]], "pages": [[1, 1], [1, 1]], "rated": [[0, 0], [0, 0]]})
+    (pair,) = pair_arms(tally, [next(metric for metric in RESULTS if metric.key == "mean_rating")])
+    assert not pair.identical
+
+
 def test_only_users_whom_all_arms_served_count():
     tally = make_tally({"clicks": [[1, 2, 3], [4, 5, 6]], "pages": [[1, 1, 1], [1, 0, 1]]})
     (pair,) = pair_arms(tally, [CLICKS])

@@ -23,7 +23,7 @@ def clicks(feedback, _catalog):
 def start():
     """Build visits that users 0, 1, ... of a world have begun."""
 
-    def begin(world, rows, max_pages=3, reward=clicks):
+    def begin(world, rows, max_pages=3, reward=clicks, one_visit=False):
         visits = Visits(
             users=world.users,
             user_id=world.population.user_id,
@@ -32,6 +32,7 @@ def start():
             rows=rows,
             slate_size=SLOTS,
             max_pages=max_pages,
+            one_visit=one_visit,
         )
         who, number = np.arange(rows), np.zeros(rows, np.int64)
         visits.kernel.begin(ALL_ROWS, who, number, visits.kernel.dice(who, number, seed_words([7])))
@@ -86,8 +87,54 @@ def test_a_whole_page_has_no_invalid_slot(world, start, rows):
     assert start(world, 3).show(pages(count), rows).invalid.tolist() == [0] * count
 
 
-def test_an_idle_row_gets_a_blank_page_that_does_not_count(make_world, start):
-    visits = start(make_world(click_bias=3.0), 3, max_pages=1)
+class Recording:
+    """Users of another model, and which rows were asked about a page."""
+
+    def __init__(self, users):
+        self.users, self.asked = users, []
+
+    def __getattr__(self, name):
+        return getattr(self.users, name)
+
+    def decide(self, pages):
+        self.asked.append(np.arange(3)[pages.rows].tolist())
+        return self.users.decide(pages)
+
+
+class RecordingLater(Recording):
+    """The same, of users who take their time: each page is a call."""
+
+    def start(self, pages):
+        raise NotImplementedError
+
+    def collect(self):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(("kind", "one_visit"), [(Recording, False), (RecordingLater, False), (RecordingLater, True)])
+def test_an_idle_row_that_may_come_back_or_costs_a_call_is_not_asked(make_world, start, kind, one_visit):
+    world = make_world(click_bias=3.0)
+    users = kind(world.users)
+    visits = start(world._replace(users=users), 3, one_visit=one_visit)
+    visits.show(pages(3), idle=np.array([1]))
+    assert users.asked == [[0, 2]]
+
+
+def test_all_rows_go_on_alike_whether_idle_ones_are_left_out_or_see_a_blank_page(make_world, start):
+    outcomes = []
+    for one_visit in (False, True):
+        visits = start(make_world(click_bias=3.0), 3, one_visit=one_visit)
+        visits.show(pages(3), idle=np.array([1]))
+        outcomes.append(visits.show(pages(3) + SLOTS, idle=np.array([1])))
+    for one, other in zip(outcomes[0].feedback.mood, outcomes[1].feedback.mood, strict=True):
+        np.testing.assert_array_equal(one[[0, 2]], other[[0, 2]])
+    assert outcomes[0].feedback.slot.tolist() == outcomes[1].feedback.slot.tolist()
+    assert outcomes[0].feedback.rating.tolist() == outcomes[1].feedback.rating.tolist()
+
+
+@pytest.mark.parametrize("one_visit", [False, True])
+def test_an_idle_row_gets_a_blank_page_that_does_not_count(make_world, start, one_visit):
+    visits = start(make_world(click_bias=3.0), 3, max_pages=1, one_visit=one_visit)
     visits.show(pages(3))
     blank = np.zeros((3, SLOTS), np.bool_)
     blank[0, 1] = True

@@ -44,6 +44,16 @@ def test_own_tables_keep_their_letters(tmp_path: Path, encoding: str, packed: bo
     assert data.catalog.title.tolist() == [WORDS[encoding]]
 
 
+@pytest.mark.parametrize(
+    ("word", "encoding"),
+    [("Größe", "latin-1"), ("pääsy", "latin-1"), ("Gefäß für Füße", "cp1252"), ("»Ärö«", "latin-1"), ("10 €–20 €", "cp1252")],
+)
+def test_a_western_word_with_two_such_letters_in_each_row_is_western(tmp_path: Path, word: str, encoding: str) -> None:
+    (tmp_path / "r.csv").write_text("user_id,item_id,rating\n1,1,4\n")
+    (tmp_path / "i.csv").write_bytes(("item_id,title\n" + "".join(f"{n},{word} {n}\n" for n in range(9))).encode(encoding))
+    assert load_tables(tmp_path / "r.csv", tmp_path / "i.csv").catalog.title[0] == f"{word} 0"
+
+
 def test_a_letter_at_the_end_of_a_long_file_decides(tmp_path: Path) -> None:
     plain = "".join(f"{number}::Film {number}::War\n" for number in range(10, 5_000))
     films = (FILMS.replace("é", "e") + plain + "9::Fin, Là (1999)::War\n").encode("latin-1")
@@ -61,6 +71,7 @@ def test_utf8_with_one_broken_place_is_not_garbled(tmp_path: Path) -> None:
     ("content", "said"),
     [
         ("item_id,title\n1,Ночной дозор и другие\n".encode("cp1251"), "got an encoding that is not known here"),
+        ("item_id,title\n1,Москва и мы\n".encode("cp866"), "got an encoding that is not known here"),
         ("item_id,title\n1,千と千尋の神隠し\n".encode("shift-jis"), "got an encoding that is not known here"),
         ("item_id,title\n1,Café\n".encode() + "2,Été à Nîmes\n".encode("latin-1"), "got text in two encodings"),
         ("item_id,title\n1,Plain\n".encode("utf-16-le"), "got bytes of value zero"),

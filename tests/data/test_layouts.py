@@ -64,6 +64,11 @@ def test_a_broken_file_beside_the_tables_does_no_harm(tmp_path: Path) -> None:
     assert titles(open_dataset(write(tmp_path, events__csv=ROWS))) == ["Lamp", "Mug"]
 
 
+def test_a_folder_that_is_not_there_is_named_before_any_option(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"data: got '.*gone', expected .*; check the spelling or the path"):
+        open_dataset(tmp_path / "gone", columns=SALES_COLUMNS, feedback="implicit")
+
+
 def test_columns_find_tables_under_other_names(tmp_path: Path) -> None:
     data = open_dataset(write(tmp_path, sales__csv=SALES, products__csv=PRODUCTS), columns=SALES_COLUMNS, feedback="implicit")
     assert titles(data) == ["Mug", "Spoon"]

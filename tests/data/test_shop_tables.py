@@ -50,12 +50,20 @@ def test_ids_that_are_all_numbers_stay_numbers(tmp_path: Path, values: list[str]
     assert data.user_keys == {}
 
 
+@pytest.mark.parametrize("given", [{}, {"string_ids": True}], ids=str)
+def test_an_id_that_is_missing_gets_no_advice_to_take_it_for_a_text(tmp_path: Path, given: dict[str, bool]) -> None:
+    path = tmp_path / "r.parquet"
+    parquet.write_table(pa.table({"user_id": pa.array([3.0, None]), "item_id": [1, 2], "rating": [4, 3]}), path)
+    with pytest.raises(DataError, match=r"row 2: user_id: got None, expected .*; fix the row or pass --skip-bad-rows$"):
+        load_tables(path, **given)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("odd", ["3.7", "1e+05", "-4", "nan", "", "NULL"])
 def test_what_is_no_id_is_refused_and_never_bent(tmp_path: Path, odd: str) -> None:
     path = ids(tmp_path, "12", "7", odd)
     with pytest.raises(DataError, match=r"r\.csv line 4: user_id: got .* expected a whole number") as error:
         load_tables(path)
-    assert "--string-ids" in str(error.value)
+    assert ("--string-ids" in str(error.value)) is bool(odd)
     assert load_tables(path, skip_bad_rows=True).ratings.user_id.tolist() == [12, 7]
 
 
@@ -139,3 +147,19 @@ def test_a_bad_optional_field_costs_the_field_and_not_the_row(tmp_path: Path) ->
     assert data.unread["i.parquet: bad year"] == 1
     assert data.unread["i.parquet: bad title"] == 2
     assert reading_lines(reading_record(data))[0].startswith("data: 6 rows were kept without a field")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"feedback": "implicit"}, r"r\.csv has no rating column .* with --column rating=THEIRS"),
+        ({"constant_rating": 4}, "beside constant_rating, .* pass --feedback=implicit"),
+    ],
+    ids=str,
+)
+def test_returns_that_would_not_be_left_out_are_refused(tmp_path: Path, given: dict[str, object], expected: str) -> None:
+    path = put(tmp_path, "r.csv", "user_id,item_id,quantity\nann,mug,1\nann,cup,-1\n")
+    with pytest.raises(ConfigError, match="not_rated: got -1.*" + expected):
+        load_tables(path, not_rated=-1, **given)  # type: ignore[arg-type]
+    data = load_tables(path, not_rated=-1, feedback="implicit", columns={"rating": "quantity"})
+    assert data.skipped == {"r.csv: not rated": 1}

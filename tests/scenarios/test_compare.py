@@ -375,11 +375,19 @@ def test_the_command_plans_runs_judges_and_writes(tmp_path, capsys):
     assert "popularity got more clicks per user than random" in printed
     assert (out / "report.html").is_file()
     stored = json.loads(content.read_text())
-    assert not any(stored.pop("reading").values())  # the invented data lose nothing
-    assert stored == json.loads((out / "comparison.json").read_text())
+    reading = {"notes": [], "repeats": 0, "skipped": {}, "unread": {}}
+    assert stored == json.loads((out / "comparison.json").read_text()) | {"reading": reading}
     assert stored["judging"]["correction"] == "bh"
     assert stored["plan"]["pilot"] == 40
-    assert main(["compare", str(out), *rule, "--quiet"]) == 0
+    capsys.readouterr()
+    assert main(["compare", str(out), *rule]) == 0
+    again = capsys.readouterr().out.partition("again ")[2].split()
+    assert again == ["recsim-llm", "compare", str(out), *rule]
+    for more in (["--n-users", "9"], ["--out", "elsewhere"], ["--set", "visits=2"], ["--dry-run"], ["--plan"]):
+        assert main(["compare", str(out), *more]) == 2
+        error = capsys.readouterr().err
+        assert "which makes a run" in error
+        assert error.count("\n") == 1
 
 
 def test_the_command_stops_when_decided(tmp_path, capsys):

@@ -10,14 +10,14 @@ import pytest
 from own_ids import loaded, make_shop, run_shop
 
 from recsim_llm.agents.worlds import cascade_world, choice_world, language_world
-from recsim_llm.comparison import summarise
+from recsim_llm.comparison import Judging, summarise
 from recsim_llm.envs.rewards import Rating
 from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.language import open_model
 from recsim_llm.metrics import measure_run
 from recsim_llm.report import read_speech, write_report
 from recsim_llm.scenarios import load_scenario
-from recsim_llm.scenarios.compare import compare
+from recsim_llm.scenarios.compare import compare, compare_again
 from recsim_llm.scenarios.export import export
 from recsim_llm.scenarios.speech import speak
 
@@ -69,6 +69,7 @@ def test_a_comparison_leaves_metrics_of_ratings_out(tmp_path):
     settings = {"data": "shop", "recommenders": ["random", "mf"], "slate_size": 4, "max_pages": 3, "seed": 1}
     with loaded(SHOP):
         found = compare(load_scenario("demo", settings | {"users.parameters": {"click_bias": 2.0}}), tmp_path / "run")
+        asked = compare_again(tmp_path / "run", Judging(metrics=("mean_rating",)))
     assert [metric.key for metric in found.metrics] == [
         "clicks_per_user",
         "mean_satisfaction",
@@ -76,6 +77,9 @@ def test_a_comparison_leaves_metrics_of_ratings_out(tmp_path):
         "watch_share",
     ]
     assert "Nobody gave a rating, so that nothing about ratings is compared." in found.notes
+    assert (
+        asked.verdict[0] == "Not assessed between mf and random in mean rating, which is undefined for one of them or for both."
+    )
 
 
 class _Scripted:

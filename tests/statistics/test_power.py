@@ -72,7 +72,7 @@ def test_the_deviation_is_the_samples():
         (lambda: power_for(1.0, 0.0, 10), "users all alike"),
         (lambda: power_for(1.0, 1.0, 1), "2 or more"),
         (lambda: power_for(1.0, 1.0, 10, design="crossed"), "'independent'"),
-        (lambda: detectable_effect(1.0, 10, power=0.05), "no effect at all reaches"),
+        (lambda: detectable_effect(1.0, 10, power=0.05), "which no effect reaches"),
         (lambda: users_needed(0.0, 1.0), "expected one that users can show"),
     ],
 )

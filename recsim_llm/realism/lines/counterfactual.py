@@ -211,7 +211,7 @@ def level_shift(log_odds: DoubleArray, clicked: npt.NDArray[np.bool_]) -> float:
     rate = (clicked.sum() + 1) / (len(clicked) + 2)
 
     def off(shift: float) -> float:
-        return float(expit(log_odds + shift).mean()) - rate
+        return float(expit(log_odds + shift).mean() - rate)
 
     # Beyond 60 a click is certain or impossible, unless the log-odds are that far out themselves.
     reach = 60.0 if off(-60.0) < 0.0 < off(60.0) else 60.0 + float(np.abs(log_odds).max())

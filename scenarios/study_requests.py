@@ -1,0 +1,61 @@
+"""What audits and realism cards have in common: limits, the most that a model is asked, and the command that makes one anew."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+
+from recsim_llm import __version__
+from recsim_llm.data.table_settings import TableSettings
+from recsim_llm.errors import ConfigError
+from recsim_llm.language.base.settings import LimitSettings, ModelSettings
+from recsim_llm.language.base.wire import TokenUsage
+from recsim_llm.language.calls.budget import Prices
+from recsim_llm.language.calls.model import LanguageModel
+from recsim_llm.scenarios.estimates import CostEstimate
+
+__all__ = ["limits_of", "made_facts", "most_cost"]
+
+
+def limits_of(limits: Mapping[str, float]) -> LimitSettings:
+    """Return limits as settings.
+
+    Raises:
+        ConfigError: a name is unknown, or a value is no number above 0.
+    """
+    try:
+        return LimitSettings(**limits)  # type: ignore[arg-type]
+    except ValueError as error:
+        names = ", ".join(LimitSettings.model_fields)
+        raise ConfigError(f"limits: got {dict(limits)}, expected numbers above 0 for some of {names}; give others") from error
+
+
+def made_facts(
+    verb: list[str], options: Mapping[str, object], tables: TableSettings, *, model: ModelSettings | None, licence: str
+) -> dict[str, str]:
+    """Return how something was made, for its page.
+
+    Args:
+        verb: the command's words before its options.
+        options: by name; those that are None were not given.
+        tables: how the data were read.
+        model: the language model; None where there was none.
+        licence: of the data; empty where none is known.
+    """
+    named = {} if model is None else {"--model": model.name, "--base-url": model.base_url}
+    command = ["recsim-llm", *verb]
+    for name, value in {**named, **options}.items():
+        command += [] if value is None else [name, str(value)]
+    facts = {
+        "Command": shlex.join([*command, *tables.command_line()]),
+        "Data licence": licence,
+        "Version": f"recsim_llm {__version__}",
+    }
+    return {name: text for name, text in facts.items() if text}
+
+
+def most_cost(model: LanguageModel, settings: ModelSettings, *, calls: int, tokens: TokenUsage) -> CostEstimate:
+    """Return what calls of one model cost at most, on this machine nothing."""
+    prices, read, written = settings.prices, tokens.prompt or 0, tokens.completion or 0
+    cost = None if prices is None else Prices(**prices.model_dump()).cost(tokens)
+    return CostEstimate(calls, read, written, 0.0 if model.local else cost, model.local)
