@@ -161,7 +161,16 @@ class ModelReplyError(RecSimError, RuntimeError):
 
 
 class BudgetExceeded(RecSimError, RuntimeError):
-    """A limit on tokens, calls, money or time was reached; the run has been checkpointed."""
+    """A limit on tokens, calls, money or time was reached; the run has been checkpointed.
+
+    Args:
+        message: which limit, and how it goes on.
+        option: of the command line, that sets the limit; empty where none does.
+    """
+
+    def __init__(self, message: str, *, option: str = "") -> None:
+        super().__init__(message)
+        self.option = option
 
 
 class Refused(RecSimError, ValueError):

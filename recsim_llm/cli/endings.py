@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
-from recsim_llm.errors import RecSimError, RunExistsError, is_full
+from recsim_llm.errors import BudgetExceeded, ConfigError, DataError, LogError, RecSimError, RunExistsError, is_full
 from recsim_llm.log.folders import MANIFEST, is_run
 from recsim_llm.log.segments import read_segments
 
@@ -51,9 +51,14 @@ def heed_signals() -> Iterator[None]:
 
 @contextmanager
 def go_on(how: str) -> Iterator[None]:
-    """Note on whatever ends the body early what is kept and how it goes on."""
+    """Note on whatever ends the body early what is kept and how it goes on.
+
+    What was asked for and cannot be had by asking again, is no end of what had begun, and gets no note.
+    """
     try:
         yield
+    except (ConfigError, DataError, LogError):
+        raise
     except (Exception, KeyboardInterrupt) as error:
         error.add_note(how)
         raise
@@ -87,7 +92,8 @@ def go_on_by_folder(out: Path) -> Iterator[None]:
         if is_run(out):
             folder = shlex.quote(str(out))
             shown = "" if not _can_be_reported(out) else f", `recsim-llm report {folder}` shows it"
-            error.add_note(f"what was done is kept{shown}; go on with `recsim-llm resume {folder}`")
+            higher = f" {error.option} N" if isinstance(error, BudgetExceeded) and error.option else ""
+            error.add_note(f"what was done is kept{shown}; go on with `recsim-llm resume {folder}{higher}`")
         raise
 
 

@@ -78,6 +78,23 @@ def test_a_limit_that_is_reached_leaves_a_report_too(tmp_path):
     assert summarise(tmp_path / "run").arm("random").pages == 40
 
 
+def test_the_line_that_names_a_limit_names_the_command_that_goes_on(tmp_path, capsys):
+    folder = tmp_path / "run"
+    asked = ["--users", "language", "--model", "scripted/uniform", "--n-users", "4", "--pages", "2", "--seed", "1", "--quiet"]
+    given = ["run", "demo", *asked, "--recommenders", "random", "--max-calls", "2", "--out", str(folder)]
+    assert main(given) == 2
+    remedy = capsys.readouterr().err.rstrip("\n").rpartition("go on with ")[2].strip("`")
+    assert remedy == f"recsim-llm resume {folder} --max-calls N"
+    assert main([*remedy.replace(" N", " 50").split()[1:], "--quiet"]) == 0
+
+
+def test_what_was_asked_for_wrongly_has_nothing_to_go_on_with(tmp_path, capsys):
+    folder = run(load_scenario("demo", SMALL), tmp_path / "run")
+    assert main(["speak", str(folder), "--reviews", "-1", "--model", "scripted/genres"]) == 2
+    got = "--reviews -1, --reasons 0, --interviews 0"
+    assert capsys.readouterr().err == f"recsim-llm: speak: got {got}, expected numbers of 0 or more, one of them above 0\n"
+
+
 STOPPED = """
 import os, signal, sys
 from recsim_llm.cli.main import main

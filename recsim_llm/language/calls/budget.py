@@ -234,7 +234,8 @@ def _exceeded(use: _Use, subject: str) -> BudgetExceeded:
     option = _OPTIONS[use.name]
     return BudgetExceeded(
         f"limit {use.name}{whose}: got {_shown(use.used)} used of {_shown(use.allowed)} allowed; nothing is lost: a run goes "
-        f"on with recsim-llm resume RUN {option} N, all else with the same command again and a higher {option}"
+        f"on with recsim-llm resume RUN {option} N, all else with the same command again and a higher {option}",
+        option=option,
     )
 
 
