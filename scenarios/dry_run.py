@@ -72,12 +72,13 @@ class Forecast(NamedTuple):
         """Say it, a line each."""
         if not self.calls.value:
             return ["no language model will be asked"]
+        by = f" by {self.users:,} of {self.everyone:,} users" if self.everyone > self.users else ""
         said = [
             f"calls    {_amount(self.calls)}",
             f"tokens   {_amount(self.prompt_tokens)} read, {_amount(self.answer_tokens)} written",
             "money    " + ("price unknown; set models.ROLE.prices" if self.cost is None else _amount(self.cost, "$", 2)),
             "time     " + ("unknown; `recsim-llm probe` measures it" if self.seconds is None else f"{_amount(self.seconds)} s"),
-            f"rehearsed by {self.users:,} of {self.everyone:,} users with a stand-in asked by "
+            f"rehearsed{by} with a stand-in asked by "
             + ", ".join(f"{form} ({role})" for role, form in self.forms.items())
             + "; a model that leaves earlier or later asks for less or more",
         ]

@@ -45,6 +45,7 @@ FIT_MODULES = (
     "core.keyed",
     "core.pages",
     "core.parameters",
+    "core.profiles",
     "core.ratings",
     "errors",
     "numerics.factorization",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AllowInfNan, BaseModel, ConfigDict, ValidationError, model_validator
 
+from recsim_llm.core.files import read_json
 from recsim_llm.errors import LogError
 
 __all__ = ["CARD_FILE", "read_card"]
@@ -70,9 +70,8 @@ def read_card(path: Path) -> dict[str, Any]:
     """
     path = path / CARD_FILE if path.is_dir() else path
     try:
-        content = path.read_bytes()
-        _Card.model_validate_json(content)
-        card: dict[str, Any] = json.loads(content)
+        _Card.model_validate_json(path.read_bytes())
+        card: dict[str, Any] = read_json(path)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "text"

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from recsim_llm.log.reader import RunReader
-from recsim_llm.log.tables import TEXTS, has_table, read_table
+from recsim_llm.log.tables import has_table
 from recsim_llm.log.visit_rows import Drawn, VisitKey, VisitRows, draw_visits, read_visits
 from recsim_llm.report import numbers
 from recsim_llm.report.names import Names
+from recsim_llm.report.spoken import read_texts
 from recsim_llm.report.visit_pages import visit_pages
 
 __all__ = ["SampleVisits", "read_sample_visits", "sample_visits_section"]
@@ -106,8 +107,7 @@ def _counted(number: int, noun: str) -> str:
 def _texts(run: Path, arm: str) -> Sequence[Mapping[str, Any]]:
     if not has_table(run, "texts"):
         return ()
-    rows: list[Mapping[str, Any]] = read_table(run, "texts", TEXTS.names).to_pylist()
-    return [row for row in rows if row["arm"] == arm and row["text"] is not None]
+    return [row for row in read_texts(run) if row["arm"] == arm and row["text"] is not None]
 
 
 def _key(row: Mapping[str, Any]) -> VisitKey:

@@ -21,7 +21,16 @@ from recsim_llm.report import numbers
 from recsim_llm.report.summary_tables import Cell
 from recsim_llm.statistics import Estimate, mean_estimate
 
-__all__ = ["Speech", "StarAgreement", "agreement_line", "example_source", "interview_table", "read_speech", "speech_section"]
+__all__ = [
+    "Speech",
+    "StarAgreement",
+    "agreement_line",
+    "example_source",
+    "interview_table",
+    "read_speech",
+    "read_texts",
+    "speech_section",
+]
 
 Row = Mapping[str, Any]
 Layout = Callable[[Iterable[str], Iterable[tuple[str, list[tuple[str, list[Cell]]]]]], str]
@@ -95,14 +104,23 @@ def read_speech(run: Path) -> Speech | None:
     if not has_table(run, "texts"):
         return None
     try:
-        tables = [read_table(run, "texts", TEXTS.names), read_table(run, "interviews", INTERVIEWS.names)]
-        known = json.loads(tables[0].schema.metadata[b"recsim_llm"])
-        texts, answers = (table.to_pylist() for table in tables)
-        keys = read_keys(run, USER_KEY)
-        own = [row["user_id"] for row in texts] if keys is None else keys.of(tables[0]["user_id"].to_numpy()).to_pylist()
-        return _speech(known, [row | {USER_KEY: key} for row, key in zip(texts, own, strict=True)], answers)
+        texts, answers = read_texts(run), read_table(run, "interviews", INTERVIEWS.names).to_pylist()
+        known = json.loads(read_table(run, "texts", TEXTS.names).schema.metadata[b"recsim_llm"])
+        return _speech(known, texts, answers)
     except (LogError, ValueError, TypeError, KeyError) as error:
         raise LogError(f"{run}: got {error!r} from the texts, expected what `recsim-llm speak` wrote; run it again") from error
+
+
+def read_texts(run: Path) -> list[Row]:
+    """Return the rows of ``texts``, each with the user's own id.
+
+    Raises:
+        LogError: the table cannot be read, or names a user who is not in the run.
+    """
+    table, keys = read_table(run, "texts", TEXTS.names), read_keys(run, USER_KEY)
+    user_id = table["user_id"].to_numpy()
+    own = user_id.tolist() if keys is None else keys.of(user_id).to_pylist()
+    return [row | {USER_KEY: key} for row, key in zip(table.to_pylist(), own, strict=True)]
 
 
 def speech_section(speech: Speech | None, layout: Layout) -> str:

@@ -298,7 +298,7 @@ def test_a_folder_without_a_run_is_refused(dataset, tmp_path):
 
 def test_the_log_of_an_environment_is_refused(once, dataset, tmp_path):
     shutil.copytree(once, tmp_path / "environment")
-    manifest = json.loads((once / "manifest.json").read_text()) | {"settings": None}
+    manifest = json.loads((once / "manifest.json").read_text()) | {"settings": {}}
     (tmp_path / "environment" / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(LogError, match="the log of an environment"):
         replay_world(dataset, parameters={"run": str(tmp_path / "environment")}, seed=1)

@@ -115,7 +115,7 @@ def test_a_terminal_still_gets_the_consoles_own_colours():
 
 def test_progress_and_pairs_are_harmless(capsys):
     class State:
-        arm, arms, arm_number, share, users, pages, clicks, spent = f"arm {PLANTED}", 1, 0, 0.5, 1, 1, 1, None
+        arm, arms, arm_number, share, users, everyone, pages, clicks, spent = f"arm {PLANTED}", 1, 0, 0.5, 1, 2, 1, 1, None
 
     with show_progress(False) as update:
         update(State)

@@ -375,8 +375,8 @@ def test_the_command_plans_runs_judges_and_writes(tmp_path, capsys):
     assert "popularity got more clicks per user than random" in printed
     assert (out / "report.html").is_file()
     stored = json.loads(content.read_text())
-    reading = {"notes": [], "repeats": 0, "skipped": {}, "unread": {}}
-    assert stored == json.loads((out / "comparison.json").read_text()) | {"reading": reading}
+    assert not any(stored.pop("reading").values())  # the invented data lose nothing
+    assert stored == json.loads((out / "comparison.json").read_text())
     assert stored["judging"]["correction"] == "bh"
     assert stored["plan"]["pilot"] == 40
     capsys.readouterr()

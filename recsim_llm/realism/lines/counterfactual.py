@@ -105,6 +105,8 @@ def counterfactual_line(
     for seed in settings.seeds:
         progress(f"fitting on a simulated log, seed {seed}")
         log = record_log(training, world, seed=seed, most_users=settings.users)
+        if not log.asked.shape[1]:
+            return no_counterfactual("no item is left for a random page beside those rated and logged; more items would do")
         if len(log.user_index) < 2 or not log.clicked[log.spared].any():
             return no_counterfactual(f"of {log.everyone} simulated users {len(log.user_index)} clicked anything in the log")
         logs.append(log)
@@ -207,7 +209,13 @@ def _predictions(log: Log, name: str, candidate: Candidate, seed: int) -> dict[s
 def level_shift(log_odds: DoubleArray, clicked: npt.NDArray[np.bool_]) -> float:
     """Return what must be added to log-odds so that as many clicks are expected as there were, one more of either counted."""
     rate = (clicked.sum() + 1) / (len(clicked) + 2)
-    return float(brentq(lambda shift: float(expit(log_odds + shift).mean()) - rate, -60, 60))
+
+    def off(shift: float) -> float:
+        return float(expit(log_odds + shift).mean() - rate)
+
+    # Beyond 60 a click is certain or impossible, unless the log-odds are that far out themselves.
+    reach = 60.0 if off(-60.0) < 0.0 < off(60.0) else 60.0 + float(np.abs(log_odds).max())
+    return float(brentq(off, -reach, reach))
 
 
 def _measures(
