@@ -95,7 +95,11 @@ def speak(
     """
     counts = dict(zip(KINDS, (reviews, reasons, interviews), strict=True))
     if min(counts.values()) < 0 or not any(counts.values()):
-        raise ConfigError(f"speak: got {counts}, expected numbers of 0 or more, one of them above 0")
+        given = ", ".join(f"{number} {kind}s" for kind, number in counts.items())
+        raise ConfigError(
+            f"speak: got {given}, expected numbers of 0 or more, one of them above 0; pass --reviews N, --reasons N or "
+            "--interviews N"
+        )
     manifest = read_scenario_manifest(run)
     scenario = scenario_from(manifest["settings"], str(run / MANIFEST))
     asked = _with_models(scenario, models or {}, limits)

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
-from recsim_llm.errors import RecSimError, RunExistsError, is_full
+from recsim_llm.errors import ConfigError, DataError, LogError, RecSimError, RunExistsError, is_full
 from recsim_llm.log.folders import MANIFEST, is_run
 from recsim_llm.log.segments import read_segments
 
@@ -51,9 +51,14 @@ def heed_signals() -> Iterator[None]:
 
 @contextmanager
 def go_on(how: str) -> Iterator[None]:
-    """Note on whatever ends the body early what is kept and how it goes on; empty where nothing is kept."""
+    """Note on whatever ends the body early what is kept and how it goes on; empty where nothing is kept.
+
+    Bad input ends it the next time too, whether it is an option, the data or a damaged file, so that its own line says it all.
+    """
     try:
         yield
+    except (ConfigError, DataError, LogError):
+        raise
     except (Exception, KeyboardInterrupt) as error:
         if how:
             error.add_note(how)
