@@ -139,6 +139,12 @@ def _origin(run: Path, manifest: Mapping[str, Any], world: World | None) -> Orig
         return Origin(world, None, {}, _only_seed(manifest), by_visit=True)
     if world is not None:
         raise ConfigError(f"export: got a world for {run}, which knows its own, expected none")
+    if "sequential" in manifest:
+        block = run / "blocks" / "000"
+        raise LogError(
+            f"export: got {run}, which grew block by block, expected one run; export its blocks one by one, {block} and those "
+            "beside it"
+        )
     scenario = scenario_from(settings, str(run / "manifest.json"))
     fingerprints = {name: str(manifest[name]["fingerprint"]) for name in ("data", "population")}
     own = rebuild_world(scenario, fingerprints, f"run folder {run}")

@@ -94,9 +94,7 @@ def speak(
         BudgetExceeded: a limit is reached; speaking again goes on from there.
     """
     counts = dict(zip(KINDS, (reviews, reasons, interviews), strict=True))
-    if min(counts.values()) < 0 or not any(counts.values()):
-        got = ", ".join(f"--{name}s {count}" for name, count in counts.items())
-        raise ConfigError(f"speak: got {got}, expected numbers of 0 or more, one of them above 0")
+    _check_counts(counts)
     manifest = read_scenario_manifest(run)
     scenario = scenario_from(manifest["settings"], str(run / MANIFEST))
     asked = _with_models(scenario, models or {}, limits)
@@ -116,6 +114,15 @@ def speak(
         texts, answered = speech.texts(occasions), speech.interviews(occasions["interview"])
         _write(run, texts, answered, speech.provenance() | {"seed": seed})
     return table_path(run, "texts")
+
+
+def _check_counts(counts: Mapping[str, int]) -> None:
+    if min(counts.values()) < 0 or not any(counts.values()):
+        given = ", ".join(f"{number} {kind}s" for kind, number in counts.items())
+        raise ConfigError(
+            f"speak: got {given}, expected numbers of 0 or more, one of them above 0; pass --reviews N, --reasons N or "
+            "--interviews N"
+        )
 
 
 def _write(run: Path, texts: list[dict[str, Any]], answered: list[dict[str, Any]], provenance: Mapping[str, Any]) -> None:

@@ -51,9 +51,9 @@ def heed_signals() -> Iterator[None]:
 
 @contextmanager
 def go_on(how: str) -> Iterator[None]:
-    """Note on whatever ends the body early what is kept and how it goes on.
+    """Note on whatever ends the body early what is kept and how it goes on; empty where nothing is kept.
 
-    What was asked for and cannot be had by asking again, is no end of what had begun, and gets no note.
+    Bad input ends it the next time too, whether it is an option, the data or a damaged file, so that its own line says it all.
     """
     try:
         yield

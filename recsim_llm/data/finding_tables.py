@@ -28,7 +28,8 @@ def find_tables(folder: Path, settings: TableSettings) -> tuple[Path, Path | Non
 
     Raises:
         ConfigError: the folder holds no table.
-        DataError: no table has the columns, or several do.
+        DataError: no table has the columns, or several do; or columns of items are named, and the file that may hold them
+            cannot be read.
     """
     interactions, items = _named(folder, "interactions"), _named(folder, "items")
     item_columns = any(ours in (*ITEM_COLUMNS[1:], ITEM_ID_THERE) for ours in settings.columns)
@@ -38,6 +39,8 @@ def find_tables(folder: Path, settings: TableSettings) -> tuple[Path, Path | Non
     tables = {path: _columns(path, names) for path in _tables(folder)}
     found = interactions or _only_interactions(folder, tables, names, implicit=settings.implicit)
     items = items or _only_items(tables, names, without=found)
+    if items is None and item_columns:
+        _refuse_unreadable(tables, names)
     taken = f"read {found.name} as interactions" + ("" if items is None else f" and {items.name} as items")
     return found, items, (f"{taken}, by their columns",)
 
@@ -120,6 +123,13 @@ def _only_items(tables: Mapping[Path, tuple[str, ...]], names: Mapping[str, str]
             "suffix, or move the others away"
         )
     return fitting[0] if fitting else None
+
+
+def _refuse_unreadable(tables: Mapping[Path, tuple[str, ...]], names: Mapping[str, str]) -> None:
+    """Say why a file cannot be read where the table of items is missing: it may be that one."""
+    for path, columns in tables.items():
+        if not columns:
+            column_names(path, _keys(names))
 
 
 def _listed(things: Collection[Path] | Collection[str]) -> str:

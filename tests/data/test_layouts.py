@@ -64,6 +64,13 @@ def test_a_broken_file_beside_the_tables_does_no_harm(tmp_path: Path) -> None:
     assert titles(open_dataset(write(tmp_path, events__csv=ROWS))) == ["Lamp", "Mug"]
 
 
+def test_a_table_of_items_that_cannot_be_read_says_why(tmp_path: Path) -> None:
+    write(tmp_path, sales__csv=SALES)
+    (tmp_path / "products.csv").write_bytes("sku;label;tags\nMUG;Ночной дозор;red\n".encode("cp866"))
+    with pytest.raises(DataError, match=r"products\.csv: got an encoding that is not known here"):
+        open_dataset(tmp_path, columns=SALES_COLUMNS, feedback="implicit")
+
+
 def test_a_folder_that_is_not_there_is_named_before_any_option(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"data: got '.*gone', expected .*; check the spelling or the path"):
         open_dataset(tmp_path / "gone", columns=SALES_COLUMNS, feedback="implicit")

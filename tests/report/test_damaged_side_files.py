@@ -97,3 +97,17 @@ def test_other_verbs_end_with_one_line(verb, name, compared, tmp_path, capsys):
         said = capsys.readouterr().err
         assert status == 0 or (status == 2 and said.count("\n") == 1), said
         shutil.rmtree(tmp_path / "export", ignore_errors=True)
+
+
+def test_a_damaged_file_is_not_followed_by_the_command_that_met_it(compared, tmp_path, capsys):
+    folder = shutil.copytree(compared, tmp_path / "run")
+    (folder / "items.parquet").write_bytes(b"PAR1 cut off")
+    assert main(["report", str(folder)]) == 2
+    assert capsys.readouterr().err.endswith("restore the file or start a new run\n")
+
+
+def test_nothing_to_say_names_the_options_and_promises_no_kept_answers(compared, capsys):
+    assert main(["speak", str(compared)]) == 2
+    said = capsys.readouterr().err
+    assert "got 0 reviews, 0 reasons, 0 interviews" in said
+    assert said.endswith("pass --reviews N, --reasons N or --interviews N\n")

@@ -395,6 +395,10 @@ def test_the_command_stops_when_decided(tmp_path, capsys):
     assert main(["compare", "demo", *arguments, "--until-decided", "--out", str(tmp_path / "run")]) == 0
     assert "always-valid" in capsys.readouterr().out
     assert main(["compare", str(tmp_path / "run"), "--quiet"]) == 0
+    assert main(["export", str(tmp_path / "run"), "obp", str(tmp_path / "whole")]) == 2
+    block = str(tmp_path / "run" / "blocks" / "000")
+    assert f"export its blocks one by one, {block} and" in capsys.readouterr().err
+    assert main(["export", block, "obp", str(tmp_path / "block"), "--quiet"]) == 0
     assert (
         main(["compare", "demo", *arguments, "--metrics", "mean_rating", "--until-decided", "--out", str(tmp_path / "no")]) == 2
     )
