@@ -28,6 +28,7 @@ from recsim_llm.realism.lines.cost import most_pages
 from recsim_llm.realism.trials import CardSettings
 from recsim_llm.realism.whole_card import Subject, whole_card
 from recsim_llm.registry import resolve
+from recsim_llm.report.card_file import CARD_FILE
 from recsim_llm.scenarios.building import built_world
 from recsim_llm.scenarios.estimates import ANSWER_TOKENS, Confirm, CostEstimate
 from recsim_llm.scenarios.study_requests import limits_of, made_facts, most_cost
@@ -91,9 +92,9 @@ def make_card(
         BudgetExceeded: a limit was reached.
     """
     with lock_folder(out, "card"):
-        if (out / "realism.json").exists():
+        if (out / CARD_FILE).exists():
             raise RunExistsError(
-                f"card: got {out}, which holds realism.json, expected a folder without a card; pass another --out"
+                f"card: got {out}, which holds {CARD_FILE}, expected a folder without a card; pass another --out"
             )
         _check(request)
         return _measure(request, out, progress, confirm)

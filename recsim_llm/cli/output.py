@@ -73,13 +73,15 @@ def print_little_known(run: Path) -> None:
     """Print what a run's users cannot know, where the data were too few."""
     from recsim_llm.log.manifest import read_manifest
 
-    for note in read_manifest(run).get("population", {}).get("little_known", ()):
+    for note in (read_manifest(run).get("population") or {}).get("little_known", ()):
         make_console().print(f"little known: {note}", highlight=False)
 
 
 def read_reading(run: Path) -> dict[str, Any]:
     """Return what a run's manifest says of how its data were read."""
-    data = json.loads((run / "manifest.json").read_text(encoding="utf-8")).get("data", {})
+    from recsim_llm.log.manifest import read_manifest
+
+    data = read_manifest(run).get("data") or {}
     return {key: data[key] for key in ("skipped", "unread", "repeats", "notes") if key in data}
 
 

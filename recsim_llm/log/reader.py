@@ -168,7 +168,10 @@ class RunReader:
         unknown = {names[i] for i in np.unique(code).astype(int)} - set(arms) if column.null_count == 0 else {None}
         if unknown:
             expected = ", ".join(arms)
-            raise LogError(f"{self.folder}: got rows of arm {unknown.pop()!r}, expected one of the manifest's: {expected}")
+            raise LogError(
+                f"{self.folder}: got rows of arm {unknown.pop()!r}, expected one of manifest.json: {expected}; restore the "
+                "folder"
+            )
         number = [arms.index(name) if name in arms else -1 for name in names]
         numbers: IntArray = np.asarray(number, dtype=np.int64)[code]
         return numbers

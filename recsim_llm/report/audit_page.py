@@ -20,10 +20,10 @@ from rich.table import Table
 from rich.text import Text
 
 from recsim_llm.core.files import read_json, write_atomically
-from recsim_llm.errors import LogError
 from recsim_llm.report import drawing, numbers
 from recsim_llm.report.figure_files import write_figure, write_figure_data
 from recsim_llm.report.page_layout import document, figure, fold, whole_table
+from recsim_llm.report.side_files import reading
 from recsim_llm.report.summary_tables import Cell
 
 __all__ = [
@@ -170,15 +170,11 @@ def _body(content: Content, drawings: Mapping[str, str]) -> Iterator[str]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
+    with reading(path, "audit"):
         content: dict[str, Any] = read_json(path)
         # Whatever a page shows is made once, so that a damaged file is told from here and not from a traceback.
         audit_verdict(content), list(_rows(content)), _name(content), content["question"][0]
         str(content["fingerprint"] + content["played_by"]), dict(content["made"])
-    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-        raise LogError(
-            f"{path}: got {error!r}, expected {AUDIT_FILE} as `recsim-llm audit` writes it; make it again"
-        ) from error
     return content
 
 

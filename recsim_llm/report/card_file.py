@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AllowInfNan, BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import AllowInfNan, BaseModel, ConfigDict, model_validator
 
 from recsim_llm.core.files import read_json
-from recsim_llm.errors import LogError
+from recsim_llm.report.side_files import reading
 
 __all__ = ["CARD_FILE", "read_card"]
 
@@ -69,17 +69,7 @@ def read_card(path: Path) -> dict[str, Any]:
         LogError: the file is missing or is no realism card.
     """
     path = path / CARD_FILE if path.is_dir() else path
-    try:
+    with reading(path, "realism"):
         _Card.model_validate_json(path.read_bytes())
         card: dict[str, Any] = read_json(path)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "text"
-        raise _no_card(path, f"{place} that does not fit") from error
-    except (OSError, ValueError) as error:
-        raise _no_card(path, str(error)) from error
     return card
-
-
-def _no_card(path: Path, got: str) -> LogError:
-    return LogError(f"{path}: got {got}, expected realism.json as `recsim-llm realism` writes it; make it again")

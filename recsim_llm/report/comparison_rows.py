@@ -8,10 +8,10 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from recsim_llm.comparison.results import FILE_NAME, Comparison
-from recsim_llm.errors import LogError, RecSimError
+from recsim_llm.report.side_files import reading
 
 __all__ = ["Content", "Row", "against_best", "against_first", "read_comparison", "recommender_of"]
 
@@ -30,16 +30,11 @@ def read_comparison(run: Path) -> dict[str, Any] | None:
     path = run / FILE_NAME
     if not path.is_file():
         return None
-    try:
+    with reading(path, "compare"):
         found = TypeAdapter(Comparison).validate_json(path.read_bytes(), strict=True)
         _check_names(found)
         # What is optional is there again, and a number too large for a float is refused.
         read: dict[str, Any] = json.loads(json.dumps(found.to_json(), allow_nan=False))
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise _damaged(path, f"{'.'.join(map(str, first['loc'])) or 'text'} that does not fit") from error
-    except (OSError, ValueError, RecSimError) as error:
-        raise _damaged(path, str(error)) from error
     return read
 
 
@@ -74,7 +69,3 @@ def _check_names(found: Comparison) -> None:
         counts = {len(groups.sizes), len(groups.groups.names), len(groups.groups.effects)}
         if len(counts) > 1 or not {groups.arm, groups.against} <= arms:
             raise ValueError("groups that do not fit the arms")
-
-
-def _damaged(path: Path, got: str) -> LogError:
-    return LogError(f"{path}: got {got}, expected what `recsim-llm compare` writes; compare the run again")

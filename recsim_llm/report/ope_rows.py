@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from recsim_llm.core.files import read_json
-from recsim_llm.errors import LogError
 from recsim_llm.report import numbers
+from recsim_llm.report.side_files import reading
 from recsim_llm.report.summary_tables import Cell
 from recsim_llm.statistics import Estimate
 
@@ -52,14 +52,12 @@ def read_ope(path: Path) -> dict[str, Any] | None:
     path = path / OPE_FILE if path.is_dir() else path
     if not path.is_file():
         return None
-    try:
+    with reading(path, "ope"):
         content: dict[str, Any] = read_json(path)
         # Whatever a page shows is made once, so that a damaged file is told from here and not from a traceback.
         curve_words(content), list(position_rows(content))
         if content["target"] is not None:
             value_words(content), list(estimate_rows(content)), list(overlap_rows(content)), list(refusals(content))
-    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-        raise LogError(f"{path}: got {error!r}, expected what `recsim-llm ope` writes; estimate again") from error
     return content
 
 

@@ -119,6 +119,8 @@ def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
         if compared is not None and comparison_figure.can_draw(compared):
             drawings |= _draw_comparison(compared, folder)
         comparison_section(compared, "", table, lambda _: "")
+    with showing(run / MANIFEST, "run"):
+        trust_section(manifest, None, "")
     with showing(run / CARD_FILE, "realism"):
         if realism is not None and CARD_FIGURE.able(realism):
             drawings[CARD_FIGURE.name] = _draw_card(realism, folder)
@@ -140,7 +142,9 @@ def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
     if compared is not None and set(compared["arms"]) != set(log.arms):
         named = ", ".join(compared["arms"])
         raise LogError(f"{run}: got a comparison.json of {named}, expected this run's recommenders; compare the run again")
-    worst = WorstVisits(_claims(summary, compared), log.arms)
+    with showing(run / COMPARISON_FILE, "compare"):
+        worst = WorstVisits(_claims(summary, compared), log.arms)
+        visits = read_visits(log, worst.visits())
     findings = Findings(
         summary=summary,
         manifest=manifest,
@@ -148,7 +152,7 @@ def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
         names=read_names(run),
         sample=read_sample_visits(log, summary.best),
         worst=worst,
-        visits=read_visits(log, worst.visits()),
+        visits=visits,
         calls=calls,
         speech=speech,
         compared=compared,

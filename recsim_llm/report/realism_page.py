@@ -18,6 +18,7 @@ from rich.text import Text
 
 from recsim_llm.core.files import write_atomically
 from recsim_llm.report import drawing, numbers
+from recsim_llm.report.card_file import CARD_FILE
 from recsim_llm.report.figure_files import write_figure, write_figure_data
 from recsim_llm.report.page_layout import WIDE, document, figure
 from recsim_llm.report.realism_figures import CARD_FIGURES
@@ -68,7 +69,7 @@ def write_realism(card: Content, folder: Path, facts: Mapping[str, Any]) -> Path
             drawings[kind.name] = write_figure(kind.draw(card), pictures, kind.name, kind.title(card))
         write_figure_data(pictures, kind.name, kind.columns, kind.rows(card))
     content = json.dumps({**card, "made": dict(facts)}, indent=2, ensure_ascii=False, allow_nan=False)
-    write_atomically(folder / "realism.json", content.encode() + b"\n")
+    write_atomically(folder / CARD_FILE, content.encode() + b"\n")
     page = folder / "realism.html"
     write_atomically(page, render_realism(card, drawings, facts).encode())
     return page

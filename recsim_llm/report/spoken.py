@@ -18,6 +18,7 @@ from recsim_llm.errors import LogError
 from recsim_llm.log.own_ids import USER_KEY, read_keys
 from recsim_llm.log.tables import INTERVIEWS, TEXTS, has_table, read_table
 from recsim_llm.report import numbers
+from recsim_llm.report.side_files import DAMAGE
 from recsim_llm.report.summary_tables import Cell
 from recsim_llm.statistics import Estimate, mean_estimate
 
@@ -30,6 +31,7 @@ __all__ = [
     "read_speech",
     "read_texts",
     "speech_section",
+    "text_with_source",
 ]
 
 Row = Mapping[str, Any]
@@ -107,7 +109,7 @@ def read_speech(run: Path) -> Speech | None:
         texts, answers = read_texts(run), read_table(run, "interviews", INTERVIEWS.names).to_pylist()
         known = json.loads(read_table(run, "texts", TEXTS.names).schema.metadata[b"recsim_llm"])
         return _speech(known, texts, answers)
-    except (LogError, ValueError, TypeError, KeyError) as error:
+    except (LogError, *DAMAGE) as error:
         raise LogError(f"{run}: got {error!r} from the texts, expected what `recsim-llm speak` wrote; run it again") from error
 
 
@@ -132,7 +134,7 @@ def speech_section(speech: Speech | None, layout: Layout) -> str:
     """
     if speech is None:
         return ""
-    parts = [f"<h2>What users said</h2>\n<p>{escape(_introduction(speech))}</p>", *map(_example, speech.examples)]
+    parts = [f"<h2>What users said</h2>\n<p>{escape(_introduction(speech))}</p>", *map(text_with_source, speech.examples)]
     if speech.agreement is not None:
         parts.append(f"<p>{escape(agreement_line(speech))}</p>")
     if speech.interviews:
@@ -256,7 +258,8 @@ def _examples(texts: Sequence[Row]) -> Iterator[Row]:
             yield from told[: _EXAMPLES if kind == "review" else 1]
 
 
-def _example(row: Row) -> str:
+def text_with_source(row: Row) -> str:
+    """Return a text as a paragraph, with who wrote it about what below."""
     return f'<p>{escape(row["text"])}<br><span class="aside">{escape(example_source(row))}</span></p>'
 
 

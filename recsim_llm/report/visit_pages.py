@@ -10,7 +10,7 @@ from recsim_llm.log.visit_rows import VisitRows
 from recsim_llm.report import numbers
 from recsim_llm.report.names import Names
 from recsim_llm.report.page_layout import whole_table
-from recsim_llm.report.spoken import example_source
+from recsim_llm.report.spoken import text_with_source
 from recsim_llm.report.summary_tables import Cell
 
 __all__ = ["visit_pages"]
@@ -33,7 +33,7 @@ def visit_pages(visit: VisitRows, names: Names, *, most_pages: int, opened: bool
     """
     parts = []
     for number, (page, slots) in enumerate(zip(visit.pages[:most_pages], visit.slots, strict=False)):
-        said = "".join(_text(row) for row in texts if row["page"] == page["page"])
+        said = "".join(text_with_source(row) for row in texts if row["page"] == page["page"])
         content = whole_table(_heads(slots), [("", list(_slot_rows(slots, names)))]) + said
         state = " open" if opened and number == 0 else ""
         parts.append(f"<details{state}><summary>{escape(_page_line(page, slots))}</summary>\n{content}</details>")
@@ -76,7 +76,3 @@ def _chance(value: float | None) -> Cell:
         return Cell(numbers.NONE)
     digits = 1 if value >= 0.01 or value == 0.0 else 2
     return Cell(numbers.plain(value, 0 if value == 1.0 else digits, share=True))
-
-
-def _text(row: Row) -> str:
-    return f'<p>{escape(row["text"])}<br><span class="aside">{escape(example_source(row))}</span></p>\n'

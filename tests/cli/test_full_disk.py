@@ -7,6 +7,7 @@ import sys
 from contextlib import contextmanager
 
 import pytest
+from small_tables import SmallTable, write_small_table
 
 from recsim_llm.cli.main import main
 from recsim_llm.core.files import write_atomically
@@ -105,12 +106,13 @@ def test_an_export_without_room_leaves_nothing(form, tmp_path, finished, capsys)
 
 
 def test_a_fit_without_room_leaves_nothing_in_its_folder_nor_in_the_cache(tmp_path, monkeypatch, capsys):
+    data = write_small_table(tmp_path / "data", SmallTable(40, 20))
     with small_disk(tmp_path / "disk") as leave:
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "disk" / "cache"))
-        leave(60)
-        assert main(["fit", "fictional", str(tmp_path / "disk" / "fit"), "--quiet"]) == 1
+        leave(8)
+        assert main(["fit", str(data), str(tmp_path / "disk" / "fit"), "--quiet"]) == 1
         assert "make room" in only_line(capsys)
-        assert main(["run", "demo", *SMALL, "--out", str(tmp_path / "run")]) == 1
+        assert main(["run", "demo", "--data", str(data), *SMALL, "--out", str(tmp_path / "run")]) == 1
         assert "XDG_CACHE_HOME" in only_line(capsys)
         assert not (tmp_path / "run").exists()
         assert [path for path in (tmp_path / "disk").rglob("*") if path.is_file()] == [tmp_path / "disk" / "filler"]

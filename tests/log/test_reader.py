@@ -64,7 +64,7 @@ def test_arms_are_numbered_as_in_the_manifest(log):
 
 def test_an_arm_that_the_manifest_lacks_is_named(tmp_path):
     log = open_run(write_run(tmp_path / "run", HAND, arms=["a"]))
-    with pytest.raises(LogError, match="got rows of arm 'b', expected one of the manifest's: a"):
+    with pytest.raises(LogError, match=r"got rows of arm 'b', expected one of manifest\.json: a;"):
         [log.arm_numbers(batch) for batch in log.batches("pages", ["arm"])]
 
 

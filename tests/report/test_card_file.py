@@ -60,7 +60,7 @@ def test_whatever_is_odd_about_it_it_is_shown_or_refused(folder, data):
         CARD_FIGURE.able(card)
     except LogError as error:
         refusal = str(error)
-    assert not refusal or (refusal.endswith("make it again") and "\n" not in refusal)
+    assert not refusal or (refusal.endswith("make it anew") and "\n" not in refusal)
 
 
 def test_a_whole_card_is_read_and_drawn(folder):

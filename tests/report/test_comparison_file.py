@@ -52,11 +52,11 @@ def test_whatever_is_odd_about_it_it_is_shown_or_refused(whole, folder, data):
         show(read_comparison(folder))
     except LogError as error:
         refusal = str(error)
-    assert not refusal or (refusal.endswith("compare the run again") and "\n" not in refusal)
+    assert not refusal or (refusal.endswith("make it anew") and "\n" not in refusal)
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"[" * 100_000, b"\xff", b'{"arms": NaN}'])
 def test_what_is_no_comparison_is_refused(tmp_path, content):
     (tmp_path / "comparison.json").write_bytes(content)
-    with pytest.raises(LogError, match="compare the run again"):
+    with pytest.raises(LogError, match="make it anew"):
         read_comparison(tmp_path)

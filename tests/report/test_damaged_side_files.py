@@ -76,14 +76,14 @@ def test_a_report_names_the_damaged_file_or_is_written(name, compared, monkeypat
     for drawer in ("write_figure", "_draw_comparison"):
         monkeypatch.setattr(page, drawer, lambda *_: "")
     said = []
-    for text in texts(compared / name, 40):
+    for text in texts(compared / name, 20):
         with file_of(compared / name, text):
             try:
                 write_report(compared)
             except RecSimError as error:
                 said.append(str(error))
-    assert len(said) > 15
-    assert all(name in line and "\n" not in line for line in said)
+    assert len(said) > 12
+    assert [line for line in said if name not in line or "\n" in line] == []
 
 
 @pytest.mark.parametrize("verb", [["resume"], ["compare"], ["export"]], ids=lambda verb: verb[0])

@@ -53,8 +53,7 @@ def assert_foretold(path, found):
     return told
 
 
-@pytest.mark.parametrize("memory", ["with memory", "without"])
-@pytest.mark.parametrize("form", ["json", "logprobs", "samples"])
+@pytest.mark.parametrize(("form", "memory"), [("json", "with memory"), ("logprobs", "without"), ("samples", "with memory")])
 def test_a_run_costs_what_its_dry_run_said(form, memory, server, tmp_path):
     more = {"visits": 2} if memory == "with memory" else {"users.parameters.prompt_tokens": 0}
     command, table, out = arguments(server, form, **more), tmp_path / "told.json", tmp_path / "run"

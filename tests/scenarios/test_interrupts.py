@@ -113,7 +113,7 @@ sys.exit(main(sys.argv[1:]))
 @pytest.mark.parametrize(("name", "status", "by"), [("SIGINT", 130, "Ctrl-C"), ("SIGTERM", 143, "SIGTERM")])
 def test_a_signal_ends_the_command_with_one_line_that_says_what_is_kept(name, status, by, tmp_path):
     folder = tmp_path / "run"
-    arguments = ["run", "demo", "--n-users", "30", "--pages", "4", "--seed", "1", "--recommenders", "random,popularity"]
+    arguments = ["run", "demo", "--n-users", "8", "--pages", "2", "--seed", "1", "--recommenders", "random,popularity"]
     code = STOPPED.format(name=name)
     command = [sys.executable, "-c", code, *arguments, "--out", str(folder), "--quiet"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
