@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from secrets import token_hex
 
 from recsim_llm.comparison import Judging
 from recsim_llm.comparison.judge import judge_run, read_finished_tally
@@ -77,9 +78,8 @@ def _metrics(first: Path, second: Path) -> tuple[str, ...]:
 
 def _write(comparison: Comparison, out: Path) -> None:
     """Write the folder whole or not at all."""
-    part = out.with_name(f"{out.name}.part")
+    part = out.with_name(f".{out.name}.{token_hex(4)}.part")
     try:
-        shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
     except OSError as error:
         raise ConfigError(f"compare: got {out} ({error.strerror}), expected a folder that can be made; pass --out") from error

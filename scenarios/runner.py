@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from recsim_llm.core.files import write_atomically
-from recsim_llm.errors import BudgetExceeded, LogError, PlugInError
+from recsim_llm.errors import BudgetExceeded, LogError, PlugInError, hide_secrets
 from recsim_llm.language.base.settings import LimitSettings
 from recsim_llm.language.calls.model import Meter
 from recsim_llm.language.calls.store import FILE_NAME
@@ -215,7 +215,7 @@ def _keeping_tracebacks(out: Path) -> Iterator[None]:
     try:
         yield
     except PlugInError as error:
-        write_atomically(out / TRACEBACK, "".join(traceback.format_exception(error)).encode())
+        write_atomically(out / TRACEBACK, hide_secrets("".join(traceback.format_exception(error))).encode())
         raise
 
 

@@ -83,10 +83,13 @@ def go_on_by_calls(out: Path, seed: int) -> Iterator[None]:
 
 @contextmanager
 def go_on_by_folder(out: Path) -> Iterator[None]:
-    """Note likewise that a run or comparison goes on by its folder, once it has begun there."""
+    """Note likewise that a run or comparison goes on by its folder, once it has begun there.
+
+    Settings that cannot work, such as too few users to judge, would not work the next time either, and get no note.
+    """
     try:
         yield
-    except RunExistsError:
+    except ConfigError:
         raise
     except (Exception, KeyboardInterrupt) as error:
         if is_run(out):

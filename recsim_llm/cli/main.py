@@ -12,7 +12,7 @@ from recsim_llm.cli.endings import ending, heed_signals
 from recsim_llm.cli.output import print_problem
 from recsim_llm.cli.parser import make_parser
 from recsim_llm.core.terminal_text import printable
-from recsim_llm.errors import ConfigError, PlugInError, RecSimError
+from recsim_llm.errors import ConfigError, PlugInError, RecSimError, hide_secrets
 
 __all__ = ["main"]
 
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
     except (RecSimError, KeyboardInterrupt, OSError, sqlite3.Error, MemoryError) as error:
         if options.traceback and not isinstance(error, KeyboardInterrupt):
-            sys.stderr.write(printable("".join(traceback.format_exception(error))))
+            sys.stderr.write(printable(hide_secrets("".join(traceback.format_exception(error)))))
         line, status = ending(error)
         print_problem(line)
         if isinstance(error, PlugInError) and not options.traceback:

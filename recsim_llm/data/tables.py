@@ -16,7 +16,7 @@ from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.data.assembly import ItemColumns, RatingColumns, assemble, build_catalog
 from recsim_llm.data.bad_rows import CLICKS_REMEDY, SKIP_REMEDY, RowCheck
-from recsim_llm.data.column_values import has_leading_zeros, parse_decimals, parse_labels, place_labels
+from recsim_llm.data.column_values import has_leading_zeros, parse_decimals, parse_labels, parse_times, place_labels, shown
 from recsim_llm.data.genre_lists import read_genres
 from recsim_llm.data.rating_scales import read_stars
 from recsim_llm.data.table_files import RawTable, read_table
@@ -113,7 +113,8 @@ def read_tables(interactions: Path, items: Path | None, settings: TableSettings,
     )
     tables = [check.table] if found.check is None else [check.table, found.check.table]
     keys = {} if users is None else {int(number): users[number] for number in dataset.ratings.users}
-    return replace(dataset, user_keys=keys, notes=tuple(filter(None, map(_encoding_note, tables))))
+    notes = [*map(_encoding_note, tables), _time_note(check, timestamp)]
+    return replace(dataset, user_keys=keys, notes=tuple(filter(None, notes)))
 
 
 def id_labels(table: str | Path, column: str) -> tuple[str, ...]:
@@ -199,6 +200,16 @@ def _years(check: RowCheck) -> IntArray:
     bad |= (numbers < 0) | (numbers > _LAST_YEAR) | (numbers != np.floor(numbers))
     check.lose(bad & ~blank, "bad year")
     return np.where(bad | blank, -1, numbers).astype(np.int64)
+
+
+def _time_note(check: RowCheck, timestamp: IntArray) -> str:
+    """Say that no time could be read, where a table has times: what came first and last is then the order of its rows."""
+    if not check.has("timestamp") or timestamp.any() or not parse_times(check.table.columns["timestamp"])[1].all():
+        return ""
+    return (
+        f"{check.table.name}: timestamp: got {shown(check.table.columns['timestamp'], 0)}, expected seconds since 1970 or "
+        "2024-12-31T23:59:59; no time could be read, so the order of the rows stands for it; rewrite the column"
+    )
 
 
 def _encoding_note(table: RawTable) -> str:

@@ -271,3 +271,14 @@ def test_bad_parquet_value_is_named_by_row(tmp_path: Path, column: str, values: 
         load_tables(tmp_path / "r.parquet")
     row = 1 if "True" in said else 2
     assert refusal(error).startswith(f"r.parquet row {row}: {said}")
+
+
+def test_a_table_none_of_whose_times_can_be_read_says_what_stands_for_them(tmp_path):
+    path = tmp_path / "interactions.csv"
+    path.write_text("user_id,item_id,rating,timestamp\n1,2,4,31.12.2024\n1,3,5,01.01.2025\n2,2,3,02.01.2025\n")
+    dataset = load_tables(path)
+    assert dataset.ratings.timestamp.tolist() == [0, 0, 0]
+    (note,) = dataset.notes
+    assert "got '31.12.2024', expected seconds since 1970" in note
+    path.write_text("user_id,item_id,rating,timestamp\n1,2,4,31.12.2024\n1,3,5,2025-01-01\n2,2,3,2025-01-02\n")
+    assert load_tables(path).notes == ()

@@ -109,6 +109,19 @@ def test_the_run_folder_keeps_the_traceback_and_takes_the_next_try(crash, here):
     assert not (here / "run" / "traceback.txt").exists()
 
 
+def test_neither_the_file_nor_the_option_shows_the_secrets_of_an_address(here, capsys):
+    source = (
+        (here / "own_arms.py")
+        .read_text()
+        .replace("np.concatenate([])", "raise OSError('http://me:pass' + 'word@host/v1?key=hush')")
+    )
+    (here / "own_arms.py").write_text(source)
+    assert main(["run", scenario(here, "own_arms:First", crash="fit"), "--quiet", "--traceback", "--out", "run"]) == 2
+    shown = capsys.readouterr().err + (here / "run" / "traceback.txt").read_text()
+    assert "OSError: http://[hidden]@host/v1?[hidden]" in shown
+    assert "password" not in shown
+
+
 def test_traceback_shows_the_code_that_led_to_a_crash(here, capsys):
     assert main(["run", scenario(here, "own_arms:First", crash="fit"), "--quiet", "--traceback", "--out", "run"]) == 2
     said = capsys.readouterr().err
