@@ -91,8 +91,8 @@ def test_the_line_that_names_a_limit_names_the_command_that_goes_on(tmp_path, ca
 def test_what_was_asked_for_wrongly_has_nothing_to_go_on_with(tmp_path, capsys):
     folder = run(load_scenario("demo", SMALL), tmp_path / "run")
     assert main(["speak", str(folder), "--reviews", "-1", "--model", "scripted/genres"]) == 2
-    got = "--reviews -1, --reasons 0, --interviews 0"
-    assert capsys.readouterr().err == f"recsim-llm: speak: got {got}, expected numbers of 0 or more, one of them above 0\n"
+    got = "-1 reviews, 0 reasons, 0 interviews, expected numbers of 0 or more, one of them above 0"
+    assert capsys.readouterr().err == f"recsim-llm: speak: got {got}; pass --reviews N, --reasons N or --interviews N\n"
 
 
 STOPPED = """
