@@ -27,6 +27,7 @@ from recsim_llm.language.base.settings import ModelSettings
 from recsim_llm.language.calls.store import FILE_NAME, open_calls
 from recsim_llm.language.providers import known_probe, open_model
 from recsim_llm.log.manifest import read_manifest, read_scenario_manifest
+from recsim_llm.scenarios.audit_run import AuditRequest, make_audit
 from recsim_llm.scenarios.block_runs import count_users, take_part
 from recsim_llm.scenarios.realism_run import CardRequest, make_card
 from recsim_llm.scenarios.runner import draw_seed, run
@@ -34,7 +35,7 @@ from recsim_llm.scenarios.schema import Block, Scenario
 from recsim_llm.scenarios.speech import name_models, speak
 from recsim_llm.statistics import Estimate
 
-__all__ = ["Forecast", "forecast_calibration", "forecast_card", "forecast_run", "forecast_speech"]
+__all__ = ["Forecast", "forecast_audit", "forecast_calibration", "forecast_card", "forecast_run", "forecast_speech"]
 
 _STAND_IN = "scripted/genres"
 _USERS = 100  # who rehearse
@@ -152,6 +153,15 @@ def forecast_card(request: CardRequest) -> Forecast:
     with _stage() as folder:
         make_card(replace(request, model=_stand_in(request.model), cache=None, limits={}), folder)
         return _summed({"user": request.model}, _used(folder), {}, users=1, everyone=1)
+
+
+def forecast_audit(request: AuditRequest) -> Forecast:
+    """Return what ``audit`` will ask; it is carried out with the stand-in, which takes its time."""
+    if request.model is None:
+        return _summed({}, {}, {}, users=1, everyone=1)
+    with _stage() as folder:
+        make_audit(replace(request, model=_stand_in(request.model), cache=None, limits={}), folder)
+        return _summed(dict.fromkeys(("user", "policy"), request.model), _used(folder), {}, users=1, everyone=1)
 
 
 def forecast_calibration(model: ModelSettings, dataset: Dataset, **asked: Any) -> Forecast:

@@ -11,7 +11,7 @@ from typing import Any
 
 from recsim_llm.cli.endings import go_on_by_calls
 from recsim_llm.cli.options import ask_first, read_limits, read_model, read_table_options
-from recsim_llm.cli.output import make_console, print_reading, show_status, write_json
+from recsim_llm.cli.output import make_console, print_forecast, print_reading, show_status, write_json
 from recsim_llm.errors import ConfigError
 
 __all__ = ["handle_audit", "handle_ope", "print_audits"]
@@ -49,8 +49,12 @@ def handle_audit(options: argparse.Namespace) -> None:
     from recsim_llm.log.locks import lock_folder
     from recsim_llm.report.audit_page import audit_table, write_audit
     from recsim_llm.scenarios.audit_run import make_audit
+    from recsim_llm.scenarios.dry_run import forecast_audit
 
     request = _audit_request(options)
+    if options.dry_run:
+        print_forecast(options, forecast_audit(request))
+        return
     out = options.out or Path("audits") / f"{options.name}-{datetime.now():%Y%m%d-%H%M%S}"
     with lock_folder(out, "audit"), go_on_by_calls(out, request.seed), show_status(options.quiet) as update:
         content = make_audit(request, out, progress=update, confirm=partial(ask_first, options=options))

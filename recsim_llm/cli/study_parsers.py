@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from recsim_llm.cli.option_groups import add_verb, model_options, output_options, spending_options, table_options
+from recsim_llm.cli.option_groups import (
+    add_verb,
+    dry_run_option,
+    model_options,
+    output_options,
+    spending_options,
+    table_options,
+)
 from recsim_llm.cli.studies import handle_audit, handle_ope, print_audits
 
 __all__ = ["audit_parser", "ope_parser"]
@@ -58,6 +65,7 @@ def audit_parser(commands: Any) -> None:
     parser.add_argument("--out", metavar="DIR", type=Path, help="folder of the audit (default: audits/NAME-TIME)")
     spending_options(parser)
     parser.add_argument("--yes", action="store_true", help="do not ask before an audit that may cost much")
+    dry_run_option(parser)
     output_options(parser)
 
 

@@ -88,6 +88,16 @@ def test_speech_and_calibration_cost_what_their_dry_runs_said(server, tmp_path):
     assert json.loads((tmp_path / "told.json").read_text())["calls"]["value"] == server.served - served == 10
 
 
+def test_an_audit_costs_what_its_dry_run_said(server, tmp_path):
+    model = ["--model", "openai-compatible/chaos", "--base-url", server.base_url, "--yes", "--quiet"]
+    audit = ["audit", "slots", "--data", "fictional", "--n-users", "8", "--seed", "3", *model, "--out", str(tmp_path / "audit")]
+    served = server.served
+    assert main([*audit, "--dry-run", "--json", str(tmp_path / "told.json")]) == 0
+    assert (server.served, (tmp_path / "audit").exists()) == (served, False)
+    assert main(audit) == 0
+    assert_foretold(tmp_path / "told.json", used(tmp_path / "audit"))
+
+
 def test_a_part_of_many_users_speaks_for_all(tmp_path, monkeypatch):
     scenario = load_scenario(
         "demo",
