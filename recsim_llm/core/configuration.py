@@ -25,6 +25,9 @@ _BOUNDS = {
 }
 
 
+_SHOWN_CHARACTERS = 200
+
+
 class FrozenSettings(BaseModel):
     """Settings of one thing, by keyword; subclasses declare the fields, with a line on meaning, unit and range under each.
 
@@ -94,7 +97,7 @@ def config_error(error: ValidationError, model: type[BaseModel], source: str = "
     annotation, metadata, place = _place(model, fault["loc"])
     if fault["type"] == "extra_forbidden":
         return ConfigError(f"{before}got unknown key {place!r}, expected {_one_of(annotation, str(fault['loc'][-1]))}")
-    got = "nothing" if fault["type"] == "missing" else repr(fault["input"])
+    got = "nothing" if fault["type"] == "missing" else _shown(fault["input"])
     said = fault.get("ctx", {}).get("error")
     kind = "a finite number" if fault["type"] == "finite_number" else _expected(annotation, metadata)
     expected = f"expected {kind}" if said is None else str(said)
@@ -117,6 +120,12 @@ def first_fault(error: ValidationError) -> ErrorDetails:
         return fault
     told = first_fault(inside)
     return {**told, "loc": (*fault["loc"], *told["loc"])}
+
+
+def _shown(value: object) -> str:
+    """Return a value as a text shows it, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
 
 
 def _one_of(annotation: Any, key: str) -> str:

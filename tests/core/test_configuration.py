@@ -127,3 +127,13 @@ def test_a_fault_inside_is_told_by_its_place(values, said):
     with pytest.raises(ValidationError) as found:
         Kitchen.model_validate(values)
     assert said in str(config_error(found.value, Kitchen))
+
+
+def test_a_long_value_is_shown_by_its_beginning():
+    class Named(FrozenSettings):
+        count: int
+
+    with pytest.raises(ConfigError) as error:
+        Named(count="x" * 10_000)
+    assert "count: got 'xxx" in str(error.value)
+    assert len(str(error.value)) < 300
