@@ -19,7 +19,7 @@ from recsim_llm.language.calls.model import Meter
 from recsim_llm.language.calls.store import FILE_NAME
 from recsim_llm.log.folders import MANIFEST, RUN_FOLDER, TRACEBACK, refuse_used_folder, remove_torn_files
 from recsim_llm.log.locks import lock_folder
-from recsim_llm.log.manifest import encode_manifest, read_scenario_manifest, write_manifest
+from recsim_llm.log.manifest import encode_manifest, read_arithmetic, read_scenario_manifest, write_manifest
 from recsim_llm.log.segments import open_segments, read_segments
 from recsim_llm.log.tables import add_timings
 from recsim_llm.log.writer import RunLog
@@ -34,7 +34,7 @@ from recsim_llm.scenarios.estimates import Confirm, estimate_cost
 from recsim_llm.scenarios.run_manifest import difference, make_manifest
 from recsim_llm.scenarios.schema import Scenario, scenario_from
 
-__all__ = ["Progress", "Report", "begin_run", "draw_seed", "resume", "run"]
+__all__ = ["Progress", "Report", "begin_run", "draw_seed", "other_arithmetic", "resume", "run"]
 
 SEGMENT_ROWS = 500_000
 """Impressions after which a segment is written; the rows of the log do not depend on it."""
@@ -178,6 +178,26 @@ def _resume_locked(out: Path, progress: Report, *, cache: Path | None, limits: M
             )
         with _keeping_tracebacks(out):
             _serve_arms(built, out, progress)
+
+
+def other_arithmetic(scenario: Scenario, cache: Path | None) -> list[str]:
+    """Say of runs that are played back, as replay or as a cache, that they were computed with another arithmetic than this one.
+
+    Args:
+        scenario: what will be run.
+        cache: another run's folder, or its calls file; None for none.
+    """
+    replayed = scenario.users.parameters.get("run") if scenario.users.model == "replay" else None
+    folders = [Path(path) for path in (replayed, cache) if isinstance(path, str | Path)]
+    notes = []
+    for folder in (path.parent if path.name == FILE_NAME else path for path in folders):
+        before, now = read_arithmetic(folder), describe_arithmetic()
+        if before is not None and before != now:
+            notes.append(
+                f"{folder} was computed with the arithmetic {before}, this is {now}: last digits may differ, and with them "
+                f"pages and prompts; the same bytes come out on such a machine{_same_kernel(before, now)}"
+            )
+    return notes
 
 
 def _check_arithmetic(manifest: Mapping[str, Any], out: Path) -> None:

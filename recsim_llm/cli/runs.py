@@ -19,6 +19,7 @@ from recsim_llm.cli.output import (
     print_forecast,
     print_little_known,
     print_pairs,
+    print_problem,
     print_reading,
     read_reading,
     show_progress,
@@ -44,9 +45,17 @@ def handle_run(options: argparse.Namespace) -> None:
     out = options.out or Path("runs") / f"{scenario.name}-{datetime.now():%Y%m%d-%H%M%S}"
     # What is imported by now stays for good: full collections during the run need not search it.
     gc.freeze()
+    _tell_other_arithmetic(scenario, options)
     with go_on_by_folder(out), show_progress(options.quiet) as update:
         run(scenario, out, update, cache=options.cache, confirm=partial(ask_first, options=options))
     _finish(out, options)
+
+
+def _tell_other_arithmetic(scenario: Any, options: argparse.Namespace) -> None:
+    from recsim_llm.scenarios.runner import other_arithmetic
+
+    for note in other_arithmetic(scenario, options.cache):
+        print_problem(note)
 
 
 def _print_dry_run(scenario: Any, options: argparse.Namespace) -> None:
@@ -81,6 +90,7 @@ def handle_compare(options: argparse.Namespace) -> None:
         _print_dry_run(scenario, options)
         return
     folder = options.out or Path("runs") / f"{scenario.name}-{datetime.now():%Y%m%d-%H%M%S}"
+    _tell_other_arithmetic(scenario, options)
     with go_on_by_folder(folder):
         plan = _plan(options, scenario, folder, judging) if options.plan or options.plan_only else None
         if options.plan_only:

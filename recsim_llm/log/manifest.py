@@ -11,7 +11,7 @@ from recsim_llm.core.files import read_json, write_atomically
 from recsim_llm.errors import LogError
 from recsim_llm.log.folders import COMPARISON_SETTINGS, MANIFEST
 
-__all__ = ["encode_manifest", "read_manifest", "read_scenario_manifest", "write_manifest"]
+__all__ = ["encode_manifest", "read_arithmetic", "read_manifest", "read_scenario_manifest", "write_manifest"]
 
 _WHOLE = "a whole number of 1 or more"
 _SHAPES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
@@ -82,6 +82,14 @@ def read_scenario_manifest(run: Path) -> dict[str, Any]:
             "what it came from cannot be made again"
         )
     return manifest
+
+
+def read_arithmetic(folder: Path) -> dict[str, Any] | None:
+    """Return with which arithmetic a run was computed; None for what is no run, and for runs that do not say."""
+    if not (folder / MANIFEST).is_file():
+        return None
+    found = read_manifest(folder).get("arithmetic")
+    return found if isinstance(found, dict) else None
 
 
 def encode_manifest(content: Mapping[str, Any]) -> bytes:

@@ -60,3 +60,36 @@ def test_a_finished_run_is_judged_under_any_kernel(tmp_path):
     manifest["arithmetic"]["kernel"] = "another"
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
     assert main(["compare", str(folder), "--quiet"]) == 0
+
+
+@pytest.mark.parametrize("way", ["replay", "cache"])
+def test_what_is_played_back_of_another_kernel_is_told(way, tmp_path, capsys):
+    language = {"users.model": "language", "models.user": "scripted/uniform"} if way == "cache" else {}
+    folder = run(load_scenario("demo", SMALL | {"recommenders": ["random"]} | language), tmp_path / "run")
+    played = {
+        "replay": ["--users", "replay", "--set", f"users.parameters.run={folder}"],
+        "cache": ["--users", "language", "--model", "scripted/uniform", "--cache", str(folder)],
+    }
+    command = [
+        "run",
+        "demo",
+        *played[way],
+        "--pages",
+        "2",
+        "--recommenders",
+        "random",
+        "--n-users",
+        "20",
+        "--seed",
+        "3",
+        "--quiet",
+    ]
+    assert main([*command, "--out", str(tmp_path / "same")]) == 0
+    assert capsys.readouterr().err == ""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["arithmetic"]["kernel"] = "another"
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+    assert main([*command, "--out", str(tmp_path / "again")]) == 0
+    said = capsys.readouterr().err
+    assert said.startswith(f"recsim-llm: {folder} was computed with the arithmetic ")
+    assert said.count("\n") == 1
