@@ -111,3 +111,17 @@ def test_nothing_to_say_names_the_options_and_promises_no_kept_answers(compared,
     said = capsys.readouterr().err
     assert "got 0 reviews, 0 reasons, 0 interviews" in said
     assert said.endswith("pass --reviews N, --reasons N or --interviews N\n")
+
+
+def test_both_remedies_for_a_damaged_comparison_work(compared, tmp_path, capsys):
+    folder = shutil.copytree(compared, tmp_path / "run")
+    for remedy in ("remove", "anew"):
+        (folder / "comparison.json").write_text("{}")
+        assert main(["report", str(folder), "--quiet"]) == 2
+        assert "remove it, or make it anew" in capsys.readouterr().err
+        if remedy == "remove":
+            (folder / "comparison.json").unlink()
+            assert main(["report", str(folder), "--quiet"]) == 0
+        else:
+            assert main(["compare", str(folder), "--quiet"]) == 0
+            assert (folder / "comparison.json").read_bytes() == (compared / "comparison.json").read_bytes()

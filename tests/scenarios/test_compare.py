@@ -361,7 +361,7 @@ def test_the_json_alone_gives_the_words(finished):
 
 def test_a_damaged_comparison_is_refused(tmp_path):
     (tmp_path / "comparison.json").write_text("{}")
-    with pytest.raises(LogError, match="compare the run again"):
+    with pytest.raises(LogError, match="remove it, or make it anew"):
         read_comparison(tmp_path)
 
 
