@@ -6,6 +6,7 @@ import copy
 import json
 import sqlite3
 from collections import defaultdict
+from contextlib import closing
 
 import gymnasium
 import numpy as np
@@ -263,7 +264,7 @@ def test_the_log_of_a_language_environment_keeps_its_calls_and_makes_a_report(tm
     env.reset(seed=1)
     env.step(np.arange(4))
     env.close()
-    with sqlite3.connect(tmp_path / "log" / "calls.sqlite") as calls:
+    with closing(sqlite3.connect(tmp_path / "log" / "calls.sqlite")) as calls:
         assert calls.execute("SELECT COUNT(*) FROM calls").fetchone()[0] > 0
     calls.close()
     assert main(["report", str(tmp_path / "log"), "--quiet"]) == 0

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -41,7 +42,7 @@ def arguments(server, form, **more):
 
 
 def used(folder, role="%"):
-    with sqlite3.connect(folder / "calls.sqlite") as connection:
+    with closing(sqlite3.connect(folder / "calls.sqlite")) as connection:
         return connection.execute(USED, [role]).fetchone()
 
 

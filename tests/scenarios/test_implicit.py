@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+from contextlib import closing
 
 import gymnasium
 import numpy as np
@@ -150,7 +151,7 @@ def test_exports_of_stars_are_left_out_or_refused(run, tmp_path):
 def test_a_language_model_is_told_nothing_of_the_users_stars(tmp_path):
     model = {"users.model": "language", "models.user.name": "scripted/genres", "users.count": 3, "users.parameters": {}}
     folder = run_shop(SHOP, tmp_path / "run", max_pages=1, slate_size=3, **model)
-    with sqlite3.connect(folder / "calls.sqlite") as calls:
+    with closing(sqlite3.connect(folder / "calls.sqlite")) as calls:
         tables = [name for (name,) in calls.execute("select name from sqlite_master where type = 'table'")]
         told = " ".join(str(row) for name in tables for row in calls.execute(f"select * from {name}"))
     assert "You take something" in told
