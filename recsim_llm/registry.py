@@ -10,7 +10,7 @@ import ast
 import importlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any
 
 from recsim_llm.errors import ConfigError, PlugInError, RecSimError, is_full, one_of
 
-__all__ = ["SHIPPED", "blaming", "describe", "import_attribute", "lazy_names", "names", "resolve"]
+__all__ = ["SHIPPED", "blaming", "blaming_plug_in", "describe", "import_attribute", "lazy_names", "names", "resolve"]
 
 
 SHIPPED: dict[str, dict[str, str]] = {
@@ -147,6 +147,19 @@ def blaming(what: str, expected: str) -> Iterator[None]:
             raise  # No plug-in's doing.
         said = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
         raise PlugInError(f"{what}: got {said}{_place(error)}, expected {expected}") from error
+
+
+def blaming_plug_in(kind: str, name: str, *, did: str, expected: str) -> AbstractContextManager[None]:
+    """Blame a plug-in from outside for what is raised; a fault of a shipped one is this package's own, and passes as it is.
+
+    Args:
+        kind: ``users`` or ``recommenders``.
+        name: as for ``resolve``.
+        did: what it was about to do; empty where the name says it all.
+        expected: as for ``blaming``.
+    """
+    place = f"{kind} {name!r}" + (f", {did}" if did else "")
+    return nullcontext() if name in SHIPPED[kind] else blaming(place, expected)
 
 
 def _place(error: BaseException) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from recsim_llm.errors import ConfigError
 from recsim_llm.log.writer import RunLog
 from recsim_llm.population.world import World
 from recsim_llm.recommenders import Recommender, check_slates
-from recsim_llm.registry import SHIPPED, blaming
+from recsim_llm.registry import blaming, blaming_plug_in
 from recsim_llm.scenarios.offers import AnsweredOffer, Offer, OpenOffers, in_order
 from recsim_llm.scenarios.schema import Scenario
 
@@ -236,9 +236,7 @@ class ArmSession:
             return draw_return(self._world.users, rows, seed=seed, user_id=self._user_id[rows], visit=number)
 
     def _users_code(self, what: str) -> AbstractContextManager[None]:
-        """Blame a user model from outside for what is raised; a fault of a shipped one is this package's own."""
-        name = self._scenario.users.model
-        return nullcontext() if name in SHIPPED["users"] else blaming(f"users {name!r}, {what}", "what check_user_model checks")
+        return blaming_plug_in("users", self._scenario.users.model, did=what, expected="what check_user_model checks")
 
     def _all(self, rows: IntArray) -> Rows:
         """Return a slice where everyone is there: the kernel then works in place."""

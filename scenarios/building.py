@@ -23,7 +23,7 @@ from recsim_llm.language.providers import Roles
 from recsim_llm.population.factories import wants_models
 from recsim_llm.population.world import World
 from recsim_llm.recommenders import AsksModel, Recommender, TakesTruth, open_recommender
-from recsim_llm.registry import blaming, resolve
+from recsim_llm.registry import blaming_plug_in, resolve
 from recsim_llm.scenarios.blocks import take_block
 from recsim_llm.scenarios.schema import Arm, Scenario
 
@@ -247,7 +247,7 @@ def built_world(model: str, build: Callable[[], Any]) -> World:
         ConfigError: it returns something else than a world.
         PlugInError: it crashed, or does not take the arguments.
     """
-    with blaming(f"users {model!r}", "a factory like choice_world, which returns a World"):
+    with blaming_plug_in("users", model, did="", expected="a factory like choice_world, which returns a World"):
         world = build()
     if not isinstance(world, World):
         raise ConfigError(f"users {model!r}: got {type(world).__name__}, expected a factory that returns a World")

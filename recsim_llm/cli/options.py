@@ -64,7 +64,7 @@ def read_limits(options: argparse.Namespace) -> dict[str, float]:
 def ask_first(estimate: Any, *, options: argparse.Namespace) -> None:
     """Say what is about to be asked of language models, and ask before much is spent."""
     if not options.quiet:
-        make_console(stderr=True).print(estimate.text(), highlight=False)
+        make_console(stderr=True).print(estimate.text())
     if options.yes or not estimate.large:
         return
     if not sys.stdin.isatty():

@@ -19,6 +19,7 @@ from recsim_llm.core.terminal_text import printable
 __all__ = [
     "make_console",
     "print_forecast",
+    "print_lines",
     "print_little_known",
     "print_pairs",
     "print_problem",
@@ -52,7 +53,14 @@ def make_console(**settings: Any) -> Any:
                 yield segment if segment.control else segment._replace(text=printable(segment.text))
 
     # Without markup: names of arms, files and films may hold brackets.
-    return PlainConsole(**({"soft_wrap": True, "markup": False} | settings))
+    return PlainConsole(**({"soft_wrap": True, "markup": False, "highlight": False} | settings))
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines to the standard output."""
+    console = make_console()
+    for line in lines:
+        console.print(line)
 
 
 def print_problem(text: str) -> None:
@@ -63,18 +71,17 @@ def print_problem(text: str) -> None:
 def print_pairs(title: str, table: dict[str, Any]) -> None:
     """Print names and values under a title."""
     console = make_console()
-    console.print(title, style="bold", highlight=False)
+    console.print(title, style="bold")
     for name, value in table.items():
         shown = f"{value:,.4f}" if isinstance(value, float) else "unknown" if value is None else value
-        console.print(f"  {name:<44}{shown}", highlight=False)
+        console.print(f"  {name:<44}{shown}")
 
 
 def print_little_known(run: Path) -> None:
     """Print what a run's users cannot know, where the data were too few."""
     from recsim_llm.log.manifest import read_manifest
 
-    for note in (read_manifest(run).get("population") or {}).get("little_known", ()):
-        make_console().print(f"little known: {note}", highlight=False)
+    print_lines(f"little known: {note}" for note in (read_manifest(run).get("population") or {}).get("little_known", ()))
 
 
 def read_reading(run: Path) -> dict[str, Any]:
@@ -89,8 +96,7 @@ def print_reading(reading: dict[str, Any]) -> None:
     """Print a line for each thing that was left out, lost or decided in reading the data; nothing where there is none."""
     from recsim_llm.data.reading_notes import reading_lines
 
-    for line in reading_lines(reading):
-        make_console().print(line, highlight=False)
+    print_lines(reading_lines(reading))
 
 
 def write_json(options: argparse.Namespace, content: Any) -> None:
@@ -105,8 +111,7 @@ def print_forecast(options: argparse.Namespace, forecast: Any) -> None:
     """Print what a verb would ask of language models, and write it where ``--json`` says."""
     write_json(options, forecast.to_json())
     if not options.quiet:
-        for line in forecast.lines():
-            make_console().print(line, highlight=False)
+        print_lines(forecast.lines())
 
 
 def spent_so_far(meter: Any) -> str:

@@ -14,13 +14,12 @@ from recsim_llm.errors import ConfigError
 __all__ = ["handle_two_runs", "judging_words"]
 
 
-def handle_two_runs(options: argparse.Namespace, judging: Any, flags: dict[str, Any]) -> None:
+def handle_two_runs(options: argparse.Namespace, judging: Any) -> None:
     """Judge the recommenders of two runs that are there, and print the verdict.
 
     Args:
         options: of the verb.
         judging: how to judge; None where nothing was said about it.
-        flags: settings of a scenario that were given, of which there must be none.
     """
     from recsim_llm.log.folders import is_run
     from recsim_llm.report.comparison_page import comparison_table
@@ -32,9 +31,6 @@ def handle_two_runs(options: argparse.Namespace, judging: Any, flags: dict[str, 
             raise ConfigError(
                 f"compare: got {folder}, which is no run folder, expected two runs; give one scenario, or two runs"
             )
-    if flags or options.plan or options.plan_only:
-        given = min(flags, default="plan")
-        raise ConfigError(f"compare: got {given}, which makes a run, with two that are made, expected them alone; leave it out")
     out = options.out or Path("runs") / f"{first.name}-{second.name}-{datetime.now():%Y%m%d-%H%M%S}"
     comparison = compare_runs(first, second, out, judging)
     content = comparison.to_json()
@@ -42,11 +38,11 @@ def handle_two_runs(options: argparse.Namespace, judging: Any, flags: dict[str, 
     if not options.quiet:
         console = make_console()
         for line in (*comparison.notes, *comparison.verdict):
-            console.print(line, highlight=False)
+            console.print(line)
         console.print(comparison_table(content))
         again = shlex.join(["recsim-llm", "compare", str(first), str(second), *judging_words(options)])
         page = f"numbers {out / 'comparison.json'}\nreport  {out / 'report.html'}\nagain   {again}"
-        console.print(page, highlight=False, soft_wrap=True)
+        console.print(page)
 
 
 def judging_words(options: argparse.Namespace) -> list[str]:

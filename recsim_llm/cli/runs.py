@@ -17,6 +17,7 @@ from recsim_llm.cli.options import ask_first, read_limits, read_table_options
 from recsim_llm.cli.output import (
     make_console,
     print_forecast,
+    print_lines,
     print_little_known,
     print_pairs,
     print_problem,
@@ -72,10 +73,11 @@ def handle_compare(options: argparse.Namespace) -> None:
 
     judging, folder = _judging(options), Path(options.scenario)
     if options.other is not None:
-        handle_two_runs(options, judging, _flags(options) | parse_overrides(options.set))
+        _refuse_run_options(options, folder, Path(options.other))
+        handle_two_runs(options, judging)
         return
     if is_run(folder):
-        _refuse_run_options(folder, options)
+        _refuse_run_options(options, folder)
         with show_progress(options.quiet) as update:
             comparison = compare_again(folder, judging, update, cache=options.cache, limits=read_limits(options))
         _finish_comparison(folder, comparison, options, rule=judging_words(options))
@@ -102,16 +104,22 @@ def handle_compare(options: argparse.Namespace) -> None:
     _finish_comparison(folder, comparison, options)
 
 
-def _refuse_run_options(folder: Path, options: argparse.Namespace) -> None:
-    """Refuse what makes a run with one that is made, as if it had been heeded."""
+def _refuse_run_options(options: argparse.Namespace, *folders: Path) -> None:
+    """Refuse what makes a run with runs that are made, as if it had been heeded.
+
+    One run may be finished first, under limits; what is judged of two goes to a folder of its own.
+    """
     from recsim_llm.scenarios.schema import parse_overrides
 
-    given = [name for name in _flags(options) | parse_overrides(options.set) if not name.startswith("limits.")]
-    given += [name for name in ("out", "dry_run", "plan", "plan_only", "deviation") if getattr(options, name)]
+    alone = len(folders) == 1
+    given = [name for name in _flags(options) | parse_overrides(options.set) if not (alone and name.startswith("limits."))]
+    others = ("dry_run", "plan", "plan_only", "deviation", "out" if alone else "cache")
+    given += [f"--{name.replace('_', '-')}" for name in others if getattr(options, name)]
     if given:
+        made = " and ".join(map(str, folders))
         raise ConfigError(
-            f"compare: got {given[0]}, which makes a run, with {folder}, which is made and judged where it lies, expected it "
-            f"alone; leave it out, or compare a scenario"
+            f"compare: got {given[0]}, which makes a run, with {made}, made before, expected no more than how to judge; leave "
+            "it out, or compare a scenario"
         )
 
 
@@ -126,14 +134,12 @@ def _finish_comparison(folder: Path, comparison: Any, options: argparse.Namespac
     if not options.quiet:
         console = make_console()
         print_reading(reading)
-        for line in comparison.verdict:
-            console.print(line, highlight=False)
+        print_lines(comparison.verdict)
         console.print(comparison_table(content))
-        for note in comparison.notes:
-            console.print(note, highlight=False)
+        print_lines(comparison.notes)
         print_little_known(folder)
         again = shlex.join(["recsim-llm", "compare", str(folder), *rule])
-        console.print(f"log     {folder}\nreport  {page}\nagain   {again}", highlight=False, soft_wrap=True)
+        console.print(f"log     {folder}\nreport  {page}\nagain   {again}")
 
 
 def _judging(options: argparse.Namespace) -> Any:
@@ -157,8 +163,7 @@ def _plan(options: argparse.Namespace, scenario: Any, folder: Path, judging: Any
     with show_progress(options.quiet) as update:
         plan = plan_comparison(scenario, pilot, judging, update, confirm=confirm, **settings)
     if not options.quiet:
-        for line in plan_lines(plan.to_json()):
-            make_console().print(line, highlight=False)
+        print_lines(plan_lines(plan.to_json()))
     return plan
 
 
@@ -228,12 +233,12 @@ def handle_speak(options: argparse.Namespace) -> None:
     if not options.quiet and speech is not None:
         console = make_console()
         for row in speech.examples:
-            console.print(f"{example_source(row)}\n  {row['text']}", highlight=False)
+            console.print(f"{example_source(row)}\n  {row['text']}")
         if speech.interviews:
             console.print(interview_table(speech))
         if line := agreement_line(speech):
-            console.print(line, highlight=False)
-        console.print(f"texts   {path}\nreport  {page}", highlight=False)
+            console.print(line)
+        console.print(f"texts   {path}\nreport  {page}")
 
 
 def handle_report(options: argparse.Namespace) -> None:
@@ -256,12 +261,12 @@ def _finish(run: Path, options: argparse.Namespace, **given: Any) -> None:
     if not options.quiet:
         console = make_console()
         print_reading(reading)
-        console.print(verdict(summary), highlight=False)
+        console.print(verdict(summary))
         console.print(summary_table(summary))
         if calls := calls_line(read_calls(run)):
-            console.print(calls, highlight=False)
+            console.print(calls)
         print_little_known(run)
-        console.print(f"log     {run}\nreport  {path}\nagain   recsim-llm report {shlex.quote(str(run))}", highlight=False)
+        console.print(f"log     {run}\nreport  {path}\nagain   recsim-llm report {shlex.quote(str(run))}")
 
 
 def _report_again(run: Path) -> AbstractContextManager[None]:

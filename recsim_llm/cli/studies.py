@@ -39,9 +39,7 @@ def handle_ope(options: argparse.Namespace) -> None:
     if not options.quiet:
         console = make_console()
         console.print(ope_table(content))
-        console.print(
-            f"kept    {options.run / OPE_FILE}\nreport  recsim-llm report {shlex.quote(str(options.run))}", highlight=False
-        )
+        console.print(f"kept    {options.run / OPE_FILE}\nreport  recsim-llm report {shlex.quote(str(options.run))}")
 
 
 def handle_audit(options: argparse.Namespace) -> None:
@@ -65,7 +63,7 @@ def handle_audit(options: argparse.Namespace) -> None:
         print_reading(content["reading"])
         console.print(audit_table(content))
         shown = f"recsim-llm report RUN --audit {shlex.quote(str(out))}"
-        console.print(f"audit   {out}\npage    {page}\nreport  {shown}", highlight=False)
+        console.print(f"audit   {out}\npage    {page}\nreport  {shown}")
 
 
 def print_audits() -> None:
@@ -75,7 +73,7 @@ def print_audits() -> None:
     console = make_console()
     for name, kind in AUDITS.items():
         able = "" if kind.choice is None else " (also of choice users)"
-        console.print(f"{name:<14}{kind.question}{able}", highlight=False)
+        console.print(f"{name:<14}{kind.question}{able}")
 
 
 def _audit_request(options: argparse.Namespace) -> Any:

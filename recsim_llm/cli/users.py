@@ -86,7 +86,7 @@ def handle_realism(options: argparse.Namespace) -> None:
         console = make_console()
         print_reading(reading)
         console.print(realism_table(content))
-        console.print(f"card    {out}\nreport  {page}", highlight=False)
+        console.print(f"card    {out}\nreport  {page}")
 
 
 def _card_request(options: argparse.Namespace) -> Any:
@@ -141,9 +141,7 @@ def handle_data(options: argparse.Namespace) -> None:
     folder = fetch(options.name)
     if not options.quiet:
         dataset = open_dataset(folder)
-        make_console().print(
-            f"{folder}\n{len(dataset.ratings):,} ratings of {len(dataset.catalog):,} items\n{dataset.licence}", highlight=False
-        )
+        make_console().print(f"{folder}\n{len(dataset.ratings):,} ratings of {len(dataset.catalog):,} items\n{dataset.licence}")
 
 
 def _make_shop(options: argparse.Namespace) -> None:
@@ -161,10 +159,10 @@ def _make_shop(options: argparse.Namespace) -> None:
         raise ConfigError(f"data make: got {options.folder} ({error.strerror}), expected a folder that can be made") from error
     if not options.quiet:
         console = make_console()
-        console.print("\n".join(map(str, paths)), highlight=False)
+        console.print("\n".join(map(str, paths)))
         columns = " ".join(f"--column {ours}={theirs}" for ours, theirs in COLUMNS.items())
         folder = shlex.quote(str(options.folder))
-        console.print(f"next    recsim-llm run shop --data {folder} --feedback implicit {columns}", highlight=False)
+        console.print(f"next    recsim-llm run shop --data {folder} --feedback implicit {columns}")
 
 
 def handle_list(options: argparse.Namespace) -> None:
@@ -183,7 +181,7 @@ def handle_list(options: argparse.Namespace) -> None:
         for kind, entries in table.items():
             console.print(kind, style="bold")
             for name, description in entries.items():
-                console.print(f"  {name:<16}{description}", highlight=False)
+                console.print(f"  {name:<16}{description}")
 
 
 def _first_line(thing: Any) -> str:

@@ -170,7 +170,10 @@ def test_a_run_that_is_not_finished_is_refused(runs, tmp_path):
     ("more", "said"),
     [
         (["--n-users=9"], "users.count"),
-        (["--plan"], "plan"),
+        (["--plan"], "got --plan,"),
+        (["--dry-run"], "got --dry-run,"),
+        (["--max-calls=9"], "limits.calls"),
+        (["--cache=runs/first"], "got --cache,"),
         (["--until-decided"], "--until-decided"),
         (["--set=visits=2"], "visits"),
     ],
