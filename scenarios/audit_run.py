@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +13,6 @@ from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.data import open_dataset
 from recsim_llm.data.reading_notes import reading_record
-from recsim_llm.data.table_settings import TableSettings
 from recsim_llm.errors import ConfigError, RunExistsError
 from recsim_llm.language.base.settings import ModelSettings
 from recsim_llm.language.base.wire import TokenUsage
@@ -22,7 +21,7 @@ from recsim_llm.language.providers import Roles
 from recsim_llm.log.locks import lock_folder
 from recsim_llm.report.audit_page import AUDIT_FILE
 from recsim_llm.scenarios.estimates import ANSWER_TOKENS, Confirm, CostEstimate
-from recsim_llm.scenarios.study_requests import limits_of, made_facts, most_cost
+from recsim_llm.scenarios.study_requests import StudyRequest, limits_of, made_facts, most_cost
 
 __all__ = ["AuditRequest", "make_audit"]
 
@@ -30,27 +29,17 @@ _TEXT_TOKENS = 160
 
 
 @dataclass(frozen=True, kw_only=True)
-class AuditRequest:
+class AuditRequest(StudyRequest):
     """What is to be audited."""
 
     audit: str
     """Name of the audit, one of ``AUDITS``."""
-    data: str
-    """Folder of a data set, name of a downloaded one, or ``fictional``."""
     seed: int
     """Of users, items and their order."""
     users: Literal["language", "choice"] = "language"
     """``language``: users whom a model plays; ``choice``: fitted users, where the audit allows."""
-    model: ModelSettings | None = None
-    """The language model; None for choice users."""
     n_users: int | None = None
     """Most users; None takes the audit's own number."""
-    tables: TableSettings = field(default_factory=TableSettings)
-    """How the tables of a folder are read."""
-    cache: Path | None = None
-    """Run folder whose answers are used before the model is asked."""
-    limits: Mapping[str, float] = field(default_factory=dict)
-    """What the language model may use up, by the names of ``LimitSettings``."""
 
 
 def make_audit(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ from recsim_llm.agents.language.language_candidate import calibrated_factory, la
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.data import open_dataset
-from recsim_llm.data.table_settings import TableSettings
 from recsim_llm.errors import ConfigError, RunExistsError
 from recsim_llm.language.base.settings import ModelSettings
 from recsim_llm.language.base.wire import TokenUsage
@@ -31,7 +30,7 @@ from recsim_llm.registry import resolve
 from recsim_llm.report.card_file import CARD_FILE
 from recsim_llm.scenarios.building import built_world
 from recsim_llm.scenarios.estimates import ANSWER_TOKENS, Confirm, CostEstimate
-from recsim_llm.scenarios.study_requests import limits_of, made_facts, most_cost
+from recsim_llm.scenarios.study_requests import StudyRequest, limits_of, made_facts, most_cost
 
 __all__ = ["FIT", "CardRequest", "card_facts", "make_card"]
 
@@ -43,15 +42,11 @@ _CALIBRATION_USERS = 50
 
 
 @dataclass(frozen=True, kw_only=True)
-class CardRequest:
+class CardRequest(StudyRequest):
     """What a card shall be made of."""
 
-    data: str
-    """Folder of a data set, name of a downloaded one, or ``fictional``."""
     users: str = "choice"
     """User model: ``choice``, ``language``, or another name of the registry."""
-    model: ModelSettings | None = None
-    """Language model that plays the users."""
     n_users: int | None = None
     """Most users; None takes all, or 20 where a language model plays them."""
     seeds: tuple[int, ...] = (1, 2, 3, 4, 5)
@@ -62,12 +57,6 @@ class CardRequest:
     """Of language users: a file, or ``fit``; the card then shows them before and after."""
     families: tuple[str, ...] | None = None
     """Families of recommenders that the users were built from; None: what is known of the user model."""
-    tables: TableSettings = field(default_factory=TableSettings)
-    """How the data are to be read."""
-    cache: Path | None = None
-    """Run folder whose answers are used before the model is asked."""
-    limits: Mapping[str, float] = field(default_factory=dict)
-    """What the language model may use up, by the names of ``LimitSettings``."""
 
 
 def make_card(

@@ -1,9 +1,11 @@
-"""What audits and realism cards have in common: limits, the most that a model is asked, and the command that makes one anew."""
+"""What audits and realism cards have in common: what they are told, the most that a model is asked, the command that makes one."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from recsim_llm import __version__
 from recsim_llm.data.table_settings import TableSettings
@@ -14,7 +16,23 @@ from recsim_llm.language.calls.budget import Prices
 from recsim_llm.language.calls.model import LanguageModel
 from recsim_llm.scenarios.estimates import CostEstimate
 
-__all__ = ["limits_of", "made_facts", "most_cost"]
+__all__ = ["StudyRequest", "limits_of", "made_facts", "most_cost"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyRequest:
+    """What every study of users is told."""
+
+    data: str
+    """Folder of a data set, name of a downloaded one, or ``fictional``."""
+    model: ModelSettings | None = None
+    """Language model that plays the users; None where none does."""
+    tables: TableSettings = field(default_factory=TableSettings)
+    """How the tables of a folder are read."""
+    cache: Path | None = None
+    """Run folder whose answers are used before the model is asked."""
+    limits: Mapping[str, float] = field(default_factory=dict)
+    """What the language model may use up, by the names of ``LimitSettings``."""
 
 
 def limits_of(limits: Mapping[str, float]) -> LimitSettings:
