@@ -1,4 +1,4 @@
-"""What audits and realism cards have in common: what they are told, the most that a model is asked, the command that makes one."""
+"""What audits and realism cards have in common: what they are told, the most a model is asked, the command that makes one."""
 
 from __future__ import annotations
 
