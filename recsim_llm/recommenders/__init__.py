@@ -3,7 +3,9 @@
 from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.recommenders.base import Recommender, check_slates, deterministic
 from recsim_llm.recommenders.by_name import open_recommender
-from recsim_llm.recommenders.hooks import AsksModel, TakesTruth, TakesUserKeys, Truth
+from recsim_llm.recommenders.hooks import AsksModel, RunsElsewhere, TakesTruth, TakesUserKeys, Truth
+from recsim_llm.recommenders.http_recommender import HttpRecommender
+from recsim_llm.recommenders.http_schema import http_openapi
 from recsim_llm.recommenders.item_knn import ItemKNN
 from recsim_llm.recommenders.language_ranker import LanguageRanker
 from recsim_llm.recommenders.linucb import LinUCB
@@ -27,6 +29,7 @@ __all__ = [
     "GivesNextItems",
     "GivesPlacements",
     "GivesPropensities",
+    "HttpRecommender",
     "ItemKNN",
     "LanguageRanker",
     "LinUCB",
@@ -37,6 +40,7 @@ __all__ = [
     "Propensities",
     "RandomRecommender",
     "Recommender",
+    "RunsElsewhere",
     "SamplesSlates",
     "Softmax",
     "TakesTruth",
@@ -44,5 +48,6 @@ __all__ = [
     "Truth",
     "check_slates",
     "deterministic",
+    "http_openapi",
     "open_recommender",
 ]
