@@ -3,7 +3,7 @@
 from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.recommenders.base import Recommender, check_slates, deterministic
 from recsim_llm.recommenders.by_name import open_recommender
-from recsim_llm.recommenders.hooks import AsksModel, RunsElsewhere, TakesTruth, TakesUserKeys, Truth
+from recsim_llm.recommenders.hooks import AsksModel, RunsElsewhere, TakesRules, TakesTruth, TakesUserKeys, Truth
 from recsim_llm.recommenders.http_recommender import HttpRecommender
 from recsim_llm.recommenders.http_schema import http_openapi
 from recsim_llm.recommenders.item_knn import ItemKNN
@@ -43,6 +43,7 @@ __all__ = [
     "RunsElsewhere",
     "SamplesSlates",
     "Softmax",
+    "TakesRules",
     "TakesTruth",
     "TakesUserKeys",
     "Truth",

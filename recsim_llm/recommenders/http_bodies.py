@@ -15,7 +15,7 @@ from recsim_llm.core.profiles import Profile
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.recommenders.http_schema import Slate
 
-__all__ = ["WireIds", "find_fault", "fit_body", "observe_body", "recommend_body", "slates_of"]
+__all__ = ["WireIds", "find_fault", "fit_body", "page_requests", "page_results", "slates_of"]
 
 _MOST_PROPENSITY = 1 + 1e-6
 
@@ -92,30 +92,27 @@ def fit_body(ids: WireIds, ratings: Ratings, seed: int) -> dict[str, Any]:
     }
 
 
-def recommend_body(ids: WireIds, requests: Requests, rows: IntArray, *, k: int, seed: int) -> dict[str, Any]:
-    """Return a ``RecommendBody`` as plain values.
+def page_requests(ids: WireIds, requests: Requests, rows: IntArray) -> list[dict[str, Any]]:
+    """Return ``PageRequest`` for each of some users, as plain values.
 
     Args:
         ids: what items and users are called.
         requests: of all users.
         rows: int64 [m]: which of them are asked for.
-        k: items a page.
-        seed: for draws.
     """
     profiles = _profiles(requests.profile, rows)
     heads = _heads(ids, requests, rows)
-    asked = [
+    return [
         {**head, "history": _history(ids, requests, row), "rated": ids.rated(head["user_id"]), "profile": profile}
         for head, row, profile in zip(heads, rows.tolist(), profiles, strict=True)
     ]
-    return {"seed": seed, "k": k, "requests": asked}
 
 
-def observe_body(
+def page_results(
     ids: WireIds, requests: Requests, rows: IntArray, *, slates: Slates, clicked: BoolArray, rating: FloatArray
-) -> dict[str, Any]:
-    """Return an ``ObserveBody`` as plain values, without its number; arguments as of ``Recommender.observe``."""
-    results = [
+) -> list[dict[str, Any]]:
+    """Return ``PageResult`` for each of some users, as plain values; arguments as of ``Recommender.observe``."""
+    return [
         {
             **head,
             "item_id": [_known(item) for item in ids.items(slates.item_id[row])],
@@ -124,7 +121,6 @@ def observe_body(
         }
         for head, row in zip(_heads(ids, requests, rows), rows.tolist(), strict=True)
     ]
-    return {"results": results}
 
 
 def find_fault(ids: WireIds, slates: Sequence[Slate], user_id: IntArray, k: int) -> str:

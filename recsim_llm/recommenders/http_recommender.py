@@ -16,10 +16,11 @@ from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.configuration import FrozenSettings, config_error, first_fault
 from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.core.ratings import Ratings
+from recsim_llm.core.repetition import Repeats
 from recsim_llm.errors import ConfigError, ServiceError
 from recsim_llm.language.base.addresses import parse_address
 from recsim_llm.language.calls.retries import RetryPolicy
-from recsim_llm.recommenders.http_bodies import WireIds, find_fault, fit_body, observe_body, recommend_body, slates_of
+from recsim_llm.recommenders.http_bodies import WireIds, find_fault, fit_body, page_requests, page_results, slates_of
 from recsim_llm.recommenders.http_client import HttpClient, ServiceCost
 from recsim_llm.recommenders.http_schema import (
     FIT_PATH,
@@ -107,6 +108,7 @@ class HttpRecommender:
         self._description: Description | None = None
         self._user_keys: Mapping[int, str] = {}
         self._ids: WireIds | None = None
+        self._repeats: Repeats = "forbid"
         self._seed, self._told = 0, 0
 
     @property
@@ -131,6 +133,10 @@ class HttpRecommender:
         self._description = said
         told = said.model_dump(include={"name", "version", "fit", "observe"})
         return {"address": self.settings.address, **told}
+
+    def play_by(self, repeats: Repeats) -> None:
+        """Take in the scenario's rule on repetition, which goes with each request."""
+        self._repeats = repeats
 
     def name_users(self, user_keys: Mapping[int, str]) -> None:
         """Take in the data's own ids of users, which go with each request."""
@@ -166,7 +172,8 @@ class HttpRecommender:
         found: list[Slate] = []
         for rows in self._batches(len(requests.user_id)):
             about = _about(requests, rows)
-            body = recommend_body(self._known(), requests, rows, k=k, seed=self._seed)
+            asked = page_requests(self._known(), requests, rows)
+            body = {"seed": self._seed, "k": k, "repeats": self._repeats, "requests": asked}
             slates = self._post(RECOMMEND_PATH, body, SlatesReply, about=about).slates
             if fault := find_fault(self._known(), slates, requests.user_id[rows], k):
                 raise self._unusable(fault, about, RECOMMEND_PATH)
@@ -182,8 +189,8 @@ class HttpRecommender:
         if self._description is None or not self._description.observe:
             return
         for rows in self._batches(len(requests.user_id)):
-            body = observe_body(self._known(), requests, rows, slates=slates, clicked=clicked, rating=rating)
-            self._post(OBSERVE_PATH, body | {"number": self._told}, Done, about=_about(requests, rows))
+            results = page_results(self._known(), requests, rows, slates=slates, clicked=clicked, rating=rating)
+            self._post(OBSERVE_PATH, {"number": self._told, "results": results}, Done, about=_about(requests, rows))
             self._told += 1
 
     def _batches(self, users: int) -> Iterator[IntArray]:

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.json_schema import models_json_schema
 
+from recsim_llm.core.repetition import Repeats
+
 __all__ = [
     "FIT_PATH",
     "OBSERVE_PATH",
@@ -116,6 +118,8 @@ class RecommendBody(_Message):
     """For draws: they must depend on this, user, visit and page alone."""
     k: Annotated[int, Field(ge=1)]
     """Items a page."""
+    repeats: Repeats
+    """`forbid`: a page that holds an item of the user's `history` or `rated` breaks the rule, as long as there are others on sale."""
     requests: list[PageRequest]
     """In any order, of any number; the answer to one must not depend on which others are there."""
 

@@ -126,11 +126,17 @@ def test_what_is_sent_keeps_to_the_schema():
 def test_a_request_holds_what_may_be_known_of_its_user():
     with serve_pages(good()) as server:
         made = HttpRecommender(HttpRecommender.Settings(address=server.address))
+        made.play_by("allow")
         made.name_users({int(user): f"C{user:03d}" for user in RATINGS.users})
         made.fit(CATALOG, RATINGS, 2**55 + 3)
         made.recommend(requests(), K)
     body = server.asked[1].body
-    assert {key: body[key] for key in ("schema_version", "seed", "k")} == {"schema_version": 1, "seed": 3, "k": K}
+    assert {key: body[key] for key in body if key != "requests"} == {
+        "schema_version": 1,
+        "seed": 3,
+        "k": K,
+        "repeats": "allow",
+    }
     first, second, *_ = body["requests"]
     user = RATINGS.users[0]
     assert first.pop("rated") == {
