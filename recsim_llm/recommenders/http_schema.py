@@ -119,7 +119,7 @@ class RecommendBody(_Message):
     k: Annotated[int, Field(ge=1)]
     """Items a page."""
     repeats: Repeats
-    """`forbid`: a page that holds an item of the user's `history` or `rated` breaks the rule, as long as there are others on sale."""
+    """`forbid`: an item of the user's `history` or `rated` breaks the rule, as long as there are others on sale."""
     requests: list[PageRequest]
     """In any order, of any number; the answer to one must not depend on which others are there."""
 
