@@ -6,6 +6,7 @@ from recsim_llm.recommenders.by_name import open_recommender
 from recsim_llm.recommenders.hooks import AsksModel, RunsElsewhere, TakesRules, TakesTruth, TakesUserKeys, Truth
 from recsim_llm.recommenders.http_recommender import HttpRecommender
 from recsim_llm.recommenders.http_schema import http_openapi
+from recsim_llm.recommenders.interactions import Interactions
 from recsim_llm.recommenders.item_knn import ItemKNN
 from recsim_llm.recommenders.language_ranker import LanguageRanker
 from recsim_llm.recommenders.linucb import LinUCB
@@ -30,6 +31,7 @@ __all__ = [
     "GivesPlacements",
     "GivesPropensities",
     "HttpRecommender",
+    "Interactions",
     "ItemKNN",
     "LanguageRanker",
     "LinUCB",
