@@ -6,7 +6,7 @@ from recsim_llm.recommenders.by_name import open_recommender
 from recsim_llm.recommenders.classics import UserKNN
 from recsim_llm.recommenders.content import ContentBased
 from recsim_llm.recommenders.ease import EASE
-from recsim_llm.recommenders.hooks import AsksModel, TakesTruth, TakesUserKeys, Truth
+from recsim_llm.recommenders.hooks import AsksModel, TakesRules, TakesTruth, TakesUserKeys, Truth
 from recsim_llm.recommenders.implicit_models import ALS, BPR, ImplicitRecommender
 from recsim_llm.recommenders.item_knn import ItemKNN
 from recsim_llm.recommenders.language_ranker import LanguageRanker
@@ -58,6 +58,7 @@ __all__ = [
     "Sklearn",
     "SklearnRecommender",
     "Softmax",
+    "TakesRules",
     "TakesTruth",
     "TakesUserKeys",
     "Truth",
