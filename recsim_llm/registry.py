@@ -66,12 +66,14 @@ def resolve(kind: str, name: str) -> Any:
 
     Raises:
         ConfigError: nothing has that name, or the module or attribute is missing.
-        PlugInError: the module crashed when it was imported.
+        PlugInError: the module crashed when it was imported, or an entry point leads nowhere.
     """
     path = SHIPPED[kind].get(name, name)
     if ":" not in path:
         for point in entry_points(group=f"recsim_llm.{kind}", name=name):
-            return point.load()
+            package = f" of the package {point.dist.name}" if point.dist is not None else ""
+            with blaming(f"{kind} {name!r}, entry point {point.value!r}{package}", "one that can be loaded; mend the package"):
+                return point.load()
         raise ConfigError(f"{kind}: got {name!r}, expected module:attribute or {one_of(name, names(kind))}")
     return import_attribute(path, kind)
 

@@ -6,7 +6,9 @@ from recsim_llm.recommenders.by_name import open_recommender
 from recsim_llm.recommenders.classics import UserKNN
 from recsim_llm.recommenders.content import ContentBased
 from recsim_llm.recommenders.ease import EASE
-from recsim_llm.recommenders.hooks import AsksModel, TakesRules, TakesTruth, TakesUserKeys, Truth
+from recsim_llm.recommenders.hooks import AsksModel, RunsElsewhere, TakesRules, TakesTruth, TakesUserKeys, Truth
+from recsim_llm.recommenders.http_recommender import HttpRecommender
+from recsim_llm.recommenders.http_schema import http_openapi
 from recsim_llm.recommenders.implicit_models import ALS, BPR, ImplicitRecommender
 from recsim_llm.recommenders.interactions import Interactions
 from recsim_llm.recommenders.item_knn import ItemKNN
@@ -41,6 +43,7 @@ __all__ = [
     "GivesNextItems",
     "GivesPlacements",
     "GivesPropensities",
+    "HttpRecommender",
     "ImplicitRecommender",
     "Interactions",
     "ItemKNN",
@@ -55,6 +58,7 @@ __all__ = [
     "Propensities",
     "RandomRecommender",
     "Recommender",
+    "RunsElsewhere",
     "SamplesSlates",
     "SavedScores",
     "Sklearn",
@@ -67,5 +71,6 @@ __all__ = [
     "UserKNN",
     "check_slates",
     "deterministic",
+    "http_openapi",
     "open_recommender",
 ]
