@@ -21,7 +21,7 @@ from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.language.base.settings import LimitSettings, ModelSettings
 from recsim_llm.language.providers import Roles
 from recsim_llm.population.factories import wants_models
-from recsim_llm.population.world import World
+from recsim_llm.population.world import World, with_rated_items
 from recsim_llm.recommenders import AsksModel, Recommender, TakesTruth, open_recommender
 from recsim_llm.registry import blaming_plug_in, resolve
 from recsim_llm.scenarios.blocks import take_block
@@ -233,7 +233,7 @@ def build_scenario_world(
         world = built_world(settings.model, lambda: build(dataset, block))
     if settings.noise:
         world = with_noise(world, settings.noise, _seed(scenario))
-    return world
+    return with_rated_items(world, dataset, scenario.train_share)
 
 
 def built_world(model: str, build: Callable[[], Any]) -> World:

@@ -13,6 +13,8 @@ from pydantic_core import PydanticCustomError
 
 from recsim_llm.core.configuration import config_error, first_fault
 from recsim_llm.core.plain_values import refuse_other_values, refuse_unnamed
+from recsim_llm.core.ratings import TRAIN_SHARE
+from recsim_llm.core.repetition import Repeats
 from recsim_llm.data.table_settings import TableSettings
 from recsim_llm.errors import ConfigError, one_of
 from recsim_llm.language.base.settings import ROLES, LimitSettings, ModelSettings
@@ -117,7 +119,7 @@ class Scenario(BaseModel):
     """Whether ids are texts; None: as soon as one of them is no plain whole number."""
     genre_separator: str | None = None
     """What stands between genres in one field; None goes by the whole column."""
-    train_share: float = Field(default=0.8, gt=0, lt=1)
+    train_share: float = Field(default=TRAIN_SHARE, gt=0, lt=1)
     """Share of each user's ratings, first in time, that recommenders are trained on. Users are fitted on all of them."""
     users: UserSettings = UserSettings()
     """Who browses."""
@@ -136,10 +138,14 @@ class Scenario(BaseModel):
     barrier: Literal["page", "visit"] = "page"
     """When recommenders learn. ``page``: everyone waits for everyone after each page. ``visit``: users run free, which
     suits language models of uneven speed, and recommenders learn from a visit's pages when all users have ended it."""
+    repeats: Repeats = "forbid"
+    """``forbid``: a user is shown nothing that was on one of the user's earlier pages of the run, nor what the user rated in
+    the training part, as long as there is something else; what breaks the rule is an invalid slot. ``allow``: anything."""
     reward: str = "clicks"
     """Name of the reward that the log records."""
     invalid: Literal["error", "count"] = "error"
-    """What an unknown, retired or repeated item does: stop the run, or blank the slot and be counted."""
+    """What an item does that is unknown, retired, on the page already, or breaks the rule on repetition: stop the run, or blank
+    the slot and be counted."""
     seed: int | None = Field(default=None, ge=0, lt=2**63)
     """Seed of everything random; None draws one and records it."""
 

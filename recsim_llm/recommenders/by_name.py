@@ -9,9 +9,16 @@ from typing import Any
 from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.errors import ConfigError, RecSimError, one_of
 from recsim_llm.recommenders.base import Recommender
-from recsim_llm.registry import blaming, resolve
+from recsim_llm.registry import blaming, import_attribute, resolve
 
 __all__ = ["open_recommender"]
+
+_OPENERS = {
+    "http": "recsim_llm.recommenders.http_recommender:HttpRecommender",
+    "https": "recsim_llm.recommenders.http_recommender:HttpRecommender",
+    "trained": "recsim_llm.training.trained:TrainedRecommender",
+}
+"""What opens an address, by its scheme."""
 
 
 def open_recommender(name: str, settings: Mapping[str, Any] | None = None, *, source: str = "") -> Recommender:
@@ -21,8 +28,11 @@ def open_recommender(name: str, settings: Mapping[str, Any] | None = None, *, so
     the settings are checked against it, and the constructor gets one such object. Any other class or factory gets them as
     keyword arguments.
 
+    A name may also be an address: the one scheme before the colon says what opens it, and the setting ``address`` holds the
+    rest, of ``http`` and ``https`` the whole.
+
     Args:
-        name: a shipped name, an installed one, or ``module:attribute``.
+        name: a shipped name, an installed one, ``module:attribute``, or an address.
         settings: by name; None for the defaults.
         source: what the error text begins with; ``recommender 'NAME'`` where not given.
 
@@ -30,7 +40,13 @@ def open_recommender(name: str, settings: Mapping[str, Any] | None = None, *, so
         ConfigError: there is none of that name, or it does not take these settings.
         PlugInError: its code crashed.
     """
-    kind, values, source = resolve("recommenders", name), dict(settings or {}), source or f"recommender {name!r}"
+    values, source = dict(settings or {}), source or f"recommender {name!r}"
+    scheme, _, rest = name.partition(":")
+    if scheme in _OPENERS:
+        kind = import_attribute(_OPENERS[scheme], "recommenders")
+        values = {"address": name if rest.startswith("//") else rest} | values
+    else:
+        kind = resolve("recommenders", name)
     if not callable(kind):
         raise ConfigError(
             f"{source}: got {type(kind).__name__}, expected a class of recommenders, or a function that makes one"

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from recsim_llm.core.arrays import FloatArray, IntArray
+from recsim_llm.core.repetition import Repeats
 
 if TYPE_CHECKING:
     from recsim_llm.language.calls.model import LanguageModel
 
-__all__ = ["AsksModel", "TakesTruth", "TakesUserKeys", "Truth"]
+__all__ = ["AsksModel", "TakesRules", "TakesTruth", "TakesUserKeys", "Truth"]
 
 
 class Truth(NamedTuple):
@@ -27,6 +28,15 @@ class TakesTruth(Protocol):
 
     def reveal(self, truth: Truth) -> None:
         """Take in the hidden side of the world; called once, before ``fit``."""
+        ...
+
+
+@runtime_checkable
+class TakesRules(Protocol):
+    """A recommender that goes by the scenario's rule on repetition; others find out by what is refused or left blank."""
+
+    def play_by(self, repeats: Repeats) -> None:
+        """Take in the rule; called once, before ``fit``."""
         ...
 
 
