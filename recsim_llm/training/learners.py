@@ -5,7 +5,7 @@ A learner plugs in by name (``ppo``), by entry point in the group ``recsim_llm.l
 
     kind = open_learner("ppo")
     settings = kind.read_settings({"n_steps": 64}, "algorithm 'ppo'")
-    learner = kind(env, settings, gamma=0.99, seed=7)
+    learner = kind(env, settings, gamma=0.99, steps=50_000, seed=7)
     learner.learn(10_000, seed=8)
     learner.save(folder)
     learner.policy().save(other_folder)
@@ -89,6 +89,7 @@ class Learner(Protocol):
         env: to act in; rows restart at once (``autoreset_mode="same_step"``).
         settings: as ``read_settings`` returns them.
         gamma: discount of the next page's reward, above 0 and up to 1.
+        steps: pages that it will learn from in all, over all calls of ``learn``; for schedules.
         seed: of the first weights.
     """
 
@@ -98,7 +99,7 @@ class Learner(Protocol):
     observation: ClassVar[tuple[str, ...]]
     """Parts that it observes unless ``train.observation`` says others."""
 
-    def __init__(self, env: TrainingEnv, settings: Any, *, gamma: float, seed: int) -> None: ...
+    def __init__(self, env: TrainingEnv, settings: Any, *, gamma: float, steps: int, seed: int) -> None: ...
 
     @classmethod
     def read_settings(cls, values: Mapping[str, Any], source: str) -> Any:
