@@ -4,6 +4,7 @@ from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.recommenders.base import Recommender, check_slates, deterministic
 from recsim_llm.recommenders.by_name import open_recommender
 from recsim_llm.recommenders.hooks import AsksModel, TakesRules, TakesTruth, TakesUserKeys, Truth
+from recsim_llm.recommenders.interactions import Interactions
 from recsim_llm.recommenders.item_knn import ItemKNN
 from recsim_llm.recommenders.language_ranker import LanguageRanker
 from recsim_llm.recommenders.linucb import LinUCB
@@ -27,6 +28,7 @@ __all__ = [
     "GivesNextItems",
     "GivesPlacements",
     "GivesPropensities",
+    "Interactions",
     "ItemKNN",
     "LanguageRanker",
     "LinUCB",
