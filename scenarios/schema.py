@@ -20,6 +20,7 @@ from recsim_llm.data.table_settings import TableSettings
 from recsim_llm.errors import ConfigError, one_of
 from recsim_llm.language.base.settings import ROLES, LimitSettings, ModelSettings
 from recsim_llm.scenarios.scenario_yaml import read_yaml, yaml_fault
+from recsim_llm.scenarios.train_settings import TrainSettings, UserPart
 
 __all__ = [
     "Arm",
@@ -65,6 +66,8 @@ class UserSettings(BaseModel):
     count: int | None = Field(default=None, ge=1)
     """Number of users. None: all users of the data. Up to their number: that many of them, drawn by the seed. Above:
     synthetic users sampled from the distribution fitted to them."""
+    part: UserPart = "all"
+    """Which of these users browse: ``all``, those that training meets (``training``), or those kept from it (``held_out``)."""
     block: Block | None = None
     """Which of these users browse; None: all. Recommenders that learn know nothing of other blocks' users."""
     fitted: str | None = None
@@ -149,6 +152,8 @@ class Scenario(BaseModel):
     invalid: Literal["error", "count"] = "error"
     """What an item does that is unknown, retired, on the page already, or breaks the rule on repetition: stop the run, or blank
     the slot and be counted."""
+    train: TrainSettings | None = None
+    """How ``recsim-llm train`` trains a policy; None: as it usually does. Runs heed its ``holdout`` alone."""
     seed: int | None = Field(default=None, ge=0, lt=2**63)
     """Seed of everything random; None draws one and records it."""
 
