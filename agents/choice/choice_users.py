@@ -150,14 +150,14 @@ class ChoiceUsers:
             consumed[:, LEAVE:] *= fresh[:, None]
             consumed[:, self._taste] *= fresh[:, None]
         if len(state) == 1:
-            start, count, at = _FIRST, len(slot), _FIRST
+            start, count, at = _FIRST, np.array([[len(slot)]]), _FIRST
         else:
             # Rows ascend, so each row's items are a run: sum the runs.
             start = np.flatnonzero(np.diff(row, prepend=-1))
             count, at = np.diff(start, append=len(row))[:, None], row.take(start)
         gained = np.add.reduceat(consumed, start, axis=0)
         pull = self._pulls[count]
-        share = pull * (np.float32(count) if fresh is None else np.add.reduceat(fresh, start)[:, None])
+        share = pull * (count.astype(np.float32) if fresh is None else np.add.reduceat(fresh, start)[:, None])
         before = state[at]
         taste = gained[:, self._taste]
         taste *= pull
@@ -171,10 +171,9 @@ class ChoiceUsers:
         """Return float32 [f]: log-odds that items lose because their users have met them."""
         parameters = self.parameters
         tired = np.minimum(met.exposures * parameters.exposure_loss, parameters.exposure_limit)
-        loss = tired * self._kept(met.since_exposure) + np.where(met.consumed, parameters.repeat, 0.0) * self._kept(
-            met.since_consumed
-        )
-        return loss.astype(np.float32)
+        again = np.where(met.consumed, parameters.repeat, 0.0)
+        loss: DoubleArray = tired * self._kept(met.since_exposure) + again * self._kept(met.since_consumed)
+        return loss.astype(np.float32, copy=False)
 
     def _freshness(self, met: Met, slot: IntArray) -> FloatArray:
         """Return float32 [c]: the share of its worth that each clicked item of the page has, below 1 if consumed before."""
