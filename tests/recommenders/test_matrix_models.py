@@ -9,7 +9,7 @@ from small_data import ask_for, fitted, make_catalog, make_ratings
 
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.recommenders import EASE, SLIM, ContentBased, ItemKNN, Popularity, UserKNN
-from recsim_llm.recommenders.content import item_content
+from recsim_llm.recommenders.content_based import item_content
 from recsim_llm.recommenders.scoring import unknown_last
 from recsim_llm.testing import small_world
 
