@@ -6,8 +6,11 @@ from recsim_llm.recommenders.by_name import open_recommender
 from recsim_llm.recommenders.classics import UserKNN
 from recsim_llm.recommenders.content_based import ContentBased
 from recsim_llm.recommenders.ease import EASE
-from recsim_llm.recommenders.hooks import AsksModel, TakesRules, TakesTruth, TakesUserKeys, Truth
+from recsim_llm.recommenders.hooks import AsksModel, RunsElsewhere, TakesRules, TakesTruth, TakesUserKeys, Truth
+from recsim_llm.recommenders.http_recommender import HttpRecommender
+from recsim_llm.recommenders.http_schema import http_openapi
 from recsim_llm.recommenders.implicit_models import ALS, BPR, ImplicitRecommender
+from recsim_llm.recommenders.interactions import Interactions
 from recsim_llm.recommenders.item_knn import ItemKNN
 from recsim_llm.recommenders.language_ranker import LanguageRanker
 from recsim_llm.recommenders.lenskit_pipelines import LensKit, LensKitRecommender
@@ -40,7 +43,9 @@ __all__ = [
     "GivesNextItems",
     "GivesPlacements",
     "GivesPropensities",
+    "HttpRecommender",
     "ImplicitRecommender",
+    "Interactions",
     "ItemKNN",
     "LanguageRanker",
     "LensKit",
@@ -53,6 +58,7 @@ __all__ = [
     "Propensities",
     "RandomRecommender",
     "Recommender",
+    "RunsElsewhere",
     "SamplesSlates",
     "SavedScores",
     "Sklearn",
@@ -65,5 +71,6 @@ __all__ = [
     "UserKNN",
     "check_slates",
     "deterministic",
+    "http_openapi",
     "open_recommender",
 ]
