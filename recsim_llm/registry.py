@@ -35,6 +35,8 @@ SHIPPED: dict[str, dict[str, str]] = {
         "item-knn": "recsim_llm.recommenders.item_knn:ItemKNN",
         "mf": "recsim_llm.recommenders.matrix_factorization:MatrixFactorization",
         "linucb": "recsim_llm.recommenders.linucb:LinUCB",
+        "thompson": "recsim_llm.recommenders.thompson:Thompson",
+        "epsilon-greedy": "recsim_llm.recommenders.epsilon_greedy:EpsilonGreedy",
         "softmax": "recsim_llm.recommenders.softmax:Softmax",
         "oracle": "recsim_llm.recommenders.oracle:Oracle",
         "language": "recsim_llm.recommenders.language_ranker:LanguageRanker",

@@ -3,9 +3,11 @@
 from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.recommenders.base import Recommender, check_slates, deterministic
 from recsim_llm.recommenders.by_name import open_recommender
+from recsim_llm.recommenders.epsilon_greedy import EpsilonGreedy
 from recsim_llm.recommenders.hooks import AsksModel, TakesTruth, TakesUserKeys, Truth
 from recsim_llm.recommenders.item_knn import ItemKNN
 from recsim_llm.recommenders.language_ranker import LanguageRanker
+from recsim_llm.recommenders.linear_clicks import LinearClicks
 from recsim_llm.recommenders.linucb import LinUCB
 from recsim_llm.recommenders.matrix_factorization import MatrixFactorization
 from recsim_llm.recommenders.oracle import Oracle
@@ -19,10 +21,12 @@ from recsim_llm.recommenders.propensities import (
     SamplesSlates,
 )
 from recsim_llm.recommenders.softmax import Softmax
+from recsim_llm.recommenders.thompson import Thompson
 from recsim_llm.recommenders.uniform import RandomRecommender
 
 __all__ = [
     "AsksModel",
+    "EpsilonGreedy",
     "FrozenSettings",
     "GivesNextItems",
     "GivesPlacements",
@@ -30,6 +34,7 @@ __all__ = [
     "ItemKNN",
     "LanguageRanker",
     "LinUCB",
+    "LinearClicks",
     "MatrixFactorization",
     "NextItems",
     "Oracle",
@@ -41,6 +46,7 @@ __all__ = [
     "Softmax",
     "TakesTruth",
     "TakesUserKeys",
+    "Thompson",
     "Truth",
     "check_slates",
     "deterministic",
