@@ -17,7 +17,7 @@ from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.agents.language.language_users import LanguageUsers
 from recsim_llm.agents.noise import without_ratings
 from recsim_llm.agents.replay import ReplayUsers
-from recsim_llm.core.ratings import Dataset
+from recsim_llm.core.ratings import TRAIN_SHARE, Dataset
 from recsim_llm.data import open_dataset
 from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.log.manifest import read_scenario_manifest
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from recsim_llm.language.calls.model import LanguageModel
 
 __all__ = ["ModelsByRole", "cascade_world", "choice_world", "language_world", "replay_world", "user_source"]
-
-_TRAIN_SHARE = 0.8
-"""Of each user's ratings, the first ones, that the popularity in the catalog counts: policies may know it."""
 
 
 class ModelsByRole(Protocol):
@@ -201,7 +198,7 @@ def _choosing(
         fit = with_click_rate(fit, settings.click_rate)
     users = choose_users(population, _fitted_source(fit), seed=seed).known_in(dataset)
     behaviour = ChoiceUsers(dataset.catalog, users, fit.model, settings)
-    return World(dataset.training_part(_TRAIN_SHARE)[0].catalog, users, behaviour)
+    return World(dataset.training_part(TRAIN_SHARE)[0].catalog, users, behaviour)
 
 
 def _speaking(
@@ -221,7 +218,7 @@ def _speaking(
     source = user_source(dataset, model="language", fitted=fitted)
     users = choose_users(population, source, seed=seed).known_in(dataset)
     behaviour = LanguageUsers(dataset.catalog, users, models.role("user"), parameters=settings, seed=seed)
-    return World(dataset.training_part(_TRAIN_SHARE)[0].catalog, users, behaviour)
+    return World(dataset.training_part(TRAIN_SHARE)[0].catalog, users, behaviour)
 
 
 def _fit(dataset: Dataset, fitted: str | PathLike[str] | None) -> FittedUsers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ from gymnasium.vector import AutoresetMode
 
 from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.repetition import Repeats
 from recsim_llm.core.visits import Reward
 from recsim_llm.envs.actions import ACTIONS, items_on_sale
 from recsim_llm.errors import ConfigError, one_of
@@ -73,6 +74,8 @@ class BrowseSettings:
     """One of ``INVALID``: blank and count a slot whose item is repeated or retired, or raise."""
     visits: int = 1
     """Most visits of a user in a row, 1 or more; after each one it comes back or not."""
+    repeats: Repeats = "forbid"
+    """``forbid``: a user is shown nothing that the user was shown or rated before; ``allow``: anything."""
 
     def __post_init__(self) -> None:
         for name in ("slate_size", "max_pages", "history_pages", "candidates", "visits"):
@@ -81,6 +84,8 @@ class BrowseSettings:
             raise ConfigError(f"action: got {self.action!r}, expected {one_of(self.action, ACTIONS)}")
         if self.invalid not in INVALID:
             raise ConfigError(f"invalid: got {self.invalid!r}, expected 'count' (blank the slot) or 'error'")
+        if self.repeats not in get_args(Repeats):
+            raise ConfigError(f"repeats: got {self.repeats!r}, expected 'forbid' (nothing that a user knows) or 'allow'")
         if self.observation is not None and not _is_names(self.observation):
             raise ConfigError(f"observation: got {self.observation!r}, expected a list of names such as ['page', 'summary']")
 

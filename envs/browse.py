@@ -16,6 +16,7 @@ from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.kernel import ALL_ROWS
 from recsim_llm.core.protocols import UserModel
+from recsim_llm.core.repetition import RatedItems
 from recsim_llm.core.visits import Reward
 from recsim_llm.envs.actions import as_array
 from recsim_llm.envs.arguments import refuse_unknown, reset_options, row_seeds, single_seed, wanted_users
@@ -44,7 +45,10 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
     * ``action="embedding"``: ``Box(-1, 1, [f])``, a point; the page is the exact top ``slate_size`` of all items on sale by
       the product with ``catalog.features``.
 
-    A repeated or retired item leaves its slot blank and is counted (``invalid="count"``) or raises (``invalid="error"``).
+    An item that stands on the page before, is retired, or breaks the rule on repetition leaves its slot blank and is counted
+    (``invalid="count"``) or raises (``invalid="error"``). The rule, the same as in a run: with ``repeats="forbid"`` a user is
+    shown nothing that was on one of the user's earlier pages, of this visit or those it returns from, nor what the user rated
+    in the training part of the data; where fewer than ``slate_size`` items are new to the user, known ones may fill the page.
 
     **Observation.** A ``Dict`` of the parts named in ``observation`` (default ``page``, ``summary``, ``history``):
 
@@ -77,9 +81,10 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
     short does not come back.
 
     **Scenario.** With ``scenario`` the environment is that scenario's world: data, users, their number, parameters and noise,
-    language models and limits, ``slate_size``, ``max_pages``, ``visits``, ``reward``, and ``invalid`` where it is stated; its
-    recommenders are left out. An argument that is given goes before what the scenario says, what neither says has the default
-    below. After ``reset(seed=s, options={"user_id": u})`` with the scenario's seed ``s``, visits have the dice of its run.
+    language models and limits, ``slate_size``, ``max_pages``, ``visits``, ``repeats``, ``reward``, and ``invalid`` where it is
+    stated; its recommenders are left out. An argument that is given goes before what the scenario says, what neither says has
+    the default below. After ``reset(seed=s, options={"user_id": u})`` with the scenario's seed ``s``, the same pages get the
+    same feedback as in its run.
 
     **Copies.** A copy (``copy``, ``deepcopy``, pickle, a forked process) goes on as the original would, without its log; it
     shares language models, and does not close them.
@@ -109,6 +114,8 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
         history_pages: pages that ``history`` holds.
         candidates: size of the candidate set, drawn uniformly for each page.
         invalid: ``"count"`` (the default) or ``"error"``.
+        repeats: ``"forbid"`` (the default) or ``"allow"``.
+        rated: what the users rated before, where they are given as objects; ``World._asdict()`` holds all four.
         log: run folder to write every page to, made with the first page; ``close`` finishes it. None writes nothing.
         render_mode: ``"ansi"``, ``"rgb_array"`` or None.
     """
@@ -132,6 +139,8 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
         history_pages: int = 1,
         candidates: int = 50,
         invalid: str | None = None,
+        repeats: str | None = None,
+        rated: RatedItems | None = None,
         log: str | PathLike[str] | None = None,
         render_mode: str | None = None,
         **unknown: Any,
@@ -150,8 +159,9 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
             "history_pages": history_pages,
             "candidates": candidates,
             "invalid": invalid,
+            "repeats": repeats,
         }
-        world = WorldArguments(catalog=catalog, population=population, users=users, model=model, scenario=scenario)
+        world = WorldArguments(catalog=catalog, population=population, users=users, rated=rated, model=model, scenario=scenario)
         self.session = open_session(world, pages, rows=1, log=log)
         self.action_space = self.session.action.space
         self.observation_space = self.session.observer.space  # type: ignore[assignment] # Dict knows no value type

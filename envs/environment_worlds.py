@@ -10,10 +10,13 @@ from typing import Any
 
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.protocols import UserModel
+from recsim_llm.core.ratings import TRAIN_SHARE
+from recsim_llm.core.repetition import RatedItems
+from recsim_llm.data import open_dataset
 from recsim_llm.errors import ConfigError
 from recsim_llm.population.factories import wants_models
 from recsim_llm.population.personas import Population
-from recsim_llm.population.world import World
+from recsim_llm.population.world import World, with_rated_items
 from recsim_llm.registry import import_attribute, resolve
 
 __all__ = ["OpenWorld", "WorldArguments", "asks_model", "check_model", "open_world"]
@@ -35,6 +38,8 @@ class WorldArguments:
     """How many users, a file, or the users themselves."""
     users: str | UserModel | None
     """Name of a user model, or one."""
+    rated: RatedItems | None
+    """What users rated before, where they are given as objects."""
     model: str | None
     """Language model that plays the users: ``provider/name``."""
     scenario: object
@@ -67,6 +72,11 @@ def open_world(given: WorldArguments, folder: Path | None) -> OpenWorld:
     """
     _check_types(given)
     by_name = not isinstance(given.catalog, Catalog) and (given.users is None or isinstance(given.users, str))
+    if given.rated is not None and by_name:
+        raise ConfigError(
+            f"rated: got {type(given.rated).__name__} beside names, expected it with a Catalog, a Population and a user "
+            "model; leave it out"
+        )
     if given.scenario is not None:
         if not by_name or isinstance(given.population, Population):
             raise ConfigError(
@@ -84,7 +94,7 @@ def open_world(given: WorldArguments, folder: Path | None) -> OpenWorld:
             f"environment: got {_kinds(given)}; expected a data set and users by name, or a Catalog, a Population and a user "
             "model"
         )
-    return OpenWorld(world=World(catalog, population, users))
+    return OpenWorld(world=World(catalog, population, users, given.rated))
 
 
 def _check_types(given: WorldArguments) -> None:
@@ -124,8 +134,10 @@ def _open_named(given: WorldArguments, folder: Path | None) -> OpenWorld:
     catalog = "fictional" if given.catalog is None else given.catalog
     factory = resolve("users", users)
     check_model(users, given.model)
+    dataset = open_dataset(str(catalog))
     if given.model is None:
-        return OpenWorld(world=factory(catalog, given.population, seed=_WORLD_SEED))
+        world = factory(dataset, given.population, seed=_WORLD_SEED)
+        return OpenWorld(world=with_rated_items(world, dataset, TRAIN_SHARE))
     # Only here, since language models load much.
     from recsim_llm.language.base.settings import ModelSettings
     from recsim_llm.language.calls.store import FILE_NAME
@@ -133,10 +145,11 @@ def _open_named(given: WorldArguments, folder: Path | None) -> OpenWorld:
 
     roles = Roles({"user": ModelSettings(name=given.model)}, calls=None if folder is None else folder / FILE_NAME)
     try:
-        world = factory(catalog, given.population, seed=_WORLD_SEED, models=roles)
+        world = factory(dataset, given.population, seed=_WORLD_SEED, models=roles)
     except BaseException:
         roles.close()
         raise
+    world = with_rated_items(world, dataset, TRAIN_SHARE)
     return OpenWorld(world=world, description={"models": roles.describe()}, close=roles.close)
 
 

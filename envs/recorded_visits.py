@@ -59,6 +59,9 @@ class RecordedVisitsEnv(gymnasium.Env[Observation, IntArray]):
             rows=1,
             slate_size=slate_size,
             max_pages=max_pages,
+            # What a run showed was admitted then.
+            repeats="allow",
+            rated=None,
         )
         self._kernel = self._visits.kernel
         self._observer = make_observer(world, slate_size, max_pages, rows=1)
@@ -88,7 +91,7 @@ class RecordedVisitsEnv(gymnasium.Env[Observation, IntArray]):
             )
         index, number = np.array([self._place[user_id]]), np.array([visit])
         dice = self._kernel.dice(index, number, seed_words([self._seed if seed is None else seed]))
-        self._kernel.begin(ALL_ROWS, index, number, dice, returning=returning)
+        self._visits.begin(ALL_ROWS, index, number, dice, returning=returning)
         self._observer.begin(ALL_ROWS)
         self._current, self._over = (user_id, visit), False
         return self._observe(), self._info(0, 0)

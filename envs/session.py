@@ -78,6 +78,8 @@ def _make_session(opened: OpenWorld, settings: BrowseSettings, rows: int) -> Ses
         rows=rows,
         slate_size=settings.slate_size,
         max_pages=settings.max_pages,
+        repeats=settings.repeats,
+        rated=world.rated,
         one_visit=settings.visits == 1,
     )
     observer = Observer(
@@ -179,7 +181,7 @@ class Session:
             user_index, dice = self._next_visits(rows, episode)
         else:
             dice = self.kernel.dice(user_index, episode, self._seed_word[rows])
-        self.kernel.begin(rows, user_index, episode.copy(), dice, returning=returning)
+        self._visits.begin(rows, user_index, episode.copy(), dice, returning=returning)
         self._episode[rows] = episode + 1
         if self._most_visits > 1:
             self._made[rows] = self._made[rows] + 1 if returning else 1
@@ -205,6 +207,7 @@ class Session:
         item_index, blank = self.action.page(action, idle)
         if blank is not None and self._refuse:
             _check_shown(item_index, blank)
+        blank = self._admit(item_index, blank, idle)
         if self.recorder is not None and self.close_world is not None:
             self.recorder.open()  # The calls of language models go there too.
         before = self.kernel.page
@@ -224,6 +227,20 @@ class Session:
             if idle is not None:
                 self._ended[idle] = True
         return outcome
+
+    def _admit(self, item_index: IntArray, blank: BoolArray | None, idle: IntArray | None) -> BoolArray | None:
+        """Apply the rule on repetition to all rows but the idle ones, whose users are shown nothing."""
+        refuse = "slate" if self._refuse else None
+        if idle is None:
+            return self._visits.admit(item_index, blank=blank, refuse=refuse)
+        on = np.ones(self.rows, np.bool_)
+        on[idle] = False
+        admitted = self._visits.admit(item_index[on], np.flatnonzero(on), None if blank is None else blank[on], refuse=refuse)
+        if admitted is None:
+            return None
+        everyone = np.zeros(item_index.shape, np.bool_)
+        everyone[on] = admitted
+        return everyone
 
     def close(self) -> None:
         """Finish the log and close the language models, where there are any."""

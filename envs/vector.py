@@ -19,6 +19,7 @@ from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.kernel import ALL_ROWS
 from recsim_llm.core.pages import Rows
 from recsim_llm.core.protocols import UserModel
+from recsim_llm.core.repetition import RatedItems
 from recsim_llm.core.visits import Reward
 from recsim_llm.envs.actions import as_array
 from recsim_llm.envs.arguments import (
@@ -74,6 +75,8 @@ class BrowseVectorEnv(VectorEnv[Observation, npt.NDArray[Any], npt.NDArray[Any]]
         history_pages: int = 1,
         candidates: int = 50,
         invalid: str | None = None,
+        repeats: str | None = None,
+        rated: RatedItems | None = None,
         log: str | PathLike[str] | None = None,
         render_mode: str | None = None,
         **unknown: Any,
@@ -95,8 +98,9 @@ class BrowseVectorEnv(VectorEnv[Observation, npt.NDArray[Any], npt.NDArray[Any]]
             "history_pages": history_pages,
             "candidates": candidates,
             "invalid": invalid,
+            "repeats": repeats,
         }
-        world = WorldArguments(catalog=catalog, population=population, users=users, model=model, scenario=scenario)
+        world = WorldArguments(catalog=catalog, population=population, users=users, rated=rated, model=model, scenario=scenario)
         self.session = open_session(world, pages, rows=self.num_envs, log=log)
         self.single_action_space = self.session.action.space
         self.single_observation_space = self.session.observer.space

@@ -80,6 +80,8 @@ class ArmSession:
             rows=users,
             slate_size=scenario.slate_size,
             max_pages=scenario.max_pages,
+            repeats=scenario.repeats,
+            rated=world.rated,
         )
         self._kernel = self._visits.kernel
         slots = scenario.visits * scenario.max_pages * scenario.slate_size
@@ -118,7 +120,7 @@ class ArmSession:
         number = np.full(len(rows), visit)
         dice = self._kernel.dice(rows, number, seed_words([self._seed]))
         with self._users_code("begin"):
-            self._kernel.begin(self._all(rows), rows, number, dice, returning=visit > 0)
+            self._visits.begin(self._all(rows), rows, number, dice, returning=visit > 0)
         yield from self._freely(rows, visit) if self._scenario.barrier == "visit" else self._together(rows, visit)
         _, returned = self._return(rows, visit)
         self._present = rows[returned]
@@ -176,6 +178,9 @@ class ArmSession:
             slates = self._recommender.recommend(requests, scenario.slate_size)
         blank, size = scenario.invalid == "count", scenario.slate_size
         index = check_slates(slates, self._world.catalog, len(rows), size, name=self._name, blank_invalid=blank)
+        again = self._visits.admit(index, self._all(rows), refuse=None if blank else self._name)
+        if again is not None:
+            index[again] = -1
         return Offer(requests, self._history.length(rows), slates, index)
 
     def _show(self, offer: Offer, rows: IntArray) -> AnsweredOffer:

@@ -16,7 +16,7 @@ __all__ = ["open_scenario"]
 
 _WORLD_SEED = 0
 """Of the users and their noise where the scenario has no seed: the same people are in every environment."""
-_PAGES = ("slate_size", "max_pages", "reward", "visits")
+_PAGES = ("slate_size", "max_pages", "reward", "visits", "repeats")
 
 
 def open_scenario(given: WorldArguments, folder: Path | None) -> OpenWorld:

@@ -25,7 +25,7 @@ from recsim_llm.offpolicy import (
 )
 from recsim_llm.offpolicy.checking import Estimator, OneCheck, measure_truth
 from recsim_llm.offpolicy.evaluations import Contributions
-from recsim_llm.recommenders import AsksModel, RandomRecommender, Recommender, TakesTruth, TakesUserKeys
+from recsim_llm.recommenders import AsksModel, RandomRecommender, Recommender, TakesRules, TakesTruth, TakesUserKeys
 from recsim_llm.registry import names
 from recsim_llm.scenarios.building import load_dataset, make_recommender, recommender_seed
 from recsim_llm.scenarios.runner import run
@@ -97,6 +97,8 @@ def fitted_policy(folder: Path, arm: Arm) -> Recommender:
     if dataset.fingerprint != manifest["data"]["fingerprint"]:
         raise LogError(f"{folder}: got data that changed since the run, expected the same; start a new run")
     training, _ = dataset.training_part(scenario.train_share)
+    if isinstance(recommender, TakesRules):
+        recommender.play_by(scenario.repeats)
     if isinstance(recommender, TakesUserKeys):
         recommender.name_users(dataset.user_keys)
     recommender.fit(training.catalog, training.ratings, recommender_seed(scenario))

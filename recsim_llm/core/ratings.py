@@ -15,7 +15,11 @@ from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.checked_columns import as_numbers, as_whole_numbers, check_choice
 from recsim_llm.errors import ConfigError, DataError
 
-__all__ = ["Dataset", "Ratings"]
+__all__ = ["TRAIN_SHARE", "Dataset", "Ratings"]
+
+TRAIN_SHARE = 0.8
+"""Of each user's ratings, the first ones in time, that come before the first page where nothing is said: recommenders learn
+from them, and the popularity in the catalog counts them."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

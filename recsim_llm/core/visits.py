@@ -16,10 +16,12 @@ from recsim_llm.core import keyed
 from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsim_llm.core.batches import spread_feedback
 from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.dice import VisitDice
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.kernel import ALL_ROWS, Kernel
 from recsim_llm.core.pages import Rows, probability
 from recsim_llm.core.protocols import AnswersLater, UserModel
+from recsim_llm.core.repetition import KnownItems, RatedItems, Repeats
 from recsim_llm.numerics.ranking import repeated_slots
 
 __all__ = ["PageOutcome", "Reward", "VisitTotals", "Visits", "blank_slots", "draw_return"]
@@ -49,7 +51,7 @@ class PageOutcome(NamedTuple):
 
 
 class Visits:
-    """Visits of a batch of users under one page budget and one reward.
+    """Visits of a batch of users under one page budget, one reward and one rule on repetition.
 
     Args:
         users: the user model, whose rows are driven from here on.
@@ -59,6 +61,8 @@ class Visits:
         rows: number of users that browse at the same time.
         slate_size: slots a page.
         max_pages: page budget of a visit.
+        repeats: whether users may be shown what they know already; see ``recsim_llm.core.repetition``.
+        rated: what users rated before the first page; None where nobody knows.
         one_visit: nobody comes back, so that it does not matter what becomes of a user after the visit.
 
     Raises:
@@ -75,10 +79,15 @@ class Visits:
         rows: int,
         slate_size: int,
         max_pages: int,
+        repeats: Repeats,
+        rated: RatedItems | None,
         one_visit: bool = False,
     ) -> None:
         self.kernel = Kernel(users=users, user_id=user_id, rows=rows, slate_size=slate_size, max_pages=max_pages)
-        """Who sits in each row, at which visit and page; visits are begun there."""
+        """Who sits in each row, at which visit and page."""
+        forbid = repeats == "forbid"
+        self.known = KnownItems(catalog, rows=rows, slate_size=slate_size, rated=rated) if forbid else None
+        """What users know already; None where that does not matter."""
         self._catalog, self._reward = catalog, reward
         # A blank page for everyone costs less than leaving some rows out, unless users are asked about it one by one.
         self._blanks_idle = one_visit and not isinstance(users, AnswersLater)
@@ -88,6 +97,18 @@ class Visits:
         self._none_invalid = np.zeros(rows, np.int64)
         self._none_invalid.flags.writeable = False
 
+    def begin(self, rows: Rows, user_index: IntArray, visit: IntArray, dice: VisitDice, *, returning: bool = False) -> None:
+        """Start visits in the given rows; arguments as of ``Kernel.begin``."""
+        self.kernel.begin(rows, user_index, visit, dice, returning=returning)
+        if self.known is not None and not returning:
+            self.known.begin(rows, user_index)
+
+    def admit(
+        self, item_index: IntArray, rows: Rows = ALL_ROWS, blank: BoolArray | None = None, *, refuse: str | None
+    ) -> BoolArray | None:
+        """Apply the rule on repetition to pages that are about to be shown; arguments as of ``KnownItems.admit``."""
+        return blank if self.known is None else self.known.admit(item_index, rows, blank, refuse=refuse)
+
     def show(
         self,
         item_index: IntArray,
@@ -96,12 +117,12 @@ class Visits:
         *,
         idle: IntArray | None = None,
     ) -> PageOutcome:
-        """Show one page to each of the given rows.
+        """Show one page, which ``admit`` has admitted, to each of the given rows.
 
         Args:
             item_index: int64 [m, k]: catalog positions; what stands in blank slots means nothing.
             rows: row numbers [m], or ``ALL_ROWS``.
-            blank: bool [m, k], as ``blank_slots`` returns it; None means that no slot is blank.
+            blank: bool [m, k], as ``admit`` returns it; None means that no slot is blank.
             idle: int64 [i]: of ``ALL_ROWS``, those whose visit is over. Nothing happens to users who may come back; in the
                 outcome the page is blank without counting as invalid, and what else it says about these rows means nothing.
 

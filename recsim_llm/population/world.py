@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.protocols import UserModel
+from recsim_llm.core.ratings import Dataset
+from recsim_llm.core.repetition import RatedItems
 from recsim_llm.population.personas import Population
 
-__all__ = ["World"]
+__all__ = ["World", "with_rated_items"]
 
 
 class World(NamedTuple):
@@ -20,3 +24,19 @@ class World(NamedTuple):
     """The users; row is the user index."""
     users: UserModel
     """How they behave."""
+    rated: RatedItems | None = None
+    """What each user rated before the first page, by the data; None where that is not known."""
+
+
+def with_rated_items(world: World, dataset: Dataset, train_share: float) -> World:
+    """Return a world that knows what its users rated in the training part of the data.
+
+    Args:
+        world: of these data; of other items nothing is known.
+        dataset: the data.
+        train_share: share of each user's ratings, first in time, that came before the first page.
+    """
+    if not np.array_equal(world.catalog.item_id, dataset.catalog.item_id):
+        return world
+    train, _ = dataset.ratings.split_by_time(train_share)
+    return world._replace(rated=RatedItems.of(train, world.population.user_id, world.catalog))

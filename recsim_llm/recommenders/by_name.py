@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from inspect import Parameter, signature
 from typing import Any
 
 from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.errors import ConfigError, RecSimError, one_of
 from recsim_llm.recommenders.base import Recommender
-from recsim_llm.registry import blaming, resolve
+from recsim_llm.registry import blaming, import_attribute, resolve
 
 __all__ = ["open_recommender"]
+
+_OPENERS = {
+    "http": "recsim_llm.recommenders.http_recommender:HttpRecommender",
+    "https": "recsim_llm.recommenders.http_recommender:HttpRecommender",
+    "trained": "recsim_llm.training.trained:TrainedRecommender",
+}
+"""What opens an address, by its scheme."""
 
 
 def open_recommender(name: str, settings: Mapping[str, Any] | None = None, *, source: str = "") -> Recommender:
@@ -21,8 +29,11 @@ def open_recommender(name: str, settings: Mapping[str, Any] | None = None, *, so
     the settings are checked against it, and the constructor gets one such object. Any other class or factory gets them as
     keyword arguments.
 
+    A name may also be an address: the one scheme before the colon says what opens it, and the setting ``address`` holds the
+    rest, of ``http`` and ``https`` the whole.
+
     Args:
-        name: a shipped name, an installed one, or ``module:attribute``.
+        name: a shipped name, an installed one, ``module:attribute``, or an address.
         settings: by name; None for the defaults.
         source: what the error text begins with; ``recommender 'NAME'`` where not given.
 
@@ -30,7 +41,14 @@ def open_recommender(name: str, settings: Mapping[str, Any] | None = None, *, so
         ConfigError: there is none of that name, or it does not take these settings.
         PlugInError: its code crashed.
     """
-    kind, values, source = resolve("recommenders", name), dict(settings or {}), source or f"recommender {name!r}"
+    values, source = dict(settings or {}), source or f"recommender {name!r}"
+    scheme, _, rest = name.partition(":")
+    if scheme.lower() in _OPENERS:
+        kind = import_attribute(_OPENERS[scheme.lower()], "recommenders")
+        values = {"address": name if rest.startswith("//") else rest} | values
+    else:
+        with _naming(source, name):
+            kind = resolve("recommenders", name)
     if not callable(kind):
         raise ConfigError(
             f"{source}: got {type(kind).__name__}, expected a class of recommenders, or a function that makes one"
@@ -47,6 +65,17 @@ def open_recommender(name: str, settings: Mapping[str, Any] | None = None, *, so
         except ValueError as error:  # What a constructor says of values is a refusal of them.
             raise ConfigError(f"{source}: got settings {values}, expected what it takes: {error}") from error
     return made
+
+
+@contextmanager
+def _naming(source: str, name: str) -> Iterator[None]:
+    """Put before an error about a name who is called by it, where that is something else: an arm of a scenario."""
+    try:
+        yield
+    except RecSimError as error:
+        if repr(name) in source:
+            raise
+        raise type(error)(f"{source}: {error}") from error
 
 
 def _check_keywords(kind: Callable[..., Any], values: Mapping[str, Any], source: str) -> None:

@@ -10,6 +10,7 @@ from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.core.ratings import Ratings
+from recsim_llm.core.repetition import Repeats
 from recsim_llm.recommenders.linear_clicks import LinearClicks
 from recsim_llm.recommenders.scoring import chunks
 from recsim_llm.recommenders.uniform import RandomRecommender
@@ -43,6 +44,11 @@ class EpsilonGreedy(LinearClicks):
     def __init__(self, settings: Settings | None = None) -> None:
         super().__init__(settings)
         self._uniform = RandomRecommender()
+
+    def play_by(self, repeats: Repeats) -> None:
+        """Take in the scenario's rule on repetition; to be called before ``fit``."""
+        super().play_by(repeats)
+        self._uniform.play_by(repeats)
 
     def fit(self, catalog: Catalog, ratings: Ratings, seed: int) -> None:
         """Learn from the catalog and the training ratings; whatever was learned before is forgotten."""

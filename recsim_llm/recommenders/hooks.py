@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from recsim_llm.core.arrays import FloatArray, IntArray
+from recsim_llm.core.repetition import Repeats
 
 if TYPE_CHECKING:
     from recsim_llm.language.calls.model import LanguageModel
+    from recsim_llm.recommenders.http_client import ServiceCost
 
-__all__ = ["AsksModel", "TakesTruth", "TakesUserKeys", "Truth"]
+__all__ = ["AsksModel", "RunsElsewhere", "TakesRules", "TakesTruth", "TakesUserKeys", "Truth"]
 
 
 class Truth(NamedTuple):
@@ -31,11 +33,41 @@ class TakesTruth(Protocol):
 
 
 @runtime_checkable
+class TakesRules(Protocol):
+    """A recommender that goes by the scenario's rule on repetition; others find out by what is refused or left blank."""
+
+    def play_by(self, repeats: Repeats) -> None:
+        """Take in the rule; called once, before ``fit``."""
+        ...
+
+
+@runtime_checkable
 class AsksModel(Protocol):
     """A recommender that asks a language model; a run gives it the one of the role ``policy``."""
 
     def consult(self, model: LanguageModel) -> None:
         """Take in the model that is to be asked; called once, before ``fit``."""
+        ...
+
+
+@runtime_checkable
+class RunsElsewhere(Protocol):
+    """A recommender that runs in another program, which may be slow, fail, or not be there."""
+
+    @property
+    def cost(self) -> ServiceCost:
+        """What its requests took so far."""
+        ...
+
+    def reach(self) -> Mapping[str, Any]:
+        """See that it is there; called once for each arm, before any is served.
+
+        Returns:
+            What it says of itself, for the manifest: a run that was stopped does not go on with another one.
+
+        Raises:
+            ServiceError: it is not.
+        """
         ...
 
 

@@ -10,6 +10,7 @@ from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import Requests
 from recsim_llm.core.ratings import Ratings
+from recsim_llm.core.repetition import Repeats
 
 __all__ = ["Interactions"]
 
@@ -20,9 +21,11 @@ class Interactions:
     Args:
         catalog: the items; retired ones keep their place, but are not on sale.
         ratings: the training ratings, of any stars; rows whose item the catalog does not know are left out.
+        repeats: whether users may be shown what they know already.
     """
 
-    def __init__(self, catalog: Catalog, ratings: Ratings) -> None:
+    def __init__(self, catalog: Catalog, ratings: Ratings, *, repeats: Repeats = "forbid") -> None:
+        self._repeats = repeats
         item = catalog.index_of(ratings.item_id)
         known = item >= 0
         self.catalog = catalog
@@ -41,8 +44,13 @@ class Interactions:
         return (-rank / len(rank)).astype(np.float32)
 
     def seen(self, requests: Requests) -> BoolArray:
-        """Return bool [u, n]: items that the user rated in the training part or was shown in the run."""
-        rows = self.matrix[self._place(requests.user_id)]
+        """Return bool [u, n]: items that the user rated in the training part or was shown in the run.
+
+        None where that does not matter, since repeats are allowed.
+        """
+        if self._repeats == "allow":
+            return np.zeros((len(requests.user_id), len(self.catalog)), np.bool_)
+        rows = self.matrix[self.user_rows(requests.user_id)]
         mask = np.zeros(rows.shape, np.bool_)
         mask[_row_numbers(rows), rows.indices] = True
         index = self.catalog.index_of(requests.history_item)
@@ -59,13 +67,14 @@ class Interactions:
 
     def profiles(self, requests: Requests) -> sp.csr_array:
         """Return float32 sparse [u, n]: 1 where the user consumed the item, in the training part or by a click in the run."""
-        rows = self.matrix[self._place(requests.user_id)]
+        rows = self.matrix[self.user_rows(requests.user_id)]
         row, item = self.clicks(requests)
         if not row.size:
             return rows
         return _binary(np.concatenate([_row_numbers(rows), row]), np.concatenate([rows.indices, item]), rows.shape)
 
-    def _place(self, user_id: IntArray) -> IntArray:
+    def user_rows(self, user_id: IntArray) -> IntArray:
+        """Return int64 [u]: rows of ``matrix``; the last, which is empty, for users whom the training part does not have."""
         place = np.minimum(np.searchsorted(self.users, user_id), len(self.users) - 1)
         return np.where(self.users[place] == user_id, place, len(self.users))
 

@@ -15,11 +15,12 @@ from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.core.ratings import Ratings
+from recsim_llm.core.repetition import Repeats
 from recsim_llm.errors import ConfigError
 from recsim_llm.language.base.questions import Ask
 from recsim_llm.recommenders.base import check_slates
 from recsim_llm.recommenders.by_name import open_recommender
-from recsim_llm.recommenders.hooks import AsksModel, TakesTruth, TakesUserKeys
+from recsim_llm.recommenders.hooks import AsksModel, TakesRules, TakesTruth, TakesUserKeys
 from recsim_llm.recommenders.language_ranker_prompts import (
     HistoryPrompt,
     RankingPrompts,
@@ -100,6 +101,12 @@ class LanguageRanker(HistoryRecommender):
         self._model = model
         if isinstance(self._base, AsksModel):
             self._base.consult(model)
+
+    def play_by(self, repeats: Repeats) -> None:
+        """Take in the scenario's rule on repetition; to be called before ``fit``."""
+        super().play_by(repeats)
+        if isinstance(self._base, TakesRules):
+            self._base.play_by(repeats)
 
     def name_users(self, user_keys: Mapping[int, str]) -> None:
         """Tell the base the data's own ids, where it takes them."""

@@ -12,27 +12,33 @@ from recsim_llm.core.batches import take_columns
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import Requests, Rows, Slates
 from recsim_llm.core.ratings import Ratings
+from recsim_llm.core.repetition import Repeats
 from recsim_llm.errors import ConfigError
 from recsim_llm.numerics.ranking import top_k
 from recsim_llm.recommenders.base import deterministic
 from recsim_llm.recommenders.interactions import Interactions
 
-__all__ = ["HistoryRecommender", "ScoringRecommender", "chunks", "on_grid", "own_products", "products", "take"]
+__all__ = ["HistoryRecommender", "ScoringRecommender", "chunks", "on_grid", "own_products", "products", "take", "unknown_last"]
 
 _CHUNK = 1_000_000
 _MANTISSA = 53
 
 
 class HistoryRecommender:
-    """A recommender that keeps to the house rule on repetition.
+    """A recommender that keeps to the rule on repetition.
 
-    What the user rated in the training part, or was shown in the run, is not recommended again; where fewer than ``k`` other
-    items are on sale, the best of the seen ones fill the page. Retired items are never recommended, and no page holds an
-    item twice.
+    Where repeats are forbidden, which holds unless ``play_by`` says otherwise, what the user rated in the training part, or was
+    shown in the run, is not recommended again; where fewer than ``k`` other items are on sale, the best of the seen ones fill
+    the page. Retired items are never recommended, and no page holds an item twice.
     """
 
     _interactions: Interactions | None = None
+    _repeats: Repeats = "forbid"
     _seed: int
+
+    def play_by(self, repeats: Repeats) -> None:
+        """Take in the scenario's rule on repetition; to be called before ``fit``."""
+        self._repeats = repeats
 
     def fit(self, catalog: Catalog, ratings: Ratings, seed: int) -> None:
         """Learn from the catalog and the training ratings; whatever was learned before is forgotten.
@@ -42,7 +48,7 @@ class HistoryRecommender:
             ratings: the training ratings; users of the run may or may not occur in them.
             seed: for all that is random in the recommender.
         """
-        self._interactions = Interactions(catalog, ratings)
+        self._interactions = Interactions(catalog, ratings, repeats=self._repeats)
         self._seed = seed
         self._learn()
 
@@ -125,6 +131,24 @@ def take(requests: Requests, rows: Rows) -> Requests:
     """Return the requests of some of the users."""
     taken: Requests = take_columns(requests, rows)
     return taken
+
+
+def unknown_last(scores: npt.NDArray[np.floating], order: FloatArray) -> FloatArray:
+    """Return scores without NaN: what has none comes after all that has one, in a given order.
+
+    Each row is scaled by a power of two, so that nothing is rounded: the order of what has a score stays.
+
+    Args:
+        scores: [u, n], NaN or infinite where unknown.
+        order: float32 [n] in (-1, 0], larger is better, as ``Interactions.popularity_order``.
+
+    Returns:
+        float32 [u, n].
+    """
+    known = np.isfinite(scores)
+    values = np.where(known, scores, 0)
+    _, exponent = np.frexp(np.abs(values).max(axis=1, keepdims=True, initial=0.0))
+    return np.where(known, np.ldexp(values, -exponent), order - 2).astype(np.float32)
 
 
 def products(users: npt.NDArray[np.floating], items: npt.NDArray[np.float64]) -> FloatArray:

@@ -32,6 +32,8 @@ def start():
             rows=rows,
             slate_size=SLOTS,
             max_pages=max_pages,
+            repeats="allow",
+            rated=None,
             one_visit=one_visit,
         )
         who, number = np.arange(rows), np.zeros(rows, np.int64)

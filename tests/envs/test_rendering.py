@@ -11,7 +11,7 @@ from recsim_llm.errors import ConfigError
 @pytest.fixture
 def env(make_world, make_env):
     def make(mode):
-        return make_env(make_world(leave_start=-50.0), render_mode=mode, max_pages=50).unwrapped
+        return make_env(make_world(leave_start=-50.0), render_mode=mode, max_pages=50, repeats="allow").unwrapped
 
     return make
 

@@ -10,7 +10,7 @@ import pytest
 
 from recsim_llm.cli.main import main
 
-SMALL = ["--n-users", "8", "--pages", "2", "--slate-size", "3", "--seed", "1", "--quiet"]
+SMALL = ["--n-users", "8", "--pages", "2", "--slate-size", "3", "--seed", "1", "--quiet", "--set", "repeats=allow"]
 MODULE = """
     import numpy as np
     from recsim_llm.recommenders import Recommender, deterministic
@@ -64,7 +64,7 @@ def line_of(text):
 def scenario(folder, recommender, **settings):
     path = folder / "own.yaml"
     path.write_text(
-        f"name: own\nseed: 1\nslate_size: 3\nmax_pages: 2\nusers: {{count: 8}}\n"
+        f"name: own\nseed: 1\nslate_size: 3\nmax_pages: 2\nrepeats: allow\nusers: {{count: 8}}\n"
         f"recommenders:\n- {{recommender: '{recommender}', settings: {settings}}}\n"
     )
     return str(path)

@@ -1,0 +1,1 @@
+"""Training: policies that learn from simulated users, and what makes them recommenders."""
