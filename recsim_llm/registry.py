@@ -44,6 +44,8 @@ SHIPPED: dict[str, dict[str, str]] = {
         "sklearn": "recsim_llm.recommenders.sklearn_estimators:Sklearn",
         "scores": "recsim_llm.recommenders.saved_scores:SavedScores",
         "linucb": "recsim_llm.recommenders.linucb:LinUCB",
+        "thompson": "recsim_llm.recommenders.thompson:Thompson",
+        "epsilon-greedy": "recsim_llm.recommenders.epsilon_greedy:EpsilonGreedy",
         "softmax": "recsim_llm.recommenders.softmax:Softmax",
         "oracle": "recsim_llm.recommenders.oracle:Oracle",
         "language": "recsim_llm.recommenders.language_ranker:LanguageRanker",
