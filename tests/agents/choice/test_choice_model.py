@@ -14,7 +14,7 @@ from recsim_llm.agents.choice.choice_model import ChoiceModel
 from recsim_llm.agents.choice.choice_parameters import ChoiceParameters
 from recsim_llm.errors import DataError
 
-SCALARS = ("click_bias", "patience_median", "mainstreamness_mean", "mainstreamness_spread", "click_size", "fitted_on")
+SCALARS = ("click_bias", "patience_median", "mainstreamness_mean", "mainstreamness_spread", "fitted_on")
 ARRAYS = ("item_id", "click_items", "rating_items", "levels")
 
 
@@ -31,7 +31,6 @@ def model():
         patience_median=12.5,
         mainstreamness_mean=1 / 3,
         mainstreamness_spread=0.2,
-        click_size=0.7,
         fitted_on="a fingerprint",
     )
 
