@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.core import keyed
 from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
-from recsim_llm.core.dice import VisitDice, seed_words
 from recsim_llm.core.kernel import ALL_ROWS
 from recsim_llm.core.pages import Rows
 from recsim_llm.core.visits import PageOutcome, Visits, draw_return
 from recsim_llm.envs.actions import Action, CandidateAction, EmbeddingAction, SlateAction
 from recsim_llm.envs.arguments import BrowseSettings
+from recsim_llm.envs.arrivals import Arrivals
 from recsim_llm.envs.environment_worlds import OpenWorld, WorldArguments, open_world
 from recsim_llm.envs.log_places import find_refusal
 from recsim_llm.envs.observations import Observation, Observer
@@ -30,10 +29,6 @@ if TYPE_CHECKING:
     from recsim_llm.envs.recording import Recorder
 
 __all__ = ["Session", "StepOutcome", "open_session"]
-
-_ARRIVAL = np.uint64(keyed.purpose_word("arrival"))
-_EPISODE = np.uint64(keyed.purpose_word("episode"))
-_LOOK_AHEAD = 32
 
 
 def open_session(world: WorldArguments, pages: Mapping[str, Any], *, rows: int, log: str | PathLike[str] | None) -> Session:
@@ -110,25 +105,10 @@ class StepOutcome(NamedTuple):
     """bool [r]: a visit is over, and the user's next one has begun within the episode."""
 
 
-class _Arrivals(NamedTuple):
-    """Who comes in some episodes, and what everything that happens then is drawn from."""
-
-    user_index: IntArray
-    """int64 [m]."""
-    seed: keyed.Words
-    """uint64 [m]: of the episode."""
-    word: keyed.Words
-    """uint64 [m]: the seed's word."""
-    dice: VisitDice
-    """Of the first visits."""
-
-
 class Session:
     """Visits of a batch of rows; each row serves one episode after another, and an episode is one user for some visits.
 
-    Who comes in episode ``e`` of a row is a keyed draw from (row's seed, e). The first episode has the dice that a run of that
-    seed has for this user, visit for visit; each later one has a seed of its own, drawn from (row's seed, e). Whether a user
-    comes back within an episode is drawn as in a run.
+    Whether a user comes back within an episode is drawn as in a run.
 
     Args:
         world: items and users.
@@ -151,15 +131,10 @@ class Session:
         self._candidates = action if isinstance(action, CandidateAction) else None
         self.offered = None if self._candidates is None else self._candidates.offered
         """int64 [r, c]: the candidates that the next action chooses from; None with other actions."""
-        self._seed = np.zeros(self.rows, np.uint64)
-        self._seed_word = np.zeros(self.rows, np.uint64)
-        self._episode = np.zeros(self.rows, np.int64)
-        self._life_seed = np.zeros(self.rows, np.uint64)  # of the episode that each row is in
-        self._life_word = np.zeros(self.rows, np.uint64)
+        self._arrivals = Arrivals(self.kernel, len(world.population))
         self._nobody = np.zeros(self.rows, np.bool_)
         self._nobody.flags.writeable = False
         self._torn = False  # the last page failed after it was shown
-        self._ahead: tuple[int, _Arrivals] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         # A log has one writer: a copy, in this process or another, plays on without it. It does not own the models either.
@@ -167,9 +142,7 @@ class Session:
 
     def seed(self, rows: Rows, seeds: npt.ArrayLike) -> None:
         """Give rows new seeds; their next episode is number 0."""
-        self._seed[rows], self._seed_word[rows] = seeds, seed_words(seeds)
-        self._episode[rows] = 0
-        self._ahead = None
+        self._arrivals.give_seeds(rows, seeds)
         if self.recorder is not None:
             self.recorder.seed(seeds)
 
@@ -177,15 +150,13 @@ class Session:
         """Start the next episode of the given rows, with the user that its turn brings or the given one."""
         self._check(torn=self._torn and not isinstance(rows, slice))
         self._torn = False
-        coming = self._next_arrivals(rows, user_index)
-        self._life_seed[rows], self._life_word[rows] = coming.seed, coming.word
-        self._visits.begin(rows, coming.user_index, np.zeros_like(coming.user_index), coming.dice)
-        self._episode[rows] += 1
+        who, dice = self._arrivals.next_episode(rows, user_index)
+        self._visits.begin(rows, who, np.zeros_like(who), dice)
         self.observer.begin(rows)
         if self.recorder is not None:
             self.recorder.begin(rows)
         if self._candidates is not None:
-            self._candidates.offer(rows, self._life_word[rows], self.kernel)
+            self._candidates.offer(rows, self._arrivals.word[rows], self.kernel)
 
     def step(self, action: npt.NDArray[Any], idle: IntArray | None = None) -> StepOutcome:
         """Show the page that the action names to every row.
@@ -213,7 +184,7 @@ class Session:
             self.observer.record(page.feedback)
             outcome = self._go_on(page, idle)
             if self._candidates is not None:
-                self._candidates.offer(ALL_ROWS, self._life_word, self.kernel)
+                self._candidates.offer(ALL_ROWS, self._arrivals.word, self.kernel)
         except BaseException:
             # The kernel may have gone on, as where the reward crashed; nobody was told of that page.
             self._torn = self.kernel.page is not before
@@ -238,8 +209,7 @@ class Session:
         rows = np.flatnonzero(returned)
         if rows.size:
             user_index, visit = self.kernel.user_index[rows], self.kernel.visit[rows] + 1
-            dice = self.kernel.dice(user_index, visit, self._life_word[rows])
-            self._visits.begin(rows, user_index, visit, dice, returning=True)
+            self._visits.begin(rows, user_index, visit, self._arrivals.dice(rows, visit), returning=True)
             if self.recorder is not None:
                 self.recorder.begin(rows)
         return StepOutcome(page, ended & ~back, back & last, returned)
@@ -249,7 +219,7 @@ class Session:
         chance, back = np.full(self.rows, np.nan, np.float32), np.zeros(self.rows, np.bool_)
         if rows.size:
             user_id, visit = self.world.population.user_id[self.kernel.user_index[rows]], self.kernel.visit[rows]
-            drawn = draw_return(self.world.users, rows, seed=self._life_seed[rows], user_id=user_id, visit=visit)
+            drawn = draw_return(self.world.users, rows, seed=self._arrivals.seed[rows], user_id=user_id, visit=visit)
             chance[rows], back[rows] = drawn
         return chance, back
 
@@ -287,28 +257,6 @@ class Session:
         """Return what the policy may see of the given rows."""
         kernel = self.kernel
         return self.observer.observe(kernel.page, kernel.user_index, self.offered, rows, visit=kernel.visit)
-
-    def _next_arrivals(self, rows: Rows, user_index: IntArray | None) -> _Arrivals:
-        episode = self._episode[rows]
-        if self.rows > 1 or user_index is not None:
-            return self._arrivals(self._seed[rows], self._seed_word[rows], episode, user_index=user_index)
-        # One row: lay out the coming episodes together, since for few rows the calls cost more than the dice.
-        first = int(episode[0]) - int(episode[0]) % _LOOK_AHEAD
-        if self._ahead is None or self._ahead[0] != first:
-            self._ahead = (first, self._arrivals(self._seed, self._seed_word, np.arange(first, first + _LOOK_AHEAD)))
-        at = slice(int(episode[0]) - first, int(episode[0]) - first + 1)
-        coming = self._ahead[1]
-        return _Arrivals(coming.user_index[at], coming.seed[at], coming.word[at], coming.dice.take(at))
-
-    def _arrivals(
-        self, seed: keyed.Words, seed_word: keyed.Words, episode: IntArray, *, user_index: IntArray | None = None
-    ) -> _Arrivals:
-        if user_index is None:
-            draw = keyed.uniform(keyed.absorb(seed_word + _ARRIVAL, episode))
-            user_index = (draw * len(self.world.population)).astype(np.int64)
-        own = np.where(episode == 0, seed, keyed.absorb(seed_word + _EPISODE, episode))
-        word = seed_words(own)
-        return _Arrivals(user_index, own, word, self.kernel.dice(user_index, np.zeros_like(user_index), word))
 
 
 def _action(world: World, settings: BrowseSettings, rows: int) -> Action:
