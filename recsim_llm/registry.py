@@ -33,7 +33,16 @@ SHIPPED: dict[str, dict[str, str]] = {
         "random": "recsim_llm.recommenders.uniform:RandomRecommender",
         "popularity": "recsim_llm.recommenders.popularity:Popularity",
         "item-knn": "recsim_llm.recommenders.item_knn:ItemKNN",
+        "user-knn": "recsim_llm.recommenders.classics:UserKNN",
         "mf": "recsim_llm.recommenders.matrix_factorization:MatrixFactorization",
+        "als": "recsim_llm.recommenders.implicit_models:ALS",
+        "bpr": "recsim_llm.recommenders.implicit_models:BPR",
+        "ease": "recsim_llm.recommenders.ease:EASE",
+        "slim": "recsim_llm.recommenders.slim:SLIM",
+        "content": "recsim_llm.recommenders.content:ContentBased",
+        "lenskit": "recsim_llm.recommenders.lenskit_pipelines:LensKit",
+        "sklearn": "recsim_llm.recommenders.sklearn_estimators:Sklearn",
+        "scores": "recsim_llm.recommenders.saved_scores:SavedScores",
         "linucb": "recsim_llm.recommenders.linucb:LinUCB",
         "softmax": "recsim_llm.recommenders.softmax:Softmax",
         "oracle": "recsim_llm.recommenders.oracle:Oracle",
@@ -64,12 +73,14 @@ def resolve(kind: str, name: str) -> Any:
 
     Raises:
         ConfigError: nothing has that name, or the module or attribute is missing.
-        PlugInError: the module crashed when it was imported.
+        PlugInError: the module crashed when it was imported, or an entry point leads nowhere.
     """
     path = SHIPPED[kind].get(name, name)
     if ":" not in path:
         for point in entry_points(group=f"recsim_llm.{kind}", name=name):
-            return point.load()
+            package = f" of the package {point.dist.name}" if point.dist is not None else ""
+            with blaming(f"{kind} {name!r}, entry point {point.value!r}{package}", "one that can be loaded; mend the package"):
+                return point.load()
         raise ConfigError(f"{kind}: got {name!r}, expected module:attribute or {one_of(name, names(kind))}")
     return import_attribute(path, kind)
 

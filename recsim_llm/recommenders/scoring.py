@@ -18,7 +18,7 @@ from recsim_llm.numerics.ranking import top_k
 from recsim_llm.recommenders.base import deterministic
 from recsim_llm.recommenders.interactions import Interactions
 
-__all__ = ["HistoryRecommender", "ScoringRecommender", "chunks", "on_grid", "products", "take"]
+__all__ = ["HistoryRecommender", "ScoringRecommender", "chunks", "on_grid", "products", "take", "unknown_last"]
 
 _CHUNK = 1_000_000
 _MANTISSA = 53
@@ -126,6 +126,24 @@ def take(requests: Requests, rows: Rows) -> Requests:
     """Return the requests of some of the users."""
     taken: Requests = take_columns(requests, rows)
     return taken
+
+
+def unknown_last(scores: npt.NDArray[np.floating], order: FloatArray) -> FloatArray:
+    """Return scores without NaN: what has none comes after all that has one, in a given order.
+
+    Each row is scaled by a power of two, so that nothing is rounded: the order of what has a score stays.
+
+    Args:
+        scores: [u, n], NaN or infinite where unknown.
+        order: float32 [n] in (-1, 0], larger is better, as ``Interactions.popularity_order``.
+
+    Returns:
+        float32 [u, n].
+    """
+    known = np.isfinite(scores)
+    values = np.where(known, scores, 0)
+    _, exponent = np.frexp(np.abs(values).max(axis=1, keepdims=True, initial=0.0))
+    return np.where(known, np.ldexp(values, -exponent), order - 2).astype(np.float32)
 
 
 def products(users: npt.NDArray[np.floating], items: npt.NDArray[np.float64]) -> FloatArray:
