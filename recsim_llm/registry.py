@@ -48,6 +48,7 @@ SHIPPED: dict[str, dict[str, str]] = {
         "epsilon-greedy": "recsim_llm.recommenders.epsilon_greedy:EpsilonGreedy",
         "softmax": "recsim_llm.recommenders.softmax:Softmax",
         "oracle": "recsim_llm.recommenders.oracle:Oracle",
+        "planner": "recsim_llm.recommenders.planner:Planner",
         "language": "recsim_llm.recommenders.language_ranker:LanguageRanker",
     },
     "learners": {

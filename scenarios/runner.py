@@ -26,7 +26,7 @@ from recsim_llm.log.writer import RunLog
 from recsim_llm.metrics.item_tables import has_tables, write_tables
 from recsim_llm.numerics.arithmetic import describe_arithmetic
 from recsim_llm.numerics.threads import one_thread
-from recsim_llm.recommenders import AsksModel, TakesRules, TakesTruth, TakesUserKeys, Truth
+from recsim_llm.recommenders import AsksModel, TakesRules, TakesTruth, TakesUserKeys
 from recsim_llm.registry import blaming
 from recsim_llm.scenarios.arm_session import ArmSession
 from recsim_llm.scenarios.building import Stage, recommender_seed, stage, with_files_read
@@ -300,7 +300,7 @@ def _serve_arms(built: Stage, out: Path, progress: Report) -> None:
                 if isinstance(recommender, TakesRules):
                     recommender.play_by(scenario.repeats)
                 if isinstance(recommender, TakesTruth):
-                    recommender.reveal(Truth(session.appeal))
+                    recommender.reveal(session.truth())
                 if isinstance(recommender, AsksModel):
                     recommender.consult(roles.role("policy"))
                 if isinstance(recommender, TakesUserKeys):

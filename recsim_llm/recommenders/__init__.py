@@ -19,6 +19,7 @@ from recsim_llm.recommenders.linear_clicks import LinearClicks
 from recsim_llm.recommenders.linucb import LinUCB
 from recsim_llm.recommenders.matrix_factorization import MatrixFactorization
 from recsim_llm.recommenders.oracle import Oracle
+from recsim_llm.recommenders.planner import Planner
 from recsim_llm.recommenders.popularity import Popularity
 from recsim_llm.recommenders.propensities import (
     GivesNextItems,
@@ -59,6 +60,7 @@ __all__ = [
     "MatrixFactorization",
     "NextItems",
     "Oracle",
+    "Planner",
     "Popularity",
     "Propensities",
     "RandomRecommender",
