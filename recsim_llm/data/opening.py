@@ -17,23 +17,30 @@ from recsim_llm.data.table_settings import TableOptions, TableSettings
 from recsim_llm.data.tables import read_tables
 from recsim_llm.errors import ConfigError
 
-__all__ = ["FICTIONAL", "SHOP", "open_dataset"]
+__all__ = ["FICTIONAL", "HUNDRED", "SHOP", "open_dataset"]
 
 FICTIONAL = "fictional"
 """Name of the invented films."""
+HUNDRED = "fictional-100"
+"""Name of a hundred of them."""
 SHOP = "shop"
 """Name of the invented shop."""
 
+_INVENTED = {
+    FICTIONAL: "recsim_llm.data.fictional",
+    HUNDRED: "recsim_llm.data.fictional_hundred",
+    SHOP: "recsim_llm.data.invented_shop",
+}
 _USUAL = TableSettings().model_dump()
 
 
 def open_dataset(name_or_path: str | Path, *, cache: str | Path | None = None, **options: Unpack[TableOptions]) -> Dataset:
     """Load a data set by name or by folder; nothing is downloaded.
 
-    ``fictional`` are the invented films. Otherwise a folder that exists comes before a name. What it is, its files tell: tables
-    called ``interactions`` and ``items`` (``.csv``, ``.tsv``, ``.txt``, ``.parquet``; text also with ``.gz``); MovieLens
-    as GroupLens ships it; else the one table that has the columns of users and items. Last come ``shop``, the invented
-    shop, and the names of sets that ``fetch`` has put into the cache.
+    ``fictional`` are the invented films, ``fictional-100`` a hundred of them. Otherwise a folder that exists comes before a
+    name. What it is, its files tell: tables called ``interactions`` and ``items`` (``.csv``, ``.tsv``, ``.txt``, ``.parquet``;
+    text also with ``.gz``); MovieLens as GroupLens ships it; else the one table that has the columns of users and items. Last
+    come ``shop``, the invented shop, and the names of sets that ``fetch`` has put into the cache.
 
     Args:
         name_or_path: ``fictional``, a folder, ``shop``, or a name among ``SOURCES``.
@@ -49,13 +56,11 @@ def open_dataset(name_or_path: str | Path, *, cache: str | Path | None = None, *
     folder = Path(name_or_path).expanduser()
     if str(name_or_path) != FICTIONAL and folder.is_dir():
         return _open_folder(folder, settings)
-    if str(name_or_path) not in (FICTIONAL, SHOP, *SOURCES):
+    if str(name_or_path) not in (*_INVENTED, *SOURCES):
         raise ConfigError(f"data: got {str(name_or_path)!r}, expected {_possible()}; {_file_remedy(folder)}")
     _refuse_table_settings(str(name_or_path), settings)
-    if str(name_or_path) == FICTIONAL:
-        return _invented("recsim_llm.data.fictional")
-    if str(name_or_path) == SHOP:
-        return _invented("recsim_llm.data.invented_shop")
+    if str(name_or_path) in _INVENTED:
+        return _invented(_INVENTED[str(name_or_path)])
     cached = (cache_folder() if cache is None else Path(cache)) / str(name_or_path)
     if not cached.is_dir():
         raise ConfigError(
@@ -99,6 +104,6 @@ def _file_remedy(path: Path) -> str:
 
 def _possible() -> str:
     return (
-        f"'{FICTIONAL}', '{SHOP}', a downloaded set ({', '.join(SOURCES)}), a MovieLens folder, or a folder with "
+        f"'{FICTIONAL}', '{HUNDRED}', '{SHOP}', a downloaded set ({', '.join(SOURCES)}), a MovieLens folder, or a folder with "
         "interactions.csv, .tsv, .txt or .parquet (and items likewise)"
     )
