@@ -39,7 +39,7 @@ SHIPPED: dict[str, dict[str, str]] = {
         "bpr": "recsim_llm.recommenders.implicit_models:BPR",
         "ease": "recsim_llm.recommenders.ease:EASE",
         "slim": "recsim_llm.recommenders.slim:SLIM",
-        "content": "recsim_llm.recommenders.content:ContentBased",
+        "content": "recsim_llm.recommenders.content_based:ContentBased",
         "lenskit": "recsim_llm.recommenders.lenskit_pipelines:LensKit",
         "sklearn": "recsim_llm.recommenders.sklearn_estimators:Sklearn",
         "scores": "recsim_llm.recommenders.saved_scores:SavedScores",

@@ -4,7 +4,7 @@ from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.recommenders.base import Recommender, check_slates, deterministic
 from recsim_llm.recommenders.by_name import open_recommender
 from recsim_llm.recommenders.classics import UserKNN
-from recsim_llm.recommenders.content import ContentBased
+from recsim_llm.recommenders.content_based import ContentBased
 from recsim_llm.recommenders.ease import EASE
 from recsim_llm.recommenders.epsilon_greedy import EpsilonGreedy
 from recsim_llm.recommenders.hooks import AsksModel, RunsElsewhere, TakesRules, TakesTruth, TakesUserKeys, Truth
