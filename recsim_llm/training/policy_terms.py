@@ -10,9 +10,9 @@ from typing import Any
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.core.files import read_json, write_atomically
+from recsim_llm.core.profiles import make_profile
 from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.population.personas import Population
-from recsim_llm.core.profiles import make_profile
 
 __all__ = ["TERMS", "PolicyTerms", "digest_items"]
 
