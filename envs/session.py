@@ -91,6 +91,8 @@ def _make_session(opened: OpenWorld, settings: BrowseSettings, rows: int) -> Ses
         max_pages=settings.max_pages,
         history_pages=settings.history_pages,
         candidates=settings.offered,
+        ratings=None if world.rated is None else world.rated.ratings,
+        known=visits.known,
     )
     session = Session(world, visits, _action(world, settings, rows), observer=observer, settings=settings)
     session.close_world = opened.close
@@ -183,6 +185,8 @@ class Session:
             dice = self.kernel.dice(user_index, episode, self._seed_word[rows])
         self._visits.begin(rows, user_index, episode.copy(), dice, returning=returning)
         self._episode[rows] = episode + 1
+        if not returning:
+            self.observer.seat(rows, user_index)
         if self._most_visits > 1:
             self._made[rows] = self._made[rows] + 1 if returning else 1
             self._ended[rows] = False

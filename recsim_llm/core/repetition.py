@@ -37,6 +37,8 @@ class RatedItems(NamedTuple):
     """int64 [e]: which byte of the user's row, ascending for each user."""
     bits: npt.NDArray[np.uint8]
     """uint8 [e]: what stands there."""
+    ratings: Ratings
+    """The ratings themselves, of these users and of others."""
 
     @classmethod
     def of(cls, ratings: Ratings, user_id: IntArray, catalog: Catalog) -> RatedItems:
@@ -57,7 +59,7 @@ class RatedItems(NamedTuple):
         bits = np.zeros(len(entry), np.uint8)
         np.bitwise_or.at(bits, where.reshape(-1), _BITS[item & 7])
         start = np.searchsorted(entry, np.arange(len(user_id) + 1) * width)
-        return cls(start, entry % width, bits)
+        return cls(start, entry % width, bits, ratings)
 
     def take(self, user_index: IntArray) -> tuple[IntArray, IntArray, npt.NDArray[np.uint8]]:
         """Return the entries of some users: position among them int64 [e], byte int64 [e], and bits uint8 [e]."""
