@@ -22,9 +22,10 @@ import numpy.typing as npt
 
 from recsim_llm.core import keyed
 from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
+from recsim_llm.core.bounds import Bounds, widest
 from recsim_llm.core.pages import DECIDERS, Account, Decisions, Mood, Pages, Rows, probability
 from recsim_llm.core.parameters import field_names, is_number, refuse_unknown_names
-from recsim_llm.core.protocols import AnswersLater, BoundsPrompts, HasProvenance, UserModel, WithdrawsPages
+from recsim_llm.core.protocols import AnswersLater, BoundsPrompts, HasProvenance, UserModel, WithdrawsPages, declared_bounds
 from recsim_llm.errors import ConfigError, ContractError
 
 __all__ = ["CascadeParameters", "CascadeUsers"]
@@ -208,6 +209,10 @@ class CascadeUsers:
             log_odds = log_odds.copy()
             log_odds[by_language] = self.language.return_log_odds(number[by_language])
         return log_odds
+
+    def bounds(self) -> Bounds:
+        """Return the bounds of the two models together, since either may decide a page."""
+        return widest((declared_bounds(self.choice), declared_bounds(self.language)))
 
     def _judge(self, pages: Pages, decisions: Decisions) -> _Turn:
         """Say which pages the language model is asked about, and which of them it decides."""

@@ -15,9 +15,18 @@ import numpy as np
 
 from recsim_llm.core import keyed
 from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
+from recsim_llm.core.bounds import Bounds, Range
 from recsim_llm.core.pages import Decisions, Mood, Pages, Rows
 from recsim_llm.core.parameters import field_names, is_number, refuse_unknown_names
-from recsim_llm.core.protocols import AnswersLater, BoundsPrompts, HasProvenance, RanksItems, UserModel, WithholdsRatings
+from recsim_llm.core.protocols import (
+    AnswersLater,
+    BoundsPrompts,
+    HasProvenance,
+    RanksItems,
+    UserModel,
+    WithholdsRatings,
+    declared_bounds,
+)
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.errors import ConfigError, ContractError
 from recsim_llm.population.world import World
@@ -147,6 +156,12 @@ class NoisyUsers:
     def return_log_odds(self, rows: Rows) -> FloatArray:
         """Return float32 [m]: log-odds that the user comes back for another visit."""
         return self.users.return_log_odds(rows)
+
+    def bounds(self) -> Bounds:
+        """Return the bounds of the model underneath, with the noise in its clicks."""
+        bounds = declared_bounds(self.users)
+        noisy = self._noisy(np.array(bounds.click_log_odds, np.float32))
+        return bounds._replace(click_log_odds=Range(*noisy.tolist()))
 
     def _noisy(self, log_odds: FloatArray) -> FloatArray:
         random, missed = self.parameters.random_clicks, self.parameters.missed_clicks

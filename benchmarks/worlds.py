@@ -30,7 +30,6 @@ def make_world(items: int, users: int, seed: int = 1) -> World:
         patience_median=30.0,
         mainstreamness_mean=0.5,
         mainstreamness_spread=0.2,
-        click_size=0.6,
         fitted_on="made up",
     )
     typical = {"activity": 60, "conformity": 0.8, "diversity": 8, "rating_mean": 3.5, "rating_spread": 0.9}

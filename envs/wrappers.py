@@ -19,7 +19,7 @@ from recsim_llm.envs.observations import Observation, feature_bounds
 from recsim_llm.envs.vector import BrowseVectorEnv
 from recsim_llm.errors import ConfigError
 
-__all__ = ["ActionMask", "FlatObservation", "FlatVectorObservation", "SingleItemAction"]
+__all__ = ["ActionMask", "FlatObservation", "FlatVectorObservation", "Flattener", "SingleItemAction"]
 
 Action = npt.NDArray[Any]
 Info = dict[str, Any]
@@ -39,7 +39,7 @@ class FlatObservation(gymnasium.ObservationWrapper[FloatArray, Action, Observati
     def __init__(self, env: gymnasium.Env[Observation, Action]) -> None:
         RecordConstructorArgs.__init__(self)
         gymnasium.ObservationWrapper.__init__(self, env)
-        self._flattener = _Flattener(env.observation_space, _browse(env).catalog)
+        self._flattener = Flattener(env.observation_space, _browse(env).catalog)
         self.observation_space = self._flattener.space
 
     def observation(self, observation: Observation) -> FloatArray:
@@ -59,7 +59,7 @@ class FlatVectorObservation(VectorWrapper[FloatArray, Action, Observation, Actio
         super().__init__(env)
         if not isinstance(env.unwrapped, BrowseVectorEnv):
             raise ConfigError(f"FlatVectorObservation: got {env.unwrapped}, expected the vector form of RecSimLLM/Browse-v0")
-        self._flattener = _Flattener(env.single_observation_space, env.unwrapped.session.world.catalog)
+        self._flattener = Flattener(env.single_observation_space, env.unwrapped.session.world.catalog)
         self.single_observation_space = self._flattener.space
         self.observation_space = batch_space(self._flattener.space, env.num_envs)
 
@@ -147,8 +147,13 @@ class ActionMask(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         return (fresh if np.count_nonzero(fresh) >= self._slots else self._on_sale[at]).copy()
 
 
-class _Flattener:
-    """Turns observations of one space into rows of numbers."""
+class Flattener:
+    """Turns observations of one space into rows of numbers, as ``FlatObservation`` shows them.
+
+    Args:
+        space: of the observations.
+        catalog: the items that they speak of.
+    """
 
     def __init__(self, space: gymnasium.Space[Any], catalog: Catalog) -> None:
         if not isinstance(space, spaces.Dict):

@@ -9,6 +9,7 @@
     │   ├── PlugInError      code of a plug-in crashed
     │   └── SlateError       a slate with unknown, retired, repeated or miscounted items
     ├── LogError             a run folder that is damaged or belongs to other settings
+    ├── ServiceError         a recommender behind HTTP was not reached, refused, took too long or answered wrongly
     ├── BackendError         a call of a language model failed on its way
     ├── ModelReplyError      a language model answered with something unusable
     ├── BudgetExceeded       a limit on tokens, calls, money or time was reached
@@ -16,6 +17,8 @@
 
 The command line prints the one-line text of any of them and exits with status 2.
 """
+
+from __future__ import annotations
 
 import errno
 import re
@@ -35,6 +38,7 @@ __all__ = [
     "RecSimError",
     "Refused",
     "RunExistsError",
+    "ServiceError",
     "SlateError",
     "hide_secrets",
     "is_full",
@@ -125,6 +129,29 @@ class SlateError(ContractError):
 
 class LogError(RecSimError, RuntimeError):
     """A run folder is damaged, incomplete, or was written under other settings."""
+
+
+class ServiceError(RecSimError, RuntimeError):
+    """A recommender behind HTTP was not reached, refused, took too long, or answered with something that cannot be used.
+
+    Args:
+        message: one line without secrets: address, request, attempts, seconds, and what to do.
+        cause: ``connection``, ``timeout``, ``status`` (any but 200), ``wait`` (it asks to wait longer than is waited) or
+            ``bad_reply``.
+        status: HTTP status of the last attempt; None where there was none.
+        attempts: how often the request was sent.
+        seconds: that they took, waits between them included.
+    """
+
+    def __init__(self, message: str, *, cause: str, status: int | None = None, attempts: int = 1, seconds: float = 0.0) -> None:
+        super().__init__(message)
+        self.cause, self.status, self.attempts, self.seconds = cause, status, attempts, seconds
+
+    def told_of(self, who: str) -> ServiceError:
+        """Return the same error with the name of whoever failed before its text."""
+        return ServiceError(
+            f"{who}: {self}", cause=self.cause, status=self.status, attempts=self.attempts, seconds=self.seconds
+        )
 
 
 class BackendError(RecSimError, RuntimeError):

@@ -33,18 +33,38 @@ SHIPPED: dict[str, dict[str, str]] = {
         "random": "recsim_llm.recommenders.uniform:RandomRecommender",
         "popularity": "recsim_llm.recommenders.popularity:Popularity",
         "item-knn": "recsim_llm.recommenders.item_knn:ItemKNN",
+        "user-knn": "recsim_llm.recommenders.classics:UserKNN",
         "mf": "recsim_llm.recommenders.matrix_factorization:MatrixFactorization",
+        "als": "recsim_llm.recommenders.implicit_models:ALS",
+        "bpr": "recsim_llm.recommenders.implicit_models:BPR",
+        "ease": "recsim_llm.recommenders.ease:EASE",
+        "slim": "recsim_llm.recommenders.slim:SLIM",
+        "content": "recsim_llm.recommenders.content_based:ContentBased",
+        "lenskit": "recsim_llm.recommenders.lenskit_pipelines:LensKit",
+        "sklearn": "recsim_llm.recommenders.sklearn_estimators:Sklearn",
+        "scores": "recsim_llm.recommenders.saved_scores:SavedScores",
         "linucb": "recsim_llm.recommenders.linucb:LinUCB",
+        "thompson": "recsim_llm.recommenders.thompson:Thompson",
+        "epsilon-greedy": "recsim_llm.recommenders.epsilon_greedy:EpsilonGreedy",
         "softmax": "recsim_llm.recommenders.softmax:Softmax",
         "oracle": "recsim_llm.recommenders.oracle:Oracle",
         "language": "recsim_llm.recommenders.language_ranker:LanguageRanker",
+    },
+    "learners": {
+        "ppo": "recsim_llm.training.stable_baselines_learners:PPO",
+        "a2c": "recsim_llm.training.stable_baselines_learners:A2C",
+        "sac": "recsim_llm.training.stable_baselines_learners:SAC",
+        "td3": "recsim_llm.training.stable_baselines_learners:TD3",
+        "dqn": "recsim_llm.training.stable_baselines_learners:DQN",
+        "slate_q": "recsim_llm.training.slate_q:SlateQ",
+        "bandit": "recsim_llm.training.bandit_learner:BanditLearner",
     },
 }
 """Shipped plug-ins by kind and name."""
 
 
 def names(kind: str) -> list[str]:
-    """Return every known name of a kind (``users`` or ``recommenders``), shipped ones first."""
+    """Return every known name of a kind (``users``, ``recommenders`` or ``learners``), shipped ones first."""
     return [*SHIPPED[kind], *(point.name for point in entry_points(group=f"recsim_llm.{kind}"))]
 
 
@@ -52,17 +72,19 @@ def resolve(kind: str, name: str) -> Any:
     """Return the class or factory of a name.
 
     Args:
-        kind: ``users`` or ``recommenders``.
+        kind: ``users``, ``recommenders`` or ``learners``.
         name: a shipped name, an entry point's name, or ``module:attribute``.
 
     Raises:
         ConfigError: nothing has that name, or the module or attribute is missing.
-        PlugInError: the module crashed when it was imported.
+        PlugInError: the module crashed when it was imported, or an entry point leads nowhere.
     """
     path = SHIPPED[kind].get(name, name)
     if ":" not in path:
         for point in entry_points(group=f"recsim_llm.{kind}", name=name):
-            return point.load()
+            package = f" of the package {point.dist.name}" if point.dist is not None else ""
+            with blaming(f"{kind} {name!r}, entry point {point.value!r}{package}", "one that can be loaded; mend the package"):
+                return point.load()
         raise ConfigError(f"{kind}: got {name!r}, expected module:attribute or {one_of(name, names(kind))}")
     return import_attribute(path, kind)
 
@@ -71,7 +93,7 @@ def describe(kind: str, name: str) -> str:
     """Return the first line of what a name's class or factory says of itself; shipped ones are read, not imported.
 
     Args:
-        kind: ``users`` or ``recommenders``.
+        kind: ``users``, ``recommenders`` or ``learners``.
         name: a shipped name, or that of an entry point.
 
     Raises:
@@ -153,7 +175,7 @@ def blaming_plug_in(kind: str, name: str, *, did: str, expected: str) -> Abstrac
     """Blame a plug-in from outside for what is raised; a fault of a shipped one is this package's own, and passes as it is.
 
     Args:
-        kind: ``users`` or ``recommenders``.
+        kind: ``users``, ``recommenders`` or ``learners``.
         name: as for ``resolve``.
         did: what it was about to do; empty where the name says it all.
         expected: as for ``blaming``.

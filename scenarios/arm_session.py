@@ -231,7 +231,8 @@ class ArmSession:
             satisfaction=probability(feedback.mood.satisfaction[ended]),
             left=feedback.left[ended],
             return_prob=chance,
-            returned=returned if visit + 1 < self._scenario.visits else None,
+            returned=returned,
+            last=np.full(len(gone), visit + 1 >= self._scenario.visits),
         )
 
     def _return(self, rows: IntArray, visit: int) -> tuple[FloatArray, BoolArray]:

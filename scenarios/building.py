@@ -11,6 +11,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from recsim_llm.agents.language.calibration import Calibration
 from recsim_llm.agents.noise import with_noise
 from recsim_llm.core.protocols import RanksItems
@@ -21,11 +23,13 @@ from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.language.base.settings import LimitSettings, ModelSettings
 from recsim_llm.language.providers import Roles
 from recsim_llm.population.factories import wants_models
+from recsim_llm.population.personas import Population
 from recsim_llm.population.world import World, with_rated_items
 from recsim_llm.recommenders import AsksModel, Recommender, TakesTruth, open_recommender
 from recsim_llm.registry import blaming_plug_in, resolve
 from recsim_llm.scenarios.blocks import take_block
 from recsim_llm.scenarios.schema import Arm, Scenario
+from recsim_llm.scenarios.train_settings import HOLDOUT, held_out
 
 __all__ = [
     "Stage",
@@ -228,12 +232,32 @@ def build_scenario_world(
         )
     build = partial(factory, parameters=settings.parameters, fitted=settings.fitted, seed=_seed(scenario), **more)
     world = built_world(settings.model, lambda: build(dataset, settings.count if people is None else people))
-    if settings.block is not None:
-        block = take_block(world.population, settings.block, _seed(scenario))
-        world = built_world(settings.model, lambda: build(dataset, block))
+    chosen = _chosen_users(scenario, world.population)
+    if chosen is not world.population:
+        world = built_world(settings.model, lambda: build(dataset, chosen))
     if settings.noise:
         world = with_noise(world, settings.noise, _seed(scenario))
     return with_rated_items(world, dataset, scenario.train_share)
+
+
+def _chosen_users(scenario: Scenario, population: Population) -> Population:
+    """Return who of the users browses: a part of them, and of that a block.
+
+    Raises:
+        ConfigError: that is nobody.
+    """
+    settings, train = scenario.users, scenario.train
+    if settings.part != "all":
+        share = HOLDOUT if train is None else train.holdout
+        kept = held_out(population.user_id, share)
+        rows = np.flatnonzero(kept if settings.part == "held_out" else ~kept)
+        if not rows.size:
+            raise ConfigError(
+                f"users.part: got {settings.part!r} of {len(population)} users with train.holdout {share}, which is nobody, "
+                "expected at least one; raise --n-users, or set train.holdout otherwise"
+            )
+        population = population.take(rows)
+    return population if settings.block is None else take_block(population, settings.block, _seed(scenario))
 
 
 def built_world(model: str, build: Callable[[], Any]) -> World:

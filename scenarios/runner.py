@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from recsim_llm.core.files import write_atomically
-from recsim_llm.errors import BudgetExceeded, LogError, PlugInError, hide_secrets
+from recsim_llm.errors import BudgetExceeded, LogError, PlugInError, ServiceError, hide_secrets
 from recsim_llm.language.base.settings import LimitSettings
 from recsim_llm.language.calls.model import Meter
 from recsim_llm.language.calls.store import FILE_NAME
@@ -33,6 +33,7 @@ from recsim_llm.scenarios.building import Stage, recommender_seed, stage, with_f
 from recsim_llm.scenarios.estimates import Confirm, estimate_cost
 from recsim_llm.scenarios.run_manifest import difference, make_manifest
 from recsim_llm.scenarios.schema import Scenario, scenario_from
+from recsim_llm.scenarios.serving import ServedRecommender, keeping_cost, reach_services
 
 __all__ = ["Progress", "Report", "begin_run", "draw_seed", "other_arithmetic", "resume", "run"]
 
@@ -119,12 +120,13 @@ def begin_run(
     with stage(scenario, calls=out / FILE_NAME, cache=cache, limits=_allowed(scenario, limits)) as built:
         if scenario.models:
             confirm(estimate_cost(scenario, built.world, built.roles))
-        write_manifest(out, make_manifest(scenario, built.dataset, built.world, built.roles))
+        services = reach_services(built)
+        write_manifest(out, make_manifest(scenario, built.dataset, built.world, built.roles) | services)
         try:
             with _keeping_tracebacks(out):
                 _serve_arms(built, out, progress)
-        except OSError:
-            raise  # The machine's trouble, not the scenario's: the run goes on once it is over.
+        except (OSError, ServiceError):
+            raise  # The machine's trouble, or a server's, not the scenario's: the run goes on once it is over.
         except Exception:
             if not read_segments(out) and not (out / FILE_NAME).exists():
                 # Nothing was logged or paid for: leave nothing half-written, so that the same folder can be tried again.
@@ -169,7 +171,7 @@ def _resume_locked(out: Path, progress: Report, *, cache: Path | None, limits: M
     scenario = scenario_from(settings, str(out / MANIFEST))
     _check_arithmetic(manifest, out)
     with stage(scenario, calls=out / FILE_NAME, cache=cache, limits=_allowed(scenario, limits)) as built:
-        made = make_manifest(scenario, built.dataset, built.world, built.roles)
+        made = make_manifest(scenario, built.dataset, built.world, built.roles) | reach_services(built, manifest, out)
         now = encode_manifest(made | {"arithmetic": manifest.get("arithmetic")})
         if now != (out / MANIFEST).read_bytes():
             changed = difference(manifest, json.loads(now))
@@ -258,10 +260,10 @@ def draw_seed(scenario: Scenario) -> Scenario:
 
 @contextmanager
 def _keeping_what_is_there(session: ArmSession) -> Iterator[None]:
-    """Log what there is of an arm that a person or a limit breaks off, so that it can be reported until the run goes on."""
+    """Log what there is of an arm that a person, a limit or a server breaks off, to be reported until the run goes on."""
     try:
         yield
-    except (KeyboardInterrupt, BudgetExceeded):
+    except (KeyboardInterrupt, BudgetExceeded, ServiceError):
         # Broken off in the middle of anything, it may not be fit to be written: nothing is lost then, the run goes on alike.
         with suppress(Exception):
             session.keep_unfinished()
@@ -291,25 +293,27 @@ def _serve_arms(built: Stage, out: Path, progress: Report) -> None:
             user_id=world.population.user_id,
             segment_rows=SEGMENT_ROWS,
         )
-        session = ArmSession(scenario, world, recommender, name=arm.name, log=log)
-        with blaming(f"recommender {arm.name!r}, fit", "it to learn from the ratings; see check_recommender"):
-            if isinstance(recommender, TakesRules):
-                recommender.play_by(scenario.repeats)
-            if isinstance(recommender, TakesTruth):
-                recommender.reveal(Truth(session.appeal))
-            if isinstance(recommender, AsksModel):
-                recommender.consult(roles.role("policy"))
-            if isinstance(recommender, TakesUserKeys):
-                recommender.name_users(built.dataset.user_keys)
-            recommender.fit(known, train, recommender_seed(scenario))
-        with _keeping_what_is_there(session):
-            for visit in range(scenario.visits):
-                for page, users in session.visit(visit):
-                    share = (visit + page / scenario.max_pages) / scenario.visits
-                    spent = roles.meter() if scenario.models else None
-                    arms, pages, clicks = len(scenario.recommenders), session.pages, session.clicks
-                    everyone = len(world.population)
-                    progress(Progress(arm.name, place, arms, users, everyone, pages, clicks, share, spent))
-                    timings.append((arm.name, visit, page, time.perf_counter() - started))
+        served = ServedRecommender(recommender, arm.name)
+        session = ArmSession(scenario, world, served, name=arm.name, log=log)
+        with keeping_cost(out, served):
+            with blaming(f"recommender {arm.name!r}, fit", "it to learn from the ratings; see check_recommender"):
+                if isinstance(recommender, TakesRules):
+                    recommender.play_by(scenario.repeats)
+                if isinstance(recommender, TakesTruth):
+                    recommender.reveal(Truth(session.appeal))
+                if isinstance(recommender, AsksModel):
+                    recommender.consult(roles.role("policy"))
+                if isinstance(recommender, TakesUserKeys):
+                    recommender.name_users(built.dataset.user_keys)
+                served.fit(known, train, recommender_seed(scenario))
+            with _keeping_what_is_there(session):
+                for visit in range(scenario.visits):
+                    for page, users in session.visit(visit):
+                        share = (visit + page / scenario.max_pages) / scenario.visits
+                        spent = roles.meter() if scenario.models else None
+                        arms, pages, clicks = len(scenario.recommenders), session.pages, session.clicks
+                        everyone = len(world.population)
+                        progress(Progress(arm.name, place, arms, users, everyone, pages, clicks, share, spent))
+                        timings.append((arm.name, visit, page, time.perf_counter() - started))
         log.close()
     add_timings(out, timings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -19,6 +20,7 @@ from recsim_llm.data.table_settings import TableSettings
 from recsim_llm.errors import ConfigError, one_of
 from recsim_llm.language.base.settings import ROLES, LimitSettings, ModelSettings
 from recsim_llm.scenarios.scenario_yaml import read_yaml, yaml_fault
+from recsim_llm.scenarios.train_settings import TrainSettings, UserPart
 
 __all__ = [
     "Arm",
@@ -32,6 +34,7 @@ __all__ = [
     "shipped_scenarios",
 ]
 
+_HTTP = re.compile(r"https?://(.*)", re.IGNORECASE)
 _STRICT = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
@@ -63,6 +66,8 @@ class UserSettings(BaseModel):
     count: int | None = Field(default=None, ge=1)
     """Number of users. None: all users of the data. Up to their number: that many of them, drawn by the seed. Above:
     synthetic users sampled from the distribution fitted to them."""
+    part: UserPart = "all"
+    """Which of these users browse: ``all``, those that training meets (``training``), or those kept from it (``held_out``)."""
     block: Block | None = None
     """Which of these users browse; None: all. Recommenders that learn know nothing of other blocks' users."""
     fitted: str | None = None
@@ -84,9 +89,10 @@ class Arm(BaseModel):
     model_config = _STRICT
 
     name: str = Field(min_length=1)
-    """What the log and the report call it; the recommender's name where not given."""
+    """What the log and the report call it; where not given the recommender's name, of an address host and path."""
     recommender: str
-    """Name of a recommender: a shipped one, an installed one, or ``module:attribute``; the arm's name where not given."""
+    """Name of a recommender: a shipped one, an installed one, ``module:attribute``, or an address; the arm's name where not
+    given."""
     settings: dict[str, Any] = Field(default_factory=dict)
     """What it takes, by name; see ``open_recommender``."""
 
@@ -146,6 +152,8 @@ class Scenario(BaseModel):
     invalid: Literal["error", "count"] = "error"
     """What an item does that is unknown, retired, on the page already, or breaks the rule on repetition: stop the run, or blank
     the slot and be counted."""
+    train: TrainSettings | None = None
+    """How ``recsim-llm train`` trains a policy; None: as it usually does. Runs heed its ``holdout`` alone."""
     seed: int | None = Field(default=None, ge=0, lt=2**63)
     """Seed of everything random; None draws one and records it."""
 
@@ -194,11 +202,21 @@ class Scenario(BaseModel):
 def _arm(arm: Any) -> Any:
     """Return an arm's settings; of its name and its recommender's, one stands for the other where it is not given."""
     if isinstance(arm, str):
-        return {"name": arm, "recommender": arm}
+        return {"name": _arm_name(arm), "recommender": arm}
     if not isinstance(arm, Mapping):
         return arm
+    if "name" not in arm and isinstance(arm.get("recommender"), str):
+        return {"name": _arm_name(arm["recommender"])} | dict(arm)
     known = {key: arm[key] for key in ("name", "recommender") if key in arm}
     return {key: name for name in list(known.values())[:1] for key in ("name", "recommender")} | dict(arm)
+
+
+def _arm_name(recommender: str) -> str:
+    """Return what an arm without a name is called: of an address host and path, and nothing that could be a secret."""
+    address = _HTTP.match(recommender)
+    if address is None:
+        return recommender
+    return re.split(r"[?#]", address[1].rpartition("@")[2])[0].rstrip("/") or recommender
 
 
 def shipped_scenarios() -> dict[str, str]:

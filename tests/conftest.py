@@ -67,7 +67,6 @@ def build_world(items: int = 60, users: int = 40, *, retired: int = 0, click_bia
         patience_median=10.0,
         mainstreamness_mean=0.5,
         mainstreamness_spread=0.2,
-        click_size=0.4,
         fitted_on="invented",
     )
     return World(catalog, population, ChoiceUsers(catalog, population, model))

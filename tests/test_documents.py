@@ -13,7 +13,7 @@ from recsim_llm.scenarios.schema import scenario_from
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs" / "servers").glob("*.md"))]
-NEEDS_FILES = ("reviews.parquet", "exports/first", "exports/sets", "runs/shop")
+NEEDS_FILES = ("127.0.0.1:8000", "serve_forever", "reviews.parquet", "exports/first", "exports/sets", "runs/shop")
 
 
 def blocks(page, language):

@@ -148,7 +148,6 @@ def _model(
         patience_median=float(np.median(np.maximum(population.trait("patience"), 1.0))),
         mainstreamness_mean=float(mainstream.mean()),
         mainstreamness_spread=float(mainstream.std()) or 1.0,
-        click_size=float(np.sqrt(np.mean(np.square(click_users, dtype=np.float64)))),
         fitted_on=dataset.fingerprint,
     )
 

@@ -19,7 +19,7 @@ from recsim_llm.errors import ConfigError, DataError
 
 __all__ = ["ChoiceModel"]
 
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,8 +44,6 @@ class ChoiceModel:
     """Mean mainstreamness of the fitted users."""
     mainstreamness_spread: float
     """Standard deviation of the fitted users' mainstreamness; above 0."""
-    click_size: float
-    """Root mean square entry of the fitted users' ``click`` vectors: the unit of taste drift."""
     fitted_on: str
     """Fingerprint of the ratings that the model was fitted on."""
 
@@ -93,7 +91,7 @@ def _check_arrays(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> None:
             raise DataError(f"{path}: got {name} {got}, expected {np.dtype(kind)} with a row an item; fit again")
 
 
-_SCALARS = ("click_bias", "patience_median", "mainstreamness_mean", "mainstreamness_spread", "click_size", "fitted_on")
+_SCALARS = ("click_bias", "patience_median", "mainstreamness_mean", "mainstreamness_spread", "fitted_on")
 _ARRAYS = ("item_id", "click_items", "rating_items", "levels")
 # What NumPy, zipfile and json raise on files that are short, flipped or of another kind.
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error)

@@ -36,13 +36,25 @@ class ChoiceParameters:
     """Log-odds of a click lost for each whole item of the same genre consumed lately. Assumed."""
     boredom_memory: float = 0.8
     """Share of the boredom that is left one page later, 0 to 1. Assumed."""
+    boredom_limit: float = 3.0
+    """Most log-odds that boredom with a genre can take. Assumed: what an item of it on every page comes to at the defaults."""
+    exposure_loss: float = 0.5
+    """Log-odds of a click lost by each earlier page that showed the item and on which it was not clicked. Assumed."""
+    exposure_limit: float = 3.0
+    """Most log-odds that an item can lose by having been shown, 0 or more. Assumed."""
     repeat: float = 5.0
-    """Log-odds of a click lost on an item that the user has consumed before, as far as the last 32 items go. Assumed."""
+    """Log-odds of a click lost on an item that the user has consumed before. Assumed."""
+    repeat_half_life: float | None = None
+    """Pages of the user's own, over all visits, after which half of what an item lost by being shown or consumed is back, and
+    half of the worth of consuming it again; above 0. None: nothing comes back within a run, as with films. Assumed."""
     novelty: float = 0.1
     """Log-odds a standard deviation of an item's self-information, for a user one standard deviation below the mean
     mainstreamness. Assumed; the fitted click model already holds each user's slope on popularity."""
     drift: float = 0.02
-    """Share of the typical taste vector by which one consumed item pulls the taste towards itself. Assumed."""
+    """Share of the way to the point that it draws to by which one consumed item pulls the taste, 0 to 1. Assumed."""
+    drift_reach: float = 1.0
+    """Most log-odds that drift can add to an item of typical length: the point that an item draws to lies so far from where the
+    user's taste began, in the item's direction; 0 or more. Assumed."""
     drift_memory: float = 0.995
     """Share of a pulled taste that is left one page later, 0 to 1. Assumed."""
     page_cost: float = 0.15
@@ -52,7 +64,9 @@ class ChoiceParameters:
     opinion_gain: float = 0.4
     """Satisfaction a star above (or below) the user's mean rating. Assumed."""
     satisfaction_memory: float = 0.85
-    """Share of satisfaction that is left one page later, 0 to 1. Assumed."""
+    """Share of satisfaction that is left one page later, 0 to below 1. Assumed."""
+    satisfaction_limit: float = 3.0
+    """Furthest from 0 that what was consumed can move satisfaction, 0 or more. Assumed: ``probability`` maps 3 to 95%."""
     leave_start: float = -3.0
     """Log-odds of leaving at the start of a visit, for a user of median patience; pages move it from there. Assumed."""
     leave_tired: float = -1.2
@@ -63,6 +77,11 @@ class ChoiceParameters:
     """Log-odds of leaving lost for each doubling of the user's patience over the median. Slope assumed, patience fitted."""
     leave_relief: float = 0.5
     """Log-odds of leaving lost a unit of satisfaction gained on a page. Assumed."""
+    leave_floor: float = -5.0
+    """Lowest log-odds of leaving to which what was consumed can bring a user; patience alone may go below. Assumed: 0.7% a
+    page, so that nobody is kept for over 150 pages on average."""
+    leave_ceiling: float = 3.0
+    """Highest log-odds of leaving to which what was consumed can bring a user. Assumed."""
     watch_base: float = 1.0
     """Log-odds of the share watched of an item rated at the user's mean. Assumed."""
     watch_slope: float = 0.8
@@ -74,14 +93,21 @@ class ChoiceParameters:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            if field.name != "position_curve":
+            if field.name not in ("position_curve", "repeat_half_life"):
                 _check_number(field.name, getattr(self, field.name))
         if not 0 < self.click_rate < 1:
             raise ConfigError(f"choice parameter 'click_rate': got {self.click_rate}, expected a number between 0 and 1")
-        for name in ("boredom_memory", "drift_memory", "satisfaction_memory", "fatigue_memory", "position_decay"):
+        for name in ("boredom_memory", "drift", "drift_memory", "satisfaction_memory", "fatigue_memory", "position_decay"):
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise ConfigError(f"choice parameter {name!r}: got {value}, expected a number from 0 to 1")
+        if self.satisfaction_memory == 1:
+            raise ConfigError("choice parameter 'satisfaction_memory': got 1, expected a number from 0 to below 1")
+        for name in ("boredom_limit", "drift_reach", "exposure_loss", "exposure_limit", "repeat", "satisfaction_limit"):
+            value = getattr(self, name)
+            if value < 0:
+                raise ConfigError(f"choice parameter {name!r}: got {value}, expected a number of 0 or more")
+        _check_half_life(self.repeat_half_life)
         if self.position_curve is not None:
             _check_curve(self.position_curve)
 
@@ -100,6 +126,14 @@ class ChoiceParameters:
 def _check_number(name: str, value: object) -> None:
     if not is_number(value):
         raise ConfigError(f"choice parameter {name!r}: got {value!r}, expected a finite number")
+
+
+def _check_half_life(value: object) -> None:
+    if value is None:
+        return
+    _check_number("repeat_half_life", value)
+    if not isinstance(value, int | float) or value <= 0:
+        raise ConfigError(f"choice parameter 'repeat_half_life': got {value}, expected a number above 0, or none")
 
 
 def _check_curve(curve: object) -> None:

@@ -1,28 +1,26 @@
 """Choice users: the fast, fitted user model.
 
-One row of numbers holds all that a browsing user is at the moment, and one row all that an item is:
-
-    user row  x = [ taste | base | boredom by genre | novelty | leaving | satisfaction ]
-    item row  z = [ factors | 1  | genre shares     | self-information | 0 | 0 ]
-
-so that a page costs one gather and one product, ``z . x`` being the log-odds of a click. After the page every row moves by
-the same linear rule, ``x <- memory * x + rest + gain * sum of the consumed items' z``, in which the last two entries of ``z``
-carry what the consumed item was worth to this user. An item that the user consumed lately loses ``repeat``. Ratings are
+One row of numbers holds all that a browsing user is at the moment, and one row all that an item is (``choice_state``), so that
+a page costs one gather and one product, ``z . x`` being the log-odds of a click; an item that the user has met before loses
+some of them (``encounters``). After the page every row moves by the same linear rule, ``x <- memory * x + rest``, a convex step
+towards where it rests. What was consumed then adds ``gain * z``, in which the last two entries of ``z`` carry what the item was
+worth to this user, as far as the limits of each entry; and it pulls the taste part of the way to a point at most
+``drift_reach`` from where the taste began. So every entry stays within ``ChoiceUsers.bounds``, whatever is shown. Ratings are
 ordered-logit draws around a second fitted product.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-import numpy.typing as npt
 
+from recsim_llm.agents.choice.choice_bounds import choice_bounds
 from recsim_llm.agents.choice.choice_model import ChoiceModel
 from recsim_llm.agents.choice.choice_parameters import ChoiceParameters
-from recsim_llm.agents.choice.consumed import ConsumedItems
+from recsim_llm.agents.choice.choice_state import LEAVE, SATISFACTION, StateLayout
+from recsim_llm.agents.choice.encounters import Encounters, Met
 from recsim_llm.agents.examination import examination_by_user, examination_curve
-from recsim_llm.core.arrays import FloatArray, IntArray
+from recsim_llm.core.arrays import DoubleArray, FloatArray, IntArray
+from recsim_llm.core.bounds import Bounds
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import Decisions, Mood, Pages, Rows
 from recsim_llm.errors import ConfigError
@@ -30,9 +28,7 @@ from recsim_llm.population.personas import Population
 
 __all__ = ["ChoiceUsers"]
 
-_LEAVE, _SATISFACTION = -2, -1
 _FIRST = np.array([0])
-_LINE = 16  # float32 in a cache line
 
 
 class ChoiceUsers:
@@ -54,13 +50,15 @@ class ChoiceUsers:
         _check_fit(catalog, population, model)
         self.model, self.parameters = model, parameters or model.parameters
         self.levels = model.levels
-        layout = _Layout.of(catalog, model)
+        self._layout = layout = StateLayout.of(catalog, model)
         self._taste = layout.taste
         self._items = layout.items
         self._start = layout.start(population, self.parameters)
         self._drive = layout.drive(population, self.parameters, self._start)
         self._memory = layout.memory(self.parameters)[None]
         self._gain = layout.gain(self.parameters)[None]
+        self._pull = layout.pull(self.parameters)
+        self._low, self._high = layout.limits(self.parameters)
         noise = np.maximum(population.vectors["noise"], np.float32(1e-3))
         self._rating_items = model.rating_items
         self._rating_users = np.ascontiguousarray(population.vectors["rating"] / noise)
@@ -68,7 +66,6 @@ class ChoiceUsers:
         self._expected = np.ascontiguousarray(population.trait("rating_mean"))
         self._opinion_gain = np.array([self.parameters.opinion_gain], np.float32)
         self._expected_worth = self._expected * self._opinion_gain - np.float32(self.parameters.click_gain)
-        self._repeat = np.array([self.parameters.repeat], np.float32)
         self._position_bias = np.ascontiguousarray(population.trait("position_bias"))
         self._state = np.empty((0, 0), np.float32)
 
@@ -78,7 +75,11 @@ class ChoiceUsers:
         self._curve = examination_curve(slate_size, self.parameters.position_decay, self.parameters.position_curve)
         self._state = np.zeros((rows, self._items.shape[1]), np.float32)
         self._rest = np.zeros_like(self._state)
-        self._past = ConsumedItems(rows)
+        self._past = Encounters(rows, slate_size, len(self._items))
+        self._met: Met | None = None
+        count = np.arange(slate_size + 1)
+        share = 1 - (1 - self.parameters.drift) ** count
+        self._pulls = (share / np.maximum(count, 1)).astype(np.float32)
 
     def examination(self, user_index: IntArray) -> FloatArray:
         """Return float32 [m, k]: probability that each position is examined."""
@@ -100,18 +101,17 @@ class ChoiceUsers:
         state = self._state[pages.rows]
         # For one user the same product, at half the cost of a batch of one.
         log_odds: FloatArray = items[0].dot(state[0])[None] if len(state) == 1 else np.matvec(items, state)
-        again = self._past.find(pages.rows, pages.item_index)
-        if again is not None:
-            log_odds.reshape(-1)[again] -= self._repeat
+        self._met = met = self._past.find(pages.rows, pages.item_index)
+        if met is not None:
+            log_odds.reshape(-1)[met.place] -= self._loss(met)
         return Decisions(log_odds)
 
     def appeal(self, rows: Rows) -> FloatArray:
         """Return float32 [m, n]: each row's click log-odds for every item at this moment; hidden from all but the oracle."""
         # Not one matrix product: that may round a user differently when other users browse beside.
         log_odds: FloatArray = np.matvec(self._items, self._state[rows])
-        again = self._past.pairs(rows)
-        # Read before writing: an item that was consumed twice counts once.
-        log_odds[again] = log_odds[again] - self._repeat
+        met = self._past.every(rows)
+        log_odds.reshape(-1)[met.place] -= self._loss(met)
         return log_odds
 
     def rating_log_odds(self, pages: Pages, slot: IntArray, row: IntArray) -> FloatArray:
@@ -131,26 +131,64 @@ class ChoiceUsers:
         state += self._rest if everyone else self._rest[rows]
         if slot.size:
             self._consume(state, pages, slot, row, rating=rating)
-            item = pages.item_index.reshape(-1).take(slot)
-            self._past.add(row if isinstance(rows, slice) else rows[row], item)
+        self._past.add(pages.rows, pages.item_index, slot)
         if not everyone:
             self._state[rows] = state
-        return Mood(state[:, _SATISFACTION].copy(), state[:, _LEAVE].copy())
+        return Mood(state[:, SATISFACTION].copy(), state[:, LEAVE].copy())
 
     def _consume(self, state: FloatArray, pages: Pages, slot: IntArray, row: IntArray, *, rating: FloatArray) -> None:
-        """Add to each row what its clicked items bring."""
+        """Let each row's clicked items do what they do to it."""
+        item = pages.item_index.reshape(-1).take(slot)
         worth = rating * self._opinion_gain
         worth -= self._expected_worth.take(pages.user_index.take(row))
-        items = self._page_items
-        consumed = items.reshape(-1, items.shape[2]).take(slot, axis=0)
-        consumed[:, _LEAVE:] = worth[:, None]
+        consumed = self._page_items.reshape(-1, self._items.shape[1]).take(slot, axis=0)
+        consumed[:, LEAVE:] = worth[:, None]
         consumed *= self._gain
-        if len(state) == 1:
-            state += np.add.reduceat(consumed, _FIRST, axis=0)
-        else:
-            # Rows ascend, so each row's items are a run: sum the runs.
-            start = np.flatnonzero(np.diff(row, prepend=-1))
-            state[row.take(start)] += np.add.reduceat(consumed, start, axis=0)
+        consumed[:, self._taste] *= self._pull.take(item)[:, None]
+        fresh = None if self._met is None else self._freshness(self._met, slot)
+        if fresh is not None:
+            consumed[:, LEAVE:] *= fresh[:, None]
+            consumed[:, self._taste] *= fresh[:, None]
+        # Rows ascend, so each row's items are a run: sum the runs.
+        start = _FIRST if len(state) == 1 else np.flatnonzero(np.diff(row, prepend=-1))
+        count = np.array([[len(row)]]) if len(state) == 1 else np.diff(start, append=len(row))[:, None]
+        at = row.take(start)
+        gained = np.add.reduceat(consumed, start, axis=0)
+        pull = self._pulls[count]
+        share = pull * (count.astype(np.float32) if fresh is None else np.add.reduceat(fresh, start)[:, None])
+        before = state[at]
+        taste = gained[:, self._taste]
+        taste *= pull
+        taste += share * (self._start[pages.user_index[at], self._taste] - before[:, self._taste])
+        gained += before
+        # No further than the limits; who is beyond them by nature is not moved back.
+        np.maximum(gained, np.minimum(before, self._low), out=gained)
+        state[at] = np.minimum(gained, np.maximum(before, self._high), out=gained)
+
+    def _loss(self, met: Met) -> FloatArray:
+        """Return float32 [f]: log-odds that items lose because their users have met them."""
+        parameters = self.parameters
+        tired = np.minimum(met.exposures * parameters.exposure_loss, parameters.exposure_limit) * self._kept(met.since_exposure)
+        repeated = np.where(met.consumed, parameters.repeat, 0.0) * self._kept(met.since_consumed)
+        loss: FloatArray = (tired + repeated).astype(np.float32)
+        return loss
+
+    def _freshness(self, met: Met, slot: IntArray) -> FloatArray:
+        """Return float32 [c]: the share of its worth that each clicked item of the page has, below 1 if consumed before."""
+        fresh = np.ones(len(slot), np.float32)
+        place = np.minimum(np.searchsorted(met.place, slot), len(met.place) - 1)
+        again = (met.place[place] == slot) & met.consumed[place]
+        fresh[again] -= self._kept(met.since_consumed[place[again]]).astype(np.float32)
+        return fresh
+
+    def _kept(self, pages: IntArray) -> DoubleArray:
+        """Return float64: the share of what a meeting took from an item that is still lost so many pages later."""
+        half_life = self.parameters.repeat_half_life
+        return np.ones(len(pages)) if half_life is None else np.exp2(-np.maximum(pages, 0) / half_life)
+
+    def bounds(self) -> Bounds:
+        """Return how far clicks, satisfaction, leaving, returning and taste can go, whatever is shown and drawn."""
+        return choice_bounds(self._layout, self._start, self._drive, self.parameters)
 
     def watch_log_odds(self, rating: FloatArray, user_index: IntArray) -> FloatArray:
         """Return float32 [c]: log-odds of the share watched of items that were rated so by these users."""
@@ -160,89 +198,10 @@ class ChoiceUsers:
 
     def return_log_odds(self, rows: Rows) -> FloatArray:
         """Return float32 [m]: log-odds that the user comes back for another visit."""
-        satisfaction = self._state[rows][:, _SATISFACTION]
+        satisfaction = self._state[rows][:, SATISFACTION]
         slope = np.float32(self.parameters.return_slope)
         log_odds: FloatArray = np.float32(self.parameters.return_base) + slope * satisfaction
         return log_odds
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Layout:
-    """Where each part of the state stands, and the item rows that go with it."""
-
-    items: FloatArray
-    """float32 [n, d]."""
-    taste: slice
-    base: int
-    genres: slice
-    novelty: int
-    model: ChoiceModel
-    centre: FloatArray
-    """float32 [taste]: mean of the fitted item vectors; item rows hold deviations from it, so that consuming an average item
-    moves no taste."""
-
-    @classmethod
-    def of(cls, catalog: Catalog, model: ChoiceModel) -> _Layout:
-        centre = model.click_items.mean(axis=0, dtype=np.float64).astype(np.float32)
-        shares = catalog.genres / np.maximum(catalog.genres.sum(axis=1, keepdims=True), 1)
-        information = -np.log2((catalog.popularity + 1) / (catalog.popularity + 1).sum(dtype=np.float64))
-        spread = information.std()
-        novelty = (information - information.mean()) / (spread if spread > 0 else 1.0)
-        ones, zeros = np.ones((len(catalog), 1)), np.zeros((len(catalog), 2))
-        width, genre_count = len(centre), shares.shape[1]
-        columns = [model.click_items - centre, ones, shares, novelty[:, None], zeros]
-        return cls(
-            items=_whole_lines(np.hstack(columns)),
-            taste=slice(0, width),
-            base=width,
-            genres=slice(width + 1, width + 1 + genre_count),
-            novelty=width + 1 + genre_count,
-            model=model,
-            centre=centre,
-        )
-
-    def start(self, population: Population, parameters: ChoiceParameters) -> FloatArray:
-        """Return float32 [u, d]: each user's row at the start of a visit."""
-        rows = np.zeros((len(population), self.items.shape[1]), np.float32)
-        click = population.vectors["click"]
-        rows[:, self.taste] = click
-        # Row by row: a matrix product may round a user differently in another population.
-        rows[:, self.base] = np.vecdot(click, self.centre) + np.float32(self.model.click_bias + parameters.click_bias)
-        mainstream = (population.trait("mainstreamness") - self.model.mainstreamness_mean) / self.model.mainstreamness_spread
-        rows[:, self.novelty] = -parameters.novelty * mainstream
-        rows[:, _LEAVE] = parameters.leave_start + self._impatience(population, parameters)
-        return rows
-
-    def drive(self, population: Population, parameters: ChoiceParameters, start: FloatArray) -> FloatArray:
-        """Return float32 [u, d]: what is added to a user's row on every page."""
-        rows = start * (1 - self.memory(parameters))
-        tired = parameters.leave_tired + self._impatience(population, parameters)
-        rows[:, _LEAVE] = tired * (1 - parameters.fatigue_memory)
-        rows[:, _SATISFACTION] = -parameters.page_cost
-        return rows
-
-    def memory(self, parameters: ChoiceParameters) -> FloatArray:
-        """Return float32 [d]: the share of each entry that is left one page later."""
-        row = np.ones(self.items.shape[1], np.float32)
-        row[self.taste] = parameters.drift_memory
-        row[self.genres] = parameters.boredom_memory
-        row[_LEAVE] = parameters.fatigue_memory
-        row[_SATISFACTION] = parameters.satisfaction_memory
-        return row
-
-    def gain(self, parameters: ChoiceParameters) -> FloatArray:
-        """Return float32 [d]: how much of a consumed item's row is added to the user's."""
-        row = np.zeros(self.items.shape[1], np.float32)
-        item_size = np.sqrt(np.mean(np.square(self.items[:, self.taste], dtype=np.float64)))
-        row[self.taste] = parameters.drift * self.model.click_size / item_size if item_size > 0 else 0.0
-        row[self.genres] = -parameters.boredom
-        row[_LEAVE] = -parameters.leave_relief
-        row[_SATISFACTION] = 1.0
-        return row
-
-    def _impatience(self, population: Population, parameters: ChoiceParameters) -> npt.NDArray[np.float64]:
-        doublings = np.log2(np.maximum(population.trait("patience"), 1.0) / self.model.patience_median)
-        return -parameters.patience_slope * doublings.astype(np.float64)
 
 
 def _check_fit(catalog: Catalog, population: Population, model: ChoiceModel) -> None:
@@ -268,14 +227,3 @@ def _check_fit(catalog: Catalog, population: Population, model: ChoiceModel) -> 
             raise ConfigError(
                 f"choice users: got {name!r} vectors of shape {got}, expected ({width},); take model and users of one fit"
             )
-
-
-def _whole_lines(rows: npt.NDArray[np.float64]) -> FloatArray:
-    """Return the rows as float32 that start on cache lines: zeros before the last two columns fill them up to 64 bytes."""
-    width = -(-rows.shape[1] // _LINE) * _LINE
-    padding = np.zeros((len(rows), width - rows.shape[1]))
-    buffer = np.empty(len(rows) * width + _LINE, np.float32)
-    start = -(buffer.ctypes.data // 4) % _LINE
-    aligned = buffer[start : start + len(rows) * width].reshape(len(rows), width)
-    aligned[:] = np.hstack([rows[:, :_LEAVE], padding, rows[:, _LEAVE:]])
-    return aligned

@@ -19,12 +19,13 @@ from recsim_llm.agents.examination import examination_by_user, examination_curve
 from recsim_llm.agents.language.asked import Asked, AskedPage, Tell
 from recsim_llm.agents.language.experience import Experience
 from recsim_llm.agents.language.language_parameters import LanguageParameters
-from recsim_llm.agents.language.page_answers import blank_answers, read_answers
+from recsim_llm.agents.language.page_answers import answer_bounds, blank_answers, read_answers
 from recsim_llm.agents.language.prompt_templates import Templates
 from recsim_llm.agents.language.prompts import LEVELS, PromptWriter
 from recsim_llm.agents.memory import Memories, Rendered, WordWeights, sentence_embedder
 from recsim_llm.core import keyed
 from recsim_llm.core.arrays import FloatArray, IntArray
+from recsim_llm.core.bounds import Bounds
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import DECIDERS, Account, Decisions, Mood, Pages, Rows
 from recsim_llm.errors import ContractError
@@ -215,6 +216,11 @@ class LanguageUsers:
         slope = np.float32(self.parameters.return_slope)
         log_odds: FloatArray = np.float32(self.parameters.return_base) + slope * self._answers.satisfaction[rows]
         return log_odds
+
+    def bounds(self) -> Bounds:
+        """Return how far clicks, satisfaction, leaving and returning can go; what users remember shapes answers only."""
+        own = self.parameters
+        return answer_bounds(own.calibration, own.return_base, own.return_slope)
 
     def _numbers(self, rows: Rows) -> IntArray:
         return np.arange(len(self._lived))[rows]

@@ -11,9 +11,10 @@ import numpy.typing as npt
 from recsim_llm.agents.language.calibration import Calibration
 from recsim_llm.agents.language.prompts import LEVELS
 from recsim_llm.core.arrays import FloatArray
+from recsim_llm.core.bounds import Bounds, Range
 from recsim_llm.language.base.questions import Answer
 
-__all__ = ["PageAnswers", "blank_answers", "read_answers"]
+__all__ = ["PageAnswers", "answer_bounds", "blank_answers", "read_answers"]
 
 _LEAST = 1e-6  # probabilities stay this far from 0 and 1, so that log-odds are finite
 
@@ -63,6 +64,28 @@ def read_answers(
     into.stars[row, place] = _at_most(calibration.stars(stars))
     into.satisfaction[row] = _log_odds(np.array([(answers[-2].mean - 1) / (LEVELS - 1)]))[0]
     into.leave[row] = calibration.leave(log_odds[-1:])[0]
+
+
+def answer_bounds(calibration: Calibration, return_base: float, return_slope: float) -> Bounds:
+    """Return how far answers can go: they are read afresh on every page, and what they say is kept from certainty.
+
+    Args:
+        calibration: applied to clicks and leaving.
+        return_base: log-odds of coming back at satisfaction 0.
+        return_slope: log-odds of coming back, a unit of satisfaction.
+    """
+    raw = _log_odds(np.array([0.0, 1.0]))
+    click, leave = calibration.click(raw), calibration.leave(raw)
+    back = return_base + return_slope * raw
+    return Bounds(
+        # Positions that were not asked about get the least chance, uncalibrated.
+        click_log_odds=Range(float(min(click.min(), raw[0])), float(click.max())),
+        satisfaction=Range(*raw.tolist()),
+        # Before the first answer the log-odds of leaving are 0.
+        leave_log_odds=Range(float(min(leave.min(), 0.0)), float(max(leave.max(), 0.0))),
+        return_log_odds=Range(float(back.min()), float(back.max())),
+        taste_displacement=0.0,
+    )
 
 
 def _at_most(chances: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -252,7 +252,7 @@ def handle_report(options: argparse.Namespace) -> None:
 
 def _finish(run: Path, options: argparse.Namespace, **given: Any) -> None:
     from recsim_llm.comparison import summarise
-    from recsim_llm.report import calls_line, read_calls, summary_table, verdict, write_report
+    from recsim_llm.report import calls_line, read_calls, read_serving, serving_line, summary_table, verdict, write_report
 
     with _report_again(run):
         summary = summarise(run)
@@ -265,6 +265,8 @@ def _finish(run: Path, options: argparse.Namespace, **given: Any) -> None:
         console.print(summary_table(summary))
         if calls := calls_line(read_calls(run)):
             console.print(calls)
+        if served := serving_line(read_serving(run)):
+            print_lines([served])
         print_little_known(run)
         console.print(f"log     {run}\nreport  {path}\nagain   recsim-llm report {shlex.quote(str(run))}")
 

@@ -13,7 +13,7 @@ from typing import Any
 from recsim_llm.cli.endings import go_on_by_calls
 from recsim_llm.cli.options import ask_first, read_limits, read_model, read_table_options
 from recsim_llm.cli.output import make_console, print_forecast, print_pairs, print_reading, show_status, write_json
-from recsim_llm.errors import ConfigError
+from recsim_llm.errors import ConfigError, RecSimError
 
 __all__ = ["handle_calibrate", "handle_data", "handle_fit", "handle_list", "handle_probe", "handle_realism"]
 
@@ -168,12 +168,12 @@ def _make_shop(options: argparse.Namespace) -> None:
 def handle_list(options: argparse.Namespace) -> None:
     """Print all names that scenarios may use."""
     from recsim_llm.envs.rewards import REWARDS
-    from recsim_llm.registry import describe, names
+    from recsim_llm.registry import names
     from recsim_llm.scenarios.schema import shipped_scenarios
 
     table: dict[str, dict[str, str]] = {"scenarios": shipped_scenarios()}
     for kind in ("recommenders", "users"):
-        table[kind] = {name: describe(kind, name) for name in names(kind)}
+        table[kind] = {name: _said_of(kind, name) for name in names(kind)}
     table["rewards"] = {name: _first_line(reward) for name, reward in REWARDS.items()}
     write_json(options, table)
     if not options.quiet:
@@ -182,6 +182,16 @@ def handle_list(options: argparse.Namespace) -> None:
             console.print(kind, style="bold")
             for name, description in entries.items():
                 console.print(f"  {name:<16}{description}")
+
+
+def _said_of(kind: str, name: str) -> str:
+    """Return what a plug-in says of itself; one that cannot be loaded keeps nobody from seeing the others."""
+    from recsim_llm.registry import describe
+
+    try:
+        return describe(kind, name)
+    except RecSimError as error:
+        return f"cannot be loaded: {error}"
 
 
 def _first_line(thing: Any) -> str:

@@ -51,6 +51,11 @@ class Profile:
         return columns.astype(columns.dtype if dtype is None else dtype, copy=False)
 
     @property
+    def known(self) -> bool:
+        """Whether anything can be asked; not of requests that were rebuilt from a log."""
+        return self._table is not None
+
+    @property
     def fields(self) -> tuple[str, ...]:
         """What is known of users, such as ``age``; sorted, empty where nothing is."""
         return tuple(self._known().texts)

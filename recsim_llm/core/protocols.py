@@ -6,9 +6,20 @@ from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
 from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
+from recsim_llm.core.bounds import UNDECLARED, Bounds
 from recsim_llm.core.pages import Decisions, Mood, Pages, Rows
 
-__all__ = ["AnswersLater", "BoundsPrompts", "HasProvenance", "RanksItems", "UserModel", "WithdrawsPages", "WithholdsRatings"]
+__all__ = [
+    "AnswersLater",
+    "BoundsPrompts",
+    "DeclaresBounds",
+    "HasProvenance",
+    "RanksItems",
+    "UserModel",
+    "WithdrawsPages",
+    "WithholdsRatings",
+    "declared_bounds",
+]
 
 
 class UserModel(Protocol):
@@ -105,6 +116,20 @@ class RanksItems(Protocol):
     def appeal(self, rows: Rows) -> FloatArray:
         """Return float32 [m, n]: each row's click log-odds for every item of the catalog at this moment."""
         ...
+
+
+@runtime_checkable
+class DeclaresBounds(Protocol):
+    """A user model that says how far its numbers can go whatever is shown; what an audit of exploits measures against."""
+
+    def bounds(self) -> Bounds:
+        """Return the bounds over all users and items; may take as long as one look at every pair of them."""
+        ...
+
+
+def declared_bounds(users: UserModel) -> Bounds:
+    """Return what a user model declares, ``UNDECLARED`` where it declares nothing."""
+    return users.bounds() if isinstance(users, DeclaresBounds) else UNDECLARED
 
 
 @runtime_checkable

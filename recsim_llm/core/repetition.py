@@ -37,6 +37,8 @@ class RatedItems(NamedTuple):
     """int64 [e]: which byte of the user's row, ascending for each user."""
     bits: npt.NDArray[np.uint8]
     """uint8 [e]: what stands there."""
+    most: int
+    """Most items that a user rated."""
     ratings: Ratings
     """The ratings themselves, of these users and of others."""
 
@@ -59,7 +61,7 @@ class RatedItems(NamedTuple):
         bits = np.zeros(len(entry), np.uint8)
         np.bitwise_or.at(bits, where.reshape(-1), _BITS[item & 7])
         start = np.searchsorted(entry, np.arange(len(user_id) + 1) * width)
-        return cls(start, entry % width, bits, ratings)
+        return cls(start, entry % width, bits, int(np.bincount(user, minlength=1).max()), ratings)
 
     def take(self, user_index: IntArray) -> tuple[IntArray, IntArray, npt.NDArray[np.uint8]]:
         """Return the entries of some users: position among them int64 [e], byte int64 [e], and bits uint8 [e]."""
@@ -88,6 +90,8 @@ class KnownItems:
         self._on_sale = np.zeros(self._width, np.uint8)
         self._on_sale[1:] = np.packbits(np.pad(catalog.on_sale, (0, 8)), bitorder="little")[: self._width - 1]
         self._on_sale_count = int(np.count_nonzero(catalog.on_sale))
+        # No row knows more items than this, so that in most visits nobody has to count.
+        self._most = 0
 
     def begin(self, rows: Rows, user_index: IntArray) -> None:
         """Let other users sit down in the given rows; these know nothing but what they rated.
@@ -96,11 +100,13 @@ class KnownItems:
             rows: row numbers [m], or ``slice(None)``.
             user_index: int64 [m].
         """
-        known = self._by_row()
+        known, most = self._by_row(), 0
         known[rows] = 0
         if self._rated is not None:
             at, byte, bits = self._rated.take(user_index)
             known[at if isinstance(rows, slice) else rows[at], byte] = bits
+            most = self._rated.most
+        self._most = most if isinstance(rows, slice) else max(self._most, most)
 
     def admit(self, item_index: IntArray, rows: Rows, blank: BoolArray | None, *, refuse: str | None) -> BoolArray | None:
         """Return which slots must stay blank; the items of all others count as shown from now on.
@@ -124,11 +130,13 @@ class KnownItems:
         again = (self._known.take(place) & bit) != 0
         if np.count_nonzero(again):
             again &= item_index >= 0
-            again &= np.cumsum(again, axis=1) > self._lacking(rows)[:, None]
+            if self._on_sale_count - self._most < self._slots:
+                again &= np.cumsum(again, axis=1) > self._lacking(rows)[:, None]
             if np.count_nonzero(again):
                 if refuse is not None:
                     self._refuse(item_index, again, refuse)
                 blank = again if blank is None else blank | again
+        self._most += self._slots
         np.bitwise_or.at(self._known, place.reshape(-1), bit.reshape(-1))
         return blank
 

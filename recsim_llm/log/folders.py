@@ -9,7 +9,8 @@ A run folder holds:
     visits/*.parquet            one row a visit
     items, users                .parquet: titles and the data's own ids, and what the log is judged by
     held_out                    .parquet: ratings that the log is judged by; logs of environments lack them
-    timings.parquet             clock times, apart from the log so that the log compares byte for byte
+    timings, serving            .parquet: clock times, and what each recommender took; apart from the log, so that the log
+                                compares byte for byte
     traceback.txt               where a plug-in crashed, if one did; a folder that holds nothing else counts as empty
     .lock, .report.lock         who is writing it; gone when nobody is
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,12 +16,15 @@ __all__ = [
     "HELD_OUT",
     "INTERVIEWS",
     "ITEMS",
+    "SERVING",
     "TEXTS",
     "TIMINGS",
     "USERS",
     "USER_KEYS",
+    "add_serving",
     "add_timings",
     "has_table",
+    "join_serving",
     "read_table",
     "table_path",
     "write_table",
@@ -93,6 +97,27 @@ TIMINGS = pa.schema([("arm", pa.string()), ("visit", pa.int32()), ("page", pa.in
 """``timings``: one row a page of the batch: seconds since its arm was begun."""
 
 
+SERVING = pa.schema(
+    [
+        ("arm", pa.string()),
+        ("pages", pa.int64()),
+        ("fit_seconds", pa.float64()),
+        ("recommend_seconds", pa.float64()),
+        ("observe_seconds", pa.float64()),
+        ("requests", pa.int64()),
+        ("retries", pa.int64()),
+        ("bytes_sent", pa.int64()),
+        ("bytes_received", pa.int64()),
+        ("failures", pa.map_(pa.string(), pa.int64())),
+        ("stopped", pa.string()),
+    ]
+)
+"""``serving``: one row each time that an arm was served, so that an arm that was stopped and resumed has several. ``pages``
+asked of its recommender; wall-clock seconds in each of its methods; of a recommender behind HTTP the requests sent (every
+attempt, and the description), those of them that repeat a failed one, bytes of bodies, and failed attempts by cause, all null
+for others; ``stopped``: why it was not served to the end, null where it was."""
+
+
 def table_path(run: Path, name: str) -> Path:
     """Return where a table lies."""
     return run / f"{name}.parquet"
@@ -135,9 +160,24 @@ def read_table(run: Path, name: str, columns: Sequence[str] = ()) -> pa.Table:
 
 def add_timings(run: Path, rows: Sequence[tuple[str, int, int, float]]) -> None:
     """Append rows of ``TIMINGS`` to those that are there; no rows write nothing."""
-    if not rows:
-        return
-    table = pa.Table.from_pylist([dict(zip(TIMINGS.names, row, strict=True)) for row in rows], schema=TIMINGS)
-    if has_table(run, "timings"):
-        table = pa.concat_tables([read_table(run, "timings", TIMINGS.names).cast(TIMINGS), table])
-    write_table(run, "timings", table, compression="snappy")
+    if rows:
+        _append(run, "timings", TIMINGS, [dict(zip(TIMINGS.names, row, strict=True)) for row in rows])
+
+
+def add_serving(run: Path, row: Mapping[str, Any]) -> None:
+    """Append a row of ``SERVING`` to those that are there; what it lacks is null."""
+    _append(run, "serving", SERVING, [row])
+
+
+def join_serving(out: Path, folders: Sequence[Path]) -> None:
+    """Give the folder of joined runs their rows of ``SERVING``."""
+    tables = [read_table(folder, "serving", SERVING.names) for folder in folders if has_table(folder, "serving")]
+    if tables:
+        write_table(out, "serving", pa.concat_tables(tables), compression="snappy")
+
+
+def _append(run: Path, name: str, schema: pa.Schema, rows: Sequence[Mapping[str, Any]]) -> None:
+    table = pa.Table.from_pylist(list(rows), schema=schema)
+    if has_table(run, name):
+        table = pa.concat_tables([read_table(run, name, schema.names).cast(schema), table])
+    write_table(run, name, table, compression="snappy")

@@ -3,9 +3,19 @@
 from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.recommenders.base import Recommender, check_slates, deterministic
 from recsim_llm.recommenders.by_name import open_recommender
-from recsim_llm.recommenders.hooks import AsksModel, TakesRules, TakesTruth, TakesUserKeys, Truth
+from recsim_llm.recommenders.classics import UserKNN
+from recsim_llm.recommenders.content_based import ContentBased
+from recsim_llm.recommenders.ease import EASE
+from recsim_llm.recommenders.epsilon_greedy import EpsilonGreedy
+from recsim_llm.recommenders.hooks import AsksModel, RunsElsewhere, TakesRules, TakesTruth, TakesUserKeys, Truth
+from recsim_llm.recommenders.http_recommender import HttpRecommender
+from recsim_llm.recommenders.http_schema import http_openapi
+from recsim_llm.recommenders.implicit_models import ALS, BPR, ImplicitRecommender
+from recsim_llm.recommenders.interactions import Interactions
 from recsim_llm.recommenders.item_knn import ItemKNN
 from recsim_llm.recommenders.language_ranker import LanguageRanker
+from recsim_llm.recommenders.lenskit_pipelines import LensKit, LensKitRecommender
+from recsim_llm.recommenders.linear_clicks import LinearClicks
 from recsim_llm.recommenders.linucb import LinUCB
 from recsim_llm.recommenders.matrix_factorization import MatrixFactorization
 from recsim_llm.recommenders.oracle import Oracle
@@ -18,18 +28,34 @@ from recsim_llm.recommenders.propensities import (
     Propensities,
     SamplesSlates,
 )
+from recsim_llm.recommenders.saved_scores import SavedScores
+from recsim_llm.recommenders.sklearn_estimators import Sklearn, SklearnRecommender
+from recsim_llm.recommenders.slim import SLIM
 from recsim_llm.recommenders.softmax import Softmax
+from recsim_llm.recommenders.thompson import Thompson
 from recsim_llm.recommenders.uniform import RandomRecommender
 
 __all__ = [
+    "ALS",
+    "BPR",
+    "EASE",
+    "SLIM",
     "AsksModel",
+    "ContentBased",
+    "EpsilonGreedy",
     "FrozenSettings",
     "GivesNextItems",
     "GivesPlacements",
     "GivesPropensities",
+    "HttpRecommender",
+    "ImplicitRecommender",
+    "Interactions",
     "ItemKNN",
     "LanguageRanker",
+    "LensKit",
+    "LensKitRecommender",
     "LinUCB",
+    "LinearClicks",
     "MatrixFactorization",
     "NextItems",
     "Oracle",
@@ -37,13 +63,20 @@ __all__ = [
     "Propensities",
     "RandomRecommender",
     "Recommender",
+    "RunsElsewhere",
     "SamplesSlates",
+    "SavedScores",
+    "Sklearn",
+    "SklearnRecommender",
     "Softmax",
     "TakesRules",
     "TakesTruth",
     "TakesUserKeys",
+    "Thompson",
     "Truth",
+    "UserKNN",
     "check_slates",
     "deterministic",
+    "http_openapi",
     "open_recommender",
 ]

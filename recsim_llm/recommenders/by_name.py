@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from inspect import Parameter, signature
 from typing import Any
 
@@ -42,11 +43,12 @@ def open_recommender(name: str, settings: Mapping[str, Any] | None = None, *, so
     """
     values, source = dict(settings or {}), source or f"recommender {name!r}"
     scheme, _, rest = name.partition(":")
-    if scheme in _OPENERS:
-        kind = import_attribute(_OPENERS[scheme], "recommenders")
+    if scheme.lower() in _OPENERS:
+        kind = import_attribute(_OPENERS[scheme.lower()], "recommenders")
         values = {"address": name if rest.startswith("//") else rest} | values
     else:
-        kind = resolve("recommenders", name)
+        with _naming(source, name):
+            kind = resolve("recommenders", name)
     if not callable(kind):
         raise ConfigError(
             f"{source}: got {type(kind).__name__}, expected a class of recommenders, or a function that makes one"
@@ -58,11 +60,26 @@ def open_recommender(name: str, settings: Mapping[str, Any] | None = None, *, so
     with blaming(source, "a constructor that works"):
         try:
             made: Recommender = kind(**values) if checked is None else kind(checked)
+        except ConfigError as error:
+            if source in str(error):
+                raise
+            raise ConfigError(f"{source}: {error}") from error
         except RecSimError:
             raise
         except ValueError as error:  # What a constructor says of values is a refusal of them.
             raise ConfigError(f"{source}: got settings {values}, expected what it takes: {error}") from error
     return made
+
+
+@contextmanager
+def _naming(source: str, name: str) -> Iterator[None]:
+    """Put before an error about a name who is called by it, where that is something else: an arm of a scenario."""
+    try:
+        yield
+    except RecSimError as error:
+        if repr(name) in source:
+            raise
+        raise type(error)(f"{source}: {error}") from error
 
 
 def _check_keywords(kind: Callable[..., Any], values: Mapping[str, Any], source: str) -> None:

@@ -15,7 +15,7 @@ from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.core.pages import Requests
 from recsim_llm.core.ratings import Ratings
-from recsim_llm.recommenders.scoring import ScoringRecommender
+from recsim_llm.recommenders.scoring import ScoringRecommender, chunks
 
 __all__ = ["BestRated", "GenreProfile", "Newest", "NextItem", "PairwiseFactors", "PopularLately", "RandomWalk", "UserKNN"]
 
@@ -138,6 +138,10 @@ class UserKNN(_FromRatings):
         self._rows = (sp.diags_array(1 / length) @ self._known.matrix).tocsr()
 
     def _score(self, requests: Requests) -> FloatArray:
+        parts = [self._from_neighbours(part) for _, part in chunks(requests, self._rows.shape[0])]
+        return self._ties(np.concatenate(parts) if parts else np.empty((0, self._rows.shape[1])))
+
+    def _from_neighbours(self, requests: Requests) -> DoubleArray:
         profiles = self._known.profiles(requests)
         similarity = (profiles @ self._rows.T).toarray()
         length = np.sqrt(np.maximum(np.diff(profiles.indptr), 1))
@@ -147,7 +151,7 @@ class UserKNN(_FromRatings):
         if similarity.shape[1] > self.settings.neighbours:
             kth = np.partition(similarity, -self.settings.neighbours, axis=1)[:, -self.settings.neighbours, None]
             similarity[similarity < kth] = 0.0
-        return self._ties(np.asarray(similarity @ self._known.matrix, np.float64))
+        return np.asarray((sp.csr_array(similarity) @ self._known.matrix).toarray(), np.float64)
 
 
 class RandomWalk(_FromRatings):
@@ -200,9 +204,7 @@ class NextItem(_FromRatings):
         self._recent = sp.csr_array((np.ones(int(recent.sum())), (who[recent], item[recent])), shape=shape)
 
     def _score(self, requests: Requests) -> FloatArray:
-        place = np.minimum(np.searchsorted(self._known.users, requests.user_id), len(self._known.users) - 1)
-        known = self._known.users[place] == requests.user_id
-        return self._ties((self._recent[np.where(known, place, len(self._known.users))] @ self._chance).toarray())
+        return self._ties((self._recent[self._known.user_rows(requests.user_id)] @ self._chance).toarray())
 
 
 class PairwiseFactors(_FromRatings):

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from recsim_llm.core.arrays import FloatArray, IntArray
 from recsim_llm.core.repetition import Repeats
 
 if TYPE_CHECKING:
     from recsim_llm.language.calls.model import LanguageModel
+    from recsim_llm.recommenders.http_client import ServiceCost
 
-__all__ = ["AsksModel", "TakesRules", "TakesTruth", "TakesUserKeys", "Truth"]
+__all__ = ["AsksModel", "RunsElsewhere", "TakesRules", "TakesTruth", "TakesUserKeys", "Truth"]
 
 
 class Truth(NamedTuple):
@@ -46,6 +47,27 @@ class AsksModel(Protocol):
 
     def consult(self, model: LanguageModel) -> None:
         """Take in the model that is to be asked; called once, before ``fit``."""
+        ...
+
+
+@runtime_checkable
+class RunsElsewhere(Protocol):
+    """A recommender that runs in another program, which may be slow, fail, or not be there."""
+
+    @property
+    def cost(self) -> ServiceCost:
+        """What its requests took so far."""
+        ...
+
+    def reach(self) -> Mapping[str, Any]:
+        """See that it is there; called once for each arm, before any is served.
+
+        Returns:
+            What it says of itself, for the manifest: a run that was stopped does not go on with another one.
+
+        Raises:
+            ServiceError: it is not.
+        """
         ...
 
 

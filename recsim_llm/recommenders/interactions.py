@@ -50,7 +50,7 @@ class Interactions:
         """
         if self._repeats == "allow":
             return np.zeros((len(requests.user_id), len(self.catalog)), np.bool_)
-        rows = self.matrix[self._place(requests.user_id)]
+        rows = self.matrix[self.user_rows(requests.user_id)]
         mask = np.zeros(rows.shape, np.bool_)
         mask[_row_numbers(rows), rows.indices] = True
         index = self.catalog.index_of(requests.history_item)
@@ -67,13 +67,14 @@ class Interactions:
 
     def profiles(self, requests: Requests) -> sp.csr_array:
         """Return float32 sparse [u, n]: 1 where the user consumed the item, in the training part or by a click in the run."""
-        rows = self.matrix[self._place(requests.user_id)]
+        rows = self.matrix[self.user_rows(requests.user_id)]
         row, item = self.clicks(requests)
         if not row.size:
             return rows
         return _binary(np.concatenate([_row_numbers(rows), row]), np.concatenate([rows.indices, item]), rows.shape)
 
-    def _place(self, user_id: IntArray) -> IntArray:
+    def user_rows(self, user_id: IntArray) -> IntArray:
+        """Return int64 [u]: rows of ``matrix``; the last, which is empty, for users whom the training part does not have."""
         place = np.minimum(np.searchsorted(self.users, user_id), len(self.users) - 1)
         return np.where(self.users[place] == user_id, place, len(self.users))
 

@@ -11,7 +11,7 @@ from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.core.pages import Requests
 from recsim_llm.recommenders.scoring import ScoringRecommender
 
-__all__ = ["ItemKNN"]
+__all__ = ["ItemKNN", "nearest_items"]
 
 _ROWS = 256
 
@@ -40,7 +40,7 @@ class ItemKNN(ScoringRecommender):
 
     def _learn(self) -> None:
         self._order = self._known.popularity_order - np.float32(1)
-        self._near = _near(self._known.matrix, self.settings.neighbours, self.settings.shrinkage)
+        self._near = nearest_items(self._known.matrix, self.settings.neighbours, self.settings.shrinkage)
 
     def _score(self, requests: Requests) -> FloatArray:
         scores: FloatArray = (self._known.profiles(requests) @ self._near).toarray()
@@ -48,8 +48,14 @@ class ItemKNN(ScoringRecommender):
         return scores
 
 
-def _near(matrix: sp.csr_array, neighbours: int, shrinkage: float) -> sp.csr_array:
-    """Return float32 sparse [n, n]: entry (j, i) is the similarity of i and j where j is one of i's neighbours."""
+def nearest_items(matrix: sp.csr_array, neighbours: int, shrinkage: float) -> sp.csr_array:
+    """Return float32 sparse [n, n]: entry (j, i) is the similarity of i and j where j is one of i's neighbours.
+
+    Args:
+        matrix: binary, float32 sparse [u, n]: who consumed what.
+        neighbours: most of them that an item has.
+        shrinkage: added to the denominator of the cosine.
+    """
     items = matrix.shape[1]
     by_item = matrix.T.tocsr()
     length = np.sqrt(np.diff(by_item.indptr)).astype(np.float32)

@@ -2,6 +2,7 @@
 
 from recsim_llm.report.model_calls import calls_line, read_calls
 from recsim_llm.report.page import write_report
+from recsim_llm.report.serving_costs import read_serving, serving_line
 from recsim_llm.report.spoken import agreement_line, example_source, interview_table, read_speech
 from recsim_llm.report.summary_tables import summary_table
 from recsim_llm.report.words import verdict
@@ -12,7 +13,9 @@ __all__ = [
     "example_source",
     "interview_table",
     "read_calls",
+    "read_serving",
     "read_speech",
+    "serving_line",
     "summary_table",
     "verdict",
     "write_report",

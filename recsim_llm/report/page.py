@@ -39,6 +39,7 @@ from recsim_llm.report.progress_page import cost_section, deciders_section, fail
 from recsim_llm.report.reproduction import configuration_section, reproduction_section
 from recsim_llm.report.result_sections import differences_section, results_section
 from recsim_llm.report.sample_visits import SampleVisits, read_sample_visits, sample_visits_section
+from recsim_llm.report.serving_costs import ArmCost, read_serving, serving_section
 from recsim_llm.report.shown_items import shown_items_section
 from recsim_llm.report.side_files import showing
 from recsim_llm.report.spoken import Speech, read_speech, speech_section
@@ -68,6 +69,8 @@ class Findings:
     """Their visits."""
     calls: tuple[CallSummary, ...] = ()
     """Totals of the language models' calls."""
+    serving: tuple[ArmCost, ...] = ()
+    """What the recommenders took."""
     speech: Speech | None = None
     """What users said; None where nobody was asked."""
     compared: Mapping[str, Any] | None = None
@@ -133,8 +136,9 @@ def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
         audited = read_audits(run)
         drawings |= draw_audits(audited, folder)
         audits_section(audited, drawings)
-    calls, speech, metrics = read_calls(run), read_speech(run), measure_run(run)
+    calls, speech, metrics, serving = read_calls(run), read_speech(run), measure_run(run), read_serving(run)
     content = summary.to_json() | {"language_model_calls": [row._asdict() for row in calls]}
+    content |= {"serving": [cost._asdict() for cost in serving]}
     content |= {} if speech is None else {"speech": speech.to_json()}
     content |= {} if metrics is None else {"metrics": metrics.to_json()}
     write_atomically(run / "metrics.json", _json(content))
@@ -154,6 +158,7 @@ def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
         worst=worst,
         visits=visits,
         calls=calls,
+        serving=serving,
         speech=speech,
         compared=compared,
         metrics=metrics,
@@ -187,6 +192,7 @@ def render_page(found: Findings) -> str:
         deciders_section(summary),
         failures_section(summary, found.calls),
         cost_section(found.calls),
+        serving_section(found.serving),
         configuration_section(summary, manifest),
         reproduction_section(manifest, compared),
     ]

@@ -16,9 +16,11 @@ from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.core.profiles import make_profile
 from recsim_llm.core.ratings import Ratings
+from recsim_llm.core.repetition import Repeats
 from recsim_llm.errors import ConfigError, ContractError
 from recsim_llm.recommenders.base import Recommender, check_slates
-from recsim_llm.recommenders.hooks import TakesUserKeys
+from recsim_llm.recommenders.hooks import TakesRules, TakesUserKeys
+from recsim_llm.recommenders.interactions import Interactions
 from recsim_llm.recommenders.scoring import take
 from recsim_llm.testing.calls import checked_call
 
@@ -30,20 +32,25 @@ _KEYED = "let a row depend on its own request only; key draws by (seed, user_id,
 
 
 def check_recommender(
-    factory: Callable[[], Recommender], *, catalog: Catalog | None = None, ratings: Ratings | None = None
+    factory: Callable[[], Recommender],
+    *,
+    catalog: Catalog | None = None,
+    ratings: Ratings | None = None,
+    repeats: Repeats = "forbid",
 ) -> None:
     """Check that a recommender keeps the contract of ``recsim_llm.recommenders.Recommender``.
 
     Checked: a class that declares settings takes them; shape and type of slates; only items that are known, on sale and
-    different within a page; propensities in (0, 1] that agree with each other; the same answer to the same requests before
-    any feedback, in any order, for any part of the batch, and from a second instance with the same seed; inputs left as they
-    were; users that the ratings do not hold; feedback without clicks, and feedback in any order of users; catalogs of three
-    items all of which were seen.
+    different within a page; nothing that the user was shown or rated before, unless ``repeats`` allows it; propensities in
+    (0, 1] that agree with each other; the same answer to the same requests before any feedback, in any order, for any part of
+    the batch, and from a second instance with the same seed; inputs left as they were; users that the ratings do not hold;
+    feedback without clicks, and feedback in any order of users; catalogs of three items all of which were seen.
 
     Args:
         factory: makes a new, unfitted recommender; called several times.
         catalog: items to check with; a small invented catalog where not given.
         ratings: training ratings that go with the catalog; to be given with it.
+        repeats: the rule on repetition that it is to play by, as in a scenario.
 
     Raises:
         ContractError: the first breach.
@@ -52,9 +59,9 @@ def check_recommender(
     if (catalog is None) != (ratings is None):
         raise ConfigError("check_recommender: got only one of catalog and ratings, expected both or none")
     world = small_world() if catalog is None or ratings is None else (catalog, ratings)
-    trial = _Trial(factory, *world)
+    trial = _Trial(factory, *world, repeats)
     _takes_its_settings(factory, trial.name)
-    for check in (_answers, _rows_stand_alone, _seed_decides, _feedback, _retired_items, _three_items):
+    for check in (_answers, _rows_stand_alone, _seed_decides, _feedback, _retired_items, _three_items, _nothing_twice):
         check(trial)
 
 
@@ -94,8 +101,8 @@ def small_world(users: int = 24, items: int = 60) -> tuple[Catalog, Ratings]:
 class _Trial:
     """Calls recommenders, and checks all that can be checked on a single call."""
 
-    def __init__(self, factory: Callable[[], Recommender], catalog: Catalog, ratings: Ratings) -> None:
-        self._factory = factory
+    def __init__(self, factory: Callable[[], Recommender], catalog: Catalog, ratings: Ratings, repeats: Repeats) -> None:
+        self._factory, self._repeats = factory, repeats
         self.catalog = catalog
         self.ratings = ratings
         self.name = type(factory()).__name__
@@ -104,6 +111,8 @@ class _Trial:
     def fitted(self, catalog: Catalog | None = None, ratings: Ratings | None = None) -> Recommender:
         catalog, ratings = catalog or self.catalog, ratings or self.ratings
         recommender = self._factory()
+        if isinstance(recommender, TakesRules):
+            recommender.play_by(self._repeats)
         if isinstance(recommender, TakesUserKeys):
             recommender.name_users({user: f"U{user:04d}" for user in ratings.users.tolist()})
         inputs = (*_columns(catalog), ratings.user_id, ratings.item_id, ratings.rating, ratings.timestamp)
@@ -120,6 +129,21 @@ class _Trial:
         check_slates(slates, catalog or self.catalog, len(requests.user_id), slots, name=self.name, blank_invalid=False)
         _check_propensities(slates, self.name)
         return slates
+
+    def holds_new_items(self, slates: Slates, requests: Requests) -> None:
+        """See to it that pages hold what users know already only where there is nothing else."""
+        known = Interactions(self.catalog, self.ratings, repeats=self._repeats)
+        seen = known.seen(requests)
+        again = np.take_along_axis(seen, self.catalog.index_of(slates.item_id), axis=1)
+        new = np.count_nonzero(~seen & known.on_sale, axis=1)
+        too_many = np.count_nonzero(again, axis=1) > np.maximum(again.shape[1] - new, 0)
+        if too_many.any():
+            row = int(np.flatnonzero(too_many)[0])
+            raise ContractError(
+                f"{self.name}: got item {slates.item_id[row][again[row]][0]}, which the user of row {row} was shown or rated "
+                "before, expected items new to the user; Interactions(catalog, ratings).seen(requests) tells which are not, "
+                "and repeats='allow' checks for a scenario that allows them"
+            )
 
     def tell(self, recommender: Recommender, requests: Requests, slates: Slates, clicked: npt.NDArray[np.bool_]) -> None:
         rating = np.where(clicked, np.float32(4), np.float32(np.nan))
@@ -145,6 +169,12 @@ def _answers(trial: _Trial) -> None:
         first = trial.ask(recommender, requests, k)
         again = trial.ask(recommender, requests, k)
         trial.same(again, first, "when asked the same again", "let only fit and observe change what is answered")
+
+
+def _nothing_twice(trial: _Trial) -> None:
+    """Show users nothing that they know already."""
+    requests = _requests(trial.catalog, trial.ratings)
+    trial.holds_new_items(trial.ask(trial.fitted(), requests), requests)
 
 
 def _rows_stand_alone(trial: _Trial) -> None:

@@ -36,6 +36,7 @@ class BanditLearner:
         env: the environment, with slates as actions and ``PARTS`` observed.
         settings: see ``Settings``.
         gamma: not used.
+        steps: not used.
         seed: not used, for it starts from nothing.
     """
 
@@ -52,8 +53,8 @@ class BanditLearner:
         spread: float = Field(default=0.3, ge=0)
         """Standard deviation of the noise that is drawn with; 0 never explores."""
 
-    def __init__(self, env: TrainingEnv, settings: Settings, *, gamma: float, seed: int) -> None:
-        del gamma, seed
+    def __init__(self, env: TrainingEnv, settings: Settings, *, gamma: float, steps: int, seed: int) -> None:
+        del gamma, steps, seed
         self._env, self._settings = env, settings
         browse = env.unwrapped
         assert isinstance(browse, BrowseVectorEnv)

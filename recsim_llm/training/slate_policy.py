@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core.arrays import BoolArray, FloatArray
-from recsim_llm.core.files import write_atomically
+from recsim_llm.core.files import read_json, write_atomically
 from recsim_llm.core.keyed import Words
 from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.recommenders.scoring import on_grid, products
 from recsim_llm.training.learners import Choice, PolicyWorld
+from recsim_llm.training.network_files import read_weights, write_weights
 from recsim_llm.training.slate_choice import Competition, Optimisation, best_slates
 
 __all__ = ["PARTS", "SlatePolicy", "Towers", "as_input"]
@@ -25,7 +24,7 @@ __all__ = ["PARTS", "SlatePolicy", "Towers", "as_input"]
 PARTS = ("page", "taste", "fresh")
 """Parts of the observation that slate policies see."""
 
-_FILE, _SIDES = "slate_policy.npz", ("clicks", "worths")
+_FILE, _SIDES = "slate_policy.json", ("clicks", "worths")
 
 Observation = Mapping[str, npt.NDArray[Any]]
 
@@ -103,9 +102,8 @@ class SlatePolicy:
         for name in _SIDES:
             for number, towers in enumerate(getattr(self, name)):
                 columns |= towers.columns(f"{name}{number}")
-        buffer = io.BytesIO()
-        np.savez(buffer, header=np.array(json.dumps(header)), **columns)
-        write_atomically(folder / _FILE, buffer.getvalue())
+        write_weights(folder, columns)
+        write_atomically(folder / _FILE, json.dumps(header, sort_keys=True).encode() + b"\n")
 
     @classmethod
     def load(cls, folder: Path, world: PolicyWorld) -> SlatePolicy:
@@ -119,15 +117,13 @@ class SlatePolicy:
             ConfigError: it belongs to other items, or to pages of another length.
             LogError: the file is missing, or no such policy.
         """
-        path = folder / _FILE
+        path, columns = folder / _FILE, read_weights(folder)
         try:
-            with np.load(path, allow_pickle=False) as file:
-                columns = dict(file)
-            header = json.loads(str(columns.pop("header")))
+            header: Any = read_json(path)
             counts = {name: sum(key.startswith(name) and key.endswith(".items") for key in columns) for name in _SIDES}
             sides = {name: [Towers.read(f"{name}{number}", columns) for number in range(counts[name])] for name in _SIDES}
             policy = cls(**sides, **header)
-        except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
+        except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
             raise LogError(f"{path}: got {error!r}, expected a slate policy; train it again") from error
         if (len(policy.clicks[0].level), policy.slots) != (len(world.catalog), world.slate_size):
             raise ConfigError(

@@ -20,6 +20,7 @@ from recsim_llm.envs.vector import BrowseVectorEnv
 from recsim_llm.errors import LogError
 from recsim_llm.numerics.ranking import top_k
 from recsim_llm.training.learners import PolicyWorld, TrainingEnv
+from recsim_llm.training.network_files import one_torch_thread
 from recsim_llm.training.slate_choice import LEAST_WORTH, Competition, Optimisation, best_slates, click_weights
 from recsim_llm.training.slate_memory import SlateMemory, Transitions
 from recsim_llm.training.slate_network import Appraisal, SlateNetwork
@@ -43,7 +44,8 @@ class SlateQ:
     Args:
         env: the environment, with slates as actions and ``PARTS`` observed.
         settings: see ``Settings``.
-        gamma: discount of the next page's reward; 0 learns the page's own reward alone.
+        gamma: discount of the next page's reward.
+        steps: not used, since nothing follows a schedule.
         seed: of the first weights.
     """
 
@@ -78,7 +80,8 @@ class SlateQ:
         optimisation: Optimisation = "exact"
         """How the best slate is looked for."""
 
-    def __init__(self, env: TrainingEnv, settings: Settings, *, gamma: float, seed: int) -> None:
+    def __init__(self, env: TrainingEnv, settings: Settings, *, gamma: float, steps: int, seed: int) -> None:
+        del steps
         self._env, self._settings, self._gamma = env, settings, gamma
         browse = env.unwrapped
         assert isinstance(browse, BrowseVectorEnv)
@@ -116,12 +119,8 @@ class SlateQ:
             steps: pages to show, over all rows together; the last ones make up a whole page of every row.
             seed: of the environment and of all draws.
         """
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # The order of sums, and so the last bits, hang on the number.
-        try:
+        with one_torch_thread():
             self._learn(-(-steps // self._env.num_envs), seed)
-        finally:
-            torch.set_num_threads(threads)
 
     def _learn(self, pages: int, seed: int) -> None:
         random = np.random.default_rng(seed)
@@ -173,8 +172,6 @@ class SlateQ:
     def _target(self, batch: Transitions) -> Tensor:
         """Return float32 [b]: reward, and the discounted value of the best slate of the next page."""
         reward = torch.from_numpy(batch.reward)
-        if self._gamma == 0:
-            return reward
         after = self._slow.appraise(torch.from_numpy(batch.next_inputs))
         slates = self._best(after, batch.next_fresh)
         weight = click_weights(after.click.numpy(), self._settings.competition)
@@ -226,7 +223,7 @@ class SlateQ:
         """Return the policy of the slow networks; it changes no more."""
         return SlatePolicy(
             self._slow.clicks.towers(),
-            self._slow.worths.towers() if self._gamma > 0 else (),
+            self._slow.worths.towers(),
             slots=self._slots,
             competition=self._settings.competition,
             optimisation=self._settings.optimisation,

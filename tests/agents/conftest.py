@@ -62,7 +62,6 @@ def build_model(items=ITEMS, width=3, wide=2, levels=3, **settings):
         patience_median=8.0,
         mainstreamness_mean=0.6,
         mainstreamness_spread=0.25,
-        click_size=0.7,
         fitted_on="",
     )
 
@@ -70,9 +69,10 @@ def build_model(items=ITEMS, width=3, wide=2, levels=3, **settings):
 def build_tiny(slots=ITEMS, rows=USERS, **settings):
     """Return choice users of the tiny model, each in the row of the same number at the start of a first visit.
 
-    Unlike by default, items lose nothing by repetition.
+    Unlike by default, items lose nothing by being shown or consumed again.
     """
-    users = ChoiceUsers(build_catalog(), build_population(), build_model(**{"repeat": 0.0} | settings))
+    quiet = {"repeat": 0.0, "exposure_loss": 0.0}
+    users = ChoiceUsers(build_catalog(), build_population(), build_model(**quiet | settings))
     users.allocate(rows, slots)
     users.begin(ALL_ROWS, np.arange(rows), False)
     return users

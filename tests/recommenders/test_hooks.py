@@ -3,14 +3,14 @@
 import pytest
 from own_ids import ITEM_KEYS, ByKeys, make_shop, run_shop
 
-from recsim_llm.recommenders import AsksModel, TakesTruth, open_recommender
-from recsim_llm.registry import SHIPPED
+from recsim_llm.recommenders import AsksModel, TakesTruth
+from recsim_llm.registry import SHIPPED, resolve
 from recsim_llm.scenarios import load_scenario, run
 
 
 @pytest.mark.parametrize(("hook", "names"), [(TakesTruth, {"oracle"}), (AsksModel, {"language"})])
 def test_a_recommender_is_known_by_the_method_that_takes_what_it_needs(hook, names):
-    assert {name for name in SHIPPED["recommenders"] if isinstance(open_recommender(name), hook)} == names
+    assert {name for name in SHIPPED["recommenders"] if isinstance(resolve("recommenders", name), hook)} == names
 
 
 def test_any_class_with_the_method_counts():

@@ -111,7 +111,7 @@ def test_figures_come_with_pictures_and_data(run, html):
 
 def test_metrics_file_holds_the_summary(run, html):
     metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
-    assert metrics == json.loads(json.dumps(summarise(run).to_json())) | {"language_model_calls": []}
+    assert metrics == json.loads(json.dumps(summarise(run).to_json())) | {"language_model_calls": [], "serving": []}
     assert not list(run.rglob("*.part"))
 
 

@@ -136,6 +136,11 @@ class Deaf(Popularity):
         depth: int = 1
 
 
+class SamePage(Popularity):
+    def play_by(self, repeats):
+        super().play_by("allow")
+
+
 BREACHES = {
     Deaf: "refuses its own Settings",
     Repeats: "repeated",
@@ -157,6 +162,7 @@ BREACHES = {
     LastUserCounts: "same feedback",
     ShowsRetired: "retired",
     NeverFills: "unknown item -1",
+    SamePage: "was shown or rated before",
 }
 
 

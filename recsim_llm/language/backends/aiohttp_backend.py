@@ -11,7 +11,7 @@ from recsim_llm.language.backends.http_backend import HttpBackend, Response
 if TYPE_CHECKING:
     from aiohttp import ClientSession
 
-__all__ = ["AiohttpBackend"]
+__all__ = ["AiohttpBackend", "find_proxy"]
 
 
 class AiohttpBackend(HttpBackend):
@@ -31,7 +31,7 @@ class AiohttpBackend(HttpBackend):
             # The deadline of the base class is the only one.
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
             # Found once: with `trust_env` the session would look for it, and for a password file, at each call.
-            proxy=None if self.local else _proxy(self.base_url),
+            proxy=None if self.local else find_proxy(self.base_url),
         )
 
     async def _post(self, path: str, content: bytes) -> Response:
@@ -50,6 +50,7 @@ class AiohttpBackend(HttpBackend):
         await self._session.close()
 
 
-def _proxy(address: str) -> str | None:
+def find_proxy(address: str) -> str | None:
+    """Return the proxy that the environment names for an address; None where it names none."""
     parts = urlsplit(address)
     return None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)

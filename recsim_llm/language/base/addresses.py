@@ -23,12 +23,13 @@ _ADDRESS_LIKE = re.compile(r"://|[^\s/:@]+:[^\s/@]+@|\?[^\s=]+=")
 _LONGEST = 2_000
 
 
-def parse_address(text: str, source: str = "") -> str:
+def parse_address(text: str, source: str = "", *, keys: str = _KEYS) -> str:
     """Return the address of a server, without slashes at its end.
 
     Args:
         text: up to and with ``/v1``, where the server has that.
         source: where it comes from, for the error's text; empty for nothing.
+        keys: where its key is to be given, for the error's text.
 
     Raises:
         ConfigError: it cannot be used; the address is shown only where nothing in it can be secret.
@@ -38,7 +39,7 @@ def parse_address(text: str, source: str = "") -> str:
         raise ConfigError(f"{before}got an empty address, {_SHAPE}")
     if any(mark in text for mark in "@?#"):
         got = "an address with a user, a password, a query or a fragment, which is not shown"
-        raise ConfigError(f"{before}got {got}, expected http(s)://HOST[:PORT]/PATH alone; {_KEYS}")
+        raise ConfigError(f"{before}got {got}, expected http(s)://HOST[:PORT]/PATH alone; {keys}")
     if not text.isprintable() or re.search(r"[\s\\]", text) or len(text) > _LONGEST:
         raise ConfigError(
             f"{before}got an address with blanks, backslashes or control characters, or a very long one, {_SHAPE}"

@@ -52,7 +52,8 @@ class Reference:
         self.novelty = self.self_information(items)
         self.trait = {trait.name: float(people.trait(trait.name)[user]) for trait in TRAITS}
         self.impatience = -self.p.patience_slope * math.log2(max(self.trait["patience"], 1.0) / fitted.patience_median)
-        self.taste, self.boredom, self.consumed = list(self.click), [0.0] * 3, set()
+        self.taste, self.boredom, self.page = list(self.click), [0.0] * 3, 0
+        self.exposed, self.consumed = {}, {}  # item: pages on which it was so
         self.satisfaction, self.leaving = 0.0, self.p.leave_start + self.impatience
 
     @staticmethod
@@ -66,37 +67,66 @@ class Reference:
     def log_odds(self, item):
         away = [value - middle for value, middle in zip(self.vectors[item], self.centre, strict=True)]
         liking = sum(map(lambda a, b: a * b, self.taste, away)) + sum(map(lambda a, b: a * b, self.click, self.centre))
-        bored = self.p.boredom * sum(map(lambda a, b: a * b, self.boredom, self.shares[item]))
+        bored = sum(map(lambda a, b: a * b, self.boredom, self.shares[item]))
         mainstream = (self.trait["mainstreamness"] - self.fitted.mainstreamness_mean) / self.fitted.mainstreamness_spread
         novelty = -self.p.novelty * mainstream * self.novelty[item]
-        again = self.p.repeat if item in self.consumed else 0.0
-        return liking + self.fitted.click_bias + self.p.click_bias - bored - again + novelty
+        exposures = self.exposed.get(item, [])
+        tired = min(self.p.exposure_loss * len(exposures), self.p.exposure_limit) * self.kept(exposures)
+        again = self.p.repeat * self.kept(self.consumed.get(item, []))
+        return liking + self.fitted.click_bias + self.p.click_bias - bored - tired - again + novelty
 
-    def turn(self, consumed, stars):
+    def kept(self, pages):
+        if not pages:
+            return 0.0
+        return 1.0 if self.p.repeat_half_life is None else 2 ** (-(self.page - 1 - pages[-1]) / self.p.repeat_half_life)
+
+    def turn(self, shown, consumed, stars):
         p = self.p
         away = [[v - c for v, c in zip(row, self.centre, strict=True)] for row in self.vectors]
-        size = math.sqrt(sum(value**2 for row in away for value in row) / (ITEMS * 3))
-        pull = p.drift * self.fitted.click_size / size
+        length = [math.hypot(*row) for row in away]
+        typical = math.sqrt(sum(value**2 for value in length) / ITEMS)
+        fresh = [1 - self.kept(self.consumed.get(item, [])) for item in consumed]
+        part = (1 - (1 - p.drift) ** len(consumed)) / max(len(consumed), 1)
+        drawn = [
+            p.drift_reach / typical / max(length[item], typical) * share for item, share in zip(consumed, fresh, strict=True)
+        ]
         for d in range(3):
-            drawn = pull * sum(away[item][d] for item in consumed)
-            self.taste[d] = p.drift_memory * self.taste[d] + (1 - p.drift_memory) * self.click[d] + drawn
-            self.boredom[d] = p.boredom_memory * self.boredom[d] + sum(self.shares[item][d] for item in consumed)
-        self.consumed |= {int(item) for item in consumed}
-        worth = sum(p.click_gain + p.opinion_gain * (star - self.trait["rating_mean"]) for star in stars)
-        self.satisfaction = p.satisfaction_memory * self.satisfaction - p.page_cost + worth
+            taste = p.drift_memory * self.taste[d] + (1 - p.drift_memory) * self.click[d]
+            goals = [
+                self.click[d] * share + pull * away[item][d] for item, share, pull in zip(consumed, fresh, drawn, strict=True)
+            ]
+            self.taste[d] = taste * (1 - part * sum(fresh)) + part * sum(goals)
+            bored = p.boredom_memory * self.boredom[d] + p.boredom * sum(self.shares[item][d] for item in consumed)
+            self.boredom[d] = min(bored, p.boredom_limit)
+        worth = sum(
+            (p.click_gain + p.opinion_gain * (star - self.trait["rating_mean"])) * share
+            for star, share in zip(stars, fresh, strict=True)
+        )
+        self.satisfaction = p.satisfaction_memory * self.satisfaction - p.page_cost
         tired = (1 - p.fatigue_memory) * (p.leave_tired + self.impatience)
-        self.leaving = p.fatigue_memory * self.leaving + tired - p.leave_relief * worth
+        self.leaving = p.fatigue_memory * self.leaving + tired
+        if consumed:
+            limit = p.satisfaction_limit
+            self.satisfaction = min(max(self.satisfaction + worth, min(self.satisfaction, -limit)), limit)
+            low, high = min(self.leaving, p.leave_floor), max(self.leaving, p.leave_ceiling)
+            self.leaving = min(max(self.leaving - p.leave_relief * worth, low), high)
+        for item in shown:
+            (self.consumed if item in consumed else self.exposed).setdefault(item, []).append(self.page)
+        self.page += 1
 
 
 @pytest.mark.parametrize(
     "settings",
     [
-        {"repeat": 5.0},
+        {"repeat": 5.0, "exposure_loss": 0.7, "exposure_limit": 1.8},
+        {"repeat": 2.0, "exposure_loss": 0.7, "repeat_half_life": 1.5, "drift": 1.0, "drift_reach": 3.0},
+        {"boredom_limit": 0.5, "satisfaction_limit": 0.2, "leave_floor": -3.1, "leave_ceiling": -2.5, "drift_reach": 2.0},
         {"repeat": 0.0, "drift": 0.6, "drift_memory": 0.7, "novelty": 1.3, "click_bias": 0.4, "patience_slope": 1.1},
     ],
 )
 def test_pages_follow_the_documented_formulas(tiny, catalog, population, model, settings):
-    users, items, people = tiny(**settings), catalog(), population()
+    settings = {"repeat": 0.0, "exposure_loss": 0.0} | settings
+    users, items, people = tiny(slots=4, **settings), catalog(), population()
     references = [Reference(user, people, model(**settings), items) for user in range(USERS)]
     random = np.random.default_rng(8)
     for _ in range(6):
@@ -108,7 +138,8 @@ def test_pages_follow_the_documented_formulas(tiny, catalog, population, model, 
         np.testing.assert_allclose(users.decide(pages).click_log_odds, expected, atol=2e-5)
         mood = users.update(pages, slot, slot // 4, stars)
         for user, reference in enumerate(references):
-            reference.turn(pages.item_index[user][clicked[user]], stars[slot // 4 == user])
+            shown = pages.item_index[user]
+            reference.turn(shown.tolist(), shown[clicked[user]].tolist(), stars[slot // 4 == user].tolist())
         np.testing.assert_allclose(mood.satisfaction, [r.satisfaction for r in references], atol=2e-5)
         np.testing.assert_allclose(mood.leave_log_odds, [r.leaving for r in references], atol=2e-5)
 

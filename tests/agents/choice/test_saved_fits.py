@@ -248,7 +248,8 @@ def test_the_fit_gives_the_numbers_that_it_always_gave(fit):
     """Where this fails on purpose, kept fits are renewed, and the changelog says that results change."""
     model, vectors = fit.model, fit.population.vectors
     taste = vectors["click"][:5] @ model.click_items[:4].T
-    found = [model.click_bias, model.patience_median, model.click_size, taste.mean(), taste.std()]
+    size = np.sqrt(np.mean(np.square(vectors["click"], dtype=np.float64)))
+    found = [model.click_bias, model.patience_median, size, taste.mean(), taste.std()]
     stars = vectors["rating"][:5] @ model.rating_items[:4].T
     found += [stars.mean(), stars.std(), vectors["cuts"].mean(), vectors["noise"].mean()]
     np.testing.assert_allclose(found, GOLDEN, rtol=1e-4)

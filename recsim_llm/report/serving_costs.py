@@ -1,0 +1,142 @@
+"""What the recommenders took: seconds in each of their methods, and of those behind HTTP requests, retries and bytes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from recsim_llm.log.tables import SERVING, has_table, read_table
+from recsim_llm.report import numbers
+from recsim_llm.report.page_layout import table
+from recsim_llm.report.summary_tables import Cell
+
+__all__ = ["ArmCost", "read_serving", "serving_line", "serving_section"]
+
+_MEGABYTE = 1e6
+
+
+class ArmCost(NamedTuple):
+    """What one arm took, all times that it was served together."""
+
+    arm: str
+    """The arm."""
+    served: int
+    """How often serving it was begun."""
+    pages: int
+    """Pages that its recommender was asked for."""
+    fit_seconds: float
+    """Seconds in ``fit``."""
+    recommend_seconds: float
+    """Seconds in ``recommend``."""
+    observe_seconds: float
+    """Seconds in ``observe``."""
+    requests: int | None
+    """Requests to a recommender behind HTTP, every attempt counted; None for others, as all that follows but the last."""
+    retries: int | None
+    """Of them, those that repeat one that failed."""
+    bytes_sent: int | None
+    """Bytes of the bodies sent."""
+    bytes_received: int | None
+    """Bytes of the bodies received."""
+    failures: dict[str, int]
+    """Failed attempts by cause."""
+    stopped: tuple[str, ...]
+    """Why it was stopped, each time that it was."""
+
+
+def read_serving(run: Path) -> tuple[ArmCost, ...]:
+    """Return what each arm of a run took, in the order in which they were served; nothing where the folder does not say.
+
+    Raises:
+        LogError: the table is damaged.
+    """
+    if not has_table(run, "serving"):
+        return ()
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for row in read_table(run, "serving", SERVING.names).to_pylist():
+        rows.setdefault(row["arm"], []).append(row)
+    return tuple(_summed(arm, of_arm) for arm, of_arm in rows.items())
+
+
+def serving_line(costs: Sequence[ArmCost]) -> str:
+    """Say in one line what recommenders behind HTTP took; empty where there are none."""
+    said = [
+        f"{cost.arm}: {numbers.count(cost.requests)} requests, {numbers.count(cost.retries or 0)} of them retries, "
+        f"{numbers.plain(_seconds(cost), 1)} s, {numbers.plain(_megabytes(cost.bytes_sent), 1)} MB sent, "
+        f"{numbers.plain(_megabytes(cost.bytes_received), 1)} MB received"
+        for cost in costs
+        if cost.requests is not None
+    ]
+    return "; ".join(said)
+
+
+def serving_section(costs: Sequence[ArmCost]) -> str:
+    """Return the section on what recommenders took; empty where the run does not say."""
+    if not costs:
+        return ""
+    heads = ["Pages", "Seconds to fit", "Seconds to recommend", "Milliseconds a page", "Seconds to observe"]
+    behind_http = any(cost.requests is not None for cost in costs)
+    heads += ["Requests", "Of them retries", "MB sent / received", "Failed attempts"] if behind_http else []
+    rows = [(cost.arm, _cells(cost, behind_http)) for cost in costs]
+    stops = [f"{cost.arm} was stopped: {text}." for cost in costs for text in dict.fromkeys(cost.stopped)]
+    told = "".join(f"<p>{escape(text)}</p>\n" for text in stops)
+    note = (
+        "Wall-clock time of this process, waits for a server included. An arm that was stopped counts every time it was served."
+    )
+    return f'<h2>Serving</h2>\n{table(heads, [("", rows)])}\n{told}<p class="aside">{note}</p>'
+
+
+def _cells(cost: ArmCost, behind_http: bool) -> list[Cell]:
+    a_page = 1000 * cost.recommend_seconds / cost.pages if cost.pages else None
+    seconds = (cost.fit_seconds, cost.recommend_seconds)
+    cells = [Cell(numbers.count(cost.pages)), *(Cell(numbers.plain(value, 2)) for value in seconds)]
+    cells += [Cell(numbers.plain(a_page, 3)), Cell(numbers.plain(cost.observe_seconds, 2))]
+    if not behind_http:
+        return cells
+    if cost.requests is None:
+        return [*cells, *[Cell(numbers.NONE)] * 4]
+    moved = " / ".join(numbers.plain(_megabytes(value), 1) for value in (cost.bytes_sent, cost.bytes_received))
+    causes = ", ".join(f"{numbers.count(count)} {cause}" for cause, count in sorted(cost.failures.items()))
+    return [
+        *cells,
+        Cell(numbers.count(cost.requests)),
+        Cell(numbers.count(cost.retries or 0)),
+        Cell(moved),
+        Cell(causes or "0"),
+    ]
+
+
+def _summed(arm: str, rows: Sequence[dict[str, Any]]) -> ArmCost:
+    failures = Counter[str]()
+    for row in rows:
+        failures.update(dict(row["failures"] or ()))
+
+    def count(name: str) -> int | None:
+        known = [row[name] for row in rows if row[name] is not None]
+        return sum(known) if known else None
+
+    return ArmCost(
+        arm=arm,
+        served=len(rows),
+        pages=sum(row["pages"] for row in rows),
+        fit_seconds=sum(row["fit_seconds"] for row in rows),
+        recommend_seconds=sum(row["recommend_seconds"] for row in rows),
+        observe_seconds=sum(row["observe_seconds"] for row in rows),
+        requests=count("requests"),
+        retries=count("retries"),
+        bytes_sent=count("bytes_sent"),
+        bytes_received=count("bytes_received"),
+        failures=dict(failures),
+        stopped=tuple(row["stopped"] for row in rows if row["stopped"]),
+    )
+
+
+def _seconds(cost: ArmCost) -> float:
+    return cost.fit_seconds + cost.recommend_seconds + cost.observe_seconds
+
+
+def _megabytes(count: int | None) -> float | None:
+    return None if count is None else count / _MEGABYTE

@@ -1,0 +1,85 @@
+"""What a trained policy sees and says: enough to ask it about users of any run on the same items."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.configuration import FrozenSettings
+from recsim_llm.core.files import read_json, write_atomically
+from recsim_llm.errors import ConfigError, LogError
+from recsim_llm.population.personas import Population
+from recsim_llm.core.profiles import make_profile
+
+__all__ = ["TERMS", "PolicyTerms", "digest_items"]
+
+TERMS = "terms.json"
+"""Name of the file beside a policy's weights."""
+
+
+class PolicyTerms(FrozenSettings):
+    """What a policy was trained to see and to say."""
+
+    algorithm: str
+    """Name of the learner, for ``open_learner``."""
+    action: str
+    """One of ``recsim_llm.envs.actions.ACTIONS``."""
+    parts: list[str]
+    """Parts of the observation."""
+    slate_size: int
+    """Slots a page."""
+    max_pages: int
+    """Page budget of a visit, of which ``page`` is a share."""
+    history_pages: int
+    """Pages that ``history`` shows."""
+    candidates: int
+    """Size of the candidate set; 0 for none."""
+    profile: list[str]
+    """Names of the columns of ``profile``; empty where it is not observed."""
+    items: str
+    """Digest of the catalog's ids and features."""
+
+    def check(self, catalog: Catalog, source: str) -> None:
+        """See to it that a policy meets the items that it knows.
+
+        Raises:
+            ConfigError: it does not.
+        """
+        if digest_items(catalog) != self.items:
+            raise ConfigError(
+                f"{source}: got a catalog of {len(catalog)} items, expected the one that it was trained on, with the same ids and "
+                "features; run it on the same data, or train on these"
+            )
+
+    def save(self, folder: Path) -> None:
+        """Write ``terms.json``."""
+        write_atomically(folder / TERMS, json.dumps(self.model_dump(), indent=2, sort_keys=True).encode() + b"\n")
+
+    @classmethod
+    def load(cls, folder: Path) -> PolicyTerms:
+        """Read what ``save`` wrote.
+
+        Raises:
+            LogError: it cannot be used.
+        """
+        path = folder / TERMS
+        try:
+            content: Any = read_json(path)
+            return cls.read(content, str(path))
+        except (OSError, ValueError, AttributeError, ConfigError) as error:
+            raise LogError(f"{path}: got {error}, expected what `recsim-llm train` wrote; train again") from error
+
+
+def digest_items(catalog: Catalog) -> str:
+    """Return a digest of what a policy knows items by: their ids, in order, and their features."""
+    digest = hashlib.sha256(catalog.item_id.tobytes())
+    digest.update(catalog.features.tobytes())
+    return digest.hexdigest()[:16]
+
+
+def profile_names(population: Population) -> list[str]:
+    """Return the names of the columns of ``profile`` as an environment of these users shows it."""
+    return list(make_profile(population.demographics, len(population)).names)

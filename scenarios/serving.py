@@ -1,0 +1,126 @@
+"""A recommender at work in a run: what it takes is measured, and whoever fails is named by its arm."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from recsim_llm.core.arrays import BoolArray, FloatArray
+from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.pages import Requests, Slates
+from recsim_llm.core.ratings import Ratings
+from recsim_llm.errors import RecSimError, ServiceError
+from recsim_llm.log.segments import read_segments
+from recsim_llm.log.tables import add_serving
+from recsim_llm.recommenders import Recommender, RunsElsewhere
+from recsim_llm.scenarios.building import Stage
+
+__all__ = ["ServedRecommender", "keeping_cost", "reach_services"]
+
+
+class ServedRecommender(Recommender):
+    """A recommender, with a clock for each of its methods.
+
+    Args:
+        recommender: the one that does the work.
+        arm: its name in the run.
+    """
+
+    def __init__(self, recommender: Recommender, arm: str) -> None:
+        self._recommender, self._arm = recommender, arm
+        self._seconds = {"fit": 0.0, "recommend": 0.0, "observe": 0.0}
+        self._pages = 0
+
+    def fit(self, catalog: Catalog, ratings: Ratings, seed: int) -> None:
+        """Let it learn."""
+        with self._working("fit"):
+            self._recommender.fit(catalog, ratings, seed)
+
+    def recommend(self, requests: Requests, k: int) -> Slates:
+        """Ask it for pages."""
+        with self._working("recommend"):
+            slates = self._recommender.recommend(requests, k)
+        self._pages += len(requests.user_id)
+        return slates
+
+    def observe(self, requests: Requests, slates: Slates, clicked: BoolArray, rating: FloatArray) -> None:
+        """Tell it what came of pages."""
+        with self._working("observe"):
+            self._recommender.observe(requests, slates, clicked, rating)
+
+    def cost(self, stopped: str) -> dict[str, Any]:
+        """Return a row of ``SERVING``.
+
+        Args:
+            stopped: why it was not served to the end; empty where it was.
+        """
+        row: dict[str, Any] = {"arm": self._arm, "pages": self._pages, "stopped": stopped or None}
+        row |= {f"{name}_seconds": seconds for name, seconds in self._seconds.items()}
+        if isinstance(self._recommender, RunsElsewhere):
+            cost = self._recommender.cost
+            row |= {name: getattr(cost, name) for name in ("requests", "retries", "bytes_sent", "bytes_received")}
+            row["failures"] = sorted(cost.failures.items())
+        return row
+
+    @contextmanager
+    def _working(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        except ServiceError as error:
+            raise error.told_of(f"recommender {self._arm!r}") from error
+        finally:
+            self._seconds[name] += time.perf_counter() - started
+
+
+@contextmanager
+def keeping_cost(run: Path, served: ServedRecommender) -> Iterator[None]:
+    """Write into the run folder what an arm took, however it ends.
+
+    Args:
+        run: the run folder.
+        served: the arm's recommender.
+    """
+    try:
+        yield
+    except BaseException as error:
+        said = str(error) if isinstance(error, RecSimError) else type(error).__name__
+        # What broke the arm off is told, not that its cost could not be written after it.
+        with suppress(OSError):
+            add_serving(run, served.cost(said))
+        raise
+    add_serving(run, served.cost(""))
+
+
+def reach_services(built: Stage, before: Mapping[str, Any] = MappingProxyType({}), run: Path | None = None) -> dict[str, Any]:
+    """See that every recommender that runs elsewhere is there, before any arm is served.
+
+    Args:
+        built: the scenario.
+        before: manifest of a run that goes on; its finished arms need nobody any more.
+        run: its folder.
+
+    Returns:
+        What they say of themselves, by arm, as an entry for the manifest; nothing where there are none.
+
+    Raises:
+        ServiceError: one is not there.
+    """
+    finished = {segment.arm for segment in (read_segments(run) if run else None) or () if segment.last}
+    said: dict[str, Any] = {}
+    for name, make in built.recommenders.items():
+        recommender = make()
+        if not isinstance(recommender, RunsElsewhere):
+            continue
+        if name in finished and name in before.get("services", {}):
+            said[name] = before["services"][name]
+            continue
+        try:
+            said[name] = dict(recommender.reach())
+        except ServiceError as error:
+            raise error.told_of(f"recommender {name!r}") from error
+    return {"services": said} if said else {}

@@ -1,0 +1,108 @@
+"""What users remember having been shown, against plain Python lists."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recsim_llm.agents.choice import encounters as encounters_module
+from recsim_llm.agents.choice.encounters import Encounters
+
+ROWS, SLOTS, ITEMS = 4, 6, 1500
+ALL = slice(None)
+
+
+def told(met):
+    """Return what was found, as plain values by place; what means nothing is left out."""
+    if met is None:
+        return {}
+    columns = (met.place, met.exposures, met.since_exposure, met.consumed, met.since_consumed)
+    return {
+        place: (exposures, since if exposures else None, consumed, last if consumed else None)
+        for place, exposures, since, consumed, last in zip(*(column.tolist() for column in columns), strict=True)
+    }
+
+
+def expected(pages, item):
+    """Return the same of one item for a row that saw these pages of (items, consumed items)."""
+    exposed = [number for number, (shown, taken) in enumerate(pages) if item in shown and item not in taken]
+    consumed = [number for number, (_, taken) in enumerate(pages) if item in taken]
+    if item < 0 or not (exposed or consumed):
+        return None
+    now = len(pages) - 1
+    return (
+        len(exposed),
+        now - exposed[-1] if exposed else None,
+        bool(consumed),
+        now - consumed[-1] if consumed else None,
+    )
+
+
+@pytest.mark.parametrize("flags", [1 << 22, 1])
+@given(steps=st.lists(st.tuples(st.integers(0, 2**32), st.booleans(), st.integers(0, 7)), max_size=40))
+@settings(max_examples=40)
+def test_memory_is_that_of_lists(flags, steps):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(encounters_module, "_FLAGS", flags)
+        patch.setattr(encounters_module, "_FEWEST", 16)
+        memory = Encounters(ROWS, SLOTS, ITEMS)
+    pages = [[] for _ in range(ROWS)]
+    for seed, few, forgetting in steps:
+        random = np.random.default_rng(seed)
+        rows = np.sort(random.permutation(ROWS)[:2]) if few else ALL
+        at = np.arange(ROWS)[rows]
+        items = np.stack([random.choice(60, SLOTS, replace=False) * 25 for _ in at])
+        items[random.random(items.shape) < 0.1] = -1
+        looked_up = {
+            place * SLOTS + slot: expected(pages[row], item)
+            for place, row in enumerate(at)
+            for slot, item in enumerate(items[place].tolist())
+        }
+        assert told(memory.find(rows, items)) == {place: met for place, met in looked_up.items() if met}
+        clicked = (random.random(items.shape) < 0.3) & (items >= 0)
+        memory.add(rows, items, np.flatnonzero(clicked))
+        for place, row in enumerate(at):
+            pages[row].append((set(items[place].tolist()), set(items[place][clicked[place]].tolist())))
+        if seed % 3 == 0:
+            every = {
+                place * ITEMS + item: expected(pages[row], item)
+                for place, row in enumerate(at)
+                for item in set().union(*(shown for shown, _ in pages[row]))
+            }
+            assert told(memory.every(rows)) == {place: met for place, met in every.items() if met}
+        if forgetting == 0:
+            memory.forget(rows)
+            for row in at:
+                pages[row].clear()
+
+
+def test_nothing_drops_out_however_much_comes_after_it():
+    memory = Encounters(2, 3, 5000)
+    first = np.array([[7, 8, 9], [10, 11, 12]])
+    memory.find(ALL, first)
+    memory.add(ALL, first, np.array([0]))
+    for page in range(1, 300):
+        later = np.array([[100, 101, 102], [200, 201, 202]]) + 3 * page
+        assert memory.find(ALL, later) is None
+        memory.add(ALL, later, np.array([1]))
+    met = memory.find(ALL, first)
+    assert met.place.tolist() == [0, 1, 2, 3, 4, 5]
+    assert met.exposures.tolist() == [0, 1, 1, 1, 1, 1]
+    assert met.consumed.tolist() == [True] + [False] * 5
+    assert met.since_consumed[0] == met.since_exposure[1] == 299
+
+
+def test_an_empty_slot_was_never_met():
+    memory = Encounters(1, 2, 1024)
+    page = np.array([[-1, 1023]])
+    memory.find(ALL, page)
+    memory.add(ALL, page, np.array([], np.int64))
+    assert told(memory.find(ALL, page)) == {1: (1, 0, False, None)}
+
+
+def test_nothing_is_found_before_anything_was_shown():
+    memory = Encounters(2, 3, 9)
+    assert memory.find(ALL, np.array([[0, 1, 2], [3, 4, 8]])) is None
+    assert memory.every(ALL).place.size == 0
