@@ -63,6 +63,7 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
     | ``visit`` | [1] float32 | v / (v + 1) for visit v of the user: 0 on the first one, 1/2 on the second, 2/3 … |
     | ``candidate_item`` | [c] int64 | the offered candidates (``action="candidates"``) |
     | ``candidate_features`` | [c, f] float32 | their features |
+    | ``candidate_vectors`` | [c, d] float32 | their vectors, of which ``taste`` is made (where that is observed) |
     | ``taste`` | [t] float32 | what the user rated before and what came of the pages since: ``recsim_llm.envs.taste`` |
     | ``fresh`` | [n] int8 | 1 for the items on sale that the rule on repetition lets the user be shown |
 

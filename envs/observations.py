@@ -197,6 +197,8 @@ class Observer:
             offered = candidates[rows]
             seen["candidate_item"] = offered.copy()
             seen["candidate_features"] = self._features.take(offered, axis=0)[..., :-1]
+            if self._taste is not None:
+                seen["candidate_vectors"] = self._taste.item_vectors.take(offered, axis=0)
         return seen
 
     def _fresh_items(self, rows: Rows | int) -> npt.NDArray[np.int8]:
@@ -250,6 +252,9 @@ class Observer:
                 space["candidate_features"] = spaces.Box(
                     np.tile(low, (candidates, 1)), np.tile(high, (candidates, 1)), dtype=np.float32
                 )
+                if self._taste is not None:
+                    shape = (candidates, self.item_vectors.shape[1])
+                    space["candidate_vectors"] = spaces.Box(-TASTE_LIMIT, TASTE_LIMIT, shape, np.float32)
         return space
 
 

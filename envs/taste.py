@@ -117,6 +117,8 @@ class TasteRecord:
 
     def __init__(self, table: TasteTable, rows: int) -> None:
         self._table = table
+        self.item_vectors: FloatArray = table.items.astype(np.float32)
+        """float32 [n, d]: the vectors of the items."""
         width = table.items.shape[1]
         self._place = np.full(rows, len(table.users))
         self._clicked, self._passed, self._recent, self._opinion = np.zeros((4, rows, width))
@@ -126,11 +128,6 @@ class TasteRecord:
     def width(self) -> int:
         """Numbers of a taste."""
         return self._table.width
-
-    @property
-    def item_vectors(self) -> FloatArray:
-        """float32 [n, d]: the vectors of the items."""
-        return self._table.items.astype(np.float32)
 
     def begin(self, rows: Rows, user_id: IntArray) -> None:
         """Let other users sit down in the given rows: of these nothing is known but what they rated."""
