@@ -65,6 +65,9 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
     | ``visit`` | [1] float32 | v / (v + 1) for visit v of the user: 0 on the first one, 1/2 on the second, 2/3 … |
     | ``candidate_item`` | [c] int64 | the offered candidates (``action="candidates"``) |
     | ``candidate_features`` | [c, f] float32 | their features |
+    | ``candidate_vectors`` | [c, d] float32 | their vectors, of which ``taste`` is made (where that is observed) |
+    | ``taste`` | [t] float32 | what the user rated before and what came of the pages since: ``recsim_llm.envs.taste`` |
+    | ``fresh`` | [n] int8 | 1 for the items on sale that the rule on repetition lets the user be shown |
 
     **Reward.** ``reward`` names one of ``recsim_llm.envs.rewards`` or is a callable ``(feedback, catalog) -> float64 [u]``.
 
@@ -185,6 +188,15 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
     def catalog(self) -> Catalog:
         """The items on offer."""
         return self.session.world.catalog
+
+    @property
+    def item_vectors(self) -> npt.NDArray[np.float32]:
+        """float32 [n, d]: vectors of the items that the part ``taste`` is made of, for policies that score items.
+
+        Raises:
+            ConfigError: ``taste`` is not observed.
+        """
+        return self.session.observer.item_vectors
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Observation, Info]:
         """Start the next episode; with a seed, the first one of that seed.

@@ -87,6 +87,8 @@ def _make_session(opened: OpenWorld, settings: BrowseSettings, rows: int) -> Ses
         max_pages=settings.max_pages,
         history_pages=settings.history_pages,
         candidates=settings.offered,
+        ratings=None if world.rated is None else world.rated.ratings,
+        known=visits.known,
     )
     session = Session(world, visits, _action(world, settings, visits.known, rows=rows), observer=observer, settings=settings)
     session.close_world = opened.close
@@ -154,6 +156,7 @@ class Session:
         who, dice = self._arrivals.next_episode(rows, user_index)
         self._visits.begin(rows, who, np.zeros_like(who), dice)
         self.observer.begin(rows)
+        self.observer.seat(rows, who)
         if self.recorder is not None:
             self.recorder.begin(rows)
         if self._candidates is not None:

@@ -111,6 +111,15 @@ class BrowseVectorEnv(VectorEnv[Observation, npt.NDArray[Any], npt.NDArray[Any]]
         self._seeded = False
         self._ended = np.zeros(self.num_envs, np.bool_)
 
+    @property
+    def item_vectors(self) -> npt.NDArray[np.float32]:
+        """float32 [n, d]: vectors of the items that the part ``taste`` is made of, for policies that score items.
+
+        Raises:
+            ConfigError: ``taste`` is not observed.
+        """
+        return self.session.observer.item_vectors
+
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, Info]:

@@ -39,6 +39,8 @@ class RatedItems(NamedTuple):
     """uint8 [e]: what stands there."""
     most: int
     """Most items that a user rated."""
+    ratings: Ratings
+    """The ratings themselves, of these users and of others."""
 
     @classmethod
     def of(cls, ratings: Ratings, user_id: IntArray, catalog: Catalog) -> RatedItems:
@@ -59,7 +61,7 @@ class RatedItems(NamedTuple):
         bits = np.zeros(len(entry), np.uint8)
         np.bitwise_or.at(bits, where.reshape(-1), _BITS[item & 7])
         start = np.searchsorted(entry, np.arange(len(user_id) + 1) * width)
-        return cls(start, entry % width, bits, int(np.bincount(user, minlength=1).max()))
+        return cls(start, entry % width, bits, int(np.bincount(user, minlength=1).max()), ratings)
 
     def take(self, user_index: IntArray) -> tuple[IntArray, IntArray, npt.NDArray[np.uint8]]:
         """Return the entries of some users: position among them int64 [e], byte int64 [e], and bits uint8 [e]."""
