@@ -21,7 +21,7 @@ from recsim_llm.core.profiles import make_profile
 from recsim_llm.errors import ConfigError
 from recsim_llm.population.personas import Population
 
-__all__ = ["PARTS", "Observation", "Observer", "feature_bounds"]
+__all__ = ["PARTS", "Observation", "Observer", "candidate_spaces", "feature_bounds"]
 
 PARTS = ("page", "summary", "history", "profile", "candidates")
 """Names of the parts that an observation can have."""
@@ -183,11 +183,17 @@ class Observer:
                 width = 0 if self._profile is None else self._profile.shape[1]
                 space["profile"] = spaces.Box(0, 1, (width,), np.float32)
             else:
-                space["candidate_item"] = spaces.Box(0, items - 1, (candidates,), np.int64)
-                space["candidate_features"] = spaces.Box(
-                    np.tile(low, (candidates, 1)), np.tile(high, (candidates, 1)), dtype=np.float32
-                )
+                space |= candidate_spaces(catalog, candidates)
         return space
+
+
+def candidate_spaces(catalog: Catalog, candidates: int) -> dict[str, spaces.Space[Any]]:
+    """Return the spaces of the part ``candidates`` for sets of so many."""
+    low, high = feature_bounds(catalog)
+    return {
+        "candidate_item": spaces.Box(0, len(catalog) - 1, (candidates,), np.int64),
+        "candidate_features": spaces.Box(np.tile(low, (candidates, 1)), np.tile(high, (candidates, 1)), dtype=np.float32),
+    }
 
 
 def feature_bounds(catalog: Catalog) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
