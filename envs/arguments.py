@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeGuard, get_args
+from typing import Any, Literal, TypeGuard, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from recsim_llm.population.world import World
 
 __all__ = [
     "INVALID",
+    "LONGEST_LIFE",
     "BrowseSettings",
     "read_autoreset_mode",
     "refuse_unknown",
@@ -33,6 +34,8 @@ __all__ = [
 
 INVALID = ("count", "error")
 """What may happen to a slot whose item cannot be shown."""
+LONGEST_LIFE = 1_000
+"""Visits after which a whole life is cut off, whatever the users say: no episode is endless."""
 _DEFAULT_PARTS = ("page", "summary", "history")
 _MASK = (1 << 64) - 1
 _MOST = 1_000_000_000
@@ -72,14 +75,16 @@ class BrowseSettings:
     """Size of the candidate set, used by ``candidates`` actions only."""
     invalid: str = "count"
     """One of ``INVALID``: blank and count a slot whose item is repeated or retired, or raise."""
-    visits: int = 1
-    """Most visits of a user in a row, 1 or more; after each one it comes back or not."""
+    visits: int | Literal["life"] = 1
+    """Most visits of a user in an episode, 1 or more, or ``life``: until the user does not come back."""
     repeats: Repeats = "forbid"
     """``forbid``: a user is shown nothing that the user was shown or rated before; ``allow``: anything."""
 
     def __post_init__(self) -> None:
-        for name in ("slate_size", "max_pages", "history_pages", "candidates", "visits"):
+        for name in ("slate_size", "max_pages", "history_pages", "candidates"):
             whole_number(name, getattr(self, name))
+        if self.visits != "life":
+            whole_number("visits", self.visits, more=", or 'life'")
         if self.action not in ACTIONS:
             raise ConfigError(f"action: got {self.action!r}, expected {one_of(self.action, ACTIONS)}")
         if self.invalid not in INVALID:
@@ -88,6 +93,11 @@ class BrowseSettings:
             raise ConfigError(f"repeats: got {self.repeats!r}, expected 'forbid' (nothing that a user knows) or 'allow'")
         if self.observation is not None and not _is_names(self.observation):
             raise ConfigError(f"observation: got {self.observation!r}, expected a list of names such as ['page', 'summary']")
+
+    @property
+    def most_visits(self) -> int:
+        """Visits after which an episode ends in any case."""
+        return LONGEST_LIFE if self.visits == "life" else self.visits
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -137,14 +147,19 @@ def refuse_unknown(unknown: Mapping[str, Any], known: Iterable[str]) -> None:
         raise ConfigError(f"{name}: got {value!r} for the environment, expected {expected}")
 
 
-def whole_number(name: str, value: object) -> int:
+def whole_number(name: str, value: object, *, more: str = "") -> int:
     """Return a number of rows, slots or pages.
+
+    Args:
+        name: of the argument.
+        value: what was given.
+        more: what else was possible, for the error text.
 
     Raises:
         ConfigError: it is not a whole number from 1 to a thousand million.
     """
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= value <= _MOST:
-        raise ConfigError(f"{name}: got {value!r}, expected 1 or more (a whole number, up to {_MOST:,})")
+        raise ConfigError(f"{name}: got {value!r}, expected 1 or more (a whole number, up to {_MOST:,}){more}")
     return int(value)
 
 

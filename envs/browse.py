@@ -47,27 +47,33 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
 
     An item that stands on the page before, is retired, or breaks the rule on repetition leaves its slot blank and is counted
     (``invalid="count"``) or raises (``invalid="error"``). The rule, the same as in a run: with ``repeats="forbid"`` a user is
-    shown nothing that was on one of the user's earlier pages, of this visit or those it returns from, nor what the user rated
-    in the training part of the data; where fewer than ``slate_size`` items are new to the user, known ones may fill the page.
+    shown nothing that was on one of the user's earlier pages in this episode, nor what the user rated in the training part of
+    the data; where fewer than ``slate_size`` items are new to the user, known ones may fill the page.
 
     **Observation.** A ``Dict`` of the parts named in ``observation`` (default ``page``, ``summary``, ``history``):
 
     | key | shape, type | meaning |
     | --- | --- | --- |
     | ``page`` | [1] float32 | share of the page budget used |
-    | ``summary`` | [f] float32 | mean features of the items clicked in this visit, 0 before the first click |
+    | ``summary`` | [f] float32 | mean features of the items clicked in this episode, 0 before the first click |
     | ``history_item`` | [h * k] int64 | catalog positions shown on the last ``history_pages`` pages, oldest first; -1 none |
     | ``history_clicked`` | [h * k] int8 | 1 where clicked |
     | ``history_rating`` | [h * k] float32 | stars, 0 where not rated |
     | ``profile`` | [p] float32 | one-hot demographics |
+    | ``visit`` | [1] float32 | v / (v + 1) for visit v of the user: 0 on the first one, 1/2 on the second, 2/3 … |
     | ``candidate_item`` | [c] int64 | the offered candidates (``action="candidates"``) |
     | ``candidate_features`` | [c, f] float32 | their features |
 
     **Reward.** ``reward`` names one of ``recsim_llm.envs.rewards`` or is a callable ``(feedback, catalog) -> float64 [u]``.
 
-    **End.** ``terminated`` when the user leaves, ``truncated`` when ``max_pages`` pages were shown and the user would stay.
+    **End.** A visit is over when the user leaves, or ``max_pages`` pages were shown. With ``visits=1`` the episode is over too:
+    ``terminated`` when the user left, else ``truncated``. With more, the user comes back with the probability that the user
+    model says, and the next visit begins at once: the step that ended a visit returns the observation of the next one's first
+    page. ``terminated`` then means that the user does not come back, ``truncated`` that the user would, but ``visits``
+    visits were made. ``visits="life"`` goes on until the user does not come back, for 1,000 visits at most.
 
-    **Info.** ``user_id`` (outside id), ``visit`` (episode number since the seed), ``clicks`` and ``invalid_slots`` of the page.
+    **Info.** ``user_id`` (outside id), ``visit`` (number of the user's visit that is observed, from 0), ``clicks`` and
+    ``invalid_slots`` of the page, ``visit_ended`` (that page ended a visit), ``returned`` (and the next one has begun).
 
     **Hidden state.** What the environment knows and the policy does not: who the user is (persona, tastes, traits such as
     patience and pickiness), how the user feels after the pages so far (satisfaction, boredom by genre, the urge to leave), how
@@ -76,15 +82,14 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
     hidden state to evaluators.
 
     **Start.** Episode ``e`` after a seed brings a user drawn uniformly from the population by (seed, e), or the one asked for,
-    who remembers nothing of earlier visits. With ``visits`` above 1 a user who ended a visit comes back for the next episode
-    with the probability that the user model says, and remembers, until so many visits were made; whose visit ``reset`` cuts
-    short does not come back.
+    who remembers nothing of earlier episodes. Within an episode the user remembers, and so does the observation: only ``page``
+    begins anew with a visit, as it does for the recommenders of a run.
 
     **Scenario.** With ``scenario`` the environment is that scenario's world: data, users, their number, parameters and noise,
     language models and limits, ``slate_size``, ``max_pages``, ``visits``, ``repeats``, ``reward``, and ``invalid`` where it is
     stated; its recommenders are left out. An argument that is given goes before what the scenario says, what neither says has
     the default below. After ``reset(seed=s, options={"user_id": u})`` with the scenario's seed ``s``, the same pages get the
-    same feedback as in its run.
+    same feedback as in its run, visit for visit; later episodes have other dice.
 
     **Copies.** A copy (``copy``, ``deepcopy``, pickle, a forked process) goes on as the original would, without its log; it
     shares language models, and does not close them.
@@ -107,7 +112,7 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
             stand in a scenario.
         slate_size: slots a page (default 10).
         max_pages: page budget of a visit (default 20).
-        visits: most visits of a user in a row (default 1).
+        visits: most visits of a user in an episode (default 1), or ``"life"``.
         reward: name or callable (default ``"clicks"``).
         action: ``"slate"``, ``"candidates"`` or ``"embedding"``.
         observation: parts to observe.
@@ -132,7 +137,7 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
         model: str | None = None,
         slate_size: int | None = None,
         max_pages: int | None = None,
-        visits: int | None = None,
+        visits: int | str | None = None,
         reward: str | Reward | None = None,
         action: str = "slate",
         observation: Sequence[str] | None = None,
@@ -179,7 +184,7 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
         return self.session.world.catalog
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Observation, Info]:
-        """Start the next visit; with a seed, the first one of that seed.
+        """Start the next episode; with a seed, the first one of that seed.
 
         Args:
             seed: seed of all that is random from here on.
@@ -199,21 +204,22 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
         self.feedback = None
         self._over = False
         kernel = self.session.kernel
-        self._who = int(self.session.world.population.user_id[kernel.user_index[0]]), int(kernel.visit[0])
+        self._who = int(self.session.world.population.user_id[kernel.user_index[0]]), 0
         return self.session.observe(0), self._info(0, 0)
 
     def step(self, action: npt.ArrayLike) -> tuple[Observation, float, bool, bool, Info]:
         """Show one page."""
         if self._over:
-            raise ContractError("step: got an action after the visit ended, expected reset() first")
+            raise ContractError("step: got an action after the episode ended, expected reset() first")
         # ``item`` is the fast way from a column of one row to a plain value.
-        feedback, reward, invalid, out_of_pages = self.session.step(as_array(action)[None])
-        self.feedback = feedback
-        terminated = feedback.left.item()
-        truncated = out_of_pages.item() and not terminated
+        page, *ends = self.session.step(as_array(action)[None])
+        self.feedback = page.feedback
+        terminated, truncated, returned = (end.item() for end in ends)
         self._over = terminated or truncated
-        info = self._info(feedback.slot.size, invalid.item())
-        return self.session.observe(0), reward.item(), terminated, truncated, info
+        if returned:
+            self._who = self._who[0], self._who[1] + 1
+        info = self._info(page.feedback.slot.size, page.invalid.item(), ended=self._over or returned, returned=returned)
+        return self.session.observe(0), page.reward.item(), terminated, truncated, info
 
     def __copy__(self) -> BrowseEnv:
         # Two that share the user but not the page would both be wrong.
@@ -230,5 +236,12 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
         """Finish the log, if there is one."""
         self.session.close()
 
-    def _info(self, clicks: int, invalid: int) -> Info:
-        return {"user_id": self._who[0], "visit": self._who[1], "clicks": clicks, "invalid_slots": invalid}
+    def _info(self, clicks: int, invalid: int, *, ended: bool = False, returned: bool = False) -> Info:
+        return {
+            "user_id": self._who[0],
+            "visit": self._who[1],
+            "clicks": clicks,
+            "invalid_slots": invalid,
+            "visit_ended": ended,
+            "returned": returned,
+        }

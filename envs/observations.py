@@ -23,7 +23,7 @@ from recsim_llm.population.personas import Population
 
 __all__ = ["PARTS", "Observation", "Observer", "candidate_spaces", "feature_bounds"]
 
-PARTS = ("page", "summary", "history", "profile", "candidates")
+PARTS = ("page", "summary", "history", "profile", "candidates", "visit")
 """Names of the parts that an observation can have."""
 
 _ZERO = np.array([0])
@@ -70,7 +70,9 @@ class Observer:
         width = catalog.features.shape[1]
         self.space = spaces.Dict(self._spaces(catalog, slate_size * history_pages, candidates))
         self._budget = max_pages
-        self._page, self._summary, self._history = (part in parts for part in ("page", "summary", "history"))
+        self._page, self._visit, self._summary, self._history = (
+            part in parts for part in ("page", "visit", "summary", "history")
+        )
         self._history_pages = history_pages
         self._shape = (rows, history_pages * slate_size)
         self._mean = np.zeros((rows, width), np.float32)
@@ -78,7 +80,7 @@ class Observer:
         self.begin(ALL_ROWS)
 
     def begin(self, rows: Rows) -> None:
-        """Forget what the rows' earlier visits showed."""
+        """Forget what the rows' earlier episodes showed; within one, all that was seen stays, whatever visit it belongs to."""
         self._mean[rows] = 0
         self._sum[rows] = 0
         if isinstance(rows, slice):
@@ -114,7 +116,13 @@ class Observer:
                 self._rating = self._append(self._rating, rating)
 
     def observe(
-        self, page: IntArray, user_index: IntArray, candidates: IntArray | None, rows: Rows | int = ALL_ROWS
+        self,
+        page: IntArray,
+        user_index: IntArray,
+        candidates: IntArray | None,
+        rows: Rows | int = ALL_ROWS,
+        *,
+        visit: IntArray | None = None,
     ) -> Observation:
         """Return the observation of the given rows, once after each change; it shares memory with no other observation.
 
@@ -123,6 +131,7 @@ class Observer:
             user_index: int64 [r]: who sits there.
             candidates: int64 [r, c]: what the rows are offered, if anything.
             rows: which rows; a number stands for one row, observed without the first axis.
+            visit: int64 [r]: number of each row's visit, where that is observed.
         """
         seen: Observation = {}
         if self._page:
@@ -133,6 +142,9 @@ class Observer:
             else:
                 share = (page[rows] / self._budget).astype(np.float32)[:, None]
             seen["page"] = share
+        if self._visit and visit is not None:
+            number = np.reshape(visit[rows], (*np.shape(page[rows]), 1))
+            seen["visit"] = (number / (number + 1)).astype(np.float32)
         if self._summary:
             seen["summary"] = self._mean[rows].copy()
         if self._history:
@@ -171,8 +183,8 @@ class Observer:
         items, (low, high) = len(catalog), feature_bounds(catalog)
         space: dict[str, spaces.Space[Any]] = {}
         for part in self.parts:
-            if part == "page":
-                space["page"] = spaces.Box(0, 1, (1,), np.float32)
+            if part in ("page", "visit"):
+                space[part] = spaces.Box(0, 1, (1,), np.float32)
             elif part == "summary":
                 space["summary"] = spaces.Box(low, high, dtype=np.float32)
             elif part == "history":

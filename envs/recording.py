@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.core.arrays import BoolArray, IntArray
+from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.pages import Rows, probability
 from recsim_llm.core.visits import PageOutcome, VisitTotals
@@ -33,14 +33,21 @@ SEGMENT_ROWS = 200_000
 """Impressions after which a segment is written."""
 
 
+Returns = tuple[FloatArray, BoolArray, BoolArray]
+"""Of each row whose visit ended: the probability that the user comes back, float32 [r]; whether that was drawn, bool [r]; and
+whether the episode has no visit left, so that nobody asks, bool [r]."""
+
+
 class _Page(NamedTuple):
-    """What the sums of visits need of a page."""
+    """What the rows of visits need of a page."""
 
     feedback: Feedback
     reward: npt.NDArray[np.float64]
-    out_of_pages: BoolArray
-    keep: BoolArray | None
+    ended: BoolArray
     visit: IntArray
+    return_prob: FloatArray
+    returned: BoolArray
+    last: BoolArray
 
 
 def open_recorder(folder: Path, world: World, *, rows: int, settings: Mapping[str, Any], more: Mapping[str, Any]) -> Recorder:
@@ -94,8 +101,14 @@ class Recorder:
         if self._place.refusal is not None:
             raise self._place.refusal
 
-    def page(self, outcome: PageOutcome, idle: IntArray | None) -> None:
+    def page(self, outcome: PageOutcome, ended: BoolArray, idle: IntArray | None, *, returns: Returns) -> None:
         """Record one page of every row but the idle ones.
+
+        Args:
+            outcome: what came of it.
+            ended: bool [r]: rows whose visit it ended.
+            idle: int64 [i]: rows that had no page.
+            returns: of the ended visits.
 
         Raises:
             ConfigError: the folder cannot be made.
@@ -110,7 +123,7 @@ class Recorder:
             keep = np.ones(len(reward), np.bool_)
             keep[idle] = False
         log.page(feedback, slates=None, reward=reward, invalid=invalid, out_of_pages=out_of_pages, keep=keep, visit=self._visit)
-        self._recent.append(_Page(feedback, reward, out_of_pages, keep, self._visit))
+        self._recent.append(_Page(feedback, reward, ended, self._visit, *returns))
         if log.full:
             self._add_visits(log)
             log.turn()
@@ -169,12 +182,7 @@ class Recorder:
             return
         number = self._table(lambda page: page.feedback.pages.page)
         totals = self._totals.add(number, np.stack([self._clicks(), self._table(lambda page: page.reward)]))
-        left = self._table(lambda page: page.feedback.left)
-        ended = left | self._table(lambda page: page.out_of_pages)
-        for place, page in enumerate(self._recent):
-            if page.keep is not None:
-                ended[place] &= page.keep
-        at = np.nonzero(ended)
+        at = np.nonzero(self._table(lambda page: page.ended))
         log.visits(
             user_id=self._user_id[self._table(lambda page: page.feedback.pages.user_index)[at]],
             visit=self._table(lambda page: page.visit)[at],
@@ -182,9 +190,10 @@ class Recorder:
             clicks=totals[0][at].astype(np.int64),
             reward=totals[1][at],
             satisfaction=probability(self._table(lambda page: page.feedback.mood.satisfaction)[at]),
-            left=left[at],
-            return_prob=None,
-            returned=None,
+            left=self._table(lambda page: page.feedback.left)[at],
+            return_prob=self._table(lambda page: page.return_prob)[at],
+            returned=self._table(lambda page: page.returned)[at],
+            last=self._table(lambda page: page.last)[at],
         )
         self._recent = []
 

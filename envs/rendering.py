@@ -41,7 +41,8 @@ def page_image(world: World, kernel: Kernel, feedback: Feedback | None) -> npt.N
 
 
 def _heading(world: World, kernel: Kernel, feedback: Feedback | None) -> str:
-    who = f"user {world.population.user_id[kernel.user_index[0]]}, visit {kernel.visit[0]}"
+    visit = kernel.visit[0] if feedback is None else feedback.pages.visit[0]
+    who = f"user {world.population.user_id[kernel.user_index[0]]}, visit {visit}"
     if feedback is None:
         return f"{who}: no page yet"
     satisfaction = float(probability(feedback.mood.satisfaction)[0])

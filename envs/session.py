@@ -6,19 +6,18 @@ from collections.abc import Callable, Mapping
 from copy import copy
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.core import keyed
-from recsim_llm.core.arrays import BoolArray, IntArray
-from recsim_llm.core.dice import VisitDice, seed_words
+from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
 from recsim_llm.core.kernel import ALL_ROWS
 from recsim_llm.core.pages import Rows
 from recsim_llm.core.visits import PageOutcome, Visits, draw_return
 from recsim_llm.envs.actions import Action, CandidateAction, EmbeddingAction, SlateAction
 from recsim_llm.envs.arguments import BrowseSettings
+from recsim_llm.envs.arrivals import Arrivals
 from recsim_llm.envs.environment_worlds import OpenWorld, WorldArguments, open_world
 from recsim_llm.envs.log_places import find_refusal
 from recsim_llm.envs.observations import Observation, Observer
@@ -29,10 +28,7 @@ from recsim_llm.population.world import World
 if TYPE_CHECKING:
     from recsim_llm.envs.recording import Recorder
 
-__all__ = ["Session", "open_session"]
-
-_ARRIVAL = np.uint64(keyed.purpose_word("arrival"))
-_LOOK_AHEAD = 32
+__all__ = ["Session", "StepOutcome", "open_session"]
 
 
 def open_session(world: WorldArguments, pages: Mapping[str, Any], *, rows: int, log: str | PathLike[str] | None) -> Session:
@@ -80,7 +76,6 @@ def _make_session(opened: OpenWorld, settings: BrowseSettings, rows: int) -> Ses
         max_pages=settings.max_pages,
         repeats=settings.repeats,
         rated=world.rated,
-        one_visit=settings.visits == 1,
     )
     observer = Observer(
         parts=settings.parts,
@@ -97,11 +92,23 @@ def _make_session(opened: OpenWorld, settings: BrowseSettings, rows: int) -> Ses
     return session
 
 
-class Session:
-    """Visits of a batch of rows; each row serves one episode after another.
+class StepOutcome(NamedTuple):
+    """What a step did to a batch of rows."""
 
-    Who comes in episode ``e`` of a row is a keyed draw from (row's seed, e); the visit number of the dice is ``e``. Where users
-    make several visits, who ended one comes back for the next episode or not, drawn as in a run.
+    page: PageOutcome
+    """What came of the page that was shown; its columns are not to be changed, since the log keeps them."""
+    terminated: BoolArray
+    """bool [r]: the episode is over, since the user left its only visit, or does not come back for another one."""
+    truncated: BoolArray
+    """bool [r]: the episode is over, since its pages or visits are used up; the user would have gone on."""
+    returned: BoolArray
+    """bool [r]: a visit is over, and the user's next one has begun within the episode."""
+
+
+class Session:
+    """Visits of a batch of rows; each row serves one episode after another, and an episode is one user for some visits.
+
+    Whether a user comes back within an episode is drawn as in a run.
 
     Args:
         world: items and users.
@@ -114,7 +121,7 @@ class Session:
     def __init__(self, world: World, visits: Visits, action: Action, *, observer: Observer, settings: BrowseSettings) -> None:
         self.world, self.kernel, self.action, self.observer = world, visits.kernel, action, observer
         self.rows = len(self.kernel.user_index)
-        self._visits, self._refuse, self._most_visits = visits, settings.invalid == "error", settings.visits
+        self._visits, self._refuse, self._most_visits = visits, settings.invalid == "error", settings.most_visits
         self.recorder: Recorder | None = None
         """Writes a log; None writes nothing."""
         self.refusal: RecSimError | None = None
@@ -124,13 +131,10 @@ class Session:
         self._candidates = action if isinstance(action, CandidateAction) else None
         self.offered = None if self._candidates is None else self._candidates.offered
         """int64 [r, c]: the candidates that the next action chooses from; None with other actions."""
-        self._seed = np.zeros(self.rows, np.uint64)
-        self._seed_word = np.zeros(self.rows, np.uint64)
-        self._episode = np.zeros(self.rows, np.int64)
-        self._made = np.zeros(self.rows, np.int64)  # visits of the user who sits there, in a row
-        self._ended = np.zeros(self.rows, np.bool_)
+        self._arrivals = Arrivals(self.kernel, len(world.population))
+        self._nobody = np.zeros(self.rows, np.bool_)
+        self._nobody.flags.writeable = False
         self._torn = False  # the last page failed after it was shown
-        self._ahead: tuple[int, IntArray, VisitDice] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         # A log has one writer: a copy, in this process or another, plays on without it. It does not own the models either.
@@ -138,10 +142,7 @@ class Session:
 
     def seed(self, rows: Rows, seeds: npt.ArrayLike) -> None:
         """Give rows new seeds; their next episode is number 0."""
-        self._seed[rows], self._seed_word[rows] = seeds, seed_words(seeds)
-        self._episode[rows] = 0
-        self._ended[rows] = False
-        self._ahead = None
+        self._arrivals.give_seeds(rows, seeds)
         if self.recorder is not None:
             self.recorder.seed(seeds)
 
@@ -149,54 +150,21 @@ class Session:
         """Start the next episode of the given rows, with the user that its turn brings or the given one."""
         self._check(torn=self._torn and not isinstance(rows, slice))
         self._torn = False
-        back = None if user_index is not None else self._coming_back(rows)
-        if back is None or not back.any():
-            self._start(rows, user_index)
-        elif back.all():
-            self._start(rows, self.kernel.user_index[rows], returning=True)
-        else:
-            at = np.arange(self.rows)[rows]
-            self._start(at[back], self.kernel.user_index[at[back]], returning=True)
-            self._start(at[~back], None)
+        who, dice = self._arrivals.next_episode(rows, user_index)
+        self._visits.begin(rows, who, np.zeros_like(who), dice)
         self.observer.begin(rows)
         if self.recorder is not None:
             self.recorder.begin(rows)
         if self._candidates is not None:
-            self._candidates.offer(rows, self._seed_word[rows], self.kernel)
+            self._candidates.offer(rows, self._arrivals.word[rows], self.kernel)
 
-    def _coming_back(self, rows: Rows) -> BoolArray | None:
-        """Return whose user comes back for another visit; None where nobody can."""
-        if self._most_visits == 1:
-            return None
-        able = self._ended[rows] & (self._made[rows] < self._most_visits)
-        if not able.any():
-            return None
-        user_id = self.world.population.user_id[self.kernel.user_index[rows]]
-        visit = self.kernel.visit[rows]
-        return able & draw_return(self.world.users, rows, seed=self._seed[rows], user_id=user_id, visit=visit)[1]
-
-    def _start(self, rows: Rows, user_index: IntArray | None, *, returning: bool = False) -> None:
-        episode = self._episode[rows]
-        if user_index is None:
-            user_index, dice = self._next_visits(rows, episode)
-        else:
-            dice = self.kernel.dice(user_index, episode, self._seed_word[rows])
-        self._visits.begin(rows, user_index, episode.copy(), dice, returning=returning)
-        self._episode[rows] = episode + 1
-        if self._most_visits > 1:
-            self._made[rows] = self._made[rows] + 1 if returning else 1
-            self._ended[rows] = False
-
-    def step(self, action: npt.NDArray[Any], idle: IntArray | None = None) -> PageOutcome:
+    def step(self, action: npt.NDArray[Any], idle: IntArray | None = None) -> StepOutcome:
         """Show the page that the action names to every row.
 
         Args:
             action: one action a row.
-            idle: rows whose visit is over and whose action must not be used; their page is blank, and what the outcome says
+            idle: rows whose episode is over and whose action must not be used; their page is blank, and what the outcome says
                 about them means nothing, but that no slot was invalid.
-
-        Returns:
-            What came of it; its columns are not to be changed, since the log keeps them.
 
         Raises:
             SlateError: the action is outside its space, or names items that cannot be shown and are to be refused; nothing has
@@ -212,21 +180,48 @@ class Session:
             self.recorder.open()  # The calls of language models go there too.
         before = self.kernel.page
         try:
-            outcome = self._visits.show(item_index, blank=blank, idle=idle)
-            self.observer.record(outcome.feedback)
+            page = self._visits.show(item_index, blank=blank, idle=idle)
+            self.observer.record(page.feedback)
+            outcome = self._go_on(page, idle)
             if self._candidates is not None:
-                self._candidates.offer(ALL_ROWS, self._seed_word, self.kernel)
-            if self.recorder is not None:
-                self.recorder.page(outcome, idle)
+                self._candidates.offer(ALL_ROWS, self._arrivals.word, self.kernel)
         except BaseException:
             # The kernel may have gone on, as where the reward crashed; nobody was told of that page.
             self._torn = self.kernel.page is not before
             raise
-        if self._most_visits > 1:
-            self._ended = outcome.ended
-            if idle is not None:
-                self._ended[idle] = True
         return outcome
+
+    def _go_on(self, page: PageOutcome, idle: IntArray | None) -> StepOutcome:
+        """End the visits and episodes that a page ended, and let the users who come back begin their next visits."""
+        left, one_visit = page.feedback.left, self._most_visits == 1
+        if one_visit and self.recorder is None:
+            return StepOutcome(page, left, page.out_of_pages > left, self._nobody)
+        ended = page.ended
+        if idle is not None:
+            ended[idle] = False
+        chance, back = self._draw_returns(np.flatnonzero(ended))
+        last = self.kernel.visit + 1 >= self._most_visits
+        if self.recorder is not None:
+            self.recorder.page(page, ended, idle, returns=(chance, back, last))
+        if one_visit:
+            return StepOutcome(page, left, page.out_of_pages > left, self._nobody)
+        returned = back & ~last
+        rows = np.flatnonzero(returned)
+        if rows.size:
+            user_index, visit = self.kernel.user_index[rows], self.kernel.visit[rows] + 1
+            self._visits.begin(rows, user_index, visit, self._arrivals.dice(rows, visit), returning=True)
+            if self.recorder is not None:
+                self.recorder.begin(rows)
+        return StepOutcome(page, ended & ~back, back & last, returned)
+
+    def _draw_returns(self, rows: IntArray) -> tuple[FloatArray, BoolArray]:
+        """Return how likely the users of these rows come back, and who does: float32 [r], bool [r]; nobody of other rows."""
+        chance, back = np.full(self.rows, np.nan, np.float32), np.zeros(self.rows, np.bool_)
+        if rows.size:
+            user_id, visit = self.world.population.user_id[self.kernel.user_index[rows]], self.kernel.visit[rows]
+            drawn = draw_return(self.world.users, rows, seed=self._arrivals.seed[rows], user_id=user_id, visit=visit)
+            chance[rows], back[rows] = drawn
+        return chance, back
 
     def _admit(self, item_index: IntArray, blank: BoolArray | None, idle: IntArray | None) -> BoolArray | None:
         """Apply the rule on repetition to all rows but the idle ones, whose users are shown nothing."""
@@ -260,22 +255,8 @@ class Session:
 
     def observe(self, rows: Rows | int = ALL_ROWS) -> Observation:
         """Return what the policy may see of the given rows."""
-        return self.observer.observe(self.kernel.page, self.kernel.user_index, self.offered, rows)
-
-    def _next_visits(self, rows: Rows, episode: IntArray) -> tuple[IntArray, VisitDice]:
-        if self.rows > 1:
-            return self._arrivals(self._seed_word[rows], episode)
-        # One row: lay out the coming episodes together, since for few rows the calls cost more than the dice.
-        first = int(episode[0]) - int(episode[0]) % _LOOK_AHEAD
-        if self._ahead is None or self._ahead[0] != first:
-            self._ahead = (first, *self._arrivals(self._seed_word, np.arange(first, first + _LOOK_AHEAD)))
-        at = slice(int(episode[0]) - first, int(episode[0]) - first + 1)
-        return self._ahead[1][at], self._ahead[2].take(at)
-
-    def _arrivals(self, seed_word: keyed.Words, episode: IntArray) -> tuple[IntArray, VisitDice]:
-        draw = keyed.uniform(keyed.absorb(seed_word + _ARRIVAL, episode))
-        user_index = (draw * len(self.world.population)).astype(np.int64)
-        return user_index, self.kernel.dice(user_index, episode, seed_word)
+        kernel = self.kernel
+        return self.observer.observe(kernel.page, kernel.user_index, self.offered, rows, visit=kernel.visit)
 
 
 def _action(world: World, settings: BrowseSettings, rows: int) -> Action:

@@ -24,7 +24,7 @@ Wrapper = gymnasium.Wrapper[Any, Any, Any, Any]
 class StableBaselinesVecEnv(VecEnv):
     """Hands the natively vectorised environment to Stable-Baselines3, without a Python object for each user.
 
-    Each row's info holds what the environment says, ``TimeLimit.truncated``, and at the end of a visit
+    Each row's info holds what the environment says, ``TimeLimit.truncated``, and at the end of an episode
     ``terminal_observation`` and ``episode`` with return ``r``, length ``l`` and seconds ``t`` as ``Monitor`` reports them.
 
     To train on 64 users at once:
@@ -54,7 +54,7 @@ class StableBaselinesVecEnv(VecEnv):
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
 
     def reset(self) -> VecEnvObs:
-        """Start a visit in every row, with the seeds and options set before; those are used once."""
+        """Start an episode in every row, with the seeds and options set before; those are used once."""
         seeds: Any = None if None in self._seeds else self._seeds
         observation: VecEnvObs
         observation, info = self.env.reset(seed=seeds, options=_joint_options(self._options))
@@ -70,7 +70,7 @@ class StableBaselinesVecEnv(VecEnv):
         self._actions = actions
 
     def step_wait(self) -> VecEnvStepReturn:
-        """Show one page to every row; a finished row starts its next visit at once."""
+        """Show one page to every row; a finished row starts its next episode at once."""
         observation, reward, terminated, truncated, info = self.env.step(self._actions)
         done = terminated | truncated
         self._return += reward
@@ -83,7 +83,7 @@ class StableBaselinesVecEnv(VecEnv):
         return observation, reward.astype(np.float32), done, infos
 
     def _end(self, rows: list[int], info: Info, truncated: npt.NDArray[np.bool_], infos: list[Info]) -> None:
-        """Put what the ended visits say in place of what the next ones say."""
+        """Put what the ended episodes say in place of what the next ones say."""
         seconds = round(time.monotonic() - self._started, 6)
         last = _by_row(info["final_info"], self.num_envs)
         for row in rows:

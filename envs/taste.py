@@ -76,7 +76,7 @@ class TasteTable(NamedTuple):
     @property
     def width(self) -> int:
         """Numbers of a taste."""
-        return 5 * self.items.shape[1] + _COUNTS
+        return 5 * int(self.items.shape[1]) + _COUNTS
 
     def place(self, user_id: IntArray) -> IntArray:
         """Return int64 [m]: the row of each user; the last one for those who rated nothing."""

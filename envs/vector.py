@@ -52,7 +52,7 @@ class BrowseVectorEnv(VectorEnv[Observation, npt.NDArray[Any], npt.NDArray[Any]]
         num_envs: users that browse at the same time.
         autoreset_mode: ``AutoresetMode.NEXT_STEP`` (Gymnasium's default: the step after an end resets the row, and its action
             is not used), ``AutoresetMode.SAME_STEP`` (the row restarts at once; ``info["final_obs"]`` and
-            ``info["final_info"]`` hold the ended visit's last), ``AutoresetMode.DISABLED`` (rows restart by ``reset`` with a
+            ``info["final_info"]`` hold the ended episode's last), ``AutoresetMode.DISABLED`` (rows restart by ``reset`` with a
             ``reset_mask``), or their names.
     """
 
@@ -68,7 +68,7 @@ class BrowseVectorEnv(VectorEnv[Observation, npt.NDArray[Any], npt.NDArray[Any]]
         model: str | None = None,
         slate_size: int | None = None,
         max_pages: int | None = None,
-        visits: int | None = None,
+        visits: int | str | None = None,
         reward: str | Reward | None = None,
         action: str = "slate",
         observation: Sequence[str] | None = None,
@@ -114,13 +114,13 @@ class BrowseVectorEnv(VectorEnv[Observation, npt.NDArray[Any], npt.NDArray[Any]]
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, Info]:
-        """Start a visit in every row, or in some.
+        """Start an episode in every row, or in some.
 
         Args:
             seed: one integer (row ``i`` gets ``seed + i``), or one seed a row; None goes on with the seeds in use, also for a
                 single row.
-            options: ``{"user_id": ids}`` brings certain users, one a row; ``{"reset_mask": mask}``, bool [n], leaves the visits
-                of all other rows as they are (their infos are zero and masked).
+            options: ``{"user_id": ids}`` brings certain users, one a row; ``{"reset_mask": mask}``, bool [n], leaves the
+                episodes of all other rows as they are (their infos are zero and masked).
 
         Raises:
             ConfigError: an option is unknown or does not fit, or seeds are no integers.
@@ -142,8 +142,7 @@ class BrowseVectorEnv(VectorEnv[Observation, npt.NDArray[Any], npt.NDArray[Any]]
             self.session.observer.part_from_observations()
             self.session.begin(some, None if wanted is None else wanted[some])
             self._ended[some] = False
-        nothing = np.zeros(self.num_envs, np.int64)
-        return self.session.observe(), self._info(nothing, nothing.copy(), some)
+        return self.session.observe(), self._info(self._nothing(), some)
 
     def _give_seeds(self, rows: Rows, seeds: Sequence[int | None]) -> None:
         """Seed those of the rows that have a seed; in the first reset, also all others."""
@@ -165,25 +164,30 @@ class BrowseVectorEnv(VectorEnv[Observation, npt.NDArray[Any], npt.NDArray[Any]]
         restart = np.flatnonzero(self._ended) if self._ended.any() else None
         if restart is not None and self._mode is AutoresetMode.DISABLED:
             raise ContractError(
-                f"step: got an action for row {restart[0]}, whose visit is over, expected "
+                f"step: got an action for row {restart[0]}, whose episode is over, expected "
                 "reset(options={'reset_mask': ended}) first, since autoreset is disabled"
             )
         outcome = self.session.step(as_array(actions), restart)
-        self.feedback = feedback = outcome.feedback
-        # Copies where columns change or are handed out, since the log keeps the outcome's.
-        reward, clicks, invalid = outcome.reward, np.bincount(feedback.row, minlength=self.num_envs), outcome.invalid.copy()
-        terminated, truncated = feedback.left, outcome.out_of_pages & ~feedback.left
+        page, terminated, truncated, returned = outcome
+        self.feedback, reward = page.feedback, page.reward
         if restart is not None:
             self.session.begin(restart)
-            reward, terminated = reward.copy(), terminated.copy()
+            # Copies where columns change or are handed out, since the log keeps the outcome's.
+            reward, terminated, truncated = reward.copy(), terminated.copy(), truncated.copy()
             for column in (reward, terminated, truncated):
                 column[restart] = 0
         ended = terminated | truncated
+        said = {
+            "clicks": np.bincount(page.feedback.row, minlength=self.num_envs),
+            "invalid_slots": page.invalid.copy(),
+            "visit_ended": ended | returned,
+            "returned": returned.copy(),
+        }
         if self._mode is AutoresetMode.SAME_STEP:
-            final = self._finish(np.flatnonzero(ended), clicks, invalid)
-            return self.session.observe(), reward, terminated, truncated, self._info(clicks, invalid) | final
+            final = self._finish(np.flatnonzero(ended), said)
+            return self.session.observe(), reward, terminated, truncated, self._info(said) | final
         self._ended = ended
-        return self.session.observe(), reward, terminated, truncated, self._info(clicks, invalid)
+        return self.session.observe(), reward, terminated, truncated, self._info(said)
 
     def __copy__(self) -> BrowseVectorEnv:
         # As for the single environment.
@@ -193,7 +197,7 @@ class BrowseVectorEnv(VectorEnv[Observation, npt.NDArray[Any], npt.NDArray[Any]]
         """Finish the log, if there is one."""
         self.session.close()
 
-    def _finish(self, rows: IntArray, clicks: IntArray, invalid: IntArray) -> Info:
+    def _finish(self, rows: IntArray, said: Info) -> Info:
         if not rows.size:
             return {}
         last = self.session.observe(rows)
@@ -202,20 +206,24 @@ class BrowseVectorEnv(VectorEnv[Observation, npt.NDArray[Any], npt.NDArray[Any]]
         final_obs = np.full(self.num_envs, None, dtype=object)
         for place, row in enumerate(rows):
             final_obs[row] = {name: column[place] for name, column in last.items()}
-        final_info = {name: column * mask for name, column in self._info(clicks, invalid).items()}
+        final_info = {name: column * mask for name, column in self._info(said).items()}
         self.session.begin(rows)
-        clicks[rows] = 0
-        invalid[rows] = 0
+        for column in said.values():
+            column[rows] = 0
         return {"final_obs": final_obs, "_final_obs": mask, "final_info": final_info, "_final_info": mask}
 
-    def _info(self, clicks: IntArray, invalid: IntArray, some: IntArray | None = None) -> Info:
+    def _nothing(self) -> Info:
+        """Return what is said of pages that were not shown."""
+        numbers, flags = (np.int64, np.int64), (np.bool_, np.bool_)
+        names = ("clicks", "invalid_slots", "visit_ended", "returned")
+        return {name: np.zeros(self.num_envs, kind) for name, kind in zip(names, numbers + flags, strict=True)}
+
+    def _info(self, said: Info, some: IntArray | None = None) -> Info:
         kernel = self.session.kernel
         columns = {
             "user_id": self.session.world.population.user_id.take(kernel.user_index),
             "visit": kernel.visit.copy(),
-            "clicks": clicks,
-            "invalid_slots": invalid,
-        }
+        } | said
         told = np.ones(self.num_envs, np.bool_)
         if some is not None:
             told = np.isin(np.arange(self.num_envs), some)

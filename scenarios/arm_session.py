@@ -73,8 +73,9 @@ class VisitLog(Protocol):
         reward: DoubleArray,
         satisfaction: FloatArray,
         left: BoolArray,
-        return_prob: FloatArray | None,
-        returned: BoolArray | None,
+        return_prob: FloatArray,
+        returned: BoolArray,
+        last: BoolArray,
     ) -> None:
         """Take in visits that are over."""
 
@@ -262,7 +263,8 @@ class ArmSession:
             satisfaction=probability(feedback.mood.satisfaction[ended]),
             left=feedback.left[ended],
             return_prob=chance,
-            returned=returned if visit + 1 < self._scenario.visits else None,
+            returned=returned,
+            last=np.full(len(gone), visit + 1 >= self._scenario.visits),
         )
 
     def _return(self, rows: IntArray, visit: int) -> tuple[FloatArray, BoolArray]:

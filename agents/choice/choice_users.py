@@ -78,7 +78,7 @@ class ChoiceUsers:
         self._past = Encounters(rows, slate_size, len(self._items))
         self._met: Met | None = None
         count = np.arange(slate_size + 1)
-        share = -np.expm1(count * np.log1p(-self.parameters.drift)) if self.parameters.drift < 1 else np.minimum(count, 1.0)
+        share = 1 - (1 - self.parameters.drift) ** count
         self._pulls = (share / np.maximum(count, 1)).astype(np.float32)
 
     def examination(self, user_index: IntArray) -> FloatArray:
@@ -149,15 +149,13 @@ class ChoiceUsers:
         if fresh is not None:
             consumed[:, LEAVE:] *= fresh[:, None]
             consumed[:, self._taste] *= fresh[:, None]
-        if len(state) == 1:
-            start, count, at = _FIRST, len(slot), _FIRST
-        else:
-            # Rows ascend, so each row's items are a run: sum the runs.
-            start = np.flatnonzero(np.diff(row, prepend=-1))
-            count, at = np.diff(start, append=len(row))[:, None], row.take(start)
+        # Rows ascend, so each row's items are a run: sum the runs.
+        start = _FIRST if len(state) == 1 else np.flatnonzero(np.diff(row, prepend=-1))
+        count = np.array([[len(row)]]) if len(state) == 1 else np.diff(start, append=len(row))[:, None]
+        at = row.take(start)
         gained = np.add.reduceat(consumed, start, axis=0)
         pull = self._pulls[count]
-        share = pull * (np.float32(count) if fresh is None else np.add.reduceat(fresh, start)[:, None])
+        share = pull * (count.astype(np.float32) if fresh is None else np.add.reduceat(fresh, start)[:, None])
         before = state[at]
         taste = gained[:, self._taste]
         taste *= pull
@@ -170,11 +168,10 @@ class ChoiceUsers:
     def _loss(self, met: Met) -> FloatArray:
         """Return float32 [f]: log-odds that items lose because their users have met them."""
         parameters = self.parameters
-        tired = np.minimum(met.exposures * parameters.exposure_loss, parameters.exposure_limit)
-        loss = tired * self._kept(met.since_exposure) + np.where(met.consumed, parameters.repeat, 0.0) * self._kept(
-            met.since_consumed
-        )
-        return loss.astype(np.float32)
+        tired = np.minimum(met.exposures * parameters.exposure_loss, parameters.exposure_limit) * self._kept(met.since_exposure)
+        repeated = np.where(met.consumed, parameters.repeat, 0.0) * self._kept(met.since_consumed)
+        loss: FloatArray = (tired + repeated).astype(np.float32)
+        return loss
 
     def _freshness(self, met: Met, slot: IntArray) -> FloatArray:
         """Return float32 [c]: the share of its worth that each clicked item of the page has, below 1 if consumed before."""

@@ -182,4 +182,4 @@ class Encounters:
 
 def _power_above(number: int) -> int:
     """Return the least power of two that is at least so large."""
-    return 1 << max(number - 1, 0).bit_length()
+    return 1 << int(max(number - 1, 0)).bit_length()

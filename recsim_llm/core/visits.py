@@ -63,7 +63,6 @@ class Visits:
         max_pages: page budget of a visit.
         repeats: whether users may be shown what they know already; see ``recsim_llm.core.repetition``.
         rated: what users rated before the first page; None where nobody knows.
-        one_visit: nobody comes back, so that it does not matter what becomes of a user after the visit.
 
     Raises:
         ConfigError: a number is below 1.
@@ -81,7 +80,6 @@ class Visits:
         max_pages: int,
         repeats: Repeats,
         rated: RatedItems | None,
-        one_visit: bool = False,
     ) -> None:
         self.kernel = Kernel(users=users, user_id=user_id, rows=rows, slate_size=slate_size, max_pages=max_pages)
         """Who sits in each row, at which visit and page."""
@@ -90,7 +88,7 @@ class Visits:
         """What users know already; None where that does not matter."""
         self._catalog, self._reward = catalog, reward
         # A blank page for everyone costs less than leaving some rows out, unless users are asked about it one by one.
-        self._blanks_idle = one_visit and not isinstance(users, AnswersLater)
+        self._blanks_idle = not isinstance(users, AnswersLater)
         # One-element array: NumPy converts a Python number on every call.
         self._last = np.array([max_pages])
         # Whole pages are the rule, so that this column is made once; it is handed out.
@@ -123,8 +121,8 @@ class Visits:
             item_index: int64 [m, k]: catalog positions; what stands in blank slots means nothing.
             rows: row numbers [m], or ``ALL_ROWS``.
             blank: bool [m, k], as ``admit`` returns it; None means that no slot is blank.
-            idle: int64 [i]: of ``ALL_ROWS``, those whose visit is over. Nothing happens to users who may come back; in the
-                outcome the page is blank without counting as invalid, and what else it says about these rows means nothing.
+            idle: int64 [i]: of ``ALL_ROWS``, those whose users are gone for good. In the outcome their page is blank without
+                counting as invalid, and what else it says about these rows means nothing.
 
         Returns:
             What came of it; its columns may be shared and are not to be changed.
@@ -154,7 +152,7 @@ class Visits:
         return self.kernel.step(np.where(blank, -1, shown), ALL_ROWS, blank)
 
     def _step_others(self, shown: IntArray, blank: BoolArray | None, idle: IntArray) -> Feedback:
-        """Show a page to all rows but the idle ones: a user who may come back must not be asked about a page in between."""
+        """Show a page to all rows but the idle ones: their users need not be asked, which would cost something."""
         on = np.ones(len(shown), np.bool_)
         on[idle] = False
         rows = np.flatnonzero(on)

@@ -37,10 +37,10 @@ _USUAL = TableSettings().model_dump()
 def open_dataset(name_or_path: str | Path, *, cache: str | Path | None = None, **options: Unpack[TableOptions]) -> Dataset:
     """Load a data set by name or by folder; nothing is downloaded.
 
-    ``fictional`` are the invented films, ``fictional-100`` a hundred of them. Otherwise a folder that exists comes before a name. What it is, its files tell: tables
-    called ``interactions`` and ``items`` (``.csv``, ``.tsv``, ``.txt``, ``.parquet``; text also with ``.gz``); MovieLens
-    as GroupLens ships it; else the one table that has the columns of users and items. Last come ``shop``, the invented
-    shop, and the names of sets that ``fetch`` has put into the cache.
+    ``fictional`` are the invented films, ``fictional-100`` a hundred of them. Otherwise a folder that exists comes before a
+    name. What it is, its files tell: tables called ``interactions`` and ``items`` (``.csv``, ``.tsv``, ``.txt``, ``.parquet``;
+    text also with ``.gz``); MovieLens as GroupLens ships it; else the one table that has the columns of users and items. Last
+    come ``shop``, the invented shop, and the names of sets that ``fetch`` has put into the cache.
 
     Args:
         name_or_path: ``fictional``, a folder, ``shop``, or a name among ``SOURCES``.

@@ -96,12 +96,13 @@ class RunLog:
         reward: DoubleArray,
         satisfaction: FloatArray,
         left: BoolArray,
-        return_prob: FloatArray | None,
-        returned: BoolArray | None,
+        return_prob: FloatArray,
+        returned: BoolArray,
+        last: BoolArray,
     ) -> None:
         """Record visits that are over, one entry a visit in each column.
 
-        ``left`` tells the user's end from the budget's; the last two are None where no next visit is simulated.
+        ``left`` tells the user's end from the budget's; after ``last`` ones no other is simulated, whatever ``returned`` says.
         """
         self._visits.append(
             {
@@ -112,9 +113,9 @@ class RunLog:
                 "reward": reward,
                 "satisfaction": satisfaction,
                 "left": left,
-                "return_prob": np.full(len(user_id), np.nan, np.float32) if return_prob is None else return_prob,
-                "returned": np.zeros(len(user_id), np.bool_) if returned is None else returned,
-                "return_unknown": np.full(len(user_id), returned is None),
+                "return_prob": return_prob,
+                "returned": returned,
+                "return_unknown": last,
             }
         )
 

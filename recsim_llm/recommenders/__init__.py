@@ -4,8 +4,9 @@ from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.recommenders.base import Recommender, check_slates, deterministic
 from recsim_llm.recommenders.by_name import open_recommender
 from recsim_llm.recommenders.classics import UserKNN
-from recsim_llm.recommenders.content import ContentBased
+from recsim_llm.recommenders.content_based import ContentBased
 from recsim_llm.recommenders.ease import EASE
+from recsim_llm.recommenders.epsilon_greedy import EpsilonGreedy
 from recsim_llm.recommenders.hooks import AsksModel, RunsElsewhere, TakesRules, TakesTruth, TakesUserKeys, Truth
 from recsim_llm.recommenders.http_recommender import HttpRecommender
 from recsim_llm.recommenders.http_schema import http_openapi
@@ -14,6 +15,7 @@ from recsim_llm.recommenders.interactions import Interactions
 from recsim_llm.recommenders.item_knn import ItemKNN
 from recsim_llm.recommenders.language_ranker import LanguageRanker
 from recsim_llm.recommenders.lenskit_pipelines import LensKit, LensKitRecommender
+from recsim_llm.recommenders.linear_clicks import LinearClicks
 from recsim_llm.recommenders.linucb import LinUCB
 from recsim_llm.recommenders.matrix_factorization import MatrixFactorization
 from recsim_llm.recommenders.oracle import Oracle
@@ -30,6 +32,7 @@ from recsim_llm.recommenders.saved_scores import SavedScores
 from recsim_llm.recommenders.sklearn_estimators import Sklearn, SklearnRecommender
 from recsim_llm.recommenders.slim import SLIM
 from recsim_llm.recommenders.softmax import Softmax
+from recsim_llm.recommenders.thompson import Thompson
 from recsim_llm.recommenders.uniform import RandomRecommender
 
 __all__ = [
@@ -39,6 +42,7 @@ __all__ = [
     "SLIM",
     "AsksModel",
     "ContentBased",
+    "EpsilonGreedy",
     "FrozenSettings",
     "GivesNextItems",
     "GivesPlacements",
@@ -51,6 +55,7 @@ __all__ = [
     "LensKit",
     "LensKitRecommender",
     "LinUCB",
+    "LinearClicks",
     "MatrixFactorization",
     "NextItems",
     "Oracle",
@@ -67,6 +72,7 @@ __all__ = [
     "TakesRules",
     "TakesTruth",
     "TakesUserKeys",
+    "Thompson",
     "Truth",
     "UserKNN",
     "check_slates",

@@ -60,6 +60,10 @@ def open_recommender(name: str, settings: Mapping[str, Any] | None = None, *, so
     with blaming(source, "a constructor that works"):
         try:
             made: Recommender = kind(**values) if checked is None else kind(checked)
+        except ConfigError as error:
+            if source in str(error):
+                raise
+            raise ConfigError(f"{source}: {error}") from error
         except RecSimError:
             raise
         except ValueError as error:  # What a constructor says of values is a refusal of them.

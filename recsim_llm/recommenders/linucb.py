@@ -1,4 +1,4 @@
-"""A contextual bandit that learns while the run goes on."""
+"""A contextual bandit that prefers what it is unsure of."""
 
 from __future__ import annotations
 
@@ -6,126 +6,117 @@ import numpy as np
 from pydantic import Field
 
 from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
-from recsim_llm.core.configuration import FrozenSettings
-from recsim_llm.core.pages import Requests, Slates
-from recsim_llm.recommenders.scoring import ScoringRecommender, on_grid, products
-from recsim_llm.recommenders.user_rows import UserRows, lengthen
+from recsim_llm.core.pages import Requests
+from recsim_llm.numerics.ranking import top_k
+from recsim_llm.recommenders.linear_clicks import LinearClicks
+from recsim_llm.recommenders.scoring import on_grid, own_products, products, take
 
 __all__ = ["LinUCB"]
 
 
-_GRID = 1024.0
+_NEAR = 2
+_LEADING = 2
+_MOST_ABLE = 1000
 
 
-class LinUCB(ScoringRecommender):
-    """Linear upper confidence bounds (Li, Chu, Langford & Schapire 2010, algorithm 1), with users that share what they learn.
+class LinUCB(LinearClicks):
+    """Linear upper confidence bounds (Li, Chu, Langford & Schapire 2010, algorithm 1) on clicks that ``LinearClicks`` models.
 
-    The click of user u on an item with features x is modelled as ``x . w_u`` plus noise. ``w_u`` is the ridge estimate from
-    the user's own feedback, shrunk towards ``w``, the ridge estimate from everybody's; ``w`` is shrunk towards a prior that
-    knows popularity alone. With G_u and b_u the user's sums of x x' and x * clicked:
-
-        w   = (ridge * I + sum of G_u)^-1 (ridge * prior + sum of b_u)
-        A_u = user_ridge * I + G_u
-        w_u = A_u^-1 (user_ridge * w + b_u)
         score = x . w_u + alpha * sqrt(x' A_u^-1 x)
 
-    The features are an intercept, log popularity in the training part scaled to 0..1, and the catalog's features, centred, at
-    unit mean square length, on their leading principal axes where there are more than ``dimensions``. Every slot of a page
-    counts as an observation, examined or not, for whether a user looked is not known to a policy; slots far down look worse
-    than they are. Ratings are not used. New users start at ``w``.
-
-    State changes in ``observe`` only. Features are rounded to multiples of 1/1024, so that the sums are exact in float64:
-    neither the order of users, nor the cut into batches, nor the number of shards shows in the result.
+    Pages are the same to the bit whatever else is in the batch. The square root is worked out for few items only: bounds of
+    it that are cheaper tell which ones can reach the page.
     """
 
-    class Settings(FrozenSettings):
+    class Settings(LinearClicks.Settings):
         """Settings of ``LinUCB``."""
 
         alpha: float = Field(default=0.1, ge=0)
         """Width of the confidence bound, in standard deviations of the estimate; 0 never explores."""
-        ridge: float = Field(default=10.0, gt=0)
-        """Weight of the prior in everybody's estimate, in observed slots, above 0."""
-        user_ridge: float = Field(default=30.0, gt=0)
-        """Weight of everybody's estimate in a user's own, in observed slots, above 0."""
-        popularity_prior: float = Field(default=0.1, ge=0)
-        """Click probability that the prior expects of the most popular item."""
-        dimensions: int = Field(default=24, ge=1)
-        """Most principal axes that are kept of the catalog's features."""
 
-    def __init__(self, settings: Settings | None = None) -> None:
-        self.settings = self.Settings.given(settings)
+    settings: Settings
 
     def _learn(self) -> None:
-        popularity = np.log1p(self._known.counts)
-        popularity /= max(popularity.max(), 1.0)
-        content = _content(self._known.catalog.features.astype(np.float64), self.settings.dimensions)
-        columns = np.column_stack([np.ones(len(popularity)), popularity, content])
-        self._features = np.rint(columns * _GRID) / _GRID
-        width = self._features.shape[1]
-        self._first, self._second = np.triu_indices(width)
-        self._linear = on_grid(self._features.T, width)
-        self._quadratic = on_grid(self._features.T[self._first] * self._features.T[self._second], len(self._first))
-        self._users = UserRows()
-        self._gram = np.zeros((1, width, width))
-        self._moment = np.zeros((1, width))
-        self._all_gram = np.zeros((width, width))
-        self._all_moment = np.zeros(width)
-        self._update_shared()
-
-    def observe(self, requests: Requests, slates: Slates, clicked: BoolArray, rating: FloatArray) -> None:
-        """Learn from a page of each user.
-
-        Args:
-            requests: what was asked.
-            slates: what was shown; unknown ids and -1 are passed over.
-            clicked: bool [u, k].
-            rating: not used.
-        """
-        del rating
-        index = self._known.catalog.index_of(slates.item_id)
-        shown = self._features[index] * (index >= 0)[:, :, None]
-        gram = np.matmul(shown.transpose(0, 2, 1), shown)
-        moment = np.matmul(clicked[:, None, :].astype(np.float64), shown)[:, 0]
-        rows = self._users.add(requests.user_id)
-        self._gram = lengthen(self._gram, len(self._users))
-        self._moment = lengthen(self._moment, len(self._users))
-        np.add.at(self._gram, rows, gram)
-        np.add.at(self._moment, rows, moment)
-        self._all_gram += gram.sum(axis=0)
-        self._all_moment += moment.sum(axis=0)
-        self._update_shared()
-
-    def _update_shared(self) -> None:
-        prior = np.zeros(len(self._all_moment))
-        prior[1] = self.settings.popularity_prior
-        precision = self.settings.ridge * np.eye(len(prior)) + self._all_gram
-        self._shared = np.linalg.solve(precision, self.settings.ridge * prior + self._all_moment)
+        super()._learn()
+        self._first, self._second = np.triu_indices(self._features.shape[1])
+        self._twice = np.where(self._first == self._second, 1.0, 2.0)
+        # Items by row, so that the numbers of a few items lie together.
+        self._quadratic = on_grid(self._features[:, self._first] * self._features[:, self._second], len(self._first))
+        self._rough = np.ascontiguousarray(self._features.T, np.float32)
+        self._square = np.square(self._features).sum(axis=1).astype(np.float32)
 
     def _score(self, requests: Requests) -> FloatArray:
         weights, spread = self._estimate(self._users.find(requests.user_id))
-        scores = products(weights, self._linear)
-        if self.settings.alpha > 0:
-            twice = np.where(self._first == self._second, 1.0, 2.0)
-            variance = products(spread[:, self._first, self._second] * twice, self._quadratic)
-            np.maximum(variance, 0, out=variance)
-            scores += np.float32(self.settings.alpha) * np.sqrt(variance, out=variance)
-        return scores
+        return self._with_bound(products(weights, self._linear), products(self._pairs(spread), self._quadratic.T))
 
-    def _estimate(self, rows: IntArray) -> tuple[DoubleArray, DoubleArray]:
-        """Return the weights float64 [u, d] and the inverse precisions float64 [u, d, d]."""
-        precision = self._gram[rows] + self.settings.user_ridge * np.eye(len(self._shared))
-        spread = np.linalg.inv(precision).astype(np.float64, copy=False)
-        signal = self.settings.user_ridge * self._shared + self._moment[rows]
-        weights: DoubleArray = np.matmul(spread, signal[:, :, None])[:, :, 0]
-        return weights, spread
+    def _pairs(self, spread: DoubleArray) -> DoubleArray:
+        """Return float64 [u, q]: the weights of the products of two features."""
+        return spread[:, self._first, self._second] * self._twice
 
+    def _with_bound(self, mean: FloatArray, variance: FloatArray) -> FloatArray:
+        np.maximum(variance, 0, out=variance)
+        mean += np.float32(self.settings.alpha) * np.sqrt(variance, out=variance)
+        return mean
 
-def _content(features: DoubleArray, dimensions: int) -> DoubleArray:
-    """Return [n, min(f, dimensions)]: centred features, on their leading principal axes, of mean square length 1."""
-    centred = features - features.mean(axis=0)
-    if features.shape[1] > dimensions:
-        _, axes = np.linalg.eigh(centred.T @ centred)
-        centred = centred @ axes[:, ::-1][:, :dimensions]
-    length = float(np.sqrt(np.square(centred).sum(axis=1).mean()))
-    scaled: DoubleArray = centred / (length if length > 0 else 1.0)
-    return scaled
+    def _best(self, requests: Requests, k: int) -> IntArray:
+        barred = self._barred(requests)
+        best = np.full((len(barred), k), -1, np.int64)
+        enough = np.flatnonzero(np.count_nonzero(~barred, axis=1) >= k)
+        if enough.size:
+            weights, spread = self._estimate(self._users.find(requests.user_id[enough]))
+            best[enough] = self._search(weights, spread, barred[enough], k)
+        open_yet = np.flatnonzero(best[:, 0] < 0)
+        if open_yet.size:
+            best[open_yet] = super()._best(take(requests, open_yet), k)
+        return best
+
+    def _search(self, weights: DoubleArray, spread: DoubleArray, barred: BoolArray, k: int) -> IntArray:
+        """Return int64 [u, k]: what ranking by the scores gives, of which few are worked out; -1 where few would not do."""
+        most = self._at_most(weights, spread)
+        np.copyto(most, -np.inf, where=barred)
+        near = np.sort(top_k(most, min(_NEAR * k, most.shape[1])), axis=1)  # Equal scores by position.
+        scores = self._of_items(weights, spread, near)
+        scores[np.take_along_axis(barred, near, axis=1)] = -np.inf
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        best: IntArray = np.take_along_axis(near, order, axis=1)
+        if near.shape[1] == most.shape[1]:
+            return best
+        last = np.take_along_axis(scores, order, axis=1)[:, -1]
+        for user in np.flatnonzero(np.take_along_axis(most, near, axis=1).min(axis=1) >= last):
+            able = np.flatnonzero(most[user] >= last[user])
+            if len(able) > _MOST_ABLE:
+                best[user] = -1
+                continue
+            exact = self._of_items(weights[[user]], spread[[user]], able[None])[0]
+            best[user] = able[np.argsort(-exact, kind="stable")[:k]]
+        return best
+
+    def _at_most(self, weights: DoubleArray, spread: DoubleArray) -> FloatArray:
+        """Return float32 [u, n]: bounds that no score exceeds.
+
+        With v the leading eigenvectors of G_u and g their eigenvalues, ``user_ridge * x' A_u^-1 x`` is at most
+        ``x'x - sum of g / (user_ridge + g) (v' x)^2``: what a user was shown has a few directions in common.
+        """
+        ridge, alpha, width = self.settings.user_ridge, self.settings.alpha, weights.shape[1]
+        size, vectors = np.linalg.eigh(spread)
+        lead = vectors[:, :, :_LEADING] * np.sqrt(np.maximum(1 - ridge * size[:, None, :_LEADING], 0))
+        directions = np.concatenate([weights[None], lead.transpose(2, 0, 1)]).astype(np.float32).reshape(-1, width)
+        # What float32 (Higham 2002, eq. 3.5) and the grids of the scores themselves may round off, generously.
+        longest, farthest = float(np.abs(self._rough).max()), float(self._square.max())
+        doubt = (width + 4) ** 2 * 2.0**-20 * longest
+        spare = (doubt * np.abs(weights).max(axis=1) + 2.0**-20 * alpha * np.sqrt(farthest / ridge)).astype(np.float32)
+        most: FloatArray
+        most, *known = np.matmul(directions, self._rough).reshape(1 + _LEADING, len(weights), -1)
+        room = np.repeat((self._square + np.float32(doubt * longest))[None], len(weights), axis=0)
+        for one in known:
+            room -= np.square(one, out=one)
+        np.sqrt(np.maximum(room, 0, out=room), out=room)
+        room *= np.float32(alpha / np.sqrt(ridge))
+        most += room
+        most += spare[:, None]
+        return most
+
+    def _of_items(self, weights: DoubleArray, spread: DoubleArray, item: IntArray) -> FloatArray:
+        """Return float32 [u, m]: the scores of items of each user's own, int64 [u, m], as ``_score`` has them to the bit."""
+        mean = own_products(weights, self._linear.T[item])
+        return self._with_bound(mean, own_products(self._pairs(spread), self._quadratic[item]))

@@ -18,7 +18,7 @@ from recsim_llm.numerics.ranking import top_k
 from recsim_llm.recommenders.base import deterministic
 from recsim_llm.recommenders.interactions import Interactions
 
-__all__ = ["HistoryRecommender", "ScoringRecommender", "chunks", "on_grid", "products", "take", "unknown_last"]
+__all__ = ["HistoryRecommender", "ScoringRecommender", "chunks", "on_grid", "own_products", "products", "take", "unknown_last"]
 
 _CHUNK = 1_000_000
 _MANTISSA = 53
@@ -98,14 +98,19 @@ class ScoringRecommender(HistoryRecommender):
 
     def _pick(self, requests: Requests, scores: FloatArray, k: int) -> IntArray:
         """Return int64 [u, k]: the best items that may be shown; the scores are overwritten."""
-        barred = self._known.seen(requests)
-        barred |= ~self._known.on_sale
+        barred = self._barred(requests)
         lacking = np.flatnonzero(scores.shape[1] - np.count_nonzero(barred, axis=1) < k)
         filled = self._fill(scores[lacking], barred[lacking], k)
         np.copyto(scores, -np.inf, where=barred)
         best = top_k(scores, k)
         best[lacking] = filled
         return best
+
+    def _barred(self, requests: Requests) -> BoolArray:
+        """Return bool [u, n]: what is not to be recommended unless nothing else is left, and what is retired."""
+        barred = self._known.seen(requests)
+        barred |= ~self._known.on_sale
+        return barred
 
     def _fill(self, scores: FloatArray, barred: BoolArray, k: int) -> IntArray:
         """Rank what may be shown first, then what was seen, then what is retired."""
@@ -164,6 +169,20 @@ def products(users: npt.NDArray[np.floating], items: npt.NDArray[np.float64]) ->
         float32 [u, n].
     """
     scores: npt.NDArray[np.float64] = np.matmul(on_grid(users, users.shape[1], axis=1), items)
+    return scores.astype(np.float32)
+
+
+def own_products(users: npt.NDArray[np.floating], items: npt.NDArray[np.float64]) -> FloatArray:
+    """Return what ``products`` gives, to the bit, where each user has items of its own.
+
+    Args:
+        users: [u, d].
+        items: [u, m, d], entries of ``on_grid(…, d)``.
+
+    Returns:
+        float32 [u, m].
+    """
+    scores: npt.NDArray[np.float64] = np.matmul(items, on_grid(users, users.shape[1], axis=1)[:, :, None])[:, :, 0]
     return scores.astype(np.float32)
 
 

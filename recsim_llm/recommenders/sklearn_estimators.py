@@ -38,8 +38,8 @@ class SklearnRecommender(ScoringRecommender):
     While it learns, the pair itself is left out of ``m`` and of both counts, so that they say no more than they will later.
 
     Every ``fit`` starts from a clone of the estimator. Each parameter ``random_state`` gets the seed of ``fit``, each
-    ``n_jobs`` 1; linear algebra runs on one thread. All items are scored for one user at a time, which is slow for large
-    catalogs.
+    ``n_jobs`` that is set 1; linear algebra runs on one thread. All items are scored for one user at a time, which is slow
+    for large catalogs.
 
     Args:
         estimator: not fitted, for instance ``HistGradientBoostingClassifier()``; pipelines do.
@@ -49,12 +49,12 @@ class SklearnRecommender(ScoringRecommender):
     """
 
     def __init__(self, estimator: Any) -> None:
-        base = import_for("SklearnRecommender", "sklearn.base")
+        base = import_for(type(self).__name__, "sklearn.base")
         self._is_classifier = isinstance(estimator, base.BaseEstimator) and base.is_classifier(estimator)
         if not self._is_classifier and not (isinstance(estimator, base.BaseEstimator) and base.is_regressor(estimator)):
             raise ConfigError(
-                f"SklearnRecommender: got {estimator!r:.80}, expected a classifier or a regressor of scikit-learn; give "
-                "LogisticRegression()"
+                f"{type(self).__name__}: got {' '.join(repr(estimator).split())[:80]}, expected a classifier or a regressor of "
+                "scikit-learn; give LogisticRegression()"
             )
         self._given = estimator
 
@@ -93,10 +93,11 @@ class SklearnRecommender(ScoringRecommender):
     def _fresh(self) -> Any:
         """Return a clone of the estimator whose draws hang on the seed, and which works alone."""
         clone = import_for("SklearnRecommender", "sklearn.base").clone(self._given)
-        fixed = {"random_state": self._seed % 2**32, "n_jobs": 1}
-        return clone.set_params(
-            **{name: fixed[name.rpartition("__")[2]] for name in clone.get_params() if name.rpartition("__")[2] in fixed}
-        )
+        own = {name: (name.rpartition("__")[2], value) for name, value in clone.get_params().items()}
+        seeds = {name: self._seed % 2**32 for name, (kind, _) in own.items() if kind == "random_state"}
+        # None is one job already; some estimators warn of any other value.
+        jobs = {name: 1 for name, (kind, value) in own.items() if kind == "n_jobs" and value is not None}
+        return clone.set_params(**seeds, **jobs)
 
     def _score(self, requests: Requests) -> FloatArray:
         scores = np.full((len(requests.user_id), len(self._features)), np.nan)

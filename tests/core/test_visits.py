@@ -23,7 +23,7 @@ def clicks(feedback, _catalog):
 def start():
     """Build visits that users 0, 1, ... of a world have begun."""
 
-    def begin(world, rows, max_pages=3, reward=clicks, one_visit=False):
+    def begin(world, rows, max_pages=3, reward=clicks):
         visits = Visits(
             users=world.users,
             user_id=world.population.user_id,
@@ -34,7 +34,6 @@ def start():
             max_pages=max_pages,
             repeats="allow",
             rated=None,
-            one_visit=one_visit,
         )
         who, number = np.arange(rows), np.zeros(rows, np.int64)
         visits.kernel.begin(ALL_ROWS, who, number, visits.kernel.dice(who, number, seed_words([7])))
@@ -113,19 +112,19 @@ class RecordingLater(Recording):
         raise NotImplementedError
 
 
-@pytest.mark.parametrize(("kind", "one_visit"), [(Recording, False), (RecordingLater, False), (RecordingLater, True)])
-def test_an_idle_row_that_may_come_back_or_costs_a_call_is_not_asked(make_world, start, kind, one_visit):
+@pytest.mark.parametrize(("kind", "asked"), [(Recording, [0, 1, 2]), (RecordingLater, [0, 2])])
+def test_an_idle_row_is_asked_only_where_that_costs_no_call(make_world, start, kind, asked):
     world = make_world(click_bias=3.0)
     users = kind(world.users)
-    visits = start(world._replace(users=users), 3, one_visit=one_visit)
-    visits.show(pages(3), idle=np.array([1]))
-    assert users.asked == [[0, 2]]
+    start(world._replace(users=users), 3).show(pages(3), idle=np.array([1]))
+    assert users.asked == [asked]
 
 
 def test_all_rows_go_on_alike_whether_idle_ones_are_left_out_or_see_a_blank_page(make_world, start):
     outcomes = []
-    for one_visit in (False, True):
-        visits = start(make_world(click_bias=3.0), 3, one_visit=one_visit)
+    for kind in (Recording, RecordingLater):
+        world = make_world(click_bias=3.0)
+        visits = start(world._replace(users=kind(world.users)), 3)
         visits.show(pages(3), idle=np.array([1]))
         outcomes.append(visits.show(pages(3) + SLOTS, idle=np.array([1])))
     for one, other in zip(outcomes[0].feedback.mood, outcomes[1].feedback.mood, strict=True):
@@ -134,9 +133,10 @@ def test_all_rows_go_on_alike_whether_idle_ones_are_left_out_or_see_a_blank_page
     assert outcomes[0].feedback.rating.tolist() == outcomes[1].feedback.rating.tolist()
 
 
-@pytest.mark.parametrize("one_visit", [False, True])
-def test_an_idle_row_gets_a_blank_page_that_does_not_count(make_world, start, one_visit):
-    visits = start(make_world(click_bias=3.0), 3, max_pages=1, one_visit=one_visit)
+@pytest.mark.parametrize("kind", [Recording, RecordingLater])
+def test_an_idle_row_gets_a_blank_page_that_does_not_count(make_world, start, kind):
+    world = make_world(click_bias=3.0)
+    visits = start(world._replace(users=kind(world.users)), 3, max_pages=1)
     visits.show(pages(3))
     blank = np.zeros((3, SLOTS), np.bool_)
     blank[0, 1] = True

@@ -77,7 +77,8 @@ ARGUMENTS = [
     ({"max_pages": 10**30}, "max_pages: got 1000000000000000000000000000000, expected .* up to 1,000,000,000"),
     ({"history_pages": 10**9}, "history_pages 1,000,000,000, .* numbers to keep, expected at most"),
     ({"candidates": 10**9, "action": "candidates"}, "candidates 1000000000, items on sale"),
-    ({"visits": 0}, "visits: got 0"),
+    ({"visits": 0}, "visits: got 0, expected 1 or more .*, or 'life'"),
+    ({"visits": "lives"}, "visits: got 'lives', expected 1 or more .*, or 'life'"),
     ({"population": 10**12}, "number of users: got 1000000000000, expected 1 or more, up to 100,000,000"),
     ({"population": 1.5}, "population: got 1.5, expected a number of users, a file, or a Population"),
     ({"observation": 5}, "observation: got 5, expected a list of names"),
@@ -133,11 +134,13 @@ def test_seeds_come_in_every_form(world, make_env, make_rows, seed, expected):
     assert info["user_id"].tolist() == [make_env(world).reset(seed=one)[1]["user_id"] for one in expected]
 
 
-def test_a_row_whose_seed_is_none_goes_on_with_its_own(world, make_rows):
+def test_a_row_whose_seed_is_none_goes_on_with_its_own(world, make_env, make_rows):
     rows = make_rows(world, 2)
     rows.reset(seed=[1, 2])
     _, info = rows.reset(seed=[1, None])
-    assert info["visit"].tolist() == [0, 1]
+    own = make_env(world)
+    own.reset(seed=2)
+    assert info["user_id"].tolist() == [make_env(world).reset(seed=1)[1]["user_id"], own.reset()[1]["user_id"]]
     rows = make_rows(world, 2)
     _, first = rows.reset(seed=[1, None])
     assert first["user_id"][0] == make_rows(world, 1).reset(seed=1)[1]["user_id"][0]
@@ -194,7 +197,6 @@ def test_a_reset_mask_restarts_its_rows_and_leaves_the_others(world, make_rows, 
     assert list(options) == ["reset_mask"]
     assert (before["history_item"] == shown).all()
     assert info["_user_id"].tolist() == [True, False, True, False]
-    assert info["visit"].tolist() == [1, 0, 1, 0]
     assert (observation["history_item"][[0, 2]] == -1).all()
     assert observation["history_item"][[1, 3]].tolist() == shown[[1, 3]].tolist()
     both = [env.step(pages + 20)[0]["history_clicked"][[1, 3]].tolist() for env in (rows, whole)]
@@ -229,7 +231,7 @@ def test_without_autoreset_rows_wait_for_their_mask(make_world, make_rows):
     rows.reset(seed=1)
     pages = np.arange(8).reshape(2, 4)
     assert rows.step(pages)[2].all()
-    with pytest.raises(ContractError, match=r"row 0, whose visit is over, expected reset\(options=\{'reset_mask': ended\}\)"):
+    with pytest.raises(ContractError, match=r"row 0, whose episode is over, expected reset\(options=\{'reset_mask': ended\}\)"):
         rows.step(pages)
     rows.reset(options={"reset_mask": np.array([True, True])})
     rows.step(pages)

@@ -101,5 +101,5 @@ def test_step_after_the_end_is_refused(make_world, make_env):
         env.step(np.arange(4))
     env.reset(seed=0)
     assert env.step(np.arange(4))[2]
-    with pytest.raises(ContractError, match=r"got an action after the visit ended, expected reset\(\) first"):
+    with pytest.raises(ContractError, match=r"got an action after the episode ended, expected reset\(\) first"):
         env.step(np.arange(4))

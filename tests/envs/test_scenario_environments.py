@@ -81,75 +81,53 @@ def test_the_slates_of_a_run_get_its_feedback_visit_for_visit(played):
         for number, pages in visits.items():
             assert (info["user_id"], info["visit"]) == (user_id, number)
             for page in pages:
-                _, reward, terminated, truncated, _ = env.step(slate(env, page))
+                _, reward, terminated, truncated, info = env.step(slate(env, page))
                 assert happened(env.unwrapped.feedback, 0) == logged(page)
                 assert reward == page["reward"]
-            assert {"left": terminated, "max_pages": truncated}[page["stop_reason"]]
-            _, info = env.reset()
-        assert info["visit"] == len(visits)
+                assert info["visit_ended"] == (page["stop_reason"] is not None)
+            assert info["returned"] == (number + 1 in visits)
+        assert terminated or truncated
+        assert not (truncated and len(visits) < scenario.visits)
     env.close()
 
 
-@pytest.mark.parametrize("mode", ["next_step", "same_step"])
-def test_rows_of_the_vector_form_get_it_too_and_bring_users_back_by_themselves(played, mode):
+@pytest.mark.parametrize("mode", ["next_step", "same_step", "disabled"])
+def test_rows_of_the_vector_form_get_it_too(played, mode):
     scenario, log = played
     users = np.array(list(log))
     envs = gymnasium.make_vec(ID, len(users), scenario=scenario, autoreset_mode=mode)
     envs.reset(seed=[scenario.seed] * len(users), options={"user_id": users})
     place = [(int(user), 0, 0) for user in users]
+    over = np.zeros(len(users), bool)
     seen = 0
-    for _ in range(scenario.visits * (scenario.max_pages + 1)):
-        pages = [log[user][visit][page] if visit in log[user] else None for user, visit, page in place]
+    for _ in range(scenario.visits * scenario.max_pages):
+        if mode == "disabled" and over.any():
+            envs.reset(options={"reset_mask": over})
+        pages = [log[user][visit][page] if page >= 0 else None for user, visit, page in place]
         whatever = np.arange(scenario.slate_size)
-        idle = envs.unwrapped._ended.copy()
-        _, reward, terminated, truncated, _ = envs.step(
+        _, reward, terminated, truncated, info = envs.step(
             np.stack([whatever if page is None else slate(envs, page) for page in pages])
+        )
+        over = terminated | truncated
+        said = (
+            {name: np.where(over, info["final_info"][name], info[name]) for name in ("visit_ended", "returned")}
+            if "final_info" in info
+            else info
         )
         for row, page in enumerate(pages):
             user, visit, number = place[row]
             if page is None:
                 continue
-            if idle[row]:
-                assert reward[row] == 0
-                continue
             assert happened(envs.unwrapped.feedback, row) == logged(page)
             assert reward[row] == page["reward"]
             seen += 1
-            over = terminated[row] or truncated[row]
-            assert over == (page["stop_reason"] is not None)
-            place[row] = (user, visit + 1, 0) if over else (user, visit, number + 1)
+            assert said["visit_ended"][row] == (page["stop_reason"] is not None)
+            goes_on = page["stop_reason"] is None or visit + 1 in log[user]
+            assert over[row] != goes_on
+            assert said["returned"][row] == (goes_on and page["stop_reason"] is not None)
+            place[row] = (user, visit, number + 1) if not said["visit_ended"][row] else (user, visit + 1, 0 if goes_on else -1)
     assert seen == sum(len(pages) for visits in log.values() for pages in visits.values())
     envs.close()
-
-
-def test_whoever_a_reset_cuts_short_does_not_come_back():
-    """With dice that always bring users back, the next episode has the same user exactly if the visit was over."""
-    env = gymnasium.make(ID, scenario=load_scenario("demo", SMALL | {"users.parameters": {"return_base": 50.0}}))
-
-    def follow(pages):
-        _, first = env.reset(seed=5)
-        for _ in range(pages):
-            _, _, terminated, truncated, _ = env.step(np.arange(4))
-            if terminated or truncated:
-                break
-        return env.reset()[1]["user_id"] == first["user_id"], terminated or truncated
-
-    assert follow(4) == (True, True)
-    assert follow(1) == (False, False)
-
-
-def test_a_user_makes_at_most_so_many_visits_in_a_row():
-    env = gymnasium.make(ID, scenario=load_scenario("demo", SMALL | {"users.parameters": {"return_base": 50.0}}))
-    env.reset(seed=5)
-    users = []
-    for _ in range(6):
-        over = False
-        while not over:
-            _, _, terminated, truncated, info = env.step(np.arange(4))
-            over = terminated or truncated
-        users.append(info["user_id"])
-        env.reset()
-    assert [users.count(user) for user in dict.fromkeys(users)] == [3, 3]
 
 
 def test_a_shipped_scenario_by_name_and_a_file_by_path_are_the_same_world(tmp_path):

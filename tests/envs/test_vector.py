@@ -102,8 +102,8 @@ def test_final_observation_is_the_ended_visits_own(make_world, make_rows):
         assert final["page"] == 1
         np.testing.assert_array_equal(final["history_item"], [4, 5, 6, 7])
         assert observation["page"][row] == 0
-    assert (info["final_info"]["visit"] == 0).all()
-    assert (info["visit"] == 1).all()
+    assert info["final_info"]["visit_ended"].all()
+    assert not info["visit_ended"].any()
 
 
 def test_next_step_mode_does_not_use_the_action_of_a_restarting_row(make_world, make_rows):
@@ -151,10 +151,14 @@ def test_same_seed_gives_the_same_trajectory_and_seeds_may_be_listed(world, make
     assert data_equivalence(one, other, exact=True)
 
 
-def test_reset_without_seed_goes_on_with_other_visits(world, make_rows):
-    rows = make_rows(world, 3)
-    assert (rows.reset(seed=0)[1]["visit"] == 0).all()
-    assert (rows.reset()[1]["visit"] == 1).all()
+def test_reset_without_seed_goes_on_with_other_users_and_dice(make_world, make_rows):
+    rows = make_rows(make_world(click_bias=2.0), 8)
+    options = {"user_id": np.full(8, 103)}
+    first, second = (
+        rows.reset(seed=seed, options=options) and rows.step(np.tile(np.arange(4), (8, 1)))[4] for seed in (0, None)
+    )
+    assert first["clicks"].tolist() != second["clicks"].tolist()
+    assert rows.reset(seed=0)[1]["user_id"].tolist() != rows.reset()[1]["user_id"].tolist()
 
 
 def test_options_bring_certain_users(world, make_rows):

@@ -1,11 +1,13 @@
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from small_data import ask_for, fitted, make_catalog, make_ratings
 
 from recsim_llm.core import keyed
 from recsim_llm.core.pages import Slates
 from recsim_llm.recommenders import LinUCB, Popularity
+from recsim_llm.recommenders.scoring import ScoringRecommender
 from recsim_llm.testing import small_world
 
 
@@ -92,3 +94,21 @@ def test_the_bandit_passes_over_unknown_items():
         ask_for([1]), Slates(np.array([[-1, 999_999]])), np.zeros((1, 2), np.bool_), np.full((1, 2), np.nan, np.float32)
     )
     assert np.array_equal(bandit.recommend(ask_for([1]), 5).item_id, before.item_id)
+
+
+@pytest.mark.parametrize("settings", [{}, {"alpha": 0.0}, {"alpha": 2.0, "user_ridge": 0.5}, {"dimensions": 1}], ids=str)
+def test_pages_found_by_bounds_are_those_of_all_scores(settings):
+    world, random = linear_world(items=3000)
+    bandit = fitted(LinUCB(LinUCB.Settings(**settings)), world)
+    _, shown = browse(bandit, world, random.normal(size=(24, 6)), pages=4)
+    requests = ask_for(np.arange(30), np.concatenate([shown, np.full((6, shown.shape[1]), -1)]))
+    expected = world[0].item_id[ScoringRecommender._best(bandit, requests, 7)]
+    assert np.array_equal(bandit.recommend(requests, 7).item_id, expected)
+
+
+def test_no_score_exceeds_its_bound():
+    world, random = linear_world(items=500)
+    bandit = fitted(LinUCB(LinUCB.Settings(alpha=0.5, user_ridge=3.0)), world)
+    browse(bandit, world, random.normal(size=(24, 6)), pages=4)
+    scores = bandit._score(ask_for(np.arange(24)))
+    assert (bandit._at_most(*bandit._estimate(np.arange(1, 25))) >= scores).all()

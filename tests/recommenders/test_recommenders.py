@@ -9,13 +9,21 @@ from small_data import ask_for, fitted, make_catalog, make_ratings
 from recsim_llm.core import keyed
 from recsim_llm.errors import ConfigError, ContractError
 from recsim_llm.recommenders import (
+    ALS,
+    BPR,
+    EASE,
+    SLIM,
+    ContentBased,
     ItemKNN,
+    LensKit,
     LinUCB,
     MatrixFactorization,
     Oracle,
     Popularity,
     RandomRecommender,
+    Sklearn,
     Truth,
+    UserKNN,
     check_slates,
 )
 from recsim_llm.recommenders.scoring import on_grid, products
@@ -34,8 +42,14 @@ def eight_factors():
     return MatrixFactorization(MatrixFactorization.Settings(factors=8))
 
 
-RECOMMENDERS = [RandomRecommender, Popularity, ItemKNN, MatrixFactorization, LinUCB, PlantedOracle]
-LEARNERS = [ItemKNN, MatrixFactorization]
+def few_steps():
+    return BPR(BPR.Settings(factors=8, iterations=10))
+
+
+LEARNERS = [ItemKNN, MatrixFactorization, UserKNN, ALS, EASE, SLIM]
+SETTLED = [Popularity, *LEARNERS, LinUCB, few_steps, ContentBased, LensKit, Sklearn]
+"""Recommenders that choose for certain and need no truth."""
+RECOMMENDERS = [RandomRecommender, *SETTLED, PlantedOracle]
 every_recommender = pytest.mark.parametrize("factory", RECOMMENDERS)
 
 
@@ -111,7 +125,7 @@ def test_many_users_are_served_in_chunks_as_they_are_alone(factory, monkeypatch)
     assert np.array_equal(whole.item_id, parts.item_id)
 
 
-@pytest.mark.parametrize("factory", [RandomRecommender, Popularity, ItemKNN, MatrixFactorization, LinUCB])
+@pytest.mark.parametrize("factory", [RandomRecommender, *SETTLED])
 def test_a_pickled_recommender_goes_on_as_the_original(factory):
     world = small_world()
     original = fitted(factory(), world)
@@ -124,7 +138,7 @@ def test_a_pickled_recommender_goes_on_as_the_original(factory):
     assert np.array_equal(copy.recommend(later, 5).item_id, original.recommend(later, 5).item_id)
 
 
-@pytest.mark.parametrize("factory", [Popularity, ItemKNN, MatrixFactorization, LinUCB, PlantedOracle])
+@pytest.mark.parametrize("factory", [*SETTLED, PlantedOracle])
 def test_certain_choices_have_propensity_one(factory):
     slates = fitted(factory(), small_world()).recommend(ask_for([10, 12]), 5)
     assert all((column == 1).all() for column in slates[1:])
@@ -151,7 +165,7 @@ def test_popularity_counts_users_and_breaks_ties_by_catalog_order():
     assert slates.item_id.tolist() == [[14, 12, 11, 10, 13, 15]]
 
 
-@pytest.mark.parametrize("factory", [Popularity, *LEARNERS])
+@pytest.mark.parametrize("factory", [Popularity, *LEARNERS, few_steps, ContentBased, LensKit])
 def test_a_new_user_without_clicks_gets_the_most_popular_items(factory):
     world, _ = blocks()
     requests = ask_for([100_000])

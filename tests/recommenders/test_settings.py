@@ -35,6 +35,8 @@ OTHERS = {
     "lenskit": {"scorer": "lenskit.knn:EASEScorer", "config": {"regularization": 2.0}},
     "sklearn": {"estimator": "sklearn.linear_model:Ridge", "config": {"alpha": 2.0}},
     "linucb": {"alpha": 0.0, "ridge": 1.0, "user_ridge": 2.0, "popularity_prior": 0.2, "dimensions": 3},
+    "thompson": {"scale": 0.5, "ridge": 1.0, "user_ridge": 2.0, "popularity_prior": 0.2, "dimensions": 3},
+    "epsilon-greedy": {"epsilon": 0.5, "ridge": 1.0, "user_ridge": 2.0, "popularity_prior": 0.2, "dimensions": 3},
     "softmax": {"base": "mf", "temperature": 2, "slot_marginals": True, "base_settings": {"factors": 3}},
     "language": {"base": "popularity", "candidates": 9, "history": 3, "prompt": "in_context", "rotate": False},
 }

@@ -263,3 +263,10 @@ def test_a_comparison_in_blocks_says_what_all_of_them_took(tmp_path):
         assert main(["compare", scenario(tmp_path, "popularity", arm(address)), *arguments]) == 0
     costs = json.loads((tmp_path / "run" / "metrics.json").read_text())["serving"]
     assert [(cost["arm"], cost["served"]) for cost in costs] == [("popularity", 2), ("shop", 2)]
+
+
+def test_a_header_whose_variable_is_not_set_names_the_arm(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("SHOP_TOKEN", raising=False)
+    assert run(scenario(tmp_path, arm("http://shop", headers={"Authorization": "SHOP_TOKEN"})), tmp_path / "run") == 2
+    assert "recommender 'shop': headers.Authorization: got an environment variable that is not set" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

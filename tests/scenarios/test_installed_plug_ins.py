@@ -61,8 +61,7 @@ def test_the_package_of_the_guide_is_listed_and_runs(site, tmp_path):
     code = block("python", "class Freshest").replace("check_recommender(Freshest)", "")
     install(site, project, "shop_recommenders", code)
     assert listed(tmp_path)["freshest"] == "Shows the newest items first, none of them again."
-    arguments = ["--recommenders", "popularity,freshest", "--set", "repeats=allow"]
-    assert main(["run", "demo", *arguments, *SMALL, "--out", str(tmp_path / "run")]) == 0
+    assert main(["run", "demo", "--recommenders", "popularity,freshest", *SMALL, "--out", str(tmp_path / "run")]) == 0
     assert json.loads((tmp_path / "run" / "manifest.json").read_text())["arms"] == ["popularity", "freshest"]
 
 
