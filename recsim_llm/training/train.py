@@ -15,9 +15,10 @@ from recsim_llm.core.protocols import RanksItems
 from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.language.calls.store import FILE_NAME
 from recsim_llm.log.folders import MANIFEST, refuse_used_folder, remove_torn_files
-from recsim_llm.log.locks import lock_folder
+from recsim_llm.log.locks import lock_folder, lock_report
 from recsim_llm.log.manifest import encode_manifest, write_manifest
 from recsim_llm.report.page import write_report
+from recsim_llm.report.training_page import write_training_page
 from recsim_llm.scenarios.building import Stage, stage, with_files_read
 from recsim_llm.scenarios.run_manifest import difference
 from recsim_llm.scenarios.runner import draw_seed, run
@@ -29,8 +30,9 @@ from recsim_llm.training.trainer import Tell, Trainer
 from recsim_llm.training.training_folder import EVALUATION, TRAINING_FOLDER, read_progress, read_training_manifest
 from recsim_llm.training.training_manifest import make_training_manifest
 from recsim_llm.training.training_plan import BASELINES, TrainingPlan, plan_training
+from recsim_llm.training.training_summary import summarise_training
 
-__all__ = ["resume_training", "train"]
+__all__ = ["resume_training", "train", "write_training_report"]
 
 
 def train(scenario: Scenario, out: Path, tell: Tell = lambda _: None, *, seeds: int = 1) -> Path:
@@ -94,6 +96,21 @@ def _go_on(plan: TrainingPlan, out: Path, tell: Tell, before: dict[str, Any] | N
         Trainer(plan, out, env, built=built, terms=terms, tell=tell).train_all()
         baselines = BASELINES if isinstance(built.world.users, RanksItems) else BASELINES[:2]
     _evaluate(plan, out, baselines)
+    write_training_report(out)
+
+
+def write_training_report(out: Path) -> Path:
+    """Write ``report.html`` and ``figures/`` of a training folder, finished or not.
+
+    Returns:
+        Path of ``report.html``.
+
+    Raises:
+        ConfigError: the folder is none of a training.
+        LogError: its files are damaged, or there is no checkpoint yet.
+    """
+    with lock_report(out):
+        return write_training_page(summarise_training(out), out, out / EVALUATION)
 
 
 def _check_same(before: dict[str, Any], made: dict[str, Any], out: Path) -> None:
