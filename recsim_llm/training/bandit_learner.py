@@ -138,7 +138,9 @@ class BanditLearner:
         except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise LogError(f"{path}: got {error!r}, expected the state of a bandit; train it again") from error
         if precision.shape != self._precision.shape or moment.shape != self._moment.shape:
-            raise LogError(f"{path}: got a bandit of {len(moment)} weights, expected {len(self._moment)}; train it in this world")
+            raise LogError(
+                f"{path}: got a bandit of {len(moment)} weights, expected {len(self._moment)}; train it in this world"
+            )
         self._precision, self._moment = precision, moment
 
     def policy(self) -> SlatePolicy:

@@ -104,7 +104,9 @@ class CandidatePolicy(ActorCriticPolicy):
     multiple of the mean of the best candidates' scores.
     """
 
-    def __init__(self, observation_space: spaces.Space[Any], action_space: spaces.Space[Any], *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self, observation_space: spaces.Space[Any], action_space: spaces.Space[Any], *args: Any, **kwargs: Any
+    ) -> None:
         if not isinstance(observation_space, spaces.Dict) or "candidate_features" not in observation_space.spaces:
             raise ConfigError(
                 f"CandidatePolicy: got observations {observation_space}, expected those of action='candidates', not flattened"

@@ -39,7 +39,13 @@ def click_weights(log_odds: FloatArray, competition: Competition) -> FloatArray:
 
 
 def best_slates(
-    log_odds: FloatArray, worth: FloatArray, allowed: BoolArray, slots: int, *, competition: Competition, optimisation: Optimisation
+    log_odds: FloatArray,
+    worth: FloatArray,
+    allowed: BoolArray,
+    slots: int,
+    *,
+    competition: Competition,
+    optimisation: Optimisation,
 ) -> IntArray:
     """Return the slates of the highest value, best item first.
 
@@ -68,7 +74,9 @@ def best_slates(
     value = np.zeros((len(weight), 1), np.float32)
     for _ in range(_ROUNDS):
         slate = top_k(weight * (worth - value) + barred, slots)
-        gained, total = (np.take_along_axis(part, slate, axis=1).sum(axis=1, keepdims=True) for part in (weight * worth, weight))
+        gained, total = (
+            np.take_along_axis(part, slate, axis=1).sum(axis=1, keepdims=True) for part in (weight * worth, weight)
+        )
         better = gained / (1 + total)
         if np.array_equal(better, value):
             break

@@ -52,7 +52,11 @@ class Towers(NamedTuple):
 
     def columns(self, name: str) -> dict[str, FloatArray]:
         """Return the arrays by name, to be written to a file."""
-        layers = {f"{name}.{kind}{number}": array for kind in ("weights", "biases") for number, array in enumerate(getattr(self, kind))}
+        layers = {
+            f"{name}.{kind}{number}": array
+            for kind in ("weights", "biases")
+            for number, array in enumerate(getattr(self, kind))
+        }
         return layers | {f"{name}.items": self.items, f"{name}.level": self.level}
 
     @classmethod
@@ -75,7 +79,13 @@ class SlatePolicy:
     """
 
     def __init__(
-        self, clicks: Sequence[Towers], worths: Sequence[Towers], *, slots: int, competition: Competition, optimisation: Optimisation
+        self,
+        clicks: Sequence[Towers],
+        worths: Sequence[Towers],
+        *,
+        slots: int,
+        competition: Competition,
+        optimisation: Optimisation,
     ) -> None:
         self.clicks, self.worths = tuple(clicks), tuple(worths)
         self.slots, self.competition, self.optimisation = slots, competition, optimisation
@@ -90,9 +100,7 @@ class SlatePolicy:
         inputs, fresh = as_input(observation)
         log_odds = _sum(self.clicks, inputs)
         worth = _sum(self.worths, inputs) if self.worths else np.ones_like(log_odds)
-        slates = best_slates(
-            log_odds, worth, fresh, self.slots, competition=self.competition, optimisation=self.optimisation
-        )
+        slates = best_slates(log_odds, worth, fresh, self.slots, competition=self.competition, optimisation=self.optimisation)
         return Choice(slates, np.ones(slates.shape, np.float32))
 
     def save(self, folder: Path) -> None:

@@ -90,18 +90,14 @@ class SlateQ:
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(seed)
             self._learned, self._slow = (
-                SlateNetwork(
-                    items, inputs=inputs, slots=self._slots, hidden=settings.hidden, dimensions=settings.dimensions
-                )
+                SlateNetwork(items, inputs=inputs, slots=self._slots, hidden=settings.hidden, dimensions=settings.dimensions)
                 for _ in range(2)
             )
         self._slow.load_state_dict(self._learned.state_dict())
         self._optimizer = torch.optim.AdamW(
             self._learned.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
-        self._memory = SlateMemory(
-            steps=settings.memory, rows=env.num_envs, inputs=inputs, items=len(items), slots=self._slots
-        )
+        self._memory = SlateMemory(steps=settings.memory, rows=env.num_envs, inputs=inputs, items=len(items), slots=self._slots)
 
     @classmethod
     def read_settings(cls, values: Mapping[str, Any], source: str) -> Settings:
