@@ -9,7 +9,10 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+<<<<<<< HEAD
 from recsim_llm.core import keyed
+=======
+>>>>>>> main
 from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsim_llm.core.dice import seed_words
 from recsim_llm.core.feedback import Feedback
@@ -27,7 +30,11 @@ from recsim_llm.registry import blaming, blaming_plug_in
 from recsim_llm.scenarios.offers import AnsweredOffer, Offer, OpenOffers, in_order
 from recsim_llm.scenarios.schema import Scenario
 
+<<<<<<< HEAD
 __all__ = ["ArmLog", "ArmSession"]
+=======
+__all__ = ["ArmSession", "VisitLog"]
+>>>>>>> main
 
 _MOST_SLOTS = 500_000_000
 
@@ -88,6 +95,37 @@ class _History:
         self._length[rows] += item.shape[1]
 
 
+class VisitLog(Protocol):
+    """What keeps the pages and visits of an arm, such as ``recsim_llm.log.writer.RunLog``."""
+
+    def page(
+        self, feedback: Feedback, *, slates: Slates | None, reward: DoubleArray, invalid: IntArray, out_of_pages: BoolArray
+    ) -> None:
+        """Take in one page of a batch of users."""
+
+    def visits(
+        self,
+        *,
+        user_id: IntArray,
+        visit: IntArray,
+        pages: IntArray,
+        clicks: IntArray,
+        reward: DoubleArray,
+        satisfaction: FloatArray,
+        left: BoolArray,
+        return_prob: FloatArray,
+        returned: BoolArray,
+        last: BoolArray,
+    ) -> None:
+        """Take in visits that are over."""
+
+    def turn(self) -> None:
+        """Note that a page of everyone is whole."""
+
+    def keep_unfinished(self) -> None:
+        """Keep what there is of visits that are broken off."""
+
+
 class ArmSession:
     """The visits that every user of a world pays to one recommender.
 
@@ -99,7 +137,11 @@ class ArmSession:
         log: where everything goes.
     """
 
+<<<<<<< HEAD
     def __init__(self, scenario: Scenario, world: World, recommender: Recommender, *, name: str, log: ArmLog) -> None:
+=======
+    def __init__(self, scenario: Scenario, world: World, recommender: Recommender, *, name: str, log: VisitLog) -> None:
+>>>>>>> main
         if scenario.seed is None:
             raise ConfigError("scenario: got no seed, expected one by now; set seed")
         self._scenario, self._world, self._recommender, self._name, self._log = scenario, world, recommender, name, log

@@ -1,7 +1,7 @@
 """Rollouts: futures that copies of users live through, under the rules and rewards of the run but with dice of their own.
 
-Whoever plans ahead may know what users are and how they change, not what the run will draw: the dice of a rollout hang on a seed
-that the planner brings. Copies that get the same seed meet the same dice whatever they are shown (common random numbers).
+Whoever plans ahead may know what users are and how they change, not what the run will draw: the dice of a rollout hang on a
+seed that the planner brings. Copies that get the same seed meet the same dice whatever they are shown (common random numbers).
 """
 
 from __future__ import annotations

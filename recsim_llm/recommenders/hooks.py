@@ -24,9 +24,9 @@ class Truth(NamedTuple):
     """Takes outside user ids, int64 [m]; returns float32 [m, n]: the log-odds that each user would click each item of the
     catalog at this moment, given that the user examines it."""
     rollouts: Callable[[IntArray, Words, bool], Rollouts] | None = None
-    """Takes outside user ids, int64 [m], each as often as wanted, uint64 [m] of seeds, and whether to begin afresh; returns copies
-    of these users as they are at this moment, or at the start of a first visit, who browse on with dice made of the seeds. None
-    where nobody can be copied."""
+    """Takes outside user ids, int64 [m], each as often as wanted, uint64 [m] of seeds, and whether to begin afresh; returns
+    copies of these users as they are at this moment, or at the start of a first visit, who browse on with dice made of the
+    seeds. None where nobody can be copied."""
     users: IntArray | None = None
     """int64 [u]: outside ids of all who browse."""
 
