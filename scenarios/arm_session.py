@@ -9,10 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-<<<<<<< HEAD
 from recsim_llm.core import keyed
-=======
->>>>>>> main
 from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsim_llm.core.dice import seed_words
 from recsim_llm.core.feedback import Feedback
@@ -30,44 +27,9 @@ from recsim_llm.registry import blaming, blaming_plug_in
 from recsim_llm.scenarios.offers import AnsweredOffer, Offer, OpenOffers, in_order
 from recsim_llm.scenarios.schema import Scenario
 
-<<<<<<< HEAD
-__all__ = ["ArmLog", "ArmSession"]
-=======
 __all__ = ["ArmSession", "VisitLog"]
->>>>>>> main
 
 _MOST_SLOTS = 500_000_000
-
-
-class ArmLog(Protocol):
-    """Where the pages and visits of an arm go; ``RunLog`` writes them down."""
-
-    def page(
-        self, feedback: Feedback, *, slates: Slates, reward: DoubleArray, invalid: IntArray, out_of_pages: BoolArray
-    ) -> None:
-        """Take one page of a batch of users."""
-
-    def visits(
-        self,
-        *,
-        user_id: IntArray,
-        visit: IntArray,
-        pages: IntArray,
-        clicks: IntArray,
-        reward: DoubleArray,
-        satisfaction: FloatArray,
-        left: BoolArray,
-        return_prob: FloatArray,
-        returned: BoolArray,
-        last: BoolArray,
-    ) -> None:
-        """Take visits that are over."""
-
-    def turn(self) -> None:
-        """Between pages, do what is to be done now and then."""
-
-    def keep_unfinished(self) -> None:
-        """Keep what there is of an arm that is broken off."""
 
 
 class _History:
@@ -137,11 +99,7 @@ class ArmSession:
         log: where everything goes.
     """
 
-<<<<<<< HEAD
-    def __init__(self, scenario: Scenario, world: World, recommender: Recommender, *, name: str, log: ArmLog) -> None:
-=======
     def __init__(self, scenario: Scenario, world: World, recommender: Recommender, *, name: str, log: VisitLog) -> None:
->>>>>>> main
         if scenario.seed is None:
             raise ConfigError("scenario: got no seed, expected one by now; set seed")
         self._scenario, self._world, self._recommender, self._name, self._log = scenario, world, recommender, name, log
