@@ -14,8 +14,8 @@ __all__ = ["Encounters", "Met"]
 
 _PAGES = 8  # room at the start, doubled whenever it is used up
 _UNTOLD = 64  # pages that are put off at most
-_FLAGS = 1 << 22
-"""About how many flags there are over all rows: more would not stay near the processor."""
+_FLAGS = 1 << 24
+"""About how many flags there are over all rows, a byte each: more are too far from the processor."""
 _FEWEST, _MOST = 1 << 10, 1 << 17  # flags of a row
 _LIVES = 255  # that flags of 8 bits can tell apart
 # One-element array: NumPy converts a Python number on every call.
