@@ -101,7 +101,5 @@ def test_seen_items_fill_the_page_by_the_same_law_once_the_others_are_used_up():
 
 
 def test_softmax_refuses_scores_that_are_drawn_since_its_propensities_would_be_wrong():
-    with pytest.raises(
-        ConfigError, match="got base 'thompson', expected one that ranks by scores, without drawing them"
-    ):
+    with pytest.raises(ConfigError, match="got base 'thompson', expected one that ranks by scores, without drawing them"):
         open_recommender("softmax", {"base": "thompson"})
