@@ -62,6 +62,8 @@ SHIPPED: dict[str, dict[str, str]] = {
         "sac": "recsim_llm.training.stable_baselines_learners:SAC",
         "td3": "recsim_llm.training.stable_baselines_learners:TD3",
         "dqn": "recsim_llm.training.stable_baselines_learners:DQN",
+        "slate_q": "recsim_llm.training.slate_q:SlateQ",
+        "bandit": "recsim_llm.training.bandit_learner:BanditLearner",
     },
 }
 """Shipped plug-ins by kind and name."""

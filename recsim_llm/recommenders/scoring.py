@@ -98,7 +98,10 @@ class ScoringRecommender(HistoryRecommender):
         raise NotImplementedError
 
     def _best(self, requests: Requests, k: int) -> IntArray:
-        scores = self._score(requests)
+        return self._pick(requests, self._score(requests), k)
+
+    def _pick(self, requests: Requests, scores: FloatArray, k: int) -> IntArray:
+        """Return int64 [u, k]: the best items that may be shown; the scores are overwritten."""
         barred = self._barred(requests)
         lacking = np.flatnonzero(scores.shape[1] - np.count_nonzero(barred, axis=1) < k)
         filled = self._fill(scores[lacking], barred[lacking], k)

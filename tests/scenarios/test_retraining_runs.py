@@ -57,3 +57,16 @@ def test_fits_for_which_the_time_never_comes_are_refused(retrain, changes, said,
 def test_other_values_of_retrain_are_refused(wrong):
     with pytest.raises(ConfigError, match=r"retrain: got .*, expected .*visit"):
         load_scenario("demo", SMALL | {"recommenders": arms(wrong)})
+
+
+@pytest.mark.slow
+def test_neighbours_fitted_anew_get_more_clicks(tmp_path):
+    log = open_run(run(load_scenario("retraining", {"users.count": 200, "seed": 99}), tmp_path / "run"))
+
+    def clicks(arm):
+        columns = log.columns("visits", ["user_id", "clicks"], arm=arm)
+        return np.bincount(columns["user_id"], weights=columns["clicks"])
+
+    gain = clicks("item-knn retrained") - clicks("item-knn")
+    gain = gain[clicks("item-knn") + clicks("item-knn retrained") > 0]
+    assert gain.mean() > 1.96 * gain.std() / np.sqrt(len(gain))
