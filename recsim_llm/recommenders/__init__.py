@@ -30,6 +30,7 @@ from recsim_llm.recommenders.propensities import (
     SamplesSlates,
 )
 from recsim_llm.recommenders.reranking import Calibrated, MaximalMarginalRelevance, PopularityDiscounted, Reranker
+from recsim_llm.recommenders.retraining import Retrained, RetrainEvery
 from recsim_llm.recommenders.sasrec import SASRec
 from recsim_llm.recommenders.saved_scores import SavedScores
 from recsim_llm.recommenders.sklearn_estimators import Sklearn, SklearnRecommender
@@ -72,6 +73,8 @@ __all__ = [
     "RandomRecommender",
     "Recommender",
     "Reranker",
+    "RetrainEvery",
+    "Retrained",
     "RunsElsewhere",
     "SASRec",
     "SamplesSlates",
