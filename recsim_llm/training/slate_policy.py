@@ -52,7 +52,11 @@ class Towers(NamedTuple):
 
     def columns(self, name: str) -> dict[str, FloatArray]:
         """Return the arrays by name, to be written to a file."""
-        layers = {f"{name}.{kind}{number}": array for kind in ("weights", "biases") for number, array in enumerate(getattr(self, kind))}
+        layers = {
+            f"{name}.{kind}{number}": array
+            for kind in ("weights", "biases")
+            for number, array in enumerate(getattr(self, kind))
+        }
         return layers | {f"{name}.items": self.items, f"{name}.level": self.level}
 
     @classmethod
@@ -75,7 +79,13 @@ class SlatePolicy:
     """
 
     def __init__(
-        self, clicks: Sequence[Towers], worths: Sequence[Towers], *, slots: int, competition: Competition, optimisation: Optimisation
+        self,
+        clicks: Sequence[Towers],
+        worths: Sequence[Towers],
+        *,
+        slots: int,
+        competition: Competition,
+        optimisation: Optimisation,
     ) -> None:
         self.clicks, self.worths = tuple(clicks), tuple(worths)
         self.slots, self.competition, self.optimisation = slots, competition, optimisation
@@ -90,9 +100,7 @@ class SlatePolicy:
         inputs, fresh = as_input(observation)
         log_odds = _sum(self.clicks, inputs)
         worth = _sum(self.worths, inputs) if self.worths else np.ones_like(log_odds)
-        slates = best_slates(
-            log_odds, worth, fresh, self.slots, competition=self.competition, optimisation=self.optimisation
-        )
+        slates = best_slates(log_odds, worth, fresh, self.slots, competition=self.competition, optimisation=self.optimisation)
         return Choice(slates, np.ones(slates.shape, np.float32))
 
     def save(self, folder: Path) -> None:
@@ -121,8 +129,8 @@ class SlatePolicy:
         try:
             header: Any = read_json(path)
             counts = {name: sum(key.startswith(name) and key.endswith(".items") for key in columns) for name in _SIDES}
-            sides = {name: [Towers.read(f"{name}{number}", columns) for number in range(counts[name])] for name in _SIDES}
-            policy = cls(**sides, **header)
+            clicks, worths = ([Towers.read(f"{name}{number}", columns) for number in range(counts[name])] for name in _SIDES)
+            policy = cls(clicks, worths, **header)
         except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
             raise LogError(f"{path}: got {error!r}, expected a slate policy; train it again") from error
         if (len(policy.clicks[0].level), policy.slots) != (len(world.catalog), world.slate_size):
@@ -149,7 +157,8 @@ def as_input(observation: Observation) -> tuple[FloatArray, BoolArray]:
     missing = [part for part in PARTS if part not in observation]
     if missing:
         raise ConfigError(
-            f"slate policy: got an observation without {', '.join(missing)}, expected observation={list(PARTS)} of the environment"
+            f"slate policy: got an observation without {', '.join(missing)}, expected the parts {', '.join(PARTS)}; name them "
+            "in observation=[...] of the environment"
         )
     inputs = np.concatenate([observation["taste"], observation["page"]], axis=1, dtype=np.float32)
     return inputs, observation["fresh"].astype(np.bool_)
