@@ -12,6 +12,7 @@ import gymnasium
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.arrays import BoolArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.kernel import ALL_ROWS
@@ -42,13 +43,14 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
       is the outside id), first slot first;
     * ``action="candidates"``: ``MultiDiscrete([candidates] * slate_size)``, positions in the candidate set that the last
       observation offered;
-    * ``action="embedding"``: ``Box(-1, 1, [f])``, a point; the page is the exact top ``slate_size`` of all items on sale by
-      the product with ``catalog.features``.
+    * ``action="embedding"``: ``Box(-1, 1, [f])``, a point; the page is the exact top ``slate_size`` of the items that may be
+      shown by the product with ``catalog.features``.
 
     An item that stands on the page before, is retired, or breaks the rule on repetition leaves its slot blank and is counted
     (``invalid="count"``) or raises (``invalid="error"``). The rule, the same as in a run: with ``repeats="forbid"`` a user is
     shown nothing that was on one of the user's earlier pages in this episode, nor what the user rated in the training part of
-    the data; where fewer than ``slate_size`` items are new to the user, known ones may fill the page.
+    the data; where fewer than ``slate_size`` items are new to the user, known ones may fill the page. Candidates and the top of
+    an embedding are taken from what the rule allows; for slates ``allowed()`` tells it.
 
     **Observation.** A ``Dict`` of the parts named in ``observation`` (default ``page``, ``summary``, ``history``):
 
@@ -120,7 +122,8 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
         action: ``"slate"``, ``"candidates"`` or ``"embedding"``.
         observation: parts to observe.
         history_pages: pages that ``history`` holds.
-        candidates: size of the candidate set, drawn uniformly for each page.
+        candidates: size of the candidate set, drawn uniformly for each page from the items that may be shown; where there are
+            too few, known ones fill it.
         invalid: ``"count"`` (the default) or ``"error"``.
         repeats: ``"forbid"`` (the default) or ``"allow"``.
         rated: what the users rated before, where they are given as objects; ``World._asdict()`` holds all four.
@@ -232,6 +235,15 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
             self._who = self._who[0], self._who[1] + 1
         info = self._info(page.feedback.slot.size, page.invalid.item(), ended=self._over or returned, returned=returned)
         return self.session.observe(0), page.reward.item(), terminated, truncated, info
+
+    def allowed(self) -> BoolArray:
+        """Return bool [n]: which items may stand on the next page, by catalog position.
+
+        Those on sale and new to the user, as far as ``repeats`` asks for that; where fewer are new than a page has slots, all
+        that are on sale: known ones may fill what the new ones leave.
+        """
+        allowed: BoolArray = self.session.allowed()[0]
+        return allowed
 
     def __copy__(self) -> BrowseEnv:
         # Two that share the user but not the page would both be wrong.

@@ -24,7 +24,7 @@ from recsim_llm.envs.taste import TASTE_LIMIT, TasteRecord, TasteTable
 from recsim_llm.errors import ConfigError
 from recsim_llm.population.personas import Population
 
-__all__ = ["PARTS", "Observation", "Observer", "feature_bounds"]
+__all__ = ["PARTS", "Observation", "Observer", "candidate_spaces", "feature_bounds"]
 
 PARTS = ("page", "summary", "history", "profile", "candidates", "visit", "taste", "fresh")
 """Names of the parts that an observation can have."""
@@ -252,14 +252,20 @@ class Observer:
             elif part == "fresh":
                 space["fresh"] = spaces.MultiBinary(items)
             else:
-                space["candidate_item"] = spaces.Box(0, items - 1, (candidates,), np.int64)
-                space["candidate_features"] = spaces.Box(
-                    np.tile(low, (candidates, 1)), np.tile(high, (candidates, 1)), dtype=np.float32
-                )
+                space |= candidate_spaces(catalog, candidates)
                 if self._taste is not None:
                     shape = (candidates, self.item_vectors.shape[1])
                     space["candidate_vectors"] = spaces.Box(-TASTE_LIMIT, TASTE_LIMIT, shape, np.float32)
         return space
+
+
+def candidate_spaces(catalog: Catalog, candidates: int) -> dict[str, spaces.Space[Any]]:
+    """Return the spaces of the part ``candidates`` for sets of so many."""
+    low, high = feature_bounds(catalog)
+    return {
+        "candidate_item": spaces.Box(0, len(catalog) - 1, (candidates,), np.int64),
+        "candidate_features": spaces.Box(np.tile(low, (candidates, 1)), np.tile(high, (candidates, 1)), dtype=np.float32),
+    }
 
 
 def feature_bounds(catalog: Catalog) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from recsim_llm.core.arrays import IntArray
+from recsim_llm.core.arrays import BoolArray, IntArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.kernel import ALL_ROWS
@@ -197,6 +197,10 @@ class BrowseVectorEnv(VectorEnv[Observation, npt.NDArray[Any], npt.NDArray[Any]]
             return self.session.observe(), reward, terminated, truncated, self._info(said) | final
         self._ended = ended
         return self.session.observe(), reward, terminated, truncated, self._info(said)
+
+    def allowed(self) -> BoolArray:
+        """Return bool [r, n]: which items may stand on each row's next page; see ``BrowseEnv.allowed``."""
+        return self.session.allowed()
 
     def __copy__(self) -> BrowseVectorEnv:
         # As for the single environment.

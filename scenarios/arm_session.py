@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
+from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsim_llm.core.dice import seed_words
+from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.kernel import ALL_ROWS
-from recsim_llm.core.pages import Requests, Rows, probability
+from recsim_llm.core.pages import Requests, Rows, Slates, probability
 from recsim_llm.core.profiles import make_profile
 from recsim_llm.core.protocols import AnswersLater, RanksItems
 from recsim_llm.core.visits import PageOutcome, Visits, VisitTotals, draw_return
 from recsim_llm.envs.rewards import resolve_reward
 from recsim_llm.errors import ConfigError
-from recsim_llm.log.writer import RunLog
 from recsim_llm.population.world import World
 from recsim_llm.recommenders import Recommender, check_slates
 from recsim_llm.registry import blaming, blaming_plug_in
 from recsim_llm.scenarios.offers import AnsweredOffer, Offer, OpenOffers, in_order
 from recsim_llm.scenarios.schema import Scenario
 
-__all__ = ["ArmSession"]
+__all__ = ["ArmSession", "VisitLog"]
 
 _MOST_SLOTS = 500_000_000
 
@@ -54,6 +55,37 @@ class _History:
         self._length[rows] += item.shape[1]
 
 
+class VisitLog(Protocol):
+    """What keeps the pages and visits of an arm, such as ``recsim_llm.log.writer.RunLog``."""
+
+    def page(
+        self, feedback: Feedback, *, slates: Slates | None, reward: DoubleArray, invalid: IntArray, out_of_pages: BoolArray
+    ) -> None:
+        """Take in one page of a batch of users."""
+
+    def visits(
+        self,
+        *,
+        user_id: IntArray,
+        visit: IntArray,
+        pages: IntArray,
+        clicks: IntArray,
+        reward: DoubleArray,
+        satisfaction: FloatArray,
+        left: BoolArray,
+        return_prob: FloatArray,
+        returned: BoolArray,
+        last: BoolArray,
+    ) -> None:
+        """Take in visits that are over."""
+
+    def turn(self) -> None:
+        """Note that a page of everyone is whole."""
+
+    def keep_unfinished(self) -> None:
+        """Keep what there is of visits that are broken off."""
+
+
 class ArmSession:
     """The visits that every user of a world pays to one recommender.
 
@@ -65,7 +97,7 @@ class ArmSession:
         log: where everything goes.
     """
 
-    def __init__(self, scenario: Scenario, world: World, recommender: Recommender, *, name: str, log: RunLog) -> None:
+    def __init__(self, scenario: Scenario, world: World, recommender: Recommender, *, name: str, log: VisitLog) -> None:
         if scenario.seed is None:
             raise ConfigError("scenario: got no seed, expected one by now; set seed")
         self._scenario, self._world, self._recommender, self._name, self._log = scenario, world, recommender, name, log

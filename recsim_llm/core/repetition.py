@@ -140,6 +140,16 @@ class KnownItems:
         np.bitwise_or.at(self._known, place.reshape(-1), bit.reshape(-1))
         return blank
 
+    def knows(self, item_index: IntArray, rows: IntArray) -> BoolArray:
+        """Return bool [m, t]: which of the items, int64 [m, t], the users of these rows know."""
+        bit = _BITS.take(item_index & _SEVEN)
+        there: BoolArray = (self._known.take((item_index >> _THREE) + self._first[rows]) & bit) != 0
+        return there
+
+    def barred(self, rows: Rows) -> npt.NDArray[np.uint8]:
+        """Return uint8 [m, b]: for each item one bit, the lowest of the first byte for item 0, set where ``fresh`` says no."""
+        return (self._by_row()[rows] | ~self._on_sale)[:, 1:]
+
     def fresh(self, rows: Rows) -> BoolArray:
         """Return bool [m, n]: items on sale that are new to the users of these rows."""
         new = ~self._by_row()[rows] & self._on_sale
