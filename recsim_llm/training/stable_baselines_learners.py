@@ -14,8 +14,8 @@ from pydantic import create_model
 from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.envs.wrappers import FlatVectorObservation
 from recsim_llm.errors import ConfigError, LogError, one_of
+from recsim_llm.numerics.threads import one_torch_thread
 from recsim_llm.training.learners import Policy, PolicyWorld, TrainingEnv, policy_world
-from recsim_llm.training.network_files import one_torch_thread
 from recsim_llm.training.stable_baselines_policy import StableBaselinesPolicy, build_network, read_network
 
 __all__ = ["A2C", "DQN", "PPO", "SAC", "TD3", "StableBaselinesLearner", "library_of"]

@@ -18,8 +18,9 @@ from recsim_llm.core.files import read_json, write_atomically
 from recsim_llm.envs.observations import Observation
 from recsim_llm.envs.wrappers import Flattener
 from recsim_llm.errors import ConfigError, LogError
+from recsim_llm.numerics.threads import one_torch_thread
 from recsim_llm.training.learners import Choice, PolicyWorld
-from recsim_llm.training.network_files import fixed_batches, one_torch_thread, read_weights, write_weights
+from recsim_llm.training.network_files import fixed_batches, read_weights, write_weights
 
 __all__ = ["StableBaselinesPolicy", "build_network", "read_network"]
 

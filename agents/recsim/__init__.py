@@ -1,0 +1,1 @@
+"""The users of RecSim's worlds, with their published dynamics."""
