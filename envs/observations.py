@@ -188,11 +188,7 @@ class Observer:
             seen["history_item"], seen["history_clicked"], seen["history_rating"] = item, clicked, rating
         if self._profile is not None:
             seen["profile"] = self._profile.take(user_index[rows], axis=0)
-        if self._taste is not None:
-            taste = self._taste.tastes(slice(rows, rows + 1) if isinstance(rows, int) else rows)
-            seen["taste"] = taste[0] if isinstance(rows, int) else taste
-        if self._fresh:
-            seen["fresh"] = self._fresh_items(rows)
+        self._observe_life(seen, rows)
         if candidates is not None:
             offered = candidates[rows]
             seen["candidate_item"] = offered.copy()
@@ -200,6 +196,14 @@ class Observer:
             if self._taste is not None:
                 seen["candidate_vectors"] = self._taste.item_vectors.take(offered, axis=0)
         return seen
+
+    def _observe_life(self, seen: Observation, rows: Rows | int) -> None:
+        """Add what goes beyond the pages of this episode's last ones: tastes, and what is new to the users."""
+        if self._taste is not None:
+            taste = self._taste.tastes(slice(rows, rows + 1) if isinstance(rows, int) else rows)
+            seen["taste"] = taste[0] if isinstance(rows, int) else taste
+        if self._fresh:
+            seen["fresh"] = self._fresh_items(rows)
 
     def _fresh_items(self, rows: Rows | int) -> npt.NDArray[np.int8]:
         if self._known is not None:

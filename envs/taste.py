@@ -184,7 +184,8 @@ class TasteRecord:
         columns = [block * scale for block, scale in zip(blocks, _SCALES, strict=True)]
         columns.append(np.log1p(np.stack([ratings, clicked], axis=1)) / 4)
         columns.append(np.stack([passed / 100, table.stars[place] / 5, recent / 5, table.last[place]], axis=1))
-        return np.clip(np.hstack(columns), -TASTE_LIMIT, TASTE_LIMIT).astype(np.float32)
+        tastes: FloatArray = np.clip(np.hstack(columns), -TASTE_LIMIT, TASTE_LIMIT).astype(np.float32)
+        return tastes
 
 
 @one_thread

@@ -127,6 +127,32 @@ def check_names(scenario: Scenario) -> None:
     resolve_reward(scenario.reward)
     for arm in scenario.recommenders:
         make_recommender(arm)
+        _check_retraining(scenario, arm)
+
+
+def _check_retraining(scenario: Scenario, arm: Arm) -> None:
+    """Refuse fits for which the time never comes.
+
+    Raises:
+        ConfigError: there are none.
+    """
+    place = f"recommender {arm.name!r}, retrain"
+    if arm.retrain == "visit" and scenario.visits == 1:
+        raise ConfigError(
+            f"{place}: got 'visit' with one visit a user, after which no page is shown, expected more visits or a number of "
+            "pages; pass --set visits=2 or more"
+        )
+    if isinstance(arm.retrain, int) and scenario.barrier == "visit":
+        raise ConfigError(
+            f"{place}: got {arm.retrain} pages with barrier 'visit', where recommenders learn of pages when everyone has ended "
+            "the visit, expected 'visit'; or pass --set barrier=page"
+        )
+    if isinstance(arm.retrain, int) and arm.retrain >= scenario.visits * scenario.max_pages:
+        most = scenario.visits * scenario.max_pages
+        raise ConfigError(
+            f"{place}: got {arm.retrain} pages, expected fewer than the {most} that a user sees at most, since none is shown "
+            "after them; lower it"
+        )
 
 
 def _check_slate_size(scenario: Scenario, world: World) -> None:

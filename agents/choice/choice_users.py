@@ -158,8 +158,10 @@ class ChoiceUsers:
             consumed[:, LEAVE:] *= fresh[:, None]
             consumed[:, self._taste] *= fresh[:, None]
         # Rows ascend, so each row's items are a run: sum the runs.
-        start = _FIRST if len(state) == 1 else np.flatnonzero(np.diff(row, prepend=-1))
-        count = np.array([[len(row)]]) if len(state) == 1 else np.diff(start, append=len(row))[:, None]
+        start = _FIRST if len(state) == 1 else np.concatenate([_FIRST, np.flatnonzero(row[1:] != row[:-1]) + 1])
+        count = np.empty((len(start), 1), np.int64)
+        count[:-1, 0], count[-1, 0] = start[1:], len(row)
+        count[:, 0] -= start
         at = row.take(start)
         gained = np.add.reduceat(consumed, start, axis=0)
         pull = self._pulls[count]

@@ -31,6 +31,7 @@ from recsim_llm.recommenders.propensities import (
     SamplesSlates,
 )
 from recsim_llm.recommenders.reranking import Calibrated, MaximalMarginalRelevance, PopularityDiscounted, Reranker
+from recsim_llm.recommenders.retraining import Retrained, RetrainEvery
 from recsim_llm.recommenders.sasrec import SASRec
 from recsim_llm.recommenders.saved_scores import SavedScores
 from recsim_llm.recommenders.sklearn_estimators import Sklearn, SklearnRecommender
@@ -74,6 +75,8 @@ __all__ = [
     "RandomRecommender",
     "Recommender",
     "Reranker",
+    "RetrainEvery",
+    "Retrained",
     "RunsElsewhere",
     "SASRec",
     "SamplesSlates",
