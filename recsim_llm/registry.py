@@ -54,6 +54,7 @@ SHIPPED: dict[str, dict[str, str]] = {
         "popularity-discounted": "recsim_llm.recommenders.reranking:PopularityDiscounted",
         "softmax": "recsim_llm.recommenders.softmax:Softmax",
         "oracle": "recsim_llm.recommenders.oracle:Oracle",
+        "planner": "recsim_llm.recommenders.planner:Planner",
         "language": "recsim_llm.recommenders.language_ranker:LanguageRanker",
     },
     "learners": {

@@ -140,7 +140,9 @@ class InterestUsers:
         self._budget[rows[idle]] -= parameters.step_penalty
         topics, interests = self._topics[item], self._interests[at]
         move = parameters.alpha_y_intercept * (1 - np.abs(interests)) * topics * (topics - interests)
-        word = keyed.words(self._seed, "recsim direction", self._user_id[pages.user_index[row]], pages.visit[row], pages.page[row])
+        word = keyed.words(
+            self._seed, "recsim direction", self._user_id[pages.user_index[row]], pages.visit[row], pages.page[row]
+        )
         towards = keyed.uniform(word) < np.vecdot((interests + 1) / 2, topics)
         self._interests[at] = np.clip(interests + np.where(towards, 1.0, -1.0)[:, None] * move, -1, 1)
         watched = np.minimum(self._budget[at], parameters.video_length)

@@ -75,7 +75,9 @@ _KINDS: dict[str, tuple[type[Any], Callable[..., UserModel]]] = {
 def _world(name: str, data: Any, population: Any, seed: int, parameters: Any, fitted: Any) -> World:
     dataset = data if isinstance(data, Dataset) else open_dataset(str(data))
     if fitted is not None:
-        raise ConfigError(f"users {name!r}: got fitted users {str(fitted)!r}, expected none, since nothing is fitted; leave it out")
+        raise ConfigError(
+            f"users {name!r}: got fitted users {str(fitted)!r}, expected none, since nothing is fitted; leave it out"
+        )
     settings, kind = _KINDS[name]
     refuse_unknown_names(f"{name} parameter", parameters or {}, field_names(settings))
     users = choose_users(population, measured_users(dataset), seed=seed)
