@@ -68,7 +68,7 @@ class PolicyRecommender(ScoringRecommender):
     def _learn(self) -> None:
         catalog = self._known.catalog
         self._terms.check(catalog, "trained policy")
-        self._observer = RequestObserver(self._terms, catalog)
+        self._observer = RequestObserver(self._terms, self._known)
         self._policy = self._read(_world(self._terms, catalog, self._observer.space))
         self._columns = on_grid(catalog.features.T, catalog.features.shape[1])
 

@@ -9,19 +9,20 @@ import numpy.typing as npt
 from gymnasium import spaces
 
 from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
-from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.kernel import ALL_ROWS
 from recsim_llm.core.pages import Decisions, Mood, Pages, Requests
 from recsim_llm.core.protocols import UserModel
 from recsim_llm.envs.observations import Observation, Observer, candidate_spaces
+from recsim_llm.envs.taste import TasteTable
 from recsim_llm.population.personas import TRAITS, Population
+from recsim_llm.recommenders.interactions import Interactions
 from recsim_llm.recommenders.user_rows import UserRows, lengthen
 from recsim_llm.training.policy_terms import PolicyTerms
 
 __all__ = ["RequestObserver"]
 
-_MADE_HERE = ("profile", "candidates")
+_MADE_HERE = ("profile", "candidates", "taste", "fresh")
 """Parts that do not hang on pages, and are read from the requests themselves."""
 
 
@@ -34,11 +35,12 @@ class RequestObserver:
 
     Args:
         terms: what the policy sees.
-        catalog: the items.
+        known: the items, and who rated what before.
     """
 
-    def __init__(self, terms: PolicyTerms, catalog: Catalog) -> None:
-        self._terms, self._catalog = terms, catalog
+    def __init__(self, terms: PolicyTerms, known: Interactions) -> None:
+        self._terms, self._catalog, self._known = terms, known.catalog, known
+        self._tastes = TasteTable.of(known.catalog, known.ratings) if "taste" in terms.parts else None
         self._parts = tuple(part for part in terms.parts if part not in _MADE_HERE)
         self._observers: dict[int, Observer] = {}
         self._lives = _Lives(terms.slate_size)
@@ -49,8 +51,14 @@ class RequestObserver:
         known: dict[str, spaces.Space[Any]] = dict(self._observer(1)[0].space.spaces) if self._parts else {}
         if "profile" in self._terms.parts:
             known["profile"] = spaces.Box(0, 1, (len(self._terms.profile),), np.float32)
+        if self._tastes is not None:
+            known["taste"] = self._tastes.space
+        if "fresh" in self._terms.parts:
+            known["fresh"] = spaces.MultiBinary(len(self._catalog))
         if "candidates" in self._terms.parts:
             known |= candidate_spaces(self._catalog, self._terms.candidates)
+            if self._tastes is not None:
+                known["candidate_vectors"] = self._tastes.candidate_space(self._terms.candidates)
         return spaces.Dict(known)
 
     def observe(self, requests: Requests, offered: IntArray | None) -> Observation:
@@ -63,6 +71,12 @@ class RequestObserver:
         seen = self._played(requests) if self._parts else {}
         if "profile" in self._terms.parts:
             seen["profile"] = self._profile(requests)
+        if self._tastes is not None:
+            seen["taste"] = self._tastes.replay(self._catalog, requests, self._terms.slate_size)
+        if "fresh" in self._terms.parts:
+            seen["fresh"] = (self._known.on_sale & ~self._known.seen(requests)).view(np.int8)
+        if offered is not None and self._tastes is not None:
+            seen["candidate_vectors"] = self._tastes.items.astype(np.float32).take(offered, axis=0)
         if offered is not None:
             seen["candidate_item"], seen["candidate_features"] = offered, self._catalog.features.take(offered, axis=0)
         return seen
