@@ -19,8 +19,8 @@ from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.envs.vector import BrowseVectorEnv
 from recsim_llm.errors import LogError
 from recsim_llm.numerics.ranking import top_k
+from recsim_llm.numerics.threads import one_torch_thread
 from recsim_llm.training.learners import PolicyWorld, TrainingEnv
-from recsim_llm.training.network_files import one_torch_thread
 from recsim_llm.training.slate_choice import LEAST_WORTH, Competition, Optimisation, best_slates, click_weights
 from recsim_llm.training.slate_memory import SlateMemory, Transitions
 from recsim_llm.training.slate_network import Appraisal, SlateNetwork
