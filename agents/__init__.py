@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from recsim_llm.agents.choice.choice_users import ChoiceUsers
     from recsim_llm.agents.choice.held_out_scores import held_out_scores
     from recsim_llm.agents.choice.saved_fits import load_fitted, save_fitted
+    from recsim_llm.agents.choice.taste_drift import DriftFit, fit_drift
     from recsim_llm.agents.fitting.position import learn_position_curve
     from recsim_llm.agents.language.calibrating import calibrate
     from recsim_llm.agents.language.calibration import Calibration
@@ -41,6 +42,7 @@ __all__ = [
     "ChoiceModel",
     "ChoiceParameters",
     "ChoiceUsers",
+    "DriftFit",
     "FittedUsers",
     "LanguageParameters",
     "LanguageUsers",
@@ -56,6 +58,7 @@ __all__ = [
     "choice_candidate",
     "choice_world",
     "fit_choice",
+    "fit_drift",
     "held_out_scores",
     "language_factory",
     "language_world",
@@ -77,6 +80,7 @@ __getattr__, __dir__ = lazy_names(
         "ChoiceModel": "choice.choice_model",
         "ChoiceParameters": "choice.choice_parameters",
         "ChoiceUsers": "choice.choice_users",
+        "DriftFit": "choice.taste_drift",
         "FittedUsers": "choice.choice_fit",
         "LanguageParameters": "language.language_parameters",
         "LanguageUsers": "language.language_users",
@@ -92,6 +96,7 @@ __getattr__, __dir__ = lazy_names(
         "choice_candidate": "choice.choice_candidate",
         "choice_world": "worlds",
         "fit_choice": "choice.choice_fit",
+        "fit_drift": "choice.taste_drift",
         "held_out_scores": "choice.held_out_scores",
         "language_factory": "language.language_candidate",
         "language_world": "worlds",

@@ -6,8 +6,18 @@
 if __name__ != "recsim_llm.envs":
     raise ImportError("import recsim_llm.envs, not envs")
 
+from recsim_llm.envs.action_wrappers import ActionMask, SingleItemAction, VectorActionMask, VectorSingleItemAction
 from recsim_llm.envs.browse import BrowseEnv
 from recsim_llm.envs.vector import BrowseVectorEnv
-from recsim_llm.envs.wrappers import ActionMask, FlatObservation, FlatVectorObservation, SingleItemAction
+from recsim_llm.envs.wrappers import FlatObservation, FlatVectorObservation
 
-__all__ = ["ActionMask", "BrowseEnv", "BrowseVectorEnv", "FlatObservation", "FlatVectorObservation", "SingleItemAction"]
+__all__ = [
+    "ActionMask",
+    "BrowseEnv",
+    "BrowseVectorEnv",
+    "FlatObservation",
+    "FlatVectorObservation",
+    "SingleItemAction",
+    "VectorActionMask",
+    "VectorSingleItemAction",
+]

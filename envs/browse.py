@@ -12,6 +12,7 @@ import gymnasium
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core.arrays import BoolArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.kernel import ALL_ROWS
@@ -42,13 +43,14 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
       is the outside id), first slot first;
     * ``action="candidates"``: ``MultiDiscrete([candidates] * slate_size)``, positions in the candidate set that the last
       observation offered;
-    * ``action="embedding"``: ``Box(-1, 1, [f])``, a point; the page is the exact top ``slate_size`` of all items on sale by
-      the product with ``catalog.features``.
+    * ``action="embedding"``: ``Box(-1, 1, [f])``, a point; the page is the exact top ``slate_size`` of the items that may be
+      shown by the product with ``catalog.features``.
 
     An item that stands on the page before, is retired, or breaks the rule on repetition leaves its slot blank and is counted
     (``invalid="count"``) or raises (``invalid="error"``). The rule, the same as in a run: with ``repeats="forbid"`` a user is
     shown nothing that was on one of the user's earlier pages in this episode, nor what the user rated in the training part of
-    the data; where fewer than ``slate_size`` items are new to the user, known ones may fill the page.
+    the data; where fewer than ``slate_size`` items are new to the user, known ones may fill the page. Candidates and the top of
+    an embedding are taken from what the rule allows; for slates ``allowed()`` tells it.
 
     **Observation.** A ``Dict`` of the parts named in ``observation`` (default ``page``, ``summary``, ``history``):
 
@@ -63,6 +65,9 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
     | ``visit`` | [1] float32 | v / (v + 1) for visit v of the user: 0 on the first one, 1/2 on the second, 2/3 … |
     | ``candidate_item`` | [c] int64 | the offered candidates (``action="candidates"``) |
     | ``candidate_features`` | [c, f] float32 | their features |
+    | ``candidate_vectors`` | [c, d] float32 | their vectors, of which ``taste`` is made (where that is observed) |
+    | ``taste`` | [t] float32 | what the user rated before and what came of the pages since: ``recsim_llm.envs.taste`` |
+    | ``fresh`` | [n] int8 | 1 for the items on sale that the rule on repetition lets the user be shown |
 
     **Reward.** ``reward`` names one of ``recsim_llm.envs.rewards`` or is a callable ``(feedback, catalog) -> float64 [u]``.
 
@@ -117,7 +122,8 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
         action: ``"slate"``, ``"candidates"`` or ``"embedding"``.
         observation: parts to observe.
         history_pages: pages that ``history`` holds.
-        candidates: size of the candidate set, drawn uniformly for each page.
+        candidates: size of the candidate set, drawn uniformly for each page from the items that may be shown; where there are
+            too few, known ones fill it.
         invalid: ``"count"`` (the default) or ``"error"``.
         repeats: ``"forbid"`` (the default) or ``"allow"``.
         rated: what the users rated before, where they are given as objects; ``World._asdict()`` holds all four.
@@ -183,6 +189,15 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
         """The items on offer."""
         return self.session.world.catalog
 
+    @property
+    def item_vectors(self) -> npt.NDArray[np.float32]:
+        """float32 [n, d]: vectors of the items that the part ``taste`` is made of, for policies that score items.
+
+        Raises:
+            ConfigError: ``taste`` is not observed.
+        """
+        return self.session.observer.item_vectors
+
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Observation, Info]:
         """Start the next episode; with a seed, the first one of that seed.
 
@@ -220,6 +235,15 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
             self._who = self._who[0], self._who[1] + 1
         info = self._info(page.feedback.slot.size, page.invalid.item(), ended=self._over or returned, returned=returned)
         return self.session.observe(0), page.reward.item(), terminated, truncated, info
+
+    def allowed(self) -> BoolArray:
+        """Return bool [n]: which items may stand on the next page, by catalog position.
+
+        Those on sale and new to the user, as far as ``repeats`` asks for that; where fewer are new than a page has slots, all
+        that are on sale: known ones may fill what the new ones leave.
+        """
+        allowed: BoolArray = self.session.allowed()[0]
+        return allowed
 
     def __copy__(self) -> BrowseEnv:
         # Two that share the user but not the page would both be wrong.

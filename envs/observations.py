@@ -18,12 +18,15 @@ from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.kernel import ALL_ROWS
 from recsim_llm.core.pages import Rows
 from recsim_llm.core.profiles import make_profile
+from recsim_llm.core.ratings import Ratings
+from recsim_llm.core.repetition import KnownItems
+from recsim_llm.envs.taste import TASTE_LIMIT, TasteRecord, TasteTable
 from recsim_llm.errors import ConfigError
 from recsim_llm.population.personas import Population
 
-__all__ = ["PARTS", "Observation", "Observer", "feature_bounds"]
+__all__ = ["PARTS", "Observation", "Observer", "candidate_spaces", "feature_bounds"]
 
-PARTS = ("page", "summary", "history", "profile", "candidates", "visit")
+PARTS = ("page", "summary", "history", "profile", "candidates", "visit", "taste", "fresh")
 """Names of the parts that an observation can have."""
 
 _ZERO = np.array([0])
@@ -43,6 +46,8 @@ class Observer:
         max_pages: page budget of a visit.
         history_pages: how many of the last pages ``history`` shows.
         candidates: size of the offered candidate set, 0 for none.
+        ratings: what users of the data rated before the first page; None where nobody knows.
+        known: what the rows' users know already; None where nobody minds.
     """
 
     def __init__(
@@ -56,6 +61,8 @@ class Observer:
         max_pages: int,
         history_pages: int,
         candidates: int,
+        ratings: Ratings | None = None,
+        known: KnownItems | None = None,
     ) -> None:
         unknown = [part for part in parts if part not in PARTS]
         if unknown or not parts:
@@ -67,6 +74,10 @@ class Observer:
         self.parts = tuple(parts)
         self._features = np.hstack([catalog.features, np.ones((len(catalog), 1), np.float32)])
         self._profile = _profile_columns(population) if "profile" in parts else None
+        self._taste = TasteRecord(_taste_table(catalog, ratings), rows) if "taste" in parts else None
+        self._user_id = population.user_id
+        self._known, self._on_sale = known, catalog.on_sale.view(np.int8)
+        self._fresh = "fresh" in parts
         width = catalog.features.shape[1]
         self.space = spaces.Dict(self._spaces(catalog, slate_size * history_pages, candidates))
         self._budget = max_pages
@@ -93,6 +104,27 @@ class Observer:
             self._clicked[rows] = 0
             self._rating[rows] = 0
 
+    @property
+    def item_vectors(self) -> npt.NDArray[np.float32]:
+        """float32 [n, d]: vectors of the items that ``taste`` is made of, for policies that score items.
+
+        Raises:
+            ConfigError: ``taste`` is not observed.
+        """
+        if self._taste is None:
+            raise ConfigError("item_vectors: got an observation without 'taste', expected observation=['taste', ...]")
+        return self._taste.item_vectors
+
+    def seat(self, rows: Rows, user_index: IntArray) -> None:
+        """Forget the lives of those who sat in the rows before.
+
+        Args:
+            rows: row numbers [m], or ``slice(None)``.
+            user_index: int64 [m]: who sits there now.
+        """
+        if self._taste is not None:
+            self._taste.begin(rows, self._user_id[user_index])
+
     def part_from_observations(self) -> None:
         """Go on with arrays of its own: what was handed out is not to change when some rows begin anew."""
         self._item, self._clicked, self._rating = self._item.copy(), self._clicked.copy(), self._rating.copy()
@@ -100,6 +132,8 @@ class Observer:
     def record(self, feedback: Feedback) -> None:
         """Take in one page of every row."""
         clicked, slot = feedback.clicked, feedback.slot
+        if self._taste is not None:
+            self._taste.record(feedback.pages.item_index, clicked, feedback.ratings())
         if slot.size and self._summary:
             self._average(feedback.pages.item_index.reshape(-1).take(slot), feedback.row)
         if self._history:
@@ -154,11 +188,29 @@ class Observer:
             seen["history_item"], seen["history_clicked"], seen["history_rating"] = item, clicked, rating
         if self._profile is not None:
             seen["profile"] = self._profile.take(user_index[rows], axis=0)
+        self._observe_life(seen, rows)
         if candidates is not None:
             offered = candidates[rows]
             seen["candidate_item"] = offered.copy()
             seen["candidate_features"] = self._features.take(offered, axis=0)[..., :-1]
+            if self._taste is not None:
+                seen["candidate_vectors"] = self._taste.item_vectors.take(offered, axis=0)
         return seen
+
+    def _observe_life(self, seen: Observation, rows: Rows | int) -> None:
+        """Add what goes beyond the pages of this episode's last ones: tastes, and what is new to the users."""
+        if self._taste is not None:
+            taste = self._taste.tastes(slice(rows, rows + 1) if isinstance(rows, int) else rows)
+            seen["taste"] = taste[0] if isinstance(rows, int) else taste
+        if self._fresh:
+            seen["fresh"] = self._fresh_items(rows)
+
+    def _fresh_items(self, rows: Rows | int) -> npt.NDArray[np.int8]:
+        if self._known is not None:
+            fresh = self._known.fresh(np.array([rows]) if isinstance(rows, int) else rows).view(np.int8)
+            return fresh[0] if isinstance(rows, int) else fresh
+        shape = () if isinstance(rows, int) else (len(np.arange(self._shape[0])[rows]),)
+        return np.broadcast_to(self._on_sale, (*shape, len(self._on_sale))).copy()
 
     def _append(self, history: npt.NDArray[Any], page: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return np.concatenate([history[:, page.shape[1] :], page], axis=1)
@@ -194,12 +246,26 @@ class Observer:
             elif part == "profile":
                 width = 0 if self._profile is None else self._profile.shape[1]
                 space["profile"] = spaces.Box(0, 1, (width,), np.float32)
+            elif part == "taste":
+                width = 0 if self._taste is None else self._taste.width
+                space["taste"] = spaces.Box(-TASTE_LIMIT, TASTE_LIMIT, (width,), np.float32)
+            elif part == "fresh":
+                space["fresh"] = spaces.MultiBinary(items)
             else:
-                space["candidate_item"] = spaces.Box(0, items - 1, (candidates,), np.int64)
-                space["candidate_features"] = spaces.Box(
-                    np.tile(low, (candidates, 1)), np.tile(high, (candidates, 1)), dtype=np.float32
-                )
+                space |= candidate_spaces(catalog, candidates)
+                if self._taste is not None:
+                    shape = (candidates, self.item_vectors.shape[1])
+                    space["candidate_vectors"] = spaces.Box(-TASTE_LIMIT, TASTE_LIMIT, shape, np.float32)
         return space
+
+
+def candidate_spaces(catalog: Catalog, candidates: int) -> dict[str, spaces.Space[Any]]:
+    """Return the spaces of the part ``candidates`` for sets of so many."""
+    low, high = feature_bounds(catalog)
+    return {
+        "candidate_item": spaces.Box(0, len(catalog) - 1, (candidates,), np.int64),
+        "candidate_features": spaces.Box(np.tile(low, (candidates, 1)), np.tile(high, (candidates, 1)), dtype=np.float32),
+    }
 
 
 def feature_bounds(catalog: Catalog) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
@@ -210,6 +276,12 @@ def feature_bounds(catalog: Catalog) -> tuple[npt.NDArray[np.float32], npt.NDArr
     low = np.floor(np.minimum(catalog.features.min(axis=0), 0))
     high = np.maximum(np.ceil(catalog.features.max(axis=0)), low + 1)
     return low.astype(np.float32), high.astype(np.float32)
+
+
+def _taste_table(catalog: Catalog, ratings: Ratings | None) -> TasteTable:
+    if ratings is None:
+        raise ConfigError("observation: got 'taste' in a world without ratings, expected data that has some; leave 'taste' out")
+    return TasteTable.of(catalog, ratings)
 
 
 def _profile_columns(population: Population) -> npt.NDArray[np.float32]:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
 from recsim_llm.core.kernel import ALL_ROWS
 from recsim_llm.core.pages import Rows
+from recsim_llm.core.repetition import KnownItems
 from recsim_llm.core.visits import PageOutcome, Visits, draw_return
 from recsim_llm.envs.actions import Action, CandidateAction, EmbeddingAction, SlateAction
 from recsim_llm.envs.arguments import BrowseSettings
@@ -86,8 +87,10 @@ def _make_session(opened: OpenWorld, settings: BrowseSettings, rows: int) -> Ses
         max_pages=settings.max_pages,
         history_pages=settings.history_pages,
         candidates=settings.offered,
+        ratings=None if world.rated is None else world.rated.ratings,
+        known=visits.known,
     )
-    session = Session(world, visits, _action(world, settings, rows), observer=observer, settings=settings)
+    session = Session(world, visits, _action(world, settings, visits.known, rows=rows), observer=observer, settings=settings)
     session.close_world = opened.close
     return session
 
@@ -153,6 +156,7 @@ class Session:
         who, dice = self._arrivals.next_episode(rows, user_index)
         self._visits.begin(rows, who, np.zeros_like(who), dice)
         self.observer.begin(rows)
+        self.observer.seat(rows, who)
         if self.recorder is not None:
             self.recorder.begin(rows)
         if self._candidates is not None:
@@ -237,6 +241,19 @@ class Session:
         everyone[on] = admitted
         return everyone
 
+    def allowed(self, rows: Rows = ALL_ROWS) -> BoolArray:
+        """Return bool [m, n]: which items may stand on the next page of these rows.
+
+        Those on sale and new to the user, as far as the rule on repetition asks for that; where fewer are new than a page has
+        slots, all that are on sale: the known ones may fill what is left.
+        """
+        catalog, known = self.world.catalog, self._visits.known
+        if known is None:
+            return np.tile(catalog.on_sale, (len(self.kernel.page[rows]), 1))
+        fresh = known.fresh(rows)
+        fresh[np.count_nonzero(fresh, axis=1) < self.kernel.slate_size] = catalog.on_sale
+        return fresh
+
     def close(self) -> None:
         """Finish the log and close the language models, where there are any."""
         if self.recorder is not None:
@@ -259,13 +276,14 @@ class Session:
         return self.observer.observe(kernel.page, kernel.user_index, self.offered, rows, visit=kernel.visit)
 
 
-def _action(world: World, settings: BrowseSettings, rows: int) -> Action:
+def _action(world: World, settings: BrowseSettings, known: KnownItems | None, *, rows: int) -> Action:
     slots = settings.slate_size
     if settings.action == "slate":
         return SlateAction(world.catalog, rows=rows, slate_size=slots)
     if settings.action == "embedding":
-        return EmbeddingAction(world.catalog, rows=rows, slate_size=slots)
-    return CandidateAction(world.catalog, world.population.user_id, rows=rows, slate_size=slots, candidates=settings.candidates)
+        return EmbeddingAction(world.catalog, known, rows=rows, slate_size=slots)
+    user_id, candidates = world.population.user_id, settings.candidates
+    return CandidateAction(world.catalog, user_id, known, rows=rows, slate_size=slots, candidates=candidates)
 
 
 def _add_log(session: Session, folder: Path, settings: BrowseSettings, description: Mapping[str, Any]) -> None:

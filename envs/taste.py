@@ -21,18 +21,21 @@ from recsim_llm.core.ratings import Ratings
 from recsim_llm.numerics.factorization import implicit_als
 from recsim_llm.numerics.threads import one_thread
 
-__all__ = ["TasteRecord", "TasteTable"]
+__all__ = ["TASTE_LIMIT", "TasteRecord", "TasteTable"]
+
+TASTE_LIMIT = 1000.0
+"""No number of a taste is further from 0; a life would have to go on for thousands of pages."""
 
 _FACTORS, _CONTENT = 32, 24
 _REGULARIZATION, _WEIGHT, _SEED = 10.0, 1.0, 0
 _ITEM_GRID, _STAR_GRID = 256.0, 8.0
 _PRIOR = 5.0
 """Ratings that an average is shrunk by."""
-_SCALE = 10.0
-"""Clicks, or pages of passed slots, that count as one in the sums over a life."""
+_SCALES = (3.0, 6.0, 0.6, 0.2, 0.8)
+"""Of the five blocks of a taste: so that their entries are mostly between -2 and 2."""
 _RECENT = 0.8
 """Share of the recent clicks that is left one page later."""
-_COUNTS = 5
+_COUNTS = 6
 
 
 class TasteTable(NamedTuple):
@@ -40,13 +43,16 @@ class TasteTable(NamedTuple):
 
     items: DoubleArray
     """float64 [n, d]: item vectors, multiples of 1/256: leading axes of the catalog's features, then factors of who rated what
-    in the training part; each group of mean square length 1."""
+    in the training part; the entries of each group have mean square 1."""
     users: IntArray
     """int64 [u]: ids of the users who rated, ascending."""
     ratings: DoubleArray
     """float64 [u + 1]: how many ratings each user gave; the last row stands for everyone else."""
     stars: DoubleArray
     """float64 [u + 1]: each user's mean rating, a multiple of 1/8; everybody's mean for those who rated nothing."""
+    last: DoubleArray
+    """float64 [u + 1]: when each user rated last, in standard deviations from the mean time of all ratings; 0 for those who
+    rated nothing, and where times are not known."""
     rated: DoubleArray
     """float64 [u + 1, d]: sum of the vectors of the rated items."""
     opinion: DoubleArray
@@ -68,10 +74,11 @@ class TasteTable(NamedTuple):
         overall = float(given.mean()) if given.size else 0.0
         total = np.bincount(user, given, minlength=len(users) + 1)
         stars = _on_grid(np.where(count > 0, total / np.maximum(count, 1), overall), _STAR_GRID)
+        last = _last_times(user, ratings.timestamp[known].astype(np.float64), len(users))
         rated, opinion = np.zeros((2, len(users) + 1, items.shape[1]))
         np.add.at(rated, user, items[item])
         np.add.at(opinion, user, items[item] * (_on_grid(given, _STAR_GRID) - stars[user])[:, None])
-        return cls(items, users, count, stars, rated, opinion)
+        return cls(items, users, count, stars, last, rated, opinion)
 
     @property
     def width(self) -> int:
@@ -83,20 +90,20 @@ class TasteTable(NamedTuple):
         at = np.minimum(np.searchsorted(self.users, user_id), len(self.users) - 1)
         return np.where(self.users[at] == user_id, at, len(self.users))
 
-    def replay(self, requests: Requests, slate_size: int) -> FloatArray:
+    def replay(self, catalog: Catalog, requests: Requests, slate_size: int) -> FloatArray:
         """Return the tastes, float32 [u, width], of users whose pages stand in requests.
 
         Args:
+            catalog: the items, as the table was made of.
             requests: with the whole history of each user.
             slate_size: slots that each page of it had.
         """
         record = TasteRecord(self, len(requests.user_id))
         record.begin(slice(None), requests.user_id)
-        for start in range(0, requests.history_item.shape[1], slate_size):
-            page = slice(start, start + slate_size)
-            item = requests.history_item[:, page]
-            index = np.where(item >= 0, np.searchsorted(np.arange(1), np.zeros_like(item)), -1) if False else item
-            record.record(index, requests.history_clicked[:, page], requests.history_rating[:, page])
+        item_index = catalog.index_of(requests.history_item)
+        for start in range(0, item_index.shape[1], slate_size):
+            page = np.s_[:, start : start + slate_size]
+            record.record(item_index[page], requests.history_clicked[page], requests.history_rating[page])
         return record.tastes()
 
 
@@ -110,10 +117,17 @@ class TasteRecord:
 
     def __init__(self, table: TasteTable, rows: int) -> None:
         self._table = table
+        self.item_vectors: FloatArray = table.items.astype(np.float32)
+        """float32 [n, d]: the vectors of the items."""
         width = table.items.shape[1]
         self._place = np.full(rows, len(table.users))
         self._clicked, self._passed, self._recent, self._opinion = np.zeros((4, rows, width))
         self._counts = np.zeros((rows, 3))  # clicked, passed, clicked lately
+
+    @property
+    def width(self) -> int:
+        """Numbers of a taste."""
+        return self._table.width
 
     def begin(self, rows: Rows, user_id: IntArray) -> None:
         """Let other users sit down in the given rows: of these nothing is known but what they rated."""
@@ -135,9 +149,9 @@ class TasteRecord:
         self._counts[turned, 2] *= _RECENT
         row, slot = np.nonzero(clicked & shown)
         vectors = table.items[item_index[row, slot]]
-        np.add.at(self._clicked, row, vectors)
         bought = np.zeros_like(self._recent)
         np.add.at(bought, row, vectors)
+        self._clicked += bought
         self._recent += bought
         stars = np.nan_to_num(rating[row, slot] - table.stars[self._place[row]])
         np.add.at(self._opinion, row, vectors * _on_grid(stars, _STAR_GRID)[:, None])
@@ -152,23 +166,26 @@ class TasteRecord:
         """Return float32 [m, width].
 
         Side by side: mean vector of the rated items, shrunk by five ratings; the same weighed by stars above the user's mean,
-        with the items rated since; sums over the items clicked and passed by since, in tens and fifties; sum over the items
-        clicked lately, which loses a fifth a page; and counts: ratings and clicks (logarithms), slots passed by, mean stars,
-        clicks lately.
+        with the items rated since; sums over the items clicked and passed by since; sum over the items
+        clicked lately, which loses a fifth a page; and ratings and clicks (logarithms), slots passed by, mean stars, clicks
+        lately, and the time of the last rating.
         """
         table, place = self._table, self._place[rows]
         ratings = table.ratings[place]
         clicked, passed, recent = self._counts[rows].T
         shrunk = (ratings + _PRIOR)[:, None]
-        columns = [
+        blocks = (
             table.rated[place] / shrunk,
             (table.opinion[place] + self._opinion[rows]) / (shrunk + clicked[:, None]),
-            self._clicked[rows] / _SCALE,
-            self._passed[rows] / (5 * _SCALE),
-            self._recent[rows] / _PRIOR,
-            np.stack([np.log1p(ratings) / 4, table.stars[place] / 5, np.log1p(clicked) / 4, passed / 100, recent / 5], axis=1),
-        ]
-        return np.hstack(columns).astype(np.float32)
+            self._clicked[rows],
+            self._passed[rows],
+            self._recent[rows],
+        )
+        columns = [block * scale for block, scale in zip(blocks, _SCALES, strict=True)]
+        columns.append(np.log1p(np.stack([ratings, clicked], axis=1)) / 4)
+        columns.append(np.stack([passed / 100, table.stars[place] / 5, recent / 5, table.last[place]], axis=1))
+        tastes: FloatArray = np.clip(np.hstack(columns), -TASTE_LIMIT, TASTE_LIMIT).astype(np.float32)
+        return tastes
 
 
 @one_thread
@@ -188,13 +205,20 @@ def _item_vectors(catalog: Catalog, user: IntArray, item: IntArray, users: int) 
     if content.shape[1] > _CONTENT:
         _, axes = np.linalg.eigh(content.T @ content)
         content = content @ axes[:, ::-1][:, :_CONTENT]
-    groups = [_unit_length(group) for group in (content, factors - factors.mean(axis=0))]
+    groups = [_unit_entries(group) for group in (content, factors - factors.mean(axis=0))]
     return _on_grid(np.hstack(groups), _ITEM_GRID)
 
 
-def _unit_length(vectors: DoubleArray) -> DoubleArray:
-    length = float(np.sqrt(np.square(vectors).sum(axis=1).mean()))
-    scaled: DoubleArray = vectors / (length if length > 0 else 1.0)
+def _last_times(user: IntArray, time: DoubleArray, users: int) -> DoubleArray:
+    spread = float(time.std()) if time.size else 0.0
+    last = np.full(users + 1, -np.inf)
+    np.maximum.at(last, user, (time - time.mean()) / spread if spread > 0 else np.zeros_like(time))
+    return np.where(np.isfinite(last), last, 0.0)
+
+
+def _unit_entries(vectors: DoubleArray) -> DoubleArray:
+    size = float(np.sqrt(np.square(vectors).mean()))
+    scaled: DoubleArray = vectors / (size if size > 0 else 1.0)
     return scaled
 
 

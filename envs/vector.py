@@ -13,7 +13,7 @@ import numpy.typing as npt
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from recsim_llm.core.arrays import IntArray
+from recsim_llm.core.arrays import BoolArray, IntArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.kernel import ALL_ROWS
@@ -111,6 +111,15 @@ class BrowseVectorEnv(VectorEnv[Observation, npt.NDArray[Any], npt.NDArray[Any]]
         self._seeded = False
         self._ended = np.zeros(self.num_envs, np.bool_)
 
+    @property
+    def item_vectors(self) -> npt.NDArray[np.float32]:
+        """float32 [n, d]: vectors of the items that the part ``taste`` is made of, for policies that score items.
+
+        Raises:
+            ConfigError: ``taste`` is not observed.
+        """
+        return self.session.observer.item_vectors
+
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, Info]:
@@ -188,6 +197,10 @@ class BrowseVectorEnv(VectorEnv[Observation, npt.NDArray[Any], npt.NDArray[Any]]
             return self.session.observe(), reward, terminated, truncated, self._info(said) | final
         self._ended = ended
         return self.session.observe(), reward, terminated, truncated, self._info(said)
+
+    def allowed(self) -> BoolArray:
+        """Return bool [r, n]: which items may stand on each row's next page; see ``BrowseEnv.allowed``."""
+        return self.session.allowed()
 
     def __copy__(self) -> BrowseVectorEnv:
         # As for the single environment.

@@ -45,11 +45,18 @@ SHIPPED: dict[str, dict[str, str]] = {
         "lenskit": "recsim_llm.recommenders.lenskit_pipelines:LensKit",
         "sklearn": "recsim_llm.recommenders.sklearn_estimators:Sklearn",
         "scores": "recsim_llm.recommenders.saved_scores:SavedScores",
+        "markov": "recsim_llm.recommenders.markov:Markov",
+        "sasrec": "recsim_llm.recommenders.sasrec:SASRec",
         "linucb": "recsim_llm.recommenders.linucb:LinUCB",
         "thompson": "recsim_llm.recommenders.thompson:Thompson",
         "epsilon-greedy": "recsim_llm.recommenders.epsilon_greedy:EpsilonGreedy",
+        "two-stage": "recsim_llm.recommenders.two_stage:TwoStage",
+        "mmr": "recsim_llm.recommenders.reranking:MaximalMarginalRelevance",
+        "calibrated": "recsim_llm.recommenders.reranking:Calibrated",
+        "popularity-discounted": "recsim_llm.recommenders.reranking:PopularityDiscounted",
         "softmax": "recsim_llm.recommenders.softmax:Softmax",
         "oracle": "recsim_llm.recommenders.oracle:Oracle",
+        "planner": "recsim_llm.recommenders.planner:Planner",
         "language": "recsim_llm.recommenders.language_ranker:LanguageRanker",
     },
     "learners": {
@@ -58,6 +65,8 @@ SHIPPED: dict[str, dict[str, str]] = {
         "sac": "recsim_llm.training.stable_baselines_learners:SAC",
         "td3": "recsim_llm.training.stable_baselines_learners:TD3",
         "dqn": "recsim_llm.training.stable_baselines_learners:DQN",
+        "slate_q": "recsim_llm.training.slate_q:SlateQ",
+        "bandit": "recsim_llm.training.bandit_learner:BanditLearner",
     },
 }
 """Shipped plug-ins by kind and name."""

@@ -4,27 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
+from recsim_llm.core import keyed
+from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsim_llm.core.dice import seed_words
+from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.kernel import ALL_ROWS
-from recsim_llm.core.pages import Requests, Rows, probability
+from recsim_llm.core.pages import Requests, Rows, Slates, probability
 from recsim_llm.core.profiles import make_profile
-from recsim_llm.core.protocols import AnswersLater, RanksItems
+from recsim_llm.core.protocols import AnswersLater, CopiesRows, RanksItems
+from recsim_llm.core.rollouts import Rollouts
 from recsim_llm.core.visits import PageOutcome, Visits, VisitTotals, draw_return
 from recsim_llm.envs.rewards import resolve_reward
 from recsim_llm.errors import ConfigError
-from recsim_llm.log.writer import RunLog
 from recsim_llm.population.world import World
-from recsim_llm.recommenders import Recommender, check_slates
+from recsim_llm.recommenders import Recommender, Truth, check_slates
 from recsim_llm.registry import blaming, blaming_plug_in
 from recsim_llm.scenarios.offers import AnsweredOffer, Offer, OpenOffers, in_order
 from recsim_llm.scenarios.schema import Scenario
 
-__all__ = ["ArmSession"]
+__all__ = ["ArmSession", "VisitLog"]
 
 _MOST_SLOTS = 500_000_000
 
@@ -54,6 +57,37 @@ class _History:
         self._length[rows] += item.shape[1]
 
 
+class VisitLog(Protocol):
+    """What keeps the pages and visits of an arm, such as ``recsim_llm.log.writer.RunLog``."""
+
+    def page(
+        self, feedback: Feedback, *, slates: Slates | None, reward: DoubleArray, invalid: IntArray, out_of_pages: BoolArray
+    ) -> None:
+        """Take in one page of a batch of users."""
+
+    def visits(
+        self,
+        *,
+        user_id: IntArray,
+        visit: IntArray,
+        pages: IntArray,
+        clicks: IntArray,
+        reward: DoubleArray,
+        satisfaction: FloatArray,
+        left: BoolArray,
+        return_prob: FloatArray,
+        returned: BoolArray,
+        last: BoolArray,
+    ) -> None:
+        """Take in visits that are over."""
+
+    def turn(self) -> None:
+        """Note that a page of everyone is whole."""
+
+    def keep_unfinished(self) -> None:
+        """Keep what there is of visits that are broken off."""
+
+
 class ArmSession:
     """The visits that every user of a world pays to one recommender.
 
@@ -65,7 +99,7 @@ class ArmSession:
         log: where everything goes.
     """
 
-    def __init__(self, scenario: Scenario, world: World, recommender: Recommender, *, name: str, log: RunLog) -> None:
+    def __init__(self, scenario: Scenario, world: World, recommender: Recommender, *, name: str, log: VisitLog) -> None:
         if scenario.seed is None:
             raise ConfigError("scenario: got no seed, expected one by now; set seed")
         self._scenario, self._world, self._recommender, self._name, self._log = scenario, world, recommender, name, log
@@ -112,7 +146,30 @@ class ArmSession:
             raise ConfigError(
                 f"oracle: got {type(users).__name__}, which has no appeal(rows), expected choice users; leave it out"
             )
-        return users.appeal(self._order[np.searchsorted(self._user_id, user_id, sorter=self._order)])
+        return users.appeal(self._rows_of(user_id))
+
+    def truth(self) -> Truth:
+        """Return the hidden side of the world, as it is at any moment."""
+        rollouts = self.rollouts if isinstance(self._world.users, CopiesRows) else None
+        return Truth(self.appeal, rollouts, self._user_id)
+
+    def rollouts(self, user_id: IntArray, seed: keyed.Words, afresh: bool) -> Rollouts:
+        """Return copies of these users with dice of their own; for who plans ahead.
+
+        Args:
+            user_id: int64 [m]: outside ids, each as often as wanted.
+            seed: uint64 [m]: of the dice.
+            afresh: the copies begin a first visit; otherwise they go on from where they are at this moment.
+
+        Raises:
+            ConfigError: the user model cannot copy its users.
+        """
+        rows = self._rows_of(user_id)
+        visits, begin = self._scenario.visits, rows if afresh else None
+        return Rollouts(self._visits, rows, user_id=user_id, seed=seed, most_visits=visits, afresh=begin)
+
+    def _rows_of(self, user_id: IntArray) -> IntArray:
+        return self._order[np.searchsorted(self._user_id, user_id, sorter=self._order)]
 
     def visit(self, visit: int) -> Iterator[tuple[int, int]]:
         """Have everyone who comes visit once; yield pages shown a user and users still browsing as it goes on."""

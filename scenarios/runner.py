@@ -26,7 +26,7 @@ from recsim_llm.log.writer import RunLog
 from recsim_llm.metrics.item_tables import has_tables, write_tables
 from recsim_llm.numerics.arithmetic import describe_arithmetic
 from recsim_llm.numerics.threads import one_thread
-from recsim_llm.recommenders import AsksModel, TakesRules, TakesTruth, TakesUserKeys, Truth
+from recsim_llm.recommenders import AsksModel, Retrained, TakesRules, TakesTruth, TakesUserKeys
 from recsim_llm.registry import blaming
 from recsim_llm.scenarios.arm_session import ArmSession
 from recsim_llm.scenarios.building import Stage, recommender_seed, stage, with_files_read
@@ -35,7 +35,7 @@ from recsim_llm.scenarios.run_manifest import difference, make_manifest
 from recsim_llm.scenarios.schema import Scenario, scenario_from
 from recsim_llm.scenarios.serving import ServedRecommender, keeping_cost, reach_services
 
-__all__ = ["Progress", "Report", "begin_run", "draw_seed", "other_arithmetic", "resume", "run"]
+__all__ = ["Progress", "Report", "begin_run", "draw_seed", "give_hooks", "other_arithmetic", "resume", "run"]
 
 SEGMENT_ROWS = 500_000
 """Impressions after which a segment is written; the rows of the log do not depend on it."""
@@ -270,6 +270,18 @@ def _keeping_what_is_there(session: ArmSession) -> Iterator[None]:
         raise
 
 
+def give_hooks(recommender: Any, built: Stage, session: ArmSession) -> None:
+    """Give a recommender what it takes before ``fit``, besides what every recommender gets."""
+    if isinstance(recommender, TakesRules):
+        recommender.play_by(built.scenario.repeats)
+    if isinstance(recommender, TakesTruth):
+        recommender.reveal(session.truth())
+    if isinstance(recommender, AsksModel):
+        recommender.consult(built.roles.role("policy"))
+    if isinstance(recommender, TakesUserKeys):
+        recommender.name_users(built.dataset.user_keys)
+
+
 @one_thread
 def _serve_arms(built: Stage, out: Path, progress: Report) -> None:
     scenario, world, roles = built.scenario, built.world, built.roles
@@ -294,18 +306,12 @@ def _serve_arms(built: Stage, out: Path, progress: Report) -> None:
             segment_rows=SEGMENT_ROWS,
         )
         served = ServedRecommender(recommender, arm.name)
-        session = ArmSession(scenario, world, served, name=arm.name, log=log)
+        learner = served if arm.retrain is None else Retrained(served, arm.retrain)
+        session = ArmSession(scenario, world, learner, name=arm.name, log=log)
         with keeping_cost(out, served):
             with blaming(f"recommender {arm.name!r}, fit", "it to learn from the ratings; see check_recommender"):
-                if isinstance(recommender, TakesRules):
-                    recommender.play_by(scenario.repeats)
-                if isinstance(recommender, TakesTruth):
-                    recommender.reveal(Truth(session.appeal))
-                if isinstance(recommender, AsksModel):
-                    recommender.consult(roles.role("policy"))
-                if isinstance(recommender, TakesUserKeys):
-                    recommender.name_users(built.dataset.user_keys)
-                served.fit(known, train, recommender_seed(scenario))
+                give_hooks(recommender, built, session)
+                learner.fit(known, train, recommender_seed(scenario))
             with _keeping_what_is_there(session):
                 for visit in range(scenario.visits):
                     for page, users in session.visit(visit):

@@ -15,6 +15,7 @@ __all__ = [
     "scenario_options",
     "spending_options",
     "table_options",
+    "world_options",
 ]
 
 
@@ -36,7 +37,18 @@ def add_verb(commands: Any, name: str, summary: str, *, example: str, handler: H
 
 
 def scenario_options(parser: argparse.ArgumentParser) -> None:
-    """Add what changes a scenario."""
+    """Add what changes a scenario that is run."""
+    world_options(parser, reward="reward that the log records")
+    parser.add_argument("--recommenders", metavar="A,B", help="recommenders, the first one is what others are compared with")
+    parser.add_argument("--out", metavar="DIR", type=Path, help="run folder, must be new (default: runs/SCENARIO-TIME)")
+    spending_options(parser)
+    dry_run_option(parser)
+    parser.add_argument("--yes", action="store_true", help="do not ask before a run that may cost much")
+    output_options(parser)
+
+
+def world_options(parser: argparse.ArgumentParser, *, reward: str) -> None:
+    """Add what changes the world of a scenario; ``reward`` is the help of that option."""
     parser.add_argument("--data", metavar="PATH", help="folder of a data set, name of a downloaded one, or 'fictional'")
     table_options(parser)
     parser.add_argument("--users", metavar="MODEL", help="user model: choice, language, cascade or replay")
@@ -45,8 +57,7 @@ def scenario_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pages", metavar="N", type=int, help="pages after which a visit is cut off")
     parser.add_argument("--visits", metavar="N", type=int, help="most visits a user makes")
     parser.add_argument("--slate-size", metavar="K", type=int, help="items a page")
-    parser.add_argument("--recommenders", metavar="A,B", help="recommenders, the first one is what others are compared with")
-    parser.add_argument("--reward", metavar="NAME", help="reward that the log records")
+    parser.add_argument("--reward", metavar="NAME", help=reward)
     parser.add_argument("--seed", metavar="S", type=int, help="seed of everything random; drawn and recorded if not given")
     parser.add_argument(
         "--set",
@@ -55,11 +66,6 @@ def scenario_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="any other setting, dotted: users.parameters.boredom=0.9",
     )
-    parser.add_argument("--out", metavar="DIR", type=Path, help="run folder, must be new (default: runs/SCENARIO-TIME)")
-    spending_options(parser)
-    dry_run_option(parser)
-    parser.add_argument("--yes", action="store_true", help="do not ask before a run that may cost much")
-    output_options(parser)
 
 
 def model_options(parser: argparse.ArgumentParser) -> None:

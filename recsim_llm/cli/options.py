@@ -9,7 +9,7 @@ from typing import Any
 from recsim_llm.cli.output import make_console
 from recsim_llm.errors import ConfigError
 
-__all__ = ["ask_first", "read_limits", "read_model", "read_table_options"]
+__all__ = ["ask_first", "read_limits", "read_model", "read_table_options", "read_world"]
 
 
 def read_table_options(options: argparse.Namespace) -> Any:
@@ -25,6 +25,24 @@ def read_table_options(options: argparse.Namespace) -> Any:
         "genre_separator": options.genre_separator,
     }
     return {name: value for name, value in given.items() if value is not None}
+
+
+def read_world(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what was said about a scenario's world by options of their own, by dotted keys of the scenario."""
+    flags = {
+        "data": options.data,
+        **read_table_options(options),
+        "users.model": options.users,
+        "models.user.name": options.model,
+        "models.user.base_url": options.base_url,
+        "users.count": options.n_users,
+        "max_pages": options.pages,
+        "visits": options.visits,
+        "slate_size": options.slate_size,
+        "reward": options.reward,
+        "seed": options.seed,
+    }
+    return {key: value for key, value in flags.items() if value is not None}
 
 
 def _not_rated(text: str | None) -> Any:

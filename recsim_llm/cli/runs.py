@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from recsim_llm.cli.endings import go_on, go_on_by_folder
-from recsim_llm.cli.options import ask_first, read_limits, read_table_options
+from recsim_llm.cli.options import ask_first, read_limits, read_world
 from recsim_llm.cli.output import (
     make_console,
     print_forecast,
@@ -29,6 +29,7 @@ from recsim_llm.cli.output import (
     write_json,
 )
 from recsim_llm.cli.paired_runs import handle_two_runs, judging_words
+from recsim_llm.cli.trainings import finish_training, resume_trained
 from recsim_llm.errors import ConfigError
 
 __all__ = ["handle_compare", "handle_export", "handle_report", "handle_resume", "handle_run", "handle_speak"]
@@ -169,22 +170,8 @@ def _plan(options: argparse.Namespace, scenario: Any, folder: Path, judging: Any
 
 def _flags(options: argparse.Namespace) -> dict[str, Any]:
     recommenders = None if options.recommenders is None else [name.strip() for name in options.recommenders.split(",")]
-    flags = {
-        "data": options.data,
-        **read_table_options(options),
-        "users.model": options.users,
-        "models.user.name": options.model,
-        "models.user.base_url": options.base_url,
-        **{f"limits.{name}": value for name, value in read_limits(options).items()},
-        "users.count": options.n_users,
-        "max_pages": options.pages,
-        "visits": options.visits,
-        "slate_size": options.slate_size,
-        "recommenders": recommenders,
-        "reward": options.reward,
-        "seed": options.seed,
-    }
-    return {key: value for key, value in flags.items() if value is not None}
+    more = {**{f"limits.{name}": value for name, value in read_limits(options).items()}, "recommenders": recommenders}
+    return read_world(options) | {key: value for key, value in more.items() if value is not None}
 
 
 def handle_resume(options: argparse.Namespace) -> None:
@@ -192,8 +179,12 @@ def handle_resume(options: argparse.Namespace) -> None:
     from recsim_llm.scenarios.compare import compare_again
     from recsim_llm.scenarios.comparison_settings import is_comparison
     from recsim_llm.scenarios.runner import resume
+    from recsim_llm.training.training_folder import is_training
 
     more: dict[str, Any] = {"cache": options.cache, "limits": read_limits(options)}
+    if is_training(options.run):
+        resume_trained(options)
+        return
     with go_on_by_folder(options.run), show_progress(options.quiet) as update:
         comparison = compare_again(options.run, None, update, **more) if is_comparison(options.run) else None
         if comparison is None:
@@ -244,9 +235,13 @@ def handle_speak(options: argparse.Namespace) -> None:
 def handle_report(options: argparse.Namespace) -> None:
     """Write the report of a run again."""
     from recsim_llm.log.folders import is_run
+    from recsim_llm.training.training_folder import is_training
 
     if not is_run(options.run):
         raise ConfigError(f"report: got {options.run}, which has no manifest.json, expected a run folder")
+    if is_training(options.run):
+        finish_training(options.run, options)
+        return
     _finish(options.run, options, card=options.realism, ope=options.ope, audits=options.audit)
 
 

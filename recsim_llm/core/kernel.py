@@ -6,6 +6,8 @@ decisions, draws with keyed dice (``recsim_llm.core.dice``), and tells the user 
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 
 from recsim_llm.core import keyed
@@ -13,7 +15,7 @@ from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsim_llm.core.dice import DiceTable, VisitDice
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.pages import Pages, Rows
-from recsim_llm.core.protocols import ChoosesOne, TellsEngagement, UserModel, WithholdsRatings
+from recsim_llm.core.protocols import ChoosesOne, CopiesRows, TellsEngagement, UserModel, WithholdsRatings
 from recsim_llm.errors import ConfigError
 
 __all__ = ["ALL_ROWS", "Kernel", "choose_one"]
@@ -56,8 +58,8 @@ class Kernel:
         self._first = np.arange(rows) * self._block
         self._slots = np.array([slate_size])
         self._levels = users.levels
-        self._withholding = users if isinstance(users, WithholdsRatings) else None
-        self._engaging = users if isinstance(users, TellsEngagement) else None
+        self._withholding: WithholdsRatings | None = users if isinstance(users, WithholdsRatings) else None
+        self._engaging: TellsEngagement | None = users if isinstance(users, TellsEngagement) else None
         self._chooses_one = isinstance(users, ChoosesOne) and users.chooses_one
         users.allocate(rows, slate_size)
 
@@ -88,6 +90,33 @@ class Kernel:
         self._visit_word[rows] = dice.word
         self._by_row()[rows] = dice.draws
         self.users.begin(rows, user_index, returning)
+
+    def copy_rows(self, rows: IntArray, seed_word: keyed.Words) -> Kernel:
+        """Return a kernel whose rows hold copies of users as they are at this moment, who meet other dice.
+
+        Args:
+            rows: int64 [m]: whom to copy, each as often as wanted.
+            seed_word: uint64 [m]: of the copies' dice, from ``dice.seed_words`` or made like those; never the run's own.
+
+        Raises:
+            ConfigError: the user model cannot copy its users.
+        """
+        if not isinstance(self.users, CopiesRows):
+            raise ConfigError(
+                f"users: got {type(self.users).__name__}, whose rows cannot be copied, expected a model with copy_rows(rows), "
+                "such as choice users"
+            )
+        other = copy(self)
+        other.users = users = self.users.copy_rows(rows)
+        other._withholding = users if isinstance(users, WithholdsRatings) else None
+        other._engaging = users if isinstance(users, TellsEngagement) else None
+        other.user_index, other.visit, other.page = self.user_index[rows], self.visit[rows], self.page[rows]
+        other._visit_word = self._table.visit_words(seed_word, other.user_index, other.visit)
+        other._first = np.arange(len(rows)) * self._block
+        first, examine = other.page - other.page % self._block, other.users.examination(other.user_index)
+        laid_out = self._table.lay_out(other._visit_word, examine, first, self._block)
+        other._draws = laid_out.reshape(-1, *laid_out.shape[2:])
+        return other
 
     def pages(self, item_index: IntArray, rows: Rows = ALL_ROWS) -> Pages:
         """Return the pages that ``step`` would show now; for user models that want to begin earlier."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsim_llm.core.bounds import UNDECLARED, Bounds
@@ -13,6 +13,7 @@ __all__ = [
     "AnswersLater",
     "BoundsPrompts",
     "ChoosesOne",
+    "CopiesRows",
     "DeclaresBounds",
     "HasProvenance",
     "RanksItems",
@@ -166,6 +167,18 @@ class DeclaresBounds(Protocol):
 def declared_bounds(users: UserModel) -> Bounds:
     """Return what a user model declares, ``UNDECLARED`` where it declares nothing."""
     return users.bounds() if isinstance(users, DeclaresBounds) else UNDECLARED
+
+
+@runtime_checkable
+class CopiesRows(Protocol):
+    """A user model whose users can be copied as they are at this moment; what planning ahead needs."""
+
+    def copy_rows(self, rows: IntArray) -> Self:
+        """Return a model with the users of int64 [m] rows in its own rows 0 to m - 1; the two share no state from then on.
+
+        The same row may be given several times. ``decide`` of the copy takes pages of any width.
+        """
+        ...
 
 
 @runtime_checkable

@@ -39,6 +39,8 @@ class RatedItems(NamedTuple):
     """uint8 [e]: what stands there."""
     most: int
     """Most items that a user rated."""
+    ratings: Ratings
+    """The ratings themselves, of these users and of others."""
 
     @classmethod
     def of(cls, ratings: Ratings, user_id: IntArray, catalog: Catalog) -> RatedItems:
@@ -59,7 +61,7 @@ class RatedItems(NamedTuple):
         bits = np.zeros(len(entry), np.uint8)
         np.bitwise_or.at(bits, where.reshape(-1), _BITS[item & 7])
         start = np.searchsorted(entry, np.arange(len(user_id) + 1) * width)
-        return cls(start, entry % width, bits, int(np.bincount(user, minlength=1).max()))
+        return cls(start, entry % width, bits, int(np.bincount(user, minlength=1).max()), ratings)
 
     def take(self, user_index: IntArray) -> tuple[IntArray, IntArray, npt.NDArray[np.uint8]]:
         """Return the entries of some users: position among them int64 [e], byte int64 [e], and bits uint8 [e]."""
@@ -137,6 +139,16 @@ class KnownItems:
         self._most += self._slots
         np.bitwise_or.at(self._known, place.reshape(-1), bit.reshape(-1))
         return blank
+
+    def knows(self, item_index: IntArray, rows: IntArray) -> BoolArray:
+        """Return bool [m, t]: which of the items, int64 [m, t], the users of these rows know."""
+        bit = _BITS.take(item_index & _SEVEN)
+        there: BoolArray = (self._known.take((item_index >> _THREE) + self._first[rows]) & bit) != 0
+        return there
+
+    def barred(self, rows: Rows) -> npt.NDArray[np.uint8]:
+        """Return uint8 [m, b]: for each item one bit, the lowest of the first byte for item 0, set where ``fresh`` says no."""
+        return (self._by_row()[rows] | ~self._on_sale)[:, 1:]
 
     def fresh(self, rows: Rows) -> BoolArray:
         """Return bool [m, n]: items on sale that are new to the users of these rows."""

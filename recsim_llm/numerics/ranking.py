@@ -62,12 +62,16 @@ class ProductRanking:
         # or take a share of d * 2**-24.
         self._rounding = np.abs(items).max(axis=0) * np.float64(items.shape[1] * 2.0**-24 * 1.01)
 
-    def best(self, users: npt.NDArray[np.float32], k: int) -> npt.NDArray[np.int64]:
+    def best(
+        self, users: npt.NDArray[np.float32], k: int, barred: npt.NDArray[np.uint8] | None = None
+    ) -> npt.NDArray[np.int64]:
         """Return the ``k`` best items of each user, best first, equal ones by position; in memory-sized chunks of users.
 
         Args:
             users: float32 [u, d].
             k: how many, at most ``n``.
+            barred: uint8 [u, b]: a bit for each item, the lowest of the first byte for item 0; where it is set, the item comes
+                after all others. None bars nothing.
 
         Returns:
             int64 [u, k].
@@ -79,6 +83,8 @@ class ProductRanking:
         for start in range(0, len(users), chunk):
             part = users[start : start + chunk]
             rough = np.matmul(part, self._columns, out=scores[: len(part)])
+            if barred is not None:
+                rough[_set_bits(barred[start : start + chunk], count)] = -np.inf
             best[start : start + chunk] = self._settle(part, rough, k)
         return best
 
@@ -87,16 +93,26 @@ class ProductRanking:
         floor = np.take_along_axis(rough, near[:, -1:], axis=1)[:, 0]
         near.sort(axis=1)  # equal products by position
         exact = np.vecdot(self._items.take(near, axis=0).astype(np.float64), users[:, None, :])
-        order = np.argsort(-exact, axis=1, kind="stable")[:, :k]
+        after = np.isneginf(np.take_along_axis(rough, near, axis=1))
+        order = np.lexsort((-exact, after), axis=1)[:, :k]
         chosen = np.take_along_axis(near, order, axis=1)
         if near.shape[1] < rough.shape[1]:
-            last = np.take_along_axis(exact, order[:, -1:], axis=1)[:, 0]
+            last = np.take_along_axis(np.where(after, -np.inf, exact), order[:, -1:], axis=1)[:, 0]
             slack = np.abs(users) @ self._rounding
             for user in np.flatnonzero(last <= floor + slack):
                 within = np.flatnonzero(rough[user] >= last[user] - slack[user])
                 product = np.vecdot(self._items.take(within, axis=0).astype(np.float64), users[user])
-                chosen[user] = within[np.argsort(-product, kind="stable")[:k]]
+                chosen[user] = within[np.lexsort((-product, np.isneginf(rough[user, within])))[:k]]
         return chosen
+
+
+def _set_bits(bits: npt.NDArray[np.uint8], count: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return rows and columns of the set bits of each row's first ``count``; quick where most bytes are 0."""
+    row, byte = np.nonzero(bits)
+    at = np.unpackbits(bits[row, byte], bitorder="little").nonzero()[0]
+    row, column = row[at >> 3], (byte[at >> 3] << 3) + (at & 7)
+    inside = column < count
+    return (row, column) if inside.all() else (row[inside], column[inside])
 
 
 def _select(scores: npt.NDArray[np.floating], position: npt.NDArray[np.int64] | None, k: int) -> npt.NDArray[np.int64]:

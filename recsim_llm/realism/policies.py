@@ -12,12 +12,11 @@ from recsim_llm.core.pages import Requests
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.errors import ConfigError, one_of
 from recsim_llm.realism.held_out import HeldOut
-from recsim_llm.recommenders import ItemKNN, MatrixFactorization, Popularity, RandomRecommender
+from recsim_llm.recommenders import ItemKNN, Markov, MatrixFactorization, Popularity, RandomRecommender
 from recsim_llm.recommenders.classics import (
     BestRated,
     GenreProfile,
     Newest,
-    NextItem,
     PairwiseFactors,
     PopularLately,
     RandomWalk,
@@ -66,7 +65,7 @@ POLICIES: tuple[Policy, ...] = (
     Policy("item-kNN, wide", "neighbours", lambda: ItemKNN(ItemKNN.Settings(neighbours=300, shrinkage=100.0))),
     Policy("user-kNN", "neighbours", UserKNN),
     Policy("random walk", "graph", RandomWalk),
-    Policy("next item", "sequences", NextItem),
+    Policy("next item", "sequences", Markov),
     Policy("ALS", "factors", MatrixFactorization),
     Policy("ALS, 4 factors", "factors", lambda: MatrixFactorization(MatrixFactorization.Settings(factors=4))),
     Policy("ALS, 48 factors", "factors", _als_48),

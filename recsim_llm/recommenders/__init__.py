@@ -17,8 +17,10 @@ from recsim_llm.recommenders.language_ranker import LanguageRanker
 from recsim_llm.recommenders.lenskit_pipelines import LensKit, LensKitRecommender
 from recsim_llm.recommenders.linear_clicks import LinearClicks
 from recsim_llm.recommenders.linucb import LinUCB
+from recsim_llm.recommenders.markov import Markov
 from recsim_llm.recommenders.matrix_factorization import MatrixFactorization
 from recsim_llm.recommenders.oracle import Oracle
+from recsim_llm.recommenders.planner import Planner
 from recsim_llm.recommenders.popularity import Popularity
 from recsim_llm.recommenders.propensities import (
     GivesNextItems,
@@ -28,11 +30,15 @@ from recsim_llm.recommenders.propensities import (
     Propensities,
     SamplesSlates,
 )
+from recsim_llm.recommenders.reranking import Calibrated, MaximalMarginalRelevance, PopularityDiscounted, Reranker
+from recsim_llm.recommenders.retraining import Retrained, RetrainEvery
+from recsim_llm.recommenders.sasrec import SASRec
 from recsim_llm.recommenders.saved_scores import SavedScores
 from recsim_llm.recommenders.sklearn_estimators import Sklearn, SklearnRecommender
 from recsim_llm.recommenders.slim import SLIM
 from recsim_llm.recommenders.softmax import Softmax
 from recsim_llm.recommenders.thompson import Thompson
+from recsim_llm.recommenders.two_stage import TwoStage
 from recsim_llm.recommenders.uniform import RandomRecommender
 
 __all__ = [
@@ -41,6 +47,7 @@ __all__ = [
     "EASE",
     "SLIM",
     "AsksModel",
+    "Calibrated",
     "ContentBased",
     "EpsilonGreedy",
     "FrozenSettings",
@@ -56,14 +63,22 @@ __all__ = [
     "LensKitRecommender",
     "LinUCB",
     "LinearClicks",
+    "Markov",
     "MatrixFactorization",
+    "MaximalMarginalRelevance",
     "NextItems",
     "Oracle",
+    "Planner",
     "Popularity",
+    "PopularityDiscounted",
     "Propensities",
     "RandomRecommender",
     "Recommender",
+    "Reranker",
+    "RetrainEvery",
+    "Retrained",
     "RunsElsewhere",
+    "SASRec",
     "SamplesSlates",
     "SavedScores",
     "Sklearn",
@@ -74,6 +89,7 @@ __all__ = [
     "TakesUserKeys",
     "Thompson",
     "Truth",
+    "TwoStage",
     "UserKNN",
     "check_slates",
     "deterministic",

@@ -1,4 +1,4 @@
-"""Eight classics in a few lines each: families that the recommenders with a name of their own do not cover.
+"""Seven classics in a few lines each: families that the recommenders with a name of their own do not cover.
 
 They are here to be ranked (line 7 of the realism card), not to be the best of their kind. All keep to the house rule on
 repetition, serve users by their training part alone, and break ties by popularity.
@@ -17,7 +17,7 @@ from recsim_llm.core.pages import Requests
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.recommenders.scoring import ScoringRecommender, chunks
 
-__all__ = ["BestRated", "GenreProfile", "Newest", "NextItem", "PairwiseFactors", "PopularLately", "RandomWalk", "UserKNN"]
+__all__ = ["BestRated", "GenreProfile", "Newest", "PairwiseFactors", "PopularLately", "RandomWalk", "UserKNN"]
 
 
 _TIE = 1e-6
@@ -170,41 +170,6 @@ class RandomWalk(_FromRatings):
         profiles = self._known.profiles(requests)
         first = sp.diags_array(1 / np.maximum(np.diff(profiles.indptr), 1)) @ profiles
         return self._ties((first @ self._to_user @ self._to_item).toarray())
-
-
-class NextItem(_FromRatings):
-    """Recommends what users consumed soon after the items that this user consumed last: a Markov chain over items."""
-
-    class Settings(FrozenSettings):
-        """Settings of ``NextItem``."""
-
-        ahead: int = Field(default=5, ge=1)
-        """Steps within which an item counts as consumed soon after."""
-        last: int = Field(default=10, ge=1)
-        """Latest items of the user that are looked at."""
-
-    def __init__(self, settings: Settings | None = None) -> None:
-        self.settings = self.Settings.given(settings)
-
-    def _learn(self) -> None:
-        user, items = self._ratings.user_index, len(self._known.catalog)
-        order = np.lexsort((self._ratings.timestamp, user))
-        who, item = user[order], self._item_index[order]
-        pairs = [
-            np.flatnonzero(who[step:] == who[:-step]) + np.array([[0], [step]]) for step in range(1, self.settings.ahead + 1)
-        ]
-        before, after = (item[np.concatenate([pair[end] for pair in pairs])] for end in (0, 1))
-        counts = sp.csr_array((np.ones(len(before)), (before, after)), shape=(items, items))
-        totals = np.asarray(counts.sum(axis=1)).ravel()
-        self._chance = (sp.diags_array(1 / (totals + self.settings.ahead)) @ counts).tocsr()
-        end = np.flatnonzero(np.diff(who, append=-1))
-        start = np.concatenate([[0], end[:-1] + 1])
-        recent = np.arange(len(who)) > np.repeat(end, end - start + 1) - self.settings.last
-        shape = len(self._known.users) + 1, items
-        self._recent = sp.csr_array((np.ones(int(recent.sum())), (who[recent], item[recent])), shape=shape)
-
-    def _score(self, requests: Requests) -> FloatArray:
-        return self._ties((self._recent[self._known.user_rows(requests.user_id)] @ self._chance).toarray())
 
 
 class PairwiseFactors(_FromRatings):

@@ -71,7 +71,10 @@ class HistoryRecommender:
 
 
 class ScoringRecommender(HistoryRecommender):
-    """Ranks all items by a score; subclasses say which. The choice is certain, so every propensity is 1."""
+    """Ranks all items by a score; subclasses say which. Where scores are certain, every propensity is 1, else it is unknown."""
+
+    certain = True
+    """False of a subclass whose scores are drawn."""
 
     def recommend(self, requests: Requests, k: int) -> Slates:
         """Return the ``k`` best items of each user, best first; equal scores by catalog position.
@@ -87,14 +90,18 @@ class ScoringRecommender(HistoryRecommender):
         best = np.empty((len(requests.user_id), k), np.int64)
         for rows, part in chunks(requests, len(self._known.catalog)):
             best[rows] = self._best(part, k)
-        return deterministic(self._known.catalog.item_id[best])
+        item_id = self._known.catalog.item_id[best]
+        return deterministic(item_id) if self.certain else Slates(item_id)
 
     def _score(self, requests: Requests) -> FloatArray:
         """Return float32 [u, n] without NaN, an array that may be overwritten; a row depends on nothing but its request."""
         raise NotImplementedError
 
     def _best(self, requests: Requests, k: int) -> IntArray:
-        scores = self._score(requests)
+        return self._pick(requests, self._score(requests), k)
+
+    def _pick(self, requests: Requests, scores: FloatArray, k: int) -> IntArray:
+        """Return int64 [u, k]: the best items that may be shown; the scores are overwritten."""
         barred = self._barred(requests)
         lacking = np.flatnonzero(scores.shape[1] - np.count_nonzero(barred, axis=1) < k)
         filled = self._fill(scores[lacking], barred[lacking], k)

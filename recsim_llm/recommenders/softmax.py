@@ -75,9 +75,10 @@ class Softmax(HistoryRecommender):
         self.settings = self.Settings.given(settings)
         base = self.settings.base
         scores = open_recommender(base, self.settings.base_settings, source=f"softmax, base {base!r}")
-        if not isinstance(scores, ScoringRecommender) or isinstance(scores, TakesTruth):
+        if not isinstance(scores, ScoringRecommender) or isinstance(scores, TakesTruth) or not scores.certain:
             raise ConfigError(
-                f"softmax: got base {base!r}, expected one that ranks by scores, without knowing the truth; take mf"
+                f"softmax: got base {base!r}, expected one that ranks by scores, without drawing them and "
+                "without knowing the truth; take mf"
             )
         self._base: ScoringRecommender = scores
 

@@ -8,7 +8,7 @@ from scipy.special import ndtri
 
 from recsim_llm.core import keyed
 from recsim_llm.core.arrays import FloatArray
-from recsim_llm.core.pages import Requests, Slates
+from recsim_llm.core.pages import Requests
 from recsim_llm.recommenders.linear_clicks import LinearClicks
 from recsim_llm.recommenders.scoring import products
 
@@ -36,14 +36,7 @@ class Thompson(LinearClicks):
         """Standard deviation of the noise of a click, which scales that of the weights (v of the paper); 0 never explores."""
 
     settings: Settings
-
-    def recommend(self, requests: Requests, k: int) -> Slates:
-        """Return the ``k`` best items by the weights drawn for each user, best first, with unknown propensities.
-
-        Raises:
-            ConfigError: not fitted, or fewer than ``k`` items are on sale.
-        """
-        return Slates(super().recommend(requests, k).item_id)
+    certain = False
 
     def _score(self, requests: Requests) -> FloatArray:
         weights, spread = self._estimate(self._users.find(requests.user_id))

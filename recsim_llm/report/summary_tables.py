@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from rich.box import SIMPLE_HEAD
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
@@ -19,6 +20,7 @@ __all__ = ["WITHOUT_PAIRING", "Cell", "comparison_rows", "estimate_cells", "metr
 WITHOUT_PAIRING = "how many times as many users a test on separate users would need for the same interval"
 """What is meant by users without pairing."""
 _ARMS_UNBROKEN = 4
+_ARMS_ACROSS = 5
 
 
 class Cell(NamedTuple):
@@ -32,17 +34,30 @@ class Cell(NamedTuple):
     """HTML of a link to what is behind it, for a page; empty where there is none."""
 
 
-def summary_table(summary: Summary) -> Table:
-    """Lay out the results for a terminal: one column a recommender, every number with its interval by user."""
+def summary_table(summary: Summary) -> Group:
+    """Lay out the results for a terminal: one column a recommender, every number with its interval by user.
+
+    Where there are more recommenders than fit side by side, the table goes on below.
+    """
     caption = f"[low, high]: {summary.confidence:.0%} intervals by user; {numbers.NONE} undefined"
-    title = f"{summary.scenario}, seed {summary.seed}"
-    table = Table(title=Text(title), caption=Text(caption), box=SIMPLE_HEAD, padding=0)
+    rows = list(metric_rows(summary))
+    tables = [
+        _lay_out([arm.arm for arm in summary.arms[start : start + _ARMS_ACROSS]], rows, start)
+        for start in range(0, len(summary.arms), _ARMS_ACROSS)
+    ]
+    tables[0].title = Text(f"{summary.scenario}, seed {summary.seed}")
+    tables[-1].caption = Text(caption)
+    return Group(*tables)
+
+
+def _lay_out(arms: Sequence[str], rows: Sequence[tuple[str, list[Cell]]], start: int) -> Table:
+    table = Table(box=SIMPLE_HEAD, padding=0)
     table.title_justify = table.caption_justify = "left"
     table.add_column("")
-    for arm in summary.arms:
-        table.add_column(Text(arm.arm), justify="right", no_wrap=len(summary.arms) <= _ARMS_UNBROKEN)
-    for label, cells in metric_rows(summary):
-        table.add_row(label, *(Text(f"{cell.value}\n{cell.interval}".rstrip()) for cell in cells))
+    for arm in arms:
+        table.add_column(Text(arm), justify="right", no_wrap=len(arms) <= _ARMS_UNBROKEN)
+    for label, cells in rows:
+        table.add_row(label, *(Text(f"{cell.value}\n{cell.interval}".rstrip()) for cell in cells[start : start + len(arms)]))
     return table
 
 

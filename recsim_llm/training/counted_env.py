@@ -26,12 +26,13 @@ class CountedEnv(VectorWrapper[Observation, Action, Observation, Action, Action]
 
     Args:
         env: the vector environment.
-        tell: called after every step of all rows.
+        tell: see there.
     """
 
     def __init__(self, env: TrainingEnv, tell: Callable[[CountedEnv], None] = lambda _: None) -> None:
         super().__init__(env)
-        self._tell = tell
+        self.tell = tell
+        """Called after every step of all rows."""
         self.steps = 0
         """Pages shown so far, over all rows together."""
         self.seconds = 0.0
@@ -59,5 +60,5 @@ class CountedEnv(VectorWrapper[Observation, Action, Observation, Action, Action]
         if ended.any():
             self.returns.extend(self._paid[ended].tolist())
             self._paid[ended] = 0
-        self._tell(self)
+        self.tell(self)
         return answer

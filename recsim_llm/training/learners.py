@@ -44,7 +44,13 @@ class Choice(NamedTuple):
     action: npt.NDArray[Any]
     """[r, ...]: actions of the environment."""
     prefix_propensity: FloatArray | None = None
-    """float32 [r, k]: probability of what stands at each slot given the slots before it; None where it is not known."""
+    """float32 [r, k]: probability of what stands at each slot given the slots before it, where the policy drew it; None where
+    it drew nothing, or does not know."""
+    scores: FloatArray | None = None
+    """float32 [r, k, n]: how much the policy wants each option of ``slate`` or ``candidates`` actions at each slot, so that who
+    asks can choose the best of those that may be shown, without a repeat; None where it cannot tell."""
+    chance: bool = False
+    """Whether the scores are log-probabilities: who asks then draws by them, where chance is let in."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from recsim_llm.core.files import write_atomically
 from recsim_llm.envs.observations import Observation
 from recsim_llm.errors import LogError
 
-__all__ = ["fixed_batches", "one_torch_thread", "read_weights", "write_weights"]
+__all__ = ["fixed_batches", "read_weights", "write_weights"]
 
 _WEIGHTS = "weights.npz"
 _ROWS = 256
@@ -69,16 +68,3 @@ def fixed_batches(observation: Observation) -> Iterator[tuple[slice, int, Observ
                 for name, column in part.items()
             }
         yield slice(start, start + here), here, part
-
-
-@contextmanager
-def one_torch_thread() -> Iterator[None]:
-    """Keep torch on one thread, with which the same numbers come out on any number of cores; restore the setting afterwards."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

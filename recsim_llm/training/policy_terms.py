@@ -10,11 +10,14 @@ from typing import Any
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.core.files import read_json, write_atomically
-from recsim_llm.errors import ConfigError, LogError
-from recsim_llm.population.personas import Population
 from recsim_llm.core.profiles import make_profile
+from recsim_llm.errors import ConfigError, LogError, one_of
+from recsim_llm.population.personas import Population
+from recsim_llm.scenarios.schema import Scenario
+from recsim_llm.scenarios.train_settings import TrainSettings
+from recsim_llm.training.learners import open_learner
 
-__all__ = ["TERMS", "PolicyTerms", "digest_items"]
+__all__ = ["TERMS", "PolicyTerms", "digest_items", "make_terms", "profile_names"]
 
 TERMS = "terms.json"
 """Name of the file beside a policy's weights."""
@@ -40,7 +43,7 @@ class PolicyTerms(FrozenSettings):
     profile: list[str]
     """Names of the columns of ``profile``; empty where it is not observed."""
     items: str
-    """Digest of the catalog's ids and features."""
+    """Digest of the catalog's ids and features; empty where nobody noted it."""
 
     def check(self, catalog: Catalog, source: str) -> None:
         """See to it that a policy meets the items that it knows.
@@ -48,10 +51,10 @@ class PolicyTerms(FrozenSettings):
         Raises:
             ConfigError: it does not.
         """
-        if digest_items(catalog) != self.items:
+        if self.items and digest_items(catalog) != self.items:
             raise ConfigError(
-                f"{source}: got a catalog of {len(catalog)} items, expected the one that it was trained on, with the same ids and "
-                "features; run it on the same data, or train on these"
+                f"{source}: got a catalog of {len(catalog)} items, expected the one that it was trained on, with the same ids "
+                "and features; run it on the same data, or train on these"
             )
 
     def save(self, folder: Path) -> None:
@@ -71,6 +74,40 @@ class PolicyTerms(FrozenSettings):
             return cls.read(content, str(path))
         except (OSError, ValueError, AttributeError, ConfigError) as error:
             raise LogError(f"{path}: got {error}, expected what `recsim-llm train` wrote; train again") from error
+
+
+def make_terms(scenario: Scenario, train: TrainSettings, *, profile: list[str], items: str) -> PolicyTerms:
+    """Return what a policy will see and say that is trained as a scenario says.
+
+    Args:
+        scenario: whose pages it fills.
+        train: how.
+        profile: names of the columns of ``profile``; of no use where that is not observed.
+        items: digest of the catalog.
+
+    Raises:
+        ConfigError: there is no such algorithm, or it does not learn such actions.
+    """
+    kind = open_learner(train.algorithm)
+    action = train.action or kind.actions[0]
+    if action not in kind.actions:
+        raise ConfigError(
+            f"train.action: got {action!r} with algorithm {train.algorithm!r}, expected {one_of(action, kind.actions)}"
+        )
+    parts = list(train.observation or kind.observation)
+    if action == "candidates" and "candidates" not in parts:
+        parts.append("candidates")
+    return PolicyTerms(
+        algorithm=train.algorithm,
+        action=action,
+        parts=parts,
+        slate_size=scenario.slate_size,
+        max_pages=scenario.max_pages,
+        history_pages=train.history_pages,
+        candidates=train.candidates if action == "candidates" else 0,
+        profile=profile if "profile" in parts else [],
+        items=items,
+    )
 
 
 def digest_items(catalog: Catalog) -> str:

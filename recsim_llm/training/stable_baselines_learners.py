@@ -14,11 +14,11 @@ from pydantic import create_model
 from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.envs.wrappers import FlatVectorObservation
 from recsim_llm.errors import ConfigError, LogError, one_of
+from recsim_llm.numerics.threads import one_torch_thread
 from recsim_llm.training.learners import Policy, PolicyWorld, TrainingEnv, policy_world
-from recsim_llm.training.network_files import one_torch_thread
 from recsim_llm.training.stable_baselines_policy import StableBaselinesPolicy, build_network, read_network
 
-__all__ = ["A2C", "DQN", "PPO", "SAC", "TD3", "StableBaselinesLearner"]
+__all__ = ["A2C", "DQN", "PPO", "SAC", "TD3", "StableBaselinesLearner", "library_of"]
 
 _ELSEWHERE = {
     "gamma": "it as train.gamma, the same for every algorithm",
@@ -53,7 +53,7 @@ class StableBaselinesLearner:
         self._world, self._settings, self._steps = policy_world(env), dict(settings), steps
         self._env = StableBaselinesVecEnv(self._adapted(env))
         try:
-            self._model = _library(type(self))(env=self._env, gamma=gamma, seed=_short(seed), device="cpu", **self._settings)
+            self._model = library_of(type(self))(env=self._env, gamma=gamma, seed=_short(seed), device="cpu", **self._settings)
         except (AssertionError, TypeError, ValueError) as error:
             said = " ".join(str(error).split())
             raise ConfigError(f"{type(self).__name__}: got {self._settings}, expected what it takes: {said}") from error
@@ -65,7 +65,7 @@ class StableBaselinesLearner:
         Raises:
             ConfigError: a key is unknown, a value has the wrong type, or the library is not installed.
         """
-        known = _plain_arguments(_library(cls))
+        known = _plain_arguments(library_of(cls))
         for key in values:
             if key not in known:
                 raise ConfigError(f"{source}: got unknown key {key!r}, expected {_ELSEWHERE.get(key) or one_of(key, known)}")
@@ -93,7 +93,7 @@ class StableBaselinesLearner:
             LogError: the files cannot be used.
         """
         try:
-            self._model = _library(type(self)).load(folder / _MODEL, env=self._env, device="cpu")
+            self._model = library_of(type(self)).load(folder / _MODEL, env=self._env, device="cpu")
             if (folder / _BUFFER).is_file():
                 self._model.load_replay_buffer(folder / _BUFFER)
         except Exception as error:  # Whatever a damaged file makes the library raise.
@@ -103,14 +103,14 @@ class StableBaselinesLearner:
     def policy(self) -> StableBaselinesPolicy:
         """Return what was learned so far, as a copy."""
         told = {name: self._settings[name] for name in ("policy", "policy_kwargs", "use_sde") if name in self._settings}
-        network = build_network(_library(type(self)), told, self._world)
+        network = build_network(library_of(type(self)), told, self._world)
         network.load_state_dict(self._model.policy.state_dict())
         return StableBaselinesPolicy(network, self._world, told)
 
     @classmethod
     def read_policy(cls, folder: Path, world: PolicyWorld) -> Policy:
         """Return the policy that ``StableBaselinesPolicy.save`` wrote; arguments and errors as of ``Learner``."""
-        return read_network(_library(cls), folder, world)
+        return read_network(library_of(cls), folder, world)
 
     def _adapted(self, env: TrainingEnv) -> Any:
         return FlatVectorObservation(env) if self._settings["policy"] == "MlpPolicy" else env
@@ -148,8 +148,8 @@ class DQN(StableBaselinesLearner):
     usual: ClassVar[Mapping[str, Any]] = {"buffer_size": 100_000}
 
 
-def _library(kind: type[StableBaselinesLearner]) -> Any:
-    """Return the library's class of the same name.
+def library_of(kind: type[StableBaselinesLearner]) -> Any:
+    """Return the library's class of a learner.
 
     Raises:
         ConfigError: the library is not installed.

@@ -13,13 +13,14 @@ from gymnasium import spaces
 from scipy.special import ndtri
 
 from recsim_llm.core import keyed
-from recsim_llm.core.arrays import DoubleArray, FloatArray
+from recsim_llm.core.arrays import FloatArray
 from recsim_llm.core.files import read_json, write_atomically
 from recsim_llm.envs.observations import Observation
 from recsim_llm.envs.wrappers import Flattener
 from recsim_llm.errors import ConfigError, LogError
+from recsim_llm.numerics.threads import one_torch_thread
 from recsim_llm.training.learners import Choice, PolicyWorld
-from recsim_llm.training.network_files import fixed_batches, one_torch_thread, read_weights, write_weights
+from recsim_llm.training.network_files import fixed_batches, read_weights, write_weights
 
 __all__ = ["StableBaselinesPolicy", "build_network", "read_network"]
 
@@ -30,8 +31,8 @@ _FLAT = "observation"
 class StableBaselinesPolicy:
     """A network of Stable-Baselines3 that acts.
 
-    With chance, actor-critic networks draw each slot's item from its probabilities, or a point from its normal distribution;
-    networks of the other algorithms have no chance in them.
+    Of slates it tells the log-probability of each option, or what it is worth (DQN). With chance, actor-critic networks draw
+    points from their normal distributions; the other algorithms' have no chance in them.
 
     Args:
         network: ``stable_baselines3.common.policies.BasePolicy``.
@@ -40,7 +41,7 @@ class StableBaselinesPolicy:
     """
 
     def __init__(self, network: Any, world: PolicyWorld, described: Mapping[str, Any]) -> None:
-        self._network, self._described, self._slots = network, dict(described), world.slate_size
+        self._network, self._described = network, dict(described)
         self._flattener = None
         if not isinstance(network.observation_space, spaces.Dict):
             self._flattener = Flattener(world.observation_space, world.catalog)
@@ -51,18 +52,14 @@ class StableBaselinesPolicy:
         rows = len(next(iter(observation.values())))
         if self._flattener is not None:
             observation = {_FLAT: self._flattener.flatten(observation, rows)}
-        parts = list[tuple[npt.NDArray[Any], FloatArray | None]]()
         with one_torch_thread():
-            for at, here, part in fixed_batches(observation):
-                given = part if self._flattener is None else part[_FLAT]
-                if word is None or not hasattr(self._network, "get_distribution"):
-                    action, _ = self._network.predict(given, deterministic=True)
-                    parts.append((action[:here], np.ones((here, self._slots), np.float32)))
-                else:
-                    parts.append(self._draw(given, word[at]))
-        actions, propensities = zip(*parts, strict=True)
-        known = None if propensities[0] is None else np.concatenate(propensities)
-        return Choice(np.concatenate(actions), known)
+            parts = [
+                self._answer(part if self._flattener is None else part[_FLAT], here, None if word is None else word[at])
+                for at, here, part in fixed_batches(observation)
+            ]
+        actions, scores = zip(*parts, strict=True)
+        known = None if scores[0] is None else np.concatenate(scores)
+        return Choice(np.concatenate(actions), scores=known, chance=hasattr(self._network, "get_distribution"))
 
     def save(self, folder: Path) -> None:
         """Write the weights, and how the network is built, into a folder."""
@@ -70,32 +67,30 @@ class StableBaselinesPolicy:
         write_weights(folder, weights)
         write_atomically(folder / _DESCRIPTION, json.dumps(self._described, indent=2, sort_keys=True).encode() + b"\n")
 
-    def _draw(self, given: Any, word: keyed.Words) -> tuple[npt.NDArray[Any], FloatArray | None]:
+    def _answer(self, given: Any, rows: int, word: keyed.Words | None) -> tuple[npt.NDArray[Any], FloatArray | None]:
+        """Return actions and scores of the first rows of a batch."""
         import torch
 
+        network = self._network
         with torch.no_grad():
-            tensors, _ = self._network.obs_to_tensor(given)
-            law = self._network.get_distribution(tensors).distribution
+            action, _ = network.predict(given, deterministic=True)
+            tensors, _ = network.obs_to_tensor(given)
+            if hasattr(network, "q_net"):
+                return action[:rows], network.q_net(tensors).numpy()[:rows, None]
+            if not hasattr(network, "get_distribution"):
+                return action[:rows], None
+            law = network.get_distribution(tensors).distribution
         if isinstance(law, list):
-            chance = [slot.probs.double().numpy()[: len(word)] for slot in law]
-            return _draw_items(chance, word)
-        space = self._network.action_space
+            return action[:rows], np.stack([slot.logits.numpy()[:rows] for slot in law], axis=1)
+        return (action[:rows] if word is None else self._point(law, word)), None
+
+    def _point(self, law: Any, word: keyed.Words) -> FloatArray:
+        """Draw points from normal distributions; each hangs on its word."""
         mean, deviation = law.mean.numpy()[: len(word)], law.stddev.numpy()[: len(word)]
         uniform = keyed.uniform(keyed.absorb(word[:, None], np.arange(mean.shape[1])))
-        point = np.clip(mean + deviation * ndtri(uniform), space.low, space.high)
-        return point.astype(np.float32), None
-
-
-def _draw_items(chance: list[DoubleArray], word: keyed.Words) -> tuple[npt.NDArray[np.int64], FloatArray]:
-    """Draw an item for each slot; return int64 [r, k], and its probability."""
-    draw = keyed.uniform(keyed.absorb(word[:, None], np.arange(len(chance))))
-    action = np.empty((len(word), len(chance)), np.int64)
-    propensity = np.empty(action.shape, np.float32)
-    for slot, law in enumerate(chance):
-        below = np.cumsum(law, axis=1)
-        action[:, slot] = np.minimum((below < draw[:, slot : slot + 1] * below[:, -1:]).sum(axis=1), law.shape[1] - 1)
-        propensity[:, slot] = np.take_along_axis(law, action[:, slot : slot + 1], axis=1)[:, 0]
-    return action, propensity
+        space = self._network.action_space
+        point: FloatArray = np.clip(mean + deviation * ndtri(uniform), space.low, space.high).astype(np.float32)
+        return point
 
 
 def build_network(algorithm: Any, described: Mapping[str, Any], world: PolicyWorld) -> Any:

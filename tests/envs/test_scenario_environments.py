@@ -1,24 +1,21 @@
-"""``scenario=``: the environment is the world of that scenario, its visits and its dice those of the run."""
+"""``scenario=``: the environment is the world of that scenario."""
 
 from __future__ import annotations
 
 import copy
 import json
 import sqlite3
-from collections import defaultdict
 from contextlib import closing
 
 import gymnasium
 import numpy as np
-import pyarrow.dataset as arrow
 import pytest
 import yaml
 
 import recsim_llm  # noqa: F401 (registers the environment)
 from recsim_llm.cli.main import main
-from recsim_llm.core.pages import probability
 from recsim_llm.errors import ConfigError, ContractError, DataError
-from recsim_llm.scenarios import load_scenario, run
+from recsim_llm.scenarios import load_scenario
 
 ID = "RecSimLLM/Browse-v0"
 SMALL = {
@@ -34,100 +31,6 @@ SMALL = {
 }
 LANGUAGE = {**SMALL, "users.count": 5, "visits": 2, "max_pages": 3, "users.model": "language"}
 LANGUAGE |= {"users.parameters": {}, "models.user": "scripted/genres"}
-
-
-def rows(folder, kind, order):
-    return arrow.dataset(folder / kind).to_table().sort_by([(name, "ascending") for name in order]).to_pylist()
-
-
-@pytest.fixture(scope="module", params=["choice", "language"])
-def played(request, tmp_path_factory):
-    """A scenario and the log of its run: pages by user and visit, each with its slots."""
-    scenario = load_scenario("demo", SMALL if request.param == "choice" else LANGUAGE)
-    folder = run(scenario, tmp_path_factory.mktemp("played") / "run")
-    log = defaultdict(lambda: defaultdict(list))
-    for page in rows(folder, "pages", ["user_id", "visit", "page"]):
-        log[page["user_id"]][page["visit"]].append(page | {"slots": []})
-    for slot in rows(folder, "impressions", ["user_id", "visit", "page", "position"]):
-        log[slot["user_id"]][slot["visit"]][slot["page"]]["slots"].append(slot)
-    assert max(len(visits) for visits in log.values()) == scenario.visits
-    assert min(len(visits) for visits in log.values()) < scenario.visits
-    return scenario, log
-
-
-def slate(env, page):
-    catalog = env.unwrapped.session.world.catalog
-    return catalog.index_of(np.array([slot["item_id"] for slot in page["slots"]]))
-
-
-def happened(feedback, row):
-    """Return clicks, stars, and the probabilities of a click and of leaving, as the log has them."""
-    stars = feedback.ratings()[row]
-    chance = probability(feedback.decisions.click_log_odds[row]) * feedback.users.examination(feedback.pages.user_index)[row]
-    slots = zip(feedback.clicked[row].tolist(), stars.tolist(), chance.tolist(), strict=True)
-    leave = probability(feedback.mood.leave_log_odds[row : row + 1])[0]
-    return [(clicked, None if np.isnan(rating) else rating, click_prob) for clicked, rating, click_prob in slots], float(leave)
-
-
-def logged(page):
-    return [(slot["clicked"], slot["rating"], slot["click_prob"]) for slot in page["slots"]], page["leave_prob"]
-
-
-def test_the_slates_of_a_run_get_its_feedback_visit_for_visit(played):
-    scenario, log = played
-    env = gymnasium.make(ID, scenario=scenario)
-    for user_id, visits in log.items():
-        _, info = env.reset(seed=scenario.seed, options={"user_id": user_id})
-        for number, pages in visits.items():
-            assert (info["user_id"], info["visit"]) == (user_id, number)
-            for page in pages:
-                _, reward, terminated, truncated, info = env.step(slate(env, page))
-                assert happened(env.unwrapped.feedback, 0) == logged(page)
-                assert reward == page["reward"]
-                assert info["visit_ended"] == (page["stop_reason"] is not None)
-            assert info["returned"] == (number + 1 in visits)
-        assert terminated or truncated
-        assert not (truncated and len(visits) < scenario.visits)
-    env.close()
-
-
-@pytest.mark.parametrize("mode", ["next_step", "same_step", "disabled"])
-def test_rows_of_the_vector_form_get_it_too(played, mode):
-    scenario, log = played
-    users = np.array(list(log))
-    envs = gymnasium.make_vec(ID, len(users), scenario=scenario, autoreset_mode=mode)
-    envs.reset(seed=[scenario.seed] * len(users), options={"user_id": users})
-    place = [(int(user), 0, 0) for user in users]
-    over = np.zeros(len(users), bool)
-    seen = 0
-    for _ in range(scenario.visits * scenario.max_pages):
-        if mode == "disabled" and over.any():
-            envs.reset(options={"reset_mask": over})
-        pages = [log[user][visit][page] if page >= 0 else None for user, visit, page in place]
-        whatever = np.arange(scenario.slate_size)
-        _, reward, terminated, truncated, info = envs.step(
-            np.stack([whatever if page is None else slate(envs, page) for page in pages])
-        )
-        over = terminated | truncated
-        said = (
-            {name: np.where(over, info["final_info"][name], info[name]) for name in ("visit_ended", "returned")}
-            if "final_info" in info
-            else info
-        )
-        for row, page in enumerate(pages):
-            user, visit, number = place[row]
-            if page is None:
-                continue
-            assert happened(envs.unwrapped.feedback, row) == logged(page)
-            assert reward[row] == page["reward"]
-            seen += 1
-            assert said["visit_ended"][row] == (page["stop_reason"] is not None)
-            goes_on = page["stop_reason"] is None or visit + 1 in log[user]
-            assert over[row] != goes_on
-            assert said["returned"][row] == (goes_on and page["stop_reason"] is not None)
-            place[row] = (user, visit, number + 1) if not said["visit_ended"][row] else (user, visit + 1, 0 if goes_on else -1)
-    assert seen == sum(len(pages) for visits in log.values() for pages in visits.values())
-    envs.close()
 
 
 def test_a_shipped_scenario_by_name_and_a_file_by_path_are_the_same_world(tmp_path):

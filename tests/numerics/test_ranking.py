@@ -58,6 +58,24 @@ def test_best_products_are_exact(users, items, k, seed):
     np.testing.assert_array_equal(ProductRanking(vectors).best(points, k), reference(points @ vectors.T, k))
 
 
+@settings(max_examples=150)
+@given(
+    users=st.integers(1, 5),
+    items=st.integers(1, 900),
+    k=st.integers(1, 6),
+    share=st.sampled_from([0, 0.01, 0.5, 0.99, 1]),
+    seed=st.integers(0, 2**32),
+)
+def test_barred_items_come_after_all_others(users, items, k, share, seed):
+    random = np.random.default_rng(seed)
+    points = random.integers(-2, 3, (users, 3)).astype(np.float32)
+    vectors = random.integers(-2, 3, (items, 3)).astype(np.float32)
+    barred, k = random.random((users, items)) < share, min(k, items)
+    bits = np.packbits(np.pad(barred, ((0, 0), (0, 20)), constant_values=True), axis=1, bitorder="little")
+    expected = [np.lexsort((-(vectors @ point), no))[:k] for point, no in zip(points, barred, strict=True)]
+    np.testing.assert_array_equal(ProductRanking(vectors).best(points, k, bits), expected)
+
+
 @settings(max_examples=40)
 @given(size=st.integers(1, 30), seed=st.integers(0, 2**32))
 def test_best_products_do_not_depend_on_the_number_of_users(size, seed):

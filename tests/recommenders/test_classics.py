@@ -1,4 +1,4 @@
-"""Eight classics in a few lines each: all keep the contract, and each does what its name says."""
+"""Seven classics in a few lines each: all keep the contract, and each does what its name says."""
 
 from dataclasses import replace
 
@@ -8,12 +8,11 @@ from small_data import ask_for, fitted, make_catalog, make_ratings
 
 from recsim_llm.data import fictional
 from recsim_llm.errors import ConfigError
-from recsim_llm.recommenders import classics
+from recsim_llm.recommenders import Markov, classics
 from recsim_llm.recommenders.classics import (
     BestRated,
     GenreProfile,
     Newest,
-    NextItem,
     PairwiseFactors,
     PopularLately,
     RandomWalk,
@@ -42,7 +41,7 @@ def test_ratings_of_items_that_the_catalog_does_not_have_change_nothing(kind):
 def test_neighbours_walkers_and_chains_follow_what_others_consumed():
     # Users 1 and 2 consumed items 10 and 11 in this order, user 3 only item 10; 12 and 13 belong to user 4 alone.
     ratings = make_ratings([1, 1, 2, 2, 3, 4, 4], [10, 11, 10, 11, 10, 12, 13])
-    for kind in (UserKNN, RandomWalk, NextItem):
+    for kind in (UserKNN, RandomWalk, Markov):
         recommender = kind()
         recommender.fit(make_catalog(6), ratings, 1)
         assert recommender.recommend(ask_for([3]), 1).item_id.tolist() == [[11]]
@@ -99,7 +98,7 @@ def test_a_genre_profile_follows_genres():
         lambda: PopularLately(PopularLately.Settings(share=0)),
         lambda: BestRated(BestRated.Settings(damping=0)),
         lambda: UserKNN(UserKNN.Settings(neighbours=0)),
-        lambda: NextItem(NextItem.Settings(ahead=0)),
+        lambda: Markov(Markov.Settings(ahead=0)),
         lambda: PairwiseFactors(PairwiseFactors.Settings(factors=0)),
     ],
 )

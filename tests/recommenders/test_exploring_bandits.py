@@ -7,7 +7,8 @@ import pytest
 from small_data import ask_for, fitted, make_catalog, make_ratings
 
 from recsim_llm.core.pages import Slates
-from recsim_llm.recommenders import EpsilonGreedy, LinUCB, Thompson
+from recsim_llm.errors import ConfigError
+from recsim_llm.recommenders import EpsilonGreedy, LinUCB, Thompson, open_recommender
 from recsim_llm.recommenders.epsilon_greedy import _marginals
 from recsim_llm.testing import check_recommender, small_world
 
@@ -97,3 +98,8 @@ def test_seen_items_fill_the_page_by_the_same_law_once_the_others_are_used_up():
     assert np.allclose(count / 20_000, slates.slate_propensity[first], atol=0.012)
     third = np.array([(slates.item_id[:, 2] == item).mean() for item in slates.item_id[first, 2]])
     assert np.allclose(third, slates.propensity[first, 2], atol=0.012)
+
+
+def test_softmax_refuses_scores_that_are_drawn_since_its_propensities_would_be_wrong():
+    with pytest.raises(ConfigError, match="got base 'thompson', expected one that ranks by scores, without drawing them"):
+        open_recommender("softmax", {"base": "thompson"})

@@ -199,6 +199,18 @@ def test_terminal_table_shows_values_with_intervals(run):
     assert re.search(r"\[\d\.\d+, \d\.\d+\]", text)
 
 
+def test_terminal_table_of_many_recommenders_goes_on_below(tmp_path):
+    names = [f"arm {number}" for number in range(12)]
+    run = write_arms(tmp_path, dict.fromkeys(names, True), **{name: [0, 1, 2, 1] for name in names})
+    console = Console(width=80)
+    with console.capture() as printed:
+        console.print(summary_table(summarise(run)))
+    text = printed.get()
+    assert "…" not in text
+    assert text.count("Clicks per user") == text.count(" Users ") == 3
+    assert text.count("intervals by user") == 1
+
+
 @pytest.mark.parametrize(
     ("estimate", "text"),
     [

@@ -2,90 +2,159 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import gymnasium
 import numpy as np
 import pyarrow.dataset as arrow
 import pytest
+from wild_pages import WildPages
 
 import recsim_llm  # noqa: F401 (registers the environment)
+from recsim_llm.agents.choice.choice_parameters import ChoiceParameters
+from recsim_llm.core.pages import probability
 from recsim_llm.scenarios import load_scenario, run
-from recsim_llm.scenarios.building import stage
 
-SMALL = {"users.count": 25, "max_pages": 4, "slate_size": 4, "visits": 1, "seed": 3, "recommenders": ["random"]}
-SMALL |= {"reward": "satisfaction", "users.parameters": {"click_bias": 1.0}, "users.noise": {"missing_ratings": 0.3}}
 ID = "RecSimLLM/Browse-v0"
+SMALL = {
+    "users.count": 16,
+    "max_pages": 4,
+    "slate_size": 4,
+    "seed": 3,
+    "recommenders": [{"name": "wild", "recommender": "wild_pages:WildPages"}],
+    "reward": "satisfaction",
+    "invalid": "count",
+}
+KEYS = ["user_id", "visit", "page", "position"]
+UNLIKE = {"arm", "propensity", "prefix_propensity", "slate_propensity"}
+"""What only a run knows."""
 
 
-@pytest.fixture(scope="module")
-def played(tmp_path_factory):
-    """A world and the log of a run in it: for each user the pages, each with its slots."""
-    scenario = load_scenario("demo", SMALL)
-    folder = run(scenario, tmp_path_factory.mktemp("one_game") / "run")
-    with stage(scenario, calls=tmp_path_factory.mktemp("calls") / "calls.sqlite") as built:
-        world = built.world
-    log = {}
-    for page in rows(folder, "pages", ["user_id", "page"]):
-        log.setdefault(page["user_id"], []).append(page | {"slots": []})
-    for slot in rows(folder, "impressions", ["user_id", "page", "position"]):
-        log[slot["user_id"]][slot["page"]]["slots"].append(slot)
-    assert len(log) == 25
-    assert sum(len(pages) for pages in log.values()) > 50
-    return world, log
+def parameters(seed):
+    """Return other values of all parameters of the choice model, at which users click often."""
+    random = np.random.default_rng(seed)
+    numbers = {field.name: field.default for field in fields(ChoiceParameters) if isinstance(field.default, float)}
+    return {name: float(value * random.uniform(0.6, 1.0)) for name, value in numbers.items()} | {"click_bias": 4.0}
 
 
-def rows(folder, kind, order):
-    return arrow.dataset(folder / kind).to_table().sort_by([(name, "ascending") for name in order]).to_pylist()
+def noise(seed):
+    random = np.random.default_rng(seed)
+    return {name: float(random.uniform(0, 0.4)) for name in ("random_clicks", "missed_clicks", "missing_ratings")}
 
 
-def settings(world):
-    names = ("slate_size", "max_pages", "reward")
-    return world._asdict() | {name: SMALL[name] for name in names}
+LANGUAGE = {"users.count": 6, "models.user": "scripted/genres", "max_pages": 3}
+GAMES = {
+    "choice users, one visit": {"users.parameters": {"click_bias": 4.0}, "reward": "watch"},
+    "choice users, three visits": {"visits": 3, "users.parameters": parameters(1), "users.noise": noise(1)},
+    "choice users who run free": {"visits": 2, "users.parameters": parameters(2), "users.noise": noise(2), "barrier": "visit"},
+    "anything repeated": {"visits": 2, "users.parameters": parameters(3), "repeats": "allow", "reward": "rating"},
+    "cascade": LANGUAGE
+    | {
+        "visits": 2,
+        "users.model": "cascade",
+        "users.parameters": {"choice": parameters(4), "threshold": 0.1, "audit": 0.3},
+        "users.noise": noise(4),
+    },
+    "language": LANGUAGE | {"visits": 3, "users.model": "language", "users.noise": noise(5)},
+    "replay": {"visits": 3, "users.parameters": parameters(6), "replayed": True},
+}
 
 
-def slate(world, page):
-    return world.catalog.index_of(np.array([slot["item_id"] for slot in page["slots"]]))
+@pytest.fixture(scope="module", params=GAMES)
+def played(request, tmp_path_factory):
+    """A scenario, the log of its run, and the slates that were asked for, by user, visit and page."""
+    changes = dict(GAMES[request.param])
+    replayed = changes.pop("replayed", False)
+    folder = tmp_path_factory.mktemp("one_game")
+    scenario = load_scenario("demo", SMALL | changes)
+    if replayed:
+        recorded = {"run": str(run(scenario, folder / "recorded"))}
+        again = {"users.model": "replay", "users.parameters": recorded, "users.count": None}
+        scenario = load_scenario("demo", SMALL | changes | again)
+    WildPages.shown.clear()
+    log = run(scenario, folder / "run")
+    return scenario, log, dict(WildPages.shown)
 
 
-def outcome(feedback, row):
-    """Return clicks and stars of a row by slot, as plain values."""
-    given = feedback.ratings()[row]
-    return [
-        (bool(one), None if np.isnan(stars) else float(stars)) for one, stars in zip(feedback.clicked[row], given, strict=True)
-    ]
+def rows(folder, kind):
+    """Return the rows of a log without what only a run knows; the visits of each user are counted from 0."""
+    table = arrow.dataset(folder / kind).to_table()
+    table = table.select([name for name in table.column_names if name not in UNLIKE])
+    found = table.sort_by([(name, "ascending") for name in KEYS if name in table.column_names]).to_pylist()
+    numbers: dict[int, list[int]] = {}
+    for row in found:
+        seen = numbers.setdefault(row["user_id"], [])
+        if row["visit"] not in seen:
+            seen.append(row["visit"])
+        row["visit"] = seen.index(row["visit"])
+    return found
 
 
-def logged(page):
-    return [(slot["clicked"], slot["rating"]) for slot in page["slots"]]
+def slates_by_user(shown, catalog):
+    """Return each user's slates as catalog positions, by visit and page."""
+    users: dict[int, dict[tuple[int, int], np.ndarray]] = {}
+    for (user, visit, page), items in shown.items():
+        users.setdefault(user, {})[visit, page] = catalog.index_of(items)
+    return users
 
 
-def test_the_single_environment_gives_the_feedback_of_the_run(played):
-    world, log = played
-    env = gymnasium.make(ID, **settings(world))
-    stars = 0
-    for user_id, pages in log.items():
-        env.reset(seed=SMALL["seed"], options={"user_id": user_id})
-        for page in pages:
-            _, reward, terminated, truncated, info = env.step(slate(world, page))
-            feedback = env.unwrapped.feedback
-            assert outcome(feedback, 0) == logged(page)
-            assert (reward, info["clicks"]) == (page["reward"], page["clicks"])
-            reason = "left" if terminated else "max_pages" if truncated else None
-            assert reason == page["stop_reason"]
-            stars += np.count_nonzero(feedback.ratings() > 0)
-        assert terminated or truncated
-    assert stars > 0
+def test_the_log_of_the_single_environment_is_the_log_of_the_run(played, tmp_path):
+    scenario, log, shown = played
+    env = gymnasium.make(ID, scenario=scenario, log=tmp_path / "log")
+    for user, slates in slates_by_user(shown, env.unwrapped.catalog).items():
+        env.reset(seed=scenario.seed, options={"user_id": user})
+        place, over = (0, 0), False
+        while not over:
+            *_, terminated, truncated, info = env.step(slates[place])
+            over = terminated or truncated
+            place = (place[0] + 1, 0) if info["visit_ended"] else (place[0], place[1] + 1)
+        assert place[0] == max(visit for visit, _ in slates) + 1
+    env.close()
+    for kind in ("impressions", "pages", "visits"):
+        assert rows(tmp_path / "log", kind) == rows(log, kind)
+    assert sum(page["invalid_slots"] for page in rows(log, "pages")) > 3
+    assert sum(page["clicks"] for page in rows(log, "pages")) > 3
+    assert scenario.visits == 1 or any(visit["returned"] for visit in rows(log, "visits"))
 
 
-def test_rows_of_the_vector_environment_give_the_feedback_of_the_run(played):
-    world, log = played
-    users = np.array(list(log))
-    envs = gymnasium.make_vec(ID, len(users), vectorization_mode="vector_entry_point", **settings(world))
-    envs.reset(seed=[SMALL["seed"]] * len(users), options={"user_id": users})
-    for number in range(SMALL["max_pages"]):
-        # Visits that are over show anything; what is said about them is not looked at.
-        last = [pages[min(number, len(pages) - 1)] for pages in log.values()]
-        _, reward, *_ = envs.step(np.stack([slate(world, page) for page in last]))
-        on = [row for row, pages in enumerate(log.values()) if number < len(pages)]
+@pytest.mark.parametrize("mode", ["next_step", "same_step", "disabled"])
+def test_rows_of_any_number_and_order_see_what_the_run_saw(played, mode):
+    """Some users are left out, some sit in several rows, and the rows go on with other users when theirs are gone."""
+    scenario, log, shown = played
+    random, slots = np.random.default_rng(0), scenario.slate_size
+    expected = {}
+    for slot in rows(log, "impressions"):
+        expected.setdefault((slot["user_id"], slot["visit"], slot["page"]), []).append(slot)
+    pages = {(page["user_id"], page["visit"], page["page"]): page for page in rows(log, "pages")}
+    users = random.choice(sorted({user for user, _, _ in shown}), 11)
+    envs = gymnasium.make_vec(ID, len(users), scenario=scenario, autoreset_mode=mode)
+    slates = slates_by_user(shown, envs.unwrapped.session.world.catalog)
+    envs.reset(seed=[scenario.seed] * len(users), options={"user_id": users})
+    place = [(int(user), 0, 0) for user in users]
+    over = np.zeros(len(users), bool)
+    for _ in range(scenario.visits * scenario.max_pages):
+        if mode == "disabled" and over.any():
+            envs.reset(options={"reset_mask": over})
+        on = [row for row, key in enumerate(place) if key in pages]
+        if not on or (scenario.users.model == "replay" and len(on) < len(users)):
+            break  # Replay users know nothing of the pages that whoever comes next would be shown.
+        given = np.tile(np.arange(slots), (len(users), 1))
         for row in on:
-            assert outcome(envs.unwrapped.feedback, row) == logged(last[row])
-            assert reward[row] == last[row]["reward"]
+            user, visit, page = place[row]
+            given[row] = slates[user][visit, page]
+        _, reward, terminated, truncated, info = envs.step(given)
+        over = terminated | truncated
+        feedback, said = envs.unwrapped.feedback, info.get("final_info", info)
+        stars, leave = feedback.ratings(), probability(feedback.mood.leave_log_odds)
+        for row in on:
+            page, user = pages[place[row]], place[row][0]
+            assert feedback.clicked[row].tolist() == [slot["clicked"] for slot in expected[place[row]]]
+            assert [None if np.isnan(given) else given for given in stars[row].tolist()] == [
+                slot["rating"] for slot in expected[place[row]]
+            ]
+            assert (reward[row], leave[row]) == (page["reward"], np.float32(page["leave_prob"]))
+            ended = (said if over[row] and mode == "same_step" else info)["visit_ended"][row]
+            assert ended == (page["stop_reason"] is not None)
+            _, visit, number = place[row]
+            place[row] = (user, visit, number + 1) if not ended else (user, visit + 1, 0) if not over[row] else (user, -1, -1)
+    envs.close()

@@ -1,0 +1,34 @@
+"""Means over users and repetitions at once: the same users, met by several policies that were trained alike."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from recsim_llm.core.arrays import DoubleArray
+from recsim_llm.statistics.effects import student_quantile
+from recsim_llm.statistics.intervals import CONFIDENCE, Estimate
+
+__all__ = ["crossed_mean"]
+
+
+def crossed_mean(values: DoubleArray, *, confidence: float = CONFIDENCE) -> Estimate:
+    """Return the mean of a table whose rows are trainings and whose columns are users, with an interval over both.
+
+    Of two crossed factors (Cornfield & Tukey 1956) the variance of the mean is at most that of the users' means over the
+    number of users plus that of the trainings' means over their number; the degrees of freedom are Satterthwaite's (1946). Of
+    one training alone the interval holds for users only.
+
+    Args:
+        values: float64 [trainings, users].
+        confidence: of the interval.
+    """
+    parts = [
+        (axis.var(ddof=1) / len(axis), len(axis) - 1) for axis in (values.mean(axis=0), values.mean(axis=1)) if len(axis) > 1
+    ]
+    variance = sum(part for part, _ in parts)
+    value, users = float(values.mean()), values.shape[1]
+    if not variance > 0:
+        return Estimate(value=value, users=users)
+    degrees = variance**2 / sum(part**2 / freedom for part, freedom in parts)
+    reach = student_quantile(float(degrees), confidence) * float(np.sqrt(variance))
+    return Estimate(value=value, low=value - reach, high=value + reach, users=users)

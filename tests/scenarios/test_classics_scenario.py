@@ -1,0 +1,59 @@
+"""The scenario that compares every recommender by name, and the table that the guide makes of it."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from recsim_llm.cli.main import main
+from recsim_llm.registry import SHIPPED
+from recsim_llm.scenarios import load_scenario
+
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "documentation" / "recommender_table.py"
+NEED_MORE = {"language": "a language model", "scores": "a file", "softmax": "the scores of another"}
+"""Recommenders that the scenario leaves out, and what they need."""
+SMALL = ["--data", "fictional-100", "--n-users", "12", "--pages", "2", "--slate-size", "5", "--quiet"]
+
+
+def test_the_scenario_has_every_recommender_by_name_that_needs_nothing_else():
+    arms = [arm.recommender for arm in load_scenario("classics").recommenders]
+    assert sorted(arms) == sorted(SHIPPED["recommenders"].keys() - NEED_MORE.keys())
+    assert arms[0] == "popularity"  # what the others are compared with
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("classics")
+    out = ["--out", str(folder / "run"), "--json", str(folder / "films.json")]
+    assert main(["compare", "classics", "--metrics", "clicks_per_user", *SMALL, *out]) == 0
+    return folder
+
+
+def test_every_recommender_serves_the_same_users_and_says_what_it_knows_of_its_chances(compared):
+    log = pq.read_table(compared / "run" / "impressions", columns=["arm", "user_id", "propensity"]).to_pandas()
+    assert set(log.arm.astype(str)) == {arm.name for arm in load_scenario("classics").recommenders}
+    assert log.groupby("arm", observed=True).user_id.nunique().eq(12).all()
+    known = log.groupby("arm", observed=True).propensity.agg(["min", "max"])
+    certain = ["popularity", "user-knn", "als", "bpr", "ease", "slim", "content", "sklearn", "lenskit"]
+    assert (known.loc[certain] == 1).all(axis=None)
+
+
+def test_the_table_has_a_row_for_each_with_its_interval_and_the_difference(compared):
+    shutil.copy(compared / "films.json", compared / "again.json")
+    done = subprocess.run(
+        [sys.executable, SCRIPT, compared / "films.json", compared / "again.json"], capture_output=True, text=True, check=True
+    )
+    head, _, *rows = done.stdout.splitlines()
+    content = json.loads((compared / "films.json").read_text(encoding="utf-8"))
+    for name in ("films", "again"):
+        assert f"{name}: clicks of 12 users, seed 2026 | more than `popularity`" in head
+    assert len(rows) == len(content["arms"])
+    clicks = {arm: content["values"]["clicks_per_user"][arm]["value"] for arm in content["arms"]}
+    assert clicks[rows[0].split("`")[1]] == max(clicks.values())
+    (own,) = [row for row in rows if row.startswith("| `popularity` |")]
+    assert own.count("[") == 2
+    assert all(row.count("[") == 4 for row in rows if row != own)
