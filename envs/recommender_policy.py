@@ -9,13 +9,15 @@ import gymnasium
 import numpy as np
 from gymnasium.vector import VectorEnv
 
+from recsim_llm.core import keyed
 from recsim_llm.core.arrays import FloatArray, IntArray
 from recsim_llm.core.batches import take_columns
 from recsim_llm.core.histories import Histories
 from recsim_llm.core.pages import Requests, Rows, Slates
 from recsim_llm.core.profiles import make_profile
-from recsim_llm.core.protocols import RanksItems
+from recsim_llm.core.protocols import CopiesRows, RanksItems
 from recsim_llm.core.ratings import Dataset, Ratings
+from recsim_llm.core.rollouts import Rollouts
 from recsim_llm.envs.session import Session, StepOutcome
 from recsim_llm.envs.unwrapping import single_session, vector_session
 from recsim_llm.errors import ConfigError, ContractError, SlateError
@@ -200,25 +202,44 @@ class RecommenderPolicy:
             self.recommender.observe(requests, slates, clicked[rows], ratings[rows])
 
     def _truth(self) -> Truth:
-        if not isinstance(self._session.world.users, RanksItems):
+        users = self._session.world.users
+        if not isinstance(users, RanksItems):
             raise ConfigError(
-                f"recommender {self._name!r}: got {type(self._session.world.users).__name__}, which has no appeal(rows), "
-                "expected choice users; take another recommender"
+                f"recommender {self._name!r}: got {type(users).__name__}, which has no appeal(rows), expected choice users; "
+                "take another recommender"
             )
-        return Truth(self._appeal)
+        rollouts = self._rollouts if isinstance(users, CopiesRows) else None
+        return Truth(self._appeal, rollouts, self._session.world.population.user_id)
 
     def _appeal(self, user_id: IntArray) -> FloatArray:
-        """Return float32 [m, n]: what the users who are being asked about feel for every item at this moment."""
-        users, kernel = self._session.world.users, self._session.kernel
+        """Return float32 [m, n]: what users feel for every item now, or at the start where nobody asked about them."""
+        users, rows = self._session.world.users, self._rows_of(user_id)
         assert isinstance(users, RanksItems)
-        there = self._session.world.population.user_id[kernel.user_index[self._rows_asked]]
+        if (rows >= 0).all():
+            return users.appeal(rows)
+        return self._rollouts(user_id, np.zeros(len(user_id), np.uint64), True).appeal()
+
+    def _rollouts(self, user_id: IntArray, seed: keyed.Words, afresh: bool) -> Rollouts:
+        """Return copies of users with dice of their own; arguments as of ``Truth.rollouts``."""
+        if afresh:
+            ids = self._session.world.population.user_id
+            order = np.argsort(ids, kind="stable")
+            begin = order[np.searchsorted(ids, user_id, sorter=order)]
+            # Whoever sits in row 0 makes room for those who begin.
+            return self._session.rollouts(np.zeros(len(user_id), np.int64), user_id, seed, afresh=begin)
+        rows = self._rows_of(user_id)
+        if (rows < 0).any():
+            raise ContractError(f"recommender {self._name!r}: got users nobody asked about, expected those of the requests")
+        return self._session.rollouts(rows, user_id, seed, afresh=None)
+
+    def _rows_of(self, user_id: IntArray) -> IntArray:
+        """Return int64 [m]: the row of each user who is being asked about, -1 of others."""
+        there = self._session.world.population.user_id[self._session.kernel.user_index[self._rows_asked]]
+        if not there.size:
+            return np.full(len(user_id), -1)
         order = np.argsort(there, kind="stable")
         at = order[np.minimum(np.searchsorted(there, user_id, sorter=order), len(order) - 1)]
-        if not np.array_equal(there[at], user_id):
-            raise ContractError(
-                f"recommender {self._name!r}: got users who are not asked about, expected those of the requests"
-            )
-        return users.appeal(self._rows_asked[at])
+        return np.where(there[at] == user_id, self._rows_asked[at], -1)
 
     def _model(self) -> Any:
         if self._session.model is None:

@@ -9,9 +9,11 @@ from weakref import ref
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core import keyed
 from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
 from recsim_llm.core.kernel import ALL_ROWS
 from recsim_llm.core.pages import Rows
+from recsim_llm.core.rollouts import Rollouts
 from recsim_llm.core.visits import PageOutcome, Visits, draw_return
 from recsim_llm.envs.actions import Action, CandidateAction
 from recsim_llm.envs.arguments import BrowseSettings
@@ -215,6 +217,10 @@ class Session:
         fresh = known.fresh(rows)
         fresh[np.count_nonzero(fresh, axis=1) < self.kernel.slate_size] = catalog.on_sale
         return fresh
+
+    def rollouts(self, rows: IntArray, user_id: IntArray, seed: keyed.Words, *, afresh: IntArray | None) -> Rollouts:
+        """Return copies of the users in these rows, for who plans ahead; arguments as of ``Rollouts``."""
+        return Rollouts(self._visits, rows, user_id=user_id, seed=seed, most_visits=self._most_visits, afresh=afresh)
 
     def close(self) -> None:
         """Finish the log and close the language models, where there are any."""

@@ -16,7 +16,7 @@ from recsim_llm.recommenders import Popularity, Recommender, deterministic, open
 ID = "RecSimLLM/Browse-v0"
 SMALL = {"users.count": 20, "max_pages": 3, "slate_size": 4, "visits": 2, "seed": 3}
 SMALL |= {"users.parameters": {"click_bias": 3.0, "leave_start": -6.0, "leave_tired": -4.0}}
-ARMS = ["random", "popularity", "item-knn", "oracle"]
+ARMS = ["random", "popularity", "item-knn", "oracle", "planner"]
 
 
 @pytest.fixture(scope="module")
