@@ -16,12 +16,15 @@ from recsim_llm.recommenders import Popularity, Recommender, deterministic, open
 ID = "RecSimLLM/Browse-v0"
 SMALL = {"users.count": 20, "max_pages": 3, "slate_size": 4, "visits": 2, "seed": 3}
 SMALL |= {"users.parameters": {"click_bias": 3.0, "leave_start": -6.0, "leave_tired": -4.0}}
+PLANNER = {"tries": 40, "rollouts": 2, "pool": 12, "stars": [4.0], "focus": [1.0]}
 ARMS = ["random", "popularity", "item-knn", "oracle", "planner"]
 
 
 @pytest.fixture(scope="module")
 def scenario():
-    return recsim_llm.load_scenario("demo", SMALL | {"recommenders": [*ARMS, "linucb"]})
+    return recsim_llm.load_scenario(
+        "demo", SMALL | {"recommenders": [*ARMS[:-1], "linucb", {"name": "planner", "settings": PLANNER}]}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +65,7 @@ def test_a_recommender_gets_the_clicks_of_its_run_in_the_users_own_loop(scenario
     expected = {key[1:]: reward for key, reward in log.items() if key[0] == arm}
     users = np.array(sorted({user for user, _, _ in expected}))
     envs = gymnasium.make_vec(ID, len(users), scenario=scenario, autoreset_mode="same_step")
-    policy = as_policy(arm, envs)
+    policy = as_policy(open_recommender(arm, PLANNER if arm == "planner" else None), envs)
     observation, _ = envs.reset(seed=[scenario.seed] * len(users), options={"user_id": users})
     got, place, over = {}, [(int(user), 0, 0) for user in users], np.zeros(len(users), bool)
     for _ in range(scenario.visits * scenario.max_pages):
