@@ -26,7 +26,7 @@ from recsim_llm.log.writer import RunLog
 from recsim_llm.metrics.item_tables import has_tables, write_tables
 from recsim_llm.numerics.arithmetic import describe_arithmetic
 from recsim_llm.numerics.threads import one_thread
-from recsim_llm.recommenders import AsksModel, Retrained, TakesRules, TakesTruth, TakesUserKeys, Truth
+from recsim_llm.recommenders import AsksModel, Retrained, TakesRules, TakesTruth, TakesUserKeys
 from recsim_llm.registry import blaming
 from recsim_llm.scenarios.arm_session import ArmSession
 from recsim_llm.scenarios.building import Stage, recommender_seed, stage, with_files_read
@@ -275,7 +275,7 @@ def give_hooks(recommender: Any, built: Stage, session: ArmSession) -> None:
     if isinstance(recommender, TakesRules):
         recommender.play_by(built.scenario.repeats)
     if isinstance(recommender, TakesTruth):
-        recommender.reveal(Truth(session.appeal))
+        recommender.reveal(session.truth())
     if isinstance(recommender, AsksModel):
         recommender.consult(built.roles.role("policy"))
     if isinstance(recommender, TakesUserKeys):

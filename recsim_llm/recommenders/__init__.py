@@ -20,6 +20,7 @@ from recsim_llm.recommenders.linucb import LinUCB
 from recsim_llm.recommenders.markov import Markov
 from recsim_llm.recommenders.matrix_factorization import MatrixFactorization
 from recsim_llm.recommenders.oracle import Oracle
+from recsim_llm.recommenders.planner import Planner
 from recsim_llm.recommenders.popularity import Popularity
 from recsim_llm.recommenders.propensities import (
     GivesNextItems,
@@ -67,6 +68,7 @@ __all__ = [
     "MaximalMarginalRelevance",
     "NextItems",
     "Oracle",
+    "Planner",
     "Popularity",
     "PopularityDiscounted",
     "Propensities",
