@@ -11,6 +11,8 @@ ordered-logit draws around a second fitted product.
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 
 from recsim_llm.agents.choice.choice_bounds import choice_bounds
@@ -81,6 +83,12 @@ class ChoiceUsers:
         count = np.arange(slate_size + 1)
         share = 1 - (1 - self.parameters.drift) ** count
         self._pulls = (share / np.maximum(count, 1)).astype(np.float32)
+
+    def copy_rows(self, rows: IntArray) -> ChoiceUsers:
+        """Return users who are at this moment what those of int64 [m] rows are, in rows of their own."""
+        other = copy(self)
+        other._state, other._rest, other._past = self._state[rows], self._rest[rows], self._past.copy_rows(rows)
+        return other
 
     def examination(self, user_index: IntArray) -> FloatArray:
         """Return float32 [m, k]: probability that each position is examined."""

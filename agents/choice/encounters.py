@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -85,6 +86,19 @@ class Encounters:
         self._consumed = np.zeros((rows * pages, self._slots), np.bool_)
         self._first_page = self._row * pages
 
+    def copy_rows(self, rows: IntArray) -> Encounters:
+        """Return what the users of int64 [m] rows have met, as rows of its own."""
+        self._tell()
+        other = copy(self)
+        other._row, other._untold = np.arange(len(rows)), []
+        other._flag = self._flag[rows]
+        other._first_flag = other._row[:, None] * self._flag.shape[1]
+        whole = (len(self._row), self._pages, self._slots)
+        other._item = self._item.reshape(whole)[rows].reshape(-1, self._slots)
+        other._consumed = self._consumed.reshape(whole)[rows].reshape(-1, self._slots)
+        other._next = other._row * self._pages + (self._next - self._row * self._pages)[rows]
+        return other
+
     def forget(self, rows: Rows) -> None:
         """Forget everything about the given rows."""
         if isinstance(rows, slice):
@@ -102,7 +116,7 @@ class Encounters:
 
         Args:
             rows: of the pages, [m] or all.
-            item_index: int64 [m, k]; -1 marks an empty slot.
+            item_index: int64 [m, k], of any width; -1 marks an empty slot.
         """
         flags = item_index if self._exact else item_index & self._low_bits
         if len(self._row) > 1:
@@ -116,7 +130,7 @@ class Encounters:
         item = item_index.reshape(-1).take(slot)
         filled = item >= 0
         slot, item = slot[filled], item[filled]
-        row = self._row[rows].take(slot // self._slots)
+        row = self._row[rows].take(slot // item_index.shape[1])
         same = self._by_row(self._item)[row] == item[:, None]
         if not same.any():
             return None
