@@ -37,7 +37,7 @@ class TrainSettings(BaseModel):
     """Name of the reward that is learned from and evaluated by; None takes the scenario's."""
     action: Literal["slate", "candidates", "embedding"] | None = None
     """How the policy says what a page shows; None takes what suits the algorithm."""
-    observation: tuple[str, ...] | None = Field(default=None, min_length=1)
+    observation: list[str] | None = Field(default=None, min_length=1)
     """Parts that the policy observes; None takes what suits the algorithm."""
     history_pages: int = Field(default=1, ge=1)
     """Pages that the part ``history`` shows."""

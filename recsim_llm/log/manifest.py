@@ -54,6 +54,8 @@ def read_manifest(run: Path) -> dict[str, Any]:
         raise LogError(
             f"run folder: got {run} without a readable {MANIFEST}, expected a run; start it with `recsim-llm run`"
         ) from error
+    if isinstance(manifest, dict) and "training" in manifest:
+        raise LogError(f"run folder: got {run}, a training, expected a run; its evaluation is one: {run / 'evaluation'}")
     missing = [key for key in _KEYS if not isinstance(manifest, dict) or key not in manifest]
     if missing:
         raise LogError(f"{path}: got no {missing[0]!r}, expected {', '.join(_KEYS)}; run the scenario again")
