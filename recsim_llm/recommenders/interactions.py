@@ -28,7 +28,7 @@ class Interactions:
         self._repeats, self.ratings = repeats, ratings
         item = catalog.index_of(ratings.item_id)
         known = item >= 0
-        self.catalog = catalog
+        self.catalog, self.ratings = catalog, ratings
         self.users = ratings.users
         self.on_sale: BoolArray = catalog.on_sale
         # One row more than there are users: the empty history of everyone else.
