@@ -8,8 +8,9 @@ takes in the clicks that were drawn.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -21,8 +22,11 @@ from recsim_llm.core.parameters import field_names, is_number, refuse_unknown_na
 from recsim_llm.core.protocols import (
     AnswersLater,
     BoundsPrompts,
+    ChoosesOne,
+    CopiesRows,
     HasProvenance,
     RanksItems,
+    TellsEngagement,
     UserModel,
     WithholdsRatings,
     declared_bounds,
@@ -31,7 +35,7 @@ from recsim_llm.core.ratings import Dataset
 from recsim_llm.errors import ConfigError, ContractError
 from recsim_llm.population.world import World
 
-__all__ = ["NoiseParameters", "NoisyRankingUsers", "NoisyUsers", "with_noise", "without_ratings"]
+__all__ = ["NoiseParameters", "NoisyCopiedUsers", "NoisyRankingUsers", "NoisyUsers", "with_noise", "without_ratings"]
 
 _BOUND = 80.0
 """Log-odds beyond which a probability is 0 or 1 for any draw."""
@@ -88,6 +92,7 @@ class NoisyUsers:
         self.provenance: dict[str, Any] = dict(users.provenance) if isinstance(users, HasProvenance) else {}
         self._user_id, self._seed = user_id, seed
         self._ready = np.zeros(0, np.bool_)
+        self._purpose = "unrated"
 
     @property
     def prompt_tokens(self) -> int:
@@ -141,7 +146,7 @@ class NoisyUsers:
         """Return bool [c]: which of the clicked slots users give a rating to, keyed by user, visit, page and slot."""
         who = self._user_id.take(pages.user_index.take(row))
         place = slot % pages.item_index.shape[1]
-        word = keyed.words(self._seed, "unrated", who, pages.visit.take(row), pages.page.take(row), place)
+        word = keyed.words(self._seed, self._purpose, who, pages.visit.take(row), pages.page.take(row), place)
         told = keyed.uniform(word) >= self.parameters.missing_ratings
         return told & self.users.rated(pages, slot, row) if isinstance(self.users, WithholdsRatings) else told
 
@@ -186,6 +191,20 @@ class NoisyRankingUsers(NoisyUsers):
         return self._noisy(self.users.appeal(rows))
 
 
+class NoisyCopiedUsers(NoisyRankingUsers):
+    """Noisy users of a model that ranks items and whose users can be copied."""
+
+    def copy_rows(self, rows: IntArray) -> Self:
+        """Return users who are at this moment what those of int64 [m] rows are, in rows of their own."""
+        if not isinstance(self.users, CopiesRows):
+            raise ConfigError(f"noisy users: got {type(self.users).__name__}, expected a model with copy_rows(rows)")
+        other = copy(self)
+        other.users, other._ready = self.users.copy_rows(rows), np.zeros(len(rows), np.bool_)
+        # What the originals will leave unrated is not to be known from their copies.
+        other._purpose = "unrated by copies"
+        return other
+
+
 def with_noise(world: World, settings: Mapping[str, Any], seed: int) -> World:
     """Return the world with noisy users.
 
@@ -195,10 +214,16 @@ def with_noise(world: World, settings: Mapping[str, Any], seed: int) -> World:
         seed: of what is drawn for the noise itself.
 
     Raises:
-        ConfigError: a setting is unknown or out of range.
+        ConfigError: a setting is unknown or out of range, or these are users whose clicks are no matter of one slot alone.
     """
     parameters = NoiseParameters.from_settings(settings)
-    kind = NoisyRankingUsers if isinstance(world.users, RanksItems) else NoisyUsers
+    if isinstance(world.users, ChoosesOne | TellsEngagement):
+        raise ConfigError(
+            f"noise: got {type(world.users).__name__}, whose clicks and engagement come from one draw, expected users such as "
+            "choice; leave users.noise out"
+        )
+    ranking = NoisyCopiedUsers if isinstance(world.users, CopiesRows) else NoisyRankingUsers
+    kind = ranking if isinstance(world.users, RanksItems) else NoisyUsers
     return world._replace(users=kind(world.users, user_id=world.population.user_id, parameters=parameters, seed=seed))
 
 

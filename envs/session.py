@@ -71,7 +71,7 @@ def _make_session(opened: OpenWorld, settings: BrowseSettings, rows: int) -> Ses
         users=world.users,
         user_id=world.population.user_id,
         catalog=world.catalog,
-        reward=resolve_reward(settings.reward, rates=opened.world.population.rates),
+        reward=resolve_reward(settings.reward, rates=opened.world.population.rates, users=world.users),
         rows=rows,
         slate_size=settings.slate_size,
         max_pages=settings.max_pages,

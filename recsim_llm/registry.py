@@ -28,6 +28,8 @@ SHIPPED: dict[str, dict[str, str]] = {
         "language": "recsim_llm.agents.worlds:language_world",
         "cascade": "recsim_llm.agents.worlds:cascade_world",
         "replay": "recsim_llm.agents.worlds:replay_world",
+        "recsim-lts": "recsim_llm.agents.recsim.recsim_worlds:long_term_world",
+        "recsim-interest-evolution": "recsim_llm.agents.recsim.recsim_worlds:interest_evolution_world",
     },
     "recommenders": {
         "random": "recsim_llm.recommenders.uniform:RandomRecommender",
@@ -54,6 +56,7 @@ SHIPPED: dict[str, dict[str, str]] = {
         "popularity-discounted": "recsim_llm.recommenders.reranking:PopularityDiscounted",
         "softmax": "recsim_llm.recommenders.softmax:Softmax",
         "oracle": "recsim_llm.recommenders.oracle:Oracle",
+        "planner": "recsim_llm.recommenders.planner:Planner",
         "language": "recsim_llm.recommenders.language_ranker:LanguageRanker",
     },
     "learners": {

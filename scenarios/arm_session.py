@@ -9,18 +9,20 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core import keyed
 from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsim_llm.core.dice import seed_words
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.kernel import ALL_ROWS
 from recsim_llm.core.pages import Requests, Rows, Slates, probability
 from recsim_llm.core.profiles import make_profile
-from recsim_llm.core.protocols import AnswersLater, RanksItems
+from recsim_llm.core.protocols import AnswersLater, CopiesRows, RanksItems
+from recsim_llm.core.rollouts import Rollouts
 from recsim_llm.core.visits import PageOutcome, Visits, VisitTotals, draw_return
 from recsim_llm.envs.rewards import resolve_reward
 from recsim_llm.errors import ConfigError
 from recsim_llm.population.world import World
-from recsim_llm.recommenders import Recommender, check_slates
+from recsim_llm.recommenders import Recommender, Truth, check_slates
 from recsim_llm.registry import blaming, blaming_plug_in
 from recsim_llm.scenarios.offers import AnsweredOffer, Offer, OpenOffers, in_order
 from recsim_llm.scenarios.schema import Scenario
@@ -144,7 +146,30 @@ class ArmSession:
             raise ConfigError(
                 f"oracle: got {type(users).__name__}, which has no appeal(rows), expected choice users; leave it out"
             )
-        return users.appeal(self._order[np.searchsorted(self._user_id, user_id, sorter=self._order)])
+        return users.appeal(self._rows_of(user_id))
+
+    def truth(self) -> Truth:
+        """Return the hidden side of the world, as it is at any moment."""
+        rollouts = self.rollouts if isinstance(self._world.users, CopiesRows) else None
+        return Truth(self.appeal, rollouts, self._user_id)
+
+    def rollouts(self, user_id: IntArray, seed: keyed.Words, afresh: bool) -> Rollouts:
+        """Return copies of these users with dice of their own; for who plans ahead.
+
+        Args:
+            user_id: int64 [m]: outside ids, each as often as wanted.
+            seed: uint64 [m]: of the dice.
+            afresh: the copies begin a first visit; otherwise they go on from where they are at this moment.
+
+        Raises:
+            ConfigError: the user model cannot copy its users.
+        """
+        rows = self._rows_of(user_id)
+        visits, begin = self._scenario.visits, rows if afresh else None
+        return Rollouts(self._visits, rows, user_id=user_id, seed=seed, most_visits=visits, afresh=begin)
+
+    def _rows_of(self, user_id: IntArray) -> IntArray:
+        return self._order[np.searchsorted(self._user_id, user_id, sorter=self._order)]
 
     def visit(self, visit: int) -> Iterator[tuple[int, int]]:
         """Have everyone who comes visit once; yield pages shown a user and users still browsing as it goes on."""

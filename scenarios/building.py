@@ -15,7 +15,7 @@ import numpy as np
 
 from recsim_llm.agents.language.calibration import Calibration
 from recsim_llm.agents.noise import with_noise
-from recsim_llm.core.protocols import RanksItems
+from recsim_llm.core.protocols import CopiesRows, RanksItems
 from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.data import open_dataset
 from recsim_llm.envs.rewards import resolve_reward
@@ -25,7 +25,7 @@ from recsim_llm.language.providers import Roles
 from recsim_llm.population.factories import wants_models
 from recsim_llm.population.personas import Population
 from recsim_llm.population.world import World, with_rated_items
-from recsim_llm.recommenders import AsksModel, Recommender, TakesTruth, open_recommender
+from recsim_llm.recommenders import AsksModel, Planner, Recommender, TakesTruth, open_recommender
 from recsim_llm.registry import blaming_plug_in, resolve
 from recsim_llm.scenarios.blocks import take_block
 from recsim_llm.scenarios.schema import Arm, Scenario
@@ -89,6 +89,7 @@ def stage(
     resolve_reward(scenario.reward, rates=dataset.feedback == "explicit")
     with Roles(scenario.models, calls=calls, cache=cache, limits=limits or scenario.limits) as roles:
         world = build_scenario_world(scenario, dataset, roles)
+        resolve_reward(scenario.reward, users=world.users)
         _check_slate_size(scenario, world)
         _check_oracle(scenario, world)
         _check_policies(scenario, roles)
@@ -127,6 +128,32 @@ def check_names(scenario: Scenario) -> None:
     resolve_reward(scenario.reward)
     for arm in scenario.recommenders:
         make_recommender(arm)
+        _check_retraining(scenario, arm)
+
+
+def _check_retraining(scenario: Scenario, arm: Arm) -> None:
+    """Refuse fits for which the time never comes.
+
+    Raises:
+        ConfigError: there are none.
+    """
+    place = f"recommender {arm.name!r}, retrain"
+    if arm.retrain == "visit" and scenario.visits == 1:
+        raise ConfigError(
+            f"{place}: got 'visit' with one visit a user, after which no page is shown, expected more visits or a number of "
+            "pages; pass --set visits=2 or more"
+        )
+    if isinstance(arm.retrain, int) and scenario.barrier == "visit":
+        raise ConfigError(
+            f"{place}: got {arm.retrain} pages with barrier 'visit', where recommenders learn of pages when everyone has ended "
+            "the visit, expected 'visit'; or pass --set barrier=page"
+        )
+    if isinstance(arm.retrain, int) and arm.retrain >= scenario.visits * scenario.max_pages:
+        most = scenario.visits * scenario.max_pages
+        raise ConfigError(
+            f"{place}: got {arm.retrain} pages, expected fewer than the {most} that a user sees at most, since none is shown "
+            "after them; lower it"
+        )
 
 
 def _check_slate_size(scenario: Scenario, world: World) -> None:
@@ -143,12 +170,16 @@ def _check_oracle(scenario: Scenario, world: World) -> None:
     Raises:
         ConfigError: there is one, and the users cannot tell what they feel for every item.
     """
-    blind = [arm.name for arm in scenario.recommenders if isinstance(make_recommender(arm), TakesTruth)]
-    if blind and not isinstance(world.users, RanksItems):
-        others = ",".join(arm.name for arm in scenario.recommenders if arm.name not in blind) or "popularity"
+    knowing = {arm.name: make_recommender(arm) for arm in scenario.recommenders}
+    knowing = {name: made for name, made in knowing.items() if isinstance(made, TakesTruth)}
+    planning = [name for name, made in knowing.items() if isinstance(made, Planner)]
+    ranks, copies = isinstance(world.users, RanksItems), isinstance(world.users, CopiesRows)
+    refused, why = (list(knowing), "tell what they feel for every item") if not ranks else (planning, "be copied to plan with")
+    if refused and not (ranks and copies):
+        others = ",".join(arm.name for arm in scenario.recommenders if arm.name not in refused) or "popularity"
         raise ConfigError(
-            f"recommender {blind[0]!r}: got users {scenario.users.model!r}, who cannot tell what they feel for every item, "
-            f"expected choice users; leave it out: --recommenders {others}"
+            f"recommender {refused[0]!r}: got users {scenario.users.model!r}, who cannot {why}, expected choice users; leave "
+            f"it out: --recommenders {others}"
         )
 
 

@@ -26,7 +26,7 @@ from recsim_llm.log.writer import RunLog
 from recsim_llm.metrics.item_tables import has_tables, write_tables
 from recsim_llm.numerics.arithmetic import describe_arithmetic
 from recsim_llm.numerics.threads import one_thread
-from recsim_llm.recommenders import AsksModel, TakesRules, TakesTruth, TakesUserKeys, Truth
+from recsim_llm.recommenders import AsksModel, Retrained, TakesRules, TakesTruth, TakesUserKeys
 from recsim_llm.registry import blaming
 from recsim_llm.scenarios.arm_session import ArmSession
 from recsim_llm.scenarios.building import Stage, recommender_seed, stage, with_files_read
@@ -275,7 +275,7 @@ def give_hooks(recommender: Any, built: Stage, session: ArmSession) -> None:
     if isinstance(recommender, TakesRules):
         recommender.play_by(built.scenario.repeats)
     if isinstance(recommender, TakesTruth):
-        recommender.reveal(Truth(session.appeal))
+        recommender.reveal(session.truth())
     if isinstance(recommender, AsksModel):
         recommender.consult(built.roles.role("policy"))
     if isinstance(recommender, TakesUserKeys):
@@ -306,11 +306,12 @@ def _serve_arms(built: Stage, out: Path, progress: Report) -> None:
             segment_rows=SEGMENT_ROWS,
         )
         served = ServedRecommender(recommender, arm.name)
-        session = ArmSession(scenario, world, served, name=arm.name, log=log)
+        learner = served if arm.retrain is None else Retrained(served, arm.retrain)
+        session = ArmSession(scenario, world, learner, name=arm.name, log=log)
         with keeping_cost(out, served):
             with blaming(f"recommender {arm.name!r}, fit", "it to learn from the ratings; see check_recommender"):
                 give_hooks(recommender, built, session)
-                served.fit(known, train, recommender_seed(scenario))
+                learner.fit(known, train, recommender_seed(scenario))
             with _keeping_what_is_there(session):
                 for visit in range(scenario.visits):
                     for page, users in session.visit(visit):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -95,6 +95,14 @@ class Arm(BaseModel):
     given."""
     settings: dict[str, Any] = Field(default_factory=dict)
     """What it takes, by name; see ``open_recommender``."""
+    retrain: Literal["visit"] | Annotated[int, Field(ge=1)] | None = None
+    """When it is fitted anew on the training ratings and the clicks of the run: ``visit``, before each visit but the first, or
+    whenever so many pages have been taken in; None: never. See ``Retrained``."""
+
+    @field_validator("retrain", mode="before")
+    @classmethod
+    def _numbers_are_no_flags(cls, value: Any) -> Any:
+        return _refuse_flag(value)
 
 
 class Scenario(BaseModel):

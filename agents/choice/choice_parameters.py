@@ -21,9 +21,11 @@ class ChoiceParameters:
     chosen to land in the ranges that page-level logs report, and every one can be set in a scenario.
     """
 
-    click_rate: float = 0.01
+    click_rate: float = 0.02
     """Probability that a user clicks an examined item drawn uniformly from the catalog, on average over the fitted users;
-    the fit solves for the intercept that gives it. Assumed: ratings say which items users prefer, not how often they act."""
+    the fit solves for the intercept that gives it. Assumed: ratings say which items users prefer, not how often they act. At
+    this level pages of the invented films get 1 to 7 clicks in a hundred impressions, which ``PLAUSIBLE_CLICK_RATE`` allows;
+    the larger the catalog, the rarer the items that a user would click, and the lower it should be."""
     click_bias: float = 0.0
     """Log-odds added to every click, beyond the intercept that ``click_rate`` fixed. Assumed 0."""
     position_decay: float = 0.93

@@ -11,6 +11,8 @@ ordered-logit draws around a second fitted product.
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 
 from recsim_llm.agents.choice.choice_bounds import choice_bounds
@@ -81,6 +83,12 @@ class ChoiceUsers:
         share = 1 - (1 - self.parameters.drift) ** count
         self._pulls = (share / np.maximum(count, 1)).astype(np.float32)
 
+    def copy_rows(self, rows: IntArray) -> ChoiceUsers:
+        """Return users who are at this moment what those of int64 [m] rows are, in rows of their own."""
+        other = copy(self)
+        other._state, other._rest, other._past = self._state[rows], self._rest[rows], self._past.copy_rows(rows)
+        return other
+
     def examination(self, user_index: IntArray) -> FloatArray:
         """Return float32 [m, k]: probability that each position is examined."""
         return examination_by_user(self._curve, self._position_bias.take(user_index))
@@ -150,8 +158,10 @@ class ChoiceUsers:
             consumed[:, LEAVE:] *= fresh[:, None]
             consumed[:, self._taste] *= fresh[:, None]
         # Rows ascend, so each row's items are a run: sum the runs.
-        start = _FIRST if len(state) == 1 else np.flatnonzero(np.diff(row, prepend=-1))
-        count = np.array([[len(row)]]) if len(state) == 1 else np.diff(start, append=len(row))[:, None]
+        start = _FIRST if len(state) == 1 else np.concatenate([_FIRST, np.flatnonzero(row[1:] != row[:-1]) + 1])
+        count = np.empty((len(start), 1), np.int64)
+        count[:-1, 0], count[-1, 0] = start[1:], len(row)
+        count[:, 0] -= start
         at = row.take(start)
         gained = np.add.reduceat(consumed, start, axis=0)
         pull = self._pulls[count]

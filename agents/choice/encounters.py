@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,11 +14,11 @@ from recsim_llm.core.pages import Rows
 __all__ = ["Encounters", "Met"]
 
 _PAGES = 8  # room at the start, doubled whenever it is used up
-_FLAGS = 1 << 22
-"""About how many flags there are over all rows: more would not stay near the processor."""
-_UNTOLD = 32  # pages that are put off at most
+_UNTOLD = 64  # pages that are put off at most
+_FLAGS = 1 << 24
+"""About how many flags there are over all rows, a byte each: more are too far from the processor."""
 _FEWEST, _MOST = 1 << 10, 1 << 17  # flags of a row
-_NOTHING = -1
+_LIVES = 255  # that flags of 8 bits can tell apart
 # One-element array: NumPy converts a Python number on every call.
 _ONE = np.array([1])
 
@@ -37,11 +38,24 @@ class Met(NamedTuple):
     """int64 [f]: pages seen since it was last; means nothing where it was not."""
 
 
+class _Untold(NamedTuple):
+    """A page that is not written down yet."""
+
+    place: IntArray
+    """int64 [m]: where it goes."""
+    item_index: IntArray
+    """int64 [m, k]: what was shown."""
+    slot: IntArray
+    """int64 [c]: flat slots of what was consumed."""
+
+
 class Encounters:
     """Every page that each row was shown since it was last told to forget: nothing drops out.
 
     A flag for each residue of the item index rules out most slots of a page in a few operations, and only the slots that are
-    left are looked up. For few users or items there are as many residues as items, so that nothing is looked up in vain.
+    left are looked up. For few users or items there are as many residues as items, so that nothing is looked up in vain. A flag
+    holds the number of the life that set it, so that forgetting costs next to nothing; and pages are written down only when
+    somebody asks what was on them, which under a rule against repetition nobody does.
 
     Args:
         rows: users that browse at the same time.
@@ -56,42 +70,59 @@ class Encounters:
         self._low_bits = np.array([residues - 1])
         self._row = np.arange(rows)
         self._first_flag = self._row[:, None] * residues
-        self._flag = np.zeros((rows, residues), np.bool_)
+        self._flag = np.zeros((rows, residues), np.uint8)
+        self._life = np.ones((rows, 1), np.uint8)
+        self._untold: list[_Untold] = []
+        self._begun = np.zeros(rows, np.int64)  # which page, of all that were added, was the first of each row's life
+        self._added = 0
         self._make_room(_PAGES)
-        self._next = self._row * _PAGES  # where each row's next page goes
+        self._next = self._first_page.copy()
         self._at_most = 0  # pages of any row
-        self._untold: list[tuple[Rows, IntArray, IntArray]] = []
 
     def _make_room(self, pages: int) -> None:
         rows = len(self._row)
         self._pages = pages
-        self._item = np.full((rows * pages, self._slots), _NOTHING, np.int32)
+        self._item = np.zeros((rows * pages, self._slots), np.int32)
         self._consumed = np.zeros((rows * pages, self._slots), np.bool_)
+        self._first_page = self._row * pages
+
+    def copy_rows(self, rows: IntArray) -> Encounters:
+        """Return what the users of int64 [m] rows have met, as rows of its own."""
+        self._tell()
+        other = copy(self)
+        other._row, other._untold = np.arange(len(rows)), []
+        other._flag = self._flag[rows]
+        other._first_flag = other._row[:, None] * self._flag.shape[1]
+        whole = (len(self._row), self._pages, self._slots)
+        other._item = self._item.reshape(whole)[rows].reshape(-1, self._slots)
+        other._consumed = self._consumed.reshape(whole)[rows].reshape(-1, self._slots)
+        other._next = other._row * self._pages + (self._next - self._row * self._pages)[rows]
+        return other
 
     def forget(self, rows: Rows) -> None:
         """Forget everything about the given rows."""
         if isinstance(rows, slice):
             self._untold.clear()
             self._at_most = 0
-        self._tell()
-        whole = (len(self._row), self._pages, self._slots)
-        self._item.reshape(whole)[rows] = _NOTHING
-        self._consumed.reshape(whole)[rows] = False
-        self._flag[rows] = False
-        self._next[rows] = self._row[rows] * self._pages
+        if self._life[rows].max(initial=0) == _LIVES:
+            worn = self._row[rows][self._life[rows, 0] == _LIVES]
+            self._flag[worn], self._life[worn] = 0, 0
+        self._life[rows] += np.uint8(1)
+        self._next[rows] = self._first_page[rows]
+        self._begun[rows] = self._added
 
     def find(self, rows: Rows, item_index: IntArray) -> Met | None:
         """Return which slots of a page hold items that their row has met, None if none does.
 
         Args:
             rows: of the pages, [m] or all.
-            item_index: int64 [m, k]; -1 marks an empty slot.
+            item_index: int64 [m, k], of any width; -1 marks an empty slot.
         """
         flags = item_index if self._exact else item_index & self._low_bits
         if len(self._row) > 1:
             flags = flags + self._first_flag[rows]
         self._last_flags = flags
-        slot = self._flag.take(flags).reshape(-1).nonzero()[0]
+        slot = (self._flag.take(flags) == self._life[rows]).reshape(-1).nonzero()[0]
         return self._look_up(rows, item_index, slot) if slot.size else None
 
     def _look_up(self, rows: Rows, item_index: IntArray, slot: IntArray) -> Met | None:
@@ -99,37 +130,45 @@ class Encounters:
         item = item_index.reshape(-1).take(slot)
         filled = item >= 0
         slot, item = slot[filled], item[filled]
-        row = self._row[rows].take(slot // self._slots)
+        row = self._row[rows].take(slot // item_index.shape[1])
         same = self._by_row(self._item)[row] == item[:, None]
         if not same.any():
             return None
         found, column = np.nonzero(same)
-        consumed = self._by_row(self._consumed)[row[found], column]
-        return self._met(slot[found], row[found], page=column // self._slots, consumed=consumed)
+        row, page = row[found], column // self._slots
+        # What stands behind a row's last page belongs to an earlier life.
+        own = page < self._seen(row)
+        found, column, row, page = found[own], column[own], row[own], page[own]
+        if not found.size:
+            return None
+        return self._met(slot[found], row, page=page, consumed=self._by_row(self._consumed)[row, column])
 
     def every(self, rows: Rows) -> Met:
         """Return all that the given rows [m] have met; places are those of a table [m, items], row by row."""
         self._tell()
         own = self._by_row(self._item)[rows]
-        at, column = np.nonzero(own >= 0)
+        page = np.arange(own.shape[1]) // self._slots
+        at, column = np.nonzero((own >= 0) & (page < self._seen(self._row[rows])[:, None]))
         place = at * self._items + own[at, column]
         order = np.argsort(place, kind="stable")
         at, column = at[order], column[order]
         row = self._row[rows][at]
-        consumed = self._by_row(self._consumed)[row, column]
-        return self._met(place[order], row, page=column // self._slots, consumed=consumed)
+        return self._met(place[order], row, page=page[column], consumed=self._by_row(self._consumed)[row, column])
 
     def _by_row(self, told: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return a view [r, pages * k] of what the rows were told, oldest page first, without what was never used."""
         return told.reshape(len(self._row), -1)[:, : self._at_most * self._slots]
+
+    def _seen(self, row: IntArray) -> IntArray:
+        """Return how many pages rows have seen."""
+        return self._next[row] - self._first_page[row]
 
     def _met(self, place: IntArray, row: IntArray, *, page: IntArray, consumed: BoolArray) -> Met:
         """Sum up encounters that come in the order of their places: int64 [e] each, bool [e]."""
         if not place.size:
             return Met(place, place, place, consumed, place)
         start = np.flatnonzero(np.diff(place, prepend=-1))
-        row = row[start]
-        last = self._next[row] - row * self._pages - _ONE
+        last = self._seen(row[start]) - _ONE
         last_exposed = np.maximum.reduceat(np.where(consumed, -1, page), start)
         last_consumed = np.maximum.reduceat(np.where(consumed, page, -1), start)
         return Met(
@@ -148,36 +187,40 @@ class Encounters:
             item_index: int64 [m, k]: the page that ``find`` was last asked about.
             slot: int64 [c]: flat slots of what was consumed.
         """
-        self._flag.reshape(-1)[self._last_flags] = True
-        self._untold.append((rows, item_index, slot))
-        if len(self._untold) == _UNTOLD:
+        self._flag.reshape(-1)[self._last_flags] = self._life[rows]
+        place = self._next[rows]
+        self._untold.append(_Untold(place, item_index, slot))
+        if isinstance(rows, slice):
+            self._next = place + _ONE  # not in place: the old one is kept
+        else:
+            self._next[rows] = place + _ONE
+        self._added += 1
+        self._at_most += 1
+        if self._at_most == self._pages or len(self._untold) == _UNTOLD:
+            self._tidy()
+
+    def _tidy(self) -> None:
+        """Drop what all have forgotten, and write down the rest or make room for it where there is too much."""
+        alive = self._added - int(self._begun.min())
+        del self._untold[: max(len(self._untold) - alive, 0)]
+        self._at_most = int(self._seen(self._row).max())
+        if len(self._untold) > _UNTOLD // 2 or self._at_most == self._pages:
             self._tell()
+        if self._at_most == self._pages:
+            seen, item, consumed, pages = self._seen(self._row), self._item, self._consumed, self._pages
+            self._make_room(2 * pages)
+            for new, old in ((self._item, item), (self._consumed, consumed)):
+                new.reshape(len(seen), -1, self._slots)[:, :pages] = old.reshape(len(seen), -1, self._slots)
+            self._next = self._first_page + seen
 
     def _tell(self) -> None:
         """Write down the pages that were put off."""
-        for rows, item_index, slot in self._untold:
-            page = self._next[rows]
-            self._item[page] = item_index
-            if slot.size:
-                at, position = np.divmod(slot, self._slots)
-                self._consumed[page[at], position] = True
-            self._next[rows] = page + _ONE
-            self._at_most += 1
-            if self._at_most == self._pages:
-                self._grow()
+        for place, item_index, slot in self._untold:
+            self._item[place] = item_index
+            self._consumed[place] = False
+            at, position = np.divmod(slot, self._slots)
+            self._consumed[place[at], position] = True
         self._untold.clear()
-
-    def _grow(self) -> None:
-        """Make room for twice the pages, unless rows have forgotten enough meanwhile."""
-        seen = self._next - self._row * self._pages
-        self._at_most = int(seen.max())
-        if self._at_most < self._pages:
-            return
-        item, consumed, pages = self._item, self._consumed, self._pages
-        self._make_room(2 * pages)
-        for new, old in ((self._item, item), (self._consumed, consumed)):
-            new.reshape(len(seen), -1, self._slots)[:, :pages] = old.reshape(len(seen), -1, self._slots)
-        self._next = self._row * self._pages + seen
 
 
 def _power_above(number: int) -> int:

@@ -4,21 +4,26 @@
 compare`` does. Both judge pairs by ``judge_pairs``, each with its own correction for being many.
 """
 
+from recsim_llm.comparison.ceilings import Beaten, find_beaten
 from recsim_llm.comparison.judge import judge_pairs, judge_run, read_finished_tally
-from recsim_llm.comparison.outcomes import ORACLE
+from recsim_llm.comparison.outcomes import CEILINGS, ORACLE, PLANNER
 from recsim_llm.comparison.pre_period import PrePeriod
 from recsim_llm.comparison.results import Comparison, Judging, Plan
 from recsim_llm.comparison.run_summary import ArmDifference, Difference, Summary, summarise
 
 __all__ = [
+    "CEILINGS",
     "ORACLE",
+    "PLANNER",
     "ArmDifference",
+    "Beaten",
     "Comparison",
     "Difference",
     "Judging",
     "Plan",
     "PrePeriod",
     "Summary",
+    "find_beaten",
     "judge_pairs",
     "judge_run",
     "read_finished_tally",

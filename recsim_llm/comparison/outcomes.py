@@ -18,10 +18,23 @@ from recsim_llm.metrics.definitions import Definition
 from recsim_llm.metrics.tallies import Tally
 from recsim_llm.statistics import Effect, Estimate, clustered_ratio_difference, paired_effect
 
-__all__ = ["ORACLE", "Outcome", "Pair", "estimate_values", "pair_arms", "pick_best", "served_by", "take_outcome"]
+__all__ = [
+    "CEILINGS",
+    "ORACLE",
+    "PLANNER",
+    "Outcome",
+    "Pair",
+    "estimate_values",
+    "pair_arms",
+    "pick_best",
+    "served_by",
+    "take_outcome",
+]
 
-ORACLE = "oracle"
-"""Name of the arm that knows the users; the others' regret is measured against it, and it is never called the best."""
+ORACLE, PLANNER = "oracle", "planner"
+CEILINGS = (PLANNER, ORACLE)
+"""Names of the arms that know the users, the highest first: others' regret is measured against them, and they are never called
+the best."""
 
 
 class Outcome(NamedTuple):
@@ -139,10 +152,10 @@ def estimate_values(tally: Tally, metrics: Sequence[Definition]) -> dict[str, di
 
 
 def pick_best(values: Mapping[str, float | None]) -> str:
-    """Return the arm with the largest value, the oracle left out; the first of equals.
+    """Return the arm with the largest value, ceilings left out; the first of equals.
 
     Args:
         values: by arm; None where it is undefined.
     """
-    real = {name: value for name, value in values.items() if name != ORACLE} or values
+    real = {name: value for name, value in values.items() if name not in CEILINGS} or values
     return max(real, key=lambda name: -np.inf if (value := real[name]) is None else value)

@@ -258,7 +258,7 @@ class Comparison:
     arms: tuple[str, ...]
     """Recommenders, in the scenario's order; the first is what the others are compared with."""
     best: str
-    """Recommender with the most of the primary metric, the oracle left out; the first of equals."""
+    """Recommender with the most of the primary metric, oracle and planner left out; the first of equals."""
     metrics: tuple[Definition, ...]
     """The primary one first."""
     judging: Judging

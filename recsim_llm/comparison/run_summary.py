@@ -6,7 +6,7 @@ that is not finished can be summed up too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 
 from recsim_llm.comparison.extremes import UserOutcome, find_gainers, find_losers
 from recsim_llm.comparison.judge import Judged, judge_pairs
-from recsim_llm.comparison.outcomes import ORACLE, Pair, pick_best, served_by, take_outcome
+from recsim_llm.comparison.outcomes import CEILINGS, Pair, pick_best, served_by, take_outcome
 from recsim_llm.log.reader import open_run
 from recsim_llm.metrics.definitions import RESULTS
 from recsim_llm.metrics.evaluation import summarise_arms
@@ -80,7 +80,7 @@ class Summary:
     confidence: float
     """Confidence of the intervals: of each for metrics, of all of a measure's pairs of arms together for comparisons."""
     best: str
-    """Arm with the most clicks per user, the oracle left out; the first of equals."""
+    """Arm with the most clicks per user, oracle and planner left out; the first of equals."""
     arms: tuple[ArmSummary, ...]
     """In the manifest's order."""
     against_first: tuple[ArmDifference, ...]
@@ -88,7 +88,7 @@ class Summary:
     against_best: tuple[ArmDifference, ...]
     """Every other arm minus the best."""
     regret: tuple[ArmDifference, ...]
-    """The oracle minus every other arm; empty without an oracle."""
+    """Planner and oracle minus every other arm, but the oracle minus the planner; empty without either."""
     notes: tuple[str, ...]
     """What a reader must know about the log itself: users missing, arms without rows."""
     rated: bool
@@ -126,10 +126,16 @@ def summarise(run: Path) -> Summary:
         arms=arms,
         against_first=tuple(_compare(judged, name, names[0]) for name in names[1:]),
         against_best=tuple(_compare(judged, name, best) for name in names if name != best),
-        regret=tuple(_compare(judged, ORACLE, name) for name in names if name != ORACLE) if ORACLE in names else (),
+        regret=tuple(_compare(judged, *pair) for pair in _below_ceilings(names)),
         rated=tally.rated,
         notes=(*_notes(arms, int(manifest["users"])), *([] if tally.rated else [_UNRATED])),
     )
+
+
+def _below_ceilings(names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for place, ceiling in enumerate(CEILINGS):
+        if ceiling in names:
+            yield from ((ceiling, name) for name in names if name not in CEILINGS[: place + 1])
 
 
 def _judge(tally: Tally, key: str) -> dict[tuple[str, str], Judged]:

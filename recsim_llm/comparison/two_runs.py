@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from recsim_llm.comparison.outcomes import ORACLE
+from recsim_llm.comparison.outcomes import CEILINGS
 from recsim_llm.comparison.results import Source
 from recsim_llm.errors import ConfigError
 from recsim_llm.metrics.tallies import Tally
@@ -87,7 +87,7 @@ def join_runs(first: FinishedRun, second: FinishedRun) -> JoinedRuns:
     labels = [{name: name for name in run.tally.arms} for run in (first, second)]
     for name in [name for name in second.tally.arms if name in labels[0]]:
         apart = _apart(first.tally, second.tally, name)
-        if name == ORACLE or not apart:
+        if name in CEILINGS or not apart:
             del labels[1][name]
         else:
             for run, names in zip((first, second), labels, strict=True):
@@ -151,7 +151,7 @@ def _told_apart(name: str, first: FinishedRun, second: FinishedRun) -> str:
     settings = [_settings(run.manifest, name) for run in (first, second)]
     clicks = [run.tally.sums["clicks"][run.tally.arms.index(name)].mean() for run in (first, second)]
     means = f"{clicks[0]:.3g} and {clicks[1]:.3g} clicks per user"
-    kept = "that of the first run is kept" if name == ORACLE else "both are compared"
+    kept = "that of the first run is kept" if name in CEILINGS else "both are compared"
     if settings[0] != settings[1]:
         return f"{WARNING}{name} has other settings in the two runs ({means}); {kept}."
     return (

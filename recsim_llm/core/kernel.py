@@ -6,17 +6,19 @@ decisions, draws with keyed dice (``recsim_llm.core.dice``), and tells the user 
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 
 from recsim_llm.core import keyed
-from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
+from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsim_llm.core.dice import DiceTable, VisitDice
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.pages import Pages, Rows
-from recsim_llm.core.protocols import UserModel, WithholdsRatings
+from recsim_llm.core.protocols import ChoosesOne, CopiesRows, TellsEngagement, UserModel, WithholdsRatings
 from recsim_llm.errors import ConfigError
 
-__all__ = ["ALL_ROWS", "Kernel"]
+__all__ = ["ALL_ROWS", "Kernel", "choose_one"]
 
 ALL_ROWS = slice(None)
 _NEVER = np.float32(np.inf)
@@ -56,7 +58,9 @@ class Kernel:
         self._first = np.arange(rows) * self._block
         self._slots = np.array([slate_size])
         self._levels = users.levels
-        self._withholding = users if isinstance(users, WithholdsRatings) else None
+        self._withholding: WithholdsRatings | None = users if isinstance(users, WithholdsRatings) else None
+        self._engaging: TellsEngagement | None = users if isinstance(users, TellsEngagement) else None
+        self._chooses_one = isinstance(users, ChoosesOne) and users.chooses_one
         users.allocate(rows, slate_size)
 
     def dice(self, user_index: IntArray, visit: IntArray, seed_word: keyed.Words) -> VisitDice:
@@ -87,6 +91,33 @@ class Kernel:
         self._by_row()[rows] = dice.draws
         self.users.begin(rows, user_index, returning)
 
+    def copy_rows(self, rows: IntArray, seed_word: keyed.Words) -> Kernel:
+        """Return a kernel whose rows hold copies of users as they are at this moment, who meet other dice.
+
+        Args:
+            rows: int64 [m]: whom to copy, each as often as wanted.
+            seed_word: uint64 [m]: of the copies' dice, from ``dice.seed_words`` or made like those; never the run's own.
+
+        Raises:
+            ConfigError: the user model cannot copy its users.
+        """
+        if not isinstance(self.users, CopiesRows):
+            raise ConfigError(
+                f"users: got {type(self.users).__name__}, whose rows cannot be copied, expected a model with copy_rows(rows), "
+                "such as choice users"
+            )
+        other = copy(self)
+        other.users = users = self.users.copy_rows(rows)
+        other._withholding = users if isinstance(users, WithholdsRatings) else None
+        other._engaging = users if isinstance(users, TellsEngagement) else None
+        other.user_index, other.visit, other.page = self.user_index[rows], self.visit[rows], self.page[rows]
+        other._visit_word = self._table.visit_words(seed_word, other.user_index, other.visit)
+        other._first = np.arange(len(rows)) * self._block
+        first, examine = other.page - other.page % self._block, other.users.examination(other.user_index)
+        laid_out = self._table.lay_out(other._visit_word, examine, first, self._block)
+        other._draws = laid_out.reshape(-1, *laid_out.shape[2:])
+        return other
+
     def pages(self, item_index: IntArray, rows: Rows = ALL_ROWS) -> Pages:
         """Return the pages that ``step`` would show now; for user models that want to begin earlier."""
         if isinstance(rows, slice):
@@ -110,10 +141,11 @@ class Kernel:
         if empty is not None:
             bar[empty] = _NEVER
         decisions = self.users.decide(pages)
-        clicked = decisions.click_log_odds > bar
+        clicked = choose_one(decisions.click_log_odds, bar) if self._chooses_one else decisions.click_log_odds > bar
         slot = clicked.reshape(-1).nonzero()[0]
         row = slot // self._slots if slot.size else slot
         rating = self._rate(pages, draws, slot, row) if slot.size else _NO_RATINGS
+        engaged = None if self._engaging is None else self._engaging.engagement(pages, slot, row, draws[:, 1, -1].take(row))
         mood = self.users.update(pages, slot, row, rating)
         left = mood.leave_log_odds > draws[:, 0, -1]
         after = page + _ONE
@@ -121,7 +153,7 @@ class Kernel:
         if self._many_blocks:
             self._renew_dice(rows, after)
         rated = None if self._withholding is None else self._withholding.rated(pages, slot, row)
-        return Feedback(pages, decisions, draws, clicked, slot, row, rating, mood, left, self.users, rated)
+        return Feedback(pages, decisions, draws, clicked, slot, row, rating, mood, left, self.users, rated, engaged)
 
     def _rate(self, pages: Pages, draws: FloatArray, slot: IntArray, row: IntArray) -> FloatArray:
         noise = draws[:, 1, :-1].reshape(-1).take(slot)
@@ -140,6 +172,29 @@ class Kernel:
             at = due if isinstance(rows, slice) else rows[due]
             examine = self.users.examination(self.user_index[at])
             self._by_row()[at] = self._table.lay_out(self._visit_word[at], examine, page[due], self._block)
+
+
+def choose_one(log_odds: FloatArray, bar: FloatArray) -> BoolArray:
+    """Draw which slot of each page is clicked, if any, from the dice of its slots.
+
+    Slot after slot with the hazard ``h_i = p_i / (1 - p_1 - ... - p_{i-1})``: that slot i is the first hit has the probability
+    ``h_i (1 - h_1) ... (1 - h_{i-1}) = p_i``, so that the draw is exact, and every slot keeps its own dice.
+
+    Args:
+        log_odds: float32 [u, k]: of the probability that the slot is the one; the probabilities of a page sum to at most 1.
+        bar: float32 [u, k]: standard logistic draws, +inf where nothing is to be seen.
+
+    Returns:
+        bool [u, k]: at most one a row.
+    """
+    chance: DoubleArray = np.where(bar < _NEVER, 1 / (1 + np.exp(-log_odds.astype(np.float64))), 0.0)
+    left = 1 - np.cumsum(chance, axis=1)
+    # What is left after the last slot is nothing where something is always chosen; rounding must not make it less.
+    with np.errstate(divide="ignore"):
+        hazard = np.log(chance) - np.log(np.maximum(left, 1e-15))
+    hit = hazard > bar
+    first: BoolArray = hit & (np.cumsum(hit, axis=1) == 1)
+    return first
 
 
 def _with(column: IntArray, rows: Rows, values: IntArray | int) -> IntArray:

@@ -8,6 +8,7 @@ here too.
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from typing import NamedTuple
 
 import numpy as np
@@ -94,6 +95,16 @@ class Visits:
         # Whole pages are the rule, so that this column is made once; it is handed out.
         self._none_invalid = np.zeros(rows, np.int64)
         self._none_invalid.flags.writeable = False
+
+    def copy_rows(self, rows: IntArray, seed_word: keyed.Words) -> Visits:
+        """Return visits of copies of users, as they are at this moment; arguments as of ``Kernel.copy_rows``.
+
+        What the copies know already is not kept: the rule on repetition is the caller's business there.
+        """
+        other = copy(self)
+        other.kernel, other.known = self.kernel.copy_rows(rows, seed_word), None
+        other._none_invalid = np.zeros(len(rows), np.int64)
+        return other
 
     def begin(self, rows: Rows, user_index: IntArray, visit: IntArray, dice: VisitDice, *, returning: bool = False) -> None:
         """Start visits in the given rows; arguments as of ``Kernel.begin``."""

@@ -20,6 +20,7 @@ from recsim_llm.recommenders.linucb import LinUCB
 from recsim_llm.recommenders.markov import Markov
 from recsim_llm.recommenders.matrix_factorization import MatrixFactorization
 from recsim_llm.recommenders.oracle import Oracle
+from recsim_llm.recommenders.planner import Planner
 from recsim_llm.recommenders.popularity import Popularity
 from recsim_llm.recommenders.propensities import (
     GivesNextItems,
@@ -30,6 +31,7 @@ from recsim_llm.recommenders.propensities import (
     SamplesSlates,
 )
 from recsim_llm.recommenders.reranking import Calibrated, MaximalMarginalRelevance, PopularityDiscounted, Reranker
+from recsim_llm.recommenders.retraining import Retrained, RetrainEvery
 from recsim_llm.recommenders.sasrec import SASRec
 from recsim_llm.recommenders.saved_scores import SavedScores
 from recsim_llm.recommenders.sklearn_estimators import Sklearn, SklearnRecommender
@@ -66,12 +68,15 @@ __all__ = [
     "MaximalMarginalRelevance",
     "NextItems",
     "Oracle",
+    "Planner",
     "Popularity",
     "PopularityDiscounted",
     "Propensities",
     "RandomRecommender",
     "Recommender",
     "Reranker",
+    "RetrainEvery",
+    "Retrained",
     "RunsElsewhere",
     "SASRec",
     "SamplesSlates",

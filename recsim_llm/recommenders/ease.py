@@ -34,7 +34,7 @@ class EASE(ScoringRecommender):
         regularization: float = Field(default=200.0, gt=0)
         """Ridge penalty on the weights, in consumptions, above 0 (lambda of the paper); more for more sparse data."""
         items: int = Field(default=5000, ge=1, le=30_000)
-        """Most items that take part; memory is 12 bytes times its square while it learns, time grows with its cube."""
+        """Most items that take part; memory is 30 bytes times its square while it learns, time grows with its cube."""
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = self.Settings.given(settings)

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from recsim_llm.core.arrays import FloatArray, IntArray
+from recsim_llm.core.keyed import Words
 from recsim_llm.core.repetition import Repeats
+from recsim_llm.core.rollouts import Rollouts
 
 if TYPE_CHECKING:
     from recsim_llm.language.calls.model import LanguageModel
@@ -21,6 +23,12 @@ class Truth(NamedTuple):
     appeal: Callable[[IntArray], FloatArray]
     """Takes outside user ids, int64 [m]; returns float32 [m, n]: the log-odds that each user would click each item of the
     catalog at this moment, given that the user examines it."""
+    rollouts: Callable[[IntArray, Words, bool], Rollouts] | None = None
+    """Takes outside user ids, int64 [m], each as often as wanted, uint64 [m] of seeds, and whether to begin afresh; returns
+    copies of these users as they are at this moment, or at the start of a first visit, who browse on with dice made of the
+    seeds. None where nobody can be copied."""
+    users: IntArray | None = None
+    """int64 [u]: outside ids of all who browse."""
 
 
 @runtime_checkable

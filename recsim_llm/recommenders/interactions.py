@@ -25,7 +25,7 @@ class Interactions:
     """
 
     def __init__(self, catalog: Catalog, ratings: Ratings, *, repeats: Repeats = "forbid") -> None:
-        self._repeats = repeats
+        self._repeats, self.ratings = repeats, ratings
         item = catalog.index_of(ratings.item_id)
         known = item >= 0
         self.catalog, self.ratings = catalog, ratings

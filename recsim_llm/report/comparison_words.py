@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from recsim_llm.report import numbers
+from recsim_llm.report.ceiling_words import compared_beaten, warn_of_beaten
 from recsim_llm.report.comparison_rows import Content, Row
 
 __all__ = ["explain_basis", "plan_lines", "verdict_lines"]
@@ -17,12 +18,16 @@ _MORE = {
 
 
 def verdict_lines(content: Content) -> list[str]:
-    """Say what the primary metric's comparisons carry: against the first, then against the best, then how it was judged."""
+    """Say which ceilings were beaten, then what the primary metric's comparisons carry, then how it was judged.
+
+    Comparisons against the first recommender come before those against the best.
+    """
     metric = content["metrics"][0]["key"]
     rows = {(row["arm"], row["against"]): row for row in content["comparisons"] if row["metric"] == metric}
     first, best = content["arms"][0], content["best"]
     wanted = [pair for pair in rows if pair[1] == first] + [pair for pair in rows if best in pair and first not in pair]
-    return [*(_sentence(content, rows[pair]) for pair in wanted), explain_basis(content)]
+    beaten = warn_of_beaten(compared_beaten(content), content["arms"])
+    return [*beaten, *(_sentence(content, rows[pair]) for pair in wanted), explain_basis(content)]
 
 
 def plan_lines(plan: Content) -> list[str]:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from recsim_llm.comparison import ORACLE, Summary
+from recsim_llm.comparison import CEILINGS, PLANNER, Summary
 from recsim_llm.comparison.two_runs import WARNING
 from recsim_llm.report import numbers
+from recsim_llm.report.ceiling_words import compared_beaten, summary_beaten, warn_of_beaten
 from recsim_llm.report.claims import DECIDED, Claim, best_claims, compared_claims
 from recsim_llm.report.page_layout import fold
 from recsim_llm.report.words import join_names
@@ -43,7 +44,8 @@ def first_screen(summary: Summary, manifest: Content, compared: Content | None, 
     facts = facts_line(summary.users, len(summary.arms), manifest)
     claims = best_claims(summary, compared)
     said = (_winner(summary, compared, claims), evidence_list(claims, link), _sureness(summary, compared))
-    return _head(title, said, facts, summary.notes)
+    beaten = warn_of_beaten(summary_beaten(summary), [arm.arm for arm in summary.arms])
+    return _head(title, said, facts, summary.notes, beaten=beaten)
 
 
 def compared_head(title: str, content: Content, manifest: Content, link: Callable[[Claim], str]) -> str:
@@ -58,15 +60,17 @@ def compared_head(title: str, content: Content, manifest: Content, link: Callabl
     claims = compared_claims(content)
     said = (_compared_winner(content, claims), evidence_list(claims, link), _compared_sureness(content))
     warnings = [note for note in content["notes"] if note.startswith(WARNING)]
-    return _head(title, said, facts_line(content["users"], len(content["arms"]), manifest), warnings)
+    beaten = warn_of_beaten(compared_beaten(content), content["arms"])
+    return _head(title, said, facts_line(content["users"], len(content["arms"]), manifest), warnings, beaten=beaten)
 
 
-def _head(title: str, said: tuple[str, str, str], facts: str, notes: Sequence[str]) -> str:
+def _head(title: str, said: tuple[str, str, str], facts: str, notes: Sequence[str], *, beaten: Sequence[str]) -> str:
     winning, evidence, sureness = said
     lines = "".join(f"<li>{escape(note)}</li>" for note in notes)
     return "\n".join(
         [
             f"<h1>{escape(title)}</h1>",
+            *(f'<p class="verdict">{escape(line)}</p>' for line in beaten),
             f'<p class="verdict">{escape(winning)}</p>',
             evidence,
             f'<p class="aside">{escape(sureness)} {_ABOUT_USERS}</p>',
@@ -93,7 +97,7 @@ def winner(best: str, value: Estimate, label: str, claims: Sequence[Claim]) -> s
         label: of that metric, in a sentence.
         claims: the best against each other recommender.
     """
-    rivals = [claim for claim in claims if claim.against != ORACLE]
+    rivals = [claim for claim in claims if claim.against not in CEILINGS]
     amount = numbers.with_interval(value, share=bool(claims) and claims[0].share)
     if not rivals:
         return f"{best}: {label} {amount}. It has nothing to be compared with."
@@ -111,7 +115,7 @@ def winner(best: str, value: Estimate, label: str, claims: Sequence[Claim]) -> s
 
 def evidence_list(claims: Sequence[Claim], link: Callable[[Claim], str]) -> str:
     """Return a line for each rival, the nearest first: evidence state, difference, worst visits; a long list is folded."""
-    ordered = sorted(claims, key=lambda claim: (claim.against == ORACLE, claim.effect.value or 0.0))
+    ordered = sorted(claims, key=lambda claim: (claim.against in CEILINGS, claim.effect.value or 0.0))
     lines = [
         f"<li><b>{escape(claim.state)}</b><span>{escape(_difference(claim))} {link(claim)}</span></li>" for claim in ordered
     ]
@@ -158,7 +162,8 @@ def _compared_winner(content: Content, claims: Sequence[Claim]) -> str:
 
 
 def _difference(claim: Claim) -> str:
-    rival = "the oracle, which knows the users" if claim.against == ORACLE else claim.against
+    known = "which knows the users and looks ahead" if claim.against == PLANNER else "which knows the users"
+    rival = f"the {claim.against}, {known}" if claim.against in CEILINGS else claim.against
     if claim.verdict == "identical":
         return f"the same from every user as {rival}"
     amount = numbers.with_interval(claim.effect, share=claim.share, sign=True)
@@ -171,7 +176,7 @@ def _difference(claim: Claim) -> str:
 def _sureness(summary: Summary, compared: Content | None) -> str:
     if compared is not None:
         return _compared_sureness(compared)
-    rivals = [arm for arm in summary.arms if arm.arm != ORACLE]
+    rivals = [arm for arm in summary.arms if arm.arm not in CEILINGS]
     together = " that hold together over all pairs" if len(summary.arms) > 2 else ""
     same = ", the same users served by all" if len(rivals) > 1 else ""
     users = numbers.count(max(arm.users for arm in summary.arms))

@@ -44,7 +44,7 @@ def differences_section(summary: Summary, *, judged: bool) -> str:
     groups = [
         (f"Against the first, {summary.arms[0].arm}", list(comparison_rows(summary.against_first))),
         (f"Against the best, {summary.best}", list(comparison_rows(summary.against_best))),
-        ("Regret: what the oracle got more", list(comparison_rows(summary.regret))),
+        ("Regret: what those who know the users got more", list(comparison_rows(summary.regret))),
     ]
     if summary.best == summary.arms[0].arm or len(summary.arms) == 2:
         groups.pop(1)

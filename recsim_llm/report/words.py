@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from recsim_llm.comparison import ORACLE, ArmDifference, Summary
+from recsim_llm.comparison import CEILINGS, PLANNER, ArmDifference, Summary
 from recsim_llm.metrics.summary import ArmSummary
 from recsim_llm.report import numbers
+from recsim_llm.report.ceiling_words import summary_beaten, warn_of_beaten
 from recsim_llm.statistics import Estimate
 
 __all__ = [
@@ -22,9 +23,9 @@ __all__ = [
 
 
 def verdict(summary: Summary) -> str:
-    """Say which recommender got the most clicks a user, or that this cannot be said."""
+    """Say which recommender got the most clicks a user, or that this cannot be said; before that, which ceilings were beaten."""
     best = summary.arm(summary.best)
-    rivals = [row for row in summary.against_best if row.arm != ORACLE]
+    rivals = [row for row in summary.against_best if row.arm not in CEILINGS]
     waiting = [arm.arm for arm in summary.arms if not arm.finished]
     if waiting:
         return f"The run is not finished ({', '.join(waiting)}): nothing can be claimed before it is resumed."
@@ -34,13 +35,14 @@ def verdict(summary: Summary) -> str:
         text = f"{best.arm} got {clicks} clicks a user, {_users(best.users)}. {lone}"
     else:
         text = _against_rivals(best, sorted(rivals, key=lambda row: -(row.clicks.mean.value or 0.0)))
-    return text + _left_to_gain(summary)
+    beaten = warn_of_beaten(summary_beaten(summary), [arm.arm for arm in summary.arms])
+    return " ".join([*beaten, text + _left_to_gain(summary)])
 
 
 def reference(summary: Summary) -> ArmDifference | None:
     """Return the best arm's comparison to name first: with the first arm, or with the next best if the best comes first."""
-    rivals = [row for row in summary.against_best if row.arm != ORACLE]
-    first = next((arm.arm for arm in summary.arms if arm.arm != ORACLE), None)
+    rivals = [row for row in summary.against_best if row.arm not in CEILINGS]
+    first = next((arm.arm for arm in summary.arms if arm.arm not in CEILINGS), None)
     chosen = [row for row in rivals if row.arm == first] or sorted(rivals, key=lambda row: -(row.clicks.mean.value or 0.0))
     return chosen[0] if chosen else None
 
@@ -131,11 +133,13 @@ def _no_difference(best: ArmSummary, level: Sequence[ArmDifference], users: str)
 
 
 def _left_to_gain(summary: Summary) -> str:
-    row = next((row for row in summary.regret if row.against == summary.best), None)
-    if row is None or not row.clicks.mean.excludes(0.0) or (row.clicks.mean.value or 0.0) < 0.0:
+    above = [row for row in summary.regret if row.against == summary.best and (row.clicks.mean.low or 0.0) > 0.0]
+    if not above:
         return ""
+    row = above[0]
     gain = numbers.with_interval(row.clicks.mean, sign=True)
-    return f" The oracle, which knows the users, got {gain} clicks a user more than {summary.best}."
+    who = "planner, which knows the users and looks ahead" if row.arm == PLANNER else "oracle, which knows the users"
+    return f" The {who}, got {gain} clicks a user more than {summary.best}."
 
 
 def _gain(row: ArmDifference) -> Estimate:

@@ -12,11 +12,11 @@ from pydantic import Field
 
 from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsim_llm.core.configuration import FrozenSettings
-from recsim_llm.envs.vector import BrowseVectorEnv
 from recsim_llm.errors import LogError
 from recsim_llm.numerics.ranking import top_k
 from recsim_llm.numerics.threads import one_thread
 from recsim_llm.training.learners import PolicyWorld, TrainingEnv
+from recsim_llm.training.slate_env import SlateEnv
 from recsim_llm.training.slate_policy import PARTS, SlatePolicy, Towers, as_input
 
 __all__ = ["BanditLearner"]
@@ -27,10 +27,10 @@ _FILE = "bandit.npz"
 class BanditLearner:
     """Linear Thompson sampling (Agrawal & Goyal 2013) over users' tastes and items' vectors.
 
-    A click is modelled as ``x . w`` plus noise, with x = [1, v_i, t_1 * v_i, ..., t_5 * v_i, slot]: the vector v of the item,
-    its products, entry by entry, with each block t of the user's taste, and the slot (one-hot). ``w`` has the ridge posterior of
-    all slots shown so far; for each page one ``w`` is drawn from it for everyone. The policy shows the items of the largest mean.
-    It counts clicks, whatever the reward is, and no later page: ``gamma`` is not used.
+    A click is modelled as ``x . w`` plus noise, with x = [1, v_i, t_1 * v_i, ..., t_5 * v_i, slot]: the vector v of the
+    item, its products, entry by entry, with each block t of the user's taste, and the slot (one-hot). ``w`` has the ridge
+    posterior of all slots shown so far; for each page one ``w`` is drawn from it for everyone. The policy shows the items of
+    the largest mean. It counts clicks, whatever the reward is, and no later page: ``gamma`` is not used.
 
     Args:
         env: the environment, with slates as actions and ``PARTS`` observed.
@@ -56,12 +56,9 @@ class BanditLearner:
     def __init__(self, env: TrainingEnv, settings: Settings, *, gamma: float, steps: int, seed: int) -> None:
         del gamma, steps, seed
         self._env, self._settings = env, settings
-        browse = env.unwrapped
-        assert isinstance(browse, BrowseVectorEnv)
-        self._items, self._slots = browse.item_vectors, browse.session.kernel.slate_size
-        taste = browse.single_observation_space["taste"].shape[0]
-        self._blocks = taste // self._items.shape[1]
-        self._inputs = taste + browse.single_observation_space["page"].shape[0]
+        self._seen = SlateEnv.of(env)
+        self._items, self._slots = self._seen.items, self._seen.slots
+        self._blocks = self._seen.taste // self._items.shape[1]
         size = 1 + (1 + self._blocks) * self._items.shape[1] + self._slots
         self._precision = settings.ridge * np.eye(size)
         self._moment = np.zeros(size)
@@ -89,8 +86,7 @@ class BanditLearner:
             inputs, fresh = as_input(observation)
             slates = self._explore(inputs, fresh, random)
             observation, *_ = self._env.step(slates)
-            feedback = self._env.unwrapped.feedback
-            self._learn_from(inputs, feedback.pages.item_index, feedback.clicked)
+            self._learn_from(inputs, *self._seen.last_page())
 
     def _explore(self, inputs: FloatArray, fresh: BoolArray, random: np.random.Generator) -> IntArray:
         factor = np.linalg.cholesky(self._precision)
@@ -115,7 +111,7 @@ class BanditLearner:
     def _user_map(self, weights: DoubleArray) -> DoubleArray:
         """Return float64 [inputs, d]: how an observation turns into a vector whose product with an item's is its score."""
         width = self._items.shape[1]
-        turned = np.zeros((self._inputs, width))
+        turned = np.zeros((self._seen.inputs, width))
         for block in range(self._blocks):
             rows = np.arange(block * width, (block + 1) * width)
             turned[rows, np.arange(width)] = weights[1 + width :][rows]
@@ -145,7 +141,7 @@ class BanditLearner:
 
     def policy(self) -> SlatePolicy:
         """Return the policy of the mean weights; it changes no more."""
-        weights = np.linalg.solve(self._precision, self._moment)
+        weights = np.linalg.solve(self._precision, self._moment).astype(np.float64, copy=False)
         clicks = Towers(
             (self._user_map(weights).astype(np.float32),),
             (self._item_weights(weights).astype(np.float32),),

@@ -1,8 +1,8 @@
 """A policy of Stable-Baselines3 that chooses among offered candidates; needs the extra ``rl``, for it loads torch.
 
-With ``MultiInputPolicy``, a page of k out of c candidates is k draws out of c positions that mean other items on every page: what
-is learned of position 7 says nothing about the next page's position 7, and a slate may hold an item twice. Here one head, shared
-by all candidates, scores each by what it is, and a slate is drawn without replacement.
+With ``MultiInputPolicy``, a page of k out of c candidates is k draws out of c positions that mean other items on every page:
+what is learned of position 7 says nothing about the next page's position 7, and a slate may hold an item twice. Here one head,
+shared by all candidates, scores each by what it is, and a slate is drawn without replacement.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class PlackettLuceSlates(Distribution):
     """
 
     def __init__(self, slots: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call] # The library gives it no types.
         self._slots = slots
         self.scores: Tensor
         """float32 [r, c]: what the softmax is of."""
@@ -48,11 +48,11 @@ class PlackettLuceSlates(Distribution):
         return self
 
     def log_prob(self, x: Tensor) -> Tensor:
-        """Return float32 [r]: of whole slates, [r, k] candidates in their order; exact. Minus infinity where one is twice in it."""
+        """Return float32 [r]: of whole slates, [r, k] candidates in order, exact; minus infinity where one is there twice."""
         return self.by_slot(x)[0].sum(dim=1)
 
     def by_slot(self, slates: Tensor) -> tuple[Tensor, Tensor]:
-        """Return, for each slot given the slots before it, the log-probability of its candidate and the entropy, [r, k] each."""
+        """Return log-probability and entropy of each slot given the slots before it, float32 [r, k] each."""
         slates = slates.long()
         left, chosen, entropy = self.scores, [], []
         for slot in range(self._slots):
@@ -120,17 +120,16 @@ class CandidatePolicy(ActorCriticPolicy):
         self._parts = sorted(set(space.spaces) - set(_CANDIDATES))
         known = sum(spaces.flatdim(space[part]) for part in self._parts)
         features = space["candidate_features"].shape[1]
-        self.mlp_extractor = nn.Identity()
-        self.action_dist = PlackettLuceSlates(slots)  # type: ignore[assignment] # The library lists its own ones.
+        self._law = PlackettLuceSlates(slots)
         self.user, self.candidate = _perceptron(known, _DIMENSIONS), _perceptron(features, _DIMENSIONS)
         self.likeness = self.general = None
         if "candidate_vectors" in space.spaces:
             width = space["candidate_vectors"].shape[1]
             self.likeness = nn.Parameter(torch.zeros(space["taste"].shape[0] // width, width))
             self.general = nn.Parameter(torch.zeros(width))
-        self.value_net, self.best = _perceptron(known, 1), nn.Parameter(torch.zeros(()))
-        nn.init.zeros_(self.user[-1].weight)
-        self.optimizer = self.optimizer_class(self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)
+        self.worth, self.best = _perceptron(known, 1), nn.Parameter(torch.zeros(()))
+        nn.init.zeros_(_last_weights(self.user))
+        self.optimizer = self.optimizer_class(self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)  # type: ignore[call-arg]
 
     def _appraise(self, observation: PyTorchObs) -> tuple[Tensor, Tensor]:
         """Return the candidates' scores, float32 [r, c], and the value, float32 [r, 1]."""
@@ -143,25 +142,24 @@ class CandidatePolicy(ActorCriticPolicy):
             liked = (taste * self.likeness).sum(dim=1) + self.general
             scores = scores + torch.einsum("rd,rcd->rc", liked, seen["candidate_vectors"])
         best = scores.detach().topk(len(self.action_space.nvec), dim=1).values  # type: ignore[attr-defined]
-        return scores, self.value_net(user) + self.best * best.mean(dim=1, keepdim=True)
+        return scores, self.worth(user) + self.best * best.mean(dim=1, keepdim=True)
 
     def forward(self, obs: PyTorchObs, deterministic: bool = False) -> tuple[Tensor, Tensor, Tensor]:
         """Return slates [r, k], values [r, 1] and log-probabilities [r]."""
         scores, value = self._appraise(obs)
-        law = self.action_dist.proba_distribution(scores)
+        law = self._law.proba_distribution(scores)
         slates = law.get_actions(deterministic=deterministic)
         return slates, value, law.log_prob(slates)
 
     def evaluate_actions(self, obs: PyTorchObs, actions: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return values [r, 1], log-probabilities [r] and entropies [r] (along the given slates, unbiased) of slates [r, k]."""
         scores, value = self._appraise(obs)
-        chosen, entropy = self.action_dist.proba_distribution(scores).by_slot(actions)
+        chosen, entropy = self._law.proba_distribution(scores).by_slot(actions)
         return value, chosen.sum(dim=1), entropy.sum(dim=1)
 
     def get_distribution(self, obs: PyTorchObs) -> PlackettLuceSlates:
         """Return the distribution of slates."""
-        law: PlackettLuceSlates = self.action_dist.proba_distribution(self._appraise(obs)[0])
-        return law
+        return self._law.proba_distribution(self._appraise(obs)[0])
 
     def predict_values(self, obs: PyTorchObs) -> Tensor:
         """Return values [r, 1]."""
@@ -174,6 +172,12 @@ class _AsItIs(BaseFeaturesExtractor):
 
     def forward(self, observations: PyTorchObs) -> PyTorchObs:
         return observations
+
+
+def _last_weights(perceptron: nn.Sequential) -> Tensor:
+    layer = perceptron[-1]
+    assert isinstance(layer, nn.Linear)
+    return layer.weight
 
 
 def _perceptron(inputs: int, outputs: int) -> nn.Sequential:

@@ -9,7 +9,6 @@ import numpy.typing as npt
 from gymnasium import spaces
 
 from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
-from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.kernel import ALL_ROWS
 from recsim_llm.core.pages import Decisions, Mood, Pages, Requests

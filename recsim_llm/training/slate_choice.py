@@ -27,12 +27,12 @@ Optimisation = Literal["exact", "greedy"]
 """How the best slate is looked for."""
 
 LEAST_WORTH = np.float32(0.02)
-"""What a click is worth at least: it is not taken for a loss: an estimate below 0 is noise, and would put the least liked item first."""
+"""What a click is worth at least: where an estimate is below 0, the least likely click would come first otherwise."""
 _KNOWN, _ROUNDS = np.float32(-1e6), 20
 
 
 def click_weights(log_odds: FloatArray, competition: Competition) -> FloatArray:
-    """Return, for log-odds of any shape, what a click's worth is weighed with: probabilities, or odds where one item is chosen."""
+    """Return what a click's worth is weighed with: its probability, or its odds where one item is chosen; any shape."""
     if competition == "independent":
         return np.asarray(1 / (1 + np.exp(-np.clip(log_odds, -30, 30))), np.float32)
     return np.exp(np.clip(log_odds, -30, 30)).astype(np.float32)

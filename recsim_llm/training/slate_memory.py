@@ -111,8 +111,8 @@ class SlateMemory:
         for name, column in self._columns.items():
             if state[name].shape != column.shape:
                 raise ConfigError(
-                    f"{name}: got a memory of shape {state[name].shape}, expected {column.shape}; go on with the settings and the "
-                    "number of rows that it was made with"
+                    f"{name}: got a memory of shape {state[name].shape}, expected {column.shape}; go on with the settings and "
+                    "the number of rows that it was made with"
                 )
             column[:] = state[name]
         self._written, self._follows = int(state["written"]), False

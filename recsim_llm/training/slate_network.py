@@ -32,8 +32,9 @@ class Appraisal(NamedTuple):
 class SlateNetwork(nn.Module):
     """Scores every item for a user by two products of vectors, one a user and one an item.
 
-    The first knows that like goes to like: each block of the user's taste, entry by entry times learned weights, times the item's
-    observable vector. The second learns the rest: a perceptron of the observation times a vector that each item is given. Clicks and their worth have a network each, so that the noise of returns does not spoil the clicks.
+    The first knows that like goes to like: each block of the user's taste, entry by entry times learned weights, times the
+    item's observable vector. The second learns the rest: a perceptron of the observation times a vector that each item is
+    given. Clicks and their worth have a network each, so that the noise of returns does not spoil the clicks.
 
     Args:
         items: float32 [n, d]: observable vectors of the items.
@@ -81,7 +82,7 @@ class _Scores(nn.Module):
     def forward(self, observation: Tensor) -> Tensor:
         """Return float32 [r, n]."""
         blocks, width = self.likeness.shape
-        taste = observation[:, : blocks * width].unflatten(1, (blocks, width))
+        taste = observation[:, : blocks * width].reshape(-1, blocks, width)
         liked = (taste * self.likeness).sum(dim=1) + self.general
         item = (self.content(self.items) + self.own) * self._scale
         scores: Tensor = liked @ self.items.T + self.user(observation) @ item.T + self.level
@@ -90,7 +91,7 @@ class _Scores(nn.Module):
     def towers(self) -> tuple[Towers, ...]:
         """Return a copy of what was learned, for inference; the scores are the sum of the towers'."""
         layers = [layer for layer in self.user if isinstance(layer, nn.Linear)]
-        blocks, width = self.likeness.shape
+        width = self.likeness.shape[1]
         with torch.no_grad():
             likeness = torch.zeros(layers[0].in_features, width)
             for block, weights in enumerate(self.likeness):

@@ -129,8 +129,8 @@ class SlatePolicy:
         try:
             header: Any = read_json(path)
             counts = {name: sum(key.startswith(name) and key.endswith(".items") for key in columns) for name in _SIDES}
-            sides = {name: [Towers.read(f"{name}{number}", columns) for number in range(counts[name])] for name in _SIDES}
-            policy = cls(**sides, **header)
+            clicks, worths = ([Towers.read(f"{name}{number}", columns) for number in range(counts[name])] for name in _SIDES)
+            policy = cls(clicks, worths, **header)
         except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
             raise LogError(f"{path}: got {error!r}, expected a slate policy; train it again") from error
         if (len(policy.clicks[0].level), policy.slots) != (len(world.catalog), world.slate_size):
@@ -157,7 +157,8 @@ def as_input(observation: Observation) -> tuple[FloatArray, BoolArray]:
     missing = [part for part in PARTS if part not in observation]
     if missing:
         raise ConfigError(
-            f"slate policy: got an observation without {', '.join(missing)}, expected observation={list(PARTS)} of the environment"
+            f"slate policy: got an observation without {', '.join(missing)}, expected the parts {', '.join(PARTS)}; name them "
+            "in observation=[...] of the environment"
         )
     inputs = np.concatenate([observation["taste"], observation["page"]], axis=1, dtype=np.float32)
     return inputs, observation["fresh"].astype(np.bool_)

@@ -16,12 +16,12 @@ from torch.nn import functional
 
 from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
 from recsim_llm.core.configuration import FrozenSettings
-from recsim_llm.envs.vector import BrowseVectorEnv
 from recsim_llm.errors import LogError
 from recsim_llm.numerics.ranking import top_k
 from recsim_llm.numerics.threads import one_torch_thread
 from recsim_llm.training.learners import PolicyWorld, TrainingEnv
 from recsim_llm.training.slate_choice import LEAST_WORTH, Competition, Optimisation, best_slates, click_weights
+from recsim_llm.training.slate_env import SlateEnv
 from recsim_llm.training.slate_memory import SlateMemory, Transitions
 from recsim_llm.training.slate_network import Appraisal, SlateNetwork
 from recsim_llm.training.slate_policy import PARTS, SlatePolicy, as_input
@@ -83,10 +83,8 @@ class SlateQ:
     def __init__(self, env: TrainingEnv, settings: Settings, *, gamma: float, steps: int, seed: int) -> None:
         del steps
         self._env, self._settings, self._gamma = env, settings, gamma
-        browse = env.unwrapped
-        assert isinstance(browse, BrowseVectorEnv)
-        self._slots, items = browse.session.kernel.slate_size, browse.item_vectors
-        inputs = sum(browse.single_observation_space[part].shape[0] for part in ("taste", "page"))
+        self._seen = SlateEnv.of(env)
+        self._slots, items, inputs = self._seen.slots, self._seen.items, self._seen.inputs
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(seed)
             self._learned, self._slow = (
@@ -126,9 +124,8 @@ class SlateQ:
             inputs, fresh = as_input(observation)
             slates = self._explore(inputs, fresh, random)
             observation, reward, terminated, truncated, _ = self._env.step(slates)
-            feedback = self._env.unwrapped.feedback
-            page = {"slates": feedback.pages.item_index, "clicked": feedback.clicked}
-            self._memory.add(inputs, fresh, **page, reward=reward, ended=terminated | truncated)
+            shown, clicked = self._seen.last_page()
+            self._memory.add(inputs, fresh, slates=shown, clicked=clicked, reward=reward, ended=terminated | truncated)
             batch = self._memory.draw(random, self._settings.batch)
             if len(batch.reward):
                 self._improve(batch)
@@ -147,7 +144,7 @@ class SlateQ:
         expected = said.rest + (clicked * worth).sum(dim=1)
         loss = loss + self._settings.worth_weight * functional.mse_loss(expected, self._target(batch))
         self._optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call] # torch gives it no types.
         self._optimizer.step()
         with torch.no_grad():
             for slow, learned in zip(self._slow.parameters(), self._learned.parameters(), strict=True):
@@ -191,13 +188,14 @@ class SlateQ:
 
     def _values(self, said: Appraisal) -> FloatArray:
         weight = click_weights(said.click.numpy(), self._settings.competition)
-        return np.maximum(weight * np.maximum(said.worth.numpy(), LEAST_WORTH), np.float32(_SURE))
+        values: FloatArray = np.maximum(weight * np.maximum(said.worth.numpy(), LEAST_WORTH), np.float32(_SURE))
+        return values
 
     def save(self, folder: Path) -> None:
         """Write networks, optimiser and memory into a folder."""
         networks = {"learned": self._learned.state_dict(), "slow": self._slow.state_dict()}
         torch.save(networks | {"optimizer": self._optimizer.state_dict()}, folder / _NETWORKS)
-        np.savez(folder / _MEMORY, **self._memory.state())
+        np.savez(folder / _MEMORY, **self._memory.state())  # type: ignore[arg-type] # A name of its own is none of these.
 
     def load(self, folder: Path) -> None:
         """Take the state that ``save`` wrote.

@@ -92,6 +92,13 @@ def test_content_recommends_new_items_of_the_users_taste_which_neighbours_never_
     assert near[10] == near[10:].max() < near[:10].min()
 
 
+def test_what_everybody_consumes_says_less_of_a_user_than_what_few_others_do():
+    catalog, _ = cold_world()
+    ratings = make_ratings([1, 1, 2, 2, 3, 3], [10, 11, 12, 14, 12, 16])  # of user 1 only the farce is unusual
+    score = fitted(ContentBased(), (catalog, ratings))._score(ask_for([1]))[0]
+    assert score[11] > score[10] + 0.1
+
+
 def test_popularity_counts_against_new_items_only_where_settings_say_so():
     world = cold_world()
     score = {

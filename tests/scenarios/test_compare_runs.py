@@ -98,7 +98,7 @@ def test_runs_of_other_users_are_refused(runs, tmp_path):
     ("place", "value", "said"),
     [
         ("population.fingerprint", "other", "the population drifted"),
-        ("settings.users.parameters.click_bias", 0.5, "users.parameters.click_bias (1.0 and 0.5)"),
+        ("settings.users.parameters.click_bias", 0.5, "users.parameters.click_bias (nothing recorded and 0.5)"),
         ("settings.users.noise.random_clicks", 0.5, "users.noise.random_clicks (nothing recorded and 0.5)"),
         ("settings.train_share", 0.5, "share of ratings to train on (0.8 and 0.5)"),
         ("versions.recsim_llm", "9", "versions.recsim_llm"),

@@ -55,7 +55,7 @@ class Recording(LinUCB):
 
 
 def log_of(folder, model, **changes):
-    arms = ["random", f"{__name__}:Recording", "mf"]
+    arms = ["random", f"{__name__}:Recording", "mf", {"name": "retrained", "recommender": "popularity", "retrain": "visit"}]
     done = run(load_scenario("demo", SMALL | {"users.model": model, "recommenders": arms} | changes), folder)
     return {kind: arrow.dataset(done / kind).to_table() for kind in ("impressions", "pages", "visits")}
 

@@ -16,6 +16,7 @@ from recsim_llm.log import open_run
 from recsim_llm.scenarios import load_scenario, resume, run
 
 SMALL = {"users.count": 40, "max_pages": 6, "slate_size": 5, "seed": 3, "recommenders": ["random", "popularity"]}
+RETRAINED = {"recommenders": ["random", {"name": "popularity", "recommender": "popularity", "retrain": 1}]}
 LANGUAGE = {"users.model": "language", "models.user.name": "scripted/genres", "max_pages": 4}
 
 
@@ -36,7 +37,9 @@ def interrupt_at(arm, calls):
     return progress
 
 
-@pytest.mark.parametrize("more", [{}, {"barrier": "visit"}, LANGUAGE], ids=["page", "visit", "language"])
+@pytest.mark.parametrize(
+    "more", [{}, {"barrier": "visit"}, RETRAINED, LANGUAGE], ids=["page", "visit", "retrained", "language"]
+)
 def test_what_was_served_until_an_interrupt_is_reported_and_the_run_goes_on(more, tmp_path):
     scenario = load_scenario("demo", SMALL | more)
     whole, folder = run(scenario, tmp_path / "whole"), tmp_path / "stopped"

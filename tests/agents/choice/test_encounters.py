@@ -40,14 +40,21 @@ def expected(pages, item):
     )
 
 
-@pytest.mark.parametrize("flags", [1 << 22, 1])
-@given(steps=st.lists(st.tuples(st.integers(0, 2**32), st.booleans(), st.integers(0, 7)), max_size=40))
+SIZES = {"as shipped": {}, "small": {"_FLAGS": 1, "_FEWEST": 16, "_LIVES": 2, "_UNTOLD": 4, "_PAGES": 1}}
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+@given(steps=st.lists(st.tuples(st.integers(0, 2**32), st.booleans(), st.integers(0, 7)), max_size=60))
 @settings(max_examples=40)
-def test_memory_is_that_of_lists(flags, steps):
+def test_memory_is_that_of_lists(sizes, steps):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(encounters_module, "_FLAGS", flags)
-        patch.setattr(encounters_module, "_FEWEST", 16)
-        memory = Encounters(ROWS, SLOTS, ITEMS)
+        for name, size in SIZES[sizes].items():
+            patch.setattr(encounters_module, name, size)
+        compare_with_lists(steps)
+
+
+def compare_with_lists(steps):
+    memory = Encounters(ROWS, SLOTS, ITEMS)
     pages = [[] for _ in range(ROWS)]
     for seed, few, forgetting in steps:
         random = np.random.default_rng(seed)

@@ -1,0 +1,32 @@
+"""Recommenders served in memory: what a run does with an arm, without data, folder or log."""
+
+from small_data import make_ratings
+
+from recsim_llm.recommenders import TakesRules, TakesTruth
+from recsim_llm.scenarios.arm_session import ArmSession
+from recsim_llm.scenarios.exploits.arm_tally import ArmTally
+from recsim_llm.scenarios.schema import scenario_from
+
+NOTHING_RATED = make_ratings([10**9], [10**9])
+
+
+def start(world, recommender, *, planning_seed=5, **settings):
+    """Return the session of a recommender that is ready for its first visit, and its tally."""
+    settings = {"name": "x", "recommenders": ["x"], "seed": 3, "slate_size": 5, "max_pages": 8} | settings
+    scenario, tally = scenario_from(settings, "test"), ArmTally(world)
+    session = ArmSession(scenario, world, recommender, name="x", log=tally)
+    if isinstance(recommender, TakesRules):
+        recommender.play_by(scenario.repeats)
+    if isinstance(recommender, TakesTruth):
+        recommender.reveal(session.truth())
+    recommender.fit(world.catalog, NOTHING_RATED, planning_seed)
+    return session, tally
+
+
+def served(world, recommender, *, visits=1, **settings):
+    """Return what each user gave a recommender over all visits."""
+    session, tally = start(world, recommender, visits=visits, **settings)
+    for visit in range(visits):
+        for _ in session.visit(visit):
+            pass
+    return tally.sums
