@@ -9,13 +9,14 @@ import numpy.typing as npt
 from gymnasium import spaces
 
 from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
+from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.kernel import ALL_ROWS
 from recsim_llm.core.pages import Decisions, Mood, Pages, Requests
 from recsim_llm.core.protocols import UserModel
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.envs.observations import Observation, Observer, candidate_spaces
-from recsim_llm.envs.taste import TASTE_LIMIT, TasteTable
+from recsim_llm.envs.taste import TasteTable
 from recsim_llm.population.personas import TRAITS, Population
 from recsim_llm.recommenders.user_rows import UserRows, lengthen
 from recsim_llm.training.policy_terms import PolicyTerms
@@ -55,12 +56,11 @@ class RequestObserver:
         if "fresh" in self._terms.parts:
             known["fresh"] = spaces.MultiBinary(len(self._catalog))
         if self._tastes is not None:
-            known["taste"] = spaces.Box(-TASTE_LIMIT, TASTE_LIMIT, (self._tastes.width,), np.float32)
+            known["taste"] = self._tastes.space
         if "candidates" in self._terms.parts:
             known |= candidate_spaces(self._catalog, self._terms.candidates)
             if self._tastes is not None:
-                shape = (self._terms.candidates, self._tastes.items.shape[1])
-                known["candidate_vectors"] = spaces.Box(-TASTE_LIMIT, TASTE_LIMIT, shape, np.float32)
+                known["candidate_vectors"] = self._tastes.candidate_space(self._terms.candidates)
         return spaces.Dict(known)
 
     def observe(self, requests: Requests, fresh: BoolArray, offered: IntArray | None) -> Observation:
