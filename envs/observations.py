@@ -20,7 +20,7 @@ from recsim_llm.core.pages import Rows
 from recsim_llm.core.profiles import make_profile
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.core.repetition import KnownItems
-from recsim_llm.envs.taste import TASTE_LIMIT, TasteRecord, TasteTable
+from recsim_llm.envs.taste import TasteRecord, TasteTable
 from recsim_llm.errors import ConfigError
 from recsim_llm.population.personas import Population
 
@@ -246,16 +246,14 @@ class Observer:
             elif part == "profile":
                 width = 0 if self._profile is None else self._profile.shape[1]
                 space["profile"] = spaces.Box(0, 1, (width,), np.float32)
-            elif part == "taste":
-                width = 0 if self._taste is None else self._taste.width
-                space["taste"] = spaces.Box(-TASTE_LIMIT, TASTE_LIMIT, (width,), np.float32)
             elif part == "fresh":
                 space["fresh"] = spaces.MultiBinary(items)
-            else:
+            elif part == "candidates":
                 space |= candidate_spaces(catalog, candidates)
-                if self._taste is not None:
-                    shape = (candidates, self.item_vectors.shape[1])
-                    space["candidate_vectors"] = spaces.Box(-TASTE_LIMIT, TASTE_LIMIT, shape, np.float32)
+        if self._taste is not None:
+            space["taste"] = self._taste.table.space
+            if "candidates" in self.parts:
+                space["candidate_vectors"] = self._taste.table.candidate_space(candidates)
         return space
 
 

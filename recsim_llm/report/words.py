@@ -24,7 +24,7 @@ __all__ = [
 
 
 def verdict(summary: Summary) -> str:
-    """Say which recommender got the most clicks a user, or that this cannot be said; before that, which ceilings were beaten."""
+    """Say which recommender got the most clicks a user, or that none can be named; before that, which ceilings were beaten."""
     best = summary.arm(summary.best)
     rivals = [row for row in summary.against_best if row.arm not in CEILINGS]
     waiting = [arm.arm for arm in summary.arms if not arm.finished]

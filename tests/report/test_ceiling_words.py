@@ -33,8 +33,8 @@ def estimate(low, high):
 
 def test_who_beats_the_planner_has_beaten_the_game_and_that_stands_first(tmp_path):
     text = verdict_of(tmp_path, a=HIGH, oracle=LOW, planner=MIDDLE)
-    assert text.startswith("a beats the planner by +2.3 [")
-    assert "clicks a user: the game was beaten, distrust the ranking." in text
+    assert text.startswith("a beats the planner by +4.7 [")
+    assert "reward a user: the game was beaten, distrust the ranking." in text
 
 
 def test_who_beats_the_oracle_alone_may_have_looked_ahead(tmp_path):
@@ -45,9 +45,9 @@ def test_who_beats_the_oracle_alone_may_have_looked_ahead(tmp_path):
 
 def test_who_is_between_oracle_and_planner_has_looked_ahead(tmp_path):
     text = verdict_of(tmp_path, a=MIDDLE, oracle=LOW, planner=HIGH)
-    assert text.startswith("a beats the oracle by +2.0 [")
+    assert text.startswith("a beats the oracle by +1.8 [")
     assert "the planner, the ceiling of whole visits, is not beaten." in text
-    assert text.endswith("The planner, which knows the users and looks ahead, got +2.3 [1.8, 2.9] clicks a user more than a.")
+    assert text.endswith("The planner, which knows the users and looks ahead, got +2.3 [1.6, 3.1] clicks a user more than a.")
 
 
 def test_an_oracle_that_beats_the_planner_is_told_of(tmp_path):
