@@ -89,14 +89,13 @@ class Encounters:
     def copy_rows(self, rows: IntArray) -> Encounters:
         """Return what the users of int64 [m] rows have met, as rows of its own."""
         self._tell()
-        other = copy(self)
+        other, whole = copy(self), (len(self._row), self._pages, self._slots)
         other._row, other._untold = np.arange(len(rows)), []
-        other._flag = self._flag[rows]
-        other._first_flag = other._row[:, None] * self._flag.shape[1]
-        whole = (len(self._row), self._pages, self._slots)
+        other._first_flag, other._first_page = other._row[:, None] * self._flag.shape[1], other._row * self._pages
+        other._flag, other._life, other._begun = self._flag[rows], self._life[rows], self._begun[rows]
         other._item = self._item.reshape(whole)[rows].reshape(-1, self._slots)
         other._consumed = self._consumed.reshape(whole)[rows].reshape(-1, self._slots)
-        other._next = other._row * self._pages + (self._next - self._row * self._pages)[rows]
+        other._next = other._first_page + (self._next - self._first_page)[rows]
         return other
 
     def forget(self, rows: Rows) -> None:
