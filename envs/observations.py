@@ -20,7 +20,7 @@ from recsim_llm.core.pages import Rows
 from recsim_llm.core.profiles import make_profile
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.core.repetition import KnownItems
-from recsim_llm.envs.taste import TasteRecord, TasteTable
+from recsim_llm.envs.user_tastes import TasteRecord, TasteTable
 from recsim_llm.errors import ConfigError
 from recsim_llm.population.personas import Population
 

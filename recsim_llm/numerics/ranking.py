@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["ProductRanking", "repeated_slots", "top_k"]
+__all__ = ["ProductRanking", "rank_within", "repeated_slots", "top_k"]
 
 _DEPTH = 32
 _CHUNK = 1_000_000
@@ -148,3 +148,17 @@ def repeated_slots(item_index: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_] |
         repeated[:, slot] = (item_index[:, slot, None] == item_index[:, :slot]).any(axis=1)
     repeated &= item_index >= 0
     return repeated if repeated.any() else None
+
+
+def rank_within(group: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return for each entry how many before it are of the same group.
+
+    Args:
+        group: int64 [n]: the group of each entry.
+    """
+    order = np.argsort(group, kind="stable")
+    ordered = group[order]
+    start = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])) if len(group) else np.empty(0, np.int64)
+    rank = np.empty(len(group), np.int64)
+    rank[order] = np.arange(len(group)) - np.repeat(start, np.diff(np.append(start, len(group))))
+    return rank
