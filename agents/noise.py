@@ -22,9 +22,11 @@ from recsim_llm.core.parameters import field_names, is_number, refuse_unknown_na
 from recsim_llm.core.protocols import (
     AnswersLater,
     BoundsPrompts,
+    ChoosesOne,
     CopiesRows,
     HasProvenance,
     RanksItems,
+    TellsEngagement,
     UserModel,
     WithholdsRatings,
     declared_bounds,
@@ -212,9 +214,14 @@ def with_noise(world: World, settings: Mapping[str, Any], seed: int) -> World:
         seed: of what is drawn for the noise itself.
 
     Raises:
-        ConfigError: a setting is unknown or out of range.
+        ConfigError: a setting is unknown or out of range, or these are users whose clicks are no matter of one slot alone.
     """
     parameters = NoiseParameters.from_settings(settings)
+    if isinstance(world.users, ChoosesOne | TellsEngagement):
+        raise ConfigError(
+            f"noise: got {type(world.users).__name__}, whose clicks and engagement come from one draw, expected users such as "
+            "choice; leave users.noise out"
+        )
     ranking = NoisyCopiedUsers if isinstance(world.users, CopiesRows) else NoisyRankingUsers
     kind = ranking if isinstance(world.users, RanksItems) else NoisyUsers
     return world._replace(users=kind(world.users, user_id=world.population.user_id, parameters=parameters, seed=seed))

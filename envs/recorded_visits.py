@@ -55,7 +55,7 @@ class RecordedVisitsEnv(gymnasium.Env[Observation, IntArray]):
             users=world.users,
             user_id=world.population.user_id,
             catalog=world.catalog,
-            reward=resolve_reward(reward),
+            reward=resolve_reward(reward, users=world.users),
             rows=1,
             slate_size=slate_size,
             max_pages=max_pages,

@@ -15,11 +15,22 @@ from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.pages import probability
+from recsim_llm.core.protocols import TellsEngagement, UserModel
 from recsim_llm.core.visits import Reward
 from recsim_llm.errors import ConfigError, ContractError, one_of
 from recsim_llm.registry import blaming
 
-__all__ = ["REWARDS", "Clicks", "DiverseClicks", "Rating", "Satisfaction", "SessionLength", "WatchShare", "resolve_reward"]
+__all__ = [
+    "REWARDS",
+    "Clicks",
+    "DiverseClicks",
+    "Engagement",
+    "Rating",
+    "Satisfaction",
+    "SessionLength",
+    "WatchShare",
+    "resolve_reward",
+]
 
 
 class Clicks:
@@ -38,6 +49,14 @@ class WatchShare:
     def __call__(self, feedback: Feedback, _catalog: Catalog) -> DoubleArray:
         """Return float64 [u]: items watched, counted by share."""
         return _by_user(feedback, feedback.watched)
+
+
+class Engagement:
+    """Sum over the page of how much each clicked item was engaged with, on the users' own scale, such as minutes."""
+
+    def __call__(self, feedback: Feedback, _catalog: Catalog) -> DoubleArray:
+        """Return float64 [u]: engagement, of users who tell it (``TellsEngagement``)."""
+        return np.bincount(feedback.row, weights=feedback.engagement, minlength=len(feedback.clicked)).astype(np.float64)
 
 
 class Rating:
@@ -89,6 +108,7 @@ class DiverseClicks:
 REWARDS: dict[str, Callable[[], Reward]] = {
     "clicks": Clicks,
     "watch": WatchShare,
+    "engagement": Engagement,
     "rating": Rating,
     "satisfaction": Satisfaction,
     "session_length": SessionLength,
@@ -97,20 +117,27 @@ REWARDS: dict[str, Callable[[], Reward]] = {
 """Rewards by name."""
 
 
-def resolve_reward(reward: str | Reward, *, rates: bool = True) -> Reward:
+def resolve_reward(reward: str | Reward, *, rates: bool = True, users: UserModel | None = None) -> Reward:
     """Return the reward of a name, or the given callable with its answers checked.
 
     Args:
         reward: name or callable.
         rates: whether the users give stars; without any, a reward of stars would be 0 on every page.
+        users: the user model; None where it is not known yet.
 
     Raises:
-        ConfigError: the name is unknown, the object cannot be called, or it pays for stars that nobody gives.
+        ConfigError: the name is unknown, the object cannot be called, or it pays for stars or engagement that nobody gives.
     """
     if not rates and (reward == "rating" or isinstance(reward, Rating)):
         raise ConfigError(
             "reward: got 'rating' for users of clicks or purchases, who give no stars, expected another; take clicks: --reward "
             "clicks, in Python reward='clicks'"
+        )
+    told = users is None or isinstance(users, TellsEngagement)
+    if not told and (reward == "engagement" or isinstance(reward, Engagement)):
+        raise ConfigError(
+            "reward: got 'engagement' for users who do not tell it, expected another; take the share watched: --reward watch, "
+            "in Python reward='watch'"
         )
     if isinstance(reward, str):
         if reward not in REWARDS:

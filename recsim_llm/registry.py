@@ -28,6 +28,8 @@ SHIPPED: dict[str, dict[str, str]] = {
         "language": "recsim_llm.agents.worlds:language_world",
         "cascade": "recsim_llm.agents.worlds:cascade_world",
         "replay": "recsim_llm.agents.worlds:replay_world",
+        "recsim-lts": "recsim_llm.agents.recsim.recsim_worlds:long_term_world",
+        "recsim-interest-evolution": "recsim_llm.agents.recsim.recsim_worlds:interest_evolution_world",
     },
     "recommenders": {
         "random": "recsim_llm.recommenders.uniform:RandomRecommender",

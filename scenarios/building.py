@@ -89,6 +89,7 @@ def stage(
     resolve_reward(scenario.reward, rates=dataset.feedback == "explicit")
     with Roles(scenario.models, calls=calls, cache=cache, limits=limits or scenario.limits) as roles:
         world = build_scenario_world(scenario, dataset, roles)
+        resolve_reward(scenario.reward, users=world.users)
         _check_slate_size(scenario, world)
         _check_oracle(scenario, world)
         _check_policies(scenario, roles)

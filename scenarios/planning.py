@@ -50,9 +50,14 @@ def plan_comparison(
         ConfigError: a setting cannot work.
     """
     judging = judging or Judging()
-    metric, names = judging.measures(scenario.reward)[0], [arm.name for arm in scenario.recommenders]
+    metric, names = (
+        judging.measures(scenario.reward, discount=scenario.discount)[0],
+        [arm.name for arm in scenario.recommenders],
+    )
     available = count_users(scenario)
-    alpha = (1.0 - judging.confidence) / (len(judging.measures(scenario.reward)) * len(names) * (len(names) - 1) / 2)
+    alpha = (1.0 - judging.confidence) / (
+        len(judging.measures(scenario.reward, discount=scenario.discount)) * len(names) * (len(names) - 1) / 2
+    )
     if deviation is not None:
         spreads = {name: _Spread(Estimate(value=deviation, users=0), None) for name in names[1:]}
     else:

@@ -157,6 +157,9 @@ class Scenario(BaseModel):
     the training part, as long as there is something else; what breaks the rule is an invalid slot. ``allow``: anything."""
     reward: str = "clicks"
     """Name of the reward that the log records."""
+    discount: float = Field(default=1.0, gt=0.0, le=1.0)
+    """What a reward is worth one page later, over all of a user's visits. Below 1 the discounted return is told and compared,
+    with the reward a page; nothing else depends on it."""
     invalid: Literal["error", "count"] = "error"
     """What an item does that is unknown, retired, on the page already, or breaks the rule on repetition: stop the run, or blank
     the slot and be counted."""

@@ -100,7 +100,9 @@ def judge_blocks(run: Path, judging: Judging, looks: Looks, sequential: Sequenti
         sequential: how it came to its end.
     """
     manifest, tally = read_manifest(run), read_finished_tally(run)
-    measures = judging.measures(str(manifest["settings"]["reward"]), rated=tally.rated)
+    measures = judging.measures(
+        str(manifest["settings"]["reward"]), rated=tally.rated, discount=manifest["settings"]["discount"]
+    )
     pairs = pair_arms(tally, measures)
     values = estimate_values(tally, measures)
     alpha = 1.0 - judging.confidence

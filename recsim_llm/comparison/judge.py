@@ -96,7 +96,8 @@ def judge_run(tally: Tally, manifest: Mapping[str, Any], judging: Judging, known
         judging: how.
         known: what was known of the users of the tally before the run; None where that cannot be told.
     """
-    measures = judging.measures(str((manifest.get("settings") or {}).get("reward", "")), rated=tally.rated)
+    settings = manifest.get("settings") or {}
+    measures = judging.measures(str(settings.get("reward", "")), rated=tally.rated, discount=settings.get("discount", 1.0))
     pairs = pair_arms(tally, measures)
     users, seed = served_by(tally, tally.arms), int(manifest["seed"] or 0)
     adjusted = [adjust_difference(pair, known, users, confidence=judging.confidence) for pair in pairs]

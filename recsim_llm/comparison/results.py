@@ -45,7 +45,8 @@ class Judging:
 
     metrics: tuple[str, ...] = ()
     """Keys of ``recsim_llm.metrics.RESULTS``; the first is the primary one. Empty: the usual seven, without the reward
-    where it is the clicks, and without those of ratings where nobody gave any."""
+    where it is the clicks, and without those of ratings where nobody gave any; before them the discounted return where the run
+    discounts what comes later."""
     effect: float | None = None
     """Smallest difference of the primary metric that matters, above 0; None: no difference is too small."""
     confidence: float = CONFIDENCE
@@ -84,16 +85,18 @@ class Judging:
         """The correction by its full name."""
         return "holm" if self.correction == "holm" else "benjamini-hochberg"
 
-    def measures(self, reward: str, *, rated: bool = True) -> tuple[Definition, ...]:
+    def measures(self, reward: str, *, rated: bool = True, discount: float = 1.0) -> tuple[Definition, ...]:
         """Return the metrics of a run with this reward, the primary one first.
 
         Args:
             reward: name of the run's reward.
             rated: whether users of the run give ratings; otherwise metrics of ratings are no usual ones.
+            discount: of the run.
         """
         known = {metric.key: metric for metric in RESULTS}
         usual = [name for name in _USUAL if not (name == "reward_per_user" and reward == "clicks")]
         usual = [name for name in usual if rated or not known[name].of_ratings]
+        usual = ["discounted_return", *usual] if discount < 1 else usual
         return tuple(known[name] for name in self.metrics or usual)
 
 

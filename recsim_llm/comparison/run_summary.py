@@ -77,6 +77,8 @@ class Summary:
     """Seed of the run."""
     users: int
     """Users planned, by the manifest."""
+    discount: float
+    """What a reward one page later is worth, by the manifest."""
     confidence: float
     """Confidence of the intervals: of each for metrics, of all of a measure's pairs of arms together for comparisons."""
     best: str
@@ -121,6 +123,7 @@ def summarise(run: Path) -> Summary:
         scenario=str(manifest["scenario"]),
         seed=None if manifest["seed"] is None else int(manifest["seed"]),
         users=int(manifest["users"]),
+        discount=log.discount,
         confidence=CONFIDENCE,
         best=best,
         arms=arms,

@@ -26,6 +26,7 @@ _SAME = {
     "pages a visit": ("max_pages",),
     "visits a user": ("visits",),
     "reward": ("settings", "reward"),
+    "discount": ("settings", "discount"),
     "data": ("data", "fingerprint"),
     "number of items": ("catalog", "items"),
     "user model": ("user_model",),

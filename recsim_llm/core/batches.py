@@ -127,6 +127,7 @@ def join_feedback(feedbacks: Sequence[Feedback]) -> Feedback:
         mood=stack_columns([feedback.mood for feedback in feedbacks]),
         left=np.concatenate([feedback.left for feedback in feedbacks]),
         rated=stack_columns([feedback.rated for feedback in feedbacks]),
+        engaged=stack_columns([feedback.engaged for feedback in feedbacks]),
     )
 
 
@@ -162,4 +163,5 @@ def take_feedback(feedback: Feedback, order: IntArray) -> Feedback:
         mood=take_columns(feedback.mood, order),
         left=feedback.left[order],
         rated=take_columns(feedback.rated, kept),
+        engaged=take_columns(feedback.engaged, kept),
     )

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
+from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsim_llm.core.pages import Decisions, Mood, Pages, probability
-from recsim_llm.core.protocols import UserModel
+from recsim_llm.core.protocols import TellsEngagement, UserModel
+from recsim_llm.errors import ConfigError
 
 __all__ = ["WATCH_NOISE", "Feedback"]
 
@@ -41,6 +42,8 @@ class Feedback(NamedTuple):
     """The user model that decided."""
     rated: BoolArray | None = None
     """bool [c]: which clicked slots the user gave a rating; None means all of them."""
+    engaged: DoubleArray | None = None
+    """float64 [c]: how much each clicked item was engaged with; None of users who do not tell, see ``TellsEngagement``."""
 
     @property
     def given(self) -> FloatArray:
@@ -49,9 +52,28 @@ class Feedback(NamedTuple):
 
     @property
     def watched(self) -> FloatArray:
-        """float32 [c]: share watched of each clicked item, 0 to 1, drawn with the page's own noise."""
+        """float32 [c]: share watched of each clicked item, 0 to 1, drawn with the page's own noise.
+
+        Of users who tell their engagement it is that, as a share of the most that counts.
+        """
+        if self.engaged is not None and isinstance(self.users, TellsEngagement):
+            return np.minimum(self.engaged / self.users.most_engagement, 1.0).astype(np.float32)
         log_odds = self.users.watch_log_odds(self.rating, self.pages.user_index.take(self.row))
         return probability(log_odds + WATCH_NOISE * self.draws[:, 1, -1].take(self.row))
+
+    @property
+    def engagement(self) -> DoubleArray:
+        """float64 [c]: how much each clicked item was engaged with, on the user model's own scale.
+
+        Raises:
+            ConfigError: the users do not tell.
+        """
+        if self.engaged is None:
+            raise ConfigError(
+                f"engagement: got {type(self.users).__name__}, who do not tell it, expected users such as recsim-lts; take the "
+                "reward watch, the share watched"
+            )
+        return self.engaged
 
     @property
     def examined(self) -> BoolArray:

@@ -11,14 +11,14 @@ from copy import copy
 import numpy as np
 
 from recsim_llm.core import keyed
-from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
+from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsim_llm.core.dice import DiceTable, VisitDice
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.pages import Pages, Rows
-from recsim_llm.core.protocols import CopiesRows, UserModel, WithholdsRatings
+from recsim_llm.core.protocols import ChoosesOne, CopiesRows, TellsEngagement, UserModel, WithholdsRatings
 from recsim_llm.errors import ConfigError
 
-__all__ = ["ALL_ROWS", "Kernel"]
+__all__ = ["ALL_ROWS", "Kernel", "choose_one"]
 
 ALL_ROWS = slice(None)
 _NEVER = np.float32(np.inf)
@@ -59,6 +59,8 @@ class Kernel:
         self._slots = np.array([slate_size])
         self._levels = users.levels
         self._withholding: WithholdsRatings | None = users if isinstance(users, WithholdsRatings) else None
+        self._engaging: TellsEngagement | None = users if isinstance(users, TellsEngagement) else None
+        self._chooses_one = isinstance(users, ChoosesOne) and users.chooses_one
         users.allocate(rows, slate_size)
 
     def dice(self, user_index: IntArray, visit: IntArray, seed_word: keyed.Words) -> VisitDice:
@@ -107,6 +109,7 @@ class Kernel:
         other = copy(self)
         other.users = users = self.users.copy_rows(rows)
         other._withholding = users if isinstance(users, WithholdsRatings) else None
+        other._engaging = users if isinstance(users, TellsEngagement) else None
         other.user_index, other.visit, other.page = self.user_index[rows], self.visit[rows], self.page[rows]
         other._visit_word = self._table.visit_words(seed_word, other.user_index, other.visit)
         other._first = np.arange(len(rows)) * self._block
@@ -138,10 +141,11 @@ class Kernel:
         if empty is not None:
             bar[empty] = _NEVER
         decisions = self.users.decide(pages)
-        clicked = decisions.click_log_odds > bar
+        clicked = choose_one(decisions.click_log_odds, bar) if self._chooses_one else decisions.click_log_odds > bar
         slot = clicked.reshape(-1).nonzero()[0]
         row = slot // self._slots if slot.size else slot
         rating = self._rate(pages, draws, slot, row) if slot.size else _NO_RATINGS
+        engaged = None if self._engaging is None else self._engaging.engagement(pages, slot, row, draws[:, 1, -1].take(row))
         mood = self.users.update(pages, slot, row, rating)
         left = mood.leave_log_odds > draws[:, 0, -1]
         after = page + _ONE
@@ -149,7 +153,7 @@ class Kernel:
         if self._many_blocks:
             self._renew_dice(rows, after)
         rated = None if self._withholding is None else self._withholding.rated(pages, slot, row)
-        return Feedback(pages, decisions, draws, clicked, slot, row, rating, mood, left, self.users, rated)
+        return Feedback(pages, decisions, draws, clicked, slot, row, rating, mood, left, self.users, rated, engaged)
 
     def _rate(self, pages: Pages, draws: FloatArray, slot: IntArray, row: IntArray) -> FloatArray:
         noise = draws[:, 1, :-1].reshape(-1).take(slot)
@@ -168,6 +172,29 @@ class Kernel:
             at = due if isinstance(rows, slice) else rows[due]
             examine = self.users.examination(self.user_index[at])
             self._by_row()[at] = self._table.lay_out(self._visit_word[at], examine, page[due], self._block)
+
+
+def choose_one(log_odds: FloatArray, bar: FloatArray) -> BoolArray:
+    """Draw which slot of each page is clicked, if any, from the dice of its slots.
+
+    Slot after slot with the hazard ``h_i = p_i / (1 - p_1 - ... - p_{i-1})``: that slot i is the first hit has the probability
+    ``h_i (1 - h_1) ... (1 - h_{i-1}) = p_i``, so that the draw is exact, and every slot keeps its own dice.
+
+    Args:
+        log_odds: float32 [u, k]: of the probability that the slot is the one; the probabilities of a page sum to at most 1.
+        bar: float32 [u, k]: standard logistic draws, +inf where nothing is to be seen.
+
+    Returns:
+        bool [u, k]: at most one a row.
+    """
+    chance: DoubleArray = np.where(bar < _NEVER, 1 / (1 + np.exp(-log_odds.astype(np.float64))), 0.0)
+    left = 1 - np.cumsum(chance, axis=1)
+    # What is left after the last slot is nothing where something is always chosen; rounding must not make it less.
+    with np.errstate(divide="ignore"):
+        hazard = np.log(chance) - np.log(np.maximum(left, 1e-15))
+    hit = hazard > bar
+    first: BoolArray = hit & (np.cumsum(hit, axis=1) == 1)
+    return first
 
 
 def _with(column: IntArray, rows: Rows, values: IntArray | int) -> IntArray:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol, Self, runtime_checkable
 
-from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
+from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsim_llm.core.bounds import UNDECLARED, Bounds
 from recsim_llm.core.pages import Decisions, Mood, Pages, Rows
 
 __all__ = [
     "AnswersLater",
     "BoundsPrompts",
+    "ChoosesOne",
     "CopiesRows",
     "DeclaresBounds",
     "HasProvenance",
     "RanksItems",
+    "TellsEngagement",
     "UserModel",
     "WithdrawsPages",
     "WithholdsRatings",
@@ -107,6 +109,40 @@ class WithholdsRatings(Protocol):
 
     def rated(self, pages: Pages, slot: IntArray, row: IntArray) -> BoolArray:
         """Return bool [c]: which of the clicked slots users give a rating to; arguments as of ``UserModel.update``."""
+        ...
+
+
+@runtime_checkable
+class ChoosesOne(Protocol):
+    """A user model whose users compare the items of a page and click at most one of them.
+
+    Its decisions hold the log-odds of each slot's probability of being the one that is chosen; over a page these probabilities
+    sum to at most 1, and what is left is that nothing is chosen. Its users examine every slot: ``examination`` is 1 throughout.
+    """
+
+    chooses_one: bool
+    """True."""
+
+
+@runtime_checkable
+class TellsEngagement(Protocol):
+    """A user model that says how much its users engage with what they click, on a scale of its own, such as minutes."""
+
+    most_engagement: float
+    """What counts as having seen the whole item, above 0."""
+
+    def engagement(self, pages: Pages, slot: IntArray, row: IntArray, noise: FloatArray) -> DoubleArray:
+        """Return how much each clicked item is engaged with; called once a page, between ``decide`` and ``update``.
+
+        Args:
+            pages: the pages last decided.
+            slot: int64 [c]: flat positions of the clicked slots.
+            row: int64 [c]: their rows in the batch.
+            noise: float32 [c]: standard logistic, one draw a page; no other draw of the page hangs on it.
+
+        Returns:
+            float64 [c], each at least 0.
+        """
         ...
 
 

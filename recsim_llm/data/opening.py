@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
@@ -16,6 +15,7 @@ from recsim_llm.data.table_files import TABLE_SUFFIXES
 from recsim_llm.data.table_settings import TableOptions, TableSettings
 from recsim_llm.data.tables import read_tables
 from recsim_llm.errors import ConfigError
+from recsim_llm.registry import import_attribute
 
 __all__ = ["FICTIONAL", "HUNDRED", "SHOP", "open_dataset"]
 
@@ -27,9 +27,11 @@ SHOP = "shop"
 """Name of the invented shop."""
 
 _INVENTED = {
-    FICTIONAL: "recsim_llm.data.fictional",
-    HUNDRED: "recsim_llm.data.fictional_hundred",
-    SHOP: "recsim_llm.data.invented_shop",
+    FICTIONAL: "recsim_llm.data.fictional:load",
+    HUNDRED: "recsim_llm.data.fictional_hundred:load",
+    SHOP: "recsim_llm.data.invented_shop:load",
+    "recsim-lts": "recsim_llm.data.recsim_documents:load_long_term_satisfaction",
+    "recsim-interest-evolution": "recsim_llm.data.recsim_documents:load_interest_evolution",
 }
 _USUAL = TableSettings().model_dump()
 
@@ -40,7 +42,8 @@ def open_dataset(name_or_path: str | Path, *, cache: str | Path | None = None, *
     ``fictional`` are the invented films, ``fictional-100`` a hundred of them. Otherwise a folder that exists comes before a
     name. What it is, its files tell: tables called ``interactions`` and ``items`` (``.csv``, ``.tsv``, ``.txt``, ``.parquet``;
     text also with ``.gz``); MovieLens as GroupLens ships it; else the one table that has the columns of users and items. Last
-    come ``shop``, the invented shop, and the names of sets that ``fetch`` has put into the cache.
+    come ``shop``, the invented shop, ``recsim-lts`` and ``recsim-interest-evolution``, the documents of RecSim's worlds, and
+    the names of sets that ``fetch`` has put into the cache.
 
     Args:
         name_or_path: ``fictional``, a folder, ``shop``, or a name among ``SOURCES``.
@@ -70,9 +73,9 @@ def open_dataset(name_or_path: str | Path, *, cache: str | Path | None = None, *
     return movielens.load(cached, skip_bad_rows=settings.skip_bad_rows)
 
 
-def _invented(module: str) -> Dataset:
+def _invented(path: str) -> Dataset:
     # By name: an invented set must not be generated, nor its module loaded, for those who bring data.
-    dataset: Dataset = importlib.import_module(module).load()
+    dataset: Dataset = import_attribute(path, "data")()
     return dataset
 
 
@@ -104,6 +107,6 @@ def _file_remedy(path: Path) -> str:
 
 def _possible() -> str:
     return (
-        f"'{FICTIONAL}', '{HUNDRED}', '{SHOP}', a downloaded set ({', '.join(SOURCES)}), a MovieLens folder, or a folder with "
+        f"{', '.join(map(repr, _INVENTED))}, a downloaded set ({', '.join(SOURCES)}), a MovieLens folder, or a folder with "
         "interactions.csv, .tsv, .txt or .parquet (and items likewise)"
     )

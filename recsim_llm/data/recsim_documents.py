@@ -1,14 +1,14 @@
 """The documents of RecSim's worlds as data sets, so that those worlds can be scenarios like any other.
 
-RecSim (Ie et al. 2019, "RecSim: A Configurable Simulation Platform for Recommender Systems", arXiv 1909.04847) samples documents
-and users and has no past. Runs need users and ratings to begin with, so 1,000 users rate a few documents at random: nothing is to
-be learned from those ratings.
+RecSim (Ie et al. 2019, "RecSim: A Configurable Simulation Platform for Recommender Systems", arXiv 1909.04847) samples
+documents and users and has no past. Runs need users and ratings to begin with, so 1,000 users rate a few documents at random:
+nothing is to be learned from those ratings.
 
 - ``recsim-lts``, long-term satisfaction: 100 documents, each with a clickbait score, uniform on 0 to 1, its one feature; those
   above 0.5 have the genre ``choc``, the others ``kale``.
-- ``recsim-interest-evolution``: 200 videos of 20 topics, one topic each, uniform, their features; a topic's videos have a quality
-  around the topic's mean, from -3 to 0 for the first 14 topics, which are trash, and 0 to 3 for the last six, with standard
-  deviation 0.1. Policies do not see it; ``Catalog.quality`` holds it on a scale from 0, which is -3.4, to 1, which is 3.4.
+- ``recsim-interest-evolution``: 200 videos of 20 topics, one topic each, uniform, their features; a topic's videos have a
+  quality around the topic's mean, from -3 to 0 for the first 14 topics, which are trash, and 0 to 3 for the last six, with
+  standard deviation 0.1. Policies do not see it; ``Catalog.quality`` holds it on a scale from 0 (-3.4) to 1 (3.4).
 """
 
 from __future__ import annotations

@@ -64,6 +64,11 @@ class RunReader:
         return int(self.manifest["max_pages"])
 
     @property
+    def discount(self) -> float:
+        """What a reward one page later is worth; 1 where the manifest says nothing."""
+        return float((self.manifest.get("settings") or {}).get("discount", 1.0))
+
+    @property
     def begun_arms(self) -> tuple[str, ...]:
         """Arms with at least one finished segment."""
         return tuple(arm for arm in self.arms if any(segment.arm in (arm, None) for segment in self.segments))

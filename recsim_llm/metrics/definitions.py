@@ -49,6 +49,8 @@ class Definition:
     """Smallest possible value."""
     high: float = np.inf
     """Largest possible value."""
+    long_run: bool = False
+    """Whether it is told of runs alone that discount what comes later."""
     by_user: bool = True
     """Whether it is taken over users; False for a property of the whole run, which has no interval by user."""
     missing: str = ""
@@ -83,6 +85,18 @@ class Definition:
 RESULTS = (
     Definition(key="clicks_per_user", label="Clicks per user", unit="clicks", numerator="clicks"),
     Definition(key="reward_per_user", label="Reward per user", unit="reward", numerator="reward", low=-np.inf),
+    Definition(
+        key="discounted_return", label="Discounted return", unit="reward", numerator="discounted", low=-np.inf, long_run=True
+    ),
+    Definition(
+        key="reward_per_page",
+        label="Reward per page",
+        unit="reward",
+        numerator="reward",
+        denominator="pages",
+        low=-np.inf,
+        long_run=True,
+    ),
     Definition(key="visits_per_user", label="Visits per user", unit="visits", numerator="visits"),
     Definition(key="pages_per_visit", label="Pages per visit", unit="pages", numerator="visit_pages", denominator="visits"),
     Definition(key="clicks_per_page", label="Clicks per page", unit="clicks", numerator="clicks", denominator="pages"),

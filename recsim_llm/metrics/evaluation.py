@@ -19,7 +19,7 @@ from recsim_llm.metrics.exposure import gini
 from recsim_llm.metrics.item_ranks import RankedItems, rank_items
 from recsim_llm.metrics.summary import ArmSummary, Deciders
 from recsim_llm.metrics.tallies import Tally, read_tally
-from recsim_llm.statistics import Estimate, ratio_estimate
+from recsim_llm.statistics import Estimate, mean_of_sums, ratio_estimate
 
 __all__ = ["summarise_arms"]
 
@@ -70,6 +70,7 @@ def _summarise_arm(tally: Tally, number: int, ranked: RankedItems, *, items: int
         visits_reaching_page=_survival(tally.visit_pages[number]),
         ratings={f"{step / 2:g}": int(count) for step, count in enumerate(tally.stars[number]) if count},
         satisfaction_by_page=_by_column(tally.satisfaction_at[number][served], tally.rows_at[number][served]),
+        reward_by_page=_over_lives(tally, number, int(served.sum())),
         exposure_lorenz=_lorenz(exposures, items),
         most_shown=ranked.most_shown,
         most_clicked=ranked.most_clicked,
@@ -93,6 +94,13 @@ def _by_column(numerator: npt.NDArray[Any], denominator: npt.NDArray[Any]) -> tu
     columns = range(int(used[-1]) + 1 if len(used) else 0)
     pairs = ((numerator[:, c].astype(np.float64), denominator[:, c].astype(np.float64)) for c in columns)
     return tuple(ratio_estimate(above, below, bounds=(0.0, 1.0)) for above, below in pairs)
+
+
+def _over_lives(tally: Tally, number: int, users: int) -> tuple[Estimate, ...]:
+    """Estimate the mean reward of each page of a life, up to the last page that anybody came to with any arm."""
+    pages = np.flatnonzero(tally.reward_at[:, :, 2].any(axis=0))
+    longest = int(pages[-1]) + 1 if len(pages) else 0
+    return tuple(mean_of_sums(total, squares, users=users) for total, squares, _ in tally.reward_at[number, :longest].tolist())
 
 
 def _survival(visits_by_pages: IntArray) -> tuple[float, ...]:

@@ -79,6 +79,8 @@ class ArmSummary:
     """Number of ratings by stars given, ascending."""
     satisfaction_by_page: tuple[Estimate, ...]
     """Mean satisfaction after the 1st, 2nd, ... page, over the users who were still there."""
+    reward_by_page: tuple[Estimate, ...]
+    """Mean reward of the 1st, 2nd, ... page of a user's life, over all visits; users who are gone count as 0."""
     exposure_lorenz: tuple[float, ...]
     """Share of exposures of the least shown 0%, 1%, ... 100% of the catalog; empty: nothing shown."""
     most_shown: tuple[ItemRank, ...]

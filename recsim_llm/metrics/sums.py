@@ -19,6 +19,7 @@ from recsim_llm.metrics.diversity import genre_diversity, genre_shares, most_pop
 from recsim_llm.metrics.exposure import long_tail
 from recsim_llm.metrics.item_tables import RunTables
 from recsim_llm.metrics.streaming import PageBatch, PageRows
+from recsim_llm.numerics.ranking import rank_within
 
 __all__ = ["OVERLAP_USERS", "PARTS", "RANKING", "TOTALS", "Sums"]
 
@@ -171,7 +172,7 @@ class Sums:
         """Add clicked items by part and half of each user's clicks; pages come in order of time."""
         page, slot = np.nonzero(batch.clicked & (batch.item >= 0))
         cell, item = batch.cell[page], batch.item[page, slot]
-        rank = self._ranked[cell] + _rank_within(cell)
+        rank = self._ranked[cell] + rank_within(cell)
         np.add.at(self._ranked, cell, 1)
         self._add_genres(self.genres_chosen, cell, item)
         clicks = self.totals["clicks"][cell].astype(np.int64)
@@ -222,13 +223,3 @@ def _count(mask: BoolArray) -> IntArray:
 def _sum(values: npt.NDArray[Any], shown: BoolArray) -> DoubleArray:
     total: DoubleArray = np.where(shown, values, 0).sum(axis=1, dtype=np.float64)
     return total
-
-
-def _rank_within(cell: IntArray) -> IntArray:
-    """Return for each entry how many before it have the same cell."""
-    order = np.argsort(cell, kind="stable")
-    ordered = cell[order]
-    start = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])) if len(cell) else np.empty(0, np.int64)
-    rank = np.empty(len(cell), np.int64)
-    rank[order] = np.arange(len(cell)) - np.repeat(start, np.diff(np.append(start, len(cell))))
-    return rank

@@ -2,7 +2,7 @@
 
 The Parquet files are read batch by batch and only the columns needed; a log larger than memory works. What is kept:
 the sums below an arm and user, clicks by position an arm and user, satisfaction by page an arm and user (first
-``PAGE_LIMIT`` pages), and exposures and clicks an arm and item.
+``PAGE_LIMIT`` pages), reward by page of a life an arm (first ``LIFE_LIMIT`` pages), and exposures and clicks an arm and item.
 """
 
 from __future__ import annotations
@@ -18,21 +18,35 @@ from recsim_llm.core.arrays import DoubleArray, IntArray
 from recsim_llm.errors import LogError
 from recsim_llm.log.columns import Columns, integers, numbers, words
 from recsim_llm.log.reader import RunReader
+from recsim_llm.numerics.ranking import rank_within
 
-__all__ = ["PAGE_LIMIT", "ItemCounts", "Tally", "read_tally"]
+__all__ = ["LIFE_LIMIT", "PAGE_LIMIT", "ItemCounts", "Tally", "read_tally"]
 
 
 PAGE_LIMIT = 20
 """Pages of a visit, from the first, for which satisfaction is kept page by page."""
+LIFE_LIMIT = 100
+"""Pages of a user's life, all visits together, from the first, for which reward is kept page by page."""
 STAR_STEPS = 11
 """Bins of the rating histogram: 0, 0.5, ... 5 stars."""
 SUMS = (
-    *("visits", "visit_pages", "pages", "clicks", "reward", "satisfaction", "satisfaction_pages", "invalid_slots"),
+    *(
+        "visits",
+        "visit_pages",
+        "pages",
+        "clicks",
+        "reward",
+        "discounted",
+        "satisfaction",
+        "satisfaction_pages",
+        "invalid_slots",
+    ),
     *("impressions", "impression_clicks", "stars", "rated", "liked", "judged", "watched", "watch_rows"),
     *("accounted_pages", "language_pages", "audited_pages", "disagreement", "compared_pages", "memories_dropped"),
 )
 """Names of the sums an arm and user.
 
+``discounted`` is reward times the run's discount to the power of the user's earlier pages, those of earlier visits included.
 ``impressions`` are slots that showed an item; ``satisfaction_pages``, ``rated``, ``judged`` and ``watch_rows`` count the rows
 that hold a value behind ``satisfaction``, ``stars``, ``liked`` and ``watched``. ``accounted_pages`` are those of which the log
 says who decided them, ``language_pages`` those that a language model did, ``audited_pages`` those that it was asked about
@@ -71,6 +85,9 @@ class Tally:
     """float64 [arms, u, min(max_pages, PAGE_LIMIT)]: satisfaction after each page of a visit, summed over visits."""
     rows_at: npt.NDArray[np.int32]
     """int32, same shape: pages with a satisfaction."""
+    reward_at: DoubleArray
+    """float64 [arms, LIFE_LIMIT, 3]: over users, the sum of the rewards of each page of their lives, counted over all visits,
+    that of their squares, and how many came to that page."""
     visit_pages: IntArray
     """int64 [arms, max_pages + 1]: visits by their number of pages."""
     capped_visits: IntArray
@@ -147,6 +164,8 @@ class _Adder:
         self._shown_at, self._clicked_at = np.zeros(cells * slots, np.int32), np.zeros(cells * slots, np.int32)
         self._satisfaction_at = np.zeros(cells * self._page_limit)
         self._rows_at = np.zeros(cells * self._page_limit, np.int32)
+        self._lived = np.zeros(cells, np.int64)
+        self._reward_at = np.zeros((3, len(arms) * LIFE_LIMIT))
         self._visit_pages = np.zeros(len(arms) * (max_pages + 1), np.int64)
         self._capped = np.zeros(len(arms), np.int64)
         self._stars = np.zeros(len(arms) * STAR_STEPS, np.int64)
@@ -157,16 +176,27 @@ class _Adder:
         columns = ["arm", "user_id", "page", "clicks", "invalid_slots", "reward", "satisfaction"]
         columns += ["decided_by", "disagreement", "memories_dropped"]
         for batch in self._run.batches("pages", columns):
-            _, cell = self._rows(batch)
+            arm, cell = self._rows(batch)
             satisfaction = numbers(batch, "satisfaction")
             known, ones = ~np.isnan(satisfaction), np.ones(len(cell))
             sums: Columns = {name: numbers(batch, name) for name in ("clicks", "invalid_slots", "reward")}
             sums |= {"pages": ones, "satisfaction": np.nan_to_num(satisfaction), "satisfaction_pages": known}
+            sums["discounted"] = self._live_on(arm, cell, sums["reward"])
             self._add(cell, sums | _account(batch))
             page = self._within(batch, "page", self._max_pages)
             early = known & (page < self._page_limit)
             place = cell[early] * self._page_limit + page[early]
             _scatter(place, [(self._satisfaction_at, satisfaction[early]), (self._rows_at, ones[early])])
+
+    def _live_on(self, arm: IntArray, cell: IntArray, reward: DoubleArray) -> DoubleArray:
+        """Count pages on users' lives, in whose order they come; return float64 [n]: their discounted rewards."""
+        age = self._lived[cell] + rank_within(cell)
+        early = age < LIFE_LIMIT
+        columns = [column[early] for column in (reward, reward**2, np.ones(len(cell)))]
+        _scatter(arm[early] * LIFE_LIMIT + age[early], list(zip(self._reward_at, columns, strict=True)))
+        _scatter(cell, [(self._lived, np.ones(len(cell)))])
+        discounted: DoubleArray = reward * self._run.discount**age
+        return discounted
 
     def add_visits(self) -> None:
         for batch in self._run.batches("visits", ["arm", "user_id", "pages", "stop_reason"]):
@@ -206,6 +236,7 @@ class _Adder:
             clicked_at=self._clicked_at.reshape(arms, users, self._slots),
             satisfaction_at=self._satisfaction_at.reshape(arms, users, self._page_limit),
             rows_at=self._rows_at.reshape(arms, users, self._page_limit),
+            reward_at=np.moveaxis(self._reward_at.reshape(3, arms, LIFE_LIMIT), 0, -1),
             visit_pages=self._visit_pages.reshape(arms, -1),
             capped_visits=self._capped,
             stars=self._stars.reshape(arms, STAR_STEPS),

@@ -25,10 +25,10 @@ class Interactions:
     """
 
     def __init__(self, catalog: Catalog, ratings: Ratings, *, repeats: Repeats = "forbid") -> None:
-        self._repeats = repeats
+        self._repeats, self.ratings = repeats, ratings
         item = catalog.index_of(ratings.item_id)
         known = item >= 0
-        self.catalog = catalog
+        self.catalog, self.ratings = catalog, ratings
         self.users = ratings.users
         self.on_sale: BoolArray = catalog.on_sale
         # One row more than there are users: the empty history of everyone else.

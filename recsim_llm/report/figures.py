@@ -114,6 +114,15 @@ def draw_satisfaction(summary: Summary) -> Figure:
     return _curves(summary, curves, x_label="page of the visit", y_label="satisfaction, 0 to 1", share=False)
 
 
+def draw_rewards(summary: Summary) -> Figure:
+    """Draw the mean reward of each page of a user's life."""
+    curves = [arm.reward_by_page for arm in summary.arms]
+    x_label = "page of the user's life, over all visits"
+    return _curves(
+        summary, curves, x_label=x_label, y_label="reward; users who are gone count as 0", share=False, highest=np.inf
+    )
+
+
 def draw_lorenz(summary: Summary) -> Figure:
     """Draw the Lorenz curve of exposures over the catalog, with each arm's Gini coefficient."""
     shown = [arm for arm in summary.arms if arm.exposure_lorenz]
@@ -163,8 +172,16 @@ def _whisker(axes: Axes, estimate: Estimate, place: float, arm: str) -> None:
     axes.text(estimate.value, place + 0.2, numbers.plain(estimate.value, 2), ha="center", va="bottom", color=INK, fontsize=10)
 
 
-def _curves(summary: Summary, curves: Sequence[tuple[Estimate, ...]], *, x_label: str, y_label: str, share: bool) -> Figure:
-    """Draw one line an arm over 1, 2, ... with its interval as a band and its name at the end."""
+def _curves(
+    summary: Summary,
+    curves: Sequence[tuple[Estimate, ...]],
+    *,
+    x_label: str,
+    y_label: str,
+    share: bool,
+    highest: float = 1.04,
+) -> Figure:
+    """Draw one line an arm over 1, 2, ... with its interval as a band and its name at the end, up to what is highest."""
     longest = max(len(drawing.shorten(arm.arm)) for arm in summary.arms)
     figure = drawing.new_figure(left=0.13, right=0.94 - 0.021 * longest)
     axes = figure.axes[0]
@@ -184,7 +201,7 @@ def _curves(summary: Summary, curves: Sequence[tuple[Estimate, ...]], *, x_label
         ends.append(Label(x[-1], y[-1], drawing.shorten(arm.arm), colour))
     pages = max(len(curve) for curve in curves)
     axes.set_xlim(0.8, max(pages, 2) + 0.2)
-    axes.set_ylim(0.0, min(top * 1.08, 1.04) or 1.0)
+    axes.set_ylim(0.0, min(top * 1.08, highest) or 1.0)
     axes.set_xticks(range(1, pages + 1, 1 if pages <= _MOST_TICKS else math.ceil(pages / 6)))
     axes.yaxis.set_major_locator(MaxNLocator(5, steps=_STEPS))
     if share:
@@ -266,6 +283,17 @@ FIGURES = (
         lambda summary: _series(summary, lambda arm: arm.satisfaction_by_page),
     ),
     FigureKind(
+        "reward_by_page",
+        "Reward by page",
+        words.reward_title,
+        "Mean reward of each page of a user's life, counted over all visits, over everybody who came at all: users who are "
+        "gone count as 0. What pays at first may cost later pages, as users leave or tire; bands are 95% intervals by user.",
+        lambda s: "" if any(arm.reward_by_page for arm in s.arms) else "no page was shown in this run",
+        draw_rewards,
+        ("arm", "page", *_ESTIMATE),
+        lambda summary: _series(summary, lambda arm: arm.reward_by_page),
+    ),
+    FigureKind(
         "exposure_lorenz",
         "Lorenz curves of exposure",
         words.lorenz_title,
@@ -281,5 +309,6 @@ FIGURES = (
 
 
 def figures_of(summary: Summary) -> tuple[FigureKind, ...]:
-    """Return the figures of a run; that of ratings only where users give any."""
-    return tuple(kind for kind in FIGURES if summary.rated or kind.name != "ratings")
+    """Return the figures of a run; of ratings only where users give any, of reward by page only where there is a discount."""
+    told = {"ratings": summary.rated, "reward_by_page": summary.discount < 1}
+    return tuple(kind for kind in FIGURES if told.get(kind.name, True))

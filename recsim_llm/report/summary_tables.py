@@ -65,7 +65,12 @@ def metric_rows(summary: Summary) -> Iterator[tuple[str, list[Cell]]]:
     """Yield label and one cell an arm for every metric, users first."""
     arms = summary.arms
     yield "Users", [Cell(numbers.count(arm.users)) for arm in arms]
-    for metric in (metric for metric in RESULTS if summary.rated or not metric.of_ratings):
+    told = [
+        metric
+        for metric in RESULTS
+        if (summary.rated or not metric.of_ratings) and (summary.discount < 1 or not metric.long_run)
+    ]
+    for metric in told:
         label = f"{metric.label} ({metric.unit})" if metric.unit == "stars" else metric.label
         yield label, estimate_cells([arm.metrics[metric.key] for arm in arms], share=metric.unit == "share")
     yield "Catalog shown", [Cell(numbers.plain(arm.item_coverage, 1, share=True)) for arm in arms]

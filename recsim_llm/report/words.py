@@ -16,6 +16,7 @@ __all__ = [
     "position_title",
     "rating_title",
     "reference",
+    "reward_title",
     "satisfaction_title",
     "survival_title",
     "verdict",
@@ -23,7 +24,7 @@ __all__ = [
 
 
 def verdict(summary: Summary) -> str:
-    """Say which recommender got the most clicks a user, or that this cannot be said; before that, which ceilings were beaten."""
+    """Say which recommender got the most clicks a user, or that none can be named; before that, which ceilings were beaten."""
     best = summary.arm(summary.best)
     rivals = [row for row in summary.against_best if row.arm not in CEILINGS]
     waiting = [arm.arm for arm in summary.arms if not arm.finished]
@@ -97,6 +98,12 @@ def satisfaction_title(summary: Summary) -> str:
     last = [(arm, arm.metrics["mean_satisfaction"]) for arm in _shown(summary)]
     found = [(arm.arm, numbers.plain(mean.value, 2)) for arm, mean in last if mean.value is not None]
     return _listed("Mean satisfaction", found) or "Satisfaction over pages"
+
+
+def reward_title(summary: Summary) -> str:
+    """Title of the figure of reward over pages."""
+    found = [(arm.arm, numbers.plain(arm.metrics["discounted_return"].value, 1)) for arm in _shown(summary)]
+    return _listed("Discounted return", found) or "Reward over pages"
 
 
 def lorenz_title(summary: Summary) -> str:

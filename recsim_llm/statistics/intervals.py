@@ -24,7 +24,7 @@ from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.core.checked_columns import as_numbers, check_number
 from recsim_llm.errors import ConfigError
 
-__all__ = ["CONFIDENCE", "Estimate", "mean_estimate", "ratio_estimate"]
+__all__ = ["CONFIDENCE", "Estimate", "mean_estimate", "mean_of_sums", "ratio_estimate"]
 
 
 CONFIDENCE = 0.95
@@ -80,6 +80,29 @@ def mean_estimate(
         return Estimate(value=mean, users=count)
     error = float(values.std(ddof=1)) / math.sqrt(count)
     return _with_interval(mean, error, count, confidence=confidence, bounds=bounds)
+
+
+def mean_of_sums(total: float, squares: float, *, users: int, confidence: float = CONFIDENCE) -> Estimate:
+    """Estimate a mean over users, as ``mean_estimate`` does, where only sums were kept.
+
+    Args:
+        total: sum of the users' values.
+        squares: sum of their squares.
+        users: how many, those with 0 included.
+        confidence: of the interval, 0 to 1.
+
+    Raises:
+        ConfigError: the confidence is not within 0 and 1.
+    """
+    check_number("confidence", confidence, above=0.0, below=1.0)
+    if users == 0:
+        return Estimate(value=None, users=0)
+    mean = total / users
+    spread = squares - users * mean**2
+    if users == 1 or spread <= _ROUNDING * squares:
+        return Estimate(value=mean, users=users)
+    error = math.sqrt(spread / (users - 1) / users)
+    return _with_interval(mean, error, users, confidence=confidence, bounds=(-math.inf, math.inf))
 
 
 def ratio_estimate(

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from recsim_llm.core import keyed
-from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
+from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsim_llm.core.catalog import Catalog
-from recsim_llm.core.pages import Decisions, Mood, Pages, Rows
-from recsim_llm.core.protocols import UserModel
+from recsim_llm.core.pages import Decisions, Mood, Pages, Rows, probability
+from recsim_llm.core.protocols import ChoosesOne, TellsEngagement, UserModel
 from recsim_llm.errors import ContractError
 from recsim_llm.population.personas import Population
 from recsim_llm.testing.calls import checked_call
@@ -30,7 +30,8 @@ def check_user_model(users: UserModel, catalog: Catalog, population: Population)
     A few users browse three pages with made-up clicks, again and again. Checked: star levels ascend; shapes and float32
     throughout; examination within 0 to 1; log-odds finite, those of the ratings ascending by level; a user behaves the same in
     any row, in any order, in any company, and after ``begin`` as if nothing had been; returning users and empty slots are
-    served; pages are left as they were. The model is left with rows of its own that mean nothing: call ``allocate`` before use.
+    served; pages are left as they were; who chooses one item of a page examines all of it, and its chances sum to at most 1;
+    engagement is at least 0. The model is left with rows of its own that mean nothing: call ``allocate`` before use.
 
     Args:
         users: the user model.
@@ -60,6 +61,8 @@ class _Trial:
 
     def __init__(self, users: UserModel, catalog: Catalog) -> None:
         self._users = users
+        self._chooses_one = isinstance(users, ChoosesOne) and users.chooses_one
+        self._engaging = users if isinstance(users, TellsEngagement) else None
         self._items = len(catalog)
         self._slots = min(_SLOTS, len(catalog))
         self._name = type(users).__name__
@@ -76,6 +79,11 @@ class _Trial:
         if not ((examine >= 0) & (examine <= 1)).all():
             wrong = examine[~((examine >= 0) & (examine <= 1))][0]
             raise ContractError(f"{self._name}: got examination {wrong}, expected probabilities from 0 to 1; clip them")
+        if self._chooses_one and (examine < 1).any():
+            raise ContractError(
+                f"{self._name}: got examination {examine.min()} of users who choose one item of a page, expected 1 for every "
+                "slot; let the choice itself depend on the position"
+            )
 
     def check_return(self, who: IntArray) -> None:
         """Serve a second visit of the same users."""
@@ -114,6 +122,8 @@ class _Trial:
         for page in range(_PAGES):
             pages = self._pages(rows, who, page)
             clicked = self._dice("click", pages) % np.uint64(3) == 0
+            if self._chooses_one:
+                clicked &= clicked.cumsum(axis=1) == 1
             shown.append(self._page(pages, clicked))
         stay = checked_call(self._name, "return_log_odds", (), lambda: self._users.return_log_odds(rows))
         shown.append(self._column("return_log_odds", stay, (len(who),))[:, None])
@@ -125,6 +135,11 @@ class _Trial:
         decisions = checked_call(self._name, "decide", pages[1:], lambda: users.decide(pages))
         self._type("decide", decisions, Decisions)
         odds = self._column("click_log_odds", decisions.click_log_odds, clicked.shape).copy()
+        if self._chooses_one and (probability(odds).sum(axis=1) > 1 + 1e-5).any():
+            raise ContractError(
+                f"{self._name}: got chances that sum to {probability(odds).sum(axis=1).max()} on a page of which users choose "
+                "one item, expected at most 1; divide them by their sum"
+            )
         slot = np.flatnonzero(clicked)
         row = slot // clicked.shape[1]
         cuts = checked_call(
@@ -141,13 +156,32 @@ class _Trial:
             self._name, "watch_log_odds", (rating,), lambda: users.watch_log_odds(rating, pages.user_index[row])
         )
         self._column("watch_log_odds", watch, (len(slot),))
+        engaged = self._engagement(pages, slot, row)
         inputs = (*pages[1:], clicked, slot, row, rating)
         mood = checked_call(self._name, "update", inputs, lambda: users.update(pages, slot, row, rating))
         self._type("update", mood, Mood)
-        by_slot = np.full((clicked.size, len(cuts) + 1), np.nan, np.float32)
-        by_slot[slot] = np.vstack([cuts, watch[None]]).T
+        by_slot = np.full((clicked.size, len(cuts) + 2), np.nan, np.float32)
+        by_slot[slot] = np.vstack([cuts, watch[None], engaged[None]]).T
         moods = [self._column(name, getattr(mood, name), (count,))[:, None] for name in Mood._fields]
         return np.concatenate([odds, by_slot.reshape(count, -1), *moods], axis=1)
+
+    def _engagement(self, pages: Pages, slot: IntArray, row: IntArray) -> DoubleArray:
+        """Return float64 [c]: how much each clicked item is engaged with, zeros where users do not tell."""
+        users = self._engaging
+        if users is None:
+            return np.zeros(len(slot))
+        draw = self._dice("watch", pages)[row, 0] >> np.uint64(41)
+        noise = keyed.log_odds(draw.astype(np.float32))
+        engaged: DoubleArray = checked_call(
+            self._name, "engagement", (*pages[1:], slot, row, noise), lambda: users.engagement(pages, slot, row, noise)
+        )
+        right = engaged.dtype == np.float64 and engaged.shape == slot.shape and np.isfinite(engaged).all()
+        if not right or (engaged < 0).any():
+            raise ContractError(
+                f"{self._name}: got engagement {engaged}, expected float64 of shape {slot.shape}, finite and at least 0; "
+                "convert it"
+            )
+        return engaged
 
     def _pages(self, rows: Rows, who: IntArray, page: int) -> Pages:
         start = 7 * who[:, None] + 5 * page

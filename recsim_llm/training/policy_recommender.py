@@ -9,11 +9,12 @@ import numpy as np
 from gymnasium import spaces
 
 from recsim_llm.core import keyed
-from recsim_llm.core.arrays import DoubleArray, FloatArray, IntArray
+from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.errors import ConfigError
-from recsim_llm.recommenders.scoring import ScoringRecommender, chunks, on_grid, products
+from recsim_llm.numerics.ranking import ProductRanking, top_k
+from recsim_llm.recommenders.scoring import ScoringRecommender, chunks
 from recsim_llm.training.learners import Choice, Policy, PolicyWorld
 from recsim_llm.training.policy_terms import PolicyTerms
 from recsim_llm.training.request_observer import RequestObserver
@@ -39,7 +40,7 @@ class PolicyRecommender(ScoringRecommender):
         self._terms, self._read, self._stochastic = terms, read, stochastic
         self._policy: Policy | None = None
         self._observer: RequestObserver | None = None
-        self._columns: DoubleArray = np.empty((0, 0))
+        self._ranking: ProductRanking | None = None
 
     def recommend(self, requests: Requests, k: int) -> Slates:
         """Return a page for each request.
@@ -68,22 +69,25 @@ class PolicyRecommender(ScoringRecommender):
     def _learn(self) -> None:
         catalog = self._known.catalog
         self._terms.check(catalog, "trained policy")
-        self._observer = RequestObserver(self._terms, catalog)
+        self._observer = RequestObserver(self._terms, catalog, self._known.ratings)
         self._policy = self._read(_world(self._terms, catalog, self._observer.space))
-        self._columns = on_grid(catalog.features.T, catalog.features.shape[1])
+        self._on_sale = np.flatnonzero(self._known.on_sale)
+        self._ranking = ProductRanking(catalog.features[self._on_sale])
 
     def _page(self, requests: Requests, k: int) -> tuple[IntArray, FloatArray]:
         """Return int64 [u, k]: catalog positions, and float32 [u, k]: prefix propensities, NaN where unknown."""
         if self._observer is None or self._policy is None:
             raise ConfigError("trained policy: got a request before fit, expected a fitted recommender; call fit first")
         keys = requests.user_id, requests.visit, requests.page
-        offered = self._offer(requests) if self._terms.candidates else None
+        fresh = ~self._barred(requests)
+        offered = self._offer(requests, fresh) if self._terms.candidates else None
         word = keyed.words(self._seed, _DRAW, *keys) if self._stochastic else None
-        choice = self._policy.act(self._observer.observe(requests, offered), word)
+        choice = self._policy.act(self._observer.observe(requests, fresh, offered), word)
         if choice.scores is not None:
-            best, prefix = self._by_scores(requests, choice, offered, word)
-        elif self._terms.action == "embedding":
-            best, prefix = self._pick(requests, products(choice.action, self._columns), k), None
+            best, prefix = self._by_scores(fresh, choice, offered, word)
+        elif self._ranking is not None and self._terms.action == "embedding":
+            barred = np.packbits(~fresh[:, self._on_sale], axis=1, bitorder="little")
+            best, prefix = self._on_sale.take(self._ranking.best(choice.action.astype(np.float32), k, barred)), None
         else:
             named = choice.action.reshape(len(choice.action), -1)
             named = named if offered is None else np.take_along_axis(offered, named, axis=1)
@@ -95,24 +99,23 @@ class PolicyRecommender(ScoringRecommender):
         return best, np.ones(best.shape, np.float32) if prefix is None else prefix
 
     def _by_scores(
-        self, requests: Requests, choice: Choice, offered: IntArray | None, word: keyed.Words | None
+        self, fresh: BoolArray, choice: Choice, offered: IntArray | None, word: keyed.Words | None
     ) -> tuple[IntArray, FloatArray | None]:
         """Fill slot after slot with what the policy wants most there, or draws, of the items that may still be shown."""
         assert choice.scores is not None
         users, slots, _ = choice.scores.shape
-        seen, drawing = self._known.seen(requests), word is not None and choice.chance
-        # Popularity decides only where nothing is left of what was offered, below whatever the policy wants.
-        usual = np.broadcast_to(self._known.popularity_order, seen.shape)
+        drawing = word is not None and choice.chance
+        # Popularity decides only where nothing is left of what was offered.
+        usual = np.broadcast_to(self._known.popularity_order, fresh.shape)
         best, prefix = np.empty((users, slots), np.int64), np.empty((users, slots), np.float32)
-        pool = self._known.on_sale & ~seen
-        barred = seen & self._known.on_sale
+        pool, barred = fresh.copy(), self._known.on_sale & ~fresh
         rows = np.arange(users)
         for slot in range(slots):
             empty = np.count_nonzero(pool, axis=1) == 0
             pool[empty], barred[empty] = barred[empty], False
             wanted = choice.scores[:, slot]
             if offered is not None:
-                wanted = np.full(seen.shape, -np.inf, np.float32)
+                wanted = np.full(fresh.shape, -np.inf, np.float32)
                 np.put_along_axis(wanted, offered, choice.scores[:, slot], axis=1)
             wanted = np.where(pool, wanted, -np.inf)
             nothing = np.isneginf(wanted.max(axis=1))
@@ -131,11 +134,11 @@ class PolicyRecommender(ScoringRecommender):
             scores[rows, named[:, slot]] = named.shape[1] - slot
         return scores
 
-    def _offer(self, requests: Requests) -> IntArray:
-        """Return int64 [u, c]: catalog positions of the candidates, drawn as an environment draws them."""
-        on_sale = np.flatnonzero(self._known.on_sale)
+    def _offer(self, requests: Requests, fresh: BoolArray) -> IntArray:
+        """Return int64 [u, c]: catalog positions of the candidates, drawn from what is new to each user, then from the rest."""
         word = keyed.words(self._seed, _OFFER, requests.user_id, requests.visit, requests.page)
-        return on_sale.take(keyed.sample(word, len(on_sale), self._terms.candidates))
+        draw = keyed.uniform(keyed.absorb(word[:, None], np.arange(fresh.shape[1])))
+        return top_k(draw + fresh - 2.0 * ~self._known.on_sale, self._terms.candidates)
 
 
 def _world(terms: PolicyTerms, catalog: Catalog, observation_space: spaces.Dict) -> PolicyWorld:

@@ -14,15 +14,17 @@ from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.kernel import ALL_ROWS
 from recsim_llm.core.pages import Decisions, Mood, Pages, Requests
 from recsim_llm.core.protocols import UserModel
+from recsim_llm.core.ratings import Ratings
 from recsim_llm.envs.observations import Observation, Observer, candidate_spaces
+from recsim_llm.envs.user_tastes import TasteTable
 from recsim_llm.population.personas import TRAITS, Population
 from recsim_llm.recommenders.user_rows import UserRows, lengthen
 from recsim_llm.training.policy_terms import PolicyTerms
 
 __all__ = ["RequestObserver"]
 
-_MADE_HERE = ("profile", "candidates")
-"""Parts that do not hang on pages, and are read from the requests themselves."""
+_MADE_HERE = ("profile", "candidates", "taste", "fresh")
+"""Parts that are read from the requests themselves; the pages of all others are played through an ``Observer``."""
 
 
 class RequestObserver:
@@ -35,13 +37,15 @@ class RequestObserver:
     Args:
         terms: what the policy sees.
         catalog: the items.
+        ratings: the training part.
     """
 
-    def __init__(self, terms: PolicyTerms, catalog: Catalog) -> None:
+    def __init__(self, terms: PolicyTerms, catalog: Catalog, ratings: Ratings) -> None:
         self._terms, self._catalog = terms, catalog
         self._parts = tuple(part for part in terms.parts if part not in _MADE_HERE)
         self._observers: dict[int, Observer] = {}
         self._lives = _Lives(terms.slate_size)
+        self._tastes = TasteTable.of(catalog, ratings) if "taste" in terms.parts else None
 
     @property
     def space(self) -> spaces.Dict:
@@ -49,22 +53,35 @@ class RequestObserver:
         known: dict[str, spaces.Space[Any]] = dict(self._observer(1)[0].space.spaces) if self._parts else {}
         if "profile" in self._terms.parts:
             known["profile"] = spaces.Box(0, 1, (len(self._terms.profile),), np.float32)
+        if "fresh" in self._terms.parts:
+            known["fresh"] = spaces.MultiBinary(len(self._catalog))
+        if self._tastes is not None:
+            known["taste"] = self._tastes.space
         if "candidates" in self._terms.parts:
             known |= candidate_spaces(self._catalog, self._terms.candidates)
+            if self._tastes is not None:
+                known["candidate_vectors"] = self._tastes.candidate_space(self._terms.candidates)
         return spaces.Dict(known)
 
-    def observe(self, requests: Requests, offered: IntArray | None) -> Observation:
+    def observe(self, requests: Requests, fresh: BoolArray, offered: IntArray | None) -> Observation:
         """Return the observation of each request, [u, ...].
 
         Args:
             requests: of ``u`` users.
+            fresh: bool [u, n]: items on sale that are new to each user.
             offered: int64 [u, c]: catalog positions of the candidates; None with other actions.
         """
         seen = self._played(requests) if self._parts else {}
         if "profile" in self._terms.parts:
             seen["profile"] = self._profile(requests)
+        if "fresh" in self._terms.parts:
+            seen["fresh"] = fresh.view(np.int8)
+        if self._tastes is not None:
+            seen["taste"] = self._tastes.replay(self._catalog, requests, self._terms.slate_size)
         if offered is not None:
             seen["candidate_item"], seen["candidate_features"] = offered, self._catalog.features.take(offered, axis=0)
+            if self._tastes is not None:
+                seen["candidate_vectors"] = self._tastes.items.astype(np.float32).take(offered, axis=0)
         return seen
 
     def _played(self, requests: Requests) -> Observation:
@@ -85,7 +102,7 @@ class RequestObserver:
             observer.begin(beginning)
         number, visit = np.zeros((2, rows), np.int64)
         number[:users], visit[:users] = requests.page, requests.visit
-        seen = observer.observe(number, np.arange(rows), None)
+        seen = observer.observe(number, np.arange(rows), None, visit=visit)
         return {name: column[:users] for name, column in seen.items()}
 
     def _observer(self, users: int) -> tuple[Observer, int]:

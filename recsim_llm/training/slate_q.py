@@ -18,8 +18,8 @@ from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
 from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.errors import LogError
 from recsim_llm.numerics.ranking import top_k
+from recsim_llm.numerics.threads import one_torch_thread
 from recsim_llm.training.learners import PolicyWorld, TrainingEnv
-from recsim_llm.training.network_files import one_torch_thread
 from recsim_llm.training.slate_choice import LEAST_WORTH, Competition, Optimisation, best_slates, click_weights
 from recsim_llm.training.slate_env import SlateEnv
 from recsim_llm.training.slate_memory import SlateMemory, Transitions

@@ -12,11 +12,12 @@ from typing import Any, ClassVar, Union, get_args, get_origin
 from pydantic import create_model
 
 from recsim_llm.core.configuration import FrozenSettings
+from recsim_llm.envs.action_wrappers import VectorSingleItemAction
 from recsim_llm.envs.wrappers import FlatVectorObservation
 from recsim_llm.errors import ConfigError, LogError, one_of
 from recsim_llm.numerics.threads import one_torch_thread
 from recsim_llm.training.learners import Policy, PolicyWorld, TrainingEnv, policy_world
-from recsim_llm.training.stable_baselines_policy import StableBaselinesPolicy, build_network, read_network
+from recsim_llm.training.stable_baselines_policy import StableBaselinesPolicy, build_network, policy_class, read_network
 
 __all__ = ["A2C", "DQN", "PPO", "SAC", "TD3", "StableBaselinesLearner", "library_of"]
 
@@ -29,6 +30,8 @@ _ELSEWHERE = {
     "device": "nothing, since it learns on the processor, where the same seed gives the same policy",
 }
 """Arguments of the library that are said somewhere else, or by nobody: what is expected."""
+_POLICIES = ("MlpPolicy", "MultiInputPolicy", "CandidatePolicy")
+_BUILT_BY = ("policy_kwargs", "use_sde")
 _PLAIN = (int, float, bool, str, NoneType, dict)
 _MODEL, _BUFFER = "model.zip", "buffer.pkl"
 _NO_STATE = ("ep_info_buffer", "ep_success_buffer", "start_time", "_last_obs", "_last_original_obs", "_last_episode_starts")
@@ -39,7 +42,8 @@ class StableBaselinesLearner:
     """An algorithm of Stable-Baselines3 on the vector environment.
 
     Settings are those of the library's class, as far as they are plain values. The policy ``MlpPolicy`` (the default) sees the
-    observation as one row of numbers (``FlatVectorObservation``), ``MultiInputPolicy`` sees its parts.
+    observation as one row of numbers (``FlatVectorObservation``), ``MultiInputPolicy`` sees its parts, ``CandidatePolicy`` (the
+    default for ``candidates`` actions) scores the candidates by a shared head.
     """
 
     actions: ClassVar[tuple[str, ...]] = ("embedding",)
@@ -51,9 +55,13 @@ class StableBaselinesLearner:
         from recsim_llm.envs.stable_baselines import StableBaselinesVecEnv
 
         self._world, self._settings, self._steps = policy_world(env), dict(settings), steps
+        self._policy = self._settings.pop("policy", None) or self._usual_policy()
         self._env = StableBaselinesVecEnv(self._adapted(env))
+        policy = policy_class(self._policy)
         try:
-            self._model = library_of(type(self))(env=self._env, gamma=gamma, seed=_short(seed), device="cpu", **self._settings)
+            self._model = library_of(type(self))(
+                policy, self._env, gamma=gamma, seed=_short(seed), device="cpu", **self._settings
+            )
         except (AssertionError, TypeError, ValueError) as error:
             said = " ".join(str(error).split())
             raise ConfigError(f"{type(self).__name__}: got {self._settings}, expected what it takes: {said}") from error
@@ -71,7 +79,9 @@ class StableBaselinesLearner:
                 raise ConfigError(f"{source}: got unknown key {key!r}, expected {_ELSEWHERE.get(key) or one_of(key, known)}")
         kind: Any = create_model("Settings", __base__=FrozenSettings, **known)
         given: dict[str, Any] = kind.read(values, source).model_dump(include=set(values))
-        return {"policy": "MlpPolicy"} | dict(cls.usual) | given
+        if given.get("policy", "MlpPolicy") not in _POLICIES:
+            raise ConfigError(f"{source}: got policy {given['policy']!r}, expected {one_of(given['policy'], _POLICIES)}")
+        return dict(cls.usual) | given
 
     def learn(self, steps: int, *, seed: int) -> None:
         """Go on learning; arguments as of ``Learner``."""
@@ -102,7 +112,7 @@ class StableBaselinesLearner:
 
     def policy(self) -> StableBaselinesPolicy:
         """Return what was learned so far, as a copy."""
-        told = {name: self._settings[name] for name in ("policy", "policy_kwargs", "use_sde") if name in self._settings}
+        told = {"policy": self._policy} | {name: self._settings[name] for name in _BUILT_BY if name in self._settings}
         network = build_network(library_of(type(self)), told, self._world)
         network.load_state_dict(self._model.policy.state_dict())
         return StableBaselinesPolicy(network, self._world, told)
@@ -112,21 +122,30 @@ class StableBaselinesLearner:
         """Return the policy that ``StableBaselinesPolicy.save`` wrote; arguments and errors as of ``Learner``."""
         return read_network(library_of(cls), folder, world)
 
+    def _usual_policy(self) -> str:
+        return "MlpPolicy"
+
     def _adapted(self, env: TrainingEnv) -> Any:
-        return FlatVectorObservation(env) if self._settings["policy"] == "MlpPolicy" else env
+        return FlatVectorObservation(env) if self._policy == "MlpPolicy" else env
 
 
-class PPO(StableBaselinesLearner):
-    """Proximal policy optimisation (Schulman et al. 2017), of Stable-Baselines3."""
+class _ActorCritic(StableBaselinesLearner):
+    """What takes every kind of action."""
 
     actions = ("embedding", "slate", "candidates")
+
+    def _usual_policy(self) -> str:
+        return "CandidatePolicy" if "candidate_item" in self._world.observation_space.spaces else "MlpPolicy"
+
+
+class PPO(_ActorCritic):
+    """Proximal policy optimisation (Schulman et al. 2017), of Stable-Baselines3."""
+
     usual: ClassVar[Mapping[str, Any]] = {"n_steps": 16, "batch_size": 256, "n_epochs": 4}
 
 
-class A2C(StableBaselinesLearner):
+class A2C(_ActorCritic):
     """Advantage actor-critic (Mnih et al. 2016), of Stable-Baselines3."""
-
-    actions = ("embedding", "slate", "candidates")
 
 
 class SAC(StableBaselinesLearner):
@@ -146,6 +165,23 @@ class DQN(StableBaselinesLearner):
 
     actions = ("slate", "candidates")
     usual: ClassVar[Mapping[str, Any]] = {"buffer_size": 100_000}
+
+    def learn(self, steps: int, *, seed: int) -> None:
+        """Go on learning; arguments as of ``Learner``. It explores by the share of all steps, not of these."""
+        given = self._model.exploration_schedule
+        self._model.exploration_schedule = lambda _: given(1 - min(self._model.num_timesteps / self._steps, 1.0))
+        try:
+            super().learn(steps, seed=seed)
+        finally:
+            self._model.exploration_schedule = given
+
+    def _adapted(self, env: TrainingEnv) -> Any:
+        if self._world.slate_size > 1:
+            raise ConfigError(
+                f"algorithm 'dqn': got a slate size of {self._world.slate_size}, expected 1, since it chooses one item; pass "
+                "--slate-size 1, or take slate_q"
+            )
+        return super()._adapted(VectorSingleItemAction(env))
 
 
 def library_of(kind: type[StableBaselinesLearner]) -> Any:

@@ -22,7 +22,7 @@ from recsim_llm.numerics.threads import one_torch_thread
 from recsim_llm.training.learners import Choice, PolicyWorld
 from recsim_llm.training.network_files import fixed_batches, read_weights, write_weights
 
-__all__ = ["StableBaselinesPolicy", "build_network", "read_network"]
+__all__ = ["StableBaselinesPolicy", "build_network", "policy_class", "read_network"]
 
 _DESCRIPTION = "network.json"
 _FLAT = "observation"
@@ -41,7 +41,7 @@ class StableBaselinesPolicy:
     """
 
     def __init__(self, network: Any, world: PolicyWorld, described: Mapping[str, Any]) -> None:
-        self._network, self._described = network, dict(described)
+        self._network, self._described, self._slots = network, dict(described), world.slate_size
         self._flattener = None
         if not isinstance(network.observation_space, spaces.Dict):
             self._flattener = Flattener(world.observation_space, world.catalog)
@@ -79,7 +79,10 @@ class StableBaselinesPolicy:
                 return action[:rows], network.q_net(tensors).numpy()[:rows, None]
             if not hasattr(network, "get_distribution"):
                 return action[:rows], None
-            law = network.get_distribution(tensors).distribution
+            law = network.get_distribution(tensors)
+        if hasattr(law, "scores"):
+            return action[:rows], np.repeat(law.scores.numpy()[:rows, None], self._slots, axis=1)
+        law = law.distribution
         if isinstance(law, list):
             return action[:rows], np.stack([slot.logits.numpy()[:rows] for slot in law], axis=1)
         return (action[:rows] if word is None else self._point(law, word)), None
@@ -105,7 +108,20 @@ def build_network(algorithm: Any, described: Mapping[str, Any], world: PolicyWor
     if described["policy"] == "MlpPolicy":
         space = Flattener(space, world.catalog).space
     more = {name: described[name] for name in ("use_sde",) if name in described} | (described.get("policy_kwargs") or {})
-    return algorithm.policy_aliases[described["policy"]](space, world.action_space, lambda _: 0.0, **more)
+    kind = policy_class(described["policy"])
+    actions: Any = world.action_space
+    if algorithm.__name__ == "DQN":
+        actions = spaces.Discrete(int(actions.nvec[0]))
+    return (algorithm.policy_aliases[kind] if isinstance(kind, str) else kind)(space, actions, lambda _: 0.0, **more)
+
+
+def policy_class(name: str) -> Any:
+    """Return what the library's classes take for a policy of this name: the name, or the class of this package."""
+    if name != "CandidatePolicy":
+        return name
+    from recsim_llm.training.candidate_policy import CandidatePolicy
+
+    return CandidatePolicy
 
 
 def read_network(algorithm: Any, folder: Path, world: PolicyWorld) -> StableBaselinesPolicy:

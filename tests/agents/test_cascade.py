@@ -400,3 +400,28 @@ def test_an_audit_leaves_no_trace_in_the_memories_of_language_users(make_world):
     assert np.array_equal(decided, decided_too)
     assert 0 < len(plain) < len(audited)
     assert {nonce: audited[nonce] for nonce in plain} == plain
+
+
+def test_bounds_are_those_of_either_model(world):
+    catalog, people = world.catalog, world.population
+    model = FakeModel()
+    language = LanguageUsers(catalog, people, model, parameters=LanguageParameters(), seed=1)
+    users = build(world, language, threshold=0.1)
+    bounds, choice, other = users.bounds(), world.users.bounds(), language.bounds()
+    assert bounds.satisfaction == (min(choice.satisfaction.low, other.satisfaction.low), other.satisfaction.high)
+    assert bounds.taste_displacement == choice.taste_displacement
+    assert np.isinf(build(world).bounds().satisfaction.high)
+
+
+def test_no_page_of_a_cascade_leaves_its_bounds(world):
+    language = LanguageUsers(world.catalog, world.population, FakeModel(), parameters=LanguageParameters(), seed=1)
+    users, told = browse(world, other=language, threshold=0.2)
+    bounds = users.bounds()
+    for feedback in told:
+        for name, values in (
+            ("click_log_odds", feedback.decisions.click_log_odds),
+            ("satisfaction", feedback.mood.satisfaction),
+            ("leave_log_odds", feedback.mood.leave_log_odds),
+            ("return_log_odds", users.return_log_odds(ALL_ROWS)),
+        ):
+            assert getattr(bounds, name).holds(values.min(), values.max()), name

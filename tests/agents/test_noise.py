@@ -206,3 +206,25 @@ def test_an_unknown_setting_is_refused(world):
 def test_settings_must_be_a_mapping(world):
     with pytest.raises(ConfigError, match=r"noise: got 0\.1, expected settings"):
         with_noise(world, 0.1, 3)
+
+
+def test_bounds_are_those_underneath_with_the_noise_in_their_clicks(make_world):
+    world = make_world(click_bias=2.0)
+    calm = world.users.bounds()
+    users = with_noise(world, {"random_clicks": 0.1, "missed_clicks": 0.2}, 3).users
+    bounds = users.bounds()
+    assert bounds._replace(click_log_odds=calm.click_log_odds) == calm
+    assert bounds.click_log_odds.probability == pytest.approx(
+        [0.1 + 0.9 * 0.8 * chance for chance in calm.click_log_odds.probability], abs=1e-5
+    )
+    who = np.arange(len(world.population))
+    users.allocate(len(who), SLOTS)
+    users.begin(ALL_ROWS, who, False)
+    appeal = users.appeal(ALL_ROWS)
+    assert bounds.click_log_odds.holds(appeal.min(), appeal.max())
+
+
+def test_noise_over_a_model_that_declares_nothing_bounds_clicks_all_the_same():
+    bounds = noisy(Says([0.0]), random_clicks=0.1, missed_clicks=0.2).bounds()
+    assert bounds.click_log_odds.probability == pytest.approx([0.1, 0.82], abs=1e-5)
+    assert bounds.satisfaction == (-np.inf, np.inf)

@@ -66,6 +66,7 @@ def test_json_has_stable_keys_and_no_nan(hand):
         "scenario",
         "seed",
         "users",
+        "discount",
         "confidence",
         "best",
         "arms",

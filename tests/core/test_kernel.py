@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsim_llm.core.dice import DiceTable, seed_words
-from recsim_llm.core.kernel import ALL_ROWS, Kernel
+from recsim_llm.core.kernel import ALL_ROWS, Kernel, choose_one
 from recsim_llm.core.pages import probability
 from recsim_llm.errors import ConfigError
 
@@ -229,3 +229,27 @@ def test_sizes_below_one_are_refused(world, name):
     sizes = {"rows": 2, "slate_size": 3, "max_pages": 4} | {name: 0}
     with pytest.raises(ConfigError, match=f"{name}: got 0, expected 1 or more"):
         Kernel(users=world.users, user_id=world.population.user_id, **sizes)
+
+
+CHOICES = ([0.5, 0.2, 0.1], [0.9, 0.1, 0.0], [0.0, 0.0, 1.0], [0.25, 0.25, 0.25])
+
+
+@pytest.mark.parametrize("chances", CHOICES, ids=str)
+def test_one_item_of_a_page_is_chosen_with_its_probability(chances):
+    pages = 40_000
+    near = np.clip(chances, 1e-13, 1 - 1e-13)
+    log_odds = np.full((pages, 3), np.log(near / (1 - near)), np.float32)
+    bar = np.random.default_rng(1).logistic(size=(pages, 3)).astype(np.float32)
+    clicked = choose_one(log_odds, bar)
+    assert clicked.sum(axis=1).max() == 1
+    spread = np.sqrt(np.array(chances) * (1 - np.array(chances)) / pages)
+    assert (np.abs(clicked.mean(axis=0) - chances) <= 4 * spread + 1e-4).all()
+
+
+def test_what_is_not_to_be_seen_is_not_chosen_and_takes_nothing_from_others():
+    bar = np.random.default_rng(2).logistic(size=(20_000, 3)).astype(np.float32)
+    log_odds = np.zeros((20_000, 3), np.float32)
+    log_odds[:, 0], bar[:, 0] = 1.0, np.inf
+    clicked = choose_one(log_odds, bar)
+    assert not clicked[:, 0].any()
+    assert abs(clicked[:, 1].mean() - 0.5) < 4 * 0.5 / np.sqrt(20_000)

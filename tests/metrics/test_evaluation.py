@@ -32,6 +32,7 @@ def test_metrics_of_a_small_log_are_those_computed_by_hand(hand):
         "pages_per_visit": 1.5,
         "clicks_per_page": 1,
     }
+    expected |= {"discounted_return": 3, "reward_per_page": 2}
     expected |= {"click_share": 3 / 5, "mean_rating": 11 / 3, "like_share": 2 / 3, "watch_share": 11 / 15}
     expected |= {"mean_satisfaction": (0.25 + 0.5 + 0.25) / 3}
     assert {key: value(a, key) for key in a.metrics} == pytest.approx(expected)
@@ -48,6 +49,26 @@ def test_figure_data_of_a_small_log_are_those_computed_by_hand(hand):
     assert a.ratings == {"2": 1, "4": 1, "5": 1}
     assert [(e.value, e.users) for e in b.satisfaction_by_page] == [(0.25, 2), (0.5, 1), (0.75, 1)]
     assert (a.exposure_lorenz[25], a.exposure_lorenz[50], a.exposure_lorenz[75], a.exposure_lorenz[100]) == (0, 0.2, 0.6, 1)
+
+
+def test_what_comes_later_is_discounted_over_all_visits(tmp_path):
+    pages = [
+        ("a", 7, 0, 0, [(1, 4.0), (2, None)]),
+        ("a", 9, 0, 0, [(1, None), (2, 5.0)]),
+        ("a", 7, 0, 1, [(3, 2.0), (4, 3.0)]),
+        ("a", 7, 1, 0, [(3, 2.0), (4, None)]),
+    ]
+    run = write_run(tmp_path / "run", pages, arms=["a"])
+    manifest = json.loads((run / "manifest.json").read_text())
+    (run / "manifest.json").write_text(json.dumps(manifest | {"settings": {"discount": 0.5}}))
+    summary = summarise(run)
+    arm = summary.arm("a")
+    # Two units of reward a click: user 7 gets 2 + 4/2 + 2/4, user 9 gets 2.
+    assert (summary.discount, value(arm, "discounted_return")) == (0.5, (4.5 + 2) / 2)
+    assert value(arm, "reward_per_page") == 10 / 4
+    assert [e.value for e in arm.reward_by_page] == [2, 2, 1]
+    assert arm.reward_by_page[0].low is None
+    assert arm.reward_by_page[1].high == pytest.approx(mean_estimate(np.array([4.0, 0.0])).high)
 
 
 def test_mean_interval_is_students_t_over_users(hand):

@@ -24,7 +24,7 @@ def reasons(html):
 
 
 CLICKED, UNCLICKED = [(1, 4.0), (2, None)], [(1, None), (2, None)]
-ALL = {kind.name for kind in FIGURES}
+ALL = {kind.name for kind in FIGURES} - {"reward_by_page"}  # which is told where later pages count less
 CLICKS = {"clicks_per_user", "clicks_by_position"}
 
 

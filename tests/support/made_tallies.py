@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from recsim_llm.metrics.tallies import STAR_STEPS, SUMS, ItemCounts, Tally
+from recsim_llm.metrics.tallies import LIFE_LIMIT, STAR_STEPS, SUMS, ItemCounts, Tally
 
 
 def make_tally(sums, *, arms=("a", "b")):
@@ -20,6 +20,7 @@ def make_tally(sums, *, arms=("a", "b")):
         clicked_at=none,
         satisfaction_at=none.astype(np.float64),
         rows_at=none,
+        reward_at=np.zeros((count, LIFE_LIMIT, 3)),
         visit_pages=np.zeros((count, 2), np.int64),
         capped_visits=np.zeros(count, np.int64),
         stars=np.zeros((count, STAR_STEPS), np.int64),

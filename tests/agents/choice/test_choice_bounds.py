@@ -87,6 +87,9 @@ def look(users, seen):
     seen.take("click_log_odds", users.appeal(ALL_ROWS))
     seen.take("return_log_odds", users.return_log_odds(ALL_ROWS))
     seen.take("taste displacement", taste_displacement(users))
+    bored = users._state[:, users._layout.genres]
+    assert np.abs(bored).max(initial=0.0) <= users.parameters.boredom_limit
+    assert np.isfinite(users._state).all()
 
 
 def play(world, adversary, seed=0, likes=None, pages=PAGES):

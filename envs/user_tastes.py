@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from gymnasium import spaces
 
 from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsim_llm.core.catalog import Catalog
@@ -81,9 +82,13 @@ class TasteTable(NamedTuple):
         return cls(items, users, count, stars, last, rated, opinion)
 
     @property
-    def width(self) -> int:
-        """Numbers of a taste."""
-        return 5 * int(self.items.shape[1]) + _COUNTS
+    def space(self) -> spaces.Box:
+        """Space of one user's taste."""
+        return spaces.Box(-TASTE_LIMIT, TASTE_LIMIT, (len(_SCALES) * self.items.shape[1] + _COUNTS,), np.float32)
+
+    def candidate_space(self, candidates: int) -> spaces.Box:
+        """Return the space of the vectors of so many items."""
+        return spaces.Box(-TASTE_LIMIT, TASTE_LIMIT, (candidates, self.items.shape[1]), np.float32)
 
     def place(self, user_id: IntArray) -> IntArray:
         """Return int64 [m]: the row of each user; the last one for those who rated nothing."""
@@ -116,7 +121,8 @@ class TasteRecord:
     """
 
     def __init__(self, table: TasteTable, rows: int) -> None:
-        self._table = table
+        self.table = table
+        """What stands before the first page."""
         self.item_vectors: FloatArray = table.items.astype(np.float32)
         """float32 [n, d]: the vectors of the items."""
         width = table.items.shape[1]
@@ -124,14 +130,9 @@ class TasteRecord:
         self._clicked, self._passed, self._recent, self._opinion = np.zeros((4, rows, width))
         self._counts = np.zeros((rows, 3))  # clicked, passed, clicked lately
 
-    @property
-    def width(self) -> int:
-        """Numbers of a taste."""
-        return self._table.width
-
     def begin(self, rows: Rows, user_id: IntArray) -> None:
         """Let other users sit down in the given rows: of these nothing is known but what they rated."""
-        self._place[rows] = self._table.place(user_id)
+        self._place[rows] = self.table.place(user_id)
         for column in (self._clicked, self._passed, self._recent, self._opinion, self._counts):
             column[rows] = 0
 
@@ -143,7 +144,7 @@ class TasteRecord:
             clicked: bool [r, k].
             rating: float32 [r, k]: stars, NaN where none were given.
         """
-        table, shown = self._table, item_index >= 0
+        table, shown = self.table, item_index >= 0
         turned = shown.any(axis=1)
         self._recent[turned] *= _RECENT
         self._counts[turned, 2] *= _RECENT
@@ -170,7 +171,7 @@ class TasteRecord:
         clicked lately, which loses a fifth a page; and ratings and clicks (logarithms), slots passed by, mean stars, clicks
         lately, and the time of the last rating.
         """
-        table, place = self._table, self._place[rows]
+        table, place = self.table, self._place[rows]
         ratings = table.ratings[place]
         clicked, passed, recent = self._counts[rows].T
         shrunk = (ratings + _PRIOR)[:, None]
