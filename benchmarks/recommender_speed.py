@@ -26,6 +26,7 @@ from recsim_llm.core import keyed
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import Requests
 from recsim_llm.core.ratings import Ratings
+from recsim_llm.errors import ConfigError
 from recsim_llm.recommenders import AsksModel, Recommender, TakesTruth, Truth, open_recommender
 from recsim_llm.registry import SHIPPED
 
@@ -47,7 +48,11 @@ def main() -> None:
         print(f"\n{users:,} users, {items:,} items, CPU seconds")
         print(f"{'recommender':<24}{'fit':>9}{'page 0':>9}{f'page {options.pages}':>9}{'observe':>9}")
         for name in options.recommenders.split(",") if options.recommenders else SHIPPED["recommenders"]:
-            recommender = open_recommender(name)
+            try:
+                recommender = open_recommender(name)
+            except ConfigError as error:  # Some need settings, or a package that is not there.
+                print(f"{name:<24}  {str(error)[:100]}")
+                continue
             if not isinstance(recommender, AsksModel):
                 line(name, recommender, data, options.pages)
 

@@ -3,6 +3,8 @@
 ``recsim_llm.envs.stable_baselines`` has the adapter for Stable-Baselines3; it stays out of here because it loads torch.
 """
 
+from typing import TYPE_CHECKING
+
 if __name__ != "recsim_llm.envs":
     raise ImportError("import recsim_llm.envs, not envs")
 
@@ -10,6 +12,10 @@ from recsim_llm.envs.action_wrappers import ActionMask, SingleItemAction, Vector
 from recsim_llm.envs.browse import BrowseEnv
 from recsim_llm.envs.vector import BrowseVectorEnv
 from recsim_llm.envs.wrappers import FlatObservation, FlatVectorObservation
+from recsim_llm.registry import lazy_names
+
+if TYPE_CHECKING:
+    from recsim_llm.envs.recommender_policy import as_policy
 
 __all__ = [
     "ActionMask",
@@ -20,4 +26,7 @@ __all__ = [
     "SingleItemAction",
     "VectorActionMask",
     "VectorSingleItemAction",
+    "as_policy",
 ]
+
+__getattr__, __dir__ = lazy_names(__name__, {"as_policy": "recommender_policy"})

@@ -25,7 +25,7 @@ from recsim_llm.envs.environment_worlds import WorldArguments
 from recsim_llm.envs.log_places import carry_refusal
 from recsim_llm.envs.observations import Observation
 from recsim_llm.envs.rendering import page_image, page_text
-from recsim_llm.envs.session import open_session
+from recsim_llm.envs.session_opening import open_session
 from recsim_llm.errors import ConfigError, ContractError
 from recsim_llm.population.personas import Population
 
@@ -66,7 +66,7 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
     | ``candidate_item`` | [c] int64 | the offered candidates (``action="candidates"``) |
     | ``candidate_features`` | [c, f] float32 | their features |
     | ``candidate_vectors`` | [c, d] float32 | their vectors, of which ``taste`` is made (where that is observed) |
-    | ``taste`` | [t] float32 | what the user rated before and what came of the pages since: ``recsim_llm.envs.taste`` |
+    | ``taste`` | [t] float32 | what the user rated before and what came of the pages since: ``recsim_llm.envs.user_tastes`` |
     | ``fresh`` | [n] int8 | 1 for the items on sale that the rule on repetition lets the user be shown |
 
     **Reward.** ``reward`` names one of ``recsim_llm.envs.rewards`` or is a callable ``(feedback, catalog) -> float64 [u]``.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.protocols import UserModel
@@ -18,6 +18,9 @@ from recsim_llm.population.factories import wants_models
 from recsim_llm.population.personas import Population
 from recsim_llm.population.world import World, with_rated_items
 from recsim_llm.registry import import_attribute, resolve
+
+if TYPE_CHECKING:
+    from recsim_llm.language.calls.model import LanguageModel
 
 __all__ = ["OpenWorld", "WorldArguments", "asks_model", "check_model", "open_world"]
 
@@ -58,6 +61,10 @@ class OpenWorld:
     """For the manifest of a log."""
     close: Callable[[], None] | None = None
     """Closes the language models; None where there are none."""
+    model: Callable[[], LanguageModel] | None = None
+    """Opens the language model that recommenders ask; None where nobody named one."""
+    recommender_seed: int = 0
+    """For all that is random in recommenders that become policies."""
 
 
 def open_world(given: WorldArguments, folder: Path | None) -> OpenWorld:

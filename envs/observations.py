@@ -20,7 +20,7 @@ from recsim_llm.core.pages import Rows
 from recsim_llm.core.profiles import make_profile
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.core.repetition import KnownItems
-from recsim_llm.envs.taste import TasteRecord, TasteTable
+from recsim_llm.envs.user_tastes import TasteRecord, TasteTable
 from recsim_llm.errors import ConfigError
 from recsim_llm.population.personas import Population
 
@@ -169,13 +169,7 @@ class Observer:
         """
         seen: Observation = {}
         if self._page:
-            if isinstance(rows, int):
-                # One number is divided faster by Python.
-                share = np.empty(1, np.float32)
-                share[0] = page.item(rows) / self._budget
-            else:
-                share = (page[rows] / self._budget).astype(np.float32)[:, None]
-            seen["page"] = share
+            seen["page"] = self._share(page, rows)
         if self._visit and visit is not None:
             number = np.reshape(visit[rows], (*np.shape(page[rows]), 1))
             seen["visit"] = (number / (number + 1)).astype(np.float32)
@@ -196,6 +190,14 @@ class Observer:
             if self._taste is not None:
                 seen["candidate_vectors"] = self._taste.item_vectors.take(offered, axis=0)
         return seen
+
+    def _share(self, page: IntArray, rows: Rows | int) -> npt.NDArray[np.float32]:
+        if not isinstance(rows, int):
+            return (page[rows] / self._budget).astype(np.float32)[:, None]
+        # One number is divided faster by Python.
+        share = np.empty(1, np.float32)
+        share[0] = page.item(rows) / self._budget
+        return share
 
     def _observe_life(self, seen: Observation, rows: Rows | int) -> None:
         """Add what goes beyond the pages of this episode's last ones: tastes, and what is new to the users."""

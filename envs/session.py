@@ -2,97 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from copy import copy
-from os import PathLike
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from weakref import ref
 
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.core import keyed
 from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
 from recsim_llm.core.kernel import ALL_ROWS
 from recsim_llm.core.pages import Rows
-from recsim_llm.core.repetition import KnownItems
+from recsim_llm.core.rollouts import Rollouts
 from recsim_llm.core.visits import PageOutcome, Visits, draw_return
-from recsim_llm.envs.actions import Action, CandidateAction, EmbeddingAction, SlateAction
+from recsim_llm.envs.actions import Action, CandidateAction
 from recsim_llm.envs.arguments import BrowseSettings
 from recsim_llm.envs.arrivals import Arrivals
-from recsim_llm.envs.environment_worlds import OpenWorld, WorldArguments, open_world
-from recsim_llm.envs.log_places import find_refusal
 from recsim_llm.envs.observations import Observation, Observer
-from recsim_llm.envs.rewards import resolve_reward
-from recsim_llm.errors import ConfigError, ContractError, RecSimError, SlateError
+from recsim_llm.errors import ContractError, RecSimError, SlateError
 from recsim_llm.population.world import World
 
 if TYPE_CHECKING:
     from recsim_llm.envs.recording import Recorder
+    from recsim_llm.language.calls.model import LanguageModel
 
-__all__ = ["Session", "StepOutcome", "open_session"]
-
-
-def open_session(world: WorldArguments, pages: Mapping[str, Any], *, rows: int, log: str | PathLike[str] | None) -> Session:
-    """Put users in front of an empty screen.
-
-    Args:
-        world: what the environment was told about its world.
-        pages: what it was told about pages and visits, by names of ``BrowseSettings``; None where it was told nothing: then
-            what the scenario says holds.
-        rows: users that browse at the same time.
-        log: run folder to write every page to; None writes nothing.
-
-    Raises:
-        ConfigError: a name is unknown, settings and world do not go together, or the folder cannot be made.
-        RunExistsError: the folder holds something.
-    """
-    told = {name: value for name, value in pages.items() if value is not None}
-    BrowseSettings(**told)  # What is wrong in itself is said before anything is built.
-    if not isinstance(log, str | PathLike | None):
-        raise ConfigError(f"log: got {log!r}, expected the path of a new folder, or None")
-    opened = open_world(world, None if log is None else Path(log).absolute())
-    try:
-        settings = BrowseSettings(**(dict(opened.settings) | told))
-        settings.check_fits(opened.world.catalog, rows)
-        session = _make_session(opened, settings, rows)
-        if log is not None:
-            _add_log(session, Path(log), settings, opened.description)
-    except BaseException:
-        if opened.close is not None:
-            opened.close()
-        raise
-    return session
-
-
-def _make_session(opened: OpenWorld, settings: BrowseSettings, rows: int) -> Session:
-    # Two environments may be given the same users: what these remember about a batch must not be shared.
-    world = opened.world._replace(users=copy(opened.world.users))
-    visits = Visits(
-        users=world.users,
-        user_id=world.population.user_id,
-        catalog=world.catalog,
-        reward=resolve_reward(settings.reward, rates=opened.world.population.rates, users=world.users),
-        rows=rows,
-        slate_size=settings.slate_size,
-        max_pages=settings.max_pages,
-        repeats=settings.repeats,
-        rated=world.rated,
-    )
-    observer = Observer(
-        parts=settings.parts,
-        catalog=world.catalog,
-        population=world.population,
-        rows=rows,
-        slate_size=settings.slate_size,
-        max_pages=settings.max_pages,
-        history_pages=settings.history_pages,
-        candidates=settings.offered,
-        ratings=None if world.rated is None else world.rated.ratings,
-        known=visits.known,
-    )
-    session = Session(world, visits, _action(world, settings, visits.known, rows=rows), observer=observer, settings=settings)
-    session.close_world = opened.close
-    return session
+__all__ = ["Session", "StepOutcome", "Watcher"]
 
 
 class StepOutcome(NamedTuple):
@@ -106,6 +40,16 @@ class StepOutcome(NamedTuple):
     """bool [r]: the episode is over, since its pages or visits are used up; the user would have gone on."""
     returned: BoolArray
     """bool [r]: a visit is over, and the user's next one has begun within the episode."""
+
+
+class Watcher(Protocol):
+    """Wants to know what happens in a session."""
+
+    def begin(self, rows: Rows) -> None:
+        """Take in that these rows begin another episode."""
+
+    def page(self, outcome: StepOutcome, idle: IntArray | None) -> None:
+        """Take in one page of every row but the idle ones."""
 
 
 class Session:
@@ -124,6 +68,7 @@ class Session:
     def __init__(self, world: World, visits: Visits, action: Action, *, observer: Observer, settings: BrowseSettings) -> None:
         self.world, self.kernel, self.action, self.observer = world, visits.kernel, action, observer
         self.rows = len(self.kernel.user_index)
+        self.settings = settings
         self._visits, self._refuse, self._most_visits = visits, settings.invalid == "error", settings.most_visits
         self.recorder: Recorder | None = None
         """Writes a log; None writes nothing."""
@@ -131,6 +76,11 @@ class Session:
         """Why no page can be shown; None if nothing is wrong."""
         self.close_world: Callable[[], None] | None = None
         """Closes the language models; None where there are none, or where another session has them."""
+        self.model: Callable[[], LanguageModel] | None = None
+        """Opens the language model that recommenders ask; None where nobody named one."""
+        self.recommender_seed = 0
+        """For all that is random in recommenders that become policies."""
+        self._watchers: list[ref[Watcher]] = []
         self._candidates = action if isinstance(action, CandidateAction) else None
         self.offered = None if self._candidates is None else self._candidates.offered
         """int64 [r, c]: the candidates that the next action chooses from; None with other actions."""
@@ -141,13 +91,17 @@ class Session:
 
     def __getstate__(self) -> dict[str, Any]:
         # A log has one writer: a copy, in this process or another, plays on without it. It does not own the models either.
-        return vars(self) | {"recorder": None, "close_world": None}
+        return vars(self) | {"recorder": None, "close_world": None, "model": None, "_watchers": []}
 
     def seed(self, rows: Rows, seeds: npt.ArrayLike) -> None:
         """Give rows new seeds; their next episode is number 0."""
         self._arrivals.give_seeds(rows, seeds)
         if self.recorder is not None:
             self.recorder.seed(seeds)
+
+    def watch(self, watcher: Watcher) -> None:
+        """Tell someone of every episode that begins and every page from here on, as long as it is there; not in copies."""
+        self._watchers = [one for one in self._watchers if one() is not None] + [ref(watcher)]
 
     def begin(self, rows: Rows, user_index: IntArray | None = None) -> None:
         """Start the next episode of the given rows, with the user that its turn brings or the given one."""
@@ -157,6 +111,8 @@ class Session:
         self._visits.begin(rows, who, np.zeros_like(who), dice)
         self.observer.begin(rows)
         self.observer.seat(rows, who)
+        for watcher in self._watching():
+            watcher.begin(rows)
         if self.recorder is not None:
             self.recorder.begin(rows)
         if self._candidates is not None:
@@ -189,6 +145,8 @@ class Session:
             outcome = self._go_on(page, idle)
             if self._candidates is not None:
                 self._candidates.offer(ALL_ROWS, self._arrivals.word, self.kernel)
+            for watcher in self._watching():
+                watcher.page(outcome, idle)
         except BaseException:
             # The kernel may have gone on, as where the reward crashed; nobody was told of that page.
             self._torn = self.kernel.page is not before
@@ -227,6 +185,12 @@ class Session:
             chance[rows], back[rows] = drawn
         return chance, back
 
+    def _watching(self) -> Iterator[Watcher]:
+        for one in self._watchers:
+            watcher = one()
+            if watcher is not None:
+                yield watcher
+
     def _admit(self, item_index: IntArray, blank: BoolArray | None, idle: IntArray | None) -> BoolArray | None:
         """Apply the rule on repetition to all rows but the idle ones, whose users are shown nothing."""
         refuse = "slate" if self._refuse else None
@@ -254,6 +218,10 @@ class Session:
         fresh[np.count_nonzero(fresh, axis=1) < self.kernel.slate_size] = catalog.on_sale
         return fresh
 
+    def rollouts(self, rows: IntArray, user_id: IntArray, seed: keyed.Words, *, afresh: IntArray | None) -> Rollouts:
+        """Return copies of the users in these rows, for who plans ahead; arguments as of ``Rollouts``."""
+        return Rollouts(self._visits, rows, user_id=user_id, seed=seed, most_visits=self._most_visits, afresh=afresh)
+
     def close(self) -> None:
         """Finish the log and close the language models, where there are any."""
         if self.recorder is not None:
@@ -274,26 +242,6 @@ class Session:
         """Return what the policy may see of the given rows."""
         kernel = self.kernel
         return self.observer.observe(kernel.page, kernel.user_index, self.offered, rows, visit=kernel.visit)
-
-
-def _action(world: World, settings: BrowseSettings, known: KnownItems | None, *, rows: int) -> Action:
-    slots = settings.slate_size
-    if settings.action == "slate":
-        return SlateAction(world.catalog, rows=rows, slate_size=slots)
-    if settings.action == "embedding":
-        return EmbeddingAction(world.catalog, known, rows=rows, slate_size=slots)
-    user_id, candidates = world.population.user_id, settings.candidates
-    return CandidateAction(world.catalog, user_id, known, rows=rows, slate_size=slots, candidates=candidates)
-
-
-def _add_log(session: Session, folder: Path, settings: BrowseSettings, description: Mapping[str, Any]) -> None:
-    session.refusal = find_refusal(folder)
-    if session.refusal is None:
-        # Only here, since a log brings in pyarrow.
-        from recsim_llm.envs.recording import open_recorder
-
-        told = {"rows": session.rows} | settings.described()
-        session.recorder = open_recorder(folder, session.world, rows=session.rows, settings=told, more=description)
 
 
 def _check_shown(item_index: IntArray, blank: BoolArray) -> None:

@@ -34,7 +34,7 @@ from recsim_llm.envs.arguments import (
 )
 from recsim_llm.envs.environment_worlds import WorldArguments
 from recsim_llm.envs.observations import Observation
-from recsim_llm.envs.session import open_session
+from recsim_llm.envs.session_opening import open_session
 from recsim_llm.errors import ConfigError, ContractError
 from recsim_llm.population.personas import Population
 

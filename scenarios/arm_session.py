@@ -13,6 +13,7 @@ from recsim_llm.core import keyed
 from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsim_llm.core.dice import seed_words
 from recsim_llm.core.feedback import Feedback
+from recsim_llm.core.histories import Histories
 from recsim_llm.core.kernel import ALL_ROWS
 from recsim_llm.core.pages import Requests, Rows, Slates, probability
 from recsim_llm.core.profiles import make_profile
@@ -30,31 +31,6 @@ from recsim_llm.scenarios.schema import Scenario
 __all__ = ["ArmSession", "VisitLog"]
 
 _MOST_SLOTS = 500_000_000
-
-
-class _History:
-    """What each user was shown so far in the run, for the recommender's requests."""
-
-    def __init__(self, users: int, slots: int) -> None:
-        self._item = np.full((users, slots), -1, np.int64)
-        self._clicked = np.zeros((users, slots), np.bool_)
-        self._rating = np.full((users, slots), np.nan, np.float32)
-        self._length = np.zeros(users, np.int64)
-
-    def of(self, rows: IntArray) -> tuple[IntArray, BoolArray, FloatArray]:
-        """Return items, clicks and ratings of the rows, [m, longest history]."""
-        width = int(self._length[rows].max())
-        return self._item[rows, :width], self._clicked[rows, :width], self._rating[rows, :width]
-
-    def length(self, rows: IntArray) -> IntArray:
-        """Return int64 [m]: items in each row's history."""
-        return self._length[rows]
-
-    def add(self, rows: IntArray, item: IntArray, clicked: BoolArray, rating: FloatArray) -> None:
-        """Append one page of each row."""
-        place = (rows[:, None], self._length[rows][:, None] + np.arange(item.shape[1]))
-        self._item[place], self._clicked[place], self._rating[place] = item, clicked, rating
-        self._length[rows] += item.shape[1]
 
 
 class VisitLog(Protocol):
@@ -124,7 +100,7 @@ class ArmSession:
                 f"users x visits x pages x slate_size: got {users * slots:,}, expected at most {_MOST_SLOTS:,}, since "
                 "recommenders see whole histories; lower one of them"
             )
-        self._history = _History(users, slots)
+        self._history = Histories(users, slots)
         self._profile = make_profile(world.population.demographics, users)
         self._order = np.argsort(self._user_id, kind="stable")
         self._present = np.arange(users)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from recsim_llm.envs.environment_worlds import OpenWorld, WorldArguments, asks_m
 from recsim_llm.errors import ConfigError
 from recsim_llm.language.calls.store import FILE_NAME
 from recsim_llm.language.providers import Roles
-from recsim_llm.scenarios.building import build_scenario_world, load_dataset
+from recsim_llm.scenarios.building import build_scenario_world, load_dataset, recommender_seed
 from recsim_llm.scenarios.schema import Scenario, change_scenario, load_scenario
 
 __all__ = ["open_scenario"]
@@ -48,7 +49,14 @@ def open_scenario(given: WorldArguments, folder: Path | None) -> OpenWorld:
         # A run stops at an invalid item where nobody says otherwise; a policy that learns tries everything.
         settings["invalid"] = scenario.invalid
     description = {"models": roles.describe(), "environment_scenario": scenario.model_dump(mode="json")}
-    return OpenWorld(world=world, settings=settings, description=description, close=roles.close)
+    return OpenWorld(
+        world=world,
+        settings=settings,
+        description=description,
+        close=roles.close,
+        model=partial(roles.role, "policy"),
+        recommender_seed=recommender_seed(scenario),
+    )
 
 
 def _chosen(given: WorldArguments) -> Scenario:

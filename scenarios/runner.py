@@ -26,7 +26,7 @@ from recsim_llm.log.writer import RunLog
 from recsim_llm.metrics.item_tables import has_tables, write_tables
 from recsim_llm.numerics.arithmetic import describe_arithmetic
 from recsim_llm.numerics.threads import one_thread
-from recsim_llm.recommenders import AsksModel, Retrained, TakesRules, TakesTruth, TakesUserKeys
+from recsim_llm.recommenders import Retrained, hooks
 from recsim_llm.registry import blaming
 from recsim_llm.scenarios.arm_session import ArmSession
 from recsim_llm.scenarios.building import Stage, recommender_seed, stage, with_files_read
@@ -271,15 +271,14 @@ def _keeping_what_is_there(session: ArmSession) -> Iterator[None]:
 
 
 def give_hooks(recommender: Any, built: Stage, session: ArmSession) -> None:
-    """Give a recommender what it takes before ``fit``, besides what every recommender gets."""
-    if isinstance(recommender, TakesRules):
-        recommender.play_by(built.scenario.repeats)
-    if isinstance(recommender, TakesTruth):
-        recommender.reveal(session.truth())
-    if isinstance(recommender, AsksModel):
-        recommender.consult(built.roles.role("policy"))
-    if isinstance(recommender, TakesUserKeys):
-        recommender.name_users(built.dataset.user_keys)
+    """Give an arm's recommender what it takes before ``fit``, besides what every recommender gets."""
+    hooks.give_hooks(
+        recommender,
+        repeats=built.scenario.repeats,
+        truth=session.truth,
+        model=lambda: built.roles.role("policy"),
+        user_keys=built.dataset.user_keys,
+    )
 
 
 @one_thread

@@ -31,6 +31,7 @@ from recsim_llm.population.personas import Population
 __all__ = ["ChoiceUsers"]
 
 _FIRST = np.array([0])
+_EVERYONE = slice(None)
 
 
 class ChoiceUsers:
@@ -157,15 +158,18 @@ class ChoiceUsers:
         if fresh is not None:
             consumed[:, LEAVE:] *= fresh[:, None]
             consumed[:, self._taste] *= fresh[:, None]
-        # Rows ascend, so each row's items are a run: sum the runs.
-        start = _FIRST if len(state) == 1 else np.concatenate([_FIRST, np.flatnonzero(row[1:] != row[:-1]) + 1])
-        count = np.empty((len(start), 1), np.int64)
-        count[:-1, 0], count[-1, 0] = start[1:], len(row)
-        count[:, 0] -= start
-        at = row.take(start)
+        at: Rows = _EVERYONE
+        if len(state) == 1:
+            # The same as below at half the cost.
+            start = _FIRST
+            count, pull = np.float32(len(row)), self._pulls[len(row)]
+        else:
+            # Rows ascend, so each row's items are a run: sum the runs.
+            start = np.concatenate([_FIRST, np.flatnonzero(row[1:] != row[:-1]) + 1])
+            at, ends = row.take(start), np.append(start[1:], len(row))
+            count, pull = (ends - start).astype(np.float32)[:, None], self._pulls.take(ends - start)[:, None]
         gained = np.add.reduceat(consumed, start, axis=0)
-        pull = self._pulls[count]
-        share = pull * (count.astype(np.float32) if fresh is None else np.add.reduceat(fresh, start)[:, None])
+        share = pull * (count if fresh is None else np.add.reduceat(fresh, start)[:, None])
         before = state[at]
         taste = gained[:, self._taste]
         taste *= pull

@@ -12,7 +12,9 @@ from recsim_llm.core import keyed
 from recsim_llm.core.arrays import DoubleArray, FloatArray, IntArray
 from recsim_llm.core.kernel import ALL_ROWS
 from recsim_llm.core.pages import Rows, probability
+from recsim_llm.core.protocols import RanksItems
 from recsim_llm.core.visits import Visits, draw_return
+from recsim_llm.errors import ConfigError
 
 __all__ = ["Rollouts"]
 
@@ -48,6 +50,17 @@ class Rollouts:
         """int64 [a]: the copies that still browse, ascending."""
         if afresh is not None:
             self._begin(ALL_ROWS, afresh, np.zeros(len(rows), np.int64), seed)
+
+    def appeal(self) -> FloatArray:
+        """Return float32 [m, n]: the log-odds of a click on every item of the catalog, for each copy.
+
+        Raises:
+            ConfigError: the user model cannot tell.
+        """
+        users = self._visits.kernel.users
+        if not isinstance(users, RanksItems):
+            raise ConfigError(f"rollouts: got {type(users).__name__}, which has no appeal(rows), expected choice users")
+        return users.appeal(ALL_ROWS)
 
     def click_log_odds(self, item_index: IntArray, rows: IntArray) -> FloatArray:
         """Return float32 [m, p]: the log-odds of a click on items if examined.

@@ -8,7 +8,7 @@ nothing is to be learned from those ratings.
   above 0.5 have the genre ``choc``, the others ``kale``.
 - ``recsim-interest-evolution``: 200 videos of 20 topics, one topic each, uniform, their features; a topic's videos have a
   quality around the topic's mean, from -3 to 0 for the first 14 topics, which are trash, and 0 to 3 for the last six, with
-  standard deviation 0.1. Policies do not see it; ``Catalog.quality`` holds it on a scale from 0, which is -3.4, to 1, which is 3.4.
+  standard deviation 0.1. Policies do not see it; ``Catalog.quality`` holds it on a scale from 0 (-3.4) to 1 (3.4).
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -29,7 +30,7 @@ class World(NamedTuple):
 
 
 def with_rated_items(world: World, dataset: Dataset, train_share: float) -> World:
-    """Return a world that knows what its users rated in the training part of the data.
+    """Return a world that knows what its users rated in the training part of the data, and no popularity but of that part.
 
     Args:
         world: of these data; of other items nothing is known.
@@ -38,5 +39,6 @@ def with_rated_items(world: World, dataset: Dataset, train_share: float) -> Worl
     """
     if not np.array_equal(world.catalog.item_id, dataset.catalog.item_id):
         return world
-    train, _ = dataset.ratings.split_by_time(train_share)
-    return world._replace(rated=RatedItems.of(train, world.population.user_id, world.catalog))
+    known, _ = replace(dataset, catalog=world.catalog).training_part(train_share)
+    catalog = replace(known.catalog, quality=world.catalog.quality)
+    return world._replace(catalog=catalog, rated=RatedItems.of(known.ratings, world.population.user_id, catalog))

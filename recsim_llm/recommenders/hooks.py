@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from recsim_llm.language.calls.model import LanguageModel
     from recsim_llm.recommenders.http_client import ServiceCost
 
-__all__ = ["AsksModel", "RunsElsewhere", "TakesRules", "TakesTruth", "TakesUserKeys", "Truth"]
+__all__ = ["AsksModel", "RunsElsewhere", "TakesRules", "TakesTruth", "TakesUserKeys", "Truth", "give_hooks"]
 
 
 class Truth(NamedTuple):
@@ -93,3 +93,30 @@ class TakesUserKeys(Protocol):
             user_keys: of all users of the data; empty where ``user_id`` is the data's own. Synthetic users have none.
         """
         ...
+
+
+def give_hooks(
+    recommender: object,
+    *,
+    repeats: Repeats,
+    truth: Callable[[], Truth],
+    model: Callable[[], LanguageModel],
+    user_keys: Mapping[int, str],
+) -> None:
+    """Give a recommender what it takes before ``fit``, besides what every recommender gets.
+
+    Args:
+        recommender: not yet fitted.
+        repeats: the rule on repetition.
+        truth: called where the recommender takes the hidden side of the world.
+        model: called where it asks a language model.
+        user_keys: the data's own ids by ``Requests.user_id``.
+    """
+    if isinstance(recommender, TakesRules):
+        recommender.play_by(repeats)
+    if isinstance(recommender, TakesTruth):
+        recommender.reveal(truth())
+    if isinstance(recommender, AsksModel):
+        recommender.consult(model())
+    if isinstance(recommender, TakesUserKeys):
+        recommender.name_users(user_keys)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -15,19 +14,17 @@ from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.core.ratings import Ratings
-from recsim_llm.core.repetition import Repeats
 from recsim_llm.errors import ConfigError
 from recsim_llm.language.base.questions import Ask
 from recsim_llm.recommenders.base import check_slates
-from recsim_llm.recommenders.by_name import open_recommender
-from recsim_llm.recommenders.hooks import AsksModel, TakesRules, TakesTruth, TakesUserKeys
 from recsim_llm.recommenders.language_ranker_prompts import (
     HistoryPrompt,
     RankingPrompts,
     Taken,
     questions_about,
 )
-from recsim_llm.recommenders.scoring import HistoryRecommender, chunks
+from recsim_llm.recommenders.scoring import chunks
+from recsim_llm.recommenders.wrapping import Wrapper
 
 if TYPE_CHECKING:
     from recsim_llm.language.calls.model import LanguageModel
@@ -51,7 +48,7 @@ class Judgements(NamedTuple):
     """bool [u]: nothing was drawn on the way to these answers that is not keyed."""
 
 
-class LanguageRanker(HistoryRecommender):
+class LanguageRanker(Wrapper):
     """Zero-shot ranking by a language model over retrieved candidates: LLMRank (Hou et al. 2024, ECIR).
 
     A base recommender names the candidates. One request is one call: the model is told what the visitor took, latest last,
@@ -89,29 +86,15 @@ class LanguageRanker(HistoryRecommender):
         """The base's settings, by name."""
 
     def __init__(self, settings: Settings | None = None) -> None:
+        super().__init__()
         self.settings = self.Settings.given(settings)
         self._model: LanguageModel | None = None
-        base = self.settings.base
-        self._base = open_recommender(base, self.settings.base_settings, source=f"language ranker, base {base!r}")
-        if isinstance(self._base, TakesTruth):
-            raise ConfigError(f"language ranker: got base {base!r} that knows the truth, expected one that does not; take mf")
+        self._base = self._open("language ranker, base", self.settings.base, self.settings.base_settings)
 
     def consult(self, model: LanguageModel) -> None:
         """Take in the model that is to be asked; to be called before ``fit``."""
         self._model = model
-        if isinstance(self._base, AsksModel):
-            self._base.consult(model)
-
-    def play_by(self, repeats: Repeats) -> None:
-        """Take in the scenario's rule on repetition; to be called before ``fit``."""
-        super().play_by(repeats)
-        if isinstance(self._base, TakesRules):
-            self._base.play_by(repeats)
-
-    def name_users(self, user_keys: Mapping[int, str]) -> None:
-        """Tell the base the data's own ids, where it takes them."""
-        if isinstance(self._base, TakesUserKeys):
-            self._base.name_users(user_keys)
+        self._consult(model)
 
     def fit(self, catalog: Catalog, ratings: Ratings, seed: int) -> None:
         """Fit the base recommender, and note what each user took in the training part.
@@ -121,7 +104,6 @@ class LanguageRanker(HistoryRecommender):
         """
         self._asked()
         super().fit(catalog, ratings, seed)
-        self._base.fit(catalog, ratings, seed)
         self._prompts = RankingPrompts(catalog, self.settings.prompt)
         self._latest = _latest(catalog, ratings, self.settings.history)
 
@@ -166,10 +148,6 @@ class LanguageRanker(HistoryRecommender):
             fresh = shown_at[row] >= 0
             chance[row, fresh] = chances[shown_at[row, fresh]]
         return Judgements(item, shown_at, chance, self._certain(offered))
-
-    def observe(self, requests: Requests, slates: Slates, clicked: BoolArray, rating: FloatArray) -> None:
-        """Tell the base recommender what came of the slates; the model learns nothing but the history."""
-        self._base.observe(requests, slates, clicked, rating)
 
     def _asked(self) -> LanguageModel:
         if self._model is None:

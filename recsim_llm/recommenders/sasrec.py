@@ -47,11 +47,11 @@ class SASRec(ScoringRecommender):
         """Latest items that are read."""
         blocks: int = Field(default=1, ge=1)
         """Layers of attention."""
-        dropout: float = Field(default=0.3, ge=0, lt=1)
+        dropout: float = Field(default=0.5, ge=0, lt=1)
         """Share of the entries of each layer that are dropped while it learns."""
-        epochs: int = Field(default=40, ge=1)
+        epochs: int = Field(default=30, ge=1)
         """Passes over the training sequences."""
-        rate: float = Field(default=0.003, gt=0)
+        rate: float = Field(default=0.01, gt=0)
         """Step size of Adam, above 0."""
         negatives: int = Field(default=256, ge=1)
         """Other items that each next item is told from."""

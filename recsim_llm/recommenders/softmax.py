@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,18 +9,15 @@ import numpy.typing as npt
 from pydantic import Field
 
 from recsim_llm.core import keyed
-from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
-from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.core.pages import Requests, Slates
-from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import ConfigError
 from recsim_llm.numerics.ranking import top_k
 from recsim_llm.recommenders import plackett_luce
-from recsim_llm.recommenders.by_name import open_recommender
-from recsim_llm.recommenders.hooks import TakesTruth, TakesUserKeys
 from recsim_llm.recommenders.propensities import NextItems, Propensities
-from recsim_llm.recommenders.scoring import HistoryRecommender, ScoringRecommender, chunks
+from recsim_llm.recommenders.scoring import ScoringRecommender, chunks
+from recsim_llm.recommenders.wrapping import Wrapper
 
 __all__ = ["Softmax"]
 
@@ -43,7 +39,7 @@ class _Pools(NamedTuple):
     """int64 [u]: number of fresh ones."""
 
 
-class Softmax(HistoryRecommender):
+class Softmax(Wrapper):
     """Draws pages from the scores of another recommender by the Plackett-Luce law, so that its logs support any target.
 
     The item at each position is drawn with probabilities in proportion to ``exp(score / temperature)`` among the items left
@@ -72,29 +68,13 @@ class Softmax(HistoryRecommender):
         """The base's settings, by name."""
 
     def __init__(self, settings: Settings | None = None) -> None:
+        super().__init__()
         self.settings = self.Settings.given(settings)
         base = self.settings.base
-        scores = open_recommender(base, self.settings.base_settings, source=f"softmax, base {base!r}")
-        if not isinstance(scores, ScoringRecommender) or isinstance(scores, TakesTruth) or not scores.certain:
-            raise ConfigError(
-                f"softmax: got base {base!r}, expected one that ranks by scores, without drawing them and "
-                "without knowing the truth; take mf"
-            )
+        scores = self._open("softmax, base", base, self.settings.base_settings)
+        if not isinstance(scores, ScoringRecommender) or not scores.certain:
+            raise ConfigError(f"softmax: got base {base!r}, expected one that ranks by scores, without drawing them; take mf")
         self._base: ScoringRecommender = scores
-
-    def name_users(self, user_keys: Mapping[int, str]) -> None:
-        """Tell the base the data's own ids, where it takes them."""
-        if isinstance(self._base, TakesUserKeys):
-            self._base.name_users(user_keys)
-
-    def fit(self, catalog: Catalog, ratings: Ratings, seed: int) -> None:
-        """Fit the base, and note what users have seen."""
-        super().fit(catalog, ratings, seed)
-        self._base.fit(catalog, ratings, seed)
-
-    def observe(self, requests: Requests, slates: Slates, clicked: BoolArray, rating: FloatArray) -> None:
-        """Tell the base what came of the slates."""
-        self._base.observe(requests, slates, clicked, rating)
 
     def recommend(self, requests: Requests, k: int) -> Slates:
         """Draw a page of ``k`` different items for each request.

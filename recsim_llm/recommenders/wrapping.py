@@ -58,7 +58,7 @@ class Wrapper(HistoryRecommender):
             raise ConfigError(f"{part}: got one that knows the truth, expected one that does not; take mf")
         self._inner[part] = inner
         # A run asks by the presence of these methods what a recommender needs; most need nothing.
-        if isinstance(inner, AsksModel):
+        if isinstance(inner, AsksModel) and not isinstance(self, AsksModel):
             self.consult = self._consult
         if isinstance(inner, TakesUserKeys):
             self.name_users = self._name_users

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from recsim_llm.log.tables import has_table, read_table, write_table
-from recsim_llm.training.evaluation import Evaluated
+from recsim_llm.training.held_out_evaluation import Evaluated
 
 __all__ = ["EVALUATION_SCHEMA", "POLICY_ARM", "EvaluationTable"]
 

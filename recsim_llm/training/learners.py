@@ -1,6 +1,6 @@
 """What learns a policy in an environment, and what comes of it.
 
-A learner plugs in by name (``ppo``), by entry point in the group ``recsim_llm.learners``, or by dotted path
+A learner plugs in by name (``ppo``), by entry point in the group of learners, or by dotted path
 ``module:Class``. ``recsim-llm train`` makes it, lets it learn checkpoint by checkpoint, and keeps its state:
 
     kind = open_learner("ppo")

@@ -16,7 +16,7 @@ from recsim_llm.core.pages import Decisions, Mood, Pages, Requests
 from recsim_llm.core.protocols import UserModel
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.envs.observations import Observation, Observer, candidate_spaces
-from recsim_llm.envs.taste import TasteTable
+from recsim_llm.envs.user_tastes import TasteTable
 from recsim_llm.population.personas import TRAITS, Population
 from recsim_llm.recommenders.user_rows import UserRows, lengthen
 from recsim_llm.training.policy_terms import PolicyTerms

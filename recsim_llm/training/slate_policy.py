@@ -101,7 +101,7 @@ class SlatePolicy:
         log_odds = _sum(self.clicks, inputs)
         worth = _sum(self.worths, inputs) if self.worths else np.ones_like(log_odds)
         slates = best_slates(log_odds, worth, fresh, self.slots, competition=self.competition, optimisation=self.optimisation)
-        return Choice(slates, np.ones(slates.shape, np.float32))
+        return Choice(slates)
 
     def save(self, folder: Path) -> None:
         """Write the policy into a folder, which exists; ``load`` restores it exactly."""

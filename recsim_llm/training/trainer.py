@@ -17,8 +17,8 @@ from recsim_llm.registry import blaming_plug_in
 from recsim_llm.scenarios.building import Stage
 from recsim_llm.training.board import Board, open_board
 from recsim_llm.training.counted_env import CountedEnv
-from recsim_llm.training.evaluation import Evaluator
 from recsim_llm.training.evaluation_table import POLICY_ARM, EvaluationTable
+from recsim_llm.training.held_out_evaluation import Evaluator
 from recsim_llm.training.learners import Learner
 from recsim_llm.training.policy_recommender import PolicyRecommender
 from recsim_llm.training.policy_terms import PolicyTerms

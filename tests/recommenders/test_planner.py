@@ -22,7 +22,7 @@ def planner(**settings):
 
 def more(world, reward="clicks", **settings):
     """Return what the planner is paid more than the oracle by the same users with the same dice, with its interval."""
-    paid = [served(world, one, reward=reward, **settings).reward for one in (planner(), Oracle())]
+    paid = [served(world, one, reward=reward, **settings).paid[reward] for one in (planner(), Oracle())]
     return mean_estimate(paid[0] - paid[1])
 
 
@@ -74,7 +74,7 @@ def test_who_knows_no_truth_or_cannot_copy_users_is_refused(make_world):
 
 
 def test_where_every_item_was_shown_pages_are_filled_with_known_ones(make_world):
-    sums = served(make_world(12, 10, leave_start=-50.0, leave_tired=-50.0), planner(tries=40), max_pages=4)
+    sums = served(make_world(12, 10, leave_start=-50.0, leave_tired=-50.0), planner(tries=40), max_pages=4).sums
     assert sums.blank.sum() == 0
     assert sums.repeated.sum() == 10 * (4 * 5 - 12)
 

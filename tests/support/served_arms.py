@@ -2,6 +2,7 @@
 
 from small_data import make_ratings
 
+from recsim_llm.envs.rewards import REWARDS, resolve_reward
 from recsim_llm.recommenders import TakesRules, TakesTruth
 from recsim_llm.scenarios.arm_session import ArmSession
 from recsim_llm.scenarios.exploits.arm_tally import ArmTally
@@ -13,7 +14,7 @@ NOTHING_RATED = make_ratings([10**9], [10**9])
 def start(world, recommender, *, planning_seed=5, **settings):
     """Return the session of a recommender that is ready for its first visit, and its tally."""
     settings = {"name": "x", "recommenders": ["x"], "seed": 3, "slate_size": 5, "max_pages": 8} | settings
-    scenario, tally = scenario_from(settings, "test"), ArmTally(world)
+    scenario, tally = scenario_from(settings, "test"), ArmTally(world, {name: resolve_reward(name) for name in REWARDS})
     session = ArmSession(scenario, world, recommender, name="x", log=tally)
     if isinstance(recommender, TakesRules):
         recommender.play_by(scenario.repeats)
@@ -24,9 +25,9 @@ def start(world, recommender, *, planning_seed=5, **settings):
 
 
 def served(world, recommender, *, visits=1, **settings):
-    """Return what each user gave a recommender over all visits."""
+    """Return the tally of a recommender that has served everyone over all visits."""
     session, tally = start(world, recommender, visits=visits, **settings)
     for visit in range(visits):
         for _ in session.visit(visit):
             pass
-    return tally.sums
+    return tally
