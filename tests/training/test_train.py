@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from recsim_llm.cli.main import main
-from recsim_llm.errors import ConfigError, LogError, PlugInError, RunExistsError
+from recsim_llm.errors import ConfigError, ContractError, LogError, PlugInError, RunExistsError
 from recsim_llm.log.segments import read_segments
 from recsim_llm.scenarios.runner import run
 from recsim_llm.scenarios.schema import load_scenario
@@ -149,8 +149,24 @@ def test_a_learner_that_crashes_is_named_and_leaves_nothing(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Idle", r"^algorithm 'counting_learner:Idle': got a learn\(100\) that showed no page, expected 100 pages"),
+        ("TooFew", r"TooFew', act of its policy: got int64 of shape \(15, 3\), expected integers of shape \(15, 5\)"),
+        ("Unknown", r"Unknown', act of its policy: got actions from 1000000 to 1000000, expected 0 to 1499"),
+        ("Bare", r"Bare', act of its policy: got ndarray, expected a Choice"),
+        ("Scoring", r"Scoring', act of its policy: got scores of shape \(15, 5, 7\), expected .* \(15, 5, 1500\)"),
+    ],
+)
+def test_a_learner_that_breaks_its_contract_is_named(name, said, tmp_path):
+    with pytest.raises(ContractError, match=said):
+        train(scenario(**{"train.algorithm": f"counting_learner:{name}"}), tmp_path / "broken")
+
+
+@pytest.mark.parametrize(
     ("changes", "said"),
     [
+        ({"train.algorithm": "counting_learner:Deaf"}, r"got Deaf without observation, expected a class like"),
         ({"train.algorithm": "ppoo"}, r"got 'ppoo', expected .*did you mean 'ppo'\?"),
         ({"train.algorithm": "json:dumps"}, r"got function, expected a class like"),
         ({"train.settings": {"forgot": 1}}, r"got unknown key 'forgot', expected one of forget; did you mean 'forget'\?"),
