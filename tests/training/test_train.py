@@ -13,6 +13,7 @@ from recsim_llm.log.segments import read_segments
 from recsim_llm.scenarios.runner import run
 from recsim_llm.scenarios.schema import load_scenario
 from recsim_llm.scenarios.train_settings import held_out
+from recsim_llm.statistics import Estimate
 from recsim_llm.training import train as training
 from recsim_llm.training import trainer
 from recsim_llm.training.train import resume_training, train
@@ -130,6 +131,15 @@ def test_an_exploited_user_model_is_told_first(finished):
     assert not training_verdict(found)[0].startswith("Suspicious")
     found["exploits"][0]["suspicious"] = True
     assert training_verdict(found)[0].startswith("Suspicious: return above the oracle's")
+
+
+def test_no_interval_reaches_beyond_what_a_measure_can_be(finished):
+    ends = {"pages": (0, np.inf), "clicks": (0, np.inf), "satisfaction": (0, 1), "left": (0, 1)}
+    for arm in summarise_training(finished)["arms"]:
+        for name, (least, most) in ends.items():
+            low, high = arm[name]["low"], arm[name]["high"]
+            assert low is None or least <= low <= arm[name]["value"] <= high <= most
+    assert Estimate(value=0.05, low=-0.12, high=0.21, users=7).within(0, 1).low == 0
 
 
 def test_other_settings_than_it_was_begun_with_are_refused(finished, tmp_path):
