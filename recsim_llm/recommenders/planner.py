@@ -96,7 +96,7 @@ class Planner(Oracle):
 
     def __init__(self, settings: Settings | None = None) -> None:
         super().__init__()
-        self._settings = self.Settings.given(settings)
+        self.settings = self.Settings.given(settings)
 
     def fit(self, catalog: Catalog, ratings: Ratings, seed: int) -> None:
         """Note what users have seen already; which styles pay shows with the first page, whose size is not known before.
@@ -119,11 +119,11 @@ class Planner(Oracle):
         foresight = self._foresight
         if foresight is None or foresight.slate_size != k:
             forbid = self._repeats == "forbid"
-            foresight = Foresight(self._known.catalog, slate_size=k, forbid=forbid, horizon=self._settings.horizon)
+            foresight = Foresight(self._known.catalog, slate_size=k, forbid=forbid, horizon=self.settings.horizon)
             self._try_styles(foresight)
             self._foresight = foresight
         best = np.empty((len(requests.user_id), k), np.int64)
-        size = max(1, _COPIES // (self._settings.rollouts * (1 + len(self._rivals))))
+        size = max(1, _COPIES // (self.settings.rollouts * (1 + len(self._rivals))))
         for start in range(0, len(best), size):
             rows = slice(start, start + size)
             best[rows] = self._plan(take(requests, rows), foresight)
@@ -137,7 +137,7 @@ class Planner(Oracle):
 
     def _try_styles(self, foresight: Foresight) -> None:
         """Find the usual style and its rivals: each style serves copies of users through their visits."""
-        settings, user_id = self._settings, self._sample()
+        settings, user_id = self.settings, self._sample()
         first = np.zeros(len(user_id), np.int64)
         shown = np.full((len(user_id), 0), -1)
         asked = Requests(user_id, first, first, shown, shown > 0, shown.astype(np.float32))
@@ -166,7 +166,7 @@ class Planner(Oracle):
         """Return int64 [m]: outside ids of users to try styles on, the same whoever asks for a page first."""
         users = np.sort(self._everyone())
         order = np.argsort(keyed.words(self._seed, "planning users", users), kind="stable")
-        return users[order[: max(3, self._settings.tries // 2)]]
+        return users[order[: max(3, self.settings.tries // 2)]]
 
     def _everyone(self) -> IntArray:
         users = self._revealed().users
@@ -184,7 +184,7 @@ class Planner(Oracle):
         catalog = self._known
         score, barred = self._score(requests), catalog.seen(requests) * BARRED
         barred += ~catalog.on_sale * (2 * BARRED)
-        item = top_k(score - barred, min(self._settings.pool, score.shape[1]))
+        item = top_k(score - barred, min(self.settings.pool, score.shape[1]))
         word = keyed.words(self._seed, "planning stars", requests.user_id)
         copies, who = self._copies(word, requests.user_id, 1, afresh=afresh)
         short = Shortlist(item, np.take_along_axis(barred, item, axis=1), copies.expected_stars(item, who))
@@ -202,7 +202,7 @@ class Planner(Oracle):
 
     def _choose(self, requests: Requests, foresight: Foresight, shortlist: Shortlist) -> IntArray:
         """Return int64 [u]: what each user's futures speak for, 0 for the usual style, 1 for the first rival, and so on."""
-        user_id, each = requests.user_id, self._settings.rollouts
+        user_id, each = requests.user_id, self.settings.rollouts
         word = keyed.words(self._seed, "planning", user_id, requests.visit, requests.page)
         paid = []
         for style in (self._usual, *(rival.style for rival in self._rivals)):
