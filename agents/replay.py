@@ -48,7 +48,8 @@ class ReplayUsers:
 
     Raises:
         ConfigError: ``match`` is unknown, or the run has no such arm.
-        LogError: the folder is no run, is damaged, is of other items, or its users kept ratings back.
+        LogError: the folder is no run, is damaged, is of other items, its users kept ratings back, or they choose one item
+            of a page.
     """
 
     def __init__(self, run: Path, arm: str | None, catalog: Catalog, population: Population, *, match: Match = "page") -> None:
@@ -59,6 +60,11 @@ class ReplayUsers:
             raise LogError(
                 f"{run}: got a run whose users kept ratings back (users.noise.missing_ratings), expected one that recorded "
                 "what they thought of every click; replay a run without it"
+            )
+        if manifest.get("user_model_provenance", {}).get("chooses_one"):
+            raise LogError(
+                f"{run}: got a run whose users choose one item of a page, expected one whose clicks are drawn slot by slot; "
+                "run its scenario again with its seed"
             )
         self._record = record = read_recorded(run, arm, catalog, population)
         self._item_id, self._user_id, self._match = catalog.item_id, population.user_id, match

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass, fields
+from types import MappingProxyType
 from typing import Self
 
 import numpy as np
@@ -83,6 +84,8 @@ class InterestUsers:
     levels: FloatArray = np.arange(1, 6, dtype=np.float32)
     """Stars say how good the video was; RecSim has none."""
     chooses_one = True
+    provenance = MappingProxyType({"chooses_one": True})
+    """A log of these users cannot be replayed slot by slot."""
 
     def __init__(self, catalog: Catalog, population: Population, parameters: InterestParameters, seed: int) -> None:
         self.parameters = parameters

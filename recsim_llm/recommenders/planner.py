@@ -25,7 +25,8 @@ from recsim_llm.recommenders.scoring import take
 __all__ = ["Planner", "Rival"]
 
 _COPIES = 6000  # at a time
-_MOST_RIVALS = 3
+_MOST_RIVALS = 2
+_PAGES_AGAIN = 4
 _SURE = 2.0  # standard errors
 
 
@@ -83,11 +84,11 @@ class Planner(Oracle):
 
         stars: tuple[float, ...] = Field(default=(0.5, 1.0, 2.0, 4.0), strict=False)
         """Weights of expected stars that are tried; log-odds a star."""
-        focus: tuple[float, ...] = Field(default=(-0.5, 0.25, 0.5, 1.0), strict=False)
+        focus: tuple[float, ...] = Field(default=(-0.5, 0.5, 1.0, 1.5), strict=False)
         """Weights of genres already on the page that are tried; log-odds an item."""
         tries: int = Field(default=4000, ge=6)
         """Copies of users that each style serves before the first page, two or more of each of at most half as many users."""
-        rollouts: int = Field(default=16, ge=2)
+        rollouts: int = Field(default=8, ge=2)
         """Futures of a user for each style, at each page."""
         horizon: int = Field(default=20, ge=1)
         """Pages of the future that count, over all visits."""
@@ -141,7 +142,7 @@ class Planner(Oracle):
         first = np.zeros(len(user_id), np.int64)
         shown = np.full((len(user_id), 0), -1)
         asked = Requests(user_id, first, first, shown, shown > 0, shown.astype(np.float32))
-        shortlist, _ = self._shortlist(asked, afresh=True)
+        shortlist, _ = self._shortlist(asked, foresight.slate_size, afresh=True)
         each = max(2, settings.tries // len(user_id))
 
         def pay(style: Style, number: int) -> DoubleArray:
@@ -179,12 +180,14 @@ class Planner(Oracle):
         seed = keyed.absorb(word[who], np.tile(np.arange(each), len(user_id)))
         return self._futures()(user_id[who], seed, afresh), who
 
-    def _shortlist(self, requests: Requests, *, afresh: bool) -> tuple[Shortlist, FloatArray]:
+    def _shortlist(self, requests: Requests, slots: int, *, afresh: bool) -> tuple[Shortlist, FloatArray]:
         """Return what future pages of these users are made of, and float32 [u, p] log-odds of a click now."""
         catalog = self._known
         score, barred = self._score(requests), catalog.seen(requests) * BARRED
         barred += ~catalog.on_sale * (2 * BARRED)
-        item = top_k(score - barred, min(self.settings.pool, score.shape[1]))
+        # Items that come again take the place of many that do not.
+        pages = np.inf if self._repeats == "forbid" else _PAGES_AGAIN
+        item = top_k(score - barred, int(min(self.settings.pool, score.shape[1], pages * slots)))
         word = keyed.words(self._seed, "planning stars", requests.user_id)
         copies, who = self._copies(word, requests.user_id, 1, afresh=afresh)
         short = Shortlist(item, np.take_along_axis(barred, item, axis=1), copies.expected_stars(item, who))
@@ -194,7 +197,7 @@ class Planner(Oracle):
         """Return int64 [u, k]: catalog positions of the pages."""
         if self._usual == GREEDY and not self._rivals:
             return self._best(requests, foresight.slate_size)
-        shortlist, log_odds = self._shortlist(requests, afresh=False)
+        shortlist, log_odds = self._shortlist(requests, foresight.slate_size, afresh=False)
         pages = [foresight.pick(log_odds, shortlist, style) for style in (self._usual, *(one.style for one in self._rivals))]
         chosen = self._choose(requests, foresight, shortlist) if self._rivals else np.zeros(len(log_odds), np.int64)
         pick = np.stack(pages)[chosen, np.arange(len(chosen))]

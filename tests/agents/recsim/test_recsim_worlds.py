@@ -12,12 +12,15 @@ from recsim_kernels import begin_visits, build_world
 
 import recsim_llm  # noqa: F401 (registers the environment)
 from recsim_llm.agents.noise import with_noise
+from recsim_llm.agents.replay import ReplayUsers
+from recsim_llm.comparison import summarise
+from recsim_llm.core.dice import seed_words
 from recsim_llm.core.kernel import ALL_ROWS
-from recsim_llm.errors import ConfigError
+from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.language.providers import Roles
 from recsim_llm.scenarios import load_scenario, run
 from recsim_llm.scenarios.building import build_scenario_world, load_dataset
-from recsim_llm.scenarios.schema import scenario_from
+from recsim_llm.scenarios.schema import change_scenario, scenario_from
 from recsim_llm.testing import check_user_model
 
 NAMES = ("recsim-lts", "recsim-interest-evolution")
@@ -120,9 +123,47 @@ def test_engagement_pays_nobody_who_does_not_tell_it(tmp_path):
     with pytest.raises(ConfigError, match=r"got 'engagement' for users who do not tell it, .* --reward watch") as caught:
         run(scenario, tmp_path / "run")
     assert "\n" not in str(caught.value)
+    watched = change_scenario(scenario, {"reward": "watch", "users.count": 3, "max_pages": 1, "seed": 1})
+    assert run(watched, tmp_path / "run").is_dir()
+
+
+def test_a_choice_of_one_item_is_not_replayed_slot_by_slot(tmp_path):
+    small = {"users.count": 3, "max_pages": 2, "recommenders": ["random"], "seed": 3}
+    world = build_world("recsim-interest-evolution")
+    folder = run(load_scenario("recsim-interest-evolution", small), tmp_path / "run")
+    with pytest.raises(LogError, match="whose users choose one item of a page"):
+        ReplayUsers(folder, None, world.catalog, world.population)
 
 
 def test_fitted_users_are_refused():
     scenario = load_scenario("recsim-lts", {"users.fitted": "somewhere"})
     with Roles({}) as roles, pytest.raises(ConfigError, match=r"expected none; leave users.fitted out"):
         build_scenario_world(scenario, load_dataset(scenario), roles)
+
+
+def test_copies_browse_on_by_themselves(make_world, browse, name):
+    kernel = browse(make_world(name), 4, slots=3)
+    page = np.array([[5, 9, 70]] * 4)
+    kernel.step(page)
+    before = kernel.users.appeal(ALL_ROWS)
+    rows = np.array([2, 2, 0])
+    copies = kernel.copy_rows(rows, seed_words([1, 2, 3]))
+    assert np.array_equal(copies.users.appeal(ALL_ROWS), before[rows])
+    for _ in range(5):
+        feedback = copies.step(page[:3])
+    assert len(feedback.engagement) == feedback.slot.size
+    assert np.array_equal(kernel.users.appeal(ALL_ROWS), before)
+    after = copies.users.appeal(ALL_ROWS)
+    assert not np.array_equal(after[0], before[2])
+    assert not np.array_equal(after[0], after[1])
+    assert kernel.step(page).engagement.size
+
+
+def test_whoever_plans_ahead_serves_what_satisfies_once_that_pays(tmp_path):
+    small = {"users.count": 30, "max_pages": 15, "recommenders": ["oracle", "planner"], "seed": 3, "discount": 0.97}
+    small |= {"users.parameters": {"sensitivity": 0.5}}
+    greedy, planner = summarise(run(load_scenario("recsim-lts", small), tmp_path / "run")).arms
+    gain = planner.metrics["discounted_return"].low - greedy.metrics["discounted_return"].high
+    assert gain > 0
+    assert greedy.reward_by_page[0].value > planner.reward_by_page[0].value
+    assert greedy.metrics["mean_satisfaction"].high < 0.5 < planner.metrics["mean_satisfaction"].low
