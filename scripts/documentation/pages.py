@@ -23,6 +23,7 @@ TOP_FILES = {
     "LICENSE": "LICENSE.txt",
     "examples/ppo_from_scratch.py": "examples/ppo_from_scratch.py",
     "notebooks/quickstart.ipynb": "notebooks/quickstart.ipynb",
+    "notebooks/train_a_recommender.ipynb": "notebooks/train_a_recommender.ipynb",
 }
 """Files outside ``docs/`` that documents link to: path in the repository, and in the site."""
 LINK = re.compile(r"(?<=\]\()(?!\w+:|#)([^)#\s]+)")
