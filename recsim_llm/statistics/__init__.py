@@ -12,7 +12,7 @@ from recsim_llm.statistics.crossed import crossed_mean
 from recsim_llm.statistics.cuped import Adjusted, cuped_independent, cuped_paired
 from recsim_llm.statistics.decision import Verdict, decide, sentence
 from recsim_llm.statistics.effects import Effect, mean_effect
-from recsim_llm.statistics.intervals import CONFIDENCE, Estimate, mean_estimate, mean_of_sums, ratio_estimate
+from recsim_llm.statistics.intervals import CONFIDENCE, Estimate, mean_estimate, ratio_estimate
 from recsim_llm.statistics.lift import relative_lift
 from recsim_llm.statistics.multiple import ALPHA, Adjustment, Correction, Family, adjust, judge_family
 from recsim_llm.statistics.paired import Paired, paired_effect
@@ -54,7 +54,6 @@ __all__ = [
     "judge_family",
     "mean_effect",
     "mean_estimate",
-    "mean_of_sums",
     "paired_effect",
     "power_for",
     "ratio_estimate",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from recsim_llm.core.arrays import DoubleArray
+from recsim_llm.core.checked_columns import as_numbers, check_number
 from recsim_llm.statistics.effects import student_quantile
 from recsim_llm.statistics.intervals import CONFIDENCE, Estimate
 
@@ -19,9 +20,17 @@ def crossed_mean(values: DoubleArray, *, confidence: float = CONFIDENCE) -> Esti
     one training alone the interval holds for users only.
 
     Args:
-        values: float64 [trainings, users].
-        confidence: of the interval.
+        values: float64 [trainings, users], one training or more.
+        confidence: of the interval, 0 to 1.
+
+    Raises:
+        DataError: the shape is another, or a number is not finite.
+        ConfigError: the confidence is not within 0 and 1.
     """
+    check_number("confidence", confidence, above=0.0, below=1.0)
+    values = as_numbers("values", values, ("trainings", "users"), fewest=1)
+    if not values.shape[1]:
+        return Estimate(value=None, users=0)
     parts = [
         (axis.var(ddof=1) / len(axis), len(axis) - 1) for axis in (values.mean(axis=0), values.mean(axis=1)) if len(axis) > 1
     ]
