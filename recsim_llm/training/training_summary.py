@@ -41,10 +41,11 @@ def summarise_training(run: Path) -> dict[str, Any]:
     arms = [{"arm": POLICY_ARM, **{name: _told(crossed_mean(table.policies(last, name))) for name in _MEASURES}}]
     arms += [{"arm": name, **{m: _told(crossed_mean(table.baseline(name, m)[None])) for m in _MEASURES}} for name in baselines]
     settings = manifest["settings"]
+    reward = settings["train"]["reward"] or settings["reward"]
     return {
         "scenario": manifest["scenario"],
         "algorithm": manifest["training"],
-        "reward": settings["train"]["reward"] or settings["reward"],
+        "reward": reward,
         "gamma": settings["train"]["gamma"],
         "steps": settings["train"]["steps"],
         "rows": settings["train"]["rows"],
@@ -57,7 +58,9 @@ def summarise_training(run: Path) -> dict[str, Any]:
         "curve": curve,
         "arms": arms,
         "against": [_against(table, last, name) for name in baselines],
-        "exploits": check_exploits(run / EVALUATION, table.policies, table.baseline, last=last, baselines=baselines),
+        "exploits": check_exploits(
+            run / EVALUATION, table.policies, table.baseline, last=last, baselines=baselines, reward=reward
+        ),
         "worst": _worst(table, last),
     }
 
