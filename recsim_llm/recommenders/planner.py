@@ -84,7 +84,7 @@ class Planner(Oracle):
 
         stars: tuple[float, ...] = Field(default=(0.5, 1.0, 2.0, 4.0), strict=False)
         """Weights of expected stars that are tried; log-odds a star."""
-        focus: tuple[float, ...] = Field(default=(-0.5, 0.25, 0.5, 1.0), strict=False)
+        focus: tuple[float, ...] = Field(default=(-0.5, 0.5, 1.0, 1.5), strict=False)
         """Weights of genres already on the page that are tried; log-odds an item."""
         tries: int = Field(default=4000, ge=6)
         """Copies of users that each style serves before the first page, two or more of each of at most half as many users."""

@@ -21,6 +21,7 @@ TOP_FILES = {
     "CONTRIBUTING.md": "contributing.md",
     "CITATION.cff": "CITATION.cff",
     "LICENSE": "LICENSE.txt",
+    "examples/ppo_from_scratch.py": "examples/ppo_from_scratch.py",
     "notebooks/quickstart.ipynb": "notebooks/quickstart.ipynb",
 }
 """Files outside ``docs/`` that documents link to: path in the repository, and in the site."""
