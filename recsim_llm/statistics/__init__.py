@@ -8,7 +8,7 @@ and ``sentence`` for the words.
 from recsim_llm.statistics.always_valid import BURN_IN, Peeks, Stop, confidence_sequence, first_decision
 from recsim_llm.statistics.bootstrap import RESAMPLES, bootstrap_means, bootstrap_ratio_difference, bootstrap_ratio_differences
 from recsim_llm.statistics.clustered import clustered_mean, clustered_ratio, clustered_ratio_difference
-from recsim_llm.statistics.crossed import crossed_mean
+from recsim_llm.statistics.crossed import crossed_mean, crossed_ratio
 from recsim_llm.statistics.cuped import Adjusted, cuped_independent, cuped_paired
 from recsim_llm.statistics.decision import Verdict, decide, sentence
 from recsim_llm.statistics.effects import Effect, mean_effect
@@ -45,6 +45,7 @@ __all__ = [
     "clustered_ratio_difference",
     "confidence_sequence",
     "crossed_mean",
+    "crossed_ratio",
     "cuped_independent",
     "cuped_paired",
     "decide",

@@ -9,7 +9,7 @@ from recsim_llm.core.checked_columns import as_numbers, check_number
 from recsim_llm.statistics.effects import student_quantile
 from recsim_llm.statistics.intervals import CONFIDENCE, Estimate
 
-__all__ = ["crossed_mean"]
+__all__ = ["crossed_mean", "crossed_ratio"]
 
 
 def crossed_mean(values: DoubleArray, *, confidence: float = CONFIDENCE) -> Estimate:
@@ -41,3 +41,29 @@ def crossed_mean(values: DoubleArray, *, confidence: float = CONFIDENCE) -> Esti
     degrees = variance**2 / sum(part**2 / freedom for part, freedom in parts)
     reach = student_quantile(float(degrees), confidence) * float(np.sqrt(variance))
     return Estimate(value=value, low=value - reach, high=value + reach, users=users)
+
+
+def crossed_ratio(numerator: DoubleArray, denominator: DoubleArray, *, confidence: float = CONFIDENCE) -> Estimate:
+    """Return the ratio of the means of two tables, by the delta method, with the interval of ``crossed_mean``.
+
+    Args:
+        numerator: float64 [trainings, users], one training or more.
+        denominator: float64 of the same shape.
+        confidence: of the interval, 0 to 1.
+
+    Returns:
+        Without a value where the denominator's mean is not above 0.
+
+    Raises:
+        DataError: the shapes do not fit, or a number is not finite.
+        ConfigError: the confidence is not within 0 and 1.
+    """
+    check_number("confidence", confidence, above=0.0, below=1.0)
+    numerator = as_numbers("numerator", numerator, ("trainings", "users"), fewest=1)
+    denominator = as_numbers("denominator", denominator, numerator.shape)
+    if not denominator.sum() > 0:
+        return Estimate(value=None, users=numerator.shape[1])
+    ratio, whole = float(numerator.mean() / denominator.mean()), denominator.mean()
+    error = crossed_mean((numerator - ratio * denominator) / whole, confidence=confidence)
+    low, high = (None if end is None else ratio + end for end in (error.low, error.high))
+    return Estimate(value=ratio, low=low, high=high, users=error.users)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from recsim_llm.statistics import crossed_mean, mean_estimate
+from recsim_llm.statistics import crossed_mean, crossed_ratio, mean_estimate, ratio_estimate
 
 
 def test_of_one_training_it_is_the_mean_over_users():
@@ -28,3 +28,15 @@ def test_users_and_trainings_that_agree_exactly_carry_no_interval():
 
 def test_without_users_there_is_no_mean():
     assert crossed_mean(np.zeros((2, 0))).value is None
+
+
+def test_a_ratio_of_one_training_is_the_ratio_over_users():
+    random = np.random.default_rng(6)
+    below = random.uniform(1.0, 3.0, 40)
+    above = below * 0.4 + random.normal(0.0, 0.1, 40)
+    crossed, plain = crossed_ratio(above[None], below[None]), ratio_estimate(above, below)
+    assert (crossed.value, crossed.low, crossed.high) == pytest.approx((plain.value, plain.low, plain.high))
+
+
+def test_a_ratio_to_nothing_has_no_value():
+    assert crossed_ratio(np.ones((2, 3)), np.zeros((2, 3))).value is None
