@@ -31,7 +31,10 @@ __all__ = [
     "take_outcome",
 ]
 
-ORACLE, PLANNER = "oracle", "planner"
+ORACLE = "oracle"
+"""Arm that knows the users, and looks no further than a page."""
+PLANNER = "planner"
+"""Arm that knows the users and looks ahead: the ceiling of whole visits."""
 CEILINGS = (PLANNER, ORACLE)
 """Names of the arms that know the users, the highest first: others' regret is measured against them, and they are never called
 the best."""
