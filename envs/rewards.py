@@ -21,6 +21,7 @@ from recsim_llm.errors import ConfigError, ContractError, one_of
 from recsim_llm.registry import blaming
 
 __all__ = [
+    "COMMON_REWARDS",
     "REWARDS",
     "Clicks",
     "DiverseClicks",
@@ -115,6 +116,9 @@ REWARDS: dict[str, Callable[[], Reward]] = {
     "diverse_clicks": DiverseClicks,
 }
 """Rewards by name."""
+
+COMMON_REWARDS = tuple(name for name in REWARDS if name != "engagement")
+"""Names of those that any users can pay; engagement is paid where users tell it."""
 
 
 def resolve_reward(reward: str | Reward, *, rates: bool = True, users: UserModel | None = None) -> Reward:

@@ -124,6 +124,15 @@ class ArmSession:
             )
         return users.appeal(self._rows_of(user_id))
 
+    def look(self, user_id: IntArray, item_index: IntArray) -> FloatArray:
+        """Return float32 [m, k]: the log-odds of a click that users would decide on for pages, which they are not shown.
+
+        Args:
+            user_id: int64 [m]: outside ids.
+            item_index: int64 [m, k]: catalog positions, as many as a page has slots.
+        """
+        return self._world.users.decide(self._kernel.pages(item_index, self._rows_of(user_id))).click_log_odds
+
     def truth(self) -> Truth:
         """Return the hidden side of the world, as it is at any moment."""
         rollouts = self.rollouts if isinstance(self._world.users, CopiesRows) else None

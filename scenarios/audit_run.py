@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from recsim_llm.agents.audits.audit_kinds import AUDITS, AuditKind
-from recsim_llm.agents.audits.audit_rows import finding_rows
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.data import open_dataset
@@ -21,9 +21,13 @@ from recsim_llm.language.providers import Roles
 from recsim_llm.log.locks import lock_folder
 from recsim_llm.report.audit_page import AUDIT_FILE
 from recsim_llm.scenarios.estimates import ANSWER_TOKENS, Confirm, CostEstimate
+from recsim_llm.scenarios.exploits.exploit_audit import EXPLOITS
 from recsim_llm.scenarios.study_requests import StudyRequest, limits_of, made_facts, most_cost
 
-__all__ = ["AuditRequest", "make_audit"]
+__all__ = ["EVERY_AUDIT", "AuditRequest", "make_audit"]
+
+EVERY_AUDIT: Mapping[str, AuditKind] = MappingProxyType({**AUDITS, "exploits": EXPLOITS})
+"""What ``recsim-llm audit`` can run, by name."""
 
 _TEXT_TOKENS = 160
 
@@ -33,11 +37,11 @@ class AuditRequest(StudyRequest):
     """What is to be audited."""
 
     audit: str
-    """Name of the audit, one of ``AUDITS``."""
+    """Name of the audit, one of ``EVERY_AUDIT``."""
     seed: int
     """Of users, items and their order."""
-    users: Literal["language", "choice"] = "language"
-    """``language``: users whom a model plays; ``choice``: fitted users, where the audit allows."""
+    users: Literal["language", "choice", "cascade"] = "language"
+    """``language``: users whom a model plays; ``choice``: fitted users, where the audit allows; ``cascade``: both, likewise."""
     n_users: int | None = None
     """Most users; None takes the audit's own number."""
 
@@ -72,7 +76,8 @@ def make_audit(
         kind = _check(request)
         progress("loading the data")
         dataset = open_dataset(request.data, **request.tables.model_dump())
-        users = kind.users if request.n_users is None else request.n_users
+        usual = kind.choice_users if request.users == "choice" else None
+        users = request.n_users or usual or kind.users
         if request.model is None:
             assert kind.choice is not None
             progress(f"{request.audit}: fitting and asking {users:,} users")
@@ -81,7 +86,9 @@ def make_audit(
         with Roles(models, calls=out / FILE_NAME, cache=request.cache, limits=limits_of(request.limits)) as roles:
             confirm(_estimate(kind, users, roles, request.model))
             progress(f"{request.audit}: asking about {users:,} users")
-            return _content(request, dataset, kind, kind.run(roles, dataset, request.seed, users))
+            run = kind.run if request.users == "language" else kind.cascade
+            assert run is not None
+            return _content(request, dataset, kind, run(roles, dataset, request.seed, users))
 
 
 def _facts(request: AuditRequest, licence: str) -> dict[str, str]:
@@ -92,7 +99,7 @@ def _facts(request: AuditRequest, licence: str) -> dict[str, str]:
 
 
 def _content(request: AuditRequest, dataset: Dataset, kind: AuditKind, finding: Any) -> dict[str, Any]:
-    rows = finding_rows(finding, stars=dataset.feedback == "explicit")
+    rows = kind.rows(finding, dataset.feedback == "explicit")
     played = "choice users" if request.model is None else request.model.name
     return {
         "audit": request.audit,
@@ -111,22 +118,26 @@ def _content(request: AuditRequest, dataset: Dataset, kind: AuditKind, finding: 
 
 
 def _check(request: AuditRequest) -> AuditKind:
-    if request.audit not in AUDITS:
-        raise ConfigError(f"audit: got {request.audit!r}, expected one of {', '.join(AUDITS)}; see `recsim-llm audit --help`")
-    kind = AUDITS[request.audit]
+    if request.audit not in EVERY_AUDIT:
+        known = ", ".join(EVERY_AUDIT)
+        raise ConfigError(f"audit: got {request.audit!r}, expected one of {known}; see `recsim-llm audit --help`")
+    kind = EVERY_AUDIT[request.audit]
     if request.n_users is not None and request.n_users < 1:
         raise ConfigError(
             f"--n-users: got {request.n_users}, expected 1 or more; give another, or leave it out for the audit's own number"
         )
     if request.users == "choice":
         if kind.choice is None:
-            able = ", ".join(name for name, one in AUDITS.items() if one.choice is not None)
+            able = ", ".join(name for name, one in EVERY_AUDIT.items() if one.choice is not None)
             raise ConfigError(
                 f"audit {request.audit}: got choice users, who read no prompt, expected --users language; choice users can "
                 f"have {able}"
             )
         if request.model is not None:
             raise ConfigError(f"audit: got choice users and model {request.model.name}, expected --users language with a model")
+    elif request.users == "cascade" and kind.cascade is None:
+        got = f"audit {request.audit}: got cascade users"
+        raise ConfigError(f"{got}, expected --users language; cascade users can have exploits")
     elif request.model is None:
         raise ConfigError("audit: got no model, expected --model provider/name, for instance scripted/genres")
     return kind

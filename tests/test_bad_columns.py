@@ -196,6 +196,16 @@ CALLS = {
         {"numerators": numbers(2, USERS), "denominators": counts(2, USERS)},
         {"seed": (1, (-1, 0.5, "one", None)), "resamples": (100, (1, 200.5, "many")), "confidence": SHARE},
     ),
+    "bootstrap_ratio_differences": Call(
+        statistics.bootstrap_ratio_differences,
+        {
+            "numerators": numbers(ITEMS, USERS),
+            "denominators": counts(ITEMS, USERS),
+            "pairs": ("places", np.stack([np.arange(1, ITEMS), np.zeros(ITEMS - 1, int)], axis=1)),
+        },
+        {"seed": (1, (-1, 0.5, "one", None)), "resamples": (100, (1, 200.5, "many")), "confidence": SHARE},
+        partners=False,
+    ),
     "clustered_mean": Call(
         statistics.clustered_mean,
         {"values": ONE, "clusters": ("labels", GROUPS)},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from recsim_llm.agents.audits.audit_rows import AuditRow, finding_rows
 from recsim_llm.agents.audits.choice_audits import choice_strength, choice_sweep
 from recsim_llm.agents.audits.design import KNOWN_SHARE
 from recsim_llm.agents.audits.injection import ATTACKS, injection
@@ -52,6 +53,12 @@ class AuditKind:
     """Takes models, data, seed and users; returns what was found."""
     choice: Callable[[Dataset, int, int], Any] | None = None
     """The same of choice users, without a model; None where only a language model can be audited."""
+    cascade: Callable[[Roles, Dataset, int, int], Any] | None = None
+    """The same of cascade users; None where these cannot be audited."""
+    choice_users: int | None = None
+    """Users where nothing is said, of choice users; None: as many as of others."""
+    rows: Callable[[Any, bool], Sequence[AuditRow]] = lambda finding, stars: finding_rows(finding, stars=stars)
+    """Takes what was found, and whether the data have stars; returns the rows of a page."""
 
 
 def _audit(audit: Callable[..., Any], page_size: int) -> Callable[[Roles, Dataset, int, int], Any]:

@@ -21,8 +21,8 @@ __all__ = ["AuditRow", "Expected", "finding_rows"]
 _FEWEST = 3  # users that an index of spread needs
 _ROUNDING = 1e-9
 
-Expected = Literal["equal", "above", ""]
-"""How a sound model stands to ``sound``: equal to it, above it, or nothing is expected."""
+Expected = Literal["equal", "above", "at most", ""]
+"""How a sound model stands to ``sound``: equal to it, above it, not above it, or nothing is expected."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,15 +47,17 @@ class AuditRow:
         """What the interval carries; empty where nothing is expected.
 
         Of what should be equal: ``departs`` (the interval leaves out the sound value), ``no departure shown``, ``sound`` (every
-        user has exactly the sound value). Of what should be above: ``comes out``, ``reversed``, ``not shown``. ``not assessed``
-        where there is no number, ``too few users`` where they carry no interval; ``in all users alike`` says that they carry
-        none because they agree.
+        user has exactly the sound value). Of what should be above: ``comes out``, ``reversed``, ``not shown``. Of what should
+        not be above: ``within``, ``not shown to be beyond``, ``beyond``. ``not assessed`` where there is no number, ``too few
+        users`` where they carry no interval; ``in all users alike`` says that they carry none because they agree.
         """
         one, sound = self.estimate, self.sound
         if sound is None or not self.expected:
             return ""
         if one.value is None:
             return "not assessed"
+        if self.expected == "at most":
+            return _compared(one, sound)
         if one.low is None and one.users < _FEWEST:
             return "too few users"
         if one.low is None and abs(one.value - sound) < _ROUNDING:
@@ -81,6 +83,16 @@ class AuditRow:
             "leading": self.leading,
             "words": self.words,
         }
+
+
+def _compared(one: Estimate, sound: float) -> str:
+    """Say how a number that should not be above another stands to it."""
+    low, high = (one.value if end is None else end for end in (one.low, one.high))
+    assert low is not None
+    assert high is not None
+    if low > sound:
+        return "beyond"
+    return "within" if high <= sound else "not shown to be beyond"
 
 
 def finding_rows(finding: Any, *, stars: bool = True) -> tuple[AuditRow, ...]:

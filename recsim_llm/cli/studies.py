@@ -68,10 +68,10 @@ def handle_audit(options: argparse.Namespace) -> None:
 
 def print_audits() -> None:
     """Print what each audit asks, a line each."""
-    from recsim_llm.agents.audits.audit_kinds import AUDITS
+    from recsim_llm.scenarios.audit_run import EVERY_AUDIT
 
     console = make_console()
-    for name, kind in AUDITS.items():
+    for name, kind in EVERY_AUDIT.items():
         able = "" if kind.choice is None else " (also of choice users)"
         console.print(f"{name:<14}{kind.question}{able}")
 

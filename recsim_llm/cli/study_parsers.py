@@ -46,7 +46,8 @@ def audit_parser(commands: Any) -> None:
         handler=handle_audit,
     )
     parser.add_argument(
-        "name", help="slots, sycophancy, injection, memorisation, stability, strength, sweep or ranking; --list explains them"
+        "name",
+        help="slots, sycophancy, injection, memorisation, stability, strength, sweep, ranking or exploits; --list says more",
     )
     parser.add_argument("--list", action=_ListAudits, nargs=0, help="say what each audit asks, and end")
     parser.add_argument(
@@ -55,9 +56,10 @@ def audit_parser(commands: Any) -> None:
     table_options(parser)
     parser.add_argument(
         "--users",
-        choices=["language", "choice"],
+        choices=["language", "choice", "cascade"],
         default="language",
-        help="who is audited: users whom a language model plays (default), or fitted choice users (strength and sweep)",
+        help="who is audited: users whom a language model plays (default), fitted choice users "
+        "(strength, sweep and exploits), or cascade users (exploits)",
     )
     model_options(parser)
     parser.add_argument("--n-users", metavar="N", type=int, help="most users (default: 30 to 60, by audit)")

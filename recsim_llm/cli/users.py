@@ -180,8 +180,9 @@ def handle_list(options: argparse.Namespace) -> None:
         console = make_console()
         for kind, entries in table.items():
             console.print(kind, style="bold")
+            width = max(16, *(len(name) + 2 for name in entries))
             for name, description in entries.items():
-                console.print(f"  {name:<16}{description}")
+                console.print(f"  {name:<{width}}{description}")
 
 
 def _said_of(kind: str, name: str) -> str:

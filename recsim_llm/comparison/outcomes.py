@@ -86,6 +86,11 @@ class Pair(NamedTuple):
         return None if one is None or other is None else (one, other)
 
     @property
+    def sides(self) -> tuple[tuple[str, Outcome], tuple[str, Outcome]]:
+        """The one and the other: name of the arm, and what the users gave it."""
+        return (self.arm, self.one), (self.against, self.other)
+
+    @property
     def identical(self) -> bool:
         """Every single user gave both the same; never where the metric is undefined, as mean stars are if nobody gave any."""
         (above, below), (other_above, other_below) = self.one, self.other

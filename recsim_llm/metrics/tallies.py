@@ -25,7 +25,7 @@ __all__ = ["LIFE_LIMIT", "PAGE_LIMIT", "ItemCounts", "Tally", "read_tally"]
 
 PAGE_LIMIT = 20
 """Pages of a visit, from the first, for which satisfaction is kept page by page."""
-LIFE_LIMIT = 100
+LIFE_LIMIT = 60
 """Pages of a user's life, all visits together, from the first, for which reward is kept page by page."""
 STAR_STEPS = 11
 """Bins of the rating histogram: 0, 0.5, ... 5 stars."""

@@ -25,7 +25,8 @@ from recsim_llm.recommenders.scoring import take
 __all__ = ["Planner", "Rival"]
 
 _COPIES = 6000  # at a time
-_MOST_RIVALS = 3
+_MOST_RIVALS = 2
+_PAGES_AGAIN = 4
 _SURE = 2.0  # standard errors
 
 
@@ -83,11 +84,11 @@ class Planner(Oracle):
 
         stars: tuple[float, ...] = Field(default=(0.5, 1.0, 2.0, 4.0), strict=False)
         """Weights of expected stars that are tried; log-odds a star."""
-        focus: tuple[float, ...] = Field(default=(-0.5, 0.25, 0.5, 1.0), strict=False)
+        focus: tuple[float, ...] = Field(default=(-0.5, 0.5, 1.0, 1.5), strict=False)
         """Weights of genres already on the page that are tried; log-odds an item."""
         tries: int = Field(default=4000, ge=6)
         """Copies of users that each style serves before the first page, two or more of each of at most half as many users."""
-        rollouts: int = Field(default=16, ge=2)
+        rollouts: int = Field(default=8, ge=2)
         """Futures of a user for each style, at each page."""
         horizon: int = Field(default=20, ge=1)
         """Pages of the future that count, over all visits."""
@@ -96,7 +97,7 @@ class Planner(Oracle):
 
     def __init__(self, settings: Settings | None = None) -> None:
         super().__init__()
-        self._settings = self.Settings.given(settings)
+        self.settings = self.Settings.given(settings)
 
     def fit(self, catalog: Catalog, ratings: Ratings, seed: int) -> None:
         """Note what users have seen already; which styles pay shows with the first page, whose size is not known before.
@@ -119,11 +120,11 @@ class Planner(Oracle):
         foresight = self._foresight
         if foresight is None or foresight.slate_size != k:
             forbid = self._repeats == "forbid"
-            foresight = Foresight(self._known.catalog, slate_size=k, forbid=forbid, horizon=self._settings.horizon)
+            foresight = Foresight(self._known.catalog, slate_size=k, forbid=forbid, horizon=self.settings.horizon)
             self._try_styles(foresight)
             self._foresight = foresight
         best = np.empty((len(requests.user_id), k), np.int64)
-        size = max(1, _COPIES // (self._settings.rollouts * (1 + len(self._rivals))))
+        size = max(1, _COPIES // (self.settings.rollouts * (1 + len(self._rivals))))
         for start in range(0, len(best), size):
             rows = slice(start, start + size)
             best[rows] = self._plan(take(requests, rows), foresight)
@@ -137,11 +138,11 @@ class Planner(Oracle):
 
     def _try_styles(self, foresight: Foresight) -> None:
         """Find the usual style and its rivals: each style serves copies of users through their visits."""
-        settings, user_id = self._settings, self._sample()
+        settings, user_id = self.settings, self._sample()
         first = np.zeros(len(user_id), np.int64)
         shown = np.full((len(user_id), 0), -1)
         asked = Requests(user_id, first, first, shown, shown > 0, shown.astype(np.float32))
-        shortlist, _ = self._shortlist(asked, afresh=True)
+        shortlist, _ = self._shortlist(asked, foresight.slate_size, afresh=True)
         each = max(2, settings.tries // len(user_id))
 
         def pay(style: Style, number: int) -> DoubleArray:
@@ -166,7 +167,7 @@ class Planner(Oracle):
         """Return int64 [m]: outside ids of users to try styles on, the same whoever asks for a page first."""
         users = np.sort(self._everyone())
         order = np.argsort(keyed.words(self._seed, "planning users", users), kind="stable")
-        return users[order[: max(3, self._settings.tries // 2)]]
+        return users[order[: max(3, self.settings.tries // 2)]]
 
     def _everyone(self) -> IntArray:
         users = self._revealed().users
@@ -179,12 +180,14 @@ class Planner(Oracle):
         seed = keyed.absorb(word[who], np.tile(np.arange(each), len(user_id)))
         return self._futures()(user_id[who], seed, afresh), who
 
-    def _shortlist(self, requests: Requests, *, afresh: bool) -> tuple[Shortlist, FloatArray]:
+    def _shortlist(self, requests: Requests, slots: int, *, afresh: bool) -> tuple[Shortlist, FloatArray]:
         """Return what future pages of these users are made of, and float32 [u, p] log-odds of a click now."""
         catalog = self._known
         score, barred = self._score(requests), catalog.seen(requests) * BARRED
         barred += ~catalog.on_sale * (2 * BARRED)
-        item = top_k(score - barred, min(self._settings.pool, score.shape[1]))
+        # Items that come again take the place of many that do not.
+        pages = np.inf if self._repeats == "forbid" else _PAGES_AGAIN
+        item = top_k(score - barred, int(min(self.settings.pool, score.shape[1], pages * slots)))
         word = keyed.words(self._seed, "planning stars", requests.user_id)
         copies, who = self._copies(word, requests.user_id, 1, afresh=afresh)
         short = Shortlist(item, np.take_along_axis(barred, item, axis=1), copies.expected_stars(item, who))
@@ -194,7 +197,7 @@ class Planner(Oracle):
         """Return int64 [u, k]: catalog positions of the pages."""
         if self._usual == GREEDY and not self._rivals:
             return self._best(requests, foresight.slate_size)
-        shortlist, log_odds = self._shortlist(requests, afresh=False)
+        shortlist, log_odds = self._shortlist(requests, foresight.slate_size, afresh=False)
         pages = [foresight.pick(log_odds, shortlist, style) for style in (self._usual, *(one.style for one in self._rivals))]
         chosen = self._choose(requests, foresight, shortlist) if self._rivals else np.zeros(len(log_odds), np.int64)
         pick = np.stack(pages)[chosen, np.arange(len(chosen))]
@@ -202,7 +205,7 @@ class Planner(Oracle):
 
     def _choose(self, requests: Requests, foresight: Foresight, shortlist: Shortlist) -> IntArray:
         """Return int64 [u]: what each user's futures speak for, 0 for the usual style, 1 for the first rival, and so on."""
-        user_id, each = requests.user_id, self._settings.rollouts
+        user_id, each = requests.user_id, self.settings.rollouts
         word = keyed.words(self._seed, "planning", user_id, requests.visit, requests.page)
         paid = []
         for style in (self._usual, *(rival.style for rival in self._rivals)):

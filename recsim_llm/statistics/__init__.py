@@ -6,7 +6,7 @@ and ``sentence`` for the words.
 """
 
 from recsim_llm.statistics.always_valid import BURN_IN, Peeks, Stop, confidence_sequence, first_decision
-from recsim_llm.statistics.bootstrap import RESAMPLES, bootstrap_means, bootstrap_ratio_difference
+from recsim_llm.statistics.bootstrap import RESAMPLES, bootstrap_means, bootstrap_ratio_difference, bootstrap_ratio_differences
 from recsim_llm.statistics.clustered import clustered_mean, clustered_ratio, clustered_ratio_difference
 from recsim_llm.statistics.crossed import crossed_mean
 from recsim_llm.statistics.cuped import Adjusted, cuped_independent, cuped_paired
@@ -39,6 +39,7 @@ __all__ = [
     "adjust",
     "bootstrap_means",
     "bootstrap_ratio_difference",
+    "bootstrap_ratio_differences",
     "clustered_mean",
     "clustered_ratio",
     "clustered_ratio_difference",

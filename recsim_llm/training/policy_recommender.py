@@ -42,6 +42,11 @@ class PolicyRecommender(ScoringRecommender):
         self._observer: RequestObserver | None = None
         self._ranking: ProductRanking | None = None
 
+    @property
+    def holdout(self) -> float | None:
+        """Share of the users that its training never met; None where nobody noted it."""
+        return self._terms.holdout
+
     def recommend(self, requests: Requests, k: int) -> Slates:
         """Return a page for each request.
 
@@ -55,7 +60,7 @@ class PolicyRecommender(ScoringRecommender):
             trained = self._terms.slate_size
             raise ConfigError(
                 f"trained policy: got a slate size of {k}, expected {trained}, with which it was trained; pass --slate-size "
-                f"{trained}, or set slate_size: {trained}"
+                f"{trained}, or candidates: {trained} where another recommender works on its pages"
             )
         self._check_size(k)
         shape = (len(requests.user_id), k)

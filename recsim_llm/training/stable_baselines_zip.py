@@ -47,7 +47,7 @@ def open_zip(path: Path, scenario: str | None, algorithm: str | None) -> tuple[P
     kind = open_learner(train.algorithm)
     if not issubclass(kind, StableBaselinesLearner):
         raise ConfigError(f"trained:{path}: got algorithm {train.algorithm!r}, expected one of Stable-Baselines3")
-    terms = make_terms(described, train, profile=[], items="")
+    terms = make_terms(described, train, profile=[], items="").model_copy(update={"holdout": None})
     if "profile" in terms.parts:
         raise ConfigError(
             f"trained:{path}: got 'profile' among what it observes, expected other parts, since nobody knows its columns; "

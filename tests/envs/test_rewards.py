@@ -6,11 +6,8 @@ import numpy as np
 import pytest
 
 from recsim_llm.core.pages import probability
-from recsim_llm.envs.rewards import REWARDS, DiverseClicks, Rating, resolve_reward
+from recsim_llm.envs.rewards import COMMON_REWARDS, DiverseClicks, Rating, resolve_reward
 from recsim_llm.errors import ConfigError, ContractError
-
-OF_ANYBODY = sorted(set(REWARDS) - {"engagement"})
-"""The rewards that any users can pay; engagement is paid where users tell it, as RecSim's do."""
 
 
 @pytest.fixture
@@ -46,7 +43,7 @@ def by_hand(name, feedback, user, catalog):
     return len(clicked) + 0.25 * len(genres)
 
 
-@pytest.mark.parametrize("name", OF_ANYBODY)
+@pytest.mark.parametrize("name", COMMON_REWARDS)
 def test_reward_is_what_its_name_says(world, pages, name):
     varied = set()
     for feedback, paid, counts in pages(name):
@@ -57,7 +54,7 @@ def test_reward_is_what_its_name_says(world, pages, name):
     assert len(varied) > 1
 
 
-@pytest.mark.parametrize("name", OF_ANYBODY)
+@pytest.mark.parametrize("name", COMMON_REWARDS)
 def test_page_without_clicks_is_paid_in_floats(make_world, make_rows, name):
     rows = make_rows(make_world(click_bias=-60.0), 2, reward=name)
     rows.reset(seed=0)

@@ -2,7 +2,7 @@
 
 from small_data import make_ratings
 
-from recsim_llm.envs.rewards import REWARDS, resolve_reward
+from recsim_llm.envs.rewards import COMMON_REWARDS, resolve_reward
 from recsim_llm.recommenders import TakesRules, TakesTruth
 from recsim_llm.scenarios.arm_session import ArmSession
 from recsim_llm.scenarios.exploits.arm_tally import ArmTally
@@ -14,7 +14,7 @@ NOTHING_RATED = make_ratings([10**9], [10**9])
 def start(world, recommender, *, planning_seed=5, **settings):
     """Return the session of a recommender that is ready for its first visit, and its tally."""
     settings = {"name": "x", "recommenders": ["x"], "seed": 3, "slate_size": 5, "max_pages": 8} | settings
-    scenario, tally = scenario_from(settings, "test"), ArmTally(world, {name: resolve_reward(name) for name in REWARDS})
+    scenario, tally = scenario_from(settings, "test"), ArmTally(world, {name: resolve_reward(name) for name in COMMON_REWARDS})
     session = ArmSession(scenario, world, recommender, name="x", log=tally)
     if isinstance(recommender, TakesRules):
         recommender.play_by(scenario.repeats)

@@ -137,7 +137,7 @@ def test_other_settings_than_it_was_begun_with_are_refused(finished, tmp_path):
     manifest = json.loads((tmp_path / "other" / "manifest.json").read_text())
     manifest["data"]["fingerprint"] = "x"
     (tmp_path / "other" / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(LogError, match=r"data .*changed since it was started.* start a new training"):
+    with pytest.raises(LogError, match=r"data .*changed since it was started.* restore it, or start a new training"):
         resume_training(tmp_path / "other")
 
 
@@ -158,6 +158,7 @@ def test_a_learner_that_crashes_is_named_and_leaves_nothing(tmp_path):
         ({"train.stepz": 5}, r"got unknown key 'train.stepz'.*did you mean 'steps'\?"),
         ({"train.holdout": 1.5}, r"train.holdout: got 1.5, expected a number above 0 and below 1"),
         ({"train.observation": ["pages"]}, r"observation: got \['pages'\], expected some of"),
+        ({"users.part": "held_out"}, r"users.part: got 'held_out' for a training, expected 'all'.* leave it out"),
         ({"users.count": 1, "train.holdout": 0.01}, r"users.part: got 'held_out'.* which is nobody"),
     ],
 )
@@ -179,11 +180,16 @@ def test_the_verbs_train_resume_and_report_print_the_same(tmp_path, capsys):
     assert main(["train", "demo", *settings, "--steps", "100", "--out", str(out), "--json", str(tmp_path / "one.json")]) == 0
     said = capsys.readouterr().out
     assert "The policy's return is" in said
-    assert f"trained:{out}" in said
+    assert f"use     recsim-llm compare SCENARIO --recommenders popularity,trained:{out} --set users.part=held_out" in said
     for verb in ("resume", "report"):
         assert main([verb, str(out)]) == 0
         assert capsys.readouterr().out == said
     assert json.loads((tmp_path / "one.json").read_text())["curve"][-1]["steps"] == 100
+    progress = (out / "progress.json").read_text()
+    (out / "progress.json").write_text(progress.replace("true", "false"))
+    assert main(["report", str(out)]) == 0
+    assert capsys.readouterr().out.endswith(f"go on   recsim-llm resume {out}\n")
+    (out / "progress.json").write_text(progress)
     assert main(["compare", str(out)]) == 2
     assert "evaluation" in capsys.readouterr().err
     assert {segment.arm for segment in read_segments(out / "evaluation")} == {"random", "popularity", "oracle", "Counting"}
