@@ -15,6 +15,7 @@ from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.errors import ConfigError
 from recsim_llm.numerics.ranking import ProductRanking, top_k
 from recsim_llm.recommenders.scoring import ScoringRecommender, chunks
+from recsim_llm.training.choice_checks import check_choice
 from recsim_llm.training.learners import Choice, Policy, PolicyWorld
 from recsim_llm.training.policy_terms import PolicyTerms
 from recsim_llm.training.request_observer import RequestObserver
@@ -75,7 +76,8 @@ class PolicyRecommender(ScoringRecommender):
         catalog = self._known.catalog
         self._terms.check(catalog, "trained policy")
         self._observer = RequestObserver(self._terms, catalog, self._known.ratings)
-        self._policy = self._read(_world(self._terms, catalog, self._observer.space))
+        world = _world(self._terms, catalog, self._observer.space)
+        self._policy, self._space = self._read(world), world.action_space
         self._on_sale = np.flatnonzero(self._known.on_sale)
         self._ranking = ProductRanking(catalog.features[self._on_sale])
 
@@ -87,7 +89,8 @@ class PolicyRecommender(ScoringRecommender):
         fresh = ~self._barred(requests)
         offered = self._offer(requests, fresh) if self._terms.candidates else None
         word = keyed.words(self._seed, _DRAW, *keys) if self._stochastic else None
-        choice = self._policy.act(self._observer.observe(requests, fresh, offered), word)
+        answer = self._policy.act(self._observer.observe(requests, fresh, offered), word)
+        choice = check_choice(answer, self._space, len(fresh), self._terms.algorithm)
         if choice.scores is not None:
             best, prefix = self._by_scores(fresh, choice, offered, word)
         elif self._ranking is not None and self._terms.action == "embedding":

@@ -19,6 +19,8 @@ from recsim_llm.training.training_plan import BASELINES
 
 __all__ = ["summarise_training"]
 
+_ENDS = {"pages": (0.0, np.inf), "clicks": (0.0, np.inf), "satisfaction": (0.0, 1.0), "left": (0.0, 1.0)}
+"""Between which values a measure lies; a reward may be anything."""
 _MEASURES = ("reward", "discounted", "pages", "clicks", "satisfaction", "left")
 
 
@@ -39,8 +41,8 @@ def summarise_training(run: Path) -> dict[str, Any]:
     curve = [_point(table, checkpoint) for checkpoint in range(table.checkpoints)]
     baselines = [name for name in BASELINES if name in table.arms]
     last = table.checkpoints - 1
-    arms = [{"arm": POLICY_ARM, **{name: asdict(crossed_mean(table.policies(last, name))) for name in _MEASURES}}]
-    arms += [{"arm": name, **{m: asdict(crossed_mean(table.baseline(name, m)[None])) for m in _MEASURES}} for name in baselines]
+    arms = [{"arm": POLICY_ARM, **{name: _measured(table.policies(last, name), name) for name in _MEASURES}}]
+    arms += [{"arm": name, **{m: _measured(table.baseline(name, m)[None], m) for m in _MEASURES}} for name in baselines]
     settings = manifest["settings"]
     reward = settings["train"]["reward"] or settings["reward"]
     return {
@@ -132,3 +134,7 @@ def _worst(table: _Table, checkpoint: int) -> list[dict[str, Any]]:
         for at in order.tolist()
         if own[at] < other[at]
     ]
+
+
+def _measured(values: DoubleArray, measure: str) -> dict[str, Any]:
+    return asdict(crossed_mean(values).within(*_ENDS.get(measure, (-np.inf, np.inf))))

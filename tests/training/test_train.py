@@ -8,11 +8,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from recsim_llm.cli.main import main
-from recsim_llm.errors import ConfigError, LogError, PlugInError, RunExistsError
+from recsim_llm.errors import ConfigError, ContractError, LogError, PlugInError, RunExistsError
 from recsim_llm.log.segments import read_segments
 from recsim_llm.scenarios.runner import run
 from recsim_llm.scenarios.schema import load_scenario
 from recsim_llm.scenarios.train_settings import held_out
+from recsim_llm.statistics import Estimate
 from recsim_llm.training import train as training
 from recsim_llm.training import trainer
 from recsim_llm.training.train import resume_training, train
@@ -132,6 +133,15 @@ def test_an_exploited_user_model_is_told_first(finished):
     assert training_verdict(found)[0].startswith("Suspicious: return above the oracle's")
 
 
+def test_no_interval_reaches_beyond_what_a_measure_can_be(finished):
+    ends = {"pages": (0, np.inf), "clicks": (0, np.inf), "satisfaction": (0, 1), "left": (0, 1)}
+    for arm in summarise_training(finished)["arms"]:
+        for name, (least, most) in ends.items():
+            low, high = arm[name]["low"], arm[name]["high"]
+            assert low is None or least <= low <= arm[name]["value"] <= high <= most
+    assert Estimate(value=0.05, low=-0.12, high=0.21, users=7).within(0, 1).low == 0
+
+
 def test_other_settings_than_it_was_begun_with_are_refused(finished, tmp_path):
     shutil.copytree(finished, tmp_path / "other")
     manifest = json.loads((tmp_path / "other" / "manifest.json").read_text())
@@ -149,8 +159,24 @@ def test_a_learner_that_crashes_is_named_and_leaves_nothing(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Idle", r"^algorithm 'counting_learner:Idle': got a learn\(100\) that showed no page, expected 100 pages"),
+        ("TooFew", r"TooFew', act of its policy: got int64 of shape \(15, 3\), expected integers of shape \(15, 5\)"),
+        ("Unknown", r"Unknown', act of its policy: got actions from 1000000 to 1000000, expected 0 to 1499"),
+        ("Bare", r"Bare', act of its policy: got ndarray, expected a Choice"),
+        ("Scoring", r"Scoring', act of its policy: got scores of shape \(15, 5, 7\), expected .* \(15, 5, 1500\)"),
+    ],
+)
+def test_a_learner_that_breaks_its_contract_is_named(name, said, tmp_path):
+    with pytest.raises(ContractError, match=said):
+        train(scenario(**{"train.algorithm": f"counting_learner:{name}"}), tmp_path / "broken")
+
+
+@pytest.mark.parametrize(
     ("changes", "said"),
     [
+        ({"train.algorithm": "counting_learner:Deaf"}, r"got Deaf without observation, expected a class like"),
         ({"train.algorithm": "ppoo"}, r"got 'ppoo', expected .*did you mean 'ppo'\?"),
         ({"train.algorithm": "json:dumps"}, r"got function, expected a class like"),
         ({"train.settings": {"forgot": 1}}, r"got unknown key 'forgot', expected one of forget; did you mean 'forget'\?"),
