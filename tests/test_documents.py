@@ -54,7 +54,9 @@ def test_the_scenario_on_the_page_is_valid():
 
 # Outputs that are committed come from the long training; that everything runs is what is tested here.
 NOTEBOOKS = {
+    "offline_rl": {"COUNT = 3000": "COUNT = 150", "STEPS = 2_000": "STEPS = 50"},
     "quickstart": {"agent.learn(120_000)": "agent.learn(5_000)", "np.arange(1000)": "np.arange(20)"},
+    "train_a_recommender": {"SEEDS = 5": "SEEDS = 1", "40_000": "1_000", "80_000": "1_000", "USERS = 100": "USERS = 20"},
 }
 
 

@@ -15,7 +15,7 @@ from recsim_llm.scenarios.train_settings import TrainSettings
 from recsim_llm.training.learners import Policy, PolicyWorld, open_learner
 from recsim_llm.training.policy_terms import PolicyTerms, make_terms
 from recsim_llm.training.stable_baselines_learners import StableBaselinesLearner, library_of
-from recsim_llm.training.stable_baselines_policy import StableBaselinesPolicy
+from recsim_llm.training.stable_baselines_policy import StableBaselinesPolicy, actions_of
 
 __all__ = ["open_zip"]
 
@@ -78,7 +78,7 @@ def _read(path: Path, library: Any, world: PolicyWorld) -> StableBaselinesPolicy
     expected = world.observation_space if isinstance(network.observation_space, spaces.Dict) else flat
     for what, got, wanted in (
         ("observations", network.observation_space, expected),
-        ("actions", network.action_space, world.action_space),
+        ("actions", network.action_space, actions_of(library, world)),
     ):
         if _shape(got) != _shape(wanted):
             raise ConfigError(

@@ -11,8 +11,9 @@ import pytest
 from recsim_llm.cli.main import main
 from recsim_llm.core.pages import Requests
 from recsim_llm.data import open_dataset
+from recsim_llm.envs.action_wrappers import SingleItemAction
 from recsim_llm.envs.stable_baselines import StableBaselinesVecEnv
-from recsim_llm.envs.wrappers import FlatVectorObservation
+from recsim_llm.envs.wrappers import FlatObservation, FlatVectorObservation
 from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.recommenders import open_recommender
 from recsim_llm.scenarios.runner import run
@@ -176,3 +177,20 @@ def test_a_model_saved_by_the_library_recommends_with_its_scenario(model):
     model[1].write_text(model[1].read_text().replace("[page, summary]", "[page]"))
     with pytest.raises(ConfigError, match=r"got observations \[36\], expected \[1\] by the scenario"):
         fitted(model[0], scenario=str(model[1]))
+
+
+def test_a_network_that_names_single_items_fills_pages_of_one_and_no_longer_ones(tmp_path):
+    from stable_baselines3 import DQN
+
+    world = {"population": 20, "slate_size": 1, "observation": ["page"]}
+    env = FlatObservation(SingleItemAction(gymnasium.make("RecSimLLM/Browse-v0", **world)))
+    DQN("MlpPolicy", env, buffer_size=1, device="cpu", seed=1).save(tmp_path / "single.zip")
+    described = tmp_path / "single.yaml"
+    text = "name: single\nslate_size: 1\nrecommenders: [random]\ntrain: {algorithm: dqn, observation: [page]}\n"
+    described.write_text(text)
+    slates = fitted(tmp_path / "single.zip", scenario=str(described)).recommend(requests(3), 1)
+    assert slates.item_id.shape == (3, 1)
+    assert (slates.slate_propensity == 1).all()
+    described.write_text(text.replace("slate_size: 1", "slate_size: 5"))
+    with pytest.raises(ConfigError, match=r"got actions of \d+, expected 5 of \d+ by the scenario"):
+        fitted(tmp_path / "single.zip", scenario=str(described))
