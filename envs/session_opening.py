@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from copy import copy
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from recsim_llm.core.repetition import KnownItems
 from recsim_llm.core.visits import Visits
@@ -19,9 +19,6 @@ from recsim_llm.envs.rewards import resolve_reward
 from recsim_llm.envs.session import Session
 from recsim_llm.errors import ConfigError
 from recsim_llm.population.world import World
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["open_session"]
 

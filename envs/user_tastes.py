@@ -19,7 +19,6 @@ from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import Requests, Rows
 from recsim_llm.core.ratings import Ratings
-from recsim_llm.numerics.factorization import implicit_als
 from recsim_llm.numerics.threads import one_thread
 
 __all__ = ["TASTE_LIMIT", "TasteRecord", "TasteTable"]
@@ -191,6 +190,9 @@ class TasteRecord:
 
 @one_thread
 def _item_vectors(catalog: Catalog, user: IntArray, item: IntArray, users: int) -> DoubleArray:
+    # It loads SciPy, which whoever only names the parts of an observation does not wait for.
+    from recsim_llm.numerics.factorization import implicit_als
+
     _, factors = implicit_als(
         user,
         item,

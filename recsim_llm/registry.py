@@ -152,7 +152,8 @@ def import_attribute(path: str, what: str) -> Any:
                 ) from error
             raise  # A module that the plug-in needs.
     if not hasattr(found, attribute):
-        here = [name for name in vars(found) if not name.startswith("_")]
+        # What it exports; names that it loads lazily stand in no ``vars``.
+        here = [name for name in getattr(found, "__all__", dir(found)) if not name.startswith("_")]
         place_of = getattr(found, "__file__", None) or module
         raise ConfigError(f"{place}: got no {attribute!r} in {place_of}, expected module:attribute, {one_of(attribute, here)}")
     return getattr(found, attribute)

@@ -30,6 +30,7 @@ from recsim_llm.registry import blaming_plug_in, resolve
 from recsim_llm.scenarios.blocks import take_block
 from recsim_llm.scenarios.schema import Arm, Scenario
 from recsim_llm.scenarios.train_settings import HOLDOUT, held_out
+from recsim_llm.scenarios.trained_arms import check_trained_arm
 
 __all__ = [
     "Stage",
@@ -127,8 +128,9 @@ def check_names(scenario: Scenario) -> None:
     """
     resolve_reward(scenario.reward)
     for arm in scenario.recommenders:
-        make_recommender(arm)
+        made = make_recommender(arm)
         _check_retraining(scenario, arm)
+        check_trained_arm(scenario, arm, made)
 
 
 def _check_retraining(scenario: Scenario, arm: Arm) -> None:

@@ -196,6 +196,16 @@ CALLS = {
         {"numerators": numbers(2, USERS), "denominators": counts(2, USERS)},
         {"seed": (1, (-1, 0.5, "one", None)), "resamples": (100, (1, 200.5, "many")), "confidence": SHARE},
     ),
+    "bootstrap_ratio_differences": Call(
+        statistics.bootstrap_ratio_differences,
+        {
+            "numerators": numbers(ITEMS, USERS),
+            "denominators": counts(ITEMS, USERS),
+            "pairs": ("places", np.stack([np.arange(1, ITEMS), np.zeros(ITEMS - 1, int)], axis=1)),
+        },
+        {"seed": (1, (-1, 0.5, "one", None)), "resamples": (100, (1, 200.5, "many")), "confidence": SHARE},
+        partners=False,
+    ),
     "clustered_mean": Call(
         statistics.clustered_mean,
         {"values": ONE, "clusters": ("labels", GROUPS)},
@@ -247,6 +257,12 @@ CALLS = {
     ),
     "mean_effect": users(statistics.mean_effect, "values"),
     "mean_estimate": users(statistics.mean_estimate, "values", {"confidence": SHARE, "bounds": ((0.0, 9.0), ((1, 0), (1,)))}),
+    "crossed_mean": Call(statistics.crossed_mean, {"values": numbers(3, USERS)}, {"confidence": SHARE}),
+    "crossed_ratio": Call(
+        statistics.crossed_ratio,
+        {"numerator": numbers(3, USERS), "denominator": numbers(3, USERS)},
+        {"confidence": SHARE},
+    ),
     "ratio_estimate": users(statistics.ratio_estimate, "numerator denominator"),
     "paired_effect": users(statistics.paired_effect),
     "relative_lift": users(statistics.relative_lift, settings={"confidence": SHARE, "method": ("delta", ("gamma", None))}),
@@ -350,7 +366,7 @@ TAKE_VALUES = {
         "summarise_checks",
     ),
     *("target_view", "decide", "judge_family", "sentence", "measure_run", "judge_pairs", "judge_run", "read_finished_tally"),
-    "summarise",
+    *("find_beaten", "summarise"),
 }
 """Take logs, effects, runs and policies, which were checked when they were made."""
 

@@ -15,3 +15,8 @@ def test_a_name_behind_which_nothing_stands_is_refused(kind, name):
 
 def test_a_dotted_path_gives_what_stands_there():
     assert resolve("users", "recsim_llm.registry:resolve") is resolve
+
+
+def test_a_missing_name_is_looked_for_among_what_the_module_exports_lazily():
+    with pytest.raises(ConfigError, match=r"got no 'Popularty' in .*; did you mean 'Popularity'\?"):
+        resolve("recommenders", "recsim_llm.recommenders:Popularty")

@@ -51,12 +51,14 @@ def finish_training(run: Path, options: argparse.Namespace) -> None:
         found, page = summarise_training(run), write_training_report(run)
         write_json(options, found)
     if not options.quiet:
+        # On the held-out users alone a comparison is fair.
+        use = f"compare SCENARIO --recommenders popularity,trained:{folder} --set users.part=held_out"
         print_lines(training_verdict(found))
         print_lines(
             [
                 f"trained {run}",
                 f"report  {page}",
-                f"use     recsim-llm compare SCENARIO --recommenders popularity,trained:{folder}",
+                f"use     recsim-llm {use}" if found["done"] else f"go on   recsim-llm resume {folder}",
             ]
         )
 

@@ -28,7 +28,7 @@ from recsim_llm.statistics import (
     Effect,
     Estimate,
     bootstrap_means,
-    bootstrap_ratio_difference,
+    bootstrap_ratio_differences,
     decide,
     detectable_effect,
     judge_family,
@@ -233,26 +233,31 @@ def _compared(
 
 
 def _bootstraps(pairs: Sequence[Pair], seed: int, confidence: float) -> list[Effect]:
+    """Return the bootstrap of each pair; means share their resamples and so do ratios, since drawing them is the work."""
     users = len(pairs[0].one.above)
     resamples = (
         RESAMPLES if users <= _ALL_RESAMPLES_UP_TO else max(RESAMPLES * _ALL_RESAMPLES_UP_TO // users, _FEWEST_RESAMPLES)
     )
     means = [place for place, pair in enumerate(pairs) if pair.one.below is None]
+    ratios = [place for place, pair in enumerate(pairs) if pair.one.below is not None]
     found: dict[int, Effect] = {}
     if means:
-        # Together, so that the resamples are drawn once.
         differences = np.stack([pairs[place].one.above - pairs[place].other.above for place in means])
         effects = bootstrap_means(differences, seed=seed, confidence=confidence, resamples=resamples)
-        found = dict(zip(means, effects, strict=True))
-    for place, pair in enumerate(pairs):
-        if pair.one.below is not None and pair.other.below is not None:
-            found[place] = bootstrap_ratio_difference(
-                [pair.one.above, pair.other.above],
-                [pair.one.below, pair.other.below],
-                seed=seed,
-                confidence=confidence,
-                resamples=resamples,
-            )
+        found |= zip(means, effects, strict=True)
+    if ratios:
+        sides = [((pairs[place].metric.key, side), outcome) for place in ratios for side, outcome in pairs[place].sides]
+        outcomes = dict(sides)
+        row = {side: place for place, side in enumerate(outcomes)}
+        effects = bootstrap_ratio_differences(
+            np.stack([outcome.above for outcome in outcomes.values()]),
+            np.stack([outcome.below for outcome in outcomes.values() if outcome.below is not None]),
+            [(row[one], row[other]) for (one, _), (other, _) in zip(sides[::2], sides[1::2], strict=True)],
+            seed=seed,
+            confidence=confidence,
+            resamples=resamples,
+        )
+        found |= zip(ratios, effects, strict=True)
     return [found[place] for place in range(len(pairs))]
 
 

@@ -31,7 +31,10 @@ __all__ = [
     "take_outcome",
 ]
 
-ORACLE, PLANNER = "oracle", "planner"
+ORACLE = "oracle"
+"""Arm that knows the users, and looks no further than a page."""
+PLANNER = "planner"
+"""Arm that knows the users and looks ahead: the ceiling of whole visits."""
 CEILINGS = (PLANNER, ORACLE)
 """Names of the arms that know the users, the highest first: others' regret is measured against them, and they are never called
 the best."""
@@ -84,6 +87,11 @@ class Pair(NamedTuple):
         """Numbers by user of both; None where the metric is undefined for one of them."""
         one, other = self.one.values, self.other.values
         return None if one is None or other is None else (one, other)
+
+    @property
+    def sides(self) -> tuple[tuple[str, Outcome], tuple[str, Outcome]]:
+        """The one and the other: name of the arm, and what the users gave it."""
+        return (self.arm, self.one), (self.against, self.other)
 
     @property
     def identical(self) -> bool:

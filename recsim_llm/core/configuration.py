@@ -190,9 +190,11 @@ def _expected(annotation: Any, metadata: Collection[Any]) -> str:
 
 def _kind(annotation: Any) -> str:
     if get_origin(annotation) is Annotated:
-        return _expected(get_args(annotation)[0], get_args(annotation)[1:])
+        inner, *around = get_args(annotation)
+        return _expected(inner, [bound for one in around for bound in getattr(one, "metadata", [one])])
     if get_origin(annotation) is Literal:
-        return f"one of {', '.join(str(value) for value in get_args(annotation))}"
+        values = ", ".join(str(value) for value in get_args(annotation))
+        return values if len(get_args(annotation)) == 1 else f"one of {values}"
     if annotation in _WORDS:
         return _WORDS[annotation]
     if _is_model(annotation):

@@ -19,7 +19,8 @@ from recsim_llm.metrics.exposure import gini
 from recsim_llm.metrics.item_ranks import RankedItems, rank_items
 from recsim_llm.metrics.summary import ArmSummary, Deciders
 from recsim_llm.metrics.tallies import Tally, read_tally
-from recsim_llm.statistics import Estimate, mean_of_sums, ratio_estimate
+from recsim_llm.statistics import Estimate, ratio_estimate
+from recsim_llm.statistics.intervals import mean_of_sums
 
 __all__ = ["summarise_arms"]
 

@@ -7,7 +7,7 @@ from recsim_llm.recommenders.classics import UserKNN
 from recsim_llm.recommenders.content_based import ContentBased
 from recsim_llm.recommenders.ease import EASE
 from recsim_llm.recommenders.epsilon_greedy import EpsilonGreedy
-from recsim_llm.recommenders.hooks import AsksModel, RunsElsewhere, TakesRules, TakesTruth, TakesUserKeys, Truth
+from recsim_llm.recommenders.hooks import AsksModel, RunsElsewhere, TakesRules, TakesTruth, TakesUserKeys, TrainedBefore, Truth
 from recsim_llm.recommenders.http_recommender import HttpRecommender
 from recsim_llm.recommenders.http_schema import http_openapi
 from recsim_llm.recommenders.implicit_models import ALS, BPR, ImplicitRecommender
@@ -88,6 +88,7 @@ __all__ = [
     "TakesTruth",
     "TakesUserKeys",
     "Thompson",
+    "TrainedBefore",
     "Truth",
     "TwoStage",
     "UserKNN",

@@ -68,6 +68,12 @@ def open_recommender(name: str, settings: Mapping[str, Any] | None = None, *, so
             raise
         except ValueError as error:  # What a constructor says of values is a refusal of them.
             raise ConfigError(f"{source}: got settings {values}, expected what it takes: {error}") from error
+    lacking = [method for method in ("fit", "recommend", "observe") if not callable(getattr(made, method, None))]
+    if lacking:
+        raise ConfigError(
+            f"{source}: got {type(made).__name__} without {' and '.join(lacking)}, expected a recommender, which has fit, "
+            "recommend and observe; write what is missing, and try it with check_recommender"
+        )
     return made
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from recsim_llm.language.calls.model import LanguageModel
     from recsim_llm.recommenders.http_client import ServiceCost
 
-__all__ = ["AsksModel", "RunsElsewhere", "TakesRules", "TakesTruth", "TakesUserKeys", "Truth", "give_hooks"]
+__all__ = ["AsksModel", "RunsElsewhere", "TakesRules", "TakesTruth", "TakesUserKeys", "TrainedBefore", "Truth", "give_hooks"]
 
 
 class Truth(NamedTuple):
@@ -55,6 +55,16 @@ class AsksModel(Protocol):
 
     def consult(self, model: LanguageModel) -> None:
         """Take in the model that is to be asked; called once, before ``fit``."""
+        ...
+
+
+@runtime_checkable
+class TrainedBefore(Protocol):
+    """A recommender that learned from users before the run, and learns nothing more from ratings in ``fit``."""
+
+    @property
+    def holdout(self) -> float | None:
+        """Share of the users that it never met, by the hash of ``users.part``; None where nobody noted it."""
         ...
 
 

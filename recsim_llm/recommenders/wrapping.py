@@ -15,7 +15,7 @@ from recsim_llm.core.repetition import Repeats
 from recsim_llm.errors import ConfigError
 from recsim_llm.recommenders.base import Recommender, check_slates
 from recsim_llm.recommenders.by_name import open_recommender
-from recsim_llm.recommenders.hooks import AsksModel, TakesRules, TakesTruth, TakesUserKeys
+from recsim_llm.recommenders.hooks import AsksModel, TakesRules, TakesTruth, TakesUserKeys, TrainedBefore
 from recsim_llm.recommenders.scoring import HistoryRecommender, chunks
 
 __all__ = ["Candidates", "Wrapper"]
@@ -35,7 +35,8 @@ class Candidates(NamedTuple):
 class Wrapper(HistoryRecommender):
     """Passes on to others what a recommender is given and told; what it recommends is for subclasses.
 
-    Where one of the others asks a language model, or looks users up by their own ids, the wrapper takes these in for it.
+    Where one of the others asks a language model, or looks users up by their own ids, the wrapper takes these in for it; where
+    one was trained before, so was the wrapper.
     """
 
     def __init__(self) -> None:
@@ -62,6 +63,8 @@ class Wrapper(HistoryRecommender):
             self.consult = self._consult
         if isinstance(inner, TakesUserKeys):
             self.name_users = self._name_users
+        if isinstance(inner, TrainedBefore) and not isinstance(self, TrainedBefore):
+            self.holdout = inner.holdout
         return inner
 
     def _consult(self, model: Any) -> None:

@@ -22,6 +22,9 @@ __all__ = [
     "verdict",
 ]
 
+_NAMED = 4
+"""Recommenders of a kind that a sentence names; the table has all of them."""
+
 
 def verdict(summary: Summary) -> str:
     """Say which recommender got the most clicks a user, or that none can be named; before that, which ceilings were beaten."""
@@ -122,21 +125,32 @@ def _against_rivals(best: ArmSummary, rivals: Sequence[ArmDifference]) -> str:
     if len(rivals) == 1:
         return f"{best.arm} got more clicks a user than {beaten[0].arm}: {_amount(beaten[0])}, {users}."
     if not level:
-        gains = ", ".join(f"{_amount(row)} over {row.arm}" for row in beaten)
-        return f"{best.arm} got the most clicks a user: {gains}, {users}."
-    gains = join_names([f"{row.arm} ({_amount(row)})" for row in beaten])
-    rest = join_names([f"{row.arm} ({_amount(row)})" for row in level])
+        gains = ", ".join(f"{_amount(row)} over {row.arm}" for row in _nearest(beaten))
+        more = "".join(f", and more than each of {others}" for others in _others(beaten))
+        return f"{best.arm} got the most clicks a user: {gains}{more}, {users}."
+    gains = join_names([*(f"{row.arm} ({_amount(row)})" for row in _nearest(beaten)), *_others(beaten)])
+    rest = join_names([*(f"{row.arm} ({_amount(row)})" for row in _nearest(level)), *_others(level)])
     return f"{best.arm} got more clicks a user than {gains}, {users}. No difference from {rest} can be claimed."
 
 
 def _no_difference(best: ArmSummary, level: Sequence[ArmDifference], users: str) -> str:
-    names = join_names([row.arm for row in level])
+    names = join_names([*(row.arm for row in _nearest(level)), *_others(level)])
     if all(row.clicks.identical for row in level):
         return f"{best.arm} and {names} got exactly as many clicks from every user: no difference, {users}."
     if all(row.clicks.mean.low is None for row in level):
         users += ", too few or too alike for an interval"
-    amounts = ", ".join(_amount(row) if len(level) == 1 else f"{_amount(row)} over {row.arm}" for row in level)
+    amounts = ", ".join(_amount(row) if len(level) == 1 else f"{_amount(row)} over {row.arm}" for row in _nearest(level))
     return f"No difference in clicks a user can be claimed between {best.arm} and {names}: {amounts}, {users}."
+
+
+def _nearest(rows: Sequence[ArmDifference]) -> Sequence[ArmDifference]:
+    """Return the rows that a sentence names, the first ones; a single one more is named too."""
+    return rows if len(rows) <= _NAMED + 1 else rows[:_NAMED]
+
+
+def _others(rows: Sequence[ArmDifference]) -> list[str]:
+    others = len(rows) - len(_nearest(rows))
+    return [f"{others} others"] if others else []
 
 
 def _left_to_gain(summary: Summary) -> str:

@@ -6,13 +6,13 @@ and ``sentence`` for the words.
 """
 
 from recsim_llm.statistics.always_valid import BURN_IN, Peeks, Stop, confidence_sequence, first_decision
-from recsim_llm.statistics.bootstrap import RESAMPLES, bootstrap_means, bootstrap_ratio_difference
+from recsim_llm.statistics.bootstrap import RESAMPLES, bootstrap_means, bootstrap_ratio_difference, bootstrap_ratio_differences
 from recsim_llm.statistics.clustered import clustered_mean, clustered_ratio, clustered_ratio_difference
-from recsim_llm.statistics.crossed import crossed_mean
+from recsim_llm.statistics.crossed import crossed_mean, crossed_ratio
 from recsim_llm.statistics.cuped import Adjusted, cuped_independent, cuped_paired
 from recsim_llm.statistics.decision import Verdict, decide, sentence
 from recsim_llm.statistics.effects import Effect, mean_effect
-from recsim_llm.statistics.intervals import CONFIDENCE, Estimate, mean_estimate, mean_of_sums, ratio_estimate
+from recsim_llm.statistics.intervals import CONFIDENCE, Estimate, mean_estimate, ratio_estimate
 from recsim_llm.statistics.lift import relative_lift
 from recsim_llm.statistics.multiple import ALPHA, Adjustment, Correction, Family, adjust, judge_family
 from recsim_llm.statistics.paired import Paired, paired_effect
@@ -39,11 +39,13 @@ __all__ = [
     "adjust",
     "bootstrap_means",
     "bootstrap_ratio_difference",
+    "bootstrap_ratio_differences",
     "clustered_mean",
     "clustered_ratio",
     "clustered_ratio_difference",
     "confidence_sequence",
     "crossed_mean",
+    "crossed_ratio",
     "cuped_independent",
     "cuped_paired",
     "decide",
@@ -54,7 +56,6 @@ __all__ = [
     "judge_family",
     "mean_effect",
     "mean_estimate",
-    "mean_of_sums",
     "paired_effect",
     "power_for",
     "ratio_estimate",

@@ -19,12 +19,12 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core.arrays import DoubleArray
-from recsim_llm.core.checked_columns import as_numbers, check_choice, check_whole_number
+from recsim_llm.core.checked_columns import as_numbers, as_places, check_choice, check_whole_number
 from recsim_llm.core.keyed import uniform, words
 from recsim_llm.statistics.effects import Effect, alike, check_share
 from recsim_llm.statistics.intervals import CONFIDENCE
 
-__all__ = ["RESAMPLES", "bootstrap_means", "bootstrap_ratio_difference"]
+__all__ = ["RESAMPLES", "bootstrap_means", "bootstrap_ratio_difference", "bootstrap_ratio_differences"]
 
 Method = Literal["bca", "percentile"]
 
@@ -99,10 +99,50 @@ def bootstrap_ratio_difference(
         ConfigError: a setting cannot work.
     """
     above = as_numbers("bootstrap, numerators", numerators, (2, "users"))
-    columns = np.concatenate([above, as_numbers("bootstrap, denominators", denominators, above.shape, bounds=(0.0, np.inf))])
+    below = as_numbers("bootstrap, denominators", denominators, above.shape, bounds=(0.0, np.inf))
+    (found,) = bootstrap_ratio_differences(
+        above, below, [(0, 1)], seed=seed, method=method, confidence=confidence, resamples=resamples
+    )
+    return found
+
+
+def bootstrap_ratio_differences(
+    numerators: npt.ArrayLike,
+    denominators: npt.ArrayLike,
+    pairs: npt.ArrayLike,
+    *,
+    seed: int,
+    method: Method = "percentile",
+    confidence: float = CONFIDENCE,
+    resamples: int = RESAMPLES,
+) -> tuple[Effect, ...]:
+    """Estimate many differences of ratios on the same users: one set of resamples serves them all, as twenty arms need.
+
+    Args:
+        numerators: [rows, n]; a row is one arm's, on one metric.
+        denominators: [rows, n], 0 or more.
+        pairs: int [pairs, 2]: the rows of the one and of the other, from 0.
+        seed: of the draws.
+        method: ``percentile`` or ``bca``.
+        confidence: of each interval, 0 to 1.
+        resamples: how often users are drawn again, 100 or more.
+
+    Returns:
+        One effect a pair, as of ``bootstrap_ratio_difference``.
+
+    Raises:
+        DataError: the rows do not fit or hold a number that is not finite.
+        ConfigError: a setting cannot work.
+    """
+    above = as_numbers("bootstrap, numerators", numerators, ("rows", "users"))
+    below = as_numbers("bootstrap, denominators", denominators, above.shape, bounds=(0.0, np.inf))
     settings = _checked(method, confidence, resamples)
     check_whole_number("seed", seed, least=0)
-    return _effect(columns, _resampled_means(columns, seed, resamples), _ratio_difference, settings)
+    columns, rows = np.concatenate([above, below]), len(above)
+    means = _resampled_means(columns, seed, resamples)
+    chosen = as_places("bootstrap, pairs", pairs, ("pairs", 2), rows, blank=False)
+    places = np.hstack([chosen, rows + chosen])
+    return tuple(_effect(columns[place], means[place], _ratio_difference, settings) for place in places)
 
 
 def _checked(method: Method, confidence: float, resamples: int) -> _Settings:

@@ -49,6 +49,11 @@ class Estimate:
         """Tell whether there is an interval and it leaves out ``value``."""
         return self.low is not None and self.high is not None and not self.low <= value <= self.high
 
+    def within(self, least: float, most: float) -> Estimate:
+        """Return the estimate with its interval cut off where the quantity itself ends; of a share beyond 0 and 1."""
+        low, high = (None if end is None else min(max(end, least), most) for end in (self.low, self.high))
+        return Estimate(value=self.value, low=low, high=high, users=self.users)
+
     def turned(self) -> Estimate:
         """Return the estimate of a difference seen from the other side: every number with the other sign."""
         # Subtracted from 0, so that no difference at all stays 0 and does not become -0.

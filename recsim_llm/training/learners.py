@@ -163,7 +163,8 @@ def open_learner(name: str) -> type[Learner]:
         ConfigError: there is none of that name, or it is no class of learners.
     """
     kind = resolve("learners", name)
-    lacking = [part for part in ("learn", "save", "load", "policy", "read_policy", "read_settings") if not hasattr(kind, part)]
+    parts = ("actions", "observation", "learn", "save", "load", "policy", "read_policy", "read_settings")
+    lacking = [part for part in parts if not hasattr(kind, part)]
     if not isinstance(kind, type) or lacking:
         got = f"{kind.__name__} without {lacking[0]}" if isinstance(kind, type) else type(kind).__name__
         raise ConfigError(f"algorithm {name!r}: got {got}, expected a class like recsim_llm.training.learners.Learner")

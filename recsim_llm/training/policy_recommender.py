@@ -15,6 +15,7 @@ from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.errors import ConfigError
 from recsim_llm.numerics.ranking import ProductRanking, top_k
 from recsim_llm.recommenders.scoring import ScoringRecommender, chunks
+from recsim_llm.training.choice_checks import check_choice
 from recsim_llm.training.learners import Choice, Policy, PolicyWorld
 from recsim_llm.training.policy_terms import PolicyTerms
 from recsim_llm.training.request_observer import RequestObserver
@@ -42,6 +43,11 @@ class PolicyRecommender(ScoringRecommender):
         self._observer: RequestObserver | None = None
         self._ranking: ProductRanking | None = None
 
+    @property
+    def holdout(self) -> float | None:
+        """Share of the users that its training never met; None where nobody noted it."""
+        return self._terms.holdout
+
     def recommend(self, requests: Requests, k: int) -> Slates:
         """Return a page for each request.
 
@@ -55,7 +61,7 @@ class PolicyRecommender(ScoringRecommender):
             trained = self._terms.slate_size
             raise ConfigError(
                 f"trained policy: got a slate size of {k}, expected {trained}, with which it was trained; pass --slate-size "
-                f"{trained}, or set slate_size: {trained}"
+                f"{trained}, or candidates: {trained} where another recommender works on its pages"
             )
         self._check_size(k)
         shape = (len(requests.user_id), k)
@@ -70,7 +76,8 @@ class PolicyRecommender(ScoringRecommender):
         catalog = self._known.catalog
         self._terms.check(catalog, "trained policy")
         self._observer = RequestObserver(self._terms, catalog, self._known.ratings)
-        self._policy = self._read(_world(self._terms, catalog, self._observer.space))
+        world = _world(self._terms, catalog, self._observer.space)
+        self._policy, self._space = self._read(world), world.action_space
         self._on_sale = np.flatnonzero(self._known.on_sale)
         self._ranking = ProductRanking(catalog.features[self._on_sale])
 
@@ -82,7 +89,8 @@ class PolicyRecommender(ScoringRecommender):
         fresh = ~self._barred(requests)
         offered = self._offer(requests, fresh) if self._terms.candidates else None
         word = keyed.words(self._seed, _DRAW, *keys) if self._stochastic else None
-        choice = self._policy.act(self._observer.observe(requests, fresh, offered), word)
+        answer = self._policy.act(self._observer.observe(requests, fresh, offered), word)
+        choice = check_choice(answer, self._space, len(fresh), self._terms.algorithm)
         if choice.scores is not None:
             best, prefix = self._by_scores(fresh, choice, offered, word)
         elif self._ranking is not None and self._terms.action == "embedding":

@@ -44,6 +44,9 @@ class PolicyTerms(FrozenSettings):
     """Names of the columns of ``profile``; empty where it is not observed."""
     items: str
     """Digest of the catalog's ids and features; empty where nobody noted it."""
+    holdout: float | None
+    """Share of the users that training never met, by ``recsim_llm.scenarios.train_settings.held_out``; None where nobody
+    noted it."""
 
     def check(self, catalog: Catalog, source: str) -> None:
         """See to it that a policy meets the items that it knows.
@@ -68,12 +71,19 @@ class PolicyTerms(FrozenSettings):
         Raises:
             LogError: it cannot be used.
         """
-        path = folder / TERMS
+        path, remedy = folder / TERMS, "expected what `recsim-llm train` wrote; restore the file or train again"
         try:
             content: Any = read_json(path)
+        except OSError as error:
+            raise LogError(f"{path}: got no such file, {remedy}") from error
+        except ValueError as error:
+            raise LogError(f"{path}: got something else than JSON, {remedy}") from error
+        if not isinstance(content, dict):
+            raise LogError(f"{path}: got no settings by name, {remedy}")
+        try:
             return cls.read(content, str(path))
-        except (OSError, ValueError, AttributeError, ConfigError) as error:
-            raise LogError(f"{path}: got {error}, expected what `recsim-llm train` wrote; train again") from error
+        except ConfigError as error:
+            raise LogError(f"{error}; restore the file or train again") from error
 
 
 def make_terms(scenario: Scenario, train: TrainSettings, *, profile: list[str], items: str) -> PolicyTerms:
@@ -107,6 +117,7 @@ def make_terms(scenario: Scenario, train: TrainSettings, *, profile: list[str], 
         candidates=train.candidates if action == "candidates" else 0,
         profile=profile if "profile" in parts else [],
         items=items,
+        holdout=train.holdout,
     )
 
 

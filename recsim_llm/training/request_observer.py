@@ -101,7 +101,8 @@ class RequestObserver:
         if longest and beginning.size:
             observer.begin(beginning)
         number, visit = np.zeros((2, rows), np.int64)
-        number[:users], visit[:users] = requests.page, requests.visit
+        # Beyond its own page budget a policy sees the last page that it knows, a share of at most 1 as in training.
+        number[:users], visit[:users] = np.minimum(requests.page, self._terms.max_pages - 1), requests.visit
         seen = observer.observe(number, np.arange(rows), None, visit=visit)
         return {name: column[:users] for name, column in seen.items()}
 

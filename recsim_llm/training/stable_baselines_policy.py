@@ -22,7 +22,7 @@ from recsim_llm.numerics.threads import one_torch_thread
 from recsim_llm.training.learners import Choice, PolicyWorld
 from recsim_llm.training.network_files import fixed_batches, read_weights, write_weights
 
-__all__ = ["StableBaselinesPolicy", "build_network", "policy_class", "read_network"]
+__all__ = ["StableBaselinesPolicy", "actions_of", "build_network", "policy_class", "read_network"]
 
 _DESCRIPTION = "network.json"
 _FLAT = "observation"
@@ -109,10 +109,15 @@ def build_network(algorithm: Any, described: Mapping[str, Any], world: PolicyWor
         space = Flattener(space, world.catalog).space
     more = {name: described[name] for name in ("use_sde",) if name in described} | (described.get("policy_kwargs") or {})
     kind = policy_class(described["policy"])
-    actions: Any = world.action_space
-    if algorithm.__name__ == "DQN":
-        actions = spaces.Discrete(int(actions.nvec[0]))
+    actions = actions_of(algorithm, world)
     return (algorithm.policy_aliases[kind] if isinstance(kind, str) else kind)(space, actions, lambda _: 0.0, **more)
+
+
+def actions_of(algorithm: Any, world: PolicyWorld) -> spaces.Space[Any]:
+    """Return the actions of an algorithm's networks: those of the world, but for DQN on pages of one item, which names it."""
+    actions: Any = world.action_space
+    alone = algorithm.__name__ == "DQN" and world.slate_size == 1
+    return spaces.Discrete(int(actions.nvec[0])) if alone else actions
 
 
 def policy_class(name: str) -> Any:

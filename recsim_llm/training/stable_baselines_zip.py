@@ -15,7 +15,7 @@ from recsim_llm.scenarios.train_settings import TrainSettings
 from recsim_llm.training.learners import Policy, PolicyWorld, open_learner
 from recsim_llm.training.policy_terms import PolicyTerms, make_terms
 from recsim_llm.training.stable_baselines_learners import StableBaselinesLearner, library_of
-from recsim_llm.training.stable_baselines_policy import StableBaselinesPolicy
+from recsim_llm.training.stable_baselines_policy import StableBaselinesPolicy, actions_of
 
 __all__ = ["open_zip"]
 
@@ -47,7 +47,7 @@ def open_zip(path: Path, scenario: str | None, algorithm: str | None) -> tuple[P
     kind = open_learner(train.algorithm)
     if not issubclass(kind, StableBaselinesLearner):
         raise ConfigError(f"trained:{path}: got algorithm {train.algorithm!r}, expected one of Stable-Baselines3")
-    terms = make_terms(described, train, profile=[], items="")
+    terms = make_terms(described, train, profile=[], items="").model_copy(update={"holdout": None})
     if "profile" in terms.parts:
         raise ConfigError(
             f"trained:{path}: got 'profile' among what it observes, expected other parts, since nobody knows its columns; "
@@ -78,7 +78,7 @@ def _read(path: Path, library: Any, world: PolicyWorld) -> StableBaselinesPolicy
     expected = world.observation_space if isinstance(network.observation_space, spaces.Dict) else flat
     for what, got, wanted in (
         ("observations", network.observation_space, expected),
-        ("actions", network.action_space, world.action_space),
+        ("actions", network.action_space, actions_of(library, world)),
     ):
         if _shape(got) != _shape(wanted):
             raise ConfigError(

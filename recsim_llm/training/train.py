@@ -123,7 +123,7 @@ def _check_same(before: dict[str, Any], made: dict[str, Any], out: Path) -> None
     if now != before:
         raise LogError(
             f"{TRAINING_FOLDER} {out}: {difference(before, now)} changed since it was started, expected what manifest.json "
-            "says; start a new training"
+            "says; restore it, or start a new training"
         )
 
 

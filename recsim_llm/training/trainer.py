@@ -12,6 +12,7 @@ import numpy as np
 
 from recsim_llm.core.files import TORN
 from recsim_llm.core.protocols import RanksItems
+from recsim_llm.errors import ContractError
 from recsim_llm.recommenders import open_recommender
 from recsim_llm.registry import blaming_plug_in
 from recsim_llm.scenarios.building import Stage
@@ -114,6 +115,11 @@ class Trainer:
             self._from = self._env.steps
             steps = min(plan.every, train.steps - self._env.steps)
             learner.learn(steps, seed=checkpoint_seed(plan.seed, number, checkpoint))
+            if self._env.steps == self._from:
+                raise ContractError(
+                    f"algorithm {train.algorithm!r}: got a learn({steps}) that showed no page, expected {steps} pages or a few "
+                    "more; step the environment that it was made with"
+                )
             checkpoint += 1
             self._keep(learner, checkpoint)
         _write_folder(self._out / POLICY / str(number), lambda folder: self._save_policy(learner, folder))

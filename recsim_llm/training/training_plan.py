@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from recsim_llm.errors import ConfigError
 from recsim_llm.scenarios.schema import Scenario, change_scenario
 from recsim_llm.scenarios.train_settings import TrainSettings
 from recsim_llm.training.learners import Learner, open_learner
@@ -76,8 +77,13 @@ def plan_training(scenario: Scenario, seeds: int) -> TrainingPlan:
         seeds: policies to train, 1 or more.
 
     Raises:
-        ConfigError: there is no such algorithm, or its settings are wrong.
+        ConfigError: there is no such algorithm, its settings are wrong, or the scenario divides the users itself.
     """
+    if scenario.users.part != "all":
+        raise ConfigError(
+            f"users.part: got {scenario.users.part!r} for a training, expected 'all', since it divides the users by "
+            "train.holdout; leave it out"
+        )
     train = scenario.train or TrainSettings()
     learner = open_learner(train.algorithm)
     settings = learner.read_settings(train.settings, f"algorithm {train.algorithm!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pyarrow.compute as pc
 
 from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.log.tables import read_table
-from recsim_llm.statistics import CONFIDENCE, Estimate, crossed_mean
+from recsim_llm.statistics import CONFIDENCE, crossed_mean, crossed_ratio
 from recsim_llm.training.evaluation_table import EVALUATION_SCHEMA, POLICY_ARM
 from recsim_llm.training.exploit_check import check_exploits
 from recsim_llm.training.training_folder import EVALUATION, read_progress, read_training_manifest
@@ -18,6 +19,8 @@ from recsim_llm.training.training_plan import BASELINES
 
 __all__ = ["summarise_training"]
 
+_ENDS = {"pages": (0.0, np.inf), "clicks": (0.0, np.inf), "satisfaction": (0.0, 1.0), "left": (0.0, 1.0)}
+"""Between which values a measure lies; a reward may be anything."""
 _MEASURES = ("reward", "discounted", "pages", "clicks", "satisfaction", "left")
 
 
@@ -38,13 +41,14 @@ def summarise_training(run: Path) -> dict[str, Any]:
     curve = [_point(table, checkpoint) for checkpoint in range(table.checkpoints)]
     baselines = [name for name in BASELINES if name in table.arms]
     last = table.checkpoints - 1
-    arms = [{"arm": POLICY_ARM, **{name: _told(crossed_mean(table.policies(last, name))) for name in _MEASURES}}]
-    arms += [{"arm": name, **{m: _told(crossed_mean(table.baseline(name, m)[None])) for m in _MEASURES}} for name in baselines]
+    arms = [{"arm": POLICY_ARM, **{name: _measured(table.policies(last, name), name) for name in _MEASURES}}]
+    arms += [{"arm": name, **{m: _measured(table.baseline(name, m)[None], m) for m in _MEASURES}} for name in baselines]
     settings = manifest["settings"]
+    reward = settings["train"]["reward"] or settings["reward"]
     return {
         "scenario": manifest["scenario"],
         "algorithm": manifest["training"],
-        "reward": settings["train"]["reward"] or settings["reward"],
+        "reward": reward,
         "gamma": settings["train"]["gamma"],
         "steps": settings["train"]["steps"],
         "rows": settings["train"]["rows"],
@@ -57,7 +61,9 @@ def summarise_training(run: Path) -> dict[str, Any]:
         "curve": curve,
         "arms": arms,
         "against": [_against(table, last, name) for name in baselines],
-        "exploits": check_exploits(run / EVALUATION, table.policies, table.baseline, last=last, baselines=baselines),
+        "exploits": check_exploits(
+            run / EVALUATION, table.policies, table.baseline, last=last, baselines=baselines, reward=reward
+        ),
         "worst": _worst(table, last),
     }
 
@@ -102,7 +108,7 @@ def _point(table: _Table, checkpoint: int) -> dict[str, Any]:
     return {
         "checkpoint": checkpoint,
         "steps": table.steps(checkpoint),
-        **_told(crossed_mean(values)),
+        **asdict(crossed_mean(values)),
         "seeds": values.mean(axis=1).tolist(),
         "satisfaction": float(table.policies(checkpoint, "satisfaction").mean()),
     }
@@ -111,13 +117,12 @@ def _point(table: _Table, checkpoint: int) -> dict[str, Any]:
 def _against(table: _Table, checkpoint: int, baseline: str) -> dict[str, Any]:
     """Return the policies' return less a baseline's on the same users, and as a share of it (delta method)."""
     own, other = table.policies(checkpoint, "reward"), table.baseline(baseline, "reward")
-    share = None
-    if other.mean() > 0:
-        ratio = own.mean() / other.mean()
-        error = crossed_mean((own - ratio * other) / other.mean())
-        low, high = (None if end is None else float(ratio + end) for end in (error.low, error.high))
-        share = _told(Estimate(value=float(ratio), low=low, high=high, users=error.users))
-    return {"baseline": baseline, "difference": _told(crossed_mean(own - other)), "share": share}
+    share = crossed_ratio(own, np.broadcast_to(other, own.shape))
+    return {
+        "baseline": baseline,
+        "difference": asdict(crossed_mean(own - other)),
+        "share": None if share.value is None else asdict(share),
+    }
 
 
 def _worst(table: _Table, checkpoint: int) -> list[dict[str, Any]]:
@@ -131,5 +136,5 @@ def _worst(table: _Table, checkpoint: int) -> list[dict[str, Any]]:
     ]
 
 
-def _told(estimate: Estimate) -> dict[str, Any]:
-    return {"value": estimate.value, "low": estimate.low, "high": estimate.high, "users": estimate.users}
+def _measured(values: DoubleArray, measure: str) -> dict[str, Any]:
+    return asdict(crossed_mean(values).within(*_ENDS.get(measure, (-np.inf, np.inf))))

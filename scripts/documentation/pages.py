@@ -21,7 +21,11 @@ TOP_FILES = {
     "CONTRIBUTING.md": "contributing.md",
     "CITATION.cff": "CITATION.cff",
     "LICENSE": "LICENSE.txt",
+    "examples/ppo_from_scratch.py": "examples/ppo_from_scratch.py",
+    "notebooks/offline_rl.ipynb": "notebooks/offline_rl.ipynb",
     "notebooks/quickstart.ipynb": "notebooks/quickstart.ipynb",
+    "notebooks/train_a_recommender.ipynb": "notebooks/train_a_recommender.ipynb",
+    "scripts/offline_rl_d3rlpy.py": "scripts/offline_rl_d3rlpy.py",
 }
 """Files outside ``docs/`` that documents link to: path in the repository, and in the site."""
 LINK = re.compile(r"(?<=\]\()(?!\w+:|#)([^)#\s]+)")

@@ -20,6 +20,7 @@ class Oven(FrozenSettings):
     light: bool = False
     label: str = Field(default="", pattern="^[a-z]*$")
     rest: int | None = None
+    turn: Literal["often"] | Annotated[int, Field(ge=1)] | None = None
     extras: dict[str, float] = Field(default_factory=dict)
 
 
@@ -38,11 +39,12 @@ class Oven(FrozenSettings):
         ({"light": "on"}, "light: got 'on', expected true or false"),
         ({"label": "Mine"}, "label: got 'Mine', expected text that matches ^[a-z]*$"),
         ({"rest": 0.5}, "rest: got 0.5, expected a whole number or null"),
+        ({"turn": 0}, "turn: got 0, expected often or a whole number of at least 1 or null"),
         ({"extras": [1]}, "extras: got [1], expected settings by name"),
         ({"extras": {"salt": "much"}}, "extras.salt: got 'much', expected a number"),
         (
             {"degres": 200},
-            "got unknown key 'degres', expected one of degrees, minutes, share, mode, light, label, rest, extras; "
+            "got unknown key 'degres', expected one of degrees, minutes, share, mode, light, label, rest, turn, extras; "
             "did you mean 'degrees'?",
         ),
     ],

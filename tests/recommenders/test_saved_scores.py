@@ -87,7 +87,10 @@ GOOD = {"user_id": [1, 2], "item_id": [10, 11], "score": [[1.0, 2.0], [3.0, 4.0]
         ({"item_id": [1.5, 2.5]}, "item_id: got 1.5, expected whole numbers or texts"),
         ({"item_id": [777, 778]}, "item_id '777', '778', none of which the data has, expected its own ids, as '10'"),
         ({"user_id": [777, 778]}, "user_id '777', '778', none of which the data has, expected its own ids, as '1'"),
-        ({"user_id": np.array([{}, {}], object)}, "expected arrays of numbers and texts, without pickles"),
+        (
+            {"user_id": np.array([{}, {}], object)},
+            "got arrays that cannot be read, .*expected arrays of numbers and texts; write",
+        ),
     ],
 )
 def test_a_table_that_cannot_be_meant_is_refused_by_place(tmp_path, changed, said):
@@ -111,6 +114,19 @@ def test_a_table_of_pairs_that_cannot_be_meant_is_refused(tmp_path, columns, sai
     pq.write_table(pa.table(columns), path)
     with pytest.raises(DataError, match=rf"scores '.*scores.parquet'.*{said}"):
         opened(str(path))
+
+
+def test_an_archive_that_lacks_an_array_is_refused_once_by_its_name(tmp_path):
+    path = tmp_path / "scores.npz"
+    np.savez(path, user_id=[1], score=[[1.0]])
+    with pytest.raises(DataError, match=r"^scores '[^']*': got no 'item_id', expected user_id, item_id, score; [^:]*$"):
+        opened(str(path))
+
+
+def test_a_file_that_is_no_archive_is_not_said_to_hold_pickles(tmp_path):
+    (tmp_path / "scores.npz").write_text("hello")
+    with pytest.raises(DataError, match=r"^scores '[^']*': got no .npz file, expected one with user_id, item_id, score; write"):
+        opened(str(tmp_path / "scores.npz"))
 
 
 @pytest.mark.parametrize("name", ["scores.npz", "scores.parquet"])

@@ -55,6 +55,11 @@ OTHERS = {
 every_class = pytest.mark.parametrize("kind", CONFIGURED, ids=lambda kind: kind.__name__)
 
 
+def number():
+    """A factory that makes no recommender."""
+    return 3
+
+
 class Deep(ScoringRecommender):
     """A plug-in that takes keyword arguments."""
 
@@ -161,6 +166,11 @@ def test_what_a_constructor_says_of_settings_is_a_refusal_of_them():
 def test_a_constructor_that_cannot_be_called_is_named_with_file_and_line():
     with pytest.raises(PlugInError, match=r"recommender 'mine': got TypeError: Deaf.__init__\(\) takes"):
         open_recommender(f"{__name__}:Deaf", {"depth": 4}, source="recommender 'mine'")
+
+
+def test_what_is_made_without_the_methods_of_a_recommender_is_refused_when_it_is_opened():
+    with pytest.raises(ConfigError, match=r"recommender 'mine': got int without fit and recommend and observe, expected a rec"):
+        open_recommender(f"{__name__}:number", source="recommender 'mine'")
 
 
 def test_recommenders_with_nothing_to_set_declare_nothing():

@@ -176,6 +176,17 @@ def test_verdict_names_the_beaten_apart_from_the_level(tmp_path):
     assert "No difference from level (+0.2 [−" in text
 
 
+def test_verdict_on_many_arms_names_the_nearest_and_counts_the_others(tmp_path):
+    beaten = {f"arm-{place}": [0, 0, 1, 0, 0, 0] for place in range(8)}
+    text = verdict_of(tmp_path / "beaten", **beaten, best=[3, 3, 4, 3, 4, 3])
+    assert text.startswith("best got the most clicks a user: +3.2 [2.1, 4.2] over arm-0, ")
+    assert text.endswith(" over arm-3, and more than each of 4 others, 6 users.")
+    level = {f"arm-{place}": [3, 4, 3, 3, 4, 2] for place in range(8)}
+    text = verdict_of(tmp_path / "level", **level, best=[3, 3, 4, 3, 4, 3])
+    assert "between best and arm-0, arm-1, arm-2, arm-3 and 4 others: " in text
+    assert "arm-4" not in text
+
+
 def test_verdict_on_equal_arms_and_on_single_users(tmp_path):
     assert "exactly as many clicks from every user" in verdict_of(tmp_path / "aa", a=[1, 2], b=[1, 2])
     assert verdict_of(tmp_path / "one", a=[1], b=[2]).endswith("+1.00, 1 user, too few or too alike for an interval.")

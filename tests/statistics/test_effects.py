@@ -6,10 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from recsim_llm.core import keyed
 from recsim_llm.errors import ConfigError, DataError
 from recsim_llm.statistics import (
+    bootstrap,
     bootstrap_means,
     bootstrap_ratio_difference,
+    bootstrap_ratio_differences,
     clustered_ratio_difference,
     mean_effect,
     paired_effect,
@@ -172,6 +175,20 @@ def test_a_bootstrapped_difference_of_ratios_is_near_the_delta_methods():
     delta = clustered_ratio_difference(clicks, pages, correction="CR1")
     assert boot.value == pytest.approx(delta.value)
     assert boot.standard_error == pytest.approx(delta.standard_error, rel=0.05)
+
+
+def test_many_differences_of_ratios_are_those_of_the_pairs_and_draw_users_once(monkeypatch):
+    random = np.random.default_rng(5)
+    pages = random.integers(1, 20, (4, 60)).astype(float)
+    clicks = random.binomial(pages.astype(int), 0.3).astype(float)
+    pairs = [(1, 0), (3, 2), (0, 3)]
+    alone = [bootstrap_ratio_difference(clicks[[*pair]], pages[[*pair]], seed=1) for pair in pairs]
+    draws = []
+    monkeypatch.setattr(bootstrap, "uniform", lambda key: draws.append(1) or keyed.uniform(key))
+    together = bootstrap_ratio_differences(clicks, pages, pairs, seed=1)
+    assert len(draws) == 1
+    for one, other in zip(alone, together, strict=True):
+        assert (other.value, other.low, other.high) == pytest.approx((one.value, one.low, one.high), rel=1e-12)
 
 
 def test_the_bootstrap_gives_no_interval_where_the_data_carry_none():

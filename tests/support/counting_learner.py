@@ -66,3 +66,37 @@ class Crashing(Counting):
 
     def learn(self, steps, *, seed):
         raise ZeroDivisionError("no idea")
+
+
+class Idle(Counting):
+    """Shows nobody anything."""
+
+    def learn(self, steps, *, seed):
+        pass
+
+
+def answering(answer):
+    """Return a learner whose policy answers so, given the number of rows."""
+
+    class Policy(Counted):
+        def act(self, observation, word=None):
+            return answer(len(observation["page"]))
+
+    class Learner(Counting):
+        def policy(self):
+            return Policy(self._clicks, self._slots)
+
+    return Learner
+
+
+TooFew = answering(lambda rows: Choice(np.zeros((rows, 3), np.int64)))
+Unknown = answering(lambda rows: Choice(np.full((rows, 5), 1_000_000)))
+Bare = answering(lambda rows: np.zeros((rows, 5), np.int64))
+Scoring = answering(lambda rows: Choice(np.zeros((rows, 5), np.int64), scores=np.zeros((rows, 5, 7), np.float32)))
+
+
+class Deaf:
+    """Lacks what it observes."""
+
+    actions = ("slate",)
+    learn = save = load = policy = read_policy = read_settings = None

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from recsim_llm.core.pages import Requests
+from recsim_llm.data import open_dataset
 from recsim_llm.envs.observations import PARTS
 from recsim_llm.envs.vector import BrowseVectorEnv
 from recsim_llm.scenarios.arm_session import ArmSession
@@ -12,7 +14,8 @@ from recsim_llm.scenarios.schema import load_scenario
 from recsim_llm.scenarios.train_settings import TrainSettings
 from recsim_llm.training.learners import Choice
 from recsim_llm.training.policy_recommender import PolicyRecommender
-from recsim_llm.training.policy_terms import digest_items, make_terms, profile_names
+from recsim_llm.training.policy_terms import PolicyTerms, digest_items, make_terms, profile_names
+from recsim_llm.training.request_observer import RequestObserver
 
 SHOWN = [part for part in PARTS if part != "candidates"]
 """Candidates are drawn by the environment's seed, which no recommender may know."""
@@ -104,3 +107,13 @@ def test_a_run_shows_a_policy_what_its_environment_shows_to_the_last_bit(visits,
         going &= ~(terminated | truncated)
     assert compared == len(seen) > len(user_id)
     assert {name for name, _, _ in seen} == set(range(len(user_id)))
+
+
+def test_pages_beyond_those_of_the_training_look_like_its_last_one():
+    training, _ = open_dataset("fictional-100").training_part(0.8)
+    names = {"algorithm": "ppo", "action": "slate", "parts": ["page"], "slate_size": 2, "max_pages": 3}
+    terms = PolicyTerms(**names, history_pages=1, candidates=0, profile=[], items="", holdout=None)
+    page, history = np.array([0, 2, 7]), np.full((3, 14), -1)
+    requests = Requests(np.arange(3), np.zeros(3, int), page, history, history > 0, np.full(history.shape, np.nan, "f4"))
+    seen = RequestObserver(terms, training.catalog, training.ratings).observe(requests, np.ones((3, 100), bool), None)
+    np.testing.assert_array_equal(seen["page"][:, 0], np.float32([0, 2 / 3, 2 / 3]))

@@ -8,11 +8,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from recsim_llm.cli.main import main
-from recsim_llm.errors import ConfigError, LogError, PlugInError, RunExistsError
+from recsim_llm.errors import ConfigError, ContractError, LogError, PlugInError, RunExistsError
 from recsim_llm.log.segments import read_segments
 from recsim_llm.scenarios.runner import run
 from recsim_llm.scenarios.schema import load_scenario
 from recsim_llm.scenarios.train_settings import held_out
+from recsim_llm.statistics import Estimate
 from recsim_llm.training import train as training
 from recsim_llm.training import trainer
 from recsim_llm.training.train import resume_training, train
@@ -132,12 +133,21 @@ def test_an_exploited_user_model_is_told_first(finished):
     assert training_verdict(found)[0].startswith("Suspicious: return above the oracle's")
 
 
+def test_no_interval_reaches_beyond_what_a_measure_can_be(finished):
+    ends = {"pages": (0, np.inf), "clicks": (0, np.inf), "satisfaction": (0, 1), "left": (0, 1)}
+    for arm in summarise_training(finished)["arms"]:
+        for name, (least, most) in ends.items():
+            low, high = arm[name]["low"], arm[name]["high"]
+            assert low is None or least <= low <= arm[name]["value"] <= high <= most
+    assert Estimate(value=0.05, low=-0.12, high=0.21, users=7).within(0, 1).low == 0
+
+
 def test_other_settings_than_it_was_begun_with_are_refused(finished, tmp_path):
     shutil.copytree(finished, tmp_path / "other")
     manifest = json.loads((tmp_path / "other" / "manifest.json").read_text())
     manifest["data"]["fingerprint"] = "x"
     (tmp_path / "other" / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(LogError, match=r"data .*changed since it was started.* start a new training"):
+    with pytest.raises(LogError, match=r"data .*changed since it was started.* restore it, or start a new training"):
         resume_training(tmp_path / "other")
 
 
@@ -149,8 +159,24 @@ def test_a_learner_that_crashes_is_named_and_leaves_nothing(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Idle", r"^algorithm 'counting_learner:Idle': got a learn\(100\) that showed no page, expected 100 pages"),
+        ("TooFew", r"TooFew', act of its policy: got int64 of shape \(15, 3\), expected integers of shape \(15, 5\)"),
+        ("Unknown", r"Unknown', act of its policy: got actions from 1000000 to 1000000, expected 0 to 1499"),
+        ("Bare", r"Bare', act of its policy: got ndarray, expected a Choice"),
+        ("Scoring", r"Scoring', act of its policy: got scores of shape \(15, 5, 7\), expected .* \(15, 5, 1500\)"),
+    ],
+)
+def test_a_learner_that_breaks_its_contract_is_named(name, said, tmp_path):
+    with pytest.raises(ContractError, match=said):
+        train(scenario(**{"train.algorithm": f"counting_learner:{name}"}), tmp_path / "broken")
+
+
+@pytest.mark.parametrize(
     ("changes", "said"),
     [
+        ({"train.algorithm": "counting_learner:Deaf"}, r"got Deaf without observation, expected a class like"),
         ({"train.algorithm": "ppoo"}, r"got 'ppoo', expected .*did you mean 'ppo'\?"),
         ({"train.algorithm": "json:dumps"}, r"got function, expected a class like"),
         ({"train.settings": {"forgot": 1}}, r"got unknown key 'forgot', expected one of forget; did you mean 'forget'\?"),
@@ -158,6 +184,7 @@ def test_a_learner_that_crashes_is_named_and_leaves_nothing(tmp_path):
         ({"train.stepz": 5}, r"got unknown key 'train.stepz'.*did you mean 'steps'\?"),
         ({"train.holdout": 1.5}, r"train.holdout: got 1.5, expected a number above 0 and below 1"),
         ({"train.observation": ["pages"]}, r"observation: got \['pages'\], expected some of"),
+        ({"users.part": "held_out"}, r"users.part: got 'held_out' for a training, expected 'all'.* leave it out"),
         ({"users.count": 1, "train.holdout": 0.01}, r"users.part: got 'held_out'.* which is nobody"),
     ],
 )
@@ -179,11 +206,16 @@ def test_the_verbs_train_resume_and_report_print_the_same(tmp_path, capsys):
     assert main(["train", "demo", *settings, "--steps", "100", "--out", str(out), "--json", str(tmp_path / "one.json")]) == 0
     said = capsys.readouterr().out
     assert "The policy's return is" in said
-    assert f"trained:{out}" in said
+    assert f"use     recsim-llm compare SCENARIO --recommenders popularity,trained:{out} --set users.part=held_out" in said
     for verb in ("resume", "report"):
         assert main([verb, str(out)]) == 0
         assert capsys.readouterr().out == said
     assert json.loads((tmp_path / "one.json").read_text())["curve"][-1]["steps"] == 100
+    progress = (out / "progress.json").read_text()
+    (out / "progress.json").write_text(progress.replace("true", "false"))
+    assert main(["report", str(out)]) == 0
+    assert capsys.readouterr().out.endswith(f"go on   recsim-llm resume {out}\n")
+    (out / "progress.json").write_text(progress)
     assert main(["compare", str(out)]) == 2
     assert "evaluation" in capsys.readouterr().err
     assert {segment.arm for segment in read_segments(out / "evaluation")} == {"random", "popularity", "oracle", "Counting"}

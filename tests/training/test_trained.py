@@ -1,5 +1,8 @@
 """``trained:`` addresses in runs."""
 
+import json
+import shutil
+
 import gymnasium
 import numpy as np
 import pyarrow.parquet as pq
@@ -8,10 +11,12 @@ import pytest
 from recsim_llm.cli.main import main
 from recsim_llm.core.pages import Requests
 from recsim_llm.data import open_dataset
+from recsim_llm.envs.action_wrappers import SingleItemAction
 from recsim_llm.envs.stable_baselines import StableBaselinesVecEnv
-from recsim_llm.envs.wrappers import FlatVectorObservation
-from recsim_llm.errors import ConfigError
+from recsim_llm.envs.wrappers import FlatObservation, FlatVectorObservation
+from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.recommenders import open_recommender
+from recsim_llm.scenarios.runner import run
 from recsim_llm.scenarios.schema import load_scenario
 from recsim_llm.training.train import train
 
@@ -99,6 +104,50 @@ def test_an_address_that_leads_nowhere_is_refused_in_one_line(address, settings,
         open_recommender(f"trained:{address}", settings)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, r"terms.json: got no such file, expected what `recsim-llm train` wrote"),
+        ("{", r"terms.json: got something else than JSON, expected what"),
+        ("[1]", r"terms.json: got no settings by name, expected what"),
+        ("{}", r"terms.json: algorithm: got nothing, expected text; restore the file or train again"),
+    ],
+)
+def test_damaged_terms_are_told_in_plain_words(text, said, trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "damaged")
+    terms = tmp_path / "damaged" / "policy" / "0" / "terms.json"
+    terms.unlink() if text is None else terms.write_text(text)
+    with pytest.raises(LogError, match=said):
+        open_recommender(f"trained:{tmp_path / 'damaged'}")
+
+
+def arm_of(trained, **more):
+    return {"name": "agent", "recommender": f"trained:{trained}"} | more
+
+
+def wrapped(trained):
+    return {"name": "agent", "recommender": "mmr", "settings": {"base": f"trained:{trained}", "candidates": 5}}
+
+
+@pytest.mark.parametrize("arm", [arm_of, wrapped])
+def test_held_out_users_that_training_met_are_refused_with_a_share_that_works(arm, tmp_path, capsys):
+    own = train(load_scenario("demo", SMALL | {"train.holdout": 0.1}), tmp_path / "tenth")
+    text = {"name": "two", "slate_size": 5, "max_pages": 2, "seed": 1, "users": {"count": 60, "part": "held_out"}}
+    (tmp_path / "two.yaml").write_text(json.dumps(text | {"data": "fictional", "recommenders": ["random", arm(own)]}))
+    asked = ["run", str(tmp_path / "two.yaml"), "--quiet", "--out", str(tmp_path / "run")]
+    assert main(asked) == 2
+    said = capsys.readouterr().err
+    assert "expected at most 0.1, the share of the users that its training never met" in said
+    assert not (tmp_path / "run").exists()
+    assert main([*asked, *said.rpartition("pass ")[2].split()]) == 0
+
+
+def test_what_was_trained_before_is_not_fitted_anew(trained, tmp_path):
+    changes = {"recommenders": ["random", arm_of(trained, retrain="visit")], "visits": 2}
+    with pytest.raises(ConfigError, match=r"^recommender 'agent', retrain: got 'visit' for one that was trained before"):
+        run(load_scenario("demo", SMALL | changes), tmp_path / "run")
+
+
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     """A model from a loop of somebody's own, and the scenario that describes it."""
@@ -128,3 +177,20 @@ def test_a_model_saved_by_the_library_recommends_with_its_scenario(model):
     model[1].write_text(model[1].read_text().replace("[page, summary]", "[page]"))
     with pytest.raises(ConfigError, match=r"got observations \[36\], expected \[1\] by the scenario"):
         fitted(model[0], scenario=str(model[1]))
+
+
+def test_a_network_that_names_single_items_fills_pages_of_one_and_no_longer_ones(tmp_path):
+    from stable_baselines3 import DQN
+
+    world = {"population": 20, "slate_size": 1, "observation": ["page"]}
+    env = FlatObservation(SingleItemAction(gymnasium.make("RecSimLLM/Browse-v0", **world)))
+    DQN("MlpPolicy", env, buffer_size=1, device="cpu", seed=1).save(tmp_path / "single.zip")
+    described = tmp_path / "single.yaml"
+    text = "name: single\nslate_size: 1\nrecommenders: [random]\ntrain: {algorithm: dqn, observation: [page]}\n"
+    described.write_text(text)
+    slates = fitted(tmp_path / "single.zip", scenario=str(described)).recommend(requests(3), 1)
+    assert slates.item_id.shape == (3, 1)
+    assert (slates.slate_propensity == 1).all()
+    described.write_text(text.replace("slate_size: 1", "slate_size: 5"))
+    with pytest.raises(ConfigError, match=r"got actions of \d+, expected 5 of \d+ by the scenario"):
+        fitted(tmp_path / "single.zip", scenario=str(described))
