@@ -99,7 +99,8 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
     **Copies.** A copy (``copy``, ``deepcopy``, pickle, a forked process) goes on as the original would, without its log; it
     shares language models, and does not close them.
 
-    **Versions.** ``v0``: first version. The number rises whenever equal seeds and actions could give other results.
+    **Versions.** ``v0``: not released yet, so that equal seeds and actions may still give other results from one commit to
+    another; the changelog marks where they do. From the first release on the number rises whenever they could.
 
     Examples:
         >>> env = gymnasium.make("RecSimLLM/Browse-v0", slate_size=5)
