@@ -52,6 +52,7 @@ def addressed(address, run):
         ["run", "demo", *LANGUAGE, "--set", f"models.writer={{name: {NAMED}, base_url: '{address}'}}"],
         ["run", "demo", "--set", f"models.judge='openai-compatible/{address}'"],
         ["compare", "demo", *LANGUAGE, "--base-url", address],
+        ["train", "small", *LANGUAGE, "--base-url", address],
         ["compare", "demo", "--users", "language", "--model", address],
         ["probe", NAMED, "--base-url", address],
         ["probe", f"openai-compatible/{address}"],
