@@ -33,6 +33,8 @@ START_SEED = 20250101
 """Seed of a fit for which none is given."""
 _STEEPEST = 30.0
 """Log-odds beyond which a click or its absence is certain to the last digit of float32."""
+_RARE = 0.01
+"""Rate of clicks that every fit can be brought to; where log-odds ran away, users click at that rate whatever the intercept."""
 _PENALTIES = (ClickSettings().ridge, 0.1, 10.0, math.inf)
 """Of the click evidence: each only where under the one before the log-odds ran away, the last leaves no evidence at all."""
 
@@ -96,7 +98,7 @@ def _fit_clicks(history: History, content: npt.NDArray[np.float64], seed: int, c
         log_odds = _sample_log_odds(clicks.user_vectors.astype(np.float32), clicks.item_vectors.astype(np.float32))
         rates = [_mean_click(log_odds, bias) for bias in (-_STEEPEST, _STEEPEST)]
         tame = penalty == _PENALTIES[0] or float(np.abs(log_odds).max()) < _STEEPEST
-        if tame and all(rates[0] < rate < rates[1] for rate in (ChoiceParameters.click_rate, click_rate)):
+        if tame and all(rates[0] < rate < rates[1] for rate in (_RARE, click_rate)):
             break
     return clicks
 

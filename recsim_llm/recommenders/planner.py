@@ -185,8 +185,8 @@ class Planner(Oracle):
         catalog = self._known
         score, barred = self._score(requests), catalog.seen(requests) * BARRED
         barred += ~catalog.on_sale * (2 * BARRED)
-        # Items that come again take the place of many that do not.
-        pages = np.inf if self._repeats == "forbid" else _PAGES_AGAIN
+        # Items that come again take the place of many that do not; a page of one has no room for several kinds of them.
+        pages = np.inf if self._repeats == "forbid" or slots == 1 else _PAGES_AGAIN
         item = top_k(score - barred, int(min(self.settings.pool, score.shape[1], pages * slots)))
         word = keyed.words(self._seed, "planning stars", requests.user_id)
         copies, who = self._copies(word, requests.user_id, 1, afresh=afresh)

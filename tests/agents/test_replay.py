@@ -154,7 +154,7 @@ def test_the_order_of_the_items_is_free(once, dataset):
 
 def test_decisions_are_those_of_the_model_that_was_recorded(once, dataset):
     world = build(once, dataset)
-    original = worlds.choice_world(dataset, USERS, parameters={"click_bias": 1.0, "click_rate": 0.1}, seed=3)
+    original = worlds.choice_world(dataset, USERS, parameters={"click_rate": 0.1}, seed=3)
     original.users.allocate(USERS, SLOTS)
     original.users.begin(slice(None), np.arange(USERS), False)
     pages = first_pages(once, world)

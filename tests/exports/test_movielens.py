@@ -25,6 +25,7 @@ def run(tmp_path_factory):
         tmp_path_factory.mktemp("movielens") / "run",
         slate_size=40,
         recommenders=[arm],
+        repeats="allow",
         **{"users.parameters": {"click_bias": 6.0}},
     )
 
