@@ -13,6 +13,7 @@ PARQUET = re.compile(r"pyarrow\.(parquet|dataset|feather)|from pyarrow import .*
 OTHER_FILES = {
     "recsim_llm/data/table_files.py": "the user's own tables",
     "recsim_llm/population/population_files.py": "populations",
+    "recsim_llm/recommenders/saved_scores.py": "tables of scores from other programs",
 }
 """Who opens Parquet that is no run's, and what it is."""
 

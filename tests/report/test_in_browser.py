@@ -132,7 +132,7 @@ def card(tmp_path_factory):
 def pages(tmp_path_factory, card, monkeypatch_module):
     """Every kind of page, by name."""
     folder = tmp_path_factory.mktemp("pages")
-    run(scenario(), folder / "plain")
+    run(scenario(**{"users.parameters.click_bias": 1.0}), folder / "plain")
     crowded(folder / "crowded")
     failing(folder / "failures")
     run(scenario(**LANGUAGE | {"users.model": "cascade", "users.count": 12}), folder / "cascade")
