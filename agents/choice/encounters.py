@@ -125,10 +125,12 @@ class Encounters:
         return self._look_up(rows, item_index, slot) if slot.size else None
 
     def _look_up(self, rows: Rows, item_index: IntArray, slot: IntArray) -> Met | None:
-        self._tell()
         item = item_index.reshape(-1).take(slot)
         filled = item >= 0
         slot, item = slot[filled], item[filled]
+        if not slot.size:
+            return None  # Blank slots alone, which have a flag like items: nothing has to be written down for them.
+        self._tell()
         row = self._row[rows].take(slot // item_index.shape[1])
         same = self._by_row(self._item)[row] == item[:, None]
         if not same.any():
