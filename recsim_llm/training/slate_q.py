@@ -201,7 +201,8 @@ class SlateQ:
         """Take the state that ``save`` wrote.
 
         Raises:
-            LogError: the files are missing, damaged, or of a learner with other settings.
+            LogError: the files are missing or damaged, or of networks of another size.
+            ConfigError: they are of a learner with another number of rows or another capacity.
         """
         try:
             networks = torch.load(folder / _NETWORKS, weights_only=True)
