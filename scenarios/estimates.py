@@ -17,7 +17,7 @@ from recsim_llm.scenarios.schema import Scenario
 
 __all__ = ["ANSWER_TOKENS", "Confirm", "CostEstimate", "estimate_cost"]
 
-ANSWER_TOKENS: Mapping[Elicitation, int] = {"decision": 0, "logprobs": 6, "samples": 6, "json": 16}
+ANSWER_TOKENS: Mapping[Elicitation, int] = {"decision": 0, "logprobs": 6, "samples": 6, "json": 16, "forced": 0}
 """Tokens that an answer to one question takes, written as a line or as a list of percentages, rounded up."""
 
 _ASK_ABOVE_COST = 1.0

@@ -13,6 +13,7 @@ from recsim_llm.agents.language.calibrating import calibration_pages, known_popu
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.agents.language.prompt_templates import Templates
 from recsim_llm.agents.language.prompts import PromptWriter
+from recsim_llm.agents.language.rating_history import RatingHistory
 from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.ratings import Dataset
@@ -134,7 +135,8 @@ class Design:
         """Writes prompts about items and the copies made so far."""
         if self._writer is None:
             catalog = _with_copies(self.catalog, self._copies)
-            self._writer = PromptWriter(catalog, self.population, self.templates, self.model.elicitation)
+            history = RatingHistory(self.known, self.population.user_id, catalog, rates=self.population.rates)
+            self._writer = PromptWriter(catalog, self.population, self.templates, self.model.elicitation, history=history)
         return self._writer
 
     def copy(self, item: int, *, title: str | None = None, description: str | None = None) -> int:
@@ -163,7 +165,7 @@ class Design:
         asks = [
             Ask(
                 Prompt((writer.rules, *self.parts(trial))),
-                writer.questions(count),
+                writer.questions(trial.items),
                 f"{self.seed} {ids[trial.user]} {trial.condition}",
                 str(ids[trial.user]),
             )

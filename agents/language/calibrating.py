@@ -11,6 +11,7 @@ from recsim_llm.agents.language.calibration import Calibration, fit_calibration
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.agents.language.prompt_templates import Templates
 from recsim_llm.agents.language.prompts import PromptWriter
+from recsim_llm.agents.language.rating_history import RatingHistory
 from recsim_llm.core import keyed
 from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.checked_columns import check_whole_number
@@ -138,13 +139,18 @@ def calibration_asks(
         seed: tells sampled answers apart.
     """
     population = known_population(dataset)
-    writer = PromptWriter(dataset.catalog, population, Templates(parameters.templates), elicitation)
+    known, _ = dataset.ratings.split_by_time(_KNOWN_SHARE)
+    history = RatingHistory(known, population.user_id, dataset.catalog, rates=population.rates)
+    templates = Templates(parameters.templates)
+    writer = PromptWriter(
+        dataset.catalog, population, templates, elicitation, history=history, most_told=parameters.rating_history
+    )
     asks = []
     for user, items in zip(pages.user_index.tolist(), pages.item_index.tolist(), strict=True):
         room = writer.room(user, len(items), parameters.prompt_tokens) - parameters.memory_tokens
         parts = (writer.rules, writer.persona(user), writer.page(items, 0, room))
         user_id = int(population.user_id[user])
-        asks.append(Ask(Prompt(parts), writer.questions(len(items)), f"{seed} {user_id} calibration", str(user_id)))
+        asks.append(Ask(Prompt(parts), writer.questions(items), f"{seed} {user_id} calibration", str(user_id)))
     return asks
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from recsim_llm.agents.language.calibrating import calibrate
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.agents.language.language_users import LanguageUsers
+from recsim_llm.agents.language.rating_history import RatingHistory
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.population.from_ratings import population_from_ratings
 from recsim_llm.realism.candidates import Candidate, Factory, UserModelCandidate
@@ -33,7 +34,8 @@ class LanguageCandidate(UserModelCandidate):
         self, training: Dataset, model: LanguageModel, *, parameters: LanguageParameters, seed: int, page_size: int = 20
     ) -> None:
         population = population_from_ratings(training.ratings, training.catalog, training.demographics)
-        users = LanguageUsers(training.catalog, population, model, parameters=parameters, seed=seed)
+        history = RatingHistory(training.ratings, population.user_id, training.catalog, rates=population.rates)
+        users = LanguageUsers(training.catalog, population, model, parameters=parameters, seed=seed, history=history)
         super().__init__(users, population, training, page_size)
         self._model = model
 

@@ -35,7 +35,9 @@ class LanguageParameters:
     memory_tokens: int = 120
     """Tokens of a prompt that are kept for memories: items' descriptions are cut before these are touched."""
     templates: str = "en"
-    """Language of the prompts: a shipped one, or a folder with templates of the same names."""
+    """Family of the prompts: ``en``, ``en_compact`` for small models, or a folder with templates of the same names."""
+    rating_history: int = 20
+    """Most of a user's ratings from before the run that a prompt tells, the latest ones, where the templates tell any."""
     calibration: Calibration = field(default=Calibration())
     """Measured, by ``fit_calibration``: what turns the model's probabilities into the users'. The default changes nothing."""
     memory: MemorySettings = field(default=_MEMORY)
@@ -64,7 +66,7 @@ class LanguageParameters:
             raise ConfigError(f"language parameter 'position_decay': got {self.position_decay}, expected a number from 0 to 1")
         if not isinstance(self.rotate, bool):
             raise ConfigError(f"language parameter 'rotate': got {self.rotate!r}, expected true or false")
-        for name in ("prompt_tokens", "memory_tokens"):
+        for name in ("prompt_tokens", "memory_tokens", "rating_history"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 0:
                 raise ConfigError(f"language parameter {name!r}: got {value!r}, expected a whole number of 0 or more")

@@ -22,6 +22,7 @@ from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.agents.language.page_answers import answer_bounds, blank_answers, read_answers
 from recsim_llm.agents.language.prompt_templates import Templates
 from recsim_llm.agents.language.prompts import LEVELS, PromptWriter
+from recsim_llm.agents.language.rating_history import RatingHistory
 from recsim_llm.agents.memory import Memories, Rendered, WordWeights, sentence_embedder
 from recsim_llm.core import keyed
 from recsim_llm.core.arrays import FloatArray, IntArray
@@ -56,6 +57,7 @@ class LanguageUsers:
         model: answers the questions.
         parameters: how users are asked and behave.
         seed: of the order of presentation, and what tells sampled answers of different runs apart.
+        history: what the users rated before the first page; None tells them nothing of it.
 
     Raises:
         ConfigError: templates are missing or faulty.
@@ -69,6 +71,7 @@ class LanguageUsers:
         *,
         parameters: LanguageParameters,
         seed: int,
+        history: RatingHistory | None = None,
     ) -> None:
         self.levels: FloatArray = np.arange(1, LEVELS + 1, dtype=np.float32)
         self.parameters = parameters
@@ -82,7 +85,9 @@ class LanguageUsers:
         self._user_id = population.user_id
         self._rating_mean = np.ascontiguousarray(population.trait("rating_mean"))
         self._position_bias = np.ascontiguousarray(population.trait("position_bias"))
-        self._writer = PromptWriter(catalog, population, templates, model.elicitation)
+        self._writer = PromptWriter(
+            catalog, population, templates, model.elicitation, history=history, most_told=parameters.rating_history
+        )
         self._experience = Experience(catalog, self._rating_mean, templates, self._writer)
         words = WordWeights.from_catalog(catalog)
         embedder = None if parameters.embeddings is None else sentence_embedder(parameters.embeddings)
@@ -287,5 +292,5 @@ class LanguageUsers:
             prompt = Prompt((writer.rules, writer.persona(page.user), *writer.memory(memory.consolidated, memory.recent), part))
             user_id = int(self._user_id[page.user])
             nonce = f"{self._seed} {user_id} {page.visit} {page.page}"
-            asks.append((Ask(prompt, writer.questions(len(items)), nonce, str(user_id)), memory))
+            asks.append((Ask(prompt, writer.questions(items), nonce, str(user_id)), memory))
         return asks

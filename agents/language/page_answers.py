@@ -51,7 +51,7 @@ def read_answers(
         into: of the batch.
         row: whose answers.
         order: positions in the order in which they were presented.
-        answers: to the questions of ``PromptWriter.questions(len(order))``, in their order.
+        answers: to the questions of ``PromptWriter.questions`` about these items, in their order.
         calibration: applied to clicks, stars and leaving.
     """
     count, place = len(order), list(order)

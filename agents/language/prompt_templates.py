@@ -26,6 +26,9 @@ TEMPLATE_FILES: Mapping[str, tuple[str, ...]] = {
 }
 """Every template that decisions need, ``NAME.jinja``, with the macros that it must define."""
 
+_LEADS: Mapping[str, tuple[str, ...]] = {"leads": ("click", "leave", "satisfaction", "stars")}
+"""What stands before the answer to a question that is asked alone; a family without it has ``KEY:`` there."""
+
 _VERSION = re.compile(r"\A\{#-?\s*version:\s*(\S+)\s*-?#\}")
 
 
@@ -41,6 +44,9 @@ class Templates:
     """
 
     def __init__(self, name: str, wanted: Mapping[str, tuple[str, ...]] = TEMPLATE_FILES) -> None:
+        if wanted is TEMPLATE_FILES and (_folder(name) / "leads.jinja").is_file():
+            wanted = {**wanted, **_LEADS}
+        self.has_leads = "leads" in wanted
         sources = _sources(name, wanted)
         self.name = name
         self.versions = {file: _version(f"{name}/{file}", source) for file, source in sources.items()}
@@ -87,7 +93,7 @@ class Templates:
             raise ConfigError(f"template {self.name}/{what}: got {error}, expected it to work with {given}") from error
 
 
-def _sources(name: str, wanted: Iterable[str]) -> dict[str, str]:
+def _folder(name: str) -> Traversable:
     shipped = files("recsim_llm.agents.language") / "templates"
     folder: Traversable = Path(name)
     if re.fullmatch(r"\w+", name) and (shipped / name).is_dir():
@@ -95,6 +101,11 @@ def _sources(name: str, wanted: Iterable[str]) -> dict[str, str]:
     if not folder.is_dir():
         known = ", ".join(sorted(entry.name for entry in shipped.iterdir() if entry.is_dir()))
         raise ConfigError(f"templates: got {name!r}, expected {known} or a folder with the same files")
+    return folder
+
+
+def _sources(name: str, wanted: Iterable[str]) -> dict[str, str]:
+    folder = _folder(name)
     return {file: _read(folder / f"{file}.jinja", name, wanted) for file in wanted}
 
 

@@ -7,9 +7,11 @@ recalled and the page each time. Servers can so reuse what they computed for eve
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isnan
 from typing import NamedTuple
 
 from recsim_llm.agents.language.prompt_templates import Templates
+from recsim_llm.agents.language.rating_history import RatingHistory
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.language.answers.elicitation import prepare
 from recsim_llm.language.base.questions import Ask, Elicitation, Part, Prompt, Question, score, yes_no
@@ -49,16 +51,28 @@ class PromptWriter:
         population: the users.
         templates: the words.
         elicitation: how decisions are asked for; answer formats differ in length.
+        history: what users rated before; None tells none of it.
+        most_told: most ratings of a user that a prompt tells, the latest ones.
     """
 
-    def __init__(self, catalog: Catalog, population: Population, templates: Templates, elicitation: Elicitation) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        population: Population,
+        templates: Templates,
+        elicitation: Elicitation,
+        *,
+        history: RatingHistory | None = None,
+        most_told: int = 20,
+    ) -> None:
+        self._history, self._most_told = history, most_told
         self._catalog = catalog
         self._population = population
         self._templates = templates
         self._elicitation = elicitation
         self._personas: dict[int, Part] = {}
         self._items: dict[int, Item] = {}
-        self._questions: dict[int, tuple[Question, ...]] = {}
+        self._questions: dict[tuple[int, ...], tuple[Question, ...]] = {}
         self._tokens: dict[int, int] = {}
         self.rules = Part("rules", templates.render("rules"))
         """Part: what holds for every user and page."""
@@ -70,7 +84,8 @@ class PromptWriter:
             persona = self._population.persona(user_index)
             loves, likes, avoids = taste_words(persona)
             words = {"text": render_persona(persona), "loves": loves, "likes": likes, "avoids": avoids}
-            part = Part("persona", self._templates.render("persona", persona=persona, **words))
+            history = self._told(user_index)
+            part = Part("persona", self._templates.render("persona", persona=persona, history=history, **words))
             self._personas[user_index] = part
         return part
 
@@ -118,26 +133,46 @@ class PromptWriter:
             )
         return item
 
-    def questions(self, count: int) -> tuple[Question, ...]:
-        """Return all that is asked about a page of ``count`` items, the same tuple each time.
+    def questions(self, item_index: Sequence[int]) -> tuple[Question, ...]:
+        """Return all that is asked about a page; pages that are asked about alike share the tuple.
 
         First ``click_1`` to ``click_COUNT``, then ``stars_1`` to ``stars_COUNT``, then ``satisfaction`` and ``leave``.
+
+        Args:
+            item_index: catalog positions in the order of presentation.
         """
-        questions = self._questions.get(count)
-        if questions is None:
-            numbers, say = range(1, count + 1), self._templates.say
-            questions = self._questions[count] = (
-                *(yes_no(f"click_{number}", say("questions.click", number=number)) for number in numbers),
-                *(score(f"stars_{number}", say("questions.stars", number=number), LEVELS) for number in numbers),
-                score("satisfaction", say("questions.satisfaction"), LEVELS),
-                yes_no("leave", say("questions.leave")),
+        # Questions by number are the same for all pages of a size; leads name the items.
+        leads = self._templates.has_leads and self._elicitation == "forced"
+        page = tuple(item_index) if leads else (-1,) * len(item_index)
+        if page not in self._questions:
+            say, told = self._templates.say, [self.item(item) for item in page] if leads else [None] * len(page)
+            numbered = list(enumerate(told, 1))
+            self._questions[page] = (
+                *(yes_no(f"click_{n}", say("questions.click", number=n), self._lead("click", n, item)) for n, item in numbered),
+                *(
+                    score(f"stars_{n}", say("questions.stars", number=n), LEVELS, self._lead("stars", n, item))
+                    for n, item in numbered
+                ),
+                score("satisfaction", say("questions.satisfaction"), LEVELS, say("leads.satisfaction") if leads else ""),
+                yes_no("leave", say("questions.leave"), say("leads.leave") if leads else ""),
             )
-        return questions
+        return self._questions[page]
+
+    def _lead(self, macro: str, number: int, item: Item | None) -> str:
+        return "" if item is None else self._templates.say(f"leads.{macro}", number=number, item=item)
+
+    def _told(self, user_index: int) -> list[tuple[Item, float | None]]:
+        """Return the latest ratings of a user, with stars or None where there are none."""
+        if self._history is None or not self._most_told:
+            return []
+        items, stars = self._history.of(user_index)
+        latest = zip(items[-self._most_told :].tolist(), stars[-self._most_told :].tolist(), strict=True)
+        return [(self.item(item), None if isnan(given) else given) for item, given in latest]
 
     def room(self, user_index: int, count: int, tokens: int) -> int:
         """Return how many of a prompt's tokens are left for ``count`` items and for memories; may be negative."""
         if count not in self._tokens:
-            bare = Ask(Prompt((self.rules,)), self.questions(count))
+            bare = Ask(Prompt((self.rules,)), self.questions([-1] * count))
             system = prepare(bare, self._elicitation).messages[0].content
             headings = sum(estimate_tokens(part.text) for part in self.memory(" ", " "))
             self._tokens[count] = estimate_tokens(system) + headings

@@ -1,4 +1,4 @@
-"""Four ways to a typed decision: what is sent for each, and how its reply becomes answers.
+"""Five ways to a typed decision: what is sent for each, and how its reply becomes answers.
 
 ``logprobs``
     The model writes one line a question, ``KEY: LABEL``, at temperature 0. The alternatives of the token that carries a label
@@ -10,6 +10,9 @@
     The model states its probabilities, in percent, in one object under a schema.
 ``decision``
     The server returns the probabilities; nothing is generated.
+``forced``
+    Each question is asked alone behind the prompt, which all of them share: the reply begins with the question's lead, and the
+    probabilities are those of the answers that may follow. The prompt holds no list of questions.
 
 In every way the probabilities are those of the options of one question, none below ``reading.FLOOR`` before the last division
 by the sum. What depends only on the questions is computed once for a tuple of questions and has the same bytes ever after.
@@ -39,11 +42,12 @@ _SPARE_TOKENS = 256
 _TOKENS_OF_TEXT = 160
 _SUM_SLACK = 0.02
 _ANSWER_NOW = "Answer now."
-_FORMS: dict[Elicitation, Literal["labels", "json", "decision"]] = {
+_FORMS: dict[Elicitation, Literal["labels", "json", "decision", "forced"]] = {
     "logprobs": "labels",
     "samples": "labels",
     "json": "json",
     "decision": "decision",
+    "forced": "forced",
 }
 _LABELS_FORMAT = (
     "Answer every question on a line of its own, in this order and with nothing else, as\n"
@@ -86,7 +90,8 @@ def prepare(ask: Ask, elicitation: Elicitation, *, samples: int = 8) -> Call:
     frame = _frame(ask.questions, elicitation)
     if not parts:
         raise ConfigError("a prompt: got no parts, expected at least one")
-    messages = (Message("system", f"{parts[0].text}\n\n{frame.questions}"), Message("user", _user_text(ask.prompt)))
+    system = f"{parts[0].text}\n\n{frame.questions}" if frame.questions else parts[0].text
+    messages = (Message("system", system), Message("user", _user_text(ask.prompt)))
     if elicitation != "samples":
         logprobs = elicitation == "logprobs"
         return Call(_FORMS[elicitation], messages, ask.questions, 0.0, frame.max_tokens, logprobs, 1, frame.schema)
@@ -112,7 +117,7 @@ def read(call: Call, raw: RawReply, elicitation: Elicitation) -> tuple[Answer, .
     """
     if _FORMS.get(elicitation) != call.form:
         raise ConfigError(f"reading a {call.form} call: got elicitation {elicitation!r}, expected the one it was prepared for")
-    if elicitation == "decision":
+    if elicitation in ("decision", "forced"):
         return _read_decision(call, raw)
     if elicitation == "samples":
         return _read_samples(call, raw)
@@ -150,8 +155,10 @@ def _frame(questions: tuple[Question, ...], elicitation: Elicitation) -> _Frame:
         raise ConfigError(f"elicitation: got {elicitation!r}, expected {one_of(elicitation, _FORMS)}")
     check_questions(questions)
     texts = [question.key for question in questions if question.kind == "text"]
-    if elicitation == "decision" and texts:
+    if elicitation in ("decision", "forced") and texts:
         raise ConfigError(f"question {texts[0]}: got a text question, expected options; ask for text with another elicitation")
+    if elicitation == "forced":
+        return _Frame("", 1, None)
     listed = list_questions(questions)
     if elicitation == "json":
         return _Frame(f"{listed}\n\n{_json_format(questions)}", _most_tokens(questions, 6), _schema(questions))

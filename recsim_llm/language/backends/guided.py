@@ -49,6 +49,7 @@ class Guide:
         """
         forms: dict[str, Callable[[Call, Sequence[int]], RawReply]] = {
             "decision": self._score,
+            "forced": self._score,
             "labels": self._score if call.logprobs else self._sample,
             "json": self._write_json,
             "text": self._write_text,
@@ -59,7 +60,9 @@ class Guide:
     def _score(self, call: Call, prompt: Sequence[int]) -> RawReply:
         """Every question by itself after the prompt, all in one pass; nothing is generated but the words of text questions."""
         typed = [question for question in call.questions if question.options]
-        options = [self._model.options(question) for question in typed]
+        # Leads are for questions that are asked alone; a list of them is answered key by key.
+        put = typed if call.form == "forced" else [question._replace(lead="") for question in typed]
+        options = [self._model.options(question) for question in put]
         branches = self._model.read(prompt, max((len(tokens.lead) for tokens in options), default=0) + 1)
         chances: dict[str, tuple[float, ...]] = {}
         if typed:
@@ -67,7 +70,7 @@ class Guide:
             for question, row, tokens in zip(typed, scores, options, strict=True):
                 chances[question.key] = option_probabilities(row, tokens)
         probabilities = tuple(chances.get(question.key, ()) for question in call.questions)
-        if call.form == "decision":
+        if call.form in ("decision", "forced"):
             return RawReply(probabilities=probabilities, usage=_usage(prompt, branches, 0))
         replies = []
         for question in call.questions:
@@ -89,7 +92,7 @@ class Guide:
 
     def _sample(self, call: Call, prompt: Sequence[int]) -> RawReply:
         """Line after line; keys and line ends are given, each answer is drawn in sight of the ones before it."""
-        options = [self._model.options(question) for question in call.questions if question.options]
+        options = [self._model.options(question._replace(lead="")) for question in call.questions if question.options]
         branches = self._model.read(prompt, 1 + sum(len(tokens.lead) + max(map(len, tokens.rest)) + 1 for tokens in options))
         replies = [_Line(_generator(call, str(number)), branch=number % _TOGETHER) for number in range(call.samples)]
         for start in range(0, len(replies), _TOGETHER):
@@ -104,7 +107,7 @@ class Guide:
         return RawReply(texts, finish=_finish(replies), usage=_usage(prompt, branches, sum(reply.spent for reply in replies)))
 
     def _draw_labels(self, branches: Branches, replies: Sequence[_Line], question: Question, call: Call) -> None:
-        options = self._model.options(question)
+        options = self._model.options(question._replace(lead=""))
         scores = branches.extend({reply.branch: reply.unread + list(options.lead) for reply in replies}).cpu()
         for reply, row in zip(replies, scores, strict=True):
             if call.temperature > 0:

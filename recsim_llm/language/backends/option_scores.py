@@ -1,4 +1,4 @@
-"""Options as tokens: where in ``KEY: LABEL`` the labels of a question part, and the probability that a model gives each."""
+"""Options as tokens: where in ``LEAD LABEL`` the labels of a question part, and the probability that a model gives each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class OptionTokens(NamedTuple):
     """How a question is put to a model that has read the prompt."""
 
     lead: tuple[int, ...]
-    """``KEY:`` and whatever follows it in all labels alike."""
+    """The question's lead, or ``KEY:``, and whatever follows it in all labels alike."""
     first: tuple[tuple[int, ...], ...]
     """Tokens that begin each option, in all ways of writing it."""
     rest: tuple[tuple[int, ...], ...]
@@ -37,13 +37,14 @@ def option_tokens(question: Question, encode: Encode) -> OptionTokens:
     Raises:
         BackendError: labels begin with the same token.
     """
-    written = [encode(f"{question.key}: {label}") for label in question.labels]
+    before = question.lead or f"{question.key}:"
+    written = [encode(f"{before} {label}") for label in question.labels]
     lead = [column[0] for column in takewhile(lambda column: len(set(column)) == 1, zip(*written, strict=False))]
     rest = [tokens[len(lead) :] for tokens in written]
     own = _first_tokens(question, rest)
     first = [{token} for token in own]
     for number, label in enumerate(question.labels):
-        for text in _spellings(question.key, label):
+        for text in _spellings(before, label):
             tokens = encode(text)
             if len(tokens) > len(lead) and tokens[: len(lead)] == lead:
                 first[number].add(tokens[len(lead)])
@@ -95,6 +96,6 @@ def _first_tokens(question: Question, rest: Sequence[Sequence[int]]) -> list[int
     return list(seen)
 
 
-def _spellings(key: str, label: str) -> list[str]:
+def _spellings(before: str, label: str) -> list[str]:
     cases = sorted({label, label.lower(), label.upper(), label.capitalize()})
-    return [f"{key}:{space}{case}" for case in cases for space in (" ", "")]
+    return [f"{before}{space}{case}" for case in cases for space in (" ", "")]

@@ -59,7 +59,7 @@ class Scripted:
     @property
     def abilities(self) -> Abilities:
         """Everything, exactly."""
-        return Abilities(elicitations=("decision", "logprobs", "json", "samples"), samples=1024, seed=True)
+        return Abilities(elicitations=("decision", "logprobs", "json", "samples", "forced"), samples=1024, seed=True)
 
     async def send(self, call: Call) -> RawReply:
         """Answer one call by the script.
@@ -73,7 +73,7 @@ class Scripted:
         text = prompt_text(call.messages)
         asked = [() if question.kind == "text" else distribution(self._script, text, question) for question in call.questions]
         read = sum(len(message.content) for message in call.messages) // CHARACTERS_A_TOKEN
-        if call.form == "decision":
+        if call.form in ("decision", "forced"):
             return RawReply(probabilities=tuple(asked), usage=TokenUsage(prompt=read, completion=0))
         texts, tokens = self._write(call, text, asked)
         reply = cut(RawReply(tuple(texts), tuple(tokens)), call.max_tokens)

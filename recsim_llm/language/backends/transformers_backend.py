@@ -49,11 +49,11 @@ def find_device(wanted: str) -> str:
 class TransformersBackend:
     """A chat model in a folder, answering on this machine.
 
-    ``labels`` with log-probabilities, and ``decision``: one pass reads the prompt, skipping what an earlier call began with
-    alike, and one more asks all questions side by side. The reply's ``probabilities`` (its ``tokens`` say the same) are the
-    model's own chances of the labels' first tokens after ``KEY:``, made to sum to 1 over the options. Only text questions
-    are generated, and every other answer is valid. ``labels`` with samples: the same, line by line, each answer drawn in
-    sight of those before it. ``json``: only tokens that the schema allows. ``text``: free.
+    ``labels`` with log-probabilities, ``decision`` and ``forced``: one pass reads the prompt, skipping what an earlier call
+    began with alike, and one more asks all questions side by side. The reply's ``probabilities`` (its ``tokens`` say the same)
+    are the model's own chances of the labels' first tokens after ``KEY:`` or the question's lead, made to sum to 1 over the
+    options. Only text questions are generated, and every other answer is valid. ``labels`` with samples: the same, line by
+    line, each answer drawn in sight of those before it. ``json``: only tokens that the schema allows. ``text``: free.
 
     Calls that wait are taken over together and carried out one after another by one thread of this process. It sets torch to
     one thread of its own, in the whole process: two are slower by CPU time. Replies are equal bit for bit whatever is asked
@@ -89,7 +89,11 @@ class TransformersBackend:
         scheme = _SCHEME if device == "cpu" else f"{_SCHEME} {device.partition(':')[0]}"
         self.name = f"transformers/{folder.resolve().name}@{fingerprint(folder, scheme)}"
         self.abilities: Abilities | None = Abilities(
-            elicitations=("logprobs", "json", "samples"), samples=1024, seed=True, prefix_cache=True, concurrency=batch
+            elicitations=("logprobs", "json", "samples", "forced"),
+            samples=1024,
+            seed=True,
+            prefix_cache=True,
+            concurrency=batch,
         )
         self._folder, self._batch, self._device = folder, batch, device
         self._guide: Guide | None = None

@@ -30,7 +30,7 @@ __all__ = [
 Kind = Literal["choice", "yes_no", "score", "number", "text"]
 """What may be answered: one of several options, yes or no, a level from 1 up, a whole number, a few words."""
 
-Elicitation = Literal["logprobs", "json", "samples", "decision"]
+Elicitation = Literal["logprobs", "json", "samples", "decision", "forced"]
 """How a decision is got out of a model, see ``recsim_llm.language.answers.elicitation``."""
 
 
@@ -45,6 +45,9 @@ class Question(NamedTuple):
     """Its type."""
     options: tuple[str, ...]
     """Allowed answers in order; empty for text."""
+    lead: str = ""
+    """Words that stand before the answer where the question is asked alone (elicitation ``forced``), one line, for instance
+    ``3. "Heat", take it?``; empty: ``KEY:``."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -52,9 +55,9 @@ class Question(NamedTuple):
         return tuple(ascii_uppercase[: len(self.options)]) if self.kind == "choice" else self.options
 
 
-def yes_no(key: str, text: str) -> Question:
+def yes_no(key: str, text: str, lead: str = "") -> Question:
     """Return a question that is answered by yes or no, in that order."""
-    return Question(key, text, "yes_no", ("yes", "no"))
+    return Question(key, text, "yes_no", ("yes", "no"), lead)
 
 
 def choice(key: str, text: str, options: tuple[str, ...]) -> Question:
@@ -64,11 +67,11 @@ def choice(key: str, text: str, options: tuple[str, ...]) -> Question:
     return Question(key, text, "choice", tuple(options))
 
 
-def score(key: str, text: str, levels: int = 5) -> Question:
+def score(key: str, text: str, levels: int = 5, lead: str = "") -> Question:
     """Return a question that is answered by a level from 1 to ``levels``, at most 9."""
     if not 2 <= levels <= 9:
         raise ConfigError(f"question {key}: got {levels} levels, expected 2 to 9")
-    return Question(key, text, "score", tuple(str(level) for level in range(1, levels + 1)))
+    return Question(key, text, "score", tuple(str(level) for level in range(1, levels + 1)), lead)
 
 
 def number(key: str, text: str, low: int, high: int) -> Question:

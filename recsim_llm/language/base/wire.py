@@ -23,9 +23,10 @@ class Message(NamedTuple):
 class Call(NamedTuple):
     """One call of a backend, in terms that every provider understands."""
 
-    form: Literal["labels", "json", "decision", "text"]
+    form: Literal["labels", "json", "decision", "forced", "text"]
     """``labels``: lines ``key: label``; ``json``: one object under ``schema``; ``decision``: a probability for each option,
-    nothing generated; ``text``: free text."""
+    nothing generated; ``forced``: the same, each question asked alone behind the messages, its lead before the answer;
+    ``text``: free text."""
     messages: tuple[Message, ...]
     """System message first, then user; after an unreadable reply also that reply and what was wrong with it."""
     questions: tuple[Question, ...]
@@ -73,7 +74,8 @@ class RawReply:
     tokens: tuple[tuple[TokenChoice, ...], ...] = ()
     """Generated tokens of each text, where ``logprobs`` was asked."""
     probabilities: tuple[tuple[float, ...], ...] = ()
-    """``decision``: one tuple a question, one probability an option; an empty tuple is a refusal of that question."""
+    """``decision`` and ``forced``: one tuple a question, one probability an option; an empty one is a refusal of
+    that question."""
     finish: str = "stop"
     """``stop``, ``length`` (cut off), ``content_filter``, or what the provider says."""
     refusal: str = ""

@@ -50,5 +50,7 @@ def derive_seed(key: bytes) -> int:
 
 @lru_cache(maxsize=256)
 def _ask_base(model: str, elicitation: Elicitation, samples: int, questions: tuple[Question, ...]) -> blake2b:
-    text = json.dumps([LAYOUT, model, elicitation, 1 if elicitation == "samples" else 0, samples, questions])
+    # Without leads the keys are those of answers that were kept before there were any.
+    asked = [question if question.lead else question[:4] for question in questions]
+    text = json.dumps([LAYOUT, model, elicitation, 1 if elicitation == "samples" else 0, samples, asked])
     return blake2b(text.encode(), digest_size=32)

@@ -29,6 +29,7 @@ _LACKS = {
     "logprobs": "does not list the log-probabilities of all options of a question",
     "json": "does not keep to the schema in response_format",
     "samples": "gives no answers at temperature 1 that vary and can be read",
+    "forced": "does not tell how likely the answers to a question asked alone are",
 }
 
 

@@ -213,7 +213,7 @@ def test_a_faulty_folder_is_refused_in_one_line(german, file, content, reason):
 
 @pytest.mark.parametrize("name", ["xx", "../en", "no such folder"])
 def test_an_unknown_language_is_refused(name):
-    with pytest.raises(ConfigError, match="expected en or a folder"):
+    with pytest.raises(ConfigError, match="expected en, en_compact or a folder"):
         Templates(name)
 
 
@@ -227,3 +227,12 @@ def test_item_text_is_never_taken_for_a_template():
     catalog = films(1)
     catalog.title[0] = "{{ 7 * 7 }} {% raw %}"
     assert '"{{ 7 * 7 }} {% raw %}"' in writer(catalog).page([0], 0, 1000).text
+
+
+def test_a_question_asked_alone_names_its_item_before_the_answer():
+    catalog = films()
+    writer = PromptWriter(catalog, people(), Templates("en_compact"), "forced")
+    questions = writer.questions([3, 1])
+    assert questions[0].lead.startswith(f'1. "{catalog.title[3]}"')
+    assert questions[3].lead.startswith(f'2. "{catalog.title[1]}"')
+    assert PromptWriter(catalog, people(), Templates("en_compact"), "json").questions([3, 1])[0].lead == ""

@@ -178,7 +178,7 @@ def test_names_tell_scripts_apart():
 
 
 def test_abilities_are_known():
-    assert set(Scripted(known).abilities.elicitations) == {"decision", "logprobs", "json", "samples"}
+    assert set(Scripted(known).abilities.elicitations) == {"decision", "logprobs", "json", "samples", "forced"}
 
 
 def test_scripts_are_found_by_name():
