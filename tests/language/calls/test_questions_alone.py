@@ -79,9 +79,12 @@ def test_each_way_gives_the_models_own_probabilities(way, backend):
 
 def test_five_alternatives_prove_nothing_about_five_stars():
     known = abilities("completions", forced_alternatives=5, most_alternatives=5)
-    with chaos("completions") as server, open_model(server, "completions", known=known) as model:
-        with pytest.raises(ModelReplyError) as caught:
-            model.ask([ask()])
+    with (
+        chaos("completions") as server,
+        open_model(server, "completions", known=known) as model,
+        pytest.raises(ModelReplyError) as caught,
+    ):
+        model.ask([ask()])
     assert caught.value.cause == "options_missing"
 
 
@@ -173,5 +176,3 @@ def test_more_alternatives_are_asked_for_where_fewer_prove_too_little(tmp_path):
         assert reply.attempts > len(QUESTIONS)
     for answer, truth in zip(reply.answers, own([ask()])[0], strict=True):
         assert answer.probabilities == pytest.approx(truth, abs=1e-3)
-
-
