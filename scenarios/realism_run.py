@@ -183,12 +183,11 @@ def _played(request: CardRequest, roles: Roles) -> Subject:
 def _estimate(request: CardRequest, settings: CardSettings, roles: Roles, given: ModelSettings) -> CostEstimate:
     """Return the most that the card can ask of its model."""
     model, users = roles.role("user"), settings.users or _LANGUAGE_USERS
-    samples = given.samples if model.elicitation == "samples" else 1
     pages = most_pages(settings, users=users, page_size=settings.page_items)
     if request.calibration == FIT:
         pages += 3 * len(settings.seeds) * (request.n_users or _CALIBRATION_USERS)
-    calls = pages * samples
     questions = 2 * settings.page_items + 2
+    calls = pages * model.most_calls(questions)
     read = calls * LanguageParameters().prompt_tokens
-    written = calls * questions * ANSWER_TOKENS[model.elicitation]
+    written = pages * model.most_calls(1) * questions * ANSWER_TOKENS[model.elicitation]
     return most_cost(model, given, calls=calls, tokens=TokenUsage(prompt=read, completion=written))

@@ -190,6 +190,11 @@ class LanguageModel:
         """
         return [reply.answers[0].text for reply in self._wait(texts)]
 
+    def most_calls(self, questions: int) -> int:
+        """Return the most calls that an ask of so many questions takes, retries apart."""
+        sampled = self.elicitation == "samples" or self._forced == "samples"
+        return (self._samples if sampled else 1) * (questions if self._forced else 1)
+
     def meter(self) -> Meter:
         """Return what was done so far."""
         tally = self._sender.tally
