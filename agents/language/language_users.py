@@ -24,6 +24,7 @@ from recsim_llm.agents.language.prompt_templates import Templates
 from recsim_llm.agents.language.prompts import LEVELS, PromptWriter
 from recsim_llm.agents.language.rating_history import RatingHistory
 from recsim_llm.agents.memory import Memories, Rendered, WordWeights, sentence_embedder
+from recsim_llm.agents.memory.memory_words import MEMORY_FILES, reflection_words
 from recsim_llm.core import keyed
 from recsim_llm.core.arrays import FloatArray, IntArray
 from recsim_llm.core.bounds import Bounds
@@ -76,10 +77,14 @@ class LanguageUsers:
         self.levels: FloatArray = np.arange(1, LEVELS + 1, dtype=np.float32)
         self.parameters = parameters
         self.model = model
-        templates = Templates(parameters.templates)
+        templates, memory_templates = Templates(parameters.templates), Templates(parameters.templates, MEMORY_FILES)
         self.templates_fingerprint = templates.fingerprint
         """32 hexadecimal digits over all templates and their versions."""
-        self.provenance = {"templates": templates.fingerprint, "parameters": parameters.settings()}
+        self.provenance = {
+            "templates": templates.fingerprint,
+            "memory_templates": memory_templates.fingerprint,
+            "parameters": parameters.settings(),
+        }
         """What a run's manifest must keep to tell how users were asked."""
         self._seed = seed
         self._user_id = population.user_id
@@ -92,7 +97,8 @@ class LanguageUsers:
         words = WordWeights.from_catalog(catalog)
         embedder = None if parameters.embeddings is None else sentence_embedder(parameters.embeddings)
         topics = [safe_text(genre, _TOPIC) for genre in catalog.genre_names]
-        self._memories = Memories(0, words=words, topics=topics, settings=parameters.memory, embedder=embedder)
+        tell = reflection_words(memory_templates)
+        self._memories = Memories(0, words=words, topics=topics, settings=parameters.memory, embedder=embedder, tell=tell)
         self.allocate(0, 1)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> LanguageUsers:

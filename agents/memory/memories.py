@@ -16,6 +16,7 @@ import numpy.typing as npt
 from recsim_llm.agents.memory.inputs import check_numbers, check_rows
 from recsim_llm.agents.memory.memory_settings import MemorySettings
 from recsim_llm.agents.memory.memory_text import Rendered, render_rows
+from recsim_llm.agents.memory.memory_words import TellReflection, english_reflection
 from recsim_llm.agents.memory.records import STANDS, Records
 from recsim_llm.agents.memory.reflection import reflect
 from recsim_llm.agents.memory.retrieval import MemoryKind, Recalled
@@ -42,6 +43,7 @@ class Memories:
         topics: names of what evidence is counted by, for instance ``catalog.genre_names``.
         settings: how users recall, forget and reflect; None: as ``MemorySettings()`` says.
         embedder: texts to vectors, for relevance by meaning; None for relevance by shared words.
+        tell: puts reflections into words; None for the shipped English ones.
     """
 
     def __init__(
@@ -52,9 +54,10 @@ class Memories:
         topics: Sequence[str] = (),
         settings: MemorySettings | None = None,
         embedder: Embedder | None = None,
+        tell: TellReflection | None = None,
     ) -> None:
         self.settings, self.topics = settings or MemorySettings(), tuple(topics)
-        self._words, self._embedder = words, embedder
+        self._words, self._embedder, self._tell = words, embedder, tell or english_reflection()
         self.allocate(rows)
 
     def __len__(self) -> int:
@@ -173,7 +176,7 @@ class Memories:
                 made = reflect(evidence, self.topics, self.settings)
                 importance = self.settings.reflection_importance
                 values = {"kind": MemoryKind.REFLECTION, "key": 0, "importance": importance, "valence": made.valence}
-                written[place] = self._records.state(owner, made.text, moment, **values)
+                written[place] = self._records.state(owner, self._tell(made), moment, **values)
         return written
 
     def recall(
@@ -290,18 +293,19 @@ class Memories:
         write_records(Path(path), self._records, self._words, self.topics, settings=self.settings)
 
     @classmethod
-    def load(cls, path: str | Path, *, embedder: Embedder | None = None) -> Memories:
+    def load(cls, path: str | Path, *, embedder: Embedder | None = None, tell: TellReflection | None = None) -> Memories:
         """Return memories that continue exactly where the saved ones stopped.
 
         Args:
             path: a file that ``save`` wrote.
             embedder: the one that the saved memories had; texts that they held are not embedded again.
+            tell: puts later reflections into words; None for the shipped English ones.
 
         Raises:
             DataError: there is no such file, or it is not one that ``save`` wrote.
             ConfigError: the saved memories had an embedder and none is given, or the other way round.
         """
         saved = read_records(Path(path), embedder)
-        memories = cls(0, words=saved.words, topics=saved.topics, settings=saved.settings, embedder=embedder)
+        memories = cls(0, words=saved.words, topics=saved.topics, settings=saved.settings, embedder=embedder, tell=tell)
         memories._records = saved.records
         return memories
