@@ -43,6 +43,9 @@ class Call(NamedTuple):
     """JSON Schema (``json`` only)."""
     seed: int | None = None
     """Seed of sampling, for servers that have one."""
+    recurring: tuple[int, ...] = ()
+    """Lengths in characters of the user message's beginnings that other calls share: persona, what was learned. What a model
+    computes up to there is worth keeping; the answer is the same."""
 
 
 class TokenUsage(NamedTuple):
