@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from recsim_llm.agents.language.calibration import Calibration
+from recsim_llm.agents.language.told_facts import read_facts
 from recsim_llm.agents.noise import with_noise
 from recsim_llm.core.protocols import CopiesRows, RanksItems
 from recsim_llm.core.ratings import Dataset, Ratings
@@ -196,22 +197,26 @@ def _check_policies(scenario: Scenario, roles: Roles) -> None:
 
 
 def with_files_read(scenario: Scenario) -> Scenario:
-    """Return the scenario with the calibration in place of the file that holds it, so that a run needs the file no more.
+    """Return the scenario with calibration and facts in place of the files that hold them: a run needs the files no more.
 
     Raises:
-        DataError: the file cannot be read.
+        DataError: a file cannot be read.
     """
     parameters = dict(scenario.users.parameters)
     inner = parameters.get("language")
     if isinstance(inner, Mapping):  # of a cascade
-        parameters["language"] = _calibration_read(inner)
-    users = scenario.users.model_copy(update={"parameters": _calibration_read(parameters)})
+        parameters["language"] = _files_read(inner)
+    users = scenario.users.model_copy(update={"parameters": _files_read(parameters)})
     return scenario.model_copy(update={"users": users})
 
 
-def _calibration_read(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    place = parameters.get("calibration")
-    return {**parameters, "calibration": asdict(Calibration.load(Path(place)))} if isinstance(place, str) else dict(parameters)
+def _files_read(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    readers: dict[str, Callable[[str], Any]] = {
+        "calibration": lambda place: asdict(Calibration.load(place)),
+        "facts": read_facts,
+    }
+    named = [name for name in readers if isinstance(parameters.get(name), str)]
+    return {**parameters, **{name: readers[name](parameters[name]) for name in named}}
 
 
 def make_recommender(arm: Arm) -> Recommender:

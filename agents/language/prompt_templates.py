@@ -56,6 +56,8 @@ class Templates:
         self.versions = {file: _version(f"{name}/{file}", source) for file, source in sources.items()}
         self.fingerprint = _fingerprint(self.versions, sources)
         environment = _environment(sources)
+        self.tells_history = _uses(environment, sources.get("persona", ""), "history")
+        """Whether a persona tells what its user rated."""
         self._templates = {file: _template(environment, f"{name}/{file}", file) for file in sources}
         self._macros = {
             f"{file}.{macro}": _macro(self._templates[file], f"{name}/{file}", macro)
@@ -158,6 +160,16 @@ def _quoted(line: str) -> str:
     return "".join(
         "'" if category(letter) in ("Pi", "Pf") or letter in _OTHER_QUOTES else letter for letter in line.translate(_BRACKETS)
     )
+
+
+def _uses(environment: Any, source: str, name: str) -> bool:
+    """Return whether a template uses a value that it must be given."""
+    from jinja2 import TemplateError, meta
+
+    try:
+        return name in meta.find_undeclared_variables(environment.parse(source))
+    except TemplateError:  # told when the template is loaded
+        return False
 
 
 def _template(environment: Any, where: str, file: str) -> Any:
