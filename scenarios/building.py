@@ -37,6 +37,7 @@ __all__ = [
     "build_scenario_world",
     "built_world",
     "check_names",
+    "for_stand_in",
     "load_dataset",
     "make_recommender",
     "rebuild_world",
@@ -112,7 +113,7 @@ def rebuild_world(scenario: Scenario, fingerprints: Mapping[str, str], what: str
     dataset = load_dataset(scenario)
     # Nobody decides anything that a language model would be asked for, so a stand-in takes its place.
     with Roles({"user": ModelSettings(name="scripted/uniform")}) as nobody:
-        world = build_scenario_world(scenario, dataset, nobody)
+        world = build_scenario_world(for_stand_in(scenario), dataset, nobody)
     now = {"data": dataset.fingerprint, "population": world.population.fingerprint}
     changed = [name for name, fingerprint in now.items() if fingerprints[name] != fingerprint]
     if changed:
@@ -201,17 +202,30 @@ def with_files_read(scenario: Scenario) -> Scenario:
     Raises:
         DataError: the file cannot be read.
     """
+    return _with_calibration(scenario, _calibration_read)
+
+
+def for_stand_in(scenario: Scenario) -> Scenario:
+    """Return the scenario as a stand-in for its model can play it: the calibration without what it was fitted to."""
+    return _with_calibration(scenario, lambda given: {**given, "record": None} if isinstance(given, Mapping) else given)
+
+
+def _calibration_read(given: Any) -> Any:
+    return asdict(Calibration.load(Path(given))) if isinstance(given, str) else given
+
+
+def _with_calibration(scenario: Scenario, change: Callable[[Any], Any]) -> Scenario:
+    """Return the scenario with each calibration that it gives, its own and that of a cascade's language side, changed."""
     parameters = dict(scenario.users.parameters)
     inner = parameters.get("language")
+    sides = [parameters]
     if isinstance(inner, Mapping):  # of a cascade
-        parameters["language"] = _calibration_read(inner)
-    users = scenario.users.model_copy(update={"parameters": _calibration_read(parameters)})
-    return scenario.model_copy(update={"users": users})
-
-
-def _calibration_read(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    place = parameters.get("calibration")
-    return {**parameters, "calibration": asdict(Calibration.load(Path(place)))} if isinstance(place, str) else dict(parameters)
+        parameters["language"] = dict(inner)
+        sides.append(parameters["language"])
+    for side in sides:
+        if "calibration" in side:
+            side["calibration"] = change(side["calibration"])
+    return scenario.model_copy(update={"users": scenario.users.model_copy(update={"parameters": parameters})})
 
 
 def make_recommender(arm: Arm) -> Recommender:
