@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from recsim_llm.agents.language.calibration import Calibration
+from recsim_llm.agents.language.told_facts import read_facts
 from recsim_llm.agents.noise import with_noise
 from recsim_llm.core.protocols import CopiesRows, RanksItems
 from recsim_llm.core.ratings import Dataset, Ratings
@@ -197,35 +198,41 @@ def _check_policies(scenario: Scenario, roles: Roles) -> None:
 
 
 def with_files_read(scenario: Scenario) -> Scenario:
-    """Return the scenario with the calibration in place of the file that holds it, so that a run needs the file no more.
+    """Return the scenario with calibration and facts in place of the files that hold them: a run needs the files no more.
 
     Raises:
-        DataError: the file cannot be read.
+        DataError: a file cannot be read.
     """
-    return _with_calibration(scenario, _calibration_read)
+    return _with_parameters(scenario, _files_read)
 
 
 def for_stand_in(scenario: Scenario) -> Scenario:
     """Return the scenario as a stand-in for its model can play it: the calibration without what it was fitted to."""
-    return _with_calibration(scenario, lambda given: {**given, "record": None} if isinstance(given, Mapping) else given)
+    return _with_parameters(scenario, _without_record)
 
 
-def _calibration_read(given: Any) -> Any:
-    return asdict(Calibration.load(Path(given))) if isinstance(given, str) else given
-
-
-def _with_calibration(scenario: Scenario, change: Callable[[Any], Any]) -> Scenario:
-    """Return the scenario with each calibration that it gives, its own and that of a cascade's language side, changed."""
+def _with_parameters(scenario: Scenario, change: Callable[[Mapping[str, Any]], dict[str, Any]]) -> Scenario:
+    """Return the scenario with the parameters of its users changed, and those of a cascade's language side."""
     parameters = dict(scenario.users.parameters)
     inner = parameters.get("language")
-    sides = [parameters]
     if isinstance(inner, Mapping):  # of a cascade
-        parameters["language"] = dict(inner)
-        sides.append(parameters["language"])
-    for side in sides:
-        if "calibration" in side:
-            side["calibration"] = change(side["calibration"])
-    return scenario.model_copy(update={"users": scenario.users.model_copy(update={"parameters": parameters})})
+        parameters["language"] = change(inner)
+    users = scenario.users.model_copy(update={"parameters": change(parameters)})
+    return scenario.model_copy(update={"users": users})
+
+
+def _files_read(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    readers: dict[str, Callable[[str], Any]] = {
+        "calibration": lambda place: asdict(Calibration.load(place)),
+        "facts": read_facts,
+    }
+    named = [name for name in readers if isinstance(parameters.get(name), str)]
+    return {**parameters, **{name: readers[name](parameters[name]) for name in named}}
+
+
+def _without_record(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    given = parameters.get("calibration")
+    return {**parameters, "calibration": {**given, "record": None}} if isinstance(given, Mapping) else dict(parameters)
 
 
 def make_recommender(arm: Arm) -> Recommender:

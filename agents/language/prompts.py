@@ -89,6 +89,10 @@ class PromptWriter:
             self._personas[user_index] = part
         return part
 
+    def told(self, user_index: int) -> int:
+        """Return how many of a user's ratings the persona tells, the latest ones."""
+        return len(self._told(user_index)) if self._templates.tells_history else 0
+
     def memory(self, consolidated: str, recent: str) -> tuple[Part, ...]:
         """Return the parts for what a user remembers; none where there is nothing.
 
