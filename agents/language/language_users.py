@@ -17,6 +17,7 @@ import numpy as np
 
 from recsim_llm.agents.examination import examination_by_user, examination_curve
 from recsim_llm.agents.language.asked import Asked, AskedPage, Tell
+from recsim_llm.agents.language.calibration_record import refuse_other_model
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.agents.language.minds import Minds
 from recsim_llm.agents.language.page_answers import answer_bounds, blank_answers, read_answers
@@ -58,7 +59,7 @@ class LanguageUsers:
         history: what the users rated before the first page; None tells them nothing of it.
 
     Raises:
-        ConfigError: templates are missing or faulty.
+        ConfigError: templates are missing or faulty, or the calibration was fitted to another model, or to one asked otherwise.
     """
 
     def __init__(
@@ -75,6 +76,9 @@ class LanguageUsers:
         self.parameters = parameters
         self.model = model
         templates = Templates(parameters.templates)
+        refuse_other_model(
+            parameters.calibration, model=model.name, realisation=model.elicitation, templates=templates.fingerprint
+        )
         self.templates_fingerprint = templates.fingerprint
         """32 hexadecimal digits over all templates and their versions."""
         self._seed = seed

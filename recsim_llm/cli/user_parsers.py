@@ -62,11 +62,31 @@ def calibrate_parser(commands: Any) -> None:
     parser.add_argument("out", type=Path, help="JSON file to write; a run takes it: --set users.parameters.calibration=FILE")
     model_options(parser)
     parser.add_argument(
-        "--n-users", type=int, default=100, metavar="N", help="users to ask about, one call each (default: 100)"
+        "--n-users", type=int, default=100, metavar="N", help="users to fit to, and as many others to measure on (default: 100)"
     )
-    parser.add_argument("--click-rate", type=float, metavar="SHARE", help="share of examined items that the users shall take")
+    parser.add_argument(
+        "--click-rate",
+        type=float,
+        metavar="SHARE",
+        help="chance of a click on an examined item drawn at random (default: .02)",
+    )
+    parser.add_argument(
+        "--visit-pages",
+        type=float,
+        metavar="N",
+        help="mean pages of a visit (default: as choice users of the same data)",
+    )
     parser.add_argument("--seed", type=int, required=True, metavar="S", help="seed of users, items and their order")
+    parser.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="how the model is asked, as in the run: models.user.realisation=json, users.parameters.templates=en_compact",
+    )
+    spending_options(parser)
     dry_run_option(parser)
+    parser.add_argument("--yes", action="store_true", help="do not ask before what may cost much")
     table_options(parser)
     output_options(parser)
 
