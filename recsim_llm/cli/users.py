@@ -172,7 +172,7 @@ def handle_list(options: argparse.Namespace) -> None:
     from recsim_llm.scenarios.schema import shipped_scenarios
 
     table: dict[str, dict[str, str]] = {"scenarios": shipped_scenarios()}
-    for kind in ("recommenders", "users", "learners"):
+    for kind in ("recommenders", "users", "memories", "learners"):
         table[kind] = {name: _said_of(kind, name) for name in names(kind)}
     table["rewards"] = {name: _first_line(reward) for name, reward in REWARDS.items()}
     write_json(options, table)
