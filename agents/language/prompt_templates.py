@@ -9,6 +9,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
 from recsim_llm.errors import ConfigError
 from recsim_llm.language.base.safe_text import safe_text
@@ -28,6 +29,9 @@ TEMPLATE_FILES: Mapping[str, tuple[str, ...]] = {
 
 _LEADS: Mapping[str, tuple[str, ...]] = {"leads": ("click", "leave", "satisfaction", "stars")}
 """What stands before the answer to a question that is asked alone; a family without it has ``KEY:`` there."""
+
+_BRACKETS = str.maketrans("[]［］", "()()")
+_OTHER_QUOTES = "„‚″〝〞〟＂"
 
 _VERSION = re.compile(r"\A\{#-?\s*version:\s*(\S+)\s*-?#\}")
 
@@ -144,7 +148,18 @@ def _environment(sources: Mapping[str, str]) -> Any:
         loader=DictLoader(dict(sources)), autoescape=False, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["data"] = lambda text, length: safe_text(str(text), int(length))
+    environment.filters["quoted"] = lambda text, length: _quoted(safe_text(str(text), int(length)))
     return environment
+
+
+def _quoted(line: str) -> str:
+    """Make a safe line safe to stand between quotation marks beside an answer: no mark of any script, no square bracket.
+
+    Some tokenizers read words in square brackets, such as ``[INST]``, as the end of a turn wherever they stand.
+    """
+    return "".join(
+        "'" if category(letter) in ("Pi", "Pf") or letter in _OTHER_QUOTES else letter for letter in line.translate(_BRACKETS)
+    )
 
 
 def _uses(environment: Any, source: str, name: str) -> bool:
