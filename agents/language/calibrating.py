@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from recsim_llm.agents.language.calibration import Calibration, fit_calibration
 from recsim_llm.agents.language.language_parameters import LanguageParameters
+from recsim_llm.agents.language.persona_writing import written_by_index
 from recsim_llm.agents.language.prompt_templates import Templates
 from recsim_llm.agents.language.prompts import PromptWriter
 from recsim_llm.agents.language.rating_history import RatingHistory
@@ -143,7 +144,13 @@ def calibration_asks(
     history = RatingHistory(known, population.user_id, dataset.catalog, rates=population.rates)
     templates = Templates(parameters.templates)
     writer = PromptWriter(
-        dataset.catalog, population, templates, elicitation, history=history, most_told=parameters.rating_history
+        dataset.catalog,
+        population,
+        templates,
+        elicitation,
+        history=history,
+        most_told=parameters.rating_history,
+        written=written_by_index(parameters.personas, population),
     )
     asks = []
     for user, items in zip(pages.user_index.tolist(), pages.item_index.tolist(), strict=True):
