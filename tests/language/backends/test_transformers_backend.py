@@ -23,7 +23,6 @@ from recsim_llm.errors import BackendError, ConfigError
 from recsim_llm.language.answers.elicitation import prepare, read, write_call
 from recsim_llm.language.backends import transformers_backend
 from recsim_llm.language.backends.branches import Branches
-from recsim_llm.language.backends.prefix_cache import PrefixCache, segment_keys
 from recsim_llm.language.backends.transformers_backend import TransformersBackend, find_device
 from recsim_llm.language.base.questions import Ask, Part, Prompt, choice, number, score, short_text, yes_no
 from recsim_llm.language.providers import Roles, open_model
