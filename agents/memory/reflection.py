@@ -6,7 +6,7 @@ exchanged.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -47,6 +47,11 @@ class TopicTally(NamedTuple):
     stars: float
     """Mean of the stars given; NaN where none were."""
 
+    @property
+    def rated(self) -> bool:
+        """Whether any stars were given."""
+        return not np.isnan(self.stars)
+
 
 class Reflection(NamedTuple):
     """What a user makes of the evidence."""
@@ -61,20 +66,6 @@ class Reflection(NamedTuple):
     """Topics in between, those with most evidence first; at most three."""
     valence: float
     """Mean valence of the evidence, recent evidence counting more: -1 to 1."""
-
-    @property
-    def text(self) -> str:
-        """The reflection in words, one line."""
-        parts = [
-            _clause("Lately enjoyed", self.enjoyed, lambda tally: f"liked {tally.liked} of {tally.seen}"),
-            _clause("let down by", self.let_down, lambda tally: f"disliked {tally.disliked} of {tally.seen}"),
-            _clause("mixed about", self.mixed, _both),
-        ]
-        opinions = "; ".join(part for part in parts if part)
-        opinions = opinions[:1].upper() + opinions[1:]
-        counts = f"liked {self.overall.liked}, disliked {self.overall.disliked}"
-        overall = f"Of the last {self.overall.seen}: {counts}{_stars(self.overall)}."
-        return f"{opinions}. {overall}" if opinions else overall
 
 
 def reflect(evidence: TopicEvidence, topics: Sequence[str], settings: MemorySettings) -> Reflection:
@@ -117,16 +108,3 @@ def _tally(topic: str, chosen: BoolArray, evidence: TopicEvidence) -> TopicTally
     given = stars[~np.isnan(stars)].astype(np.float64)
     mean = float(given.sum() / len(given)) if len(given) else float("nan")
     return TopicTally(topic, len(valence), int((valence > 0).sum()), int((valence < 0).sum()), mean)
-
-
-def _clause(opening: str, tallies: Sequence[TopicTally], counted: Callable[[TopicTally], str]) -> str:
-    listed = ", ".join(f"{tally.topic} ({counted(tally)}{_stars(tally)})" for tally in tallies)
-    return f"{opening} {listed}" if listed else ""
-
-
-def _both(tally: TopicTally) -> str:
-    return f"liked {tally.liked}, disliked {tally.disliked} of {tally.seen}"
-
-
-def _stars(tally: TopicTally) -> str:
-    return "" if np.isnan(tally.stars) else f", {tally.stars:.1f} stars on average"
