@@ -22,6 +22,7 @@ __all__ = ["difference", "make_manifest"]
 _PACKAGES = {
     "openai": ("openai", "aiohttp"),
     "openai-compatible": ("openai", "aiohttp"),
+    "llamacpp": ("xllamacpp", "aiohttp"),
     "transformers": ("transformers", "torch"),
 }
 

@@ -38,13 +38,16 @@ class AiohttpBackend(HttpBackend):
         import aiohttp
 
         try:
-            async with self._session.post(self.base_url + path, data=content, allow_redirects=False) as response:
+            async with self._session.post(self._url(path), data=content, allow_redirects=False) as response:
                 content = await self._collect(response.status, response.content.iter_any())
                 return Response(response.status, response.headers, content)
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
             # UnicodeError: a host's name that cannot be, for instance with two dots in a row.
             failure = self._unreachable(error)
         raise failure
+
+    def _url(self, path: str) -> str:
+        return self.base_url + path
 
     async def _shut(self) -> None:
         await self._session.close()
