@@ -35,19 +35,22 @@ class AiohttpBackend(HttpBackend):
         )
 
     async def _post(self, path: str, content: bytes) -> Response:
+        return await self._fetch("POST", self.base_url + path, content)
+
+    async def _get(self, address: str) -> Response:
+        return await self._fetch("GET", address, None)
+
+    async def _fetch(self, method: str, address: str, content: bytes | None) -> Response:
         import aiohttp
 
         try:
-            async with self._session.post(self._url(path), data=content, allow_redirects=False) as response:
+            async with self._session.request(method, address, data=content, allow_redirects=False) as response:
                 content = await self._collect(response.status, response.content.iter_any())
                 return Response(response.status, response.headers, content)
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
             # UnicodeError: a host's name that cannot be, for instance with two dots in a row.
             failure = self._unreachable(error)
         raise failure
-
-    def _url(self, path: str) -> str:
-        return self.base_url + path
 
     async def _shut(self) -> None:
         await self._session.close()

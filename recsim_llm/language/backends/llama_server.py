@@ -61,7 +61,7 @@ class LlamaServer:
         self._users = set[int]()
 
     async def start(self, user: object) -> str:
-        """Return the address up to and including ``/v1``; start the process where there is none.
+        """Return the address without a path; start the process where there is none.
 
         Args:
             user: who needs it, until ``leave``.
@@ -114,7 +114,7 @@ class LlamaServer:
                 self._process.wait()
                 expected = "expected a GGUF file that llama.cpp can read; get it again, or a newer xllamacpp"
                 raise ConfigError(f"model {self._file.path}: cannot be loaded ({self.last_words()}), {expected}")
-            self._address = line.decode().strip() + "/v1"
+            self._address = line.decode().strip()
             return self._address
 
     def _settings(self) -> dict[str, object]:

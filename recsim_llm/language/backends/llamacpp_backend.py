@@ -7,6 +7,7 @@ from typing import Self
 
 from recsim_llm.errors import BackendError, ConfigError
 from recsim_llm.language.backends.aiohttp_backend import AiohttpBackend
+from recsim_llm.language.backends.http_backend import Response
 from recsim_llm.language.backends.llama_server import LlamaServer
 from recsim_llm.language.backends.model_files import fingerprint_file
 from recsim_llm.language.backends.packaged_models import PACKAGED, find_gguf
@@ -16,7 +17,7 @@ __all__ = ["LlamaCppBackend", "open_llamacpp"]
 
 _SCHEME = "llamacpp 1"
 """Rises when the same file would give other numbers: the settings of the server."""
-_ANY_PORT = "http://127.0.0.1/v1"
+_ANY_PORT = "http://127.0.0.1"
 """Stands for an address whose port is another one each time: what is kept of a probe must be found again."""
 
 
@@ -50,7 +51,7 @@ class LlamaCppBackend(AiohttpBackend):
     ) -> None:
         super().__init__(
             model,
-            base_url=_ANY_PORT,
+            base_url=f"{_ANY_PORT}/v1",
             api_key=server.key,
             timeout=timeout,
             abilities=abilities,
@@ -95,8 +96,8 @@ class LlamaCppBackend(AiohttpBackend):
         await super().close()
         await self._server.leave(self)
 
-    def _url(self, path: str) -> str:
-        return self._address + path
+    async def _fetch(self, method: str, address: str, content: bytes | None) -> Response:
+        return await super()._fetch(method, self._address + address.removeprefix(_ANY_PORT), content)
 
 
 def open_llamacpp(

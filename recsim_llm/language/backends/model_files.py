@@ -7,7 +7,7 @@ from pathlib import Path
 
 from recsim_llm.errors import ConfigError
 
-__all__ = ["fingerprint", "fingerprint_file"]
+__all__ = ["fingerprint", "fingerprint_file", "said_by"]
 
 WHOLE_BYTES = 200_000_000
 """Weights up to this size are read in full, larger ones at places spread over the file."""
@@ -70,6 +70,11 @@ def fingerprint_file(path: Path, scheme: str) -> str:
     except OSError as error:
         raise ConfigError(f"model {path}: cannot be read ({error.strerror}: {error.filename})") from None
     return digest.hexdigest()
+
+
+def said_by(error: Exception) -> str:
+    """Return what a library's error says, one line of at most 300 characters."""
+    return (f"{type(error).__name__}: " + " ".join(str(error).split()))[:300]
 
 
 def _add(digest: blake2b, path: Path) -> None:
