@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +51,8 @@ def convert_gguf(file: GgufFile) -> Path:
 
 def _convert(file: GgufFile, folder: Path) -> None:
     try:
-        with quiet():
+        # The reader draws a progress bar that nothing turns off.
+        with quiet(), redirect_stderr(StringIO()):
             tokenizer, network = _read(file.path)
     # Whatever a broken file makes its reader raise.
     except Exception as error:
@@ -57,11 +60,12 @@ def _convert(file: GgufFile, folder: Path) -> None:
         raise ConfigError(f"model {file.path}: cannot be loaded ({said_by(error)}), {expected}") from None
     if file.template:
         tokenizer.chat_template = file.template
-    tokenizer.save_pretrained(folder)
     # They are plain numbers now, but the objects still say that they come from a GGUF, which nobody can save.
     network.hf_quantizer = None
     del network.config.quantization_config
-    network.save_pretrained(folder)
+    with quiet():
+        tokenizer.save_pretrained(folder)
+        network.save_pretrained(folder)
 
 
 def _read(path: Path) -> tuple[Any, Any]:

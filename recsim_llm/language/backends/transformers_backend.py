@@ -75,8 +75,8 @@ class TransformersBackend:
         precision: ``float32`` or ``bfloat16``; None: ``float32`` on a CPU, elsewhere the type of the weights.
 
     Attributes:
-        name: ``transformers/FOLDER@FINGERPRINT``, or of a file ``transformers/FILE@FINGERPRINT``; changes with the weights, the tokenizer, the settings, the kind of device and
-            the precision.
+        name: ``transformers/FOLDER@FINGERPRINT``, of a file ``transformers/FILE@FINGERPRINT``; changes with the weights, the
+            tokenizer, the settings, the kind of device and the precision.
         local: True.
 
     Raises:
