@@ -199,7 +199,7 @@ def _form(model: ModelSettings) -> Elicitation | None:
     """Return how a model is asked, without asking it; None where nobody has found out yet."""
     if model.realisation != "auto":
         return model.realisation
-    if not model.name.startswith(("openai", "transformers/")):
+    if not model.name.startswith(("openai", "llamacpp/", "transformers/")):
         with open_model(model.name) as opened:
             return opened.elicitation
     found = known_probe(model)
