@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from recsim_llm.agents.language.calibration import Calibration
     from recsim_llm.agents.language.language_candidate import calibrated_factory, language_factory
     from recsim_llm.agents.language.language_parameters import LanguageParameters
+    from recsim_llm.agents.language.language_taste import language_taste
     from recsim_llm.agents.language.language_users import LanguageUsers
     from recsim_llm.agents.language.voice import Voice
     from recsim_llm.agents.memory.memory_settings import MemorySettings
@@ -61,6 +62,7 @@ __all__ = [
     "fit_drift",
     "held_out_scores",
     "language_factory",
+    "language_taste",
     "language_world",
     "learn_position_curve",
     "load_fitted",
@@ -99,6 +101,7 @@ __getattr__, __dir__ = lazy_names(
         "fit_drift": "choice.taste_drift",
         "held_out_scores": "choice.held_out_scores",
         "language_factory": "language.language_candidate",
+        "language_taste": "language.language_taste",
         "language_world": "worlds",
         "learn_position_curve": "fitting.position",
         "load_fitted": "choice.saved_fits",

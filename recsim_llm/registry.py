@@ -59,6 +59,11 @@ SHIPPED: dict[str, dict[str, str]] = {
         "planner": "recsim_llm.recommenders.planner:Planner",
         "language": "recsim_llm.recommenders.language_ranker:LanguageRanker",
     },
+    "memories": {
+        "stream": "recsim_llm.agents.memory.memories:stream_memory",
+        "window": "recsim_llm.agents.memory.plain_memories:WindowMemory",
+        "none": "recsim_llm.agents.memory.plain_memories:NoMemory",
+    },
     "learners": {
         "ppo": "recsim_llm.training.stable_baselines_learners:PPO",
         "a2c": "recsim_llm.training.stable_baselines_learners:A2C",
@@ -73,7 +78,7 @@ SHIPPED: dict[str, dict[str, str]] = {
 
 
 def names(kind: str) -> list[str]:
-    """Return every known name of a kind (``users``, ``recommenders`` or ``learners``), shipped ones first."""
+    """Return every known name of a kind (``users``, ``recommenders``, ``memories`` or ``learners``), shipped ones first."""
     return [*SHIPPED[kind], *(point.name for point in entry_points(group=f"recsim_llm.{kind}"))]
 
 
@@ -81,7 +86,7 @@ def resolve(kind: str, name: str) -> Any:
     """Return the class or factory of a name.
 
     Args:
-        kind: ``users``, ``recommenders`` or ``learners``.
+        kind: ``users``, ``recommenders``, ``memories`` or ``learners``.
         name: a shipped name, an entry point's name, or ``module:attribute``.
 
     Raises:
@@ -102,7 +107,7 @@ def describe(kind: str, name: str) -> str:
     """Return the first line of what a name's class or factory says of itself; shipped ones are read, not imported.
 
     Args:
-        kind: ``users``, ``recommenders`` or ``learners``.
+        kind: ``users``, ``recommenders``, ``memories`` or ``learners``.
         name: a shipped name, or that of an entry point.
 
     Raises:
@@ -185,7 +190,7 @@ def blaming_plug_in(kind: str, name: str, *, did: str, expected: str) -> Abstrac
     """Blame a plug-in from outside for what is raised; a fault of a shipped one is this package's own, and passes as it is.
 
     Args:
-        kind: ``users``, ``recommenders`` or ``learners``.
+        kind: ``users``, ``recommenders``, ``memories`` or ``learners``.
         name: as for ``resolve``.
         did: what it was about to do; empty where the name says it all.
         expected: as for ``blaming``.

@@ -8,15 +8,15 @@ import numpy as np
 
 from recsim_llm.agents.language.prompt_templates import Templates
 from recsim_llm.agents.language.prompts import PromptWriter
-from recsim_llm.agents.memory import Memories
+from recsim_llm.agents.language.remembered_history import impression
 from recsim_llm.core.arrays import FloatArray, IntArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import Pages
+from recsim_llm.core.user_memory import UserMemory
 
 __all__ = ["Experience"]
 
 _NAMED = 3  # titles named of those that were not taken; the rest is a number
-_TYPICAL = 0.3  # importance of an item that was as good as expected
 _PASSED = 0.0  # importance of what was not taken beside something that was
 _EMPTY_HANDED = (0.4, -0.3)  # importance and valence of a page on which nothing was taken
 
@@ -52,7 +52,7 @@ class Experience:
 
     def write(
         self,
-        memories: Memories,
+        memory: UserMemory,
         rows: IntArray,
         pages: Pages,
         taken: tuple[IntArray, IntArray, FloatArray],
@@ -62,7 +62,7 @@ class Experience:
         """Remember a batch of pages.
 
         Args:
-            memories: where to.
+            memory: where to.
             rows: int64 [u]: the row of each page.
             pages: what was shown.
             taken: flat positions, rows in the batch and stars of the clicked slots, as ``UserModel.update`` gets them.
@@ -77,7 +77,7 @@ class Experience:
             return
         row, texts, importance, valence, item, stars = (list(column) for column in zip(*events, strict=True))
         shown = np.array(item)
-        memories.remember(
+        memory.remember(
             rows[row],
             now[row],
             texts,
@@ -92,9 +92,8 @@ class Experience:
         shown = pages.item_index[page].tolist()
         events = []
         for position, stars in sorted(taken.items()):
-            valence = float(np.clip((stars - mean) / 2, -1, 1))
+            importance, valence = (float(value) for value in impression(np.array(stars), mean))
             words = self._templates.say("events.taken", item=self._writer.item(shown[position]), stars=f"{stars:g}")
-            importance = _TYPICAL + (1 - _TYPICAL) * abs(valence)
             events.append(_Event(page, words, importance, valence, shown[position], stars))
         left = [item for position, item in enumerate(shown) if item >= 0 and position not in taken]
         if left:

@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from recsim_llm.agents.language.calibration import Calibration
-from recsim_llm.agents.memory import MemorySettings
+from recsim_llm.agents.language.persona_writing import read_personas
+from recsim_llm.agents.language.told_facts import read_facts
+from recsim_llm.agents.memory.memory_settings import MemorySettings
 from recsim_llm.core.parameters import field_names, is_number, refuse_unknown_names
 from recsim_llm.errors import ConfigError
 
@@ -40,9 +42,23 @@ class LanguageParameters:
     """Most of a user's ratings from before the run that a prompt tells, the latest ones, where the templates tell any."""
     calibration: Calibration = field(default=Calibration())
     """Measured, by ``fit_calibration``: what turns the model's probabilities into the users'. The default changes nothing."""
-    memory: MemorySettings = field(default=_MEMORY)
-    """How users remember, forget and reflect; by name, see ``MemorySettings``. Its defaults but one: reflection and facts may
-    take 0.8 of what a prompt has for memories, since half of it seldom holds a reflection. Assumed."""
+    remembered_ratings: int = 0
+    """Most of a user's ratings from before the run that its memory begins with, the most telling ones; 0: it begins empty. With
+    some, users also begin with what they make of their latest ratings, as they reflect."""
+    facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What users are told: user id to subject to a statement, or to statements by the number of the visit at whose beginning
+    they are told. What is told later of a subject takes the place of what was told before."""
+    personas: Mapping[str, str | None] = field(default_factory=dict)
+    """Personas that a model wrote, by user id, see ``write_personas``: they stand in place of the measured persona's sentences,
+    or before the measured persona where the templates have none. None: it did not pass its checks; the user, like those
+    without one, keeps what is measured."""
+    memory_kind: str = "stream"
+    """Kind of memory: ``stream``; to compare with, ``window``, the last few things that happened, and ``none``; an installed
+    one, or ``module:Class``."""
+    memory: MemorySettings | Mapping[str, Any] = field(default=_MEMORY)
+    """Settings of that kind by name. Of a stream: how users remember, forget and reflect, see ``MemorySettings``; its defaults
+    but one: reflection and facts may take 0.8 of what a prompt has for memories, since half of it seldom holds a reflection.
+    Assumed."""
     embeddings: str | None = None
     """Folder of a transformers sentence model by which memories are recalled; None recalls by shared words, without a model."""
     position_decay: float = 0.93
@@ -66,19 +82,37 @@ class LanguageParameters:
             raise ConfigError(f"language parameter 'position_decay': got {self.position_decay}, expected a number from 0 to 1")
         if not isinstance(self.rotate, bool):
             raise ConfigError(f"language parameter 'rotate': got {self.rotate!r}, expected true or false")
-        for name in ("prompt_tokens", "memory_tokens", "rating_history"):
+        for name in ("prompt_tokens", "memory_tokens", "rating_history", "remembered_ratings"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 0:
                 raise ConfigError(f"language parameter {name!r}: got {value!r}, expected a whole number of 0 or more")
         self._check_texts()
-        for name, kind in (("memory", MemorySettings), ("calibration", Calibration)):
-            value = getattr(self, name)
-            if not isinstance(value, kind):
-                wanted = f"{kind.__name__}; from_settings takes mappings too"
-                raise ConfigError(f"language parameter {name!r}: got {value!r}, expected {wanted}")
+        self._check_memory()
+        if not isinstance(self.calibration, Calibration):
+            wanted = "Calibration; from_settings takes mappings too"
+            raise ConfigError(f"language parameter 'calibration': got {self.calibration!r}, expected {wanted}")
+
+    def _check_memory(self) -> None:
+        read_facts(self.facts)
+        read_personas(self.personas)
+        stream = self.memory_kind == "stream"
+        if not stream and self.memory == _MEMORY:
+            object.__setattr__(self, "memory", {})  # The default is a stream's.
+        if isinstance(self.memory, MemorySettings) is not stream or not isinstance(self.memory, MemorySettings | Mapping):
+            wanted = "MemorySettings; from_settings takes mappings too" if stream else "that kind's settings by name"
+            raise ConfigError(f"language parameter 'memory': got {self.memory!r}, expected {wanted}")
+        if self.facts and self.memory_kind == "none":
+            raise ConfigError(
+                "language parameter 'facts': got some with memory_kind 'none', expected a memory that keeps them; set "
+                "users.parameters.memory_kind=stream"
+            )
 
     def _check_texts(self) -> None:
-        texts = {"templates": (self.templates, "a language or a folder"), "embeddings": (self.embeddings or "-", "a folder")}
+        texts = {
+            "templates": (self.templates, "a language or a folder"),
+            "embeddings": (self.embeddings or "-", "a folder"),
+            "memory_kind": (self.memory_kind, "a kind of memory such as stream"),
+        }
         for name, (value, expected) in texts.items():
             if not isinstance(value, str) or not value:
                 raise ConfigError(f"language parameter {name!r}: got {value!r}, expected {expected}")
@@ -88,25 +122,28 @@ class LanguageParameters:
         """Build parameters from a mapping such as a scenario's ``users.parameters``.
 
         Memory settings may be a mapping. A calibration may be a ``Calibration``, a mapping of its fields, the path of a file
-        written by ``Calibration.save``, or None; a file is read now, so that what is saved with a run is its content.
+        written by ``Calibration.save``, or None; facts and personas may be
+        mappings or paths of JSON files. Files are read now, so that
+        what is saved with a run is their content.
 
         Raises:
             ConfigError: a name is not a parameter, or a value is not one that the parameter can take.
-            DataError: the calibration file is missing or unreadable.
+            DataError: a file is missing or unreadable.
         """
         refuse_unknown_names("language parameter", settings, sorted(field_names(cls)))
-        memory, calibration = _memory(settings.get("memory")), _calibration(settings.get("calibration"))
-        return cls(**{**settings, "memory": memory, "calibration": calibration})
+        memory = _memory(settings.get("memory"), settings.get("memory_kind", "stream"))
+        told = {"facts": read_facts(settings.get("facts") or {}), "personas": read_personas(settings.get("personas") or {})}
+        return cls(**{**settings, **told, "memory": memory, "calibration": _calibration(settings.get("calibration"))})
 
     def settings(self) -> dict[str, Any]:
         """Return the parameters as plain values for JSON or YAML; ``from_settings`` gives them back."""
         return asdict(self)
 
 
-def _memory(value: object) -> Any:
+def _memory(value: object, kind: object) -> Any:
     if value is None:
         return _MEMORY
-    if not isinstance(value, Mapping):
+    if not isinstance(value, Mapping) or kind != "stream":
         return value
     refuse_unknown_names("language parameter 'memory'", value, field_names(MemorySettings))
     return replace(_MEMORY, **value)

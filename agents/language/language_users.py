@@ -17,22 +17,22 @@ import numpy as np
 
 from recsim_llm.agents.examination import examination_by_user, examination_curve
 from recsim_llm.agents.language.asked import Asked, AskedPage, Tell
-from recsim_llm.agents.language.experience import Experience
+from recsim_llm.agents.language.calibration_record import refuse_other_model
 from recsim_llm.agents.language.language_parameters import LanguageParameters
+from recsim_llm.agents.language.minds import Minds
 from recsim_llm.agents.language.page_answers import answer_bounds, blank_answers, read_answers
+from recsim_llm.agents.language.persona_writing import written_by_index
 from recsim_llm.agents.language.prompt_templates import Templates
 from recsim_llm.agents.language.prompts import LEVELS, PromptWriter
 from recsim_llm.agents.language.rating_history import RatingHistory
-from recsim_llm.agents.memory import Memories, Rendered, WordWeights, sentence_embedder
-from recsim_llm.agents.memory.memory_words import MEMORY_FILES, reflection_words
 from recsim_llm.core import keyed
 from recsim_llm.core.arrays import FloatArray, IntArray
 from recsim_llm.core.bounds import Bounds
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import DECIDERS, Account, Decisions, Mood, Pages, Rows
+from recsim_llm.core.user_memory import Rendered
 from recsim_llm.errors import ContractError
 from recsim_llm.language.base.questions import Ask, Prompt
-from recsim_llm.language.base.safe_text import safe_text
 from recsim_llm.language.base.tokens import estimate_tokens
 from recsim_llm.population.personas import Population
 
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 __all__ = ["LanguageUsers"]
 
 _LANGUAGE = DECIDERS.index("language")
-_TOPIC = 40  # characters, as of genres on a page
 
 
 class LanguageUsers:
@@ -61,7 +60,7 @@ class LanguageUsers:
         history: what the users rated before the first page; None tells them nothing of it.
 
     Raises:
-        ConfigError: templates are missing or faulty.
+        ConfigError: templates are missing or faulty, or the calibration was fitted to another model, or to one asked otherwise.
     """
 
     def __init__(
@@ -77,34 +76,38 @@ class LanguageUsers:
         self.levels: FloatArray = np.arange(1, LEVELS + 1, dtype=np.float32)
         self.parameters = parameters
         self.model = model
-        templates, memory_templates = Templates(parameters.templates), Templates(parameters.templates, MEMORY_FILES)
+        templates = Templates(parameters.templates)
+        refuse_other_model(
+            parameters.calibration, model=model.name, realisation=model.elicitation, templates=templates.fingerprint
+        )
         self.templates_fingerprint = templates.fingerprint
         """32 hexadecimal digits over all templates and their versions."""
-        self.provenance = {
-            "templates": templates.fingerprint,
-            "memory_templates": memory_templates.fingerprint,
-            "parameters": parameters.settings(),
-        }
-        """What a run's manifest must keep to tell how users were asked."""
         self._seed = seed
         self._user_id = population.user_id
         self._rating_mean = np.ascontiguousarray(population.trait("rating_mean"))
         self._position_bias = np.ascontiguousarray(population.trait("position_bias"))
         self._writer = PromptWriter(
-            catalog, population, templates, model.elicitation, history=history, most_told=parameters.rating_history
+            catalog,
+            population,
+            templates,
+            model.elicitation,
+            history=history,
+            most_told=parameters.rating_history,
+            written=written_by_index(parameters.personas, population),
         )
-        self._experience = Experience(catalog, self._rating_mean, templates, self._writer)
-        words = WordWeights.from_catalog(catalog)
-        embedder = None if parameters.embeddings is None else sentence_embedder(parameters.embeddings)
-        topics = [safe_text(genre, _TOPIC) for genre in catalog.genre_names]
-        tell = reflection_words(memory_templates)
-        self._memories = Memories(0, words=words, topics=topics, settings=parameters.memory, embedder=embedder, tell=tell)
+        self._minds = Minds(catalog, population, parameters, templates=templates, writer=self._writer, history=history)
+        self.provenance = {
+            "templates": templates.fingerprint,
+            "memory_templates": self._minds.fingerprint,
+            "parameters": parameters.settings(),
+        }
+        """What a run's manifest must keep to tell how users were asked."""
         self.allocate(0, 1)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> LanguageUsers:
         """Copy what the users remember and feel; the model is shared, and pages under way are put to it again if needed."""
         other = copy(self)
-        other._memories, other._lived, other._answers = deepcopy((self._memories, self._lived, self._answers), memo)
+        other._minds, other._answers = deepcopy((self._minds, self._answers), memo)
         other._asked, other._started, other._ended = {}, {}, SimpleQueue()
         other._recalled = dict(self._recalled)
         return other
@@ -117,8 +120,8 @@ class LanguageUsers:
     def allocate(self, rows: int, slate_size: int) -> None:
         """Make room for a batch of ``rows`` users; forget everything about earlier ones."""
         self._curve = examination_curve(slate_size, self.parameters.position_decay)
-        self._memories.allocate(rows)
-        self._lived = np.zeros(rows, np.float32)
+        self._rows = rows
+        self._minds.allocate(rows)
         self._answers = blank_answers(rows, slate_size)
         self._asked: dict[int, Asked] = {}
         self._started: dict[int, Asked] = {}
@@ -129,14 +132,36 @@ class LanguageUsers:
         """Return float32 [m, k]: probability that each position is examined."""
         return examination_by_user(self._curve, self._position_bias.take(user_index))
 
-    def begin(self, rows: Rows, user_index: IntArray, returning: bool) -> None:  # noqa: ARG002 (pages name the users)
-        """Start a visit in each row; a returning user keeps its memory, anyone else has none."""
+    def begin(self, rows: Rows, user_index: IntArray, returning: bool) -> None:
+        """Start a visit in each row; a returning user keeps its memory, anyone else begins anew."""
         at = self._numbers(rows)
         self._abandon(at)
         self._answers.satisfaction[at] = 0.0
-        if not returning:
-            self._memories.forget(at)
-            self._lived[at] = 0.0
+        self._minds.begin(at, user_index, returning)
+
+    def tell(self, user_id: int | str, text: str, *, key: str | None = None) -> None:
+        """Tell a user something that it knows from the next page on, for good: also whenever it begins anew.
+
+        Args:
+            user_id: as the data has it.
+            text: a statement in the second person, such as ``You cannot stand films with spiders.``
+            key: what it is about: it takes the place of what the user was told of that before; None: the statement itself.
+
+        Raises:
+            ConfigError: there is no such user, the statement is empty or too long, or these users have no memory.
+        """
+        self._minds.tell(str(user_id), text, key)
+
+    def memory_of(self, user_id: int | str) -> list[str]:
+        """Return all that a browsing user has in memory at this moment, a line each, for a person to read.
+
+        Args:
+            user_id: as the data has it.
+
+        Raises:
+            ConfigError: there is no such user.
+        """
+        return self._minds.lines(str(user_id))
 
     def start(self, pages: Pages) -> None:
         """Put these pages to the model and return without waiting."""
@@ -201,13 +226,8 @@ class LanguageUsers:
         rows = self._numbers(pages.rows)
         # Only now: a page that is asked about again, or for nothing, must not leave a trace.
         for owner in self._recalled.keys() & set(rows.tolist()):
-            self._memories.touch(owner, self._recalled[owner], float(self._lived[owner]))
-        self._experience.write(self._memories, rows, pages, (slot, row, rating), now=self._lived[rows])
-        self._lived[rows] += 1
-        due = np.intersect1d(self._memories.due(), rows)
-        if due.size:
-            self._memories.reflect(due, self._lived[due])
-            self._memories.compact(due, self._lived[due])
+            self._minds.touch(owner, self._recalled[owner])
+        self._minds.take_in(rows, pages, (slot, row, rating))
         self._abandon(rows)
         return Mood(self._answers.satisfaction[rows], self._answers.leave[rows])
 
@@ -234,7 +254,7 @@ class LanguageUsers:
         return answer_bounds(own.calibration, own.return_base, own.return_slope)
 
     def _numbers(self, rows: Rows) -> IntArray:
-        return np.arange(len(self._lived))[rows]
+        return np.arange(self._rows)[rows]
 
     def _abandon(self, rows: IntArray) -> None:
         for row in rows.tolist():
@@ -294,7 +314,7 @@ class LanguageUsers:
             room = writer.room(page.user, len(items), self.parameters.prompt_tokens)
             part = writer.page(items, page.page, room - self.parameters.memory_tokens)
             budget = max(room - estimate_tokens(part.text), 0)
-            (memory,) = self._memories.render([row], [writer.query(items)], float(self._lived[row]), budget, touch=False)
+            memory = self._minds.render(row, writer.query(items), budget)
             prompt = Prompt((writer.rules, writer.persona(page.user), *writer.memory(memory.consolidated, memory.recent), part))
             user_id = int(self._user_id[page.user])
             nonce = f"{self._seed} {user_id} {page.visit} {page.page}"

@@ -9,6 +9,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
 from recsim_llm.errors import ConfigError
 from recsim_llm.language.base.safe_text import safe_text
@@ -28,6 +29,9 @@ TEMPLATE_FILES: Mapping[str, tuple[str, ...]] = {
 
 _LEADS: Mapping[str, tuple[str, ...]] = {"leads": ("click", "leave", "satisfaction", "stars")}
 """What stands before the answer to a question that is asked alone; a family without it has ``KEY:`` there."""
+
+_BRACKETS = str.maketrans("[]［］", "()()")
+_OTHER_QUOTES = "„‚″〝〞〟＂"
 
 _VERSION = re.compile(r"\A\{#-?\s*version:\s*(\S+)\s*-?#\}")
 
@@ -52,6 +56,11 @@ class Templates:
         self.versions = {file: _version(f"{name}/{file}", source) for file, source in sources.items()}
         self.fingerprint = _fingerprint(self.versions, sources)
         environment = _environment(sources)
+        persona = _used(environment, sources.get("persona", ""))
+        self.tells_history = "history" in persona
+        """Whether a persona tells what its user rated."""
+        self.tells_sentences = "text" in persona
+        """Whether a persona tells traits and tastes in sentences."""
         self._templates = {file: _template(environment, f"{name}/{file}", file) for file in sources}
         self._macros = {
             f"{file}.{macro}": _macro(self._templates[file], f"{name}/{file}", macro)
@@ -142,7 +151,28 @@ def _environment(sources: Mapping[str, str]) -> Any:
         loader=DictLoader(dict(sources)), autoescape=False, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["data"] = lambda text, length: safe_text(str(text), int(length))
+    environment.filters["quoted"] = lambda text, length: _quoted(safe_text(str(text), int(length)))
     return environment
+
+
+def _quoted(line: str) -> str:
+    """Make a safe line safe to stand between quotation marks beside an answer: no mark of any script, no square bracket.
+
+    Some tokenizers read words in square brackets, such as ``[INST]``, as the end of a turn wherever they stand.
+    """
+    return "".join(
+        "'" if category(letter) in ("Pi", "Pf") or letter in _OTHER_QUOTES else letter for letter in line.translate(_BRACKETS)
+    )
+
+
+def _used(environment: Any, source: str) -> set[str]:
+    """Return the values that a template uses and must be given."""
+    from jinja2 import TemplateError, meta
+
+    try:
+        return set(meta.find_undeclared_variables(environment.parse(source)))
+    except TemplateError:  # told when the template is loaded
+        return set()
 
 
 def _template(environment: Any, where: str, file: str) -> Any:

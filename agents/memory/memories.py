@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.agents.memory.inputs import check_numbers, check_rows
+from recsim_llm.agents.memory.memory_kinds import MemoryParts
 from recsim_llm.agents.memory.memory_settings import MemorySettings
-from recsim_llm.agents.memory.memory_text import Rendered, render_rows
+from recsim_llm.agents.memory.memory_text import render_rows
 from recsim_llm.agents.memory.memory_words import TellReflection, english_reflection
 from recsim_llm.agents.memory.records import STANDS, Records
 from recsim_llm.agents.memory.reflection import reflect
@@ -25,9 +26,11 @@ from recsim_llm.agents.memory.texts import Embedder
 from recsim_llm.agents.memory.topic_words import WordWeights
 from recsim_llm.core.arrays import FloatArray, IntArray
 from recsim_llm.core.pages import Rows
+from recsim_llm.core.parameters import field_names, refuse_unknown_names
+from recsim_llm.core.user_memory import Rendered
 from recsim_llm.errors import ConfigError
 
-__all__ = ["Memories"]
+__all__ = ["Memories", "stream_memory"]
 
 
 class Memories:
@@ -82,6 +85,7 @@ class Memories:
         valence: npt.ArrayLike,
         topics: npt.ArrayLike | None = None,
         stars: npt.ArrayLike | None = None,
+        only_evidence: npt.ArrayLike = False,
     ) -> None:
         """Add observations, in the order given.
 
@@ -93,6 +97,7 @@ class Memories:
             valence: [n] or one number, -1 (bad) to 1 (good).
             topics: bool [n, len(topics)]: what they are evidence on.
             stars: [n] or one number: rating given; NaN where none was. Observations with topics or stars are evidence.
+            only_evidence: bool [n] or one: never recalled; reflections count them.
 
         Raises:
             ConfigError: shapes differ, a number is out of range, or a text is blank or longer than a line.
@@ -114,6 +119,7 @@ class Memories:
             stars=given,
             topics=np.packbits(about, axis=1),
             evidence=about.any(axis=1) | ~np.isnan(given),
+            faded=np.broadcast_to(np.asarray(only_evidence, np.bool_), len(rows)),
         )
 
     def state_fact(
@@ -179,6 +185,18 @@ class Memories:
                 written[place] = self._records.state(owner, self._tell(made), moment, **values)
         return written
 
+    def settle(self, row: IntArray, now: npt.NDArray[np.floating]) -> None:
+        """Let those of different rows reflect for whom it is due, and drop what they then need no more.
+
+        Args:
+            row: int64 [m].
+            now: float [m]: pages lived.
+        """
+        ready = self._records.pending.take(row) >= self.settings.reflect_at
+        if ready.any():
+            self.reflect(row[ready], now[ready])
+            self.compact(row[ready], now[ready])
+
     def recall(
         self,
         row: npt.ArrayLike,
@@ -217,8 +235,9 @@ class Memories:
     ) -> list[Rendered]:
         """Return what each user has in mind as lines for a prompt.
 
-        Reflection and facts take at most ``consolidated_share`` of the budget, reflection first, then the latest facts; facts
-        that do not fit may still be recalled. Up to ``recalled`` memories take the rest, those with the highest score first.
+        Facts and reflection take at most ``consolidated_share`` of the budget, the latest facts first, the reflection last;
+        facts that do not fit may still be recalled. Up to ``recalled`` memories take the rest, those with the highest score
+        first.
 
         Args:
             row: int [m]: different rows.
@@ -278,6 +297,14 @@ class Memories:
         rows = check_rows(row, len(self))
         self._records.compact(rows, check_numbers("now", now, len(rows)))
 
+    def lines(self, row: int) -> list[str]:
+        """Return what one row still has in memory: the reflection, facts, then what has not faded yet, oldest first."""
+        kept = [self._records.standing(row, kind) for kind in (MemoryKind.REFLECTION, MemoryKind.FACT)]
+        stretch = self._records.stream.stretch(row)
+        observed = self._records.stream["kind"][stretch] == MemoryKind.OBSERVATION
+        fades, latest = self._records.stream["fades_at"][stretch], self._records.stream["time"][stretch].max(initial=-np.inf)
+        return self.texts(row, np.concatenate([*kept, np.flatnonzero(observed & (fades > latest))]))
+
     def columns(self) -> dict[str, npt.NDArray[Any]]:
         """Return a copy of all memories as columns: by row, oldest first; ``text`` as str, ``topics`` as bool [n, t]."""
         stream = self._records.stream
@@ -309,3 +336,18 @@ class Memories:
         memories = cls(0, words=saved.words, topics=saved.topics, settings=saved.settings, embedder=embedder, tell=tell)
         memories._records = saved.records
         return memories
+
+
+def stream_memory(parts: MemoryParts, **settings: Any) -> Memories:
+    """Return a stream of memories with recall, forgetting and reflection.
+
+    Args:
+        parts: what it is made with.
+        **settings: of ``MemorySettings``.
+
+    Raises:
+        ConfigError: a setting is unknown or out of range.
+    """
+    refuse_unknown_names("memory setting", settings, field_names(MemorySettings))
+    own = MemorySettings(**settings)
+    return Memories(0, words=parts.words, topics=parts.topics, settings=own, embedder=parts.embedder, tell=parts.tell)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -12,29 +11,14 @@ from recsim_llm.agents.memory.memory_settings import MemorySettings
 from recsim_llm.agents.memory.records import Records
 from recsim_llm.agents.memory.retrieval import MemoryKind
 from recsim_llm.core.arrays import IntArray
+from recsim_llm.core.user_memory import Rendered
 from recsim_llm.language.base.tokens import estimate_tokens
 
-__all__ = ["Rendered", "fit", "render_rows"]
+__all__ = ["BULLET", "fit", "render_rows"]
 
-_BULLET = "- "
-_LINE_TOKENS = estimate_tokens(f"{_BULLET}\n")
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Rendered:
-    """What a user has in mind, as lines ``- text`` for a prompt; empty where there is nothing."""
-
-    consolidated: str
-    """The latest reflection, then facts in the order in which they were stated: the same bytes for any query until a fact is
-    stated, which adds a line at the end or replaces one, or the next reflection."""
-    recent: str
-    """Memories recalled for the query, in the order in which they were made."""
-    dropped: int
-    """Lines that were left out, for want of tokens: reflection, facts, recalled memories."""
-    index: IntArray
-    """int64 [r]: positions of the memories in ``recent`` among the memories of the row."""
-    time: npt.NDArray[np.float64]
-    """float64 [r]: when they were made; ``(time < since).mean()`` is how stale they are."""
+BULLET = "- "
+"""Begins every line."""
+_LINE_TOKENS = estimate_tokens(f"{BULLET}\n")
 
 
 def fit(tokens: Sequence[int], budget: int) -> list[int]:
@@ -72,7 +56,7 @@ def render_rows(
         reflection = records.standing(owner, MemoryKind.REFLECTION)
         facts = records.standing(owner, MemoryKind.FACT)
         standing.append(np.concatenate([reflection, facts]))
-        valued = np.concatenate([reflection, facts[::-1]])
+        valued = np.concatenate([facts[::-1], reflection])
         kept = valued[fit(_tokens(records, first + valued), share)]
         consolidated.append(np.concatenate([kept[np.isin(kept, reflection)], np.sort(kept[~np.isin(kept, reflection)])]))
         hidden[first + kept] = True
@@ -106,4 +90,4 @@ def _tokens(records: Records, place: IntArray) -> list[int]:
 
 
 def _lines(records: Records, place: IntArray) -> str:
-    return "\n".join(f"{_BULLET}{records.texts.text[number]}" for number in records.stream["text"][place].tolist())
+    return "\n".join(f"{BULLET}{records.texts.text[number]}" for number in records.stream["text"][place].tolist())

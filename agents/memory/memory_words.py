@@ -10,7 +10,7 @@ from recsim_llm.agents.memory.reflection import Reflection
 
 __all__ = ["MEMORY_FILES", "TellReflection", "english_reflection", "reflection_words"]
 
-MEMORY_FILES: Mapping[str, tuple[str, ...]] = {"reflection": ("reflection",)}
+MEMORY_FILES: Mapping[str, tuple[str, ...]] = {"remembered": ("reflection", "took")}
 """Templates that memories need beside those of decisions."""
 
 TellReflection = Callable[[Reflection], str]
@@ -22,7 +22,7 @@ def reflection_words(templates: Templates) -> TellReflection:
 
     # A function, no bound method: memories are copied with their users, and templates need not be.
     def tell(made: Reflection) -> str:
-        return templates.say("reflection.reflection", made=made)
+        return templates.say("remembered.reflection", made=made)
 
     return tell
 

@@ -21,6 +21,7 @@ __all__ = ["STANDS", "Records"]
 STANDS = np.inf
 """When facts and reflections fade that nothing has replaced."""
 _REPLACED = -np.inf
+"""When those fade that something has replaced, and observations that are evidence alone."""
 _SPARE_TEXTS = 1024
 
 
@@ -60,9 +61,9 @@ class Records:
         )
 
     def observe(self, row: IntArray, texts: Sequence[str], time: npt.NDArray[np.float64], **values: Any) -> None:
-        """Add observations; see ``Memories.remember``."""
-        touches = np.zeros(len(row), np.int32)
-        fades = fades_at(time, touches, values["importance"], self._settings)
+        """Add observations, some of them already ``faded``; see ``Memories.remember``."""
+        touches, faded = np.zeros(len(row), np.int32), values.pop("faded")
+        fades = np.where(faded, _REPLACED, fades_at(time, touches, values["importance"], self._settings))
         fixed: dict[str, Any] = {"kind": MemoryKind.OBSERVATION, "key": 0, "touches": touches, "fades_at": fades}
         self.stream.append(row, {**values, **fixed, "time": time, "last_touched": time, "text": self.texts.intern(texts)})
         np.add.at(self.pending, row, values["importance"])

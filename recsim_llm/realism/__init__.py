@@ -5,6 +5,7 @@ from recsim_llm.realism.card import Card, realism_card
 from recsim_llm.realism.held_out import HeldOut, hold_out
 from recsim_llm.realism.line import Line, Measure, Row, not_assessed
 from recsim_llm.realism.resampling import Resampler, Series
+from recsim_llm.realism.taste_measure import Taste, TasteCost, measure_taste
 from recsim_llm.realism.trials import CardSettings
 from recsim_llm.realism.whole_card import Subject, whole_card
 
@@ -20,8 +21,11 @@ __all__ = [
     "Row",
     "Series",
     "Subject",
+    "Taste",
+    "TasteCost",
     "UserModelCandidate",
     "hold_out",
+    "measure_taste",
     "not_assessed",
     "realism_card",
     "whole_card",

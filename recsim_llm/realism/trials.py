@@ -18,7 +18,7 @@ from recsim_llm.realism.candidates import Candidate, Factory, checked_stars, che
 from recsim_llm.realism.held_out import HeldOut, Split, hold_out
 from recsim_llm.realism.line import Role
 from recsim_llm.realism.star_baselines import STAR_ROWS, StarForecast, find_levels, nearest_level
-from recsim_llm.realism.taste_pages import KINDS, Kind, TastePages, taste_pages
+from recsim_llm.realism.taste_pages import CARD_KINDS, Kind, TastePages, taste_pages
 from recsim_llm.realism.thresholds import assign_folds
 
 __all__ = ["CardSettings", "HeldOutStars", "Panel", "Trial", "counted_users", "run_trials"]
@@ -38,7 +38,7 @@ class CardSettings:
     """Share of each user's ratings to fit on."""
     page_items: int = 20
     """Items a page of the taste test; users need half as many held-out items."""
-    kinds: tuple[Kind, ...] = tuple(KINDS)
+    kinds: tuple[Kind, ...] = CARD_KINDS
     """Kinds of negatives of the taste test, ``uniform`` among them; each is one more question about every user's items."""
     users: int | None = None
     """Most users; None takes all."""
@@ -63,9 +63,9 @@ class CardSettings:
     def __post_init__(self) -> None:
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise ConfigError(f"seeds: got {self.seeds}, expected one or more different ones")
-        unknown = sorted(set(self.kinds) - set(KINDS))
+        unknown = sorted(set(self.kinds) - set(CARD_KINDS))
         if unknown or "uniform" not in self.kinds:
-            raise ConfigError(f"kinds: got {', '.join(self.kinds)}, expected uniform and any of {', '.join(KINDS)}")
+            raise ConfigError(f"kinds: got {', '.join(self.kinds)}, expected uniform and any of {', '.join(CARD_KINDS)}")
         for name, least in (("page_items", 4), ("panel_items", 2)):
             if getattr(self, name) < least:
                 raise ConfigError(f"{name}: got {getattr(self, name)}, expected {least} or more")

@@ -12,7 +12,9 @@
     The server returns the probabilities; nothing is generated.
 ``forced``
     Each question is asked alone behind the prompt, which all of them share: the reply begins with the question's lead, and the
-    probabilities are those of the answers that may follow. The prompt holds no list of questions.
+    probabilities are those of the answers that may follow. The prompt holds no list of questions. A model in this process
+    answers all questions in one call; a server gets a call a question, and its tokens are read as for ``logprobs``, or
+    where it tells none, one-token answers are drawn and counted as for ``samples``.
 
 In every way the probabilities are those of the options of one question, none below ``reading.FLOOR`` before the last division
 by the sum. What depends only on the questions is computed once for a tuple of questions and has the same bytes ever after.
@@ -30,9 +32,9 @@ from recsim_llm.language.answers.question_lists import check_questions, list_que
 from recsim_llm.language.answers.reading import floored, refuse_refusals, unreadable
 from recsim_llm.language.answers.reading_json import read_json
 from recsim_llm.language.answers.reading_labels import read_labels
-from recsim_llm.language.answers.reading_tokens import read_tokens
+from recsim_llm.language.answers.reading_tokens import read_first_token, read_label, read_tokens
 from recsim_llm.language.base.questions import Answer, Ask, Elicitation, Prompt, Question
-from recsim_llm.language.base.wire import Call, Message, RawReply
+from recsim_llm.language.base.wire import Call, ForcedWay, Message, RawReply
 
 __all__ = ["prepare", "read", "write_call"]
 
@@ -73,7 +75,7 @@ class _Frame(NamedTuple):
     schema: Mapping[str, object] | None
 
 
-def prepare(ask: Ask, elicitation: Elicitation, *, samples: int = 8) -> Call:
+def prepare(ask: Ask, elicitation: Elicitation, *, samples: int = 8, forced: ForcedWay = "") -> Call:
     """Return the call that asks a model for a decision.
 
     The first part of the prompt, the list of questions and the answer format are the system message; the other parts, joined
@@ -82,7 +84,8 @@ def prepare(ask: Ask, elicitation: Elicitation, *, samples: int = 8) -> Call:
     Args:
         ask: the prompt and the questions; the seed of ``samples`` is a function of its nonce.
         elicitation: how the decision is got out of the model.
-        samples: number of replies, for ``samples`` only.
+        samples: number of replies, for ``samples`` and ``forced`` by samples only.
+        forced: how the server is asked one question alone, for ``forced`` only.
 
     Raises:
         ConfigError: unknown elicitation, no part, questions that cannot be told apart, a text question for ``decision``, or
@@ -94,14 +97,15 @@ def prepare(ask: Ask, elicitation: Elicitation, *, samples: int = 8) -> Call:
         raise ConfigError("a prompt: got no parts, expected at least one")
     system = f"{parts[0].text}\n\n{frame.questions}" if frame.questions else parts[0].text
     messages, recurring = (Message("system", system), Message("user", _user_text(ask.prompt))), _recurring(ask.prompt)
-    if elicitation != "samples":
-        logprobs = elicitation == "logprobs"
-        call = Call(_FORMS[elicitation], messages, ask.questions, 0.0, frame.max_tokens, logprobs, 1, frame.schema)
+    form = _FORMS[elicitation]
+    if elicitation != "samples" and not (elicitation == "forced" and forced == "samples"):
+        logprobs = elicitation == "logprobs" or (elicitation == "forced" and forced != "")
+        call = Call(form, messages, ask.questions, 0.0, frame.max_tokens, logprobs, 1, frame.schema)
         return call._replace(recurring=recurring)
     if samples < 1:
         raise ConfigError(f"samples: got {samples}, expected 1 or more")
     seed = int.from_bytes(blake2b(ask.nonce.encode(), digest_size=4).digest(), "big") >> 1
-    return Call("labels", messages, ask.questions, 1.0, frame.max_tokens, samples=samples, seed=seed, recurring=recurring)
+    return Call(form, messages, ask.questions, 1.0, frame.max_tokens, samples=samples, seed=seed, recurring=recurring)
 
 
 def read(call: Call, raw: RawReply, elicitation: Elicitation) -> tuple[Answer, ...]:
@@ -120,6 +124,8 @@ def read(call: Call, raw: RawReply, elicitation: Elicitation) -> tuple[Answer, .
     """
     if _FORMS.get(elicitation) != call.form:
         raise ConfigError(f"reading a {call.form} call: got elicitation {elicitation!r}, expected the one it was prepared for")
+    if elicitation == "forced" and (call.logprobs or call.temperature > 0):
+        return _read_alone(call, raw)
     if elicitation in ("decision", "forced"):
         return _read_decision(call, raw)
     if elicitation == "samples":
@@ -218,13 +224,33 @@ def _most_tokens(questions: Sequence[Question], a_option: int) -> int:
     return _SPARE_TOKENS + sum(lengths)
 
 
-def _read_samples(call: Call, raw: RawReply) -> tuple[Answer, ...]:
+def _read_alone(call: Call, raw: RawReply) -> tuple[Answer, ...]:
+    """Read the reply to one question by its first token, or many replies by their words."""
     refuse_refusals(raw)
+    question = call.questions[0]
+    if call.logprobs:
+        tokens = raw.tokens[0] if raw.tokens else ()
+        if not tokens:
+            raise unreadable("no_logprobs", "no alternatives of any token", f"those of the answer to {question.key}")
+        return (Answer(question, read_first_token(question, tokens)),)
+    _check_count(call, raw)
+    counts = [_PSEUDO_COUNT] * len(question.options)
+    for text in raw.texts:
+        counts[read_label(question, text)] += 1
+    return (Answer(question, floored(counts)),)
+
+
+def _check_count(call: Call, raw: RawReply) -> None:
     if len(raw.texts) < call.samples:
         cause = "missing" if raw.texts else "empty"
         raise unreadable(
             cause, f"{len(raw.texts)} sampled replies", f"{call.samples}; send several calls where one returns fewer"
         )
+
+
+def _read_samples(call: Call, raw: RawReply) -> tuple[Answer, ...]:
+    refuse_refusals(raw)
+    _check_count(call, raw)
     replies = [read_labels(call.questions, raw, text) for text in raw.texts]
     answers = []
     for place, question in enumerate(call.questions):

@@ -29,7 +29,7 @@ from recsim_llm.language.answers.reading_words import Words
 from recsim_llm.language.base.questions import Answer, Question
 from recsim_llm.language.base.wire import RawReply, TokenChoice
 
-__all__ = ["LEAST_LOGPROB", "WRITINGS", "read_tokens"]
+__all__ = ["LEAST_LOGPROB", "WRITINGS", "read_first_token", "read_label", "read_tokens"]
 
 WRITINGS = 8
 """Tokens as which a label is counted at most when bounding what is not listed: three cases, with and without a blank, and two
@@ -75,6 +75,64 @@ def read_tokens(questions: tuple[Question, ...], raw: RawReply) -> tuple[Answer,
         at = bisect_right(ends, words.place + shift)
         answers.append(Answer(question, _probabilities(question, words, tokens, at)))
     return tuple(answers)
+
+
+def read_first_token(question: Question, tokens: Sequence[TokenChoice]) -> tuple[float, ...]:
+    """Return the floored probabilities of the labels where a reply is nothing but the answer.
+
+    A label counts as the tokens that spell it whole, where any of them is listed; otherwise as those that begin it. After a
+    blank by itself, as many tokenizers write it before digits, the next token counts. What was drawn does not matter.
+
+    Args:
+        question: any but a text question.
+        tokens: of the reply, at least one.
+
+    Raises:
+        ModelReplyError: cause ``no_logprobs`` or ``options_missing``, see ``read_tokens``.
+    """
+    choice = next((choice for choice in tokens if _names_label(question, choice)), tokens[0])
+    spelling = _spelling(question.labels)
+    whole = {label.lower(): number for number, label in enumerate(question.labels)}
+    weights, begun, unclear = [0.0] * len(question.labels), [0.0] * len(question.labels), 0.0
+    for token, logprob in choice.alternatives:
+        bare = _bare(token)
+        label = spelling.get(bare, -1)
+        if label == -1:
+            continue
+        weight = _weight(question, logprob)
+        if label == -2 and _whole_number(question, token, tokens) < 0:
+            unclear += weight
+        elif bare in whole:
+            weights[whole[bare]] += weight
+        else:
+            begun[label] += weight
+    weights = [own or part for own, part in zip(weights, begun, strict=True)]
+    total = sum(weights)
+    if unclear > FLOOR * (total + unclear):
+        raise _none(question, "tokens that begin several labels")
+    if total <= 0.0:
+        raise _none(question, f"no label among {len(choice.alternatives)} alternatives of {excerpt(choice.token)}")
+    _check_missing(question, weights, choice)
+    return floored(weights)
+
+
+def read_label(question: Question, text: str) -> int:
+    """Return the option that a text of one token stands for.
+
+    Raises:
+        ModelReplyError: cause ``not_an_option``: it is or begins no label, or it begins several.
+    """
+    bare = _bare(text)
+    labels = [label.lower() for label in question.labels]
+    option = labels.index(bare) if bare in labels else _spelling(question.labels).get(bare, -1)
+    if option < 0 or (bare in labels and _spelling(question.labels)[bare] < 0):
+        raise unreadable("not_an_option", excerpt(text), f"one of {', '.join(question.labels)} for {question.key}")
+    return option
+
+
+def _names_label(question: Question, choice: TokenChoice) -> bool:
+    spelling = _spelling(question.labels)
+    return any(spelling.get(_bare(token), -1) != -1 for token, _ in choice.alternatives)
 
 
 def _shift(tokens: Sequence[TokenChoice], length: int, text: str) -> int:

@@ -17,6 +17,7 @@ from recsim_llm.errors import BackendError, ConfigError, hide_secrets
 from recsim_llm.language.backends.payloads import build_request, parse_body, read_response
 from recsim_llm.language.backends.refusals import Told, find_error, judge, read_words, status_of
 from recsim_llm.language.backends.reply_fields import bad_reply
+from recsim_llm.language.backends.slot_pins import SlotPins
 from recsim_llm.language.base.addresses import is_loopback, parse_address
 from recsim_llm.language.base.wire import Abilities, Call, RawReply
 
@@ -25,6 +26,7 @@ __all__ = ["HttpBackend", "Response", "retry_seconds"]
 _LONGEST_MESSAGE = 400
 _LONGEST_REASON = 120
 _NO_KEY = "none"
+_MOST_SLOTS = 1 << 12
 _MOST_OF_AN_ERROR = 64 << 10
 """Bytes of an error's body that are read: its words stand at its beginning."""
 
@@ -82,6 +84,7 @@ class HttpBackend(ABC):
             raise ConfigError(f"{self.name}: got {got}, expected one without; give {_NO_KEY!r} where the server wants none")
         self.timeout, self.body_limit = timeout, body_limit
         self._model, self._provider, self._api_key, self._abilities = model, provider, api_key, abilities
+        self._pins = SlotPins(abilities.slots) if abilities and abilities.slots else None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
@@ -115,12 +118,28 @@ class HttpBackend(ABC):
         """
         path, body = build_request(call, model=self._model, provider=self._provider, abilities=self._abilities, more=self._more)
         self._enter()
-        outcome = await self._attempt(call, path, body)
+        if self._pins is None or call.form != "forced":
+            outcome = await self._attempt(call, path, body)
+        else:
+            with self._pins.pin(call.messages) as slot:
+                outcome = await self._attempt(call, path, {**body, "id_slot": slot})
         if isinstance(outcome, BackendError):
             # Raised outside of `except`, here where no response is at hand: neither a chain of errors nor a traceback
             # that shows variables leads to the headers of the request.
             raise outcome.with_traceback(None)
         return outcome
+
+    async def read_slots(self) -> int:
+        """Return in how many places the server keeps a prompt each, as llama.cpp tells; 0 where it does not tell."""
+        self._enter()
+        try:
+            async with asyncio.timeout(self.timeout):
+                response = await self._get(f"{self.base_url.removesuffix('/v1')}/props")
+            told = parse_body(response.content) if _is_good(response.status) else None
+        except (TimeoutError, BackendError):
+            return 0
+        slots = told.get("total_slots") if isinstance(told, dict) else None
+        return slots if isinstance(slots, int) and not isinstance(slots, bool) and 0 < slots <= _MOST_SLOTS else 0
 
     async def close(self) -> None:
         """Give back connections; further calls are errors."""
@@ -135,6 +154,10 @@ class HttpBackend(ABC):
     @abstractmethod
     async def _post(self, path: str, content: bytes) -> Response:
         """Send one request; raise ``self._unreachable`` outside of any ``except`` block."""
+
+    @abstractmethod
+    async def _get(self, address: str) -> Response:
+        """Fetch a whole address; as ``_post`` otherwise."""
 
     @abstractmethod
     async def _shut(self) -> None:

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from recsim_llm.errors import ConfigError
 from recsim_llm.language.backends.decision_payloads import PATHS, decision_request, read_decisions
+from recsim_llm.language.backends.forced_payloads import COMPLETIONS_PATH, forced_fields, most_forced_tokens
 from recsim_llm.language.backends.reply_fields import bad_reply, field, number, objects, token_usage, whole_text
 from recsim_llm.language.base.wire import Abilities, Call, RawReply, TokenChoice
 
@@ -40,9 +41,13 @@ def build_request(
         more: further fields of a chat request; decision endpoints take none.
 
     Raises:
-        ConfigError: a decision is wanted and the endpoint is unknown or cannot take the questions.
+        ConfigError: a decision is wanted and the endpoint is unknown or cannot take the questions, or a question is to be
+            asked alone and how is unknown.
     """
     known = abilities or Abilities(elicitations=())
+    if call.form == "forced":
+        path, body = _forced_request(call, model, provider, known)
+        return path, {**(more or {}), **body}
     if call.form != "decision":
         return CHAT_PATH, {**(more or {}), **_chat_body(call, model, provider, known.alternatives)}
     if not known.decision_path:
@@ -51,6 +56,18 @@ def build_request(
             "this server; run `recsim-llm probe`"
         )
     return known.decision_path, decision_request(call, model, known.decision_path)
+
+
+def _forced_request(call: Call, model: str, provider: str, known: Abilities) -> tuple[str, dict[str, object]]:
+    if not known.forced or len(call.questions) != 1:
+        got = f"{len(call.questions)} questions to be asked in one call" if known.forced else "a question to be asked alone"
+        expected = "expected one question, and a server that a probe found to answer it; run `recsim-llm probe`"
+        raise ConfigError(f"{provider}/{model}: got {got}, {expected}")
+    plain = known.forced == "completions"
+    limit = "max_completion_tokens" if provider == "openai" and not plain else "max_tokens"
+    fields = forced_fields(call, known.forced, call.alternatives or known.forced_alternatives)
+    body = {"model": model, limit: most_forced_tokens(call.questions[0], known.forced), **fields}
+    return COMPLETIONS_PATH if plain else CHAT_PATH, body
 
 
 def parse_body(content: bytes) -> object:
@@ -105,7 +122,7 @@ def read_response(call: Call, path: str, body: object) -> RawReply:
         raise bad_reply(f"got a body of type {type(body).__name__}, expected a JSON object")
     if path.endswith(PATHS):
         return read_decisions(call, path, body)
-    return _read_chat(call, body)
+    return _read_chat(call, body, plain=path.endswith(COMPLETIONS_PATH) and not path.endswith(CHAT_PATH))
 
 
 def _chat_body(call: Call, model: str, provider: str, alternatives: int) -> dict[str, object]:
@@ -129,7 +146,7 @@ def _chat_body(call: Call, model: str, provider: str, alternatives: int) -> dict
     return body
 
 
-def _read_chat(call: Call, body: Mapping[str, object]) -> RawReply:
+def _read_chat(call: Call, body: Mapping[str, object], *, plain: bool) -> RawReply:
     if not isinstance(body.get("choices"), list):
         names = ", ".join(sorted(name for name in body if name.isidentifier())[:6]) or "no members"
         remedy = "chat completions; check the base URL, up to and with /v1"
@@ -139,6 +156,8 @@ def _read_chat(call: Call, body: Mapping[str, object]) -> RawReply:
         raise bad_reply("got no choices, expected at least one")
     choices.sort(key=_index)
     finishes = [_finish(choice) for choice in choices]
+    if plain:
+        choices = [{**choice, "message": {"content": choice.get("text")}} for choice in choices]
     refusals = [_refusal(choice) for choice in choices]
     texts = tuple(_text(*about) for about in zip(choices, finishes, refusals, strict=True))
     tokens = [_tokens(choice) for choice in choices] if call.logprobs else []
@@ -210,16 +229,30 @@ def _joined(parts: Sequence[Mapping[str, object]], kinds: Sequence[str], key: st
 
 def _tokens(choice: Mapping[str, object]) -> tuple[TokenChoice, ...]:
     logprobs = choice.get("logprobs")
-    content = logprobs.get("content") if isinstance(logprobs, dict) else None
-    # Servers that do not have them say null, nothing, or use the layout of the older completions API.
-    if not isinstance(content, list):
+    if not isinstance(logprobs, dict):
         return ()
+    content = logprobs.get("content")
+    # Servers that do not have them say null or nothing; plain completions have a layout of their own.
+    if not isinstance(content, list):
+        return _plain_tokens(logprobs)
     return tuple(_token(entry) for entry in objects(content, "logprobs.content"))
+
+
+def _plain_tokens(logprobs: Mapping[str, object]) -> tuple[TokenChoice, ...]:
+    """Return the tokens of a plain completion: a list of texts, beside it one of tables of alternatives."""
+    texts, tables = logprobs.get("tokens"), logprobs.get("top_logprobs")
+    if not isinstance(texts, list) or not isinstance(tables, list) or len(texts) != len(tables):
+        return ()
+    tokens = []
+    for text, table in zip(texts, objects(tables, "top_logprobs"), strict=True):
+        pairs = [(whole_text(other), _chance(chance)) for other, chance in table.items()]
+        tokens.append(TokenChoice(whole_text(str(text)), tuple(sorted(pairs, key=lambda pair: -pair[1]))))
+    return tuple(tokens)
 
 
 def _token(entry: Mapping[str, object]) -> TokenChoice:
     token = whole_text(field(entry, "token", str, "a token"))
-    others = entry.get("top_logprobs") or []
+    others = entry.get("top_logprobs") or entry.get("top_probs") or []
     if not isinstance(others, list):
         raise bad_reply(f"got top_logprobs of type {type(others).__name__}, expected a list")
     pairs = [_pair(other) for other in objects(others, "top_logprobs")]
@@ -230,6 +263,14 @@ def _token(entry: Mapping[str, object]) -> TokenChoice:
 
 
 def _pair(entry: Mapping[str, object]) -> tuple[str, float]:
-    chance = entry.get("logprob")
+    text = whole_text(field(entry, "token", str, "a token"))
+    if "logprob" not in entry and "prob" in entry:
+        # After sampling llama.cpp tells probabilities themselves.
+        chance = number(entry["prob"], "prob")
+        return text, math.log(chance) if chance > 0 else -math.inf
+    return text, _chance(entry.get("logprob"))
+
+
+def _chance(logprob: object) -> float:
     # JSON has no minus infinity: null and very low numbers stand for it.
-    return whole_text(field(entry, "token", str, "a token")), -math.inf if chance is None else number(chance, "logprob")
+    return -math.inf if logprob is None else number(logprob, "logprob")

@@ -8,7 +8,13 @@ from typing import Literal, NamedTuple, Protocol
 
 from recsim_llm.language.base.questions import Elicitation, Question
 
-__all__ = ["Abilities", "Backend", "Call", "Message", "RawReply", "TokenChoice", "TokenUsage"]
+__all__ = ["Abilities", "Backend", "Call", "ForcedWay", "Message", "RawReply", "TokenChoice", "TokenUsage"]
+
+ForcedWay = Literal["", "grammar", "prefill", "completions", "chat", "samples"]
+"""How one question is asked alone (elicitation ``forced``): empty, all of a page's questions in one call, which local models
+do; ``grammar``, behind the lead of the reply, under a grammar of the allowed answers (llama.cpp); ``prefill``, behind the lead
+of the reply; ``completions``, behind the lead in a plain text; ``chat``, at the end of the user's message; ``samples``, there
+too, by drawing one-token answers where nothing tells probabilities."""
 
 
 class Message(NamedTuple):
@@ -36,13 +42,15 @@ class Call(NamedTuple):
     max_tokens: int
     """Most tokens that may be generated."""
     logprobs: bool = False
-    """Return the alternatives of each generated token (``labels`` only)."""
+    """Return the alternatives of each generated token (``labels``, and ``forced`` by tokens)."""
     samples: int = 1
-    """Independent replies wanted (``labels`` only)."""
+    """Independent replies wanted (``labels``, and ``forced`` by samples)."""
     schema: Mapping[str, object] | None = None
     """JSON Schema (``json`` only)."""
     seed: int | None = None
     """Seed of sampling, for servers that have one."""
+    alternatives: int = 0
+    """Alternatives of a token wanted; 0 for what the backend was found to list."""
     recurring: tuple[int, ...] = ()
     """Lengths in characters of the user message's beginnings that other calls share: persona, what was learned. What a model
     computes up to there is worth keeping; the answer is the same."""
@@ -77,7 +85,7 @@ class RawReply:
     tokens: tuple[tuple[TokenChoice, ...], ...] = ()
     """Generated tokens of each text, where ``logprobs`` was asked."""
     probabilities: tuple[tuple[float, ...], ...] = ()
-    """``decision`` and ``forced``: one tuple a question, one probability an option; an empty one is a refusal of
+    """``decision`` and ``forced`` in one call: one tuple a question, one probability an option; an empty one is a refusal of
     that question."""
     finish: str = "stop"
     """``stop``, ``length`` (cut off), ``content_filter``, or what the provider says."""
@@ -105,6 +113,14 @@ class Abilities:
     """Alternatives of a token that may be asked for with log-probabilities."""
     decision_path: str = ""
     """Path of the decision endpoint below the base URL, for instance ``/systemone``; empty where there is none."""
+    forced: ForcedWay = ""
+    """How one question is asked alone; not empty: a call a question."""
+    forced_alternatives: int = 20
+    """Alternatives that are asked for first of a question that is asked alone."""
+    most_alternatives: int = 20
+    """Most alternatives that such a question may ask for where fewer prove too little."""
+    slots: int = 0
+    """Places of a server in each of which one prompt is kept (llama.cpp); 0: it does not tell."""
 
 
 class Backend(Protocol):

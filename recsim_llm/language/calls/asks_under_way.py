@@ -2,7 +2,8 @@
 
 There is one task for one cache key; every ask with that key that arrives meanwhile waits for the same reply. Where sampled
 answers cannot come from one call, a task makes as many calls as samples, each with its own seed and its own place in the
-cache, so that an interrupted ask keeps the samples that it has.
+cache, so that an interrupted ask keeps the samples that it has. Where a server is asked one question at a time (elicitation
+``forced``), an ask is a task that waits for one task a question, all under way together and each with a key of its own.
 """
 
 from __future__ import annotations
@@ -51,6 +52,26 @@ class _Shared:
         self.begun = False
 
 
+class _Place:
+    """What an ask waits for where its questions are tasks of their own."""
+
+    __slots__ = ("reply",)
+
+    def __init__(self) -> None:
+        self.reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+
+    def set_running_or_notify_cancel(self) -> bool:
+        return True
+
+    def set_result(self, result: Reply) -> None:
+        if not self.reply.done():
+            self.reply.set_result(result)
+
+    def set_exception(self, exception: BaseException) -> None:
+        if not self.reply.done():
+            self.reply.set_exception(exception)
+
+
 class AsksUnderWay(Generic[Item]):
     """The asks under way of one language model; everything here runs on the event loop.
 
@@ -60,6 +81,7 @@ class AsksUnderWay(Generic[Item]):
         samples: most replies that one call returns.
         most: tasks at once; further asks wait for them to end. Where nothing is stored there should be no such limit, or
             equal asks that are far apart do not share a call.
+        alone: makes a job of each question of a job; None: all questions of a job are one call.
         replay: the backend, if it only plays recorded answers.
     """
 
@@ -70,9 +92,11 @@ class AsksUnderWay(Generic[Item]):
         *,
         samples: int,
         most: float,
+        alone: Callable[[Job], list[Job]] | None = None,
         replay: ReplayBackend | None = None,
     ) -> None:
         self._sender, self._job_of, self._samples, self._most, self._replay = sender, job_of, samples, most, replay
+        self._alone = alone
         self._tasks: dict[bytes, _Shared] = {}
         self._backlog = deque[tuple[Item, Waiter[Reply]]]()
         self._going_on = self._ended = False
@@ -92,7 +116,7 @@ class AsksUnderWay(Generic[Item]):
             item, future = self._backlog.popleft()
             if future.set_running_or_notify_cancel():
                 try:
-                    self._launch(self._job_of(item), future)
+                    self._begin_job(self._job_of(item), future)
                 except Exception as error:
                     future.set_exception(error)
         if not self._going_on:
@@ -147,28 +171,54 @@ class AsksUnderWay(Generic[Item]):
         if not shared.begun:
             self._fail(shared, concurrent.futures.CancelledError())
 
-    def _launch(self, job: Job, future: Waiter[Reply]) -> None:
+    def _begin_job(self, job: Job, future: Waiter[Reply]) -> None:
+        # A lone question has the key that it would have as one of several.
+        self._launch(job, future, by_question=self._alone is not None and len(job.questions) > 1)
+
+    def _launch(self, job: Job, future: Waiter[Reply], *, by_question: bool = False) -> None:
         shared = self._tasks.get(job.key)
         if shared is not None:
             shared.jobs.append((job, future))
             return
-        known = self._sender.find(job)
+        # Questions that are asked one by one are looked up one by one.
+        known = None if by_question else self._sender.find(job)
         if known is not None:
             future.set_result(Reply(known[1], True, 0))
             return
         shared = self._tasks[job.key] = _Shared(job.key)
         shared.jobs.append((job, future))
-        shared.task = asyncio.get_running_loop().create_task(self._carry_out(job, shared))
+        shared.task = asyncio.get_running_loop().create_task(self._carry_out(job, shared, by_question))
 
-    async def _carry_out(self, job: Job, shared: _Shared) -> None:
+    async def _answer(self, job: Job) -> Reply:
+        if job.call.samples > self._samples:
+            return await self._apart(job)
+        _, answers, attempts = await self._obtain(job)
+        return Reply(answers, False, attempts)
+
+    async def _answer_by_question(self, job: Job) -> Reply:
+        assert self._alone is not None
+        places = []
+        try:
+            for single in self._alone(job):
+                places.append(_Place())
+                self._launch(single, places[-1])
+            outcomes = await asyncio.gather(*(place.reply for place in places), return_exceptions=True)
+        except BaseException:
+            self.cancel(places)
+            raise
+        replies = []
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+            replies.append(outcome)
+        attempts = sum(reply.attempts for reply in replies)
+        return Reply(tuple(answer for reply in replies for answer in reply.answers), not attempts, attempts)
+
+    async def _carry_out(self, job: Job, shared: _Shared, by_question: bool) -> None:
         shared.begun = True
         error: BaseException
         try:
-            if job.call.samples > self._samples:
-                reply = await self._apart(job)
-            else:
-                _, answers, attempts = await self._obtain(job)
-                reply = Reply(answers, False, attempts)
+            reply = await (self._answer_by_question(job) if by_question else self._answer(job))
         except asyncio.CancelledError:
             error = self._sender.stopped or concurrent.futures.CancelledError()
         except Exception as problem:

@@ -1,8 +1,9 @@
 """What makes two asks the same: keys of the cache, and the seeds of sampled answers that follow from them.
 
 A key is BLAKE2b over the model's name, the way to a decision, the temperature, the number of samples, the prompt's parts, the
-questions, the layout of prompts (``LAYOUT``), and, for sampled answers only, the nonce. Whom an ask is about, and in which
-order asks are made, never enters.
+questions, the layout of prompts (``LAYOUT``), and, for sampled answers only, the nonce. A question that is asked alone has a
+key of its own, the same whatever is asked beside it; how it is asked counts, for other ways give other numbers. Whom an ask
+is about, and in which order asks are made, never enters.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from functools import lru_cache
 from hashlib import blake2b
 
 from recsim_llm.language.base.questions import Elicitation, Part, Question
+from recsim_llm.language.base.wire import ForcedWay
 
 __all__ = ["LAYOUT", "ask_key", "derive_seed", "sample_key", "write_key"]
 
@@ -20,11 +22,18 @@ LAYOUT = 2
 
 
 def ask_key(
-    model: str, parts: tuple[Part, ...], questions: tuple[Question, ...], *, elicitation: Elicitation, samples: int, nonce: str
+    model: str,
+    parts: tuple[Part, ...],
+    questions: tuple[Question, ...],
+    *,
+    elicitation: Elicitation,
+    samples: int,
+    nonce: str,
+    forced: ForcedWay = "",
 ) -> bytes:
-    """Return the key of a decision, 32 bytes; ``nonce`` and ``samples`` count for the elicitation ``samples`` only."""
-    sampled = elicitation == "samples"
-    digest = _ask_base(model, elicitation, samples if sampled else 1, questions).copy()
+    """Return the key of a decision, 32 bytes; ``nonce`` and ``samples`` count where answers are sampled only."""
+    sampled = elicitation == "samples" or forced == "samples"
+    digest = _ask_base(model, f"{elicitation} {forced}".rstrip(), samples if sampled else None, questions).copy()
     digest.update("".join([part.hash for part in parts]).encode())
     if sampled:
         digest.update(b"|" + nonce.encode())
@@ -48,9 +57,9 @@ def derive_seed(key: bytes) -> int:
     return int.from_bytes(word, "little") >> 1
 
 
-@lru_cache(maxsize=256)
-def _ask_base(model: str, elicitation: Elicitation, samples: int, questions: tuple[Question, ...]) -> blake2b:
+@lru_cache(maxsize=1024)
+def _ask_base(model: str, way: str, samples: int | None, questions: tuple[Question, ...]) -> blake2b:
     # Without leads the keys are those of answers that were kept before there were any.
     asked = [question if question.lead else question[:4] for question in questions]
-    text = json.dumps([LAYOUT, model, elicitation, 1 if elicitation == "samples" else 0, samples, asked])
+    text = json.dumps([LAYOUT, model, way, 0 if samples is None else 1, samples or 1, asked])
     return blake2b(text.encode(), digest_size=32)

@@ -17,8 +17,8 @@ from recsim_llm.errors import ConfigError, ContractError
 from recsim_llm.language.answers.elicitation import prepare, read, write_call
 from recsim_llm.language.answers.reading import answer_text
 from recsim_llm.language.base.background import background_loop
-from recsim_llm.language.base.questions import Answer, Ask, Elicitation, Prompt, short_text
-from recsim_llm.language.base.wire import Backend, Call, RawReply
+from recsim_llm.language.base.questions import Answer, Ask, Elicitation, Part, Prompt, Question, short_text
+from recsim_llm.language.base.wire import Backend, Call, ForcedWay, RawReply
 from recsim_llm.language.calls.asks_under_way import AsksUnderWay, Reply
 from recsim_llm.language.calls.budget import Budget
 from recsim_llm.language.calls.keys import ask_key, derive_seed, write_key
@@ -135,7 +135,15 @@ class LanguageModel:
         self._sender = Sender(backend, role, elicitation, store=store, budget=budget, limiter=self._limiter, retries=retries)
         most_samples = abilities.samples if abilities else 1
         most = math.inf if store is None else self._limiter.most + _AHEAD
-        self._under_way = AsksUnderWay[Ask | Writing](self._sender, self._job, samples=most_samples, most=most, replay=replay)
+        self._forced: ForcedWay = abilities.forced if abilities and elicitation == "forced" else ""
+        self._under_way = AsksUnderWay[Ask | Writing](
+            self._sender,
+            self._job,
+            samples=most_samples,
+            most=most,
+            alone=self._alone if self._forced else None,
+            replay=replay,
+        )
         self._closed = False
 
     def __reduce__(self) -> NoReturn:
@@ -230,13 +238,35 @@ class LanguageModel:
         if isinstance(item, Writing):
             return self._writing_job(item)
         parts, questions = item.prompt.parts, item.questions
-        key = ask_key(self.name, parts, questions, elicitation=self.elicitation, samples=self._samples, nonce=item.nonce)
-        call = prepare(item, self.elicitation, samples=self._samples)
+        key = self._key(parts, questions, item.nonce)
+        call = prepare(item, self.elicitation, samples=self._samples, forced=self._forced)
         if call.temperature > 0:
             call = call._replace(seed=derive_seed(key))
         if self._max_tokens is not None:
             call = call._replace(max_tokens=self._max_tokens)
         return Job(key, parts, questions, item.nonce, item.subject, call, self._read)
+
+    def _alone(self, job: Job) -> list[Job]:
+        """Return a job for each question, with what is asked of it and nothing else in its key."""
+        jobs = []
+        for question in job.questions:
+            key = self._key(job.parts, (question,), job.nonce)
+            call = job.call._replace(questions=(question,))
+            if call.temperature > 0:
+                call = call._replace(seed=derive_seed(key))
+            jobs.append(job._replace(key=key, questions=(question,), call=call))
+        return jobs
+
+    def _key(self, parts: tuple[Part, ...], questions: tuple[Question, ...], nonce: str) -> bytes:
+        return ask_key(
+            self.name,
+            parts,
+            questions,
+            elicitation=self.elicitation,
+            samples=self._samples,
+            nonce=nonce,
+            forced=self._forced,
+        )
 
     def _writing_job(self, writing: Writing) -> Job:
         prompt, max_tokens, temperature, nonce, subject = writing

@@ -21,6 +21,10 @@ _RECORDED = """
 SELECT model, realisation, count(*) FROM calls WHERE status = 'answered' AND role = ? GROUP BY model, realisation
 ORDER BY count(*) DESC, model, realisation
 """
+_FORCED = """
+SELECT form FROM calls WHERE status = 'answered' AND role = ? AND realisation = 'forced'
+GROUP BY form ORDER BY count(*) DESC, form LIMIT 1
+"""
 _ROLES = "SELECT DISTINCT role FROM calls WHERE status = 'answered' ORDER BY role"
 
 
@@ -43,6 +47,7 @@ class ReplayBackend:
         with closing(open_calls(path)) as connection:
             try:
                 recorded = connection.execute(_RECORDED, (role,)).fetchall()
+                forced = connection.execute(_FORCED, (role,)).fetchone()
                 roles = [row[0] for row in connection.execute(_ROLES)]
             except sqlite3.Error as error:
                 raise LogError(f"{path}: got {error}, expected a calls file that can be read; restore it") from error
@@ -52,7 +57,10 @@ class ReplayBackend:
             raise ConfigError(f"replay of {path}: got for role {role} the models {found}, expected exactly one")
         self.name: str = models[0]
         ways: tuple[Elicitation, ...] = tuple(row[1] for row in recorded)
-        self._abilities = Abilities(elicitations=ways, seed=True, concurrency=1)
+        # The form is ``forced``, or ``forced WAY`` where questions were asked one by one.
+        self._abilities = Abilities(
+            elicitations=ways, seed=True, concurrency=1, forced=forced[0].partition(" ")[2] if forced else ""
+        )
 
     @property
     def abilities(self) -> Abilities:

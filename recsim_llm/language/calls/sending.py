@@ -18,8 +18,9 @@ from typing import Any, NamedTuple, TypeVar
 from recsim_llm.errors import BackendError, BudgetExceeded, LogError, ModelReplyError, RecSimError
 from recsim_llm.language.answers.reading import CAUSES
 from recsim_llm.language.base.questions import Answer, Part, Question
-from recsim_llm.language.base.wire import Backend, Call, Message, RawReply, TokenUsage
+from recsim_llm.language.base.wire import Abilities, Backend, Call, Message, RawReply, TokenUsage
 from recsim_llm.language.calls.budget import Budget, Prices
+from recsim_llm.language.calls.keys import derive_seed
 from recsim_llm.language.calls.limiter import AdaptiveLimiter
 from recsim_llm.language.calls.retries import RetryPolicy
 from recsim_llm.language.calls.store import CallRecord, CallStore
@@ -33,6 +34,8 @@ REPAIRS = 2
 
 _QUOTED = 2_000
 _FOR_ALL_CAUSES, _FOR_ALL_STATUS = ("authentication", "quota", "rate_limit"), (402, 404)
+_NOT_LISTED = ("options_missing", "no_logprobs")
+_WIDER = 5
 _NOT_THE_MODELS = ("options_missing",)
 """Causes that the model knows nothing of: telling it would only cost calls."""
 _REPAIR = "That could not be read: {}. Answer again, only in the format asked for."
@@ -100,6 +103,7 @@ class Sender:
         retries: RetryPolicy,
     ) -> None:
         self._backend, self._labels = backend, (role, backend.name, elicitation)
+        self._abilities = backend.abilities or Abilities(elicitations=())
         self._store, self._budget, self._limiter, self._retries = store, budget, limiter, retries
         self.prices: Prices | None = budget.prices_of(backend.name, local=backend.local)
         self.tally = CallTally()
@@ -156,11 +160,15 @@ class Sender:
                 continue
             if error is None:
                 return raw, answers, attempt
+            wider = _widened(call, error, self._abilities)
+            if wider is not None:
+                call, tries = wider, 0
+                continue
             if repairs >= REPAIRS or error.cause in _NOT_THE_MODELS:
                 text = f"{error} (subject {job.subject or 'not named'}, asked {repairs + 1} time{'s' * bool(repairs)})"
                 raise ModelReplyError(text, cause=error.cause, subject=job.subject)
             repairs, tries = repairs + 1, 0
-            call, kept = _repaired(job, raw, error)
+            call, kept = _repaired(job, raw, error, repairs)
 
     async def _attempt(
         self, job: Job, call: Call, kept: Sequence[str | None], attempt: int
@@ -253,8 +261,9 @@ class Sender:
             self._store.put(record)
 
     def _record(self, job: Job, call: Call, attempt: int, started: str) -> CallRecord:
+        form = f"forced {self._abilities.forced}".rstrip() if call.form == "forced" else call.form
         return CallRecord(
-            job.key, *self._labels, call.form, job.parts, job.questions, job.nonce, job.subject, attempt, "failed", started
+            job.key, *self._labels, form, job.parts, job.questions, job.nonce, job.subject, attempt, "failed", started
         )
 
 
@@ -267,16 +276,28 @@ def _is_for_all(failure: BackendError) -> bool:
     return last or failure.cause in _FOR_ALL_CAUSES or failure.status in _FOR_ALL_STATUS
 
 
-def _repaired(job: Job, raw: RawReply, error: ModelReplyError) -> tuple[Call, list[str | None]]:
+def _widened(call: Call, error: ModelReplyError, abilities: Abilities) -> Call | None:
+    """Return the call that has more alternatives listed, where that may prove what was not listed; else None."""
+    asked = call.alternatives or abilities.forced_alternatives
+    if call.form != "forced" or not call.logprobs or error.cause not in _NOT_LISTED or asked >= abilities.most_alternatives:
+        return None
+    return call._replace(alternatives=min(_WIDER * asked, abilities.most_alternatives))
+
+
+def _repaired(job: Job, raw: RawReply, error: ModelReplyError, repairs: int) -> tuple[Call, list[str | None]]:
     """Return the call that asks again, and by place the samples that could be read: those are not drawn anew.
 
-    The seed stays: what the model is told has changed, and where that changes nothing the answer shall not change either.
+    The seed stays: what the model is told has changed, and where that changes nothing the answer shall not change either. A
+    question that is asked alone is asked again in the same words, for others would be another question; a sample of it is
+    drawn with another seed.
     """
     call, kept, bad = job.call, list[str | None](), list(raw.texts)
     if call.samples > 1:
         single = call._replace(samples=1)
         kept = [text if _can_be_read(job, single, text, raw) else None for text in raw.texts]
         bad = [text for text, good in zip(raw.texts, kept, strict=True) if good is None]
+    if call.form == "forced":
+        return call._replace(seed=None if call.seed is None else derive_seed(job.key + bytes([repairs]))), kept
     said = Message("assistant", bad[0][:_QUOTED] if bad else "")
     again = Message("user", _REPAIR.format(CAUSES.get(error.cause, error)))
     return call._replace(messages=(*call.messages, said, again)), kept

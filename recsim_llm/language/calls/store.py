@@ -62,7 +62,7 @@ class CallRecord(NamedTuple):
     elicitation: str
     """How decisions are got out of it."""
     form: str
-    """The call's form."""
+    """The call's form; of a question that was asked alone of a server ``forced WAY``."""
     parts: tuple[Part, ...]
     """The prompt."""
     questions: tuple[Question, ...]

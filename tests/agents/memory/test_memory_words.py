@@ -24,8 +24,9 @@ def german(tmp_path):
     """A folder with the shipped templates, reflections in German."""
     folder = tmp_path / "de"
     shutil.copytree(str(files("recsim_llm.agents.language") / "templates" / "en"), folder)
-    words = "{% macro reflection(made) %}Von {{ made.overall.seen }} gefielen {{ made.overall.liked }}.{% endmacro %}\n"
-    (folder / "reflection.jinja").write_text("{# version: 1 #}\n" + words, encoding="utf-8")
+    words = "{% macro took(item) %}Du nahmst {{ item.title }}.{% endmacro %}\n"
+    words += "{% macro reflection(made) %}Von {{ made.overall.seen }} gefielen {{ made.overall.liked }}.{% endmacro %}\n"
+    (folder / "remembered.jinja").write_text("{# version: 1 #}\n" + words, encoding="utf-8")
     return folder
 
 
@@ -45,7 +46,7 @@ def test_english_families_tell_all_three_sides(family):
 def test_users_reflect_in_the_words_of_their_templates(german):
     users = build_users(templates=str(german), memory={"reflect_at": 0.1})
     taking(users, pages(SHOWN), [0, 1, -1, -1], [5, 4, 0, 0])
-    assert users._memories.render([0], ["Film"], 1.0, 400)[0].consolidated == "- Von 1 gefielen 1."
+    assert users.memory_of(100)[0] == "Von 1 gefielen 1."
 
 
 def test_other_words_of_reflections_change_what_a_manifest_keeps(german):
@@ -53,8 +54,8 @@ def test_other_words_of_reflections_change_what_a_manifest_keeps(german):
 
 
 def test_a_family_without_words_for_reflections_is_refused(german):
-    (german / "reflection.jinja").unlink()
-    with pytest.raises(ConfigError, match="got FileNotFoundError at reflection"):
+    (german / "remembered.jinja").unlink()
+    with pytest.raises(ConfigError, match="got FileNotFoundError at remembered"):
         build_users(templates=str(german))
 
 
