@@ -23,7 +23,6 @@ from recsim_llm.errors import BackendError, ConfigError
 from recsim_llm.language.answers.elicitation import prepare, read, write_call
 from recsim_llm.language.backends import transformers_backend
 from recsim_llm.language.backends.branches import Branches
-from recsim_llm.language.backends.prefix_cache import PrefixCache, segment_keys
 from recsim_llm.language.backends.transformers_backend import TransformersBackend, find_device
 from recsim_llm.language.base.questions import Ask, Part, Prompt, choice, number, score, short_text, yes_no
 from recsim_llm.language.providers import Roles, open_model
@@ -352,11 +351,14 @@ def test_settings_of_device_and_batch_reach_the_model(folder, monkeypatch):
             super().__init__(path, **settings)
 
     monkeypatch.setattr(transformers_backend, "TransformersBackend", Recording)
-    name, settings = f"transformers/{folder}", {
-        "models.user.device": "auto",
-        "models.user.batch_size": 3,
-        "models.user.precision": "bfloat16",
-    }
+    name, settings = (
+        f"transformers/{folder}",
+        {
+            "models.user.device": "auto",
+            "models.user.batch_size": 3,
+            "models.user.precision": "bfloat16",
+        },
+    )
     scenario = load_scenario("demo", {"models.user.name": name, **settings})
     with Roles(scenario.models) as roles:
         expected = TransformersBackend(folder, device=find_device("auto"), precision="bfloat16")
