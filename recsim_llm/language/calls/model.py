@@ -132,6 +132,8 @@ class LanguageModel:
         self._limiter = limiter or AdaptiveLimiter(min(_FIRST_SLOTS, stands), stands)
         self._backend, self._store, self._samples, self._max_tokens = backend, store, samples, max_tokens
         self.name, self.elicitation, self.role, self.local = backend.name, elicitation, role, backend.local
+        self.likelihoods = abilities is not None and abilities.likelihood
+        """Whether it tells how probable given words are."""
         self._sender = Sender(backend, role, elicitation, store=store, budget=budget, limiter=self._limiter, retries=retries)
         most_samples = abilities.samples if abilities else 1
         most = math.inf if store is None else self._limiter.most + _AHEAD
@@ -144,6 +146,8 @@ class LanguageModel:
             alone=self._alone if self._forced else None,
             replay=replay,
         )
+        self.states_chances = elicitation in ("decision", "logprobs") or (elicitation == "forced" and self._forced != "samples")
+        """Whether its answers are its own probabilities, neither counted in samples nor stated in words."""
         self._closed = False
 
     def __reduce__(self) -> NoReturn:
@@ -243,6 +247,11 @@ class LanguageModel:
         if isinstance(item, Writing):
             return self._writing_job(item)
         parts, questions = item.prompt.parts, item.questions
+        if questions and questions[0].kind == "likelihood" and not self.likelihoods:
+            raise ConfigError(
+                f"model {self.name}: got words to tell the probability of, expected a model that can: one in this process "
+                "(transformers/FOLDER), or a server that a probe found to echo prompts with log-probabilities"
+            )
         key = self._key(parts, questions, item.nonce)
         call = prepare(item, self.elicitation, samples=self._samples, forced=self._forced)
         if call.temperature > 0:
