@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from recsim_llm.agents.language.calibration import Calibration
+from recsim_llm.agents.language.persona_writing import read_personas
 from recsim_llm.agents.language.told_facts import read_facts
 from recsim_llm.agents.noise import with_noise
 from recsim_llm.core.protocols import CopiesRows, RanksItems
@@ -198,7 +199,7 @@ def _check_policies(scenario: Scenario, roles: Roles) -> None:
 
 
 def with_files_read(scenario: Scenario) -> Scenario:
-    """Return the scenario with calibration and facts in place of the files that hold them: a run needs the files no more.
+    """Return the scenario with calibration, facts and personas in place of their files: a run needs the files no more.
 
     Raises:
         DataError: a file cannot be read.
@@ -225,6 +226,7 @@ def _files_read(parameters: Mapping[str, Any]) -> dict[str, Any]:
     readers: dict[str, Callable[[str], Any]] = {
         "calibration": lambda place: asdict(Calibration.load(place)),
         "facts": read_facts,
+        "personas": read_personas,
     }
     named = [name for name in readers if isinstance(parameters.get(name), str)]
     return {**parameters, **{name: readers[name](parameters[name]) for name in named}}

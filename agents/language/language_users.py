@@ -21,6 +21,7 @@ from recsim_llm.agents.language.calibration_record import refuse_other_model
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.agents.language.minds import Minds
 from recsim_llm.agents.language.page_answers import answer_bounds, blank_answers, read_answers
+from recsim_llm.agents.language.persona_writing import written_by_index
 from recsim_llm.agents.language.prompt_templates import Templates
 from recsim_llm.agents.language.prompts import LEVELS, PromptWriter
 from recsim_llm.agents.language.rating_history import RatingHistory
@@ -86,7 +87,13 @@ class LanguageUsers:
         self._rating_mean = np.ascontiguousarray(population.trait("rating_mean"))
         self._position_bias = np.ascontiguousarray(population.trait("position_bias"))
         self._writer = PromptWriter(
-            catalog, population, templates, model.elicitation, history=history, most_told=parameters.rating_history
+            catalog,
+            population,
+            templates,
+            model.elicitation,
+            history=history,
+            most_told=parameters.rating_history,
+            written=written_by_index(parameters.personas, population),
         )
         self._minds = Minds(catalog, population, parameters, templates=templates, writer=self._writer, history=history)
         self.provenance = {

@@ -15,7 +15,7 @@ from recsim_llm.cli.options import ask_first, read_limits, read_model, read_tabl
 from recsim_llm.cli.output import make_console, print_forecast, print_pairs, print_reading, show_pages, show_status, write_json
 from recsim_llm.errors import ConfigError, RecSimError
 
-__all__ = ["handle_calibrate", "handle_data", "handle_fit", "handle_list", "handle_probe", "handle_realism"]
+__all__ = ["handle_calibrate", "handle_data", "handle_fit", "handle_list", "handle_personas", "handle_probe", "handle_realism"]
 
 
 def handle_fit(options: argparse.Namespace) -> None:
@@ -90,6 +90,34 @@ def _calibration_request(options: argparse.Namespace) -> Any:
         parameters=parameters,
         **{name: value for name, value in given.items() if value is not None},
     )
+
+
+def handle_personas(options: argparse.Namespace) -> None:
+    """Have personas written and checked, and save them."""
+    from recsim_llm.agents.language.persona_writing import write_personas
+    from recsim_llm.data import open_dataset
+    from recsim_llm.language.providers import open_model
+    from recsim_llm.report.numbers import with_interval
+
+    if options.model is None:
+        raise ConfigError("personas: got no model, expected --model provider/name")
+    if not options.out.parent.is_dir() or options.out.is_dir():
+        raise ConfigError(f"personas: got {options.out}, expected a file in a folder that exists; make the folder first")
+    dataset = open_dataset(options.ratings, **read_table_options(options))
+    named, calls = read_model(options.model, options.base_url), options.out.with_suffix(".calls.sqlite")
+    with open_model(named.name, base_url=named.base_url, calls=calls) as model:
+        found = write_personas(model, dataset, seed=options.seed, users=options.n_users, templates=options.templates)
+    found.save(options.out)
+    write_json(options, found.to_json())
+    if options.quiet:
+        return
+
+    table = {
+        "users": len(found.personas),
+        "passed": with_interval(found.passed),
+        "claims that agree": with_interval(found.agreement),
+    }
+    print_pairs(f"personas by {options.model} in {options.out}", table)
 
 
 def handle_realism(options: argparse.Namespace) -> None:
@@ -202,7 +230,7 @@ def handle_list(options: argparse.Namespace) -> None:
     from recsim_llm.scenarios.schema import shipped_scenarios
 
     table: dict[str, dict[str, str]] = {"scenarios": shipped_scenarios()}
-    for kind in ("recommenders", "users", "learners"):
+    for kind in ("recommenders", "users", "memories", "learners"):
         table[kind] = {name: _said_of(kind, name) for name in names(kind)}
     table["rewards"] = {name: _first_line(reward) for name, reward in REWARDS.items()}
     write_json(options, table)
