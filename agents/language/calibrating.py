@@ -90,7 +90,7 @@ def calibrate(
     check_whole_number("calibrate, users", users, least=1)
     others = users if apart is None else apart
     check_whole_number("calibrate, apart", others, least=0)
-    shown: dict[str, int] = {"taken": taken, "page_size": page_size, "uniform": (page_size - taken) // 2}
+    shown: dict[str, int] = {"taken": taken, "page_size": page_size, "uniform": max((page_size - taken) // 2, 1)}
     pages = calibration_pages(dataset, seed=seed, users=users + others, **shown)
     fitted = _fitted_on(dataset.ratings.users[pages.user_index], users, others, seed)
     progress(0, len(fitted))
