@@ -181,7 +181,8 @@ def test_a_cascades_language_side_is_marked_and_calibrated_alike(data, calibrate
 
 
 def test_choice_users_need_none_and_are_not_marked(data, tmp_path):
-    out = run(load_scenario("demo", {"users.count": 3, "max_pages": 1, "seed": 1}), tmp_path / "run")
+    settings = {"data": str(data), "users.count": 3, "max_pages": 1, "slate_size": 3, "seed": 1, "recommenders": ["random"]}
+    out = run(load_scenario("movielens", settings), tmp_path / "run")
     assert json.loads((out / "manifest.json").read_text())["users_warnings"] == []
 
 
