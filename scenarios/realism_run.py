@@ -9,6 +9,7 @@ from typing import Any
 
 from recsim_llm.agents.choice.choice_candidate import CHOICE_FAMILIES, choice_candidate, logged_choice_users
 from recsim_llm.agents.language.calibration import Calibration
+from recsim_llm.agents.language.calibration_record import NOT_CALIBRATED
 from recsim_llm.agents.language.language_candidate import calibrated_factory, language_factory
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.core.ratings import Dataset
@@ -112,7 +113,22 @@ def card_facts(request: CardRequest, dataset: Dataset) -> dict[str, str]:
         "--seeds": len(request.seeds),
         "--seed": request.seeds[0],
     }
-    return made_facts(verb, options, request.tables, model=request.model, licence=dataset.licence)
+    facts = made_facts(verb, options, request.tables, model=request.model, licence=dataset.licence)
+    return facts | ({"Calibration": _calibration_fact(request, dataset)} if request.users == "language" else {})
+
+
+def _calibration_fact(request: CardRequest, dataset: Dataset) -> str:
+    """Say how the language users of the card were calibrated, and whether it was on people whom the card is about."""
+    if request.calibration is None:
+        return f"none: these users are {NOT_CALIBRATED}, levels are the model's own; --calibration fit shows before and after"
+    if request.calibration == FIT:
+        return "fitted on the training part of the same users; the card scores them on what was held out"
+    record = Calibration.load(request.calibration).record
+    if record is None:
+        return "set by hand"
+    same = not set(record["users_fitted"]).isdisjoint(dataset.ratings.users.tolist())
+    told = ", some of whom may be among the users scored here" if same and record["data"] == dataset.name else ""
+    return f"fitted on {len(record['users_fitted'])} users of {record['data']}{told}"
 
 
 def _check(request: CardRequest) -> None:
