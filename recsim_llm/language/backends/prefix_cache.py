@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-__all__ = ["BLOCK", "Block", "Branches", "PrefixCache"]
+__all__ = ["BLOCK", "Block", "Branches", "PrefixCache", "attention_windows"]
 
 BLOCK = 64
 """Tokens a block. Another number changes the last bits of answers."""
@@ -84,7 +84,7 @@ class Branches:
         from transformers import DynamicCache
 
         self._network, self._device = network, network.device
-        self._windows = _windows(network.config.get_text_config())
+        self._windows = attention_windows(network.config.get_text_config())
         self._cache = DynamicCache()
         self._owners, self._positions = self._numbers([]), self._numbers([])
         self._ends: dict[int, int] = {}
@@ -173,7 +173,7 @@ def _bytes(block: Block) -> int:
     return sum(key.nbytes + value.nbytes for key, value in block)
 
 
-def _windows(config: Any) -> dict[str, int]:
+def attention_windows(config: Any) -> dict[str, int]:
     """Return how far back each kind of layer looks, in tokens; kinds other than these two keep no memory by token."""
     everything = 1 << 60
     window = getattr(config, "sliding_window", None) or everything
