@@ -6,7 +6,7 @@ recalled and the page each time. Servers can so reuse what they computed for eve
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isnan
 from typing import NamedTuple
 
@@ -53,6 +53,7 @@ class PromptWriter:
         elicitation: how decisions are asked for; answer formats differ in length.
         history: what users rated before; None tells none of it.
         most_told: most ratings of a user that a prompt tells, the latest ones.
+        written: personas that a model wrote, by user index; they stand in place of the measured persona's sentences.
     """
 
     def __init__(
@@ -64,8 +65,9 @@ class PromptWriter:
         *,
         history: RatingHistory | None = None,
         most_told: int = 20,
+        written: Mapping[int, str] | None = None,
     ) -> None:
-        self._history, self._most_told = history, most_told
+        self._history, self._most_told, self._written = history, most_told, written or {}
         self._catalog = catalog
         self._population = population
         self._templates = templates
@@ -83,9 +85,13 @@ class PromptWriter:
         if part is None:
             persona = self._population.persona(user_index)
             loves, likes, avoids = taste_words(persona)
-            words = {"text": render_persona(persona), "loves": loves, "likes": likes, "avoids": avoids}
+            written = self._written.get(user_index, "")
+            words = {"text": written or render_persona(persona), "loves": loves, "likes": likes, "avoids": avoids}
             history = self._told(user_index)
-            part = Part("persona", self._templates.render("persona", persona=persona, history=history, **words))
+            text = self._templates.render("persona", persona=persona, history=history, **words)
+            if written and not self._templates.tells_sentences:
+                text = f"{written}\n{text}"
+            part = Part("persona", text)
             self._personas[user_index] = part
         return part
 

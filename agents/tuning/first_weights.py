@@ -34,7 +34,9 @@ _TURNING = 8  # pairs of dimensions that turn
 _CARRIED = 32  # dimension of a head from which on values are carried
 
 
-def set_first_weights(network: Any, titles: Sequence[int], answers: tuple[int, int], training: Dataset, *, seed: int) -> None:
+def set_first_weights(
+    network: Any, titles: Sequence[int], answers: tuple[int, int], training: Dataset, *, back: int, seed: int
+) -> None:
     """Set the weights of an untrained network of at least two layers.
 
     Args:
@@ -42,6 +44,7 @@ def set_first_weights(network: Any, titles: Sequence[int], answers: tuple[int, i
         titles: token of each catalog item's title.
         answers: tokens of yes and no.
         training: ratings of the training users alone.
+        back: tokens from the end of a question back to its title.
         seed: of the axes.
     """
     import torch
@@ -65,7 +68,7 @@ def set_first_weights(network: Any, titles: Sequence[int], answers: tuple[int, i
             layer.mlp.down_proj.weight *= _WHISPER
         comparing, carrying = network.model.layers[-2:]
         _compare(comparing, own, mean, (title, score))
-        _carry(carrying, (title, always), [score, popular])
+        _carry(carrying, (title, always), [score, popular], back)
 
 
 def _coordinates(training: Dataset, seed: int) -> tuple[DoubleArray, DoubleArray]:
@@ -99,13 +102,13 @@ def _compare(layer: Any, own: slice, mean: slice, marks: tuple[int, int]) -> Non
             down[score, unit] = 0.1 * _UNIT
 
 
-def _carry(layer: Any, marks: tuple[int, int], carried: Sequence[int]) -> None:
-    """Have every token attend to the last title, best of all to one just before it, and take over what it found."""
+def _carry(layer: Any, marks: tuple[int, int], carried: Sequence[int], back: int) -> None:
+    """Have every token attend to a title, best of all to one so many tokens back, and take over what it found."""
     title, always = marks
     head = layer.self_attn.head_dim
     queries, keys = layer.self_attn.q_proj.weight, layer.self_attn.k_proj.weight
     for pair in range(_TURNING):
-        turn = ROPE_THETA ** (-2 * pair / head)
+        turn = back * ROPE_THETA ** (-2 * pair / head)
         queries[pair, always], queries[pair + head // 2, always] = _NEAREST * math.cos(turn), -_NEAREST * math.sin(turn)
         keys[pair, title] = _NEAREST
     for place, dimension in enumerate(carried):

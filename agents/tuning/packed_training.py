@@ -1,6 +1,6 @@
 """Examples as tensors: a prompt once, every question as a branch behind it, many answers to learn in one pass.
 
-The mask and the positions are those of ``recsim_llm.language.backends.prefix_cache``: a branch sees the prompt and itself, and
+The mask and the positions are those of ``recsim_llm.language.backends.branches``: a branch sees the prompt and itself, and
 counts on from the prompt's end. What is learned is so exactly what is computed in a run.
 """
 
@@ -17,7 +17,7 @@ import torch
 from recsim_llm.agents.tuning.tuning_examples import Example
 from recsim_llm.errors import ConfigError
 from recsim_llm.language.backends.local_model import LocalModel
-from recsim_llm.language.backends.prefix_cache import attention_windows
+from recsim_llm.language.backends.branches import attention_windows
 
 __all__ = ["Batch", "Packed", "Packer", "answer_loss", "batches"]
 
@@ -60,7 +60,7 @@ class Packer:
         Raises:
             ConfigError: labels cannot be told apart by their first token.
         """
-        prompt = self._model.prompt(example.messages)
+        prompt = self._model.prompt(example.messages).tokens
         packed = Packed(list(prompt), [PROMPT] * len(prompt), list(range(len(prompt))), [], [], list(example.targets))
         for branch, question in enumerate(example.questions):
             lead, labels = self._put(question.lead, question.labels)

@@ -120,7 +120,7 @@ def _train(
     began = time.process_time()
     if settings.model == SCRATCH:
         _make_start(work, dataset, split, training, settings)
-    model = LocalModel(Path(settings.folder) if settings.folder else work / _START, settings.device, _PREFIX_BYTES)
+    model = LocalModel(Path(settings.folder) if settings.folder else work / _START, settings.device, "float32", _PREFIX_BYTES)
     network, whole = _adapted(model.network, settings)
     loop = TrainingLoop(
         network, Packer(model), training, validation,
@@ -145,13 +145,14 @@ def _padding(tokenizer: Any) -> int:
 
 def _make_start(work: Path, dataset: Dataset, split: TuningSplit, training: Examples, settings: TuningSettings) -> None:
     """Write the untrained model, whole or not at all."""
-    from recsim_llm.agents.tuning.tiny_model import new_network, new_tokenizer
+    from recsim_llm.agents.tuning.tiny_model import new_network, new_tokenizer, tell_items
 
     if (work / _START).is_dir():
         return
     known = users_part(dataset, split.training)
-    tokenizer = new_tokenizer(known.catalog, training.draw(-1 % (1 << 32), _VOCABULARY_EXAMPLES))
-    network = new_network(tokenizer, known, width=settings.width, layers=settings.layers, seed=settings.seed)
+    leads = tell_items(known.catalog, Templates(settings.templates))
+    tokenizer = new_tokenizer(known.catalog, leads, training.draw(-1 % (1 << 32), _VOCABULARY_EXAMPLES))
+    network = new_network(tokenizer, leads, known, width=settings.width, layers=settings.layers, seed=settings.seed)
     torn = work / f"{_START}.part"
     shutil.rmtree(torn, ignore_errors=True)
     tokenizer.save_pretrained(torn)

@@ -50,4 +50,4 @@ def test_the_compact_persona_tells_the_latest_ratings_in_words():
     text = writer.persona(2).text
     assert str(catalog.title[3]) not in text
     assert text.index(f'"{catalog.title[1]}"') < text.index(f'"{catalog.title[5]}"')
-    assert text.endswith(", loved, take it? yes")
+    assert text.endswith(", stars 1 to 5: 5, take it? yes")
