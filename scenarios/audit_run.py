@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from recsim_llm.agents.audits.audit_kinds import AUDITS, AuditKind
-from recsim_llm.agents.language.language_parameters import LanguageParameters
+from recsim_llm.agents.language.prompt_budget import usual_tokens
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.data import open_dataset
 from recsim_llm.data.reading_notes import reading_record
@@ -148,6 +148,6 @@ def _estimate(kind: AuditKind, users: int, roles: Roles, given: ModelSettings) -
     model = roles.role("user")
     asks = users * kind.asks * (given.samples if model.elicitation == "samples" else 1)
     texts = users * kind.texts
-    read = (asks + texts) * LanguageParameters().prompt_tokens
+    read = (asks + texts) * usual_tokens(kind.page_size)
     written = asks * (2 * kind.page_size + 2) * ANSWER_TOKENS[model.elicitation] + texts * _TEXT_TOKENS
     return most_cost(model, given, calls=asks + texts, tokens=TokenUsage(prompt=read, completion=written))

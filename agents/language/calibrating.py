@@ -83,7 +83,9 @@ def calibrate(
     if click_rate is not None and not 0 < click_rate < 1:
         raise ConfigError(f"calibrate: got click_rate {click_rate}, expected a number between 0 and 1")
     pages = calibration_pages(dataset, seed=seed, users=users, taken=taken, page_size=page_size)
-    asks = calibration_asks(dataset, pages, parameters or LanguageParameters(), elicitation=model.elicitation, seed=seed)
+    asks = calibration_asks(
+        dataset, pages, parameters or LanguageParameters(), elicitation=model.elicitation, seed=seed, context=model.context
+    )
     answers = [reply.answers for reply in model.ask(asks)]
     clicks = np.array([[answer.probabilities[0] for answer in page[:page_size]] for page in answers])
     stars = np.array([[answer.probabilities for answer in page[page_size : 2 * page_size]] for page in answers])
@@ -127,7 +129,13 @@ def calibration_pages(dataset: Dataset, *, seed: int, users: int, taken: int, pa
 
 
 def calibration_asks(
-    dataset: Dataset, pages: CalibrationPages, parameters: LanguageParameters, *, elicitation: Elicitation, seed: int
+    dataset: Dataset,
+    pages: CalibrationPages,
+    parameters: LanguageParameters,
+    *,
+    elicitation: Elicitation,
+    seed: int,
+    context: int | None = None,
 ) -> list[Ask]:
     """Return what is asked about each page; labels do not enter.
 
@@ -137,17 +145,19 @@ def calibration_asks(
         parameters: for templates and the token budget.
         elicitation: how the model is asked.
         seed: tells sampled answers apart.
+        context: tokens that the model reads and writes in one call; None: not known.
     """
     population = known_population(dataset)
     known, _ = dataset.ratings.split_by_time(_KNOWN_SHARE)
     history = RatingHistory(known, population.user_id, dataset.catalog, rates=population.rates)
     templates = Templates(parameters.templates)
     writer = PromptWriter(
-        dataset.catalog, population, templates, elicitation, history=history, most_told=parameters.rating_history
+        dataset.catalog, population, templates, elicitation, history=history, budget=parameters.budget(context)
     )
+    writer.expect(pages.item_index.shape[1])
     asks = []
     for user, items in zip(pages.user_index.tolist(), pages.item_index.tolist(), strict=True):
-        room = writer.room(user, len(items), parameters.prompt_tokens) - parameters.memory_tokens
+        room = writer.room(user, len(items)) - parameters.memory_tokens
         parts = (writer.rules, writer.persona(user), writer.page(items, 0, room))
         user_id = int(population.user_id[user])
         asks.append(Ask(Prompt(parts), writer.questions(items), f"{seed} {user_id} calibration", str(user_id)))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from hashlib import blake2b
 from pathlib import Path
 
 from recsim_llm.errors import ConfigError
 
-__all__ = ["fingerprint"]
+__all__ = ["fingerprint", "read_context"]
 
 WHOLE_BYTES = 200_000_000
 """Weights up to this size are read in full, larger ones at places spread over the file."""
@@ -49,6 +50,16 @@ def fingerprint(folder: Path, scheme: str) -> str:
     except OSError as error:
         raise ConfigError(f"model {folder}: cannot be read ({error.strerror}: {error.filename})") from None
     return digest.hexdigest()
+
+
+def read_context(folder: Path) -> int | None:
+    """Return how many tokens a model reads and writes in one call, as its ``config.json`` says; None where it does not say."""
+    try:
+        config = json.loads((folder / "config.json").read_bytes())
+        found = config.get("text_config", config).get("max_position_embeddings")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return found if isinstance(found, int) and not isinstance(found, bool) and found > 0 else None
 
 
 def _add(digest: blake2b, path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recsim_llm.errors import ConfigError
-from recsim_llm.language.backends.model_files import fingerprint
+from recsim_llm.language.backends.model_files import fingerprint, read_context
 from recsim_llm.language.base.wire import Abilities, Call, RawReply
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ class TransformersBackend:
             seed=True,
             prefix_cache=True,
             concurrency=batch,
+            context=read_context(folder),
         )
         self._folder, self._batch, self._device = folder, batch, device
         self._guide: Guide | None = None

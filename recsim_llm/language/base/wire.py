@@ -118,6 +118,8 @@ class Abilities:
     """Most alternatives that such a question may ask for where fewer prove too little."""
     slots: int = 0
     """Places of a server in each of which one prompt is kept (llama.cpp); 0: it does not tell."""
+    context: int | None = None
+    """Tokens that the model reads and writes in one call; None: not known."""
 
 
 class Backend(Protocol):
