@@ -64,6 +64,7 @@ def join_blocks(out: Path, folders: Sequence[Path], more: Mapping[str, Any]) -> 
     joined = manifests[0] | {
         "users": sum(manifest["users"] for manifest in manifests),
         "population": {"fingerprint": digest},
+        "users_warnings": list(dict.fromkeys(line for manifest in manifests for line in manifest["users_warnings"])),
         "settings": settings,
         **more,
     }

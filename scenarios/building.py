@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from recsim_llm.agents.language.calibration import Calibration
+from recsim_llm.agents.language.persona_writing import read_personas
 from recsim_llm.agents.language.told_facts import read_facts
 from recsim_llm.agents.noise import with_noise
 from recsim_llm.core.protocols import CopiesRows, RanksItems
@@ -38,6 +39,7 @@ __all__ = [
     "build_scenario_world",
     "built_world",
     "check_names",
+    "for_stand_in",
     "load_dataset",
     "make_recommender",
     "rebuild_world",
@@ -113,7 +115,7 @@ def rebuild_world(scenario: Scenario, fingerprints: Mapping[str, str], what: str
     dataset = load_dataset(scenario)
     # Nobody decides anything that a language model would be asked for, so a stand-in takes its place.
     with Roles({"user": ModelSettings(name="scripted/uniform")}) as nobody:
-        world = build_scenario_world(scenario, dataset, nobody)
+        world = build_scenario_world(for_stand_in(scenario), dataset, nobody)
     now = {"data": dataset.fingerprint, "population": world.population.fingerprint}
     changed = [name for name, fingerprint in now.items() if fingerprints[name] != fingerprint]
     if changed:
@@ -197,16 +199,26 @@ def _check_policies(scenario: Scenario, roles: Roles) -> None:
 
 
 def with_files_read(scenario: Scenario) -> Scenario:
-    """Return the scenario with calibration and facts in place of the files that hold them: a run needs the files no more.
+    """Return the scenario with calibration, facts and personas in place of their files: a run needs the files no more.
 
     Raises:
         DataError: a file cannot be read.
     """
+    return _with_parameters(scenario, _files_read)
+
+
+def for_stand_in(scenario: Scenario) -> Scenario:
+    """Return the scenario as a stand-in for its model can play it: the calibration without what it was fitted to."""
+    return _with_parameters(scenario, _without_record)
+
+
+def _with_parameters(scenario: Scenario, change: Callable[[Mapping[str, Any]], dict[str, Any]]) -> Scenario:
+    """Return the scenario with the parameters of its users changed, and those of a cascade's language side."""
     parameters = dict(scenario.users.parameters)
     inner = parameters.get("language")
     if isinstance(inner, Mapping):  # of a cascade
-        parameters["language"] = _files_read(inner)
-    users = scenario.users.model_copy(update={"parameters": _files_read(parameters)})
+        parameters["language"] = change(inner)
+    users = scenario.users.model_copy(update={"parameters": change(parameters)})
     return scenario.model_copy(update={"users": users})
 
 
@@ -214,9 +226,15 @@ def _files_read(parameters: Mapping[str, Any]) -> dict[str, Any]:
     readers: dict[str, Callable[[str], Any]] = {
         "calibration": lambda place: asdict(Calibration.load(place)),
         "facts": read_facts,
+        "personas": read_personas,
     }
     named = [name for name in readers if isinstance(parameters.get(name), str)]
     return {**parameters, **{name: readers[name](parameters[name]) for name in named}}
+
+
+def _without_record(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    given = parameters.get("calibration")
+    return {**parameters, "calibration": {**given, "record": None}} if isinstance(given, Mapping) else dict(parameters)
 
 
 def make_recommender(arm: Arm) -> Recommender:

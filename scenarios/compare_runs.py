@@ -13,7 +13,7 @@ from recsim_llm.comparison.results import Comparison
 from recsim_llm.comparison.two_runs import FinishedRun, join_runs
 from recsim_llm.errors import ConfigError
 from recsim_llm.log.folders import refuse_used_folder
-from recsim_llm.log.manifest import read_manifest
+from recsim_llm.log.manifest import read_manifest, read_warnings
 from recsim_llm.report.comparison_rows import read_comparison
 from recsim_llm.report.comparison_words import verdict_lines
 from recsim_llm.report.two_runs_page import write_two_runs
@@ -49,7 +49,11 @@ def compare_runs(first: Path, second: Path, out: Path, judging: Judging | None =
     comparison = judge_run(joined.tally, manifest, judging, known)
     names = dict.fromkeys(source.scenario for source in joined.sources)
     comparison = replace(
-        comparison, scenario=" and ".join(names), sources=joined.sources, notes=(*joined.warnings, *comparison.notes)
+        comparison,
+        scenario=" and ".join(names),
+        sources=joined.sources,
+        notes=(*joined.warnings, *comparison.notes),
+        warnings=tuple(dict.fromkeys((*comparison.warnings, *read_warnings(read_manifest(second))))),
     )
     comparison = replace(comparison, verdict=tuple(verdict_lines(comparison.to_json())))
     _write(comparison, out)

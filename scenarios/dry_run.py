@@ -19,9 +19,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from recsim_llm.agents.language.calibrating import calibrate
+from recsim_llm.agents.language.calibration import Calibration
 from recsim_llm.core.arrays import DoubleArray
-from recsim_llm.core.ratings import Dataset
 from recsim_llm.language.base.questions import Elicitation
 from recsim_llm.language.base.settings import ModelSettings
 from recsim_llm.language.calls.store import FILE_NAME, open_calls
@@ -29,7 +28,9 @@ from recsim_llm.language.providers import known_probe, open_model
 from recsim_llm.log.manifest import read_manifest, read_scenario_manifest
 from recsim_llm.scenarios.audit_run import AuditRequest, make_audit
 from recsim_llm.scenarios.block_runs import count_users, take_part
-from recsim_llm.scenarios.realism_run import CardRequest, make_card
+from recsim_llm.scenarios.building import for_stand_in, with_files_read
+from recsim_llm.scenarios.calibration_run import CalibrationRequest, calls_beside, make_calibration
+from recsim_llm.scenarios.realism_run import FIT, CardRequest, make_card
 from recsim_llm.scenarios.runner import draw_seed, run
 from recsim_llm.scenarios.schema import Block, Scenario
 from recsim_llm.scenarios.speech import name_models, speak
@@ -119,7 +120,7 @@ def forecast_run(scenario: Scenario) -> Forecast:
         everyone = count_users(scenario)
         if everyone > _USERS:
             part = take_part(scenario, Block(size=_USERS, number=0))
-    settings = part.model_dump(mode="json")
+    settings = for_stand_in(with_files_read(part)).model_dump(mode="json")
     settings |= {"models": {role: _stand_in(model).model_dump(mode="json") for role, model in known.items()}, "limits": {}}
     with _stage() as folder:
         run(Scenario.model_validate(settings), folder)
@@ -151,8 +152,17 @@ def forecast_card(request: CardRequest) -> Forecast:
     if request.model is None:
         return _summed({}, {}, {}, users=1, everyone=1)
     with _stage() as folder:
-        make_card(replace(request, model=_stand_in(request.model), cache=None, limits={}), folder)
+        stand_in = replace(request, model=_stand_in(request.model), cache=None, limits={})
+        if request.calibration not in (None, FIT):
+            stand_in = replace(stand_in, calibration=_for_stand_in(Path(request.calibration), folder.with_name("numbers.json")))
+        make_card(stand_in, folder)
         return _summed({"user": request.model}, _used(folder), {}, users=1, everyone=1)
+
+
+def _for_stand_in(calibration: Path, place: Path) -> str:
+    """Write down the numbers of a calibration without what they were fitted to, and return where."""
+    replace(Calibration.load(calibration), record=None).save(place)
+    return str(place)
 
 
 def forecast_audit(request: AuditRequest) -> Forecast:
@@ -164,20 +174,15 @@ def forecast_audit(request: AuditRequest) -> Forecast:
         return _summed(dict.fromkeys(("user", "policy"), request.model), _used(folder), {}, users=1, everyone=1)
 
 
-def forecast_calibration(model: ModelSettings, dataset: Dataset, **asked: Any) -> Forecast:
-    """Return what ``calibrate`` will ask.
-
-    Args:
-        model: to be calibrated.
-        dataset: as for ``calibrate``.
-        asked: further arguments of ``calibrate``.
-    """
+def forecast_calibration(request: CalibrationRequest) -> Forecast:
+    """Return what ``calibrate`` will ask; what it fits beside the model is really fitted, which takes its time."""
+    assert request.model is not None
     with _stage() as folder:
         folder.mkdir()
-        stand_in = _stand_in(model).model_dump(exclude={"name"})
-        with open_model(_STAND_IN, calls=folder / FILE_NAME, **stand_in) as opened:
-            calibrate(opened, dataset, **asked)
-        return _summed({"user": model}, _used(folder), {}, users=1, everyone=1)
+        out = folder / "calibration.json"
+        make_calibration(replace(request, model=_stand_in(request.model), cache=None, limits={}), out)
+        os.replace(calls_beside(out), folder / FILE_NAME)
+        return _summed({"user": request.model}, _used(folder), {}, users=1, everyone=1)
 
 
 @contextmanager

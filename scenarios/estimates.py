@@ -39,6 +39,8 @@ class CostEstimate(NamedTuple):
     """US dollars; None where prices are not known."""
     local: bool
     """All models run on this machine: nobody sends a bill."""
+    warnings: tuple[str, ...] = ()
+    """What must be known of the users before anything is asked, a line each."""
 
     @property
     def large(self) -> bool:

@@ -9,6 +9,8 @@ from typing import Any
 
 from recsim_llm.agents.choice.choice_users import ChoiceUsers
 from recsim_llm.agents.choice.little_known import little_known
+from recsim_llm.agents.language.calibration_record import calibration_warnings
+from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.core.protocols import HasProvenance
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.data.reading_notes import reading_record
@@ -17,7 +19,7 @@ from recsim_llm.numerics.arithmetic import describe_arithmetic
 from recsim_llm.population.world import World
 from recsim_llm.scenarios.schema import Scenario
 
-__all__ = ["difference", "make_manifest"]
+__all__ = ["difference", "make_manifest", "users_warnings"]
 
 _PACKAGES = {
     "openai": ("openai", "aiohttp"),
@@ -52,6 +54,7 @@ def make_manifest(scenario: Scenario, dataset: Dataset, world: World, roles: Rol
         "users": len(world.population),
         "population": {"fingerprint": world.population.fingerprint} | ({"little_known": list(notes)} if notes else {}),
         "user_model": scenario.users.model,
+        "users_warnings": users_warnings(scenario, dataset, world, roles),
         "user_model_provenance": dict(world.users.provenance) if isinstance(world.users, HasProvenance) else {},
         "models": roles.describe(),
         "catalog": {"items": len(world.catalog)},
@@ -67,6 +70,32 @@ def make_manifest(scenario: Scenario, dataset: Dataset, world: World, roles: Rol
         "arithmetic": describe_arithmetic(),
         "settings": scenario.model_dump(mode="json"),
     }
+
+
+def users_warnings(scenario: Scenario, dataset: Dataset, world: World, roles: Roles) -> list[str]:
+    """Say what a reader must know first of users that a language model plays: how they were calibrated, if they were.
+
+    Args:
+        scenario: of the run.
+        dataset: its data.
+        world: its users.
+        roles: its language models.
+
+    Returns:
+        A line each; none of other users.
+    """
+    own, key = scenario.users.parameters, "users.parameters.calibration"
+    if scenario.users.model == "cascade":
+        own, key = own.get("language") or {}, "users.parameters.language.calibration"
+    elif scenario.users.model != "language":
+        return []
+    return calibration_warnings(
+        LanguageParameters.from_settings(own).calibration,
+        model=roles.role("user").name,
+        data={"name": dataset.name, "fingerprint": dataset.fingerprint},
+        user_id=world.population.user_id.tolist(),
+        key=key,
+    )
 
 
 def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:

@@ -31,7 +31,7 @@ from recsim_llm.registry import blaming
 from recsim_llm.scenarios.arm_session import ArmSession
 from recsim_llm.scenarios.building import Stage, recommender_seed, stage, with_files_read
 from recsim_llm.scenarios.estimates import Confirm, estimate_cost
-from recsim_llm.scenarios.run_manifest import difference, make_manifest
+from recsim_llm.scenarios.run_manifest import difference, make_manifest, users_warnings
 from recsim_llm.scenarios.schema import Scenario, scenario_from
 from recsim_llm.scenarios.serving import ServedRecommender, keeping_cost, reach_services
 
@@ -119,7 +119,8 @@ def begin_run(
     remove_torn_files(out)
     with stage(scenario, calls=out / FILE_NAME, cache=cache, limits=_allowed(scenario, limits)) as built:
         if scenario.models:
-            confirm(estimate_cost(scenario, built.world, built.roles))
+            warnings = users_warnings(scenario, built.dataset, built.world, built.roles)
+            confirm(estimate_cost(scenario, built.world, built.roles)._replace(warnings=tuple(warnings)))
         services = reach_services(built)
         write_manifest(out, make_manifest(scenario, built.dataset, built.world, built.roles) | services)
         try:

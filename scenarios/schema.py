@@ -29,6 +29,7 @@ __all__ = [
     "UserSettings",
     "change_scenario",
     "load_scenario",
+    "override",
     "parse_overrides",
     "scenario_from",
     "shipped_scenarios",
@@ -294,7 +295,7 @@ def _changed(settings: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, 
         # Parameters belong to the user model that the scenario names; another one starts from its own.
         settings["users"] = {key: value for key, value in users.items() if key != "parameters"}
     for key, value in changes.items():
-        _override(settings, key, value)
+        override(settings, key, value)
     return settings
 
 
@@ -343,7 +344,12 @@ def parse_overrides(pairs: Sequence[str]) -> dict[str, Any]:
     return overrides
 
 
-def _override(settings: dict[str, Any], key: str, value: Any) -> None:
+def override(settings: dict[str, Any], key: str, value: Any) -> None:
+    """Put a value at a dotted key of nested settings, which are changed.
+
+    Raises:
+        ConfigError: something on the way holds no settings.
+    """
     *parents, last = key.split(".")
     place = settings
     for parent in parents:

@@ -24,7 +24,7 @@ from recsim_llm.comparison.judge import compute_power, estimate_lift, read_finis
 from recsim_llm.comparison.outcomes import Pair, estimate_values, pair_arms, pick_best, served_by
 from recsim_llm.comparison.results import Compared, Comparison, Sequential
 from recsim_llm.core.arrays import DoubleArray
-from recsim_llm.log.manifest import read_manifest
+from recsim_llm.log.manifest import read_manifest, read_warnings
 from recsim_llm.statistics import BURN_IN, Effect, confidence_sequence
 
 __all__ = ["Looks", "block_size", "judge_blocks", "planned_users"]
@@ -126,6 +126,7 @@ def judge_blocks(run: Path, judging: Judging, looks: Looks, sequential: Sequenti
         covariates=(),
         plan=None,
         sequential=sequential,
+        warnings=read_warnings(manifest),
         notes=(*_notes(sequential), *tell_unrated(tally)),
     )
 

@@ -2,7 +2,7 @@
 
 Each audit asks about the same users and pages under conditions that should make no difference (or a known one), and reports
 the difference with an interval by user. What a sound model must show is said in each docstring. Pages are those of
-``recsim_llm.agents.language.calibrating``: each user has one, with items that the user really rated later among others as
+``recsim_llm.agents.language.calibration_pages``: each user has one, with items that the user really rated later among others as
 popular; personas come from the earlier ratings. Asks go through the prompts of ``LanguageUsers``; nothing is calibrated.
 
 An audit of a model whose answers are a fixed function of the prompt may find every user alike; then there is a value and no

@@ -17,7 +17,7 @@ from recsim_llm.agents.audits.design import KNOWN_SHARE, area_under_curve
 from recsim_llm.agents.audits.strength import Strength, measure_strength, predicted_preference
 from recsim_llm.agents.audits.sweep import Sweep, SweepCell
 from recsim_llm.agents.choice.choice_candidate import choice_candidate
-from recsim_llm.agents.language.calibrating import CalibrationPages, calibration_pages, known_population
+from recsim_llm.agents.language.calibration_pages import CalibrationPages, calibration_pages, known_population
 from recsim_llm.core.arrays import BoolArray, DoubleArray
 from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.errors import ConfigError

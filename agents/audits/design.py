@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.agents.language.calibrating import calibration_pages, known_population
+from recsim_llm.agents.language.calibration_pages import calibration_pages, known_population
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.agents.language.prompt_budget import PromptBudget
 from recsim_llm.agents.language.prompt_templates import Templates

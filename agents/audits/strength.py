@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.agents.audits.design import AuditTrial, Design, Finding
-from recsim_llm.agents.language.calibrating import CalibrationPages
+from recsim_llm.agents.language.calibration_pages import CalibrationPages
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.core.catalog import Catalog

@@ -1,46 +1,37 @@
-"""Calibrating a language model's users on real ratings that they were not told."""
+"""Calibrating a language model's users on real people's feedback that they were not told."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
+from scipy.special import expit
 
-from recsim_llm.agents.language.calibration import Calibration, fit_calibration
+from recsim_llm.agents.choice.choice_fit import with_click_rate
+from recsim_llm.agents.choice.choice_parameters import ChoiceParameters
+from recsim_llm.agents.choice.saved_fits import fitted_for
+from recsim_llm.agents.language.calibration import Calibration
+from recsim_llm.agents.language.calibration_answers import ask_pages, uncalibrated_users
+from recsim_llm.agents.language.calibration_fit import fit_calibration, fit_leaving, match_clicks, match_stars, share_levels
+from recsim_llm.agents.language.calibration_measures import MeasuredPages, later_stars, measure_calibration
+from recsim_llm.agents.language.calibration_pages import calibration_pages
 from recsim_llm.agents.language.language_parameters import LanguageParameters
-from recsim_llm.agents.language.prompt_templates import Templates
-from recsim_llm.agents.language.prompts import PromptWriter
-from recsim_llm.agents.language.rating_history import RatingHistory
+from recsim_llm.agents.language.language_users import LanguageUsers
+from recsim_llm.agents.language.visit_lengths import VisitLengths, choice_visits, declared_visits
 from recsim_llm.core import keyed
-from recsim_llm.core.arrays import IntArray
+from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.core.checked_columns import check_whole_number
-from recsim_llm.core.ratings import Dataset, Ratings
+from recsim_llm.core.ratings import TRAIN_SHARE, Dataset
 from recsim_llm.errors import ConfigError, DataError
-from recsim_llm.language.base.questions import Ask, Elicitation, Prompt
-from recsim_llm.population.from_ratings import population_from_ratings
-from recsim_llm.population.personas import Population
 
 if TYPE_CHECKING:
     from recsim_llm.language.calls.model import LanguageModel
 
-__all__ = ["CalibrationPages", "calibrate", "calibration_asks", "calibration_pages", "known_population"]
+__all__ = ["calibrate"]
 
-_KNOWN_SHARE = 0.8
-_SEARCHED = 40  # neighbours in popularity among which an unrated item is drawn
-
-
-class CalibrationPages(NamedTuple):
-    """Pages of items of which some were really taken; what was taken is the label, and no prompt holds it."""
-
-    user_index: IntArray
-    """int64 [p]: positions in the data's users."""
-    item_index: IntArray
-    """int64 [p, k]: catalog positions in a random order."""
-    taken: npt.NDArray[np.bool_]
-    """bool [p, k]: the user rated the item later."""
-    stars: npt.NDArray[np.float64]
-    """float64 [p, k]: the rating; NaN where there is none."""
+_TAKEN, _PAGE_SIZE = 3, 10
 
 
 def calibrate(
@@ -49,171 +40,140 @@ def calibrate(
     *,
     seed: int,
     users: int = 100,
-    taken: int = 2,
-    page_size: int = 10,
-    click_rate: float | None = None,
+    apart: int | None = None,
+    taken: int = _TAKEN,
+    page_size: int = _PAGE_SIZE,
+    click_rate: float = ChoiceParameters.click_rate,
+    visit_pages: float | None = None,
     parameters: LanguageParameters | None = None,
+    progress: Callable[[int, int], None] = lambda done, planned: None,  # noqa: ARG005 (names for the reader)
 ) -> Calibration:
-    """Fit a calibration to what a model says about real users' later choices.
+    """Fit a calibration to what a model says about real users' later choices, and measure it on users kept apart.
 
-    Personas are measured on the first 80% of each user's ratings. Each sampled user gets one page: items from the last 20%, the
-    *taken* ones, among others as popular that the user never rated. One request a user, no memory.
+    Personas are measured on the first 80% of each user's ratings, and nothing later is told. Each sampled user gets the first
+    page of a visit, as a run would show it: *taken* items that the user rated later, others as popular, and, half of the rest,
+    items drawn uniformly from what the user never rated. One request a user.
+
+    - Slopes of clicks and stars: by maximum likelihood on what was taken among items as popular, and on the stars given.
+    - Level of clicks: the mean probability on uniformly drawn items is the click rate, the same meaning as
+      ``ChoiceParameters.click_rate``.
+    - Level of each star: the mean distribution on the items rated later is that of the later ratings of all users but those
+      kept apart, each user with the same weight; half stars count for both whole stars beside them.
+    - Leaving: ratings say nothing of it. The expected length of a visit is that of choice users fitted to the same data, whose
+      patience is measured (ratings a sitting) and the rest assumed; or the length that is declared.
+
+    Satisfaction is left as the model says it: nothing in ratings tells it.
 
     Args:
         model: to be calibrated.
         dataset: catalog and ratings; keep back what the calibrated users will be scored on.
-        seed: of users, items and their order.
-        users: how many users to sample; at most those who have enough later ratings.
+        seed: of users, of who of them is kept apart, of items and their order.
+        users: how many users to fit on; at most half of those who have enough later ratings, where some are to be kept apart.
+        apart: how many other users to measure on; None for as many again, 0 for none, and then nothing is measured.
         taken: rated items a page.
         page_size: items a page.
-        click_rate: share of examined items that users take in the world to be simulated. The pages' own share,
-            ``taken / page_size``, is a choice of this procedure: with a rate given, the click bias is shifted by the
-            difference of the log-odds, the prior correction of case-control samples (King & Zeng 2001, section 3.1).
-            None leaves it.
-        parameters: for templates and the token budget; the calibration in it is overlooked.
+        click_rate: probability that a user clicks an examined item that is drawn uniformly from the catalog.
+        visit_pages: mean pages of a visit, above 1, cut off after ``VISIT_LIMIT``; None takes those of choice users.
+        parameters: how users are asked, as in the run; the calibration in them is overlooked.
+        progress: told how many of how many pages are answered.
 
     Returns:
-        Click and stars calibrated; leaving unchanged, since ratings say nothing about it.
+        The calibration, with a record of what it is of and what was measured.
 
     Raises:
         ConfigError: a number is out of range.
-        DataError: nobody has enough later ratings, and enough items that they never rated.
+        DataError: too few users have enough later ratings, and enough items that they never rated.
         RecSimError: the model failed.
     """
-    if click_rate is not None and not 0 < click_rate < 1:
+    if not 0 < click_rate < 1:
         raise ConfigError(f"calibrate: got click_rate {click_rate}, expected a number between 0 and 1")
-    pages = calibration_pages(dataset, seed=seed, users=users, taken=taken, page_size=page_size)
-    asks = calibration_asks(
-        dataset, pages, parameters or LanguageParameters(), elicitation=model.elicitation, seed=seed, context=model.context
+    check_whole_number("calibrate, users", users, least=1)
+    others = users if apart is None else apart
+    check_whole_number("calibrate, apart", others, least=0)
+    shown: dict[str, int] = {"taken": taken, "page_size": page_size, "uniform": (page_size - taken) // 2}
+    pages = calibration_pages(dataset, seed=seed, users=users + others, **shown)
+    fitted = _fitted_on(dataset.ratings.users[pages.user_index], users, others, seed)
+    progress(0, len(fitted))
+    visits = _visits(dataset, pages.user_index, visit_pages, click_rate=click_rate, seed=seed, page_size=page_size)
+    players = uncalibrated_users(model, dataset, parameters or LanguageParameters(), seed)
+    found = MeasuredPages(
+        dataset=dataset, pages=pages, answered=ask_pages(players, pages, progress), visits=visits, click_rate=click_rate
     )
-    answers = [reply.answers for reply in model.ask(asks)]
-    clicks = np.array([[answer.probabilities[0] for answer in page[:page_size]] for page in answers])
-    stars = np.array([[answer.probabilities for answer in page[page_size : 2 * page_size]] for page in answers])
-    fitted = fit_calibration(clicks.reshape(-1), pages.taken.reshape(-1), stars[pages.taken], pages.stars[pages.taken])
-    shift = 0.0 if click_rate is None else _log_odds(click_rate) - _log_odds(taken / page_size)
-    return Calibration(
-        click_slope=fitted.click_slope,
-        click_bias=fitted.click_bias + shift,
-        stars_slope=fitted.stars_slope,
-        stars_bias=fitted.stars_bias,
-    )
+    numbers, page_bias = _fit(found.of(fitted), _level_target(dataset, pages.user_index[~fitted]))
+    record = _record(players, dataset, seed, fitted=dataset.ratings.users[pages.user_index[fitted]])
+    record |= {"click_rate": click_rate, "visits": visits.basis}
+    if not fitted.all():
+        record["users_apart"] = dataset.ratings.users[pages.user_index[~fitted]].tolist()
+        record |= measure_calibration(found.of(~fitted), numbers, page_bias=page_bias, seed=seed)
+    return replace(numbers, record=record)
 
 
-def calibration_pages(dataset: Dataset, *, seed: int, users: int, taken: int, page_size: int) -> CalibrationPages:
-    """Lay out pages with known outcomes; which items stand where does not depend on the stars.
+def _fitted_on(user_id: IntArray, users: int, others: int, seed: int) -> BoolArray:
+    """Return bool [p]: who is fitted on; of too few users half are kept apart.
 
     Raises:
-        ConfigError: a number is out of range.
-        DataError: nobody has enough later ratings, and enough items that they never rated.
+        DataError: one user cannot be both.
     """
-    check_whole_number("calibrate, users", users, least=1)
-    check_whole_number("calibrate, taken", taken, least=1)
-    check_whole_number("calibrate, page_size", page_size, least=taken + 1)
-    known, later = dataset.ratings.split_by_time(_KNOWN_SHARE)
-    everyone, items_there = dataset.ratings.users, len(dataset.catalog)
-    count = np.bincount(np.searchsorted(everyone, later.user_id), minlength=len(everyone))
-    pairs = np.unique(dataset.ratings.user_index * items_there + dataset.catalog.index_of(dataset.ratings.item_id))
-    left = items_there - np.bincount(pairs // items_there, minlength=len(everyone))
-    able = np.flatnonzero((count >= taken) & (left >= page_size - taken))
-    if not able.size:
+    there = len(user_id)
+    if others and there < 2:
         raise DataError(
-            f"calibrate: got no user among {len(everyone)} with {taken} ratings in the last fifth and {page_size - taken} of "
-            f"{items_there} items unrated, expected one or more; use data with {5 * taken} ratings a user, or more items"
+            "calibrate: got one user with enough later ratings, expected two or more, since some are kept apart; use more data"
         )
-    order = keyed.words(seed, "calibration users", everyone[able]).argsort(kind="stable")
-    drawn = np.sort(able[order[:users]])
-    draw = _Draw(dataset, known, later, seed)
-    rows = [draw.page(int(everyone[user]), taken, page_size) for user in drawn]
-    items, stars = (np.array(column) for column in zip(*rows, strict=True))
-    return CalibrationPages(drawn, items.astype(np.int64), ~np.isnan(stars), stars)
+    some = users if there == users + others else there - min(others, there // 2)
+    order = keyed.words(seed, "calibration users", user_id).argsort(kind="stable")
+    fitted = np.zeros(there, np.bool_)
+    fitted[order[:some]] = True
+    return fitted
 
 
-def calibration_asks(
-    dataset: Dataset,
-    pages: CalibrationPages,
-    parameters: LanguageParameters,
-    *,
-    elicitation: Elicitation,
-    seed: int,
-    context: int | None = None,
-) -> list[Ask]:
-    """Return what is asked about each page; labels do not enter.
+def _visits(
+    dataset: Dataset, user_index: IntArray, declared: float | None, *, click_rate: float, seed: int, page_size: int
+) -> VisitLengths:
+    if declared is not None:
+        return declared_visits(declared, len(user_index))
+    known, _ = dataset.training_part(TRAIN_SHARE)
+    fitted = with_click_rate(fitted_for(known), click_rate)
+    return choice_visits(fitted, known.catalog, user_index, seed=seed, page_size=page_size)
 
-    Args:
-        dataset: catalog and ratings; personas come from the earlier part.
-        pages: what is shown.
-        parameters: for templates and the token budget.
-        elicitation: how the model is asked.
-        seed: tells sampled answers apart.
-        context: tokens that the model reads and writes in one call; None: not known.
-    """
-    population = known_population(dataset)
-    known, _ = dataset.ratings.split_by_time(_KNOWN_SHARE)
-    history = RatingHistory(known, population.user_id, dataset.catalog, rates=population.rates)
-    templates = Templates(parameters.templates)
-    writer = PromptWriter(
-        dataset.catalog, population, templates, elicitation, history=history, budget=parameters.budget(context)
+
+def _level_target(dataset: Dataset, apart: IntArray) -> DoubleArray | None:
+    """Return float64 [5]: the later ratings of all who are not kept apart, by whole star, each user with the same weight."""
+    if dataset.feedback != "explicit":
+        return None
+    _, later = dataset.ratings.split_by_time(TRAIN_SHARE)
+    everyone = np.unique(np.searchsorted(dataset.ratings.users, later.user_id))
+    shares, levels = later_stars(dataset, everyone[~np.isin(everyone, apart)])
+    target: DoubleArray = shares.mean(axis=0) @ share_levels(levels)
+    return target
+
+
+def _fit(found: MeasuredPages, stars: DoubleArray | None) -> tuple[Calibration, float]:
+    """Fit slopes to what happened and levels to what should; beside it the click bias that suits the pages shown."""
+    pages, answered = found.pages, found.answered
+    counted = ~pages.uniform
+    rated = pages.taken if stars is not None else np.zeros_like(pages.taken)
+    fit = fit_calibration(expit(answered.click[counted]), pages.taken[counted], answered.stars[rated], pages.stars[rated])
+    leaving = fit_leaving(answered.leave, found.visits.pages, found.visits.ended)
+    numbers = Calibration(
+        click_slope=fit.click_slope,
+        click_bias=match_clicks(fit.click_slope, answered.click[pages.uniform], found.click_rate),
+        stars_slope=fit.stars_slope,
+        stars_offsets=fit.stars_offsets if stars is None else match_stars(fit.stars_slope, answered.stars[rated], stars),
+        leave_slope=leaving.slope,
+        leave_bias=leaving.bias,
     )
-    writer.expect(pages.item_index.shape[1])
-    asks = []
-    for user, items in zip(pages.user_index.tolist(), pages.item_index.tolist(), strict=True):
-        room = writer.room(user, len(items)) - parameters.memory_tokens
-        parts = (writer.rules, writer.persona(user), writer.page(items, 0, room))
-        user_id = int(population.user_id[user])
-        asks.append(Ask(Prompt(parts), writer.questions(items), f"{seed} {user_id} calibration", str(user_id)))
-    return asks
+    return numbers, fit.click_bias
 
 
-def known_population(dataset: Dataset) -> Population:
-    """Return the data's users as the first 80% of each user's ratings show them, item popularity included."""
-    known, _ = dataset.training_part(_KNOWN_SHARE)
-    return population_from_ratings(known.ratings, known.catalog, known.demographics)
-
-
-class _Draw:
-    """Draws the items of one page after the other."""
-
-    def __init__(self, dataset: Dataset, known: Ratings, later: Ratings, seed: int) -> None:
-        index_of = dataset.catalog.index_of
-        popularity = np.bincount(index_of(known.item_id), minlength=len(dataset.catalog))
-        self._by_popularity = np.argsort(popularity, kind="stable")
-        self._rank = np.argsort(self._by_popularity)
-        self._rated = _items_by_user(dataset.ratings, index_of(dataset.ratings.item_id))
-        self._later = _items_by_user(later, index_of(later.item_id))
-        self._seed = seed
-
-    def page(self, user_id: int, taken: int, size: int) -> tuple[IntArray, npt.NDArray[np.float64]]:
-        """Return items and stars (NaN where not taken) by slot."""
-        later = self._later[user_id]
-        chosen = sorted(later, key=lambda item: self._word("calibration taken", user_id, item))[:taken]
-        others: list[int] = []
-        for number in range(size - taken):
-            others.append(self._unrated(user_id, chosen[number % taken], number, {*self._rated[user_id], *others}))
-        items = sorted([*chosen, *others], key=lambda item: self._word("calibration order", user_id, item))
-        return np.array(items), np.array([later[item] if item in chosen else np.nan for item in items])
-
-    def _unrated(self, user_id: int, like: int, number: int, rated: set[int]) -> int:
-        """Draw one of the unrated items that are nearest in popularity to a given one."""
-        ranks = self._nearest(int(self._rank[like]))
-        free = [item for item in self._by_popularity[ranks].tolist() if item not in rated]
-        if not free:
-            free = [item for item in self._by_popularity.tolist() if item not in rated]
-        return int(free[self._word("calibration other", user_id, number) % len(free)])
-
-    def _nearest(self, rank: int) -> IntArray:
-        start = min(max(rank - _SEARCHED // 2, 0), max(len(self._rank) - _SEARCHED, 0))
-        return np.arange(start, min(start + _SEARCHED, len(self._rank)))
-
-    def _word(self, purpose: str, user_id: int, number: int) -> int:
-        return int(keyed.words(self._seed, purpose, user_id, number)[0])
-
-
-def _items_by_user(ratings: Ratings, item: IntArray) -> dict[int, dict[int, float]]:
-    table: dict[int, dict[int, float]] = {}
-    for user_id, place, stars in zip(ratings.user_id.tolist(), item.tolist(), ratings.rating.tolist(), strict=True):
-        table.setdefault(user_id, {})[place] = stars
-    return table
-
-
-def _log_odds(chance: float) -> float:
-    return float(np.log(chance / (1 - chance)))
+def _record(players: LanguageUsers, dataset: Dataset, seed: int, *, fitted: IntArray) -> dict[str, Any]:
+    model = players.model
+    return {
+        "model": model.name,
+        "realisation": model.elicitation,
+        "templates": players.templates_fingerprint,
+        "template_family": players.parameters.templates,
+        "data": dataset.name,
+        "fingerprint": dataset.fingerprint,
+        "seed": seed,
+        "users_fitted": fitted.tolist(),
+    }

@@ -61,7 +61,7 @@ def calibrated_factory(
     users: int,
     parameters: LanguageParameters | None = None,
     page_items: int = 10,
-    taken: int = 2,
+    taken: int = 3,
     page_size: int = 20,
 ) -> Factory:
     """Return a factory of language users that are calibrated when they are built, on nothing but the training part.
@@ -77,7 +77,9 @@ def calibrated_factory(
     settings = parameters or LanguageParameters()
 
     def build(training: Dataset, seed: int) -> Candidate:
-        found = calibrate(model, training, seed=seed, users=users, taken=taken, page_size=page_items, parameters=settings)
+        found = calibrate(
+            model, training, seed=seed, users=users, apart=0, taken=taken, page_size=page_items, parameters=settings
+        )
         return LanguageCandidate(
             training, model, parameters=replace(settings, calibration=found), seed=seed, page_size=page_size
         )

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from recsim_llm.agents.language.calibration import Calibration
+from recsim_llm.agents.language.persona_writing import read_personas
 from recsim_llm.agents.language.prompt_budget import PromptBudget
 from recsim_llm.agents.language.told_facts import read_facts
 from recsim_llm.agents.memory.memory_settings import MemorySettings
@@ -51,6 +52,10 @@ class LanguageParameters:
     facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """What users are told: user id to subject to a statement, or to statements by the number of the visit at whose beginning
     they are told. What is told later of a subject takes the place of what was told before."""
+    personas: Mapping[str, str | None] = field(default_factory=dict)
+    """Personas that a model wrote, by user id, see ``write_personas``: they stand in place of the measured persona's sentences,
+    or before the measured persona where the templates have none. None: it did not pass its checks; the user, like those
+    without one, keeps what is measured."""
     memory_kind: str = "stream"
     """Kind of memory: ``stream``; to compare with, ``window``, the last few things that happened, and ``none``; an installed
     one, or ``module:Class``."""
@@ -95,6 +100,7 @@ class LanguageParameters:
 
     def _check_memory(self) -> None:
         read_facts(self.facts)
+        read_personas(self.personas)
         stream = self.memory_kind == "stream"
         if not stream and self.memory == _MEMORY:
             object.__setattr__(self, "memory", {})  # The default is a stream's.
@@ -122,7 +128,8 @@ class LanguageParameters:
         """Build parameters from a mapping such as a scenario's ``users.parameters``.
 
         Memory settings may be a mapping. A calibration may be a ``Calibration``, a mapping of its fields, the path of a file
-        written by ``Calibration.save``, or None; facts may be a mapping or the path of a JSON file. Files are read now, so that
+        written by ``Calibration.save``, or None; facts and personas may be
+        mappings or paths of JSON files. Files are read now, so that
         what is saved with a run is their content.
 
         Raises:
@@ -131,8 +138,8 @@ class LanguageParameters:
         """
         refuse_unknown_names("language parameter", settings, sorted(field_names(cls)))
         memory = _memory(settings.get("memory"), settings.get("memory_kind", "stream"))
-        facts, calibration = read_facts(settings.get("facts") or {}), _calibration(settings.get("calibration"))
-        return cls(**{**settings, "memory": memory, "facts": facts, "calibration": calibration})
+        told = {"facts": read_facts(settings.get("facts") or {}), "personas": read_personas(settings.get("personas") or {})}
+        return cls(**{**settings, **told, "memory": memory, "calibration": _calibration(settings.get("calibration"))})
 
     def budget(self, context: int | None) -> PromptBudget:
         """Return what bounds the prompts of a model.

@@ -17,9 +17,11 @@ import numpy as np
 
 from recsim_llm.agents.examination import examination_by_user, examination_curve
 from recsim_llm.agents.language.asked import Asked, AskedPage, Tell
+from recsim_llm.agents.language.calibration_record import refuse_other_model
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.agents.language.minds import Minds
 from recsim_llm.agents.language.page_answers import answer_bounds, blank_answers, read_answers
+from recsim_llm.agents.language.persona_writing import written_by_index
 from recsim_llm.agents.language.prompt_templates import Templates
 from recsim_llm.agents.language.prompts import LEVELS, PromptWriter
 from recsim_llm.agents.language.rating_history import RatingHistory
@@ -58,7 +60,7 @@ class LanguageUsers:
         history: what the users rated before the first page; None tells them nothing of it.
 
     Raises:
-        ConfigError: templates are missing or faulty.
+        ConfigError: templates are missing or faulty, or the calibration was fitted to another model, or to one asked otherwise.
     """
 
     def __init__(
@@ -75,6 +77,9 @@ class LanguageUsers:
         self.parameters = parameters
         self.model = model
         templates = Templates(parameters.templates)
+        refuse_other_model(
+            parameters.calibration, model=model.name, realisation=model.elicitation, templates=templates.fingerprint
+        )
         self.templates_fingerprint = templates.fingerprint
         """32 hexadecimal digits over all templates and their versions."""
         self._seed = seed
@@ -82,7 +87,13 @@ class LanguageUsers:
         self._rating_mean = np.ascontiguousarray(population.trait("rating_mean"))
         self._position_bias = np.ascontiguousarray(population.trait("position_bias"))
         self._writer = PromptWriter(
-            catalog, population, templates, model.elicitation, history=history, budget=parameters.budget(model.context)
+            catalog,
+            population,
+            templates,
+            model.elicitation,
+            history=history,
+            budget=parameters.budget(model.context),
+            written=written_by_index(parameters.personas, population),
         )
         self._minds = Minds(catalog, population, parameters, templates=templates, writer=self._writer, history=history)
         self.provenance = {

@@ -56,8 +56,11 @@ class Templates:
         self.versions = {file: _version(f"{name}/{file}", source) for file, source in sources.items()}
         self.fingerprint = _fingerprint(self.versions, sources)
         environment = _environment(sources)
-        self.tells_history = _uses(environment, sources.get("persona", ""), "history")
+        persona = _used(environment, sources.get("persona", ""))
+        self.tells_history = "history" in persona
         """Whether a persona tells what its user rated."""
+        self.tells_sentences = "text" in persona
+        """Whether a persona tells traits and tastes in sentences."""
         self._templates = {file: _template(environment, f"{name}/{file}", file) for file in sources}
         self._macros = {
             f"{file}.{macro}": _macro(self._templates[file], f"{name}/{file}", macro)
@@ -162,14 +165,14 @@ def _quoted(line: str) -> str:
     )
 
 
-def _uses(environment: Any, source: str, name: str) -> bool:
-    """Return whether a template uses a value that it must be given."""
+def _used(environment: Any, source: str) -> set[str]:
+    """Return the values that a template uses and must be given."""
     from jinja2 import TemplateError, meta
 
     try:
-        return name in meta.find_undeclared_variables(environment.parse(source))
+        return set(meta.find_undeclared_variables(environment.parse(source)))
     except TemplateError:  # told when the template is loaded
-        return False
+        return set()
 
 
 def _template(environment: Any, where: str, file: str) -> Any:

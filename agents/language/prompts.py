@@ -7,7 +7,7 @@ recalled and the page each time. Servers can so reuse what they computed for eve
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isnan
 from typing import NamedTuple
 
@@ -58,6 +58,7 @@ class PromptWriter:
         elicitation: how decisions are asked for; answer formats differ in length.
         history: what users rated before; None tells none of it.
         budget: what bounds the prompts.
+        written: personas that a model wrote, by user index; they stand in place of the measured persona's sentences.
     """
 
     def __init__(
@@ -69,8 +70,9 @@ class PromptWriter:
         *,
         history: RatingHistory | None = None,
         budget: PromptBudget = PromptBudget(),  # noqa: B008
+        written: Mapping[int, str] | None = None,
     ) -> None:
-        self._history, self.budget = history, budget
+        self._history, self.budget, self._written = history, budget, written or {}
         self._catalog = catalog
         self._population = population
         self._templates = templates
@@ -104,11 +106,13 @@ class PromptWriter:
             return self._personas[user_index]
         persona = self._population.persona(user_index)
         loves, likes, avoids = taste_words(persona)
-        words = {"text": render_persona(persona), "loves": loves, "likes": likes, "avoids": avoids}
+        written = self._written.get(user_index, "")
+        words = {"text": written or render_persona(persona), "loves": loves, "likes": likes, "avoids": avoids}
         history = self._history_of(user_index)
 
         def tell(count: int) -> str:
-            return self._templates.render("persona", persona=persona, history=history[len(history) - count :], **words)
+            text = self._templates.render("persona", persona=persona, history=history[len(history) - count :], **words)
+            return f"{written}\n{text}" if written and not self._templates.tells_sentences else text
 
         room, told = self._persona_room(), len(history)
         text = tell(told)

@@ -25,7 +25,7 @@ from recsim_llm.population.personas import Population
 if TYPE_CHECKING:
     from recsim_llm.language.calls.model import LanguageModel
 
-__all__ = ["SPEECH_FILES", "Judge", "Moment", "ShownItem", "ShownPage", "Voice"]
+__all__ = ["SPEECH_FILES", "Judge", "Moment", "ShownItem", "ShownPage", "Voice", "each_or_none"]
 
 SPEECH_FILES: Mapping[str, tuple[str, ...]] = {
     "interview": ("rules", *(statement.key for statement in STATEMENTS)),
@@ -118,7 +118,7 @@ class Voice:
             ConfigError: a moment has no chosen item.
             RecSimError: the model could not be asked, see ``LanguageModel.write``.
         """
-        return _each(self._writer.write, [self._review(moment) for moment in moments])
+        return each_or_none(self._writer.write, [self._review(moment) for moment in moments])
 
     def reasons(self, moments: Sequence[Moment]) -> list[str | None]:
         """Return why each visit was ended after its last page or, if it was not, why that page's items were taken.
@@ -127,7 +127,7 @@ class Voice:
             ConfigError: a moment's last page neither ended the visit nor had an item taken.
             RecSimError: the model could not be asked, see ``LanguageModel.write``.
         """
-        return _each(self._writer.write, [self._reason(moment) for moment in moments])
+        return each_or_none(self._writer.write, [self._reason(moment) for moment in moments])
 
     def interviews(self, moments: Sequence[Moment]) -> list[tuple[Answer, ...] | None]:
         """Return for each visit the answers to ``statements``, in order: probabilities of the levels 1 to 5, nothing drawn.
@@ -240,10 +240,10 @@ class Judge:
 
 
 def _answers(model: LanguageModel, asks: Sequence[Ask]) -> list[tuple[Answer, ...] | None]:
-    return [reply and reply.answers for reply in _each(model.ask, asks)]
+    return [reply and reply.answers for reply in each_or_none(model.ask, asks)]
 
 
-def _each(act: Callable[[Sequence[Asked]], list[Got]], asked: Sequence[Asked]) -> list[Got | None]:
+def each_or_none(act: Callable[[Sequence[Asked]], list[Got]], asked: Sequence[Asked]) -> list[Got | None]:
     """Return what comes of each; None where the model's replies could not be read."""
     try:
         return list(act(asked))

@@ -63,13 +63,13 @@ def _columns(options: argparse.Namespace) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in options.column)
 
 
-def read_model(name: str, base_url: str | None) -> Any:
-    """Return the settings of a model that two options name, checked."""
+def read_model(name: str, base_url: str | None, **more: Any) -> Any:
+    """Return the settings of a model that two options name, and others by their names, checked."""
     from recsim_llm.language.base.addresses import parse_address
     from recsim_llm.language.base.settings import ModelSettings
 
     address = None if base_url is None else parse_address(base_url, "--base-url")
-    return ModelSettings.read({"name": name, "base_url": address}, "--model")
+    return ModelSettings.read({"name": name, "base_url": address, **more}, "--model")
 
 
 def read_limits(options: argparse.Namespace) -> dict[str, float]:
@@ -80,9 +80,11 @@ def read_limits(options: argparse.Namespace) -> dict[str, float]:
 
 
 def ask_first(estimate: Any, *, options: argparse.Namespace) -> None:
-    """Say what is about to be asked of language models, and ask before much is spent."""
+    """Say what must be known of the users and what is about to be asked of language models; ask before much is spent."""
     if not options.quiet:
-        make_console(stderr=True).print(estimate.text())
+        console = make_console(stderr=True)
+        for line in (*estimate.warnings, estimate.text()):
+            console.print(line)
     if options.yes or not estimate.large:
         return
     if not sys.stdin.isatty():

@@ -25,6 +25,7 @@ __all__ = [
     "print_problem",
     "print_reading",
     "read_reading",
+    "show_pages",
     "show_progress",
     "show_status",
     "spent_so_far",
@@ -132,6 +133,23 @@ def show_status(quiet: bool) -> Iterator[Callable[[str], None]]:
 
     with make_console(stderr=True, quiet=quiet, soft_wrap=False, markup=True).status("preparing") as status:
         yield lambda text: status.update(escape(text))
+
+
+@contextmanager
+def show_pages(quiet: bool) -> Iterator[Callable[[int, int, Any], None]]:
+    """Show a bar: pages answered of those planned, what was spent, time left."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.completed:.0f} of {task.total:.0f} pages answered", markup=False),
+        BarColumn(),
+        TextColumn("{task.fields[spent]}", markup=False),
+        TimeRemainingColumn(),
+    )
+    console = make_console(stderr=True, soft_wrap=False, markup=True)
+    with Progress(*columns, console=console, disable=quiet, transient=True) as bar:
+        task = bar.add_task("asking", total=0, spent="")
+        yield lambda done, planned, spent: bar.update(task, completed=done, total=planned, spent=spent_so_far(spent))
 
 
 @contextmanager

@@ -9,7 +9,15 @@ from recsim_llm.cli.plain_parser import PlainParser
 from recsim_llm.cli.run_parsers import compare_parser, export_parser, report_parser, resume_parser, run_parser, speak_parser
 from recsim_llm.cli.study_parsers import audit_parser, ope_parser
 from recsim_llm.cli.training_parsers import train_parser
-from recsim_llm.cli.user_parsers import calibrate_parser, data_parser, fit_parser, list_parser, probe_parser, realism_parser
+from recsim_llm.cli.user_parsers import (
+    calibrate_parser,
+    data_parser,
+    fit_parser,
+    list_parser,
+    personas_parser,
+    probe_parser,
+    realism_parser,
+)
 
 __all__ = ["make_parser"]
 
@@ -33,6 +41,7 @@ def make_parser() -> argparse.ArgumentParser:
     probe_parser(commands)
     fit_parser(commands)
     calibrate_parser(commands)
+    personas_parser(commands)
     realism_parser(commands)
     data_parser(commands)
     list_parser(commands)

@@ -13,9 +13,17 @@ from recsim_llm.cli.option_groups import (
     spending_options,
     table_options,
 )
-from recsim_llm.cli.users import handle_calibrate, handle_data, handle_fit, handle_list, handle_probe, handle_realism
+from recsim_llm.cli.users import (
+    handle_calibrate,
+    handle_data,
+    handle_fit,
+    handle_list,
+    handle_personas,
+    handle_probe,
+    handle_realism,
+)
 
-__all__ = ["calibrate_parser", "data_parser", "fit_parser", "list_parser", "probe_parser", "realism_parser"]
+__all__ = ["calibrate_parser", "data_parser", "fit_parser", "list_parser", "personas_parser", "probe_parser", "realism_parser"]
 
 
 def probe_parser(commands: Any) -> None:
@@ -62,11 +70,50 @@ def calibrate_parser(commands: Any) -> None:
     parser.add_argument("out", type=Path, help="JSON file to write; a run takes it: --set users.parameters.calibration=FILE")
     model_options(parser)
     parser.add_argument(
-        "--n-users", type=int, default=100, metavar="N", help="users to ask about, one call each (default: 100)"
+        "--n-users", type=int, default=100, metavar="N", help="users to fit to, and as many others to measure on (default: 100)"
     )
-    parser.add_argument("--click-rate", type=float, metavar="SHARE", help="share of examined items that the users shall take")
+    parser.add_argument(
+        "--click-rate",
+        type=float,
+        metavar="SHARE",
+        help="chance of a click on an examined item drawn at random (default: .02)",
+    )
+    parser.add_argument(
+        "--visit-pages",
+        type=float,
+        metavar="N",
+        help="mean pages of a visit (default: as choice users of the same data)",
+    )
     parser.add_argument("--seed", type=int, required=True, metavar="S", help="seed of users, items and their order")
+    parser.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="how the model is asked, as in the run: models.user.realisation=json, users.parameters.templates=en_compact",
+    )
+    spending_options(parser)
     dry_run_option(parser)
+    parser.add_argument("--yes", action="store_true", help="do not ask before what may cost much")
+    table_options(parser)
+    output_options(parser)
+
+
+def personas_parser(commands: Any) -> None:
+    """Add the verb ``personas``."""
+    parser = add_verb(
+        commands,
+        "personas",
+        "have a language model write personas from users' ratings, and check them",
+        example="recsim-llm personas fictional personas.json --model scripted/genres --n-users 5 --seed 7",
+        handler=handle_personas,
+    )
+    parser.add_argument("ratings", help="folder of a data set, name of a downloaded one, or 'fictional'")
+    parser.add_argument("out", type=Path, help="JSON file to write; a run takes it: --set users.parameters.personas=FILE")
+    model_options(parser)
+    parser.add_argument("--n-users", type=int, metavar="N", help="users to write about, one call each (default: all)")
+    parser.add_argument("--seed", type=int, required=True, metavar="S", help="seed of the draw of users")
+    parser.add_argument("--templates", metavar="NAME", default="en", help="language of the prompts, or a folder with templates")
     table_options(parser)
     output_options(parser)
 

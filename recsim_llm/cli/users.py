@@ -10,12 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from recsim_llm.cli.endings import go_on_by_calls
+from recsim_llm.cli.endings import go_on, go_on_by_calls
 from recsim_llm.cli.options import ask_first, read_limits, read_model, read_table_options
-from recsim_llm.cli.output import make_console, print_forecast, print_pairs, print_reading, show_status, write_json
+from recsim_llm.cli.output import make_console, print_forecast, print_pairs, print_reading, show_pages, show_status, write_json
 from recsim_llm.errors import ConfigError, RecSimError
 
-__all__ = ["handle_calibrate", "handle_data", "handle_fit", "handle_list", "handle_probe", "handle_realism"]
+__all__ = ["handle_calibrate", "handle_data", "handle_fit", "handle_list", "handle_personas", "handle_probe", "handle_realism"]
 
 
 def handle_fit(options: argparse.Namespace) -> None:
@@ -34,32 +34,89 @@ def handle_fit(options: argparse.Namespace) -> None:
 
 
 def handle_calibrate(options: argparse.Namespace) -> None:
-    """Fit a language model's answers to real choices and save that."""
-    from recsim_llm.agents.language.calibrating import calibrate
-    from recsim_llm.data import open_dataset
+    """Fit a language model's answers to real people's feedback and save that."""
     from recsim_llm.data.reading_notes import reading_record
-    from recsim_llm.language.providers import open_model
+    from recsim_llm.report.calibration_page import calibration_table
+    from recsim_llm.scenarios.calibration_run import calls_beside, make_calibration
     from recsim_llm.scenarios.dry_run import forecast_calibration
+
+    request = _calibration_request(options)
+    if options.dry_run:
+        print_forecast(options, forecast_calibration(request))
+        return
+    calls = calls_beside(options.out)
+    with go_on(f"what the model answered is kept in {calls}; give the same command again"), show_pages(options.quiet) as update:
+        found, dataset = make_calibration(
+            request,
+            options.out,
+            progress=lambda state: update(state.done, state.planned, state.spent),
+            confirm=partial(ask_first, options=options),
+        )
+    reading, record = reading_record(dataset), found.record or {}
+    write_json(options, json.loads(options.out.read_text(encoding="utf-8")) | {"reading": reading})
+    if not options.quiet:
+        console = make_console()
+        print_reading(reading)
+        console.print(calibration_table(record))
+        numbers = {name: value for name, value in vars(found).items() if name != "record"}
+        console.print(", ".join(f"{name} {_rounded(value)}" for name, value in numbers.items()))
+        console.print(f"calibration  {options.out}\ncalls        {calls}")
+        console.print(f"to use it    --set users.parameters.calibration={shlex.quote(str(options.out))}")
+
+
+def _rounded(value: Any) -> str:
+    return " ".join(f"{number:.3f}" for number in value) if isinstance(value, tuple) else f"{value:.3f}"
+
+
+def _calibration_request(options: argparse.Namespace) -> Any:
+    """Return what a calibration shall be made of."""
+    from recsim_llm.data.table_settings import TableSettings
+    from recsim_llm.scenarios.calibration_run import CalibrationRequest, split_settings
+    from recsim_llm.scenarios.schema import parse_overrides
 
     if options.model is None:
         raise ConfigError("calibrate: got no model, expected --model provider/name")
+    model, parameters = split_settings(parse_overrides(options.set))
+    given = {"click_rate": options.click_rate, "visit_pages": options.visit_pages}
+    return CalibrationRequest(
+        data=options.ratings,
+        model=read_model(options.model, options.base_url, **model),
+        tables=TableSettings.of(read_table_options(options)),
+        cache=options.cache,
+        limits=read_limits(options),
+        seed=options.seed,
+        users=options.n_users,
+        parameters=parameters,
+        **{name: value for name, value in given.items() if value is not None},
+    )
+
+
+def handle_personas(options: argparse.Namespace) -> None:
+    """Have personas written and checked, and save them."""
+    from recsim_llm.agents.language.persona_writing import write_personas
+    from recsim_llm.data import open_dataset
+    from recsim_llm.language.providers import open_model
+    from recsim_llm.report.numbers import with_interval
+
+    if options.model is None:
+        raise ConfigError("personas: got no model, expected --model provider/name")
     if not options.out.parent.is_dir() or options.out.is_dir():
-        raise ConfigError(f"calibrate: got {options.out}, expected a file in a folder that exists; make the folder first")
+        raise ConfigError(f"personas: got {options.out}, expected a file in a folder that exists; make the folder first")
     dataset = open_dataset(options.ratings, **read_table_options(options))
-    named = read_model(options.model, options.base_url)
-    asked: dict[str, Any] = {"seed": options.seed, "users": options.n_users, "click_rate": options.click_rate}
-    if options.dry_run:
-        print_forecast(options, forecast_calibration(named, dataset, **asked))
-        return
-    with open_model(named.name, base_url=named.base_url) as model:
-        found = calibrate(model, dataset, **asked)
+    named, calls = read_model(options.model, options.base_url), options.out.with_suffix(".calls.sqlite")
+    with open_model(named.name, base_url=named.base_url, calls=calls) as model:
+        found = write_personas(model, dataset, seed=options.seed, users=options.n_users, templates=options.templates)
     found.save(options.out)
-    table = json.loads(options.out.read_text(encoding="utf-8"))
-    reading = reading_record(dataset)
-    write_json(options, table | {"reading": reading})
-    if not options.quiet:
-        print_reading(reading)
-        print_pairs(f"calibration of {options.model} in {options.out}", table)
+    write_json(options, found.to_json())
+    if options.quiet:
+        return
+
+    table = {
+        "users": len(found.personas),
+        "passed": with_interval(found.passed),
+        "claims that agree": with_interval(found.agreement),
+    }
+    print_pairs(f"personas by {options.model} in {options.out}", table)
 
 
 def handle_realism(options: argparse.Namespace) -> None:
@@ -172,7 +229,7 @@ def handle_list(options: argparse.Namespace) -> None:
     from recsim_llm.scenarios.schema import shipped_scenarios
 
     table: dict[str, dict[str, str]] = {"scenarios": shipped_scenarios()}
-    for kind in ("recommenders", "users", "learners"):
+    for kind in ("recommenders", "users", "memories", "learners"):
         table[kind] = {name: _said_of(kind, name) for name in names(kind)}
     table["rewards"] = {name: _first_line(reward) for name, reward in REWARDS.items()}
     write_json(options, table)

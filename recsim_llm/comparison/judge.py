@@ -19,6 +19,7 @@ from recsim_llm.comparison.pre_period import PrePeriod, adjust_difference
 from recsim_llm.comparison.results import Compared, Comparison, Judging, PairGroups, Power
 from recsim_llm.core.arrays import BoolArray
 from recsim_llm.errors import ConfigError, LogError
+from recsim_llm.log.manifest import read_warnings
 from recsim_llm.log.reader import open_run
 from recsim_llm.metrics.tallies import Tally, read_tally
 from recsim_llm.statistics import (
@@ -123,6 +124,7 @@ def judge_run(tally: Tally, manifest: Mapping[str, Any], judging: Judging, known
         covariates=known.covariates if known is not None and any(adjusted) else (),
         plan=None,
         sequential=None,
+        warnings=read_warnings(manifest),
         notes=(*told, *_notes(len(users) - int(users.sum()), known, adjusted), *tell_unrated(tally)),
     )
 

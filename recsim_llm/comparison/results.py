@@ -280,6 +280,8 @@ class Comparison:
     """None where the number of users was fixed."""
     notes: tuple[str, ...]
     """What a reader must know."""
+    warnings: tuple[str, ...] = ()
+    """What a reader must know first of the users: how those of a language model were calibrated."""
     sources: tuple[Source, ...] = ()
     """The two runs that were joined; empty where the recommenders are those of one run."""
     verdict: tuple[str, ...] = field(default=())

@@ -15,6 +15,7 @@ from typing import Any
 from recsim_llm.comparison.extremes import UserOutcome, find_gainers, find_losers
 from recsim_llm.comparison.judge import Judged, judge_pairs
 from recsim_llm.comparison.outcomes import CEILINGS, Pair, pick_best, served_by, take_outcome
+from recsim_llm.log.manifest import read_warnings
 from recsim_llm.log.reader import open_run
 from recsim_llm.metrics.definitions import RESULTS
 from recsim_llm.metrics.evaluation import summarise_arms
@@ -93,6 +94,8 @@ class Summary:
     """Planner and oracle minus every other arm, but the oracle minus the planner; empty without either."""
     notes: tuple[str, ...]
     """What a reader must know about the log itself: users missing, arms without rows."""
+    warnings: tuple[str, ...]
+    """What a reader must know first of the users, by the manifest: how those of a language model were calibrated."""
     rated: bool
     """Whether users gave ratings; of users who only click or buy, nothing about ratings is told."""
 
@@ -131,6 +134,7 @@ def summarise(run: Path) -> Summary:
         against_best=tuple(_compare(judged, name, best) for name in names if name != best),
         regret=tuple(_compare(judged, *pair) for pair in _below_ceilings(names)),
         rated=tally.rated,
+        warnings=read_warnings(manifest),
         notes=(*_notes(arms, int(manifest["users"])), *([] if tally.rated else [_UNRATED])),
     )
 

@@ -220,7 +220,7 @@ def _elicitation(settings: ModelSettings, backend: Backend) -> Elicitation:
 
 def _refuse_local(settings: ModelSettings) -> None:
     """Raise for settings that nothing would obey."""
-    given = [name for name in ("device", "batch_size") if getattr(settings, name) is not None]
+    given = [name for name in ("device", "batch_size", "precision") if getattr(settings, name) is not None]
     if given:
         expected = "expected it for transformers/PATH only, a model in this process; leave it out"
         raise ConfigError(f"model {settings.name}: got {given[0]}, {expected}")
@@ -276,7 +276,8 @@ def _transformers(path: str, _role: str, settings: ModelSettings) -> Backend:
     from recsim_llm.language.backends.transformers_backend import TransformersBackend, find_device
 
     given = {} if settings.batch_size is None else {"batch": settings.batch_size}
-    return TransformersBackend(path, device=find_device(settings.device or "cpu"), **given)
+    device = find_device(settings.device or "cpu")
+    return TransformersBackend(path, device=device, precision=settings.precision, **given)
 
 
 def _scripted(name: str, _role: str, _settings: ModelSettings) -> Backend:

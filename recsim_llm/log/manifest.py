@@ -11,7 +11,7 @@ from recsim_llm.core.files import read_json, write_atomically
 from recsim_llm.errors import LogError
 from recsim_llm.log.folders import COMPARISON_SETTINGS, MANIFEST
 
-__all__ = ["encode_manifest", "read_arithmetic", "read_manifest", "read_scenario_manifest", "write_manifest"]
+__all__ = ["encode_manifest", "read_arithmetic", "read_manifest", "read_scenario_manifest", "read_warnings", "write_manifest"]
 
 _WHOLE = "a whole number of 1 or more"
 _SHAPES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
@@ -35,6 +35,10 @@ _SHAPES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
         "models by role",
     ),
     "user_model": (lambda value: isinstance(value, str), "a name"),
+    "users_warnings": (
+        lambda value: isinstance(value, list) and all(isinstance(line, str) for line in value),
+        "lines of text",
+    ),
 }
 _KEYS = ("scenario", "arms", "seed", "slate_size", "max_pages", "users", "catalog")
 
@@ -92,6 +96,11 @@ def read_arithmetic(folder: Path) -> dict[str, Any] | None:
         return None
     found = read_manifest(folder).get("arithmetic")
     return found if isinstance(found, dict) else None
+
+
+def read_warnings(manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what a manifest says that a reader must know first of the users; nothing in most runs."""
+    return tuple(manifest.get("users_warnings") or ())
 
 
 def encode_manifest(content: Mapping[str, Any]) -> bytes:

@@ -148,9 +148,9 @@ def checked_stars(candidate: Candidate, user_index: IntArray, item_index: IntArr
 def on_levels(chance: DoubleArray, own: FloatArray, levels: DoubleArray, histogram: DoubleArray) -> DoubleArray:
     """Spread distributions over other levels, so that user models with fewer levels than the data stand on its scale.
 
-    Each level of the data belongs to the candidate's nearest one, of two equally near to the lower; a candidate's chance is
-    shared out among the levels that belong to it in proportion to the training histogram. Levels to which none belong pass
-    theirs on to the nearest of the data's.
+    Each level of the data belongs to the two of the candidate's between which it lies, the more the nearer, so that the mean
+    stays; a candidate's chance is shared out among the levels that belong to it in proportion to the training histogram. Levels
+    to which none belong pass theirs on to the nearest of the data's.
 
     Args:
         chance: float64 [r, l], over ``own``.
@@ -163,9 +163,8 @@ def on_levels(chance: DoubleArray, own: FloatArray, levels: DoubleArray, histogr
     """
     if np.array_equal(own, levels.astype(np.float32)):
         return chance
-    nearest = np.abs(levels[:, None] - own[None, :]).argmin(axis=1)
-    share = np.zeros((len(own), len(levels)))
-    share[nearest, np.arange(len(levels))] = histogram + 1e-6 * max(float(histogram.sum()), 1.0)
+    belongs = np.array([np.interp(levels, own, corner) for corner in np.eye(len(own))])
+    share: DoubleArray = belongs * (histogram + 1e-6 * max(float(histogram.sum()), 1.0))
     for row in np.flatnonzero(share.sum(axis=1) == 0):
         share[row, np.abs(levels - own[row]).argmin()] = 1.0
     spread: DoubleArray = chance @ (share / share.sum(axis=1, keepdims=True))

@@ -18,7 +18,7 @@ _MORE = {
 
 
 def verdict_lines(content: Content) -> list[str]:
-    """Say which ceilings were beaten, then what the primary metric's comparisons carry, then how it was judged.
+    """Say what must be known of the users, which ceilings were beaten, what the comparisons carry, how it was judged.
 
     Comparisons against the first recommender come before those against the best.
     """
@@ -27,7 +27,7 @@ def verdict_lines(content: Content) -> list[str]:
     first, best = content["arms"][0], content["best"]
     wanted = [pair for pair in rows if pair[1] == first] + [pair for pair in rows if best in pair and first not in pair]
     beaten = warn_of_beaten(compared_beaten(content), content["arms"])
-    return [*beaten, *(_sentence(content, rows[pair]) for pair in wanted), explain_basis(content)]
+    return [*content["warnings"], *beaten, *(_sentence(content, rows[pair]) for pair in wanted), explain_basis(content)]
 
 
 def plan_lines(plan: Content) -> list[str]:

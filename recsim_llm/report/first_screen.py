@@ -45,7 +45,7 @@ def first_screen(summary: Summary, manifest: Content, compared: Content | None, 
     claims = best_claims(summary, compared)
     said = (_winner(summary, compared, claims), evidence_list(claims, link), _sureness(summary, compared))
     beaten = warn_of_beaten(summary_beaten(summary), [arm.arm for arm in summary.arms])
-    return _head(title, said, facts, summary.notes, beaten=beaten)
+    return _head(title, said, facts, summary.notes, beaten=[*summary.warnings, *beaten])
 
 
 def compared_head(title: str, content: Content, manifest: Content, link: Callable[[Claim], str]) -> str:
@@ -61,7 +61,8 @@ def compared_head(title: str, content: Content, manifest: Content, link: Callabl
     said = (_compared_winner(content, claims), evidence_list(claims, link), _compared_sureness(content))
     warnings = [note for note in content["notes"] if note.startswith(WARNING)]
     beaten = warn_of_beaten(compared_beaten(content), content["arms"])
-    return _head(title, said, facts_line(content["users"], len(content["arms"]), manifest), warnings, beaten=beaten)
+    facts = facts_line(content["users"], len(content["arms"]), manifest)
+    return _head(title, said, facts, warnings, beaten=[*content["warnings"], *beaten])
 
 
 def _head(title: str, said: tuple[str, str, str], facts: str, notes: Sequence[str], *, beaten: Sequence[str]) -> str:

@@ -22,6 +22,8 @@ from recsim_llm.log.visit_rows import VisitKey, VisitRows, read_visits
 from recsim_llm.metrics import RunMetrics, measure_run
 from recsim_llm.report import comparison_figure, drawing, numbers
 from recsim_llm.report.audit_page import AUDIT_FOLDER, audits_section, draw_audits, keep_audit, read_audits
+from recsim_llm.report.calibration_page import calibration_section, draw_calibration
+from recsim_llm.report.calibration_rows import find_record
 from recsim_llm.report.card_file import CARD_FILE, read_card
 from recsim_llm.report.claims import Claim, best_claims, claim_of_row, table_rows
 from recsim_llm.report.comparison_page import comparison_section
@@ -124,6 +126,8 @@ def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
         comparison_section(compared, "", table, lambda _: "")
     with showing(run / MANIFEST, "run"):
         trust_section(manifest, None, "")
+        drawings |= draw_calibration(find_record(manifest), folder)
+        calibration_section(find_record(manifest), drawings)
     with showing(run / CARD_FILE, "realism"):
         if realism is not None and CARD_FIGURE.able(realism):
             drawings[CARD_FIGURE.name] = _draw_card(realism, folder)
@@ -188,6 +192,7 @@ def render_page(found: Findings) -> str:
         ope_section(found.ope, found.drawings),
         audits_section(found.audits, found.drawings),
         trust_section(manifest, found.card, found.drawings.get(CARD_FIGURE.name, "")),
+        calibration_section(find_record(manifest), found.drawings),
         speech_section(found.speech, table),
         deciders_section(summary),
         failures_section(summary, found.calls),

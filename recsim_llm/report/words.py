@@ -27,7 +27,10 @@ _NAMED = 4
 
 
 def verdict(summary: Summary) -> str:
-    """Say which recommender got the most clicks a user, or that none can be named; before that, which ceilings were beaten."""
+    """Say which recommender got the most clicks a user, or that none can be named.
+
+    Before that it says which ceilings were beaten, after it what must be known of the users.
+    """
     best = summary.arm(summary.best)
     rivals = [row for row in summary.against_best if row.arm not in CEILINGS]
     waiting = [arm.arm for arm in summary.arms if not arm.finished]
@@ -40,7 +43,7 @@ def verdict(summary: Summary) -> str:
     else:
         text = _against_rivals(best, sorted(rivals, key=lambda row: -(row.clicks.mean.value or 0.0)))
     beaten = warn_of_beaten(summary_beaten(summary), [arm.arm for arm in summary.arms])
-    return " ".join([*beaten, text + _left_to_gain(summary)])
+    return " ".join([*beaten, text + _left_to_gain(summary), *summary.warnings])
 
 
 def reference(summary: Summary) -> ArmDifference | None:

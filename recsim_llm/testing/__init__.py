@@ -10,7 +10,8 @@ what was expected and what to do:
 """
 
 from recsim_llm.testing.language_model import check_language_model
+from recsim_llm.testing.memory import check_memory
 from recsim_llm.testing.recommender import check_recommender, small_world
 from recsim_llm.testing.user_model import check_user_model
 
-__all__ = ["check_language_model", "check_recommender", "check_user_model", "small_world"]
+__all__ = ["check_language_model", "check_memory", "check_recommender", "check_user_model", "small_world"]

@@ -16,6 +16,7 @@ from scipy.stats import wasserstein_distance
 from recsim_llm.agents.choice.choice_candidate import ChoiceCandidate, choice_candidate
 from recsim_llm.agents.choice.choice_fit import fit_choice
 from recsim_llm.agents.choice.choice_users import ChoiceUsers
+from recsim_llm.agents.language.calibration_fit import share_levels
 from recsim_llm.data import fictional, open_dataset
 from recsim_llm.errors import ConfigError, ContractError
 from recsim_llm.realism import CardSettings, UserModelCandidate, hold_out, realism_card
@@ -203,7 +204,16 @@ def test_vectors_score_as_the_users_themselves_do_without_novelty(dataset):
 def test_fewer_levels_are_spread_over_the_datas_as_the_histogram_is():
     levels, histogram = np.array([0.5, 1.0, 1.5, 2.0]), np.array([1.0, 3.0, 2.0, 4.0])
     spread = on_levels(np.array([[0.25, 0.75]]), np.array([1.0, 2.0], np.float32), levels, histogram)
-    assert spread[0] == pytest.approx([0.25 / 6, 0.75 / 6, 0.5 / 6, 0.75], abs=1e-4)
+    # Half of the ratings at 1.5 are a one, the other half a two.
+    assert spread[0] == pytest.approx([0.25 / 5, 0.75 / 5, 0.25 / 5 + 0.75 / 5, 0.75 * 4 / 5], abs=1e-4)
+
+
+def test_whole_stars_that_were_fitted_to_half_ones_give_back_their_histogram_and_mean():
+    levels, histogram = np.arange(0.5, 5.25, 0.5), np.array([0.0, 3, 2, 7, 5, 20, 13, 27, 8, 13])
+    own = share_levels(levels)
+    spread = on_levels(histogram @ own[None] / histogram.sum(), np.arange(1.0, 6.0).astype(np.float32), levels, histogram)
+    assert spread[0] == pytest.approx(histogram / histogram.sum(), abs=1e-4)
+    assert histogram @ own @ np.arange(1, 6) == pytest.approx(histogram @ levels)
 
 
 @given(arrays(np.float64, (2, 5), elements=st.floats(0.01, 1)))

@@ -44,6 +44,8 @@ _SPARE_TOKENS = 256
 _TOKENS_OF_TEXT = 160
 _SUM_SLACK = 0.02
 _ANSWER_NOW = "Answer now."
+_BETWEEN = "\n\n"
+_RECALLED = "recent"
 _FORMS: dict[Elicitation, Literal["labels", "json", "decision", "forced"]] = {
     "logprobs": "labels",
     "samples": "labels",
@@ -94,15 +96,16 @@ def prepare(ask: Ask, elicitation: Elicitation, *, samples: int = 8, forced: For
     if not parts:
         raise ConfigError("a prompt: got no parts, expected at least one")
     system = f"{parts[0].text}\n\n{frame.questions}" if frame.questions else parts[0].text
-    messages = (Message("system", system), Message("user", _user_text(ask.prompt)))
+    messages, recurring = (Message("system", system), Message("user", _user_text(ask.prompt))), _recurring(ask.prompt)
     form = _FORMS[elicitation]
     if elicitation != "samples" and not (elicitation == "forced" and forced == "samples"):
         logprobs = elicitation == "logprobs" or (elicitation == "forced" and forced != "")
-        return Call(form, messages, ask.questions, 0.0, frame.max_tokens, logprobs, 1, frame.schema)
+        call = Call(form, messages, ask.questions, 0.0, frame.max_tokens, logprobs, 1, frame.schema)
+        return call._replace(recurring=recurring)
     if samples < 1:
         raise ConfigError(f"samples: got {samples}, expected 1 or more")
     seed = int.from_bytes(blake2b(ask.nonce.encode(), digest_size=4).digest(), "big") >> 1
-    return Call(form, messages, ask.questions, 1.0, frame.max_tokens, samples=samples, seed=seed)
+    return Call(form, messages, ask.questions, 1.0, frame.max_tokens, samples=samples, seed=seed, recurring=recurring)
 
 
 def read(call: Call, raw: RawReply, elicitation: Elicitation) -> tuple[Answer, ...]:
@@ -148,11 +151,22 @@ def write_call(prompt: Prompt, max_tokens: int, temperature: float) -> Call:
     if max_tokens < 1 or not temperature >= 0:
         raise ConfigError(f"free text: got max_tokens {max_tokens} and temperature {temperature}, expected 1, 0 or more")
     messages = (Message("system", prompt.parts[0].text), Message("user", _user_text(prompt)))
-    return Call("text", messages, (), temperature, max_tokens)
+    return Call("text", messages, (), temperature, max_tokens, recurring=_recurring(prompt))
 
 
 def _user_text(prompt: Prompt) -> str:
-    return "\n\n".join([part.text for part in prompt.parts[1:]]) if len(prompt.parts) > 1 else _ANSWER_NOW
+    return _BETWEEN.join([part.text for part in prompt.parts[1:]]) if len(prompt.parts) > 1 else _ANSWER_NOW
+
+
+def _recurring(prompt: Prompt) -> tuple[int, ...]:
+    """Return the lengths of the user message's beginnings that come again: up to the last part and what was recalled for it."""
+    ends, length = [], -len(_BETWEEN)
+    for part in prompt.parts[1:-1]:
+        if part.name == _RECALLED:
+            break
+        length += len(_BETWEEN) + len(part.text)
+        ends.append(length)
+    return tuple(ends)
 
 
 @lru_cache(maxsize=512)

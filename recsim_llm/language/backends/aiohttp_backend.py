@@ -35,10 +35,16 @@ class AiohttpBackend(HttpBackend):
         )
 
     async def _post(self, path: str, content: bytes) -> Response:
+        return await self._fetch("POST", self.base_url + path, content)
+
+    async def _get(self, address: str) -> Response:
+        return await self._fetch("GET", address, None)
+
+    async def _fetch(self, method: str, address: str, content: bytes | None) -> Response:
         import aiohttp
 
         try:
-            async with self._session.post(self.base_url + path, data=content, allow_redirects=False) as response:
+            async with self._session.request(method, address, data=content, allow_redirects=False) as response:
                 content = await self._collect(response.status, response.content.iter_any())
                 return Response(response.status, response.headers, content)
         except (aiohttp.ClientError, OSError, UnicodeError) as error:

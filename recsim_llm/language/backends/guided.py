@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from recsim_llm.errors import ConfigError
+from recsim_llm.language.backends.branches import Branches, PromptTokens
 from recsim_llm.language.backends.local_model import LocalModel
 from recsim_llm.language.backends.option_scores import draw, option_probabilities
-from recsim_llm.language.backends.prefix_cache import Branches
 from recsim_llm.language.base.questions import Question
 from recsim_llm.language.base.wire import Call, RawReply, TokenChoice, TokenUsage
 
@@ -25,7 +25,7 @@ _TOGETHER = 16
 
 
 class Guide:
-    """Carries out calls with a local model.
+    """Carries out calls with a local model; may be used by several threads at once.
 
     Args:
         model: the model.
@@ -36,18 +36,18 @@ class Guide:
         self._grammars: dict[str, Any] = {}
         self._words: Any = None
 
-    def answer(self, call: Call, prompt: Sequence[int]) -> RawReply:
+    def answer(self, call: Call, prompt: PromptTokens) -> RawReply:
         """Carry out one call.
 
         Args:
             call: what is wanted.
-            prompt: its messages as tokens.
+            prompt: its messages as tokens, see ``LocalModel.prompt``.
 
         Raises:
             BackendError: the prompt is too long, or labels cannot be told apart.
             ConfigError: the call is incomplete.
         """
-        forms: dict[str, Callable[[Call, Sequence[int]], RawReply]] = {
+        forms: dict[str, Callable[[Call, PromptTokens], RawReply]] = {
             "decision": self._score,
             "forced": self._score,
             "labels": self._score if call.logprobs else self._sample,
@@ -57,7 +57,7 @@ class Guide:
         with torch.inference_mode():
             return forms[call.form](call, prompt)
 
-    def _score(self, call: Call, prompt: Sequence[int]) -> RawReply:
+    def _score(self, call: Call, prompt: PromptTokens) -> RawReply:
         """Every question by itself after the prompt, all in one pass; nothing is generated but the words of text questions."""
         typed = [question for question in call.questions if question.options]
         # Leads are for questions that are asked alone; a list of them is answered key by key.
@@ -90,7 +90,7 @@ class Guide:
             usage=_usage(prompt, branches, sum(reply.spent for reply in replies)),
         )
 
-    def _sample(self, call: Call, prompt: Sequence[int]) -> RawReply:
+    def _sample(self, call: Call, prompt: PromptTokens) -> RawReply:
         """Line after line; keys and line ends are given, each answer is drawn in sight of the ones before it."""
         options = [self._model.options(question._replace(lead="")) for question in call.questions if question.options]
         branches = self._model.read(prompt, 1 + sum(len(tokens.lead) + max(map(len, tokens.rest)) + 1 for tokens in options))
@@ -137,11 +137,11 @@ class Guide:
         reply.lines.append(f"{question.key}: {text.partition(chr(10))[0].strip()}")
         reply.spend(len(tokens), call.max_tokens)
 
-    def _write_json(self, call: Call, prompt: Sequence[int]) -> RawReply:
+    def _write_json(self, call: Call, prompt: PromptTokens) -> RawReply:
         """One object that the schema allows; what the schema leaves no choice about is not asked of the model."""
         branches = self._model.read(prompt, 1)
         matcher, generator = self._matcher(call.schema), _generator(call, "json")
-        limit = min(call.max_tokens, self._model.context - len(prompt))
+        limit = min(call.max_tokens, self._model.context - len(prompt.tokens))
         tokens, unread, finish = list[int](), list[int](), "stop"
         while True:
             given = matcher.compute_ff_tokens()
@@ -165,9 +165,9 @@ class Guide:
             (self._model.decode(tokens[:limit]),), finish=finish, usage=_usage(prompt, branches, len(tokens[:limit]))
         )
 
-    def _write_text(self, call: Call, prompt: Sequence[int]) -> RawReply:
+    def _write_text(self, call: Call, prompt: PromptTokens) -> RawReply:
         branches = self._model.read(prompt, 1)
-        generator, limit = _generator(call, "text"), min(call.max_tokens, self._model.context - len(prompt))
+        generator, limit = _generator(call, "text"), min(call.max_tokens, self._model.context - len(prompt.tokens))
         tokens, unread, finish = list[int](), list[int](), "length"
         while len(tokens) < limit:
             token = _choose(branches.extend({0: unread})[0].cpu(), call.temperature, generator)
@@ -251,5 +251,5 @@ def _generator(call: Call, purpose: str) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def _usage(prompt: Sequence[int], branches: Branches, completion: int) -> TokenUsage:
-    return TokenUsage(prompt=len(prompt), cached=branches.cached, completion=completion)
+def _usage(prompt: PromptTokens, branches: Branches, completion: int) -> TokenUsage:
+    return TokenUsage(prompt=len(prompt.tokens), cached=branches.cached, completion=completion)

@@ -26,6 +26,7 @@ __all__ = ["HttpBackend", "Response", "retry_seconds"]
 _LONGEST_MESSAGE = 400
 _LONGEST_REASON = 120
 _NO_KEY = "none"
+_MOST_SLOTS = 1 << 12
 _MOST_OF_AN_ERROR = 64 << 10
 """Bytes of an error's body that are read: its words stand at its beginning."""
 
@@ -128,6 +129,18 @@ class HttpBackend(ABC):
             raise outcome.with_traceback(None)
         return outcome
 
+    async def read_slots(self) -> int:
+        """Return in how many places the server keeps a prompt each, as llama.cpp tells; 0 where it does not tell."""
+        self._enter()
+        try:
+            async with asyncio.timeout(self.timeout):
+                response = await self._get(f"{self.base_url.removesuffix('/v1')}/props")
+            told = parse_body(response.content) if _is_good(response.status) else None
+        except (TimeoutError, BackendError):
+            return 0
+        slots = told.get("total_slots") if isinstance(told, dict) else None
+        return slots if isinstance(slots, int) and not isinstance(slots, bool) and 0 < slots <= _MOST_SLOTS else 0
+
     async def close(self) -> None:
         """Give back connections; further calls are errors."""
         opened, self._loop, self._closed = self._loop is not None, None, True
@@ -141,6 +154,10 @@ class HttpBackend(ABC):
     @abstractmethod
     async def _post(self, path: str, content: bytes) -> Response:
         """Send one request; raise ``self._unreachable`` outside of any ``except`` block."""
+
+    @abstractmethod
+    async def _get(self, address: str) -> Response:
+        """Fetch a whole address; as ``_post`` otherwise."""
 
     @abstractmethod
     async def _shut(self) -> None:

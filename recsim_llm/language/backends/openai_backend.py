@@ -8,6 +8,9 @@ from recsim_llm.errors import BackendError
 from recsim_llm.language.backends.http_backend import HttpBackend, Response
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    import httpx2
     from openai import AsyncOpenAI
 
 __all__ = ["OpenAIBackend"]
@@ -33,14 +36,24 @@ class OpenAIBackend(HttpBackend):
         )
 
     async def _post(self, path: str, content: bytes) -> Response:
+        import httpx2
+
+        # The raw response: the client's own parsing lets an HTML page through as text and `choices: []` as an answer.
+        return await self._fetch(self._client.post(path, cast_to=httpx2.Response, content=content))
+
+    async def _get(self, address: str) -> Response:
+        import httpx2
+
+        return await self._fetch(self._client.get(address, cast_to=httpx2.Response))
+
+    async def _fetch(self, sending: Awaitable[httpx2.Response]) -> Response:
         import aiohttp
         import httpx2
         from openai import APIStatusError, OpenAIError
 
         failure: BackendError | None = None
         try:
-            # The raw response: the client's own parsing lets an HTML page through as text and `choices: []` as an answer.
-            response = await self._client.post(path, cast_to=httpx2.Response, content=content)
+            response = await sending
         except APIStatusError as error:
             response = error.response
         except BackendError as error:

@@ -1,34 +1,37 @@
-"""What a model remembers of the tokens it has read: prompts in blocks that later calls reuse, and branches that go on from one.
+"""Beginnings of prompts that a model has read, kept for the prompts to come that begin alike.
 
-Keys and values are computed in *blocks* of 64 tokens, always by a pass over exactly these 64, whether or not the block is kept,
-and one call at a time. So every pass has a shape and a content that depend on the call alone: the numbers are the same bits
-whatever was asked before, together, or in which order. (Rows of a matrix product are not: with the linear algebra of current
-processors, a row's last bits depend on how many rows are multiplied at once.)
+What is kept are *segments*: all users share the rules, the pages of one user the persona and what was learned of it. A segment
+is found by all tokens up to its end and by the ends of the segments before it, so that a pass is repeated only by one of the
+same shape and content.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from hashlib import blake2b
-from typing import Any
+from itertools import takewhile
+from threading import Lock
 
 import numpy as np
 import torch
 
-__all__ = ["BLOCK", "Block", "Branches", "PrefixCache"]
+__all__ = ["PrefixCache", "Segment", "segment_keys"]
 
-BLOCK = 64
-"""Tokens a block. Another number changes the last bits of answers."""
+Segment = list[tuple[torch.Tensor, torch.Tensor]]
+"""Keys and values of each layer, ``[1, heads, tokens, size]``."""
 
-Block = list[tuple[torch.Tensor, torch.Tensor]]
-"""Keys and values of each layer, ``[1, heads, 64, size]``."""
-
-PROMPT = -1
+_NEVER = -1
+_REMEMBERED = 1 << 16
+"""Segments of which it is remembered when they were last asked for, kept or not."""
 
 
 class PrefixCache:
-    """Blocks of prompts, found by all tokens up to their end; the ones not used for longest are given up.
+    """Segments of prompts within a number of bytes; may be used by several threads at once.
+
+    While there is room everything is kept. Beyond, a segment displaces others only if none of them was asked for since it was
+    last asked for itself: what came back sooner is worth more. So prompts that never come again displace nothing, and of more
+    users than there is room for some keep their place from page to page, instead of none.
 
     Args:
         capacity: most bytes of keys and values that are kept.
@@ -36,150 +39,72 @@ class PrefixCache:
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._bytes = 0
-        self._blocks: OrderedDict[bytes, Block] = OrderedDict()
+        self._bytes = self._asks = 0
+        self._segments: OrderedDict[bytes, Segment] = OrderedDict()
+        self._asked: OrderedDict[bytes, tuple[int, int]] = OrderedDict()
+        self._lock = Lock()
 
-    def find(self, keys: Sequence[bytes]) -> list[Block]:
-        """Return the blocks of the longest known beginning."""
-        found: list[Block] = []
-        for key in keys:
-            if key not in self._blocks:
-                break
-            found.append(self._blocks[key])
-        # The first block last: a block whose beginning is gone could never be found again.
-        for key in reversed(keys[: len(found)]):
-            self._blocks.move_to_end(key)
-        return found
-
-    def keep(self, key: bytes, block: Block) -> None:
-        """Remember a block."""
-        self._blocks[key] = block
-        self._bytes += _bytes(block)
-        while self._bytes > self._capacity and self._blocks:
-            self._bytes -= _bytes(self._blocks.popitem(last=False)[1])
-
-    @staticmethod
-    def keys(tokens: Sequence[int]) -> list[bytes]:
-        """Return a key for each block of a prompt; the last 1 to 64 tokens belong to none."""
-        keys, last = [], b""
-        for start in range(0, len(tokens) - BLOCK, BLOCK):
-            last = blake2b(last + np.asarray(tokens[start : start + BLOCK], "<i4").tobytes(), digest_size=16).digest()
-            keys.append(last)
-        return keys
-
-
-class Branches:
-    """A prompt in the memory of a model, and continuations that see the prompt and themselves but not each other.
-
-    Args:
-        network: a causal language model.
-        prompt: its tokens, at least one.
-        prefixes: blocks of earlier prompts.
-
-    Attributes:
-        cached: tokens of the prompt that did not have to be read.
-    """
-
-    def __init__(self, network: Any, prompt: Sequence[int], prefixes: PrefixCache) -> None:
-        from transformers import DynamicCache
-
-        self._network, self._device = network, network.device
-        self._windows = _windows(network.config.get_text_config())
-        self._cache = DynamicCache()
-        self._owners, self._positions = self._numbers([]), self._numbers([])
-        self._ends: dict[int, int] = {}
-        self._prompt_length = len(prompt)
-        keys = prefixes.keys(prompt)
-        known = prefixes.find(keys)
-        self.cached = len(known) * BLOCK
-        self._restore(known)
-        for number in range(len(known), len(keys)):
-            self._read(
-                prompt[number * BLOCK : (number + 1) * BLOCK], [PROMPT] * BLOCK, range(number * BLOCK, (number + 1) * BLOCK)
-            )
-            prefixes.keep(keys[number], self._last_block())
-        self._unread = list(prompt[len(keys) * BLOCK :])
-
-    def extend(self, continuations: Mapping[int, Sequence[int]]) -> torch.Tensor:
-        """Read more tokens of some branches in one pass and return the scores of what follows, ``[branches, vocabulary]``.
+    def find(self, keys: Sequence[bytes]) -> list[Segment]:
+        """Return the segments of the longest known beginning.
 
         Args:
-            continuations: new tokens of each branch, by number; none is allowed in the first call only, for the scores of what
-                follows the prompt.
+            keys: of a prompt's segments, from the first, see ``segment_keys``.
         """
-        tokens = list(self._unread)
-        start = self._prompt_length - len(tokens)
-        owners, positions, last = [PROMPT] * len(tokens), list(range(start, self._prompt_length)), []
-        for branch, added in continuations.items():
-            end = self.end(branch)
-            tokens += added
-            owners += [branch] * len(added)
-            positions += range(end, end + len(added))
-            self._ends[branch] = end + len(added)
-            last.append(len(tokens) - 1 if added else len(self._unread) - 1)
-        self._unread = []
-        return self._read(tokens, owners, positions, last)
+        with self._lock:
+            self._asks += 1
+            # The first segment last: one whose beginning is gone could never be found again.
+            for key in reversed(keys):
+                self._asked[key] = self._asks, self._last_asks(key)[0]
+                self._asked.move_to_end(key)
+                if key in self._segments:
+                    self._segments.move_to_end(key)
+            while len(self._asked) > _REMEMBERED:
+                self._asked.popitem(last=False)
+            return [self._segments[key] for key in takewhile(self._segments.__contains__, keys)]
 
-    def end(self, branch: int) -> int:
-        """Return how many tokens a branch has read, the prompt's included."""
-        return self._ends.get(branch, self._prompt_length)
+    def keep(self, keys: Sequence[bytes], segment: Segment) -> None:
+        """Keep the last of some segments if it is worth its room.
 
-    def rewind(self) -> None:
-        """Forget every continuation."""
-        if self._unread:
-            return
-        excess = len(self._owners) - self._prompt_length
-        self._cache.crop(-excess)
-        self._owners, self._positions = self._owners[: self._prompt_length], self._positions[: self._prompt_length]
-        self._ends.clear()
+        Args:
+            keys: of the prompt's segments up to this one.
+            segment: keys and values of the last of them.
+        """
+        with self._lock:
+            *before, key = keys
+            if key in self._segments or (before and before[-1] not in self._segments):
+                return
+            excess = self._bytes + _bytes(segment) - self._capacity
+            victims = []
+            for other, kept in self._segments.items():
+                if excess <= 0 or self._last_asks(other)[0] >= self._last_asks(key)[1]:
+                    break
+                victims.append(other)
+                excess -= _bytes(kept)
+            if excess <= 0:
+                for other in victims:
+                    self._bytes -= _bytes(self._segments.pop(other))
+                self._segments[key] = segment
+                self._bytes += _bytes(segment)
 
-    def _read(
-        self, tokens: Sequence[int], owners: Sequence[int], positions: Sequence[int], last: Sequence[int] = (0,)
-    ) -> torch.Tensor:
-        owner, position = self._numbers(owners), self._numbers(positions)
-        self._owners, self._positions = torch.cat([self._owners, owner]), torch.cat([self._positions, position])
-        distance = position[:, None] - self._positions[None]
-        visible = ((self._owners[None] == PROMPT) | (self._owners[None] == owner[:, None])) & (distance >= 0)
-        masks = {kind: self._mask(visible & (distance < window)) for kind, window in self._windows.items()}
-        output = self._network(
-            input_ids=self._numbers(tokens)[None],
-            attention_mask=masks if len(masks) > 1 else next(iter(masks.values())),
-            position_ids=position[None],
-            cache=self._cache,
-            use_cache=True,
-            logits_to_keep=self._numbers(last),
-        )
-        return output.logits[0]  # type: ignore[no-any-return]
-
-    def _mask(self, visible: torch.Tensor) -> torch.Tensor:
-        kind = self._network.dtype
-        hidden = torch.full(visible.shape, torch.finfo(kind).min, dtype=kind, device=self._device)
-        return hidden.masked_fill_(visible, 0)[None, None]
-
-    def _numbers(self, values: Sequence[int]) -> torch.Tensor:
-        return torch.tensor(values, dtype=torch.long, device=self._device)
-
-    def _restore(self, blocks: Sequence[Block]) -> None:
-        for layer, states in enumerate(zip(*blocks, strict=True)):
-            self._cache.update(torch.cat([key for key, _ in states], -2), torch.cat([value for _, value in states], -2), layer)
-        self._owners = self._numbers([PROMPT] * self.cached)
-        self._positions = self._numbers(range(self.cached))
-
-    def _last_block(self) -> Block:
-        return [(layer.keys[..., -BLOCK:, :].clone(), layer.values[..., -BLOCK:, :].clone()) for layer in self._cache.layers]
+    def _last_asks(self, key: bytes) -> tuple[int, int]:
+        """Return the numbers of the last ask for a segment and of the one before it."""
+        return self._asked.get(key, (_NEVER, _NEVER))
 
 
-def _bytes(block: Block) -> int:
-    return sum(key.nbytes + value.nbytes for key, value in block)
+def segment_keys(tokens: Sequence[int], ends: Sequence[int]) -> list[bytes]:
+    """Return a key for each segment of a prompt.
+
+    Args:
+        tokens: the prompt.
+        ends: how many tokens of the prompt each segment ends after, ascending.
+    """
+    keys, last, start = [], b"", 0
+    for end in ends:
+        last = blake2b(last + np.asarray(tokens[start:end], "<i4").tobytes(), digest_size=16).digest()
+        keys.append(last)
+        start = end
+    return keys
 
 
-def _windows(config: Any) -> dict[str, int]:
-    """Return how far back each kind of layer looks, in tokens; kinds other than these two keep no memory by token."""
-    everything = 1 << 60
-    window = getattr(config, "sliding_window", None) or everything
-    if not getattr(config, "use_sliding_window", True):
-        window = everything
-    kinds = set(getattr(config, "layer_types", None) or ())
-    if len(kinds) < 2:
-        return {"": everything if kinds == {"full_attention"} else window}
-    return {kind: window if kind == "sliding_attention" else everything for kind in sorted(kinds)}
+def _bytes(segment: Segment) -> int:
+    return sum(key.nbytes + value.nbytes for key, value in segment)

@@ -143,7 +143,7 @@ def judge(status: int, told: Told) -> Refusal:
         return Refusal("rate_limit", True, "send it later or fewer at once")
     if status in (503, 529) or (status >= 500 and _BUSY.search(text)):
         return Refusal("overloaded", True, "send it later")
-    if status in (408, 409) or status >= 500:
+    if status in (408, 409) or (status >= 500 and status != 501):
         return Refusal("server", True, "send it again")
     return Refusal("refused", False, _advice(status, told, text))
 

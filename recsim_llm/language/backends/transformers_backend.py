@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from threading import Lock
+from typing import TYPE_CHECKING, Literal
 
 from recsim_llm.errors import ConfigError
 from recsim_llm.language.backends.model_files import fingerprint, read_context
@@ -20,9 +22,12 @@ if TYPE_CHECKING:
 __all__ = ["TransformersBackend", "find_device"]
 
 _PACKAGES = ("torch", "transformers", "llguidance")
-_PREFIX_BYTES = 512 << 20
-_SCHEME = "1"
+_PREFIX_BYTES = 1 << 30
+_SCHEME = "2"
 """Rises when the same weights would give other numbers: prompts, passes, scores, or the random numbers of samples."""
+
+Precision = Literal["float32", "bfloat16"]
+_Waiting = tuple[Call, Future[RawReply]]
 
 
 def find_device(wanted: str) -> str:
@@ -55,18 +60,21 @@ class TransformersBackend:
     options. Only text questions are generated, and every other answer is valid. ``labels`` with samples: the same, line by
     line, each answer drawn in sight of those before it. ``json``: only tokens that the schema allows. ``text``: free.
 
-    Calls that wait are taken over together and carried out one after another by one thread of this process. It sets torch to
-    one thread of its own, in the whole process: two are slower by CPU time. Replies are equal bit for bit whatever is asked
-    beside them, before them or in which order, on one machine and one set of library versions. Weights are loaded by the
-    first call.
+    Calls that wait are taken over together and carried out by *lanes*, threads of this process that take one call at a time,
+    each with one torch thread of its own; on a CPU there are as many as cores (OMP_NUM_THREADS may name fewer), else one. Two
+    lanes do more than one pass on two threads, and what a call's passes look like does not depend on how many there are. So
+    replies are equal bit for bit whatever is asked beside them, before them, in which order or on how many cores, on one kind
+    of machine and one set of library versions. Torch is left at one thread. Weights are loaded by the first call.
 
     Args:
         path: folder of a transformers model: ``config.json``, safetensors, tokenizer, chat template.
         batch: most calls taken over at once; those that begin alike follow each other.
         device: where to compute: ``cpu``, ``cuda``, ``mps``.
+        precision: ``float32`` or ``bfloat16``; None: ``float32`` on a CPU, elsewhere the type of the weights.
 
     Attributes:
-        name: ``transformers/FOLDER@FINGERPRINT``; changes with the weights, the tokenizer, the settings and the kind of device.
+        name: ``transformers/FOLDER@FINGERPRINT``; changes with the weights, the tokenizer, the settings, the kind of device and
+            the precision.
         local: True.
 
     Raises:
@@ -75,7 +83,7 @@ class TransformersBackend:
 
     local = True
 
-    def __init__(self, path: str | Path, *, batch: int = 16, device: str = "cpu") -> None:
+    def __init__(self, path: str | Path, *, batch: int = 16, device: str = "cpu", precision: Precision | None = None) -> None:
         folder = Path(path).expanduser()
         missing = [package for package in _PACKAGES if find_spec(package) is None]
         if missing:
@@ -85,9 +93,12 @@ class TransformersBackend:
             )
         if batch < 1:
             raise ConfigError(f"model transformers/{path}: got batch {batch}, expected at least 1")
+        kind = device.partition(":")[0]
         # Elsewhere than on a CPU the weights keep their own, coarser type: other numbers.
-        scheme = _SCHEME if device == "cpu" else f"{_SCHEME} {device.partition(':')[0]}"
-        self.name = f"transformers/{folder.resolve().name}@{fingerprint(folder, scheme)}"
+        usual = "float32" if kind == "cpu" else "auto"
+        self._precision = precision or usual
+        scheme = [_SCHEME, *([] if kind == "cpu" else [kind]), *([] if self._precision == usual else [self._precision])]
+        self.name = f"transformers/{folder.resolve().name}@{fingerprint(folder, ' '.join(scheme))}"
         self.abilities: Abilities | None = Abilities(
             elicitations=("logprobs", "json", "samples", "forced"),
             samples=1024,
@@ -97,10 +108,12 @@ class TransformersBackend:
             context=read_context(folder),
         )
         self._folder, self._batch, self._device = folder, batch, device
-        self._guide: Guide | None = None
-        self._model: LocalModel | None = None
-        self._waiting: deque[tuple[Call, Future[RawReply]]] = deque()
-        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="recsim-llm-model")
+        self._opened: tuple[LocalModel, Guide] | None = None
+        self._waiting: deque[_Waiting] = deque()
+        self._round: list[_Waiting] = []
+        self._taking, self._loading = Lock(), Lock()
+        lanes = min(_cores(), batch) if kind == "cpu" else 1
+        self._lanes = ThreadPoolExecutor(lanes, "recsim-llm-model", initializer=_one_torch_thread)
         self._closed = False
 
     async def send(self, call: Call) -> RawReply:
@@ -115,43 +128,55 @@ class TransformersBackend:
             raise ConfigError(f"{self.name}: got a call after close, expected none; open the model again")
         reply: Future[RawReply] = Future()
         self._waiting.append((call, reply))
-        self._worker.submit(self._carry_out_waiting)
+        self._lanes.submit(self._carry_out_one)
         return await asyncio.wrap_future(reply)
 
     async def close(self) -> None:
-        """Drop calls that wait, end the thread, give back the memory; further calls are errors."""
+        """Drop calls that wait, end the threads, give back the memory; further calls are errors."""
         self._closed = True
-        await asyncio.to_thread(self._worker.shutdown, wait=True)
-        self._guide = self._model = None
+        await asyncio.to_thread(self._lanes.shutdown, wait=True)
+        self._opened = None
 
-    def _carry_out_waiting(self) -> None:
-        """Answer up to a batch of calls; runs in the worker, once for each call sent, and often finds nothing left to do."""
-        taken: list[tuple[Call, Future[RawReply]]] = []
-        while self._waiting and len(taken) < self._batch:
-            taken.append(self._waiting.popleft())
-        # Calls that begin alike come together while the beginning is surely still kept.
-        for call, reply in sorted(taken, key=lambda pair: pair[0].messages):
-            if self._closed:
-                reply.cancel()
-            elif reply.set_running_or_notify_cancel():
-                try:
-                    reply.set_result(self._answer(call))
-                # Belongs to whoever awaits this call, whatever it is; the next call must still be answered.
-                except Exception as error:
-                    reply.set_exception(error)
+    def _carry_out_one(self) -> None:
+        """Answer the next call; runs in a lane, once for each call sent."""
+        call, reply = self._take()
+        if self._closed:
+            reply.cancel()
+        elif reply.set_running_or_notify_cancel():
+            try:
+                model, guide = self._open()
+                reply.set_result(guide.answer(call, model.prompt(call.messages, call.recurring)))
+            # Belongs to whoever awaits this call, whatever it is; the next call must still be answered.
+            except Exception as error:
+                reply.set_exception(error)
 
-    def _answer(self, call: Call) -> RawReply:
-        if self._guide is None or self._model is None:
-            self._load()
-            return self._answer(call)
-        return self._guide.answer(call, self._model.prompt(call.messages))
+    def _take(self) -> _Waiting:
+        with self._taking:
+            if not self._round:
+                taken = [self._waiting.popleft() for _ in range(min(self._batch, len(self._waiting)))]
+                # Calls that begin alike come together while the beginning is surely still kept.
+                self._round = sorted(taken, key=lambda waiting: waiting[0].messages, reverse=True)
+            return self._round.pop()
 
-    def _load(self) -> None:
-        import torch
+    def _open(self) -> tuple[LocalModel, Guide]:
+        with self._loading:
+            if self._opened is None:
+                from recsim_llm.language.backends.guided import Guide
+                from recsim_llm.language.backends.local_model import LocalModel
 
-        from recsim_llm.language.backends.guided import Guide
-        from recsim_llm.language.backends.local_model import LocalModel
+                model = LocalModel(self._folder, self._device, self._precision, _PREFIX_BYTES)
+                self._opened = model, Guide(model)
+            return self._opened
 
-        torch.set_num_threads(1)
-        self._model = LocalModel(self._folder, self._device, _PREFIX_BYTES)
-        self._guide = Guide(self._model)
+
+def _cores() -> int:
+    """Return how many cores this process may keep busy."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    named = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, min(allowed, int(named))) if named.isdigit() else allowed
+
+
+def _one_torch_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)

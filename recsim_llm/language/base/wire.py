@@ -51,6 +51,9 @@ class Call(NamedTuple):
     """Seed of sampling, for servers that have one."""
     alternatives: int = 0
     """Alternatives of a token wanted; 0 for what the backend was found to list."""
+    recurring: tuple[int, ...] = ()
+    """Lengths in characters of the user message's beginnings that other calls share: persona, what was learned. What a model
+    computes up to there is worth keeping; the answer is the same."""
 
 
 class TokenUsage(NamedTuple):

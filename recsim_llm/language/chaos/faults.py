@@ -164,12 +164,20 @@ class FaultDice:
         return int.from_bytes(word, "little") / 2**64
 
 
-def possible_faults(call: Call, path: str) -> frozenset[str]:
-    """Return the faults that make sense for a call at a path: free text, for instance, knows no rating."""
+def possible_faults(call: Call, path: str, *, alone: bool = False) -> frozenset[str]:
+    """Return the faults that make sense for a call at a path: free text, for instance, knows no rating.
+
+    Args:
+        call: what is asked.
+        path: where.
+        alone: it is one question, whose answer is one token.
+    """
     if call.form == "decision":
         inside = {"wrong_schema", "no_choices", "out_of_range", "extra_keys"}
         # System One has no way to decline.
         return _ON_THE_WAY | inside | ({"refusal"} if path.endswith("/decisions") else set())
+    if alone:
+        return _ON_THE_WAY | {"refusal", "no_choices", "empty", "wrong_schema"}
     if not call.questions:
         return _ON_THE_WAY | {"refusal", "no_choices", "empty"}
     return frozenset(FAULTS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from recsim_llm.language.base.wire import RawReply, TokenChoice
 from recsim_llm.language.chaos.faults import plain_tokens
 from recsim_llm.language.chaos.requests import Wanted
 
-__all__ = ["SeenPrefixes", "chat_body", "decisions_body", "systemone_body"]
+__all__ = ["SeenPrefixes", "chat_body", "completion_body", "decisions_body", "systemone_body"]
 
 _BLOCK = 256
 _MOST_PREFIXES = 16_384
@@ -69,6 +70,21 @@ def chat_body(reply: RawReply, wanted: Wanted, model: str, tokens: tuple[int, in
     }
 
 
+def completion_body(reply: RawReply, wanted: Wanted, model: str, tokens: tuple[int, int]) -> dict[str, Any]:
+    """Return the body of a plain completion, whose tokens have a layout of their own; arguments as for ``chat_body``."""
+    body = chat_body(reply, wanted, model, tokens)
+    for place, choice in enumerate(body["choices"]):
+        message, logprobs = choice.pop("message"), choice["logprobs"]
+        choice["text"] = message["content"] or ""
+        if logprobs is not None:
+            line = reply.tokens[place] if reply.tokens else plain_tokens(reply.texts[place])
+            choice["logprobs"] = {
+                "tokens": [choice.token for choice in line],
+                "top_logprobs": [dict(choice.alternatives[: wanted.alternatives]) for choice in line],
+            }
+    return body | {"object": "text_completion"}
+
+
 def systemone_body(reply: RawReply, wanted: Wanted, model: str, tokens: tuple[int, int]) -> dict[str, Any]:
     """Return the body of a System One answer; arguments as for ``chat_body``."""
     pairs = zip(wanted.call.questions, reply.probabilities, strict=True)
@@ -99,7 +115,8 @@ def _choice(reply: RawReply, wanted: Wanted, place: int) -> dict[str, Any]:
     logprobs = None
     if wanted.call.logprobs and not reply.refusal:
         tokens = reply.tokens[place] if reply.tokens else plain_tokens(text)
-        logprobs = {"content": [_token(choice, wanted.alternatives) for choice in tokens], "refusal": None}
+        write = _sampled_token if wanted.sampled else _token
+        logprobs = {"content": [write(choice, wanted.alternatives) for choice in tokens], "refusal": None}
     return {"index": place, "message": message, "logprobs": logprobs, "finish_reason": reply.finish}
 
 
@@ -107,6 +124,12 @@ def _token(choice: TokenChoice, alternatives: int) -> dict[str, Any]:
     own = next(chance for token, chance in choice.alternatives if token == choice.token)
     others = [_logprob(token, chance) for token, chance in choice.alternatives[:alternatives]]
     return {**_logprob(choice.token, own), "top_logprobs": others}
+
+
+def _sampled_token(choice: TokenChoice, alternatives: int) -> dict[str, Any]:
+    listed = [{"token": token, "prob": math.exp(chance)} for token, chance in choice.alternatives[:alternatives]]
+    own = next(entry for entry in listed if entry["token"] == choice.token)
+    return {**own, "top_probs": listed}
 
 
 def _logprob(token: str, chance: float) -> dict[str, Any]:

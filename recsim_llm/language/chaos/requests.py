@@ -13,13 +13,15 @@ from recsim_llm.errors import Refused
 from recsim_llm.language.backends.scripted import QUESTION_LINE
 from recsim_llm.language.base.questions import Question, number, score, short_text, yes_no
 from recsim_llm.language.base.wire import Call, Message
+from recsim_llm.language.chaos.lone_questions import Lone, read_lone, read_plain
 
-__all__ = ["Wanted", "read_chat", "read_decisions", "read_questions", "read_systemone"]
+__all__ = ["Wanted", "read_chat", "read_completion", "read_decisions", "read_questions", "read_systemone"]
 
 MOST_SAMPLES = 1024
 """Most replies to one request."""
 MOST_ALTERNATIVES = 20
 """Most alternatives of a token, as at OpenAI."""
+_MOST_OF_LLAMA = 4096
 _LETTERS = len(ascii_uppercase)
 _MOST_QUESTIONS = {"systemone": 64, "decisions": 400}
 _ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
@@ -34,15 +36,25 @@ class Wanted(NamedTuple):
     """Digest of what is asked; repair messages and the limit on tokens do not count."""
     alternatives: int
     """Alternatives wanted of each token."""
+    lone: Lone | None = None
+    """The question that is asked alone; None: questions are listed, or there are none."""
+    held: bool = False
+    """The reply is held to a grammar from its first token on."""
+    sampled: bool = False
+    """Probabilities are told as they are after sampling."""
 
 
-def read_chat(body: Mapping[str, Any], *, schema: bool, logprobs: bool) -> Wanted:
+def read_chat(
+    body: Mapping[str, Any], *, schema: bool, logprobs: bool, continues: bool = False, grammar: bool = False
+) -> Wanted:
     """Return what a chat completion asks for.
 
     Args:
         body: the request's JSON object.
         schema: the server obeys ``response_format``; otherwise it is overlooked, as some servers do.
         logprobs: the server returns log-probabilities; otherwise the wish is overlooked.
+        continues: the server continues a last message of the assistant.
+        grammar: the server knows ``grammar``, ``post_sampling_probs`` and ``logit_bias`` of llama.cpp.
 
     Raises:
         Refused: with status 400.
@@ -52,7 +64,12 @@ def read_chat(body: Mapping[str, Any], *, schema: bool, logprobs: bool) -> Wante
     questions, rest = read_questions(system)
     bound = _schema(body) if schema else None
     form = "json" if bound is not None or (questions and "json" in rest.lower()) else "labels" if questions else "text"
-    alternatives = _integer(body, "top_logprobs", usual=0, low=0, high=MOST_ALTERNATIVES)
+    lone = None if questions else read_lone(messages, body, continues=continues)
+    if lone is not None:
+        form = "labels" if lone.question else "text"
+        messages, questions = lone.messages, (lone.question,) if lone.question else ()
+    most = _MOST_OF_LLAMA if grammar else MOST_ALTERNATIVES
+    alternatives = _integer(body, "top_logprobs", usual=0, low=0, high=most)
     limit = "max_completion_tokens" if body.get("max_completion_tokens") is not None else "max_tokens"
     call = Call(
         form=cast(Any, form),
@@ -67,7 +84,36 @@ def read_chat(body: Mapping[str, Any], *, schema: bool, logprobs: bool) -> Wante
     )
     first = next((place for place, message in enumerate(messages) if message.role == "user"), len(messages) - 1)
     asked = [messages[: first + 1], call.temperature, call.samples, call.seed, call.form, call.logprobs]
-    return Wanted(call, _digest("chat", asked), alternatives)
+    asked += [lone.question] if lone else []
+    # As llama.cpp: a draw that the grammar allows anyway is told among all that could have been drawn.
+    held = grammar and bool(body.get("grammar")) and bool(body.get("logit_bias"))
+    return Wanted(call, _digest("chat", asked), alternatives, lone, held, grammar and bool(body.get("post_sampling_probs")))
+
+
+def read_completion(body: Mapping[str, Any], *, logprobs: bool) -> Wanted:
+    """Return what a plain completion asks for: the question with whose lead the prompt ends.
+
+    Args:
+        body: the request's JSON object.
+        logprobs: the server returns log-probabilities; otherwise the wish is overlooked.
+
+    Raises:
+        Refused: with status 400.
+    """
+    prompt = body.get("prompt")
+    if not isinstance(prompt, str):
+        raise Refused(400, f"prompt: got {type(prompt).__name__}, expected a text")
+    lone = read_plain(prompt)
+    alternatives = _integer(body, "logprobs", usual=0, low=0, high=MOST_ALTERNATIVES)
+    call = Call(
+        form="labels" if lone.question else "text",
+        messages=lone.messages,
+        questions=(lone.question,) if lone.question else (),
+        temperature=_temperature(body),
+        max_tokens=_integer(body, "max_tokens", usual=16, low=1, high=1 << 20),
+        logprobs=logprobs and alternatives > 0,
+    )
+    return Wanted(call, _digest("completion", [lone.messages, lone.question, call.temperature]), alternatives, lone)
 
 
 def read_questions(system: str) -> tuple[tuple[Question, ...], str]:

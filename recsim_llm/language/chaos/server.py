@@ -29,12 +29,23 @@ from recsim_llm.language.backends.scripts import Script
 from recsim_llm.language.base.wire import RawReply
 from recsim_llm.language.chaos.connections import drip, error_response, reset
 from recsim_llm.language.chaos.faults import HARMLESS, FaultDice, Faults, possible_faults, spoil
-from recsim_llm.language.chaos.replies import SeenPrefixes, chat_body, decisions_body, systemone_body
-from recsim_llm.language.chaos.requests import Wanted, read_chat, read_decisions, read_systemone
+from recsim_llm.language.chaos.lone_questions import answer_alone, with_other_words
+from recsim_llm.language.chaos.replies import SeenPrefixes, chat_body, completion_body, decisions_body, systemone_body
+from recsim_llm.language.chaos.requests import Wanted, read_chat, read_completion, read_decisions, read_systemone
 
 __all__ = ["ChaosServer", "main"]
 
 _CHAT, _MODELS, _SYSTEMONE, _DECISIONS = "/v1/chat/completions", "/v1/models", "/v1/systemone", "/v1/decisions"
+_COMPLETIONS, _PROPERTIES, _SLOTS = "/v1/completions", "/props", 4
+_GENERATES = (_CHAT, _COMPLETIONS)
+_GOES_ON = "ue"
+"""What continues a reply that begins no known question: the end of a word."""
+_BODIES = {
+    _CHAT: chat_body,
+    _COMPLETIONS: completion_body,
+    _SYSTEMONE: systemone_body,
+    _DECISIONS: decisions_body,
+}
 _STATUS = {"rate_limit": 429, "rate_limit_bare": 429, "server_error": 500, "overloaded": 503}
 _PAGE = "<!DOCTYPE html><html><head><title>Welcome</title></head><body><h1>It works!</h1></body></html>"
 _WRONG = {"verdict": "fine"}
@@ -60,6 +71,9 @@ class ChaosServer:
         logprobs: return log-probabilities; otherwise overlook the wish.
         decision: decision endpoint; None: none.
         seeded: equal seeds give equal samples; otherwise seeds are overlooked.
+        lone: how one question can be asked alone besides at the end of a message: ``prefill``, a last message of the assistant
+            is continued; ``grammar``, the same, and a grammar is obeyed, as llama.cpp does; ``completions``, plain completions
+            have an endpoint; None: none of them.
         port: to listen on; 0: any free one.
 
     Raises:
@@ -80,6 +94,7 @@ class ChaosServer:
         logprobs: bool = True,
         decision: Literal["systemone", "decisions"] | None = None,
         seeded: bool = True,
+        lone: Literal["prefill", "grammar", "completions"] | None = None,
         port: int = 0,
     ) -> None:
         if latency < 0 or (concurrency is not None and concurrency < 1):
@@ -88,6 +103,9 @@ class ChaosServer:
             )
         if decision not in (None, "systemone", "decisions"):
             raise ConfigError(f"chaos: got decision {decision!r}, expected systemone, decisions or none")
+        if lone not in (None, "prefill", "grammar", "completions"):
+            raise ConfigError(f"chaos: got lone {lone!r}, expected prefill, grammar, completions or none")
+        self._lone = lone
         self._model, self._key, self._latency, self._most = model, api_key, latency, concurrency
         self._schema, self._logprobs, self._decision, self._seeded = schema, logprobs, decision, seeded
         self._backend = Scripted(resolve_script(script) if isinstance(script, str) else script)
@@ -143,7 +161,10 @@ class ChaosServer:
         self._loop, self._closing = asyncio.get_running_loop(), asyncio.Event()
         application = web.Application(client_max_size=_LONGEST_BODY)
         application.router.add_get(_MODELS, self._list_models)
-        for path in (_CHAT, *([f"/v1/{self._decision}"] if self._decision else [])):
+        own = ([f"/v1/{self._decision}"] if self._decision else []) + ([_COMPLETIONS] if self._lone == "completions" else [])
+        if self._lone == "grammar":
+            application.router.add_get(_PROPERTIES, self._tell_properties)
+        for path in (_CHAT, *own):
             application.router.add_post(path, self._handle)
         application.middlewares.append(self._admit)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0, handler_cancellation=True)
@@ -180,9 +201,14 @@ class ChaosServer:
         entry = {"id": self._model, "object": "model", "created": 0, "owned_by": "recsim_llm"}
         return web.json_response({"object": "list", "data": [entry]})
 
+    async def _tell_properties(self, request: web.Request) -> web.StreamResponse:  # noqa: ARG002 (a handler's signature)
+        return web.json_response({"total_slots": _SLOTS})
+
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         wanted = self._read(request.path, await request.read())
-        fault, answered = self._dice.draw(wanted.content, possible_faults(wanted.call, request.path))
+        fault, answered = self._dice.draw(
+            wanted.content, possible_faults(wanted.call, request.path, alone=wanted.lone is not None)
+        )
         self._struck.update([fault] if fault else [])
         if fault in _STATUS:
             return error_response(_STATUS[fault], f"fault {fault}", self._faults.retry_after if fault == "rate_limit" else None)
@@ -214,7 +240,15 @@ class ChaosServer:
         if body.get("stream"):
             raise Refused(400, "stream: got true, expected false; this server answers in one piece")
         if path == _CHAT:
-            return read_chat(body, schema=self._schema, logprobs=self._logprobs)
+            return read_chat(
+                body,
+                schema=self._schema,
+                logprobs=self._logprobs,
+                continues=self._lone in ("prefill", "grammar"),
+                grammar=self._lone == "grammar",
+            )
+        if path == _COMPLETIONS:
+            return read_completion(body, logprobs=self._logprobs)
         return read_systemone(body) if path == _SYSTEMONE else read_decisions(body)
 
     async def _reply(self, wanted: Wanted, fault: str, answered: int) -> RawReply:
@@ -223,6 +257,9 @@ class ChaosServer:
         if call.seed is None or not self._seeded:
             call = call._replace(seed=answered)
         reply = await self._backend.send(call)
+        if wanted.lone is not None:
+            reply = answer_alone(reply) if wanted.lone.question else RawReply((_GOES_ON,))
+            reply = reply if wanted.held else with_other_words(reply)
         reply = spoil(reply, call, fault, place=answered)
         if call.form == "json" and call.schema is None:
             # Models that are asked for JSON and not held to it wrap it up.
@@ -231,12 +268,11 @@ class ChaosServer:
 
     def _body(self, path: str, reply: RawReply, wanted: Wanted, fault: str) -> Mapping[str, Any]:
         tokens = self._prefixes.count("\n".join(message.content for message in wanted.call.messages))
-        write = {_CHAT: chat_body, _SYSTEMONE: systemone_body, _DECISIONS: decisions_body}[path]
-        body = write(reply, wanted, self._model, tokens)
+        body = _BODIES[path](reply, wanted, self._model, tokens)
         if fault == "no_choices":
-            key = "choices" if path == _CHAT else "answers"
+            key = "choices" if path in _GENERATES else "answers"
             body[key] = type(body[key])()
-        if path != _CHAT and fault == "wrong_schema":
+        if path not in _GENERATES and fault == "wrong_schema":
             return _WRONG
         return body | {"extra": "cheerful"} if fault == "extra_keys" else body
 
@@ -259,6 +295,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             model=options.model,
             concurrency=options.concurrency,
             decision=options.decision,
+            lone=options.lone,
             port=options.port,
         )
     except RecSimError as error:
@@ -289,5 +326,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--latency", type=float, default=0.0, metavar="SECONDS", help="wait before every answer")
     parser.add_argument("--model", default="chaos", metavar="NAME", help="name of the model")
     parser.add_argument("--concurrency", type=int, metavar="N", help="requests at once, others are refused")
+    parser.add_argument("--lone", choices=["prefill", "grammar", "completions"], help="how one question can be asked alone")
     parser.add_argument("--decision", choices=["systemone", "decisions"], help="have a decision endpoint")
     return parser

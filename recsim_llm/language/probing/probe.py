@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import UTC, datetime
 from statistics import fmean
 
@@ -16,7 +17,7 @@ __all__ = ["ProbeFinding", "ProbeReport", "load_probe", "probe", "probe_backend"
 
 
 def probe(backend: Backend, *, most_concurrent: int = 64) -> ProbeReport:
-    """Find out what a model can do, by at most about 150 short calls.
+    """Find out what a model can do, by at most about 200 short calls; looks for nothing new after 50 s if a way is found.
 
     An HTTP backend is probed through connections of its own and stays usable in any event loop.
 
@@ -39,6 +40,7 @@ def probe(backend: Backend, *, most_concurrent: int = 64) -> ProbeReport:
 
 async def probe_backend(backend: Backend, *, most_concurrent: int = 64) -> ProbeReport:
     """Find out what a model can do, in the running event loop; see ``probe``."""
+    begun = time.perf_counter()
     checks = Checks(backend, most_concurrent=most_concurrent)
     findings = await checks.run()
     return ProbeReport(
@@ -50,6 +52,8 @@ async def probe_backend(backend: Backend, *, most_concurrent: int = 64) -> Probe
         latency_seconds=checks.latency_seconds,
         prompt_tokens=fmean(checks.prompt_tokens) if checks.prompt_tokens else None,
         calls=checks.calls,
+        seconds=time.perf_counter() - begun,
+        costs={way: checks.costs.cost(way, checks.abilities) for way in checks.abilities.elicitations},
     )
 
 

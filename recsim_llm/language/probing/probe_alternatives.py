@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from dataclasses import replace
 from typing import Protocol
 
 from recsim_llm.errors import BackendError
@@ -37,7 +38,7 @@ async def find_most_alternatives(send: Send, call: Call, backend: Backend) -> tu
         BackendError: the server refuses even two alternatives, or fails otherwise.
     """
     try:
-        return await send(call), MOST_ALTERNATIVES
+        return await send(call, backend), MOST_ALTERNATIVES
     except BackendError as error:
         if error.cause != "refused" or not isinstance(backend, HttpBackend):
             raise
@@ -47,7 +48,8 @@ async def find_most_alternatives(send: Send, call: Call, backend: Backend) -> tu
     # The fewest first: where log-probabilities are refused as such, one more call shows it.
     tried = _FEWEST
     while fails - works > 1:
-        capped = backend.with_abilities(Abilities(elicitations=(), alternatives=tried))
+        known = backend.abilities or Abilities(elicitations=())
+        capped = backend.with_abilities(replace(known, alternatives=tried, forced_alternatives=tried))
         try:
             reply, works = await send(call, capped), tried
         except BackendError as error:

@@ -19,7 +19,7 @@ _RISE = 1.2
 
 
 async def find_concurrency(
-    send: Callable[[], Awaitable[None]], most: int, *, clock: Clock = time.perf_counter
+    send: Callable[[], Awaitable[None]], most: int, *, clock: Clock = time.perf_counter, seconds: float = _BURST_SECONDS
 ) -> tuple[int, str, str]:
     """Send bursts of 1, 2, 4, … calls at once until a call is turned away or two bursts bring no fifth more throughput.
 
@@ -27,6 +27,7 @@ async def find_concurrency(
         send: sends one short call; raises ``BackendError`` where it fails.
         most: size of the largest burst.
         clock: seconds of a steady clock.
+        seconds: after which no more is tried.
 
     Returns:
         Calls at once that are worth it, the finding's answer, and its evidence.
@@ -34,9 +35,14 @@ async def find_concurrency(
     if most < 1:
         raise ConfigError(f"probe: got at most {most} calls at once, expected 1 or more")
     begun, size, worth, best, flat = clock(), 1, 1, 0.0, 0
-    while size <= most and flat < 2 and clock() - begun < _BURST_SECONDS:
+    seconds = min(seconds, _BURST_SECONDS)
+    while size <= most and flat < 2 and clock() - begun < seconds:
         started = clock()
-        results = await asyncio.gather(*[send() for _ in range(size)], return_exceptions=True)
+        try:
+            async with asyncio.timeout(seconds - (started - begun)):
+                results = await asyncio.gather(*[send() for _ in range(size)], return_exceptions=True)
+        except TimeoutError:
+            break
         failed = [result for result in results if isinstance(result, BaseException)]
         if failed:
             return _broken_burst(failed, size, worth)

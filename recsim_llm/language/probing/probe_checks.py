@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from statistics import median
 
@@ -14,34 +14,18 @@ from recsim_llm.language.answers.elicitation import prepare, read
 from recsim_llm.language.answers.reading import FLOOR
 from recsim_llm.language.backends.decision_payloads import PATHS
 from recsim_llm.language.backends.http_backend import HttpBackend
-from recsim_llm.language.base.questions import Ask, Elicitation, Part, Prompt, score, yes_no
+from recsim_llm.language.base.questions import Elicitation
 from recsim_llm.language.base.wire import Abilities, Backend, Call, Message, RawReply
+from recsim_llm.language.probing.probe_alone import QUESTIONS, find_way
 from recsim_llm.language.probing.probe_alternatives import MOST_ALTERNATIVES, find_most_alternatives
 from recsim_llm.language.probing.probe_bursts import Clock, find_concurrency, together
+from recsim_llm.language.probing.probe_choice import rank
+from recsim_llm.language.probing.probe_costs import CostMeter
+from recsim_llm.language.probing.probe_page import ASK, LONE
 from recsim_llm.language.probing.probe_report import ProbeFinding
 
 __all__ = ["Checks"]
 
-ASK = Ask(
-    Prompt(
-        (
-            Part("rules", "You answer for a person who browses a page of films and decides what to watch."),
-            Part("persona", "You love Comedy, Drama and Crime. You also like War. You seldom choose Horror or Western."),
-            Part(
-                "page",
-                '<page>\n1. "The Quiet Station" (1999) | Comedy, Drama\n2. "Night of the Red Moon" (2004) | Horror\n</page>',
-            ),
-        )
-    ),
-    (
-        yes_no("click_1", "Would you click on item 1?"),
-        yes_no("click_2", "Would you click on item 2?"),
-        score("stars_1", "How many stars would you give item 1?"),
-        score("stars_2", "How many stars would you give item 2?"),
-        score("satisfaction", "How satisfied are you with this page?"),
-        yes_no("leave", "Would you leave now?"),
-    ),
-)
 _CODES = (417, 863)
 _SCHEMA = {
     "type": "object",
@@ -52,12 +36,17 @@ _SCHEMA = {
 _POEM = (Message("system", "You are a poet."), Message("user", "Write a poem of four lines about the rain."))
 _WORDS = (Message("system", "You invent things."), Message("user", "Write thirty random English words in a random order."))
 _SHORT = (Message("system", "You answer briefly."), Message("user", "Say yes."))
-_RULES = "\n".join(f"Rule {number}: whoever browses page {number} looks at every film once." for number in range(1, 121))
+# Prefix caches of big servers begin at 1,024 tokens.
+_RULES = "\n".join(f"Rule {number}: whoever browses page {number} looks at every film once." for number in range(1, 81))
+_WORDS_WRITTEN = 24
 _SAMPLES = 8
 _SAMPLE_CALLS = 3
 _LATENCY_CALLS = 3
 _TRIES = 3
-_BEST_FIRST: tuple[Elicitation, ...] = ("decision", "logprobs", "json", "samples")
+_SECONDS, _MOST_SECONDS = 50.0, 240.0
+"""After how long nothing more is looked for: where a way to a decision is known, and where none is."""
+_REPEATS = 3
+_SAME = 1e-6
 _LONGEST_PAUSE = 5.0
 _PASSING = ("rate_limit", "overloaded", "server", "connection", "bad_reply")
 
@@ -79,27 +68,35 @@ class Checks:
     ):
         self._backend, self._most, self._pause, self._clock = backend, most_concurrent, pause, clock
         self.abilities = Abilities(elicitations=(), concurrency=1)
+        self.costs = CostMeter()
         self.latency_seconds: float | None = None
         self.prompt_tokens: list[int] = []
         self.calls = 0
+        self._begun = clock()
+        self._keeps_lines = True
 
     async def run(self) -> list[ProbeFinding]:
-        """Look for everything, one after the other; without any answer, look no further."""
+        """Look for everything, one after the other, what is cheap and decisive first; without any answer, look no further."""
+        self._begun = self._clock()
         first = await self._look("answers", self._answers)
         checks = {
+            "decision": self._decision,
+            "forced": self._forced,
             "labels": self._labels,
-            "samples": self._sampled,
             "logprobs": self._logprobs,
             "json": self._json,
+            "samples": self._sampled,
             "n": self._several,
             "seed": self._seed,
-            "decision": self._decision,
+            "repeatable": self._repeatable,
             "prefix_cache": self._prefix_cache,
             "concurrency": self._concurrency,
         }
         if first.answer == "unknown" or first.answer.endswith("authentication)"):
             return [first, *(ProbeFinding(ability, "unknown", "not looked for: no answer at all") for ability in checks)]
         findings = [first, *[await self._look(ability, check) for ability, check in checks.items()]]
+        # What the replies told about prefixes counts as well.
+        self._rank(self.abilities.elicitations)
         return [self._with_consequence(finding) for finding in findings]
 
     def _with_consequence(self, finding: ProbeFinding) -> ProbeFinding:
@@ -109,9 +106,21 @@ class Checks:
         remaining = ", ".join(self.abilities.elicitations) or "none"
         return finding._replace(evidence=f"{finding.evidence}; realisations that remain: {remaining}")
 
+    @property
+    def _left(self) -> float:
+        """Seconds left: more where no way to a decision was found yet."""
+        most = _SECONDS if self.abilities.elicitations else _MOST_SECONDS
+        return most - (self._clock() - self._begun)
+
     async def _look(self, ability: str, check: Callable[[], Awaitable[tuple[str, str]]]) -> ProbeFinding:
+        left = self._left
+        if left <= 0:
+            return ProbeFinding(ability, "unknown", f"not looked for: {_SECONDS:.0f} s are over; probe again when it is idle")
         try:
-            answer, evidence = await check()
+            async with asyncio.timeout(left):
+                answer, evidence = await check()
+        except TimeoutError:
+            answer, evidence = "unknown", f"not looked for to its end: {left:.0f} s were left"
         except BackendError as error:
             lost = "no" if error.cause == "bad_reply" else "unknown"
             answer = lost if error.status is None else f"refused ({error.status}, {error.cause})"
@@ -124,14 +133,18 @@ class Checks:
         """Send a call, again after failures that pass: a busy moment must not be taken for a missing ability."""
         for attempt in range(1, _TRIES + 1):
             self.calls += 1
+            begun = self._clock()
             try:
                 reply = await (backend or self._backend).send(call)
                 break
             except BackendError as error:
-                if not error.retryable or error.cause not in _PASSING or attempt == _TRIES:
+                slow = error.cause == "timeout" and attempt == 1
+                if not slow and (not error.retryable or error.cause not in _PASSING or attempt == _TRIES):
                     raise
                 wait = 0.25 * 2**attempt if error.retry_after is None else error.retry_after
             await self._pause(min(wait, _LONGEST_PAUSE))
+        if call.questions or call is _SHORT_CALL:
+            self.costs.add(call, reply, self._clock() - begun)
         # Decision endpoints count the page once for every question.
         if call.form in ("labels", "json") and call.questions and reply.usage.prompt is not None:
             self.prompt_tokens.append(reply.usage.prompt)
@@ -151,21 +164,29 @@ class Checks:
     async def _labels(self) -> tuple[str, str]:
         call = prepare(ASK, "samples", samples=1)._replace(temperature=0.0)
         reply = await self._send(call)
-        read(call, reply, "samples")
+        try:
+            read(call, reply, "samples")
+        except ModelReplyError:
+            self._keeps_lines = False
+            raise
         return "yes", f"said {_quote(reply)}"
 
     async def _sampled(self) -> tuple[str, str]:
+        if not self._keeps_lines:
+            return _NO_LINES
         call = prepare(ASK, "samples", samples=1)
         for _ in range(_SAMPLE_CALLS):
             read(call, await self._send(call), "samples")
         # Some servers accept a temperature and go on choosing the likeliest token: shares of equal replies mean nothing.
-        free = [await self._send(Call("text", _WORDS, (), 1.0, 48, seed=seed)) for seed in (None, None, 8)]
+        free = [await self._send(Call("text", _WORDS, (), 1.0, _WORDS_WRITTEN, seed=seed)) for seed in (None, None, 8)]
         if len({reply.texts for reply in free}) == 1:
             return "ignored", f"at temperature 1, {len(free)} times the same words: {_quote(free[0])}"
         self._works("samples")
         return "yes", f"{_SAMPLE_CALLS} of {_SAMPLE_CALLS} replies at temperature 1 could be read, and words vary"
 
     async def _logprobs(self) -> tuple[str, str]:
+        if not self._keeps_lines:
+            return _NO_LINES
         call = prepare(ASK, "logprobs")
         reply, cap = await find_most_alternatives(self._send, call, self._backend)
         most = max((len(token.alternatives) for tokens in reply.tokens for token in tokens), default=0)
@@ -195,7 +216,7 @@ class Checks:
         return "yes", f"asked for a poem under a schema that allows two numbers, said {_quote(reply)}"
 
     async def _several(self) -> tuple[str, str]:
-        reply = await self._send(Call("text", _WORDS, (), 1.0, 48, samples=_SAMPLES))
+        reply = await self._send(Call("text", _WORDS, (), 1.0, _WORDS_WRITTEN, samples=_SAMPLES))
         count, different = len(reply.texts), len(set(reply.texts))
         if count == 1:
             return "ignored", f"asked for {_SAMPLES} replies in one call, got 1"
@@ -208,7 +229,7 @@ class Checks:
 
     async def _seed(self) -> tuple[str, str]:
         # All at once: where calls are batched together, a seed that holds for one call alone may not hold.
-        calls = [Call("text", _WORDS, (), 1.0, 48, seed=seed) for seed in (7, 7, 7, 8)]
+        calls = [Call("text", _WORDS, (), 1.0, _WORDS_WRITTEN, seed=seed) for seed in (7, 7, 7, 8)]
         *same, other = [reply.texts for reply in await together([self._send(call) for call in calls])]
         if len(set(same)) > 1:
             return "ignored", f"one seed, three calls at once, {len(set(same))} different replies"
@@ -231,9 +252,10 @@ class Checks:
                 evidence = await self._decide(backend)
             except (BackendError, ModelReplyError) as error:
                 status = error.status if isinstance(error, BackendError) else None
-                # 404 and 405 are how a server without the endpoint says so.
-                answer = f"refused ({status}, refused)" if status not in (None, 404, 405) else answer
-                seen.append(f"{path}: status {status}" if status in (404, 405) else f"{path}: {error}")
+                # How a server without the endpoint, or with a model that is not made for it, says so.
+                absent = status in (404, 405, 501)
+                answer = answer if absent or status is None else f"refused ({status}, refused)"
+                seen.append(f"{path}: status {status}" if absent else f"{path}: {error}")
             else:
                 self.abilities = replace(self.abilities, decision_path=path)
                 self._works("decision")
@@ -251,7 +273,59 @@ class Checks:
         clicks = [answer.probabilities[0] for answer in read(call, reply, "decision")[:2]]
         return f"probability of a click {clicks[0]:.3f} and {clicks[1]:.3f}"
 
+    async def _forced(self) -> tuple[str, str]:
+        if isinstance(self._backend, HttpBackend):
+            found = await find_way(self._send, self._backend)
+            slots = await self._backend.read_slots() if found.way == "grammar" else 0
+            self.abilities = replace(
+                self.abilities,
+                forced=found.way,
+                forced_alternatives=found.alternatives,
+                most_alternatives=found.most,
+                slots=slots,
+            )
+            self._works("forced")
+            return "yes", found.evidence + (f"; {slots} slots" if slots else "")
+        if self._backend.abilities is None or "forced" not in self._backend.abilities.elicitations:
+            return "no", "this backend does not"
+        call = prepare(LONE, "forced")
+        read(call, await self._send(call), "forced")
+        self._works("forced")
+        return "yes", f"{len(LONE.questions)} questions in one call"
+
+    async def _repeatable(self) -> tuple[str, str]:
+        """Ask the same again, alone and beside other questions."""
+        way = next((way for way in self.abilities.elicitations if way != "samples"), None)
+        if way is None or (way == "forced" and self.abilities.forced == "samples"):
+            return "unknown", "nothing tells probabilities"
+        own = self._backend
+        if isinstance(own, HttpBackend):
+            own = own.with_abilities(self.abilities)
+        try:
+            return await self._repeat(way, own)
+        finally:
+            if own is not self._backend:
+                await own.close()
+
+    async def _repeat(self, way: Elicitation, backend: Backend) -> tuple[str, str]:
+        asks = [LONE._replace(questions=(question,)) for question in QUESTIONS] if way == "forced" else [ASK]
+        calls = [prepare(ask, way, forced=self.abilities.forced) for ask in asks]
+
+        async def probabilities() -> tuple[float, ...]:
+            return read(calls[0], await self._send(calls[0], backend), way)[0].probabilities
+
+        first = await probabilities()
+        alone = [await probabilities() for _ in range(_REPEATS)]
+        others: list[Awaitable[RawReply]] = [self._send(call, backend) for call in calls[1:] or calls]
+        beside, _ = await asyncio.gather(probabilities(), together(others))
+        apart, joined = _most_different(first, alone), _most_different(first, [beside])
+        said = f"largest difference of a probability {apart:.1e} alone, {joined:.1e} beside others"
+        return "yes" if max(apart, joined) <= _SAME else "no", said
+
     async def _prefix_cache(self) -> tuple[str, str]:
+        if self.costs.saves_prefix:
+            self.abilities = replace(self.abilities, prefix_cache=True)
+            return "yes", "usage told tokens from a cache"
         cached = None
         for word in ("yes", "no", "maybe"):
             messages = (Message("system", _RULES), Message("user", f"Say {word}."))
@@ -269,16 +343,24 @@ class Checks:
             self.calls += 1
             await self._backend.send(_SHORT_CALL)
 
-        most, answer, evidence = await find_concurrency(send, self._most, clock=self._clock)
+        most, answer, evidence = await find_concurrency(send, self._most, clock=self._clock, seconds=self._left)
         self.abilities = replace(self.abilities, concurrency=most)
         return answer, evidence
 
     def _works(self, elicitation: Elicitation) -> None:
-        working = {*self.abilities.elicitations, elicitation}
-        self.abilities = replace(self.abilities, elicitations=tuple(way for way in _BEST_FIRST if way in working))
+        self._rank({*self.abilities.elicitations, elicitation})
+
+    def _rank(self, working: Collection[Elicitation]) -> None:
+        cheap = self._backend.local or self.abilities.prefix_cache or self.costs.saves_prefix
+        self.abilities = replace(self.abilities, elicitations=rank(working, self.abilities, cheap=cheap))
 
 
+_NO_LINES = "no", "the same lines as for labels, which could not be read"
 _SHORT_CALL = Call("text", _SHORT, (), 0.0, 8)
+
+
+def _most_different(first: Sequence[float], rows: Sequence[Sequence[float]]) -> float:
+    return max(abs(one - other) for row in rows for one, other in zip(first, row, strict=True))
 
 
 def _is_code(reply: RawReply) -> bool:

@@ -6,7 +6,7 @@ import json
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast, get_args
@@ -16,13 +16,15 @@ from recsim_llm.core.files import write_atomically
 from recsim_llm.errors import ConfigError, DataError
 from recsim_llm.language.base.questions import Elicitation
 from recsim_llm.language.base.wire import Abilities
+from recsim_llm.language.probing.probe_choice import give_reason
+from recsim_llm.language.probing.probe_costs import WayCost
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 __all__ = ["ProbeFinding", "ProbeReport", "load_probe", "probe_command", "probe_file", "require", "save_probe"]
 
-_FORMAT = 2
+_FORMAT = 3
 _EARLIER_FORMATS = range(1, _FORMAT)
 _LACKS = {
     "decision": "has no decision endpoint that answers",
@@ -37,8 +39,8 @@ class ProbeFinding(NamedTuple):
     """One thing that a probe looked for."""
 
     ability: str
-    """What: ``answers``, ``labels``, ``samples``, ``logprobs``, ``json``, ``n``, ``seed``, ``decision``, ``prefix_cache`` or
-    ``concurrency``."""
+    """What: ``answers``, ``decision``, ``forced``, ``labels``, ``logprobs``, ``json``, ``samples``, ``n``, ``seed``,
+    ``repeatable`` (equal questions get equal probabilities), ``prefix_cache`` or ``concurrency``."""
     answer: str
     """``yes``, ``no``, ``ignored`` (asked for, accepted, not done), ``refused (STATUS, CAUSE)`` or ``unknown``."""
     evidence: str
@@ -65,6 +67,10 @@ class ProbeReport:
     """Mean tokens read for the page of two items that is asked about; None: the server does not tell."""
     calls: int = 0
     """Requests sent."""
+    seconds: float | None = None
+    """How long the probe took; None: not measured."""
+    costs: Mapping[str, WayCost] = field(default_factory=dict)
+    """What a page of ten items would cost by each way that works."""
 
     @property
     def answers(self) -> bool:
@@ -76,7 +82,8 @@ class ProbeReport:
         abilities = asdict(self.abilities)
         abilities = {"realisations": abilities.pop("elicitations"), **abilities}
         findings = [finding._asdict() for finding in self.findings]
-        return {"format": _FORMAT, **asdict(self), "findings": findings, "abilities": abilities}
+        costs = {way: cost._asdict() for way, cost in self.costs.items()}
+        return {"format": _FORMAT, **asdict(self), "findings": findings, "abilities": abilities, "costs": costs}
 
     @classmethod
     def from_json(cls, values: object) -> ProbeReport:
@@ -90,11 +97,12 @@ class ProbeReport:
             if columns.pop("format") != _FORMAT:
                 raise ValueError("another format")
             findings = tuple(ProbeFinding(**finding) for finding in columns.pop("findings"))
+            costs = {way: WayCost(**cost) for way, cost in columns.pop("costs").items()}
             abilities = dict(columns.pop("abilities"))
             elicitations = tuple(abilities.pop("realisations"))
             if not set(elicitations) <= set(get_args(Elicitation)):
                 raise ValueError("an unknown elicitation")
-            return cls(findings=findings, abilities=Abilities(elicitations=elicitations, **abilities), **columns)
+            return cls(findings=findings, costs=costs, abilities=Abilities(elicitations=elicitations, **abilities), **columns)
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"probe report: got {error}, expected what a probe wrote; probe again") from error
 
@@ -103,11 +111,14 @@ class ProbeReport:
         latency = "unknown" if self.latency_seconds is None else f"{1000 * self.latency_seconds:.0f} ms"
         tokens = "unknown" if self.prompt_tokens is None else f"{self.prompt_tokens:.0f}"
         usable = ", ".join(self.abilities.elicitations) or "none"
+        taken = self.abilities.elicitations[0] if self.abilities.elicitations else "none"
         return [
             *((finding.ability, finding.answer, finding.evidence) for finding in self.findings),
             ("latency", latency, "median of a short call alone"),
             ("prompt_tokens", tokens, "mean for a page of two items"),
+            *((f"a page by {way}", "", cost.text()) for way, cost in self.costs.items()),
             ("realisations", usable, "ways to a decision that work, best first"),
+            ("a run takes", taken, give_reason(self.abilities, {name: answer for name, answer, _ in self.findings})),
         ]
 
     def table(self) -> Table:
@@ -117,6 +128,7 @@ class ProbeReport:
         from rich.text import Text
 
         title = f"{self.model}{' at ' if self.base_url else ''}{self.base_url}, {self.when}, {self.calls} calls"
+        title += "" if self.seconds is None else f", {self.seconds:.0f} s"
         table = Table("Ability", "Answer", "Evidence", title=Text(title), title_justify="left", box=SIMPLE_HEAD, padding=0)
         for row in self.rows():
             # What a server said may hold brackets, which are no markup.

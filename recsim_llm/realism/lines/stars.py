@@ -23,7 +23,7 @@ _PROTOCOL = (
     "Held-out ratings ({split}). RMSE and MAE are of the mean of the predicted distribution, the exact share of its likeliest "
     "level, bits a star are -log2 of the real level's chance; Spearman's correlation is within each user with at least {least} "
     "held-out ratings that differ, averaged over users, and undefined for a row that predicts the same for all items. A model "
-    "with fewer levels than the data has each level's chance shared out among the nearest levels as in the training histogram."
+    "with fewer levels than the data has each level's chance shared out among those around it as in the training histogram."
 )
 _RIVALS = ("global mean", "item mean", "user and item biases")
 

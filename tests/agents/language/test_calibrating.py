@@ -8,14 +8,17 @@ import numpy as np
 import pytest
 from scripted_users import FakeModel
 
-from recsim_llm.agents.language.calibrating import calibrate, calibration_asks, calibration_pages
-from recsim_llm.agents.language.calibration import Calibration
+from recsim_llm.agents.language.calibrating import calibrate
+from recsim_llm.agents.language.calibration_answers import ask_pages, uncalibrated_users
+from recsim_llm.agents.language.calibration_pages import calibration_pages, known_population
 from recsim_llm.agents.language.language_parameters import LanguageParameters
+from recsim_llm.agents.language.language_users import LanguageUsers
 from recsim_llm.cli.main import main
 from recsim_llm.data import fictional
 from recsim_llm.errors import ConfigError, DataError
 
 SETTINGS = {"seed": 3, "users": 40, "taken": 2, "page_size": 10}
+FIT = {"seed": 3, "users": 25, "visit_pages": 6.0}
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +27,10 @@ def dataset():
 
 
 def asks_of(dataset, **settings):
+    model = FakeModel()
     pages = calibration_pages(dataset, **(SETTINGS | settings))
-    return calibration_asks(dataset, pages, LanguageParameters(), elicitation="decision", seed=3)
+    ask_pages(uncalibrated_users(model, dataset, LanguageParameters(), 3), pages, lambda done, planned: None)
+    return model.asks
 
 
 def later_rows(dataset):
@@ -42,7 +47,7 @@ def test_taken_items_are_later_ratings_and_the_others_were_never_rated(dataset):
     assert all(len(set(items)) == 10 for items in pages.item_index.tolist())
     ratings, later = dataset.ratings, later_rows(dataset)
     item = dataset.catalog.index_of(ratings.item_id)
-    for user, items, taken, stars in zip(*pages, strict=True):
+    for user, items, taken, stars, _ in zip(*pages, strict=True):
         own = ratings.user_index == user
         rated = dict(zip(item[own].tolist(), ratings.rating[own].tolist(), strict=True))
         held = set(item[own & later].tolist())
@@ -58,8 +63,12 @@ def test_personas_do_not_know_what_became_popular_later(dataset):
     moved = replace(ratings, item_id=np.where(later, rare[np.arange(len(ratings)) % 20], ratings.item_id))
     counts = np.bincount(dataset.catalog.index_of(moved.item_id), minlength=len(dataset.catalog))
     other = replace(dataset, ratings=moved, catalog=dataset.catalog.with_popularity(counts))
-    told = (calibration_asks(data, pages, LanguageParameters(), elicitation="decision", seed=3) for data in (dataset, other))
-    assert len({tuple(ask.prompt.parts[1].text for ask in asks) for asks in told}) == 1
+    told = []
+    for data in (dataset, other):
+        model = FakeModel()
+        ask_pages(uncalibrated_users(model, data, LanguageParameters(), 3), pages, lambda done, planned: None)
+        told.append(tuple(ask.prompt.parts[1].text for ask in model.asks))
+    assert told[0] == told[1]
 
 
 def test_the_other_items_are_about_as_popular(dataset):
@@ -98,40 +107,142 @@ def test_the_same_seed_lays_out_the_same_pages(dataset):
     assert not np.array_equal(first.user_index, other.user_index) or not np.array_equal(first.item_index, other.item_index)
 
 
-def test_a_model_that_knows_nothing_is_brought_to_the_share_taken(dataset):
-    found = calibrate(FakeModel("uniform"), dataset, **SETTINGS)
-    assert found.click_bias == pytest.approx(np.log(0.2 / 0.8), abs=0.05)
-    assert (found.leave_slope, found.leave_bias) == (1, 0)
+def test_some_items_are_drawn_from_everything_that_was_never_rated(dataset):
+    pages = calibration_pages(dataset, **SETTINGS, uniform=4)
+    assert (pages.uniform.sum(axis=1) == 4).all()
+    assert not (pages.uniform & pages.taken).any()
+    count = np.bincount(dataset.catalog.index_of(dataset.ratings.item_id), minlength=len(dataset.catalog))
+    rank = np.argsort(np.argsort(count, kind="stable")) / len(count)
+    assert abs(rank[pages.item_index[pages.uniform]].mean() - 0.5) < 0.08
+    assert rank[pages.item_index[~pages.uniform]].mean() > 0.6
 
 
-def test_a_click_rate_shifts_the_bias_by_the_difference_of_the_log_odds(dataset):
-    plain, rare = (calibrate(FakeModel(), dataset, click_rate=rate, **SETTINGS) for rate in (None, 0.02))
-    assert rare.click_bias == pytest.approx(plain.click_bias + np.log(0.02 / 0.98) - np.log(0.2 / 0.8))
-    assert replace(rare, click_bias=0) == replace(plain, click_bias=0)
+def mean_click(calibration, log_odds):
+    return float((1 / (1 + np.exp(-calibration.click(np.array([log_odds]))))).mean())
+
+
+def test_a_model_that_knows_nothing_clicks_at_the_rate_wanted(dataset):
+    found = calibrate(FakeModel("uniform"), dataset, **FIT, click_rate=0.05)
+    assert mean_click(found, 0.0) == pytest.approx(0.05)
+    assert found.record["measured"]["click_rate"]["after"]["value"] == pytest.approx(0.05, rel=1e-3)
+    assert found.record["measured"]["click_rate"]["before"]["value"] == pytest.approx(0.5, rel=1e-3)
+
+
+def test_another_click_rate_moves_the_click_bias_alone(dataset):
+    plain, rare = (calibrate(FakeModel(), dataset, click_rate=rate, **FIT) for rate in (0.2, 0.02))
+    assert rare.click_bias < plain.click_bias - 1
+    assert replace(rare, click_bias=0, record=None) == replace(plain, click_bias=0, record=None)
+
+
+def test_users_are_fitted_on_or_kept_apart_and_never_both(dataset):
+    record = calibrate(FakeModel(), dataset, **FIT).record
+    fitted, apart = set(record["users_fitted"]), set(record["users_apart"])
+    assert (len(fitted), len(apart)) == (25, 25)
+    assert not fitted & apart
+    assert record["measured"]["star_mean"]["after"]["users"] == 25
+
+
+def test_of_too_few_users_half_are_kept_apart(dataset):
+    record = calibrate(FakeModel(), dataset, **(FIT | {"users": 500})).record
+    fitted, apart = len(record["users_fitted"]), len(record["users_apart"])
+    assert fitted - apart in (0, 1)
+    assert fitted + apart > 50
+
+
+def test_what_users_kept_apart_did_later_changes_no_number(dataset):
+    plain = calibrate(FakeModel(), dataset, **FIT)
+    ratings = dataset.ratings
+    apart = np.isin(ratings.user_id, plain.record["users_apart"]) & later_rows(dataset)
+    changed = np.where(apart, 6 - ratings.rating, ratings.rating).astype(np.float32)
+    other = calibrate(FakeModel(), replace(dataset, ratings=replace(ratings, rating=changed)), **FIT)
+    assert replace(plain, record=None) == replace(other, record=None)
+    assert plain.record["measured"]["star_mean"]["target"] != other.record["measured"]["star_mean"]["target"]
+
+
+def grumpy(text, question):
+    """Answer as somebody who takes and leaves everything, and gives few stars."""
+    if question.kind == "yes_no":
+        return 0.7, 0.3
+    return (0.5, 0.3, 0.1, 0.06, 0.04) if question.key.startswith("stars") else (1.0,) * len(question.options)
+
+
+def test_stars_far_too_low_get_mean_spread_and_shape_of_people_kept_apart(dataset):
+    measured = calibrate(FakeModel(grumpy), dataset, **FIT).record["measured"]
+    mean, spread = measured["star_mean"], measured["star_spread"]
+    assert mean["before"]["value"] < mean["target"]["value"] - 1.5
+    assert abs(mean["after"]["value"] - mean["target"]["value"]) < 0.3  # of 25 users with means that spread by 0.45
+    assert abs(spread["after"]["value"] - spread["target"]["value"]) < 0.15
+    assert measured["star_wasserstein"]["before"]["value"] > 1.5
+    assert measured["star_wasserstein"]["after"]["value"] < 0.3
+
+
+def test_visits_get_the_length_declared(dataset):
+    measured = calibrate(FakeModel(grumpy), dataset, **FIT).record["measured"]["visit_pages"]
+    assert measured["before"]["value"] < 2
+    assert measured["after"]["value"] == pytest.approx(6, abs=0.01)
+
+
+def test_visits_are_as_long_as_those_of_choice_users_where_nothing_is_declared(dataset):
+    record = calibrate(FakeModel(), dataset, seed=3, users=25).record
+    target, after = (record["measured"]["visit_pages"][side]["value"] for side in ("target", "after"))
+    assert 3 < target < 20
+    assert after == pytest.approx(target, rel=0.1)
+    assert "choice users" in record["visits"]
+
+
+def test_nothing_is_measured_where_nobody_is_kept_apart(dataset):
+    record = calibrate(FakeModel(), dataset, **FIT, apart=0).record
+    assert "measured" not in record
+    assert "users_apart" not in record
 
 
 def test_a_model_that_sees_the_outcome_is_trusted_more(dataset):
-    pages = calibration_pages(dataset, **SETTINGS)
-    titles = [
-        {f'"{dataset.catalog.title[item]}"' for item in items[taken]}
-        for items, taken in zip(pages.item_index, pages.taken, strict=True)
-    ]
-    number = iter(range(10**6))
-    place = {}
+    later, ratings = later_rows(dataset), dataset.ratings
+    held = set(zip(ratings.user_id[later].tolist(), ratings.item_id[later].tolist(), strict=True))
+    titles = dict(zip(dataset.catalog.title.tolist(), dataset.catalog.item_id.tolist(), strict=True))
+
+    class Knowing(FakeModel):
+        def _reply(self, ask):
+            self._user = int(ask.subject)
+            return super()._reply(ask)
 
     def knowing(text, question):
-        user = place.setdefault(text, next(number) if text not in place else 0)
         if question.key.startswith("click"):
             line = text.split("<page>\n")[1].split("\n")[int(question.key.split("_")[1]) - 1]
-            chance = 0.6 if any(title in line for title in titles[user]) else 0.4
+            chance = 0.6 if (model._user, titles[line.split('"')[1]]) in held else 0.4
             return chance, 1 - chance
         return (1.0,) * len(question.options)
 
-    assert calibrate(FakeModel(knowing), dataset, **SETTINGS).click_slope > 2
+    model = Knowing(knowing)
+    assert calibrate(model, dataset, **FIT).click_slope > 2
 
 
-def test_the_result_is_a_calibration_that_users_can_take(dataset):
-    assert isinstance(calibrate(FakeModel(), dataset, **SETTINGS), Calibration)
+def test_progress_is_told_until_all_pages_are_answered(dataset):
+    told = []
+    calibrate(FakeModel(), dataset, **FIT, progress=lambda done, planned: told.append((done, planned)))
+    assert told[0] == (0, 50)
+    assert told[-1] == (50, 50)
+
+
+def test_a_calibration_is_refused_by_users_on_another_model_or_asked_otherwise(dataset):
+    found = calibrate(FakeModel(), dataset, **FIT)
+    settings = LanguageParameters(calibration=found)
+    population = known_population(dataset)
+    LanguageUsers(dataset.catalog, population, FakeModel(), parameters=settings, seed=1)
+    other, otherwise = FakeModel(), FakeModel()
+    other.name, otherwise.elicitation = "scripted/other", "json"
+    compact = replace(settings, templates="en_compact")
+    cases = ((other, settings, "model"), (otherwise, settings, "elicitation"), (FakeModel(), compact, "templates"))
+    for model, parameters, told in cases:
+        with pytest.raises(ConfigError, match=f"^calibration: got one of {told} .*expected one of .*; calibrate these users"):
+            LanguageUsers(dataset.catalog, population, model, parameters=parameters, seed=1)
+
+
+def test_clicks_alone_are_calibrated_where_nobody_gives_stars(dataset):
+    found = calibrate(FakeModel(), replace(dataset, feedback="implicit"), **FIT)
+    assert found.stars_offsets == (0.0,) * 5
+    assert "star_mean" not in found.record["measured"]
+    assert found.click_bias < -1
 
 
 @pytest.mark.parametrize(
@@ -145,7 +256,7 @@ def test_impossible_pages_are_refused(dataset, settings):
 @pytest.mark.parametrize("rate", [0, 1, -0.5])
 def test_an_impossible_click_rate_is_refused(dataset, rate):
     with pytest.raises(ConfigError, match="calibrate: got click_rate"):
-        calibrate(FakeModel(), dataset, click_rate=rate, **SETTINGS)
+        calibrate(FakeModel(), dataset, click_rate=rate, **FIT)
 
 
 def test_a_file_that_cannot_be_written_is_refused_before_anything_is_asked(tmp_path, capsys):

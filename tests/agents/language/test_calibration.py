@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsim_llm.agents.language.calibration import Calibration, fit_calibration
+from recsim_llm.agents.language.calibration import Calibration
+from recsim_llm.agents.language.calibration_fit import (
+    VISIT_LIMIT,
+    expected_pages,
+    fit_calibration,
+    fit_leaving,
+    match_clicks,
+    match_stars,
+    share_levels,
+)
 from recsim_llm.errors import ConfigError, DataError
 
 NO_STARS = (np.empty((0, 5)), np.empty(0))
@@ -25,10 +34,10 @@ def clicks(slope, bias, count=20000, seed=1):
     return sigmoid(said), random.random(count) < sigmoid(slope * said + bias)
 
 
-def stars(slope, bias, count=20000, seed=2):
+def stars(slope, offsets, count=20000, seed=2):
     random = np.random.default_rng(seed)
     said = random.dirichlet(np.full(5, 2.0), count)
-    truth = Calibration(stars_slope=slope, stars_bias=bias).stars(said)
+    truth = Calibration(stars_slope=slope, stars_offsets=offsets).stars(said)
     return said, 1 + (random.random(count)[:, None] > np.cumsum(truth, axis=1)[:, :-1]).sum(axis=1)
 
 
@@ -38,25 +47,69 @@ def test_a_planted_distortion_of_clicks_is_found(slope, bias):
     np.testing.assert_allclose([found.click_slope, found.click_bias], [slope, bias], atol=0.08)
 
 
-@pytest.mark.parametrize(("slope", "bias"), [(0.5, -0.8), (1.7, 0.4)])
-def test_a_planted_distortion_of_stars_is_found(slope, bias):
-    found = fit_calibration(*NO_CLICKS, *stars(slope, bias))
-    np.testing.assert_allclose([found.stars_slope, found.stars_bias], [slope, bias], atol=0.05)
+@pytest.mark.parametrize(("slope", "offsets"), [(0.5, (1.6, 0.8, 0.0, -0.8, -1.6)), (1.7, (-1.0, 0.5, 1.0, 0.5, -1.0))])
+def test_a_planted_distortion_of_stars_is_found(slope, offsets):
+    found = fit_calibration(*NO_CLICKS, *stars(slope, offsets))
+    np.testing.assert_allclose(found.stars_slope, slope, atol=0.05)
+    np.testing.assert_allclose(found.stars_offsets, offsets, atol=0.1)
+
+
+def test_offsets_meet_a_target_of_any_shape_exactly():
+    said = np.random.default_rng(1).dirichlet(np.full(5, 2.0), 300)
+    target = np.array([0.3, 0.02, 0.08, 0.1, 0.5])
+    found = Calibration(stars_slope=0.4, stars_offsets=match_stars(0.4, said, target))
+    np.testing.assert_allclose(found.stars(said).mean(axis=0), target, atol=1e-6)
+
+
+def test_a_level_that_nobody_gives_becomes_rare_and_no_number_runs_away():
+    said = np.random.default_rng(1).dirichlet(np.full(5, 2.0), 300)
+    offsets = match_stars(1.0, said, np.array([0.0, 0.0, 0.5, 0.5, 0.0]))
+    assert np.isfinite(offsets).all()
+    np.testing.assert_allclose(Calibration(stars_offsets=offsets).stars(said).mean(axis=0)[[0, 1, 4]], 1e-4, rtol=0.01)
+
+
+def test_the_click_bias_meets_the_rate_exactly():
+    log_odds = np.random.default_rng(3).normal(1, 2, 500)
+    bias = match_clicks(0.7, log_odds, 0.02)
+    assert sigmoid(0.7 * log_odds + bias).mean() == pytest.approx(0.02, abs=1e-9)
+
+
+def test_planted_leaving_is_found_and_visits_get_the_length_wanted():
+    random = np.random.default_rng(4)
+    log_odds = random.normal(-1, 1.5, 3000)
+    hazard = sigmoid(0.6 * log_odds - 1.5)
+    pages = expected_pages(hazard)
+    found = fit_leaving(log_odds, pages, 1 - (1 - hazard) ** VISIT_LIMIT)
+    np.testing.assert_allclose([found.slope, found.bias], [0.6, -1.5], atol=0.05)
+    assert expected_pages(sigmoid(found.slope * log_odds + found.bias)).mean() == pytest.approx(pages.mean())
+
+
+def test_a_declared_length_moves_the_level_of_leaving_alone():
+    log_odds = np.random.default_rng(4).normal(2, 1, 50)
+    found = fit_leaving(log_odds, np.full(50, 6.0), np.ones(50))
+    assert found.slope == 1
+    assert expected_pages(sigmoid(log_odds + found.bias)).mean() == pytest.approx(6)
+
+
+def test_expected_pages_are_those_of_draws():
+    drawn = np.minimum(np.random.default_rng(5).geometric(0.1, 200_000), VISIT_LIMIT)
+    assert float(expected_pages(np.array(0.1))) == pytest.approx(drawn.mean(), abs=0.05)
 
 
 def test_what_is_calibrated_stays_as_it_is():
-    found = fit_calibration(*clicks(1, 0), *stars(1, 0))
-    got = [found.click_slope, found.click_bias, found.stars_slope, found.stars_bias]
-    np.testing.assert_allclose(got, [1, 0, 1, 0], atol=0.05)
+    found = fit_calibration(*clicks(1, 0), *stars(1, (0.0,) * 5))
+    got = [found.click_slope, found.click_bias, found.stars_slope, *found.stars_offsets]
+    np.testing.assert_allclose(got, [1, 0, 1, 0, 0, 0, 0, 0], atol=0.07)
 
 
 def test_log_loss_on_unseen_clicks_and_stars_falls():
-    found = fit_calibration(*clicks(0.5, -2), *stars(0.6, -0.5))
+    lower = (1.0, 0.5, 0.0, -0.5, -1.0)
+    found = fit_calibration(*clicks(0.5, -2), *stars(0.6, lower))
     said, happened = clicks(0.5, -2, seed=3)
     log_odds = np.log(said / (1 - said))
     before, after = (-np.log(np.where(happened, p, 1 - p)).mean() for p in (said, sigmoid(found.click(log_odds))))
     assert after < before - 0.1
-    said, level = stars(0.6, -0.5, seed=4)
+    said, level = stars(0.6, lower, seed=4)
     before, after = (-np.log(p[np.arange(len(level)), level - 1]).mean() for p in (said, found.stars(said)))
     assert after < before - 0.05
 
@@ -83,15 +136,23 @@ def test_certain_answers_are_taken_without_overflow():
     assert np.isfinite([found.click_slope, found.stars_slope]).all()
 
 
-def test_half_stars_count_as_the_next_whole_star():
-    said, level = stars(1, 0, count=500)
-    whole, half = (fit_calibration(*NO_CLICKS, said, values) for values in (level, level - 0.5))
-    assert whole == half
+@given(st.floats(1, 5))
+def test_a_rating_between_two_stars_belongs_to_both_and_the_mean_stays(rating):
+    (shares,) = share_levels(np.array([rating]))
+    assert shares.sum() == pytest.approx(1)
+    assert (shares > 0).sum() <= 2
+    assert shares @ np.arange(1, 6) == pytest.approx(rating)
+
+
+def test_what_is_below_one_star_counts_as_one():
+    np.testing.assert_array_equal(share_levels([0.5]), [[1, 0, 0, 0, 0]])
 
 
 @given(st.lists(st.floats(0.001, 1), min_size=5, max_size=5), st.floats(0, 3), st.floats(-3, 3))
-def test_calibrated_stars_are_a_distribution(weights, slope, bias):
-    chances = Calibration(stars_slope=slope, stars_bias=bias).stars(np.array(weights) / np.sum(weights))
+def test_calibrated_stars_are_a_distribution(weights, slope, offset):
+    chances = Calibration(stars_slope=slope, stars_offsets=(offset, 0.0, 0.0, 0.0, -offset)).stars(
+        np.array(weights) / np.sum(weights)
+    )
     assert (chances >= 0).all()
     assert chances.sum() == pytest.approx(1)
 
@@ -104,7 +165,9 @@ def test_the_default_changes_nothing():
 
 
 def test_a_file_gives_back_the_same_numbers(tmp_path):
-    calibration = Calibration(click_slope=1 / 3, click_bias=0.1 + 0.2, stars_bias=-1e-9, leave_slope=2)
+    record = {"model": "m", "realisation": "json", "templates": "t", "data": "d", "fingerprint": "f", "users_fitted": [3, 4]}
+    offsets = (-1e-9, 0.0, 1 / 3, 0.0, 2.0)
+    calibration = Calibration(click_slope=1 / 3, click_bias=0.1 + 0.2, stars_offsets=offsets, leave_slope=2, record=record)
     calibration.save(tmp_path / "calibration.json")
     assert Calibration.load(tmp_path / "calibration.json") == calibration
 
@@ -124,7 +187,18 @@ def test_a_missing_file_is_refused(tmp_path):
 
 @pytest.mark.parametrize(
     "settings",
-    [{"click_slop": 1}, {"click_slope": -0.1}, {"stars_bias": "much"}, {"leave_bias": float("nan")}, {"click_bias": True}],
+    [
+        {"click_slop": 1},
+        {"click_slope": -0.1},
+        {"stars_offsets": "much"},
+        {"stars_offsets": [0, 0, 0, 0]},
+        {"stars_offsets": [0, 0, 0, 0, float("inf")]},
+        {"leave_bias": float("nan")},
+        {"click_bias": True},
+        {"record": 7},
+        {"record": {"model": "m"}},
+        {"record": {"model": "m", "realisation": "json", "templates": "t", "data": "d", "fingerprint": "f"}},
+    ],
 )
 def test_bad_settings_are_refused(settings):
     with pytest.raises(ConfigError, match=r"calibration.*got .*expected"):

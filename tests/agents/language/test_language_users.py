@@ -292,7 +292,7 @@ def test_the_account_tells_who_decided():
 
 
 def test_calibration_moves_clicks_stars_and_leaving():
-    calibration = {"click_slope": 0.5, "click_bias": -1, "stars_bias": 1, "leave_bias": 2}
+    calibration = {"click_slope": 0.5, "click_bias": -1, "stars_offsets": [-2, -1, 0, 1, 2], "leave_bias": 2}
     plain, moved = build_users(), build_users(calibration=calibration)
     odds = [users.decide(pages(SHOWN)).click_log_odds for users in (plain, moved)]
     np.testing.assert_allclose(odds[1], 0.5 * odds[0] - 1, atol=1e-5)

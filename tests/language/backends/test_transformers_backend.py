@@ -16,13 +16,13 @@ pytest.importorskip("transformers", reason="needs recsim_llm[transformers]")
 pytest.importorskip("llguidance", reason="needs recsim_llm[transformers]")
 
 import torch
-from tiny_language_model import SENTENCES, make_tiny_model
+from tiny_language_model import SENTENCES, make_tiny_model, make_tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from recsim_llm.errors import BackendError, ConfigError
 from recsim_llm.language.answers.elicitation import prepare, read, write_call
 from recsim_llm.language.backends import transformers_backend
-from recsim_llm.language.backends.prefix_cache import BLOCK, Branches, PrefixCache
+from recsim_llm.language.backends.branches import Branches
 from recsim_llm.language.backends.transformers_backend import TransformersBackend, find_device
 from recsim_llm.language.base.questions import Ask, Part, Prompt, choice, number, score, short_text, yes_no
 from recsim_llm.language.providers import Roles, open_model
@@ -53,6 +53,12 @@ def parts(folder):
 def ask(user, questions=PAGE, nonce=""):
     page = f'<page>\n1. "Title {user}" (19{user:02d}) | Comedy, Drama\n</page>' * 4
     return Ask(Prompt((RULES, Part("persona", f"You are user {user}. {SENTENCES[0]}"), Part("page", page))), questions, nonce)
+
+
+def page_of(user, title):
+    """Another page of the same user."""
+    prompt, questions, *_ = ask(user)
+    return Ask(Prompt((*prompt.parts[:2], Part("page", f'1. "{title}" (1990) | War'))), questions)
 
 
 def send(folder, *calls, together=False, **settings):
@@ -122,7 +128,7 @@ def test_a_decision_has_the_probabilities_of_the_labels(folder):
     assert decision.texts == ()
 
 
-@pytest.mark.parametrize("elicitation", ["logprobs", "samples", "json"])
+@pytest.mark.parametrize("elicitation", ["logprobs", "forced", "samples", "json"])
 def test_replies_are_equal_bit_for_bit_alone_in_company_and_in_another_order(folder, elicitation):
     calls = [prepare(ask(user), elicitation) for user in range(6)]
     alone = [plain(send(folder, call)[0]) for call in calls]
@@ -142,14 +148,14 @@ def test_replies_are_equal_bit_for_bit_when_no_prefix_is_kept(folder, monkeypatc
     assert [plain(reply) for reply in dropped] == [plain(reply) for reply in kept]
 
 
-@pytest.mark.parametrize("elicitation", ["logprobs", "samples", "json"])
+@pytest.mark.parametrize("elicitation", ["logprobs", "forced", "samples", "json"])
 def test_every_pass_is_one_that_its_call_would_make_alone(folder, elicitation, monkeypatch):
     """Equal bits may be luck of one processor's kernels; equal passes are not."""
     passes, original = [], Branches._read
 
-    def recorded(self, tokens, owners, positions, *last):
-        passes.append((tuple(tokens), tuple(owners), tuple(positions), len(self._owners)))
-        return original(self, tokens, owners, positions, *last)
+    def recorded(self, paths, last):
+        passes.append((tuple(paths), tuple(last), self._seen.shape[1]))
+        return original(self, paths, last)
 
     monkeypatch.setattr(Branches, "_read", recorded)
     calls = [prepare(ask(user), elicitation) for user in range(4)]
@@ -171,27 +177,14 @@ def test_a_question_is_answered_as_if_it_were_the_only_one(folder):
     assert together.probabilities[3] == pytest.approx(single.probabilities[0], rel=1e-5)
 
 
-def test_tokens_of_a_prefix_are_counted(folder):
-    first, second, third = (reply.usage for reply in send(folder, *(prepare(ask(user), "logprobs") for user in (1, 2, 1))))
-    assert first.cached == 0
-    assert 0 < second.cached < third.cached
-    assert second.cached % BLOCK == 0
-    assert third.prompt - BLOCK <= third.cached < third.prompt
-    assert first.completion == 0
-
-
-def test_a_beginning_is_given_up_after_what_follows_it():
-    block = [(torch.zeros(1, 1, BLOCK, 1), torch.zeros(1, 1, BLOCK, 1))]
-    prefixes = PrefixCache(3 * 2 * 4 * BLOCK)
-    keys = PrefixCache.keys(range(2 * BLOCK + 1))
-    others = PrefixCache.keys(range(1, 2 * BLOCK + 2))
-    assert len(keys) == 2
-    for key in (*keys, others[0]):
-        prefixes.keep(key, block)
-    prefixes.find(keys)
-    prefixes.keep(b"new", block)
-    prefixes.keep(b"newer", block)
-    assert (len(prefixes.find(keys)), len(prefixes.find(others))) == (1, 0)
+def test_tokens_of_rules_and_persona_are_not_read_again(folder):
+    asks = [ask(1), ask(2), page_of(1, "another"), ask(1)]
+    first, other, next_page, again = (reply.usage for reply in send(folder, *(prepare(one, "logprobs") for one in asks)))
+    rules, persona = (len(make_tokenizer().encode(part.text)) for part in asks[0].prompt.parts[:2])
+    assert first.cached == first.completion == 0
+    assert rules < other.cached < next_page.cached
+    assert abs(next_page.cached - other.cached - persona) < 8
+    assert again.cached == next_page.cached
 
 
 def test_samples_have_the_probabilities_of_the_option_scores(folder):
@@ -358,13 +351,24 @@ def test_settings_of_device_and_batch_reach_the_model(folder, monkeypatch):
             super().__init__(path, **settings)
 
     monkeypatch.setattr(transformers_backend, "TransformersBackend", Recording)
-    name, settings = f"transformers/{folder}", {"models.user.device": "auto", "models.user.batch_size": 3}
+    name, settings = (
+        f"transformers/{folder}",
+        {
+            "models.user.device": "auto",
+            "models.user.batch_size": 3,
+            "models.user.precision": "bfloat16",
+        },
+    )
     scenario = load_scenario("demo", {"models.user.name": name, **settings})
     with Roles(scenario.models) as roles:
-        assert roles.role("user").name == TransformersBackend(folder, device=find_device("auto")).name
+        expected = TransformersBackend(folder, device=find_device("auto"), precision="bfloat16")
+        assert roles.role("user").name == expected.name
     with open_model(name) as model:
         assert model.name == TransformersBackend(folder).name
-    assert opened[:2] == [{"device": find_device("auto"), "batch": 3}, {"device": "cpu"}]
+    assert opened[:2] == [
+        {"device": find_device("auto"), "precision": "bfloat16", "batch": 3},
+        {"device": "cpu", "precision": None},
+    ]
 
 
 def test_batches_change_neither_an_answer_nor_its_place_in_the_cache(folder, tmp_path):

@@ -18,16 +18,19 @@ from recsim_llm.language.answers.elicitation import prepare, read
 from recsim_llm.language.backends.aiohttp_backend import AiohttpBackend
 from recsim_llm.language.backends.openai_backend import OpenAIBackend
 from recsim_llm.language.backends.scripted import Scripted, ScriptedReplies, resolve_script
-from recsim_llm.language.base.wire import Abilities, RawReply, TokenChoice
+from recsim_llm.language.base.wire import Abilities, RawReply, TokenChoice, TokenUsage
 from recsim_llm.language.chaos import requests
 from recsim_llm.language.chaos.faults import Faults
 from recsim_llm.language.chaos.server import ChaosServer
 from recsim_llm.language.probing.probe import ProbeFinding, ProbeReport, load_probe, probe, probe_backend, require, save_probe
 from recsim_llm.language.probing.probe_bursts import find_concurrency
-from recsim_llm.language.probing.probe_checks import ASK, Checks
+from recsim_llm.language.probing.probe_checks import Checks
+from recsim_llm.language.probing.probe_choice import rank
+from recsim_llm.language.probing.probe_costs import CostMeter, WayCost
+from recsim_llm.language.probing.probe_page import ASK
 from recsim_llm.language.probing.probe_report import probe_file
 
-EVERYTHING = ("decision", "logprobs", "json", "samples")
+EVERYTHING = ("decision", "logprobs", "forced", "json", "samples")
 
 
 @contextmanager
@@ -58,7 +61,9 @@ def test_a_server_that_can_do_everything_is_seen_to(backend_class, decision):
         prefix_cache=True,
         concurrency=report.abilities.concurrency,
         decision_path=f"/{decision}",
+        forced="chat",
     )
+    assert tuple(report.costs) == EVERYTHING
 
 
 @pytest.mark.parametrize(
@@ -73,7 +78,9 @@ def test_a_server_that_can_do_everything_is_seen_to(backend_class, decision):
 def test_what_a_server_overlooks_is_found_out(settings, ability, answer, lost):
     report = probed(**{"decision": "systemone"} | settings)
     assert {name: found for name, found in answers(report).items() if found != "yes"} == {ability: answer}
-    assert report.abilities.elicitations == tuple(way for way in EVERYTHING if way != lost)
+    # Without log-probabilities a question asked alone is answered by samples, which come last.
+    ways = ("decision", "json", "samples", "forced") if lost == "logprobs" else EVERYTHING
+    assert report.abilities.elicitations == tuple(way for way in ways if way != lost)
     assert report.abilities.seed is (ability != "seed")
     assert bool(report.abilities.decision_path) is (ability != "decision")
 
@@ -218,6 +225,103 @@ def test_a_seed_must_hold_and_must_matter(texts, answer):
     assert checks.abilities.seed is (answer == "yes")
 
 
+# One question alone
+
+
+@pytest.mark.parametrize("backend_class", [AiohttpBackend, OpenAIBackend])
+@pytest.mark.parametrize(("lone", "way"), [("grammar", "grammar"), ("prefill", "prefill"), ("completions", "completions")])
+def test_the_most_exact_way_to_ask_one_question_is_found(backend_class, lone, way):
+    report = probed(backend_class, lone=lone)
+    assert report.abilities.forced == way, report.rows()
+    assert report.abilities.slots == (4 if way == "grammar" else 0)
+    assert answers(report)["repeatable"] == "yes"
+
+
+def test_a_model_that_keeps_no_format_is_asked_one_question_at_a_time():
+    class Rambling(Scripted):
+        """Writes prose whatever is asked, and lists the answers where a reply is begun for it."""
+
+        async def send(self, call):
+            reply = await super().send(call)
+            return reply if call.form in ("forced", "text") else replace(reply, texts=("It is a fine page.",), tokens=())
+
+    report = probe(Rambling(resolve_script("genres")), most_concurrent=1)
+    assert report.abilities.elicitations == ("decision", "forced")
+    assert answers(report)["labels"] == "no"
+    assert answers(report)["logprobs"] == "no"
+
+
+@pytest.mark.parametrize(
+    ("working", "forced", "cheap", "order"),
+    [
+        (("json", "forced"), "grammar", True, ("forced", "json")),
+        (("json", "forced"), "chat", False, ("json", "forced")),
+        (("samples", "forced"), "chat", False, ("forced", "samples")),
+        (("forced", "samples"), "samples", True, ("samples", "forced")),
+        (("forced", "logprobs"), "", True, ("logprobs", "forced")),
+    ],
+)
+def test_exact_ways_go_first_where_they_are_cheap(working, forced, cheap, order):
+    assert rank(working, Abilities(elicitations=(), forced=forced), cheap=cheap) == order
+
+
+def test_a_report_says_why_a_way_is_taken():
+    report = replace(
+        REPORT,
+        findings=(ProbeFinding("answers", "yes", ""), ProbeFinding("logprobs", "no", "")),
+        abilities=Abilities(elicitations=("forced",), forced="grammar"),
+    )
+    assert report.rows()[-1] == (
+        "a run takes",
+        "forced",
+        "the model's own probabilities, a call a question behind one page (logprobs no)",
+    )
+
+
+# Time
+
+
+def test_what_a_timeout_hides_is_looked_for_again():
+    slow = BackendError("timeout", "got no end", retryable=True)
+    good = RawReply(('{"code": 417}',))
+    checks = Checks(ScriptedReplies([slow, good, slow, slow]), most_concurrent=1, pause=no_pause)
+    assert asyncio.run(checks._look("json", checks._json)).answer == "unknown"
+    assert checks.calls == 4
+
+
+async def no_pause(_):
+    pass
+
+
+def test_after_its_time_a_probe_says_what_it_did_not_look_for():
+    clock = Clock()
+
+    class Slow(Scripted):
+        async def send(self, call):
+            clock.now += 15.0
+            return await super().send(call)
+
+    checks = Checks(Slow(resolve_script("genres")), most_concurrent=1, clock=clock)
+    findings = {finding.ability: finding for finding in asyncio.run(checks.run())}
+    assert findings["decision"].answer == "yes"
+    assert checks.abilities.elicitations == ("decision",)
+    assert findings["json"] == ProbeFinding("json", "unknown", findings["json"].evidence)
+    assert findings["json"].evidence.startswith("not looked for: 50 s are over")
+
+
+def test_the_cost_of_a_page_follows_what_was_seen():
+    meter, call = CostMeter(), prepare(ASK, "json")
+    for read_anew, written in ((100, 1), (300, 50), (500, 10)):
+        usage = TokenUsage(prompt=read_anew + 20, cached=20, completion=written)
+        meter.add(call, RawReply(("x",), usage=usage), 0.5 + read_anew / 100 + written / 10)
+    known = Abilities(elicitations=(), forced="grammar", concurrency=1)
+    alone, together = meter.cost("forced", known), meter.cost("json", known)
+    assert alone.calls == 22
+    assert together.calls == 1
+    assert together.seconds == pytest.approx(0.5 + together.read / 100 + together.written / 10, rel=0.01)
+    assert alone.cached == pytest.approx(21 / 22 * alone.read, rel=0.1)
+
+
 # Alternatives of a token
 
 
@@ -238,16 +342,24 @@ def test_fewer_alternatives_than_options_are_no_way_to_a_decision(monkeypatch, c
     finding = next(finding for finding in report.findings if finding.ability == "logprobs")
     assert finding.answer == "no"
     assert f"questions of at most {cap} options" in finding.evidence
-    assert finding.evidence.endswith("realisations that remain: json, samples")
-    assert report.abilities.elicitations == ("json", "samples")
+    assert finding.evidence.endswith("realisations that remain: json, samples, forced")
+    assert report.abilities.elicitations == ("json", "samples", "forced")
 
 
 def test_log_probabilities_that_are_refused_cost_one_more_call(monkeypatch):
     monkeypatch.setattr(requests, "MOST_ALTERNATIVES", 1)
-    report = probed()
-    assert answers(report)["logprobs"] == "refused (400, refused)"
-    monkeypatch.setattr(requests, "MOST_ALTERNATIVES", 20)
-    assert report.calls == probed().calls + 1
+    with chaos() as server:
+        checks = Checks(AiohttpBackend("chaos", base_url=server.base_url, api_key="none"), most_concurrent=1)
+        finding = asyncio.run(looked_and_closed(checks))
+    assert finding.answer == "refused (400, refused)"
+    assert checks.calls == 2
+
+
+async def looked_and_closed(checks):
+    try:
+        return await checks._look("logprobs", checks._logprobs)
+    finally:
+        await checks._backend.close()
 
 
 def test_a_capped_server_is_asked_for_what_it_allows(monkeypatch):
@@ -359,6 +471,8 @@ REPORT = ProbeReport(
     latency_seconds=0.0125,
     prompt_tokens=101.5,
     calls=17,
+    seconds=21.5,
+    costs={"samples": WayCost(calls=8, read=7000, cached=0, written=800, seconds=None)},
 )
 
 
@@ -378,7 +492,7 @@ def test_a_report_survives_as_json():
         None,
         [],
         {},
-        {"format": 2},
+        {"format": 3},
         {**REPORT.to_json(), "when_not": ""},
         {**REPORT.to_json(), "findings": [1]},
         {**REPORT.to_json(), "abilities": {"realisations": ["dice"]}},
@@ -395,7 +509,9 @@ def test_a_report_has_rows():
     assert rows[0] == ("answers", "yes", "said 'é'")
     assert rows[2][:2] == ("latency", "12 ms")
     assert rows[3][:2] == ("prompt_tokens", "102")
-    assert rows[4][:2] == ("realisations", "decision, samples")
+    assert rows[4] == ("a page by samples", "", "8 calls, 7,000 tokens read (0 cached), 800 written, time unknown")
+    assert rows[5][:2] == ("realisations", "decision, samples")
+    assert rows[6][:2] == ("a run takes", "decision")
 
 
 def test_a_table_shows_what_was_said_as_it_was():

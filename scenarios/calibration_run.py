@@ -1,0 +1,138 @@
+"""From what the command line says to a calibration file: what the model answers is kept beside it, so that nothing is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from recsim_llm.agents.choice.choice_parameters import ChoiceParameters
+from recsim_llm.agents.language.calibrating import calibrate
+from recsim_llm.agents.language.calibration import Calibration
+from recsim_llm.agents.language.language_parameters import LanguageParameters
+from recsim_llm.core.ratings import Dataset
+from recsim_llm.data import open_dataset
+from recsim_llm.errors import ConfigError
+from recsim_llm.language.base.wire import TokenUsage
+from recsim_llm.language.calls.model import LanguageModel, Meter
+from recsim_llm.language.providers import Roles
+from recsim_llm.scenarios.estimates import ANSWER_TOKENS, Confirm, CostEstimate
+from recsim_llm.scenarios.schema import override
+from recsim_llm.scenarios.study_requests import StudyRequest, limits_of, most_cost
+
+__all__ = ["CalibrationProgress", "CalibrationRequest", "calls_beside", "make_calibration", "split_settings"]
+
+_QUESTIONS = 22
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrationRequest(StudyRequest):
+    """What a calibration shall be made of."""
+
+    seed: int
+    """Of users, of who of them is kept apart, of items and their order."""
+    users: int = 100
+    """Users to fit on; as many again are kept apart and measured on."""
+    click_rate: float = ChoiceParameters.click_rate
+    """Probability that a user clicks an examined item that is drawn uniformly from the catalog."""
+    visit_pages: float | None = None
+    """Mean pages of a visit; None takes those of choice users fitted to the same data."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """How users are asked, as a scenario's ``users.parameters``."""
+
+    def asked(self) -> dict[str, Any]:
+        """Return the arguments of ``calibrate`` beside the model and the data."""
+        return {
+            "seed": self.seed,
+            "users": self.users,
+            "click_rate": self.click_rate,
+            "visit_pages": self.visit_pages,
+            "parameters": LanguageParameters.from_settings({**self.parameters, "calibration": None}),
+        }
+
+
+class CalibrationProgress(NamedTuple):
+    """How far a calibration is."""
+
+    done: int
+    """Pages answered."""
+    planned: int
+    """Pages to be asked about."""
+    spent: Meter
+    """What the model has used so far."""
+
+
+def make_calibration(
+    request: CalibrationRequest,
+    out: Path,
+    *,
+    progress: Callable[[CalibrationProgress], None] = lambda _: None,
+    confirm: Confirm = lambda _: None,
+) -> tuple[Calibration, Dataset]:
+    """Fit a calibration and write it; the file is there whole, or not at all.
+
+    Args:
+        request: what to fit.
+        out: JSON file. What the model answers is kept in a file beside it, see ``calls_beside``: a calibration that was stopped
+            goes on where it was when it is asked for again, and a finished one is made again without a call.
+        progress: told what is done.
+        confirm: told what the model will be asked before anything is; may raise to call it off.
+
+    Raises:
+        ConfigError: there is no model or no folder for the file, or a number is out of range.
+        DataError: too few users have enough later ratings.
+        BudgetExceeded: a limit was reached.
+    """
+    if request.model is None:
+        raise ConfigError("calibrate: got no model, expected --model provider/name")
+    if not out.parent.is_dir() or out.is_dir():
+        raise ConfigError(f"calibrate: got {out}, expected a file in a folder that exists; make the folder first")
+    asked = request.asked()
+    dataset = open_dataset(request.data, **request.tables.model_dump())
+    limits = limits_of(request.limits)
+    with Roles({"user": request.model}, calls=calls_beside(out), cache=request.cache, limits=limits) as roles:
+        model = roles.role("user")
+        confirm(_estimate(request, model))
+        found = calibrate(
+            model,
+            dataset,
+            progress=lambda done, planned: progress(CalibrationProgress(done, planned, model.meter())),
+            **asked,
+        )
+    found.save(out)
+    return found, dataset
+
+
+def calls_beside(out: Path) -> Path:
+    """Return where the calls of a calibration are kept: ``NAME.calls.sqlite`` for ``NAME.json``."""
+    return out.with_name(f"{out.stem}.calls.sqlite")
+
+
+def split_settings(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return settings of the model and parameters of the users, from dotted keys of a scenario.
+
+    Args:
+        settings: by key, such as ``models.user.realisation`` or ``users.parameters.templates``.
+
+    Raises:
+        ConfigError: a key is of something else, which calibrating has no use for.
+    """
+    tree: dict[str, Any] = {}
+    for key, value in settings.items():
+        if not key.startswith(("models.user.", "users.parameters.")):
+            expected = "models.user.NAME or users.parameters.NAME: how the model is asked"
+            raise ConfigError(f"--set {key}: got a setting of something else, expected {expected}; leave it out")
+        override(tree, key, value)
+    return tree.get("models", {}).get("user", {}), tree.get("users", {}).get("parameters", {})
+
+
+def _estimate(request: CalibrationRequest, model: LanguageModel) -> CostEstimate:
+    """Return the most that a calibration can ask."""
+    assert request.model is not None
+    calls = 2 * request.users * (request.model.samples if model.elicitation == "samples" else 1)
+    parameters = LanguageParameters.from_settings({**request.parameters, "calibration": None})
+    written = calls * _QUESTIONS * ANSWER_TOKENS[model.elicitation]
+    prompt = parameters.budget(model.context).most((_QUESTIONS - 2) // 2, 0)
+    tokens = TokenUsage(prompt=calls * prompt, completion=written)
+    return most_cost(model, request.model, calls=calls, tokens=tokens)
