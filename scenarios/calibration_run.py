@@ -169,5 +169,6 @@ def _estimate(request: CalibrationRequest, model: LanguageModel) -> CostEstimate
     calls = _MOST_PAGES * request.users * (request.model.samples if model.elicitation == "samples" else 1)
     parameters = LanguageParameters.from_settings({**request.parameters, "calibration": None})
     written = calls * _QUESTIONS * ANSWER_TOKENS[model.elicitation]
-    tokens = TokenUsage(prompt=calls * parameters.prompt_tokens, completion=written)
+    prompt = parameters.budget(model.context).most((_QUESTIONS - 2) // 2, 0)
+    tokens = TokenUsage(prompt=calls * prompt, completion=written)
     return most_cost(model, request.model, calls=calls, tokens=tokens)

@@ -12,6 +12,7 @@ from recsim_llm.agents.language.calibration import Calibration
 from recsim_llm.agents.language.calibration_record import NOT_CALIBRATED
 from recsim_llm.agents.language.language_candidate import calibrated_factory, language_factory
 from recsim_llm.agents.language.language_parameters import LanguageParameters
+from recsim_llm.agents.language.prompt_budget import usual_tokens
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.data import open_dataset
 from recsim_llm.errors import ConfigError, RunExistsError
@@ -204,6 +205,6 @@ def _estimate(request: CardRequest, settings: CardSettings, roles: Roles, given:
         pages += 3 * len(settings.seeds) * (request.n_users or _CALIBRATION_USERS)
     questions = 2 * settings.page_items + 2
     calls = pages * model.most_calls(questions)
-    read = calls * LanguageParameters().prompt_tokens
+    read = calls * usual_tokens(settings.page_items)
     written = pages * model.most_calls(1) * questions * ANSWER_TOKENS[model.elicitation]
     return most_cost(model, given, calls=calls, tokens=TokenUsage(prompt=read, completion=written))

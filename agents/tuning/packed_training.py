@@ -16,8 +16,8 @@ import torch
 
 from recsim_llm.agents.tuning.tuning_examples import Example
 from recsim_llm.errors import ConfigError
-from recsim_llm.language.backends.local_model import LocalModel
 from recsim_llm.language.backends.branches import attention_windows
+from recsim_llm.language.backends.local_model import LocalModel
 
 __all__ = ["Batch", "Packed", "Packer", "answer_loss", "batches"]
 

@@ -41,7 +41,9 @@ _PREFIX_BYTES = 1 << 20
 _VOCABULARY_EXAMPLES = 400  # from which the turns of the templates are learned
 
 
-def tune(dataset: Dataset, settings: TuningSettings, out: Path, update: Callable[[Any], None] = lambda _: None) -> dict[str, Any]:
+def tune(
+    dataset: Dataset, settings: TuningSettings, out: Path, update: Callable[[Any], None] = lambda _: None
+) -> dict[str, Any]:
     """Tune a model and return its card.
 
     The same call goes on after a kill, from the last checkpoint, and comes to the same weights on the same machine.
@@ -79,7 +81,13 @@ def tune(dataset: Dataset, settings: TuningSettings, out: Path, update: Callable
 
 
 def _need_packages(settings: TuningSettings) -> None:
-    needed = ["torch", "transformers", "safetensors", *(["gguf"] if settings.model == SCRATCH else []), *(["peft"] * bool(settings.lora))]
+    needed = [
+        "torch",
+        "transformers",
+        "safetensors",
+        *(["gguf"] if settings.model == SCRATCH else []),
+        *(["peft"] * bool(settings.lora)),
+    ]
     missing = [name for name in needed if find_spec(name) is None]
     if missing:
         raise ConfigError(f"tune: got no package {missing[0]}, expected it to be installed; pip install {' '.join(missing)}")
@@ -87,7 +95,11 @@ def _need_packages(settings: TuningSettings) -> None:
 
 def _begin(work: Path, dataset: Dataset, settings: TuningSettings) -> None:
     """Note what is made here, or see that it is the same as before."""
-    request = {"settings": settings.plain(), "data": dataset.fingerprint, "templates": Templates(settings.templates).fingerprint}
+    request = {
+        "settings": settings.plain(),
+        "data": dataset.fingerprint,
+        "templates": Templates(settings.templates).fingerprint,
+    }
     path = work / _REQUEST
     if not path.is_file():
         write_atomically(path, json.dumps(request, indent=1).encode())

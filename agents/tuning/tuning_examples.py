@@ -24,7 +24,7 @@ from recsim_llm.language.base.questions import Ask, Part, Prompt, Question
 from recsim_llm.language.base.wire import Message
 from recsim_llm.population.from_ratings import population_from_ratings
 
-__all__ = ["Example", "ExampleSettings", "Examples", "LEAST_RATINGS"]
+__all__ = ["LEAST_RATINGS", "Example", "ExampleSettings", "Examples"]
 
 LEAST_RATINGS = 10
 """Ratings a training user needs: some to tell, some to ask about."""
@@ -154,9 +154,7 @@ class Examples:
             most_told=min(most, self._settings.rating_history),
         )  # fmt: skip
 
-    def _example(
-        self, writer: PromptWriter, place: int, moment: _Moment, own: IntArray, dice: np.random.Generator
-    ) -> Example:
+    def _example(self, writer: PromptWriter, place: int, moment: _Moment, own: IntArray, dice: np.random.Generator) -> Example:
         slots, taken = moment.slots, moment.taken
         rated = set(self._item[own].tolist())
         others = self._others(rated, slots - len(taken), dice)
@@ -198,9 +196,7 @@ class Examples:
                 break
         return np.array(list(found)[:count], np.int64)
 
-    def _memory(
-        self, writer: PromptWriter, moment: _Moment, rated: set[int], dice: np.random.Generator
-    ) -> tuple[Part, ...]:
+    def _memory(self, writer: PromptWriter, moment: _Moment, rated: set[int], dice: np.random.Generator) -> tuple[Part, ...]:
         """Return what the user remembers of the visit under way, in the words that a run uses."""
         say, lines = self._templates.say, []
         for item, stars in zip(

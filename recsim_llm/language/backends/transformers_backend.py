@@ -12,7 +12,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Literal
 
 from recsim_llm.errors import ConfigError
-from recsim_llm.language.backends.model_files import fingerprint, fingerprint_file
+from recsim_llm.language.backends.model_files import fingerprint, fingerprint_file, read_context
 from recsim_llm.language.backends.packaged_models import find_gguf
 from recsim_llm.language.base.wire import Abilities, Call, RawReply
 
@@ -117,6 +117,7 @@ class TransformersBackend:
             prefix_cache=True,
             concurrency=batch,
             likelihood=True,
+            context=read_context(folder),
         )
         self._folder, self._file, self._batch, self._device = folder, file, batch, device
         self._opened: tuple[LocalModel, Guide] | None = None
