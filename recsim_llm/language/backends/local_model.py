@@ -110,6 +110,17 @@ class LocalModel:
                 ends.add(count_common(tokens, self.encode(text[: count_common(text, cut)])))
         return PromptTokens(tokens, tuple(sorted(ends - {0, len(tokens)})))
 
+    def plain(self, messages: Sequence[Message]) -> PromptTokens:
+        """Return messages as the tokens of a plain text, without any mark of a chat, up to a new line."""
+        start = [] if self.tokenizer.bos_token_id is None else [int(self.tokenizer.bos_token_id)]
+        tokens = start + self.words("\n\n".join(message.content for message in messages) + "\n")
+        # The whole text comes again, with other words after it; its last token is read with them.
+        return PromptTokens(tokens, (len(tokens) - 1,) if len(tokens) > 1 else ())
+
+    def words(self, text: str) -> list[int]:
+        """Return the tokens of a text that holds no control token, whatever it spells out."""
+        return self.encode(self._special.sub(_broken, text))
+
     def read(self, prompt: PromptTokens, reply: int) -> Branches:
         """Read a prompt.
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from hashlib import blake2b
 from pathlib import Path
 
 from recsim_llm.errors import ConfigError
 
-__all__ = ["fingerprint", "fingerprint_file", "said_by"]
+__all__ = ["fingerprint", "fingerprint_file", "read_context", "said_by"]
 
 WHOLE_BYTES = 200_000_000
 """Weights up to this size are read in full, larger ones at places spread over the file."""
@@ -75,6 +76,16 @@ def fingerprint_file(path: Path, scheme: str) -> str:
 def said_by(error: Exception) -> str:
     """Return what a library's error says, one line of at most 300 characters."""
     return (f"{type(error).__name__}: " + " ".join(str(error).split()))[:300]
+
+
+def read_context(folder: Path) -> int | None:
+    """Return how many tokens a model reads and writes in one call, as its ``config.json`` says; None where it does not say."""
+    try:
+        config = json.loads((folder / "config.json").read_bytes())
+        found = config.get("text_config", config).get("max_position_embeddings")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return found if isinstance(found, int) and not isinstance(found, bool) and found > 0 else None
 
 
 def _add(digest: blake2b, path: Path) -> None:

@@ -12,7 +12,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Literal
 
 from recsim_llm.errors import ConfigError
-from recsim_llm.language.backends.model_files import fingerprint, fingerprint_file
+from recsim_llm.language.backends.model_files import fingerprint, fingerprint_file, read_context
 from recsim_llm.language.backends.packaged_models import find_gguf
 from recsim_llm.language.base.wire import Abilities, Call, RawReply
 
@@ -60,6 +60,7 @@ class TransformersBackend:
     are the model's own chances of the labels' first tokens after ``KEY:`` or the question's lead, made to sum to 1 over the
     options. Only text questions are generated, and every other answer is valid. ``labels`` with samples: the same, line by
     line, each answer drawn in sight of those before it. ``json``: only tokens that the schema allows. ``text``: free.
+    ``likelihood``: the messages as plain text, and all words after it in one more pass.
 
     Calls that wait are taken over together and carried out by *lanes*, threads of this process that take one call at a time,
     each with one torch thread of its own; on a CPU there are as many as cores (OMP_NUM_THREADS may name fewer), else one. Two
@@ -115,6 +116,8 @@ class TransformersBackend:
             seed=True,
             prefix_cache=True,
             concurrency=batch,
+            likelihood=True,
+            context=read_context(folder),
         )
         self._folder, self._file, self._batch, self._device = folder, file, batch, device
         self._opened: tuple[LocalModel, Guide] | None = None
@@ -154,7 +157,9 @@ class TransformersBackend:
         elif reply.set_running_or_notify_cancel():
             try:
                 model, guide = self._open()
-                reply.set_result(guide.answer(call, model.prompt(call.messages, call.recurring)))
+                plain = call.form == "likelihood"
+                prompt = model.plain(call.messages) if plain else model.prompt(call.messages, call.recurring)
+                reply.set_result(guide.answer(call, prompt))
             # Belongs to whoever awaits this call, whatever it is; the next call must still be answered.
             except Exception as error:
                 reply.set_exception(error)
