@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scripted_users import FakeModel, films, pages, people
-from scripted_users import FakeModel, films, pages, people
 
 from recsim_llm.agents.language.family_measure import measure_families
 from recsim_llm.agents.language.language_parameters import AUTO, LanguageParameters
@@ -21,7 +20,7 @@ from recsim_llm.agents.language.template_family import (
 from recsim_llm.data import open_dataset
 from recsim_llm.errors import DataError
 from recsim_llm.language import open_model
-from recsim_llm.language.backends.scripted import Scripted
+from recsim_llm.language.backends.scripted import Scripted, resolve_script
 from recsim_llm.language.calls.model import LanguageModel
 from recsim_llm.language.calls.recorded_answers import ReplayBackend
 from recsim_llm.language.calls.store import CallStore
@@ -34,7 +33,7 @@ class Real(Scripted):
     name = "transformers/real@0"
 
     def __init__(self):
-        super().__init__("genres")
+        super().__init__(resolve_script("genres"))
         self.name = Real.name
 
 
