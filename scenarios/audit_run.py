@@ -145,9 +145,9 @@ def _check(request: AuditRequest) -> AuditKind:
 
 def _estimate(kind: AuditKind, users: int, roles: Roles, given: ModelSettings) -> CostEstimate:
     """Return the most that the audit can ask of its model."""
-    model = roles.role("user")
-    asks = users * kind.asks * (given.samples if model.elicitation == "samples" else 1)
-    texts = users * kind.texts
+    model, questions, texts = roles.role("user"), 2 * kind.page_size + 2, users * kind.texts
+    asks = users * kind.asks * model.most_calls(questions)
     read = (asks + texts) * usual_tokens(kind.page_size)
-    written = asks * (2 * kind.page_size + 2) * ANSWER_TOKENS[model.elicitation] + texts * _TEXT_TOKENS
+    answers = users * kind.asks * model.most_calls(1) * questions
+    written = answers * ANSWER_TOKENS[model.elicitation] + texts * _TEXT_TOKENS
     return most_cost(model, given, calls=asks + texts, tokens=TokenUsage(prompt=read, completion=written))

@@ -133,6 +133,8 @@ class LanguageModel:
         self._limiter = limiter or AdaptiveLimiter(min(_FIRST_SLOTS, stands), stands)
         self._backend, self._store, self._samples, self._max_tokens = backend, store, samples, max_tokens
         self.name, self.elicitation, self.role, self.local = backend.name, elicitation, role, backend.local
+        self.likelihoods = abilities is not None and abilities.likelihood
+        """Whether it tells how probable given words are."""
         self._sender = Sender(backend, role, elicitation, store=store, budget=budget, limiter=self._limiter, retries=retries)
         most_samples = abilities.samples if abilities else 1
         most = math.inf if store is None else self._limiter.most + _AHEAD
@@ -145,6 +147,8 @@ class LanguageModel:
             alone=self._alone if self._forced else None,
             replay=replay,
         )
+        self.states_chances = elicitation in ("decision", "logprobs") or (elicitation == "forced" and self._forced != "samples")
+        """Whether its answers are its own probabilities, neither counted in samples nor stated in words."""
         self._closed = False
         self.base_url: str = getattr(backend, "base_url", "")
         """Address of its server; empty for a model in this process, and for a replayed one."""
@@ -225,6 +229,11 @@ class LanguageModel:
         """
         return [reply.answers[0].text for reply in self._wait(texts)]
 
+    def most_calls(self, questions: int) -> int:
+        """Return the most calls that an ask of so many questions takes, retries apart."""
+        sampled = self.elicitation == "samples" or self._forced == "samples"
+        return (self._samples if sampled else 1) * (questions if self._forced else 1)
+
     def meter(self) -> Meter:
         """Return what was done so far."""
         tally = self._sender.tally
@@ -279,6 +288,11 @@ class LanguageModel:
         if isinstance(item, Writing):
             return self._writing_job(item)
         parts, questions = item.prompt.parts, item.questions
+        if questions and questions[0].kind == "likelihood" and not self.likelihoods:
+            raise ConfigError(
+                f"model {self.name}: got words to tell the probability of, expected a model that can: one in this process "
+                "(transformers/FOLDER), or a server that a probe found to echo prompts with log-probabilities"
+            )
         key = self._key(parts, questions, item.nonce)
         call = prepare(item, self.elicitation, samples=self._samples, forced=self._forced)
         if call.temperature > 0:
