@@ -15,7 +15,10 @@ from recsim_llm.agents.memory.memory_settings import MemorySettings
 from recsim_llm.core.parameters import field_names, is_number, refuse_unknown_names
 from recsim_llm.errors import ConfigError
 
-__all__ = ["LanguageParameters"]
+__all__ = ["AUTO", "LanguageParameters"]
+
+AUTO = "auto"
+"""The family of prompts that suits the model."""
 
 _NUMBERS = ("position_decay", "watch_base", "watch_slope", "return_base", "return_slope")
 _MEMORY = MemorySettings(consolidated_share=0.8)
@@ -39,8 +42,10 @@ class LanguageParameters:
     always stay; a model whose context cannot hold these is refused before it is asked."""
     memory_tokens: int = 120
     """Tokens of a prompt that are kept for memories: items' descriptions and the user's history give way to these."""
-    templates: str = "en"
-    """Family of the prompts: ``en``, ``en_compact`` for small models, or a folder with templates of the same names."""
+    templates: str = AUTO
+    """Family of the prompts: ``en``, ``en_compact`` for small models, or a folder with templates of the same names; ``auto``
+    takes what ``recsim-llm probe`` measured to suit the model, and without that the compact one where questions are asked alone
+    and the full one otherwise."""
     rating_history: int = 20
     """Most of a user's ratings from before the run that a prompt tells, the latest ones, where the templates tell any; fewer
     where the budget leaves no room for them."""
