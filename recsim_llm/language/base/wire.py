@@ -124,6 +124,8 @@ class Abilities:
     """Tells the probability of words that it is given."""
     slots: int = 0
     """Places of a server in each of which one prompt is kept (llama.cpp); 0: it does not tell."""
+    context: int | None = None
+    """Tokens that the model reads and writes in one call; None: not known."""
 
 
 class Backend(Protocol):

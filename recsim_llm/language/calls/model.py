@@ -149,6 +149,33 @@ class LanguageModel:
         self.states_chances = elicitation in ("decision", "logprobs") or (elicitation == "forced" and self._forced != "samples")
         """Whether its answers are its own probabilities, neither counted in samples nor stated in words."""
         self._closed = False
+        told = None if abilities is None or abilities.context is None else str(abilities.context)
+        kept = told if told is None else self.note("context", told)
+        kept = kept or self.noted("context")
+        self.context: int | None = None if kept is None else int(kept)
+        """Tokens that the model reads and writes in one call, as it was when the first of the kept calls was prepared; None:
+        not known."""
+
+    def note(self, name: str, value: str) -> str:
+        """Keep with the calls something that prompts hang on, and return it, or what was kept under that name before.
+
+        Raises:
+            LogError: the calls file cannot be written.
+        """
+        if self._store is None:
+            return value
+        known = self._store.noted(self.name, name)
+        # Again, where it came from a cache: this run's file must do without it.
+        self._store.note(self.name, name, value if known is None else known)
+        return value if known is None else known
+
+    def noted(self, name: str) -> str | None:
+        """Return what is kept with the calls under a name; None if nothing is.
+
+        Raises:
+            LogError: the calls file cannot be read.
+        """
+        return None if self._store is None else self._store.noted(self.name, name)
 
     def __reduce__(self) -> NoReturn:
         raise ContractError(
@@ -193,6 +220,11 @@ class LanguageModel:
             BackendError: as ``ask``; so are the others.
         """
         return [reply.answers[0].text for reply in self._wait(texts)]
+
+    def most_calls(self, questions: int) -> int:
+        """Return the most calls that an ask of so many questions takes, retries apart."""
+        sampled = self.elicitation == "samples" or self._forced == "samples"
+        return (self._samples if sampled else 1) * (questions if self._forced else 1)
 
     def meter(self) -> Meter:
         """Return what was done so far."""
