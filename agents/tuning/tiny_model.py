@@ -1,4 +1,4 @@
-"""A model from scratch: a small Llama whose tokens are a catalog's titles, and where titles begin is near titles taken together."""
+"""A model from scratch: a small Llama whose tokens are a catalog's titles and the turns of the templates."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ def new_tokenizer(catalog: Catalog, leads: Sequence[str], examples: Sequence[Exa
         examples: as many as it takes for every turn of the templates to occur now and then.
     """
     titles = _titles(leads)
-    lists = sorted({", ".join(safe_text(name, _GENRES) for name in catalog.genres_of(item)[:3]) for item in range(len(catalog))})
+    lists = sorted(
+        {", ".join(safe_text(name, _GENRES) for name in catalog.genres_of(item)[:3]) for item in range(len(catalog))}
+    )
     years = sorted({f" ({year})" for year in catalog.year.tolist() if year > 0})
     genres = [text for told in lists if told for text in (f" ({told})", f" | {told}")]
     names = [safe_text(name, _GENRES) for name in catalog.genre_names]

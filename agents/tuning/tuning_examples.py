@@ -24,7 +24,7 @@ from recsim_llm.language.base.questions import Ask, Part, Prompt, Question
 from recsim_llm.language.base.wire import Message
 from recsim_llm.population.from_ratings import population_from_ratings
 
-__all__ = ["Example", "ExampleSettings", "Examples", "LEAST_RATINGS"]
+__all__ = ["LEAST_RATINGS", "Example", "ExampleSettings", "Examples"]
 
 LEAST_RATINGS = 10
 """Ratings a training user needs: some to tell, some to ask about."""
@@ -59,7 +59,7 @@ class ExampleSettings:
     page_items: tuple[int, ...] = (10, 10, 14, 20)
     """Items a page, drawn from these."""
     matched: float = 0.6
-    """Share of the items beside the taken ones that are drawn in proportion to their ratings; the others are drawn uniformly."""
+    """Share of the items beside the taken ones that are drawn in proportion to their ratings; the others are uniform."""
     forgotten: float = 0.1
     """Share of a user's earlier ratings that an example leaves out."""
     remembered: float = 0.35
@@ -77,6 +77,8 @@ class _Moment(NamedTuple):
     """Chance that the sitting ended on the page."""
     slots: int
     """Items on the page."""
+    own: IntArray
+    """All rows of the user."""
 
 
 class Examples:
@@ -116,10 +118,7 @@ class Examples:
         who = dice.choice(len(self._rows), count, p=self._weight / self._weight.sum())
         moments = [self._moment(self._rows[user], dice) for user in who.tolist()]
         writer = self._writer(moments, dice)
-        return [
-            self._example(writer, place, moment, self._rows[user], dice)
-            for place, (moment, user) in enumerate(zip(moments, who.tolist(), strict=True))
-        ]
+        return [self._example(writer, place, moment, dice) for place, moment in enumerate(moments)]
 
     def _moment(self, own: IntArray, dice: np.random.Generator) -> _Moment:
         settings, count = self._settings, len(own)
@@ -132,7 +131,7 @@ class Examples:
         chosen = np.sort(dice.choice(len(near), taken, replace=False))
         kept = told[dice.random(len(told)) >= settings.forgotten * dice.integers(0, 2)]
         ends = self._ends(own, now + seen, max(taken, 1))
-        return _Moment(kept if len(kept) else told, after[:seen], near[chosen], ends, slots)
+        return _Moment(kept if len(kept) else told, after[:seen], near[chosen], ends, slots, own)
 
     def _ends(self, own: IntArray, now: int, taken: int) -> float:
         times = self._training.ratings.timestamp[own[now - 1 : now + taken]]
@@ -154,11 +153,9 @@ class Examples:
             most_told=min(most, self._settings.rating_history),
         )  # fmt: skip
 
-    def _example(
-        self, writer: PromptWriter, place: int, moment: _Moment, own: IntArray, dice: np.random.Generator
-    ) -> Example:
+    def _example(self, writer: PromptWriter, place: int, moment: _Moment, dice: np.random.Generator) -> Example:
         slots, taken = moment.slots, moment.taken
-        rated = set(self._item[own].tolist())
+        rated = set(self._item[moment.own].tolist())
         others = self._others(rated, slots - len(taken), dice)
         order = dice.permutation(slots)
         items = np.concatenate([self._item[taken], others])[order].tolist()
@@ -198,9 +195,7 @@ class Examples:
                 break
         return np.array(list(found)[:count], np.int64)
 
-    def _memory(
-        self, writer: PromptWriter, moment: _Moment, rated: set[int], dice: np.random.Generator
-    ) -> tuple[Part, ...]:
+    def _memory(self, writer: PromptWriter, moment: _Moment, rated: set[int], dice: np.random.Generator) -> tuple[Part, ...]:
         """Return what the user remembers of the visit under way, in the words that a run uses."""
         say, lines = self._templates.say, []
         for item, stars in zip(
