@@ -151,7 +151,7 @@ def answer_scores(network: Any, batch: Batch) -> torch.Tensor:
         position_ids=position,
         use_cache=False,
     ).last_hidden_state
-    scores = network.get_output_embeddings()(states.flatten(0, 1)[batch.answered]).float()
+    scores: torch.Tensor = network.get_output_embeddings()(states.flatten(0, 1)[batch.answered]).float()
     cap = getattr(network.config.get_text_config(), "final_logit_softcapping", None)
     return scores if cap is None else torch.tanh(scores / cap) * cap
 

@@ -105,7 +105,7 @@ def _need_packages(settings: TuningSettings) -> None:
 def _begin(job: _Job) -> None:
     """Note what is made here, or see that it is the same as before."""
     words = Templates(job.settings.templates).fingerprint
-    request = {"settings": job.settings.plain(), "data": job.dataset.fingerprint, "templates": words}
+    request: dict[str, Any] = {"settings": job.settings.plain(), "data": job.dataset.fingerprint, "templates": words}
     path = job.work / _REQUEST
     if not path.is_file():
         write_atomically(path, json.dumps(request, indent=1).encode())

@@ -8,11 +8,12 @@ come from the same ``PromptWriter`` that asks in a run.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
+from recsim_llm.agents.language.prompt_budget import PromptBudget
 from recsim_llm.agents.language.prompt_templates import Templates
 from recsim_llm.agents.language.prompts import LEVELS, PromptWriter
 from recsim_llm.agents.language.rating_history import RatingHistory
@@ -110,7 +111,7 @@ class Examples:
         self._weight = np.sqrt([len(own) for own in self._rows])
         counts = np.bincount(self._item, minlength=len(training.catalog)).astype(np.float64)
         self._matched = np.cumsum(counts / counts.sum())
-        self._rates = bool(population_from_ratings(ratings, training.catalog).rates)
+        self._rates = training.feedback == "explicit"
 
     def draw(self, number: int, count: int) -> list[Example]:
         """Return ``count`` examples, the ``number``-th such batch."""
@@ -145,15 +146,18 @@ class Examples:
         ratings = self._training.ratings.take(rows)
         who = np.repeat(np.arange(len(moments)), [len(moment.told) for moment in moments])
         past = Ratings(user_id=who, item_id=ratings.item_id, rating=ratings.rating, timestamp=ratings.timestamp)
-        population = population_from_ratings(past, self._training.catalog)
+        population = replace(population_from_ratings(past, self._training.catalog), rates=self._rates)
         history = RatingHistory(past, population.user_id, self._training.catalog, rates=self._rates)
         most = int(dice.choice([self._settings.rating_history, self._settings.rating_history, 20, 10]))
+        budget = PromptBudget(tokens=_PROMPT_TOKENS, ratings=min(most, self._settings.rating_history))
         return PromptWriter(
-            self._training.catalog, population, self._templates, "forced", history=history,
-            most_told=min(most, self._settings.rating_history),
-        )  # fmt: skip
+            self._training.catalog, population, self._templates, "forced", history=history, budget=budget
+        )
 
     def _example(self, writer: PromptWriter, place: int, moment: _Moment, dice: np.random.Generator) -> Example:
+=======
+    def _example(self, writer: PromptWriter, place: int, moment: _Moment, own: IntArray, dice: np.random.Generator) -> Example:
+>>>>>>> main
         slots, taken = moment.slots, moment.taken
         rated = set(self._item[moment.own].tolist())
         others = self._others(rated, slots - len(taken), dice)
