@@ -150,14 +150,9 @@ class Examples:
         history = RatingHistory(past, population.user_id, self._training.catalog, rates=self._rates)
         most = int(dice.choice([self._settings.rating_history, self._settings.rating_history, 20, 10]))
         budget = PromptBudget(tokens=_PROMPT_TOKENS, ratings=min(most, self._settings.rating_history))
-        return PromptWriter(
-            self._training.catalog, population, self._templates, "forced", history=history, budget=budget
-        )
+        return PromptWriter(self._training.catalog, population, self._templates, "forced", history=history, budget=budget)
 
     def _example(self, writer: PromptWriter, place: int, moment: _Moment, dice: np.random.Generator) -> Example:
-=======
-    def _example(self, writer: PromptWriter, place: int, moment: _Moment, own: IntArray, dice: np.random.Generator) -> Example:
->>>>>>> main
         slots, taken = moment.slots, moment.taken
         rated = set(self._item[moment.own].tolist())
         others = self._others(rated, slots - len(taken), dice)
