@@ -33,7 +33,8 @@ class LanguageParameters:
     averages out. False: in the order of their positions."""
     prompt_tokens: int = 1200
     """Most tokens of a prompt, questions included, as ``estimate_tokens`` counts: memories that do not fit are left out, least
-    valuable first, and counted. Rules, persona, titles and genres always stay, even if they alone take more."""
+    valuable first, and counted. Rules, persona, titles and genres always stay, even if they alone take more, and so do facts within
+    ``memory_tokens``."""
     memory_tokens: int = 120
     """Tokens of a prompt that are kept for memories: items' descriptions are cut before these are touched."""
     templates: str = "en"
