@@ -42,9 +42,12 @@ _STAND_IN = "scripted/genres"
 _USERS = 100  # who rehearse
 _USUAL: Elicitation = "logprobs"
 _NORMAL = 1.959963984540054
+_WITH_BLANKS = 1.5
+"""Tokens of an answer behind a lead: before digits a blank can be one."""
 _BY_USER = """
-SELECT role, subject, count(*), sum(coalesce(prompt_tokens, 0)), sum(coalesce(completion_tokens, 0))
-FROM calls WHERE cache_hit = 0 GROUP BY role, subject ORDER BY role, subject
+SELECT role, subject, count(*), sum(coalesce(prompt_tokens, 0)), sum(coalesce(completion_tokens, 0)),
+sum(json_array_length(parts.text)), sum(coalesce(prompt_tokens, 0) * json_array_length(parts.text))
+FROM calls JOIN parts ON parts.hash = calls.questions WHERE cache_hit = 0 GROUP BY role, subject ORDER BY role, subject
 """
 
 
@@ -126,7 +129,7 @@ def forecast_run(scenario: Scenario) -> Forecast:
         run(Scenario.model_validate(settings), folder)
         users = int(read_manifest(folder)["users"])
         depth = scenario.visits * scenario.max_pages * len(scenario.recommenders)
-        return _summed(known, _used(folder), {}, users=users, everyone=everyone or users, depth=depth)
+        return _summed(known, _used(folder, known), {}, users=users, everyone=everyone or users, depth=depth)
 
 
 def forecast_speech(folder: Path, models: Mapping[str, Any], **asked: Any) -> Forecast:
@@ -144,7 +147,7 @@ def forecast_speech(folder: Path, models: Mapping[str, Any], **asked: Any) -> Fo
             if not path.name.startswith((FILE_NAME, ".")):
                 os.symlink(path, stage / path.name)
         speak(stage, models={role: _stand_in(model).model_dump(mode="json") for role, model in known.items()}, **asked)
-        return _summed(known, _used(stage), {"writer": "text"}, users=1, everyone=1)
+        return _summed(known, _used(stage, {}), {"writer": "text"}, users=1, everyone=1)
 
 
 def forecast_card(request: CardRequest) -> Forecast:
@@ -156,7 +159,7 @@ def forecast_card(request: CardRequest) -> Forecast:
         if request.calibration not in (None, FIT):
             stand_in = replace(stand_in, calibration=_for_stand_in(Path(request.calibration), folder.with_name("numbers.json")))
         make_card(stand_in, folder)
-        return _summed({"user": request.model}, _used(folder), {}, users=1, everyone=1)
+        return _summed({"user": request.model}, _used(folder, {"user": request.model}), {}, users=1, everyone=1)
 
 
 def _for_stand_in(calibration: Path, place: Path) -> str:
@@ -171,7 +174,8 @@ def forecast_audit(request: AuditRequest) -> Forecast:
         return _summed({}, {}, {}, users=1, everyone=1)
     with _stage() as folder:
         make_audit(replace(request, model=_stand_in(request.model), cache=None, limits={}), folder)
-        return _summed(dict.fromkeys(("user", "policy"), request.model), _used(folder), {}, users=1, everyone=1)
+        asked = dict.fromkeys(("user", "policy"), request.model)
+        return _summed(asked, _used(folder, asked), {}, users=1, everyone=1)
 
 
 def forecast_calibration(request: CalibrationRequest) -> Forecast:
@@ -182,7 +186,7 @@ def forecast_calibration(request: CalibrationRequest) -> Forecast:
         out = folder / "calibration.json"
         make_calibration(replace(request, model=_stand_in(request.model), cache=None, limits={}), out)
         os.replace(calls_beside(out), folder / FILE_NAME)
-        return _summed({"user": request.model}, _used(folder), {}, users=1, everyone=1)
+        return _summed({"user": request.model}, _used(folder, {"user": request.model}), {}, users=1, everyone=1)
 
 
 @contextmanager
@@ -195,7 +199,7 @@ def _form(model: ModelSettings) -> Elicitation | None:
     """Return how a model is asked, without asking it; None where nobody has found out yet."""
     if model.realisation != "auto":
         return model.realisation
-    if not model.name.startswith(("openai", "transformers/")):
+    if not model.name.startswith(("openai", "llamacpp/", "transformers/")):
         with open_model(model.name) as opened:
             return opened.elicitation
     found = known_probe(model)
@@ -215,16 +219,39 @@ class _Used(NamedTuple):
     answer_tokens: DoubleArray
 
 
-def _used(folder: Path) -> dict[str, _Used]:
-    """Return by role what each user's calls have used up in a rehearsal."""
+def _used(folder: Path, models: Mapping[str, ModelSettings]) -> dict[str, _Used]:
+    """Return by role what each user's calls would use up, as a rehearsal tells.
+
+    Args:
+        folder: of the rehearsal.
+        models: that are asked questions, by role.
+    """
     if not (folder / FILE_NAME).exists():
         return {}
     with closing(open_calls(folder)) as connection:
         rows = connection.execute(_BY_USER).fetchall()
-    return {
-        role: _Used(*(np.array([row[place] for row in rows if row[0] == role], np.float64) for place in (2, 3, 4)))
+    table = {
+        role: np.array([row[2:] for row in rows if row[0] == role], np.float64)
         for role in dict.fromkeys(row[0] for row in rows)
     }
+    return {role: _one_by_one(columns, models.get(role)) or _Used(*columns[:, :3].T) for role, columns in table.items()}
+
+
+def _one_by_one(columns: DoubleArray, model: ModelSettings | None) -> _Used | None:
+    """Return what a role uses where each question is a call; None where a page is. The stand-in has answered whole pages.
+
+    Args:
+        columns: calls, tokens read, tokens written, questions, tokens read for each of them again, ``[users, 5]``.
+        model: of the role; None where it is asked no questions.
+    """
+    if model is None or _form(model) != "forced" or not model.name.startswith("openai"):
+        return None
+    found = known_probe(model)
+    way = found.abilities.forced if found else "chat"
+    samples = model.samples if way == "samples" else 1
+    calls = math.ceil(samples / (found.abilities.samples if found else 1))
+    written = samples * (1.0 if way in ("chat", "samples") else _WITH_BLANKS)
+    return _Used(calls * columns[:, 3], calls * columns[:, 4], written * columns[:, 3])
 
 
 def _summed(

@@ -17,8 +17,8 @@ from recsim_llm.scenarios.schema import Scenario
 
 __all__ = ["ANSWER_TOKENS", "Confirm", "CostEstimate", "estimate_cost"]
 
-ANSWER_TOKENS: Mapping[Elicitation, int] = {"decision": 0, "logprobs": 6, "samples": 6, "json": 16, "forced": 0}
-"""Tokens that an answer to one question takes, written as a line or as a list of percentages, rounded up."""
+ANSWER_TOKENS: Mapping[Elicitation, int] = {"decision": 0, "logprobs": 6, "samples": 6, "json": 16, "forced": 2}
+"""Tokens that an answer to one question takes, written as a line, as a list of percentages or alone, rounded up."""
 
 _ASK_ABOVE_COST = 1.0
 _ASK_ABOVE_CALLS = 1_000
@@ -71,7 +71,7 @@ def estimate_cost(scenario: Scenario, world: World, roles: Roles) -> CostEstimat
     pages = len(world.population) * scenario.visits * scenario.max_pages
     arms = [make_recommender(arm) for arm in scenario.recommenders]
     asking = [_questions(arm) for arm in arms if isinstance(arm, AsksModel)]
-    prompt_tokens = world.users.prompt_tokens if isinstance(world.users, BoundsPrompts) else 0
+    prompt_tokens = world.users.prompt_tokens(scenario.slate_size) if isinstance(world.users, BoundsPrompts) else 0
     budgets = {
         "user": (len(arms), prompt_tokens, 2 * scenario.slate_size + 2),
         "policy": (len(asking), _POLICY_TOKENS, max(asking, default=0)),
@@ -82,13 +82,12 @@ def estimate_cost(scenario: Scenario, world: World, roles: Roles) -> CostEstimat
         if settings is None:
             continue
         model = roles.role(role)
-        # A server that gives one sample a call is asked once for each.
-        samples = settings.samples if model.elicitation == "samples" else 1
-        asks = times * pages
+        # A server may be asked once for each sample, or for each question.
+        asks, each, samples = times * pages, model.most_calls(questions), model.most_calls(1)
         tokens = TokenUsage(
-            prompt=asks * samples * prompt, completion=asks * samples * questions * ANSWER_TOKENS[model.elicitation]
+            prompt=asks * each * prompt, completion=asks * samples * questions * ANSWER_TOKENS[model.elicitation]
         )
-        calls, read, written = calls + asks * samples, read + (tokens.prompt or 0), written + (tokens.completion or 0)
+        calls, read, written = calls + asks * each, read + (tokens.prompt or 0), written + (tokens.completion or 0)
         # A gateway on this machine may send a bill: where prices are given, they count.
         local = local and model.local and settings.prices is None
         priced = priced and (model.local or settings.prices is not None)

@@ -24,6 +24,7 @@ __all__ = ["difference", "make_manifest", "users_warnings"]
 _PACKAGES = {
     "openai": ("openai", "aiohttp"),
     "openai-compatible": ("openai", "aiohttp"),
+    "llamacpp": ("xllamacpp", "aiohttp"),
     "transformers": ("transformers", "torch"),
 }
 

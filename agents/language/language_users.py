@@ -92,7 +92,7 @@ class LanguageUsers:
             templates,
             model.elicitation,
             history=history,
-            most_told=parameters.rating_history,
+            budget=parameters.budget(model.context),
             written=written_by_index(parameters.personas, population),
         )
         self._minds = Minds(catalog, population, parameters, templates=templates, writer=self._writer, history=history)
@@ -112,14 +112,14 @@ class LanguageUsers:
         other._recalled = dict(self._recalled)
         return other
 
-    @property
-    def prompt_tokens(self) -> int:
-        """Most tokens of a prompt, estimated."""
-        return self.parameters.prompt_tokens
+    def prompt_tokens(self, slate_size: int) -> int:
+        """Return the most tokens of a prompt about a page of that size, estimated."""
+        return self._writer.most_tokens(slate_size)
 
     def allocate(self, rows: int, slate_size: int) -> None:
         """Make room for a batch of ``rows`` users; forget everything about earlier ones."""
         self._curve = examination_curve(slate_size, self.parameters.position_decay)
+        self._writer.expect(slate_size)
         self._rows = rows
         self._minds.allocate(rows)
         self._answers = blank_answers(rows, slate_size)
@@ -311,11 +311,12 @@ class LanguageUsers:
         writer, asks = self._writer, []
         for row, page, order in zip(rows, pages, orders, strict=True):
             items = [page.items[position] for position in order]
-            room = writer.room(page.user, len(items), self.parameters.prompt_tokens)
+            room = writer.room(page.user, len(items))
             part = writer.page(items, page.page, room - self.parameters.memory_tokens)
             budget = max(room - estimate_tokens(part.text), 0)
             memory = self._minds.render(row, writer.query(items), budget)
             prompt = Prompt((writer.rules, writer.persona(page.user), *writer.memory(memory.consolidated, memory.recent), part))
+            writer.check(prompt, len(items), self.model.name)
             user_id = int(self._user_id[page.user])
             nonce = f"{self._seed} {user_id} {page.visit} {page.page}"
             asks.append((Ask(prompt, writer.questions(items), nonce, str(user_id)), memory))

@@ -36,7 +36,7 @@ def handle_fit(options: argparse.Namespace) -> None:
 def handle_calibrate(options: argparse.Namespace) -> None:
     """Fit a language model's answers to real people's feedback and save that."""
     from recsim_llm.data.reading_notes import reading_record
-    from recsim_llm.report.calibration_page import calibration_table
+    from recsim_llm.report.calibration_page import calibration_table, taste_table
     from recsim_llm.scenarios.calibration_run import calls_beside, make_calibration
     from recsim_llm.scenarios.dry_run import forecast_calibration
 
@@ -49,7 +49,7 @@ def handle_calibrate(options: argparse.Namespace) -> None:
         found, dataset = make_calibration(
             request,
             options.out,
-            progress=lambda state: update(state.done, state.planned, state.spent),
+            progress=update,
             confirm=partial(ask_first, options=options),
         )
     reading, record = reading_record(dataset), found.record or {}
@@ -58,6 +58,7 @@ def handle_calibrate(options: argparse.Namespace) -> None:
         console = make_console()
         print_reading(reading)
         console.print(calibration_table(record))
+        console.print(taste_table(record["taste"]))
         numbers = {name: value for name, value in vars(found).items() if name != "record"}
         console.print(", ".join(f"{name} {_rounded(value)}" for name, value in numbers.items()))
         console.print(f"calibration  {options.out}\ncalls        {calls}")

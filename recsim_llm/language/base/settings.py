@@ -46,7 +46,7 @@ class ModelSettings(FrozenSettings):
     model_config = _LENIENT
 
     name: str
-    """``provider/model``: openai, openai-compatible, transformers, scripted or replay."""
+    """``provider/model``: openai, openai-compatible, llamacpp, transformers, scripted or replay."""
     base_url: str | None = None
     """Address of an OpenAI-compatible server, for instance ``http://127.0.0.1:8000/v1``. None: for ``openai`` the environment
     variable OPENAI_BASE_URL, else the address of OpenAI."""

@@ -132,6 +132,8 @@ class LanguageModel:
         self._limiter = limiter or AdaptiveLimiter(min(_FIRST_SLOTS, stands), stands)
         self._backend, self._store, self._samples, self._max_tokens = backend, store, samples, max_tokens
         self.name, self.elicitation, self.role, self.local = backend.name, elicitation, role, backend.local
+        self.likelihoods = abilities is not None and abilities.likelihood
+        """Whether it tells how probable given words are."""
         self._sender = Sender(backend, role, elicitation, store=store, budget=budget, limiter=self._limiter, retries=retries)
         most_samples = abilities.samples if abilities else 1
         most = math.inf if store is None else self._limiter.most + _AHEAD
@@ -144,7 +146,36 @@ class LanguageModel:
             alone=self._alone if self._forced else None,
             replay=replay,
         )
+        self.states_chances = elicitation in ("decision", "logprobs") or (elicitation == "forced" and self._forced != "samples")
+        """Whether its answers are its own probabilities, neither counted in samples nor stated in words."""
         self._closed = False
+        told = None if abilities is None or abilities.context is None else str(abilities.context)
+        kept = told if told is None else self.note("context", told)
+        kept = kept or self.noted("context")
+        self.context: int | None = None if kept is None else int(kept)
+        """Tokens that the model reads and writes in one call, as it was when the first of the kept calls was prepared; None:
+        not known."""
+
+    def note(self, name: str, value: str) -> str:
+        """Keep with the calls something that prompts hang on, and return it, or what was kept under that name before.
+
+        Raises:
+            LogError: the calls file cannot be written.
+        """
+        if self._store is None:
+            return value
+        known = self._store.noted(self.name, name)
+        # Again, where it came from a cache: this run's file must do without it.
+        self._store.note(self.name, name, value if known is None else known)
+        return value if known is None else known
+
+    def noted(self, name: str) -> str | None:
+        """Return what is kept with the calls under a name; None if nothing is.
+
+        Raises:
+            LogError: the calls file cannot be read.
+        """
+        return None if self._store is None else self._store.noted(self.name, name)
 
     def __reduce__(self) -> NoReturn:
         raise ContractError(
@@ -189,6 +220,11 @@ class LanguageModel:
             BackendError: as ``ask``; so are the others.
         """
         return [reply.answers[0].text for reply in self._wait(texts)]
+
+    def most_calls(self, questions: int) -> int:
+        """Return the most calls that an ask of so many questions takes, retries apart."""
+        sampled = self.elicitation == "samples" or self._forced == "samples"
+        return (self._samples if sampled else 1) * (questions if self._forced else 1)
 
     def meter(self) -> Meter:
         """Return what was done so far."""
@@ -238,6 +274,11 @@ class LanguageModel:
         if isinstance(item, Writing):
             return self._writing_job(item)
         parts, questions = item.prompt.parts, item.questions
+        if questions and questions[0].kind == "likelihood" and not self.likelihoods:
+            raise ConfigError(
+                f"model {self.name}: got words to tell the probability of, expected a model that can: one in this process "
+                "(transformers/FOLDER), or a server that a probe found to echo prompts with log-probabilities"
+            )
         key = self._key(parts, questions, item.nonce)
         call = prepare(item, self.elicitation, samples=self._samples, forced=self._forced)
         if call.temperature > 0:
