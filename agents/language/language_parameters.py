@@ -42,7 +42,8 @@ class LanguageParameters:
     """Most tokens of a prompt, questions included, as ``estimate_tokens`` counts; None: 1,200, or 400 and 80 an item where
     that is more, and no more than the model's context holds, where that is known. What gives way first: descriptions, then the
     oldest ratings of the history, then memories, least valuable first, which are counted. Rules, persona, titles and genres
-    always stay; a model whose context cannot hold these is refused before it is asked."""
+    always stay, and so do facts within ``memory_tokens``; a model whose context cannot hold these is refused before it is
+    asked."""
     memory_tokens: int = 120
     """Tokens of a prompt that are kept for memories: items' descriptions and the user's history give way to these."""
     templates: str = AUTO
