@@ -111,10 +111,9 @@ class CascadeUsers:
         self._levels_below = np.searchsorted(language.levels, choice.levels[:-1], side="right")
         self._by_language = self._ready = np.zeros(0, np.bool_)
 
-    @property
-    def prompt_tokens(self) -> int:
-        """Most tokens of a prompt, estimated; 0 where the language side does not tell."""
-        return self.language.prompt_tokens if isinstance(self.language, BoundsPrompts) else 0
+    def prompt_tokens(self, slate_size: int) -> int:
+        """Return the most tokens of a prompt about a page of that size, estimated; 0 where no language model is asked."""
+        return self.language.prompt_tokens(slate_size) if isinstance(self.language, BoundsPrompts) else 0
 
     def allocate(self, rows: int, slate_size: int) -> None:
         """Make room for a batch of ``rows`` users; forget everything about earlier ones."""

@@ -94,10 +94,9 @@ class NoisyUsers:
         self._ready = np.zeros(0, np.bool_)
         self._purpose = "unrated"
 
-    @property
-    def prompt_tokens(self) -> int:
-        """Most tokens of a prompt, estimated; 0 where no language model is asked."""
-        return self.users.prompt_tokens if isinstance(self.users, BoundsPrompts) else 0
+    def prompt_tokens(self, slate_size: int) -> int:
+        """Return the most tokens of a prompt about a page of that size, estimated; 0 where no language model is asked."""
+        return self.users.prompt_tokens(slate_size) if isinstance(self.users, BoundsPrompts) else 0
 
     def allocate(self, rows: int, slate_size: int) -> None:
         """Make room for a batch of ``rows`` users; forget everything about earlier ones."""

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from recsim_llm.agents.audits.audit_kinds import AUDITS, AuditKind
-from recsim_llm.agents.language.language_parameters import LanguageParameters
+from recsim_llm.agents.language.prompt_budget import usual_tokens
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.data import open_dataset
 from recsim_llm.data.reading_notes import reading_record
@@ -147,7 +147,7 @@ def _estimate(kind: AuditKind, users: int, roles: Roles, given: ModelSettings) -
     """Return the most that the audit can ask of its model."""
     model, questions, texts = roles.role("user"), 2 * kind.page_size + 2, users * kind.texts
     asks = users * kind.asks * model.most_calls(questions)
-    read = (asks + texts) * LanguageParameters().prompt_tokens
+    read = (asks + texts) * usual_tokens(kind.page_size)
     answers = users * kind.asks * model.most_calls(1) * questions
     written = answers * ANSWER_TOKENS[model.elicitation] + texts * _TEXT_TOKENS
     return most_cost(model, given, calls=asks + texts, tokens=TokenUsage(prompt=read, completion=written))

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from recsim_llm.agents.choice.choice_candidate import ChoiceCandidate
 from recsim_llm.agents.choice.choice_parameters import ChoiceParameters
+from recsim_llm.agents.choice.saved_fits import fitted_for
 from recsim_llm.agents.language.calibrating import calibrate
 from recsim_llm.agents.language.calibration import Calibration
+from recsim_llm.agents.language.language_candidate import language_factory
 from recsim_llm.agents.language.language_parameters import LanguageParameters
+from recsim_llm.agents.language.language_taste import LANGUAGE_USERS
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.data import open_dataset
-from recsim_llm.errors import ConfigError
+from recsim_llm.errors import ConfigError, DataError
 from recsim_llm.language.base.wire import TokenUsage
 from recsim_llm.language.calls.model import LanguageModel, Meter
 from recsim_llm.language.providers import Roles
+from recsim_llm.realism.candidates import Factory
+from recsim_llm.realism.taste_measure import measure_taste
 from recsim_llm.scenarios.estimates import ANSWER_TOKENS, Confirm, CostEstimate
 from recsim_llm.scenarios.schema import override
 from recsim_llm.scenarios.study_requests import StudyRequest, limits_of, most_cost
@@ -24,6 +31,9 @@ from recsim_llm.scenarios.study_requests import StudyRequest, limits_of, most_co
 __all__ = ["CalibrationProgress", "CalibrationRequest", "calls_beside", "make_calibration", "split_settings"]
 
 _QUESTIONS = 22
+_TASTE_ITEMS = 10
+_MOST_PAGES = 4
+"""Pages a user: of those fitted on one, of the others one, and for taste two, of unrated items and of opinions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,10 +65,12 @@ class CalibrationRequest(StudyRequest):
 class CalibrationProgress(NamedTuple):
     """How far a calibration is."""
 
+    doing: str
+    """What is being done."""
     done: int
-    """Pages answered."""
+    """Pages answered; 0 where they are not counted."""
     planned: int
-    """Pages to be asked about."""
+    """Pages to be asked about, likewise."""
     spent: Meter
     """What the model has used so far."""
 
@@ -70,7 +82,7 @@ def make_calibration(
     progress: Callable[[CalibrationProgress], None] = lambda _: None,
     confirm: Confirm = lambda _: None,
 ) -> tuple[Calibration, Dataset]:
-    """Fit a calibration and write it; the file is there whole, or not at all.
+    """Fit a calibration, measure how much taste the users have, and write both; the file is there whole, or not at all.
 
     Args:
         request: what to fit.
@@ -94,14 +106,38 @@ def make_calibration(
     with Roles({"user": request.model}, calls=calls_beside(out), cache=request.cache, limits=limits) as roles:
         model = roles.role("user")
         confirm(_estimate(request, model))
-        found = calibrate(
-            model,
-            dataset,
-            progress=lambda done, planned: progress(CalibrationProgress(done, planned, model.meter())),
-            **asked,
-        )
+
+        def tell(doing: str, done: int = 0, planned: int = 0) -> None:
+            progress(CalibrationProgress(doing, done, planned, model.meter()))
+
+        found = calibrate(model, dataset, progress=partial(tell, "calibrating"), **asked)
+        record = found.record or {}
+        fitted = record["users_fitted"]
+        taste = _taste(model, dataset, request, apart=fitted, progress=lambda text: tell(f"taste: {text}"))
+    found = replace(found, record={**record, "taste": taste})
     found.save(out)
     return found, dataset
+
+
+def _taste(
+    model: LanguageModel,
+    dataset: Dataset,
+    request: CalibrationRequest,
+    *,
+    apart: Sequence[int],
+    progress: Callable[[str], None],
+) -> dict[str, Any]:
+    """Return how much taste users who had no part in the fit have; why it is not known where nobody has rated enough."""
+    candidates: dict[str, Factory] = {
+        LANGUAGE_USERS: language_factory(model, parameters=request.asked()["parameters"], page_size=_TASTE_ITEMS),
+        "choice users": lambda training, _: ChoiceCandidate(fitted_for(training)),
+    }
+    asked: dict[str, Any] = {"seed": request.seed, "users": request.users, "page_items": _TASTE_ITEMS, "kinds": ("nearest",)}
+    try:
+        found = measure_taste(dataset, candidates, **asked, apart=apart, progress=progress)
+    except DataError as error:
+        return {"tells_apart": None, "sentence": f"how much taste these users have is not known: {error}", "measures": []}
+    return {name: value for name, value in found.to_json().items() if name != "costs"}
 
 
 def calls_beside(out: Path) -> Path:
@@ -130,8 +166,9 @@ def split_settings(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[st
 def _estimate(request: CalibrationRequest, model: LanguageModel) -> CostEstimate:
     """Return the most that a calibration can ask."""
     assert request.model is not None
-    calls = 2 * request.users * (request.model.samples if model.elicitation == "samples" else 1)
+    calls = _MOST_PAGES * request.users * (request.model.samples if model.elicitation == "samples" else 1)
     parameters = LanguageParameters.from_settings({**request.parameters, "calibration": None})
     written = calls * _QUESTIONS * ANSWER_TOKENS[model.elicitation]
-    tokens = TokenUsage(prompt=calls * parameters.prompt_tokens, completion=written)
+    prompt = parameters.budget(model.context).most((_QUESTIONS - 2) // 2, 0)
+    tokens = TokenUsage(prompt=calls * prompt, completion=written)
     return most_cost(model, request.model, calls=calls, tokens=tokens)

@@ -71,7 +71,7 @@ def estimate_cost(scenario: Scenario, world: World, roles: Roles) -> CostEstimat
     pages = len(world.population) * scenario.visits * scenario.max_pages
     arms = [make_recommender(arm) for arm in scenario.recommenders]
     asking = [_questions(arm) for arm in arms if isinstance(arm, AsksModel)]
-    prompt_tokens = world.users.prompt_tokens if isinstance(world.users, BoundsPrompts) else 0
+    prompt_tokens = world.users.prompt_tokens(scenario.slate_size) if isinstance(world.users, BoundsPrompts) else 0
     budgets = {
         "user": (len(arms), prompt_tokens, 2 * scenario.slate_size + 2),
         "policy": (len(asking), _POLICY_TOKENS, max(asking, default=0)),

@@ -9,8 +9,10 @@ from typing import Any
 
 from recsim_llm.agents.choice.choice_candidate import CHOICE_FAMILIES, choice_candidate, logged_choice_users
 from recsim_llm.agents.language.calibration import Calibration
+from recsim_llm.agents.language.calibration_record import NOT_CALIBRATED
 from recsim_llm.agents.language.language_candidate import calibrated_factory, language_factory
 from recsim_llm.agents.language.language_parameters import LanguageParameters
+from recsim_llm.agents.language.prompt_budget import usual_tokens
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.data import open_dataset
 from recsim_llm.errors import ConfigError, RunExistsError
@@ -112,7 +114,22 @@ def card_facts(request: CardRequest, dataset: Dataset) -> dict[str, str]:
         "--seeds": len(request.seeds),
         "--seed": request.seeds[0],
     }
-    return made_facts(verb, options, request.tables, model=request.model, licence=dataset.licence)
+    facts = made_facts(verb, options, request.tables, model=request.model, licence=dataset.licence)
+    return facts | ({"Calibration": _calibration_fact(request, dataset)} if request.users == "language" else {})
+
+
+def _calibration_fact(request: CardRequest, dataset: Dataset) -> str:
+    """Say how the language users of the card were calibrated, and whether it was on people whom the card is about."""
+    if request.calibration is None:
+        return f"none: these users are {NOT_CALIBRATED}, levels are the model's own; --calibration fit shows before and after"
+    if request.calibration == FIT:
+        return "fitted on the training part of the same users; the card scores them on what was held out"
+    record = Calibration.load(request.calibration).record
+    if record is None:
+        return "set by hand"
+    same = not set(record["users_fitted"]).isdisjoint(dataset.ratings.users.tolist())
+    told = ", some of whom may be among the users scored here" if same and record["data"] == dataset.name else ""
+    return f"fitted on {len(record['users_fitted'])} users of {record['data']}{told}"
 
 
 def _check(request: CardRequest) -> None:
@@ -188,6 +205,6 @@ def _estimate(request: CardRequest, settings: CardSettings, roles: Roles, given:
         pages += 3 * len(settings.seeds) * (request.n_users or _CALIBRATION_USERS)
     questions = 2 * settings.page_items + 2
     calls = pages * model.most_calls(questions)
-    read = calls * LanguageParameters().prompt_tokens
+    read = calls * usual_tokens(settings.page_items)
     written = pages * model.most_calls(1) * questions * ANSWER_TOKENS[model.elicitation]
     return most_cost(model, given, calls=calls, tokens=TokenUsage(prompt=read, completion=written))

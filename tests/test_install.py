@@ -14,7 +14,7 @@ from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "requirements"
-LOCKS = ("core", "dev", "torch", "torch-cpu", "oracle")
+LOCKS = ("core", "dev", "torch", "torch-cpu", "oracle", "weights")
 PYTHONS = ("3.11.7", "3.12.1", "3.13.0")
 
 

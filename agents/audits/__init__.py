@@ -13,6 +13,7 @@ from recsim_llm.agents.audits.design import Finding
 from recsim_llm.agents.audits.injection import ATTACKS, Attack, AttackFinding, Injection, injection
 from recsim_llm.agents.audits.memorisation import Memorisation, memorisation
 from recsim_llm.agents.audits.ranked_lists import RankingBias, ranking_bias
+from recsim_llm.agents.audits.remembering import MEMORY_KINDS, RememberedBy, Remembering, remembering
 from recsim_llm.agents.audits.slots import SlotBias, slot_bias
 from recsim_llm.agents.audits.stability import Agreement, Stability, stability
 from recsim_llm.agents.audits.strength import Strength, strength
@@ -22,6 +23,7 @@ from recsim_llm.agents.audits.sycophancy import FLATTERY, NEUTRAL, Sycophancy, s
 __all__ = [
     "ATTACKS",
     "FLATTERY",
+    "MEMORY_KINDS",
     "NEUTRAL",
     "Agreement",
     "Attack",
@@ -30,6 +32,8 @@ __all__ = [
     "Injection",
     "Memorisation",
     "RankingBias",
+    "RememberedBy",
+    "Remembering",
     "SlotBias",
     "Stability",
     "Strength",
@@ -39,6 +43,7 @@ __all__ = [
     "injection",
     "memorisation",
     "ranking_bias",
+    "remembering",
     "slot_bias",
     "stability",
     "strength",

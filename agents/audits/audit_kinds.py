@@ -16,6 +16,7 @@ from recsim_llm.agents.audits.design import KNOWN_SHARE
 from recsim_llm.agents.audits.injection import ATTACKS, injection
 from recsim_llm.agents.audits.memorisation import memorisation
 from recsim_llm.agents.audits.ranked_lists import RankingBias, ranking_bias
+from recsim_llm.agents.audits.remembering import remembering
 from recsim_llm.agents.audits.slots import slot_bias
 from recsim_llm.agents.audits.stability import PERTURBATIONS, stability
 from recsim_llm.agents.audits.strength import strength
@@ -157,6 +158,13 @@ AUDITS: Mapping[str, AuditKind] = MappingProxyType(
             page_size=max(_PAGE_SIZES),
             run=_swept,
             choice=lambda dataset, seed, users: choice_sweep(dataset, seed=seed, users=users, page_sizes=_page_sizes(dataset)),
+        ),
+        "remembering": AuditKind(
+            question="is what users were told long ago there when it is needed, and do they heed it?",
+            users=30,
+            asks=2,
+            page_size=_PAGE,
+            run=_audit(remembering, _PAGE),
         ),
         "ranking": AuditKind(
             question="as a recommender, does the model prefer places in the prompt, or popular items?",

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from recsim_llm.agents.audits.injection import Injection
 from recsim_llm.agents.audits.memorisation import Memorisation
 from recsim_llm.agents.audits.ranked_lists import RankingBias
+from recsim_llm.agents.audits.remembering import Remembering
 from recsim_llm.agents.audits.slots import SlotBias
 from recsim_llm.agents.audits.stability import Stability
 from recsim_llm.agents.audits.strength import Strength
@@ -198,6 +199,20 @@ def _ranking(found: RankingBias) -> Sequence[AuditRow]:
     ]
 
 
+def _remembering(found: Remembering) -> Sequence[AuditRow]:
+    stream, *others = found.kinds
+    rows = [
+        _above("less likely to take what they were told that they never take", found.heeded, leading=True),
+        _equal("the same of the other items of the page", found.others),
+        _equal(f"told on page 1, in mind on page {found.turns}, memory {stream.kind}, share", stream.needed, 1.0, leading=True),
+    ]
+    rows += [AuditRow(label=f"the same, memory {one.kind}, share", estimate=one.needed) for one in others]
+    for one in found.kinds:
+        rows.append(AuditRow(label=f"age of what is recalled, memory {one.kind}, pages", estimate=one.age))
+        rows.append(_equal(f"outdated statements in mind, memory {one.kind}", one.outdated))
+    return rows
+
+
 _ROWS: Mapping[type, Callable[[Any], Sequence[AuditRow]]] = {
     SlotBias: _slots,
     Sycophancy: _sycophancy,
@@ -207,4 +222,5 @@ _ROWS: Mapping[type, Callable[[Any], Sequence[AuditRow]]] = {
     Strength: _strength,
     Sweep: _sweep,
     RankingBias: _ranking,
+    Remembering: _remembering,
 }

@@ -11,9 +11,11 @@ import numpy.typing as npt
 
 from recsim_llm.agents.language.calibration_pages import calibration_pages, known_population
 from recsim_llm.agents.language.language_parameters import LanguageParameters
+from recsim_llm.agents.language.prompt_budget import PromptBudget
 from recsim_llm.agents.language.prompt_templates import Templates
 from recsim_llm.agents.language.prompts import PromptWriter
 from recsim_llm.agents.language.rating_history import RatingHistory
+from recsim_llm.agents.language.template_family import with_family
 from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.ratings import Dataset
@@ -28,7 +30,8 @@ __all__ = ["Answers", "AuditTrial", "Design", "Finding", "area_under_curve"]
 
 KNOWN_SHARE = 0.8
 """Share of each user's ratings, in time, that personas and histories come from; as in ``calibrate``."""
-_ROOM = 1_000_000  # tokens: descriptions keep their full length, so that conditions differ in nothing else
+_ROOM = 1_000_000
+_BUDGET = PromptBudget(tokens=_ROOM)  # descriptions keep their full length, so that conditions differ in nothing else
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +115,7 @@ class Design:
         self.model, self.seed = model, seed
         self.population = known_population(dataset)
         self.catalog = dataset.catalog
-        self.templates = Templates((parameters or LanguageParameters()).templates)
+        self.templates = Templates(with_family(parameters or LanguageParameters(), model).templates)
         self.asks = 0
         self._copies: list[tuple[int, str, str]] = []
         self._writer: PromptWriter | None = None
@@ -136,7 +139,9 @@ class Design:
         if self._writer is None:
             catalog = _with_copies(self.catalog, self._copies)
             history = RatingHistory(self.known, self.population.user_id, catalog, rates=self.population.rates)
-            self._writer = PromptWriter(catalog, self.population, self.templates, self.model.elicitation, history=history)
+            self._writer = PromptWriter(
+                catalog, self.population, self.templates, self.model.elicitation, history=history, budget=_BUDGET
+            )
         return self._writer
 
     def copy(self, item: int, *, title: str | None = None, description: str | None = None) -> int:

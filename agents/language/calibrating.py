@@ -1,4 +1,19 @@
-"""Calibrating a language model's users on real people's feedback that they were not told."""
+"""Calibrating a language model's users on real people's feedback that they were not told.
+
+Personas are measured on the first 80% of each user's ratings, and nothing later is told. Each sampled user gets the first
+page of a visit, as a run would show it: *taken* items that the user rated later, others as popular, and, half of the rest,
+items drawn uniformly from what the user never rated. One request a user.
+
+- Slopes of clicks and stars: by maximum likelihood on what was taken among items as popular, and on the stars given.
+- Level of clicks: the mean probability on uniformly drawn items is the click rate, the same meaning as
+  ``ChoiceParameters.click_rate``.
+- Level of each star: the mean distribution on the items rated later is that of the later ratings of all users but those
+  kept apart, each user with the same weight; half stars count for both whole stars beside them.
+- Leaving: ratings say nothing of it. The expected length of a visit is that of choice users fitted to the same data, whose
+  patience is measured (ratings a sitting) and the rest assumed; or the length that is declared.
+
+Satisfaction is left as the model says it: nothing in ratings tells it.
+"""
 
 from __future__ import annotations
 
@@ -50,19 +65,7 @@ def calibrate(
 ) -> Calibration:
     """Fit a calibration to what a model says about real users' later choices, and measure it on users kept apart.
 
-    Personas are measured on the first 80% of each user's ratings, and nothing later is told. Each sampled user gets the first
-    page of a visit, as a run would show it: *taken* items that the user rated later, others as popular, and, half of the rest,
-    items drawn uniformly from what the user never rated. One request a user.
-
-    - Slopes of clicks and stars: by maximum likelihood on what was taken among items as popular, and on the stars given.
-    - Level of clicks: the mean probability on uniformly drawn items is the click rate, the same meaning as
-      ``ChoiceParameters.click_rate``.
-    - Level of each star: the mean distribution on the items rated later is that of the later ratings of all users but those
-      kept apart, each user with the same weight; half stars count for both whole stars beside them.
-    - Leaving: ratings say nothing of it. The expected length of a visit is that of choice users fitted to the same data, whose
-      patience is measured (ratings a sitting) and the rest assumed; or the length that is declared.
-
-    Satisfaction is left as the model says it: nothing in ratings tells it.
+    How is told at the top of this module.
 
     Args:
         model: to be calibrated.
@@ -90,7 +93,7 @@ def calibrate(
     check_whole_number("calibrate, users", users, least=1)
     others = users if apart is None else apart
     check_whole_number("calibrate, apart", others, least=0)
-    shown: dict[str, int] = {"taken": taken, "page_size": page_size, "uniform": (page_size - taken) // 2}
+    shown: dict[str, int] = {"taken": taken, "page_size": page_size, "uniform": max((page_size - taken) // 2, 1)}
     pages = calibration_pages(dataset, seed=seed, users=users + others, **shown)
     fitted = _fitted_on(dataset.ratings.users[pages.user_index], users, others, seed)
     progress(0, len(fitted))
@@ -172,6 +175,7 @@ def _record(players: LanguageUsers, dataset: Dataset, seed: int, *, fitted: IntA
         "realisation": model.elicitation,
         "templates": players.templates_fingerprint,
         "template_family": players.parameters.templates,
+        "contrast": players.parameters.contrast,
         "data": dataset.name,
         "fingerprint": dataset.fingerprint,
         "seed": seed,

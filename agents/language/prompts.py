@@ -6,13 +6,16 @@ recalled and the page each time. Servers can so reuse what they computed for eve
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from math import isnan
 from typing import NamedTuple
 
+from recsim_llm.agents.language.prompt_budget import PromptBudget
 from recsim_llm.agents.language.prompt_templates import Templates
 from recsim_llm.agents.language.rating_history import RatingHistory
 from recsim_llm.core.catalog import Catalog
+from recsim_llm.errors import ConfigError
 from recsim_llm.language.answers.elicitation import prepare
 from recsim_llm.language.base.questions import Ask, Elicitation, Part, Prompt, Question, score, yes_no
 from recsim_llm.language.base.safe_text import safe_text
@@ -28,6 +31,8 @@ LEVELS = 5
 _QUERY = 4000  # characters
 _DESCRIPTION_LENGTHS = (200, 160, 120, 80, 40)  # characters
 _BETWEEN = " | "
+_ANY_LENGTH = 1 << 30
+_TYPICAL_ITEMS = 50  # by which the length of an ordinary page is estimated
 
 
 class Item(NamedTuple):
@@ -52,7 +57,7 @@ class PromptWriter:
         templates: the words.
         elicitation: how decisions are asked for; answer formats differ in length.
         history: what users rated before; None tells none of it.
-        most_told: most ratings of a user that a prompt tells, the latest ones.
+        budget: what bounds the prompts.
         written: personas that a model wrote, by user index; they stand in place of the measured persona's sentences.
     """
 
@@ -64,40 +69,70 @@ class PromptWriter:
         elicitation: Elicitation,
         *,
         history: RatingHistory | None = None,
-        most_told: int = 20,
+        budget: PromptBudget = PromptBudget(),  # noqa: B008
         written: Mapping[int, str] | None = None,
     ) -> None:
-        self._history, self._most_told, self._written = history, most_told, written or {}
+        self._history, self.budget, self._written = history, budget, written or {}
         self._catalog = catalog
         self._population = population
         self._templates = templates
         self._elicitation = elicitation
-        self._personas: dict[int, Part] = {}
+        self._personas: dict[int, tuple[Part, int]] = {}
         self._items: dict[int, Item] = {}
         self._questions: dict[tuple[int, ...], tuple[Question, ...]] = {}
-        self._tokens: dict[int, int] = {}
+        self._fixed: dict[int, _Fixed] = {}
+        self._page_size = 0
+        self._persona_tokens: int | None = _ANY_LENGTH
         self.rules = Part("rules", templates.render("rules"))
         """Part: what holds for every user and page."""
 
+    def expect(self, page_size: int) -> None:
+        """Tell how many items a page has: of a user's history as much is told from now on as leaves room for such pages."""
+        if page_size != self._page_size:
+            self._page_size, self._persona_tokens = page_size, None
+            self._personas.clear()
+
     def persona(self, user_index: int) -> Part:
         """Return the part that says who a user is, the same object each time."""
-        part = self._personas.get(user_index)
-        if part is None:
-            persona = self._population.persona(user_index)
-            loves, likes, avoids = taste_words(persona)
-            written = self._written.get(user_index, "")
-            words = {"text": written or render_persona(persona), "loves": loves, "likes": likes, "avoids": avoids}
-            history = self._told(user_index)
-            text = self._templates.render("persona", persona=persona, history=history, **words)
-            if written and not self._templates.tells_sentences:
-                text = f"{written}\n{text}"
-            part = Part("persona", text)
-            self._personas[user_index] = part
-        return part
+        return self._introduce(user_index)[0]
 
     def told(self, user_index: int) -> int:
         """Return how many of a user's ratings the persona tells, the latest ones."""
-        return len(self._told(user_index)) if self._templates.tells_history else 0
+        return self._introduce(user_index)[1] if self._templates.tells_history else 0
+
+    def _introduce(self, user_index: int) -> tuple[Part, int]:
+        """Return the persona, and how many ratings it tells: all that may be told, or the latest that fit."""
+        if user_index in self._personas:
+            return self._personas[user_index]
+        persona = self._population.persona(user_index)
+        loves, likes, avoids = taste_words(persona)
+        written = self._written.get(user_index, "")
+        words = {"text": written or render_persona(persona), "loves": loves, "likes": likes, "avoids": avoids}
+        history = self._history_of(user_index)
+
+        def tell(count: int) -> str:
+            text = self._templates.render("persona", persona=persona, history=history[len(history) - count :], **words)
+            return f"{written}\n{text}" if written and not self._templates.tells_sentences else text
+
+        room, told = self._persona_room(), len(history)
+        text = tell(told)
+        if told and estimate_tokens(text) > room:
+            # By halving, since a longer history never takes fewer tokens.
+            told = bisect_right(range(1, told + 1), room, key=lambda count: estimate_tokens(tell(count)))
+            text = tell(told)
+        self._personas[user_index] = Part("persona", text), told
+        return self._personas[user_index]
+
+    def _persona_room(self) -> int:
+        """Return the tokens that a persona with its history may take beside an ordinary page and memories."""
+        if self._persona_tokens is not None:
+            return self._persona_tokens
+        count = self._page_size
+        step = max(len(self._catalog) // _TYPICAL_ITEMS, 1)
+        typical = [self.item(item) for item in range(0, len(self._catalog), step)]
+        page = estimate_tokens(self._templates.render("page", items=typical, page=1, description=0)) * count // len(typical)
+        self._persona_tokens = self.most_tokens(count) - self._fixed_parts(count).tokens - page - self.budget.memory
+        return self._persona_tokens
 
     def memory(self, consolidated: str, recent: str) -> tuple[Part, ...]:
         """Return the parts for what a user remembers; none where there is nothing.
@@ -171,22 +206,61 @@ class PromptWriter:
     def _lead(self, macro: str, number: int, item: Item | None) -> str:
         return "" if item is None else self._templates.say(f"leads.{macro}", number=number, item=item)
 
-    def _told(self, user_index: int) -> list[tuple[Item, float | None]]:
+    def _history_of(self, user_index: int) -> list[tuple[Item, float | None]]:
         """Return the latest ratings of a user, with stars or None where there are none."""
-        if self._history is None or not self._most_told:
+        most = self.budget.ratings
+        if self._history is None or not most:
             return []
         items, stars = self._history.of(user_index)
-        latest = zip(items[-self._most_told :].tolist(), stars[-self._most_told :].tolist(), strict=True)
+        latest = zip(items[-most:].tolist(), stars[-most:].tolist(), strict=True)
         return [(self.item(item), None if isnan(given) else given) for item, given in latest]
 
-    def room(self, user_index: int, count: int, tokens: int) -> int:
+    def most_tokens(self, count: int) -> int:
+        """Return the most tokens of a prompt about ``count`` items, estimated."""
+        return self.budget.most(count, self._fixed_parts(count).answer)
+
+    def room(self, user_index: int, count: int) -> int:
         """Return how many of a prompt's tokens are left for ``count`` items and for memories; may be negative."""
-        if count not in self._tokens:
-            bare = Ask(Prompt((self.rules,)), self.questions([-1] * count))
-            system = prepare(bare, self._elicitation).messages[0].content
+        return self.most_tokens(count) - self._fixed_parts(count).tokens - estimate_tokens(self.persona(user_index).text)
+
+    def check(self, prompt: Prompt, count: int, model: str) -> None:
+        """Refuse a prompt that the model's context cannot hold.
+
+        Args:
+            prompt: what is told.
+            count: items on its page.
+            model: its name.
+
+        Raises:
+            ConfigError: by the estimate it is too long.
+        """
+        if self.budget.context is None:
+            return
+        fixed = self._fixed_parts(count)
+        needed = fixed.tokens + sum(estimate_tokens(part.text) for part in prompt.parts[1:])
+        held = self.budget.holds(fixed.answer)
+        if needed > held:
+            fewer = max(count - 1 - (needed - held) * count // max(estimate_tokens(prompt.parts[-1].text), 1), 1)
+            compact = "" if self._templates.has_leads else "the words, --set users.parameters.templates=en_compact, or "
+            raise ConfigError(
+                f"model {model}: got a prompt of about {needed:,} tokens for a page of {count}, expected at most {held:,}, "
+                f"beside its answer in a context of {self.budget.context:,}; shorten {compact}the page, --slate-size {fewer}"
+            )
+
+    def _fixed_parts(self, count: int) -> _Fixed:
+        """Return what rules, questions and headings take in prompts about ``count`` items."""
+        if count not in self._fixed:
+            bare = prepare(Ask(Prompt((self.rules,)), self.questions([-1] * count)), self._elicitation)
             headings = sum(estimate_tokens(part.text) for part in self.memory(" ", " "))
-            self._tokens[count] = estimate_tokens(system) + headings
-        return tokens - self._tokens[count] - estimate_tokens(self.persona(user_index).text)
+            self._fixed[count] = _Fixed(estimate_tokens(bare.messages[0].content) + headings, bare.max_tokens)
+        return self._fixed[count]
+
+
+class _Fixed(NamedTuple):
+    tokens: int
+    """Estimated, of rules, questions and the headings of memories."""
+    answer: int
+    """Tokens that the reply may take."""
 
 
 def _description_length(descriptions: Sequence[str], tokens: int) -> int:

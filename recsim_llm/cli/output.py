@@ -136,20 +136,26 @@ def show_status(quiet: bool) -> Iterator[Callable[[str], None]]:
 
 
 @contextmanager
-def show_pages(quiet: bool) -> Iterator[Callable[[int, int, Any], None]]:
-    """Show a bar: pages answered of those planned, what was spent, time left."""
+def show_pages(quiet: bool) -> Iterator[Callable[[Any], None]]:
+    """Show a bar: what is being done, pages answered of those planned, what was spent, time left."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
-        TextColumn("{task.completed:.0f} of {task.total:.0f} pages answered", markup=False),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.fields[spent]}", markup=False),
         TimeRemainingColumn(),
     )
     console = make_console(stderr=True, soft_wrap=False, markup=True)
     with Progress(*columns, console=console, disable=quiet, transient=True) as bar:
-        task = bar.add_task("asking", total=0, spent="")
-        yield lambda done, planned, spent: bar.update(task, completed=done, total=planned, spent=spent_so_far(spent))
+        task = bar.add_task("preparing", total=None, spent="")
+
+        def update(state: Any) -> None:
+            known = f"  {state.done:,} of {state.planned:,} pages answered" if state.planned else ""
+            shown: dict[str, Any] = {"description": state.doing + known, "spent": spent_so_far(state.spent)}
+            bar.update(task, completed=state.done, total=state.planned or None, **shown)
+
+        yield update
 
 
 @contextmanager

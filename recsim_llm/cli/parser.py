@@ -8,7 +8,7 @@ from recsim_llm import __version__
 from recsim_llm.cli.plain_parser import PlainParser
 from recsim_llm.cli.run_parsers import compare_parser, export_parser, report_parser, resume_parser, run_parser, speak_parser
 from recsim_llm.cli.study_parsers import audit_parser, ope_parser
-from recsim_llm.cli.training_parsers import train_parser
+from recsim_llm.cli.training_parsers import train_parser, tune_parser
 from recsim_llm.cli.user_parsers import (
     calibrate_parser,
     data_parser,
@@ -32,6 +32,7 @@ def make_parser() -> argparse.ArgumentParser:
     run_parser(commands)
     compare_parser(commands)
     train_parser(commands)
+    tune_parser(commands)
     resume_parser(commands)
     report_parser(commands)
     speak_parser(commands)

@@ -202,7 +202,6 @@ class HasProvenance(Protocol):
 class BoundsPrompts(Protocol):
     """A user model that says how long its prompts to a language model may get, for an estimate of what a run costs."""
 
-    @property
-    def prompt_tokens(self) -> int:
-        """Most tokens of a prompt, estimated; 0 where no language model is asked."""
+    def prompt_tokens(self, slate_size: int) -> int:
+        """Return the most tokens of a prompt about a page of that size, estimated; 0 where no language model is asked."""
         ...

@@ -25,13 +25,16 @@ if TYPE_CHECKING:
 
 __all__ = ["PROVIDERS", "Roles", "known_probe", "open_backend", "open_model", "probe_model"]
 
-PROVIDERS = ("openai", "openai-compatible", "transformers", "scripted", "replay")
+PROVIDERS = ("openai", "openai-compatible", "llamacpp", "transformers", "scripted", "replay")
 """What may stand before the slash of a model's name."""
 
 _OPENAI_URL = "https://api.openai.com/v1"
 _OPENAI_URL_VARIABLE = "OPENAI_BASE_URL"
 _KEY_VARIABLES = {"openai": ("OPENAI_API_KEY",), "openai-compatible": ("RECSIM_LLM_API_KEY", "OPENAI_API_KEY")}
+_PROBED = (*_KEY_VARIABLES, "llamacpp")
+"""Providers whose models are servers, each with abilities of its own."""
 _FIRST_SLOTS = 64
+_LONG = 1800.0
 
 
 def open_model(name: str, *, calls: Path | None = None, cache: Path | None = None, **settings: Any) -> LanguageModel:
@@ -67,10 +70,10 @@ def open_backend(settings: ModelSettings, role: str = "user") -> Backend:
             f"model: got {settings.name!r}, expected provider/name with one of {', '.join(PROVIDERS)}, "
             "for instance scripted/genres"
         )
-    if provider not in _KEY_VARIABLES:
-        if settings.base_url is not None:
-            expected = "expected one for openai and openai-compatible models only; leave it out"
-            raise ConfigError(f"model {settings.name}: got a base URL, {expected}")
+    if provider not in _KEY_VARIABLES and settings.base_url is not None:
+        expected = "expected one for openai and openai-compatible models only; leave it out"
+        raise ConfigError(f"model {settings.name}: got a base URL, {expected}")
+    if provider not in _PROBED:
         if provider != "transformers":
             _refuse_local(settings)
         return _LOCAL[provider](model, role, settings)
@@ -88,7 +91,7 @@ def probe_model(settings: ModelSettings) -> ProbeReport:
         BackendError: the model cannot be reached.
     """
     provider = settings.name.partition("/")[0]
-    report = probe(_server(settings, None) if provider in _KEY_VARIABLES else open_backend(settings))
+    report = probe(_server(settings, None) if provider in _PROBED else open_backend(settings))
     save_probe(report)
     return report
 
@@ -100,13 +103,15 @@ def known_probe(settings: ModelSettings) -> ProbeReport | None:
         ConfigError: the address is missing.
         DataError: what is kept of the probe is damaged.
     """
-    if settings.name.partition("/")[0] not in _KEY_VARIABLES:
+    provider = settings.name.partition("/")[0]
+    if provider not in _PROBED:
         return None
-    _base_url(settings)
+    if provider in _KEY_VARIABLES:
+        _base_url(settings)
     try:
         backend = _server(settings, None)
     except ConfigError:
-        return None  # Without its key nobody can have probed it.
+        return None  # Without its key, or its package, nobody can have probed it.
     return load_probe(backend.name, backend.base_url)
 
 
@@ -247,9 +252,15 @@ def _base_url(settings: ModelSettings) -> str:
 
 def _server(settings: ModelSettings, abilities: Abilities | None) -> HttpBackend:
     from recsim_llm.language.backends.aiohttp_backend import AiohttpBackend
+    from recsim_llm.language.backends.llamacpp_backend import open_llamacpp
     from recsim_llm.language.backends.openai_backend import OpenAIBackend
 
     provider, _, model = settings.name.partition("/")
+    if provider == "llamacpp":
+        # By aiohttp always: this server needs nothing of what the official client can do more. A call of it cannot be lost,
+        # only be slow, and one that is broken off would have to be computed again.
+        patience = max(settings.timeout, _LONG)
+        return open_llamacpp(model, timeout=patience, more=settings.request, body_limit=settings.body_limit)
     opener = AiohttpBackend if settings.transport == "aiohttp" else OpenAIBackend
     return opener(
         model,

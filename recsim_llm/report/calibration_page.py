@@ -14,12 +14,12 @@ from rich.table import Table
 from rich.text import Text
 
 from recsim_llm.report import drawing, numbers
-from recsim_llm.report.calibration_rows import HEADS, Content, calibration_basis, calibration_rows
+from recsim_llm.report.calibration_rows import HEADS, Content, calibration_basis, calibration_rows, taste_rows
 from recsim_llm.report.drawing import INK, MUTED
 from recsim_llm.report.figure_files import write_figure, write_figure_data
 from recsim_llm.report.page_layout import figure, whole_table
 
-__all__ = ["calibration_section", "calibration_table", "draw_calibration"]
+__all__ = ["calibration_section", "calibration_table", "draw_calibration", "taste_table"]
 
 _STARS, _RELIABILITY = "calibration_stars", "calibration_reliability"
 _SIDES = ("real", "before", "after")
@@ -41,6 +41,17 @@ def calibration_table(record: Content) -> Table:
         table.add_column(head, justify="right" if head else "left")
     for label, cells in calibration_rows(record):
         table.add_row(Text(label), *(Text(f"{cell.value}\n{cell.interval}".rstrip()) for cell in cells))
+    return table
+
+
+def taste_table(taste: Content) -> Table:
+    """Lay out how much taste the users have, beside others, for a terminal; its caption says what that means."""
+    table = Table(caption=Text(taste["sentence"]), box=SIMPLE_HEAD, padding=0)
+    table.caption_justify = "left"
+    for head in ("", "AUC"):
+        table.add_column(head, justify="right" if head else "left")
+    for label, cell in taste_rows(taste):
+        table.add_row(Text(label), Text(f"{cell.value} {cell.interval}".rstrip()))
     return table
 
 
@@ -67,8 +78,17 @@ def calibration_section(record: Content | None, drawings: Mapping[str, str]) -> 
             whole_table(HEADS, [("", list(calibration_rows(record)))]),
             f'<p class="aside">{escape(calibration_basis(record))}</p>',
             '<div class="figures">\n{}\n</div>'.format("\n".join(figures)),
+            _taste(record.get("taste")),
         ]
     )
+
+
+def _taste(taste: Content | None) -> str:
+    if taste is None:
+        return ""
+    said = f"<p>{escape(taste['sentence'][:1].upper() + taste['sentence'][1:])}.</p>"
+    rows = [(label, [cell]) for label, cell in taste_rows(taste)]
+    return f"<h3>How much taste they have</h3>\n{said}" + (f"\n{whole_table(['AUC'], [('', rows)])}" if rows else "")
 
 
 def draw_calibration(record: Content | None, folder: Path) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from recsim_llm.report import numbers
 from recsim_llm.report.summary_tables import Cell
 
-__all__ = ["HEADS", "Content", "calibration_basis", "calibration_rows", "find_record"]
+__all__ = ["HEADS", "Content", "calibration_basis", "calibration_rows", "find_record", "taste_rows"]
 
 Content = Mapping[str, Any]
 
@@ -67,6 +67,17 @@ def calibration_basis(record: Content) -> str:
         f"{record['seed']}; {record['model']}, asked by {record['realisation']} in the words of {record['template_family']}. "
         f"In brackets: 95% intervals, bootstrap over users. Visits as wanted: {record['visits']}."
     )
+
+
+def taste_rows(taste: Content) -> Iterator[tuple[str, Cell]]:
+    """Yield a row a predictor: area under the curve of what a user later liked among items as popular; the users first.
+
+    Args:
+        taste: as ``Taste.to_json`` returns it.
+    """
+    for row in taste["measures"][0]["rows"] if taste["measures"] else ():
+        found = numbers.read_estimate(row)
+        yield row["name"], Cell(numbers.plain(found.value, 2), numbers.interval(found, 2))
 
 
 def find_record(manifest: Content) -> Content | None:

@@ -99,7 +99,7 @@ def test_speech_and_calibration_cost_what_their_dry_runs_said(server, tmp_path):
     assert main([*calibrate, "--dry-run", "--json", str(tmp_path / "told.json")]) == 0
     assert (server.served, (tmp_path / "c.json").exists()) == (served, False)
     assert main(calibrate) == 0
-    assert json.loads((tmp_path / "told.json").read_text())["calls"]["value"] == server.served - served == 10
+    assert json.loads((tmp_path / "told.json").read_text())["calls"]["value"] == server.served - served >= 20
 
 
 def test_an_audit_costs_what_its_dry_run_said(server, tmp_path):

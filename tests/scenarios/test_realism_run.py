@@ -30,6 +30,7 @@ def test_a_card_of_calibrated_language_users_shows_them_before_and_after(made):
     names = [row["name"] for row in card["lines"][0]["measures"][0]["rows"]]
     assert names[:2] == ["language users, calibrated", "language users, before calibration"]
     assert "--calibration fit" in card["made"]["Command"]
+    assert card["made"]["Calibration"].startswith("fitted on the training part")
     assert json.loads((made / "t.json").read_text())["lines"] == card["lines"]
     assert (made / "card" / "realism.html").is_file()
     assert (made / "card" / "calls.sqlite").is_file()

@@ -24,6 +24,7 @@ class FakeModel:
 
     name = "scripted/fake"
     elicitation = "decision"
+    context = None
 
     def __init__(self, script="genres", hold=False, failing=()):
         self.asks = []

@@ -16,6 +16,9 @@
     answers all questions in one call; a server gets a call a question, and its tokens are read as for ``logprobs``, or
     where it tells none, one-token answers are drawn and counted as for ``samples``.
 
+Beside these, questions of the kind ``likelihood`` ask how probable given words are as the next line of the prompt, taken as
+plain text: nothing is answered, and the way to a decision plays no part.
+
 In every way the probabilities are those of the options of one question, none below ``reading.FLOOR`` before the last division
 by the sum. What depends only on the questions is computed once for a tuple of questions and has the same bytes ever after.
 """
@@ -46,6 +49,7 @@ _SUM_SLACK = 0.02
 _ANSWER_NOW = "Answer now."
 _BETWEEN = "\n\n"
 _RECALLED = "recent"
+_LEAST_LIKELY = 1e-300
 _FORMS: dict[Elicitation, Literal["labels", "json", "decision", "forced"]] = {
     "logprobs": "labels",
     "samples": "labels",
@@ -92,6 +96,8 @@ def prepare(ask: Ask, elicitation: Elicitation, *, samples: int = 8, forced: For
             less than one sample.
     """
     parts = ask.prompt.parts
+    if any(question.kind == "likelihood" for question in ask.questions):
+        return _likelihood_call(ask)
     frame = _frame(ask.questions, elicitation)
     if not parts:
         raise ConfigError("a prompt: got no parts, expected at least one")
@@ -122,6 +128,8 @@ def read(call: Call, raw: RawReply, elicitation: Elicitation) -> tuple[Answer, .
         ModelReplyError: the reply is unreadable; ``cause`` is a key of ``reading.CAUSES``.
         ConfigError: the elicitation is not the one that the call was prepared for.
     """
+    if call.form == "likelihood":
+        return _read_likelihoods(call, raw)
     if _FORMS.get(elicitation) != call.form:
         raise ConfigError(f"reading a {call.form} call: got elicitation {elicitation!r}, expected the one it was prepared for")
     if elicitation == "forced" and (call.logprobs or call.temperature > 0):
@@ -152,6 +160,28 @@ def write_call(prompt: Prompt, max_tokens: int, temperature: float) -> Call:
         raise ConfigError(f"free text: got max_tokens {max_tokens} and temperature {temperature}, expected 1, 0 or more")
     messages = (Message("system", prompt.parts[0].text), Message("user", _user_text(prompt)))
     return Call("text", messages, (), temperature, max_tokens, recurring=_recurring(prompt))
+
+
+def _likelihood_call(ask: Ask) -> Call:
+    check_questions(ask.questions)
+    others = [question.key for question in ask.questions if question.kind != "likelihood"]
+    if others or not ask.prompt.parts:
+        got = f"question {others[0]} among likelihoods" if others else "no parts"
+        raise ConfigError(f"an ask for likelihoods: got {got}, expected a prompt and words alone; ask for the rest apart")
+    text = _BETWEEN.join([part.text for part in ask.prompt.parts])
+    return Call("likelihood", (Message("user", text),), ask.questions, 0.0, 0)
+
+
+def _read_likelihoods(call: Call, raw: RawReply) -> tuple[Answer, ...]:
+    refuse_refusals(raw)
+    if len(raw.probabilities) != len(call.questions) or not all(len(chance) == 1 for chance in raw.probabilities):
+        raise unreadable("missing", f"{len(raw.probabilities)} likelihoods", f"{len(call.questions)}")
+    chances = [chance for (chance,) in raw.probabilities]
+    if not all(0 <= chance <= 1 + _SUM_SLACK for chance in chances):
+        raise unreadable("out_of_range", f"{chances}"[:120], "probabilities from 0 to 1")
+    return tuple(
+        Answer(question, (max(chance, _LEAST_LIKELY),)) for question, chance in zip(call.questions, chances, strict=True)
+    )
 
 
 def _user_text(prompt: Prompt) -> str:

@@ -15,7 +15,7 @@ import torch
 
 from recsim_llm.language.backends.prefix_cache import PrefixCache, Segment, segment_keys
 
-__all__ = ["PASS_TOKENS", "Branches", "PromptTokens", "count_common"]
+__all__ = ["PASS_TOKENS", "Branches", "PromptTokens", "attention_windows", "count_common"]
 
 PASS_TOKENS = 512
 """Most tokens of a prompt that are read in one pass. Another number changes the last bits of answers."""
@@ -61,7 +61,7 @@ class Branches:
         from transformers import DynamicCache
 
         self._network, self._device = network, network.device
-        self._windows = _windows(network.config.get_text_config())
+        self._windows = attention_windows(network.config.get_text_config())
         self._cache = DynamicCache()
         self._seen = self._numbers([]).reshape(3, 0)
         self._ranks: dict[int, int] = {}
@@ -191,7 +191,7 @@ def _prompt_paths(tokens: Sequence[int], start: int) -> list[_Path]:
     return [_Path(token, _FIRST, _LAST, position) for position, token in enumerate(tokens, start)]
 
 
-def _windows(config: Any) -> dict[str, int]:
+def attention_windows(config: Any) -> dict[str, int]:
     """Return how far back each kind of layer looks, in tokens; kinds other than these two keep no memory by token."""
     everything = 1 << 60
     window = getattr(config, "sliding_window", None) or everything

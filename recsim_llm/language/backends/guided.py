@@ -20,6 +20,8 @@ from recsim_llm.language.base.wire import Call, RawReply, TokenChoice, TokenUsag
 
 __all__ = ["Guide"]
 
+_ROWS = 128
+"""Places whose scores over the whole vocabulary are held at once. Another number changes the last bits of likelihoods."""
 _TOGETHER = 16
 """Samples that go on side by side. Another number changes the last bits of scores."""
 
@@ -53,6 +55,7 @@ class Guide:
             "labels": self._score if call.logprobs else self._sample,
             "json": self._write_json,
             "text": self._write_text,
+            "likelihood": self._weigh,
         }
         with torch.inference_mode():
             return forms[call.form](call, prompt)
@@ -89,6 +92,28 @@ class Guide:
             finish=_finish(replies),
             usage=_usage(prompt, branches, sum(reply.spent for reply in replies)),
         )
+
+    def _weigh(self, call: Call, prompt: PromptTokens) -> RawReply:
+        """The model's own probability of given words after the prompt, token by token; beginnings are read once."""
+        words = [tuple(self._model.words(question.options[0])) for question in call.questions]
+        before = sorted({tokens[:end] for tokens in words for end in range(len(tokens))})
+        branches = self._model.read(prompt, max(map(len, words)))
+        chance: dict[tuple[int, ...], float] = {}
+        for start in range(0, len(before), _ROWS):
+            branches.rewind()
+            asked = before[start : start + _ROWS]
+            scores = branches.extend(dict(enumerate(asked))).cpu()
+            for beginning, row in zip(asked, scores, strict=True):
+                after = sorted({tokens[len(beginning)] for tokens in words if tokens[: len(beginning)] == beginning})
+                # A beginning is not followed by anything in words that end with it.
+                exact = row.double()
+                norm = float(torch.logsumexp(exact, 0))
+                chance |= {(*beginning, token): float(exact[token]) - norm for token in after}
+        totals = [math.exp(sum(chance[tokens[: end + 1]] for end in range(len(tokens)))) for tokens in words]
+        # Words are read, not written; beginnings in common once, and nothing after the last token.
+        read = len(prompt.tokens) + len(before) - 1
+        usage = TokenUsage(prompt=read, cached=branches.cached, completion=0)
+        return RawReply(probabilities=tuple((total,) for total in totals), usage=usage)
 
     def _sample(self, call: Call, prompt: PromptTokens) -> RawReply:
         """Line after line; keys and line ends are given, each answer is drawn in sight of the ones before it."""

@@ -15,12 +15,13 @@ from transformers.utils import logging
 
 from recsim_llm.errors import BackendError, ConfigError
 from recsim_llm.language.backends.branches import Branches, PromptTokens, count_common
+from recsim_llm.language.backends.model_files import said_by
 from recsim_llm.language.backends.option_scores import OptionTokens, option_tokens
 from recsim_llm.language.backends.prefix_cache import PrefixCache
 from recsim_llm.language.base.questions import Question
 from recsim_llm.language.base.wire import Message
 
-__all__ = ["LocalModel"]
+__all__ = ["LocalModel", "quiet"]
 
 _TOKEN_MEMORIES = frozenset({"full_attention", "sliding_attention"})
 
@@ -46,7 +47,7 @@ class LocalModel:
 
     def __init__(self, folder: Path, device: str, precision: str, prefix_bytes: int) -> None:
         try:
-            with _quiet():
+            with quiet():
                 kind: Any = precision if precision == "auto" else getattr(torch, precision)
                 self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
                 self.network: Any = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=kind)
@@ -54,7 +55,7 @@ class LocalModel:
         # Whatever a broken file makes its reader raise: safetensors, tokenizers and torch have errors of their own.
         except Exception as error:
             expected = "expected a transformers model with safetensors weights and its tokenizer; download it again"
-            raise ConfigError(f"model {folder}: got files that cannot be loaded ({_one_line(error)}), {expected}") from None
+            raise ConfigError(f"model {folder}: got files that cannot be loaded ({said_by(error)}), {expected}") from None
         self._folder = folder
         config = self.network.config.get_text_config()
         unknown = set(getattr(config, "layer_types", None) or ()) - _TOKEN_MEMORIES
@@ -109,6 +110,17 @@ class LocalModel:
                 ends.add(count_common(tokens, self.encode(text[: count_common(text, cut)])))
         return PromptTokens(tokens, tuple(sorted(ends - {0, len(tokens)})))
 
+    def plain(self, messages: Sequence[Message]) -> PromptTokens:
+        """Return messages as the tokens of a plain text, without any mark of a chat, up to a new line."""
+        start = [] if self.tokenizer.bos_token_id is None else [int(self.tokenizer.bos_token_id)]
+        tokens = start + self.words("\n\n".join(message.content for message in messages) + "\n")
+        # The whole text comes again, with other words after it; its last token is read with them.
+        return PromptTokens(tokens, (len(tokens) - 1,) if len(tokens) > 1 else ())
+
+    def words(self, text: str) -> list[int]:
+        """Return the tokens of a text that holds no control token, whatever it spells out."""
+        return self.encode(self._special.sub(_broken, text))
+
     def read(self, prompt: PromptTokens, reply: int) -> Branches:
         """Read a prompt.
 
@@ -155,12 +167,8 @@ def _broken(token: re.Match[str]) -> str:
     return token[0][0] + " " + token[0][1:]
 
 
-def _one_line(error: Exception) -> str:
-    return (f"{type(error).__name__}: " + " ".join(str(error).split()))[:300]
-
-
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Draw no progress bars while loading; the command line has its own."""
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from hashlib import blake2b
 from pathlib import Path
 
 from recsim_llm.errors import ConfigError
 
-__all__ = ["fingerprint"]
+__all__ = ["fingerprint", "fingerprint_file", "read_context", "said_by"]
 
 WHOLE_BYTES = 200_000_000
 """Weights up to this size are read in full, larger ones at places spread over the file."""
@@ -49,6 +50,42 @@ def fingerprint(folder: Path, scheme: str) -> str:
     except OSError as error:
         raise ConfigError(f"model {folder}: cannot be read ({error.strerror}: {error.filename})") from None
     return digest.hexdigest()
+
+
+def fingerprint_file(path: Path, scheme: str) -> str:
+    """Return 12 hexadecimal digits that stand for a model in one file, wherever it lies and whatever it is called.
+
+    Of a file above 200 MB the beginning, where everything but the weights stands, and 256 blocks of 64 KB are read.
+
+    Args:
+        path: the file.
+        scheme: version of the code that turns weights into answers; part of the fingerprint.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    digest = blake2b(scheme.encode(), digest_size=6)
+    try:
+        digest.update(f"\0{path.stat().st_size}\0".encode())
+        _add(digest, path)
+    except OSError as error:
+        raise ConfigError(f"model {path}: cannot be read ({error.strerror}: {error.filename})") from None
+    return digest.hexdigest()
+
+
+def said_by(error: Exception) -> str:
+    """Return what a library's error says, one line of at most 300 characters."""
+    return (f"{type(error).__name__}: " + " ".join(str(error).split()))[:300]
+
+
+def read_context(folder: Path) -> int | None:
+    """Return how many tokens a model reads and writes in one call, as its ``config.json`` says; None where it does not say."""
+    try:
+        config = json.loads((folder / "config.json").read_bytes())
+        found = config.get("text_config", config).get("max_position_embeddings")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return found if isinstance(found, int) and not isinstance(found, bool) and found > 0 else None
 
 
 def _add(digest: blake2b, path: Path) -> None:

@@ -52,12 +52,10 @@ class PrefixCache:
         """
         with self._lock:
             self._asks += 1
-            # The first segment last: one whose beginning is gone could never be found again.
-            for key in reversed(keys):
+            for key in keys:
                 self._asked[key] = self._asks, self._last_asks(key)[0]
                 self._asked.move_to_end(key)
-                if key in self._segments:
-                    self._segments.move_to_end(key)
+            self._refresh([key for key in keys if key in self._segments])
             while len(self._asked) > _REMEMBERED:
                 self._asked.popitem(last=False)
             return [self._segments[key] for key in takewhile(self._segments.__contains__, keys)]
@@ -85,6 +83,12 @@ class PrefixCache:
                     self._bytes -= _bytes(self._segments.pop(other))
                 self._segments[key] = segment
                 self._bytes += _bytes(segment)
+                self._refresh(keys)
+
+    def _refresh(self, keys: Sequence[bytes]) -> None:
+        """Put segments last in the order of giving up; the first very last, since what follows it is nothing without it."""
+        for key in reversed(keys):
+            self._segments.move_to_end(key)
 
     def _last_asks(self, key: bytes) -> tuple[int, int]:
         """Return the numbers of the last ask for a segment and of the one before it."""

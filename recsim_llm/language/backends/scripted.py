@@ -25,7 +25,7 @@ from recsim_llm.language.backends.scripted_forms import (
     sentence,
 )
 from recsim_llm.language.backends.scripts import SHIPPED_SCRIPTS, Script
-from recsim_llm.language.base.questions import Question
+from recsim_llm.language.base.questions import Elicitation, Question
 from recsim_llm.language.base.wire import Abilities, Call, Message, RawReply, TokenChoice, TokenUsage
 from recsim_llm.registry import blaming, import_attribute
 
@@ -59,7 +59,8 @@ class Scripted:
     @property
     def abilities(self) -> Abilities:
         """Everything, exactly."""
-        return Abilities(elicitations=("decision", "logprobs", "json", "samples", "forced"), samples=1024, seed=True)
+        ways: tuple[Elicitation, ...] = ("decision", "logprobs", "json", "samples", "forced")
+        return Abilities(elicitations=ways, samples=1024, seed=True, likelihood=True)
 
     async def send(self, call: Call) -> RawReply:
         """Answer one call by the script.
@@ -73,7 +74,7 @@ class Scripted:
         text = prompt_text(call.messages)
         asked = [() if question.kind == "text" else distribution(self._script, text, question) for question in call.questions]
         read = sum(len(message.content) for message in call.messages) // CHARACTERS_A_TOKEN
-        if call.form in ("decision", "forced"):
+        if call.form in ("decision", "forced", "likelihood"):
             return RawReply(probabilities=tuple(asked), usage=TokenUsage(prompt=read, completion=0))
         texts, tokens = self._write(call, text, asked)
         reply = cut(RawReply(tuple(texts), tuple(tokens)), call.max_tokens)
@@ -166,7 +167,7 @@ def resolve_script(name: str) -> Script:
 
 
 def distribution(script: Script, text: str, question: Question) -> tuple[float, ...]:
-    """Return a script's probabilities for one question, checked and summing to 1.
+    """Return a script's probabilities for one question, checked and summing to 1, but for a likelihood, which is as it is.
 
     Args:
         script: the script.
@@ -186,6 +187,8 @@ def distribution(script: Script, text: str, question: Question) -> tuple[float, 
         raise ContractError(
             f"script {_place(script)}: got {weights} for {question.key}, expected finite weights from 0 up, not all 0"
         )
+    if question.kind == "likelihood":
+        return (min(weights[0], 1.0),)
     total = sum(weights)
     return tuple(weight / total for weight in weights)
 

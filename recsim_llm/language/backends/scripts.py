@@ -76,7 +76,7 @@ _UNKNOWN_ITEM = _Item(False, False, False)
 
 
 def uniform(text: str, question: Question) -> Sequence[float]:  # noqa: ARG001 (a script's signature)
-    """Answer every question with equal probabilities."""
+    """Answer every question with equal probabilities; words are as sure as can be, so that none stands out."""
     return (1.0,) * len(question.options)
 
 

@@ -12,7 +12,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, Literal
 
 from recsim_llm.errors import ConfigError
-from recsim_llm.language.backends.model_files import fingerprint
+from recsim_llm.language.backends.model_files import fingerprint, fingerprint_file, read_context
+from recsim_llm.language.backends.packaged_models import find_gguf
 from recsim_llm.language.base.wire import Abilities, Call, RawReply
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TransformersBackend", "find_device"]
 
-_PACKAGES = ("torch", "transformers", "llguidance")
+_PACKAGES = ("transformers", "torch", "llguidance")
 _PREFIX_BYTES = 1 << 30
 _SCHEME = "2"
 """Rises when the same weights would give other numbers: prompts, passes, scores, or the random numbers of samples."""
@@ -59,6 +60,7 @@ class TransformersBackend:
     are the model's own chances of the labels' first tokens after ``KEY:`` or the question's lead, made to sum to 1 over the
     options. Only text questions are generated, and every other answer is valid. ``labels`` with samples: the same, line by
     line, each answer drawn in sight of those before it. ``json``: only tokens that the schema allows. ``text``: free.
+    ``likelihood``: the messages as plain text, and all words after it in one more pass.
 
     Calls that wait are taken over together and carried out by *lanes*, threads of this process that take one call at a time,
     each with one torch thread of its own; on a CPU there are as many as cores (OMP_NUM_THREADS may name fewer), else one. Two
@@ -67,29 +69,32 @@ class TransformersBackend:
     of machine and one set of library versions. Torch is left at one thread. Weights are loaded by the first call.
 
     Args:
-        path: folder of a transformers model: ``config.json``, safetensors, tokenizer, chat template.
+        path: folder of a transformers model: ``config.json``, safetensors, tokenizer, chat template; or a GGUF file, or the
+            name of a packaged model, whose weights the first call turns into such a folder in the user's cache folder.
         batch: most calls taken over at once; those that begin alike follow each other.
         device: where to compute: ``cpu``, ``cuda``, ``mps``.
         precision: ``float32`` or ``bfloat16``; None: ``float32`` on a CPU, elsewhere the type of the weights.
 
     Attributes:
-        name: ``transformers/FOLDER@FINGERPRINT``; changes with the weights, the tokenizer, the settings, the kind of device and
-            the precision.
+        name: ``transformers/FOLDER@FINGERPRINT``, of a file ``transformers/FILE@FINGERPRINT``; changes with the weights, the
+            tokenizer, the settings, the kind of device and the precision.
         local: True.
 
     Raises:
         ConfigError: a package is missing, or the folder holds no model.
+        DataError: a packaged model is damaged.
     """
 
     local = True
 
     def __init__(self, path: str | Path, *, batch: int = 16, device: str = "cpu", precision: Precision | None = None) -> None:
-        folder = Path(path).expanduser()
-        missing = [package for package in _PACKAGES if find_spec(package) is None]
+        file = find_gguf(path)
+        needed = _PACKAGES if file is None else (*_PACKAGES, "gguf")
+        missing = [package for package in needed if find_spec(package) is None]
         if missing:
             raise ConfigError(
                 f"model transformers/{path}: got no package {', '.join(missing)}, expected them for a local model; "
-                "pip install transformers torch llguidance"
+                f"pip install {' '.join(needed)}"
             )
         if batch < 1:
             raise ConfigError(f"model transformers/{path}: got batch {batch}, expected at least 1")
@@ -98,15 +103,23 @@ class TransformersBackend:
         usual = "float32" if kind == "cpu" else "auto"
         self._precision = precision or usual
         scheme = [_SCHEME, *([] if kind == "cpu" else [kind]), *([] if self._precision == usual else [self._precision])]
-        self.name = f"transformers/{folder.resolve().name}@{fingerprint(folder, ' '.join(scheme))}"
+        if file is None:
+            folder = Path(path).expanduser()
+            mark = fingerprint(folder, " ".join(scheme))
+        else:
+            folder = file.path
+            mark = fingerprint_file(folder, " ".join([*scheme, file.template]))
+        self.name = f"transformers/{folder.resolve().name}@{mark}"
         self.abilities: Abilities | None = Abilities(
             elicitations=("logprobs", "json", "samples", "forced"),
             samples=1024,
             seed=True,
             prefix_cache=True,
             concurrency=batch,
+            likelihood=True,
+            context=read_context(folder),
         )
-        self._folder, self._batch, self._device = folder, batch, device
+        self._folder, self._file, self._batch, self._device = folder, file, batch, device
         self._opened: tuple[LocalModel, Guide] | None = None
         self._waiting: deque[_Waiting] = deque()
         self._round: list[_Waiting] = []
@@ -144,7 +157,9 @@ class TransformersBackend:
         elif reply.set_running_or_notify_cancel():
             try:
                 model, guide = self._open()
-                reply.set_result(guide.answer(call, model.prompt(call.messages, call.recurring)))
+                plain = call.form == "likelihood"
+                prompt = model.plain(call.messages) if plain else model.prompt(call.messages, call.recurring)
+                reply.set_result(guide.answer(call, prompt))
             # Belongs to whoever awaits this call, whatever it is; the next call must still be answered.
             except Exception as error:
                 reply.set_exception(error)
@@ -160,10 +175,12 @@ class TransformersBackend:
     def _open(self) -> tuple[LocalModel, Guide]:
         with self._loading:
             if self._opened is None:
+                from recsim_llm.language.backends.gguf_conversion import convert_gguf
                 from recsim_llm.language.backends.guided import Guide
                 from recsim_llm.language.backends.local_model import LocalModel
 
-                model = LocalModel(self._folder, self._device, self._precision, _PREFIX_BYTES)
+                folder = self._folder if self._file is None else convert_gguf(self._file)
+                model = LocalModel(folder, self._device, self._precision, _PREFIX_BYTES)
                 self._opened = model, Guide(model)
             return self._opened
 

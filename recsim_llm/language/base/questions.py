@@ -21,14 +21,16 @@ __all__ = [
     "Prompt",
     "Question",
     "choice",
+    "likelihood",
     "number",
     "score",
     "short_text",
     "yes_no",
 ]
 
-Kind = Literal["choice", "yes_no", "score", "number", "text"]
-"""What may be answered: one of several options, yes or no, a level from 1 up, a whole number, a few words."""
+Kind = Literal["choice", "yes_no", "score", "number", "text", "likelihood"]
+"""What may be answered: one of several options, yes or no, a level from 1 up, a whole number, a few words; ``likelihood`` has
+no answer: its one option are words of which the model's own probability is wanted."""
 
 Elicitation = Literal["logprobs", "json", "samples", "decision", "forced"]
 """How a decision is got out of a model, see ``recsim_llm.language.answers.elicitation``."""
@@ -81,6 +83,11 @@ def number(key: str, text: str, low: int, high: int) -> Question:
     return Question(key, text, "number", tuple(str(value) for value in range(low, high + 1)))
 
 
+def likelihood(key: str, words: str) -> Question:
+    """Return a question for the probability that a model would go on with these words, on a line of their own."""
+    return Question(key, "How likely are these words next?", "likelihood", (words,))
+
+
 def short_text(key: str, text: str) -> Question:
     """Return a question that is answered by a few words on one line; it has no probabilities."""
     return Question(key, text, "text", ())
@@ -93,7 +100,7 @@ class Answer:
     question: Question
     """What was asked."""
     probabilities: tuple[float, ...]
-    """One for each option, summing to 1; empty for text."""
+    """One for each option, summing to 1; of a likelihood that of its words; empty for text."""
     text: str = ""
     """The words, for a text question."""
 

@@ -29,10 +29,11 @@ class Message(NamedTuple):
 class Call(NamedTuple):
     """One call of a backend, in terms that every provider understands."""
 
-    form: Literal["labels", "json", "decision", "forced", "text"]
+    form: Literal["labels", "json", "decision", "forced", "text", "likelihood"]
     """``labels``: lines ``key: label``; ``json``: one object under ``schema``; ``decision``: a probability for each option,
     nothing generated; ``forced``: the same, each question asked alone behind the messages, its lead before the answer;
-    ``text``: free text."""
+    ``text``: free text; ``likelihood``: the probability of each question's words on the line after the messages, which are
+    read as plain text and not as a chat."""
     messages: tuple[Message, ...]
     """System message first, then user; after an unreadable reply also that reply and what was wrong with it."""
     questions: tuple[Question, ...]
@@ -85,8 +86,8 @@ class RawReply:
     tokens: tuple[tuple[TokenChoice, ...], ...] = ()
     """Generated tokens of each text, where ``logprobs`` was asked."""
     probabilities: tuple[tuple[float, ...], ...] = ()
-    """``decision`` and ``forced`` in one call: one tuple a question, one probability an option; an empty one is a refusal of
-    that question."""
+    """``decision``, ``likelihood`` and ``forced`` in one call: one tuple a question, one probability an option; an empty one is
+    a refusal of that question."""
     finish: str = "stop"
     """``stop``, ``length`` (cut off), ``content_filter``, or what the provider says."""
     refusal: str = ""
@@ -119,8 +120,12 @@ class Abilities:
     """Alternatives that are asked for first of a question that is asked alone."""
     most_alternatives: int = 20
     """Most alternatives that such a question may ask for where fewer prove too little."""
+    likelihood: bool = False
+    """Tells the probability of words that it is given."""
     slots: int = 0
     """Places of a server in each of which one prompt is kept (llama.cpp); 0: it does not tell."""
+    context: int | None = None
+    """Tokens that the model reads and writes in one call; None: not known."""
 
 
 class Backend(Protocol):

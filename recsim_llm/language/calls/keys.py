@@ -32,8 +32,11 @@ def ask_key(
     forced: ForcedWay = "",
 ) -> bytes:
     """Return the key of a decision, 32 bytes; ``nonce`` and ``samples`` count where answers are sampled only."""
-    sampled = elicitation == "samples" or forced == "samples"
-    digest = _ask_base(model, f"{elicitation} {forced}".rstrip(), samples if sampled else None, questions).copy()
+    # How probable words are does not hang on the way to a decision.
+    likely = questions[0].kind == "likelihood"
+    sampled = not likely and (elicitation == "samples" or forced == "samples")
+    way = "likelihood" if likely else f"{elicitation} {forced}".rstrip()
+    digest = _ask_base(model, way, samples if sampled else None, questions).copy()
     digest.update("".join([part.hash for part in parts]).encode())
     if sampled:
         digest.update(b"|" + nonce.encode())

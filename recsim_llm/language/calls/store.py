@@ -40,9 +40,12 @@ CREATE TABLE IF NOT EXISTS calls (
     prompt_tokens INTEGER, cached_tokens INTEGER, completion_tokens INTEGER, seconds REAL, cost REAL,
     cache_hit INTEGER NOT NULL, started TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS notes (model TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (model, name));
 CREATE INDEX IF NOT EXISTS answers ON calls (key) WHERE status = 'answered' AND reply IS NOT NULL;
 """
 _ANSWER = "SELECT reply FROM calls WHERE key = ? AND status = 'answered' AND reply IS NOT NULL ORDER BY id DESC LIMIT 1"
+_NOTE = "SELECT value FROM notes WHERE model = ? AND name = ?"
+_HAS_NOTES = "SELECT count(*) FROM sqlite_schema WHERE name = 'notes'"
 _INSERT = f"INSERT INTO calls VALUES (NULL{', ?' * 20})"
 _PAID = """
 SELECT subject, count(*), sum(coalesce(prompt_tokens, 0) + coalesce(completion_tokens, 0)), sum(coalesce(cost, 0))
@@ -198,6 +201,34 @@ class CallStore:
                 connection.rollback()
             raise _damaged(self.path, error) from error
 
+    def note(self, model: str, name: str, value: str) -> None:
+        """Keep something that prompts hang on, so that whoever goes on with these calls writes the same ones; the first counts.
+
+        Raises:
+            LogError: the file cannot be written.
+        """
+        try:
+            self._own().execute("INSERT OR IGNORE INTO notes VALUES (?, ?, ?)", (model, name, value))
+        except sqlite3.Error as error:
+            raise _damaged(self.path, error) from error
+
+    def noted(self, model: str, name: str) -> str | None:
+        """Return what was noted in the run's own file, else in that of a cache; None if nothing was.
+
+        Raises:
+            LogError: the file cannot be read.
+        """
+        if self._writer is not None or (self.path is not None and self.path.exists()):
+            value = self._look_up_note(self._own(), self.path, (model, name))
+            if value is not None:
+                return value
+        for path in self._caches:
+            connection = self._caches[path] = self._caches[path] or open_calls(path)
+            value = self._look_up_note(connection, path, (model, name))
+            if value is not None:
+                return value
+        return None
+
     def paid(self) -> Paid:
         """Return what the file's calls have used up; nothing, and no file is made, where there is none yet.
 
@@ -239,6 +270,16 @@ class CallStore:
             row = connection.execute(_ANSWER, (key,)).fetchone()
             return None if row is None else load_reply(row[0])
         except (sqlite3.Error, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise _damaged(path, error) from error
+
+    @staticmethod
+    def _look_up_note(connection: sqlite3.Connection, path: Path | None, key: tuple[str, str]) -> str | None:
+        try:
+            if not connection.execute(_HAS_NOTES).fetchone()[0]:
+                return None
+            row = connection.execute(_NOTE, key).fetchone()
+            return None if row is None else str(row[0])
+        except sqlite3.Error as error:
             raise _damaged(path, error) from error
 
     def _remember(self, parts: list[Part]) -> None:

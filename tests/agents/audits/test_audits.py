@@ -8,7 +8,16 @@ import pytest
 from planted_scripts import noisy, shifted, slot_of
 from scripted_users import FakeModel
 
-from recsim_llm.agents.audits import injection, memorisation, slot_bias, stability, strength, sweep, sycophancy
+from recsim_llm.agents.audits import (
+    injection,
+    memorisation,
+    remembering,
+    slot_bias,
+    stability,
+    strength,
+    sweep,
+    sycophancy,
+)
 from recsim_llm.agents.audits.design import AuditTrial, Design
 from recsim_llm.agents.audits.spread import spread_index
 from recsim_llm.data import fictional
@@ -61,7 +70,7 @@ def test_whims_are_seldom_findings(dataset, audit):
     assert any(effect.low is not None for effect in effects(found[0]))
 
 
-@pytest.mark.parametrize("audit", [slot_bias, sycophancy, injection, memorisation, stability, sweep, strength])
+@pytest.mark.parametrize("audit", [slot_bias, sycophancy, injection, memorisation, stability, sweep, strength, remembering])
 def test_findings_are_plain_values_and_count_what_was_asked(dataset, audit):
     model = FakeModel()
     found = audit(model, dataset, seed=3, users=5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scripted_users import films, people
 
+from recsim_llm.agents.language.prompt_budget import PromptBudget
 from recsim_llm.agents.language.prompt_templates import Templates
 from recsim_llm.agents.language.prompts import PromptWriter
 from recsim_llm.agents.language.rating_history import RatingHistory
@@ -46,7 +47,9 @@ def test_whoever_rated_nothing_has_no_history():
 def test_the_compact_persona_tells_the_latest_ratings_in_words():
     catalog, population = films(), people()
     history = RatingHistory(rated(catalog, population), population.user_id, catalog)
-    writer = PromptWriter(catalog, population, Templates("en_compact"), "forced", history=history, most_told=2)
+    writer = PromptWriter(
+        catalog, population, Templates("en_compact"), "forced", history=history, budget=PromptBudget(ratings=2)
+    )
     text = writer.persona(2).text
     assert str(catalog.title[3]) not in text
     assert text.index(f'"{catalog.title[1]}"') < text.index(f'"{catalog.title[5]}"')

@@ -417,3 +417,15 @@ def test_decisions_that_are_none(reply, cause):
 def test_a_reply_error_keeps_its_cause_and_subject_between_processes():
     error = pickle.loads(pickle.dumps(ModelReplyError("reply: got a, expected b", cause="empty", subject="7")))
     assert (str(error), error.cause, error.subject) == ("reply: got a, expected b", "empty", "7")
+
+
+@pytest.mark.parametrize("elicitation", [*ELICITATIONS, "forced"])
+def test_a_call_tells_which_beginnings_of_its_message_come_again(elicitation):
+    parts = (Part("rules", "r"), Part("persona", "You are one."), Part("memory", "You learned."))
+    page, recent = Part("page", "<page>"), Part("recent", "You recall.")
+    for prompt in (Prompt((*parts, page)), Prompt((*parts, recent, page))):
+        call = prepare(ask(CLICK, prompt=prompt), elicitation)
+        user = call.messages[1].content
+        assert [user[:length] for length in call.recurring] == ["You are one.", "You are one.\n\nYou learned."]
+    assert write_call(Prompt((*parts, page)), 9, 0.0).recurring == call.recurring
+    assert prepare(ask(CLICK, prompt=Prompt(parts[:1])), elicitation).recurring == ()

@@ -21,7 +21,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from recsim_llm.errors import BackendError, ConfigError
 from recsim_llm.language.answers.elicitation import prepare, read, write_call
-from recsim_llm.language.backends import transformers_backend
+from recsim_llm.language.backends import branches, transformers_backend
 from recsim_llm.language.backends.branches import Branches
 from recsim_llm.language.backends.transformers_backend import TransformersBackend, find_device
 from recsim_llm.language.base.questions import Ask, Part, Prompt, choice, number, score, short_text, yes_no
@@ -36,6 +36,15 @@ PAGE = (
     yes_no("leave", "Would you leave?"),
 )
 CLICK = PAGE[:1]
+LED = (
+    yes_no("click_1", "Take 1?", '1. "Other", take it?'),
+    yes_no("click_2", "Take 2?", '2. "Title", take it?'),
+    score("stars_1", "Stars for 1?", 5, '1. "Other", stars 1 to 5:'),
+    score("stars_2", "Stars for 2?", 5, '2. "Title", stars 1 to 5:'),
+    yes_no("leave", "Leave now?", '1. "Other"'),
+    yes_no("again", "Again?", '1. "Other"'),
+)
+"""Leads that begin alike, one that is the beginning of others, and two that are equal."""
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +70,33 @@ def page_of(user, title):
     return Ask(Prompt((*prompt.parts[:2], Part("page", f'1. "{title}" (1990) | War'))), questions)
 
 
+def make_windowed_model(folder):
+    """Save a random Gemma 3, one of whose two layers looks back 40 tokens."""
+    from transformers import Gemma3ForCausalLM, Gemma3TextConfig
+
+    tokenizer = make_tokenizer()
+    config = Gemma3TextConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=1,
+        head_dim=16,
+        sliding_window=40,
+        layer_types=["sliding_attention", "full_attention"],
+        max_position_embeddings=4096,
+        initializer_range=0.3,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        model = Gemma3ForCausalLM(config)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
 def send(folder, *calls, together=False, **settings):
     """Return the replies of a fresh backend to calls, one after another or all at once."""
 
@@ -83,7 +119,9 @@ def reference(parts, call):
     prompt = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     found = []
     for question in call.questions:
-        tokens = tokenizer(f"{prompt}{question.key}:", add_special_tokens=False, return_tensors="pt")["input_ids"]
+        tokens = tokenizer(f"{prompt}{question.lead or question.key + ':'}", add_special_tokens=False, return_tensors="pt")[
+            "input_ids"
+        ]
         chances = torch.log_softmax(model(tokens).logits[0, -1].double(), 0)
         spellings = [{label, label.lower(), label.upper(), label.capitalize()} for label in question.labels]
         starts = [
@@ -103,6 +141,41 @@ def test_option_scores_are_those_of_a_full_pass_for_each_question(folder, parts,
     assert reply.usage.cached > 0
     for chances, expected in zip(reply.probabilities, reference(parts, call), strict=True):
         torch.testing.assert_close(torch.tensor(chances, dtype=torch.float64).log(), expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("pass_tokens", [1, 40, 512])
+def test_led_questions_that_begin_alike_are_answered_as_by_a_full_pass_each(folder, parts, pass_tokens, monkeypatch):
+    monkeypatch.setattr(branches, "PASS_TOKENS", pass_tokens)
+    call = prepare(ask(1, LED), "forced")
+    (reply,) = send(folder, call)
+    for chances, expected in zip(reply.probabilities, reference(parts, call), strict=True):
+        torch.testing.assert_close(torch.tensor(chances, dtype=torch.float64).log(), expected, atol=1e-5, rtol=0)
+
+
+def test_what_leads_share_is_read_once(folder, monkeypatch):
+    read, original = [], Branches._read
+
+    def recorded(self, paths, last):
+        read.append(len(paths))
+        return original(self, paths, last)
+
+    monkeypatch.setattr(Branches, "_read", recorded)
+    call = prepare(ask(1, LED), "forced")
+    (reply,) = send(folder, call)
+    encode = make_tokenizer().encode
+    leads = [encode(question.lead) for question in LED]
+    distinct = {tuple(lead[:length]) for lead in leads for length in range(1, len(lead) + 1)}
+    assert sum(read) == reply.usage.prompt + len(distinct) < reply.usage.prompt + sum(map(len, leads)) - 20
+
+
+def test_layers_that_look_back_a_window_see_no_further(tmp_path):
+    folder = make_windowed_model(tmp_path / "windowed")
+    calls = [prepare(ask(user, LED), "forced") for user in (1, 2, 1)]
+    with torch.inference_mode():
+        own = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32), AutoTokenizer.from_pretrained(folder)
+        for reply, call in zip(send(folder, *calls), calls, strict=True):
+            for chances, expected in zip(reply.probabilities, reference(own, call), strict=True):
+                torch.testing.assert_close(torch.tensor(chances, dtype=torch.float64).log(), expected, atol=1e-5, rtol=0)
 
 
 def test_answers_differ_between_prompts(folder):
@@ -146,6 +219,38 @@ def test_replies_are_equal_bit_for_bit_when_no_prefix_is_kept(folder, monkeypatc
     dropped = send(folder, *calls)
     assert [reply.usage.cached for reply in dropped] == [0, 0, 0, 0]
     assert [plain(reply) for reply in dropped] == [plain(reply) for reply in kept]
+
+
+@pytest.mark.parametrize("elicitation", ["logprobs", "forced"])
+def test_replies_are_equal_bit_for_bit_on_any_number_of_cores(folder, elicitation, monkeypatch):
+    calls = [prepare(ask(user, LED), elicitation) for user in range(8)]
+    replies = []
+    for cores in (1, 2, 3):
+        monkeypatch.setattr(transformers_backend, "_cores", lambda cores=cores: cores)
+        replies.append([plain(reply) for reply in send(folder, *calls, together=True)])
+    assert replies[0] == replies[1] == replies[2]
+
+
+def test_no_more_cores_are_kept_busy_than_the_environment_names(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    for named, cores in (("3", 3), ("20", 8), ("", 8), ("4,2", 8), ("0", 1)):
+        monkeypatch.setenv("OMP_NUM_THREADS", named)
+        assert transformers_backend._cores() == cores
+
+
+def test_precisions_are_models_of_their_own_that_agree(folder):
+    calls = [prepare(ask(user, LED), "forced") for user in range(4)]
+    fine, coarse = (send(folder, *calls, precision=precision) for precision in ("float32", "bfloat16"))
+    differences = [
+        sum(abs(chance - other) for chance, other in zip(*pair, strict=True)) / 2
+        for one, other in zip(fine, coarse, strict=True)
+        for pair in zip(one.probabilities, other.probabilities, strict=True)
+    ]
+    assert 0 < sum(differences) / len(differences) < 0.03
+    names = [TransformersBackend(folder, precision=precision).name for precision in (None, "float32", "bfloat16")]
+    assert names[0] == names[1] != names[2]
+    on_gpu = {TransformersBackend(folder, device="cuda", precision=one).name for one in (None, "float32", "bfloat16")}
+    assert len(on_gpu | set(names)) == 5
 
 
 @pytest.mark.parametrize("elicitation", ["logprobs", "forced", "samples", "json"])

@@ -625,3 +625,18 @@ def test_no_key_gets_into_the_file(tmp_path):
     assert b"page 1" in kept
     assert key.encode() not in kept
     assert b"Bearer" not in kept
+
+
+def test_a_replayed_model_has_the_context_that_it_had(tmp_path):
+    short, long = (Abilities(elicitations=("json",), context=context) for context in (512, 4096))
+    with open_model(Fake(abilities=short), store=CallStore(tmp_path / "calls.sqlite")) as model:
+        model.ask([ask(1)])
+        assert model.context == 512
+    with open_model(ReplayBackend(tmp_path / "calls.sqlite")) as replayed:
+        assert replayed.context == 512
+    with open_model(Fake(abilities=long), store=CallStore(tmp_path / "calls.sqlite")) as resumed:
+        assert resumed.context == 512
+    with open_model(Fake(abilities=long)) as fresh:
+        assert fresh.context == 4096
+    with open_model(Fake()) as unknown:
+        assert unknown.context is None

@@ -250,3 +250,24 @@ def test_a_reply_survives_its_line_exactly(reply):
     line = dump_reply(reply)
     assert "\n" not in line
     assert load_reply(line) == reply
+
+
+def test_what_was_noted_first_counts_and_is_found_in_a_cache(tmp_path):
+    first = CallStore(tmp_path / "first.sqlite")
+    first.note("a/b", "context", "512")
+    first.note("a/b", "context", "2048")
+    assert (first.noted("a/b", "context"), first.noted("a/c", "context")) == ("512", None)
+    first.close()
+    second = CallStore(tmp_path / "second.sqlite", cache=tmp_path / "first.sqlite")
+    assert second.noted("a/b", "context") == "512"
+    assert not (tmp_path / "second.sqlite").exists()
+
+
+def test_a_calls_file_from_before_there_were_notes_has_none(tmp_path):
+    store = CallStore(tmp_path / "calls.sqlite")
+    store.note("a/b", "context", "512")
+    store.close()
+    with closing(sqlite3.connect(tmp_path / "calls.sqlite")) as connection:
+        connection.execute("DROP TABLE notes")
+        connection.commit()
+    assert CallStore(None, cache=tmp_path / "calls.sqlite").noted("a/b", "context") is None

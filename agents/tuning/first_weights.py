@@ -1,0 +1,116 @@
+"""Where a model from scratch begins: at titles that are near when the same people took them, and at comparing them.
+
+A few minutes of a processor are too short to discover from a few hundred people that titles can be compared at all. So the
+first weights compare: the last layer but one takes, at each title, the mean of all titles before it (the user's, mostly) and
+multiplies it with the title's own coordinates; the last layer carries the sum to the end of the question. That is item-item
+neighbours on correspondence axes. All else is noise, and all of it is trained.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from recsim_llm.core.arrays import DoubleArray
+from recsim_llm.core.ratings import Dataset
+from recsim_llm.numerics.factorization import correspondence_axes
+
+__all__ = ["ROPE_THETA", "set_first_weights"]
+
+ROPE_THETA = 1e12
+"""Base of the rotary positions: three quarters of the dimensions hardly turn, so that titles far apart can be compared."""
+
+_UNIT = 0.2  # spread of embeddings
+_WHISPER = 0.03  # of the layers' noise, beside what is set: embeddings must not drown in it
+_CONSTANT = 3.0  # units, in a dimension of all tokens and in one of titles
+_AXES, _SMOOTHING = 16, 10.0
+_ALIKE = 0.5  # weight from the title dimension to what attends and is attended to: titles attend to titles
+_NEAREST = 1.3  # likewise, to the title just before
+_STILL = slice(16, 24)  # dimensions of a head that hardly turn
+_TURNING = 8  # pairs of dimensions that turn
+_CARRIED = 32  # dimension of a head from which on values are carried
+
+
+def set_first_weights(
+    network: Any, titles: Sequence[int], answers: tuple[int, int], training: Dataset, *, back: int, seed: int
+) -> None:
+    """Set the weights of an untrained network of at least two layers.
+
+    Args:
+        network: a Llama with heads of 64.
+        titles: token of each catalog item's title.
+        answers: tokens of yes and no.
+        training: ratings of the training users alone.
+        back: tokens from the end of a question back to its title.
+        seed: of the axes.
+    """
+    import torch
+
+    width = network.config.hidden_size
+    axes, popularity = _coordinates(training, seed)
+    own, mean = slice(0, axes.shape[1]), slice(width // 2, width // 2 + axes.shape[1])
+    popular, title, score, always = width // 2 - 3, width // 2 - 2, width - 2, width - 1
+    with torch.no_grad():
+        table = network.model.embed_tokens.weight
+        table.normal_(0.0, _UNIT)
+        table[list(titles)] = 0.3 * _UNIT * torch.randn(len(titles), width)
+        table[list(titles), own] = _UNIT * torch.from_numpy(axes).float()
+        table[list(titles), popular] = _UNIT * torch.from_numpy(popularity).float()
+        table[:, [title, score]] = 0.0
+        table[list(titles), title] = _CONSTANT * _UNIT
+        table[:, always] = _CONSTANT * _UNIT
+        table[list(answers), score] = torch.tensor([2.0, -2.0]) * _UNIT
+        for layer in network.model.layers:
+            layer.self_attn.o_proj.weight *= _WHISPER
+            layer.mlp.down_proj.weight *= _WHISPER
+        comparing, carrying = network.model.layers[-2:]
+        _compare(comparing, own, mean, (title, score))
+        _carry(carrying, (title, always), [score, popular], back)
+
+
+def _coordinates(training: Dataset, seed: int) -> tuple[DoubleArray, DoubleArray]:
+    """Return coordinates of the items, float64 [n, axes] of spread 1 over ratings, and how popular they are, float64 [n]."""
+    ratings, items = training.ratings, len(training.catalog)
+    item = training.catalog.index_of(ratings.item_id)
+    axes = correspondence_axes(
+        ratings.user_index, item, n_users=len(ratings.users), n_items=items, axes=_AXES, smoothing=_SMOOTHING, seed=seed
+    )
+    counts = np.log1p(np.bincount(item, minlength=items))
+    spread = max(float(np.sqrt((axes[item] ** 2).mean())), 1e-12)
+    return axes / spread, (counts - counts.mean()) / max(float(counts.std()), 1e-9)
+
+
+def _compare(layer: Any, own: slice, mean: slice, marks: tuple[int, int]) -> None:
+    """Have titles attend to all titles before them alike, take their mean, and multiply it with their own coordinates."""
+    title, score = marks
+    size = own.stop - own.start
+    for part in (layer.self_attn.q_proj.weight, layer.self_attn.k_proj.weight):
+        part[_STILL, title] = _ALIKE
+    values, out = layer.self_attn.v_proj.weight, layer.self_attn.o_proj.weight
+    gate, up, down = (part.weight for part in (layer.mlp.gate_proj, layer.mlp.up_proj, layer.mlp.down_proj))
+    for axis in range(size):
+        values[_CARRIED + axis % 32, :] *= 0.1
+        values[_CARRIED + axis % 32, own.start + axis] = 1.0
+        out[mean.start + axis, _CARRIED + axis % 32] = _UNIT
+        # x times y is silu(x) y + silu(-x) (-y).
+        for sign, unit in ((1.0, 2 * axis), (-1.0, 2 * axis + 1)):
+            gate[unit, own.start + axis] = sign
+            up[unit, mean.start + axis] = sign
+            down[score, unit] = 0.1 * _UNIT
+
+
+def _carry(layer: Any, marks: tuple[int, int], carried: Sequence[int], back: int) -> None:
+    """Have every token attend to a title, best of all to one so many tokens back, and take over what it found."""
+    title, always = marks
+    head = layer.self_attn.head_dim
+    queries, keys = layer.self_attn.q_proj.weight, layer.self_attn.k_proj.weight
+    for pair in range(_TURNING):
+        turn = back * ROPE_THETA ** (-2 * pair / head)
+        queries[pair, always], queries[pair + head // 2, always] = _NEAREST * math.cos(turn), -_NEAREST * math.sin(turn)
+        keys[pair, title] = _NEAREST
+    for place, dimension in enumerate(carried):
+        layer.self_attn.v_proj.weight[_CARRIED + place, dimension] = 1.0
+        layer.self_attn.o_proj.weight[dimension, _CARRIED + place] = _UNIT
