@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from recsim_llm.agents.language.calibration import Calibration
+from recsim_llm.agents.language.template_family import FAMILIES, likely_family
 from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.language.base.questions import Elicitation
 from recsim_llm.language.base.settings import ModelSettings
@@ -138,7 +139,7 @@ def forecast_run(scenario: Scenario) -> Forecast:
         everyone = count_users(scenario)
         if everyone > _USERS:
             part = take_part(scenario, Block(size=_USERS, number=0))
-    settings = for_stand_in(with_files_read(part)).model_dump(mode="json")
+    settings = for_stand_in(with_files_read(part), _family(known.get("user"))).model_dump(mode="json")
     settings |= {"models": {role: _stand_in(model).model_dump(mode="json") for role, model in known.items()}, "limits": {}}
     with _stage() as folder:
         run(Scenario.model_validate(settings), folder)
@@ -219,6 +220,11 @@ def _form(model: ModelSettings) -> Elicitation | None:
             return opened.elicitation
     found = known_probe(model)
     return found.abilities.elicitations[0] if found and found.abilities.elicitations else None
+
+
+def _family(model: ModelSettings | None) -> str:
+    """Return the family of prompts in which a run would ask this model."""
+    return FAMILIES[0] if model is None else likely_family(model.name, model.base_url or "", _form(model) or _USUAL)[0]
 
 
 def _stand_in(model: ModelSettings) -> ModelSettings:

@@ -15,7 +15,10 @@ from recsim_llm.agents.memory.memory_settings import MemorySettings
 from recsim_llm.core.parameters import field_names, is_number, refuse_unknown_names
 from recsim_llm.errors import ConfigError, one_of
 
-__all__ = ["ContrastKind", "LanguageParameters"]
+__all__ = ["AUTO", "ContrastKind", "LanguageParameters"]
+
+AUTO = "auto"
+"""The family of prompts that suits the model."""
 
 ContrastKind = Literal["none", "neutral", "titles"]
 """What a user's answers are set against, see ``recsim_llm.agents.language.contrast``."""
@@ -39,11 +42,14 @@ class LanguageParameters:
     """Most tokens of a prompt, questions included, as ``estimate_tokens`` counts; None: 1,200, or 400 and 80 an item where
     that is more, and no more than the model's context holds, where that is known. What gives way first: descriptions, then the
     oldest ratings of the history, then memories, least valuable first, which are counted. Rules, persona, titles and genres
-    always stay; a model whose context cannot hold these is refused before it is asked."""
+    always stay, and so do facts within ``memory_tokens``; a model whose context cannot hold these is refused before it is
+    asked."""
     memory_tokens: int = 120
     """Tokens of a prompt that are kept for memories: items' descriptions and the user's history give way to these."""
-    templates: str = "en"
-    """Family of the prompts: ``en``, ``en_compact`` for small models, or a folder with templates of the same names."""
+    templates: str = AUTO
+    """Family of the prompts: ``en``, ``en_compact`` for small models, or a folder with templates of the same names; ``auto``
+    takes what ``recsim-llm probe`` measured to suit the model, and without that the compact one where questions are asked alone
+    and the full one otherwise."""
     rating_history: int = 20
     """Most of a user's ratings from before the run that a prompt tells, the latest ones, where the templates tell any; fewer
     where the budget leaves no room for them."""

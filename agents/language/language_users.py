@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Future, wait
 from copy import copy, deepcopy
+from dataclasses import replace
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from recsim_llm.agents.language.persona_writing import written_by_index
 from recsim_llm.agents.language.prompt_templates import Templates
 from recsim_llm.agents.language.prompts import LEVELS, PromptWriter
 from recsim_llm.agents.language.rating_history import RatingHistory
+from recsim_llm.agents.language.template_family import choose_family
 from recsim_llm.core import keyed
 from recsim_llm.core.arrays import FloatArray, IntArray
 from recsim_llm.core.bounds import Bounds
@@ -75,7 +77,8 @@ class LanguageUsers:
         history: RatingHistory | None = None,
     ) -> None:
         self.levels: FloatArray = np.arange(1, LEVELS + 1, dtype=np.float32)
-        self.parameters = parameters
+        family, why = choose_family(model, parameters.templates)
+        self.parameters = parameters = replace(parameters, templates=family)
         self.model = model
         templates = Templates(parameters.templates)
         refuse_other_model(
@@ -113,6 +116,7 @@ class LanguageUsers:
         self.provenance = {
             "templates": templates.fingerprint,
             "memory_templates": self._minds.fingerprint,
+            "family": {"name": family, "why": why},
             "parameters": parameters.settings(),
         }
         """What a run's manifest must keep to tell how users were asked."""
