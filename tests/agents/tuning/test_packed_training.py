@@ -63,7 +63,8 @@ def test_leads_are_cut_as_the_model_cuts_them_when_it_is_asked(model, examples):
 
 def test_a_prompt_is_the_products_own(model, examples):
     (example,) = examples.draw(15, 1)
-    assert isinstance(example, Example) and example.messages[0].role == "system"
+    assert isinstance(example, Example)
+    assert example.messages[0].role == "system"
     packed = Packer(model).pack(example)
     prompt = [token for token, owner in zip(packed.tokens, packed.owners, strict=True) if owner == -1]
     assert prompt == model.prompt([Message(one.role, one.content) for one in example.messages]).tokens

@@ -110,7 +110,7 @@ def test_settings_that_cannot_work_are_refused_in_a_line(changed, said):
 
 def test_a_missing_package_is_named_with_its_remedy(people, tmp_path, monkeypatch):
     monkeypatch.setattr("recsim_llm.agents.tuning.tune.find_spec", lambda name: None if name == "gguf" else object())
-    with pytest.raises(ConfigError, match="got no package gguf.*pip install"):
+    with pytest.raises(ConfigError, match=r"got no package gguf.*pip install"):
         tune(people, SMALL, tmp_path / "model")
 
 
