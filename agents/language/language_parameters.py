@@ -61,6 +61,9 @@ class LanguageParameters:
     """Personas that a model wrote, by user id, see ``write_personas``: they stand in place of the measured persona's sentences,
     or before the measured persona where the templates have none. None: it did not pass its checks; the user, like those
     without one, keeps what is measured."""
+    intents: bool = False
+    """Tell in each visit's prompts what the user came for: to browse, for a genre, for a present, or to kill time; drawn for
+    each user and visit, see ``INTENT_SHARES``."""
     memory_kind: str = "stream"
     """Kind of memory: ``stream``; to compare with, ``window``, the last few things that happened, and ``none``; an installed
     one, or ``module:Class``."""
@@ -89,8 +92,10 @@ class LanguageParameters:
                 raise ConfigError(f"language parameter {name!r}: got {value!r}, expected a finite number")
         if not 0 <= self.position_decay <= 1:
             raise ConfigError(f"language parameter 'position_decay': got {self.position_decay}, expected a number from 0 to 1")
-        if not isinstance(self.rotate, bool):
-            raise ConfigError(f"language parameter 'rotate': got {self.rotate!r}, expected true or false")
+        for name in ("rotate", "intents"):
+            value = getattr(self, name)
+            if not isinstance(value, bool):
+                raise ConfigError(f"language parameter {name!r}: got {value!r}, expected true or false")
         for name in ("prompt_tokens", "memory_tokens", "rating_history", "remembered_ratings"):
             value = getattr(self, name)
             if name == "prompt_tokens" and value is None:
