@@ -100,11 +100,11 @@ def calibrate(
     progress(0, len(fitted))
     visits = _visits(dataset, pages.user_index, visit_pages, click_rate=click_rate, seed=seed, page_size=page_size)
     players = uncalibrated_users(model, dataset, parameters or LanguageParameters(), seed)
-    answered, apart = ask_pages(players, pages, progress), _apart(dataset, pages.user_index, fitted, seed)
+    answered, kept = ask_pages(players, pages, progress), _apart(dataset, pages.user_index, fitted, seed)
     found = MeasuredPages(
-        dataset=dataset, pages=pages, answered=answered, visits=visits, click_rate=click_rate, people=np.flatnonzero(apart)
+        dataset=dataset, pages=pages, answered=answered, visits=visits, click_rate=click_rate, people=np.flatnonzero(kept)
     )
-    numbers, page_bias = _fit(found.of(fitted), _level_target(dataset, ~apart))
+    numbers, page_bias = _fit(found.of(fitted), _level_target(dataset, ~kept))
     record = _record(players, dataset, seed, fitted=dataset.ratings.users[pages.user_index[fitted]])
     record |= {"click_rate": click_rate, "visits": visits.basis}
     if not fitted.all():
