@@ -10,7 +10,8 @@ from typing import Any
 from recsim_llm.agents.choice.choice_users import ChoiceUsers
 from recsim_llm.agents.choice.little_known import little_known
 from recsim_llm.agents.language.calibration_record import calibration_warnings
-from recsim_llm.agents.language.language_parameters import LanguageParameters
+from recsim_llm.agents.language.language_parameters import AUTO, LanguageParameters
+from recsim_llm.agents.language.template_family import STAND_IN
 from recsim_llm.core.protocols import HasProvenance
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.data.reading_notes import reading_record
@@ -90,7 +91,11 @@ def users_warnings(scenario: Scenario, dataset: Dataset, world: World, roles: Ro
         own, key = own.get("language") or {}, "users.parameters.language.calibration"
     elif scenario.users.model != "language":
         return []
-    return calibration_warnings(
+    known = world.users.provenance if isinstance(world.users, HasProvenance) else {}
+    family = known.get("language", known)["family"]
+    automatic = LanguageParameters.from_settings(own).templates == AUTO and family["why"] != STAND_IN
+    chosen = [f"prompts: {family['name']}, since {family['why']}"] if automatic else []
+    return chosen + calibration_warnings(
         LanguageParameters.from_settings(own).calibration,
         model=roles.role("user").name,
         data={"name": dataset.name, "fingerprint": dataset.fingerprint},

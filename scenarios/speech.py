@@ -110,7 +110,7 @@ def speak(
         if reviews and not occasions["review"]:
             remedy = "or run for longer" if world.population.rates else "since users of clicks and purchases give no stars"
             raise LogError(f"{run}: got no rated clicks, expected some to be reviewed; pass --reviews 0, {remedy}")
-        speech = _Speech(roles, world, templates or _language(scenario), progress)
+        speech = _Speech(roles, world, templates or _language(manifest), progress)
         texts, answered = speech.texts(occasions), speech.interviews(occasions["interview"])
         _write(run, texts, answered, speech.provenance() | {"seed": seed})
     return table_path(run, "texts")
@@ -221,11 +221,11 @@ def _with_models(scenario: Scenario, models: Mapping[str, Any], limits: Mapping[
     return scenario_from(settings | changes, "speak")
 
 
-def _language(scenario: Scenario) -> str:
+def _language(manifest: Mapping[str, Any]) -> str:
     """Return the language in which the users were asked; English where they were not."""
-    parameters = scenario.users.parameters
-    own = parameters.get("language", parameters)
-    return str(own.get("templates", "en")) if isinstance(own, Mapping) else "en"
+    known = manifest["user_model_provenance"]
+    own = known.get("language", known).get("parameters", {})
+    return str(own.get("templates", "en"))
 
 
 def _levels(question: str, answer: Answer | None) -> dict[str, Any]:

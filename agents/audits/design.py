@@ -15,6 +15,7 @@ from recsim_llm.agents.language.prompt_budget import PromptBudget
 from recsim_llm.agents.language.prompt_templates import Templates
 from recsim_llm.agents.language.prompts import PromptWriter
 from recsim_llm.agents.language.rating_history import RatingHistory
+from recsim_llm.agents.language.template_family import with_family
 from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.ratings import Dataset
@@ -114,7 +115,7 @@ class Design:
         self.model, self.seed = model, seed
         self.population = known_population(dataset)
         self.catalog = dataset.catalog
-        self.templates = Templates((parameters or LanguageParameters()).templates)
+        self.templates = Templates(with_family(parameters or LanguageParameters(), model).templates)
         self.asks = 0
         self._copies: list[tuple[int, str, str]] = []
         self._writer: PromptWriter | None = None

@@ -8,11 +8,12 @@ come from the same ``PromptWriter`` that asks in a run.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
+from recsim_llm.agents.language.prompt_budget import PromptBudget
 from recsim_llm.agents.language.prompt_templates import Templates
 from recsim_llm.agents.language.prompts import LEVELS, PromptWriter
 from recsim_llm.agents.language.rating_history import RatingHistory
@@ -59,7 +60,7 @@ class ExampleSettings:
     page_items: tuple[int, ...] = (10, 10, 14, 20)
     """Items a page, drawn from these."""
     matched: float = 0.6
-    """Share of the items beside the taken ones that are drawn in proportion to their ratings; the others are drawn uniformly."""
+    """Share of the items beside the taken ones that are drawn in proportion to their ratings; the others are uniform."""
     forgotten: float = 0.1
     """Share of a user's earlier ratings that an example leaves out."""
     remembered: float = 0.35
@@ -77,6 +78,8 @@ class _Moment(NamedTuple):
     """Chance that the sitting ended on the page."""
     slots: int
     """Items on the page."""
+    own: IntArray
+    """All rows of the user."""
 
 
 class Examples:
@@ -108,7 +111,7 @@ class Examples:
         self._weight = np.sqrt([len(own) for own in self._rows])
         counts = np.bincount(self._item, minlength=len(training.catalog)).astype(np.float64)
         self._matched = np.cumsum(counts / counts.sum())
-        self._rates = bool(population_from_ratings(ratings, training.catalog).rates)
+        self._rates = training.feedback == "explicit"
 
     def draw(self, number: int, count: int) -> list[Example]:
         """Return ``count`` examples, the ``number``-th such batch."""
@@ -116,10 +119,7 @@ class Examples:
         who = dice.choice(len(self._rows), count, p=self._weight / self._weight.sum())
         moments = [self._moment(self._rows[user], dice) for user in who.tolist()]
         writer = self._writer(moments, dice)
-        return [
-            self._example(writer, place, moment, self._rows[user], dice)
-            for place, (moment, user) in enumerate(zip(moments, who.tolist(), strict=True))
-        ]
+        return [self._example(writer, place, moment, dice) for place, moment in enumerate(moments)]
 
     def _moment(self, own: IntArray, dice: np.random.Generator) -> _Moment:
         settings, count = self._settings, len(own)
@@ -132,7 +132,7 @@ class Examples:
         chosen = np.sort(dice.choice(len(near), taken, replace=False))
         kept = told[dice.random(len(told)) >= settings.forgotten * dice.integers(0, 2)]
         ends = self._ends(own, now + seen, max(taken, 1))
-        return _Moment(kept if len(kept) else told, after[:seen], near[chosen], ends, slots)
+        return _Moment(kept if len(kept) else told, after[:seen], near[chosen], ends, slots, own)
 
     def _ends(self, own: IntArray, now: int, taken: int) -> float:
         times = self._training.ratings.timestamp[own[now - 1 : now + taken]]
@@ -146,17 +146,15 @@ class Examples:
         ratings = self._training.ratings.take(rows)
         who = np.repeat(np.arange(len(moments)), [len(moment.told) for moment in moments])
         past = Ratings(user_id=who, item_id=ratings.item_id, rating=ratings.rating, timestamp=ratings.timestamp)
-        population = population_from_ratings(past, self._training.catalog)
+        population = replace(population_from_ratings(past, self._training.catalog), rates=self._rates)
         history = RatingHistory(past, population.user_id, self._training.catalog, rates=self._rates)
         most = int(dice.choice([self._settings.rating_history, self._settings.rating_history, 20, 10]))
-        return PromptWriter(
-            self._training.catalog, population, self._templates, "forced", history=history,
-            most_told=min(most, self._settings.rating_history),
-        )  # fmt: skip
+        budget = PromptBudget(tokens=_PROMPT_TOKENS, ratings=min(most, self._settings.rating_history))
+        return PromptWriter(self._training.catalog, population, self._templates, "forced", history=history, budget=budget)
 
-    def _example(self, writer: PromptWriter, place: int, moment: _Moment, own: IntArray, dice: np.random.Generator) -> Example:
+    def _example(self, writer: PromptWriter, place: int, moment: _Moment, dice: np.random.Generator) -> Example:
         slots, taken = moment.slots, moment.taken
-        rated = set(self._item[own].tolist())
+        rated = set(self._item[moment.own].tolist())
         others = self._others(rated, slots - len(taken), dice)
         order = dice.permutation(slots)
         items = np.concatenate([self._item[taken], others])[order].tolist()

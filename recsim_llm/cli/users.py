@@ -17,6 +17,8 @@ from recsim_llm.errors import ConfigError, RecSimError
 
 __all__ = ["handle_calibrate", "handle_data", "handle_fit", "handle_list", "handle_personas", "handle_probe", "handle_realism"]
 
+_FAMILY_SEED = 11  # of the users and items by which families of prompts are told apart
+
 
 def handle_fit(options: argparse.Namespace) -> None:
     """Fit choice users and save them."""
@@ -181,10 +183,26 @@ def handle_probe(options: argparse.Namespace) -> None:
     """Find out what a model really does and print it."""
     from recsim_llm.language.providers import probe_model
 
-    report = probe_model(read_model(options.name, options.base_url))
-    write_json(options, report.to_json())
+    settings = read_model(options.name, options.base_url)
+    report = probe_model(settings)
+    families, more = _measure_families(settings)
+    write_json(options, report.to_json() | {"families": families})
     if not options.quiet:
-        make_console().print(report.table())
+        make_console().print(report.table(more))
+
+
+def _measure_families(settings: Any) -> tuple[dict[str, Any] | None, list[tuple[str, str, str]]]:
+    """Measure which family of prompts suits a model that was probed; return it for JSON, None where it failed, and as rows."""
+    from recsim_llm.agents.language.family_measure import measure_families
+    from recsim_llm.data import open_dataset
+    from recsim_llm.language.providers import Roles
+
+    try:
+        with Roles({"user": settings}) as roles:
+            found = measure_families(roles.role("user"), open_dataset("fictional"), seed=_FAMILY_SEED)
+    except RecSimError as error:
+        return None, [("templates", "unknown", str(error))]
+    return found.to_json(), found.rows()
 
 
 def handle_data(options: argparse.Namespace) -> None:
@@ -226,6 +244,7 @@ def _make_shop(options: argparse.Namespace) -> None:
 def handle_list(options: argparse.Namespace) -> None:
     """Print all names that scenarios may use."""
     from recsim_llm.envs.rewards import REWARDS
+    from recsim_llm.language.backends.packaged_models import PACKAGED
     from recsim_llm.registry import names
     from recsim_llm.scenarios.schema import shipped_scenarios
 
@@ -233,6 +252,9 @@ def handle_list(options: argparse.Namespace) -> None:
     for kind in ("recommenders", "users", "memories", "learners"):
         table[kind] = {name: _said_of(kind, name) for name in names(kind)}
     table["rewards"] = {name: _first_line(reward) for name, reward in REWARDS.items()}
+    table["models"] = {
+        name: f"{model.summary}; {model.megabytes} MB, {model.licence}; {model.install}" for name, model in PACKAGED.items()
+    }
     write_json(options, table)
     if not options.quiet:
         console = make_console()

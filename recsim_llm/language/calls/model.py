@@ -10,10 +10,11 @@ import asyncio
 import math
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from types import TracebackType
 from typing import NamedTuple, NoReturn
 
-from recsim_llm.errors import ConfigError, ContractError
+from recsim_llm.errors import ConfigError, ContractError, LogError
 from recsim_llm.language.answers.elicitation import prepare, read, write_call
 from recsim_llm.language.answers.reading import answer_text
 from recsim_llm.language.base.background import background_loop
@@ -149,25 +150,25 @@ class LanguageModel:
         self.states_chances = elicitation in ("decision", "logprobs") or (elicitation == "forced" and self._forced != "samples")
         """Whether its answers are its own probabilities, neither counted in samples nor stated in words."""
         self._closed = False
-        told = None if abilities is None or abilities.context is None else str(abilities.context)
-        kept = told if told is None else self.note("context", told)
-        kept = kept or self.noted("context")
+        self.base_url: str = getattr(backend, "base_url", "")
+        """Address of its server; empty for a model in this process, and for a replayed one."""
+        self._notes: dict[str, str] = {}
+        told = None if abilities is None else abilities.context
+        kept = self.noted("context") if told is None else self.note("context", str(told))
         self.context: int | None = None if kept is None else int(kept)
         """Tokens that the model reads and writes in one call, as it was when the first of the kept calls was prepared; None:
         not known."""
 
     def note(self, name: str, value: str) -> str:
-        """Keep with the calls something that prompts hang on, and return it, or what was kept under that name before.
+        """Keep with the calls, once there are some, something that prompts hang on; return it, or what is kept already.
 
         Raises:
-            LogError: the calls file cannot be written.
+            LogError: the calls file cannot be read.
         """
-        if self._store is None:
-            return value
-        known = self._store.noted(self.name, name)
-        # Again, where it came from a cache: this run's file must do without it.
-        self._store.note(self.name, name, value if known is None else known)
-        return value if known is None else known
+        known = self.noted(name)
+        # Again where it came from another file: this one must do without that.
+        self._notes[name] = value if known is None else known
+        return self._notes[name]
 
     def noted(self, name: str) -> str | None:
         """Return what is kept with the calls under a name; None if nothing is.
@@ -175,7 +176,14 @@ class LanguageModel:
         Raises:
             LogError: the calls file cannot be read.
         """
-        return None if self._store is None else self._store.noted(self.name, name)
+        kept = None if self._store is None else self._store.noted(self.name, name)
+        return self._notes.get(name) if kept is None else kept
+
+    def _save_notes(self) -> None:
+        if self._store is not None:
+            for name, value in self._notes.items():
+                self._store.note(self.name, name, value)
+        self._notes = {}
 
     def __reduce__(self) -> NoReturn:
         raise ContractError(
@@ -257,7 +265,13 @@ class LanguageModel:
         if self._closed:
             raise ConfigError(f"model {self.name}: got an ask after it was closed, expected an open model; open it again")
         if pairs:
-            background_loop().call_soon_threadsafe(self._under_way.begin, pairs)
+            background_loop().call_soon_threadsafe(self._begin_on_loop, pairs)
+
+    def _begin_on_loop(self, pairs: Sequence[tuple[Ask | Writing, Waiter[Reply]]]) -> None:
+        # A file that cannot be written stops the asks themselves when their answers are to be kept.
+        with suppress(LogError):
+            self._save_notes()
+        self._under_way.begin(pairs)
 
     def _wait(self, items: Sequence[Ask] | Sequence[Writing]) -> list[Reply]:
         batch: Batch[Reply] = Batch(len(items))
@@ -276,8 +290,8 @@ class LanguageModel:
         parts, questions = item.prompt.parts, item.questions
         if questions and questions[0].kind == "likelihood" and not self.likelihoods:
             raise ConfigError(
-                f"model {self.name}: got words to tell the probability of, expected a model that can: one in this process "
-                "(transformers/FOLDER), or a server that a probe found to echo prompts with log-probabilities"
+                f"model {self.name}: got words to tell the probability of, expected a model in this process, "
+                "transformers/FOLDER: no server is asked for that"
             )
         key = self._key(parts, questions, item.nonce)
         call = prepare(item, self.elicitation, samples=self._samples, forced=self._forced)

@@ -121,8 +121,8 @@ class ProbeReport:
             ("a run takes", taken, give_reason(self.abilities, {name: answer for name, answer, _ in self.findings})),
         ]
 
-    def table(self) -> Table:
-        """Lay out the report for a terminal."""
+    def table(self, more: Sequence[tuple[str, str, str]] = ()) -> Table:
+        """Lay out the report for a terminal, with more rows of the same kind below."""
         from rich.box import SIMPLE_HEAD
         from rich.table import Table
         from rich.text import Text
@@ -130,7 +130,7 @@ class ProbeReport:
         title = f"{self.model}{' at ' if self.base_url else ''}{self.base_url}, {self.when}, {self.calls} calls"
         title += "" if self.seconds is None else f", {self.seconds:.0f} s"
         table = Table("Ability", "Answer", "Evidence", title=Text(title), title_justify="left", box=SIMPLE_HEAD, padding=0)
-        for row in self.rows():
+        for row in [*self.rows(), *more]:
             # What a server said may hold brackets, which are no markup.
             table.add_row(*(Text(cell) for cell in row))
         return table
