@@ -108,3 +108,7 @@ def test_a_key_tells_where_the_segments_before_it_end():
     one, other = segment_keys(tokens, (5, 12)), segment_keys(tokens, (6, 12))
     assert segment_keys(tokens[:12], (5, 12)) == one
     assert not set(one) & set(other)
+
+
+def test_a_key_tells_what_stands_before_its_segment():
+    assert segment_keys([1, 2, 3, 4], (2, 4))[1] != segment_keys([9, 2, 3, 4], (2, 4))[1]
