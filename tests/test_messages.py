@@ -25,7 +25,11 @@ SETTING = re.compile(r"(?<![\w.{-])([a-z][a-z_0-9]+)=(?=[\w(\[{'\"])")
 KEY = re.compile(r"--set ([a-z_]+)")
 VERB = re.compile(r"`recsim-llm ([a-z]+)")
 
-OTHER_PROGRAMS = {"local-dir": "of Hugging Face's command, which fetches a model"}
+OTHER_PROGRAMS = {
+    "force-reinstall": "of pip",
+    "local-dir": "of Hugging Face's command, which fetches a model",
+    "no-deps": "of pip",
+}
 """Options of other programs that a text may name, and whose they are."""
 
 
