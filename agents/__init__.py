@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from recsim_llm.agents.language.language_parameters import LanguageParameters
     from recsim_llm.agents.language.language_taste import language_taste
     from recsim_llm.agents.language.language_users import LanguageUsers
+    from recsim_llm.agents.language.persona_writing import write_personas
+    from recsim_llm.agents.language.remembered_pages import read_remembered
     from recsim_llm.agents.language.voice import Voice
     from recsim_llm.agents.memory.memory_settings import MemorySettings
     from recsim_llm.agents.noise import NoiseParameters, NoisyUsers, with_noise
@@ -67,9 +69,11 @@ __all__ = [
     "learn_position_curve",
     "load_fitted",
     "logged_choice_users",
+    "read_remembered",
     "replay_world",
     "save_fitted",
     "with_noise",
+    "write_personas",
 ]
 
 __getattr__, __dir__ = lazy_names(
@@ -106,8 +110,10 @@ __getattr__, __dir__ = lazy_names(
         "learn_position_curve": "fitting.position",
         "load_fitted": "choice.saved_fits",
         "logged_choice_users": "choice.choice_candidate",
+        "read_remembered": "language.remembered_pages",
         "replay_world": "worlds",
         "save_fitted": "choice.saved_fits",
         "with_noise": "noise",
+        "write_personas": "language.persona_writing",
     },
 )

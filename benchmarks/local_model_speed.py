@@ -93,7 +93,7 @@ def head() -> None:
     for kind in (torch.float32, torch.bfloat16):
         speeds = [f"{matrix_speed(kind, threads):,.0f} with {threads}" for threads in (1, 2)]
         print(f"GFLOP/s of {str(kind).partition('.')[2]} products by number of threads: {', '.join(speeds)}")
-    print(f"\n{'model':<30} {'prompts':<8} {'code':<4} {'pages/s':>8} {'CPU-s/page':>11} {'tokens/page':>12} ", end="")
+    print(f"\n{'model':<20} {'':<9} {'prompts':<8} {'pages/s':>8} {'CPU-s/page':>11} {'tokens/page':>12} ", end="")
     print(f"{'read again':>11} {'tokens/s':>9} {'first answer':>13}")
 
 
@@ -163,20 +163,21 @@ def answer(file: Path, settings: dict[str, Any]) -> Figures:
 def compare(model: str, asks: dict[str, Path], old: Path | None, options: argparse.Namespace) -> None:
     """Print the lines of one model."""
     local = model.startswith("transformers/")
+    codes = dict.fromkeys(options.precisions, ROOT) if local else {"": ROOT}
+    if old is not None and local:
+        codes = {"old code": old, **codes}
     for way, file in asks.items():
-        for precision in options.precisions if local else [""]:
-            settings = {"name": model, "realisation": WAYS[way][1], **({"precision": precision} if precision else {})}
-            before, now = [], []
-            for _ in range(options.repetitions):
-                if old is not None and local:
-                    before.append(measure(file, {"name": model, "realisation": "logprobs"}, old))
-                now.append(measure(file, settings, ROOT))
-            label = f"{Path(model).name} {precision}"
-            for code, measured in (("old", before), ("new", now)):
-                if measured:
-                    line(label, way, code, measured)
-            if before:
-                print_ratio(before, now)
+        measured: dict[str, list[Figures]] = {kind: [] for kind in codes}
+        for _ in range(options.repetitions):
+            for kind, code in codes.items():
+                settings = {"name": model, "realisation": "logprobs" if kind == "old code" else WAYS[way][1]}
+                if local and kind != "old code":
+                    settings["precision"] = kind
+                measured[kind].append(measure(file, settings, code))
+        for kind, figures in measured.items():
+            line(Path(model).name, kind, way, figures)
+            if "old code" in measured and kind != "old code":
+                print_ratio(measured["old code"], figures)
 
 
 def print_ratio(before: Sequence[Figures], now: Sequence[Figures]) -> None:
@@ -184,7 +185,7 @@ def print_ratio(before: Sequence[Figures], now: Sequence[Figures]) -> None:
     pairs = list(zip(before, now, strict=True))
     ratios = sorted(old.seconds / new.seconds for old, new in pairs)
     cpu = statistics.median(old.cpu_seconds / new.cpu_seconds for old, new in pairs)
-    print(f"{'':<45}{statistics.median(ratios):.1f} times as many pages/s [{ratios[0]:.1f}, {ratios[-1]:.1f}], ", end="")
+    print(f"{'':<40}{statistics.median(ratios):.1f} times as many pages/s [{ratios[0]:.1f}, {ratios[-1]:.1f}], ", end="")
     print(f"{cpu:.1f} times less CPU time a page", flush=True)
 
 
@@ -201,7 +202,7 @@ def process_start() -> float:
     return float(os.environ["PROCESS_START"])
 
 
-def line(label: str, way: str, code: str, measured: Sequence[Figures]) -> None:
+def line(model: str, kind: str, way: str, measured: Sequence[Figures]) -> None:
     """Print medians."""
     pages = measured[0].pages
     rate = statistics.median(one.pages / one.seconds for one in measured)
@@ -209,7 +210,7 @@ def line(label: str, way: str, code: str, measured: Sequence[Figures]) -> None:
     read = statistics.median((one.tokens - one.cached) / one.seconds for one in measured)
     again = statistics.median(1 - one.cached / one.tokens for one in measured)
     first = statistics.median(one.first for one in measured)
-    print(f"{label:<30} {way:<8} {code:<4} {rate:>8.2f} {cpu:>11.2f} {measured[0].tokens / pages:>12.0f} ", end="")
+    print(f"{model:<20} {kind:<9} {way:<8} {rate:>8.2f} {cpu:>11.2f} {measured[0].tokens / pages:>12.0f} ", end="")
     print(f"{again:>11.0%} {read:>9.0f} {first:>11.1f} s", flush=True)
 
 

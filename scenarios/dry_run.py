@@ -45,11 +45,15 @@ _USUAL: Elicitation = "logprobs"
 _NORMAL = 1.959963984540054
 _WITH_BLANKS = 1.5
 """Tokens of an answer behind a lead: before digits a blank can be one."""
-_BY_USER = """
-SELECT role, subject, count(*), sum(coalesce(prompt_tokens, 0)), sum(coalesce(completion_tokens, 0)),
+_USED = """
+SELECT {by}, count(*), sum(coalesce(prompt_tokens, 0)), sum(coalesce(completion_tokens, 0)),
 sum(json_array_length(parts.text)), sum(coalesce(prompt_tokens, 0) * json_array_length(parts.text))
-FROM calls JOIN parts ON parts.hash = calls.questions WHERE cache_hit = 0 GROUP BY role, subject ORDER BY role, subject
+FROM calls JOIN parts ON parts.hash = calls.questions WHERE cache_hit = 0 AND {which} GROUP BY {by} ORDER BY {by}
 """
+_BY_USER = _USED.format(by="role, subject", which="nonce != 'neutral'")
+# Asked about nobody and shared by all: no user's own, and fewer a user the more users there are.
+_NEUTRAL = _USED.format(by="role", which="nonce = 'neutral'")
+_LIKELIHOODS = _USED.format(by="role", which="nonce != 'neutral' AND form = 'likelihood'")
 
 
 class Forecast(NamedTuple):
@@ -73,6 +77,10 @@ class Forecast(NamedTuple):
     """Users who rehearsed."""
     everyone: int
     """Users for whom it is foretold."""
+    contrast_calls: float = 0.0
+    """Of the calls, those for what users' answers are set against; at most, since users share answers about nobody."""
+    contrast_tokens: float = 0.0
+    """Tokens of these."""
 
     def lines(self) -> list[str]:
         """Say it, a line each."""
@@ -84,6 +92,11 @@ class Forecast(NamedTuple):
             f"tokens   {_amount(self.prompt_tokens)} read, {_amount(self.answer_tokens)} written",
             "money    " + ("price unknown; set models.ROLE.prices" if self.cost is None else _amount(self.cost, "$", 2)),
             "time     " + ("unknown; `recsim-llm probe` measures it" if self.seconds is None else f"{_amount(self.seconds)} s"),
+            *(
+                [f"contrast at most {self.contrast_calls:,.0f} of the calls and {self.contrast_tokens:,.0f} of the tokens"]
+                if self.contrast_calls
+                else []
+            ),
             f"rehearsed{by} with a stand-in asked by "
             + ", ".join(f"{form} ({role})" for role, form in self.forms.items())
             + "; a model that leaves earlier or later asks for less or more",
@@ -104,6 +117,8 @@ class Forecast(NamedTuple):
             "guessed": list(self.guessed),
             "users_rehearsed": self.users,
             "users": self.everyone,
+            "contrast_calls": self.contrast_calls,
+            "contrast_tokens": self.contrast_tokens,
         }
 
 
@@ -218,11 +233,13 @@ def _stand_in(model: ModelSettings) -> ModelSettings:
 
 
 class _Used(NamedTuple):
-    """What a role used, float64 [users] each."""
+    """What a role used, float64 [users] each, and calls, tokens read and written, float64 [3], of what is nobody's own."""
 
     calls: DoubleArray
     prompt_tokens: DoubleArray
     answer_tokens: DoubleArray
+    neutral: DoubleArray
+    likelihoods: DoubleArray
 
 
 def _used(folder: Path, models: Mapping[str, ModelSettings]) -> dict[str, _Used]:
@@ -236,28 +253,33 @@ def _used(folder: Path, models: Mapping[str, ModelSettings]) -> dict[str, _Used]
         return {}
     with closing(open_calls(folder)) as connection:
         rows = connection.execute(_BY_USER).fetchall()
-    table = {
-        role: np.array([row[2:] for row in rows if row[0] == role], np.float64)
-        for role in dict.fromkeys(row[0] for row in rows)
-    }
-    return {role: _one_by_one(columns, models.get(role)) or _Used(*columns[:, :3].T) for role, columns in table.items()}
+        apart = [
+            {role: np.array([used], np.float64) for role, *used in connection.execute(query)}
+            for query in (_NEUTRAL, _LIKELIHOODS)
+        ]
+    found = {}
+    for role in dict.fromkeys(row[0] for row in rows):
+        own = np.array([row[2:] for row in rows if row[0] == role], np.float64)
+        shared = [_as_asked(of_roles.get(role, np.zeros((1, 5))), models.get(role))[:, 0] for of_roles in apart]
+        found[role] = _Used(*_as_asked(own, models.get(role)), *shared)
+    return found
 
 
-def _one_by_one(columns: DoubleArray, model: ModelSettings | None) -> _Used | None:
-    """Return what a role uses where each question is a call; None where a page is. The stand-in has answered whole pages.
+def _as_asked(columns: DoubleArray, model: ModelSettings | None) -> DoubleArray:
+    """Return calls, tokens read and written, ``[3, users]``; the stand-in answered pages where a server is asked questions.
 
     Args:
         columns: calls, tokens read, tokens written, questions, tokens read for each of them again, ``[users, 5]``.
         model: of the role; None where it is asked no questions.
     """
     if model is None or _form(model) != "forced" or not model.name.startswith("openai"):
-        return None
+        return columns[:, :3].T
     found = known_probe(model)
     way = found.abilities.forced if found else "chat"
     samples = model.samples if way == "samples" else 1
     calls = math.ceil(samples / (found.abilities.samples if found else 1))
     written = samples * (1.0 if way in ("chat", "samples") else _WITH_BLANKS)
-    return _Used(calls * columns[:, 3], calls * columns[:, 4], written * columns[:, 3])
+    return np.stack([calls * columns[:, 3], calls * columns[:, 4], written * columns[:, 3]])
 
 
 def _summed(
@@ -271,7 +293,12 @@ def _summed(
 ) -> Forecast:
     """Add up the roles and stretch the rehearsal to everyone."""
     by_role = {role: models[role] for role in used}
-    calls, read, written = [_total([getattr(used[role], name) for role in used], users, everyone) for name in _Used._fields]
+    neutral = sum((used[role].neutral for role in used), np.zeros(3))
+    calls, read, written = [
+        _total([getattr(used[role], name) for role in used], users, everyone, float(neutral[place]))
+        for place, name in enumerate(_Used._fields[:3])
+    ]
+    contrast = (neutral + sum((used[role].likelihoods for role in used), np.zeros(3))) * everyone / users
     cost: Estimate | None = None
     if all(model.prices is not None for model in by_role.values()):
         spent = [_spent(used[role], model) for role, model in by_role.items()]
@@ -279,21 +306,29 @@ def _summed(
     asked = {role: forms.get(role) or _form(model) or _USUAL for role, model in by_role.items()}
     guessed = [role for role, model in by_role.items() if role not in forms and _form(model) is None]
     seconds = _seconds(by_role, used, everyone / users, depth)
-    return Forecast(calls, read, written, cost, seconds, asked, tuple(guessed), users, everyone)
+    extra = float(contrast[0]), float(contrast[1:].sum())
+    return Forecast(calls, read, written, cost, seconds, asked, tuple(guessed), users, everyone, *extra)
 
 
 def _spent(used: _Used, model: ModelSettings) -> DoubleArray:
     prices = model.prices
     assert prices is not None
-    return (used.prompt_tokens * prices.input + used.answer_tokens * prices.output) / 1e6
+    spent: DoubleArray = (used.prompt_tokens * prices.input + used.answer_tokens * prices.output) / 1e6
+    # A bill for what is nobody's own is everybody's in equal parts.
+    shared = float(used.neutral[1] * prices.input + used.neutral[2] * prices.output) / 1e6 / max(len(spent), 1)
+    return np.asarray(spent + shared)
 
 
-def _total(columns: list[DoubleArray], users: int, everyone: int) -> Estimate:
-    """Return a sum over everyone; the interval is that of a new draw of as many users' behaviour."""
-    value = sum(float(column.sum()) for column in columns) * everyone / users
+def _total(columns: list[DoubleArray], users: int, everyone: int, neutral: float = 0.0) -> Estimate:
+    """Return a sum over everyone; the interval is that of a new draw of as many users' behaviour.
+
+    Of what is asked about nobody, more users need more at most in proportion, and no less than was needed.
+    """
+    value = (sum(float(column.sum()) for column in columns) + neutral) * everyone / users
     variance = sum(float(column.var(ddof=1)) for column in columns if len(column) > 1)
     half = _NORMAL * math.sqrt(variance * everyone * (1.0 + everyone / users))
-    return Estimate(value=value, low=max(value - half, 0.0), high=value + half, users=users)
+    shared = neutral * (everyone / users - 1.0)
+    return Estimate(value=value, low=max(value - half - shared, 0.0), high=value + half, users=users)
 
 
 def _seconds(models: Mapping[str, ModelSettings], used: Mapping[str, _Used], stretch: float, depth: int) -> Estimate | None:
@@ -304,7 +339,7 @@ def _seconds(models: Mapping[str, ModelSettings], used: Mapping[str, _Used], str
         if found is None or found.latency_seconds is None:
             return None
         at_once = model.concurrency or found.abilities.concurrency
-        together = used[role].calls.sum() * stretch / at_once * found.latency_seconds
+        together = (used[role].calls.sum() + used[role].neutral[0]) * stretch / at_once * found.latency_seconds
         least, most = least + together, most + together + depth * found.latency_seconds
     return Estimate(value=(least + most) / 2.0, low=least, high=most, users=0) if models else None
 

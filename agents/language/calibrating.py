@@ -175,6 +175,7 @@ def _record(players: LanguageUsers, dataset: Dataset, seed: int, *, fitted: IntA
         "realisation": model.elicitation,
         "templates": players.templates_fingerprint,
         "template_family": players.parameters.templates,
+        "contrast": players.parameters.contrast,
         "data": dataset.name,
         "fingerprint": dataset.fingerprint,
         "seed": seed,

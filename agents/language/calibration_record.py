@@ -12,7 +12,7 @@ __all__ = ["NOT_CALIBRATED", "calibration_warnings", "refuse_other_model"]
 NOT_CALIBRATED = "not calibrated"
 """Words that every warning of users without a fitted calibration holds."""
 _HOW = "`recsim-llm calibrate DATA FILE --model …` fits them to real people, --set {key}=FILE takes it"
-_FITTED_FOR = {"model": "model", "realisation": "elicitation", "templates": "templates"}
+_FITTED_FOR = {"model": "model", "realisation": "elicitation", "templates": "templates", "contrast": "contrast"}
 
 
 def refuse_other_model(calibration: Calibration, **asked: str) -> None:
@@ -20,7 +20,7 @@ def refuse_other_model(calibration: Calibration, **asked: str) -> None:
 
     Args:
         calibration: of the users.
-        asked: ``model``, ``realisation`` and ``templates`` (their fingerprint), as the users are asked.
+        asked: ``model``, ``realisation``, ``templates`` (their fingerprint) and ``contrast``, as the users are asked.
 
     Raises:
         ConfigError: it was fitted to another one.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, Literal, get_args
 
 from recsim_llm.agents.language.calibration import Calibration
 from recsim_llm.agents.language.persona_writing import read_personas
@@ -13,12 +13,15 @@ from recsim_llm.agents.language.prompt_budget import PromptBudget
 from recsim_llm.agents.language.told_facts import read_facts
 from recsim_llm.agents.memory.memory_settings import MemorySettings
 from recsim_llm.core.parameters import field_names, is_number, refuse_unknown_names
-from recsim_llm.errors import ConfigError
+from recsim_llm.errors import ConfigError, one_of
 
-__all__ = ["AUTO", "LanguageParameters"]
+__all__ = ["AUTO", "ContrastKind", "LanguageParameters"]
 
 AUTO = "auto"
 """The family of prompts that suits the model."""
+
+ContrastKind = Literal["none", "neutral", "titles"]
+"""What a user's answers are set against, see ``recsim_llm.agents.language.contrast``."""
 
 _NUMBERS = ("position_decay", "watch_base", "watch_slope", "return_base", "return_slope")
 _MEMORY = MemorySettings(consolidated_share=0.8)
@@ -39,7 +42,8 @@ class LanguageParameters:
     """Most tokens of a prompt, questions included, as ``estimate_tokens`` counts; None: 1,200, or 400 and 80 an item where
     that is more, and no more than the model's context holds, where that is known. What gives way first: descriptions, then the
     oldest ratings of the history, then memories, least valuable first, which are counted. Rules, persona, titles and genres
-    always stay; a model whose context cannot hold these is refused before it is asked."""
+    always stay, and so do facts within ``memory_tokens``; a model whose context cannot hold these is refused before it is
+    asked."""
     memory_tokens: int = 120
     """Tokens of a prompt that are kept for memories: items' descriptions and the user's history give way to these."""
     templates: str = AUTO
@@ -49,6 +53,10 @@ class LanguageParameters:
     rating_history: int = 20
     """Most of a user's ratings from before the run that a prompt tells, the latest ones, where the templates tell any; fewer
     where the budget leaves no room for them."""
+    contrast: ContrastKind = "none"
+    """What answers are set against: ``neutral``, those about the same items of a person of whom nothing is told; ``titles``,
+    clicks are how much likelier a user's liked titles make a title than popular ones do. Either needs log-probabilities, and
+    a calibration for the level of clicks and stars."""
     calibration: Calibration = field(default=Calibration())
     """Measured, by ``fit_calibration``: what turns the model's probabilities into the users'. The default changes nothing."""
     remembered_ratings: int = 0
@@ -103,6 +111,9 @@ class LanguageParameters:
             if isinstance(value, bool) or not isinstance(value, int) or value < 0:
                 raise ConfigError(f"language parameter {name!r}: got {value!r}, expected a whole number of 0 or more")
         self._check_texts()
+        kinds = get_args(ContrastKind)
+        if self.contrast not in kinds:
+            raise ConfigError(f"language parameter 'contrast': got {self.contrast!r}, expected {one_of(self.contrast, kinds)}")
         self._check_memory()
         if not isinstance(self.calibration, Calibration):
             wanted = "Calibration; from_settings takes mappings too"

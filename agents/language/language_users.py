@@ -8,7 +8,7 @@ leaving. Nothing is drawn here: the kernel draws, and what was drawn goes into m
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import wait
+from concurrent.futures import Future, wait
 from copy import copy, deepcopy
 from dataclasses import replace
 from queue import SimpleQueue
@@ -19,6 +19,7 @@ import numpy as np
 from recsim_llm.agents.examination import examination_by_user, examination_curve
 from recsim_llm.agents.language.asked import Asked, AskedPage, Tell
 from recsim_llm.agents.language.calibration_record import refuse_other_model
+from recsim_llm.agents.language.contrast import PageAsk, open_contrast
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.agents.language.minds import Minds
 from recsim_llm.agents.language.page_answers import answer_bounds, blank_answers, read_answers
@@ -40,7 +41,7 @@ from recsim_llm.language.base.tokens import estimate_tokens
 from recsim_llm.population.personas import Population
 
 if TYPE_CHECKING:
-    from recsim_llm.language.calls.model import LanguageModel
+    from recsim_llm.language.calls.model import LanguageModel, Reply
 
 __all__ = ["LanguageUsers"]
 
@@ -82,7 +83,11 @@ class LanguageUsers:
         self.model = model
         templates = Templates(parameters.templates)
         refuse_other_model(
-            parameters.calibration, model=model.name, realisation=model.elicitation, templates=templates.fingerprint
+            parameters.calibration,
+            model=model.name,
+            realisation=model.elicitation,
+            templates=templates.fingerprint,
+            contrast=parameters.contrast,
         )
         self.templates_fingerprint = templates.fingerprint
         """32 hexadecimal digits over all templates and their versions."""
@@ -98,6 +103,15 @@ class LanguageUsers:
             history=history,
             budget=parameters.budget(model.context),
             written=written_by_index(parameters.personas, population),
+        )
+        self._contrast = open_contrast(
+            parameters.contrast,
+            model,
+            self._writer,
+            catalog=catalog,
+            history=history,
+            most_told=parameters.rating_history,
+            templates=parameters.templates,
         )
         self._minds = Minds(catalog, population, parameters, templates=templates, writer=self._writer, history=history)
         self._intents = VisitIntents(population, catalog, family, seed) if parameters.intents else None
@@ -300,9 +314,18 @@ class LanguageUsers:
         self._abandon(np.fromiter(new, np.int64))
         orders = self._orders(list(new.values()))
         written = self._write(list(new), list(new.values()), orders)
-        replies = self.model.submit([ask for ask, _ in written])
+        replies = self._submit(list(new.values()), orders, [ask for ask, _ in written])
         for (row, page), order, (_, memory), reply in zip(new.items(), orders, written, replies, strict=True):
             self._asked[row], self._recalled[row] = Asked(page, order, memory.dropped, reply), memory.index
+
+    def _submit(
+        self, pages: Sequence[AskedPage], orders: Sequence[tuple[int, ...]], asks: Sequence[Ask]
+    ) -> list[Future[Reply]]:
+        if self._contrast is None:
+            return self.model.submit(asks)
+        whole = zip(pages, orders, asks, strict=True)
+        shown = [PageAsk(ask, page.user, tuple(page.items[position] for position in order)) for page, order, ask in whole]
+        return self._contrast.submit(shown)
 
     def _orders(self, pages: Sequence[AskedPage]) -> list[tuple[int, ...]]:
         """Return for each page the positions that hold an item, in the order of presentation."""

@@ -64,7 +64,7 @@ class Minds:
         self._names, self._kind = user_names(population), parameters.memory_kind
         rating_mean = np.ascontiguousarray(population.trait("rating_mean"))
         self._experience = Experience(catalog, rating_mean, templates, writer)
-        self._facts = FactBook(parameters.facts, population)
+        self._facts, self._least = FactBook(parameters.facts, population), parameters.memory_tokens
         most = parameters.remembered_ratings
         self._before = (
             None
@@ -130,7 +130,15 @@ class Minds:
             self._state(row, fact)
 
     def render(self, row: int, query: str, budget: int) -> Rendered:
-        """Return what the user of a row has in mind, leaving no trace."""
+        """Return what the user of a row has in mind, leaving no trace.
+
+        Args:
+            row: whose.
+            query: what stands on the page.
+            budget: tokens that are left; users who were told something have ``memory_tokens`` in any case.
+        """
+        if self._facts.knows(int(self._who[row])):
+            budget = max(budget, self._least)
         return self._memory.render([row], [query], float(self._lived[row]), budget, touch=False)[0]
 
     def take_in(self, rows: IntArray, pages: Pages, taken: tuple[IntArray, IntArray, FloatArray]) -> None:

@@ -46,13 +46,13 @@ __all__ = [
 ]
 
 BIOGRAPHY_FILES: Mapping[str, tuple[str, ...]] = {
-    "biography": ("addresses", "avoids", "loves", "ratings", "rules", "turns"),
+    "biography": ("addresses", "avoids", "loves", "ratings", "request", "rules", "turns"),
 }
 """Templates by which personas are written and checked."""
 PERSONA_LENGTH = 800
 """Most characters of a written persona; longer ones are cut."""
-_TOLD = 40  # latest ratings that the writer is told
-_MAX_TOKENS = 120
+_TOLD = 24  # latest ratings that the writer is told
+_MAX_TOKENS = 90
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,10 +145,11 @@ def write_personas(
     history = RatingHistory(known.ratings, population.user_id, dataset.catalog, rates=population.rates)
     told = [_told(history, user, prompts) for user in chosen.tolist()]
     names = user_names(population)
-    rules, cues = Part("rules", words.say("biography.rules")), _cues(words)
+    rules, request = (Part(name, words.say(f"biography.{name}")) for name in ("rules", "request"))
+    cues = _cues(words)
     writings = [
         Writing(
-            Prompt((rules, Part("titles", words.say("biography.ratings", history=own)))),
+            Prompt((rules, Part("titles", words.say("biography.ratings", history=own)), request)),
             _MAX_TOKENS,
             subject=names[user],
         )

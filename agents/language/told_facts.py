@@ -104,6 +104,10 @@ class FactBook:
         """Return what a user is told at the beginning of a visit, in the order given."""
         return [fact for fact in self._facts.get(user_index, ()) if fact.visit == visit]
 
+    def knows(self, user_index: int) -> bool:
+        """Return whether a user is told anything at all."""
+        return bool(self._facts.get(user_index))
+
     def add(self, user_index: int, fact: Fact) -> None:
         """Note another fact."""
         self._facts.setdefault(user_index, []).append(fact)

@@ -1,9 +1,9 @@
 """Where a model from scratch begins: at titles that are near when the same people took them, and at comparing them.
 
-A few minutes of a processor are too short to discover from a few hundred people that titles can be compared at all. So the first
-weights compare: the last layer but one takes, at each title, the mean of all titles before it (the user's, mostly) and multiplies
-it with the title's own coordinates; the last layer carries the sum to the end of the question. That is item-item neighbours on
-correspondence axes. All else is noise, and all of it is trained.
+A few minutes of a processor are too short to discover from a few hundred people that titles can be compared at all. So the
+first weights compare: the last layer but one takes, at each title, the mean of all titles before it (the user's, mostly) and
+multiplies it with the title's own coordinates; the last layer carries the sum to the end of the question. That is item-item
+neighbours on correspondence axes. All else is noise, and all of it is trained.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from recsim_llm.errors import ConfigError
 from recsim_llm.language.backends.branches import attention_windows
 from recsim_llm.language.backends.local_model import LocalModel
 
-__all__ = ["Batch", "Packed", "Packer", "answer_loss", "batches"]
+__all__ = ["Batch", "Packed", "Packer", "answer_loss", "answer_scores", "batches"]
 
 PROMPT, NOBODY = -1, -2
 _KEPT_LEADS = 100_000
@@ -78,8 +78,8 @@ class Packer:
         first = [tokens[len(alike)] if len(tokens) > len(alike) else -1 for tokens in written]
         if len(set(first)) < len(first) or min(first) < 0:
             raise ConfigError(
-                f"tune: got a tokenizer that begins labels of {lead!r} alike ({', '.join(labels)}), expected a first token of its "
-                "own for each; choose another model"
+                f"tune: got a tokenizer that begins labels of {lead!r} alike ({', '.join(labels)}), expected a first token of "
+                "its own for each; choose another model"
             )
         return alike, first
 
@@ -134,6 +134,12 @@ def _batch(group: Sequence[Packed], padding: int) -> Batch:
 
 def answer_loss(network: Any, batch: Batch) -> torch.Tensor:
     """Return the cross-entropy of each answer, float32 [a], over all tokens that could follow."""
+    likelihood = torch.log_softmax(answer_scores(network, batch), -1).gather(1, batch.labels)
+    return -(likelihood * batch.chances).sum(1)
+
+
+def answer_scores(network: Any, batch: Batch) -> torch.Tensor:
+    """Return the scores of what may follow where an answer follows, float32 [a, vocabulary]."""
     owner, position = batch.owners, batch.positions
     distance = position[:, :, None] - position[:, None, :]
     seen = ((owner[:, None, :] == PROMPT) | (owner[:, None, :] == owner[:, :, None])) & (distance >= 0)
@@ -145,11 +151,9 @@ def answer_loss(network: Any, batch: Batch) -> torch.Tensor:
         position_ids=position,
         use_cache=False,
     ).last_hidden_state
-    scores = network.get_output_embeddings()(states.flatten(0, 1)[batch.answered]).float()
+    scores: torch.Tensor = network.get_output_embeddings()(states.flatten(0, 1)[batch.answered]).float()
     cap = getattr(network.config.get_text_config(), "final_logit_softcapping", None)
-    scores = scores if cap is None else torch.tanh(scores / cap) * cap
-    likelihood = torch.log_softmax(scores, -1).gather(1, batch.labels)
-    return -(likelihood * batch.chances).sum(1)
+    return scores if cap is None else torch.tanh(scores / cap) * cap
 
 
 def _mask(seen: torch.Tensor, kind: torch.dtype) -> torch.Tensor:

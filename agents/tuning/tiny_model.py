@@ -1,4 +1,4 @@
-"""A model from scratch: a small Llama whose tokens are a catalog's titles, and where titles begin is near titles taken together."""
+"""A model from scratch: a small Llama whose tokens are a catalog's titles and the turns of the templates."""
 
 from __future__ import annotations
 

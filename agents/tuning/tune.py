@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from recsim_llm.agents.language.prompt_templates import Templates
 from recsim_llm.agents.tuning.tuning_examples import Examples, ExampleSettings
@@ -41,6 +41,15 @@ _PREFIX_BYTES = 1 << 20
 _VOCABULARY_EXAMPLES = 400  # from which the turns of the templates are learned
 
 
+class _Job(NamedTuple):
+    """What is tuned, on whom, and where it is made."""
+
+    dataset: Dataset
+    split: TuningSplit
+    settings: TuningSettings
+    work: Path
+
+
 def tune(
     dataset: Dataset, settings: TuningSettings, out: Path, update: Callable[[Any], None] = lambda _: None
 ) -> dict[str, Any]:
@@ -61,12 +70,12 @@ def tune(
     """
     _need_packages(settings)
     refuse_used_folder(out, "tune")
-    split = split_users(dataset, settings.seed)
     work = out.with_name(out.name + WORK)
+    job = _Job(dataset, split_users(dataset, settings.seed), settings, work)
     with lock_folder(work, "tuning folder"):
-        _begin(work, dataset, settings)
-        card = _train(dataset, split, settings, work, update)
-        card |= _check(dataset, split, settings, work)
+        _begin(job)
+        card = _train(job, update)
+        card |= _check(job)
         result = work / _RESULT
         _write_card(result, card)
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -93,14 +102,11 @@ def _need_packages(settings: TuningSettings) -> None:
         raise ConfigError(f"tune: got no package {missing[0]}, expected it to be installed; pip install {' '.join(missing)}")
 
 
-def _begin(work: Path, dataset: Dataset, settings: TuningSettings) -> None:
+def _begin(job: _Job) -> None:
     """Note what is made here, or see that it is the same as before."""
-    request = {
-        "settings": settings.plain(),
-        "data": dataset.fingerprint,
-        "templates": Templates(settings.templates).fingerprint,
-    }
-    path = work / _REQUEST
+    words = Templates(job.settings.templates).fingerprint
+    request: dict[str, Any] = {"settings": job.settings.plain(), "data": job.dataset.fingerprint, "templates": words}
+    path = job.work / _REQUEST
     if not path.is_file():
         write_atomically(path, json.dumps(request, indent=1).encode())
         return
@@ -111,18 +117,17 @@ def _begin(work: Path, dataset: Dataset, settings: TuningSettings) -> None:
     )
     if other:
         raise ConfigError(
-            f"tune: got {other[0]} other than what {work} was begun with, expected the same command, which goes on; remove that "
-            "folder, or choose another --out"
+            f"tune: got {other[0]} other than what {job.work} was begun with, expected the same command, which goes on; "
+            "remove that folder, or choose another --out"
         )
 
 
-def _train(
-    dataset: Dataset, split: TuningSplit, settings: TuningSettings, work: Path, update: Callable[[Any], None]
-) -> dict[str, Any]:
+def _train(job: _Job, update: Callable[[Any], None]) -> dict[str, Any]:
     from recsim_llm.agents.tuning.packed_training import Packer
     from recsim_llm.agents.tuning.training_loop import TrainingLoop
     from recsim_llm.language.backends.local_model import LocalModel
 
+    dataset, split, settings, work = job
     templates = Templates(settings.templates)
     drawn = ExampleSettings(rating_history=settings.rating_history)
     training, validation = (
@@ -131,7 +136,7 @@ def _train(
     )
     began = time.process_time()
     if settings.model == SCRATCH:
-        _make_start(work, dataset, split, training, settings)
+        _make_start(job, training)
     model = LocalModel(Path(settings.folder) if settings.folder else work / _START, settings.device, "float32", _PREFIX_BYTES)
     network, whole = _adapted(model.network, settings)
     loop = TrainingLoop(
@@ -155,10 +160,11 @@ def _padding(tokenizer: Any) -> int:
     return int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id)
 
 
-def _make_start(work: Path, dataset: Dataset, split: TuningSplit, training: Examples, settings: TuningSettings) -> None:
+def _make_start(job: _Job, training: Examples) -> None:
     """Write the untrained model, whole or not at all."""
     from recsim_llm.agents.tuning.tiny_model import new_network, new_tokenizer, tell_items
 
+    dataset, split, settings, work = job
     if (work / _START).is_dir():
         return
     known = users_part(dataset, split.training)
@@ -197,10 +203,11 @@ def _save(network: Any, tokenizer: Any, result: Path, settings: TuningSettings) 
         write_gguf(result, result / _GGUF, "users")
 
 
-def _check(dataset: Dataset, split: TuningSplit, settings: TuningSettings, work: Path) -> dict[str, Any]:
+def _check(job: _Job) -> dict[str, Any]:
     from recsim_llm.agents.tuning.taste_check import check_taste
     from recsim_llm.language.providers import open_model
 
+    dataset, split, settings, work = job
     with open_model(f"transformers/{work / _RESULT}", realisation="forced", device=settings.device) as model:
         found = check_taste(
             model,
@@ -225,8 +232,8 @@ def _in_words(card: dict[str, Any]) -> str:
     lines = [
         f"# Users of {data['name']}",
         "",
-        f"A language model of {card['parameters']:,} parameters ({settings['model']}), trained on {settings['examples']:,} pages "
-        f"put to {len(card['users']['training'])} users of `{data['name']}` ({data['fingerprint'][:12]}).",
+        f"A language model of {card['parameters']:,} parameters ({settings['model']}), trained on {settings['examples']:,} "
+        f"pages put to {len(card['users']['training'])} users of `{data['name']}` ({data['fingerprint'][:12]}).",
         "",
         f"Ask it with `users.parameters.templates={settings['templates']}` and "
         f"`users.parameters.rating_history={settings['rating_history']}`.",

@@ -169,7 +169,7 @@ def list_parser(commands: Any) -> None:
     parser = add_verb(
         commands,
         "list",
-        "list scenarios, recommenders, user models and rewards",
+        "list scenarios, recommenders, user models, rewards and small language models that packages bring",
         example="recsim-llm list",
         handler=handle_list,
     )

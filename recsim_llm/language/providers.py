@@ -34,6 +34,7 @@ _KEY_VARIABLES = {"openai": ("OPENAI_API_KEY",), "openai-compatible": ("RECSIM_L
 _PROBED = (*_KEY_VARIABLES, "llamacpp")
 """Providers whose models are servers, each with abilities of its own."""
 _FIRST_SLOTS = 64
+_LONG = 1800.0
 
 
 def open_model(name: str, *, calls: Path | None = None, cache: Path | None = None, **settings: Any) -> LanguageModel:
@@ -256,8 +257,10 @@ def _server(settings: ModelSettings, abilities: Abilities | None) -> HttpBackend
 
     provider, _, model = settings.name.partition("/")
     if provider == "llamacpp":
-        # By aiohttp always: this server needs nothing of what the official client can do more.
-        return open_llamacpp(model, timeout=settings.timeout, more=settings.request, body_limit=settings.body_limit)
+        # By aiohttp always: this server needs nothing of what the official client can do more. A call of it cannot be lost,
+        # only be slow, and one that is broken off would have to be computed again.
+        patience = max(settings.timeout, _LONG)
+        return open_llamacpp(model, timeout=patience, more=settings.request, body_limit=settings.body_limit)
     opener = AiohttpBackend if settings.transport == "aiohttp" else OpenAIBackend
     return opener(
         model,

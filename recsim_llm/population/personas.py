@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -72,6 +73,11 @@ class Persona:
     """Whether the user gives stars; else what is of ratings here says nothing."""
     demographics: Mapping[str, str] = field(default_factory=dict)
     """Field to value, for instance ``{"age": "25-34"}``; empty where unknown."""
+
+    @property
+    def taste_strength(self) -> float:
+        """How decided the user's taste is: root mean square of ``taste``; 0: picks every genre as often as others do."""
+        return math.sqrt(sum(taste * taste for taste in self.taste.values()) / len(self.taste)) if self.taste else 0.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

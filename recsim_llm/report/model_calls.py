@@ -33,9 +33,12 @@ def calls_line(calls: Sequence[CallSummary]) -> str:
     read, written = sum(row.prompt_tokens for row in calls), sum(row.completion_tokens for row in calls)
     costs = [row.cost for row in calls if row.cost is not None]
     price = f", ${sum(costs):,.2f}" if costs else ""
+    contrast = sum(row.contrast_calls for row in calls), sum(row.contrast_tokens for row in calls)
+    extra = f", of which {numbers.count(contrast[0])} calls and {numbers.count(contrast[1])} tokens for the contrast"
     return (
         f"{numbers.count(sent)} calls of language models, {numbers.count(hits)} answers from a cache, "
         f"{numbers.count(failed)} failed attempts, {numbers.count(read)} tokens read, {numbers.count(written)} written{price}"
+        f"{extra if any(contrast) else ''}"
     )
 
 

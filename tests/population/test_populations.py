@@ -1,4 +1,5 @@
 import csv
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import ConfigError, DataError
 from recsim_llm.population.from_ratings import population_from_ratings
-from recsim_llm.population.personas import TRAITS, Population
+from recsim_llm.population.personas import TRAITS, Persona, Population
 from recsim_llm.population.synthetic import JointDistribution, fit_joint_distribution
 
 
@@ -397,3 +398,10 @@ def test_movielens_population_has_plausible_traits_and_keeps_correlations_when_s
     varying = slice(0, len(TRAITS) - 1)
     source = spearmanr(population.traits[:, varying]).statistic
     np.testing.assert_allclose(spearmanr(drawn.traits[:, varying]).statistic, source, atol=0.12)
+
+
+def test_the_strength_of_a_taste_is_its_spread_over_genres():
+    taste = {"Comedy": math.log(2), "Drama": -math.log(2), "War": 0.0}
+    traits = {trait.name: 1.0 for trait in TRAITS}
+    assert Persona(user_id=1, **traits, taste=taste).taste_strength == pytest.approx(math.log(2) * math.sqrt(2 / 3))
+    assert Persona(user_id=1, **traits, taste={}).taste_strength == 0

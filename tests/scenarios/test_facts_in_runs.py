@@ -8,8 +8,9 @@ from contextlib import closing
 
 import pytest
 
+from recsim_llm.agents.language.remembered_pages import read_remembered
 from recsim_llm.cli.main import main
-from recsim_llm.errors import BudgetExceeded, ConfigError
+from recsim_llm.errors import BudgetExceeded, ConfigError, RecSimError
 from recsim_llm.language.calls.store import FILE_NAME
 from recsim_llm.scenarios import load_scenario, resume, run
 
@@ -94,3 +95,18 @@ def test_the_command_tells_what_is_wrong_with_a_file(tmp_path, capsys):
     assert main([*options, "--seed", "1"]) == 2
     assert "user '1': got 'comedies', expected statements by subject" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+def test_what_a_user_had_in_mind_is_read_page_by_page(known, told):
+    pages = read_remembered(told, known[1])
+    assert [(page.visit, page.page) for page in pages][:2] == [(0, 0), (0, 1)]
+    assert len(pages) == len([place for place in prompts(told) if place[0] == known[1]])
+    assert all(COMEDIES in page.knows for page in pages)
+    assert pages[0].remembers == ""
+    assert "You" in pages[-1].remembers
+    assert all(COMEDIES not in page.knows + page.remembers for page in read_remembered(known[0], known[1]))
+
+
+def test_a_folder_without_calls_is_one_line(tmp_path):
+    with pytest.raises(RecSimError, match="calls"):
+        read_remembered(tmp_path, 1)

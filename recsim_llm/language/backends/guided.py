@@ -110,7 +110,10 @@ class Guide:
                 norm = float(torch.logsumexp(exact, 0))
                 chance |= {(*beginning, token): float(exact[token]) - norm for token in after}
         totals = [math.exp(sum(chance[tokens[: end + 1]] for end in range(len(tokens)))) for tokens in words]
-        return RawReply(probabilities=tuple((total,) for total in totals), usage=_usage(prompt, branches, 0))
+        # Words are read, not written; beginnings in common once, and nothing after the last token.
+        read = len(prompt.tokens) + len(before) - 1
+        usage = TokenUsage(prompt=read, cached=branches.cached, completion=0)
+        return RawReply(probabilities=tuple((total,) for total in totals), usage=usage)
 
     def _sample(self, call: Call, prompt: PromptTokens) -> RawReply:
         """Line after line; keys and line ends are given, each answer is drawn in sight of the ones before it."""

@@ -58,7 +58,7 @@ class ModelSettings(FrozenSettings):
     samples: int = Field(default=8, ge=2, le=1000)
     """Answers drawn a decision, for the elicitation ``samples``."""
     timeout: float = Field(default=60.0, gt=0)
-    """Seconds after which an unanswered call is broken off."""
+    """Seconds after which an unanswered call is broken off; of ``llamacpp``, a server of our own, at least 1,800."""
     body_limit: int = Field(default=_BODY_LIMIT, ge=1024)
     """Most bytes of a server's answer that are read; a longer one is a failed call."""
     concurrency: int | None = Field(default=None, ge=1)

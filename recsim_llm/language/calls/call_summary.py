@@ -13,7 +13,9 @@ from recsim_llm.language.calls.store import open_calls
 
 __all__ = ["CallSummary", "summary"]
 
-_QUERY = """
+# Asks about nobody, and those for the likelihood of words.
+_CONTRAST = "(1 - cache_hit) * (form = 'likelihood' OR nonce = 'neutral')"
+_QUERY = f"""
 WITH ranked AS (
     SELECT *, cume_dist() OVER (PARTITION BY role, model, status, cause, cache_hit ORDER BY seconds) AS share FROM calls
 )
@@ -21,7 +23,8 @@ SELECT role, model, status, cause, sum(1 - cache_hit), sum(cache_hit),
     sum(coalesce(prompt_tokens, 0)), sum(coalesce(cached_tokens, 0)), sum(coalesce(completion_tokens, 0)), exact_sum(cost),
     min(CASE WHEN share >= 0.5 AND NOT cache_hit THEN seconds END),
     min(CASE WHEN share >= 0.9 AND NOT cache_hit THEN seconds END),
-    min(CASE WHEN share >= 0.99 AND NOT cache_hit THEN seconds END)
+    min(CASE WHEN share >= 0.99 AND NOT cache_hit THEN seconds END),
+    sum({_CONTRAST}), sum({_CONTRAST} * (coalesce(prompt_tokens, 0) + coalesce(completion_tokens, 0)))
 FROM ranked GROUP BY role, model, status, cause ORDER BY role, model, status, cause
 """
 
@@ -71,6 +74,10 @@ class CallSummary(NamedTuple):
     """Nine in ten took at most this long."""
     seconds_99: float | None
     """All but one in a hundred took at most this long."""
+    contrast_calls: int = 0
+    """Of the calls, those for what language users' answers are set against."""
+    contrast_tokens: int = 0
+    """Tokens read and written by these."""
 
 
 def summary(path: Path) -> tuple[CallSummary, ...]:

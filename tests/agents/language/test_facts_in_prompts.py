@@ -70,6 +70,12 @@ def test_the_one_relevant_fact_of_many_is_in_the_prompt():
     assert "stand any spider" not in calm
 
 
+def test_a_fact_stands_even_in_a_prompt_that_has_no_room():
+    users = build_users(facts=TOLD, prompt_tokens=10)
+    assert [SPIDERS in text for text in asked(users, 0, 0)] == [True, False, False, False]
+    assert "You gave" not in asked(users, 0, 1)[1]
+
+
 def test_a_user_is_told_something_on_the_way():
     users = build_users()
     asked(users, 0, 0)

@@ -34,7 +34,7 @@ def check(text, titles=("Heat (1995)",)):
 
 def fitting(prompt):
     """Write of the genre that is named most in a prompt."""
-    named = Counter(genre for line in re.findall(r"\(([^()]*)\): \w", prompt) for genre in line.split(", "))
+    named = Counter(genre for line in re.findall(r'" \(([^()]*)\)[;.]', prompt) for genre in line.split(", "))
     return f"You love {named.most_common(1)[0][0]}, and you judge as it comes."
 
 

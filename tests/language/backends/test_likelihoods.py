@@ -71,6 +71,17 @@ def test_the_numbers_do_not_hang_on_what_is_asked_before_or_beside(folder):
     assert together[0] != alone[0]
 
 
+def test_what_is_read_is_counted_and_a_prompt_that_comes_again_is_not_read_again(folder):
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    words = tokenizer.encode('"Sabrina"', add_special_tokens=False)
+    prompt = tokenizer.encode(tokenizer.bos_token + f'{HEADING}\n\n"Alien"\n"Brazil"\n', add_special_tokens=False)
+    with open_model(f"transformers/{folder}", realisation="forced") as model:
+        chances(model, ask('"Sabrina"'))
+        assert model.meter().prompt_tokens == len(prompt) + len(words) - 1
+        chances(model, ask('"Heat"'))
+        assert model.meter().cached_tokens == len(prompt) - 1
+
+
 def test_many_words_are_weighed_a_few_at_a_time(folder, monkeypatch):
     with open_model(f"transformers/{folder}", realisation="forced") as model:
         whole = chances(model, ask())

@@ -1,0 +1,244 @@
+"""A llama.cpp server of our own, with a tiny model: the same answers whatever ran before, and no process left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from patience import PATIENCE
+
+pytest.importorskip("transformers", reason="needs recsim_llm[transformers]")
+pytest.importorskip("xllamacpp", reason="needs recsim_llm[small-models]")
+
+import contextlib
+
+from gguf_file import write_gguf
+from tiny_language_model import make_tiny_model
+
+from recsim_llm.errors import BackendError, ConfigError
+from recsim_llm.language.answers.elicitation import prepare
+from recsim_llm.language.backends import llama_server
+from recsim_llm.language.backends.llamacpp_backend import open_llamacpp
+from recsim_llm.language.base.questions import Ask, Part, Prompt, yes_no
+from recsim_llm.language.base.wire import Abilities
+
+ABILITIES = Abilities(elicitations=("forced",), forced="grammar", slots=1)
+LEADS = ("first, take it?", "and the second one, would you?", "leave now?")
+RUN_THAT_IS_KILLED = """
+import asyncio, os, signal, sys
+from recsim_llm.language.backends.llamacpp_backend import open_llamacpp
+backend = open_llamacpp(sys.argv[1])
+asyncio.run(backend._server.start(backend))
+if sys.argv[2] == "copy":
+    # A copy of the run holds the other end of the server's input.
+    if os.fork() == 0:
+        import time
+        time.sleep(600)
+        os._exit(0)
+print(backend._server._process.pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A GGUF file."""
+    folder = make_tiny_model(tmp_path_factory.mktemp("llama") / "tiny", 1)
+    return write_gguf(folder, folder.parent / "tiny.gguf")
+
+
+def call(user, lead, page=1):
+    parts = (
+        Part("rules", "You browse films. " * 20),
+        Part("persona", f"You are {user}. " * 20),
+        Part("page", f"Page {page}. " * 9),
+    )
+    return prepare(Ask(Prompt(parts), (yes_no("click_1", "Click?", lead),)), "forced", forced="grammar")
+
+
+def answers(model, calls):
+    """Return the alternatives of the answer's token of each call, one after another, of a server of their own."""
+
+    async def main():
+        backend = open_llamacpp(model).with_abilities(ABILITIES)
+        try:
+            return [(await backend.send(one)).tokens[0][-1].alternatives for one in calls]
+        finally:
+            await backend.close()
+
+    return asyncio.run(main())
+
+
+def test_answers_are_the_same_bits_whatever_ran_before(model):
+    (alone,) = answers(model, [call("Ada", LEADS[2], page=2)])
+    after_the_page = answers(model, [call("Ada", lead, page=2) for lead in LEADS])[-1]
+    others = [call(user, LEADS[0], page=page) for page in (1, 2) for user in ("Bob", "Ada", "Cleo")]
+    after_others = answers(model, [*others, call("Ada", LEADS[2], page=2)])[-1]
+    assert len(alone) > 1
+    assert after_the_page == alone
+    assert after_others == alone
+
+
+def test_of_a_users_next_page_only_the_page_is_read(model):
+    async def main():
+        backend = open_llamacpp(model).with_abilities(ABILITIES)
+        try:
+            usages = [(await backend.send(call(user, LEADS[0], page=page))).usage for page in (1, 2) for user in ("Ada", "Bob")]
+        finally:
+            await backend.close()
+        return usages
+
+    first, other, again, _ = asyncio.run(main())
+    assert first.cached == 0
+    assert 0 < other.cached < again.cached
+    assert again.prompt - again.cached < 0.4 * again.prompt
+
+
+def test_the_name_is_that_of_the_content(model, tmp_path):
+    copy = tmp_path / "tiny.gguf"
+    copy.write_bytes(model.read_bytes())
+    assert open_llamacpp(copy).name == open_llamacpp(model).name
+    copy.write_bytes(model.read_bytes()[:-4] + b"\0\0\0\x40")
+    assert open_llamacpp(copy).name != open_llamacpp(model).name
+
+
+def test_after_a_crash_the_next_call_starts_another_server(model):
+    async def main():
+        backend = open_llamacpp(model).with_abilities(ABILITIES)
+        try:
+            before = await backend.send(call("Ada", LEADS[0]))
+            process = backend._server._process
+            process.kill()
+            process.wait(PATIENCE)
+            after = await backend.send(call("Ada", LEADS[0]))
+        finally:
+            await backend.close()
+        return before, after
+
+    before, after = asyncio.run(main())
+    # Which of them was drawn says nothing.
+    assert after.tokens[0][-1].alternatives == before.tokens[0][-1].alternatives
+
+
+def test_a_crash_in_a_call_is_told_and_can_be_tried_again(model):
+    async def main():
+        backend = open_llamacpp(model).with_abilities(ABILITIES)
+        try:
+            await backend._server.start(backend)
+            process = backend._server._process
+            process.send_signal(signal.SIGSTOP)
+            sent = asyncio.create_task(backend.send(call("Ada", LEADS[0])))
+            await asyncio.sleep(0)
+            process.kill()
+            await asyncio.to_thread(process.wait, PATIENCE)
+            with pytest.raises(BackendError, match=r"the server ended \(exit status -9\)") as crash:
+                await sent
+        finally:
+            await backend.close()
+        return crash.value
+
+    error = asyncio.run(main())
+    assert error.cause == "connection"
+    assert error.retryable
+
+
+def test_close_ends_the_server_once_nobody_uses_it(model):
+    async def main():
+        one = open_llamacpp(model).with_abilities(ABILITIES)
+        other = one.with_abilities(ABILITIES)
+        await one.send(call("Ada", LEADS[0]))
+        await other.send(call("Ada", LEADS[1]))
+        process = one._server._process
+        await one.close()
+        assert process.poll() is None
+        await other.close()
+        await other.close()
+        assert process.poll() is not None
+        with pytest.raises(ConfigError, match="got a call after close"):
+            await other.send(call("Ada", LEADS[0]))
+
+    asyncio.run(main())
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="copies of a process need fork")
+@pytest.mark.parametrize("copies", ["alone", "copy"])
+def test_a_run_that_is_killed_leaves_no_server(model, copies):
+    run = subprocess.Popen(
+        [sys.executable, "-c", RUN_THAT_IS_KILLED, str(model), copies],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    server = int(run.stdout.readline())
+    try:
+        assert run.wait(PATIENCE) == -signal.SIGKILL
+        ended = time.monotonic() + PATIENCE
+        while is_running(server) and time.monotonic() < ended:
+            time.sleep(0.05)
+        assert not is_running(server)
+    finally:
+        run.stdout.close()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(run.pid, signal.SIGKILL)
+
+
+def is_running(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    try:
+        # What nobody has waited for is still listed.
+        with open(f"/proc/{process}/stat") as stat:
+            return stat.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return os.path.isdir("/proc/self") is False
+
+
+def test_a_file_that_is_no_model_is_one_line(tmp_path):
+    path = tmp_path / "broken.gguf"
+    path.write_bytes(b"GGUF tokenizer.chat_template" + bytes(1000))
+    with pytest.raises(
+        ConfigError, match=r"^model [^\n]*broken\.gguf: cannot be loaded \(exit status [^\n]*get it again[^\n]*$"
+    ):
+        answers(path, [call("Ada", LEADS[0])])
+
+
+def test_a_model_without_a_chat_template_is_refused(tmp_path):
+    path = tmp_path / "plain.gguf"
+    path.write_bytes(b"GGUF" + bytes(1000))
+    with pytest.raises(ConfigError, match=r"got no chat template, expected a model trained for chat"):
+        open_llamacpp(path)
+
+
+def test_the_package_that_is_missing_is_named(model, monkeypatch):
+    monkeypatch.setattr(llama_server, "find_spec", lambda _: None)
+    with pytest.raises(ConfigError, match=r"got no package xllamacpp, [^\n]*; pip install xllamacpp$"):
+        open_llamacpp(model)
+
+
+def test_what_is_no_model_is_refused():
+    with pytest.raises(ConfigError, match=r"got neither a GGUF file nor a packaged model, expected .* smollm2, gemma3-270m$"):
+        open_llamacpp("smollm")
+
+
+def test_nobody_without_the_key_is_answered(model):
+    import urllib.error
+    import urllib.request
+
+    async def main():
+        backend = open_llamacpp(model).with_abilities(ABILITIES)
+        try:
+            address = await backend._server.start(backend)
+            with pytest.raises(urllib.error.HTTPError) as refusal:
+                await asyncio.to_thread(urllib.request.urlopen, f"{address}/v1/chat/completions", b"{}")
+            return refusal.value.code
+        finally:
+            await backend.close()
+
+    assert asyncio.run(main()) == 401
