@@ -94,6 +94,17 @@ class LanguageParameters:
     """Log-odds of coming back, a unit of satisfaction after the visit's last page. Assumed."""
 
     def __post_init__(self) -> None:
+        self._check_numbers()
+        self._check_texts()
+        kinds = get_args(ContrastKind)
+        if self.contrast not in kinds:
+            raise ConfigError(f"language parameter 'contrast': got {self.contrast!r}, expected {one_of(self.contrast, kinds)}")
+        self._check_memory()
+        if not isinstance(self.calibration, Calibration):
+            wanted = "Calibration; from_settings takes mappings too"
+            raise ConfigError(f"language parameter 'calibration': got {self.calibration!r}, expected {wanted}")
+
+    def _check_numbers(self) -> None:
         for name in _NUMBERS:
             value = getattr(self, name)
             if not is_number(value):
@@ -110,14 +121,6 @@ class LanguageParameters:
                 continue
             if isinstance(value, bool) or not isinstance(value, int) or value < 0:
                 raise ConfigError(f"language parameter {name!r}: got {value!r}, expected a whole number of 0 or more")
-        self._check_texts()
-        kinds = get_args(ContrastKind)
-        if self.contrast not in kinds:
-            raise ConfigError(f"language parameter 'contrast': got {self.contrast!r}, expected {one_of(self.contrast, kinds)}")
-        self._check_memory()
-        if not isinstance(self.calibration, Calibration):
-            wanted = "Calibration; from_settings takes mappings too"
-            raise ConfigError(f"language parameter 'calibration': got {self.calibration!r}, expected {wanted}")
 
     def _check_memory(self) -> None:
         read_facts(self.facts)

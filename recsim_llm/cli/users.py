@@ -243,6 +243,7 @@ def _make_shop(options: argparse.Namespace) -> None:
 
 def handle_list(options: argparse.Namespace) -> None:
     """Print all names that scenarios may use."""
+    from recsim_llm.agents.language.prompt_templates import shipped_families
     from recsim_llm.envs.rewards import REWARDS
     from recsim_llm.language.backends.packaged_models import PACKAGED
     from recsim_llm.registry import names
