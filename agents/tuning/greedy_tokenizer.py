@@ -1,7 +1,8 @@
 """A tokenizer for one catalog: whole titles, years, lists of genres and turns of the templates are tokens, the longest first.
 
-Text is cut into lines and each line, from the left, into the longest tokens that there are; every byte is a token too, so that
-any text can be told. This is the tokenizer that llama.cpp calls ``rwkv``: the same tokens in both programs.
+Text is cut at line ends, fields and quotation marks, each piece, from the left, into the longest tokens that there are; every
+byte is a token too, so that any text can be told. No token goes over a cut, so that these are the tokens of the tokenizer
+that llama.cpp calls ``rwkv``, which knows no cuts.
 """
 
 from __future__ import annotations
@@ -16,6 +17,10 @@ BEGIN, END, PADDING = "<|begin|>", "<|end|>", "<|pad|>"
 """Control tokens: what opens a message, what ends one, and what fills a batch."""
 
 _LONGEST_LINE = 100_000  # characters that are still cut into tokens; longer lines would become one unknown token
+_QUOTED, _FIELD = (
+    '"[^"\n]*"',
+    r" \| ",
+)  # where no phrase goes on: finding the longest phrase takes the square of a piece's length
 _CONTROL = 3  # control tokens come first, then the bytes
 
 
@@ -61,6 +66,8 @@ def build_tokenizer(phrases: Sequence[str], chat_template: str) -> Any:
     tokenizer = Tokenizer(model)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
+            pre_tokenizers.Split(Regex(_QUOTED), "isolated"),
+            pre_tokenizers.Split(Regex(_FIELD), "merged_with_next"),
             pre_tokenizers.Split(Regex("\n"), "merged_with_previous"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]

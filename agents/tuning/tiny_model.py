@@ -24,7 +24,7 @@ CHAT_TEMPLATE = (
 _GENRES = 20  # characters, as the compact templates tell them
 _TITLE = re.compile(r'"[^"\n]*"')
 _TURNS = 600  # phrases of the templates
-_WORDS = 3000  # words of titles, for titles that are not in the catalog
+_WORDS = 3000  # words of titles and descriptions
 _CONTEXT = 4096  # tokens
 
 
@@ -53,13 +53,14 @@ def new_tokenizer(catalog: Catalog, leads: Sequence[str], examples: Sequence[Exa
         {", ".join(safe_text(name, _GENRES) for name in catalog.genres_of(item)[:3]) for item in range(len(catalog))}
     )
     years = sorted({f" ({year})" for year in catalog.year.tolist() if year > 0})
-    genres = [text for told in lists if told for text in (f" ({told})", f" | {told}")]
+    genres = [text for listed in lists if listed for text in (f" ({listed})", f" | {listed}")]
     names = [safe_text(name, _GENRES) for name in catalog.genre_names]
     known = [*dict.fromkeys(titles), *genres, *years, *names]
     texts = [message.content for example in examples for message in example.messages]
     texts += [question.lead for example in examples for question in example.questions]
     turns = find_phrases(texts, known, most=_TURNS)
-    words = find_phrases((word for title in titles for word in _words(title)), [], most=_WORDS, least_count=2)
+    told = [*titles, *([] if catalog.description is None else map(str, catalog.description))]
+    words = find_phrases((word for text in told for word in _words(text)), [], most=_WORDS, least_count=2)
     labels = [f" {label}" for example in examples for question in example.questions for label in question.labels]
     roles = ["system\n", "user\n", "assistant\n"]
     return build_tokenizer([*dict.fromkeys([*labels, *roles, *known, *turns, *words])], CHAT_TEMPLATE)
@@ -71,8 +72,8 @@ def _titles(leads: Sequence[str]) -> list[str]:
     return ["" if match is None else match[0] for match in found]
 
 
-def _words(title: str) -> list[str]:
-    first, *others = title.strip('"').split(" ")
+def _words(text: str) -> list[str]:
+    first, *others = text.strip('"').split(" ")
     return [first, *(f" {word}" for word in others)]
 
 

@@ -38,7 +38,7 @@ WORK = ".tuning"
 """End of the name of the folder in which a model is being made."""
 _REQUEST, _START, _RESULT, _GGUF = "request.json", "start", "result", "model.gguf"
 _PREFIX_BYTES = 1 << 20
-_VOCABULARY_EXAMPLES = 400  # from which the turns of the templates are learned
+_VOCABULARY, _VOCABULARY_EXAMPLES = 1 << 32, 400  # number and most of the examples whose turns become tokens
 
 
 class _Job(NamedTuple):
@@ -169,7 +169,7 @@ def _make_start(job: _Job, training: Examples) -> None:
         return
     known = users_part(dataset, split.training)
     leads = tell_items(known.catalog, Templates(settings.templates))
-    tokenizer = new_tokenizer(known.catalog, leads, training.draw(-1 % (1 << 32), _VOCABULARY_EXAMPLES))
+    tokenizer = new_tokenizer(known.catalog, leads, training.draw(_VOCABULARY, min(_VOCABULARY_EXAMPLES, settings.examples)))
     network = new_network(tokenizer, leads, known, width=settings.width, layers=settings.layers, seed=settings.seed)
     torn = work / f"{_START}.part"
     shutil.rmtree(torn, ignore_errors=True)

@@ -13,7 +13,8 @@ from recsim_llm.data import open_dataset
 
 @pytest.fixture(scope="session")
 def people():
-    return open_dataset("fictional")
+    everybody = open_dataset("fictional")
+    return everybody.of_ratings(everybody.ratings.take(everybody.ratings.user_index < 60))
 
 
 @pytest.fixture(scope="session")

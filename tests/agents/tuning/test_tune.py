@@ -1,0 +1,129 @@
+"""From ratings to a folder that a run takes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from safetensors.numpy import load_file
+
+from recsim_llm.agents.tuning import training_loop
+from recsim_llm.agents.tuning.tune import CARD, tune
+from recsim_llm.agents.tuning.tuning_settings import TuningSettings
+from recsim_llm.errors import ConfigError, DataError, RunExistsError
+
+SMALL = TuningSettings(model="scratch", seed=7, examples=24, width=64, layers=2, rating_history=6)
+
+
+class Stopped(Exception):
+    pass
+
+
+@pytest.fixture
+def small_chunks(monkeypatch):
+    monkeypatch.setattr(training_loop, "CHUNK", 8)
+    monkeypatch.setattr(training_loop, "_WATCHED_EVERY", 1)
+    monkeypatch.setattr(training_loop, "_WATCHED", 4)
+
+
+@pytest.fixture(scope="module")
+def tuned(people, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (("CHUNK", 8), ("_WATCHED_EVERY", 1), ("_WATCHED", 4)):
+            patch.setattr(training_loop, name, value)
+        folder = tmp_path_factory.mktemp("tuned") / "model"
+        states = []
+        card = tune(people, SMALL, folder, states.append)
+    return folder, card, states
+
+
+def test_the_folder_holds_model_gguf_and_card_and_nothing_is_left_beside_it(tuned):
+    folder, card, _ = tuned
+    names = {path.name for path in folder.iterdir()}
+    assert {"config.json", "model.safetensors", "tokenizer.json", "model.gguf", "tuning"} <= names
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+    assert json.loads((folder / CARD).read_text())["users"] == card["users"]
+    assert "Licence of the data" in (folder / CARD).with_name("README.md").read_text()
+
+
+def test_the_card_says_who_was_kept_apart_and_what_they_say(tuned, people):
+    _, card, _ = tuned
+    everybody = [user for part in card["users"].values() for user in part]
+    assert sorted(everybody) == people.ratings.users.tolist()
+    assert card["test"]["users"] > 0
+    rows = card["test"]["popularity-matched negatives"]["accuracy"]
+    assert set(rows) == {"tuned", "popularity", "item-kNN", "ALS"}
+    assert all(row["low"] <= row["value"] <= row["high"] for row in rows.values())
+
+
+def test_progress_is_told_a_chunk_at_a_time(tuned):
+    _, _, states = tuned
+    assert [state.done for state in states] == [8, 16, 24]
+    assert states[-1].of == 24
+
+
+def test_what_was_stopped_goes_on_to_the_same_weights_by_the_same_settings_alone(tuned, people, tmp_path, small_chunks):
+    def stop(state):
+        if state.done == 16:
+            raise Stopped
+
+    again = tmp_path / "again"
+    with pytest.raises(Stopped):
+        tune(people, SMALL, again, stop)
+    assert not again.exists()
+    with pytest.raises(ConfigError, match="got examples other than"):
+        tune(people, replace(SMALL, examples=16), again)
+    states = []
+    tune(people, SMALL, again, states.append)
+    assert [state.done for state in states] == [24]
+    first, second = (load_file(folder / "model.safetensors") for folder in (tuned[0], again))
+    assert all((first[name] == second[name]).all() for name in first)
+
+
+def test_a_folder_that_holds_something_is_left_alone(tuned, people):
+    with pytest.raises(RunExistsError, match="choose another"):
+        tune(people, SMALL, tuned[0])
+
+
+def test_too_few_users_are_refused_before_anything_is_written(people, tmp_path):
+    few = people.of_ratings(people.ratings.take(people.ratings.user_index < 4))
+    with pytest.raises(DataError, match="tune: got 4 users"):
+        tune(few, SMALL, tmp_path / "model")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"model": "gpt"}, "expected scratch or transformers/FOLDER"),
+        ({"width": 100}, "expected a multiple of 64"),
+        ({"layers": 1}, "2 or more"),
+        ({"lora": 4}, "nothing to adapt"),
+        ({"learning_rate": 2.0}, "between 0 and 1"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused_in_a_line(changed, said):
+    with pytest.raises(ConfigError, match=said):
+        TuningSettings(**({"model": "scratch", "seed": 1} | changed))
+
+
+def test_a_missing_package_is_named_with_its_remedy(people, tmp_path, monkeypatch):
+    monkeypatch.setattr("recsim_llm.agents.tuning.tune.find_spec", lambda name: None if name == "gguf" else object())
+    with pytest.raises(ConfigError, match=r"got no package gguf.*pip install"):
+        tune(people, SMALL, tmp_path / "model")
+
+
+@pytest.mark.parametrize("lora", [0, 4])
+def test_a_model_that_is_there_is_tuned_further(tuned, people, tmp_path, small_chunks, lora):
+    pytest.importorskip("peft")
+    settings = TuningSettings(
+        model=f"transformers/{tuned[0]}", seed=7, examples=8, rating_history=4, lora=lora, learning_rate=0.01
+    )
+    tune(people, settings, tmp_path / "further")
+    before, after = (load_file(folder / "model.safetensors") for folder in (tuned[0], tmp_path / "further"))
+    assert before.keys() == after.keys()
+    name = "model.layers.0.self_attn.q_proj.weight"
+    assert (before[name] != after[name]).any()
+    embeddings = "model.embed_tokens.weight"
+    assert (before[embeddings] == after[embeddings]).all() == bool(lora)
