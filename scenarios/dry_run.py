@@ -272,7 +272,7 @@ def _as_asked(columns: DoubleArray, model: ModelSettings | None) -> DoubleArray:
         columns: calls, tokens read, tokens written, questions, tokens read for each of them again, ``[users, 5]``.
         model: of the role; None where it is asked no questions.
     """
-    if model is None or _form(model) != "forced" or not model.name.startswith("openai"):
+    if model is None or _form(model) != "forced" or not model.name.startswith(("openai", "llamacpp/")):
         return columns[:, :3].T
     found = known_probe(model)
     way = found.abilities.forced if found else "chat"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.core.protocols import BoundsPrompts
 from recsim_llm.language.base.questions import Elicitation
 from recsim_llm.language.base.wire import TokenUsage
@@ -84,16 +85,34 @@ def estimate_cost(scenario: Scenario, world: World, roles: Roles) -> CostEstimat
         model = roles.role(role)
         # A server may be asked once for each sample, or for each question.
         asks, each, samples = times * pages, model.most_calls(questions), model.most_calls(1)
-        tokens = TokenUsage(
-            prompt=asks * each * prompt, completion=asks * samples * questions * ANSWER_TOKENS[model.elicitation]
-        )
-        calls, read, written = calls + asks * each, read + (tokens.prompt or 0), written + (tokens.completion or 0)
+        sent = asks * each + (_contrast_calls(scenario, world, asks, model.most_calls(2)) if role == "user" else 0)
+        tokens = TokenUsage(prompt=sent * prompt, completion=asks * samples * questions * ANSWER_TOKENS[model.elicitation])
+        calls, read, written = calls + sent, read + (tokens.prompt or 0), written + (tokens.completion or 0)
         # A gateway on this machine may send a bill: where prices are given, they count.
         local = local and model.local and settings.prices is None
         priced = priced and (model.local or settings.prices is not None)
         if settings.prices is not None:
             cost += Prices(**settings.prices.model_dump()).cost(tokens)
     return CostEstimate(calls, read, written, cost if priced else None, local)
+
+
+def _contrast_calls(scenario: Scenario, world: World, asks: int, each: int) -> int:
+    """Return how many more calls the contrast of language users takes, at most: an item is asked about once, titles a page.
+
+    Args:
+        scenario: its users' parameters say which contrast.
+        world: its items.
+        asks: pages that are asked about.
+        each: calls for the two questions about an item.
+    """
+    parameters = scenario.users.parameters
+    items, shown = len(world.catalog), asks * scenario.slate_size
+    if parameters.get("contrast") == "neutral":
+        return min(shown, items) * each
+    if parameters.get("contrast") == "titles":
+        lengths = int(parameters.get("rating_history", LanguageParameters.rating_history)) + 1
+        return asks + min(shown, items * lengths)
+    return 0
 
 
 def _questions(recommender: AsksModel) -> int:

@@ -7,8 +7,9 @@ items drawn uniformly from what the user never rated. One request a user.
 - Slopes of clicks and stars: by maximum likelihood on what was taken among items as popular, and on the stars given.
 - Level of clicks: the mean probability on uniformly drawn items is the click rate, the same meaning as
   ``ChoiceParameters.click_rate``.
-- Level of each star: the mean distribution on the items rated later is that of the later ratings of all users but those
-  kept apart, each user with the same weight; half stars count for both whole stars beside them.
+- Level of each star: the mean distribution on the items rated later is that of the later ratings of half of all users, each
+  with the same weight; half stars count for both whole stars beside them. The other half, those kept apart among them, are
+  whom it is held against: people who need not be asked about, and so many of them that chance hardly matters.
 - Leaving: ratings say nothing of it. The expected length of a visit is that of choice users fitted to the same data, whose
   patience is measured (ratings a sitting) and the rest assumed; or the length that is declared.
 
@@ -99,10 +100,11 @@ def calibrate(
     progress(0, len(fitted))
     visits = _visits(dataset, pages.user_index, visit_pages, click_rate=click_rate, seed=seed, page_size=page_size)
     players = uncalibrated_users(model, dataset, parameters or LanguageParameters(), seed)
+    answered, apart = ask_pages(players, pages, progress), _apart(dataset, pages.user_index, fitted, seed)
     found = MeasuredPages(
-        dataset=dataset, pages=pages, answered=ask_pages(players, pages, progress), visits=visits, click_rate=click_rate
+        dataset=dataset, pages=pages, answered=answered, visits=visits, click_rate=click_rate, people=np.flatnonzero(apart)
     )
-    numbers, page_bias = _fit(found.of(fitted), _level_target(dataset, pages.user_index[~fitted]))
+    numbers, page_bias = _fit(found.of(fitted), _level_target(dataset, ~apart))
     record = _record(players, dataset, seed, fitted=dataset.ratings.users[pages.user_index[fitted]])
     record |= {"click_rate": click_rate, "visits": visits.basis}
     if not fitted.all():
@@ -139,13 +141,19 @@ def _visits(
     return choice_visits(fitted, known.catalog, user_index, seed=seed, page_size=page_size)
 
 
-def _level_target(dataset: Dataset, apart: IntArray) -> DoubleArray | None:
-    """Return float64 [5]: the later ratings of all who are not kept apart, by whole star, each user with the same weight."""
+def _apart(dataset: Dataset, asked: IntArray, fitted: BoolArray, seed: int) -> BoolArray:
+    """Return bool [users of the data]: who is kept apart; half of those who are not asked, nobody where nobody asked is."""
+    word = keyed.words(seed, "calibration side", dataset.ratings.users)
+    apart: BoolArray = (word & np.uint64(1)).astype(np.bool_) & ~fitted.all()
+    apart[asked] = ~fitted
+    return apart
+
+
+def _level_target(dataset: Dataset, users: BoolArray) -> DoubleArray | None:
+    """Return float64 [5]: the later ratings of some users, by whole star, each user with the same weight."""
     if dataset.feedback != "explicit":
         return None
-    _, later = dataset.ratings.split_by_time(TRAIN_SHARE)
-    everyone = np.unique(np.searchsorted(dataset.ratings.users, later.user_id))
-    shares, levels = later_stars(dataset, everyone[~np.isin(everyone, apart)])
+    shares, levels, _ = later_stars(dataset, np.flatnonzero(users))
     target: DoubleArray = shares.mean(axis=0) @ share_levels(levels)
     return target
 

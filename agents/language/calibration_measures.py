@@ -43,6 +43,8 @@ class MeasuredPages(NamedTuple):
     """How long the users' visits should be."""
     click_rate: float
     """Share of examined items, drawn uniformly, that users should take."""
+    people: IntArray
+    """int64 [q]: positions in the data's users, those of the pages among them: whose later stars are the target."""
 
     def of(self, users: BoolArray) -> MeasuredPages:
         """Return the part of some of the users, bool [p]."""
@@ -56,15 +58,16 @@ class MeasuredPages(NamedTuple):
         )
 
 
-def later_stars(dataset: Dataset, user_index: IntArray) -> tuple[DoubleArray, DoubleArray]:
+def later_stars(dataset: Dataset, user_index: IntArray) -> tuple[DoubleArray, DoubleArray, IntArray]:
     """Return the later ratings, the last 20%, of users.
 
     Args:
         dataset: catalog and ratings.
-        user_index: int64 [u]: positions in the data's users; each has some.
+        user_index: int64 [u]: positions in the data's users.
 
     Returns:
-        float64 [u, l]: the share of each user's ratings at each of the data's levels; float64 [l], the levels.
+        float64 [n, l]: for users who have some, the share of each one's ratings at each of the data's levels; float64 [l], the
+        levels; int64 [n], the users.
     """
     _, later = dataset.ratings.split_by_time(TRAIN_SHARE)
     levels = dataset.ratings.levels.astype(np.float64)
@@ -72,7 +75,8 @@ def later_stars(dataset: Dataset, user_index: IntArray) -> tuple[DoubleArray, Do
     level = np.searchsorted(dataset.ratings.levels, later.rating)
     table = np.bincount(owner * len(levels) + level, minlength=len(dataset.ratings.users) * len(levels))
     counts = table.reshape(-1, len(levels))[user_index].astype(np.float64)
-    return counts / counts.sum(axis=1, keepdims=True), levels
+    some = counts.sum(axis=1) > 0
+    return counts[some] / counts[some].sum(axis=1, keepdims=True), levels, user_index[some]
 
 
 def measure_calibration(found: MeasuredPages, calibration: Calibration, *, page_bias: float, seed: int) -> dict[str, Any]:
@@ -93,11 +97,11 @@ def measure_calibration(found: MeasuredPages, calibration: Calibration, *, page_
     chances = {"before": expit(log_odds), "after": expit(calibration.click_slope * log_odds + page_bias)}
     measures["click_bits"] = _click_bits(found.pages, chances)
     more: dict[str, Any] = {"reliability": _reliability(found.pages, chances)}
+    table = {name: {side: _plain(resampler, one) for side, one in sides.items()} for name, sides in measures.items()}
     if found.dataset.feedback == "explicit":
         stars = _Stars(found, calibration)
-        measures |= stars.measures()
+        table |= stars.measures(seed)
         more["stars"] = stars.shares()
-    table = {name: {side: _plain(resampler, one) for side, one in sides.items()} for name, sides in measures.items()}
     table["click_rate"]["target"] = {"value": found.click_rate, "low": None, "high": None, "users": 0}
     return {"measured": table, **more}
 
@@ -152,29 +156,39 @@ def _reliability(pages: CalibrationPages, chances: Mapping[str, DoubleArray]) ->
 
 
 class _Stars:
-    """The stars that real users gave later, and the distributions that calibrated and uncalibrated ones would draw from."""
+    """The stars that people gave later, and the distributions that calibrated and uncalibrated users would draw from.
+
+    People are all who were kept apart, users those of them who were asked about; both are drawn together in the bootstrap.
+    """
 
     def __init__(self, found: MeasuredPages, calibration: Calibration) -> None:
         said, taken = found.answered.stars, found.pages.taken
-        self._real, self._levels = later_stars(found.dataset, found.pages.user_index)
+        self._real, self._levels, people = later_stars(found.dataset, found.people)
+        self._row = np.searchsorted(people, found.pages.user_index)
         known, _ = found.dataset.ratings.split_by_time(TRAIN_SHARE)
-        self._histogram = np.bincount(np.searchsorted(found.dataset.ratings.levels, known.rating), minlength=len(self._levels))
-        self._own = {
-            side: (stars * taken[..., None]).sum(axis=1) / taken.sum(axis=1, keepdims=True)
-            for side, stars in (("before", said), ("after", calibration.stars(said)))
-        }
-        self._bits = {
-            side: self._loss(stars, share_levels(found.pages.stars[taken]), taken)
-            for side, stars in (("before", said), ("after", calibration.stars(said)))
-        }
+        level = np.searchsorted(found.dataset.ratings.levels, known.rating)
+        self._histogram = np.bincount(level, minlength=len(self._levels)).astype(np.float64)
+        shares = share_levels(found.pages.stars[taken])
+        sides = {"before": said, "after": calibration.stars(said)}
+        self._own = {side: _mean_of_taken(stars, taken) for side, stars in sides.items()}
+        self._bits = {side: _bits(stars, shares, taken) for side, stars in sides.items()}
 
-    def measures(self) -> dict[str, Sides]:
-        sides = {"target": (self._real, self._levels), **{side: (own, _OWN_LEVELS) for side, own in self._own.items()}}
+    def measures(self, seed: int) -> dict[str, dict[str, Any]]:
+        """Return the sides of each measure as plain values."""
+        people = Resampler(np.ones(len(self._real), np.bool_), seed)
+        sides = {side: (self._of_people(own), _OWN_LEVELS) for side, own in self._own.items()}
+        both = {"target": (self._real, self._levels), **sides}
+        users = dict.fromkeys(sides, len(self._row)) | {"target": len(self._real)}
+        spread = {side: self._of_people(self._on_data_levels(own)) for side, own in self._own.items()}
+        table = {
+            "star_mean": {side: mean_statistic(shares @ levels) for side, (shares, levels) in both.items()},
+            "star_spread": {side: _spread(shares, levels) for side, (shares, levels) in both.items()},
+            "star_wasserstein": {side: self._distance(shares) for side, shares in spread.items()},
+            "star_bits": {side: mean_statistic(self._of_people(loss)) for side, loss in self._bits.items()},
+        }
         return {
-            "star_mean": {side: mean_statistic(shares @ levels) for side, (shares, levels) in sides.items()},
-            "star_spread": {side: _spread(shares, levels) for side, (shares, levels) in sides.items()},
-            "star_wasserstein": {side: self._distance(self._on_data_levels(own)) for side, own in self._own.items()},
-            "star_bits": {side: mean_statistic(loss) for side, loss in self._bits.items()},
+            name: {side: _plain(people, one) | {"users": users[side]} for side, one in found.items()}
+            for name, found in table.items()
         }
 
     def shares(self) -> dict[str, list[float]]:
@@ -182,28 +196,43 @@ class _Stars:
         spread = {side: self._on_data_levels(own).mean(axis=0).tolist() for side, own in self._own.items()}
         return {"levels": self._levels.tolist(), "real": self._real.mean(axis=0).tolist(), **spread}
 
+    def _of_people(self, own: DoubleArray) -> DoubleArray:
+        """Return the users' values in the people's rows; NaN for those who were not asked about."""
+        values = np.full((len(self._real), *own.shape[1:]), np.nan)
+        values[self._row] = own
+        return values
+
     def _on_data_levels(self, own: DoubleArray) -> DoubleArray:
-        return on_levels(own, _OWN_LEVELS.astype(np.float32), self._levels, self._histogram.astype(np.float64))
+        return on_levels(own, _OWN_LEVELS.astype(np.float32), self._levels, self._histogram)
 
     def _distance(self, shares: DoubleArray) -> Statistic:
-        size = len(self._levels)
+        size, there = len(self._levels), ~np.isnan(shares[:, :1])
+        sums = np.hstack([self._real, np.ones((len(shares), 1)), np.where(there, shares, 0.0), there])
 
-        def function(sums: DoubleArray) -> DoubleArray:
-            users = sums[:, -1:]
-            return wasserstein(sums[:, :size] / users, sums[:, size:-1] / users, self._levels)
+        def function(total: DoubleArray) -> DoubleArray:
+            real, own = total[:, : size + 1], total[:, size + 1 :]
+            return wasserstein(real[:, :-1] / real[:, -1:], own[:, :-1] / own[:, -1:], self._levels)
 
-        return of_sums(np.hstack([self._real, shares, np.ones((len(shares), 1))]), function)
+        return of_sums(sums, function)
 
-    @staticmethod
-    def _loss(stars: DoubleArray, outcome: DoubleArray, taken: BoolArray) -> DoubleArray:
-        """Return float64 [p]: mean bits a rating."""
-        loss = np.zeros(taken.shape)
-        loss[taken] = -(outcome * np.log2(np.maximum(stars[taken], _LEAST))).sum(axis=1)
-        mean: DoubleArray = loss.sum(axis=1) / taken.sum(axis=1)
-        return mean
+
+def _mean_of_taken(stars: DoubleArray, taken: BoolArray) -> DoubleArray:
+    """Return float64 [p, 5]: each user's mean distribution over the items taken."""
+    mean: DoubleArray = (stars * taken[..., None]).sum(axis=1) / taken.sum(axis=1, keepdims=True)
+    return mean
+
+
+def _bits(stars: DoubleArray, outcome: DoubleArray, taken: BoolArray) -> DoubleArray:
+    """Return float64 [p]: mean bits a rating."""
+    loss = np.zeros(taken.shape)
+    loss[taken] = -(outcome * np.log2(np.maximum(stars[taken], _LEAST))).sum(axis=1)
+    mean: DoubleArray = loss.sum(axis=1) / taken.sum(axis=1)
+    return mean
 
 
 def _spread(shares: DoubleArray, levels: DoubleArray) -> Statistic:
-    """Return the standard deviation of all ratings together, each user with the same weight."""
-    sums = np.column_stack([np.ones(len(shares)), shares @ levels, shares @ levels**2])
+    """Return the standard deviation of all ratings together, each user with the same weight; NaN in a row leaves it out."""
+    there = ~np.isnan(shares[:, 0])
+    known = np.where(there[:, None], shares, 0.0)
+    sums = np.column_stack([there, known @ levels, known @ levels**2])
     return of_sums(sums, lambda total: np.sqrt(np.maximum(total[:, 2] / total[:, 0] - (total[:, 1] / total[:, 0]) ** 2, 0.0)))

@@ -100,7 +100,7 @@ def open_contrast(
     if not model.likelihoods:
         raise ConfigError(
             f"contrast titles: got {model.name}, which does not tell how probable given words are, expected a model in this "
-            "process, or a server that echoes prompts with log-probabilities; set users.parameters.contrast=neutral"
+            "process, transformers/FOLDER; take one, or set users.parameters.contrast=neutral"
         )
     if history is None or not most_told:
         raise ConfigError(

@@ -69,6 +69,9 @@ class LanguageParameters:
     """Personas that a model wrote, by user id, see ``write_personas``: they stand in place of the measured persona's sentences,
     or before the measured persona where the templates have none. None: it did not pass its checks; the user, like those
     without one, keeps what is measured."""
+    intents: bool = False
+    """Tell in each visit's prompts what the user came for: to browse, for a genre, for a present, or to kill time; drawn for
+    each user and visit, see ``INTENT_SHARES``."""
     memory_kind: str = "stream"
     """Kind of memory: ``stream``; to compare with, ``window``, the last few things that happened, and ``none``; an installed
     one, or ``module:Class``."""
@@ -97,14 +100,11 @@ class LanguageParameters:
                 raise ConfigError(f"language parameter {name!r}: got {value!r}, expected a finite number")
         if not 0 <= self.position_decay <= 1:
             raise ConfigError(f"language parameter 'position_decay': got {self.position_decay}, expected a number from 0 to 1")
-        if not isinstance(self.rotate, bool):
-            raise ConfigError(f"language parameter 'rotate': got {self.rotate!r}, expected true or false")
-        for name in ("prompt_tokens", "memory_tokens", "rating_history", "remembered_ratings"):
+        for name in ("rotate", "intents"):
             value = getattr(self, name)
-            if name == "prompt_tokens" and value is None:
-                continue
-            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-                raise ConfigError(f"language parameter {name!r}: got {value!r}, expected a whole number of 0 or more")
+            if not isinstance(value, bool):
+                raise ConfigError(f"language parameter {name!r}: got {value!r}, expected true or false")
+        self._check_counts()
         self._check_texts()
         kinds = get_args(ContrastKind)
         if self.contrast not in kinds:
@@ -113,6 +113,14 @@ class LanguageParameters:
         if not isinstance(self.calibration, Calibration):
             wanted = "Calibration; from_settings takes mappings too"
             raise ConfigError(f"language parameter 'calibration': got {self.calibration!r}, expected {wanted}")
+
+    def _check_counts(self) -> None:
+        for name in ("prompt_tokens", "memory_tokens", "rating_history", "remembered_ratings"):
+            value = getattr(self, name)
+            if name == "prompt_tokens" and value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+                raise ConfigError(f"language parameter {name!r}: got {value!r}, expected a whole number of 0 or more")
 
     def _check_memory(self) -> None:
         read_facts(self.facts)

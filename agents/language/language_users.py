@@ -28,6 +28,7 @@ from recsim_llm.agents.language.prompt_templates import Templates
 from recsim_llm.agents.language.prompts import LEVELS, PromptWriter
 from recsim_llm.agents.language.rating_history import RatingHistory
 from recsim_llm.agents.language.template_family import choose_family
+from recsim_llm.agents.language.visit_intents import VisitIntents
 from recsim_llm.core import keyed
 from recsim_llm.core.arrays import FloatArray, IntArray
 from recsim_llm.core.bounds import Bounds
@@ -113,6 +114,7 @@ class LanguageUsers:
             templates=parameters.templates,
         )
         self._minds = Minds(catalog, population, parameters, templates=templates, writer=self._writer, history=history)
+        self._intents = VisitIntents(population, catalog, family, seed) if parameters.intents else None
         self.provenance = {
             "templates": templates.fingerprint,
             "memory_templates": self._minds.fingerprint,
@@ -120,6 +122,8 @@ class LanguageUsers:
             "parameters": parameters.settings(),
         }
         """What a run's manifest must keep to tell how users were asked."""
+        if self._intents is not None:
+            self.provenance["intent_templates"] = self._intents.fingerprint
         self.allocate(0, 1)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> LanguageUsers:
@@ -338,11 +342,13 @@ class LanguageUsers:
         writer, asks = self._writer, []
         for row, page, order in zip(rows, pages, orders, strict=True):
             items = [page.items[position] for position in order]
-            room = writer.room(page.user, len(items))
+            intent = () if self._intents is None else (self._intents.part(page.user, page.visit),)
+            room = writer.room(page.user, len(items)) - sum(estimate_tokens(part.text) for part in intent)
             part = writer.page(items, page.page, room - self.parameters.memory_tokens)
             budget = max(room - estimate_tokens(part.text), 0)
             memory = self._minds.render(row, writer.query(items), budget)
-            prompt = Prompt((writer.rules, writer.persona(page.user), *writer.memory(memory.consolidated, memory.recent), part))
+            remembered = writer.memory(memory.consolidated, memory.recent)
+            prompt = Prompt((writer.rules, writer.persona(page.user), *remembered, *intent, part))
             writer.check(prompt, len(items), self.model.name)
             user_id = int(self._user_id[page.user])
             nonce = f"{self._seed} {user_id} {page.visit} {page.page}"

@@ -59,7 +59,7 @@ class Templates:
         persona = _used(environment, sources.get("persona", ""))
         self.tells_history = "history" in persona
         """Whether a persona tells what its user rated."""
-        self.tells_sentences = "text" in persona
+        self.tells_sentences = "text" in persona or "written" in persona
         """Whether a persona tells traits and tastes in sentences."""
         self._templates = {file: _template(environment, f"{name}/{file}", file) for file in sources}
         self._macros = {
@@ -67,6 +67,14 @@ class Templates:
             for file, macros in wanted.items()
             for macro in macros
         }
+
+    @property
+    def yes_no(self) -> tuple[str, str]:
+        """Words for yes and no that may follow a lead: of the macros ``yes`` and ``no`` of ``leads.jinja``, else English."""
+        module = self._templates["leads"].module if self.has_leads else None
+        told = [getattr(module, word, None) for word in ("yes", "no")]
+        yes, no = (word if macro is None else str(macro()).strip() for word, macro in zip(("yes", "no"), told, strict=True))
+        return yes, no
 
     def render(self, file: str, **values: object) -> str:
         """Return a template's text without outer blank space.

@@ -20,7 +20,7 @@ from recsim_llm.language.answers.elicitation import prepare
 from recsim_llm.language.base.questions import Ask, Elicitation, Part, Prompt, Question, score, yes_no
 from recsim_llm.language.base.safe_text import safe_text
 from recsim_llm.language.base.tokens import estimate_tokens
-from recsim_llm.population.persona_text import render_persona, taste_words
+from recsim_llm.population.persona_text import demographic_facts, render_persona, taste_words, trait_thirds
 from recsim_llm.population.personas import Population
 
 __all__ = ["LEVELS", "Item", "PromptWriter"]
@@ -107,7 +107,9 @@ class PromptWriter:
         persona = self._population.persona(user_index)
         loves, likes, avoids = taste_words(persona)
         written = self._written.get(user_index, "")
-        words = {"text": written or render_persona(persona), "loves": loves, "likes": likes, "avoids": avoids}
+        words: dict[str, object] = {"text": written or render_persona(persona), "written": written}
+        words |= {"loves": loves, "likes": likes, "avoids": avoids}
+        words |= {"thirds": trait_thirds(persona), "about": demographic_facts(persona)}
         history = self._history_of(user_index)
 
         def tell(count: int) -> str:
@@ -192,14 +194,19 @@ class PromptWriter:
         if page not in self._questions:
             say, told = self._templates.say, [self.item(item) for item in page] if leads else [None] * len(page)
             numbered = list(enumerate(told, 1))
+
+            def ask(key: str, text: str, lead: str) -> Question:
+                # Answers in the language of the words where they are asked for word by word; elsewhere they are labels.
+                return yes_no(key, text, lead)._replace(options=self._templates.yes_no) if leads else yes_no(key, text)
+
             self._questions[page] = (
-                *(yes_no(f"click_{n}", say("questions.click", number=n), self._lead("click", n, item)) for n, item in numbered),
+                *(ask(f"click_{n}", say("questions.click", number=n), self._lead("click", n, item)) for n, item in numbered),
                 *(
                     score(f"stars_{n}", say("questions.stars", number=n), LEVELS, self._lead("stars", n, item))
                     for n, item in numbered
                 ),
                 score("satisfaction", say("questions.satisfaction"), LEVELS, say("leads.satisfaction") if leads else ""),
-                yes_no("leave", say("questions.leave"), say("leads.leave") if leads else ""),
+                ask("leave", say("questions.leave"), say("leads.leave") if leads else ""),
             )
         return self._questions[page]
 

@@ -1,8 +1,8 @@
 """Language models: typed questions in, probabilities out; replies are cached, limited, retried and recorded.
 
 ``open_model`` opens one by name, ``LanguageModel.ask`` puts questions (``yes_no``, ``score``, ``choice``, ``number``,
-``short_text``) about a ``Prompt``. Inside are the sub-rooms ``base``, ``answers``, ``backends``, ``calls``, ``probing`` and
-``chaos``, each of which knows only those before it.
+``short_text``, ``likelihood``) about a ``Prompt``. Inside are the sub-rooms ``base``, ``answers``, ``backends``, ``calls``,
+``probing`` and ``chaos``, each of which knows only those before it.
 """
 
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Prompt,
         Question,
         choice,
+        likelihood,
         number,
         score,
         short_text,
@@ -53,6 +54,7 @@ __all__ = [
     "Scripted",
     "Writing",
     "choice",
+    "likelihood",
     "number",
     "open_model",
     "probe_model",
@@ -84,6 +86,7 @@ __getattr__, __dir__ = lazy_names(
         "Scripted": "backends.scripted",
         "Writing": "calls.model",
         "choice": "base.questions",
+        "likelihood": "base.questions",
         "number": "base.questions",
         "open_model": "providers",
         "probe_model": "providers",

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from recsim_llm.population.personas import Persona
 
-__all__ = ["render_persona", "taste_words"]
+__all__ = ["demographic_facts", "render_persona", "taste_words", "trait_thirds"]
 
 LOVES_FROM = math.log(1.5)
 """Taste from which a genre is loved: picked half as often again as others pick it. Mean 3.0 genres a user."""
@@ -154,10 +154,24 @@ def taste_words(persona: Persona) -> tuple[list[str], list[str], list[str]]:
     return loves[:GENRES_EACH], likes[:GENRES_EACH], avoids[:GENRES_EACH]
 
 
+def trait_thirds(persona: Persona) -> dict[str, int]:
+    """Return for each trait of ``BANDS`` where the persona lies: 0 lower third, 1 middle, 2 upper.
+
+    Templates in other languages choose their own sentences by it.
+    """
+    values = {trait: getattr(persona, trait) for trait in BANDS}
+    return {trait: 0 if values[trait] < band.low else 2 if values[trait] > band.high else 1 for trait, band in BANDS.items()}
+
+
+def demographic_facts(persona: Persona) -> list[tuple[str, str]]:
+    """Return names and values of what is known of a persona's demographics, one line each, in the order of telling."""
+    known = {name: value for name, value in persona.demographics.items() if value}
+    fields = [name for name in _FIRST_FIELDS if name in known] + sorted(known.keys() - set(_FIRST_FIELDS))
+    return [(_one_line(name), _one_line(known[name])) for name in fields]
+
+
 def _sentence(persona: Persona, trait: str) -> str:
-    band = BANDS[trait]
-    value = getattr(persona, trait)
-    return band.sentences[0 if value < band.low else 2 if value > band.high else 1]
+    return BANDS[trait].sentences[trait_thirds(persona)[trait]]
 
 
 def _taken_sentence(persona: Persona) -> str:
@@ -187,9 +201,7 @@ def _taste_sentences(persona: Persona) -> list[str]:
 
 
 def _about(persona: Persona) -> str:
-    known = {name: value for name, value in persona.demographics.items() if value}
-    fields = [name for name in _FIRST_FIELDS if name in known] + sorted(known.keys() - set(_FIRST_FIELDS))
-    facts = [f"{_one_line(name)} {_one_line(known[name])}" for name in fields]
+    facts = [f"{name} {value}" for name, value in demographic_facts(persona)]
     return f"About you: {'; '.join(facts)}." if facts else ""
 
 

@@ -62,10 +62,12 @@ def calibration_rows(record: Content) -> Iterator[tuple[str, list[Cell]]]:
 def calibration_basis(record: Content) -> str:
     """Say on whom it was fitted and measured, on which data, with which model, and what visits should be like."""
     fitted, apart = (numbers.count(len(record.get(name, ()))) for name in ("users_fitted", "users_apart"))
+    stars = record["measured"].get("star_mean")
+    people = f" Stars as wanted: of {numbers.count(stars['target']['users'])} people kept apart." if stars else ""
     return (
         f"Fitted to {fitted} users of {record['data']}, measured on {apart} others, who had no part in it; seed "
         f"{record['seed']}; {record['model']}, asked by {record['realisation']} in the words of {record['template_family']}. "
-        f"In brackets: 95% intervals, bootstrap over users. Visits as wanted: {record['visits']}."
+        f"In brackets: 95% intervals, bootstrap over users.{people} Visits as wanted: {record['visits']}."
     )
 
 

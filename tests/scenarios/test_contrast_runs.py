@@ -105,6 +105,26 @@ def test_the_forecast_says_what_the_contrast_will_cost(contrast, whole):
     assert forecast_run(scenario("none")).contrast_calls == 0
 
 
+class CalledOffError(Exception):
+    """Raised in place of consent."""
+
+
+def most_asked(contrast, folder):
+    def confirm(estimate):
+        raise CalledOffError(estimate)
+
+    with pytest.raises(CalledOffError) as caught:
+        run(scenario(contrast), folder, confirm=confirm)
+    return caught.value.args[0]
+
+
+def test_the_most_that_a_run_can_ask_counts_the_contrast(contrast, whole, tmp_path):
+    most, plain = most_asked(contrast, tmp_path / "one"), most_asked("none", tmp_path / "other")
+    assert plain.calls < count(whole, PAID) <= most.calls
+    assert most.calls <= plain.calls + 6 * 2 * 2 * (4 + 1)
+    assert most.prompt_tokens > plain.prompt_tokens
+
+
 def test_a_way_without_log_probabilities_is_refused_on_the_command_line(contrast, tmp_path, capsys):
     sets = [f"users.parameters.contrast={contrast}", "models.user.realisation=json"]
     command = ["run", "demo", "--users", "language", "--model", "scripted/genres", "--n-users", "4", "--seed", "1"]

@@ -226,6 +226,7 @@ SHAPES = (
         cause="overloaded",
         again=True,
     ),
+    Shape("not implemented", error("This model is not a decision model"), 501, cause="refused"),
     Shape("gateway", GATEWAY, 502, cause="server", again=True, words="502 Bad Gateway"),
     Shape("Cloudflare", CLOUDFLARE, 524, cause="server", again=True, words="api.example.org | 524: A timeout occurred"),
     Shape("truncated", b'{"choices": [{"mess', cause="bad_reply", again=True),

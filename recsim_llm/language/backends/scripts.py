@@ -31,6 +31,8 @@ Script = Callable[[str, Question], Sequence[float]]
 
 CLICK, CLICK_LOVED, CLICK_LIKED, CLICK_AVOIDED = 0.15, 0.45, 0.28, 0.04
 """Click probability of an item with no named genre, and with a loved, a liked or an avoided one."""
+WANTED = 6.0
+"""Factor on the odds of a click where an item has the genre that a visitor came for."""
 LEAVE, LEAVE_MISFIT = 0.10, 0.25
 """Probability of leaving after a page, and after one without any loved or liked genre; for ordinary patience."""
 IMPATIENT, PATIENT = 1.8, 0.5
@@ -51,6 +53,7 @@ _PAGE = re.compile(r"<page>\n(.*?)\n</page>", re.DOTALL)
 _LISTED = {
     "loved": re.compile(r"\bYou love (.+?)\.(?:\s|$)"),
     "liked": re.compile(r"\bYou (?:also )?like (.+?)\.(?:\s|$)"),
+    "wanted": re.compile(r"^This time you look for something with genre (.+?)\.$", re.MULTILINE),
     "avoided": re.compile(r"\bYou seldom choose (.+?)\.(?:\s|$)"),
 }
 _MEAN = re.compile(r"you give (\d(?:\.\d)?) stars")
@@ -61,6 +64,7 @@ class _Item(NamedTuple):
     loved: bool
     liked: bool
     avoided: bool
+    wanted: bool
 
 
 class _Scene(NamedTuple):
@@ -72,7 +76,7 @@ class _Scene(NamedTuple):
     patience: float
 
 
-_UNKNOWN_ITEM = _Item(False, False, False)
+_UNKNOWN_ITEM = _Item(False, False, False, False)
 
 
 def uniform(text: str, question: Question) -> Sequence[float]:  # noqa: ARG001 (a script's signature)
@@ -96,10 +100,10 @@ def genres(text: str, question: Question) -> Sequence[float]:
     """Answer as a shopper who goes by genres alone.
 
     Yes-or-no questions with a slot number are answered with the item's click probability (0.15; loved genre 0.45, liked
-    0.28, avoided 0.04, a loved and an avoided one in between); levels with a slot number with a rounded normal
-    distribution around the persona's mean rating, shifted by genre; ``leave`` with 0.10, or 0.25 if no item has a loved or
-    liked genre, more for impatient users and less for patient ones; other levels, such as ``satisfaction``, by the page's
-    mean click probability; anything else with equal probabilities.
+    0.28, avoided 0.04, a loved and an avoided one in between; six times the odds for a genre that this visit is for);
+    levels with a slot number with a rounded normal distribution around the persona's mean rating, shifted by genre;
+    ``leave`` with 0.10, or 0.25 if no item has a loved or liked genre, more for impatient users and less for patient ones;
+    other levels, such as ``satisfaction``, by the page's mean click probability; anything else with equal probabilities.
     """
     scene = _read_scene(text)
     slot = _slot(question)
@@ -187,6 +191,8 @@ def _click(item: _Item) -> float:
     odds = _odds(CLICK_LOVED if item.loved else CLICK_LIKED if item.liked else CLICK)
     if item.avoided:
         odds *= _odds(CLICK_AVOIDED) / _odds(CLICK)
+    if item.wanted:
+        odds *= WANTED
     return odds / (1 + odds)
 
 

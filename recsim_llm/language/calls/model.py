@@ -290,8 +290,8 @@ class LanguageModel:
         parts, questions = item.prompt.parts, item.questions
         if questions and questions[0].kind == "likelihood" and not self.likelihoods:
             raise ConfigError(
-                f"model {self.name}: got words to tell the probability of, expected a model that can: one in this process "
-                "(transformers/FOLDER), or a server that a probe found to echo prompts with log-probabilities"
+                f"model {self.name}: got words to tell the probability of, expected a model in this process, "
+                "transformers/FOLDER: no server is asked for that"
             )
         key = self._key(parts, questions, item.nonce)
         call = prepare(item, self.elicitation, samples=self._samples, forced=self._forced)

@@ -107,7 +107,7 @@ def test_a_model_that_cannot_tell_is_refused_in_one_line():
     backend = ScriptedReplies([RawReply()], abilities=Abilities(elicitations=("logprobs",)))
     with (
         LanguageModel(backend, elicitation="logprobs") as model,
-        pytest.raises(ConfigError, match="a server that a probe") as caught,
+        pytest.raises(ConfigError, match="expected a model in this process") as caught,
     ):
         model.ask([ask()])
     assert "\n" not in str(caught.value)
