@@ -94,6 +94,17 @@ class LanguageParameters:
     """Log-odds of coming back, a unit of satisfaction after the visit's last page. Assumed."""
 
     def __post_init__(self) -> None:
+        self._check_numbers()
+        self._check_texts()
+        kinds = get_args(ContrastKind)
+        if self.contrast not in kinds:
+            raise ConfigError(f"language parameter 'contrast': got {self.contrast!r}, expected {one_of(self.contrast, kinds)}")
+        self._check_memory()
+        if not isinstance(self.calibration, Calibration):
+            wanted = "Calibration; from_settings takes mappings too"
+            raise ConfigError(f"language parameter 'calibration': got {self.calibration!r}, expected {wanted}")
+
+    def _check_numbers(self) -> None:
         for name in _NUMBERS:
             value = getattr(self, name)
             if not is_number(value):
@@ -104,17 +115,6 @@ class LanguageParameters:
             value = getattr(self, name)
             if not isinstance(value, bool):
                 raise ConfigError(f"language parameter {name!r}: got {value!r}, expected true or false")
-        self._check_counts()
-        self._check_texts()
-        kinds = get_args(ContrastKind)
-        if self.contrast not in kinds:
-            raise ConfigError(f"language parameter 'contrast': got {self.contrast!r}, expected {one_of(self.contrast, kinds)}")
-        self._check_memory()
-        if not isinstance(self.calibration, Calibration):
-            wanted = "Calibration; from_settings takes mappings too"
-            raise ConfigError(f"language parameter 'calibration': got {self.calibration!r}, expected {wanted}")
-
-    def _check_counts(self) -> None:
         for name in ("prompt_tokens", "memory_tokens", "rating_history", "remembered_ratings"):
             value = getattr(self, name)
             if name == "prompt_tokens" and value is None:

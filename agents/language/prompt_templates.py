@@ -14,7 +14,14 @@ from unicodedata import category
 from recsim_llm.errors import ConfigError
 from recsim_llm.language.base.safe_text import safe_text
 
-__all__ = ["TEMPLATE_FILES", "Templates"]
+__all__ = ["TEMPLATE_FILES", "Templates", "shipped_families"]
+
+_FAMILIES = {
+    "de": "German, in full",
+    "de_compact": "German, for small models: few words, the user's own ratings, each question asked alone",
+    "en": "English, in full: the user in sentences, rules, an example",
+    "en_compact": "English, for small models: few words, the user's own ratings, each question asked alone",
+}
 
 TEMPLATE_FILES: Mapping[str, tuple[str, ...]] = {
     "events": ("nothing", "passed", "taken"),
@@ -108,6 +115,11 @@ class Templates:
         except (TemplateError, TypeError, KeyError, ValueError) as error:
             given = ", ".join(values) or "nothing"
             raise ConfigError(f"template {self.name}/{what}: got {error}, expected it to work with {given}") from error
+
+
+def shipped_families() -> dict[str, str]:
+    """Return the shipped families of prompts, each with what it is."""
+    return dict(_FAMILIES)
 
 
 def _folder(name: str) -> Traversable:

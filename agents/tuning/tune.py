@@ -30,12 +30,14 @@ from recsim_llm.errors import ConfigError
 from recsim_llm.log.folders import refuse_used_folder
 from recsim_llm.log.locks import lock_folder
 
-__all__ = ["CARD", "WORK", "tune"]
+__all__ = ["CARD", "PROMPT_TOKENS", "WORK", "tune"]
 
 CARD = Path("tuning") / "card.json"
 """Where a tuned model's card is in its folder."""
 WORK = ".tuning"
 """End of the name of the folder in which a model is being made."""
+PROMPT_TOKENS = 4000
+"""Tokens, as estimated, of which a prompt is told as much of a user's history as a model learned from."""
 _REQUEST, _START, _RESULT, _GGUF = "request.json", "start", "result", "model.gguf"
 _PREFIX_BYTES = 1 << 20
 _VOCABULARY, _VOCABULARY_EXAMPLES = 1 << 32, 400  # number and most of the examples whose turns become tokens
@@ -69,6 +71,8 @@ def tune(
         RunExistsError: the folder holds something.
     """
     _need_packages(settings)
+    if settings.folder and not Path(settings.folder).is_dir():
+        raise ConfigError(f"tune: got model folder {settings.folder}, which is not there, expected one that holds a model")
     refuse_used_folder(out, "tune")
     work = out.with_name(out.name + WORK)
     job = _Job(dataset, split_users(dataset, settings.seed), settings, work)
@@ -235,8 +239,8 @@ def _in_words(card: dict[str, Any]) -> str:
         f"A language model of {card['parameters']:,} parameters ({settings['model']}), trained on {settings['examples']:,} "
         f"pages put to {len(card['users']['training'])} users of `{data['name']}` ({data['fingerprint'][:12]}).",
         "",
-        f"Ask it with `users.parameters.templates={settings['templates']}` and "
-        f"`users.parameters.rating_history={settings['rating_history']}`.",
+        f"Ask it with `users.parameters.templates={settings['templates']}` , "
+        f"`users.parameters.rating_history={settings['rating_history']}` and `users.parameters.prompt_tokens={PROMPT_TOKENS}`.",
         "",
         f"Licence of the data: {data['licence'] or 'not known'}. Weights that were trained on data come under what its licence "
         "says of what is made from it: keep them to yourself where it forbids to pass the data on.",

@@ -46,6 +46,8 @@ def _note_work(work: Path) -> Iterator[None]:
 
 
 def _told(card: dict[str, Any], out: Path) -> list[str]:
+    from recsim_llm.agents.tuning.tune import PROMPT_TOKENS
+
     test, settings = card["test"], card["settings"]
     lines = [f"{card['parameters']:,} parameters, {card['processor_seconds'] / 60:.1f} minutes of a processor"]
     if not test["users"]:
@@ -58,6 +60,7 @@ def _told(card: dict[str, Any], out: Path) -> list[str]:
     folder = shlex.quote(str(out))
     asked = f"--set users.parameters.templates={settings['templates']}"
     asked += f" --set users.parameters.rating_history={settings['rating_history']}"
+    asked += f" --set users.parameters.prompt_tokens={PROMPT_TOKENS}"
     return [*lines, f"tuned   {out}", f"use     recsim-llm run SCENARIO --users language --model transformers/{folder} {asked}"]
 
 

@@ -248,6 +248,7 @@ def _make_shop(options: argparse.Namespace) -> None:
 
 def handle_list(options: argparse.Namespace) -> None:
     """Print all names that scenarios may use."""
+    from recsim_llm.agents.language.prompt_templates import shipped_families
     from recsim_llm.envs.rewards import REWARDS
     from recsim_llm.language.backends.packaged_models import PACKAGED
     from recsim_llm.registry import names
@@ -256,6 +257,7 @@ def handle_list(options: argparse.Namespace) -> None:
     table: dict[str, dict[str, str]] = {"scenarios": shipped_scenarios()}
     for kind in ("recommenders", "users", "memories", "learners"):
         table[kind] = {name: _said_of(kind, name) for name in names(kind)}
+    table["templates"] = shipped_families()
     table["rewards"] = {name: _first_line(reward) for name, reward in REWARDS.items()}
     table["models"] = {
         name: f"{model.summary}; {model.megabytes} MB, {model.licence}; {model.install}" for name, model in PACKAGED.items()

@@ -82,17 +82,6 @@ def test_a_missing_calibration_file_is_refused(tmp_path):
 
 def test_no_parameter_has_been_forgotten():
     shared = {"position_decay", "watch_base", "watch_slope", "return_base", "return_slope"}
-    own = {
-        "rotate",
-        "intents",
-        "personas",
-        "rating_history",
-        "prompt_tokens",
-        "memory_tokens",
-        "templates",
-        "memory",
-        "calibration",
-        "embeddings",
-    }
-    own |= {"contrast", "remembered_ratings", "facts", "personas", "memory_kind"}
+    own = {"rotate", "rating_history", "prompt_tokens", "memory_tokens", "templates", "memory", "calibration", "embeddings"}
+    own |= {"remembered_ratings", "facts", "personas", "memory_kind", "intents", "contrast"}
     assert {field.name for field in fields(LanguageParameters)} == shared | own

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scripted_users import FakeModel, build_users, films, page_of, pages, people, taking, text_of
 
-from recsim_llm.agents.language.prompt_templates import TEMPLATE_FILES, Templates
+from recsim_llm.agents.language.prompt_templates import TEMPLATE_FILES, Templates, shipped_families
 from recsim_llm.agents.language.prompts import PromptWriter
 from recsim_llm.agents.language.rating_history import RatingHistory
 from recsim_llm.core.ratings import Ratings
@@ -216,7 +216,7 @@ def test_a_faulty_folder_is_refused_in_one_line(german, file, content, reason):
 
 @pytest.mark.parametrize("name", ["xx", "../en", "no such folder"])
 def test_an_unknown_language_is_refused(name):
-    with pytest.raises(ConfigError, match="expected en, en_compact or a folder"):
+    with pytest.raises(ConfigError, match="expected de, de_compact, en, en_compact or a folder"):
         Templates(name)
 
 
@@ -315,3 +315,8 @@ def test_few_of_many_genres_are_told_in_compact_prompts():
     lead = PromptWriter(catalog, people(), Templates("en_compact"), "forced").questions([0])[0].lead
     assert lead.count("genre") == 3
     assert len(lead) < 110
+
+
+def test_all_shipped_families_are_listed():
+    shipped = files("recsim_llm.agents.language") / "templates"
+    assert set(shipped_families()) == {entry.name for entry in shipped.iterdir()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from recsim_llm.agents.language.prompt_templates import Templates
+from recsim_llm.agents.tuning import training_loop
 from recsim_llm.agents.tuning.tiny_model import new_network, new_tokenizer, tell_items
 from recsim_llm.agents.tuning.tuning_examples import Examples, ExampleSettings
 from recsim_llm.agents.tuning.tuning_split import split_users, users_part
@@ -36,3 +37,9 @@ def begun_model(learned_from, examples, tmp_path_factory):
     tokenizer.save_pretrained(folder)
     new_network(tokenizer, leads, learned_from, width=64, layers=2, seed=7).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture
+def small_chunks(monkeypatch):
+    for name, value in (("CHUNK", 8), ("_WATCHED_EVERY", 1), ("_WATCHED", 4)):
+        monkeypatch.setattr(training_loop, name, value)

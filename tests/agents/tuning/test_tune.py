@@ -20,13 +20,6 @@ class Stopped(Exception):
     pass
 
 
-@pytest.fixture
-def small_chunks(monkeypatch):
-    monkeypatch.setattr(training_loop, "CHUNK", 8)
-    monkeypatch.setattr(training_loop, "_WATCHED_EVERY", 1)
-    monkeypatch.setattr(training_loop, "_WATCHED", 4)
-
-
 @pytest.fixture(scope="module")
 def tuned(people, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
