@@ -155,7 +155,7 @@ class Design:
         return len(self.catalog) + len(self._copies) - 1
 
     def parts(self, trial: AuditTrial) -> tuple[Part, ...]:
-        """Return a trial's prompt after the rules."""
+        """Return a trial's prompt after what is the same for everybody."""
         user, writer = int(self.pages.user_index[trial.user]), self.writer
         after = (Part("policy", trial.after),) if trial.after else ()
         page = writer.page(trial.items, 0, _ROOM)
@@ -171,7 +171,7 @@ class Design:
         ids = self.user_id.tolist()
         asks = [
             Ask(
-                Prompt((writer.rules, *self.parts(trial))),
+                Prompt((*writer.opening, *self.parts(trial))),
                 writer.questions(trial.items),
                 f"{self.seed} {ids[trial.user]} {trial.condition}",
                 str(ids[trial.user]),
