@@ -84,8 +84,9 @@ def _page_sizes(dataset: Dataset) -> tuple[int, ...]:
 
 
 def _swept(roles: Roles, dataset: Dataset, seed: int, users: int, **asked: LanguageParameters) -> Any:
+    own = asked.get("parameters")
     sizes = _page_sizes(dataset)
-    return sweep(roles.role("user"), dataset, seed=seed, users=users, histories=_HISTORIES, page_sizes=sizes, **asked)
+    return sweep(roles.role("user"), dataset, seed=seed, users=users, histories=_HISTORIES, page_sizes=sizes, parameters=own)
 
 
 def _ranked(roles: Roles, dataset: Dataset, seed: int, users: int) -> RankingBias:
