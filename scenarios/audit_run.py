@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from recsim_llm.agents.audits.audit_kinds import AUDITS, AuditKind
+from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.agents.language.prompt_budget import usual_tokens
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.data import open_dataset
@@ -88,14 +89,15 @@ def make_audit(
             progress(f"{request.audit}: asking about {users:,} users")
             run = kind.run if request.users == "language" else kind.cascade
             assert run is not None
-            return _content(request, dataset, kind, run(roles, dataset, request.seed, users))
+            asked = {"parameters": LanguageParameters.from_settings(request.parameters)} if request.parameters else {}
+            return _content(request, dataset, kind, run(roles, dataset, request.seed, users, **asked))
 
 
 def _facts(request: AuditRequest, licence: str) -> dict[str, str]:
     """Return how an audit was made, for the page."""
     verb = ["audit", request.audit, "--data", request.data, "--users", request.users]
     options = {"--n-users": request.n_users, "--seed": request.seed}
-    return made_facts(verb, options, request.tables, model=request.model, licence=licence)
+    return made_facts(verb, options, request, licence=licence)
 
 
 def _content(request: AuditRequest, dataset: Dataset, kind: AuditKind, finding: Any) -> dict[str, Any]:
@@ -125,6 +127,13 @@ def _check(request: AuditRequest) -> AuditKind:
     if request.n_users is not None and request.n_users < 1:
         raise ConfigError(
             f"--n-users: got {request.n_users}, expected 1 or more; give another, or leave it out for the audit's own number"
+        )
+    if request.parameters and (request.users != "language" or not kind.takes_parameters):
+        name = next(iter(request.parameters))
+        able = ", ".join(name for name, one in EVERY_AUDIT.items() if one.takes_parameters)
+        raise ConfigError(
+            f"--set users.parameters.{name}: got audit {request.audit} of {request.users} users, expected language users and "
+            f"one of {able}; leave it out"
         )
     if request.users == "choice":
         if kind.choice is None:

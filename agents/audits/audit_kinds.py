@@ -22,6 +22,7 @@ from recsim_llm.agents.audits.stability import PERTURBATIONS, stability
 from recsim_llm.agents.audits.strength import strength
 from recsim_llm.agents.audits.sweep import sweep
 from recsim_llm.agents.audits.sycophancy import FLATTERY, NEUTRAL, sycophancy
+from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.core import keyed
 from recsim_llm.core.pages import Requests
 from recsim_llm.core.ratings import Dataset
@@ -50,8 +51,10 @@ class AuditKind:
     """Items of the largest page that is asked about."""
     texts: int = 0
     """Free texts a user."""
-    run: Callable[[Roles, Dataset, int, int], Any]
-    """Takes models, data, seed and users; returns what was found."""
+    run: Callable[..., Any]
+    """Takes models, data, seed and users, and by name ``parameters``, where some are given; returns what was found."""
+    takes_parameters: bool = True
+    """Its users are asked as ``LanguageParameters`` say."""
     choice: Callable[[Dataset, int, int], Any] | None = None
     """The same of choice users, without a model; None where only a language model can be audited."""
     cascade: Callable[[Roles, Dataset, int, int], Any] | None = None
@@ -62,26 +65,28 @@ class AuditKind:
     """Takes what was found, and whether the data have stars; returns the rows of a page."""
 
 
-def _audit(audit: Callable[..., Any], page_size: int) -> Callable[[Roles, Dataset, int, int], Any]:
+def _audit(audit: Callable[..., Any], page_size: int) -> Callable[..., Any]:
     """Return an audit on pages of one size, or of the whole catalog where that is smaller."""
 
-    def run(roles: Roles, dataset: Dataset, seed: int, users: int) -> Any:
+    def run(roles: Roles, dataset: Dataset, seed: int, users: int, **asked: LanguageParameters) -> Any:
         size = min(page_size, len(dataset.catalog))
-        return audit(roles.role("user"), dataset, seed=seed, users=users, page_size=size)
+        return audit(roles.role("user"), dataset, seed=seed, users=users, page_size=size, **asked)
 
     return run
 
 
-def _injected(roles: Roles, dataset: Dataset, seed: int, users: int) -> Any:
-    return _audit(partial(injection, writer=roles.role("writer")), _PAGE)(roles, dataset, seed, users)
+def _injected(roles: Roles, dataset: Dataset, seed: int, users: int, **asked: LanguageParameters) -> Any:
+    return _audit(partial(injection, writer=roles.role("writer")), _PAGE)(roles, dataset, seed, users, **asked)
 
 
 def _page_sizes(dataset: Dataset) -> tuple[int, ...]:
     return tuple(size for size in _PAGE_SIZES if size <= len(dataset.catalog)) or (len(dataset.catalog),)
 
 
-def _swept(roles: Roles, dataset: Dataset, seed: int, users: int) -> Any:
-    return sweep(roles.role("user"), dataset, seed=seed, users=users, histories=_HISTORIES, page_sizes=_page_sizes(dataset))
+def _swept(roles: Roles, dataset: Dataset, seed: int, users: int, **asked: LanguageParameters) -> Any:
+    own = asked.get("parameters")
+    sizes = _page_sizes(dataset)
+    return sweep(roles.role("user"), dataset, seed=seed, users=users, histories=_HISTORIES, page_sizes=sizes, parameters=own)
 
 
 def _ranked(roles: Roles, dataset: Dataset, seed: int, users: int) -> RankingBias:
@@ -172,6 +177,7 @@ AUDITS: Mapping[str, AuditKind] = MappingProxyType(
             asks=_ROTATIONS,
             page_size=_RANKED,
             run=_ranked,
+            takes_parameters=False,
         ),
     }
 )

@@ -137,7 +137,7 @@ class _NeutralContrast:
 
     def _write(self, name: tuple[int, int]) -> Ask:
         items = [name[0]]
-        prompt = Prompt((self._writer.rules, self._writer.page(items, 0, 0)))
+        prompt = Prompt((*self._writer.opening, self._writer.page(items, 0, 0)))
         click, stars = self._writer.questions(items)[:2]
         return Ask(prompt, (click, stars), NEUTRAL)
 

@@ -161,7 +161,7 @@ class Examples:
         stars = np.concatenate([self._training.ratings.rating[taken], np.full(len(others), np.nan)])[order]
         page = int(dice.integers(0, 4))
         prompt = Prompt(
-            (writer.rules, writer.persona(place), *self._memory(writer, moment, rated, dice),
+            (*writer.opening, writer.persona(place), *self._memory(writer, moment, rated, dice),
              writer.page(items, page, _PROMPT_TOKENS))
         )  # fmt: skip
         questions = writer.questions(items)

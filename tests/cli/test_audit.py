@@ -64,6 +64,24 @@ def test_every_audit_goes_the_whole_way(name, data, tmp_path, capsys):
     assert (out / "calls.sqlite").is_file()
 
 
+def test_an_audit_asks_users_as_is_set(data, tmp_path):
+    told = ("--set", "users.parameters.templates=en_compact", "--set", "users.parameters.rating_history=2")
+    assert audit("slots", data, tmp_path / "a", "--model", "scripted/genres", "--n-users", "3", "--quiet", *told) == 0
+    assert "users.parameters.rating_history=2" in content_of(tmp_path / "a")["made"]["Command"]
+    with closing(sqlite3.connect(tmp_path / "a" / "calls.sqlite")) as calls:
+        texts = [text for (text,) in calls.execute("SELECT text FROM parts WHERE name = 'persona'")]
+    assert texts
+    assert {text.count("Thing ") for text in texts} == {2}
+
+
+@pytest.mark.parametrize(("name", "users"), [("ranking", "language"), ("exploits", "language"), ("strength", "choice")])
+def test_audits_of_others_than_language_users_refuse_their_parameters(name, users, data, tmp_path, capsys):
+    model = () if users == "choice" else ("--model", "scripted/genres")
+    asked = ("--users", users, *model, "--set", "users.parameters.rating_history=2", "--quiet")
+    assert audit(name, data, tmp_path / "a", *asked) == 2
+    assert "users.parameters.rating_history" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["strength", "sweep"])
 def test_choice_users_are_audited_without_a_model(name, data, tmp_path):
     assert audit(name, data, tmp_path / "audit", "--users", "choice", "--quiet") == 0
