@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
 from recsim_llm.agents.audits.audit_kinds import AUDITS, AuditKind
+from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.agents.language.prompt_budget import usual_tokens
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.data import open_dataset
@@ -20,6 +22,7 @@ from recsim_llm.language.calls.store import FILE_NAME
 from recsim_llm.language.providers import Roles
 from recsim_llm.log.locks import lock_folder
 from recsim_llm.report.audit_page import AUDIT_FILE
+from recsim_llm.scenarios.calibration_run import split_settings
 from recsim_llm.scenarios.estimates import ANSWER_TOKENS, Confirm, CostEstimate
 from recsim_llm.scenarios.exploits.exploit_audit import EXPLOITS
 from recsim_llm.scenarios.study_requests import StudyRequest, limits_of, made_facts, most_cost
@@ -44,6 +47,9 @@ class AuditRequest(StudyRequest):
     """``language``: users whom a model plays; ``choice``: fitted users, where the audit allows; ``cascade``: both, likewise."""
     n_users: int | None = None
     """Most users; None takes the audit's own number."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """How the model is asked, by dotted keys of a scenario: ``users.parameters.templates``. Those of the model itself,
+    ``models.user.…``, are in ``model`` already and only told on the page."""
 
 
 def make_audit(
@@ -88,12 +94,27 @@ def make_audit(
             progress(f"{request.audit}: asking about {users:,} users")
             run = kind.run if request.users == "language" else kind.cascade
             assert run is not None
-            return _content(request, dataset, kind, run(roles, dataset, request.seed, users))
+            asked = {"parameters": LanguageParameters.from_settings(_parameters(request))} if kind.heeds else {}
+            return _content(request, dataset, kind, run(roles, dataset, request.seed, users, **asked))
+
+
+def _parameters(request: AuditRequest) -> dict[str, Any]:
+    """Return what is set of the users' parameters, all of which the audit heeds."""
+    parameters = split_settings(request.settings)[1]
+    heeded = EVERY_AUDIT[request.audit].heeds if request.users == "language" else ()
+    ignored = [name for name in parameters if name not in heeded]
+    if ignored:
+        known = " or ".join(f"users.parameters.{name}" for name in heeded) or "none of users.parameters"
+        got = f"audit {request.audit}: got users.parameters.{ignored[0]}"
+        raise ConfigError(f"{got}, expected {known}: it would change nothing here; leave it out")
+    return parameters
 
 
 def _facts(request: AuditRequest, licence: str) -> dict[str, str]:
     """Return how an audit was made, for the page."""
     verb = ["audit", request.audit, "--data", request.data, "--users", request.users]
+    for key, value in request.settings.items():
+        verb += ["--set", f"{key}={json.dumps(value, ensure_ascii=False)}"]
     options = {"--n-users": request.n_users, "--seed": request.seed}
     return made_facts(verb, options, request.tables, model=request.model, licence=licence)
 
@@ -140,6 +161,7 @@ def _check(request: AuditRequest) -> AuditKind:
         raise ConfigError(f"{got}, expected --users language; cascade users can have exploits")
     elif request.model is None:
         raise ConfigError("audit: got no model, expected --model provider/name, for instance scripted/genres")
+    LanguageParameters.from_settings(_parameters(request))
     return kind
 
 

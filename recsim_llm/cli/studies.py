@@ -82,10 +82,16 @@ def _audit_request(options: argparse.Namespace) -> Any:
 
     from recsim_llm.data.table_settings import TableSettings
     from recsim_llm.scenarios.audit_run import AuditRequest
+    from recsim_llm.scenarios.calibration_run import split_settings
+    from recsim_llm.scenarios.schema import parse_overrides
 
+    settings = parse_overrides(options.set)
+    of_model, _ = split_settings(settings)
+    if of_model and options.model is None:
+        raise ConfigError("--set models.user: got settings of a model without one, expected --model provider/name with them")
     if options.base_url is not None and options.model is None:
         raise ConfigError("--base-url: got an address without a model, expected --model openai-compatible/NAME with it")
-    model = None if options.model is None else read_model(options.model, options.base_url)
+    model = None if options.model is None else read_model(options.model, options.base_url, **of_model)
     return AuditRequest(
         audit=options.name,
         data=options.data,
@@ -93,6 +99,7 @@ def _audit_request(options: argparse.Namespace) -> Any:
         users=options.users,
         model=model,
         n_users=options.n_users,
+        settings=settings,
         tables=TableSettings.of(read_table_options(options)),
         cache=options.cache,
         limits=read_limits(options),

@@ -64,6 +64,14 @@ def audit_parser(commands: Any) -> None:
     model_options(parser)
     parser.add_argument("--n-users", metavar="N", type=int, help="most users (default: 30 to 60, by audit)")
     parser.add_argument("--seed", metavar="S", type=int, help="seed of users and items; drawn and shown if not given")
+    parser.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="how the model is asked, as in a run: models.user.realisation=json, users.parameters.templates=en_compact, "
+        "users.parameters.rating_history=40",
+    )
     parser.add_argument("--out", metavar="DIR", type=Path, help="folder of the audit (default: audits/NAME-TIME)")
     spending_options(parser)
     parser.add_argument("--yes", action="store_true", help="do not ask before an audit that may cost much")
