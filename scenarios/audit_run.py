@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
@@ -22,7 +21,6 @@ from recsim_llm.language.calls.store import FILE_NAME
 from recsim_llm.language.providers import Roles
 from recsim_llm.log.locks import lock_folder
 from recsim_llm.report.audit_page import AUDIT_FILE
-from recsim_llm.scenarios.calibration_run import split_settings
 from recsim_llm.scenarios.estimates import ANSWER_TOKENS, Confirm, CostEstimate
 from recsim_llm.scenarios.exploits.exploit_audit import EXPLOITS
 from recsim_llm.scenarios.study_requests import StudyRequest, limits_of, made_facts, most_cost
@@ -47,9 +45,6 @@ class AuditRequest(StudyRequest):
     """``language``: users whom a model plays; ``choice``: fitted users, where the audit allows; ``cascade``: both, likewise."""
     n_users: int | None = None
     """Most users; None takes the audit's own number."""
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    """How the model is asked, by dotted keys of a scenario: ``users.parameters.templates``. Those of the model itself,
-    ``models.user.…``, are in ``model`` already and only told on the page."""
 
 
 def make_audit(
@@ -94,29 +89,15 @@ def make_audit(
             progress(f"{request.audit}: asking about {users:,} users")
             run = kind.run if request.users == "language" else kind.cascade
             assert run is not None
-            asked = {"parameters": LanguageParameters.from_settings(_parameters(request))} if kind.heeds else {}
+            asked = {"parameters": LanguageParameters.from_settings(request.parameters)} if request.parameters else {}
             return _content(request, dataset, kind, run(roles, dataset, request.seed, users, **asked))
-
-
-def _parameters(request: AuditRequest) -> dict[str, Any]:
-    """Return what is set of the users' parameters, all of which the audit heeds."""
-    parameters = split_settings(request.settings)[1]
-    heeded = EVERY_AUDIT[request.audit].heeds if request.users == "language" else ()
-    ignored = [name for name in parameters if name not in heeded]
-    if ignored:
-        known = " or ".join(f"users.parameters.{name}" for name in heeded) or "none of users.parameters"
-        got = f"audit {request.audit}: got users.parameters.{ignored[0]}"
-        raise ConfigError(f"{got}, expected {known}: it would change nothing here; leave it out")
-    return parameters
 
 
 def _facts(request: AuditRequest, licence: str) -> dict[str, str]:
     """Return how an audit was made, for the page."""
     verb = ["audit", request.audit, "--data", request.data, "--users", request.users]
-    for key, value in request.settings.items():
-        verb += ["--set", f"{key}={json.dumps(value, ensure_ascii=False)}"]
     options = {"--n-users": request.n_users, "--seed": request.seed}
-    return made_facts(verb, options, request.tables, model=request.model, licence=licence)
+    return made_facts(verb, options, request, licence=licence)
 
 
 def _content(request: AuditRequest, dataset: Dataset, kind: AuditKind, finding: Any) -> dict[str, Any]:
@@ -147,6 +128,7 @@ def _check(request: AuditRequest) -> AuditKind:
         raise ConfigError(
             f"--n-users: got {request.n_users}, expected 1 or more; give another, or leave it out for the audit's own number"
         )
+    _refuse_overlooked(request, kind.heeds if request.users == "language" else ())
     if request.users == "choice":
         if kind.choice is None:
             able = ", ".join(name for name, one in EVERY_AUDIT.items() if one.choice is not None)
@@ -161,8 +143,17 @@ def _check(request: AuditRequest) -> AuditKind:
         raise ConfigError(f"{got}, expected --users language; cascade users can have exploits")
     elif request.model is None:
         raise ConfigError("audit: got no model, expected --model provider/name, for instance scripted/genres")
-    LanguageParameters.from_settings(_parameters(request))
     return kind
+
+
+def _refuse_overlooked(request: AuditRequest, heeded: Sequence[str]) -> None:
+    """Refuse parameters that would change nothing in this audit, and values that no run takes."""
+    overlooked = [name for name in request.parameters if name not in heeded]
+    if overlooked:
+        known = " or ".join(f"users.parameters.{name}" for name in heeded) or "none of users.parameters"
+        got = f"--set users.parameters.{overlooked[0]}: got a setting that audit {request.audit} of {request.users} users"
+        raise ConfigError(f"{got} would overlook, expected {known}; leave it out")
+    LanguageParameters.from_settings(request.parameters)
 
 
 def _estimate(kind: AuditKind, users: int, roles: Roles, given: ModelSettings) -> CostEstimate:

@@ -53,9 +53,9 @@ class AuditKind:
     texts: int = 0
     """Free texts a user."""
     run: Callable[..., Any]
-    """Takes models, data, seed and users, and where it heeds any the users' ``parameters``; returns what was found."""
+    """Takes models, data, seed and users, and by name ``parameters``, where some are given; returns what was found."""
     heeds: tuple[str, ...] = ()
-    """Names of ``LanguageParameters`` that change what is asked; nothing else of them is told in an audit."""
+    """Names of the ``LanguageParameters`` that change what is asked; others would be overlooked."""
     choice: Callable[[Dataset, int, int], Any] | None = None
     """The same of choice users, without a model; None where only a language model can be audited."""
     cascade: Callable[[Roles, Dataset, int, int], Any] | None = None
@@ -69,25 +69,25 @@ class AuditKind:
 def _audit(audit: Callable[..., Any], page_size: int) -> Callable[..., Any]:
     """Return an audit on pages of one size, or of the whole catalog where that is smaller."""
 
-    def run(roles: Roles, dataset: Dataset, seed: int, users: int, *, parameters: LanguageParameters) -> Any:
+    def run(roles: Roles, dataset: Dataset, seed: int, users: int, **asked: LanguageParameters) -> Any:
         size = min(page_size, len(dataset.catalog))
-        return audit(roles.role("user"), dataset, seed=seed, users=users, page_size=size, parameters=parameters)
+        return audit(roles.role("user"), dataset, seed=seed, users=users, page_size=size, **asked)
 
     return run
 
 
-def _injected(roles: Roles, dataset: Dataset, seed: int, users: int, *, parameters: LanguageParameters) -> Any:
-    run = _audit(partial(injection, writer=roles.role("writer")), _PAGE)
-    return run(roles, dataset, seed, users, parameters=parameters)
+def _injected(roles: Roles, dataset: Dataset, seed: int, users: int, **asked: LanguageParameters) -> Any:
+    return _audit(partial(injection, writer=roles.role("writer")), _PAGE)(roles, dataset, seed, users, **asked)
 
 
 def _page_sizes(dataset: Dataset) -> tuple[int, ...]:
     return tuple(size for size in _PAGE_SIZES if size <= len(dataset.catalog)) or (len(dataset.catalog),)
 
 
-def _swept(roles: Roles, dataset: Dataset, seed: int, users: int, *, parameters: LanguageParameters) -> Any:
-    asked: dict[str, Any] = {"histories": _HISTORIES, "page_sizes": _page_sizes(dataset), "parameters": parameters}
-    return sweep(roles.role("user"), dataset, seed=seed, users=users, **asked)
+def _swept(roles: Roles, dataset: Dataset, seed: int, users: int, **asked: LanguageParameters) -> Any:
+    own = asked.get("parameters")
+    sizes = _page_sizes(dataset)
+    return sweep(roles.role("user"), dataset, seed=seed, users=users, histories=_HISTORIES, page_sizes=sizes, parameters=own)
 
 
 def _ranked(roles: Roles, dataset: Dataset, seed: int, users: int) -> RankingBias:

@@ -91,7 +91,7 @@ class Design:
         users: how many users; at most those who have enough later ratings.
         page_size: items a page.
         taken: items of a page that the user really rated later.
-        parameters: for the templates, and the number of ratings that they tell; None for the defaults.
+        parameters: for the templates and the ratings told; None for the defaults.
 
     Raises:
         ConfigError: a number is out of range.
@@ -114,10 +114,10 @@ class Design:
         self.model, self.seed = model, seed
         self.population = known_population(dataset)
         self.catalog = dataset.catalog
-        asked = with_family(parameters or LanguageParameters(), model)
-        self.templates = Templates(asked.templates)
+        own = with_family(parameters or LanguageParameters(), model)
+        self.templates = Templates(own.templates)
         # Descriptions keep their full length, so that conditions differ in nothing else.
-        self._budget = PromptBudget(tokens=_ROOM, ratings=asked.rating_history)
+        self._budget = PromptBudget(tokens=_ROOM, ratings=own.rating_history)
         self.asks = 0
         self._copies: list[tuple[int, str, str]] = []
         self._writer: PromptWriter | None = None

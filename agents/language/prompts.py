@@ -1,7 +1,7 @@
 """Prompts of language users: parts in the order of how seldom they change, written once and reused.
 
 Rules and examples are the same for everybody, a persona for the user's life; what was consolidated in memory changes now and
-then, what is recalled and the page each time. Servers can so reuse what they computed for all before the first difference.
+then, what is recalled and the page each time. So servers can reuse what they computed for all before the first difference.
 """
 
 from __future__ import annotations

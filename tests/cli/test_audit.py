@@ -64,6 +64,24 @@ def test_every_audit_goes_the_whole_way(name, data, tmp_path, capsys):
     assert (out / "calls.sqlite").is_file()
 
 
+def test_an_audit_asks_users_as_is_set(data, tmp_path):
+    told = ("--set", "users.parameters.templates=en_compact", "--set", "users.parameters.rating_history=2")
+    assert audit("slots", data, tmp_path / "a", "--model", "scripted/genres", "--n-users", "3", "--quiet", *told) == 0
+    assert "users.parameters.rating_history=2" in content_of(tmp_path / "a")["made"]["Command"]
+    with closing(sqlite3.connect(tmp_path / "a" / "calls.sqlite")) as calls:
+        texts = [text for (text,) in calls.execute("SELECT text FROM parts WHERE name = 'persona'")]
+    assert texts
+    assert {text.count("Thing ") for text in texts} == {2}
+
+
+@pytest.mark.parametrize(("name", "users"), [("ranking", "language"), ("exploits", "language"), ("strength", "choice")])
+def test_audits_of_others_than_language_users_refuse_their_parameters(name, users, data, tmp_path, capsys):
+    model = () if users == "choice" else ("--model", "scripted/genres")
+    asked = ("--users", users, *model, "--set", "users.parameters.rating_history=2", "--quiet")
+    assert audit(name, data, tmp_path / "a", *asked) == 2
+    assert "users.parameters.rating_history" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["strength", "sweep"])
 def test_choice_users_are_audited_without_a_model(name, data, tmp_path):
     assert audit(name, data, tmp_path / "audit", "--users", "choice", "--quiet") == 0
@@ -99,25 +117,11 @@ def test_a_sweep_draws_its_lengths_and_a_damaged_one_is_one_line(data, tmp_path,
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
 
 
-def test_an_audit_asks_in_the_words_and_the_way_that_are_set(data, tmp_path):
-    sets = {"users.parameters.templates": "en_compact", "users.parameters.rating_history": 2, "models.user.realisation": "json"}
-    options = [part for name, value in sets.items() for part in ("--set", f"{name}={value}")]
-    assert audit("strength", data, tmp_path / "audit", "--model", "scripted/genres", "--n-users", "5", "--quiet", *options) == 0
-    with closing(sqlite3.connect(tmp_path / "audit" / "calls.sqlite")) as calls:
-        personas = [text for (text,) in calls.execute("SELECT text FROM parts WHERE name = 'persona'")]
-        forms = {form for (form,) in calls.execute("SELECT DISTINCT form FROM calls")}
-    assert len(personas) == 5
-    assert all(text.count(", take it? ") == 2 for text in personas)
-    assert forms == {"json"}
-    command = content_of(tmp_path / "audit")["made"]["Command"]
-    assert all(name in command for name in sets)
-
-
 @pytest.mark.parametrize(
     ("name", "setting", "words"),
     [
         ("slots", "users.parameters.contrast=neutral", "users.parameters.templates or users.parameters.rating_history"),
-        ("slots", "users.parameters.facts=facts.json", "it would change nothing here"),
+        ("slots", "users.parameters.facts=facts.json", "would overlook"),
         ("sweep", "users.parameters.rating_history=3", "expected users.parameters.templates"),
         ("ranking", "users.parameters.templates=en", "expected none of users.parameters"),
         ("slots", "users.parameters.rating_history=-1", "a whole number of 0 or more"),

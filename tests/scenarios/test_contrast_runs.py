@@ -6,8 +6,10 @@ import json
 import sqlite3
 from contextlib import closing
 
+import pyarrow.dataset as arrow
 import pytest
 
+from recsim_llm.agents import read_remembered
 from recsim_llm.cli.main import main
 from recsim_llm.errors import BudgetExceeded, ConfigError, RecSimError
 from recsim_llm.language.calls.store import FILE_NAME
@@ -103,6 +105,13 @@ def test_the_forecast_says_what_the_contrast_will_cost(contrast, whole):
     assert any(line.startswith("contrast at most") for line in told.lines())
     assert told.to_json()["contrast_calls"] == told.contrast_calls
     assert forecast_run(scenario("none")).contrast_calls == 0
+
+
+def test_what_a_user_had_in_mind_is_read_page_by_page_whatever_else_was_asked(whole):
+    user = arrow.dataset(whole / "pages").to_table()["user_id"][0].as_py()
+    pages = read_remembered(whole, user)
+    assert {(page.visit, page.page) for page in pages} == {(0, 0), (0, 1)}
+    assert any(page.remembers for page in pages)
 
 
 class CalledOffError(Exception):

@@ -73,7 +73,7 @@ class Checks:
         self.prompt_tokens: list[int] = []
         self.calls = 0
         self._begun = clock()
-        self._keeps_lines = True
+        self._keeps_lines = self._sums = True
 
     async def run(self) -> list[ProbeFinding]:
         """Look for everything, one after the other, what is cheap and decisive first; without any answer, look no further."""
@@ -211,7 +211,12 @@ class Checks:
         if not _is_code(reply):
             return "ignored", f"under a schema that allows two numbers, said {_quote(reply)}"
         call = prepare(ASK, "json")
-        read(call, await self._send(call), "json")
+        stated = await self._send(call)
+        # What is wrong with an object, other than its sums, is an error here.
+        if any(answer.renormalised for answer in read(call, stated, "json", renormalise=True)):
+            self._sums = False
+            self._rank(self.abilities.elicitations)
+            return "no", "percentages that do not sum to 100; --set models.user.renormalise=true divides them by their sum"
         self._works("json")
         return "yes", f"asked for a poem under a schema that allows two numbers, said {_quote(reply)}"
 
@@ -352,7 +357,9 @@ class Checks:
 
     def _rank(self, working: Collection[Elicitation]) -> None:
         cheap = self._backend.local or self.abilities.prefix_cache or self.costs.saves_prefix
-        self.abilities = replace(self.abilities, elicitations=rank(working, self.abilities, cheap=cheap))
+        renormalised = () if self._sums else rank({*working, "json"}, self.abilities, cheap=cheap)
+        elicitations = rank(working, self.abilities, cheap=cheap)
+        self.abilities = replace(self.abilities, elicitations=elicitations, renormalised=renormalised)
 
 
 _NO_LINES = "no", "the same lines as for labels, which could not be read"

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from recsim_llm.errors import BackendError, ConfigError, DataError
 from recsim_llm.language.answers.elicitation import prepare, read
+from recsim_llm.language.backends import scripted_forms
 from recsim_llm.language.backends.aiohttp_backend import AiohttpBackend
 from recsim_llm.language.backends.openai_backend import OpenAIBackend
 from recsim_llm.language.backends.scripted import Scripted, ScriptedReplies, resolve_script
@@ -83,6 +84,18 @@ def test_what_a_server_overlooks_is_found_out(settings, ability, answer, lost):
     assert report.abilities.elicitations == tuple(way for way in ways if way != lost)
     assert report.abilities.seed is (ability != "seed")
     assert bool(report.abilities.decision_path) is (ability != "decision")
+
+
+def test_json_whose_percentages_do_not_sum_to_100_works_only_where_they_are_renormalised(monkeypatch):
+    monkeypatch.setattr(scripted_forms, "_percents", lambda chances: [5 + round(50 * chance) for chance in chances])
+    report = probed()
+    assert answers(report)["json"] == "no"
+    assert report.abilities.elicitations == ("logprobs", "forced", "samples")
+    assert report.abilities.ways(True) == report.abilities.renormalised == ("logprobs", "forced", "json", "samples")
+    with pytest.raises(ConfigError, match=r"--set models\.user\.renormalise=true"):
+        require(report.abilities, "json", report.model)
+    require(report.abilities, "json", report.model, renormalise=True)
+    assert ProbeReport.from_json(json.loads(json.dumps(report.to_json()))) == report
 
 
 def test_a_report_tells_what_it_cost_and_where_it_looked():
