@@ -146,6 +146,10 @@ class Design:
             )
         return self._writer
 
+    def tell_latest(self, most: int) -> None:
+        """Have personas tell at most so many of a user's ratings from now on, the latest ones, where the templates tell any."""
+        self._budget, self._writer = replace(self._budget, ratings=most), None
+
     def copy(self, item: int, *, title: str | None = None, description: str | None = None) -> int:
         """Make a copy of an item with other words, and return its position; the rest of the item stays."""
         described = "" if self.catalog.description is None else str(self.catalog.description[item] or "")
