@@ -114,7 +114,7 @@ class Design:
         self.model, self.seed = model, seed
         self.population = known_population(dataset)
         self.catalog = dataset.catalog
-        own = with_family(parameters or LanguageParameters(), model)
+        self.parameters = own = with_family(parameters or LanguageParameters(), model)
         self.templates = Templates(own.templates)
         # Descriptions keep their full length, so that conditions differ in nothing else.
         self._budget = PromptBudget(tokens=_ROOM, ratings=own.rating_history)
