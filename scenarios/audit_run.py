@@ -31,6 +31,8 @@ EVERY_AUDIT: Mapping[str, AuditKind] = MappingProxyType({**AUDITS, "exploits": E
 """What ``recsim-llm audit`` can run, by name."""
 
 _TEXT_TOKENS = 160
+_HEEDED = ("templates", "rating_history")
+"""Parameters of users that audits ask by; questions are put as they are, without contrast, calibration or a life before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +129,11 @@ def _check(request: AuditRequest) -> AuditKind:
     if request.n_users is not None and request.n_users < 1:
         raise ConfigError(
             f"--n-users: got {request.n_users}, expected 1 or more; give another, or leave it out for the audit's own number"
+        )
+    if other := sorted(set(request.parameters) - set(_HEEDED)):
+        raise ConfigError(
+            f"--set users.parameters.{other[0]}: got a parameter that audits do not heed, expected {' or '.join(_HEEDED)}; "
+            "leave it out"
         )
     if request.parameters and (request.users != "language" or not kind.takes_parameters):
         name = next(iter(request.parameters))
