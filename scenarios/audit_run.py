@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -31,8 +31,6 @@ EVERY_AUDIT: Mapping[str, AuditKind] = MappingProxyType({**AUDITS, "exploits": E
 """What ``recsim-llm audit`` can run, by name."""
 
 _TEXT_TOKENS = 160
-_HEEDED = ("templates", "rating_history")
-"""Parameters of users that audits ask by; questions are put as they are, without contrast, calibration or a life before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,18 +128,7 @@ def _check(request: AuditRequest) -> AuditKind:
         raise ConfigError(
             f"--n-users: got {request.n_users}, expected 1 or more; give another, or leave it out for the audit's own number"
         )
-    if other := sorted(set(request.parameters) - set(_HEEDED)):
-        raise ConfigError(
-            f"--set users.parameters.{other[0]}: got a parameter that audits do not heed, expected {' or '.join(_HEEDED)}; "
-            "leave it out"
-        )
-    if request.parameters and (request.users != "language" or not kind.takes_parameters):
-        name = next(iter(request.parameters))
-        able = ", ".join(name for name, one in EVERY_AUDIT.items() if one.takes_parameters)
-        raise ConfigError(
-            f"--set users.parameters.{name}: got audit {request.audit} of {request.users} users, expected language users and "
-            f"one of {able}; leave it out"
-        )
+    _refuse_overlooked(request, kind.heeds if request.users == "language" else ())
     if request.users == "choice":
         if kind.choice is None:
             able = ", ".join(name for name, one in EVERY_AUDIT.items() if one.choice is not None)
@@ -157,6 +144,16 @@ def _check(request: AuditRequest) -> AuditKind:
     elif request.model is None:
         raise ConfigError("audit: got no model, expected --model provider/name, for instance scripted/genres")
     return kind
+
+
+def _refuse_overlooked(request: AuditRequest, heeded: Sequence[str]) -> None:
+    """Refuse parameters that would change nothing in this audit, and values that no run takes."""
+    overlooked = [name for name in request.parameters if name not in heeded]
+    if overlooked:
+        known = " or ".join(f"users.parameters.{name}" for name in heeded) or "none of users.parameters"
+        got = f"--set users.parameters.{overlooked[0]}: got a setting that audit {request.audit} of {request.users} users"
+        raise ConfigError(f"{got} would overlook, expected {known}; leave it out")
+    LanguageParameters.from_settings(request.parameters)
 
 
 def _estimate(kind: AuditKind, users: int, roles: Roles, given: ModelSettings) -> CostEstimate:

@@ -114,7 +114,7 @@ class Design:
         self.model, self.seed = model, seed
         self.population = known_population(dataset)
         self.catalog = dataset.catalog
-        self.parameters = own = with_family(parameters or LanguageParameters(), model)
+        own = with_family(parameters or LanguageParameters(), model)
         self.templates = Templates(own.templates)
         # Descriptions keep their full length, so that conditions differ in nothing else.
         self._budget = PromptBudget(tokens=_ROOM, ratings=own.rating_history)
@@ -146,6 +146,10 @@ class Design:
             )
         return self._writer
 
+    def tell_latest(self, most: int) -> None:
+        """Have personas tell at most so many of a user's ratings from now on, the latest ones, where the templates tell any."""
+        self._budget, self._writer = replace(self._budget, ratings=most), None
+
     def copy(self, item: int, *, title: str | None = None, description: str | None = None) -> int:
         """Make a copy of an item with other words, and return its position; the rest of the item stays."""
         described = "" if self.catalog.description is None else str(self.catalog.description[item] or "")
@@ -155,7 +159,7 @@ class Design:
         return len(self.catalog) + len(self._copies) - 1
 
     def parts(self, trial: AuditTrial) -> tuple[Part, ...]:
-        """Return a trial's prompt after the rules."""
+        """Return a trial's prompt after what is the same for everybody."""
         user, writer = int(self.pages.user_index[trial.user]), self.writer
         after = (Part("policy", trial.after),) if trial.after else ()
         page = writer.page(trial.items, 0, _ROOM)
@@ -171,7 +175,7 @@ class Design:
         ids = self.user_id.tolist()
         asks = [
             Ask(
-                Prompt((writer.rules, *self.parts(trial))),
+                Prompt((*writer.opening, *self.parts(trial))),
                 writer.questions(trial.items),
                 f"{self.seed} {ids[trial.user]} {trial.condition}",
                 str(ids[trial.user]),

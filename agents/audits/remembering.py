@@ -148,7 +148,7 @@ class _Life:
 
     def live(self, kind: str, *, told: bool = True) -> list[Rendered]:
         """Return what each user has in mind on the last page."""
-        own = LanguageParameters(templates=self._design.parameters.templates, memory_kind=kind)
+        own = LanguageParameters(templates=self._design.templates.name, memory_kind=kind)
         design, rows = self._design, np.arange(len(self._user))
         minds = Minds(design.catalog, design.population, own, templates=design.templates, writer=design.writer, history=None)
         minds.allocate(len(rows))
