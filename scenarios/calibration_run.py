@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,10 +25,9 @@ from recsim_llm.language.providers import Roles
 from recsim_llm.realism.candidates import Factory
 from recsim_llm.realism.taste_measure import measure_taste
 from recsim_llm.scenarios.estimates import ANSWER_TOKENS, Confirm, CostEstimate
-from recsim_llm.scenarios.schema import override
 from recsim_llm.scenarios.study_requests import StudyRequest, limits_of, most_cost
 
-__all__ = ["CalibrationProgress", "CalibrationRequest", "calls_beside", "make_calibration", "split_settings"]
+__all__ = ["CalibrationProgress", "CalibrationRequest", "calls_beside", "make_calibration"]
 
 _QUESTIONS = 22
 _TASTE_ITEMS = 10
@@ -48,8 +47,6 @@ class CalibrationRequest(StudyRequest):
     """Probability that a user clicks an examined item that is drawn uniformly from the catalog."""
     visit_pages: float | None = None
     """Mean pages of a visit; None takes those of choice users fitted to the same data."""
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    """How users are asked, as a scenario's ``users.parameters``."""
 
     def asked(self) -> dict[str, Any]:
         """Return the arguments of ``calibrate`` beside the model and the data."""
@@ -143,24 +140,6 @@ def _taste(
 def calls_beside(out: Path) -> Path:
     """Return where the calls of a calibration are kept: ``NAME.calls.sqlite`` for ``NAME.json``."""
     return out.with_name(f"{out.stem}.calls.sqlite")
-
-
-def split_settings(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return settings of the model and parameters of the users, from dotted keys of a scenario.
-
-    Args:
-        settings: by key, such as ``models.user.realisation`` or ``users.parameters.templates``.
-
-    Raises:
-        ConfigError: a key is of something else, which calibrating has no use for.
-    """
-    tree: dict[str, Any] = {}
-    for key, value in settings.items():
-        if not key.startswith(("models.user.", "users.parameters.")):
-            expected = "models.user.NAME or users.parameters.NAME: how the model is asked"
-            raise ConfigError(f"--set {key}: got a setting of something else, expected {expected}; leave it out")
-        override(tree, key, value)
-    return tree.get("models", {}).get("user", {}), tree.get("users", {}).get("parameters", {})
 
 
 def _estimate(request: CalibrationRequest, model: LanguageModel) -> CostEstimate:

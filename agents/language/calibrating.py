@@ -105,10 +105,8 @@ def calibrate(
         dataset=dataset, pages=pages, answered=answered, visits=visits, click_rate=click_rate, people=np.flatnonzero(kept)
     )
     numbers, page_bias = _fit(found.of(fitted), _level_target(dataset, ~kept))
-    record = _record(players, dataset, seed, fitted=dataset.ratings.users[pages.user_index[fitted]])
-    record |= {"click_rate": click_rate, "visits": visits.basis}
+    record = _record(players, found, fitted, seed)
     if not fitted.all():
-        record["users_apart"] = dataset.ratings.users[pages.user_index[~fitted]].tolist()
         record |= measure_calibration(found.of(~fitted), numbers, page_bias=page_bias, seed=seed)
     return replace(numbers, record=record)
 
@@ -176,8 +174,11 @@ def _fit(found: MeasuredPages, stars: DoubleArray | None) -> tuple[Calibration, 
     return numbers, fit.click_bias
 
 
-def _record(players: LanguageUsers, dataset: Dataset, seed: int, *, fitted: IntArray) -> dict[str, Any]:
-    model = players.model
+def _record(players: LanguageUsers, found: MeasuredPages, fitted: BoolArray, seed: int) -> dict[str, Any]:
+    """Return what the calibration is of, and who of the users asked, bool [p], it was fitted on."""
+    model, dataset = players.model, found.dataset
+    asked = dataset.ratings.users[found.pages.user_index]
+    apart = {} if fitted.all() else {"users_apart": asked[~fitted].tolist()}
     return {
         "model": model.name,
         "realisation": model.elicitation,
@@ -187,5 +188,8 @@ def _record(players: LanguageUsers, dataset: Dataset, seed: int, *, fitted: IntA
         "data": dataset.name,
         "fingerprint": dataset.fingerprint,
         "seed": seed,
-        "users_fitted": fitted.tolist(),
+        "click_rate": found.click_rate,
+        "visits": found.visits.basis,
+        "users_fitted": asked[fitted].tolist(),
+        **apart,
     }
