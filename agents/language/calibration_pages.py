@@ -78,7 +78,7 @@ def calibration_pages(
 def known_population(dataset: Dataset) -> Population:
     """Return the data's users as the first 80% of each user's ratings show them, item popularity included."""
     known, _ = dataset.training_part(TRAIN_SHARE)
-    return population_from_ratings(known.ratings, known.catalog, known.demographics)
+    return population_from_ratings(known.ratings, known.catalog, known.demographics).known_in(dataset)
 
 
 class _Draw:

@@ -118,12 +118,13 @@ class CalledOffError(Exception):
     """Raised in place of consent."""
 
 
-def most_asked(contrast, folder):
-    def confirm(estimate):
-        raise CalledOffError(estimate)
+def call_off(estimate):
+    raise CalledOffError(estimate)
 
+
+def most_asked(contrast, folder):
     with pytest.raises(CalledOffError) as caught:
-        run(scenario(contrast), folder, confirm=confirm)
+        run(scenario(contrast), folder, confirm=call_off)
     return caught.value.args[0]
 
 
@@ -132,6 +133,16 @@ def test_the_most_that_a_run_can_ask_counts_the_contrast(contrast, whole, tmp_pa
     assert plain.calls < count(whole, PAID) <= most.calls
     assert most.calls <= plain.calls + 6 * 2 * 2 * (4 + 1)
     assert most.prompt_tokens > plain.prompt_tokens
+
+
+def test_the_most_that_a_cascade_can_ask_counts_the_contrast_of_its_language_side(contrast, tmp_path):
+    def most(kind):
+        own = {"language": {"contrast": kind, "templates": "en_compact"}}
+        with pytest.raises(CalledOffError) as caught:
+            run(scenario("none", **{"users.model": "cascade", "users.parameters": own}), tmp_path / kind, confirm=call_off)
+        return caught.value.args[0].calls
+
+    assert most(contrast) > most("none") > 0
 
 
 def test_a_way_without_log_probabilities_is_refused_on_the_command_line(contrast, tmp_path, capsys):

@@ -225,6 +225,27 @@ def test_the_remedy_for_percentages_that_do_not_sum_to_100_is_one(tmp_path, monk
     assert said in (tmp_path / "run" / "report.html").read_text()
 
 
+def test_a_page_that_a_servers_context_does_not_hold_is_refused_before_it_is_asked(tmp_path):
+    with ChaosServer(seed=1, context=900) as server:
+        scenario = served(server, slate_size=20)
+        with pytest.raises(ConfigError, match=r"in a context of 900; .*--slate-size"):
+            run(scenario, tmp_path / "run")
+        sent = server.requests["/v1/chat/completions"]
+        with pytest.raises(ConfigError, match="in a context of 900"):
+            run(scenario, tmp_path / "again")
+        assert server.requests["/v1/chat/completions"] == sent
+
+
+def test_prompts_shrink_to_the_context_that_a_server_tells(tmp_path):
+    lengths = {}
+    for context in (1 << 17, 1800):
+        with ChaosServer(seed=1, context=context) as server:
+            out = run(served(server, **{"users.parameters.templates": "en"}), tmp_path / str(context))
+        lengths[context] = rows(out, "SELECT max(prompt_tokens) FROM calls")[0][0]
+    assert lengths[1800] < lengths[1 << 17]
+    assert lengths[1800] < 1800
+
+
 def test_renormalising_is_refused_where_nothing_states_percentages(tmp_path):
     model = {"name": "scripted/genres", "realisation": "logprobs", "renormalise": True}
     with pytest.raises(ConfigError, match="renormalise with the realisation logprobs"):

@@ -74,12 +74,14 @@ class Checks:
         self.calls = 0
         self._begun = clock()
         self._keeps_lines = self._sums = True
+        self._slots = 0
 
     async def run(self) -> list[ProbeFinding]:
         """Look for everything, one after the other, what is cheap and decisive first; without any answer, look no further."""
         self._begun = self._clock()
         first = await self._look("answers", self._answers)
         checks = {
+            "context": self._context,
             "decision": self._decision,
             "forced": self._forced,
             "labels": self._labels,
@@ -160,6 +162,15 @@ class Checks:
             seconds.append(self._clock() - begun)
         self.latency_seconds = median(seconds)
         return "yes", f"said {_quote(reply)}"
+
+    async def _context(self) -> tuple[str, str]:
+        if isinstance(self._backend, HttpBackend):
+            self.calls += 2
+            self._slots, context = await self._backend.read_properties()
+        else:
+            context = self._backend.abilities.context if self._backend.abilities else None
+        self.abilities = replace(self.abilities, context=context)
+        return ("unknown", "the server does not tell") if context is None else ("yes", f"{context:,} tokens in one call")
 
     async def _labels(self) -> tuple[str, str]:
         call = prepare(ASK, "samples", samples=1)._replace(temperature=0.0)
@@ -281,7 +292,7 @@ class Checks:
     async def _forced(self) -> tuple[str, str]:
         if isinstance(self._backend, HttpBackend):
             found = await find_way(self._send, self._backend)
-            slots = await self._backend.read_slots() if found.way == "grammar" else 0
+            slots = self._slots if found.way == "grammar" else 0
             self.abilities = replace(
                 self.abilities,
                 forced=found.way,

@@ -39,8 +39,9 @@ class ProbeFinding(NamedTuple):
     """One thing that a probe looked for."""
 
     ability: str
-    """What: ``answers``, ``decision``, ``forced``, ``labels``, ``logprobs``, ``json``, ``samples``, ``n``, ``seed``,
-    ``repeatable`` (equal questions get equal probabilities), ``prefix_cache`` or ``concurrency``."""
+    """What: ``answers``, ``context`` (tokens of one call), ``decision``, ``forced``, ``labels``, ``logprobs``, ``json``,
+    ``samples``, ``n``, ``seed``, ``repeatable`` (equal questions get equal probabilities), ``prefix_cache`` or
+    ``concurrency``."""
     answer: str
     """``yes``, ``no``, ``ignored`` (asked for, accepted, not done), ``refused (STATUS, CAUSE)`` or ``unknown``."""
     evidence: str
