@@ -16,6 +16,7 @@ from recsim_llm.agents.language.calibration import Calibration
 from recsim_llm.agents.language.language_candidate import language_factory
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.agents.language.language_taste import LANGUAGE_USERS
+from recsim_llm.agents.tuning.met_users import met_users
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.data import open_dataset
 from recsim_llm.errors import ConfigError, DataError
@@ -107,11 +108,12 @@ def make_calibration(
         def tell(doing: str, done: int = 0, planned: int = 0) -> None:
             progress(CalibrationProgress(doing, done, planned, model.meter()))
 
-        found = calibrate(model, dataset, progress=partial(tell, "calibrating"), **asked)
+        met = met_users(request.model.name, dataset)
+        found = calibrate(model, dataset, progress=partial(tell, "calibrating"), met=met, **asked)
         record = found.record or {}
-        fitted = record["users_fitted"]
-        taste = _taste(model, dataset, request, apart=fitted, progress=lambda text: tell(f"taste: {text}"))
-    found = replace(found, record={**record, "taste": taste})
+        apart = [*record["users_fitted"], *met]
+        taste = _taste(model, dataset, request, apart=apart, progress=lambda text: tell(f"taste: {text}"))
+    found = replace(found, record={**record, "users_met": list(met), "taste": taste})
     found.save(out)
     return found, dataset
 

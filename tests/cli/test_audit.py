@@ -74,6 +74,12 @@ def test_an_audit_asks_users_as_is_set(data, tmp_path):
     assert {text.count("Thing ") for text in texts} == {2}
 
 
+def test_a_parameter_that_no_audit_heeds_is_refused(data, tmp_path, capsys):
+    asked = ("--model", "scripted/genres", "--set", "users.parameters.contrast=neutral", "--quiet")
+    assert audit("slots", data, tmp_path / "a", *asked) == 2
+    assert "expected users.parameters.templates or users.parameters.rating_history; leave it out" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("name", "users"), [("ranking", "language"), ("exploits", "language"), ("strength", "choice")])
 def test_audits_of_others_than_language_users_refuse_their_parameters(name, users, data, tmp_path, capsys):
     model = () if users == "choice" else ("--model", "scripted/genres")
