@@ -103,7 +103,7 @@ def correspondence_axes(
         axes: most dimensions; fewer users or items give fewer.
         smoothing: events added to each margin.
         iterations: rounds of the subspace iteration.
-        weighted: multiply each axis by its singular value, so that axes which are little more than chance say little.
+        weighted: multiply each axis by the root of its singular value: axes that are little more than chance say little.
         seed: seed of the starting subspace.
 
     Returns:
@@ -119,5 +119,5 @@ def correspondence_axes(
     for _ in range(iterations):
         basis = np.linalg.qr(scaled.T @ np.linalg.qr(scaled @ basis)[0])[0]
     _, strength, inner = np.linalg.svd(scaled @ basis, full_matrices=False)
-    vectors = basis @ inner[:axes].T * (strength[:axes] if weighted else 1.0)
+    vectors = basis @ inner[:axes].T * (np.sqrt(strength[:axes]) if weighted else 1.0)
     return np.asarray(vectors * item_margin[:, None], dtype=np.float64)
