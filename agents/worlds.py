@@ -221,8 +221,8 @@ def _speaking(
     users = choose_users(population, source, seed=seed).known_in(dataset)
     check_told(settings.facts, users, dataset)
     known = dataset.training_part(TRAIN_SHARE)[0]
-    history = RatingHistory(known.ratings, users.user_id, dataset.catalog, rates=users.rates)
-    behaviour = LanguageUsers(dataset.catalog, users, models.role("user"), parameters=settings, seed=seed, history=history)
+    history = RatingHistory(known.ratings, users.user_id, known.catalog, rates=users.rates)
+    behaviour = LanguageUsers(known.catalog, users, models.role("user"), parameters=settings, seed=seed, history=history)
     return World(known.catalog, users, behaviour)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
 from recsim_llm.agents.audits.audit_kinds import AUDITS, AuditKind
+from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.agents.language.prompt_budget import usual_tokens
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.data import open_dataset
@@ -88,14 +89,15 @@ def make_audit(
             progress(f"{request.audit}: asking about {users:,} users")
             run = kind.run if request.users == "language" else kind.cascade
             assert run is not None
-            return _content(request, dataset, kind, run(roles, dataset, request.seed, users))
+            asked = {"parameters": LanguageParameters.from_settings(request.parameters)} if request.parameters else {}
+            return _content(request, dataset, kind, run(roles, dataset, request.seed, users, **asked))
 
 
 def _facts(request: AuditRequest, licence: str) -> dict[str, str]:
     """Return how an audit was made, for the page."""
     verb = ["audit", request.audit, "--data", request.data, "--users", request.users]
     options = {"--n-users": request.n_users, "--seed": request.seed}
-    return made_facts(verb, options, request.tables, model=request.model, licence=licence)
+    return made_facts(verb, options, request, licence=licence)
 
 
 def _content(request: AuditRequest, dataset: Dataset, kind: AuditKind, finding: Any) -> dict[str, Any]:
@@ -126,6 +128,7 @@ def _check(request: AuditRequest) -> AuditKind:
         raise ConfigError(
             f"--n-users: got {request.n_users}, expected 1 or more; give another, or leave it out for the audit's own number"
         )
+    _refuse_overlooked(request, kind.heeds if request.users == "language" else ())
     if request.users == "choice":
         if kind.choice is None:
             able = ", ".join(name for name, one in EVERY_AUDIT.items() if one.choice is not None)
@@ -141,6 +144,16 @@ def _check(request: AuditRequest) -> AuditKind:
     elif request.model is None:
         raise ConfigError("audit: got no model, expected --model provider/name, for instance scripted/genres")
     return kind
+
+
+def _refuse_overlooked(request: AuditRequest, heeded: Sequence[str]) -> None:
+    """Refuse parameters that would change nothing in this audit, and values that no run takes."""
+    overlooked = [name for name in request.parameters if name not in heeded]
+    if overlooked:
+        known = " or ".join(f"users.parameters.{name}" for name in heeded) or "none of users.parameters"
+        got = f"--set users.parameters.{overlooked[0]}: got a setting that audit {request.audit} of {request.users} users"
+        raise ConfigError(f"{got} would overlook, expected {known}; leave it out")
+    LanguageParameters.from_settings(request.parameters)
 
 
 def _estimate(kind: AuditKind, users: int, roles: Roles, given: ModelSettings) -> CostEstimate:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ from recsim_llm.agents.language.calibration import Calibration
 from recsim_llm.agents.language.language_candidate import language_factory
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.agents.language.language_taste import LANGUAGE_USERS
+from recsim_llm.agents.tuning.met_users import met_users
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.data import open_dataset
 from recsim_llm.errors import ConfigError, DataError
@@ -25,10 +26,9 @@ from recsim_llm.language.providers import Roles
 from recsim_llm.realism.candidates import Factory
 from recsim_llm.realism.taste_measure import measure_taste
 from recsim_llm.scenarios.estimates import ANSWER_TOKENS, Confirm, CostEstimate
-from recsim_llm.scenarios.schema import override
 from recsim_llm.scenarios.study_requests import StudyRequest, limits_of, most_cost
 
-__all__ = ["CalibrationProgress", "CalibrationRequest", "calls_beside", "make_calibration", "split_settings"]
+__all__ = ["CalibrationProgress", "CalibrationRequest", "calls_beside", "make_calibration"]
 
 _QUESTIONS = 22
 _TASTE_ITEMS = 10
@@ -48,8 +48,6 @@ class CalibrationRequest(StudyRequest):
     """Probability that a user clicks an examined item that is drawn uniformly from the catalog."""
     visit_pages: float | None = None
     """Mean pages of a visit; None takes those of choice users fitted to the same data."""
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    """How users are asked, as a scenario's ``users.parameters``."""
 
     def asked(self) -> dict[str, Any]:
         """Return the arguments of ``calibrate`` beside the model and the data."""
@@ -110,11 +108,12 @@ def make_calibration(
         def tell(doing: str, done: int = 0, planned: int = 0) -> None:
             progress(CalibrationProgress(doing, done, planned, model.meter()))
 
-        found = calibrate(model, dataset, progress=partial(tell, "calibrating"), **asked)
+        met = met_users(request.model.name, dataset)
+        found = calibrate(model, dataset, progress=partial(tell, "calibrating"), met=met, **asked)
         record = found.record or {}
-        fitted = record["users_fitted"]
-        taste = _taste(model, dataset, request, apart=fitted, progress=lambda text: tell(f"taste: {text}"))
-    found = replace(found, record={**record, "taste": taste})
+        apart = [*record["users_fitted"], *met]
+        taste = _taste(model, dataset, request, apart=apart, progress=lambda text: tell(f"taste: {text}"))
+    found = replace(found, record={**record, "users_met": list(met), "taste": taste})
     found.save(out)
     return found, dataset
 
@@ -143,24 +142,6 @@ def _taste(
 def calls_beside(out: Path) -> Path:
     """Return where the calls of a calibration are kept: ``NAME.calls.sqlite`` for ``NAME.json``."""
     return out.with_name(f"{out.stem}.calls.sqlite")
-
-
-def split_settings(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return settings of the model and parameters of the users, from dotted keys of a scenario.
-
-    Args:
-        settings: by key, such as ``models.user.realisation`` or ``users.parameters.templates``.
-
-    Raises:
-        ConfigError: a key is of something else, which calibrating has no use for.
-    """
-    tree: dict[str, Any] = {}
-    for key, value in settings.items():
-        if not key.startswith(("models.user.", "users.parameters.")):
-            expected = "models.user.NAME or users.parameters.NAME: how the model is asked"
-            raise ConfigError(f"--set {key}: got a setting of something else, expected {expected}; leave it out")
-        override(tree, key, value)
-    return tree.get("models", {}).get("user", {}), tree.get("users", {}).get("parameters", {})
 
 
 def _estimate(request: CalibrationRequest, model: LanguageModel) -> CostEstimate:

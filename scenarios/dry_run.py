@@ -219,7 +219,8 @@ def _form(model: ModelSettings) -> Elicitation | None:
         with open_model(model.name) as opened:
             return opened.elicitation
     found = known_probe(model)
-    return found.abilities.elicitations[0] if found and found.abilities.elicitations else None
+    ways = found.abilities.ways(model.renormalise) if found else ()
+    return ways[0] if ways else None
 
 
 def _family(model: ModelSettings | None) -> str:

@@ -106,6 +106,8 @@ def _contrast_calls(scenario: Scenario, world: World, asks: int, each: int) -> i
         each: calls for the two questions about an item.
     """
     parameters = scenario.users.parameters
+    if scenario.users.model == "cascade":
+        parameters = parameters.get("language") or {}
     items, shown = len(world.catalog), asks * scenario.slate_size
     if parameters.get("contrast") == "neutral":
         return min(shown, items) * each

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from recsim_llm.agents.language.calibration import Calibration
 from recsim_llm.agents.language.calibration_record import NOT_CALIBRATED
 from recsim_llm.agents.language.language_candidate import calibrated_factory, language_factory
 from recsim_llm.agents.language.language_parameters import LanguageParameters
-from recsim_llm.agents.language.prompt_budget import usual_tokens
+from recsim_llm.agents.tuning.met_users import met_users
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.data import open_dataset
 from recsim_llm.errors import ConfigError, RunExistsError
@@ -22,7 +23,7 @@ from recsim_llm.language.calls.store import FILE_NAME
 from recsim_llm.language.providers import Roles
 from recsim_llm.log.locks import lock_folder
 from recsim_llm.population.factories import wants_models
-from recsim_llm.realism.candidates import world_factory
+from recsim_llm.realism.candidates import Factory, world_factory
 from recsim_llm.realism.card import Card
 from recsim_llm.realism.held_out import Split
 from recsim_llm.realism.lines.cost import most_pages
@@ -96,7 +97,7 @@ def _measure(request: CardRequest, out: Path, progress: Callable[[str], None], c
     if request.model is None:
         subject, settings = _fitted(request), CardSettings(seeds=request.seeds, split=request.split, users=request.n_users)
         return whole_card(dataset, subject, settings, progress=progress), dataset
-    settings = _language_settings(request)
+    settings = _language_settings(request, dataset)
     limits = limits_of(request.limits)
     with Roles({"user": request.model}, calls=out / FILE_NAME, cache=request.cache, limits=limits) as roles:
         subject = _played(request, roles)
@@ -114,8 +115,12 @@ def card_facts(request: CardRequest, dataset: Dataset) -> dict[str, str]:
         "--seeds": len(request.seeds),
         "--seed": request.seeds[0],
     }
-    facts = made_facts(verb, options, request.tables, model=request.model, licence=dataset.licence)
-    return facts | ({"Calibration": _calibration_fact(request, dataset)} if request.users == "language" else {})
+    facts = made_facts(verb, options, request, licence=dataset.licence)
+    if request.users == "language":
+        facts["Calibration"] = _calibration_fact(request, dataset)
+    if met := _met(request, dataset):
+        facts["Left out"] = f"{len(met)} users whom the model was trained or watched on: no figure is about them"
+    return facts
 
 
 def _calibration_fact(request: CardRequest, dataset: Dataset) -> str:
@@ -142,11 +147,27 @@ def _check(request: CardRequest) -> None:
         raise ConfigError(
             f"--calibration: got {request.users} users and ratings without exposures, expected language users: not applicable"
         )
+    if request.users == "choice" and request.parameters:
+        name = next(iter(request.parameters))
+        raise ConfigError(
+            f"--set users.parameters.{name}: got choice users, who are fitted by the card itself, expected users whom a "
+            "language model plays; leave it out"
+        )
+    if request.parameters.get("calibration") is not None and needs:
+        raise ConfigError(
+            "--set users.parameters.calibration: got a calibration there, expected it as --calibration FILE: the card shows "
+            "before and after"
+        )
     if request.users == "replay":
         raise ConfigError("realism: got replay users, who can only repeat what was recorded, expected another user model")
 
 
-def _language_settings(request: CardRequest) -> CardSettings:
+def _met(request: CardRequest, dataset: Dataset) -> tuple[int, ...]:
+    """Return users whom the request's model learned from, where it was tuned."""
+    return () if request.model is None else met_users(request.model.name, dataset)
+
+
+def _language_settings(request: CardRequest, dataset: Dataset) -> CardSettings:
     """Return settings under which a language model is asked about a bounded number of pages."""
     return CardSettings(
         seeds=request.seeds,
@@ -155,6 +176,7 @@ def _language_settings(request: CardRequest) -> CardSettings:
         users=request.n_users or _LANGUAGE_USERS,
         ratings_a_user=10,
         panel_items=20,
+        apart=_met(request, dataset),
     )
 
 
@@ -167,8 +189,13 @@ def _fitted(request: CardRequest) -> Subject:
     build = resolve("users", request.users)
     if wants_models(build):
         raise ConfigError(f"realism: got {request.users} users without a model, expected --model provider/name")
-    factory = world_factory(lambda data, seed: built_world(request.users, lambda: build(data, seed=seed)))
+    factory = _of_world(request, build)
     return Subject(name=f"{request.users} users", factory=factory, families=request.families or (), logged=logged_choice_users)
+
+
+def _of_world(request: CardRequest, build: Callable[..., Any]) -> Factory:
+    more = {"parameters": request.parameters} if request.parameters else {}
+    return world_factory(lambda data, seed: built_world(request.users, lambda: build(data, seed=seed, **more)))
 
 
 def _played(request: CardRequest, roles: Roles) -> Subject:
@@ -181,12 +208,13 @@ def _played(request: CardRequest, roles: Roles) -> Subject:
         build = resolve("users", request.users)
         if not wants_models(build):
             raise ConfigError(f"realism: got {request.users} users and a model, expected none; take --users language")
-        factory = world_factory(lambda data, seed: built_world(request.users, lambda: build(data, seed=seed, models=roles)))
+        factory = _of_world(request, partial(build, models=roles))
         families = CHOICE_FAMILIES if request.families is None else request.families
         return Subject(name=f"{request.users} users", factory=factory, reference=beside, families=families, **shared)
-    plain, families = LanguageParameters(), request.families or ()
+    plain, families = LanguageParameters.from_settings(request.parameters), request.families or ()
     if request.calibration is None:
-        return Subject(name="language users", factory=language_factory(model), reference=beside, families=families, **shared)
+        factory = language_factory(model, parameters=plain)
+        return Subject(name="language users", factory=factory, reference=beside, families=families, **shared)
     if request.calibration == FIT:
         factory = calibrated_factory(model, users=request.n_users or _CALIBRATION_USERS, parameters=plain)
     else:
@@ -205,6 +233,7 @@ def _estimate(request: CardRequest, settings: CardSettings, roles: Roles, given:
         pages += 3 * len(settings.seeds) * (request.n_users or _CALIBRATION_USERS)
     questions = 2 * settings.page_items + 2
     calls = pages * model.most_calls(questions)
-    read = calls * usual_tokens(settings.page_items)
+    own = request.parameters if request.users == "language" else request.parameters.get("language") or {}
+    read = calls * LanguageParameters.from_settings(own).budget(model.context).most(settings.page_items, 0)
     written = pages * model.most_calls(1) * questions * ANSWER_TOKENS[model.elicitation]
     return most_cost(model, given, calls=calls, tokens=TokenUsage(prompt=read, completion=written))

@@ -77,6 +77,8 @@ def make_manifest(scenario: Scenario, dataset: Dataset, world: World, roles: Rol
 def users_warnings(scenario: Scenario, dataset: Dataset, world: World, roles: Roles) -> list[str]:
     """Say what a reader must know first of users that a language model plays: how they were calibrated, if they were.
 
+    After it stands in which words they are asked, where those were chosen for them.
+
     Args:
         scenario: of the run.
         dataset: its data.
@@ -94,14 +96,14 @@ def users_warnings(scenario: Scenario, dataset: Dataset, world: World, roles: Ro
     known = world.users.provenance if isinstance(world.users, HasProvenance) else {}
     family = known.get("language", known)["family"]
     automatic = LanguageParameters.from_settings(own).templates == AUTO and family["why"] != STAND_IN
-    chosen = [f"prompts: {family['name']}, since {family['why']}"] if automatic else []
-    return chosen + calibration_warnings(
+    calibrated = calibration_warnings(
         LanguageParameters.from_settings(own).calibration,
         model=roles.role("user").name,
         data={"name": dataset.name, "fingerprint": dataset.fingerprint},
         user_id=world.population.user_id.tolist(),
         key=key,
     )
+    return [*calibrated, f"prompts: {family['name']}, since {family['why']}"] if automatic else calibrated
 
 
 def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:

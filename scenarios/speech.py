@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from recsim_llm.agents.language.persona_writing import written_by_index
 from recsim_llm.agents.language.questionnaire import OPPOSITES
 from recsim_llm.agents.language.voice import Judge, Voice
 from recsim_llm.errors import ConfigError, LogError
@@ -110,7 +111,7 @@ def speak(
         if reviews and not occasions["review"]:
             remedy = "or run for longer" if world.population.rates else "since users of clicks and purchases give no stars"
             raise LogError(f"{run}: got no rated clicks, expected some to be reviewed; pass --reviews 0, {remedy}")
-        speech = _Speech(roles, world, templates or _language(manifest), progress)
+        speech = _Speech(roles, world, _asked_with(manifest, templates), progress)
         texts, answered = speech.texts(occasions), speech.interviews(occasions["interview"])
         _write(run, texts, answered, speech.provenance() | {"seed": seed})
     return table_path(run, "texts")
@@ -136,9 +137,10 @@ def _write(run: Path, texts: list[dict[str, Any]], answered: list[dict[str, Any]
 class _Speech:
     """Has moments put into words, a chunk at a time."""
 
-    def __init__(self, roles: Roles, world: World, templates: str, progress: Report) -> None:
-        self._roles, self._world, self._templates, self._progress = roles, world, templates, progress
-        self._voice = Voice(roles.role("writer"), world.catalog, world.population, templates)
+    def __init__(self, roles: Roles, world: World, parameters: Mapping[str, Any], progress: Report) -> None:
+        self._roles, self._world, self._templates, self._progress = roles, world, parameters["templates"], progress
+        written = written_by_index(parameters["personas"], world.population)
+        self._voice = Voice(roles.role("writer"), world.catalog, world.population, self._templates, written=written)
 
     def texts(self, occasions: Mapping[str, Sequence[Occasion]]) -> list[dict[str, Any]]:
         """Return the rows of ``TEXTS``."""
@@ -221,11 +223,16 @@ def _with_models(scenario: Scenario, models: Mapping[str, Any], limits: Mapping[
     return scenario_from(settings | changes, "speak")
 
 
-def _language(manifest: Mapping[str, Any]) -> str:
-    """Return the language in which the users were asked; English where they were not."""
+def _asked_with(manifest: Mapping[str, Any], templates: str | None) -> dict[str, Any]:
+    """Return the templates and personas with which the users were asked; English and none written where they were not.
+
+    Args:
+        manifest: of the run.
+        templates: language in place of theirs.
+    """
     known = manifest["user_model_provenance"]
     own = known.get("language", known).get("parameters", {})
-    return str(own.get("templates", "en"))
+    return {"templates": templates or str(own.get("templates", "en")), "personas": own.get("personas", {})}
 
 
 def _levels(question: str, answer: Answer | None) -> dict[str, Any]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from recsim_llm import __version__
 from recsim_llm.data.table_settings import TableSettings
@@ -15,8 +17,9 @@ from recsim_llm.language.base.wire import TokenUsage
 from recsim_llm.language.calls.budget import Prices
 from recsim_llm.language.calls.model import LanguageModel
 from recsim_llm.scenarios.estimates import CostEstimate
+from recsim_llm.scenarios.schema import override
 
-__all__ = ["StudyRequest", "limits_of", "made_facts", "most_cost"]
+__all__ = ["StudyRequest", "limits_of", "made_facts", "most_cost", "split_settings"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,12 +30,39 @@ class StudyRequest:
     """Folder of a data set, name of a downloaded one, or ``fictional``."""
     model: ModelSettings | None = None
     """Language model that plays the users; None where none does."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """How the users are asked, as a scenario's ``users.parameters``."""
     tables: TableSettings = field(default_factory=TableSettings)
     """How the tables of a folder are read."""
     cache: Path | None = None
     """Run folder whose answers are used before the model is asked."""
     limits: Mapping[str, float] = field(default_factory=dict)
     """What the language model may use up, by the names of ``LimitSettings``."""
+
+    def settings(self) -> list[str]:
+        """Return how the model and the users are asked, ``KEY=VALUE`` each, as ``--set`` takes them."""
+        asked = {} if self.model is None else self.model.model_dump(mode="json", exclude_defaults=True)
+        own = {name: value for name, value in asked.items() if name not in ("name", "base_url")}
+        named = {"models.user": own, "users.parameters": self.parameters}
+        return [f"{place}.{name}={json.dumps(value)}" for place, given in named.items() for name, value in given.items()]
+
+
+def split_settings(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return settings of the model and parameters of the users, from dotted keys of a scenario.
+
+    Args:
+        settings: by key, such as ``models.user.realisation`` or ``users.parameters.templates``.
+
+    Raises:
+        ConfigError: a key is of something else, which no study has a use for.
+    """
+    tree: dict[str, Any] = {}
+    for key, value in settings.items():
+        if not key.startswith(("models.user.", "users.parameters.")):
+            expected = "models.user.NAME or users.parameters.NAME: how the model is asked"
+            raise ConfigError(f"--set {key}: got a setting of something else, expected {expected}; leave it out")
+        override(tree, key, value)
+    return tree.get("models", {}).get("user", {}), tree.get("users", {}).get("parameters", {})
 
 
 def limits_of(limits: Mapping[str, float]) -> LimitSettings:
@@ -48,24 +78,23 @@ def limits_of(limits: Mapping[str, float]) -> LimitSettings:
         raise ConfigError(f"limits: got {dict(limits)}, expected numbers above 0 for some of {names}; give others") from error
 
 
-def made_facts(
-    verb: list[str], options: Mapping[str, object], tables: TableSettings, *, model: ModelSettings | None, licence: str
-) -> dict[str, str]:
+def made_facts(verb: list[str], options: Mapping[str, object], request: StudyRequest, *, licence: str) -> dict[str, str]:
     """Return how something was made, for its page.
 
     Args:
         verb: the command's words before its options.
         options: by name; those that are None were not given.
-        tables: how the data were read.
-        model: the language model; None where there was none.
+        request: the language model, how it and the users were asked, and how the data were read.
         licence: of the data; empty where none is known.
     """
+    model = request.model
     named = {} if model is None else {"--model": model.name, "--base-url": model.base_url}
     command = ["recsim-llm", *verb]
     for name, value in {**named, **options}.items():
         command += [] if value is None else [name, str(value)]
+    command += [word for setting in request.settings() for word in ("--set", setting)]
     facts = {
-        "Command": shlex.join([*command, *tables.command_line()]),
+        "Command": shlex.join([*command, *request.tables.command_line()]),
         "Data licence": licence,
         "Version": f"recsim_llm {__version__}",
     }

@@ -22,6 +22,7 @@ from recsim_llm.agents.audits.stability import PERTURBATIONS, stability
 from recsim_llm.agents.audits.strength import strength
 from recsim_llm.agents.audits.sweep import sweep
 from recsim_llm.agents.audits.sycophancy import FLATTERY, NEUTRAL, sycophancy
+from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.core import keyed
 from recsim_llm.core.pages import Requests
 from recsim_llm.core.ratings import Dataset
@@ -33,6 +34,7 @@ __all__ = ["AUDITS", "AuditKind"]
 
 _PAGE, _WIDE = 8, 10
 _HISTORIES, _PAGE_SIZES = (0, 5, 20, 80), (5, 10, 20)
+_WORDS = ("templates", "rating_history")
 _ROTATIONS, _RANKED, _LEAST_RANKED = 8, 20, 2
 
 
@@ -50,8 +52,10 @@ class AuditKind:
     """Items of the largest page that is asked about."""
     texts: int = 0
     """Free texts a user."""
-    run: Callable[[Roles, Dataset, int, int], Any]
-    """Takes models, data, seed and users; returns what was found."""
+    run: Callable[..., Any]
+    """Takes models, data, seed and users, and by name ``parameters``, where some are given; returns what was found."""
+    heeds: tuple[str, ...] = ()
+    """Names of the ``LanguageParameters`` that change what is asked; others would be overlooked."""
     choice: Callable[[Dataset, int, int], Any] | None = None
     """The same of choice users, without a model; None where only a language model can be audited."""
     cascade: Callable[[Roles, Dataset, int, int], Any] | None = None
@@ -62,26 +66,28 @@ class AuditKind:
     """Takes what was found, and whether the data have stars; returns the rows of a page."""
 
 
-def _audit(audit: Callable[..., Any], page_size: int) -> Callable[[Roles, Dataset, int, int], Any]:
+def _audit(audit: Callable[..., Any], page_size: int) -> Callable[..., Any]:
     """Return an audit on pages of one size, or of the whole catalog where that is smaller."""
 
-    def run(roles: Roles, dataset: Dataset, seed: int, users: int) -> Any:
+    def run(roles: Roles, dataset: Dataset, seed: int, users: int, **asked: LanguageParameters) -> Any:
         size = min(page_size, len(dataset.catalog))
-        return audit(roles.role("user"), dataset, seed=seed, users=users, page_size=size)
+        return audit(roles.role("user"), dataset, seed=seed, users=users, page_size=size, **asked)
 
     return run
 
 
-def _injected(roles: Roles, dataset: Dataset, seed: int, users: int) -> Any:
-    return _audit(partial(injection, writer=roles.role("writer")), _PAGE)(roles, dataset, seed, users)
+def _injected(roles: Roles, dataset: Dataset, seed: int, users: int, **asked: LanguageParameters) -> Any:
+    return _audit(partial(injection, writer=roles.role("writer")), _PAGE)(roles, dataset, seed, users, **asked)
 
 
 def _page_sizes(dataset: Dataset) -> tuple[int, ...]:
     return tuple(size for size in _PAGE_SIZES if size <= len(dataset.catalog)) or (len(dataset.catalog),)
 
 
-def _swept(roles: Roles, dataset: Dataset, seed: int, users: int) -> Any:
-    return sweep(roles.role("user"), dataset, seed=seed, users=users, histories=_HISTORIES, page_sizes=_page_sizes(dataset))
+def _swept(roles: Roles, dataset: Dataset, seed: int, users: int, **asked: LanguageParameters) -> Any:
+    own = asked.get("parameters")
+    sizes = _page_sizes(dataset)
+    return sweep(roles.role("user"), dataset, seed=seed, users=users, histories=_HISTORIES, page_sizes=sizes, parameters=own)
 
 
 def _ranked(roles: Roles, dataset: Dataset, seed: int, users: int) -> RankingBias:
@@ -111,6 +117,7 @@ AUDITS: Mapping[str, AuditKind] = MappingProxyType(
             asks=_PAGE,
             page_size=_PAGE,
             run=_audit(slot_bias, _PAGE),
+            heeds=_WORDS,
         ),
         "sycophancy": AuditKind(
             question="do flattering words about a page change what users think of it?",
@@ -118,6 +125,7 @@ AUDITS: Mapping[str, AuditKind] = MappingProxyType(
             asks=len(FLATTERY) + len(NEUTRAL),
             page_size=_PAGE,
             run=_audit(sycophancy, _PAGE),
+            heeds=_WORDS,
         ),
         "injection": AuditKind(
             question="do words hidden in a description command the user, or make it tell a secret?",
@@ -126,6 +134,7 @@ AUDITS: Mapping[str, AuditKind] = MappingProxyType(
             page_size=_PAGE,
             texts=len(ATTACKS) + 1,
             run=_injected,
+            heeds=_WORDS,
         ),
         "memorisation": AuditKind(
             question="does the model judge items by what it is told, or by what it knows of famous titles?",
@@ -133,6 +142,7 @@ AUDITS: Mapping[str, AuditKind] = MappingProxyType(
             asks=2,
             page_size=_WIDE,
             run=_audit(memorisation, _WIDE),
+            heeds=_WORDS,
         ),
         "stability": AuditKind(
             question="do users decide the same when titles are written a little differently?",
@@ -140,6 +150,7 @@ AUDITS: Mapping[str, AuditKind] = MappingProxyType(
             asks=len(PERTURBATIONS) + 2,
             page_size=_PAGE,
             run=_audit(stability, _PAGE),
+            heeds=_WORDS,
         ),
         "strength": AuditKind(
             question="do users who prefer more strongly also act so?",
@@ -147,6 +158,7 @@ AUDITS: Mapping[str, AuditKind] = MappingProxyType(
             asks=1,
             page_size=_WIDE,
             run=_audit(strength, _WIDE),
+            heeds=_WORDS,
             choice=lambda dataset, seed, users: choice_strength(
                 dataset, seed=seed, users=users, page_size=min(_WIDE, len(dataset.catalog))
             ),
@@ -157,6 +169,7 @@ AUDITS: Mapping[str, AuditKind] = MappingProxyType(
             asks=len(_HISTORIES) * len(_PAGE_SIZES),
             page_size=max(_PAGE_SIZES),
             run=_swept,
+            heeds=("templates",),
             choice=lambda dataset, seed, users: choice_sweep(dataset, seed=seed, users=users, page_sizes=_page_sizes(dataset)),
         ),
         "remembering": AuditKind(
@@ -165,6 +178,7 @@ AUDITS: Mapping[str, AuditKind] = MappingProxyType(
             asks=2,
             page_size=_PAGE,
             run=_audit(remembering, _PAGE),
+            heeds=_WORDS,
         ),
         "ranking": AuditKind(
             question="as a recommender, does the model prefer places in the prompt, or popular items?",

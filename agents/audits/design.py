@@ -31,7 +31,6 @@ __all__ = ["Answers", "AuditTrial", "Design", "Finding", "area_under_curve"]
 KNOWN_SHARE = 0.8
 """Share of each user's ratings, in time, that personas and histories come from; as in ``calibrate``."""
 _ROOM = 1_000_000
-_BUDGET = PromptBudget(tokens=_ROOM)  # descriptions keep their full length, so that conditions differ in nothing else
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +91,7 @@ class Design:
         users: how many users; at most those who have enough later ratings.
         page_size: items a page.
         taken: items of a page that the user really rated later.
-        parameters: for the templates; None for the defaults.
+        parameters: for the templates and the ratings told; None for the defaults.
 
     Raises:
         ConfigError: a number is out of range.
@@ -115,7 +114,10 @@ class Design:
         self.model, self.seed = model, seed
         self.population = known_population(dataset)
         self.catalog = dataset.catalog
-        self.templates = Templates(with_family(parameters or LanguageParameters(), model).templates)
+        own = with_family(parameters or LanguageParameters(), model)
+        self.templates = Templates(own.templates)
+        # Descriptions keep their full length, so that conditions differ in nothing else.
+        self._budget = PromptBudget(tokens=_ROOM, ratings=own.rating_history)
         self.asks = 0
         self._copies: list[tuple[int, str, str]] = []
         self._writer: PromptWriter | None = None
@@ -140,9 +142,13 @@ class Design:
             catalog = _with_copies(self.catalog, self._copies)
             history = RatingHistory(self.known, self.population.user_id, catalog, rates=self.population.rates)
             self._writer = PromptWriter(
-                catalog, self.population, self.templates, self.model.elicitation, history=history, budget=_BUDGET
+                catalog, self.population, self.templates, self.model.elicitation, history=history, budget=self._budget
             )
         return self._writer
+
+    def tell_latest(self, most: int) -> None:
+        """Have personas tell at most so many of a user's ratings from now on, the latest ones, where the templates tell any."""
+        self._budget, self._writer = replace(self._budget, ratings=most), None
 
     def copy(self, item: int, *, title: str | None = None, description: str | None = None) -> int:
         """Make a copy of an item with other words, and return its position; the rest of the item stays."""
@@ -153,7 +159,7 @@ class Design:
         return len(self.catalog) + len(self._copies) - 1
 
     def parts(self, trial: AuditTrial) -> tuple[Part, ...]:
-        """Return a trial's prompt after the rules."""
+        """Return a trial's prompt after what is the same for everybody."""
         user, writer = int(self.pages.user_index[trial.user]), self.writer
         after = (Part("policy", trial.after),) if trial.after else ()
         page = writer.page(trial.items, 0, _ROOM)
@@ -169,7 +175,7 @@ class Design:
         ids = self.user_id.tolist()
         asks = [
             Ask(
-                Prompt((writer.rules, *self.parts(trial))),
+                Prompt((*writer.opening, *self.parts(trial))),
                 writer.questions(trial.items),
                 f"{self.seed} {ids[trial.user]} {trial.condition}",
                 str(ids[trial.user]),

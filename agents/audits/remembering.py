@@ -112,7 +112,7 @@ def remembering(
     able = np.flatnonzero(genre >= 0)
     if not able.size:
         raise DataError("remembering: got no page with a genre that some of its items have, expected items with genres")
-    life = _Life(design, able, genre[able], turns=turns, parameters=parameters or LanguageParameters())
+    life = _Life(design, able, genre[able], turns=turns)
     found, plain = {kind: life.live(kind) for kind in MEMORY_KINDS}, life.live("stream", told=False)
     said = design.answers(
         [
@@ -135,8 +135,8 @@ def remembering(
 class _Life:
     """Lets the users of a design live through the same pages with any kind of memory."""
 
-    def __init__(self, design: Design, able: IntArray, genre: IntArray, *, turns: int, parameters: LanguageParameters) -> None:
-        self._design, self._turns, self._parameters = design, turns, parameters
+    def __init__(self, design: Design, able: IntArray, genre: IntArray, *, turns: int) -> None:
+        self._design, self._turns = design, turns
         self._user = design.pages.user_index[able]
         self._names = [user_names(design.population)[user] for user in self._user.tolist()]
         items = design.pages.item_index[able]
@@ -148,7 +148,7 @@ class _Life:
 
     def live(self, kind: str, *, told: bool = True) -> list[Rendered]:
         """Return what each user has in mind on the last page."""
-        own = LanguageParameters(templates=self._parameters.templates, memory_kind=kind)
+        own = LanguageParameters(templates=self._design.templates.name, memory_kind=kind)
         design, rows = self._design, np.arange(len(self._user))
         minds = Minds(design.catalog, design.population, own, templates=design.templates, writer=design.writer, history=None)
         minds.allocate(len(rows))

@@ -59,9 +59,10 @@ def sweep(
     taken: int = 2,
     parameters: LanguageParameters | None = None,
 ) -> Sweep:
-    """Show the same users pages of several sizes, with memories of several lengths.
+    """Show the same users pages of several sizes, with histories of several lengths.
 
-    Memories are the user's latest ratings of the earlier part, in the words of language users; the persona is told in any case.
+    A history is the user's latest ratings of the earlier part: in the persona, where the templates tell ratings, otherwise as
+    recalled memories; nothing else tells a rating. What personas say of traits and tastes is told in every cell.
 
     Args:
         model: to be audited; asked once a user and cell.
@@ -71,7 +72,7 @@ def sweep(
         page_sizes: items a page; above ``taken``.
         users: how many users.
         taken: items of each page that the user rated later.
-        parameters: for the templates.
+        parameters: for the templates; how many ratings they tell is swept.
 
     Raises:
         ConfigError: a number is out of range, or there is nothing to sweep.
@@ -85,13 +86,8 @@ def sweep(
     asks = 0
     for page_size in page_sizes:
         design = Design(model, dataset, seed=seed, users=users, page_size=page_size, taken=taken, parameters=parameters)
-        lives = _histories(design)
         for length in histories:
-            told = [life[max(len(life) - length, 0) :] for life in lives]
-            trials = [
-                AuditTrial(user, items, recent="\n".join(told[user]), condition=f"history {length}")
-                for user, items in enumerate(design.items)
-            ]
+            trials, told = _cell(design, length)
             curve = area_under_curve(design.answers(trials).click, design.pages.taken)
             first = curve if first is None else first
             tokens = [sum(estimate_tokens(part.text) for part in design.parts(trial)) for trial in trials]
@@ -99,7 +95,7 @@ def sweep(
                 SweepCell(
                     history=length,
                     page_size=page_size,
-                    told=float(np.mean([len(lines) for lines in told])),
+                    told=float(np.mean(told)),
                     tokens=float(np.mean(tokens)),
                     auc=mean_estimate(curve, bounds=(0, 1)),
                     change=mean_estimate(curve - first, bounds=(-1, 1)),
@@ -107,6 +103,20 @@ def sweep(
             )
         asks += design.asks
     return Sweep(**{**design.about(), "asks": asks}, cells=tuple(cells))
+
+
+def _cell(design: Design, length: int) -> tuple[list[AuditTrial], list[int]]:
+    """Return a page for each user with a history of that length, and how many ratings each is told."""
+    condition = f"history {length}"
+    if design.templates.tells_history:
+        design.tell_latest(length)
+        trials = [AuditTrial(user, items, condition=condition) for user, items in enumerate(design.items)]
+        return trials, [design.writer.told(user) for user in design.pages.user_index.tolist()]
+    told = [life[max(len(life) - length, 0) :] for life in _histories(design)]
+    trials = [
+        AuditTrial(user, items, recent="\n".join(told[user]), condition=condition) for user, items in enumerate(design.items)
+    ]
+    return trials, [len(lines) for lines in told]
 
 
 def _histories(design: Design) -> list[list[str]]:

@@ -18,7 +18,7 @@ Satisfaction is left as the model says it: nothing in ratings tells it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +57,7 @@ def calibrate(
     seed: int,
     users: int = 100,
     apart: int | None = None,
+    met: Sequence[int] = (),
     taken: int = _TAKEN,
     page_size: int = _PAGE_SIZE,
     click_rate: float = ChoiceParameters.click_rate,
@@ -74,6 +75,7 @@ def calibrate(
         seed: of users, of who of them is kept apart, of items and their order.
         users: how many users to fit on; at most half of those who have enough later ratings, where some are to be kept apart.
         apart: how many other users to measure on; None for as many again, 0 for none, and then nothing is measured.
+        met: outside ids of users whom the model learned from: nothing is fitted to them, and nothing measured.
         taken: rated items a page.
         page_size: items a page.
         click_rate: probability that a user clicks an examined item that is drawn uniformly from the catalog.
@@ -94,7 +96,7 @@ def calibrate(
     check_whole_number("calibrate, users", users, least=1)
     others = users if apart is None else apart
     check_whole_number("calibrate, apart", others, least=0)
-    shown: dict[str, int] = {"taken": taken, "page_size": page_size, "uniform": max((page_size - taken) // 2, 1)}
+    shown: dict[str, Any] = {"met": met, "taken": taken, "page_size": page_size, "uniform": max((page_size - taken) // 2, 1)}
     pages = calibration_pages(dataset, seed=seed, users=users + others, **shown)
     fitted = _fitted_on(dataset.ratings.users[pages.user_index], users, others, seed)
     progress(0, len(fitted))
@@ -105,10 +107,8 @@ def calibrate(
         dataset=dataset, pages=pages, answered=answered, visits=visits, click_rate=click_rate, people=np.flatnonzero(kept)
     )
     numbers, page_bias = _fit(found.of(fitted), _level_target(dataset, ~kept))
-    record = _record(players, dataset, seed, fitted=dataset.ratings.users[pages.user_index[fitted]])
-    record |= {"click_rate": click_rate, "visits": visits.basis}
+    record = _record(players, found, fitted, seed)
     if not fitted.all():
-        record["users_apart"] = dataset.ratings.users[pages.user_index[~fitted]].tolist()
         record |= measure_calibration(found.of(~fitted), numbers, page_bias=page_bias, seed=seed)
     return replace(numbers, record=record)
 
@@ -176,8 +176,11 @@ def _fit(found: MeasuredPages, stars: DoubleArray | None) -> tuple[Calibration, 
     return numbers, fit.click_bias
 
 
-def _record(players: LanguageUsers, dataset: Dataset, seed: int, *, fitted: IntArray) -> dict[str, Any]:
-    model = players.model
+def _record(players: LanguageUsers, found: MeasuredPages, fitted: BoolArray, seed: int) -> dict[str, Any]:
+    """Return what the calibration is of, and who of the users asked, bool [p], it was fitted on."""
+    model, dataset = players.model, found.dataset
+    asked = dataset.ratings.users[found.pages.user_index]
+    apart = {} if fitted.all() else {"users_apart": asked[~fitted].tolist()}
     return {
         "model": model.name,
         "realisation": model.elicitation,
@@ -187,5 +190,8 @@ def _record(players: LanguageUsers, dataset: Dataset, seed: int, *, fitted: IntA
         "data": dataset.name,
         "fingerprint": dataset.fingerprint,
         "seed": seed,
-        "users_fitted": fitted.tolist(),
+        "click_rate": found.click_rate,
+        "visits": found.visits.basis,
+        "users_fitted": asked[fitted].tolist(),
+        **apart,
     }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from recsim_llm.agents.language.calibration import Calibration
-from recsim_llm.agents.language.calibration_pages import CalibrationPages
+from recsim_llm.agents.language.calibration_pages import CalibrationPages, known_population
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.agents.language.language_users import LanguageUsers
 from recsim_llm.agents.language.rating_history import RatingHistory
@@ -17,7 +17,6 @@ from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.core.kernel import ALL_ROWS
 from recsim_llm.core.pages import Pages
 from recsim_llm.core.ratings import TRAIN_SHARE, Dataset
-from recsim_llm.population.from_ratings import population_from_ratings
 
 if TYPE_CHECKING:
     from recsim_llm.language.calls.model import LanguageModel
@@ -46,7 +45,7 @@ def uncalibrated_users(model: LanguageModel, dataset: Dataset, parameters: Langu
         seed: of the order of presentation, and what tells sampled answers apart.
     """
     known, _ = dataset.training_part(TRAIN_SHARE)
-    population = population_from_ratings(known.ratings, known.catalog, known.demographics).known_in(dataset)
+    population = known_population(dataset)
     history = RatingHistory(known.ratings, population.user_id, known.catalog, rates=population.rates)
     plain = replace(parameters, calibration=Calibration())
     return LanguageUsers(known.catalog, population, model, parameters=plain, seed=seed, history=history)

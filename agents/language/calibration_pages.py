@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -37,7 +38,7 @@ class CalibrationPages(NamedTuple):
 
 
 def calibration_pages(
-    dataset: Dataset, *, seed: int, users: int, taken: int, page_size: int, uniform: int = 0
+    dataset: Dataset, *, seed: int, users: int, taken: int, page_size: int, uniform: int = 0, met: Sequence[int] = ()
 ) -> CalibrationPages:
     """Lay out pages with known outcomes; which items stand where does not depend on the stars.
 
@@ -48,6 +49,7 @@ def calibration_pages(
         taken: items of a page that the user rated later.
         page_size: items a page.
         uniform: of the items not taken, how many are drawn uniformly; the others are as popular as the taken ones.
+        met: outside ids of users whom the model learned from, and who are not asked about.
 
     Raises:
         ConfigError: a number is out of range.
@@ -61,7 +63,7 @@ def calibration_pages(
     count = np.bincount(np.searchsorted(everyone, later.user_id), minlength=len(everyone))
     pairs = np.unique(dataset.ratings.user_index * items_there + dataset.catalog.index_of(dataset.ratings.item_id))
     left = items_there - np.bincount(pairs // items_there, minlength=len(everyone))
-    able = np.flatnonzero((count >= taken) & (left >= page_size - taken))
+    able = np.flatnonzero((count >= taken) & (left >= page_size - taken) & ~np.isin(everyone, list(met)))
     if not able.size:
         raise DataError(
             f"calibrate: got no user among {len(everyone)} with {taken} ratings in the last fifth and {page_size - taken} of "
@@ -78,7 +80,7 @@ def calibration_pages(
 def known_population(dataset: Dataset) -> Population:
     """Return the data's users as the first 80% of each user's ratings show them, item popularity included."""
     known, _ = dataset.training_part(TRAIN_SHARE)
-    return population_from_ratings(known.ratings, known.catalog, known.demographics)
+    return population_from_ratings(known.ratings, known.catalog, known.demographics).known_in(dataset)
 
 
 class _Draw:

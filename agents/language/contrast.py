@@ -137,7 +137,7 @@ class _NeutralContrast:
 
     def _write(self, name: tuple[int, int]) -> Ask:
         items = [name[0]]
-        prompt = Prompt((self._writer.rules, self._writer.page(items, 0, 0)))
+        prompt = Prompt((*self._writer.opening, self._writer.page(items, 0, 0)))
         click, stars = self._writer.questions(items)[:2]
         return Ask(prompt, (click, stars), NEUTRAL)
 
@@ -272,11 +272,11 @@ def _when_all(futures: Sequence[Future[Reply]], combine: Callable[[Sequence[Repl
             left[0] -= 1
             ended = not left[0]
         if ended:
-            errors = [error for future in futures if (error := future.exception()) is not None]
-            if errors:
-                whole.set_exception(errors[0])
-            else:
+            try:
                 whole.set_result(combine([future.result() for future in futures]))
+            # Belongs to whoever waits, whatever it is: a callback's own error would be lost, and the wait would never end.
+            except Exception as error:
+                whole.set_exception(error)
 
     for future in futures:
         future.add_done_callback(tell)

@@ -10,7 +10,7 @@ from recsim_llm.agents.language.language_candidate import language_factory
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.agents.language.template_family import FAMILIES, FamilyReport, save_families
 from recsim_llm.core.ratings import Dataset
-from recsim_llm.errors import BackendError, ModelReplyError
+from recsim_llm.errors import ModelReplyError
 from recsim_llm.realism.taste_measure import Taste, measure_taste
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _tastes(model: LanguageModel, dataset: Dataset, seed: int, users: int) -> Ta
         for family, factory in factories.items():
             try:
                 alone[family] = measure_taste(dataset, {family: factory}, **shared)
-            except (ModelReplyError, BackendError):
+            except ModelReplyError:
                 continue
         return alone
 

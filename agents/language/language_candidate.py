@@ -33,7 +33,7 @@ class LanguageCandidate(UserModelCandidate):
     def __init__(
         self, training: Dataset, model: LanguageModel, *, parameters: LanguageParameters, seed: int, page_size: int = 20
     ) -> None:
-        population = population_from_ratings(training.ratings, training.catalog, training.demographics)
+        population = population_from_ratings(training.ratings, training.catalog, training.demographics).known_in(training)
         history = RatingHistory(training.ratings, population.user_id, training.catalog, rates=population.rates)
         users = LanguageUsers(training.catalog, population, model, parameters=parameters, seed=seed, history=history)
         super().__init__(users, population, training, page_size)

@@ -348,7 +348,7 @@ class LanguageUsers:
             budget = max(room - estimate_tokens(part.text), 0)
             memory = self._minds.render(row, writer.query(items), budget)
             remembered = writer.memory(memory.consolidated, memory.recent)
-            prompt = Prompt((writer.rules, writer.persona(page.user), *remembered, *intent, part))
+            prompt = Prompt((*writer.opening, writer.persona(page.user), *remembered, *intent, part))
             writer.check(prompt, len(items), self.model.name)
             user_id = int(self._user_id[page.user])
             nonce = f"{self._seed} {user_id} {page.visit} {page.page}"

@@ -34,8 +34,9 @@ TEMPLATE_FILES: Mapping[str, tuple[str, ...]] = {
 }
 """Every template that decisions need, ``NAME.jinja``, with the macros that it must define."""
 
-_LEADS: Mapping[str, tuple[str, ...]] = {"leads": ("click", "leave", "satisfaction", "stars")}
-"""What stands before the answer to a question that is asked alone; a family without it has ``KEY:`` there."""
+_OPTIONAL: Mapping[str, tuple[str, ...]] = {"examples": (), "leads": ("click", "leave", "satisfaction", "stars")}
+"""What a family may have beside these: pages with their answers, told to everybody after the rules; and what stands before the
+answer to a question that is asked alone, where a family without it has ``KEY:``."""
 
 _BRACKETS = str.maketrans("[]［］", "()()")
 _OTHER_QUOTES = "„‚″〝〞〟＂"
@@ -55,9 +56,12 @@ class Templates:
     """
 
     def __init__(self, name: str, wanted: Mapping[str, tuple[str, ...]] = TEMPLATE_FILES) -> None:
-        if wanted is TEMPLATE_FILES and (_folder(name) / "leads.jinja").is_file():
-            wanted = {**wanted, **_LEADS}
+        if wanted is TEMPLATE_FILES:
+            folder = _folder(name)
+            wanted = {**wanted, **{file: of for file, of in _OPTIONAL.items() if (folder / f"{file}.jinja").is_file()}}
         self.has_leads = "leads" in wanted
+        self.has_examples = "examples" in wanted
+        """Whether everybody's prompts begin with examples of pages and answers."""
         sources = _sources(name, wanted)
         self.name = name
         self.versions = {file: _version(f"{name}/{file}", source) for file, source in sources.items()}

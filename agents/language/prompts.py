@@ -1,7 +1,7 @@
 """Prompts of language users: parts in the order of how seldom they change, written once and reused.
 
-Rules are the same for everybody, a persona for the user's life; what was consolidated in memory changes now and then, what is
-recalled and the page each time. Servers can so reuse what they computed for everything before the first difference.
+Rules and examples are the same for everybody, a persona for the user's life; what was consolidated in memory changes now and
+then, what is recalled and the page each time. So servers can reuse what they computed for all before the first difference.
 """
 
 from __future__ import annotations
@@ -85,8 +85,9 @@ class PromptWriter:
         self._fixed: dict[int, _Fixed] = {}
         self._page_size = 0
         self._persona_tokens: int | None = _ANY_LENGTH
-        self.rules = Part("rules", templates.render("rules"))
-        """Part: what holds for every user and page."""
+        told = {name: templates.render(name) for name in ("rules", *(("examples",) if templates.has_examples else ()))}
+        self.opening = tuple(Part(name, text) for name, text in told.items() if text or name == "rules")
+        """What every prompt begins with, the same for every user and page: the rules, and examples where there are some."""
 
     def expect(self, page_size: int) -> None:
         """Tell how many items a page has: of a user's history as much is told from now on as leaves room for such pages."""
@@ -246,28 +247,30 @@ class PromptWriter:
         if self.budget.context is None:
             return
         fixed = self._fixed_parts(count)
-        needed = fixed.tokens + sum(estimate_tokens(part.text) for part in prompt.parts[1:])
+        needed = fixed.tokens + sum(estimate_tokens(part.text) for part in prompt.parts[len(self.opening) :])
         held = self.budget.holds(fixed.answer)
         if needed > held:
             fewer = max(count - 1 - (needed - held) * count // max(estimate_tokens(prompt.parts[-1].text), 1), 1)
             compact = "" if self._templates.has_leads else "the words, --set users.parameters.templates=en_compact, or "
+            compact += "examples.jinja, or " if len(self.opening) > 1 else ""
             raise ConfigError(
                 f"model {model}: got a prompt of about {needed:,} tokens for a page of {count}, expected at most {held:,}, "
                 f"beside its answer in a context of {self.budget.context:,}; shorten {compact}the page, --slate-size {fewer}"
             )
 
     def _fixed_parts(self, count: int) -> _Fixed:
-        """Return what rules, questions and headings take in prompts about ``count`` items."""
+        """Return what rules, examples, questions and headings take in prompts about ``count`` items."""
         if count not in self._fixed:
-            bare = prepare(Ask(Prompt((self.rules,)), self.questions([-1] * count)), self._elicitation)
-            headings = sum(estimate_tokens(part.text) for part in self.memory(" ", " "))
-            self._fixed[count] = _Fixed(estimate_tokens(bare.messages[0].content) + headings, bare.max_tokens)
+            rules, *examples = self.opening
+            bare = prepare(Ask(Prompt((rules,)), self.questions([-1] * count)), self._elicitation)
+            beside = sum(estimate_tokens(part.text) for part in (*examples, *self.memory(" ", " ")))
+            self._fixed[count] = _Fixed(estimate_tokens(bare.messages[0].content) + beside, bare.max_tokens)
         return self._fixed[count]
 
 
 class _Fixed(NamedTuple):
     tokens: int
-    """Estimated, of rules, questions and the headings of memories."""
+    """Estimated, of rules, examples, questions and the headings of memories."""
     answer: int
     """Tokens that the reply may take."""
 

@@ -13,8 +13,9 @@ from recsim_llm.language.calls.store import open_calls
 
 __all__ = ["RememberedPage", "read_remembered"]
 
+# What is asked for a contrast is no page.
 _CALLS = """
-SELECT nonce, parts FROM calls WHERE role = 'user' AND subject = ? AND status = 'answered'
+SELECT nonce, parts FROM calls WHERE role = 'user' AND subject = ? AND status = 'answered' AND form != 'likelihood'
 GROUP BY nonce, parts ORDER BY min(id)
 """
 _PARTS = "SELECT name, text FROM parts WHERE hash = ?"

@@ -93,15 +93,24 @@ class Voice:
         catalog: the items; their text is data.
         population: the users.
         templates: language of the prompts: a shipped one, or a folder with ``SPEECH_FILES`` and the templates of decisions.
+        written: personas that a model wrote, by user index, where the users decided with these.
 
     Raises:
         ConfigError: templates are missing or faulty.
     """
 
-    def __init__(self, writer: LanguageModel, catalog: Catalog, population: Population, templates: str = "en") -> None:
+    def __init__(
+        self,
+        writer: LanguageModel,
+        catalog: Catalog,
+        population: Population,
+        templates: str = "en",
+        *,
+        written: Mapping[int, str] | None = None,
+    ) -> None:
         self._writer = writer
         self._user_id = population.user_id
-        self._prompts = PromptWriter(catalog, population, Templates(templates), writer.elicitation)
+        self._prompts = PromptWriter(catalog, population, Templates(templates), writer.elicitation, written=written)
         self._templates = Templates(templates, SPEECH_FILES)
         self.fingerprint = self._templates.fingerprint
         """32 hexadecimal digits over all templates of speech and their versions."""

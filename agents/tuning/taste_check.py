@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -50,7 +50,7 @@ def check_taste(
     Returns:
         ``users``, how many had enough ratings, and by kind of negatives, measure and row an ``Estimate``.
     """
-    held = _only(hold_out(dataset, seed=seed, train_share=TRAIN_SHARE), users)
+    held = hold_out(dataset, seed=seed, train_share=TRAIN_SHARE).of_users(users)
     parameters = LanguageParameters(templates=templates, rating_history=rating_history, prompt_tokens=_TOKENS)
     rows: dict[str, Scorer] = {
         "tuned": LanguageCandidate(held.training, model, parameters=parameters, seed=seed).taste,
@@ -88,14 +88,6 @@ def _one_page(held: HeldOut, page: TastePages, score: DoubleArray, seed: int) ->
     fold = assign_folds(held.training.ratings.users[page.user_index], seed)
     right = yes(score, page.taken, kept, fold) == page.taken
     return right.mean(axis=1), areas(page, score, 1)
-
-
-def _only(held: HeldOut, users: IntArray) -> HeldOut:
-    """Return the split with what is held out of these users alone; the others stay known."""
-    theirs = np.isin(held.training.ratings.users[held.user_index], users)
-    return replace(
-        held, user_index=held.user_index[theirs], item_index=held.item_index[theirs], rating=held.rating[theirs]
-    )  # fmt: skip
 
 
 def _only_one_to_one(page: TastePages) -> TastePages:

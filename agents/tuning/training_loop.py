@@ -20,6 +20,7 @@ from recsim_llm.agents.tuning.packed_training import Batch, Packer, answer_loss,
 from recsim_llm.agents.tuning.tuning_examples import Examples
 from recsim_llm.agents.tuning.tuning_settings import SCRATCH, TuningSettings
 from recsim_llm.core.files import write_atomically
+from recsim_llm.errors import ConfigError
 
 __all__ = ["CHUNK", "TrainingLoop", "TuningState"]
 
@@ -88,7 +89,11 @@ class TrainingLoop:
         self._dropout = _add_dropout(network) if settings.model == SCRATCH else None
 
     def run(self, update: Callable[[TuningState], None]) -> None:
-        """Train to the end, from the last checkpoint on if there is one, and leave the best weights in the network."""
+        """Train to the end, from the last checkpoint on if there is one, and leave the best weights in the network.
+
+        Raises:
+            ConfigError: the training diverged.
+        """
         if self._path.is_file():
             self._restore()
         began, first = time.monotonic(), self._done
@@ -142,6 +147,9 @@ class TrainingLoop:
         self._train(False)
         with torch.inference_mode():
             loss = float(torch.cat([answer_loss(self._network, batch) for batch in self._watched]).mean())
+        if not math.isfinite(loss):
+            remedy = "give a lower --learning-rate, and another --out"
+            raise ConfigError(f"tune: got a loss of {loss} after {self._done} steps, expected a number; {remedy}")
         self.losses.append((min(self._done * CHUNK, self._settings.examples), loss))
         if loss < self.lowest:
             self.lowest = loss

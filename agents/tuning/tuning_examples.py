@@ -128,7 +128,9 @@ class Examples:
         told, after = own[:now], own[now:]
         seen = int(dice.integers(0, min(6, len(after) - 1))) if dice.random() < settings.remembered else 0
         near = after[seen : seen + max(2 * slots, count // 4)]
-        taken = min(int(dice.integers(0, slots // 2 + 1)), len(near))
+        # Whoever rated the whole catalog can be shown nothing but what was taken.
+        least = int(len(own) >= len(self._matched))
+        taken = max(min(int(dice.integers(0, slots // 2 + 1)), len(near)), least)
         chosen = np.sort(dice.choice(len(near), taken, replace=False))
         kept = told[dice.random(len(told)) >= settings.forgotten * dice.integers(0, 2)]
         ends = self._ends(own, now + seen, max(taken, 1))
@@ -155,13 +157,14 @@ class Examples:
     def _example(self, writer: PromptWriter, place: int, moment: _Moment, dice: np.random.Generator) -> Example:
         slots, taken = moment.slots, moment.taken
         rated = set(self._item[moment.own].tolist())
+        # Fewer where a small catalog holds fewer that the user never rated.
         others = self._others(rated, slots - len(taken), dice)
-        order = dice.permutation(slots)
+        order = dice.permutation(len(taken) + len(others))
         items = np.concatenate([self._item[taken], others])[order].tolist()
         stars = np.concatenate([self._training.ratings.rating[taken], np.full(len(others), np.nan)])[order]
         page = int(dice.integers(0, 4))
         prompt = Prompt(
-            (writer.rules, writer.persona(place), *self._memory(writer, moment, rated, dice),
+            (*writer.opening, writer.persona(place), *self._memory(writer, moment, rated, dice),
              writer.page(items, page, _PROMPT_TOKENS))
         )  # fmt: skip
         questions = writer.questions(items)

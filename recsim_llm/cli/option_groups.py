@@ -13,6 +13,7 @@ __all__ = [
     "model_options",
     "output_options",
     "scenario_options",
+    "settings_option",
     "spending_options",
     "table_options",
     "world_options",
@@ -72,6 +73,17 @@ def model_options(parser: argparse.ArgumentParser) -> None:
     """Add which language model plays the users."""
     parser.add_argument("--model", metavar="NAME", help="language model that plays the users: provider/name")
     parser.add_argument("--base-url", metavar="URL", help="address of its OpenAI-compatible server, up to and with /v1")
+
+
+def settings_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option of the studies that says how a model is asked."""
+    parser.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="how the model is asked, as in the run: models.user.realisation=json, users.parameters.templates=en_compact",
+    )
 
 
 def spending_options(parser: argparse.ArgumentParser) -> None:

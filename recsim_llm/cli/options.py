@@ -9,7 +9,7 @@ from typing import Any
 from recsim_llm.cli.output import make_console
 from recsim_llm.errors import ConfigError
 
-__all__ = ["ask_first", "read_limits", "read_model", "read_table_options", "read_world"]
+__all__ = ["ask_first", "read_limits", "read_model", "read_studied", "read_table_options", "read_world"]
 
 
 def read_table_options(options: argparse.Namespace) -> Any:
@@ -70,6 +70,13 @@ def read_model(name: str, base_url: str | None, **more: Any) -> Any:
 
     address = None if base_url is None else parse_address(base_url, "--base-url")
     return ModelSettings.read({"name": name, "base_url": address, **more}, "--model")
+
+
+def read_studied(options: argparse.Namespace, asked: dict[str, Any]) -> Any:
+    """Return the settings of the model that a study is of, with what ``--set`` says of it; None where there is none."""
+    if options.model is None and asked:
+        raise ConfigError(f"--set models.user.{next(iter(asked))}: got no model to be set, expected --model provider/name")
+    return None if options.model is None else read_model(options.model, options.base_url, **asked)
 
 
 def read_limits(options: argparse.Namespace) -> dict[str, float]:

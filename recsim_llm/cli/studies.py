@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from recsim_llm.cli.endings import go_on_by_calls
-from recsim_llm.cli.options import ask_first, read_limits, read_model, read_table_options
+from recsim_llm.cli.options import ask_first, read_limits, read_studied, read_table_options
 from recsim_llm.cli.output import make_console, print_forecast, print_reading, show_status, write_json
 from recsim_llm.errors import ConfigError
 
@@ -82,10 +82,13 @@ def _audit_request(options: argparse.Namespace) -> Any:
 
     from recsim_llm.data.table_settings import TableSettings
     from recsim_llm.scenarios.audit_run import AuditRequest
+    from recsim_llm.scenarios.schema import parse_overrides
+    from recsim_llm.scenarios.study_requests import split_settings
 
     if options.base_url is not None and options.model is None:
         raise ConfigError("--base-url: got an address without a model, expected --model openai-compatible/NAME with it")
-    model = None if options.model is None else read_model(options.model, options.base_url)
+    asked, parameters = split_settings(parse_overrides(options.set))
+    model = read_studied(options, asked)
     return AuditRequest(
         audit=options.name,
         data=options.data,
@@ -93,6 +96,7 @@ def _audit_request(options: argparse.Namespace) -> Any:
         users=options.users,
         model=model,
         n_users=options.n_users,
+        parameters=parameters,
         tables=TableSettings.of(read_table_options(options)),
         cache=options.cache,
         limits=read_limits(options),

@@ -12,6 +12,7 @@ from recsim_llm.cli.option_groups import (
     dry_run_option,
     model_options,
     output_options,
+    settings_option,
     spending_options,
     table_options,
 )
@@ -47,7 +48,8 @@ def audit_parser(commands: Any) -> None:
     )
     parser.add_argument(
         "name",
-        help="slots, sycophancy, injection, memorisation, stability, strength, sweep, ranking or exploits; --list says more",
+        help="slots, sycophancy, injection, memorisation, stability, strength, sweep, remembering, ranking or exploits; "
+        "--list says more",
     )
     parser.add_argument("--list", action=_ListAudits, nargs=0, help="say what each audit asks, and end")
     parser.add_argument(
@@ -65,6 +67,7 @@ def audit_parser(commands: Any) -> None:
     parser.add_argument("--n-users", metavar="N", type=int, help="most users (default: 30 to 60, by audit)")
     parser.add_argument("--seed", metavar="S", type=int, help="seed of users and items; drawn and shown if not given")
     parser.add_argument("--out", metavar="DIR", type=Path, help="folder of the audit (default: audits/NAME-TIME)")
+    settings_option(parser)
     spending_options(parser)
     parser.add_argument("--yes", action="store_true", help="do not ask before an audit that may cost much")
     dry_run_option(parser)

@@ -10,6 +10,7 @@ from recsim_llm.cli.option_groups import (
     dry_run_option,
     model_options,
     output_options,
+    settings_option,
     spending_options,
     table_options,
 )
@@ -85,13 +86,7 @@ def calibrate_parser(commands: Any) -> None:
         help="mean pages of a visit (default: as choice users of the same data)",
     )
     parser.add_argument("--seed", type=int, required=True, metavar="S", help="seed of users, items and their order")
-    parser.add_argument(
-        "--set",
-        metavar="KEY=VALUE",
-        action="append",
-        default=[],
-        help="how the model is asked, as in the run: models.user.realisation=json, users.parameters.templates=en_compact",
-    )
+    settings_option(parser)
     spending_options(parser)
     dry_run_option(parser)
     parser.add_argument("--yes", action="store_true", help="do not ask before what may cost much")
@@ -141,6 +136,7 @@ def realism_parser(commands: Any) -> None:
     parser.add_argument(
         "--calibration", metavar="FILE", help="calibration of language users, or 'fit': the card shows before and after"
     )
+    settings_option(parser)
     parser.add_argument("--families", metavar="A,B", help="families of recommenders that the users were built from")
     parser.add_argument("--out", metavar="DIR", type=Path, help="folder of the card (default: cards/USERS-TIME)")
     spending_options(parser)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from recsim_llm.cli.endings import go_on, go_on_by_calls
-from recsim_llm.cli.options import ask_first, read_limits, read_model, read_table_options
+from recsim_llm.cli.options import ask_first, read_limits, read_model, read_studied, read_table_options
 from recsim_llm.cli.output import make_console, print_forecast, print_pairs, print_reading, show_pages, show_status, write_json
 from recsim_llm.errors import ConfigError, RecSimError
 
@@ -74,8 +74,9 @@ def _rounded(value: Any) -> str:
 def _calibration_request(options: argparse.Namespace) -> Any:
     """Return what a calibration shall be made of."""
     from recsim_llm.data.table_settings import TableSettings
-    from recsim_llm.scenarios.calibration_run import CalibrationRequest, split_settings
+    from recsim_llm.scenarios.calibration_run import CalibrationRequest
     from recsim_llm.scenarios.schema import parse_overrides
+    from recsim_llm.scenarios.study_requests import split_settings
 
     if options.model is None:
         raise ConfigError("calibrate: got no model, expected --model provider/name")
@@ -155,6 +156,8 @@ def _card_request(options: argparse.Namespace) -> Any:
 
     from recsim_llm.data.table_settings import TableSettings
     from recsim_llm.scenarios.realism_run import CardRequest
+    from recsim_llm.scenarios.schema import parse_overrides
+    from recsim_llm.scenarios.study_requests import split_settings
 
     if options.base_url is not None and options.model is None:
         raise ConfigError("--base-url: got an address without a model, expected --model openai-compatible/NAME with it")
@@ -162,7 +165,8 @@ def _card_request(options: argparse.Namespace) -> Any:
     if count < 1:
         raise ConfigError(f"--seeds: got {count}, expected 1 or more")
     first = randbelow(2**31) if options.seed is None else options.seed
-    model = None if options.model is None else read_model(options.model, options.base_url)
+    asked, parameters = split_settings(parse_overrides(options.set))
+    model = read_studied(options, asked)
     families = None if options.families is None else tuple(name.strip() for name in options.families.split(","))
     return CardRequest(
         data=options.data,
@@ -173,6 +177,7 @@ def _card_request(options: argparse.Namespace) -> Any:
         split=options.split,
         calibration=options.calibration,
         families=families,
+        parameters=parameters,
         tables=TableSettings.of(read_table_options(options)),
         cache=options.cache,
         limits=read_limits(options),

@@ -203,6 +203,7 @@ class Roles:
         return LanguageModel(
             backend,
             elicitation=_elicitation(settings, backend),
+            renormalise=settings.renormalise,
             role=role,
             samples=settings.samples,
             store=self._store,
@@ -214,12 +215,16 @@ class Roles:
 def _elicitation(settings: ModelSettings, backend: Backend) -> Elicitation:
     abilities = _abilities(backend)
     if settings.realisation == "auto":
-        if not abilities.elicitations:
+        ways = abilities.ways(settings.renormalise)
+        if not ways:
             command = probe_command(settings.name, settings.base_url)
             remedy = f"look at what `{command}` finds, and take another model or server"
             raise ConfigError(f"model {settings.name}: got no realisation that works, expected at least one; {remedy}")
-        return abilities.elicitations[0]
-    require(abilities, settings.realisation, settings.name, settings.base_url)
+        return ways[0]
+    if settings.renormalise and settings.realisation != "json":
+        got = f"renormalise with the realisation {settings.realisation}"
+        raise ConfigError(f"model {settings.name}: got {got}, expected it with json or auto only; leave it out")
+    require(abilities, settings.realisation, settings.name, settings.base_url, renormalise=settings.renormalise)
     return settings.realisation
 
 
@@ -326,6 +331,7 @@ def _total(meters: Sequence[Meter]) -> Meter:
         cached_tokens=sum(meter.cached_tokens for meter in meters),
         completion_tokens=sum(meter.completion_tokens for meter in meters),
         cost=sum(costs) if costs else None,
+        renormalised=sum(meter.renormalised for meter in meters),
         failures=dict(failures),
         in_flight=sum(meter.in_flight for meter in meters),
         concurrency=sum(meter.concurrency for meter in meters),

@@ -41,6 +41,11 @@ class HeldOut:
         """Users of the training part."""
         return len(self.training.ratings.users)
 
+    def of_users(self, users: IntArray) -> HeldOut:
+        """Return the split with what is held out of some users alone, by outside id; the training part stays whole."""
+        theirs = np.isin(self.training.ratings.users[self.user_index], users)
+        return replace(self, user_index=self.user_index[theirs], item_index=self.item_index[theirs], rating=self.rating[theirs])
+
     def counts(self, *, held_out: bool) -> npt.NDArray[np.float64]:
         """Return float64 [n]: ratings of each item in the training part, with ``held_out`` those in both parts."""
         items = len(self.training.catalog)

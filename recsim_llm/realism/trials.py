@@ -42,6 +42,9 @@ class CardSettings:
     """Kinds of negatives of the taste test, ``uniform`` among them; each is one more question about every user's items."""
     users: int | None = None
     """Most users; None takes all."""
+    apart: tuple[int, ...] = ()
+    """Outside ids of users whom a user model was trained on: everything else is fitted on them too, but nobody is asked about
+    them, and no figure is of them."""
     ratings_a_user: int | None = None
     """Most held-out ratings of each user to predict, the first ones; None takes all."""
     panel_items: int = 200
@@ -165,10 +168,10 @@ def run_trials(
         )
     trials: list[Trial] = []
     kept: dict[str, Scorer] = {}
-    held = hold_out(dataset, train_share=settings.train_share, split=settings.split, seed=settings.seeds[0])
+    held = _held_out(dataset, settings, settings.seeds[0])
     for seed in settings.seeds:
         if settings.split == "random" and trials:
-            held = hold_out(dataset, train_share=settings.train_share, split="random", seed=seed)
+            held = _held_out(dataset, settings, seed)
             kept = {}
         models = {name: factory(held.training, seed)}
         if reference is not None:
@@ -178,6 +181,11 @@ def run_trials(
                 kept[row] = baseline.fit(held.training, seed)
         trials.append(_trial(held, models, kept, settings, seed=seed))
     return trials
+
+
+def _held_out(dataset: Dataset, settings: CardSettings, seed: int) -> HeldOut:
+    held = hold_out(dataset, train_share=settings.train_share, split=settings.split, seed=seed)
+    return held.of_users(np.setdiff1d(held.training.ratings.users, settings.apart)) if settings.apart else held
 
 
 def _trial(

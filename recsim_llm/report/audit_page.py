@@ -25,6 +25,7 @@ from recsim_llm.report.figure_files import write_figure, write_figure_data
 from recsim_llm.report.page_layout import document, figure, fold, whole_table
 from recsim_llm.report.side_files import reading
 from recsim_llm.report.summary_tables import Cell
+from recsim_llm.report.sweep_figure import SWEEP_COLUMNS, draw_sweep, sweep_rows
 
 __all__ = [
     "AUDIT_FILE",
@@ -53,6 +54,11 @@ _LEGEND = (
     "there is none; sound: every user has exactly that value. Comes out: the interval lies above it."
 )
 _ALIKE = "Users who are all alike give a number and no interval."
+_LENGTHS = "lengths-"
+_OF_LENGTHS = (
+    "A line for each size of page; bars are 95% intervals by user. Dotted: guessing. Everywhere the same users and the same "
+    "items that they took later."
+)
 _ROW = 0.24
 _MOST_DRAWN = 12
 
@@ -142,6 +148,10 @@ def draw_audits(audits: Iterable[Content], folder: Path) -> dict[str, str]:
             with drawing.style():
                 drawings[name] = write_figure(_draw(content), folder, name, _title(content))
         write_figure_data(folder, name, _COLUMNS, ([row[column] for column in _COLUMNS] for row in content["rows"]))
+        if lengths := sweep_rows(content):
+            with drawing.style():
+                drawings[_LENGTHS + name] = write_figure(draw_sweep(content), folder, _LENGTHS + name, _title(content))
+            write_figure_data(folder, _LENGTHS + name, SWEEP_COLUMNS, lengths)
     return drawings
 
 
@@ -160,11 +170,14 @@ def _body(content: Content, drawings: Mapping[str, str]) -> Iterator[str]:
     question = content["question"]
     yield f"<p>{escape(question[0].upper() + question[1:])}</p>"
     name = _figure_name(content)
-    if name in drawings:
-        shown = figure(
-            name, _title(content), drawings[name], f"Bars are 95% intervals by user, ticks the sound values. {_ALIKE}"
-        )
-        yield shown.replace("<figure>", '<figure class="single">', 1)
+    captions = {
+        _LENGTHS + name: f"{_OF_LENGTHS} {_ALIKE}",
+        name: f"Bars are 95% intervals by user, ticks the sound values. {_ALIKE}",
+    }
+    for drawn, caption in captions.items():
+        if drawn in drawings:
+            shown = figure(drawn, _title(content), drawings[drawn], caption)
+            yield shown.replace("<figure>", '<figure class="single">', 1)
     yield fold(f"All numbers of {content['audit']}", whole_table(_HEADS, [("", list(_rows(content)))]))
     yield f'<p class="aside">{escape(_LEGEND)}</p>'
 
@@ -174,7 +187,7 @@ def _read(path: Path) -> dict[str, Any]:
         content: dict[str, Any] = read_json(path)
         # Whatever a page shows is made once, so that a damaged file is told from here and not from a traceback.
         audit_verdict(content), list(_rows(content)), _name(content), content["question"][0]
-        str(content["fingerprint"] + content["played_by"]), dict(content["made"])
+        str(content["fingerprint"] + content["played_by"]), dict(content["made"]), sweep_rows(content)
     return content
 
 

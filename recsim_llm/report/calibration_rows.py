@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from recsim_llm.report import numbers
 from recsim_llm.report.summary_tables import Cell
+from recsim_llm.statistics import Estimate
 
 __all__ = ["HEADS", "Content", "calibration_basis", "calibration_rows", "find_record", "taste_rows"]
 
@@ -14,6 +15,7 @@ Content = Mapping[str, Any]
 
 HEADS = ("Wanted", "Before", "After")
 _SIDES = ("target", "before", "after")
+_ROUNDING = 1e-9
 
 
 class _Measure(NamedTuple):
@@ -44,7 +46,8 @@ def calibration_rows(record: Content) -> Iterator[tuple[str, list[Cell]]]:
         if sides is None:
             continue
         found = {side: numbers.read_estimate(sides[side]) for side in _SIDES if side in sides}
-        digits = max(numbers.common_decimals(list(found.values()), share=measure.share), 2)
+        uncertain = [one for one in found.values() if not _exact(one)]
+        digits = max(numbers.common_decimals(uncertain, share=measure.share), 2)
         yield (
             measure.label,
             [
@@ -57,6 +60,11 @@ def calibration_rows(record: Content) -> Iterator[tuple[str, list[Cell]]]:
                 for side in _SIDES
             ],
         )
+
+
+def _exact(estimate: Estimate) -> bool:
+    """Tell whether there is no interval, or all users have one value, so that no more than rounding is left of it."""
+    return estimate.low is None or estimate.high is None or estimate.high - estimate.low < _ROUNDING
 
 
 def calibration_basis(record: Content) -> str:

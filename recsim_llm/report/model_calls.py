@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from recsim_llm.language.calls.call_summary import CallSummary, summary
-from recsim_llm.language.calls.store import FILE_NAME
+from recsim_llm.language.calls.store import FILE_NAME, RENORMALISED
 from recsim_llm.metrics.summary import ArmSummary
 from recsim_llm.report import numbers
 from recsim_llm.report.summary_tables import Cell
@@ -35,10 +35,12 @@ def calls_line(calls: Sequence[CallSummary]) -> str:
     price = f", ${sum(costs):,.2f}" if costs else ""
     contrast = sum(row.contrast_calls for row in calls), sum(row.contrast_tokens for row in calls)
     extra = f", of which {numbers.count(contrast[0])} calls and {numbers.count(contrast[1])} tokens for the contrast"
+    renormalised = sum(row.calls + row.hits for row in calls if row.cause == RENORMALISED)
+    divided = f", {numbers.count(renormalised)} answers whose percentages did not sum to 100 and were divided by their sum"
     return (
         f"{numbers.count(sent)} calls of language models, {numbers.count(hits)} answers from a cache, "
         f"{numbers.count(failed)} failed attempts, {numbers.count(read)} tokens read, {numbers.count(written)} written{price}"
-        f"{extra if any(contrast) else ''}"
+        f"{extra if any(contrast) else ''}{divided if renormalised else ''}"
     )
 
 

@@ -64,6 +64,30 @@ def test_every_audit_goes_the_whole_way(name, data, tmp_path, capsys):
     assert (out / "calls.sqlite").is_file()
 
 
+def test_an_audit_asks_users_as_is_set(data, tmp_path):
+    told = ("--set", "users.parameters.templates=en_compact", "--set", "users.parameters.rating_history=2")
+    assert audit("slots", data, tmp_path / "a", "--model", "scripted/genres", "--n-users", "3", "--quiet", *told) == 0
+    assert "users.parameters.rating_history=2" in content_of(tmp_path / "a")["made"]["Command"]
+    with closing(sqlite3.connect(tmp_path / "a" / "calls.sqlite")) as calls:
+        texts = [text for (text,) in calls.execute("SELECT text FROM parts WHERE name = 'persona'")]
+    assert texts
+    assert {text.count("Thing ") for text in texts} == {2}
+
+
+def test_a_parameter_that_no_audit_heeds_is_refused(data, tmp_path, capsys):
+    asked = ("--model", "scripted/genres", "--set", "users.parameters.contrast=neutral", "--quiet")
+    assert audit("slots", data, tmp_path / "a", *asked) == 2
+    assert "expected users.parameters.templates or users.parameters.rating_history; leave it out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("name", "users"), [("ranking", "language"), ("exploits", "language"), ("strength", "choice")])
+def test_audits_of_others_than_language_users_refuse_their_parameters(name, users, data, tmp_path, capsys):
+    model = () if users == "choice" else ("--model", "scripted/genres")
+    asked = ("--users", users, *model, "--set", "users.parameters.rating_history=2", "--quiet")
+    assert audit(name, data, tmp_path / "a", *asked) == 2
+    assert "users.parameters.rating_history" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["strength", "sweep"])
 def test_choice_users_are_audited_without_a_model(name, data, tmp_path):
     assert audit(name, data, tmp_path / "audit", "--users", "choice", "--quiet") == 0
@@ -74,6 +98,48 @@ def test_choice_users_are_audited_without_a_model(name, data, tmp_path):
     row = [row for row in content["rows"] if row["leading"]][-1 if name == "sweep" else 0]
     assert row["words"] == "comes out"
     assert not (tmp_path / "audit" / "calls.sqlite").exists()
+
+
+def test_a_sweep_draws_its_lengths_and_a_damaged_one_is_one_line(data, tmp_path, capsys):
+    out = tmp_path / "sweep"
+    assert audit("sweep", data, out, "--model", "scripted/genres", "--n-users", "6", "--quiet") == 0
+    cells = content_of(out)["finding"]["cells"]
+    lines = (out / "figures" / "lengths-audit-sweep-scripted-genres.csv").read_text().splitlines()
+    assert lines[0] == "page_size,history,told,tokens,value,low,high,users"
+    assert len(lines) == len(cells) + 1
+    assert [float(line.split(",")[4]) for line in lines[1:]] == [cell["auc"]["value"] for cell in cells]
+    assert (out / "figures" / "lengths-audit-sweep-scripted-genres.png").stat().st_size > 10_000
+    page = (out / "audit.html").read_text()
+    assert "ratings of the history told, at most" in page
+    assert all(f"{size} items" in page for size in {cell["page_size"] for cell in cells})
+    content = content_of(out)
+    del content["finding"]["cells"][0]["auc"]
+    (out / "audit.json").write_text(json.dumps(content))
+    capsys.readouterr()
+    finished = run(
+        load_scenario("demo", {"users.count": 4, "max_pages": 1, "seed": 1, "recommenders": ["random"]}), tmp_path / "run"
+    )
+    assert main(["report", str(finished), "--audit", str(out)]) == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "words"),
+    [
+        ("slots", "users.parameters.contrast=neutral", "users.parameters.templates or users.parameters.rating_history"),
+        ("slots", "users.parameters.facts=facts.json", "would overlook"),
+        ("sweep", "users.parameters.rating_history=3", "expected users.parameters.templates"),
+        ("ranking", "users.parameters.templates=en", "expected none of users.parameters"),
+        ("slots", "users.parameters.rating_history=-1", "a whole number of 0 or more"),
+        ("slots", "max_pages=3", "models.user.NAME or users.parameters.NAME"),
+    ],
+)
+def test_what_an_audit_would_ignore_is_refused_in_one_line(name, setting, words, data, tmp_path, capsys):
+    assert audit(name, data, tmp_path / "audit", "--model", SCRIPTS[name], "--set", setting) == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert len(error.strip().splitlines()) == 1
+    assert not (tmp_path / "audit").exists()
 
 
 def test_a_planted_slot_bias_departs_and_a_model_without_one_is_sound(data, tmp_path):

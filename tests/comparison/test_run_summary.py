@@ -74,6 +74,7 @@ def test_json_has_stable_keys_and_no_nan(hand):
         "against_best",
         "regret",
         "notes",
+        "warnings",
         "rated",
     ]
     assert list(record) == top

@@ -10,6 +10,7 @@ from scripted_users import FakeModel
 
 from recsim_llm.agents.choice.choice_candidate import choice_candidate
 from recsim_llm.agents.language.language_candidate import language_factory
+from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.agents.worlds import language_world
 from recsim_llm.data import fictional
 from recsim_llm.realism import CardSettings, hold_out, world_factory
@@ -65,14 +66,16 @@ def test_planted_stars_change_no_score_of_choice_users_or_baselines(dataset, spl
     same(one, two)
 
 
-def test_planted_stars_change_no_byte_of_a_prompt(dataset):
-    models = FakeModel(), FakeModel()
+@pytest.mark.parametrize("templates", ["en", "en_compact"])
+def test_planted_stars_change_no_byte_of_a_prompt(dataset, templates):
+    models, asked = (FakeModel(), FakeModel()), LanguageParameters(templates=templates, remembered_ratings=5)
     one, two = (
-        trial(data, language_factory(model, page_size=5))
+        trial(data, language_factory(model, parameters=asked, page_size=5))
         for data, model in zip((dataset, planted(dataset, "time")), models, strict=True)
     )
     assert models[0].texts == models[1].texts
     assert len(models[0].texts) > 20
+    assert any("take it? yes" in text for text in models[0].texts) is (templates == "en_compact")
     assert [ask.questions for ask in models[0].asks] == [ask.questions for ask in models[1].asks]
     same(one, two)
 

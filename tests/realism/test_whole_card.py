@@ -42,6 +42,17 @@ def held(dataset):
     return hold_out(dataset, seed=1)
 
 
+def test_users_apart_stay_in_the_training_part_and_are_never_asked_about(dataset, held):
+    apart = tuple(dataset.ratings.users[:40].tolist())
+    settings = CardSettings(seeds=(1,), resamples=10, apart=apart)
+    (found,) = run_trials(dataset, "me", lambda training, seed: Knowing(training, held), settings)
+    assert found.held.training.ratings.users.tolist() == dataset.ratings.users.tolist()
+    users = found.held.training.ratings.users
+    for index in (found.pages["uniform"].user_index, found.pages["matched"].user_index, found.stars.user_index):
+        assert len(index)
+        assert set(users[index].tolist()).isdisjoint(apart)
+
+
 class Knowing:
     """Knows each user's held-out items, if titles are told; with ``by_place`` it also prefers the front of a page."""
 

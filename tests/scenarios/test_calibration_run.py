@@ -141,9 +141,9 @@ def test_a_language_models_own_levels_are_told_in_other_words_than_a_stand_ins(d
         model = {"name": "openai-compatible/chaos", "base_url": server.base_url, "realisation": "json"}
         told = []
         run(settings_of(data, **{"models.user": model, "users.count": 3}), tmp_path / "run", confirm=told.append)
-    assert told[0].warnings == (
+    assert told[0].warnings[0] == (
         "These users are not calibrated: their click level and stars are the model's own. `recsim-llm calibrate DATA FILE "
-        "--model …` fits them to real people, --set users.parameters.calibration=FILE takes it.",
+        "--model …` fits them to real people, --set users.parameters.calibration=FILE takes it."
     )
 
 

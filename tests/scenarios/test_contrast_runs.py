@@ -6,8 +6,10 @@ import json
 import sqlite3
 from contextlib import closing
 
+import pyarrow.dataset as arrow
 import pytest
 
+from recsim_llm.agents import read_remembered
 from recsim_llm.cli.main import main
 from recsim_llm.errors import BudgetExceeded, ConfigError, RecSimError
 from recsim_llm.language.calls.store import FILE_NAME
@@ -105,16 +107,24 @@ def test_the_forecast_says_what_the_contrast_will_cost(contrast, whole):
     assert forecast_run(scenario("none")).contrast_calls == 0
 
 
+def test_what_a_user_had_in_mind_is_read_page_by_page_whatever_else_was_asked(whole):
+    user = arrow.dataset(whole / "pages").to_table()["user_id"][0].as_py()
+    pages = read_remembered(whole, user)
+    assert {(page.visit, page.page) for page in pages} == {(0, 0), (0, 1)}
+    assert any(page.remembers for page in pages)
+
+
 class CalledOffError(Exception):
     """Raised in place of consent."""
 
 
-def most_asked(contrast, folder):
-    def confirm(estimate):
-        raise CalledOffError(estimate)
+def call_off(estimate):
+    raise CalledOffError(estimate)
 
+
+def most_asked(contrast, folder):
     with pytest.raises(CalledOffError) as caught:
-        run(scenario(contrast), folder, confirm=confirm)
+        run(scenario(contrast), folder, confirm=call_off)
     return caught.value.args[0]
 
 
@@ -123,6 +133,16 @@ def test_the_most_that_a_run_can_ask_counts_the_contrast(contrast, whole, tmp_pa
     assert plain.calls < count(whole, PAID) <= most.calls
     assert most.calls <= plain.calls + 6 * 2 * 2 * (4 + 1)
     assert most.prompt_tokens > plain.prompt_tokens
+
+
+def test_the_most_that_a_cascade_can_ask_counts_the_contrast_of_its_language_side(contrast, tmp_path):
+    def most(kind):
+        own = {"language": {"contrast": kind, "templates": "en_compact"}}
+        with pytest.raises(CalledOffError) as caught:
+            run(scenario("none", **{"users.model": "cascade", "users.parameters": own}), tmp_path / kind, confirm=call_off)
+        return caught.value.args[0].calls
+
+    assert most(contrast) > most("none") > 0
 
 
 def test_a_way_without_log_probabilities_is_refused_on_the_command_line(contrast, tmp_path, capsys):

@@ -1,6 +1,7 @@
 """Runs with language users: caches, storms, limits, kills and secrets; against a real HTTP server on loopback."""
 
 import multiprocessing
+import re
 import signal
 import sqlite3
 from contextlib import closing
@@ -12,6 +13,7 @@ import pytest
 from recsim_llm.agents.language.calibration import Calibration
 from recsim_llm.cli.main import main
 from recsim_llm.errors import BudgetExceeded, ConfigError, RecSimError
+from recsim_llm.language.backends import scripted_forms
 from recsim_llm.language.calls.store import FILE_NAME
 from recsim_llm.language.chaos.faults import Faults
 from recsim_llm.language.chaos.server import ChaosServer
@@ -203,6 +205,51 @@ def test_an_elicitation_that_the_server_ignores_is_refused_by_name(tmp_path):
     with ChaosServer(seed=1, schema=False) as server, pytest.raises(ConfigError, match="json"):
         run(served(server), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_the_remedy_for_percentages_that_do_not_sum_to_100_is_one(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(scripted_forms, "_percents", lambda chances: [5 + round(50 * chance) for chance in chances])
+    with ChaosServer(seed=1) as server:
+        command = ["run", "demo", "--users", "language", "--model", "openai-compatible/chaos", "--base-url", server.base_url]
+        command += ["--set", "models.user.realisation=json", "--n-users", "3", "--pages", "2", "--recommenders", "popularity"]
+        command += ["--seed", "1", "--out", str(tmp_path / "run"), "--yes"]
+        assert main([*command, "--quiet"]) == 2
+        refused = capsys.readouterr().err
+        assert "percentages do not sum to 100" in refused
+        remedy = re.search(r"--set models\.user\.renormalise=true", refused)[0]
+        assert main([*command, *remedy.split()]) == 0
+    answered = rows(tmp_path / "run", PAID)[0][0]
+    assert rows(tmp_path / "run", "SELECT count(*) FROM calls WHERE cause = 'renormalised'") == [(answered,)]
+    said = f"{answered} answers whose percentages did not sum to 100 and were divided by their sum"
+    assert said in " ".join(capsys.readouterr().out.split())
+    assert said in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_a_page_that_a_servers_context_does_not_hold_is_refused_before_it_is_asked(tmp_path):
+    with ChaosServer(seed=1, context=900) as server:
+        scenario = served(server, slate_size=20)
+        with pytest.raises(ConfigError, match=r"in a context of 900; .*--slate-size"):
+            run(scenario, tmp_path / "run")
+        sent = server.requests["/v1/chat/completions"]
+        with pytest.raises(ConfigError, match="in a context of 900"):
+            run(scenario, tmp_path / "again")
+        assert server.requests["/v1/chat/completions"] == sent
+
+
+def test_prompts_shrink_to_the_context_that_a_server_tells(tmp_path):
+    lengths = {}
+    for context in (1 << 17, 1800):
+        with ChaosServer(seed=1, context=context) as server:
+            out = run(served(server, **{"users.parameters.templates": "en"}), tmp_path / str(context))
+        lengths[context] = rows(out, "SELECT max(prompt_tokens) FROM calls")[0][0]
+    assert lengths[1800] < lengths[1 << 17]
+    assert lengths[1800] < 1800
+
+
+def test_renormalising_is_refused_where_nothing_states_percentages(tmp_path):
+    model = {"name": "scripted/genres", "realisation": "logprobs", "renormalise": True}
+    with pytest.raises(ConfigError, match="renormalise with the realisation logprobs"):
+        run(scripted(**{"models.user": model}), tmp_path / "run")
 
 
 def test_every_arm_that_asks_is_in_the_estimate(tmp_path):

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
+from tiny_language_model import make_tiny_model
 
 from recsim_llm.cli.main import main
 from recsim_llm.data import open_dataset
 from recsim_llm.errors import ConfigError
+from recsim_llm.language.base.settings import ModelSettings
+from recsim_llm.scenarios import realism_run
 from recsim_llm.scenarios.realism_run import CardRequest, card_facts, make_card
 
 ASKED = ["realism", "--data", "fictional", "--users", "language", "--model", "scripted/genres", "--n-users", "4", "--seed", "3"]
+SET = ["--set", "users.parameters.templates=en_compact", "--set", "users.parameters.rating_history=3"]
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cards")
     assert (
-        main([*ASKED, "--calibration", "fit", "--out", str(folder / "card"), "--json", str(folder / "t.json"), "--quiet"]) == 0
+        main([*ASKED, *SET, "--calibration", "fit", "--out", str(folder / "card"), "--json", str(folder / "t.json"), "--quiet"])
+        == 0
     )
     return folder
 
@@ -34,6 +41,31 @@ def test_a_card_of_calibrated_language_users_shows_them_before_and_after(made):
     assert json.loads((made / "t.json").read_text())["lines"] == card["lines"]
     assert (made / "card" / "realism.html").is_file()
     assert (made / "card" / "calls.sqlite").is_file()
+
+
+def test_a_card_is_of_users_who_are_asked_as_is_set(made):
+    card = json.loads((made / "card" / "realism.json").read_text())
+    assert (
+        "--set 'users.parameters.templates=\"en_compact\"' --set users.parameters.rating_history=3" in card["made"]["Command"]
+    )
+    with closing(sqlite3.connect(made / "card" / "calls.sqlite")) as calls:
+        told = [text for (text,) in calls.execute("SELECT text FROM parts WHERE text LIKE '%rated%'")]
+    assert told
+    assert max(text.count("\n- ") for text in told) <= 3
+
+
+def test_a_tuned_model_is_judged_by_users_whom_it_never_met_and_the_card_says_so(tmp_path, monkeypatch):
+    folder = make_tiny_model(tmp_path / "tuned", 1)
+    card = {"data": {"name": "fictional", "fingerprint": "another"}, "users": {"training": [3, 1], "validation": [2]}}
+    (folder / "tuning").mkdir()
+    (folder / "tuning" / "card.json").write_text(json.dumps(card))
+    model = ModelSettings(name=f"transformers/{folder}", realisation="forced")
+    request = CardRequest(data="fictional", users="language", model=model, n_users=2, seeds=(1,))
+    measured = []
+    monkeypatch.setattr(realism_run, "whole_card", lambda data, subject, settings, **_: measured.append(settings))
+    _, dataset = make_card(request, tmp_path / "card")
+    assert measured[0].apart == (1, 2, 3)
+    assert card_facts(request, dataset)["Left out"].startswith("3 users whom the model was trained or watched on")
 
 
 def test_a_card_is_not_overwritten(made, capsys):
@@ -53,6 +85,11 @@ def test_a_card_is_not_overwritten(made, capsys):
         (["--data", "fictional", "--base-url", "http://x"], ["--base-url"]),
         (["--data", "fictional", "--users", "language", "--model", "scripted/genres", "--base-url", "x"], ["--base-url"]),
         (["--data", "fictional", "--calibration", "fit"], ["not applicable"]),
+        (["--data", "fictional", "--set", "users.parameters.click_rate=.1"], ["click_rate", "choice users", "leave it out"]),
+        (["--data", "fictional", "--set", "models.user.precision=bfloat16"], ["precision", "expected --model"]),
+        (["--data", "fictional", "--set", "slate_size=5"], ["slate_size", "users.parameters.NAME"]),
+        ([*ASKED[1:], "--set", "users.parameters.calibration=c.json"], ["expected it as --calibration FILE"]),
+        ([*ASKED[1:], "--set", "users.parameters.charm=1"], ["charm"]),
         (["--data", "fictional", "--families", "astrology"], ["astrology", "neighbours"]),
         (["--data", "fictional", "--seeds", "0"], ["--seeds: got 0"]),
         (["--data", "fictional", "--n-users", "0"], ["users: got 0"]),
@@ -75,8 +112,6 @@ def test_what_will_be_asked_is_told_before_and_may_be_declined(tmp_path):
     def decline(estimate):
         told.append(estimate)
         raise ConfigError("called off")
-
-    from recsim_llm.language.base.settings import ModelSettings
 
     request = CardRequest(data="fictional", users="language", model=ModelSettings(name="scripted/genres"), seeds=(1,))
     with pytest.raises(ConfigError, match="called off"):

@@ -9,6 +9,7 @@ from pens import Pen
 
 from recsim_llm.agents.language.voice import SPEECH_FILES
 from recsim_llm.cli.main import main
+from recsim_llm.data import open_dataset
 from recsim_llm.errors import BudgetExceeded, ConfigError, LogError
 from recsim_llm.language.calls.call_summary import summary
 from recsim_llm.log.tables import INTERVIEWS, TEXTS
@@ -19,6 +20,7 @@ from recsim_llm.scenarios.speech import speak
 SMALL = {"users.count": 14, "max_pages": 3, "slate_size": 6, "seed": 3, "recommenders": ["random", "popularity"]}
 LANGUAGE = {"users.model": "language", "models.user.name": "scripted/genres"}
 WORDS = ("Dreadful", "Weak", "Middling", "Good", "Splendid")
+WRITTEN = "You love long rainy evenings."
 HOSTILE = "<script>alert(1)</script>"
 
 
@@ -72,6 +74,13 @@ def pens(monkeypatch):
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
     return build(tmp_path_factory.mktemp("runs") / "plain")
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """A run of users whose personas a model wrote."""
+    personas = dict.fromkeys(map(str, open_dataset("fictional").ratings.users.tolist()), WRITTEN)
+    return build(tmp_path_factory.mktemp("runs") / "written", **{"users.parameters.personas": personas})
 
 
 @pytest.fixture
@@ -172,6 +181,13 @@ def test_recommenders_are_asked_about_in_the_same_visits_and_not_named(finished,
     prompts = [text for pen in pens for text in pen.prompts]
     assert prompts
     assert not any(re.search(r"\brandom\b|popularity", text) for text in prompts)
+
+
+def test_users_speak_as_the_written_personas_that_they_decided_with(written, pens):
+    speech(written, reviews=2, reasons=1, interviews=1, models={"writer": "scripted/honest"})
+    texts = [text for pen in pens for text in pen.prompts if "<review>" not in text]
+    assert texts
+    assert all(WRITTEN in text for text in texts)
 
 
 def test_a_writer_who_keeps_to_the_decisions_is_told_from_one_who_contradicts_them(finished, pens):

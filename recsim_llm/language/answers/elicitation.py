@@ -7,7 +7,8 @@
     The same lines, n times at temperature 1. An option's probability is its share of the n replies with half a count added
     to each option (Jeffreys' prior); a text is that of the first reply.
 ``json``
-    The model states its probabilities, in percent, in one object under a schema.
+    The model states its probabilities, in percent, in one object under a schema. Percentages of a question that do not sum to
+    100 are a failure, unless it is declared that they be divided by their sum.
 ``decision``
     The server returns the probabilities; nothing is generated.
 ``forced``
@@ -114,7 +115,7 @@ def prepare(ask: Ask, elicitation: Elicitation, *, samples: int = 8, forced: For
     return Call(form, messages, ask.questions, 1.0, frame.max_tokens, samples=samples, seed=seed, recurring=recurring)
 
 
-def read(call: Call, raw: RawReply, elicitation: Elicitation) -> tuple[Answer, ...]:
+def read(call: Call, raw: RawReply, elicitation: Elicitation, *, renormalise: bool = False) -> tuple[Answer, ...]:
     """Return the answers in a reply, in the order of the questions.
 
     Only the reply counts: whatever the messages contain cannot change how it is read.
@@ -123,6 +124,7 @@ def read(call: Call, raw: RawReply, elicitation: Elicitation) -> tuple[Answer, .
         call: what was sent.
         raw: what came back; for ``samples`` at least ``call.samples`` texts.
         elicitation: as the call was prepared.
+        renormalise: for ``json``, divide percentages that do not sum to 100 by their sum; such an ``Answer`` says so.
 
     Raises:
         ModelReplyError: the reply is unreadable; ``cause`` is a key of ``reading.CAUSES``.
@@ -140,7 +142,7 @@ def read(call: Call, raw: RawReply, elicitation: Elicitation) -> tuple[Answer, .
         return _read_samples(call, raw)
     if elicitation == "logprobs":
         return read_tokens(call.questions, raw)
-    return read_json(call.questions, raw, raw.texts[0] if raw.texts else "")
+    return read_json(call.questions, raw, raw.texts[0] if raw.texts else "", renormalise=renormalise)
 
 
 def write_call(prompt: Prompt, max_tokens: int, temperature: float) -> Call:

@@ -37,7 +37,7 @@ CAUSES = MappingProxyType(
         "no_answer": "the reply holds no line or object that answers any question",
         "missing": "some questions are answered, others are not",
         "contradiction": "a question is answered twice, differently",
-        "out_of_range": "a number outside what was asked for, or percentages that do not sum to about 100",
+        "out_of_range": "a number outside what was asked for, or percentages that do not sum to 100",
         "not_an_option": "words that are none of the options, or more than one",
         "not_a_probability": "something else than a percentage, or than one percentage an option",
         "not_json": "no JSON object where one was asked for",

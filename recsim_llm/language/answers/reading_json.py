@@ -2,8 +2,8 @@
 
 A yes-or-no question has the percentage of yes, every other question a list of percentages, one an option, in order; an
 object with the names of all options is read too. Percentages may be strings (``"70%"``). They are read as shares of 1 only
-where no number in the whole object is above 1 and one has decimals. A list must sum to 50 to 150 percent and is divided by
-its sum.
+where no number in the whole object is above 1 and one has decimals. A list must sum to 100 percent, give or take what comes
+of whole numbers: half a percent an option. Any other sum is a failure, or, where that is declared, divided out and noted.
 """
 
 from __future__ import annotations
@@ -21,17 +21,25 @@ from recsim_llm.language.answers.reading_words import read_text
 from recsim_llm.language.base.questions import Answer, Question
 from recsim_llm.language.base.wire import RawReply
 
-__all__ = ["LEAST_SUM", "MOST_SUM", "read_json"]
+__all__ = ["read_json"]
 
-LEAST_SUM, MOST_SUM = 50.0, 150.0
-"""Percent that a list of percentages may sum to."""
+_ROUNDING = 0.5
+"""Percent that rounding to whole numbers takes from an option or adds to it at most."""
+_EXACT = 1e-6
+_RENORMALISE = "have them divided by their sum, --set models.user.renormalise=true"
 
 _PERCENTAGE = re.compile(r"\s{0,9}([+-]?[0-9]{1,9}(?:\.[0-9]{1,18})?)\s{0,9}(%|percent)?\s{0,9}")
 _SCHEMA_WORDS = frozenset({"integer", "array", "string", "number", "boolean", "object"})
 
 
-def read_json(questions: tuple[Question, ...], raw: RawReply, text: str) -> tuple[Answer, ...]:
+def read_json(questions: tuple[Question, ...], raw: RawReply, text: str, *, renormalise: bool = False) -> tuple[Answer, ...]:
     """Return the answers in one object, in the order of the questions.
+
+    Args:
+        questions: what was asked.
+        raw: the reply that the text belongs to.
+        text: one of its texts.
+        renormalise: divide percentages that do not sum to 100 by their sum; such an ``Answer`` says so.
 
     Raises:
         ModelReplyError: there is no such object, or it does not hold one usable value for each question.
@@ -46,7 +54,9 @@ def read_json(questions: tuple[Question, ...], raw: RawReply, text: str) -> tupl
     scale = _scale(numbers, values)
     return tuple(
         [
-            Answer(question, (), _text(question, value)) if question.kind == "text" else _answer(question, said, scale)
+            Answer(question, (), _text(question, value))
+            if question.kind == "text"
+            else _answer(question, said, scale, renormalise)
             for question, value, said in zip(questions, values, numbers, strict=True)
         ]
     )
@@ -157,14 +167,16 @@ def _has_percent_sign(value: object) -> bool:
     return isinstance(value, str) and bool((stated := _PERCENTAGE.fullmatch(value)) and stated[2])
 
 
-def _answer(question: Question, numbers: Sequence[float], scale: float) -> Answer:
+def _answer(question: Question, numbers: Sequence[float], scale: float, renormalise: bool) -> Answer:
     if len(numbers) == 1:
         percent = numbers[0] * scale
         return Answer(question, floored((percent, 100.0 - percent)))
     total = sum(numbers) * scale
-    if not LEAST_SUM <= total <= MOST_SUM:
-        raise unreadable("out_of_range", f"a sum of {total:.6g} percent for {question.key}", "about 100")
-    return Answer(question, floored(numbers))
+    sound = abs(total - 100.0) <= _ROUNDING * len(numbers) + _EXACT
+    if total <= 0 or not (sound or renormalise):
+        expected = f"100; {_RENORMALISE}" if total > 0 else "100"
+        raise unreadable("out_of_range", f"a sum of {total:.6g} percent for {question.key}", expected)
+    return Answer(question, floored(numbers), renormalised=not sound)
 
 
 def _text(question: Question, value: object) -> str:

@@ -21,12 +21,12 @@ from recsim_llm.language.backends.slot_pins import SlotPins
 from recsim_llm.language.base.addresses import is_loopback, parse_address
 from recsim_llm.language.base.wire import Abilities, Call, RawReply
 
-__all__ = ["HttpBackend", "Response", "retry_seconds"]
+__all__ = ["HttpBackend", "Response", "ServerProperties", "retry_seconds"]
 
 _LONGEST_MESSAGE = 400
 _LONGEST_REASON = 120
 _NO_KEY = "none"
-_MOST_SLOTS = 1 << 12
+_MOST_SLOTS, _MOST_CONTEXT = 1 << 12, 1 << 30
 _MOST_OF_AN_ERROR = 64 << 10
 """Bytes of an error's body that are read: its words stand at its beginning."""
 
@@ -40,6 +40,15 @@ class Response(NamedTuple):
     """Its headers; lookups ignore case."""
     content: bytes
     """Its whole body."""
+
+
+class ServerProperties(NamedTuple):
+    """What a server tells of itself without being asked a question."""
+
+    slots: int = 0
+    """Places in each of which it keeps a prompt (llama.cpp); 0: it does not tell."""
+    context: int | None = None
+    """Tokens that the model reads and writes in one call; None: it does not tell."""
 
 
 class HttpBackend(ABC):
@@ -129,17 +138,33 @@ class HttpBackend(ABC):
             raise outcome.with_traceback(None)
         return outcome
 
-    async def read_slots(self) -> int:
-        """Return in how many places the server keeps a prompt each, as llama.cpp tells; 0 where it does not tell."""
+    async def read_properties(self) -> ServerProperties:
+        """Return what the server tells of itself, by two requests.
+
+        llama.cpp tells slots and the context of one of them in ``/props``, vLLM and SGLang the longest context of a model in
+        ``/v1/models``. Where both tell a context, the shorter one counts.
+        """
         self._enter()
+        told = await self._tell(f"{self.base_url.removesuffix('/v1')}/props")
+        listed = await self._tell(f"{self.base_url}/models")
+        models = listed.get("data")
+        own = [entry for entry in models if _fields(entry).get("id") == self._model] if isinstance(models, list) else []
+        contexts = (
+            _fields(told.get("default_generation_settings")).get("n_ctx"),
+            *(_fields(e).get("max_model_len") for e in own),
+        )
+        return ServerProperties(
+            slots=_whole(told.get("total_slots"), _MOST_SLOTS) or 0,
+            context=min((tokens for given in contexts if (tokens := _whole(given, _MOST_CONTEXT)) is not None), default=None),
+        )
+
+    async def _tell(self, address: str) -> Mapping[str, object]:
         try:
             async with asyncio.timeout(self.timeout):
-                response = await self._get(f"{self.base_url.removesuffix('/v1')}/props")
-            told = parse_body(response.content) if _is_good(response.status) else None
+                response = await self._get(address)
+            return _fields(parse_body(response.content) if _is_good(response.status) else None)
         except (TimeoutError, BackendError):
-            return 0
-        slots = told.get("total_slots") if isinstance(told, dict) else None
-        return slots if isinstance(slots, int) and not isinstance(slots, bool) and 0 < slots <= _MOST_SLOTS else 0
+            return {}
 
     async def close(self) -> None:
         """Give back connections; further calls are errors."""
@@ -267,6 +292,15 @@ def _seconds_until(date: str, now: datetime) -> float:
     # Years, zones and numbers beyond what dates can be.
     except (ValueError, OverflowError, TypeError):
         return math.nan
+
+
+def _fields(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def _whole(value: object, most: int) -> int | None:
+    """Return a number of things from 1 up, None for anything else."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= most else None
 
 
 def _is_good(status: int) -> bool:

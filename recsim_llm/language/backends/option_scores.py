@@ -23,7 +23,7 @@ class OptionTokens(NamedTuple):
     lead: tuple[int, ...]
     """The question's lead, or ``KEY:``, and whatever follows it in all labels alike."""
     first: tuple[tuple[int, ...], ...]
-    """Tokens that begin each option, in all ways of writing it."""
+    """Tokens that spell each option whole, in all ways of writing it; where there are none, those that begin it."""
     rest: tuple[tuple[int, ...], ...]
     """Each option as written out after the lead, its first token included."""
 
@@ -31,8 +31,9 @@ class OptionTokens(NamedTuple):
 def option_tokens(question: Question, encode: Encode) -> OptionTokens:
     """Return the tokens that tell the options of a question apart.
 
-    An option's label counts in lower and upper case, with and without a space before it; spellings that begin like another
-    option's are left out.
+    An option's label counts in lower and upper case, with and without a space before it, where that is one token; where none
+    of it is, the tokens that begin it count, as for servers (``reading_tokens.read_first_token``). Tokens that begin another
+    option too are left out.
 
     Raises:
         BackendError: labels begin with the same token.
@@ -42,17 +43,18 @@ def option_tokens(question: Question, encode: Encode) -> OptionTokens:
     lead = [column[0] for column in takewhile(lambda column: len(set(column)) == 1, zip(*written, strict=False))]
     rest = [tokens[len(lead) :] for tokens in written]
     own = _first_tokens(question, rest)
-    first = [{token} for token in own]
+    whole, begun = [set[int]() for _ in own], [set[int]() for _ in own]
     for number, label in enumerate(question.labels):
         for text in _spellings(before, label):
             tokens = encode(text)
             if len(tokens) > len(lead) and tokens[: len(lead)] == lead:
-                first[number].add(tokens[len(lead)])
-    claims = Counter(token for tokens in first for token in tokens)
-    options = tuple(
-        tuple(sorted(token for token in tokens if token == kept or (token not in own and claims[token] == 1)))
-        for tokens, kept in zip(first, own, strict=True)
-    )
+                (whole if len(tokens) == len(lead) + 1 else begun)[number].add(tokens[len(lead)])
+    claims = Counter(token for pair in zip(whole, begun, strict=True) for token in set.union(*pair))
+
+    def clear(tokens: set[int], kept: int) -> tuple[int, ...]:
+        return tuple(sorted(token for token in tokens if token == kept or (token not in own and claims[token] == 1)))
+
+    options = tuple(clear(full, kept) or clear(part, kept) for full, part, kept in zip(whole, begun, own, strict=True))
     return OptionTokens(tuple(lead), options, tuple(tuple(tokens) for tokens in rest))
 
 

@@ -24,7 +24,7 @@ __all__ = ["TransformersBackend", "find_device"]
 
 _PACKAGES = ("transformers", "torch", "llguidance")
 _PREFIX_BYTES = 1 << 30
-_SCHEME = "2"
+_SCHEME = "3"
 """Rises when the same weights would give other numbers: prompts, passes, scores, or the random numbers of samples."""
 
 Precision = Literal["float32", "bfloat16"]
@@ -57,9 +57,10 @@ class TransformersBackend:
 
     ``labels`` with log-probabilities, ``decision`` and ``forced``: one pass reads the prompt, skipping what an earlier call
     began with alike, and one more asks all questions side by side. The reply's ``probabilities`` (its ``tokens`` say the same)
-    are the model's own chances of the labels' first tokens after ``KEY:`` or the question's lead, made to sum to 1 over the
-    options. Only text questions are generated, and every other answer is valid. ``labels`` with samples: the same, line by
-    line, each answer drawn in sight of those before it. ``json``: only tokens that the schema allows. ``text``: free.
+    are the model's own chances, after ``KEY:`` or the question's lead, of the tokens that spell a label, or begin it where none
+    spells it, made to sum to 1 over the options. Only text questions are generated, and every other answer is valid.
+    ``labels`` with samples: the same, line by line, each answer drawn in sight of those before it. ``json``: only tokens that
+    the schema allows. ``text``: free.
     ``likelihood``: the messages as plain text, and all words after it in one more pass.
 
     Calls that wait are taken over together and carried out by *lanes*, threads of this process that take one call at a time,

@@ -103,6 +103,8 @@ class Answer:
     """One for each option, summing to 1; of a likelihood that of its words; empty for text."""
     text: str = ""
     """The words, for a text question."""
+    renormalised: bool = False
+    """The percentages that were stated did not sum to 100 and were divided by their sum, as the model's settings declare."""
 
     @property
     def value(self) -> str:

@@ -55,6 +55,9 @@ class ModelSettings(FrozenSettings):
     realisation: Elicitation | Literal["auto"] = "auto"
     """The elicitation: how decisions are got; ``auto`` takes the best that the model was found to do. A run never falls back to
     another."""
+    renormalise: bool = False
+    """Divide percentages that do not sum to 100 by their sum (elicitation ``json``), and count it; without it they are a
+    failure. It is part of the key in the cache."""
     samples: int = Field(default=8, ge=2, le=1000)
     """Answers drawn a decision, for the elicitation ``samples``."""
     timeout: float = Field(default=60.0, gt=0)

@@ -102,6 +102,8 @@ class Abilities:
 
     elicitations: tuple[Elicitation, ...]
     """Ways to a decision that work, best first."""
+    renormalised: tuple[Elicitation, ...] = ()
+    """Ways that work, best first, where percentages that do not sum to 100 are divided by their sum; empty: as ever."""
     samples: int = 1
     """Most replies that one call returns."""
     seed: bool = False
@@ -126,6 +128,10 @@ class Abilities:
     """Places of a server in each of which one prompt is kept (llama.cpp); 0: it does not tell."""
     context: int | None = None
     """Tokens that the model reads and writes in one call; None: not known."""
+
+    def ways(self, renormalise: bool) -> tuple[Elicitation, ...]:
+        """Return the ways to a decision that work, best first, for who renormalises percentages or does not."""
+        return self.renormalised if renormalise and self.renormalised else self.elicitations
 
 
 class Backend(Protocol):

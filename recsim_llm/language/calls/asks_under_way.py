@@ -244,7 +244,7 @@ class AsksUnderWay(Generic[Item]):
         shared.jobs[0][1].set_result(reply)
         for job, future in shared.jobs[1:]:
             try:
-                self._sender.note_hit(job)
+                self._sender.note_hit(job, reply.answers)
             except RecSimError as error:
                 future.set_exception(error)
             else:

@@ -55,7 +55,7 @@ class CallSummary(NamedTuple):
     status: str
     """``answered`` or ``failed``."""
     cause: str
-    """Why they failed; empty for answers."""
+    """Why they failed; of answers ``renormalised`` (percentages divided by their sum, as declared) or nothing."""
     calls: int
     """Attempts on the wire."""
     hits: int

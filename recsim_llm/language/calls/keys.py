@@ -30,12 +30,18 @@ def ask_key(
     samples: int,
     nonce: str,
     forced: ForcedWay = "",
+    renormalise: bool = False,
 ) -> bytes:
-    """Return the key of a decision, 32 bytes; ``nonce`` and ``samples`` count where answers are sampled only."""
+    """Return the key of a decision, 32 bytes.
+
+    ``nonce`` and ``samples`` count where answers are sampled only, ``renormalise`` for ``json`` only: other replies are asked
+    for again there.
+    """
     # How probable words are does not hang on the way to a decision.
     likely = questions[0].kind == "likelihood"
     sampled = not likely and (elicitation == "samples" or forced == "samples")
     way = "likelihood" if likely else f"{elicitation} {forced}".rstrip()
+    way += " renormalised" if way == "json" and renormalise else ""
     digest = _ask_base(model, way, samples if sampled else None, questions).copy()
     digest.update("".join([part.hash for part in parts]).encode())
     if sampled:

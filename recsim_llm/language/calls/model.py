@@ -69,6 +69,8 @@ class Meter(NamedTuple):
     """Tokens written."""
     cost: float | None
     """US dollars; None where prices are not known."""
+    renormalised: int
+    """Answers, cached ones included, with percentages that did not sum to 100 and were divided by their sum, as declared."""
     failures: dict[str, int]
     """Attempts without a usable reply, by cause: of ``BackendError``, of ``ModelReplyError``, or ``cancelled``."""
     in_flight: int
@@ -90,6 +92,7 @@ class LanguageModel:
             up in its file, and a given store gets copies of them.
         elicitation: how decisions are got out of the model.
         role: what it is used for, for the record.
+        renormalise: for ``json``, divide percentages that do not sum to 100 by their sum, and count it.
         samples: replies a decision, for the elicitation ``samples``; they come from one call where the backend is able to.
         store: where calls are kept and answers are found again; None keeps nothing. It is closed with this object, and opens
             again where another model uses it.
@@ -109,6 +112,7 @@ class LanguageModel:
         *,
         elicitation: Elicitation,
         role: str = "user",
+        renormalise: bool = False,
         samples: int = 8,
         store: CallStore | None = None,
         budget: Budget | None = None,
@@ -117,10 +121,10 @@ class LanguageModel:
         max_tokens: int | None = None,
     ) -> None:
         abilities = backend.abilities
-        if abilities is not None and elicitation not in abilities.elicitations:
+        if abilities is not None and elicitation not in abilities.ways(renormalise):
             raise ConfigError(
                 f"model {backend.name}: got elicitation {elicitation}, expected one it is able to: "
-                f"{', '.join(abilities.elicitations) or 'none'}"
+                f"{', '.join(abilities.ways(renormalise)) or 'none'}"
             )
         replay = backend if isinstance(backend, ReplayBackend) else None
         if replay is not None:
@@ -132,6 +136,7 @@ class LanguageModel:
         stands = abilities.concurrency if abilities else _CONCURRENCY
         self._limiter = limiter or AdaptiveLimiter(min(_FIRST_SLOTS, stands), stands)
         self._backend, self._store, self._samples, self._max_tokens = backend, store, samples, max_tokens
+        self._renormalise = renormalise
         self.name, self.elicitation, self.role, self.local = backend.name, elicitation, role, backend.local
         self.likelihoods = abilities is not None and abilities.likelihood
         """Whether it tells how probable given words are."""
@@ -244,6 +249,7 @@ class LanguageModel:
             cached_tokens=tally.cached_tokens,
             completion_tokens=tally.completion_tokens,
             cost=tally.cost if self._sender.prices else None,
+            renormalised=tally.renormalised,
             failures=dict(sorted(tally.failures.copy().items())),
             in_flight=tally.in_flight,
             concurrency=self._limiter.concurrency,
@@ -321,6 +327,7 @@ class LanguageModel:
             samples=self._samples,
             nonce=nonce,
             forced=self._forced,
+            renormalise=self._renormalise,
         )
 
     def _writing_job(self, writing: Writing) -> Job:
@@ -332,7 +339,7 @@ class LanguageModel:
         return Job(key, prompt.parts, (), nonce, subject, call, _read_text)
 
     def _read(self, call: Call, raw: RawReply) -> tuple[Answer, ...]:
-        return read(call, raw, self.elicitation)
+        return read(call, raw, self.elicitation, renormalise=self._renormalise)
 
 
 def _read_text(_: Call, raw: RawReply) -> tuple[Answer, ...]:

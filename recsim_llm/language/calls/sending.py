@@ -23,7 +23,7 @@ from recsim_llm.language.calls.budget import Budget, Prices
 from recsim_llm.language.calls.keys import derive_seed
 from recsim_llm.language.calls.limiter import AdaptiveLimiter
 from recsim_llm.language.calls.retries import RetryPolicy
-from recsim_llm.language.calls.store import CallRecord, CallStore
+from recsim_llm.language.calls.store import RENORMALISED, CallRecord, CallStore
 
 __all__ = ["REPAIRS", "CallTally", "Job", "Sender"]
 
@@ -64,7 +64,7 @@ class CallTally:
     """What happened so far; written on the event loop, read from anywhere."""
 
     def __init__(self) -> None:
-        self.calls = self.hits = self.in_flight = 0
+        self.calls = self.hits = self.in_flight = self.renormalised = 0
         self.prompt_tokens = self.cached_tokens = self.completion_tokens = 0
         self.cost = 0.0
         self.failures = Counter[str]()
@@ -127,14 +127,20 @@ class Sender:
             answers = job.read(job.call, raw)
         except ModelReplyError:
             return None  # Readers have become stricter since it was stored: it is no answer any more.
-        self.note_hit(job, raw)
+        self.note_hit(job, answers, raw)
         return raw, answers
 
-    def note_hit(self, job: Job, raw: RawReply | None = None) -> None:
+    def note_hit(self, job: Job, answers: Sequence[Answer], raw: RawReply | None = None) -> None:
         """Record that an answer was had without a call."""
         self.tally.hits += 1
+        self._keep(self._record(job, job.call, 0, _now())._replace(reply=raw, cache_hit=True), answers)
+
+    def _keep(self, record: CallRecord, answers: Sequence[Answer]) -> None:
+        """Write an answered row, with a cause where its percentages were renormalised."""
+        renormalised = any(answer.renormalised for answer in answers)
+        self.tally.renormalised += renormalised
         if self._store is not None:
-            self._store.put(self._record(job, job.call, 0, _now())._replace(status="answered", reply=raw, cache_hit=True))
+            self._store.put(record._replace(status="answered", cause=RENORMALISED if renormalised else ""))
 
     async def obtain(self, job: Job) -> tuple[RawReply, tuple[Answer, ...], int]:
         """Return a reply that can be read, its answers, and the attempts that it took.
@@ -251,8 +257,7 @@ class Sender:
             problem = error
             self._fail(record._replace(cause=error.cause or "no_answer", reply=reply))
         else:
-            if self._store is not None:
-                self._store.put(record._replace(status="answered", reply=reply))
+            self._keep(record._replace(reply=reply), answers)
         return reply, answers, problem
 
     def _fail(self, record: CallRecord) -> None:

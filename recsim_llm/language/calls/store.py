@@ -23,10 +23,12 @@ from recsim_llm.language.base.questions import Part, Question
 from recsim_llm.language.base.wire import RawReply
 from recsim_llm.language.calls.raw_replies import dump_reply, load_reply
 
-__all__ = ["FILE_NAME", "CallRecord", "CallStore", "Paid", "open_calls"]
+__all__ = ["FILE_NAME", "RENORMALISED", "CallRecord", "CallStore", "Paid", "open_calls"]
 
 FILE_NAME = "calls.sqlite"
 """Name of the file in a run folder."""
+RENORMALISED = "renormalised"
+"""Cause of an answered row whose percentages did not sum to 100 and were divided by their sum, as declared."""
 
 _VERSION = 1
 _KNOWN_PARTS = 100_000
@@ -81,7 +83,7 @@ class CallRecord(NamedTuple):
     started: str
     """When it was sent: ISO 8601, UTC."""
     cause: str = ""
-    """Why it failed."""
+    """Why it failed; of an answer ``RENORMALISED`` or nothing."""
     reply: RawReply | None = None
     """What came back."""
     seconds: float | None = None

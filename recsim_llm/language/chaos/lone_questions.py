@@ -18,7 +18,6 @@ _SPOKEN = re.compile(r"\n\n([^\n]+) \((yes or no|-?\d+ to -?\d+|A: [^\n]+)\)\nAn
 _KEY_LEAD = re.compile(r"(\w+):\s?")
 _GRAMMAR_WORD = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _NUMBER = re.compile(r"(?:^|item |Take |Stars for )(\d+)\b")
-_CUT_WORD = re.compile(r"[a-z]{2,}")
 _OTHER = (("\n", 0.2), (" I", 0.1))
 """What else the reply could begin with, and how likely that is."""
 _VARIANT = 0.25

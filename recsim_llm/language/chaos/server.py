@@ -74,6 +74,8 @@ class ChaosServer:
         lone: how one question can be asked alone besides at the end of a message: ``prefill``, a last message of the assistant
             is continued; ``grammar``, the same, and a grammar is obeyed, as llama.cpp does; ``completions``, plain completions
             have an endpoint; None: none of them.
+        context: tokens that one call may take, which the list of models tells as vLLM does, and with ``grammar`` also
+            ``/props`` as llama.cpp does; None: it tells nothing.
         port: to listen on; 0: any free one.
 
     Raises:
@@ -95,6 +97,7 @@ class ChaosServer:
         decision: Literal["systemone", "decisions"] | None = None,
         seeded: bool = True,
         lone: Literal["prefill", "grammar", "completions"] | None = None,
+        context: int | None = 1 << 17,
         port: int = 0,
     ) -> None:
         if latency < 0 or (concurrency is not None and concurrency < 1):
@@ -105,7 +108,7 @@ class ChaosServer:
             raise ConfigError(f"chaos: got decision {decision!r}, expected systemone, decisions or none")
         if lone not in (None, "prefill", "grammar", "completions"):
             raise ConfigError(f"chaos: got lone {lone!r}, expected prefill, grammar, completions or none")
-        self._lone = lone
+        self._lone, self._context = lone, context
         self._model, self._key, self._latency, self._most = model, api_key, latency, concurrency
         self._schema, self._logprobs, self._decision, self._seeded = schema, logprobs, decision, seeded
         self._backend = Scripted(resolve_script(script) if isinstance(script, str) else script)
@@ -199,10 +202,12 @@ class ChaosServer:
 
     async def _list_models(self, request: web.Request) -> web.StreamResponse:  # noqa: ARG002 (a handler's signature)
         entry = {"id": self._model, "object": "model", "created": 0, "owned_by": "recsim_llm"}
-        return web.json_response({"object": "list", "data": [entry]})
+        told = {} if self._context is None else {"max_model_len": self._context}
+        return web.json_response({"object": "list", "data": [entry | told]})
 
     async def _tell_properties(self, request: web.Request) -> web.StreamResponse:  # noqa: ARG002 (a handler's signature)
-        return web.json_response({"total_slots": _SLOTS})
+        told = {} if self._context is None else {"default_generation_settings": {"n_ctx": self._context}}
+        return web.json_response({"total_slots": _SLOTS, **told})
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         wanted = self._read(request.path, await request.read())

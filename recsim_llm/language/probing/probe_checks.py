@@ -73,13 +73,15 @@ class Checks:
         self.prompt_tokens: list[int] = []
         self.calls = 0
         self._begun = clock()
-        self._keeps_lines = True
+        self._keeps_lines = self._sums = True
+        self._slots = 0
 
     async def run(self) -> list[ProbeFinding]:
         """Look for everything, one after the other, what is cheap and decisive first; without any answer, look no further."""
         self._begun = self._clock()
         first = await self._look("answers", self._answers)
         checks = {
+            "context": self._context,
             "decision": self._decision,
             "forced": self._forced,
             "labels": self._labels,
@@ -161,6 +163,15 @@ class Checks:
         self.latency_seconds = median(seconds)
         return "yes", f"said {_quote(reply)}"
 
+    async def _context(self) -> tuple[str, str]:
+        if isinstance(self._backend, HttpBackend):
+            self.calls += 2
+            self._slots, context = await self._backend.read_properties()
+        else:
+            context = self._backend.abilities.context if self._backend.abilities else None
+        self.abilities = replace(self.abilities, context=context)
+        return ("unknown", "the server does not tell") if context is None else ("yes", f"{context:,} tokens in one call")
+
     async def _labels(self) -> tuple[str, str]:
         call = prepare(ASK, "samples", samples=1)._replace(temperature=0.0)
         reply = await self._send(call)
@@ -211,7 +222,12 @@ class Checks:
         if not _is_code(reply):
             return "ignored", f"under a schema that allows two numbers, said {_quote(reply)}"
         call = prepare(ASK, "json")
-        read(call, await self._send(call), "json")
+        stated = await self._send(call)
+        # What is wrong with an object, other than its sums, is an error here.
+        if any(answer.renormalised for answer in read(call, stated, "json", renormalise=True)):
+            self._sums = False
+            self._rank(self.abilities.elicitations)
+            return "no", "percentages that do not sum to 100; --set models.user.renormalise=true divides them by their sum"
         self._works("json")
         return "yes", f"asked for a poem under a schema that allows two numbers, said {_quote(reply)}"
 
@@ -276,7 +292,7 @@ class Checks:
     async def _forced(self) -> tuple[str, str]:
         if isinstance(self._backend, HttpBackend):
             found = await find_way(self._send, self._backend)
-            slots = await self._backend.read_slots() if found.way == "grammar" else 0
+            slots = self._slots if found.way == "grammar" else 0
             self.abilities = replace(
                 self.abilities,
                 forced=found.way,
@@ -352,7 +368,9 @@ class Checks:
 
     def _rank(self, working: Collection[Elicitation]) -> None:
         cheap = self._backend.local or self.abilities.prefix_cache or self.costs.saves_prefix
-        self.abilities = replace(self.abilities, elicitations=rank(working, self.abilities, cheap=cheap))
+        renormalised = () if self._sums else rank({*working, "json"}, self.abilities, cheap=cheap)
+        elicitations = rank(working, self.abilities, cheap=cheap)
+        self.abilities = replace(self.abilities, elicitations=elicitations, renormalised=renormalised)
 
 
 _NO_LINES = "no", "the same lines as for labels, which could not be read"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ProbeFinding", "ProbeReport", "load_probe", "probe_command", "probe_file", "require", "save_probe"]
 
-_FORMAT = 3
+_FORMAT = 4
 _EARLIER_FORMATS = range(1, _FORMAT)
 _LACKS = {
     "decision": "has no decision endpoint that answers",
@@ -39,8 +39,9 @@ class ProbeFinding(NamedTuple):
     """One thing that a probe looked for."""
 
     ability: str
-    """What: ``answers``, ``decision``, ``forced``, ``labels``, ``logprobs``, ``json``, ``samples``, ``n``, ``seed``,
-    ``repeatable`` (equal questions get equal probabilities), ``prefix_cache`` or ``concurrency``."""
+    """What: ``answers``, ``context`` (tokens of one call), ``decision``, ``forced``, ``labels``, ``logprobs``, ``json``,
+    ``samples``, ``n``, ``seed``, ``repeatable`` (equal questions get equal probabilities), ``prefix_cache`` or
+    ``concurrency``."""
     answer: str
     """``yes``, ``no``, ``ignored`` (asked for, accepted, not done), ``refused (STATUS, CAUSE)`` or ``unknown``."""
     evidence: str
@@ -99,10 +100,11 @@ class ProbeReport:
             findings = tuple(ProbeFinding(**finding) for finding in columns.pop("findings"))
             costs = {way: WayCost(**cost) for way, cost in columns.pop("costs").items()}
             abilities = dict(columns.pop("abilities"))
-            elicitations = tuple(abilities.pop("realisations"))
-            if not set(elicitations) <= set(get_args(Elicitation)):
+            elicitations, renormalised = tuple(abilities.pop("realisations")), tuple(abilities.pop("renormalised"))
+            if not {*elicitations, *renormalised} <= set(get_args(Elicitation)):
                 raise ValueError("an unknown elicitation")
-            return cls(findings=findings, costs=costs, abilities=Abilities(elicitations=elicitations, **abilities), **columns)
+            found = Abilities(elicitations=elicitations, renormalised=renormalised, **abilities)
+            return cls(findings=findings, costs=costs, abilities=found, **columns)
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"probe report: got {error}, expected what a probe wrote; probe again") from error
 
@@ -190,7 +192,9 @@ def probe_command(name: str, base_url: str | None) -> str:
     return shlex.join(["recsim-llm", "probe", name, *(["--base-url", base_url] if base_url else [])])
 
 
-def require(abilities: Abilities, elicitation: Elicitation, name: str, base_url: str | None = None) -> None:
+def require(
+    abilities: Abilities, elicitation: Elicitation, name: str, base_url: str | None = None, *, renormalise: bool = False
+) -> None:
     """Check that a model can be asked in a certain way.
 
     Args:
@@ -198,13 +202,19 @@ def require(abilities: Abilities, elicitation: Elicitation, name: str, base_url:
         elicitation: the way.
         name: ``provider/model``, for the text.
         base_url: its address, for the text; None where it needs none.
+        renormalise: percentages that do not sum to 100 will be divided by their sum.
 
     Raises:
         ConfigError: it cannot.
     """
-    if elicitation in abilities.elicitations:
+    known: Sequence[str] = abilities.ways(renormalise)
+    if elicitation in known:
         return
-    known: Sequence[str] = abilities.elicitations
+    if elicitation in abilities.renormalised:
+        remedy = "have them divided by their sum, --set models.user.renormalise=true"
+        raise ConfigError(
+            f"got realisation {elicitation!r} for {name}, whose percentages do not sum to 100, expected 100; {remedy}"
+        )
     expected = f"expected one of {', '.join(known)}" if known else "and found no other way to its decisions"
     raise ConfigError(
         f"got realisation {elicitation!r} for {name}, which {_LACKS[elicitation]}, {expected}; "

@@ -9,6 +9,7 @@ from scripted_users import FakeModel
 
 from recsim_llm.agents.audits import memorisation, stability, strength, sweep
 from recsim_llm.agents.audits.design import AuditTrial, Design, area_under_curve
+from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.data import fictional
 from recsim_llm.errors import ConfigError
 from recsim_llm.language.backends.scripts import genres, uniform
@@ -106,6 +107,58 @@ def test_a_model_that_loses_its_way_in_long_histories_is_found(dataset):
     assert long.change.high < 0
     assert [cell.told for cell in found.cells] == pytest.approx([0, 5, 19], abs=1)
     assert short.tokens < middle.tokens < long.tokens
+
+
+def rated_lines(text):
+    """Return the titles that a compact persona tells with their ratings."""
+    return re.findall(r'^"(.+?)" .*, take it\? (?:yes|no)$', text, re.MULTILINE)
+
+
+def more_with_history(dataset):
+    """Return a script that knows what is taken, and follows it the more, the more ratings it is told."""
+    design = Design(FakeModel(), dataset, page_size=20, seed=3, users=40)
+    titles = {dataset.catalog.title[item] for items, took in zip(*design.pages[1:3], strict=True) for item in items[took]}
+
+    def script(text, question):
+        known = slot_of(question) and title_of(line_of(text, question)) in titles
+        told = len(rated_lines(text)) + text.count("You gave")
+        return shifted((0.5,) * len(question.options), 0.06 * told * bool(known) + noise_of(text, question.key))
+
+    return script
+
+
+@pytest.mark.parametrize("family", ["en", "en_compact"])
+def test_a_model_whose_fidelity_rises_with_history_is_seen_to(dataset, family):
+    asked = {"seed": 3, "users": 40, "histories": (0, 10, 40), "page_sizes": (6, 12)}
+    model = FakeModel(more_with_history(dataset))
+    found = sweep(model, dataset, **asked, parameters=LanguageParameters(templates=family))
+    for size in (6, 12):
+        none, some, many = (cell for cell in found.cells if cell.page_size == size)
+        assert none.auc.value == pytest.approx(0.5, abs=0.12)
+        assert none.auc.value < some.auc.value < many.auc.value
+        assert many.change.low > 0.1 or size == 12
+        assert [none.told, some.told] == [0, 10]
+        assert 10 < many.told <= 40
+        assert none.tokens < some.tokens < many.tokens
+
+
+def test_compact_personas_tell_as_many_ratings_as_are_swept_and_nothing_else_tells_any(dataset):
+    model = FakeModel()
+    asked = {"seed": 3, "users": 8, "histories": (0, 5, 80), "page_sizes": (6,)}
+    found = sweep(model, dataset, **asked, parameters=LanguageParameters(templates="en_compact", rating_history=3))
+    told = np.array([len(rated_lines(text)) for text in model.texts]).reshape(3, 8)
+    assert told.mean(axis=1).tolist() == [cell.told for cell in found.cells]
+    assert told[0].max() == 0
+    assert (told[1] == 5).all()
+    assert told[2].min() > 5
+    assert {part.name for ask in model.asks for part in ask.prompt.parts} == {"rules", "persona", "page"}
+    assert not any("stars 1 to 5" in text or "take it?" in text for text in model.texts[:8])
+
+
+def test_audits_tell_as_many_ratings_as_the_parameters_say(dataset):
+    model = FakeModel()
+    stability(model, dataset, seed=3, users=3, parameters=LanguageParameters(templates="en_compact", rating_history=4))
+    assert {len(rated_lines(text)) for text in model.texts} == {4}
 
 
 def test_a_model_that_reads_the_first_lines_only_fails_on_long_pages(dataset):

@@ -56,6 +56,13 @@ def test_taken_items_are_later_ratings_and_the_others_were_never_rated(dataset):
             assert given == rated[place] if is_taken else np.isnan(given)
 
 
+def test_people_whom_the_model_learned_from_are_not_asked_about(dataset):
+    met = dataset.ratings.users[calibration_pages(dataset, **SETTINGS).user_index][:30]
+    asked = dataset.ratings.users[calibration_pages(dataset, **SETTINGS, met=met.tolist()).user_index]
+    assert len(asked)
+    assert not np.isin(asked, met).any()
+
+
 def test_personas_do_not_know_what_became_popular_later(dataset):
     pages = calibration_pages(dataset, **SETTINGS)
     ratings, later = dataset.ratings, later_rows(dataset)

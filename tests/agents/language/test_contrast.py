@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import CancelledError, Future
+
 import numpy as np
 import pytest
 from contrast_scripts import TASTE, log_odds, personal, pull_of, pulled
 from scripted_users import films, pages, people
 
-from recsim_llm.agents.language.contrast import NEUTRAL
+from recsim_llm.agents.language.contrast import NEUTRAL, _when_all
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.agents.language.language_users import LanguageUsers
 from recsim_llm.agents.language.rating_history import RatingHistory
@@ -159,6 +161,20 @@ def test_a_page_whose_neutral_ask_failed_is_asked_again():
             users.decide(pages(ITEMS))
         clicks = users.decide(pages(ITEMS)).click_log_odds
     assert clicks == pytest.approx(decided(contrast="neutral")[0], abs=1e-5)
+
+
+@pytest.mark.parametrize("cancelled", [True, False])
+def test_whoever_waits_is_told_of_whatever_goes_wrong(cancelled):
+    one, other = Future(), Future()
+    whole = _when_all([one, other], lambda replies: replies[0] / replies[1])
+    one.set_result(1)
+    if cancelled:
+        other.cancel()
+    else:
+        other.set_result(0)
+    assert whole.done()
+    with pytest.raises(CancelledError if cancelled else ZeroDivisionError):
+        whole.result()
 
 
 def test_neutral_prompts_say_nothing_of_a_person():

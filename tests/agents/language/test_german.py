@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from importlib.resources import files
 from itertools import product
 from typing import ClassVar
 
@@ -11,12 +12,14 @@ import numpy as np
 import pytest
 from scripted_users import FakeModel, films, pages, people, text_of
 
+from recsim_llm.agents.language.contrast import TITLE_FILES
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.agents.language.language_users import LanguageUsers
 from recsim_llm.agents.language.persona_writing import BIOGRAPHY_FILES
-from recsim_llm.agents.language.prompt_templates import TEMPLATE_FILES, Templates
+from recsim_llm.agents.language.prompt_templates import TEMPLATE_FILES, Templates, shipped_families
 from recsim_llm.agents.language.prompts import PromptWriter
 from recsim_llm.agents.language.rating_history import RatingHistory
+from recsim_llm.agents.language.visit_intents import INTENT_FILES
 from recsim_llm.agents.language.voice import SPEECH_FILES, Moment, ShownItem, ShownPage, Voice
 from recsim_llm.agents.memory.memory_words import MEMORY_FILES
 from recsim_llm.agents.memory.reflection import Reflection, TopicTally
@@ -120,7 +123,7 @@ def test_no_sentence_of_speech_is_english_in_german(family):
     speech, life = Templates(family, SPEECH_FILES), Templates(family, BIOGRAPHY_FILES)
     texts += [speech.say("judge.rules"), speech.say("judge.review", text="Gut."), speech.say("judge.stars")]
     item = PromptWriter(catalog, population, Templates(family), "forced").item(0)
-    texts += [life.say(f"biography.{macro}") for macro in ("rules", "loves", "avoids", "turns", "addresses")]
+    texts += [life.say(f"biography.{macro}") for macro in ("rules", "request", "loves", "avoids", "turns", "addresses")]
     texts.append(life.say("biography.ratings", history=[(item, stars) for stars in (1.0, 3.0, 4.0, 5.0, None)]))
     found = {text: english_in(text.replace("fan", "")) for text in texts}
     assert not {text: words for text, words in found.items() if words}
@@ -145,10 +148,24 @@ def test_yes_and_no_are_german_words_where_questions_are_asked_alone():
     assert listed[0].options == ("yes", "no")
 
 
-@pytest.mark.parametrize("files", [TEMPLATE_FILES, SPEECH_FILES, MEMORY_FILES, BIOGRAPHY_FILES])
+def macros_of(family):
+    """Return the macros of every file of a shipped family."""
+    folder = files("recsim_llm.agents.language") / "templates" / family
+    texts = {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir() if path.name.endswith(".jinja")}
+    return {name: set(re.findall(r"{% macro (\w+)", text)) for name, text in texts.items()}
+
+
+@pytest.mark.parametrize("family", [name for name in shipped_families() if name != "en"])
+def test_every_family_has_every_macro_of_every_file_of_the_first(family):
+    own = macros_of(family)
+    missing = {name: macros - own.get(name, set()) for name, macros in macros_of("en").items()}
+    assert not {name: lacking for name, lacking in missing.items() if lacking or name not in own}
+
+
+@pytest.mark.parametrize("wanted", [TEMPLATE_FILES, SPEECH_FILES, MEMORY_FILES, BIOGRAPHY_FILES, INTENT_FILES, TITLE_FILES])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_every_template_is_there_in_german(family, files):
-    assert set(Templates(family, files).versions) >= set(files)
+def test_every_template_is_there_in_german(family, wanted):
+    assert set(Templates(family, wanted).versions) >= set(wanted)
 
 
 def test_a_written_persona_stands_in_place_of_german_sentences():

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from contrast_scripts import pulled
 from scripted_users import FakeModel, page_of, pages
 
 from recsim_llm.agents import worlds as worlds_module
 from recsim_llm.agents.choice.choice_fit import FittedUsers
+from recsim_llm.agents.language.calibration_answers import uncalibrated_users
+from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.agents.language.language_users import LanguageUsers
 from recsim_llm.agents.worlds import choice_world, language_world
 from recsim_llm.data import fictional
 from recsim_llm.errors import ConfigError
+from recsim_llm.language.backends.scripted import Scripted
+from recsim_llm.language.calls.model import LanguageModel
 from recsim_llm.population.from_ratings import population_from_ratings
 from recsim_llm.population.population_files import write_population
 from recsim_llm.registry import resolve
@@ -69,6 +74,16 @@ def test_policies_see_the_same_catalog_as_with_choice_users(dataset, monkeypatch
     train, _ = dataset.ratings.split_by_time(0.8)
     counts = np.bincount(dataset.catalog.index_of(train.item_id), minlength=len(dataset.catalog))
     assert np.array_equal(world.catalog.popularity, counts)
+
+
+def test_neutral_histories_are_those_of_calibration_and_know_nothing_of_later_ratings(dataset):
+    asked = {"contrast": "titles", "templates": "en_compact"}
+    with LanguageModel(Scripted(pulled), elicitation="forced") as model:
+        models = Models()
+        models.model = model
+        of_run = language_world(dataset, models=models, parameters=asked, seed=1).users
+        calibrated = uncalibrated_users(model, dataset, LanguageParameters.from_settings(asked), seed=1)
+        assert of_run._contrast._popular == calibrated._contrast._popular
 
 
 @pytest.mark.parametrize("count", [1, 20, np.int64(60)])

@@ -18,7 +18,7 @@ from recsim_llm.agents.language.template_family import (
     with_family,
 )
 from recsim_llm.data import open_dataset
-from recsim_llm.errors import DataError
+from recsim_llm.errors import BackendError, DataError, ModelReplyError
 from recsim_llm.language import open_model
 from recsim_llm.language.backends.scripted import Scripted, resolve_script
 from recsim_llm.language.calls.model import LanguageModel
@@ -130,6 +130,19 @@ def test_measuring_asks_as_many_users_as_the_time_allows_and_keeps_what_was_foun
     assert all(area.value > 0.6 for area in report.areas.values())
     assert report.chosen == "en_compact"
     assert [row[0] for row in report.rows()] == ["taste, en", "taste, en_compact", "templates"]
+
+
+def test_a_server_that_is_gone_is_no_finding_about_families(monkeypatch):
+    def measure(dataset, candidates, **asked):
+        if len(candidates) == 2:
+            raise ModelReplyError("nothing could be read")
+        raise BackendError("connection", "gone", retryable=True)
+
+    monkeypatch.setattr("recsim_llm.agents.language.family_measure.measure_taste", measure)
+    with open_model("scripted/genres") as model:
+        with pytest.raises(BackendError, match="gone"):
+            measure_families(model, open_dataset("fictional"), seed=3)
+        assert load_families(model.name, "") is None
 
 
 def test_users_without_a_named_model_of_their_own_are_told_the_full_family():

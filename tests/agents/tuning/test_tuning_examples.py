@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+
+from recsim_llm.agents.language.prompt_templates import Templates
 from recsim_llm.agents.tuning.tuning_examples import Examples, ExampleSettings
+from recsim_llm.data import open_dataset
 
 
 def test_a_number_is_one_batch_of_examples(examples):
@@ -27,22 +33,34 @@ def test_stars_are_asked_of_what_was_taken_alone(examples):
 
 
 def test_what_is_taken_comes_later_than_what_is_told(learned_from, examples):
-    ratings, catalog = learned_from.ratings, learned_from.catalog
-    title = {catalog.title[place]: item for place, item in enumerate(catalog.item_id.tolist())}
+    ratings = learned_from.ratings
+    titles = learned_from.catalog.title[learned_from.catalog.index_of(ratings.item_id)].tolist()
     times = {}
-    for item, time in zip(ratings.item_id.tolist(), ratings.timestamp.tolist(), strict=True):
-        times.setdefault(item, []).append(time)
-    example = next(one for one in examples.draw(5, 20) if one.targets[0] == (1.0, 0.0))
-    assert example.questions[0].lead.split('"')[1] in title
+    for user, title, time in zip(ratings.user_id.tolist(), titles, ratings.timestamp.tolist(), strict=True):
+        times.setdefault(user, {})[title] = time
+    with_taken = 0
+    for example in examples.draw(5, 20):
+        lines = example.messages[1].content.partition("<page>")[0].splitlines()
+        told = {line.split('"')[1] for line in lines if line.startswith('"')}
+        answers = zip(example.questions, example.targets, strict=True)
+        taken = {
+            question.lead.split('"')[1] for question, target in answers if target == (1.0, 0.0) and question.key != "leave"
+        }
+        owners = [own for own in times.values() if told | taken <= own.keys()]
+        assert any(max(own[title] for title in told) <= min(map(own.get, taken), default=10**18) for own in owners)
+        with_taken += bool(taken)
+    assert with_taken
+
+
+def test_a_catalog_that_holds_too_little_gives_shorter_pages():
+    drawn = Examples(open_dataset("fictional-100"), Templates("en_compact"), ExampleSettings(page_items=(98,)), seed=7).draw(
+        0, 4
+    )
+    pages = [sum(question.key.startswith("click") for question in example.questions) for example in drawn]
+    assert 0 < min(pages) < 98
 
 
 def test_pages_of_data_without_stars_ask_for_none(learned_from):
-    from dataclasses import replace
-
-    import numpy as np
-
-    from recsim_llm.agents.language.prompt_templates import Templates
-
     same = replace(learned_from.ratings, rating=np.full(len(learned_from.ratings), 5, np.float32))
     starless = replace(learned_from, ratings=same, feedback="implicit")
     drawn = Examples(starless, Templates("en_compact"), ExampleSettings(page_items=(5,)), seed=7).draw(0, 6)

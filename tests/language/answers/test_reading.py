@@ -161,21 +161,48 @@ def test_well_formed_lines_are_read_exactly(labels):
     assert [answer.question.labels[answer.question.options.index(answer.value)] for answer in answers] == list(labels)
 
 
-@given(PERCENT, st.lists(st.integers(10, 30), min_size=5, max_size=5))
+@given(PERCENT, st.lists(st.integers(10, 30), min_size=4, max_size=4).map(lambda four: [*four, max(100 - sum(four), 0)]))
 def test_well_formed_objects_are_read_exactly(percent, percents):
     questions = (PAGE[0], PAGE[2])
     text = json.dumps({"click_1": percent, "stars_1": percents})
-    click, stars = read(prepare(Ask(PROMPT, questions), "json"), RawReply((text,)), "json")
+    click, stars = read(prepare(Ask(PROMPT, questions), "json"), RawReply((text,)), "json", renormalise=True)
     assert click.probabilities == pytest.approx((percent / 100, 1 - percent / 100), abs=2e-4)
     assert stars.probabilities == pytest.approx([share / sum(percents) for share in percents], abs=5e-4)
     assert all(chance > FLOOR / 2 for chance in click.probabilities + stars.probabilities)
 
 
-def test_percentages_without_zeros_are_only_divided_by_their_sum():
-    text = '{"click_1": 70, "stars_1": [5, 10, 20, 40, 5]}'
-    click, stars = read(prepare(Ask(PROMPT, (PAGE[0], PAGE[2])), "json"), RawReply((text,)), "json")
+TWO = (PAGE[0], PAGE[2])
+
+
+def read_stars(stars, **how):
+    text = json.dumps({"click_1": 70, "stars_1": stars})
+    return read(prepare(Ask(PROMPT, TWO), "json"), RawReply((text,)), "json", **how)
+
+
+@pytest.mark.parametrize("total", [98, 100, 102])
+@pytest.mark.parametrize("renormalise", [False, True])
+def test_percentages_without_zeros_are_only_divided_by_their_sum(total, renormalise):
+    click, stars = read_stars([5, 10, 20, 40, total - 75], renormalise=renormalise)
     assert click.probabilities == (0.7, 0.3)
-    assert stars.probabilities == (5 / 80, 10 / 80, 20 / 80, 40 / 80, 5 / 80)
+    assert stars.probabilities == (5 / total, 10 / total, 20 / total, 40 / total, (total - 75) / total)
+    assert not click.renormalised | stars.renormalised
+
+
+@pytest.mark.parametrize("percents", [[5, 10, 20, 40, 5], [10, 10, 20, 10, 10], [90, 90, 90, 90, 90], [2, 0, 0, 0, 1]])
+def test_sums_that_rounding_does_not_explain_are_divided_out_only_where_that_is_declared(percents):
+    with pytest.raises(ModelReplyError, match=r"expected 100; .*--set models\.user\.renormalise=true") as failure:
+        read_stars(percents)
+    assert failure.value.cause == "out_of_range"
+    click, stars = read_stars(percents, renormalise=True)
+    assert stars.probabilities == pytest.approx([share / sum(percents) for share in percents], abs=2e-4)
+    assert (click.renormalised, stars.renormalised) == (False, True)
+
+
+def test_percentages_that_are_all_zero_have_no_sum_to_be_divided_by():
+    with pytest.raises(ModelReplyError) as failure:
+        read_stars([0, 0, 0, 0, 0], renormalise=True)
+    assert failure.value.cause == "out_of_range"
+    assert "renormalise" not in str(failure.value)
 
 
 def test_shares_of_one_are_percentages_where_all_numbers_are():

@@ -124,10 +124,12 @@ def reference(parts, call):
         ]
         chances = torch.log_softmax(model(tokens).logits[0, -1].double(), 0)
         spellings = [{label, label.lower(), label.upper(), label.capitalize()} for label in question.labels]
-        starts = [
-            {tokenizer.encode(space + text, add_special_tokens=False)[0] for text in texts for space in ("", " ")}
+        written = [
+            [tokenizer.encode(space + text, add_special_tokens=False) for text in texts for space in ("", " ")]
             for texts in spellings
         ]
+        whole = [{tokens[0] for tokens in label if len(tokens) == 1} for label in written]
+        starts = [full or {tokens[0] for tokens in label} for full, label in zip(whole, written, strict=True)]
         shared = {token for one in starts for other in starts if one is not other for token in one & other}
         options = torch.stack([torch.logsumexp(chances[list(tokens - shared)], 0) for tokens in starts])
         found.append(torch.log_softmax(options, 0))
@@ -316,7 +318,7 @@ def test_samples_are_read(folder):
 
 
 def test_a_later_sampled_answer_is_given_in_sight_of_the_earlier(folder, parts):
-    call = prepare(ask(1, PAGE[:2]), "samples", samples=400)
+    call = prepare(ask(10, PAGE[:2]), "samples", samples=400)
     (reply,) = send(folder, call)
     model, tokenizer = parts
     messages = [message._asdict() for message in call.messages]

@@ -84,6 +84,41 @@ def test_replies_come_in_the_order_of_the_asks():
     assert backend.closed
 
 
+OFF = '{"leave": 30, "stars": [0, 10, 20, 10, 40]}'
+
+
+def test_percentages_that_do_not_sum_to_100_are_a_failure():
+    with open_model(Fake(lambda page: OFF)) as model:
+        with pytest.raises(ModelReplyError, match=r"a sum of 80 percent for stars, expected 100; .*renormalise=true"):
+            model.ask([ask(1)])
+        assert (model.meter().failures, model.meter().renormalised) == ({"out_of_range": 3}, 0)
+
+
+def test_percentages_are_renormalised_where_that_is_declared_and_each_such_answer_is_counted(tmp_path):
+    script = {"page 1": OFF, "page 2": GOOD}
+    with open_model(Fake(script.get), renormalise=True, store=CallStore(tmp_path / "calls.sqlite")) as model:
+        first, second, _ = model.ask([ask(1), ask(2), ask(1, nonce="again")])
+        model.ask([ask(1)])
+        meter = model.meter()
+    assert first.answers[1].probabilities == pytest.approx((0, 1 / 8, 2 / 8, 1 / 8, 4 / 8), abs=2e-4)
+    assert (first.answers[1].renormalised, second.answers[1].renormalised) == (True, False)
+    # The answer, the equal ask that shared it, and the one from the file.
+    assert (meter.calls, meter.hits, meter.renormalised, meter.failures) == (2, 2, 3, {})
+    found = rows(
+        tmp_path / "calls.sqlite", "SELECT cause, cache_hit, count(*) FROM calls GROUP BY cause, cache_hit ORDER BY 1, 2"
+    )
+    assert found == [("", 0, 1), ("renormalised", 0, 1), ("renormalised", 1, 2)]
+
+
+def test_answers_asked_for_otherwise_are_not_mixed_with_renormalised_ones(tmp_path):
+    store = CallStore(tmp_path / "calls.sqlite")
+    for renormalise in (False, True):
+        backend = Fake()
+        with open_model(backend, renormalise=renormalise, store=store) as model:
+            model.ask([ask(1)])
+        assert len(backend.calls) == 1
+
+
 def test_no_more_calls_are_in_flight_than_there_are_slots():
     backend = Fake()
     with open_model(backend, limiter=AdaptiveLimiter(5, 5)) as model:

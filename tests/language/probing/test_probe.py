@@ -15,7 +15,9 @@ from rich.console import Console
 
 from recsim_llm.errors import BackendError, ConfigError, DataError
 from recsim_llm.language.answers.elicitation import prepare, read
+from recsim_llm.language.backends import scripted_forms
 from recsim_llm.language.backends.aiohttp_backend import AiohttpBackend
+from recsim_llm.language.backends.http_backend import Response
 from recsim_llm.language.backends.openai_backend import OpenAIBackend
 from recsim_llm.language.backends.scripted import Scripted, ScriptedReplies, resolve_script
 from recsim_llm.language.base.wire import Abilities, RawReply, TokenChoice, TokenUsage
@@ -62,6 +64,7 @@ def test_a_server_that_can_do_everything_is_seen_to(backend_class, decision):
         concurrency=report.abilities.concurrency,
         decision_path=f"/{decision}",
         forced="chat",
+        context=1 << 17,
     )
     assert tuple(report.costs) == EVERYTHING
 
@@ -83,6 +86,62 @@ def test_what_a_server_overlooks_is_found_out(settings, ability, answer, lost):
     assert report.abilities.elicitations == tuple(way for way in ways if way != lost)
     assert report.abilities.seed is (ability != "seed")
     assert bool(report.abilities.decision_path) is (ability != "decision")
+
+
+@pytest.mark.parametrize("backend_class", [AiohttpBackend, OpenAIBackend])
+@pytest.mark.parametrize(("lone", "context"), [(None, 2048), ("grammar", 1024), (None, None), ("grammar", None)])
+def test_the_context_that_a_server_tells_is_found(backend_class, lone, context):
+    async def look(base_url):
+        backend = backend_class("chaos", base_url=base_url, api_key="none")
+        try:
+            return await backend.read_properties()
+        finally:
+            await backend.close()
+
+    with chaos(lone=lone, context=context) as server:
+        told = asyncio.run(look(server.base_url))
+    assert (told.context, told.slots) == (context, 4 if lone == "grammar" else 0)
+
+
+async def properties_of(answers):
+    """Read the properties of a server whose two addresses answer in a certain way."""
+
+    class Told(AiohttpBackend):
+        async def _get(self, address):
+            return Response(200, {}, json.dumps(answers["props" if address.endswith("/props") else "models"]).encode())
+
+    backend = Told("own", base_url="http://127.0.0.1:9/v1", api_key="none")
+    try:
+        return (await backend.read_properties()).context
+    finally:
+        await backend.close()
+
+
+@pytest.mark.parametrize(
+    ("props", "models", "context"),
+    [
+        ({"default_generation_settings": {"n_ctx": 512}}, {"data": [{"id": "own", "max_model_len": 4096}]}, 512),
+        ({"default_generation_settings": {"n_ctx": 512}}, {"data": [{"id": "own", "meta": {"n_ctx_train": 8192}}]}, 512),
+        ({}, {"data": [{"id": "other", "max_model_len": 4096}]}, None),
+        ({"default_generation_settings": {"n_ctx": 0}}, {"data": [{"id": "own", "max_model_len": True}]}, None),
+        ({"default_generation_settings": []}, {"data": [3]}, None),
+        ([], "models", None),
+    ],
+)
+def test_what_is_told_of_a_context_is_believed_only_where_it_is_the_models_own(props, models, context):
+    assert asyncio.run(properties_of({"props": props, "models": models})) == context
+
+
+def test_json_whose_percentages_do_not_sum_to_100_works_only_where_they_are_renormalised(monkeypatch):
+    monkeypatch.setattr(scripted_forms, "_percents", lambda chances: [5 + round(50 * chance) for chance in chances])
+    report = probed()
+    assert answers(report)["json"] == "no"
+    assert report.abilities.elicitations == ("logprobs", "forced", "samples")
+    assert report.abilities.ways(True) == report.abilities.renormalised == ("logprobs", "forced", "json", "samples")
+    with pytest.raises(ConfigError, match=r"--set models\.user\.renormalise=true"):
+        require(report.abilities, "json", report.model)
+    require(report.abilities, "json", report.model, renormalise=True)
+    assert ProbeReport.from_json(json.loads(json.dumps(report.to_json()))) == report
 
 
 def test_a_report_tells_what_it_cost_and_where_it_looked():
