@@ -23,13 +23,15 @@ from recsim_llm.language.base.tokens import estimate_tokens
 from recsim_llm.population.persona_text import demographic_facts, render_persona, taste_words, trait_thirds
 from recsim_llm.population.personas import Population
 
-__all__ = ["LEVELS", "Item", "PromptWriter"]
+__all__ = ["LEVELS", "LONGEST_DESCRIPTION", "Item", "PromptWriter"]
 
 LEVELS = 5
 """Levels of stars and of satisfaction."""
 
 _QUERY = 4000  # characters
-_DESCRIPTION_LENGTHS = (200, 160, 120, 80, 40)  # characters
+LONGEST_DESCRIPTION = 200
+"""Characters of an item's description that a page tells where there is room for all of them."""
+_DESCRIPTION_LENGTHS = (LONGEST_DESCRIPTION, 160, 120, 80, 40)  # characters
 _BETWEEN = " | "
 _ANY_LENGTH = 1 << 30
 _TYPICAL_ITEMS = 50  # by which the length of an ordinary page is estimated

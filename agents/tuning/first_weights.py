@@ -4,6 +4,10 @@ A few minutes of a processor are too short to discover from a few hundred people
 first weights compare: the last layer but one takes, at each title, the mean of all titles before it (the user's, mostly) and
 multiplies it with the title's own coordinates; the last layer carries the sum to the end of the question. That is item-item
 neighbours on correspondence axes. All else is noise, and all of it is trained.
+
+Labels of answers begin likelier than all other tokens. With embeddings that are read and written alike, a token is otherwise
+followed best by itself, the first steps do nothing but unlearn that, at a loss of ten nats or more, and what the first weights
+know of titles is gone after a hundred examples.
 """
 
 from __future__ import annotations
@@ -25,7 +29,10 @@ ROPE_THETA = 1e12
 
 _UNIT = 0.2  # spread of embeddings
 _WHISPER = 0.03  # of the layers' noise, beside what is set: embeddings must not drown in it
-_CONSTANT = 3.0  # units, in a dimension of all tokens and in one of titles
+_CONSTANT = 3.0  # units, in the dimensions of all tokens together and in one of titles
+_FAINT = 0.3  # units, the noise of tokens whose place is set
+_LIKELY = 1.0  # units a dimension of the network, that labels have in the dimensions of all tokens together
+_ALWAYS = 8  # dimensions of all tokens: dropout takes some of them, not the whole
 _AXES, _SMOOTHING = 16, 10.0
 _ALIKE = 0.5  # weight from the title dimension to what attends and is attended to: titles attend to titles
 _NEAREST = 1.3  # likewise, to the title just before
@@ -35,14 +42,14 @@ _CARRIED = 32  # dimension of a head from which on values are carried
 
 
 def set_first_weights(
-    network: Any, titles: Sequence[int], answers: tuple[int, int], training: Dataset, *, back: int, seed: int
+    network: Any, titles: Sequence[int], labels: Sequence[int], training: Dataset, *, back: int, seed: int
 ) -> None:
     """Set the weights of an untrained network of at least two layers.
 
     Args:
         network: a Llama with heads of 64.
         titles: token of each catalog item's title.
-        answers: tokens of yes and no.
+        labels: tokens of answers, yes and no first.
         training: ratings of the training users alone.
         back: tokens from the end of a question back to its title.
         seed: of the axes.
@@ -52,17 +59,19 @@ def set_first_weights(
     width = network.config.hidden_size
     axes, popularity = _coordinates(training, seed)
     own, mean = slice(0, axes.shape[1]), slice(width // 2, width // 2 + axes.shape[1])
-    popular, title, score, always = width // 2 - 3, width // 2 - 2, width - 2, width - 1
+    popular, title, score, always = width // 2 - 3, width // 2 - 2, width - _ALWAYS - 1, slice(width - _ALWAYS, width)
     with torch.no_grad():
         table = network.model.embed_tokens.weight
         table.normal_(0.0, _UNIT)
-        table[list(titles)] = 0.3 * _UNIT * torch.randn(len(titles), width)
+        for tokens in (titles, labels):
+            table[list(tokens)] = _FAINT * _UNIT * torch.randn(len(tokens), width)
         table[list(titles), own] = _UNIT * torch.from_numpy(axes).float()
         table[list(titles), popular] = _UNIT * torch.from_numpy(popularity).float()
         table[:, [title, score]] = 0.0
         table[list(titles), title] = _CONSTANT * _UNIT
-        table[:, always] = _CONSTANT * _UNIT
-        table[list(answers), score] = torch.tensor([2.0, -2.0]) * _UNIT
+        table[:, always] = _CONSTANT * _UNIT / math.sqrt(_ALWAYS)
+        table[list(labels), always] = _LIKELY * width * _UNIT / math.sqrt(_ALWAYS)
+        table[list(labels[:2]), score] = torch.tensor([2.0, -2.0]) * _UNIT
         for layer in network.model.layers:
             layer.self_attn.o_proj.weight *= _WHISPER
             layer.mlp.down_proj.weight *= _WHISPER
@@ -76,8 +85,9 @@ def _coordinates(training: Dataset, seed: int) -> tuple[DoubleArray, DoubleArray
     ratings, items = training.ratings, len(training.catalog)
     item = training.catalog.index_of(ratings.item_id)
     axes = correspondence_axes(
-        ratings.user_index, item, n_users=len(ratings.users), n_items=items, axes=_AXES, smoothing=_SMOOTHING, seed=seed
-    )
+        ratings.user_index, item, n_users=len(ratings.users), n_items=items,
+        axes=_AXES, smoothing=_SMOOTHING, weighted=True, seed=seed,
+    )  # fmt: skip
     counts = np.log1p(np.bincount(item, minlength=items))
     spread = max(float(np.sqrt((axes[item] ** 2).mean())), 1e-12)
     return axes / spread, (counts - counts.mean()) / max(float(counts.std()), 1e-9)
@@ -102,14 +112,15 @@ def _compare(layer: Any, own: slice, mean: slice, marks: tuple[int, int]) -> Non
             down[score, unit] = 0.1 * _UNIT
 
 
-def _carry(layer: Any, marks: tuple[int, int], carried: Sequence[int], back: int) -> None:
+def _carry(layer: Any, marks: tuple[int, slice], carried: Sequence[int], back: int) -> None:
     """Have every token attend to a title, best of all to one so many tokens back, and take over what it found."""
     title, always = marks
     head = layer.self_attn.head_dim
     queries, keys = layer.self_attn.q_proj.weight, layer.self_attn.k_proj.weight
     for pair in range(_TURNING):
         turn = back * ROPE_THETA ** (-2 * pair / head)
-        queries[pair, always], queries[pair + head // 2, always] = _NEAREST * math.cos(turn), -_NEAREST * math.sin(turn)
+        near = _NEAREST / math.sqrt(_ALWAYS)
+        queries[pair, always], queries[pair + head // 2, always] = near * math.cos(turn), -near * math.sin(turn)
         keys[pair, title] = _NEAREST
     for place, dimension in enumerate(carried):
         layer.self_attn.v_proj.weight[_CARRIED + place, dimension] = 1.0

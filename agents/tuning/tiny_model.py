@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from recsim_llm.agents.language.prompt_templates import Templates
-from recsim_llm.agents.language.prompts import Item
+from recsim_llm.agents.language.prompts import LEVELS, LONGEST_DESCRIPTION, Item
 from recsim_llm.agents.tuning.first_weights import ROPE_THETA, set_first_weights
 from recsim_llm.agents.tuning.greedy_tokenizer import build_tokenizer, find_phrases, phrase_tokens
 from recsim_llm.agents.tuning.tuning_examples import Example
@@ -55,7 +55,10 @@ def new_tokenizer(catalog: Catalog, leads: Sequence[str], examples: Sequence[Exa
     years = sorted({f" ({year})" for year in catalog.year.tolist() if year > 0})
     genres = [text for listed in lists if listed for text in (f" ({listed})", f" | {listed}")]
     names = [safe_text(name, _GENRES) for name in catalog.genre_names]
-    known = [*dict.fromkeys(titles), *genres, *years, *names]
+    described = (
+        [] if catalog.description is None else [safe_text(str(text), LONGEST_DESCRIPTION) for text in catalog.description]
+    )
+    known = [*dict.fromkeys(titles), *genres, *years, *names, *(f" | {text}\n" for text in described if text)]
     texts = [message.content for example in examples for message in example.messages]
     texts += [question.lead for example in examples for question in example.questions]
     turns = find_phrases(texts, known, most=_TURNS)
@@ -111,6 +114,6 @@ def new_network(tokenizer: Any, leads: Sequence[str], training: Dataset, *, widt
     titles = phrase_tokens(tokenizer, _titles(leads))
     first_lead = tokenizer.backend_tokenizer.encode(leads[0], add_special_tokens=False).ids
     back = len(first_lead) - 1 - first_lead.index(titles[0])
-    yes, no = phrase_tokens(tokenizer, [" yes", " no"])
-    set_first_weights(network, titles, (yes, no), training, back=back, seed=seed)
+    labels = phrase_tokens(tokenizer, [" yes", " no", *(f" {level}" for level in range(1, LEVELS + 1))])
+    set_first_weights(network, titles, labels, training, back=back, seed=seed)
     return network

@@ -28,7 +28,7 @@ CHUNK = 128
 """Examples between two chances to be watched."""
 _WATCHED_EVERY = 8  # chunks between two looks at the validation users, each followed by a checkpoint
 _WATCHED = 200  # examples of validation users
-_WARM_UP = 0.02  # share of the examples over which the learning rate rises
+_WARM_UP = 600  # examples over which the learning rate rises, or a fifth of all of them where these are fewer
 _DROPOUT = 0.2
 _BATCH_TOKENS = 2048
 _TITLES_SLOWER = 0.2  # learning rate of a new model's embeddings: a few hundred people say little about each title
@@ -133,7 +133,8 @@ class TrainingLoop:
         return batches(packed, _BATCH_TOKENS, self._padding, self._network.device)
 
     def _set_rate(self, passed: float) -> None:
-        rate = min(passed / _WARM_UP, 0.5 + 0.5 * math.cos(math.pi * passed)) + 1e-3
+        rising = min(_WARM_UP / self._settings.examples, 0.2)
+        rate = min(passed / rising, 0.5 + 0.5 * math.cos(math.pi * passed)) + 1e-3
         for group in self._optimizer.param_groups:
             group["lr"] = self._settings.highest_rate * rate * group["slower"]
 

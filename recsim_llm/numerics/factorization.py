@@ -86,6 +86,7 @@ def correspondence_axes(
     axes: int = 16,
     smoothing: float = 5.0,
     iterations: int = 8,
+    weighted: bool = False,
     seed: int,
 ) -> DoubleArray:
     """Return item coordinates whose dot product is a smoothed lift of two items' co-consumption.
@@ -102,6 +103,7 @@ def correspondence_axes(
         axes: most dimensions; fewer users or items give fewer.
         smoothing: events added to each margin.
         iterations: rounds of the subspace iteration.
+        weighted: multiply each axis by the root of its singular value: axes that are little more than chance say little.
         seed: seed of the starting subspace.
 
     Returns:
@@ -116,6 +118,6 @@ def correspondence_axes(
     basis = np.random.default_rng(seed).normal(size=(n_items, wide))
     for _ in range(iterations):
         basis = np.linalg.qr(scaled.T @ np.linalg.qr(scaled @ basis)[0])[0]
-    _, _, inner = np.linalg.svd(scaled @ basis, full_matrices=False)
-    vectors = basis @ inner[:axes].T
+    _, strength, inner = np.linalg.svd(scaled @ basis, full_matrices=False)
+    vectors = basis @ inner[:axes].T * (np.sqrt(strength[:axes]) if weighted else 1.0)
     return np.asarray(vectors * item_margin[:, None], dtype=np.float64)
