@@ -12,7 +12,7 @@ from typing import Any
 from recsim_llm.core.files import TORN
 from recsim_llm.errors import ConfigError, DataError
 from recsim_llm.language.backends.local_model import quiet
-from recsim_llm.language.backends.model_files import fingerprint_file, said_by
+from recsim_llm.language.backends.model_files import fingerprint_file, import_package, said_by
 from recsim_llm.language.backends.packaged_models import GgufFile, models_folder
 
 __all__ = ["convert_gguf"]
@@ -27,7 +27,7 @@ def convert_gguf(file: GgufFile) -> Path:
     Weights become 32-bit floats, which all of GGUF's types can be without a change: 4 bytes a parameter.
 
     Raises:
-        ConfigError: transformers cannot read the file.
+        ConfigError: transformers cannot read the file, or the package gguf cannot be imported.
         DataError: the folder cannot be written.
     """
     mark = fingerprint_file(file.path, f"{_VERSION} {file.template}")
@@ -50,6 +50,8 @@ def convert_gguf(file: GgufFile) -> Path:
 
 
 def _convert(file: GgufFile, folder: Path) -> None:
+    # First and apart: a package that does not work says nothing about the file.
+    import_package("gguf")
     try:
         # The reader draws a progress bar that nothing turns off.
         with quiet(), redirect_stderr(StringIO()):

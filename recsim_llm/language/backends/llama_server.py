@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -23,7 +24,9 @@ _PROCESS = Path(__file__).with_name("llama_process.py")
 _CONTEXT, _PIECE, _KEPT_MIB = 4096, 1024, 1024
 _TEMPLATE_KEY = b"tokenizer.chat_template"
 _HEAD = 64 << 20
+_BEGINNING = 64 << 10
 _LAST_WORDS = 160
+_ERROR = re.compile(rb"^[\d.]+ E (.+)$", re.MULTILINE)
 _PATIENCE = 5.0
 
 
@@ -67,7 +70,7 @@ class LlamaServer:
             user: who needs it, until ``leave``.
 
         Raises:
-            ConfigError: it ends before it serves, for instance since the file is no model.
+            ConfigError: it ends before it serves, for instance since the file is no model, or the package does not work here.
         """
         self._users.add(id(user))
         process = self._process
@@ -79,7 +82,8 @@ class LlamaServer:
         """Say that somebody does not need it any more; with the last one the process ends."""
         self._users.discard(id(user))
         if not self._users:
-            await asyncio.to_thread(self._stop)
+            # Not in another thread: when the interpreter ends none begins any more. The process ends at once.
+            self._stop()
 
     def last_words(self) -> str:
         """Return how the process ended and what it said at last; empty while it runs."""
@@ -91,7 +95,7 @@ class LlamaServer:
         if self._said is not None:
             self._said.seek(max(0, self._said.seek(0, os.SEEK_END) - 4 * _LAST_WORDS))
             said = self._said.read()
-        words = " ".join("".join(sign if sign.isprintable() else " " for sign in said.decode("utf-8", "replace")).split())
+        words = _one_line(said)
         return f"exit status {status}" + (f": {words[-_LAST_WORDS:]}" if words else "")
 
     def _start(self) -> str:
@@ -110,12 +114,30 @@ class LlamaServer:
                 line = pipes[1].readline()
             except OSError:  # It has ended already; how, is asked below.
                 line = b""
-            if not line:
+            answer = json.loads(line) if line else {}
+            if "address" not in answer:
                 self._process.wait()
-                expected = "expected a GGUF file that llama.cpp can read; get it again, or a newer xllamacpp"
-                raise ConfigError(f"model {self._file.path}: cannot be loaded ({self.last_words()}), {expected}")
-            self._address = line.decode().strip()
+                raise self._refusal(answer)
+            self._address = str(answer["address"])
             return self._address
+
+    def _refusal(self, answer: dict[str, str]) -> ConfigError:
+        if "missing" in answer:
+            why = _one_line(answer["missing"].encode())[:_LAST_WORDS]
+            expected = f"expected it, which serves the model llamacpp/{self._file.path.name}; pip install xllamacpp"
+            return ConfigError(f"xllamacpp cannot be imported ({why}), {expected}")
+        expected = "expected a GGUF file that llama.cpp can read; get it again, or a newer xllamacpp"
+        return ConfigError(
+            f"model {self._file.path}: cannot be loaded ({self._first_error() or self.last_words()}), {expected}"
+        )
+
+    def _first_error(self) -> str:
+        """Return the first of llama.cpp's errors, which tells most; those after it say that something failed."""
+        if self._said is None:
+            return ""
+        self._said.seek(0)
+        found = _ERROR.search(self._said.read(_BEGINNING))
+        return _one_line(found[1])[:_LAST_WORDS] if found else ""
 
     def _settings(self) -> dict[str, object]:
         return {
@@ -163,6 +185,10 @@ class LlamaServer:
         if self._said is not None:
             self._said.close()
             self._said = None
+
+
+def _one_line(said: bytes) -> str:
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in said.decode("utf-8", "replace")).split())
 
 
 def _threads() -> int:

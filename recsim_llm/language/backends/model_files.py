@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from hashlib import blake2b
+from importlib import import_module
 from pathlib import Path
 
 from recsim_llm.errors import ConfigError
+from recsim_llm.language.backends.packaged_models import PACKAGED
 
-__all__ = ["fingerprint", "fingerprint_file", "read_context", "said_by"]
+__all__ = ["fingerprint", "fingerprint_file", "import_package", "read_context", "said_by"]
 
 WHOLE_BYTES = 200_000_000
 """Weights up to this size are read in full, larger ones at places spread over the file."""
@@ -33,8 +35,8 @@ def fingerprint(folder: Path, scheme: str) -> str:
     """
     if not folder.is_dir():
         raise ConfigError(
-            f"model {folder}: got no folder there, expected one with config.json, a tokenizer and weights; "
-            "fetch a model with: hf download NAME --local-dir FOLDER"
+            f"model {folder}: got no folder there, expected one with config.json, a tokenizer and weights, a GGUF file or "
+            f"one of {', '.join(PACKAGED)}; fetch a model with: hf download NAME --local-dir FOLDER"
         )
     weights = sorted(path for pattern in WEIGHTS for path in folder.glob(pattern))
     found = {"config.json": (folder / "config.json").is_file(), "weights (*.safetensors)": bool(weights)}
@@ -71,6 +73,21 @@ def fingerprint_file(path: Path, scheme: str) -> str:
     except OSError as error:
         raise ConfigError(f"model {path}: cannot be read ({error.strerror}: {error.filename})") from None
     return digest.hexdigest()
+
+
+def import_package(name: str) -> None:
+    """Import a package that a model in this process needs.
+
+    Raises:
+        ConfigError: it is there, but cannot be imported.
+    """
+    try:
+        import_module(name)
+    # Whatever a package raises that does not fit this machine: missing parts, libraries of the system, other versions.
+    except Exception as error:
+        raise ConfigError(
+            f"{name} cannot be imported ({said_by(error)}), expected it for a local model; pip install {name}"
+        ) from None
 
 
 def said_by(error: Exception) -> str:

@@ -19,6 +19,7 @@ from recsim_llm.errors import ConfigError, DataError
 
 __all__ = ["PACKAGED", "GgufFile", "PackagedModel", "find_gguf", "models_folder"]
 
+_MAGIC = b"GGUF"
 _PLAIN = (
     "{{ bos_token }}{% for message in messages %}{{ message['content'] }}"
     "{% if not loop.last or add_generation_prompt %}{{ '\\n\\n' }}{% endif %}{% endfor %}"
@@ -94,7 +95,7 @@ def find_gguf(name: str | Path) -> GgufFile | None:
         name: ``smollm2``, ``gemma3-270m``, or a path that ends in ``.gguf``.
 
     Raises:
-        ConfigError: there is no such file, or the model's packages are not installed.
+        ConfigError: there is no such file, it is no GGUF, or the model's packages are not installed.
         DataError: its parts are damaged, or cannot be put together.
     """
     model = PACKAGED.get(str(name))
@@ -106,6 +107,15 @@ def find_gguf(name: str | Path) -> GgufFile | None:
         return None
     if not path.is_file():
         raise ConfigError(f"model {path}: got no file there, expected a GGUF file, or one of {', '.join(PACKAGED)}")
+    try:
+        with path.open("rb") as file:
+            begins = file.read(len(_MAGIC))
+    except OSError as error:
+        raise ConfigError(f"model {path}: cannot be read ({error.strerror}: {error.filename})") from None
+    if begins != _MAGIC:
+        raise ConfigError(
+            f"model {path}: got a file that begins with {begins!r}, expected a GGUF file ({_MAGIC!r}); get it again"
+        )
     return GgufFile(path, "")
 
 

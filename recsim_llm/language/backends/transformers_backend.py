@@ -12,7 +12,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Literal
 
 from recsim_llm.errors import ConfigError
-from recsim_llm.language.backends.model_files import fingerprint, fingerprint_file, read_context
+from recsim_llm.language.backends.model_files import fingerprint, fingerprint_file, import_package, read_context
 from recsim_llm.language.backends.packaged_models import find_gguf
 from recsim_llm.language.base.wire import Abilities, Call, RawReply
 
@@ -38,10 +38,11 @@ def find_device(wanted: str) -> str:
         wanted: ``auto``, ``cpu``, ``cuda`` or ``mps``.
 
     Raises:
-        ConfigError: there is no such device here.
+        ConfigError: there is no such device here, or torch cannot be imported.
     """
     if wanted == "cpu":
         return wanted
+    import_package("torch")
     import torch
 
     here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
@@ -82,7 +83,7 @@ class TransformersBackend:
         local: True.
 
     Raises:
-        ConfigError: a package is missing, or the folder holds no model.
+        ConfigError: a package is missing, torch cannot be imported, or the folder holds no model.
         DataError: a packaged model is damaged.
     """
 
@@ -99,6 +100,8 @@ class TransformersBackend:
             )
         if batch < 1:
             raise ConfigError(f"model transformers/{path}: got batch {batch}, expected at least 1")
+        # Here and not in a lane, which could tell nobody.
+        import_package("torch")
         kind = device.partition(":")[0]
         # Elsewhere than on a CPU the weights keep their own, coarser type: other numbers.
         usual = "float32" if kind == "cpu" else "auto"
@@ -135,7 +138,7 @@ class TransformersBackend:
         Raises:
             BackendError: cause ``refused``: the prompt does not fit the model's context, or its tokenizer cannot tell the
                 labels of a question apart.
-            ConfigError: the weights cannot be loaded, or the backend is closed.
+            ConfigError: a package cannot be imported, the weights cannot be loaded, or the backend is closed.
         """
         if self._closed:
             raise ConfigError(f"{self.name}: got a call after close, expected none; open the model again")
@@ -176,6 +179,8 @@ class TransformersBackend:
     def _open(self) -> tuple[LocalModel, Guide]:
         with self._loading:
             if self._opened is None:
+                for package in _PACKAGES:
+                    import_package(package)
                 from recsim_llm.language.backends.gguf_conversion import convert_gguf
                 from recsim_llm.language.backends.guided import Guide
                 from recsim_llm.language.backends.local_model import LocalModel

@@ -6,6 +6,7 @@ import asyncio
 import time
 from datetime import UTC, datetime
 from statistics import fmean
+from threading import Event
 
 from recsim_llm.language.backends.http_backend import HttpBackend
 from recsim_llm.language.base.background import background_loop
@@ -14,6 +15,8 @@ from recsim_llm.language.probing.probe_checks import Checks
 from recsim_llm.language.probing.probe_report import ProbeFinding, ProbeReport, load_probe, probe_command, require, save_probe
 
 __all__ = ["ProbeFinding", "ProbeReport", "load_probe", "probe", "probe_backend", "probe_command", "require", "save_probe"]
+
+_PATIENCE = 10.0
 
 
 def probe(backend: Backend, *, most_concurrent: int = 64) -> ProbeReport:
@@ -30,11 +33,14 @@ def probe(backend: Backend, *, most_concurrent: int = 64) -> ProbeReport:
     """
     # On the loop of another thread, because in a notebook this one has an event loop that runs already; and not in a thread of
     # its own, which an interrupted process would wait for.
-    probing = asyncio.run_coroutine_threadsafe(_probe(backend, most_concurrent), background_loop())
+    ended = Event()
+    probing = asyncio.run_coroutine_threadsafe(_probe(backend, most_concurrent, ended), background_loop())
     try:
         return probing.result()
     except BaseException:
         probing.cancel()
+        # The future ends before the coroutine does, which has a server of our own to end.
+        ended.wait(_PATIENCE)
         raise
 
 
@@ -57,11 +63,14 @@ async def probe_backend(backend: Backend, *, most_concurrent: int = 64) -> Probe
     )
 
 
-async def _probe(backend: Backend, most_concurrent: int) -> ProbeReport:
-    if not isinstance(backend, HttpBackend):
-        return await probe_backend(backend, most_concurrent=most_concurrent)
-    own = backend.with_abilities(None)
+async def _probe(backend: Backend, most_concurrent: int, ended: Event) -> ProbeReport:
     try:
-        return await probe_backend(own, most_concurrent=most_concurrent)
+        if not isinstance(backend, HttpBackend):
+            return await probe_backend(backend, most_concurrent=most_concurrent)
+        own = backend.with_abilities(None)
+        try:
+            return await probe_backend(own, most_concurrent=most_concurrent)
+        finally:
+            await own.close()
     finally:
-        await own.close()
+        ended.set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 
 import pytest
 
@@ -79,6 +80,12 @@ def test_a_template_goes_before_that_of_the_file(folder):
     converted = gguf_conversion.convert_gguf(file)
     assert AutoTokenizer.from_pretrained(converted).chat_template == file.template
     assert converted != gguf_conversion.convert_gguf(file._replace(template=""))
+
+
+def test_a_reader_that_cannot_be_imported_is_told_and_not_the_file(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "gguf", None)
+    with pytest.raises(ConfigError, match=r"^gguf cannot be imported \([^\n]*\), [^\n]*; pip install gguf$"):
+        gguf_conversion.convert_gguf(GgufFile(folder.parent / "tiny.gguf", ""))
 
 
 def test_a_broken_file_is_one_line(tmp_path):

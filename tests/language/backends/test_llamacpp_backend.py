@@ -43,6 +43,23 @@ if sys.argv[2] == "copy":
 print(backend._server._process.pid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
+PROBE_THAT_IS_STOPPED = """
+import os, signal, sys
+from recsim_llm.cli.main import main
+from recsim_llm.language.backends.llama_server import LlamaServer
+start = LlamaServer.start
+async def stop(server, user):
+    address = await start(server, user)
+    if not told:
+        told.append(server._process.pid)
+        os.kill(os.getpid(), signal.SIGTERM)
+    return address
+told = []
+LlamaServer.start = stop
+status = main(["probe", sys.argv[1]])
+print(*told)
+sys.exit(status)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -204,9 +221,34 @@ def test_a_file_that_is_no_model_is_one_line(tmp_path):
     path = tmp_path / "broken.gguf"
     path.write_bytes(b"GGUF tokenizer.chat_template" + bytes(1000))
     with pytest.raises(
-        ConfigError, match=r"^model [^\n]*broken\.gguf: cannot be loaded \(exit status [^\n]*get it again[^\n]*$"
+        ConfigError, match=r"^model [^\n]*broken\.gguf: cannot be loaded \([^\n]*GGUF file is version [^\n]*get it again[^\n]*$"
     ):
         answers(path, [call("Ada", LEADS[0])])
+
+
+def test_of_a_file_that_was_cut_off_llama_cpps_own_error_is_told(model, tmp_path):
+    path = tmp_path / "cut.gguf"
+    path.write_bytes(model.read_bytes()[:-5000])
+    with pytest.raises(ConfigError, match=r"cannot be loaded \([^\n]*corrupted or incomplete\), expected a GGUF file[^\n]*$"):
+        answers(path, [call("Ada", LEADS[0])])
+
+
+def test_a_package_that_cannot_be_imported_is_told_and_not_the_file(model, tmp_path, monkeypatch):
+    (tmp_path / "xllamacpp.py").write_text("raise ImportError('no such library')")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    with pytest.raises(
+        ConfigError, match=r"^xllamacpp cannot be imported \(ImportError: no such library\), [^\n]*; pip install xllamacpp$"
+    ):
+        answers(model, [call("Ada", LEADS[0])])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_a_signal_in_a_probe_is_one_line_and_the_server_ends_first(model, tmp_path):
+    command = [sys.executable, "-c", PROBE_THAT_IS_STOPPED, f"llamacpp/{model}"]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert (done.returncode, done.stderr) == (143, "recsim-llm: stopped by SIGTERM; nothing is left half-written\n")
+    assert not is_running(int(done.stdout))
 
 
 def test_a_model_without_a_chat_template_is_refused(tmp_path):

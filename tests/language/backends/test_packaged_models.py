@@ -81,3 +81,12 @@ def test_a_path_is_a_file_or_an_error(tmp_path):
     (tmp_path / "some.GGUF").write_bytes(b"GGUF")
     assert find_gguf(tmp_path / "some.GGUF") == (tmp_path / "some.GGUF", "")
     assert find_gguf(tmp_path) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"Some text, tokenizer.chat_template"])
+def test_a_file_that_is_no_gguf_is_told_so(tmp_path, content):
+    (tmp_path / "text.gguf").write_bytes(content)
+    with pytest.raises(
+        ConfigError, match=r"^model [^\n]*text\.gguf: got a file that begins with b'[^\n]*, expected a GGUF file"
+    ):
+        find_gguf(tmp_path / "text.gguf")

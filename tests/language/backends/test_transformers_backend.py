@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+import sys
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -425,7 +426,7 @@ def test_a_folder_without_a_model_is_one_line(tmp_path):
 
 
 def test_a_missing_folder_is_one_line(tmp_path):
-    with pytest.raises(ConfigError, match="got no folder there") as caught:
+    with pytest.raises(ConfigError, match=r"got no folder there, .* or one of smollm2, gemma3-270m; fetch a model") as caught:
         TransformersBackend(tmp_path / "absent")
     assert "\n" not in str(caught.value)
 
@@ -447,6 +448,15 @@ def test_a_missing_package_names_what_to_install(folder, monkeypatch):
     monkeypatch.setattr(transformers_backend, "find_spec", lambda package: None if package == "llguidance" else object())
     with pytest.raises(ConfigError, match=r"got no package llguidance.*pip install transformers torch llguidance"):
         TransformersBackend(folder)
+
+
+@pytest.mark.parametrize("package", ["torch", "llguidance"])
+def test_a_package_that_cannot_be_imported_names_what_to_install(package, folder, monkeypatch):
+    found = transformers_backend.find_spec
+    monkeypatch.setattr(transformers_backend, "find_spec", lambda name: object() if name == package else found(name))
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ConfigError, match=rf"^{package} cannot be imported \([^\n]*\), [^\n]*; pip install {package}$"):
+        send(folder, prepare(ask(1), "logprobs"))
 
 
 def test_settings_of_device_and_batch_reach_the_model(folder, monkeypatch):
