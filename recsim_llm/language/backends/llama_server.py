@@ -25,6 +25,7 @@ _CONTEXT, _PIECE, _KEPT_MIB = 4096, 1024, 1024
 _TEMPLATE_KEY = b"tokenizer.chat_template"
 _HEAD = 64 << 20
 _BEGINNING = 64 << 10
+_ENDING = 1.0
 _LAST_WORDS = 160
 _ERROR = re.compile(rb"^[\d.]+ E (.+)$", re.MULTILINE)
 _PATIENCE = 5.0
@@ -86,9 +87,15 @@ class LlamaServer:
             self._stop()
 
     def last_words(self) -> str:
-        """Return how the process ended and what it said at last; empty while it runs."""
+        """Return how the process ended and what it said at last; empty while it runs.
+
+        Connections of a process that is ending break before its end can be seen: that is waited for, a second.
+        """
         process = self._process
-        status = None if process is None else process.poll()
+        try:
+            status = None if process is None else process.wait(_ENDING)
+        except subprocess.TimeoutExpired:
+            status = None
         if status is None:
             return ""
         said = b""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Self
 
@@ -85,7 +86,7 @@ class LlamaCppBackend(AiohttpBackend):
         try:
             return await super().send(call)
         except BackendError as error:
-            ended = self._server.last_words() if error.cause == "connection" else ""
+            ended = await asyncio.to_thread(self._server.last_words) if error.cause == "connection" else ""
             if not ended:
                 raise
             text = f"{self.name}: the server ended ({ended}), expected a reply; another one is started"

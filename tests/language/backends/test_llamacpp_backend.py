@@ -279,6 +279,7 @@ def test_nobody_without_the_key_is_answered(model):
             address = await backend._server.start(backend)
             with pytest.raises(urllib.error.HTTPError) as refusal:
                 await asyncio.to_thread(urllib.request.urlopen, f"{address}/v1/chat/completions", b"{}")
+            refusal.value.close()
             return refusal.value.code
         finally:
             await backend.close()
