@@ -59,6 +59,8 @@ def addressed(address, run):
         ["probe", address],
         ["calibrate", "fictional", "fitted.json", "--seed", "1", "--model", NAMED, "--base-url", address],
         ["calibrate", "fictional", "fitted.json", "--seed", "1", "--model", f"openai/{address}"],
+        ["personas", "fictional", "written.json", "--seed", "1", "--model", NAMED, "--base-url", address],
+        ["personas", "fictional", "written.json", "--seed", "1", "--model", f"openai/{address}"],
         ["audit", "slots", "--data", "fictional", *LANGUAGE[2:], "--base-url", address],
         ["audit", "slots", "--data", "fictional", "--model", f"openai-compatible/{address}"],
         ["realism", "--data", "fictional", *LANGUAGE, "--base-url", address],

@@ -201,6 +201,7 @@ def test_totals_come_by_role_model_and_end(store):
     assert answered == (
         *("user", "test/model", "answered", "", 10, 1, 1000, 640, 80, 5.0),
         *(5.0, 9.0, 10.0),
+        *(0, 0),
     )
     assert (failed.status, failed.cause, failed.calls, failed.prompt_tokens, failed.seconds_50) == (
         "failed",
