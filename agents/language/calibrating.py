@@ -67,8 +67,6 @@ def calibrate(
 ) -> Calibration:
     """Fit a calibration to what a model says about real users' later choices, and measure it on users kept apart.
 
-    How is told at the top of this module.
-
     Args:
         model: to be calibrated.
         dataset: catalog and ratings; keep back what the calibrated users will be scored on.

@@ -121,8 +121,8 @@ def test_both_ways_give_the_same_decisions_within_quantisation(model):
     assert apart.max() < 0.1, apart
 
 
-# Where a call has to be tried again, llama.cpp reads the prompt's last token alone, and its last bits are others: seen once in a
-# whole suite on a loaded machine, and not when run alone.
+# Where a call has to be tried again, llama.cpp reads the prompt's last token alone, and its last bits are others: seen once,
+# in a whole suite on a loaded machine, and not when run alone.
 @pytest.mark.xfail(strict=False, reason="a call that is tried again is read from llama.cpp's cache, with other last bits")
 @pytest.mark.parametrize("name", SERVED[:1])
 def test_a_run_that_stops_half_way_resumes_to_the_same_bytes(name, whole_runs, tmp_path):
