@@ -30,7 +30,7 @@ from recsim_llm.errors import ConfigError
 from recsim_llm.log.folders import refuse_used_folder
 from recsim_llm.log.locks import lock_folder
 
-__all__ = ["CARD", "PROMPT_TOKENS", "WORK", "tune"]
+__all__ = ["CARD", "PROMPT_TOKENS", "WORK", "tell_estimate", "tune"]
 
 CARD = Path("tuning") / "card.json"
 """Where a tuned model's card is in its folder."""
@@ -253,11 +253,12 @@ def _in_words(card: dict[str, Any]) -> str:
     for kind, measures in card["test"].items():
         if kind != "users":
             for name, rows in measures.items():
-                lines.append(f"| {kind} | {name} | " + " | ".join(_told(row) for row in rows.values()) + " |")
+                lines.append(f"| {kind} | {name} | " + " | ".join(tell_estimate(row) for row in rows.values()) + " |")
     return "\n".join(lines) + "\n"
 
 
-def _told(estimate: dict[str, Any]) -> str:
+def tell_estimate(estimate: dict[str, Any]) -> str:
+    """Return a value of a card as text, with its interval where it has one."""
     if estimate["low"] is None:
         return f"{estimate['value']:.3f}"
     return f"{estimate['value']:.3f} [{estimate['low']:.3f}, {estimate['high']:.3f}]"

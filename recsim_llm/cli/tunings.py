@@ -46,7 +46,7 @@ def _note_work(work: Path) -> Iterator[None]:
 
 
 def _told(card: dict[str, Any], out: Path) -> list[str]:
-    from recsim_llm.agents.tuning.tune import PROMPT_TOKENS
+    from recsim_llm.agents.tuning.tune import PROMPT_TOKENS, tell_estimate
 
     test, settings = card["test"], card["settings"]
     lines = [f"{card['parameters']:,} parameters, {card['processor_seconds'] / 60:.1f} minutes of a processor"]
@@ -55,19 +55,13 @@ def _told(card: dict[str, Any], out: Path) -> list[str]:
     for kind, measures in test.items():
         if kind != "users":
             for name, rows in measures.items():
-                shown = "  ".join(f"{row} {_interval(found)}" for row, found in rows.items())
+                shown = "  ".join(f"{row} {tell_estimate(found)}" for row, found in rows.items())
                 lines.append(f"{name}, {kind}, {test['users']} users kept apart:  {shown}")
     folder = shlex.quote(str(out))
     asked = f"--set users.parameters.templates={settings['templates']}"
     asked += f" --set users.parameters.rating_history={settings['rating_history']}"
     asked += f" --set users.parameters.prompt_tokens={PROMPT_TOKENS}"
     return [*lines, f"tuned   {out}", f"use     recsim-llm run SCENARIO --users language --model transformers/{folder} {asked}"]
-
-
-def _interval(found: dict[str, Any]) -> str:
-    if found["low"] is None:
-        return f"{found['value']:.3f}"
-    return f"{found['value']:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
 
 
 @contextmanager
