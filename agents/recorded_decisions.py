@@ -202,7 +202,7 @@ def _examination(whose: str, by_slot: Mapping[str, Any], user_index: IntArray, b
     examine[user_index[row], slot] = by_slot["examine_prob"][row, slot]
     if (examine[user_index[row], slot] != by_slot["examine_prob"][row, slot]).any():
         raise LogError(
-            f"{whose}: got users whose look at a position hangs on the clicks above (examination_table), expected one chance on "
+            f"{whose}: got users whose look at a position hangs on clicks above (examination_table), expected one chance on "
             "every page; run the scenario again with its seed instead"
         )
     return examine
