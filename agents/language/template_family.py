@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recsim_llm.agents.language.language_parameters import AUTO, LanguageParameters
-from recsim_llm.core.files import write_atomically
+from recsim_llm.core.files import read_json, write_atomically
 from recsim_llm.errors import DataError
 from recsim_llm.language.base.questions import Elicitation
 from recsim_llm.language.probing.probe_report import probe_file
@@ -182,7 +182,7 @@ def load_families(name: str, base_url: str) -> FamilyReport | None:
     """
     path = _families_file(name, base_url)
     try:
-        return FamilyReport.from_json(json.loads(path.read_bytes()))
+        return FamilyReport.from_json(read_json(path))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
