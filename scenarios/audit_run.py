@@ -83,6 +83,7 @@ def make_audit(
             assert kind.choice is not None
             progress(f"{request.audit}: fitting and asking {users:,} users")
             return _content(request, dataset, kind, kind.choice(dataset, request.seed, users))
+        kind.check(dataset)
         models = {"user": request.model, "policy": request.model}
         with Roles(models, calls=out / FILE_NAME, cache=request.cache, limits=limits_of(request.limits)) as roles:
             confirm(_estimate(kind, users, roles, request.model))

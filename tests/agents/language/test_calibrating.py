@@ -256,7 +256,7 @@ def test_clicks_alone_are_calibrated_where_nobody_gives_stars(dataset):
     "settings", [{"users": 0}, {"taken": 0}, {"taken": 10}, {"page_size": 10**6}, {"taken": 5000, "page_size": 5001}]
 )
 def test_impossible_pages_are_refused(dataset, settings):
-    with pytest.raises((ConfigError, DataError), match=r"calibrate(, \w+)?: got .*expected"):
+    with pytest.raises((ConfigError, DataError), match=r"pages of later choices(, \w+)?: got .*expected"):
         calibration_pages(dataset, **(SETTINGS | settings))
 
 
