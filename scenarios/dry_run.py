@@ -30,14 +30,24 @@ from recsim_llm.log.manifest import read_manifest, read_scenario_manifest
 from recsim_llm.scenarios.audit_run import AuditRequest, make_audit
 from recsim_llm.scenarios.block_runs import count_users, take_part
 from recsim_llm.scenarios.building import for_stand_in, with_files_read
-from recsim_llm.scenarios.calibration_run import CalibrationRequest, calls_beside, make_calibration
+from recsim_llm.scenarios.calibration_run import CalibrationRequest, make_calibration
+from recsim_llm.scenarios.personas_run import PersonasRequest, make_personas
 from recsim_llm.scenarios.realism_run import FIT, CardRequest, make_card
 from recsim_llm.scenarios.runner import draw_seed, run
 from recsim_llm.scenarios.schema import Block, Scenario
 from recsim_llm.scenarios.speech import name_models, speak
+from recsim_llm.scenarios.study_requests import calls_beside
 from recsim_llm.statistics import Estimate
 
-__all__ = ["Forecast", "forecast_audit", "forecast_calibration", "forecast_card", "forecast_run", "forecast_speech"]
+__all__ = [
+    "Forecast",
+    "forecast_audit",
+    "forecast_calibration",
+    "forecast_card",
+    "forecast_personas",
+    "forecast_run",
+    "forecast_speech",
+]
 
 _STAND_IN = "scripted/genres"
 _USERS = 100  # who rehearse
@@ -203,6 +213,18 @@ def forecast_calibration(request: CalibrationRequest) -> Forecast:
         make_calibration(replace(request, model=_stand_in(request.model), cache=None, limits={}), out)
         os.replace(calls_beside(out), folder / FILE_NAME)
         return _summed({"user": request.model}, _used(folder, {"user": request.model}), {}, users=1, everyone=1)
+
+
+def forecast_personas(request: PersonasRequest) -> Forecast:
+    """Return what ``personas`` will ask."""
+    if request.model is None:
+        return _summed({}, {}, {}, users=1, everyone=1)
+    with _stage() as folder:
+        folder.mkdir()
+        out = folder / "personas.json"
+        make_personas(replace(request, model=_stand_in(request.model), cache=None, limits={}), out)
+        os.replace(calls_beside(out), folder / FILE_NAME)
+        return _summed({"user": request.model}, _used(folder, {}), {"user": "text"}, users=1, everyone=1)
 
 
 @contextmanager

@@ -33,7 +33,7 @@ from recsim_llm.registry import resolve
 from recsim_llm.report.card_file import CARD_FILE
 from recsim_llm.scenarios.building import built_world
 from recsim_llm.scenarios.estimates import ANSWER_TOKENS, Confirm, CostEstimate
-from recsim_llm.scenarios.study_requests import StudyRequest, limits_of, made_facts, most_cost
+from recsim_llm.scenarios.study_requests import StudyRequest, check_told, limits_of, made_facts, most_cost
 
 __all__ = ["FIT", "CardRequest", "card_facts", "make_card"]
 
@@ -97,6 +97,8 @@ def _measure(request: CardRequest, out: Path, progress: Callable[[str], None], c
     if request.model is None:
         subject, settings = _fitted(request), CardSettings(seeds=request.seeds, split=request.split, users=request.n_users)
         return whole_card(dataset, subject, settings, progress=progress), dataset
+    if request.users == "language":
+        check_told(LanguageParameters.from_settings(request.parameters), dataset)
     settings = _language_settings(request, dataset)
     limits = limits_of(request.limits)
     with Roles({"user": request.model}, calls=out / FILE_NAME, cache=request.cache, limits=limits) as roles:
