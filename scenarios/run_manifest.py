@@ -12,7 +12,7 @@ from recsim_llm.agents.choice.little_known import little_known
 from recsim_llm.agents.language.calibration_record import calibration_warnings
 from recsim_llm.agents.language.language_parameters import AUTO, LanguageParameters
 from recsim_llm.agents.language.template_family import STAND_IN
-from recsim_llm.core.protocols import HasProvenance
+from recsim_llm.core.protocols import BoundsPrompts, HasProvenance
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.data.reading_notes import reading_record
 from recsim_llm.language.providers import Roles
@@ -103,7 +103,23 @@ def users_warnings(scenario: Scenario, dataset: Dataset, world: World, roles: Ro
         user_id=world.population.user_id.tolist(),
         key=key,
     )
-    return [*calibrated, f"prompts: {family['name']}, since {family['why']}"] if automatic else calibrated
+    if automatic:
+        calibrated.append(f"prompts: {family['name']}, since {family['why']}")
+    return [*calibrated, *_short_prompts(scenario, world, own, key.replace("calibration", "prompt_tokens"))]
+
+
+def _short_prompts(scenario: Scenario, world: World, own: Mapping[str, Any], key: str) -> list[str]:
+    """Say where prompts are longer than was set, since what is left of them does not give way."""
+    tokens = own.get("prompt_tokens")
+    if tokens is None or not isinstance(world.users, BoundsPrompts):
+        return []
+    least = world.users.least_prompt_tokens(scenario.slate_size)
+    if tokens >= least:
+        return []
+    return [
+        f"prompts: got {key} {tokens:,}, expected about {least:,} or more for a page of {scenario.slate_size}, which takes "
+        "that much without any history, description or memory; set it higher, or show fewer items"
+    ]
 
 
 def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
