@@ -29,7 +29,7 @@ def parts_of(html):
     [
         ("`recsim-llm probe` finds it out", "<code>recsim-llm probe</code> finds it out"),
         ("say `a <b> & c`, then `d`.", "say <code>a &lt;b&gt; &amp; c</code>, then <code>d</code>."),
-        ("5` of `<script>` and ``", "5<code> of </code>&lt;script&gt;` and ``"),
+        ("5` of `<script>` and ``", "5<code> of </code>&lt;script&gt;<code> and </code>`"),
         ("<b onclick='x'>`</b>", "&lt;b onclick=&#x27;x&#x27;&gt;`&lt;/b&gt;"),
     ],
 )
