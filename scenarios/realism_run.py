@@ -19,7 +19,7 @@ from recsim_llm.data import open_dataset
 from recsim_llm.errors import ConfigError, RunExistsError
 from recsim_llm.language.base.settings import ModelSettings
 from recsim_llm.language.base.wire import TokenUsage
-from recsim_llm.language.calls.store import FILE_NAME
+from recsim_llm.language.calls.calls_file import FILE_NAME
 from recsim_llm.language.providers import Roles
 from recsim_llm.log.locks import lock_folder
 from recsim_llm.population.factories import wants_models
@@ -134,9 +134,11 @@ def _calibration_fact(request: CardRequest, dataset: Dataset) -> str:
     record = Calibration.load(request.calibration).record
     if record is None:
         return "set by hand"
-    same = not set(record["users_fitted"]).isdisjoint(dataset.ratings.users.tolist())
+    fitted, level = record["users_fitted"], record.get("users_level", ())
+    same = not {*fitted, *level}.isdisjoint(dataset.ratings.users.tolist())
     told = ", some of whom may be among the users scored here" if same and record["data"] == dataset.name else ""
-    return f"fitted on {len(record['users_fitted'])} users of {record['data']}{told}"
+    by = f", the level of stars by {len(level):,}" if level else ""
+    return f"fitted on {len(fitted):,} users of {record['data']}{by}{told}"
 
 
 def _check(request: CardRequest) -> None:

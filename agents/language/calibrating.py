@@ -105,8 +105,9 @@ def calibrate(
     found = MeasuredPages(
         dataset=dataset, pages=pages, answered=answered, visits=visits, click_rate=click_rate, people=np.flatnonzero(kept)
     )
-    numbers, page_bias = _fit(found.of(fitted), _level_target(dataset, ~kept))
-    record = _record(players, found, fitted, seed)
+    stars, level_users = _level_target(dataset, ~kept)
+    numbers, page_bias = _fit(found.of(fitted), stars)
+    record = _record(players, found, fitted, seed) | {"users_level": dataset.ratings.users[level_users].tolist()}
     if not fitted.all():
         record |= measure_calibration(found.of(~fitted), numbers, page_bias=page_bias, seed=seed)
     return replace(numbers, record=record)
@@ -140,13 +141,13 @@ def _apart(dataset: Dataset, asked: IntArray, fitted: BoolArray, seed: int) -> B
     return apart
 
 
-def _level_target(dataset: Dataset, users: BoolArray) -> DoubleArray | None:
-    """Return float64 [5]: the later ratings of some users, by whole star, each user with the same weight."""
+def _level_target(dataset: Dataset, users: BoolArray) -> tuple[DoubleArray | None, IntArray]:
+    """Return float64 [5], the later ratings of some users by whole star, each user with the same weight; and whose they are."""
     if dataset.feedback != "explicit":
-        return None
-    shares, levels, _ = later_stars(dataset, np.flatnonzero(users))
+        return None, np.zeros(0, np.int64)
+    shares, levels, people = later_stars(dataset, np.flatnonzero(users))
     target: DoubleArray = shares.mean(axis=0) @ share_levels(levels)
-    return target
+    return target, people
 
 
 def _fit(found: MeasuredPages, stars: DoubleArray | None) -> tuple[Calibration, float]:

@@ -34,7 +34,7 @@ __all__ = [
 FAMILIES = ("en", "en_compact")
 """Families that ``auto`` chooses from, the full one first."""
 
-_FORMAT = 1
+_FORMAT, _EARLIER_FORMATS = 2, (1,)
 _NOTE, _STAND_INS = "templates", "scripted/"
 
 STAND_IN = "a stand-in"
@@ -51,6 +51,8 @@ class FamilyReport:
     """The data set."""
     users: int
     """Users that were asked about; one page each and family."""
+    users_asked: tuple[int, ...]
+    """Outside ids of all of them, and of those who were asked about opinions: on them the family was chosen."""
     areas: dict[str, Estimate]
     """AUC by family, among items that are equally popular; 0.5 is chance. One whose replies could not be read is missing."""
     difference: Estimate | None
@@ -68,9 +70,9 @@ class FamilyReport:
     @property
     def why(self) -> str:
         """The reason for that choice, in one line."""
-        told = ", ".join(f"{family} {_interval(self.areas[family])}" for family in FAMILIES if family in self.areas)
+        told = ", ".join(f"{family} {self.areas[family].text(2)}" for family in FAMILIES if family in self.areas)
         return f"AUC on {self.data}, {self.users} users: {told or 'no family could be read'}" + (
-            "" if self.difference is None else f"; {FAMILIES[0]} less {FAMILIES[-1]} {_interval(self.difference)}"
+            "" if self.difference is None else f"; {FAMILIES[0]} less {FAMILIES[-1]} {self.difference.text(2)}"
         )
 
     def rows(self) -> list[tuple[str, str, str]]:
@@ -78,7 +80,7 @@ class FamilyReport:
         rows = [
             (
                 f"taste, {family}",
-                _interval(self.areas[family]) if family in self.areas else "no",
+                self.areas[family].text(2) if family in self.areas else "no",
                 f"AUC of later liked items among equally popular ones, {self.users} users of {self.data}; 0.5 is chance"
                 if family in self.areas
                 else "replies could not be read",
@@ -103,7 +105,8 @@ class FamilyReport:
         kept = {name: values[name] for name in ("model", "data", "users", "seconds")}
         areas = {family: Estimate(**found) for family, found in values["areas"].items()}
         gap = values["difference"]
-        return cls(**kept, areas=areas, difference=None if gap is None else Estimate(**gap))
+        asked = tuple(int(user) for user in values["users_asked"])
+        return cls(**kept, users_asked=asked, areas=areas, difference=None if gap is None else Estimate(**gap))
 
 
 def choose_family(model: LanguageModel, wanted: str) -> tuple[str, str]:
@@ -175,14 +178,15 @@ def save_families(report: FamilyReport, base_url: str) -> None:
 
 
 def load_families(name: str, base_url: str) -> FamilyReport | None:
-    """Return what was measured of a model, or None.
+    """Return what was measured of a model, or None where nothing was, or by a release that kept less of it.
 
     Raises:
         DataError: the file is damaged or cannot be read.
     """
     path = _families_file(name, base_url)
     try:
-        return FamilyReport.from_json(read_json(path))
+        kept = read_json(path)
+        return None if isinstance(kept, dict) and kept.get("format") in _EARLIER_FORMATS else FamilyReport.from_json(kept)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -191,7 +195,3 @@ def load_families(name: str, base_url: str) -> FamilyReport | None:
 
 def _families_file(name: str, base_url: str) -> Path:
     return probe_file(name, base_url).with_suffix(".families.json")
-
-
-def _interval(found: Estimate) -> str:
-    return f"{found.value:.2f}" if found.low is None else f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"

@@ -29,6 +29,7 @@ from recsim_llm.core.ratings import Dataset
 from recsim_llm.errors import ConfigError
 from recsim_llm.log.folders import refuse_used_folder
 from recsim_llm.log.locks import lock_folder
+from recsim_llm.statistics import Estimate
 
 __all__ = ["CARD", "PROMPT_TOKENS", "WORK", "tell_estimate", "tune"]
 
@@ -259,6 +260,4 @@ def _in_words(card: dict[str, Any]) -> str:
 
 def tell_estimate(estimate: dict[str, Any]) -> str:
     """Return a value of a card as text, with its interval where it has one."""
-    if estimate["low"] is None:
-        return f"{estimate['value']:.3f}"
-    return f"{estimate['value']:.3f} [{estimate['low']:.3f}, {estimate['high']:.3f}]"
+    return Estimate(**estimate).text(3)

@@ -106,7 +106,8 @@ class _Dice:
 
     def different(self, purpose: str, limit: int, count: int) -> IntArray:
         """Return int64 [count]: different whole numbers below ``limit``, in random order."""
-        return keyed.sample(self._words(purpose), limit, count)[0]
+        drawn: IntArray = keyed.sample(self._words(purpose), limit, count)[0]
+        return drawn
 
     def order(self, purpose: str, count: int) -> IntArray:
         """Return int64 [count]: the places of ``count`` things in random order."""

@@ -49,6 +49,13 @@ class Estimate:
     users: int
     """Users who contribute."""
 
+    def text(self, digits: int) -> str:
+        """Return it with so many decimals, such as ``0.52 [0.45, 0.60]``; a dash where it is undefined."""
+        if self.value is None:
+            return "–"
+        interval = "" if self.low is None else f" [{self.low:.{digits}f}, {self.high:.{digits}f}]"
+        return f"{self.value:.{digits}f}{interval}"
+
     def excludes(self, value: float) -> bool:
         """Tell whether there is an interval and it leaves out ``value``."""
         return self.low is not None and self.high is not None and not self.low <= value <= self.high
