@@ -8,12 +8,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.agents.language.rating_history import known_people
 from recsim_llm.core import keyed
 from recsim_llm.core.arrays import DoubleArray, IntArray
 from recsim_llm.core.checked_columns import check_whole_number
 from recsim_llm.core.ratings import TRAIN_SHARE, Dataset, Ratings
 from recsim_llm.errors import DataError
-from recsim_llm.population.from_ratings import population_from_ratings
 from recsim_llm.population.personas import Population
 
 __all__ = ["CalibrationPages", "able_users", "calibration_pages", "known_population"]
@@ -110,8 +110,7 @@ def able_users(dataset: Dataset, *, taken: int, page_size: int, met: Sequence[in
 
 def known_population(dataset: Dataset) -> Population:
     """Return the data's users as the first 80% of each user's ratings show them, item popularity included."""
-    known, _ = dataset.training_part(TRAIN_SHARE)
-    return population_from_ratings(known.ratings, known.catalog, known.demographics).known_in(dataset)
+    return known_people(dataset.training_part(TRAIN_SHARE)[0]).population
 
 
 class _Draw:

@@ -16,7 +16,7 @@ import numpy as np
 from recsim_llm.agents.language.persona_checks import CueWords, PersonaCheck, check_persona
 from recsim_llm.agents.language.prompt_templates import Templates
 from recsim_llm.agents.language.prompts import Item, PromptWriter
-from recsim_llm.agents.language.rating_history import RatingHistory
+from recsim_llm.agents.language.rating_history import RatingHistory, known_people
 from recsim_llm.agents.language.told_facts import user_names
 from recsim_llm.agents.language.voice import each_or_none
 from recsim_llm.agents.memory.topic_words import split_words
@@ -28,7 +28,6 @@ from recsim_llm.errors import ConfigError, DataError
 from recsim_llm.language.base.questions import Part, Prompt
 from recsim_llm.language.base.safe_text import safe_text
 from recsim_llm.language.calls.model import Writing
-from recsim_llm.population.from_ratings import population_from_ratings
 from recsim_llm.population.personas import Population
 from recsim_llm.statistics.intervals import Estimate, share_estimate
 
@@ -146,15 +145,13 @@ def write_personas(
         ConfigError: a number is out of range, or templates are missing.
         RecSimError: the model could not be asked, see ``LanguageModel.write``.
     """
-    known = dataset.training_part(TRAIN_SHARE)[0]
-    population = population_from_ratings(known.ratings, known.catalog, known.demographics).known_in(dataset)
+    population, history = known_people(dataset.training_part(TRAIN_SHARE)[0])
     if users is not None:
         check_whole_number("personas, users", users, least=1)
     order = keyed.words(seed, "personas", population.user_id).argsort(kind="stable")
     chosen = np.sort(order[:users])
     words = Templates(templates, BIOGRAPHY_FILES)
     prompts = PromptWriter(dataset.catalog, population, Templates(templates), writer.elicitation)
-    history = RatingHistory(known.ratings, population.user_id, dataset.catalog, rates=population.rates)
     told = [_told(history, user, prompts) for user in chosen.tolist()]
     names = user_names(population)
     rules, request = (Part(name, words.say(f"biography.{name}")) for name in ("rules", "request"))
