@@ -24,7 +24,7 @@ from recsim_llm.agents.language.template_family import FAMILIES, likely_family
 from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.language.base.questions import Elicitation
 from recsim_llm.language.base.settings import ModelSettings
-from recsim_llm.language.calls.store import FILE_NAME, open_calls
+from recsim_llm.language.calls.calls_file import FILE_NAME, open_calls
 from recsim_llm.language.providers import known_probe, open_model
 from recsim_llm.log.manifest import read_manifest, read_scenario_manifest
 from recsim_llm.scenarios.audit_run import AuditRequest, make_audit

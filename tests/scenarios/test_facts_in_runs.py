@@ -11,7 +11,7 @@ import pytest
 from recsim_llm.agents.language.remembered_pages import read_remembered
 from recsim_llm.cli.main import main
 from recsim_llm.errors import BudgetExceeded, ConfigError, RecSimError
-from recsim_llm.language.calls.store import FILE_NAME
+from recsim_llm.language.calls.calls_file import FILE_NAME
 from recsim_llm.scenarios import load_scenario, resume, run
 
 COMEDIES = "You laugh at nothing and never take a comedy."

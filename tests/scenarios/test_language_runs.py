@@ -15,7 +15,7 @@ from recsim_llm.agents.language.calibration import Calibration
 from recsim_llm.cli.main import main
 from recsim_llm.errors import BudgetExceeded, ConfigError, RecSimError
 from recsim_llm.language.backends import scripted_forms
-from recsim_llm.language.calls.store import FILE_NAME
+from recsim_llm.language.calls.calls_file import FILE_NAME
 from recsim_llm.language.chaos.faults import Faults
 from recsim_llm.language.chaos.server import ChaosServer
 from recsim_llm.scenarios import load_scenario, resume, run
