@@ -193,7 +193,9 @@ def measure(file: Path, settings: dict[str, Any], code: Path) -> Figures:
     """Return what a process with this code measures."""
     command = [sys.executable, __file__, "--answer", str(file), json.dumps(settings)]
     environment = {**os.environ, "PYTHONPATH": str(code), "PROCESS_START": str(time.clock_gettime(time.CLOCK_MONOTONIC))}
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    if done.returncode:
+        sys.exit(f"{code}: got no figures, expected some of {settings['name']}: {done.stderr.strip().splitlines()[-1:]}")
     return Figures(*json.loads(done.stdout))
 
 
