@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recsim_llm.agents.language.language_parameters import AUTO, LanguageParameters
+from recsim_llm.agents.tuning.tuned_card import read_card
 from recsim_llm.core.files import read_json, write_atomically
 from recsim_llm.errors import DataError
 from recsim_llm.language.base.questions import Elicitation
@@ -22,12 +23,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FAMILIES",
+    "FAMILY_NOTE",
     "STAND_IN",
     "FamilyReport",
     "choose_family",
-    "likely_family",
     "load_families",
     "save_families",
+    "usual_family",
     "with_family",
 ]
 
@@ -35,7 +37,10 @@ FAMILIES = ("en", "en_compact")
 """Families that ``auto`` chooses from, the full one first."""
 
 _FORMAT, _EARLIER_FORMATS = 2, (1,)
-_NOTE, _STAND_INS = "templates", "scripted/"
+_STAND_INS = "scripted/"
+
+FAMILY_NOTE = "templates"
+"""Under what name the family and the reason for it are kept with a model's calls, a blank between them."""
 
 STAND_IN = "a stand-in"
 """Why a stand-in is asked in the words that it is asked in."""
@@ -112,7 +117,9 @@ class FamilyReport:
 def choose_family(model: LanguageModel, wanted: str) -> tuple[str, str]:
     """Return the family whose words a model is asked in, and why.
 
-    ``auto`` takes what was taken when the first of the kept calls was prepared; else ``likely_family``.
+    ``auto`` takes what was taken when the first of the kept calls was prepared; else what its model was trained in, where
+    ``tune`` made it, what was measured, or, unmeasured, ``usual_family``. Stand-ins, which are written for it, get the full
+    family, but for one whose calls file says otherwise: it stands for a model that is asked so.
 
     Args:
         model: that will be asked.
@@ -123,35 +130,31 @@ def choose_family(model: LanguageModel, wanted: str) -> tuple[str, str]:
     """
     if wanted != AUTO:
         return wanted, "named"
-    if model.name.startswith(_STAND_INS):
-        return likely_family(model.name, "", model.elicitation)
-    kept = model.noted(_NOTE) or " ".join(likely_family(model.name, model.base_url, model.elicitation))
-    family, _, why = model.note(_NOTE, kept).partition(" ")
+    kept = model.noted(FAMILY_NOTE)
+    if kept is None and model.name.startswith(_STAND_INS):
+        return FAMILIES[0], STAND_IN
+    family, _, why = model.note(FAMILY_NOTE, kept or " ".join(_family_of(model))).partition(" ")
     return family, why
 
 
-def likely_family(name: str, base_url: str, elicitation: Elicitation) -> tuple[str, str]:
-    """Return the family that ``auto`` stands for where no calls are kept, and why.
+def usual_family(elicitation: Elicitation) -> tuple[str, str]:
+    """Return the family that ``auto`` stands for where nothing was measured, and why.
 
-    What was measured; unmeasured, the compact family where questions are asked alone, which it was made for, and the full one
-    otherwise. Stand-ins, which are written for it, get the full one.
-
-    Args:
-        name: ``provider/model``.
-        base_url: its address; empty for a model in this process.
-        elicitation: how it is asked.
-
-    Raises:
-        DataError: what was measured is damaged.
+    The compact one, where questions are asked alone, which it was made for; otherwise the full one.
     """
-    if name.startswith(_STAND_INS):
-        return FAMILIES[0], STAND_IN
-    report = load_families(name, base_url)
-    if report is not None and report.chosen is not None:
-        return report.chosen, report.why
     if elicitation == "forced":
         return FAMILIES[-1], "nothing was measured, and questions are asked alone"
     return FAMILIES[0], "nothing was measured"
+
+
+def _family_of(model: LanguageModel) -> tuple[str, str]:
+    card = None if model.place is None else read_card(model.place)
+    if card is not None:
+        return card.templates, "the model was tuned to these words"
+    report = load_families(model.name, model.base_url)
+    if report is not None and report.chosen is not None:
+        return report.chosen, report.why
+    return usual_family(model.elicitation)
 
 
 def with_family(parameters: LanguageParameters, model: LanguageModel) -> LanguageParameters:

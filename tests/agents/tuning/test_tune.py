@@ -9,7 +9,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from recsim_llm.agents.tuning import training_loop
-from recsim_llm.agents.tuning.tune import CARD, tune
+from recsim_llm.agents.tuning.tune import tune
+from recsim_llm.agents.tuning.tuned_card import CARD
 from recsim_llm.agents.tuning.tuning_settings import TuningSettings
 from recsim_llm.errors import ConfigError, DataError, RunExistsError
 
