@@ -9,7 +9,7 @@ from pathlib import Path
 from recsim_llm.agents.language.persona_writing import PERSONA_TOKENS, RATINGS_TOLD, WrittenPersonas, write_personas
 from recsim_llm.agents.language.prompt_budget import usual_tokens
 from recsim_llm.core.checked_columns import check_whole_number
-from recsim_llm.core.ratings import Dataset
+from recsim_llm.core.ratings import TRAIN_SHARE, Dataset
 from recsim_llm.data import open_dataset
 from recsim_llm.errors import ConfigError
 from recsim_llm.language.base.wire import TokenUsage
@@ -63,6 +63,7 @@ def make_personas(
     if request.users is not None:
         check_whole_number("personas, users", request.users, least=1)
     dataset = open_dataset(request.data, **request.tables.model_dump())
+    dataset.ratings.split_by_time(TRAIN_SHARE)  # before anything is foretold: fails where nobody has rated enough
     limits = limits_of(request.limits)
     with Roles({"user": request.model}, calls=calls_beside(out), cache=request.cache, limits=limits) as roles:
         model = roles.role("user")

@@ -25,7 +25,7 @@ from recsim_llm.log.locks import lock_folder
 from recsim_llm.population.factories import wants_models
 from recsim_llm.realism.candidates import Factory, world_factory
 from recsim_llm.realism.card import Card
-from recsim_llm.realism.held_out import Split
+from recsim_llm.realism.held_out import Split, hold_out
 from recsim_llm.realism.lines.cost import most_pages
 from recsim_llm.realism.trials import CardSettings
 from recsim_llm.realism.whole_card import Subject, whole_card
@@ -99,6 +99,7 @@ def _measure(request: CardRequest, out: Path, progress: Callable[[str], None], c
         return whole_card(dataset, subject, settings, progress=progress), dataset
     if request.users == "language":
         check_told(LanguageParameters.from_settings(request.parameters), dataset)
+    hold_out(dataset, seed=request.seeds[0], split=request.split)  # before anything is foretold: fails where nobody has enough
     settings = _language_settings(request, dataset)
     limits = limits_of(request.limits)
     with Roles({"user": request.model}, calls=out / FILE_NAME, cache=request.cache, limits=limits) as roles:

@@ -251,6 +251,17 @@ def test_too_few_people_are_told_of_before_anything_is_foretold(tmp_path, capsys
     assert list(tmp_path.glob("c.*")) == []
 
 
+@pytest.mark.parametrize("verb", ["calibrate", "personas", "realism"])
+def test_people_with_one_rating_each_are_told_of_before_anything_is_foretold(verb, tmp_path, capsys):
+    small = write_small_table(tmp_path / "small", SmallTable(3, 5, "one each"))
+    own = {"realism": ["--data", str(small), "--users", "language", "--out", str(tmp_path / "card")]}
+    command = [verb, *own.get(verb, [str(small), str(tmp_path / "c.json")]), "--model", "scripted/genres", "--seed", "1"]
+    assert main(command) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("recsim-llm: split by time: got 3 users with one rating each, expected one or more with two")
+    assert "\n" not in error
+
+
 def test_a_limit_stops_a_calibration_which_goes_on_with_a_higher_one(data, tmp_path, capsys):
     command = ["calibrate", str(data), str(tmp_path / "c.json"), "--model", "scripted/genres", "--seed", "5", "--n-users", "8"]
     command += ["--visit-pages", "4"]
