@@ -28,7 +28,7 @@ from recsim_llm.scenarios.audit_run import AuditRequest, make_audit
 from recsim_llm.scenarios.block_runs import count_users, take_part
 from recsim_llm.scenarios.building import for_stand_in, with_files_read
 from recsim_llm.scenarios.calibration_run import CalibrationRequest, make_calibration
-from recsim_llm.scenarios.model_outlook import Outlook, keep_outlook, look_ahead, stand_in_for
+from recsim_llm.scenarios.model_outlook import Outlook, keep_outlook, lead_tokens, look_ahead, stand_in_for
 from recsim_llm.scenarios.personas_run import PersonasRequest, make_personas
 from recsim_llm.scenarios.realism_run import FIT, CardRequest, make_card
 from recsim_llm.scenarios.runner import draw_seed, run
@@ -53,7 +53,8 @@ _WITH_BLANKS = 1.5
 """Tokens of an answer behind a lead: before digits a blank can be one."""
 _USED = """
 SELECT {by}, count(*), sum(coalesce(prompt_tokens, 0)), sum(coalesce(completion_tokens, 0)),
-sum(json_array_length(parts.text)), sum(coalesce(prompt_tokens, 0) * json_array_length(parts.text))
+sum(json_array_length(parts.text)), sum(coalesce(prompt_tokens, 0) * json_array_length(parts.text)),
+sum(lead_tokens(form, parts.text, 0)), sum(lead_tokens(form, parts.text, 1))
 FROM calls JOIN parts ON parts.hash = calls.questions WHERE cache_hit = 0 AND {which} GROUP BY {by} ORDER BY {by}
 """
 _BY_USER = _USED.format(by="role, subject", which="nonce != 'neutral'")
@@ -259,6 +260,7 @@ def _used(folder: Path, models: Mapping[str, Outlook]) -> dict[str, _Used]:
     if not (folder / FILE_NAME).exists():
         return {}
     with closing(open_calls(folder)) as connection:
+        connection.create_function("lead_tokens", 3, lead_tokens)
         rows = connection.execute(_BY_USER).fetchall()
         apart = [
             {role: np.array([used], np.float64) for role, *used in connection.execute(query)}
@@ -267,7 +269,7 @@ def _used(folder: Path, models: Mapping[str, Outlook]) -> dict[str, _Used]:
     found = {}
     for role in dict.fromkeys(row[0] for row in rows):
         own = np.array([row[2:] for row in rows if row[0] == role], np.float64)
-        shared = [_as_asked(of_roles.get(role, np.zeros((1, 5))), models.get(role))[:, 0] for of_roles in apart]
+        shared = [_as_asked(of_roles.get(role, np.zeros((1, 7))), models.get(role))[:, 0] for of_roles in apart]
         found[role] = _Used(*_as_asked(own, models.get(role)), *shared)
     return found
 
@@ -276,16 +278,17 @@ def _as_asked(columns: DoubleArray, model: Outlook | None) -> DoubleArray:
     """Return calls, tokens read and written, ``[3, users]``; the stand-in answered pages where a server is asked questions.
 
     Args:
-        columns: calls, tokens read, tokens written, questions, tokens read for each of them again, ``[users, 5]``.
+        columns: calls, tokens read, tokens written, questions, tokens read for each of them again, tokens of leads, and of
+            leads whose common beginnings are read once, ``[users, 7]``.
         model: of the role; None where it is asked no questions.
     """
     if model is None or not model.alone:
-        return columns[:, :3].T
+        return np.stack([columns[:, 0], columns[:, 1] + columns[:, 6], columns[:, 2]])
     way = model.abilities.forced
     samples = model.settings.samples if way == "samples" else 1
     calls = math.ceil(samples / model.abilities.samples)
     written = samples * (1.0 if way in ("chat", "samples") else _WITH_BLANKS)
-    return np.stack([calls * columns[:, 3], calls * columns[:, 4], written * columns[:, 3]])
+    return np.stack([calls * columns[:, 3], calls * (columns[:, 4] + columns[:, 5]), written * columns[:, 3]])
 
 
 def _summed(

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from functools import lru_cache
+from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
 from recsim_llm.agents.language.language_parameters import AUTO
 from recsim_llm.agents.language.template_family import FAMILY_NOTE, choose_family, usual_family
-from recsim_llm.language.base.questions import Elicitation
+from recsim_llm.language.answers.question_lists import lead_of
+from recsim_llm.language.backends.scripted_forms import CHARACTERS_A_TOKEN
+from recsim_llm.language.base.questions import Elicitation, Question
 from recsim_llm.language.base.settings import ModelSettings
 from recsim_llm.language.base.wire import Abilities
 from recsim_llm.language.calls.store import CallStore
 from recsim_llm.language.probing.probe import ProbeReport
 from recsim_llm.language.providers import SERVERS, Roles, known_probe
 
-__all__ = ["Outlook", "keep_outlook", "look_ahead", "stand_in_for"]
+__all__ = ["Outlook", "keep_outlook", "lead_tokens", "look_ahead", "stand_in_for"]
 
 _STAND_IN = "scripted/genres"
 _USUAL: Mapping[str, tuple[Elicitation, Abilities]] = {
@@ -89,3 +94,24 @@ def keep_outlook(outlook: Outlook, place: Path) -> Path | None:
         store.note(_STAND_IN, name, value)
     store.close()
     return place
+
+
+@lru_cache(maxsize=4096)
+def lead_tokens(form: str, questions: str, shared: int) -> int:
+    """Return the tokens of the words before the answers, which a stand-in is not told.
+
+    Args:
+        form: of the call; only ``forced`` has such words.
+        questions: as a calls file keeps them, JSON.
+        shared: whether what several begin with is read once, as a model in this process does.
+    """
+    if form != "forced":
+        return 0
+    leads = sorted(lead_of(Question(*question)) for question in json.loads(questions))
+    again = sum(_alike(*pair) for pair in zip(leads, leads[1:], strict=False)) if shared else 0
+    return (sum(map(len, leads)) - again) // CHARACTERS_A_TOKEN
+
+
+def _alike(one: str, other: str) -> int:
+    """Return how many characters two texts begin with alike."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))

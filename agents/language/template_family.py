@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FAMILIES",
     "FAMILY_NOTE",
+    "NAMED",
     "STAND_IN",
     "FamilyReport",
     "choose_family",
@@ -42,6 +43,8 @@ _STAND_INS = "scripted/"
 FAMILY_NOTE = "templates"
 """Under what name the family and the reason for it are kept with a model's calls, a blank between them."""
 
+NAMED = "named"
+"""Why a model is asked in words that somebody chose."""
 STAND_IN = "a stand-in"
 """Why a stand-in is asked in the words that it is asked in."""
 
@@ -129,7 +132,7 @@ def choose_family(model: LanguageModel, wanted: str) -> tuple[str, str]:
         DataError: what was measured is damaged.
     """
     if wanted != AUTO:
-        return wanted, "named"
+        return wanted, NAMED
     kept = model.noted(FAMILY_NOTE)
     if kept is None and model.name.startswith(_STAND_INS):
         return FAMILIES[0], STAND_IN
