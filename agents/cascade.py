@@ -26,6 +26,7 @@ from recsim_llm.core.bounds import Bounds, widest
 from recsim_llm.core.pages import DECIDERS, Account, Decisions, Mood, Pages, Rows, probability
 from recsim_llm.core.parameters import field_names, is_number, refuse_unknown_names
 from recsim_llm.core.protocols import AnswersLater, BoundsPrompts, HasProvenance, UserModel, WithdrawsPages, declared_bounds
+from recsim_llm.core.reading_order import at_first
 from recsim_llm.errors import ConfigError, ContractError
 
 __all__ = ["CascadeParameters", "CascadeUsers"]
@@ -114,6 +115,10 @@ class CascadeUsers:
     def prompt_tokens(self, slate_size: int) -> int:
         """Return the most tokens of a prompt about a page of that size, estimated; 0 where no language model is asked."""
         return self.language.prompt_tokens(slate_size) if isinstance(self.language, BoundsPrompts) else 0
+
+    def least_prompt_tokens(self, slate_size: int) -> int:
+        """Return the tokens of a prompt about a page of that size with nothing that could give way; 0 where none is written."""
+        return self.language.least_prompt_tokens(slate_size) if isinstance(self.language, BoundsPrompts) else 0
 
     def allocate(self, rows: int, slate_size: int) -> None:
         """Make room for a batch of ``rows`` users; forget everything about earlier ones."""
@@ -216,7 +221,7 @@ class CascadeUsers:
     def _judge(self, pages: Pages, decisions: Decisions) -> _Turn:
         """Say which pages the language model is asked about, and which of them it decides."""
         blank = pages.item_index < 0
-        examine = np.where(blank, np.float32(0), self.choice.examination(pages.user_index))
+        examine = np.where(blank, np.float32(0), at_first(self.choice.examination(pages.user_index)))
         chance = examine * probability(decisions.click_log_odds)
         passed = _uncertainty(chance, blank) > self.parameters.threshold
         word = keyed.words(self._seed, "audit", self._user_id.take(pages.user_index), pages.visit, pages.page)

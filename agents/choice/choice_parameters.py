@@ -11,6 +11,8 @@ from recsim_llm.errors import ConfigError
 
 __all__ = ["ChoiceParameters"]
 
+_NO_NUMBERS = ("position_curve", "examination_table", "repeat_half_life")
+
 
 @dataclass(frozen=True, kw_only=True)
 class ChoiceParameters:
@@ -34,6 +36,10 @@ class ChoiceParameters:
     position_curve: tuple[float, ...] | None = None
     """Examination probability by position, at least one value a slot; replaces the geometric curve. None unless measured, by
     ``recsim_llm.agents.fitting.position.learn_position_curve`` on a click log."""
+    examination_table: tuple[tuple[float, ...], ...] | None = None
+    """Examination probability by position (a row each) and by the last click above it (a column each: none, first position,
+    second and so on): users read a page from the top. One row a slot or more, and a column more than rows; replaces curve and
+    decay. None unless fitted to a log (``recsim-llm fit --exposures``)."""
     boredom: float = 0.6
     """Log-odds of a click lost for each whole item of the same genre consumed lately. Assumed: that consuming bores and time
     off restores interest is measured on listening logs (Kapoor et al. 2015); ratings cannot tell, see ``DriftFit.genre``."""
@@ -105,7 +111,7 @@ class ChoiceParameters:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            if field.name not in ("position_curve", "repeat_half_life"):
+            if field.name not in _NO_NUMBERS:
                 _check_number(field.name, getattr(self, field.name))
         if not 0 < self.click_rate < 1:
             raise ConfigError(f"choice parameter 'click_rate': got {self.click_rate}, expected a number between 0 and 1")
@@ -120,8 +126,7 @@ class ChoiceParameters:
             if value < 0:
                 raise ConfigError(f"choice parameter {name!r}: got {value}, expected a number of 0 or more")
         _check_half_life(self.repeat_half_life)
-        if self.position_curve is not None:
-            _check_curve(self.position_curve)
+        _check_examination(self.position_curve, self.examination_table)
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> ChoiceParameters:
@@ -131,8 +136,7 @@ class ChoiceParameters:
             ConfigError: a name is not a parameter, or a value is not a number that the parameter can take.
         """
         refuse_unknown_names("choice parameter", settings, sorted(field_names(cls)))
-        curve = settings.get("position_curve")
-        return cls(**{**settings, "position_curve": tuple(curve) if isinstance(curve, list) else curve})
+        return cls(**{name: _as_tuples(value) for name, value in settings.items()})
 
 
 def _check_number(name: str, value: object) -> None:
@@ -148,10 +152,37 @@ def _check_half_life(value: object) -> None:
         raise ConfigError(f"choice parameter 'repeat_half_life': got {value}, expected a number above 0, or none")
 
 
-def _check_curve(curve: object) -> None:
+def _check_curve(name: str, curve: object) -> None:
     if not isinstance(curve, tuple) or not curve:
-        raise ConfigError(f"choice parameter 'position_curve': got {curve!r}, expected one probability a position")
+        raise ConfigError(f"choice parameter {name!r}: got {curve!r}, expected one probability a position")
     for value in curve:
-        _check_number("position_curve", value)
+        _check_number(name, value)
         if not 0 <= value <= 1:
-            raise ConfigError(f"choice parameter 'position_curve': got {value}, expected probabilities from 0 to 1")
+            raise ConfigError(f"choice parameter {name!r}: got {value}, expected probabilities from 0 to 1")
+
+
+def _check_examination(curve: object, table: object) -> None:
+    if curve is not None:
+        _check_curve("position_curve", curve)
+    if table is not None:
+        _check_table(table)
+    if curve is not None and table is not None:
+        raise ConfigError(
+            "choice parameter 'examination_table': got position_curve beside it, expected one of the two; leave one out"
+        )
+
+
+def _check_table(table: object) -> None:
+    if not isinstance(table, tuple) or not table:
+        raise ConfigError(f"choice parameter 'examination_table': got {table!r}, expected a row of probabilities a position")
+    for row in table:
+        _check_curve("examination_table", row)
+        if len(row) != len(table) + 1:
+            raise ConfigError(
+                f"choice parameter 'examination_table': got a row of {len(row)} for {len(table)} positions, expected "
+                f"{len(table) + 1}: no click above, then one column for each position of the last click"
+            )
+
+
+def _as_tuples(value: Any) -> Any:
+    return tuple(_as_tuples(entry) for entry in value) if isinstance(value, list) else value

@@ -20,7 +20,7 @@ from recsim_llm.agents.choice.choice_model import ChoiceModel
 from recsim_llm.agents.choice.choice_parameters import ChoiceParameters
 from recsim_llm.agents.choice.choice_state import LEAVE, SATISFACTION, StateLayout
 from recsim_llm.agents.choice.encounters import Encounters, Met
-from recsim_llm.agents.examination import examination_by_user, examination_curve
+from recsim_llm.agents.examination import examination_by_user, examination_curve, examination_in_order
 from recsim_llm.core.arrays import DoubleArray, FloatArray, IntArray
 from recsim_llm.core.bounds import Bounds
 from recsim_llm.core.catalog import Catalog
@@ -75,7 +75,12 @@ class ChoiceUsers:
     def allocate(self, rows: int, slate_size: int) -> None:
         """Make room for a batch of ``rows`` users; forget everything about earlier ones."""
         self._slate_size = slate_size
-        self._curve = examination_curve(slate_size, self.parameters.position_decay, self.parameters.position_curve)
+        table, curve = self.parameters.examination_table, self.parameters.position_curve
+        self._curve = (
+            examination_curve(slate_size, self.parameters.position_decay, curve)
+            if table is None
+            else examination_in_order(slate_size, table)
+        )
         self._state = np.zeros((rows, self._items.shape[1]), np.float32)
         self._rest = np.zeros_like(self._state)
         self._past = Encounters(rows, slate_size, len(self._items))
@@ -91,7 +96,7 @@ class ChoiceUsers:
         return other
 
     def examination(self, user_index: IntArray) -> FloatArray:
-        """Return float32 [m, k]: probability that each position is examined."""
+        """Return float32 [m, k]: probability that each position is examined; [m, k, k + 1] with an examination table."""
         return examination_by_user(self._curve, self._position_bias.take(user_index))
 
     def begin(self, rows: Rows, user_index: IntArray, returning: bool) -> None:

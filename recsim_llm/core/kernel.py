@@ -16,6 +16,7 @@ from recsim_llm.core.dice import DiceTable, VisitDice
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.pages import Pages, Rows
 from recsim_llm.core.protocols import ChoosesOne, CopiesRows, TellsEngagement, UserModel, WithholdsRatings
+from recsim_llm.core.reading_order import read_in_order
 from recsim_llm.errors import ConfigError
 
 __all__ = ["ALL_ROWS", "Kernel", "choose_one"]
@@ -44,6 +45,8 @@ class Kernel:
                 raise ConfigError(f"{name}: got {value}, expected 1 or more")
         self.users = users
         self.slate_size = slate_size
+        users.allocate(rows, slate_size)
+        self._in_order = users.examination(np.empty(0, np.int64)).ndim == 3
         self.user_index = np.zeros(rows, np.int64)
         self.visit = np.zeros(rows, np.int64)
         self.page = np.zeros(rows, np.int64)
@@ -54,14 +57,13 @@ class Kernel:
         self._many_blocks = self._block < max_pages
         # Page after page of row after row: what ``step`` takes from. Kept in this one form, since a view beside it would be an
         # array of its own in a copy of the kernel.
-        self._draws = np.empty((rows * self._block, 2, slate_size + 1), np.float32)
+        self._draws = np.empty((rows * self._block, 2 + self._in_order, slate_size + 1), np.float32)
         self._first = np.arange(rows) * self._block
         self._slots = np.array([slate_size])
         self._levels = users.levels
         self._withholding: WithholdsRatings | None = users if isinstance(users, WithholdsRatings) else None
         self._engaging: TellsEngagement | None = users if isinstance(users, TellsEngagement) else None
         self._chooses_one = isinstance(users, ChoosesOne) and users.chooses_one
-        users.allocate(rows, slate_size)
 
     def dice(self, user_index: IntArray, visit: IntArray, seed_word: keyed.Words) -> VisitDice:
         """Lay out the dice of visits that are about to begin; any number of visits, in any order.
@@ -141,7 +143,11 @@ class Kernel:
         if empty is not None:
             bar[empty] = _NEVER
         decisions = self.users.decide(pages)
-        clicked = choose_one(decisions.click_log_odds, bar) if self._chooses_one else decisions.click_log_odds > bar
+        looked = None
+        if self._in_order:
+            clicked, looked = read_in_order(decisions.click_log_odds, draws, self.users.examination(pages.user_index))
+        else:
+            clicked = choose_one(decisions.click_log_odds, bar) if self._chooses_one else decisions.click_log_odds > bar
         slot = clicked.reshape(-1).nonzero()[0]
         row = slot // self._slots if slot.size else slot
         rating = self._rate(pages, draws, slot, row) if slot.size else _NO_RATINGS
@@ -153,7 +159,7 @@ class Kernel:
         if self._many_blocks:
             self._renew_dice(rows, after)
         rated = None if self._withholding is None else self._withholding.rated(pages, slot, row)
-        return Feedback(pages, decisions, draws, clicked, slot, row, rating, mood, left, self.users, rated, engaged)
+        return Feedback(pages, decisions, draws, clicked, slot, row, rating, mood, left, self.users, rated, engaged, looked)
 
     def _rate(self, pages: Pages, draws: FloatArray, slot: IntArray, row: IntArray) -> FloatArray:
         noise = draws[:, 1, :-1].reshape(-1).take(slot)
@@ -162,7 +168,7 @@ class Kernel:
         return self._levels.take(level)
 
     def _by_row(self) -> FloatArray:
-        """Return the dice as float32 [r, block, 2, k + 1], to be written to."""
+        """Return the dice as float32 [r, block, 2 or 3, k + 1], to be written to."""
         return self._draws.reshape(-1, self._block, *self._draws.shape[1:])
 
     def _renew_dice(self, rows: Rows, page: IntArray) -> None:

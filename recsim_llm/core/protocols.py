@@ -39,7 +39,13 @@ class UserModel(Protocol):
         """Make room for a batch of ``rows`` users; forget everything about earlier ones."""
 
     def examination(self, user_index: IntArray) -> FloatArray:
-        """Return float32 [m, k]: probability that each user examines each position."""
+        """Return the probability that each user examines each position.
+
+        Returns:
+            float32 [m, k]; or [m, k, k + 1] where it hangs on the last click above, whose position counted from 1 stands along
+            the last axis, 0 for none: such users read in order (``recsim_llm.core.reading_order``). Of one shape for all users
+            and pages, whatever they are.
+        """
         ...
 
     def begin(self, rows: Rows, user_index: IntArray, returning: bool) -> None:
@@ -204,4 +210,8 @@ class BoundsPrompts(Protocol):
 
     def prompt_tokens(self, slate_size: int) -> int:
         """Return the most tokens of a prompt about a page of that size, estimated; 0 where no language model is asked."""
+        ...
+
+    def least_prompt_tokens(self, slate_size: int) -> int:
+        """Return the tokens of a prompt about an ordinary page of that size with nothing that could give way; 0 likewise."""
         ...
