@@ -26,7 +26,7 @@ __all__ = ["PropensityModel", "Rated", "fit_propensity_model"]
 _FACTORS = 8
 _PENALTIES = (np.inf, 8.0, 6.0, 5.0, 4.0)
 """Of the factors, tried in this order: none at all, then ever looser."""
-_COVARIATES, _MARGINS = 10.0, 3.0
+_COVARIATES = _MARGINS = 30.0
 _FOLDS = 5
 _STEPS = 200
 _MOST_PAIRS = 20_000_000
