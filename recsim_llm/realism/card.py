@@ -11,7 +11,7 @@ from recsim_llm.errors import ConfigError
 from recsim_llm.numerics.threads import one_thread
 from recsim_llm.realism.candidates import Factory
 from recsim_llm.realism.line import Line
-from recsim_llm.realism.lines.browsing import behaviour_line
+from recsim_llm.realism.lines.browsing import no_behaviour
 from recsim_llm.realism.lines.clicks import click_line
 from recsim_llm.realism.lines.population import population_line
 from recsim_llm.realism.lines.star_shape import shape_line
@@ -103,16 +103,15 @@ def realism_card(
         ConfigError: a setting cannot work.
         ContractError: a candidate's answers have the wrong shape or are no distribution.
     """
-    lines = first_lines(run_trials(dataset, name, factory, settings, reference=reference), name, settings)
+    lines = first_lines(run_trials(dataset, name, factory, settings, reference=reference), settings)
     return Card(name=name, data=dataset.name, fingerprint=dataset.fingerprint, seeds=settings.seeds, lines=lines)
 
 
-def first_lines(trials: Sequence[Trial], name: str, settings: CardSettings) -> tuple[Line, ...]:
+def first_lines(trials: Sequence[Trial], settings: CardSettings) -> tuple[Line, ...]:
     """Return lines 1 to 6, which need no simulated page.
 
     Args:
         trials: one a seed.
-        name: of the user model.
         settings: how to measure.
     """
     return (
@@ -120,7 +119,7 @@ def first_lines(trials: Sequence[Trial], name: str, settings: CardSettings) -> t
         click_line(trials, settings),
         star_line(trials, settings),
         shape_line(trials, settings),
-        behaviour_line(name, None, None, most_pages=1, seed=settings.bootstrap_seed, resamples=settings.resamples),
+        no_behaviour(),
         population_line(trials, settings),
     )
 

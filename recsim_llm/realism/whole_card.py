@@ -75,7 +75,7 @@ def whole_card(
     reference = None if subject.reference is None else MeteredFactory(subject.reference[1], settings.page_items, progress)
     beside = None if reference is None or subject.reference is None else (subject.reference[0], reference)
     trials = run_trials(dataset, name, metered, settings, reference=beside)
-    lines = list(first_lines(trials, name, settings))
+    lines = list(first_lines(trials, settings))
     models = {name: dict(metered.built)} | ({} if beside is None or reference is None else {beside[0]: dict(reference.built)})
     studies = run_policy_trials(trials, models, progress=progress)
     lines.append(ranking_line(studies, settings, families=subject.families))
