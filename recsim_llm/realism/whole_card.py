@@ -14,6 +14,7 @@ from recsim_llm.realism.card import Card, first_lines
 from recsim_llm.realism.line import Line
 from recsim_llm.realism.lines.cost import MeteredFactory, cost_line
 from recsim_llm.realism.lines.counterfactual import counterfactual_line, no_counterfactual
+from recsim_llm.realism.lines.planted import planted_line
 from recsim_llm.realism.lines.repeatability import repeatability_line
 from recsim_llm.realism.lines.sensitivity import anonymised, sensitivity_line, without_descriptions
 from recsim_llm.realism.lines.system_ranking import ranking_line
@@ -79,6 +80,7 @@ def whole_card(
     models = {name: dict(metered.built)} | ({} if beside is None or reference is None else {beside[0]: dict(reference.built)})
     studies = run_policy_trials(trials, models, progress=progress)
     lines.append(ranking_line(studies, settings, families=subject.families))
+    lines.append(planted_line(studies, settings))
     lines.append(_sensitivity(studies, models, subject, metered, settings=settings))
     lines.append(repeatability_line(studies, metered.apart, models[name], settings))
     spent = None if subject.spent is None else subject.spent()
