@@ -113,7 +113,7 @@ def matrix_speed(kind: Any, threads: int) -> float:
 
 def record(folder: Path, way: str, options: argparse.Namespace) -> Path:
     """Return a file with what a run of the scripted model asks, page after page of all users."""
-    from recsim_llm.language.calls.store import open_calls
+    from recsim_llm.language.calls.calls_file import open_calls
 
     templates, elicitation = WAYS[way]
     command = [sys.executable, "-c", _CLI, "run", "demo", "--users", "language", "--model", "scripted/genres"]

@@ -12,7 +12,7 @@ from scipy.optimize import brentq
 
 from recsim_llm.agents.choice.choice_model import ChoiceModel
 from recsim_llm.agents.choice.choice_parameters import ChoiceParameters
-from recsim_llm.agents.fitting.click_model import ClickModel, ClickSettings, History, fit_click_model
+from recsim_llm.agents.fitting.consumption_model import ConsumptionModel, ConsumptionSettings, History, fit_consumption_model
 from recsim_llm.agents.fitting.content import item_content
 from recsim_llm.agents.fitting.events import Events
 from recsim_llm.agents.fitting.out_of_sample import calibrate_levels
@@ -35,7 +35,7 @@ _STEEPEST = 30.0
 """Log-odds beyond which a click or its absence is certain to the last digit of float32."""
 _RARE = 0.01
 """Rate of clicks that every fit can be brought to; where log-odds ran away, users click at that rate whatever the intercept."""
-_PENALTIES = (ClickSettings().ridge, 0.1, 10.0, math.inf)
+_PENALTIES = (ConsumptionSettings().ridge, 0.1, 10.0, math.inf)
 """Of the click evidence: each only where under the one before the log-odds ran away, the last leaves no evidence at all."""
 
 
@@ -91,10 +91,10 @@ def with_click_rate(fitted: FittedUsers, rate: float) -> FittedUsers:
     return fitted._replace(model=replace(model, click_bias=bias, parameters=parameters))
 
 
-def _fit_clicks(history: History, content: npt.NDArray[np.float64], seed: int, click_rate: float) -> ClickModel:
+def _fit_clicks(history: History, content: npt.NDArray[np.float64], seed: int, click_rate: float) -> ConsumptionModel:
     """Fit the click model; where a handful of events separate by chance, so that log-odds run away, under more penalty."""
     for penalty in _PENALTIES:
-        clicks = fit_click_model(history, content, ClickSettings(ridge=penalty), seed)
+        clicks = fit_consumption_model(history, content, ConsumptionSettings(ridge=penalty), seed)
         log_odds = _sample_log_odds(clicks.user_vectors.astype(np.float32), clicks.item_vectors.astype(np.float32))
         rates = [_mean_click(log_odds, bias) for bias in (-_STEEPEST, _STEEPEST)]
         tame = penalty == _PENALTIES[0] or float(np.abs(log_odds).max()) < _STEEPEST
@@ -110,7 +110,7 @@ def _content(catalog: Catalog) -> npt.NDArray[np.float64]:
     return np.hstack([item_content(catalog.genres, year), own])
 
 
-def _population(dataset: Dataset, rating_model: RatingModel, levels: LevelModel, clicks: ClickModel) -> Population:
+def _population(dataset: Dataset, rating_model: RatingModel, levels: LevelModel, clicks: ConsumptionModel) -> Population:
     population = population_from_ratings(dataset.ratings, dataset.catalog, dataset.demographics)
     vectors = {
         "click": clicks.user_vectors.astype(np.float32),
@@ -135,7 +135,7 @@ def _model(
     *,
     rating_model: RatingModel,
     levels: LevelModel,
-    clicks: ClickModel,
+    clicks: ConsumptionModel,
 ) -> ChoiceModel:
     click_items, click_users = clicks.item_vectors.astype(np.float32), population.vectors["click"]
     bias = _click_bias(click_users, click_items, parameters.click_rate)

@@ -6,7 +6,7 @@
 
 Posteriors of users and items are Gaussian and factorise (Lim & Teh 2007, "Variational Bayesian approach to movie rating
 prediction", eqs. 8-15); the priors' parameters are set by their maximum under the bound (empirical Bayes), with
-inverse-Wishart pseudo-counts. The item mean from content is that of Agarwal & Chen 2009, "Regression-based latent
+inverse-Wishart pseudo-counts. A rating of weight w counts as w ratings: its likelihood is raised to that power. The item mean from content is that of Agarwal & Chen 2009, "Regression-based latent
 factor models". Iterations are few on purpose: the bound keeps rising after the validation error has turned.
 """
 
@@ -65,8 +65,10 @@ class _Data:
     item_index: IntArray
     residual: DoubleArray
     """Ratings less their mean."""
+    weight: DoubleArray
+    """How many ratings each stands for."""
     counts: sp.csr_array
-    """Number of ratings by user and item, shape [users, items]."""
+    """Weight of the ratings by user and item, shape [users, items]."""
     features: DoubleArray
     """Columns [1, content], shape [items, 1 + C]."""
     traits: DoubleArray
@@ -100,15 +102,17 @@ def fit_bayes_factors(
         settings: sizes and priors.
         seed: seed of the items' starting factors, the only randomness.
     """
-    mean, noise = float(events.rating.mean()), max(0.7 * float(events.rating.var()), 1e-2)
+    mean, variance = _moments(events)
+    noise = max(0.7 * variance, 1e-2)
     order = np.argsort(events.user_index, kind="stable")
-    user, item = events.user_index[order], events.item_index[order]
+    user, item, weight = events.user_index[order], events.item_index[order], events.weights[order]
     shape = (traits.shape[0], content.shape[0])
     data = _Data(
         user_index=user,
         item_index=item,
         residual=events.rating[order] - mean,
-        counts=sp.csr_array((np.ones(order.size), (user, item)), shape=shape),
+        weight=weight,
+        counts=sp.csr_array((weight, (user, item)), shape=shape),
         features=np.column_stack([np.ones(shape[1]), content]),
         traits=np.column_stack([np.ones(shape[0]), traits]),
         settings=settings,
@@ -128,6 +132,14 @@ def fit_bayes_factors(
     )
 
 
+def _moments(events: Events) -> tuple[float, float]:
+    """Return mean and variance of the ratings."""
+    if events.weight is None:
+        return float(events.rating.mean()), float(events.rating.var())
+    mean = float(np.average(events.rating, weights=events.weight))
+    return mean, float(np.average((events.rating - mean) ** 2, weights=events.weight))
+
+
 def _start(data: _Data, seed: int) -> tuple[_Side, _Side]:
     n_users, n_items = data.counts.shape
     wide, factors = data.features.shape[1], data.settings.factors
@@ -139,8 +151,8 @@ def _start(data: _Data, seed: int) -> tuple[_Side, _Side]:
         prior_covariance=covariance,
     )
     item_mean = np.zeros((n_items, 1 + factors))
-    count = np.bincount(data.item_index, minlength=n_items)
-    item_mean[:, 0] = np.bincount(data.item_index, data.residual, n_items) / (count + 4.0)
+    count = np.bincount(data.item_index, data.weight, n_items)
+    item_mean[:, 0] = np.bincount(data.item_index, data.weight * data.residual, n_items) / (count + 4.0)
     item_mean[:, 1:] = np.random.default_rng(seed).normal(size=(n_items, factors))
     scale = _item_scale(data)
     items = _Side(
@@ -170,11 +182,12 @@ def _sum_over(counts: sp.csr_array, values: DoubleArray) -> DoubleArray:
 
 
 def _grams(data: _Data, columns: DoubleArray) -> DoubleArray:
-    """Return each user's sum of x_i x_i' over the items rated, shape [users, d, d]."""
-    ends = np.searchsorted(data.user_index, np.arange(data.counts.shape[0] + 1))
+    """Return each user's weighted sum of x_i x_i' over the items rated, shape [users, d, d]."""
+    ends, root = np.searchsorted(data.user_index, np.arange(data.counts.shape[0] + 1)), np.sqrt(data.weight)[:, None]
     grams = np.zeros((data.counts.shape[0], columns.shape[1], columns.shape[1]))
     for user in range(grams.shape[0]):
-        rows = columns[data.item_index[ends[user] : ends[user + 1]]]
+        own = slice(ends[user], ends[user + 1])
+        rows = root[own] * columns[data.item_index[own]]
         grams[user] = rows.T @ rows
     return grams
 
@@ -227,7 +240,7 @@ def _update_items(data: _Data, users: _Side, items: _Side, noise: float) -> _Sid
 
 
 def _with_values(data: _Data, values: DoubleArray) -> sp.csr_array:
-    return sp.csr_array((values, (data.user_index, data.item_index)), shape=data.counts.shape)
+    return sp.csr_array((data.weight * values, (data.user_index, data.item_index)), shape=data.counts.shape)
 
 
 def _posterior(side: _Side, precision: DoubleArray, signal: DoubleArray, noise: float) -> tuple[DoubleArray, DoubleArray]:
@@ -253,5 +266,5 @@ def _noise(data: _Data, users: _Side, items: _Side) -> float:
     columns = np.column_stack([data.features, items.mean[:, 1:]])
     fitted = np.sum(users.mean[data.user_index] * columns[data.item_index], axis=1)
     error = data.residual - items.mean[data.item_index, 0] - fitted
-    expected = float(error @ error) + users.trace + items.trace
-    return max(expected / float(error.size), 1e-3)
+    expected = float(data.weight * error @ error) + users.trace + items.trace
+    return max(expected / float(data.weight.sum()), 1e-3)

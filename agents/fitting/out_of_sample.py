@@ -41,6 +41,8 @@ def calibrate_levels(
         future_predicted=future,
         n_users=int(events.user_index.max()) + 1 if n_users is None else n_users,
         settings=level_settings,
+        weight=events.weights,
+        future_weight=events.weights[later],
     )
 
 
