@@ -26,7 +26,7 @@ __all__ = ["PropensityModel", "Rated", "fit_propensity_model"]
 _FACTORS = 8
 _PENALTIES = (np.inf, 8.0, 6.0, 5.0, 4.0)
 """Of the factors, tried in this order: none at all, then ever looser."""
-_COVARIATES, _MARGINS = 10.0, 3.0
+_COVARIATES = _MARGINS = 30.0
 _FOLDS = 5
 _STEPS = 200
 _MOST_PAIRS = 20_000_000
@@ -144,7 +144,13 @@ def _fit(known: _Pairs, penalty: float, seed: int, *, left: BoolArray | None = N
         terms, slope = np.logaddexp(0.0, log_odds) - known.outcome * log_odds, expit(log_odds) - known.outcome
         if left is not None:
             terms[left] = slope[left] = 0.0
-        gradient = [known.users.T @ slope @ known.items, slope.sum(1), slope.sum(0), slope @ right_factors, slope.T @ left_factors]
+        gradient = [
+            known.users.T @ slope @ known.items,
+            slope.sum(1),
+            slope.sum(0),
+            slope @ right_factors,
+            slope.T @ left_factors,
+        ]
         flat = np.concatenate([part.ravel() for part in gradient]) + strength * parameters
         return float(terms.sum() + 0.5 * strength @ parameters**2), flat
 

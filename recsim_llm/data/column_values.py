@@ -137,7 +137,7 @@ def parse_moments(column: Any) -> tuple[DoubleArray, BoolArray]:
         found = pc.extract_regex(column.filter(pa.array(dates)).cast(pa.binary()), _SECOND_FRACTION)
         digits = pc.fill_null(pc.struct_field(found, "digits"), b"0").cast(pa.string())
         fractions[dates] = _numpy(pc.binary_join_element_wise("0", digits, ".").cast(pa.float64()), 0.0)
-    return seconds + fractions, bad
+    return np.asarray(seconds + fractions, np.float64), bad
 
 
 def parse_flags(column: Any) -> tuple[BoolArray, BoolArray]:

@@ -28,7 +28,8 @@ _OF_RUNS = ("part", "layout")
 def open_exposures(path: str | PathLike[str], **options: Unpack[ExposureOptions]) -> Exposures:
     """Open an exposure log: what people were shown, and what they did with it.
 
-    What it is, its files tell: a run folder (its log); TREC-style session files; EB-NeRD; else a table with one row an item
+    What it is, its files tell: a run folder (its log); TREC-style session files, EB-NeRD, MIND,
+    KuaiRand, Open Bandit, Coat, as they are published; else a table with one row an item
     that was shown, a file or a folder that holds one (called ``impressions``, or the only one with its columns), as ``.csv``,
     ``.tsv``, ``.txt`` (each also ``.gz``) or ``.parquet``.
 

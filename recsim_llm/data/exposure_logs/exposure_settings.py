@@ -59,7 +59,7 @@ class ExposureSettings(FrozenSettings):
 
     def of_ratings(self) -> TableSettings:
         """Return what is said of the rating column, as tables of ratings take it."""
-        return TableSettings(rating_scale=self.rating_scale, not_rated=self.not_rated)
+        return TableSettings.of({"rating_scale": self.rating_scale, "not_rated": self.not_rated})
 
 
 class ExposureOptions(TypedDict, total=False):

@@ -24,7 +24,7 @@ from recsim_llm.data.rating_scales import read_stars
 from recsim_llm.data.table_files import read_table
 from recsim_llm.errors import ConfigError, DataError, one_of
 
-__all__ = ["IMPRESSION_COLUMNS", "read_dwell", "read_impressions", "read_moments"]
+__all__ = ["IMPRESSION_COLUMNS", "read_dwell", "read_flags", "read_impressions", "read_moments", "read_propensities"]
 
 IMPRESSION_COLUMNS = (
     *("user_id", "session", "timestamp", "page", "position", "item_id"),
@@ -67,8 +67,8 @@ def read_impressions(path: Path, settings: ExposureSettings, *, name: str) -> Ex
         timestamp=read_moments(check, "timestamp") if check.has("timestamp") else None,
         dwell=read_dwell(check, "dwell", clicked) if check.has("dwell") else None,
         rating=rating,
-        purchased=_flags(check, "purchased") if check.has("purchased") else None,
-        propensity=_propensities(check) if check.has("propensity") else None,
+        purchased=read_flags(check, "purchased") if check.has("purchased") else None,
+        propensity=read_propensities(check, "propensity") if check.has("propensity") else None,
     )
     return assemble_log(check, rows, settings, LogWords(name=name, notes=notes, users=users, items=items))
 
@@ -103,7 +103,7 @@ def _remedy(settings: ExposureSettings) -> str:
 
 def _clicked(check: RowCheck, rating: DoubleArray | None) -> tuple[BoolArray, tuple[str, ...]]:
     if check.has("clicked"):
-        return _flags(check, "clicked"), ()
+        return read_flags(check, "clicked"), ()
     if rating is None:
         raise DataError(
             f"{check.table.name}: rating: got neither clicked nor rating, expected one of them; name it with "
@@ -112,7 +112,8 @@ def _clicked(check: RowCheck, rating: DoubleArray | None) -> tuple[BoolArray, tu
     return ~np.isnan(rating), (f"{check.table.name} does not say what was clicked: what was rated counts as clicked",)
 
 
-def _flags(check: RowCheck, column: str) -> BoolArray:
+def read_flags(check: RowCheck, column: str) -> BoolArray:
+    """Return truth values, bool [r]; rows without one are refused."""
     flags, bad = parse_flags(check.table.columns[column])
     check.refuse(bad, column=column, expected="1 or 0, true or false", reason=f"bad {column}")
     return flags
@@ -128,8 +129,9 @@ def _positions(check: RowCheck) -> IntArray:
     return np.where(unknown, -1, numbers)
 
 
-def _propensities(check: RowCheck) -> DoubleArray:
-    raw = check.table.columns["propensity"]
+def read_propensities(check: RowCheck, column: str) -> DoubleArray:
+    """Return probabilities, float64 [r]; NaN, and counted, where a field is none above 0."""
+    raw = check.table.columns[column]
     numbers, bad = parse_decimals(raw)
     wrong = (bad & ~is_missing(raw)) | (~bad & ((numbers <= 0) | (numbers > 1)))
     check.lose(wrong, "propensity that is no number above 0 and up to 1")

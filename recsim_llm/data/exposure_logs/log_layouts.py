@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recsim_llm.core.exposures import Exposures
-from recsim_llm.data.exposure_logs import ebnerd, trec_sessions
+from recsim_llm.data.exposure_logs import bandit_feedback, coat, ebnerd, kuairand, mind, trec_sessions
 from recsim_llm.data.exposure_logs.exposure_settings import ExposureSettings
 from recsim_llm.data.exposure_logs.impression_tables import read_impressions
 from recsim_llm.data.table_files import TABLE_SUFFIXES, column_names
@@ -39,8 +39,12 @@ class Published:
 
 
 PUBLISHED: Mapping[str, Published] = {
+    "Coat": Published(find=coat.find, read=coat.read),
     "TREC sessions": Published(find=trec_sessions.find, read=trec_sessions.read, apart=(trec_sessions.JUDGED,)),
     "EB-NeRD": Published(find=ebnerd.find, read=ebnerd.read),
+    "MIND": Published(find=mind.find, read=mind.read),
+    "KuaiRand": Published(find=kuairand.find, read=kuairand.read),
+    "Open Bandit": Published(find=bandit_feedback.find, read=bandit_feedback.read),
 }
 """Layouts by name, in the order in which they are tried."""
 

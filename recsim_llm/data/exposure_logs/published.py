@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -12,8 +14,25 @@ from recsim_llm.data.bad_rows import RowCheck
 from recsim_llm.data.column_values import holds_labels, parse_labels, parse_whole_numbers
 from recsim_llm.data.exposure_logs.exposure_settings import ExposureSettings
 from recsim_llm.data.exposure_logs.item_lists import Entries
+from recsim_llm.data.text_encoding import open_bytes
 
-__all__ = ["are_in_view", "entry_ids", "mark_rows", "refuse_empty"]
+__all__ = ["are_in_view", "comma_names", "entry_ids", "first_line", "mark_rows", "refuse_empty"]
+
+_LONGEST_LINE = 100_000
+
+
+def first_line(path: Path) -> bytes:
+    """Return the first line of a file without its end, nothing where it cannot be read; other files tell no layout."""
+    try:
+        with open_bytes(path) as file:
+            return file.readline(_LONGEST_LINE).rstrip(b"\r\n")
+    except (OSError, EOFError, zlib.error):
+        return b""
+
+
+def comma_names(path: Path) -> list[str]:
+    """Return the names in the first line of a file, where commas stand between them."""
+    return first_line(path).decode("utf-8-sig", "replace").replace('"', "").split(",")
 
 
 def refuse_empty(check: RowCheck, column: str, entries: Entries) -> None:

@@ -24,7 +24,7 @@ from recsim_llm.data.exposure_logs.item_lists import read_lists
 from recsim_llm.data.exposure_logs.log_assembly import LogWords, assemble_log
 from recsim_llm.data.exposure_logs.log_rows import LogRows
 from recsim_llm.data.exposure_logs.placing import number_pages
-from recsim_llm.data.exposure_logs.published import entry_ids, mark_rows, refuse_empty
+from recsim_llm.data.exposure_logs.published import entry_ids, first_line, mark_rows, refuse_empty
 from recsim_llm.data.joined_tables import join_tables
 from recsim_llm.data.table_files import RawTable, read_text
 from recsim_llm.data.text_layout import TextLayout
@@ -37,8 +37,7 @@ JUDGED = "human_label"
 _PARTS = ("train", "valid", "test", JUDGED)
 _SUFFIX = "_per_query.txt"
 _COLUMNS = ("session", "query", "items", "verticals", "clicks")
-_LINE = re.compile(rb"^[^\t\r\n]+\t[^\t\r\n]*\t\[[^\t]*\]\t\[[^\t]*\]\t\[[^\t]*\](\t\[[^\t]*\])?\r?\n?$")
-_LONGEST_LINE = 100_000
+_LINE = re.compile(rb"^[^\t\r\n]+\t[^\t\r\n]*\t\[[^\t]*\]\t\[[^\t]*\]\t\[[^\t]*\](\t\[[^\t]*\])?$")
 _REMEDY = "restore the file"
 _LICENCE = (
     "TREC Session Track: for research, under the terms of NIST; figures derived from it should say where they come from. It is "
@@ -94,13 +93,11 @@ def read(parts: Mapping[str, tuple[Path, ...]], settings: ExposureSettings, name
 
 
 def _is_session_file(path: Path) -> bool:
-    with path.open("rb") as file:
-        return _LINE.match(file.readline(_LONGEST_LINE)) is not None
+    return _LINE.match(first_line(path)) is not None
 
 
 def _read_file(path: Path) -> RawTable:
-    with path.open("rb") as file:
-        fields = file.readline(_LONGEST_LINE).count(b"\t") + 1
+    fields = first_line(path).count(b"\t") + 1
     header = (*_COLUMNS, "relevance")[:fields]
     layout = TextLayout(delimiter="\t", quoted=False, header=header)
     return read_text(path, {column: column for column in _COLUMNS}, layout, remedy=_REMEDY)
