@@ -127,6 +127,26 @@ def table_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--genre-separator", metavar="TEXT", help="what stands between genres in one field")
 
 
+def exposure_options(parser: argparse.ArgumentParser, *, purpose: str) -> None:
+    """Add an exposure log, and how it is read; ``purpose`` says in a few words what it is for."""
+    add = parser.add_argument_group("exposure log").add_argument
+    add("--exposures", metavar="LOG", type=Path, help=f"log of what people were shown and did: {purpose}")
+    add("--exposures-part", metavar="NAME", help="the part of the log that is wanted: a split, a policy, an arm of a run")
+    add("--exposures-layout", choices=["list", "grid", "carousel"], help="how positions lie on a page of the log")
+    add(
+        "--exposures-column",
+        metavar="NAME=THEIRS",
+        action="append",
+        default=[],
+        help="a column of the log under another name: --exposures-column item_id=sku",
+    )
+    add(
+        "--exposures-session-gap", metavar="SECONDS", type=float, help="a session ends where a user is shown nothing for longer"
+    )
+    add("--exposures-page-by", choices=["time", "session"], help="what is a page, where the log has no column for it")
+    add("--exposures-skip-bad-rows", action="store_true", help="leave unusable rows of the log out and count them")
+
+
 def output_options(parser: argparse.ArgumentParser) -> None:
     """Add how much is printed, and where else it goes."""
     parser.add_argument("--json", metavar="FILE", type=Path, help="also write the printed table as JSON")

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recsim_llm.cli.output import make_console
 from recsim_llm.errors import ConfigError
 
-__all__ = ["ask_first", "read_limits", "read_model", "read_studied", "read_table_options", "read_world"]
+if TYPE_CHECKING:
+    from recsim_llm.core.exposures import Exposures
+
+__all__ = [
+    "ask_first",
+    "read_exposure_log",
+    "read_limits",
+    "read_model",
+    "read_studied",
+    "read_table_options",
+    "read_world",
+]
 
 
 def read_table_options(options: argparse.Namespace) -> Any:
@@ -57,10 +68,40 @@ def _numbers(option: str, text: str, example: str) -> tuple[float, ...]:
 
 
 def _columns(options: argparse.Namespace) -> dict[str, str]:
-    wrong = [pair for pair in options.column if not all(pair.partition("=")[::2])]
+    return _pairs("--column", options.column)
+
+
+def _pairs(option: str, given: list[str]) -> dict[str, str]:
+    wrong = [pair for pair in given if not all(pair.partition("=")[::2])]
     if wrong:
-        raise ConfigError(f"--column: got {wrong[0]!r}, expected NAME=THEIRS, for instance user_id=reviewer")
-    return dict(pair.split("=", 1) for pair in options.column)
+        raise ConfigError(f"{option}: got {wrong[0]!r}, expected NAME=THEIRS, for instance user_id=reviewer")
+    return dict(pair.split("=", 1) for pair in given)
+
+
+def read_exposure_log(options: argparse.Namespace) -> Exposures | None:
+    """Open the exposure log that was named; None without one.
+
+    Raises:
+        ConfigError: something is said of a log, and none is named; or as ``open_exposures``.
+        DataError: as ``open_exposures``.
+    """
+    from recsim_llm.log import open_exposures
+
+    given = {
+        "part": options.exposures_part,
+        "layout": options.exposures_layout,
+        "columns": _pairs("--exposures-column", options.exposures_column) or None,
+        "session_gap": options.exposures_session_gap,
+        "page_by": options.exposures_page_by,
+        "skip_bad_rows": options.exposures_skip_bad_rows or None,
+    }
+    said: Any = {name: value for name, value in given.items() if value is not None}
+    if options.exposures is None:
+        if said:
+            option = f"--exposures-{next(iter(said)).replace('_', '-').replace('columns', 'column')}"
+            raise ConfigError(f"{option}: got no log that it could be of, expected --exposures LOG with it")
+        return None
+    return open_exposures(options.exposures, **said)
 
 
 def read_model(name: str, base_url: str | None, /, **more: Any) -> Any:

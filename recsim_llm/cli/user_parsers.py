@@ -8,6 +8,7 @@ from typing import Any
 from recsim_llm.cli.option_groups import (
     add_verb,
     dry_run_option,
+    exposure_options,
     model_options,
     output_options,
     settings_option,
@@ -54,6 +55,7 @@ def fit_parser(commands: Any) -> None:
     parser.add_argument("--seed", type=int, default=None, metavar="S", help="seed of the fit's start values")
     parser.add_argument("--held-out", action="store_true", help="also score the model on the last 20%% of each user's ratings")
     table_options(parser)
+    exposure_options(parser, purpose="the users look, click, stay, leave and return as its people do")
     output_options(parser)
 
 

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from recsim_llm.cli.endings import go_on, go_on_by_calls
-from recsim_llm.cli.options import ask_first, read_limits, read_model, read_studied, read_table_options
+from recsim_llm.cli.options import ask_first, read_exposure_log, read_limits, read_model, read_studied, read_table_options
 from recsim_llm.cli.output import (
     make_console,
     print_forecast,
     print_pairs,
+    print_parameters,
     print_reading,
     show_pages,
     show_status,
@@ -35,12 +36,19 @@ def handle_fit(options: argparse.Namespace) -> None:
     from recsim_llm.data.reading_notes import reading_record
 
     dataset = open_dataset(options.ratings, **read_table_options(options))
-    table = fit_and_save(dataset, options.out, seed=options.seed, held_out=options.held_out)
+    exposures = read_exposure_log(options)
+    with show_status(options.quiet or exposures is None) as update:
+        table = fit_and_save(
+            dataset, options.out, seed=options.seed, held_out=options.held_out, exposures=exposures, progress=update
+        )
     reading = reading_record(dataset)
     write_json(options, table | {"reading": reading})
     if not options.quiet:
+        parameters = table.pop("parameters")
         print_reading(reading)
         print_pairs(f"fitted choice users in {options.out}", table)
+        if exposures is not None:
+            print_parameters(parameters)
 
 
 def handle_calibrate(options: argparse.Namespace) -> None:

@@ -32,6 +32,7 @@ def model():
         mainstreamness_mean=1 / 3,
         mainstreamness_spread=0.2,
         fitted_on="a fingerprint",
+        sources={"click_rate": {"low": 0.1, "high": None, "note": "of a log"}},
     )
 
 
