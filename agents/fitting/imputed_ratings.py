@@ -174,6 +174,4 @@ def _with_cuts(levels: LevelModel, predicted: DoubleArray, shares: DoubleArray) 
     users, some = predicted.shape
     group = np.repeat(np.arange(users), some)
     rows = predicted.ravel()
-    return replace(
-        levels, cuts=match_cuts(group, rows, np.repeat(levels.scale, some), shares, weight=np.ones(rows.size))
-    )
+    return replace(levels, cuts=match_cuts(group, rows, np.repeat(levels.scale, some), shares, weight=np.ones(rows.size)))
