@@ -9,7 +9,15 @@ from typing import Any
 from recsim_llm.cli.output import make_console
 from recsim_llm.errors import ConfigError
 
-__all__ = ["ask_first", "read_limits", "read_model", "read_studied", "read_table_options", "read_world"]
+__all__ = [
+    "ask_first",
+    "read_exposure_options",
+    "read_limits",
+    "read_model",
+    "read_studied",
+    "read_table_options",
+    "read_world",
+]
 
 
 def read_table_options(options: argparse.Namespace) -> Any:
@@ -25,6 +33,12 @@ def read_table_options(options: argparse.Namespace) -> Any:
         "genre_separator": options.genre_separator,
     }
     return {name: value for name, value in given.items() if value is not None}
+
+
+def read_exposure_options(options: argparse.Namespace) -> Any:
+    """Return what was said about how an exposure log is to be read, by the names of ``ExposureSettings``."""
+    given = {name: getattr(options, name) for name in ("session_gap", "page_by", "layout", "part")}
+    return read_table_options(options) | {name: value for name, value in given.items() if value is not None}
 
 
 def read_world(options: argparse.Namespace) -> dict[str, Any]:
