@@ -10,6 +10,7 @@ from typing import Any
 __all__ = [
     "add_verb",
     "dry_run_option",
+    "exposure_options",
     "model_options",
     "output_options",
     "scenario_options",
@@ -125,6 +126,16 @@ def table_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--constant-rating", metavar="STARS", type=float, help="stars for each row of implicit data (5)")
     parser.add_argument("--string-ids", action="store_true", help="take ids for texts though all look like numbers")
     parser.add_argument("--genre-separator", metavar="TEXT", help="what stands between genres in one field")
+
+
+def exposure_options(parser: argparse.ArgumentParser) -> None:
+    """Add which exposure log is read, and what it cannot say of itself."""
+    parser.add_argument(
+        "--exposures", metavar="LOG", help="log of what people were shown and did: a file, a folder, or that of a run"
+    )
+    parser.add_argument("--part", metavar="NAME", help="part of the log, where it has several: a split, a policy, an arm")
+    parser.add_argument("--page-by", choices=["time", "session"], help="what makes a page, where the log has none")
+    parser.add_argument("--session-gap", metavar="SECONDS", type=float, help="silence that ends a session, likewise")
 
 
 def output_options(parser: argparse.ArgumentParser) -> None:
