@@ -238,4 +238,4 @@ def test_dwell_quantiles_are_the_logs_own_values():
     counts = SessionTables(log=log, done=what_people_did(log)).dwell(grid).sum(axis=0)[None]
     found = distances.quantile_of_counts(counts, grid, 0.5)[0]
     assert found == pytest.approx(np.quantile(known, 0.5, method="inverted_cdf"), rel=0.01)
-    assert ITEMS == len(log.items)
+    assert len(log.items) == ITEMS

@@ -15,7 +15,7 @@ SLOTS, ITEMS = 10, 40
 
 @dataclass(frozen=True)
 class PlantedUsers:
-    """Look at each position with a chance that falls by a factor, click by the item, leave by the page, stay log-normal times."""
+    """Look at positions with a chance that falls by a factor, click by the item, leave by the page, stay log-normal times."""
 
     decay: float = 0.75
     leave: tuple[float, ...] = (0.5, 0.3, 0.4, 0.45, 0.6)
@@ -41,7 +41,7 @@ class PlantedUsers:
         return Browsed(clicked, leaves, dwell)
 
 
-def planted_log(users=300, sessions=3, *, seed=0, truth=PlantedUsers(), most_pages=12):  # noqa: B008 (frozen)
+def planted_log(users=300, sessions=3, *, seed=0, truth=PlantedUsers(), most_pages=12):
     """Return what planted users did, each in some sessions of at most ``most_pages`` pages."""
     count = users * sessions
     session, page, position = (axis.reshape(-1) for axis in np.indices((count, most_pages, SLOTS)))

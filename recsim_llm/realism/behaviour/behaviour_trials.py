@@ -64,6 +64,11 @@ class BehaviourTrials:
         """The candidate's row."""
         return next(iter(self.roles))
 
+    @property
+    def whole_seconds(self) -> bool:
+        """Whether the log knows dwell times in whole seconds only; everybody's are rounded then."""
+        return _whole_seconds(self.real)
+
 
 def run_behaviour_trials(
     exposures: Exposures,
@@ -101,7 +106,7 @@ def run_behaviour_trials(
     factories = {name: factory} | {row: made for row, (_, made) in PLAIN_BROWSERS.items()}
     browsed: dict[str, list[Browsed]] = {row: [_empty(log) for _ in seeds] for row in factories}
     unable: set[tuple[str, str]] = set()
-    folds = []
+    whole, folds = _whole_seconds(log), []
     for number in range(int(fold.max()) + 1):
         progress(f"sessions held out, part {number + 1} of {int(fold.max()) + 1}")
         training, held_out = log.of_users(log.users[fold != number]), log.of_users(log.users[fold == number])
@@ -109,7 +114,10 @@ def run_behaviour_trials(
         fitted = {row: made(training) for row, made in factories.items()}
         for row, model in fitted.items():
             for seed, found in zip(seeds, browsed[row], strict=True):
-                unable |= {(row, what) for what in _fill(found, checked_browsing(model, held_out, seed), place)}
+                told = checked_browsing(model, held_out, seed)
+                if whole and told.dwell is not None:
+                    told = told._replace(dwell=np.rint(told.dwell))
+                unable |= {(row, what) for what in _fill(found, told, place)}
         folds.append(_fold(training, held_out, fitted[name], seeds[0]))
     roles: dict[str, Role] = {name: "candidate"}
     return BehaviourTrials(
@@ -143,6 +151,11 @@ def _folds(users: IntArray, seed: int) -> IntArray:
     fold = np.empty(len(users), np.int64)
     fold[order] = np.arange(len(users)) % min(_FOLDS, len(users))
     return fold
+
+
+def _whole_seconds(log: Exposures) -> bool:
+    known = np.empty(0) if log.dwell is None else log.dwell[~np.isnan(log.dwell)]
+    return bool(known.size and (np.mod(known, 1.0) == 0.0).all())
 
 
 def _empty(log: Exposures) -> Browsed:

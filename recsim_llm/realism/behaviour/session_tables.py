@@ -12,7 +12,7 @@ from recsim_llm.core.exposures import Exposures
 from recsim_llm.realism.behaviour.browsers import Browsed
 from recsim_llm.realism.behaviour.session_distances import action_features, moments
 
-__all__ = ["DEEPEST", "MOST_EVENTS", "MOST_PAGES", "SessionTables", "dwell_grid"]
+__all__ = ["DEEPEST", "MOST_EVENTS", "MOST_PAGES", "SessionTables", "dwell_grid", "session_features"]
 
 DEEPEST = 20
 """Rank from which on clicks count as this rank, as in SimEval-IR."""
@@ -102,6 +102,19 @@ class SessionTables:
         middle = 0.5 * (grid[1:] + grid[:-1])
         return self._table(self.user[rows], np.searchsorted(middle, dwell[rows]), len(grid))
 
+    def session_features(self) -> DoubleArray:
+        """Return float64 [s, 11]: ``ACTION_FEATURES``; clicks a page, on the first and on the last; mean rank of clicks."""
+        pages, _, _ = self._sessions
+        ends = np.cumsum(pages)
+        clicks = np.add.reduceat(self.done.clicked.astype(np.float64), self.log.pages.first)
+        ranks = np.where(self.done.clicked, self.log.position + 1.0, 0.0)
+        of_session = (
+            np.add.reduceat(column, ends - pages) for column in (clicks, np.add.reduceat(ranks, self.log.pages.first))
+        )
+        total, rank = of_session
+        columns = (total / pages, clicks[ends - pages], clicks[ends - 1], rank / np.maximum(total, 1.0))
+        return np.column_stack([action_features(*self._sessions), *columns])
+
     @cached_property
     def _sessions(self) -> tuple[IntArray, IntArray, BoolArray]:
         """Pages, pages with a click, and whether the last page has one, [s] each."""
@@ -119,6 +132,11 @@ class SessionTables:
     def _table(self, user: IntArray, place: IntArray, width: int) -> DoubleArray:
         users = len(self.log.users)
         return np.bincount(user * width + place, minlength=users * width).reshape(users, width).astype(np.float64)
+
+
+def session_features(log: Exposures, done: Browsed) -> DoubleArray:
+    """Return float64 [s, 11]: what a session's structure can be told by, see ``SessionTables.session_features``."""
+    return SessionTables(log=log, done=done).session_features()
 
 
 def dwell_grid(log: Exposures) -> DoubleArray:

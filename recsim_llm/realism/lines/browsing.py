@@ -39,7 +39,7 @@ _PROTOCOL = (
     "their pages with a click, over real users'. Ranks inside: ranks whose click rate lies in the real users' 95% interval. "
     "Same rate: one rate for everything, one hazard, exponential dwell times; rates by rank: the position-based model of "
     "items that are all alike, a hazard by page, log-normal dwell times. {halves}: distances between two halves of the "
-    "people, which are larger than between all of them and others. Intervals are by bootstrap over users.{left_out}"
+    "people, which are larger than between all of them and others. Intervals are by bootstrap over users.{rounded}{left_out}"
 )
 _RANKS, _HAZARDS = 10, 5
 _QUANTILES = (0.25, 0.5, 0.75)
@@ -149,6 +149,7 @@ def _told(trials: BehaviourTrials) -> str:
         pages=f"{len(log.pages.first):,}",
         folds=len(trials.folds),
         halves=HALVES[0].upper() + HALVES[1:],
+        rounded=" Dwell times are rounded to whole seconds, as the log's are." if trials.whole_seconds else "",
         left_out=left,
     )
 
