@@ -6,7 +6,8 @@
 
 Posteriors of users and items are Gaussian and factorise (Lim & Teh 2007, "Variational Bayesian approach to movie rating
 prediction", eqs. 8-15); the priors' parameters are set by their maximum under the bound (empirical Bayes), with
-inverse-Wishart pseudo-counts. A rating of weight w counts as w ratings: its likelihood is raised to that power. The item mean from content is that of Agarwal & Chen 2009, "Regression-based latent
+inverse-Wishart pseudo-counts. A rating of weight w counts as w ratings: its likelihood is raised to that power. The item mean
+from content is that of Agarwal & Chen 2009, "Regression-based latent
 factor models". Iterations are few on purpose: the bound keeps rising after the validation error has turned.
 """
 
@@ -20,7 +21,7 @@ import scipy.sparse as sp
 from recsim_llm.agents.fitting.events import Events
 from recsim_llm.core.arrays import DoubleArray, IntArray
 
-__all__ = ["BayesFit", "BayesSettings", "fit_bayes_factors"]
+__all__ = ["BayesFit", "BayesSettings", "fit_bayes_factors", "pooled", "ridge"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,9 +203,9 @@ def _update_users(data: _Data, users: _Side, items: _Side, noise: float) -> _Sid
     precision = grams.copy()
     precision[:, wide:, wide:] += _sum_over(data.counts, items.covariance[:, 1:, 1:])
     posterior, covariance = _posterior(users, precision, signal, noise)
-    link = _ridge(data.traits, posterior, 1.0)
+    link = ridge(data.traits, posterior, 1.0)
     prior_mean = data.traits @ link
-    spread = _pooled(posterior - prior_mean, covariance, _user_scale(data), data.settings.prior_count)
+    spread = pooled(posterior - prior_mean, covariance, _user_scale(data), data.settings.prior_count)
     return _Side(
         mean=posterior,
         covariance=covariance,
@@ -227,8 +228,8 @@ def _update_items(data: _Data, users: _Side, items: _Side, noise: float) -> _Sid
     precision[:, 1:, 1:] += _sum_over(by_item, users.covariance[:, wide:, wide:])
     posterior, covariance = _posterior(items, precision, signal, noise)
     seen = np.diff(by_item.indptr) > 0
-    prior_mean = data.features @ _ridge(data.features[seen], posterior[seen], 2.0)
-    spread = _pooled((posterior - prior_mean)[seen], covariance[seen], _item_scale(data), data.settings.prior_count)
+    prior_mean = data.features @ ridge(data.features[seen], posterior[seen], 2.0)
+    spread = pooled((posterior - prior_mean)[seen], covariance[seen], _item_scale(data), data.settings.prior_count)
     posterior[~seen] = prior_mean[~seen]
     return _Side(
         mean=posterior,
@@ -251,12 +252,14 @@ def _posterior(side: _Side, precision: DoubleArray, signal: DoubleArray, noise: 
     return mean, covariance
 
 
-def _ridge(columns: DoubleArray, target: DoubleArray, penalty: float) -> DoubleArray:
+def ridge(columns: DoubleArray, target: DoubleArray, penalty: float) -> DoubleArray:
+    """Return the coefficients of a penalised regression, shape [columns, targets]."""
     gram = columns.T @ columns + penalty * np.eye(columns.shape[1])
     return np.asarray(np.linalg.solve(gram, columns.T @ target), dtype=np.float64)
 
 
-def _pooled(deviation: DoubleArray, covariance: DoubleArray, scale: DoubleArray, prior_count: float) -> DoubleArray:
+def pooled(deviation: DoubleArray, covariance: DoubleArray, scale: DoubleArray, prior_count: float) -> DoubleArray:
+    """Return the likeliest covariance of vectors, given their posteriors, with pseudo-counts of a scale."""
     total = deviation.T @ deviation + covariance.sum(axis=0) + prior_count * scale
     return np.asarray(total / (deviation.shape[0] + prior_count), dtype=np.float64)
 

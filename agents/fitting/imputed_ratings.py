@@ -4,8 +4,8 @@ The imputation is the star model on what the rating propensity leaves over,
 
     imputed(u, i) = prediction(u, i) + slope * log-odds(u, i),
 
-with log-odds of ``rating_propensity``, which know users' own attributes and taste for choosing: people like what they choose, also
-among what they did not choose. Then each level's share, averaged over *all* items of a user, is
+with the log-odds of ``rating_propensity``: people like better what they are likelier to choose. Then each level's share,
+averaged over *all* items of a user, is
 
     mean over items of the imputed chance + weighted mean over ratings of (given - imputed chance),
 
@@ -25,7 +25,7 @@ from recsim_llm.agents.fitting.events import Events
 from recsim_llm.agents.fitting.out_of_sample import cross_fits, future_predict
 from recsim_llm.agents.fitting.rating_levels import LevelModel, LevelSettings, fit_levels, floored, match_cuts
 from recsim_llm.agents.fitting.rating_model import RatingModel, RatingSettings, fit_rating_model
-from recsim_llm.agents.fitting.rating_propensity import PropensityModel
+from recsim_llm.agents.fitting.rating_propensity import Liking, PropensityModel
 from recsim_llm.core.arrays import DoubleArray, IntArray
 
 __all__ = ["fit_doubly_robust"]
@@ -46,7 +46,13 @@ class _Imputation(NamedTuple):
 
 
 def fit_doubly_robust(
-    events: Events, content: DoubleArray, settings: RatingSettings, *, propensity: PropensityModel, seed: int
+    events: Events,
+    content: DoubleArray,
+    settings: RatingSettings,
+    *,
+    propensity: PropensityModel,
+    liking: Liking,
+    seed: int,
 ) -> tuple[RatingModel, LevelModel]:
     """Fit the star model and its levels.
 
@@ -55,29 +61,31 @@ def fit_doubly_robust(
         content: item features, shape [items, C].
         settings: of the star model.
         propensity: who rates what; for the imputation. The weights need not come from it.
+        liking: how stars go with it.
         seed: of the folds, of start values, and of the items that stand for all.
     """
-    known = propensity.left_out[events.user_index, events.item_index]
-    centre = float(known.mean())
-    slope = _slope(known, events.rating)
-    left_over = replace(events, rating=events.rating - slope * (known - centre), weight=None)
-    items = content.shape[0]
-    some = np.sort(np.random.default_rng([seed, _ITEMS]).permutation(items)[:_ITEMS])
-    offset = slope * (propensity.left_out - centre)
-    imputed = _impute(events, left_over, content, settings, offset=offset, some=some, seed=seed)
-    base = fit_rating_model(left_over, content, settings, seed)
-    model = _widened(base, propensity, slope, centre)
+    centre, slope = float(liking.likely.mean()), liking.slope
+    own = slope * (liking.likely - centre)
+    some = np.sort(np.random.default_rng([seed, _ITEMS]).permutation(content.shape[0])[:_ITEMS])
+    offsets = _Offsets(own, slope * (propensity.left_out[:, some] - centre), some)
+    left_over = replace(events, rating=events.rating - own, weight=None)
+    imputed = _impute(events, left_over, content, settings, offsets=offsets, seed=seed)
+    model = _widened(fit_rating_model(left_over, content, settings, seed), propensity, slope, centre)
     model = _with_residuals(model, events, events.rating - imputed.of_ratings)
     predicted = model.user_vectors @ model.item_vectors[some].T
     shares = _shares(events, imputed, settings_strength=LevelSettings().histogram_shrinkage)
     return model, _with_cuts(imputed.levels, predicted, shares)
 
 
-def _slope(known: DoubleArray, rating: DoubleArray) -> float:
-    """Return stars a unit of log-odds, by least squares."""
-    spread = known - known.mean()
-    variance = float(spread @ spread)
-    return float(spread @ rating) / variance if variance > 0 else 0.0
+class _Offsets(NamedTuple):
+    """Stars that the log-odds of rating add."""
+
+    of_ratings: DoubleArray
+    """float64 [N]: to the ratings given, given that they were."""
+    of_items: DoubleArray
+    """float64 [users, S]: to the items that stand for all, whether they are rated or not."""
+    some: IntArray
+    """int64 [S]: these items."""
 
 
 def _impute(
@@ -86,31 +94,29 @@ def _impute(
     content: DoubleArray,
     settings: RatingSettings,
     *,
-    offset: DoubleArray,
-    some: IntArray,
+    offsets: _Offsets,
     seed: int,
 ) -> _Imputation:
-    rated = offset[events.user_index, events.item_index]
     of_ratings, of_items = np.full(events.rating.size, float(left_over.rating.mean())), []
     for test, model in cross_fits(left_over, content, settings, seed):
         rows = left_over.take(test)
         own = np.sum(model.item_vectors[rows.item_index] * model.user_vectors[rows.user_index], axis=1)
         of_ratings[test] = own - model.shift[rows.user_index]
-        of_items.append(model.user_vectors @ model.item_vectors[some].T - model.shift[:, None] + offset[:, some])
-    of_ratings += rated
+        of_items.append(model.user_vectors @ model.item_vectors[offsets.some].T - model.shift[:, None] + offsets.of_items)
+    of_ratings += offsets.of_ratings
     later, future = future_predict(left_over, content, settings, seed)
     levels = fit_levels(
         user_index=events.user_index,
         rating=events.rating,
         predicted=of_ratings,
         future_rating=events.rating[later],
-        future_predicted=future + rated[later],
-        n_users=offset.shape[0],
+        future_predicted=future + offsets.of_ratings[later],
+        n_users=offsets.of_items.shape[0],
         settings=LevelSettings(),
         weight=left_over.weights,
         future_weight=left_over.weights[later],
     )
-    everywhere = np.stack(of_items) if of_items else np.broadcast_to(of_ratings.mean(), (1, offset.shape[0], some.size))
+    everywhere = np.stack(of_items) if of_items else of_ratings.mean() + offsets.of_items[None]
     return _Imputation(of_ratings, everywhere, levels)
 
 
@@ -174,6 +180,4 @@ def _with_cuts(levels: LevelModel, predicted: DoubleArray, shares: DoubleArray) 
     users, some = predicted.shape
     group = np.repeat(np.arange(users), some)
     rows = predicted.ravel()
-    return replace(
-        levels, cuts=match_cuts(group, rows, np.repeat(levels.scale, some), shares, weight=np.ones(rows.size))
-    )
+    return replace(levels, cuts=match_cuts(group, rows, np.repeat(levels.scale, some), shares, weight=np.ones(rows.size)))

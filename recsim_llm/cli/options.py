@@ -35,7 +35,7 @@ def read_table_options(options: argparse.Namespace) -> Any:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def read_exposure_options(options: argparse.Namespace, *, alone: bool) -> Any:
+def read_exposure_options(options: argparse.Namespace, *, alone: bool = True) -> Any:
     """Return how an exposure log is to be read, by the names of ``ExposureSettings``.
 
     Args:
@@ -45,7 +45,7 @@ def read_exposure_options(options: argparse.Namespace, *, alone: bool) -> Any:
     tables = read_table_options(options) if alone else {}
     if unused := [name for name in ("constant_rating", "genre_separator") if name in tables]:
         raise ConfigError(f"--{unused[0].replace('_', '-')}: got it for a log, expected it with --data; leave it out")
-    own = {"part": options.part, "page_by": options.page_by, "session_gap": options.session_gap}
+    own = {name: getattr(options, name) for name in ("session_gap", "page_by", "layout", "part")}
     return tables | {name: value for name, value in own.items() if value is not None}
 
 

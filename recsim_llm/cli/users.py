@@ -23,7 +23,7 @@ from recsim_llm.cli.output import (
 )
 from recsim_llm.errors import ConfigError, RecSimError
 
-__all__ = ["handle_calibrate", "handle_data", "handle_fit", "handle_list", "handle_probe", "handle_realism"]
+__all__ = ["handle_calibrate", "handle_fit", "handle_list", "handle_probe", "handle_realism"]
 
 _FAMILY_SEED = 11  # of the users and items by which families of prompts are told apart
 
@@ -194,42 +194,6 @@ def _measure_families(settings: Any) -> tuple[dict[str, Any] | None, list[tuple[
     except RecSimError as error:
         return None, [("templates", "unknown", str(error))]
     return found.to_json(), found.rows()
-
-
-def handle_data(options: argparse.Namespace) -> None:
-    """Download a data set, or write the invented shop."""
-    from recsim_llm.data import fetch, open_dataset
-
-    if options.verb == "make":
-        _make_shop(options)
-        return
-    if options.folder is not None:
-        raise ConfigError(f"data get: got folder {options.folder}, expected none, since sets go into the cache; leave it out")
-    folder = fetch(options.name)
-    if not options.quiet:
-        dataset = open_dataset(folder)
-        make_console().print(f"{folder}\n{len(dataset.ratings):,} ratings of {len(dataset.catalog):,} items\n{dataset.licence}")
-
-
-def _make_shop(options: argparse.Namespace) -> None:
-    from recsim_llm.data.invented_shop import COLUMNS, write_tables
-    from recsim_llm.log.folders import refuse_used_folder
-
-    if options.name != "shop" or options.folder is None:
-        got = f"{options.name!r} without a folder" if options.name == "shop" else repr(options.name)
-        raise ConfigError(f"data make: got {got}, expected `recsim-llm data make shop FOLDER`")
-    refuse_used_folder(options.folder, "data make")
-    try:
-        options.folder.mkdir(parents=True, exist_ok=True)
-        paths = write_tables(options.folder)
-    except OSError as error:
-        raise ConfigError(f"data make: got {options.folder} ({error.strerror}), expected a folder that can be made") from error
-    if not options.quiet:
-        console = make_console()
-        console.print("\n".join(map(str, paths)))
-        columns = " ".join(f"--column {ours}={theirs}" for ours, theirs in COLUMNS.items())
-        folder = shlex.quote(str(options.folder))
-        console.print(f"next    recsim-llm run shop --data {folder} --feedback implicit {columns}")
 
 
 def handle_list(options: argparse.Namespace) -> None:
