@@ -21,8 +21,12 @@ from recsim_llm.agents.browsing.returning import Returning, fit_returning
 from recsim_llm.agents.browsing.untold import Untold
 from recsim_llm.agents.choice.choice_fit import FittedUsers, with_click_rate
 from recsim_llm.agents.choice.choice_state import impatience
+from recsim_llm.agents.choice.choice_users import ChoiceUsers
 from recsim_llm.core.arrays import DoubleArray
+from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.dice import seed_words
 from recsim_llm.core.exposures import Exposures
+from recsim_llm.core.kernel import ALL_ROWS, Kernel
 from recsim_llm.core.pages import probability
 from recsim_llm.errors import ConfigError
 
@@ -31,6 +35,8 @@ __all__ = ["LogBehaviour", "fit_log_behaviour", "with_behaviour"]
 _STEEPEST = 30.0
 _PAIRS = 50_000
 _LEAST_WORTH = 0.05
+_TURNS = 3
+_VISITORS, _SLOTS, _PAGES = 200, 10, 20
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -76,29 +82,89 @@ def fit_log_behaviour(exposures: Exposures, *, seed: int, progress: Callable[[st
     )
 
 
-def with_behaviour(fitted: FittedUsers, told: LogBehaviour) -> FittedUsers:
-    """Return fitted users who behave as a log tells; see ``parameter_sources`` for what came of each parameter."""
+def with_behaviour(fitted: FittedUsers, told: LogBehaviour, catalog: Catalog) -> FittedUsers:
+    """Return fitted users who behave as a log tells; see ``parameter_sources`` for what came of each parameter.
+
+    Args:
+        fitted: on ratings.
+        told: by the log.
+        catalog: the items of the ratings.
+    """
     changes: dict[str, Any] = {}
     sources: dict[str, dict[str, Any]] = {}
-    fitted = _read(fitted, told, changes, sources)
+    _read(told, changes, sources)
     _stay(told, changes, sources)
     _return(told, changes, sources)
     _leave(fitted, told, changes, sources)
     parameters = replace(fitted.model.parameters, **changes)
-    return fitted._replace(model=replace(fitted.model, parameters=parameters, sources=sources))
+    fitted = fitted._replace(model=replace(fitted.model, parameters=parameters))
+    if not isinstance(told.reading, Untold):
+        fitted = _level(fitted, told, catalog, sources)
+    return fitted._replace(model=replace(fitted.model, sources=sources))
+
+
+def _level(fitted: FittedUsers, told: LogBehaviour, catalog: Catalog, sources: dict[str, dict[str, Any]]) -> FittedUsers:
+    """Bring clicks on items that are looked at, over visits of random items, to the log's level.
+
+    What boredom and earlier exposures take from clicks is in the log's level, too, so that it is not the rate of fresh items.
+    """
+    level = told.reading.level if isinstance(told.reading, Reading) else None
+    if level is None:
+        return fitted
+    wanted, rate = float(level.value[0]), float(level.value[0])
+    try:
+        for _ in range(_TURNS):
+            fitted = with_click_rate(fitted, rate)
+            met = _mean_click(fitted, catalog)
+            rate = min(rate * wanted / max(met, 1e-9), 0.5 * (1.0 + rate))
+        fitted = with_click_rate(fitted, rate)
+    except ConfigError as error:
+        sources["click_rate"] = {"note": f"the log's level cannot be had: {error}"}
+        return fitted
+    low, high = (None if math.isnan(end) else float(end) * rate / wanted for end in (level.low[0], level.high[0]))
+    sources["click_rate"] = _source(
+        told,
+        low,
+        high,
+        f"gives clicks on {wanted:.3f} of what is looked at over a visit, as in the log: of its items, each counted once, as "
+        "its recommender chose them; items that were never shown are not in it",
+    )
+    return fitted
+
+
+def _mean_click(fitted: FittedUsers, catalog: Catalog) -> float:
+    """Return the mean chance of a click on a random item that is looked at, over a visit of some users."""
+    people = fitted.population
+    users = ChoiceUsers(catalog, people, fitted.model)
+    who = np.arange(min(len(people), _VISITORS))
+    table, curve = fitted.model.parameters.examination_table, fitted.model.parameters.position_curve
+    slots = min(len(table or curve or (0,) * _SLOTS), _SLOTS, len(catalog))
+    kernel = Kernel(users=users, user_id=people.user_id, rows=len(who), slate_size=slots, max_pages=_PAGES)
+    visit = np.zeros(len(who), np.int64)
+    kernel.begin(ALL_ROWS, who, visit, kernel.dice(who, visit, seed_words(0)))
+    generator, there, total, shown = np.random.default_rng(0), who, 0.0, 0
+    for _ in range(_PAGES):
+        items = generator.random((len(there), len(catalog))).argpartition(slots - 1, axis=1)[:, :slots]
+        met = kernel.step(items, there)
+        total += float(probability(met.decisions.click_log_odds).sum(dtype=np.float64))
+        shown += items.size
+        there = there[~met.left]
+        if not len(there):
+            break
+    return total / shown
 
 
 def _source(told: LogBehaviour, low: Any, high: Any, note: str) -> dict[str, Any]:
     return {"low": low, "high": high, "fitted_on": dict(told.log), "note": note}
 
 
-def _read(fitted: FittedUsers, told: LogBehaviour, changes: dict[str, Any], sources: dict[str, dict[str, Any]]) -> FittedUsers:
-    """Set how pages are read, and the level of clicks."""
+def _read(told: LogBehaviour, changes: dict[str, Any], sources: dict[str, dict[str, Any]]) -> None:
+    """Set how pages are read."""
     reading = told.reading
     if isinstance(reading, Untold):
         for name in ("position_decay", "click_rate"):
             sources[name] = {"note": reading.why}
-        return fitted
+        return
     score = reading.chosen.scores[0]
     note = (
         f"{reading.model.name} model of a {told.layout}, the best of {len(reading.chosen.scores)} on users kept apart "
@@ -114,15 +180,6 @@ def _read(fitted: FittedUsers, told: LogBehaviour, changes: dict[str, Any], sour
         low, high = (tuple(map(_row, end)) for end in (table.low, table.high))
         sources["examination_table"] = _source(told, low, high, note)
     sources["position_decay"] = {"note": "replaced by what was fitted"}
-    level = float(reading.level.value[0])
-    try:
-        fitted = with_click_rate(fitted, level)
-    except ConfigError as error:
-        sources["click_rate"] = {"note": f"the log's level cannot be had: {error}"}
-        return fitted
-    note = "of the log's items, each counted once, as its recommender chose them; items that were never shown are not in it"
-    sources["click_rate"] = _source(told, _plain(reading.level.low[0]), _plain(reading.level.high[0]), note)
-    return fitted
 
 
 def _stay(told: LogBehaviour, changes: dict[str, Any], sources: dict[str, dict[str, Any]]) -> None:

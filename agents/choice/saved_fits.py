@@ -36,17 +36,22 @@ FIT_MODULES = (
     "agents.choice.choice_fit",
     "agents.choice.choice_model",
     "agents.choice.choice_parameters",
+    "agents.choice.rating_selection",
     "agents.fitting.bayes_factors",
     "agents.fitting.consumption_model",
     "agents.fitting.consumption_parts",
     "agents.fitting.content",
     "agents.fitting.events",
+    "agents.fitting.imputed_ratings",
     "agents.fitting.out_of_sample",
     "agents.fitting.rating_levels",
     "agents.fitting.rating_model",
+    "agents.fitting.rating_propensity",
+    "agents.fitting.rating_weights",
     "core.arrays",
     "core.catalog",
     "core.checked_columns",
+    "core.exposures",
     "core.keyed",
     "core.pages",
     "core.parameters",
@@ -95,7 +100,7 @@ def fit_and_save(
         start = START_SEED if seed is None else seed
         fitted = fit_choice(dataset, start)
         if exposures is not None:
-            fitted = with_behaviour(fitted, fit_log_behaviour(exposures, seed=start, progress=progress))
+            fitted = with_behaviour(fitted, fit_log_behaviour(exposures, seed=start, progress=progress), dataset.catalog)
         table = _table(dataset, fitted)
         if exposures is not None:
             table |= {"exposures": exposures.name, "impressions": len(exposures)}

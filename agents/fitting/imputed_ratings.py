@@ -4,7 +4,8 @@ The imputation is the star model on what the rating propensity leaves over,
 
     imputed(u, i) = prediction(u, i) + slope * log-odds(u, i),
 
-with the log-odds of ``rating_propensity``: people like better what they are likelier to choose. Then each level's share, averaged over *all* items of a user, is
+with the log-odds of ``rating_propensity``: people like better what they are likelier to choose. Then each level's share,
+averaged over *all* items of a user, is
 
     mean over items of the imputed chance + weighted mean over ratings of (given - imputed chance),
 
@@ -179,6 +180,4 @@ def _with_cuts(levels: LevelModel, predicted: DoubleArray, shares: DoubleArray) 
     users, some = predicted.shape
     group = np.repeat(np.arange(users), some)
     rows = predicted.ravel()
-    return replace(
-        levels, cuts=match_cuts(group, rows, np.repeat(levels.scale, some), shares, weight=np.ones(rows.size))
-    )
+    return replace(levels, cuts=match_cuts(group, rows, np.repeat(levels.scale, some), shares, weight=np.ones(rows.size)))

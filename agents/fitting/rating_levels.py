@@ -20,7 +20,16 @@ from scipy.special import expit, logit
 
 from recsim_llm.core.arrays import DoubleArray, IntArray
 
-__all__ = ["LevelModel", "LevelSettings", "draw_levels", "fit_levels", "floored", "habit_cuts", "level_probabilities", "match_cuts"]
+__all__ = [
+    "LevelModel",
+    "LevelSettings",
+    "draw_levels",
+    "fit_levels",
+    "floored",
+    "habit_cuts",
+    "level_probabilities",
+    "match_cuts",
+]
 
 
 _HABITS = np.linspace(0.0, 1.0, 21)

@@ -10,6 +10,8 @@ from typing import Any
 __all__ = [
     "add_verb",
     "dry_run_option",
+    "exposure_options",
+    "exposures_beside_options",
     "model_options",
     "output_options",
     "scenario_options",
@@ -127,24 +129,29 @@ def table_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--genre-separator", metavar="TEXT", help="what stands between genres in one field")
 
 
-def exposure_options(parser: argparse.ArgumentParser, *, purpose: str) -> None:
-    """Add an exposure log, and how it is read; ``purpose`` says in a few words what it is for."""
-    add = parser.add_argument_group("exposure log").add_argument
-    add("--exposures", metavar="LOG", type=Path, help=f"log of what people were shown and did: {purpose}")
-    add("--exposures-part", metavar="NAME", help="the part of the log that is wanted: a split, a policy, an arm of a run")
-    add("--exposures-layout", choices=["list", "grid", "carousel"], help="how positions lie on a page of the log")
-    add(
-        "--exposures-column",
-        metavar="NAME=THEIRS",
-        action="append",
-        default=[],
-        help="a column of the log under another name: --exposures-column item_id=sku",
+def exposure_options(parser: argparse.ArgumentParser) -> None:
+    """Add how an exposure log is read, beside how tables are."""
+    parser.add_argument(
+        "--session-gap",
+        metavar="SECONDS",
+        type=float,
+        help="of a log without sessions: time without anything shown that ends one",
     )
-    add(
-        "--exposures-session-gap", metavar="SECONDS", type=float, help="a session ends where a user is shown nothing for longer"
+    parser.add_argument(
+        "--page-by",
+        choices=["time", "session"],
+        help="of a log without pages: what is shown at one time, or in a session, is one",
     )
-    add("--exposures-page-by", choices=["time", "session"], help="what is a page, where the log has no column for it")
-    add("--exposures-skip-bad-rows", action="store_true", help="leave unusable rows of the log out and count them")
+    parser.add_argument("--layout", choices=["list", "grid", "carousel"], help="how the positions of a log lie on a page")
+    parser.add_argument("--part", metavar="NAME", help="part of a log: a split as train, or an arm of a run")
+
+
+def exposures_beside_options(parser: argparse.ArgumentParser) -> None:
+    """Add which exposure log is taken beside ratings, and how it is read."""
+    parser.add_argument(
+        "--exposures", metavar="LOG", help="log of what people were shown and did: a file, a folder, or that of a run"
+    )
+    exposure_options(parser)
 
 
 def output_options(parser: argparse.ArgumentParser) -> None:

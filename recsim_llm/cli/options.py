@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from recsim_llm.cli.output import make_console
 from recsim_llm.errors import ConfigError
 
-if TYPE_CHECKING:
-    from recsim_llm.core.exposures import Exposures
-
 __all__ = [
     "ask_first",
-    "read_exposure_log",
+    "read_exposure_options",
     "read_limits",
     "read_model",
     "read_studied",
@@ -36,6 +33,20 @@ def read_table_options(options: argparse.Namespace) -> Any:
         "genre_separator": options.genre_separator,
     }
     return {name: value for name, value in given.items() if value is not None}
+
+
+def read_exposure_options(options: argparse.Namespace, *, alone: bool = True) -> Any:
+    """Return how an exposure log is to be read, by the names of ``ExposureSettings``.
+
+    Args:
+        options: what was given.
+        alone: there are no ratings beside it, so that what is said of tables is said of it.
+    """
+    tables = read_table_options(options) if alone else {}
+    if unused := [name for name in ("constant_rating", "genre_separator") if name in tables]:
+        raise ConfigError(f"--{unused[0].replace('_', '-')}: got it for a log, expected it with --data; leave it out")
+    own = {name: getattr(options, name) for name in ("session_gap", "page_by", "layout", "part")}
+    return tables | {name: value for name, value in own.items() if value is not None}
 
 
 def read_world(options: argparse.Namespace) -> dict[str, Any]:
@@ -68,40 +79,10 @@ def _numbers(option: str, text: str, example: str) -> tuple[float, ...]:
 
 
 def _columns(options: argparse.Namespace) -> dict[str, str]:
-    return _pairs("--column", options.column)
-
-
-def _pairs(option: str, given: list[str]) -> dict[str, str]:
-    wrong = [pair for pair in given if not all(pair.partition("=")[::2])]
+    wrong = [pair for pair in options.column if not all(pair.partition("=")[::2])]
     if wrong:
-        raise ConfigError(f"{option}: got {wrong[0]!r}, expected NAME=THEIRS, for instance user_id=reviewer")
-    return dict(pair.split("=", 1) for pair in given)
-
-
-def read_exposure_log(options: argparse.Namespace) -> Exposures | None:
-    """Open the exposure log that was named; None without one.
-
-    Raises:
-        ConfigError: something is said of a log, and none is named; or as ``open_exposures``.
-        DataError: as ``open_exposures``.
-    """
-    from recsim_llm.log import open_exposures
-
-    given = {
-        "part": options.exposures_part,
-        "layout": options.exposures_layout,
-        "columns": _pairs("--exposures-column", options.exposures_column) or None,
-        "session_gap": options.exposures_session_gap,
-        "page_by": options.exposures_page_by,
-        "skip_bad_rows": options.exposures_skip_bad_rows or None,
-    }
-    said: Any = {name: value for name, value in given.items() if value is not None}
-    if options.exposures is None:
-        if said:
-            option = f"--exposures-{next(iter(said)).replace('_', '-').replace('columns', 'column')}"
-            raise ConfigError(f"{option}: got no log that it could be of, expected --exposures LOG with it")
-        return None
-    return open_exposures(options.exposures, **said)
+        raise ConfigError(f"--column: got {wrong[0]!r}, expected NAME=THEIRS, for instance user_id=reviewer")
+    return dict(pair.split("=", 1) for pair in options.column)
 
 
 def read_model(name: str, base_url: str | None, /, **more: Any) -> Any:

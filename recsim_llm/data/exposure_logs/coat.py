@@ -97,7 +97,8 @@ def _part(part: str, file: Path) -> tuple[DoubleArray, ...]:
                 f"{beside.name}: got shape {propensity.shape} with values from {propensity.min():g} to {propensity.max():g}, "
                 f"expected {ratings.shape} with probabilities above 0; restore the file"
             )
-    return (2.0 * user + (part == "test"), item.astype(np.float64), ratings[user, item], propensity[user, item])
+    columns = (2 * user + (part == "test"), item, ratings[user, item], propensity[user, item])
+    return tuple(np.asarray(column, np.float64) for column in columns)
 
 
 def _matrix(file: Path) -> DoubleArray:

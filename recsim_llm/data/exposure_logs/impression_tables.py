@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,15 @@ from recsim_llm.data.rating_scales import read_stars
 from recsim_llm.data.table_files import read_table
 from recsim_llm.errors import ConfigError, DataError, one_of
 
-__all__ = ["IMPRESSION_COLUMNS", "read_dwell", "read_flags", "read_impressions", "read_moments", "read_propensities"]
+__all__ = [
+    "IMPRESSION_COLUMNS",
+    "assemble_impressions",
+    "read_dwell",
+    "read_flags",
+    "read_impressions",
+    "read_moments",
+    "read_propensities",
+]
 
 IMPRESSION_COLUMNS = (
     *("user_id", "session", "timestamp", "page", "position", "item_id"),
@@ -52,6 +61,20 @@ def read_impressions(path: Path, settings: ExposureSettings, *, name: str) -> Ex
     check = RowCheck(
         read_table(path, wanted, optional=set(IMPRESSION_COLUMNS) - must, remedy=_remedy(settings)), skip=settings.skip_bad_rows
     )
+    return assemble_impressions(check, settings, LogWords(name=name))
+
+
+def assemble_impressions(check: RowCheck, settings: ExposureSettings, words: LogWords) -> Exposures:
+    """Read the columns of a table whose rows are impressions, and put them into sessions and pages.
+
+    Args:
+        check: the table; its columns bear this package's names.
+        settings: what it cannot say of itself.
+        words: what is known besides; the labels of ids are filled in.
+
+    Raises:
+        DataError: as ``read_impressions``.
+    """
     item_id, items = check.ids("item_id", labels=settings.string_ids)
     user_id, users = check.ids("user_id", labels=settings.string_ids) if check.has("user_id") else (None, None)
     rating = _ratings(check, settings) if check.has("rating") else None
@@ -70,7 +93,7 @@ def read_impressions(path: Path, settings: ExposureSettings, *, name: str) -> Ex
         purchased=read_flags(check, "purchased") if check.has("purchased") else None,
         propensity=read_propensities(check, "propensity") if check.has("propensity") else None,
     )
-    return assemble_log(check, rows, settings, LogWords(name=name, notes=notes, users=users, items=items))
+    return assemble_log(check, rows, settings, replace(words, notes=(*words.notes, *notes), users=users, items=items))
 
 
 def read_moments(check: RowCheck, column: str) -> DoubleArray:

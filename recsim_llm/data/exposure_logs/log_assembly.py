@@ -17,6 +17,7 @@ from recsim_llm.data.exposure_logs.placing import find_pages, find_sessions, nee
 __all__ = ["LogWords", "assemble_log"]
 
 _COLUMNS = ("item_id", "clicked", "timestamp", "dwell", "rating", "purchased", "propensity")
+_LEFT_OUT = -2
 _PAGES_REMEDY = f"{SKIP_REMEDY}; if it is another page, see to it that its page number or time is another"
 
 
@@ -62,8 +63,8 @@ def assemble_log(check: RowCheck, rows: LogRows, settings: ExposureSettings, wor
     pages = find_pages(check, rows, sessions.session, settings)
     position, notes = _positions(check, rows)
     whole = dense_rank(sessions.session, pages.page)
-    published = words.copies == "leave out"
-    kept = _leave_copies(check, rows, whole) if published else _refuse_places(check, rows, whole, position)
+    kept = _leave_copies(check, rows, whole) if words.copies == "leave out" else np.ones(len(rows), np.bool_)
+    kept &= _refuse_places(check, rows, whole, np.where(kept, position, _LEFT_OUT))
     columns = {name: values[kept] for name in _COLUMNS if (values := getattr(rows, name)) is not None}
     session, user = sessions.session[kept], sessions.user_id[kept]
     return Exposures(
@@ -107,18 +108,27 @@ def _leave_copies(check: RowCheck, rows: LogRows, page: IntArray) -> BoolArray:
 
 
 def _refuse_places(check: RowCheck, rows: LogRows, page: IntArray, position: IntArray) -> BoolArray:
-    """Refuse rows that put an item or a position on a page again, or none where others have one; bool [n]: what is left."""
-    for column, key in (("item_id", rows.item_id), ("position", position)):
-        among = check.keep[rows.row] & (key >= 0)
-        again = later_copies(dense_rank(page, key), among)
+    """Refuse rows that put an item or a position on a page again, or none where others have one.
+
+    Args:
+        check: the table.
+        rows: its impressions.
+        page: int64 [n]: a number for each page of the log.
+        position: int64 [n]; -1 unknown, -2 of impressions that are left out already.
+
+    Returns:
+        bool [n]: what is left.
+    """
+    there = position > _LEFT_OUT
+    for column, key, among in (("item_id", rows.item_id, there), ("position", position, position >= 0)):
+        again = later_copies(dense_rank(page, key), among & check.keep[rows.row])
         expected = f"each {column} once on a page, and it is there above"
         _refuse(check, rows, again, column=column, expected=expected, remedy=_PAGES_REMEDY)
     known = check.keep[rows.row] & (position >= 0)
     some = np.zeros(int(page.max()) + 1, np.bool_)
     some[page[known]] = True
-    _refuse(
-        check, rows, (position < 0) & some[page], column="position", expected="a number, as other rows of the page have one"
-    )
+    wrong = (position == -1) & some[page]
+    _refuse(check, rows, wrong, column="position", expected="a number, as other rows of the page have one")
     return check.keep[rows.row]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recsim_llm.core.exposures import Exposures
-from recsim_llm.data.exposure_logs import bandit_feedback, coat, ebnerd, kuairand, mind, trec_sessions
+from recsim_llm.data.exposure_logs import bandit_feedback, coat, ebnerd, kuairand, mind, simeval_sessions, trec_sessions
 from recsim_llm.data.exposure_logs.exposure_settings import ExposureSettings
 from recsim_llm.data.exposure_logs.impression_tables import read_impressions
 from recsim_llm.data.table_files import TABLE_SUFFIXES, column_names
@@ -36,6 +36,8 @@ class Published:
     """Reads some parts together."""
     apart: tuple[str, ...] = ()
     """Parts that are read only where they are asked for."""
+    together: bool = True
+    """Whether the others may be read together; else one must be named where there are several."""
 
 
 PUBLISHED: Mapping[str, Published] = {
@@ -45,6 +47,7 @@ PUBLISHED: Mapping[str, Published] = {
     "MIND": Published(find=mind.find, read=mind.read),
     "KuaiRand": Published(find=kuairand.find, read=kuairand.read),
     "Open Bandit": Published(find=bandit_feedback.find, read=bandit_feedback.read),
+    "SimEval-IR": Published(find=simeval_sessions.find, read=simeval_sessions.read, together=False),
 }
 """Layouts by name, in the order in which they are tried."""
 
@@ -63,16 +66,18 @@ def open_log(path: Path, settings: ExposureSettings) -> Exposures:
         for layout, published in PUBLISHED.items():
             if parts := published.find(path):
                 _refuse_table_settings(layout, settings)
-                return published.read(_wanted(path, parts, published.apart, settings), settings, name)
+                return published.read(_wanted(path, parts, published, settings), settings, name)
     if settings.part is not None:
         raise ConfigError(f"part: got {settings.part!r} for {path.name}, a table of impressions, expected none; leave it out")
     return read_impressions(path if path.is_file() else _find_table(path, settings), settings, name=name)
 
 
-def _wanted(path: Path, parts: Parts, apart: tuple[str, ...], settings: ExposureSettings) -> Parts:
-    if settings.part is None:
-        whole = {part: files for part, files in parts.items() if part not in apart}
+def _wanted(path: Path, parts: Parts, published: Published, settings: ExposureSettings) -> Parts:
+    if settings.part is None and (published.together or len(parts) == 1):
+        whole = {part: files for part, files in parts.items() if part not in published.apart}
         return whole or parts
+    if settings.part is None:
+        raise ConfigError(f"part: got none for {path.name}, expected one of {', '.join(parts)}; name one")
     if settings.part not in parts:
         known = [part for part in parts if part]
         expected = one_of(settings.part, known) if known else "none, since it has no parts"
