@@ -40,7 +40,7 @@ class Reading:
     table: ParameterInterval
     """float64 [k, k + 1] each: chance that a position is looked at by the last click above; see ``examination_table``."""
     level: ParameterInterval
-    """float64 [1] each: chance of a click on an item that is looked at, of the log's items on average, each counted once."""
+    """float64 [1] each: chance of a click on an item that is looked at, of the log's items as often as they were looked at."""
     chosen: ClickModelComparison
     """How the click models did on users whom they had not seen."""
     clicks: int
@@ -96,7 +96,7 @@ def _told(model: BrowsingModel) -> dict[str, DoubleArray]:
     # Cells that cannot be (a click above that lies below) are filled with what holds without a click above.
     table = model.examination_table()
     table = np.where(np.isnan(table), table[:, :1], table)
-    return {"table": np.clip(table, 0.0, 1.0), "level": np.array([model.attraction.chance.mean()])}
+    return {"table": np.clip(table, 0.0, 1.0), "level": np.array([model.attraction.usual])}
 
 
 def _deal(pages: ClickedPages, seed: int) -> tuple[ClickedPages, ClickedPages, ClickedPages]:

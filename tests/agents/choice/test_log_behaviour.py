@@ -52,7 +52,7 @@ def fitted(dataset):
 
 @pytest.fixture(scope="module")
 def users(dataset, fitted, told):
-    return with_behaviour(fitted, told, dataset.catalog)
+    return with_behaviour(fitted, told, dataset)
 
 
 def play(dataset, fitted, *, visits=150, pages=6, slots=10):
@@ -112,7 +112,7 @@ def test_every_parameter_says_where_it_comes_from(users, log):
 
 def test_a_log_without_positions_tells_no_reading_and_leaves_clicks_as_they_were(log, dataset, fitted):
     blind = replace(log, position=np.full(len(log), -1))
-    users = with_behaviour(fitted, fit_log_behaviour(blind, seed=1), dataset.catalog)
+    users = with_behaviour(fitted, fit_log_behaviour(blind, seed=1), dataset)
     assert users.model.click_bias == fitted.model.click_bias
     assert users.model.parameters.examination_table is users.model.parameters.position_curve is None
     assert "where on a page" in parameter_sources(users.model, users.model.parameters)["click_rate"]["note"]
@@ -121,7 +121,7 @@ def test_a_log_without_positions_tells_no_reading_and_leaves_clicks_as_they_were
 def test_sessions_of_one_page_tell_nothing_of_leaving(log, dataset, fitted):
     told = fit_log_behaviour(log.take(log.page == 0), seed=1, intervals=False)
     assert told.leaving == Untold("every session of the log has one page")
-    parameters = with_behaviour(fitted, told, dataset.catalog).model.parameters
+    parameters = with_behaviour(fitted, told, dataset).model.parameters
     assert parameters.leave_by_page is None
     assert parameters.leave_start == ChoiceParameters.leave_start
 
@@ -136,7 +136,7 @@ def test_three_rows_tell_nothing_at_all(dataset, fitted):
         item_id=np.array([9, 8, 9]),
         clicked=np.array([True, False, True]),
     )
-    users = with_behaviour(fitted, fit_log_behaviour(three, seed=1), dataset.catalog)
+    users = with_behaviour(fitted, fit_log_behaviour(three, seed=1), dataset)
     assert users.model.parameters == fitted.model.parameters
     table = parameter_sources(users.model, users.model.parameters)
     assert {told["source"] for told in table.values()} == {"assumed"}
