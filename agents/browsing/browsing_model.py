@@ -105,21 +105,22 @@ class BrowsingModel(ABC):
         count = there.sum(axis=0)
         return np.where(count > 0, np.exp(-logs.sum(axis=0) / np.maximum(count, 1)), np.nan)
 
-    def simulate(self, item_id: IntArray, seed: int) -> BoolArray:
+    def simulate(self, item_id: IntArray, seed: int, *, key: IntArray | None = None) -> BoolArray:
         """Return bool [n, k]: clicks on pages.
 
         Args:
             item_id: int64 [n, k]: outside ids, -1 where a slot is blank.
-            seed: of the dice, which are keyed by seed, row and position.
+            seed: of the dice, which are keyed by seed, page and position.
+            key: int64 [n]: the page's number for the dice; None takes its row.
 
         Raises:
             DataError: the pages are longer than those of the fit.
         """
         check_whole_number("seed", seed, least=0)
         item_id = self._checked(item_id)
-        row = np.arange(len(item_id))
+        page = np.arange(len(item_id)) if key is None else key
         _, clicked = self._walk(
-            item_id, lambda rank, chance: keyed.uniform(keyed.words(seed, "click model", row, rank)) < chance
+            item_id, lambda rank, chance: keyed.uniform(keyed.words(seed, "click model", page, rank)) < chance
         )
         return clicked
 

@@ -12,12 +12,10 @@ from scipy.optimize import brentq
 
 from recsim_llm.agents.choice.choice_model import ChoiceModel
 from recsim_llm.agents.choice.choice_parameters import ChoiceParameters
+from recsim_llm.agents.choice.rating_selection import RatingSelection, StarFit, fit_stars
 from recsim_llm.agents.fitting.consumption_model import ConsumptionModel, ConsumptionSettings, History, fit_consumption_model
 from recsim_llm.agents.fitting.content import item_content
 from recsim_llm.agents.fitting.events import Events
-from recsim_llm.agents.fitting.out_of_sample import calibrate_levels
-from recsim_llm.agents.fitting.rating_levels import LevelModel, LevelSettings
-from recsim_llm.agents.fitting.rating_model import RatingModel, RatingSettings, fit_rating_model
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import probability
 from recsim_llm.core.ratings import Dataset
@@ -51,13 +49,20 @@ class FittedUsers(NamedTuple):
 
 
 @one_thread
-def fit_choice(dataset: Dataset, seed: int = START_SEED, *, click_rate: float = ChoiceParameters.click_rate) -> FittedUsers:
+def fit_choice(
+    dataset: Dataset,
+    seed: int = START_SEED,
+    *,
+    click_rate: float = ChoiceParameters.click_rate,
+    selection: RatingSelection | None = None,
+) -> FittedUsers:
     """Fit choice users to all ratings of a data set.
 
     Args:
         dataset: catalog and ratings; pass only the training part to keep the rest for scoring.
         seed: of start values, folds and sampled negatives.
         click_rate: as in ``ChoiceParameters``; the intercept is solved for it.
+        selection: what to do about people's having chosen what they rated, in stars, not in clicks; None is nothing.
     """
     catalog, ratings = dataset.catalog, dataset.ratings
     events = Events(
@@ -67,9 +72,7 @@ def fit_choice(dataset: Dataset, seed: int = START_SEED, *, click_rate: float = 
         timestamp=ratings.timestamp.astype(np.float64),
     )
     content = _content(catalog)
-    settings = RatingSettings()
-    rating_model = fit_rating_model(events, content, settings, seed)
-    levels = calibrate_levels(events=events, content=content, settings=settings, level_settings=LevelSettings(), seed=seed)
+    stars = fit_stars(events, content, _known_users(dataset), selection=selection or RatingSelection(), seed=seed)
     history = History(
         user_index=events.user_index,
         item_index=events.item_index,
@@ -77,9 +80,9 @@ def fit_choice(dataset: Dataset, seed: int = START_SEED, *, click_rate: float = 
         n_users=len(ratings.users),
     )
     clicks = _fit_clicks(history, content, seed, click_rate)
-    population = _population(dataset, rating_model, levels, clicks)
+    population = _population(dataset, stars, clicks)
     parameters = ChoiceParameters(click_rate=click_rate)
-    model = _model(dataset, population, parameters, rating_model=rating_model, levels=levels, clicks=clicks)
+    model = _model(dataset, population, parameters, stars=stars, clicks=clicks)
     return FittedUsers(model, population, fit_joint_distribution(population))
 
 
@@ -110,13 +113,22 @@ def _content(catalog: Catalog) -> npt.NDArray[np.float64]:
     return np.hstack([item_content(catalog.genres, year), own])
 
 
-def _population(dataset: Dataset, rating_model: RatingModel, levels: LevelModel, clicks: ConsumptionModel) -> Population:
+def _known_users(dataset: Dataset) -> npt.NDArray[np.float64]:
+    """Return the users' demographics as flags, shape [users, X]: one column a value that some user has."""
+    columns = []
+    for values in dataset.demographics.values():
+        own = np.array([values.get(user, "") for user in dataset.ratings.users.tolist()], object)
+        columns += [own == value for value in sorted(set(own) - {""})]
+    return np.array(columns, np.float64).reshape(-1, len(dataset.ratings.users)).T
+
+
+def _population(dataset: Dataset, stars: StarFit, clicks: ConsumptionModel) -> Population:
     population = population_from_ratings(dataset.ratings, dataset.catalog, dataset.demographics)
     vectors = {
         "click": clicks.user_vectors.astype(np.float32),
-        "rating": rating_model.user_vectors.astype(np.float32),
-        "cuts": levels.cuts.astype(np.float32),
-        "noise": levels.scale.astype(np.float32)[:, None],
+        "rating": stars.model.user_vectors.astype(np.float32),
+        "cuts": stars.levels.cuts.astype(np.float32),
+        "noise": stars.levels.scale.astype(np.float32)[:, None],
     }
     return Population(
         user_id=population.user_id,
@@ -133,8 +145,7 @@ def _model(
     population: Population,
     parameters: ChoiceParameters,
     *,
-    rating_model: RatingModel,
-    levels: LevelModel,
+    stars: StarFit,
     clicks: ConsumptionModel,
 ) -> ChoiceModel:
     click_items, click_users = clicks.item_vectors.astype(np.float32), population.vectors["click"]
@@ -143,14 +154,15 @@ def _model(
     return ChoiceModel(
         item_id=dataset.catalog.item_id,
         click_items=click_items,
-        rating_items=rating_model.item_vectors.astype(np.float32),
-        levels=levels.levels.astype(np.float32),
+        rating_items=stars.model.item_vectors.astype(np.float32),
+        levels=stars.levels.levels.astype(np.float32),
         parameters=parameters,
         click_bias=bias,
         patience_median=float(np.median(np.maximum(population.trait("patience"), 1.0))),
         mainstreamness_mean=float(mainstream.mean()),
         mainstreamness_spread=float(mainstream.std()) or 1.0,
         fitted_on=dataset.fingerprint,
+        selection=stars.told,
     )
 
 

@@ -46,6 +46,8 @@ class ChoiceModel:
     """Standard deviation of the fitted users' mainstreamness; above 0."""
     fitted_on: str
     """Fingerprint of the ratings that the model was fitted on."""
+    selection: str = ""
+    """How people's having chosen what they rated was treated, one sentence; empty where it was not."""
 
     def save(self, path: Path) -> None:
         """Write the model to one ``.npz`` file; ``load`` restores it exactly."""
@@ -91,7 +93,7 @@ def _check_arrays(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> None:
             raise DataError(f"{path}: got {name} {got}, expected {np.dtype(kind)} with a row an item; fit again")
 
 
-_SCALARS = ("click_bias", "patience_median", "mainstreamness_mean", "mainstreamness_spread", "fitted_on")
+_SCALARS = ("click_bias", "patience_median", "mainstreamness_mean", "mainstreamness_spread", "fitted_on", "selection")
 _ARRAYS = ("item_id", "click_items", "rating_items", "levels")
 # What NumPy, zipfile and json raise on files that are short, flipped or of another kind.
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error)

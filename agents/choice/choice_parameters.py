@@ -11,7 +11,7 @@ from recsim_llm.errors import ConfigError
 
 __all__ = ["ChoiceParameters"]
 
-_NO_NUMBERS = ("position_curve", "examination_table", "repeat_half_life")
+_NO_NUMBERS = ("position_curve", "examination_table", "repeat_half_life", "leave_by_page", "dwell")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +100,13 @@ class ChoiceParameters:
     page, so that nobody is kept for over 150 pages on average."""
     leave_ceiling: float = 3.0
     """Highest log-odds of leaving to which what was consumed can bring a user. Assumed."""
+    leave_by_page: tuple[float, ...] | None = None
+    """Log-odds of leaving after each page of a visit, for a user of median patience who has consumed nothing; the last one holds
+    for all later pages. Replaces ``leave_start`` and ``leave_tired``; ``fatigue_memory`` is then the share of the relief that is
+    left one page later. None unless fitted to a log (``recsim-llm fit --exposures``)."""
+    dwell: tuple[tuple[float, float, float], ...] | None = None
+    """Seconds with a clicked item, a mixture of log-normal distributions: share, mean and standard deviation of the natural
+    logarithm of each. None: the log says nothing of seconds; else fitted to a log (``recsim-llm fit --exposures``)."""
     watch_base: float = 1.0
     """Log-odds of the share watched of an item rated at the user's mean. Assumed."""
     watch_slope: float = 0.8
@@ -127,6 +134,8 @@ class ChoiceParameters:
                 raise ConfigError(f"choice parameter {name!r}: got {value}, expected a number of 0 or more")
         _check_half_life(self.repeat_half_life)
         _check_examination(self.position_curve, self.examination_table)
+        _check_leaving(self.leave_by_page)
+        _check_dwell(self.dwell)
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> ChoiceParameters:
@@ -182,6 +191,29 @@ def _check_table(table: object) -> None:
                 f"choice parameter 'examination_table': got a row of {len(row)} for {len(table)} positions, expected "
                 f"{len(table) + 1}: no click above, then one column for each position of the last click"
             )
+
+
+def _check_leaving(by_page: object) -> None:
+    if by_page is None:
+        return
+    if not isinstance(by_page, tuple) or not by_page:
+        raise ConfigError(f"choice parameter 'leave_by_page': got {by_page!r}, expected log-odds for one page or more")
+    for value in by_page:
+        _check_number("leave_by_page", value)
+
+
+def _check_dwell(parts: object) -> None:
+    if parts is None:
+        return
+    whole = isinstance(parts, tuple) and parts and all(isinstance(part, tuple) and len(part) == 3 for part in parts)
+    if not whole or not isinstance(parts, tuple):
+        raise ConfigError(f"choice parameter 'dwell': got {parts!r}, expected share, mean and deviation of each distribution")
+    for value in (value for part in parts for value in part):
+        _check_number("dwell", value)
+    if min(part[0] for part in parts) <= 0 or abs(sum(part[0] for part in parts) - 1) > 1e-6:
+        raise ConfigError(f"choice parameter 'dwell': got shares {[part[0] for part in parts]}, expected some above 0 that sum to 1")
+    if min(part[2] for part in parts) <= 0:
+        raise ConfigError(f"choice parameter 'dwell': got deviations {[part[2] for part in parts]}, expected numbers above 0")
 
 
 def _as_tuples(value: Any) -> Any:

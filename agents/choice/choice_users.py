@@ -62,6 +62,9 @@ class ChoiceUsers:
         self._gain = layout.gain(self.parameters)[None]
         self._pull = layout.pull(self.parameters)
         self._low, self._high = layout.limits(self.parameters)
+        by_page = self.parameters.leave_by_page
+        self._leave = None if by_page is None else np.array(by_page, np.float32)
+        self._impatience = layout.impatience(population, self.parameters).astype(np.float32)
         noise = np.maximum(population.vectors["noise"], np.float32(1e-3))
         self._rating_items = model.rating_items
         self._rating_users = np.ascontiguousarray(population.vectors["rating"] / noise)
@@ -148,7 +151,15 @@ class ChoiceUsers:
         self._past.add(pages.rows, pages.item_index, slot)
         if not everyone:
             self._state[rows] = state
-        return Mood(state[:, SATISFACTION].copy(), state[:, LEAVE].copy())
+        leaving = state[:, LEAVE].copy() if self._leave is None else self._leaving(self._leave, pages, state[:, LEAVE])
+        return Mood(state[:, SATISFACTION].copy(), leaving)
+
+    def _leaving(self, by_page: FloatArray, pages: Pages, relief: FloatArray) -> FloatArray:
+        """Return float32 [m]: log-odds of leaving by page and patience, moved by what was consumed as far as the limits."""
+        usual = by_page.take(np.minimum(pages.page, len(by_page) - 1)) + self._impatience.take(pages.user_index)
+        low, high = np.float32(self.parameters.leave_floor), np.float32(self.parameters.leave_ceiling)
+        moved: FloatArray = np.clip(usual + relief, np.minimum(usual, low), np.maximum(usual, high))
+        return moved
 
     def _consume(self, state: FloatArray, pages: Pages, slot: IntArray, row: IntArray, *, rating: FloatArray) -> None:
         """Let each row's clicked items do what they do to it."""
@@ -207,7 +218,8 @@ class ChoiceUsers:
 
     def bounds(self) -> Bounds:
         """Return how far clicks, satisfaction, leaving, returning and taste can go, whatever is shown and drawn."""
-        return choice_bounds(self._layout, self._start, self._drive, self.parameters)
+        impatience = None if self._leave is None else self._impatience
+        return choice_bounds(self._layout, self._start, self._drive, self.parameters, impatience=impatience)
 
     def watch_log_odds(self, rating: FloatArray, user_index: IntArray) -> FloatArray:
         """Return float32 [c]: log-odds of the share watched of items that were rated so by these users."""

@@ -6,7 +6,8 @@
 
 Posteriors of users and items are Gaussian and factorise (Lim & Teh 2007, "Variational Bayesian approach to movie rating
 prediction", eqs. 8-15); the priors' parameters are set by their maximum under the bound (empirical Bayes), with
-inverse-Wishart pseudo-counts. A rating of weight w counts as w ratings: its likelihood is raised to that power. The item mean from content is that of Agarwal & Chen 2009, "Regression-based latent
+inverse-Wishart pseudo-counts. A rating of weight w counts as w ratings: its likelihood is raised to that power. The item mean
+from content is that of Agarwal & Chen 2009, "Regression-based latent
 factor models". Iterations are few on purpose: the bound keeps rising after the validation error has turned.
 """
 
@@ -252,11 +253,13 @@ def _posterior(side: _Side, precision: DoubleArray, signal: DoubleArray, noise: 
 
 
 def ridge(columns: DoubleArray, target: DoubleArray, penalty: float) -> DoubleArray:
+    """Return the coefficients of a penalised regression, shape [columns, targets]."""
     gram = columns.T @ columns + penalty * np.eye(columns.shape[1])
     return np.asarray(np.linalg.solve(gram, columns.T @ target), dtype=np.float64)
 
 
 def pooled(deviation: DoubleArray, covariance: DoubleArray, scale: DoubleArray, prior_count: float) -> DoubleArray:
+    """Return the likeliest covariance of vectors, given their posteriors, with pseudo-counts of a scale."""
     total = deviation.T @ deviation + covariance.sum(axis=0) + prior_count * scale
     return np.asarray(total / (deviation.shape[0] + prior_count), dtype=np.float64)
 

@@ -4,7 +4,8 @@ The imputation is the star model on what the rating propensity leaves over,
 
     imputed(u, i) = prediction(u, i) + slope * log-odds(u, i),
 
-with the log-odds of ``rating_propensity``: people like better what they are likelier to choose. Then each level's share, averaged over *all* items of a user, is
+with the log-odds of ``rating_propensity``: people like better what they are likelier to choose. Then each level's share,
+averaged over *all* items of a user, is
 
     mean over items of the imputed chance + weighted mean over ratings of (given - imputed chance),
 

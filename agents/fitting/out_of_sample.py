@@ -53,7 +53,7 @@ def calibrate_levels(
 def cross_fits(
     events: Events, content: DoubleArray, settings: RatingSettings, seed: int
 ) -> Iterator[tuple[BoolArray, RatingModel]]:
-    """Fit without one fold of the ratings at a time; yield the mark of the fold, shape [N], and the fit that has not seen it."""
+    """Fit without one fold of the ratings at a time; yield the fold's mark, shape [N], and the fit that has not seen it."""
     fold = np.random.default_rng([seed, _FOLDS]).integers(0, _FOLDS, size=events.rating.size)
     for number in range(_FOLDS):
         test = fold == number

@@ -11,6 +11,7 @@ __all__ = [
     "add_verb",
     "dry_run_option",
     "exposure_options",
+    "exposures_beside_options",
     "model_options",
     "output_options",
     "scenario_options",
@@ -143,6 +144,14 @@ def exposure_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--layout", choices=["list", "grid", "carousel"], help="how the positions of a log lie on a page")
     parser.add_argument("--part", metavar="NAME", help="part of a log: a split as train, or an arm of a run")
+
+
+def exposures_beside_options(parser: argparse.ArgumentParser) -> None:
+    """Add which exposure log is taken beside ratings, and how it is read."""
+    parser.add_argument(
+        "--exposures", metavar="LOG", help="log of what people were shown and did: a file, a folder, or that of a run"
+    )
+    exposure_options(parser)
 
 
 def output_options(parser: argparse.ArgumentParser) -> None:

@@ -35,10 +35,18 @@ def read_table_options(options: argparse.Namespace) -> Any:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def read_exposure_options(options: argparse.Namespace) -> Any:
-    """Return what was said about how an exposure log is to be read, by the names of ``ExposureSettings``."""
-    given = {name: getattr(options, name) for name in ("session_gap", "page_by", "layout", "part")}
-    return read_table_options(options) | {name: value for name, value in given.items() if value is not None}
+def read_exposure_options(options: argparse.Namespace, *, alone: bool = True) -> Any:
+    """Return how an exposure log is to be read, by the names of ``ExposureSettings``.
+
+    Args:
+        options: what was given.
+        alone: there are no ratings beside it, so that what is said of tables is said of it.
+    """
+    tables = read_table_options(options) if alone else {}
+    if unused := [name for name in ("constant_rating", "genre_separator") if name in tables]:
+        raise ConfigError(f"--{unused[0].replace('_', '-')}: got it for a log, expected it with --data; leave it out")
+    own = {name: getattr(options, name) for name in ("session_gap", "page_by", "layout", "part")}
+    return tables | {name: value for name, value in own.items() if value is not None}
 
 
 def read_world(options: argparse.Namespace) -> dict[str, Any]:

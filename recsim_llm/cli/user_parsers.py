@@ -10,6 +10,7 @@ from recsim_llm.cli.option_groups import (
     add_verb,
     dry_run_option,
     exposure_options,
+    exposures_beside_options,
     model_options,
     output_options,
     settings_option,
@@ -120,7 +121,10 @@ def personas_parser(commands: Any) -> None:
 
 def realism_parser(commands: Any) -> None:
     """Add the verb ``realism``."""
-    example = "recsim-llm realism --data fictional --n-users 60 --seeds 1 --seed 7 --out cards/choice"
+    example = (
+        "recsim-llm realism --data fictional --n-users 60 --seeds 1 --seed 7 --out cards/choice\n"
+        "  recsim-llm realism --exposures impressions.csv --out cards/clicks"
+    )
     parser = add_verb(
         commands,
         "realism",
@@ -128,11 +132,14 @@ def realism_parser(commands: Any) -> None:
         example=example,
         handler=handle_realism,
     )
-    parser.add_argument(
-        "--data", metavar="RATINGS", required=True, help="folder of a data set, name of a downloaded one, or 'fictional'"
-    )
+    parser.add_argument("--data", metavar="RATINGS", help="folder of a data set, name of a downloaded one, or 'fictional'")
+    exposures_beside_options(parser)
     table_options(parser)
-    parser.add_argument("--users", metavar="MODEL", default="choice", help="user model: choice (default), language, cascade")
+    parser.add_argument(
+        "--users",
+        metavar="MODEL",
+        help="user model: choice (default), language, cascade; of a log alone a click model (default: user-browsing)",
+    )
     model_options(parser)
     parser.add_argument("--n-users", metavar="N", type=int, help="most users (default: all; 20 with a language model)")
     parser.add_argument("--seeds", metavar="N", type=int, help="trials, one seed each (default: 5; 1 with a language model)")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from recsim_llm.cli.endings import go_on, go_on_by_calls
-from recsim_llm.cli.options import ask_first, read_limits, read_model, read_studied, read_table_options
+from recsim_llm.cli.options import ask_first, read_exposure_options, read_limits, read_model, read_studied, read_table_options
 from recsim_llm.cli.output import (
     make_console,
     print_forecast,
@@ -116,7 +116,7 @@ def handle_realism(options: argparse.Namespace) -> None:
     if options.dry_run:
         print_forecast(options, forecast_card(request))
         return
-    out = options.out or Path("cards") / f"{options.users.replace(':', '-')}-{datetime.now():%Y%m%d-%H%M%S}"
+    out = options.out or Path("cards") / f"{request.users.replace(':', '-')}-{datetime.now():%Y%m%d-%H%M%S}"
     with lock_folder(out, "card"):
         with go_on_by_calls(out, request.seeds[0]), show_status(options.quiet) as update:
             card, dataset = make_card(request, out, progress=update, confirm=partial(ask_first, options=options))
@@ -135,7 +135,9 @@ def _card_request(options: argparse.Namespace) -> Any:
     """Return what a card shall be made of."""
     from secrets import randbelow
 
+    from recsim_llm.data.exposure_logs.exposure_settings import ExposureSettings
     from recsim_llm.data.table_settings import TableSettings
+    from recsim_llm.scenarios.card_browsers import LOG_USERS
     from recsim_llm.scenarios.realism_run import CardRequest
     from recsim_llm.scenarios.schema import parse_overrides
     from recsim_llm.scenarios.study_requests import split_settings
@@ -149,9 +151,12 @@ def _card_request(options: argparse.Namespace) -> Any:
     asked, parameters = split_settings(parse_overrides(options.set))
     model = read_studied(options, asked)
     families = None if options.families is None else tuple(name.strip() for name in options.families.split(","))
+    alone = options.data is None and options.exposures is not None
     return CardRequest(
-        data=options.data,
-        users=options.users,
+        data=options.data or "",
+        exposures=options.exposures,
+        log=ExposureSettings.of(read_exposure_options(options, alone=alone)),
+        users=options.users or (LOG_USERS if alone else "choice"),
         model=model,
         n_users=options.n_users,
         seeds=tuple(range(first, first + count)),

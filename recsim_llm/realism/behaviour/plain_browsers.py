@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from recsim_llm.core import keyed
-from recsim_llm.core.arrays import DoubleArray, IntArray
+from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.core.exposures import Exposures
 from recsim_llm.realism.behaviour.browsers import Browsed, BrowserFactory
 from recsim_llm.realism.line import Role
@@ -61,12 +61,21 @@ class RankRates:
         dice = _Dice(shown, seed)
         clicked = dice.click < _look_up(self._click, shown.position + 1, self._usual_click)
         leave = _look_up(self._leave, np.minimum(shown.pages.page, _PAGES), self._usual_leave)
-        dwell = None
-        if self._dwell is not None:
-            centre, spread = self._dwell
-            normal = np.sqrt(-2.0 * np.log(dice.dwell)) * np.cos(2.0 * np.pi * dice.turn)
-            dwell = np.where(clicked, np.exp(centre + spread * normal), np.nan)
-        return Browsed(clicked, dice.leave < leave, dwell)
+        return Browsed(clicked, dice.leave < leave, self.dwell(shown, clicked, seed))
+
+    def dwell(self, shown: Exposures, clicked: BoolArray, seed: int) -> DoubleArray | None:
+        """Return how long they stay with what was clicked, float64 [n], NaN elsewhere; None where the fit saw no times.
+
+        Args:
+            shown: the pages.
+            clicked: bool [n].
+            seed: of the dice.
+        """
+        if self._dwell is None:
+            return None
+        dice, (centre, spread) = _Dice(shown, seed), self._dwell
+        normal = np.sqrt(-2.0 * np.log(dice.dwell)) * np.cos(2.0 * np.pi * dice.turn)
+        return np.where(clicked, np.exp(centre + spread * normal), np.nan)
 
 
 PLAIN_BROWSERS: dict[str, tuple[Role, BrowserFactory]] = {
