@@ -72,7 +72,7 @@ def test_pages_can_be_told_by_session_and_sessions_by_a_gap(tmp_path: Path, caps
 @pytest.mark.parametrize(
     ("more", "fault"),
     [
-        (["--constant-rating", "4"], "constant_rating"),
+        (["--constant-rating", "4"], "--constant-rating"),
         (["--session-gap", "60"], "session_gap"),
         (["--session-gap", "-1"], "session_gap: got -1.0, expected a number above 0"),
         (["--part", "train"], "part: got 'train'"),
