@@ -115,6 +115,10 @@ class CascadeUsers:
         """Return the most tokens of a prompt about a page of that size, estimated; 0 where no language model is asked."""
         return self.language.prompt_tokens(slate_size) if isinstance(self.language, BoundsPrompts) else 0
 
+    def least_prompt_tokens(self, slate_size: int) -> int:
+        """Return the tokens of a prompt about a page of that size with nothing that could give way; 0 where none is written."""
+        return self.language.least_prompt_tokens(slate_size) if isinstance(self.language, BoundsPrompts) else 0
+
     def allocate(self, rows: int, slate_size: int) -> None:
         """Make room for a batch of ``rows`` users; forget everything about earlier ones."""
         self.choice.allocate(rows, slate_size)

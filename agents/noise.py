@@ -98,6 +98,10 @@ class NoisyUsers:
         """Return the most tokens of a prompt about a page of that size, estimated; 0 where no language model is asked."""
         return self.users.prompt_tokens(slate_size) if isinstance(self.users, BoundsPrompts) else 0
 
+    def least_prompt_tokens(self, slate_size: int) -> int:
+        """Return the least tokens of a prompt about a page of that size, estimated; 0 where no language model is asked."""
+        return self.users.least_prompt_tokens(slate_size) if isinstance(self.users, BoundsPrompts) else 0
+
     def allocate(self, rows: int, slate_size: int) -> None:
         """Make room for a batch of ``rows`` users; forget everything about earlier ones."""
         self.users.allocate(rows, slate_size)

@@ -16,7 +16,7 @@ from recsim_llm.agents.choice.saved_fits import fitted_for, load_fitted
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.agents.language.language_users import LanguageUsers
 from recsim_llm.agents.language.rating_history import RatingHistory
-from recsim_llm.agents.language.told_facts import check_told
+from recsim_llm.agents.language.told_facts import check_users
 from recsim_llm.agents.noise import without_ratings
 from recsim_llm.agents.replay import ReplayUsers
 from recsim_llm.core.ratings import TRAIN_SHARE, Dataset
@@ -219,7 +219,8 @@ def _speaking(
     settings = LanguageParameters.from_settings(parameters or {})
     source = user_source(dataset, model="language", fitted=fitted)
     users = choose_users(population, source, seed=seed).known_in(dataset)
-    check_told(settings.facts, users, dataset)
+    for what in ("facts", "personas"):
+        check_users(what, getattr(settings, what), dataset, users)
     known = dataset.training_part(TRAIN_SHARE)[0]
     history = RatingHistory(known.ratings, users.user_id, known.catalog, rates=users.rates)
     behaviour = LanguageUsers(known.catalog, users, models.role("user"), parameters=settings, seed=seed, history=history)

@@ -113,7 +113,7 @@ def matrix_speed(kind: Any, threads: int) -> float:
 
 def record(folder: Path, way: str, options: argparse.Namespace) -> Path:
     """Return a file with what a run of the scripted model asks, page after page of all users."""
-    from recsim_llm.language.calls.store import open_calls
+    from recsim_llm.language.calls.calls_file import open_calls
 
     templates, elicitation = WAYS[way]
     command = [sys.executable, "-c", _CLI, "run", "demo", "--users", "language", "--model", "scripted/genres"]
@@ -193,7 +193,9 @@ def measure(file: Path, settings: dict[str, Any], code: Path) -> Figures:
     """Return what a process with this code measures."""
     command = [sys.executable, __file__, "--answer", str(file), json.dumps(settings)]
     environment = {**os.environ, "PYTHONPATH": str(code), "PROCESS_START": str(time.clock_gettime(time.CLOCK_MONOTONIC))}
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    if done.returncode:
+        sys.exit(f"{code}: got no figures, expected some of {settings['name']}: {done.stderr.strip().splitlines()[-1:]}")
     return Figures(*json.loads(done.stdout))
 
 

@@ -147,7 +147,7 @@ def _open_named(given: WorldArguments, folder: Path | None) -> OpenWorld:
         return OpenWorld(world=with_rated_items(world, dataset, TRAIN_SHARE))
     # Only here, since language models load much.
     from recsim_llm.language.base.settings import ModelSettings
-    from recsim_llm.language.calls.store import FILE_NAME
+    from recsim_llm.language.calls.calls_file import FILE_NAME
     from recsim_llm.language.providers import Roles
 
     roles = Roles({"user": ModelSettings(name=given.model)}, calls=None if folder is None else folder / FILE_NAME)

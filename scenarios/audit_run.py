@@ -17,7 +17,7 @@ from recsim_llm.data.reading_notes import reading_record
 from recsim_llm.errors import ConfigError, RunExistsError
 from recsim_llm.language.base.settings import ModelSettings
 from recsim_llm.language.base.wire import TokenUsage
-from recsim_llm.language.calls.store import FILE_NAME
+from recsim_llm.language.calls.calls_file import FILE_NAME
 from recsim_llm.language.providers import Roles
 from recsim_llm.log.locks import lock_folder
 from recsim_llm.report.audit_page import AUDIT_FILE
@@ -83,6 +83,7 @@ def make_audit(
             assert kind.choice is not None
             progress(f"{request.audit}: fitting and asking {users:,} users")
             return _content(request, dataset, kind, kind.choice(dataset, request.seed, users))
+        kind.check(dataset)
         models = {"user": request.model, "policy": request.model}
         with Roles(models, calls=out / FILE_NAME, cache=request.cache, limits=limits_of(request.limits)) as roles:
             confirm(_estimate(kind, users, roles, request.model))

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from recsim_llm.agents.language.calibration import Calibration
-from recsim_llm.agents.language.language_parameters import AUTO
 from recsim_llm.agents.language.persona_writing import read_personas
 from recsim_llm.agents.language.told_facts import read_facts
 from recsim_llm.agents.noise import with_noise
@@ -208,22 +207,9 @@ def with_files_read(scenario: Scenario) -> Scenario:
     return _with_parameters(scenario, _files_read)
 
 
-def for_stand_in(scenario: Scenario, family: str = AUTO) -> Scenario:
-    """Return the scenario as a stand-in for its model can play it: the calibration without what it was fitted to.
-
-    Args:
-        scenario: of the real model.
-        family: of prompts that ``auto`` stands for with that model.
-    """
-
-    def change(parameters: Mapping[str, Any]) -> dict[str, Any]:
-        named = parameters.get("templates", AUTO)
-        return _without_record(parameters) | {"templates": family if named == AUTO else named}
-
-    if scenario.users.model == "cascade":
-        inner = change(scenario.users.parameters.get("language") or {})
-        return _with_parameters(scenario, lambda parameters: {**parameters, "language": inner})
-    return _with_parameters(scenario, change) if scenario.users.model == "language" else scenario
+def for_stand_in(scenario: Scenario) -> Scenario:
+    """Return the scenario as a stand-in for its model can play it: the calibration without what it was fitted to."""
+    return _with_parameters(scenario, _without_record)
 
 
 def _with_parameters(scenario: Scenario, change: Callable[[Mapping[str, Any]], dict[str, Any]]) -> Scenario:

@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from recsim_llm.agents.choice.choice_candidate import ChoiceCandidate
 from recsim_llm.agents.choice.choice_parameters import ChoiceParameters
 from recsim_llm.agents.choice.saved_fits import fitted_for
-from recsim_llm.agents.language.calibrating import calibrate
+from recsim_llm.agents.language.calibrating import PAGE_SIZE, TAKEN, calibrate
 from recsim_llm.agents.language.calibration import Calibration
+from recsim_llm.agents.language.calibration_pages import able_users
 from recsim_llm.agents.language.language_candidate import language_factory
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.agents.language.language_taste import LANGUAGE_USERS
@@ -21,14 +22,22 @@ from recsim_llm.core.ratings import Dataset
 from recsim_llm.data import open_dataset
 from recsim_llm.errors import ConfigError, DataError
 from recsim_llm.language.base.wire import TokenUsage
-from recsim_llm.language.calls.model import LanguageModel, Meter
+from recsim_llm.language.calls.model import LanguageModel
 from recsim_llm.language.providers import Roles
 from recsim_llm.realism.candidates import Factory
 from recsim_llm.realism.taste_measure import measure_taste
 from recsim_llm.scenarios.estimates import ANSWER_TOKENS, Confirm, CostEstimate
-from recsim_llm.scenarios.study_requests import StudyRequest, limits_of, most_cost
+from recsim_llm.scenarios.study_requests import (
+    StudyProgress,
+    StudyRequest,
+    calls_beside,
+    check_new_file,
+    check_told,
+    limits_of,
+    most_cost,
+)
 
-__all__ = ["CalibrationProgress", "CalibrationRequest", "calls_beside", "make_calibration"]
+__all__ = ["CalibrationRequest", "make_calibration"]
 
 _QUESTIONS = 22
 _TASTE_ITEMS = 10
@@ -60,24 +69,11 @@ class CalibrationRequest(StudyRequest):
         }
 
 
-class CalibrationProgress(NamedTuple):
-    """How far a calibration is."""
-
-    doing: str
-    """What is being done."""
-    done: int
-    """Pages answered; 0 where they are not counted."""
-    planned: int
-    """Pages to be asked about, likewise."""
-    spent: Meter
-    """What the model has used so far."""
-
-
 def make_calibration(
     request: CalibrationRequest,
     out: Path,
     *,
-    progress: Callable[[CalibrationProgress], None] = lambda _: None,
+    progress: Callable[[StudyProgress], None] = lambda _: None,
     confirm: Confirm = lambda _: None,
 ) -> tuple[Calibration, Dataset]:
     """Fit a calibration, measure how much taste the users have, and write both; the file is there whole, or not at all.
@@ -96,19 +92,20 @@ def make_calibration(
     """
     if request.model is None:
         raise ConfigError("calibrate: got no model, expected --model provider/name")
-    if not out.parent.is_dir() or out.is_dir():
-        raise ConfigError(f"calibrate: got {out}, expected a file in a folder that exists; make the folder first")
+    check_new_file("calibrate", out)
     asked = request.asked()
     dataset = open_dataset(request.data, **request.tables.model_dump())
+    check_told(asked["parameters"], dataset)
+    met = met_users(request.model.name, dataset)
+    able_users(dataset, taken=TAKEN, page_size=PAGE_SIZE, met=met, least=2)
     limits = limits_of(request.limits)
     with Roles({"user": request.model}, calls=calls_beside(out), cache=request.cache, limits=limits) as roles:
         model = roles.role("user")
         confirm(_estimate(request, model))
 
         def tell(doing: str, done: int = 0, planned: int = 0) -> None:
-            progress(CalibrationProgress(doing, done, planned, model.meter()))
+            progress(StudyProgress(doing, done, planned, "pages", model.meter()))
 
-        met = met_users(request.model.name, dataset)
         found = calibrate(model, dataset, progress=partial(tell, "calibrating"), met=met, **asked)
         record = found.record or {}
         apart = [*record["users_fitted"], *met]
@@ -137,11 +134,6 @@ def _taste(
     except DataError as error:
         return {"tells_apart": None, "sentence": f"how much taste these users have is not known: {error}", "measures": []}
     return {name: value for name, value in found.to_json().items() if name != "costs"}
-
-
-def calls_beside(out: Path) -> Path:
-    """Return where the calls of a calibration are kept: ``NAME.calls.sqlite`` for ``NAME.json``."""
-    return out.with_name(f"{out.stem}.calls.sqlite")
 
 
 def _estimate(request: CalibrationRequest, model: LanguageModel) -> CostEstimate:

@@ -20,34 +20,41 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from recsim_llm.agents.language.calibration import Calibration
-from recsim_llm.agents.language.template_family import FAMILIES, likely_family
 from recsim_llm.core.arrays import DoubleArray
-from recsim_llm.language.base.questions import Elicitation
 from recsim_llm.language.base.settings import ModelSettings
-from recsim_llm.language.calls.store import FILE_NAME, open_calls
-from recsim_llm.language.providers import known_probe, open_model
+from recsim_llm.language.calls.calls_file import FILE_NAME, open_calls
 from recsim_llm.log.manifest import read_manifest, read_scenario_manifest
 from recsim_llm.scenarios.audit_run import AuditRequest, make_audit
 from recsim_llm.scenarios.block_runs import count_users, take_part
 from recsim_llm.scenarios.building import for_stand_in, with_files_read
-from recsim_llm.scenarios.calibration_run import CalibrationRequest, calls_beside, make_calibration
+from recsim_llm.scenarios.calibration_run import CalibrationRequest, make_calibration
+from recsim_llm.scenarios.model_outlook import Outlook, keep_outlook, lead_tokens, look_ahead, stand_in_for
+from recsim_llm.scenarios.personas_run import PersonasRequest, make_personas
 from recsim_llm.scenarios.realism_run import FIT, CardRequest, make_card
 from recsim_llm.scenarios.runner import draw_seed, run
 from recsim_llm.scenarios.schema import Block, Scenario
 from recsim_llm.scenarios.speech import name_models, speak
+from recsim_llm.scenarios.study_requests import calls_beside
 from recsim_llm.statistics import Estimate
 
-__all__ = ["Forecast", "forecast_audit", "forecast_calibration", "forecast_card", "forecast_run", "forecast_speech"]
+__all__ = [
+    "Forecast",
+    "forecast_audit",
+    "forecast_calibration",
+    "forecast_card",
+    "forecast_personas",
+    "forecast_run",
+    "forecast_speech",
+]
 
-_STAND_IN = "scripted/genres"
 _USERS = 100  # who rehearse
-_USUAL: Elicitation = "logprobs"
 _NORMAL = 1.959963984540054
 _WITH_BLANKS = 1.5
 """Tokens of an answer behind a lead: before digits a blank can be one."""
 _USED = """
 SELECT {by}, count(*), sum(coalesce(prompt_tokens, 0)), sum(coalesce(completion_tokens, 0)),
-sum(json_array_length(parts.text)), sum(coalesce(prompt_tokens, 0) * json_array_length(parts.text))
+sum(json_array_length(parts.text)), sum(coalesce(prompt_tokens, 0) * json_array_length(parts.text)),
+sum(lead_tokens(form, parts.text, 0)), sum(lead_tokens(form, parts.text, 1))
 FROM calls JOIN parts ON parts.hash = calls.questions WHERE cache_hit = 0 AND {which} GROUP BY {by} ORDER BY {by}
 """
 _BY_USER = _USED.format(by="role, subject", which="nonce != 'neutral'")
@@ -134,15 +141,16 @@ def forecast_run(scenario: Scenario) -> Forecast:
     scenario = draw_seed(scenario)
     if not scenario.models:
         return _summed({}, {}, {}, users=1, everyone=1)
-    known, everyone, part = dict(scenario.models), None, scenario
+    known = {role: look_ahead(model) for role, model in scenario.models.items()}
+    everyone, part = None, scenario
     if scenario.users.block is None:
         everyone = count_users(scenario)
         if everyone > _USERS:
             part = take_part(scenario, Block(size=_USERS, number=0))
-    settings = for_stand_in(with_files_read(part), _family(known.get("user"))).model_dump(mode="json")
-    settings |= {"models": {role: _stand_in(model).model_dump(mode="json") for role, model in known.items()}, "limits": {}}
+    settings = for_stand_in(with_files_read(part)).model_dump(mode="json")
+    settings |= {"models": {role: stand_in_for(model).model_dump(mode="json") for role, model in known.items()}, "limits": {}}
     with _stage() as folder:
-        run(Scenario.model_validate(settings), folder)
+        run(Scenario.model_validate(settings), folder, cache=_words(known.get("user"), folder))
         users = int(read_manifest(folder)["users"])
         depth = scenario.visits * scenario.max_pages * len(scenario.recommenders)
         return _summed(known, _used(folder, known), {}, users=users, everyone=everyone or users, depth=depth)
@@ -156,13 +164,13 @@ def forecast_speech(folder: Path, models: Mapping[str, Any], **asked: Any) -> Fo
         models: as for ``speak``.
         asked: further arguments of ``speak``.
     """
-    known = name_models(read_scenario_manifest(folder), models)
+    known = {role: look_ahead(model) for role, model in name_models(read_scenario_manifest(folder), models).items()}
     with _stage() as stage:
         stage.mkdir()
         for path in folder.resolve().iterdir():
             if not path.name.startswith((FILE_NAME, ".")):
                 os.symlink(path, stage / path.name)
-        speak(stage, models={role: _stand_in(model).model_dump(mode="json") for role, model in known.items()}, **asked)
+        speak(stage, models={role: stand_in_for(model).model_dump(mode="json") for role, model in known.items()}, **asked)
         return _summed(known, _used(stage, {}), {"writer": "text"}, users=1, everyone=1)
 
 
@@ -170,12 +178,13 @@ def forecast_card(request: CardRequest) -> Forecast:
     """Return what ``realism`` will ask; everything but the model's part is really computed, which takes its time."""
     if request.model is None:
         return _summed({}, {}, {}, users=1, everyone=1)
+    known = look_ahead(request.model)
     with _stage() as folder:
-        stand_in = replace(request, model=_stand_in(request.model), cache=None, limits={})
+        stand_in = replace(request, model=stand_in_for(known), cache=_words(known, folder), limits={})
         if request.calibration not in (None, FIT):
             stand_in = replace(stand_in, calibration=_for_stand_in(Path(request.calibration), folder.with_name("numbers.json")))
         make_card(stand_in, folder)
-        return _summed({"user": request.model}, _used(folder, {"user": request.model}), {}, users=1, everyone=1)
+        return _summed({"user": known}, _used(folder, {"user": known}), {}, users=1, everyone=1)
 
 
 def _for_stand_in(calibration: Path, place: Path) -> str:
@@ -188,21 +197,36 @@ def forecast_audit(request: AuditRequest) -> Forecast:
     """Return what ``audit`` will ask; it is carried out with the stand-in, which takes its time."""
     if request.model is None:
         return _summed({}, {}, {}, users=1, everyone=1)
+    known = look_ahead(request.model)
     with _stage() as folder:
-        make_audit(replace(request, model=_stand_in(request.model), cache=None, limits={}), folder)
-        asked = dict.fromkeys(("user", "policy"), request.model)
+        make_audit(replace(request, model=stand_in_for(known), cache=_words(known, folder), limits={}), folder)
+        asked = dict.fromkeys(("user", "policy"), known)
         return _summed(asked, _used(folder, asked), {}, users=1, everyone=1)
 
 
 def forecast_calibration(request: CalibrationRequest) -> Forecast:
     """Return what ``calibrate`` will ask; what it fits beside the model is really fitted, which takes its time."""
     assert request.model is not None
+    known = look_ahead(request.model)
     with _stage() as folder:
         folder.mkdir()
         out = folder / "calibration.json"
-        make_calibration(replace(request, model=_stand_in(request.model), cache=None, limits={}), out)
+        make_calibration(replace(request, model=stand_in_for(known), cache=_words(known, folder), limits={}), out)
         os.replace(calls_beside(out), folder / FILE_NAME)
-        return _summed({"user": request.model}, _used(folder, {"user": request.model}), {}, users=1, everyone=1)
+        return _summed({"user": known}, _used(folder, {"user": known}), {}, users=1, everyone=1)
+
+
+def forecast_personas(request: PersonasRequest) -> Forecast:
+    """Return what ``personas`` will ask."""
+    if request.model is None:
+        return _summed({}, {}, {}, users=1, everyone=1)
+    known = look_ahead(request.model)
+    with _stage() as folder:
+        folder.mkdir()
+        out = folder / "personas.json"
+        make_personas(replace(request, model=stand_in_for(known), cache=None, limits={}), out)
+        os.replace(calls_beside(out), folder / FILE_NAME)
+        return _summed({"user": known}, _used(folder, {}), {"user": "text"}, users=1, everyone=1)
 
 
 @contextmanager
@@ -211,26 +235,9 @@ def _stage() -> Iterator[Path]:
         yield Path(temporary) / "rehearsal"
 
 
-def _form(model: ModelSettings) -> Elicitation | None:
-    """Return how a model is asked, without asking it; None where nobody has found out yet."""
-    if model.realisation != "auto":
-        return model.realisation
-    if not model.name.startswith(("openai", "llamacpp/", "transformers/")):
-        with open_model(model.name) as opened:
-            return opened.elicitation
-    found = known_probe(model)
-    ways = found.abilities.ways(model.renormalise) if found else ()
-    return ways[0] if ways else None
-
-
-def _family(model: ModelSettings | None) -> str:
-    """Return the family of prompts in which a run would ask this model."""
-    return FAMILIES[0] if model is None else likely_family(model.name, model.base_url or "", _form(model) or _USUAL)[0]
-
-
-def _stand_in(model: ModelSettings) -> ModelSettings:
-    name = model.name if model.name.startswith("scripted/") else _STAND_IN
-    return ModelSettings(name=name, realisation=_form(model) or _USUAL, samples=model.samples)
+def _words(known: Outlook | None, folder: Path) -> Path | None:
+    """Return a calls file, beside the rehearsal's folder, by which a stand-in is asked in the words of the model."""
+    return None if known is None else keep_outlook(known, folder.with_name("outlook.sqlite"))
 
 
 class _Used(NamedTuple):
@@ -243,7 +250,7 @@ class _Used(NamedTuple):
     likelihoods: DoubleArray
 
 
-def _used(folder: Path, models: Mapping[str, ModelSettings]) -> dict[str, _Used]:
+def _used(folder: Path, models: Mapping[str, Outlook]) -> dict[str, _Used]:
     """Return by role what each user's calls would use up, as a rehearsal tells.
 
     Args:
@@ -253,6 +260,7 @@ def _used(folder: Path, models: Mapping[str, ModelSettings]) -> dict[str, _Used]
     if not (folder / FILE_NAME).exists():
         return {}
     with closing(open_calls(folder)) as connection:
+        connection.create_function("lead_tokens", 3, lead_tokens)
         rows = connection.execute(_BY_USER).fetchall()
         apart = [
             {role: np.array([used], np.float64) for role, *used in connection.execute(query)}
@@ -261,30 +269,30 @@ def _used(folder: Path, models: Mapping[str, ModelSettings]) -> dict[str, _Used]
     found = {}
     for role in dict.fromkeys(row[0] for row in rows):
         own = np.array([row[2:] for row in rows if row[0] == role], np.float64)
-        shared = [_as_asked(of_roles.get(role, np.zeros((1, 5))), models.get(role))[:, 0] for of_roles in apart]
+        shared = [_as_asked(of_roles.get(role, np.zeros((1, 7))), models.get(role))[:, 0] for of_roles in apart]
         found[role] = _Used(*_as_asked(own, models.get(role)), *shared)
     return found
 
 
-def _as_asked(columns: DoubleArray, model: ModelSettings | None) -> DoubleArray:
+def _as_asked(columns: DoubleArray, model: Outlook | None) -> DoubleArray:
     """Return calls, tokens read and written, ``[3, users]``; the stand-in answered pages where a server is asked questions.
 
     Args:
-        columns: calls, tokens read, tokens written, questions, tokens read for each of them again, ``[users, 5]``.
+        columns: calls, tokens read, tokens written, questions, tokens read for each of them again, tokens of leads, and of
+            leads whose common beginnings are read once, ``[users, 7]``.
         model: of the role; None where it is asked no questions.
     """
-    if model is None or _form(model) != "forced" or not model.name.startswith(("openai", "llamacpp/")):
-        return columns[:, :3].T
-    found = known_probe(model)
-    way = found.abilities.forced if found else "chat"
-    samples = model.samples if way == "samples" else 1
-    calls = math.ceil(samples / (found.abilities.samples if found else 1))
+    if model is None or not model.alone:
+        return np.stack([columns[:, 0], columns[:, 1] + columns[:, 6], columns[:, 2]])
+    way = model.abilities.forced
+    samples = model.settings.samples if way == "samples" else 1
+    calls = math.ceil(samples / model.abilities.samples)
     written = samples * (1.0 if way in ("chat", "samples") else _WITH_BLANKS)
-    return np.stack([calls * columns[:, 3], calls * columns[:, 4], written * columns[:, 3]])
+    return np.stack([calls * columns[:, 3], calls * (columns[:, 4] + columns[:, 5]), written * columns[:, 3]])
 
 
 def _summed(
-    models: Mapping[str, ModelSettings],
+    models: Mapping[str, Outlook],
     used: Mapping[str, _Used],
     forms: Mapping[str, str],
     *,
@@ -301,11 +309,11 @@ def _summed(
     ]
     contrast = (neutral + sum((used[role].likelihoods for role in used), np.zeros(3))) * everyone / users
     cost: Estimate | None = None
-    if all(model.prices is not None for model in by_role.values()):
-        spent = [_spent(used[role], model) for role, model in by_role.items()]
+    if all(model.settings.prices is not None for model in by_role.values()):
+        spent = [_spent(used[role], model.settings) for role, model in by_role.items()]
         cost = _total(spent, users, everyone)
-    asked = {role: forms.get(role) or _form(model) or _USUAL for role, model in by_role.items()}
-    guessed = [role for role, model in by_role.items() if role not in forms and _form(model) is None]
+    asked = {role: forms.get(role) or model.form for role, model in by_role.items()}
+    guessed = [role for role, model in by_role.items() if role not in forms and model.guessed]
     seconds = _seconds(by_role, used, everyone / users, depth)
     extra = float(contrast[0]), float(contrast[1:].sum())
     return Forecast(calls, read, written, cost, seconds, asked, tuple(guessed), users, everyone, *extra)
@@ -332,14 +340,14 @@ def _total(columns: list[DoubleArray], users: int, everyone: int, neutral: float
     return Estimate(value=value, low=max(value - half - shared, 0.0), high=value + half, users=users)
 
 
-def _seconds(models: Mapping[str, ModelSettings], used: Mapping[str, _Used], stretch: float, depth: int) -> Estimate | None:
+def _seconds(models: Mapping[str, Outlook], used: Mapping[str, _Used], stretch: float, depth: int) -> Estimate | None:
     """Return the time of the calls; those of one user wait for each other, ``depth`` of them at most."""
     least = most = 0.0
     for role, model in models.items():
-        found = known_probe(model)
+        found = model.report
         if found is None or found.latency_seconds is None:
             return None
-        at_once = model.concurrency or found.abilities.concurrency
+        at_once = model.settings.concurrency or found.abilities.concurrency
         together = (used[role].calls.sum() + used[role].neutral[0]) * stretch / at_once * found.latency_seconds
         least, most = least + together, most + together + depth * found.latency_seconds
     return Estimate(value=(least + most) / 2.0, low=least, high=most, users=0) if models else None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from recsim_llm.envs.environment_worlds import OpenWorld, WorldArguments, asks_model, check_model
 from recsim_llm.errors import ConfigError
-from recsim_llm.language.calls.store import FILE_NAME
+from recsim_llm.language.calls.calls_file import FILE_NAME
 from recsim_llm.language.providers import Roles
 from recsim_llm.scenarios.building import build_scenario_world, load_dataset, recommender_seed
 from recsim_llm.scenarios.schema import Scenario, change_scenario, load_scenario

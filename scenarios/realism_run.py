@@ -19,13 +19,13 @@ from recsim_llm.data import open_dataset
 from recsim_llm.errors import ConfigError, RunExistsError
 from recsim_llm.language.base.settings import ModelSettings
 from recsim_llm.language.base.wire import TokenUsage
-from recsim_llm.language.calls.store import FILE_NAME
+from recsim_llm.language.calls.calls_file import FILE_NAME
 from recsim_llm.language.providers import Roles
 from recsim_llm.log.locks import lock_folder
 from recsim_llm.population.factories import wants_models
 from recsim_llm.realism.candidates import Factory, world_factory
 from recsim_llm.realism.card import Card
-from recsim_llm.realism.held_out import Split
+from recsim_llm.realism.held_out import Split, hold_out
 from recsim_llm.realism.lines.cost import most_pages
 from recsim_llm.realism.trials import CardSettings
 from recsim_llm.realism.whole_card import Subject, whole_card
@@ -33,7 +33,7 @@ from recsim_llm.registry import resolve
 from recsim_llm.report.card_file import CARD_FILE
 from recsim_llm.scenarios.building import built_world
 from recsim_llm.scenarios.estimates import ANSWER_TOKENS, Confirm, CostEstimate
-from recsim_llm.scenarios.study_requests import StudyRequest, limits_of, made_facts, most_cost
+from recsim_llm.scenarios.study_requests import StudyRequest, check_told, limits_of, made_facts, most_cost
 
 __all__ = ["FIT", "CardRequest", "card_facts", "make_card"]
 
@@ -97,6 +97,9 @@ def _measure(request: CardRequest, out: Path, progress: Callable[[str], None], c
     if request.model is None:
         subject, settings = _fitted(request), CardSettings(seeds=request.seeds, split=request.split, users=request.n_users)
         return whole_card(dataset, subject, settings, progress=progress), dataset
+    if request.users == "language":
+        check_told(LanguageParameters.from_settings(request.parameters), dataset)
+    hold_out(dataset, seed=request.seeds[0], split=request.split)  # before anything is foretold: fails where nobody has enough
     settings = _language_settings(request, dataset)
     limits = limits_of(request.limits)
     with Roles({"user": request.model}, calls=out / FILE_NAME, cache=request.cache, limits=limits) as roles:
@@ -132,9 +135,11 @@ def _calibration_fact(request: CardRequest, dataset: Dataset) -> str:
     record = Calibration.load(request.calibration).record
     if record is None:
         return "set by hand"
-    same = not set(record["users_fitted"]).isdisjoint(dataset.ratings.users.tolist())
+    fitted, level = record["users_fitted"], record.get("users_level", ())
+    same = not {*fitted, *level}.isdisjoint(dataset.ratings.users.tolist())
     told = ", some of whom may be among the users scored here" if same and record["data"] == dataset.name else ""
-    return f"fitted on {len(record['users_fitted'])} users of {record['data']}{told}"
+    by = f", the level of stars by {len(level):,}" if level else ""
+    return f"fitted on {len(fitted):,} users of {record['data']}{by}{told}"
 
 
 def _check(request: CardRequest) -> None:

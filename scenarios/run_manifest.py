@@ -11,8 +11,8 @@ from recsim_llm.agents.choice.choice_users import ChoiceUsers
 from recsim_llm.agents.choice.little_known import little_known
 from recsim_llm.agents.language.calibration_record import calibration_warnings
 from recsim_llm.agents.language.language_parameters import AUTO, LanguageParameters
-from recsim_llm.agents.language.template_family import STAND_IN
-from recsim_llm.core.protocols import HasProvenance
+from recsim_llm.agents.language.template_family import NAMED
+from recsim_llm.core.protocols import BoundsPrompts, HasProvenance
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.data.reading_notes import reading_record
 from recsim_llm.language.providers import Roles
@@ -77,7 +77,7 @@ def make_manifest(scenario: Scenario, dataset: Dataset, world: World, roles: Rol
 def users_warnings(scenario: Scenario, dataset: Dataset, world: World, roles: Roles) -> list[str]:
     """Say what a reader must know first of users that a language model plays: how they were calibrated, if they were.
 
-    After it stands in which words they are asked, where those were chosen for them.
+    After it stands in which words and how they are asked, where either was chosen for them.
 
     Args:
         scenario: of the run.
@@ -95,15 +95,33 @@ def users_warnings(scenario: Scenario, dataset: Dataset, world: World, roles: Ro
         return []
     known = world.users.provenance if isinstance(world.users, HasProvenance) else {}
     family = known.get("language", known)["family"]
-    automatic = LanguageParameters.from_settings(own).templates == AUTO and family["why"] != STAND_IN
+    model, why = roles.role("user"), family["why"]
+    chosen = AUTO in (LanguageParameters.from_settings(own).templates, roles.settings_for("user").realisation)
     calibrated = calibration_warnings(
         LanguageParameters.from_settings(own).calibration,
-        model=roles.role("user").name,
+        model=model.name,
         data={"name": dataset.name, "fingerprint": dataset.fingerprint},
         user_id=world.population.user_id.tolist(),
         key=key,
     )
-    return [*calibrated, f"prompts: {family['name']}, since {family['why']}"] if automatic else calibrated
+    if chosen and not model.name.startswith("scripted/"):
+        reason = "" if why == NAMED else f", since {why}"
+        calibrated.append(f"asked by {model.elicitation}, prompts {family['name']}{reason}")
+    return [*calibrated, *_short_prompts(scenario, world, own, key.replace("calibration", "prompt_tokens"))]
+
+
+def _short_prompts(scenario: Scenario, world: World, own: Mapping[str, Any], key: str) -> list[str]:
+    """Say where prompts are longer than was set, since what is left of them does not give way."""
+    tokens = own.get("prompt_tokens")
+    if tokens is None or not isinstance(world.users, BoundsPrompts):
+        return []
+    least = world.users.least_prompt_tokens(scenario.slate_size)
+    if tokens >= least:
+        return []
+    return [
+        f"prompts: got {key} {tokens:,}, expected about {least:,} or more for a page of {scenario.slate_size}, which takes "
+        "that much without any history, description or memory; set it higher, or show fewer items"
+    ]
 
 
 def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 from recsim_llm.core.files import write_atomically
 from recsim_llm.errors import BudgetExceeded, LogError, PlugInError, ServiceError, hide_secrets
 from recsim_llm.language.base.settings import LimitSettings
+from recsim_llm.language.calls.calls_file import FILE_NAME
 from recsim_llm.language.calls.model import Meter
-from recsim_llm.language.calls.store import FILE_NAME
 from recsim_llm.log.folders import MANIFEST, RUN_FOLDER, TRACEBACK, refuse_used_folder, remove_torn_files
 from recsim_llm.log.locks import lock_folder
 from recsim_llm.log.manifest import encode_manifest, read_arithmetic, read_scenario_manifest, write_manifest

@@ -1,4 +1,4 @@
-"""What audits and realism cards have in common: what they are told, the most a model is asked, the command that makes one."""
+"""What studies of users have in common: what they are told, how far they are, the most a model is asked, how they are made."""
 
 from __future__ import annotations
 
@@ -7,19 +7,32 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from recsim_llm import __version__
+from recsim_llm.agents.language.language_parameters import LanguageParameters
+from recsim_llm.agents.language.told_facts import check_users
+from recsim_llm.core.ratings import Dataset
 from recsim_llm.data.table_settings import TableSettings
 from recsim_llm.errors import ConfigError
 from recsim_llm.language.base.settings import LimitSettings, ModelSettings
 from recsim_llm.language.base.wire import TokenUsage
 from recsim_llm.language.calls.budget import Prices
-from recsim_llm.language.calls.model import LanguageModel
+from recsim_llm.language.calls.model import LanguageModel, Meter
 from recsim_llm.scenarios.estimates import CostEstimate
 from recsim_llm.scenarios.schema import override
 
-__all__ = ["StudyRequest", "limits_of", "made_facts", "most_cost", "split_settings"]
+__all__ = [
+    "StudyProgress",
+    "StudyRequest",
+    "calls_beside",
+    "check_new_file",
+    "check_told",
+    "limits_of",
+    "made_facts",
+    "most_cost",
+    "split_settings",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +58,46 @@ class StudyRequest:
         own = {name: value for name, value in asked.items() if name not in ("name", "base_url")}
         named = {"models.user": own, "users.parameters": self.parameters}
         return [f"{place}.{name}={json.dumps(value)}" for place, given in named.items() for name, value in given.items()]
+
+
+class StudyProgress(NamedTuple):
+    """How far a study is whose answers are counted."""
+
+    doing: str
+    """What is being done."""
+    done: int
+    """Things answered; 0 where they are not counted."""
+    planned: int
+    """Things to be asked about, likewise."""
+    things: str
+    """What is counted, such as ``pages``."""
+    spent: Meter
+    """What the model has used so far."""
+
+
+def calls_beside(out: Path) -> Path:
+    """Return where the calls are kept of a study that writes one file: ``NAME.calls.sqlite`` for ``NAME.json``."""
+    return out.with_name(f"{out.stem}.calls.sqlite")
+
+
+def check_new_file(verb: str, out: Path) -> None:
+    """See to it that a study can write its file.
+
+    Raises:
+        ConfigError: there is no folder for it, or it is one.
+    """
+    if not out.parent.is_dir() or out.is_dir():
+        raise ConfigError(f"{verb}: got {out}, expected a file in a folder that exists; make the folder first")
+
+
+def check_told(parameters: LanguageParameters, dataset: Dataset) -> None:
+    """See to it that whom facts and written personas are about are users of the data.
+
+    Raises:
+        ConfigError: somebody is not.
+    """
+    for what in ("facts", "personas"):
+        check_users(what, getattr(parameters, what), dataset)
 
 
 def split_settings(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -102,7 +155,8 @@ def made_facts(verb: list[str], options: Mapping[str, object], request: StudyReq
 
 
 def most_cost(model: LanguageModel, settings: ModelSettings, *, calls: int, tokens: TokenUsage) -> CostEstimate:
-    """Return what calls of one model cost at most, on this machine nothing."""
+    """Return what calls of one model cost at most: on this machine nothing, unless it has prices, as a gateway may."""
     prices, read, written = settings.prices, tokens.prompt or 0, tokens.completion or 0
     cost = None if prices is None else Prices(**prices.model_dump()).cost(tokens)
-    return CostEstimate(calls, read, written, 0.0 if model.local else cost, model.local)
+    local = model.local and prices is None
+    return CostEstimate(calls, read, written, 0.0 if local else cost, local)

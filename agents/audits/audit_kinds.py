@@ -16,17 +16,19 @@ from recsim_llm.agents.audits.design import KNOWN_SHARE
 from recsim_llm.agents.audits.injection import ATTACKS, injection
 from recsim_llm.agents.audits.memorisation import memorisation
 from recsim_llm.agents.audits.ranked_lists import RankingBias, ranking_bias
-from recsim_llm.agents.audits.remembering import remembering
+from recsim_llm.agents.audits.remembering import check_genres, remembering
 from recsim_llm.agents.audits.slots import slot_bias
 from recsim_llm.agents.audits.stability import PERTURBATIONS, stability
 from recsim_llm.agents.audits.strength import strength
 from recsim_llm.agents.audits.sweep import sweep
 from recsim_llm.agents.audits.sycophancy import FLATTERY, NEUTRAL, sycophancy
+from recsim_llm.agents.language.calibration_pages import able_users
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.core import keyed
+from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.pages import Requests
 from recsim_llm.core.ratings import Dataset
-from recsim_llm.errors import ConfigError
+from recsim_llm.errors import DataError
 from recsim_llm.language.providers import Roles
 from recsim_llm.recommenders.language_ranker import LanguageRanker
 
@@ -56,6 +58,8 @@ class AuditKind:
     """Takes models, data, seed and users, and by name ``parameters``, where some are given; returns what was found."""
     heeds: tuple[str, ...] = ()
     """Names of the ``LanguageParameters`` that change what is asked; others would be overlooked."""
+    check: Callable[[Dataset], object] = lambda _: None
+    """Raises ``DataError`` where the data cannot carry it, before anything is asked."""
     choice: Callable[[Dataset, int, int], Any] | None = None
     """The same of choice users, without a model; None where only a language model can be audited."""
     cascade: Callable[[Roles, Dataset, int, int], Any] | None = None
@@ -76,6 +80,16 @@ def _audit(audit: Callable[..., Any], page_size: int) -> Callable[..., Any]:
     return run
 
 
+def _pages(page_size: int, taken: int = 1) -> Callable[[Dataset], object]:
+    """Return a check that there are users about whom pages with so many later choices can be laid out."""
+    return lambda dataset: able_users(dataset, taken=taken, page_size=min(page_size, len(dataset.catalog)))
+
+
+def _genres(dataset: Dataset) -> None:
+    _pages(_PAGE)(dataset)
+    check_genres(dataset.catalog)
+
+
 def _injected(roles: Roles, dataset: Dataset, seed: int, users: int, **asked: LanguageParameters) -> Any:
     return _audit(partial(injection, writer=roles.role("writer")), _PAGE)(roles, dataset, seed, users, **asked)
 
@@ -90,13 +104,20 @@ def _swept(roles: Roles, dataset: Dataset, seed: int, users: int, **asked: Langu
     return sweep(roles.role("user"), dataset, seed=seed, users=users, histories=_HISTORIES, page_sizes=sizes, parameters=own)
 
 
+def _rankable(dataset: Dataset) -> IntArray:
+    """Return int64 [a]: outside ids of the users who have something left to be ranked."""
+    known, _ = dataset.ratings.split_by_time(KNOWN_SHARE)
+    able = known.users[len(dataset.catalog) - np.bincount(known.user_index) >= _LEAST_RANKED]
+    if not able.size:
+        raise DataError(f"ranking: got nobody with {_LEAST_RANKED} items unrated, expected at least one user; use more data")
+    return able
+
+
 def _ranked(roles: Roles, dataset: Dataset, seed: int, users: int) -> RankingBias:
     """Have the model rank the candidates of a factor model for users whose earlier ratings it is told."""
     known, _ = dataset.training_part(KNOWN_SHARE)
     everyone, unseen = known.ratings.users, len(known.catalog) - np.bincount(known.ratings.user_index)
-    able = everyone[unseen >= _LEAST_RANKED]
-    if not able.size:
-        raise ConfigError(f"ranking: got nobody with {_LEAST_RANKED} items unrated, expected at least one user; use more data")
+    able = _rankable(dataset)
     drawn = np.sort(able[keyed.words(seed, "ranking audit", able).argsort(kind="stable")[:users]])
     candidates = min(_RANKED, int(unseen[np.searchsorted(everyone, drawn)].min()))
     ranker = LanguageRanker(LanguageRanker.Settings(candidates=candidates))
@@ -117,6 +138,7 @@ AUDITS: Mapping[str, AuditKind] = MappingProxyType(
             asks=_PAGE,
             page_size=_PAGE,
             run=_audit(slot_bias, _PAGE),
+            check=_pages(_PAGE),
             heeds=_WORDS,
         ),
         "sycophancy": AuditKind(
@@ -125,6 +147,7 @@ AUDITS: Mapping[str, AuditKind] = MappingProxyType(
             asks=len(FLATTERY) + len(NEUTRAL),
             page_size=_PAGE,
             run=_audit(sycophancy, _PAGE),
+            check=_pages(_PAGE),
             heeds=_WORDS,
         ),
         "injection": AuditKind(
@@ -134,6 +157,7 @@ AUDITS: Mapping[str, AuditKind] = MappingProxyType(
             page_size=_PAGE,
             texts=len(ATTACKS) + 1,
             run=_injected,
+            check=_pages(_PAGE),
             heeds=_WORDS,
         ),
         "memorisation": AuditKind(
@@ -142,6 +166,7 @@ AUDITS: Mapping[str, AuditKind] = MappingProxyType(
             asks=2,
             page_size=_WIDE,
             run=_audit(memorisation, _WIDE),
+            check=_pages(_WIDE, 2),
             heeds=_WORDS,
         ),
         "stability": AuditKind(
@@ -150,6 +175,7 @@ AUDITS: Mapping[str, AuditKind] = MappingProxyType(
             asks=len(PERTURBATIONS) + 2,
             page_size=_PAGE,
             run=_audit(stability, _PAGE),
+            check=_pages(_PAGE),
             heeds=_WORDS,
         ),
         "strength": AuditKind(
@@ -158,6 +184,7 @@ AUDITS: Mapping[str, AuditKind] = MappingProxyType(
             asks=1,
             page_size=_WIDE,
             run=_audit(strength, _WIDE),
+            check=_pages(_WIDE),
             heeds=_WORDS,
             choice=lambda dataset, seed, users: choice_strength(
                 dataset, seed=seed, users=users, page_size=min(_WIDE, len(dataset.catalog))
@@ -169,6 +196,7 @@ AUDITS: Mapping[str, AuditKind] = MappingProxyType(
             asks=len(_HISTORIES) * len(_PAGE_SIZES),
             page_size=max(_PAGE_SIZES),
             run=_swept,
+            check=lambda dataset: _pages(max(_page_sizes(dataset)), 2)(dataset),
             heeds=("templates",),
             choice=lambda dataset, seed, users: choice_sweep(dataset, seed=seed, users=users, page_sizes=_page_sizes(dataset)),
         ),
@@ -178,6 +206,7 @@ AUDITS: Mapping[str, AuditKind] = MappingProxyType(
             asks=2,
             page_size=_PAGE,
             run=_audit(remembering, _PAGE),
+            check=_genres,
             heeds=_WORDS,
         ),
         "ranking": AuditKind(
@@ -186,6 +215,7 @@ AUDITS: Mapping[str, AuditKind] = MappingProxyType(
             asks=_ROTATIONS,
             page_size=_RANKED,
             run=_ranked,
+            check=_rankable,
         ),
     }
 )

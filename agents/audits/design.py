@@ -21,6 +21,7 @@ from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.errors import ConfigError
 from recsim_llm.language.base.questions import Answer, Ask, Part, Prompt
+from recsim_llm.realism.page_scores import pair_areas
 
 if TYPE_CHECKING:
     from recsim_llm.language.calls.model import LanguageModel
@@ -200,13 +201,9 @@ def area_under_curve(score: DoubleArray, taken: npt.NDArray[np.bool_]) -> Double
     Raises:
         ConfigError: a row is all taken or has nothing taken.
     """
-    pairs = taken[:, :, None] & ~taken[:, None, :]
-    count = pairs.sum(axis=(1, 2))
-    if not count.all():
+    if (taken.all(axis=1) | ~taken.any(axis=1)).any():
         raise ConfigError("area under the curve: got a page with all or none taken, expected some of each")
-    above = score[:, :, None] - score[:, None, :]
-    wins: DoubleArray = ((above > 0) + 0.5 * (above == 0)) * pairs
-    return np.asarray(wins.sum(axis=(1, 2)) / count)
+    return pair_areas(score, taken, ~taken)
 
 
 def _as_numbers(replies: Sequence[Sequence[Answer]], count: int) -> Answers:

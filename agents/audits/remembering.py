@@ -14,6 +14,7 @@ from recsim_llm.agents.language.minds import Minds
 from recsim_llm.agents.language.told_facts import user_names
 from recsim_llm.core import keyed
 from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
+from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.checked_columns import check_whole_number
 from recsim_llm.core.pages import Pages
 from recsim_llm.core.ratings import Dataset
@@ -25,7 +26,7 @@ from recsim_llm.statistics.intervals import Estimate, mean_estimate
 if TYPE_CHECKING:
     from recsim_llm.language.calls.model import LanguageModel
 
-__all__ = ["MEMORY_KINDS", "RememberedBy", "Remembering", "remembering"]
+__all__ = ["MEMORY_KINDS", "RememberedBy", "Remembering", "check_genres", "remembering"]
 
 MEMORY_KINDS = ("stream", "window", "none")
 """Kinds of memory that are compared."""
@@ -195,6 +196,17 @@ class _Life:
         if number < len(_ASIDE):
             return [(f"aside {number}", _ASIDE[number])]
         return [("home", _HOMES[number - len(_ASIDE)])]
+
+
+def check_genres(catalog: Catalog) -> None:
+    """See to it that there is a genre that some items have and others have not.
+
+    Raises:
+        DataError: there is none.
+    """
+    has = catalog.genres.sum(axis=0)
+    if not ((has > 0) & (has < len(catalog))).any():
+        raise DataError("remembering: got no genre that some items have and others lack, expected one; use data with genres")
 
 
 def _genres(design: Design) -> IntArray:

@@ -40,14 +40,15 @@ from recsim_llm.core import keyed
 from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.core.checked_columns import check_whole_number
 from recsim_llm.core.ratings import TRAIN_SHARE, Dataset
-from recsim_llm.errors import ConfigError, DataError
+from recsim_llm.errors import ConfigError
 
 if TYPE_CHECKING:
     from recsim_llm.language.calls.model import LanguageModel
 
-__all__ = ["calibrate"]
+__all__ = ["PAGE_SIZE", "TAKEN", "calibrate"]
 
-_TAKEN, _PAGE_SIZE = 3, 10
+TAKEN, PAGE_SIZE = 3, 10
+"""Items of a page that the user rated later, and all of its items, where nothing is said."""
 
 
 def calibrate(
@@ -58,8 +59,8 @@ def calibrate(
     users: int = 100,
     apart: int | None = None,
     met: Sequence[int] = (),
-    taken: int = _TAKEN,
-    page_size: int = _PAGE_SIZE,
+    taken: int = TAKEN,
+    page_size: int = PAGE_SIZE,
     click_rate: float = ChoiceParameters.click_rate,
     visit_pages: float | None = None,
     parameters: LanguageParameters | None = None,
@@ -95,7 +96,7 @@ def calibrate(
     others = users if apart is None else apart
     check_whole_number("calibrate, apart", others, least=0)
     shown: dict[str, Any] = {"met": met, "taken": taken, "page_size": page_size, "uniform": max((page_size - taken) // 2, 1)}
-    pages = calibration_pages(dataset, seed=seed, users=users + others, **shown)
+    pages = calibration_pages(dataset, seed=seed, users=users + others, least=2 if others else 1, **shown)
     fitted = _fitted_on(dataset.ratings.users[pages.user_index], users, others, seed)
     progress(0, len(fitted))
     visits = _visits(dataset, pages.user_index, visit_pages, click_rate=click_rate, seed=seed, page_size=page_size)
@@ -104,24 +105,17 @@ def calibrate(
     found = MeasuredPages(
         dataset=dataset, pages=pages, answered=answered, visits=visits, click_rate=click_rate, people=np.flatnonzero(kept)
     )
-    numbers, page_bias = _fit(found.of(fitted), _level_target(dataset, ~kept))
-    record = _record(players, found, fitted, seed)
+    stars, level_users = _level_target(dataset, ~kept)
+    numbers, page_bias = _fit(found.of(fitted), stars)
+    record = _record(players, found, fitted, seed) | {"users_level": dataset.ratings.users[level_users].tolist()}
     if not fitted.all():
         record |= measure_calibration(found.of(~fitted), numbers, page_bias=page_bias, seed=seed)
     return replace(numbers, record=record)
 
 
 def _fitted_on(user_id: IntArray, users: int, others: int, seed: int) -> BoolArray:
-    """Return bool [p]: who is fitted on; of too few users half are kept apart.
-
-    Raises:
-        DataError: one user cannot be both.
-    """
+    """Return bool [p]: who is fitted on; of too few users half are kept apart."""
     there = len(user_id)
-    if others and there < 2:
-        raise DataError(
-            "calibrate: got one user with enough later ratings, expected two or more, since some are kept apart; use more data"
-        )
     some = users if there == users + others else there - min(others, there // 2)
     order = keyed.words(seed, "calibration users", user_id).argsort(kind="stable")
     fitted = np.zeros(there, np.bool_)
@@ -147,13 +141,13 @@ def _apart(dataset: Dataset, asked: IntArray, fitted: BoolArray, seed: int) -> B
     return apart
 
 
-def _level_target(dataset: Dataset, users: BoolArray) -> DoubleArray | None:
-    """Return float64 [5]: the later ratings of some users, by whole star, each user with the same weight."""
+def _level_target(dataset: Dataset, users: BoolArray) -> tuple[DoubleArray | None, IntArray]:
+    """Return float64 [5], the later ratings of some users by whole star, each user with the same weight; and whose they are."""
     if dataset.feedback != "explicit":
-        return None
-    shares, levels, _ = later_stars(dataset, np.flatnonzero(users))
+        return None, np.zeros(0, np.int64)
+    shares, levels, people = later_stars(dataset, np.flatnonzero(users))
     target: DoubleArray = shares.mean(axis=0) @ share_levels(levels)
-    return target
+    return target, people
 
 
 def _fit(found: MeasuredPages, stars: DoubleArray | None) -> tuple[Calibration, float]:

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from recsim_llm.core.arrays import DoubleArray
-from recsim_llm.core.files import write_atomically
+from recsim_llm.core.files import read_json, write_atomically
 from recsim_llm.core.parameters import field_names, is_number, refuse_unknown_names
 from recsim_llm.errors import ConfigError, DataError
 
@@ -110,7 +110,7 @@ class Calibration:
             ConfigError: it holds unknown names or impossible values.
         """
         try:
-            settings = json.loads(Path(path).read_text(encoding="utf-8"))
+            settings = read_json(Path(path))
         except (OSError, ValueError) as error:
             got = f"{type(error).__name__}: {error}".splitlines()[0]
             remedy = "`recsim-llm calibrate` writes one"

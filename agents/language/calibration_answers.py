@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from recsim_llm.agents.language.calibration import Calibration
-from recsim_llm.agents.language.calibration_pages import CalibrationPages, known_population
+from recsim_llm.agents.language.calibration_pages import CalibrationPages
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.agents.language.language_users import LanguageUsers
-from recsim_llm.agents.language.rating_history import RatingHistory
+from recsim_llm.agents.language.rating_history import known_people
 from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.core.kernel import ALL_ROWS
 from recsim_llm.core.pages import Pages
@@ -45,8 +45,7 @@ def uncalibrated_users(model: LanguageModel, dataset: Dataset, parameters: Langu
         seed: of the order of presentation, and what tells sampled answers apart.
     """
     known, _ = dataset.training_part(TRAIN_SHARE)
-    population = known_population(dataset)
-    history = RatingHistory(known.ratings, population.user_id, known.catalog, rates=population.rates)
+    population, history = known_people(known)
     plain = replace(parameters, calibration=Calibration())
     return LanguageUsers(known.catalog, population, model, parameters=plain, seed=seed, history=history)
 

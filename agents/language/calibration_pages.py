@@ -8,15 +8,15 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.agents.language.rating_history import known_people
 from recsim_llm.core import keyed
 from recsim_llm.core.arrays import DoubleArray, IntArray
 from recsim_llm.core.checked_columns import check_whole_number
 from recsim_llm.core.ratings import TRAIN_SHARE, Dataset, Ratings
 from recsim_llm.errors import DataError
-from recsim_llm.population.from_ratings import population_from_ratings
 from recsim_llm.population.personas import Population
 
-__all__ = ["CalibrationPages", "calibration_pages", "known_population"]
+__all__ = ["CalibrationPages", "able_users", "calibration_pages", "known_population"]
 
 _SEARCHED = 40  # neighbours in popularity among which an unrated item is drawn
 
@@ -38,7 +38,15 @@ class CalibrationPages(NamedTuple):
 
 
 def calibration_pages(
-    dataset: Dataset, *, seed: int, users: int, taken: int, page_size: int, uniform: int = 0, met: Sequence[int] = ()
+    dataset: Dataset,
+    *,
+    seed: int,
+    users: int,
+    taken: int,
+    page_size: int,
+    uniform: int = 0,
+    met: Sequence[int] = (),
+    least: int = 1,
 ) -> CalibrationPages:
     """Lay out pages with known outcomes; which items stand where does not depend on the stars.
 
@@ -50,25 +58,17 @@ def calibration_pages(
         page_size: items a page.
         uniform: of the items not taken, how many are drawn uniformly; the others are as popular as the taken ones.
         met: outside ids of users whom the model learned from, and who are not asked about.
+        least: fewest users that will do.
 
     Raises:
         ConfigError: a number is out of range.
-        DataError: nobody has enough later ratings, and enough items that they never rated.
+        DataError: as ``able_users``.
     """
-    check_whole_number("calibrate, users", users, least=1)
-    check_whole_number("calibrate, taken", taken, least=1)
-    check_whole_number("calibrate, page_size", page_size, least=taken + 1 + uniform)
+    check_whole_number("pages of later choices, users", users, least=1)
+    check_whole_number("pages of later choices, page_size", page_size, least=taken + 1 + uniform)
+    everyone = dataset.ratings.users
+    able = able_users(dataset, taken=taken, page_size=page_size, met=met, least=least)
     known, later = dataset.ratings.split_by_time(TRAIN_SHARE)
-    everyone, items_there = dataset.ratings.users, len(dataset.catalog)
-    count = np.bincount(np.searchsorted(everyone, later.user_id), minlength=len(everyone))
-    pairs = np.unique(dataset.ratings.user_index * items_there + dataset.catalog.index_of(dataset.ratings.item_id))
-    left = items_there - np.bincount(pairs // items_there, minlength=len(everyone))
-    able = np.flatnonzero((count >= taken) & (left >= page_size - taken) & ~np.isin(everyone, list(met)))
-    if not able.size:
-        raise DataError(
-            f"calibrate: got no user among {len(everyone)} with {taken} ratings in the last fifth and {page_size - taken} of "
-            f"{items_there} items unrated, expected one or more; use data with {5 * taken} ratings a user, or more items"
-        )
     order = keyed.words(seed, "calibration users", everyone[able]).argsort(kind="stable")
     drawn = np.sort(able[order[:users]])
     draw = _Draw(dataset, known, later, seed)
@@ -77,10 +77,40 @@ def calibration_pages(
     return CalibrationPages(drawn, items.astype(np.int64), ~np.isnan(stars), stars, anything)
 
 
+def able_users(dataset: Dataset, *, taken: int, page_size: int, met: Sequence[int] = (), least: int = 1) -> IntArray:
+    """Return int64 [a]: positions in the data's users of those for whom such pages can be laid out.
+
+    Args:
+        dataset: catalog and ratings.
+        taken: items of a page that the user rated later.
+        page_size: items a page.
+        met: outside ids of users who do not count.
+        least: fewest users that will do.
+
+    Raises:
+        ConfigError: a number is out of range.
+        DataError: fewer have enough later ratings, and enough items that they never rated.
+    """
+    check_whole_number("pages of later choices, taken", taken, least=1)
+    _, later = dataset.ratings.split_by_time(TRAIN_SHARE)
+    everyone, items_there = dataset.ratings.users, len(dataset.catalog)
+    count = np.bincount(np.searchsorted(everyone, later.user_id), minlength=len(everyone))
+    pairs = np.unique(dataset.ratings.user_index * items_there + dataset.catalog.index_of(dataset.ratings.item_id))
+    left = items_there - np.bincount(pairs // items_there, minlength=len(everyone))
+    able = np.flatnonzero((count >= taken) & (left >= page_size - taken) & ~np.isin(everyone, list(met)))
+    if len(able) < least:
+        beside = f", beside {len(met):,} whom the model learned from" if met else ""
+        raise DataError(
+            f"pages of later choices: got {len(able)} of {len(everyone):,} users with {taken} ratings in the last fifth and "
+            f"{page_size - taken} of {items_there:,} items unrated{beside}, expected {least} or more; use data with "
+            f"{5 * taken} ratings a user, or more items"
+        )
+    return able
+
+
 def known_population(dataset: Dataset) -> Population:
     """Return the data's users as the first 80% of each user's ratings show them, item popularity included."""
-    known, _ = dataset.training_part(TRAIN_SHARE)
-    return population_from_ratings(known.ratings, known.catalog, known.demographics).known_in(dataset)
+    return known_people(dataset.training_part(TRAIN_SHARE)[0]).population
 
 
 class _Draw:

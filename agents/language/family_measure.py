@@ -78,8 +78,17 @@ def _report(model: LanguageModel, dataset: Dataset, tastes: Taste | dict[str, Ta
     if isinstance(tastes, Taste):
         areas = {family: tastes.discrimination.row(family).estimate for family in FAMILIES}
         gap = tastes.discrimination.row(FAMILIES[-1]).difference
-        users = tastes.users
+        users, asked = tastes.users, set(tastes.users_asked)
     else:
         areas = {family: taste.discrimination.candidate.estimate for family, taste in tastes.items()}
         users = max((taste.users for taste in tastes.values()), default=0)
-    return FamilyReport(model=model.name, data=dataset.name, users=users, areas=areas, difference=gap, seconds=seconds)
+        asked = {user for taste in tastes.values() for user in taste.users_asked}
+    return FamilyReport(
+        model=model.name,
+        data=dataset.name,
+        users=users,
+        users_asked=tuple(sorted(asked)),
+        areas=areas,
+        difference=gap,
+        seconds=seconds,
+    )

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 from recsim_llm.agents.language.calibrating import calibrate
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.agents.language.language_users import LanguageUsers
-from recsim_llm.agents.language.rating_history import RatingHistory
+from recsim_llm.agents.language.rating_history import known_people
 from recsim_llm.core.ratings import Dataset
-from recsim_llm.population.from_ratings import population_from_ratings
 from recsim_llm.realism.candidates import Candidate, Factory, UserModelCandidate
 
 if TYPE_CHECKING:
@@ -33,8 +32,7 @@ class LanguageCandidate(UserModelCandidate):
     def __init__(
         self, training: Dataset, model: LanguageModel, *, parameters: LanguageParameters, seed: int, page_size: int = 20
     ) -> None:
-        population = population_from_ratings(training.ratings, training.catalog, training.demographics).known_in(training)
-        history = RatingHistory(training.ratings, population.user_id, training.catalog, rates=population.rates)
+        population, history = known_people(training)
         users = LanguageUsers(training.catalog, population, model, parameters=parameters, seed=seed, history=history)
         super().__init__(users, population, training, page_size)
         self._model = model

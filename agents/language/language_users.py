@@ -138,6 +138,10 @@ class LanguageUsers:
         """Return the most tokens of a prompt about a page of that size, estimated."""
         return self._writer.most_tokens(slate_size)
 
+    def least_prompt_tokens(self, slate_size: int) -> int:
+        """Return the tokens of a prompt about a page of that size with nothing that could give way, estimated."""
+        return self._writer.least_tokens(slate_size)
+
     def allocate(self, rows: int, slate_size: int) -> None:
         """Make room for a batch of ``rows`` users; forget everything about earlier ones."""
         self._curve = examination_curve(slate_size, self.parameters.position_decay)

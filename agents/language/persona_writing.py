@@ -6,7 +6,7 @@ What is measured stays measured: traits and tastes keep their numbers, and a tex
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ import numpy as np
 from recsim_llm.agents.language.persona_checks import CueWords, PersonaCheck, check_persona
 from recsim_llm.agents.language.prompt_templates import Templates
 from recsim_llm.agents.language.prompts import Item, PromptWriter
-from recsim_llm.agents.language.rating_history import RatingHistory
+from recsim_llm.agents.language.rating_history import RatingHistory, known_people
 from recsim_llm.agents.language.told_facts import user_names
 from recsim_llm.agents.language.voice import each_or_none
 from recsim_llm.agents.memory.topic_words import split_words
@@ -28,9 +28,8 @@ from recsim_llm.errors import ConfigError, DataError
 from recsim_llm.language.base.questions import Part, Prompt
 from recsim_llm.language.base.safe_text import safe_text
 from recsim_llm.language.calls.model import Writing
-from recsim_llm.population.from_ratings import population_from_ratings
 from recsim_llm.population.personas import Population
-from recsim_llm.statistics.intervals import Estimate, mean_estimate, ratio_estimate
+from recsim_llm.statistics.intervals import Estimate, share_estimate
 
 if TYPE_CHECKING:
     from recsim_llm.language.calls.model import LanguageModel
@@ -38,6 +37,8 @@ if TYPE_CHECKING:
 __all__ = [
     "BIOGRAPHY_FILES",
     "PERSONA_LENGTH",
+    "PERSONA_TOKENS",
+    "RATINGS_TOLD",
     "WrittenPersona",
     "WrittenPersonas",
     "read_personas",
@@ -51,8 +52,11 @@ BIOGRAPHY_FILES: Mapping[str, tuple[str, ...]] = {
 """Templates by which personas are written and checked."""
 PERSONA_LENGTH = 800
 """Most characters of a written persona; longer ones are cut."""
-_TOLD = 24  # latest ratings that the writer is told
-_MAX_TOKENS = 90
+PERSONA_TOKENS = 90
+"""Most tokens that are written of a persona."""
+RATINGS_TOLD = 24
+"""Latest ratings of a user that the writer is told."""
+_CHUNK = 256  # asked at a time, so that progress can be told
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,14 +94,14 @@ class WrittenPersonas:
     @property
     def passed(self) -> Estimate:
         """Share of users whose persona passed, with its interval."""
-        return mean_estimate(np.array([float(one.passed) for one in self.personas]), bounds=(0, 1))
+        return share_estimate(np.array([float(one.passed) for one in self.personas]))
 
     @property
     def agreement(self) -> Estimate:
         """Share of claims about genres that agree in direction with the measured taste, with its interval by user."""
         agreeing = np.array([float(one.check.agreeing) for one in self.personas])
         claims = np.array([float(one.check.claims) for one in self.personas])
-        return ratio_estimate(agreeing, claims, bounds=(0, 1))
+        return share_estimate(agreeing, claims)
 
     def to_json(self) -> dict[str, Any]:
         """Return all of it as plain values."""
@@ -119,7 +123,13 @@ class WrittenPersonas:
 
 
 def write_personas(
-    writer: LanguageModel, dataset: Dataset, *, seed: int, users: int | None = None, templates: str = "en"
+    writer: LanguageModel,
+    dataset: Dataset,
+    *,
+    seed: int,
+    users: int | None = None,
+    templates: str = "en",
+    progress: Callable[[int, int], None] = lambda done, planned: None,  # noqa: ARG005 (names for the reader)
 ) -> WrittenPersonas:
     """Have personas written from the training part of users' ratings, and check each against the same part.
 
@@ -129,20 +139,19 @@ def write_personas(
         seed: of the draw of users.
         users: how many; None: all.
         templates: language of the prompts: a shipped one, or a folder with ``BIOGRAPHY_FILES`` and the templates of decisions.
+        progress: told how many of how many texts are written.
 
     Raises:
         ConfigError: a number is out of range, or templates are missing.
         RecSimError: the model could not be asked, see ``LanguageModel.write``.
     """
-    known = dataset.training_part(TRAIN_SHARE)[0]
-    population = population_from_ratings(known.ratings, known.catalog, known.demographics).known_in(dataset)
+    population, history = known_people(dataset.training_part(TRAIN_SHARE)[0])
     if users is not None:
         check_whole_number("personas, users", users, least=1)
     order = keyed.words(seed, "personas", population.user_id).argsort(kind="stable")
     chosen = np.sort(order[:users])
     words = Templates(templates, BIOGRAPHY_FILES)
     prompts = PromptWriter(dataset.catalog, population, Templates(templates), writer.elicitation)
-    history = RatingHistory(known.ratings, population.user_id, dataset.catalog, rates=population.rates)
     told = [_told(history, user, prompts) for user in chosen.tolist()]
     names = user_names(population)
     rules, request = (Part(name, words.say(f"biography.{name}")) for name in ("rules", "request"))
@@ -150,12 +159,12 @@ def write_personas(
     writings = [
         Writing(
             Prompt((rules, Part("titles", words.say("biography.ratings", history=own)), request)),
-            _MAX_TOKENS,
+            PERSONA_TOKENS,
             subject=names[user],
         )
         for user, own in zip(chosen.tolist(), told, strict=True)
     ]
-    texts = each_or_none(writer.write, writings)
+    texts = _written(writer, writings, progress)
     personas = []
     for user, own, text in zip(chosen.tolist(), told, texts, strict=True):
         titles = [item.title for item, _ in own]
@@ -163,6 +172,16 @@ def write_personas(
         personas.append(WrittenPersona(user=names[user], text=safe_text(text, PERSONA_LENGTH) if text else None, check=check))
     fingerprint = words.fingerprint
     return WrittenPersonas(model=writer.name, data=dataset.name, templates=fingerprint, seed=seed, personas=tuple(personas))
+
+
+def _written(writer: LanguageModel, writings: Sequence[Writing], progress: Callable[[int, int], None]) -> list[str | None]:
+    texts: list[str | None] = []
+    for start in range(0, len(writings), _CHUNK):
+        progress(start, len(writings))
+        found = each_or_none(writer.write, writings[start : start + _CHUNK])
+        texts += found
+    progress(len(writings), len(writings))
+    return texts
 
 
 def read_personas(given: object) -> dict[str, str | None]:
@@ -201,7 +220,7 @@ def written_by_index(personas: Mapping[str, str | None], population: Population)
 
 def _told(history: RatingHistory, user: int, prompts: PromptWriter) -> Sequence[tuple[Item, float | None]]:
     items, stars = history.of(user)
-    latest = zip(items[-_TOLD:].tolist(), stars[-_TOLD:].tolist(), strict=True)
+    latest = zip(items[-RATINGS_TOLD:].tolist(), stars[-RATINGS_TOLD:].tolist(), strict=True)
     return [(prompts.item(item), None if np.isnan(given) else given) for item, given in latest]
 
 

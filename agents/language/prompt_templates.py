@@ -36,7 +36,7 @@ TEMPLATE_FILES: Mapping[str, tuple[str, ...]] = {
 
 _OPTIONAL: Mapping[str, tuple[str, ...]] = {"examples": (), "leads": ("click", "leave", "satisfaction", "stars")}
 """What a family may have beside these: pages with their answers, told to everybody after the rules; and what stands before the
-answer to a question that is asked alone, where a family without it has ``KEY:``."""
+answer to a question that is asked alone, where a family without it has the question and what may be answered."""
 
 _BRACKETS = str.maketrans("[]［］", "()()")
 _OTHER_QUOTES = "„‚″〝〞〟＂"

@@ -7,7 +7,7 @@ then, what is recalled and the page each time. So servers can reuse what they co
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import isnan
 from typing import NamedTuple
 
@@ -34,7 +34,7 @@ LONGEST_DESCRIPTION = 200
 _DESCRIPTION_LENGTHS = (LONGEST_DESCRIPTION, 160, 120, 80, 40)  # characters
 _BETWEEN = " | "
 _ANY_LENGTH = 1 << 30
-_TYPICAL_ITEMS = 50  # by which the length of an ordinary page is estimated
+_TYPICAL_ITEMS, _TYPICAL_USERS = 50, 20  # by which the lengths of an ordinary page and of personas are estimated
 
 
 class Item(NamedTuple):
@@ -107,6 +107,17 @@ class PromptWriter:
         """Return the persona, and how many ratings it tells: all that may be told, or the latest that fit."""
         if user_index in self._personas:
             return self._personas[user_index]
+        tell, told = self._teller(user_index)
+        room, text = self._persona_room(), tell(told)
+        if told and estimate_tokens(text) > room:
+            # By halving, since a longer history never takes fewer tokens.
+            told = bisect_right(range(1, told + 1), room, key=lambda count: estimate_tokens(tell(count)))
+            text = tell(told)
+        self._personas[user_index] = Part("persona", text), told
+        return self._personas[user_index]
+
+    def _teller(self, user_index: int) -> tuple[Callable[[int], str], int]:
+        """Return what makes a persona with so many of its latest ratings, and how many may be told."""
         persona = self._population.persona(user_index)
         loves, likes, avoids = taste_words(persona)
         written = self._written.get(user_index, "")
@@ -119,25 +130,22 @@ class PromptWriter:
             text = self._templates.render("persona", persona=persona, history=history[len(history) - count :], **words)
             return f"{written}\n{text}" if written and not self._templates.tells_sentences else text
 
-        room, told = self._persona_room(), len(history)
-        text = tell(told)
-        if told and estimate_tokens(text) > room:
-            # By halving, since a longer history never takes fewer tokens.
-            told = bisect_right(range(1, told + 1), room, key=lambda count: estimate_tokens(tell(count)))
-            text = tell(told)
-        self._personas[user_index] = Part("persona", text), told
-        return self._personas[user_index]
+        return tell, len(history)
 
     def _persona_room(self) -> int:
         """Return the tokens that a persona with its history may take beside an ordinary page and memories."""
         if self._persona_tokens is not None:
             return self._persona_tokens
         count = self._page_size
+        beside = self._fixed_parts(count).tokens + self._ordinary_page(count) + self.budget.memory
+        self._persona_tokens = self.most_tokens(count) - beside
+        return self._persona_tokens
+
+    def _ordinary_page(self, count: int) -> int:
+        """Return the estimated tokens of a page of ``count`` items, without descriptions."""
         step = max(len(self._catalog) // _TYPICAL_ITEMS, 1)
         typical = [self.item(item) for item in range(0, len(self._catalog), step)]
-        page = estimate_tokens(self._templates.render("page", items=typical, page=1, description=0)) * count // len(typical)
-        self._persona_tokens = self.most_tokens(count) - self._fixed_parts(count).tokens - page - self.budget.memory
-        return self._persona_tokens
+        return estimate_tokens(self._templates.render("page", items=typical, page=1, description=0)) * count // len(typical)
 
     def memory(self, consolidated: str, recent: str) -> tuple[Part, ...]:
         """Return the parts for what a user remembers; none where there is nothing.
@@ -228,6 +236,15 @@ class PromptWriter:
     def most_tokens(self, count: int) -> int:
         """Return the most tokens of a prompt about ``count`` items, estimated."""
         return self.budget.most(count, self._fixed_parts(count).answer)
+
+    def least_tokens(self, count: int) -> int:
+        """Return the tokens of a prompt about ``count`` ordinary items with nothing that could give way, estimated.
+
+        Of some users the persona that is longest counts.
+        """
+        some = range(0, len(self._population), max(len(self._population) // _TYPICAL_USERS, 1))
+        persona = max((estimate_tokens(self._teller(user)[0](0)) for user in some), default=0)
+        return self._fixed_parts(count).tokens + self._ordinary_page(count) + persona
 
     def room(self, user_index: int, count: int) -> int:
         """Return how many of a prompt's tokens are left for ``count`` items and for memories; may be negative."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from recsim_llm.core.arrays import DoubleArray, IntArray
 from recsim_llm.core.catalog import Catalog
-from recsim_llm.core.ratings import Ratings
+from recsim_llm.core.ratings import Dataset, Ratings
+from recsim_llm.population.from_ratings import population_from_ratings
+from recsim_llm.population.personas import Population
 
-__all__ = ["RatingHistory"]
+__all__ = ["KnownPeople", "RatingHistory", "known_people"]
 
 
 class RatingHistory:
@@ -37,3 +41,22 @@ class RatingHistory:
         """Return one user's items, int64 [n] of catalog positions, and stars, float64 [n], the latest last."""
         own = slice(int(self._start[user_index]), int(self._start[user_index + 1]))
         return self._item[own], self._stars[own]
+
+
+class KnownPeople(NamedTuple):
+    """People as some ratings show them."""
+
+    population: Population
+    """Who they are, measured on these ratings, with their ids as the data have them."""
+    history: RatingHistory
+    """What they rated."""
+
+
+def known_people(known: Dataset) -> KnownPeople:
+    """Return everybody of a data set as it shows them, and their ratings.
+
+    Args:
+        known: what may be known of them: no rating that they are tested on, and a catalog that counts none.
+    """
+    population = population_from_ratings(known.ratings, known.catalog, known.demographics).known_in(known)
+    return KnownPeople(population, RatingHistory(known.ratings, population.user_id, known.catalog, rates=population.rates))

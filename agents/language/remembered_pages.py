@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from recsim_llm.errors import LogError
-from recsim_llm.language.calls.store import open_calls
+from recsim_llm.language.calls.calls_file import open_calls
 
 __all__ = ["RememberedPage", "read_remembered"]
 

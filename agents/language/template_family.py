@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recsim_llm.agents.language.language_parameters import AUTO, LanguageParameters
-from recsim_llm.core.files import write_atomically
+from recsim_llm.agents.tuning.tuned_card import read_card
+from recsim_llm.core.files import read_json, write_atomically
 from recsim_llm.errors import DataError
 from recsim_llm.language.base.questions import Elicitation
 from recsim_llm.language.probing.probe_report import probe_file
@@ -22,21 +23,28 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FAMILIES",
+    "FAMILY_NOTE",
+    "NAMED",
     "STAND_IN",
     "FamilyReport",
     "choose_family",
-    "likely_family",
     "load_families",
     "save_families",
+    "usual_family",
     "with_family",
 ]
 
 FAMILIES = ("en", "en_compact")
 """Families that ``auto`` chooses from, the full one first."""
 
-_FORMAT = 1
-_NOTE, _STAND_INS = "templates", "scripted/"
+_FORMAT, _EARLIER_FORMATS = 2, (1,)
+_STAND_INS = "scripted/"
 
+FAMILY_NOTE = "templates"
+"""Under what name the family and the reason for it are kept with a model's calls, a blank between them."""
+
+NAMED = "named"
+"""Why a model is asked in words that somebody chose."""
 STAND_IN = "a stand-in"
 """Why a stand-in is asked in the words that it is asked in."""
 
@@ -51,6 +59,8 @@ class FamilyReport:
     """The data set."""
     users: int
     """Users that were asked about; one page each and family."""
+    users_asked: tuple[int, ...]
+    """Outside ids of all of them, and of those who were asked about opinions: on them the family was chosen."""
     areas: dict[str, Estimate]
     """AUC by family, among items that are equally popular; 0.5 is chance. One whose replies could not be read is missing."""
     difference: Estimate | None
@@ -68,9 +78,9 @@ class FamilyReport:
     @property
     def why(self) -> str:
         """The reason for that choice, in one line."""
-        told = ", ".join(f"{family} {_interval(self.areas[family])}" for family in FAMILIES if family in self.areas)
+        told = ", ".join(f"{family} {self.areas[family].text(2)}" for family in FAMILIES if family in self.areas)
         return f"AUC on {self.data}, {self.users} users: {told or 'no family could be read'}" + (
-            "" if self.difference is None else f"; {FAMILIES[0]} less {FAMILIES[-1]} {_interval(self.difference)}"
+            "" if self.difference is None else f"; {FAMILIES[0]} less {FAMILIES[-1]} {self.difference.text(2)}"
         )
 
     def rows(self) -> list[tuple[str, str, str]]:
@@ -78,7 +88,7 @@ class FamilyReport:
         rows = [
             (
                 f"taste, {family}",
-                _interval(self.areas[family]) if family in self.areas else "no",
+                self.areas[family].text(2) if family in self.areas else "no",
                 f"AUC of later liked items among equally popular ones, {self.users} users of {self.data}; 0.5 is chance"
                 if family in self.areas
                 else "replies could not be read",
@@ -103,13 +113,16 @@ class FamilyReport:
         kept = {name: values[name] for name in ("model", "data", "users", "seconds")}
         areas = {family: Estimate(**found) for family, found in values["areas"].items()}
         gap = values["difference"]
-        return cls(**kept, areas=areas, difference=None if gap is None else Estimate(**gap))
+        asked = tuple(int(user) for user in values["users_asked"])
+        return cls(**kept, users_asked=asked, areas=areas, difference=None if gap is None else Estimate(**gap))
 
 
 def choose_family(model: LanguageModel, wanted: str) -> tuple[str, str]:
     """Return the family whose words a model is asked in, and why.
 
-    ``auto`` takes what was taken when the first of the kept calls was prepared; else ``likely_family``.
+    ``auto`` takes what was taken when the first of the kept calls was prepared; else what its model was trained in, where
+    ``tune`` made it, what was measured, or, unmeasured, ``usual_family``. Stand-ins, which are written for it, get the full
+    family, but for one whose calls file says otherwise: it stands for a model that is asked so.
 
     Args:
         model: that will be asked.
@@ -119,36 +132,32 @@ def choose_family(model: LanguageModel, wanted: str) -> tuple[str, str]:
         DataError: what was measured is damaged.
     """
     if wanted != AUTO:
-        return wanted, "named"
-    if model.name.startswith(_STAND_INS):
-        return likely_family(model.name, "", model.elicitation)
-    kept = model.noted(_NOTE) or " ".join(likely_family(model.name, model.base_url, model.elicitation))
-    family, _, why = model.note(_NOTE, kept).partition(" ")
+        return wanted, NAMED
+    kept = model.noted(FAMILY_NOTE)
+    if kept is None and model.name.startswith(_STAND_INS):
+        return FAMILIES[0], STAND_IN
+    family, _, why = model.note(FAMILY_NOTE, kept or " ".join(_family_of(model))).partition(" ")
     return family, why
 
 
-def likely_family(name: str, base_url: str, elicitation: Elicitation) -> tuple[str, str]:
-    """Return the family that ``auto`` stands for where no calls are kept, and why.
+def usual_family(elicitation: Elicitation) -> tuple[str, str]:
+    """Return the family that ``auto`` stands for where nothing was measured, and why.
 
-    What was measured; unmeasured, the compact family where questions are asked alone, which it was made for, and the full one
-    otherwise. Stand-ins, which are written for it, get the full one.
-
-    Args:
-        name: ``provider/model``.
-        base_url: its address; empty for a model in this process.
-        elicitation: how it is asked.
-
-    Raises:
-        DataError: what was measured is damaged.
+    The compact one, where questions are asked alone, which it was made for; otherwise the full one.
     """
-    if name.startswith(_STAND_INS):
-        return FAMILIES[0], STAND_IN
-    report = load_families(name, base_url)
-    if report is not None and report.chosen is not None:
-        return report.chosen, report.why
     if elicitation == "forced":
         return FAMILIES[-1], "nothing was measured, and questions are asked alone"
     return FAMILIES[0], "nothing was measured"
+
+
+def _family_of(model: LanguageModel) -> tuple[str, str]:
+    card = None if model.place is None else read_card(model.place)
+    if card is not None:
+        return card.templates, "the model was tuned to these words"
+    report = load_families(model.name, model.base_url)
+    if report is not None and report.chosen is not None:
+        return report.chosen, report.why
+    return usual_family(model.elicitation)
 
 
 def with_family(parameters: LanguageParameters, model: LanguageModel) -> LanguageParameters:
@@ -175,14 +184,15 @@ def save_families(report: FamilyReport, base_url: str) -> None:
 
 
 def load_families(name: str, base_url: str) -> FamilyReport | None:
-    """Return what was measured of a model, or None.
+    """Return what was measured of a model, or None where nothing was, or by a release that kept less of it.
 
     Raises:
         DataError: the file is damaged or cannot be read.
     """
     path = _families_file(name, base_url)
     try:
-        return FamilyReport.from_json(json.loads(path.read_bytes()))
+        kept = read_json(path)
+        return None if isinstance(kept, dict) and kept.get("format") in _EARLIER_FORMATS else FamilyReport.from_json(kept)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -191,7 +201,3 @@ def load_families(name: str, base_url: str) -> FamilyReport | None:
 
 def _families_file(name: str, base_url: str) -> Path:
     return probe_file(name, base_url).with_suffix(".families.json")
-
-
-def _interval(found: Estimate) -> str:
-    return f"{found.value:.2f}" if found.low is None else f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"

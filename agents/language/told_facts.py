@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from recsim_llm.errors import ConfigError, DataError
 from recsim_llm.language.base.safe_text import safe_text
 from recsim_llm.population.personas import Population
 
-__all__ = ["FACT_LENGTH", "Fact", "FactBook", "check_fact", "check_told", "read_facts", "user_names"]
+__all__ = ["FACT_LENGTH", "Fact", "FactBook", "check_fact", "check_users", "read_facts", "user_names"]
 
 FACT_LENGTH = 200
 """Most characters of a statement."""
@@ -78,6 +78,10 @@ def _facts(what: str, key: str, value: object) -> list[Fact]:
     wrong = [visit for visit in value if not str(visit).isdecimal()]
     if wrong:
         raise ConfigError(f"{what}: got visit {wrong[0]!r}, expected the number of a visit, from 0")
+    visits = [int(visit) for visit in value]
+    if len(set(visits)) < len(visits):
+        twice = next(visit for visit in visits if visits.count(visit) > 1)
+        raise ConfigError(f"{what}: got visit {twice} twice, expected one statement a visit; leave one out")
     return sorted(Fact(int(visit), key, check_fact(f"{what}, visit {visit}", text)) for visit, text in value.items())
 
 
@@ -113,17 +117,25 @@ class FactBook:
         self._facts.setdefault(user_index, []).append(fact)
 
 
-def check_told(told: Mapping[str, Any], population: Population, dataset: Dataset) -> None:
-    """See to it that everybody who is told something is a user of the data, or one of the population; a run may have fewer.
+def check_users(what: str, named: Iterable[str], dataset: Dataset, population: Population | None = None) -> None:
+    """See to it that everybody of whom something is said is a user of the data, or one of the population; a run may have fewer.
+
+    Args:
+        what: is said of them, such as ``facts``.
+        named: ids as the data has them.
+        dataset: the data.
+        population: of the run, which may have people beside the data's.
 
     Raises:
         ConfigError: somebody is neither.
     """
-    known = {*user_names(population), *map(str, dataset.ratings.users.tolist()), *dataset.user_keys.values()}
-    for user in told:
+    keys = dataset.user_keys
+    known = {keys.get(user, str(user)) for user in dataset.ratings.users.tolist()}
+    known.update(() if population is None else user_names(population))
+    for user in named:
         if user not in known:
-            expected = f"the id of a user of {dataset.name}, such as {min(known)!r}"
-            raise ConfigError(f"facts: got user {user!r}, expected {expected}")
+            expected = f"the id of a user of {dataset.name}, such as {min(known)!r}; leave it out"
+            raise ConfigError(f"{what}: got user {user!r}, expected {expected}")
 
 
 def user_names(population: Population) -> list[str]:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from recsim_llm.agents.tuning.tune import CARD
+from recsim_llm.agents.tuning.tuned_card import read_card
 from recsim_llm.core.ratings import Dataset
-from recsim_llm.errors import DataError
 
 __all__ = ["met_users"]
 
 _PROVIDERS = ("transformers", "llamacpp")
-_MET = ("training", "validation")
 
 
 def met_users(model: str, dataset: Dataset) -> tuple[int, ...]:
@@ -27,17 +24,7 @@ def met_users(model: str, dataset: Dataset) -> tuple[int, ...]:
         DataError: the card cannot be read.
     """
     provider, _, name = model.partition("/")
-    place = Path(name)
-    path = (place.parent if place.is_file() else place) / CARD
-    if provider not in _PROVIDERS or not path.is_file():
+    card = read_card(Path(name).expanduser()) if provider in _PROVIDERS else None
+    if card is None:
         return ()
-    try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-        data, users = card["data"], [int(user) for part in _MET for user in card["users"][part]]
-        same = data["name"] == dataset.name or data["fingerprint"] == dataset.fingerprint
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        got = f"{type(error).__name__}: {error}"
-        raise DataError(
-            f"{path}: got {got}, expected the card of a tuned model; tune the model again, or restore it"
-        ) from error
-    return tuple(sorted(users)) if same else ()
+    return card.met if card.data == dataset.name or card.fingerprint == dataset.fingerprint else ()

@@ -9,15 +9,14 @@ import numpy as np
 
 from recsim_llm.agents.language.language_candidate import LanguageCandidate
 from recsim_llm.agents.language.language_parameters import LanguageParameters
-from recsim_llm.core.arrays import DoubleArray, IntArray
+from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.ratings import TRAIN_SHARE, Dataset
 from recsim_llm.language.calls.model import LanguageModel
 from recsim_llm.realism.baselines import TASTE_ROWS, Scorer
 from recsim_llm.realism.held_out import HeldOut, hold_out
-from recsim_llm.realism.lines.taste import areas
+from recsim_llm.realism.page_scores import accuracies, areas
 from recsim_llm.realism.resampling import Resampler, mean_statistic
 from recsim_llm.realism.taste_pages import KINDS, Kind, TastePages, taste_pages
-from recsim_llm.realism.thresholds import assign_folds, yes
 
 __all__ = ["PAGE_ITEMS", "SEEDS", "check_taste"]
 
@@ -74,20 +73,13 @@ def _measure(held: HeldOut, rows: dict[str, Scorer], pages: list[TastePages], se
     for row, score in rows.items():
         right, area = np.zeros(held.users), np.zeros(held.users)
         for page in pages:
-            accuracy, curve = _one_page(held, page, score(page.user_index, page.item_index), seed)
-            right[page.user_index] += accuracy / len(pages)
-            area[page.user_index] += curve / len(pages)
+            said, own = score(page.user_index, page.item_index), held.training.ratings.users
+            right[page.user_index] += accuracies(page, said, own, seed) / len(pages)
+            area[page.user_index] += areas(page, said, 1) / len(pages)
         for name, values in (("accuracy", right), ("AUC", area)):
             statistic = mean_statistic(np.where(counted, values, np.nan))
             table[name][row] = asdict(resampler.estimate(statistic(resampler.weights)))
     return table
-
-
-def _one_page(held: HeldOut, page: TastePages, score: DoubleArray, seed: int) -> tuple[DoubleArray, DoubleArray]:
-    kept = page.page(1)
-    fold = assign_folds(held.training.ratings.users[page.user_index], seed)
-    right = yes(score, page.taken, kept, fold) == page.taken
-    return right.mean(axis=1), areas(page, score, 1)
 
 
 def _only_one_to_one(page: TastePages) -> TastePages:

@@ -19,6 +19,7 @@ import torch
 from recsim_llm.agents.tuning.packed_training import Batch, Packer, answer_loss, batches
 from recsim_llm.agents.tuning.tuning_examples import Examples
 from recsim_llm.agents.tuning.tuning_settings import SCRATCH, TuningSettings
+from recsim_llm.core import keyed
 from recsim_llm.core.files import write_atomically
 from recsim_llm.errors import ConfigError
 
@@ -114,11 +115,12 @@ class TrainingLoop:
     def _learn(self, number: int) -> float:
         count = min(CHUNK, self._settings.examples - number * CHUNK)
         found = self._batches(self._examples, number, count)
-        dice = np.random.default_rng((self._settings.seed, number, 1))
-        torch.manual_seed(int(dice.integers(2**62)))
+        seed = self._settings.seed
+        torch.manual_seed(int(keyed.words(seed, "tuning dropout", number)[0] >> np.uint64(2)))
+        order = keyed.words(seed, "tuning batches", number, np.arange(len(found))).argsort(kind="stable")
         self._train(True)
         losses = []
-        for place, which in enumerate(dice.permutation(len(found)).tolist()):
+        for place, which in enumerate(order.tolist()):
             self._set_rate((number + place / len(found)) / self._chunks)
             loss = answer_loss(self._network, found[which]).mean()
             self._optimizer.zero_grad()

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from recsim_llm.agents.language.prompt_templates import Templates
+from recsim_llm.agents.tuning.tuned_card import CARD
 from recsim_llm.agents.tuning.tuning_examples import Examples, ExampleSettings
 from recsim_llm.agents.tuning.tuning_settings import SCRATCH, TuningSettings
 from recsim_llm.agents.tuning.tuning_split import TuningSplit, split_users, users_part
@@ -29,11 +30,10 @@ from recsim_llm.core.ratings import Dataset
 from recsim_llm.errors import ConfigError
 from recsim_llm.log.folders import refuse_used_folder
 from recsim_llm.log.locks import lock_folder
+from recsim_llm.statistics import Estimate
 
-__all__ = ["CARD", "PROMPT_TOKENS", "WORK", "tell_estimate", "tune"]
+__all__ = ["PROMPT_TOKENS", "WORK", "tell_estimate", "tune"]
 
-CARD = Path("tuning") / "card.json"
-"""Where a tuned model's card is in its folder."""
 WORK = ".tuning"
 """End of the name of the folder in which a model is being made."""
 PROMPT_TOKENS = 4000
@@ -259,6 +259,4 @@ def _in_words(card: dict[str, Any]) -> str:
 
 def tell_estimate(estimate: dict[str, Any]) -> str:
     """Return a value of a card as text, with its interval where it has one."""
-    if estimate["low"] is None:
-        return f"{estimate['value']:.3f}"
-    return f"{estimate['value']:.3f} [{estimate['low']:.3f}, {estimate['high']:.3f}]"
+    return Estimate(**estimate).text(3)

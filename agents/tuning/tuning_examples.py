@@ -12,11 +12,13 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from recsim_llm.agents.language.prompt_budget import PromptBudget
 from recsim_llm.agents.language.prompt_templates import Templates
 from recsim_llm.agents.language.prompts import LEVELS, PromptWriter
 from recsim_llm.agents.language.rating_history import RatingHistory
+from recsim_llm.core import keyed
 from recsim_llm.core.arrays import DoubleArray, IntArray
 from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.errors import DataError
@@ -82,6 +84,40 @@ class _Moment(NamedTuple):
     """All rows of the user."""
 
 
+class _Dice:
+    """Draws for one example: each is a function of seed, purpose, batch and place, whatever else is drawn.
+
+    Args:
+        seed: of the examples.
+        number: of the batch.
+        place: in it.
+    """
+
+    def __init__(self, seed: int, number: int, place: int) -> None:
+        self._seed, self._at = seed, (number, place)
+
+    def chance(self, purpose: str, *slot: npt.ArrayLike) -> DoubleArray:
+        """Return float64 between 0 and 1, one for each of the slots."""
+        return keyed.uniform(self._words(purpose, *slot))
+
+    def below(self, purpose: str, limit: int, *slot: int) -> int:
+        """Return a whole number from 0 to less than ``limit``."""
+        return int(self.chance(purpose, *slot)[0] * limit)
+
+    def different(self, purpose: str, limit: int, count: int) -> IntArray:
+        """Return int64 [count]: different whole numbers below ``limit``, in random order."""
+        drawn: IntArray = keyed.sample(self._words(purpose), limit, count)[0]
+        return drawn
+
+    def order(self, purpose: str, count: int) -> IntArray:
+        """Return int64 [count]: the places of ``count`` things in random order."""
+        order: IntArray = self._words(purpose, np.arange(count)).argsort(kind="stable")
+        return order
+
+    def _words(self, purpose: str, *slot: npt.ArrayLike) -> npt.NDArray[np.uint64]:
+        return keyed.words(self._seed, f"tuning {purpose}", *self._at, *slot)
+
+
 class Examples:
     """Draws examples; the same number gives the same examples.
 
@@ -108,31 +144,35 @@ class Examples:
                 f"tune: got no user among {len(rows)} training users with {LEAST_RATINGS} ratings in the first part of their "
                 "history, expected one or more; use data with more ratings a user"
             )
-        self._weight = np.sqrt([len(own) for own in self._rows])
+        weight = np.sqrt([len(own) for own in self._rows])
+        self._often = np.cumsum(weight / weight.sum())
         counts = np.bincount(self._item, minlength=len(training.catalog)).astype(np.float64)
         self._matched = np.cumsum(counts / counts.sum())
         self._rates = training.feedback == "explicit"
 
     def draw(self, number: int, count: int) -> list[Example]:
         """Return ``count`` examples, the ``number``-th such batch."""
-        dice = np.random.default_rng((self._seed, number))
-        who = dice.choice(len(self._rows), count, p=self._weight / self._weight.sum())
-        moments = [self._moment(self._rows[user], dice) for user in who.tolist()]
-        writer = self._writer(moments, dice)
-        return [self._example(writer, place, moment, dice) for place, moment in enumerate(moments)]
+        every = [_Dice(self._seed, number, place) for place in range(count)]
+        moments = [self._moment(dice) for dice in every]
+        writer = self._writer(moments, keyed.words(self._seed, "tuning history", number))
+        drawn = zip(moments, every, strict=True)
+        return [self._example(writer, place, moment, dice) for place, (moment, dice) in enumerate(drawn)]
 
-    def _moment(self, own: IntArray, dice: np.random.Generator) -> _Moment:
-        settings, count = self._settings, len(own)
-        slots = int(dice.choice(settings.page_items))
-        now = int(dice.integers(_LEAST_TOLD, count - 1))
+    def _moment(self, dice: _Dice) -> _Moment:
+        settings = self._settings
+        own = self._rows[min(int(np.searchsorted(self._often, dice.chance("user")[0], side="right")), len(self._rows) - 1)]
+        count = len(own)
+        slots = settings.page_items[dice.below("page size", len(settings.page_items))]
+        now = _LEAST_TOLD + dice.below("moment", count - 1 - _LEAST_TOLD)
         told, after = own[:now], own[now:]
-        seen = int(dice.integers(0, min(6, len(after) - 1))) if dice.random() < settings.remembered else 0
+        under_way = dice.chance("visit")[0] < settings.remembered
+        seen = dice.below("seen", min(6, len(after) - 1)) if under_way else 0
         near = after[seen : seen + max(2 * slots, count // 4)]
         # Whoever rated the whole catalog can be shown nothing but what was taken.
         least = int(len(own) >= len(self._matched))
-        taken = max(min(int(dice.integers(0, slots // 2 + 1)), len(near)), least)
-        chosen = np.sort(dice.choice(len(near), taken, replace=False))
-        kept = told[dice.random(len(told)) >= settings.forgotten * dice.integers(0, 2)]
+        taken = max(min(dice.below("taken", slots // 2 + 1), len(near)), least)
+        chosen = np.sort(dice.different("chosen", len(near), taken))
+        kept = told[dice.chance("kept", np.arange(len(told))) >= settings.forgotten * dice.below("forgets", 2)]
         ends = self._ends(own, now + seen, max(taken, 1))
         return _Moment(kept if len(kept) else told, after[:seen], near[chosen], ends, slots, own)
 
@@ -142,27 +182,32 @@ class Examples:
             return min(taken / _SITTING, 1.0)
         return float((np.diff(times) > _SITTING_PAUSE).any())
 
-    def _writer(self, moments: Sequence[_Moment], dice: np.random.Generator) -> PromptWriter:
-        """Return a writer for users who are the moments: user index and id are a moment's place."""
+    def _writer(self, moments: Sequence[_Moment], word: npt.NDArray[np.uint64]) -> PromptWriter:
+        """Return a writer for users who are the moments: user index and id are a moment's place.
+
+        Args:
+            moments: of one batch.
+            word: uint64 [1], by which it is drawn how long a history they tell.
+        """
         rows = np.concatenate([moment.told for moment in moments])
         ratings = self._training.ratings.take(rows)
         who = np.repeat(np.arange(len(moments)), [len(moment.told) for moment in moments])
         past = Ratings(user_id=who, item_id=ratings.item_id, rating=ratings.rating, timestamp=ratings.timestamp)
         population = replace(population_from_ratings(past, self._training.catalog), rates=self._rates)
         history = RatingHistory(past, population.user_id, self._training.catalog, rates=self._rates)
-        most = int(dice.choice([self._settings.rating_history, self._settings.rating_history, 20, 10]))
+        most = (self._settings.rating_history, self._settings.rating_history, 20, 10)[int(keyed.uniform(word)[0] * 4)]
         budget = PromptBudget(tokens=_PROMPT_TOKENS, ratings=min(most, self._settings.rating_history))
         return PromptWriter(self._training.catalog, population, self._templates, "forced", history=history, budget=budget)
 
-    def _example(self, writer: PromptWriter, place: int, moment: _Moment, dice: np.random.Generator) -> Example:
+    def _example(self, writer: PromptWriter, place: int, moment: _Moment, dice: _Dice) -> Example:
         slots, taken = moment.slots, moment.taken
         rated = set(self._item[moment.own].tolist())
         # Fewer where a small catalog holds fewer that the user never rated.
-        others = self._others(rated, slots - len(taken), dice)
-        order = dice.permutation(len(taken) + len(others))
+        others = self._others(rated, slots - len(taken), dice, "others")
+        order = dice.order("order", len(taken) + len(others))
         items = np.concatenate([self._item[taken], others])[order].tolist()
         stars = np.concatenate([self._training.ratings.rating[taken], np.full(len(others), np.nan)])[order]
-        page = int(dice.integers(0, 4))
+        page = dice.below("page", 4)
         prompt = Prompt(
             (*writer.opening, writer.persona(place), *self._memory(writer, moment, rated, dice),
              writer.page(items, page, _PROMPT_TOKENS))
@@ -185,29 +230,29 @@ class Examples:
             levels, content = [None] * len(stars), _NOTHING_TAKEN if np.isnan(stars).all() else _STARLESS
         return [*clicks, *levels, _spread(content), (ends, 1.0 - ends)]
 
-    def _others(self, rated: set[int], count: int, dice: np.random.Generator) -> IntArray:
+    def _others(self, rated: set[int], count: int, dice: _Dice, purpose: str) -> IntArray:
         """Draw different items that the user never rated."""
         found: dict[int, None] = {}
-        items = len(self._matched)
-        for _ in range(100):
-            like = np.searchsorted(self._matched, dice.random(count), side="right")
-            drawn = np.where(dice.random(count) < self._settings.matched, like, dice.integers(0, items, count))
+        items, slot = len(self._matched), np.arange(count)
+        for turn in range(100):
+            place, alike, any_item = (dice.chance(f"{purpose}, {what}", turn, slot) for what in ("rank", "kind", "item"))
+            like = np.searchsorted(self._matched, place, side="right")
+            drawn = np.where(alike < self._settings.matched, like, (any_item * items).astype(np.int64))
             found.update((item, None) for item in np.minimum(drawn, items - 1).tolist() if item not in rated)
             if len(found) >= count:
                 break
         return np.array(list(found)[:count], np.int64)
 
-    def _memory(self, writer: PromptWriter, moment: _Moment, rated: set[int], dice: np.random.Generator) -> tuple[Part, ...]:
+    def _memory(self, writer: PromptWriter, moment: _Moment, rated: set[int], dice: _Dice) -> tuple[Part, ...]:
         """Return what the user remembers of the visit under way, in the words that a run uses."""
         say, lines = self._templates.say, []
-        for item, stars in zip(
-            self._item[moment.visit].tolist(), self._training.ratings.rating[moment.visit].tolist(), strict=True
-        ):
+        seen = zip(self._item[moment.visit].tolist(), self._training.ratings.rating[moment.visit].tolist(), strict=True)
+        for line, (item, stars) in enumerate(seen):
             lines.append(say("events.taken", item=writer.item(item), stars=f"{np.clip(round(stars), 1, LEVELS):g}"))
-            if dice.random() < 0.5:
-                passed = [writer.item(other) for other in self._others(rated, 3, dice).tolist()]
-                lines.append(say("events.passed", items=passed, more=int(dice.integers(1, 9))))
-        return writer.memory("", "\n".join(f"- {line}" for line in lines))
+            if dice.chance("passes", line)[0] < 0.5:
+                passed = [writer.item(other) for other in self._others(rated, 3, dice, f"passed {line}").tolist()]
+                lines.append(say("events.passed", items=passed, more=1 + dice.below("more", 8, line)))
+        return writer.memory("", "\n".join(f"- {told}" for told in lines))
 
 
 def _spread(stars: float) -> tuple[float, ...]:

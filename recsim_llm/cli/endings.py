@@ -72,7 +72,7 @@ def go_on_by_calls(out: Path, seed: int) -> Iterator[None]:
     except RunExistsError:
         raise
     except (Exception, KeyboardInterrupt) as error:
-        from recsim_llm.language.calls.store import FILE_NAME
+        from recsim_llm.language.calls.calls_file import FILE_NAME
 
         if (out / FILE_NAME).exists():
             # Of a seed that was drawn, too: under another one nothing that was answered is asked again.

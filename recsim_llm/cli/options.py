@@ -63,11 +63,15 @@ def _columns(options: argparse.Namespace) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in options.column)
 
 
-def read_model(name: str, base_url: str | None, **more: Any) -> Any:
+def read_model(name: str, base_url: str | None, /, **more: Any) -> Any:
     """Return the settings of a model that two options name, and others by their names, checked."""
     from recsim_llm.language.base.addresses import parse_address
     from recsim_llm.language.base.settings import ModelSettings
 
+    for setting, option in (("name", "--model"), ("base_url", "--base-url")):
+        if setting in more:
+            got = f"--set models.user.{setting}: got {more[setting]!r}"
+            raise ConfigError(f"{got}, expected that as {option} {more[setting]}; leave it out")
     address = None if base_url is None else parse_address(base_url, "--base-url")
     return ModelSettings.read({"name": name, "base_url": address, **more}, "--model")
 
@@ -94,7 +98,10 @@ def ask_first(estimate: Any, *, options: argparse.Namespace) -> None:
             console.print(line)
     if options.yes or not estimate.large:
         return
+    verb = options.parser.prog.split()[-1]
     if not sys.stdin.isatty():
-        raise ConfigError(f"run: got {estimate.text()} without anyone to ask, expected consent; pass --yes or lower --n-users")
+        raise ConfigError(
+            f"{verb}: got {estimate.text()} without anyone to ask, expected consent; pass --yes or lower --n-users"
+        )
     if input("Go on? [y/N] ").strip().lower() not in ("y", "yes"):
-        raise ConfigError("run: called off before anything was asked")
+        raise ConfigError(f"{verb}: called off before anything was asked")

@@ -137,7 +137,7 @@ def show_status(quiet: bool) -> Iterator[Callable[[str], None]]:
 
 @contextmanager
 def show_pages(quiet: bool) -> Iterator[Callable[[Any], None]]:
-    """Show a bar: what is being done, pages answered of those planned, what was spent, time left."""
+    """Show a bar: what is being done, pages or texts answered of those planned, what was spent, time left."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
@@ -151,7 +151,7 @@ def show_pages(quiet: bool) -> Iterator[Callable[[Any], None]]:
         task = bar.add_task("preparing", total=None, spent="")
 
         def update(state: Any) -> None:
-            known = f"  {state.done:,} of {state.planned:,} pages answered" if state.planned else ""
+            known = f"  {state.done:,} of {state.planned:,} {state.things} answered" if state.planned else ""
             shown: dict[str, Any] = {"description": state.doing + known, "spent": spent_so_far(state.spent)}
             bar.update(task, completed=state.done, total=state.planned or None, **shown)
 

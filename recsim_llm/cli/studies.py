@@ -1,4 +1,4 @@
-"""Verbs of the command that ask more of a log or of a language model: off-policy estimates and audits."""
+"""Verbs of the command that ask more of a log or of a language model: off-policy estimates, audits, personas."""
 
 from __future__ import annotations
 
@@ -9,12 +9,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from recsim_llm.cli.endings import go_on_by_calls
-from recsim_llm.cli.options import ask_first, read_limits, read_studied, read_table_options
-from recsim_llm.cli.output import make_console, print_forecast, print_reading, show_status, write_json
+from recsim_llm.cli.endings import go_on, go_on_by_calls
+from recsim_llm.cli.options import ask_first, read_limits, read_model, read_studied, read_table_options
+from recsim_llm.cli.output import (
+    make_console,
+    print_forecast,
+    print_lines,
+    print_pairs,
+    print_reading,
+    show_pages,
+    show_status,
+    write_json,
+)
 from recsim_llm.errors import ConfigError
 
-__all__ = ["handle_audit", "handle_ope", "print_audits"]
+__all__ = ["handle_audit", "handle_ope", "handle_personas", "print_audits"]
 
 
 def handle_ope(options: argparse.Namespace) -> None:
@@ -64,6 +73,58 @@ def handle_audit(options: argparse.Namespace) -> None:
         console.print(audit_table(content))
         shown = f"recsim-llm report RUN --audit {shlex.quote(str(out))}"
         console.print(f"audit   {out}\npage    {page}\nreport  {shown}")
+
+
+def handle_personas(options: argparse.Namespace) -> None:
+    """Have personas written and checked, and save them."""
+    from recsim_llm.data.reading_notes import reading_record
+    from recsim_llm.report.numbers import with_interval
+    from recsim_llm.scenarios.dry_run import forecast_personas
+    from recsim_llm.scenarios.personas_run import make_personas
+    from recsim_llm.scenarios.study_requests import calls_beside
+
+    request = _personas_request(options)
+    if options.dry_run:
+        print_forecast(options, forecast_personas(request))
+        return
+    calls = calls_beside(options.out)
+    with go_on(f"what the model wrote is kept in {calls}; give the same command again"), show_pages(options.quiet) as update:
+        found, dataset = make_personas(request, options.out, progress=update, confirm=partial(ask_first, options=options))
+    reading = reading_record(dataset)
+    write_json(options, found.to_json() | {"reading": reading})
+    if options.quiet:
+        return
+    print_reading(reading)
+    table = {
+        "users": len(found.personas),
+        "passed, 95% by user": with_interval(found.passed, share=True),
+        "claims that agree, 95% by user": with_interval(found.agreement, share=True),
+    }
+    print_pairs(f"personas by {options.model} in {options.out}", table)
+    print_lines([f"to use them  --set users.parameters.personas={shlex.quote(str(options.out))}"])
+
+
+def _personas_request(options: argparse.Namespace) -> Any:
+    """Return of whom personas shall be written."""
+    from recsim_llm.data.table_settings import TableSettings
+    from recsim_llm.scenarios.personas_run import PersonasRequest
+    from recsim_llm.scenarios.schema import parse_overrides
+    from recsim_llm.scenarios.study_requests import split_settings
+
+    if options.model is None:
+        raise ConfigError("personas: got no model, expected --model provider/name")
+    model, parameters = split_settings(parse_overrides(options.set))
+    return PersonasRequest(
+        data=options.ratings,
+        model=read_model(options.model, options.base_url, **model),
+        parameters=parameters,
+        tables=TableSettings.of(read_table_options(options)),
+        cache=options.cache,
+        limits=read_limits(options),
+        seed=options.seed,
+        users=options.n_users,
+        templates=options.templates,
+    )
 
 
 def print_audits() -> None:

@@ -14,12 +14,12 @@ from recsim_llm.cli.option_groups import (
     spending_options,
     table_options,
 )
+from recsim_llm.cli.studies import handle_personas
 from recsim_llm.cli.users import (
     handle_calibrate,
     handle_data,
     handle_fit,
     handle_list,
-    handle_personas,
     handle_probe,
     handle_realism,
 )
@@ -109,6 +109,10 @@ def personas_parser(commands: Any) -> None:
     parser.add_argument("--n-users", type=int, metavar="N", help="users to write about, one call each (default: all)")
     parser.add_argument("--seed", type=int, required=True, metavar="S", help="seed of the draw of users")
     parser.add_argument("--templates", metavar="NAME", default="en", help="language of the prompts, or a folder with templates")
+    settings_option(parser)
+    spending_options(parser)
+    dry_run_option(parser)
+    parser.add_argument("--yes", action="store_true", help="do not ask before what may cost much")
     table_options(parser)
     output_options(parser)
 

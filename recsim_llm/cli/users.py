@@ -12,10 +12,18 @@ from typing import Any
 
 from recsim_llm.cli.endings import go_on, go_on_by_calls
 from recsim_llm.cli.options import ask_first, read_limits, read_model, read_studied, read_table_options
-from recsim_llm.cli.output import make_console, print_forecast, print_pairs, print_reading, show_pages, show_status, write_json
+from recsim_llm.cli.output import (
+    make_console,
+    print_forecast,
+    print_pairs,
+    print_reading,
+    show_pages,
+    show_status,
+    write_json,
+)
 from recsim_llm.errors import ConfigError, RecSimError
 
-__all__ = ["handle_calibrate", "handle_data", "handle_fit", "handle_list", "handle_personas", "handle_probe", "handle_realism"]
+__all__ = ["handle_calibrate", "handle_data", "handle_fit", "handle_list", "handle_probe", "handle_realism"]
 
 _FAMILY_SEED = 11  # of the users and items by which families of prompts are told apart
 
@@ -39,8 +47,9 @@ def handle_calibrate(options: argparse.Namespace) -> None:
     """Fit a language model's answers to real people's feedback and save that."""
     from recsim_llm.data.reading_notes import reading_record
     from recsim_llm.report.calibration_page import calibration_table, taste_table
-    from recsim_llm.scenarios.calibration_run import calls_beside, make_calibration
+    from recsim_llm.scenarios.calibration_run import make_calibration
     from recsim_llm.scenarios.dry_run import forecast_calibration
+    from recsim_llm.scenarios.study_requests import calls_beside
 
     request = _calibration_request(options)
     if options.dry_run:
@@ -93,34 +102,6 @@ def _calibration_request(options: argparse.Namespace) -> Any:
         parameters=parameters,
         **{name: value for name, value in given.items() if value is not None},
     )
-
-
-def handle_personas(options: argparse.Namespace) -> None:
-    """Have personas written and checked, and save them."""
-    from recsim_llm.agents.language.persona_writing import write_personas
-    from recsim_llm.data import open_dataset
-    from recsim_llm.language.providers import open_model
-    from recsim_llm.report.numbers import with_interval
-
-    if options.model is None:
-        raise ConfigError("personas: got no model, expected --model provider/name")
-    if not options.out.parent.is_dir() or options.out.is_dir():
-        raise ConfigError(f"personas: got {options.out}, expected a file in a folder that exists; make the folder first")
-    dataset = open_dataset(options.ratings, **read_table_options(options))
-    named, calls = read_model(options.model, options.base_url), options.out.with_suffix(".calls.sqlite")
-    with open_model(named.name, base_url=named.base_url, calls=calls) as model:
-        found = write_personas(model, dataset, seed=options.seed, users=options.n_users, templates=options.templates)
-    found.save(options.out)
-    write_json(options, found.to_json())
-    if options.quiet:
-        return
-
-    table = {
-        "users": len(found.personas),
-        "passed": with_interval(found.passed),
-        "claims that agree": with_interval(found.agreement),
-    }
-    print_pairs(f"personas by {options.model} in {options.out}", table)
 
 
 def handle_realism(options: argparse.Namespace) -> None:

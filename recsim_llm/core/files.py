@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-__all__ = ["TORN", "read_json", "write_atomically"]
+__all__ = ["TORN", "read_json", "unique_keys", "write_atomically"]
 
 _DIGITS = 20
 TORN = ".part"
@@ -36,7 +36,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read what this package wrote as JSON: numbers are finite and fit 64 bits.
+    """Read JSON that this package or its user wrote: numbers are finite and fit 64 bits, and no key stands twice.
 
     Raises:
         OSError: the file cannot be read.
@@ -44,9 +44,23 @@ def read_json(path: Path) -> Any:
     """
     text = path.read_bytes().decode("utf-8")
     try:
-        return json.loads(text, parse_constant=_refuse, parse_float=_finite, parse_int=_whole)
+        return json.loads(text, parse_constant=_refuse, parse_float=_finite, parse_int=_whole, object_pairs_hook=unique_keys)
     except RecursionError as error:
         raise ValueError("JSON nested too deeply") from error
+
+
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object; ``json`` alone takes the last of two equal keys without a word.
+
+    Raises:
+        ValueError: a key stands twice.
+    """
+    made: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in made:
+            raise ValueError(f"key {key[:40]!r} twice in one object")
+        made[key] = value
+    return made
 
 
 def _refuse(word: str) -> float:

@@ -205,3 +205,7 @@ class BoundsPrompts(Protocol):
     def prompt_tokens(self, slate_size: int) -> int:
         """Return the most tokens of a prompt about a page of that size, estimated; 0 where no language model is asked."""
         ...
+
+    def least_prompt_tokens(self, slate_size: int) -> int:
+        """Return the tokens of a prompt about an ordinary page of that size with nothing that could give way; 0 likewise."""
+        ...

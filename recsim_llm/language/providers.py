@@ -23,7 +23,7 @@ from recsim_llm.language.probing.probe import ProbeReport, load_probe, probe, pr
 if TYPE_CHECKING:
     from recsim_llm.language.backends.http_backend import HttpBackend
 
-__all__ = ["PROVIDERS", "Roles", "known_probe", "open_backend", "open_model", "probe_model"]
+__all__ = ["PROVIDERS", "SERVERS", "Roles", "known_probe", "open_backend", "open_model", "probe_model"]
 
 PROVIDERS = ("openai", "openai-compatible", "llamacpp", "transformers", "scripted", "replay")
 """What may stand before the slash of a model's name."""
@@ -31,7 +31,7 @@ PROVIDERS = ("openai", "openai-compatible", "llamacpp", "transformers", "scripte
 _OPENAI_URL = "https://api.openai.com/v1"
 _OPENAI_URL_VARIABLE = "OPENAI_BASE_URL"
 _KEY_VARIABLES = {"openai": ("OPENAI_API_KEY",), "openai-compatible": ("RECSIM_LLM_API_KEY", "OPENAI_API_KEY")}
-_PROBED = (*_KEY_VARIABLES, "llamacpp")
+SERVERS = (*_KEY_VARIABLES, "llamacpp")
 """Providers whose models are servers, each with abilities of its own."""
 _FIRST_SLOTS = 64
 _LONG = 1800.0
@@ -73,7 +73,7 @@ def open_backend(settings: ModelSettings, role: str = "user") -> Backend:
     if provider not in _KEY_VARIABLES and settings.base_url is not None:
         expected = "expected one for openai and openai-compatible models only; leave it out"
         raise ConfigError(f"model {settings.name}: got a base URL, {expected}")
-    if provider not in _PROBED:
+    if provider not in SERVERS:
         if provider != "transformers":
             _refuse_local(settings)
         return _LOCAL[provider](model, role, settings)
@@ -91,7 +91,7 @@ def probe_model(settings: ModelSettings) -> ProbeReport:
         BackendError: the model cannot be reached.
     """
     provider = settings.name.partition("/")[0]
-    report = probe(_server(settings, None) if provider in _PROBED else open_backend(settings))
+    report = probe(_server(settings, None) if provider in SERVERS else open_backend(settings))
     save_probe(report)
     return report
 
@@ -104,7 +104,7 @@ def known_probe(settings: ModelSettings) -> ProbeReport | None:
         DataError: what is kept of the probe is damaged.
     """
     provider = settings.name.partition("/")[0]
-    if provider not in _PROBED:
+    if provider not in SERVERS:
         return None
     if provider in _KEY_VARIABLES:
         _base_url(settings)

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recsim_llm.core.arrays import FloatArray
+from recsim_llm.core.files import unique_keys
 from recsim_llm.errors import ConfigError, DataError
 from recsim_llm.population.personas import TRAITS, Population
 
@@ -200,7 +201,7 @@ def _read_jsonl(path: Path) -> Population:
             if not raw.strip():
                 continue
             try:
-                line = json.loads(raw, parse_constant=_refuse_constant)
+                line = json.loads(raw, parse_constant=_refuse_constant, object_pairs_hook=unique_keys)
                 layout = layout or _layout(line)
                 user_id, row, text = _parse_line(line, layout)
                 if user_id in user_ids:

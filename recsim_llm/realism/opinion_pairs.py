@@ -9,6 +9,7 @@ import numpy as np
 from recsim_llm.core import keyed
 from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.realism.held_out import HeldOut
+from recsim_llm.realism.page_scores import pair_areas
 
 __all__ = ["DISLIKED_BELOW", "Opinions", "draw_opinions", "opinion_areas"]
 
@@ -59,8 +60,4 @@ def draw_opinions(held: HeldOut, liked: BoolArray, kept: BoolArray, most: int, *
 def opinion_areas(opinions: Opinions, score: DoubleArray) -> DoubleArray:
     """Return float64 [m]: each user's share of pairs of a liked and a disliked item in the right order, ties counting half."""
     filled = opinions.item_index >= 0
-    pairs = (opinions.liked & filled)[:, :, None] & (~opinions.liked & filled)[:, None, :]
-    above = score[:, :, None] - score[:, None, :]
-    wins = ((above > 0) + 0.5 * (above == 0)) * pairs
-    share: DoubleArray = wins.sum(axis=(1, 2)) / pairs.sum(axis=(1, 2))
-    return share
+    return pair_areas(score, opinions.liked & filled, ~opinions.liked & filled)

@@ -24,11 +24,10 @@ from recsim_llm.realism.candidates import Factory, checked_stars, checked_taste
 from recsim_llm.realism.held_out import HeldOut, hold_out
 from recsim_llm.realism.line import Measure, Role
 from recsim_llm.realism.lines.cost import MeteredFactory
-from recsim_llm.realism.lines.taste import areas
 from recsim_llm.realism.opinion_pairs import Opinions, draw_opinions, opinion_areas
+from recsim_llm.realism.page_scores import accuracies, areas
 from recsim_llm.realism.resampling import Resampler, Series, Statistic, ratio_statistic
 from recsim_llm.realism.taste_pages import KINDS, Kind, TastePages, taste_pages
-from recsim_llm.realism.thresholds import assign_folds, yes
 
 __all__ = ["Taste", "TasteCost", "measure_taste"]
 
@@ -73,6 +72,8 @@ class Taste:
     """Of users, items and their order."""
     users: int
     """Users of the pages; the pairs of liked and disliked items have fewer, see their rows."""
+    users_asked: tuple[int, ...]
+    """Outside ids of everybody who was asked about, ascending: whatever is chosen by these figures is chosen on them."""
     page_items: int
     """Items a page, half of them liked later."""
     measures: tuple[Measure, ...]
@@ -101,8 +102,7 @@ class Taste:
     def sentence(self) -> str:
         """What it means, in one plain sentence."""
         found = self.discrimination.candidate.estimate
-        interval = "" if found.low is None else f" [{found.low:.2f}, {found.high:.2f}]"
-        figures = f"AUC {found.value:.2f}{interval} among {self.discrimination.name.removeprefix('AUC, ')}, {self.users} users"
+        figures = f"AUC {found.text(2)} among {self.discrimination.name.removeprefix('AUC, ')}, {self.users} users"
         if self.tells_apart:
             return f"these users tell recommenders apart: they pick what a person liked better than chance ({figures})"
         why = "they pick what a person liked no better than popularity does" if self._above_chance else "they pick at chance"
@@ -116,6 +116,7 @@ class Taste:
             "fingerprint": self.fingerprint,
             "seed": self.seed,
             "users": self.users,
+            "users_asked": list(self.users_asked),
             "page_items": self.page_items,
             "tells_apart": self.tells_apart,
             "sentence": self.sentence,
@@ -178,6 +179,7 @@ def measure_taste(
         fingerprint=dataset.fingerprint,
         seed=seed,
         users=len(first.user_index),
+        users_asked=tuple(trial.held.training.ratings.users[_asked(trial)].tolist()),
         page_items=first.page_items,
         measures=tuple(_measures(trial, answers, roles)),
         costs=costs,
@@ -266,6 +268,11 @@ def _score(trial: _Trial, scorer: Scorer) -> _Scores:
     return _Scores(taste, opinion, None)
 
 
+def _asked(trial: _Trial) -> IntArray:
+    """Return int64 [a]: positions of everybody who is asked about, ascending."""
+    return np.unique(np.concatenate([trial.opinions.user_index, *(page.user_index for page in trial.pages.values())]))
+
+
 def _measures(trial: _Trial, answers: Mapping[str, _Scores], roles: Mapping[str, Role]) -> list[Measure]:
     taken = np.zeros(trial.held.users, np.bool_)
     taken[next(iter(trial.pages.values())).user_index] = True
@@ -275,7 +282,11 @@ def _measures(trial: _Trial, answers: Mapping[str, _Scores], roles: Mapping[str,
         area = {row: _on_users(trial, page.user_index, areas(page, said.taste[kind], 1)) for row, said in answers.items()}
         measures.append(resampler.measure(f"AUC, {KINDS[kind]}", "share", "higher", _series(area, roles)))
     for kind, page in trial.pages.items():
-        right = {row: _accuracy(trial, page, said.taste[kind]) for row, said in answers.items()}
+        own = trial.held.training.ratings.users
+        right = {
+            row: _on_users(trial, page.user_index, accuracies(page, said.taste[kind], own, trial.seed))
+            for row, said in answers.items()
+        }
         measures.append(resampler.measure(f"accuracy, {KINDS[kind]}", "share", "higher", _series(right, roles)))
     return measures + _opinion_measures(trial, answers, roles)
 
@@ -304,12 +315,6 @@ def _on_users(trial: _Trial, user_index: IntArray, value: DoubleArray) -> Statis
     total, present = np.zeros(trial.held.users), np.zeros(trial.held.users)
     total[user_index], present[user_index] = value, 1.0
     return ratio_statistic(total, present)
-
-
-def _accuracy(trial: _Trial, page: TastePages, score: DoubleArray) -> Statistic:
-    fold = assign_folds(trial.held.training.ratings.users[page.user_index], trial.seed)
-    answer = yes(score, page.taken, page.page(1), fold)
-    return _on_users(trial, page.user_index, (answer == page.taken).mean(axis=1))
 
 
 def _series(statistics: Mapping[str, Statistic], roles: Mapping[str, Role]) -> dict[str, Series]:

@@ -15,6 +15,7 @@ from recsim_llm.report.claims import Claim, claim_of_row, table_rows
 from recsim_llm.report.comparison_figure import FIGURE, FIGURE_CAPTION, forest_title
 from recsim_llm.report.comparison_rows import Content, Row, against_first
 from recsim_llm.report.comparison_words import explain_basis, plan_lines
+from recsim_llm.report.page_layout import line_with_code
 from recsim_llm.report.summary_tables import WITHOUT_PAIRING, Cell, times_cell
 from recsim_llm.statistics import Estimate
 
@@ -59,8 +60,8 @@ def comparison_section(content: Content | None, figure: str, layout: Layout, lin
     plot += f"<figcaption>{escape(FIGURE_CAPTION)}</figcaption></figure>"
     if not figure:
         plot = '<p class="aside">No figure is drawn, since no difference from the first recommender has a value.</p>'
-    said = "".join(f"<li>{escape(line)}</li>" for line in content["verdict"])
-    notes = "".join(f"<li>{escape(line)}</li>" for line in content["notes"] if not line.startswith(WARNING))
+    said = "".join(f"<li>{line_with_code(line)}</li>" for line in content["verdict"])
+    notes = "".join(f"<li>{line_with_code(line)}</li>" for line in content["notes"] if not line.startswith(WARNING))
     return "\n".join(
         [
             "<h2>Is it real?</h2>",

@@ -11,7 +11,7 @@ from recsim_llm.comparison.two_runs import WARNING
 from recsim_llm.report import numbers
 from recsim_llm.report.ceiling_words import compared_beaten, summary_beaten, warn_of_beaten
 from recsim_llm.report.claims import DECIDED, Claim, best_claims, compared_claims
-from recsim_llm.report.page_layout import fold
+from recsim_llm.report.page_layout import fold, line_with_code
 from recsim_llm.report.words import join_names
 from recsim_llm.statistics import Estimate
 
@@ -67,11 +67,11 @@ def compared_head(title: str, content: Content, manifest: Content, link: Callabl
 
 def _head(title: str, said: tuple[str, str, str], facts: str, notes: Sequence[str], *, beaten: Sequence[str]) -> str:
     winning, evidence, sureness = said
-    lines = "".join(f"<li>{escape(note)}</li>" for note in notes)
+    lines = "".join(f"<li>{line_with_code(note)}</li>" for note in notes)
     return "\n".join(
         [
             f"<h1>{escape(title)}</h1>",
-            *(f'<p class="verdict">{escape(line)}</p>' for line in beaten),
+            *(f'<p class="verdict">{line_with_code(line)}</p>' for line in beaten),
             f'<p class="verdict">{escape(winning)}</p>',
             evidence,
             f'<p class="aside">{escape(sureness)} {_ABOUT_USERS}</p>',

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from recsim_llm.language.calls.call_summary import CallSummary, summary
-from recsim_llm.language.calls.store import FILE_NAME, RENORMALISED
+from recsim_llm.language.calls.calls_file import FILE_NAME
+from recsim_llm.language.calls.store import RENORMALISED
 from recsim_llm.metrics.summary import ArmSummary
 from recsim_llm.report import numbers
 from recsim_llm.report.summary_tables import Cell

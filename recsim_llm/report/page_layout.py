@@ -9,7 +9,7 @@ from importlib.resources import files
 
 from recsim_llm.report.summary_tables import Cell
 
-__all__ = ["WIDE", "Group", "document", "figure", "fold", "table", "whole_table"]
+__all__ = ["WIDE", "Group", "document", "figure", "fold", "line_with_code", "table", "whole_table"]
 
 Group = tuple[str, list[tuple[str, list[Cell]]]]
 """Title, empty for none, and rows: a label and its cells."""
@@ -35,11 +35,17 @@ _PAGE = """<!doctype html>
 """
 WIDE = '<div class="wide" tabindex="0" role="group" aria-label="Table, may scroll sideways">'
 """Start of what holds a table: on a narrow screen it scrolls, by the keyboard too."""
+_CODE = re.compile(r"`([^`]+)`")
 _HEADING = re.compile(r"<h2>(.*?)</h2>")
 _MOST_WITHOUT_CONTENTS = 6
 _MOST_ROWS = 8
 _MOST_NAMED = 4
 _LONGEST_NAME = 60
+
+
+def line_with_code(text: str) -> str:
+    """Return a line of the terminal as HTML: what stands between two backticks as code, and no markup of anybody's making."""
+    return _CODE.sub(r"<code>\1</code>", escape(text))
 
 
 def document(title: str, head: str, parts: Iterable[str]) -> str:

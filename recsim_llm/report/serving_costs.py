@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from recsim_llm.log.tables import SERVING, has_table, read_table
 from recsim_llm.report import numbers
-from recsim_llm.report.page_layout import table
+from recsim_llm.report.page_layout import line_with_code, table
 from recsim_llm.report.summary_tables import Cell
 
 __all__ = ["ArmCost", "read_serving", "serving_line", "serving_section"]
@@ -82,7 +81,7 @@ def serving_section(costs: Sequence[ArmCost]) -> str:
     heads += ["Requests", "Of them retries", "MB sent / received", "Failed attempts"] if behind_http else []
     rows = [(cost.arm, _cells(cost, behind_http)) for cost in costs]
     stops = [f"{cost.arm} was stopped: {text}." for cost in costs for text in dict.fromkeys(cost.stopped)]
-    told = "".join(f"<p>{escape(text)}</p>\n" for text in stops)
+    told = "".join(f"<p>{line_with_code(text)}</p>\n" for text in stops)
     note = (
         "Wall-clock time of this process, waits for a server included. An arm that was stopped counts every time it was served."
     )

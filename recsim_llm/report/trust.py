@@ -9,7 +9,7 @@ from typing import Any
 
 from recsim_llm.report.card_file import CARD_FILE, read_card
 from recsim_llm.report.first_screen import user_model_name
-from recsim_llm.report.page_layout import table
+from recsim_llm.report.page_layout import line_with_code, table
 from recsim_llm.report.realism_figures import CARD_FIGURES
 from recsim_llm.report.realism_rows import ROLES, headline, row_cells, standing
 from recsim_llm.report.summary_tables import Cell
@@ -86,7 +86,7 @@ def _little_known(manifest: Content) -> Iterator[str]:
     """Say what the data were too few to tell of the users; nothing where they were enough."""
     notes = (manifest.get("population") or {}).get("little_known") or ()
     if notes:
-        told = "".join(f"<li>{escape(note[:1].upper() + note[1:])}.</li>" for note in notes)
+        told = "".join(f"<li>{line_with_code(note[:1].upper() + note[1:])}.</li>" for note in notes)
         yield f"<p>What the data do not tell of these users:</p>\n<ul>{told}</ul>"
 
 

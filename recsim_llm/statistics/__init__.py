@@ -12,7 +12,7 @@ from recsim_llm.statistics.crossed import crossed_mean, crossed_ratio
 from recsim_llm.statistics.cuped import Adjusted, cuped_independent, cuped_paired
 from recsim_llm.statistics.decision import Verdict, decide, sentence
 from recsim_llm.statistics.effects import Effect, mean_effect
-from recsim_llm.statistics.intervals import CONFIDENCE, Estimate, mean_estimate, ratio_estimate
+from recsim_llm.statistics.intervals import CONFIDENCE, Estimate, mean_estimate, ratio_estimate, share_estimate
 from recsim_llm.statistics.lift import relative_lift
 from recsim_llm.statistics.multiple import ALPHA, Adjustment, Correction, Family, adjust, judge_family
 from recsim_llm.statistics.paired import Paired, paired_effect
@@ -61,5 +61,6 @@ __all__ = [
     "ratio_estimate",
     "relative_lift",
     "sentence",
+    "share_estimate",
     "users_needed",
 ]

@@ -7,10 +7,14 @@ recommenders it cries "difference" several times as often as it says it does. Ev
 - A ratio of sums (clicks a page, stars a rated click) gets the delta method on the users' sums: with ``R = sum(y) / sum(x)``
   and ``e = y - R x`` its standard error is ``sqrt(n / (n - 1) * sum(e**2)) / sum(x)`` (Cochran 1977, *Sampling
   Techniques*, eq. 6.13; Deng, Knoblich & Lu 2018, KDD), with the quantile of Student's t on n - 1 degrees of freedom.
+- A share of yes among trials gets Wilson's interval (Wilson 1927, *JASA* 22; Brown, Cai & DasGupta 2001, *Statistical
+  Science* 16), which it has even where all trials end alike. The trials count as many as their scatter over users allows:
+  ``n = p (1 - p) / variance`` by the delta method (Korn & Graubard 1998, *Survey Methodology* 24), and where there is none,
+  as if a user's trials always ended alike, ``n = sum(x)**2 / sum(x**2)`` (Kish 1965, *Survey Sampling*, section 8.2).
 - A difference of two recommenders that served the same users is a mean over the users' own differences (``paired_effect``).
 
-No interval is given where the data cannot carry one: fewer than two users, or users who all agree exactly, which says
-nothing about how much the next user would differ.
+No interval is given where the data cannot carry one: fewer than two users, or, but for shares, users who all agree exactly,
+which says nothing about how much the next user would differ.
 """
 
 from __future__ import annotations
@@ -22,9 +26,9 @@ import numpy as np
 
 from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.core.checked_columns import as_numbers, check_number
-from recsim_llm.errors import ConfigError
+from recsim_llm.errors import ConfigError, DataError
 
-__all__ = ["CONFIDENCE", "Estimate", "mean_estimate", "mean_of_sums", "ratio_estimate"]
+__all__ = ["CONFIDENCE", "Estimate", "mean_estimate", "mean_of_sums", "ratio_estimate", "share_estimate"]
 
 
 CONFIDENCE = 0.95
@@ -44,6 +48,13 @@ class Estimate:
     """Upper end of the interval; None together with ``low``."""
     users: int
     """Users who contribute."""
+
+    def text(self, digits: int) -> str:
+        """Return it with so many decimals, such as ``0.52 [0.45, 0.60]``; a dash where it is undefined."""
+        if self.value is None:
+            return "–"
+        interval = "" if self.low is None else f" [{self.low:.{digits}f}, {self.high:.{digits}f}]"
+        return f"{self.value:.{digits}f}{interval}"
 
     def excludes(self, value: float) -> bool:
         """Tell whether there is an interval and it leaves out ``value``."""
@@ -140,12 +151,55 @@ def ratio_estimate(
     if total <= 0.0:
         return Estimate(value=None, users=count)
     ratio = float(above.sum()) / total
-    residual = above - ratio * below
+    error = _ratio_error(above, below, ratio)
+    if not error:
+        return Estimate(value=ratio, users=count)
+    return _with_interval(ratio, error, count, confidence=confidence, bounds=bounds)
+
+
+def share_estimate(yes: DoubleArray, trials: DoubleArray | None = None, *, confidence: float = CONFIDENCE) -> Estimate:
+    """Estimate the share of trials that end with yes, with Wilson's interval by user (formula in the module).
+
+    Users without a trial do not count.
+
+    Args:
+        yes: float64 [n], trials of each user that end with yes.
+        trials: float64 [n], trials of each user, 0 or more; None: one each.
+        confidence: of the interval, 0 to 1.
+
+    Raises:
+        DataError: the two differ in length, a number is not finite, or there are more yes than trials.
+        ConfigError: the confidence is not within 0 and 1.
+    """
+    yes = as_numbers("yes", yes, ("users",))
+    trials = np.ones(len(yes)) if trials is None else as_numbers("trials", trials, yes.shape)
+    check_number("confidence", confidence, above=0.0, below=1.0)
+    if ((yes < 0) | (yes > trials)).any():
+        raise DataError("yes: got more or fewer than trials, expected 0 to as many as the trials of each user")
+    some = trials > 0.0
+    yes, trials, count = yes[some], trials[some], int(some.sum())
+    if not count:
+        return Estimate(value=None, users=0)
+    total = float(trials.sum())
+    share = float(yes.sum()) / total
+    if count == 1:
+        return Estimate(value=share, users=1)
+    error = _ratio_error(yes, trials, share)
+    alike = total**2 / float(trials @ trials)
+    number = min(share * (1.0 - share) / error**2, total) if error and 0.0 < share < 1.0 else alike
+    squared = _quantile(count, confidence) ** 2 / number
+    middle = (share + squared / 2.0) / (1.0 + squared)
+    reach = math.sqrt(squared * share * (1.0 - share) + squared**2 / 4.0) / (1.0 + squared)
+    return Estimate(value=share, low=max(middle - reach, 0.0), high=min(middle + reach, 1.0), users=count)
+
+
+def _ratio_error(above: DoubleArray, below: DoubleArray, ratio: float) -> float:
+    """Return the standard error of a ratio of sums by the delta method; 0 where the users carry none."""
+    residual, count = above - ratio * below, len(above)
     scale = float(np.abs(above).max()) + abs(ratio) * float(below.max())
     if count == 1 or float(np.abs(residual).max()) <= _ROUNDING * scale:
-        return Estimate(value=ratio, users=count)
-    error = math.sqrt(count / (count - 1) * float(residual @ residual)) / total
-    return _with_interval(ratio, error, count, confidence=confidence, bounds=bounds)
+        return 0.0
+    return math.sqrt(count / (count - 1) * float(residual @ residual)) / float(below.sum())
 
 
 def _check(confidence: float, bounds: tuple[float, float]) -> None:
@@ -156,9 +210,14 @@ def _check(confidence: float, bounds: tuple[float, float]) -> None:
 
 def _with_interval(value: float, error: float, users: int, *, confidence: float, bounds: tuple[float, float]) -> Estimate:
     """Return an estimate with Student's t interval on as many degrees of freedom as users less one, cut to the bounds."""
+    reach = _quantile(users, confidence) * float(error)
+    low, high = max(value - reach, bounds[0]), min(value + reach, bounds[1])
+    return Estimate(value=value, low=float(low), high=float(high), users=users)
+
+
+def _quantile(users: int, confidence: float) -> float:
+    """Return Student's quantile on as many degrees of freedom as users less one."""
     # scipy.stats takes half a second to import; its special function for the quantile does not.
     from scipy.special import stdtrit
 
-    reach = float(stdtrit(users - 1, 0.5 + confidence / 2.0)) * float(error)
-    low, high = max(value - reach, bounds[0]), min(value + reach, bounds[1])
-    return Estimate(value=value, low=float(low), high=float(high), users=users)
+    return float(stdtrit(users - 1, 0.5 + confidence / 2.0))

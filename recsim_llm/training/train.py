@@ -13,7 +13,7 @@ import gymnasium
 
 from recsim_llm.core.protocols import RanksItems
 from recsim_llm.errors import ConfigError, LogError
-from recsim_llm.language.calls.store import FILE_NAME
+from recsim_llm.language.calls.calls_file import FILE_NAME
 from recsim_llm.log.folders import MANIFEST, refuse_used_folder, remove_torn_files
 from recsim_llm.log.locks import lock_folder, lock_report
 from recsim_llm.log.manifest import encode_manifest, write_manifest

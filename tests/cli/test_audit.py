@@ -45,6 +45,39 @@ def content_of(out):
 
 
 @pytest.mark.parametrize("name", AUDITS)
+def test_data_that_cannot_carry_it_are_told_of_before_anything_is_foretold(name, tmp_path, capsys):
+    """Two users who have rated both items: nothing is left to be shown or ranked."""
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    (folder / "interactions.csv").write_text("user_id,item_id,rating,timestamp\n1,1,4,1\n1,2,3,2\n2,2,4,3\n2,1,2,4\n")
+    (folder / "items.csv").write_text("item_id,title,genres\n1,One,War\n2,Two,War\n")
+    assert audit(name, folder, tmp_path / "audit", "--model", "scripted/genres") == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("recsim-llm: ")
+    assert "\n" not in error
+    assert "calibrate" not in error
+    assert ": got " in error
+    assert "expected" in error
+
+
+def test_data_without_genres_cannot_carry_the_audit_of_remembering(data, tmp_path, capsys):
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    (bare / "interactions.csv").write_bytes((data / "interactions.csv").read_bytes())
+    assert audit("remembering", bare, tmp_path / "audit", "--model", "scripted/genres") == 2
+    error = capsys.readouterr().err.strip()
+    assert error == (
+        "recsim-llm: remembering: got no genre that some items have and others lack, expected one; use data with genres"
+    )
+
+
+def test_what_asks_for_consent_calls_itself_by_its_name(data, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("recsim_llm.scenarios.estimates.CostEstimate.large", True)
+    assert audit("slots", data, tmp_path / "audit", "--model", "scripted/genres") == 2
+    assert "recsim-llm: audit: got at most" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", AUDITS)
 def test_every_audit_goes_the_whole_way(name, data, tmp_path, capsys):
     out, table = tmp_path / "audit", tmp_path / "table.json"
     options = ("--model", SCRIPTS[name], "--n-users", "6", "--json", str(table))

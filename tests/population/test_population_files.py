@@ -146,6 +146,14 @@ def test_jsonl_refuses_numbers_that_are_not_finite(tmp_path):
         write_population(population, tmp_path / "p.jsonl")
 
 
+def test_jsonl_refuses_a_key_that_stands_twice(tmp_path):
+    write_population(make_population(), tmp_path / "p.jsonl")
+    text = (tmp_path / "p.jsonl").read_text(encoding="utf-8")
+    (tmp_path / "p.jsonl").write_text(text.replace('"taste": {', '"taste": {"A": 9.0, "A": 1.0, ', 1), encoding="utf-8")
+    with pytest.raises(DataError, match="line 1: got key 'A' twice in one object; correct the line"):
+        read_population(tmp_path / "p.jsonl")
+
+
 def test_jsonl_refuses_a_genre_name_that_stands_twice(tmp_path):
     with pytest.raises(DataError, match="genre name twice"):
         write_population(replace(make_population(), genre_names=("A", "A")), tmp_path / "p.jsonl")

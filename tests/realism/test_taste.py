@@ -12,7 +12,7 @@ from scipy.special import expit
 
 from recsim_llm.data import fictional
 from recsim_llm.realism.held_out import hold_out
-from recsim_llm.realism.lines.taste import areas
+from recsim_llm.realism.page_scores import areas
 from recsim_llm.realism.taste_pages import KINDS, RATIOS, TastePages, count_positives, taste_pages
 from recsim_llm.realism.thresholds import assign_folds, best_threshold, fit_line, probabilities, yes
 

@@ -16,7 +16,7 @@ from recsim_llm.data import open_dataset
 from recsim_llm.errors import BudgetExceeded, ConfigError, SlateError
 from recsim_llm.language.backends.scripts import TAKE_ALL, TAKE_NONE, history
 from recsim_llm.language.base.questions import yes_no
-from recsim_llm.language.calls.store import FILE_NAME
+from recsim_llm.language.calls.calls_file import FILE_NAME
 from recsim_llm.language.providers import open_model
 from recsim_llm.population.from_ratings import population_from_ratings
 from recsim_llm.population.persona_text import render_persona

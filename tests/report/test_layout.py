@@ -9,7 +9,7 @@ import written_runs as logs
 from recsim_llm.cli.main import main
 from recsim_llm.errors import LogError
 from recsim_llm.report import write_report
-from recsim_llm.report.page_layout import document, table
+from recsim_llm.report.page_layout import document, line_with_code, table
 from recsim_llm.report.summary_tables import Cell
 
 
@@ -22,6 +22,19 @@ def parts_of(html):
     seen, _, rest = html.partition("<details>")
     labels = r'<th scope="row">(.*?)</th>'
     return re.findall(labels, seen), "".join(re.findall("<summary>(.*?)</summary>", rest)), re.findall(labels, rest)
+
+
+@pytest.mark.parametrize(
+    ("line", "html"),
+    [
+        ("`recsim-llm probe` finds it out", "<code>recsim-llm probe</code> finds it out"),
+        ("say `a <b> & c`, then `d`.", "say <code>a &lt;b&gt; &amp; c</code>, then <code>d</code>."),
+        ("5` of `<script>` and ``", "5<code> of </code>&lt;script&gt;<code> and </code>`"),
+        ("<b onclick='x'>`</b>", "&lt;b onclick=&#x27;x&#x27;&gt;`&lt;/b&gt;"),
+    ],
+)
+def test_what_stands_between_backticks_is_code_and_no_markup_is_let_through(line, html):
+    assert line_with_code(line) == html
 
 
 def test_a_table_of_eight_rows_is_open():

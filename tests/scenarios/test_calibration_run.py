@@ -19,8 +19,9 @@ from recsim_llm.language.base.settings import ModelSettings
 from recsim_llm.language.chaos.server import ChaosServer
 from recsim_llm.report.page import write_report
 from recsim_llm.scenarios import load_scenario, run
-from recsim_llm.scenarios.calibration_run import CalibrationRequest, calls_beside, make_calibration
+from recsim_llm.scenarios.calibration_run import CalibrationRequest, make_calibration
 from recsim_llm.scenarios.compare import compare
+from recsim_llm.scenarios.study_requests import calls_beside
 
 TWICE = "SELECT key, count(*) FROM calls WHERE cache_hit = 0 AND status = 'answered' GROUP BY key HAVING count(*) > 1"
 PAID = "SELECT count(*) FROM calls WHERE cache_hit = 0 AND status = 'answered'"
@@ -133,6 +134,8 @@ def test_users_without_a_calibration_are_marked_first_on_the_terminal_in_verdict
     assert json.loads((out / "manifest.json").read_text())["users_warnings"][0].startswith(marked)
     page = unescape((out / "report.html").read_text())
     assert page.index(marked) < page.index("<nav")
+    assert "<code>recsim-llm calibrate DATA FILE --model …</code> fits them to real people" in page
+    assert "`" not in page[: page.index("<nav")].partition("<h1>")[2]
     assert "How the users were calibrated" not in page
 
 
@@ -237,6 +240,26 @@ def test_a_setting_that_calibrating_has_no_use_for_is_refused(data, tmp_path, ca
     assert main([*command, "--set", "slate_size=4"]) == 2
     assert "--set slate_size: got a setting of something else, expected models.user.NAME" in capsys.readouterr().err
     assert list(tmp_path.glob("c.*")) == []
+
+
+def test_too_few_people_are_told_of_before_anything_is_foretold(tmp_path, capsys):
+    small = write_small_table(tmp_path / "small", SmallTable(3, 5))
+    assert main(["calibrate", str(small), str(tmp_path / "c.json"), "--model", "scripted/genres", "--seed", "1"]) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("recsim-llm: pages of later choices: got 0 of 3 users with 3 ratings in the last fifth and 7 of 5 ")
+    assert "\n" not in error
+    assert list(tmp_path.glob("c.*")) == []
+
+
+@pytest.mark.parametrize("verb", ["calibrate", "personas", "realism"])
+def test_people_with_one_rating_each_are_told_of_before_anything_is_foretold(verb, tmp_path, capsys):
+    small = write_small_table(tmp_path / "small", SmallTable(3, 5, "one each"))
+    own = {"realism": ["--data", str(small), "--users", "language", "--out", str(tmp_path / "card")]}
+    command = [verb, *own.get(verb, [str(small), str(tmp_path / "c.json")]), "--model", "scripted/genres", "--seed", "1"]
+    assert main(command) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("recsim-llm: split by time: got 3 users with one rating each, expected one or more with two")
+    assert "\n" not in error
 
 
 def test_a_limit_stops_a_calibration_which_goes_on_with_a_higher_one(data, tmp_path, capsys):

@@ -12,7 +12,7 @@ import pytest
 from recsim_llm.agents import read_remembered
 from recsim_llm.cli.main import main
 from recsim_llm.errors import BudgetExceeded, ConfigError, RecSimError
-from recsim_llm.language.calls.store import FILE_NAME
+from recsim_llm.language.calls.calls_file import FILE_NAME
 from recsim_llm.log.manifest import read_manifest
 from recsim_llm.report import calls_line, read_calls, write_report
 from recsim_llm.scenarios import load_scenario, resume, run

@@ -102,6 +102,27 @@ def test_speech_and_calibration_cost_what_their_dry_runs_said(server, tmp_path):
     assert json.loads((tmp_path / "told.json").read_text())["calls"]["value"] == server.served - served >= 20
 
 
+def test_personas_cost_what_their_dry_run_said_once_somebody_consents(server, tmp_path, capsys):
+    personas = ["personas", "fictional", str(tmp_path / "p.json"), "--n-users", "12", "--seed", "1", "--quiet"]
+    personas += ["--model", "openai-compatible/chaos", "--base-url", server.base_url]
+    priced = ["--set", f"models.user.prices={json.dumps(PRICES)}"]
+    served = server.served
+    assert main([*personas, *priced, "--dry-run", "--json", str(tmp_path / "told.json")]) == 0
+    assert server.served == served
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["told.json"]
+    dear = ["--set", 'models.user.prices={"input": 1000, "output": 1000}']
+    assert main([*personas, *dear]) == 2
+    assert "without anyone to ask, expected consent; pass --yes" in capsys.readouterr().err
+    assert not (tmp_path / "p.json").exists()
+    assert main([*personas, *dear, "--yes"]) == 0
+    told = json.loads((tmp_path / "told.json").read_text())
+    with closing(sqlite3.connect(tmp_path / "p.calls.sqlite")) as connection:
+        calls, read, _ = connection.execute(USED, ["user"]).fetchone()
+    assert (told["calls"]["value"], told["forms"]) == (calls, {"user": "text"})
+    assert told["prompt_tokens"]["value"] == pytest.approx(read, rel=0.2)
+    assert told["cost"]["value"] > 0
+
+
 def test_an_audit_costs_what_its_dry_run_said(server, tmp_path):
     model = ["--model", "openai-compatible/chaos", "--base-url", server.base_url, "--yes", "--quiet"]
     audit = ["audit", "slots", "--data", "fictional", "--n-users", "8", "--seed", "3", *model, "--out", str(tmp_path / "audit")]

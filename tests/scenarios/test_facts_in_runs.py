@@ -11,7 +11,7 @@ import pytest
 from recsim_llm.agents.language.remembered_pages import read_remembered
 from recsim_llm.cli.main import main
 from recsim_llm.errors import BudgetExceeded, ConfigError, RecSimError
-from recsim_llm.language.calls.store import FILE_NAME
+from recsim_llm.language.calls.calls_file import FILE_NAME
 from recsim_llm.scenarios import load_scenario, resume, run
 
 COMEDIES = "You laugh at nothing and never take a comedy."
@@ -86,6 +86,20 @@ def test_a_resumed_run_still_knows_it(known, told, tmp_path):
 def test_other_people_are_told_later_who_the_run_lacks_and_strangers_are_refused(tmp_path):
     with pytest.raises(ConfigError, match="facts: got user 'nobody', expected the id of a user of fictional, such as"):
         run(load_scenario("demo", SMALL | {"users.parameters.facts": {"nobody": {"a": COMEDIES}}}), tmp_path / "run")
+    with pytest.raises(ConfigError, match="personas: got user 'nobody', expected the id of a user of fictional, such as"):
+        run(load_scenario("demo", SMALL | {"users.parameters.personas": {"nobody": "You love it."}}), tmp_path / "run")
+
+
+@pytest.mark.parametrize("verb", ["calibrate", "realism"])
+def test_a_study_refuses_facts_about_strangers_before_anything_is_asked(verb, tmp_path, capsys):
+    (tmp_path / "facts.json").write_text('{"nobody": {"a": "You hate comedies."}}', encoding="utf-8")
+    told = ["--set", f"users.parameters.facts={tmp_path / 'facts.json'}", "--model", "scripted/genres", "--seed", "1"]
+    own = {"calibrate": ["fictional", str(tmp_path / "c.json")], "realism": ["--data", "fictional", "--users", "language"]}
+    out = ["--out", str(tmp_path / "card")] if verb == "realism" else []
+    assert main([verb, *own[verb], *told, *out]) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("recsim-llm: facts: got user 'nobody', expected the id of a user of fictional")
+    assert "\n" not in error
 
 
 def test_the_command_tells_what_is_wrong_with_a_file(tmp_path, capsys):

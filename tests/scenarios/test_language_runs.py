@@ -1,5 +1,6 @@
 """Runs with language users: caches, storms, limits, kills and secrets; against a real HTTP server on loopback."""
 
+import json
 import multiprocessing
 import re
 import signal
@@ -14,7 +15,7 @@ from recsim_llm.agents.language.calibration import Calibration
 from recsim_llm.cli.main import main
 from recsim_llm.errors import BudgetExceeded, ConfigError, RecSimError
 from recsim_llm.language.backends import scripted_forms
-from recsim_llm.language.calls.store import FILE_NAME
+from recsim_llm.language.calls.calls_file import FILE_NAME
 from recsim_llm.language.chaos.faults import Faults
 from recsim_llm.language.chaos.server import ChaosServer
 from recsim_llm.scenarios import load_scenario, resume, run
@@ -244,6 +245,19 @@ def test_prompts_shrink_to_the_context_that_a_server_tells(tmp_path):
         lengths[context] = rows(out, "SELECT max(prompt_tokens) FROM calls")[0][0]
     assert lengths[1800] < lengths[1 << 17]
     assert lengths[1800] < 1800
+
+
+@pytest.mark.parametrize(("model", "key"), [("language", ""), ("cascade", "language.")])
+def test_a_prompt_budget_below_what_a_page_takes_is_told_with_one_that_does(model, key, tmp_path):
+    told, key = [], f"users.parameters.{key}prompt_tokens"
+    small = {"users.model": model, "users.count": 2, "max_pages": 1, "recommenders": ["random"]}
+    folder = run(scripted(**small, **{key: 10}), tmp_path / "run", confirm=told.append)
+    warned = told[0].warnings[-1]
+    assert warned.startswith(f"prompts: got {key} 10, expected about ")
+    assert json.loads((folder / "manifest.json").read_text())["users_warnings"][-1] == warned
+    enough = int(re.search(r"expected about ([\d,]+) or more for a page of 4", warned)[1].replace(",", ""))
+    run(scripted(**small, **{key: enough}), tmp_path / "enough", confirm=told.append)
+    assert not [line for line in told[1].warnings if line.startswith("prompts: got")]
 
 
 def test_renormalising_is_refused_where_nothing_states_percentages(tmp_path):

@@ -58,7 +58,7 @@ def test_a_tuned_model_is_judged_by_users_whom_it_never_met_and_the_card_says_so
     folder = make_tiny_model(tmp_path / "tuned", 1)
     card = {"data": {"name": "fictional", "fingerprint": "another"}, "users": {"training": [3, 1], "validation": [2]}}
     (folder / "tuning").mkdir()
-    (folder / "tuning" / "card.json").write_text(json.dumps(card))
+    (folder / "tuning" / "card.json").write_text(json.dumps(card | {"settings": {"templates": "en_compact"}}))
     model = ModelSettings(name=f"transformers/{folder}", realisation="forced")
     request = CardRequest(data="fictional", users="language", model=model, n_users=2, seeds=(1,))
     measured = []

@@ -15,7 +15,7 @@ from recsim_llm.language import open_model
 from recsim_llm.language.backends.llamacpp_backend import LlamaCppBackend
 from recsim_llm.language.base.questions import Ask, Part, Prompt, score, yes_no
 from recsim_llm.language.base.settings import ModelSettings
-from recsim_llm.language.calls.store import FILE_NAME
+from recsim_llm.language.calls.calls_file import FILE_NAME
 from recsim_llm.language.probing.probe import load_probe
 from recsim_llm.language.providers import open_backend
 from recsim_llm.scenarios import load_scenario, resume, run

@@ -34,6 +34,9 @@ class FakeModel:
         self._failing = dict(failing)
         self._lock = threading.Lock()
 
+    def noted(self, name):
+        return None
+
     def submit(self, asks):
         with self._lock:
             first = len(self.asks)

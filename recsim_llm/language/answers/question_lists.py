@@ -8,7 +8,7 @@ from functools import lru_cache
 from recsim_llm.errors import ConfigError
 from recsim_llm.language.base.questions import Question
 
-__all__ = ["check_questions", "hint", "list_line", "list_questions"]
+__all__ = ["check_questions", "hint", "lead_of", "list_line", "list_questions"]
 
 _KEY = re.compile(r"[A-Za-z0-9_]+")
 
@@ -45,6 +45,14 @@ def hint(question: Question) -> str:
     if question.kind == "choice":
         return f"({'; '.join(f'{label}: {option}' for label, option in zip(question.labels, question.options, strict=True))})"
     return f"({question.options[0]} to {question.options[-1]})"
+
+
+def lead_of(question: Question) -> str:
+    """Return what stands before the answer of a question that is asked alone, where nothing else tells what is asked.
+
+    Its own lead; without one ``TEXT (HINT):``, in the words of ``chat``.
+    """
+    return question.lead or f"{question.text} {hint(question)}:"
 
 
 def list_line(question: Question) -> str:

@@ -13,11 +13,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from recsim_llm.language.answers.question_lists import hint
+from recsim_llm.language.answers.question_lists import hint, lead_of
 from recsim_llm.language.base.questions import Question
 from recsim_llm.language.base.wire import Call, ForcedWay, Message
 
-__all__ = ["COMPLETIONS_PATH", "forced_fields", "lead_of", "most_forced_tokens"]
+__all__ = ["COMPLETIONS_PATH", "begun_reply", "forced_fields", "most_forced_tokens"]
 
 COMPLETIONS_PATH = "/completions"
 """Path of plain completions below the base URL."""
@@ -31,12 +31,12 @@ _TOKEN = "0"
 _ANSWER_ONLY = "Answer with nothing else."
 
 
-def lead_of(question: Question) -> str:
+def begun_reply(question: Question) -> str:
     """Return what a reply to one question begins with.
 
     Before digits it ends in a blank: most tokenizers write that blank as a token of its own.
     """
-    return f"{question.lead or question.key + ':'}{' ' if question.kind in _DIGITS else ''}"
+    return f"{lead_of(question)}{' ' if question.kind in _DIGITS else ''}"
 
 
 def forced_fields(call: Call, way: ForcedWay, alternatives: int) -> dict[str, object]:
@@ -50,13 +50,13 @@ def forced_fields(call: Call, way: ForcedWay, alternatives: int) -> dict[str, ob
     question = call.questions[0]
     listed: dict[str, object] = {"logprobs": True, "top_logprobs": alternatives}
     if way == "completions":
-        prompt = "\n\n".join([*[message.content for message in call.messages], lead_of(question)])
+        prompt = "\n\n".join([*[message.content for message in call.messages], begun_reply(question)])
         return {"prompt": prompt, "logprobs": alternatives, "temperature": 0.0}
     if way == "grammar":
-        continued = [*call.messages, Message("assistant", lead_of(question).rstrip())]
+        continued = [*call.messages, Message("assistant", begun_reply(question).rstrip())]
         return {"messages": _wire(continued), **_grammar_fields(question)}
     if way == "prefill":
-        continued = [*call.messages, Message("assistant", lead_of(question))]
+        continued = [*call.messages, Message("assistant", begun_reply(question))]
         flags = {"add_generation_prompt": False, "continue_final_message": True}
         return {"messages": _wire(continued), **flags, **listed, "temperature": 0.0}
     spoken = _wire(_spoken(call.messages, question))

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from recsim_llm.errors import ConfigError
+from recsim_llm.language.answers.question_lists import lead_of
 from recsim_llm.language.backends.branches import Branches, PromptTokens
 from recsim_llm.language.backends.local_model import LocalModel
 from recsim_llm.language.backends.option_scores import draw, option_probabilities
@@ -64,7 +65,8 @@ class Guide:
         """Every question by itself after the prompt, all in one pass; nothing is generated but the words of text questions."""
         typed = [question for question in call.questions if question.options]
         # Leads are for questions that are asked alone; a list of them is answered key by key.
-        put = typed if call.form == "forced" else [question._replace(lead="") for question in typed]
+        alone = call.form == "forced"
+        put = [question._replace(lead=lead_of(question) if alone else "") for question in typed]
         options = [self._model.options(question) for question in put]
         branches = self._model.read(prompt, max((len(tokens.lead) for tokens in options), default=0) + 1)
         chances: dict[str, tuple[float, ...]] = {}

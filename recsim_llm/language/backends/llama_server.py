@@ -42,6 +42,7 @@ class LlamaServer:
         file: the model.
 
     Attributes:
+        file: the model.
         key: what a call must bring as its API key.
 
     Raises:
@@ -57,7 +58,7 @@ class LlamaServer:
         if not file.template and not _holds_template(file.path):
             raise ConfigError(f"model {file.path}: got no chat template, expected a model trained for chat, in the format GGUF")
         self.key = secrets.token_hex(16)
-        self._file = file
+        self.file = file
         self._lock = Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._address, self._starter = "", 0
@@ -131,12 +132,10 @@ class LlamaServer:
     def _refusal(self, answer: dict[str, str]) -> ConfigError:
         if "missing" in answer:
             why = _one_line(answer["missing"].encode())[:_LAST_WORDS]
-            expected = f"expected it, which serves the model llamacpp/{self._file.path.name}; pip install xllamacpp"
+            expected = f"expected it, which serves the model llamacpp/{self.file.path.name}; pip install xllamacpp"
             return ConfigError(f"xllamacpp cannot be imported ({why}), {expected}")
         expected = "expected a GGUF file that llama.cpp can read; get it again, or a newer xllamacpp"
-        return ConfigError(
-            f"model {self._file.path}: cannot be loaded ({self._first_error() or self.last_words()}), {expected}"
-        )
+        return ConfigError(f"model {self.file.path}: cannot be loaded ({self._first_error() or self.last_words()}), {expected}")
 
     def _first_error(self) -> str:
         """Return the first of llama.cpp's errors, which tells most; those after it say that something failed."""
@@ -148,8 +147,8 @@ class LlamaServer:
 
     def _settings(self) -> dict[str, object]:
         return {
-            "path": str(self._file.path),
-            "template": self._file.template,
+            "path": str(self.file.path),
+            "template": self.file.template,
             "key": self.key,
             "parent": os.getpid(),
             "threads": _threads(),

@@ -40,6 +40,7 @@ class LlamaCppBackend(AiohttpBackend):
     Attributes:
         name: ``llamacpp/FILE@FINGERPRINT``; changes with the file, not with the port.
         local: True.
+        place: the file.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class LlamaCppBackend(AiohttpBackend):
             more=more,
             body_limit=body_limit,
         )
+        self.place = server.file.path
         self._server, self._address = server, _ANY_PORT
 
     def with_abilities(self, abilities: Abilities | None) -> Self:

@@ -58,8 +58,9 @@ class TransformersBackend:
 
     ``labels`` with log-probabilities, ``decision`` and ``forced``: one pass reads the prompt, skipping what an earlier call
     began with alike, and one more asks all questions side by side. The reply's ``probabilities`` (its ``tokens`` say the same)
-    are the model's own chances, after ``KEY:`` or the question's lead, of the tokens that spell a label, or begin it where none
-    spells it, made to sum to 1 over the options. Only text questions are generated, and every other answer is valid.
+    are the model's own chances, after ``KEY:`` or, asked alone, the words before the answer, of the tokens that spell a label,
+    or begin it where none spells it, made to sum to 1 over the options. Only text questions are generated, and every other
+    answer is valid.
     ``labels`` with samples: the same, line by line, each answer drawn in sight of those before it. ``json``: only tokens that
     the schema allows. ``text``: free.
     ``likelihood``: the messages as plain text, and all words after it in one more pass.
@@ -81,6 +82,7 @@ class TransformersBackend:
         name: ``transformers/FOLDER@FINGERPRINT``, of a file ``transformers/FILE@FINGERPRINT``; changes with the weights, the
             tokenizer, the settings, the kind of device and the precision.
         local: True.
+        place: the folder or file.
 
     Raises:
         ConfigError: a package is missing, torch cannot be imported, or the folder holds no model.
@@ -115,7 +117,9 @@ class TransformersBackend:
             mark = fingerprint_file(folder, " ".join([*scheme, file.template]))
         self.name = f"transformers/{folder.resolve().name}@{mark}"
         self.abilities: Abilities | None = Abilities(
-            elicitations=("logprobs", "json", "samples", "forced"),
+            # In one pass ``forced`` costs no more than a list of questions that nothing writes out: what it asks is what small
+            # models understand.
+            elicitations=("forced", "logprobs", "json", "samples"),
             samples=1024,
             seed=True,
             prefix_cache=True,
@@ -123,6 +127,7 @@ class TransformersBackend:
             likelihood=True,
             context=read_context(folder),
         )
+        self.place = folder
         self._folder, self._file, self._batch, self._device = folder, file, batch, device
         self._opened: tuple[LocalModel, Guide] | None = None
         self._waiting: deque[_Waiting] = deque()

@@ -49,7 +49,7 @@ class Question(NamedTuple):
     """Allowed answers in order; empty for text."""
     lead: str = ""
     """Words that stand before the answer where the question is asked alone (elicitation ``forced``), one line, for instance
-    ``3. "Heat", take it?``; empty: ``KEY:``."""
+    ``3. "Heat", take it?``; empty: its text and what may be answered, ``Take 3? (yes or no):``."""
 
     @property
     def labels(self) -> tuple[str, ...]:

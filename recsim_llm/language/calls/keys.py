@@ -12,11 +12,14 @@ import json
 from functools import lru_cache
 from hashlib import blake2b
 
+from recsim_llm.language.answers.question_lists import lead_of
 from recsim_llm.language.base.questions import Elicitation, Part, Question
 from recsim_llm.language.base.wire import ForcedWay
 
 __all__ = ["LAYOUT", "ask_key", "derive_seed", "sample_key", "write_key"]
 
+_LED = ("forced", "forced grammar", "forced prefill", "forced completions")
+"""Ways in which every question has words before its answer, its own or those of ``question_lists.lead_of``."""
 LAYOUT = 2
 """Version of the words around a prompt's parts; it is raised whenever they change, so that old answers are not reused."""
 
@@ -68,7 +71,10 @@ def derive_seed(key: bytes) -> int:
 
 @lru_cache(maxsize=1024)
 def _ask_base(model: str, way: str, samples: int | None, questions: tuple[Question, ...]) -> blake2b:
-    # Without leads the keys are those of answers that were kept before there were any.
+    # Without leads the keys are those of answers that were kept before there were any; but not where a question that is asked
+    # alone has stood behind other words since then.
+    if way in _LED:
+        questions = tuple(question._replace(lead=lead_of(question)) for question in questions)
     asked = [question if question.lead else question[:4] for question in questions]
     text = json.dumps([LAYOUT, model, way, 0 if samples is None else 1, samples or 1, asked])
     return blake2b(text.encode(), digest_size=32)

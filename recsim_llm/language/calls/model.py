@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, NoReturn
 
@@ -157,6 +158,8 @@ class LanguageModel:
         self._closed = False
         self.base_url: str = getattr(backend, "base_url", "")
         """Address of its server; empty for a model in this process, and for a replayed one."""
+        self.place: Path | None = getattr(backend, "place", None)
+        """Folder or file of a model on this machine; None for one behind an address, and for a replayed one."""
         self._notes: dict[str, str] = {}
         told = None if abilities is None else abilities.context
         kept = self.noted("context") if told is None else self.note("context", str(told))

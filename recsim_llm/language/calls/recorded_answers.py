@@ -13,7 +13,7 @@ from pathlib import Path
 from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.language.base.questions import Elicitation
 from recsim_llm.language.base.wire import Abilities, Call, RawReply
-from recsim_llm.language.calls.store import open_calls
+from recsim_llm.language.calls.calls_file import open_calls
 
 __all__ = ["ReplayBackend"]
 

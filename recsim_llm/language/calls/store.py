@@ -18,33 +18,17 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.language.base.questions import Part, Question
 from recsim_llm.language.base.wire import RawReply
+from recsim_llm.language.calls.calls_file import damaged, find_calls, open_calls, open_writer
 from recsim_llm.language.calls.raw_replies import dump_reply, load_reply
 
-__all__ = ["FILE_NAME", "RENORMALISED", "CallRecord", "CallStore", "Paid", "open_calls"]
+__all__ = ["RENORMALISED", "CallRecord", "CallStore", "Paid"]
 
-FILE_NAME = "calls.sqlite"
-"""Name of the file in a run folder."""
 RENORMALISED = "renormalised"
 """Cause of an answered row whose percentages did not sum to 100 and were divided by their sum, as declared."""
 
-_VERSION = 1
 _KNOWN_PARTS = 100_000
-_CHECKPOINT_PAGES = 10_000
-_TABLES = """
-CREATE TABLE IF NOT EXISTS parts (hash TEXT PRIMARY KEY, name TEXT NOT NULL, text TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS calls (
-    id INTEGER PRIMARY KEY, key BLOB NOT NULL, role TEXT NOT NULL, model TEXT NOT NULL, realisation TEXT NOT NULL,
-    form TEXT NOT NULL, parts TEXT NOT NULL, questions TEXT NOT NULL, nonce TEXT NOT NULL, subject TEXT NOT NULL,
-    attempt INTEGER NOT NULL, status TEXT NOT NULL CHECK (status IN ('answered', 'failed')), cause TEXT NOT NULL, reply TEXT,
-    prompt_tokens INTEGER, cached_tokens INTEGER, completion_tokens INTEGER, seconds REAL, cost REAL,
-    cache_hit INTEGER NOT NULL, started TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS notes (model TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (model, name));
-CREATE INDEX IF NOT EXISTS answers ON calls (key) WHERE status = 'answered' AND reply IS NOT NULL;
-"""
 _ANSWER = "SELECT reply FROM calls WHERE key = ? AND status = 'answered' AND reply IS NOT NULL ORDER BY id DESC LIMIT 1"
 _NOTE = "SELECT value FROM notes WHERE model = ? AND name = ?"
 _HAS_NOTES = "SELECT count(*) FROM sqlite_schema WHERE name = 'notes'"
@@ -135,7 +119,7 @@ class CallStore:
             ConfigError: it does not exist.
             LogError: it is damaged or is no calls file.
         """
-        place = _calls_file(path)
+        place = find_calls(path)
         own = self.path is not None and self.path.resolve() == place
         if not own and place not in self._caches:
             self._caches[place] = open_calls(place)
@@ -201,7 +185,7 @@ class CallStore:
         except sqlite3.Error as error:
             if connection.in_transaction:
                 connection.rollback()
-            raise _damaged(self.path, error) from error
+            raise damaged(self.path, error) from error
 
     def note(self, model: str, name: str, value: str) -> None:
         """Keep something that prompts hang on, so that whoever goes on with these calls writes the same ones; the first counts.
@@ -212,7 +196,7 @@ class CallStore:
         try:
             self._own().execute("INSERT OR IGNORE INTO notes VALUES (?, ?, ?)", (model, name, value))
         except sqlite3.Error as error:
-            raise _damaged(self.path, error) from error
+            raise damaged(self.path, error) from error
 
     def noted(self, model: str, name: str) -> str | None:
         """Return what was noted in the run's own file, else in that of a cache; None if nothing was.
@@ -242,7 +226,7 @@ class CallStore:
         try:
             rows = self._own().execute(_PAID).fetchall()
         except sqlite3.Error as error:
-            raise _damaged(self.path, error) from error
+            raise damaged(self.path, error) from error
         return Paid(
             sum(row[1] for row in rows),
             sum(row[2] for row in rows),
@@ -263,7 +247,7 @@ class CallStore:
 
     def _own(self) -> sqlite3.Connection:
         if self._writer is None:
-            self._writer = _open_writer(self.path)
+            self._writer = open_writer(self.path)
         return self._writer
 
     @staticmethod
@@ -272,7 +256,7 @@ class CallStore:
             row = connection.execute(_ANSWER, (key,)).fetchone()
             return None if row is None else load_reply(row[0])
         except (sqlite3.Error, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise _damaged(path, error) from error
+            raise damaged(path, error) from error
 
     @staticmethod
     def _look_up_note(connection: sqlite3.Connection, path: Path | None, key: tuple[str, str]) -> str | None:
@@ -282,82 +266,12 @@ class CallStore:
             row = connection.execute(_NOTE, key).fetchone()
             return None if row is None else str(row[0])
         except sqlite3.Error as error:
-            raise _damaged(path, error) from error
+            raise damaged(path, error) from error
 
     def _remember(self, parts: list[Part]) -> None:
         if len(self._known_parts) > _KNOWN_PARTS:
             self._known_parts.clear()
         self._known_parts.update([part.hash for part in parts])
-
-
-def open_calls(path: Path) -> sqlite3.Connection:
-    """Open a calls file, or that of a run folder, for reading only.
-
-    A file that nobody is writing is opened as it is, which also works in a folder that cannot be written and leaves nothing
-    behind; one that has a write-ahead log beside it is read together with that.
-
-    Raises:
-        ConfigError: it does not exist.
-        LogError: it is damaged or is no calls file.
-    """
-    place = _calls_file(path)
-    mode = "mode=ro" if place.with_name(place.name + "-wal").exists() else "mode=ro&immutable=1"
-    try:
-        connection = sqlite3.connect(f"{place.as_uri()}?{mode}", uri=True, check_same_thread=False)
-    except sqlite3.Error as error:
-        raise _damaged(place, error) from error
-    try:
-        _check_version(connection, place, allow_new=False)
-    except sqlite3.Error as error:
-        connection.close()
-        raise _damaged(place, error) from error
-    except LogError:
-        connection.close()
-        raise
-    return connection
-
-
-def _calls_file(path: Path) -> Path:
-    place = (path / FILE_NAME if path.is_dir() else path).resolve()
-    if not place.is_file():
-        raise ConfigError(f"calls: got {path} without recorded calls, expected a run folder or a {FILE_NAME}")
-    return place
-
-
-def _open_writer(path: Path | None) -> sqlite3.Connection:
-    try:
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
-    except (sqlite3.Error, OSError) as error:
-        raise _damaged(path, error) from error
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-        _check_version(connection, path, allow_new=True)
-        connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {_VERSION}; COMMIT;")
-    except sqlite3.Error as error:
-        connection.close()
-        raise _damaged(path, error) from error
-    except LogError:
-        connection.close()
-        raise
-    return connection
-
-
-def _check_version(connection: sqlite3.Connection, path: Path | None, *, allow_new: bool) -> None:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-    new = allow_new and not version and not tables
-    if version != _VERSION and not new:
-        raise LogError(f"{path}: got calls of format {version}, expected {_VERSION}; use the version that wrote them")
-
-
-def _damaged(path: Path | None, error: Exception) -> LogError:
-    if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_FULL", "SQLITE_IOERR")):
-        return LogError(f"{path}: got {error}, expected a disk with room; what is in the file is kept: make room and go on")
-    return LogError(f"{path}: got {error}, expected a calls file that can be read and written; restore it or move it away")
 
 
 @lru_cache(maxsize=256)

@@ -14,8 +14,9 @@ from recsim_llm.language.base.wire import Message, RawReply, TokenChoice
 
 __all__ = ["Lone", "answer_alone", "read_lone", "read_plain", "with_other_words"]
 
-_SPOKEN = re.compile(r"\n\n([^\n]+) \((yes or no|-?\d+ to -?\d+|A: [^\n]+)\)\nAnswer with nothing else\.\Z")
-_KEY_LEAD = re.compile(r"(\w+):\s?")
+_ASKED = r"([^\n]+) \((yes or no|-?\d+ to -?\d+|A: [^\n]+)\)"
+_SPOKEN = re.compile(rf"\n\n{_ASKED}\nAnswer with nothing else\.\Z")
+_SPOKEN_LEAD = re.compile(rf"{_ASKED}:\s?")
 _GRAMMAR_WORD = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _NUMBER = re.compile(r"(?:^|item |Take |Stars for )(\d+)\b")
 _OTHER = (("\n", 0.2), (" I", 0.1))
@@ -78,17 +79,20 @@ def _spread(token: TokenChoice) -> TokenChoice:
 
 
 def _led(lead: str, grammar: str) -> Question | None:
-    """Return the question of a lead: ``KEY:``, or words that end in what may be answered."""
+    """Return the question of a lead: ``TEXT (HINT):``, or words that end like a question."""
+    spoken = _SPOKEN_LEAD.fullmatch(lead)
+    if spoken is not None:
+        text, answers = spoken.groups()
+        return _made(_key(text, answers), answers)
     words = _GRAMMAR_WORD.findall(grammar.partition("(")[2])
     labels = tuple(dict.fromkeys(json.loads(f'"{word}"').lower() for word in words))
-    named = _KEY_LEAD.fullmatch(lead)
-    if not named and not lead.rstrip().endswith(("?", ":")):
+    if not lead.rstrip().endswith(("?", ":")):
         return None
     stars = labels[:1] == ("1",) if labels else re.search(r"star|satisf|1 to \d", lead) is not None
     answers = f"1 to {len(labels) or 5}" if stars else "yes or no"
     if labels[:1] == ("a",):
         answers = "; ".join(f"{label.upper()}: {label}" for label in labels)
-    return _made(named[1] if named else _key(lead, answers), answers)
+    return _made(_key(lead, answers), answers)
 
 
 def _key(text: str, answers: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast, get_args
 
 from recsim_llm.core.cache import cache_folder
-from recsim_llm.core.files import write_atomically
+from recsim_llm.core.files import read_json, write_atomically
 from recsim_llm.errors import ConfigError, DataError
 from recsim_llm.language.base.questions import Elicitation
 from recsim_llm.language.base.wire import Abilities
@@ -177,7 +177,7 @@ def load_probe(name: str, base_url: str) -> ProbeReport | None:
     """
     path = probe_file(name, base_url)
     try:
-        kept = json.loads(path.read_bytes())
+        kept = read_json(path)
         if isinstance(kept, dict) and kept.get("format") in _EARLIER_FORMATS:
             return None
         return ProbeReport.from_json(kept)

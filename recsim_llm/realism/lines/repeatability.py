@@ -10,7 +10,7 @@ import numpy as np
 from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.realism.candidates import Candidate, Factory, checked_stars, checked_taste
 from recsim_llm.realism.line import Better, Line, Measure, Row
-from recsim_llm.realism.lines.taste import areas
+from recsim_llm.realism.page_scores import areas
 from recsim_llm.realism.policies import GOOD
 from recsim_llm.realism.policy_trials import PolicyTrial, by_user
 from recsim_llm.realism.resampling import Resampler, Series, Statistic, mean_statistic

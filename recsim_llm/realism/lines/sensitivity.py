@@ -15,7 +15,7 @@ from recsim_llm.core.ratings import Dataset
 from recsim_llm.realism.candidates import Candidate, checked_taste
 from recsim_llm.realism.line import Line, Measure, Role, not_assessed
 from recsim_llm.realism.lines.star_shape import REAL
-from recsim_llm.realism.lines.taste import areas
+from recsim_llm.realism.page_scores import areas
 from recsim_llm.realism.policies import BAD, GOOD
 from recsim_llm.realism.policy_trials import PolicyTrial, by_user
 from recsim_llm.realism.resampling import Resampler, Series, Statistic, mean_statistic, of_sums

@@ -8,12 +8,13 @@ import numpy as np
 
 from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.realism.line import Better, Line, Measure, not_assessed
+from recsim_llm.realism.page_scores import areas
 from recsim_llm.realism.resampling import Resampler, Series, Statistic, of_sums, ratio_statistic
-from recsim_llm.realism.taste_pages import KINDS, RATIOS, Kind, TastePages, column_ratio
+from recsim_llm.realism.taste_pages import KINDS, RATIOS, Kind, column_ratio
 from recsim_llm.realism.thresholds import yes
 from recsim_llm.realism.trials import CardSettings, Trial, counted_users
 
-__all__ = ["areas", "taste_line"]
+__all__ = ["taste_line"]
 
 
 _NAME, _QUESTION = "taste", "Does it pick out what a person really consumed, among what the person did not?"
@@ -86,21 +87,6 @@ def _area(trial: Trial, kind: Kind, ratio: int, row: str) -> Statistic:
     area[page.user_index] = areas(page, trial.scores[kind][row], ratio)
     present[page.user_index] = 1.0
     return ratio_statistic(area, present)
-
-
-def areas(page: TastePages, score: DoubleArray, ratio: int) -> DoubleArray:
-    """Return float64 [m]: each user's share of pairs of a positive and a negative in the right order, ties counting half.
-
-    The area under the receiver operating characteristic (Hanley & McNeil 1982, "The meaning and use of the area under a
-    receiver operating characteristic (ROC) curve").
-    """
-    kept, rows = page.page(ratio), len(score)
-    if not rows:
-        return np.zeros(0)
-    positive = score[kept & page.taken].reshape(rows, -1)[:, :, None]
-    negative = score[kept & ~page.taken].reshape(rows, -1)[:, None, :]
-    area: DoubleArray = ((positive > negative) + 0.5 * (positive == negative)).mean(axis=(1, 2))
-    return area
 
 
 def _ratio(top: DoubleArray, bottom: DoubleArray) -> DoubleArray:

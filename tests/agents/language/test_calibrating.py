@@ -13,6 +13,7 @@ from recsim_llm.agents.language.calibration_answers import ask_pages, uncalibrat
 from recsim_llm.agents.language.calibration_pages import calibration_pages, known_population
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.agents.language.language_users import LanguageUsers
+from recsim_llm.agents.language.prompt_templates import Templates, shipped_families
 from recsim_llm.cli.main import main
 from recsim_llm.data import fictional
 from recsim_llm.errors import ConfigError, DataError
@@ -26,10 +27,17 @@ def dataset():
     return fictional.load(n_users=60)
 
 
-def asks_of(dataset, **settings):
+@pytest.fixture(params=shipped_families())
+def family(request):
+    return request.param
+
+
+def asks_of(dataset, family):
+    """Return what is asked in the words of a family, in the way that it was made for, with all that users can be told."""
     model = FakeModel()
-    pages = calibration_pages(dataset, **(SETTINGS | settings))
-    ask_pages(uncalibrated_users(model, dataset, LanguageParameters(), 3), pages, lambda done, planned: None)
+    model.elicitation = "forced" if Templates(family).has_leads else "json"
+    parameters = LanguageParameters(templates=family, remembered_ratings=5, prompt_tokens=4000)
+    ask_pages(uncalibrated_users(model, dataset, parameters, 3), calibration_pages(dataset, **SETTINGS), lambda *_: None)
     return model.asks
 
 
@@ -63,7 +71,7 @@ def test_people_whom_the_model_learned_from_are_not_asked_about(dataset):
     assert not np.isin(asked, met).any()
 
 
-def test_personas_do_not_know_what_became_popular_later(dataset):
+def test_personas_do_not_know_what_became_popular_later(dataset, family):
     pages = calibration_pages(dataset, **SETTINGS)
     ratings, later = dataset.ratings, later_rows(dataset)
     rare = dataset.catalog.item_id[np.argsort(dataset.catalog.popularity)]
@@ -73,7 +81,8 @@ def test_personas_do_not_know_what_became_popular_later(dataset):
     told = []
     for data in (dataset, other):
         model = FakeModel()
-        ask_pages(uncalibrated_users(model, data, LanguageParameters(), 3), pages, lambda done, planned: None)
+        parameters = LanguageParameters(templates=family)
+        ask_pages(uncalibrated_users(model, data, parameters, 3), pages, lambda done, planned: None)
         told.append(tuple(ask.prompt.parts[1].text for ask in model.asks))
     assert told[0] == told[1]
 
@@ -92,20 +101,21 @@ def test_taken_items_stand_anywhere(dataset):
     assert (share > 0).all()
 
 
-def test_changing_a_label_changes_no_byte_of_any_prompt(dataset):
+def test_changing_a_label_changes_no_byte_of_any_prompt_or_question(dataset, family):
     ratings = dataset.ratings
     changed = np.where(later_rows(dataset), 6 - ratings.rating, ratings.rating).astype(np.float32)
     other = replace(dataset, ratings=replace(ratings, rating=changed))
     assert not np.array_equal(
         calibration_pages(dataset, **SETTINGS).stars, calibration_pages(other, **SETTINGS).stars, equal_nan=True
     )
-    assert asks_of(dataset) == asks_of(other)
+    assert asks_of(dataset, family) == asks_of(other, family)
 
 
-def test_changing_an_earlier_rating_changes_the_personas(dataset):
+def test_changing_an_earlier_rating_changes_what_is_told(dataset, family):
     ratings = dataset.ratings
     changed = np.where(later_rows(dataset), ratings.rating, 6 - ratings.rating).astype(np.float32)
-    assert asks_of(dataset) != asks_of(replace(dataset, ratings=replace(ratings, rating=changed)))
+    told, other = (asks_of(data, family) for data in (dataset, replace(dataset, ratings=replace(ratings, rating=changed))))
+    assert all(one.prompt != another.prompt for one, another in zip(told, other, strict=True))
 
 
 def test_the_same_seed_lays_out_the_same_pages(dataset):
@@ -156,10 +166,23 @@ def test_of_too_few_users_half_are_kept_apart(dataset):
     assert fitted + apart > 50
 
 
-def test_what_users_kept_apart_did_later_changes_no_number(dataset):
+def test_whose_stars_set_the_level_is_listed(dataset):
+    plain, ratings = calibrate(FakeModel(), dataset, **FIT), dataset.ratings
+    level = np.isin(ratings.user_id, plain.record["users_level"]) & ~np.isin(ratings.user_id, plain.record["users_fitted"])
+    kinder = np.where(level & later_rows(dataset), 5, ratings.rating).astype(np.float32)
+    other = calibrate(FakeModel(), replace(dataset, ratings=replace(ratings, rating=kinder)), **FIT)
+    assert other.stars_slope == plain.stars_slope
+    assert other.stars_offsets[4] > plain.stars_offsets[4] + 0.1
+    assert set(plain.record["users_fitted"]) <= set(plain.record["users_level"])
+
+
+def test_what_users_not_listed_did_later_changes_no_number(dataset):
     plain = calibrate(FakeModel(), dataset, **FIT)
     ratings = dataset.ratings
-    apart = np.isin(ratings.user_id, plain.record["users_apart"]) & later_rows(dataset)
+    told = {*plain.record["users_fitted"], *plain.record["users_level"]}
+    assert told.isdisjoint(plain.record["users_apart"])
+    apart = ~np.isin(ratings.user_id, list(told)) & later_rows(dataset)
+    assert len(set(ratings.user_id[apart].tolist())) > len(plain.record["users_apart"])
     changed = np.where(apart, 6 - ratings.rating, ratings.rating).astype(np.float32)
     other = calibrate(FakeModel(), replace(dataset, ratings=replace(ratings, rating=changed)), **FIT)
     assert replace(plain, record=None) == replace(other, record=None)
@@ -256,7 +279,7 @@ def test_clicks_alone_are_calibrated_where_nobody_gives_stars(dataset):
     "settings", [{"users": 0}, {"taken": 0}, {"taken": 10}, {"page_size": 10**6}, {"taken": 5000, "page_size": 5001}]
 )
 def test_impossible_pages_are_refused(dataset, settings):
-    with pytest.raises((ConfigError, DataError), match=r"calibrate(, \w+)?: got .*expected"):
+    with pytest.raises((ConfigError, DataError), match=r"pages of later choices(, \w+)?: got .*expected"):
         calibration_pages(dataset, **(SETTINGS | settings))
 
 

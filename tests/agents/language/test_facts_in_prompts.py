@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from copy import deepcopy
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scripted_users import FakeModel, build_users, films, pages, people, taking
 
-from recsim_llm.agents.language.told_facts import FACT_LENGTH, check_told, read_facts
+from recsim_llm.agents.language.told_facts import FACT_LENGTH, FactBook, check_users, read_facts
 from recsim_llm.data import fictional
 from recsim_llm.errors import ConfigError, DataError
 from recsim_llm.population.from_ratings import population_from_ratings
@@ -134,6 +135,7 @@ def test_items_cannot_state_facts():
         ({"12": {"a": 3}}, "'a': got 3, expected a statement"),
         ({"12": {"a": "x" * (FACT_LENGTH + 1)}}, f"got {FACT_LENGTH + 1} characters, expected at most {FACT_LENGTH}"),
         ({"12": {"a": {"soon": "You hate it."}}}, "got visit 'soon', expected the number of a visit"),
+        ({"12": {"a": {"3": "You hate it.", "03": "You love it."}}}, "got visit 3 twice, expected one statement a visit"),
     ],
 )
 def test_facts_of_another_shape_are_refused(given, reason):
@@ -173,7 +175,22 @@ def test_facts_about_people_of_other_data_are_refused():
     dataset = fictional.load(n_users=20)
     everyone = population_from_ratings(dataset.ratings, dataset.catalog, dataset.demographics)
     some = everyone.take(np.arange(3))
-    check_told({str(everyone.user_id[-1]): {"a": "You hate it."}}, some, dataset)
-    check_told({"100": {}}, people(), dataset)
+    check_users("facts", [str(everyone.user_id[-1])], dataset, some)
+    check_users("facts", ["100"], dataset, people())
     with pytest.raises(ConfigError, match="facts: got user '99999', expected the id of a user of fictional"):
-        check_told({"99999": {"a": "You hate it."}}, some, dataset)
+        check_users("facts", ["99999"], dataset, some)
+
+
+def test_only_the_ids_that_facts_are_told_by_count_as_a_users():
+    """Where the data's own ids are texts, inner numbers stand for nobody: facts about them would never be told."""
+    dataset = fictional.load(n_users=20)
+    keys = {user: f"reader-{user}" for user in dataset.ratings.users.tolist()}
+    named = replace(dataset, user_keys=keys)
+    population = population_from_ratings(named.ratings, named.catalog, named.demographics).known_in(named)
+    number, key = next(iter(keys.items()))
+    check_users("facts", [key], named, population)
+    assert FactBook({key: {"a": "You hate it."}}, population).knows(0)
+    with pytest.raises(
+        ConfigError, match=f"facts: got user '{number}', expected the id of a user of fictional, such as 'reader-"
+    ):
+        check_users("facts", [str(number)], named, population)

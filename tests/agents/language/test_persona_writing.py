@@ -148,6 +148,11 @@ def test_a_file_gives_back_what_passed_and_marks_the_rest(dataset, tmp_path):
     [
         (None, DataError, "got FileNotFoundError"),
         ("{}", DataError, "got KeyError: 'personas', expected a file that `recsim-llm personas` wrote"),
+        (
+            '{"personas": {"1": {"text": "x", "passed": true}, "1": {}}}',
+            DataError,
+            "got ValueError: key '1' twice in one object",
+        ),
         ('{"personas": {"1": {"text": "x", "passed": false}}}', ConfigError, "got 1 personas none of which passed"),
     ],
 )
@@ -187,7 +192,8 @@ def test_the_command_writes_checks_and_keeps_its_calls(tmp_path, capsys):
     options = ["personas", "fictional", str(out), "--model", "scripted/genres", "--n-users", "4", "--seed", "7"]
     assert main(options) == 0
     printed = capsys.readouterr().out
-    assert "passed" in printed
+    assert re.search(r"passed, 95% by user +0% \[0, \d+\]", printed)
+    assert f"--set users.parameters.personas={out}" in printed
     first = out.read_bytes()
     assert json.loads(first)["users"] == 4
     assert main([*options, "--quiet"]) == 0
@@ -197,6 +203,17 @@ def test_the_command_writes_checks_and_keeps_its_calls(tmp_path, capsys):
     assert asked == (4,)
     assert main([*options[:3], "--seed", "7"]) == 2
     assert "got no model, expected --model" in capsys.readouterr().err
+
+
+def test_progress_is_told_and_shares_have_intervals_even_where_all_end_alike(dataset):
+    told = []
+    _, model = open_pen(fitting)
+    with model:
+        found = write_personas(model, dataset, seed=1, users=6, progress=lambda *state: told.append(state))
+    assert told == [(0, 6), (6, 6)]
+    assert (found.agreement.value, found.agreement.high) == (1.0, 1.0)
+    assert 0.4 < found.agreement.low < 0.7
+    assert found.passed.low == pytest.approx(found.agreement.low)
 
 
 def test_a_run_keeps_the_personas_not_the_file(dataset, tmp_path):

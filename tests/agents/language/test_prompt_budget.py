@@ -14,6 +14,8 @@ from recsim_llm.agents.language.prompts import PromptWriter
 from recsim_llm.agents.language.rating_history import RatingHistory
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import ConfigError
+from recsim_llm.language.answers.elicitation import prepare
+from recsim_llm.language.base.questions import Prompt
 from recsim_llm.language.base.tokens import estimate_tokens
 
 RATED = 2000
@@ -100,6 +102,23 @@ def test_descriptions_give_way_before_the_history_and_this_before_memories():
     assert (no_words, still) == (0, 20)
     assert none == 0
     assert 0 < fewer < 20
+
+
+@pytest.mark.parametrize(("templates", "elicitation"), [("en", "json"), ("en_compact", "forced"), ("de", "logprobs")])
+def test_what_cannot_give_way_is_foretold(templates, elicitation):
+    users, model = users_of(None, 5, elicitation=elicitation, templates=templates, prompt_tokens=0)
+    users.decide(shown(5))
+    taken = tokens_of(model) + beside(model, elicitation)
+    assert taken <= users.least_prompt_tokens(5) <= taken + 40  # headings of memories, which count as soon as there are some
+    assert "\n- Film" not in text_of(model.asks[0])
+    assert users.least_prompt_tokens(10) > users.least_prompt_tokens(5)
+
+
+def beside(model, elicitation):
+    """Return the tokens of the questions, which stand in the rules of what is sent."""
+    ask = model.asks[0]
+    bare = ask._replace(prompt=Prompt(ask.prompt.parts[:1]))
+    return estimate_tokens(prepare(bare, elicitation).messages[0].content) - estimate_tokens(ask.prompt.parts[0].text)
 
 
 @pytest.mark.parametrize("elicitation", ["forced", "json", "logprobs"])

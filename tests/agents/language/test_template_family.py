@@ -44,7 +44,8 @@ def real(store=None, elicitation="decision", backend=None):
 def found(low, *, areas=("en", "en_compact"), model=Real.name):
     whole = Estimate(value=0.6, low=0.5, high=0.7, users=9)
     gap = Estimate(value=low + 0.1, low=low, high=low + 0.2, users=9) if len(areas) == 2 else None
-    return FamilyReport(model=model, data="invented", users=9, areas=dict.fromkeys(areas, whole), difference=gap, seconds=1.0)
+    asked = {"users": 9, "users_asked": tuple(range(9))}
+    return FamilyReport(model=model, data="invented", **asked, areas=dict.fromkeys(areas, whole), difference=gap, seconds=1.0)
 
 
 @pytest.fixture(autouse=True)
@@ -120,12 +121,21 @@ def test_a_damaged_report_is_refused_with_its_file(tmp_path):
         load_families(Real.name, "")
 
 
+def test_a_report_of_an_earlier_release_is_as_good_as_none(tmp_path):
+    save_families(found(0.01), "")
+    (kept,) = (tmp_path / "cache").rglob("*.families.json")
+    kept.write_text(kept.read_text().replace('"format": 2', '"format": 1'))
+    assert load_families(Real.name, "") is None
+
+
 def test_measuring_asks_as_many_users_as_the_time_allows_and_keeps_what_was_found():
     ticks = iter([0.0, 10.0, 15.0])
     with open_model("scripted/genres") as model:
         report = measure_families(model, open_dataset("fictional"), seed=3, seconds=20.0, clock=lambda: next(ticks))
         assert load_families(model.name, "") == report
     assert (report.users, report.seconds) == (8, 15.0)
+    assert len(report.users_asked) >= 8
+    assert set(report.users_asked) <= set(open_dataset("fictional").ratings.users.tolist())
     # The stand-in reads genres and tastes, which both families tell.
     assert all(area.value > 0.6 for area in report.areas.values())
     assert report.chosen == "en_compact"

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from recsim_llm.agents.tuning.met_users import met_users
-from recsim_llm.agents.tuning.tune import CARD
+from recsim_llm.agents.tuning.tuned_card import CARD
 from recsim_llm.errors import DataError
 
 
@@ -18,7 +18,8 @@ def tuned_folder(people, tmp_path):
     (folder / CARD).parent.mkdir(parents=True)
     (folder / "model.gguf").write_bytes(b"")
     users = {"training": [9, 4], "validation": [2], "test": [3]}
-    (folder / CARD).write_text(json.dumps({"data": {"name": people.name, "fingerprint": people.fingerprint}, "users": users}))
+    card = {"data": {"name": people.name, "fingerprint": people.fingerprint}, "users": users}
+    (folder / CARD).write_text(json.dumps({"settings": {"templates": "en_compact"}, **card}))
     return folder
 
 

@@ -8,10 +8,13 @@ from dataclasses import replace
 import pytest
 from safetensors.numpy import load_file
 
+from recsim_llm.agents.language.template_family import choose_family
 from recsim_llm.agents.tuning import training_loop
-from recsim_llm.agents.tuning.tune import CARD, tune
+from recsim_llm.agents.tuning.tune import tune
+from recsim_llm.agents.tuning.tuned_card import CARD
 from recsim_llm.agents.tuning.tuning_settings import TuningSettings
 from recsim_llm.errors import ConfigError, DataError, RunExistsError
+from recsim_llm.language import open_model
 
 SMALL = TuningSettings(model="scratch", seed=7, examples=24, width=64, layers=2, rating_history=6)
 
@@ -48,6 +51,13 @@ def test_the_card_says_who_was_kept_apart_and_what_they_say(tuned, people):
     rows = card["test"]["popularity-matched negatives"]["accuracy"]
     assert set(rows) == {"tuned", "popularity", "item-kNN", "ALS"}
     assert all(row["low"] <= row["value"] <= row["high"] for row in rows.values())
+
+
+def test_a_tuned_model_is_asked_alone_and_in_the_words_that_it_learned_where_nothing_is_set(tuned):
+    folder, _, _ = tuned
+    with open_model(f"transformers/{folder}") as model:
+        assert model.elicitation == "forced"
+        assert choose_family(model, "auto") == ("en_compact", "the model was tuned to these words")
 
 
 def test_progress_is_told_a_chunk_at_a_time(tuned):

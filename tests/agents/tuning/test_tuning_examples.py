@@ -16,6 +16,31 @@ def test_a_number_is_one_batch_of_examples(examples):
     assert examples.draw(3, 4) != examples.draw(4, 4)
 
 
+def test_what_an_example_asks_depends_on_seed_batch_and_place_alone(examples):
+    few, many = examples.draw(3, 2), examples.draw(3, 6)
+    assert [(one.questions, one.targets) for one in few] == [(one.questions, one.targets) for one in many[:2]]
+
+
+def test_users_items_and_moments_are_drawn_as_often_as_they_should(learned_from):
+    """Users by the root of how much they rated; pages of either size alike; a third of the prompts tell a visit under way."""
+    settings = ExampleSettings(page_items=(5, 8), rating_history=50)
+    drawn = Examples(learned_from, Templates("en_compact"), settings, seed=3).draw(0, 400)
+    sizes = np.array([sum(question.key.startswith("click") for question in one.questions) for one in drawn])
+    assert set(sizes.tolist()) == {5, 8}
+    assert 0.4 < (sizes == 5).mean() < 0.6
+    clicks = np.concatenate(
+        [
+            [target[0] for question, target in zip(one.questions, one.targets, strict=True) if "click" in question.key]
+            for one in drawn
+        ]
+    )
+    assert 0.15 < clicks.mean() < 0.35
+    places = np.concatenate(
+        [np.flatnonzero([target == (1.0, 0.0) for target in one.targets[:5]]) for one in drawn if one.targets]
+    )
+    assert np.bincount(places, minlength=5).min() > 0.6 * np.bincount(places, minlength=5).max()
+
+
 def test_a_page_asks_about_items_that_the_prompt_does_not_tell(examples):
     for example in examples.draw(1, 20):
         told = example.messages[1].content.partition("<page>")[0]

@@ -24,8 +24,8 @@ from recsim_llm.language.backends.scripted import Scripted, ScriptedReplies
 from recsim_llm.language.backends.scripts import uniform
 from recsim_llm.language.base.questions import Ask, Part, Prompt, likelihood, yes_no
 from recsim_llm.language.base.wire import Abilities, RawReply
+from recsim_llm.language.calls.calls_file import FILE_NAME
 from recsim_llm.language.calls.model import LanguageModel
-from recsim_llm.language.calls.store import FILE_NAME
 from recsim_llm.language.providers import open_model
 
 HEADING = "Titles that one person saw and liked:"

@@ -22,6 +22,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from recsim_llm.errors import BackendError, ConfigError
 from recsim_llm.language.answers.elicitation import prepare, read, write_call
+from recsim_llm.language.answers.question_lists import lead_of
 from recsim_llm.language.backends import branches, transformers_backend
 from recsim_llm.language.backends.branches import Branches
 from recsim_llm.language.backends.transformers_backend import TransformersBackend, find_device
@@ -120,9 +121,11 @@ def reference(parts, call):
     prompt = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     found = []
     for question in call.questions:
-        tokens = tokenizer(f"{prompt}{question.lead or question.key + ':'}", add_special_tokens=False, return_tensors="pt")[
-            "input_ids"
-        ]
+        tokens = tokenizer(
+            f"{prompt}{lead_of(question) if call.form == 'forced' else question.key + ':'}",
+            add_special_tokens=False,
+            return_tensors="pt",
+        )["input_ids"]
         chances = torch.log_softmax(model(tokens).logits[0, -1].double(), 0)
         spellings = [{label, label.lower(), label.upper(), label.capitalize()} for label in question.labels]
         written = [
@@ -147,9 +150,9 @@ def test_option_scores_are_those_of_a_full_pass_for_each_question(folder, parts,
 
 
 @pytest.mark.parametrize("pass_tokens", [1, 40, 512])
-def test_led_questions_that_begin_alike_are_answered_as_by_a_full_pass_each(folder, parts, pass_tokens, monkeypatch):
+def test_questions_asked_alone_are_answered_as_by_a_full_pass_each(folder, parts, pass_tokens, monkeypatch):
     monkeypatch.setattr(branches, "PASS_TOKENS", pass_tokens)
-    call = prepare(ask(1, LED), "forced")
+    call = prepare(ask(1, (*LED, score("content", "How content?"), PAGE[2])), "forced")
     (reply,) = send(folder, call)
     for chances, expected in zip(reply.probabilities, reference(parts, call), strict=True):
         torch.testing.assert_close(torch.tensor(chances, dtype=torch.float64).log(), expected, atol=1e-5, rtol=0)

@@ -245,7 +245,8 @@ def test_an_interrupted_probe_is_broken_off(monkeypatch):
 def test_a_model_in_this_process_is_probed_too():
     report = probe(Scripted(resolve_script("genres")), most_concurrent=1)
     assert report.base_url == ""
-    assert report.abilities.elicitations == EVERYTHING
+    # One call either way: questions asked alone go before a list of them.
+    assert report.abilities.elicitations == ("decision", "forced", "logprobs", "json", "samples")
 
 
 def test_a_reply_that_no_schema_bound_is_not_taken_for_json():
@@ -317,7 +318,9 @@ def test_a_model_that_keeps_no_format_is_asked_one_question_at_a_time():
         (("json", "forced"), "chat", False, ("json", "forced")),
         (("samples", "forced"), "chat", False, ("forced", "samples")),
         (("forced", "samples"), "samples", True, ("samples", "forced")),
-        (("forced", "logprobs"), "", True, ("logprobs", "forced")),
+        (("forced", "logprobs"), "grammar", True, ("logprobs", "forced")),
+        # In this process all questions are one call.
+        (("json", "logprobs", "forced", "decision"), "", True, ("decision", "forced", "logprobs", "json")),
     ],
 )
 def test_exact_ways_go_first_where_they_are_cheap(working, forced, cheap, order):
