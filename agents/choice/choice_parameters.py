@@ -101,9 +101,9 @@ class ChoiceParameters:
     leave_ceiling: float = 3.0
     """Highest log-odds of leaving to which what was consumed can bring a user. Assumed."""
     leave_by_page: tuple[float, ...] | None = None
-    """Log-odds of leaving after each page of a visit, for a user of median patience who has consumed nothing; the last one holds
-    for all later pages. Replaces ``leave_start`` and ``leave_tired``; ``fatigue_memory`` is then the share of the relief that is
-    left one page later. None unless fitted to a log (``recsim-llm fit --exposures``)."""
+    """Log-odds of leaving after each page of a visit, for a user of median patience who has consumed nothing; the last one
+    holds for all later pages. Replaces ``leave_start`` and ``leave_tired``; ``fatigue_memory`` is then the share of the relief
+    that is left one page later. None unless fitted to a log (``recsim-llm fit --exposures``)."""
     dwell: tuple[tuple[float, float, float], ...] | None = None
     """Seconds with a clicked item, a mixture of log-normal distributions: share, mean and standard deviation of the natural
     logarithm of each. None: the log says nothing of seconds; else fitted to a log (``recsim-llm fit --exposures``)."""
@@ -211,7 +211,9 @@ def _check_dwell(parts: object) -> None:
     for value in (value for part in parts for value in part):
         _check_number("dwell", value)
     if min(part[0] for part in parts) <= 0 or abs(sum(part[0] for part in parts) - 1) > 1e-6:
-        raise ConfigError(f"choice parameter 'dwell': got shares {[part[0] for part in parts]}, expected some above 0 that sum to 1")
+        raise ConfigError(
+            f"choice parameter 'dwell': got shares {[part[0] for part in parts]}, expected some above 0 that sum to 1"
+        )
     if min(part[2] for part in parts) <= 0:
         raise ConfigError(f"choice parameter 'dwell': got deviations {[part[2] for part in parts]}, expected numbers above 0")
 

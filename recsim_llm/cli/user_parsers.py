@@ -56,6 +56,7 @@ def fit_parser(commands: Any) -> None:
     parser.add_argument("--seed", type=int, default=None, metavar="S", help="seed of the fit's start values")
     parser.add_argument("--held-out", action="store_true", help="also score the model on the last 20%% of each user's ratings")
     table_options(parser)
+    exposures_beside_options(parser)
     output_options(parser)
 
 

@@ -21,7 +21,7 @@ from recsim_llm.log.reader import RunReader, open_run
 
 __all__ = ["open_exposures", "read_exposures"]
 
-_COLUMNS = ("user_id", "visit", "page", "position", "item_id", "propensity", "clicked", "rating")
+_COLUMNS = ("user_id", "visit", "page", "position", "item_id", "propensity", "clicked", "rating", "dwell")
 _OF_RUNS = ("part", "layout")
 
 
@@ -63,7 +63,7 @@ def read_exposures(run: RunReader, arm: str | None = None, settings: ExposureSet
     """Read what one arm of a run showed, a visit a session.
 
     Slots that were left blank are no impressions; they are counted in ``Exposures.skipped``. A run has no clock, so that times
-    and dwell are unknown.
+    are unknown; dwell is known of users who were fitted to a log that tells it.
 
     Args:
         run: the run, finished or not.
@@ -94,6 +94,7 @@ def read_exposures(run: RunReader, arm: str | None = None, settings: ExposureSet
         item_id=columns["item_id"],
         clicked=columns["clicked"],
         rating=None if np.isnan(rating).all() else rating,
+        dwell=None if np.isnan(columns["dwell"]).all() else columns["dwell"].astype(np.float64),
         propensity=None if np.isnan(propensity).all() else propensity,
         layout=(settings.layout if settings is not None else None) or "list",
         licence=str(run.manifest.get("data", {}).get("licence", "")),
