@@ -48,7 +48,8 @@ class LogNormalMixture:
         from scipy.special import ndtr
 
         place = (np.log(np.maximum(np.asarray(seconds, np.float64), 1e-300))[..., None] - self.mean) / self.deviation
-        return np.asarray((self.weight * ndtr(place)).sum(axis=-1), np.float64)
+        share: DoubleArray = np.asarray(self.weight * ndtr(place), np.float64).sum(axis=-1)
+        return share
 
     def quantile(self, share: DoubleArray) -> DoubleArray:
         """Return float64, of the shape of ``share``: seconds that this share of times does not exceed."""
