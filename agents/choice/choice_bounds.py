@@ -75,9 +75,7 @@ def _satisfaction(parameters: ChoiceParameters) -> Range:
     return Range(min(-limit, balance), max(limit, balance))
 
 
-def _leaving(
-    start: FloatArray, drive: FloatArray, parameters: ChoiceParameters, impatience: FloatArray | None
-) -> Range:
+def _leaving(start: FloatArray, drive: FloatArray, parameters: ChoiceParameters, impatience: FloatArray | None) -> Range:
     """Between the limits, each user's own start, and where the user tends to as pages go by; or what each page gives."""
     limits = [parameters.leave_floor, parameters.leave_ceiling]
     if parameters.leave_by_page is not None and impatience is not None:

@@ -211,7 +211,9 @@ def _check_dwell(parts: object) -> None:
     for value in (value for part in parts for value in part):
         _check_number("dwell", value)
     if min(part[0] for part in parts) <= 0 or abs(sum(part[0] for part in parts) - 1) > 1e-6:
-        raise ConfigError(f"choice parameter 'dwell': got shares {[part[0] for part in parts]}, expected some above 0 that sum to 1")
+        raise ConfigError(
+            f"choice parameter 'dwell': got shares {[part[0] for part in parts]}, expected some above 0 that sum to 1"
+        )
     if min(part[2] for part in parts) <= 0:
         raise ConfigError(f"choice parameter 'dwell': got deviations {[part[2] for part in parts]}, expected numbers above 0")
 

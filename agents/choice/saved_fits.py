@@ -15,6 +15,7 @@ from recsim_llm.agents.choice.choice_fit import START_SEED, FittedUsers, fit_cho
 from recsim_llm.agents.choice.choice_model import ChoiceModel
 from recsim_llm.agents.choice.held_out_scores import held_out_scores
 from recsim_llm.agents.choice.little_known import little_known
+from recsim_llm.agents.choice.rating_selection import RatingSelection
 from recsim_llm.core.cache import cache_folder
 from recsim_llm.core.files import TORN, write_atomically
 from recsim_llm.core.ratings import Dataset
@@ -64,7 +65,12 @@ FIT_MODULES = (
 
 
 def fit_and_save(
-    dataset: Dataset, out: Path, *, seed: int | None = None, held_out: bool = False
+    dataset: Dataset,
+    out: Path,
+    *,
+    seed: int | None = None,
+    held_out: bool = False,
+    selection: RatingSelection | None = None,
 ) -> dict[str, float | int | str | None]:
     """Fit choice users and write them to a new folder.
 
@@ -73,22 +79,31 @@ def fit_and_save(
         out: folder to write; must not exist or be empty.
         seed: of the fit.
         held_out: also fit on the first 80% of each user's ratings and score the rest.
+        selection: as for ``fit_choice``.
 
     Returns:
         What was fitted and, if asked for, the held-out scores; by name.
 
     Raises:
+        ConfigError: ratings held out are to score a fit that is not for ratings of that kind.
         RunExistsError: the folder holds something, or another process is writing it (``FolderInUseError``).
     """
+    if held_out and selection is not None:
+        raise ConfigError(
+            "fit: got --held-out with propensities, expected one of them, since ratings held out are self-selected like the "
+            "rest; score on random exposure with recsim_llm.realism.random_exposure_error"
+        )
     if seed is not None and seed < 0:
         raise ConfigError(f"fit: got seed {seed}, expected 0 or more")
     with lock_folder(out, "fit"):
         refuse_used_folder(out, "fit")
-        return _fit_into(dataset, out, START_SEED if seed is None else seed, held_out=held_out)
+        return _fit_into(dataset, out, START_SEED if seed is None else seed, held_out=held_out, selection=selection)
 
 
-def _fit_into(dataset: Dataset, out: Path, start: int, *, held_out: bool) -> dict[str, float | int | str | None]:
-    fitted = fit_choice(dataset, start)
+def _fit_into(
+    dataset: Dataset, out: Path, start: int, *, held_out: bool, selection: RatingSelection | None
+) -> dict[str, float | int | str | None]:
+    fitted = fit_choice(dataset, start, selection=selection)
     table: dict[str, float | int | str | None] = {
         "data": dataset.name,
         "users": len(fitted.population),

@@ -35,12 +35,29 @@ def handle_fit(options: argparse.Namespace) -> None:
     from recsim_llm.data.reading_notes import reading_record
 
     dataset = open_dataset(options.ratings, **read_table_options(options))
-    table = fit_and_save(dataset, options.out, seed=options.seed, held_out=options.held_out)
+    selection = _rating_selection(options, dataset)
+    table = fit_and_save(dataset, options.out, seed=options.seed, held_out=options.held_out, selection=selection)
     reading = reading_record(dataset)
     write_json(options, table | {"reading": reading})
     if not options.quiet:
         print_reading(reading)
         print_pairs(f"fitted choice users in {options.out}", table)
+
+
+def _rating_selection(options: argparse.Namespace, dataset: Any) -> Any:
+    """Return what a fit does about people's having chosen what they rated; None for nothing."""
+    from recsim_llm.agents.choice.rating_selection import RatingSelection, match_propensities
+    from recsim_llm.log import open_exposures
+
+    which, part = options.propensities, options.propensity_part
+    if which in ("none", "estimated"):
+        if part is not None:
+            raise ConfigError(
+                f"--propensity-part: got {part!r} without a log, expected --propensities LOG with it; leave it out"
+            )
+        return None if which == "none" else RatingSelection(method="doubly robust")
+    exposures = open_exposures(which, part=part)
+    return RatingSelection(method="doubly robust", propensity=match_propensities(dataset, exposures))
 
 
 def handle_calibrate(options: argparse.Namespace) -> None:
