@@ -21,8 +21,8 @@ from recsim_llm.statistics.intervals import Estimate, ratio_estimate
 
 __all__ = ["ClickModelComparison", "ClickModelScore", "compare_click_models"]
 
-ITEM_WEIGHTS = (0.0, 1.0, 10.0, 100.0, math.inf)
-"""Weights of the usual item to choose among: from each item its own chance to one chance for all."""
+ITEM_WEIGHTS = (1.0, 3.0, 10.0, 30.0, 100.0, math.inf)
+"""Weights of the usual item to choose among: from nearly each item its own chance to one chance for all."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,8 +41,9 @@ def parameter_intervals(
     seed: int,
     resamples: int = 40,
     confidence: float = CONFIDENCE,
+    measure: Callable[[BrowsingModel], dict[str, DoubleArray]] = BrowsingModel.parameters,
 ) -> dict[str, ParameterInterval]:
-    """Estimate intervals of ``model.parameters()``: the estimate and so many standard errors of refits on redrawn users.
+    """Estimate intervals of what a fit says: the estimate and so many standard errors of refits on redrawn users.
 
     A few resamples tell a standard error (with 40 to about 11%), the ends of a percentile interval they do not. Scales that
     clicks do not identify are set in each refit as in the fit (see ``examination_models``), and so have no width.
@@ -53,6 +55,7 @@ def parameter_intervals(
         seed: of the draws, which are keyed by seed, resample and user.
         resamples: how often users are drawn again, 20 or more.
         confidence: of each interval, 0 to 1.
+        measure: returns chances of a fit by name; its parameters unless given.
 
     Raises:
         ConfigError: a setting cannot work.
@@ -68,10 +71,10 @@ def parameter_intervals(
     for number in range(resamples):
         drawn = keyed.uniform(keyed.words(seed, "click model bootstrap", number, np.arange(count))) * count
         times = np.bincount(drawn.astype(np.int64), minlength=count).astype(np.float64)
-        refits.append(fit_click_model(model.name, pages, settings, weight=times[owner], start=model).parameters())
+        refits.append(measure(fit_click_model(model.name, pages, settings, weight=times[owner], start=model)))
     reach = float(ndtri(0.5 + confidence / 2.0))
     found = {}
-    for name, value in model.parameters().items():
+    for name, value in measure(model).items():
         error = np.std([refit[name] for refit in refits], axis=0, ddof=1)
         error = np.where(error > 0.0, error, np.nan)
         low, high = np.maximum(value - reach * error, 0.0), np.minimum(value + reach * error, 1.0)

@@ -79,7 +79,7 @@ def _leaving(start: FloatArray, drive: FloatArray, parameters: ChoiceParameters,
     """Between the limits, each user's own start, and where the user tends to as pages go by; or what each page gives."""
     limits = [parameters.leave_floor, parameters.leave_ceiling]
     if parameters.leave_by_page is not None and impatience is not None:
-        every = np.concatenate([np.add.outer(np.float32(parameters.leave_by_page), impatience).reshape(-1), limits])
+        every = np.concatenate([np.add.outer(np.array(parameters.leave_by_page, np.float32), impatience).reshape(-1), limits])
         return Range(float(every.min()), float(every.max()))
     rest = 1 - parameters.fatigue_memory
     tired = drive[:, LEAVE] / rest if rest > 0 else start[:, LEAVE]

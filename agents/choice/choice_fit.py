@@ -91,7 +91,8 @@ def with_click_rate(fitted: FittedUsers, rate: float) -> FittedUsers:
     model = fitted.model
     bias = _click_bias(fitted.population.vectors["click"], model.click_items, rate)
     parameters = replace(model.parameters, click_rate=rate)
-    return fitted._replace(model=replace(model, click_bias=bias, parameters=parameters))
+    sources = {**model.sources, "click_rate": {"source": "set"}}
+    return fitted._replace(model=replace(model, click_bias=bias, parameters=parameters, sources=sources))
 
 
 def _fit_clicks(history: History, content: npt.NDArray[np.float64], seed: int, click_rate: float) -> ConsumptionModel:

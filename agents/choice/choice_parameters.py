@@ -101,9 +101,9 @@ class ChoiceParameters:
     leave_ceiling: float = 3.0
     """Highest log-odds of leaving to which what was consumed can bring a user. Assumed."""
     leave_by_page: tuple[float, ...] | None = None
-    """Log-odds of leaving after each page of a visit, for a user of median patience who has consumed nothing; the last one holds
-    for all later pages. Replaces ``leave_start`` and ``leave_tired``; ``fatigue_memory`` is then the share of the relief that is
-    left one page later. None unless fitted to a log (``recsim-llm fit --exposures``)."""
+    """Log-odds of leaving after each page of a visit, for a user of median patience who has consumed nothing; the last one
+    holds for all later pages. Replaces ``leave_start`` and ``leave_tired``; ``fatigue_memory`` is then the share of the relief
+    that is left one page later. None unless fitted to a log (``recsim-llm fit --exposures``)."""
     dwell: tuple[tuple[float, float, float], ...] | None = None
     """Seconds with a clicked item, a mixture of log-normal distributions: share, mean and standard deviation of the natural
     logarithm of each. None: the log says nothing of seconds; else fitted to a log (``recsim-llm fit --exposures``)."""

@@ -21,7 +21,7 @@ from recsim_llm.core.arrays import FloatArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.population.personas import Population
 
-__all__ = ["LEAVE", "SATISFACTION", "StateLayout"]
+__all__ = ["LEAVE", "SATISFACTION", "StateLayout", "impatience"]
 
 LEAVE, SATISFACTION = -2, -1
 """Where the log-odds of leaving and the satisfaction stand in a row."""
@@ -84,14 +84,14 @@ class StateLayout:
         rows[:, self.novelty] = -parameters.novelty * mainstream
         # By page, the state holds no more than what consumption took from the log-odds; see ``ChoiceUsers.update``.
         if parameters.leave_by_page is None:
-            rows[:, LEAVE] = parameters.leave_start + self.impatience(population, parameters)
+            rows[:, LEAVE] = parameters.leave_start + impatience(population, parameters, self.model)
         return rows
 
     def drive(self, population: Population, parameters: ChoiceParameters, start: FloatArray) -> FloatArray:
         """Return float32 [u, d]: what is added to a user's row on every page."""
         rows = start * (1 - self.memory(parameters))
         if parameters.leave_by_page is None:
-            tired = parameters.leave_tired + self.impatience(population, parameters)
+            tired = parameters.leave_tired + impatience(population, parameters, self.model)
             rows[:, LEAVE] = tired * (1 - parameters.fatigue_memory)
         rows[:, SATISFACTION] = -parameters.page_cost
         return rows
@@ -138,10 +138,11 @@ class StateLayout:
         low[SATISFACTION], high[SATISFACTION] = -parameters.satisfaction_limit, parameters.satisfaction_limit
         return low, high
 
-    def impatience(self, population: Population, parameters: ChoiceParameters) -> npt.NDArray[np.float64]:
-        """Return float64 [u]: what patience adds to each user's log-odds of leaving."""
-        doublings = np.log2(np.maximum(population.trait("patience"), 1.0) / self.model.patience_median)
-        return -parameters.patience_slope * doublings.astype(np.float64)
+
+def impatience(population: Population, parameters: ChoiceParameters, model: ChoiceModel) -> npt.NDArray[np.float64]:
+    """Return float64 [u]: what patience adds to each user's log-odds of leaving."""
+    doublings = np.log2(np.maximum(population.trait("patience"), 1.0) / model.patience_median)
+    return -parameters.patience_slope * doublings.astype(np.float64)
 
 
 def _whole_lines(rows: npt.NDArray[np.float64]) -> FloatArray:

@@ -15,11 +15,13 @@ from copy import copy
 
 import numpy as np
 
+from recsim_llm.agents.browsing.log_normal import draw_log_normal
 from recsim_llm.agents.choice.choice_bounds import choice_bounds
 from recsim_llm.agents.choice.choice_model import ChoiceModel
 from recsim_llm.agents.choice.choice_parameters import ChoiceParameters
-from recsim_llm.agents.choice.choice_state import LEAVE, SATISFACTION, StateLayout
+from recsim_llm.agents.choice.choice_state import LEAVE, SATISFACTION, StateLayout, impatience
 from recsim_llm.agents.choice.encounters import Encounters, Met
+from recsim_llm.agents.choice.parameter_sources import parameter_sources
 from recsim_llm.agents.examination import examination_by_user, examination_curve, examination_in_order
 from recsim_llm.core.arrays import DoubleArray, FloatArray, IntArray
 from recsim_llm.core.bounds import Bounds
@@ -53,6 +55,7 @@ class ChoiceUsers:
         _check_fit(catalog, population, model)
         self.model, self.parameters = model, parameters or model.parameters
         self.levels = model.levels
+        self.provenance = {"parameters": parameter_sources(model, self.parameters)}
         self._layout = layout = StateLayout.of(catalog, model)
         self._taste = layout.taste
         self._items = layout.items
@@ -64,7 +67,7 @@ class ChoiceUsers:
         self._low, self._high = layout.limits(self.parameters)
         by_page = self.parameters.leave_by_page
         self._leave = None if by_page is None else np.array(by_page, np.float32)
-        self._impatience = layout.impatience(population, self.parameters).astype(np.float32)
+        self._impatience = impatience(population, self.parameters, model).astype(np.float32)
         noise = np.maximum(population.vectors["noise"], np.float32(1e-3))
         self._rating_items = model.rating_items
         self._rating_users = np.ascontiguousarray(population.vectors["rating"] / noise)
@@ -218,14 +221,24 @@ class ChoiceUsers:
 
     def bounds(self) -> Bounds:
         """Return how far clicks, satisfaction, leaving, returning and taste can go, whatever is shown and drawn."""
-        impatience = None if self._leave is None else self._impatience
-        return choice_bounds(self._layout, self._start, self._drive, self.parameters, impatience=impatience)
+        impatient = None if self._leave is None else self._impatience
+        return choice_bounds(self._layout, self._start, self._drive, self.parameters, impatience=impatient)
 
     def watch_log_odds(self, rating: FloatArray, user_index: IntArray) -> FloatArray:
         """Return float32 [c]: log-odds of the share watched of items that were rated so by these users."""
         surprise = rating - self._expected.take(user_index)
         log_odds: FloatArray = np.float32(self.parameters.watch_base) + np.float32(self.parameters.watch_slope) * surprise
         return log_odds
+
+    @property
+    def tells_dwell(self) -> bool:
+        """Whether the users were fitted to a log that says how long people stay."""
+        return self.parameters.dwell is not None
+
+    def dwell(self, dice: DoubleArray) -> DoubleArray:
+        """Return float64 [c]: seconds that uniform dice give, NaN where the users were not fitted to a log that says so."""
+        parts = self.parameters.dwell
+        return np.full(dice.shape, np.nan) if parts is None else draw_log_normal(parts, dice)
 
     def return_log_odds(self, rows: Rows) -> FloatArray:
         """Return float32 [m]: log-odds that the user comes back for another visit."""

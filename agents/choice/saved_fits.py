@@ -7,16 +7,21 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from recsim_llm.agents.choice.choice_fit import START_SEED, FittedUsers, fit_choice
 from recsim_llm.agents.choice.choice_model import ChoiceModel
 from recsim_llm.agents.choice.held_out_scores import held_out_scores
 from recsim_llm.agents.choice.little_known import little_known
+from recsim_llm.agents.choice.log_behaviour import fit_log_behaviour, with_behaviour
+from recsim_llm.agents.choice.parameter_sources import parameter_sources
 from recsim_llm.agents.choice.rating_selection import RatingSelection
 from recsim_llm.core.cache import cache_folder
+from recsim_llm.core.exposures import Exposures
 from recsim_llm.core.files import TORN, write_atomically
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.errors import ConfigError, DataError
@@ -70,8 +75,10 @@ def fit_and_save(
     *,
     seed: int | None = None,
     held_out: bool = False,
+    exposures: Exposures | None = None,
     selection: RatingSelection | None = None,
-) -> dict[str, float | int | str | None]:
+    progress: Callable[[str], None] = lambda _: None,
+) -> dict[str, Any]:
     """Fit choice users and write them to a new folder.
 
     Args:
@@ -79,10 +86,12 @@ def fit_and_save(
         out: folder to write; must not exist or be empty.
         seed: of the fit.
         held_out: also fit on the first 80% of each user's ratings and score the rest.
+        exposures: a log whose people the users shall browse like; its items may be others than the data's.
         selection: as for ``fit_choice``.
+        progress: told what of the log is being fitted.
 
     Returns:
-        What was fitted and, if asked for, the held-out scores; by name.
+        What was fitted and, if asked for, the held-out scores; by name. ``parameters`` holds ``parameter_sources``.
 
     Raises:
         ConfigError: ratings held out are to score a fit that is not for ratings of that kind.
@@ -97,14 +106,22 @@ def fit_and_save(
         raise ConfigError(f"fit: got seed {seed}, expected 0 or more")
     with lock_folder(out, "fit"):
         refuse_used_folder(out, "fit")
-        return _fit_into(dataset, out, START_SEED if seed is None else seed, held_out=held_out, selection=selection)
+        start = START_SEED if seed is None else seed
+        fitted = fit_choice(dataset, start, selection=selection)
+        if exposures is not None:
+            fitted = with_behaviour(fitted, fit_log_behaviour(exposures, seed=start, progress=progress), dataset.catalog)
+        table = _table(dataset, fitted)
+        if exposures is not None:
+            table |= {"exposures": exposures.name, "impressions": len(exposures)}
+        if held_out:
+            table |= held_out_scores(dataset, start)
+        table |= {"parameters": parameter_sources(fitted.model, fitted.model.parameters)}
+        _write(fitted, out, table)
+        return table
 
 
-def _fit_into(
-    dataset: Dataset, out: Path, start: int, *, held_out: bool, selection: RatingSelection | None
-) -> dict[str, float | int | str | None]:
-    fitted = fit_choice(dataset, start, selection=selection)
-    table: dict[str, float | int | str | None] = {
+def _table(dataset: Dataset, fitted: FittedUsers) -> dict[str, Any]:
+    table: dict[str, Any] = {
         "data": dataset.name,
         "users": len(fitted.population),
         "items": len(dataset.catalog),
@@ -113,8 +130,10 @@ def _fit_into(
     }
     if notes := little_known(dataset, fitted.model):
         table["little known"] = "; ".join(notes)
-    if held_out:
-        table |= held_out_scores(dataset, start)
+    return table
+
+
+def _write(fitted: FittedUsers, out: Path, table: dict[str, Any]) -> None:
     # Whole or not at all: a fit counts once its model is there.
     draft = out / f"fit{TORN}"
     remove_torn_files(out)
@@ -128,7 +147,6 @@ def _fit_into(
         raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return table
 
 
 def save_fitted(fitted: FittedUsers, folder: Path) -> None:

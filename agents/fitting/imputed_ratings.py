@@ -10,7 +10,8 @@ averaged over *all* items of a user, is
     mean over items of the imputed chance + weighted mean over ratings of (given - imputed chance),
 
 with the same imputation, that of any pair whether rated or not, in both: right where the imputation is right, and right where
-the propensities are (Robins, Rotnitzky & Zhao 1994; Wang et al. 2019 for ratings). Cut points are set to these shares. All that is compared with a given rating comes from a fit without it.
+the propensities are (Robins, Rotnitzky & Zhao 1994; Wang et al. 2019 for ratings). Cut points are set to these shares. All that
+is compared with a given rating comes from a fit without it.
 """
 
 from __future__ import annotations

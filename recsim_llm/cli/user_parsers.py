@@ -64,6 +64,7 @@ def fit_parser(commands: Any) -> None:
     )
     parser.add_argument("--propensity-part", metavar="NAME", help="part of that log in which people chose, such as train")
     table_options(parser)
+    exposures_beside_options(parser)
     output_options(parser)
 
 

@@ -16,6 +16,7 @@ from recsim_llm.cli.output import (
     make_console,
     print_forecast,
     print_pairs,
+    print_parameters,
     print_reading,
     show_pages,
     show_status,
@@ -33,15 +34,32 @@ def handle_fit(options: argparse.Namespace) -> None:
     from recsim_llm.agents.choice.saved_fits import fit_and_save
     from recsim_llm.data import open_dataset
     from recsim_llm.data.reading_notes import reading_record
+    from recsim_llm.log import open_exposures
 
     dataset = open_dataset(options.ratings, **read_table_options(options))
+    how = read_exposure_options(options, alone=False)
+    if how and options.exposures is None:
+        raise ConfigError(f"fit: got {next(iter(how))} without a log that it could be of, expected --exposures LOG with it")
+    exposures = None if options.exposures is None else open_exposures(options.exposures, **how)
     selection = _rating_selection(options, dataset)
-    table = fit_and_save(dataset, options.out, seed=options.seed, held_out=options.held_out, selection=selection)
+    with show_status(options.quiet or exposures is None) as update:
+        table = fit_and_save(
+            dataset,
+            options.out,
+            seed=options.seed,
+            held_out=options.held_out,
+            exposures=exposures,
+            selection=selection,
+            progress=update,
+        )
     reading = reading_record(dataset)
     write_json(options, table | {"reading": reading})
     if not options.quiet:
+        parameters = table.pop("parameters")
         print_reading(reading)
         print_pairs(f"fitted choice users in {options.out}", table)
+        if exposures is not None:
+            print_parameters(parameters)
 
 
 def _rating_selection(options: argparse.Namespace, dataset: Any) -> Any:

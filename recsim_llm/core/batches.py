@@ -129,6 +129,7 @@ def join_feedback(feedbacks: Sequence[Feedback]) -> Feedback:
         rated=stack_columns([feedback.rated for feedback in feedbacks]),
         engaged=stack_columns([feedback.engaged for feedback in feedbacks]),
         looked=stack_columns([feedback.looked for feedback in feedbacks]),
+        dwell=stack_columns([feedback.dwell for feedback in feedbacks]),
     )
 
 
@@ -166,4 +167,5 @@ def take_feedback(feedback: Feedback, order: IntArray) -> Feedback:
         rated=take_columns(feedback.rated, kept),
         engaged=take_columns(feedback.engaged, kept),
         looked=take_columns(feedback.looked, order),
+        dwell=take_columns(feedback.dwell, kept),
     )

@@ -46,6 +46,8 @@ class Feedback(NamedTuple):
     """float64 [c]: how much each clicked item was engaged with; None of users who do not tell, see ``TellsEngagement``."""
     looked: FloatArray | None = None
     """float32 [u, k]: chance with which each slot was examined given the clicks above; None where it does not hang on them."""
+    dwell: DoubleArray | None = None
+    """float64 [c]: seconds with each clicked item; None of users who do not tell, see ``TellsDwell``."""
 
     @property
     def examine(self) -> FloatArray:
@@ -91,7 +93,7 @@ class Feedback(NamedTuple):
         """Return float32 [u, k]: stars given by slot, NaN where nothing was clicked or no rating given."""
         return self.by_slot(self.given)
 
-    def by_slot(self, values: FloatArray) -> FloatArray:
+    def by_slot(self, values: FloatArray | DoubleArray) -> FloatArray:
         """Return float32 [u, k]: one value for each clicked slot put in its place, NaN elsewhere."""
         dense = np.full(self.clicked.shape, np.nan, np.float32)
         dense.reshape(-1)[self.slot] = values

@@ -15,7 +15,7 @@ from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsim_llm.core.dice import DiceTable, VisitDice
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.pages import Pages, Rows
-from recsim_llm.core.protocols import ChoosesOne, CopiesRows, TellsEngagement, UserModel, WithholdsRatings
+from recsim_llm.core.protocols import ChoosesOne, CopiesRows, TellsDwell, TellsEngagement, UserModel, WithholdsRatings
 from recsim_llm.core.reading_order import read_in_order
 from recsim_llm.errors import ConfigError
 
@@ -63,6 +63,7 @@ class Kernel:
         self._levels = users.levels
         self._withholding: WithholdsRatings | None = users if isinstance(users, WithholdsRatings) else None
         self._engaging: TellsEngagement | None = users if isinstance(users, TellsEngagement) else None
+        self._dwelling: TellsDwell | None = users if isinstance(users, TellsDwell) and users.tells_dwell else None
         self._chooses_one = isinstance(users, ChoosesOne) and users.chooses_one
 
     def dice(self, user_index: IntArray, visit: IntArray, seed_word: keyed.Words) -> VisitDice:
@@ -112,6 +113,7 @@ class Kernel:
         other.users = users = self.users.copy_rows(rows)
         other._withholding = users if isinstance(users, WithholdsRatings) else None
         other._engaging = users if isinstance(users, TellsEngagement) else None
+        other._dwelling = users if isinstance(users, TellsDwell) and users.tells_dwell else None
         other.user_index, other.visit, other.page = self.user_index[rows], self.visit[rows], self.page[rows]
         other._visit_word = self._table.visit_words(seed_word, other.user_index, other.visit)
         other._first = np.arange(len(rows)) * self._block
@@ -159,7 +161,15 @@ class Kernel:
         if self._many_blocks:
             self._renew_dice(rows, after)
         rated = None if self._withholding is None else self._withholding.rated(pages, slot, row)
-        return Feedback(pages, decisions, draws, clicked, slot, row, rating, mood, left, self.users, rated, engaged, looked)
+        dwell = None if self._dwelling is None else self._dwelling.dwell(self._dwell_shares(pages, slot, row))
+        told = (rated, engaged, looked, dwell)
+        return Feedback(pages, decisions, draws, clicked, slot, row, rating, mood, left, self.users, *told)
+
+    def _dwell_shares(self, pages: Pages, slot: IntArray, row: IntArray) -> DoubleArray:
+        """Return float64 [c]: uniform dice of clicked slots, of their own beside those of the visit."""
+        at = row if isinstance(pages.rows, slice) else pages.rows.take(row)
+        word = keyed.absorb(keyed.absorb(self._visit_word.take(at), pages.page.take(row)), slot % self.slate_size)
+        return keyed.uniform(keyed.absorb(word, keyed.purpose_word("dwell")))
 
     def _rate(self, pages: Pages, draws: FloatArray, slot: IntArray, row: IntArray) -> FloatArray:
         noise = draws[:, 1, :-1].reshape(-1).take(slot)

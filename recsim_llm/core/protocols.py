@@ -17,6 +17,7 @@ __all__ = [
     "DeclaresBounds",
     "HasProvenance",
     "RanksItems",
+    "TellsDwell",
     "TellsEngagement",
     "UserModel",
     "WithdrawsPages",
@@ -149,6 +150,20 @@ class TellsEngagement(Protocol):
         Returns:
             float64 [c], each at least 0.
         """
+        ...
+
+
+@runtime_checkable
+class TellsDwell(Protocol):
+    """A user model that can say for how many seconds its users stay with what they click."""
+
+    @property
+    def tells_dwell(self) -> bool:
+        """Whether it does; of one answer for as long as the model lives."""
+        ...
+
+    def dwell(self, dice: DoubleArray) -> DoubleArray:
+        """Return float64 [c]: seconds, 0 or more, that uniform dice within 0 and 1, float64 [c], give; only if it tells."""
         ...
 
 

@@ -21,8 +21,9 @@ from recsim_llm.log.reader import RunReader, open_run
 
 __all__ = ["open_exposures", "read_exposures"]
 
-_COLUMNS = ("user_id", "visit", "page", "position", "item_id", "propensity", "clicked", "rating")
+_COLUMNS = ("user_id", "visit", "page", "position", "item_id", "propensity", "clicked", "rating", "dwell")
 _OF_RUNS = ("part", "layout")
+_USUAL = ExposureSettings().model_dump()
 
 
 def open_exposures(path: str | PathLike[str], **options: Unpack[ExposureOptions]) -> Exposures:
@@ -50,7 +51,7 @@ def open_exposures(path: str | PathLike[str], **options: Unpack[ExposureOptions]
     settings, place = ExposureSettings.of(options), Path(path).expanduser()
     if not (place / MANIFEST).is_file():
         return open_log(place, settings)
-    given = [key for key in settings.model_fields_set - {*_OF_RUNS} if getattr(settings, key) not in (None, False, {})]
+    given = [key for key, usual in _USUAL.items() if key not in _OF_RUNS and getattr(settings, key) != usual]
     if given:
         raise ConfigError(
             f"exposures: got {', '.join(sorted(given))} for the run {place.name}, expected such options for tables only; leave "
@@ -63,7 +64,7 @@ def read_exposures(run: RunReader, arm: str | None = None, settings: ExposureSet
     """Read what one arm of a run showed, a visit a session.
 
     Slots that were left blank are no impressions; they are counted in ``Exposures.skipped``. A run has no clock, so that times
-    and dwell are unknown.
+    are unknown; dwell is known of users who were fitted to a log that tells it.
 
     Args:
         run: the run, finished or not.
@@ -94,6 +95,7 @@ def read_exposures(run: RunReader, arm: str | None = None, settings: ExposureSet
         item_id=columns["item_id"],
         clicked=columns["clicked"],
         rating=None if np.isnan(rating).all() else rating,
+        dwell=None if np.isnan(columns["dwell"]).all() else columns["dwell"].astype(np.float64),
         propensity=None if np.isnan(propensity).all() else propensity,
         layout=(settings.layout if settings is not None else None) or "list",
         licence=str(run.manifest.get("data", {}).get("licence", "")),

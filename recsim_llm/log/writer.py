@@ -175,6 +175,7 @@ class RunLog:
             "clicked": joined.clicked.reshape(-1),
             "watched": joined.by_slot(joined.watched).reshape(-1),
             "rating": joined.ratings().reshape(-1),
+            "dwell": joined.by_slot(np.full(joined.slot.shape, np.nan) if joined.dwell is None else joined.dwell).reshape(-1),
         }
         out = np.concatenate([batch.out_of_pages for batch in batches])
         pages: Part = {

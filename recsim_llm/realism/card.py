@@ -33,11 +33,13 @@ class Part(NamedTuple):
     """What its lines answer."""
     lines: tuple[int, ...]
     """Their numbers, the most telling first."""
+    score: bool = False
+    """It is one of the card's two scores."""
 
 
 PARTS = (
-    Part("behaviour", "Behaviour", "Do its users choose, look, stay and leave as people do?", (5, 1, 2, 3, 4, 6)),
-    Part("tester", "Tester", "Do its users tell better recommenders from worse ones as people do?", (7, 12)),
+    Part("behaviour", "Behaviour", "Do its users choose, look, stay and leave as people do?", (5, 1, 2, 3, 4, 6), score=True),
+    Part("tester", "Tester", "Do its users tell better recommenders from worse ones as people do?", (7, 12), score=True),
     Part("audit", "Leakage audit", "Can the two scores be trusted?", (13,)),
     Part("further", "Further checks", "What else should be known of it?", (8, 9, 10, 11)),
 )

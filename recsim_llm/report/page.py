@@ -37,6 +37,7 @@ from recsim_llm.report.names import Names, read_names
 from recsim_llm.report.ope_page import draw_ope, ope_section
 from recsim_llm.report.ope_rows import OPE_FILE, read_ope
 from recsim_llm.report.page_layout import document, figure, table, whole_table
+from recsim_llm.report.parameter_table import parameters_section
 from recsim_llm.report.progress_page import cost_section, deciders_section, failures_section
 from recsim_llm.report.reproduction import configuration_section, reproduction_section
 from recsim_llm.report.result_sections import differences_section, results_section
@@ -126,6 +127,7 @@ def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
         comparison_section(compared, "", table, lambda _: "")
     with showing(run / MANIFEST, "run"):
         trust_section(manifest, None, "")
+        parameters_section(manifest)
         drawings |= draw_calibration(find_record(manifest), folder)
         calibration_section(find_record(manifest), drawings)
     with showing(run / CARD_FILE, "realism"):
@@ -192,6 +194,7 @@ def render_page(found: Findings) -> str:
         ope_section(found.ope, found.drawings),
         audits_section(found.audits, found.drawings),
         trust_section(manifest, found.card, found.drawings.get(CARD_FIGURE.name, "")),
+        parameters_section(manifest),
         calibration_section(find_record(manifest), found.drawings),
         speech_section(found.speech, table),
         deciders_section(summary),

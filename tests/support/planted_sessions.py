@@ -61,3 +61,8 @@ def planted_log(users=300, sessions=3, *, seed=0, truth=PlantedUsers(), most_pag
     left = done.leaves.reshape(count, most_pages)
     last = np.where(left.any(axis=1), left.argmax(axis=1), most_pages - 1)
     return whole.take(whole.page <= last[whole.session])
+
+
+def PlantedFactory(training):  # noqa: N802 (stands for a class of users)
+    """Return planted users, whatever the log says."""
+    return PlantedUsers()

@@ -14,7 +14,7 @@ from recsim_llm.agents.choice.choice_model import ChoiceModel
 from recsim_llm.agents.choice.choice_parameters import ChoiceParameters
 from recsim_llm.errors import DataError
 
-SCALARS = ("click_bias", "patience_median", "mainstreamness_mean", "mainstreamness_spread", "fitted_on")
+SCALARS = ("click_bias", "patience_median", "mainstreamness_mean", "mainstreamness_spread", "fitted_on", "selection", "sources")
 ARRAYS = ("item_id", "click_items", "rating_items", "levels")
 
 
@@ -32,6 +32,7 @@ def model():
         mainstreamness_mean=1 / 3,
         mainstreamness_spread=0.2,
         fitted_on="a fingerprint",
+        sources={"click_rate": {"low": 0.1, "high": None, "note": "of a log"}},
     )
 
 

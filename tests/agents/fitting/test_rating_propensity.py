@@ -86,7 +86,8 @@ def test_weights_are_inverse_propensities_worth_the_effective_number():
 
 def test_a_propensity_near_zero_is_cut_and_counted():
     found = inverse_weights(np.append(np.full(99, 0.5), np.finfo(np.float64).tiny))
-    assert found.clipped == 1 and found.limit == 10.0
+    assert found.clipped == 1
+    assert found.limit == 10.0
     assert found.weight[-1] == pytest.approx(10.0 * found.weight.mean())
     assert found.effective > 40
 
