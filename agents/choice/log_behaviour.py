@@ -54,16 +54,19 @@ class LogBehaviour:
     returning: Returning | Untold
 
 
-def fit_log_behaviour(exposures: Exposures, *, seed: int, progress: Callable[[str], None] = lambda _: None) -> LogBehaviour:
+def fit_log_behaviour(
+    exposures: Exposures, *, seed: int, intervals: bool = True, progress: Callable[[str], None] = lambda _: None
+) -> LogBehaviour:
     """Fit all that a log tells of behaviour.
 
     Args:
         exposures: the log.
         seed: of the parts among which the click model is chosen, and of bootstraps; all keyed by user.
+        intervals: also of how pages are read, which takes as long as all else.
         progress: told what is being done.
     """
     progress("how pages are read")
-    reading = fit_reading(exposures, seed=seed)
+    reading = fit_reading(exposures, seed=seed, intervals=intervals)
     progress("when sessions end")
     leaving = fit_leaving(exposures, seed=seed)
     progress("how long people stay, and when they come back")
