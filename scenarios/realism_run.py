@@ -139,6 +139,7 @@ def card_facts(request: CardRequest, data: Dataset | Exposures) -> dict[str, str
         "--part": request.log.part,
         "--page-by": request.log.page_by,
         "--session-gap": request.log.session_gap,
+        "--layout": request.log.layout,
         "--n-users": request.n_users,
         "--calibration": request.calibration,
         "--split": request.split if request.data else None,

@@ -16,7 +16,7 @@ from scipy.optimize import brentq
 
 from recsim_llm.agents.browsing.leaving import Leaving, fit_leaving
 from recsim_llm.agents.browsing.log_normal import TimesFit, fit_log_normal
-from recsim_llm.agents.browsing.reading import Reading, fit_reading
+from recsim_llm.agents.browsing.page_reading import Reading, fit_reading
 from recsim_llm.agents.browsing.returning import Returning, fit_returning
 from recsim_llm.agents.browsing.untold import Untold
 from recsim_llm.agents.choice.choice_fit import FittedUsers, with_click_rate

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from recsim_llm.agents.browsing.leaving import Leaving
-from recsim_llm.agents.browsing.reading import Reading
+from recsim_llm.agents.browsing.page_reading import Reading
 from recsim_llm.agents.browsing.untold import Untold
 from recsim_llm.agents.choice.choice_model import ChoiceModel
 from recsim_llm.agents.choice.choice_parameters import ChoiceParameters

@@ -19,6 +19,7 @@ from recsim_llm.agents.choice.held_out_scores import held_out_scores
 from recsim_llm.agents.choice.little_known import little_known
 from recsim_llm.agents.choice.log_behaviour import fit_log_behaviour, with_behaviour
 from recsim_llm.agents.choice.parameter_sources import parameter_sources
+from recsim_llm.agents.choice.rating_selection import RatingSelection
 from recsim_llm.core.cache import cache_folder
 from recsim_llm.core.exposures import Exposures
 from recsim_llm.core.files import TORN, write_atomically
@@ -75,6 +76,7 @@ def fit_and_save(
     seed: int | None = None,
     held_out: bool = False,
     exposures: Exposures | None = None,
+    selection: RatingSelection | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Fit choice users and write them to a new folder.
@@ -85,20 +87,27 @@ def fit_and_save(
         seed: of the fit.
         held_out: also fit on the first 80% of each user's ratings and score the rest.
         exposures: a log whose people the users shall browse like; its items may be others than the data's.
+        selection: as for ``fit_choice``.
         progress: told what of the log is being fitted.
 
     Returns:
         What was fitted and, if asked for, the held-out scores; by name. ``parameters`` holds ``parameter_sources``.
 
     Raises:
+        ConfigError: ratings held out are to score a fit that is not for ratings of that kind.
         RunExistsError: the folder holds something, or another process is writing it (``FolderInUseError``).
     """
+    if held_out and selection is not None:
+        raise ConfigError(
+            "fit: got --held-out with propensities, expected one of them, since ratings held out are self-selected like the "
+            "rest; score on random exposure with recsim_llm.realism.random_exposure_error"
+        )
     if seed is not None and seed < 0:
         raise ConfigError(f"fit: got seed {seed}, expected 0 or more")
     with lock_folder(out, "fit"):
         refuse_used_folder(out, "fit")
         start = START_SEED if seed is None else seed
-        fitted = fit_choice(dataset, start)
+        fitted = fit_choice(dataset, start, selection=selection)
         if exposures is not None:
             fitted = with_behaviour(fitted, fit_log_behaviour(exposures, seed=start, progress=progress), dataset)
         table = _table(dataset, fitted)

@@ -9,8 +9,9 @@ averaged over *all* items of a user, is
 
     mean over items of the imputed chance + weighted mean over ratings of (given - imputed chance),
 
-right where the imputation is right, and right where the propensities are (Robins, Rotnitzky & Zhao 1994; Wang et al. 2019 for
-ratings). Cut points are set to these shares. All that is compared with a given rating comes from a fit without it.
+with the same imputation, that of any pair whether rated or not, in both: right where the imputation is right, and right where
+the propensities are (Robins, Rotnitzky & Zhao 1994; Wang et al. 2019 for ratings). Cut points are set to these shares. All that
+is compared with a given rating comes from a fit without it.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class _Imputation(NamedTuple):
     """Imputed ratings by fits that have not seen what they are compared with."""
 
     of_ratings: DoubleArray
-    """float64 [N]: of the ratings given."""
+    """float64 [N]: of the pairs that were rated, as if it were not known that they were."""
     of_items: DoubleArray
     """float64 [folds, users, S]: of the items that stand for all."""
     levels: LevelModel
@@ -67,7 +68,8 @@ def fit_doubly_robust(
     centre, slope = float(liking.likely.mean()), liking.slope
     own = slope * (liking.likely - centre)
     some = np.sort(np.random.default_rng([seed, _ITEMS]).permutation(content.shape[0])[:_ITEMS])
-    offsets = _Offsets(own, slope * (propensity.left_out[:, some] - centre), some)
+    everywhere = slope * (propensity.left_out - centre)
+    offsets = _Offsets(own, everywhere[events.user_index, events.item_index], everywhere[:, some], some)
     left_over = replace(events, rating=events.rating - own, weight=None)
     imputed = _impute(events, left_over, content, settings, offsets=offsets, seed=seed)
     model = _widened(fit_rating_model(left_over, content, settings, seed), propensity, slope, centre)
@@ -81,7 +83,9 @@ class _Offsets(NamedTuple):
     """Stars that the log-odds of rating add."""
 
     of_ratings: DoubleArray
-    """float64 [N]: to the ratings given, given that they were."""
+    """float64 [N]: to the ratings given, as ratings that were."""
+    of_pairs: DoubleArray
+    """float64 [N]: to the same as pairs, whether rated or not."""
     of_items: DoubleArray
     """float64 [users, S]: to the items that stand for all, whether they are rated or not."""
     some: IntArray
@@ -103,12 +107,11 @@ def _impute(
         own = np.sum(model.item_vectors[rows.item_index] * model.user_vectors[rows.user_index], axis=1)
         of_ratings[test] = own - model.shift[rows.user_index]
         of_items.append(model.user_vectors @ model.item_vectors[offsets.some].T - model.shift[:, None] + offsets.of_items)
-    of_ratings += offsets.of_ratings
     later, future = future_predict(left_over, content, settings, seed)
     levels = fit_levels(
         user_index=events.user_index,
         rating=events.rating,
-        predicted=of_ratings,
+        predicted=of_ratings + offsets.of_ratings,
         future_rating=events.rating[later],
         future_predicted=future + offsets.of_ratings[later],
         n_users=offsets.of_items.shape[0],
@@ -117,7 +120,7 @@ def _impute(
         future_weight=left_over.weights[later],
     )
     everywhere = np.stack(of_items) if of_items else of_ratings.mean() + offsets.of_items[None]
-    return _Imputation(of_ratings, everywhere, levels)
+    return _Imputation(of_ratings + offsets.of_pairs, everywhere, levels)
 
 
 def _widened(base: RatingModel, propensity: PropensityModel, slope: float, centre: float) -> RatingModel:

@@ -97,7 +97,7 @@ def fit_levels(
     position = np.searchsorted(levels, rating)
     later = np.minimum(np.searchsorted(levels, future_rating), levels.size - 1)
     common = _common_scale(later, future_predicted, future_weight, levels)
-    of_users = _Users(user_index, weight, np.bincount(user_index, weight, n_users))
+    of_users = _Users(user_index, weight, np.bincount(user_index, weight, n_users).astype(np.float64))
     scale = common * _relative_spread(of_users, rating - predicted, settings.scale_shrinkage)
     fractional = (levels != np.round(levels))[position].astype(np.float64)
     habit = _habit(of_users, fractional, settings.habit_shrinkage)
@@ -150,7 +150,7 @@ def _interpolate(table: DoubleArray, habit: DoubleArray) -> DoubleArray:
 class _Users(NamedTuple):
     """Who gave the ratings."""
 
-    index: IntArray
+    user: IntArray
     """User of each rating, shape [N]."""
     weight: DoubleArray
     """Of each rating, shape [N]."""
@@ -169,7 +169,7 @@ class _Histogram(NamedTuple):
 def _cumulative(users: _Users, position: IntArray, n_levels: int) -> DoubleArray:
     """Return the weight at or below each level but the last, shape [users, L - 1]."""
     n_users = users.total.size
-    counts = np.bincount(users.index * n_levels + position, users.weight, n_users * n_levels)
+    counts = np.bincount(users.user * n_levels + position, users.weight, n_users * n_levels)
     return np.cumsum(counts.reshape(n_users, n_levels), axis=1)[:, :-1].astype(np.float64)
 
 
@@ -229,13 +229,13 @@ def floored(cumulative: DoubleArray) -> DoubleArray:
 def _relative_spread(users: _Users, residual: DoubleArray, shrinkage: float) -> DoubleArray:
     squares = users.weight * residual**2
     common = max(float(np.sum(squares) / np.sum(users.weight)), 1e-6)
-    total = np.bincount(users.index, squares, users.total.size) + shrinkage * common
+    total = np.bincount(users.user, squares, users.total.size) + shrinkage * common
     return np.sqrt(total / (users.total + shrinkage) / common)
 
 
 def _habit(users: _Users, fractional: DoubleArray, shrinkage: float) -> DoubleArray:
     counted = users.weight * fractional
-    total = np.bincount(users.index, counted, users.total.size) + shrinkage * counted.sum() / users.weight.sum()
+    total = np.bincount(users.user, counted, users.total.size) + shrinkage * counted.sum() / users.weight.sum()
     return np.asarray(total / (users.total + shrinkage), dtype=np.float64)
 
 
@@ -260,11 +260,11 @@ def _user_cuts(
     n_users, inner = base.shape
     if inner == 0:
         return base
-    rows_scale = scale[users.index]
-    below = users.weight[:, None] * expit((base[users.index] - predicted[:, None]) / rows_scale[:, None])
-    expected = np.column_stack([np.bincount(users.index, column, n_users) for column in below.T])
+    rows_scale = scale[users.user]
+    below = users.weight[:, None] * expit((base[users.user] - predicted[:, None]) / rows_scale[:, None])
+    expected = np.column_stack([np.bincount(users.user, column, n_users) for column in below.T])
     own, present = _cumulative(users, position, inner + 1), users.total > 0
     rate = expected / np.where(present, users.total, 1.0)[:, None]
     target = floored((own + shrinkage * rate) / (users.total + shrinkage)[:, None])
-    cuts = match_cuts(users.index, predicted, rows_scale, target, weight=users.weight)
+    cuts = match_cuts(users.user, predicted, rows_scale, target, weight=users.weight)
     return np.where(present[:, None], cuts, base)

@@ -14,6 +14,8 @@ __all__ = ["handle_data"]
 
 def handle_data(options: argparse.Namespace) -> None:
     """Download a data set, write the invented shop, or show what an exposure log holds."""
+    if options.verb != "show" and (options.json is not None or read_exposure_options(options)):
+        raise ConfigError(f"data {options.verb}: got options of a log, expected them with `data show` only; leave them out")
     {"get": _get, "make": _make_shop, "show": _show}[options.verb](options)
 
 

@@ -55,6 +55,14 @@ def fit_parser(commands: Any) -> None:
     parser.add_argument("out", type=Path, help="folder for the fitted model and population; must be new")
     parser.add_argument("--seed", type=int, default=None, metavar="S", help="seed of the fit's start values")
     parser.add_argument("--held-out", action="store_true", help="also score the model on the last 20%% of each user's ratings")
+    parser.add_argument(
+        "--propensities",
+        metavar="WHICH",
+        default="none",
+        help="make the stars right for items shown at random, though people chose what they rated: 'estimated' from who rated "
+        "what, or an exposure log with the chance of each rating (default: none)",
+    )
+    parser.add_argument("--propensity-part", metavar="NAME", help="part of that log in which people chose, such as train")
     table_options(parser)
     exposures_beside_options(parser)
     output_options(parser)

@@ -41,9 +41,16 @@ def handle_fit(options: argparse.Namespace) -> None:
     if how and options.exposures is None:
         raise ConfigError(f"fit: got {next(iter(how))} without a log that it could be of, expected --exposures LOG with it")
     exposures = None if options.exposures is None else open_exposures(options.exposures, **how)
+    selection = _rating_selection(options, dataset)
     with show_status(options.quiet or exposures is None) as update:
         table = fit_and_save(
-            dataset, options.out, seed=options.seed, held_out=options.held_out, exposures=exposures, progress=update
+            dataset,
+            options.out,
+            seed=options.seed,
+            held_out=options.held_out,
+            exposures=exposures,
+            selection=selection,
+            progress=update,
         )
     reading = reading_record(dataset)
     write_json(options, table | {"reading": reading})
@@ -53,6 +60,22 @@ def handle_fit(options: argparse.Namespace) -> None:
         print_pairs(f"fitted choice users in {options.out}", table)
         if exposures is not None:
             print_parameters(parameters)
+
+
+def _rating_selection(options: argparse.Namespace, dataset: Any) -> Any:
+    """Return what a fit does about people's having chosen what they rated; None for nothing."""
+    from recsim_llm.agents.choice.rating_selection import RatingSelection, match_propensities
+    from recsim_llm.log import open_exposures
+
+    which, part = options.propensities, options.propensity_part
+    if which in ("none", "estimated"):
+        if part is not None:
+            raise ConfigError(
+                f"--propensity-part: got {part!r} without a log, expected --propensities LOG with it; leave it out"
+            )
+        return None if which == "none" else RatingSelection(method="doubly robust")
+    exposures = open_exposures(which, part=part)
+    return RatingSelection(method="doubly robust", propensity=match_propensities(dataset, exposures))
 
 
 def handle_calibrate(options: argparse.Namespace) -> None:

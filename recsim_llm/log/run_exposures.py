@@ -23,6 +23,7 @@ __all__ = ["open_exposures", "read_exposures"]
 
 _COLUMNS = ("user_id", "visit", "page", "position", "item_id", "propensity", "clicked", "rating", "dwell")
 _OF_RUNS = ("part", "layout")
+_USUAL = ExposureSettings().model_dump()
 
 
 def open_exposures(path: str | PathLike[str], **options: Unpack[ExposureOptions]) -> Exposures:
@@ -50,7 +51,7 @@ def open_exposures(path: str | PathLike[str], **options: Unpack[ExposureOptions]
     settings, place = ExposureSettings.of(options), Path(path).expanduser()
     if not (place / MANIFEST).is_file():
         return open_log(place, settings)
-    given = [key for key in settings.model_fields_set - {*_OF_RUNS} if getattr(settings, key) not in (None, False, {})]
+    given = [key for key, usual in _USUAL.items() if key not in _OF_RUNS and getattr(settings, key) != usual]
     if given:
         raise ConfigError(
             f"exposures: got {', '.join(sorted(given))} for the run {place.name}, expected such options for tables only; leave "

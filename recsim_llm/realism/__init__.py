@@ -5,6 +5,7 @@ from recsim_llm.realism.candidates import Candidate, Factory, UserModelCandidate
 from recsim_llm.realism.card import Card, realism_card
 from recsim_llm.realism.held_out import HeldOut, hold_out
 from recsim_llm.realism.line import Line, Measure, Row, not_assessed
+from recsim_llm.realism.random_exposure import random_exposure_error
 from recsim_llm.realism.resampling import Resampler, Series
 from recsim_llm.realism.taste_measure import Taste, TasteCost, measure_taste
 from recsim_llm.realism.trials import CardSettings
@@ -32,6 +33,7 @@ __all__ = [
     "hold_out",
     "measure_taste",
     "not_assessed",
+    "random_exposure_error",
     "realism_card",
     "whole_card",
     "world_factory",

@@ -118,7 +118,9 @@ def _count(shown: _Shown, chance: DoubleArray, users: int) -> _Counts:
     real = np.eye(len(shown.levels))[shown.level]
     squares = (chance @ shown.levels - shown.levels[shown.level]) ** 2
     return _Counts(
-        _by_user(shown.user, real, users), _by_user(shown.user, chance, users), np.bincount(shown.user, squares, users)
+        _by_user(shown.user, real, users),
+        _by_user(shown.user, chance, users),
+        np.bincount(shown.user, squares, users).astype(np.float64),
     )
 
 

@@ -89,8 +89,8 @@ def draw_planted(card: Content) -> Figure:
         values = [row["value"] if row["value"] is not None else float("nan") for row in rows]
         axes.plot(shares, values, color=colour, marker=drawing.marker(place), markersize=4.5, linewidth=1.7)
         axes.text(0.03, 0.95 - 0.08 * place, name, transform=axes.transAxes, color=colour, va="center", fontsize=9)
-    low, high = axes.get_ylim()
-    axes.set(xlabel="share of slots at random", ylim=(low, high + (0.08 + 0.1 * len(names)) * (high - low)))
+    bottom, top = axes.get_ylim()
+    axes.set(xlabel="share of slots at random", ylim=(bottom, top + (0.08 + 0.1 * len(names)) * (top - bottom)))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes.annotate("clicks lost", (0.02, 0.985), xycoords="figure fraction", color=MUTED, va="top")

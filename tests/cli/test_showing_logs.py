@@ -72,11 +72,10 @@ def test_pages_can_be_told_by_session_and_sessions_by_a_gap(tmp_path: Path, caps
 @pytest.mark.parametrize(
     ("more", "fault"),
     [
-        (["--constant-rating", "4"], "constant_rating"),
+        (["--constant-rating", "4"], "--constant-rating"),
         (["--session-gap", "60"], "session_gap"),
         (["--session-gap", "-1"], "session_gap: got -1.0, expected a number above 0"),
         (["--part", "train"], "part: got 'train'"),
-        (["another"], "got folder another"),
     ],
 )
 def test_what_does_not_go_with_a_log_ends_in_one_line(
@@ -86,3 +85,12 @@ def test_what_does_not_go_with_a_log_ends_in_one_line(
     said = capsys.readouterr().err
     assert fault in said
     assert said.count("\n") == 1
+
+
+def test_a_second_path_and_options_of_logs_elsewhere_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "show", str(tmp_path), "another"]) == 2
+    assert "got folder another" in capsys.readouterr().err
+    for more in (["--json", str(tmp_path / "x.json")], ["--part", "train"]):
+        assert main(["data", "make", "shop", str(tmp_path / "shop"), *more]) == 2
+        assert "with `data show` only" in capsys.readouterr().err
+    assert not (tmp_path / "shop").exists()

@@ -224,3 +224,35 @@ def test_a_folder_without_a_log_is_refused_in_one_line(tmp_path: Path) -> None:
         open_exposures(tmp_path)
     with pytest.raises(ConfigError, match="file or folder that is there"):
         open_exposures(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rows_in_any_order_are_the_same_log(tmp_path: Path, seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    rows = [
+        f"{session % 3},{session},{100 * page + session},{place},{item},{draw.integers(2)},{draw.integers(1, 6)}"
+        for session in range(7)
+        for page in range(draw.integers(1, 4))
+        for place, item in enumerate(draw.permutation(9)[: draw.integers(1, 6)])
+    ]
+    header = "user_id,session,timestamp,position,item_id,clicked,rating"
+    log = opened(tmp_path, "\n".join([header, *rows, ""]))
+    draw.shuffle(rows)
+    assert opened(tmp_path, "\n".join([header, *rows, ""])).fingerprint == log.fingerprint
+    assert len(log) == len(rows)
+
+
+def test_a_large_table_keeps_its_pages_and_clicks(tmp_path: Path) -> None:
+    rows = 100_000
+    number = np.arange(rows)
+    columns = {
+        "session": number // 40,
+        "page": number % 40 // 10,
+        "position": number % 10,
+        "item_id": number,
+        "clicked": number % 2,
+    }
+    pq.write_table(pa.table(columns), tmp_path / "impressions.parquet")
+    log = open_exposures(tmp_path)
+    assert len(log.pages.page) == rows // 10
+    assert log.clicked.sum() == rows // 2

@@ -63,6 +63,7 @@ def test_an_unknown_split_is_refused(tmp_path: Path) -> None:
         ("4\t1\t[5, 6]\t[1, 1]\t[0, 3]", "line 2: clicks: got .* expected a list of 1 and 0"),
         ("4\t1\t[]\t[]\t[]", "line 2: items: got '\\[\\]', expected a list with one"),
         ("4\t1\t[5, -6]\t[1, 1]\t[0, 1]", "line 2: items: got .* expected a list of ids"),
+        ("4\t1\t[5, [6]]\t[1, 1]\t[0, 1]", "line 2: items: got .* expected a list"),
         ("4\t1\t5 6\t[1, 1]\t[0, 1]", "line 2: items: got .* expected a list"),
         ("\t1\t[5, 6]\t[1, 1]\t[0, 1]", "line 2: session: got ''"),
         ("4\t1\t[5, 6]", "line 2: got 3 fields, expected 5"),

@@ -117,6 +117,9 @@ def test_packed_files_are_read(tmp_path: Path) -> None:
         (session({"ranked_items": [{"doc_id": "a"}]}), "line 2: got what is no session"),
         ('{"session_id": 1, "events": [', "line 2: got what is no session"),
         ("[1, 2]", "line 2: got what is no session"),
+        (session({"ranked_items": [click("a", 0)]}), "line 2: got rank 0, expected a whole number of 1 or more"),
+        (session({"ranked_items": [click("a", 1, meta={"propensity": "x"})]}), "line 2: got what is no session"),
+        (session(events={"a": 1}), "line 2: got what is no session"),
     ],
 )
 def test_a_line_that_is_no_session_is_named_or_left_out_and_counted(tmp_path: Path, line: Any, fault: str) -> None:

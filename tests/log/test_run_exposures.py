@@ -40,6 +40,7 @@ def test_options_of_tables_are_refused(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", HAND, arms=("a", "b"))
     with pytest.raises(ConfigError, match="session_gap"):
         open_exposures(run, part="a", session_gap=60)
+    assert open_exposures(run, part="a", feedback="implicit", skip_bad_rows=False, layout="grid").layout == "grid"
 
 
 def test_what_a_run_logged_is_what_is_loaded(tmp_path: Path) -> None:

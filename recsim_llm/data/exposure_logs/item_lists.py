@@ -13,7 +13,7 @@ from recsim_llm.data.column_values import is_list
 
 __all__ = ["Entries", "read_lists", "split_words"]
 
-_BRACKETS = r"^\s*\[(?P<inside>.*)\]\s*$"
+_BRACKETS = r"^\s*\[(?P<inside>[^\[\]]*)\]\s*$"
 
 
 class Entries(NamedTuple):

@@ -35,6 +35,7 @@ SCHEMA_VERSION = "v1"
 SESSIONS_FILE = "sessions.jsonl"
 """Name of the file in a folder."""
 
+_LAST_RANK = 1_000_000
 _SUFFIXES = (".jsonl", ".jsonl.gz")
 _FIELDS = {
     "user_id": pa.string(),
@@ -49,6 +50,10 @@ _FIELDS = {
 }
 _ALWAYS = ("session", "page", "position", "item_id", "clicked")
 _LEFT_OUT = "queries, times (which count from the start of a session), scores and judged relevance are left out"
+
+
+class _FaultError(ValueError):
+    """A session that can be read, and cannot be; its text says what was got and expected."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -86,7 +91,7 @@ def read(parts: Mapping[str, tuple[Path, ...]], settings: ExposureSettings, name
         for number, text in enumerate(file, start=1):
             try:
                 found = list(_impressions(text)) if text.strip() else []
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 if not settings.skip_bad_rows:
                     raise DataError(f"{path.name} line {number}: got {_reason(error)}; {SKIP_REMEDY}") from error
                 skipped[f"{path.name}: line that is no session"] += 1
@@ -107,11 +112,7 @@ def _table(path: Path, rows: Mapping[str, list[Any]], lines: list[int]) -> RawTa
     if not lines:
         raise DataError(f"{path.name}: got no page, expected sessions with ranked_items; check the file")
     kept = [column for column, values in rows.items() if column in _ALWAYS or any(value is not None for value in values)]
-    try:
-        columns = {column: pa.chunked_array([pa.array(rows[column], _FIELDS[column])]) for column in kept}
-    except (pa.ArrowException, OverflowError) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise DataError(f"{path.name}: got {reason}, expected numbers and texts as in the schema; restore the file") from error
+    columns = {column: pa.chunked_array([pa.array(rows[column], _FIELDS[column])]) for column in kept}
     return _SessionTable(path=path, columns=columns, row_count=len(lines), lines=lines)
 
 
@@ -125,35 +126,37 @@ def _impressions(text: bytes) -> Iterator[dict[str, Any]]:
     session = json.loads(text)
     version = session.get("schema_version", SCHEMA_VERSION)
     if version != SCHEMA_VERSION:
-        raise ValueError(f"schema_version {version!r}, expected {SCHEMA_VERSION!r}")
+        raise _FaultError(f"schema_version {version!r}, expected {SCHEMA_VERSION!r}")
     user = session.get("user_id")
     page: list[dict[str, Any]] = []
     number = 0
     for event in session["events"]:
         if event.get("ranked_items"):
             yield from page
-            page = [
-                {
-                    "user_id": None if user is None else str(user),
-                    "page": number,
-                    "position": int(item["rank"]) - 1,
-                    "item_id": str(item["doc_id"]),
-                    "clicked": False,
-                    "propensity": (item.get("meta") or {}).get("propensity"),
-                }
-                for item in event["ranked_items"]
-            ]
+            where = {"user_id": None if user is None else str(user), "page": number, "clicked": False}
+            page = [where | _item(item) for item in event["ranked_items"]]
             number += 1
         for click in event.get("clicked_items") or ():
             _mark(page, click)
     yield from page
 
 
+def _item(item: Mapping[str, Any]) -> dict[str, Any]:
+    rank, propensity = item["rank"], (item.get("meta") or {}).get("propensity")
+    if not isinstance(rank, int) or not 1 <= rank <= _LAST_RANK:
+        raise _FaultError(f"rank {rank!r}, expected a whole number of 1 or more")
+    return {
+        "position": rank - 1,
+        "item_id": str(item["doc_id"]),
+        "propensity": None if propensity is None else float(propensity),
+    }
+
+
 def _mark(page: list[dict[str, Any]], click: Mapping[str, Any]) -> None:
     """Mark the item that was clicked; of one that stands on the page twice, the one at the rank of the click."""
     found = [row for row in page if row["item_id"] == str(click["doc_id"])]
     if not found:
-        raise ValueError(f"a click on {click['doc_id']!r}, expected clicks on what the page before shows")
+        raise _FaultError(f"a click on {click['doc_id']!r}, expected clicks on what the page before shows")
     row = next((row for row in found if row["position"] == click.get("rank", 0) - 1), found[0])
     row["clicked"] = True
     if click.get("dwell_time") is not None:
@@ -164,6 +167,4 @@ def _mark(page: list[dict[str, Any]], click: Mapping[str, Any]) -> None:
 
 def _reason(error: Exception) -> str:
     words = " ".join(str(error).split())[:120]
-    if isinstance(error, json.JSONDecodeError) or not isinstance(error, ValueError):
-        return f"what is no session ({words or type(error).__name__}), expected the schema of SimEval-IR"
-    return words
+    return words if isinstance(error, _FaultError) else f"what is no session ({words}), expected the schema of SimEval-IR"
