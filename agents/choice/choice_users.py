@@ -55,7 +55,7 @@ class ChoiceUsers:
         _check_fit(catalog, population, model)
         self.model, self.parameters = model, parameters or model.parameters
         self.levels = model.levels
-        self.provenance = {"parameters": parameter_sources(model, self.parameters)}
+        self.provenance = {"parameter_sources": parameter_sources(model, self.parameters)}
         self._layout = layout = StateLayout.of(catalog, model)
         self._taste = layout.taste
         self._items = layout.items

@@ -38,7 +38,7 @@ def parameter_lines(parameters: Sources) -> Iterator[str]:
 def parameters_section(manifest: Mapping[str, Any]) -> str:
     """Return the section; empty where no parameter was fitted to a log."""
     known = manifest.get("user_model_provenance") or {}
-    parameters: Sources = known.get("parameters") or known.get("choice", {}).get("parameters") or {}
+    parameters: Sources = known.get("parameter_sources") or known.get("choice", {}).get("parameter_sources") or {}
     fitted, given, assumed = (_of(parameters, source) for source in ("fitted", "set", "assumed"))
     if not fitted:
         return ""

@@ -111,7 +111,7 @@ def test_a_short_file_is_a_data_error(file, tmp_path):
 
 def test_another_version_is_refused(file):
     rewrite(file, header={"version": 99})
-    with pytest.raises(DataError, match=r"got model version 99, expected 2; fit again"):
+    with pytest.raises(DataError, match=r"got model version 99, expected 3; fit again"):
         ChoiceModel.load(file)
 
 

@@ -193,7 +193,7 @@ def test_a_runs_own_log_gives_users_who_act_alike(tmp_path):
     parameters = json.loads((tmp_path / "j").read_text())["parameters"]
     assert parameters["dwell"]["source"] == "fitted"
     second = run(load_scenario("demo", small | {"users.fitted": str(tmp_path / "fit"), "seed": 6}), tmp_path / "two")
-    assert read_manifest(second)["user_model_provenance"]["parameters"] == parameters
+    assert read_manifest(second)["user_model_provenance"]["parameter_sources"] == parameters
     assert "What the users' behaviour was fitted on" in write_report(second).read_text(encoding="utf-8")
     before, after = open_exposures(tmp_path / "one"), open_exposures(tmp_path / "two")
     ranks = [shares(log, (log.user_id, log.position), log.clicked, 5) for log in (before, after)]
