@@ -8,6 +8,7 @@ import numpy as np
 
 from recsim_llm.agents.browsing.click_models import CLICK_MODELS
 from recsim_llm.agents.browsing.fitted_browsers import browsers_of
+from recsim_llm.agents.choice.log_readers import LogReaders
 from recsim_llm.agents.worlds import choice_world
 from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.exposures import Exposures
@@ -27,16 +28,19 @@ def log_browsers(users: str) -> BrowserFactory:
     """Return what fits users to a log alone.
 
     Args:
-        users: a click model, or ``module:attribute`` of a factory that takes the training part of a log.
+        users: a click model, ``choice`` for choice users who behave as the training part tells, or ``module:attribute`` of a
+            factory that takes the training part of a log.
 
     Raises:
         ConfigError: nothing has that name.
     """
     if users in CLICK_MODELS:
         return browsers_of(users)
+    if users == "choice":
+        return LogReaders
     if ":" not in users:
         raise ConfigError(
-            f"realism: got {users} users and a log without ratings, expected {one_of(users, [*CLICK_MODELS])}, or "
+            f"realism: got {users} users and a log without ratings, expected {one_of(users, ['choice', *CLICK_MODELS])}, or "
             "module:attribute; with --data they are judged by ratings too"
         )
     return cast(BrowserFactory, import_attribute(users, "users"))

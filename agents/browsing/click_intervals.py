@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,6 +20,8 @@ from recsim_llm.statistics.intervals import CONFIDENCE
 __all__ = ["ParameterInterval", "parameter_intervals"]
 
 _FEWEST = 20
+# Not BrowsingModel.parameters: that is the abstract method itself, whatever the model.
+_PARAMETERS = operator.methodcaller("parameters")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,7 +44,7 @@ def parameter_intervals(
     seed: int,
     resamples: int = 40,
     confidence: float = CONFIDENCE,
-    measure: Callable[[BrowsingModel], dict[str, DoubleArray]] = BrowsingModel.parameters,
+    measure: Callable[[BrowsingModel], dict[str, DoubleArray]] = _PARAMETERS,
 ) -> dict[str, ParameterInterval]:
     """Estimate intervals of what a fit says: the estimate and so many standard errors of refits on redrawn users.
 

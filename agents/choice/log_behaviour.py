@@ -16,18 +16,18 @@ from scipy.optimize import brentq
 
 from recsim_llm.agents.browsing.leaving import Leaving, fit_leaving
 from recsim_llm.agents.browsing.log_normal import TimesFit, fit_log_normal
-from recsim_llm.agents.browsing.reading import Reading, fit_reading
+from recsim_llm.agents.browsing.page_reading import Reading, fit_reading
 from recsim_llm.agents.browsing.returning import Returning, fit_returning
 from recsim_llm.agents.browsing.untold import Untold
 from recsim_llm.agents.choice.choice_fit import FittedUsers, with_click_rate
 from recsim_llm.agents.choice.choice_state import impatience
 from recsim_llm.agents.choice.choice_users import ChoiceUsers
 from recsim_llm.core.arrays import DoubleArray
-from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.dice import seed_words
 from recsim_llm.core.exposures import Exposures
 from recsim_llm.core.kernel import ALL_ROWS, Kernel
 from recsim_llm.core.pages import probability
+from recsim_llm.core.ratings import TRAIN_SHARE, Dataset
 from recsim_llm.errors import ConfigError
 
 __all__ = ["LogBehaviour", "fit_log_behaviour", "with_behaviour"]
@@ -54,16 +54,19 @@ class LogBehaviour:
     returning: Returning | Untold
 
 
-def fit_log_behaviour(exposures: Exposures, *, seed: int, progress: Callable[[str], None] = lambda _: None) -> LogBehaviour:
+def fit_log_behaviour(
+    exposures: Exposures, *, seed: int, intervals: bool = True, progress: Callable[[str], None] = lambda _: None
+) -> LogBehaviour:
     """Fit all that a log tells of behaviour.
 
     Args:
         exposures: the log.
         seed: of the parts among which the click model is chosen, and of bootstraps; all keyed by user.
+        intervals: also of how pages are read, which takes as long as all else.
         progress: told what is being done.
     """
     progress("how pages are read")
-    reading = fit_reading(exposures, seed=seed)
+    reading = fit_reading(exposures, seed=seed, intervals=intervals)
     progress("when sessions end")
     leaving = fit_leaving(exposures, seed=seed)
     progress("how long people stay, and when they come back")
@@ -82,13 +85,13 @@ def fit_log_behaviour(exposures: Exposures, *, seed: int, progress: Callable[[st
     )
 
 
-def with_behaviour(fitted: FittedUsers, told: LogBehaviour, catalog: Catalog) -> FittedUsers:
+def with_behaviour(fitted: FittedUsers, told: LogBehaviour, dataset: Dataset) -> FittedUsers:
     """Return fitted users who behave as a log tells; see ``parameter_sources`` for what came of each parameter.
 
     Args:
         fitted: on ratings.
         told: by the log.
-        catalog: the items of the ratings.
+        dataset: the ratings.
     """
     changes: dict[str, Any] = {}
     sources: dict[str, dict[str, Any]] = {}
@@ -99,11 +102,11 @@ def with_behaviour(fitted: FittedUsers, told: LogBehaviour, catalog: Catalog) ->
     parameters = replace(fitted.model.parameters, **changes)
     fitted = fitted._replace(model=replace(fitted.model, parameters=parameters))
     if not isinstance(told.reading, Untold):
-        fitted = _level(fitted, told, catalog, sources)
+        fitted = _level(fitted, told, dataset, sources)
     return fitted._replace(model=replace(fitted.model, sources=sources))
 
 
-def _level(fitted: FittedUsers, told: LogBehaviour, catalog: Catalog, sources: dict[str, dict[str, Any]]) -> FittedUsers:
+def _level(fitted: FittedUsers, told: LogBehaviour, dataset: Dataset, sources: dict[str, dict[str, Any]]) -> FittedUsers:
     """Bring clicks on items that are looked at, over visits of random items, to the log's level.
 
     What boredom and earlier exposures take from clicks is in the log's level, too, so that it is not the rate of fresh items.
@@ -115,7 +118,7 @@ def _level(fitted: FittedUsers, told: LogBehaviour, catalog: Catalog, sources: d
     try:
         for _ in range(_TURNS):
             fitted = with_click_rate(fitted, rate)
-            met = _mean_click(fitted, catalog)
+            met = _mean_click(fitted, dataset)
             rate = min(rate * wanted / max(met, 1e-9), 0.5 * (1.0 + rate))
         fitted = with_click_rate(fitted, rate)
     except ConfigError as error:
@@ -126,25 +129,34 @@ def _level(fitted: FittedUsers, told: LogBehaviour, catalog: Catalog, sources: d
         told,
         low,
         high,
-        f"gives clicks on {wanted:.3f} of what is looked at over a visit, as in the log: of its items, each counted once, as "
-        "its recommender chose them; items that were never shown are not in it",
+        f"gives clicks on {wanted:.3f} of what is looked at over a visit, as in the log: of its items, as its "
+        "recommender chose them; random ones that it did not choose may be liked less",
     )
     return fitted
 
 
-def _mean_click(fitted: FittedUsers, catalog: Catalog) -> float:
-    """Return the mean chance of a click on a random item that is looked at, over a visit of some users."""
+def _mean_click(fitted: FittedUsers, dataset: Dataset) -> float:
+    """Return the mean chance of a click on a random item that is looked at, over a visit of some users.
+
+    What a user rated before is not shown, as in a run.
+    """
+    catalog, ratings = dataset.catalog, dataset.training_part(TRAIN_SHARE)[0].ratings
     people = fitted.population
     users = ChoiceUsers(catalog, people, fitted.model)
     who = np.arange(min(len(people), _VISITORS))
     table, curve = fitted.model.parameters.examination_table, fitted.model.parameters.position_curve
     slots = min(len(table or curve or (0,) * _SLOTS), _SLOTS, len(catalog))
     kernel = Kernel(users=users, user_id=people.user_id, rows=len(who), slate_size=slots, max_pages=_PAGES)
+    rated = np.zeros((len(who), len(catalog)), np.bool_)
+    place = people.user_id[who].searchsorted(ratings.user_id)
+    mine = (place < len(who)) & (people.user_id[np.minimum(place, len(who) - 1)] == ratings.user_id)
+    rated[place[mine], catalog.index_of(ratings.item_id)[mine]] = True
     visit = np.zeros(len(who), np.int64)
     kernel.begin(ALL_ROWS, who, visit, kernel.dice(who, visit, seed_words(0)))
     generator, there, total, shown = np.random.default_rng(0), who, 0.0, 0
     for _ in range(_PAGES):
-        items = generator.random((len(there), len(catalog))).argpartition(slots - 1, axis=1)[:, :slots]
+        order = np.where(rated[there], 2.0, generator.random((len(there), len(catalog))))
+        items = order.argpartition(slots - 1, axis=1)[:, :slots]
         met = kernel.step(items, there)
         total += float(probability(met.decisions.click_log_odds).sum(dtype=np.float64))
         shown += items.size

@@ -109,7 +109,7 @@ def fit_and_save(
         start = START_SEED if seed is None else seed
         fitted = fit_choice(dataset, start, selection=selection)
         if exposures is not None:
-            fitted = with_behaviour(fitted, fit_log_behaviour(exposures, seed=start, progress=progress), dataset.catalog)
+            fitted = with_behaviour(fitted, fit_log_behaviour(exposures, seed=start, progress=progress), dataset)
         table = _table(dataset, fitted)
         if exposures is not None:
             table |= {"exposures": exposures.name, "impressions": len(exposures)}

@@ -116,8 +116,7 @@ def write_report(run: Path, *, card: Path | None = None, ope: Path | None = None
 
 
 def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
-    folder = run / "figures"
-    folder.mkdir(exist_ok=True)
+    (folder := run / "figures").mkdir(exist_ok=True)
     drawings = _draw_figures(summary, folder)
     compared, realism = read_comparison(run), read_run_card(run)
     # Each is laid out once by itself, so that a damaged file is told by its name.
@@ -148,7 +147,7 @@ def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
     content |= {} if speech is None else {"speech": speech.to_json()}
     content |= {} if metrics is None else {"metrics": metrics.to_json()}
     write_atomically(run / "metrics.json", _json(content))
-    page, log = run / "report.html", open_run(run)
+    log = open_run(run)
     if compared is not None and set(compared["arms"]) != set(log.arms):
         named = ", ".join(compared["arms"])
         raise LogError(f"{run}: got a comparison.json of {named}, expected this run's recommenders; compare the run again")
@@ -173,9 +172,9 @@ def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
         audits=audited,
     )
     with showing(run / MANIFEST, "run"):
-        content_of_page = render_page(findings)
-    write_atomically(page, content_of_page.encode())
-    return page
+        rendered = render_page(findings).encode()
+    write_atomically(run / "report.html", rendered)
+    return run / "report.html"
 
 
 def render_page(found: Findings) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from recsim_llm.core.arrays import BoolArray, IntArray
+from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.core.dice import seed_words
 from recsim_llm.core.exposures import Exposures
 from recsim_llm.core.kernel import ALL_ROWS, Kernel
+from recsim_llm.core.protocols import TellsDwell
 from recsim_llm.errors import DataError
 from recsim_llm.population.world import World
 from recsim_llm.realism.behaviour.browsers import Browsed
@@ -20,7 +21,7 @@ _ROWS = 4096
 class WorldBrowsers:
     """Users of a world who are shown what people were shown: each session is a visit, and every page of it is played.
 
-    How long they stay with an item is nothing that they say.
+    How long they stay with an item they say where they were fitted to a log that tells it.
 
     Args:
         world: its population holds the log's users and its catalog the log's items, both by outside id.
@@ -48,10 +49,14 @@ class WorldBrowsers:
         slates = np.full((len(pages.first), int(slot.max()) + 1), -1, np.int64)
         slates[shown.page_index, slot] = self._world.catalog.index_of(shown.item_id)
         clicked, leaves = np.zeros(slates.shape, np.bool_), np.zeros(len(slates), np.bool_)
+        users = self._world.users
+        says = isinstance(users, TellsDwell) and users.tells_dwell
+        dwell = np.full(slates.shape, np.nan) if says else None
         for start in range(0, len(first), _ROWS):
             some = slice(start, start + _ROWS)
-            self._play(shown, slates, (first[some], last[some]), seed, into=(clicked, leaves))
-        return Browsed(clicked[shown.page_index, slot], leaves)
+            self._play(shown, slates, (first[some], last[some]), seed, into=(clicked, leaves, dwell))
+        here = shown.page_index, slot
+        return Browsed(clicked[here], leaves, None if dwell is None else dwell[here])
 
     def _play(
         self,
@@ -60,11 +65,11 @@ class WorldBrowsers:
         sessions: tuple[IntArray, IntArray],
         seed: int,
         *,
-        into: tuple[BoolArray, BoolArray],
+        into: tuple[BoolArray, BoolArray, DoubleArray | None],
     ) -> None:
         """Play the sessions between two rows of pages, a page of each at a time."""
         first, last = sessions
-        clicked, leaves = into
+        clicked, leaves, dwell = into
         user = np.array([self._row[one] for one in shown.pages.user_id[first].tolist()], np.int64)
         kernel = Kernel(
             users=self._world.users,
@@ -81,3 +86,5 @@ class WorldBrowsers:
             at = first[rows] + page
             told = kernel.step(np.maximum(slates[at], 0), rows, slates[at] < 0)
             clicked[at], leaves[at] = told.clicked & (slates[at] >= 0), told.left
+            if dwell is not None and told.dwell is not None:
+                dwell[at] = told.by_slot(told.dwell)

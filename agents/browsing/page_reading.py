@@ -40,7 +40,7 @@ class Reading:
     table: ParameterInterval
     """float64 [k, k + 1] each: chance that a position is looked at by the last click above; see ``examination_table``."""
     level: ParameterInterval
-    """float64 [1] each: chance of a click on an item that is looked at, of the log's items on average, each counted once."""
+    """float64 [1] each: chance of a click on an item that is looked at, of the log's items as often as they were looked at."""
     chosen: ClickModelComparison
     """How the click models did on users whom they had not seen."""
     clicks: int
@@ -54,7 +54,7 @@ class Reading:
         return self.model.name == "position-based"
 
 
-def fit_reading(exposures: Exposures, *, seed: int) -> Reading | Untold:
+def fit_reading(exposures: Exposures, *, seed: int, intervals: bool = True) -> Reading | Untold:
     """Fit how the pages of a log are read.
 
     Users are dealt into three parts: to fit, to choose by, and to report. The chosen model is then fitted on all of them.
@@ -62,6 +62,7 @@ def fit_reading(exposures: Exposures, *, seed: int) -> Reading | Untold:
     Args:
         exposures: the log; positions from the 31st on are left out.
         seed: of the parts and of the bootstrap, by user.
+        intervals: whether to fit again and again for them; without, their ends are NaN.
     """
     if not exposures.has_positions:
         return Untold("the log does not say where on a page items stood")
@@ -80,15 +81,22 @@ def fit_reading(exposures: Exposures, *, seed: int) -> Reading | Untold:
     chosen = compare_click_models(*parts, settings=settings)
     settings = replace(settings, item_weight=chosen.scores[0].item_weight)
     model = fit_click_model(chosen.scores[0].name, pages, settings, start=None)
-    found = parameter_intervals(model, pages, settings, seed=seed, resamples=_RESAMPLES, measure=_told)
+    if intervals:
+        found = parameter_intervals(model, pages, settings, seed=seed, resamples=_RESAMPLES, measure=_told)
+    else:
+        found = {name: _alone(value, users) for name, value in _told(model).items()}
     return Reading(model=model, table=found["table"], level=found["level"], chosen=chosen, clicks=clicks, pages=len(pages))
+
+
+def _alone(value: DoubleArray, users: int) -> ParameterInterval:
+    return ParameterInterval(value=value, low=np.full_like(value, np.nan), high=np.full_like(value, np.nan), users=users)
 
 
 def _told(model: BrowsingModel) -> dict[str, DoubleArray]:
     # Cells that cannot be (a click above that lies below) are filled with what holds without a click above.
     table = model.examination_table()
     table = np.where(np.isnan(table), table[:, :1], table)
-    return {"table": np.clip(table, 0.0, 1.0), "level": np.array([model.attraction.chance.mean()])}
+    return {"table": np.clip(table, 0.0, 1.0), "level": np.array([model.attraction.usual])}
 
 
 def _deal(pages: ClickedPages, seed: int) -> tuple[ClickedPages, ClickedPages, ClickedPages]:
