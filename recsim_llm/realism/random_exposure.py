@@ -56,7 +56,7 @@ def random_exposure_error(
     Args:
         exposures: the random part; rows without stars say nothing. All users and items are those of ``training``.
         candidates: row name to users, the first one on trial, such as ``doubly robust``, ``weighted`` and ``naive``; see
-            ``recsim_llm.agents.choice.selection_candidates``.
+            ``recsim_llm.agents.selection_candidates``.
         training: what they were fitted to: ratings of items that people chose.
         seed: of the bootstrap over users and of the halves.
         resamples: draws of users.
