@@ -177,7 +177,7 @@ def share_estimate(yes: DoubleArray, trials: DoubleArray | None = None, *, confi
     wrong = np.flatnonzero((yes < 0) | (yes > trials))
     if len(wrong):
         raise DataError(
-            f"yes: got {yes[wrong[0]]:g} of {trials[wrong[0]]:g} trials at {wrong[0]}, expected 0 to as many as there are trials; "
+            f"yes: got {yes[wrong[0]]:g} of {trials[wrong[0]]:g} trials at {wrong[0]}, expected 0 to as many as trials; "
             "count both over the same trials"
         )
     some = trials > 0.0
