@@ -172,7 +172,8 @@ def data_parser(commands: Any) -> None:
         commands,
         "data",
         "download public data sets, make the tables of an invented shop, or show what an exposure log holds",
-        example="recsim-llm data get ml-latest-small\n  recsim-llm data make shop my-shop\n  recsim-llm data show runs/logged",
+        example="recsim-llm data get ml-latest-small\n  recsim-llm data make shop my-shop\n"
+        "  recsim-llm data show runs/logged --part broad",
         handler=handle_data,
     )
     parser.add_argument("verb", choices=["get", "make", "show"])
