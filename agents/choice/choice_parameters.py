@@ -7,11 +7,12 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from recsim_llm.core.parameters import field_names, is_number, refuse_unknown_names
-from recsim_llm.errors import ConfigError
+from recsim_llm.errors import ConfigError, one_of
+from recsim_llm.population.taste_families import TASTE_FAMILIES
 
 __all__ = ["ChoiceParameters"]
 
-_NO_NUMBERS = ("position_curve", "examination_table", "repeat_half_life", "leave_by_page", "dwell")
+_NO_NUMBERS = ("families", "position_curve", "examination_table", "repeat_half_life", "leave_by_page", "dwell")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +24,10 @@ class ChoiceParameters:
     chosen to land in the ranges that page-level logs report, and every one can be set in a scenario.
     """
 
+    families: tuple[str, ...] = ()
+    """Families of ``recsim_llm.population.TASTE_FAMILIES`` that users' tastes are drawn from, one a user, the same in every run.
+    Empty: everybody has the one taste that is fitted from all evidence together. With several, ``compare`` tells whether its
+    verdict holds with every family."""
     click_rate: float = 0.02
     """Probability that a user clicks an examined item drawn uniformly from the catalog, on average over the fitted users;
     the fit solves for the intercept that gives it. Assumed: ratings say which items users prefer, not how often they act. At
@@ -132,6 +137,7 @@ class ChoiceParameters:
             value = getattr(self, name)
             if value < 0:
                 raise ConfigError(f"choice parameter {name!r}: got {value}, expected a number of 0 or more")
+        _check_families(self.families)
         _check_half_life(self.repeat_half_life)
         _check_examination(self.position_curve, self.examination_table)
         _check_leaving(self.leave_by_page)
@@ -146,6 +152,16 @@ class ChoiceParameters:
         """
         refuse_unknown_names("choice parameter", settings, sorted(field_names(cls)))
         return cls(**{name: _as_tuples(value) for name, value in settings.items()})
+
+
+def _check_families(families: object) -> None:
+    if not isinstance(families, tuple) or not all(isinstance(name, str) for name in families):
+        raise ConfigError(f"choice parameter 'families': got {families!r}, expected a list of {', '.join(TASTE_FAMILIES)}")
+    for name in families:
+        if name not in TASTE_FAMILIES:
+            raise ConfigError(f"choice parameter 'families': got {name!r}, expected {one_of(name, TASTE_FAMILIES)}")
+    if len(set(families)) < len(families):
+        raise ConfigError(f"choice parameter 'families': got {', '.join(families)}, expected each once")
 
 
 def _check_number(name: str, value: object) -> None:

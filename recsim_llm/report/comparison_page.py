@@ -70,6 +70,7 @@ def comparison_section(content: Content | None, figure: str, layout: Layout, lin
             f'<p class="aside">{escape(_explanation(content))}</p>',
             _plan(content),
             f'<ul class="notes">{notes}</ul>' if notes else "",
+            _families(content, layout),
             _groups(content, layout),
         ]
     )
@@ -127,19 +128,43 @@ def _cells(content: Content, row: Row) -> list[Cell]:
     ]
 
 
+def _families(content: Content, layout: Layout) -> str:
+    tables = [row for row in content["families"] if row["against"] == content["arms"][0]]
+    if not tables:
+        return ""
+    text = (
+        "Every user follows one of several families of taste, drawn by user. What holds with every family does not hang on "
+        "whom such users favour."
+    )
+    return "\n".join(
+        [
+            f"<h2>{escape(content['metrics'][0]['label'])} by family of users</h2>",
+            f"<p>{escape(text)}</p>",
+            layout(["Users", "Difference"], [_table_of(content, table) for table in tables]),
+            f'<p class="aside">Intervals hold together over families and pairs (Bonferroni); seed {content["seed"]}.</p>',
+        ]
+    )
+
+
+def _table_of(content: Content, table: Row) -> tuple[str, list[tuple[str, list[Cell]]]]:
+    """Return a pair's head and its rows by group."""
+    share, found = content["metrics"][0]["unit"] == "share", table["groups"]
+    columns = zip(found["names"], table["sizes"], found["effects"], strict=True)
+    cells = [
+        (name, [Cell(numbers.count(size)), _cell(numbers.read_estimate(effect), share=share, sign=True)])
+        for name, size, effect in columns
+    ]
+    return f"{table['arm']} − {table['against']}", cells
+
+
 def _groups(content: Content, layout: Layout) -> str:
     tables = [row for row in content["groups"] if row["against"] == content["arms"][0]]
     if not tables:
         return ""
-    share, groups, lines = content["metrics"][0]["unit"] == "share", [], []
+    groups, lines = [], []
     for table in tables:
         found = table["groups"]
-        pair = f"{table['arm']} − {table['against']}"
-        columns = zip(found["names"], table["sizes"], found["effects"], strict=True)
-        cells = [
-            (name, [Cell(numbers.count(size)), _cell(numbers.read_estimate(effect), share=share, sign=True)])
-            for name, size, effect in columns
-        ]
+        pair, cells = _table_of(content, table)
         groups.append((pair, cells))
         if found["harmed"]:
             lines.append(f"{table['arm']} gives less than {table['against']} to {', '.join(found['harmed'])}.")
