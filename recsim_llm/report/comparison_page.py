@@ -41,6 +41,11 @@ def comparison_table(content: Content) -> Table:
             said, difference, lift, p, unpaired, *_ = _cells(content, row)
             cells = [Text(f"{cell.value}\n{cell.interval}".rstrip()) for cell in (difference, lift, p, unpaired, said)]
             table.add_row(Text(f"  {row['arm']}"), *cells)
+    for pair in _against_first(content, "families"):
+        table.add_row(Text(f"By family, {pair['arm']}"))
+        for name, (_, difference) in _table_of(content, pair)[1]:
+            words = Text(f"{difference.value}\n{difference.interval}".rstrip())
+            table.add_row(Text(f"  {name}"), words)
     return table
 
 
@@ -129,7 +134,7 @@ def _cells(content: Content, row: Row) -> list[Cell]:
 
 
 def _families(content: Content, layout: Layout) -> str:
-    tables = [row for row in content["families"] if row["against"] == content["arms"][0]]
+    tables = _against_first(content, "families")
     if not tables:
         return ""
     text = (
@@ -146,6 +151,11 @@ def _families(content: Content, layout: Layout) -> str:
     )
 
 
+def _against_first(content: Content, key: str) -> list[Row]:
+    """Return the differences from the first recommender by ``families`` or ``groups`` of users."""
+    return [row for row in content[key] if row["against"] == content["arms"][0]]
+
+
 def _table_of(content: Content, table: Row) -> tuple[str, list[tuple[str, list[Cell]]]]:
     """Return a pair's head and its rows by group."""
     share, found = content["metrics"][0]["unit"] == "share", table["groups"]
@@ -158,7 +168,7 @@ def _table_of(content: Content, table: Row) -> tuple[str, list[tuple[str, list[C
 
 
 def _groups(content: Content, layout: Layout) -> str:
-    tables = [row for row in content["groups"] if row["against"] == content["arms"][0]]
+    tables = _against_first(content, "groups")
     if not tables:
         return ""
     groups, lines = [], []

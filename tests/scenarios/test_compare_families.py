@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from recsim_llm.comparison import read_finished_tally
 from recsim_llm.population import draw_families
 from recsim_llm.report import write_report
+from recsim_llm.report.comparison_page import comparison_table
 from recsim_llm.scenarios import load_scenario
 from recsim_llm.scenarios.compare import compare
 
@@ -55,6 +58,16 @@ def test_the_verdict_says_it_in_a_line_and_the_page_shows_a_table(comparison, fo
     page = write_report(folder).read_text()
     assert lines[0] in page
     assert "Clicks per user by family of users" in page
+
+
+def test_the_terminal_shows_the_difference_of_each_family_with_its_interval(comparison):
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(comparison_table(comparison.to_json()))
+    shown = console.export_text()
+    after = shown[shown.index("By family, popularity") :]
+    for name, effect in zip(sorted(FAMILIES), comparison.families[0].groups.effects, strict=True):
+        assert name in after
+        assert f"[{effect.low:.1f}, {effect.high:.1f}]" in after
 
 
 def test_users_of_one_taste_say_nothing_of_families(tmp_path):
