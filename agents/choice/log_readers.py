@@ -86,8 +86,7 @@ def _parameters(told: LogBehaviour, slots: int) -> ChoiceParameters:
     relief, memory = 0.0, 0.0
     if isinstance(told.leaving, Leaving):
         by_page, memory = tuple(told.leaving.by_page.tolist()), told.leaving.memory
-        seen = told.leaving.relief
-        relief = float(seen.value or 0.0) if seen.excludes(0.0) else 0.0
+        relief = told.leaving.told_relief
     table = np.ones((slots, slots + 1))
     if isinstance(told.reading, Reading):
         table = _padded(told.reading.table.value, slots)
