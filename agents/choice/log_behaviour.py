@@ -183,6 +183,8 @@ def _read(told: LogBehaviour, changes: dict[str, Any], sources: dict[str, dict[s
         f"(perplexity {score.perplexity.text(3)}); {reading.clicks:,} clicks on {reading.pages:,} pages; up to one factor that "
         "it shares with click_rate"
     )
+    changes["layout"] = told.layout
+    sources["layout"] = _source(told, None, None, "of the log; its pages are read so, and no other layout")
     table = reading.table
     if reading.by_position_alone:
         changes["position_curve"] = _row(table.value[:, 0])
@@ -213,6 +215,9 @@ def _return(told: LogBehaviour, changes: dict[str, Any], sources: dict[str, dict
         return
     changes["return_base"] = _log_odds(back.share.value)
     note = f"at satisfaction 0; {back.share.text(2)} of {back.sessions:,} sessions were followed by another one within the log"
+    if isinstance(back.gap, TimesFit):
+        hours = " ".join(f"{seconds / 3600:.2g}" for seconds in back.gap.quartiles)
+        note += f", after {hours} hours (quartiles): told and not used, for visits of a run follow each other without a clock"
     low, high = (None if end is None else _log_odds(end) for end in (back.share.low, back.share.high))
     sources["return_base"] = _source(told, low, high, note)
 
