@@ -195,6 +195,7 @@ def _card_request(options: argparse.Namespace) -> Any:
     return CardRequest(
         data=options.data or "",
         exposures=options.exposures,
+        random_exposures=options.random_exposures,
         log=ExposureSettings.of(read_exposure_options(options, alone=alone)),
         users=options.users or (LOG_USERS if alone else "choice"),
         model=model,
