@@ -14,12 +14,18 @@ from recsim_llm.registry import lazy_names
 
 if TYPE_CHECKING:
     from recsim_llm.agents.cascade import CascadeParameters, CascadeUsers
-    from recsim_llm.agents.choice.choice_candidate import CHOICE_FAMILIES, choice_candidate, logged_choice_users
+    from recsim_llm.agents.choice.choice_candidate import (
+        CHOICE_FAMILIES,
+        choice_candidate,
+        logged_choice_users,
+        selection_candidates,
+    )
     from recsim_llm.agents.choice.choice_fit import FittedUsers, fit_choice
     from recsim_llm.agents.choice.choice_model import ChoiceModel
     from recsim_llm.agents.choice.choice_parameters import ChoiceParameters
     from recsim_llm.agents.choice.choice_users import ChoiceUsers
     from recsim_llm.agents.choice.held_out_scores import held_out_scores
+    from recsim_llm.agents.choice.rating_selection import RatingSelection, match_propensities
     from recsim_llm.agents.choice.saved_fits import load_fitted, save_fitted
     from recsim_llm.agents.choice.taste_drift import DriftFit, fit_drift
     from recsim_llm.agents.fitting.position import learn_position_curve
@@ -53,6 +59,7 @@ __all__ = [
     "ModelsByRole",
     "NoiseParameters",
     "NoisyUsers",
+    "RatingSelection",
     "ReplayUsers",
     "Voice",
     "calibrate",
@@ -69,9 +76,11 @@ __all__ = [
     "learn_position_curve",
     "load_fitted",
     "logged_choice_users",
+    "match_propensities",
     "read_remembered",
     "replay_world",
     "save_fitted",
+    "selection_candidates",
     "with_noise",
     "write_personas",
 ]
@@ -94,6 +103,7 @@ __getattr__, __dir__ = lazy_names(
         "ModelsByRole": "worlds",
         "NoiseParameters": "noise",
         "NoisyUsers": "noise",
+        "RatingSelection": "choice.rating_selection",
         "ReplayUsers": "replay",
         "Voice": "language.voice",
         "calibrate": "language.calibrating",
@@ -110,9 +120,11 @@ __getattr__, __dir__ = lazy_names(
         "learn_position_curve": "fitting.position",
         "load_fitted": "choice.saved_fits",
         "logged_choice_users": "choice.choice_candidate",
+        "match_propensities": "choice.rating_selection",
         "read_remembered": "language.remembered_pages",
         "replay_world": "worlds",
         "save_fitted": "choice.saved_fits",
+        "selection_candidates": "choice.choice_candidate",
         "with_noise": "noise",
         "write_personas": "language.persona_writing",
     },

@@ -15,17 +15,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core import keyed
-from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
+from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsim_llm.core.bounds import Bounds, widest
 from recsim_llm.core.pages import DECIDERS, Account, Decisions, Mood, Pages, Rows, probability
 from recsim_llm.core.parameters import field_names, is_number, refuse_unknown_names
-from recsim_llm.core.protocols import AnswersLater, BoundsPrompts, HasProvenance, UserModel, WithdrawsPages, declared_bounds
+from recsim_llm.core.protocols import (
+    AnswersLater,
+    BoundsPrompts,
+    HasProvenance,
+    TellsDwell,
+    UserModel,
+    WithdrawsPages,
+    declared_bounds,
+)
+from recsim_llm.core.reading_order import at_first
 from recsim_llm.errors import ConfigError, ContractError
 
 __all__ = ["CascadeParameters", "CascadeUsers"]
@@ -203,6 +212,15 @@ class CascadeUsers:
         """Return float32 [c]: log-odds of the share watched of items that were rated so by these users."""
         return self.choice.watch_log_odds(rating, user_index)
 
+    @property
+    def tells_dwell(self) -> bool:
+        """Whether the choice model says how long its users stay with what they click."""
+        return isinstance(self.choice, TellsDwell) and self.choice.tells_dwell
+
+    def dwell(self, dice: DoubleArray) -> DoubleArray:
+        """Return float64 [c]: seconds that uniform dice give, as the choice model has them; only asked where it does."""
+        return cast(TellsDwell, self.choice).dwell(dice)
+
     def return_log_odds(self, rows: Rows) -> FloatArray:
         """Return float32 [m]: log-odds of another visit, as whoever decided the user's last page sees it."""
         log_odds = self.choice.return_log_odds(rows)
@@ -220,7 +238,7 @@ class CascadeUsers:
     def _judge(self, pages: Pages, decisions: Decisions) -> _Turn:
         """Say which pages the language model is asked about, and which of them it decides."""
         blank = pages.item_index < 0
-        examine = np.where(blank, np.float32(0), self.choice.examination(pages.user_index))
+        examine = np.where(blank, np.float32(0), at_first(self.choice.examination(pages.user_index)))
         chance = examine * probability(decisions.click_log_odds)
         passed = _uncertainty(chance, blank) > self.parameters.threshold
         word = keyed.words(self._seed, "audit", self._user_id.take(pages.user_index), pages.visit, pages.page)

@@ -7,17 +7,17 @@ import numpy as np
 from recsim_llm.core.arrays import FloatArray
 from recsim_llm.errors import ConfigError
 
-__all__ = ["examination_by_user", "examination_curve"]
+__all__ = ["examination_by_user", "examination_curve", "examination_in_order"]
 
 
 def examination_by_user(curve: FloatArray, position_bias: FloatArray) -> FloatArray:
-    """Return float32 [m, k]: the curve, raised to each user's position bias.
+    """Return float32 [m, k] or [m, k, k + 1]: the chances, raised to each user's position bias.
 
     Args:
-        curve: float32 [k]: from ``examination_curve``.
+        curve: float32 [k] from ``examination_curve``, or [k, k + 1] from ``examination_in_order``.
         position_bias: float32 [m]: exponents; 0 reads everything, 1 follows the curve.
     """
-    chances: FloatArray = curve ** position_bias[:, None]
+    chances: FloatArray = curve ** position_bias.reshape(-1, *[1] * curve.ndim)
     return chances
 
 
@@ -39,3 +39,18 @@ def examination_curve(slate_size: int, decay: float, curve: tuple[float, ...] | 
     if len(curve) < slate_size:
         raise ConfigError(f"position_curve: got {len(curve)} positions, expected at least {slate_size}, the slate size")
     return np.asarray(curve[:slate_size], np.float32)
+
+
+def examination_in_order(slate_size: int, table: tuple[tuple[float, ...], ...]) -> FloatArray:
+    """Return float32 [k, k + 1]: probability that a user of position bias 1 examines each position, by the last click above.
+
+    Args:
+        slate_size: number of positions ``k``.
+        table: a row a position, at least one a slot; columns: no click above, then by the position of the last one.
+
+    Raises:
+        ConfigError: the table is shorter than the slate.
+    """
+    if len(table) < slate_size:
+        raise ConfigError(f"examination_table: got {len(table)} positions, expected at least {slate_size}, the slate size")
+    return np.array([row[: slate_size + 1] for row in table[:slate_size]], np.float32)

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 
 from recsim_llm.core import keyed
-from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
+from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsim_llm.core.bounds import Bounds, Range
 from recsim_llm.core.pages import Decisions, Mood, Pages, Rows
 from recsim_llm.core.parameters import field_names, is_number, refuse_unknown_names
@@ -26,6 +26,7 @@ from recsim_llm.core.protocols import (
     CopiesRows,
     HasProvenance,
     RanksItems,
+    TellsDwell,
     TellsEngagement,
     UserModel,
     WithholdsRatings,
@@ -160,6 +161,15 @@ class NoisyUsers:
     def watch_log_odds(self, rating: FloatArray, user_index: IntArray) -> FloatArray:
         """Return float32 [c]: log-odds of the share watched of items that were rated so by these users."""
         return self.users.watch_log_odds(rating, user_index)
+
+    @property
+    def tells_dwell(self) -> bool:
+        """Whether the model underneath says how long its users stay with what they click."""
+        return isinstance(self.users, TellsDwell) and self.users.tells_dwell
+
+    def dwell(self, dice: DoubleArray) -> DoubleArray:
+        """Return float64 [c]: seconds that uniform dice give; only asked where the model underneath says them."""
+        return cast(TellsDwell, self.users).dwell(dice)
 
     def return_log_odds(self, rows: Rows) -> FloatArray:
         """Return float32 [m]: log-odds that the user comes back for another visit."""

@@ -149,7 +149,7 @@ def read_recorded(run: Path, arm: str | None, catalog: Catalog, population: Popu
         satisfaction=to_log_odds(pages["satisfaction"]),
         leave_log_odds=to_log_odds(pages["leave_prob"]),
         account=_account(pages),
-        examine=_examination(by_slot, pages["user_index"], blank, len(population)),
+        examine=_examination(whose, by_slot, pages["user_index"], blank, users=len(population)),
         return_log_odds=Lookup((visits["user_index"], visits["visit"]), to_log_odds(visits["return_prob"])),
         watch_log_odds=_watch(by_slot, pages, DiceTable(population.user_id, log.slate_size), int(log.manifest["seed"])),
     )
@@ -196,10 +196,15 @@ def _account(pages: Mapping[str, Any]) -> Account | None:
     return Account(*(pages[name].astype(kind) for name, kind in zip(Account._fields, types, strict=True)))
 
 
-def _examination(by_slot: Mapping[str, Any], user_index: IntArray, blank: BoolArray, users: int) -> FloatArray:
+def _examination(whose: str, by_slot: Mapping[str, Any], user_index: IntArray, blank: BoolArray, *, users: int) -> FloatArray:
     examine = np.full((users, blank.shape[1]), np.nan, np.float32)
     row, slot = np.nonzero(~blank)
     examine[user_index[row], slot] = by_slot["examine_prob"][row, slot]
+    if (examine[user_index[row], slot] != by_slot["examine_prob"][row, slot]).any():
+        raise LogError(
+            f"{whose}: got users whose look at a position hangs on clicks above (examination_table), expected one chance on "
+            "every page; run the scenario again with its seed instead"
+        )
     return examine
 
 

@@ -20,6 +20,7 @@ from recsim_llm.exports import (
     write_dialogues,
     write_movielens,
     write_recbole,
+    write_simeval,
     write_slate_feedback,
 )
 from recsim_llm.log.reader import RunReader, open_run
@@ -39,6 +40,7 @@ FORMATS: Mapping[str, str] = {
     "minari": "Minari: an HDF5 data set, an episode a visit",
     "recbole": "RecBole: atomic files of clicks and of ratings",
     "movielens": "MovieLens: ratings.csv and movies.csv",
+    "simeval": "SimEval-IR: sessions.jsonl in its schema v1, with losses.json",
     "dialogues": "dialogues.jsonl and instructions.jsonl, in words",
 }
 """Formats by name."""
@@ -47,6 +49,7 @@ _WRITERS: Mapping[str, Writer] = {
     "obp-slates": write_slate_feedback,
     "recbole": write_recbole,
     "movielens": write_movielens,
+    "simeval": write_simeval,
     "dialogues": write_dialogues,
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,16 @@ from recsim_llm.agents.language.calibration_record import NOT_CALIBRATED
 from recsim_llm.agents.language.language_candidate import calibrated_factory, language_factory
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.agents.tuning.met_users import met_users
+from recsim_llm.core.exposures import Exposures
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.data import open_dataset
+from recsim_llm.data.exposure_logs.exposure_settings import ExposureSettings
 from recsim_llm.errors import ConfigError, RunExistsError
 from recsim_llm.language.base.settings import ModelSettings
 from recsim_llm.language.base.wire import TokenUsage
 from recsim_llm.language.calls.calls_file import FILE_NAME
 from recsim_llm.language.providers import Roles
+from recsim_llm.log import open_exposures
 from recsim_llm.log.locks import lock_folder
 from recsim_llm.population.factories import wants_models
 from recsim_llm.realism.candidates import Factory, world_factory
@@ -28,10 +31,11 @@ from recsim_llm.realism.card import Card
 from recsim_llm.realism.held_out import Split, hold_out
 from recsim_llm.realism.lines.cost import most_pages
 from recsim_llm.realism.trials import CardSettings
-from recsim_llm.realism.whole_card import Subject, whole_card
+from recsim_llm.realism.whole_card import Subject, behaviour_card, whole_card
 from recsim_llm.registry import resolve
 from recsim_llm.report.card_file import CARD_FILE
 from recsim_llm.scenarios.building import built_world
+from recsim_llm.scenarios.card_browsers import choice_browsers, log_browsers
 from recsim_llm.scenarios.estimates import ANSWER_TOKENS, Confirm, CostEstimate
 from recsim_llm.scenarios.study_requests import StudyRequest, check_told, limits_of, made_facts, most_cost
 
@@ -48,8 +52,14 @@ _CALIBRATION_USERS = 50
 class CardRequest(StudyRequest):
     """What a card shall be made of."""
 
+    data: str = ""
+    """Folder of a data set, name of a downloaded one, or ``fictional``; empty where a log alone is judged."""
+    exposures: str | None = None
+    """File or folder of an exposure log, or a run's; None leaves behaviour open."""
+    log: ExposureSettings = field(default_factory=ExposureSettings)
+    """How the log is read."""
     users: str = "choice"
-    """User model: ``choice``, ``language``, or another name of the registry."""
+    """User model: ``choice``, ``language``, or another name of the registry; of a log alone a click model, or a dotted path."""
     n_users: int | None = None
     """Most users; None takes all, or 20 where a language model plays them."""
     seeds: tuple[int, ...] = (1, 2, 3, 4, 5)
@@ -68,7 +78,7 @@ def make_card(
     *,
     progress: Callable[[str], None] = lambda _: None,
     confirm: Confirm = lambda _: None,
-) -> tuple[Card, Dataset]:
+) -> tuple[Card, Dataset | Exposures]:
     """Measure a card; nothing but the calls of a language model is written.
 
     Args:
@@ -77,6 +87,9 @@ def make_card(
             in it, so that a card that was stopped goes on where it was when the same command is given again.
         progress: told what is being done.
         confirm: told what a language model will be asked before anything is; may raise to call it off.
+
+    Returns:
+        The card, and the data it is about: the ratings, or the log where there are none.
 
     Raises:
         RunExistsError: there is a card in the folder.
@@ -92,11 +105,21 @@ def make_card(
         return _measure(request, out, progress, confirm)
 
 
-def _measure(request: CardRequest, out: Path, progress: Callable[[str], None], confirm: Confirm) -> tuple[Card, Dataset]:
+def _measure(
+    request: CardRequest, out: Path, progress: Callable[[str], None], confirm: Confirm
+) -> tuple[Card, Dataset | Exposures]:
+    exposures = None if request.exposures is None else open_exposures(request.exposures, **dict(request.log))
+    if exposures is not None and not request.data:
+        settings = CardSettings(seeds=request.seeds, users=request.n_users)
+        return behaviour_card(
+            exposures, f"{request.users} users", log_browsers(request.users), settings, progress=progress
+        ), exposures
     dataset = open_dataset(request.data, **request.tables.model_dump())
     if request.model is None:
         subject, settings = _fitted(request), CardSettings(seeds=request.seeds, split=request.split, users=request.n_users)
-        return whole_card(dataset, subject, settings, progress=progress), dataset
+        if exposures is not None:
+            subject = replace(subject, browsers=choice_browsers(dataset, exposures, request.seeds[0]))
+        return whole_card(dataset, subject, settings, exposures=exposures, progress=progress), dataset
     if request.users == "language":
         check_told(LanguageParameters.from_settings(request.parameters), dataset)
     hold_out(dataset, seed=request.seeds[0], split=request.split)  # before anything is foretold: fails where nobody has enough
@@ -108,20 +131,27 @@ def _measure(request: CardRequest, out: Path, progress: Callable[[str], None], c
         return whole_card(dataset, subject, settings, progress=progress), dataset
 
 
-def card_facts(request: CardRequest, dataset: Dataset) -> dict[str, str]:
+def card_facts(request: CardRequest, data: Dataset | Exposures) -> dict[str, str]:
     """Return how a card was made, for the page."""
-    verb = ["realism", "--data", request.data, "--users", request.users]
+    verb = ["realism", *(["--data", request.data] if request.data else []), "--users", request.users]
     options = {
+        "--exposures": request.exposures,
+        "--part": request.log.part,
+        "--page-by": request.log.page_by,
+        "--session-gap": request.log.session_gap,
+        "--layout": request.log.layout,
         "--n-users": request.n_users,
         "--calibration": request.calibration,
-        "--split": request.split,
+        "--split": request.split if request.data else None,
         "--seeds": len(request.seeds),
         "--seed": request.seeds[0],
     }
-    facts = made_facts(verb, options, request, licence=dataset.licence)
+    facts = made_facts(verb, options, request, licence=data.licence)
+    if isinstance(data, Exposures):
+        return facts
     if request.users == "language":
-        facts["Calibration"] = _calibration_fact(request, dataset)
-    if met := _met(request, dataset):
+        facts["Calibration"] = _calibration_fact(request, data)
+    if met := _met(request, data):
         facts["Left out"] = f"{len(met)} users whom the model was trained or watched on: no figure is about them"
     return facts
 
@@ -143,6 +173,16 @@ def _calibration_fact(request: CardRequest, dataset: Dataset) -> str:
 
 
 def _check(request: CardRequest) -> None:
+    if not request.data and request.exposures is None:
+        raise ConfigError("realism: got no data, expected --data RATINGS, --exposures LOG, or both")
+    if request.exposures is not None and request.data and request.users != "choice":
+        raise ConfigError(
+            f"--exposures: got {request.users} users and ratings, expected choice users, to whom a log's pages can be shown; "
+            "leave --exposures out"
+        )
+    if not request.data:
+        _check_log(request)
+        return
     needs = request.users == "language"
     if needs and request.model is None:
         raise ConfigError("realism: got language users without a model, expected --model provider/name")
@@ -165,6 +205,19 @@ def _check(request: CardRequest) -> None:
         )
     if request.users == "replay":
         raise ConfigError("realism: got replay users, who can only repeat what was recorded, expected another user model")
+
+
+def _check_log(request: CardRequest) -> None:
+    """Refuse what a log without ratings has no use for."""
+    given = {
+        "--model": request.model is not None,
+        "--calibration": request.calibration is not None,
+        "--families": request.families is not None,
+        "--set": bool(request.parameters),
+    }
+    if unused := [name for name, is_given in given.items() if is_given]:
+        raise ConfigError(f"{unused[0]}: got it for a log without ratings, expected --data RATINGS beside it; leave it out")
+    log_browsers(request.users)
 
 
 def _met(request: CardRequest, dataset: Dataset) -> tuple[int, ...]:

@@ -264,6 +264,7 @@ CALLS = {
         {"confidence": SHARE},
     ),
     "ratio_estimate": users(statistics.ratio_estimate, "numerator denominator"),
+    "share_estimate": Call(statistics.share_estimate, {"yes": chances(USERS)}, {"confidence": SHARE}),
     "paired_effect": users(statistics.paired_effect),
     "relative_lift": users(statistics.relative_lift, settings={"confidence": SHARE, "method": ("delta", ("gamma", None))}),
     "adjust": Call(

@@ -131,7 +131,8 @@ def test_every_verb_that_takes_data_takes_how_to_read_them() -> None:
     places = {"data", "ratings"}
     taking = {verb for verb, parser in parsers().items() if places & {action.dest for action in parser._actions}}
     assert taking >= set(VERBS_WITH_DATA)
-    assert taking == {verb for verb, parser in parsers().items() if "column" in options_of(parser)}
+    # The verb data shows one log, whose path stands where the name of a set does.
+    assert taking | {"data"} == {verb for verb, parser in parsers().items() if "column" in options_of(parser)}
 
 
 @pytest.mark.parametrize("verb", VERBS_WITH_DATA)

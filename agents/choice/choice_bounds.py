@@ -14,7 +14,14 @@ __all__ = ["choice_bounds"]
 _BLOCK = 1024  # users at a time
 
 
-def choice_bounds(layout: StateLayout, start: FloatArray, drive: FloatArray, parameters: ChoiceParameters) -> Bounds:
+def choice_bounds(
+    layout: StateLayout,
+    start: FloatArray,
+    drive: FloatArray,
+    parameters: ChoiceParameters,
+    *,
+    impatience: FloatArray | None = None,
+) -> Bounds:
     """Return the bounds over all users and items.
 
     With ``r`` the furthest that a taste can be from where it began, drift adds at most ``r`` times an item's length to its
@@ -26,6 +33,7 @@ def choice_bounds(layout: StateLayout, start: FloatArray, drive: FloatArray, par
         start: float32 [u, d]: each user's row at the start of a visit.
         drive: float32 [u, d]: what a page adds to it.
         parameters: behaviour on the page.
+        impatience: float32 [u]: what patience adds to each user's log-odds of leaving, where these go by page; else None.
     """
     reach = _reach(layout, parameters)
     away = reach * layout.lengths
@@ -39,7 +47,7 @@ def choice_bounds(layout: StateLayout, start: FloatArray, drive: FloatArray, par
             high - bored.low,
         ),
         satisfaction=satisfaction,
-        leave_log_odds=_leaving(start, drive, parameters),
+        leave_log_odds=_leaving(start, drive, parameters, impatience),
         return_log_odds=Range(min(returns), max(returns)),
         taste_displacement=reach * layout.typical,
     )
@@ -67,9 +75,13 @@ def _satisfaction(parameters: ChoiceParameters) -> Range:
     return Range(min(-limit, balance), max(limit, balance))
 
 
-def _leaving(start: FloatArray, drive: FloatArray, parameters: ChoiceParameters) -> Range:
-    """Between the limits, each user's own start, and where the user tends to as pages go by."""
+def _leaving(start: FloatArray, drive: FloatArray, parameters: ChoiceParameters, impatience: FloatArray | None) -> Range:
+    """Between the limits, each user's own start, and where the user tends to as pages go by; or what each page gives."""
+    limits = [parameters.leave_floor, parameters.leave_ceiling]
+    if parameters.leave_by_page is not None and impatience is not None:
+        every = np.concatenate([np.add.outer(np.array(parameters.leave_by_page, np.float32), impatience).reshape(-1), limits])
+        return Range(float(every.min()), float(every.max()))
     rest = 1 - parameters.fatigue_memory
     tired = drive[:, LEAVE] / rest if rest > 0 else start[:, LEAVE]
-    every = np.concatenate([start[:, LEAVE], tired, [parameters.leave_floor, parameters.leave_ceiling]])
+    every = np.concatenate([start[:, LEAVE], tired, limits])
     return Range(float(every.min()), float(every.max()))

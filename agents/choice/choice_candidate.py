@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from recsim_llm.agents.choice.choice_fit import FittedUsers, fit_choice
+from recsim_llm.agents.choice.rating_selection import METHODS, RatingSelection
 from recsim_llm.core.arrays import DoubleArray, FloatArray, IntArray
 from recsim_llm.core.pages import probability
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.realism.candidates import Candidate
 
-__all__ = ["CHOICE_FAMILIES", "ChoiceCandidate", "choice_candidate", "logged_choice_users"]
+__all__ = ["CHOICE_FAMILIES", "ChoiceCandidate", "choice_candidate", "logged_choice_users", "selection_candidates"]
 
 
 CHOICE_FAMILIES = ("factors", "pairwise factors")
@@ -56,3 +57,18 @@ def logged_choice_users(training: Dataset, seed: int) -> Candidate:
     They click more than choice users are assumed to when they are fitted: a candidate has to learn the level from the log.
     """
     return ChoiceCandidate(fit_choice(training, seed, click_rate=_LOGGED_CLICK_RATE))
+
+
+def selection_candidates(training: Dataset, seed: int, propensity: DoubleArray | None = None) -> dict[str, Candidate]:
+    """Fit choice users to ratings that people chose to give, once with each ``Method`` of allowing for that.
+
+    Args:
+        training: the ratings.
+        seed: of the fits.
+        propensity: chance with which each rating came to be given, float64 [r]; None estimates it.
+
+    Returns:
+        By method, the doubly robust users first: the candidates of ``realism.random_exposure.random_exposure_error``.
+    """
+    fits = {method: RatingSelection(method=method, propensity=propensity) for method in METHODS}
+    return {method: ChoiceCandidate(fit_choice(training, seed, selection=selection)) for method, selection in fits.items()}

@@ -12,12 +12,10 @@ from scipy.optimize import brentq
 
 from recsim_llm.agents.choice.choice_model import ChoiceModel
 from recsim_llm.agents.choice.choice_parameters import ChoiceParameters
-from recsim_llm.agents.fitting.click_model import ClickModel, ClickSettings, History, fit_click_model
+from recsim_llm.agents.choice.rating_selection import RatingSelection, StarFit, fit_stars
+from recsim_llm.agents.fitting.consumption_model import ConsumptionModel, ConsumptionSettings, History, fit_consumption_model
 from recsim_llm.agents.fitting.content import item_content
 from recsim_llm.agents.fitting.events import Events
-from recsim_llm.agents.fitting.out_of_sample import calibrate_levels
-from recsim_llm.agents.fitting.rating_levels import LevelModel, LevelSettings
-from recsim_llm.agents.fitting.rating_model import RatingModel, RatingSettings, fit_rating_model
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import probability
 from recsim_llm.core.ratings import Dataset
@@ -35,7 +33,7 @@ _STEEPEST = 30.0
 """Log-odds beyond which a click or its absence is certain to the last digit of float32."""
 _RARE = 0.01
 """Rate of clicks that every fit can be brought to; where log-odds ran away, users click at that rate whatever the intercept."""
-_PENALTIES = (ClickSettings().ridge, 0.1, 10.0, math.inf)
+_PENALTIES = (ConsumptionSettings().ridge, 0.1, 10.0, math.inf)
 """Of the click evidence: each only where under the one before the log-odds ran away, the last leaves no evidence at all."""
 
 
@@ -51,13 +49,20 @@ class FittedUsers(NamedTuple):
 
 
 @one_thread
-def fit_choice(dataset: Dataset, seed: int = START_SEED, *, click_rate: float = ChoiceParameters.click_rate) -> FittedUsers:
+def fit_choice(
+    dataset: Dataset,
+    seed: int = START_SEED,
+    *,
+    click_rate: float = ChoiceParameters.click_rate,
+    selection: RatingSelection | None = None,
+) -> FittedUsers:
     """Fit choice users to all ratings of a data set.
 
     Args:
         dataset: catalog and ratings; pass only the training part to keep the rest for scoring.
         seed: of start values, folds and sampled negatives.
         click_rate: as in ``ChoiceParameters``; the intercept is solved for it.
+        selection: what to do about people's having chosen what they rated, in stars, not in clicks; None is nothing.
     """
     catalog, ratings = dataset.catalog, dataset.ratings
     events = Events(
@@ -67,9 +72,7 @@ def fit_choice(dataset: Dataset, seed: int = START_SEED, *, click_rate: float = 
         timestamp=ratings.timestamp.astype(np.float64),
     )
     content = _content(catalog)
-    settings = RatingSettings()
-    rating_model = fit_rating_model(events, content, settings, seed)
-    levels = calibrate_levels(events=events, content=content, settings=settings, level_settings=LevelSettings(), seed=seed)
+    stars = fit_stars(events, content, _known_users(dataset), selection=selection or RatingSelection(), seed=seed)
     history = History(
         user_index=events.user_index,
         item_index=events.item_index,
@@ -77,9 +80,9 @@ def fit_choice(dataset: Dataset, seed: int = START_SEED, *, click_rate: float = 
         n_users=len(ratings.users),
     )
     clicks = _fit_clicks(history, content, seed, click_rate)
-    population = _population(dataset, rating_model, levels, clicks)
+    population = _population(dataset, stars, clicks)
     parameters = ChoiceParameters(click_rate=click_rate)
-    model = _model(dataset, population, parameters, rating_model=rating_model, levels=levels, clicks=clicks)
+    model = _model(dataset, population, parameters, stars=stars, clicks=clicks)
     return FittedUsers(model, population, fit_joint_distribution(population))
 
 
@@ -88,13 +91,14 @@ def with_click_rate(fitted: FittedUsers, rate: float) -> FittedUsers:
     model = fitted.model
     bias = _click_bias(fitted.population.vectors["click"], model.click_items, rate)
     parameters = replace(model.parameters, click_rate=rate)
-    return fitted._replace(model=replace(model, click_bias=bias, parameters=parameters))
+    sources = {**model.sources, "click_rate": {"source": "set"}}
+    return fitted._replace(model=replace(model, click_bias=bias, parameters=parameters, sources=sources))
 
 
-def _fit_clicks(history: History, content: npt.NDArray[np.float64], seed: int, click_rate: float) -> ClickModel:
+def _fit_clicks(history: History, content: npt.NDArray[np.float64], seed: int, click_rate: float) -> ConsumptionModel:
     """Fit the click model; where a handful of events separate by chance, so that log-odds run away, under more penalty."""
     for penalty in _PENALTIES:
-        clicks = fit_click_model(history, content, ClickSettings(ridge=penalty), seed)
+        clicks = fit_consumption_model(history, content, ConsumptionSettings(ridge=penalty), seed)
         log_odds = _sample_log_odds(clicks.user_vectors.astype(np.float32), clicks.item_vectors.astype(np.float32))
         rates = [_mean_click(log_odds, bias) for bias in (-_STEEPEST, _STEEPEST)]
         tame = penalty == _PENALTIES[0] or float(np.abs(log_odds).max()) < _STEEPEST
@@ -110,13 +114,22 @@ def _content(catalog: Catalog) -> npt.NDArray[np.float64]:
     return np.hstack([item_content(catalog.genres, year), own])
 
 
-def _population(dataset: Dataset, rating_model: RatingModel, levels: LevelModel, clicks: ClickModel) -> Population:
+def _known_users(dataset: Dataset) -> npt.NDArray[np.float64]:
+    """Return the users' demographics as flags, shape [users, X]: one column a value that some user has."""
+    columns = []
+    for values in dataset.demographics.values():
+        own = np.array([values.get(user, "") for user in dataset.ratings.users.tolist()], object)
+        columns += [own == value for value in sorted(set(own) - {""})]
+    return np.array(columns, np.float64).reshape(-1, len(dataset.ratings.users)).T
+
+
+def _population(dataset: Dataset, stars: StarFit, clicks: ConsumptionModel) -> Population:
     population = population_from_ratings(dataset.ratings, dataset.catalog, dataset.demographics)
     vectors = {
         "click": clicks.user_vectors.astype(np.float32),
-        "rating": rating_model.user_vectors.astype(np.float32),
-        "cuts": levels.cuts.astype(np.float32),
-        "noise": levels.scale.astype(np.float32)[:, None],
+        "rating": stars.model.user_vectors.astype(np.float32),
+        "cuts": stars.levels.cuts.astype(np.float32),
+        "noise": stars.levels.scale.astype(np.float32)[:, None],
     }
     return Population(
         user_id=population.user_id,
@@ -133,9 +146,8 @@ def _model(
     population: Population,
     parameters: ChoiceParameters,
     *,
-    rating_model: RatingModel,
-    levels: LevelModel,
-    clicks: ClickModel,
+    stars: StarFit,
+    clicks: ConsumptionModel,
 ) -> ChoiceModel:
     click_items, click_users = clicks.item_vectors.astype(np.float32), population.vectors["click"]
     bias = _click_bias(click_users, click_items, parameters.click_rate)
@@ -143,14 +155,15 @@ def _model(
     return ChoiceModel(
         item_id=dataset.catalog.item_id,
         click_items=click_items,
-        rating_items=rating_model.item_vectors.astype(np.float32),
-        levels=levels.levels.astype(np.float32),
+        rating_items=stars.model.item_vectors.astype(np.float32),
+        levels=stars.levels.levels.astype(np.float32),
         parameters=parameters,
         click_bias=bias,
         patience_median=float(np.median(np.maximum(population.trait("patience"), 1.0))),
         mainstreamness_mean=float(mainstream.mean()),
         mainstreamness_spread=float(mainstream.std()) or 1.0,
         fitted_on=dataset.fingerprint,
+        selection=stars.told,
     )
 
 

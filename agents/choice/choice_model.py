@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import struct
+import tokenize
 import zipfile
 import zlib
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from recsim_llm.errors import ConfigError, DataError
 
 __all__ = ["ChoiceModel"]
 
-_VERSION = 2
+_VERSION = 3
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,6 +48,10 @@ class ChoiceModel:
     """Standard deviation of the fitted users' mainstreamness; above 0."""
     fitted_on: str
     """Fingerprint of the ratings that the model was fitted on."""
+    sources: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What is known of where parameters come from, by name; ``parameter_sources`` adds the rest. Plain values for JSON."""
+    selection: str = ""
+    """How people's having chosen what they rated was treated, one sentence; empty where it was not."""
 
     def save(self, path: Path) -> None:
         """Write the model to one ``.npz`` file; ``load`` restores it exactly."""
@@ -91,7 +97,13 @@ def _check_arrays(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> None:
             raise DataError(f"{path}: got {name} {got}, expected {np.dtype(kind)} with a row an item; fit again")
 
 
-_SCALARS = ("click_bias", "patience_median", "mainstreamness_mean", "mainstreamness_spread", "fitted_on")
+_SCALARS = (
+    *("click_bias", "patience_median", "mainstreamness_mean", "mainstreamness_spread", "fitted_on", "selection"),
+    "sources",
+)
 _ARRAYS = ("item_id", "click_items", "rating_items", "levels")
 # What NumPy, zipfile and json raise on files that are short, flipped or of another kind.
-_DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error)
+_DAMAGE = (
+    *(OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, SyntaxError),
+    *(tokenize.TokenError, struct.error, zipfile.BadZipFile, zlib.error),
+)

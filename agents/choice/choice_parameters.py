@@ -11,6 +11,8 @@ from recsim_llm.errors import ConfigError
 
 __all__ = ["ChoiceParameters"]
 
+_NO_NUMBERS = ("position_curve", "examination_table", "repeat_half_life", "leave_by_page", "dwell")
+
 
 @dataclass(frozen=True, kw_only=True)
 class ChoiceParameters:
@@ -34,6 +36,10 @@ class ChoiceParameters:
     position_curve: tuple[float, ...] | None = None
     """Examination probability by position, at least one value a slot; replaces the geometric curve. None unless measured, by
     ``recsim_llm.agents.fitting.position.learn_position_curve`` on a click log."""
+    examination_table: tuple[tuple[float, ...], ...] | None = None
+    """Examination probability by position (a row each) and by the last click above it (a column each: none, first position,
+    second and so on): users read a page from the top. One row a slot or more, and a column more than rows; replaces curve and
+    decay. None unless fitted to a log (``recsim-llm fit --exposures``)."""
     boredom: float = 0.6
     """Log-odds of a click lost for each whole item of the same genre consumed lately. Assumed: that consuming bores and time
     off restores interest is measured on listening logs (Kapoor et al. 2015); ratings cannot tell, see ``DriftFit.genre``."""
@@ -94,6 +100,13 @@ class ChoiceParameters:
     page, so that nobody is kept for over 150 pages on average."""
     leave_ceiling: float = 3.0
     """Highest log-odds of leaving to which what was consumed can bring a user. Assumed."""
+    leave_by_page: tuple[float, ...] | None = None
+    """Log-odds of leaving after each page of a visit, for a user of median patience who has consumed nothing; the last one
+    holds for all later pages. Replaces ``leave_start`` and ``leave_tired``; ``fatigue_memory`` is then the share of the relief
+    that is left one page later. None unless fitted to a log (``recsim-llm fit --exposures``)."""
+    dwell: tuple[tuple[float, float, float], ...] | None = None
+    """Seconds with a clicked item, a mixture of log-normal distributions: share, mean and standard deviation of the natural
+    logarithm of each. None: the log says nothing of seconds; else fitted to a log (``recsim-llm fit --exposures``)."""
     watch_base: float = 1.0
     """Log-odds of the share watched of an item rated at the user's mean. Assumed."""
     watch_slope: float = 0.8
@@ -105,7 +118,7 @@ class ChoiceParameters:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            if field.name not in ("position_curve", "repeat_half_life"):
+            if field.name not in _NO_NUMBERS:
                 _check_number(field.name, getattr(self, field.name))
         if not 0 < self.click_rate < 1:
             raise ConfigError(f"choice parameter 'click_rate': got {self.click_rate}, expected a number between 0 and 1")
@@ -120,8 +133,9 @@ class ChoiceParameters:
             if value < 0:
                 raise ConfigError(f"choice parameter {name!r}: got {value}, expected a number of 0 or more")
         _check_half_life(self.repeat_half_life)
-        if self.position_curve is not None:
-            _check_curve(self.position_curve)
+        _check_examination(self.position_curve, self.examination_table)
+        _check_leaving(self.leave_by_page)
+        _check_dwell(self.dwell)
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> ChoiceParameters:
@@ -131,8 +145,7 @@ class ChoiceParameters:
             ConfigError: a name is not a parameter, or a value is not a number that the parameter can take.
         """
         refuse_unknown_names("choice parameter", settings, sorted(field_names(cls)))
-        curve = settings.get("position_curve")
-        return cls(**{**settings, "position_curve": tuple(curve) if isinstance(curve, list) else curve})
+        return cls(**{name: _as_tuples(value) for name, value in settings.items()})
 
 
 def _check_number(name: str, value: object) -> None:
@@ -148,10 +161,62 @@ def _check_half_life(value: object) -> None:
         raise ConfigError(f"choice parameter 'repeat_half_life': got {value}, expected a number above 0, or none")
 
 
-def _check_curve(curve: object) -> None:
+def _check_curve(name: str, curve: object) -> None:
     if not isinstance(curve, tuple) or not curve:
-        raise ConfigError(f"choice parameter 'position_curve': got {curve!r}, expected one probability a position")
+        raise ConfigError(f"choice parameter {name!r}: got {curve!r}, expected one probability a position")
     for value in curve:
-        _check_number("position_curve", value)
+        _check_number(name, value)
         if not 0 <= value <= 1:
-            raise ConfigError(f"choice parameter 'position_curve': got {value}, expected probabilities from 0 to 1")
+            raise ConfigError(f"choice parameter {name!r}: got {value}, expected probabilities from 0 to 1")
+
+
+def _check_examination(curve: object, table: object) -> None:
+    if curve is not None:
+        _check_curve("position_curve", curve)
+    if table is not None:
+        _check_table(table)
+    if curve is not None and table is not None:
+        raise ConfigError(
+            "choice parameter 'examination_table': got position_curve beside it, expected one of the two; leave one out"
+        )
+
+
+def _check_table(table: object) -> None:
+    if not isinstance(table, tuple) or not table:
+        raise ConfigError(f"choice parameter 'examination_table': got {table!r}, expected a row of probabilities a position")
+    for row in table:
+        _check_curve("examination_table", row)
+        if len(row) != len(table) + 1:
+            raise ConfigError(
+                f"choice parameter 'examination_table': got a row of {len(row)} for {len(table)} positions, expected "
+                f"{len(table) + 1}: no click above, then one column for each position of the last click"
+            )
+
+
+def _check_leaving(by_page: object) -> None:
+    if by_page is None:
+        return
+    if not isinstance(by_page, tuple) or not by_page:
+        raise ConfigError(f"choice parameter 'leave_by_page': got {by_page!r}, expected log-odds for one page or more")
+    for value in by_page:
+        _check_number("leave_by_page", value)
+
+
+def _check_dwell(parts: object) -> None:
+    if parts is None:
+        return
+    whole = isinstance(parts, tuple) and parts and all(isinstance(part, tuple) and len(part) == 3 for part in parts)
+    if not whole or not isinstance(parts, tuple):
+        raise ConfigError(f"choice parameter 'dwell': got {parts!r}, expected share, mean and deviation of each distribution")
+    for value in (value for part in parts for value in part):
+        _check_number("dwell", value)
+    if min(part[0] for part in parts) <= 0 or abs(sum(part[0] for part in parts) - 1) > 1e-6:
+        raise ConfigError(
+            f"choice parameter 'dwell': got shares {[part[0] for part in parts]}, expected some above 0 that sum to 1"
+        )
+    if min(part[2] for part in parts) <= 0:
+        raise ConfigError(f"choice parameter 'dwell': got deviations {[part[2] for part in parts]}, expected numbers above 0")
+
+
+def _as_tuples(value: Any) -> Any:
+    return tuple(_as_tuples(entry) for entry in value) if isinstance(value, list) else value

@@ -21,7 +21,7 @@ from recsim_llm.core.arrays import FloatArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.population.personas import Population
 
-__all__ = ["LEAVE", "SATISFACTION", "StateLayout"]
+__all__ = ["LEAVE", "SATISFACTION", "StateLayout", "impatience"]
 
 LEAVE, SATISFACTION = -2, -1
 """Where the log-odds of leaving and the satisfaction stand in a row."""
@@ -82,14 +82,17 @@ class StateLayout:
         rows[:, self.base] = np.vecdot(click, self.centre) + np.float32(self.model.click_bias + parameters.click_bias)
         mainstream = (population.trait("mainstreamness") - self.model.mainstreamness_mean) / self.model.mainstreamness_spread
         rows[:, self.novelty] = -parameters.novelty * mainstream
-        rows[:, LEAVE] = parameters.leave_start + self._impatience(population, parameters)
+        # By page, the state holds no more than what consumption took from the log-odds; see ``ChoiceUsers.update``.
+        if parameters.leave_by_page is None:
+            rows[:, LEAVE] = parameters.leave_start + impatience(population, parameters, self.model)
         return rows
 
     def drive(self, population: Population, parameters: ChoiceParameters, start: FloatArray) -> FloatArray:
         """Return float32 [u, d]: what is added to a user's row on every page."""
         rows = start * (1 - self.memory(parameters))
-        tired = parameters.leave_tired + self._impatience(population, parameters)
-        rows[:, LEAVE] = tired * (1 - parameters.fatigue_memory)
+        if parameters.leave_by_page is None:
+            tired = parameters.leave_tired + impatience(population, parameters, self.model)
+            rows[:, LEAVE] = tired * (1 - parameters.fatigue_memory)
         rows[:, SATISFACTION] = -parameters.page_cost
         return rows
 
@@ -129,12 +132,17 @@ class StateLayout:
         high = -low
         low[self.genres], high[self.genres] = -parameters.boredom_limit, parameters.boredom_limit
         low[LEAVE], high[LEAVE] = parameters.leave_floor, parameters.leave_ceiling
+        if parameters.leave_by_page is not None:
+            high[LEAVE] = abs(parameters.leave_ceiling - parameters.leave_floor)
+            low[LEAVE] = -high[LEAVE]
         low[SATISFACTION], high[SATISFACTION] = -parameters.satisfaction_limit, parameters.satisfaction_limit
         return low, high
 
-    def _impatience(self, population: Population, parameters: ChoiceParameters) -> npt.NDArray[np.float64]:
-        doublings = np.log2(np.maximum(population.trait("patience"), 1.0) / self.model.patience_median)
-        return -parameters.patience_slope * doublings.astype(np.float64)
+
+def impatience(population: Population, parameters: ChoiceParameters, model: ChoiceModel) -> npt.NDArray[np.float64]:
+    """Return float64 [u]: what patience adds to each user's log-odds of leaving."""
+    doublings = np.log2(np.maximum(population.trait("patience"), 1.0) / model.patience_median)
+    return -parameters.patience_slope * doublings.astype(np.float64)
 
 
 def _whole_lines(rows: npt.NDArray[np.float64]) -> FloatArray:

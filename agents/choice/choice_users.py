@@ -15,12 +15,14 @@ from copy import copy
 
 import numpy as np
 
+from recsim_llm.agents.browsing.log_normal import draw_log_normal
 from recsim_llm.agents.choice.choice_bounds import choice_bounds
 from recsim_llm.agents.choice.choice_model import ChoiceModel
 from recsim_llm.agents.choice.choice_parameters import ChoiceParameters
-from recsim_llm.agents.choice.choice_state import LEAVE, SATISFACTION, StateLayout
+from recsim_llm.agents.choice.choice_state import LEAVE, SATISFACTION, StateLayout, impatience
 from recsim_llm.agents.choice.encounters import Encounters, Met
-from recsim_llm.agents.examination import examination_by_user, examination_curve
+from recsim_llm.agents.choice.parameter_sources import parameter_sources
+from recsim_llm.agents.examination import examination_by_user, examination_curve, examination_in_order
 from recsim_llm.core.arrays import DoubleArray, FloatArray, IntArray
 from recsim_llm.core.bounds import Bounds
 from recsim_llm.core.catalog import Catalog
@@ -53,6 +55,7 @@ class ChoiceUsers:
         _check_fit(catalog, population, model)
         self.model, self.parameters = model, parameters or model.parameters
         self.levels = model.levels
+        self.provenance = {"parameter_sources": parameter_sources(model, self.parameters)}
         self._layout = layout = StateLayout.of(catalog, model)
         self._taste = layout.taste
         self._items = layout.items
@@ -62,6 +65,9 @@ class ChoiceUsers:
         self._gain = layout.gain(self.parameters)[None]
         self._pull = layout.pull(self.parameters)
         self._low, self._high = layout.limits(self.parameters)
+        by_page = self.parameters.leave_by_page
+        self._leave = None if by_page is None else np.array(by_page, np.float32)
+        self._impatience = impatience(population, self.parameters, model).astype(np.float32)
         noise = np.maximum(population.vectors["noise"], np.float32(1e-3))
         self._rating_items = model.rating_items
         self._rating_users = np.ascontiguousarray(population.vectors["rating"] / noise)
@@ -75,7 +81,12 @@ class ChoiceUsers:
     def allocate(self, rows: int, slate_size: int) -> None:
         """Make room for a batch of ``rows`` users; forget everything about earlier ones."""
         self._slate_size = slate_size
-        self._curve = examination_curve(slate_size, self.parameters.position_decay, self.parameters.position_curve)
+        table, curve = self.parameters.examination_table, self.parameters.position_curve
+        self._curve = (
+            examination_curve(slate_size, self.parameters.position_decay, curve)
+            if table is None
+            else examination_in_order(slate_size, table)
+        )
         self._state = np.zeros((rows, self._items.shape[1]), np.float32)
         self._rest = np.zeros_like(self._state)
         self._past = Encounters(rows, slate_size, len(self._items))
@@ -91,7 +102,7 @@ class ChoiceUsers:
         return other
 
     def examination(self, user_index: IntArray) -> FloatArray:
-        """Return float32 [m, k]: probability that each position is examined."""
+        """Return float32 [m, k]: probability that each position is examined; [m, k, k + 1] with an examination table."""
         return examination_by_user(self._curve, self._position_bias.take(user_index))
 
     def begin(self, rows: Rows, user_index: IntArray, returning: bool) -> None:
@@ -143,7 +154,15 @@ class ChoiceUsers:
         self._past.add(pages.rows, pages.item_index, slot)
         if not everyone:
             self._state[rows] = state
-        return Mood(state[:, SATISFACTION].copy(), state[:, LEAVE].copy())
+        leaving = state[:, LEAVE].copy() if self._leave is None else self._leaving(self._leave, pages, state[:, LEAVE])
+        return Mood(state[:, SATISFACTION].copy(), leaving)
+
+    def _leaving(self, by_page: FloatArray, pages: Pages, relief: FloatArray) -> FloatArray:
+        """Return float32 [m]: log-odds of leaving by page and patience, moved by what was consumed as far as the limits."""
+        usual = by_page.take(np.minimum(pages.page, len(by_page) - 1)) + self._impatience.take(pages.user_index)
+        low, high = np.float32(self.parameters.leave_floor), np.float32(self.parameters.leave_ceiling)
+        moved: FloatArray = np.clip(usual + relief, np.minimum(usual, low), np.maximum(usual, high))
+        return moved
 
     def _consume(self, state: FloatArray, pages: Pages, slot: IntArray, row: IntArray, *, rating: FloatArray) -> None:
         """Let each row's clicked items do what they do to it."""
@@ -202,13 +221,24 @@ class ChoiceUsers:
 
     def bounds(self) -> Bounds:
         """Return how far clicks, satisfaction, leaving, returning and taste can go, whatever is shown and drawn."""
-        return choice_bounds(self._layout, self._start, self._drive, self.parameters)
+        impatient = None if self._leave is None else self._impatience
+        return choice_bounds(self._layout, self._start, self._drive, self.parameters, impatience=impatient)
 
     def watch_log_odds(self, rating: FloatArray, user_index: IntArray) -> FloatArray:
         """Return float32 [c]: log-odds of the share watched of items that were rated so by these users."""
         surprise = rating - self._expected.take(user_index)
         log_odds: FloatArray = np.float32(self.parameters.watch_base) + np.float32(self.parameters.watch_slope) * surprise
         return log_odds
+
+    @property
+    def tells_dwell(self) -> bool:
+        """Whether the users were fitted to a log that says how long people stay."""
+        return self.parameters.dwell is not None
+
+    def dwell(self, dice: DoubleArray) -> DoubleArray:
+        """Return float64 [c]: seconds that uniform dice give, NaN where the users were not fitted to a log that says so."""
+        parts = self.parameters.dwell
+        return np.full(dice.shape, np.nan) if parts is None else draw_log_normal(parts, dice)
 
     def return_log_odds(self, rows: Rows) -> FloatArray:
         """Return float32 [m]: log-odds that the user comes back for another visit."""

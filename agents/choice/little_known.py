@@ -30,6 +30,8 @@ def little_known(dataset: Dataset, model: ChoiceModel | None) -> tuple[str, ...]
         )
     if len(ratings.levels) == 1 and dataset.feedback == "explicit":
         found.append(f"every rating is {ratings.levels[0]:g} stars, and so is every simulated one")
+    if model is not None and model.selection:
+        found.append(model.selection)
     if model is not None and not model.click_items[:, 1:].any():
         found.append(
             f"{len(ratings):,} ratings do not tell who would click what: every user clicks every item alike; a few hundred tell"

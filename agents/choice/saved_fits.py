@@ -7,15 +7,21 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from recsim_llm.agents.choice.choice_fit import START_SEED, FittedUsers, fit_choice
 from recsim_llm.agents.choice.choice_model import ChoiceModel
 from recsim_llm.agents.choice.held_out_scores import held_out_scores
 from recsim_llm.agents.choice.little_known import little_known
+from recsim_llm.agents.choice.log_behaviour import fit_log_behaviour, with_behaviour
+from recsim_llm.agents.choice.parameter_sources import parameter_sources
+from recsim_llm.agents.choice.rating_selection import RatingSelection
 from recsim_llm.core.cache import cache_folder
+from recsim_llm.core.exposures import Exposures
 from recsim_llm.core.files import TORN, write_atomically
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.errors import ConfigError, DataError
@@ -31,17 +37,22 @@ FIT_MODULES = (
     "agents.choice.choice_fit",
     "agents.choice.choice_model",
     "agents.choice.choice_parameters",
+    "agents.choice.rating_selection",
     "agents.fitting.bayes_factors",
-    "agents.fitting.click_model",
-    "agents.fitting.click_parts",
+    "agents.fitting.consumption_model",
+    "agents.fitting.consumption_parts",
     "agents.fitting.content",
     "agents.fitting.events",
+    "agents.fitting.imputed_ratings",
     "agents.fitting.out_of_sample",
     "agents.fitting.rating_levels",
     "agents.fitting.rating_model",
+    "agents.fitting.rating_propensity",
+    "agents.fitting.rating_weights",
     "core.arrays",
     "core.catalog",
     "core.checked_columns",
+    "core.exposures",
     "core.keyed",
     "core.pages",
     "core.parameters",
@@ -59,8 +70,15 @@ FIT_MODULES = (
 
 
 def fit_and_save(
-    dataset: Dataset, out: Path, *, seed: int | None = None, held_out: bool = False
-) -> dict[str, float | int | str | None]:
+    dataset: Dataset,
+    out: Path,
+    *,
+    seed: int | None = None,
+    held_out: bool = False,
+    exposures: Exposures | None = None,
+    selection: RatingSelection | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> dict[str, Any]:
     """Fit choice users and write them to a new folder.
 
     Args:
@@ -68,23 +86,42 @@ def fit_and_save(
         out: folder to write; must not exist or be empty.
         seed: of the fit.
         held_out: also fit on the first 80% of each user's ratings and score the rest.
+        exposures: a log whose people the users shall browse like; its items may be others than the data's.
+        selection: as for ``fit_choice``.
+        progress: told what of the log is being fitted.
 
     Returns:
-        What was fitted and, if asked for, the held-out scores; by name.
+        What was fitted and, if asked for, the held-out scores; by name. ``parameters`` holds ``parameter_sources``.
 
     Raises:
+        ConfigError: ratings held out are to score a fit that is not for ratings of that kind.
         RunExistsError: the folder holds something, or another process is writing it (``FolderInUseError``).
     """
+    if held_out and selection is not None:
+        raise ConfigError(
+            "fit: got --held-out with propensities, expected one of them, since ratings held out are self-selected like the "
+            "rest; score on random exposure with recsim_llm.realism.random_exposure_error"
+        )
     if seed is not None and seed < 0:
         raise ConfigError(f"fit: got seed {seed}, expected 0 or more")
     with lock_folder(out, "fit"):
         refuse_used_folder(out, "fit")
-        return _fit_into(dataset, out, START_SEED if seed is None else seed, held_out=held_out)
+        start = START_SEED if seed is None else seed
+        fitted = fit_choice(dataset, start, selection=selection)
+        if exposures is not None:
+            fitted = with_behaviour(fitted, fit_log_behaviour(exposures, seed=start, progress=progress), dataset)
+        table = _table(dataset, fitted)
+        if exposures is not None:
+            table |= {"exposures": exposures.name, "impressions": len(exposures)}
+        if held_out:
+            table |= held_out_scores(dataset, start)
+        table |= {"parameters": parameter_sources(fitted.model, fitted.model.parameters)}
+        _write(fitted, out, table)
+        return table
 
 
-def _fit_into(dataset: Dataset, out: Path, start: int, *, held_out: bool) -> dict[str, float | int | str | None]:
-    fitted = fit_choice(dataset, start)
-    table: dict[str, float | int | str | None] = {
+def _table(dataset: Dataset, fitted: FittedUsers) -> dict[str, Any]:
+    table: dict[str, Any] = {
         "data": dataset.name,
         "users": len(fitted.population),
         "items": len(dataset.catalog),
@@ -93,8 +130,10 @@ def _fit_into(dataset: Dataset, out: Path, start: int, *, held_out: bool) -> dic
     }
     if notes := little_known(dataset, fitted.model):
         table["little known"] = "; ".join(notes)
-    if held_out:
-        table |= held_out_scores(dataset, start)
+    return table
+
+
+def _write(fitted: FittedUsers, out: Path, table: dict[str, Any]) -> None:
     # Whole or not at all: a fit counts once its model is there.
     draft = out / f"fit{TORN}"
     remove_torn_files(out)
@@ -108,7 +147,6 @@ def _fit_into(dataset: Dataset, out: Path, start: int, *, held_out: bool) -> dic
         raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return table
 
 
 def save_fitted(fitted: FittedUsers, folder: Path) -> None:

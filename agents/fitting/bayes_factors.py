@@ -6,7 +6,8 @@
 
 Posteriors of users and items are Gaussian and factorise (Lim & Teh 2007, "Variational Bayesian approach to movie rating
 prediction", eqs. 8-15); the priors' parameters are set by their maximum under the bound (empirical Bayes), with
-inverse-Wishart pseudo-counts. The item mean from content is that of Agarwal & Chen 2009, "Regression-based latent
+inverse-Wishart pseudo-counts. A rating of weight w counts as w ratings: its likelihood is raised to that power. The item mean
+from content is that of Agarwal & Chen 2009, "Regression-based latent
 factor models". Iterations are few on purpose: the bound keeps rising after the validation error has turned.
 """
 
@@ -20,7 +21,7 @@ import scipy.sparse as sp
 from recsim_llm.agents.fitting.events import Events
 from recsim_llm.core.arrays import DoubleArray, IntArray
 
-__all__ = ["BayesFit", "BayesSettings", "fit_bayes_factors"]
+__all__ = ["BayesFit", "BayesSettings", "fit_bayes_factors", "pooled", "ridge"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +66,10 @@ class _Data:
     item_index: IntArray
     residual: DoubleArray
     """Ratings less their mean."""
+    weight: DoubleArray
+    """How many ratings each stands for."""
     counts: sp.csr_array
-    """Number of ratings by user and item, shape [users, items]."""
+    """Weight of the ratings by user and item, shape [users, items]."""
     features: DoubleArray
     """Columns [1, content], shape [items, 1 + C]."""
     traits: DoubleArray
@@ -100,15 +103,17 @@ def fit_bayes_factors(
         settings: sizes and priors.
         seed: seed of the items' starting factors, the only randomness.
     """
-    mean, noise = float(events.rating.mean()), max(0.7 * float(events.rating.var()), 1e-2)
+    mean, variance = _moments(events)
+    noise = max(0.7 * variance, 1e-2)
     order = np.argsort(events.user_index, kind="stable")
-    user, item = events.user_index[order], events.item_index[order]
+    user, item, weight = events.user_index[order], events.item_index[order], events.weights[order]
     shape = (traits.shape[0], content.shape[0])
     data = _Data(
         user_index=user,
         item_index=item,
         residual=events.rating[order] - mean,
-        counts=sp.csr_array((np.ones(order.size), (user, item)), shape=shape),
+        weight=weight,
+        counts=sp.csr_array((weight, (user, item)), shape=shape),
         features=np.column_stack([np.ones(shape[1]), content]),
         traits=np.column_stack([np.ones(shape[0]), traits]),
         settings=settings,
@@ -128,6 +133,14 @@ def fit_bayes_factors(
     )
 
 
+def _moments(events: Events) -> tuple[float, float]:
+    """Return mean and variance of the ratings."""
+    if events.weight is None:
+        return float(events.rating.mean()), float(events.rating.var())
+    mean = float(np.average(events.rating, weights=events.weight))
+    return mean, float(np.average((events.rating - mean) ** 2, weights=events.weight))
+
+
 def _start(data: _Data, seed: int) -> tuple[_Side, _Side]:
     n_users, n_items = data.counts.shape
     wide, factors = data.features.shape[1], data.settings.factors
@@ -139,8 +152,8 @@ def _start(data: _Data, seed: int) -> tuple[_Side, _Side]:
         prior_covariance=covariance,
     )
     item_mean = np.zeros((n_items, 1 + factors))
-    count = np.bincount(data.item_index, minlength=n_items)
-    item_mean[:, 0] = np.bincount(data.item_index, data.residual, n_items) / (count + 4.0)
+    count = np.bincount(data.item_index, data.weight, n_items)
+    item_mean[:, 0] = np.bincount(data.item_index, data.weight * data.residual, n_items) / (count + 4.0)
     item_mean[:, 1:] = np.random.default_rng(seed).normal(size=(n_items, factors))
     scale = _item_scale(data)
     items = _Side(
@@ -170,11 +183,12 @@ def _sum_over(counts: sp.csr_array, values: DoubleArray) -> DoubleArray:
 
 
 def _grams(data: _Data, columns: DoubleArray) -> DoubleArray:
-    """Return each user's sum of x_i x_i' over the items rated, shape [users, d, d]."""
-    ends = np.searchsorted(data.user_index, np.arange(data.counts.shape[0] + 1))
+    """Return each user's weighted sum of x_i x_i' over the items rated, shape [users, d, d]."""
+    ends, root = np.searchsorted(data.user_index, np.arange(data.counts.shape[0] + 1)), np.sqrt(data.weight)[:, None]
     grams = np.zeros((data.counts.shape[0], columns.shape[1], columns.shape[1]))
     for user in range(grams.shape[0]):
-        rows = columns[data.item_index[ends[user] : ends[user + 1]]]
+        own = slice(ends[user], ends[user + 1])
+        rows = root[own] * columns[data.item_index[own]]
         grams[user] = rows.T @ rows
     return grams
 
@@ -189,9 +203,9 @@ def _update_users(data: _Data, users: _Side, items: _Side, noise: float) -> _Sid
     precision = grams.copy()
     precision[:, wide:, wide:] += _sum_over(data.counts, items.covariance[:, 1:, 1:])
     posterior, covariance = _posterior(users, precision, signal, noise)
-    link = _ridge(data.traits, posterior, 1.0)
+    link = ridge(data.traits, posterior, 1.0)
     prior_mean = data.traits @ link
-    spread = _pooled(posterior - prior_mean, covariance, _user_scale(data), data.settings.prior_count)
+    spread = pooled(posterior - prior_mean, covariance, _user_scale(data), data.settings.prior_count)
     return _Side(
         mean=posterior,
         covariance=covariance,
@@ -214,8 +228,8 @@ def _update_items(data: _Data, users: _Side, items: _Side, noise: float) -> _Sid
     precision[:, 1:, 1:] += _sum_over(by_item, users.covariance[:, wide:, wide:])
     posterior, covariance = _posterior(items, precision, signal, noise)
     seen = np.diff(by_item.indptr) > 0
-    prior_mean = data.features @ _ridge(data.features[seen], posterior[seen], 2.0)
-    spread = _pooled((posterior - prior_mean)[seen], covariance[seen], _item_scale(data), data.settings.prior_count)
+    prior_mean = data.features @ ridge(data.features[seen], posterior[seen], 2.0)
+    spread = pooled((posterior - prior_mean)[seen], covariance[seen], _item_scale(data), data.settings.prior_count)
     posterior[~seen] = prior_mean[~seen]
     return _Side(
         mean=posterior,
@@ -227,7 +241,7 @@ def _update_items(data: _Data, users: _Side, items: _Side, noise: float) -> _Sid
 
 
 def _with_values(data: _Data, values: DoubleArray) -> sp.csr_array:
-    return sp.csr_array((values, (data.user_index, data.item_index)), shape=data.counts.shape)
+    return sp.csr_array((data.weight * values, (data.user_index, data.item_index)), shape=data.counts.shape)
 
 
 def _posterior(side: _Side, precision: DoubleArray, signal: DoubleArray, noise: float) -> tuple[DoubleArray, DoubleArray]:
@@ -238,12 +252,14 @@ def _posterior(side: _Side, precision: DoubleArray, signal: DoubleArray, noise: 
     return mean, covariance
 
 
-def _ridge(columns: DoubleArray, target: DoubleArray, penalty: float) -> DoubleArray:
+def ridge(columns: DoubleArray, target: DoubleArray, penalty: float) -> DoubleArray:
+    """Return the coefficients of a penalised regression, shape [columns, targets]."""
     gram = columns.T @ columns + penalty * np.eye(columns.shape[1])
     return np.asarray(np.linalg.solve(gram, columns.T @ target), dtype=np.float64)
 
 
-def _pooled(deviation: DoubleArray, covariance: DoubleArray, scale: DoubleArray, prior_count: float) -> DoubleArray:
+def pooled(deviation: DoubleArray, covariance: DoubleArray, scale: DoubleArray, prior_count: float) -> DoubleArray:
+    """Return the likeliest covariance of vectors, given their posteriors, with pseudo-counts of a scale."""
     total = deviation.T @ deviation + covariance.sum(axis=0) + prior_count * scale
     return np.asarray(total / (deviation.shape[0] + prior_count), dtype=np.float64)
 
@@ -253,5 +269,5 @@ def _noise(data: _Data, users: _Side, items: _Side) -> float:
     columns = np.column_stack([data.features, items.mean[:, 1:]])
     fitted = np.sum(users.mean[data.user_index] * columns[data.item_index], axis=1)
     error = data.residual - items.mean[data.item_index, 0] - fitted
-    expected = float(error @ error) + users.trace + items.trace
-    return max(expected / float(error.size), 1e-3)
+    expected = float(data.weight * error @ error) + users.trace + items.trace
+    return max(expected / float(data.weight.sum()), 1e-3)

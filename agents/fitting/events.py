@@ -22,6 +22,13 @@ class Events:
     """Rating of each event, shape [N]."""
     timestamp: npt.NDArray[np.float64]
     """Time of each event, any unit, shape [N]; all equal means the order of the rows."""
+    weight: npt.NDArray[np.float64] | None = None
+    """How many ratings each event stands for, above 0, shape [N]; None means one each."""
+
+    @property
+    def weights(self) -> npt.NDArray[np.float64]:
+        """The weight of each event, shape [N]."""
+        return np.ones(self.rating.size) if self.weight is None else self.weight
 
     def take(self, rows: npt.NDArray[np.bool_]) -> Events:
         """Return the events marked in ``rows``, shape [N]."""
@@ -30,4 +37,5 @@ class Events:
             item_index=self.item_index[rows],
             rating=self.rating[rows],
             timestamp=self.timestamp[rows],
+            weight=None if self.weight is None else self.weight[rows],
         )

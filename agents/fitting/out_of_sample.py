@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from recsim_llm.agents.fitting.events import Events
@@ -10,7 +12,9 @@ from recsim_llm.agents.fitting.rating_model import RatingModel, RatingSettings, 
 from recsim_llm.core.arrays import BoolArray, DoubleArray
 from recsim_llm.numerics.time_order import last_share
 
-__all__ = ["calibrate_levels", "cross_predict", "future_predict"]
+__all__ = ["calibrate_levels", "cross_fits", "cross_predict", "future_predict"]
+
+_FOLDS = 4
 
 
 def calibrate_levels(
@@ -41,19 +45,28 @@ def calibrate_levels(
         future_predicted=future,
         n_users=int(events.user_index.max()) + 1 if n_users is None else n_users,
         settings=level_settings,
+        weight=events.weights,
+        future_weight=events.weights[later],
     )
 
 
-def cross_predict(events: Events, content: DoubleArray, settings: RatingSettings, seed: int, *, folds: int = 4) -> DoubleArray:
-    """Return the prediction of each rating by a fit on the other folds, without recency shift, unclipped, shape [N]."""
-    fold = np.random.default_rng([seed, folds]).integers(0, folds, size=events.rating.size)
-    predicted = np.full(events.rating.size, float(events.rating.mean()))
-    for number in range(folds):
+def cross_fits(
+    events: Events, content: DoubleArray, settings: RatingSettings, seed: int
+) -> Iterator[tuple[BoolArray, RatingModel]]:
+    """Fit without one fold of the ratings at a time; yield the fold's mark, shape [N], and the fit that has not seen it."""
+    fold = np.random.default_rng([seed, _FOLDS]).integers(0, _FOLDS, size=events.rating.size)
+    for number in range(_FOLDS):
         test = fold == number
         if test.any() and not test.all():
-            model = _fit_without(events, test, content, settings, seed=seed)
-            rows = events.take(test)
-            predicted[test] = _raw(model, rows) - model.shift[rows.user_index]
+            yield test, _fit_without(events, test, content, settings, seed=seed)
+
+
+def cross_predict(events: Events, content: DoubleArray, settings: RatingSettings, seed: int) -> DoubleArray:
+    """Return the prediction of each rating by a fit on the other folds, without recency shift, unclipped, shape [N]."""
+    predicted = np.full(events.rating.size, float(np.average(events.rating, weights=events.weights)))
+    for test, model in cross_fits(events, content, settings, seed):
+        rows = events.take(test)
+        predicted[test] = _raw(model, rows) - model.shift[rows.user_index]
     return predicted
 
 
@@ -65,7 +78,7 @@ def future_predict(events: Events, content: DoubleArray, settings: RatingSetting
     """
     test = last_share(events.user_index, events.timestamp)
     if test.all():
-        return test, np.full(events.rating.size, float(events.rating.mean()))
+        return test, np.full(events.rating.size, float(np.average(events.rating, weights=events.weights)))
     return test, _raw(_fit_without(events, test, content, settings, seed=seed), events.take(test))
 
 

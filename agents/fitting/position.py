@@ -11,10 +11,11 @@ Examination is estimated up to a factor, which is set so that the first position
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
+from recsim_llm.agents.browsing.click_settings import ClickModelSettings
+from recsim_llm.agents.browsing.examination_fit import count_cells, fit_cells
 from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.core.checked_columns import as_flags, as_whole_numbers
 from recsim_llm.errors import DataError
@@ -23,8 +24,7 @@ from recsim_llm.log.reader import open_run
 __all__ = ["examination_ratios", "fit_position_curve", "learn_position_curve"]
 
 
-_MOST_ROUNDS = 5000
-_ENOUGH = 1e-6
+_SETTINGS = ClickModelSettings(item_weight=0.0, most_steps=5000)
 
 
 def learn_position_curve(clicked: BoolArray, item: IntArray | None = None) -> tuple[float, ...]:
@@ -32,8 +32,8 @@ def learn_position_curve(clicked: BoolArray, item: IntArray | None = None) -> tu
 
     Without items the slates must have been in random order: then every position held the same items on average, and the
     curve is the ratio of click rates. With items any order will do in which items change places now and then: examination
-    and attraction are fitted together, by maximum likelihood (see ``_maximise``). Values above 1, where a later position
-    was looked at more than the first, are cut to 1.
+    and attraction are fitted together, by maximum likelihood (``browsing.examination_fit``). Values above 1, where a later
+    position was looked at more than the first, are cut to 1.
 
     Args:
         clicked: bool [n, k]: what was clicked, one row a page.
@@ -77,17 +77,6 @@ def fit_position_curve(run: Path, arm: str) -> tuple[float, ...]:
     return _cut(_learn(columns["position"], columns["clicked"], columns["item_id"]))
 
 
-class _Log(NamedTuple):
-    """A click log, counted by item and position: one entry a pair that occurred."""
-
-    item: IntArray
-    position: IntArray
-    shown: DoubleArray
-    """float64 [p]: how often."""
-    clicked: DoubleArray
-    """float64 [p]: how often with a click."""
-
-
 def _cut(ratios: DoubleArray) -> tuple[float, ...]:
     return tuple(float(value) for value in np.minimum(ratios, 1.0))
 
@@ -101,33 +90,7 @@ def _learn(position: IntArray, clicked: BoolArray, item: IntArray | None) -> Dou
         raise DataError("click log: got no click at the first position, expected some; use a longer log")
     curve = np.bincount(position, clicked, positions) / np.maximum(np.bincount(position, minlength=positions), 1)
     if item is not None:
-        curve = _maximise(_count(position, item, clicked), curve)
+        items, place = np.unique(item, return_inverse=True)
+        log = count_cells(place, position, clicked, items=len(items), cells=positions)
+        curve = fit_cells(log, _SETTINGS, np.arange(positions)).examination
     return np.asarray(curve / curve[0])
-
-
-def _count(position: IntArray, item: IntArray, clicked: BoolArray) -> _Log:
-    items, row = np.unique(item, return_inverse=True)
-    pair, place, shown = np.unique(position * len(items) + row, return_inverse=True, return_counts=True)
-    clicks = np.bincount(place, clicked, len(pair)).astype(np.float64)
-    return _Log(pair % len(items), pair // len(items), shown.astype(np.float64), clicks)
-
-
-def _maximise(log: _Log, click_rate: DoubleArray) -> DoubleArray:
-    """Return the examination curve by expectation-maximisation, up to a factor.
-
-    Wang et al. 2018, "Position bias estimation for unbiased learning to rank in personal search", equations 1 and 2, with an
-    attraction for each item in place of their regression: a click means examined and attracted; without one, the chance of
-    either follows by Bayes' rule. Starts inside the unit square, as an examination of 1 would never move.
-    """
-    examine: DoubleArray = 0.9 * click_rate / click_rate.max()
-    shown = np.maximum(np.bincount(log.position, log.shown, len(examine)), 1.0), np.bincount(log.item, log.shown)
-    attract = np.bincount(log.item, log.clicked) / shown[1]
-    unclicked = log.shown - log.clicked
-    for _ in range(_MOST_ROUNDS):
-        e, a, before = examine[log.position], attract[log.item], examine
-        neither = unclicked / np.maximum(1.0 - e * a, 1e-12)
-        attract = np.bincount(log.item, log.clicked + neither * a * (1.0 - e)) / shown[1]
-        examine = np.bincount(log.position, log.clicked + neither * e * (1.0 - a), len(before)) / shown[0]
-        if np.abs(examine / examine[0] - before / before[0]).max() < _ENOUGH:
-            break
-    return examine

@@ -7,18 +7,29 @@ Ordered logistic regression (McCullagh 1980, "Regression models for ordinal data
 with m_ui the unclipped prediction of ``rating_model``. Cut points are set by calibration in the large: averaged over
 a user's out-of-sample predictions, the model's distribution equals the user's histogram shrunk to a base. The base
 knows the user's share of fractional levels (half stars), a habit that a common set of cut points cannot express.
+Ratings with weights count as so many: the averages are then those of the ratings that they stand for.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import expit, logit
 
 from recsim_llm.core.arrays import DoubleArray, IntArray
 
-__all__ = ["LevelModel", "LevelSettings", "draw_levels", "fit_levels", "habit_cuts", "level_probabilities"]
+__all__ = [
+    "LevelModel",
+    "LevelSettings",
+    "draw_levels",
+    "fit_levels",
+    "floored",
+    "habit_cuts",
+    "level_probabilities",
+    "match_cuts",
+]
 
 
 _HABITS = np.linspace(0.0, 1.0, 21)
@@ -66,6 +77,8 @@ def fit_levels(
     future_predicted: DoubleArray,
     n_users: int,
     settings: LevelSettings,
+    weight: DoubleArray,
+    future_weight: DoubleArray,
 ) -> LevelModel:
     """Fit cut points and scales on out-of-sample predictions.
 
@@ -77,16 +90,20 @@ def fit_levels(
         future_predicted: predictions of ``future_rating``, unclipped, shape [F].
         n_users: number of users.
         settings: strengths of the shrinkage.
+        weight: how many ratings each training rating stands for, shape [N].
+        future_weight: the same of ``future_rating``, shape [F].
     """
     levels = np.unique(rating)
     position = np.searchsorted(levels, rating)
-    common = _common_scale(np.minimum(np.searchsorted(levels, future_rating), levels.size - 1), future_predicted, levels)
-    scale = common * _relative_spread(user_index, rating - predicted, n_users, settings.scale_shrinkage)
+    later = np.minimum(np.searchsorted(levels, future_rating), levels.size - 1)
+    common = _common_scale(later, future_predicted, future_weight, levels)
+    of_users = _Users(user_index, weight, np.bincount(user_index, weight, n_users).astype(np.float64))
+    scale = common * _relative_spread(of_users, rating - predicted, settings.scale_shrinkage)
     fractional = (levels != np.round(levels))[position].astype(np.float64)
-    habit = _habit(user_index, fractional, n_users, settings.habit_shrinkage)
-    table = _habit_table(levels, position, predicted, common)
+    habit = _habit(of_users, fractional, settings.habit_shrinkage)
+    table = _habit_table(levels, _Histogram(position, predicted, weight), common)
     cuts = _user_cuts(
-        user_index=user_index,
+        of_users,
         position=position,
         predicted=predicted,
         scale=scale,
@@ -130,13 +147,35 @@ def _interpolate(table: DoubleArray, habit: DoubleArray) -> DoubleArray:
     return np.asarray((1.0 - part) * table[low] + part * table[low + 1], dtype=np.float64)
 
 
-def _cumulative(position: IntArray, group: IntArray, n_groups: int, n_levels: int) -> DoubleArray:
-    """Return the counts at or below each level but the last, shape [groups, L - 1]."""
-    counts = np.bincount(group * n_levels + position, minlength=n_groups * n_levels)
-    return np.cumsum(counts.reshape(n_groups, n_levels), axis=1)[:, :-1].astype(np.float64)
+class _Users(NamedTuple):
+    """Who gave the ratings."""
+
+    user: IntArray
+    """User of each rating, shape [N]."""
+    weight: DoubleArray
+    """Of each rating, shape [N]."""
+    total: DoubleArray
+    """Weight of each user's ratings, shape [users]."""
 
 
-def _match(group: IntArray, mean: DoubleArray, scale: DoubleArray, target: DoubleArray) -> DoubleArray:
+class _Histogram(NamedTuple):
+    """Ratings with their predictions and weights, shape [N] each."""
+
+    position: IntArray
+    predicted: DoubleArray
+    weight: DoubleArray
+
+
+def _cumulative(users: _Users, position: IntArray, n_levels: int) -> DoubleArray:
+    """Return the weight at or below each level but the last, shape [users, L - 1]."""
+    n_users = users.total.size
+    counts = np.bincount(users.user * n_levels + position, users.weight, n_users * n_levels)
+    return np.cumsum(counts.reshape(n_users, n_levels), axis=1)[:, :-1].astype(np.float64)
+
+
+def match_cuts(
+    group: IntArray, mean: DoubleArray, scale: DoubleArray, target: DoubleArray, *, weight: DoubleArray
+) -> DoubleArray:
     """Return cuts whose expected cumulative shares, averaged over each group's rows, equal the target.
 
     Bisection; groups without rows are left at the middle of the range.
@@ -146,17 +185,20 @@ def _match(group: IntArray, mean: DoubleArray, scale: DoubleArray, target: Doubl
         mean: prediction of each row, shape [N].
         scale: scale of each row, shape [N].
         target: cumulative shares, shape [groups, L - 1].
+        weight: of each row in the average, shape [N].
     """
     order = np.argsort(group, kind="stable")
     present, starts = np.unique(group[order], return_index=True)
-    size = np.diff(np.append(starts, group.size))[:, None]
+    size = np.diff(np.append(starts, group.size))
+    count = weight[order, None]
+    total = np.add.reduceat(count, starts, axis=0)
     low = np.full((present.size, target.shape[1]), float(mean.min()) - _REACH)
     high = np.full_like(low, float(mean.max()) + _REACH)
-    local = np.repeat(np.arange(present.size), size[:, 0])
+    local = np.repeat(np.arange(present.size), size)
     inverse, centre = 1.0 / scale[order, None], mean[order, None]
     for _ in range(32):
         middle = 0.5 * (low + high)
-        shares = np.add.reduceat(expit((middle[local] - centre) * inverse), starts, axis=0) / size
+        shares = np.add.reduceat(count * expit((middle[local] - centre) * inverse), starts, axis=0) / total
         under = shares < target[present]
         low, high = np.where(under, middle, low), np.where(under, high, middle)
     cuts = np.full(target.shape, float(mean.mean()))
@@ -164,62 +206,65 @@ def _match(group: IntArray, mean: DoubleArray, scale: DoubleArray, target: Doubl
     return cuts
 
 
-def _common_scale(position: IntArray, predicted: DoubleArray, levels: DoubleArray) -> float:
+def _common_scale(position: IntArray, predicted: DoubleArray, weight: DoubleArray, levels: DoubleArray) -> float:
     """Return the scale of least log loss, each with its own matched cuts."""
     group = np.zeros(position.size, dtype=np.int64)
-    target = _floored(_cumulative(position, group, 1, levels.size) / position.size)
+    total = weight.sum(keepdims=True)
+    target = floored(_cumulative(_Users(group, weight, total), position, levels.size) / total)
     losses = []
     for candidate in _SCALES * float(np.mean(np.diff(levels)) if levels.size > 1 else 1.0) * 2.0:
         scale = np.full(position.size, candidate)
-        cuts = _match(group, predicted, scale, target)
+        cuts = match_cuts(group, predicted, scale, target, weight=weight)
         chance = level_probabilities(cuts[group], scale, predicted)[np.arange(position.size), position]
-        losses.append((-float(np.mean(np.log(np.maximum(chance, 1e-12)))), float(candidate)))
+        losses.append((-float(np.mean(weight / weight.mean() * np.log(np.maximum(chance, 1e-12)))), float(candidate)))
     return min(losses)[1]
 
 
-def _floored(cumulative: DoubleArray) -> DoubleArray:
+def floored(cumulative: DoubleArray) -> DoubleArray:
     """Keep every level possible: blend a little of the uniform distribution into cumulative shares."""
     uniform = np.arange(1, cumulative.shape[1] + 1) / (cumulative.shape[1] + 1)
     return np.asarray((1.0 - _FLOOR) * cumulative + _FLOOR * uniform, dtype=np.float64)
 
 
-def _relative_spread(user_index: IntArray, residual: DoubleArray, n_users: int, shrinkage: float) -> DoubleArray:
-    common = max(float(np.mean(residual**2)), 1e-6)
-    total = np.bincount(user_index, residual**2, n_users) + shrinkage * common
-    return np.sqrt(total / (np.bincount(user_index, minlength=n_users) + shrinkage) / common)
+def _relative_spread(users: _Users, residual: DoubleArray, shrinkage: float) -> DoubleArray:
+    squares = users.weight * residual**2
+    common = max(float(np.sum(squares) / np.sum(users.weight)), 1e-6)
+    total = np.bincount(users.user, squares, users.total.size) + shrinkage * common
+    return np.sqrt(total / (users.total + shrinkage) / common)
 
 
-def _habit(user_index: IntArray, fractional: DoubleArray, n_users: int, shrinkage: float) -> DoubleArray:
-    total = np.bincount(user_index, fractional, n_users) + shrinkage * fractional.mean()
-    return np.asarray(total / (np.bincount(user_index, minlength=n_users) + shrinkage), dtype=np.float64)
+def _habit(users: _Users, fractional: DoubleArray, shrinkage: float) -> DoubleArray:
+    counted = users.weight * fractional
+    total = np.bincount(users.user, counted, users.total.size) + shrinkage * counted.sum() / users.weight.sum()
+    return np.asarray(total / (users.total + shrinkage), dtype=np.float64)
 
 
-def _habit_table(levels: DoubleArray, position: IntArray, predicted: DoubleArray, common: float) -> DoubleArray:
+def _habit_table(levels: DoubleArray, ratings: _Histogram, common: float) -> DoubleArray:
     """Return matched cuts for the common histogram, its fractional levels reweighted to each share."""
-    histogram = np.bincount(position, minlength=levels.size) / position.size
+    histogram = np.bincount(ratings.position, ratings.weight, levels.size) / ratings.weight.sum()
     fractional = levels != np.round(levels)
     share = float(histogram[fractional].sum())
     wanted = _HABITS[:, None] if 0.0 < share < 1.0 else np.full((_HABITS.size, 1), share)
     weight = np.where(fractional, wanted / max(share, 1e-12), (1.0 - wanted) / max(1.0 - share, 1e-12))
-    target = _floored(np.cumsum(weight * histogram, axis=1)[:, :-1])
-    sample = predicted[:: max(1, predicted.size // 1000)]
+    target = floored(np.cumsum(weight * histogram, axis=1)[:, :-1])
+    step = slice(None, None, max(1, ratings.predicted.size // 1000))
+    sample = ratings.predicted[step]
     group = np.repeat(np.arange(_HABITS.size), sample.size)
-    rows = np.tile(sample, _HABITS.size)
-    return _match(group, rows, np.full(rows.size, common), target)
+    rows, counts = np.tile(sample, _HABITS.size), np.tile(ratings.weight[step], _HABITS.size)
+    return match_cuts(group, rows, np.full(rows.size, common), target, weight=counts)
 
 
 def _user_cuts(
-    *, user_index: IntArray, position: IntArray, predicted: DoubleArray, scale: DoubleArray, base: DoubleArray, shrinkage: float
+    users: _Users, *, position: IntArray, predicted: DoubleArray, scale: DoubleArray, base: DoubleArray, shrinkage: float
 ) -> DoubleArray:
     n_users, inner = base.shape
     if inner == 0:
         return base
-    counts = np.bincount(user_index, minlength=n_users)
-    rows_scale = scale[user_index]
-    below = expit((base[user_index] - predicted[:, None]) / rows_scale[:, None])
-    expected = np.column_stack([np.bincount(user_index, column, n_users) for column in below.T])
-    own = _cumulative(position, user_index, n_users, inner + 1)
-    rate = expected / np.maximum(counts, 1)[:, None]
-    target = _floored((own + shrinkage * rate) / (counts + shrinkage)[:, None])
-    cuts = _match(user_index, predicted, rows_scale, target)
-    return np.where(counts[:, None] > 0, cuts, base)
+    rows_scale = scale[users.user]
+    below = users.weight[:, None] * expit((base[users.user] - predicted[:, None]) / rows_scale[:, None])
+    expected = np.column_stack([np.bincount(users.user, column, n_users) for column in below.T])
+    own, present = _cumulative(users, position, inner + 1), users.total > 0
+    rate = expected / np.where(present, users.total, 1.0)[:, None]
+    target = floored((own + shrinkage * rate) / (users.total + shrinkage)[:, None])
+    cuts = match_cuts(users.user, predicted, rows_scale, target, weight=users.weight)
+    return np.where(present[:, None], cuts, base)

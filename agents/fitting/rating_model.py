@@ -112,7 +112,7 @@ def _activity(user_index: IntArray, n_users: int) -> DoubleArray:
 def _recency_shift(events: Events, items: DoubleArray, vectors: DoubleArray, settings: RatingSettings) -> DoubleArray:
     user, n_users = events.user_index, vectors.shape[0]
     residual = events.rating - np.sum(items[events.item_index] * vectors[user], axis=1)
-    weight = np.exp(-event_age(user, events.timestamp) / settings.shift_memory)
+    weight = events.weights * np.exp(-event_age(user, events.timestamp) / settings.shift_memory)
     total = np.bincount(user, weight, n_users) + settings.shift_shrinkage
     return np.asarray(np.bincount(user, weight * residual, n_users) / total, dtype=np.float64)
 

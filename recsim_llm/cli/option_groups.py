@@ -10,6 +10,8 @@ from typing import Any
 __all__ = [
     "add_verb",
     "dry_run_option",
+    "exposure_options",
+    "exposures_beside_options",
     "model_options",
     "output_options",
     "scenario_options",
@@ -125,6 +127,31 @@ def table_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--constant-rating", metavar="STARS", type=float, help="stars for each row of implicit data (5)")
     parser.add_argument("--string-ids", action="store_true", help="take ids for texts though all look like numbers")
     parser.add_argument("--genre-separator", metavar="TEXT", help="what stands between genres in one field")
+
+
+def exposure_options(parser: argparse.ArgumentParser) -> None:
+    """Add how an exposure log is read, beside how tables are."""
+    parser.add_argument(
+        "--session-gap",
+        metavar="SECONDS",
+        type=float,
+        help="of a log without sessions: time without anything shown that ends one",
+    )
+    parser.add_argument(
+        "--page-by",
+        choices=["time", "session"],
+        help="of a log without pages: what is shown at one time, or in a session, is one",
+    )
+    parser.add_argument("--layout", choices=["list", "grid", "carousel"], help="how the positions of a log lie on a page")
+    parser.add_argument("--part", metavar="NAME", help="part of a log: a split as train, or an arm of a run")
+
+
+def exposures_beside_options(parser: argparse.ArgumentParser) -> None:
+    """Add which exposure log is taken beside ratings, and how it is read."""
+    parser.add_argument(
+        "--exposures", metavar="LOG", help="log of what people were shown and did: a file, a folder, or that of a run"
+    )
+    exposure_options(parser)
 
 
 def output_options(parser: argparse.ArgumentParser) -> None:

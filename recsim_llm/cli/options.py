@@ -9,7 +9,15 @@ from typing import Any
 from recsim_llm.cli.output import make_console
 from recsim_llm.errors import ConfigError
 
-__all__ = ["ask_first", "read_limits", "read_model", "read_studied", "read_table_options", "read_world"]
+__all__ = [
+    "ask_first",
+    "read_exposure_options",
+    "read_limits",
+    "read_model",
+    "read_studied",
+    "read_table_options",
+    "read_world",
+]
 
 
 def read_table_options(options: argparse.Namespace) -> Any:
@@ -25,6 +33,20 @@ def read_table_options(options: argparse.Namespace) -> Any:
         "genre_separator": options.genre_separator,
     }
     return {name: value for name, value in given.items() if value is not None}
+
+
+def read_exposure_options(options: argparse.Namespace, *, alone: bool = True) -> Any:
+    """Return how an exposure log is to be read, by the names of ``ExposureSettings``.
+
+    Args:
+        options: what was given.
+        alone: there are no ratings beside it, so that what is said of tables is said of it.
+    """
+    tables = read_table_options(options) if alone else {}
+    if unused := [name for name in ("constant_rating", "genre_separator") if name in tables]:
+        raise ConfigError(f"--{unused[0].replace('_', '-')}: got it for a log, expected it with --data; leave it out")
+    own = {name: getattr(options, name) for name in ("session_gap", "page_by", "layout", "part")}
+    return tables | {name: value for name, value in own.items() if value is not None}
 
 
 def read_world(options: argparse.Namespace) -> dict[str, Any]:

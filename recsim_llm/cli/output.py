@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ __all__ = [
     "print_lines",
     "print_little_known",
     "print_pairs",
+    "print_parameters",
     "print_problem",
     "print_reading",
     "read_reading",
@@ -76,6 +77,13 @@ def print_pairs(title: str, table: dict[str, Any]) -> None:
     for name, value in table.items():
         shown = f"{value:,.4f}" if isinstance(value, float) else "unknown" if value is None else value
         console.print(f"  {name:<44}{shown}")
+
+
+def print_parameters(parameters: Mapping[str, Any]) -> None:
+    """Print where the parameters of choice users come from: those that a log told, those that it did not, and the rest."""
+    from recsim_llm.report.parameter_table import parameter_lines
+
+    print_lines(parameter_lines(parameters))
 
 
 def print_little_known(run: Path) -> None:

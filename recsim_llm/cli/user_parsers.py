@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from recsim_llm.cli.data_sets import handle_data
 from recsim_llm.cli.option_groups import (
     add_verb,
     dry_run_option,
+    exposure_options,
+    exposures_beside_options,
     model_options,
     output_options,
     settings_option,
@@ -17,7 +20,6 @@ from recsim_llm.cli.option_groups import (
 from recsim_llm.cli.studies import handle_personas
 from recsim_llm.cli.users import (
     handle_calibrate,
-    handle_data,
     handle_fit,
     handle_list,
     handle_probe,
@@ -53,7 +55,16 @@ def fit_parser(commands: Any) -> None:
     parser.add_argument("out", type=Path, help="folder for the fitted model and population; must be new")
     parser.add_argument("--seed", type=int, default=None, metavar="S", help="seed of the fit's start values")
     parser.add_argument("--held-out", action="store_true", help="also score the model on the last 20%% of each user's ratings")
+    parser.add_argument(
+        "--propensities",
+        metavar="WHICH",
+        default="none",
+        help="make the stars right for items shown at random, though people chose what they rated: 'estimated' from who rated "
+        "what, or an exposure log with the chance of each rating (default: none)",
+    )
+    parser.add_argument("--propensity-part", metavar="NAME", help="part of that log in which people chose, such as train")
     table_options(parser)
+    exposures_beside_options(parser)
     output_options(parser)
 
 
@@ -119,7 +130,10 @@ def personas_parser(commands: Any) -> None:
 
 def realism_parser(commands: Any) -> None:
     """Add the verb ``realism``."""
-    example = "recsim-llm realism --data fictional --n-users 60 --seeds 1 --seed 7 --out cards/choice"
+    example = (
+        "recsim-llm realism --data fictional --n-users 60 --seeds 1 --seed 7 --out cards/choice\n"
+        "  recsim-llm realism --exposures impressions.csv --out cards/clicks"
+    )
     parser = add_verb(
         commands,
         "realism",
@@ -127,11 +141,14 @@ def realism_parser(commands: Any) -> None:
         example=example,
         handler=handle_realism,
     )
-    parser.add_argument(
-        "--data", metavar="RATINGS", required=True, help="folder of a data set, name of a downloaded one, or 'fictional'"
-    )
+    parser.add_argument("--data", metavar="RATINGS", help="folder of a data set, name of a downloaded one, or 'fictional'")
+    exposures_beside_options(parser)
     table_options(parser)
-    parser.add_argument("--users", metavar="MODEL", default="choice", help="user model: choice (default), language, cascade")
+    parser.add_argument(
+        "--users",
+        metavar="MODEL",
+        help="user model: choice (default), language, cascade; of a log alone a click model (default: user-browsing)",
+    )
     model_options(parser)
     parser.add_argument("--n-users", metavar="N", type=int, help="most users (default: all; 20 with a language model)")
     parser.add_argument("--seeds", metavar="N", type=int, help="trials, one seed each (default: 5; 1 with a language model)")
@@ -154,14 +171,17 @@ def data_parser(commands: Any) -> None:
     parser = add_verb(
         commands,
         "data",
-        "download public data sets, or make the tables of an invented shop",
-        example="recsim-llm data get ml-latest-small\n  recsim-llm data make shop my-shop",
+        "download public data sets, make the tables of an invented shop, or show what an exposure log holds",
+        example="recsim-llm data get ml-latest-small\n  recsim-llm data make shop my-shop\n"
+        "  recsim-llm data show runs/logged --part broad",
         handler=handle_data,
     )
-    parser.add_argument("verb", choices=["get", "make"])
-    parser.add_argument("name", help="to get: ml-latest-small, ml-1m or ml-100k; to make: shop")
+    parser.add_argument("verb", choices=["get", "make", "show"])
+    parser.add_argument("name", help="to get: ml-latest-small, ml-1m or ml-100k; to make: shop; to show: path of a log")
     parser.add_argument("folder", nargs="?", type=Path, help="new folder for what is made")
-    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    table_options(parser)
+    exposure_options(parser)
+    output_options(parser)
 
 
 def list_parser(commands: Any) -> None:

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from recsim_llm.cli.endings import go_on, go_on_by_calls
-from recsim_llm.cli.options import ask_first, read_limits, read_model, read_studied, read_table_options
+from recsim_llm.cli.options import ask_first, read_exposure_options, read_limits, read_model, read_studied, read_table_options
 from recsim_llm.cli.output import (
     make_console,
     print_forecast,
     print_pairs,
+    print_parameters,
     print_reading,
     show_pages,
     show_status,
@@ -23,7 +24,7 @@ from recsim_llm.cli.output import (
 )
 from recsim_llm.errors import ConfigError, RecSimError
 
-__all__ = ["handle_calibrate", "handle_data", "handle_fit", "handle_list", "handle_probe", "handle_realism"]
+__all__ = ["handle_calibrate", "handle_fit", "handle_list", "handle_probe", "handle_realism"]
 
 _FAMILY_SEED = 11  # of the users and items by which families of prompts are told apart
 
@@ -33,14 +34,48 @@ def handle_fit(options: argparse.Namespace) -> None:
     from recsim_llm.agents.choice.saved_fits import fit_and_save
     from recsim_llm.data import open_dataset
     from recsim_llm.data.reading_notes import reading_record
+    from recsim_llm.log import open_exposures
 
     dataset = open_dataset(options.ratings, **read_table_options(options))
-    table = fit_and_save(dataset, options.out, seed=options.seed, held_out=options.held_out)
+    how = read_exposure_options(options, alone=False)
+    if how and options.exposures is None:
+        raise ConfigError(f"fit: got {next(iter(how))} without a log that it could be of, expected --exposures LOG with it")
+    exposures = None if options.exposures is None else open_exposures(options.exposures, **how)
+    selection = _rating_selection(options, dataset)
+    with show_status(options.quiet or exposures is None) as update:
+        table = fit_and_save(
+            dataset,
+            options.out,
+            seed=options.seed,
+            held_out=options.held_out,
+            exposures=exposures,
+            selection=selection,
+            progress=update,
+        )
     reading = reading_record(dataset)
     write_json(options, table | {"reading": reading})
     if not options.quiet:
+        parameters = table.pop("parameters")
         print_reading(reading)
         print_pairs(f"fitted choice users in {options.out}", table)
+        if exposures is not None:
+            print_parameters(parameters)
+
+
+def _rating_selection(options: argparse.Namespace, dataset: Any) -> Any:
+    """Return what a fit does about people's having chosen what they rated; None for nothing."""
+    from recsim_llm.agents.choice.rating_selection import RatingSelection, match_propensities
+    from recsim_llm.log import open_exposures
+
+    which, part = options.propensities, options.propensity_part
+    if which in ("none", "estimated"):
+        if part is not None:
+            raise ConfigError(
+                f"--propensity-part: got {part!r} without a log, expected --propensities LOG with it; leave it out"
+            )
+        return None if which == "none" else RatingSelection(method="doubly robust")
+    exposures = open_exposures(which, part=part)
+    return RatingSelection(method="doubly robust", propensity=match_propensities(dataset, exposures))
 
 
 def handle_calibrate(options: argparse.Namespace) -> None:
@@ -116,7 +151,7 @@ def handle_realism(options: argparse.Namespace) -> None:
     if options.dry_run:
         print_forecast(options, forecast_card(request))
         return
-    out = options.out or Path("cards") / f"{options.users.replace(':', '-')}-{datetime.now():%Y%m%d-%H%M%S}"
+    out = options.out or Path("cards") / f"{request.users.replace(':', '-')}-{datetime.now():%Y%m%d-%H%M%S}"
     with lock_folder(out, "card"):
         with go_on_by_calls(out, request.seeds[0]), show_status(options.quiet) as update:
             card, dataset = make_card(request, out, progress=update, confirm=partial(ask_first, options=options))
@@ -135,7 +170,9 @@ def _card_request(options: argparse.Namespace) -> Any:
     """Return what a card shall be made of."""
     from secrets import randbelow
 
+    from recsim_llm.data.exposure_logs.exposure_settings import ExposureSettings
     from recsim_llm.data.table_settings import TableSettings
+    from recsim_llm.scenarios.card_browsers import LOG_USERS
     from recsim_llm.scenarios.realism_run import CardRequest
     from recsim_llm.scenarios.schema import parse_overrides
     from recsim_llm.scenarios.study_requests import split_settings
@@ -149,9 +186,12 @@ def _card_request(options: argparse.Namespace) -> Any:
     asked, parameters = split_settings(parse_overrides(options.set))
     model = read_studied(options, asked)
     families = None if options.families is None else tuple(name.strip() for name in options.families.split(","))
+    alone = options.data is None and options.exposures is not None
     return CardRequest(
-        data=options.data,
-        users=options.users,
+        data=options.data or "",
+        exposures=options.exposures,
+        log=ExposureSettings.of(read_exposure_options(options, alone=alone)),
+        users=options.users or (LOG_USERS if alone else "choice"),
         model=model,
         n_users=options.n_users,
         seeds=tuple(range(first, first + count)),
@@ -189,42 +229,6 @@ def _measure_families(settings: Any) -> tuple[dict[str, Any] | None, list[tuple[
     except RecSimError as error:
         return None, [("templates", "unknown", str(error))]
     return found.to_json(), found.rows()
-
-
-def handle_data(options: argparse.Namespace) -> None:
-    """Download a data set, or write the invented shop."""
-    from recsim_llm.data import fetch, open_dataset
-
-    if options.verb == "make":
-        _make_shop(options)
-        return
-    if options.folder is not None:
-        raise ConfigError(f"data get: got folder {options.folder}, expected none, since sets go into the cache; leave it out")
-    folder = fetch(options.name)
-    if not options.quiet:
-        dataset = open_dataset(folder)
-        make_console().print(f"{folder}\n{len(dataset.ratings):,} ratings of {len(dataset.catalog):,} items\n{dataset.licence}")
-
-
-def _make_shop(options: argparse.Namespace) -> None:
-    from recsim_llm.data.invented_shop import COLUMNS, write_tables
-    from recsim_llm.log.folders import refuse_used_folder
-
-    if options.name != "shop" or options.folder is None:
-        got = f"{options.name!r} without a folder" if options.name == "shop" else repr(options.name)
-        raise ConfigError(f"data make: got {got}, expected `recsim-llm data make shop FOLDER`")
-    refuse_used_folder(options.folder, "data make")
-    try:
-        options.folder.mkdir(parents=True, exist_ok=True)
-        paths = write_tables(options.folder)
-    except OSError as error:
-        raise ConfigError(f"data make: got {options.folder} ({error.strerror}), expected a folder that can be made") from error
-    if not options.quiet:
-        console = make_console()
-        console.print("\n".join(map(str, paths)))
-        columns = " ".join(f"--column {ours}={theirs}" for ours, theirs in COLUMNS.items())
-        folder = shlex.quote(str(options.folder))
-        console.print(f"next    recsim-llm run shop --data {folder} --feedback implicit {columns}")
 
 
 def handle_list(options: argparse.Namespace) -> None:

@@ -128,6 +128,8 @@ def join_feedback(feedbacks: Sequence[Feedback]) -> Feedback:
         left=np.concatenate([feedback.left for feedback in feedbacks]),
         rated=stack_columns([feedback.rated for feedback in feedbacks]),
         engaged=stack_columns([feedback.engaged for feedback in feedbacks]),
+        looked=stack_columns([feedback.looked for feedback in feedbacks]),
+        dwell=stack_columns([feedback.dwell for feedback in feedbacks]),
     )
 
 
@@ -164,4 +166,6 @@ def take_feedback(feedback: Feedback, order: IntArray) -> Feedback:
         left=feedback.left[order],
         rated=take_columns(feedback.rated, kept),
         engaged=take_columns(feedback.engaged, kept),
+        looked=take_columns(feedback.looked, order),
+        dwell=take_columns(feedback.dwell, kept),
     )

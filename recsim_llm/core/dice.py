@@ -31,12 +31,14 @@ class VisitDice(NamedTuple):
     word: keyed.Words
     """uint64 [m]."""
     draws: FloatArray
-    """float32 [m, b, 2, k + 1], on the log-odds scale.
+    """float32 [m, b, 2, k + 1], on the log-odds scale; [m, b, 3, k + 1] of users who read a page in order.
 
     ``[..., 0, :k]``: a slot is clicked when its log-odds exceed this; +inf where the slot is not examined.
     ``[..., 0, k]``: the user leaves when the leaving log-odds exceed this.
     ``[..., 1, :k]``: standard logistic noise of the rating.
     ``[..., 1, k]``: standard logistic noise of the share watched.
+    ``[..., 2, :k]``: uniform whole numbers below ``2**18``: a slot is examined when its chance is greater than their share of
+    that; there only where examination hangs on the clicks above, and row 0 holds no +inf then.
     """
 
     def take(self, visit: slice) -> VisitDice:
@@ -68,18 +70,22 @@ class DiceTable:
 
         Args:
             visit_word: uint64 [m] from ``visit_words``.
-            examine: float32 [m, k]: probability that each position is examined.
+            examine: float32 [m, k]: probability that each position is examined; [m, k, k + 1] where it hangs on clicks
+                above, so that it cannot be drawn beforehand.
             first_page: number of the block's first page; one for all visits, or int64 [m].
             pages: pages in the block.
         """
         number = np.reshape(first_page, (-1, 1)) + np.arange(pages)
         page_word = keyed.mix(visit_word[:, None] + keyed.steps(number))
         word = keyed.mix(page_word[:, :, None] + self._slot_steps)
-        draws = np.empty((*word.shape[:2], 2, word.shape[2]), np.float32)
+        draws = np.empty((*word.shape[:2], examine.ndim, word.shape[2]), np.float32)
         draws[:, :, 0] = (word >> _CLICK_SHIFT) & _CLICK_MASK
         draws[:, :, 1] = word >> _OPINION_SHIFT
-        keyed.log_odds(draws)
+        keyed.log_odds(draws[:, :, :2])
         word &= _EXAMINE_MASK
+        if examine.ndim == 3:
+            draws[:, :, 2] = word
+            return draws
         limit = np.full((len(examine), 1, word.shape[2]), 2**18, np.uint64)
         limit[:, 0, :-1] = np.rint(examine * np.float32(2**18))
         np.copyto(draws[:, :, 0], _NEVER, where=word >= limit)

@@ -25,7 +25,7 @@ class Feedback(NamedTuple):
     decisions: Decisions
     """What the user model said."""
     draws: FloatArray
-    """float32 [u, 2, k + 1]: the dice of the pages, see ``recsim_llm.core.dice.VisitDice``."""
+    """float32 [u, 2 or 3, k + 1]: the dice of the pages, see ``recsim_llm.core.dice.VisitDice``."""
     clicked: BoolArray
     """bool [u, k]."""
     slot: IntArray
@@ -44,6 +44,15 @@ class Feedback(NamedTuple):
     """bool [c]: which clicked slots the user gave a rating; None means all of them."""
     engaged: DoubleArray | None = None
     """float64 [c]: how much each clicked item was engaged with; None of users who do not tell, see ``TellsEngagement``."""
+    looked: FloatArray | None = None
+    """float32 [u, k]: chance with which each slot was examined given the clicks above; None where it does not hang on them."""
+    dwell: DoubleArray | None = None
+    """float64 [c]: seconds with each clicked item; None of users who do not tell, see ``TellsDwell``."""
+
+    @property
+    def examine(self) -> FloatArray:
+        """float32 [u, k]: chance with which each slot was examined; blank slots count like others."""
+        return self.users.examination(self.pages.user_index) if self.looked is None else self.looked
 
     @property
     def given(self) -> FloatArray:
@@ -84,7 +93,7 @@ class Feedback(NamedTuple):
         """Return float32 [u, k]: stars given by slot, NaN where nothing was clicked or no rating given."""
         return self.by_slot(self.given)
 
-    def by_slot(self, values: FloatArray) -> FloatArray:
+    def by_slot(self, values: FloatArray | DoubleArray) -> FloatArray:
         """Return float32 [u, k]: one value for each clicked slot put in its place, NaN elsewhere."""
         dense = np.full(self.clicked.shape, np.nan, np.float32)
         dense.reshape(-1)[self.slot] = values

@@ -15,7 +15,8 @@ from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsim_llm.core.dice import DiceTable, VisitDice
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.pages import Pages, Rows
-from recsim_llm.core.protocols import ChoosesOne, CopiesRows, TellsEngagement, UserModel, WithholdsRatings
+from recsim_llm.core.protocols import ChoosesOne, CopiesRows, TellsDwell, TellsEngagement, UserModel, WithholdsRatings
+from recsim_llm.core.reading_order import read_in_order
 from recsim_llm.errors import ConfigError
 
 __all__ = ["ALL_ROWS", "Kernel", "choose_one"]
@@ -44,6 +45,8 @@ class Kernel:
                 raise ConfigError(f"{name}: got {value}, expected 1 or more")
         self.users = users
         self.slate_size = slate_size
+        users.allocate(rows, slate_size)
+        self._in_order = users.examination(np.empty(0, np.int64)).ndim == 3
         self.user_index = np.zeros(rows, np.int64)
         self.visit = np.zeros(rows, np.int64)
         self.page = np.zeros(rows, np.int64)
@@ -54,14 +57,14 @@ class Kernel:
         self._many_blocks = self._block < max_pages
         # Page after page of row after row: what ``step`` takes from. Kept in this one form, since a view beside it would be an
         # array of its own in a copy of the kernel.
-        self._draws = np.empty((rows * self._block, 2, slate_size + 1), np.float32)
+        self._draws = np.empty((rows * self._block, 2 + self._in_order, slate_size + 1), np.float32)
         self._first = np.arange(rows) * self._block
         self._slots = np.array([slate_size])
         self._levels = users.levels
         self._withholding: WithholdsRatings | None = users if isinstance(users, WithholdsRatings) else None
         self._engaging: TellsEngagement | None = users if isinstance(users, TellsEngagement) else None
+        self._dwelling: TellsDwell | None = users if isinstance(users, TellsDwell) and users.tells_dwell else None
         self._chooses_one = isinstance(users, ChoosesOne) and users.chooses_one
-        users.allocate(rows, slate_size)
 
     def dice(self, user_index: IntArray, visit: IntArray, seed_word: keyed.Words) -> VisitDice:
         """Lay out the dice of visits that are about to begin; any number of visits, in any order.
@@ -110,6 +113,7 @@ class Kernel:
         other.users = users = self.users.copy_rows(rows)
         other._withholding = users if isinstance(users, WithholdsRatings) else None
         other._engaging = users if isinstance(users, TellsEngagement) else None
+        other._dwelling = users if isinstance(users, TellsDwell) and users.tells_dwell else None
         other.user_index, other.visit, other.page = self.user_index[rows], self.visit[rows], self.page[rows]
         other._visit_word = self._table.visit_words(seed_word, other.user_index, other.visit)
         other._first = np.arange(len(rows)) * self._block
@@ -141,7 +145,11 @@ class Kernel:
         if empty is not None:
             bar[empty] = _NEVER
         decisions = self.users.decide(pages)
-        clicked = choose_one(decisions.click_log_odds, bar) if self._chooses_one else decisions.click_log_odds > bar
+        looked = None
+        if self._in_order:
+            clicked, looked = read_in_order(decisions.click_log_odds, draws, self.users.examination(pages.user_index))
+        else:
+            clicked = choose_one(decisions.click_log_odds, bar) if self._chooses_one else decisions.click_log_odds > bar
         slot = clicked.reshape(-1).nonzero()[0]
         row = slot // self._slots if slot.size else slot
         rating = self._rate(pages, draws, slot, row) if slot.size else _NO_RATINGS
@@ -153,7 +161,15 @@ class Kernel:
         if self._many_blocks:
             self._renew_dice(rows, after)
         rated = None if self._withholding is None else self._withholding.rated(pages, slot, row)
-        return Feedback(pages, decisions, draws, clicked, slot, row, rating, mood, left, self.users, rated, engaged)
+        dwell = None if self._dwelling is None else self._dwelling.dwell(self._dwell_shares(pages, slot, row))
+        told = (rated, engaged, looked, dwell)
+        return Feedback(pages, decisions, draws, clicked, slot, row, rating, mood, left, self.users, *told)
+
+    def _dwell_shares(self, pages: Pages, slot: IntArray, row: IntArray) -> DoubleArray:
+        """Return float64 [c]: uniform dice of clicked slots, of their own beside those of the visit."""
+        at = row if isinstance(pages.rows, slice) else pages.rows.take(row)
+        word = keyed.absorb(keyed.absorb(self._visit_word.take(at), pages.page.take(row)), slot % self.slate_size)
+        return keyed.uniform(keyed.absorb(word, keyed.purpose_word("dwell")))
 
     def _rate(self, pages: Pages, draws: FloatArray, slot: IntArray, row: IntArray) -> FloatArray:
         noise = draws[:, 1, :-1].reshape(-1).take(slot)
@@ -162,7 +178,7 @@ class Kernel:
         return self._levels.take(level)
 
     def _by_row(self) -> FloatArray:
-        """Return the dice as float32 [r, block, 2, k + 1], to be written to."""
+        """Return the dice as float32 [r, block, 2 or 3, k + 1], to be written to."""
         return self._draws.reshape(-1, self._block, *self._draws.shape[1:])
 
     def _renew_dice(self, rows: Rows, page: IntArray) -> None:

@@ -17,6 +17,7 @@ __all__ = [
     "DeclaresBounds",
     "HasProvenance",
     "RanksItems",
+    "TellsDwell",
     "TellsEngagement",
     "UserModel",
     "WithdrawsPages",
@@ -39,7 +40,13 @@ class UserModel(Protocol):
         """Make room for a batch of ``rows`` users; forget everything about earlier ones."""
 
     def examination(self, user_index: IntArray) -> FloatArray:
-        """Return float32 [m, k]: probability that each user examines each position."""
+        """Return the probability that each user examines each position.
+
+        Returns:
+            float32 [m, k]; or [m, k, k + 1] where it hangs on the last click above, whose position counted from 1 stands along
+            the last axis, 0 for none: such users read in order (``recsim_llm.core.reading_order``). Of one shape for all users
+            and pages, whatever they are.
+        """
         ...
 
     def begin(self, rows: Rows, user_index: IntArray, returning: bool) -> None:
@@ -143,6 +150,20 @@ class TellsEngagement(Protocol):
         Returns:
             float64 [c], each at least 0.
         """
+        ...
+
+
+@runtime_checkable
+class TellsDwell(Protocol):
+    """A user model that can say for how many seconds its users stay with what they click."""
+
+    @property
+    def tells_dwell(self) -> bool:
+        """Whether it does; of one answer for as long as the model lives."""
+        ...
+
+    def dwell(self, dice: DoubleArray) -> DoubleArray:
+        """Return float64 [c]: seconds, 0 or more, that uniform dice within 0 and 1, float64 [c], give; only if it tells."""
         ...
 
 

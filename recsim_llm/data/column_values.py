@@ -19,9 +19,12 @@ __all__ = [
     "has_leading_zeros",
     "holds_labels",
     "is_list",
+    "is_missing",
     "is_record",
     "parse_decimals",
+    "parse_flags",
     "parse_labels",
+    "parse_moments",
     "parse_times",
     "parse_whole_numbers",
     "parse_words",
@@ -36,6 +39,8 @@ _DECIMAL = r"^\s*[+-]?([0-9]{1,20}\.?[0-9]{0,20}|\.[0-9]{1,20})([eE][+-]?[0-9]{1
 # What is neither a number nor missing is a label; so are leading zeros, and more digits than a number here may have.
 _MISSING = r"^\s*(|nan|NaN|None|null|NULL|NA|N/A|<NA>|\\N)\s*$"
 _LABEL_OF_DIGITS = r"^\s*(0[0-9]+|[0-9]{19,})\s*$"
+_TRUE, _FALSE = r"^\s*(?i:true|1(\.0*)?)\s*$", r"^\s*(?i:false|0(\.0*)?)\s*$"
+_SECOND_FRACTION = r":[0-9]{2}[.,](?P<digits>[0-9]{1,9})"
 _LATEST_SECOND = 100_000_000_000
 _LARGEST_TIME = 2.0**62
 _EXACT_FLOAT = 2.0**53
@@ -112,6 +117,53 @@ def parse_times(column: Any) -> tuple[IntArray, BoolArray]:
     for _ in ("milliseconds", "microseconds", "nanoseconds"):
         seconds = np.where(np.abs(seconds) > _LATEST_SECOND, seconds // 1000, seconds)
     return seconds, bad
+
+
+def parse_moments(column: Any) -> tuple[DoubleArray, BoolArray]:
+    """Parse times as ``parse_times`` does, and keep fractions of a second, to a microsecond or so.
+
+    Returns:
+        float64 [r]: seconds since 1970-01-01 UTC; and bool [r], true where there is no time.
+    """
+    seconds, bad = parse_times(column)
+    if pa.types.is_timestamp(column.type):
+        moments = _numpy(column.cast(pa.timestamp("us", tz=column.type.tz), safe=False).cast(pa.int64()), 0) / 1e6
+        return np.where(bad, 0.0, moments), bad
+    numbers, none = parse_decimals(column)
+    for _ in range(3):
+        numbers = np.where(np.abs(numbers) > _LATEST_SECOND, numbers / 1000, numbers)
+    fractions = np.where(none | bad, 0.0, numbers - np.floor(numbers))
+    if _is_text(column) and (dates := none & ~bad).any():
+        found = pc.extract_regex(column.filter(pa.array(dates)).cast(pa.binary()), _SECOND_FRACTION)
+        digits = pc.fill_null(pc.struct_field(found, "digits"), b"0").cast(pa.string())
+        fractions[dates] = _numpy(pc.binary_join_element_wise("0", digits, ".").cast(pa.float64()), 0.0)
+    return np.asarray(seconds + fractions, np.float64), bad
+
+
+def parse_flags(column: Any) -> tuple[BoolArray, BoolArray]:
+    """Parse truth values: 1 and 0, true and false.
+
+    Returns:
+        bool [r], and bool [r], true where there is none.
+    """
+    if pa.types.is_boolean(column.type):
+        return np.asarray(pc.fill_null(column, False), np.bool_), np.asarray(column.is_null(), np.bool_)
+    if _is_text(column):
+        true, false = (
+            np.asarray(pc.fill_null(pc.match_substring_regex(column, way), False), np.bool_) for way in (_TRUE, _FALSE)
+        )
+        return true, ~(true | false)
+    numbers, bad = _numbers(column)
+    return numbers == 1, bad | ~np.isin(numbers, (0, 1))
+
+
+def is_missing(column: Any) -> BoolArray:
+    """Mark fields that hold nothing, bool [r]: null, NaN, no text, or a word that stands for that."""
+    if _is_text(column):
+        return _matches(column, _MISSING)
+    if pa.types.is_floating(column.type):
+        return np.asarray(pc.fill_null(pc.is_nan(column), True), np.bool_)
+    return np.asarray(column.is_null(), np.bool_)
 
 
 def parse_words(column: Any) -> tuple[TextArray, BoolArray]:

@@ -1,22 +1,23 @@
-"""What was left out, lost or decided in reading a data set: as a record for manifests, and in lines for people."""
+"""What was left out, lost or decided in reading a data set or a log: as a record for manifests, and in lines for people."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from recsim_llm.core.exposures import Exposures
 from recsim_llm.core.ratings import Dataset
 
 __all__ = ["reading_lines", "reading_record"]
 
 
-def reading_record(dataset: Dataset) -> dict[str, Any]:
+def reading_record(dataset: Dataset | Exposures) -> dict[str, Any]:
     """Return rows left out and fields lost, by reason, rows that repeat a user and an item, and other notes.
 
     Returns:
         ``skipped`` and ``unread``: reason to number; ``repeats``: number of rows; ``notes``: list of lines.
     """
-    count = dataset.ratings.count
+    count = dataset.ratings.count if isinstance(dataset, Dataset) else None
     return {
         "skipped": dict(dataset.skipped),
         "unread": dict(dataset.unread),

@@ -13,6 +13,7 @@ from recsim_llm.exports.identities import Identities
 from recsim_llm.exports.own_names import write_own_ids
 from recsim_llm.exports.ratings_csv import write_movielens
 from recsim_llm.exports.recbole import write_recbole
+from recsim_llm.exports.simeval import write_simeval
 from recsim_llm.exports.source import ExportSource
 
 __all__ = [
@@ -29,5 +30,6 @@ __all__ = [
     "write_movielens",
     "write_own_ids",
     "write_recbole",
+    "write_simeval",
     "write_slate_feedback",
 ]

@@ -48,10 +48,12 @@ IMPRESSIONS = pa.schema(
         ("rating", pa.float32()),
         ("liked", pa.bool_()),
         ("text", pa.string()),
+        ("dwell", pa.float32()),
     ]
 )
 """One row a slot. ``click_prob`` is the probability of a click before anything is drawn (examination included); propensities
-are null where unknown; ``item_id`` is -1 for a blanked slot; ``watched``, ``rating`` and ``liked`` are null without a click."""
+are null where unknown; ``item_id`` is -1 for a blanked slot; ``watched``, ``rating`` and ``liked`` are null without a click.
+``dwell``, seconds with a clicked item, is null also of users who were not fitted to a log that tells them."""
 PAGES = pa.schema(
     [
         ("arm", _ARM),

@@ -13,7 +13,6 @@ from recsim_llm.core.batches import join_feedback
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.pages import Slates, probability
-from recsim_llm.core.protocols import UserModel
 from recsim_llm.log.schema import Part, impressions_table, pages_table, visits_table
 from recsim_llm.log.segments import SegmentWriter
 
@@ -161,7 +160,7 @@ class RunLog:
         item_index = joined.pages.item_index
         item_id = np.where(item_index < 0, -1, self._item_id.take(item_index, mode="clip"))
         rows, slots = item_id.shape
-        chance = _chances(joined, feedbacks[0].users)
+        chance = _chances(joined)
         impressions: Part = {
             "user_id": np.repeat(users, slots),
             "visit": np.repeat(visit, slots),
@@ -176,6 +175,7 @@ class RunLog:
             "clicked": joined.clicked.reshape(-1),
             "watched": joined.by_slot(joined.watched).reshape(-1),
             "rating": joined.ratings().reshape(-1),
+            "dwell": joined.by_slot(np.full(joined.slot.shape, np.nan) if joined.dwell is None else joined.dwell).reshape(-1),
         }
         out = np.concatenate([batch.out_of_pages for batch in batches])
         pages: Part = {
@@ -196,10 +196,10 @@ class RunLog:
         return _kept(batches, impressions, pages, slots)
 
 
-def _chances(feedback: Feedback, users: UserModel) -> tuple[FloatArray, FloatArray]:
+def _chances(feedback: Feedback) -> tuple[FloatArray, FloatArray]:
     """Return float32 [u, k] each: the probability that a slot is examined, and that it is clicked; 0 where blank."""
     blank = feedback.pages.item_index < 0
-    examine = np.where(blank, np.float32(0), users.examination(feedback.pages.user_index))
+    examine = np.where(blank, np.float32(0), feedback.examine)
     return examine, examine * probability(feedback.decisions.click_log_odds)
 
 

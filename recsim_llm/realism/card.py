@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.errors import ConfigError
 from recsim_llm.numerics.threads import one_thread
 from recsim_llm.realism.candidates import Factory
 from recsim_llm.realism.line import Line
-from recsim_llm.realism.lines.browsing import behaviour_line
+from recsim_llm.realism.lines.browsing import no_behaviour
 from recsim_llm.realism.lines.clicks import click_line
 from recsim_llm.realism.lines.population import population_line
 from recsim_llm.realism.lines.star_shape import shape_line
@@ -19,7 +19,31 @@ from recsim_llm.realism.lines.stars import star_line
 from recsim_llm.realism.lines.taste import taste_line
 from recsim_llm.realism.trials import CardSettings, Trial, run_trials
 
-__all__ = ["Card", "first_lines", "realism_card"]
+__all__ = ["PARTS", "Card", "Part", "first_lines", "realism_card"]
+
+
+class Part(NamedTuple):
+    """Lines of the card that answer one question together; parts are shown beside each other and never averaged."""
+
+    key: str
+    """In the card's JSON."""
+    title: str
+    """For readers."""
+    question: str
+    """What its lines answer."""
+    lines: tuple[int, ...]
+    """Their numbers, the most telling first."""
+    score: bool = False
+    """It is one of the card's two scores."""
+
+
+PARTS = (
+    Part("behaviour", "Behaviour", "Do its users choose, look, stay and leave as people do?", (5, 1, 2, 3, 4, 6), score=True),
+    Part("tester", "Tester", "Do its users tell better recommenders from worse ones as people do?", (7, 12), score=True),
+    Part("audit", "Leakage audit", "Can the two scores be trusted?", (13,)),
+    Part("further", "Further checks", "What else should be known of it?", (8, 9, 10, 11)),
+)
+"""All lines, each in one part. The first two are the card's two scores."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +92,27 @@ class Card:
             "fingerprint": self.fingerprint,
             "seeds": list(self.seeds),
             "lines": [line.to_json() for line in self.lines],
+            **{part.key: self._part(part) for part in PARTS},
+        }
+
+    def _part(self, part: Part) -> dict[str, Any]:
+        """Return which lines make up a part, with the headline and the verdict of each; no figure of them all."""
+        there = {line.number: line for line in self.lines if line.number in part.lines}
+        lines = [there[number] for number in part.lines if number in there]
+        return {
+            "question": part.question,
+            "lines": [line.number for line in lines],
+            "headlines": [
+                {
+                    "line": line.number,
+                    "measure": line.measures[0].name if line.measures else None,
+                    "value": line.measures[0].candidate.estimate.value if line.measures else None,
+                    "low": line.measures[0].candidate.estimate.low if line.measures else None,
+                    "high": line.measures[0].candidate.estimate.high if line.measures else None,
+                    "verdict": list(line.verdict),
+                }
+                for line in lines
+            ],
         }
 
     def table(self) -> list[dict[str, Any]]:
@@ -103,24 +148,24 @@ def realism_card(
         ConfigError: a setting cannot work.
         ContractError: a candidate's answers have the wrong shape or are no distribution.
     """
-    lines = first_lines(run_trials(dataset, name, factory, settings, reference=reference), name, settings)
+    lines = first_lines(run_trials(dataset, name, factory, settings, reference=reference), settings, no_behaviour())
     return Card(name=name, data=dataset.name, fingerprint=dataset.fingerprint, seeds=settings.seeds, lines=lines)
 
 
-def first_lines(trials: Sequence[Trial], name: str, settings: CardSettings) -> tuple[Line, ...]:
+def first_lines(trials: Sequence[Trial], settings: CardSettings, behaviour: Line) -> tuple[Line, ...]:
     """Return lines 1 to 6, which need no simulated page.
 
     Args:
         trials: one a seed.
-        name: of the user model.
         settings: how to measure.
+        behaviour: line 5, which is made of a log.
     """
     return (
         taste_line(trials, settings),
         click_line(trials, settings),
         star_line(trials, settings),
         shape_line(trials, settings),
-        behaviour_line(name, None, None, most_pages=1, seed=settings.bootstrap_seed, resamples=settings.resamples),
+        behaviour,
         population_line(trials, settings),
     )
 

@@ -37,6 +37,7 @@ from recsim_llm.report.names import Names, read_names
 from recsim_llm.report.ope_page import draw_ope, ope_section
 from recsim_llm.report.ope_rows import OPE_FILE, read_ope
 from recsim_llm.report.page_layout import document, figure, table, whole_table
+from recsim_llm.report.parameter_table import parameters_section
 from recsim_llm.report.progress_page import cost_section, deciders_section, failures_section
 from recsim_llm.report.reproduction import configuration_section, reproduction_section
 from recsim_llm.report.result_sections import differences_section, results_section
@@ -115,8 +116,7 @@ def write_report(run: Path, *, card: Path | None = None, ope: Path | None = None
 
 
 def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
-    folder = run / "figures"
-    folder.mkdir(exist_ok=True)
+    (folder := run / "figures").mkdir(exist_ok=True)
     drawings = _draw_figures(summary, folder)
     compared, realism = read_comparison(run), read_run_card(run)
     # Each is laid out once by itself, so that a damaged file is told by its name.
@@ -126,6 +126,7 @@ def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
         comparison_section(compared, "", table, lambda _: "")
     with showing(run / MANIFEST, "run"):
         trust_section(manifest, None, "")
+        parameters_section(manifest)
         drawings |= draw_calibration(find_record(manifest), folder)
         calibration_section(find_record(manifest), drawings)
     with showing(run / CARD_FILE, "realism"):
@@ -146,7 +147,7 @@ def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
     content |= {} if speech is None else {"speech": speech.to_json()}
     content |= {} if metrics is None else {"metrics": metrics.to_json()}
     write_atomically(run / "metrics.json", _json(content))
-    page, log = run / "report.html", open_run(run)
+    log = open_run(run)
     if compared is not None and set(compared["arms"]) != set(log.arms):
         named = ", ".join(compared["arms"])
         raise LogError(f"{run}: got a comparison.json of {named}, expected this run's recommenders; compare the run again")
@@ -171,9 +172,9 @@ def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
         audits=audited,
     )
     with showing(run / MANIFEST, "run"):
-        content_of_page = render_page(findings)
-    write_atomically(page, content_of_page.encode())
-    return page
+        rendered = render_page(findings).encode()
+    write_atomically(run / "report.html", rendered)
+    return run / "report.html"
 
 
 def render_page(found: Findings) -> str:
@@ -192,6 +193,7 @@ def render_page(found: Findings) -> str:
         ope_section(found.ope, found.drawings),
         audits_section(found.audits, found.drawings),
         trust_section(manifest, found.card, found.drawings.get(CARD_FIGURE.name, "")),
+        parameters_section(manifest),
         calibration_section(find_record(manifest), found.drawings),
         speech_section(found.speech, table),
         deciders_section(summary),

@@ -9,9 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from recsim_llm.report import behaviour_figures as behaviour
 from recsim_llm.report import drawing, numbers
 from recsim_llm.report.drawing import INK, MUTED
-from recsim_llm.report.realism_rows import Content
+from recsim_llm.report.realism_rows import Content, card_line
 
 __all__ = ["CARD_FIGURES", "CardFigure"]
 
@@ -59,7 +60,7 @@ def draw_headlines(card: Content) -> Figure:
 
 def draw_ranking(card: Content) -> Figure:
     """Draw each recommender's simulated clicks over its truth, with its family's colour."""
-    table = _line(card, 7)["curves"]["recommenders"]
+    table = card_line(card, 7)["curves"]["recommenders"]
     families = list(dict.fromkeys(row["family"] for row in table))
     lines = -(-len(table) // 2)
     height = 3.5 + _STEP * lines
@@ -147,17 +148,12 @@ def _compared(card: Content) -> list[Content]:
     return [line for line in card["lines"] if line["measures"] and len(_rows(line)) > 1]
 
 
-def _line(card: Content, number: int) -> Content:
-    line: Content = next((line for line in card["lines"] if line["number"] == number), {"curves": {}})
-    return line
-
-
 def _curves(card: Content) -> dict[str, list[Content]]:
-    return {name: curve for name, curve in _line(card, 2)["curves"].items() if name.startswith("reliability") and curve}
+    return {name: curve for name, curve in card_line(card, 2)["curves"].items() if name.startswith("reliability") and curve}
 
 
 def _ranking_title(card: Content) -> str:
-    measure = _line(card, 7)["measures"][0]
+    measure = card_line(card, 7)["measures"][0]
     row = next(row for row in measure["rows"] if row["role"] == "candidate")
     return f"{row['name']} rank recommenders with {measure['name']} {numbers.with_interval(numbers.read_estimate(row))}"
 
@@ -170,7 +166,7 @@ def _headline_rows(card: Content) -> Iterable[Row]:
 
 
 def _ranking_rows(card: Content) -> Iterable[Row]:
-    for row in _line(card, 7)["curves"]["recommenders"]:
+    for row in card_line(card, 7)["curves"]["recommenders"]:
         numbers_of_row = [row[name][end] for name in ("NDCG", "simulated clicks") for end in ("value", "low", "high")]
         yield row["name"], row["family"], *numbers_of_row
 
@@ -180,6 +176,8 @@ def _reliability_rows(card: Content) -> Iterable[Row]:
         for point in curve:
             yield name, point["chance"], point["share"], point["decisions"]
 
+
+_CURVE_COLUMNS = ("place", "row", "value", "low", "high")
 
 CARD_FIGURES = (
     CardFigure(
@@ -194,12 +192,49 @@ CARD_FIGURES = (
         _headline_rows,
     ),
     CardFigure(
+        "click_rates",
+        behaviour.rank_title,
+        "Clicks over impressions at each rank of the same held-out pages. The band is real users' 95% interval.",
+        lambda card: bool(behaviour.behaviour_curve(card, "click rate by rank")),
+        behaviour.draw_ranks,
+        _CURVE_COLUMNS,
+        lambda card: behaviour.curve_rows(card, "click rate by rank"),
+    ),
+    CardFigure(
+        "exit_hazard",
+        behaviour.hazard_title,
+        "Sessions that end after a page over sessions that reach it. The band is real users' 95% interval.",
+        lambda card: bool(behaviour.behaviour_curve(card, "exit hazard")),
+        behaviour.draw_hazard,
+        _CURVE_COLUMNS,
+        lambda card: behaviour.curve_rows(card, "exit hazard"),
+    ),
+    CardFigure(
+        "dwell",
+        lambda card: f"How long {card['name']} stay with what they click, beside people",
+        "Share of clicks whose dwell time is below, from 5% to 95%.",
+        lambda card: bool(behaviour.behaviour_curve(card, "dwell quantiles")),
+        behaviour.draw_dwell,
+        ("share", "row", "seconds"),
+        behaviour.dwell_rows,
+    ),
+    CardFigure(
+        "planted_worse",
+        behaviour.planted_title,
+        "Share of the good recommender's clicks that is lost when slots of its pages are replaced at random; bands are 95% "
+        "intervals. For real users: share of NDCG against held-out ratings.",
+        lambda card: bool(behaviour.planted_curve(card)),
+        behaviour.draw_planted,
+        ("share", "row", "value", "low", "high"),
+        behaviour.planted_rows,
+    ),
+    CardFigure(
         "system_ranking",
         _ranking_title,
         "Recommenders by their quality on held-out ratings of real people and by the clicks that the simulated users give "
         "them; colours are families, thin lines 95% intervals by user. A good stand-in for people puts the points in a row "
         "that rises.",
-        lambda card: "recommenders" in _line(card, 7)["curves"],
+        lambda card: "recommenders" in card_line(card, 7)["curves"],
         draw_ranking,
         ("recommender", "family", "ndcg", "ndcg low", "ndcg high", "clicks", "clicks low", "clicks high"),
         _ranking_rows,

@@ -17,35 +17,59 @@ from rich.table import Table
 from rich.text import Text
 
 from recsim_llm.core.files import write_atomically
+from recsim_llm.realism.card import PARTS, Part
 from recsim_llm.report import drawing, numbers
 from recsim_llm.report.card_file import CARD_FILE
 from recsim_llm.report.figure_files import write_figure, write_figure_data
 from recsim_llm.report.page_layout import WIDE, document, figure
 from recsim_llm.report.realism_figures import CARD_FIGURES
-from recsim_llm.report.realism_rows import ROLES, Content, headline, rival_words, row_cells, shown, standing
+from recsim_llm.report.realism_rows import (
+    ROLES,
+    Content,
+    headline,
+    part_lines,
+    part_verdict,
+    rival_words,
+    row_cells,
+    shown,
+    standing,
+)
 
-__all__ = ["realism_table", "render_realism", "write_realism"]
+__all__ = ["TWO_SCORES", "realism_table", "render_realism", "write_realism"]
 
 _LEGEND = (
     "Better, worse, nearer, further: how the candidate stands against the row, where the 95% interval of the paired difference "
     "leaves out zero; undecided: it does not. Intervals are by bootstrap over users, each holds by itself, not all together. "
     "Of each role the strongest row is shown; all rows are in the JSON."
 )
+TWO_SCORES = (
+    "Behaviour and tester are two scores and never averaged: users who look like people need not rank recommenders as people "
+    "would, and the other way round. Over simulators of search the two had a correlation of .09 (SimEval-IR, arXiv 2604.27878)."
+)
+
+_HEADLINES = {5: 5, 12: 2, 13: 3}
+"""Measures of a line that stand beside its score, where these are more than one."""
 
 
 def realism_table(card: Content) -> RenderableType:
     """Lay out the card for a terminal, line by line."""
     parts: list[RenderableType] = [Text(headline(card)), Text("")]
-    for line in card["lines"]:
-        parts.append(Text(f"{line['number']} {line['name']}: {line['question']}", style="bold"))
-        if not line["measures"]:
-            parts += [Text(f"  not assessed: {line['not_assessed']}"), Text("")]
-            continue
-        parts.append(_table_of(line))
-        said = "; ".join(line["verdict"])
-        if said:
-            parts += [Text(f"  {card['name']}: {said}"), Text("")]
-    return Group(*parts, Text(_LEGEND))
+    for part in PARTS:
+        if part_lines(card, part):
+            parts += [Text(f"{part.title.upper()}: {part.question}", style="bold"), Text("")]
+        for line in part_lines(card, part):
+            parts += _told(card, line)
+    return Group(*parts, Text(f"{_LEGEND} {TWO_SCORES}"))
+
+
+def _told(card: Content, line: Content) -> Iterator[RenderableType]:
+    yield Text(f"{line['number']} {line['name']}: {line['question']}", style="bold")
+    if not line["measures"]:
+        yield from (Text(f"  not assessed: {line['not_assessed']}"), Text(""))
+        return
+    yield _table_of(line)
+    if said := "; ".join(line["verdict"]):
+        yield from (Text(f"  {card['name']}: {said}"), Text(""))
 
 
 def write_realism(card: Content, folder: Path, facts: Mapping[str, Any]) -> Path:
@@ -86,13 +110,15 @@ def render_realism(card: Content, drawings: Mapping[str, str], facts: Mapping[st
     seeds = ", ".join(map(str, card["seeds"]))
     head = (
         f"<h1>Realism card: {escape(card['name'])}</h1>\n"
-        f'<p class="facts">{escape(card["data"])} · held-out ratings · seeds {escape(seeds)}</p>\n'
+        f'<p class="facts">{escape(card["data"])} · held out · seeds {escape(seeds)}</p>\n'
         f'<p class="verdict">{escape(headline(card))}</p>'
     )
     parts = [
-        "<h2>Headlines</h2>",
-        _html_table([(_heading(line), line["measures"][0]) for line in card["lines"] if line["measures"]]),
+        "<h2>Two scores</h2>",
+        f"<p>{escape(TWO_SCORES)}</p>",
+        f'<div class="beside">{"".join(_part(card, part) for part in PARTS if part.score)}</div>',
         f'<p class="aside">{escape(_LEGEND)}</p>',
+        *(_beside(card, part) for part in PARTS if part_lines(card, part) and not part.score),
         "<h2>Figures</h2>",
         '<div class="figures uneven">',
         *(
@@ -101,7 +127,7 @@ def render_realism(card: Content, drawings: Mapping[str, str], facts: Mapping[st
             if kind.name in drawings
         ),
         "</div>",
-        *(part for line in card["lines"] for part in _line(line)),
+        *(text for part in PARTS for line in part_lines(card, part) for text in _line(line)),
         _configuration(card, facts),
     ]
     return document(f"Realism card: {card['name']} on {card['data']} – recsim_llm", head, parts)
@@ -123,6 +149,31 @@ def _table_of(line: Content) -> Table:
         label = f"{measure['name']} ({measure['unit']})" + (f"\n  {note}" if note else "")
         table.add_row(Text(label), *cells)
     return table
+
+
+def _part(card: Content, part: Part) -> str:
+    """Return one of the two scores: its question, its verdict and the headlines of its lines."""
+    verdict = part_verdict(card, part)
+    return (
+        f"<section><h3>{escape(part.title)}</h3>\n<p>{escape(part.question)}</p>\n"
+        f'<p class="verdict minor">{escape(verdict[0].upper() + verdict[1:])}.</p>\n{_headlines(card, part)}</section>'
+    )
+
+
+def _beside(card: Content, part: Part) -> str:
+    return f"<h2>{escape(part.title)}</h2>\n<p>{escape(part.question)}</p>\n{_headlines(card, part)}"
+
+
+def _headlines(card: Content, part: Part) -> str:
+    lines = part_lines(card, part)
+    silent = [f"{_heading(line)}: not assessed, {line['not_assessed']}." for line in lines if not line["measures"]]
+    told = [
+        ("" if place else _heading(line), measure)
+        for line in lines
+        for place, measure in enumerate(line["measures"][: _HEADLINES.get(line["number"], 1)])
+    ]
+    notes = "".join(f'<p class="aside">{escape(text)}</p>' for text in silent)
+    return (_html_table(told) if told else "") + notes
 
 
 def _heading(line: Content) -> str:

@@ -5,10 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from recsim_llm.realism.card import PARTS, Part
 from recsim_llm.report import numbers
 from recsim_llm.report.summary_tables import Cell
 
-__all__ = ["ROLES", "Content", "headline", "rival_words", "rivals", "row_cells", "shown", "standing"]
+__all__ = [
+    "ROLES",
+    "Content",
+    "card_line",
+    "headline",
+    "part_lines",
+    "part_verdict",
+    "rival_words",
+    "rivals",
+    "row_cells",
+    "shown",
+    "standing",
+]
 
 Content = Mapping[str, Any]
 """The card, or a part of it, as ``Card.to_json`` returns it."""
@@ -21,7 +34,12 @@ ROLES: Mapping[str, tuple[str, ...]] = {
 """Columns beside the candidate, with the roles of their rows; the last has real users where they judge, else what stands for
 as good as can be hoped for."""
 
-_MOST = {1: 3, 2: 3, 3: 5, 4: 6, 6: 5, 7: 5, 8: 6, 9: 3, 10: 5, 11: 4}
+_MOST = {1: 3, 2: 3, 3: 5, 4: 6, 5: 6, 6: 5, 7: 8, 8: 6, 9: 3, 10: 5, 11: 4, 12: 5, 13: 7}
+_OPEN = "no difference from the strongest cheap baseline can be claimed on"
+_NO_LINES = {
+    "behaviour": "the card was made of neither ratings nor a log",
+    "tester": "the card was made of a log alone; ratings (--data) tell recommenders apart",
+}
 _SHARES = ("share", "chance")
 
 
@@ -95,25 +113,46 @@ def standing(words: str) -> str:
     return "differs" if words else ""
 
 
+def card_line(card: Content, number: int) -> Content:
+    """Return the line of a number; an empty one where the card has none."""
+    line: Content = next((line for line in card["lines"] if line["number"] == number), {"curves": {}, "measures": []})
+    return line
+
+
+def part_lines(card: Content, part: Part) -> list[Content]:
+    """Return a part's lines, the most telling first."""
+    there = {line["number"]: line for line in card["lines"]}
+    return [there[number] for number in part.lines if number in there]
+
+
 def headline(card: Content) -> str:
+    """Say of each score for itself how the candidate stands; the scores are never made one."""
+    said = [f"{part.title}: {part_verdict(card, part)}." for part in PARTS if part.score]
+    name = card["name"]
+    return " ".join([f"{name[0].upper()}{name[1:]}.", *said])
+
+
+def part_verdict(card: Content, part: Part) -> str:
     """Say on which lines the candidate does better than the strongest cheap row, on which worse, and what is open."""
     groups: dict[str, list[str]] = {"better": [], "worse": [], "undecided": []}
-    silent = [line["name"] for line in card["lines"] if not line["measures"]]
-    for line in card["lines"]:
+    lines = part_lines(card, part)
+    if not lines:
+        return f"not assessed: {_NO_LINES[part.key]}"
+    silent = [line["name"] for line in lines if not line["measures"]]
+    for line in lines:
         rival = rivals(line["measures"][0])["Cheap CF"] if line["measures"] else None
         word = standing(rival.words) if rival is not None else ""
         word = {"nearer": "better", "further": "worse"}.get(word, word)
         if rival is not None and word in groups:
             groups[word].append(f"{line['name']} ({rival.row['name']})")
     parts = [
-        (f"{card['name']} do better than the strongest cheap baseline on", groups["better"]),
-        ("worse on", groups["worse"]),
-        ("no difference can be claimed on", groups["undecided"]),
+        ("better than the strongest cheap baseline on", groups["better"]),
+        ("worse on" if groups["better"] else "worse than the strongest cheap baseline on", groups["worse"]),
+        ("no difference from it can be claimed on" if groups["better"] else _OPEN, groups["undecided"]),
         ("not assessed:", silent),
     ]
     said = [f"{start} {', '.join(names)}" for start, names in parts if names]
-    text = "; ".join(said) or "Nothing could be compared with a cheap baseline"
-    return f"{text[0].upper()}{text[1:]}."
+    return "; ".join(said) or "nothing could be compared with a cheap baseline"
 
 
 def _cell(row: Content, digits: int, *, share: bool) -> Cell:

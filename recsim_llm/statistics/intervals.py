@@ -174,8 +174,12 @@ def share_estimate(yes: DoubleArray, trials: DoubleArray | None = None, *, confi
     yes = as_numbers("yes", yes, ("users",))
     trials = np.ones(len(yes)) if trials is None else as_numbers("trials", trials, yes.shape)
     check_number("confidence", confidence, above=0.0, below=1.0)
-    if ((yes < 0) | (yes > trials)).any():
-        raise DataError("yes: got more or fewer than trials, expected 0 to as many as the trials of each user")
+    wrong = np.flatnonzero((yes < 0) | (yes > trials))
+    if len(wrong):
+        raise DataError(
+            f"yes: got {yes[wrong[0]]:g} of {trials[wrong[0]]:g} trials at {wrong[0]}, expected 0 to as many as trials; "
+            "count both over the same trials"
+        )
     some = trials > 0.0
     yes, trials, count = yes[some], trials[some], int(some.sum())
     if not count:

@@ -75,7 +75,8 @@ class _Trial:
     def check_examination(self, who: IntArray) -> None:
         self._users.allocate(len(who), self._slots)
         examine = checked_call(self._name, "examination", (who,), lambda: self._users.examination(who))
-        self._column("examination", examine, (len(who), self._slots))
+        in_order = (self._slots + 1,) if np.ndim(examine) == 3 else ()
+        self._column("examination", examine, (len(who), self._slots, *in_order))
         if not ((examine >= 0) & (examine <= 1)).all():
             wrong = examine[~((examine >= 0) & (examine <= 1))][0]
             raise ContractError(f"{self._name}: got examination {wrong}, expected probabilities from 0 to 1; clip them")

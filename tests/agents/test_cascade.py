@@ -360,7 +360,9 @@ def test_language_users_remember_pages_that_they_did_not_decide(world, middle):
 
 
 def test_where_the_sides_come_from_is_told(world):
-    assert build(world).provenance == {"language": {"model": "other"}}
+    told = build(world).provenance
+    assert told["language"] == {"model": "other"}
+    assert told["choice"].keys() == {"parameter_sources"}
 
 
 @given(low=st.floats(0, 1), high=st.floats(0, 1))

@@ -96,7 +96,7 @@ def test_a_card_of_small_data_is_written_and_says_what_cannot_be_assessed(comman
     data = write_small_table(tmp_path / "data", SmallTable(12, 9, "random"))
     assert command("realism", "--data", data, "--seed", 1, "--seeds", 2, "--out", tmp_path / "card") == 0
     lines = json.loads((tmp_path / "card" / "realism.json").read_text())["lines"]
-    assert len(lines) == 11
+    assert len(lines) == 13
     why = {line["name"]: line["not_assessed"] for line in lines}
     assert why["taste"].startswith("no user has 10 held-out items")
     assert why["taste"].endswith("data with 50 ratings a user, and 20 rated items that they did not rate, would do")

@@ -21,7 +21,6 @@ from recsim_llm.data import fictional, open_dataset
 from recsim_llm.errors import ConfigError, ContractError
 from recsim_llm.realism import CardSettings, UserModelCandidate, hold_out, realism_card
 from recsim_llm.realism.candidates import on_levels
-from recsim_llm.realism.lines.browsing import Exposures, behaviour_line
 from recsim_llm.realism.lines.population import mean_similarity
 from recsim_llm.realism.lines.star_shape import jensen_shannon, wasserstein
 
@@ -235,30 +234,6 @@ def test_similarity_is_over_pairs_of_different_users():
     consumed = np.array([[1.0, 1, 0], [1, 0, 0], [0, 0, 1], [0, 0, 0]])
     weights = np.array([[1.0, 1, 1, 1], [2, 1, 0, 5]])
     assert mean_similarity(consumed)(weights) == pytest.approx([np.sqrt(0.5) / 3, np.sqrt(0.5)])
-
-
-def exposures(pages, click):
-    """Return one visit for each entry of ``pages``: that many pages of two slots, the ``click``-th slot clicked."""
-    rows = [
-        (user, 0, page, slot, slot == click) for user, count in enumerate(pages) for page in range(count) for slot in (0, 1)
-    ]
-    columns = [np.array(column) for column in zip(*rows, strict=True)]
-    return Exposures(*columns)
-
-
-def test_behaviour_is_compared_where_exposures_are_known():
-    line = behaviour_line("mine", exposures([1, 2, 3, 2], 0), exposures([2, 2, 3, 5], 1), most_pages=5, seed=1, resamples=50)
-    found = {measure.name: [row.estimate.value for row in measure.rows] for measure in line.measures}
-    assert found["session length"] == [3, 2]
-    assert found["click depth"] == [2, 1]
-    assert found["CTR at position 1"] == [0, 1]
-    assert found["exit hazard after page 2"] == [0.5, pytest.approx(2 / 3)]
-    assert "exit hazard after page 5" not in found
-
-
-def test_behaviour_without_the_models_own_visits_is_not_assessed():
-    line = behaviour_line("mine", exposures([1, 2], 0), None, most_pages=5, seed=1)
-    assert line.not_assessed == "the user model's own visits were not given"
 
 
 @pytest.mark.slow

@@ -16,7 +16,8 @@ from recsim_llm.data import fictional
 from recsim_llm.errors import ConfigError
 from recsim_llm.realism import CardSettings, hold_out
 from recsim_llm.realism.lines.cost import MeteredFactory
-from recsim_llm.realism.lines.system_ranking import HALVES, kendall_tau, pairwise_accuracy, ranking_line
+from recsim_llm.realism.lines.planted import SHARES, planted_line, planted_pages
+from recsim_llm.realism.lines.system_ranking import HALVES, effect_correlation, kendall_tau, pairwise_accuracy, ranking_line
 from recsim_llm.realism.policies import BAD, FAMILIES, GOOD, POLICIES, discounts, held_out_truth, policy_pages
 from recsim_llm.realism.policy_trials import run_policy_trials
 from recsim_llm.realism.trials import run_trials
@@ -61,8 +62,14 @@ def studies(dataset, factory, settings=SETTINGS):
     return run_policy_trials(trials, {"mine": metered.built})
 
 
-def line_of(dataset, factory, families=()):
-    return ranking_line(studies(dataset, factory), SETTINGS, families=families)
+@pytest.fixture(scope="module")
+def right(dataset, held):
+    return studies(dataset, lambda training, seed: Knowing(training, held))
+
+
+@pytest.fixture(scope="module")
+def wrong(dataset, held):
+    return studies(dataset, lambda training, seed: Knowing(training, held, sign=-1.0))
 
 
 @given(arrays(np.int64, (2, 7), elements=st.integers(0, 4)))
@@ -87,17 +94,16 @@ def test_twelve_recommenders_are_left_without_the_families_of_choice_users():
     assert set(CHOICE_FAMILIES) <= set(FAMILIES)
 
 
-def test_users_who_know_the_held_out_part_rank_as_it_does_and_their_opposites_do_not(dataset, held):
-    right = line_of(dataset, lambda training, seed: Knowing(training, held))
-    wrong = line_of(dataset, lambda training, seed: Knowing(training, held, sign=-1.0))
+def test_users_who_know_the_held_out_part_rank_as_it_does_and_their_opposites_do_not(right, wrong):
+    right, wrong = ranking_line(right, SETTINGS), ranking_line(wrong, SETTINGS)
     assert right.measures[0].candidate.estimate.value > 0.85
     assert wrong.measures[0].candidate.estimate.value < -0.85
     assert right.measures[0].row(HALVES).estimate.value > 0.6
     assert "by bootstrap over the 17 recommenders" in right.measures[0].candidate.note
 
 
-def test_the_headline_leaves_out_the_families_that_users_were_built_from(dataset, held):
-    line = line_of(dataset, lambda training, seed: Knowing(training, held), CHOICE_FAMILIES)
+def test_the_headline_leaves_out_the_families_that_users_were_built_from(right):
+    line = ranking_line(right, SETTINGS, families=CHOICE_FAMILIES)
     names = [measure.name for measure in line.measures]
     assert names[:2] == ["Kendall tau, own family left out", "Kendall tau, all recommenders"]
     assert "by bootstrap over the 13 recommenders" in line.measures[0].candidate.note
@@ -170,3 +176,52 @@ def test_other_held_out_labels_change_no_page_and_no_score_of_the_candidate(data
     assert np.array_equal(one.pages.item_index, two.pages.item_index)
     assert np.array_equal(one.chance["mine"], two.chance["mine"])
     assert np.array_equal(one.stars["mine"], two.stars["mine"])
+
+
+def test_effect_sizes_correlate_whichever_way_round_pairs_are_taken():
+    truth, pairs = np.array([[1.0, 2.0, 4.0, 3.0]]), np.ones(6, np.bool_)
+    assert effect_correlation(5 * truth + 1, truth, pairs)[0] == pytest.approx(1)
+    assert effect_correlation(-truth, truth, pairs)[0] == pytest.approx(-1)
+    turned = effect_correlation(truth[:, ::-1] ** 2, truth[:, ::-1], pairs)[0]
+    assert (
+        turned
+        == pytest.approx(effect_correlation(truth**2, truth, pairs)[0])
+        == pytest.approx(np.corrcoef(truth, truth**2)[0, 1])
+    )
+    assert np.isnan(effect_correlation(np.ones((1, 4)), truth, pairs)[0])
+
+
+def test_direction_and_size_of_decided_differences_are_those_of_who_knows_the_truth(right, wrong):
+    right, wrong = ranking_line(right, SETTINGS), ranking_line(wrong, SETTINGS)
+    name = next(measure.name for measure in right.measures if measure.name.startswith("correlation of effect sizes, decided"))
+    assert right.measure(name).candidate.estimate.value > 0.9
+    assert wrong.measure(name).candidate.estimate.value < -0.9
+    assert right.measure(name.replace("correlation of effect sizes", "pairwise accuracy")).candidate.estimate.value > 0.95
+
+
+def test_a_planted_worse_system_is_seen_by_who_knows_and_not_by_who_knows_nothing(right):
+    seen = planted_line(right, SETTINGS)
+    name = "smallest share of worse slots that is seen"
+    assert seen.measure(name).candidate.estimate.value is not None
+    losses = [point["rows"]["mine"]["value"] for point in seen.curves["clicks lost"]]
+    assert losses == sorted(losses)
+    assert 0.2 < losses[-1] < 0.6
+    real = [point["rows"]["real users"]["value"] for point in seen.curves["clicks lost"]]
+    assert losses == pytest.approx(real, abs=0.05)
+    same = [replace(trial, chance={**trial.chance, "mine": np.full(trial.pages.asked.shape, 0.1)}) for trial in right]
+    blind = planted_line(same, SETTINGS)
+    assert blind.measure(name).candidate.estimate.value is None
+    assert blind.measure(name).candidate.note == "none up to 40% is seen"
+    assert "further from real users than popularity" in blind.measure("clicks lost with 40% of slots at random").verdict
+
+
+def test_planted_pages_hold_no_item_twice_and_larger_shares_replace_more_of_the_same(held, pages):
+    planted = planted_pages(pages, held.training.ratings.users, 1)
+    assert np.array_equal(planted.item_index[:, 0], pages.item_index[:, pages.number(GOOD)])
+    changed = planted.item_index != planted.item_index[:, :1]
+    assert (changed[:, 1:] >= changed[:, :-1]).all()
+    assert changed.mean(axis=(0, 2))[1:] == pytest.approx(SHARES, abs=0.08)
+    ordered = np.sort(planted.item_index, axis=2)
+    assert (ordered[..., 1:] != ordered[..., :-1]).all()
+    back = np.take_along_axis(planted.asked, planted.place.reshape(len(planted.asked), -1), axis=1)
+    assert np.array_equal(back.reshape(planted.item_index.shape), planted.item_index)

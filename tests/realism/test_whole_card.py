@@ -1,4 +1,4 @@
-"""Lines 8 to 11 and the card as a whole, on users whose answers are known in advance."""
+"""Lines 8 to 13 and the card as a whole, on users whose answers are known in advance."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from recsim_llm.agents.language.language_candidate import calibrated_factory, la
 from recsim_llm.core import keyed
 from recsim_llm.data import fictional, open_dataset
 from recsim_llm.realism import CardSettings, hold_out
+from recsim_llm.realism.card import PARTS
 from recsim_llm.realism.lines.cost import MeteredFactory, Usage, cost_line, most_pages
 from recsim_llm.realism.lines.counterfactual import SAME_RATE, WORLD, counterfactual_line, level_shift, record_log
 from recsim_llm.realism.lines.repeatability import repeatability_line
@@ -215,14 +216,26 @@ def choice(dataset):
     return whole_card(dataset, subject, replace(SETTINGS, seeds=(1,)))
 
 
-def test_the_whole_card_has_eleven_lines_and_says_why_behaviour_is_missing(choice):
-    assert [line.number for line in choice.lines] == list(range(1, 12))
-    assert [line.number for line in choice.lines if line.not_assessed] == [5]
+def test_the_whole_card_has_thirteen_lines_and_says_why_behaviour_is_missing(choice):
+    assert [line.number for line in choice.lines] == list(range(1, 14))
+    assert [line.number for line in choice.lines if line.not_assessed] == [5, 13]
+    assert choice.line(12).measures[1].name == "smallest share of worse slots that is seen"
     assert "not applicable" in choice.line(8).measure(TITLES).candidate.note
     assert choice.line(9).measures[0].candidate.estimate.value == 1
     assert choice.line(10).measure("calls for 1,000 pages").candidate.estimate.value == 0
     assert "above random (better)" in choice.line(7).verdict
     assert "above popularity (better)" in choice.line(8).verdict
+
+
+def test_the_json_groups_the_lines_by_score_and_makes_no_figure_of_them_all(choice):
+    told = choice.to_json()
+    assert [told[key]["lines"] for key in ("behaviour", "tester", "audit")] == [[5, 1, 2, 3, 4, 6], [7, 12], [13]]
+    assert sorted(number for part in PARTS for number in part.lines) == [line["number"] for line in told["lines"]]
+    assert set(told["behaviour"]) == {"question", "lines", "headlines"}
+    first, second = told["tester"]["headlines"]
+    assert first["value"] == choice.line(7).measures[0].candidate.estimate.value
+    assert second["verdict"] == list(choice.line(12).verdict)
+    assert told["behaviour"]["headlines"][0]["value"] is None
 
 
 class Counted(FakeModel):

@@ -89,7 +89,7 @@ def test_a_card_is_put_on_the_page_and_stays_with_the_run(folder, tmp_path):
     assert main(["report", str(folder), "--realism", str(file), "--quiet"]) == 0
     html = (folder / "report.html").read_text(encoding="utf-8")
     assert "Taste: AUC (share)" in html
-    assert "No difference can be claimed on taste (ALS)." in html
+    assert "Behaviour: no difference from the strongest cheap baseline can be claimed on taste (ALS)." in html
     assert "The card was measured on other data than this run&#x27;s, films." in html
     file.unlink()
     assert write_report(folder).read_text(encoding="utf-8") == html

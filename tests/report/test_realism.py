@@ -105,8 +105,9 @@ def test_the_strongest_row_of_each_role_stands_beside_the_candidate(card):
 
 def test_the_headline_says_only_what_intervals_carry(card):
     assert headline(card) == (
-        "Mine <b> do better than the strongest cheap baseline on taste (ALS), clicks (ALS), system ranking (ALS); "
-        "no difference can be claimed on star shape (user and item biases); not assessed: behaviour."
+        "Mine <b>. Behaviour: better than the strongest cheap baseline on taste (ALS), clicks (ALS); no difference from it can "
+        "be claimed on star shape (user and item biases); not assessed: behaviour. Tester: better than the strongest cheap "
+        "baseline on system ranking (ALS)."
     )
 
 
@@ -167,3 +168,57 @@ def test_figures_that_a_card_cannot_fill_are_left_out(card, tmp_path):
     assert list((tmp_path / "figures").iterdir()) == []
     assert "Nothing could be compared" not in text
     assert "Not assessed: behaviour" in text
+
+
+@pytest.fixture
+def behaving(card):
+    ends = {"value": 0.3, "low": 0.2, "high": 0.4}
+    rows = {"mine <b>": ends, "same rate": {**ends, "value": 0.1}, "real users": ends}
+    points = [{"place": place, "rows": rows, "inside": place < 3} for place in (1, 2, 3)]
+    quantiles = [{"share": share, "mine <b>": 5.0, "real users": 6.0, "same rate": 9.0} for share in (0.25, 0.75)]
+    depth = measure(
+        "click depth",
+        [row("mine <b>", "candidate", 0.05, 0.03, 0.08), row("rates by rank", "cheap", 0.02, 0.01, 0.03, (0.03, 0.02, 0.05))],
+        ["above rates by rank (worse)"],
+        better="lower",
+        unit="distance",
+    )
+    curves = {"click rate by rank": points, "exit hazard": points, "dwell quantiles": quantiles}
+    seen = measure("smallest share of worse slots that is seen", [row("mine <b>", "candidate", 0.1)], [], better="lower")
+    lost = {"clicks lost": [{"share": share, "rows": {"mine <b>": ends, "real users": ends}} for share in (0.1, 0.4)]}
+    kept = [one for one in card["lines"] if one["number"] != 5]
+    return {**card, "lines": [*kept, line(5, "behaviour", [depth], curves), line(12, "planted worse system", [seen], lost)]}
+
+
+def test_the_two_scores_stand_beside_each_other_and_are_never_one(behaving, tmp_path):
+    page = write_realism(behaving, tmp_path, FACTS).read_text()
+    beside = page[page.index('<div class="beside">') :]
+    sections = re.findall(r"<section><h3>(.*?)</h3>(.*?)</section>", beside, re.DOTALL)
+    assert [title for title, _ in sections] == ["Behaviour", "Tester"]
+    assert "Worse" not in sections[1][1]
+    assert "worse on behaviour (rates by rank)" in sections[0][1]
+    assert "7 system ranking" in sections[1][1]
+    assert "7 system ranking" not in sections[0][1]
+    assert "never averaged" in page
+
+
+def test_figures_of_behaviour_show_people_as_a_band_and_say_how_often_the_users_are_inside(behaving, tmp_path):
+    page = write_realism(behaving, tmp_path, FACTS).read_text()
+    assert "Clicks by rank: mine &lt;b&gt; inside the real 95% interval at 2 of 3 ranks" in page
+    assert "mine &lt;b&gt; see a worse recommender from 10% of slots on" in page
+    rates = list(csv.DictReader((tmp_path / "figures" / "click_rates.csv").read_text().splitlines()))
+    assert [(point["place"], point["row"], point["value"]) for point in rates[:2]] == [
+        ("1", "mine <b>", "0.3"),
+        ("1", "same rate", "0.1"),
+    ]
+    assert len(list(csv.DictReader((tmp_path / "figures" / "dwell.csv").read_text().splitlines()))) == 6
+    for name in ("exit_hazard", "planted_worse"):
+        assert (tmp_path / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_score_that_nothing_was_measured_of_says_what_would_do(behaving, tmp_path):
+    alone = {**behaving, "lines": [one for one in behaving["lines"] if one["number"] == 5]}
+    assert headline(alone).endswith(
+        "Tester: not assessed: the card was made of a log alone; ratings (--data) tell recommenders apart."
+    )
+    assert "Not assessed: the card was made of a log alone" in write_realism(alone, tmp_path, FACTS).read_text()

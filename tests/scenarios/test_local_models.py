@@ -113,7 +113,9 @@ def test_what_a_probe_measured_goes_before_what_is_usual(folder, tmp_path):
         name = model.name
     better, gap = Estimate(value=0.7, low=0.6, high=0.8, users=9), Estimate(value=0.2, low=0.1, high=0.3, users=9)
     areas = dict.fromkeys(("en", "en_compact"), better)
-    save_families(FamilyReport(model=name, data="invented", users=9, areas=areas, difference=gap, seconds=1.0), "")
+    save_families(
+        FamilyReport(model=name, data="invented", users=9, users_asked=(), areas=areas, difference=gap, seconds=1.0), ""
+    )
     out = run(local(folder), tmp_path / "run")
     assert asked(out)[:2] == ("forced", "en")
     # Full prompts have no words before an answer: the question itself stands there.
@@ -146,7 +148,9 @@ def test_a_run_that_was_stopped_goes_on_as_it_was_asked_though_a_probe_came_betw
         name = model.name
     better, gap = Estimate(value=0.7, low=0.6, high=0.8, users=9), Estimate(value=0.2, low=0.1, high=0.3, users=9)
     areas = dict.fromkeys(("en", "en_compact"), better)
-    save_families(FamilyReport(model=name, data="invented", users=9, areas=areas, difference=gap, seconds=1.0), "")
+    save_families(
+        FamilyReport(model=name, data="invented", users=9, users_asked=(), areas=areas, difference=gap, seconds=1.0), ""
+    )
     resumed = resume(tmp_path / "stopped", limits={"calls": 1000})
     assert asked(resumed) == asked(whole)
     assert log_bytes(resumed) == log_bytes(whole)

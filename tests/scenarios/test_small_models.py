@@ -12,6 +12,7 @@ from small_models import need_model
 
 from recsim_llm.errors import BudgetExceeded
 from recsim_llm.language import open_model
+from recsim_llm.language.backends.llamacpp_backend import LlamaCppBackend
 from recsim_llm.language.base.questions import Ask, Part, Prompt, score, yes_no
 from recsim_llm.language.base.settings import ModelSettings
 from recsim_llm.language.calls.calls_file import FILE_NAME
@@ -121,9 +122,6 @@ def test_both_ways_give_the_same_decisions_within_quantisation(model):
     assert apart.max() < 0.1, apart
 
 
-# Where a call has to be tried again, llama.cpp reads the prompt's last token alone, and its last bits are others: seen once,
-# in a whole suite on a loaded machine, and not when run alone.
-@pytest.mark.xfail(strict=False, reason="a call that is tried again is read from llama.cpp's cache, with other last bits")
 @pytest.mark.parametrize("name", SERVED[:1])
 def test_a_run_that_stops_half_way_resumes_to_the_same_bytes(name, whole_runs, tmp_path):
     need_model(name)
@@ -132,6 +130,22 @@ def test_a_run_that_stops_half_way_resumes_to_the_same_bytes(name, whole_runs, t
     resumed = resume(tmp_path / "stopped", limits={"calls": 1000})
     assert log_bytes(resumed) == log_bytes(whole_runs(name))
     assert paid_calls(resumed) == paid_calls(whole_runs(name))
+
+
+@pytest.mark.parametrize("name", SERVED[:1])
+def test_a_run_whose_calls_are_sent_again_has_the_same_bytes(name, whole_runs, tmp_path, monkeypatch):
+    need_model(name)
+    send = LlamaCppBackend.send
+
+    async def send_some_twice(backend, call):
+        if call.questions[0].key.startswith("stars"):
+            # Of the second one the server would read a single token.
+            await send(backend, call)
+        return await send(backend, call)
+
+    whole = whole_runs(name)
+    monkeypatch.setattr(LlamaCppBackend, "send", send_some_twice)
+    assert log_bytes(run(scenario(name), tmp_path / "twice")) == log_bytes(whole)
 
 
 @pytest.mark.parametrize("name", BOTH)

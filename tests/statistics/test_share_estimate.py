@@ -45,5 +45,5 @@ def test_users_without_a_trial_do_not_count_and_one_user_carries_no_interval():
 
 
 def test_more_yes_than_trials_are_refused():
-    with pytest.raises(DataError, match="yes: got more or fewer than trials, expected 0 to as many as the trials of each user"):
+    with pytest.raises(DataError, match="yes: got 3 of 2 trials at 0, expected 0 to as many as trials"):
         share_estimate(np.array([3.0, 1.0]), np.array([2.0, 2.0]))

@@ -17,3 +17,12 @@ def movielens_folder():
             if (folder / "ratings.csv").is_file():
                 return folder
     pytest.skip("no MovieLens data: set RECSIM_LLM_DATA to the folder of ml-latest-small, or to the one that holds it")
+
+
+def shared_folder(name):
+    """Return the folder of another real data set, or skip the test."""
+    given = os.environ.get("RECSIM_LLM_DATA")
+    for base in (*([Path(given), Path(given).parent] if given else []), ROOT.parent / "shared" / "data"):
+        if (base / name).is_dir():
+            return base / name
+    pytest.skip(f"no data {name}: set RECSIM_LLM_DATA to the folder that holds it")

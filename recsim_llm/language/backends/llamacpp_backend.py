@@ -12,7 +12,7 @@ from recsim_llm.language.backends.http_backend import Response
 from recsim_llm.language.backends.llama_server import LlamaServer
 from recsim_llm.language.backends.model_files import fingerprint_file
 from recsim_llm.language.backends.packaged_models import PACKAGED, find_gguf
-from recsim_llm.language.base.wire import Abilities, Call, RawReply
+from recsim_llm.language.base.wire import Abilities, Call, RawReply, TokenUsage
 
 __all__ = ["LlamaCppBackend", "open_llamacpp"]
 
@@ -26,6 +26,8 @@ class LlamaCppBackend(AiohttpBackend):
     """A model served by a llama.cpp process of our own, which the first call starts and ``close`` ends.
 
     Open it with ``open_llamacpp``. Calls are answered one after another, so answers do not depend on what else is in flight.
+    Nor do they on what the server has read before: where it read one token only, as of a prompt that is sent again, the
+    call is sent once more and read from its beginning, since one token alone is computed in other arithmetic than several.
 
     Args:
         model: ``FILE@FINGERPRINT``.
@@ -99,8 +101,19 @@ class LlamaCppBackend(AiohttpBackend):
         await super().close()
         await self._server.leave(self)
 
+    async def _attempt(self, call: Call, path: str, body: Mapping[str, object]) -> RawReply | BackendError:
+        outcome = await super()._attempt(call, path, body)
+        if isinstance(outcome, RawReply) and _read_one_token(outcome.usage):
+            return await super()._attempt(call, path, {**body, "cache_prompt": False})
+        return outcome
+
     async def _fetch(self, method: str, address: str, content: bytes | None) -> Response:
         return await super()._fetch(method, self._address + address.removeprefix(_ANY_PORT), content)
+
+
+def _read_one_token(usage: TokenUsage) -> bool:
+    """Return whether all of the prompt but its last token came from the cache: llama.cpp reads no less."""
+    return usage.prompt is not None and 0 < (usage.cached or 0) == usage.prompt - 1
 
 
 def open_llamacpp(

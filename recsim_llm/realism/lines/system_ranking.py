@@ -15,7 +15,7 @@ from recsim_llm.realism.resampling import Resampler, Series, Statistic, of_sums
 from recsim_llm.realism.trials import CardSettings, counted_users
 from recsim_llm.statistics.intervals import CONFIDENCE, mean_estimate
 
-__all__ = ["HALVES", "kendall_tau", "pairwise_accuracy", "ranking_line"]
+__all__ = ["HALVES", "effect_correlation", "kendall_tau", "pairwise_accuracy", "ranking_line"]
 
 Ranking = Callable[[DoubleArray, DoubleArray], DoubleArray]
 
@@ -28,12 +28,13 @@ _PROTOCOL = (
     "{count} recommenders, fitted on the training part, show each user one page of {slots}, without what the user rated "
     "there. Truth: NDCG and recall of the pages against the held-out ratings ({split}). Simulated: expected clicks, later "
     "slots discounted as in NDCG; user models' chances as given, other rows' after a line fitted to validation users; a "
-    "user's pages are asked about item by item, once each. {family} Users built from a family of recommenders crown it, which "
-    "favours the baselines here: item-kNN users know neighbours, ALS users factors; the measure without the families of all "
-    "rows is fair to all. Kendall's tau-b (Kendall 1945); pairwise accuracy: share of pairs ranked alike, ties half; decided "
-    "pairs: those whose truth differs by more than its 95% interval by user. Intervals are over users, for these "
-    "recommenders; the row's note has the one over recommenders. The upper reference ranks by half of the users: with twice "
-    "as many, real users would agree better than it says."
+    "user's pages are asked about item by item, once each. {family} Users built from a family of recommenders crown it, "
+    "which favours the baselines here: item-kNN users know neighbours, ALS users factors; the measure without the families "
+    "of all rows is fair to all. Kendall's tau-b (Kendall 1945); pairwise accuracy: share of pairs ranked alike, ties half; "
+    "decided pairs: those whose truth differs by more than its 95% interval by user; on them pairwise accuracy is the "
+    "agreement in direction, and the correlation of effect sizes is that of the differences, simulated and true, both ways "
+    "round. Intervals are over users, for these recommenders; the row's note has the one over recommenders. The upper "
+    "reference ranks by half of the users: with twice as many, real users would agree better than it says."
 )
 
 
@@ -61,7 +62,7 @@ def ranking_line(trials: Sequence[PolicyTrial], settings: CardSettings, *, famil
         return not_assessed(7, _NAME, _QUESTION, reason)
     measures = [_measure(trials, resampler, f"Kendall tau, {name}", "tau", kept=kept) for name, kept in sets.items()]
     measures += [_measure(trials, resampler, f"pairwise accuracy, {name}", "share", kept=kept) for name, kept in sets.items()]
-    measures += _decided(trials, resampler, f"pairwise accuracy, decided pairs, {first}", sets[first])
+    measures += _decided(trials, resampler, first, sets[first])
     measures.append(_measure(trials, resampler, f"Kendall tau by recall, {first}", "tau", kept=sets[first], truth="recall"))
     left = ", ".join(families)
     text = f"Left out in the headline: the families it was built from, {left}." if left else "It was built from no family."
@@ -92,6 +93,24 @@ def pairwise_accuracy(one: DoubleArray, truth: DoubleArray) -> DoubleArray:
     """Return float64 [b]: share of the pairs that differ in ``truth`` which ``one`` puts in the same order, ties half."""
     left, right = _signs(one), _signs(truth)
     return _share(left, right, right != 0)
+
+
+def effect_correlation(one: DoubleArray, other: DoubleArray, pairs: npt.NDArray[np.bool_]) -> DoubleArray:
+    """Return float64 [b]: correlation of the differences between recommenders, rows of float64 [b, r]; NaN where all are alike.
+
+    Which recommender of a pair is taken from which is nobody's choice: both ways count, so that differences have mean zero
+    and the correlation is their cosine.
+
+    Args:
+        one: what one side says of each recommender.
+        other: what the other says.
+        pairs: bool [r (r - 1) / 2]: pairs that count, in the order of ``numpy.triu_indices``.
+    """
+    first, second = (index[pairs] for index in np.triu_indices(one.shape[1], 1))
+    left, right = one[:, first] - one[:, second], other[:, first] - other[:, second]
+    scale = np.sqrt((left**2).sum(axis=1) * (right**2).sum(axis=1))
+    correlation: DoubleArray = np.where(scale > 0, (left * right).sum(axis=1) / np.where(scale > 0, scale, 1.0), np.nan)
+    return correlation
 
 
 def _share(left: DoubleArray, right: DoubleArray, kept: npt.NDArray[np.bool_]) -> DoubleArray:
@@ -168,7 +187,7 @@ def _over_recommenders(pairs: Sequence[tuple[DoubleArray, DoubleArray]], compare
 
 
 def _decided(trials: Sequence[PolicyTrial], resampler: Resampler, name: str, kept: npt.NDArray[np.bool_]) -> list[Measure]:
-    """Return the measure over pairs of recommenders whose truth differs; which ones is settled before any draw."""
+    """Return direction and size over pairs of recommenders whose truth differs; which ones is settled before any draw."""
     truth = trials[0].truth["NDCG"][:, kept]
     first, second = np.triu_indices(truth.shape[1], 1)
     decided = np.array([mean_estimate(truth[:, i] - truth[:, j]).excludes(0.0) for i, j in zip(first, second, strict=True)])
@@ -179,10 +198,14 @@ def _decided(trials: Sequence[PolicyTrial], resampler: Resampler, name: str, kep
         left, right = _signs(one), _signs(other)
         return _share(left, right, np.broadcast_to(decided, left.shape) & (right != 0))
 
-    measure = resampler.measure(
-        f"{name} ({decided.sum()} of {len(decided)})", "share", "higher", _series(trials, kept, compare)
-    )
-    return [measure]
+    def correlate(one: DoubleArray, other: DoubleArray) -> DoubleArray:
+        return effect_correlation(one, other, decided)
+
+    words = f"decided pairs, {name} ({decided.sum()} of {len(decided)})"
+    return [
+        resampler.measure(f"pairwise accuracy, {words}", "share", "higher", _series(trials, kept, compare)),
+        resampler.measure(f"correlation of effect sizes, {words}", "correlation", "higher", _series(trials, kept, correlate)),
+    ]
 
 
 def _table(trials: Sequence[PolicyTrial]) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ WORLDS = {
     "eager": {"click_bias": 3.0, "drift": 0.5, "drift_reach": 4.0, "click_gain": 3.0, "leave_relief": 4.0, "boredom": 5.0},
     "songs": {"click_bias": 1.0, "repeat_half_life": 2.0, "drift": 1.0, "boredom": -2.0, "return_slope": -2.0},
     "all is kept": {"click_bias": 1.0, "drift_memory": 1.0, "boredom_memory": 1.0, "fatigue_memory": 1.0, "page_cost": 3.0},
+    "leaving by page": {"click_bias": 3.0, "leave_by_page": (-0.2, 4.0, -7.0), "leave_relief": 4.0, "click_gain": 2.0},
     "nothing is kept": {"drift_memory": 0.0, "boredom_memory": 0.0, "fatigue_memory": 0.0, "satisfaction_memory": 0.0},
 }
 

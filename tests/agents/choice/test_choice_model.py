@@ -14,7 +14,7 @@ from recsim_llm.agents.choice.choice_model import ChoiceModel
 from recsim_llm.agents.choice.choice_parameters import ChoiceParameters
 from recsim_llm.errors import DataError
 
-SCALARS = ("click_bias", "patience_median", "mainstreamness_mean", "mainstreamness_spread", "fitted_on")
+SCALARS = ("click_bias", "patience_median", "mainstreamness_mean", "mainstreamness_spread", "fitted_on", "selection", "sources")
 ARRAYS = ("item_id", "click_items", "rating_items", "levels")
 
 
@@ -32,6 +32,7 @@ def model():
         mainstreamness_mean=1 / 3,
         mainstreamness_spread=0.2,
         fitted_on="a fingerprint",
+        sources={"click_rate": {"low": 0.1, "high": None, "note": "of a log"}},
     )
 
 
@@ -110,7 +111,7 @@ def test_a_short_file_is_a_data_error(file, tmp_path):
 
 def test_another_version_is_refused(file):
     rewrite(file, header={"version": 99})
-    with pytest.raises(DataError, match=r"got model version 99, expected 2; fit again"):
+    with pytest.raises(DataError, match=r"got model version 99, expected 3; fit again"):
         ChoiceModel.load(file)
 
 

@@ -23,6 +23,8 @@ OTHER_VALUES = {
     "click_bias": 1.0,
     "position_decay": 0.5,
     "position_curve": (1.0, 0.2, 0.1),
+    "examination_table": ((1.0, 1.0, 1.0, 1.0), (0.9, 0.1, 1.0, 1.0), (0.8, 0.2, 0.1, 1.0)),
+    "leave_by_page": (2.0, -1.0),
     "boredom": 3.0,
     "boredom_memory": 0.1,
     "boredom_limit": 0.1,
@@ -101,7 +103,7 @@ def test_every_parameter_says_whether_it_is_assumed_or_measured(name):
 
 
 def test_no_parameter_is_left_out_here():
-    assert {*OTHER_VALUES, "click_rate"} == {field.name for field in fields(ChoiceParameters)}
+    assert {*OTHER_VALUES, "click_rate", "dwell"} == {field.name for field in fields(ChoiceParameters)}
 
 
 @pytest.mark.parametrize(
@@ -125,6 +127,11 @@ def test_no_parameter_is_left_out_here():
         {"novelty": True},
         {"click_bias": float("inf")},
         {"position_curve": [1.0, 1.2]},
+        {"examination_table": [[1.0, 0.5], [0.5, 0.2, 0.1]]},
+        {"examination_table": [[1.0, 1.5]]},
+        {"examination_table": []},
+        {"examination_table": 0.5},
+        {"examination_table": [[1.0, 0.5]], "position_curve": [1.0]},
         {"position_curve": []},
         {"position_curve": "steep"},
         {"position_curve": 0.9},

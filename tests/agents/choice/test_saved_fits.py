@@ -147,7 +147,7 @@ def stand_in(dataset, fit, monkeypatch):
     """Let the module's data and fit be those of this file; return the calls."""
     calls = []
 
-    def fit_again(data, seed=0):
+    def fit_again(data, seed=0, **_):
         calls.append(seed)
         return fit
 
@@ -159,8 +159,9 @@ def stand_in(dataset, fit, monkeypatch):
 def test_fit_and_save_writes_a_fit_and_its_table(dataset, fit, stand_in, tmp_path):
     table = fit_and_save(dataset, tmp_path / "fit", seed=9)
     assert stand_in == [9]
-    assert table == {"data": "fictional", "users": 60, "items": 1500, "ratings": len(dataset.ratings)}
     assert json.loads((tmp_path / "fit" / "fit.json").read_text()) == table
+    assert {told["source"] for told in table.pop("parameters").values()} == {"assumed"}
+    assert table == {"data": "fictional", "users": 60, "items": 1500, "ratings": len(dataset.ratings)}
     same_fit(load_fitted(tmp_path / "fit"), fit)
 
 

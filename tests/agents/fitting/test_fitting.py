@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recsim_llm.agents.fitting.click_model import ClickSettings, History, fit_click_model, fold_in_clicks, utility
+from recsim_llm.agents.fitting.consumption_model import (
+    ConsumptionSettings,
+    History,
+    fit_consumption_model,
+    fold_in_consumption,
+    utility,
+)
 from recsim_llm.agents.fitting.content import item_content, log_popularity, reduce_width
 from recsim_llm.agents.fitting.events import Events
 from recsim_llm.agents.fitting.out_of_sample import calibrate_levels, cross_predict
@@ -65,7 +71,7 @@ def history_of(events, users):
 
 
 def click(events, content, seed=5, **settings):
-    return fit_click_model(history_of(events, USERS), content, ClickSettings(**settings), seed)
+    return fit_consumption_model(history_of(events, USERS), content, ConsumptionSettings(**settings), seed)
 
 
 def tiny(width):
@@ -182,7 +188,7 @@ def test_click_fold_in_agrees_with_the_fitted_user(split):
     train, _, content = split
     fitted = click(train, content)
     rows = train.take(train.user_index == 4)
-    vector = fold_in_clicks(fitted, rows.item_index, rows.timestamp)
+    vector = fold_in_consumption(fitted, rows.item_index, rows.timestamp)
     np.testing.assert_allclose(fitted.item_vectors @ vector, fitted.item_vectors @ fitted.user_vectors[4], atol=1e-6)
 
 
@@ -191,7 +197,7 @@ def test_tiny_data_fit_without_warnings(width):
     events, content = tiny(width)
     model = fit_rating_model(events, content, RatingSettings(), 0)
     levels = calibrate_levels(events=events, content=content, settings=RatingSettings(), level_settings=LevelSettings(), seed=0)
-    fitted = fit_click_model(history_of(events, 5), content, ClickSettings(), 0)
+    fitted = fit_consumption_model(history_of(events, 5), content, ConsumptionSettings(), 0)
     for values in (model.user_vectors, model.item_vectors, levels.cuts, fitted.user_vectors, fitted.item_vectors):
         assert np.isfinite(values).all()
 

@@ -86,7 +86,7 @@ def test_a_title_tells_as_much_of_the_person_whether_rare_or_popular(split, mode
     coordinates = model.network.model.embed_tokens.weight.detach().numpy()[tokens, :16]
     counts = np.bincount(known.catalog.index_of(known.ratings.item_id), minlength=len(known.catalog))
     assert counts.min() < 0.8 * counts.max()
-    np.testing.assert_allclose(np.linalg.norm(coordinates, axis=1), 0.2 * np.sqrt(16), rtol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(coordinates, axis=1), np.sqrt(16), rtol=1e-5)
 
 
 def test_an_untrained_model_answers_with_labels_and_no_other_token(split, model):

@@ -101,6 +101,22 @@ def test_answers_are_the_same_bits_whatever_ran_before(model):
     assert after_others == alone
 
 
+def test_a_call_that_is_sent_again_is_read_from_its_beginning(model):
+    async def main():
+        backend = open_llamacpp(model).with_abilities(ABILITIES)
+        try:
+            return [await backend.send(call("Ada", LEADS[place])) for place in (0, 1, 1, 2)]
+        finally:
+            await backend.close()
+
+    _, first, again, other = asyncio.run(main())
+    assert first.usage.cached > 0
+    assert again.usage.cached == 0
+    assert again.tokens[0][-1].alternatives == first.tokens[0][-1].alternatives
+    # What was read anew is kept for the next question.
+    assert other.usage.cached > 0
+
+
 def test_of_a_users_next_page_only_the_page_is_read(model):
     async def main():
         backend = open_llamacpp(model).with_abilities(ABILITIES)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recsim_llm.agents.fitting.click_model import _stacked
-from recsim_llm.agents.fitting.click_parts import ClickSettings, History, build_tables, item_parts, user_parts
+from recsim_llm.agents.fitting.consumption_model import _stacked
+from recsim_llm.agents.fitting.consumption_parts import ConsumptionSettings, History, build_tables, item_parts, user_parts
 
 USERS, ITEMS = 30, 12
 
@@ -24,7 +24,7 @@ def history():
 @pytest.fixture(scope="module")
 def tables(history):
     content = np.random.default_rng(9).normal(size=(ITEMS, 2))
-    return build_tables(history, content, ClickSettings(factors=3, axes=3), 1)
+    return build_tables(history, content, ConsumptionSettings(factors=3, axes=3), 1)
 
 
 def test_user_and_item_parts_go_together(tables, history):
@@ -55,5 +55,5 @@ def test_without_times_no_item_is_in_season(history):
     timeless = History(
         user_index=history.user_index, item_index=history.item_index, timestamp=np.zeros(len(history.user_index)), n_users=USERS
     )
-    tables = build_tables(timeless, np.zeros((ITEMS, 0)), ClickSettings(factors=3, axes=3), 1)
+    tables = build_tables(timeless, np.zeros((ITEMS, 0)), ConsumptionSettings(factors=3, axes=3), 1)
     assert np.allclose(tables.season[:, tables.season.shape[1] // 2], 0, atol=1e-3)

@@ -2,7 +2,7 @@
 
     utility(u, i) = item_vectors[i] . user_vectors[u]
 
-Bilinear parts (``click_parts``) are stacked by a ridge logistic regression on each user's later events against
+Bilinear parts (``consumption_parts``) are stacked by a ridge logistic regression on each user's later events against
 uniform and popularity-matched negatives, then refitted on all events and compressed by a truncated singular value
 decomposition (Eckart & Young 1936), items weighted by popularity.
 """
@@ -15,17 +15,24 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from recsim_llm.agents.fitting.click_parts import ClickSettings, History, ItemTables, build_tables, item_parts, user_parts
+from recsim_llm.agents.fitting.consumption_parts import (
+    ConsumptionSettings,
+    History,
+    ItemTables,
+    build_tables,
+    item_parts,
+    user_parts,
+)
 from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.numerics.time_order import last_share
 
-__all__ = ["ClickModel", "ClickSettings", "History", "fit_click_model", "fold_in_clicks", "utility"]
+__all__ = ["ConsumptionModel", "ConsumptionSettings", "History", "fit_consumption_model", "fold_in_consumption", "utility"]
 
 Pairs = tuple[IntArray, IntArray, DoubleArray]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClickModel:
+class ConsumptionModel:
     """A fitted consumption model."""
 
     item_vectors: DoubleArray
@@ -44,7 +51,7 @@ class ClickModel:
     """Item side of the parts, to place new users."""
 
 
-def fit_click_model(history: History, content: DoubleArray, settings: ClickSettings, seed: int) -> ClickModel:
+def fit_consumption_model(history: History, content: DoubleArray, settings: ConsumptionSettings, seed: int) -> ConsumptionModel:
     """Fit the model on training events.
 
     Args:
@@ -59,7 +66,7 @@ def fit_click_model(history: History, content: DoubleArray, settings: ClickSetti
     importance = np.sqrt(1.0 + np.bincount(history.item_index, minlength=content.shape[0]))
     projection, items = _compress(left, right, importance, settings.dimensions - 1)
     vectors = np.column_stack([np.full(history.n_users, stack[-1]), left @ projection])
-    return ClickModel(
+    return ConsumptionModel(
         item_vectors=np.column_stack([np.ones(content.shape[0]), items]),
         user_vectors=vectors,
         prior_mean=vectors.mean(axis=0),
@@ -70,12 +77,12 @@ def fit_click_model(history: History, content: DoubleArray, settings: ClickSetti
     )
 
 
-def utility(model: ClickModel, user_index: IntArray, item_index: IntArray) -> DoubleArray:
+def utility(model: ConsumptionModel, user_index: IntArray, item_index: IntArray) -> DoubleArray:
     """Return the log-odds of consumption, shape [N]."""
     return np.asarray(np.sum(model.item_vectors[item_index] * model.user_vectors[user_index], axis=1), dtype=np.float64)
 
 
-def fold_in_clicks(model: ClickModel, item_index: IntArray, timestamp: DoubleArray) -> DoubleArray:
+def fold_in_consumption(model: ConsumptionModel, item_index: IntArray, timestamp: DoubleArray) -> DoubleArray:
     """Return the vector of a new user with the given events, oldest first or timed, shape [D]."""
     user = np.zeros(item_index.size, dtype=np.int64)
     history = History(user_index=user, item_index=item_index, timestamp=timestamp, n_users=1)
@@ -93,7 +100,7 @@ def _rows(history: History, keep: BoolArray) -> History:
     )
 
 
-def _fit_stack(history: History, content: DoubleArray, settings: ClickSettings, seed: int) -> DoubleArray:
+def _fit_stack(history: History, content: DoubleArray, settings: ConsumptionSettings, seed: int) -> DoubleArray:
     """Return the weight of each part and the constant, learned on each user's last fifth."""
     later = last_share(history.user_index, history.timestamp)
     if later.all():
@@ -105,7 +112,7 @@ def _fit_stack(history: History, content: DoubleArray, settings: ClickSettings, 
     return _ridge_logistic(np.column_stack([*scores, np.ones(user.size)]), label, settings.ridge)
 
 
-def _sample_pairs(history: History, later: BoolArray, n_items: int, settings: ClickSettings, *, seed: int) -> Pairs:
+def _sample_pairs(history: History, later: BoolArray, n_items: int, settings: ConsumptionSettings, *, seed: int) -> Pairs:
     """Return users, items and labels: later events, and negatives among what the user never consumed."""
     generator = np.random.default_rng([seed, 1])
     shuffled = generator.permutation(np.flatnonzero(later))

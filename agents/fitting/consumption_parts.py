@@ -19,7 +19,7 @@ from recsim_llm.core.arrays import DoubleArray, IntArray
 from recsim_llm.numerics.factorization import correspondence_axes, implicit_als
 from recsim_llm.numerics.time_order import event_age
 
-__all__ = ["ClickSettings", "History", "ItemTables", "build_tables", "item_parts", "user_parts"]
+__all__ = ["ConsumptionSettings", "History", "ItemTables", "build_tables", "item_parts", "user_parts"]
 
 
 _BINS = 25
@@ -28,7 +28,7 @@ _MANY_VALUES = 12
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClickSettings:
+class ConsumptionSettings:
     """What the click fit needs beyond data."""
 
     dimensions: int = 24
@@ -97,11 +97,11 @@ class ItemTables:
     """Mean and spread of the events' times."""
     habit_centre: DoubleArray
     """Mean mainstreamness and log activity of the users behind the tables, shape [2]."""
-    settings: ClickSettings
+    settings: ConsumptionSettings
     """Settings behind the tables."""
 
 
-def build_tables(history: History, content: DoubleArray, settings: ClickSettings, seed: int) -> ItemTables:
+def build_tables(history: History, content: DoubleArray, settings: ConsumptionSettings, seed: int) -> ItemTables:
     """Return the item side, learned from all events of a history."""
     n_items = content.shape[0]
     count = np.bincount(history.item_index, minlength=n_items).astype(np.float64)
@@ -129,7 +129,7 @@ def build_tables(history: History, content: DoubleArray, settings: ClickSettings
     )
 
 
-def _collaborative(history: History, n_items: int, settings: ClickSettings, seed: int) -> tuple[DoubleArray, DoubleArray]:
+def _collaborative(history: History, n_items: int, settings: ConsumptionSettings, seed: int) -> tuple[DoubleArray, DoubleArray]:
     """Return implicit item factors, and correspondence axes scaled to unit mean square length."""
     _, factors = implicit_als(
         history.user_index,

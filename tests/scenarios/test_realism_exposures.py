@@ -1,0 +1,153 @@
+"""``recsim-llm realism --exposures``: a log with ratings and without, and what is refused."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from planted_sessions import PlantedUsers, planted_log
+from real_data import shared_folder
+
+from recsim_llm.cli.main import main
+from recsim_llm.core.exposures import Exposures
+from recsim_llm.data import fictional
+from recsim_llm.scenarios.card_browsers import choice_browsers
+
+
+def write(log, path, **names):
+    columns = {name: getattr(log, name) for name in ("user_id", "session", "page", "position", "item_id", "clicked", "dwell")}
+    pq.write_table(pa.table({names.get(name, name): column for name, column in columns.items() if column is not None}), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory):
+    return write(planted_log(80), tmp_path_factory.mktemp("log") / "impressions.parquet")
+
+
+def made(folder):
+    return json.loads((folder / "realism.json").read_text())
+
+
+def test_a_log_alone_makes_the_behaviour_part(planted, tmp_path):
+    asked = ["realism", "--exposures", str(planted), "--seeds", "2", "--seed", "1", "--out", str(tmp_path / "card"), "--quiet"]
+    assert main(asked) == 0
+    card = made(tmp_path / "card")
+    assert [line["number"] for line in card["lines"]] == [5, 13]
+    assert (card["name"], card["seeds"]) == ("user-browsing users", [1, 2])
+    depth = {row["name"]: row["value"] for row in card["lines"][0]["measures"][0]["rows"]}
+    assert depth["user-browsing users"] < depth["same rate"] / 2
+    assert "--exposures" in card["made"]["Command"]
+    assert "--data" not in card["made"]["Command"]
+    assert (tmp_path / "card" / "figures" / "exit_hazard.png").is_file()
+    later = next(m for m in card["lines"][1]["measures"] if m["name"] == "answers that hang on later pages")
+    assert later["rows"][0]["value"] == 0
+
+
+def test_other_users_come_by_name_or_by_dotted_path_and_columns_by_theirs(tmp_path):
+    path = write(planted_log(40), tmp_path / "log.parquet", item_id="doc")
+    asked = ["realism", "--exposures", str(path), "--column", "item_id=doc", "--seeds", "1", "--seed", "1", "--quiet"]
+    assert main([*asked, "--users", "cascade", "--out", str(tmp_path / "one")]) == 0
+    assert made(tmp_path / "one")["name"] == "cascade users"
+    assert main([*asked, "--users", "planted_sessions:PlantedFactory", "--out", str(tmp_path / "two")]) == 0
+    assert made(tmp_path / "two")["lines"][0]["measures"][0]["rows"][0]["value"] is not None
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ([], "got no data, expected --data RATINGS, --exposures LOG, or both"),
+        (["--exposures", "LOG", "--users", "nonesuch"], "got nonesuch users and a log without ratings"),
+        (["--exposures", "LOG", "--calibration", "fit"], "--calibration: got it for a log without ratings"),
+        (["--exposures", "LOG", "--constant-rating", "4"], "--constant-rating: got it for a log"),
+        (["--exposures", "nowhere.parquet"], "nowhere.parquet"),
+        (["--exposures", "LOG", "--data", "fictional", "--users", "replay"], "--exposures: got replay users and ratings"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_in_one_line(planted, tmp_path, capsys, asked, words):
+    given = [str(planted) if word == "LOG" else word for word in asked]
+    assert main(["realism", *given, "--out", str(tmp_path / "card"), "--quiet"]) == 2
+    told = capsys.readouterr().err
+    assert words in told
+    assert told.count("\n") == 1
+    assert not (tmp_path / "card" / "realism.json").exists()
+
+
+def own_log(dataset):
+    """Return what the users of ratings were shown, in an order of its own."""
+    users = dataset.ratings.users
+    user, page, slot = (axis.reshape(-1) for axis in np.indices((len(users), 3, 5)))
+    items = np.random.default_rng(2).random((len(users) * 3, len(dataset.catalog))).argsort(axis=1)[:, :5].reshape(-1)
+    shown = Exposures(
+        name="own",
+        user_id=users[user],
+        session=user,
+        page=page,
+        position=slot,
+        item_id=dataset.catalog.item_id[items],
+        clicked=np.zeros(len(slot), np.bool_),
+    )
+    done = PlantedUsers().browse(shown, 1)
+    return Exposures(
+        name="own",
+        user_id=shown.user_id,
+        session=shown.session,
+        page=shown.page,
+        position=shown.position,
+        item_id=shown.item_id,
+        clicked=done.clicked,
+    )
+
+
+def test_choice_users_are_fitted_without_ratings_that_held_out_users_were_shown(monkeypatch):
+    dataset = fictional.load(n_users=30)
+    log = own_log(dataset)
+    fitted = []
+    monkeypatch.setattr("recsim_llm.scenarios.card_browsers.choice_world", lambda data, seed: fitted.append(data))
+    monkeypatch.setattr("recsim_llm.scenarios.card_browsers.WorldBrowsers", lambda world: world)
+    training = log.of_users(log.users[:20])
+    choice_browsers(dataset, log, 1)(training)
+    known = set(zip(fitted[0].ratings.user_id.tolist(), fitted[0].ratings.item_id.tolist(), strict=True))
+    held_out = ~np.isin(log.user_id, training.users)
+    shown = set(zip(log.user_id[held_out].tolist(), log.item_id[held_out].tolist(), strict=True))
+    assert not known & shown
+    rated = set(zip(dataset.ratings.user_id.tolist(), dataset.ratings.item_id.tolist(), strict=True))
+    assert known == rated - shown
+    assert rated & shown
+
+
+@pytest.mark.slow
+def test_choice_users_are_put_before_the_pages_of_their_own_log(tmp_path):
+    path = write(own_log(fictional.load(n_users=30)), tmp_path / "log.parquet")
+    asked = [
+        "realism",
+        "--data",
+        "fictional",
+        "--n-users",
+        "30",
+        "--exposures",
+        str(path),
+        "--seeds",
+        "1",
+        "--seed",
+        "1",
+        "--quiet",
+    ]
+    assert main([*asked, "--out", str(tmp_path / "card")]) == 0
+    card = made(tmp_path / "card")
+    assert [line["number"] for line in card["lines"]] == list(range(1, 14))
+    assert [line["number"] for line in card["lines"] if line["not_assessed"]] == []
+    assert card["behaviour"]["headlines"][0]["value"] is not None
+
+
+@pytest.mark.slow
+def test_a_user_browsing_model_browses_held_out_search_sessions_as_people_do(tmp_path):
+    folder = shared_folder("trec-session-2014")
+    assert main(["realism", "--exposures", str(folder), "--seed", "1", "--out", str(tmp_path / "card"), "--quiet"]) == 0
+    measures = {measure["name"]: measure["rows"][0]["value"] for measure in made(tmp_path / "card")["lines"][0]["measures"]}
+    assert measures["click depth, Jensen-Shannon distance"] <= 0.09
+    assert measures["ranks inside the real 95% interval"] == 1.0
+    assert measures["session length, Wasserstein-1"] <= 0.23
