@@ -143,6 +143,15 @@ def test_a_layout_is_read_as_its_own_log_tells_and_no_other(log, dataset, fitted
     assert by_hand.users.parameters.layout == "list"
 
 
+def test_a_run_shows_the_layout_that_its_scenario_names(log, dataset, fitted, tmp_path):
+    told = fit_log_behaviour(replace(log, layout="grid"), seed=1, intervals=False)
+    save_fitted(with_behaviour(fitted, told, dataset), tmp_path / "grid")
+    plan = {"recommenders": ["random"], "users.count": 20, "users.fitted": str(tmp_path / "grid"), "seed": 1, "max_pages": 3}
+    shown = open_exposures(run(load_scenario("demo", plan | {"users.parameters.layout": "grid"}), tmp_path / "run"))
+    assert shown.layout == "grid"
+    assert open_exposures(tmp_path / "run", layout="list").layout == "list"
+
+
 def test_users_who_were_fitted_to_no_log_read_lists(dataset):
     with pytest.raises(ConfigError, match="got 'grid', expected 'list'"):
         choice_world(dataset, seed=1, parameters={"layout": "grid"})
@@ -199,6 +208,19 @@ def test_readers_made_of_a_log_leave_and_stay_on_its_other_pages_as_its_people_d
     assert abs(browsed.clicked.mean() / rest.clicked.mean() - 1) < 0.15
     assert abs(np.median(browsed.dwell[browsed.clicked]) / np.exp(3.0) - 1) < 0.2
     assert np.isnan(browsed.dwell[~browsed.clicked]).all()
+
+
+def test_answers_on_a_page_do_not_hang_on_a_wider_page_after_it(log):
+    half = np.isin(log.user_id, log.users[::2])
+    readers, rest = LogReaders(log.take(half)), log.take(~half)
+    shown = rest.take((rest.page > 0) | (rest.position < 6))
+    shown = replace(shown, clicked=np.zeros(len(shown), np.bool_), dwell=None)
+    first = shown.page == 0
+    whole, cut = readers.browse(shown, 5), readers.browse(shown.take(first), 5)
+    np.testing.assert_array_equal(whole.clicked[first], cut.clicked)
+    np.testing.assert_array_equal(whole.leaves[shown.pages.page == 0], cut.leaves)
+    np.testing.assert_array_equal(whole.dwell[first], cut.dwell)
+    assert cut.leaves.any()
 
 
 def test_dice_give_the_mixture():
