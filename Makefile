@@ -11,7 +11,8 @@ COMPILE = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3
 NEEDS := setup.cfg requirements/build.in
 EVERYTHING := --all-extras --constraints requirements/torch.in --excludes requirements/cuda.in --no-emit-package torch $(NEEDS)
 
-PYTEST = OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q
+# A file of tests stays with one process, which makes its fixtures once; more than four would want much memory.
+PYTEST = OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 
 .PHONY: demo test test-fast test-newest test-oldest check lock docs bench clean
 

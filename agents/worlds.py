@@ -196,11 +196,23 @@ def _choosing(
 ) -> World:
     fit = _fit(dataset, fitted)
     settings = ChoiceParameters.from_settings(asdict(fit.model.parameters) | dict(parameters or {}))
+    _check_layout(settings, fit.model.parameters)
     if settings.click_rate != fit.model.parameters.click_rate:
         fit = with_click_rate(fit, settings.click_rate)
     users = choose_users(population, _fitted_source(fit), seed=seed).known_in(dataset)
     behaviour = ChoiceUsers(dataset.catalog, users, fit.model, settings)
     return World(dataset.training_part(TRAIN_SHARE)[0].catalog, users, behaviour)
+
+
+def _check_layout(settings: ChoiceParameters, own: ChoiceParameters) -> None:
+    """Refuse a layout of pages that the users were not fitted to, unless how it is read is set beside it."""
+    reads = (settings.examination_table, settings.position_curve) == (own.examination_table, own.position_curve)
+    if settings.layout != own.layout and reads:
+        raise ConfigError(
+            f"choice parameter 'layout': got {settings.layout!r}, expected {own.layout!r}, as these users read pages; fit "
+            f"others to a log of it (recsim-llm fit DATA FOLDER --exposures LOG --layout {settings.layout}), or set a "
+            "position_curve"
+        )
 
 
 def _speaking(

@@ -13,8 +13,10 @@ from recsim_llm.agents.choice.choice_candidate import (
     choice_candidate,
     choice_members,
     logged_choice_users,
+    robust_candidates,
 )
 from recsim_llm.agents.choice.choice_parameters import ChoiceParameters
+from recsim_llm.agents.choice.log_readers import widest_page
 from recsim_llm.agents.language.calibration import Calibration
 from recsim_llm.agents.language.calibration_record import NOT_CALIBRATED
 from recsim_llm.agents.language.language_candidate import calibrated_factory, language_factory
@@ -24,6 +26,7 @@ from recsim_llm.core.exposures import Exposures
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.data import open_dataset
 from recsim_llm.data.exposure_logs.exposure_settings import ExposureSettings
+from recsim_llm.data.exposure_logs.log_layouts import random_part
 from recsim_llm.errors import ConfigError, RunExistsError
 from recsim_llm.language.base.settings import ModelSettings
 from recsim_llm.language.base.wire import TokenUsage
@@ -32,6 +35,7 @@ from recsim_llm.language.providers import Roles
 from recsim_llm.log import open_exposures
 from recsim_llm.log.locks import lock_folder
 from recsim_llm.population.factories import wants_models
+from recsim_llm.population.world import World
 from recsim_llm.realism.candidates import Factory, world_factory
 from recsim_llm.realism.card import Card
 from recsim_llm.realism.held_out import Split, hold_out
@@ -41,7 +45,7 @@ from recsim_llm.realism.whole_card import Subject, behaviour_card, whole_card
 from recsim_llm.registry import resolve
 from recsim_llm.report.card_file import CARD_FILE
 from recsim_llm.scenarios.building import built_world
-from recsim_llm.scenarios.card_browsers import choice_browsers, log_browsers
+from recsim_llm.scenarios.card_browsers import behaving_choice_world, log_browsers, world_browsers
 from recsim_llm.scenarios.estimates import ANSWER_TOKENS, Confirm, CostEstimate
 from recsim_llm.scenarios.study_requests import StudyRequest, check_told, limits_of, made_facts, most_cost
 
@@ -62,8 +66,10 @@ class CardRequest(StudyRequest):
     """Folder of a data set, name of a downloaded one, or ``fictional``; empty where a log alone is judged."""
     exposures: str | None = None
     """File or folder of an exposure log, or a run's; None leaves behaviour open."""
+    random_exposures: str | None = None
+    """File or folder of ratings of items that were shown at random; None: that part of ``exposures``, where it is known."""
     log: ExposureSettings = field(default_factory=ExposureSettings)
-    """How the log is read."""
+    """How the logs are read."""
     users: str = "choice"
     """User model: ``choice``, ``language``, or another name of the registry; of a log alone a click model, or a dotted path."""
     n_users: int | None = None
@@ -124,8 +130,9 @@ def _measure(
     if request.model is None:
         subject, settings = _fitted(request), CardSettings(seeds=request.seeds, split=request.split, users=request.n_users)
         if exposures is not None:
-            subject = replace(subject, browsers=choice_browsers(dataset, exposures, request.seeds[0]))
-        return whole_card(dataset, subject, settings, exposures=exposures, progress=progress), dataset
+            subject = replace(subject, browsers=world_browsers(_world_maker(request, exposures), dataset, exposures))
+        shown = _shown_at_random(request, dataset)
+        return whole_card(dataset, subject, settings, exposures=exposures, shown=shown, progress=progress), dataset
     if request.users == "language":
         check_told(LanguageParameters.from_settings(request.parameters), dataset)
     hold_out(dataset, seed=request.seeds[0], split=request.split)  # before anything is foretold: fails where nobody has enough
@@ -137,11 +144,37 @@ def _measure(
         return whole_card(dataset, subject, settings, progress=progress), dataset
 
 
+def _world_maker(request: CardRequest, exposures: Exposures) -> Callable[[Dataset, Exposures], World]:
+    """Return what makes the users who are put before the pages of a log, from ratings and the training part of the log."""
+    seed = request.seeds[0]
+    if request.users == "choice":
+        return partial(behaving_choice_world, slots=widest_page(exposures), seed=seed)
+    build, more = resolve("users", request.users), {"parameters": request.parameters} if request.parameters else {}
+    return lambda known, _: built_world(request.users, lambda: build(known, seed=seed, **more))
+
+
+def _shown_at_random(request: CardRequest, dataset: Dataset) -> Exposures | None:
+    """Return ratings of items that were shown at random: those that were named, else the part of the log that has them."""
+    path = request.random_exposures or request.exposures
+    if path is None:
+        return None
+    part = random_part(Path(path).expanduser())
+    if request.random_exposures is None and part is None:
+        return None
+    if dataset.feedback == "implicit":
+        if request.random_exposures is None:
+            return None
+        raise ConfigError(f"--random-exposures: got {dataset.name}, which has no stars, expected ratings; leave it out")
+    apart = request.log.part if request.exposures is None else None
+    return open_exposures(path, **(dict(request.log) | {"part": part or apart}))
+
+
 def card_facts(request: CardRequest, data: Dataset | Exposures) -> dict[str, str]:
     """Return how a card was made, for the page."""
     verb = ["realism", *(["--data", request.data] if request.data else []), "--users", request.users]
     options = {
         "--exposures": request.exposures,
+        "--random-exposures": request.random_exposures,
         "--part": request.log.part,
         "--page-by": request.log.page_by,
         "--session-gap": request.log.session_gap,
@@ -179,15 +212,8 @@ def _calibration_fact(request: CardRequest, dataset: Dataset) -> str:
 
 
 def _check(request: CardRequest) -> None:
-    if not request.data and request.exposures is None:
-        raise ConfigError("realism: got no data, expected --data RATINGS, --exposures LOG, or both")
-    if request.exposures is not None and request.data and request.users != "choice":
-        raise ConfigError(
-            f"--exposures: got {request.users} users and ratings, expected choice users, to whom a log's pages can be shown; "
-            "leave --exposures out"
-        )
+    _check_logs(request)
     if not request.data:
-        _check_log(request)
         return
     needs = request.users == "language"
     if needs and request.model is None:
@@ -214,8 +240,19 @@ def _check(request: CardRequest) -> None:
         raise ConfigError("realism: got replay users, who can only repeat what was recorded, expected another user model")
 
 
-def _check_log(request: CardRequest) -> None:
-    """Refuse what a log without ratings has no use for."""
+def _check_logs(request: CardRequest) -> None:
+    """Refuse what does not go with a log, or without one."""
+    if not request.data and request.exposures is None:
+        raise ConfigError("realism: got no data, expected --data RATINGS, --exposures LOG, or both")
+    if request.random_exposures is not None and not request.data:
+        raise ConfigError("--random-exposures: got it without ratings that people chose to give, expected --data RATINGS too")
+    if request.data:
+        if request.model is not None and (log := request.exposures or request.random_exposures) is not None:
+            raise ConfigError(
+                f"realism: got {log} and users whom a language model plays, expected users whom pages cost no calls, such as "
+                "choice; leave the log out to judge language users by ratings alone"
+            )
+        return
     given = {
         "--model": request.model is not None,
         "--calibration": request.calibration is not None,
@@ -254,6 +291,7 @@ def _fitted(request: CardRequest) -> Subject:
             factory=partial(choice_candidate, families=tastes),
             families=families,
             reads_titles=False,
+            robust=robust_candidates,
             logged=logged_choice_users,
             members=choice_members,
         )

@@ -9,6 +9,7 @@ import numpy as np
 from recsim_llm.agents.browsing.browsing_model import ClickModelName
 from recsim_llm.agents.browsing.click_models import fit_click_model
 from recsim_llm.agents.browsing.clicked_pages import read_clicked_pages
+from recsim_llm.agents.browsing.leaving import fit_leaving
 from recsim_llm.agents.browsing.log_normal import TimesFit, draw_log_normal, fit_log_normal
 from recsim_llm.agents.browsing.untold import Untold
 from recsim_llm.core import keyed
@@ -23,9 +24,9 @@ __all__ = ["FittedBrowsers", "browsers_of"]
 class FittedBrowsers:
     """Users who click by a click model.
 
-    They leave as the plain rates by rank have it, with a hazard by page of the session, and stay for times of a log-normal
-    mixture, where the training part has enough of them. Below the deepest position of the fit nothing is clicked; pages whose
-    order says nothing are clicked at the log's rate.
+    They leave with a hazard by page of the session, and stay for times of a log-normal mixture, where the training part has
+    enough of them. Below the deepest position of the fit nothing is clicked; pages whose order says nothing are clicked at the
+    log's rate.
 
     Args:
         training: what all of it is fitted on.
@@ -35,13 +36,14 @@ class FittedBrowsers:
     def __init__(self, training: Exposures, model: ClickModelName) -> None:
         self._clicks = fit_click_model(model, read_clicked_pages(training)) if training.has_positions else None
         self._rest = RankRates(training)
+        self._leaving = fit_leaving(training, seed=0)
         self._times = _fit_times(training)
 
     def browse(self, shown: Exposures, seed: int) -> Browsed:
         """Return what they do."""
         rest = self._rest.browse(shown, seed)
         if self._clicks is None or not shown.has_positions:
-            return rest._replace(dwell=self._dwell(shown, rest.clicked, seed))
+            return self._staying(shown, rest, seed)
         slates = shown.slates(self._clicks.slate_size)
         item_id = np.where(slates.item_index >= 0, shown.items[slates.item_index], -1)
         table = self._clicks.simulate(item_id, seed, key=_page_keys(shown)[slates.page_index])
@@ -50,7 +52,16 @@ class FittedBrowsers:
         here = (shown.position >= 0) & (shown.position < self._clicks.slate_size)
         clicked = np.where(shown.position < 0, rest.clicked, False)
         clicked[here] = table[row[shown.page_index[here]], shown.position[here]]
-        return Browsed(clicked, rest.leaves, self._dwell(shown, clicked, seed))
+        return self._staying(shown, rest._replace(clicked=clicked), seed)
+
+    def _staying(self, shown: Exposures, done: Browsed, seed: int) -> Browsed:
+        """Return what they do, with when they leave and how long they stay."""
+        done = done._replace(dwell=self._dwell(shown, done.clicked, seed))
+        if isinstance(self._leaving, Untold):
+            return done
+        pages = shown.pages
+        word = keyed.words(seed, "fitted browsers, leave", pages.user_id, pages.session, pages.page)
+        return done._replace(leaves=keyed.uniform(word) < self._leaving.chances(shown, done.clicked))
 
     def _dwell(self, shown: Exposures, clicked: BoolArray, seed: int) -> DoubleArray | None:
         if isinstance(self._times, Untold):

@@ -13,6 +13,7 @@ import numpy as np
 from recsim_llm.agents.browsing.untold import Untold
 from recsim_llm.core import keyed
 from recsim_llm.core.arrays import DoubleArray, IntArray
+from recsim_llm.core.checked_columns import as_numbers
 from recsim_llm.statistics.intervals import CONFIDENCE
 
 __all__ = ["LogNormalParts", "TimesFit", "draw_log_normal", "fit_log_normal"]
@@ -67,7 +68,11 @@ def fit_log_normal(seconds: DoubleArray, user: IntArray, *, what: str, seed: int
         user: int64 [n]: whose.
         what: the times, for what is said of too few.
         seed: of the bootstrap.
+
+    Raises:
+        DataError: a time is negative or not finite.
     """
+    seconds = as_numbers(what, seconds, ("times",), bounds=(0.0, np.inf))
     if len(seconds) < _FEWEST:
         return Untold(f"the log holds {len(seconds)} {what}, too few of {_FEWEST} or more")
     values, place = _binned(np.log(np.maximum(seconds, _LEAST)))

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from recsim_llm.agents.choice.choice_fit import FittedUsers, fit_choice
 from recsim_llm.agents.choice.choice_model import ChoiceModel, FamilyTaste
-from recsim_llm.agents.choice.rating_selection import METHODS, RatingSelection
+from recsim_llm.agents.choice.rating_selection import METHODS, Method, RatingSelection
 from recsim_llm.core.arrays import DoubleArray, FloatArray, IntArray
 from recsim_llm.core.pages import probability
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.population.taste_families import TASTE_FAMILIES, draw_families
 from recsim_llm.realism.candidates import Candidate
 
-__all__ = ["CHOICE_FAMILIES", "ENSEMBLE", "ChoiceCandidate", "choice_candidate", "choice_members", "logged_choice_users", "selection_candidates"]
+__all__ = [
+    "CHOICE_FAMILIES",
+    "ENSEMBLE",
+    "ChoiceCandidate",
+    "choice_candidate",
+    "choice_members",
+    "logged_choice_users",
+    "robust_candidates",
+    "selection_candidates",
+]
 
 
 CHOICE_FAMILIES = ("factors", "pairwise factors", "sequences")
@@ -90,16 +99,24 @@ def logged_choice_users(training: Dataset, seed: int) -> Candidate:
     return ChoiceCandidate(fit_choice(training, seed, click_rate=_LOGGED_CLICK_RATE))
 
 
-def selection_candidates(training: Dataset, seed: int, propensity: DoubleArray | None = None) -> dict[str, Candidate]:
+def robust_candidates(training: Dataset, seed: int) -> dict[str, Candidate]:
+    """Fit choice users with each way of allowing for what people chose to rate, by way; propensities are estimated."""
+    return selection_candidates(training, seed, ways=("doubly robust", "weighted"))
+
+
+def selection_candidates(
+    training: Dataset, seed: int, propensity: DoubleArray | None = None, *, ways: Sequence[Method] = METHODS
+) -> dict[str, Candidate]:
     """Fit choice users to ratings that people chose to give, once with each ``Method`` of allowing for that.
 
     Args:
         training: the ratings.
         seed: of the fits.
         propensity: chance with which each rating came to be given, float64 [r]; None estimates it.
+        ways: methods to fit.
 
     Returns:
         By method, the doubly robust users first: the candidates of ``realism.random_exposure.random_exposure_error``.
     """
-    fits = {method: RatingSelection(method=method, propensity=propensity) for method in METHODS}
+    fits = {method: RatingSelection(method=method, propensity=propensity) for method in ways}
     return {method: ChoiceCandidate(fit_choice(training, seed, selection=selection)) for method, selection in fits.items()}

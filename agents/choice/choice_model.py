@@ -26,7 +26,7 @@ _VERSION = 4
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FamilyTaste:
-    """The item side of the taste that one family of evidence gives; user vectors are the population's ``click_`` and its name."""
+    """The item side of the taste that one family of evidence gives; its user vectors are ``click_`` and its name."""
 
     click_items: FloatArray
     """float32 [n, f]: as of ``ChoiceModel``; of one width for all families."""
@@ -108,7 +108,7 @@ class ChoiceModel:
 
 def _check_arrays(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> None:
     count = arrays["item_id"].shape[:1]
-    expected = {name: (np.float32, 2) for name in arrays} | {"item_id": (np.int64, 1), "levels": (np.float32, 1)}
+    expected = dict.fromkeys(arrays, (np.float32, 2)) | {"item_id": (np.int64, 1), "levels": (np.float32, 1)}
     for name, (kind, axes) in expected.items():
         array = arrays[name]
         rows_agree = name == "levels" or array.shape[:1] == count

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, get_args
 
+from recsim_llm.core.checked_columns import check_choice
+from recsim_llm.core.exposures import Layout
 from recsim_llm.core.parameters import field_names, is_number, refuse_unknown_names
 from recsim_llm.errors import ConfigError, one_of
 from recsim_llm.population.taste_families import TASTE_FAMILIES
 
 __all__ = ["ChoiceParameters"]
 
-_NO_NUMBERS = ("families", "position_curve", "examination_table", "repeat_half_life", "leave_by_page", "dwell")
+_NO_NUMBERS = ("families", "layout", "position_curve", "examination_table", "repeat_half_life", "leave_by_page", "dwell")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +27,8 @@ class ChoiceParameters:
     """
 
     families: tuple[str, ...] = ()
-    """Families of ``recsim_llm.population.TASTE_FAMILIES`` that users' tastes are drawn from, one a user, the same in every run.
-    Empty: everybody has the one taste that is fitted from all evidence together. With several, ``compare`` tells whether its
+    """Families of ``recsim_llm.population.TASTE_FAMILIES`` that tastes are drawn from, one a user, the same in every run. Empty:
+    everybody has the one taste that is fitted from all evidence together. With several, ``compare`` tells whether its
     verdict holds with every family."""
     click_rate: float = 0.02
     """Probability that a user clicks an examined item drawn uniformly from the catalog, on average over the fitted users;
@@ -35,6 +37,9 @@ class ChoiceParameters:
     the larger the catalog, the rarer the items that a user would click, and the lower it should be."""
     click_bias: float = 0.0
     """Log-odds added to every click, beyond the intercept that ``click_rate`` fixed. Assumed 0."""
+    layout: Layout = "list"
+    """How the positions of a page lie: the layout of the log that ``examination_table`` or ``position_curve`` was fitted to
+    (``recsim-llm fit --exposures LOG --layout grid``), else a list. A scenario that names another one is refused."""
     position_decay: float = 0.93
     """Examination probability falls by this factor a position, raised to the user's position bias. Assumed; geometric as
     in the position-based model (Craswell et al. 2008)."""
@@ -138,6 +143,7 @@ class ChoiceParameters:
             if value < 0:
                 raise ConfigError(f"choice parameter {name!r}: got {value}, expected a number of 0 or more")
         _check_families(self.families)
+        check_choice("choice parameter 'layout'", self.layout, get_args(Layout))
         _check_half_life(self.repeat_half_life)
         _check_examination(self.position_curve, self.examination_table)
         _check_leaving(self.leave_by_page)

@@ -183,6 +183,8 @@ def _read(told: LogBehaviour, changes: dict[str, Any], sources: dict[str, dict[s
         f"(perplexity {score.perplexity.text(3)}); {reading.clicks:,} clicks on {reading.pages:,} pages; up to one factor that "
         "it shares with click_rate"
     )
+    changes["layout"] = told.layout
+    sources["layout"] = _source(told, None, None, "of the log; its pages are read so, and no other layout")
     table = reading.table
     if reading.by_position_alone:
         changes["position_curve"] = _row(table.value[:, 0])
@@ -213,6 +215,9 @@ def _return(told: LogBehaviour, changes: dict[str, Any], sources: dict[str, dict
         return
     changes["return_base"] = _log_odds(back.share.value)
     note = f"at satisfaction 0; {back.share.text(2)} of {back.sessions:,} sessions were followed by another one within the log"
+    if isinstance(back.gap, TimesFit):
+        hours = " ".join(f"{seconds / 3600:.2g}" for seconds in back.gap.quartiles)
+        note += f", after {hours} hours (quartiles): told and not used, for visits of a run follow each other without a clock"
     low, high = (None if end is None else _log_odds(end) for end in (back.share.low, back.share.high))
     sources["return_base"] = _source(told, low, high, note)
 
@@ -224,36 +229,40 @@ def _leave(fitted: FittedUsers, told: LogBehaviour, changes: dict[str, Any], sou
     if isinstance(leaving, Untold):
         sources.update({name: {"note": leaving.why} for name in names})
         return
-    seen = leaving.relief.excludes(0.0) and leaving.relief.value is not None
-    changes["leave_by_page"] = _by_page(leaving, impatience(fitted.population, parameters, fitted.model), seen=seen)
+    changes["leave_by_page"] = _by_page(leaving, impatience(fitted.population, parameters, fitted.model))
     hazards = " ".join(hazard.text(2) for hazard in leaving.hazard)
     note = (
-        f"{leaving.sessions:,} sessions, {leaving.pages:,} pages; hazards of the log by page, the last of all later: {hazards}"
+        f"{leaving.sessions:,} sessions, {leaving.pages:,} pages; hazards of the log by page, the last of all later: "
+        f"{hazards}; drawn to the hazard of all pages, which counts as 30 more"
     )
-    shift = [_shift(value, hazard) for value, hazard in zip(changes["leave_by_page"], leaving.hazard, strict=True)]
-    low, high = (tuple(ends) for ends in zip(*shift, strict=True))
+    moved = np.array(changes["leave_by_page"]) - leaving.by_page
+    low, high = (tuple((end + moved).tolist()) for end in leaving.ends)
     sources["leave_by_page"] = _source(told, low, high, note)
     for name in ("leave_start", "leave_tired"):
         sources[name] = {"note": "replaced by leave_by_page"}
     worth = max(_usual_worth(fitted), _LEAST_WORTH)
-    relief = leaving.relief
+    relief, seen = leaving.relief, leaving.told_relief != 0.0
     least, most = (None if end is None else end / worth for end in (relief.low, relief.high))
-    changes["leave_relief"] = float(relief.value or 0.0) / worth if seen else 0.0
+    changes["leave_relief"] = leaving.told_relief / worth
     note = f"a click takes {relief.text(2)} from the log-odds of leaving; worth {worth:.2f} to these users"
-    sources["leave_relief"] = _source(told, least, most, note if seen else f"{note}: not told from nothing, so it is 0")
+    if relief.value is None:
+        note = "nearly all pages of the log have as many clicks as the usual one, so that it is not told, and 0"
+    elif not seen:
+        note = f"{note}: not told from nothing, so it is 0"
+    sources["leave_relief"] = _source(told, least, most, note)
     if seen:
         changes["fatigue_memory"] = leaving.memory
         sources["fatigue_memory"] = _source(told, None, None, "the likeliest of six values; share of the relief a page later")
 
 
-def _by_page(leaving: Leaving, impatient: DoubleArray, *, seen: bool) -> tuple[float, ...]:
+def _by_page(leaving: Leaving, impatient: DoubleArray) -> tuple[float, ...]:
     """Return the log-odds by page of a user of median patience.
 
     Impatient users leave earlier, so that those who are left are patient ones; page by page the log-odds are solved for at
     which those who are still there leave as often as the log's sessions did.
     """
     there, found = np.full(len(impatient), 1.0 / len(impatient)), []
-    relief = float(leaving.relief.value or 0.0) if seen else 0.0
+    relief = leaving.told_relief
     for usual, relieved in zip(leaving.by_page, leaving.relieved, strict=True):
         target = float(_chance(usual - relief * relieved).mean())
 
@@ -279,15 +288,6 @@ def _usual_worth(fitted: FittedUsers) -> float:
     stars = np.vecdot(people.vectors["rating"][user], model.rating_items[item]) - people.trait("rating_mean")[user]
     surplus = np.average(stars.astype(np.float64), weights=probability(log_odds).astype(np.float64))
     return parameters.click_gain + parameters.opinion_gain * float(surplus)
-
-
-def _shift(value: float, hazard: Any) -> tuple[float | None, float | None]:
-    """Return the ends of the interval of log-odds by page: those of the hazard's, as far from the value as from its own."""
-    if hazard.low is None or hazard.high is None or not 0.0 < hazard.value < 1.0:
-        return None, None
-    middle = _log_odds(hazard.value)
-    low, high = max(hazard.low, 1e-6), min(hazard.high, 1.0 - 1e-6)
-    return value + _log_odds(low) - middle, value + _log_odds(high) - middle
 
 
 def _chance(log_odds: DoubleArray) -> DoubleArray:

@@ -49,7 +49,8 @@ class TasteTables:
         missing = [name for name in families if name not in model.families or f"click_{name}" not in population.vectors]
         if missing:
             raise ConfigError(
-                f"choice users: got families with {missing[0]!r}, expected users of a fit that has it; fit again (recsim-llm fit)"
+                f"choice users: got families with {missing[0]!r}, expected users of a fit that has it; fit again "
+                "(recsim-llm fit)"
             )
         if not families:
             layout = StateLayout.of(catalog, model)

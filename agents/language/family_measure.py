@@ -15,11 +15,22 @@ from recsim_llm.realism.taste_measure import Taste, measure_taste
 
 if TYPE_CHECKING:
     from recsim_llm.language.calls.model import LanguageModel
+    from recsim_llm.language.probing.probe_report import ProbeReport
 
-__all__ = ["measure_families"]
+__all__ = ["measure_families", "seconds_of_families"]
 
-_FIRST_USERS, _MOST_USERS = 4, 60
+_FEWEST_USERS, _MOST_USERS = 8, 60
 _PAGE_ITEMS = 8
+
+
+def seconds_of_families(report: ProbeReport) -> float | None:
+    """Return about how long the fewest users take that are worth asking, or None where the probe cannot tell.
+
+    Args:
+        report: of a probe of the same model.
+    """
+    costs = [report.costs[way].seconds for way in report.abilities.elicitations[:1]]
+    return None if not costs or costs[0] is None else _FEWEST_USERS * len(FAMILIES) * costs[0]
 
 
 def measure_families(
@@ -36,7 +47,7 @@ def measure_families(
         model: is asked; answers that it keeps cost nothing the second time.
         dataset: with ratings of which the last fifth is not told.
         seed: of users and items.
-        seconds: time that it may take, about; at least four users are asked.
+        seconds: time that it may take, about; at least eight users are asked.
         clock: seconds of a steady clock.
 
     Raises:
@@ -44,10 +55,10 @@ def measure_families(
         RecSimError: the model cannot be asked.
     """
     begun = clock()
-    tastes = _tastes(model, dataset, seed, _FIRST_USERS)
+    tastes = _tastes(model, dataset, seed, _FEWEST_USERS)
     spent = clock() - begun
-    users = min(int(_FIRST_USERS * seconds / max(spent, 1e-9)), _MOST_USERS)
-    if users > _FIRST_USERS and spent < seconds:
+    users = min(int(_FEWEST_USERS * seconds / max(spent, 1e-9)), _MOST_USERS)
+    if users > _FEWEST_USERS and spent < seconds:
         tastes = _tastes(model, dataset, seed, users)
     report = _report(model, dataset, tastes, clock() - begun)
     save_families(report, model.base_url)

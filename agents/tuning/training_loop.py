@@ -32,7 +32,6 @@ _WATCHED = 200  # examples of validation users
 _WARM_UP = 600  # examples over which the learning rate rises, or a fifth of all of them where these are fewer
 _DROPOUT = 0.2
 _BATCH_TOKENS = 2048
-_TITLES_SLOWER = 0.2  # learning rate of a new model's embeddings: a few hundred people say little about each title
 _WEIGHT_DECAY = 0.05
 _CHECKPOINT = "checkpoint.pt"
 
@@ -138,7 +137,7 @@ class TrainingLoop:
         rising = min(_WARM_UP / self._settings.examples, 0.2)
         rate = min(passed / rising, 0.5 + 0.5 * math.cos(math.pi * passed)) + 1e-3
         for group in self._optimizer.param_groups:
-            group["lr"] = self._settings.highest_rate * rate * group["slower"]
+            group["lr"] = self._settings.highest_rate * rate
 
     def _train(self, on: bool) -> None:
         self._network.train(on)
@@ -183,14 +182,14 @@ class TrainingLoop:
 
 
 def _groups(network: Any, settings: TuningSettings) -> list[dict[str, Any]]:
-    """Return the weights that are trained, in groups of how fast they learn and whether they are pulled to 0."""
+    """Return the weights that are trained, in groups of whether they are pulled to 0."""
     table = network.get_input_embeddings().weight
     trained = [weight for weight in network.parameters() if weight.requires_grad]
     titles = [table] if settings.model == SCRATCH else []
     matrices = [weight for weight in trained if weight.dim() > 1 and not (titles and weight is table)]
     others = [weight for weight in trained if weight.dim() < 2]
-    groups = [(matrices, _WEIGHT_DECAY, 1.0), (others, 0.0, 1.0), (titles, 0.0, _TITLES_SLOWER)]
-    return [{"params": own, "weight_decay": decay, "slower": slower} for own, decay, slower in groups if own]
+    groups = [(matrices, _WEIGHT_DECAY), (others, 0.0), (titles, 0.0)]
+    return [{"params": own, "weight_decay": decay} for own, decay in groups if own]
 
 
 def _add_dropout(network: Any) -> torch.nn.Dropout:

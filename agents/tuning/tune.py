@@ -166,8 +166,11 @@ def _padding(tokenizer: Any) -> int:
 
 def _make_start(job: _Job, training: Examples) -> None:
     """Write the untrained model, whole or not at all."""
+    from transformers.utils import logging
+
     from recsim_llm.agents.tuning.tiny_model import new_network, new_tokenizer, tell_items
 
+    logging.disable_progress_bar()
     dataset, split, settings, work = job
     if (work / _START).is_dir():
         return

@@ -34,7 +34,7 @@ class TuningSettings:
     layers: int = 3
     """Layers of a model from scratch, 2 or more."""
     learning_rate: float | None = None
-    """Highest one; None: 0.001 from scratch, 0.0002 with adapters, 0.00002 without."""
+    """Highest one; None: 0.0003 from scratch, 0.0002 with adapters, 0.00002 without."""
     lora: int = 0
     """Rank of low-rank adapters (Hu et al. 2022, "LoRA"), which are merged in the end; 0 trains all weights."""
     device: str = "cpu"
@@ -62,7 +62,7 @@ class TuningSettings:
         """The highest learning rate."""
         if self.learning_rate is not None:
             return self.learning_rate
-        return 1e-3 if self.model == SCRATCH else 2e-4 if self.lora else 2e-5
+        return 3e-4 if self.model == SCRATCH else 2e-4 if self.lora else 2e-5
 
     def plain(self) -> dict[str, Any]:
         """Return plain values for JSON."""

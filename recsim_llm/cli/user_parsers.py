@@ -143,6 +143,11 @@ def realism_parser(commands: Any) -> None:
     )
     parser.add_argument("--data", metavar="RATINGS", help="folder of a data set, name of a downloaded one, or 'fictional'")
     exposures_beside_options(parser)
+    parser.add_argument(
+        "--random-exposures",
+        metavar="LOG",
+        help="ratings of items that were shown at random: a file or folder; Coat's own part",
+    )
     table_options(parser)
     parser.add_argument(
         "--users",

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+import time
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recsim_llm.cli.endings import go_on, go_on_by_calls
 from recsim_llm.cli.options import ask_first, read_exposure_options, read_limits, read_model, read_studied, read_table_options
@@ -24,8 +25,12 @@ from recsim_llm.cli.output import (
 )
 from recsim_llm.errors import ConfigError, RecSimError
 
+if TYPE_CHECKING:
+    from recsim_llm.language.probing.probe_report import ProbeReport
+
 __all__ = ["handle_calibrate", "handle_fit", "handle_list", "handle_probe", "handle_realism"]
 
+_PROBE_SECONDS = 55.0  # for all of a probe, starting left out: nobody waits longer than a minute
 _FAMILY_SEED = 11  # of the users and items by which families of prompts are told apart
 
 
@@ -190,6 +195,7 @@ def _card_request(options: argparse.Namespace) -> Any:
     return CardRequest(
         data=options.data or "",
         exposures=options.exposures,
+        random_exposures=options.random_exposures,
         log=ExposureSettings.of(read_exposure_options(options, alone=alone)),
         users=options.users or (LOG_USERS if alone else "choice"),
         model=model,
@@ -209,23 +215,30 @@ def handle_probe(options: argparse.Namespace) -> None:
     """Find out what a model really does and print it."""
     from recsim_llm.language.providers import probe_model
 
+    begun = time.perf_counter()
     settings = read_model(options.name, options.base_url)
     report = probe_model(settings)
-    families, more = _measure_families(settings)
+    families, more = _measure_families(settings, report, _PROBE_SECONDS - (time.perf_counter() - begun))
     write_json(options, report.to_json() | {"families": families})
     if not options.quiet:
         make_console().print(report.table(more))
 
 
-def _measure_families(settings: Any) -> tuple[dict[str, Any] | None, list[tuple[str, str, str]]]:
-    """Measure which family of prompts suits a model that was probed; return it for JSON, None where it failed, and as rows."""
-    from recsim_llm.agents.language.family_measure import measure_families
+def _measure_families(
+    settings: Any, report: ProbeReport, seconds: float
+) -> tuple[dict[str, Any] | None, list[tuple[str, str, str]]]:
+    """Measure which family of prompts suits a model, if the seconds suffice; return it for JSON, or None, and as rows."""
+    from recsim_llm.agents.language.family_measure import measure_families, seconds_of_families
     from recsim_llm.data import open_dataset
     from recsim_llm.language.providers import Roles
 
+    needed = seconds_of_families(report)
+    if needed is not None and needed > seconds:
+        slow = f"would take {needed:.0f} s, {max(seconds, 0):.0f} s were left; recsim-llm realism tells how much taste there is"
+        return None, [("templates", "not measured", slow)]
     try:
         with Roles({"user": settings}) as roles:
-            found = measure_families(roles.role("user"), open_dataset("fictional"), seed=_FAMILY_SEED)
+            found = measure_families(roles.role("user"), open_dataset("fictional"), seed=_FAMILY_SEED, seconds=seconds)
     except RecSimError as error:
         return None, [("templates", "unknown", str(error))]
     return found.to_json(), found.rows()

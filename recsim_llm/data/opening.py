@@ -8,7 +8,7 @@ from typing import Unpack
 
 from recsim_llm.core.cache import cache_folder
 from recsim_llm.core.ratings import Dataset
-from recsim_llm.data import movielens
+from recsim_llm.data import coat_ratings, movielens
 from recsim_llm.data.download import SOURCES
 from recsim_llm.data.finding_tables import find_tables
 from recsim_llm.data.table_files import TABLE_SUFFIXES
@@ -41,9 +41,10 @@ def open_dataset(name_or_path: str | Path, *, cache: str | Path | None = None, *
 
     ``fictional`` are the invented films, ``fictional-100`` a hundred of them. Otherwise a folder that exists comes before a
     name. What it is, its files tell: tables called ``interactions`` and ``items`` (``.csv``, ``.tsv``, ``.txt``, ``.parquet``;
-    text also with ``.gz``); MovieLens as GroupLens ships it; else the one table that has the columns of users and items. Last
-    come ``shop``, the invented shop, ``recsim-lts`` and ``recsim-interest-evolution``, the documents of RecSim's worlds, and
-    the names of sets that ``fetch`` has put into the cache.
+    text also with ``.gz``); MovieLens as GroupLens ships it; Coat, of which what people chose to rate; else the one table
+    that has the columns of users and items. Last come ``shop``, the invented shop, ``recsim-lts`` and
+    ``recsim-interest-evolution``, the documents of RecSim's worlds, and the names of sets that ``fetch`` has put into
+    the cache.
 
     Args:
         name_or_path: ``fictional``, a folder, ``shop``, or a name among ``SOURCES``.
@@ -84,6 +85,9 @@ def _open_folder(folder: Path, settings: TableSettings) -> Dataset:
     if not named and not settings.columns and movielens.is_movielens(folder):
         _refuse_table_settings(str(folder), settings)
         return movielens.load(folder, skip_bad_rows=settings.skip_bad_rows)
+    if not named and not settings.columns and coat_ratings.is_coat(folder):
+        _refuse_table_settings(str(folder), settings)
+        return coat_ratings.load(folder)
     interactions, items, notes = find_tables(folder, settings)
     dataset = read_tables(interactions, items, settings, name=folder.resolve().name)
     return replace(dataset, notes=notes + dataset.notes)
@@ -107,6 +111,6 @@ def _file_remedy(path: Path) -> str:
 
 def _possible() -> str:
     return (
-        f"{', '.join(map(repr, _INVENTED))}, a downloaded set ({', '.join(SOURCES)}), a MovieLens folder, or a folder with "
-        "interactions.csv, .tsv, .txt or .parquet (and items likewise)"
+        f"{', '.join(map(repr, _INVENTED))}, a downloaded set ({', '.join(SOURCES)}), a MovieLens or Coat folder, or a folder "
+        "with interactions.csv, .tsv, .txt or .parquet (and items likewise)"
     )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from os import PathLike
 from pathlib import Path
-from typing import Unpack
+from typing import Unpack, get_args
 
 import numpy as np
 
 from recsim_llm.core.arrays import IntArray
-from recsim_llm.core.exposures import Exposures
+from recsim_llm.core.exposures import Exposures, Layout
 from recsim_llm.data.exposure_logs.exposure_settings import ExposureOptions, ExposureSettings
 from recsim_llm.data.exposure_logs.log_layouts import open_log
 from recsim_llm.data.exposure_logs.log_rows import dense_rank
@@ -97,7 +97,7 @@ def read_exposures(run: RunReader, arm: str | None = None, settings: ExposureSet
         rating=None if np.isnan(rating).all() else rating,
         dwell=None if np.isnan(columns["dwell"]).all() else columns["dwell"].astype(np.float64),
         propensity=None if np.isnan(propensity).all() else propensity,
-        layout=(settings.layout if settings is not None else None) or "list",
+        layout=(settings.layout if settings is not None else None) or _layout(run),
         licence=str(run.manifest.get("data", {}).get("licence", "")),
         skipped=_counted({"blank slots": int((~shown).sum()), "pages of blank slots alone": lost}),
         notes=unfinished,
@@ -113,6 +113,13 @@ def _arm(run: RunReader, arm: str | None) -> str:
         got = "no arm" if arm is None else repr(arm)
         raise ConfigError(f"part: got {got} for the run {run.folder.name}, expected {one_of(arm or '', run.arms)}; name an arm")
     return arm
+
+
+def _layout(run: RunReader) -> Layout:
+    """Return how the users of a run read its pages, where they say it; else a list."""
+    told = run.manifest.get("user_model_provenance") or {}
+    named = (told.get("parameter_sources") or {}).get("layout", {}).get("value")
+    return named if named in get_args(Layout) else "list"
 
 
 def _counted(counts: dict[str, int]) -> dict[str, int]:

@@ -5,7 +5,7 @@ from recsim_llm.realism.candidates import Candidate, Factory, UserModelCandidate
 from recsim_llm.realism.card import Card, realism_card
 from recsim_llm.realism.held_out import HeldOut, hold_out
 from recsim_llm.realism.line import Line, Measure, Row, not_assessed
-from recsim_llm.realism.random_exposure import random_exposure_error
+from recsim_llm.realism.random_exposure import random_exposure_error, score_on_random_exposure
 from recsim_llm.realism.resampling import Resampler, Series
 from recsim_llm.realism.taste_measure import Taste, TasteCost, measure_taste
 from recsim_llm.realism.trials import CardSettings
@@ -35,6 +35,7 @@ __all__ = [
     "not_assessed",
     "random_exposure_error",
     "realism_card",
+    "score_on_random_exposure",
     "whole_card",
     "world_factory",
 ]

@@ -20,12 +20,36 @@ from recsim_llm.realism.line import Measure, Role
 from recsim_llm.realism.lines.star_shape import wasserstein
 from recsim_llm.realism.resampling import Resampler, Series, Statistic, of_sums
 
-__all__ = ["MEAN_ERROR", "STAR_DISTANCE", "TRIVIAL", "UPPER", "random_exposure_error"]
+__all__ = [
+    "MEAN_ERROR",
+    "STAR_DISTANCE",
+    "TRIVIAL",
+    "UPPER",
+    "RandomExposure",
+    "random_exposure_error",
+    "score_on_random_exposure",
+]
 
-MEAN_ERROR, STAR_DISTANCE, SQUARED_ERROR = "mean error", "Wasserstein-1", "RMSE"
+MEAN_ERROR, STAR_DISTANCE, SQUARED_ERROR = (f"randomly shown items, {what}" for what in ("mean error", "Wasserstein-1", "RMSE"))
 """Names of the measures: of the mean of all stars, of their distribution, and of single ratings."""
 TRIVIAL, UPPER = "training histogram", "other half of the ratings"
 """Names of the rows beside the candidates."""
+
+
+_PROTOCOL = (
+    "Randomly shown items: {ratings} ratings by {users} users of {items} items of {name}, which were shown to them at random; "
+    "everybody is fitted to the {chosen} ratings of {data} that users chose to give, none of them among these{left_out}. Mean "
+    "error: of the mean of all stars, without sign. One fit, seed {seed}."
+)
+
+
+class RandomExposure(NamedTuple):
+    """How users are scored on items that were shown at random."""
+
+    measures: tuple[Measure, ...]
+    """As of ``random_exposure_error``."""
+    protocol: str
+    """How it was measured."""
 
 
 class _Shown(NamedTuple):
@@ -57,7 +81,8 @@ def random_exposure_error(
         exposures: the random part; rows without stars say nothing. All users and items are those of ``training``.
         candidates: row name to users, the first one on trial, such as ``doubly robust``, ``weighted`` and ``naive``; see
             ``recsim_llm.agents.selection_candidates``.
-        training: what they were fitted to: ratings of items that people chose.
+        training: what they were fitted to: ratings of items that people chose, none of them among the random ones;
+            ``score_on_random_exposure`` sees to that.
         seed: of the bootstrap over users and of the halves.
         resamples: draws of users.
 
@@ -88,6 +113,60 @@ def random_exposure_error(
         series = {row: Series(roles[row], [statistic(tables[row])]) for row in rows}
         measures.append(resampler.measure(name, "stars", "lower", series))
     return tuple(measures)
+
+
+def score_on_random_exposure(
+    dataset: Dataset, shown: Exposures, build: Callable[[Dataset], Mapping[str, Candidate]], *, seed: int, resamples: int = 1000
+) -> RandomExposure:
+    """Fit users to the ratings that people chose to give, and score them on ratings of items that were shown at random.
+
+    Args:
+        dataset: ratings that people chose to give; what is also among those of randomly shown items is left out of the fit.
+        shown: the random part; users and items that the fit does not know are left out, and counted.
+        build: fits candidates, the one on trial first.
+        seed: of the fit, named in the protocol, and of the bootstrap.
+        resamples: draws of users.
+
+    Raises:
+        DataError: nothing is left of the random part, or of the ratings.
+    """
+    training = _chosen_only(dataset, shown)
+    known = np.isin(shown.user_id, training.ratings.users) & (training.catalog.index_of(shown.item_id) >= 0)
+    known &= np.zeros(len(shown), np.bool_) if shown.rating is None else ~np.isnan(shown.rating)
+    if not known.any():
+        raise DataError(
+            f"{shown.name}: got no stars of users and items of {dataset.name}, expected ratings of items shown at random; take "
+            "a log of the same users and items that has them"
+        )
+    there = shown.take(known)
+    lost = int((~known).sum())
+    protocol = _PROTOCOL.format(
+        ratings=f"{len(there):,}",
+        users=f"{len(there.users):,}",
+        items=f"{len(there.items):,}",
+        name=shown.name,
+        chosen=f"{len(training.ratings):,}",
+        data=dataset.name,
+        left_out=f"; {lost:,} rows without stars or of other users or items are left out" if lost else "",
+        seed=seed,
+    )
+    return RandomExposure(random_exposure_error(there, build(training), training, seed=seed, resamples=resamples), protocol)
+
+
+def _chosen_only(dataset: Dataset, shown: Exposures) -> Dataset:
+    """Return the ratings without those of pairs of users and items that were shown at random."""
+    ratings, items = dataset.ratings, np.union1d(dataset.ratings.item_id, shown.item_id)
+    own, random = (
+        user * np.int64(len(items)) + np.searchsorted(items, item)
+        for user, item in ((ratings.user_id, ratings.item_id), (shown.user_id, shown.item_id))
+    )
+    kept = ~np.isin(own, random)
+    if not kept.any():
+        raise DataError(
+            f"{shown.name}: got ratings of items shown at random alone in {dataset.name}, expected others that people chose to "
+            "give; leave the random ones out of the data"
+        )
+    return dataset if kept.all() else dataset.of_ratings(ratings.take(kept))
 
 
 def _read(exposures: Exposures, training: Dataset) -> _Shown:

@@ -10,12 +10,12 @@ from recsim_llm.core.exposures import Exposures
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.errors import ConfigError
 from recsim_llm.numerics.threads import one_thread
-from recsim_llm.realism.behaviour.behaviour_trials import run_behaviour_trials
+from recsim_llm.realism.behaviour.behaviour_trials import ALL_CLICKED, run_behaviour_trials
 from recsim_llm.realism.behaviour.browsers import BrowserFactory
 from recsim_llm.realism.candidates import Candidate, Factory
 from recsim_llm.realism.card import Card, first_lines
 from recsim_llm.realism.line import Line
-from recsim_llm.realism.lines.browsing import behaviour_line, no_behaviour
+from recsim_llm.realism.lines.browsing import NO_EXPOSURES, behaviour_line, no_behaviour, random_exposure_line
 from recsim_llm.realism.lines.cost import MeteredCandidate, MeteredFactory, cost_line
 from recsim_llm.realism.lines.counterfactual import counterfactual_line, no_counterfactual
 from recsim_llm.realism.lines.leakage import leakage_line, no_leakage_audit
@@ -25,6 +25,7 @@ from recsim_llm.realism.lines.sensitivity import anonymised, sensitivity_line, w
 from recsim_llm.realism.lines.system_ranking import ranking_line
 from recsim_llm.realism.policies import FAMILIES
 from recsim_llm.realism.policy_trials import PolicyTrial, run_policy_trials
+from recsim_llm.realism.random_exposure import RandomExposure, score_on_random_exposure
 from recsim_llm.realism.trials import CardSettings, Trial, run_trials
 
 __all__ = ["Subject", "behaviour_card", "behaviour_lines", "whole_card"]
@@ -46,6 +47,8 @@ class Subject:
     """It is told titles, so that anonymous ones may change what it says."""
     browsers: BrowserFactory | None = None
     """Fits what its users do with the pages of a log; None where they cannot be put before one."""
+    robust: Callable[[Dataset, int], Mapping[str, Candidate]] | None = None
+    """Builds the same users with allowance for what people chose to rate, by way; None where there is no such fit."""
     logged: Factory | None = None
     """Builds the users whose simulated log it is fitted on, for the counterfactual line; None where it cannot be fitted on
     interactions alone."""
@@ -68,6 +71,7 @@ def whole_card(
     settings: CardSettings = CardSettings(),  # noqa: B008 (immutable)
     *,
     exposures: Exposures | None = None,
+    shown: Exposures | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Card:
     """Measure all lines.
@@ -77,11 +81,12 @@ def whole_card(
         subject: the user model.
         settings: how to measure.
         exposures: a log of what people were shown and did; None leaves behaviour and the leakage audit open.
+        shown: ratings of items that were shown at random; None where there are none.
         progress: told what is being done.
 
     Raises:
         ConfigError: a setting cannot work.
-        DataError: the log has one user only.
+        DataError: the log has one user only, or no rating of a randomly shown item is of the data's users and items.
         ContractError: a candidate's answers have the wrong shape or are no distribution.
     """
     name = subject.name
@@ -89,7 +94,8 @@ def whole_card(
     reference = None if subject.reference is None else MeteredFactory(subject.reference[1], settings.page_items, progress)
     beside = None if reference is None or subject.reference is None else (subject.reference[0], reference)
     trials = run_trials(dataset, name, metered, settings, reference=beside)
-    behaviour, leakage = _behaviour(subject, exposures, settings, progress)
+    random = None if shown is None else _random_exposure(dataset, subject, shown, settings, progress=progress)
+    behaviour, leakage = _behaviour(subject, exposures, settings, random, progress=progress)
     lines = [*first_lines(trials, settings, behaviour), leakage]
     models = {name: dict(metered.built)} | ({} if beside is None or reference is None else {beside[0]: dict(reference.built)})
     studies = run_policy_trials(trials, models, members=_members(subject), progress=progress)
@@ -111,6 +117,7 @@ def behaviour_lines(
     factory: BrowserFactory,
     settings: CardSettings = CardSettings(),  # noqa: B008 (immutable)
     *,
+    random: RandomExposure | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> tuple[Line, Line]:
     """Return behaviour and the leakage audit, all that a log without ratings can say.
@@ -120,6 +127,7 @@ def behaviour_lines(
         name: of the user model.
         factory: fits it to training parts of the log.
         settings: how to measure; ratings play no part.
+        random: what its users say of randomly shown items, where there are ratings.
         progress: told what is being done.
 
     Raises:
@@ -129,7 +137,8 @@ def behaviour_lines(
     """
     trials = run_behaviour_trials(exposures, name, factory, seeds=settings.seeds, users=settings.users, progress=progress)
     seed, resamples = settings.bootstrap_seed, settings.resamples
-    return behaviour_line(trials, seed=seed, resamples=resamples), leakage_line(trials, seed=seed, resamples=resamples)
+    behaviour = behaviour_line(trials, seed=seed, resamples=resamples, random=random)
+    return behaviour, leakage_line(trials, seed=seed, resamples=resamples)
 
 
 @one_thread
@@ -152,14 +161,37 @@ def behaviour_card(
     return Card(name=name, data=exposures.name, fingerprint=exposures.fingerprint, seeds=settings.seeds, lines=lines)
 
 
+def _random_exposure(
+    dataset: Dataset, subject: Subject, shown: Exposures, settings: CardSettings, *, progress: Callable[[str], None]
+) -> RandomExposure:
+    progress("stars of items shown at random")
+    seed = settings.seeds[0]
+
+    def build(training: Dataset) -> dict[str, Candidate]:
+        candidates = {subject.name: subject.factory(training, seed)}
+        if subject.robust is not None:
+            candidates |= {f"{subject.name}, {way}": found for way, found in subject.robust(training, seed).items()}
+        return candidates
+
+    return score_on_random_exposure(dataset, shown, build, seed=seed, resamples=settings.resamples)
+
+
 def _behaviour(
-    subject: Subject, exposures: Exposures | None, settings: CardSettings, progress: Callable[[str], None]
+    subject: Subject,
+    exposures: Exposures | None,
+    settings: CardSettings,
+    random: RandomExposure | None,
+    *,
+    progress: Callable[[str], None],
 ) -> tuple[Line, Line]:
-    if exposures is None:
-        return no_behaviour(), no_leakage_audit()
-    if subject.browsers is None:
-        return no_behaviour("these users cannot be put before the pages of a log"), no_leakage_audit()
-    return behaviour_lines(exposures, subject.name, subject.browsers, settings, progress=progress)
+    reason = NO_EXPOSURES
+    if exposures is not None and exposures.clicked.all():
+        reason = f"the log says nothing of behaviour: {ALL_CLICKED}"
+    elif exposures is not None and subject.browsers is None:
+        reason = "these users cannot be put before the pages of a log"
+    elif exposures is not None and subject.browsers is not None:
+        return behaviour_lines(exposures, subject.name, subject.browsers, settings, random=random, progress=progress)
+    return no_behaviour(reason) if random is None else random_exposure_line(random, reason), no_leakage_audit()
 
 
 def _members(subject: Subject) -> Callable[[Candidate], Mapping[str, Candidate]] | None:

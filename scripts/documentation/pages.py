@@ -22,6 +22,7 @@ TOP_FILES = {
     "CITATION.cff": "CITATION.cff",
     "LICENSE": "LICENSE.txt",
     "examples/ppo_from_scratch.py": "examples/ppo_from_scratch.py",
+    "notebooks/how_real.ipynb": "notebooks/how_real.ipynb",
     "notebooks/offline_rl.ipynb": "notebooks/offline_rl.ipynb",
     "notebooks/quickstart.ipynb": "notebooks/quickstart.ipynb",
     "notebooks/train_a_recommender.ipynb": "notebooks/train_a_recommender.ipynb",

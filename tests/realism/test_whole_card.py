@@ -17,9 +17,10 @@ from recsim_llm.agents.language.language_candidate import calibrated_factory, la
 from recsim_llm.core import keyed
 from recsim_llm.data import fictional, open_dataset
 from recsim_llm.realism import CardSettings, hold_out
+from recsim_llm.realism.baselines import TASTE_ROWS
 from recsim_llm.realism.card import PARTS
 from recsim_llm.realism.lines.cost import MeteredFactory, Usage, cost_line, most_pages
-from recsim_llm.realism.lines.counterfactual import SAME_RATE, WORLD, counterfactual_line, level_shift, record_log
+from recsim_llm.realism.lines.counterfactual import SAME_RATE, WORLD, as_log_odds, counterfactual_line, level_shift, record_log
 from recsim_llm.realism.lines.repeatability import repeatability_line
 from recsim_llm.realism.lines.sensitivity import NO_CHANGE, anonymised, sensitivity_line, shuffled, swapped
 from recsim_llm.realism.policy_trials import run_policy_trials
@@ -188,6 +189,18 @@ def test_users_who_are_the_world_foresee_it_and_the_same_rate_does_not(held, wor
     assert f"nearer to real users than {SAME_RATE}" in rate.verdict
     given = line.measure("error of the click rate, relative, as given").candidate.estimate.value
     assert given > 2 * line.measure("error of the click rate, relative").candidate.estimate.value
+
+
+def test_what_a_row_foresees_does_not_hang_on_the_unit_of_its_score(held, world):
+    log = record_log(held.training, world, seed=1)
+    score = TASTE_ROWS["item-kNN"].fit(log.data, 1)
+    users = np.arange(len(log.user_index))
+    one, other = (
+        as_log_odds(lambda user, item, unit=unit: unit * score(user, item) - unit, log.data, 1)(users, log.asked)
+        for unit in (1.0, 40.0)
+    )
+    np.testing.assert_allclose(one, other, atol=1e-6)
+    assert one.std() > 0.1
 
 
 def test_a_world_where_nobody_clicks_is_not_assessed(held, world):

@@ -8,13 +8,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from chosen_ratings import plant
 from planted_sessions import PlantedUsers, planted_log
 from real_data import shared_folder
 
 from recsim_llm.cli.main import main
 from recsim_llm.core.exposures import Exposures
 from recsim_llm.data import fictional
-from recsim_llm.scenarios.card_browsers import choice_browsers
+from recsim_llm.population.personas import TRAITS, Population
+from recsim_llm.population.world import World
+from recsim_llm.scenarios.card_browsers import behaving_choice_world, world_browsers
 
 
 def write(log, path, **names):
@@ -64,7 +67,13 @@ def test_other_users_come_by_name_or_by_dotted_path_and_columns_by_theirs(tmp_pa
         (["--exposures", "LOG", "--calibration", "fit"], "--calibration: got it for a log without ratings"),
         (["--exposures", "LOG", "--constant-rating", "4"], "--constant-rating: got it for a log"),
         (["--exposures", "nowhere.parquet"], "nowhere.parquet"),
-        (["--exposures", "LOG", "--data", "fictional", "--users", "replay"], "--exposures: got replay users and ratings"),
+        (["--exposures", "LOG", "--data", "fictional", "--users", "replay"], "got replay users, who can only repeat"),
+        (["--exposures", "LOG", "--random-exposures", "LOG"], "--random-exposures: got it without ratings that people chose"),
+        (
+            ["--exposures", "LOG", "--data", "fictional", "--users", "language", "--model", "scripted"],
+            "and users whom a language model plays, expected users whom pages cost no calls",
+        ),
+        (["--data", "shop", "--random-exposures", "LOG"], "--random-exposures: got shop, which has no stars"),
     ],
 )
 def test_what_does_not_go_together_is_refused_in_one_line(planted, tmp_path, capsys, asked, words):
@@ -102,14 +111,18 @@ def own_log(dataset):
     )
 
 
-def test_choice_users_are_fitted_without_ratings_that_held_out_users_were_shown(monkeypatch):
+def test_users_are_fitted_without_ratings_that_held_out_users_were_shown():
     dataset = fictional.load(n_users=30)
     log = own_log(dataset)
     fitted = []
-    monkeypatch.setattr("recsim_llm.scenarios.card_browsers.choice_world", lambda data, seed: fitted.append(data))
-    monkeypatch.setattr("recsim_llm.scenarios.card_browsers.WorldBrowsers", lambda world: world)
     training = log.of_users(log.users[:20])
-    choice_browsers(dataset, log, 1)(training)
+
+    def build(known, given):
+        fitted.append(known)
+        assert given is training
+        return World(known.catalog, choice_people(known), None)
+
+    world_browsers(build, dataset, log)(training)
     known = set(zip(fitted[0].ratings.user_id.tolist(), fitted[0].ratings.item_id.tolist(), strict=True))
     held_out = ~np.isin(log.user_id, training.users)
     shown = set(zip(log.user_id[held_out].tolist(), log.item_id[held_out].tolist(), strict=True))
@@ -117,6 +130,17 @@ def test_choice_users_are_fitted_without_ratings_that_held_out_users_were_shown(
     rated = set(zip(dataset.ratings.user_id.tolist(), dataset.ratings.item_id.tolist(), strict=True))
     assert known == rated - shown
     assert rated & shown
+
+
+def choice_people(dataset):
+    """Return users without tastes."""
+    users = dataset.ratings.users
+    return Population(
+        user_id=users,
+        traits=np.ones((len(users), len(TRAITS)), np.float32),
+        genre_names=("any",),
+        taste=np.zeros((len(users), 1), np.float32),
+    )
 
 
 @pytest.mark.slow
@@ -151,3 +175,56 @@ def test_a_user_browsing_model_browses_held_out_search_sessions_as_people_do(tmp
     assert measures["click depth, Jensen-Shannon distance"] <= 0.09
     assert measures["ranks inside the real 95% interval"] == 1.0
     assert measures["session length, Wasserstein-1"] <= 0.23
+
+
+def test_choice_users_of_a_card_leave_and_look_as_the_training_part_of_the_log_tells():
+    dataset = fictional.load(n_users=30)
+    world = behaving_choice_world(dataset, planted_log(80), slots=14, seed=1)
+    parameters = world.users.model.parameters
+    table = parameters.examination_table
+    assert len(parameters.position_curve if table is None else table) == 14
+    assert parameters.leave_by_page is not None
+
+
+def chosen_and_shown(folder):
+    """Write ratings that people chose to give, and ratings of what they were shown at random; return the planted truth."""
+    planted = plant()
+    ratings, names = planted.chosen.ratings, planted.chosen.catalog
+    folder.mkdir()
+    columns = {"user_id": ratings.user_id, "item_id": ratings.item_id, "rating": ratings.rating}
+    pq.write_table(pa.table(columns), folder / "interactions.parquet")
+    items = {"item_id": names.item_id, "title": names.title, "genres": [names.genres_of(at)[0] for at in range(len(names))]}
+    pq.write_table(pa.table({name: list(column) for name, column in items.items()}), folder / "items.parquet")
+    shown = planted.shown
+    log = {name: getattr(shown, name) for name in ("user_id", "session", "page", "item_id", "clicked", "rating")}
+    pq.write_table(pa.table(log), folder.parent / "random.parquet")
+    return planted
+
+
+def test_stars_of_randomly_shown_items_stand_on_the_card(tmp_path):
+    planted = chosen_and_shown(tmp_path / "ratings")
+    asked = ["realism", "--data", str(tmp_path / "ratings"), "--random-exposures", str(tmp_path / "random.parquet")]
+    assert main([*asked, "--seeds", "1", "--seed", "1", "--split", "random", "--quiet", "--out", str(tmp_path / "card")]) == 0
+    card = made(tmp_path / "card")
+    line = next(line for line in card["lines"] if line["number"] == 5)
+    assert line["not_assessed"] is None
+    error, distance = ({row["name"]: row["value"] for row in measure["rows"]} for measure in line["measures"][:2])
+    assert [measure["name"].split(", ")[1] for measure in line["measures"]] == ["mean error", "Wasserstein-1", "RMSE"]
+    assert error["choice users, doubly robust"] < error["choice users"] < error["training histogram"]
+    assert distance["choice users, doubly robust"] < distance["training histogram"]
+    assert f"by {len(planted.shown.users)} users" in line["protocol"]
+    assert "--random-exposures" in card["made"]["Command"]
+    assert "randomly shown items, mean error" in (tmp_path / "card" / "realism.html").read_text()
+
+
+@pytest.mark.slow
+def test_the_random_part_of_coat_stands_on_its_card_and_robust_users_are_near_it(tmp_path):
+    folder = str(shared_folder("coat"))
+    asked = ["realism", "--data", folder, "--exposures", folder, "--seeds", "1", "--seed", "1", "--quiet"]
+    assert main([*asked, "--out", str(tmp_path / "card")]) == 0
+    line = next(line for line in made(tmp_path / "card")["lines"] if line["number"] == 5)
+    error, distance = ({row["name"]: row for row in measure["rows"]} for measure in line["measures"][:2])
+    assert error["choice users, doubly robust"]["value"] <= 0.05
+    assert distance["choice users, doubly robust"]["value"] <= 0.10
+    assert error["choice users"]["low"] > 0.2
+    assert "everything that was shown was clicked" in line["protocol"]

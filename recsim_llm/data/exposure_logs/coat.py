@@ -19,7 +19,7 @@ from recsim_llm.core.exposures import Exposures
 from recsim_llm.data.exposure_logs.exposure_settings import ExposureSettings
 from recsim_llm.errors import ConfigError, DataError
 
-__all__ = ["find", "read"]
+__all__ = ["find", "matrix", "read"]
 
 _PARTS = {"train": "train.ascii", "test": "test.ascii"}
 _PROPENSITIES = "propensities.ascii"
@@ -76,7 +76,7 @@ def read(parts: Mapping[str, tuple[Path, ...]], settings: ExposureSettings, name
 
 def _part(part: str, file: Path) -> tuple[DoubleArray, ...]:
     """Return session, item, stars and propensity of the ratings of a part, [n] each."""
-    ratings = _matrix(file)
+    ratings = matrix(file)
     wrong = np.argwhere((ratings != np.floor(ratings)) | (ratings < 0) | (ratings > _MOST_STARS))
     if len(wrong):
         line, column = wrong[0]
@@ -91,7 +91,7 @@ def _part(part: str, file: Path) -> tuple[DoubleArray, ...]:
     if part == "test":
         propensity[:] = (ratings > 0).mean(axis=1, keepdims=True)
     elif (beside := file.with_name(_PROPENSITIES)).is_file():
-        propensity = _matrix(beside)
+        propensity = matrix(beside)
         if propensity.shape != ratings.shape or not ((propensity > 0) & (propensity <= 1)).all():
             raise DataError(
                 f"{beside.name}: got shape {propensity.shape} with values from {propensity.min():g} to {propensity.max():g}, "
@@ -101,7 +101,12 @@ def _part(part: str, file: Path) -> tuple[DoubleArray, ...]:
     return tuple(np.asarray(column, np.float64) for column in columns)
 
 
-def _matrix(file: Path) -> DoubleArray:
+def matrix(file: Path) -> DoubleArray:
+    """Return a file of numbers, float64 [n, m].
+
+    Raises:
+        DataError: it is no matrix of finite numbers.
+    """
     try:
         matrix = np.loadtxt(file, dtype=np.float64, ndmin=2)
     except (ValueError, OSError, UnicodeDecodeError) as error:

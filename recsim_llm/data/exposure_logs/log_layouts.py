@@ -13,7 +13,7 @@ from recsim_llm.data.exposure_logs.impression_tables import read_impressions
 from recsim_llm.data.table_files import TABLE_SUFFIXES, column_names
 from recsim_llm.errors import ConfigError, DataError, one_of
 
-__all__ = ["IMPRESSIONS", "PUBLISHED", "Parts", "open_log"]
+__all__ = ["IMPRESSIONS", "PUBLISHED", "Parts", "open_log", "random_part"]
 
 IMPRESSIONS = "impressions"
 """Name, without its suffix, of a table of impressions in a folder."""
@@ -38,10 +38,12 @@ class Published:
     """Parts that are read only where they are asked for."""
     together: bool = True
     """Whether the others may be read together; else one must be named where there are several."""
+    random: str | None = None
+    """Part whose items were shown at random and rated."""
 
 
 PUBLISHED: Mapping[str, Published] = {
-    "Coat": Published(find=coat.find, read=coat.read),
+    "Coat": Published(find=coat.find, read=coat.read, random="test"),
     "TREC sessions": Published(find=trec_sessions.find, read=trec_sessions.read, apart=(trec_sessions.JUDGED,)),
     "EB-NeRD": Published(find=ebnerd.find, read=ebnerd.read),
     "MIND": Published(find=mind.find, read=mind.read),
@@ -70,6 +72,14 @@ def open_log(path: Path, settings: ExposureSettings) -> Exposures:
     if settings.part is not None:
         raise ConfigError(f"part: got {settings.part!r} for {path.name}, a table of impressions, expected none; leave it out")
     return read_impressions(path if path.is_file() else _find_table(path, settings), settings, name=name)
+
+
+def random_part(path: Path) -> str | None:
+    """Return the part of a published log whose items were shown at random and rated; None where there is none."""
+    for published in PUBLISHED.values():
+        if parts := published.find(path):
+            return published.random if published.random in parts else None
+    return None
 
 
 def _wanted(path: Path, parts: Parts, published: Published, settings: ExposureSettings) -> Parts:

@@ -68,6 +68,8 @@ def _parameters(xllamacpp: Any, settings: dict[str, Any]) -> Any:
     # weights laid out anew for some sizes, and pieces as long as pages are.
     given.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
     given.no_extra_bufts = True
+    # Of the formats of keys and values the one with which SmolLM2's answers lie nearest to those in transformers; see docs.
+    given.cache_type_k = given.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_BF16
     given.n_ctx = settings["context"]
     given.n_batch = given.n_ubatch = settings["piece"]
     # Of every user's last prompt the keys and values are kept, from which the next one goes on where it differs; layers that

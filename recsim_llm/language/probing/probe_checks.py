@@ -22,7 +22,7 @@ from recsim_llm.language.probing.probe_bursts import Clock, find_concurrency, to
 from recsim_llm.language.probing.probe_choice import rank
 from recsim_llm.language.probing.probe_costs import CostMeter
 from recsim_llm.language.probing.probe_page import ASK, LONE
-from recsim_llm.language.probing.probe_report import ProbeFinding
+from recsim_llm.language.probing.probe_report import UNFINISHED, ProbeFinding
 
 __all__ = ["Checks"]
 
@@ -122,7 +122,7 @@ class Checks:
             async with asyncio.timeout(left):
                 answer, evidence = await check()
         except TimeoutError:
-            answer, evidence = "unknown", f"not looked for to its end: {left:.0f} s were left"
+            answer, evidence = "unknown", f"{UNFINISHED}: {left:.0f} s were left"
         except BackendError as error:
             lost = "no" if error.cause == "bad_reply" else "unknown"
             answer = lost if error.status is None else f"refused ({error.status}, {error.cause})"

@@ -26,6 +26,8 @@ __all__ = ["ProbeFinding", "ProbeReport", "load_probe", "probe_command", "probe_
 
 _FORMAT = 4
 _EARLIER_FORMATS = range(1, _FORMAT)
+UNFINISHED = "not looked for to its end"
+"""How the evidence of a finding begins whose time was over."""
 _LACKS = {
     "decision": "has no decision endpoint that answers",
     "logprobs": "does not list the log-probabilities of all options of a question",
@@ -153,9 +155,17 @@ def save_probe(report: ProbeReport) -> Path:
         DataError: the file cannot be written.
     """
     if not report.answers:
-        seen = next((f"{finding.answer}: {finding.evidence}" for finding in report.findings), "nothing tried")
-        remedy = "check the address and the model's name, and probe it again"
-        raise ConfigError(f"{report.model}: got no usable answer from the server ({seen}), expected some; {remedy}")
+        first = report.findings[0] if report.findings else ProbeFinding("answers", "unknown", "nothing tried")
+        late = first.evidence.startswith(UNFINISHED)
+        remedy = (
+            "probe it again when the machine has less to do, or take a smaller model"
+            if late
+            else "check the address and the model's name, and probe it again"
+            if report.base_url
+            else "try another model"
+        )
+        seen = first.evidence if late else f"{first.answer}: {first.evidence}"
+        raise ConfigError(f"{report.model}: got no usable answer ({seen}), expected some; {remedy}")
     path = probe_file(report.model, report.base_url)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,10 @@ from recsim_llm.realism.behaviour.browsers import Browsed, BrowserFactory, Brows
 from recsim_llm.realism.behaviour.plain_browsers import PLAIN_BROWSERS
 from recsim_llm.realism.line import Role
 
-__all__ = ["BehaviourTrials", "Fold", "run_behaviour_trials"]
+__all__ = ["ALL_CLICKED", "BehaviourTrials", "Fold", "run_behaviour_trials"]
+
+ALL_CLICKED = "a log in which everything that was shown was clicked"
+"""What no behaviour can be measured on."""
 
 _FOLDS = 5
 _MOST_USERS = 20_000
@@ -91,7 +94,7 @@ def run_behaviour_trials(
 
     Raises:
         ConfigError: the candidate has the name of a row beside it.
-        DataError: the log has one user only.
+        DataError: the log has one user only, or everything shown was clicked.
         ContractError: an answer has the wrong shape.
     """
     if name in PLAIN_BROWSERS:
@@ -101,6 +104,8 @@ def run_behaviour_trials(
             f"{exposures.name}: got one user, expected two or more to hold some out; where the log knows sessions alone, give "
             "each a user"
         )
+    if exposures.clicked.all():
+        raise DataError(f"{exposures.name}: got {ALL_CLICKED}, expected some that was passed over; take another log")
     log = _drawn(exposures, users, seeds[0])
     fold = _folds(log.users, seeds[0])
     factories = {name: factory} | {row: made for row, (_, made) in PLAIN_BROWSERS.items()}

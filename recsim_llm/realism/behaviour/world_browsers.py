@@ -25,10 +25,12 @@ class WorldBrowsers:
 
     Args:
         world: its population holds the log's users and its catalog the log's items, both by outside id.
+        slots: of the widest page that will be shown, known beforehand, for the dice are laid out by it; an answer that hangs on
+            no later page needs it. Wider pages are shown all the same.
     """
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, world: World, slots: int = 0) -> None:
+        self._world, self._slots = world, slots
         self._row = {user: row for row, user in enumerate(world.population.user_id.tolist())}
 
     def browse(self, shown: Exposures, seed: int) -> Browsed:
@@ -46,7 +48,7 @@ class WorldBrowsers:
         pages, last = shown.pages, np.flatnonzero(shown.pages.last_of_session)
         first = np.append(0, last[:-1] + 1)
         slot = np.where(shown.position >= 0, shown.position, np.arange(len(shown)) - pages.first[shown.page_index])
-        slates = np.full((len(pages.first), int(slot.max()) + 1), -1, np.int64)
+        slates = np.full((len(pages.first), max(int(slot.max()) + 1, self._slots)), -1, np.int64)
         slates[shown.page_index, slot] = self._world.catalog.index_of(shown.item_id)
         clicked, leaves = np.zeros(slates.shape, np.bool_), np.zeros(len(slates), np.bool_)
         users = self._world.users

@@ -16,13 +16,14 @@ from recsim_llm.realism.behaviour.session_tables import MOST_EVENTS, MOST_PAGES,
 from recsim_llm.realism.line import Line, Measure, Role, Row, not_assessed
 from recsim_llm.realism.lines.star_shape import REAL
 from recsim_llm.realism.lines.system_ranking import HALVES
+from recsim_llm.realism.random_exposure import RandomExposure
 from recsim_llm.realism.resampling import Resampler, Series, Statistic, of_sums
 from recsim_llm.statistics.intervals import Estimate
 
-__all__ = ["behaviour_line", "no_behaviour"]
+__all__ = ["NO_EXPOSURES", "behaviour_line", "no_behaviour", "random_exposure_line"]
 
 _NAME, _QUESTION = "behaviour", "Do sessions of its users go as people's sessions go?"
-_NO_EXPOSURES = (
+NO_EXPOSURES = (
     "the data has ratings without exposures: sittings of ratings tell neither what was shown and passed over, nor at which "
     "position, nor when a visit ended; --exposures LOG gives a log that does"
 )
@@ -90,19 +91,26 @@ class _Study:
         return self.resampler.measure(name, unit, "real", series)
 
 
-def no_behaviour(reason: str = _NO_EXPOSURES) -> Line:
+def no_behaviour(reason: str = NO_EXPOSURES) -> Line:
     """Return the line where nothing can be said of behaviour."""
     return not_assessed(5, _NAME, _QUESTION, reason)
 
 
-def behaviour_line(trials: BehaviourTrials, *, seed: int, resamples: int = 1000, more: Sequence[Measure] = ()) -> Line:
+def random_exposure_line(random: RandomExposure, reason: str) -> Line:
+    """Return the line where stars of randomly shown items are all that can be said; the reason says why."""
+    return Line(
+        number=5, name=_NAME, question=_QUESTION, measures=random.measures, protocol=f"{random.protocol} Else {reason}."
+    )
+
+
+def behaviour_line(trials: BehaviourTrials, *, seed: int, resamples: int = 1000, random: RandomExposure | None = None) -> Line:
     """Return the line; the click-depth distance is the headline where the log has positions.
 
     Args:
         trials: what everybody does with held-out sessions.
         seed: of the bootstrap.
         resamples: draws of the bootstrap.
-        more: further measures of behaviour, such as of randomly shown items.
+        random: what its users say of randomly shown items; None where the data has none.
     """
     study = _Study.of(trials, seed, resamples)
     log = trials.real
@@ -120,14 +128,14 @@ def behaviour_line(trials: BehaviourTrials, *, seed: int, resamples: int = 1000,
         study.value("pages with a click", "share", SessionTables.action_rate, _ratio),
         _variance_ratio(study),
         *rates,
-        *more,
+        *(() if random is None else random.measures),
     ]
     return Line(
         number=5,
         name=_NAME,
         question=_QUESTION,
         measures=tuple(measures),
-        protocol=_told(trials),
+        protocol=_told(trials) + ("" if random is None else f" {random.protocol}"),
         curves={
             "click rate by rank": [_curve_point(measure, rank + 1) for rank, measure in enumerate(rates)],
             "exit hazard": [

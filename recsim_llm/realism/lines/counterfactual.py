@@ -28,7 +28,7 @@ from recsim_llm.realism.thresholds import fit_line
 from recsim_llm.realism.trials import CardSettings
 from recsim_llm.recommenders import MatrixFactorization
 
-__all__ = ["SAME_RATE", "WORLD", "Log", "counterfactual_line", "level_shift", "no_counterfactual", "record_log"]
+__all__ = ["SAME_RATE", "WORLD", "Log", "as_log_odds", "counterfactual_line", "level_shift", "no_counterfactual", "record_log"]
 
 
 SAME_RATE = "same rate"
@@ -39,6 +39,8 @@ WORLD = "the world's users"
 
 _LOGGED, _ASKED = 100, 100
 _FIT_SHARE = 0.7
+_RANDOM = 5
+"""Uniformly drawn items for each clicked one."""
 _ROWS = 512
 _RIVALS = ("popularity", "item-kNN", "ALS")
 _NAME = "counterfactual"
@@ -48,10 +50,12 @@ _PROTOCOL = (
     "part, at a click rate that no fit assumes, play the people, and every slot is examined. Each is shown the {logged} first "
     "items of an ALS recommender, and clicks are drawn with keyed dice. The clicked items among {share:.0%} of them, with "
     "drawn stars, are all that the candidate is fitted on; {kept} of {users} users clicked one and are kept. The other "
-    "exposures tell the level: the candidate's log-odds are moved by one number, as choice users' click rate is fitted, and "
-    "other rows' scores are turned into chances by a fitted line; 'as given' is the candidate without it. Then every user is "
+    "exposures tell the level: everybody's log-odds are moved by one number, as choice users' click rate is fitted; scores "
+    "of other rows are log-odds once they have been scaled to tell clicked items from uniformly drawn ones; 'as given' is the "
+    "candidate without the level. Then every user is "
     "shown {asked} items drawn uniformly from those not seen yet. A candidate of the world's own kind meets its best case "
-    "here. {seeds}"
+    "here, and on other data and worlds no row is nearest throughout: the line tells how far off an extrapolation can be, not "
+    "whose users are like people. {seeds}"
 )
 
 
@@ -196,14 +200,32 @@ def _predictions(log: Log, name: str, candidate: Candidate, seed: int) -> dict[s
     """Return float64 [u, a] by row name: predicted chances of clicks on the bad policy's pages."""
     users = np.arange(len(log.user_index))
     rows: dict[str, Scorer] = {name: lambda user, item: checked_taste(candidate, user, item)}
-    rows |= {row: TASTE_ROWS[row].fit(log.data, seed) for row in _RIVALS}
+    rows |= {row: as_log_odds(TASTE_ROWS[row].fit(log.data, seed), log.data, seed) for row in _RIVALS}
     found = {f"{name}, as given": expit(checked_taste(candidate, users, log.asked))}
     for row, score in rows.items():
         known, clicked = score(users, log.logged)[log.spared], log.clicked[log.spared]
-        slope, bias = (1.0, level_shift(known, clicked)) if row == name else fit_line(known, clicked)
-        found[row] = expit(slope * score(users, log.asked) + bias)
+        found[row] = expit(score(users, log.asked) + level_shift(known, clicked))
     found[SAME_RATE] = np.full(log.asked.shape, log.clicked[log.spared].mean())
     return found
+
+
+def as_log_odds(score: Scorer, data: Dataset, seed: int) -> Scorer:
+    """Return a score on the scale of log-odds: the line that tells clicked items from uniformly drawn ones.
+
+    That is how choice users' own scale is fitted. A line fitted on the exposures of a good policy would tell how little the
+    score varies among what that policy picks.
+    """
+    ratings, items = data.ratings, len(data.catalog)
+    user, dice = (
+        ratings.user_index,
+        keyed.words(seed, "uniform items", np.arange(len(ratings))[:, None], np.arange(_RANDOM)[None]),
+    )
+    drawn = (keyed.uniform(dice) * items).astype(np.int64)
+    item = np.column_stack([data.catalog.index_of(ratings.item_id), drawn])
+    taken = np.zeros(item.shape, np.bool_)
+    taken[:, 0] = True
+    slope, bias = fit_line(score(user, item).reshape(-1), taken.reshape(-1))
+    return lambda users, asked: slope * score(users, asked) + bias
 
 
 def level_shift(log_odds: DoubleArray, clicked: npt.NDArray[np.bool_]) -> float:

@@ -17,11 +17,14 @@ from recsim_llm.agents.choice.choice_users import ChoiceUsers
 from recsim_llm.agents.choice.log_behaviour import fit_log_behaviour, with_behaviour
 from recsim_llm.agents.choice.log_readers import LogReaders
 from recsim_llm.agents.choice.parameter_sources import parameter_sources
+from recsim_llm.agents.choice.saved_fits import save_fitted
+from recsim_llm.agents.worlds import choice_world
 from recsim_llm.cli.main import main
 from recsim_llm.core.dice import seed_words
 from recsim_llm.core.exposures import Exposures
 from recsim_llm.core.kernel import ALL_ROWS, Kernel
 from recsim_llm.data import fictional
+from recsim_llm.errors import ConfigError
 from recsim_llm.log import open_exposures
 from recsim_llm.log.manifest import read_manifest
 from recsim_llm.report import write_report
@@ -110,6 +113,59 @@ def test_every_parameter_says_where_it_comes_from(users, log):
     assert again["boredom"]["source"] == "set"
 
 
+def test_the_time_between_visits_is_told_and_not_used(log, dataset, fitted):
+    log = log.take((log.user_id % 3 > 0) | (log.session < 250))
+    dated = replace(log, timestamp=1e9 + 7200.0 * log.session + 10.0 * log.page)
+    users = with_behaviour(fitted, fit_log_behaviour(dated, seed=1, intervals=False), dataset)
+    table = parameter_sources(users.model, users.model.parameters)
+    assert "hours (quartiles): told and not used" in table["return_base"]["note"]
+    undated = with_behaviour(fitted, fit_log_behaviour(log, seed=1, intervals=False), dataset)
+    assert users.model.parameters == undated.model.parameters
+
+
+def test_a_layout_is_read_as_its_own_log_tells_and_no_other(log, dataset, fitted, users, tmp_path):
+    flat = replace(log, layout="grid", clicked=np.random.default_rng(1).random(len(log)) < 0.15)
+    grid = with_behaviour(fitted, fit_log_behaviour(flat, seed=1, intervals=False), dataset)
+    deep = [reach(one.model.parameters) for one in (grid, users)]
+    assert deep[0] > 0.8
+    assert deep[1] < 0.4
+    assert parameter_sources(grid.model, grid.model.parameters)["layout"]["fitted_on"]["name"] == log.name
+    save_fitted(grid, tmp_path / "grid")
+    named = {"layout": "grid"}
+    world = choice_world(dataset, seed=1, fitted=tmp_path / "grid", parameters=named)
+    assert reach(world.users.parameters) == deep[0]
+    assert world.users.provenance["parameter_sources"]["layout"]["value"] == "grid"
+    for other in ({"layout": "carousel"}, {"layout": "list"}):
+        with pytest.raises(ConfigError, match=f"choice parameter 'layout': got '{other['layout']}', expected 'grid'"):
+            choice_world(dataset, seed=1, fitted=tmp_path / "grid", parameters=other)
+    own = {"layout": "list", "position_curve": [1.0] * 10, "examination_table": None}
+    by_hand = choice_world(dataset, seed=1, fitted=tmp_path / "grid", parameters=own)
+    assert by_hand.users.parameters.layout == "list"
+
+
+def test_a_run_shows_the_layout_that_its_scenario_names(log, dataset, fitted, tmp_path):
+    told = fit_log_behaviour(replace(log, layout="grid"), seed=1, intervals=False)
+    save_fitted(with_behaviour(fitted, told, dataset), tmp_path / "grid")
+    plan = {"recommenders": ["random"], "users.count": 20, "users.fitted": str(tmp_path / "grid"), "seed": 1, "max_pages": 3}
+    shown = open_exposures(run(load_scenario("demo", plan | {"users.parameters.layout": "grid"}), tmp_path / "run"))
+    assert shown.layout == "grid"
+    assert open_exposures(tmp_path / "run", layout="list").layout == "list"
+
+
+def test_users_who_were_fitted_to_no_log_read_lists(dataset):
+    with pytest.raises(ConfigError, match="got 'grid', expected 'list'"):
+        choice_world(dataset, seed=1, parameters={"layout": "grid"})
+    with pytest.raises(ConfigError, match="'layout'"):
+        choice_world(dataset, seed=1, parameters={"layout": "heap"})
+
+
+def reach(parameters):
+    """Return how much of the first position's examination the fifth has, without a click above."""
+    table = parameters.examination_table
+    column = parameters.position_curve if table is None else [row[0] for row in table]
+    return column[4] / max(column)
+
+
 def test_a_log_without_positions_tells_no_reading_and_leaves_clicks_as_they_were(log, dataset, fitted):
     blind = replace(log, position=np.full(len(log), -1))
     users = with_behaviour(fitted, fit_log_behaviour(blind, seed=1), dataset)
@@ -152,6 +208,19 @@ def test_readers_made_of_a_log_leave_and_stay_on_its_other_pages_as_its_people_d
     assert abs(browsed.clicked.mean() / rest.clicked.mean() - 1) < 0.15
     assert abs(np.median(browsed.dwell[browsed.clicked]) / np.exp(3.0) - 1) < 0.2
     assert np.isnan(browsed.dwell[~browsed.clicked]).all()
+
+
+def test_answers_on_a_page_do_not_hang_on_a_wider_page_after_it(log):
+    half = np.isin(log.user_id, log.users[::2])
+    readers, rest = LogReaders(log.take(half)), log.take(~half)
+    shown = rest.take((rest.page > 0) | (rest.position < 6))
+    shown = replace(shown, clicked=np.zeros(len(shown), np.bool_), dwell=None)
+    first = shown.page == 0
+    whole, cut = readers.browse(shown, 5), readers.browse(shown.take(first), 5)
+    np.testing.assert_array_equal(whole.clicked[first], cut.clicked)
+    np.testing.assert_array_equal(whole.leaves[shown.pages.page == 0], cut.leaves)
+    np.testing.assert_array_equal(whole.dwell[first], cut.dwell)
+    assert cut.leaves.any()
 
 
 def test_dice_give_the_mixture():

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 import pytest
 from scripted_users import FakeModel, films, pages, people
 
-from recsim_llm.agents.language.family_measure import measure_families
+from recsim_llm.agents.language.family_measure import measure_families, seconds_of_families
 from recsim_llm.agents.language.language_parameters import AUTO, LanguageParameters
 from recsim_llm.agents.language.language_users import LanguageUsers
 from recsim_llm.agents.language.template_family import (
@@ -17,6 +22,7 @@ from recsim_llm.agents.language.template_family import (
     save_families,
     with_family,
 )
+from recsim_llm.cli.main import main
 from recsim_llm.data import open_dataset
 from recsim_llm.errors import BackendError, DataError, ModelReplyError
 from recsim_llm.language import open_model
@@ -24,6 +30,8 @@ from recsim_llm.language.backends.scripted import Scripted, resolve_script
 from recsim_llm.language.calls.model import LanguageModel
 from recsim_llm.language.calls.recorded_answers import ReplayBackend
 from recsim_llm.language.calls.store import CallStore
+from recsim_llm.language.probing.probe import probe_backend
+from recsim_llm.language.probing.probe_costs import WayCost
 from recsim_llm.statistics import Estimate
 
 
@@ -133,13 +141,38 @@ def test_measuring_asks_as_many_users_as_the_time_allows_and_keeps_what_was_foun
     with open_model("scripted/genres") as model:
         report = measure_families(model, open_dataset("fictional"), seed=3, seconds=20.0, clock=lambda: next(ticks))
         assert load_families(model.name, "") == report
-    assert (report.users, report.seconds) == (8, 15.0)
-    assert len(report.users_asked) >= 8
+    assert (report.users, report.seconds) == (16, 15.0)
+    assert len(report.users_asked) >= 16
     assert set(report.users_asked) <= set(open_dataset("fictional").ratings.users.tolist())
     # The stand-in reads genres and tastes, which both families tell.
     assert all(area.value > 0.6 for area in report.areas.values())
     assert report.chosen == "en_compact"
     assert [row[0] for row in report.rows()] == ["taste, en", "taste, en_compact", "templates"]
+
+
+def a_page_takes(seconds):
+    """A probe after which a page of ten items takes so long."""
+    report = asyncio.run(probe_backend(Real()))
+    way = report.abilities.elicitations[0]
+    return replace(report, costs={way: WayCost(calls=1, read=1, cached=0, written=1, seconds=seconds)})
+
+
+def given(report, settings):
+    return report
+
+
+def test_how_long_families_take_follows_from_a_page_of_each_user_and_family():
+    assert seconds_of_families(a_page_takes(0.5)) == 8.0
+    assert seconds_of_families(a_page_takes(None)) is None
+
+
+def test_a_probe_leaves_out_what_would_take_longer_than_a_minute_and_says_so(monkeypatch, tmp_path, capsys):
+    kept = tmp_path / "probe.json"
+    for seconds, asked in ((30.0, False), (0.01, True)):
+        monkeypatch.setattr("recsim_llm.language.providers.probe_model", partial(given, a_page_takes(seconds)))
+        assert main(["probe", "scripted/genres", "--json", str(kept)]) == 0
+        assert (json.loads(kept.read_text())["families"] is not None) is asked
+        assert ("not measured" in " ".join(capsys.readouterr().out.split())) is not asked
 
 
 def test_a_server_that_is_gone_is_no_finding_about_families(monkeypatch):

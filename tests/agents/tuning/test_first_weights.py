@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from recsim_llm.agents.language.prompt_templates import Templates
+from recsim_llm.agents.tuning.greedy_tokenizer import phrase_tokens
 from recsim_llm.agents.tuning.packed_training import Packer, answer_scores, batches
-from recsim_llm.agents.tuning.tiny_model import new_network, new_tokenizer, tell_items
+from recsim_llm.agents.tuning.tiny_model import _titles, new_network, new_tokenizer, tell_items
 from recsim_llm.agents.tuning.tuning_examples import Examples, ExampleSettings
 from recsim_llm.agents.tuning.tuning_split import split_users, users_part
 from recsim_llm.core.catalog import Catalog
@@ -77,6 +78,15 @@ def share_ranked_right(model, examples, count=40):
 def test_the_first_weights_rank_what_ones_own_circle_takes_above_the_rest(split, model):
     (_, _, kept_apart), _ = split
     assert share_ranked_right(model, kept_apart) > 0.65
+
+
+def test_a_title_tells_as_much_of_the_person_whether_rare_or_popular(split, model):
+    _, known = split
+    tokens = phrase_tokens(model.tokenizer, _titles(tell_items(known.catalog, Templates("en_compact"))))
+    coordinates = model.network.model.embed_tokens.weight.detach().numpy()[tokens, :16]
+    counts = np.bincount(known.catalog.index_of(known.ratings.item_id), minlength=len(known.catalog))
+    assert counts.min() < 0.8 * counts.max()
+    np.testing.assert_allclose(np.linalg.norm(coordinates, axis=1), np.sqrt(16), rtol=1e-5)
 
 
 def test_an_untrained_model_answers_with_labels_and_no_other_token(split, model):

@@ -30,7 +30,7 @@ from recsim_llm.language.probing.probe_checks import Checks
 from recsim_llm.language.probing.probe_choice import rank
 from recsim_llm.language.probing.probe_costs import CostMeter, WayCost
 from recsim_llm.language.probing.probe_page import ASK
-from recsim_llm.language.probing.probe_report import probe_file
+from recsim_llm.language.probing.probe_report import UNFINISHED, probe_file
 
 EVERYTHING = ("decision", "logprobs", "forced", "json", "samples")
 
@@ -369,6 +369,23 @@ def test_after_its_time_a_probe_says_what_it_did_not_look_for():
     assert checks.abilities.elicitations == ("decision",)
     assert findings["json"] == ProbeFinding("json", "unknown", findings["json"].evidence)
     assert findings["json"].evidence.startswith("not looked for: 50 s are over")
+
+
+@pytest.mark.parametrize(
+    ("finding", "said", "address"),
+    [
+        (ProbeFinding("answers", "unknown", f"{UNFINISHED}: 240 s were left"), "when the machine has less to do", ""),
+        (ProbeFinding("answers", "refused (404, refused)", "status 404"), "check the address", "http://127.0.0.1:1/v1"),
+        (ProbeFinding("answers", "no", "empty"), "try another model", ""),
+    ],
+)
+def test_a_model_without_an_answer_is_told_with_what_may_help(finding, said, address):
+    nothing = ProbeReport(
+        model="a/b", base_url=address, when="", findings=(finding,), abilities=Abilities(elicitations=(), concurrency=1)
+    )
+    with pytest.raises(ConfigError, match=said) as caught:
+        save_probe(nothing)
+    assert "\n" not in str(caught.value)
 
 
 def test_the_cost_of_a_page_follows_what_was_seen():
