@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from recsim_llm.agents.choice.choice_candidate import (
         CHOICE_FAMILIES,
         choice_candidate,
+        choice_members,
         logged_choice_users,
         selection_candidates,
     )
@@ -66,6 +67,7 @@ __all__ = [
     "calibrated_factory",
     "cascade_world",
     "choice_candidate",
+    "choice_members",
     "choice_world",
     "fit_choice",
     "fit_drift",
@@ -110,6 +112,7 @@ __getattr__, __dir__ = lazy_names(
         "calibrated_factory": "language.language_candidate",
         "cascade_world": "worlds",
         "choice_candidate": "choice.choice_candidate",
+        "choice_members": "choice.choice_candidate",
         "choice_world": "worlds",
         "fit_choice": "choice.choice_fit",
         "fit_drift": "choice.taste_drift",

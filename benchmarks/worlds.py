@@ -9,7 +9,7 @@ from recsim_llm.core.catalog import Catalog
 from recsim_llm.population import TRAITS, Population, World
 
 GENRES = 18
-CLICK_WIDTH, RATING_WIDTH = 24, 37
+CLICK_WIDTH, RATING_WIDTH = 40, 37
 
 
 def make_world(items: int, users: int, seed: int = 1) -> World:

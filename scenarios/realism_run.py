@@ -11,9 +11,11 @@ from typing import Any
 from recsim_llm.agents.choice.choice_candidate import (
     CHOICE_FAMILIES,
     choice_candidate,
+    choice_members,
     logged_choice_users,
     robust_candidates,
 )
+from recsim_llm.agents.choice.choice_parameters import ChoiceParameters
 from recsim_llm.agents.choice.log_readers import widest_page
 from recsim_llm.agents.language.calibration import Calibration
 from recsim_llm.agents.language.calibration_record import NOT_CALIBRATED
@@ -222,8 +224,9 @@ def _check(request: CardRequest) -> None:
         raise ConfigError(
             f"--calibration: got {request.users} users and ratings without exposures, expected language users: not applicable"
         )
-    if request.users == "choice" and request.parameters:
-        name = next(iter(request.parameters))
+    other = [name for name in request.parameters if name != "families"]
+    if request.users == "choice" and other:
+        name = other[0]
         raise ConfigError(
             f"--set users.parameters.{name}: got choice users, who are fitted by the card itself, expected users whom a "
             "language model plays; leave it out"
@@ -282,13 +285,15 @@ def _language_settings(request: CardRequest, dataset: Dataset) -> CardSettings:
 def _fitted(request: CardRequest) -> Subject:
     if request.users == "choice":
         families = CHOICE_FAMILIES if request.families is None else request.families
+        tastes = ChoiceParameters.from_settings(request.parameters).families
         return Subject(
             name="choice users",
-            factory=choice_candidate,
+            factory=partial(choice_candidate, families=tastes),
             families=families,
             reads_titles=False,
             robust=robust_candidates,
             logged=logged_choice_users,
+            members=choice_members,
         )
     build = resolve("users", request.users)
     if wants_models(build):

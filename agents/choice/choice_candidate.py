@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from recsim_llm.agents.choice.choice_fit import FittedUsers, fit_choice
+from recsim_llm.agents.choice.choice_model import ChoiceModel, FamilyTaste
 from recsim_llm.agents.choice.rating_selection import METHODS, Method, RatingSelection
 from recsim_llm.core.arrays import DoubleArray, FloatArray, IntArray
 from recsim_llm.core.pages import probability
 from recsim_llm.core.ratings import Dataset
+from recsim_llm.population.taste_families import TASTE_FAMILIES, draw_families
 from recsim_llm.realism.candidates import Candidate
 
 __all__ = [
     "CHOICE_FAMILIES",
+    "ENSEMBLE",
     "ChoiceCandidate",
     "choice_candidate",
+    "choice_members",
     "logged_choice_users",
     "robust_candidates",
     "selection_candidates",
 ]
 
 
-CHOICE_FAMILIES = ("factors", "pairwise factors")
-"""Families of recommenders that choice users were built from: their click vectors hold factors, however those are learned."""
+CHOICE_FAMILIES = ("factors", "pairwise factors", "sequences")
+"""Families of recommenders that choice users were built from: their click vectors hold factors, however those are learned, and
+what follows what. They hold the neighbours of items too, but as leading singular vectors, which are nearer to factors than to
+the recommenders of that name; the card's measure without the families of all rows leaves those out as well."""
 
+ENSEMBLE = "users of five families"
+"""Row of users each of whom follows one of all families."""
 _LOGGED_CLICK_RATE = 0.05
 
 
@@ -34,17 +42,30 @@ class ChoiceCandidate:
 
     Args:
         fitted: a fit on the training part, whose users and items are the card's.
+        families: as ``ChoiceParameters.families``.
     """
 
-    def __init__(self, fitted: FittedUsers) -> None:
+    def __init__(self, fitted: FittedUsers, families: tuple[str, ...] = ()) -> None:
         self.levels: FloatArray = fitted.model.levels
-        self._model, self._vectors = fitted.model, fitted.population.vectors
+        self._fitted, self._model, self._vectors = fitted, fitted.model, fitted.population.vectors
+        self._families = families
+        self._family = draw_families(fitted.population.user_id, families) if families else None
+
+    def members(self) -> Mapping[str, Candidate]:
+        """Return users of each family alone, then of all families, each user of one."""
+        alone = {f"users by {name} alone": ChoiceCandidate(self._fitted, (name,)) for name in TASTE_FAMILIES}
+        return alone | {ENSEMBLE: ChoiceCandidate(self._fitted, TASTE_FAMILIES)}
 
     def taste(self, user_index: IntArray, item_index: IntArray) -> DoubleArray:
         """Return the log-odds of consumption."""
-        items = self._model.click_items[item_index]
-        log_odds: DoubleArray = np.einsum("md,mnd->mn", self._vectors["click"][user_index], items).astype(np.float64)
-        return log_odds + self._model.click_bias
+        if self._family is None:
+            return _log_odds(self._vectors["click"], self._model, user_index, item_index)
+        answer = np.empty(item_index.shape)
+        for place, name in enumerate(self._families):
+            own = self._family[user_index] == place
+            vectors = self._vectors[f"click_{name}"]
+            answer[own] = _log_odds(vectors, self._model.families[name], user_index[own], item_index[own])
+        return answer
 
     def stars(self, user_index: IntArray, item_index: IntArray) -> DoubleArray:
         """Return the distributions that ratings are drawn from."""
@@ -55,9 +76,19 @@ class ChoiceCandidate:
         return np.diff(edges.astype(np.float64), axis=2)
 
 
-def choice_candidate(training: Dataset, seed: int) -> Candidate:
-    """Fit choice users to the training part."""
-    return ChoiceCandidate(fit_choice(training, seed))
+def _log_odds(vectors: FloatArray, taste: ChoiceModel | FamilyTaste, user: IntArray, item: IntArray) -> DoubleArray:
+    log_odds: DoubleArray = np.einsum("md,mnd->mn", vectors[user], taste.click_items[item]).astype(np.float64)
+    return log_odds + taste.click_bias
+
+
+def choice_candidate(training: Dataset, seed: int, families: tuple[str, ...] = ()) -> Candidate:
+    """Fit choice users to the training part; ``families`` as in ``ChoiceParameters``."""
+    return ChoiceCandidate(fit_choice(training, seed), families)
+
+
+def choice_members(candidate: Candidate) -> Mapping[str, Candidate]:
+    """Return the users of each family that were fitted with choice users, and of all families."""
+    return candidate.members() if isinstance(candidate, ChoiceCandidate) else {}
 
 
 def logged_choice_users(training: Dataset, seed: int) -> Candidate:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -10,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import brentq
 
-from recsim_llm.agents.choice.choice_model import ChoiceModel
+from recsim_llm.agents.choice.choice_model import ChoiceModel, FamilyTaste
 from recsim_llm.agents.choice.choice_parameters import ChoiceParameters
 from recsim_llm.agents.choice.rating_selection import RatingSelection, StarFit, fit_stars
-from recsim_llm.agents.fitting.consumption_model import ConsumptionModel, ConsumptionSettings, History, fit_consumption_model
+from recsim_llm.agents.fitting.consumption_model import ConsumptionModel, Evidence, gather_evidence, stack_evidence
+from recsim_llm.agents.fitting.consumption_settings import ConsumptionSettings, History
 from recsim_llm.agents.fitting.content import item_content
 from recsim_llm.agents.fitting.events import Events
 from recsim_llm.core.catalog import Catalog
@@ -24,6 +26,7 @@ from recsim_llm.numerics.threads import one_thread
 from recsim_llm.population.from_ratings import population_from_ratings
 from recsim_llm.population.personas import Population
 from recsim_llm.population.synthetic import JointDistribution, fit_joint_distribution
+from recsim_llm.population.taste_families import TASTE_FAMILIES
 
 __all__ = ["START_SEED", "FittedUsers", "fit_choice", "with_click_rate"]
 
@@ -79,26 +82,32 @@ def fit_choice(
         timestamp=events.timestamp,
         n_users=len(ratings.users),
     )
-    clicks = _fit_clicks(history, content, seed, click_rate)
-    population = _population(dataset, stars, clicks)
+    year = np.where(catalog.year >= 0, catalog.year, np.nan).astype(np.float64)
+    evidence = gather_evidence(history, content, ConsumptionSettings(), seed, year=year)
+    tastes = {family: _stack_clicks(evidence, family, click_rate) for family in (None, *TASTE_FAMILIES)}
+    population = _population(dataset, stars, tastes)
     parameters = ChoiceParameters(click_rate=click_rate)
-    model = _model(dataset, population, parameters, stars=stars, clicks=clicks)
+    model = _model(dataset, population, parameters, stars=stars, tastes=tastes)
     return FittedUsers(model, population, fit_joint_distribution(population))
 
 
 def with_click_rate(fitted: FittedUsers, rate: float) -> FittedUsers:
     """Return the same fit with the intercept solved for another ``ChoiceParameters.click_rate``."""
-    model = fitted.model
-    bias = _click_bias(fitted.population.vectors["click"], model.click_items, rate)
+    model, vectors = fitted.model, fitted.population.vectors
+    bias = _click_bias(vectors["click"], model.click_items, rate)
+    families = {
+        name: replace(taste, click_bias=_click_bias(vectors[f"click_{name}"], taste.click_items, rate))
+        for name, taste in model.families.items()
+    }
     parameters = replace(model.parameters, click_rate=rate)
     sources = {**model.sources, "click_rate": {"source": "set"}}
-    return fitted._replace(model=replace(model, click_bias=bias, parameters=parameters, sources=sources))
+    return fitted._replace(model=replace(model, click_bias=bias, families=families, parameters=parameters, sources=sources))
 
 
-def _fit_clicks(history: History, content: npt.NDArray[np.float64], seed: int, click_rate: float) -> ConsumptionModel:
-    """Fit the click model; where a handful of events separate by chance, so that log-odds run away, under more penalty."""
+def _stack_clicks(evidence: Evidence, family: str | None, click_rate: float) -> ConsumptionModel:
+    """Stack evidence; where a handful of events separate by chance, so that log-odds run away, under more penalty."""
     for penalty in _PENALTIES:
-        clicks = fit_consumption_model(history, content, ConsumptionSettings(ridge=penalty), seed)
+        clicks = stack_evidence(evidence, family=family, ridge=penalty)
         log_odds = _sample_log_odds(clicks.user_vectors.astype(np.float32), clicks.item_vectors.astype(np.float32))
         rates = [_mean_click(log_odds, bias) for bias in (-_STEEPEST, _STEEPEST)]
         tame = penalty == _PENALTIES[0] or float(np.abs(log_odds).max()) < _STEEPEST
@@ -123,10 +132,12 @@ def _known_users(dataset: Dataset) -> npt.NDArray[np.float64]:
     return np.array(columns, np.float64).reshape(-1, len(dataset.ratings.users)).T
 
 
-def _population(dataset: Dataset, stars: StarFit, clicks: ConsumptionModel) -> Population:
+def _population(dataset: Dataset, stars: StarFit, tastes: Mapping[str | None, ConsumptionModel]) -> Population:
     population = population_from_ratings(dataset.ratings, dataset.catalog, dataset.demographics)
+    width = max(clicks.user_vectors.shape[1] for family, clicks in tastes.items() if family is not None)
     vectors = {
-        "click": clicks.user_vectors.astype(np.float32),
+        "click": tastes[None].user_vectors.astype(np.float32),
+        **{f"click_{family}": _as_wide(tastes[family].user_vectors, width) for family in TASTE_FAMILIES},
         "rating": stars.model.user_vectors.astype(np.float32),
         "cuts": stars.levels.cuts.astype(np.float32),
         "noise": stars.levels.scale.astype(np.float32)[:, None],
@@ -147,10 +158,15 @@ def _model(
     parameters: ChoiceParameters,
     *,
     stars: StarFit,
-    clicks: ConsumptionModel,
+    tastes: Mapping[str | None, ConsumptionModel],
 ) -> ChoiceModel:
-    click_items, click_users = clicks.item_vectors.astype(np.float32), population.vectors["click"]
-    bias = _click_bias(click_users, click_items, parameters.click_rate)
+    click_items = tastes[None].item_vectors.astype(np.float32)
+    bias = _click_bias(population.vectors["click"], click_items, parameters.click_rate)
+    families = {}
+    for family in TASTE_FAMILIES:
+        users = population.vectors[f"click_{family}"]
+        items = _as_wide(tastes[family].item_vectors, users.shape[1])
+        families[family] = FamilyTaste(click_items=items, click_bias=_click_bias(users, items, parameters.click_rate))
     mainstream = population.trait("mainstreamness").astype(np.float64)
     return ChoiceModel(
         item_id=dataset.catalog.item_id,
@@ -159,12 +175,18 @@ def _model(
         levels=stars.levels.levels.astype(np.float32),
         parameters=parameters,
         click_bias=bias,
+        families=families,
         patience_median=float(np.median(np.maximum(population.trait("patience"), 1.0))),
         mainstreamness_mean=float(mainstream.mean()),
         mainstreamness_spread=float(mainstream.std()) or 1.0,
         fitted_on=dataset.fingerprint,
         selection=stars.told,
     )
+
+
+def _as_wide(vectors: npt.NDArray[np.float64], width: int) -> npt.NDArray[np.float32]:
+    """Return vectors with zeros behind them: little data leave some families with fewer dimensions than others."""
+    return np.pad(vectors, ((0, 0), (0, width - vectors.shape[1]))).astype(np.float32)
 
 
 def _click_bias(users: npt.NDArray[np.float32], items: npt.NDArray[np.float32], rate: float) -> float:

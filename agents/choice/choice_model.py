@@ -19,9 +19,19 @@ from recsim_llm.agents.choice.choice_parameters import ChoiceParameters
 from recsim_llm.core.arrays import FloatArray
 from recsim_llm.errors import ConfigError, DataError
 
-__all__ = ["ChoiceModel"]
+__all__ = ["ChoiceModel", "FamilyTaste"]
 
-_VERSION = 3
+_VERSION = 4
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FamilyTaste:
+    """The item side of the taste that one family of evidence gives; its user vectors are ``click_`` and its name."""
+
+    click_items: FloatArray
+    """float32 [n, f]: as of ``ChoiceModel``; of one width for all families."""
+    click_bias: float
+    """As of ``ChoiceModel``."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,6 +58,8 @@ class ChoiceModel:
     """Standard deviation of the fitted users' mainstreamness; above 0."""
     fitted_on: str
     """Fingerprint of the ratings that the model was fitted on."""
+    families: Mapping[str, FamilyTaste] = field(default_factory=dict)
+    """Tastes from one family of evidence alone, by name of ``recsim_llm.population.TASTE_FAMILIES``."""
     sources: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """What is known of where parameters come from, by name; ``parameter_sources`` adds the rest. Plain values for JSON."""
     selection: str = ""
@@ -56,7 +68,9 @@ class ChoiceModel:
     def save(self, path: Path) -> None:
         """Write the model to one ``.npz`` file; ``load`` restores it exactly."""
         header = {"version": _VERSION, "parameters": asdict(self.parameters)} | {name: getattr(self, name) for name in _SCALARS}
+        header |= {"families": {name: taste.click_bias for name, taste in self.families.items()}}
         arrays = {name: getattr(self, name) for name in _ARRAYS}
+        arrays |= {_FAMILY + name: taste.click_items for name, taste in self.families.items()}
         with path.open("wb") as stream:
             np.savez(stream, header=np.array(json.dumps(header)), **arrays)
 
@@ -71,7 +85,8 @@ class ChoiceModel:
             with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 header = json.loads(str(file["header"]))
                 version = header["version"]
-                arrays = {name: file[name] for name in _ARRAYS} if version == _VERSION else {}
+                names = (*_ARRAYS, *(_FAMILY + name for name in header.get("families", ())))
+                arrays = {name: file[name] for name in names} if version == _VERSION else {}
         except _DAMAGE as error:
             raise DataError(
                 f"{path}: got {error!r}, expected a fitted choice model; write one with `recsim-llm fit`"
@@ -81,15 +96,20 @@ class ChoiceModel:
         _check_arrays(path, arrays)
         try:
             parameters = ChoiceParameters.from_settings(header["parameters"])
-            return cls(**arrays, **{name: header[name] for name in _SCALARS}, parameters=parameters)
+            families = {
+                name: FamilyTaste(click_items=arrays.pop(_FAMILY + name), click_bias=bias)
+                for name, bias in header["families"].items()
+            }
+            scalars = {name: header[name] for name in _SCALARS}
+            return cls(**arrays, **scalars, families=families, parameters=parameters)
         except (KeyError, TypeError, ConfigError) as error:
             raise DataError(f"{path}: got {error!r}, expected every setting of a choice model; fit again") from error
 
 
 def _check_arrays(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> None:
     count = arrays["item_id"].shape[:1]
-    expected = {"item_id": (np.int64, 1), "click_items": (np.float32, 2), "rating_items": (np.float32, 2)}
-    for name, (kind, axes) in (expected | {"levels": (np.float32, 1)}).items():
+    expected = dict.fromkeys(arrays, (np.float32, 2)) | {"item_id": (np.int64, 1), "levels": (np.float32, 1)}
+    for name, (kind, axes) in expected.items():
         array = arrays[name]
         rows_agree = name == "levels" or array.shape[:1] == count
         if array.dtype != kind or array.ndim != axes or not rows_agree:
@@ -101,6 +121,7 @@ _SCALARS = (
     *("click_bias", "patience_median", "mainstreamness_mean", "mainstreamness_spread", "fitted_on", "selection"),
     "sources",
 )
+_FAMILY = "click_items_"
 _ARRAYS = ("item_id", "click_items", "rating_items", "levels")
 # What NumPy, zipfile and json raise on files that are short, flipped or of another kind.
 _DAMAGE = (

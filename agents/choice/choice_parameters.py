@@ -9,11 +9,12 @@ from typing import Any, get_args
 from recsim_llm.core.checked_columns import check_choice
 from recsim_llm.core.exposures import Layout
 from recsim_llm.core.parameters import field_names, is_number, refuse_unknown_names
-from recsim_llm.errors import ConfigError
+from recsim_llm.errors import ConfigError, one_of
+from recsim_llm.population.taste_families import TASTE_FAMILIES
 
 __all__ = ["ChoiceParameters"]
 
-_NO_NUMBERS = ("layout", "position_curve", "examination_table", "repeat_half_life", "leave_by_page", "dwell")
+_NO_NUMBERS = ("families", "layout", "position_curve", "examination_table", "repeat_half_life", "leave_by_page", "dwell")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,10 @@ class ChoiceParameters:
     chosen to land in the ranges that page-level logs report, and every one can be set in a scenario.
     """
 
+    families: tuple[str, ...] = ()
+    """Families of ``recsim_llm.population.TASTE_FAMILIES`` that tastes are drawn from, one a user, the same in every run. Empty:
+    everybody has the one taste that is fitted from all evidence together. With several, ``compare`` tells whether its
+    verdict holds with every family."""
     click_rate: float = 0.02
     """Probability that a user clicks an examined item drawn uniformly from the catalog, on average over the fitted users;
     the fit solves for the intercept that gives it. Assumed: ratings say which items users prefer, not how often they act. At
@@ -137,6 +142,7 @@ class ChoiceParameters:
             value = getattr(self, name)
             if value < 0:
                 raise ConfigError(f"choice parameter {name!r}: got {value}, expected a number of 0 or more")
+        _check_families(self.families)
         check_choice("choice parameter 'layout'", self.layout, get_args(Layout))
         _check_half_life(self.repeat_half_life)
         _check_examination(self.position_curve, self.examination_table)
@@ -152,6 +158,16 @@ class ChoiceParameters:
         """
         refuse_unknown_names("choice parameter", settings, sorted(field_names(cls)))
         return cls(**{name: _as_tuples(value) for name, value in settings.items()})
+
+
+def _check_families(families: object) -> None:
+    if not isinstance(families, tuple) or not all(isinstance(name, str) for name in families):
+        raise ConfigError(f"choice parameter 'families': got {families!r}, expected a list of {', '.join(TASTE_FAMILIES)}")
+    for name in families:
+        if name not in TASTE_FAMILIES:
+            raise ConfigError(f"choice parameter 'families': got {name!r}, expected {one_of(name, TASTE_FAMILIES)}")
+    if len(set(families)) < len(families):
+        raise ConfigError(f"choice parameter 'families': got {', '.join(families)}, expected each once")
 
 
 def _check_number(name: str, value: object) -> None:

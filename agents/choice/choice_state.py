@@ -21,7 +21,7 @@ from recsim_llm.core.arrays import FloatArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.population.personas import Population
 
-__all__ = ["LEAVE", "SATISFACTION", "StateLayout", "impatience"]
+__all__ = ["LEAVE", "SATISFACTION", "StateLayout", "impatience", "whole_lines"]
 
 LEAVE, SATISFACTION = -2, -1
 """Where the log-odds of leaving and the satisfaction stand in a row."""
@@ -59,7 +59,7 @@ class StateLayout:
         ones, zeros = np.ones((len(catalog), 1)), np.zeros((len(catalog), 2))
         width, genre_count = len(centre), shares.shape[1]
         columns = [model.click_items - centre, ones, shares, novelty[:, None], zeros]
-        items = _whole_lines(np.hstack(columns))
+        items = whole_lines(np.hstack(columns))
         lengths = np.sqrt(np.square(items[:, :width], dtype=np.float64).sum(axis=1))
         return cls(
             items=items,
@@ -145,7 +145,7 @@ def impatience(population: Population, parameters: ChoiceParameters, model: Choi
     return -parameters.patience_slope * doublings.astype(np.float64)
 
 
-def _whole_lines(rows: npt.NDArray[np.float64]) -> FloatArray:
+def whole_lines(rows: npt.NDArray[np.floating]) -> FloatArray:
     """Return the rows as float32 that start on cache lines: zeros before the last two columns fill them up to 64 bytes."""
     width = -(-rows.shape[1] // _LINE) * _LINE
     padding = np.zeros((len(rows), width - rows.shape[1]))

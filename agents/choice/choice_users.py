@@ -16,12 +16,12 @@ from copy import copy
 import numpy as np
 
 from recsim_llm.agents.browsing.log_normal import draw_log_normal
-from recsim_llm.agents.choice.choice_bounds import choice_bounds
 from recsim_llm.agents.choice.choice_model import ChoiceModel
 from recsim_llm.agents.choice.choice_parameters import ChoiceParameters
-from recsim_llm.agents.choice.choice_state import LEAVE, SATISFACTION, StateLayout, impatience
+from recsim_llm.agents.choice.choice_state import LEAVE, SATISFACTION, impatience
 from recsim_llm.agents.choice.encounters import Encounters, Met
 from recsim_llm.agents.choice.parameter_sources import parameter_sources
+from recsim_llm.agents.choice.taste_tables import TasteTables
 from recsim_llm.agents.examination import examination_by_user, examination_curve, examination_in_order
 from recsim_llm.core.arrays import DoubleArray, FloatArray, IntArray
 from recsim_llm.core.bounds import Bounds
@@ -56,14 +56,15 @@ class ChoiceUsers:
         self.model, self.parameters = model, parameters or model.parameters
         self.levels = model.levels
         self.provenance = {"parameter_sources": parameter_sources(model, self.parameters)}
-        self._layout = layout = StateLayout.of(catalog, model)
+        self._tastes = tastes = TasteTables.of(catalog, population, model, self.parameters)
+        layout = tastes.layouts[0]
         self._taste = layout.taste
-        self._items = layout.items
-        self._start = layout.start(population, self.parameters)
-        self._drive = layout.drive(population, self.parameters, self._start)
+        self._items, self._offset = tastes.items, tastes.offset
+        self._start = tastes.by_user(lambda layout, people, _: layout.start(people, self.parameters))
+        self._drive = tastes.by_user(lambda layout, people, own: layout.drive(people, self.parameters, self._start[own]))
         self._memory = layout.memory(self.parameters)[None]
         self._gain = layout.gain(self.parameters)[None]
-        self._pull = layout.pull(self.parameters)
+        self._pull = tastes.pull(self.parameters)
         self._low, self._high = layout.limits(self.parameters)
         by_page = self.parameters.leave_by_page
         self._leave = None if by_page is None else np.array(by_page, np.float32)
@@ -89,7 +90,8 @@ class ChoiceUsers:
         )
         self._state = np.zeros((rows, self._items.shape[1]), np.float32)
         self._rest = np.zeros_like(self._state)
-        self._past = Encounters(rows, slate_size, len(self._items))
+        self._past = Encounters(rows, slate_size, len(self.model.item_id))
+        self._row_offset = None if self._offset is None else np.zeros(rows, np.int64)
         self._met: Met | None = None
         count = np.arange(slate_size + 1)
         share = 1 - (1 - self.parameters.drift) ** count
@@ -99,6 +101,7 @@ class ChoiceUsers:
         """Return users who are at this moment what those of int64 [m] rows are, in rows of their own."""
         other = copy(self)
         other._state, other._rest, other._past = self._state[rows], self._rest[rows], self._past.copy_rows(rows)
+        other._row_offset = None if self._row_offset is None else self._row_offset[rows]
         return other
 
     def examination(self, user_index: IntArray) -> FloatArray:
@@ -114,10 +117,15 @@ class ChoiceUsers:
             self._past.forget(rows)
         self._state[rows] = fresh
         self._rest[rows] = self._drive.take(user_index, axis=0)
+        if self._offset is not None and self._row_offset is not None:
+            self._row_offset[rows] = self._offset.take(user_index)
 
     def decide(self, pages: Pages) -> Decisions:
         """Return the click log-odds for a batch of pages, drawing nothing."""
-        self._page_items = items = self._items.take(pages.item_index, axis=0, mode="clip")
+        index = pages.item_index
+        if self._offset is not None:
+            index = index + self._offset.take(pages.user_index)[:, None]
+        self._page_items = items = self._items.take(index, axis=0, mode="clip")
         state = self._state[pages.rows]
         # For one user the same product, at half the cost of a batch of one.
         log_odds: FloatArray = items[0].dot(state[0])[None] if len(state) == 1 else np.matvec(items, state)
@@ -128,8 +136,7 @@ class ChoiceUsers:
 
     def appeal(self, rows: Rows) -> FloatArray:
         """Return float32 [m, n]: each row's click log-odds for every item at this moment; hidden from all but the oracle."""
-        # Not one matrix product: that may round a user differently when other users browse beside.
-        log_odds: FloatArray = np.matvec(self._items, self._state[rows])
+        log_odds = self._tastes.appeal(self._state[rows], None if self._row_offset is None else self._row_offset[rows])
         met = self._past.every(rows)
         log_odds.reshape(-1)[met.place] -= self._loss(met)
         return log_odds
@@ -167,6 +174,8 @@ class ChoiceUsers:
     def _consume(self, state: FloatArray, pages: Pages, slot: IntArray, row: IntArray, *, rating: FloatArray) -> None:
         """Let each row's clicked items do what they do to it."""
         item = pages.item_index.reshape(-1).take(slot)
+        if self._offset is not None:
+            item = item + self._offset.take(pages.user_index.take(row))
         worth = rating * self._opinion_gain
         worth -= self._expected_worth.take(pages.user_index.take(row))
         consumed = self._page_items.reshape(-1, self._items.shape[1]).take(slot, axis=0)
@@ -222,7 +231,7 @@ class ChoiceUsers:
     def bounds(self) -> Bounds:
         """Return how far clicks, satisfaction, leaving, returning and taste can go, whatever is shown and drawn."""
         impatient = None if self._leave is None else self._impatience
-        return choice_bounds(self._layout, self._start, self._drive, self.parameters, impatience=impatient)
+        return self._tastes.bounds(self._start, self._drive, self.parameters, impatient)
 
     def watch_log_odds(self, rating: FloatArray, user_index: IntArray) -> FloatArray:
         """Return float32 [c]: log-odds of the share watched of items that were rated so by these users."""

@@ -41,14 +41,17 @@ FIT_MODULES = (
     "agents.fitting.bayes_factors",
     "agents.fitting.consumption_model",
     "agents.fitting.consumption_parts",
+    "agents.fitting.consumption_settings",
     "agents.fitting.content",
     "agents.fitting.events",
     "agents.fitting.imputed_ratings",
+    "agents.fitting.item_links",
     "agents.fitting.out_of_sample",
     "agents.fitting.rating_levels",
     "agents.fitting.rating_model",
     "agents.fitting.rating_propensity",
     "agents.fitting.rating_weights",
+    "agents.fitting.stacking_examples",
     "core.arrays",
     "core.catalog",
     "core.checked_columns",
@@ -65,6 +68,7 @@ FIT_MODULES = (
     "population.from_ratings",
     "population.personas",
     "population.synthetic",
+    "population.taste_families",
 )
 """Modules of the package that a fit executes, all of them; a kept fit belongs to their source."""
 

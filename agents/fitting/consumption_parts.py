@@ -1,72 +1,43 @@
 """Bilinear evidence that a user would consume an item; each part is a user matrix times an item matrix.
 
-Affinity parts, each from all events and from recent ones, plain and times popularity, and all of these once more times the
-user's activity, since a long history says more: implicit factors, correspondence axes, content, smoothed log-odds of each
-continuous content column. Other parts: popularity and its match to the user's mainstreamness and activity, content for
-everyone, closeness in time, and how much more than usual the item was consumed at the time when the user was last active,
-plain and times popularity. Parts with one item matrix share it, so that their weighted user matrices can be summed.
+Every part belongs to a family of ``TASTE_FAMILIES``. Affinity parts, each from all events and from recent ones, plain and times
+popularity, and all of these once more times the user's activity, since a long history says more: implicit factors,
+correspondence axes, content, smoothed log-odds of each continuous content column. Other parts: popularity and its match to the
+user's mainstreamness and activity, content for everyone, closeness in time, and how much more than usual the item was consumed
+at the time when the user was last active, plain and times popularity; neighbours of what was consumed and what follows it
+(``item_links``), for all events, recent ones and the last few; and how old an item was when the user was last active. Parts
+with one item matrix share it, so that their weighted user matrices can be summed.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import scipy.sparse as sp
 
+from recsim_llm.agents.fitting.consumption_settings import ConsumptionSettings, History
 from recsim_llm.agents.fitting.content import log_popularity
-from recsim_llm.core.arrays import DoubleArray, IntArray
+from recsim_llm.agents.fitting.item_links import AGES, ItemLinks, fit_links, follow_users, neighbour_users, year_steps
+from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.numerics.factorization import correspondence_axes, implicit_als
 from recsim_llm.numerics.time_order import event_age
 
-__all__ = ["ConsumptionSettings", "History", "ItemTables", "build_tables", "item_parts", "user_parts"]
+__all__ = [
+    "ItemTables",
+    "build_tables",
+    "item_parts",
+    "part_families",
+    "user_parts",
+]
 
 
+Part = TypeVar("Part")
+_YEAR = 365.25 * 86400
 _BINS = 25
 _REACH = 3.0
 _MANY_VALUES = 12
-
-
-@dataclass(frozen=True, kw_only=True)
-class ConsumptionSettings:
-    """What the click fit needs beyond data."""
-
-    dimensions: int = 24
-    """Length of the final vectors."""
-    factors: int = 16
-    """Implicit factors before compression."""
-    axes: int = 16
-    """Correspondence axes before compression."""
-    regularization: float = 10.0
-    """Ridge penalty of the implicit factors."""
-    weight: float = 10.0
-    """Extra confidence of an event in the implicit factors."""
-    iterations: int = 10
-    """Alternations of the implicit factors."""
-    memory: float = 15.0
-    """Age in events at which an event's weight among recent ones has fallen to 1/e."""
-    positives: int = 20
-    """Most later events a user gives to the stacking."""
-    uniform_negatives: int = 3
-    """Uniform negatives for each of them."""
-    matched_negatives: int = 3
-    """Popularity-matched negatives for each of them."""
-    ridge: float = 1e-3
-    """Penalty on the standardised stacking weights, per example; infinite leaves no evidence of who clicks what."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class History:
-    """Events as columns, users numbered from 0."""
-
-    user_index: IntArray
-    """User of each event, shape [N]."""
-    item_index: IntArray
-    """Item of each event, shape [N]."""
-    timestamp: DoubleArray
-    """Time of each event, any unit, shape [N]."""
-    n_users: int
-    """Number of users."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,12 +68,18 @@ class ItemTables:
     """Mean and spread of the events' times."""
     habit_centre: DoubleArray
     """Mean mainstreamness and log activity of the users behind the tables, shape [2]."""
+    links: ItemLinks
+    """What goes with an item and what follows it."""
+    year: DoubleArray
+    """Release year, NaN where unknown, shape [items]."""
     settings: ConsumptionSettings
     """Settings behind the tables."""
 
 
-def build_tables(history: History, content: DoubleArray, settings: ConsumptionSettings, seed: int) -> ItemTables:
-    """Return the item side, learned from all events of a history."""
+def build_tables(
+    history: History, content: DoubleArray, settings: ConsumptionSettings, seed: int, *, year: DoubleArray | None = None
+) -> ItemTables:
+    """Return the item side, learned from all events of a history; ``year`` is that of the items' release, [items]."""
     n_items = content.shape[0]
     count = np.bincount(history.item_index, minlength=n_items).astype(np.float64)
     share = count / count.sum()
@@ -125,6 +102,8 @@ def build_tables(history: History, content: DoubleArray, settings: ConsumptionSe
         season=_season(history, count, clock),
         clock=clock,
         habit_centre=habits[np.unique(history.user_index)].mean(axis=0),
+        links=fit_links(history, n_items, settings, seed),
+        year=np.full(n_items, np.nan) if year is None else year,
         settings=settings,
     )
 
@@ -195,7 +174,18 @@ def item_parts(tables: ItemTables) -> list[DoubleArray]:
     season = [tables.season, tables.season * popularity]
     single = [popularity, popularity**2, tables.cold[:, None], popularity, popularity, time, time]
     columns = [column[:, None] for column in tables.content.T]
-    return [*affinity, *popular, *affinity, *popular, *season, *single, *columns]
+    neighbours = [tables.links.neighbour_to] * 3
+    after = [*[tables.links.after] * 3, *[tables.links.next_to] * 3]
+    flags = [year_steps(tables.year, np.zeros(0))[1]] * len(AGES)
+    return [*affinity, *popular, *affinity, *popular, *season, *single, *columns, *neighbours, *after, *flags]
+
+
+def part_families(tables: ItemTables) -> list[str]:
+    """Return which of ``TASTE_FAMILIES`` each part belongs to, in the order of ``item_parts``."""
+    affinity = _twice(["factors", "factors", "content", *(["content"] * len(tables.bins))])
+    links = ["neighbours"] * 3 + ["sequence"] * 6
+    always = ["popularity"] * 9
+    return [*affinity * 4, *always, *["content"] * tables.content.shape[1], *links, *["popularity"] * len(AGES)]
 
 
 def user_parts(tables: ItemTables, history: History) -> list[DoubleArray]:
@@ -210,11 +200,22 @@ def user_parts(tables: ItemTables, history: History) -> list[DoubleArray]:
     single = [constant, constant, constant, habits[:, :1], habits[:, 1:], _last_time(history, tables), constant]
     active = [part * habits[:, 1:] for part in affinity]
     season = [_membership(_last_time(history, tables)[:, 0])] * 2
-    return [*affinity, *affinity, *active, *active, *season, *single, *[constant] * tables.content.shape[1]]
+    columns = [constant] * tables.content.shape[1]
+    just = np.exp(-event_age(history.user_index, history.timestamp) / tables.settings.short_memory)
+    profiles.append(_profile_matrix(history, just, tables.popularity.size))
+    links = [*neighbour_users(tables.links, profiles), *follow_users(tables.links, profiles)]
+    steps = year_steps(tables.year, _last_year(history, tables))[0]
+    return [*affinity, *affinity, *active, *active, *season, *single, *columns, *links, *steps]
 
 
-def _twice(tables: list[DoubleArray]) -> list[DoubleArray]:
-    """Return each table for all events and for recent ones."""
+def _last_year(history: History, tables: ItemTables) -> DoubleArray:
+    """Return when each user was last active, in calendar years, if times are in seconds since 1970, shape [users]."""
+    mean, spread = tables.clock
+    return 1970.0 + (_last_time(history, tables)[:, 0] * spread + mean) / _YEAR
+
+
+def _twice(tables: list[Part]) -> list[Part]:
+    """Return each part for all events and for recent ones."""
     return [table for table in tables for _ in range(2)]
 
 

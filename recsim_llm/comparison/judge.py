@@ -17,11 +17,12 @@ from recsim_llm.comparison.groups import compare_groups
 from recsim_llm.comparison.outcomes import Pair, estimate_values, pair_arms, pick_best, served_by
 from recsim_llm.comparison.pre_period import PrePeriod, adjust_difference
 from recsim_llm.comparison.results import Compared, Comparison, Judging, PairGroups, Power
-from recsim_llm.core.arrays import BoolArray
+from recsim_llm.core.arrays import BoolArray, IntArray
 from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.log.manifest import read_warnings
 from recsim_llm.log.reader import open_run
 from recsim_llm.metrics.tallies import Tally, read_tally
+from recsim_llm.population.taste_families import draw_families, families_of_run
 from recsim_llm.statistics import (
     RESAMPLES,
     Adjusted,
@@ -108,7 +109,9 @@ def judge_run(tally: Tally, manifest: Mapping[str, Any], judging: Judging, known
         _compared(row, judging, len(pairs), primary=row.pair.metric is measures[0], bootstrap=bootstrap, adjusted=adjustment)
         for row, bootstrap, adjustment in columns
     ]
-    groups, told = _groups([pair for pair in pairs if pair.metric is measures[0]], known, users, judging.confidence)
+    primary = [pair for pair in pairs if pair.metric is measures[0]]
+    groups, told = _groups(primary, known, users, judging.confidence)
+    families, untold = _families(primary, tally.user_id[users], families_of_run(manifest), judging.confidence)
     values = estimate_values(tally, measures)
     return Comparison(
         scenario=str(manifest["scenario"]),
@@ -124,8 +127,9 @@ def judge_run(tally: Tally, manifest: Mapping[str, Any], judging: Judging, known
         covariates=known.covariates if known is not None and any(adjusted) else (),
         plan=None,
         sequential=None,
+        families=families,
         warnings=read_warnings(manifest),
-        notes=(*told, *_notes(len(users) - int(users.sum()), known, adjusted), *tell_unrated(tally)),
+        notes=(*told, *untold, *_notes(len(users) - int(users.sum()), known, adjusted), *tell_unrated(tally)),
     )
 
 
@@ -270,6 +274,16 @@ def _groups(
         return (), ["Users could not be grouped: their traits cannot be rebuilt from the run's settings."]
     groups, why = compare_groups(pairs, known.groups[users], confidence=confidence)
     return groups, [] if why is None else [why]
+
+
+def _families(
+    pairs: Sequence[Pair], user_id: IntArray, families: Sequence[str], confidence: float
+) -> tuple[tuple[PairGroups, ...], list[str]]:
+    if len(families) < 2:
+        return (), []
+    own = np.array(families)[draw_families(user_id, families)]
+    found, why = compare_groups(pairs, own, confidence=confidence)
+    return found, [] if why is None else [f"Whether the verdict holds with every family of users is not told: {why}"]
 
 
 def _notes(left_out: int, known: PrePeriod | None, adjusted: Sequence[Adjusted | None]) -> list[str]:

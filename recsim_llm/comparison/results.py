@@ -284,6 +284,8 @@ class Comparison:
     """What a reader must know first of the users: how those of a language model were calibrated."""
     sources: tuple[Source, ...] = ()
     """The two runs that were joined; empty where the recommenders are those of one run."""
+    families: tuple[PairGroups, ...] = ()
+    """The primary metric by family of users, for users who were drawn from several; empty where all have one taste."""
     verdict: tuple[str, ...] = field(default=())
     """The primary metric's verdicts in words, against the first and then against the best."""
 

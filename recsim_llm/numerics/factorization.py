@@ -8,7 +8,7 @@ import scipy.sparse as sp
 
 from recsim_llm.numerics.threads import one_thread
 
-__all__ = ["correspondence_axes", "implicit_als"]
+__all__ = ["correspondence_axes", "implicit_als", "leading_vectors"]
 
 DoubleArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -93,7 +93,7 @@ def correspondence_axes(
 
     The leading right singular vectors of (d_u + s)^-1/2 R (d_i + s)^-1/2, divided by (d_i + s)^1/2: correspondence
     analysis (Benzécri 1973) with smoothed margins. Unlike least squares on R, popular items do not dominate. The
-    vectors come from a randomised subspace iteration (Halko, Martinsson & Tropp 2011, algorithm 4.4).
+    vectors come from ``leading_vectors``.
 
     Args:
         user_index: user of each event, shape [N].
@@ -114,10 +114,31 @@ def correspondence_axes(
     user_margin = 1.0 / np.sqrt(np.asarray(events.sum(axis=1)) + smoothing)
     item_margin = 1.0 / np.sqrt(np.asarray(events.sum(axis=0)) + smoothing)
     scaled = (sp.diags_array(user_margin) @ events @ sp.diags_array(item_margin)).tocsr()
-    wide = min(axes + 8, n_users, n_items)
-    basis = np.random.default_rng(seed).normal(size=(n_items, wide))
-    for _ in range(iterations):
-        basis = np.linalg.qr(scaled.T @ np.linalg.qr(scaled @ basis)[0])[0]
-    _, strength, inner = np.linalg.svd(scaled @ basis, full_matrices=False)
-    vectors = basis @ inner[:axes].T * (np.sqrt(strength[:axes]) if weighted else 1.0)
+    _, strength, vectors = leading_vectors(scaled, axes, seed=seed, iterations=iterations)
+    vectors = vectors * (np.sqrt(strength) if weighted else 1.0)
     return np.asarray(vectors * item_margin[:, None], dtype=np.float64)
+
+
+def leading_vectors(
+    matrix: sp.csr_array, rank: int, *, seed: int, iterations: int = 8
+) -> tuple[DoubleArray, DoubleArray, DoubleArray]:
+    """Return the leading singular vectors and values of a sparse matrix.
+
+    A randomised subspace iteration (Halko, Martinsson & Tropp 2011, algorithm 4.4) on eight more dimensions than asked for.
+
+    Args:
+        matrix: shape [rows, columns].
+        rank: most vectors; a smaller matrix has fewer.
+        seed: seed of the starting subspace.
+        iterations: rounds.
+
+    Returns:
+        Left vectors, shape [rows, k], singular values, descending, shape [k], and right vectors, shape [columns, k].
+    """
+    rows, columns = matrix.shape
+    wide = min(rank + 8, rows, columns)
+    basis = np.random.default_rng(seed).normal(size=(columns, wide))
+    for _ in range(iterations):
+        basis = np.linalg.qr(matrix.T @ np.linalg.qr(matrix @ basis)[0])[0]
+    outer, strength, inner = np.linalg.svd(matrix @ basis, full_matrices=False)
+    return outer[:, :rank], strength[:rank], basis @ inner[:rank].T

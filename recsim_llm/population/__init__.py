@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from recsim_llm.population.personas import TRAITS, Population, Trait
     from recsim_llm.population.population_files import read_population, write_population
     from recsim_llm.population.synthetic import JointDistribution, fit_joint_distribution
+    from recsim_llm.population.taste_families import TASTE_FAMILIES, draw_families
     from recsim_llm.population.world import World
 
 __all__ = [
+    "TASTE_FAMILIES",
     "TRAITS",
     "JointDistribution",
     "Population",
@@ -24,6 +26,7 @@ __all__ = [
     "UserSource",
     "World",
     "choose_users",
+    "draw_families",
     "fit_joint_distribution",
     "measured_users",
     "population_from_ratings",
@@ -35,6 +38,7 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "TASTE_FAMILIES": "taste_families",
         "TRAITS": "personas",
         "JointDistribution": "synthetic",
         "Population": "personas",
@@ -42,6 +46,7 @@ __getattr__, __dir__ = lazy_names(
         "UserSource": "choosing",
         "World": "world",
         "choose_users": "choosing",
+        "draw_families": "taste_families",
         "fit_joint_distribution": "synthetic",
         "measured_users": "choosing",
         "population_from_ratings": "from_ratings",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +46,8 @@ class PolicyTrial:
     """float64 [m, w] by row name: expected stars of each asked item; user models only."""
     scorers: Mapping[str, Scorer]
     """The rivals."""
+    members: Mapping[str, DoubleArray] = field(default_factory=dict)
+    """float64 [m, r] by row name: as ``clicks``, of other users that were fitted with the candidate."""
 
     @property
     def held(self) -> HeldOut:
@@ -71,6 +73,7 @@ def run_policy_trials(
     *,
     page_size: int = 10,
     policies: Sequence[Policy] = POLICIES,
+    members: Callable[[Candidate], Mapping[str, Candidate]] | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> list[PolicyTrial]:
     """Fit recommenders and rivals to the training part and ask everybody about the pages.
@@ -80,6 +83,7 @@ def run_policy_trials(
         models: user models by row name and seed, the candidate first; fitted on the trials' training parts.
         page_size: slots a page; a smaller catalog is shown whole.
         policies: the recommenders.
+        members: returns other users that were fitted with the candidate, by row name.
         progress: told what is being done.
     """
     found: list[PolicyTrial] = []
@@ -99,8 +103,20 @@ def run_policy_trials(
             for row in RIVALS
         }
         progress(f"asking about the recommenders' pages, seed {trial.seed}")
-        found.append(_trial(trial, pages, {row: by_seed[trial.seed] for row, by_seed in models.items()}, scorers))
+        asked = {row: by_seed[trial.seed] for row, by_seed in models.items()}
+        study = _trial(trial, pages, asked, scorers)
+        if members is not None:
+            study = replace(study, members=_of_members(members(next(iter(asked.values()))), pages))
+        found.append(study)
     return found
+
+
+def _of_members(members: Mapping[str, Candidate], pages: PolicyPages) -> dict[str, DoubleArray]:
+    return {row: pages.values(_chance(member, pages)) for row, member in members.items()}
+
+
+def _chance(model: Candidate, pages: PolicyPages) -> DoubleArray:
+    return np.where(pages.asked >= 0, expit(checked_taste(model, pages.user_index, pages.asked)), 0.0)
 
 
 def by_user(values: DoubleArray, user_index: npt.NDArray[np.int64], users: int) -> DoubleArray:
@@ -115,7 +131,7 @@ def _trial(trial: Trial, pages: PolicyPages, models: Mapping[str, Candidate], sc
     chance: dict[str, DoubleArray] = {}
     stars: dict[str, DoubleArray] = {}
     for row, model in models.items():
-        chance[row] = np.where(there, expit(checked_taste(model, pages.user_index, pages.asked)), 0.0)
+        chance[row] = _chance(model, pages)
         stars[row] = checked_stars(model, pages.user_index, pages.asked) @ model.levels.astype(np.float64)
     for row, scorer in scorers.items():
         chance[row] = np.where(there, _calibrated(trial, row, scorer, pages), 0.0)

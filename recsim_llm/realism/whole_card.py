@@ -16,7 +16,7 @@ from recsim_llm.realism.candidates import Candidate, Factory
 from recsim_llm.realism.card import Card, first_lines
 from recsim_llm.realism.line import Line
 from recsim_llm.realism.lines.browsing import NO_EXPOSURES, behaviour_line, no_behaviour, random_exposure_line
-from recsim_llm.realism.lines.cost import MeteredFactory, cost_line
+from recsim_llm.realism.lines.cost import MeteredCandidate, MeteredFactory, cost_line
 from recsim_llm.realism.lines.counterfactual import counterfactual_line, no_counterfactual
 from recsim_llm.realism.lines.leakage import leakage_line, no_leakage_audit
 from recsim_llm.realism.lines.planted import planted_line
@@ -52,6 +52,9 @@ class Subject:
     logged: Factory | None = None
     """Builds the users whose simulated log it is fitted on, for the counterfactual line; None where it cannot be fitted on
     interactions alone."""
+    members: Callable[[Candidate], Mapping[str, Candidate]] | None = None
+    """Returns, by the names of their rows, other users that were fitted with it, whose tester score stands beside its own; None
+    where there are none."""
     spent: Callable[[], Mapping[str, Any]] | None = None
     """Returns what language models have used so far, by the names of ``Meter``; None where none is called."""
 
@@ -95,7 +98,7 @@ def whole_card(
     behaviour, leakage = _behaviour(subject, exposures, settings, random, progress=progress)
     lines = [*first_lines(trials, settings, behaviour), leakage]
     models = {name: dict(metered.built)} | ({} if beside is None or reference is None else {beside[0]: dict(reference.built)})
-    studies = run_policy_trials(trials, models, progress=progress)
+    studies = run_policy_trials(trials, models, members=_members(subject), progress=progress)
     lines.append(ranking_line(studies, settings, families=subject.families))
     lines.append(planted_line(studies, settings))
     lines.append(_sensitivity(studies, models, subject, metered, settings=settings))
@@ -189,6 +192,14 @@ def _behaviour(
     elif exposures is not None and subject.browsers is not None:
         return behaviour_lines(exposures, subject.name, subject.browsers, settings, random=random, progress=progress)
     return no_behaviour(reason) if random is None else random_exposure_line(random, reason), no_leakage_audit()
+
+
+def _members(subject: Subject) -> Callable[[Candidate], Mapping[str, Candidate]] | None:
+    """Return the subject's other users, who are not metered: they were fitted with it, and are asked once."""
+    members = subject.members
+    if members is None:
+        return None
+    return lambda model: members(model.candidate if isinstance(model, MeteredCandidate) else model)
 
 
 def _sensitivity(

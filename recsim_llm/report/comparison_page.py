@@ -41,6 +41,11 @@ def comparison_table(content: Content) -> Table:
             said, difference, lift, p, unpaired, *_ = _cells(content, row)
             cells = [Text(f"{cell.value}\n{cell.interval}".rstrip()) for cell in (difference, lift, p, unpaired, said)]
             table.add_row(Text(f"  {row['arm']}"), *cells)
+    for pair in _against_first(content, "families"):
+        table.add_row(Text(f"By family, {pair['arm']}"))
+        for name, (_, difference) in _table_of(content, pair)[1]:
+            words = Text(f"{difference.value}\n{difference.interval}".rstrip())
+            table.add_row(Text(f"  {name}"), words)
     return table
 
 
@@ -70,6 +75,7 @@ def comparison_section(content: Content | None, figure: str, layout: Layout, lin
             f'<p class="aside">{escape(_explanation(content))}</p>',
             _plan(content),
             f'<ul class="notes">{notes}</ul>' if notes else "",
+            _families(content, layout),
             _groups(content, layout),
         ]
     )
@@ -127,19 +133,48 @@ def _cells(content: Content, row: Row) -> list[Cell]:
     ]
 
 
-def _groups(content: Content, layout: Layout) -> str:
-    tables = [row for row in content["groups"] if row["against"] == content["arms"][0]]
+def _families(content: Content, layout: Layout) -> str:
+    tables = _against_first(content, "families")
     if not tables:
         return ""
-    share, groups, lines = content["metrics"][0]["unit"] == "share", [], []
+    text = (
+        "Every user follows one of several families of taste, drawn by user. What holds with every family does not hang on "
+        "whom such users favour."
+    )
+    return "\n".join(
+        [
+            f"<h2>{escape(content['metrics'][0]['label'])} by family of users</h2>",
+            f"<p>{escape(text)}</p>",
+            layout(["Users", "Difference"], [_table_of(content, table) for table in tables]),
+            f'<p class="aside">Intervals hold together over families and pairs (Bonferroni); seed {content["seed"]}.</p>',
+        ]
+    )
+
+
+def _against_first(content: Content, key: str) -> list[Row]:
+    """Return the differences from the first recommender by ``families`` or ``groups`` of users."""
+    return [row for row in content[key] if row["against"] == content["arms"][0]]
+
+
+def _table_of(content: Content, table: Row) -> tuple[str, list[tuple[str, list[Cell]]]]:
+    """Return a pair's head and its rows by group."""
+    share, found = content["metrics"][0]["unit"] == "share", table["groups"]
+    columns = zip(found["names"], table["sizes"], found["effects"], strict=True)
+    cells = [
+        (name, [Cell(numbers.count(size)), _cell(numbers.read_estimate(effect), share=share, sign=True)])
+        for name, size, effect in columns
+    ]
+    return f"{table['arm']} − {table['against']}", cells
+
+
+def _groups(content: Content, layout: Layout) -> str:
+    tables = _against_first(content, "groups")
+    if not tables:
+        return ""
+    groups, lines = [], []
     for table in tables:
         found = table["groups"]
-        pair = f"{table['arm']} − {table['against']}"
-        columns = zip(found["names"], table["sizes"], found["effects"], strict=True)
-        cells = [
-            (name, [Cell(numbers.count(size)), _cell(numbers.read_estimate(effect), share=share, sign=True)])
-            for name, size, effect in columns
-        ]
+        pair, cells = _table_of(content, table)
         groups.append((pair, cells))
         if found["harmed"]:
             lines.append(f"{table['arm']} gives less than {table['against']} to {', '.join(found['harmed'])}.")

@@ -65,7 +65,7 @@ def _check_names(found: Comparison) -> None:
         raise ValueError("comparisons that are not those of the arms and metrics")
     if any(set(found.values.get(metric, ())) != arms for metric in metrics):
         raise ValueError("values that are not those of the arms and metrics")
-    for groups in found.groups:
+    for groups in (*found.groups, *found.families):
         counts = {len(groups.sizes), len(groups.groups.names), len(groups.groups.effects)}
         if len(counts) > 1 or not {groups.arm, groups.against} <= arms:
             raise ValueError("groups that do not fit the arms")

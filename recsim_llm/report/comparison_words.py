@@ -6,7 +6,7 @@ from recsim_llm.report import numbers
 from recsim_llm.report.ceiling_words import compared_beaten, warn_of_beaten
 from recsim_llm.report.comparison_rows import Content, Row
 
-__all__ = ["explain_basis", "plan_lines", "verdict_lines"]
+__all__ = ["explain_basis", "family_line", "plan_lines", "verdict_lines"]
 
 _MORE = {
     "clicks_per_user": "got more clicks per user",
@@ -27,7 +27,40 @@ def verdict_lines(content: Content) -> list[str]:
     first, best = content["arms"][0], content["best"]
     wanted = [pair for pair in rows if pair[1] == first] + [pair for pair in rows if best in pair and first not in pair]
     beaten = warn_of_beaten(compared_beaten(content), content["arms"])
-    return [*content["warnings"], *beaten, *(_sentence(content, rows[pair]) for pair in wanted), explain_basis(content)]
+    families = {(row["arm"], row["against"]): row for row in content["families"]}
+    lines = []
+    for pair in wanted:
+        lines.append(_sentence(content, rows[pair]))
+        if pair in families:
+            lines.append(family_line(rows[pair], families[pair]))
+    return [*content["warnings"], *beaten, *lines, explain_basis(content)]
+
+
+def family_line(row: Row, families: Row) -> str:
+    """Say whether a verdict survives the families that users were drawn from.
+
+    It holds with a family whose interval lies on the verdict's side of 0, turns with one whose interval lies on the other, and
+    is undecided with all others.
+    """
+    arm, against, found = row["arm"], row["against"], families["groups"]
+    ahead, behind, undecided = list[str](), list[str](), list[str]()
+    for name, effect in zip(found["names"], map(numbers.read_estimate, found["effects"]), strict=True):
+        side = undecided if not effect.excludes(0.0) else ahead if (effect.value or 0.0) > 0.0 else behind
+        side.append(name)
+    pair = f"{arm} against {against}, by family of users"
+    if row["verdict"] not in ("better", "worse"):
+        told = [f"{where} with {_listed(names)}" for where, names in (("ahead", ahead), ("behind", behind)) if names]
+        said = f"{arm} is {' and '.join(told)}" if told else "undecided with every family"
+        return f"{pair}: {said}."
+    same, other = (ahead, behind) if row["verdict"] == "better" else (behind, ahead)
+    if not other and not undecided:
+        return f"{pair}: holds with every family."
+    parts = [("turns with", other), ("holds with", same), ("undecided with", undecided)]
+    return f"{pair}: {'; '.join(f'{words} {_listed(names)}' for words, names in parts if names)}."
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
 
 
 def plan_lines(plan: Content) -> list[str]:

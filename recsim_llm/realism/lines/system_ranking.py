@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core.arrays import DoubleArray
-from recsim_llm.realism.line import Line, Measure, not_assessed
+from recsim_llm.realism.line import Line, Measure, Role, not_assessed
 from recsim_llm.realism.policy_trials import RIVALS, PolicyTrial
 from recsim_llm.realism.resampling import Resampler, Series, Statistic, of_sums
 from recsim_llm.realism.trials import CardSettings, counted_users
@@ -154,13 +154,19 @@ def _series(
     trials: Sequence[PolicyTrial], kept: npt.NDArray[np.bool_], compare: Ranking, *, truth: str = "NDCG", noted: bool = False
 ) -> dict[str, Series]:
     series = {}
-    for row, role in trials[0].roles.items():
-        pairs = [(trial.clicks(row)[:, kept], trial.truth[truth][:, kept]) for trial in trials]
+    rows: dict[str, Role] = {**trials[0].roles, **dict.fromkeys(trials[0].members, "reference")}
+    for row, role in rows.items():
+        pairs = [(_clicks(trial, row)[:, kept], trial.truth[truth][:, kept]) for trial in trials]
         statistics = [_compared(trial, *pair, compare) for trial, pair in zip(trials, pairs, strict=True)]
         note = _over_recommenders(pairs, compare) if noted and role == "candidate" else ""
         series[row] = Series(role, statistics, note)
     series[HALVES] = Series("reference", [_halves(trial, trial.truth[truth][:, kept], compare) for trial in trials])
     return series
+
+
+def _clicks(trial: PolicyTrial, row: str) -> DoubleArray:
+    """Return float64 [m, r]: what a row expects of each recommender's page."""
+    return trial.members[row] if row in trial.members else trial.clicks(row)
 
 
 def _compared(trial: PolicyTrial, simulated: DoubleArray, truth: DoubleArray, compare: Ranking) -> Statistic:

@@ -79,7 +79,7 @@ class Extremes:
 
 def taste_displacement(users):
     """Return how far each row's taste is from where it began, in log-odds on an item of typical length."""
-    layout = users._layout
+    layout = users._tastes.layouts[0]
     away = users._state[:, layout.taste] - users._start[: len(users._state), layout.taste]
     return np.linalg.norm(away.astype(np.float64), axis=1) * layout.typical
 
@@ -88,7 +88,7 @@ def look(users, seen):
     seen.take("click_log_odds", users.appeal(ALL_ROWS))
     seen.take("return_log_odds", users.return_log_odds(ALL_ROWS))
     seen.take("taste displacement", taste_displacement(users))
-    bored = users._state[:, users._layout.genres]
+    bored = users._state[:, users._tastes.layouts[0].genres]
     assert np.abs(bored).max(initial=0.0) <= users.parameters.boredom_limit
     assert np.isfinite(users._state).all()
 

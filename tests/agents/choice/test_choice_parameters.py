@@ -103,7 +103,7 @@ def test_every_parameter_says_whether_it_is_assumed_or_measured(name):
 
 
 def test_no_parameter_is_left_out_here():
-    assert {*OTHER_VALUES, "click_rate", "dwell", "layout"} == {field.name for field in fields(ChoiceParameters)}
+    assert {*OTHER_VALUES, "click_rate", "dwell", "families", "layout"} == {field.name for field in fields(ChoiceParameters)}
 
 
 @pytest.mark.parametrize(
@@ -137,6 +137,10 @@ def test_no_parameter_is_left_out_here():
         {"position_curve": 0.9},
         {"position_curve": [1.0, "half"]},
         {"boredum": 1.0},
+        {"families": "factors"},
+        {"families": ["factors", "moods"]},
+        {"families": ["factors", "factors"]},
+        {"families": [3]},
     ],
 )
 def test_bad_parameters_are_refused_in_one_line(settings):

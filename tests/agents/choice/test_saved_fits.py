@@ -19,8 +19,12 @@ from recsim_llm.core.kernel import ALL_ROWS
 from recsim_llm.core.pages import probability
 from recsim_llm.data import fictional
 from recsim_llm.errors import ConfigError, DataError, RunExistsError
+from recsim_llm.population import TASTE_FAMILIES
 
-GOLDEN = (-3.729589, 4.0, 0.9166643, -0.5050696, 0.9586129, 3.843384, 0.4579051, 2.806568, 0.5997636)
+GOLDEN = (
+    *(-3.725888, 4.0, 1.039718, -0.549314, 1.015903, 3.843384, 0.457905, 2.806568, 0.599764),
+    *(0.444987, 1.136783, 1.116961, 1.446369, 0.676853),
+)
 """Of the fit of this file."""
 TABLES = ("user_id", "traits", "taste")
 
@@ -46,7 +50,12 @@ def cache(tmp_path, monkeypatch):
 def same_fit(left, right):
     """Assert that two fits agree to the last bit."""
     for field in fields(left.model):
-        np.testing.assert_array_equal(getattr(left.model, field.name), getattr(right.model, field.name))
+        if field.name != "families":
+            np.testing.assert_array_equal(getattr(left.model, field.name), getattr(right.model, field.name))
+    assert list(left.model.families) == list(right.model.families) == list(TASTE_FAMILIES)
+    for name, taste in left.model.families.items():
+        np.testing.assert_array_equal(taste.click_items, right.model.families[name].click_items)
+        assert taste.click_bias == right.model.families[name].click_bias
     for name in TABLES:
         np.testing.assert_array_equal(getattr(left.population, name), getattr(right.population, name))
     assert left.population.genre_names == right.population.genre_names
@@ -59,9 +68,10 @@ def same_fit(left, right):
         np.testing.assert_array_equal(vector, samples[1].vectors[name])
 
 
-def click_rate(dataset, fit):
+def click_rate(dataset, fit, families=()):
     """Return the mean click probability of an examined item, over all users and all items."""
-    users = ChoiceUsers(dataset.catalog, fit.population, fit.model)
+    parameters = replace(fit.model.parameters, families=families)
+    users = ChoiceUsers(dataset.catalog, fit.population, fit.model, parameters)
     users.allocate(len(fit.population), 1)
     users.begin(ALL_ROWS, np.arange(len(fit.population)), False)
     return float(probability(users.appeal(ALL_ROWS)).mean(dtype=np.float64))
@@ -100,11 +110,12 @@ def test_the_click_rate_is_that_of_the_parameters(dataset, fit):
     assert click_rate(dataset, fit) == pytest.approx(fit.model.parameters.click_rate, rel=0.1)
 
 
+@pytest.mark.parametrize("families", [(), ("popularity", "sequence")])
 @pytest.mark.parametrize("rate", [0.002, 0.2])
-def test_another_click_rate_is_solved_for(dataset, fit, rate):
+def test_another_click_rate_is_solved_for(dataset, fit, rate, families):
     other = with_click_rate(fit, rate)
     assert other.model.parameters.click_rate == rate
-    assert click_rate(dataset, other) == pytest.approx(rate, rel=0.1)
+    assert click_rate(dataset, other, families) == pytest.approx(rate, rel=0.15 if families else 0.1)
     np.testing.assert_array_equal(other.model.click_items, fit.model.click_items)
 
 
@@ -253,6 +264,8 @@ def test_the_fit_gives_the_numbers_that_it_always_gave(fit):
     found = [model.click_bias, model.patience_median, size, taste.mean(), taste.std()]
     stars = vectors["rating"][:5] @ model.rating_items[:4].T
     found += [stars.mean(), stars.std(), vectors["cuts"].mean(), vectors["noise"].mean()]
+    families = [vectors[f"click_{name}"][:5] @ taste.click_items[:4].T for name, taste in model.families.items()]
+    found += [value.std() for value in families]
     np.testing.assert_allclose(found, GOLDEN, rtol=1e-4)
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from recsim_llm.agents.fitting.consumption_model import _stacked
-from recsim_llm.agents.fitting.consumption_parts import ConsumptionSettings, History, build_tables, item_parts, user_parts
+from recsim_llm.agents.fitting.consumption_parts import build_tables, item_parts, part_families, user_parts
+from recsim_llm.agents.fitting.consumption_settings import ConsumptionSettings, History
 
 USERS, ITEMS = 30, 12
 
@@ -31,12 +32,13 @@ def test_user_and_item_parts_go_together(tables, history):
     left, right = user_parts(tables, history), item_parts(tables)
     assert [(len(part), part.shape[1]) for part in left] == [(USERS, part.shape[1]) for part in right]
     assert all(len(part) == ITEMS for part in right)
+    assert len(part_families(tables)) == len(right)
 
 
 def test_joined_parts_give_the_weighted_sum_of_all_parts(tables, history):
     left, right = user_parts(tables, history), item_parts(tables)
     weights = np.random.default_rng(2).normal(size=len(left) + 1)
-    users, items = _stacked(left, right, weights)
+    users, items = _stacked(left, right, weights, np.ones(len(left), np.bool_))
     expected = sum(weight * own @ shared.T for weight, own, shared in zip(weights[:-1], left, right, strict=True))
     assert np.allclose(users @ items.T, expected)
     assert users.shape[1] == sum(part.shape[1] for part in {id(part): part for part in right}.values())

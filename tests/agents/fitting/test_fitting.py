@@ -5,13 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recsim_llm.agents.fitting.consumption_model import (
-    ConsumptionSettings,
-    History,
-    fit_consumption_model,
-    fold_in_consumption,
-    utility,
-)
+from recsim_llm.agents.fitting.consumption_model import fit_consumption_model, fold_in_consumption, utility
+from recsim_llm.agents.fitting.consumption_settings import ConsumptionSettings, History
 from recsim_llm.agents.fitting.content import item_content, log_popularity, reduce_width
 from recsim_llm.agents.fitting.events import Events
 from recsim_llm.agents.fitting.out_of_sample import calibrate_levels, cross_predict
