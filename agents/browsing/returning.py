@@ -1,4 +1,4 @@
-"""Whether people come back, and after how long."""
+"""Whether people come back, and after how long. A run uses the first alone: its visits follow each other without a clock."""
 
 from __future__ import annotations
 

@@ -246,10 +246,9 @@ def _leave(fitted: FittedUsers, told: LogBehaviour, changes: dict[str, Any], sou
     changes["leave_relief"] = leaving.told_relief / worth
     note = f"a click takes {relief.text(2)} from the log-odds of leaving; worth {worth:.2f} to these users"
     if relief.value is None:
-        note = "nearly all pages of the log have as many clicks as the usual one, so that it is not told, and 0"
-    elif not seen:
-        note = f"{note}: not told from nothing, so it is 0"
-    sources["leave_relief"] = _source(told, least, most, note)
+        sources["leave_relief"] = {"note": "nearly all pages of the log have as many clicks as the usual one; 0 is taken"}
+    else:
+        sources["leave_relief"] = _source(told, least, most, note if seen else f"{note}: not told from nothing, so it is 0")
     if seen:
         changes["fatigue_memory"] = leaving.memory
         sources["fatigue_memory"] = _source(told, None, None, "the likeliest of six values; share of the relief a page later")

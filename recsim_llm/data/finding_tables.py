@@ -58,7 +58,7 @@ def _tables(folder: Path) -> list[Path]:
     found = [path for path in paths[:_MOST_FILES] if path.name.lower().endswith(TABLE_SUFFIXES) and path.stat().st_size > 0]
     if not found:
         raise ConfigError(
-            f"data: got folder {str(folder)!r} without files of a known kind, expected a MovieLens or Coat folder, or one with "
+            f"data: got folder {str(folder)!r} without files of a known kind, expected a MovieLens folder, Coat's, or one with "
             "interactions.csv, .tsv, .txt or .parquet (and items likewise); check the path"
         )
     return found

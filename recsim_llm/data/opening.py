@@ -111,6 +111,6 @@ def _file_remedy(path: Path) -> str:
 
 def _possible() -> str:
     return (
-        f"{', '.join(map(repr, _INVENTED))}, a downloaded set ({', '.join(SOURCES)}), a MovieLens or Coat folder, or a folder "
+        f"{', '.join(map(repr, _INVENTED))}, a downloaded set ({', '.join(SOURCES)}), a MovieLens folder, Coat's, or one "
         "with interactions.csv, .tsv, .txt or .parquet (and items likewise)"
     )

@@ -67,6 +67,7 @@ def test_other_users_come_by_name_or_by_dotted_path_and_columns_by_theirs(tmp_pa
         (["--exposures", "LOG", "--calibration", "fit"], "--calibration: got it for a log without ratings"),
         (["--exposures", "LOG", "--constant-rating", "4"], "--constant-rating: got it for a log"),
         (["--exposures", "nowhere.parquet"], "nowhere.parquet"),
+        (["--data", "fictional", "--random-exposures", "nowhere.parquet"], "got 'nowhere.parquet', expected a file or folder"),
         (["--exposures", "LOG", "--data", "fictional", "--users", "replay"], "got replay users, who can only repeat"),
         (["--exposures", "LOG", "--random-exposures", "LOG"], "--random-exposures: got it without ratings that people chose"),
         (

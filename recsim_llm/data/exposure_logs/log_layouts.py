@@ -76,7 +76,7 @@ def open_log(path: Path, settings: ExposureSettings) -> Exposures:
 
 def random_part(path: Path) -> str | None:
     """Return the part of a published log whose items were shown at random and rated; None where there is none."""
-    for published in PUBLISHED.values():
+    for published in PUBLISHED.values() if path.exists() else ():
         if parts := published.find(path):
             return published.random if published.random in parts else None
     return None

@@ -123,6 +123,16 @@ def test_the_time_between_visits_is_told_and_not_used(log, dataset, fitted):
     assert users.model.parameters == undated.model.parameters
 
 
+def test_pages_that_all_have_a_click_do_not_tell_what_clicks_change(log, dataset, fitted):
+    clicked = log.position == 0
+    told = fit_log_behaviour(replace(log, clicked=clicked, dwell=None), seed=1, intervals=False)
+    users = with_behaviour(fitted, told, dataset)
+    source = parameter_sources(users.model, users.model.parameters)["leave_relief"]
+    assert source["value"] == 0.0
+    assert source["source"] == "assumed"
+    assert "as many clicks as the usual one" in source["note"]
+
+
 def test_a_layout_is_read_as_its_own_log_tells_and_no_other(log, dataset, fitted, users, tmp_path):
     flat = replace(log, layout="grid", clicked=np.random.default_rng(1).random(len(log)) < 0.15)
     grid = with_behaviour(fitted, fit_log_behaviour(flat, seed=1, intervals=False), dataset)
