@@ -99,11 +99,7 @@ class Forecast(NamedTuple):
             f"tokens   {_amount(self.prompt_tokens)} read, {_amount(self.answer_tokens)} written",
             "money    " + ("price unknown; set models.ROLE.prices" if self.cost is None else _amount(self.cost, "$", 2)),
             "time     "
-            + (
-                "unknown; `recsim-llm probe` measures it"
-                if self.seconds is None
-                else f"{_amount(self.seconds, digits=_digits(self.seconds))} s"
-            ),
+            + ("unknown; `recsim-llm probe` measures it" if self.seconds is None else f"{_seconds_of(self.seconds)} s"),
             *(
                 [f"contrast at most {self.contrast_calls:,.0f} of the calls and {self.contrast_tokens:,.0f} of the tokens"]
                 if self.contrast_calls
@@ -366,6 +362,6 @@ def _amount(amount: Estimate, sign: str = "", digits: int = 0) -> str:
     return f"{value} [{low}, {high}]"
 
 
-def _digits(amount: Estimate) -> int:
-    """Return the decimals with which seconds are said: a short time is not none."""
-    return 0 if amount.value is not None and amount.value >= 10.0 else 1
+def _seconds_of(amount: Estimate) -> str:
+    """Say a time; a short one is not none."""
+    return _amount(amount, digits=0 if (amount.value or 0.0) >= 10.0 else 1)

@@ -112,8 +112,8 @@ def users_warnings(scenario: Scenario, dataset: Dataset, world: World, roles: Ro
     if card is not None and card.templates != family["name"]:
         told = key.replace("calibration", "templates")
         calibrated.append(
-            f"This model was tuned to the words of {card.templates} and is asked in those of {family['name']}, which it never read; "
-            f"`--set {told}={card.templates}` asks it in its own."
+            f"This model was tuned to the words of {card.templates} and is asked in those of {family['name']}, which it never "
+            f"read; `--set {told}={card.templates}` asks it in its own."
         )
     return [*calibrated, *_short_prompts(scenario, world, own, key.replace("calibration", "prompt_tokens"))]
 
