@@ -248,6 +248,9 @@ def test_system_ranking_has_the_users_of_each_family_and_of_all_beside_the_candi
         assert members <= {row.name for row in measure.rows}
     values = [choice.line(7).measures[0].row(name).estimate.value for name in sorted(members)]
     assert len(set(values)) > 2
+    headline = choice.line(7).measures[0]
+    assert {row.name for row in headline.rows if row.role == "member"} == members
+    assert f"{ENSEMBLE} {headline.row(ENSEMBLE).estimate.value:.2f}" in headline.candidate.note
     for number in (1, 8, 12):
         assert not members & {row.name for measure in choice.line(number).measures for row in measure.rows}
 
