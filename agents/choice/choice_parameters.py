@@ -27,8 +27,8 @@ class ChoiceParameters:
     """
 
     families: tuple[str, ...] = ()
-    """Families of ``recsim_llm.population.TASTE_FAMILIES`` that tastes are drawn from, one a user, the same in every run. Empty:
-    everybody has the one taste that is fitted from all evidence together. With several, ``compare`` tells whether its
+    """Families of ``recsim_llm.population.TASTE_FAMILIES`` that tastes are drawn from, one a user, the same in every run.
+    Empty: everybody has the one taste that is fitted from all evidence together. With several, ``compare`` tells whether its
     verdict holds with every family."""
     click_rate: float = 0.02
     """Probability that a user clicks an examined item drawn uniformly from the catalog, on average over the fitted users;

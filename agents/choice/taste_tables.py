@@ -46,7 +46,7 @@ class TasteTables:
             ConfigError: the fit has no such taste.
         """
         families = parameters.families
-        missing = [name for name in families if name not in model.families or f"click_{name}" not in population.vectors]
+        missing = [name for name in families if not _fits(model, population, name)]
         if missing:
             raise ConfigError(
                 f"choice users: got families with {missing[0]!r}, expected users of a fit that has it; fit again "
@@ -121,3 +121,9 @@ class TasteTables:
                 theirs = None if impatience is None else impatience[own]
                 found.append(choice_bounds(layout, start[own], drive[own], parameters, impatience=theirs))
         return widest(found)
+
+
+def _fits(model: ChoiceModel, population: Population, name: str) -> bool:
+    """Return whether item and user side of a family are there and of one width."""
+    users = population.vectors.get(f"click_{name}")
+    return users is not None and name in model.families and users.shape[1:] == model.families[name].click_items.shape[1:]

@@ -33,7 +33,8 @@ def draw_families(user_id: npt.NDArray[np.int64], families: Sequence[str]) -> np
 
 
 def families_of_run(manifest: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the families that the users of a run were drawn from; none where all had one taste."""
+    """Return the families that the users of a run, or the choice users behind them, were drawn from; none for one taste."""
     provenance = manifest.get("user_model_provenance") or {}
+    provenance = provenance.get("choice", provenance)
     told = (provenance.get("parameter_sources") or {}).get("families") or {}
     return tuple(told.get("value") or ())

@@ -10,7 +10,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from recsim_llm.agents.choice.choice_model import ChoiceModel
+from recsim_llm.agents.choice.choice_model import ChoiceModel, FamilyTaste
 from recsim_llm.agents.choice.choice_parameters import ChoiceParameters
 from recsim_llm.errors import DataError
 
@@ -32,6 +32,10 @@ def model():
         mainstreamness_mean=1 / 3,
         mainstreamness_spread=0.2,
         fitted_on="a fingerprint",
+        families={
+            name: FamilyTaste(click_items=random.normal(size=(3, 2)).astype(np.float32), click_bias=random.normal())
+            for name in ("factors", "sequence")
+        },
         sources={"click_rate": {"low": 0.1, "high": None, "note": "of a log"}},
     )
 
@@ -54,13 +58,17 @@ def rewrite(file, *, header=None, **arrays):
 
 def test_a_model_is_restored_exactly(model, file):
     again = ChoiceModel.load(file)
-    assert {field.name for field in fields(ChoiceModel)} == {*SCALARS, *ARRAYS, "parameters"}
+    assert {field.name for field in fields(ChoiceModel)} == {*SCALARS, *ARRAYS, "families", "parameters"}
     assert again.parameters == model.parameters
     assert [getattr(again, name) for name in SCALARS] == [getattr(model, name) for name in SCALARS]
     for name in ARRAYS:
         stored = getattr(again, name)
         np.testing.assert_array_equal(stored, getattr(model, name))
         assert stored.dtype == getattr(model, name).dtype
+    assert list(again.families) == list(model.families)
+    for name, taste in model.families.items():
+        assert again.families[name].click_bias == taste.click_bias
+        np.testing.assert_array_equal(again.families[name].click_items, taste.click_items)
 
 
 def test_the_same_model_makes_the_same_bytes(model, file, tmp_path):
@@ -111,11 +119,11 @@ def test_a_short_file_is_a_data_error(file, tmp_path):
 
 def test_another_version_is_refused(file):
     rewrite(file, header={"version": 99})
-    with pytest.raises(DataError, match=r"got model version 99, expected 3; fit again"):
+    with pytest.raises(DataError, match=r"got model version 99, expected 4; fit again"):
         ChoiceModel.load(file)
 
 
-@pytest.mark.parametrize("name", [*SCALARS, "parameters", "version"])
+@pytest.mark.parametrize("name", [*SCALARS, "families", "parameters", "version"])
 def test_a_missing_setting_is_a_data_error(file, name):
     rewrite(file, header={name: None})
     with pytest.raises(DataError, match=name):
@@ -128,7 +136,7 @@ def test_an_unknown_parameter_is_a_data_error(file):
         ChoiceModel.load(file)
 
 
-@pytest.mark.parametrize("name", ARRAYS)
+@pytest.mark.parametrize("name", [*ARRAYS, "click_items_factors"])
 def test_a_missing_array_is_a_data_error(file, name):
     rewrite(file, **{name: None})
     with pytest.raises(DataError, match="expected a fitted choice model"):
