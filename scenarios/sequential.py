@@ -20,7 +20,14 @@ import numpy as np
 
 from recsim_llm.comparison import Judging
 from recsim_llm.comparison.extremes import find_gainers, find_losers
-from recsim_llm.comparison.judge import compute_power, estimate_lift, read_finished_tally, tell_unrated, word_verdict
+from recsim_llm.comparison.judge import (
+    compute_power,
+    estimate_lift,
+    estimate_pairing,
+    read_finished_tally,
+    tell_unrated,
+    word_verdict,
+)
 from recsim_llm.comparison.outcomes import Pair, estimate_values, pair_arms, pick_best, served_by
 from recsim_llm.comparison.results import Compared, Comparison, Sequential
 from recsim_llm.core.arrays import DoubleArray
@@ -164,7 +171,7 @@ def _decides(effect: Effect, smallest_effect: float | None) -> bool:
 
 
 def _compared(pair: Pair, effect: Effect, judging: Judging, *, comparisons: int, primary: bool) -> Compared:
-    lift, ratio, saved = estimate_lift(pair, judging.confidence)
+    ratio, saved = estimate_pairing(pair, judging.confidence)
     return Compared(
         metric=pair.metric.key,
         arm=pair.arm,
@@ -176,7 +183,7 @@ def _compared(pair: Pair, effect: Effect, judging: Judging, *, comparisons: int,
         p_adjusted=None if effect.p_value is None else min(effect.p_value * comparisons, 1.0),
         rejected=effect.excludes(0.0),
         # An interval for a fixed number of users does not hold at a stop.
-        lift=replace(lift, low=None, high=None),
+        lift=replace(estimate_lift(pair, effect), low=None, high=None, unbounded=False),
         variance_ratio=ratio,
         users_saved=saved,
         adjusted=None,

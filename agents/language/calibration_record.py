@@ -56,7 +56,7 @@ def calibration_warnings(
     elif not set(record["users_fitted"]).isdisjoint(user_id):
         lines.append("Some of these users were used to fit their calibration: it was measured on others.")
     taste = record.get("taste") or {}
-    if taste.get("tells_apart") is False:
+    if taste.get("sentence") and not taste.get("tells_apart"):
         sentence = str(taste["sentence"])
         lines.append(f"{sentence[:1].upper()}{sentence[1:]}.")
     return lines

@@ -29,6 +29,7 @@ from recsim_llm.statistics import (
     Correction,
     Effect,
     Estimate,
+    Lift,
     bootstrap_means,
     bootstrap_ratio_differences,
     decide,
@@ -44,6 +45,7 @@ __all__ = [
     "Judged",
     "compute_power",
     "estimate_lift",
+    "estimate_pairing",
     "find_users_needed",
     "judge_pairs",
     "judge_run",
@@ -171,13 +173,20 @@ def word_verdict(pair: Pair, effect: Effect, *, rejected: bool, smallest_effect:
     return found
 
 
-def estimate_lift(pair: Pair, confidence: float) -> tuple[Estimate, Estimate, Estimate]:
-    """Return the relative lift, the variance ratio and the share of users saved by pairing."""
+def estimate_lift(pair: Pair, difference: Effect) -> Lift:
+    """Return the relative lift of a pair, whose interval agrees with that of the difference."""
+    if pair.values is None:
+        return Lift(value=None, users=len(pair.one.above))
+    return relative_lift(*pair.values, difference=difference)
+
+
+def estimate_pairing(pair: Pair, confidence: float) -> tuple[Estimate, Estimate]:
+    """Return the variance ratio and the share of users saved by pairing, each with an interval of its own."""
     if pair.values is None:
         none = Estimate(value=None, users=len(pair.one.above))
-        return none, none, none
+        return none, none
     paired = paired_effect(*pair.values, confidence=confidence)
-    return relative_lift(*pair.values, confidence=confidence), paired.variance_ratio, paired.users_saved
+    return paired.variance_ratio, paired.users_saved
 
 
 def compute_power(pair: Pair, judging: Judging, comparisons: int) -> Power | None:
@@ -215,7 +224,7 @@ def _compared(
     adjusted: Adjusted | None,
 ) -> Compared:
     pair = judged.pair
-    lift, ratio, saved = estimate_lift(pair, judging.confidence)
+    ratio, saved = estimate_pairing(pair, judging.confidence)
     smallest = judging.effect if primary else None
     return Compared(
         metric=pair.metric.key,
@@ -227,7 +236,7 @@ def _compared(
         bootstrap=bootstrap,
         p_adjusted=judged.p_adjusted,
         rejected=judged.rejected,
-        lift=lift,
+        lift=estimate_lift(pair, judged.effect),
         variance_ratio=ratio,
         users_saved=saved,
         adjusted=None if adjusted is None else adjusted.effect,

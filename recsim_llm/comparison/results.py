@@ -8,7 +8,7 @@ from typing import Any, Literal
 from recsim_llm.comparison.extremes import UserOutcome
 from recsim_llm.errors import ConfigError
 from recsim_llm.metrics.definitions import RESULTS, Definition
-from recsim_llm.statistics import CONFIDENCE, Effect, Estimate, Groups
+from recsim_llm.statistics import CONFIDENCE, Effect, Estimate, Groups, Lift
 from recsim_llm.statistics.effects import check_share
 
 __all__ = [
@@ -139,11 +139,12 @@ class Compared:
     """Corrected p value; None where there is no test."""
     rejected: bool
     """Whether the correction rejects that there is no difference."""
-    lift: Estimate
-    """The one over the other, less 1, with Fieller's interval for this comparison alone."""
+    lift: Lift
+    """The one over the other, less 1; Fieller's interval at the level of ``effect``, leaving out 0 exactly where that does; a
+    sequential comparison has no interval of it."""
     variance_ratio: Estimate
     """Variance of the difference between separate users over that of paired ones: how many times as many users an unpaired test
-    needs."""
+    needs; its interval is for this comparison alone."""
     users_saved: Estimate
     """Share of an unpaired test's users that pairing spares."""
     adjusted: Effect | None

@@ -1,7 +1,8 @@
 """What a realism card is made of: lines, each a question with measures; measures, each a table of rows with a verdict.
 
 A verdict is words, and there are words only where the data carry them: the interval of the paired difference between the
-candidate and a row leaves out zero. Intervals are by user and hold one by one, not all together.
+candidate and a row leaves out zero. Intervals are by user and hold one by one, not all together. With fewer than
+``FEWEST_TO_TELL`` users there is no verdict: percentile intervals of so few leave out the truth far more often than they say.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from typing import Any, Literal
 from recsim_llm.errors import ConfigError
 from recsim_llm.statistics.intervals import Estimate
 
-__all__ = ["Better", "Line", "Measure", "Role", "Row", "not_assessed"]
+__all__ = ["FEWEST_TO_TELL", "Better", "Line", "Measure", "Role", "Row", "not_assessed", "too_few_users"]
+
+FEWEST_TO_TELL = 10
+"""Users from whom on an interval by bootstrap may be put into a verdict."""
 
 Better = Literal["higher", "lower", "real", "none"]
 """Which direction is better; ``real``: nearest to the row of real users; ``none``: shown, not judged."""
@@ -89,7 +93,10 @@ class Measure:
 
     @property
     def verdict(self) -> tuple[str, ...]:
-        """What may be said of the candidate against each other row, in words; nothing where a difference has no interval."""
+        """What may be said of the candidate against each other row, in words; nothing where a difference has no interval.
+
+        With too few users that is said instead, of each row in the same words.
+        """
         if self.better == "none" or self.candidate.estimate.value is None:
             return ()
         return tuple(
@@ -162,8 +169,15 @@ def not_assessed(number: int, name: str, question: str, reason: str) -> Line:
     return Line(number=number, name=name, question=question, not_assessed=reason)
 
 
+def too_few_users(users: int) -> str:
+    """Return the words in place of a verdict where there are too few users for one; empty where there are enough."""
+    return "" if users >= FEWEST_TO_TELL else f"too few users to tell ({users}; take {FEWEST_TO_TELL} or more)"
+
+
 def _words(row: Row, better: Better) -> str:
     difference = row.difference
+    if difference is not None and (too_few := too_few_users(difference.users)):
+        return too_few
     if difference is None or not difference.excludes(0.0):
         return f"not distinguishable from {row.name}"
     up = (difference.value or 0.0) > 0

@@ -22,7 +22,7 @@ from recsim_llm.numerics.threads import one_thread
 from recsim_llm.realism.baselines import TASTE_ROWS, Scorer
 from recsim_llm.realism.candidates import Factory, checked_stars, checked_taste
 from recsim_llm.realism.held_out import HeldOut, hold_out
-from recsim_llm.realism.line import Measure, Role
+from recsim_llm.realism.line import Measure, Role, too_few_users
 from recsim_llm.realism.lines.cost import MeteredFactory
 from recsim_llm.realism.opinion_pairs import Opinions, draw_opinions, opinion_areas
 from recsim_llm.realism.page_scores import accuracies, areas
@@ -87,8 +87,13 @@ class Taste:
         return next((m for m in self.measures if m.name == f"AUC, {KINDS['nearest']}"), self.measures[0])
 
     @property
-    def tells_apart(self) -> bool:
-        """Whether ``discrimination`` lies above chance, and above what popularity alone would do, by their intervals."""
+    def tells_apart(self) -> bool | None:
+        """Whether ``discrimination`` lies above chance, and above what popularity alone would do, by their intervals.
+
+        None: there are too few users to tell.
+        """
+        if too_few_users(self.users):
+            return None
         popularity = self.discrimination.row("popularity").difference
         beyond = popularity is not None and popularity.low is not None and popularity.low > 0
         return self._above_chance and beyond
@@ -103,6 +108,8 @@ class Taste:
         """What it means, in one plain sentence."""
         found = self.discrimination.candidate.estimate
         figures = f"AUC {found.text(2)} among {self.discrimination.name.removeprefix('AUC, ')}, {self.users} users"
+        if too_few := too_few_users(self.users):
+            return f"whether these users tell recommenders apart: {too_few}; {figures}"
         if self.tells_apart:
             return f"these users tell recommenders apart: they pick what a person liked better than chance ({figures})"
         why = "they pick what a person liked no better than popularity does" if self._above_chance else "they pick at chance"

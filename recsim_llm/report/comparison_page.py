@@ -23,6 +23,9 @@ __all__ = ["comparison_section", "comparison_table"]
 
 Layout = Callable[[Iterable[str], Iterable[tuple[str, list[tuple[str, list[Cell]]]]]], str]
 
+_UNBOUNDED = (
+    "A lift is unbounded where what the other recommender got cannot be told from 0 at the level of the difference (Fieller)."
+)
 _METHODS = {"holm": "Holm", "bh": "Benjamini-Hochberg", "benjamini-hochberg": "Benjamini-Hochberg"}
 
 
@@ -31,7 +34,9 @@ def comparison_table(content: Content) -> Table:
     title = (
         f"{content['scenario']}, seed {content['seed']}, {numbers.count(content['users'])} users: against {content['arms'][0]}"
     )
-    table = Table(title=Text(title), caption=Text(explain_basis(content)), box=SIMPLE_HEAD, padding=0)
+    table = Table(
+        title=Text(title), caption=Text(f"{explain_basis(content)} {_other_intervals(content)}"), box=SIMPLE_HEAD, padding=0
+    )
     table.title_justify = table.caption_justify = "left"
     for head in ("", "Difference", "Lift", "p", "Unpaired users", "Verdict"):
         table.add_column(head, justify="left" if head in ("", "Verdict") else "right")
@@ -86,6 +91,7 @@ def _explanation(content: Content) -> str:
     text = (
         "The same users with the same dice for every recommender, compared user by user. p values are corrected over all "
         f"metrics and pairs ({_METHODS[judging['correction']]}). Users without pairing: {WITHOUT_PAIRING}. "
+        f"{_other_intervals(content)} "
     )
     if content["covariates"]:
         text += f"CUPED takes out what {', '.join(name.replace('_', ' ') for name in content['covariates'])} foretold. "
@@ -98,6 +104,14 @@ def _explanation(content: Content) -> str:
             "the table above."
         )
     return text
+
+
+def _other_intervals(content: Content) -> str:
+    """Say which intervals of the table do not hold together, and what is meant where a lift has none."""
+    level = f"{100 * content['judging']['confidence']:.3g}%"
+    alone = f"Difference and lift are at one level; intervals in other columns: {level} each, alone."
+    unbounded = any(row["lift"]["unbounded"] for row in content["comparisons"])
+    return f"{alone} {_UNBOUNDED}" if unbounded else alone
 
 
 def _grouped(content: Content, link: Callable[[Claim], str]) -> Iterator[tuple[str, list[tuple[str, list[Cell]]]]]:
@@ -113,9 +127,8 @@ def _grouped(content: Content, link: Callable[[Claim], str]) -> Iterator[tuple[s
 
 def _cells(content: Content, row: Row) -> list[Cell]:
     claim = claim_of_row(content, row)
-    lift, unpaired, reduction = (
-        None if row[name] is None else numbers.read_estimate(row[name])
-        for name in ("lift", "variance_ratio", "adjusted_reduction")
+    unpaired, reduction = (
+        None if row[name] is None else numbers.read_estimate(row[name]) for name in ("variance_ratio", "adjusted_reduction")
     )
     power, p = row["power"], row["p_adjusted"]
     shown = Cell(numbers.NONE)
@@ -125,12 +138,17 @@ def _cells(content: Content, row: Row) -> list[Cell]:
     return [
         Cell(claim.said),
         _cell(claim.effect, share=claim.share, sign=True),
-        _cell(lift, share=True, sign=True),
+        _lift_cell(row["lift"]),
         Cell(numbers.NONE if p is None else "< 0.001" if p < 0.001 else numbers.plain(p, 3)),
         Cell(numbers.NONE) if unpaired is None else times_cell(unpaired),
         _cell(reduction, share=True, sign=True),
         shown,
     ]
+
+
+def _lift_cell(lift: Row) -> Cell:
+    cell = _cell(numbers.read_estimate(lift), share=True, sign=True)
+    return cell._replace(interval="unbounded") if lift["unbounded"] else cell
 
 
 def _families(content: Content, layout: Layout) -> str:

@@ -39,8 +39,9 @@ __all__ = ["TWO_SCORES", "realism_table", "render_realism", "write_realism"]
 
 _LEGEND = (
     "Better, worse, nearer, further: how the candidate stands against the row, where the 95% interval of the paired difference "
-    "leaves out zero; undecided: it does not. Intervals are by bootstrap over users, each holds by itself, not all together. "
-    "Of each role the strongest row is shown; all rows are in the JSON."
+    "leaves out zero; undecided: it does not; too few users: fewer than 10, of whom nothing is claimed. Intervals are by "
+    "bootstrap over users, each holds by itself, not all together. Of each role the strongest row is shown; all rows are in "
+    "the JSON."
 )
 TWO_SCORES = (
     "Behaviour and tester are two scores and never averaged: users who look like people need not rank recommenders as people "
@@ -68,7 +69,7 @@ def _told(card: Content, line: Content) -> Iterator[RenderableType]:
         yield from (Text(f"  not assessed: {line['not_assessed']}"), Text(""))
         return
     yield _table_of(line)
-    if said := "; ".join(line["verdict"]):
+    if said := "; ".join(dict.fromkeys(line["verdict"])):
         yield from (Text(f"  {card['name']}: {said}"), Text(""))
 
 

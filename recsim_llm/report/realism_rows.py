@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from recsim_llm.realism.card import PARTS, Part
+from recsim_llm.realism.line import FEWEST_TO_TELL
 from recsim_llm.report import numbers
 from recsim_llm.report.summary_tables import Cell
 
@@ -40,6 +41,7 @@ _NO_LINES = {
     "behaviour": "the card was made of neither ratings nor a log",
     "tester": "the card was made of a log alone; ratings (--data) tell recommenders apart",
 }
+_TOO_FEW = "too few users"
 _SHARES = ("share", "chance")
 
 
@@ -100,13 +102,14 @@ def row_cells(measure: Content) -> Iterator[tuple[str, Cell, str]]:
 
 
 def standing(words: str) -> str:
-    """Return in one word how the candidate stands against a row: better, worse, nearer, further, undecided, or nothing."""
+    """Return in a word or two how the candidate stands against a row: better, worse, nearer, further, undecided, or nothing."""
     for sign, word in (
         ("(better)", "better"),
         ("(worse)", "worse"),
         ("nearer", "nearer"),
         ("further", "further"),
         ("not disting", "undecided"),
+        ("too few", _TOO_FEW),
     ):
         if sign in words:
             return word
@@ -134,7 +137,7 @@ def headline(card: Content) -> str:
 
 def part_verdict(card: Content, part: Part) -> str:
     """Say on which lines the candidate does better than the strongest cheap row, on which worse, and what is open."""
-    groups: dict[str, list[str]] = {"better": [], "worse": [], "undecided": []}
+    groups: dict[str, list[str]] = {"better": [], "worse": [], "undecided": [], _TOO_FEW: []}
     lines = part_lines(card, part)
     if not lines:
         return f"not assessed: {_NO_LINES[part.key]}"
@@ -144,11 +147,13 @@ def part_verdict(card: Content, part: Part) -> str:
         word = standing(rival.words) if rival is not None else ""
         word = {"nearer": "better", "further": "worse"}.get(word, word)
         if rival is not None and word in groups:
-            groups[word].append(f"{line['name']} ({rival.row['name']})")
+            few = f"{rival.row['difference']['users']} users" if word == _TOO_FEW else rival.row["name"]
+            groups[word].append(f"{line['name']} ({few})")
     parts = [
         ("better than the strongest cheap baseline on", groups["better"]),
         ("worse on" if groups["better"] else "worse than the strongest cheap baseline on", groups["worse"]),
         ("no difference from it can be claimed on" if groups["better"] else _OPEN, groups["undecided"]),
+        (f"too few users to tell (take {FEWEST_TO_TELL} or more) on", groups[_TOO_FEW]),
         ("not assessed:", silent),
     ]
     said = [f"{start} {', '.join(names)}" for start, names in parts if names]

@@ -13,7 +13,7 @@ from recsim_llm.statistics.cuped import Adjusted, cuped_independent, cuped_paire
 from recsim_llm.statistics.decision import Verdict, decide, sentence
 from recsim_llm.statistics.effects import Effect, mean_effect
 from recsim_llm.statistics.intervals import CONFIDENCE, Estimate, mean_estimate, ratio_estimate, share_estimate
-from recsim_llm.statistics.lift import relative_lift
+from recsim_llm.statistics.lift import Lift, relative_lift
 from recsim_llm.statistics.multiple import ALPHA, Adjustment, Correction, Family, adjust, judge_family
 from recsim_llm.statistics.paired import Paired, paired_effect
 from recsim_llm.statistics.power import POWER, detectable_effect, deviation_estimate, power_for, users_needed
@@ -32,6 +32,7 @@ __all__ = [
     "Estimate",
     "Family",
     "Groups",
+    "Lift",
     "Paired",
     "Peeks",
     "Stop",

@@ -56,6 +56,31 @@ def test_differences_are_those_of_the_sums(tally, comparison):
             assert comparison.values[metric.key][row.arm].value == pytest.approx(values[row.arm])
 
 
+@pytest.mark.parametrize("correction", ["holm", "bh"])
+def test_a_lift_never_says_other_than_the_difference(correction):
+    random = np.random.default_rng(9)
+    told = set()
+    for _ in range(40):
+        taste = random.gamma(2.0, 1.0, (1, 12))
+        pages = random.integers(1, 6, (3, 12))
+        clicks = random.poisson(taste * pages * np.array([1.0, 1.4, 2.5])[:, None])
+        drawn = make_tally({"clicks": clicks, "pages": pages})
+        judged = judge_run(
+            drawn, MANIFEST, Judging(metrics=("clicks_per_user", "clicks_per_page"), correction=correction), None
+        )
+        for row in judged.comparisons:
+            if row.lift.low is not None:
+                told.add(row.effect.excludes(0.0))
+                assert row.lift.excludes(0.0) == row.effect.excludes(0.0)
+    assert told == {True, False}
+
+
+def test_a_lift_over_what_may_be_nothing_is_called_unbounded():
+    drawn = make_tally({"clicks": np.array([[0.0, 0.0, 0.0, 1.0], [1.0, 2.0, 0.0, 3.0]])})
+    (row,) = judge_run(drawn, MANIFEST, Judging(metrics=("clicks_per_user",)), None).comparisons
+    assert (row.lift.low, row.lift.unbounded) == (None, True)
+
+
 def test_bootstrap_and_t_agree_on_means_and_ratios(comparison):
     for row in comparison.comparisons:
         assert row.bootstrap.standard_error == pytest.approx(row.alone.standard_error, rel=0.15)

@@ -44,6 +44,13 @@ def test_a_verdict_is_given_only_where_the_interval_clears_the_row(difference, b
     assert measure(difference, better, role).verdict == words
 
 
+@pytest.mark.parametrize(
+    ("users", "words"), [(9, "too few users to tell (9; take 10 or more)"), (10, "above popularity (better)")]
+)
+def test_no_verdict_is_given_on_fewer_than_ten_users(users, words):
+    assert measure(Estimate(value=0.1, low=0.05, high=0.15, users=users)).verdict == (words,)
+
+
 def test_an_undefined_candidate_gets_no_verdict():
     assert measure(estimate(0.1, 0.05, 0.2), value=None).verdict == ()
 

@@ -99,6 +99,15 @@ def test_users_without_taste_are_said_not_to_tell_recommenders_apart(dataset):
     assert taste.to_json()["tells_apart"] is False
 
 
+def test_of_a_handful_of_users_it_is_not_told_whether_they_have_taste(dataset):
+    taste = measure_taste(dataset, {"mine": factory(dataset, strength=3.0)}, seed=1, users=4)
+    assert taste.discrimination.candidate.estimate.low > 0.5
+    assert taste.to_json()["tells_apart"] is None
+    assert taste.sentence.startswith(
+        "whether these users tell recommenders apart: too few users to tell (4; take 10 or more); AUC "
+    )
+
+
 @pytest.mark.parametrize("data", ["fictional", "fictional-100"])
 def test_who_knows_only_what_is_popular_has_no_taste_though_it_does_well_among_uniform_others(data):
     whole = open_dataset(data)

@@ -111,6 +111,16 @@ def test_the_headline_says_only_what_intervals_carry(card):
     )
 
 
+def test_the_headline_claims_nothing_of_a_handful_of_users(card):
+    few = json.loads(json.dumps(card).replace('"users": 9', '"users": 4'))
+    for line in few["lines"]:
+        for measure in line["measures"]:
+            measure["verdict"] = ["too few users to tell (4; take 10 or more)"] * len(measure["verdict"])
+    said = headline(few)
+    assert "better" not in said
+    assert "too few users to tell (take 10 or more) on taste (4 users), clicks (4 users)" in said
+
+
 @pytest.mark.parametrize(
     ("words", "word"),
     [
@@ -119,6 +129,7 @@ def test_the_headline_says_only_what_intervals_carry(card):
         ("nearer to real users than ALS", "nearer"),
         ("not distinguishable from ALS", "undecided"),
         ("above real users", "differs"),
+        ("too few users to tell (4; take 10 or more)", "too few users"),
         ("", ""),
     ],
 )

@@ -226,6 +226,15 @@ def test_users_of_whom_it_was_measured_that_they_have_no_taste_are_marked(data, 
     assert json.loads((out / "manifest.json").read_text())["users_warnings"][-1].startswith("These users do not tell")
 
 
+def test_users_who_were_too_few_to_tell_whether_they_have_taste_are_marked(data, calibrated, tmp_path):
+    found = Calibration.load(calibrated)
+    told = {"tells_apart": None, "sentence": "whether these users tell recommenders apart: too few users", "measures": []}
+    replace(found, record={**(found.record or {}), "taste": told}).save(tmp_path / "few.json")
+    out = run(settings_of(data, **{"users.parameters.calibration": str(tmp_path / "few.json")}), tmp_path / "run")
+    warned = json.loads((out / "manifest.json").read_text())["users_warnings"]
+    assert warned[-1] == "Whether these users tell recommenders apart: too few users."
+
+
 def test_a_rehearsal_and_speech_take_a_run_with_a_calibration(data, calibrated, tmp_path):
     command = ["run", "movielens", "--data", str(data), "--users", "language", "--model", "scripted/genres", "--seed", "1"]
     command += ["--recommenders", "random", "--quiet", "--set", f"users.parameters.calibration={calibrated}", "--pages", "2"]

@@ -131,8 +131,29 @@ def test_fieller_and_delta_agree_with_many_users():
 def test_no_lift_interval_over_an_arm_that_may_have_nothing():
     one, other = np.array([1.0, 2.0, 0.0, 3.0]), np.array([0.0, 0.0, 0.0, 1.0])
     lift = relative_lift(one, other)
-    assert (lift.value, lift.low, lift.high) == (pytest.approx(5.0), None, None)
+    assert (lift.value, lift.low, lift.high, lift.unbounded) == (pytest.approx(5.0), None, None, True)
     assert relative_lift(one, other * 0.0).value is None
+
+
+def test_a_lift_beside_a_difference_holds_no_lift_exactly_where_the_difference_holds_zero():
+    random = np.random.default_rng(5)
+    seen = set()
+    for _ in range(200):
+        taste = random.gamma(2.0, 1.0, 30)
+        one, other = random.poisson(taste * 1.3), random.poisson(taste)
+        difference = paired_effect(one, other).effect.at(0.99)
+        lift = relative_lift(one, other, difference=difference)
+        seen.add(lift.excludes(0.0))
+        assert lift.excludes(0.0) == difference.excludes(0.0)
+        edge = (1.0 + lift.low) * other
+        assert mean_effect(one - edge).p_value == pytest.approx(0.01, abs=1e-9)
+    assert seen == {True, False}
+
+
+def test_a_lift_beside_a_difference_without_an_interval_has_none():
+    one = np.array([2.0, 3.0, 4.0])
+    lift = relative_lift(one, one - 1.0, difference=paired_effect(one, one - 1.0).effect)
+    assert (lift.value, lift.low, lift.unbounded) == (pytest.approx(0.5), None, False)
 
 
 @pytest.mark.parametrize("method", ["bca", "percentile"])
