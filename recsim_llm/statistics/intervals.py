@@ -13,7 +13,7 @@ recommenders it cries "difference" several times as often as it says it does. Ev
   as if a user's trials always ended alike, ``n = sum(x)**2 / sum(x**2)`` (Kish 1965, *Survey Sampling*, section 8.2).
 - A difference of two recommenders that served the same users is a mean over the users' own differences (``paired_effect``).
 
-No interval is given where the data cannot carry one: fewer than two users, or, but for shares, users who all agree exactly,
+No interval is given where the data cannot carry one: but for shares, fewer than two users, or users who all agree exactly,
 which says nothing about how much the next user would differ.
 """
 
@@ -192,7 +192,8 @@ def share_estimate(yes: DoubleArray, trials: DoubleArray | None = None, *, confi
     total = float(trials.sum())
     share = float(yes.sum()) / total
     if count == 1:
-        return Estimate(value=share, users=1)
+        # Student's quantile on no degrees of freedom has no end, and Wilson's interval goes to both ends of the possible.
+        return Estimate(value=share, low=0.0, high=1.0, users=1)
     error = _ratio_error(yes, trials, share)
     alike = total**2 / float(trials @ trials)
     number = min(share * (1.0 - share) / error**2, total) if error and 0.0 < share < 1.0 else alike
