@@ -98,7 +98,8 @@ class Forecast(NamedTuple):
             f"calls    {_amount(self.calls)}",
             f"tokens   {_amount(self.prompt_tokens)} read, {_amount(self.answer_tokens)} written",
             "money    " + ("price unknown; set models.ROLE.prices" if self.cost is None else _amount(self.cost, "$", 2)),
-            "time     " + ("unknown; `recsim-llm probe` measures it" if self.seconds is None else f"{_amount(self.seconds)} s"),
+            "time     "
+            + ("unknown; `recsim-llm probe` measures it" if self.seconds is None else f"{_seconds_of(self.seconds)} s"),
             *(
                 [f"contrast at most {self.contrast_calls:,.0f} of the calls and {self.contrast_tokens:,.0f} of the tokens"]
                 if self.contrast_calls
@@ -348,11 +349,19 @@ def _seconds(models: Mapping[str, Outlook], used: Mapping[str, _Used], stretch: 
         if found is None or found.latency_seconds is None:
             return None
         at_once = model.settings.concurrency or found.abilities.concurrency
-        together = (used[role].calls.sum() + used[role].neutral[0]) * stretch / at_once * found.latency_seconds
-        least, most = least + together, most + together + depth * found.latency_seconds
+        cost = found.costs.get(model.form)
+        # A page's call reads more than a short one, by which latency is measured.
+        seconds = found.latency_seconds if cost is None else max(found.latency_seconds, (cost.seconds or 0.0) / cost.calls)
+        together = (used[role].calls.sum() + used[role].neutral[0]) * stretch / at_once * seconds
+        least, most = least + together, most + together + depth * seconds
     return Estimate(value=(least + most) / 2.0, low=least, high=most, users=0) if models else None
 
 
 def _amount(amount: Estimate, sign: str = "", digits: int = 0) -> str:
     value, low, high = (f"{sign}{end or 0.0:,.{digits}f}" for end in (amount.value, amount.low, amount.high))
     return f"{value} [{low}, {high}]"
+
+
+def _seconds_of(amount: Estimate) -> str:
+    """Say a time; a short one is not none."""
+    return _amount(amount, digits=0 if (amount.value or 0.0) >= 10.0 else 1)

@@ -17,7 +17,7 @@ from recsim_llm.language.base.questions import Elicitation, Question
 from recsim_llm.language.base.settings import ModelSettings
 from recsim_llm.language.base.wire import Abilities
 from recsim_llm.language.calls.store import CallStore
-from recsim_llm.language.probing.probe import ProbeReport
+from recsim_llm.language.probing.probe import ProbeReport, load_probe
 from recsim_llm.language.providers import SERVERS, Roles, known_probe
 
 __all__ = ["Outlook", "keep_outlook", "lead_tokens", "look_ahead", "stand_in_for"]
@@ -46,7 +46,7 @@ class Outlook(NamedTuple):
     abilities: Abilities
     """What is known of it, or guessed."""
     report: ProbeReport | None
-    """What a probe found; None: it was never probed, or needs no probe."""
+    """What a probe found; None: it was never probed."""
 
     @property
     def alone(self) -> bool:
@@ -71,7 +71,9 @@ def look_ahead(settings: ModelSettings) -> Outlook:
         model = roles.role("user")
         family = " ".join(choose_family(model, AUTO))
         abilities = Abilities(elicitations=(model.elicitation,)) if report is None else report.abilities
-        return Outlook(settings, model.elicitation, False, family, model.context, abilities, report)
+        # What a model in this process can do it says itself; what its calls take, only a probe.
+        timed = report or load_probe(model.name, model.base_url)
+        return Outlook(settings, model.elicitation, False, family, model.context, abilities, timed)
 
 
 def stand_in_for(outlook: Outlook) -> ModelSettings:

@@ -12,6 +12,7 @@ from recsim_llm.agents.choice.little_known import little_known
 from recsim_llm.agents.language.calibration_record import calibration_warnings
 from recsim_llm.agents.language.language_parameters import AUTO, LanguageParameters
 from recsim_llm.agents.language.template_family import NAMED
+from recsim_llm.agents.tuning.tuned_card import read_card
 from recsim_llm.core.protocols import BoundsPrompts, HasProvenance
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.data.reading_notes import reading_record
@@ -109,6 +110,13 @@ def users_warnings(scenario: Scenario, dataset: Dataset, world: World, roles: Ro
     if chosen and not model.name.startswith("scripted/"):
         reason = "" if why == NAMED else f", since {why}"
         calibrated.append(f"asked by {model.elicitation}, prompts {family['name']}{reason}")
+    card = None if model.place is None else read_card(model.place)
+    if card is not None and card.templates != family["name"]:
+        told = key.replace("calibration", "templates")
+        calibrated.append(
+            f"This model was tuned to the words of {card.templates} and is asked in those of {family['name']}, which it never "
+            f"read; `--set {told}={card.templates}` asks it in its own."
+        )
     return [*calibrated, *_short_prompts(scenario, world, own, key.replace("calibration", "prompt_tokens"))]
 
 

@@ -59,9 +59,7 @@ class FittedBrowsers:
         done = done._replace(dwell=self._dwell(shown, done.clicked, seed))
         if isinstance(self._leaving, Untold):
             return done
-        pages = shown.pages
-        word = keyed.words(seed, "fitted browsers, leave", pages.user_id, pages.session, pages.page)
-        return done._replace(leaves=keyed.uniform(word) < self._leaving.chances(shown, done.clicked))
+        return done._replace(leaves=self._leaving.chances(shown, done.clicked))
 
     def _dwell(self, shown: Exposures, clicked: BoolArray, seed: int) -> DoubleArray | None:
         if isinstance(self._times, Untold):

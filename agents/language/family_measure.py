@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from recsim_llm.agents.language.language_candidate import language_factory
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.agents.language.template_family import FAMILIES, FamilyReport, save_families
+from recsim_llm.agents.tuning.met_users import users_met_by
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.errors import ModelReplyError
 from recsim_llm.realism.taste_measure import Taste, measure_taste
@@ -43,6 +44,8 @@ def measure_families(
 ) -> FamilyReport:
     """Ask about the same users' pages with each family, as many users as the time allows, and keep what was found.
 
+    Users whom a tuned model was trained or watched on are left out.
+
     Args:
         model: is asked; answers that it keeps cost nothing the second time.
         dataset: with ratings of which the last fifth is not told.
@@ -72,6 +75,8 @@ def _tastes(model: LanguageModel, dataset: Dataset, seed: int, users: int) -> Ta
         for family in FAMILIES
     }
     shared: dict[str, Any] = {"seed": seed, "users": users, "page_items": _PAGE_ITEMS, "kinds": ("nearest",)}
+    if model.place is not None:
+        shared["apart"] = users_met_by(model.place, dataset)
     try:
         return measure_taste(dataset, factories, **shared)
     except ModelReplyError:

@@ -7,7 +7,7 @@ from pathlib import Path
 from recsim_llm.agents.tuning.tuned_card import read_card
 from recsim_llm.core.ratings import Dataset
 
-__all__ = ["met_users"]
+__all__ = ["met_users", "users_met_by"]
 
 _PROVIDERS = ("transformers", "llamacpp")
 
@@ -24,7 +24,12 @@ def met_users(model: str, dataset: Dataset) -> tuple[int, ...]:
         DataError: the card cannot be read.
     """
     provider, _, name = model.partition("/")
-    card = read_card(Path(name).expanduser()) if provider in _PROVIDERS else None
+    return users_met_by(Path(name).expanduser(), dataset) if provider in _PROVIDERS else ()
+
+
+def users_met_by(place: Path, dataset: Dataset) -> tuple[int, ...]:
+    """Return as ``met_users`` for a model in a folder, or in a file of one."""
+    card = read_card(place)
     if card is None:
         return ()
     return card.met if card.data == dataset.name or card.fingerprint == dataset.fingerprint else ()

@@ -27,7 +27,7 @@ from recsim_llm.agents.tuning.tuning_settings import SCRATCH, TuningSettings
 from recsim_llm.agents.tuning.tuning_split import TuningSplit, split_users, users_part
 from recsim_llm.core.files import read_json, write_atomically
 from recsim_llm.core.ratings import Dataset
-from recsim_llm.errors import ConfigError
+from recsim_llm.errors import ConfigError, RecSimError
 from recsim_llm.log.folders import refuse_used_folder
 from recsim_llm.log.locks import lock_folder
 from recsim_llm.statistics import Estimate
@@ -77,8 +77,15 @@ def tune(
     work = out.with_name(out.name + WORK)
     job = _Job(dataset, split_users(dataset, settings.seed), settings, work)
     with lock_folder(work, "tuning folder"):
+        fresh = not (work / _REQUEST).is_file()
         _begin(job)
-        card = _train(job, update)
+        try:
+            card = _train(job, update)
+        except RecSimError:
+            # What cannot be begun shall not be in the way of what can.
+            if fresh:
+                shutil.rmtree(work)
+            raise
         card |= _check(job)
         result = work / _RESULT
         _write_card(result, card)

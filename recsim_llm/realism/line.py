@@ -22,9 +22,9 @@ FEWEST_TO_TELL = 10
 Better = Literal["higher", "lower", "real", "none"]
 """Which direction is better; ``real``: nearest to the row of real users; ``none``: shown, not judged."""
 
-Role = Literal["candidate", "trivial", "cheap", "reference", "real"]
-"""What a row is there for: the user model on trial, a row that anyone beats, cheap collaborative filtering, an upper
-reference, and the real users themselves."""
+Role = Literal["candidate", "member", "trivial", "cheap", "reference", "real"]
+"""What a row is there for: the user model on trial, other users that were fitted with it, a row that anyone beats, cheap
+collaborative filtering, an upper reference, and the real users themselves."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,7 +31,7 @@ class _Estimate(_Part):
 
 class _Row(_Estimate):
     name: str
-    role: Literal["candidate", "trivial", "cheap", "reference", "real"]
+    role: Literal["candidate", "member", "trivial", "cheap", "reference", "real"]
     difference: _Estimate | None
 
 

@@ -18,8 +18,8 @@ __all__ = ["CARD_FIGURES", "CardFigure"]
 
 Row = tuple[str | int | float | None, ...]
 
-_ROLES = {"candidate": 0, "reference": 1, "real": 1, "cheap": 2, "trivial": 7}
-_MARKS = {"candidate": "o", "reference": "D", "real": "*", "cheap": "s", "trivial": "v"}
+_ROLES = {"candidate": 0, "member": 0, "reference": 1, "real": 1, "cheap": 2, "trivial": 7}
+_MARKS = {"candidate": "o", "member": ".", "reference": "D", "real": "*", "cheap": "s", "trivial": "v"}
 _LEFT, _ROW, _TITLE = 0.42, 0.21, 0.62
 _STEP = 0.18
 
@@ -139,7 +139,7 @@ def _panel(axes: Axes, line: Content) -> None:
 
 
 def _rows(line: Content) -> list[Content]:
-    order = {"candidate": 0, "real": 1, "reference": 2, "cheap": 3, "trivial": 4}
+    order = {"candidate": 0, "member": 1, "real": 2, "reference": 3, "cheap": 4, "trivial": 5}
     rows = [row for row in line["measures"][0]["rows"] if row["value"] is not None]
     return sorted(rows, key=lambda row: order[row["role"]])
 

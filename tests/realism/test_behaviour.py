@@ -159,6 +159,8 @@ def test_a_name_that_a_baseline_has_is_refused(log):
         (lambda shown: Browsed(np.zeros(3, np.bool_)), "browse, clicked: got bool of shape"),
         (lambda shown: Browsed(np.zeros(len(shown))), "browse, clicked: got float64 of shape"),
         (lambda shown: Browsed(shown.clicked, shown.clicked), "browse, leaves: got bool of shape"),
+        (lambda shown: Browsed(shown.clicked, np.full(len(shown.pages.page), 1.5)), "got a number that is no chance"),
+        (lambda shown: Browsed(shown.clicked, np.full(3, 0.5)), r"browse, leaves: got shape \(3,\)"),
         (lambda shown: Browsed(shown.clicked, None, np.full(len(shown), -1.0)), "browse, dwell: got a time below 0"),
     ],
 )
@@ -239,3 +241,16 @@ def test_dwell_quantiles_are_the_logs_own_values():
     found = distances.quantile_of_counts(counts, grid, 0.5)[0]
     assert found == pytest.approx(np.quantile(known, 0.5, method="inverted_cdf"), rel=0.01)
     assert len(log.items) == ITEMS
+
+
+def test_users_who_tell_chances_of_leaving_are_counted_by_them_and_not_by_dice(log):
+    class Surely:
+        def browse(self, shown, seed):
+            return Browsed(np.zeros(len(shown), np.bool_), np.where(shown.pages.page == 0, 0.3, 0.6))
+
+    trials = run_behaviour_trials(log, "surely", lambda training: Surely(), seeds=(1,))
+    line = behaviour_line(trials, seed=1, resamples=50)
+    first, second = (line.measure(f"exit hazard after page {page}").candidate.estimate for page in (1, 2))
+    assert first.value == pytest.approx(0.3)
+    assert second.value == pytest.approx(0.6)
+    assert first.high - first.low < 1e-9

@@ -10,12 +10,20 @@ import pytest
 from real_data import movielens_folder
 from scripted_users import FakeModel
 
-from recsim_llm.agents.choice.choice_candidate import CHOICE_FAMILIES, ChoiceCandidate, choice_candidate, logged_choice_users
+from recsim_llm.agents.choice.choice_candidate import (
+    CHOICE_FAMILIES,
+    ENSEMBLE,
+    ChoiceCandidate,
+    choice_candidate,
+    choice_members,
+    logged_choice_users,
+)
 from recsim_llm.agents.choice.choice_fit import fit_choice, with_click_rate
 from recsim_llm.agents.language.calibrating import calibrate
 from recsim_llm.agents.language.language_candidate import calibrated_factory, language_factory
 from recsim_llm.core import keyed
 from recsim_llm.data import fictional, open_dataset
+from recsim_llm.population import TASTE_FAMILIES, draw_families
 from recsim_llm.realism import CardSettings, hold_out
 from recsim_llm.realism.baselines import TASTE_ROWS
 from recsim_llm.realism.card import PARTS
@@ -224,9 +232,37 @@ def test_the_level_is_moved_to_the_clicks_that_were_there():
 @pytest.fixture(scope="module")
 def choice(dataset):
     subject = Subject(
-        name="choice users", factory=choice_candidate, families=CHOICE_FAMILIES, reads_titles=False, logged=logged_choice_users
+        name="choice users",
+        factory=choice_candidate,
+        families=CHOICE_FAMILIES,
+        reads_titles=False,
+        logged=logged_choice_users,
+        members=choice_members,
     )
     return whole_card(dataset, subject, replace(SETTINGS, seeds=(1,)))
+
+
+def test_system_ranking_has_the_users_of_each_family_and_of_all_beside_the_candidate_and_other_lines_have_not(choice):
+    members = {f"users by {name} alone" for name in TASTE_FAMILIES} | {ENSEMBLE}
+    for measure in choice.line(7).measures:
+        assert members <= {row.name for row in measure.rows}
+    values = [choice.line(7).measures[0].row(name).estimate.value for name in sorted(members)]
+    assert len(set(values)) > 2
+    headline = choice.line(7).measures[0]
+    assert {row.name for row in headline.rows if row.role == "member"} == members
+    assert f"{ENSEMBLE} {headline.row(ENSEMBLE).estimate.value:.2f}" in headline.candidate.note
+    for number in (1, 8, 12):
+        assert not members & {row.name for measure in choice.line(number).measures for row in measure.rows}
+
+
+def test_a_candidate_of_families_has_each_users_own_taste(dataset):
+    fit = fit_choice(dataset, 1)
+    mixed, alone = (ChoiceCandidate(fit, names) for names in (("factors", "content"), ("content",)))
+    user, item = np.arange(len(fit.population)), np.tile(np.arange(9), (len(fit.population), 1))
+    same = (mixed.taste(user, item) == alone.taste(user, item)).all(axis=1)
+    np.testing.assert_array_equal(same, draw_families(fit.population.user_id, ("factors", "content")) == 1)
+    assert same.any()
+    assert not same.all()
 
 
 def test_the_whole_card_has_thirteen_lines_and_says_why_behaviour_is_missing(choice):
@@ -324,6 +360,6 @@ def test_fitted_users_rank_recommenders_and_lose_their_taste_with_anothers_perso
         name="choice users", factory=choice_candidate, families=CHOICE_FAMILIES, reads_titles=False, logged=logged_choice_users
     )
     card = whole_card(dataset, subject, CardSettings(seeds=(1,), resamples=100))
-    assert card.line(7).measures[0].candidate.estimate.value > 0.6
+    assert card.line(7).measures[0].candidate.estimate.value > 0.75
     assert "above popularity (better)" in card.line(7).verdict
     assert card.line(8).measure(LEFT).candidate.estimate.value == pytest.approx(0.5, abs=0.05)

@@ -23,7 +23,7 @@ LEFT_OUT = {
 """Recommenders that the scenario leaves out, and why."""
 RUN = ["popularity", "user-knn", "als", "bpr", "ease", "slim", "content", "sklearn", "lenskit"]
 """Recommenders that are run here: those of matrices and libraries, which choose for certain."""
-SMALL = ["--data", "fictional-100", "--n-users", "12", "--pages", "2", "--slate-size", "5", "--quiet"]
+SMALL = ["--data", "fictional-100", "--n-users", "20", "--pages", "3", "--slate-size", "5", "--quiet"]
 
 
 def test_the_scenario_has_every_recommender_by_name_but_for_the_few_that_cannot_stand_there():
@@ -43,7 +43,7 @@ def compared(tmp_path_factory):
 def test_every_recommender_serves_the_same_users_and_says_what_it_knows_of_its_chances(compared):
     log = pq.read_table(compared / "run" / "impressions", columns=["arm", "user_id", "propensity"]).to_pandas()
     assert set(log.arm.astype(str)) == set(RUN)
-    assert log.groupby("arm", observed=True).user_id.nunique().eq(12).all()
+    assert log.groupby("arm", observed=True).user_id.nunique().eq(20).all()
     known = log.groupby("arm", observed=True).propensity.agg(["min", "max"])
     assert (known == 1).all(axis=None)
 
@@ -56,7 +56,7 @@ def test_the_table_has_a_row_for_each_with_its_interval_and_the_difference(compa
     head, _, *rows = done.stdout.splitlines()
     content = json.loads((compared / "films.json").read_text(encoding="utf-8"))
     for name in ("films", "again"):
-        assert f"{name}: clicks of 12 users, seed 2026 | more than `popularity`" in head
+        assert f"{name}: clicks of 20 users, seed 2026 | more than `popularity`" in head
     assert len(rows) == len(content["arms"])
     clicks = {arm: content["values"]["clicks_per_user"][arm]["value"] for arm in content["arms"]}
     assert clicks[rows[0].split("`")[1]] == max(clicks.values())

@@ -166,6 +166,17 @@ def test_what_nobody_measured_is_said(server, capsys):
     assert " s\n" in said
 
 
+def test_the_time_of_a_model_here_is_foretold_once_it_was_probed(capsys):
+    small = {"users.model": "language", "users.count": 5, "recommenders": ["random"]}
+    scenario = load_scenario("demo", {**small, "models.user": {"name": "scripted/genres"}})
+    assert forecast_run(scenario).seconds is None
+    assert main(["probe", "scripted/genres", "--quiet"]) == 0
+    found = forecast_run(scenario)
+    assert found.seconds.value > 0.0
+    said = next(line for line in found.lines() if line.startswith("time"))
+    assert " 0 [0, 0] s" not in said
+
+
 def test_without_a_model_nothing_will_be_asked(capsys):
     assert main(["compare", "demo", "--dry-run"]) == 0
     assert capsys.readouterr().out == "no language model will be asked\n"

@@ -229,3 +229,14 @@ def test_the_random_part_of_coat_stands_on_its_card_and_robust_users_are_near_it
     assert distance["choice users, doubly robust"]["value"] <= 0.10
     assert error["choice users"]["low"] > 0.2
     assert "everything that was shown was clicked" in line["protocol"]
+
+
+@pytest.mark.slow
+def test_choice_users_leave_and_stay_on_held_out_news_pages_as_readers_do(tmp_path):
+    asked = ["realism", "--exposures", str(shared_folder("ebnerd-sample")), "--users", "choice", "--seed", "1", "--quiet"]
+    assert main([*asked, "--out", str(tmp_path / "card")]) == 0
+    measures = {measure["name"]: measure["rows"][0]["value"] for measure in made(tmp_path / "card")["lines"][0]["measures"]}
+    hazards = [measures[f"exit hazard after page {page}"] for page in range(1, 6)]
+    np.testing.assert_allclose(hazards, [0.49, 0.48, 0.45, 0.41, 0.44], atol=0.05)
+    dwell = [measures[f"dwell time, {share} quantile"] for share in ("25%", "50%", "75%")]
+    np.testing.assert_allclose(dwell, [6, 23, 65], rtol=0.15)

@@ -170,7 +170,7 @@ class Checks:
         else:
             context = self._backend.abilities.context if self._backend.abilities else None
         self.abilities = replace(self.abilities, context=context)
-        return ("unknown", "the server does not tell") if context is None else ("yes", f"{context:,} tokens in one call")
+        return ("unknown", "nothing tells it") if context is None else ("yes", f"{context:,} tokens in one call")
 
     async def _labels(self) -> tuple[str, str]:
         call = prepare(ASK, "samples", samples=1)._replace(temperature=0.0)

@@ -165,7 +165,7 @@ def _whole_seconds(log: Exposures) -> bool:
 
 def _empty(log: Exposures) -> Browsed:
     rows, pages = len(log), len(log.pages.first)
-    return Browsed(np.zeros(rows, np.bool_), np.zeros(pages, np.bool_), np.full(rows, np.nan))
+    return Browsed(np.zeros(rows, np.bool_), np.zeros(pages), np.full(rows, np.nan))
 
 
 def _fill(found: Browsed, told: Browsed, place: _Place) -> list[str]:

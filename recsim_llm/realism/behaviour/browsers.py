@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from recsim_llm.core.arrays import BoolArray, DoubleArray
 from recsim_llm.core.exposures import Exposures
@@ -20,8 +21,9 @@ class Browsed(NamedTuple):
 
     clicked: BoolArray
     """bool [n]: a row of the log each."""
-    leaves: BoolArray | None = None
-    """bool [p]: whether the session ends after the page, one of ``Exposures.pages`` each; None where nobody can say."""
+    leaves: BoolArray | DoubleArray | None = None
+    """[p]: the chance that the session ends after the page, one of ``Exposures.pages`` each, float64; or whether it does, bool,
+    where only that is known. None where nobody can say."""
     dwell: DoubleArray | None = None
     """float64 [n]: seconds spent with what was clicked, NaN elsewhere and where unknown; None where nobody can say."""
 
@@ -66,15 +68,21 @@ def checked_browsing(browsers: Browsers, exposures: Exposures, seed: int) -> Bro
     """
     told = browsers.browse(shown_only(exposures), seed)
     rows, pages = (len(exposures),), exposures.pages.first.shape
-    columns = (("clicked", told.clicked, rows), ("leaves", told.leaves, pages))
-    for name, column, shape in columns:
-        if column is None and name == "leaves":
-            continue
-        found = np.asarray(column)
-        if found.shape != shape or found.dtype != np.bool_:
-            raise ContractError(f"browse, {name}: got {found.dtype} of shape {found.shape}, expected bool of shape {shape}")
+    clicked = np.asarray(told.clicked)
+    leaves: npt.NDArray[Any] | None = None if told.leaves is None else np.asarray(told.leaves)
+    _check_flags("clicked", clicked, rows)
+    if leaves is not None and leaves.dtype != np.float64:
+        _check_flags("leaves", leaves, pages)
+    elif leaves is not None and (leaves.shape != pages or not ((leaves >= 0.0) & (leaves <= 1.0)).all()):
+        got = f"shape {leaves.shape}" if leaves.shape != pages else "a number that is no chance"
+        raise ContractError(f"browse, leaves: got {got}, expected chances from 0 to 1 of shape {pages}")
     dwell = None if told.dwell is None else np.asarray(told.dwell, np.float64)
     if dwell is not None and (dwell.shape != rows or (dwell < 0).any() or np.isinf(dwell).any()):
         got = f"shape {dwell.shape}" if dwell.shape != rows else "a time below 0 or without end"
         raise ContractError(f"browse, dwell: got {got}, expected seconds, 0 or more, of shape {rows}; NaN where unknown")
-    return Browsed(np.asarray(told.clicked), None if told.leaves is None else np.asarray(told.leaves), dwell)
+    return Browsed(clicked, leaves, dwell)
+
+
+def _check_flags(name: str, found: npt.NDArray[Any], shape: tuple[int, ...]) -> None:
+    if found.shape != shape or found.dtype != np.bool_:
+        raise ContractError(f"browse, {name}: got {found.dtype} of shape {found.shape}, expected bool of shape {shape}")

@@ -34,7 +34,7 @@ class SameRate:
         dice = _Dice(shown, seed)
         clicked = dice.click < self._click
         dwell = None if self._dwell is None else np.where(clicked, -self._dwell * np.log(dice.dwell), np.nan)
-        return Browsed(clicked, dice.leave < self._leave, dwell)
+        return Browsed(clicked, np.full(len(shown.pages.first), self._leave), dwell)
 
 
 class RankRates:
@@ -61,7 +61,7 @@ class RankRates:
         dice = _Dice(shown, seed)
         clicked = dice.click < _look_up(self._click, shown.position + 1, self._usual_click)
         leave = _look_up(self._leave, np.minimum(shown.pages.page, _PAGES), self._usual_leave)
-        return Browsed(clicked, dice.leave < leave, self.dwell(shown, clicked, seed))
+        return Browsed(clicked, leave, self.dwell(shown, clicked, seed))
 
     def dwell(self, shown: Exposures, clicked: BoolArray, seed: int) -> DoubleArray | None:
         """Return how long they stay with what was clicked, float64 [n], NaN elsewhere; None where the fit saw no times.
@@ -93,8 +93,6 @@ class _Dice:
         self.click, self.dwell, self.turn = (
             keyed.uniform(keyed.words(seed, f"plain browsers, {purpose}", *page)) for purpose in ("click", "dwell", "turn")
         )
-        at = shown.pages
-        self.leave = keyed.uniform(keyed.words(seed, "plain browsers, leave", at.user_id, at.session, at.page))
 
 
 def _known_dwell(training: Exposures) -> DoubleArray:

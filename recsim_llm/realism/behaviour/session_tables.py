@@ -84,10 +84,12 @@ class SessionTables:
         return table
 
     def departures(self, pages: int = MOST_PAGES) -> DoubleArray:
-        """Return float64 [u, 2 pages]: pages that were reached, then those at which users left, by number of the page."""
+        """Return float64 [u, 2 pages]: pages that were reached, then those at which users left, by number of the page.
+
+        Where users tell the chance of leaving, as many leave as it lets expect.
+        """
         number = np.minimum(self.log.pages.page, pages - 1)
-        leaves = np.zeros(len(number), np.bool_) if self.done.leaves is None else self.done.leaves
-        left = self._table(self.user_of_page[leaves], number[leaves], pages)
+        left = self._table(self.user_of_page, number, pages, 0.0 if self.done.leaves is None else self.done.leaves)
         return np.hstack([self._table(self.user_of_page, number, pages), left])
 
     def hazard_at(self, page: int) -> DoubleArray:
@@ -129,9 +131,10 @@ class SessionTables:
     def _count(self, user: IntArray) -> DoubleArray:
         return np.bincount(user, minlength=len(self.log.users)).astype(np.float64)
 
-    def _table(self, user: IntArray, place: IntArray, width: int) -> DoubleArray:
+    def _table(self, user: IntArray, place: IntArray, width: int, weight: BoolArray | DoubleArray | float = 1.0) -> DoubleArray:
         users = len(self.log.users)
-        return np.bincount(user * width + place, minlength=users * width).reshape(users, width).astype(np.float64)
+        weights = np.broadcast_to(np.asarray(weight, np.float64), user.shape)
+        return np.bincount(user * width + place, weights, users * width).reshape(users, width).astype(np.float64)
 
 
 def session_features(log: Exposures, done: Browsed) -> DoubleArray:

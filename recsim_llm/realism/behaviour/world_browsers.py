@@ -8,6 +8,7 @@ from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.core.dice import seed_words
 from recsim_llm.core.exposures import Exposures
 from recsim_llm.core.kernel import ALL_ROWS, Kernel
+from recsim_llm.core.pages import probability
 from recsim_llm.core.protocols import TellsDwell
 from recsim_llm.errors import DataError
 from recsim_llm.population.world import World
@@ -50,7 +51,7 @@ class WorldBrowsers:
         slot = np.where(shown.position >= 0, shown.position, np.arange(len(shown)) - pages.first[shown.page_index])
         slates = np.full((len(pages.first), max(int(slot.max()) + 1, self._slots)), -1, np.int64)
         slates[shown.page_index, slot] = self._world.catalog.index_of(shown.item_id)
-        clicked, leaves = np.zeros(slates.shape, np.bool_), np.zeros(len(slates), np.bool_)
+        clicked, leaves = np.zeros(slates.shape, np.bool_), np.zeros(len(slates))
         users = self._world.users
         says = isinstance(users, TellsDwell) and users.tells_dwell
         dwell = np.full(slates.shape, np.nan) if says else None
@@ -67,7 +68,7 @@ class WorldBrowsers:
         sessions: tuple[IntArray, IntArray],
         seed: int,
         *,
-        into: tuple[BoolArray, BoolArray, DoubleArray | None],
+        into: tuple[BoolArray, DoubleArray, DoubleArray | None],
     ) -> None:
         """Play the sessions between two rows of pages, a page of each at a time."""
         first, last = sessions
@@ -87,6 +88,7 @@ class WorldBrowsers:
             rows = np.flatnonzero(first + page <= last)
             at = first[rows] + page
             told = kernel.step(np.maximum(slates[at], 0), rows, slates[at] < 0)
-            clicked[at], leaves[at] = told.clicked & (slates[at] >= 0), told.left
+            clicked[at] = told.clicked & (slates[at] >= 0)
+            leaves[at] = probability(told.mood.leave_log_odds)
             if dwell is not None and told.dwell is not None:
                 dwell[at] = told.by_slot(told.dwell)

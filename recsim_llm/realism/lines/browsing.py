@@ -30,9 +30,10 @@ NO_EXPOSURES = (
 _PROTOCOL = (
     "{users} users and {sessions} sessions of {data}, {pages} pages; {folds} parts of the users are held out in turn, and "
     "everybody is fitted to the other users' sessions. Held-out pages are shown as people saw them, in their order, without "
-    "what people did; clicks, departures and dwell times are drawn with keyed dice, once a seed. Every page is shown, also "
+    "what people did; clicks and dwell times are drawn with keyed dice, once a seed. Every page is shown, also "
     "after one at which they would have left: an exit hazard is the share who leave after a page among those who were shown "
-    "it. Click depth: Jensen-Shannon distance (root of the divergence in nats) of the ranks of clicks, from 20 on as one. "
+    "it, as many as their chances let expect. Click depth: Jensen-Shannon distance (root of the divergence in nats) of the "
+    "ranks of clicks, from 20 on as one. "
     "Session length: Wasserstein-1 of events a session, a query and a page for each page and a click event where one was "
     "made. Fréchet distance: of normal distributions with means and covariances of the sessions' shares of events and of "
     "what follows what. These three are SimEval-IR's definitions. Pages by own leaving: Wasserstein-1 of the pages a "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -147,14 +148,28 @@ def _measure(
     truth: str = "NDCG",
 ) -> Measure:
     compare = kendall_tau if unit == "tau" else pairwise_accuracy
-    return resampler.measure(name, unit, "higher", _series(trials, kept, compare, truth=truth, noted=unit == "tau"))
+    measure = resampler.measure(name, unit, "higher", _series(trials, kept, compare, truth=truth, noted=unit == "tau"))
+    return _with_members(measure) if unit == "tau" else measure
+
+
+def _with_members(measure: Measure) -> Measure:
+    """Say in the candidate's note what the users that were fitted with it reach, for summaries that show few rows."""
+    told = [
+        f"{row.name} {row.estimate.value:.2f}"
+        for row in measure.rows
+        if row.role == "member" and row.estimate.value is not None
+    ]
+    if not told:
+        return measure
+    rows = [replace(row, note="; ".join([row.note, *told])) if row.role == "candidate" else row for row in measure.rows]
+    return replace(measure, rows=tuple(rows))
 
 
 def _series(
     trials: Sequence[PolicyTrial], kept: npt.NDArray[np.bool_], compare: Ranking, *, truth: str = "NDCG", noted: bool = False
 ) -> dict[str, Series]:
     series = {}
-    rows: dict[str, Role] = {**trials[0].roles, **dict.fromkeys(trials[0].members, "reference")}
+    rows: dict[str, Role] = {**trials[0].roles, **dict.fromkeys(trials[0].members, "member")}
     for row, role in rows.items():
         pairs = [(_clicks(trial, row)[:, kept], trial.truth[truth][:, kept]) for trial in trials]
         statistics = [_compared(trial, *pair, compare) for trial, pair in zip(trials, pairs, strict=True)]

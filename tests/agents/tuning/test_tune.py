@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from recsim_llm.agents.language.family_measure import measure_families
 from recsim_llm.agents.language.template_family import choose_family
 from recsim_llm.agents.tuning import training_loop
 from recsim_llm.agents.tuning.tune import tune
@@ -94,6 +96,25 @@ def test_too_few_users_are_refused_before_anything_is_written(people, tmp_path):
     with pytest.raises(DataError, match="tune: got 4 users"):
         tune(few, SMALL, tmp_path / "model")
     assert not list(tmp_path.iterdir())
+
+
+def test_users_with_too_few_ratings_are_refused_and_nothing_is_in_the_way_of_others(people, tmp_path):
+    ratings = people.ratings
+    place = np.arange(len(ratings)) - np.searchsorted(ratings.user_index, ratings.user_index)
+    short = people.of_ratings(ratings.take(place < 6))
+    with pytest.raises(DataError, match="ratings"):
+        tune(short, SMALL, tmp_path / "model")
+    assert not list(tmp_path.iterdir())
+
+
+def test_families_of_prompts_are_measured_on_people_whom_the_model_never_met(tuned, people, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder, card, _ = tuned
+    with open_model(f"transformers/{folder}", realisation="forced") as model:
+        report = measure_families(model, people, seed=3, seconds=0.0)
+    met = {*card["users"]["training"], *card["users"]["validation"]}
+    assert report.users_asked
+    assert not met & set(report.users_asked)
 
 
 @pytest.mark.parametrize(

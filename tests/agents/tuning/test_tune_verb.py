@@ -23,7 +23,11 @@ def test_the_command_that_the_verb_names_in_the_end_runs(people, tmp_path, monke
     (command,) = [line.removeprefix("use     ") for line in printed.splitlines() if line.startswith("use")]
     words = ["demo" if word == "SCENARIO" else word for word in shlex.split(command)[1:]]
     small = ["--n-users", "3", "--pages", "1", "--visits", "1", "--recommenders", "popularity,random"]
-    assert main([*words, *small, "--seed", "3", "--out", str(tmp_path / "run"), "--quiet"]) == 0
+    assert main([*words, *small, "--seed", "3", "--out", str(tmp_path / "run"), "--yes"]) == 0
+    assert "was tuned to" not in capsys.readouterr().out
+    other = [*words, *small, "--set", "users.parameters.templates=de", "--seed", "3", "--out", str(tmp_path / "other"), "--yes"]
+    assert main(other) == 0
+    assert "tuned to the words of en_compact and is asked in those of de" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize(
