@@ -221,7 +221,7 @@ def _agreement(judged: Sequence[Row]) -> StarAgreement:
     others = len(judged) * (len(judged) - 1)
     return StarAgreement(
         reviews=len(judged),
-        within_one=share_estimate(*(np.bincount(place, weights=one.astype(np.float64)) for one in (own <= 1.0, own >= 0.0))),
+        within_one=share_estimate(_sums(place, own <= 1.0), _sums(place, np.ones(len(place)))),
         error=mean_estimate(_by_user(users, own), bounds=_STARS),
         chance_error=float((gaps.sum() - own.sum()) / others) if others else None,
     )
@@ -244,6 +244,11 @@ def _interviews(known: Mapping[str, Any], answers: Sequence[Row]) -> tuple[dict[
 
 def _estimate(visits: Mapping[tuple[int, int], float], bounds: tuple[float, float]) -> Estimate:
     return mean_estimate(_by_user([user for user, _ in visits], list(visits.values())), bounds=bounds)
+
+
+def _sums(place: Any, values: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return each user's sum."""
+    return np.asarray(np.bincount(place, weights=values), np.float64)
 
 
 def _by_user(users: Sequence[int], values: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
