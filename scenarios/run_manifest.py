@@ -45,6 +45,7 @@ def make_manifest(scenario: Scenario, dataset: Dataset, world: World, roles: Rol
     packages += [name for provider in sorted(providers) for name in _PACKAGES.get(provider, ())]
     fitted = world.users.model if isinstance(world.users, ChoiceUsers) else None
     notes = little_known(dataset, fitted)
+    rated = dataset.feedback == "explicit" and len(dataset.ratings.levels) > 0
     for role in scenario.models:
         roles.role(role)  # Models are described once they are open; which ones are must not hang on who asked first.
     return {
@@ -67,6 +68,7 @@ def make_manifest(scenario: Scenario, dataset: Dataset, world: World, roles: Rol
             "fingerprint": dataset.fingerprint,
             "licence": dataset.licence,
             "feedback": dataset.feedback,
+            **({"stars": [float(dataset.ratings.levels[0]), float(dataset.ratings.levels[-1])]} if rated else {}),
             **reading_record(dataset),
         },
         "versions": {name: version(name) for name in dict.fromkeys(packages)} | {"python": platform.python_version()},

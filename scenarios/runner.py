@@ -128,9 +128,10 @@ def begin_run(
                 _serve_arms(built, out, progress)
         except (OSError, ServiceError):
             raise  # The machine's trouble, or a server's, not the scenario's: the run goes on once it is over.
-        except Exception:
-            if not read_segments(out) and not (out / FILE_NAME).exists():
+        except Exception as error:
+            if not read_segments(out) and not (isinstance(error, BudgetExceeded) or _has_asked(built, out)):
                 # Nothing was logged or paid for: leave nothing half-written, so that the same folder can be tried again.
+                built.roles.close()
                 _empty(out)
             raise
 
@@ -240,6 +241,12 @@ def _keeping_tracebacks(out: Path) -> Iterator[None]:
     except PlugInError as error:
         write_atomically(out / TRACEBACK, hide_secrets("".join(traceback.format_exception(error))).encode())
         raise
+
+
+def _has_asked(built: Stage, out: Path) -> bool:
+    """Tell whether a language model was sent anything, so that there are calls to keep; a replay never is."""
+    meter = built.roles.meter() if (out / FILE_NAME).exists() else None
+    return meter is not None and bool(meter.calls or meter.failures)
 
 
 def _empty(out: Path) -> None:

@@ -147,8 +147,8 @@ def injection(
     return Injection(
         **design.about(),
         attacks=tuple(change.finding(attack, place, leaked) for place, attack in enumerate(attacks)),
-        obedience=mean_estimate(change.target.mean(axis=0)),
-        others=mean_estimate(change.others.mean(axis=0)),
+        obedience=mean_estimate(change.target.mean(axis=0), bounds=(-1, 1)),
+        others=mean_estimate(change.others.mean(axis=0), bounds=(-1, 1)),
         leakage=None if leaked is None else mean_estimate(leaked[1:].mean(axis=0), bounds=(0, 1)),
         harmless_leakage=None if leaked is None else mean_estimate(leaked[0], bounds=(0, 1)),
         strangers=strangers,
@@ -172,10 +172,10 @@ class _Changes:
         """Return what the attack in this place did; ``leaked`` as ``_leaks`` returns it."""
         return AttackFinding(
             attack=attack.name,
-            obedience=mean_estimate(self.target[place]),
+            obedience=mean_estimate(self.target[place], bounds=(-1, 1)),
             stars=mean_estimate(self.stars[place]),
-            others=mean_estimate(self.others[place]),
-            leave=mean_estimate(self.leave[place]),
+            others=mean_estimate(self.others[place], bounds=(-1, 1)),
+            leave=mean_estimate(self.leave[place], bounds=(-1, 1)),
             leakage=None if leaked is None else mean_estimate(leaked[place + 1], bounds=(0, 1)),
         )
 

@@ -128,8 +128,8 @@ def remembering(
         **(design.about() | {"users": len(able)}),
         turns=turns,
         kinds=tuple(life.finding(kind, minds) for kind, minds in found.items()),
-        heeded=mean_estimate(_fall(click, about)),
-        others=mean_estimate(_fall(click, ~about)),
+        heeded=mean_estimate(_fall(click, about), bounds=(-1, 1)),
+        others=mean_estimate(_fall(click, ~about), bounds=(-1, 1)),
     )
 
 
@@ -171,8 +171,8 @@ class _Life:
         return RememberedBy(
             kind=kind,
             needed=mean_estimate(np.array(there, np.float64), bounds=(0, 1)),
-            age=mean_estimate(np.array(ages)) if ages else Estimate(value=None, users=0),
-            outdated=mean_estimate(np.array([float(one.outdated) for one in minds])),
+            age=mean_estimate(np.array(ages), bounds=(0, np.inf)) if ages else Estimate(value=None, users=0),
+            outdated=mean_estimate(np.array([float(one.outdated) for one in minds]), bounds=(0, np.inf)),
         )
 
     def _page(self, rows: IntArray, turn: int) -> tuple[Pages, tuple[IntArray, IntArray, FloatArray]]:

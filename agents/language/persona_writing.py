@@ -200,7 +200,9 @@ def read_personas(given: object) -> dict[str, str | None]:
         try:
             every = read_json(Path(given))["personas"]
             texts = {user: one["text"] if one["passed"] else None for user, one in every.items()}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError) as error:
+            raise DataError(f"{source}: got other JSON, expected a file that `recsim-llm personas` wrote") from error
+        except (OSError, ValueError) as error:
             got = f"{type(error).__name__}: {error}".splitlines()[0]
             raise DataError(f"{source}: got {got}, expected a file that `recsim-llm personas` wrote") from error
     if not isinstance(texts, Mapping) or not all(isinstance(text, str | None) for text in texts.values()):

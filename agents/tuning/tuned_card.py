@@ -51,7 +51,7 @@ def read_card(place: Path) -> TunedCard | None:
             met=tuple(sorted(int(user) for part in _MET for user in card["users"][part])),
         )
     except (OSError, ValueError, TypeError, KeyError) as error:
-        got = f"{type(error).__name__}: {error}"
+        got = "other JSON" if isinstance(error, KeyError | TypeError) else f"{type(error).__name__}: {error}"
         raise DataError(
             f"{path}: got {got}, expected the card of a tuned model; tune the model again, or restore it"
         ) from error

@@ -101,7 +101,9 @@ def handle_personas(options: argparse.Namespace) -> None:
         "claims that agree, 95% by user": with_interval(found.agreement, share=True),
     }
     print_pairs(f"personas by {options.model} in {options.out}", table)
-    print_lines([f"to use them  --set users.parameters.personas={shlex.quote(str(options.out))}"])
+    use = f"to use them  --set users.parameters.personas={shlex.quote(str(options.out))}"
+    none = "none can be used: no persona passed its checks, see their faults in the file; take another --model"
+    print_lines([use if found.passed.value else none])
 
 
 def _personas_request(options: argparse.Namespace) -> Any:

@@ -7,6 +7,7 @@ Benjamini and Hochberg's. ``judge_run`` puts beside it what else a comparison te
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -177,7 +178,9 @@ def estimate_lift(pair: Pair, difference: Effect) -> Lift:
     """Return the relative lift of a pair, whose interval agrees with that of the difference."""
     if pair.values is None:
         return Lift(value=None, users=len(pair.one.above))
-    return relative_lift(*pair.values, difference=difference)
+    lift = relative_lift(*pair.values, difference=difference)
+    cut = lift.within(-1.0 if pair.limits[0] >= 0.0 else -np.inf, np.inf)
+    return replace(lift, low=cut.low, high=cut.high)
 
 
 def estimate_pairing(pair: Pair, confidence: float) -> tuple[Estimate, Estimate]:
@@ -231,15 +234,15 @@ def _compared(
         arm=pair.arm,
         against=pair.against,
         verdict=word_verdict(pair, judged.effect, rejected=judged.rejected, smallest_effect=smallest),
-        effect=judged.effect,
-        alone=judged.alone,
+        effect=pair.possible(judged.effect),
+        alone=pair.possible(judged.alone),
         bootstrap=bootstrap,
         p_adjusted=judged.p_adjusted,
         rejected=judged.rejected,
         lift=estimate_lift(pair, judged.effect),
         variance_ratio=ratio,
         users_saved=saved,
-        adjusted=None if adjusted is None else adjusted.effect,
+        adjusted=None if adjusted is None else pair.possible(adjusted.effect),
         adjusted_reduction=None if adjusted is None else adjusted.reduction,
         power=compute_power(pair, judging, comparisons) if primary else None,
         lost=find_losers(pair),

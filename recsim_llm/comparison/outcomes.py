@@ -25,6 +25,7 @@ __all__ = [
     "Outcome",
     "Pair",
     "estimate_values",
+    "limits_of",
     "pair_arms",
     "pick_best",
     "served_by",
@@ -81,6 +82,13 @@ class Pair(NamedTuple):
     """What they gave the other."""
     user_id: IntArray
     """int64 [u]: outside ids of the users, ascending."""
+    limits: tuple[float, float] = (-np.inf, np.inf)
+    """Smallest and largest possible value of the metric."""
+
+    def possible(self, effect: Effect) -> Effect:
+        """Return a difference of the two with its interval cut to what is possible."""
+        reach = self.limits[1] - self.limits[0]
+        return effect.within(-reach, reach)
 
     @property
     def values(self) -> tuple[DoubleArray, DoubleArray] | None:
@@ -145,17 +153,25 @@ def pair_arms(tally: Tally, metrics: Sequence[Definition]) -> list[Pair]:
     users = served_by(tally, tally.arms)
     outcomes = [{arm: take_outcome(tally, metric, arm, users) for arm in tally.arms} for metric in metrics]
     return [
-        Pair(metric, later, first, by_arm[later], by_arm[first], tally.user_id[users])
+        Pair(metric, later, first, by_arm[later], by_arm[first], tally.user_id[users], limits_of(tally, metric))
         for metric, by_arm in zip(metrics, outcomes, strict=True)
         for first, later in combinations(tally.arms, 2)
     ]
+
+
+def limits_of(tally: Tally, metric: Definition) -> tuple[float, float]:
+    """Return the smallest and the largest value that a metric can have in a run."""
+    return tally.limits.get(metric.key, (metric.low, metric.high))
 
 
 def estimate_values(tally: Tally, metrics: Sequence[Definition]) -> dict[str, dict[str, Estimate]]:
     """Return each metric of each arm, by its key and name, over the users whom all arms served."""
     users = served_by(tally, tally.arms)
     return {
-        metric.key: {arm: metric.estimate(*take_outcome(tally, metric, arm, users)) for arm in tally.arms} for metric in metrics
+        metric.key: {
+            arm: metric.estimate(*take_outcome(tally, metric, arm, users), limits_of(tally, metric)) for arm in tally.arms
+        }
+        for metric in metrics
     }
 
 

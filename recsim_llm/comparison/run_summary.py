@@ -14,7 +14,7 @@ from typing import Any
 
 from recsim_llm.comparison.extremes import UserOutcome, find_gainers, find_losers
 from recsim_llm.comparison.judge import Judged, judge_pairs
-from recsim_llm.comparison.outcomes import CEILINGS, Pair, pick_best, served_by, take_outcome
+from recsim_llm.comparison.outcomes import CEILINGS, Pair, limits_of, pick_best, served_by, take_outcome
 from recsim_llm.log.manifest import read_warnings
 from recsim_llm.log.reader import open_run
 from recsim_llm.metrics.definitions import RESULTS
@@ -151,7 +151,7 @@ def _judge(tally: Tally, key: str) -> dict[tuple[str, str], Judged]:
     for first, later in combinations(tally.arms, 2):
         both = served_by(tally, (first, later))
         one, other = (take_outcome(tally, _COMPARED[key], arm, both) for arm in (later, first))
-        pairs.append(Pair(_COMPARED[key], later, first, one, other, tally.user_id[both]))
+        pairs.append(Pair(_COMPARED[key], later, first, one, other, tally.user_id[both], limits_of(tally, _COMPARED[key])))
     # The best arm is picked by looking at the data, so every pair could have been the one reported: all of them count.
     judged = judge_pairs(pairs, correction="bonferroni", confidence=CONFIDENCE)
     sides = [*judged, *(row.turned() for row in judged)]
@@ -170,7 +170,7 @@ def _compare(judged: Mapping[str, Mapping[tuple[str, str], Judged]], arm: str, a
 
 
 def _difference(judged: Judged) -> Difference:
-    pair, effect = judged.pair, judged.effect
+    pair, effect = judged.pair, judged.pair.possible(judged.effect)
     one, other = pair.one.above, pair.other.above
     variance_ratio = None
     if effect.low is not None:

@@ -214,6 +214,7 @@ def _picked(tally: Tally, names: Mapping[str, str]) -> Tally:
         user_id=tally.user_id,
         sums={name: table[places] for name, table in tally.sums.items()},
         items=tuple(tally.items[place] for place in places),
+        limits=tally.limits,
         **{name: getattr(tally, name)[places] for name in _by_arm()},
     )
 
@@ -224,13 +225,14 @@ def _joined(first: Tally, second: Tally) -> Tally:
         user_id=first.user_id,
         sums={name: np.concatenate([table, second.sums[name]]) for name, table in first.sums.items()},
         items=first.items + second.items,
+        limits=first.limits,
         **{name: np.concatenate([getattr(first, name), getattr(second, name)]) for name in _by_arm()},
     )
 
 
 def _by_arm() -> list[str]:
     """Return the fields of a tally that are arrays whose first axis is the arm."""
-    return [field.name for field in fields(Tally) if field.name not in ("arms", "user_id", "sums", "items")]
+    return [field.name for field in fields(Tally) if field.name not in ("arms", "user_id", "sums", "items", "limits")]
 
 
 def _short(value: Any) -> str:

@@ -71,14 +71,17 @@ class Definition:
             raise TypeError(f"{self.key}: got a metric without a numerator, expected one of sums by user; call its function")
         return sums[self.numerator], None if self.denominator is None else sums[self.denominator]
 
-    def estimate(self, above: DoubleArray, below: DoubleArray | None = None) -> Estimate:
+    def estimate(
+        self, above: DoubleArray, below: DoubleArray | None = None, bounds: tuple[float, float] | None = None
+    ) -> Estimate:
         """Estimate the metric with its interval by user, cut to what is possible.
 
         Args:
             above: float64 [u], the numerator, or each user's own value.
             below: float64 [u], the denominator; None for a mean over users.
+            bounds: smallest and largest possible value in the run at hand; None: those of every run.
         """
-        bounds = (self.low, self.high)
+        bounds = (self.low, self.high) if bounds is None else bounds
         return mean_estimate(above, bounds=bounds) if below is None else ratio_estimate(above, below, bounds=bounds)
 
 

@@ -63,7 +63,7 @@ def _summarise_arm(tally: Tally, number: int, ranked: RankedItems, *, items: int
         impressions=total["impressions"],
         clicks=total["clicks"],
         invalid_slots=total["invalid_slots"],
-        metrics={metric.key: metric.estimate(*metric.columns(sums)) for metric in RESULTS},
+        metrics={metric.key: metric.estimate(*metric.columns(sums), tally.limits.get(metric.key)) for metric in RESULTS},
         item_coverage=len(exposures) / items,
         exposure_gini=gini(exposures, items=items),
         capped_visits=int(tally.capped_visits[number]),

@@ -7,7 +7,8 @@ the sums below an arm and user, clicks by position an arm and user, satisfaction
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +30,8 @@ LIFE_LIMIT = 60
 """Pages of a user's life, all visits together, from the first, for which reward is kept page by page."""
 STAR_STEPS = 11
 """Bins of the rating histogram: 0, 0.5, ... 5 stars."""
+STARS_MOST = (STAR_STEPS - 1) / 2
+"""Most stars there can be."""
 SUMS = (
     *(
         "visits",
@@ -96,6 +99,8 @@ class Tally:
     """int64 [arms, STAR_STEPS]: ratings by half star."""
     items: tuple[ItemCounts, ...]
     """By arm: exposures and clicks of each item that was shown at all."""
+    limits: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """By metric: smallest and largest possible value in this run; those that are missing have the limits of every run."""
 
     @property
     def rated(self) -> bool:
@@ -150,6 +155,22 @@ class _Counts:
         self._counts = np.bincount(place, weights=counts, minlength=len(self._keys)).astype(np.int64)
         self._pending, self._waiting = [], 0
         return self._keys, self._counts
+
+
+def _limits(run: RunReader) -> dict[str, tuple[float, float]]:
+    """Return what a run of these pages, visits and stars can amount to."""
+    visits = float(run.manifest.get("visits", np.inf))
+    pages, slots = float(run.max_pages), float(run.slate_size)
+    data = run.manifest.get("data")
+    stars = data.get("stars") if isinstance(data, Mapping) else None
+    known = stars if isinstance(stars, list) and [type(star) for star in stars] == [float, float] else (0.0, STARS_MOST)
+    return {
+        "clicks_per_user": (0.0, visits * pages * slots),
+        "visits_per_user": (0.0, visits),
+        "pages_per_visit": (0.0, pages),
+        "clicks_per_page": (0.0, slots),
+        "mean_rating": (known[0], known[1]),
+    }
 
 
 class _Adder:
@@ -241,6 +262,7 @@ class _Adder:
             capped_visits=self._capped,
             stars=self._stars.reshape(arms, STAR_STEPS),
             items=tuple(_item_counts(*counts) for counts in zip(self._shown, self._clicked, strict=True)),
+            limits=_limits(self._run),
         )
 
     def _rows(self, batch: pa.RecordBatch) -> tuple[IntArray, IntArray]:

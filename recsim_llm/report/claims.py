@@ -13,7 +13,8 @@ from recsim_llm.statistics import Estimate
 __all__ = ["Claim", "best_claims", "claim_of_row", "compared_claims", "table_rows"]
 
 DECIDED, NOT_DECIDED, NOT_ASSESSED = "● decided", "○ not decided", "✕ not assessed"
-"""Evidence states, each with a mark of its own shape."""
+SAME = "= identical"
+"""Evidence states, each with a mark of its own shape; ``SAME`` is of the users who were there, and decides of no others."""
 
 _TURNED = {"better": "worse", "worse": "better"}
 
@@ -42,7 +43,7 @@ class Claim(NamedTuple):
     def state(self) -> str:
         """The evidence state."""
         if self.verdict == "identical":
-            return DECIDED
+            return SAME
         if self.effect.low is None:
             return NOT_ASSESSED
         return NOT_DECIDED if self.verdict == "undecided" else DECIDED
@@ -50,6 +51,9 @@ class Claim(NamedTuple):
     @property
     def said(self) -> str:
         """The evidence state and what was decided."""
+        if self.state == SAME:
+            count = self.effect.users
+            return f"{SAME} for {f'these {numbers.count(count)} users' if count > 1 else 'this one user'}"
         return f"{self.state}: {self.verdict}" if self.state == DECIDED else self.state
 
     def turned(self) -> Claim:

@@ -46,7 +46,8 @@ def draw_forest(content: Content) -> Figure:
 
 def forest_title(content: Content) -> str:
     """Title of the forest plot: what is decided."""
-    decided = [row["arm"] for row in against_first(content, content["metrics"][0]["key"]) if row["verdict"] != "undecided"]
+    told = against_first(content, content["metrics"][0]["key"])
+    decided = [row["arm"] for row in told if row["verdict"] not in ("undecided", "identical")]
     label, first = content["metrics"][0]["label"], content["arms"][0]
     if not decided:
         return f"{label}: nothing is decided against {first}"

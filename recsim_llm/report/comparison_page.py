@@ -110,8 +110,11 @@ def _other_intervals(content: Content) -> str:
     """Say which intervals of the table do not hold together, and what is meant where a lift has none."""
     level = f"{100 * content['judging']['confidence']:.3g}%"
     alone = f"Difference and lift are at one level; intervals in other columns: {level} each, alone."
-    unbounded = any(row["lift"]["unbounded"] for row in content["comparisons"])
-    return f"{alone} {_UNBOUNDED}" if unbounded else alone
+    rows = content["comparisons"]
+    bare = any(row[name]["value"] is not None and row[name]["low"] is None for row in rows for name in ("effect", "lift"))
+    dash = f" {numbers.NO_INTERVAL}." if bare else ""
+    unbounded = f" {_UNBOUNDED}" if any(row["lift"]["unbounded"] for row in rows) else ""
+    return f"{alone}{dash}{unbounded}"
 
 
 def _grouped(content: Content, link: Callable[[Claim], str]) -> Iterator[tuple[str, list[tuple[str, list[Cell]]]]]:
@@ -221,4 +224,5 @@ def _cell(estimate: Estimate | None, *, share: bool = False, sign: bool = False)
     if estimate is None or estimate.value is None:
         return Cell(numbers.NONE)
     digits = numbers.decimals(estimate, share=share)
-    return Cell(numbers.plain(estimate.value, digits, share=share, sign=sign), numbers.interval(estimate, digits, share=share))
+    below = numbers.interval_below(estimate, digits, share=share)
+    return Cell(numbers.plain(estimate.value, digits, share=share, sign=sign), below)

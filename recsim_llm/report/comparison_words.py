@@ -104,7 +104,8 @@ def _sentence(content: Content, row: Row) -> str:
     share, label, smallest = metric["unit"] == "share", metric["label"].lower(), content["judging"]["effect"]
     one, other = row["arm"], row["against"]
     if row["verdict"] == "identical":
-        return f"{one} and {other} got exactly the same from every user: identical."
+        users = numbers.count(effect.users)
+        return f"{one} and {other} got exactly the same from each of {users} users: identical for them, undecided of others."
     if row["verdict"] == "worse":
         one, other, effect = other, one, effect.turned()
     if effect.value is None:

@@ -8,10 +8,23 @@ from typing import Any
 
 from recsim_llm.statistics import Estimate
 
-__all__ = ["NONE", "common_decimals", "count", "decimals", "interval", "plain", "read_estimate", "with_interval"]
+__all__ = [
+    "NONE",
+    "NO_INTERVAL",
+    "common_decimals",
+    "count",
+    "decimals",
+    "interval",
+    "interval_below",
+    "plain",
+    "read_estimate",
+    "with_interval",
+]
 
 NONE = "–"
 """Shown where a number is undefined."""
+NO_INTERVAL = f"{NONE} below a number: no interval, since users are too few or all alike, which does not make it exact"
+"""What ``interval_below`` means, for the legend of a table."""
 _MOST_DECIMALS = 4
 
 
@@ -59,6 +72,12 @@ def interval(estimate: Estimate, digits: int, *, share: bool = False) -> str:
         return ""
     low, high = (plain(end * 100.0 if share else end, digits) for end in (estimate.low, estimate.high))
     return f"[{low}, {high}]"
+
+
+def interval_below(estimate: Estimate, digits: int, *, share: bool = False) -> str:
+    """Write the interval as it stands below a number over users in a table: a dash where the data carry none."""
+    shown = interval(estimate, digits, share=share)
+    return shown or ("" if estimate.value is None else NONE)
 
 
 def with_interval(estimate: Estimate, *, share: bool = False, sign: bool = False) -> str:

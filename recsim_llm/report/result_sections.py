@@ -21,7 +21,7 @@ def results_section(summary: Summary) -> str:
     clicked = "Rating, likes and share watched are" if summary.rated else "Share watched is"
     note = (
         f"In brackets: {summary.confidence:.0%} intervals with the user as the unit, Student's t for means and the delta "
-        "method for ratios. No bracket: a count, a property of the whole run, or users who all agree. "
+        f"method for ratios. No bracket: a count, or a property of the whole run; {numbers.NO_INTERVAL}. "
         f"{clicked} of clicked items; satisfaction is that after a page, 0 to 1; catalog shown is the share of items shown "
         "at least once; Gini of exposure is 0 when all items are shown alike and near 1 when one item takes all."
     )
@@ -56,7 +56,7 @@ def differences_section(summary: Summary, *, judged: bool) -> str:
     note = (
         f"The same users served by both, compared user by user; {summary.confidence:.0%} intervals"
         + (f" that hold together over all {pairs} pairs of recommenders (Bonferroni)" if pairs > 1 else "")
-        + f". Users without pairing: {WITHOUT_PAIRING}. Seed {summary.seed}."
+        + f"; {numbers.NO_INTERVAL}. Users without pairing: {WITHOUT_PAIRING}. Seed {summary.seed}."
     )
     about = f'<p class="aside">{note}</p>'
     if judged:

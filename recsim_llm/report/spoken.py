@@ -20,7 +20,7 @@ from recsim_llm.log.tables import INTERVIEWS, TEXTS, has_table, read_table
 from recsim_llm.report import numbers
 from recsim_llm.report.side_files import DAMAGE
 from recsim_llm.report.summary_tables import Cell
-from recsim_llm.statistics import Estimate, mean_estimate
+from recsim_llm.statistics import Estimate, mean_estimate, share_estimate
 
 __all__ = [
     "Speech",
@@ -157,6 +157,7 @@ def agreement_line(speech: Speech) -> str:
         return ""
     within = numbers.with_interval(agreement.within_one, share=True)
     error = numbers.with_interval(agreement.error)
+    alone = "" if agreement.error.low is not None else " (no interval: users are too few or all alike)"
     chance = numbers.plain(agreement.chance_error)
     claim = "That the texts carry the decisions is not shown: do not read them as the users' reasons."
     if agreement.told_apart:
@@ -167,7 +168,7 @@ def agreement_line(speech: Speech) -> str:
     doubt = " Writer and judge are the same model, which may read its own words too kindly." if same else ""
     return (
         f"A judge who read {numbers.count(agreement.reviews)} reviews without their stars came within one star of {within}; "
-        f"mean error {error} stars, against {chance} if reviews were dealt out anew. {claim}{doubt}"
+        f"mean error {error} stars{alone}, against {chance} if reviews were dealt out anew. {claim}{doubt}"
     )
 
 
@@ -216,10 +217,11 @@ def _agreement(judged: Sequence[Row]) -> StarAgreement:
     gaps = np.abs(found[:, None] - given)
     own = gaps.diagonal()
     users = [row["user_id"] for row in judged]
+    _, place = np.unique(np.asarray(users), return_inverse=True)
     others = len(judged) * (len(judged) - 1)
     return StarAgreement(
         reviews=len(judged),
-        within_one=mean_estimate(_by_user(users, own <= 1.0), bounds=(0.0, 1.0)),
+        within_one=share_estimate(_sums(place, own <= 1.0), _sums(place, np.ones(len(place)))),
         error=mean_estimate(_by_user(users, own), bounds=_STARS),
         chance_error=float((gaps.sum() - own.sum()) / others) if others else None,
     )
@@ -242,6 +244,11 @@ def _interviews(known: Mapping[str, Any], answers: Sequence[Row]) -> tuple[dict[
 
 def _estimate(visits: Mapping[tuple[int, int], float], bounds: tuple[float, float]) -> Estimate:
     return mean_estimate(_by_user([user for user, _ in visits], list(visits.values())), bounds=bounds)
+
+
+def _sums(place: Any, values: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return each user's sum."""
+    return np.asarray(np.bincount(place, weights=values), np.float64)
 
 
 def _by_user(users: Sequence[int], values: Any) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -39,7 +39,7 @@ def summary_table(summary: Summary) -> Group:
 
     Where there are more recommenders than fit side by side, the table goes on below.
     """
-    caption = f"[low, high]: {summary.confidence:.0%} intervals by user; {numbers.NONE} undefined"
+    caption = f"[low, high]: {summary.confidence:.0%} intervals by user; {numbers.NONE} undefined; {numbers.NO_INTERVAL}"
     rows = list(metric_rows(summary))
     tables = [
         _lay_out([arm.arm for arm in summary.arms[start : start + _ARMS_ACROSS]], rows, start)
@@ -99,9 +99,11 @@ def times_cell(estimate: Estimate) -> Cell:
 def estimate_cells(estimates: Sequence[Estimate], *, share: bool) -> list[Cell]:
     """Lay out numbers that are read side by side, with decimals in common."""
     digits = numbers.common_decimals(estimates, share=share)
-    return [Cell(numbers.plain(e.value, digits, share=share), numbers.interval(e, digits, share=share)) for e in estimates]
+    return [
+        Cell(numbers.plain(e.value, digits, share=share), numbers.interval_below(e, digits, share=share)) for e in estimates
+    ]
 
 
 def _cell(estimate: Estimate, *, sign: bool = False) -> Cell:
     digits = numbers.decimals(estimate)
-    return Cell(numbers.plain(estimate.value, digits, sign=sign), numbers.interval(estimate, digits))
+    return Cell(numbers.plain(estimate.value, digits, sign=sign), numbers.interval_below(estimate, digits))

@@ -101,7 +101,8 @@ def _values(content: Content) -> str:
         estimates = [numbers.read_estimate(content["values"][metric["key"]][arm]) for arm in arms]
         rows.append((metric["label"], estimate_cells(estimates, share=metric["unit"] == "share")))
     note = (
-        f"In brackets: 95% intervals by user. {numbers.count(content['users'])} users whom all recommenders served, seed "
+        f"In brackets: 95% intervals by user; {numbers.NO_INTERVAL}. "
+        f"{numbers.count(content['users'])} users whom all recommenders served, seed "
         f"{content['seed']}."
     )
     return f'<h2>Results</h2>\n{whole_table(heads, [("", rows)])}\n<p class="aside">{note}</p>'

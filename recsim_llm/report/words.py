@@ -139,7 +139,7 @@ def _against_rivals(best: ArmSummary, rivals: Sequence[ArmDifference]) -> str:
 def _no_difference(best: ArmSummary, level: Sequence[ArmDifference], users: str) -> str:
     names = join_names([*(row.arm for row in _nearest(level)), *_others(level)])
     if all(row.clicks.identical for row in level):
-        return f"{best.arm} and {names} got exactly as many clicks from every user: no difference, {users}."
+        return f"{best.arm} and {names} got exactly as many clicks from every user: no difference among {users}."
     if all(row.clicks.mean.low is None for row in level):
         users += ", too few or too alike for an interval"
     amounts = ", ".join(_amount(row) if len(level) == 1 else f"{_amount(row)} over {row.arm}" for row in _nearest(level))

@@ -69,6 +69,11 @@ class Effect:
         estimate = self.estimate.turned()
         return replace(self, value=estimate.value, low=estimate.low, high=estimate.high)
 
+    def within(self, least: float, most: float) -> Effect:
+        """Return the effect with its interval cut off where the quantity itself ends."""
+        estimate = self.estimate.within(least, most)
+        return replace(self, low=estimate.low, high=estimate.high)
+
     def at(self, confidence: float) -> Effect:
         """Return the same effect with the interval of another confidence.
 

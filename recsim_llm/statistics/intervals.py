@@ -13,14 +13,14 @@ recommenders it cries "difference" several times as often as it says it does. Ev
   as if a user's trials always ended alike, ``n = sum(x)**2 / sum(x**2)`` (Kish 1965, *Survey Sampling*, section 8.2).
 - A difference of two recommenders that served the same users is a mean over the users' own differences (``paired_effect``).
 
-No interval is given where the data cannot carry one: fewer than two users, or, but for shares, users who all agree exactly,
+No interval is given where the data cannot carry one: but for shares, fewer than two users, or users who all agree exactly,
 which says nothing about how much the next user would differ.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -61,9 +61,14 @@ class Estimate:
         return self.low is not None and self.high is not None and not self.low <= value <= self.high
 
     def within(self, least: float, most: float) -> Estimate:
-        """Return the estimate with its interval cut off where the quantity itself ends; of a share beyond 0 and 1."""
-        low, high = (None if end is None else min(max(end, least), most) for end in (self.low, self.high))
-        return Estimate(value=self.value, low=low, high=high, users=self.users)
+        """Return the estimate with its interval cut off where the quantity itself ends; of a share beyond 0 and 1.
+
+        A value that lies beyond is still held by its interval.
+        """
+        if self.value is None or self.low is None or self.high is None:
+            return self
+        low, high = (min(max(end, least), most) for end in (self.low, self.high))
+        return replace(self, low=min(low, self.value), high=max(high, self.value))
 
     def turned(self) -> Estimate:
         """Return the estimate of a difference seen from the other side: every number with the other sign."""
@@ -187,7 +192,8 @@ def share_estimate(yes: DoubleArray, trials: DoubleArray | None = None, *, confi
     total = float(trials.sum())
     share = float(yes.sum()) / total
     if count == 1:
-        return Estimate(value=share, users=1)
+        # Student's quantile on no degrees of freedom has no end, and Wilson's interval goes to both ends of the possible.
+        return Estimate(value=share, low=0.0, high=1.0, users=1)
     error = _ratio_error(yes, trials, share)
     alike = total**2 / float(trials @ trials)
     number = min(share * (1.0 - share) / error**2, total) if error and 0.0 < share < 1.0 else alike
@@ -215,8 +221,7 @@ def _check(confidence: float, bounds: tuple[float, float]) -> None:
 def _with_interval(value: float, error: float, users: int, *, confidence: float, bounds: tuple[float, float]) -> Estimate:
     """Return an estimate with Student's t interval on as many degrees of freedom as users less one, cut to the bounds."""
     reach = _quantile(users, confidence) * float(error)
-    low, high = max(value - reach, bounds[0]), min(value + reach, bounds[1])
-    return Estimate(value=value, low=float(low), high=float(high), users=users)
+    return Estimate(value=value, low=float(value - reach), high=float(value + reach), users=users).within(*map(float, bounds))
 
 
 def _quantile(users: int, confidence: float) -> float:

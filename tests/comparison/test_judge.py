@@ -81,6 +81,21 @@ def test_a_lift_over_what_may_be_nothing_is_called_unbounded():
     assert (row.lift.low, row.lift.unbounded) == (None, True)
 
 
+def test_intervals_stay_within_what_pages_and_stars_allow():
+    sums = {
+        "clicks": [[0.0, 9.0, 1.0], [10.0, 0.0, 2.0]],
+        "rated": [[1.0, 1.0, 1.0]] * 2,
+        "stars": [[1.0, 5.0, 1.0], [5.0, 1.0, 4.0]],
+    }
+    drawn = make_tally(sums, limits={"clicks_per_user": (0.0, 10.0), "mean_rating": (1.0, 5.0)})
+    judged = judge_run(drawn, MANIFEST, Judging(metrics=("clicks_per_user", "mean_rating")), None)
+    for row, (low, high) in zip(judged.comparisons, drawn.limits.values(), strict=True):
+        assert (row.effect.low, row.effect.high) == (low - high, high - low)
+        assert row.lift.low is None or row.lift.low >= -1.0
+        for estimate in judged.values[row.metric].values():
+            assert low <= estimate.low < estimate.high <= high
+
+
 def test_bootstrap_and_t_agree_on_means_and_ratios(comparison):
     for row in comparison.comparisons:
         assert row.bootstrap.standard_error == pytest.approx(row.alone.standard_error, rel=0.15)

@@ -22,7 +22,9 @@ def test_arms_are_compared_user_by_user(hand):
     # Clicks of users 7 and 9: a 2, 1; b 4, 1. Differences 2, 0: mean 1, standard error 1.
     assert (row.arm, row.against, row.users) == ("b", "a", 2)
     assert row.clicks.mean.value == 1.0
-    assert row.clicks.mean.high == pytest.approx(1 + T1, rel=1e-4)
+    assert row.reward.mean.high == pytest.approx(2 + 2 * T1, rel=1e-4)
+    # Three pages of two slots: nobody can click more than six times more often.
+    assert row.clicks.mean.high == 6.0
     assert row.clicks.ratio.value == pytest.approx(5 / 3)
     assert row.clicks.variance_ratio == pytest.approx((0.5 + 4.5) / 2)
     assert row.reward.mean.value == 2.0

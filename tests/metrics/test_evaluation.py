@@ -73,9 +73,10 @@ def test_what_comes_later_is_discounted_over_all_visits(tmp_path):
 
 def test_mean_interval_is_students_t_over_users(hand):
     clicks = hand.arm("a").metrics["clicks_per_user"]
-    # Clicks 2 and 1: standard error 0.5; clicks cannot be negative, so the lower end is cut at 0.
-    assert (clicks.low, clicks.users) == (0.0, 2)
-    assert clicks.high == pytest.approx(1.5 + T1 * 0.5, rel=1e-4)
+    # Clicks 2 and 1: standard error 0.5; three pages of two slots cannot be clicked less than 0 or more than 6 times.
+    assert (clicks.low, clicks.high, clicks.users) == (0.0, 6.0, 2)
+    reward = hand.arm("a").metrics["reward_per_user"]
+    assert reward.high == pytest.approx(3.0 + T1, rel=1e-4)
 
 
 def test_ratio_interval_is_the_delta_method():

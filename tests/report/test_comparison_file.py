@@ -5,12 +5,13 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_tallies import draw_tally
+from made_tallies import draw_tally, make_tally
 from odd_json import spoil
 
 from recsim_llm.comparison import Judging, judge_run
 from recsim_llm.errors import LogError
 from recsim_llm.report.claims import claim_of_row, compared_claims, table_rows
+from recsim_llm.report.comparison_figure import forest_title
 from recsim_llm.report.comparison_page import comparison_section, comparison_table
 from recsim_llm.report.comparison_rows import read_comparison
 from recsim_llm.report.comparison_words import verdict_lines
@@ -42,6 +43,21 @@ def test_what_was_written_is_read(whole, folder):
     (folder / "comparison.json").write_text(json.dumps(whole))
     assert read_comparison(folder) == whole
     show(whole)
+
+
+def test_what_is_the_same_for_four_users_is_not_called_decided():
+    drawn = make_tally({"clicks": [[2.0, 3.0, 4.0, 5.0]] * 2})
+    comparison = judge_run(drawn, {"scenario": "made", "seed": 1, "settings": {}}, Judging(metrics=("clicks_per_user",)), None)
+    content = json.loads(json.dumps(comparison.to_json()))
+    assert verdict_lines(content)[0].endswith("from each of 4 users: identical for them, undecided of others.")
+    (claim,) = compared_claims(content)
+    assert (claim.state, claim.said) == ("= identical", "= identical for these 4 users")
+    assert forest_title(content) == "Clicks per user: nothing is decided against a"
+    assert ["0.00", "–"] in [cells_of(column) for column in comparison_table(content).columns]
+
+
+def cells_of(column):
+    return str(list(column.cells)[-1]).split("\n")
 
 
 @given(data=st.data())

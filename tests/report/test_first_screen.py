@@ -53,7 +53,7 @@ def test_who_is_alone_has_a_value_and_no_rival():
     [
         (("better", 1.0, 2.0), "● decided: better"),
         (("no difference that matters", -0.1, 0.1), "● decided: no difference that matters"),
-        (("identical", None, None), "● decided: identical"),
+        (("identical", None, None), "= identical for these 9 users"),
         (("undecided", -1.0, 1.0), "○ not decided"),
         (("undecided", None, None), "✕ not assessed"),
     ],

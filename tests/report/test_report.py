@@ -12,6 +12,8 @@ from rich.console import Console
 from recsim_llm.comparison import summarise
 from recsim_llm.report import numbers, summary_table, verdict, write_report
 from recsim_llm.report.figures import FIGURES
+from recsim_llm.report.result_sections import results_section
+from recsim_llm.report.summary_tables import Cell, metric_rows
 from recsim_llm.statistics import Estimate
 
 USUAL = [kind for kind in FIGURES if kind.name != "reward_by_page"]
@@ -191,6 +193,16 @@ def test_verdict_on_equal_arms_and_on_single_users(tmp_path):
     assert "exactly as many clicks from every user" in verdict_of(tmp_path / "aa", a=[1, 2], b=[1, 2])
     assert verdict_of(tmp_path / "one", a=[1], b=[2]).endswith("+1.00, 1 user, too few or too alike for an interval.")
     assert verdict_of(tmp_path / "alone", a=[1, 3, 2]).endswith("One recommender has nothing to be compared with.")
+
+
+def test_a_mean_of_users_who_all_agree_has_a_dash_for_its_interval_and_a_legend(tmp_path):
+    summary = summarise(write_arms(tmp_path, a=[4, 4], b=[3, 4]))
+    rows = dict(metric_rows(summary))
+    assert rows["Clicks per user"][0] == Cell("4", "–")
+    assert rows["Clicks per user"][1].interval.startswith("[")
+    legend = "– below a number: no interval, since users are too few or all alike, which does not make it exact"
+    assert legend in str(summary_table(summary).renderables[-1].caption)
+    assert legend in results_section(summary)
 
 
 def test_verdict_claims_nothing_about_a_run_that_is_not_finished(tmp_path):

@@ -99,6 +99,12 @@ def test_replay_stops_where_nothing_was_recorded(whole, tmp_path):
         run(scripted(**{"models.user": f"replay/{whole}", "max_pages": 4}), tmp_path / "longer")
 
 
+def test_a_replay_of_other_words_is_refused_and_leaves_nothing(whole, tmp_path):
+    with pytest.raises(RecSimError, match="not recorded"):
+        run(scripted(**{"models.user": f"replay/{whole}", "users.parameters.templates": "de"}), tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("elicitation", "barrier"), [("json", "page"), ("logprobs", "visit"), ("samples", "page"), ("decision", "visit")]

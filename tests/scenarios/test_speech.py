@@ -190,6 +190,13 @@ def test_users_speak_as_the_written_personas_that_they_decided_with(written, pen
     assert all(WRITTEN in text for text in texts)
 
 
+def test_what_one_review_tells_is_nothing_certain(finished, pens):
+    speech(finished, reviews=1, models={"writer": "scripted/honest", "judge": "scripted/judge"})
+    said = agreement_line(read_speech(finished))
+    assert "came within one star of 100% [0, 100]; mean error" in said
+    assert "stars (no interval: users are too few or all alike), against " in said
+
+
 def test_a_writer_who_keeps_to_the_decisions_is_told_from_one_who_contradicts_them(finished, pens):
     speech(finished, reviews=30, models={"writer": "scripted/honest", "judge": "scripted/judge"})
     agreement = read_speech(finished).agreement

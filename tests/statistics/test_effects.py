@@ -15,6 +15,7 @@ from recsim_llm.statistics import (
     bootstrap_ratio_differences,
     clustered_ratio_difference,
     mean_effect,
+    mean_estimate,
     paired_effect,
     relative_lift,
 )
@@ -148,6 +149,13 @@ def test_a_lift_beside_a_difference_holds_no_lift_exactly_where_the_difference_h
         edge = (1.0 + lift.low) * other
         assert mean_effect(one - edge).p_value == pytest.approx(0.01, abs=1e-9)
     assert seen == {True, False}
+
+
+def test_an_interval_is_cut_to_what_is_possible_and_holds_its_value():
+    found = mean_effect(np.array([0.0, 1.0, 5.0])).within(-3.0, 3.0)
+    assert (found.low, found.high) == (-3.0, 3.0)
+    beyond = mean_estimate(np.array([4.9, 5.1, 5.2]), bounds=(0.0, 5.0))
+    assert beyond.low < beyond.value == beyond.high
 
 
 def test_a_lift_beside_a_difference_without_an_interval_has_none():

@@ -41,7 +41,7 @@ def test_users_without_a_trial_do_not_count_and_one_user_carries_no_interval():
     assert share_estimate(np.zeros(3), np.zeros(3)).value is None
     assert share_estimate(np.zeros(0)).users == 0
     one = share_estimate(np.array([1.0, 0.0]), np.array([2.0, 0.0]))
-    assert (one.value, one.low, one.users) == (0.5, None, 1)
+    assert (one.value, one.low, one.high, one.users) == (0.5, 0.0, 1.0, 1)
 
 
 def test_more_yes_than_trials_are_refused():

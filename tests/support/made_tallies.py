@@ -5,7 +5,7 @@ import numpy as np
 from recsim_llm.metrics.tallies import LIFE_LIMIT, STAR_STEPS, SUMS, ItemCounts, Tally
 
 
-def make_tally(sums, *, arms=("a", "b")):
+def make_tally(sums, *, arms=("a", "b"), limits=None):
     """Return a tally of these sums, ``[arms, users]`` each; every user was served one page by every arm unless told."""
     shape = np.shape(next(iter(sums.values())))
     count, users = shape
@@ -24,6 +24,7 @@ def make_tally(sums, *, arms=("a", "b")):
         visit_pages=np.zeros((count, 2), np.int64),
         capped_visits=np.zeros(count, np.int64),
         stars=np.zeros((count, STAR_STEPS), np.int64),
+        limits=limits or {},
         items=tuple(ItemCounts(*np.ones((3, 1), np.int64)) for _ in range(count)),
     )
 

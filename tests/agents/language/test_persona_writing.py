@@ -147,7 +147,7 @@ def test_a_file_gives_back_what_passed_and_marks_the_rest(dataset, tmp_path):
     ("content", "error", "reason"),
     [
         (None, DataError, "got FileNotFoundError"),
-        ("{}", DataError, "got KeyError: 'personas', expected a file that `recsim-llm personas` wrote"),
+        ("{}", DataError, "got other JSON, expected a file that `recsim-llm personas` wrote"),
         (
             '{"personas": {"1": {"text": "x", "passed": true}, "1": {}}}',
             DataError,
@@ -193,7 +193,8 @@ def test_the_command_writes_checks_and_keeps_its_calls(tmp_path, capsys):
     assert main(options) == 0
     printed = capsys.readouterr().out
     assert re.search(r"passed, 95% by user +0% \[0, \d+\]", printed)
-    assert f"--set users.parameters.personas={out}" in printed
+    assert "none can be used: no persona passed its checks" in printed
+    assert "--set users.parameters.personas" not in printed
     first = out.read_bytes()
     assert json.loads(first)["users"] == 4
     assert main([*options, "--quiet"]) == 0
@@ -214,6 +215,13 @@ def test_progress_is_told_and_shares_have_intervals_even_where_all_end_alike(dat
     assert (found.agreement.value, found.agreement.high) == (1.0, 1.0)
     assert 0.4 < found.agreement.low < 0.7
     assert found.passed.low == pytest.approx(found.agreement.low)
+
+
+def test_the_share_of_one_user_has_an_interval_too(tmp_path, capsys):
+    out = tmp_path / "one.json"
+    options = ["personas", "fictional", str(out), "--model", "scripted/genres", "--n-users", "1", "--seed", "7"]
+    assert main(options) == 0
+    assert re.search(r"passed, 95% by user +0% \[0, 100\]", capsys.readouterr().out)
 
 
 def test_a_run_keeps_the_personas_not_the_file(dataset, tmp_path):
