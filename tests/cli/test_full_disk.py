@@ -84,7 +84,7 @@ def test_a_run_without_room_resumes_once_there_is_some(verb, room, tmp_path, fin
 def test_paid_answers_without_room_stop_the_run_and_are_asked_on_later(tmp_path, capsys):
     with small_disk(tmp_path / "disk") as leave:
         folder = tmp_path / "disk" / "run"
-        leave(80)
+        leave(200)
         assert main(["run", "demo", *SMALL, *LANGUAGE, "--out", str(folder)]) == 2
         said = only_line(capsys)
         assert "make room" in said

@@ -120,7 +120,7 @@ def test_the_file_says_what_it_is_of_and_what_was_measured(calibrated):
         "star_bits",
     }
     assert set(record["measured"]["star_mean"]) == {"target", "before", "after"}
-    assert record["taste"]["sentence"].startswith(("these users", "how much taste"))
+    assert record["taste"]["sentence"].startswith("whether these users tell recommenders apart: too few users")
 
 
 def test_users_without_a_calibration_are_marked_first_on_the_terminal_in_verdict_manifest_and_report(data, tmp_path, capsys):
