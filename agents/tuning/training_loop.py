@@ -18,7 +18,7 @@ import torch
 
 from recsim_llm.agents.tuning.packed_training import Batch, Packer, answer_loss, batches
 from recsim_llm.agents.tuning.tuning_examples import Examples
-from recsim_llm.agents.tuning.tuning_settings import SCRATCH, TuningSettings
+from recsim_llm.agents.tuning.tuning_settings import CHECKPOINT, SCRATCH, TuningSettings
 from recsim_llm.core import keyed
 from recsim_llm.core.files import write_atomically
 from recsim_llm.errors import ConfigError
@@ -33,7 +33,6 @@ _WARM_UP = 600  # examples over which the learning rate rises, or a fifth of all
 _DROPOUT = 0.2
 _BATCH_TOKENS = 2048
 _WEIGHT_DECAY = 0.05
-_CHECKPOINT = "checkpoint.pt"
 
 
 class TuningState(NamedTuple):
@@ -76,7 +75,7 @@ class TrainingLoop:
         padding: int,
     ) -> None:
         self._network, self._packer, self._examples = network, packer, training
-        self._settings, self._path, self._padding = settings, folder / _CHECKPOINT, padding
+        self._settings, self._path, self._padding = settings, folder / CHECKPOINT, padding
         self._optimizer = torch.optim.AdamW(_groups(network, settings), lr=settings.highest_rate, betas=(0.9, 0.98))
         self._watched = self._batches(validation, 0, min(_WATCHED, settings.examples))
         self._chunks = -(-settings.examples // CHUNK)

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from recsim_llm.agents.language.prompt_templates import Templates
 from recsim_llm.agents.tuning.tuned_card import CARD
 from recsim_llm.agents.tuning.tuning_examples import Examples, ExampleSettings
-from recsim_llm.agents.tuning.tuning_settings import SCRATCH, TuningSettings
+from recsim_llm.agents.tuning.tuning_settings import CHECKPOINT, SCRATCH, TuningSettings
 from recsim_llm.agents.tuning.tuning_split import TuningSplit, split_users, users_part
 from recsim_llm.core.files import read_json, write_atomically
 from recsim_llm.core.ratings import Dataset
@@ -82,8 +82,8 @@ def tune(
         try:
             card = _train(job, update)
         except RecSimError:
-            # What cannot be begun shall not be in the way of what can.
-            if fresh:
+            # What cannot be begun shall not be in the way of what can; what was learned is kept.
+            if fresh and not (work / CHECKPOINT).is_file():
                 shutil.rmtree(work)
             raise
         card |= _check(job)

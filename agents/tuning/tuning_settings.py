@@ -8,10 +8,12 @@ from typing import Any
 from recsim_llm.core.checked_columns import check_whole_number
 from recsim_llm.errors import ConfigError
 
-__all__ = ["SCRATCH", "TuningSettings"]
+__all__ = ["CHECKPOINT", "SCRATCH", "TuningSettings"]
 
 SCRATCH = "scratch"
 """Name of the model that begins from nothing."""
+CHECKPOINT = "checkpoint.pt"
+"""File, in the folder of what is being made, from which a stopped training goes on."""
 _PROVIDER = "transformers/"
 
 

@@ -12,9 +12,9 @@ from safetensors.numpy import load_file
 from recsim_llm.agents.language.family_measure import measure_families
 from recsim_llm.agents.language.template_family import choose_family
 from recsim_llm.agents.tuning import training_loop
-from recsim_llm.agents.tuning.tune import tune
+from recsim_llm.agents.tuning.tune import WORK, tune
 from recsim_llm.agents.tuning.tuned_card import CARD
-from recsim_llm.agents.tuning.tuning_settings import TuningSettings
+from recsim_llm.agents.tuning.tuning_settings import CHECKPOINT, TuningSettings
 from recsim_llm.errors import ConfigError, DataError, RunExistsError
 from recsim_llm.language import open_model
 
@@ -105,6 +105,15 @@ def test_users_with_too_few_ratings_are_refused_and_nothing_is_in_the_way_of_oth
     with pytest.raises(DataError, match="ratings"):
         tune(short, SMALL, tmp_path / "model")
     assert not list(tmp_path.iterdir())
+
+
+def test_what_was_learned_before_an_error_is_kept(people, tmp_path, small_chunks):
+    def fail(state):
+        raise DataError("no room")
+
+    with pytest.raises(DataError, match="no room"):
+        tune(people, SMALL, tmp_path / "model", fail)
+    assert (tmp_path / f"model{WORK}" / CHECKPOINT).is_file()
 
 
 def test_families_of_prompts_are_measured_on_people_whom_the_model_never_met(tuned, people, tmp_path, monkeypatch):
