@@ -29,8 +29,8 @@ __all__ = [
 
 CHOICE_FAMILIES = ("factors", "pairwise factors", "sequences")
 """Families of recommenders that choice users were built from: their click vectors hold factors, however those are learned, and
-what follows what. They hold the neighbours of items too; those are not declared, since fewer than twelve recommenders would then
-be left to rank. The card's measure without the families of all rows leaves them out as well."""
+what follows what. They hold the neighbours of items too; those are not declared, since fewer than twelve recommenders would be
+left to rank. The card's measure without the families of all rows leaves them out as well."""
 
 ENSEMBLE = "users of five families"
 """Row of users each of whom follows one of all families."""
