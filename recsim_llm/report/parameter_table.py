@@ -73,7 +73,9 @@ def _interval(told: Mapping[str, Any]) -> str:
 
 
 def _value(value: Any) -> str:
-    """Return a number or the numbers of a table; of a table of examination those without a click above."""
+    """Return a word, a number or the numbers of a table; of a table of examination those without a click above."""
+    if isinstance(value, str):
+        return value
     if not isinstance(value, list):
         return "none" if value is None else f"{value:.3g}"
     if value and isinstance(value[0], list):
