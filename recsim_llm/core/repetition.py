@@ -37,6 +37,10 @@ class RatedItems(NamedTuple):
     """int64 [e]: which byte of the user's row, ascending for each user."""
     bits: npt.NDArray[np.uint8]
     """uint8 [e]: what stands there."""
+    place: IntArray
+    """int64 [e], ascending: the same byte in a table of all users, whose rows are ``width`` long."""
+    width: int
+    """Bytes of such a row."""
     most: int
     """Most items that a user rated."""
     ratings: Ratings
@@ -61,7 +65,7 @@ class RatedItems(NamedTuple):
         bits = np.zeros(len(entry), np.uint8)
         np.bitwise_or.at(bits, where.reshape(-1), _BITS[item & 7])
         start = np.searchsorted(entry, np.arange(len(user_id) + 1) * width)
-        return cls(start, entry % width, bits, int(np.bincount(user, minlength=1).max()), ratings)
+        return cls(start, entry % width, bits, entry, width, int(np.bincount(user, minlength=1).max()), ratings)
 
     def take(self, user_index: IntArray) -> tuple[IntArray, IntArray, npt.NDArray[np.uint8]]:
         """Return the entries of some users: position among them int64 [e], byte int64 [e], and bits uint8 [e]."""
@@ -69,6 +73,21 @@ class RatedItems(NamedTuple):
         at = np.repeat(np.arange(len(user_index)), count)
         entry = np.arange(len(at)) - np.repeat(np.cumsum(count) - count - first, count)
         return at, self.byte[entry], self.bits[entry]
+
+    def items(self, user_index: IntArray) -> tuple[IntArray, IntArray]:
+        """Return what some users rated: position among them int64 [r], ascending, and item int64 [r], ascending for each."""
+        at, byte, bits = self.take(user_index)
+        entry, bit = np.nonzero(np.unpackbits(bits[:, None], axis=1, bitorder="little"))
+        return at[entry], (byte[entry] - 1) * 8 + bit
+
+    def holds(self, user_index: IntArray, item_index: IntArray) -> BoolArray:
+        """Return bool [f]: whether users, int64 [f], rated items, int64 [f] of catalog positions."""
+        if not len(self.place):
+            return np.zeros(len(item_index), np.bool_)
+        place = user_index * self.width + (item_index >> 3) + 1
+        entry = np.minimum(np.searchsorted(self.place, place), len(self.place) - 1)
+        there: BoolArray = (self.place[entry] == place) & ((self.bits[entry] & _BITS[item_index & 7]) != 0)
+        return there
 
 
 class KnownItems:
