@@ -131,8 +131,8 @@ class Encounters:
         self._user[rows] = user_index
         if self._rated is not None:
             at, item = self._rated.items(user_index)
-            row = self._row[rows][at]
-            self._flag[row, item & self._low_bits] = self._life[row, 0]
+            flag = item if self._exact else item & self._low_bits
+            self._flag.reshape(-1)[flag + self._first_flag[rows, 0][at]] = self._life[rows, 0][at]
 
     def find(self, rows: Rows, item_index: IntArray) -> Met | None:
         """Return which slots of a page hold items that their row has met, None if none does.
