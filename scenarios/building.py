@@ -78,13 +78,13 @@ class Stage:
 
 @contextmanager
 def stage(
-    scenario: Scenario, *, calls: Path, cache: Path | None = None, limits: LimitSettings | None = None
+    scenario: Scenario, *, calls: Path | None, cache: Path | None = None, limits: LimitSettings | None = None
 ) -> Iterator[Stage]:
     """Build a scenario; its language models are closed at the end.
 
     Args:
         scenario: with its seed drawn.
-        calls: file that keeps the calls of language models; it is made with the first call.
+        calls: file that keeps the calls of language models; it is made with the first call. None keeps them until the end.
         cache: another run's folder, or its calls file, whose answers are used before a language model is asked.
         limits: limits in place of the scenario's.
 
