@@ -17,6 +17,7 @@ __all__ = [
     "CopiesRows",
     "DeclaresBounds",
     "HasProvenance",
+    "HearsFriends",
     "RanksItems",
     "TakesRated",
     "TellsDwell",
@@ -227,6 +228,31 @@ class HasProvenance(Protocol):
 
     provenance: Mapping[str, Any]
     """Plain values for JSON, by name."""
+
+
+@runtime_checkable
+class HearsFriends(Protocol):
+    """A user model whose users take in what friends say, as text, so that nothing is to be added to their decisions."""
+
+    def meet_friends(self) -> None:
+        """Be ready to hear from friends; called once, before the first visit."""
+
+    def show_friends(self, rows: IntArray, friend_id: IntArray) -> None:
+        """Say which friend liked what stands on the pages that are decided next.
+
+        Args:
+            rows: int64 [m]: of the pages.
+            friend_id: int64 [m, k]: outside id of the friend who told of the item in each slot first, -1 for none.
+        """
+
+    def hear(self, rows: IntArray, item_index: IntArray, friend_id: IntArray) -> None:
+        """Let friends tell users of items that they liked.
+
+        Args:
+            rows: int64 [t]: who is told.
+            item_index: int64 [t]: of which item.
+            friend_id: int64 [t]: outside id of the friend who tells.
+        """
 
 
 @runtime_checkable

@@ -122,10 +122,14 @@ class KnownItems:
         self._known = np.zeros(rows * self._width, np.uint8)
         self._first = np.arange(rows)[:, None] * self._width + 1
         self._on_sale = np.zeros(self._width, np.uint8)
-        self._on_sale[1:] = np.packbits(np.pad(catalog.on_sale, (0, 8)), bitorder="little")[: self._width - 1]
-        self._on_sale_count = int(np.count_nonzero(catalog.on_sale))
+        self.restock(catalog)
         # No row knows more items than this, so that in most visits nobody has to count.
         self._most = 0
+
+    def restock(self, catalog: Catalog) -> None:
+        """Take note of what is on sale from now on, of the same items."""
+        self._on_sale[1:] = np.packbits(np.pad(catalog.on_sale, (0, 8)), bitorder="little")[: self._width - 1]
+        self._on_sale_count = int(np.count_nonzero(catalog.on_sale))
 
     def begin(self, rows: Rows, user_index: IntArray) -> None:
         """Let other users sit down in the given rows; these know nothing but what they rated.

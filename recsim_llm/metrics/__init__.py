@@ -1,12 +1,13 @@
 """Metrics beyond clicks: relevance, diversity, exposure, filter bubbles, fairness, funnel.
 
-Pure functions of NumPy columns stand in ``relevance``, ``diversity``, ``exposure``, ``bubbles``, ``fairness`` and
-``behaviour``, each with its formula and source. ``measure_run`` computes them all for a run folder, with intervals by
+Pure functions of NumPy columns stand in ``relevance``, ``diversity``, ``exposure``, ``bubbles``, ``fairness``, ``contagion``
+and ``behaviour``, each with its formula and source. ``measure_run`` computes them all for a run folder, with intervals by
 user, in memory that does not grow with the log.
 """
 
 from recsim_llm.metrics.behaviour import position_exponent
 from recsim_llm.metrics.bubbles import entropy, overlap_by_user, trend
+from recsim_llm.metrics.contagion import Cascades, consumption_assortativity, measure_cascades, traceable_share
 from recsim_llm.metrics.definitions import DETAILS, GROUPS, RESULTS, Definition
 from recsim_llm.metrics.diversity import (
     cosine_diversity,
@@ -36,11 +37,13 @@ __all__ = [
     "GROUPS",
     "RESULTS",
     "ArmMetrics",
+    "Cascades",
     "Definition",
     "GroupGap",
     "MetricValue",
     "RunMetrics",
     "catalog_coverage",
+    "consumption_assortativity",
     "cosine_diversity",
     "entropy",
     "exposure_by_group",
@@ -51,6 +54,7 @@ __all__ = [
     "group_gap",
     "hit_rate",
     "long_tail",
+    "measure_cascades",
     "measure_run",
     "miscalibration",
     "most_popular",
@@ -64,6 +68,7 @@ __all__ = [
     "self_information",
     "serendipitous",
     "terciles",
+    "traceable_share",
     "trend",
     "worst_exposure_ratio",
 ]
