@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,7 +19,7 @@ from recsim_llm.core.repetition import Repeats
 from recsim_llm.data.table_settings import TableSettings
 from recsim_llm.errors import ConfigError, one_of
 from recsim_llm.language.base.settings import ROLES, LimitSettings, ModelSettings
-from recsim_llm.scenarios.scenario_yaml import read_yaml, yaml_fault
+from recsim_llm.scenarios.scenario_yaml import find_line, read_yaml, yaml_fault
 from recsim_llm.scenarios.train_settings import TrainSettings, UserPart
 
 __all__ = [
@@ -34,6 +34,9 @@ __all__ = [
     "scenario_from",
     "shipped_scenarios",
 ]
+
+Place = tuple[int | str, ...]
+"""Where a setting stands: keys and numbers of list entries, from the outside in."""
 
 _HTTP = re.compile(r"https?://(.*)", re.IGNORECASE)
 _STRICT = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -275,7 +278,15 @@ def load_scenario(name_or_path: str, overrides: Mapping[str, Any] | None = None)
         raise ConfigError(f"scenario {name_or_path}: got {yaml_fault(error)}, expected YAML; mend it") from error
     if not isinstance(settings, dict):
         raise ConfigError(f"scenario {name_or_path}: got {type(settings).__name__}, expected a mapping of settings")
-    return scenario_from(_changed(settings, overrides or {}), name_or_path)
+    changed = dict(overrides or {})
+
+    def source_of(place: Place) -> str:
+        key = ".".join(map(str, place))
+        elsewhere = any(f"{key}.".startswith(f"{other}.") for other in changed)
+        line = None if elsewhere else find_line(text, place)
+        return f"scenario {name_or_path}" + ("" if line is None else f", line {line}")
+
+    return _checked(_changed(settings, changed), source_of)
 
 
 def change_scenario(scenario: Scenario, overrides: Mapping[str, Any]) -> Scenario:
@@ -309,20 +320,27 @@ def scenario_from(settings: Mapping[str, Any], source: str) -> Scenario:
     Raises:
         ConfigError: a key is unknown, or a value is wrong or none that a manifest can hold; names the first one.
     """
-    refuse_unnamed(settings, f"scenario {source}")
+    return _checked(settings, lambda _: f"scenario {source}")
+
+
+def _checked(settings: Mapping[str, Any], source_of: Callable[[Place], str]) -> Scenario:
+    """Build a scenario; ``source_of`` says where the setting at a place comes from."""
+    source = source_of(())
+    refuse_unnamed(settings, source)
     try:
         scenario = Scenario.model_validate(settings)
     except ValidationError as error:
         first = first_fault(error)
+        source = source_of(first["loc"])
         place = ".".join(str(part) for part in first["loc"])
         if first["type"] == "missing" and first["loc"][0] == "models":
             role = first["loc"][1]
             remedy = "--model provider/name" if role == "user" else f"--set {place}=provider/name"
             got = f"settings of a model for the role {role} without its name"
-            raise ConfigError(f"scenario {source}: got {got}, expected {remedy}") from error
-        raise config_error(error, Scenario, f"scenario {source}") from error
-    refuse_other_values(scenario.model_dump(), f"scenario {source}")
-    TableSettings.read(scenario.table_options, f"scenario {source}")
+            raise ConfigError(f"{source}: got {got}, expected {remedy}") from error
+        raise config_error(error, Scenario, source) from error
+    refuse_other_values(scenario.model_dump(), source)
+    TableSettings.read(scenario.table_options, source)
     return scenario
 
 
