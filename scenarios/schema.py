@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from pydantic_core import PydanticCustomError
 
+from recsim_llm.comparison.contrast_settings import FindingSettings, MeasureSettings, find_faults
 from recsim_llm.core.configuration import config_error, first_fault
-from recsim_llm.core.plain_values import refuse_other_values, refuse_unnamed
+from recsim_llm.core.plain_values import refuse_flag, refuse_other_values, refuse_unnamed
 from recsim_llm.core.ratings import TRAIN_SHARE
 from recsim_llm.core.repetition import Repeats
 from recsim_llm.data.table_settings import TableSettings
 from recsim_llm.errors import ConfigError, one_of
 from recsim_llm.language.base.settings import ROLES, LimitSettings, ModelSettings
+from recsim_llm.scenarios.arm_settings import Arm, read_arm
 from recsim_llm.scenarios.scenario_yaml import find_line, read_yaml, yaml_fault
 from recsim_llm.scenarios.train_settings import TrainSettings, UserPart
 
 __all__ = [
-    "Arm",
     "Block",
     "Scenario",
     "UserSettings",
@@ -38,15 +37,7 @@ __all__ = [
 Place = tuple[int | str, ...]
 """Where a setting stands: keys and numbers of list entries, from the outside in."""
 
-_HTTP = re.compile(r"https?://(.*)", re.IGNORECASE)
 _STRICT = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-def _refuse_flag(value: Any) -> Any:
-    """See to it that ``visits: yes`` is no number; true would count as 1."""
-    if isinstance(value, bool):
-        raise PydanticCustomError("int_type", "a truth value")
-    return value
 
 
 class Block(BaseModel):
@@ -84,29 +75,7 @@ class UserSettings(BaseModel):
     @field_validator("count", mode="before")
     @classmethod
     def _numbers_are_no_flags(cls, value: Any) -> Any:
-        return _refuse_flag(value)
-
-
-class Arm(BaseModel):
-    """A recommender under test."""
-
-    model_config = _STRICT
-
-    name: str = Field(min_length=1)
-    """What the log and the report call it; where not given the recommender's name, of an address host and path."""
-    recommender: str
-    """Name of a recommender: a shipped one, an installed one, ``module:attribute``, or an address; the arm's name where not
-    given."""
-    settings: dict[str, Any] = Field(default_factory=dict)
-    """What it takes, by name; see ``open_recommender``."""
-    retrain: Literal["visit"] | Annotated[int, Field(ge=1)] | None = None
-    """When it is fitted anew on the training ratings and the clicks of the run: ``visit``, before each visit but the first, or
-    whenever so many pages have been taken in; None: never. See ``Retrained``."""
-
-    @field_validator("retrain", mode="before")
-    @classmethod
-    def _numbers_are_no_flags(cls, value: Any) -> Any:
-        return _refuse_flag(value)
+        return refuse_flag(value)
 
 
 class Scenario(BaseModel):
@@ -169,6 +138,10 @@ class Scenario(BaseModel):
     the slot and be counted."""
     train: TrainSettings | None = None
     """How ``recsim-llm train`` trains a policy; None: as it usually does. Runs heed its ``holdout`` alone."""
+    measure: MeasureSettings | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Series and contrasts, which every run of it tells; None: no more than every run."""
+    expect: list[FindingSettings] = Field(default_factory=list, exclude_if=lambda value: not value)
+    """What it is expected to show; every run of it is judged by that."""
     seed: int | None = Field(default=None, ge=0, lt=2**63)
     """Seed of everything random; None draws one and records it."""
 
@@ -180,14 +153,14 @@ class Scenario(BaseModel):
     @field_validator("slate_size", "max_pages", "visits", "seed", mode="before")
     @classmethod
     def _numbers_are_no_flags(cls, value: Any) -> Any:
-        return _refuse_flag(value)
+        return refuse_flag(value)
 
     @field_validator("recommenders", mode="before")
     @classmethod
     def _names_are_arms(cls, arms: Any) -> Any:
         if isinstance(arms, str) or not isinstance(arms, Sequence):
             return arms
-        return [_arm(arm) for arm in arms]
+        return [read_arm(arm) for arm in arms]
 
     @field_validator("models", mode="before")
     @classmethod
@@ -212,26 +185,6 @@ class Scenario(BaseModel):
             if names.count(name) > 1:
                 raise ValueError(f"expected different names; {name!r} is there twice")
         return arms
-
-
-def _arm(arm: Any) -> Any:
-    """Return an arm's settings; of its name and its recommender's, one stands for the other where it is not given."""
-    if isinstance(arm, str):
-        return {"name": _arm_name(arm), "recommender": arm}
-    if not isinstance(arm, Mapping):
-        return arm
-    if "name" not in arm and isinstance(arm.get("recommender"), str):
-        return {"name": _arm_name(arm["recommender"])} | dict(arm)
-    known = {key: arm[key] for key in ("name", "recommender") if key in arm}
-    return {key: name for name in list(known.values())[:1] for key in ("name", "recommender")} | dict(arm)
-
-
-def _arm_name(recommender: str) -> str:
-    """Return what an arm without a name is called: of an address host and path, and nothing that could be a secret."""
-    address = _HTTP.match(recommender)
-    if address is None:
-        return recommender
-    return re.split(r"[?#]", address[1].rpartition("@")[2])[0].rstrip("/") or recommender
 
 
 def shipped_scenarios() -> dict[str, str]:
@@ -286,7 +239,7 @@ def load_scenario(name_or_path: str, overrides: Mapping[str, Any] | None = None)
         line = None if elsewhere else find_line(text, place)
         return f"scenario {name_or_path}" + ("" if line is None else f", line {line}")
 
-    return _checked(_changed(settings, changed), source_of)
+    return _checked(_changed(settings, changed), source_of, arms_known="recommenders" not in changed)
 
 
 def change_scenario(scenario: Scenario, overrides: Mapping[str, Any]) -> Scenario:
@@ -323,8 +276,8 @@ def scenario_from(settings: Mapping[str, Any], source: str) -> Scenario:
     return _checked(settings, lambda _: f"scenario {source}")
 
 
-def _checked(settings: Mapping[str, Any], source_of: Callable[[Place], str]) -> Scenario:
-    """Build a scenario; ``source_of`` says where the setting at a place comes from."""
+def _checked(settings: Mapping[str, Any], source_of: Callable[[Place], str], *, arms_known: bool = False) -> Scenario:
+    """Build a scenario; ``source_of`` says where a setting comes from, ``arms_known`` that what is measured names its arms."""
     source = source_of(())
     refuse_unnamed(settings, source)
     try:
@@ -341,6 +294,10 @@ def _checked(settings: Mapping[str, Any], source_of: Callable[[Place], str]) -> 
         raise config_error(error, Scenario, source) from error
     refuse_other_values(scenario.model_dump(), source)
     TableSettings.read(scenario.table_options, source)
+    arms = [arm.name for arm in scenario.recommenders] if arms_known else None
+    clock = getattr(scenario, "clock", None) is not None
+    for fault, said in find_faults(scenario.measure, scenario.expect, arms=arms, clock=clock):
+        raise ConfigError(f"{source_of(fault)}: {'.'.join(map(str, fault))}: {said}")
     return scenario
 
 

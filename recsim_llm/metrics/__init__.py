@@ -5,31 +5,36 @@ Pure functions of NumPy columns stand in ``relevance``, ``diversity``, ``exposur
 user, in memory that does not grow with the log.
 """
 
-from recsim_llm.metrics.behaviour import position_exponent
-from recsim_llm.metrics.bubbles import entropy, overlap_by_user, trend
-from recsim_llm.metrics.definitions import DETAILS, GROUPS, RESULTS, Definition
-from recsim_llm.metrics.diversity import (
-    cosine_diversity,
-    genre_diversity,
-    genre_shares,
-    miscalibration,
-    most_popular,
-    self_information,
-    serendipitous,
-)
-from recsim_llm.metrics.exposure import (
-    catalog_coverage,
-    exposure_by_group,
-    exposure_merit_gap,
-    gini,
-    long_tail,
-    popularity_lift,
-    worst_exposure_ratio,
-)
-from recsim_llm.metrics.fairness import GroupGap, group_gap, terciles
-from recsim_llm.metrics.relevance import hit_rate, ndcg, precision, recall, reciprocal_rank
-from recsim_llm.metrics.run_metrics import measure_run
-from recsim_llm.metrics.values import ArmMetrics, MetricValue, RunMetrics
+from typing import TYPE_CHECKING
+
+from recsim_llm.registry import lazy_names
+
+if TYPE_CHECKING:
+    from recsim_llm.metrics.behaviour import position_exponent
+    from recsim_llm.metrics.bubbles import entropy, overlap_by_user, trend
+    from recsim_llm.metrics.definitions import DETAILS, GROUPS, RESULTS, Definition
+    from recsim_llm.metrics.diversity import (
+        cosine_diversity,
+        genre_diversity,
+        genre_shares,
+        miscalibration,
+        most_popular,
+        self_information,
+        serendipitous,
+    )
+    from recsim_llm.metrics.exposure import (
+        catalog_coverage,
+        exposure_by_group,
+        exposure_merit_gap,
+        gini,
+        long_tail,
+        popularity_lift,
+        worst_exposure_ratio,
+    )
+    from recsim_llm.metrics.fairness import GroupGap, group_gap, terciles
+    from recsim_llm.metrics.relevance import hit_rate, ndcg, precision, recall, reciprocal_rank
+    from recsim_llm.metrics.run_metrics import measure_run
+    from recsim_llm.metrics.values import ArmMetrics, MetricValue, RunMetrics
 
 __all__ = [
     "DETAILS",
@@ -67,3 +72,43 @@ __all__ = [
     "trend",
     "worst_exposure_ratio",
 ]
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "ArmMetrics": "values",
+        "DETAILS": "definitions",
+        "Definition": "definitions",
+        "GROUPS": "definitions",
+        "GroupGap": "fairness",
+        "MetricValue": "values",
+        "RESULTS": "definitions",
+        "RunMetrics": "values",
+        "catalog_coverage": "exposure",
+        "cosine_diversity": "diversity",
+        "entropy": "bubbles",
+        "exposure_by_group": "exposure",
+        "exposure_merit_gap": "exposure",
+        "genre_diversity": "diversity",
+        "genre_shares": "diversity",
+        "gini": "exposure",
+        "group_gap": "fairness",
+        "hit_rate": "relevance",
+        "long_tail": "exposure",
+        "measure_run": "run_metrics",
+        "miscalibration": "diversity",
+        "most_popular": "diversity",
+        "ndcg": "relevance",
+        "overlap_by_user": "bubbles",
+        "popularity_lift": "exposure",
+        "position_exponent": "behaviour",
+        "precision": "relevance",
+        "recall": "relevance",
+        "reciprocal_rank": "relevance",
+        "self_information": "diversity",
+        "serendipitous": "diversity",
+        "terciles": "fairness",
+        "trend": "bubbles",
+        "worst_exposure_ratio": "exposure",
+    },
+)
