@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -15,6 +16,7 @@ __all__ = ["ContrastSettings", "FindingSettings", "MeasureSettings", "find_fault
 
 Place = tuple[int | str, ...]
 _ENDS = 2
+_NAME = re.compile(r"[\w.-]+")
 
 
 class ContrastSettings(FrozenSettings):
@@ -67,6 +69,14 @@ class MeasureSettings(FrozenSettings):
     """Metrics over time."""
     contrasts: dict[str, ContrastSettings] = Field(default_factory=dict)
     """Numbers taken of them."""
+
+    @field_validator("series", "contrasts")
+    @classmethod
+    def _names_are_plain(cls, named: dict[str, Any]) -> dict[str, Any]:
+        for name in named:
+            if not _NAME.fullmatch(name):
+                raise ValueError(f"got the name {name!r}, expected letters, digits, dots, dashes")
+        return named
 
 
 class FindingSettings(FrozenSettings):
