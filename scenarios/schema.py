@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -298,7 +299,7 @@ def _changed(settings: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, 
         # Parameters belong to the user model that the scenario names; another one starts from its own.
         settings["users"] = {key: value for key, value in users.items() if key != "parameters"}
     for key, value in changes.items():
-        override(settings, key, value)
+        override(settings, key, deepcopy(value))  # since a later key may change what is inside
     return settings
 
 
