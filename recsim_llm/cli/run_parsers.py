@@ -18,6 +18,11 @@ def run_parser(commands: Any) -> None:
         commands, "run", "run a scenario: users browse what each recommender shows", example=example, handler=handle_run
     )
     parser.add_argument("scenario", help="name of a shipped scenario (see `recsim-llm list`) or path of a .yaml file")
+    parser.add_argument(
+        "--expect",
+        action="store_true",
+        help="run it once for each seed that may judge what it expects, and judge by all of them; status 3 unless all holds",
+    )
     scenario_options(parser)
 
 
