@@ -32,6 +32,7 @@ from recsim_llm.recommenders import Retrained, hooks
 from recsim_llm.registry import blaming
 from recsim_llm.scenarios.arm_session import ArmSession
 from recsim_llm.scenarios.building import Stage, recommender_seed, stage, with_files_read
+from recsim_llm.scenarios.clock_session import open_arm
 from recsim_llm.scenarios.estimates import Confirm, estimate_cost
 from recsim_llm.scenarios.run_manifest import difference, make_manifest, users_warnings
 from recsim_llm.scenarios.schema import Scenario, scenario_from
@@ -333,22 +334,21 @@ def _serve_arms(built: Stage, out: Path, progress: Report) -> None:
             catalog=world.catalog,
             user_id=world.population.user_id,
             segment_rows=SEGMENT_ROWS,
+            timed=scenario.clock is not None,
         )
         served = ServedRecommender(recommender, arm.name)
         learner = served if arm.retrain is None else Retrained(served, arm.retrain)
-        session = ArmSession(scenario, world, learner, name=arm.name, log=log)
+        session = open_arm(scenario, world, learner, name=arm.name, log=log)
         with keeping_cost(out, served):
             with blaming(f"recommender {arm.name!r}, fit", "it to learn from the ratings; see check_recommender"):
                 give_hooks(recommender, built, session)
-                learner.fit(known, train, recommender_seed(scenario))
+                learner.fit(*session.stock(training), recommender_seed(scenario))
             with _keeping_what_is_there(session):
-                for visit in range(scenario.visits):
-                    for page, users in session.visit(visit):
-                        share = (visit + page / scenario.max_pages) / scenario.visits
-                        spent = roles.meter() if scenario.models else None
-                        arms, pages, clicks = len(scenario.recommenders), session.pages, session.clicks
-                        everyone = len(world.population)
-                        progress(Progress(arm.name, place, arms, users, everyone, pages, clicks, share, spent))
-                        timings.append((arm.name, visit, page, time.perf_counter() - started))
+                for at in session.play():
+                    spent = roles.meter() if scenario.models else None
+                    arms, pages, clicks = len(scenario.recommenders), session.pages, session.clicks
+                    everyone = len(world.population)
+                    progress(Progress(arm.name, place, arms, at.users, everyone, pages, clicks, at.share, spent))
+                    timings.append((arm.name, at.when, at.page, time.perf_counter() - started))
         log.close()
     add_timings(out, timings)

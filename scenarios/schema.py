@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from recsim_llm.comparison.contrast_settings import FindingSettings, MeasureSettings, find_faults
 from recsim_llm.core.configuration import config_error, first_fault
@@ -16,9 +16,12 @@ from recsim_llm.core.plain_values import refuse_flag, refuse_other_values, refus
 from recsim_llm.core.ratings import TRAIN_SHARE
 from recsim_llm.core.repetition import Repeats
 from recsim_llm.data.table_settings import TableSettings
+from recsim_llm.dynamics.intents import USUAL_INTENTS, Intent
+from recsim_llm.dynamics.interventions import Intervention
 from recsim_llm.errors import ConfigError, one_of
 from recsim_llm.language.base.settings import ROLES, LimitSettings, ModelSettings
 from recsim_llm.scenarios.arm_settings import Arm, read_arm
+from recsim_llm.scenarios.clock_settings import ClockSettings
 from recsim_llm.scenarios.scenario_yaml import find_line, read_yaml, yaml_fault
 from recsim_llm.scenarios.train_settings import TrainSettings, UserPart
 
@@ -38,6 +41,11 @@ Place = tuple[int | str, ...]
 """Where a setting stands: keys and numbers of list entries, from the outside in."""
 
 _STRICT = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+def _is_unset(value: Any) -> bool:
+    """Tell whether a key says nothing: a manifest leaves it out then, as before there was such a key."""
+    return value is None or value in ((), [])
 
 
 class Block(BaseModel):
@@ -136,11 +144,17 @@ class Scenario(BaseModel):
     invalid: Literal["error", "count"] = "error"
     """What an item does that is unknown, retired, on the page already, or breaks the rule on repetition: stop the run, or blank
     the slot and be counted."""
+    clock: ClockSettings | None = Field(default=None, exclude_if=_is_unset)
+    """Users come when they come, day by day; None: everyone visits at once, again and again."""
+    intents: dict[str, Intent] | None = Field(default=None, exclude_if=_is_unset)
+    """What visits are for, by name, with a clock; ``usual`` takes the usual ones, None leaves visits without an intent."""
+    interventions: tuple[Intervention, ...] = Field(default=(), exclude_if=_is_unset)
+    """What happens during the run, with a clock."""
     train: TrainSettings | None = None
     """How ``recsim-llm train`` trains a policy; None: as it usually does. Runs heed its ``holdout`` alone."""
-    measure: MeasureSettings | None = Field(default=None, exclude_if=lambda value: value is None)
+    measure: MeasureSettings | None = Field(default=None, exclude_if=_is_unset)
     """Series and contrasts, which every run of it tells; None: no more than every run."""
-    expect: list[FindingSettings] = Field(default_factory=list, exclude_if=lambda value: not value)
+    expect: list[FindingSettings] = Field(default_factory=list, exclude_if=_is_unset)
     """What it is expected to show; every run of it is judged by that."""
     seed: int | None = Field(default=None, ge=0, lt=2**63)
     """Seed of everything random; None draws one and records it."""
@@ -161,6 +175,31 @@ class Scenario(BaseModel):
         if isinstance(arms, str) or not isinstance(arms, Sequence):
             return arms
         return [read_arm(arm) for arm in arms]
+
+    @field_validator("intents", mode="before")
+    @classmethod
+    def _usual_intents(cls, intents: Any) -> Any:
+        return {name: intent.model_dump() for name, intent in USUAL_INTENTS.items()} if intents == "usual" else intents
+
+    @field_validator("interventions", mode="before")
+    @classmethod
+    def _listed(cls, interventions: Any) -> Any:
+        return tuple(interventions) if isinstance(interventions, list) else interventions
+
+    @model_validator(mode="before")
+    @classmethod
+    def _clock_counts_visits(cls, settings: Any) -> Any:
+        """With a clock users visit as often as there are days, where nobody says otherwise."""
+        clock = settings.get("clock") if isinstance(settings, Mapping) else None
+        days = clock.get("days") if isinstance(clock, Mapping) else getattr(clock, "days", None)
+        return {**settings, "visits": days} if isinstance(days, int) and "visits" not in settings else settings
+
+    @model_validator(mode="after")
+    def _time_needs_a_clock(self) -> Self:
+        for name in ("intents", "interventions"):
+            if self.clock is None and getattr(self, name):
+                raise ValueError(f"expected a clock beside {name}; add clock: {{days: 30}}")
+        return self
 
     @field_validator("models", mode="before")
     @classmethod
@@ -295,7 +334,7 @@ def _checked(settings: Mapping[str, Any], source_of: Callable[[Place], str], *, 
     refuse_other_values(scenario.model_dump(), source)
     TableSettings.read(scenario.table_options, source)
     arms = [arm.name for arm in scenario.recommenders] if arms_known else None
-    clock = getattr(scenario, "clock", None) is not None
+    clock = scenario.clock is not None
     for fault, said in find_faults(scenario.measure, scenario.expect, arms=arms, clock=clock):
         raise ConfigError(f"{source_of(fault)}: {'.'.join(map(str, fault))}: {said}")
     return scenario

@@ -1,7 +1,7 @@
 """Metrics beyond clicks: relevance, diversity, exposure, filter bubbles, fairness, funnel.
 
-Pure functions of NumPy columns stand in ``relevance``, ``diversity``, ``exposure``, ``bubbles``, ``fairness`` and
-``behaviour``, each with its formula and source. ``measure_run`` computes them all for a run folder, with intervals by
+Pure functions of NumPy columns stand in ``relevance``, ``diversity``, ``exposure``, ``bubbles``, ``fairness``, ``contagion``
+and ``behaviour``, each with its formula and source. ``measure_run`` computes them all for a run folder, with intervals by
 user, in memory that does not grow with the log.
 """
 
@@ -12,6 +12,7 @@ from recsim_llm.registry import lazy_names
 if TYPE_CHECKING:
     from recsim_llm.metrics.behaviour import position_exponent
     from recsim_llm.metrics.bubbles import entropy, overlap_by_user, trend
+    from recsim_llm.metrics.contagion import Cascades, consumption_assortativity, measure_cascades, traceable_share
     from recsim_llm.metrics.definitions import DETAILS, GROUPS, RESULTS, Definition
     from recsim_llm.metrics.diversity import (
         cosine_diversity,
@@ -41,11 +42,13 @@ __all__ = [
     "GROUPS",
     "RESULTS",
     "ArmMetrics",
+    "Cascades",
     "Definition",
     "GroupGap",
     "MetricValue",
     "RunMetrics",
     "catalog_coverage",
+    "consumption_assortativity",
     "cosine_diversity",
     "entropy",
     "exposure_by_group",
@@ -56,6 +59,7 @@ __all__ = [
     "group_gap",
     "hit_rate",
     "long_tail",
+    "measure_cascades",
     "measure_run",
     "miscalibration",
     "most_popular",
@@ -69,6 +73,7 @@ __all__ = [
     "self_information",
     "serendipitous",
     "terciles",
+    "traceable_share",
     "trend",
     "worst_exposure_ratio",
 ]
@@ -77,6 +82,7 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "ArmMetrics": "values",
+        "Cascades": "contagion",
         "DETAILS": "definitions",
         "Definition": "definitions",
         "GROUPS": "definitions",
@@ -85,6 +91,7 @@ __getattr__, __dir__ = lazy_names(
         "RESULTS": "definitions",
         "RunMetrics": "values",
         "catalog_coverage": "exposure",
+        "consumption_assortativity": "contagion",
         "cosine_diversity": "diversity",
         "entropy": "bubbles",
         "exposure_by_group": "exposure",
@@ -95,6 +102,7 @@ __getattr__, __dir__ = lazy_names(
         "group_gap": "fairness",
         "hit_rate": "relevance",
         "long_tail": "exposure",
+        "measure_cascades": "contagion",
         "measure_run": "run_metrics",
         "miscalibration": "diversity",
         "most_popular": "diversity",
@@ -108,6 +116,7 @@ __getattr__, __dir__ = lazy_names(
         "self_information": "diversity",
         "serendipitous": "diversity",
         "terciles": "fairness",
+        "traceable_share": "contagion",
         "trend": "bubbles",
         "worst_exposure_ratio": "exposure",
     },
