@@ -34,6 +34,7 @@ from recsim_llm.recommenders import AsksModel, Planner, Recommender, TakesTruth,
 from recsim_llm.registry import blaming_plug_in, resolve
 from recsim_llm.scenarios.blocks import take_block
 from recsim_llm.scenarios.schema import Arm, Scenario
+from recsim_llm.scenarios.social_settings import befriend
 from recsim_llm.scenarios.train_settings import HOLDOUT, held_out
 from recsim_llm.scenarios.trained_arms import check_trained_arm
 
@@ -296,7 +297,10 @@ def build_scenario_world(
     if chosen is not world.population:
         world = built_world(settings.model, lambda: build(dataset, chosen))
     if scenario.clock is not None:
-        world = with_influence(world, Influence(world.catalog, make_timeline(scenario, world).causes))
+        influence = Influence(world.catalog, make_timeline(scenario, world).causes)
+        if scenario.social is not None:
+            befriend(influence, scenario.social, world, _seed(scenario))
+        world = with_influence(world, influence)
     if settings.noise:
         world = with_noise(world, settings.noise, _seed(scenario))
     return with_rated_items(world, dataset, scenario.train_share)
