@@ -105,7 +105,7 @@ class ArmSession:
         if scenario.seed is None:
             raise ConfigError("scenario: got no seed, expected one by now; set seed")
         self._scenario, self._world, self._recommender, self._name, self._log = scenario, world, recommender, name, log
-        self._seed = scenario.seed
+        self.seed = self._seed = scenario.seed
         self._user_id = world.population.user_id
         users = len(self._user_id)
         self._visits = Visits(

@@ -32,8 +32,9 @@ from recsim_llm.population.personas import Population
 from recsim_llm.population.world import World, with_rated_items
 from recsim_llm.recommenders import AsksModel, Planner, Recommender, TakesTruth, open_recommender
 from recsim_llm.registry import blaming_plug_in, resolve
+from recsim_llm.scenarios.arm_settings import Arm
 from recsim_llm.scenarios.blocks import take_block
-from recsim_llm.scenarios.schema import Arm, Scenario
+from recsim_llm.scenarios.schema import Scenario
 from recsim_llm.scenarios.social_settings import befriend
 from recsim_llm.scenarios.train_settings import HOLDOUT, held_out
 from recsim_llm.scenarios.trained_arms import check_trained_arm
@@ -79,13 +80,13 @@ class Stage:
 
 @contextmanager
 def stage(
-    scenario: Scenario, *, calls: Path, cache: Path | None = None, limits: LimitSettings | None = None
+    scenario: Scenario, *, calls: Path | None, cache: Path | None = None, limits: LimitSettings | None = None
 ) -> Iterator[Stage]:
     """Build a scenario; its language models are closed at the end.
 
     Args:
         scenario: with its seed drawn.
-        calls: file that keeps the calls of language models; it is made with the first call.
+        calls: file that keeps the calls of language models; it is made with the first call. None keeps them until the end.
         cache: another run's folder, or its calls file, whose answers are used before a language model is asked.
         limits: limits in place of the scenario's.
 
