@@ -22,6 +22,7 @@ from recsim_llm.scenarios.clock_session import ClockSession
 from recsim_llm.scenarios.run_manifest import make_manifest
 from recsim_llm.scenarios.runner import SEGMENT_ROWS, draw_seed, give_hooks
 from recsim_llm.scenarios.schema import Scenario, change_scenario, load_scenario
+from recsim_llm.scenarios.social_settings import write_friends
 
 __all__ = ["LivingArm", "open_living_arm"]
 
@@ -123,6 +124,7 @@ def _begin_log(built: Stage, folder: Path) -> RunLog:
     training, later = built.training_part()
     stars = training.feedback == "explicit"
     write_tables(folder, training.catalog, built.world.population, train=training.ratings, later=later, stars=stars)
+    write_friends(folder, built.world)
     world, (arm,) = built.world, built.scenario.recommenders
     return RunLog(
         open_segments(folder),
@@ -132,4 +134,5 @@ def _begin_log(built: Stage, folder: Path) -> RunLog:
         user_id=world.population.user_id,
         segment_rows=SEGMENT_ROWS,
         timed=True,
+        social=built.scenario.social is not None,
     )

@@ -9,7 +9,6 @@ from typing import Any
 
 from recsim_llm.agents.choice.choice_users import ChoiceUsers
 from recsim_llm.agents.choice.little_known import little_known
-from recsim_llm.agents.influenced_users import influence_on
 from recsim_llm.agents.language.calibration_record import calibration_warnings
 from recsim_llm.agents.language.language_parameters import AUTO, LanguageParameters
 from recsim_llm.agents.language.template_family import NAMED
@@ -77,7 +76,7 @@ def make_manifest(scenario: Scenario, dataset: Dataset, world: World, roles: Rol
         },
         "versions": {name: version(name) for name in dict.fromkeys(packages)} | {"python": platform.python_version()},
         "arithmetic": describe_arithmetic(),
-        **social_record(influence_on(world.users), world.population),
+        **social_record(world),
         "settings": scenario.model_dump(mode="json"),
     }
 

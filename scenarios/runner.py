@@ -37,6 +37,7 @@ from recsim_llm.scenarios.estimates import Confirm, estimate_cost
 from recsim_llm.scenarios.run_manifest import difference, make_manifest, users_warnings
 from recsim_llm.scenarios.schema import Scenario, scenario_from
 from recsim_llm.scenarios.serving import ServedRecommender, keeping_cost, reach_services
+from recsim_llm.scenarios.social_settings import write_friends
 
 __all__ = ["Progress", "Report", "begin_run", "draw_seed", "give_hooks", "other_arithmetic", "resume", "run"]
 
@@ -320,6 +321,7 @@ def _serve_arms(built: Stage, out: Path, progress: Report) -> None:
         stars = training.feedback == "explicit"
         traits = () if scenario.measure is None else named_traits(scenario.measure.series)
         write_tables(out, known, world.population, train=train, later=later, stars=stars, traits=traits)
+        write_friends(out, world)
     segments = open_segments(out)
     timings: list[tuple[str, int, int, float]] = []
     for place, arm in enumerate(scenario.recommenders):

@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from recsim_llm.agents.influenced_users import influence_on
 from recsim_llm.core.protocols import HearsFriends
 from recsim_llm.data.friend_pairs import read_friend_pairs
 from recsim_llm.dynamics.influence import Influence
 from recsim_llm.dynamics.word_of_mouth import WordOfMouth
+from recsim_llm.log.tables import FRIENDS, write_table
 from recsim_llm.population.friendship_draws import MOST_FRIENDS, draw_friendships
 from recsim_llm.population.friendships import Friendships, from_user_ids
 from recsim_llm.population.personas import Population
 from recsim_llm.population.world import World
 
-__all__ = ["FriendSettings", "SocialSettings", "befriend", "make_friendships", "make_word_of_mouth", "social_record"]
+__all__ = [
+    "FriendSettings",
+    "SocialSettings",
+    "befriend",
+    "make_friendships",
+    "make_word_of_mouth",
+    "social_record",
+    "write_friends",
+]
 
 _STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, hide_input_in_errors=True)
 
@@ -131,11 +143,25 @@ def befriend(influence: Influence, settings: SocialSettings, world: World, seed:
         world.users.meet_friends()
 
 
-def social_record(influence: Influence | None, population: Population) -> dict[str, Any]:
+def _friendships(world: World) -> Friendships | None:
+    influence = influence_on(world.users)
+    heard = None if influence is None else influence.heard
+    return heard.friendships if isinstance(heard, WordOfMouth) else None
+
+
+def write_friends(run: Path, world: World) -> None:
+    """Write the table ``friends`` into a run folder; nothing where nobody knows anybody."""
+    graph = _friendships(world)
+    if graph is not None:
+        one, other = (world.population.user_id[side] for side in graph.pairs)
+        write_table(run, "friends", pa.table([one, other], schema=FRIENDS))
+
+
+def social_record(world: World) -> dict[str, Any]:
     """Return what a manifest tells of the friendships of a run, under ``friendships``; empty where nobody knows anybody."""
-    if influence is None or not isinstance(influence.heard, WordOfMouth):
+    graph, population = _friendships(world), world.population
+    if graph is None:
         return {}
-    graph = influence.heard.friendships
     measured = {"clustering": graph.clustering(), "taste_assortativity": graph.assortativity(population.taste)}
     return {
         "friendships": {

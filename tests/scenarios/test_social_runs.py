@@ -9,6 +9,7 @@ import pyarrow.dataset as ds
 import pytest
 
 from recsim_llm.agents.influenced_users import influence_on
+from recsim_llm.cli.main import main
 from recsim_llm.core.pages import Pages
 from recsim_llm.errors import ConfigError
 from recsim_llm.log.schema import IMPRESSIONS, LIKE_THRESHOLD, SCHEMAS
@@ -183,3 +184,35 @@ def test_language_users_hear_in_words(tmp_path):
 def test_friends_need_a_clock():
     with pytest.raises(ConfigError, match="expected a clock beside social"):
         load_scenario("demo", {"social": {}})
+
+
+# What is measured
+
+
+def test_a_report_tells_what_went_from_friend_to_friend(social, friends):
+    assert main(["report", str(social), "--quiet"]) == 0
+    content = json.loads((social / "metrics.json").read_text())["contagion"]
+    for arm in content:
+        shown = rows(social, "impressions", arm["arm"])
+        clicks = [slot for slot in shown if slot["clicked"]]
+        traced = [slot for slot in clicks if slot["friend_id"] is not None]
+        assert arm["clicks"] == len(clicks)
+        assert arm["traced"]["value"] == pytest.approx(len(traced) / len(clicks))
+        assert arm["traced"]["low"] < arm["traced"]["value"] < arm["traced"]["high"]
+        sizes = {int(size): count for size, count in arm["cascade_sizes"].items()}
+        assert sum(sizes.values()) == arm["cascades"] > 0
+        assert (min(sizes), max(sizes)) == (2, arm["largest_cascade"])
+        # Repeats are forbidden: every traced click brings one user into a tree.
+        assert sum((size - 1) * count for size, count in sizes.items()) == len(traced)
+    table = ds.dataset(social / "friends.parquet").to_table().to_pydict()
+    assert set(zip(table["user_id"], table["friend_id"], strict=True)) < friends
+    page = (social / "report.html").read_text()
+    assert "From friend to friend" in page
+    assert (social / "figures" / "cascade_sizes.png").is_file()
+
+
+def test_a_report_without_friends_says_nothing_of_them(tmp_path):
+    folder = run(load_scenario("demo", CLOCK | {"clock.days": 2}), tmp_path / "run")
+    assert main(["report", str(folder), "--quiet"]) == 0
+    assert "contagion" not in json.loads((folder / "metrics.json").read_text())
+    assert "From friend to friend" not in (folder / "report.html").read_text()
