@@ -36,6 +36,7 @@ from recsim_llm.registry import blaming_plug_in, resolve
 from recsim_llm.scenarios.arm_settings import Arm
 from recsim_llm.scenarios.blocks import take_block
 from recsim_llm.scenarios.schema import Scenario
+from recsim_llm.scenarios.social_settings import befriend
 from recsim_llm.scenarios.train_settings import HOLDOUT, held_out
 from recsim_llm.scenarios.trained_arms import check_trained_arm
 
@@ -311,7 +312,10 @@ def _living(scenario: Scenario, world: World) -> World:
         item = world.catalog.index_of(rated.ratings.item_id)
         before = rated.ratings.take(~later[item] | (item < 0))
         world = world._replace(rated=RatedItems.of(before, world.population.user_id, world.catalog))
-    return with_influence(world, Influence(world.catalog, timeline.causes))
+    influence = Influence(world.catalog, timeline.causes)
+    if scenario.social is not None:
+        befriend(influence, scenario.social, world, _seed(scenario))
+    return with_influence(world, influence)
 
 
 def make_timeline(scenario: Scenario, world: World) -> Timeline:

@@ -75,7 +75,8 @@ def test_a_sold_slot_shows_what_is_paid_for(whole):
     shown = shown[shown.arm == "random"]
     during, before = shown[shown.day.between(1, 4) & (shown.position == 1)], shown[(shown.day < 1) & (shown.position == 1)]
     sold = during["propensity"] == 1.0
-    assert sold.mean() > 0.9 and during["item_id"][sold].nunique() <= 30 < shown["item_id"].nunique()
+    assert sold.mean() > 0.9
+    assert during["item_id"][sold].nunique() <= 30 < shown["item_id"].nunique()
     assert (before["propensity"] < 1.0).all()
 
 
