@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 __all__ = [
     "AsksModel",
     "RunsElsewhere",
+    "TakesDays",
     "TakesRules",
     "TakesStock",
     "TakesTruth",
     "TakesUserKeys",
     "TrainedBefore",
     "Truth",
+    "begin_day",
     "give_hooks",
     "restock",
 ]
@@ -124,6 +126,21 @@ class TakesStock(Protocol):
     def restock(self, catalog: Catalog) -> None:
         """Take in what is on sale from now on: the items of ``fit``, in the same order; called between pages."""
         ...
+
+
+@runtime_checkable
+class TakesDays(Protocol):
+    """A recommender that is told when a day begins, in runs with a clock."""
+
+    def begin_day(self) -> None:
+        """Note that another day begins; called before its first page is asked for, whether or not anybody comes."""
+        ...
+
+
+def begin_day(recommender: object) -> None:
+    """Tell a recommender that another day begins, where it wants to know."""
+    if isinstance(recommender, TakesDays):
+        recommender.begin_day()
 
 
 def restock(recommender: object, catalog: Catalog) -> None:
