@@ -114,7 +114,9 @@ EVENTS = pa.schema(
     ]
 )
 """One row an event, in runs with a clock alone: ``begins`` and ``ends`` of an intervention, whose name is the ``subject`` and
-whose ``value`` counts the items that it is about, or the users where it is about none; and what users do beyond clicks.
+whose ``value`` counts the items that it is about, or the users where it is about none; and what users do beyond clicks:
+``search``, with the query as ``subject`` and the number of items on sale that hold a word of it as ``value``, ``back``, and
+``recsim_llm.core.pages.ACTIONS``, whose ``value`` is the probability that they had.
 ``user_id``, ``visit``, ``page`` and ``item_id`` are -1 where there is none, ``other_id``, a friend or a provider, too."""
 SCHEMAS = {"impressions": IMPRESSIONS, "pages": PAGES, "visits": pa.schema([*VISITS, *WHEN]), "events": EVENTS}
 """Every column that a table can have, by table."""
