@@ -75,7 +75,7 @@ class Intents:
     def __init__(self, intents: Mapping[str, Intent], population: Population, seed: int) -> None:
         if not intents:
             raise ConfigError("intents: got none, expected at least one; leave the key out for visits without an intent")
-        # By name, since a manifest does not keep the order of keys, and a run that is resumed reads them from there.
+        # In the order of their names: who writes the same ones in another order means the same.
         self.names = tuple(sorted(intents))
         self._intents, self._population, self._seed = tuple(intents[name] for name in self.names), population, seed
         share = np.array([intent.share for intent in self._intents])
