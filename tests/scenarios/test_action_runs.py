@@ -10,7 +10,10 @@ from recsim_llm.core.pages import ACTIONS
 from recsim_llm.data import open_dataset
 from recsim_llm.errors import ConfigError
 from recsim_llm.log import open_run
+from recsim_llm.metrics.item_tables import read_tables
+from recsim_llm.metrics.run_actions import measure_actions
 from recsim_llm.numerics.word_index import words_of
+from recsim_llm.report import write_report
 from recsim_llm.scenarios import load_scenario, resume, run
 from tests.support import acting_recommenders
 
@@ -220,6 +223,48 @@ def test_the_oracle_stays_a_ceiling(tmp_path):
     log = open_run(folder)
     clicks = {arm: log.columns("pages", ["clicks"], arm=arm)["clicks"].mean() for arm in arms}
     assert clicks["oracle"] > 1.1 * max(clicks[arm] for arm in arms[:-1])
+
+
+# What is measured
+
+
+@pytest.fixture(scope="module")
+def heeded(tmp_path_factory):
+    arms = [{"name": name, "recommender": f"tests.support.acting_recommenders:{name}"} for name in ("Deaf", "Obedient")]
+    settings = {"recommenders": arms, "actions": EVERYTHING | {"less_like_this": {"log_odds": -3.5}}, "users.count": 250}
+    return run(load_scenario("demo", CLOCK | settings), tmp_path_factory.mktemp("heeded") / "run")
+
+
+def test_who_obeys_is_told_from_who_is_deaf(heeded):
+    deaf, obedient = measure_actions(open_run(heeded), read_tables(heeded))
+    assert obedient.obedience.refusals > 100
+    assert obedient.obedience.obedience.value > 0.97
+    assert not deaf.obedience.obedience.excludes(0.0)
+    assert deaf.obedience.obedience.high < 0.6
+
+
+def test_counts_and_shares_are_those_of_the_log(acting):
+    (_, measured) = measure_actions(open_run(acting), read_tables(acting))
+    assert measured.counts == {name: len(events(acting, name)) for name in EVERYTHING}
+    shown = rows(acting, "pages")
+    assert measured.page_share["search"].value == pytest.approx(measured.counts["search"] / len(shown))
+    back = {key(one) for one in events(acting, "back")}
+    clicks = [page["clicks"] for page in shown if key(page) in back]
+    assert measured.clicks_per_page["back"].value == pytest.approx(np.mean(clicks))
+    bought = {(*key(one), one["item_id"]) for one in events(acting, "purchase")}
+    saved = {(*key(one), one["item_id"]) for one in events(acting, "save")}
+    funnel = measured.funnel
+    assert (funnel.clicks, funnel.saves, funnel.purchases) == (sum(page["clicks"] for page in shown), len(saved), len(bought))
+    assert funnel.saved_purchase_rate.value == pytest.approx(len(saved & bought) / len(saved))
+
+
+def test_the_report_tells_what_users_did(acting, off):
+    page = write_report(acting).read_text()
+    assert "Beyond clicks" in page
+    assert "Purchases, of what was saved" in page
+    assert json.loads((acting / "metrics.json").read_text())["actions"][1]["counts"]["save"] == len(events(acting, "save"))
+    assert "Beyond clicks" not in write_report(off).read_text()
+    assert "actions" not in json.loads((off / "metrics.json").read_text())
 
 
 @pytest.mark.parametrize(
