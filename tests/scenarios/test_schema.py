@@ -164,3 +164,9 @@ def test_yaml_that_makes_no_value_is_one_line(tmp_path, value, words):
     assert "\n" not in str(caught.value)
     with pytest.raises(ConfigError, match="--set odd"):
         parse_overrides([f"odd={value}"])
+
+
+def test_overrides_leave_what_they_were_given_as_it_is():
+    given = {"clock": {"days": 3}, "clock.step": "hour"}
+    assert load_scenario("small", given).clock.step == "hour"
+    assert given["clock"] == {"days": 3}
