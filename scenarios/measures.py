@@ -32,7 +32,7 @@ def check_measures(built: Stage) -> None:
 
 
 def write_run_tables(built: Stage, out: Path) -> None:
-    """Write the tables of items, users, who knows whom and held-out ratings into a run folder, with traits to measure by."""
+    """Write what stands beside a log: items, users with the traits they are measured by, held-out ratings, who knows whom."""
     training, later = built.training_part()
     measure = built.scenario.measure
     write_tables(

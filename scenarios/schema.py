@@ -302,7 +302,8 @@ def _changed(settings: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, 
         # Parameters belong to the user model that the scenario names; another one starts from its own.
         settings["users"] = {key: value for key, value in users.items() if key != "parameters"}
     for key, value in changes.items():
-        override(settings, key, deepcopy(value))  # since a later key may change what is inside
+        # A copy, since a later key may reach into the value, which is the caller's.
+        override(settings, key, deepcopy(value))
     return settings
 
 
