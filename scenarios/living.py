@@ -131,4 +131,5 @@ def _begin_log(built: Stage, folder: Path) -> RunLog:
         user_id=world.population.user_id,
         segment_rows=SEGMENT_ROWS,
         timed=True,
+        social=built.scenario.social is not None,
     )

@@ -8,6 +8,7 @@ from recsim_llm.metrics.item_tables import write_tables
 from recsim_llm.metrics.series_groups import check_groups, named_traits
 from recsim_llm.population.personas import TRAITS
 from recsim_llm.scenarios.building import Stage
+from recsim_llm.scenarios.social_settings import write_friends
 
 __all__ = ["check_measures", "write_run_tables"]
 
@@ -31,7 +32,7 @@ def check_measures(built: Stage) -> None:
 
 
 def write_run_tables(built: Stage, out: Path) -> None:
-    """Write the tables of items, users and held-out ratings into a run folder, with the traits by which users are measured."""
+    """Write what stands beside a log: items, users with the traits they are measured by, held-out ratings, who knows whom."""
     training, later = built.training_part()
     measure = built.scenario.measure
     write_tables(
@@ -43,3 +44,4 @@ def write_run_tables(built: Stage, out: Path) -> None:
         stars=training.feedback == "explicit",
         traits=() if measure is None else named_traits(measure.series),
     )
+    write_friends(out, built.world)

@@ -313,6 +313,7 @@ def _serve_arms(built: Stage, out: Path, progress: Report) -> None:
             user_id=world.population.user_id,
             segment_rows=SEGMENT_ROWS,
             timed=scenario.clock is not None,
+            social=scenario.social is not None,
         )
         served = ServedRecommender(recommender, arm.name)
         learner = served if arm.retrain is None else Retrained(served, arm.retrain)
