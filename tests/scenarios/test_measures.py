@@ -1,15 +1,20 @@
 """What a scenario measures and expects: refused with its line where it cannot be meant, and told the whole way where it can."""
 
 import json
+import re
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from recsim_llm.cli.main import main
+from recsim_llm.comparison.contrast_settings import ContrastSettings, FindingSettings, MeasureSettings
 from recsim_llm.comparison.findings import measure_findings
 from recsim_llm.errors import ConfigError
 from recsim_llm.log.manifest import read_manifest
-from recsim_llm.scenarios import load_scenario, resume, run
+from recsim_llm.metrics.series_definitions import SERIES
+from recsim_llm.metrics.series_settings import ItemGroup, SeriesSettings, UserGroup
+from recsim_llm.scenarios import Scenario, load_scenario, resume, run
 from recsim_llm.scenarios.new_scenario import write_scenario
 
 HEAD = """name: measured
@@ -195,3 +200,10 @@ def test_list_tells_what_scenarios_expect_and_cost(tmp_path, capsys):
     content = json.loads((tmp_path / "list.json").read_text())
     assert content["outlines"]["retraining"]["seeds"] == 5
     assert isinstance(content["scenarios"]["demo"], str)
+
+
+def test_the_page_names_every_key_and_every_metric():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "scenarios.md").read_text(encoding="utf-8")
+    settings = (Scenario, MeasureSettings, ContrastSettings, SeriesSettings, FindingSettings, UserGroup, ItemGroup)
+    keys = {key for kind in settings for key in kind.model_fields} | set(SERIES)
+    assert not {key for key in keys if not re.search(rf"\b{key}\b", page)}
