@@ -1,6 +1,8 @@
 """Findings: what holds, what does not, what is not decided, and by which seeds."""
 
 import dataclasses
+import json
+import shutil
 
 import pytest
 
@@ -127,8 +129,6 @@ def test_a_seed_that_is_not_named_is_told(measured):
 
 
 def test_what_is_measured_is_plain_json_without_odd_numbers(measured):
-    import json
-
     json.dumps(measured.to_json(), allow_nan=False)
 
 
@@ -137,6 +137,25 @@ def test_an_arm_that_a_run_lacks_leaves_its_findings_undecided(tmp_path):
     found = measure_findings(folder)
     assert [finding.answer for finding in found.findings] == ["not decided", "not decided", "not decided", "holds"]
     assert found.findings[0].contrast.note == "random is no recommender of this run"
+
+
+def test_an_arm_that_is_not_finished_leaves_its_findings_undecided(finished, tmp_path):
+    folder = shutil.copytree(finished, tmp_path / "stopped")
+    index = [json.loads(line) for line in (folder / "segments.jsonl").read_text().splitlines()]
+    stopped = [line | {"last": line["last"] and line["arm"] != "random"} for line in index]
+    (folder / "segments.jsonl").write_text("".join(json.dumps(line) + "\n" for line in stopped))
+    found = measure_findings(folder)
+    assert [finding.answer for finding in found.findings] == ["not decided", "does not hold", "holds", "holds"]
+    assert found.findings[0].contrast.note == "random is not finished"
+    assert list(found.series[0].arms) == ["popularity", "again"]
+
+
+def test_users_of_whom_there_are_none_have_no_number(tmp_path):
+    nobody = {"trait": "position_bias", "above": 0.9}  # it is the same for everyone
+    series = {metric: {"metric": metric, "users": nobody} for metric in ("click_share", "exposure_gini", "exposure_overlap")}
+    settings = SETTINGS | {"measure": {"series": series, "contrasts": {}}, "expect": [], "recommenders": ["random"]}
+    found = measure_findings(run(load_scenario("demo", settings | {"visits": 1}), tmp_path / "nobody"))
+    assert [point.value for one in found.series for point in one.arms["random"]] == [None, None, None]
 
 
 def test_a_run_that_measures_nothing_has_nothing_to_tell(tmp_path):

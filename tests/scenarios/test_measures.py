@@ -112,7 +112,7 @@ def test_a_run_tells_answer_figures_and_seed_on_the_terminal_in_json_and_on_the_
     assert main(["run", write(tmp_path, HEAD + TAIL), "--out", str(out), "--json", str(file)]) == 0
     shown = capsys.readouterr().out
     assert "holds: Popular films get more clicks." in shown
-    assert "seed 4 may have been used to choose parameters; the seeds that may judge it are 5, 6" in shown
+    assert "seed 4 may have been used to choose parameters; seeds that may judge it: 5, 6" in shown
     (finding,) = json.loads(file.read_text())["measured"]["findings"]
     assert (finding["answer"], finding["may_judge"]) == ("holds", False)
     assert json.loads((out / "metrics.json").read_text())["measured"]["findings"] == [finding]
@@ -128,6 +128,44 @@ def test_a_run_with_measures_resumes_and_a_series_is_drawn_where_time_goes_on(tm
     before = (out / "manifest.json").read_bytes()
     resume(out)
     assert (out / "manifest.json").read_bytes() == before
+
+
+def test_a_comparison_tells_findings_too_and_says_where_users_came_block_by_block(tmp_path, capsys):
+    path = write(tmp_path, HEAD.replace("40", "120") + TAIL)
+    assert (
+        main(
+            [
+                "compare",
+                path,
+                "--metrics",
+                "clicks_per_user",
+                "--out",
+                str(tmp_path / "whole"),
+                "--json",
+                str(tmp_path / "found.json"),
+            ]
+        )
+        == 0
+    )
+    assert "holds: Popular films get more clicks." in capsys.readouterr().out
+    assert json.loads((tmp_path / "found.json").read_text())["measured"]["findings"][0]["answer"] == "holds"
+    assert (
+        main(
+            [
+                "compare",
+                path,
+                "--until-decided",
+                "--block",
+                "60",
+                "--metrics",
+                "clicks_per_user",
+                "--out",
+                str(tmp_path / "blocks"),
+            ]
+        )
+        == 0
+    )
+    assert "not measured: users came block by block" in capsys.readouterr().out
 
 
 def test_expect_judges_by_every_seed_and_its_status_says_whether_all_holds(tmp_path, capsys):
