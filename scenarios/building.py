@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from recsim_llm.agents.influenced_users import with_influence
 from recsim_llm.agents.language.calibration import Calibration
 from recsim_llm.agents.language.persona_writing import read_personas
 from recsim_llm.agents.language.told_facts import read_facts
@@ -20,6 +21,8 @@ from recsim_llm.agents.noise import with_noise
 from recsim_llm.core.protocols import CopiesRows, RanksItems
 from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.data import open_dataset
+from recsim_llm.dynamics.influence import Influence
+from recsim_llm.dynamics.timeline import Timeline
 from recsim_llm.envs.rewards import resolve_reward
 from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.language.base.settings import LimitSettings, ModelSettings
@@ -29,8 +32,9 @@ from recsim_llm.population.personas import Population
 from recsim_llm.population.world import World, with_rated_items
 from recsim_llm.recommenders import AsksModel, Planner, Recommender, TakesTruth, open_recommender
 from recsim_llm.registry import blaming_plug_in, resolve
+from recsim_llm.scenarios.arm_settings import Arm
 from recsim_llm.scenarios.blocks import take_block
-from recsim_llm.scenarios.schema import Arm, Scenario
+from recsim_llm.scenarios.schema import Scenario
 from recsim_llm.scenarios.train_settings import HOLDOUT, held_out
 from recsim_llm.scenarios.trained_arms import check_trained_arm
 
@@ -42,6 +46,7 @@ __all__ = [
     "for_stand_in",
     "load_dataset",
     "make_recommender",
+    "make_timeline",
     "rebuild_world",
     "recommender_seed",
     "stage",
@@ -74,13 +79,13 @@ class Stage:
 
 @contextmanager
 def stage(
-    scenario: Scenario, *, calls: Path, cache: Path | None = None, limits: LimitSettings | None = None
+    scenario: Scenario, *, calls: Path | None, cache: Path | None = None, limits: LimitSettings | None = None
 ) -> Iterator[Stage]:
     """Build a scenario; its language models are closed at the end.
 
     Args:
         scenario: with its seed drawn.
-        calls: file that keeps the calls of language models; it is made with the first call.
+        calls: file that keeps the calls of language models; it is made with the first call. None keeps them until the end.
         cache: another run's folder, or its calls file, whose answers are used before a language model is asked.
         limits: limits in place of the scenario's.
 
@@ -291,9 +296,22 @@ def build_scenario_world(
     chosen = _chosen_users(scenario, world.population)
     if chosen is not world.population:
         world = built_world(settings.model, lambda: build(dataset, chosen))
+    if scenario.clock is not None:
+        world = with_influence(world, Influence(world.catalog, make_timeline(scenario, world).causes))
     if settings.noise:
         world = with_noise(world, settings.noise, _seed(scenario))
     return with_rated_items(world, dataset, scenario.train_share)
+
+
+def make_timeline(scenario: Scenario, world: World) -> Timeline:
+    """Return what happens by plan to the items and users of a scenario.
+
+    Raises:
+        ConfigError: something cannot happen to them.
+    """
+    timeline = Timeline(scenario.interventions, world.catalog, world.population, _seed(scenario))
+    timeline.check_slots(scenario.slate_size)
+    return timeline
 
 
 def _chosen_users(scenario: Scenario, population: Population) -> Population:

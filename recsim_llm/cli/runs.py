@@ -16,6 +16,8 @@ from recsim_llm.cli.endings import go_on, go_on_by_folder
 from recsim_llm.cli.options import ask_first, read_limits, read_world
 from recsim_llm.cli.output import (
     make_console,
+    measured_content,
+    print_findings,
     print_forecast,
     print_lines,
     print_little_known,
@@ -131,13 +133,14 @@ def _finish_comparison(folder: Path, comparison: Any, options: argparse.Namespac
 
     with _report_again(folder):
         page, content, reading = write_report(folder), comparison.to_json(), read_reading(folder)
-        write_json(options, content | {"reading": reading})
+        write_json(options, content | {"reading": reading} | measured_content(folder))
     if not options.quiet:
         console = make_console()
         print_reading(reading)
         print_lines(comparison.verdict)
         console.print(comparison_table(content))
         print_lines(comparison.notes)
+        print_findings(folder)
         print_little_known(folder)
         again = shlex.join(["recsim-llm", "compare", str(folder), *rule])
         console.print(f"log     {folder}\nreport  {page}\nagain   {again}")
@@ -252,12 +255,13 @@ def _finish(run: Path, options: argparse.Namespace, **given: Any) -> None:
     with _report_again(run):
         summary = summarise(run)
         path, reading = write_report(run, **given), read_reading(run)
-        write_json(options, summary.to_json() | {"reading": reading})
+        write_json(options, summary.to_json() | {"reading": reading} | measured_content(run))
     if not options.quiet:
         console = make_console()
         print_reading(reading)
         console.print(verdict(summary))
         console.print(summary_table(summary))
+        print_findings(run)
         if calls := calls_line(read_calls(run)):
             console.print(calls)
         if served := serving_line(read_serving(run)):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from recsim_llm.comparison import Summary, summarise
+from recsim_llm.comparison.findings import measure_findings
 from recsim_llm.comparison.results import FILE_NAME as COMPARISON_FILE
 from recsim_llm.core.files import write_atomically
 from recsim_llm.errors import LogError
@@ -30,6 +31,7 @@ from recsim_llm.report.comparison_page import comparison_section
 from recsim_llm.report.comparison_rows import read_comparison
 from recsim_llm.report.figure_files import write_figure, write_figure_data
 from recsim_llm.report.figures import FIGURES, figures_of
+from recsim_llm.report.findings_section import draw_series, findings_section
 from recsim_llm.report.first_screen import first_screen, page_title
 from recsim_llm.report.metric_groups import metrics_section
 from recsim_llm.report.model_calls import read_calls
@@ -86,6 +88,8 @@ class Findings:
     """An off-policy estimate from the run's log; None where nothing was estimated."""
     audits: tuple[Mapping[str, Any], ...] = ()
     """Audits of the users."""
+    measured: Mapping[str, Any] | None = None
+    """What the scenario measures and expects, as ``metrics.json`` holds it; None where it says nothing of the kind."""
 
 
 def write_report(run: Path, *, card: Path | None = None, ope: Path | None = None, audits: Iterable[Path] = ()) -> Path:
@@ -146,6 +150,10 @@ def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
     content |= {"serving": [cost._asdict() for cost in serving]}
     content |= {} if speech is None else {"speech": speech.to_json()}
     content |= {} if metrics is None else {"metrics": metrics.to_json()}
+    found = measure_findings(run)
+    measured = None if found is None else found.to_json()
+    content |= {} if measured is None else {"measured": measured}
+    drawings |= draw_series(measured, folder)
     write_atomically(run / "metrics.json", _json(content))
     log = open_run(run)
     if compared is not None and set(compared["arms"]) != set(log.arms):
@@ -170,6 +178,7 @@ def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
         card=realism,
         ope=estimated,
         audits=audited,
+        measured=measured,
     )
     with showing(run / MANIFEST, "run"):
         rendered = render_page(findings).encode()
@@ -183,6 +192,7 @@ def render_page(found: Findings) -> str:
     arms = [arm.arm for arm in summary.arms]
     parts = [
         comparison_section(compared, found.drawings.get(comparison_figure.FIGURE, ""), table, worst.link),
+        findings_section(found.measured, found.drawings),
         _figures(summary, found.drawings),
         results_section(summary),
         differences_section(summary, judged=compared is not None),
