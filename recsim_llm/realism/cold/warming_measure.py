@@ -146,8 +146,8 @@ def measure_warming(
     last = _split(dataset, max(settings.draws), settings)
     if settings.page_size >= len(last.item_index):
         raise ConfigError(
-            f"page size: got {settings.page_size}, expected fewer than the {len(last.item_index)} cold items of a draw, which a "
-            "page would show whole; lower it, or raise the share"
+            f"page size: got {settings.page_size}, expected fewer than the {len(last.item_index)} cold items of a draw, which "
+            "a page would show whole; lower it, or raise the share"
         )
     for name in settings.recommenders:
         warm(name, dataset.ratings)
