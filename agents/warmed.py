@@ -90,7 +90,7 @@ class Warmed(Wrapper):
         # The real ratings alone say what users have seen.
         HistoryRecommender.fit(self, catalog, ratings, seed)
         clicks = self._clicks(catalog, ratings, seed)
-        self._base.fit(catalog, ratings if clicks is None else _joined(ratings, clicks), seed)
+        self._base.fit(catalog, ratings if clicks is None else ratings.followed_by(clicks), seed)
 
     def recommend(self, requests: Requests, k: int) -> Slates:
         """Return the base's ``k`` best items of each user that the user has not seen, as far as there are any.
@@ -172,9 +172,3 @@ def _read(folder: Path) -> Dataset:
             "`recsim-llm warm` wrote; paths begin in the current folder"
         )
     return load_tables(path, feedback="implicit")
-
-
-def _joined(ratings: Ratings, clicks: Ratings) -> Ratings:
-    columns = {name: (getattr(ratings, name), getattr(clicks, name)) for name in ("user_id", "item_id", "rating", "timestamp")}
-    count = None if ratings.count is None else np.concatenate([ratings.count, np.ones(len(clicks), np.int64)])
-    return Ratings(**{name: np.concatenate(pair) for name, pair in columns.items()}, count=count)

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from genre_worlds import GENRES, genre_dataset
+from genre_worlds import write_genre_tables
 
 from recsim_llm.cli.main import main
 from recsim_llm.data import open_dataset
@@ -14,17 +14,8 @@ NEW = ("new", "newer")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """The planted world as tables with texts for ids, and two dramas that nobody has rated."""
-    folder, data = tmp_path_factory.mktemp("planted"), genre_dataset()
-    ratings = data.ratings
-    rows = zip(
-        ratings.user_id.tolist(), ratings.item_id.tolist(), ratings.rating.tolist(), ratings.timestamp.tolist(), strict=True
-    )
-    lines = [f"u{user},i{item},{stars},{time}" for user, item, stars, time in rows]
-    (folder / "interactions.csv").write_text("\n".join(["user_id,item_id,rating,timestamp", *lines]) + "\n", encoding="utf-8")
-    items = [f"i{500 + place},item {place},{GENRES[place % 4]}" for place in range(80)] + [f"{one},{one},Drama" for one in NEW]
-    (folder / "items.csv").write_text("\n".join(["item_id,title,genres", *items]) + "\n", encoding="utf-8")
-    return folder
+    """The planted world, and two dramas that nobody has rated."""
+    return write_genre_tables(tmp_path_factory.mktemp("planted"), NEW)
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,19 @@ def genre_dataset():
     return Dataset(name="planted", catalog=catalog, ratings=ratings).of_ratings(ratings)
 
 
+def write_genre_tables(folder, new=()):
+    """Write these data as tables whose ids are texts, ``u10`` and ``i500``, with further dramas that nobody has rated."""
+    ratings = genre_dataset().ratings
+    columns = (ratings.user_id, ratings.item_id, ratings.rating, ratings.timestamp)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    lines = [f"u{user},i{item},{stars},{time}" for user, item, stars, time in rows]
+    (folder / "interactions.csv").write_text("\n".join(["user_id,item_id,rating,timestamp", *lines]) + "\n", encoding="utf-8")
+    items = [f"i{500 + place},item {place},{GENRES[place % 4]}" for place in range(ITEMS)]
+    items += [f"{one},{one},Drama" for one in new]
+    (folder / "items.csv").write_text("\n".join(["item_id,title,genres", *items]) + "\n", encoding="utf-8")
+    return folder
+
+
 class GenreUsers:
     """Log-odds of a click rise with the share of an item's genre in what the user took in the training part."""
 

@@ -18,7 +18,7 @@ from recsim_llm.core.ratings import TRAIN_SHARE, Dataset, Ratings
 from recsim_llm.errors import ConfigError, DataError
 from recsim_llm.realism.held_out import HeldOut
 
-__all__ = ["ColdItems", "hold_out_items", "in_random_order"]
+__all__ = ["ColdItems", "draw_cold_items", "hold_out_items", "in_random_order"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,18 +47,8 @@ def hold_out_items(
         ConfigError: a share is outside (0, 1), or there are no items left for the draw.
         DataError: nobody has rated both a cold item and another.
     """
-    if not 0 < share < 1:
-        raise ConfigError(f"share of cold items: got {share}, expected a number between 0 and 1, for instance 0.1")
     ratings = dataset.ratings
-    rated = np.unique(ratings.item_id)
-    size = max(1, round(share * len(rated)))
-    if not 0 <= draw < len(rated) // size:
-        raise ConfigError(
-            f"draws: got number {draw + 1} of {share:g} of the items each, expected {len(rated) // size} at most, since "
-            "no two draws share an item; lower the share or the draws"
-        )
-    order = keyed.words(seed, "cold items", rated).argsort(kind="stable")
-    cold_id = rated[order[draw * size : (draw + 1) * size]]
+    cold_id = draw_cold_items(ratings, seed=seed, draw=draw, share=share)
     cold = np.isin(ratings.item_id, cold_id)
     if cold.all():
         raise DataError("cold items: got data in which nothing else was rated, expected ratings of others; lower the share")
@@ -88,3 +78,22 @@ def in_random_order(catalog: Catalog, seed: int, number: int = 0) -> Catalog:
     columns = ["item_id", "title", "genres", "year", "popularity", "features"]
     columns += [name for name in optional if getattr(catalog, name) is not None]
     return replace(catalog, **{name: getattr(catalog, name)[order] for name in columns})
+
+
+def draw_cold_items(ratings: Ratings, *, seed: int, draw: int = 0, share: float = 0.1) -> IntArray:
+    """Return int64 [c]: ids of items that were rated and shall count as new; arguments as of ``hold_out_items``.
+
+    Raises:
+        ConfigError: a share is outside (0, 1), or there are no items left for the draw.
+    """
+    if not 0 < share < 1:
+        raise ConfigError(f"share of cold items: got {share}, expected a number between 0 and 1, for instance 0.1")
+    rated = np.unique(ratings.item_id)
+    size = max(1, round(share * len(rated)))
+    if not 0 <= draw < len(rated) // size:
+        raise ConfigError(
+            f"draws: got number {draw + 1} of {share:g} of the items each, expected {len(rated) // size} at most, since "
+            "no two draws share an item; lower the share or the draws"
+        )
+    order = keyed.words(seed, "cold items", rated).argsort(kind="stable")
+    return rated[order[draw * size : (draw + 1) * size]]
