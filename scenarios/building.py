@@ -20,6 +20,7 @@ from recsim_llm.agents.language.told_facts import read_facts
 from recsim_llm.agents.noise import with_noise
 from recsim_llm.core.protocols import CopiesRows, RanksItems
 from recsim_llm.core.ratings import Dataset, Ratings
+from recsim_llm.core.repetition import RatedItems
 from recsim_llm.data import open_dataset
 from recsim_llm.dynamics.influence import Influence
 from recsim_llm.dynamics.timeline import Timeline
@@ -36,6 +37,7 @@ from recsim_llm.registry import blaming_plug_in, resolve
 from recsim_llm.scenarios.arm_settings import Arm
 from recsim_llm.scenarios.blocks import take_block
 from recsim_llm.scenarios.schema import Scenario
+from recsim_llm.scenarios.social_settings import befriend
 from recsim_llm.scenarios.train_settings import HOLDOUT, held_out
 from recsim_llm.scenarios.trained_arms import check_trained_arm
 
@@ -300,11 +302,10 @@ def build_scenario_world(
     chosen = _chosen_users(scenario, world.population)
     if chosen is not world.population:
         world = built_world(settings.model, lambda: build(dataset, chosen))
+    world = with_rated_items(world, split_cold(scenario, dataset)[0], scenario.train_share)
     if scenario.clock is not None:
-        world = with_influence(world, Influence(world.catalog, make_timeline(scenario, world).causes))
-    if settings.noise:
-        world = with_noise(world, settings.noise, _seed(scenario))
-    return with_rated_items(world, split_cold(scenario, dataset)[0], scenario.train_share)
+        world = _living(scenario, world)
+    return with_noise(world, settings.noise, _seed(scenario)) if settings.noise else world
 
 
 def split_cold(scenario: Scenario, dataset: Dataset) -> tuple[Dataset, Ratings | None]:
@@ -317,6 +318,20 @@ def split_cold(scenario: Scenario, dataset: Dataset) -> tuple[Dataset, Ratings |
             f"cold_items: got {scenario.cold_items:g} of {dataset.name}, after which no rating is left, expected less; lower it"
         )
     return replace(dataset, ratings=dataset.ratings.take(~cold)), dataset.ratings.take(cold)
+
+
+def _living(scenario: Scenario, world: World) -> World:
+    """Return the world with users whom something can move, of whom none has rated what is not on sale before the first page."""
+    timeline = make_timeline(scenario, world)
+    later, rated = timeline.unreleased(), world.rated
+    if rated is not None and later.any():
+        item = world.catalog.index_of(rated.ratings.item_id)
+        before = rated.ratings.take(~later[item] | (item < 0))
+        world = world._replace(rated=RatedItems.of(before, world.population.user_id, world.catalog))
+    influence = Influence(world.catalog, timeline.causes)
+    if scenario.social is not None:
+        befriend(influence, scenario.social, world, _seed(scenario))
+    return with_influence(world, influence)
 
 
 def make_timeline(scenario: Scenario, world: World) -> Timeline:

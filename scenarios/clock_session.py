@@ -12,6 +12,7 @@ import numpy.typing as npt
 from recsim_llm.agents.influenced_users import influence_on
 from recsim_llm.core.arrays import BoolArray, IntArray
 from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.pages import Slates
 from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.core.visits import PageOutcome
@@ -19,6 +20,7 @@ from recsim_llm.dynamics.clock import HOURS, Moment
 from recsim_llm.dynamics.influence import Influence
 from recsim_llm.dynamics.intents import Intents, Purposes
 from recsim_llm.dynamics.timeline import Event, Sold, restocked
+from recsim_llm.dynamics.word_of_mouth import WordOfMouth
 from recsim_llm.errors import ConfigError
 from recsim_llm.population.world import World
 from recsim_llm.recommenders import Recommender
@@ -26,6 +28,8 @@ from recsim_llm.recommenders.hooks import restock
 from recsim_llm.scenarios.arm_session import ArmSession, Served, VisitLog
 from recsim_llm.scenarios.building import make_timeline
 from recsim_llm.scenarios.clock_settings import ClockSettings
+from recsim_llm.scenarios.gossip import Gossip
+from recsim_llm.scenarios.offers import AnsweredOffer
 from recsim_llm.scenarios.schema import Scenario
 
 __all__ = ["ClockSession", "open_arm"]
@@ -70,6 +74,7 @@ class ClockSession(ArmSession):
         self._intent = np.zeros(len(self._user_id), np.int64)
         self._weight = np.ones(len(self._user_id))
         self._put_on_sale(self.timeline.on_sale(self._moment))
+        self._gossip = Gossip(influence.heard, world) if isinstance(influence.heard, WordOfMouth) else None
 
     def stock(self, known: Dataset) -> tuple[Catalog, Ratings]:
         """Return what a recommender may learn from before the first page; of items that come later there is nothing."""
@@ -106,6 +111,8 @@ class ClockSession(ArmSession):
         self._came[rows] = True
         if rows.size:
             yield from self._visit(rows, visit)
+        if self._gossip is not None:
+            self._gossip.exchange(self._step_hours / HOURS)
 
     @property
     def _step_hours(self) -> int:
@@ -136,12 +143,15 @@ class ClockSession(ArmSession):
         """Write down what happens to no user in particular."""
         if events:
             self._log.events(
-                day=np.full(len(events), self._moment.day),
-                hour=np.full(len(events), self._moment.hour),
+                **self._when_of(len(events)),
                 event=[one.event for one in events],
                 subject=[one.subject for one in events],
                 value=np.array([one.value for one in events]),
             )
+
+    def _when_of(self, count: int) -> dict[str, IntArray]:
+        """Return the columns of the present time, for so many events."""
+        return {"day": np.full(count, self._moment.day), "hour": np.full(count, self._moment.hour)}
 
     def _sell(self, rows: IntArray, index: IntArray, slates: Slates) -> tuple[IntArray, Slates]:
         for sold in self.timeline.sold(self._moment):
@@ -164,6 +174,17 @@ class ClockSession(ArmSession):
         index = index.copy()
         index[pages, sold.slot] = chosen
         return index, _with_sold(slates, pages, sold.slot, self._catalog.item_id[chosen])
+
+    def _record(self, answered: AnsweredOffer) -> None:
+        super()._record(answered)
+        if self._gossip is not None:
+            clicks = self._gossip.take_in(answered.rows, answered.outcome.feedback)
+            if len(clicks["user_id"]):
+                count = len(clicks["user_id"])
+                self._log.events(**self._when_of(count), event=["friend_click"] * count, subject=[None] * count, **clicks)
+
+    def _friends_liked(self, rows: IntArray, feedback: Feedback) -> IntArray | None:
+        return None if self._gossip is None else self._gossip.liked(rows, feedback.pages.item_index)
 
     def _paid(self, rows: IntArray, outcome: PageOutcome) -> PageOutcome:
         return outcome if self._intents is None else outcome._replace(reward=outcome.reward * self._weight[rows])

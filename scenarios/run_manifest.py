@@ -21,6 +21,7 @@ from recsim_llm.language.providers import Roles
 from recsim_llm.numerics.arithmetic import describe_arithmetic
 from recsim_llm.population.world import World
 from recsim_llm.scenarios.schema import Scenario
+from recsim_llm.scenarios.social_settings import social_record
 
 __all__ = ["difference", "make_manifest", "users_warnings"]
 
@@ -75,6 +76,7 @@ def make_manifest(scenario: Scenario, dataset: Dataset, world: World, roles: Rol
         },
         "versions": {name: version(name) for name in dict.fromkeys(packages)} | {"python": platform.python_version()},
         "arithmetic": describe_arithmetic(),
+        **social_record(world),
         "settings": scenario.model_dump(mode="json"),
     }
 

@@ -23,17 +23,16 @@ from recsim_llm.log.manifest import encode_manifest, read_arithmetic, read_scena
 from recsim_llm.log.segments import open_segments, read_segments
 from recsim_llm.log.tables import add_timings
 from recsim_llm.log.writer import RunLog
-from recsim_llm.metrics.item_tables import has_tables, write_tables
-from recsim_llm.metrics.series_groups import check_groups, named_traits
+from recsim_llm.metrics.item_tables import has_tables
 from recsim_llm.numerics.arithmetic import describe_arithmetic
 from recsim_llm.numerics.threads import one_thread
-from recsim_llm.population.personas import TRAITS
 from recsim_llm.recommenders import Retrained, hooks
 from recsim_llm.registry import blaming
 from recsim_llm.scenarios.arm_session import ArmSession
 from recsim_llm.scenarios.building import Stage, recommender_seed, stage, with_files_read
 from recsim_llm.scenarios.clock_session import open_arm
 from recsim_llm.scenarios.estimates import Confirm, estimate_cost
+from recsim_llm.scenarios.measures import check_measures, write_run_tables
 from recsim_llm.scenarios.run_manifest import difference, make_manifest, users_warnings
 from recsim_llm.scenarios.schema import Scenario, scenario_from
 from recsim_llm.scenarios.serving import ServedRecommender, keeping_cost, reach_services
@@ -124,7 +123,7 @@ def begin_run(
         if scenario.models:
             warnings = users_warnings(scenario, built.dataset, built.world, built.roles)
             confirm(estimate_cost(scenario, built.world, built.roles)._replace(warnings=tuple(warnings)))
-        _check_measures(built)
+        check_measures(built)
         services = reach_services(built)
         write_manifest(out, make_manifest(scenario, built.dataset, built.world, built.roles) | services)
         try:
@@ -138,24 +137,6 @@ def begin_run(
                 built.roles.close()
                 _empty(out)
             raise
-
-
-def _check_measures(built: Stage) -> None:
-    """See to it that the data have the users and items of which the scenario measures something.
-
-    Raises:
-        ConfigError: they have not.
-    """
-    if built.scenario.measure is None:
-        return
-    catalog, population = built.world.catalog, built.world.population
-    providers = set(catalog.provider.tolist()) if catalog.provider is not None else set()
-    check_groups(
-        built.scenario.measure.series,
-        items={"genre": catalog.genre_names, "provider": providers, "ids": set(catalog.item_id.tolist())},
-        users={"trait": [trait.name for trait in TRAITS]}
-        | {name: set(column.tolist()) for name, column in population.demographics.items()},
-    )
 
 
 def resume(
@@ -314,12 +295,9 @@ def give_hooks(recommender: Any, built: Stage, session: ArmSession) -> None:
 @one_thread
 def _serve_arms(built: Stage, out: Path, progress: Report) -> None:
     scenario, world, roles = built.scenario, built.world, built.roles
-    training, later = built.training_part()
-    known, train = training.catalog, training.ratings
+    training, _ = built.training_part()
     if not has_tables(out):
-        stars = training.feedback == "explicit"
-        traits = () if scenario.measure is None else named_traits(scenario.measure.series)
-        write_tables(out, known, world.population, train=train, later=later, stars=stars, traits=traits)
+        write_run_tables(built, out)
     segments = open_segments(out)
     timings: list[tuple[str, int, int, float]] = []
     for place, arm in enumerate(scenario.recommenders):
@@ -335,6 +313,7 @@ def _serve_arms(built: Stage, out: Path, progress: Report) -> None:
             user_id=world.population.user_id,
             segment_rows=SEGMENT_ROWS,
             timed=scenario.clock is not None,
+            social=scenario.social is not None,
         )
         served = ServedRecommender(recommender, arm.name)
         learner = served if arm.retrain is None else Retrained(served, arm.retrain)

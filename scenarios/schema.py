@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -23,6 +24,7 @@ from recsim_llm.language.base.settings import ROLES, LimitSettings, ModelSetting
 from recsim_llm.scenarios.arm_settings import Arm, read_arm
 from recsim_llm.scenarios.clock_settings import ClockSettings
 from recsim_llm.scenarios.scenario_yaml import find_line, read_yaml, yaml_fault
+from recsim_llm.scenarios.social_settings import SocialSettings
 from recsim_llm.scenarios.train_settings import TrainSettings, UserPart
 
 __all__ = [
@@ -153,6 +155,8 @@ class Scenario(BaseModel):
     """What visits are for, by name, with a clock; ``usual`` takes the usual ones, None leaves visits without an intent."""
     interventions: tuple[Intervention, ...] = Field(default=(), exclude_if=_is_unset)
     """What happens during the run, with a clock."""
+    social: SocialSettings | None = Field(default=None, exclude_if=_is_unset)
+    """Who knows whom, and what it does that friends like something, with a clock; None: nobody knows anybody."""
     train: TrainSettings | None = None
     """How ``recsim-llm train`` trains a policy; None: as it usually does. Runs heed its ``holdout`` alone."""
     measure: MeasureSettings | None = Field(default=None, exclude_if=_is_unset)
@@ -199,7 +203,7 @@ class Scenario(BaseModel):
 
     @model_validator(mode="after")
     def _time_needs_a_clock(self) -> Self:
-        for name in ("intents", "interventions"):
+        for name in ("intents", "interventions", "social"):
             if self.clock is None and getattr(self, name):
                 raise ValueError(f"expected a clock beside {name}; add clock: {{days: 30}}")
         return self
@@ -301,7 +305,8 @@ def _changed(settings: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, 
         # Parameters belong to the user model that the scenario names; another one starts from its own.
         settings["users"] = {key: value for key, value in users.items() if key != "parameters"}
     for key, value in changes.items():
-        override(settings, key, value)
+        # A copy, since a later key may reach into the value, which is the caller's.
+        override(settings, key, deepcopy(value))
     return settings
 
 

@@ -16,7 +16,7 @@ from recsim_llm.report.figure_files import write_figure, write_figure_data
 from recsim_llm.report.page_layout import figure, fold, whole_table
 from recsim_llm.report.summary_tables import Cell
 
-__all__ = ["draw_series", "finding_lines", "findings_section", "read_measured"]
+__all__ = ["draw_series", "finding_lines", "findings_section", "read_measured", "seeds_lines"]
 
 Content = Mapping[str, Any]
 
@@ -60,6 +60,18 @@ def finding_words(finding: Content) -> str:
     tolerance = f", give or take {room}" if finding["direction"] == "equal" else f" by {room} or more"
     expected = f"expected {_SIDES[finding['direction']]} {than}" + (tolerance if finding["tolerance"] else "")
     return f"{contrast_words(finding['contrast'])}; {expected}"
+
+
+def seeds_lines(judged: Content) -> Iterator[str]:
+    """Yield what came of every finding over its seeds, as lines of the terminal; ``judged`` is ``expectations.json``."""
+    for finding in judged["findings"]:
+        yield f"{finding['answer']}: {finding['claim']}"
+        for seed, one in finding["by_seed"].items():
+            yield f"  seed {seed}: {one['answer']}; {finding_words(one)}"
+        if len(finding["by_seed"]) > 1:
+            share = next(iter(finding["by_seed"].values()))["contrast"]["unit"] == "share"
+            mean = numbers.with_interval(numbers.read_estimate(finding["mean"]), share=share)
+            yield f"  mean over {len(finding['by_seed'])} seeds: {mean}, interval over seeds"
 
 
 def _short(number: float, *, share: bool) -> str:
@@ -174,6 +186,8 @@ def _draw(series: Content) -> Figure:
     axes.set_xlabel(f"{series['by']}, from 0")
     if series["unit"] == "share":
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
+        bottom, top = axes.get_ylim()
+        axes.set_ylim(max(bottom, 0.0), max(top, 0.01))
     axes.annotate(_unit(series), (0.02, 0.985), xycoords="figure fraction", color=drawing.MUTED, va="top")
     drawing.tidy(axes)
     drawing.label_ends(axes, labels)
