@@ -8,38 +8,31 @@ takes in the clicks that were drawn.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from copy import copy
 from dataclasses import dataclass, fields
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 
+from recsim_llm.agents.wrapped_users import WrappedUsers, mixed
 from recsim_llm.core import keyed
-from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
+from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
 from recsim_llm.core.bounds import Bounds, Range
-from recsim_llm.core.pages import Decisions, Mood, Pages, Rows
+from recsim_llm.core.pages import Decisions, Pages, Rows
 from recsim_llm.core.parameters import field_names, is_number, refuse_unknown_names
 from recsim_llm.core.protocols import (
-    AnswersLater,
-    BoundsPrompts,
     ChoosesOne,
     CopiesRows,
-    HasProvenance,
     RanksItems,
-    TellsDwell,
     TellsEngagement,
     UserModel,
     WithholdsRatings,
     declared_bounds,
 )
 from recsim_llm.core.ratings import Dataset
-from recsim_llm.errors import ConfigError, ContractError
+from recsim_llm.errors import ConfigError
 from recsim_llm.population.world import World
 
 __all__ = ["NoiseParameters", "NoisyCopiedUsers", "NoisyRankingUsers", "NoisyUsers", "with_noise", "without_ratings"]
-
-_BOUND = 80.0
-"""Log-odds beyond which a probability is 0 or 1 for any draw."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +67,7 @@ class NoiseParameters:
         return cls(**settings)
 
 
-class NoisyUsers:
+class NoisyUsers(WrappedUsers):
     """Users whose clicks are noisy.
 
     With ``p`` the wrapped model's click probability given examination, a slot is clicked with probability
@@ -88,63 +81,15 @@ class NoisyUsers:
     """
 
     def __init__(self, users: UserModel, *, user_id: IntArray, parameters: NoiseParameters, seed: int) -> None:
-        self.users, self.parameters = users, parameters
-        self.levels = users.levels
-        self.provenance: dict[str, Any] = dict(users.provenance) if isinstance(users, HasProvenance) else {}
+        super().__init__(users)
+        self.parameters = parameters
         self._user_id, self._seed = user_id, seed
-        self._ready = np.zeros(0, np.bool_)
         self._purpose = "unrated"
-
-    def prompt_tokens(self, slate_size: int) -> int:
-        """Return the most tokens of a prompt about a page of that size, estimated; 0 where no language model is asked."""
-        return self.users.prompt_tokens(slate_size) if isinstance(self.users, BoundsPrompts) else 0
-
-    def least_prompt_tokens(self, slate_size: int) -> int:
-        """Return the least tokens of a prompt about a page of that size, estimated; 0 where no language model is asked."""
-        return self.users.least_prompt_tokens(slate_size) if isinstance(self.users, BoundsPrompts) else 0
-
-    def allocate(self, rows: int, slate_size: int) -> None:
-        """Make room for a batch of ``rows`` users; forget everything about earlier ones."""
-        self.users.allocate(rows, slate_size)
-        self._ready = np.zeros(rows, np.bool_)
-
-    def examination(self, user_index: IntArray) -> FloatArray:
-        """Return float32 [m, k]: probability that each position is examined."""
-        return self.users.examination(user_index)
-
-    def begin(self, rows: Rows, user_index: IntArray, returning: bool) -> None:
-        """Start a visit in each row."""
-        self.users.begin(rows, user_index, returning)
-
-    def start(self, pages: Pages) -> None:
-        """Let the model underneath begin; where it answers at once, so do these users."""
-        if isinstance(self.users, AnswersLater):
-            self.users.start(pages)
-        else:
-            self._ready[pages.rows] = True
-
-    def collect(self) -> IntArray:
-        """Return int64 [m]: rows now ready.
-
-        Raises:
-            ContractError: no page is being worked on.
-        """
-        if isinstance(self.users, AnswersLater):
-            return self.users.collect()
-        ready = np.flatnonzero(self._ready)
-        if not ready.size:
-            raise ContractError("noisy users: got collect() without a page being worked on, expected start(pages) before")
-        self._ready[ready] = False
-        return ready
 
     def decide(self, pages: Pages) -> Decisions:
         """Return the click log-odds for a batch of pages, noise included, drawing nothing."""
         decisions = self.users.decide(pages)
         return decisions._replace(click_log_odds=self._noisy(decisions.click_log_odds))
-
-    def rating_log_odds(self, pages: Pages, slot: IntArray, row: IntArray) -> FloatArray:
-        """Return float32 [l - 1, c]: log-odds that the rating of each clicked slot is at most each level but the last."""
-        return self.users.rating_log_odds(pages, slot, row)
 
     def rated(self, pages: Pages, slot: IntArray, row: IntArray) -> BoolArray:
         """Return bool [c]: which of the clicked slots users give a rating to, keyed by user, visit, page and slot."""
@@ -154,27 +99,6 @@ class NoisyUsers:
         told = keyed.uniform(word) >= self.parameters.missing_ratings
         return told & self.users.rated(pages, slot, row) if isinstance(self.users, WithholdsRatings) else told
 
-    def update(self, pages: Pages, slot: IntArray, row: IntArray, rating: FloatArray) -> Mood:
-        """Take in what was drawn for the pages last decided, and say how the users feel."""
-        return self.users.update(pages, slot, row, rating)
-
-    def watch_log_odds(self, rating: FloatArray, user_index: IntArray) -> FloatArray:
-        """Return float32 [c]: log-odds of the share watched of items that were rated so by these users."""
-        return self.users.watch_log_odds(rating, user_index)
-
-    @property
-    def tells_dwell(self) -> bool:
-        """Whether the model underneath says how long its users stay with what they click."""
-        return isinstance(self.users, TellsDwell) and self.users.tells_dwell
-
-    def dwell(self, dice: DoubleArray) -> DoubleArray:
-        """Return float64 [c]: seconds that uniform dice give; only asked where the model underneath says them."""
-        return cast(TellsDwell, self.users).dwell(dice)
-
-    def return_log_odds(self, rows: Rows) -> FloatArray:
-        """Return float32 [m]: log-odds that the user comes back for another visit."""
-        return self.users.return_log_odds(rows)
-
     def bounds(self) -> Bounds:
         """Return the bounds of the model underneath, with the noise in its clicks."""
         bounds = declared_bounds(self.users)
@@ -183,15 +107,7 @@ class NoisyUsers:
 
     def _noisy(self, log_odds: FloatArray) -> FloatArray:
         random, missed = self.parameters.random_clicks, self.parameters.missed_clicks
-        if random == missed == 0:
-            return log_odds
-        bounded = np.clip(log_odds.astype(np.float64), -_BOUND, _BOUND)
-        yes, no = 1 / (1 + np.exp(-bounded)), 1 / (1 + np.exp(bounded))
-        # Both sides on their own: one minus the other would lose the digits of a rare outcome.
-        clicked = random + (1 - random) * (1 - missed) * yes
-        left_out = (1 - random) * (no + missed * yes)
-        noisy: FloatArray = (np.log(clicked) - np.log(left_out)).astype(np.float32)
-        return noisy
+        return log_odds if random == missed == 0 else mixed(log_odds, random, missed)
 
 
 class NoisyRankingUsers(NoisyUsers):
@@ -209,10 +125,7 @@ class NoisyCopiedUsers(NoisyRankingUsers):
 
     def copy_rows(self, rows: IntArray) -> Self:
         """Return users who are at this moment what those of int64 [m] rows are, in rows of their own."""
-        if not isinstance(self.users, CopiesRows):
-            raise ConfigError(f"noisy users: got {type(self.users).__name__}, expected a model with copy_rows(rows)")
-        other = copy(self)
-        other.users, other._ready = self.users.copy_rows(rows), np.zeros(len(rows), np.bool_)
+        other = self._copied(rows)
         # What the originals will leave unrated is not to be known from their copies.
         other._purpose = "unrated by copies"
         return other

@@ -1,5 +1,6 @@
 """Gymnasium environments over the page kernel: single, vectorised, rewards, wrappers.
 
+``LivingWorld``, a scenario with a clock as a Mesa model, is imported when it is used, since that imports Mesa.
 ``recsim_llm.envs.stable_baselines`` has the adapter for Stable-Baselines3; it stays out of here because it loads torch.
 """
 
@@ -16,6 +17,7 @@ from recsim_llm.registry import lazy_names
 
 if TYPE_CHECKING:
     from recsim_llm.envs.recommender_policy import as_policy
+    from recsim_llm.envs.world import LivingWorld
 
 __all__ = [
     "ActionMask",
@@ -23,10 +25,11 @@ __all__ = [
     "BrowseVectorEnv",
     "FlatObservation",
     "FlatVectorObservation",
+    "LivingWorld",
     "SingleItemAction",
     "VectorActionMask",
     "VectorSingleItemAction",
     "as_policy",
 ]
 
-__getattr__, __dir__ = lazy_names(__name__, {"as_policy": "recommender_policy"})
+__getattr__, __dir__ = lazy_names(__name__, {"LivingWorld": "world", "as_policy": "recommender_policy"})

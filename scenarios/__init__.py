@@ -11,15 +11,16 @@ if __name__ != "recsim_llm.scenarios":
 from recsim_llm.registry import lazy_names
 
 if TYPE_CHECKING:
+    from recsim_llm.scenarios.arm_settings import Arm
     from recsim_llm.scenarios.runner import Progress, resume, run
-    from recsim_llm.scenarios.schema import Arm, Scenario, UserSettings, load_scenario, shipped_scenarios
+    from recsim_llm.scenarios.schema import Scenario, UserSettings, load_scenario, shipped_scenarios
 
 __all__ = ["Arm", "Progress", "Scenario", "UserSettings", "load_scenario", "resume", "run", "shipped_scenarios"]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "Arm": "schema",
+        "Arm": "arm_settings",
         "Progress": "runner",
         "Scenario": "schema",
         "UserSettings": "schema",

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core import keyed
 from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
-from recsim_llm.core.dice import seed_words
+from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.dice import VisitDice, seed_words
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.histories import Histories
 from recsim_llm.core.kernel import ALL_ROWS
 from recsim_llm.core.pages import Requests, Rows, Slates, probability
 from recsim_llm.core.profiles import make_profile
 from recsim_llm.core.protocols import AnswersLater, CopiesRows, RanksItems
+from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.core.rollouts import Rollouts
 from recsim_llm.core.visits import PageOutcome, Visits, VisitTotals, draw_return
 from recsim_llm.envs.rewards import resolve_reward
@@ -28,18 +30,38 @@ from recsim_llm.registry import blaming, blaming_plug_in
 from recsim_llm.scenarios.offers import AnsweredOffer, Offer, OpenOffers, in_order
 from recsim_llm.scenarios.schema import Scenario
 
-__all__ = ["ArmSession", "VisitLog"]
+__all__ = ["ArmSession", "Served", "VisitLog"]
 
 _MOST_SLOTS = 500_000_000
+
+
+class Served(NamedTuple):
+    """How far an arm is."""
+
+    when: int
+    """Round of visits or step of the clock, from 0."""
+    page: int
+    """Pages of it that were shown."""
+    users: int
+    """Users still browsing."""
+    share: float
+    """Share of the arm's page budget that has been offered, 0 to 1."""
 
 
 class VisitLog(Protocol):
     """What keeps the pages and visits of an arm, such as ``recsim_llm.log.writer.RunLog``."""
 
     def page(
-        self, feedback: Feedback, *, slates: Slates | None, reward: DoubleArray, invalid: IntArray, out_of_pages: BoolArray
+        self,
+        feedback: Feedback,
+        *,
+        slates: Slates | None,
+        reward: DoubleArray,
+        invalid: IntArray,
+        out_of_pages: BoolArray,
+        friend_id: IntArray | None = None,
     ) -> None:
-        """Take in one page of a batch of users."""
+        """Take in one page of a batch of users; ``friend_id`` by slot, where users have friends."""
 
     def visits(
         self,
@@ -54,8 +76,12 @@ class VisitLog(Protocol):
         return_prob: FloatArray,
         returned: BoolArray,
         last: BoolArray,
+        **when: npt.NDArray[Any],
     ) -> None:
-        """Take in visits that are over."""
+        """Take in visits that are over; ``when`` they took place, where there is a clock, in columns of the log."""
+
+    def events(self, **columns: Any) -> None:
+        """Take in what happened besides; columns as of ``recsim_llm.log.schema.EVENTS``."""
 
     def turn(self) -> None:
         """Note that a page of everyone is whole."""
@@ -79,7 +105,7 @@ class ArmSession:
         if scenario.seed is None:
             raise ConfigError("scenario: got no seed, expected one by now; set seed")
         self._scenario, self._world, self._recommender, self._name, self._log = scenario, world, recommender, name, log
-        self._seed = scenario.seed
+        self.seed = self._seed = scenario.seed
         self._user_id = world.population.user_id
         users = len(self._user_id)
         self._visits = Visits(
@@ -103,11 +129,11 @@ class ArmSession:
         self._history = Histories(users, slots)
         self._profile = make_profile(world.population.demographics, users)
         self._order = np.argsort(self._user_id, kind="stable")
-        self._present = np.arange(users)
         self._ended = np.zeros(users, np.bool_)
         self._totals = VisitTotals(users)
         self._answered: list[AnsweredOffer] = []
-        self._number = 0
+        self._catalog = world.catalog
+        self._when = ""
         self.pages = 0
         self.clicks = 0
 
@@ -156,34 +182,54 @@ class ArmSession:
     def _rows_of(self, user_id: IntArray) -> IntArray:
         return self._order[np.searchsorted(self._user_id, user_id, sorter=self._order)]
 
-    def visit(self, visit: int) -> Iterator[tuple[int, int]]:
-        """Have everyone who comes visit once; yield pages shown a user and users still browsing as it goes on."""
-        rows, self._number = self._present, visit
-        number = np.full(len(rows), visit)
-        dice = self._kernel.dice(rows, number, seed_words([self._seed]))
+    def stock(self, known: Dataset) -> tuple[Catalog, Ratings]:
+        """Return what a recommender may learn from before the first page.
+
+        Args:
+            known: the training part of the data.
+        """
+        return known.catalog, known.ratings
+
+    def play(self) -> Iterator[Served]:
+        """Have everyone make all their visits, round by round; tell how far it is after each page."""
+        scenario, present = self._scenario, np.arange(len(self._user_id))
+        for visit in range(scenario.visits):
+            self._when = f"visit {visit}"
+            for page, users in self._visit(present, np.full(len(present), visit)):
+                yield Served(visit, page, users, (visit + page / scenario.max_pages) / scenario.visits)
+            _, returned = self._return(present)
+            present = present[returned]
+
+    def _visit(self, rows: IntArray, visit: IntArray) -> Iterator[tuple[int, int]]:
+        """Have some users visit once; yield pages shown a user and users still browsing as it goes on."""
+        dice = self._kernel.dice(rows, visit, seed_words([self._seed]))
+        again = visit > 0
         with self._users_code("begin"):
-            self._visits.begin(self._all(rows), rows, number, dice, returning=visit > 0)
-        yield from self._freely(rows, visit) if self._scenario.barrier == "visit" else self._together(rows, visit)
-        _, returned = self._return(rows, visit)
-        self._present = rows[returned]
+            if again.all() or not again.any():
+                self._visits.begin(self._all(rows), rows, visit, dice, returning=bool(again.any()))
+            else:
+                for who, returning in ((~again, False), (again, True)):
+                    own = VisitDice(dice.word[who], dice.draws[who])
+                    self._visits.begin(rows[who], rows[who], visit[who], own, returning=returning)
+        yield from self._freely(rows) if self._scenario.barrier == "visit" else self._together(rows)
 
     def keep_unfinished(self) -> None:
         """Log what users did so far in a visit that is broken off; nothing can be shown to them afterwards."""
         for page in in_order(self._answered):
-            self._record(page, self._number)
+            self._record(page)
         self._log.keep_unfinished()
 
-    def _together(self, rows: IntArray, visit: int) -> Iterator[tuple[int, int]]:
+    def _together(self, rows: IntArray) -> Iterator[tuple[int, int]]:
         """Page by page: everyone waits for everyone, and the recommender learns after each page."""
         page = 0
         while rows.size:
-            answered = self._show(self._offer(rows, visit), rows)
-            self._settle(answered, visit)
+            answered = self._show(self._offer(rows), rows)
+            self._settle(answered)
             rows = rows[~answered.outcome.ended]
             page += 1
             yield page, len(rows)
 
-    def _freely(self, rows: IntArray, visit: int) -> Iterator[tuple[int, int]]:
+    def _freely(self, rows: IntArray) -> Iterator[tuple[int, int]]:
         """Each user goes on as soon as its page is answered; the recommender learns, and the log is written, at the end.
 
         What is settled at the end is in the order of pages and users, so that nothing depends on who was answered first.
@@ -194,7 +240,7 @@ class ArmSession:
         browsing, pages = len(rows), 0
         while browsing:
             if waiting.size:
-                offer = self._offer(waiting, visit)
+                offer = self._offer(waiting)
                 open_offers.add(waiting, offer)
                 if isinstance(users, AnswersLater):
                     with self._users_code("start"):
@@ -209,27 +255,38 @@ class ArmSession:
             yield pages // everyone, browsing
         self._answered = []
         for page in in_order(answered):
-            self._settle(page, visit)
+            self._settle(page)
 
-    def _offer(self, rows: IntArray, visit: int) -> Offer:
+    def _offer(self, rows: IntArray) -> Offer:
         """Ask the recommender for the next page of these users."""
         scenario = self._scenario
-        number, page = np.full(len(rows), visit), self._kernel.page[rows]
+        number, page = self._kernel.visit[rows], self._kernel.page[rows]
         requests = Requests(self._user_id[rows], number, page, *self._history.of(rows), self._profile[rows])
-        with blaming(f"recommender {self._name!r}, recommend in visit {visit}", "slates; see check_recommender"):
+        with blaming(f"recommender {self._name!r}, recommend in {self._when}", "slates; see check_recommender"):
             slates = self._recommender.recommend(requests, scenario.slate_size)
         blank, size = scenario.invalid == "count", scenario.slate_size
-        index = check_slates(slates, self._world.catalog, len(rows), size, name=self._name, blank_invalid=blank)
+        index = check_slates(slates, self._catalog, len(rows), size, name=self._name, blank_invalid=blank)
+        index, slates = self._sell(rows, index, slates)
         again = self._visits.admit(index, self._all(rows), refuse=None if blank else self._name)
         if again is not None:
             index[again] = -1
         return Offer(requests, self._history.length(rows), slates, index)
 
+    def _sell(self, rows: IntArray, index: IntArray, slates: Slates) -> tuple[IntArray, Slates]:
+        """Return pages with what others than the recommender put on them; nothing where no slot is sold."""
+        del rows
+        return index, slates
+
+    def _paid(self, rows: IntArray, outcome: PageOutcome) -> PageOutcome:
+        """Return what came of a page, paid by what the visit is for; as it is where that does not matter."""
+        del rows
+        return outcome
+
     def _show(self, offer: Offer, rows: IntArray) -> AnsweredOffer:
         """Show an offer to its users and draw what they do."""
         blank = offer.item_index < 0
         with self._users_code("a page"):
-            outcome = self._visits.show(offer.item_index, self._all(rows), blank if blank.any() else None)
+            outcome = self._paid(rows, self._visits.show(offer.item_index, self._all(rows), blank if blank.any() else None))
         feedback, ratings = outcome.feedback, outcome.feedback.ratings()
         self._history.add(rows, np.where(blank, -1, offer.slates.item_id), feedback.clicked, ratings)
         self._ended[rows] = outcome.ended
@@ -237,15 +294,15 @@ class ArmSession:
         self.clicks += feedback.slot.size
         return AnsweredOffer(rows, offer, outcome, ratings)
 
-    def _settle(self, answered: AnsweredOffer, visit: int) -> None:
+    def _settle(self, answered: AnsweredOffer) -> None:
         """Let the recommender learn from a page that users saw, and log it."""
         offer, clicked = answered.offer, answered.outcome.feedback.clicked
-        with blaming(f"recommender {self._name!r}, observe in visit {visit}", "it to take in the page; see check_recommender"):
+        with blaming(f"recommender {self._name!r}, observe in {self._when}", "it to take in the page; see check_recommender"):
             self._recommender.observe(offer.requests, offer.slates, clicked, answered.ratings)
-        self._record(answered, visit)
+        self._record(answered)
         self._log.turn()
 
-    def _record(self, answered: AnsweredOffer, visit: int) -> None:
+    def _record(self, answered: AnsweredOffer) -> None:
         rows, outcome = answered.rows, answered.outcome
         feedback, reward = outcome.feedback, outcome.reward
         self._log.page(
@@ -254,19 +311,27 @@ class ArmSession:
             reward=reward,
             invalid=outcome.invalid,
             out_of_pages=outcome.out_of_pages,
+            friend_id=self._friends_liked(rows, feedback),
         )
         clicks = np.bincount(feedback.row, minlength=len(rows))
         totals = self._totals.add(feedback.pages.page[None], np.stack([clicks, reward])[:, None], rows)
         if outcome.ended.any():
-            self._end(rows, visit, outcome, totals[:, 0])
+            self._end(rows, outcome, totals[:, 0])
 
-    def _end(self, rows: IntArray, visit: int, outcome: PageOutcome, totals: npt.NDArray[np.float64]) -> None:
+    def _friends_liked(self, rows: IntArray, feedback: Feedback) -> IntArray | None:
+        """Return int64 [u, k]: which friend liked what each slot shows; None where nobody has friends."""
+        del rows, feedback
+        return None
+
+    def _end(self, rows: IntArray, outcome: PageOutcome, totals: npt.NDArray[np.float64]) -> None:
         feedback, ended = outcome.feedback, outcome.ended
         gone, (clicks, reward) = rows[ended], totals[:, ended]
-        chance, returned = self._return(gone, visit)
+        visit = feedback.pages.visit[ended]
+        chance, returned = self._return(gone)
+        last = visit + 1 >= self._scenario.visits
         self._log.visits(
             user_id=self._user_id[gone],
-            visit=np.full(len(gone), visit),
+            visit=visit,
             pages=feedback.pages.page[ended] + 1,
             clicks=clicks.astype(np.int64),
             reward=reward,
@@ -274,14 +339,20 @@ class ArmSession:
             left=feedback.left[ended],
             return_prob=chance,
             returned=returned,
-            last=np.full(len(gone), visit + 1 >= self._scenario.visits),
+            last=last,
+            **self._over(gone, visit, returned & ~last),
         )
 
-    def _return(self, rows: IntArray, visit: int) -> tuple[FloatArray, BoolArray]:
+    def _over(self, rows: IntArray, visit: IntArray, back: BoolArray) -> dict[str, npt.NDArray[Any]]:
+        """Take note that visits are over and who comes back; return when they took place, in columns of the log."""
+        del rows, visit, back
+        return {}
+
+    def _return(self, rows: IntArray) -> tuple[FloatArray, BoolArray]:
         """Return the probability of another visit, and whether it is drawn."""
         with self._users_code("return_log_odds"):
-            seed, number = np.array([self._seed], np.uint64), np.array([visit])
-            return draw_return(self._world.users, rows, seed=seed, user_id=self._user_id[rows], visit=number)
+            seed, visit = np.array([self._seed], np.uint64), self._kernel.visit[rows]
+            return draw_return(self._world.users, rows, seed=seed, user_id=self._user_id[rows], visit=visit)
 
     def _users_code(self, what: str) -> AbstractContextManager[None]:
         return blaming_plug_in("users", self._scenario.users.model, did=what, expected="what check_user_model checks")

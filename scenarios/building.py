@@ -13,13 +13,17 @@ from typing import Any
 
 import numpy as np
 
+from recsim_llm.agents.influenced_users import with_influence
 from recsim_llm.agents.language.calibration import Calibration
 from recsim_llm.agents.language.persona_writing import read_personas
 from recsim_llm.agents.language.told_facts import read_facts
 from recsim_llm.agents.noise import with_noise
 from recsim_llm.core.protocols import CopiesRows, RanksItems
 from recsim_llm.core.ratings import Dataset, Ratings
+from recsim_llm.core.repetition import RatedItems
 from recsim_llm.data import open_dataset
+from recsim_llm.dynamics.influence import Influence
+from recsim_llm.dynamics.timeline import Timeline
 from recsim_llm.envs.rewards import resolve_reward
 from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.language.base.settings import LimitSettings, ModelSettings
@@ -29,8 +33,10 @@ from recsim_llm.population.personas import Population
 from recsim_llm.population.world import World, with_rated_items
 from recsim_llm.recommenders import AsksModel, Planner, Recommender, TakesTruth, open_recommender
 from recsim_llm.registry import blaming_plug_in, resolve
+from recsim_llm.scenarios.arm_settings import Arm
 from recsim_llm.scenarios.blocks import take_block
-from recsim_llm.scenarios.schema import Arm, Scenario
+from recsim_llm.scenarios.schema import Scenario
+from recsim_llm.scenarios.social_settings import befriend
 from recsim_llm.scenarios.train_settings import HOLDOUT, held_out
 from recsim_llm.scenarios.trained_arms import check_trained_arm
 
@@ -42,6 +48,7 @@ __all__ = [
     "for_stand_in",
     "load_dataset",
     "make_recommender",
+    "make_timeline",
     "rebuild_world",
     "recommender_seed",
     "stage",
@@ -74,13 +81,13 @@ class Stage:
 
 @contextmanager
 def stage(
-    scenario: Scenario, *, calls: Path, cache: Path | None = None, limits: LimitSettings | None = None
+    scenario: Scenario, *, calls: Path | None, cache: Path | None = None, limits: LimitSettings | None = None
 ) -> Iterator[Stage]:
     """Build a scenario; its language models are closed at the end.
 
     Args:
         scenario: with its seed drawn.
-        calls: file that keeps the calls of language models; it is made with the first call.
+        calls: file that keeps the calls of language models; it is made with the first call. None keeps them until the end.
         cache: another run's folder, or its calls file, whose answers are used before a language model is asked.
         limits: limits in place of the scenario's.
 
@@ -291,9 +298,35 @@ def build_scenario_world(
     chosen = _chosen_users(scenario, world.population)
     if chosen is not world.population:
         world = built_world(settings.model, lambda: build(dataset, chosen))
-    if settings.noise:
-        world = with_noise(world, settings.noise, _seed(scenario))
-    return with_rated_items(world, dataset, scenario.train_share)
+    world = with_rated_items(world, dataset, scenario.train_share)
+    if scenario.clock is not None:
+        world = _living(scenario, world)
+    return with_noise(world, settings.noise, _seed(scenario)) if settings.noise else world
+
+
+def _living(scenario: Scenario, world: World) -> World:
+    """Return the world with users whom something can move, of whom none has rated what is not on sale before the first page."""
+    timeline = make_timeline(scenario, world)
+    later, rated = timeline.unreleased(), world.rated
+    if rated is not None and later.any():
+        item = world.catalog.index_of(rated.ratings.item_id)
+        before = rated.ratings.take(~later[item] | (item < 0))
+        world = world._replace(rated=RatedItems.of(before, world.population.user_id, world.catalog))
+    influence = Influence(world.catalog, timeline.causes)
+    if scenario.social is not None:
+        befriend(influence, scenario.social, world, _seed(scenario))
+    return with_influence(world, influence)
+
+
+def make_timeline(scenario: Scenario, world: World) -> Timeline:
+    """Return what happens by plan to the items and users of a scenario.
+
+    Raises:
+        ConfigError: something cannot happen to them.
+    """
+    timeline = Timeline(scenario.interventions, world.catalog, world.population, _seed(scenario))
+    timeline.check_slots(scenario.slate_size)
+    return timeline
 
 
 def _chosen_users(scenario: Scenario, population: Population) -> Population:

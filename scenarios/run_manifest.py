@@ -13,6 +13,7 @@ from recsim_llm.agents.language.calibration_record import calibration_warnings
 from recsim_llm.agents.language.language_parameters import AUTO, LanguageParameters
 from recsim_llm.agents.language.template_family import NAMED
 from recsim_llm.agents.tuning.tuned_card import read_card
+from recsim_llm.agents.wrapped_users import innermost
 from recsim_llm.core.protocols import BoundsPrompts, HasProvenance
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.data.reading_notes import reading_record
@@ -20,6 +21,7 @@ from recsim_llm.language.providers import Roles
 from recsim_llm.numerics.arithmetic import describe_arithmetic
 from recsim_llm.population.world import World
 from recsim_llm.scenarios.schema import Scenario
+from recsim_llm.scenarios.social_settings import social_record
 
 __all__ = ["difference", "make_manifest", "users_warnings"]
 
@@ -43,7 +45,8 @@ def make_manifest(scenario: Scenario, dataset: Dataset, world: World, roles: Rol
     packages = ["recsim_llm", "numpy", "scipy", "pyarrow", "gymnasium"]
     providers = {model.name.partition("/")[0] for model in scenario.models.values()}
     packages += [name for provider in sorted(providers) for name in _PACKAGES.get(provider, ())]
-    fitted = world.users.model if isinstance(world.users, ChoiceUsers) else None
+    users = innermost(world.users)
+    fitted = users.model if isinstance(users, ChoiceUsers) else None
     notes = little_known(dataset, fitted)
     rated = dataset.feedback == "explicit" and len(dataset.ratings.levels) > 0
     for role in scenario.models:
@@ -73,6 +76,7 @@ def make_manifest(scenario: Scenario, dataset: Dataset, world: World, roles: Rol
         },
         "versions": {name: version(name) for name in dict.fromkeys(packages)} | {"python": platform.python_version()},
         "arithmetic": describe_arithmetic(),
+        **social_record(world),
         "settings": scenario.model_dump(mode="json"),
     }
 

@@ -23,14 +23,16 @@ from recsim_llm.log.manifest import encode_manifest, read_arithmetic, read_scena
 from recsim_llm.log.segments import open_segments, read_segments
 from recsim_llm.log.tables import add_timings
 from recsim_llm.log.writer import RunLog
-from recsim_llm.metrics.item_tables import has_tables, write_tables
+from recsim_llm.metrics.item_tables import has_tables
 from recsim_llm.numerics.arithmetic import describe_arithmetic
 from recsim_llm.numerics.threads import one_thread
 from recsim_llm.recommenders import Retrained, hooks
 from recsim_llm.registry import blaming
 from recsim_llm.scenarios.arm_session import ArmSession
 from recsim_llm.scenarios.building import Stage, recommender_seed, stage, with_files_read
+from recsim_llm.scenarios.clock_session import open_arm
 from recsim_llm.scenarios.estimates import Confirm, estimate_cost
+from recsim_llm.scenarios.measures import check_measures, write_run_tables
 from recsim_llm.scenarios.run_manifest import difference, make_manifest, users_warnings
 from recsim_llm.scenarios.schema import Scenario, scenario_from
 from recsim_llm.scenarios.serving import ServedRecommender, keeping_cost, reach_services
@@ -121,6 +123,7 @@ def begin_run(
         if scenario.models:
             warnings = users_warnings(scenario, built.dataset, built.world, built.roles)
             confirm(estimate_cost(scenario, built.world, built.roles)._replace(warnings=tuple(warnings)))
+        check_measures(built)
         services = reach_services(built)
         write_manifest(out, make_manifest(scenario, built.dataset, built.world, built.roles) | services)
         try:
@@ -292,11 +295,9 @@ def give_hooks(recommender: Any, built: Stage, session: ArmSession) -> None:
 @one_thread
 def _serve_arms(built: Stage, out: Path, progress: Report) -> None:
     scenario, world, roles = built.scenario, built.world, built.roles
-    training, later = built.training_part()
-    known, train = training.catalog, training.ratings
+    training, _ = built.training_part()
     if not has_tables(out):
-        stars = training.feedback == "explicit"
-        write_tables(out, known, world.population, train=train, later=later, stars=stars)
+        write_run_tables(built, out)
     segments = open_segments(out)
     timings: list[tuple[str, int, int, float]] = []
     for place, arm in enumerate(scenario.recommenders):
@@ -311,22 +312,22 @@ def _serve_arms(built: Stage, out: Path, progress: Report) -> None:
             catalog=world.catalog,
             user_id=world.population.user_id,
             segment_rows=SEGMENT_ROWS,
+            timed=scenario.clock is not None,
+            social=scenario.social is not None,
         )
         served = ServedRecommender(recommender, arm.name)
         learner = served if arm.retrain is None else Retrained(served, arm.retrain)
-        session = ArmSession(scenario, world, learner, name=arm.name, log=log)
+        session = open_arm(scenario, world, learner, name=arm.name, log=log)
         with keeping_cost(out, served):
             with blaming(f"recommender {arm.name!r}, fit", "it to learn from the ratings; see check_recommender"):
                 give_hooks(recommender, built, session)
-                learner.fit(known, train, recommender_seed(scenario))
+                learner.fit(*session.stock(training), recommender_seed(scenario))
             with _keeping_what_is_there(session):
-                for visit in range(scenario.visits):
-                    for page, users in session.visit(visit):
-                        share = (visit + page / scenario.max_pages) / scenario.visits
-                        spent = roles.meter() if scenario.models else None
-                        arms, pages, clicks = len(scenario.recommenders), session.pages, session.clicks
-                        everyone = len(world.population)
-                        progress(Progress(arm.name, place, arms, users, everyone, pages, clicks, share, spent))
-                        timings.append((arm.name, visit, page, time.perf_counter() - started))
+                for at in session.play():
+                    spent = roles.meter() if scenario.models else None
+                    arms, pages, clicks = len(scenario.recommenders), session.pages, session.clicks
+                    everyone = len(world.population)
+                    progress(Progress(arm.name, place, arms, at.users, everyone, pages, clicks, at.share, spent))
+                    timings.append((arm.name, at.when, at.page, time.perf_counter() - started))
         log.close()
     add_timings(out, timings)

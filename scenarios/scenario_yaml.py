@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
 
-__all__ = ["read_yaml", "yaml_fault"]
+__all__ = ["find_line", "read_yaml", "yaml_fault"]
 
 
 class _UniqueKeys(yaml.SafeLoader):
@@ -52,3 +53,33 @@ def yaml_fault(error: yaml.YAMLError) -> str:
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
         return " ".join(str(error).split())
     return f"{error.problem} in line {error.problem_mark.line + 1}"
+
+
+def find_line(text: str, place: Sequence[int | str]) -> int | None:
+    """Return the line, from 1, where a setting stands, or where its nearest parent does that stands there at all.
+
+    Args:
+        text: a YAML text that can be read.
+        place: keys and numbers of list entries, from the outside in; a part that is nowhere to be found is passed over, since
+            checkers of types add some of their own.
+
+    Returns:
+        The line; None where nothing of the place stands in the text.
+    """
+    node, line = yaml.compose(text, _UniqueKeys), None
+    for part in place:
+        found = _inside(node, part)
+        if found is not None:
+            node, line = found
+    return line
+
+
+def _inside(node: yaml.Node | None, part: int | str) -> tuple[yaml.Node, int] | None:
+    """Return what stands at a key or number of a node, and its line."""
+    if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        return node.value[part], node.value[part].start_mark.line + 1
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value == part:
+                return value, key.start_mark.line + 1
+    return None

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from recsim_llm.comparison.contrast_settings import FindingSettings, MeasureSettings, find_faults
 from recsim_llm.core.configuration import config_error, first_fault
-from recsim_llm.core.plain_values import refuse_other_values, refuse_unnamed
+from recsim_llm.core.plain_values import refuse_flag, refuse_other_values, refuse_unnamed
 from recsim_llm.core.ratings import TRAIN_SHARE
 from recsim_llm.core.repetition import Repeats
 from recsim_llm.data.table_settings import TableSettings
+from recsim_llm.dynamics.intents import USUAL_INTENTS, Intent
+from recsim_llm.dynamics.interventions import Intervention
 from recsim_llm.errors import ConfigError, one_of
 from recsim_llm.language.base.settings import ROLES, LimitSettings, ModelSettings
-from recsim_llm.scenarios.scenario_yaml import read_yaml, yaml_fault
+from recsim_llm.scenarios.arm_settings import Arm, read_arm
+from recsim_llm.scenarios.clock_settings import ClockSettings
+from recsim_llm.scenarios.scenario_yaml import find_line, read_yaml, yaml_fault
+from recsim_llm.scenarios.social_settings import SocialSettings
 from recsim_llm.scenarios.train_settings import TrainSettings, UserPart
 
 __all__ = [
-    "Arm",
     "Block",
     "Scenario",
     "UserSettings",
@@ -35,15 +39,15 @@ __all__ = [
     "shipped_scenarios",
 ]
 
-_HTTP = re.compile(r"https?://(.*)", re.IGNORECASE)
+Place = tuple[int | str, ...]
+"""Where a setting stands: keys and numbers of list entries, from the outside in."""
+
 _STRICT = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-def _refuse_flag(value: Any) -> Any:
-    """See to it that ``visits: yes`` is no number; true would count as 1."""
-    if isinstance(value, bool):
-        raise PydanticCustomError("int_type", "a truth value")
-    return value
+def _is_unset(value: Any) -> bool:
+    """Tell whether a key says nothing: a manifest leaves it out then, as before there was such a key."""
+    return value is None or value in ((), [])
 
 
 class Block(BaseModel):
@@ -81,29 +85,7 @@ class UserSettings(BaseModel):
     @field_validator("count", mode="before")
     @classmethod
     def _numbers_are_no_flags(cls, value: Any) -> Any:
-        return _refuse_flag(value)
-
-
-class Arm(BaseModel):
-    """A recommender under test."""
-
-    model_config = _STRICT
-
-    name: str = Field(min_length=1)
-    """What the log and the report call it; where not given the recommender's name, of an address host and path."""
-    recommender: str
-    """Name of a recommender: a shipped one, an installed one, ``module:attribute``, or an address; the arm's name where not
-    given."""
-    settings: dict[str, Any] = Field(default_factory=dict)
-    """What it takes, by name; see ``open_recommender``."""
-    retrain: Literal["visit"] | Annotated[int, Field(ge=1)] | None = None
-    """When it is fitted anew on the training ratings and the clicks of the run: ``visit``, before each visit but the first, or
-    whenever so many pages have been taken in; None: never. See ``Retrained``."""
-
-    @field_validator("retrain", mode="before")
-    @classmethod
-    def _numbers_are_no_flags(cls, value: Any) -> Any:
-        return _refuse_flag(value)
+        return refuse_flag(value)
 
 
 class Scenario(BaseModel):
@@ -164,8 +146,20 @@ class Scenario(BaseModel):
     invalid: Literal["error", "count"] = "error"
     """What an item does that is unknown, retired, on the page already, or breaks the rule on repetition: stop the run, or blank
     the slot and be counted."""
+    clock: ClockSettings | None = Field(default=None, exclude_if=_is_unset)
+    """Users come when they come, day by day; None: everyone visits at once, again and again."""
+    intents: dict[str, Intent] | None = Field(default=None, exclude_if=_is_unset)
+    """What visits are for, by name, with a clock; ``usual`` takes the usual ones, None leaves visits without an intent."""
+    interventions: tuple[Intervention, ...] = Field(default=(), exclude_if=_is_unset)
+    """What happens during the run, with a clock."""
+    social: SocialSettings | None = Field(default=None, exclude_if=_is_unset)
+    """Who knows whom, and what it does that friends like something, with a clock; None: nobody knows anybody."""
     train: TrainSettings | None = None
     """How ``recsim-llm train`` trains a policy; None: as it usually does. Runs heed its ``holdout`` alone."""
+    measure: MeasureSettings | None = Field(default=None, exclude_if=_is_unset)
+    """Series and contrasts, which every run of it tells; None: no more than every run."""
+    expect: list[FindingSettings] = Field(default_factory=list, exclude_if=_is_unset)
+    """What it is expected to show; every run of it is judged by that."""
     seed: int | None = Field(default=None, ge=0, lt=2**63)
     """Seed of everything random; None draws one and records it."""
 
@@ -177,14 +171,39 @@ class Scenario(BaseModel):
     @field_validator("slate_size", "max_pages", "visits", "seed", mode="before")
     @classmethod
     def _numbers_are_no_flags(cls, value: Any) -> Any:
-        return _refuse_flag(value)
+        return refuse_flag(value)
 
     @field_validator("recommenders", mode="before")
     @classmethod
     def _names_are_arms(cls, arms: Any) -> Any:
         if isinstance(arms, str) or not isinstance(arms, Sequence):
             return arms
-        return [_arm(arm) for arm in arms]
+        return [read_arm(arm) for arm in arms]
+
+    @field_validator("intents", mode="before")
+    @classmethod
+    def _usual_intents(cls, intents: Any) -> Any:
+        return {name: intent.model_dump() for name, intent in USUAL_INTENTS.items()} if intents == "usual" else intents
+
+    @field_validator("interventions", mode="before")
+    @classmethod
+    def _listed(cls, interventions: Any) -> Any:
+        return tuple(interventions) if isinstance(interventions, list) else interventions
+
+    @model_validator(mode="before")
+    @classmethod
+    def _clock_counts_visits(cls, settings: Any) -> Any:
+        """With a clock users visit as often as there are days, where nobody says otherwise."""
+        clock = settings.get("clock") if isinstance(settings, Mapping) else None
+        days = clock.get("days") if isinstance(clock, Mapping) else getattr(clock, "days", None)
+        return {**settings, "visits": days} if isinstance(days, int) and "visits" not in settings else settings
+
+    @model_validator(mode="after")
+    def _time_needs_a_clock(self) -> Self:
+        for name in ("intents", "interventions", "social"):
+            if self.clock is None and getattr(self, name):
+                raise ValueError(f"expected a clock beside {name}; add clock: {{days: 30}}")
+        return self
 
     @field_validator("models", mode="before")
     @classmethod
@@ -209,26 +228,6 @@ class Scenario(BaseModel):
             if names.count(name) > 1:
                 raise ValueError(f"expected different names; {name!r} is there twice")
         return arms
-
-
-def _arm(arm: Any) -> Any:
-    """Return an arm's settings; of its name and its recommender's, one stands for the other where it is not given."""
-    if isinstance(arm, str):
-        return {"name": _arm_name(arm), "recommender": arm}
-    if not isinstance(arm, Mapping):
-        return arm
-    if "name" not in arm and isinstance(arm.get("recommender"), str):
-        return {"name": _arm_name(arm["recommender"])} | dict(arm)
-    known = {key: arm[key] for key in ("name", "recommender") if key in arm}
-    return {key: name for name in list(known.values())[:1] for key in ("name", "recommender")} | dict(arm)
-
-
-def _arm_name(recommender: str) -> str:
-    """Return what an arm without a name is called: of an address host and path, and nothing that could be a secret."""
-    address = _HTTP.match(recommender)
-    if address is None:
-        return recommender
-    return re.split(r"[?#]", address[1].rpartition("@")[2])[0].rstrip("/") or recommender
 
 
 def shipped_scenarios() -> dict[str, str]:
@@ -275,7 +274,15 @@ def load_scenario(name_or_path: str, overrides: Mapping[str, Any] | None = None)
         raise ConfigError(f"scenario {name_or_path}: got {yaml_fault(error)}, expected YAML; mend it") from error
     if not isinstance(settings, dict):
         raise ConfigError(f"scenario {name_or_path}: got {type(settings).__name__}, expected a mapping of settings")
-    return scenario_from(_changed(settings, overrides or {}), name_or_path)
+    changed = dict(overrides or {})
+
+    def source_of(place: Place) -> str:
+        key = ".".join(map(str, place))
+        elsewhere = any(f"{key}.".startswith(f"{other}.") for other in changed)
+        line = None if elsewhere else find_line(text, place)
+        return f"scenario {name_or_path}" + ("" if line is None else f", line {line}")
+
+    return _checked(_changed(settings, changed), source_of, arms_known="recommenders" not in changed)
 
 
 def change_scenario(scenario: Scenario, overrides: Mapping[str, Any]) -> Scenario:
@@ -295,7 +302,8 @@ def _changed(settings: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, 
         # Parameters belong to the user model that the scenario names; another one starts from its own.
         settings["users"] = {key: value for key, value in users.items() if key != "parameters"}
     for key, value in changes.items():
-        override(settings, key, value)
+        # A copy, since a later key may reach into the value, which is the caller's.
+        override(settings, key, deepcopy(value))
     return settings
 
 
@@ -309,20 +317,31 @@ def scenario_from(settings: Mapping[str, Any], source: str) -> Scenario:
     Raises:
         ConfigError: a key is unknown, or a value is wrong or none that a manifest can hold; names the first one.
     """
-    refuse_unnamed(settings, f"scenario {source}")
+    return _checked(settings, lambda _: f"scenario {source}")
+
+
+def _checked(settings: Mapping[str, Any], source_of: Callable[[Place], str], *, arms_known: bool = False) -> Scenario:
+    """Build a scenario; ``source_of`` says where a setting comes from, ``arms_known`` that what is measured names its arms."""
+    source = source_of(())
+    refuse_unnamed(settings, source)
     try:
         scenario = Scenario.model_validate(settings)
     except ValidationError as error:
         first = first_fault(error)
+        source = source_of(first["loc"])
         place = ".".join(str(part) for part in first["loc"])
         if first["type"] == "missing" and first["loc"][0] == "models":
             role = first["loc"][1]
             remedy = "--model provider/name" if role == "user" else f"--set {place}=provider/name"
             got = f"settings of a model for the role {role} without its name"
-            raise ConfigError(f"scenario {source}: got {got}, expected {remedy}") from error
-        raise config_error(error, Scenario, f"scenario {source}") from error
-    refuse_other_values(scenario.model_dump(), f"scenario {source}")
-    TableSettings.read(scenario.table_options, f"scenario {source}")
+            raise ConfigError(f"{source}: got {got}, expected {remedy}") from error
+        raise config_error(error, Scenario, source) from error
+    refuse_other_values(scenario.model_dump(), source)
+    TableSettings.read(scenario.table_options, source)
+    arms = [arm.name for arm in scenario.recommenders] if arms_known else None
+    clock = scenario.clock is not None
+    for fault, said in find_faults(scenario.measure, scenario.expect, arms=arms, clock=clock):
+        raise ConfigError(f"{source_of(fault)}: {'.'.join(map(str, fault))}: {said}")
     return scenario
 
 

@@ -17,6 +17,7 @@ from recsim_llm.errors import RecSimError, ServiceError
 from recsim_llm.log.segments import read_segments
 from recsim_llm.log.tables import add_serving
 from recsim_llm.recommenders import Recommender, RunsElsewhere
+from recsim_llm.recommenders.hooks import restock
 from recsim_llm.scenarios.building import Stage
 
 __all__ = ["ServedRecommender", "keeping_cost", "reach_services"]
@@ -39,6 +40,10 @@ class ServedRecommender(Recommender):
         """Let it learn."""
         with self._working("fit"):
             self._recommender.fit(catalog, ratings, seed)
+
+    def restock(self, catalog: Catalog) -> None:
+        """Tell it what is on sale from now on."""
+        restock(self._recommender, catalog)
 
     def recommend(self, requests: Requests, k: int) -> Slates:
         """Ask it for pages."""

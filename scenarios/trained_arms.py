@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from recsim_llm.errors import ConfigError
 from recsim_llm.recommenders import Recommender, TrainedBefore
-from recsim_llm.scenarios.schema import Arm, Scenario
+from recsim_llm.scenarios.arm_settings import Arm
+from recsim_llm.scenarios.schema import Scenario
 from recsim_llm.scenarios.train_settings import HOLDOUT
 
 __all__ = ["check_trained_arm"]

@@ -216,6 +216,16 @@ CALLS = {
         {"numerator": ONE, "denominator": counts(USERS), "clusters": ("labels", GROUPS)},
         {"confidence": SHARE},
     ),
+    "weighted_contrast": Call(
+        statistics.weighted_contrast,
+        {"numerators": numbers(2, USERS), "denominators": counts(2, USERS), "weights": numbers(2)},
+        {"confidence": SHARE},
+    ),
+    "jackknife_contrast": Call(
+        statistics.jackknife_contrast,
+        {"values": ("maybe", numbers(2, USERS)[1]), "weights": numbers(2)},
+        {"confidence": SHARE, "users": (3, (-1, 0.5, "one", None))},
+    ),
     "clustered_ratio_difference": Call(
         statistics.clustered_ratio_difference,
         {"numerators": numbers(2, USERS), "denominators": counts(2, USERS)},

@@ -13,6 +13,7 @@ TOPS = ("recsim_llm", "agents", "envs", "scenarios")
 MOST_LINES = 60
 
 IN_TWO_ROOMS = {
+    "world": "a population with its items and behaviour; and the Mesa model of a world in time, where the design names it",
     "tables": "data loads a user's tables of interactions and items; log keeps the tables beside a run's log",
     "schema": "the columns of a run's log, and the fields of a scenario file: both declare what a file must hold",
 }

@@ -19,6 +19,8 @@ class AskedPage(NamedTuple):
     visit: int
     page: int
     items: tuple[int, ...]
+    friends: tuple[int, ...] = ()
+    """By position: id of the friend who liked the item, -1 for none; empty where nobody has friends."""
 
 
 class Asked(NamedTuple):

@@ -20,6 +20,7 @@ from recsim_llm.agents.examination import examination_by_user, examination_curve
 from recsim_llm.agents.language.asked import Asked, AskedPage, Tell
 from recsim_llm.agents.language.calibration_record import refuse_other_model
 from recsim_llm.agents.language.contrast import PageAsk, open_contrast
+from recsim_llm.agents.language.friend_talk import FriendTalk
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.agents.language.minds import Minds
 from recsim_llm.agents.language.page_answers import answer_bounds, blank_answers, read_answers
@@ -115,6 +116,7 @@ class LanguageUsers:
         )
         self._minds = Minds(catalog, population, parameters, templates=templates, writer=self._writer, history=history)
         self._intents = VisitIntents(population, catalog, family, seed) if parameters.intents else None
+        self._friends: FriendTalk | None = None
         self.provenance = {
             "templates": templates.fingerprint,
             "memory_templates": self._minds.fingerprint,
@@ -129,7 +131,7 @@ class LanguageUsers:
     def __deepcopy__(self, memo: dict[int, Any]) -> LanguageUsers:
         """Copy what the users remember and feel; the model is shared, and pages under way are put to it again if needed."""
         other = copy(self)
-        other._minds, other._answers = deepcopy((self._minds, self._answers), memo)
+        other._minds, other._answers, other._friends = deepcopy((self._minds, self._answers, self._friends), memo)
         other._asked, other._started, other._ended = {}, {}, SimpleQueue()
         other._recalled = dict(self._recalled)
         return other
@@ -153,6 +155,8 @@ class LanguageUsers:
         self._started: dict[int, Asked] = {}
         self._ended: SimpleQueue[tuple[int, Asked]] = SimpleQueue()
         self._recalled: dict[int, IntArray] = {}
+        if self._friends is not None:
+            self._friends.forget()
 
     def examination(self, user_index: IntArray) -> FloatArray:
         """Return float32 [m, k]: probability that each position is examined."""
@@ -164,6 +168,25 @@ class LanguageUsers:
         self._abandon(at)
         self._answers.satisfaction[at] = 0.0
         self._minds.begin(at, user_index, returning)
+        if self._friends is not None:
+            self._minds.hear(*self._friends.deliver(at))
+
+    def meet_friends(self) -> None:
+        """Be ready to hear from friends.
+
+        Raises:
+            ConfigError: the templates have no words for it.
+        """
+        self._friends = FriendTalk(self.parameters.templates, self._writer)
+        self.provenance["friend_templates"] = self._friends.fingerprint
+
+    def show_friends(self, rows: IntArray, friend_id: IntArray) -> None:
+        """Say which friend liked what stands on the pages decided next; see ``HearsFriends``."""
+        self._talk().show(rows, friend_id)
+
+    def hear(self, rows: IntArray, item_index: IntArray, friend_id: IntArray) -> None:
+        """Let friends tell these users of items; it enters memory when the user comes next. See ``HearsFriends``."""
+        self._talk().hear(rows, item_index, friend_id)
 
     def tell(self, user_id: int | str, text: str, *, key: str | None = None) -> None:
         """Tell a user something that it knows from the next page on, for good: also whenever it begins anew.
@@ -282,6 +305,11 @@ class LanguageUsers:
     def _numbers(self, rows: Rows) -> IntArray:
         return np.arange(self._rows)[rows]
 
+    def _talk(self) -> FriendTalk:
+        if self._friends is None:
+            raise ContractError("language users: got friends' talk, expected meet_friends() before it")
+        return self._friends
+
     def _abandon(self, rows: IntArray) -> None:
         for row in rows.tolist():
             self._asked.pop(row, None)
@@ -309,7 +337,7 @@ class LanguageUsers:
         columns = (pages.user_index, pages.visit, pages.page)
         whole = zip(*(column.tolist() for column in columns), pages.item_index.tolist(), strict=True)
         wanted = {
-            row: AskedPage(user, visit, page, tuple(items))
+            row: AskedPage(user, visit, page, tuple(items), () if self._friends is None else self._friends.liked(row))
             for row, (user, visit, page, items) in zip(rows.tolist(), whole, strict=True)
         }
         new = {row: page for row, page in wanted.items() if row not in self._asked or self._asked[row].page != page}
@@ -347,12 +375,16 @@ class LanguageUsers:
         for row, page, order in zip(rows, pages, orders, strict=True):
             items = [page.items[position] for position in order]
             intent = () if self._intents is None else (self._intents.part(page.user, page.visit),)
-            room = writer.room(page.user, len(items)) - sum(estimate_tokens(part.text) for part in intent)
+            liked = (
+                () if self._friends is None else self._friends.part([page.friends[p] for p in order] if page.friends else [])
+            )
+            beside = (*intent, *liked)
+            room = writer.room(page.user, len(items)) - sum(estimate_tokens(part.text) for part in beside)
             part = writer.page(items, page.page, room - self.parameters.memory_tokens)
             budget = max(room - estimate_tokens(part.text), 0)
             memory = self._minds.render(row, writer.query(items), budget)
             remembered = writer.memory(memory.consolidated, memory.recent)
-            prompt = Prompt((*writer.opening, writer.persona(page.user), *remembered, *intent, part))
+            prompt = Prompt((*writer.opening, writer.persona(page.user), *remembered, *beside, part))
             writer.check(prompt, len(items), self.model.name)
             user_id = int(self._user_id[page.user])
             nonce = f"{self._seed} {user_id} {page.visit} {page.page}"

@@ -18,6 +18,8 @@ from recsim_llm.core.terminal_text import printable
 
 __all__ = [
     "make_console",
+    "measured_content",
+    "print_findings",
     "print_forecast",
     "print_lines",
     "print_little_known",
@@ -91,6 +93,21 @@ def print_little_known(run: Path) -> None:
     from recsim_llm.log.manifest import read_manifest
 
     print_lines(f"little known: {note}" for note in (read_manifest(run).get("population") or {}).get("little_known", ()))
+
+
+def print_findings(run: Path) -> None:
+    """Print whether a run shows what its scenario expects; nothing where the scenario measures nothing."""
+    from recsim_llm.report import finding_lines, read_measured
+
+    print_lines(finding_lines(read_measured(run)))
+
+
+def measured_content(run: Path) -> dict[str, Any]:
+    """Return the same for ``--json``, under ``measured``."""
+    from recsim_llm.report import read_measured
+
+    measured = read_measured(run)
+    return {} if measured is None else {"measured": measured}
 
 
 def read_reading(run: Path) -> dict[str, Any]:

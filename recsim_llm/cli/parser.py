@@ -6,14 +6,22 @@ import argparse
 
 from recsim_llm import __version__
 from recsim_llm.cli.plain_parser import PlainParser
-from recsim_llm.cli.run_parsers import compare_parser, export_parser, report_parser, resume_parser, run_parser, speak_parser
+from recsim_llm.cli.run_parsers import (
+    compare_parser,
+    export_parser,
+    list_parser,
+    new_parser,
+    report_parser,
+    resume_parser,
+    run_parser,
+    speak_parser,
+)
 from recsim_llm.cli.study_parsers import audit_parser, ope_parser
 from recsim_llm.cli.training_parsers import train_parser, tune_parser
 from recsim_llm.cli.user_parsers import (
     calibrate_parser,
     data_parser,
     fit_parser,
-    list_parser,
     personas_parser,
     probe_parser,
     realism_parser,
@@ -45,5 +53,6 @@ def make_parser() -> argparse.ArgumentParser:
     personas_parser(commands)
     realism_parser(commands)
     data_parser(commands)
+    new_parser(commands)
     list_parser(commands)
     return parser

@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from recsim_llm.cli.endings import go_on, go_on_by_folder
+from recsim_llm.cli.expectations import judge_by_seeds
 from recsim_llm.cli.options import ask_first, read_limits, read_world
 from recsim_llm.cli.output import (
     make_console,
+    measured_content,
+    print_findings,
     print_forecast,
     print_lines,
     print_little_known,
@@ -35,15 +38,17 @@ from recsim_llm.errors import ConfigError
 __all__ = ["handle_compare", "handle_export", "handle_report", "handle_resume", "handle_run", "handle_speak"]
 
 
-def handle_run(options: argparse.Namespace) -> None:
-    """Run a scenario and print what came of it."""
+def handle_run(options: argparse.Namespace) -> int:
+    """Run a scenario and print what came of it; return the exit status."""
     from recsim_llm.scenarios.runner import run
     from recsim_llm.scenarios.schema import load_scenario, parse_overrides
 
     scenario = load_scenario(options.scenario, _flags(options) | parse_overrides(options.set))
+    if options.expect:
+        return judge_by_seeds(scenario, options)
     if options.dry_run:
         _print_dry_run(scenario, options)
-        return
+        return 0
     out = options.out or Path("runs") / f"{scenario.name}-{datetime.now():%Y%m%d-%H%M%S}"
     # What is imported by now stays for good: full collections during the run need not search it.
     gc.freeze()
@@ -51,6 +56,7 @@ def handle_run(options: argparse.Namespace) -> None:
     with go_on_by_folder(out), show_progress(options.quiet) as update:
         run(scenario, out, update, cache=options.cache, confirm=partial(ask_first, options=options))
     _finish(out, options)
+    return 0
 
 
 def _tell_other_arithmetic(scenario: Any, options: argparse.Namespace) -> None:
@@ -131,13 +137,14 @@ def _finish_comparison(folder: Path, comparison: Any, options: argparse.Namespac
 
     with _report_again(folder):
         page, content, reading = write_report(folder), comparison.to_json(), read_reading(folder)
-        write_json(options, content | {"reading": reading})
+        write_json(options, content | {"reading": reading} | measured_content(folder))
     if not options.quiet:
         console = make_console()
         print_reading(reading)
         print_lines(comparison.verdict)
         console.print(comparison_table(content))
         print_lines(comparison.notes)
+        print_findings(folder)
         print_little_known(folder)
         again = shlex.join(["recsim-llm", "compare", str(folder), *rule])
         console.print(f"log     {folder}\nreport  {page}\nagain   {again}")
@@ -252,12 +259,13 @@ def _finish(run: Path, options: argparse.Namespace, **given: Any) -> None:
     with _report_again(run):
         summary = summarise(run)
         path, reading = write_report(run, **given), read_reading(run)
-        write_json(options, summary.to_json() | {"reading": reading})
+        write_json(options, summary.to_json() | {"reading": reading} | measured_content(run))
     if not options.quiet:
         console = make_console()
         print_reading(reading)
         console.print(verdict(summary))
         console.print(summary_table(summary))
+        print_findings(run)
         if calls := calls_line(read_calls(run)):
             console.print(calls)
         if served := serving_line(read_serving(run)):

@@ -6,9 +6,18 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
+from pydantic_core import PydanticCustomError
+
 from recsim_llm.errors import ConfigError
 
-__all__ = ["refuse_other_values", "refuse_unnamed"]
+__all__ = ["refuse_flag", "refuse_other_values", "refuse_unnamed"]
+
+
+def refuse_flag(value: Any) -> Any:
+    """Return a value, but see to it that ``visits: yes`` is no number; true would count as 1."""
+    if isinstance(value, bool):
+        raise PydanticCustomError("int_type", "a truth value")
+    return value
 
 
 def refuse_unnamed(value: Any, source: str, place: str = "") -> None:

@@ -8,6 +8,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsim_llm.core.bounds import UNDECLARED, Bounds
 from recsim_llm.core.pages import Decisions, Mood, Pages, Rows
+from recsim_llm.core.repetition import RatedItems
 
 __all__ = [
     "AnswersLater",
@@ -16,7 +17,9 @@ __all__ = [
     "CopiesRows",
     "DeclaresBounds",
     "HasProvenance",
+    "HearsFriends",
     "RanksItems",
+    "TakesRated",
     "TellsDwell",
     "TellsEngagement",
     "UserModel",
@@ -108,6 +111,14 @@ class AnswersLater(Protocol):
             ContractError: no page is being worked on.
         """
         ...
+
+
+@runtime_checkable
+class TakesRated(Protocol):
+    """A user model to whose users what they rated before the first page is not new."""
+
+    def take_rated(self, rated: RatedItems | None) -> None:
+        """Take in what everybody rated before the first page, None where nobody knows; called before ``allocate``."""
 
 
 @runtime_checkable
@@ -217,6 +228,31 @@ class HasProvenance(Protocol):
 
     provenance: Mapping[str, Any]
     """Plain values for JSON, by name."""
+
+
+@runtime_checkable
+class HearsFriends(Protocol):
+    """A user model whose users take in what friends say, as text, so that nothing is to be added to their decisions."""
+
+    def meet_friends(self) -> None:
+        """Be ready to hear from friends; called once, before the first visit."""
+
+    def show_friends(self, rows: IntArray, friend_id: IntArray) -> None:
+        """Say which friend liked what stands on the pages that are decided next.
+
+        Args:
+            rows: int64 [m]: of the pages.
+            friend_id: int64 [m, k]: outside id of the friend who told of the item in each slot first, -1 for none.
+        """
+
+    def hear(self, rows: IntArray, item_index: IntArray, friend_id: IntArray) -> None:
+        """Let friends tell users of items that they liked.
+
+        Args:
+            rows: int64 [t]: who is told.
+            item_index: int64 [t]: of which item.
+            friend_id: int64 [t]: outside id of the friend who tells.
+        """
 
 
 @runtime_checkable

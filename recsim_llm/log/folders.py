@@ -7,8 +7,10 @@ A run folder holds:
     impressions/*.parquet       one row a slot shown
     pages/*.parquet             one row a page
     visits/*.parquet            one row a visit
+    events/*.parquet            one row an event; in runs with a clock alone
     items, users                .parquet: titles and the data's own ids, and what the log is judged by
     held_out                    .parquet: ratings that the log is judged by; logs of environments lack them
+    friends                     .parquet: who knows whom; in runs where users have friends alone
     timings, serving            .parquet: clock times, and what each recommender took; apart from the log, so that the log
                                 compares byte for byte
     traceback.txt               where a plug-in crashed, if one did; a folder that holds nothing else counts as empty
@@ -51,8 +53,8 @@ LOCK, REPORT_LOCK = ".lock", ".report.lock"
 """Names of the files that say who is writing a folder, and who its report."""
 TRACEBACK = "traceback.txt"
 """Name of the file that says where a plug-in crashed."""
-TABLES = ("impressions", "pages", "visits")
-"""Names of the log's tables, each a folder of Parquet files."""
+TABLES = ("impressions", "pages", "visits", "events")
+"""Names of the log's tables, each a folder of Parquet files; of events only in runs with a clock."""
 
 
 def refuse_used_folder(

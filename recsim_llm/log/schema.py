@@ -12,12 +12,16 @@ import pyarrow as pa
 from recsim_llm.core.pages import DECIDERS, Account
 
 __all__ = [
+    "EVENTS",
+    "FRIENDS_LIKED",
     "IMPRESSIONS",
     "LIKE_THRESHOLD",
     "PAGES",
     "SCHEMAS",
     "VISITS",
+    "WHEN",
     "Part",
+    "events_table",
     "impressions_table",
     "pages_table",
     "visits_table",
@@ -93,21 +97,55 @@ VISITS = pa.schema(
 )
 """One row a visit that is over. ``satisfaction`` is after its last page; ``return_prob`` and ``returned`` are of the next visit
 and are null where none is simulated."""
-SCHEMAS = {"impressions": IMPRESSIONS, "pages": PAGES, "visits": VISITS}
-"""Schema by table."""
+WHEN = pa.schema([("day", pa.int32()), ("hour", pa.int8()), ("intent", pa.dictionary(pa.int8(), pa.string()))])
+"""Further columns of ``VISITS`` in runs with a clock: when the visit was, and what for; null where nobody said."""
+EVENTS = pa.schema(
+    [
+        ("arm", _ARM),
+        ("day", pa.int32()),
+        ("hour", pa.int8()),
+        ("user_id", pa.int64()),
+        ("visit", pa.int32()),
+        ("page", pa.int32()),
+        ("item_id", pa.int64()),
+        ("event", pa.dictionary(pa.int8(), pa.string())),
+        ("subject", pa.string()),
+        ("other_id", pa.int64()),
+        ("value", pa.float64()),
+    ]
+)
+"""One row an event, in runs with a clock alone: ``begins`` and ``ends`` of an intervention, whose name is the ``subject`` and
+whose ``value`` counts the items that it is about, or the users where it is about none; and what users do beyond clicks.
+``friend_click`` is a click on an item of which a friend, ``other_id``, had told; ``value`` is what friends added to its
+log-odds, null where the user was told in words.
+``user_id``, ``visit``, ``page`` and ``item_id`` are -1 where there is none, ``other_id``, a friend or a provider, too."""
+FRIENDS_LIKED = pa.schema([("friend_id", pa.int64())])
+"""Further column of ``IMPRESSIONS`` in runs where users have friends: the friend who liked the item and told of it first, as
+the page says beside it; null where nobody did."""
+SCHEMAS = {
+    "impressions": pa.schema([*IMPRESSIONS, *FRIENDS_LIKED]),
+    "pages": PAGES,
+    "visits": pa.schema([*VISITS, *WHEN]),
+    "events": EVENTS,
+}
+"""Every column that a table can have, by table."""
 
 _DECIDERS = pa.array(DECIDERS)
 _NEXT_ACTIONS = pa.array(["next", "leave"])
 _STOP_REASONS = pa.array(["left", "max_pages"])
 
 
-def impressions_table(arm: str, part: Part) -> pa.Table:
-    """Return the ``IMPRESSIONS`` table of an arm; an empty part gives no rows."""
+def impressions_table(arm: str, part: Part, *, social: bool = False) -> pa.Table:
+    """Return the ``IMPRESSIONS`` table of an arm, with ``FRIENDS_LIKED`` if users have friends; an empty part has no rows."""
     columns: dict[str, Any] = dict(part)
     rating = columns.get("rating", np.empty(0, np.float32))
     columns["liked"] = pa.array(rating >= LIKE_THRESHOLD, mask=np.isnan(rating))
     columns["text"] = pa.nulls(len(rating), pa.string())
-    return _table(arm, columns, IMPRESSIONS)
+    if not social:
+        return _table(arm, columns, IMPRESSIONS)
+    friend = columns.get("friend_id", np.empty(0, np.int64))
+    columns["friend_id"] = pa.array(friend, mask=friend < 0)
+    return _table(arm, columns, SCHEMAS["impressions"])
 
 
 def pages_table(arm: str, part: Part) -> pa.Table:
@@ -124,13 +162,28 @@ def pages_table(arm: str, part: Part) -> pa.Table:
     return _table(arm, columns, PAGES)
 
 
-def visits_table(arm: str, parts: list[Part]) -> pa.Table:
-    """Return the ``VISITS`` table of an arm."""
+def visits_table(arm: str, parts: list[Part], *, timed: bool = False) -> pa.Table:
+    """Return the ``VISITS`` table of an arm, with the columns of ``WHEN`` where there is a clock."""
     columns = _joined(parts)
     columns["stop_reason"] = _stop_reason(columns.get("left", np.empty(0, np.bool_)), None)
     if parts:
         columns["returned"] = pa.array(columns["returned"], mask=columns.pop("return_unknown"))
-    return _table(arm, columns, VISITS)
+    if not timed:
+        return _table(arm, columns, VISITS)
+    columns["intent"] = _words(columns.get("intent", np.full(len(columns["stop_reason"]), None)))
+    return _table(arm, columns, SCHEMAS["visits"])
+
+
+def events_table(arm: str, parts: list[Part]) -> pa.Table:
+    """Return the ``EVENTS`` table of an arm."""
+    columns = _joined(parts)
+    columns["event"] = _words(columns.get("event", np.empty(0, object)))
+    columns["subject"] = pa.array(columns.get("subject", np.empty(0, object)), pa.string())
+    return _table(arm, columns, EVENTS)
+
+
+def _words(values: npt.NDArray[Any]) -> pa.DictionaryArray:
+    return pa.array(values, pa.string()).dictionary_encode().cast(pa.dictionary(pa.int8(), pa.string()))
 
 
 def _stop_reason(left: npt.NDArray[np.bool_], within: npt.NDArray[np.bool_] | None) -> pa.DictionaryArray:

@@ -30,6 +30,7 @@ _DICTIONARY = {
     "impressions": ["arm", "user_id", "visit", "page", "position", "examine_prob", "propensity", "prefix_propensity"],
     "pages": ["arm", "visit", "page", "next_action", "stop_reason"],
     "visits": ["arm", "stop_reason"],
+    "events": ["arm", "event", "subject"],
 }
 
 
@@ -164,6 +165,7 @@ class SegmentWriter:
                 )
             return
         for name, content in contents.items():
+            (self.folder / name).mkdir(exist_ok=True)
             write_atomically(self.folder / segment.files[name], content)
         with (self.folder / INDEX).open("ab") as stream:
             stream.write(segment.line())
@@ -185,7 +187,8 @@ def open_segments(run: Path) -> SegmentWriter:
     segments = tuple(segment for segment in found if not segment.partial)
     check_segments(run, segments)
     for name in TABLES:
-        (run / name).mkdir(parents=True, exist_ok=True)
+        if name != "events":  # which most runs have none of
+            (run / name).mkdir(parents=True, exist_ok=True)
         for torn in (run / name).glob("*.part"):
             torn.unlink()
     index = run / INDEX

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from recsim_llm.core.batches import join_feedback
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.pages import Slates, probability
-from recsim_llm.log.schema import Part, impressions_table, pages_table, visits_table
+from recsim_llm.log.schema import Part, events_table, impressions_table, pages_table, visits_table
 from recsim_llm.log.segments import SegmentWriter
 
 __all__ = ["RunLog"]
@@ -29,6 +29,7 @@ class _Batch(NamedTuple):
     out_of_pages: BoolArray
     keep: BoolArray | None
     visit: IntArray | None
+    friend_id: IntArray | None
 
 
 class RunLog:
@@ -41,6 +42,8 @@ class RunLog:
         catalog: the items, for their outside ids.
         user_id: int64 [population]: outside ids by user index.
         segment_rows: impressions after which a segment is written, at the next page boundary.
+        timed: whether there is a clock, so that visits have a time and there are events.
+        social: whether users have friends, so that slots have a friend who liked what they show.
     """
 
     def __init__(
@@ -52,6 +55,8 @@ class RunLog:
         catalog: Catalog,
         user_id: IntArray,
         segment_rows: int = 500_000,
+        timed: bool = False,
+        social: bool = False,
     ) -> None:
         self._segments, self.arm, self._place, self._segment_rows = segments, arm, place, segment_rows
         self._item_id, self._user_id = catalog.item_id, user_id
@@ -59,6 +64,8 @@ class RunLog:
         self._buffered = 0
         self._batches: list[_Batch] = []
         self._visits: list[Part] = []
+        self._timed, self._social = timed, social
+        self._events: list[Part] = []
 
     def page(
         self,
@@ -70,6 +77,7 @@ class RunLog:
         out_of_pages: BoolArray,
         keep: BoolArray | None = None,
         visit: IntArray | None = None,
+        friend_id: IntArray | None = None,
     ) -> None:
         """Record one page of a batch of users.
 
@@ -81,8 +89,9 @@ class RunLog:
             out_of_pages: bool [u]: the page budget is used up.
             keep: bool [u]: which users really had a page; None means that all had.
             visit: int64 [u]: visit numbers to log; None takes those of the dice.
+            friend_id: int64 [u, k]: who liked what each slot shows, -1 for nobody; only where users have friends.
         """
-        self._batches.append(_Batch(feedback, slates, reward, invalid, out_of_pages, keep, visit))
+        self._batches.append(_Batch(feedback, slates, reward, invalid, out_of_pages, keep, visit, friend_id))
         self._buffered += feedback.clicked.size
 
     def visits(
@@ -98,10 +107,12 @@ class RunLog:
         return_prob: FloatArray,
         returned: BoolArray,
         last: BoolArray,
+        **when: npt.NDArray[Any],
     ) -> None:
         """Record visits that are over, one entry a visit in each column.
 
         ``left`` tells the user's end from the budget's; after ``last`` ones no other is simulated, whatever ``returned`` says.
+        ``when`` they took place are columns of ``WHEN``, where there is a clock.
         """
         self._visits.append(
             {
@@ -115,8 +126,19 @@ class RunLog:
                 "return_prob": return_prob,
                 "returned": returned,
                 "return_unknown": last,
+                **when,
             }
         )
+
+    def events(self, **columns: Any) -> None:
+        """Record what happened besides: columns of ``EVENTS`` of one length.
+
+        ``day``, ``hour``, ``event`` and ``subject`` must be there; of the others, those that are not say that there is none.
+        """
+        rows = len(columns["day"])
+        part = {name: np.full(rows, -1) for name in ("user_id", "visit", "page", "item_id", "other_id")}
+        part["value"] = np.full(rows, np.nan)
+        self._events.append(part | {name: np.asarray(column) for name, column in columns.items()})
 
     @property
     def full(self) -> bool:
@@ -140,14 +162,16 @@ class RunLog:
     def _write(self, last: bool, partial: bool = False) -> None:
         impressions, pages = self._columns() if self._batches else ({}, {})
         tables = {
-            "impressions": impressions_table(self.arm, impressions),
+            "impressions": impressions_table(self.arm, impressions, social=self._social),
             "pages": pages_table(self.arm, pages),
-            "visits": visits_table(self.arm, self._visits),
+            "visits": visits_table(self.arm, self._visits, timed=self._timed),
         }
+        if self._timed:
+            tables["events"] = events_table(self.arm, self._events)
         self._segments.add(self.arm, self._place, self._number, tables=tables, last=last, partial=partial)
         self._number += 1
         self._buffered = 0
-        self._batches, self._visits = [], []
+        self._batches, self._visits, self._events = [], [], []
 
     def _columns(self) -> tuple[Part, Part]:
         """Return the columns of the impressions and of the pages collected so far."""
@@ -177,6 +201,12 @@ class RunLog:
             "rating": joined.ratings().reshape(-1),
             "dwell": joined.by_slot(np.full(joined.slot.shape, np.nan) if joined.dwell is None else joined.dwell).reshape(-1),
         }
+        if self._social:
+            friends = [
+                np.full(one.clicked.shape, -1) if b.friend_id is None else b.friend_id
+                for b, one in zip(batches, feedbacks, strict=True)
+            ]
+            impressions["friend_id"] = np.concatenate(friends).reshape(-1)
         out = np.concatenate([batch.out_of_pages for batch in batches])
         pages: Part = {
             "user_id": users,

@@ -9,7 +9,7 @@ from recsim_llm.core.arrays import BoolArray, DoubleArray
 from recsim_llm.core.checked_columns import as_flags, as_numbers
 from recsim_llm.errors import DataError
 
-__all__ = ["entropy", "overlap_by_user", "trend"]
+__all__ = ["entropy", "overlap_by_user", "pair_values", "top_share", "trend"]
 
 
 def entropy(weights: npt.ArrayLike) -> DoubleArray:
@@ -29,6 +29,23 @@ def entropy(weights: npt.ArrayLike) -> DoubleArray:
     bits = -(share * np.log2(np.where(share > 0, share, 1.0))).sum(axis=-1) + 0.0
     found: DoubleArray = np.where(total[..., 0] > 0, bits, np.nan)
     return found
+
+
+def top_share(weights: npt.ArrayLike) -> DoubleArray:
+    """Return float64 [...], 0 to 1: the largest share over the last axis, of one category; NaN where all is 0.
+
+    Estimated from few choices it comes out too large, so only equal numbers of choices may be compared.
+
+    Args:
+        weights: [..., g], 0 or more; need not sum to 1.
+
+    Raises:
+        DataError: a weight is negative or not finite.
+    """
+    counts = as_numbers("weights", weights, (..., "categories"), bounds=(0.0, np.inf))
+    total = counts.sum(axis=-1)
+    share: DoubleArray = np.where(total > 0, counts.max(axis=-1, initial=0.0) / np.where(total > 0, total, 1.0), np.nan)
+    return share
 
 
 def trend(values: DoubleArray) -> DoubleArray:
@@ -74,3 +91,16 @@ def overlap_by_user(sets: BoolArray) -> DoubleArray:
     np.fill_diagonal(jaccard, 0.0)
     result[there] = jaccard.sum(axis=1) / (there.sum() - 1)
     return result
+
+
+def pair_values(by_user: DoubleArray) -> DoubleArray:
+    """Return float64 [u]: values whose mean is the mean over pairs, and whose spread is the jackknife's.
+
+    Source: Arvesen 1969, *Annals of Mathematical Statistics* 40.
+
+    Args:
+        by_user: float64 [u], each user's mean over pairs with all others, NaN where there is none.
+    """
+    known = by_user[~np.isnan(by_user)]
+    values: DoubleArray = 2.0 * by_user - (known.mean() if len(known) else np.nan)
+    return values

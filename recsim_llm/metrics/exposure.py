@@ -12,10 +12,12 @@ from recsim_llm.statistics import Estimate, ratio_estimate
 __all__ = [
     "HEAD_SHARE",
     "LEAST_MERIT",
+    "MOST_SHOWN",
     "catalog_coverage",
     "exposure_by_group",
     "exposure_merit_gap",
     "gini",
+    "head_exposure",
     "long_tail",
     "popularity_lift",
     "worst_exposure_ratio",
@@ -24,8 +26,11 @@ __all__ = [
 
 HEAD_SHARE = 0.8
 """Share of the training interactions that the head of the catalog holds; the rest of the items is the long tail."""
+MOST_SHOWN = 0.1
+"""Share of the items, those shown most, whose share of all exposures is told."""
 LEAST_MERIT = 0.01
 """Share of merit below which a group's ratio of exposure to merit is too coarse to be called the worst."""
+_ROUNDING = 1e-9
 
 
 def catalog_coverage(exposures: npt.ArrayLike) -> float | None:
@@ -64,6 +69,27 @@ def gini(exposures: npt.ArrayLike, *, items: int | None = None) -> float | None:
         return None
     rank = np.arange(items - len(shown) + 1, items + 1, dtype=np.float64)
     return float(2.0 * (rank @ shown) / (items * total) - (items + 1) / items)
+
+
+def head_exposure(exposures: npt.ArrayLike, share: float = MOST_SHOWN) -> float | None:
+    """Return the share of all exposures that the most shown items have, 0 to 1; None: nothing shown.
+
+    Of ten items and the share 0.1 it is that of the one that is shown most; of items that are all shown alike, the share
+    itself. A fraction of an item counts as one.
+
+    Args:
+        exposures: [n], exposures of every item of the catalog.
+        share: of the items that are looked at, 0 to 1.
+
+    Raises:
+        ConfigError: ``share`` is no share.
+        DataError: a number is negative or not finite.
+    """
+    check_number("share", share, above=0.0, below=1.0)
+    counts = as_numbers("exposures", exposures, ("items",), bounds=(0.0, np.inf))
+    total = float(counts.sum())
+    most = int(np.ceil(share * len(counts) - _ROUNDING))
+    return float(np.sort(counts)[len(counts) - most :].sum() / total) if total else None
 
 
 def long_tail(popularity: npt.ArrayLike, head_share: float = HEAD_SHARE) -> BoolArray:

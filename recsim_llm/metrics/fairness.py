@@ -13,7 +13,7 @@ from recsim_llm.core.arrays import DoubleArray, TextArray
 from recsim_llm.core.checked_columns import as_column, as_numbers, check_number, check_whole_number
 from recsim_llm.statistics import CONFIDENCE, Estimate, mean_estimate
 
-__all__ = ["LEAST_USERS", "GroupGap", "group_gap", "terciles"]
+__all__ = ["LEAST_USERS", "GroupGap", "group_gap", "shares_below", "terciles"]
 
 
 LEAST_USERS = 10
@@ -49,15 +49,28 @@ def terciles(values: npt.ArrayLike) -> TextArray:
     Raises:
         DataError: a value is not finite.
     """
-    values = as_numbers("values", values, ("users",))
-    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
-    labels = np.full(len(place), None, object)
-    if len(count) > 1:
-        share = ((count.cumsum() - count / 2.0) / len(place))[place]
+    share = shares_below(values)
+    labels = np.full(len(share), None, object)
+    if len(share) and np.ptp(share) > 0.0:
         labels[:] = "middle"
         labels[share < 1 / 3] = "low"
         labels[share >= 2 / 3] = "high"
     return labels
+
+
+def shares_below(values: npt.ArrayLike) -> DoubleArray:
+    """Return float64 [u], 0 to 1: the share of users below each one's value plus half the share of those who have it.
+
+    Args:
+        values: [u], for instance a trait.
+
+    Raises:
+        DataError: a value is not finite.
+    """
+    values = as_numbers("values", values, ("users",))
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    share: DoubleArray = ((count.cumsum() - count / 2.0) / max(len(place), 1))[place]
+    return share
 
 
 def group_gap(

@@ -6,6 +6,7 @@ fingerprints only: data, population and train share. Nothing that serves users r
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ __all__ = ["RunTables", "find_rows", "has_tables", "read_tables", "write_tables"
 
 _TERCILES = ("activity", "diversity", "mainstreamness")
 _NO_GROUPS = ("user_id", USER_KEY, "history_popularity", "history_genres")
+_TRAIT = "trait_"  # begins the columns of traits, which users have where a scenario measures some of them by a trait
 _SCHEMAS = {"items": ITEMS, "users": USERS, "held_out": HELD_OUT}
 
 
@@ -50,6 +52,8 @@ class RunTables:
     """int64 [u]."""
     groups: dict[str, TextArray]
     """Field to label of each user, str [u], None where unknown."""
+    traits: dict[str, DoubleArray]
+    """Traits by which a scenario measures some of its users, float64 [u] each."""
     history_popularity: DoubleArray
     """float64 [u], NaN where there is no history."""
     history_genres: DoubleArray
@@ -73,7 +77,14 @@ def has_tables(run: Path) -> bool:
 
 
 def write_tables(
-    run: Path, catalog: Catalog, population: Population, *, train: Ratings, later: Ratings, stars: bool = True
+    run: Path,
+    catalog: Catalog,
+    population: Population,
+    *,
+    train: Ratings,
+    later: Ratings,
+    stars: bool = True,
+    traits: Sequence[str] = (),
 ) -> None:
     """Write the three tables; equal arguments give equal bytes.
 
@@ -84,10 +95,14 @@ def write_tables(
         train: ratings that recommenders learn from.
         later: each user's ratings after those.
         stars: whether ratings are stars that people gave; False for clicks and purchases, whose stars only stand in for them.
+        traits: of users that are written down too, a column each.
     """
+    users = _users(catalog, population, train)
+    for name in traits:
+        users = users.append_column(f"{_TRAIT}{name}", pa.array(population.trait(name).astype(np.float64)))
     tables = {
         "items": make_items(catalog),
-        "users": _users(catalog, population, train),
+        "users": users,
         "held_out": _held_out(population, later, stars=stars),
     }
     for name, table in tables.items():
@@ -104,7 +119,8 @@ def read_tables(run: Path) -> RunTables:
     items, users = items.sort_by("item_id"), users.sort_by("user_id")
     item_id, user_id = items["item_id"].to_numpy(), users["user_id"].to_numpy()
     names, genres = _genre_columns(items["genres"].combine_chunks())
-    fields = [name for name in users.schema.names if name not in _NO_GROUPS]
+    traits = [name for name in users.schema.names if name.startswith(_TRAIT)]
+    fields = [name for name in users.schema.names if name not in (*_NO_GROUPS, *traits)]
     return RunTables(
         item_id=item_id,
         genre_names=names,
@@ -113,6 +129,7 @@ def read_tables(run: Path) -> RunTables:
         popularity=items["popularity"].to_numpy(),
         user_id=user_id,
         groups={name: _texts(users[name]) for name in fields},
+        traits={name.removeprefix(_TRAIT): users[name].to_numpy() for name in traits},
         history_popularity=users["history_popularity"].to_numpy(),
         history_genres=_history(users["history_genres"].combine_chunks(), names),
         held_user=find_rows(held["user_id"].to_numpy(), user_id, f"{run}: held-out ratings: user"),

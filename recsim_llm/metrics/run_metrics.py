@@ -118,8 +118,8 @@ class _Arm:
         return {
             "genre_entropy": _mean("genre_entropy", overall),
             "genre_entropy_trend": _mean("genre_entropy_trend", bubbles.trend(self._entropy_by_part())),
-            "choice_overlap": _mean("choice_overlap", _pair_values(chosen)),
-            "choice_overlap_change": _mean("choice_overlap_change", _pair_values(late) - _pair_values(early)),
+            "choice_overlap": _mean("choice_overlap", bubbles.pair_values(chosen)),
+            "choice_overlap_change": _mean("choice_overlap_change", bubbles.pair_values(late) - bubbles.pair_values(early)),
         }
 
     def _fairness(self) -> dict[str, MetricValue]:
@@ -190,13 +190,6 @@ def _mean(key: str, values: DoubleArray) -> Estimate:
     return _DEFINED[key].estimate(values[~np.isnan(values)])
 
 
-def _pair_values(by_user: DoubleArray) -> DoubleArray:
-    """Return values whose mean is the mean over pairs and whose spread is the jackknife's (Arvesen 1969, *AMS* 40)."""
-    known = by_user[~np.isnan(by_user)]
-    values: DoubleArray = 2.0 * by_user - (known.mean() if len(known) else np.nan)
-    return values
-
-
 def _providers(tables: RunTables) -> str:
     return "provider" if any(name is not None for name in tables.provider) else "genre"
 
@@ -204,7 +197,7 @@ def _providers(tables: RunTables) -> str:
 def _memberships(tables: RunTables, sums: Sums) -> tuple[IntArray, IntArray, DoubleArray, tuple[str, ...]]:
     """Return items, groups and weights of all memberships, and the groups' names."""
     if _providers(tables) == "genre":
-        return sums.member_item, sums.member_genre, sums.member_share, tables.genre_names
+        return sums.members.item, sums.members.genre, sums.members.share, tables.genre_names
     item = np.flatnonzero([name is not None for name in tables.provider])
     names, group = np.unique(tables.provider[item].astype(str), return_inverse=True)
     return item, group, np.ones(len(item)), tuple(map(str, names))

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
+from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray, TextArray
 from recsim_llm.errors import LogError
-from recsim_llm.log.columns import Columns, integers, numbers
+from recsim_llm.log.columns import Columns, integers, numbers, words
 from recsim_llm.log.reader import RunReader
 from recsim_llm.metrics.item_tables import RunTables, find_rows
 
-__all__ = ["PageBatch", "PageReader", "PageRows"]
+__all__ = ["EventRows", "PageBatch", "PageReader", "PageRows", "VisitRows"]
 
 
 _KEY = ("arm", "user", "visit", "page")
@@ -27,12 +27,46 @@ class PageRows(NamedTuple):
 
     cell: IntArray
     """int64 [p]: arm and user, ``arm * users + row of the user``."""
+    visit: IntArray
+    """int64 [p]."""
+    page: IntArray
+    """int64 [p]: number of the page within its visit."""
     clicks: IntArray
     """int64 [p]."""
     invalid: IntArray
     """int64 [p]: invalid slots."""
+    reward: DoubleArray
+    """float64 [p]."""
     satisfaction: DoubleArray
     """float64 [p], NaN where unknown."""
+
+
+class VisitRows(NamedTuple):
+    """Rows of the table of visits."""
+
+    cell: IntArray
+    """int64 [v]: as in ``PageRows``."""
+    visit: IntArray
+    """int64 [v]."""
+    day: IntArray | None
+    """int64 [v]: day on which it was; None in runs without a clock."""
+    pages: IntArray
+    """int64 [v]."""
+    returned: DoubleArray
+    """float64 [v]: 1 where another visit followed, 0 where none did, NaN where none could."""
+
+
+class EventRows(NamedTuple):
+    """Rows of the table of events."""
+
+    cell: IntArray
+    """int64 [e]: as in ``PageRows``."""
+    visit: IntArray
+    """int64 [e]: -1 where it was in none."""
+    day: IntArray
+    """int64 [e]."""
+    event: TextArray
+    """str [e]: its name."""
 
 
 class PageBatch(NamedTuple):
@@ -42,6 +76,10 @@ class PageBatch(NamedTuple):
     """int64 [p]: number of the arm in the manifest."""
     cell: IntArray
     """int64 [p]: as in ``PageRows``."""
+    visit: IntArray
+    """int64 [p]."""
+    page: IntArray
+    """int64 [p]: number of the page within its visit."""
     first: BoolArray
     """bool [p]: first page of the user's first visit."""
     item: IntArray
@@ -79,11 +117,49 @@ class PageReader:
         Raises:
             LogError: it cannot be read or does not fit the manifest and the tables.
         """
-        names = ["arm", "user_id", "clicks", "invalid_slots", "satisfaction"]
+        names = ["arm", "user_id", "visit", "page", "clicks", "invalid_slots", "reward", "satisfaction"]
         for batch in self._run.batches("pages", names, rows=self._batch_rows):
-            cell = self._run.arm_numbers(batch) * len(self._tables.user_id) + self._user(batch)
             clicks, invalid = (np.nan_to_num(numbers(batch, name)).astype(np.int64) for name in ("clicks", "invalid_slots"))
-            yield PageRows(cell, clicks, invalid, numbers(batch, "satisfaction"))
+            yield PageRows(
+                cell=self._cell(batch),
+                visit=integers(batch, "visit"),
+                page=integers(batch, "page"),
+                clicks=clicks,
+                invalid=invalid,
+                reward=numbers(batch, "reward"),
+                satisfaction=numbers(batch, "satisfaction"),
+            )
+
+    def visits(self, *, days: bool) -> Iterator[VisitRows]:
+        """Yield the table of visits.
+
+        Args:
+            days: whether the run has a clock, so that it says on which day each visit was.
+
+        Raises:
+            LogError: it cannot be read or does not fit the manifest and the tables.
+        """
+        names = ["arm", "user_id", "visit", "pages", "returned", *(["day"] if days else [])]
+        for batch in self._run.batches("visits", names, rows=self._batch_rows):
+            yield VisitRows(
+                cell=self._cell(batch),
+                visit=integers(batch, "visit"),
+                day=integers(batch, "day") if days else None,
+                pages=integers(batch, "pages"),
+                returned=numbers(batch, "returned"),
+            )
+
+    def events(self, events: Collection[str]) -> Iterator[EventRows]:
+        """Yield the rows of the table of events that are of some events and of a user; none in runs without a clock.
+
+        Raises:
+            LogError: it cannot be read or does not fit the manifest and the tables.
+        """
+        for batch in self._run.batches("events", ["arm", "user_id", "visit", "day", "event"], rows=self._batch_rows):
+            event = words(batch, "event")
+            mine = np.isin(event, list(events)) & (integers(batch, "user_id") >= 0)
+            kept = batch.filter(pa.array(mine))
+            yield EventRows(self._cell(kept), integers(kept, "visit"), integers(kept, "day"), event[mine])
 
     def impressions(self) -> Iterator[PageBatch]:
         """Yield the table of impressions by pages; what a batch cuts is kept for the next one, so memory holds one batch.
@@ -133,10 +209,16 @@ class PageReader:
         return PageBatch(
             arm=arm,
             cell=arm * len(self._tables.user_id) + user,
+            visit=columns["visit"][start],
+            page=columns["page"][start],
             first=(columns["visit"][start] == 0) & (columns["page"][start] == 0),
             item=spread("item", -1),
             **opinions | {"clicked": opinions["clicked"] == 1.0},
         )
+
+    def _cell(self, batch: pa.RecordBatch) -> IntArray:
+        cell: IntArray = self._run.arm_numbers(batch) * len(self._tables.user_id) + self._user(batch)
+        return cell
 
     def _user(self, batch: pa.RecordBatch) -> IntArray:
         return find_rows(integers(batch, "user_id"), self._tables.user_id, f"{self._run.folder}: user")

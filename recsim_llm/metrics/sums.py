@@ -15,13 +15,14 @@ from recsim_llm.core import keyed
 from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.metrics import relevance
 from recsim_llm.metrics.behaviour import WATCHED
-from recsim_llm.metrics.diversity import genre_diversity, genre_shares, most_popular, self_information, serendipitous
+from recsim_llm.metrics.diversity import genre_diversity, most_popular, self_information, serendipitous
 from recsim_llm.metrics.exposure import long_tail
+from recsim_llm.metrics.genre_members import GenreMembers
 from recsim_llm.metrics.item_tables import RunTables
 from recsim_llm.metrics.streaming import PageBatch, PageRows
 from recsim_llm.numerics.ranking import rank_within
 
-__all__ = ["OVERLAP_USERS", "PARTS", "RANKING", "TOTALS", "Sums"]
+__all__ = ["OVERLAP_USERS", "PARTS", "RANKING", "TOTALS", "Sums", "overlap_sample"]
 
 
 PARTS = 4
@@ -60,6 +61,19 @@ _HALVES = 3  # the early half, the late half, and the odd click between
 _MERGE_AT = 1 << 20
 
 
+def overlap_sample(user_id: IntArray, seed: int) -> IntArray:
+    """Return int64 [u]: which of the users whose choices are compared each one is, -1 for those who are none.
+
+    Args:
+        user_id: int64 [u].
+        seed: of the draw.
+    """
+    order = np.argsort(keyed.words(seed, "overlap users", user_id), kind="stable")
+    sample = np.full(len(user_id), -1, np.int64)
+    sample[np.sort(order[:OVERLAP_USERS])] = np.arange(min(len(user_id), OVERLAP_USERS))
+    return sample
+
+
 class Sums:
     """Tables that fill while the log goes by: first all pages, then all impressions.
 
@@ -77,16 +91,11 @@ class Sums:
         self._information = self_information(tables.popularity)
         self._expected = most_popular(tables.popularity, expected)
         self._tail = long_tail(tables.popularity)
-        shares = genre_shares(tables.genres)
-        self.member_item, self.member_genre = np.nonzero(tables.genres)
-        self.member_share = shares[self.member_item, self.member_genre]
-        self._member_start = np.searchsorted(self.member_item, np.arange(len(tables.item_id) + 1))
+        self.members = GenreMembers(tables.genres)
         relevant = tables.relevant
         self._relevant = np.unique(tables.held_user[relevant] * len(tables.item_id) + tables.held_item[relevant])
         self.relevant_items = np.bincount(self._relevant // len(tables.item_id), minlength=users)
-        order = np.argsort(keyed.words(seed, "overlap users", tables.user_id), kind="stable")
-        self._sample = np.full(users, -1, np.int64)
-        self._sample[np.sort(order[:OVERLAP_USERS])] = np.arange(min(users, OVERLAP_USERS))
+        self._sample = overlap_sample(tables.user_id, seed)
         self.totals = {name: np.zeros(cells) for name in TOTALS}
         self.ranking = {name: np.full(cells, np.nan) for name in RANKING}
         self.exposures = np.zeros((arms, len(tables.item_id)), np.int64)
@@ -116,7 +125,7 @@ class Sums:
         diversity = genre_diversity(batch.item, self._tables.genres)
         self._add(batch.cell, diversity=np.nan_to_num(diversity), diversity_pages=~np.isnan(diversity))
         page, slot = np.nonzero(shown)
-        self._add_genres(self.genres_shown, batch.cell[page], batch.item[page, slot])
+        self.members.add(self.genres_shown, batch.cell[page], batch.item[page, slot])
         self._add_clicks(batch)
         self._rank(batch)
 
@@ -174,12 +183,12 @@ class Sums:
         cell, item = batch.cell[page], batch.item[page, slot]
         rank = self._ranked[cell] + rank_within(cell)
         np.add.at(self._ranked, cell, 1)
-        self._add_genres(self.genres_chosen, cell, item)
+        self.members.add(self.genres_chosen, cell, item)
         clicks = self.totals["clicks"][cell].astype(np.int64)
         part = rank // np.maximum(clicks // PARTS, 1)
         kept = (part < PARTS) & (clicks >= PARTS)
         flat = self.genres_by_part.reshape(self.genres_by_part.shape[0] * PARTS, self.genres_by_part.shape[2])
-        self._add_genres(flat, cell[kept] * PARTS + part[kept], item[kept])
+        self.members.add(flat, cell[kept] * PARTS + part[kept], item[kept])
         half = np.minimum(rank // np.maximum(clicks // 2, 1), 2)
         half[clicks < 2] = 2
         arm, user = np.divmod(cell, self.users)
@@ -203,12 +212,6 @@ class Sums:
     def _add(self, cell: IntArray, **columns: npt.NDArray[Any]) -> None:
         for name, values in columns.items():
             np.add.at(self.totals[name], cell, values.astype(np.float64))
-
-    def _add_genres(self, table: npt.NDArray[Any], row: IntArray, item: IntArray) -> None:
-        start, count = self._member_start[item], np.diff(self._member_start)[item]
-        member = np.repeat(start - np.concatenate([[0], count.cumsum()[:-1]]), count) + np.arange(count.sum())
-        place = np.repeat(row, count) * table.shape[1] + self.member_genre[member]
-        np.add.at(table.reshape(-1), place, self.member_share[member].astype(table.dtype))
 
     def _merge(self) -> None:
         self._chosen = np.unique(np.concatenate([self._chosen, *self._pending]))

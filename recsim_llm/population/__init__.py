@@ -9,6 +9,8 @@ from recsim_llm.registry import lazy_names
 
 if TYPE_CHECKING:
     from recsim_llm.population.choosing import UserSource, choose_users, measured_users
+    from recsim_llm.population.friendship_draws import draw_friendships
+    from recsim_llm.population.friendships import Friendships, from_user_ids
     from recsim_llm.population.from_ratings import population_from_ratings
     from recsim_llm.population.persona_text import render_persona
     from recsim_llm.population.personas import TRAITS, Population, Trait
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "TASTE_FAMILIES",
     "TRAITS",
+    "Friendships",
     "JointDistribution",
     "Population",
     "Trait",
@@ -27,7 +30,9 @@ __all__ = [
     "World",
     "choose_users",
     "draw_families",
+    "draw_friendships",
     "fit_joint_distribution",
+    "from_user_ids",
     "measured_users",
     "population_from_ratings",
     "read_population",
@@ -40,6 +45,7 @@ __getattr__, __dir__ = lazy_names(
     {
         "TASTE_FAMILIES": "taste_families",
         "TRAITS": "personas",
+        "Friendships": "friendships",
         "JointDistribution": "synthetic",
         "Population": "personas",
         "Trait": "personas",
@@ -47,7 +53,9 @@ __getattr__, __dir__ = lazy_names(
         "World": "world",
         "choose_users": "choosing",
         "draw_families": "taste_families",
+        "draw_friendships": "friendship_draws",
         "fit_joint_distribution": "synthetic",
+        "from_user_ids": "friendships",
         "measured_users": "choosing",
         "population_from_ratings": "from_ratings",
         "read_population": "population_files",

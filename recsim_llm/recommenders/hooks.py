@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from recsim_llm.core.arrays import FloatArray, IntArray
+from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.keyed import Words
 from recsim_llm.core.repetition import Repeats
 from recsim_llm.core.rollouts import Rollouts
@@ -14,7 +15,18 @@ if TYPE_CHECKING:
     from recsim_llm.language.calls.model import LanguageModel
     from recsim_llm.recommenders.http_client import ServiceCost
 
-__all__ = ["AsksModel", "RunsElsewhere", "TakesRules", "TakesTruth", "TakesUserKeys", "TrainedBefore", "Truth", "give_hooks"]
+__all__ = [
+    "AsksModel",
+    "RunsElsewhere",
+    "TakesRules",
+    "TakesStock",
+    "TakesTruth",
+    "TakesUserKeys",
+    "TrainedBefore",
+    "Truth",
+    "give_hooks",
+    "restock",
+]
 
 
 class Truth(NamedTuple):
@@ -103,6 +115,21 @@ class TakesUserKeys(Protocol):
             user_keys: of all users of the data; empty where ``user_id`` is the data's own. Synthetic users have none.
         """
         ...
+
+
+@runtime_checkable
+class TakesStock(Protocol):
+    """A recommender that is told when items come on sale or go off it; others find out by what is refused or left blank."""
+
+    def restock(self, catalog: Catalog) -> None:
+        """Take in what is on sale from now on: the items of ``fit``, in the same order; called between pages."""
+        ...
+
+
+def restock(recommender: object, catalog: Catalog) -> None:
+    """Tell a recommender what is on sale from now on, where it wants to know."""
+    if isinstance(recommender, TakesStock):
+        recommender.restock(catalog)
 
 
 def give_hooks(

@@ -36,6 +36,10 @@ class Interactions:
         self.matrix = _binary(ratings.user_index[known], item[known], shape)
         self.counts: IntArray = np.bincount(self.matrix.indices, minlength=len(catalog)).astype(np.int64)
 
+    def restock(self, catalog: Catalog) -> None:
+        """Take note of what is on sale from now on, of the same items."""
+        self.catalog, self.on_sale = catalog, catalog.on_sale
+
     @property
     def popularity_order(self) -> FloatArray:
         """float32 [n] in (-1, 0]: 0 for the item that most users of the training part consumed, then downwards by rank."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -11,6 +12,7 @@ from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.recommenders.base import Recommender
+from recsim_llm.recommenders.hooks import restock
 from recsim_llm.recommenders.user_rows import UserRows, lengthen
 
 __all__ = ["RetrainEvery", "Retrained"]
@@ -52,6 +54,11 @@ class Retrained(Recommender):
         self._stars = [np.empty(0, np.float32)]
         self._pages: set[tuple[int, int]] = set()
         self._recommender.fit(catalog, ratings, seed)
+
+    def restock(self, catalog: Catalog) -> None:
+        """Take in what is on sale from now on, for the next fit too."""
+        self._catalog = replace(self._catalog, retired=catalog.retired)
+        restock(self._recommender, catalog)
 
     def recommend(self, requests: Requests, k: int) -> Slates:
         """Return its pages; before that fit it anew where that is due."""

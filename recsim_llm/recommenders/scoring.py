@@ -52,6 +52,10 @@ class HistoryRecommender:
         self._seed = seed
         self._learn()
 
+    def restock(self, catalog: Catalog) -> None:
+        """Take in what is on sale from now on."""
+        self._known.restock(catalog)
+
     def observe(self, requests: Requests, slates: Slates, clicked: BoolArray, rating: FloatArray) -> None:
         """Do nothing: all that is needed comes with the next request."""
 

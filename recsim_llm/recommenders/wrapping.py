@@ -15,7 +15,7 @@ from recsim_llm.core.repetition import Repeats
 from recsim_llm.errors import ConfigError
 from recsim_llm.recommenders.base import Recommender, check_slates
 from recsim_llm.recommenders.by_name import open_recommender
-from recsim_llm.recommenders.hooks import AsksModel, TakesRules, TakesTruth, TakesUserKeys, TrainedBefore
+from recsim_llm.recommenders.hooks import AsksModel, TakesRules, TakesTruth, TakesUserKeys, TrainedBefore, restock
 from recsim_llm.recommenders.scoring import HistoryRecommender, chunks
 
 __all__ = ["Candidates", "Wrapper"]
@@ -89,6 +89,12 @@ class Wrapper(HistoryRecommender):
         super().fit(catalog, ratings, seed)
         for inner in self._inner.values():
             inner.fit(catalog, ratings, seed)
+
+    def restock(self, catalog: Catalog) -> None:
+        """Tell the others what is on sale from now on."""
+        super().restock(catalog)
+        for inner in self._inner.values():
+            restock(inner, catalog)
 
     def observe(self, requests: Requests, slates: Slates, clicked: BoolArray, rating: FloatArray) -> None:
         """Tell the others what came of the slates."""

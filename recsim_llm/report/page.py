@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from recsim_llm.comparison import Summary, summarise
+from recsim_llm.comparison.findings import measure_findings
 from recsim_llm.comparison.results import FILE_NAME as COMPARISON_FILE
 from recsim_llm.core.files import write_atomically
 from recsim_llm.errors import LogError
@@ -20,6 +21,8 @@ from recsim_llm.log.manifest import read_manifest
 from recsim_llm.log.reader import open_run
 from recsim_llm.log.visit_rows import VisitKey, VisitRows, read_visits
 from recsim_llm.metrics import RunMetrics, measure_run
+from recsim_llm.metrics.item_tables import has_tables, read_tables
+from recsim_llm.metrics.run_contagion import measure_contagion
 from recsim_llm.report import comparison_figure, drawing, numbers
 from recsim_llm.report.audit_page import AUDIT_FOLDER, audits_section, draw_audits, keep_audit, read_audits
 from recsim_llm.report.calibration_page import calibration_section, draw_calibration
@@ -28,8 +31,10 @@ from recsim_llm.report.card_file import CARD_FILE, read_card
 from recsim_llm.report.claims import Claim, best_claims, claim_of_row, table_rows
 from recsim_llm.report.comparison_page import comparison_section
 from recsim_llm.report.comparison_rows import read_comparison
+from recsim_llm.report.contagion_section import contagion_section, draw_contagion
 from recsim_llm.report.figure_files import write_figure, write_figure_data
 from recsim_llm.report.figures import FIGURES, figures_of
+from recsim_llm.report.findings_section import draw_series, findings_section
 from recsim_llm.report.first_screen import first_screen, page_title
 from recsim_llm.report.metric_groups import metrics_section
 from recsim_llm.report.model_calls import read_calls
@@ -86,6 +91,10 @@ class Findings:
     """An off-policy estimate from the run's log; None where nothing was estimated."""
     audits: tuple[Mapping[str, Any], ...] = ()
     """Audits of the users."""
+    contagion: Sequence[Mapping[str, Any]] | None = None
+    """What went from friend to friend; None where users have no friends."""
+    measured: Mapping[str, Any] | None = None
+    """What the scenario measures and expects, as ``metrics.json`` holds it; None where it says nothing of the kind."""
 
 
 def write_report(run: Path, *, card: Path | None = None, ope: Path | None = None, audits: Iterable[Path] = ()) -> Path:
@@ -142,15 +151,15 @@ def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
         drawings |= draw_audits(audited, folder)
         audits_section(audited, drawings)
     calls, speech, metrics, serving = read_calls(run), read_speech(run), measure_run(run), read_serving(run)
-    content = summary.to_json() | {"language_model_calls": [row._asdict() for row in calls]}
-    content |= {"serving": [cost._asdict() for cost in serving]}
-    content |= {} if speech is None else {"speech": speech.to_json()}
-    content |= {} if metrics is None else {"metrics": metrics.to_json()}
-    write_atomically(run / "metrics.json", _json(content))
+    found, spread = measure_findings(run), _contagion(run)
+    measured = None if found is None else found.to_json()
+    drawings |= draw_series(measured, folder) | draw_contagion(spread, folder)
+    told = {"speech": speech, "metrics": metrics, "measured": found}
+    more = {name: one.to_json() for name, one in told.items() if one is not None} | ({"contagion": spread} if spread else {})
+    asked = {"language_model_calls": [row._asdict() for row in calls], "serving": [cost._asdict() for cost in serving]}
+    write_atomically(run / "metrics.json", _json(summary.to_json() | asked | more))
     log = open_run(run)
-    if compared is not None and set(compared["arms"]) != set(log.arms):
-        named = ", ".join(compared["arms"])
-        raise LogError(f"{run}: got a comparison.json of {named}, expected this run's recommenders; compare the run again")
+    _check_arms(run, compared, log.arms)
     with showing(run / COMPARISON_FILE, "compare"):
         worst = WorstVisits(_claims(summary, compared), log.arms)
         visits = read_visits(log, worst.visits())
@@ -170,6 +179,8 @@ def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
         card=realism,
         ope=estimated,
         audits=audited,
+        measured=measured,
+        contagion=spread,
     )
     with showing(run / MANIFEST, "run"):
         rendered = render_page(findings).encode()
@@ -183,6 +194,8 @@ def render_page(found: Findings) -> str:
     arms = [arm.arm for arm in summary.arms]
     parts = [
         comparison_section(compared, found.drawings.get(comparison_figure.FIGURE, ""), table, worst.link),
+        findings_section(found.measured, found.drawings),
+        contagion_section(found.contagion, found.drawings),
         _figures(summary, found.drawings),
         results_section(summary),
         differences_section(summary, judged=compared is not None),
@@ -206,6 +219,20 @@ def render_page(found: Findings) -> str:
     title = page_title(summary.scenario, arms, manifest)
     head = first_screen(summary, manifest, compared, worst.link)
     return document(f"{title} – recsim_llm", head, parts)
+
+
+def _check_arms(run: Path, compared: Mapping[str, Any] | None, arms: Sequence[str]) -> None:
+    """See to it that a comparison is of the arms that are there."""
+    if compared is not None and set(compared["arms"]) != set(arms):
+        named = ", ".join(compared["arms"])
+        raise LogError(f"{run}: got a comparison.json of {named}, expected this run's recommenders; compare the run again")
+
+
+def _contagion(run: Path) -> list[dict[str, Any]] | None:
+    if not has_tables(run):
+        return None
+    found = measure_contagion(open_run(run), read_tables(run))
+    return None if found is None else [arm.to_json() for arm in found]
 
 
 def _claims(summary: Summary, compared: Mapping[str, Any] | None) -> list[Claim]:

@@ -18,6 +18,7 @@ from recsim_llm.statistics.multiple import ALPHA, Adjustment, Correction, Family
 from recsim_llm.statistics.paired import Paired, paired_effect
 from recsim_llm.statistics.power import POWER, detectable_effect, deviation_estimate, power_for, users_needed
 from recsim_llm.statistics.subgroups import Groups, group_effects
+from recsim_llm.statistics.weighted_contrasts import jackknife_contrast, weighted_contrast
 
 __all__ = [
     "ALPHA",
@@ -54,6 +55,7 @@ __all__ = [
     "deviation_estimate",
     "first_decision",
     "group_effects",
+    "jackknife_contrast",
     "judge_family",
     "mean_effect",
     "mean_estimate",
@@ -64,4 +66,5 @@ __all__ = [
     "sentence",
     "share_estimate",
     "users_needed",
+    "weighted_contrast",
 ]

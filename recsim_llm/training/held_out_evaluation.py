@@ -12,8 +12,8 @@ from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.pages import Slates
 from recsim_llm.numerics.threads import one_thread
 from recsim_llm.recommenders import Recommender
-from recsim_llm.scenarios.arm_session import ArmSession
 from recsim_llm.scenarios.building import Stage, recommender_seed
+from recsim_llm.scenarios.clock_session import open_arm
 from recsim_llm.scenarios.runner import give_hooks
 
 __all__ = ["Evaluated", "Evaluator"]
@@ -54,8 +54,7 @@ class Evaluator:
 
     def __init__(self, built: Stage, gamma: float) -> None:
         self._built, self._gamma = built, gamma
-        training, _ = built.training_part()
-        self._catalog, self._ratings = training.catalog, training.ratings
+        self._training, _ = built.training_part()
 
     @one_thread
     def evaluate(self, recommender: Recommender, name: str) -> Evaluated:
@@ -67,12 +66,11 @@ class Evaluator:
         """
         scenario, world = self._built.scenario, self._built.world
         sums = _Sums(world.population.user_id, self._gamma)
-        session = ArmSession(scenario, world, recommender, name=name, log=sums)
+        session = open_arm(scenario, world, recommender, name=name, log=sums)
         give_hooks(recommender, self._built, session)
-        recommender.fit(self._catalog, self._ratings, recommender_seed(scenario))
-        for visit in range(scenario.visits):
-            for _ in session.visit(visit):
-                pass
+        recommender.fit(*session.stock(self._training), recommender_seed(scenario))
+        for _ in session.play():
+            pass
         return sums.told()
 
 
@@ -87,15 +85,25 @@ class _Sums:
         self._left = np.zeros(len(user_id), np.bool_)
 
     def page(
-        self, feedback: Feedback, *, slates: Slates | None, reward: DoubleArray, invalid: IntArray, out_of_pages: BoolArray
+        self,
+        feedback: Feedback,
+        *,
+        slates: Slates | None,
+        reward: DoubleArray,
+        invalid: IntArray,
+        out_of_pages: BoolArray,
+        friend_id: IntArray | None = None,
     ) -> None:
-        del slates, out_of_pages
+        del slates, out_of_pages, friend_id
         user = feedback.pages.user_index
         self._reward[user] += reward
         self._discounted[user] += reward * self._gamma ** self._pages[user]
         self._last[user] += np.where(feedback.left, reward, 0.0)
         self._pages[user] += 1
         self._invalid[user] += invalid
+
+    def events(self, **_: Any) -> None:
+        pass
 
     def visits(
         self,

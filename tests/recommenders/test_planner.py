@@ -51,9 +51,9 @@ def test_it_pays_for_what_the_scenario_rewards(make_world):
 def test_a_page_does_not_depend_on_who_asks_beside(make_world):
     world = make_world(120, 12, **BORED)
     session, _ = start(world, rivalling := planner(tries=60))
-    next(iter(session.visit(0)))
+    next(iter(session.play()))
     rivalling._rivals = [rival_of(Style(focus=1.0)), rival_of(Style(stars=3.0))]
-    users = world.population.user_id[session._present][:8]
+    users = world.population.user_id[:8]
     together = rivalling.recommend(request(users, 1), 5).item_id
     alone = np.concatenate([rivalling.recommend(request(users[[place]], 1), 5).item_id for place in range(8)])
     assert np.array_equal(together, alone)

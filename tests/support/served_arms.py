@@ -27,7 +27,6 @@ def start(world, recommender, *, planning_seed=5, **settings):
 def served(world, recommender, *, visits=1, **settings):
     """Return the tally of a recommender that has served everyone over all visits."""
     session, tally = start(world, recommender, visits=visits, **settings)
-    for visit in range(visits):
-        for _ in session.visit(visit):
-            pass
+    for _ in session.play():
+        pass
     return tally

@@ -70,9 +70,8 @@ def served(scenario, calls):
         session = ArmSession(scenario, built.world, recommender, name="watched", log=shown)
         give_hooks(recommender, built, session)
         recommender.fit(training.catalog, training.ratings, recommender_seed(scenario))
-        for visit in range(scenario.visits):
-            for _ in session.visit(visit):
-                pass
+        for _ in session.play():
+            pass
     index = {user: place for place, user in enumerate(population.user_id.tolist())}
     seen = {}
     for requests, observation in zip(recommender.asked, policy.seen, strict=True):

@@ -13,6 +13,7 @@ import pytest
 from scripted_users import FakeModel, films, pages, people, text_of
 
 from recsim_llm.agents.language.contrast import TITLE_FILES
+from recsim_llm.agents.language.friend_talk import FRIEND_FILES, FriendTalk
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.agents.language.language_users import LanguageUsers
 from recsim_llm.agents.language.persona_writing import BIOGRAPHY_FILES
@@ -162,10 +163,22 @@ def test_every_family_has_every_macro_of_every_file_of_the_first(family):
     assert not {name: lacking for name, lacking in missing.items() if lacking or name not in own}
 
 
-@pytest.mark.parametrize("wanted", [TEMPLATE_FILES, SPEECH_FILES, MEMORY_FILES, BIOGRAPHY_FILES, INTENT_FILES, TITLE_FILES])
+@pytest.mark.parametrize(
+    "wanted", [TEMPLATE_FILES, SPEECH_FILES, MEMORY_FILES, BIOGRAPHY_FILES, INTENT_FILES, TITLE_FILES, FRIEND_FILES]
+)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_template_is_there_in_german(family, wanted):
     assert set(Templates(family, wanted).versions) >= set(wanted)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_friends_talk_german(family):
+    talk = FriendTalk(family, PromptWriter(films(), people(), Templates(family), "forced"))
+    talk.hear(np.array([0]), np.array([3]), np.array([17]))
+    said = [*talk.deliver(np.array([0]))[1], talk.part([-1, 17])[0].text]
+    assert all("17" in text for text in said)
+    assert english_in(said[1]) == []
+    assert english_in(re.sub(r"\([^()]*\)", "", said[0])) == []  # genres are data
 
 
 def test_a_written_persona_stands_in_place_of_german_sentences():
