@@ -85,7 +85,7 @@ class User(mesa.Agent):  # type: ignore[misc]
         return float("inf") if due == NEVER else due / HOURS
 
     @property
-    def churned(self) -> bool:
+    def gone(self) -> bool:
         """Whether the user does not come again."""
         return bool(self.model.due[self.row] == NEVER)
 
@@ -158,7 +158,7 @@ class LivingWorld(mesa.Model):  # type: ignore[misc]
     while model.running:
         model.step()
     model.datacollector.get_model_vars_dataframe()["click_rate"].plot()
-    model.agents.select(lambda user: user.churned)
+    model.agents.select(lambda user: user.gone)
     ```
 
     Args:
@@ -312,6 +312,6 @@ _REPORTERS: Mapping[str, Any] = {
     "reward_a_visit": _share("reward", "visits"),
     "satisfaction": _mean_satisfaction,
     "left_for_good": lambda model: model.now["left_for_good"],
-    "churned": lambda model: float(np.mean(model.due == NEVER)),
+    "gone": lambda model: float(np.mean(model.due == NEVER)),
 }
-"""The usual series, one value a step: of all pages and visits of the step; satisfaction and churn of all users so far."""
+"""The usual series, one value a step: of all pages and visits of the step; satisfaction, and who is gone, of all users so far."""
