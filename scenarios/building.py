@@ -23,6 +23,7 @@ from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.core.repetition import RatedItems
 from recsim_llm.data import open_dataset
 from recsim_llm.dynamics.influence import Influence
+from recsim_llm.dynamics.provider_exits import ProviderExits
 from recsim_llm.dynamics.timeline import Timeline
 from recsim_llm.envs.rewards import resolve_reward
 from recsim_llm.errors import ConfigError, LogError
@@ -48,6 +49,7 @@ __all__ = [
     "check_names",
     "for_stand_in",
     "load_dataset",
+    "make_provider_exits",
     "make_recommender",
     "make_timeline",
     "rebuild_world",
@@ -322,6 +324,7 @@ def split_cold(scenario: Scenario, dataset: Dataset) -> tuple[Dataset, Ratings |
 
 def _living(scenario: Scenario, world: World) -> World:
     """Return the world with users whom something can move, of whom none has rated what is not on sale before the first page."""
+    make_provider_exits(scenario, world)  # Refused here, before there is a folder.
     timeline = make_timeline(scenario, world)
     later, rated = timeline.unreleased(), world.rated
     if rated is not None and later.any():
@@ -343,6 +346,15 @@ def make_timeline(scenario: Scenario, world: World) -> Timeline:
     timeline = Timeline(scenario.interventions, world.catalog, world.population, _seed(scenario))
     timeline.check_slots(scenario.slate_size)
     return timeline
+
+
+def make_provider_exits(scenario: Scenario, world: World) -> ProviderExits | None:
+    """Return who offers the items of a scenario, before anybody has left; None where nobody does.
+
+    Raises:
+        ConfigError: the data do not say who provides items.
+    """
+    return None if scenario.providers is None else ProviderExits(scenario.providers, world.catalog, scenario.slate_size)
 
 
 def _chosen_users(scenario: Scenario, population: Population) -> Population:
