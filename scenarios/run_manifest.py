@@ -140,5 +140,8 @@ def _short_prompts(scenario: Scenario, world: World, own: Mapping[str, Any], key
 
 def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     """Say which entries of a manifest changed, and from what to what."""
-    changed = [f"{name} (from {before.get(name)} to {after[name]})" for name in after if before.get(name) != after[name]]
+    names = dict.fromkeys([*after, *before])
+    changed = [
+        f"{name} (from {before.get(name)} to {after.get(name)})" for name in names if before.get(name) != after.get(name)
+    ]
     return ", ".join(changed) or "manifest.json"

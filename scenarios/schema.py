@@ -19,6 +19,7 @@ from recsim_llm.core.repetition import Repeats
 from recsim_llm.data.table_settings import TableSettings
 from recsim_llm.dynamics.intents import USUAL_INTENTS, Intent
 from recsim_llm.dynamics.interventions import Intervention
+from recsim_llm.dynamics.provider_exits import ProviderSettings
 from recsim_llm.errors import ConfigError, one_of
 from recsim_llm.language.base.settings import ROLES, LimitSettings, ModelSettings
 from recsim_llm.scenarios.arm_settings import Arm, read_arm
@@ -118,6 +119,9 @@ class Scenario(BaseModel):
     """What stands between genres in one field; None goes by the whole column."""
     train_share: float = Field(default=TRAIN_SHARE, gt=0, lt=1)
     """Share of each user's ratings, first in time, that recommenders are trained on. Users are fitted on all of them."""
+    cold_items: float | None = Field(default=None, gt=0, lt=1, exclude_if=_is_unset)
+    """Share of the rated items, drawn by the seed, that are new: no recommender knows what anybody did with them before the
+    first page, and no user counts as having rated them. Users are fitted on all ratings. None: no item is made new."""
     users: UserSettings = UserSettings()
     """Who browses."""
     models: dict[str, ModelSettings] = Field(default_factory=dict)
@@ -154,6 +158,8 @@ class Scenario(BaseModel):
     """What happens during the run, with a clock."""
     social: SocialSettings | None = Field(default=None, exclude_if=_is_unset)
     """Who knows whom, and what it does that friends like something, with a clock; None: nobody knows anybody."""
+    providers: ProviderSettings | None = Field(default=None, exclude_if=_is_unset)
+    """When providers of items leave, with a clock; None: they never do, and nobody asks how much they are shown."""
     train: TrainSettings | None = None
     """How ``recsim-llm train`` trains a policy; None: as it usually does. Runs heed its ``holdout`` alone."""
     measure: MeasureSettings | None = Field(default=None, exclude_if=_is_unset)
@@ -200,7 +206,7 @@ class Scenario(BaseModel):
 
     @model_validator(mode="after")
     def _time_needs_a_clock(self) -> Self:
-        for name in ("intents", "interventions", "social"):
+        for name in ("intents", "interventions", "social", "providers"):
             if self.clock is None and getattr(self, name):
                 raise ValueError(f"expected a clock beside {name}; add clock: {{days: 30}}")
         return self

@@ -151,22 +151,13 @@ def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
         drawings |= draw_audits(audited, folder)
         audits_section(audited, drawings)
     calls, speech, metrics, serving = read_calls(run), read_speech(run), measure_run(run), read_serving(run)
-    content = summary.to_json() | {"language_model_calls": [row._asdict() for row in calls]}
-    content |= {"serving": [cost._asdict() for cost in serving]}
-    content |= {} if speech is None else {"speech": speech.to_json()}
-    content |= {} if metrics is None else {"metrics": metrics.to_json()}
-    found = measure_findings(run)
-    measured = None if found is None else found.to_json()
-    content |= {} if measured is None else {"measured": measured}
-    drawings |= draw_series(measured, folder)
-    spread = _contagion(run)
-    content |= {} if spread is None else {"contagion": spread}
-    drawings |= draw_contagion(spread, folder)
-    write_atomically(run / "metrics.json", _json(content))
+    found, spread = measure_findings(run), _contagion(run)
+    measured = found and found.to_json()
+    drawings |= draw_series(measured, folder) | draw_contagion(spread, folder)
+    told = {"speech": speech, "metrics": metrics, "measured": found}
+    write_atomically(run / "metrics.json", _json(_numbers(summary, told, spread, calls=calls, serving=serving)))
     log = open_run(run)
-    if compared is not None and set(compared["arms"]) != set(log.arms):
-        named = ", ".join(compared["arms"])
-        raise LogError(f"{run}: got a comparison.json of {named}, expected this run's recommenders; compare the run again")
+    _check_arms(run, compared, log.arms)
     with showing(run / COMPARISON_FILE, "compare"):
         worst = WorstVisits(_claims(summary, compared), log.arms)
         visits = read_visits(log, worst.visits())
@@ -226,6 +217,27 @@ def render_page(found: Findings) -> str:
     title = page_title(summary.scenario, arms, manifest)
     head = first_screen(summary, manifest, compared, worst.link)
     return document(f"{title} – recsim_llm", head, parts)
+
+
+def _numbers(
+    summary: Summary,
+    told: Mapping[str, Any],
+    spread: Any,
+    *,
+    calls: Iterable[Any],
+    serving: Iterable[Any],
+) -> dict[str, Any]:
+    """Return the content of ``metrics.json``; what there is nothing of is left out."""
+    more = {name: one.to_json() for name, one in told.items() if one is not None} | ({"contagion": spread} if spread else {})
+    asked = {"language_model_calls": [row._asdict() for row in calls], "serving": [cost._asdict() for cost in serving]}
+    return {**summary.to_json(), **asked, **more}
+
+
+def _check_arms(run: Path, compared: Mapping[str, Any] | None, arms: Sequence[str]) -> None:
+    """See to it that a comparison is of the arms that are there."""
+    if compared is not None and set(compared["arms"]) != set(arms):
+        named = ", ".join(compared["arms"])
+        raise LogError(f"{run}: got a comparison.json of {named}, expected this run's recommenders; compare the run again")
 
 
 def _contagion(run: Path) -> list[dict[str, Any]] | None:
