@@ -152,7 +152,7 @@ def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
         audits_section(audited, drawings)
     calls, speech, metrics, serving = read_calls(run), read_speech(run), measure_run(run), read_serving(run)
     found, spread = measure_findings(run), _contagion(run)
-    measured = found and found.to_json()
+    measured = None if found is None else found.to_json()
     drawings |= draw_series(measured, folder) | draw_contagion(spread, folder)
     told = {"speech": speech, "metrics": metrics, "measured": found}
     write_atomically(run / "metrics.json", _json(_numbers(summary, told, spread, calls=calls, serving=serving)))
