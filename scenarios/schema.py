@@ -20,6 +20,7 @@ from recsim_llm.data.table_settings import TableSettings
 from recsim_llm.dynamics.action_settings import ActionSettings
 from recsim_llm.dynamics.intents import USUAL_INTENTS, Intent
 from recsim_llm.dynamics.interventions import Intervention
+from recsim_llm.dynamics.provider_exits import ProviderSettings
 from recsim_llm.errors import ConfigError, one_of
 from recsim_llm.language.base.settings import ROLES, LimitSettings, ModelSettings
 from recsim_llm.scenarios.arm_settings import Arm, read_arm
@@ -119,6 +120,9 @@ class Scenario(BaseModel):
     """What stands between genres in one field; None goes by the whole column."""
     train_share: float = Field(default=TRAIN_SHARE, gt=0, lt=1)
     """Share of each user's ratings, first in time, that recommenders are trained on. Users are fitted on all of them."""
+    cold_items: float | None = Field(default=None, gt=0, lt=1, exclude_if=_is_unset)
+    """Share of the rated items, drawn by the seed, that are new: no recommender knows what anybody did with them before the
+    first page, and no user counts as having rated them. Users are fitted on all ratings. None: no item is made new."""
     users: UserSettings = UserSettings()
     """Who browses."""
     models: dict[str, ModelSettings] = Field(default_factory=dict)
@@ -155,6 +159,8 @@ class Scenario(BaseModel):
     """What happens during the run, with a clock."""
     social: SocialSettings | None = Field(default=None, exclude_if=_is_unset)
     """Who knows whom, and what it does that friends like something, with a clock; None: nobody knows anybody."""
+    providers: ProviderSettings | None = Field(default=None, exclude_if=_is_unset)
+    """When providers of items leave, with a clock; None: they never do, and nobody asks how much they are shown."""
     actions: ActionSettings | None = Field(default=None, exclude_if=_is_unset)
     """What users may do beyond clicks, rating and leaving, with a clock; ``usual`` allows everything, None nothing."""
     train: TrainSettings | None = None
@@ -165,6 +171,11 @@ class Scenario(BaseModel):
     """What it is expected to show; every run of it is judged by that."""
     seed: int | None = Field(default=None, ge=0, lt=2**63)
     """Seed of everything random; None draws one and records it."""
+
+    @property
+    def buys(self) -> bool:
+        """Whether users may buy."""
+        return self.actions is not None and self.actions.purchase is not None
 
     @property
     def table_options(self) -> dict[str, Any]:
@@ -208,7 +219,7 @@ class Scenario(BaseModel):
 
     @model_validator(mode="after")
     def _time_needs_a_clock(self) -> Self:
-        for name in ("intents", "interventions", "social", "actions"):
+        for name in ("intents", "interventions", "social", "providers", "actions"):
             if self.clock is None and getattr(self, name):
                 raise ValueError(f"expected a clock beside {name}; add clock: {{days: 30}}")
         return self

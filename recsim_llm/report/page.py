@@ -159,9 +159,7 @@ def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
     measured = None if found is None else found.to_json()
     drawings |= draw_series(measured, folder) | draw_contagion(in_time.get("contagion"), folder)
     told = {"speech": speech, "metrics": metrics, "measured": found}
-    more = {name: one.to_json() for name, one in told.items() if one is not None} | in_time
-    asked = {"language_model_calls": [row._asdict() for row in calls], "serving": [cost._asdict() for cost in serving]}
-    write_atomically(run / "metrics.json", _json(summary.to_json() | asked | more))
+    write_atomically(run / "metrics.json", _json(_numbers(summary, told, in_time, calls=calls, serving=serving)))
     log = open_run(run)
     _check_arms(run, compared, log.arms)
     with showing(run / COMPARISON_FILE, "compare"):
@@ -224,6 +222,20 @@ def render_page(found: Findings) -> str:
     title = page_title(summary.scenario, arms, manifest)
     head = first_screen(summary, manifest, compared, worst.link)
     return document(f"{title} – recsim_llm", head, parts)
+
+
+def _numbers(
+    summary: Summary,
+    told: Mapping[str, Any],
+    in_time: Mapping[str, Any],
+    *,
+    calls: Iterable[Any],
+    serving: Iterable[Any],
+) -> dict[str, Any]:
+    """Return the content of ``metrics.json``; what there is nothing of is left out."""
+    more = {name: one.to_json() for name, one in told.items() if one is not None}
+    asked = {"language_model_calls": [row._asdict() for row in calls], "serving": [cost._asdict() for cost in serving]}
+    return {**summary.to_json(), **asked, **more, **in_time}
 
 
 def _check_arms(run: Path, compared: Mapping[str, Any] | None, arms: Sequence[str]) -> None:
