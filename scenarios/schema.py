@@ -17,6 +17,7 @@ from recsim_llm.core.plain_values import refuse_flag, refuse_other_values, refus
 from recsim_llm.core.ratings import TRAIN_SHARE
 from recsim_llm.core.repetition import Repeats
 from recsim_llm.data.table_settings import TableSettings
+from recsim_llm.dynamics.action_settings import ActionSettings
 from recsim_llm.dynamics.intents import USUAL_INTENTS, Intent
 from recsim_llm.dynamics.interventions import Intervention
 from recsim_llm.dynamics.provider_exits import ProviderSettings
@@ -160,6 +161,8 @@ class Scenario(BaseModel):
     """Who knows whom, and what it does that friends like something, with a clock; None: nobody knows anybody."""
     providers: ProviderSettings | None = Field(default=None, exclude_if=_is_unset)
     """When providers of items leave, with a clock; None: they never do, and nobody asks how much they are shown."""
+    actions: ActionSettings | None = Field(default=None, exclude_if=_is_unset)
+    """What users may do beyond clicks, rating and leaving, with a clock; ``usual`` allows everything, None nothing."""
     train: TrainSettings | None = None
     """How ``recsim-llm train`` trains a policy; None: as it usually does. Runs heed its ``holdout`` alone."""
     measure: MeasureSettings | None = Field(default=None, exclude_if=_is_unset)
@@ -191,6 +194,11 @@ class Scenario(BaseModel):
     def _usual_intents(cls, intents: Any) -> Any:
         return {name: intent.model_dump() for name, intent in USUAL_INTENTS.items()} if intents == "usual" else intents
 
+    @field_validator("actions", mode="before")
+    @classmethod
+    def _usual_actions(cls, actions: Any) -> Any:
+        return {name: {} for name in ActionSettings.model_fields} if actions == "usual" else actions
+
     @field_validator("interventions", mode="before")
     @classmethod
     def _listed(cls, interventions: Any) -> Any:
@@ -206,7 +214,7 @@ class Scenario(BaseModel):
 
     @model_validator(mode="after")
     def _time_needs_a_clock(self) -> Self:
-        for name in ("intents", "interventions", "social", "providers"):
+        for name in ("intents", "interventions", "social", "providers", "actions"):
             if self.clock is None and getattr(self, name):
                 raise ValueError(f"expected a clock beside {name}; add clock: {{days: 30}}")
         return self
