@@ -32,6 +32,7 @@ from recsim_llm.language.providers import Roles
 from recsim_llm.population.factories import wants_models
 from recsim_llm.population.personas import Population
 from recsim_llm.population.world import World, with_rated_items
+from recsim_llm.realism.cold.cold_items import draw_cold_items
 from recsim_llm.recommenders import AsksModel, Planner, Recommender, TakesTruth, open_recommender
 from recsim_llm.registry import blaming_plug_in, resolve
 from recsim_llm.scenarios.arm_settings import Arm
@@ -53,6 +54,7 @@ __all__ = [
     "make_timeline",
     "rebuild_world",
     "recommender_seed",
+    "split_cold",
     "stage",
     "with_files_read",
 ]
@@ -78,7 +80,9 @@ class Stage:
 
         The items are the world's; not even their popularity counts later ratings.
         """
-        return replace(self.dataset, catalog=self.world.catalog).training_part(self.scenario.train_share)
+        known, of_cold = split_cold(self.scenario, self.dataset)
+        training, later = replace(known, catalog=self.world.catalog).training_part(self.scenario.train_share)
+        return training, later if of_cold is None else later.followed_by(of_cold)
 
 
 @contextmanager
@@ -300,10 +304,22 @@ def build_scenario_world(
     chosen = _chosen_users(scenario, world.population)
     if chosen is not world.population:
         world = built_world(settings.model, lambda: build(dataset, chosen))
-    world = with_rated_items(world, dataset, scenario.train_share)
+    world = with_rated_items(world, split_cold(scenario, dataset)[0], scenario.train_share)
     if scenario.clock is not None:
         world = _living(scenario, world)
     return with_noise(world, settings.noise, _seed(scenario)) if settings.noise else world
+
+
+def split_cold(scenario: Scenario, dataset: Dataset) -> tuple[Dataset, Ratings | None]:
+    """Return the data without what was done with cold items, and these ratings; all of the data and None where none is cold."""
+    if scenario.cold_items is None:
+        return dataset, None
+    cold = np.isin(dataset.ratings.item_id, draw_cold_items(dataset.ratings, seed=_seed(scenario), share=scenario.cold_items))
+    if cold.all():
+        raise ConfigError(
+            f"cold_items: got {scenario.cold_items:g} of {dataset.name}, after which no rating is left, expected less; lower it"
+        )
+    return replace(dataset, ratings=dataset.ratings.take(~cold)), dataset.ratings.take(cold)
 
 
 def _living(scenario: Scenario, world: World) -> World:

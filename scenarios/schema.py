@@ -119,6 +119,9 @@ class Scenario(BaseModel):
     """What stands between genres in one field; None goes by the whole column."""
     train_share: float = Field(default=TRAIN_SHARE, gt=0, lt=1)
     """Share of each user's ratings, first in time, that recommenders are trained on. Users are fitted on all of them."""
+    cold_items: float | None = Field(default=None, gt=0, lt=1, exclude_if=_is_unset)
+    """Share of the rated items, drawn by the seed, that are new: no recommender knows what anybody did with them before the
+    first page, and no user counts as having rated them. Users are fitted on all ratings. None: no item is made new."""
     users: UserSettings = UserSettings()
     """Who browses."""
     models: dict[str, ModelSettings] = Field(default_factory=dict)

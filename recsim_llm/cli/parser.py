@@ -16,7 +16,7 @@ from recsim_llm.cli.run_parsers import (
     run_parser,
     speak_parser,
 )
-from recsim_llm.cli.study_parsers import audit_parser, ope_parser
+from recsim_llm.cli.study_parsers import audit_parser, ope_parser, warm_parser
 from recsim_llm.cli.training_parsers import train_parser, tune_parser
 from recsim_llm.cli.user_parsers import (
     calibrate_parser,
@@ -52,6 +52,7 @@ def make_parser() -> argparse.ArgumentParser:
     calibrate_parser(commands)
     personas_parser(commands)
     realism_parser(commands)
+    warm_parser(commands)
     data_parser(commands)
     new_parser(commands)
     list_parser(commands)

@@ -82,7 +82,8 @@ def _short(number: float, *, share: bool) -> str:
 def contrast_words(contrast: Content) -> str:
     """Say what is contrasted, and the number with its interval."""
     estimate, share = numbers.read_estimate(contrast["estimate"]), contrast["unit"] == "share"
-    unit = "" if share or not contrast["unit"] or contrast["unit"][0].isdigit() else f" {contrast['unit']}"
+    bare = share or estimate.value is None or not contrast["unit"] or contrast["unit"][0].isdigit()
+    unit = "" if bare else f" {contrast['unit']}"
     note = f" ({contrast['note']})" if contrast["note"] else ""
     users = f", {numbers.count(estimate.users)} users" if estimate.users else ""
     return f"{contrast['said']}: {numbers.with_interval(estimate, share=share)}{unit}{users}{note}"
@@ -93,7 +94,7 @@ def seed_words(finding: Content, seed: int) -> str:
     if not finding["seeds"]:
         return f"seed {seed}: the scenario names no seeds that may judge it"
     known = ", ".join(map(str, finding["seeds"]))
-    return f"seed {seed} may have been used to choose parameters; the seeds that may judge it are {known}"
+    return f"seed {seed} may have been used to choose parameters; seeds that may judge it: {known}"
 
 
 def draw_series(measured: Content | None, folder: Path) -> dict[str, str]:

@@ -152,12 +152,10 @@ def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
         audits_section(audited, drawings)
     calls, speech, metrics, serving = read_calls(run), read_speech(run), measure_run(run), read_serving(run)
     found, spread = measure_findings(run), _contagion(run)
-    measured = None if found is None else found.to_json()
+    measured = found and found.to_json()
     drawings |= draw_series(measured, folder) | draw_contagion(spread, folder)
     told = {"speech": speech, "metrics": metrics, "measured": found}
-    more = {name: one.to_json() for name, one in told.items() if one is not None} | ({"contagion": spread} if spread else {})
-    asked = {"language_model_calls": [row._asdict() for row in calls], "serving": [cost._asdict() for cost in serving]}
-    write_atomically(run / "metrics.json", _json(summary.to_json() | asked | more))
+    write_atomically(run / "metrics.json", _json(_numbers(summary, told, spread, calls=calls, serving=serving)))
     log = open_run(run)
     _check_arms(run, compared, log.arms)
     with showing(run / COMPARISON_FILE, "compare"):
@@ -219,6 +217,20 @@ def render_page(found: Findings) -> str:
     title = page_title(summary.scenario, arms, manifest)
     head = first_screen(summary, manifest, compared, worst.link)
     return document(f"{title} – recsim_llm", head, parts)
+
+
+def _numbers(
+    summary: Summary,
+    told: Mapping[str, Any],
+    spread: Any,
+    *,
+    calls: Iterable[Any],
+    serving: Iterable[Any],
+) -> dict[str, Any]:
+    """Return the content of ``metrics.json``; what there is nothing of is left out."""
+    more = {name: one.to_json() for name, one in told.items() if one is not None} | ({"contagion": spread} if spread else {})
+    asked = {"language_model_calls": [row._asdict() for row in calls], "serving": [cost._asdict() for cost in serving]}
+    return {**summary.to_json(), **asked, **more}
 
 
 def _check_arms(run: Path, compared: Mapping[str, Any] | None, arms: Sequence[str]) -> None:
