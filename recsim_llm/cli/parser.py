@@ -6,7 +6,15 @@ import argparse
 
 from recsim_llm import __version__
 from recsim_llm.cli.plain_parser import PlainParser
-from recsim_llm.cli.run_parsers import compare_parser, export_parser, report_parser, resume_parser, run_parser, speak_parser
+from recsim_llm.cli.run_parsers import (
+    compare_parser,
+    export_parser,
+    report_parser,
+    resume_parser,
+    run_parser,
+    speak_parser,
+    watch_parser,
+)
 from recsim_llm.cli.study_parsers import audit_parser, ope_parser
 from recsim_llm.cli.training_parsers import train_parser, tune_parser
 from recsim_llm.cli.user_parsers import (
@@ -31,6 +39,7 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run_parser(commands)
     compare_parser(commands)
+    watch_parser(commands)
     train_parser(commands)
     tune_parser(commands)
     resume_parser(commands)
