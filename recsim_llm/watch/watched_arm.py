@@ -18,10 +18,11 @@ from recsim_llm.log.writer import RunLog
 from recsim_llm.population.world import World
 from recsim_llm.recommenders import Recommender, Retrained
 from recsim_llm.registry import blaming
+from recsim_llm.scenarios.acting_session import open_arm
 from recsim_llm.scenarios.arm_session import Served
 from recsim_llm.scenarios.arm_settings import Arm
 from recsim_llm.scenarios.building import Stage, recommender_seed
-from recsim_llm.scenarios.clock_session import ClockSession, open_arm
+from recsim_llm.scenarios.clock_session import ClockSession
 from recsim_llm.scenarios.runner import give_hooks
 from recsim_llm.scenarios.serving import ServedRecommender
 from recsim_llm.watch.last_pages import LastPages, SeenPage
