@@ -29,12 +29,14 @@ from recsim_llm.core.protocols import (
     AnswersLater,
     BoundsPrompts,
     HasProvenance,
+    TakesRated,
     TellsDwell,
     UserModel,
     WithdrawsPages,
     declared_bounds,
 )
 from recsim_llm.core.reading_order import at_first
+from recsim_llm.core.repetition import RatedItems
 from recsim_llm.errors import ConfigError, ContractError
 
 __all__ = ["CascadeParameters", "CascadeUsers"]
@@ -127,6 +129,12 @@ class CascadeUsers:
     def least_prompt_tokens(self, slate_size: int) -> int:
         """Return the tokens of a prompt about a page of that size with nothing that could give way; 0 where none is written."""
         return self.language.least_prompt_tokens(slate_size) if isinstance(self.language, BoundsPrompts) else 0
+
+    def take_rated(self, rated: RatedItems | None) -> None:
+        """Take in what everybody rated before the first page, for either model where that matters to it."""
+        for model in (self.choice, self.language):
+            if isinstance(model, TakesRated):
+                model.take_rated(rated)
 
     def allocate(self, rows: int, slate_size: int) -> None:
         """Make room for a batch of ``rows`` users; forget everything about earlier ones."""

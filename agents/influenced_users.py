@@ -17,6 +17,7 @@ from recsim_llm.core.pages import Decisions, Mood, Pages, Rows
 from recsim_llm.core.protocols import (
     ChoosesOne,
     CopiesRows,
+    HearsFriends,
     RanksItems,
     TellsEngagement,
     UserModel,
@@ -47,8 +48,19 @@ class InfluencedUsers(WrappedUsers):
         super().allocate(rows, slate_size)
         self.influence.allocate(rows)
 
+    def start(self, pages: Pages) -> None:
+        """Let the model underneath begin, and know which friends liked what it is shown."""
+        self._show_friends(pages)
+        super().start(pages)
+
+    def _show_friends(self, pages: Pages) -> None:
+        heard = self.influence.heard
+        if heard is not None and isinstance(self.users, HearsFriends):
+            self.users.show_friends(np.arange(heard.rows)[pages.rows], heard.sources(pages.rows, pages.item_index))
+
     def decide(self, pages: Pages) -> Decisions:
         """Return the click log-odds for a batch of pages, with what is added to them, drawing nothing."""
+        self._show_friends(pages)
         decisions = super().decide(pages)
         log_odds = decisions.click_log_odds + self.influence.clicks(pages.rows, pages.item_index)
         return decisions._replace(click_log_odds=self._by_accident(log_odds, pages.rows))

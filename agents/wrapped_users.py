@@ -16,10 +16,12 @@ from recsim_llm.core.protocols import (
     BoundsPrompts,
     CopiesRows,
     HasProvenance,
+    TakesRated,
     TellsDwell,
     UserModel,
     declared_bounds,
 )
+from recsim_llm.core.repetition import RatedItems
 from recsim_llm.errors import ConfigError, ContractError
 
 __all__ = ["WrappedUsers", "innermost", "mixed"]
@@ -48,6 +50,11 @@ class WrappedUsers:
     def least_prompt_tokens(self, slate_size: int) -> int:
         """Return the least tokens of a prompt about a page of that size, estimated; 0 where no language model is asked."""
         return self.users.least_prompt_tokens(slate_size) if isinstance(self.users, BoundsPrompts) else 0
+
+    def take_rated(self, rated: RatedItems | None) -> None:
+        """Take in what everybody rated before the first page, where that matters to the model underneath."""
+        if isinstance(self.users, TakesRated):
+            self.users.take_rated(rated)
 
     def allocate(self, rows: int, slate_size: int) -> None:
         """Make room for a batch of ``rows`` users; forget everything about earlier ones."""

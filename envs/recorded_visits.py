@@ -61,7 +61,7 @@ class RecordedVisitsEnv(gymnasium.Env[Observation, IntArray]):
             max_pages=max_pages,
             # What a run showed was admitted then.
             repeats="allow",
-            rated=None,
+            rated=world.rated,
         )
         self._kernel = self._visits.kernel
         self._observer = make_observer(world, slate_size, max_pages, rows=1)

@@ -55,6 +55,7 @@ SHIPPED: dict[str, dict[str, str]] = {
         "calibrated": "recsim_llm.recommenders.reranking:Calibrated",
         "popularity-discounted": "recsim_llm.recommenders.reranking:PopularityDiscounted",
         "softmax": "recsim_llm.recommenders.softmax:Softmax",
+        "warmed": "recsim_llm.agents.warmed:Warmed",
         "oracle": "recsim_llm.recommenders.oracle:Oracle",
         "planner": "recsim_llm.recommenders.planner:Planner",
         "language": "recsim_llm.recommenders.language_ranker:LanguageRanker",

@@ -52,9 +52,16 @@ class VisitLog(Protocol):
     """What keeps the pages and visits of an arm, such as ``recsim_llm.log.writer.RunLog``."""
 
     def page(
-        self, feedback: Feedback, *, slates: Slates | None, reward: DoubleArray, invalid: IntArray, out_of_pages: BoolArray
+        self,
+        feedback: Feedback,
+        *,
+        slates: Slates | None,
+        reward: DoubleArray,
+        invalid: IntArray,
+        out_of_pages: BoolArray,
+        friend_id: IntArray | None = None,
     ) -> None:
-        """Take in one page of a batch of users."""
+        """Take in one page of a batch of users; ``friend_id`` by slot, where users have friends."""
 
     def visits(
         self,
@@ -307,11 +314,17 @@ class ArmSession:
             reward=reward,
             invalid=outcome.invalid,
             out_of_pages=outcome.out_of_pages,
+            friend_id=self._friends_liked(rows, feedback),
         )
         clicks = np.bincount(feedback.row, minlength=len(rows))
         totals = self._totals.add(feedback.pages.page[None], np.stack([clicks, reward])[:, None], rows)
         if outcome.ended.any():
             self._end(rows, outcome, totals[:, 0])
+
+    def _friends_liked(self, rows: IntArray, feedback: Feedback) -> IntArray | None:
+        """Return int64 [u, k]: which friend liked what each slot shows; None where nobody has friends."""
+        del rows, feedback
+        return None
 
     def _end(self, rows: IntArray, outcome: PageOutcome, totals: npt.NDArray[np.float64]) -> None:
         feedback, ended = outcome.feedback, outcome.ended

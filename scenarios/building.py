@@ -20,8 +20,10 @@ from recsim_llm.agents.language.told_facts import read_facts
 from recsim_llm.agents.noise import with_noise
 from recsim_llm.core.protocols import CopiesRows, RanksItems
 from recsim_llm.core.ratings import Dataset, Ratings
+from recsim_llm.core.repetition import RatedItems
 from recsim_llm.data import open_dataset
 from recsim_llm.dynamics.influence import Influence
+from recsim_llm.dynamics.provider_exits import ProviderExits
 from recsim_llm.dynamics.timeline import Timeline
 from recsim_llm.envs.rewards import resolve_reward
 from recsim_llm.errors import ConfigError, LogError
@@ -30,11 +32,13 @@ from recsim_llm.language.providers import Roles
 from recsim_llm.population.factories import wants_models
 from recsim_llm.population.personas import Population
 from recsim_llm.population.world import World, with_rated_items
+from recsim_llm.realism.cold.cold_items import draw_cold_items
 from recsim_llm.recommenders import AsksModel, Planner, Recommender, TakesTruth, open_recommender
 from recsim_llm.registry import blaming_plug_in, resolve
 from recsim_llm.scenarios.arm_settings import Arm
 from recsim_llm.scenarios.blocks import take_block
 from recsim_llm.scenarios.schema import Scenario
+from recsim_llm.scenarios.social_settings import befriend
 from recsim_llm.scenarios.train_settings import HOLDOUT, held_out
 from recsim_llm.scenarios.trained_arms import check_trained_arm
 
@@ -45,10 +49,12 @@ __all__ = [
     "check_names",
     "for_stand_in",
     "load_dataset",
+    "make_provider_exits",
     "make_recommender",
     "make_timeline",
     "rebuild_world",
     "recommender_seed",
+    "split_cold",
     "stage",
     "with_files_read",
 ]
@@ -74,7 +80,9 @@ class Stage:
 
         The items are the world's; not even their popularity counts later ratings.
         """
-        return replace(self.dataset, catalog=self.world.catalog).training_part(self.scenario.train_share)
+        known, of_cold = split_cold(self.scenario, self.dataset)
+        training, later = replace(known, catalog=self.world.catalog).training_part(self.scenario.train_share)
+        return training, later if of_cold is None else later.followed_by(of_cold)
 
 
 @contextmanager
@@ -296,11 +304,37 @@ def build_scenario_world(
     chosen = _chosen_users(scenario, world.population)
     if chosen is not world.population:
         world = built_world(settings.model, lambda: build(dataset, chosen))
+    world = with_rated_items(world, split_cold(scenario, dataset)[0], scenario.train_share)
     if scenario.clock is not None:
-        world = with_influence(world, Influence(world.catalog, make_timeline(scenario, world).causes))
-    if settings.noise:
-        world = with_noise(world, settings.noise, _seed(scenario))
-    return with_rated_items(world, dataset, scenario.train_share)
+        world = _living(scenario, world)
+    return with_noise(world, settings.noise, _seed(scenario)) if settings.noise else world
+
+
+def split_cold(scenario: Scenario, dataset: Dataset) -> tuple[Dataset, Ratings | None]:
+    """Return the data without what was done with cold items, and these ratings; all of the data and None where none is cold."""
+    if scenario.cold_items is None:
+        return dataset, None
+    cold = np.isin(dataset.ratings.item_id, draw_cold_items(dataset.ratings, seed=_seed(scenario), share=scenario.cold_items))
+    if cold.all():
+        raise ConfigError(
+            f"cold_items: got {scenario.cold_items:g} of {dataset.name}, after which no rating is left, expected less; lower it"
+        )
+    return replace(dataset, ratings=dataset.ratings.take(~cold)), dataset.ratings.take(cold)
+
+
+def _living(scenario: Scenario, world: World) -> World:
+    """Return the world with users whom something can move, of whom none has rated what is not on sale before the first page."""
+    make_provider_exits(scenario, world)  # Refused here, before there is a folder.
+    timeline = make_timeline(scenario, world)
+    later, rated = timeline.unreleased(), world.rated
+    if rated is not None and later.any():
+        item = world.catalog.index_of(rated.ratings.item_id)
+        before = rated.ratings.take(~later[item] | (item < 0))
+        world = world._replace(rated=RatedItems.of(before, world.population.user_id, world.catalog))
+    influence = Influence(world.catalog, timeline.causes)
+    if scenario.social is not None:
+        befriend(influence, scenario.social, world, _seed(scenario))
+    return with_influence(world, influence)
 
 
 def make_timeline(scenario: Scenario, world: World) -> Timeline:
@@ -312,6 +346,15 @@ def make_timeline(scenario: Scenario, world: World) -> Timeline:
     timeline = Timeline(scenario.interventions, world.catalog, world.population, _seed(scenario))
     timeline.check_slots(scenario.slate_size)
     return timeline
+
+
+def make_provider_exits(scenario: Scenario, world: World) -> ProviderExits | None:
+    """Return who offers the items of a scenario, before anybody has left; None where nobody does.
+
+    Raises:
+        ConfigError: the data do not say who provides items.
+    """
+    return None if scenario.providers is None else ProviderExits(scenario.providers, world.catalog, scenario.slate_size)
 
 
 def _chosen_users(scenario: Scenario, population: Population) -> Population:

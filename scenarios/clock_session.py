@@ -12,20 +12,25 @@ import numpy.typing as npt
 from recsim_llm.agents.influenced_users import influence_on
 from recsim_llm.core.arrays import BoolArray, IntArray
 from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.pages import Slates
 from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.core.visits import PageOutcome
 from recsim_llm.dynamics.clock import HOURS, Moment
 from recsim_llm.dynamics.influence import Influence
 from recsim_llm.dynamics.intents import Intents, Purposes
+from recsim_llm.dynamics.provider_exits import ProviderExits
 from recsim_llm.dynamics.timeline import Event, Sold, restocked
+from recsim_llm.dynamics.word_of_mouth import WordOfMouth
 from recsim_llm.errors import ConfigError
 from recsim_llm.population.world import World
 from recsim_llm.recommenders import Recommender
 from recsim_llm.recommenders.hooks import restock
 from recsim_llm.scenarios.arm_session import ArmSession, Served, VisitLog
-from recsim_llm.scenarios.building import make_timeline
+from recsim_llm.scenarios.building import make_provider_exits, make_timeline
 from recsim_llm.scenarios.clock_settings import ClockSettings
+from recsim_llm.scenarios.gossip import Gossip
+from recsim_llm.scenarios.offers import AnsweredOffer
 from recsim_llm.scenarios.schema import Scenario
 
 __all__ = ["ClockSession", "open_arm"]
@@ -70,6 +75,8 @@ class ClockSession(ArmSession):
         self._intent = np.zeros(len(self._user_id), np.int64)
         self._weight = np.ones(len(self._user_id))
         self._put_on_sale(self.timeline.on_sale(self._moment))
+        self._gossip = Gossip(influence.heard, world) if isinstance(influence.heard, WordOfMouth) else None
+        self._providers = make_provider_exits(scenario, world)
 
     def stock(self, known: Dataset) -> tuple[Catalog, Ratings]:
         """Return what a recommender may learn from before the first page; of items that come later there is nothing."""
@@ -98,7 +105,8 @@ class ClockSession(ArmSession):
             rows: int64 [m]: whose next visit falls into it, ascending.
         """
         self._moment, self._when = moment, f"day {moment.day}" + (f", hour {moment.hour}" if self._step_hours < HOURS else "")
-        self._put_on_sale(self.timeline.on_sale(moment))
+        offered = True if self._providers is None else self._providers.offered()
+        self._put_on_sale(self.timeline.on_sale(moment) & offered)
         self._note(self.timeline.act(moment, self.influence))
         visit = np.where(self._came[rows], self._kernel.visit[rows] + 1, 0)
         if self._intents is not None and rows.size:
@@ -106,6 +114,17 @@ class ClockSession(ArmSession):
         self._came[rows] = True
         if rows.size:
             yield from self._visit(rows, visit)
+        if self._gossip is not None:
+            self._gossip.exchange(self._step_hours / HOURS)
+        if self._providers is not None:
+            self._judge_exposure(self._providers)
+
+    def _judge_exposure(self, providers: ProviderExits) -> None:
+        """Let providers see how much they were shown; at the end of a day they decide whether to leave."""
+        on_sale, day = self._catalog.on_sale, self._moment.day
+        providers.end_step(day, on_sale)
+        if self._moment.after % HOURS == 0:
+            self._note(providers.end_day(day, on_sale))
 
     @property
     def _step_hours(self) -> int:
@@ -136,12 +155,16 @@ class ClockSession(ArmSession):
         """Write down what happens to no user in particular."""
         if events:
             self._log.events(
-                day=np.full(len(events), self._moment.day),
-                hour=np.full(len(events), self._moment.hour),
+                **self._when_of(len(events)),
                 event=[one.event for one in events],
                 subject=[one.subject for one in events],
+                other_id=np.array([one.other_id for one in events]),
                 value=np.array([one.value for one in events]),
             )
+
+    def _when_of(self, count: int) -> dict[str, IntArray]:
+        """Return the columns of the present time, for so many events."""
+        return {"day": np.full(count, self._moment.day), "hour": np.full(count, self._moment.hour)}
 
     def _sell(self, rows: IntArray, index: IntArray, slates: Slates) -> tuple[IntArray, Slates]:
         for sold in self.timeline.sold(self._moment):
@@ -164,6 +187,19 @@ class ClockSession(ArmSession):
         index = index.copy()
         index[pages, sold.slot] = chosen
         return index, _with_sold(slates, pages, sold.slot, self._catalog.item_id[chosen])
+
+    def _record(self, answered: AnsweredOffer) -> None:
+        super()._record(answered)
+        if self._providers is not None:
+            self._providers.take_in(answered.outcome.feedback.pages.item_index)
+        if self._gossip is not None:
+            clicks = self._gossip.take_in(answered.rows, answered.outcome.feedback)
+            if len(clicks["user_id"]):
+                count = len(clicks["user_id"])
+                self._log.events(**self._when_of(count), event=["friend_click"] * count, subject=[None] * count, **clicks)
+
+    def _friends_liked(self, rows: IntArray, feedback: Feedback) -> IntArray | None:
+        return None if self._gossip is None else self._gossip.liked(rows, feedback.pages.item_index)
 
     def _paid(self, rows: IntArray, outcome: PageOutcome) -> PageOutcome:
         return outcome if self._intents is None else outcome._replace(reward=outcome.reward * self._weight[rows])

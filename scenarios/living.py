@@ -13,12 +13,12 @@ from recsim_llm.log.locks import lock_folder
 from recsim_llm.log.manifest import read_manifest, write_manifest
 from recsim_llm.log.segments import open_segments
 from recsim_llm.log.writer import RunLog
-from recsim_llm.metrics.item_tables import write_tables
 from recsim_llm.population.world import World
 from recsim_llm.recommenders import Retrained
 from recsim_llm.scenarios.arm_session import VisitLog
 from recsim_llm.scenarios.building import Stage, recommender_seed, stage
 from recsim_llm.scenarios.clock_session import ClockSession
+from recsim_llm.scenarios.measures import check_measures, write_run_tables
 from recsim_llm.scenarios.run_manifest import make_manifest
 from recsim_llm.scenarios.runner import SEGMENT_ROWS, draw_seed, give_hooks
 from recsim_llm.scenarios.schema import Scenario, change_scenario, load_scenario
@@ -119,10 +119,9 @@ def open_living_arm(
 
 
 def _begin_log(built: Stage, folder: Path) -> RunLog:
+    check_measures(built)
     write_manifest(folder, make_manifest(built.scenario, built.dataset, built.world, built.roles))
-    training, later = built.training_part()
-    stars = training.feedback == "explicit"
-    write_tables(folder, training.catalog, built.world.population, train=training.ratings, later=later, stars=stars)
+    write_run_tables(built, folder)
     world, (arm,) = built.world, built.scenario.recommenders
     return RunLog(
         open_segments(folder),
@@ -132,4 +131,5 @@ def _begin_log(built: Stage, folder: Path) -> RunLog:
         user_id=world.population.user_id,
         segment_rows=SEGMENT_ROWS,
         timed=True,
+        social=built.scenario.social is not None,
     )

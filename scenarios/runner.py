@@ -23,22 +23,21 @@ from recsim_llm.log.manifest import encode_manifest, read_arithmetic, read_scena
 from recsim_llm.log.segments import open_segments, read_segments
 from recsim_llm.log.tables import add_timings
 from recsim_llm.log.writer import RunLog
-from recsim_llm.metrics.item_tables import has_tables, write_tables
-from recsim_llm.metrics.series_groups import check_groups, named_traits
+from recsim_llm.metrics.item_tables import has_tables
 from recsim_llm.numerics.arithmetic import describe_arithmetic
 from recsim_llm.numerics.threads import one_thread
-from recsim_llm.population.personas import TRAITS
 from recsim_llm.recommenders import Retrained, hooks
 from recsim_llm.registry import blaming
 from recsim_llm.scenarios.arm_session import ArmSession
 from recsim_llm.scenarios.building import Stage, recommender_seed, stage, with_files_read
 from recsim_llm.scenarios.clock_session import open_arm
 from recsim_llm.scenarios.estimates import Confirm, estimate_cost
+from recsim_llm.scenarios.measures import check_measures, write_run_tables
 from recsim_llm.scenarios.run_manifest import difference, make_manifest, users_warnings
 from recsim_llm.scenarios.schema import Scenario, scenario_from
 from recsim_llm.scenarios.serving import ServedRecommender, keeping_cost, reach_services
 
-__all__ = ["Progress", "Report", "begin_run", "check_measures", "draw_seed", "give_hooks", "other_arithmetic", "resume", "run"]
+__all__ = ["Progress", "Report", "begin_run", "draw_seed", "give_hooks", "other_arithmetic", "resume", "run"]
 
 SEGMENT_ROWS = 500_000
 """Impressions after which a segment is written; the rows of the log do not depend on it."""
@@ -140,24 +139,6 @@ def begin_run(
             raise
 
 
-def check_measures(built: Stage) -> None:
-    """See to it that the data have the users and items of which the scenario measures something.
-
-    Raises:
-        ConfigError: they have not.
-    """
-    if built.scenario.measure is None:
-        return
-    catalog, population = built.world.catalog, built.world.population
-    providers = set(catalog.provider.tolist()) if catalog.provider is not None else set()
-    check_groups(
-        built.scenario.measure.series,
-        items={"genre": catalog.genre_names, "provider": providers, "ids": set(catalog.item_id.tolist())},
-        users={"trait": [trait.name for trait in TRAITS]}
-        | {name: set(column.tolist()) for name, column in population.demographics.items()},
-    )
-
-
 def resume(
     out: Path,
     progress: Report = lambda _: None,
@@ -195,6 +176,9 @@ def _resume_locked(out: Path, progress: Report, *, cache: Path | None, limits: M
     if manifest.get("by_hand"):
         _refuse_to_go_on_by_hand(manifest, out)
         return
+    if manifest.get("by_hand"):
+        _refuse_to_go_on_by_hand(manifest, out)
+        return
     scenario = scenario_from(settings, str(out / MANIFEST))
     _check_arithmetic(manifest, out)
     with stage(scenario, calls=out / FILE_NAME, cache=cache, limits=_allowed(scenario, limits)) as built:
@@ -207,6 +191,20 @@ def _resume_locked(out: Path, progress: Report, *, cache: Path | None, limits: M
             )
         with _keeping_tracebacks(out):
             _serve_arms(built, out, progress)
+
+
+def _refuse_to_go_on_by_hand(manifest: Mapping[str, Any], out: Path) -> None:
+    """See to it that a run that was changed by hand is finished: nobody can do again what was done.
+
+    Raises:
+        LogError: it is not.
+    """
+    finished = {segment.arm for segment in read_segments(out) or () if segment.last}
+    if not finished >= set(manifest["arms"]):
+        raise LogError(
+            f"run folder: got {out}, which was changed by hand while it was watched and is not finished, expected a run that "
+            "goes on by itself; watch the scenario again"
+        )
 
 
 def _refuse_to_go_on_by_hand(manifest: Mapping[str, Any], out: Path) -> None:
@@ -331,12 +329,9 @@ def give_hooks(recommender: Any, built: Stage, session: ArmSession) -> None:
 @one_thread
 def _serve_arms(built: Stage, out: Path, progress: Report) -> None:
     scenario, world, roles = built.scenario, built.world, built.roles
-    training, later = built.training_part()
-    known, train = training.catalog, training.ratings
+    training, _ = built.training_part()
     if not has_tables(out):
-        stars = training.feedback == "explicit"
-        traits = () if scenario.measure is None else named_traits(scenario.measure.series)
-        write_tables(out, known, world.population, train=train, later=later, stars=stars, traits=traits)
+        write_run_tables(built, out)
     segments = open_segments(out)
     timings: list[tuple[str, int, int, float]] = []
     for place, arm in enumerate(scenario.recommenders):
@@ -352,6 +347,7 @@ def _serve_arms(built: Stage, out: Path, progress: Report) -> None:
             user_id=world.population.user_id,
             segment_rows=SEGMENT_ROWS,
             timed=scenario.clock is not None,
+            social=scenario.social is not None,
         )
         served = ServedRecommender(recommender, arm.name)
         learner = served if arm.retrain is None else Retrained(served, arm.retrain)

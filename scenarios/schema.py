@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -18,11 +19,13 @@ from recsim_llm.core.repetition import Repeats
 from recsim_llm.data.table_settings import TableSettings
 from recsim_llm.dynamics.intents import USUAL_INTENTS, Intent
 from recsim_llm.dynamics.interventions import Intervention
+from recsim_llm.dynamics.provider_exits import ProviderSettings
 from recsim_llm.errors import ConfigError, one_of
 from recsim_llm.language.base.settings import ROLES, LimitSettings, ModelSettings
 from recsim_llm.scenarios.arm_settings import Arm, read_arm
 from recsim_llm.scenarios.clock_settings import ClockSettings
 from recsim_llm.scenarios.scenario_yaml import find_line, read_yaml, yaml_fault
+from recsim_llm.scenarios.social_settings import SocialSettings
 from recsim_llm.scenarios.train_settings import TrainSettings, UserPart
 
 __all__ = [
@@ -116,6 +119,9 @@ class Scenario(BaseModel):
     """What stands between genres in one field; None goes by the whole column."""
     train_share: float = Field(default=TRAIN_SHARE, gt=0, lt=1)
     """Share of each user's ratings, first in time, that recommenders are trained on. Users are fitted on all of them."""
+    cold_items: float | None = Field(default=None, gt=0, lt=1, exclude_if=_is_unset)
+    """Share of the rated items, drawn by the seed, that are new: no recommender knows what anybody did with them before the
+    first page, and no user counts as having rated them. Users are fitted on all ratings. None: no item is made new."""
     users: UserSettings = UserSettings()
     """Who browses."""
     models: dict[str, ModelSettings] = Field(default_factory=dict)
@@ -150,6 +156,10 @@ class Scenario(BaseModel):
     """What visits are for, by name, with a clock; ``usual`` takes the usual ones, None leaves visits without an intent."""
     interventions: tuple[Intervention, ...] = Field(default=(), exclude_if=_is_unset)
     """What happens during the run, with a clock."""
+    social: SocialSettings | None = Field(default=None, exclude_if=_is_unset)
+    """Who knows whom, and what it does that friends like something, with a clock; None: nobody knows anybody."""
+    providers: ProviderSettings | None = Field(default=None, exclude_if=_is_unset)
+    """When providers of items leave, with a clock; None: they never do, and nobody asks how much they are shown."""
     train: TrainSettings | None = None
     """How ``recsim-llm train`` trains a policy; None: as it usually does. Runs heed its ``holdout`` alone."""
     measure: MeasureSettings | None = Field(default=None, exclude_if=_is_unset)
@@ -196,7 +206,7 @@ class Scenario(BaseModel):
 
     @model_validator(mode="after")
     def _time_needs_a_clock(self) -> Self:
-        for name in ("intents", "interventions"):
+        for name in ("intents", "interventions", "social", "providers"):
             if self.clock is None and getattr(self, name):
                 raise ValueError(f"expected a clock beside {name}; add clock: {{days: 30}}")
         return self
@@ -298,7 +308,8 @@ def _changed(settings: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, 
         # Parameters belong to the user model that the scenario names; another one starts from its own.
         settings["users"] = {key: value for key, value in users.items() if key != "parameters"}
     for key, value in changes.items():
-        override(settings, key, value)
+        # A copy, since a later key may reach into the value, which is the caller's.
+        override(settings, key, deepcopy(value))
     return settings
 
 

@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from recsim_llm.agents.influenced_users import influence_on
+from recsim_llm.core.protocols import HearsFriends
 from recsim_llm.data.friend_pairs import read_friend_pairs
+from recsim_llm.dynamics.influence import LIMIT, Influence
 from recsim_llm.dynamics.word_of_mouth import WordOfMouth
+from recsim_llm.log.tables import FRIENDS, write_table
 from recsim_llm.population.friendship_draws import MOST_FRIENDS, draw_friendships
 from recsim_llm.population.friendships import Friendships, from_user_ids
 from recsim_llm.population.personas import Population
+from recsim_llm.population.world import World
 
-__all__ = ["FriendSettings", "SocialSettings", "make_friendships", "make_word_of_mouth"]
+__all__ = [
+    "FriendSettings",
+    "SocialSettings",
+    "befriend",
+    "friends_left_out",
+    "make_friendships",
+    "make_word_of_mouth",
+    "social_record",
+    "write_friends",
+]
 
 _STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, hide_input_in_errors=True)
 
@@ -50,11 +67,11 @@ class SocialSettings(BaseModel):
 
     friends: FriendSettings = FriendSettings()
     """Who knows whom; may be written as the name of a file alone."""
-    strength: float = Field(default=0.5, ge=0.02, le=10)
+    strength: float = Field(default=0.5, ge=0.02, le=LIMIT)
     """Log-odds of a click that one friend who liked the item adds."""
     memory: float = Field(default=0.8, ge=0, lt=1)
     """Share of what was heard that is left after a day."""
-    limit: float = Field(default=2.0, ge=0.02, le=20)
+    limit: float = Field(default=2.0, ge=0.02, le=LIMIT)
     """Most that all friends together add to the log-odds of a click."""
 
     @field_validator("friends", mode="before")
@@ -106,3 +123,61 @@ def make_word_of_mouth(settings: SocialSettings, population: Population, *, item
         limit=settings.limit,
         seed=seed,
     )
+
+
+def befriend(influence: Influence, settings: SocialSettings, world: World, seed: int) -> None:
+    """Let the users of a world hear of what their friends like, before anything moves them.
+
+    Args:
+        influence: of the world; what friends tell is added to it, unless the users take it in themselves.
+        settings: who knows whom, and what it does.
+        world: items and users, not yet moved from outside.
+        seed: of the friendships, where they are drawn, and of who told first.
+
+    Raises:
+        ConfigError: friendships cannot be drawn so.
+        DataError: the file cannot be read, or names no two of the users.
+    """
+    influence.heard = make_word_of_mouth(settings, world.population, items=len(world.catalog), seed=seed)
+    if isinstance(world.users, HearsFriends):
+        influence.in_words = True
+        world.users.meet_friends()
+
+
+def _friendships(world: World) -> Friendships | None:
+    influence = influence_on(world.users)
+    heard = None if influence is None else influence.heard
+    return heard.friendships if isinstance(heard, WordOfMouth) else None
+
+
+def write_friends(run: Path, world: World) -> None:
+    """Write the table ``friends`` into a run folder; nothing where nobody knows anybody."""
+    graph = _friendships(world)
+    if graph is not None:
+        one, other = (world.population.user_id[side] for side in graph.pairs)
+        write_table(run, "friends", pa.table([one, other], schema=FRIENDS))
+
+
+def friends_left_out(world: World) -> list[str]:
+    """Say in a line what a file of friends holds besides these users' friendships; none where there is nothing."""
+    graph = _friendships(world)
+    told = "" if graph is None else graph.left_out.text()
+    return [f"friends: {told}"] if told else []
+
+
+def social_record(world: World) -> dict[str, Any]:
+    """Return what a manifest tells of the friendships of a run, under ``friendships``; empty where nobody knows anybody."""
+    graph, population = _friendships(world), world.population
+    if graph is None:
+        return {}
+    measured = {"clustering": graph.clustering(), "taste_assortativity": graph.assortativity(population.taste)}
+    return {
+        "friendships": {
+            "pairs": len(graph.friends) // 2,
+            "mean_degree": float(graph.degree.mean()),
+            "without_friends": int((graph.degree == 0).sum()),
+            **{name: None if math.isnan(value) else round(value, 6) for name, value in measured.items()},
+            "left_out": asdict(graph.left_out),
+            "fingerprint": graph.fingerprint,
+        }
+    }

@@ -176,7 +176,7 @@ def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else(built):
         for path in (tree / folder).iterdir()
         if path.is_file() and path.suffix != ".pyc"
     }
-    below = [*(tree / "agents/language/templates").rglob("*.jinja"), *(tree / "scenarios/shipped").glob("*.yaml")]
+    below = [*(tree / "agents/language/templates").rglob("*.jinja"), *(tree / "scenarios").glob("*/*.yaml")]
     source |= {f"recsim_llm/{path.relative_to(tree).as_posix()}" for path in below}
     with zipfile.ZipFile(next(out.glob("*.whl"))) as wheel:
         packed = {name for name in wheel.namelist() if ".dist-info/" not in name}

@@ -27,6 +27,7 @@ from recsim_llm.core.arrays import DoubleArray, FloatArray, IntArray
 from recsim_llm.core.bounds import Bounds
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import Decisions, Mood, Pages, Rows
+from recsim_llm.core.repetition import RatedItems
 from recsim_llm.errors import ConfigError
 from recsim_llm.population.personas import Population
 
@@ -78,6 +79,11 @@ class ChoiceUsers:
         self._expected_worth = self._expected * self._opinion_gain - np.float32(self.parameters.click_gain)
         self._position_bias = np.ascontiguousarray(population.trait("position_bias"))
         self._state = np.empty((0, 0), np.float32)
+        self._rated: RatedItems | None = None
+
+    def take_rated(self, rated: RatedItems | None) -> None:
+        """Take in what everybody rated before the first page: each of these items counts as just consumed there."""
+        self._rated = rated
 
     def allocate(self, rows: int, slate_size: int) -> None:
         """Make room for a batch of ``rows`` users; forget everything about earlier ones."""
@@ -90,7 +96,7 @@ class ChoiceUsers:
         )
         self._state = np.zeros((rows, self._items.shape[1]), np.float32)
         self._rest = np.zeros_like(self._state)
-        self._past = Encounters(rows, slate_size, len(self.model.item_id))
+        self._past = Encounters(rows, slate_size, len(self.model.item_id), self._rated)
         self._row_offset = None if self._offset is None else np.zeros(rows, np.int64)
         self._met: Met | None = None
         count = np.arange(slate_size + 1)
@@ -114,7 +120,7 @@ class ChoiceUsers:
         if returning:
             fresh[:, self._taste] = self._state[rows][:, self._taste]
         else:
-            self._past.forget(rows)
+            self._past.begin(rows, user_index)
         self._state[rows] = fresh
         self._rest[rows] = self._drive.take(user_index, axis=0)
         if self._offset is not None and self._row_offset is not None:

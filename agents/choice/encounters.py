@@ -1,4 +1,4 @@
-"""What each browsing user was shown and what of it they consumed, and a fast way to find it on a page."""
+"""What each browsing user was shown and what of it they consumed, what they rated before, and a fast way to find it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from recsim_llm.core.arrays import BoolArray, IntArray
 from recsim_llm.core.pages import Rows
+from recsim_llm.core.repetition import RatedItems
 
 __all__ = ["Encounters", "Met"]
 
@@ -19,6 +20,7 @@ _FLAGS = 1 << 24
 """About how many flags there are over all rows, a byte each: more are too far from the processor."""
 _FEWEST, _MOST = 1 << 10, 1 << 17  # flags of a row
 _LIVES = 255  # that flags of 8 bits can tell apart
+_BEFORE, _NEVER = -1, -2  # pages before a row's first
 # One-element array: NumPy converts a Python number on every call.
 _ONE = np.array([1])
 
@@ -38,6 +40,19 @@ class Met(NamedTuple):
     """int64 [f]: pages seen since it was last; means nothing where it was not."""
 
 
+class _Meetings(NamedTuple):
+    """Meetings of users and items, one by one."""
+
+    place: IntArray
+    """int64 [e]: as in ``Met``, though not each once."""
+    row: IntArray
+    """int64 [e]: of the user."""
+    page: IntArray
+    """int64 [e]: of the row's life."""
+    consumed: BoolArray
+    """bool [e]: whether the user consumed the item there."""
+
+
 class _Untold(NamedTuple):
     """A page that is not written down yet."""
 
@@ -50,21 +65,24 @@ class _Untold(NamedTuple):
 
 
 class Encounters:
-    """Every page that each row was shown since it was last told to forget: nothing drops out.
+    """Every page that each row was shown in its life, and what its user rated before: nothing drops out.
 
     A flag for each residue of the item index rules out most slots of a page in a few operations, and only the slots that are
     left are looked up. For few users or items there are as many residues as items, so that nothing is looked up in vain. A flag
     holds the number of the life that set it, so that forgetting costs next to nothing; and pages are written down only when
-    somebody asks what was on them, which under a rule against repetition nobody does.
+    somebody asks what was on them, which under a rule against repetition nobody does. What a user rated before counts as
+    consumed on a page right before the first: the data do not say how many pages ago it was.
 
     Args:
         rows: users that browse at the same time.
         slots: of a page.
         items: in the catalog.
+        rated: what users rated before their first page; None: nothing that is known.
     """
 
-    def __init__(self, rows: int, slots: int, items: int) -> None:
-        self._items, self._slots = items, slots
+    def __init__(self, rows: int, slots: int, items: int, rated: RatedItems | None = None) -> None:
+        self._items, self._slots, self._rated = items, slots, rated
+        self._user = np.zeros(rows, np.int64)
         residues = min(_power_above(items), max(min(_power_above(_FLAGS // max(rows, 1)), _MOST), _FEWEST))
         self._exact = residues >= items
         self._low_bits = np.array([residues - 1])
@@ -93,13 +111,14 @@ class Encounters:
         other._row, other._untold = np.arange(len(rows)), []
         other._first_flag, other._first_page = other._row[:, None] * self._flag.shape[1], other._row * self._pages
         other._flag, other._life, other._begun = self._flag[rows], self._life[rows], self._begun[rows]
+        other._user = self._user[rows]
         other._item = self._item.reshape(whole)[rows].reshape(-1, self._slots)
         other._consumed = self._consumed.reshape(whole)[rows].reshape(-1, self._slots)
         other._next = other._first_page + (self._next - self._first_page)[rows]
         return other
 
-    def forget(self, rows: Rows) -> None:
-        """Forget everything about the given rows."""
+    def begin(self, rows: Rows, user_index: IntArray) -> None:
+        """Let the lives of users, int64 [m], begin in the given rows; these know nothing but what they rated."""
         if isinstance(rows, slice):
             self._untold.clear()
             self._at_most = 0
@@ -109,6 +128,11 @@ class Encounters:
         self._life[rows] += np.uint8(1)
         self._next[rows] = self._first_page[rows]
         self._begun[rows] = self._added
+        self._user[rows] = user_index
+        if self._rated is not None:
+            at, item = self._rated.items(user_index)
+            flag = item if self._exact else item & self._low_bits
+            self._flag.reshape(-1)[flag + self._first_flag[rows, 0][at]] = self._life[rows, 0][at]
 
     def find(self, rows: Rows, item_index: IntArray) -> Met | None:
         """Return which slots of a page hold items that their row has met, None if none does.
@@ -132,29 +156,29 @@ class Encounters:
             return None  # Blank slots alone, which have a flag like items: nothing has to be written down for them.
         self._tell()
         row = self._row[rows].take(slot // item_index.shape[1])
-        same = self._by_row(self._item)[row] == item[:, None]
-        if not same.any():
-            return None
-        found, column = np.nonzero(same)
-        row, page = row[found], column // self._slots
+        found, column = np.nonzero(self._by_row(self._item)[row] == item[:, None])
+        page = column // self._slots
         # What stands behind a row's last page belongs to an earlier life.
-        own = page < self._seen(row)
-        found, column, row, page = found[own], column[own], row[own], page[own]
-        if not found.size:
-            return None
-        return self._met(slot[found], row, page=page, consumed=self._by_row(self._consumed)[row, column])
+        own = page < self._seen(row[found])
+        found, column, page = found[own], column[own], page[own]
+        seen = _Meetings(slot[found], row[found], page, self._by_row(self._consumed)[row[found], column])
+        if self._rated is not None:
+            before = self._rated.holds(self._user[row], item)
+            seen = _with_rated(seen, slot[before], row[before])
+        return self._met(seen) if seen.place.size else None
 
     def every(self, rows: Rows) -> Met:
         """Return all that the given rows [m] have met; places are those of a table [m, items], row by row."""
         self._tell()
-        own = self._by_row(self._item)[rows]
+        number, own = self._row[rows], self._by_row(self._item)[rows]
         page = np.arange(own.shape[1]) // self._slots
-        at, column = np.nonzero((own >= 0) & (page < self._seen(self._row[rows])[:, None]))
-        place = at * self._items + own[at, column]
-        order = np.argsort(place, kind="stable")
-        at, column = at[order], column[order]
-        row = self._row[rows][at]
-        return self._met(place[order], row, page=page[column], consumed=self._by_row(self._consumed)[row, column])
+        at, column = np.nonzero((own >= 0) & (page < self._seen(number)[:, None]))
+        row = number[at]
+        seen = _Meetings(at * self._items + own[at, column], row, page[column], self._by_row(self._consumed)[row, column])
+        if self._rated is None:
+            return self._met(_in_order(seen))
+        at, item = self._rated.items(self._user[rows])
+        return self._met(_with_rated(seen, at * self._items + item, number[at]))
 
     def _by_row(self, told: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return a view [r, pages * k] of what the rows were told, oldest page first, without what was never used."""
@@ -164,19 +188,20 @@ class Encounters:
         """Return how many pages rows have seen."""
         return self._next[row] - self._first_page[row]
 
-    def _met(self, place: IntArray, row: IntArray, *, page: IntArray, consumed: BoolArray) -> Met:
-        """Sum up encounters that come in the order of their places: int64 [e] each, bool [e]."""
+    def _met(self, meetings: _Meetings) -> Met:
+        """Sum up meetings that come in the order of their places."""
+        place, row, page, consumed = meetings
         if not place.size:
             return Met(place, place, place, consumed, place)
         start = np.flatnonzero(np.diff(place, prepend=-1))
         last = self._seen(row[start]) - _ONE
-        last_exposed = np.maximum.reduceat(np.where(consumed, -1, page), start)
-        last_consumed = np.maximum.reduceat(np.where(consumed, page, -1), start)
+        last_exposed = np.maximum.reduceat(np.where(consumed, _NEVER, page), start)
+        last_consumed = np.maximum.reduceat(np.where(consumed, page, _NEVER), start)
         return Met(
             place=place[start],
             exposures=np.add.reduceat(~consumed, start, dtype=np.int64),
             since_exposure=last - last_exposed,
-            consumed=last_consumed >= 0,
+            consumed=last_consumed > _NEVER,
             since_consumed=last - last_consumed,
         )
 
@@ -222,6 +247,23 @@ class Encounters:
             at, position = np.divmod(slot, self._slots)
             self._consumed[place[at], position] = True
         self._untold.clear()
+
+
+def _with_rated(seen: _Meetings, place: IntArray, row: IntArray) -> _Meetings:
+    """Return meetings in the order of their places, those before the first page among them: places and rows, int64 [b]."""
+    count = len(place)
+    joined = _Meetings(
+        place=np.concatenate([place, seen.place]),
+        row=np.concatenate([row, seen.row]),
+        page=np.concatenate([np.full(count, _BEFORE), seen.page]),
+        consumed=np.concatenate([np.ones(count, np.bool_), seen.consumed]),
+    )
+    return _in_order(joined)
+
+
+def _in_order(meetings: _Meetings) -> _Meetings:
+    order = np.argsort(meetings.place, kind="stable")
+    return _Meetings(meetings.place[order], meetings.row[order], meetings.page[order], meetings.consumed[order])
 
 
 def _power_above(number: int) -> int:

@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with heed_signals():
             if getattr(options, "json", None) is not None and not options.json.parent.is_dir():
                 raise ConfigError(f"--json: got {options.json}, expected a file in a folder that exists; make the folder first")
-            options.handler(options)
+            status: int = options.handler(options) or 0
             sys.stdout.flush()
     except (RecSimError, KeyboardInterrupt, OSError, sqlite3.Error, MemoryError) as error:
         if options.traceback and not isinstance(error, KeyboardInterrupt):
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print_problem("--traceback shows all of the code that led there")
         _drop_output()
         return status
-    return 0
+    return status
 
 
 def _drop_output() -> None:

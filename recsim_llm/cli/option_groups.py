@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 
-Handler = Callable[[argparse.Namespace], None]
+Handler = Callable[[argparse.Namespace], int | None]
 
 
 def add_verb(commands: Any, name: str, summary: str, *, example: str, handler: Handler) -> argparse.ArgumentParser:

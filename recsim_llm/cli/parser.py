@@ -9,19 +9,20 @@ from recsim_llm.cli.plain_parser import PlainParser
 from recsim_llm.cli.run_parsers import (
     compare_parser,
     export_parser,
+    list_parser,
+    new_parser,
     report_parser,
     resume_parser,
     run_parser,
     speak_parser,
     watch_parser,
 )
-from recsim_llm.cli.study_parsers import audit_parser, ope_parser
+from recsim_llm.cli.study_parsers import audit_parser, ope_parser, warm_parser
 from recsim_llm.cli.training_parsers import train_parser, tune_parser
 from recsim_llm.cli.user_parsers import (
     calibrate_parser,
     data_parser,
     fit_parser,
-    list_parser,
     personas_parser,
     probe_parser,
     realism_parser,
@@ -53,6 +54,8 @@ def make_parser() -> argparse.ArgumentParser:
     calibrate_parser(commands)
     personas_parser(commands)
     realism_parser(commands)
+    warm_parser(commands)
     data_parser(commands)
+    new_parser(commands)
     list_parser(commands)
     return parser

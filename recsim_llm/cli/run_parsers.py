@@ -1,10 +1,11 @@
-"""Options of the verbs that make runs, judge them and say what came of them."""
+"""Options of the verbs that make scenarios and runs, judge them and say what came of them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+from recsim_llm.cli.listing import handle_list, handle_new
 from recsim_llm.cli.option_groups import (
     add_verb,
     arm_options,
@@ -16,7 +17,17 @@ from recsim_llm.cli.option_groups import (
 from recsim_llm.cli.runs import handle_compare, handle_export, handle_report, handle_resume, handle_run, handle_speak
 from recsim_llm.cli.watching import handle_watch
 
-__all__ = ["compare_parser", "export_parser", "report_parser", "resume_parser", "run_parser", "speak_parser", "watch_parser"]
+__all__ = [
+    "compare_parser",
+    "export_parser",
+    "list_parser",
+    "new_parser",
+    "report_parser",
+    "resume_parser",
+    "run_parser",
+    "speak_parser",
+    "watch_parser",
+]
 
 
 def run_parser(commands: Any) -> None:
@@ -26,6 +37,11 @@ def run_parser(commands: Any) -> None:
         commands, "run", "run a scenario: users browse what each recommender shows", example=example, handler=handle_run
     )
     parser.add_argument("scenario", help="name of a shipped scenario (see `recsim-llm list`) or path of a .yaml file")
+    parser.add_argument(
+        "--expect",
+        action="store_true",
+        help="run it once for each seed that may judge what it expects, and judge by all of them; status 3 unless all holds",
+    )
     scenario_options(parser)
 
 
@@ -141,4 +157,30 @@ def export_parser(commands: Any) -> None:
     parser.add_argument(
         "--anonymous", action="store_true", help="replace user ids, and leave out demographics, texts and seeds"
     )
+    output_options(parser)
+
+
+def list_parser(commands: Any) -> None:
+    """Add the verb ``list``."""
+    parser = add_verb(
+        commands,
+        "list",
+        "list scenarios with what they expect and cost, recommenders, user models, rewards and small language models",
+        example="recsim-llm list",
+        handler=handle_list,
+    )
+    output_options(parser)
+
+
+def new_parser(commands: Any) -> None:
+    """Add the verb ``new``."""
+    parser = add_verb(
+        commands,
+        "new",
+        "write a commented scenario file that runs as it stands",
+        example="recsim-llm new scenario my-study",
+        handler=handle_new,
+    )
+    parser.add_argument("what", choices=["scenario"])
+    parser.add_argument("name", metavar="NAME", type=Path, help="name of the scenario, or path of its file; must be new")
     output_options(parser)

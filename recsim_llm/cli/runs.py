@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from recsim_llm.cli.endings import go_on, go_on_by_folder
+from recsim_llm.cli.expectations import judge_by_seeds
 from recsim_llm.cli.options import ask_first, read_limits, read_world
 from recsim_llm.cli.output import (
     make_console,
@@ -46,15 +47,17 @@ __all__ = [
 ]
 
 
-def handle_run(options: argparse.Namespace) -> None:
-    """Run a scenario and print what came of it."""
+def handle_run(options: argparse.Namespace) -> int:
+    """Run a scenario and print what came of it; return the exit status."""
     from recsim_llm.scenarios.runner import run
     from recsim_llm.scenarios.schema import load_scenario, parse_overrides
 
     scenario = load_scenario(options.scenario, scenario_flags(options) | parse_overrides(options.set))
+    if options.expect:
+        return judge_by_seeds(scenario, options)
     if options.dry_run:
         _print_dry_run(scenario, options)
-        return
+        return 0
     out = options.out or Path("runs") / f"{scenario.name}-{datetime.now():%Y%m%d-%H%M%S}"
     # What is imported by now stays for good: full collections during the run need not search it.
     gc.freeze()
@@ -62,6 +65,7 @@ def handle_run(options: argparse.Namespace) -> None:
     with go_on_by_folder(out), show_progress(options.quiet) as update:
         run(scenario, out, update, cache=options.cache, confirm=partial(ask_first, options=options))
     finish_run(out, options)
+    return 0
 
 
 def _tell_other_arithmetic(scenario: Any, options: argparse.Namespace) -> None:

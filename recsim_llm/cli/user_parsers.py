@@ -21,12 +21,11 @@ from recsim_llm.cli.studies import handle_personas
 from recsim_llm.cli.users import (
     handle_calibrate,
     handle_fit,
-    handle_list,
     handle_probe,
     handle_realism,
 )
 
-__all__ = ["calibrate_parser", "data_parser", "fit_parser", "list_parser", "personas_parser", "probe_parser", "realism_parser"]
+__all__ = ["calibrate_parser", "data_parser", "fit_parser", "personas_parser", "probe_parser", "realism_parser"]
 
 
 def probe_parser(commands: Any) -> None:
@@ -186,16 +185,4 @@ def data_parser(commands: Any) -> None:
     parser.add_argument("folder", nargs="?", type=Path, help="new folder for what is made")
     table_options(parser)
     exposure_options(parser)
-    output_options(parser)
-
-
-def list_parser(commands: Any) -> None:
-    """Add the verb ``list``."""
-    parser = add_verb(
-        commands,
-        "list",
-        "list scenarios, recommenders, user models, rewards and small language models that packages bring",
-        example="recsim-llm list",
-        handler=handle_list,
-    )
     output_options(parser)

@@ -28,7 +28,7 @@ from recsim_llm.errors import ConfigError, RecSimError
 if TYPE_CHECKING:
     from recsim_llm.language.probing.probe_report import ProbeReport
 
-__all__ = ["handle_calibrate", "handle_fit", "handle_list", "handle_probe", "handle_realism"]
+__all__ = ["handle_calibrate", "handle_fit", "handle_probe", "handle_realism"]
 
 _PROBE_SECONDS = 55.0  # for all of a probe, starting left out: nobody waits longer than a minute
 _FAMILY_SEED = 11  # of the users and items by which families of prompts are told apart
@@ -242,43 +242,3 @@ def _measure_families(
     except RecSimError as error:
         return None, [("templates", "unknown", str(error))]
     return found.to_json(), found.rows()
-
-
-def handle_list(options: argparse.Namespace) -> None:
-    """Print all names that scenarios may use."""
-    from recsim_llm.agents.language.prompt_templates import shipped_families
-    from recsim_llm.envs.rewards import REWARDS
-    from recsim_llm.language.backends.packaged_models import PACKAGED
-    from recsim_llm.registry import names
-    from recsim_llm.scenarios.schema import shipped_scenarios
-
-    table: dict[str, dict[str, str]] = {"scenarios": shipped_scenarios()}
-    for kind in ("recommenders", "users", "memories", "learners"):
-        table[kind] = {name: _said_of(kind, name) for name in names(kind)}
-    table["templates"] = shipped_families()
-    table["rewards"] = {name: _first_line(reward) for name, reward in REWARDS.items()}
-    table["models"] = {
-        name: f"{model.summary}; {model.megabytes} MB, {model.licence}; {model.install}" for name, model in PACKAGED.items()
-    }
-    write_json(options, table)
-    if not options.quiet:
-        console = make_console()
-        for kind, entries in table.items():
-            console.print(kind, style="bold")
-            width = max(16, *(len(name) + 2 for name in entries))
-            for name, description in entries.items():
-                console.print(f"  {name:<{width}}{description}")
-
-
-def _said_of(kind: str, name: str) -> str:
-    """Return what a plug-in says of itself; one that cannot be loaded keeps nobody from seeing the others."""
-    from recsim_llm.registry import describe
-
-    try:
-        return describe(kind, name)
-    except RecSimError as error:
-        return f"cannot be loaded: {error}"
-
-
-def _first_line(thing: Any) -> str:
-    return (thing.__doc__ or "").strip().split("\n")[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -95,7 +95,7 @@ class FindingSettings(FrozenSettings):
     tolerance: float = Field(default=0.0, ge=0)
     """Of ``equal``: how far apart still counts as equal. Of ``above`` and ``below``: the least distance that matters, so that
     an interval that rules it out speaks against the claim."""
-    seeds: list[int] = Field(default_factory=list)
+    seeds: list[Annotated[int, Field(ge=0, lt=2**63)]] = Field(default_factory=list)
     """Seeds that may judge it: none of them was used to choose the scenario's parameters."""
 
     @model_validator(mode="after")

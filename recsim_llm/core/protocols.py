@@ -8,6 +8,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsim_llm.core.bounds import UNDECLARED, Bounds
 from recsim_llm.core.pages import Decisions, Mood, Pages, Rows
+from recsim_llm.core.repetition import RatedItems
 
 __all__ = [
     "AnswersLater",
@@ -18,6 +19,7 @@ __all__ = [
     "HasProvenance",
     "HearsFriends",
     "RanksItems",
+    "TakesRated",
     "TellsDwell",
     "TellsEngagement",
     "UserModel",
@@ -109,6 +111,14 @@ class AnswersLater(Protocol):
             ContractError: no page is being worked on.
         """
         ...
+
+
+@runtime_checkable
+class TakesRated(Protocol):
+    """A user model to whose users what they rated before the first page is not new."""
+
+    def take_rated(self, rated: RatedItems | None) -> None:
+        """Take in what everybody rated before the first page, None where nobody knows; called before ``allocate``."""
 
 
 @runtime_checkable

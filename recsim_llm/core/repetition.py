@@ -37,6 +37,12 @@ class RatedItems(NamedTuple):
     """int64 [e]: which byte of the user's row, ascending for each user."""
     bits: npt.NDArray[np.uint8]
     """uint8 [e]: what stands there."""
+    first: IntArray
+    """int64 [u + 1]: of each user index, its first pair; the last one is the number of pairs."""
+    pair: IntArray
+    """int64 [p], ascending: users with what they rated, as user index times ``catalog_size`` plus catalog position."""
+    catalog_size: int
+    """Items in the catalog."""
     most: int
     """Most items that a user rated."""
     ratings: Ratings
@@ -55,20 +61,48 @@ class RatedItems(NamedTuple):
         place = np.minimum(np.searchsorted(user_id, ratings.user_id, sorter=order), len(order) - 1)
         user, item = order[place], catalog.index_of(ratings.item_id)
         known = (user_id[user] == ratings.user_id) & (item >= 0)
-        user, item = user[known], item[known]
-        width = len(catalog) // 8 + 2
+        pair, width = np.unique(user[known] * len(catalog) + item[known]), len(catalog) // 8 + 2
+        user, item = np.divmod(pair, len(catalog))
         entry, where = np.unique(user * width + (item >> 3) + 1, return_inverse=True)
         bits = np.zeros(len(entry), np.uint8)
         np.bitwise_or.at(bits, where.reshape(-1), _BITS[item & 7])
-        start = np.searchsorted(entry, np.arange(len(user_id) + 1) * width)
-        return cls(start, entry % width, bits, int(np.bincount(user, minlength=1).max()), ratings)
+        everyone = np.arange(len(user_id) + 1)
+        return cls(
+            start=np.searchsorted(entry, everyone * width),
+            byte=entry % width,
+            bits=bits,
+            first=np.searchsorted(pair, everyone * len(catalog)),
+            pair=pair,
+            catalog_size=len(catalog),
+            most=int(np.bincount(user, minlength=1).max()),
+            ratings=ratings,
+        )
 
     def take(self, user_index: IntArray) -> tuple[IntArray, IntArray, npt.NDArray[np.uint8]]:
         """Return the entries of some users: position among them int64 [e], byte int64 [e], and bits uint8 [e]."""
-        first, count = self.start[user_index], self.start[user_index + 1] - self.start[user_index]
-        at = np.repeat(np.arange(len(user_index)), count)
-        entry = np.arange(len(at)) - np.repeat(np.cumsum(count) - count - first, count)
+        at, entry = _runs(self.start, user_index)
         return at, self.byte[entry], self.bits[entry]
+
+    def items(self, user_index: IntArray) -> tuple[IntArray, IntArray]:
+        """Return what some users rated: position among them int64 [r], ascending, and item int64 [r], ascending for each."""
+        at, entry = _runs(self.first, user_index)
+        return at, self.pair[entry] - (user_index * self.catalog_size)[at]
+
+    def holds(self, user_index: IntArray, item_index: IntArray) -> BoolArray:
+        """Return bool [f]: whether users, int64 [f], rated items, int64 [f] of catalog positions."""
+        if not len(self.pair):
+            return np.zeros(len(item_index), np.bool_)
+        pair = user_index * self.catalog_size + item_index
+        there: BoolArray = self.pair[np.minimum(np.searchsorted(self.pair, pair), len(self.pair) - 1)] == pair
+        return there
+
+
+def _runs(first: IntArray, user_index: IntArray) -> tuple[IntArray, IntArray]:
+    """Return the entries of some users: position among them int64 [e], and entry int64 [e]; ``first`` as in ``RatedItems``."""
+    start = first[user_index]
+    count = first[user_index + 1] - start
+    at = np.repeat(np.arange(len(user_index)), count)
+    return at, np.arange(len(at)) - np.repeat(np.cumsum(count) - count - start, count)
 
 
 class KnownItems:

@@ -21,7 +21,7 @@ from recsim_llm.core.dice import VisitDice
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.kernel import ALL_ROWS, Kernel
 from recsim_llm.core.pages import Rows, probability
-from recsim_llm.core.protocols import AnswersLater, UserModel
+from recsim_llm.core.protocols import AnswersLater, TakesRated, UserModel
 from recsim_llm.core.repetition import KnownItems, RatedItems, Repeats
 from recsim_llm.numerics.ranking import repeated_slots
 
@@ -63,7 +63,7 @@ class Visits:
         slate_size: slots a page.
         max_pages: page budget of a visit.
         repeats: whether users may be shown what they know already; see ``recsim_llm.core.repetition``.
-        rated: what users rated before the first page; None where nobody knows.
+        rated: what users rated before the first page, which is then not new to them; None where nobody knows.
 
     Raises:
         ConfigError: a number is below 1.
@@ -82,6 +82,8 @@ class Visits:
         repeats: Repeats,
         rated: RatedItems | None,
     ) -> None:
+        if isinstance(users, TakesRated):
+            users.take_rated(rated)
         self.kernel = Kernel(users=users, user_id=user_id, rows=rows, slate_size=slate_size, max_pages=max_pages)
         """Who sits in each row, at which visit and page."""
         forbid = repeats == "forbid"

@@ -13,35 +13,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
-from typing import Protocol, Self
 
 import numpy as np
 
 from recsim_llm.core.arrays import FloatArray, IntArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import Rows
+from recsim_llm.dynamics.word_of_mouth import HeardItems
 
-__all__ = ["LIMIT", "Influence", "PairShift"]
+__all__ = ["LIMIT", "Influence"]
 
 LIMIT = 6.0
 """Most log-odds of a click, of leaving or of satisfaction that can be added or taken."""
 _EVERYONE = slice(None)
-
-
-class PairShift(Protocol):
-    """Additions that are kept by pairs of a row and an item, such as word of mouth."""
-
-    def shift(self, rows: Rows, item_index: IntArray) -> FloatArray:
-        """Return float32 [m, k]: log-odds added to a click on each slot of a page; 0 where the slot is blank (-1)."""
-        ...
-
-    def appeal_shift(self, rows: Rows) -> FloatArray:
-        """Return float32 [m, n]: the same for every item."""
-        ...
-
-    def copy_rows(self, rows: IntArray) -> Self:
-        """Return the pairs of int64 [m] rows, as rows 0 to m - 1 of their own."""
-        ...
 
 
 class Influence:
@@ -69,8 +53,10 @@ class Influence:
         """Log-odds that full craving adds to a click on a wholly harmful item, and takes from satisfaction."""
         self.craving_memory = 0.9
         """Share of a craving that is left one page later."""
-        self.pairs: PairShift | None = None
-        """What friends tell; None where nobody does."""
+        self.heard: HeardItems | None = None
+        """What friends told; None where nobody does."""
+        self.in_words = False
+        """Whether users take in themselves what friends say (``HearsFriends``), so that nothing is added for it."""
         self.allocate(0)
 
     def column(self, cause: str) -> int:
@@ -99,7 +85,7 @@ class Influence:
         other = copy(self)
         other.weight, other.leaving = self.weight[rows], self.leaving[rows]
         other.accidental, other.craving = self.accidental[rows], self.craving[rows]
-        other.pairs = None if self.pairs is None else self.pairs.copy_rows(rows)
+        other.heard = None if self.heard is None else self.heard.copy_rows(rows)
         return other
 
     def clicks(self, rows: Rows, item_index: IntArray) -> FloatArray:
@@ -107,8 +93,8 @@ class Influence:
         added: FloatArray = np.matvec(self.load.take(item_index, axis=0, mode="clip"), self.weight[rows])
         if self.temptation:
             added += np.float32(self.temptation) * self.craving[rows][:, None] * self.harmful.take(item_index, mode="clip")
-        if self.pairs is not None:
-            added += self.pairs.shift(rows, item_index)
+        if self.heard is not None and not self.in_words:
+            added += self.heard.shift(rows, item_index)
         return np.clip(added, -LIMIT, LIMIT, out=added)
 
     def appeal(self, rows: Rows) -> FloatArray:
@@ -121,8 +107,8 @@ class Influence:
             added[place] = np.matvec(self.load, weight)
         if self.temptation:
             added += np.float32(self.temptation) * self.craving[rows][:, None] * self.harmful[everything]
-        if self.pairs is not None:
-            added += self.pairs.appeal_shift(rows)
+        if self.heard is not None and not self.in_words:
+            added += self.heard.appeal_shift(rows)
         return np.clip(added, -LIMIT, LIMIT, out=added)
 
     def opinions(self, rows: IntArray, item: IntArray) -> FloatArray | None:

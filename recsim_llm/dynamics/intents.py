@@ -75,8 +75,9 @@ class Intents:
     def __init__(self, intents: Mapping[str, Intent], population: Population, seed: int) -> None:
         if not intents:
             raise ConfigError("intents: got none, expected at least one; leave the key out for visits without an intent")
-        self.names = tuple(intents)
-        self._intents, self._population, self._seed = tuple(intents.values()), population, seed
+        # In the order of their names: who writes the same ones in another order means the same.
+        self.names = tuple(sorted(intents))
+        self._intents, self._population, self._seed = tuple(intents[name] for name in self.names), population, seed
         share = np.array([intent.share for intent in self._intents])
         self._upto = np.cumsum(share) / share.sum()
         taste = population.taste.astype(np.float64)

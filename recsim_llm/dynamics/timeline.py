@@ -44,6 +44,8 @@ class Event(NamedTuple):
     """What it is about, in words."""
     value: float
     """A number that goes with it; NaN where none does."""
+    other_id: int = -1
+    """Number of the provider that it is about; -1 where it is about none."""
 
 
 class Sold(NamedTuple):

@@ -10,6 +10,7 @@ A run folder holds:
     events/*.parquet            one row an event; in runs with a clock alone
     items, users                .parquet: titles and the data's own ids, and what the log is judged by
     held_out                    .parquet: ratings that the log is judged by; logs of environments lack them
+    friends                     .parquet: who knows whom; in runs where users have friends alone
     timings, serving            .parquet: clock times, and what each recommender took; apart from the log, so that the log
                                 compares byte for byte
     traceback.txt               where a plug-in crashed, if one did; a folder that holds nothing else counts as empty

@@ -13,6 +13,7 @@ from recsim_llm.core.pages import DECIDERS, Account
 
 __all__ = [
     "EVENTS",
+    "FRIENDS_LIKED",
     "IMPRESSIONS",
     "LIKE_THRESHOLD",
     "PAGES",
@@ -115,8 +116,19 @@ EVENTS = pa.schema(
 )
 """One row an event, in runs with a clock alone: ``begins`` and ``ends`` of an intervention, whose name is the ``subject`` and
 whose ``value`` counts the items that it is about, or the users where it is about none; and what users do beyond clicks.
+``friend_click`` is a click on an item of which a friend, ``other_id``, had told; ``value`` is what friends added to its
+log-odds, null where the user was told in words. ``provider_exposure`` and ``provider_leaves`` are of providers, see
+``recsim_llm.dynamics.provider_exits``: ``other_id`` is the number of one, ``subject`` its name.
 ``user_id``, ``visit``, ``page`` and ``item_id`` are -1 where there is none, ``other_id``, a friend or a provider, too."""
-SCHEMAS = {"impressions": IMPRESSIONS, "pages": PAGES, "visits": pa.schema([*VISITS, *WHEN]), "events": EVENTS}
+FRIENDS_LIKED = pa.schema([("friend_id", pa.int64())])
+"""Further column of ``IMPRESSIONS`` in runs where users have friends: the friend who liked the item and told of it first, as
+the page says beside it; null where nobody did."""
+SCHEMAS = {
+    "impressions": pa.schema([*IMPRESSIONS, *FRIENDS_LIKED]),
+    "pages": PAGES,
+    "visits": pa.schema([*VISITS, *WHEN]),
+    "events": EVENTS,
+}
 """Every column that a table can have, by table."""
 
 _DECIDERS = pa.array(DECIDERS)
@@ -124,13 +136,17 @@ _NEXT_ACTIONS = pa.array(["next", "leave"])
 _STOP_REASONS = pa.array(["left", "max_pages"])
 
 
-def impressions_table(arm: str, part: Part) -> pa.Table:
-    """Return the ``IMPRESSIONS`` table of an arm; an empty part gives no rows."""
+def impressions_table(arm: str, part: Part, *, social: bool = False) -> pa.Table:
+    """Return the ``IMPRESSIONS`` table of an arm, with ``FRIENDS_LIKED`` if users have friends; an empty part has no rows."""
     columns: dict[str, Any] = dict(part)
     rating = columns.get("rating", np.empty(0, np.float32))
     columns["liked"] = pa.array(rating >= LIKE_THRESHOLD, mask=np.isnan(rating))
     columns["text"] = pa.nulls(len(rating), pa.string())
-    return _table(arm, columns, IMPRESSIONS)
+    if not social:
+        return _table(arm, columns, IMPRESSIONS)
+    friend = columns.get("friend_id", np.empty(0, np.int64))
+    columns["friend_id"] = pa.array(friend, mask=friend < 0)
+    return _table(arm, columns, SCHEMAS["impressions"])
 
 
 def pages_table(arm: str, part: Part) -> pa.Table:

@@ -13,6 +13,7 @@ from recsim_llm.core.files import write_atomically
 from recsim_llm.errors import LogError
 
 __all__ = [
+    "FRIENDS",
     "HELD_OUT",
     "INTERVIEWS",
     "ITEMS",
@@ -60,6 +61,8 @@ USERS = pa.schema(
 Terciles of traits are ``low``, ``middle`` or ``high``, null where all users are alike. ``history_popularity`` is the mean
 popularity of what the user rated in the training part, null for users without ratings (synthetic ones); ``history_genres`` the
 weight of each genre there, each item spread over its genres."""
+FRIENDS = pa.schema([("user_id", pa.int64()), ("friend_id", pa.int64())])
+"""``friends``: one row a pair of users who know each other, in runs where users have friends alone."""
 HELD_OUT = pa.schema([("user_id", pa.int64()), ("item_id", pa.int64()), ("rating", pa.float32())])
 """``held_out``: one row a rating of the population's users after the training part; none for synthetic users. ``rating`` is
 null where the data are clicks or purchases."""

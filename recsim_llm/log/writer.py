@@ -29,6 +29,7 @@ class _Batch(NamedTuple):
     out_of_pages: BoolArray
     keep: BoolArray | None
     visit: IntArray | None
+    friend_id: IntArray | None
 
 
 class RunLog:
@@ -42,6 +43,7 @@ class RunLog:
         user_id: int64 [population]: outside ids by user index.
         segment_rows: impressions after which a segment is written, at the next page boundary.
         timed: whether there is a clock, so that visits have a time and there are events.
+        social: whether users have friends, so that slots have a friend who liked what they show.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class RunLog:
         user_id: IntArray,
         segment_rows: int = 500_000,
         timed: bool = False,
+        social: bool = False,
     ) -> None:
         self._segments, self.arm, self._place, self._segment_rows = segments, arm, place, segment_rows
         self._item_id, self._user_id = catalog.item_id, user_id
@@ -61,7 +64,7 @@ class RunLog:
         self._buffered = 0
         self._batches: list[_Batch] = []
         self._visits: list[Part] = []
-        self._timed = timed
+        self._timed, self._social = timed, social
         self._events: list[Part] = []
 
     def page(
@@ -74,6 +77,7 @@ class RunLog:
         out_of_pages: BoolArray,
         keep: BoolArray | None = None,
         visit: IntArray | None = None,
+        friend_id: IntArray | None = None,
     ) -> None:
         """Record one page of a batch of users.
 
@@ -85,8 +89,9 @@ class RunLog:
             out_of_pages: bool [u]: the page budget is used up.
             keep: bool [u]: which users really had a page; None means that all had.
             visit: int64 [u]: visit numbers to log; None takes those of the dice.
+            friend_id: int64 [u, k]: who liked what each slot shows, -1 for nobody; only where users have friends.
         """
-        self._batches.append(_Batch(feedback, slates, reward, invalid, out_of_pages, keep, visit))
+        self._batches.append(_Batch(feedback, slates, reward, invalid, out_of_pages, keep, visit, friend_id))
         self._buffered += feedback.clicked.size
 
     def visits(
@@ -157,7 +162,7 @@ class RunLog:
     def _write(self, last: bool, partial: bool = False) -> None:
         impressions, pages = self._columns() if self._batches else ({}, {})
         tables = {
-            "impressions": impressions_table(self.arm, impressions),
+            "impressions": impressions_table(self.arm, impressions, social=self._social),
             "pages": pages_table(self.arm, pages),
             "visits": visits_table(self.arm, self._visits, timed=self._timed),
         }
@@ -196,6 +201,12 @@ class RunLog:
             "rating": joined.ratings().reshape(-1),
             "dwell": joined.by_slot(np.full(joined.slot.shape, np.nan) if joined.dwell is None else joined.dwell).reshape(-1),
         }
+        if self._social:
+            friends = [
+                np.full(one.clicked.shape, -1) if b.friend_id is None else b.friend_id
+                for b, one in zip(batches, feedbacks, strict=True)
+            ]
+            impressions["friend_id"] = np.concatenate(friends).reshape(-1)
         out = np.concatenate([batch.out_of_pages for batch in batches])
         pages: Part = {
             "user_id": users,

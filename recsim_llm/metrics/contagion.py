@@ -120,7 +120,7 @@ def _climb(parent: IntArray) -> tuple[IntArray, IntArray]:
 
 
 def consumption_assortativity(
-    friendships: Friendships, user_index: npt.ArrayLike, features: npt.ArrayLike, day: npt.ArrayLike
+    friendships: Friendships, user_index: npt.ArrayLike, features: npt.ArrayLike, day: npt.ArrayLike, *, least_pairs: int = 1
 ) -> DoubleArray:
     """Return float64 [days]: how alike friends are in what they consume on each day (``Friendships.assortativity``).
 
@@ -132,6 +132,7 @@ def consumption_assortativity(
         user_index: int [c]: who made each click.
         features: [c, d]: what was clicked, such as shares of genres.
         day: int [c], 0 or more.
+        least_pairs: friendships of which both must have clicked on a day; with fewer the day is NaN.
 
     Raises:
         DataError: the columns do not fit each other.
@@ -146,5 +147,9 @@ def consumption_assortativity(
         on = days == number
         count = np.bincount(user[on], minlength=len(friendships)).astype(np.float64)
         sums = np.stack([np.bincount(user[on], column, minlength=len(friendships)) for column in table[on].T], axis=1)
+        pairs = np.count_nonzero((count[friendships.owner] > 0) & (count[friendships.friends] > 0)) / 2
+        if pairs < least_pairs:
+            found[number] = np.nan
+            continue
         found[number] = friendships.assortativity(sums / np.where(count > 0, count, np.nan)[:, None])
     return found

@@ -20,13 +20,16 @@ from recsim_llm.metrics.timed_sums import TimedSums
 __all__ = ["read_series"]
 
 
-def read_series(log: RunReader, tables: RunTables, settings: Mapping[str, SeriesSettings]) -> dict[str, Series]:
+def read_series(
+    log: RunReader, tables: RunTables, settings: Mapping[str, SeriesSettings], *, batch_rows: int | None = None
+) -> dict[str, Series]:
     """Read series of a run, all of them in one pass over each table of its log.
 
     Args:
         log: of the run.
         tables: beside it.
         settings: the series by name.
+        batch_rows: rows read at a time, None for the usual number; changes memory, never the result.
 
     Raises:
         LogError: the log and the tables do not fit each other.
@@ -56,7 +59,7 @@ def read_series(log: RunReader, tables: RunTables, settings: Mapping[str, Series
         events = {settings[name].event for name in names}
         kept.append(_Kept(by, sums, frozenset(event for event in events if event is not None)))
         series |= {name: Series(settings[name], sums, by) for name in names}
-    _fill(kept, PageReader(log, tables), _Days(log, len(tables.user_id), known=clock is not None))
+    _fill(kept, PageReader(log, tables, batch_rows=batch_rows), _Days(log, len(tables.user_id), known=clock is not None))
     return {name: series[name] for name in settings}
 
 

@@ -1,6 +1,6 @@
 """The report of a run: one self-contained page, its figures with their data, and the tables of the command line."""
 
-from recsim_llm.report.findings_section import finding_lines, read_measured
+from recsim_llm.report.findings_section import finding_lines, read_measured, seeds_lines
 from recsim_llm.report.model_calls import calls_line, read_calls
 from recsim_llm.report.page import write_report
 from recsim_llm.report.serving_costs import read_serving, serving_line
@@ -18,6 +18,7 @@ __all__ = [
     "read_measured",
     "read_serving",
     "read_speech",
+    "seeds_lines",
     "serving_line",
     "summary_table",
     "verdict",

@@ -16,7 +16,7 @@ from recsim_llm.report.figure_files import write_figure, write_figure_data
 from recsim_llm.report.page_layout import figure, fold, whole_table
 from recsim_llm.report.summary_tables import Cell
 
-__all__ = ["draw_series", "finding_lines", "findings_section", "read_measured"]
+__all__ = ["draw_series", "finding_lines", "findings_section", "read_measured", "seeds_lines"]
 
 Content = Mapping[str, Any]
 
@@ -62,6 +62,18 @@ def finding_words(finding: Content) -> str:
     return f"{contrast_words(finding['contrast'])}; {expected}"
 
 
+def seeds_lines(judged: Content) -> Iterator[str]:
+    """Yield what came of every finding over its seeds, as lines of the terminal; ``judged`` is ``expectations.json``."""
+    for finding in judged["findings"]:
+        yield f"{finding['answer']}: {finding['claim']}"
+        for seed, one in finding["by_seed"].items():
+            yield f"  seed {seed}: {one['answer']}; {finding_words(one)}"
+        if len(finding["by_seed"]) > 1:
+            share = next(iter(finding["by_seed"].values()))["contrast"]["unit"] == "share"
+            mean = numbers.with_interval(numbers.read_estimate(finding["mean"]), share=share)
+            yield f"  mean over {len(finding['by_seed'])} seeds: {mean}, interval over seeds"
+
+
 def _short(number: float, *, share: bool) -> str:
     """Write a number that somebody chose, with no more digits than they gave."""
     return (f"{number * 100.0:.6g}%" if share and number else f"{number:.6g}").replace("-", "−")
@@ -70,7 +82,8 @@ def _short(number: float, *, share: bool) -> str:
 def contrast_words(contrast: Content) -> str:
     """Say what is contrasted, and the number with its interval."""
     estimate, share = numbers.read_estimate(contrast["estimate"]), contrast["unit"] == "share"
-    unit = "" if share or not contrast["unit"] or contrast["unit"][0].isdigit() else f" {contrast['unit']}"
+    bare = share or estimate.value is None or not contrast["unit"] or contrast["unit"][0].isdigit()
+    unit = "" if bare else f" {contrast['unit']}"
     note = f" ({contrast['note']})" if contrast["note"] else ""
     users = f", {numbers.count(estimate.users)} users" if estimate.users else ""
     return f"{contrast['said']}: {numbers.with_interval(estimate, share=share)}{unit}{users}{note}"
@@ -81,7 +94,7 @@ def seed_words(finding: Content, seed: int) -> str:
     if not finding["seeds"]:
         return f"seed {seed}: the scenario names no seeds that may judge it"
     known = ", ".join(map(str, finding["seeds"]))
-    return f"seed {seed} may have been used to choose parameters; the seeds that may judge it are {known}"
+    return f"seed {seed} may have been used to choose parameters; seeds that may judge it: {known}"
 
 
 def draw_series(measured: Content | None, folder: Path) -> dict[str, str]:
@@ -174,6 +187,8 @@ def _draw(series: Content) -> Figure:
     axes.set_xlabel(f"{series['by']}, from 0")
     if series["unit"] == "share":
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
+        bottom, top = axes.get_ylim()
+        axes.set_ylim(max(bottom, 0.0), max(top, 0.01))
     axes.annotate(_unit(series), (0.02, 0.985), xycoords="figure fraction", color=drawing.MUTED, va="top")
     drawing.tidy(axes)
     drawing.label_ends(axes, labels)

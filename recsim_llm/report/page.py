@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -21,6 +21,8 @@ from recsim_llm.log.manifest import read_manifest
 from recsim_llm.log.reader import open_run
 from recsim_llm.log.visit_rows import VisitKey, VisitRows, read_visits
 from recsim_llm.metrics import RunMetrics, measure_run
+from recsim_llm.metrics.item_tables import has_tables, read_tables
+from recsim_llm.metrics.run_contagion import measure_contagion
 from recsim_llm.report import comparison_figure, drawing, numbers
 from recsim_llm.report.audit_page import AUDIT_FOLDER, audits_section, draw_audits, keep_audit, read_audits
 from recsim_llm.report.calibration_page import calibration_section, draw_calibration
@@ -29,6 +31,7 @@ from recsim_llm.report.card_file import CARD_FILE, read_card
 from recsim_llm.report.claims import Claim, best_claims, claim_of_row, table_rows
 from recsim_llm.report.comparison_page import comparison_section
 from recsim_llm.report.comparison_rows import read_comparison
+from recsim_llm.report.contagion_section import contagion_section, draw_contagion
 from recsim_llm.report.figure_files import write_figure, write_figure_data
 from recsim_llm.report.figures import FIGURES, figures_of
 from recsim_llm.report.findings_section import draw_series, findings_section
@@ -88,6 +91,8 @@ class Findings:
     """An off-policy estimate from the run's log; None where nothing was estimated."""
     audits: tuple[Mapping[str, Any], ...] = ()
     """Audits of the users."""
+    contagion: Sequence[Mapping[str, Any]] | None = None
+    """What went from friend to friend; None where users have no friends."""
     measured: Mapping[str, Any] | None = None
     """What the scenario measures and expects, as ``metrics.json`` holds it; None where it says nothing of the kind."""
 
@@ -146,19 +151,13 @@ def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
         drawings |= draw_audits(audited, folder)
         audits_section(audited, drawings)
     calls, speech, metrics, serving = read_calls(run), read_speech(run), measure_run(run), read_serving(run)
-    content = summary.to_json() | {"language_model_calls": [row._asdict() for row in calls]}
-    content |= {"serving": [cost._asdict() for cost in serving]}
-    content |= {} if speech is None else {"speech": speech.to_json()}
-    content |= {} if metrics is None else {"metrics": metrics.to_json()}
-    found = measure_findings(run)
-    measured = None if found is None else found.to_json()
-    content |= {} if measured is None else {"measured": measured}
-    drawings |= draw_series(measured, folder)
-    write_atomically(run / "metrics.json", _json(content))
+    found, spread = measure_findings(run), _contagion(run)
+    measured = found and found.to_json()
+    drawings |= draw_series(measured, folder) | draw_contagion(spread, folder)
+    told = {"speech": speech, "metrics": metrics, "measured": found}
+    write_atomically(run / "metrics.json", _json(_numbers(summary, told, spread, calls=calls, serving=serving)))
     log = open_run(run)
-    if compared is not None and set(compared["arms"]) != set(log.arms):
-        named = ", ".join(compared["arms"])
-        raise LogError(f"{run}: got a comparison.json of {named}, expected this run's recommenders; compare the run again")
+    _check_arms(run, compared, log.arms)
     with showing(run / COMPARISON_FILE, "compare"):
         worst = WorstVisits(_claims(summary, compared), log.arms)
         visits = read_visits(log, worst.visits())
@@ -179,6 +178,7 @@ def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
         ope=estimated,
         audits=audited,
         measured=measured,
+        contagion=spread,
     )
     with showing(run / MANIFEST, "run"):
         rendered = render_page(findings).encode()
@@ -193,6 +193,7 @@ def render_page(found: Findings) -> str:
     parts = [
         comparison_section(compared, found.drawings.get(comparison_figure.FIGURE, ""), table, worst.link),
         findings_section(found.measured, found.drawings),
+        contagion_section(found.contagion, found.drawings),
         _figures(summary, found.drawings),
         results_section(summary),
         differences_section(summary, judged=compared is not None),
@@ -216,6 +217,34 @@ def render_page(found: Findings) -> str:
     title = page_title(summary.scenario, arms, manifest)
     head = first_screen(summary, manifest, compared, worst.link)
     return document(f"{title} – recsim_llm", head, parts)
+
+
+def _numbers(
+    summary: Summary,
+    told: Mapping[str, Any],
+    spread: Any,
+    *,
+    calls: Iterable[Any],
+    serving: Iterable[Any],
+) -> dict[str, Any]:
+    """Return the content of ``metrics.json``; what there is nothing of is left out."""
+    more = {name: one.to_json() for name, one in told.items() if one is not None} | ({"contagion": spread} if spread else {})
+    asked = {"language_model_calls": [row._asdict() for row in calls], "serving": [cost._asdict() for cost in serving]}
+    return {**summary.to_json(), **asked, **more}
+
+
+def _check_arms(run: Path, compared: Mapping[str, Any] | None, arms: Sequence[str]) -> None:
+    """See to it that a comparison is of the arms that are there."""
+    if compared is not None and set(compared["arms"]) != set(arms):
+        named = ", ".join(compared["arms"])
+        raise LogError(f"{run}: got a comparison.json of {named}, expected this run's recommenders; compare the run again")
+
+
+def _contagion(run: Path) -> list[dict[str, Any]] | None:
+    if not has_tables(run):
+        return None
+    found = measure_contagion(open_run(run), read_tables(run))
+    return None if found is None else [arm.to_json() for arm in found]
 
 
 def _claims(summary: Summary, compared: Mapping[str, Any] | None) -> list[Claim]:

@@ -85,9 +85,16 @@ class _Sums:
         self._left = np.zeros(len(user_id), np.bool_)
 
     def page(
-        self, feedback: Feedback, *, slates: Slates | None, reward: DoubleArray, invalid: IntArray, out_of_pages: BoolArray
+        self,
+        feedback: Feedback,
+        *,
+        slates: Slates | None,
+        reward: DoubleArray,
+        invalid: IntArray,
+        out_of_pages: BoolArray,
+        friend_id: IntArray | None = None,
     ) -> None:
-        del slates, out_of_pages
+        del slates, out_of_pages, friend_id
         user = feedback.pages.user_index
         self._reward[user] += reward
         self._discounted[user] += reward * self._gamma ** self._pages[user]

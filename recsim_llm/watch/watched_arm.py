@@ -134,10 +134,10 @@ class WatchedArm:
                 return
         self.finished = True
 
-    def take(self, feedback: Feedback, slates: Slates | None, reward: DoubleArray) -> None:
+    def take(self, feedback: Feedback, slates: Slates | None, reward: DoubleArray, friend_id: IntArray | None) -> None:
         """Take in a page of a batch of users."""
         with self._reading:
-            self._pages.take(feedback, slates, reward, self._arms[self.recommender])
+            self._pages.take(feedback, slates, reward, friend_id, recommender=self._arms[self.recommender])
             self.series.page(feedback, reward)
 
     def take_visits(self, returned: BoolArray, last: BoolArray) -> None:
@@ -192,11 +192,11 @@ class _Tap:
         self._arm = arm
 
     def page(
-        self, feedback: Feedback, *, slates: Slates | None, reward: DoubleArray, invalid: IntArray, out_of_pages: BoolArray
+        self, feedback: Feedback, *, slates: Slates | None, reward: DoubleArray, friend_id: IntArray | None = None, **more: Any
     ) -> None:
-        self._arm.take(feedback, slates, reward)
+        self._arm.take(feedback, slates, reward, friend_id)
         if self._arm.log is not None:
-            self._arm.log.page(feedback, slates=slates, reward=reward, invalid=invalid, out_of_pages=out_of_pages)
+            self._arm.log.page(feedback, slates=slates, reward=reward, friend_id=friend_id, **more)
 
     def visits(self, *, returned: BoolArray, last: BoolArray, **columns: Any) -> None:
         self._arm.take_visits(returned, last)

@@ -10,6 +10,8 @@ from recsim_llm.agents.choice.choice_parameters import ChoiceParameters
 from recsim_llm.agents.choice.choice_users import ChoiceUsers
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.kernel import ALL_ROWS
+from recsim_llm.core.ratings import Ratings
+from recsim_llm.core.repetition import RatedItems
 from recsim_llm.population.personas import TRAITS, Population
 
 ITEMS, USERS = 6, 5
@@ -66,13 +68,22 @@ def build_model(items=ITEMS, width=3, wide=2, levels=3, **settings):
     )
 
 
-def build_tiny(slots=ITEMS, rows=USERS, **settings):
+def build_rated(pairs):
+    """Return ``RatedItems`` of users and items of the tiny model, as pairs of positions."""
+    user, item = np.array(sorted(pairs)).T
+    stars = np.full(len(user), 3, np.float32)
+    ratings = Ratings(user_id=user * 3 + 1, item_id=item + 11, rating=stars, timestamp=np.zeros(len(user), np.int64))
+    return RatedItems.of(ratings, build_population().user_id, build_catalog())
+
+
+def build_tiny(slots=ITEMS, rows=USERS, rated=None, **settings):
     """Return choice users of the tiny model, each in the row of the same number at the start of a first visit.
 
     Unlike by default, items lose nothing by being shown or consumed again.
     """
     quiet = {"repeat": 0.0, "exposure_loss": 0.0}
     users = ChoiceUsers(build_catalog(), build_population(), build_model(**quiet | settings))
+    users.take_rated(rated)
     users.allocate(rows, slots)
     users.begin(ALL_ROWS, np.arange(rows), False)
     return users
@@ -96,3 +107,8 @@ def population():
 @pytest.fixture
 def model():
     return build_model
+
+
+@pytest.fixture
+def rated_items():
+    return build_rated

@@ -100,6 +100,13 @@ def test_friends_who_take_the_same_genres_are_assortative_on_that_day_alone():
     assert found == pytest.approx([1.0, -1.0, np.nan], nan_ok=True)
 
 
+def test_a_day_on_which_few_friends_click_says_nothing():
+    friendships = Friendships.from_pairs(4, [0, 1, 2], [1, 2, 3])
+    user, day, features = [0, 1, 2, 0, 1], [0, 0, 0, 1, 1], np.arange(5.0)[:, None]
+    found = consumption_assortativity(friendships, user, features, day, least_pairs=2)
+    assert np.isnan(found).tolist() == [False, True]
+
+
 def test_a_day_is_the_mean_of_what_was_clicked():
     friendships = Friendships.from_pairs(4, [0, 1, 2], [1, 2, 3])
     user = [0, 0, 1, 2, 3]

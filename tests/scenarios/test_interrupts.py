@@ -38,7 +38,9 @@ def interrupt_at(arm, calls):
 
 
 @pytest.mark.parametrize(
-    "more", [{}, {"barrier": "visit"}, RETRAINED, LANGUAGE], ids=["page", "visit", "retrained", "language"]
+    "more",
+    [{}, {"barrier": "visit"}, RETRAINED, {"repeats": "allow"}, LANGUAGE],
+    ids=["page", "visit", "retrained", "repeats", "language"],
 )
 def test_what_was_served_until_an_interrupt_is_reported_and_the_run_goes_on(more, tmp_path):
     scenario = load_scenario("demo", SMALL | more)

@@ -27,6 +27,12 @@ def test_overrides_reach_nested_settings():
     assert (scenario.slate_size, scenario.users.count, scenario.users.parameters["boredom"]) == (5, 7, 0.25)
 
 
+def test_overrides_leave_the_callers_values_as_they_are():
+    clock = {"days": 3}
+    assert load_scenario("demo", {"clock": clock, "clock.days": 5}).clock.days == 5
+    assert clock == {"days": 3}
+
+
 def test_a_yaml_file_loads(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text("name: mine\nrecommenders: [random]\n")
@@ -158,3 +164,9 @@ def test_yaml_that_makes_no_value_is_one_line(tmp_path, value, words):
     assert "\n" not in str(caught.value)
     with pytest.raises(ConfigError, match="--set odd"):
         parse_overrides([f"odd={value}"])
+
+
+def test_overrides_leave_what_they_were_given_as_it_is():
+    given = {"clock": {"days": 3}, "clock.step": "hour"}
+    assert load_scenario("small", given).clock.step == "hour"
+    assert given["clock"] == {"days": 3}

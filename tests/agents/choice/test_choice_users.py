@@ -43,7 +43,7 @@ def clicks_on(item):
 class Reference:
     """The documented model of one user in plain Python numbers."""
 
-    def __init__(self, user, people, fitted, items):
+    def __init__(self, user, people, fitted, items, before=()):
         self.p, self.fitted = fitted.parameters, fitted
         self.click = [float(value) for value in people.vectors["click"][user]]
         self.vectors = [[float(value) for value in row] for row in fitted.click_items]
@@ -53,7 +53,7 @@ class Reference:
         self.trait = {trait.name: float(people.trait(trait.name)[user]) for trait in TRAITS}
         self.impatience = -self.p.patience_slope * math.log2(max(self.trait["patience"], 1.0) / fitted.patience_median)
         self.taste, self.boredom, self.page = list(self.click), [0.0] * 3, 0
-        self.exposed, self.consumed = {}, {}  # item: pages on which it was so
+        self.exposed, self.consumed = {}, {item: [-1] for item in before}  # item: pages on which it was so
         self.satisfaction, self.leaving = 0.0, self.p.leave_start + self.impatience
 
     @staticmethod
@@ -115,6 +115,10 @@ class Reference:
         self.page += 1
 
 
+RATED = {(0, 2), (0, 4), (1, 0), (1, 1), (1, 2), (1, 3), (1, 4), (1, 5), (3, 5)}
+
+
+@pytest.mark.parametrize("rated", [None, RATED], ids=["nothing rated", "some rated before"])
 @pytest.mark.parametrize(
     "settings",
     [
@@ -124,10 +128,12 @@ class Reference:
         {"repeat": 0.0, "drift": 0.6, "drift_memory": 0.7, "novelty": 1.3, "click_bias": 0.4, "patience_slope": 1.1},
     ],
 )
-def test_pages_follow_the_documented_formulas(tiny, catalog, population, model, settings):
+def test_pages_follow_the_documented_formulas(tiny, catalog, population, model, settings, rated, rated_items):
     settings = {"repeat": 0.0, "exposure_loss": 0.0} | settings
-    users, items, people = tiny(slots=4, **settings), catalog(), population()
-    references = [Reference(user, people, model(**settings), items) for user in range(USERS)]
+    users = tiny(slots=4, rated=rated and rated_items(rated), **settings)
+    before = [[item for owner, item in rated or () if owner == user] for user in range(USERS)]
+    items, people = catalog(), population()
+    references = [Reference(user, people, model(**settings), items, before[user]) for user in range(USERS)]
     random = np.random.default_rng(8)
     for _ in range(6):
         pages = page_of([random.permutation(ITEMS)[:4] for _ in range(USERS)])
@@ -216,6 +222,34 @@ def test_a_consumed_item_loses_by_repetition_on_this_visit_and_the_next(tiny):
     users.begin(np.array([1, 4]), np.array([1, 4]), False)
     loss[[1, 4]] = 0
     np.testing.assert_allclose(fresh - users.decide(everyone()).click_log_odds, loss, atol=1e-5)
+
+
+def test_what_was_rated_before_is_no_news_to_its_user_alone(tiny, rated_items):
+    twin, users = tiny(repeat=2.0), tiny(repeat=2.0, rated=rated_items(RATED))
+    loss = np.zeros((USERS, ITEMS))
+    loss[tuple(zip(*RATED, strict=True))] = 2.0
+    np.testing.assert_allclose(twin.appeal(ALL_ROWS) - users.appeal(ALL_ROWS), loss, atol=1e-5)
+    copied = users.copy_rows(np.array([3, 1, 1]))
+    np.testing.assert_array_equal(copied.appeal(ALL_ROWS), users.appeal(np.array([3, 1, 1])))
+    for returning in (True, False):
+        users.begin(ALL_ROWS, np.arange(USERS), returning)
+        np.testing.assert_allclose(twin.appeal(ALL_ROWS) - users.appeal(ALL_ROWS), loss, atol=1e-5)
+    users.begin(np.array([0]), np.array([3]), False)
+    np.testing.assert_array_equal(users.appeal(np.array([0])), users.appeal(np.array([3])))
+    users.take_rated(None)
+    users.allocate(USERS, ITEMS)
+    users.begin(ALL_ROWS, np.arange(USERS), False)
+    np.testing.assert_array_equal(users.appeal(ALL_ROWS), twin.appeal(ALL_ROWS))
+
+
+def test_what_was_rated_before_comes_back_by_the_half_life_from_the_first_page_on(tiny, rated_items):
+    quiet = {"boredom": 0.0, "repeat": 2.0, "repeat_half_life": 3.0}
+    twin, users = tiny(**quiet), tiny(rated=rated_items(RATED), **quiet)
+    for page in range(7):
+        loss = twin.appeal(ALL_ROWS)[1] - users.appeal(ALL_ROWS)[1]
+        np.testing.assert_allclose(loss, 2.0 * 2 ** (-page / 3), atol=1e-5)
+        for one in (twin, users):
+            show(one, everyone([-1] * ITEMS))
 
 
 def test_a_new_visitor_takes_nothing_over_from_the_row(tiny):
