@@ -17,11 +17,13 @@ from recsim_llm.dynamics.clock import HOURS, NEVER, Moment
 from recsim_llm.log.writer import RunLog
 from recsim_llm.population.world import World
 from recsim_llm.recommenders import Recommender, Retrained
+from recsim_llm.recommenders.hooks import AnswersQueries
 from recsim_llm.registry import blaming
+from recsim_llm.scenarios.acting_session import open_arm
 from recsim_llm.scenarios.arm_session import Served
 from recsim_llm.scenarios.arm_settings import Arm
 from recsim_llm.scenarios.building import Stage, recommender_seed
-from recsim_llm.scenarios.clock_session import ClockSession, open_arm
+from recsim_llm.scenarios.clock_session import ClockSession
 from recsim_llm.scenarios.runner import give_hooks
 from recsim_llm.scenarios.serving import ServedRecommender
 from recsim_llm.watch.last_pages import LastPages, SeenPage
@@ -59,7 +61,7 @@ class WatchedArm:
             world.catalog, users=len(world.population), slate_size=scenario.slate_size, max_pages=scenario.max_pages
         )
         self._reading, self._seconds = Lock(), 0.0
-        self._switch = SwitchedRecommender()
+        self._switch = SwitchedRecommender(searched=isinstance(built.recommenders[arm.name](), AnswersQueries))
         self._served: dict[str, ServedRecommender] = {}
         self.session = open_arm(scenario, world, self._switch, name=arm.name, log=_Tap(self))
         self.serve_by(arm.name)
