@@ -37,7 +37,7 @@ from recsim_llm.scenarios.run_manifest import difference, make_manifest, users_w
 from recsim_llm.scenarios.schema import Scenario, scenario_from
 from recsim_llm.scenarios.serving import ServedRecommender, keeping_cost, reach_services
 
-__all__ = ["Progress", "Report", "begin_run", "check_measures", "draw_seed", "give_hooks", "other_arithmetic", "resume", "run"]
+__all__ = ["Progress", "Report", "begin_run", "draw_seed", "give_hooks", "other_arithmetic", "resume", "run"]
 
 SEGMENT_ROWS = 500_000
 """Impressions after which a segment is written; the rows of the log do not depend on it."""

@@ -326,7 +326,7 @@ function pageParts(user, pages, at) {
     const drawn = slot.clicked ? "clicked" : slot.examined ? "seen" : "not seen";
     const cells = [slot.propensity, slot.examine_prob, slot.item === null ? null : slot.click_prob].map((value) => value === null ? "–" : share(value));
     return make("tr", { class: slot.clicked ? "clicked" : null }, make("td", { text: String(slot.position + 1) }),
-      make("td", { class: "text" }, about, make("small", { text: slot.genres.join(", ") })),
+      make("td", { class: "text" }, about, make("small", { text: [slot.genres.join(", "), slot.friend < 0 ? "" : `liked by friend ${slot.friend}`].filter(Boolean).join(" · ") })),
       ...cells.map((text) => make("td", { text })), make("td", { text: drawn }),
       make("td", { text: slot.rating === null ? "–" : String(slot.rating) }));
   });
