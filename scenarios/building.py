@@ -161,6 +161,11 @@ def _check_retraining(scenario: Scenario, arm: Arm) -> None:
             f"{place}: got 'visit' with one visit a user, after which no page is shown, expected more visits or a number of "
             "pages; pass --set visits=2 or more"
         )
+    if arm.retrain == "day" and (scenario.clock is None or scenario.clock.days == 1):
+        raise ConfigError(
+            f"{place}: got 'day' with {'no clock' if scenario.clock is None else 'one day'}, expected a clock of two days or "
+            "more; add clock: {days: 30}"
+        )
     if isinstance(arm.retrain, int) and scenario.barrier == "visit":
         raise ConfigError(
             f"{place}: got {arm.retrain} pages with barrier 'visit', where recommenders learn of pages when everyone has ended "
