@@ -22,6 +22,7 @@ from recsim_llm.log.reader import open_run
 from recsim_llm.log.visit_rows import VisitKey, VisitRows, read_visits
 from recsim_llm.metrics import RunMetrics, measure_run
 from recsim_llm.metrics.item_tables import has_tables, read_tables
+from recsim_llm.metrics.provider_series import read_provider_days
 from recsim_llm.metrics.run_contagion import measure_contagion
 from recsim_llm.report import comparison_figure, drawing, numbers
 from recsim_llm.report.audit_page import AUDIT_FOLDER, audits_section, draw_audits, keep_audit, read_audits
@@ -44,6 +45,7 @@ from recsim_llm.report.ope_rows import OPE_FILE, read_ope
 from recsim_llm.report.page_layout import document, figure, table, whole_table
 from recsim_llm.report.parameter_table import parameters_section
 from recsim_llm.report.progress_page import cost_section, deciders_section, failures_section
+from recsim_llm.report.provider_section import draw_providers, provider_section
 from recsim_llm.report.reproduction import configuration_section, reproduction_section
 from recsim_llm.report.result_sections import differences_section, results_section
 from recsim_llm.report.sample_visits import SampleVisits, read_sample_visits, sample_visits_section
@@ -93,6 +95,8 @@ class Findings:
     """Audits of the users."""
     contagion: Sequence[Mapping[str, Any]] | None = None
     """What went from friend to friend; None where users have no friends."""
+    providers: Sequence[Mapping[str, Any]] | None = None
+    """What became of the providers of items; None where nobody asked."""
     measured: Mapping[str, Any] | None = None
     """What the scenario measures and expects, as ``metrics.json`` holds it; None where it says nothing of the kind."""
 
@@ -151,11 +155,11 @@ def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
         drawings |= draw_audits(audited, folder)
         audits_section(audited, drawings)
     calls, speech, metrics, serving = read_calls(run), read_speech(run), measure_run(run), read_serving(run)
-    found, spread = measure_findings(run), _contagion(run)
-    measured = found and found.to_json()
-    drawings |= draw_series(measured, folder) | draw_contagion(spread, folder)
+    found, living = measure_findings(run), _living(run)
+    measured = None if found is None else found.to_json()
+    drawings |= draw_series(measured, folder) | _draw_living(living, folder)
     told = {"speech": speech, "metrics": metrics, "measured": found}
-    write_atomically(run / "metrics.json", _json(_numbers(summary, told, spread, calls=calls, serving=serving)))
+    write_atomically(run / "metrics.json", _json(_numbers(summary, told, living, calls=calls, serving=serving)))
     log = open_run(run)
     _check_arms(run, compared, log.arms)
     with showing(run / COMPARISON_FILE, "compare"):
@@ -178,7 +182,7 @@ def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
         ope=estimated,
         audits=audited,
         measured=measured,
-        contagion=spread,
+        **living,
     )
     with showing(run / MANIFEST, "run"):
         rendered = render_page(findings).encode()
@@ -194,6 +198,7 @@ def render_page(found: Findings) -> str:
         comparison_section(compared, found.drawings.get(comparison_figure.FIGURE, ""), table, worst.link),
         findings_section(found.measured, found.drawings),
         contagion_section(found.contagion, found.drawings),
+        provider_section(found.providers, found.drawings),
         _figures(summary, found.drawings),
         results_section(summary),
         differences_section(summary, judged=compared is not None),
@@ -222,15 +227,15 @@ def render_page(found: Findings) -> str:
 def _numbers(
     summary: Summary,
     told: Mapping[str, Any],
-    spread: Any,
+    living: Mapping[str, Any],
     *,
     calls: Iterable[Any],
     serving: Iterable[Any],
 ) -> dict[str, Any]:
     """Return the content of ``metrics.json``; what there is nothing of is left out."""
-    more = {name: one.to_json() for name, one in told.items() if one is not None} | ({"contagion": spread} if spread else {})
+    more = {name: one.to_json() for name, one in told.items() if one is not None}
     asked = {"language_model_calls": [row._asdict() for row in calls], "serving": [cost._asdict() for cost in serving]}
-    return {**summary.to_json(), **asked, **more}
+    return {**summary.to_json(), **asked, **more, **living}
 
 
 def _check_arms(run: Path, compared: Mapping[str, Any] | None, arms: Sequence[str]) -> None:
@@ -240,11 +245,18 @@ def _check_arms(run: Path, compared: Mapping[str, Any] | None, arms: Sequence[st
         raise LogError(f"{run}: got a comparison.json of {named}, expected this run's recommenders; compare the run again")
 
 
-def _contagion(run: Path) -> list[dict[str, Any]] | None:
+def _living(run: Path) -> dict[str, list[dict[str, Any]]]:
+    """Return what happened between users and to providers, by the names of ``Findings``; only what there is."""
     if not has_tables(run):
-        return None
-    found = measure_contagion(open_run(run), read_tables(run))
-    return None if found is None else [arm.to_json() for arm in found]
+        return {}
+    log = open_run(run)
+    spread, providers = measure_contagion(log, read_tables(run)), read_provider_days(log)
+    told = {} if spread is None else {"contagion": [arm.to_json() for arm in spread]}
+    return told if providers is None else told | {"providers": providers.to_json(log.arms)}
+
+
+def _draw_living(living: Mapping[str, Any], folder: Path) -> dict[str, str]:
+    return draw_contagion(living.get("contagion"), folder) | draw_providers(living.get("providers"), folder)
 
 
 def _claims(summary: Summary, compared: Mapping[str, Any] | None) -> list[Claim]:
