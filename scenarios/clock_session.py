@@ -33,7 +33,7 @@ from recsim_llm.scenarios.gossip import Gossip
 from recsim_llm.scenarios.offers import AnsweredOffer
 from recsim_llm.scenarios.schema import Scenario
 
-__all__ = ["ClockSession", "open_arm"]
+__all__ = ["ClockSession"]
 
 
 class ClockSession(ArmSession):
@@ -229,9 +229,3 @@ def _with_sold(slates: Slates, pages: IntArray, slot: int, item_id: IntArray) ->
         whole = np.array(whole)
         whole[pages] = np.nan
     return Slates(ids, certain.get("propensity"), certain.get("prefix_propensity"), whole)
-
-
-def open_arm(scenario: Scenario, world: World, recommender: Recommender, *, name: str, log: VisitLog) -> ArmSession:
-    """Return the session of an arm, with the clock that the scenario has; arguments as of ``ArmSession``."""
-    kind = ArmSession if scenario.clock is None else ClockSession
-    return kind(scenario, world, recommender, name=name, log=log)

@@ -15,6 +15,7 @@ from recsim_llm.log.segments import open_segments
 from recsim_llm.log.writer import RunLog
 from recsim_llm.population.world import World
 from recsim_llm.recommenders import Retrained
+from recsim_llm.scenarios.acting_session import open_arm
 from recsim_llm.scenarios.arm_session import VisitLog
 from recsim_llm.scenarios.building import Stage, recommender_seed, stage
 from recsim_llm.scenarios.clock_session import ClockSession
@@ -59,7 +60,8 @@ class LivingArm:
         (arm,) = scenario.recommenders
         recommender = self.stage.recommenders[arm.name]()
         learner = recommender if arm.retrain is None else Retrained(recommender, arm.retrain)
-        session = ClockSession(scenario, self.world, learner, name=arm.name, log=self.sums)
+        session = open_arm(scenario, self.world, learner, name=arm.name, log=self.sums)
+        assert isinstance(session, ClockSession)
         give_hooks(recommender, self.stage, session)
         learner.fit(*session.stock(self.stage.training_part()[0]), recommender_seed(scenario))
         return session

@@ -13,10 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from recsim_llm.comparison.contrast_settings import FindingSettings, MeasureSettings, find_faults
 from recsim_llm.core.configuration import config_error, first_fault
-from recsim_llm.core.plain_values import refuse_flag, refuse_other_values, refuse_unnamed
+from recsim_llm.core.plain_values import Place, refuse_flag, refuse_other_values, refuse_unnamed
 from recsim_llm.core.ratings import TRAIN_SHARE
 from recsim_llm.core.repetition import Repeats
 from recsim_llm.data.table_settings import TableSettings
+from recsim_llm.dynamics.action_settings import ActionSettings
 from recsim_llm.dynamics.intents import USUAL_INTENTS, Intent
 from recsim_llm.dynamics.interventions import Intervention
 from recsim_llm.dynamics.provider_exits import ProviderSettings
@@ -39,9 +40,6 @@ __all__ = [
     "scenario_from",
     "shipped_scenarios",
 ]
-
-Place = tuple[int | str, ...]
-"""Where a setting stands: keys and numbers of list entries, from the outside in."""
 
 _STRICT = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -160,6 +158,8 @@ class Scenario(BaseModel):
     """Who knows whom, and what it does that friends like something, with a clock; None: nobody knows anybody."""
     providers: ProviderSettings | None = Field(default=None, exclude_if=_is_unset)
     """When providers of items leave, with a clock; None: they never do, and nobody asks how much they are shown."""
+    actions: ActionSettings | None = Field(default=None, exclude_if=_is_unset)
+    """What users may do beyond clicks, rating and leaving, with a clock; ``usual`` allows everything, None nothing."""
     train: TrainSettings | None = None
     """How ``recsim-llm train`` trains a policy; None: as it usually does. Runs heed its ``holdout`` alone."""
     measure: MeasureSettings | None = Field(default=None, exclude_if=_is_unset)
@@ -191,6 +191,11 @@ class Scenario(BaseModel):
     def _usual_intents(cls, intents: Any) -> Any:
         return {name: intent.model_dump() for name, intent in USUAL_INTENTS.items()} if intents == "usual" else intents
 
+    @field_validator("actions", mode="before")
+    @classmethod
+    def _usual_actions(cls, actions: Any) -> Any:
+        return {name: {} for name in ActionSettings.model_fields} if actions == "usual" else actions
+
     @field_validator("interventions", mode="before")
     @classmethod
     def _listed(cls, interventions: Any) -> Any:
@@ -206,7 +211,7 @@ class Scenario(BaseModel):
 
     @model_validator(mode="after")
     def _time_needs_a_clock(self) -> Self:
-        for name in ("intents", "interventions", "social", "providers"):
+        for name in ("intents", "interventions", "social", "providers", "actions"):
             if self.clock is None and getattr(self, name):
                 raise ValueError(f"expected a clock beside {name}; add clock: {{days: 30}}")
         return self
@@ -328,8 +333,7 @@ def scenario_from(settings: Mapping[str, Any], source: str) -> Scenario:
 
 def _checked(settings: Mapping[str, Any], source_of: Callable[[Place], str], *, arms_known: bool = False) -> Scenario:
     """Build a scenario; ``source_of`` says where a setting comes from, ``arms_known`` that what is measured names its arms."""
-    source = source_of(())
-    refuse_unnamed(settings, source)
+    refuse_unnamed(settings, source_of)
     try:
         scenario = Scenario.model_validate(settings)
     except ValidationError as error:
@@ -342,8 +346,8 @@ def _checked(settings: Mapping[str, Any], source_of: Callable[[Place], str], *, 
             got = f"settings of a model for the role {role} without its name"
             raise ConfigError(f"{source}: got {got}, expected {remedy}") from error
         raise config_error(error, Scenario, source) from error
-    refuse_other_values(scenario.model_dump(), source)
-    TableSettings.read(scenario.table_options, source)
+    refuse_other_values(scenario.model_dump(), source_of)
+    TableSettings.read(scenario.table_options, source_of(()))
     arms = [arm.name for arm in scenario.recommenders] if arms_known else None
     clock = scenario.clock is not None
     for fault, said in find_faults(scenario.measure, scenario.expect, arms=arms, clock=clock):

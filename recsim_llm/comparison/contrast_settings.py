@@ -9,13 +9,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from recsim_llm.core.configuration import FrozenSettings
+from recsim_llm.core.plain_values import Place
 from recsim_llm.errors import one_of
 from recsim_llm.metrics.series_definitions import SERIES
 from recsim_llm.metrics.series_settings import SeriesSettings
 
 __all__ = ["ContrastSettings", "FindingSettings", "MeasureSettings", "find_faults"]
 
-Place = tuple[int | str, ...]
 _ENDS = 2
 _NAME = re.compile(r"[\w.-]+")
 

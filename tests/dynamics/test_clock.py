@@ -53,7 +53,8 @@ def test_steps_of_an_hour_and_of_a_day_see_the_same_users_come():
         coming[moment.day] += (rows := by_hour.coming(moment)).tolist()
         by_hour.stay_away(rows)
     for moment in by_day.moments():
-        assert (rows := by_day.coming(moment)).tolist() == sorted(coming[moment.day])
+        rows = by_day.coming(moment)
+        assert rows.tolist() == sorted(coming[moment.day])
         by_day.stay_away(rows)
 
 

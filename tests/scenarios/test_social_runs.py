@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pyarrow.dataset as ds
@@ -208,6 +209,7 @@ def test_a_report_tells_what_went_from_friend_to_friend(social, friends):
     assert set(zip(table["user_id"], table["friend_id"], strict=True)) < friends
     page = (social / "report.html").read_text()
     assert "From friend to friend" in page
+    assert re.search(r" · a friend, user \d+, liked it", page)
     assert (social / "figures" / "cascade_sizes.png").is_file()
 
 
