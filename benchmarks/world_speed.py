@@ -101,14 +101,14 @@ def measure(users: int, days: int) -> dict[str, float]:
 
 
 class Unkept:
-    """A log that keeps nothing."""
+    """A log that keeps nothing, whatever it is told."""
 
-    def __init__(self, *_: object) -> None: ...
-    def page(self, *_: object, **__: object) -> None: ...
-    def visits(self, *_: object, **__: object) -> None: ...
-    def events(self, *_: object, **__: object) -> None: ...
-    def turn(self) -> None: ...
-    def keep_unfinished(self) -> None: ...
+    def __init__(self, *_: object) -> None:
+        """Take in a world and the log beside it."""
+
+    def __getattr__(self, name: str) -> object:
+        """Return what does nothing."""
+        return lambda *_, **__: None
 
 
 def one_agent_one_object(users: int, days: int) -> dict[str, float]:

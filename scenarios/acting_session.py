@@ -49,7 +49,8 @@ class ActingSession(ClockSession):
         self._actions = Actions(scenario.actions, world.catalog, world.population, self.seed, intents=names)
         search = scenario.actions.search
         self._search = None if search is None else CatalogSearch(world.catalog)
-        self._answerer = _answerer(recommender, name) if search is not None and search.answered_by == "recommender" else None
+        asked = search is not None and search.answered_by == "recommender"
+        self._answerer = recommender if asked and isinstance(recommender, AnswersQueries) else None
         self._genre = np.zeros(len(self._user_id), np.int64)
         self._before = np.full((len(self._user_id), scenario.slate_size), -1)
         self._only_genre = np.full(len(self._user_id), -1)
@@ -196,15 +197,6 @@ class ActingSession(ClockSession):
         pages = answered.outcome.feedback.pages
         who = {"user_id": self._user_id[pages.user_index[row]], "visit": pages.visit[row], "page": pages.page[row]}
         self._log.events(**self._when_of(len(row)), **who, **columns)
-
-
-def _answerer(recommender: Recommender, name: str) -> AnswersQueries:
-    if not isinstance(recommender, AnswersQueries):
-        raise ConfigError(
-            f"recommender {name!r}: got one without search(requests, queries, k), expected one with it; or set "
-            "actions.search.answered_by: index"
-        )
-    return recommender
 
 
 def _joined(parts: list[tuple[IntArray, Slates, IntArray]], rows: int) -> tuple[Slates, IntArray]:

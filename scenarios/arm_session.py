@@ -252,10 +252,13 @@ class ArmSession:
                 browsing -= int(answered[-1].outcome.ended.sum())
                 pages += len(part)
             waiting = ready[~self._ended[ready]]
-            yield pages // everyone, browsing
+            if browsing:
+                yield pages // everyone, browsing
         self._answered = []
         for page in in_order(answered):
             self._settle(page)
+        if everyone:
+            yield pages // everyone, browsing
 
     def _offer(self, rows: IntArray) -> Offer:
         """Return the next page of these users."""

@@ -34,6 +34,7 @@ from recsim_llm.population.personas import Population
 from recsim_llm.population.world import World, with_rated_items
 from recsim_llm.realism.cold.cold_items import draw_cold_items
 from recsim_llm.recommenders import AsksModel, Planner, Recommender, TakesTruth, open_recommender
+from recsim_llm.recommenders.hooks import AnswersQueries
 from recsim_llm.registry import blaming_plug_in, resolve
 from recsim_llm.scenarios.arm_settings import Arm
 from recsim_llm.scenarios.blocks import take_block
@@ -110,6 +111,7 @@ def stage(
         _check_slate_size(scenario, world)
         _check_oracle(scenario, world)
         _check_policies(scenario, roles)
+        _check_search(scenario)
         recommenders = {arm.name: partial(make_recommender, arm) for arm in scenario.recommenders}
         yield Stage(scenario=scenario, dataset=dataset, world=world, roles=roles, recommenders=recommenders)
 
@@ -161,6 +163,11 @@ def _check_retraining(scenario: Scenario, arm: Arm) -> None:
             f"{place}: got 'visit' with one visit a user, after which no page is shown, expected more visits or a number of "
             "pages; pass --set visits=2 or more"
         )
+    if arm.retrain == "day" and (scenario.clock is None or scenario.clock.days == 1):
+        raise ConfigError(
+            f"{place}: got 'day' with {'no clock' if scenario.clock is None else 'one day'}, expected a clock of two days or "
+            "more; add clock: {days: 30}"
+        )
     if isinstance(arm.retrain, int) and scenario.barrier == "visit":
         raise ConfigError(
             f"{place}: got {arm.retrain} pages with barrier 'visit', where recommenders learn of pages when everyone has ended "
@@ -209,6 +216,23 @@ def _check_policies(scenario: Scenario, roles: Roles) -> None:
     """
     if any(isinstance(make_recommender(arm), AsksModel) for arm in scenario.recommenders):
         roles.settings_for("policy")
+
+
+def _check_search(scenario: Scenario) -> None:
+    """Refuse arms that are to answer queries and cannot, before others are served.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    search = None if scenario.actions is None else scenario.actions.search
+    if search is None or search.answered_by == "index":
+        return
+    for arm in scenario.recommenders:
+        if not isinstance(make_recommender(arm), AnswersQueries):
+            raise ConfigError(
+                f"recommender {arm.name!r}: got one without search(requests, queries, k), expected one with it; or set "
+                "actions.search.answered_by: index"
+            )
 
 
 def with_files_read(scenario: Scenario) -> Scenario:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from recsim_llm.comparison.contrast_settings import FindingSettings, MeasureSettings, find_faults
 from recsim_llm.core.configuration import config_error, first_fault
-from recsim_llm.core.plain_values import refuse_flag, refuse_other_values, refuse_unnamed
+from recsim_llm.core.plain_values import Place, refuse_flag, refuse_other_values, refuse_unnamed
 from recsim_llm.core.ratings import TRAIN_SHARE
 from recsim_llm.core.repetition import Repeats
 from recsim_llm.data.table_settings import TableSettings
@@ -40,9 +40,6 @@ __all__ = [
     "scenario_from",
     "shipped_scenarios",
 ]
-
-Place = tuple[int | str, ...]
-"""Where a setting stands: keys and numbers of list entries, from the outside in."""
 
 _STRICT = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -341,8 +338,7 @@ def scenario_from(settings: Mapping[str, Any], source: str) -> Scenario:
 
 def _checked(settings: Mapping[str, Any], source_of: Callable[[Place], str], *, arms_known: bool = False) -> Scenario:
     """Build a scenario; ``source_of`` says where a setting comes from, ``arms_known`` that what is measured names its arms."""
-    source = source_of(())
-    refuse_unnamed(settings, source)
+    refuse_unnamed(settings, source_of)
     try:
         scenario = Scenario.model_validate(settings)
     except ValidationError as error:
@@ -355,8 +351,8 @@ def _checked(settings: Mapping[str, Any], source_of: Callable[[Place], str], *, 
             got = f"settings of a model for the role {role} without its name"
             raise ConfigError(f"{source}: got {got}, expected {remedy}") from error
         raise config_error(error, Scenario, source) from error
-    refuse_other_values(scenario.model_dump(), source)
-    TableSettings.read(scenario.table_options, source)
+    refuse_other_values(scenario.model_dump(), source_of)
+    TableSettings.read(scenario.table_options, source_of(()))
     arms = [arm.name for arm in scenario.recommenders] if arms_known else None
     clock = scenario.clock is not None
     for fault, said in find_faults(scenario.measure, scenario.expect, arms=arms, clock=clock):

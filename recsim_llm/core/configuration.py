@@ -102,6 +102,8 @@ def config_error(error: ValidationError, model: type[BaseModel], source: str = "
     said = fault.get("ctx", {}).get("error")
     kind = "a finite number" if fault["type"] == "finite_number" else _expected(annotation, metadata)
     expected = f"expected {kind}" if said is None else str(said)
+    if not place:
+        return ConfigError(f"{before}{expected}")  # it is about all of them, which would say nothing
     if expected.startswith("got "):
         return ConfigError(f"{before}{place}: {expected}")
     return ConfigError(f"{before}{place}: got {got}, {expected}")

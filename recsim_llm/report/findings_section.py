@@ -205,4 +205,6 @@ def _title(series: Content) -> str:
 
 def _caption(series: Content, seed: int) -> str:
     users = max(point["users"] for points in series["arms"].values() for point in points)
+    if not users:
+        return f"Counted for the run as a whole: there is no interval over users. Seed {seed}."
     return f"Band: 95% interval over users. {numbers.count(users)} users, seed {seed}."
