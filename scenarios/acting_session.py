@@ -81,7 +81,12 @@ class ActingSession(ClockSession):
             if place.size:
                 parts.append((place, *self._pages(how, rows[place], take_columns(requests, place), asked.query[place])))
         asked = asked._replace(excused=self._excused[rows])
-        return Offer(requests, self._history.length(rows), *_joined(parts, len(rows)), asked)
+        slates, index = _joined(parts, len(rows))
+        # Which genre was asked for stands in no page of the log, so that nobody could ask again.
+        for column in (slates.propensity, slates.prefix_propensity, slates.slate_propensity):
+            if column is not None:
+                column[asked.only_genre >= 0] = np.nan
+        return Offer(requests, self._history.length(rows), slates, index, asked)
 
     def _pages(self, how: int, rows: IntArray, requests: Requests, query: npt.NDArray[Any]) -> tuple[Slates, IntArray]:
         if how == RECOMMENDED:
