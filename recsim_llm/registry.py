@@ -54,6 +54,7 @@ SHIPPED: dict[str, dict[str, str]] = {
         "mmr": "recsim_llm.recommenders.reranking:MaximalMarginalRelevance",
         "calibrated": "recsim_llm.recommenders.reranking:Calibrated",
         "popularity-discounted": "recsim_llm.recommenders.reranking:PopularityDiscounted",
+        "exposure-fair": "recsim_llm.recommenders.exposure_fairness:ExposureFair",
         "softmax": "recsim_llm.recommenders.softmax:Softmax",
         "warmed": "recsim_llm.agents.warmed:Warmed",
         "oracle": "recsim_llm.recommenders.oracle:Oracle",

@@ -112,7 +112,7 @@ class ArmSession:
             users=world.users,
             user_id=self._user_id,
             catalog=world.catalog,
-            reward=resolve_reward(scenario.reward),
+            reward=resolve_reward(scenario.reward, buys=scenario.buys),
             rows=users,
             slate_size=scenario.slate_size,
             max_pages=scenario.max_pages,

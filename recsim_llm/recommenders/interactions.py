@@ -50,8 +50,16 @@ class Interactions:
     def seen(self, requests: Requests) -> BoolArray:
         """Return bool [u, n]: items that the user rated in the training part or was shown in the run.
 
-        None where that does not matter, since repeats are allowed.
+        None where that does not matter, since repeats are allowed. Where the user restricts the page to a genre, all items
+        without it are told as well, since they are no more wanted.
         """
+        mask = self._known_before(requests)
+        if requests.only_genre is not None:
+            rows = np.flatnonzero(requests.only_genre >= 0)
+            mask[rows] |= ~self.catalog.genres.T[requests.only_genre[rows]]
+        return mask
+
+    def _known_before(self, requests: Requests) -> BoolArray:
         if self._repeats == "allow":
             return np.zeros((len(requests.user_id), len(self.catalog)), np.bool_)
         rows = self.matrix[self.user_rows(requests.user_id)]
