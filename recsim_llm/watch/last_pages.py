@@ -13,7 +13,7 @@ from recsim_llm.core.pages import Slates, probability
 
 __all__ = ["LastPages", "SeenPage"]
 
-_MOST_BYTES = 256 << 20
+_MOST_BYTES = 128 << 20
 _SLOT_BYTES, _PAGE_BYTES = 33, 15
 _EXAMINED, _CLICKED = np.uint8(1), np.uint8(2)
 _NAN = np.float32(np.nan)
@@ -49,7 +49,7 @@ class LastPages:
         catalog: the items, for what is shown of each once.
         users: how many.
         slate_size: slots a page.
-        max_pages: page budget of a visit. Where all pages of all visits would take more than 256 MB, only the last ones of each
+        max_pages: page budget of a visit. Where all pages of all visits would take more than 128 MB, only the last ones of each
             visit are kept.
     """
 
