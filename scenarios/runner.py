@@ -173,6 +173,9 @@ def _resume_locked(out: Path, progress: Report, *, cache: Path | None, limits: M
     settings = manifest["settings"]
     if "sequential" in manifest:
         raise LogError(f"run folder: got {out}, which grew block by block, expected one run; use `recsim-llm compare {out}`")
+    if manifest.get("by_hand"):
+        _refuse_to_go_on_by_hand(manifest, out)
+        return
     scenario = scenario_from(settings, str(out / MANIFEST))
     _check_arithmetic(manifest, out)
     with stage(scenario, calls=out / FILE_NAME, cache=cache, limits=_allowed(scenario, limits)) as built:
@@ -185,6 +188,20 @@ def _resume_locked(out: Path, progress: Report, *, cache: Path | None, limits: M
             )
         with _keeping_tracebacks(out):
             _serve_arms(built, out, progress)
+
+
+def _refuse_to_go_on_by_hand(manifest: Mapping[str, Any], out: Path) -> None:
+    """See to it that a run that was changed by hand is finished: nobody can do again what was done.
+
+    Raises:
+        LogError: it is not.
+    """
+    finished = {segment.arm for segment in read_segments(out) or () if segment.last}
+    if not finished >= set(manifest["arms"]):
+        raise LogError(
+            f"run folder: got {out}, which was changed by hand while it was watched and is not finished, expected a run that "
+            "goes on by itself; watch the scenario again"
+        )
 
 
 def other_arithmetic(scenario: Scenario, cache: Path | None) -> list[str]:

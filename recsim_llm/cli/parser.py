@@ -15,6 +15,7 @@ from recsim_llm.cli.run_parsers import (
     resume_parser,
     run_parser,
     speak_parser,
+    watch_parser,
 )
 from recsim_llm.cli.study_parsers import audit_parser, ope_parser, warm_parser
 from recsim_llm.cli.training_parsers import train_parser, tune_parser
@@ -39,6 +40,7 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run_parser(commands)
     compare_parser(commands)
+    watch_parser(commands)
     train_parser(commands)
     tune_parser(commands)
     resume_parser(commands)

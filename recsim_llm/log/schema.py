@@ -121,8 +121,9 @@ EVENTS = pa.schema(
 )
 """One row an event, in runs with a clock alone: ``begins`` and ``ends`` of an intervention, whose name is the ``subject`` and
 whose ``value`` counts the items that it is about, or the users where it is about none; and what users do beyond clicks:
-``search``, with the query as ``subject`` and the number of items on sale that hold a word of it as ``value``, ``back``, and
-``recsim_llm.core.pages.ACTIONS``, whose ``value`` is the probability that they had.
+``search``, with the query as ``subject`` and the number of items on sale that hold a word of it as ``value``, ``filter``,
+with the genre as ``subject``, ``back``, and ``recsim_llm.core.pages.ACTIONS``, whose ``value`` is the probability that they
+had, and whose ``other_id`` is the friend to whom an item was sent.
 ``friend_click`` is a click on an item of which a friend, ``other_id``, had told; ``value`` is what friends added to its
 log-odds, null where the user was told in words. Of ``provider_exposure`` and ``provider_leaves`` ``other_id`` is the
 provider's place in the alphabet, from 0, ``subject`` its name, ``value`` exposure over merit.

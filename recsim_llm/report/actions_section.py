@@ -17,6 +17,7 @@ Arms = Sequence[Content]
 
 _DONE = {
     "search": "Searches",
+    "filter": "Genres asked for",
     "back": "Pages looked at again",
     "dislike": "Dislikes",
     "less_like_this": "Requests for less like this",
