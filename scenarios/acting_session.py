@@ -73,8 +73,9 @@ class ActingSession(ClockSession):
             lookable=np.any(self._before[rows] >= 0, axis=1, keepdims=True)[:, 0],
         )
         self._only_genre[rows], self._excused[rows] = asked.only_genre, 0
+        only_genre = np.where(asked.how == RECOMMENDED, asked.only_genre, -1)
         if self._actions.settings.filter is not None:
-            requests = requests._replace(only_genre=asked.only_genre)
+            requests = requests._replace(only_genre=only_genre)
         parts = []
         for how in (RECOMMENDED, SEARCHED, BACK):
             place = np.flatnonzero(asked.how == how)
@@ -85,7 +86,7 @@ class ActingSession(ClockSession):
         # Which genre was asked for stands in no page of the log, so that nobody could ask again.
         for column in (slates.propensity, slates.prefix_propensity, slates.slate_propensity):
             if column is not None:
-                column[asked.only_genre >= 0] = np.nan
+                column[only_genre >= 0] = np.nan
         return Offer(requests, self._history.length(rows), slates, index, asked)
 
     def _pages(self, how: int, rows: IntArray, requests: Requests, query: npt.NDArray[Any]) -> tuple[Slates, IntArray]:

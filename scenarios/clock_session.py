@@ -86,9 +86,8 @@ class ClockSession(ArmSession):
         if not later.any():
             return catalog, known.ratings
         popularity = np.where(later, np.float32(0), catalog.popularity)
-        return replace(catalog, popularity=popularity), known.ratings.take(
-            ~later[known.catalog.index_of(known.ratings.item_id)]
-        )
+        item = known.catalog.index_of(known.ratings.item_id)
+        return replace(catalog, popularity=popularity), known.ratings.take(~later[item] | (item < 0))
 
     def play(self) -> Iterator[Served]:
         """Let time go by; tell how far it is after each page."""

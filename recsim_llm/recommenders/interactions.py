@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
@@ -11,6 +13,7 @@ from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import Requests
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.core.repetition import Repeats
+from recsim_llm.dynamics.catalog_search import CatalogSearch
 
 __all__ = ["Interactions"]
 
@@ -39,6 +42,11 @@ class Interactions:
     def restock(self, catalog: Catalog) -> None:
         """Take note of what is on sale from now on, of the same items."""
         self.catalog, self.on_sale = catalog, catalog.on_sale
+
+    @cached_property
+    def words(self) -> CatalogSearch:
+        """Full-text search over the items."""
+        return CatalogSearch(self.catalog)
 
     @property
     def popularity_order(self) -> FloatArray:

@@ -287,8 +287,9 @@ def test_a_recommender_can_answer_queries_itself(tmp_path):
 
 
 def test_a_recommender_that_cannot_be_searched_is_refused(tmp_path):
-    scenario = load_scenario("demo", CLOCK | {"actions": {"search": {"answered_by": "recommender"}}})
-    with pytest.raises(ConfigError, match="recommender 'popularity': got one without search"):
+    settings = {"actions": {"search": {"answered_by": "recommender"}}, "recommenders": ["popularity", "random"]}
+    scenario = load_scenario("demo", CLOCK | settings)
+    with pytest.raises(ConfigError, match="recommender 'random': got one without search"):
         run(scenario, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
