@@ -85,7 +85,7 @@ class User(mesa.Agent):  # type: ignore[misc]
         return float("inf") if due == NEVER else due / HOURS
 
     @property
-    def churned(self) -> bool:
+    def gone(self) -> bool:
         """Whether the user does not come again."""
         return bool(self.model.due[self.row] == NEVER)
 
@@ -158,7 +158,7 @@ class LivingWorld(mesa.Model):  # type: ignore[misc]
     while model.running:
         model.step()
     model.datacollector.get_model_vars_dataframe()["click_rate"].plot()
-    model.agents.select(lambda user: user.churned)
+    model.agents.select(lambda user: user.gone)
     ```
 
     Args:
@@ -198,7 +198,7 @@ class LivingWorld(mesa.Model):  # type: ignore[misc]
         """The items."""
         self.moments = opened.session.moments
         """The steps, in order."""
-        self._sums = opened.sums
+        self._sums, self._next = opened.sums, opened.session.moments[0]
         User.create_agents(self, len(self.population), np.arange(len(self.population)))
         self.datacollector = mesa.DataCollector(
             model_reporters={**_REPORTERS, **(model_reporters or {})}, agent_reporters=dict(agent_reporters or {})
@@ -260,8 +260,7 @@ class LivingWorld(mesa.Model):  # type: ignore[misc]
     def come_now(self, rows: IntArray) -> None:
         """Let the next visit of these users fall into the step that comes next, or is about to decide who is active."""
         self._arm.played_by(_HANDS)
-        coming = self.moments[min(self.steps, len(self.moments) - 1)]
-        self.session.clock.due[rows] = coming.first
+        self.session.clock.due[rows] = self._next.first
 
     def step(self) -> None:
         """Let one step of the clock go by.
@@ -272,11 +271,13 @@ class LivingWorld(mesa.Model):  # type: ignore[misc]
         if self.steps > len(self.moments):
             raise ContractError(f"step: got one after the last of {len(self.moments)}, expected none; look at model.running")
         self._sums.fresh()
+        self._next = self.moment
         for kind in self.agent_types:
             if kind is not User and hasattr(kind, "step"):
                 self._arm.played_by(_HANDS)
                 self.agents_by_type[kind].shuffle_do("step")
         rows = np.unique(active := np.asarray(self.active(self.moment), np.int64))
+        self._next = self.moments[min(self.steps, len(self.moments) - 1)]
         if len(rows) != len(active):
             raise ContractError("active: got a user twice, expected each at most once a step")
         for _ in self.session.step(self.moment, rows):
@@ -312,6 +313,6 @@ _REPORTERS: Mapping[str, Any] = {
     "reward_a_visit": _share("reward", "visits"),
     "satisfaction": _mean_satisfaction,
     "left_for_good": lambda model: model.now["left_for_good"],
-    "churned": lambda model: float(np.mean(model.due == NEVER)),
+    "gone": lambda model: float(np.mean(model.due == NEVER)),
 }
-"""The usual series, one value a step: of all pages and visits of the step; satisfaction and churn of all users so far."""
+"""The usual series, one value a step: of all pages and visits of the step; satisfaction and who is gone of all so far."""

@@ -112,7 +112,7 @@ class ArmSession:
             users=world.users,
             user_id=self._user_id,
             catalog=world.catalog,
-            reward=resolve_reward(scenario.reward),
+            reward=resolve_reward(scenario.reward, buys=scenario.buys),
             rows=users,
             slate_size=scenario.slate_size,
             max_pages=scenario.max_pages,
@@ -126,7 +126,9 @@ class ArmSession:
                 f"users x visits x pages x slate_size: got {users * slots:,}, expected at most {_MOST_SLOTS:,}, since "
                 "recommenders see whole histories; lower one of them"
             )
-        self._history = Histories(users, slots)
+        # Under a clock hardly anybody comes on every day; room is made as it is needed.
+        room = slots if scenario.clock is None else min(slots, 2 * scenario.max_pages * scenario.slate_size)
+        self._history = Histories(users, room, actions=scenario.actions is not None)
         self._profile = make_profile(world.population.demographics, users)
         self._order = np.argsort(self._user_id, kind="stable")
         self._ended = np.zeros(users, np.bool_)
@@ -252,25 +254,39 @@ class ArmSession:
                 browsing -= int(answered[-1].outcome.ended.sum())
                 pages += len(part)
             waiting = ready[~self._ended[ready]]
-            yield pages // everyone, browsing
+            if browsing:
+                yield pages // everyone, browsing
         self._answered = []
         for page in in_order(answered):
             self._settle(page)
+        if everyone:
+            yield pages // everyone, browsing
 
     def _offer(self, rows: IntArray) -> Offer:
-        """Ask the recommender for the next page of these users."""
-        scenario = self._scenario
+        """Return the next page of these users."""
+        requests = self._requests(rows)
+        return Offer(requests, self._history.length(rows), *self._recommended(rows, requests))
+
+    def _requests(self, rows: IntArray) -> Requests:
         number, page = self._kernel.visit[rows], self._kernel.page[rows]
-        requests = Requests(self._user_id[rows], number, page, *self._history.of(rows), self._profile[rows])
+        told = (*self._history.of(rows), self._profile[rows], self._history.actions(rows))
+        return Requests(self._user_id[rows], number, page, *told)
+
+    def _recommended(self, rows: IntArray, requests: Requests) -> tuple[Slates, IntArray]:
+        """Ask the recommender for pages; return them as they are shown, and as positions in the catalog, -1 where blank."""
+        scenario = self._scenario
         with blaming(f"recommender {self._name!r}, recommend in {self._when}", "slates; see check_recommender"):
             slates = self._recommender.recommend(requests, scenario.slate_size)
         blank, size = scenario.invalid == "count", scenario.slate_size
         index = check_slates(slates, self._catalog, len(rows), size, name=self._name, blank_invalid=blank)
         index, slates = self._sell(rows, index, slates)
-        again = self._visits.admit(index, self._all(rows), refuse=None if blank else self._name)
-        if again is not None:
-            index[again] = -1
-        return Offer(requests, self._history.length(rows), slates, index)
+        return slates, self._admitted(index, rows)
+
+    def _admitted(self, index: IntArray, rows: IntArray) -> IntArray:
+        """Return pages under the rule on repetition: -1 where a slot breaks it; what is left counts as shown."""
+        refuse = None if self._scenario.invalid == "count" else self._name
+        again = self._visits.admit(index, self._all(rows), refuse=refuse)
+        return index if again is None else np.where(again, -1, index)
 
     def _sell(self, rows: IntArray, index: IntArray, slates: Slates) -> tuple[IntArray, Slates]:
         """Return pages with what others than the recommender put on them; nothing where no slot is sold."""

@@ -23,6 +23,7 @@ from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.core.repetition import RatedItems
 from recsim_llm.data import open_dataset
 from recsim_llm.dynamics.influence import Influence
+from recsim_llm.dynamics.provider_exits import ProviderExits
 from recsim_llm.dynamics.timeline import Timeline
 from recsim_llm.envs.rewards import resolve_reward
 from recsim_llm.errors import ConfigError, LogError
@@ -31,7 +32,9 @@ from recsim_llm.language.providers import Roles
 from recsim_llm.population.factories import wants_models
 from recsim_llm.population.personas import Population
 from recsim_llm.population.world import World, with_rated_items
+from recsim_llm.realism.cold.cold_items import draw_cold_items
 from recsim_llm.recommenders import AsksModel, Planner, Recommender, TakesTruth, open_recommender
+from recsim_llm.recommenders.hooks import AnswersQueries
 from recsim_llm.registry import blaming_plug_in, resolve
 from recsim_llm.scenarios.arm_settings import Arm
 from recsim_llm.scenarios.blocks import take_block
@@ -47,10 +50,12 @@ __all__ = [
     "check_names",
     "for_stand_in",
     "load_dataset",
+    "make_provider_exits",
     "make_recommender",
     "make_timeline",
     "rebuild_world",
     "recommender_seed",
+    "split_cold",
     "stage",
     "with_files_read",
 ]
@@ -76,7 +81,9 @@ class Stage:
 
         The items are the world's; not even their popularity counts later ratings.
         """
-        return replace(self.dataset, catalog=self.world.catalog).training_part(self.scenario.train_share)
+        known, of_cold = split_cold(self.scenario, self.dataset)
+        training, later = replace(known, catalog=self.world.catalog).training_part(self.scenario.train_share)
+        return training, later if of_cold is None else later.followed_by(of_cold)
 
 
 @contextmanager
@@ -97,13 +104,14 @@ def stage(
     """
     check_names(scenario)
     dataset = load_dataset(scenario)
-    resolve_reward(scenario.reward, rates=dataset.feedback == "explicit")
+    resolve_reward(scenario.reward, rates=dataset.feedback == "explicit", buys=scenario.buys)
     with Roles(scenario.models, calls=calls, cache=cache, limits=limits or scenario.limits) as roles:
         world = build_scenario_world(scenario, dataset, roles)
-        resolve_reward(scenario.reward, users=world.users)
+        resolve_reward(scenario.reward, users=world.users, buys=scenario.buys)
         _check_slate_size(scenario, world)
         _check_oracle(scenario, world)
         _check_policies(scenario, roles)
+        _check_search(scenario)
         recommenders = {arm.name: partial(make_recommender, arm) for arm in scenario.recommenders}
         yield Stage(scenario=scenario, dataset=dataset, world=world, roles=roles, recommenders=recommenders)
 
@@ -136,7 +144,7 @@ def check_names(scenario: Scenario) -> None:
     Raises:
         ConfigError: one does not.
     """
-    resolve_reward(scenario.reward)
+    resolve_reward(scenario.reward, buys=scenario.buys)
     for arm in scenario.recommenders:
         made = make_recommender(arm)
         _check_retraining(scenario, arm)
@@ -208,6 +216,23 @@ def _check_policies(scenario: Scenario, roles: Roles) -> None:
     """
     if any(isinstance(make_recommender(arm), AsksModel) for arm in scenario.recommenders):
         roles.settings_for("policy")
+
+
+def _check_search(scenario: Scenario) -> None:
+    """Refuse arms that are to answer queries and cannot, before others are served.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    search = None if scenario.actions is None else scenario.actions.search
+    if search is None or search.answered_by == "index":
+        return
+    for arm in scenario.recommenders:
+        if not isinstance(make_recommender(arm), AnswersQueries):
+            raise ConfigError(
+                f"recommender {arm.name!r}: got one without search(requests, queries, k), expected one with it; or set "
+                "actions.search.answered_by: index"
+            )
 
 
 def with_files_read(scenario: Scenario) -> Scenario:
@@ -303,14 +328,27 @@ def build_scenario_world(
     chosen = _chosen_users(scenario, world.population)
     if chosen is not world.population:
         world = built_world(settings.model, lambda: build(dataset, chosen))
-    world = with_rated_items(world, dataset, scenario.train_share)
+    world = with_rated_items(world, split_cold(scenario, dataset)[0], scenario.train_share)
     if scenario.clock is not None:
         world = _living(scenario, world)
     return with_noise(world, settings.noise, _seed(scenario)) if settings.noise else world
 
 
+def split_cold(scenario: Scenario, dataset: Dataset) -> tuple[Dataset, Ratings | None]:
+    """Return the data without what was done with cold items, and these ratings; all of the data and None where none is cold."""
+    if scenario.cold_items is None:
+        return dataset, None
+    cold = np.isin(dataset.ratings.item_id, draw_cold_items(dataset.ratings, seed=_seed(scenario), share=scenario.cold_items))
+    if cold.all():
+        raise ConfigError(
+            f"cold_items: got {scenario.cold_items:g} of {dataset.name}, after which no rating is left, expected less; lower it"
+        )
+    return replace(dataset, ratings=dataset.ratings.take(~cold)), dataset.ratings.take(cold)
+
+
 def _living(scenario: Scenario, world: World) -> World:
     """Return the world with users whom something can move, of whom none has rated what is not on sale before the first page."""
+    make_provider_exits(scenario, world)  # Refused here, before there is a folder.
     timeline = make_timeline(scenario, world)
     later, rated = timeline.unreleased(), world.rated
     if rated is not None and later.any():
@@ -332,6 +370,15 @@ def make_timeline(scenario: Scenario, world: World) -> Timeline:
     timeline = Timeline(scenario.interventions, world.catalog, world.population, _seed(scenario))
     timeline.check_slots(scenario.slate_size)
     return timeline
+
+
+def make_provider_exits(scenario: Scenario, world: World) -> ProviderExits | None:
+    """Return who offers the items of a scenario, before anybody has left; None where nobody does.
+
+    Raises:
+        ConfigError: the data do not say who provides items.
+    """
+    return None if scenario.providers is None else ProviderExits(scenario.providers, world.catalog, scenario.slate_size)
 
 
 def _chosen_users(scenario: Scenario, population: Population) -> Population:

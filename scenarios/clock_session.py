@@ -19,6 +19,7 @@ from recsim_llm.core.visits import PageOutcome
 from recsim_llm.dynamics.clock import HOURS, Moment
 from recsim_llm.dynamics.influence import Influence
 from recsim_llm.dynamics.intents import Intents, Purposes
+from recsim_llm.dynamics.provider_exits import ProviderExits
 from recsim_llm.dynamics.timeline import Event, Sold, restocked
 from recsim_llm.dynamics.word_of_mouth import WordOfMouth
 from recsim_llm.errors import ConfigError
@@ -26,13 +27,13 @@ from recsim_llm.population.world import World
 from recsim_llm.recommenders import Recommender
 from recsim_llm.recommenders.hooks import begin_day, restock
 from recsim_llm.scenarios.arm_session import ArmSession, Served, VisitLog
-from recsim_llm.scenarios.building import make_timeline
+from recsim_llm.scenarios.building import make_provider_exits, make_timeline
 from recsim_llm.scenarios.clock_settings import ClockSettings
 from recsim_llm.scenarios.gossip import Gossip
 from recsim_llm.scenarios.offers import AnsweredOffer
 from recsim_llm.scenarios.schema import Scenario
 
-__all__ = ["ClockSession", "open_arm"]
+__all__ = ["ClockSession"]
 
 
 class ClockSession(ArmSession):
@@ -75,6 +76,7 @@ class ClockSession(ArmSession):
         self._weight = np.ones(len(self._user_id))
         self._put_on_sale(self.timeline.on_sale(self._moment))
         self._gossip = Gossip(influence.heard, world) if isinstance(influence.heard, WordOfMouth) else None
+        self._providers = make_provider_exits(scenario, world)
 
     def stock(self, known: Dataset) -> tuple[Catalog, Ratings]:
         """Return what a recommender may learn from before the first page; of items that come later there is nothing."""
@@ -84,9 +86,8 @@ class ClockSession(ArmSession):
         if not later.any():
             return catalog, known.ratings
         popularity = np.where(later, np.float32(0), catalog.popularity)
-        return replace(catalog, popularity=popularity), known.ratings.take(
-            ~later[known.catalog.index_of(known.ratings.item_id)]
-        )
+        item = known.catalog.index_of(known.ratings.item_id)
+        return replace(catalog, popularity=popularity), known.ratings.take(~later[item] | (item < 0))
 
     def play(self) -> Iterator[Served]:
         """Let time go by; tell how far it is after each page."""
@@ -105,7 +106,8 @@ class ClockSession(ArmSession):
         self._moment, self._when = moment, f"day {moment.day}" + (f", hour {moment.hour}" if self._step_hours < HOURS else "")
         if moment.hour == 0:
             begin_day(self._recommender)
-        self._put_on_sale(self.timeline.on_sale(moment))
+        offered = True if self._providers is None else self._providers.offered()
+        self._put_on_sale(self.timeline.on_sale(moment) & offered)
         self._note(self.timeline.act(moment, self.influence))
         visit = np.where(self._came[rows], self._kernel.visit[rows] + 1, 0)
         if self._intents is not None and rows.size:
@@ -115,6 +117,15 @@ class ClockSession(ArmSession):
             yield from self._visit(rows, visit)
         if self._gossip is not None:
             self._gossip.exchange(self._step_hours / HOURS)
+        if self._providers is not None:
+            self._judge_exposure(self._providers)
+
+    def _judge_exposure(self, providers: ProviderExits) -> None:
+        """Let providers see how much they were shown; at the end of a day they decide whether to leave."""
+        on_sale, day = self._catalog.on_sale, self._moment.day
+        providers.end_step(day, on_sale)
+        if self._moment.after % HOURS == 0:
+            self._note(providers.end_day(day, on_sale))
 
     @property
     def _step_hours(self) -> int:
@@ -148,6 +159,7 @@ class ClockSession(ArmSession):
                 **self._when_of(len(events)),
                 event=[one.event for one in events],
                 subject=[one.subject for one in events],
+                other_id=np.array([one.other_id for one in events]),
                 value=np.array([one.value for one in events]),
             )
 
@@ -179,6 +191,8 @@ class ClockSession(ArmSession):
 
     def _record(self, answered: AnsweredOffer) -> None:
         super()._record(answered)
+        if self._providers is not None:
+            self._providers.take_in(answered.outcome.feedback.pages.item_index)
         if self._gossip is not None:
             clicks = self._gossip.take_in(answered.rows, answered.outcome.feedback)
             if len(clicks["user_id"]):
@@ -216,9 +230,3 @@ def _with_sold(slates: Slates, pages: IntArray, slot: int, item_id: IntArray) ->
         whole = np.array(whole)
         whole[pages] = np.nan
     return Slates(ids, certain.get("propensity"), certain.get("prefix_propensity"), whole)
-
-
-def open_arm(scenario: Scenario, world: World, recommender: Recommender, *, name: str, log: VisitLog) -> ArmSession:
-    """Return the session of an arm, with the clock that the scenario has; arguments as of ``ArmSession``."""
-    kind = ArmSession if scenario.clock is None else ClockSession
-    return kind(scenario, world, recommender, name=name, log=log)

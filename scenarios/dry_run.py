@@ -35,6 +35,7 @@ from recsim_llm.scenarios.runner import draw_seed, run
 from recsim_llm.scenarios.schema import Block, Scenario
 from recsim_llm.scenarios.speech import name_models, speak
 from recsim_llm.scenarios.study_requests import calls_beside
+from recsim_llm.scenarios.warming_run import WarmingRequest, make_warming
 from recsim_llm.statistics import Estimate
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "forecast_personas",
     "forecast_run",
     "forecast_speech",
+    "forecast_warming",
 ]
 
 _USERS = 100  # who rehearse
@@ -228,6 +230,16 @@ def forecast_personas(request: PersonasRequest) -> Forecast:
         make_personas(replace(request, model=stand_in_for(known), cache=None, limits={}), out)
         os.replace(calls_beside(out), folder / FILE_NAME)
         return _summed({"user": known}, _used(folder, {}), {"user": "text"}, users=1, everyone=1)
+
+
+def forecast_warming(request: WarmingRequest) -> Forecast:
+    """Return what ``warm`` will ask; everything but the model's part is really computed, which takes its time."""
+    if request.model is None:
+        return _summed({}, {}, {}, users=1, everyone=1)
+    known = look_ahead(request.model)
+    with _stage() as folder:
+        make_warming(replace(request, model=stand_in_for(known), cache=_words(known, folder), limits={}), folder)
+        return _summed({"user": known}, _used(folder, {"user": known}), {}, users=1, everyone=1)
 
 
 @contextmanager

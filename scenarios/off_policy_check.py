@@ -28,7 +28,7 @@ from recsim_llm.offpolicy.evaluations import Contributions
 from recsim_llm.recommenders import AsksModel, RandomRecommender, Recommender, TakesRules, TakesTruth, TakesUserKeys
 from recsim_llm.registry import names
 from recsim_llm.scenarios.arm_settings import Arm
-from recsim_llm.scenarios.building import load_dataset, make_recommender, recommender_seed
+from recsim_llm.scenarios.building import load_dataset, make_recommender, recommender_seed, split_cold
 from recsim_llm.scenarios.runner import run
 from recsim_llm.scenarios.schema import Scenario, scenario_from
 from recsim_llm.statistics import CONFIDENCE
@@ -97,7 +97,7 @@ def fitted_policy(folder: Path, arm: Arm) -> Recommender:
     dataset = load_dataset(scenario)
     if dataset.fingerprint != manifest["data"]["fingerprint"]:
         raise LogError(f"{folder}: got data that changed since the run, expected the same; start a new run")
-    training, _ = dataset.training_part(scenario.train_share)
+    training, _ = split_cold(scenario, dataset)[0].training_part(scenario.train_share)
     if isinstance(recommender, TakesRules):
         recommender.play_by(scenario.repeats)
     if isinstance(recommender, TakesUserKeys):

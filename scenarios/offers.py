@@ -11,6 +11,7 @@ from recsim_llm.core.arrays import FloatArray, IntArray
 from recsim_llm.core.batches import join_feedback, stack_columns, take_columns, take_feedback
 from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.core.visits import PageOutcome
+from recsim_llm.dynamics.user_actions import Acts, Asked
 
 __all__ = ["AnsweredOffer", "Offer", "OpenOffers", "in_order"]
 
@@ -26,6 +27,8 @@ class Offer(NamedTuple):
     """What it answered."""
     item_index: IntArray
     """int64 [u, k]: the same as positions in the catalog, -1 where blank."""
+    asked: Asked | None = None
+    """How the page came about; None where users can do no more than look at what is recommended."""
 
 
 class AnsweredOffer(NamedTuple):
@@ -39,6 +42,8 @@ class AnsweredOffer(NamedTuple):
     """What they did, and what it pays."""
     ratings: FloatArray
     """float32 [u, k]: stars, NaN where nothing was clicked."""
+    acts: Acts | None = None
+    """What else they did with its items; None where they can do nothing else."""
 
 
 class OpenOffers:
@@ -112,5 +117,6 @@ def _of_width(answered: AnsweredOffer, width: int) -> AnsweredOffer:
         history_item=np.pad(requests.history_item[:, :here], gap, constant_values=-1),
         history_clicked=np.pad(requests.history_clicked[:, :here], gap),
         history_rating=np.pad(requests.history_rating[:, :here], gap, constant_values=np.nan),
+        history_actions=None if requests.history_actions is None else np.pad(requests.history_actions[:, :here], gap),
     )
     return answered._replace(offer=answered.offer._replace(requests=filled))

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+from recsim_llm.data import open_dataset
+from recsim_llm.errors import RecSimError
 from recsim_llm.scenarios.schema import Scenario, load_scenario, shipped_scenarios
 
 __all__ = ["ScenarioOutline", "outline_scenario", "outline_scenarios"]
+
+_OF_THE_DATA = ("choice", "language", "cascade")
+_SECONDS_A_PAGE = 5e-4
+"""CPU time of a page of fast users, with fitting and report: 0.2 to 0.5 ms over the shipped scenarios, on one core."""
+_MAGNITUDES = (
+    (10.0, "CPU-seconds"),
+    (100.0, "tens of CPU-seconds"),
+    (1000.0, "CPU-minutes"),
+    (6000.0, "tens of CPU-minutes"),
+    (math.inf, "CPU-hours"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,7 +28,7 @@ class ScenarioOutline:
     """A scenario at a glance."""
 
     description: str
-    """What it shows or asks."""
+    """What it shows or asks, in the author's words."""
     claims: tuple[str, ...]
     """What it is expected to show; empty where it expects nothing."""
     cost: str
@@ -32,19 +46,38 @@ def outline_scenarios() -> dict[str, ScenarioOutline]:
 
 def outline_scenario(scenario: Scenario) -> ScenarioOutline:
     """Say what a scenario asks, expects and costs."""
-    arms, count = len(scenario.recommenders), scenario.users.count
+    arms, count = len(scenario.recommenders), _count(scenario)
     pages = None if count is None else arms * count * scenario.visits * scenario.max_pages
     users = f"all users of {scenario.data}" if count is None else f"{count:,} users"
     factors = [_several(arms, "recommender"), users, _several(scenario.visits, "visit"), _several(scenario.max_pages, "page")]
-    asked = "; language models too: `--dry-run` tells calls, tokens and money" if scenario.models else ""
     total = "" if pages is None else f" = {pages:,} pages"
     return ScenarioOutline(
         description=scenario.description,
         claims=tuple(finding.claim for finding in scenario.expect),
-        cost=f"at most {' x '.join(factors)}{total}{asked}",
+        cost=f"at most {' x '.join(factors)}{total}{_time(scenario, pages)}",
         pages=pages,
         seeds=len({seed for finding in scenario.expect for seed in finding.seeds}),
     )
+
+
+def _count(scenario: Scenario) -> int | None:
+    """Return how many users there are, where the data are at hand and it is they who say so."""
+    if scenario.users.count is not None or scenario.users.model not in _OF_THE_DATA:
+        return scenario.users.count
+    try:
+        return len(open_dataset(scenario.data, **scenario.table_options).ratings.users)
+    except RecSimError:
+        return None
+
+
+def _time(scenario: Scenario, pages: int | None) -> str:
+    """Say how long that takes, in order of magnitude, or how to find out."""
+    if scenario.models:
+        return "; language models are asked: `--dry-run` tells calls, tokens and money"
+    if pages is None:
+        return ""
+    seconds = pages * _SECONDS_A_PAGE
+    return "; " + next(words for most, words in _MAGNITUDES if seconds < most)
 
 
 def _several(number: int, what: str) -> str:

@@ -21,7 +21,7 @@ from recsim_llm.language.providers import Roles
 from recsim_llm.numerics.arithmetic import describe_arithmetic
 from recsim_llm.population.world import World
 from recsim_llm.scenarios.schema import Scenario
-from recsim_llm.scenarios.social_settings import social_record
+from recsim_llm.scenarios.social_settings import friends_left_out, social_record
 
 __all__ = ["difference", "make_manifest", "users_warnings"]
 
@@ -61,7 +61,7 @@ def make_manifest(scenario: Scenario, dataset: Dataset, world: World, roles: Rol
         "users": len(world.population),
         "population": {"fingerprint": world.population.fingerprint} | ({"little_known": list(notes)} if notes else {}),
         "user_model": scenario.users.model,
-        "users_warnings": users_warnings(scenario, dataset, world, roles),
+        "users_warnings": [*users_warnings(scenario, dataset, world, roles), *friends_left_out(world)],
         "user_model_provenance": dict(world.users.provenance) if isinstance(world.users, HasProvenance) else {},
         "models": roles.describe(),
         "catalog": {"items": len(world.catalog)},
@@ -140,5 +140,8 @@ def _short_prompts(scenario: Scenario, world: World, own: Mapping[str, Any], key
 
 def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     """Say which entries of a manifest changed, and from what to what."""
-    changed = [f"{name} (from {before.get(name)} to {after[name]})" for name in after if before.get(name) != after[name]]
+    names = dict.fromkeys([*after, *before])
+    changed = [
+        f"{name} (from {before.get(name)} to {after.get(name)})" for name in names if before.get(name) != after.get(name)
+    ]
     return ", ".join(changed) or "manifest.json"

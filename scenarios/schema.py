@@ -13,12 +13,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from recsim_llm.comparison.contrast_settings import FindingSettings, MeasureSettings, find_faults
 from recsim_llm.core.configuration import config_error, first_fault
-from recsim_llm.core.plain_values import refuse_flag, refuse_other_values, refuse_unnamed
+from recsim_llm.core.plain_values import Place, refuse_flag, refuse_other_values, refuse_unnamed
 from recsim_llm.core.ratings import TRAIN_SHARE
 from recsim_llm.core.repetition import Repeats
 from recsim_llm.data.table_settings import TableSettings
+from recsim_llm.dynamics.action_settings import ActionSettings
 from recsim_llm.dynamics.intents import USUAL_INTENTS, Intent
 from recsim_llm.dynamics.interventions import Intervention
+from recsim_llm.dynamics.provider_exits import ProviderSettings
 from recsim_llm.errors import ConfigError, one_of
 from recsim_llm.language.base.settings import ROLES, LimitSettings, ModelSettings
 from recsim_llm.scenarios.arm_settings import Arm, read_arm
@@ -38,9 +40,6 @@ __all__ = [
     "scenario_from",
     "shipped_scenarios",
 ]
-
-Place = tuple[int | str, ...]
-"""Where a setting stands: keys and numbers of list entries, from the outside in."""
 
 _STRICT = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -118,6 +117,9 @@ class Scenario(BaseModel):
     """What stands between genres in one field; None goes by the whole column."""
     train_share: float = Field(default=TRAIN_SHARE, gt=0, lt=1)
     """Share of each user's ratings, first in time, that recommenders are trained on. Users are fitted on all of them."""
+    cold_items: float | None = Field(default=None, gt=0, lt=1, exclude_if=_is_unset)
+    """Share of the rated items, drawn by the seed, that are new: no recommender knows what anybody did with them before the
+    first page, and no user counts as having rated them. Users are fitted on all ratings. None: no item is made new."""
     users: UserSettings = UserSettings()
     """Who browses."""
     models: dict[str, ModelSettings] = Field(default_factory=dict)
@@ -154,6 +156,10 @@ class Scenario(BaseModel):
     """What happens during the run, with a clock."""
     social: SocialSettings | None = Field(default=None, exclude_if=_is_unset)
     """Who knows whom, and what it does that friends like something, with a clock; None: nobody knows anybody."""
+    providers: ProviderSettings | None = Field(default=None, exclude_if=_is_unset)
+    """When providers of items leave, with a clock; None: they never do, and nobody asks how much they are shown."""
+    actions: ActionSettings | None = Field(default=None, exclude_if=_is_unset)
+    """What users may do beyond clicks, rating and leaving, with a clock; ``usual`` allows everything, None nothing."""
     train: TrainSettings | None = None
     """How ``recsim-llm train`` trains a policy; None: as it usually does. Runs heed its ``holdout`` alone."""
     measure: MeasureSettings | None = Field(default=None, exclude_if=_is_unset)
@@ -162,6 +168,11 @@ class Scenario(BaseModel):
     """What it is expected to show; every run of it is judged by that."""
     seed: int | None = Field(default=None, ge=0, lt=2**63)
     """Seed of everything random; None draws one and records it."""
+
+    @property
+    def buys(self) -> bool:
+        """Whether users may buy."""
+        return self.actions is not None and self.actions.purchase is not None
 
     @property
     def table_options(self) -> dict[str, Any]:
@@ -185,6 +196,11 @@ class Scenario(BaseModel):
     def _usual_intents(cls, intents: Any) -> Any:
         return {name: intent.model_dump() for name, intent in USUAL_INTENTS.items()} if intents == "usual" else intents
 
+    @field_validator("actions", mode="before")
+    @classmethod
+    def _usual_actions(cls, actions: Any) -> Any:
+        return {name: {} for name in ActionSettings.model_fields} if actions == "usual" else actions
+
     @field_validator("interventions", mode="before")
     @classmethod
     def _listed(cls, interventions: Any) -> Any:
@@ -200,7 +216,7 @@ class Scenario(BaseModel):
 
     @model_validator(mode="after")
     def _time_needs_a_clock(self) -> Self:
-        for name in ("intents", "interventions", "social"):
+        for name in ("intents", "interventions", "social", "providers", "actions"):
             if self.clock is None and getattr(self, name):
                 raise ValueError(f"expected a clock beside {name}; add clock: {{days: 30}}")
         return self
@@ -322,8 +338,7 @@ def scenario_from(settings: Mapping[str, Any], source: str) -> Scenario:
 
 def _checked(settings: Mapping[str, Any], source_of: Callable[[Place], str], *, arms_known: bool = False) -> Scenario:
     """Build a scenario; ``source_of`` says where a setting comes from, ``arms_known`` that what is measured names its arms."""
-    source = source_of(())
-    refuse_unnamed(settings, source)
+    refuse_unnamed(settings, source_of)
     try:
         scenario = Scenario.model_validate(settings)
     except ValidationError as error:
@@ -336,8 +351,8 @@ def _checked(settings: Mapping[str, Any], source_of: Callable[[Place], str], *, 
             got = f"settings of a model for the role {role} without its name"
             raise ConfigError(f"{source}: got {got}, expected {remedy}") from error
         raise config_error(error, Scenario, source) from error
-    refuse_other_values(scenario.model_dump(), source)
-    TableSettings.read(scenario.table_options, source)
+    refuse_other_values(scenario.model_dump(), source_of)
+    TableSettings.read(scenario.table_options, source_of(()))
     arms = [arm.name for arm in scenario.recommenders] if arms_known else None
     clock = scenario.clock is not None
     for fault, said in find_faults(scenario.measure, scenario.expect, arms=arms, clock=clock):

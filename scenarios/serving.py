@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -17,7 +17,7 @@ from recsim_llm.errors import RecSimError, ServiceError
 from recsim_llm.log.segments import read_segments
 from recsim_llm.log.tables import add_serving
 from recsim_llm.recommenders import Recommender, RunsElsewhere
-from recsim_llm.recommenders.hooks import restock
+from recsim_llm.recommenders.hooks import AnswersQueries, restock
 from recsim_llm.scenarios.building import Stage
 
 __all__ = ["ServedRecommender", "keeping_cost", "reach_services"]
@@ -35,6 +35,9 @@ class ServedRecommender(Recommender):
         self._recommender, self._arm = recommender, arm
         self._seconds = {"fit": 0.0, "recommend": 0.0, "observe": 0.0}
         self._pages = 0
+        # A run asks by the presence of this method whether it can be searched.
+        if isinstance(recommender, AnswersQueries):
+            self.search = self._search
 
     def fit(self, catalog: Catalog, ratings: Ratings, seed: int) -> None:
         """Let it learn."""
@@ -49,6 +52,13 @@ class ServedRecommender(Recommender):
         """Ask it for pages."""
         with self._working("recommend"):
             slates = self._recommender.recommend(requests, k)
+        self._pages += len(requests.user_id)
+        return slates
+
+    def _search(self, requests: Requests, queries: Sequence[str], k: int) -> Slates:
+        assert isinstance(self._recommender, AnswersQueries)
+        with self._working("recommend"):
+            slates = self._recommender.search(requests, queries, k)
         self._pages += len(requests.user_id)
         return slates
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from recsim_llm.agents.influenced_users import influence_on
 from recsim_llm.core.protocols import HearsFriends
 from recsim_llm.data.friend_pairs import read_friend_pairs
-from recsim_llm.dynamics.influence import Influence
+from recsim_llm.dynamics.influence import LIMIT, Influence
 from recsim_llm.dynamics.word_of_mouth import WordOfMouth
 from recsim_llm.log.tables import FRIENDS, write_table
 from recsim_llm.population.friendship_draws import MOST_FRIENDS, draw_friendships
@@ -25,6 +25,7 @@ __all__ = [
     "FriendSettings",
     "SocialSettings",
     "befriend",
+    "friends_left_out",
     "make_friendships",
     "make_word_of_mouth",
     "social_record",
@@ -66,11 +67,11 @@ class SocialSettings(BaseModel):
 
     friends: FriendSettings = FriendSettings()
     """Who knows whom; may be written as the name of a file alone."""
-    strength: float = Field(default=0.5, ge=0.02, le=10)
+    strength: float = Field(default=0.5, ge=0.02, le=LIMIT)
     """Log-odds of a click that one friend who liked the item adds."""
     memory: float = Field(default=0.8, ge=0, lt=1)
     """Share of what was heard that is left after a day."""
-    limit: float = Field(default=2.0, ge=0.02, le=20)
+    limit: float = Field(default=2.0, ge=0.02, le=LIMIT)
     """Most that all friends together add to the log-odds of a click."""
 
     @field_validator("friends", mode="before")
@@ -155,6 +156,13 @@ def write_friends(run: Path, world: World) -> None:
     if graph is not None:
         one, other = (world.population.user_id[side] for side in graph.pairs)
         write_table(run, "friends", pa.table([one, other], schema=FRIENDS))
+
+
+def friends_left_out(world: World) -> list[str]:
+    """Say in a line what a file of friends holds besides these users' friendships; none where there is nothing."""
+    graph = _friendships(world)
+    told = "" if graph is None else graph.left_out.text()
+    return [f"friends: {told}"] if told else []
 
 
 def social_record(world: World) -> dict[str, Any]:

@@ -79,6 +79,8 @@ class Moment(NamedTuple):
     """The visit's pages so far, at least one; the last one is spoken about."""
     chosen: ShownItem | None = None
     """The item of a review, one of the last page; None for a reason or an interview."""
+    goes_on: bool = False
+    """The visit is not over after the last page: nothing is said of its end."""
 
 
 class Voice:
@@ -188,7 +190,7 @@ class Voice:
         return self._writing("reason", moment, [self._visit(moment.pages, "left" if page.left else ""), question])
 
     def _interview(self, moment: Moment) -> Ask:
-        visit = self._visit(moment.pages, "left" if moment.pages[-1].left else "cut")
+        visit = self._visit(moment.pages, "left" if moment.pages[-1].left else "" if moment.goes_on else "cut")
         prompt = Prompt((self._rules["interview"], self._prompts.persona(moment.user_index), visit))
         return Ask(prompt, self._questions, self._nonce(moment), self._subject(moment))
 

@@ -22,7 +22,7 @@ _NOT_ALL_HOLD = 3
 
 def judge_by_seeds(scenario: Any, options: argparse.Namespace) -> int:
     """Run a scenario with each of its judging seeds and print the answers; return the exit status."""
-    from recsim_llm.report import seeds_lines, write_report
+    from recsim_llm.report import seeds_lines
     from recsim_llm.scenarios.expectation_runs import FILE_NAME, judge_expectations, judging_seeds
 
     seeds = judging_seeds(scenario)
@@ -36,12 +36,11 @@ def judge_by_seeds(scenario: Any, options: argparse.Namespace) -> int:
     with go_on(f"what was done is kept; give the same command with --out {shlex.quote(str(out))}"):
         with show_progress(options.quiet) as update:
             judged = judge_expectations(scenario, out, update, cache=options.cache, confirm=partial(ask_first, options=options))
-        for seed in seeds:
-            write_report(out / f"seed-{seed}")
         # By way of the file, so that keys are what its readers find.
         content = json.loads((out / FILE_NAME).read_text(encoding="utf-8"))
         write_json(options, content)
     if not options.quiet:
         print_lines(seeds_lines(content))
-        make_console().print(f"runs    {out}")
+        one = shlex.quote(str(out / f"seed-{seeds[0]}"))
+        make_console().print(f"runs    {out}\nreport  recsim-llm report {one}, of one seed")
     return 0 if judged.all_hold else _NOT_ALL_HOLD

@@ -9,6 +9,7 @@ from typing import Any
 
 __all__ = [
     "add_verb",
+    "arm_options",
     "dry_run_option",
     "exposure_options",
     "exposures_beside_options",
@@ -40,14 +41,19 @@ def add_verb(commands: Any, name: str, summary: str, *, example: str, handler: H
 
 
 def scenario_options(parser: argparse.ArgumentParser) -> None:
-    """Add what changes a scenario that is run."""
-    world_options(parser, reward="reward that the log records")
-    parser.add_argument("--recommenders", metavar="A,B", help="recommenders, the first one is what others are compared with")
+    """Add what changes a scenario that is run, and how it is run into a folder."""
+    arm_options(parser)
     parser.add_argument("--out", metavar="DIR", type=Path, help="run folder, must be new (default: runs/SCENARIO-TIME)")
     spending_options(parser)
     dry_run_option(parser)
-    parser.add_argument("--yes", action="store_true", help="do not ask before a run that may cost much")
     output_options(parser)
+
+
+def arm_options(parser: argparse.ArgumentParser) -> None:
+    """Add what changes a scenario that is run."""
+    world_options(parser, reward="reward that the log records")
+    parser.add_argument("--recommenders", metavar="A,B", help="recommenders, the first one is what others are compared with")
+    parser.add_argument("--yes", action="store_true", help="do not ask before a run that may cost much")
 
 
 def world_options(parser: argparse.ArgumentParser, *, reward: str) -> None:

@@ -97,9 +97,13 @@ def print_little_known(run: Path) -> None:
 
 def print_findings(run: Path) -> None:
     """Print whether a run shows what its scenario expects; nothing where the scenario measures nothing."""
+    from recsim_llm.log.manifest import read_manifest
     from recsim_llm.report import finding_lines, read_measured
 
-    print_lines(finding_lines(read_measured(run)))
+    measured = read_measured(run)
+    if measured is None and (read_manifest(run).get("settings") or {}).get("measure"):
+        print_lines(["not measured: users came block by block; run the scenario to judge what it expects"])
+    print_lines(finding_lines(measured))
 
 
 def measured_content(run: Path) -> dict[str, Any]:

@@ -15,8 +15,9 @@ from recsim_llm.cli.run_parsers import (
     resume_parser,
     run_parser,
     speak_parser,
+    watch_parser,
 )
-from recsim_llm.cli.study_parsers import audit_parser, ope_parser
+from recsim_llm.cli.study_parsers import audit_parser, ope_parser, warm_parser
 from recsim_llm.cli.training_parsers import train_parser, tune_parser
 from recsim_llm.cli.user_parsers import (
     calibrate_parser,
@@ -39,6 +40,7 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run_parser(commands)
     compare_parser(commands)
+    watch_parser(commands)
     train_parser(commands)
     tune_parser(commands)
     resume_parser(commands)
@@ -52,6 +54,7 @@ def make_parser() -> argparse.ArgumentParser:
     calibrate_parser(commands)
     personas_parser(commands)
     realism_parser(commands)
+    warm_parser(commands)
     data_parser(commands)
     new_parser(commands)
     list_parser(commands)

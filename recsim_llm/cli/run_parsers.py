@@ -6,8 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from recsim_llm.cli.listing import handle_list, handle_new
-from recsim_llm.cli.option_groups import add_verb, dry_run_option, output_options, scenario_options, spending_options
+from recsim_llm.cli.option_groups import (
+    add_verb,
+    arm_options,
+    dry_run_option,
+    output_options,
+    scenario_options,
+    spending_options,
+)
 from recsim_llm.cli.runs import handle_compare, handle_export, handle_report, handle_resume, handle_run, handle_speak
+from recsim_llm.cli.watching import handle_watch
 
 __all__ = [
     "compare_parser",
@@ -18,6 +26,7 @@ __all__ = [
     "resume_parser",
     "run_parser",
     "speak_parser",
+    "watch_parser",
 ]
 
 
@@ -94,6 +103,19 @@ def report_parser(commands: Any) -> None:
         default=[],
         help="folder of an audit of its users, to be on the page",
     )
+    output_options(parser)
+
+
+def watch_parser(commands: Any) -> None:
+    """Add the verb ``watch``."""
+    example = "recsim-llm watch demo --n-users 200 --set 'clock={days: 30}' --set models.writer=scripted/genres"
+    summary = "show a run in the browser while it goes on: play, pause, step, look at users, change things by hand"
+    parser = add_verb(commands, "watch", summary, example=example, handler=handle_watch)
+    parser.add_argument("scenario", help="name of a shipped scenario (see `recsim-llm list`) or path of a .yaml file")
+    arm_options(parser)
+    parser.add_argument("--out", metavar="DIR", type=Path, help="run folder, must be new (default: nothing is written)")
+    parser.add_argument("--port", metavar="N", type=int, default=0, help="of 127.0.0.1 (default: any free one)")
+    spending_options(parser)
     output_options(parser)
 
 

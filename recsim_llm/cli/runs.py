@@ -35,7 +35,16 @@ from recsim_llm.cli.paired_runs import handle_two_runs, judging_words
 from recsim_llm.cli.trainings import finish_training, resume_trained
 from recsim_llm.errors import ConfigError
 
-__all__ = ["handle_compare", "handle_export", "handle_report", "handle_resume", "handle_run", "handle_speak"]
+__all__ = [
+    "finish_run",
+    "handle_compare",
+    "handle_export",
+    "handle_report",
+    "handle_resume",
+    "handle_run",
+    "handle_speak",
+    "scenario_flags",
+]
 
 
 def handle_run(options: argparse.Namespace) -> int:
@@ -43,7 +52,7 @@ def handle_run(options: argparse.Namespace) -> int:
     from recsim_llm.scenarios.runner import run
     from recsim_llm.scenarios.schema import load_scenario, parse_overrides
 
-    scenario = load_scenario(options.scenario, _flags(options) | parse_overrides(options.set))
+    scenario = load_scenario(options.scenario, scenario_flags(options) | parse_overrides(options.set))
     if options.expect:
         return judge_by_seeds(scenario, options)
     if options.dry_run:
@@ -55,7 +64,7 @@ def handle_run(options: argparse.Namespace) -> int:
     _tell_other_arithmetic(scenario, options)
     with go_on_by_folder(out), show_progress(options.quiet) as update:
         run(scenario, out, update, cache=options.cache, confirm=partial(ask_first, options=options))
-    _finish(out, options)
+    finish_run(out, options)
     return 0
 
 
@@ -94,7 +103,7 @@ def handle_compare(options: argparse.Namespace) -> None:
             f"compare: got {folder}, a folder without a run, expected a scenario or a run folder; "
             f"`recsim-llm compare SCENARIO --out {shlex.quote(str(folder))}`"
         )
-    scenario = load_scenario(options.scenario, _flags(options) | parse_overrides(options.set))
+    scenario = load_scenario(options.scenario, scenario_flags(options) | parse_overrides(options.set))
     if options.dry_run:
         _print_dry_run(scenario, options)
         return
@@ -119,7 +128,9 @@ def _refuse_run_options(options: argparse.Namespace, *folders: Path) -> None:
     from recsim_llm.scenarios.schema import parse_overrides
 
     alone = len(folders) == 1
-    given = [name for name in _flags(options) | parse_overrides(options.set) if not (alone and name.startswith("limits."))]
+    given = [
+        name for name in scenario_flags(options) | parse_overrides(options.set) if not (alone and name.startswith("limits."))
+    ]
     others = ("dry_run", "plan", "plan_only", "deviation", "out" if alone else "cache")
     given += [f"--{name.replace('_', '-')}" for name in others if getattr(options, name)]
     if given:
@@ -175,7 +186,8 @@ def _plan(options: argparse.Namespace, scenario: Any, folder: Path, judging: Any
     return plan
 
 
-def _flags(options: argparse.Namespace) -> dict[str, Any]:
+def scenario_flags(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what options of their own say of a scenario, by dotted keys."""
     recommenders = None if options.recommenders is None else [name.strip() for name in options.recommenders.split(",")]
     more = {**{f"limits.{name}": value for name, value in read_limits(options).items()}, "recommenders": recommenders}
     return read_world(options) | {key: value for key, value in more.items() if value is not None}
@@ -197,7 +209,7 @@ def handle_resume(options: argparse.Namespace) -> None:
         if comparison is None:
             resume(options.run, update, **more)
     if comparison is None:
-        _finish(options.run, options)
+        finish_run(options.run, options)
     else:
         _finish_comparison(options.run, comparison, options)
 
@@ -249,10 +261,11 @@ def handle_report(options: argparse.Namespace) -> None:
     if is_training(options.run):
         finish_training(options.run, options)
         return
-    _finish(options.run, options, card=options.realism, ope=options.ope, audits=options.audit)
+    finish_run(options.run, options, card=options.realism, ope=options.ope, audits=options.audit)
 
 
-def _finish(run: Path, options: argparse.Namespace, **given: Any) -> None:
+def finish_run(run: Path, options: argparse.Namespace, **given: Any) -> None:
+    """Write the report of a run, with what else is ``given`` for it, and print what came of the run."""
     from recsim_llm.comparison import summarise
     from recsim_llm.report import calls_line, read_calls, read_serving, serving_line, summary_table, verdict, write_report
 

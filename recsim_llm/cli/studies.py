@@ -23,7 +23,7 @@ from recsim_llm.cli.output import (
 )
 from recsim_llm.errors import ConfigError
 
-__all__ = ["handle_audit", "handle_ope", "handle_personas", "print_audits"]
+__all__ = ["handle_audit", "handle_ope", "handle_personas", "handle_warm", "print_audits"]
 
 
 def handle_ope(options: argparse.Namespace) -> None:
@@ -163,4 +163,61 @@ def _audit_request(options: argparse.Namespace) -> Any:
         tables=TableSettings.of(read_table_options(options)),
         cache=options.cache,
         limits=read_limits(options),
+    )
+
+
+def handle_warm(options: argparse.Namespace) -> None:
+    """Simulate clicks on items that nobody has rated, or measure what they are worth, and print that."""
+    from recsim_llm.data.reading_notes import reading_record
+    from recsim_llm.log.locks import lock_folder
+    from recsim_llm.report.warming_table import warming_table
+    from recsim_llm.scenarios.dry_run import forecast_warming
+    from recsim_llm.scenarios.warming_run import make_warming
+
+    request = _warming_request(options)
+    if options.dry_run:
+        print_forecast(options, forecast_warming(request))
+        return
+    out = options.out or Path("warm") / f"{datetime.now():%Y%m%d-%H%M%S}"
+    with lock_folder(out, "warm"), go_on_by_calls(out, request.seed), show_status(options.quiet) as update:
+        content, dataset = make_warming(request, out, progress=update, confirm=partial(ask_first, options=options))
+    reading = reading_record(dataset)
+    write_json(options, content | {"reading": reading})
+    if options.quiet:
+        return
+    print_reading(reading)
+    if request.held_out is not None:
+        make_console().print(warming_table(content))
+        print_lines([f"kept    {out}"])
+        return
+    print_pairs(f"simulated clicks in {out}", content["facts"])
+    setting = shlex.quote(f"recommenders=[mf, {{name: warmed, settings: {{base: mf, interactions: {out}}}}}]")
+    print_lines([f"to use them  --set {setting}"])
+
+
+def _warming_request(options: argparse.Namespace) -> Any:
+    """Return what shall be simulated or measured."""
+    from secrets import randbelow
+
+    from recsim_llm.data.table_settings import TableSettings
+    from recsim_llm.realism.cold.simulated_clicks import Asked
+    from recsim_llm.scenarios.schema import parse_overrides
+    from recsim_llm.scenarios.study_requests import split_settings
+    from recsim_llm.scenarios.warming_run import WarmingRequest
+
+    asked, parameters = split_settings(parse_overrides(options.set))
+    return WarmingRequest(
+        data=options.ratings,
+        model=read_studied(options, asked),
+        parameters=parameters,
+        tables=TableSettings.of(read_table_options(options)),
+        cache=options.cache,
+        limits=read_limits(options),
+        seed=randbelow(2**31) if options.seed is None else options.seed,
+        users=options.users,
+        asked=Asked(clicks=options.clicks, shown=options.shown, users=options.n_users),
+        held_out=options.held_out,
+        draws=options.draws,
+        recommenders=tuple(name.strip() for name in options.recommenders.split(",")),
+        page_size=options.page_size,
     )

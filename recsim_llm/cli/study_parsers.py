@@ -16,9 +16,9 @@ from recsim_llm.cli.option_groups import (
     spending_options,
     table_options,
 )
-from recsim_llm.cli.studies import handle_audit, handle_ope, print_audits
+from recsim_llm.cli.studies import handle_audit, handle_ope, handle_warm, print_audits
 
-__all__ = ["audit_parser", "ope_parser"]
+__all__ = ["audit_parser", "ope_parser", "warm_parser"]
 
 
 class _ListAudits(argparse.Action):
@@ -105,4 +105,48 @@ def ope_parser(commands: Any) -> None:
         help="pages of the log: each user's first, where no recommender has changed the user yet (default), or all",
     )
     parser.add_argument("--estimators", metavar="A,B", help="estimators by name (default: all that the log supports)")
+    output_options(parser)
+
+
+def warm_parser(commands: Any) -> None:
+    """Add the verb ``warm``."""
+    parser = add_verb(
+        commands,
+        "warm",
+        "have simulated users click items that nobody has rated, or measure what that is worth to a recommender",
+        example="recsim-llm warm fictional --held-out 0.1 --draws 2 --recommenders mf --seed 7 --out warm/measured",
+        handler=handle_warm,
+    )
+    parser.add_argument("ratings", help="folder of a data set, name of a downloaded one, or 'fictional'")
+    parser.add_argument(
+        "--held-out",
+        metavar="SHARE",
+        type=float,
+        help="measure: leave out all ratings of this share of the items, and see who finds them (default: simulate clicks on "
+        "the items without ratings, and write them)",
+    )
+    parser.add_argument("--draws", metavar="N", type=int, default=5, help="such shares to measure on (default: 5)")
+    parser.add_argument(
+        "--recommenders",
+        metavar="A,B",
+        default="mf,item-knn",
+        help="trained with and without the clicks (default: mf,item-knn)",
+    )
+    parser.add_argument("--page-size", metavar="K", type=int, default=10, help="items of a ranking that count (default: 10)")
+    parser.add_argument("--users", choices=["choice", "language"], default="choice", help="who clicks (default: choice)")
+    model_options(parser)
+    parser.add_argument("--n-users", metavar="N", type=int, help="users who are asked (default: all; of a language model 60)")
+    parser.add_argument(
+        "--shown", metavar="N", type=int, help="items that each user is asked about (default: all; of a language model 40)"
+    )
+    parser.add_argument(
+        "--clicks", metavar="N", type=float, help="mean clicks an item (default: as many as rated items have ratings)"
+    )
+    parser.add_argument("--seed", metavar="S", type=int, help="seed of items, fits and dice; drawn and shown if not given")
+    parser.add_argument("--out", metavar="DIR", type=Path, help="folder to write (default: warm/TIME)")
+    table_options(parser)
+    settings_option(parser)
+    spending_options(parser)
+    dry_run_option(parser)
+    parser.add_argument("--yes", action="store_true", help="do not ask before what may cost much")
     output_options(parser)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from recsim_llm.core.configuration import FrozenSettings
+from recsim_llm.core.plain_values import Place
 from recsim_llm.errors import one_of
+from recsim_llm.metrics.series_definitions import SERIES
 from recsim_llm.metrics.series_settings import SeriesSettings
 
 __all__ = ["ContrastSettings", "FindingSettings", "MeasureSettings", "find_faults"]
 
-Place = tuple[int | str, ...]
 _ENDS = 2
 _NAME = re.compile(r"[\w.-]+")
 
@@ -95,7 +96,7 @@ class FindingSettings(FrozenSettings):
     tolerance: float = Field(default=0.0, ge=0)
     """Of ``equal``: how far apart still counts as equal. Of ``above`` and ``below``: the least distance that matters, so that
     an interval that rules it out speaks against the claim."""
-    seeds: list[int] = Field(default_factory=list)
+    seeds: list[Annotated[int, Field(ge=0, lt=2**63)]] = Field(default_factory=list)
     """Seeds that may judge it: none of them was used to choose the scenario's parameters."""
 
     @model_validator(mode="after")
@@ -120,6 +121,8 @@ def find_faults(
     for name, series in measure.series.items():
         if series.by == "day" and not clock:
             yield ("measure", "series", name, "by"), "got day, expected visit or page, since the scenario has no clock"
+        if SERIES[series.metric].axes == ("day",) and not clock:
+            yield ("measure", "series", name, "metric"), f"got {series.metric} without a clock, expected one; it is told by day"
     for name, contrast in measure.contrasts.items():
         yield from _contrast_faults(("measure", "contrasts", name), contrast, measure, arms)
     names = [finding.name for finding in expect]

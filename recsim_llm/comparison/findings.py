@@ -19,6 +19,8 @@ __all__ = ["Answer", "Finding", "Measured", "MeasuredContrast", "MeasuredSeries"
 Answer = Literal["holds", "does not hold", "not decided"]
 """What a run says of a finding."""
 _ALIKE = "the same for every user"
+_COUNTED = "counted for the run as a whole: no interval over users"
+_COUNTED = "counted for the run as a whole"
 _LEAST_TIMES = 2  # through which a line can be laid
 
 
@@ -145,7 +147,8 @@ def judge_effect(effect: Estimate, *, direction: str, than: float = 0.0, toleran
         direction: ``above``, ``below`` or ``equal``.
         than: what it is held against.
         tolerance: 0 or more.
-        exact: whether the value itself is its interval, as a difference of 0 for every single user is.
+        exact: whether the value itself is its interval, as a difference of 0 for every single user is, and what is counted
+            for a run as a whole.
     """
     low, high = (effect.value, effect.value) if exact else (effect.low, effect.high)
     if effect.value is None or low is None or high is None:
@@ -168,7 +171,7 @@ def _judge(finding: FindingSettings, contrast: ContrastSettings, number: Measure
         direction=finding.direction,
         than=than,
         tolerance=finding.tolerance,
-        exact=number.note == _ALIKE,
+        exact=number.note in (_ALIKE, _COUNTED),
     )
     return Finding(
         name=finding.name,
@@ -228,7 +231,7 @@ class _Taken:
             effect = series.level(cells[0].arm, cells[0].first, cells[0].last)
         else:
             effect = series.contrast(cells, logarithmic=settings.kind == "ratio")
-        return effect, _why(effect, settings)
+        return effect, _COUNTED if series.kind.of == "providers" and effect.value is not None else _why(effect, settings)
 
     def _sides(self, settings: ContrastSettings, series: Series, arms: list[int]) -> list[Cell]:
         windows = [settings.window or [0, series.times - 1], *([settings.before] if settings.before else [])]
@@ -267,5 +270,7 @@ def _why(effect: Effect, settings: ContrastSettings) -> str:
         return "no number: nothing of the kind happened"
     if effect.low is not None:
         return ""
+    if effect.method == "none":
+        return _COUNTED
     alike = settings.has_sides and effect.users > 1 and effect.value == settings.neutral
     return _ALIKE if alike else "no interval: too few users, or all alike"

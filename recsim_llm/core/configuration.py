@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
@@ -101,6 +102,8 @@ def config_error(error: ValidationError, model: type[BaseModel], source: str = "
     said = fault.get("ctx", {}).get("error")
     kind = "a finite number" if fault["type"] == "finite_number" else _expected(annotation, metadata)
     expected = f"expected {kind}" if said is None else str(said)
+    if not place:
+        return ConfigError(f"{before}{expected}")  # it is about all of them, which would say nothing
     if expected.startswith("got "):
         return ConfigError(f"{before}{place}: {expected}")
     return ConfigError(f"{before}{place}: got {got}, {expected}")
@@ -151,11 +154,21 @@ def _place(model: type[BaseModel], location: Collection[int | str]) -> tuple[Any
     annotation, metadata, keys = model, (), list[str]()
     for part in location:
         inner = _inner(annotation, part)
+        if inner is None and (chosen := _named_member(annotation, part)) is not None:
+            annotation, metadata = chosen, ()
+            continue
         if inner is None and (part != list(location)[-1] or not _is_model(_single(annotation))):
             continue
         keys.append(str(part))
         annotation, metadata = inner if inner is not None else (_single(annotation), ())
     return annotation, metadata, ".".join(keys)
+
+
+def _named_member(annotation: Any, part: int | str) -> Any:
+    """Return the settings among the members of a union that pydantic names so, bare or with their checks; None for none."""
+    models = [member for member in _members(annotation) if _is_model(member)]
+    named = [model for model in models if re.search(rf"\b{model.__name__}\b", str(part))]
+    return named[0] if len(_members(annotation)) > 1 and named else None
 
 
 def _single(annotation: Any) -> Any:

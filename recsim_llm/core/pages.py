@@ -15,6 +15,7 @@ from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
 from recsim_llm.core.profiles import NO_PROFILE, Profile
 
 __all__ = [
+    "ACTIONS",
     "DECIDERS",
     "Account",
     "Decisions",
@@ -31,6 +32,9 @@ Rows = IntArray | slice
 
 DECIDERS = ("choice", "language")
 """Who can have decided a page: the fitted choice model, or a language model."""
+
+ACTIONS = ("dislike", "less_like_this", "save", "share", "purchase")
+"""What users may do with an item beyond clicking and rating it; each has a bit of ``Requests.history_actions``."""
 
 
 class Requests(NamedTuple):
@@ -51,6 +55,19 @@ class Requests(NamedTuple):
     profile: Profile = NO_PROFILE
     """Demographics of each user; without fields where the data has none. Of requests rebuilt from a log none is known:
     whatever it is asked is refused."""
+    history_actions: npt.NDArray[np.uint8] | None = None
+    """uint8 [u, h]: what else users did with what they were shown, a bit for each of ``ACTIONS``; None where users can do
+    nothing else. ``did`` reads it."""
+    only_genre: IntArray | None = None
+    """int64 [u]: genre to which the user restricts the page, as a place in ``Catalog.genre_names``, -1 for none; None where
+    users can restrict nothing."""
+
+    def did(self, action: str) -> BoolArray:
+        """Return bool [u, h]: with which of the items of the history users did one of ``ACTIONS``."""
+        if self.history_actions is None:
+            return np.zeros(self.history_item.shape, np.bool_)
+        done: BoolArray = (self.history_actions & np.uint8(1 << ACTIONS.index(action))) != 0
+        return done
 
 
 class Slates(NamedTuple):

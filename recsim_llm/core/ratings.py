@@ -85,6 +85,15 @@ class Ratings:
             count=None if self.count is None else self.count[rows],
         )
 
+    def followed_by(self, later: Ratings) -> Ratings:
+        """Return these rows and then others."""
+        names = ("user_id", "item_id", "rating", "timestamp")
+        columns = {name: np.concatenate([getattr(self, name), getattr(later, name)]) for name in names}
+        if self.count is None and later.count is None:
+            return Ratings(**columns)
+        counts = [np.ones(len(one), np.int64) if one.count is None else one.count for one in (self, later)]
+        return Ratings(**columns, count=np.concatenate(counts))
+
     def split_by_time(self, train_share: float) -> tuple[Ratings, Ratings]:
         """Split each user's history in time: the first ``train_share`` of it, and the rest.
 

@@ -77,8 +77,8 @@ class Clock:
         return [Moment(first // HOURS, first % HOURS, first, first + self._step) for first in starts]
 
     def coming(self, moment: Moment) -> IntArray:
-        """Return int64 [m], ascending: the users whose next visit falls into a step."""
-        return np.flatnonzero((self.due >= moment.first) & (self.due < moment.after))
+        """Return int64 [m], ascending: the users whose next visit falls into a step, or fell into an earlier one."""
+        return np.flatnonzero(self.due < moment.after)
 
     def come_again(self, users: IntArray, visit: IntArray) -> None:
         """Note that the visits of these users are over and that they will be back.

@@ -65,7 +65,7 @@ class Influence:
 
     def allocate(self, rows: int) -> None:
         """Make room for so many rows; nothing is added to them."""
-        self.weight = np.zeros((rows, self.load.shape[1]), np.float32)
+        self.weight: FloatArray = np.zeros((rows, self.load.shape[1]), np.float32)
         """float32 [r, c]: how much of each column a row feels, in log-odds of a click."""
         self.leaving: FloatArray = np.zeros(rows, np.float32)
         """float32 [r]: log-odds added to leaving after a page."""
@@ -73,6 +73,12 @@ class Influence:
         """float32 [r]: share of examined slots that are clicked by accident, 0 to below 1."""
         self.craving: FloatArray = np.zeros(rows, np.float32)
         """float32 [r]: 0 to 1."""
+
+    def add_cause(self, cause: str) -> None:
+        """Make a further column, of which no item has anything yet."""
+        self._column[cause] = self.load.shape[1]
+        self.load = np.pad(self.load, ((0, 0), (0, 1)))
+        self.weight = np.pad(self.weight, ((0, 0), (0, 1)))
 
     def copy_rows(self, rows: IntArray) -> Influence:
         """Return what is added to int64 [m] rows, as rows of its own."""

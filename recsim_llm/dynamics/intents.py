@@ -14,7 +14,7 @@ from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.errors import ConfigError
 from recsim_llm.population.personas import Population
 
-__all__ = ["USUAL_INTENTS", "Intent", "Intents", "Purposes"]
+__all__ = ["USUAL_INTENTS", "Intent", "Intents", "Purposes", "draw_genre", "genre_chances"]
 
 
 class Intent(FrozenSettings):
@@ -80,9 +80,7 @@ class Intents:
         self._intents, self._population, self._seed = tuple(intents[name] for name in self.names), population, seed
         share = np.array([intent.share for intent in self._intents])
         self._upto = np.cumsum(share) / share.sum()
-        taste = population.taste.astype(np.float64)
-        liking = np.exp(taste - taste.max(axis=1, keepdims=True)) if taste.shape[1] else taste
-        self._genre_upto = np.cumsum(liking, axis=1) / liking.sum(axis=1, keepdims=True) if taste.shape[1] else taste
+        self._genre_upto = genre_chances(population)
 
     def draw(self, users: IntArray, visit: IntArray) -> Purposes:
         """Return what visits of these users are for; a function of (seed, user, visit) and of nothing else.
@@ -97,8 +95,7 @@ class Intents:
         other = np.array([one.whose == "other" for one in self._intents])[intent]
         whose = np.where(other, (dice[2] * len(self._population)).astype(np.int64), users)
         genres = self._genre_upto.shape[1]
-        upto = self._genre_upto[whose]
-        genre = np.minimum((upto <= dice[1][:, None]).sum(axis=1), max(genres - 1, 0))
+        genre = draw_genre(self._genre_upto[whose], dice[1])
         wish = np.zeros((len(users), genres), np.float32)
         if genres:
             wish[np.arange(len(users)), genre] = self._numbers("genre")[intent]
@@ -113,3 +110,24 @@ class Intents:
 
     def _numbers(self, name: str) -> FloatArray:
         return np.array([getattr(intent, name) for intent in self._intents], np.float32)
+
+
+def genre_chances(population: Population) -> DoubleArray:
+    """Return float64 [u, g]: how likely each user is after one of the genres up to each, by the user's own taste."""
+    taste = population.taste.astype(np.float64)
+    if not taste.shape[1]:
+        return taste
+    liking = np.exp(taste - taste.max(axis=1, keepdims=True))
+    upto: DoubleArray = np.cumsum(liking, axis=1) / liking.sum(axis=1, keepdims=True)
+    return upto
+
+
+def draw_genre(upto: DoubleArray, dice: DoubleArray) -> IntArray:
+    """Return int64 [m]: the genre that each of the dice falls to, 0 where there is none.
+
+    Args:
+        upto: float64 [m, g], rows of ``genre_chances``.
+        dice: float64 [m], uniform.
+    """
+    genre: IntArray = np.minimum((upto <= dice[:, None]).sum(axis=1), max(upto.shape[1] - 1, 0))
+    return genre

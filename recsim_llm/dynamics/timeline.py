@@ -44,6 +44,8 @@ class Event(NamedTuple):
     """What it is about, in words."""
     value: float
     """A number that goes with it; NaN where none does."""
+    other_id: int = -1
+    """Number of the provider that it is about; -1 where it is about none."""
 
 
 class Sold(NamedTuple):
@@ -83,8 +85,8 @@ class Timeline:
         for name in names:
             if names.count(name) > 1:
                 raise ConfigError(f"interventions: got the name {name!r} twice, expected different names")
-        self._catalog, self._population = catalog, population
-        self._planned = [self._planned_out(plan, seed) for plan in plans]
+        self._catalog, self._population, self._seed = catalog, population, seed
+        self._planned = [self._planned_out(plan) for plan in plans]
         self._before: dict[str, bool] = {}
 
     @property
@@ -92,9 +94,36 @@ class Timeline:
         """Names of the columns that an influence needs."""
         return tuple(one.plan.name for one in self._planned if isinstance(one.plan.change.what, Trend | Price))
 
-    def _planned_out(self, plan: Intervention, seed: int) -> _Planned:
+    def add(self, plan: Intervention, influence: Influence) -> None:
+        """Plan something more while time goes by; what begins before the next step begins with it.
+
+        Args:
+            plan: with a name of its own; no release and no arrival, which must be known from the beginning.
+            influence: what the users are moved by.
+
+        Raises:
+            ConfigError: it cannot happen to these items and users.
+        """
+        if isinstance(plan.change.what, Release | Arrival):
+            raise ConfigError(f"intervention {plan.name!r}: got {plan.change.kind} during the run, expected it from the start")
+        if any(one.plan.name == plan.name for one in self._planned):
+            raise ConfigError(f"interventions: got the name {plan.name!r} twice, expected different names")
+        planned = self._planned_out(plan)
+        self._planned.append(planned)
+        if isinstance(plan.change.what, Trend | Price):
+            influence.add_cause(plan.name)
+            influence.load[:, influence.column(plan.name)] = planned.items
+
+    def end(self, name: str, day: float) -> None:
+        """Let something that was planned hold no longer than until a day, in days since the beginning."""
+        self._planned = [
+            one._replace(plan=one.plan.model_copy(update={"until": day})) if one.plan.name == name else one
+            for one in self._planned
+        ]
+
+    def _planned_out(self, plan: Intervention) -> _Planned:
         plan.check()
-        what, word = plan.change.what, keyed.words(seed, f"intervention {plan.name}", 0)
+        what, word = plan.change.what, keyed.words(self._seed, f"intervention {plan.name}", 0)
         try:
             who = plan.who.mask(self._population, keyed.absorb(word, 0))
             items = np.zeros(len(self._catalog), np.bool_)

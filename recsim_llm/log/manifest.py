@@ -13,6 +13,7 @@ from recsim_llm.log.folders import COMPARISON_SETTINGS, MANIFEST
 
 __all__ = ["encode_manifest", "read_arithmetic", "read_manifest", "read_scenario_manifest", "read_warnings", "write_manifest"]
 
+_MOST_CHANGES = 5
 _WHOLE = "a whole number of 1 or more"
 _SHAPES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "scenario": (lambda value: isinstance(value, str), "a name"),
@@ -38,6 +39,10 @@ _SHAPES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "users_warnings": (
         lambda value: isinstance(value, list) and all(isinstance(line, str) for line in value),
         "lines of text",
+    ),
+    "by_hand": (
+        lambda value: isinstance(value, list) and all(isinstance(one, dict) and {"when", "said"} <= set(one) for one in value),
+        "changes",
     ),
 }
 _KEYS = ("scenario", "arms", "seed", "slate_size", "max_pages", "users", "catalog")
@@ -99,8 +104,11 @@ def read_arithmetic(folder: Path) -> dict[str, Any] | None:
 
 
 def read_warnings(manifest: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return what a manifest says that a reader must know first of the users; nothing in most runs."""
-    return tuple(manifest.get("users_warnings") or ())
+    """Return what a manifest says that a reader must know first: of the users, and that the run was changed by hand."""
+    changes = [f"{change['when']}: {change['said']}" for change in manifest.get("by_hand") or ()]
+    rest = f"; and {len(changes) - _MOST_CHANGES} more" if len(changes) > _MOST_CHANGES else ""
+    by_hand = [f"changed by hand while it was watched: {'; '.join(changes[:_MOST_CHANGES])}{rest}"] if changes else []
+    return (*(manifest.get("users_warnings") or ()), *by_hand)
 
 
 def encode_manifest(content: Mapping[str, Any]) -> bytes:

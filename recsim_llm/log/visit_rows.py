@@ -109,8 +109,9 @@ def read_visits(run: RunReader, wanted: Iterable[VisitKey]) -> dict[VisitKey, Vi
     for key in wanted:
         by_arm[key.arm].add(key)
     found: dict[VisitKey, VisitRows] = {}
+    of_slots = ("page", *_SLOTS, *(("friend_id",) if "friendships" in run.manifest else ()))
     for keys in by_arm.values():
-        pages, slots = (_rows(run, table, keys) for table in (("pages", _PAGES), ("impressions", ("page", *_SLOTS))))
+        pages, slots = (_rows(run, table, keys) for table in (("pages", _PAGES), ("impressions", of_slots)))
         for key in sorted(keys & pages.keys()):
             of_page: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
             for row in slots[key]:

@@ -1,8 +1,8 @@
 """Metrics beyond clicks: relevance, diversity, exposure, filter bubbles, fairness, funnel.
 
-Pure functions of NumPy columns stand in ``relevance``, ``diversity``, ``exposure``, ``bubbles``, ``fairness``, ``contagion``
-and ``behaviour``, each with its formula and source. ``measure_run`` computes them all for a run folder, with intervals by
-user, in memory that does not grow with the log.
+Pure functions of NumPy columns stand in ``relevance``, ``diversity``, ``exposure``, ``bubbles``, ``fairness``, ``contagion``,
+``obedience``, ``funnel`` and ``behaviour``, each with its formula and source. ``measure_run`` computes them all for a run
+folder, with intervals by user, in memory that does not grow with the log.
 """
 
 from typing import TYPE_CHECKING

@@ -10,8 +10,9 @@ import numpy as np
 from recsim_llm.core.arrays import IntArray
 from recsim_llm.log.reader import RunReader
 from recsim_llm.metrics.item_tables import RunTables
+from recsim_llm.metrics.provider_series import ProviderSeries, read_provider_days
 from recsim_llm.metrics.series import Series, event_sum, sums_behind
-from recsim_llm.metrics.series_definitions import TimeAxis
+from recsim_llm.metrics.series_definitions import SERIES, TimeAxis
 from recsim_llm.metrics.series_groups import item_mask, user_mask
 from recsim_llm.metrics.series_settings import SeriesSettings
 from recsim_llm.metrics.streaming import PageReader
@@ -43,6 +44,7 @@ def read_series(
         items = None if one.items is None else one.items.model_dump_json()
         alike.setdefault((one.by or usual, one.users, items), []).append(name)
     kept: list[_Kept] = []
+    providers = read_provider_days(log) if any(SERIES[one.metric].of == "providers" for one in settings.values()) else None
     series: dict[str, Series] = {}
     for names in alike.values():
         first = settings[names[0]]
@@ -58,7 +60,9 @@ def read_series(
         )
         events = {settings[name].event for name in names}
         kept.append(_Kept(by, sums, frozenset(event for event in events if event is not None)))
-        series |= {name: Series(settings[name], sums, by) for name in names}
+        for name in names:
+            of_providers = SERIES[settings[name].metric].of == "providers"
+            series[name] = ProviderSeries(settings[name], sums, providers) if of_providers else Series(settings[name], sums, by)
     _fill(kept, PageReader(log, tables, batch_rows=batch_rows), _Days(log, len(tables.user_id), known=clock is not None))
     return {name: series[name] for name in settings}
 

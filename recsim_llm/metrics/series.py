@@ -121,6 +121,8 @@ class Series:
 def sums_behind(settings: SeriesSettings) -> list[str]:
     """Return the names of what a series is taken of, as ``TimedSums`` keeps it."""
     definition = SERIES[settings.metric].definition
+    if SERIES[settings.metric].of == "providers":
+        return []
     if SERIES[settings.metric].of == "everyone":
         return ["items_shown"]
     if definition.numerator is None:

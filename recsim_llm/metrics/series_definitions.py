@@ -21,9 +21,9 @@ class SeriesKind:
 
     definition: Definition
     """Its name, unit, bounds, and the sums behind it where it is a ratio of sums or a mean over users."""
-    of: Literal["sums", "users", "everyone"] = "sums"
+    of: Literal["sums", "users", "everyone", "providers"] = "sums"
     """``sums``: of sums by user; ``users``: the mean over users of what each one's choices or exposures come to; ``everyone``:
-    a property of all users together."""
+    a property of all users together; ``providers``: counted for the run as a whole."""
     axes: tuple[TimeAxis, ...] = ("visit", "page", "day")
     """What time may be."""
     of_items: bool = False
@@ -144,6 +144,19 @@ _ALL = (
             by_user=False,
         ),
         of="everyone",
+        of_items=True,
+    ),
+    SeriesKind(
+        definition=Definition(key="providers_left", label="Providers who left", unit="providers", by_user=False),
+        of="providers",
+        axes=("day",),
+    ),
+    SeriesKind(
+        definition=Definition(
+            key="exposure_over_merit", label="Exposure over merit of a provider, 1 is fair", unit="ratio", by_user=False
+        ),
+        of="providers",
+        axes=("day",),
         of_items=True,
     ),
 )

@@ -69,7 +69,8 @@ class SeriesSettings(FrozenSettings):
     users: UserGroup | None = None
     """The users it is of; None: all."""
     items: ItemGroup | None = None
-    """The items it is of; None: all. Of ``exposure_share`` and ``choice_share`` those whose share it is."""
+    """The items it is of; None: all. Of ``exposure_share`` and ``choice_share`` those whose share it is; of
+    ``exposure_over_merit`` a provider's, None: of whichever provider has the least on a day."""
     event: str | None = None
     """Of ``events_per_user``: the event that is counted."""
 
@@ -85,6 +86,10 @@ class SeriesSettings(FrozenSettings):
         kind: Any = SERIES[self.metric]
         if self.by == "page" and "page" not in kind.axes:
             raise ValueError(f"got {self.metric} by page, expected it by visit or day; it is told of whole visits")
+        if self.by == "visit" and "visit" not in kind.axes:
+            raise ValueError(f"got {self.metric} by visit, expected it by day; no visit stands behind it")
+        if kind.of == "providers" and self.items is not None and self.items.provider is None:
+            raise ValueError(f"got {self.metric} of items, expected a provider: items: {{provider: NAME}}; or leave items out")
         if self.items is not None and not kind.of_items:
             known = ", ".join(name for name, one in SERIES.items() if one.of_items)
             raise ValueError(f"got {self.metric} of some items, expected one of {known}; leave items out")

@@ -34,6 +34,7 @@ __all__ = [
     "first_requests",
     "held_out_truth",
     "policy_pages",
+    "truth_of_pages",
 ]
 
 
@@ -152,13 +153,26 @@ def policy_pages(
 def held_out_truth(pages: PolicyPages, held: HeldOut) -> dict[str, DoubleArray]:
     """Return what held-out ratings say of each page, float64 [m, r] by name of the measure; stars play no part.
 
+    The measures are those of ``truth_of_pages``.
+    """
+    return truth_of_pages(pages.user_index, pages.item_index, held)
+
+
+def truth_of_pages(user_index: IntArray, item_index: IntArray, held: HeldOut) -> dict[str, DoubleArray]:
+    """Return what held-out ratings say of pages, float64 [m, r] by name of the measure; stars play no part.
+
     ``NDCG``: discounted sum of held-out items on the page over the largest possible one (Järvelin & Kekäläinen 2002, with
     binary gains and logarithm to base 2). ``recall``: held-out items on the page over what the page could hold of them.
+
+    Args:
+        user_index: int64 [m]: positions in the training part's users.
+        item_index: int64 [m, r, k]: catalog positions by slot, -1 where a slot is empty.
+        held: the split.
     """
-    slots, items = pages.item_index.shape[2], len(held.training.catalog)
+    slots, items = item_index.shape[2], len(held.training.catalog)
     taken = np.unique(held.user_index * items + held.item_index)
-    hit = np.isin(pages.user_index[:, None, None] * items + pages.item_index, taken)
-    own = np.bincount(taken // items, minlength=held.users)[pages.user_index]
+    hit = np.isin(user_index[:, None, None] * items + item_index, taken) & (item_index >= 0)
+    own = np.bincount(taken // items, minlength=held.users)[user_index]
     possible = np.minimum(own, slots)
     best = np.concatenate([[0.0], np.cumsum(discounts(slots))])[possible]
     weighted = hit.astype(np.float64) @ discounts(slots)

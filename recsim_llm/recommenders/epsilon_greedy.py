@@ -55,6 +55,11 @@ class EpsilonGreedy(LinearClicks):
         super().fit(catalog, ratings, seed)
         self._uniform.fit(catalog, ratings, seed)
 
+    def restock(self, catalog: Catalog) -> None:
+        """Take in what is on sale from now on, for what is drawn too."""
+        super().restock(catalog)
+        self._uniform.restock(catalog)
+
     def recommend(self, requests: Requests, k: int) -> Slates:
         """Return ``k`` different items for each request, with exact propensities.
 

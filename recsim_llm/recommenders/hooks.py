@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from recsim_llm.core.arrays import FloatArray, IntArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.keyed import Words
+from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.core.repetition import Repeats
 from recsim_llm.core.rollouts import Rollouts
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from recsim_llm.recommenders.http_client import ServiceCost
 
 __all__ = [
+    "AnswersQueries",
     "AsksModel",
     "RunsElsewhere",
     "TakesDays",
@@ -125,6 +127,24 @@ class TakesStock(Protocol):
 
     def restock(self, catalog: Catalog) -> None:
         """Take in what is on sale from now on: the items of ``fit``, in the same order; called between pages."""
+        ...
+
+
+@runtime_checkable
+class AnswersQueries(Protocol):
+    """A recommender that can be searched, where a scenario lets users search and the recommender answer."""
+
+    def search(self, requests: Requests, queries: Sequence[str], k: int) -> Slates:
+        """Return a page of ``k`` different items for each query.
+
+        Args:
+            requests: of ``u`` users.
+            queries: [u]: what they typed.
+            k: slots a page.
+
+        Returns:
+            Slates under the same rules as those of ``recommend``.
+        """
         ...
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -12,7 +13,7 @@ from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.recommenders.base import Recommender
-from recsim_llm.recommenders.hooks import begin_day, restock
+from recsim_llm.recommenders.hooks import AnswersQueries, begin_day, restock
 from recsim_llm.recommenders.user_rows import UserRows, lengthen
 
 __all__ = ["RetrainEvery", "Retrained"]
@@ -44,6 +45,9 @@ class Retrained(Recommender):
 
     def __init__(self, recommender: Recommender, every: RetrainEvery) -> None:
         self._recommender, self._every = recommender, every
+        # A run asks by the presence of this method whether it can be searched.
+        if isinstance(recommender, AnswersQueries):
+            self.search = self._search
 
     def fit(self, catalog: Catalog, ratings: Ratings, seed: int) -> None:
         """Fit it to the training ratings; what the run brought before is forgotten."""
@@ -69,11 +73,19 @@ class Retrained(Recommender):
 
     def recommend(self, requests: Requests, k: int) -> Slates:
         """Return its pages; before that fit it anew where that is due."""
+        self._keep_up(requests)
+        return self._recommender.recommend(self._since(requests), k)
+
+    def _search(self, requests: Requests, queries: Sequence[str], k: int) -> Slates:
+        assert isinstance(self._recommender, AnswersQueries)
+        self._keep_up(requests)
+        return self._recommender.search(self._since(requests), queries, k)
+
+    def _keep_up(self, requests: Requests) -> None:
         if self._is_due(requests):
             self._recommender.fit(self._catalog, self._all_ratings(), self._seed)
             self._fitted = self._observed.copy()
             self._pages, self._another_day = set(), False
-        return self._recommender.recommend(self._since(requests), k)
 
     def observe(self, requests: Requests, slates: Slates, clicked: BoolArray, rating: FloatArray) -> None:
         """Keep the clicks for the next fit, and pass everything on."""

@@ -61,7 +61,7 @@ class Wrapper(HistoryRecommender):
         # A run asks by the presence of these methods what a recommender needs; most need nothing.
         if isinstance(inner, AsksModel) and not isinstance(self, AsksModel):
             self.consult = self._consult
-        if isinstance(inner, TakesUserKeys):
+        if isinstance(inner, TakesUserKeys) and not isinstance(self, TakesUserKeys):
             self.name_users = self._name_users
         if isinstance(inner, TrainedBefore) and not isinstance(self, TrainedBefore):
             self.holdout = inner.holdout

@@ -82,7 +82,8 @@ def _short(number: float, *, share: bool) -> str:
 def contrast_words(contrast: Content) -> str:
     """Say what is contrasted, and the number with its interval."""
     estimate, share = numbers.read_estimate(contrast["estimate"]), contrast["unit"] == "share"
-    unit = "" if share or not contrast["unit"] or contrast["unit"][0].isdigit() else f" {contrast['unit']}"
+    bare = share or estimate.value is None or not contrast["unit"] or contrast["unit"][0].isdigit()
+    unit = "" if bare else f" {contrast['unit']}"
     note = f" ({contrast['note']})" if contrast["note"] else ""
     users = f", {numbers.count(estimate.users)} users" if estimate.users else ""
     return f"{contrast['said']}: {numbers.with_interval(estimate, share=share)}{unit}{users}{note}"
@@ -93,7 +94,7 @@ def seed_words(finding: Content, seed: int) -> str:
     if not finding["seeds"]:
         return f"seed {seed}: the scenario names no seeds that may judge it"
     known = ", ".join(map(str, finding["seeds"]))
-    return f"seed {seed} may have been used to choose parameters; the seeds that may judge it are {known}"
+    return f"seed {seed} may have been used to choose parameters; seeds that may judge it: {known}"
 
 
 def draw_series(measured: Content | None, folder: Path) -> dict[str, str]:
@@ -204,4 +205,6 @@ def _title(series: Content) -> str:
 
 def _caption(series: Content, seed: int) -> str:
     users = max(point["users"] for points in series["arms"].values() for point in points)
+    if not users:
+        return f"Counted for the run as a whole: there is no interval over users. Seed {seed}."
     return f"Band: 95% interval over users. {numbers.count(users)} users, seed {seed}."

@@ -22,8 +22,11 @@ from recsim_llm.log.reader import open_run
 from recsim_llm.log.visit_rows import VisitKey, VisitRows, read_visits
 from recsim_llm.metrics import RunMetrics, measure_run
 from recsim_llm.metrics.item_tables import has_tables, read_tables
+from recsim_llm.metrics.provider_series import read_provider_days
+from recsim_llm.metrics.run_actions import measure_actions
 from recsim_llm.metrics.run_contagion import measure_contagion
 from recsim_llm.report import comparison_figure, drawing, numbers
+from recsim_llm.report.actions_section import actions_section
 from recsim_llm.report.audit_page import AUDIT_FOLDER, audits_section, draw_audits, keep_audit, read_audits
 from recsim_llm.report.calibration_page import calibration_section, draw_calibration
 from recsim_llm.report.calibration_rows import find_record
@@ -44,6 +47,7 @@ from recsim_llm.report.ope_rows import OPE_FILE, read_ope
 from recsim_llm.report.page_layout import document, figure, table, whole_table
 from recsim_llm.report.parameter_table import parameters_section
 from recsim_llm.report.progress_page import cost_section, deciders_section, failures_section
+from recsim_llm.report.provider_section import draw_providers, provider_section
 from recsim_llm.report.reproduction import configuration_section, reproduction_section
 from recsim_llm.report.result_sections import differences_section, results_section
 from recsim_llm.report.sample_visits import SampleVisits, read_sample_visits, sample_visits_section
@@ -93,6 +97,10 @@ class Findings:
     """Audits of the users."""
     contagion: Sequence[Mapping[str, Any]] | None = None
     """What went from friend to friend; None where users have no friends."""
+    actions: Sequence[Mapping[str, Any]] | None = None
+    """What users did beyond clicks; None where they can do nothing else."""
+    providers: Sequence[Mapping[str, Any]] | None = None
+    """What became of the providers of items; None where nobody asked."""
     measured: Mapping[str, Any] | None = None
     """What the scenario measures and expects, as ``metrics.json`` holds it; None where it says nothing of the kind."""
 
@@ -151,22 +159,13 @@ def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
         drawings |= draw_audits(audited, folder)
         audits_section(audited, drawings)
     calls, speech, metrics, serving = read_calls(run), read_speech(run), measure_run(run), read_serving(run)
-    content = summary.to_json() | {"language_model_calls": [row._asdict() for row in calls]}
-    content |= {"serving": [cost._asdict() for cost in serving]}
-    content |= {} if speech is None else {"speech": speech.to_json()}
-    content |= {} if metrics is None else {"metrics": metrics.to_json()}
-    found = measure_findings(run)
+    found, in_time = measure_findings(run), _in_time(run)
     measured = None if found is None else found.to_json()
-    content |= {} if measured is None else {"measured": measured}
-    drawings |= draw_series(measured, folder)
-    spread = _contagion(run)
-    content |= {} if spread is None else {"contagion": spread}
-    drawings |= draw_contagion(spread, folder)
-    write_atomically(run / "metrics.json", _json(content))
+    drawings |= draw_series(measured, folder) | _draw_in_time(in_time, folder)
+    told = {"speech": speech, "metrics": metrics, "measured": found}
+    write_atomically(run / "metrics.json", _json(_numbers(summary, told, in_time, calls=calls, serving=serving)))
     log = open_run(run)
-    if compared is not None and set(compared["arms"]) != set(log.arms):
-        named = ", ".join(compared["arms"])
-        raise LogError(f"{run}: got a comparison.json of {named}, expected this run's recommenders; compare the run again")
+    _check_arms(run, compared, log.arms)
     with showing(run / COMPARISON_FILE, "compare"):
         worst = WorstVisits(_claims(summary, compared), log.arms)
         visits = read_visits(log, worst.visits())
@@ -187,7 +186,7 @@ def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
         ope=estimated,
         audits=audited,
         measured=measured,
-        contagion=spread,
+        **in_time,
     )
     with showing(run / MANIFEST, "run"):
         rendered = render_page(findings).encode()
@@ -203,6 +202,8 @@ def render_page(found: Findings) -> str:
         comparison_section(compared, found.drawings.get(comparison_figure.FIGURE, ""), table, worst.link),
         findings_section(found.measured, found.drawings),
         contagion_section(found.contagion, found.drawings),
+        actions_section(found.actions),
+        provider_section(found.providers, found.drawings),
         _figures(summary, found.drawings),
         results_section(summary),
         differences_section(summary, judged=compared is not None),
@@ -228,11 +229,40 @@ def render_page(found: Findings) -> str:
     return document(f"{title} – recsim_llm", head, parts)
 
 
-def _contagion(run: Path) -> list[dict[str, Any]] | None:
+def _numbers(
+    summary: Summary,
+    told: Mapping[str, Any],
+    in_time: Mapping[str, Any],
+    *,
+    calls: Iterable[Any],
+    serving: Iterable[Any],
+) -> dict[str, Any]:
+    """Return the content of ``metrics.json``; what there is nothing of is left out."""
+    more = {name: one.to_json() for name, one in told.items() if one is not None}
+    asked = {"language_model_calls": [row._asdict() for row in calls], "serving": [cost._asdict() for cost in serving]}
+    return {**summary.to_json(), **asked, **more, **in_time}
+
+
+def _check_arms(run: Path, compared: Mapping[str, Any] | None, arms: Sequence[str]) -> None:
+    """See to it that a comparison is of the arms that are there."""
+    if compared is not None and set(compared["arms"]) != set(arms):
+        named = ", ".join(compared["arms"])
+        raise LogError(f"{run}: got a comparison.json of {named}, expected this run's recommenders; compare the run again")
+
+
+def _in_time(run: Path) -> dict[str, list[dict[str, Any]]]:
+    """Return what only runs with a clock can tell, an entry an arm, by the names of ``Findings``; what there is of it."""
     if not has_tables(run):
-        return None
-    found = measure_contagion(open_run(run), read_tables(run))
-    return None if found is None else [arm.to_json() for arm in found]
+        return {}
+    log, tables = open_run(run), read_tables(run)
+    found = {"contagion": measure_contagion(log, tables), "actions": measure_actions(log, tables)}
+    told = {name: [arm.to_json() for arm in arms] for name, arms in found.items() if arms is not None}
+    providers = read_provider_days(log)
+    return told if providers is None else told | {"providers": providers.to_json(log.arms)}
+
+
+def _draw_in_time(told: Mapping[str, Any], folder: Path) -> dict[str, str]:
+    return draw_contagion(told.get("contagion"), folder) | draw_providers(told.get("providers"), folder)
 
 
 def _claims(summary: Summary, compared: Mapping[str, Any] | None) -> list[Claim]:

@@ -64,7 +64,9 @@ def _slot_rows(slots: Sequence[Row], names: Names) -> Iterator[tuple[str, list[C
         cells = [_chance(slot[name]) for name in ("propensity", "examine_prob", "click_prob")]
         drawn = "✓ clicked" if slot["clicked"] else "looked" if slot["examined"] else "–"
         stars = [Cell(numbers.NONE if slot["rating"] is None else f"{slot['rating']:g}")] if _rated(slots) else []
-        yield f"{slot['position'] + 1}. {names.item(slot['item_id'])}", [*cells, Cell(drawn), *stars]
+        friend = slot.get("friend_id")
+        liked = "" if friend is None else f" · a friend, {names.user(friend)}, liked it"
+        yield f"{slot['position'] + 1}. {names.item(slot['item_id'])}{liked}", [*cells, Cell(drawn), *stars]
 
 
 def _rated(slots: Sequence[Row]) -> bool:

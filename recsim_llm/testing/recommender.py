@@ -19,7 +19,7 @@ from recsim_llm.core.ratings import Ratings
 from recsim_llm.core.repetition import Repeats
 from recsim_llm.errors import ConfigError, ContractError
 from recsim_llm.recommenders.base import Recommender, check_slates
-from recsim_llm.recommenders.hooks import TakesRules, TakesUserKeys
+from recsim_llm.recommenders.hooks import TakesRules, TakesStock, TakesUserKeys
 from recsim_llm.recommenders.interactions import Interactions
 from recsim_llm.recommenders.scoring import take
 from recsim_llm.testing.calls import checked_call
@@ -40,11 +40,11 @@ def check_recommender(
 ) -> None:
     """Check that a recommender keeps the contract of ``recsim_llm.recommenders.Recommender``.
 
-    Checked: a class that declares settings takes them; shape and type of slates; only items that are known, on sale and
-    different within a page; nothing that the user was shown or rated before, unless ``repeats`` allows it; propensities in
-    (0, 1] that agree with each other; the same answer to the same requests before any feedback, in any order, for any part of
-    the batch, and from a second instance with the same seed; inputs left as they were; users that the ratings do not hold;
-    feedback without clicks, and feedback in any order of users; catalogs of three items all of which were seen.
+    Checked: a class that declares settings takes them; shape and type of slates; only items that are known, on sale, also
+    after ``restock`` where there is one, and different within a page; nothing that the user was shown or rated before, unless
+    ``repeats`` allows it; propensities in (0, 1] that agree with each other; the same answer to the same requests before any
+    feedback, in any order, for any part of the batch, and from a second instance with the same seed; inputs left as they were;
+    users that the ratings do not hold; feedback without clicks, and in any order of users; catalogs of three items all seen.
 
     Args:
         factory: makes a new, unfitted recommender; called several times.
@@ -218,13 +218,18 @@ def _feedback(trial: _Trial) -> None:
 
 
 def _retired_items(trial: _Trial) -> None:
-    """Leave out items that are retired."""
+    """Leave out items that are retired, before the run or, where it can be told, in the middle of it."""
     kept = np.flatnonzero(trial.catalog.retired == 0) if trial.catalog.retired is not None else np.arange(len(trial.catalog))
     retired = np.ones(len(trial.catalog), np.bool_)
     retired[kept[: max(1, len(kept) // 2)]] = False
     catalog = replace(trial.catalog, retired=retired)
-    requests = _requests(trial.catalog, trial.ratings)
-    trial.ask(trial.fitted(catalog), requests, min(trial.size, _on_sale(catalog)), catalog)
+    requests, size = _requests(trial.catalog, trial.ratings), min(trial.size, _on_sale(catalog))
+    trial.ask(trial.fitted(catalog), requests, size, catalog)
+    for before, now in ((trial.catalog, catalog), (catalog, trial.catalog)):
+        recommender = trial.fitted(before)
+        if isinstance(recommender, TakesStock):
+            recommender.restock(now)
+            trial.ask(recommender, requests, size, now)
 
 
 def _three_items(trial: _Trial) -> None:

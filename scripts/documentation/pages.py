@@ -25,6 +25,7 @@ TOP_FILES = {
     "notebooks/how_real.ipynb": "notebooks/how_real.ipynb",
     "notebooks/offline_rl.ipynb": "notebooks/offline_rl.ipynb",
     "notebooks/quickstart.ipynb": "notebooks/quickstart.ipynb",
+    "notebooks/social_contagion.ipynb": "notebooks/social_contagion.ipynb",
     "notebooks/train_a_recommender.ipynb": "notebooks/train_a_recommender.ipynb",
     "scripts/offline_rl_d3rlpy.py": "scripts/offline_rl_d3rlpy.py",
 }

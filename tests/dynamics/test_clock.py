@@ -48,9 +48,20 @@ def test_what_comes_depends_on_nobody_else():
 def test_steps_of_an_hour_and_of_a_day_see_the_same_users_come():
     by_day, by_hour = make_clock(days=3), make_clock(days=3, step="hour")
     assert (len(by_day.moments()), len(by_hour.moments())) == (3, 72)
-    coming = [np.concatenate([by_hour.coming(one) for one in by_hour.moments() if one.day == day]) for day in range(3)]
-    for day, moment in enumerate(by_day.moments()):
-        assert np.array_equal(by_day.coming(moment), np.sort(coming[day]))
+    coming = {day: [] for day in range(3)}
+    for moment in by_hour.moments():
+        coming[moment.day] += (rows := by_hour.coming(moment)).tolist()
+        by_hour.stay_away(rows)
+    for moment in by_day.moments():
+        rows = by_day.coming(moment)
+        assert rows.tolist() == sorted(coming[moment.day])
+        by_day.stay_away(rows)
+
+
+def test_who_is_overdue_comes_at_the_next_step():
+    clock = make_clock()
+    moments, late = clock.moments(), clock.coming(clock.moments()[0])
+    assert np.isin(late, clock.coming(moments[1])).all()
 
 
 def test_who_stays_away_does_not_come():

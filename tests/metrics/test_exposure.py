@@ -15,6 +15,8 @@ from recsim_llm.metrics import (
     popularity_lift,
     worst_exposure_ratio,
 )
+from recsim_llm.metrics.bubbles import top_share
+from recsim_llm.metrics.exposure import head_exposure
 
 COUNTS = arrays(np.int64, st.integers(1, 30), elements=st.integers(0, 50))
 GROUPS = arrays(np.float64, 5, elements=st.integers(0, 50).map(float))
@@ -102,3 +104,14 @@ def test_exposure_gap_is_a_share_and_zero_only_in_proportion(exposure, merit, or
     assert exposure_merit_gap(exposure[order], merit[order]) == pytest.approx(gap, abs=1e-12)
     assert exposure_merit_gap(3 * merit, merit) == pytest.approx(0, abs=1e-12)
     assert worst_exposure_ratio(exposure, merit, 0)[0] <= 1 + 1e-12
+
+
+def test_the_exposure_of_the_most_shown_tenth_is_counted_by_hand():
+    assert head_exposure([0, 5, 1, 0, 0, 0, 0, 2, 1, 1]) == pytest.approx(0.5)
+    assert head_exposure([1] * 20) == pytest.approx(0.1)
+    assert head_exposure([3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]) == pytest.approx(4 / 13)  # a tenth of eleven items counts as two
+    assert head_exposure([0, 0]) is None
+
+
+def test_the_largest_share_is_one_for_a_single_genre_and_unknown_without_any():
+    np.testing.assert_allclose(top_share([[2.0, 0.0], [1.0, 3.0], [0.0, 0.0]]), [1.0, 0.75, np.nan])

@@ -17,6 +17,9 @@ HEAD = "name: lines\nrecommenders:\n  - mf\n  - name: small\n    recommender: mf
         ("    setings: {factors: 3}\n", "line 6: got unknown key 'recommenders.1.setings', .*did you mean 'settings'"),
         ("models:\n  user: {name: scripted/genres,\n    timeot: 3}\n", "line 8: .*did you mean 'timeout'"),
         ("train:\n  steps: many\n", "line 7: train.steps: got 'many'"),
+        ("users:\n  parameters:\n    boredom: .nan\n", "line 8: users.parameters.boredom: got nan, expected a finite number"),
+        ("users:\n  parameters:\n    on: 3\n", "line 7: users.parameters: got key True, expected a name"),
+        ("intents: usual\n", "lines.yaml: expected a clock beside intents"),
         ("<<: {seed: 1.5}\n", "lines.yaml: seed: got 1.5"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pyarrow.dataset as ds
@@ -208,6 +209,7 @@ def test_a_report_tells_what_went_from_friend_to_friend(social, friends):
     assert set(zip(table["user_id"], table["friend_id"], strict=True)) < friends
     page = (social / "report.html").read_text()
     assert "From friend to friend" in page
+    assert re.search(r" · a friend, user \d+, liked it", page)
     assert (social / "figures" / "cascade_sizes.png").is_file()
 
 
@@ -216,3 +218,16 @@ def test_a_report_without_friends_says_nothing_of_them(tmp_path):
     assert main(["report", str(folder), "--quiet"]) == 0
     assert "contagion" not in json.loads((folder / "metrics.json").read_text())
     assert "From friend to friend" not in (folder / "report.html").read_text()
+
+
+def test_what_a_file_of_friends_holds_besides_is_told(tmp_path, capsys):
+    file = tmp_path / "friends.csv"
+    file.write_text("user_id,friend_id\n1,2\n2,1\n3,999999\n")
+    settings = CLOCK | {"users.count": None, "clock": {"days": 1, "arrive_days": 1}, "social": {"friends": str(file)}}
+    folder = run(load_scenario("demo", settings | {"recommenders": ["popularity"], "max_pages": 1}), tmp_path / "run")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["friendships"]["left_out"] == {"unknown": 1, "oneself": 0, "repeated": 1}
+    assert manifest["users_warnings"] == ["friends: 2 rows left out (unknown user 1, repeated 1)"]
+    file.write_text("user_id,friend_id\n1,3\n")
+    assert main(["resume", str(folder), "--quiet"]) == 2
+    assert "friendships" in capsys.readouterr().err

@@ -31,8 +31,8 @@ def refusal(settings):
     [
         ({"strengths": 1}, "got unknown key 'strengths', expected one of friends, strength, memory, limit; did you mean"),
         ({"memory": 1.0}, "memory: got 1.0, expected a number of at least 0 and below 1"),
-        ({"strength": 0.0}, "strength: got 0.0, expected a number from 0.02 to 10"),
-        ({"limit": True}, "limit: got True, expected a number from 0.02 to 20"),
+        ({"strength": 0.0}, "strength: got 0.0, expected a number from 0.02 to 6.0"),
+        ({"limit": True}, "limit: got True, expected a number from 0.02 to 6.0"),
         ({"friends": {"degree": 0}}, "friends.degree: got 0, expected a number above 0 and of at most 200"),
         ({"friends": {"homophily": 1.2}}, "friends.homophily: got 1.2, expected a number from 0 to 1"),
         ({"friends": {"clustering": 1}}, "friends.clustering: got 1, expected a number of at least 0 and below 1"),

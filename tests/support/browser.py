@@ -85,7 +85,7 @@ class Browser:
 
 
 class Tab:
-    """A page in a browser, at one width and in one colour scheme."""
+    """A page in a browser, at one width and in one colour scheme; ``path`` is a file or an address."""
 
     def __init__(self, browser, path, width, scheme="light"):
         self._browser = browser
@@ -98,7 +98,7 @@ class Tab:
         self._ask("Emulation.setDeviceMetricsOverride", **size)
         self._ask("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         browser.events.clear()
-        self._ask("Page.navigate", url=path.as_uri())
+        self._ask("Page.navigate", url=path if isinstance(path, str) else path.as_uri())
         browser.wait_for("Page.loadEventFired")
 
     def __enter__(self):
@@ -112,6 +112,19 @@ class Tab:
         found = self._ask("Runtime.evaluate", expression=f"(() => {{ {script} }})()", returnByValue=True)
         assert "exceptionDetails" not in found, found
         return found["result"].get("value")
+
+    def until(self, condition):
+        """Return what an expression gives as soon as that is anything; the page keeps trying."""
+        script = f"""(async () => {{
+            for (const end = Date.now() + {int(1000 * PATIENCE)}; Date.now() < end;) {{
+                const found = {condition};
+                if (found) return found;
+                await new Promise(done => setTimeout(done, 20));
+            }}
+        }})()"""
+        found = self._ask("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        assert "value" in found["result"], (condition, found)
+        return found["result"]["value"]
 
     def requests(self):
         """Return the addresses that the page asked for."""

@@ -122,6 +122,11 @@ class ShowsRetired(Popularity):
         super().fit(replace(catalog, retired=None), ratings, seed)
 
 
+class KeepsItsStock(Popularity):
+    def restock(self, catalog):
+        pass
+
+
 class NeverFills(Popularity):
     """Runs out of items that the user has not seen."""
 
@@ -161,6 +166,7 @@ BREACHES = {
     NeedsClicks: "IndexError",
     LastUserCounts: "same feedback",
     ShowsRetired: "retired",
+    KeepsItsStock: "retired",
     NeverFills: "unknown item -1",
     SamePage: "was shown or rated before",
 }
