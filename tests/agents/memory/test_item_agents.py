@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from recsim_llm.agents.memory.item_agents import ItemAgentSettings, draw_choices, learn_item_agents, measure_item_agents
+from recsim_llm.agents.memory.item_agents import ItemAgentSettings, learn_item_agents, measure_item_agents
+from recsim_llm.agents.memory.offered_choices import draw_choices
 from recsim_llm.core import keyed
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.ratings import Dataset, Ratings
@@ -37,7 +38,7 @@ def test_item_agents_foretell_choices_that_words_do_not_tell(data):
     found = measure_item_agents(data, 1)
     assert found.gain.low > 0.03
     assert found.with_items.value == pytest.approx(found.without_items.value + found.gain.value)
-    assert set(found.to_json()) == {"with_items", "without_items", "gain"}
+    assert set(found.to_json()) == {"with_items", "without_items", "gain", "strangers_gain", "personal_gain"}
 
 
 def test_where_tribes_are_no_tribes_item_agents_gain_nothing(data):
