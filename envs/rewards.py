@@ -22,10 +22,12 @@ from recsim_llm.registry import blaming
 
 __all__ = [
     "COMMON_REWARDS",
+    "PURCHASES",
     "REWARDS",
     "Clicks",
     "DiverseClicks",
     "Engagement",
+    "Purchases",
     "Rating",
     "Satisfaction",
     "SessionLength",
@@ -106,6 +108,16 @@ class DiverseClicks:
         return payment
 
 
+class Purchases:
+    """Number of items of the page that are bought; runs whose users may buy count them, since it is drawn after the page."""
+
+    def __call__(self, feedback: Feedback, _catalog: Catalog) -> DoubleArray:
+        """Return float64 [u]: nothing yet."""
+        return np.zeros(len(feedback.clicked))
+
+
+PURCHASES = "purchases"
+"""Name of the reward that needs users who may buy."""
 REWARDS: dict[str, Callable[[], Reward]] = {
     "clicks": Clicks,
     "watch": WatchShare,
@@ -114,24 +126,32 @@ REWARDS: dict[str, Callable[[], Reward]] = {
     "satisfaction": Satisfaction,
     "session_length": SessionLength,
     "diverse_clicks": DiverseClicks,
+    PURCHASES: Purchases,
 }
 """Rewards by name."""
 
-COMMON_REWARDS = tuple(name for name in REWARDS if name != "engagement")
-"""Names of those that any users can pay; engagement is paid where users tell it."""
+COMMON_REWARDS = tuple(name for name in REWARDS if name not in ("engagement", PURCHASES))
+"""Names of those that any users can pay; engagement is paid where users tell it, purchases where they may buy."""
 
 
-def resolve_reward(reward: str | Reward, *, rates: bool = True, users: UserModel | None = None) -> Reward:
+def resolve_reward(reward: str | Reward, *, rates: bool = True, users: UserModel | None = None, buys: bool = False) -> Reward:
     """Return the reward of a name, or the given callable with its answers checked.
 
     Args:
         reward: name or callable.
         rates: whether the users give stars; without any, a reward of stars would be 0 on every page.
         users: the user model; None where it is not known yet.
+        buys: whether users may buy.
 
     Raises:
-        ConfigError: the name is unknown, the object cannot be called, or it pays for stars or engagement that nobody gives.
+        ConfigError: the name is unknown, the object cannot be called, or it pays for stars, engagement or purchases that there
+            are not.
     """
+    if not buys and (reward == PURCHASES or isinstance(reward, Purchases)):
+        raise ConfigError(
+            "reward: got 'purchases' where nobody buys, expected another; take clicks, or in a scenario with a clock let users "
+            "buy: actions: {purchase: {}}"
+        )
     if not rates and (reward == "rating" or isinstance(reward, Rating)):
         raise ConfigError(
             "reward: got 'rating' for users of clicks or purchases, who give no stars, expected another; take clicks: --reward "

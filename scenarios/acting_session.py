@@ -14,7 +14,8 @@ from recsim_llm.core.pages import ACTIONS, Requests, Slates
 from recsim_llm.dynamics.catalog_search import CatalogSearch
 from recsim_llm.dynamics.intents import Purposes
 from recsim_llm.dynamics.user_actions import BACK, RECOMMENDED, SEARCHED, Actions, Acts, Asked
-from recsim_llm.errors import ConfigError
+from recsim_llm.envs.rewards import PURCHASES
+from recsim_llm.errors import ConfigError, SlateError
 from recsim_llm.population.world import World
 from recsim_llm.recommenders import Recommender, check_slates
 from recsim_llm.recommenders.hooks import AnswersQueries
@@ -48,9 +49,12 @@ class ActingSession(ClockSession):
         self._actions = Actions(scenario.actions, world.catalog, world.population, self.seed, intents=names)
         search = scenario.actions.search
         self._search = None if search is None else CatalogSearch(world.catalog)
-        self._answerer = _answerer(recommender, name) if search is not None and search.answered_by == "recommender" else None
+        asked = search is not None and search.answered_by == "recommender"
+        self._answerer = recommender if asked and isinstance(recommender, AnswersQueries) else None
         self._genre = np.zeros(len(self._user_id), np.int64)
         self._before = np.full((len(self._user_id), scenario.slate_size), -1)
+        self._only_genre = np.full(len(self._user_id), -1)
+        self._excused = np.zeros(len(self._user_id), np.int64)
 
     def _take_up(self, rows: IntArray, purposes: Purposes) -> None:
         super()._take_up(rows, purposes)
@@ -58,15 +62,32 @@ class ActingSession(ClockSession):
 
     def _offer(self, rows: IntArray) -> Offer:
         requests = self._requests(rows)
-        genre = None if self._intents is None else self._genre[rows]
-        asked = self._actions.ask(rows, requests.visit, requests.page, intent=self._intent[rows], genre=genre)
-        asked.how[(asked.how == BACK) & (self._before[rows] < 0).all(axis=1)] = RECOMMENDED
+        self._only_genre[rows[requests.page == 0]] = -1
+        asked = self._actions.ask(
+            rows,
+            requests.visit,
+            requests.page,
+            intent=self._intent[rows],
+            genre=None if self._intents is None else self._genre[rows],
+            only_genre=self._only_genre[rows],
+            lookable=np.any(self._before[rows] >= 0, axis=1, keepdims=True)[:, 0],
+        )
+        self._only_genre[rows], self._excused[rows] = asked.only_genre, 0
+        only_genre = np.where(asked.how == RECOMMENDED, asked.only_genre, -1)
+        if self._actions.settings.filter is not None:
+            requests = requests._replace(only_genre=only_genre)
         parts = []
         for how in (RECOMMENDED, SEARCHED, BACK):
             place = np.flatnonzero(asked.how == how)
             if place.size:
                 parts.append((place, *self._pages(how, rows[place], take_columns(requests, place), asked.query[place])))
-        return Offer(requests, self._history.length(rows), *_joined(parts, len(rows)), asked)
+        asked = asked._replace(excused=self._excused[rows])
+        slates, index = _joined(parts, len(rows))
+        # Which genre was asked for stands in no page of the log, so that nobody could ask again.
+        for column in (slates.propensity, slates.prefix_propensity, slates.slate_propensity):
+            if column is not None:
+                column[only_genre >= 0] = np.nan
+        return Offer(requests, self._history.length(rows), slates, index, asked)
 
     def _pages(self, how: int, rows: IntArray, requests: Requests, query: npt.NDArray[Any]) -> tuple[Slates, IntArray]:
         if how == RECOMMENDED:
@@ -74,7 +95,42 @@ class ActingSession(ClockSession):
         if how == SEARCHED:
             return self._found(rows, requests, query.tolist())
         index = self._before[rows]
+        self._excused[rows] = (index < 0).sum(axis=1)
         return Slates(np.where(index < 0, -1, self._catalog.item_id[index])), index
+
+    def _sell(self, rows: IntArray, index: IntArray, slates: Slates) -> tuple[IntArray, Slates]:
+        return super()._sell(rows, self._restricted(rows, index), slates)
+
+    def _restricted(self, rows: IntArray, index: IntArray) -> IntArray:
+        """Return pages with a blank in place of what is not of the genre that users ask for, or not new to them.
+
+        Raises:
+            SlateError: there would have been something else, and slots that break a rule are to be refused.
+        """
+        place = np.flatnonzero(self._only_genre[rows] >= 0)
+        if not place.size:
+            return index
+        who, known = rows[place], self._visits.known
+        fits = self._catalog.genres.T[self._only_genre[who]] & self._catalog.on_sale
+        if known is not None:
+            fits &= known.fresh(who)
+        page, size = index[place], index.shape[1]
+        wrong = (page >= 0) & ~np.take_along_axis(fits, np.maximum(page, 0), axis=1)
+        lacking = np.maximum(size - np.count_nonzero(fits, axis=1), 0)
+        at = np.flatnonzero(np.count_nonzero(wrong, axis=1) > lacking)
+        if at.size and self._scenario.invalid == "error":
+            self._refuse(int(place[at[0]]), int(wrong[at[0]].argmax()), index, rows)
+        self._excused[who] = lacking
+        index = index.copy()
+        index[place] = np.where(wrong, -1, page)
+        return index
+
+    def _refuse(self, row: int, slot: int, index: IntArray, rows: IntArray) -> None:
+        item, genre = self._catalog.item_id[index[row, slot]], self._catalog.genre_names[self._only_genre[rows[row]]]
+        raise SlateError(
+            f"{self._name}, row {row}, position {slot}: got item {item}, expected new items of the genre {genre!r}, which the "
+            "user asks for; go by requests.only_genre, or set invalid=count to blank and count such slots"
+        )
 
     def _found(self, rows: IntArray, requests: Requests, queries: Sequence[str]) -> tuple[Slates, IntArray]:
         """Return pages that answer queries."""
@@ -97,9 +153,11 @@ class ActingSession(ClockSession):
         self._history.note(rows, acts.did)
         self._before[rows] = np.where(feedback.clicked, -1, feedback.pages.item_index)
         assert offer.asked is not None
-        # What is gone from a page that is looked at again is nobody's fault.
-        invalid = np.where(offer.asked.how == BACK, 0, outcome.invalid)
-        return answered._replace(outcome=outcome._replace(invalid=invalid), acts=acts)
+        invalid = np.maximum(outcome.invalid - offer.asked.excused, 0)
+        reward = outcome.reward
+        if self._scenario.reward == PURCHASES:
+            reward = acts.done("purchase").sum(axis=1) * self._weight[rows]
+        return answered._replace(outcome=outcome._replace(invalid=invalid, reward=reward), acts=acts)
 
     def _record(self, answered: AnsweredOffer) -> None:
         super()._record(answered)
@@ -108,6 +166,10 @@ class ActingSession(ClockSession):
             self._log_acts(answered, answered.acts)
 
     def _log_asked(self, answered: AnsweredOffer, asked: Asked) -> None:
+        begins = np.flatnonzero(asked.begins)
+        if begins.size:
+            subject = np.array(self._catalog.genre_names, object)[asked.only_genre[begins]]
+            self._log_events(answered, begins, event=np.full(len(begins), "filter", object), subject=subject)
         rows = np.flatnonzero(asked.how != RECOMMENDED)
         if not rows.size:
             return
@@ -123,29 +185,24 @@ class ActingSession(ClockSession):
         if not row.size:
             return
         index = answered.outcome.feedback.pages.item_index[row, slot]
+        friend, sent = np.full(len(row), -1), action == ACTIONS.index("share")
+        if self._gossip is not None and sent.any():
+            whom = self._actions.whom(answered.outcome.feedback.pages, row[sent], slot[sent])
+            friend[sent] = self._gossip.send(answered.rows[row[sent]], index[sent], whom)
         self._log_events(
             answered,
             row,
             event=np.array(ACTIONS, object)[action],
             subject=np.full(len(row), None, object),
             item_id=self._catalog.item_id[index],
+            other_id=friend,
             value=acts.chance[row, slot, action].astype(np.float64),
         )
 
     def _log_events(self, answered: AnsweredOffer, row: IntArray, **columns: npt.NDArray[Any]) -> None:
-        pages, moment = answered.outcome.feedback.pages, self._moment
-        when = {"day": np.full(len(row), moment.day), "hour": np.full(len(row), moment.hour)}
+        pages = answered.outcome.feedback.pages
         who = {"user_id": self._user_id[pages.user_index[row]], "visit": pages.visit[row], "page": pages.page[row]}
-        self._log.events(**when, **who, **columns)
-
-
-def _answerer(recommender: Recommender, name: str) -> AnswersQueries:
-    if not isinstance(recommender, AnswersQueries):
-        raise ConfigError(
-            f"recommender {name!r}: got one without search(requests, queries, k), expected one with it; or set "
-            "actions.search.answered_by: index"
-        )
-    return recommender
+        self._log.events(**self._when_of(len(row)), **who, **columns)
 
 
 def _joined(parts: list[tuple[IntArray, Slates, IntArray]], rows: int) -> tuple[Slates, IntArray]:

@@ -27,9 +27,9 @@ class Arm(BaseModel):
     given."""
     settings: dict[str, Any] = Field(default_factory=dict)
     """What it takes, by name; see ``open_recommender``."""
-    retrain: Literal["visit"] | Annotated[int, Field(ge=1)] | None = None
-    """When it is fitted anew on the training ratings and the clicks of the run: ``visit``, before each visit but the first, or
-    whenever so many pages have been taken in; None: never. See ``Retrained``."""
+    retrain: Literal["visit", "day"] | Annotated[int, Field(ge=1)] | None = None
+    """When it is fitted anew on the training ratings and the clicks of the run: ``visit``, before each visit but the first;
+    ``day``, when a day of the clock begins; or whenever so many pages have been taken in; None: never. See ``Retrained``."""
 
     @field_validator("retrain", mode="before")
     @classmethod

@@ -34,6 +34,7 @@ from recsim_llm.population.personas import Population
 from recsim_llm.population.world import World, with_rated_items
 from recsim_llm.realism.cold.cold_items import draw_cold_items
 from recsim_llm.recommenders import AsksModel, Planner, Recommender, TakesTruth, open_recommender
+from recsim_llm.recommenders.hooks import AnswersQueries
 from recsim_llm.registry import blaming_plug_in, resolve
 from recsim_llm.scenarios.arm_settings import Arm
 from recsim_llm.scenarios.blocks import take_block
@@ -103,13 +104,14 @@ def stage(
     """
     check_names(scenario)
     dataset = load_dataset(scenario)
-    resolve_reward(scenario.reward, rates=dataset.feedback == "explicit")
+    resolve_reward(scenario.reward, rates=dataset.feedback == "explicit", buys=scenario.buys)
     with Roles(scenario.models, calls=calls, cache=cache, limits=limits or scenario.limits) as roles:
         world = build_scenario_world(scenario, dataset, roles)
-        resolve_reward(scenario.reward, users=world.users)
+        resolve_reward(scenario.reward, users=world.users, buys=scenario.buys)
         _check_slate_size(scenario, world)
         _check_oracle(scenario, world)
         _check_policies(scenario, roles)
+        _check_search(scenario)
         recommenders = {arm.name: partial(make_recommender, arm) for arm in scenario.recommenders}
         yield Stage(scenario=scenario, dataset=dataset, world=world, roles=roles, recommenders=recommenders)
 
@@ -142,7 +144,7 @@ def check_names(scenario: Scenario) -> None:
     Raises:
         ConfigError: one does not.
     """
-    resolve_reward(scenario.reward)
+    resolve_reward(scenario.reward, buys=scenario.buys)
     for arm in scenario.recommenders:
         made = make_recommender(arm)
         _check_retraining(scenario, arm)
@@ -160,6 +162,11 @@ def _check_retraining(scenario: Scenario, arm: Arm) -> None:
         raise ConfigError(
             f"{place}: got 'visit' with one visit a user, after which no page is shown, expected more visits or a number of "
             "pages; pass --set visits=2 or more"
+        )
+    if arm.retrain == "day" and (scenario.clock is None or scenario.clock.days == 1):
+        raise ConfigError(
+            f"{place}: got 'day' with {'no clock' if scenario.clock is None else 'one day'}, expected a clock of two days or "
+            "more; add clock: {days: 30}"
         )
     if isinstance(arm.retrain, int) and scenario.barrier == "visit":
         raise ConfigError(
@@ -209,6 +216,23 @@ def _check_policies(scenario: Scenario, roles: Roles) -> None:
     """
     if any(isinstance(make_recommender(arm), AsksModel) for arm in scenario.recommenders):
         roles.settings_for("policy")
+
+
+def _check_search(scenario: Scenario) -> None:
+    """Refuse arms that are to answer queries and cannot, before others are served.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    search = None if scenario.actions is None else scenario.actions.search
+    if search is None or search.answered_by == "index":
+        return
+    for arm in scenario.recommenders:
+        if not isinstance(make_recommender(arm), AnswersQueries):
+            raise ConfigError(
+                f"recommender {arm.name!r}: got one without search(requests, queries, k), expected one with it; or set "
+                "actions.search.answered_by: index"
+            )
 
 
 def with_files_read(scenario: Scenario) -> Scenario:

@@ -25,7 +25,7 @@ from recsim_llm.dynamics.word_of_mouth import WordOfMouth
 from recsim_llm.errors import ConfigError
 from recsim_llm.population.world import World
 from recsim_llm.recommenders import Recommender
-from recsim_llm.recommenders.hooks import restock
+from recsim_llm.recommenders.hooks import begin_day, restock
 from recsim_llm.scenarios.arm_session import ArmSession, Served, VisitLog
 from recsim_llm.scenarios.building import make_provider_exits, make_timeline
 from recsim_llm.scenarios.clock_settings import ClockSettings
@@ -86,9 +86,8 @@ class ClockSession(ArmSession):
         if not later.any():
             return catalog, known.ratings
         popularity = np.where(later, np.float32(0), catalog.popularity)
-        return replace(catalog, popularity=popularity), known.ratings.take(
-            ~later[known.catalog.index_of(known.ratings.item_id)]
-        )
+        item = known.catalog.index_of(known.ratings.item_id)
+        return replace(catalog, popularity=popularity), known.ratings.take(~later[item] | (item < 0))
 
     def play(self) -> Iterator[Served]:
         """Let time go by; tell how far it is after each page."""
@@ -105,6 +104,8 @@ class ClockSession(ArmSession):
             rows: int64 [m]: whose next visit falls into it, ascending.
         """
         self._moment, self._when = moment, f"day {moment.day}" + (f", hour {moment.hour}" if self._step_hours < HOURS else "")
+        if moment.hour == 0:
+            begin_day(self._recommender)
         offered = True if self._providers is None else self._providers.offered()
         self._put_on_sale(self.timeline.on_sale(moment) & offered)
         self._note(self.timeline.act(moment, self.influence))

@@ -8,16 +8,16 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.agents.wrapped_users import innermost
-from recsim_llm.core.arrays import IntArray
+from recsim_llm.core.arrays import DoubleArray, IntArray
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.protocols import HearsFriends
-from recsim_llm.dynamics.word_of_mouth import WordOfMouth
+from recsim_llm.dynamics.word_of_mouth import Told, WordOfMouth
 from recsim_llm.log.schema import LIKE_THRESHOLD
 from recsim_llm.population.world import World
 
 __all__ = ["Gossip"]
 
-_NONE = np.zeros((2, 0), np.int64)
+_NONE, _NOTHING = np.zeros((2, 0), np.int64), np.zeros((3, 0), np.int64)
 
 
 class Gossip:
@@ -32,7 +32,7 @@ class Gossip:
         users = innermost(world.users)
         self._heard, self._listeners = heard, users if isinstance(users, HearsFriends) else None
         self._user_id, self._item_id = world.population.user_id, world.catalog.item_id
-        self._likes = [_NONE]
+        self._likes, self._sent = [_NONE], [_NOTHING]
         heard.forget()
 
     def liked(self, rows: IntArray, item_index: IntArray) -> IntArray:
@@ -67,13 +67,36 @@ class Gossip:
             "value": added if self._listeners is None else np.full(len(told), np.nan),
         }
 
+    def send(self, user: IntArray, item: IntArray, share: DoubleArray) -> IntArray:
+        """Let users send items to one friend each, who hears of it at the next exchange, as of what friends like.
+
+        Users who take in what friends say in words hear of what these like alone.
+
+        Args:
+            user: int64 [s]: who sends.
+            item: int64 [s]: catalog positions.
+            share: float64 [s]: uniform dice, which say to whom.
+
+        Returns:
+            int64 [s]: ids of the friends, -1 for who has none.
+        """
+        graph = self._heard.friendships
+        degree = graph.degree[user]
+        some = np.flatnonzero(degree > 0)
+        friend = np.full(len(user), -1)
+        friend[some] = graph.friends[graph.starts[user[some]] + (share[some] * degree[some]).astype(np.int64)]
+        if self._listeners is None:
+            self._sent.append(np.stack([friend[some], item[some], user[some]]))
+        return np.where(friend < 0, -1, self._user_id[friend])
+
     def exchange(self, days: float) -> None:
         """Let everyone tell what was liked since the last time.
 
         Args:
             days: that have gone by since then.
         """
-        news = self._heard.exchange(*np.concatenate(self._likes, axis=1), days=days)
-        self._likes = [_NONE]
+        sent = Told(*np.concatenate(self._sent, axis=1))
+        news = self._heard.exchange(*np.concatenate(self._likes, axis=1), sent=sent, days=days)
+        self._likes, self._sent = [_NONE], [_NOTHING]
         if self._listeners is not None:
             self._listeners.hear(news.user_index, news.item_index, self._user_id[news.friend_index])

@@ -170,6 +170,11 @@ class Scenario(BaseModel):
     """Seed of everything random; None draws one and records it."""
 
     @property
+    def buys(self) -> bool:
+        """Whether users may buy."""
+        return self.actions is not None and self.actions.purchase is not None
+
+    @property
     def table_options(self) -> dict[str, Any]:
         """How its data are to be read, by the names of ``TableSettings``."""
         return {name: getattr(self, name) for name in TableSettings.model_fields}

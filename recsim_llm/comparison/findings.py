@@ -20,6 +20,7 @@ Answer = Literal["holds", "does not hold", "not decided"]
 """What a run says of a finding."""
 _ALIKE = "the same for every user"
 _COUNTED = "counted for the run as a whole: no interval over users"
+_COUNTED = "counted for the run as a whole"
 _LEAST_TIMES = 2  # through which a line can be laid
 
 
@@ -269,5 +270,7 @@ def _why(effect: Effect, settings: ContrastSettings) -> str:
         return "no number: nothing of the kind happened"
     if effect.low is not None:
         return ""
+    if effect.method == "none":
+        return _COUNTED
     alike = settings.has_sides and effect.users > 1 and effect.value == settings.neutral
     return _ALIKE if alike else "no interval: too few users, or all alike"

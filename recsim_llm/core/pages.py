@@ -58,6 +58,9 @@ class Requests(NamedTuple):
     history_actions: npt.NDArray[np.uint8] | None = None
     """uint8 [u, h]: what else users did with what they were shown, a bit for each of ``ACTIONS``; None where users can do
     nothing else. ``did`` reads it."""
+    only_genre: IntArray | None = None
+    """int64 [u]: genre to which the user restricts the page, as a place in ``Catalog.genre_names``, -1 for none; None where
+    users can restrict nothing."""
 
     def did(self, action: str) -> BoolArray:
         """Return bool [u, h]: with which of the items of the history users did one of ``ACTIONS``."""

@@ -14,6 +14,7 @@ from recsim_llm.core.configuration import FrozenSettings
 __all__ = [
     "ActionSettings",
     "BackSettings",
+    "FilterSettings",
     "LikingSettings",
     "PurchaseSettings",
     "RefusalSettings",
@@ -63,6 +64,13 @@ class PurchaseSettings(LikingSettings):
     """Log-odds added where the user saved it."""
 
 
+class FilterSettings(FrozenSettings):
+    """After a page the user restricts the recommended pages of the rest of the visit to a genre."""
+
+    share: Share = 0.05
+    """How often, for each page but the first of a visit without a filter."""
+
+
 class BackSettings(FrozenSettings):
     """After a page the user looks at it again instead of going on; what was clicked there is gone from it."""
 
@@ -85,5 +93,7 @@ class ActionSettings(FrozenSettings):
     """Send a clicked item to a friend."""
     purchase: PurchaseSettings | None = None
     """Buy a clicked item."""
+    filter: FilterSettings | None = None
+    """Restrict the pages that follow to a genre."""
     back: BackSettings | None = None
     """Look at the page before again."""

@@ -59,6 +59,24 @@ class CatalogSearch:
             page[rows] = top_k(scores, k)
         return page
 
+    def best(self, queries: Sequence[str], count: int, *, allowed: BoolArray) -> BoolArray:
+        """Return bool [m, n]: the items that match each query best, at most ``count`` each; fewer where fewer match.
+
+        Args:
+            queries: [m].
+            count: 1 or more.
+            allowed: bool [m, n]: among which items.
+        """
+        scores = self._index.scores(queries)
+        scores[~allowed] = 0.0
+        matching = scores > 0
+        many = np.flatnonzero(np.count_nonzero(matching, axis=1) > count)
+        if many.size:
+            kept = np.zeros((len(many), matching.shape[1]), np.bool_)
+            np.put_along_axis(kept, top_k(scores[many] - _TIES * self._after, count), True, axis=1)
+            matching[many] = kept
+        return matching
+
     def _chunks(self, queries: int) -> list[slice]:
         size = max(1, _CELLS // len(self._after))
         return [slice(start, start + size) for start in range(0, queries, size)]

@@ -23,12 +23,9 @@ from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.dynamics.timeline import Event
 from recsim_llm.errors import ConfigError
+from recsim_llm.log.schema import PROVIDER_EXPOSURE, PROVIDER_LEAVES
 
-__all__ = ["EXPOSURE", "LEAVES", "ProviderExits", "ProviderSettings"]
-
-EXPOSURE, LEAVES = "provider_exposure", "provider_leaves"
-"""Names of the events: every day of each provider who is still there, and of who leaves. ``other_id`` is the provider's place
-in the alphabet, from 0, ``subject`` its name, ``value`` exposure over merit."""
+__all__ = ["ProviderExits", "ProviderSettings"]
 
 
 class ProviderSettings(FrozenSettings):
@@ -117,8 +114,8 @@ class ProviderExits:
         short = judged & (ratio < self._settings.least_share) & (day >= self._settings.grace_days)
         self._short = np.where(short, self._short + 1, 0)
         leaving = self._leave(ratio, on_sale)
-        exposures = [self._event(EXPOSURE, number, ratio) for number in np.flatnonzero(judged).tolist()]
-        return exposures + [self._event(LEAVES, number, ratio) for number in leaving]
+        exposures = [self._event(PROVIDER_EXPOSURE, number, ratio) for number in np.flatnonzero(judged).tolist()]
+        return exposures + [self._event(PROVIDER_LEAVES, number, ratio) for number in leaving]
 
     def _leave(self, ratio: DoubleArray, on_sale: BoolArray) -> list[int]:
         """Take away the items of who has lost patience, the least shown first; return who that is."""

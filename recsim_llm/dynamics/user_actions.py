@@ -17,7 +17,7 @@ from recsim_llm.core import keyed
 from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray, TextArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.feedback import Feedback
-from recsim_llm.core.pages import ACTIONS, probability
+from recsim_llm.core.pages import ACTIONS, Pages, probability
 from recsim_llm.dynamics.action_settings import ActionSettings, LikingSettings, RefusalSettings, SearchSettings
 from recsim_llm.dynamics.intents import draw_genre, genre_chances
 from recsim_llm.errors import ConfigError, one_of
@@ -40,6 +40,12 @@ class Asked(NamedTuple):
     """int8 [u]: ``RECOMMENDED``, ``SEARCHED`` or ``BACK``."""
     query: TextArray
     """str [u]: what is searched for, None where nothing is."""
+    only_genre: IntArray
+    """int64 [u]: genre to which the page is restricted, -1 for none."""
+    begins: BoolArray
+    """bool [u]: whether it is from this page on."""
+    excused: IntArray
+    """int64 [u]: blank slots that are nobody's fault."""
 
 
 class Acts(NamedTuple):
@@ -82,7 +88,17 @@ class Actions:
         self._places = [(place.tolist(), np.cumsum(weight[place])) for place in places]
         self._search_share = None if settings.search is None else _search_shares(settings.search, intents)
 
-    def ask(self, users: IntArray, visit: IntArray, page: IntArray, *, intent: IntArray, genre: IntArray | None) -> Asked:
+    def ask(
+        self,
+        users: IntArray,
+        visit: IntArray,
+        page: IntArray,
+        *,
+        intent: IntArray,
+        genre: IntArray | None,
+        only_genre: IntArray,
+        lookable: BoolArray,
+    ) -> Asked:
         """Return how the next pages of these users come about.
 
         Args:
@@ -90,7 +106,9 @@ class Actions:
             visit: int64 [m].
             page: int64 [m].
             intent: int64 [m]: numbers of what the visits are for; of no meaning where nobody says.
-            genre: int64 [m]: what they are about; None where nobody says, so that it is drawn for each query.
+            genre: int64 [m]: what they are about; None where nobody says, so that it is drawn by taste.
+            only_genre: int64 [m]: genre to which the visits are restricted by now, -1 for none.
+            lookable: bool [m]: whether there is anything left on the page before.
         """
         how = np.full(len(users), RECOMMENDED, np.int8)
         query = np.full(len(users), None, object)
@@ -98,17 +116,27 @@ class Actions:
             searching = self._dice("search", users, visit, page) < self._search_share[intent]
             how[searching] = SEARCHED
         if self.settings.back is not None:
-            back = (self._dice("back", users, visit, page) < self.settings.back.share) & (page > 0)
+            back = (self._dice("back", users, visit, page) < self.settings.back.share) & (page > 0) & lookable
             how[back] = BACK
         rows = np.flatnonzero(how == SEARCHED)
         if rows.size:
             query[rows] = self._queries(users[rows], visit[rows], page[rows], None if genre is None else genre[rows])
-        return Asked(how, query)
+        begins = np.zeros(len(users), np.bool_)
+        if self.settings.filter is not None and self._genres:
+            drawn = self._dice("filter", users, visit, page) < self.settings.filter.share
+            begins = drawn & (page > 0) & (only_genre < 0) & (how == RECOMMENDED)
+            wanted = self._wanted("filter genre", users, visit, page) if genre is None else genre
+            only_genre = np.where(begins, wanted, only_genre)
+        return Asked(how, query, only_genre, begins, np.zeros(len(users), np.int64))
+
+    def _wanted(self, purpose: str, users: IntArray, visit: IntArray, page: IntArray) -> IntArray:
+        """Return int64 [m]: a genre by the user's own taste."""
+        return draw_genre(self._genre_upto[users], self._dice(purpose, users, visit, page))
 
     def _queries(self, users: IntArray, visit: IntArray, page: IntArray, genre: IntArray | None) -> list[str]:
         """Return what is typed: the name of a genre, or the title of an item of it, popular ones more often."""
         if genre is None:
-            genre = draw_genre(self._genre_upto[users], self._dice("search genre", users, visit, page))
+            genre = self._wanted("search genre", users, visit, page)
         assert self.settings.search is not None
         by_title = self._dice("search by title", users, visit, page) < self.settings.search.titles
         dice = self._dice("search title", users, visit, page)
@@ -140,6 +168,11 @@ class Actions:
             chance[:, :, number] = likely
             did |= (self._slot_dice(action, feedback) < likely).astype(np.uint8) << np.uint8(number)
         return Acts(did, chance)
+
+    def whom(self, pages: Pages, row: IntArray, slot: IntArray) -> DoubleArray:
+        """Return float64 [s]: uniform dice that say to which friend items at these rows and slots of pages are sent."""
+        columns = (self._user_id[pages.user_index[row]], pages.visit[row], pages.page[row], slot)
+        return keyed.uniform(keyed.words(self._seed, "share with", *columns))
 
     def _slot_dice(self, purpose: str, feedback: Feedback) -> DoubleArray:
         pages, slots = feedback.pages, np.arange(feedback.clicked.shape[1])

@@ -150,7 +150,7 @@ class WordOfMouth(HeardItems):
         self._strength, self._memory, self._limit = np.float32(strength), memory, np.float32(limit)
         super().__init__(len(friendships), items, user_id)
 
-    def exchange(self, liked_row: IntArray, liked_item: IntArray, *, days: float = 1.0) -> Told:
+    def exchange(self, liked_row: IntArray, liked_item: IntArray, *, sent: Told | None = None, days: float = 1.0) -> Told:
         """Let users tell their friends what they liked since the last exchange; what was heard before fades.
 
         The order of the rows does not matter, and a row that stands twice counts once.
@@ -158,6 +158,7 @@ class WordOfMouth(HeardItems):
         Args:
             liked_row: int64 [l]: user indices of who consumed something and liked it.
             liked_item: int64 [l]: catalog positions of what they liked.
+            sent: what was sent to one friend each, in any order; it counts beside what that friend tells all others too.
             days: time since the last exchange, 0 or more.
 
         Returns:
@@ -169,8 +170,9 @@ class WordOfMouth(HeardItems):
         self._fade(np.float32(self._memory**days))
         place, friend = self.friendships.of(teller)
         told, item, teller = friend, item[place], teller[place]
-        # Tellers ascend already, and stay so for each pair of a user and an item.
-        order = np.argsort(told * self.items + item, kind="stable")
+        if sent is not None:
+            told, item, teller = (np.concatenate(both) for both in zip((told, item, teller), sent, strict=True))
+        order = np.lexsort((teller, told * self.items + item))
         news = Told(told[order], item[order], teller[order])
         self._hear(news)
         return news
@@ -196,9 +198,11 @@ class WordOfMouth(HeardItems):
         """Return int64: of the friends who tell the same user of the same item, the one whose dice fall lowest."""
         user, friend = self._user_id[news.user_index], self._user_id[news.friend_index]
         dice = keyed.words(self._seed, "told first", friend, user, news.item_index)
-        # No two of them have the same dice: with all other coordinates equal, words of different friends differ.
-        lowest = np.repeat(np.minimum.reduceat(dice, first), count)
-        found: IntArray = news.friend_index[dice == lowest]
+        # No two of them have the same dice: with all other coordinates equal, words of different friends differ. A friend who
+        # tells twice, by sending the item too, stands in one group with the same dice.
+        group = np.repeat(np.arange(len(first)), count)
+        order = np.lexsort((dice, group))
+        found: IntArray = news.friend_index[order[first]]
         return found
 
     def _insert(self, key: IntArray, shift: FloatArray, friend: IntArray) -> None:

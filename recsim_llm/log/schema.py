@@ -17,6 +17,8 @@ __all__ = [
     "IMPRESSIONS",
     "LIKE_THRESHOLD",
     "PAGES",
+    "PROVIDER_EXPOSURE",
+    "PROVIDER_LEAVES",
     "SCHEMAS",
     "VISITS",
     "WHEN",
@@ -32,6 +34,9 @@ Part = dict[str, npt.NDArray[Any]]
 
 LIKE_THRESHOLD = 4.0
 """Stars from which a rating counts as a like."""
+
+PROVIDER_EXPOSURE, PROVIDER_LEAVES = "provider_exposure", "provider_leaves"
+"""Events of providers: every day of each one who is still there, and of who leaves at the end of it."""
 
 _ARM = pa.dictionary(pa.int8(), pa.string())
 IMPRESSIONS = pa.schema(
@@ -116,11 +121,12 @@ EVENTS = pa.schema(
 )
 """One row an event, in runs with a clock alone: ``begins`` and ``ends`` of an intervention, whose name is the ``subject`` and
 whose ``value`` counts the items that it is about, or the users where it is about none; and what users do beyond clicks:
-``search``, with the query as ``subject`` and the number of items on sale that hold a word of it as ``value``, ``back``, and
-``recsim_llm.core.pages.ACTIONS``, whose ``value`` is the probability that they had.
+``search``, with the query as ``subject`` and the number of items on sale that hold a word of it as ``value``, ``filter``,
+with the genre as ``subject``, ``back``, and ``recsim_llm.core.pages.ACTIONS``, whose ``value`` is the probability that they
+had, and whose ``other_id`` is the friend to whom an item was sent.
 ``friend_click`` is a click on an item of which a friend, ``other_id``, had told; ``value`` is what friends added to its
-log-odds, null where the user was told in words. ``provider_exposure`` and ``provider_leaves`` are of providers, see
-``recsim_llm.dynamics.provider_exits``: ``other_id`` is the number of one, ``subject`` its name.
+log-odds, null where the user was told in words. Of ``provider_exposure`` and ``provider_leaves`` ``other_id`` is the
+provider's place in the alphabet, from 0, ``subject`` its name, ``value`` exposure over merit.
 ``user_id``, ``visit``, ``page`` and ``item_id`` are -1 where there is none, ``other_id``, a friend or a provider, too."""
 FRIENDS_LIKED = pa.schema([("friend_id", pa.int64())])
 """Further column of ``IMPRESSIONS`` in runs where users have friends: the friend who liked the item and told of it first, as

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from recsim_llm.core.arrays import DoubleArray, IntArray
-from recsim_llm.dynamics.provider_exits import EXPOSURE, LEAVES
 from recsim_llm.log.reader import RunReader
+from recsim_llm.log.schema import PROVIDER_EXPOSURE, PROVIDER_LEAVES
 from recsim_llm.metrics.series import Cell, Series
 from recsim_llm.metrics.series_settings import SeriesSettings
 from recsim_llm.metrics.timed_sums import TimedSums
@@ -30,6 +31,27 @@ class ProviderDays:
     left: IntArray
     """int64 [arms, days, p]: 1 on the day at whose end a provider left."""
 
+    def to_json(self, arms: Sequence[str]) -> list[dict[str, Any]]:
+        """Return plain values for JSON, one entry an arm.
+
+        Args:
+            arms: names of the recommenders.
+        """
+        return [
+            {
+                "arm": arm,
+                "providers": [
+                    {
+                        "name": name,
+                        "left_on_day": int(left.argmax()) if left.any() else None,
+                        "exposure_over_merit": [None if np.isnan(value) else float(value) for value in exposure],
+                    }
+                    for name, exposure, left in zip(self.names, self.exposure[number].T, self.left[number].T, strict=True)
+                ],
+            }
+            for number, arm in enumerate(arms)
+        ]
+
 
 def read_provider_days(log: RunReader) -> ProviderDays | None:
     """Read what became of providers; None where nobody asked.
@@ -42,13 +64,13 @@ def read_provider_days(log: RunReader) -> ProviderDays | None:
         return None
     columns = ("event", "day", "subject", "value")
     by_arm = [log.columns("events", columns, arm=arm) for arm in log.arms]
-    of_providers = [np.isin(rows["event"], (EXPOSURE, LEAVES)) for rows in by_arm]
+    of_providers = [np.isin(rows["event"], (PROVIDER_EXPOSURE, PROVIDER_LEAVES)) for rows in by_arm]
     names = sorted({str(name) for rows, mine in zip(by_arm, of_providers, strict=True) for name in rows["subject"][mine]})
     shape = (len(log.arms), int(settings["clock"]["days"]), len(names))
     exposure, left = np.full(shape, np.nan), np.zeros(shape, np.int64)
     for arm, (rows, mine) in enumerate(zip(by_arm, of_providers, strict=True)):
         day, provider = rows["day"][mine], np.searchsorted(names, rows["subject"][mine].astype(str))
-        shown = rows["event"][mine] == EXPOSURE
+        shown = rows["event"][mine] == PROVIDER_EXPOSURE
         exposure[arm, day[shown], provider[shown]] = rows["value"][mine][shown]
         left[arm, day[~shown], provider[~shown]] = 1
     exposure[np.cumsum(left, axis=1) - left > 0] = 0.0
@@ -78,6 +100,8 @@ class ProviderSeries(Series):
         return Effect(value=float(value), users=0, method="none")
 
     def _number(self, cell: Cell) -> float:
+        if cell.first >= self.times:
+            return np.nan  # After the end nothing can be said to have happened, nor not to have.
         if self._providers is None:
             return 0.0 if self.settings.metric == "providers_left" else np.nan
         days = slice(cell.first, cell.last + 1)

@@ -99,6 +99,15 @@ class _Arm:
         there[self._at[self._events["event"] == name]] = True
         return there
 
+    def _restricted(self) -> BoolArray:
+        """Return bool [p]: pages of visits from when the user asked for one genre, of which nobody could show less."""
+        along = np.arange(len(self._user))
+        changed = np.append(True, (np.diff(self._user) != 0) | (np.diff(self._page["visit"]) != 0))[: len(along)]
+        first = np.maximum.accumulate(np.where(changed, along, 0)) if len(along) else along
+        begun = np.maximum.accumulate(np.where(self._how("filter"), along, -1)) if len(along) else along
+        restricted: BoolArray = begun >= first
+        return restricted
+
     def _did(self, name: str) -> BoolArray:
         """Return bool [p, k]: with which items users did one of ``ACTIONS``."""
         mine = self._events["event"] == name
@@ -125,7 +134,7 @@ class _Arm:
     def _obedience(self) -> Obedience:
         refused = self._did("less_like_this")
         passed = self._examined & ~self._clicked & ~refused & (self._item >= 0)
-        other = self._how("search") | self._how("back")
+        other = self._how("search") | self._how("back") | self._restricted()
         marked = {"refused": refused, "passed": passed, "recommended": ~other}
         return measure_obedience(self._user, self._page["visit"], self._item, **marked, genres=self._tables.genres)
 

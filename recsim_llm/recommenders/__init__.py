@@ -7,6 +7,8 @@ from recsim_llm.recommenders.classics import UserKNN
 from recsim_llm.recommenders.content_based import ContentBased
 from recsim_llm.recommenders.ease import EASE
 from recsim_llm.recommenders.epsilon_greedy import EpsilonGreedy
+from recsim_llm.recommenders.exposure_fairness import ExposureFair
+from recsim_llm.recommenders.heeding import Heeding
 from recsim_llm.recommenders.hooks import AsksModel, RunsElsewhere, TakesRules, TakesTruth, TakesUserKeys, TrainedBefore, Truth
 from recsim_llm.recommenders.http_recommender import HttpRecommender
 from recsim_llm.recommenders.http_schema import http_openapi
@@ -50,10 +52,12 @@ __all__ = [
     "Calibrated",
     "ContentBased",
     "EpsilonGreedy",
+    "ExposureFair",
     "FrozenSettings",
     "GivesNextItems",
     "GivesPlacements",
     "GivesPropensities",
+    "Heeding",
     "HttpRecommender",
     "ImplicitRecommender",
     "Interactions",

@@ -20,12 +20,14 @@ __all__ = [
     "AnswersQueries",
     "AsksModel",
     "RunsElsewhere",
+    "TakesDays",
     "TakesRules",
     "TakesStock",
     "TakesTruth",
     "TakesUserKeys",
     "TrainedBefore",
     "Truth",
+    "begin_day",
     "give_hooks",
     "restock",
 ]
@@ -144,6 +146,21 @@ class AnswersQueries(Protocol):
             Slates under the same rules as those of ``recommend``.
         """
         ...
+
+
+@runtime_checkable
+class TakesDays(Protocol):
+    """A recommender that is told when a day begins, in runs with a clock."""
+
+    def begin_day(self) -> None:
+        """Note that another day begins; called before its first page is asked for, whether or not anybody comes."""
+        ...
+
+
+def begin_day(recommender: object) -> None:
+    """Tell a recommender that another day begins, where it wants to know."""
+    if isinstance(recommender, TakesDays):
+        recommender.begin_day()
 
 
 def restock(recommender: object, catalog: Catalog) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
@@ -11,6 +13,7 @@ from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import Requests
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.core.repetition import Repeats
+from recsim_llm.dynamics.catalog_search import CatalogSearch
 
 __all__ = ["Interactions"]
 
@@ -40,6 +43,11 @@ class Interactions:
         """Take note of what is on sale from now on, of the same items."""
         self.catalog, self.on_sale = catalog, catalog.on_sale
 
+    @cached_property
+    def words(self) -> CatalogSearch:
+        """Full-text search over the items."""
+        return CatalogSearch(self.catalog)
+
     @property
     def popularity_order(self) -> FloatArray:
         """float32 [n] in (-1, 0]: 0 for the item that most users of the training part consumed, then downwards by rank."""
@@ -50,8 +58,16 @@ class Interactions:
     def seen(self, requests: Requests) -> BoolArray:
         """Return bool [u, n]: items that the user rated in the training part or was shown in the run.
 
-        None where that does not matter, since repeats are allowed.
+        None where that does not matter, since repeats are allowed. Where the user restricts the page to a genre, all items
+        without it are told as well, since they are no more wanted.
         """
+        mask = self._known_before(requests)
+        if requests.only_genre is not None:
+            rows = np.flatnonzero(requests.only_genre >= 0)
+            mask[rows] |= ~self.catalog.genres.T[requests.only_genre[rows]]
+        return mask
+
+    def _known_before(self, requests: Requests) -> BoolArray:
         if self._repeats == "allow":
             return np.zeros((len(requests.user_id), len(self.catalog)), np.bool_)
         rows = self.matrix[self.user_rows(requests.user_id)]

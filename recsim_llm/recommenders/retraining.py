@@ -13,22 +13,23 @@ from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.recommenders.base import Recommender
-from recsim_llm.recommenders.hooks import AnswersQueries, restock
+from recsim_llm.recommenders.hooks import AnswersQueries, begin_day, restock
 from recsim_llm.recommenders.user_rows import UserRows, lengthen
 
 __all__ = ["RetrainEvery", "Retrained"]
 
-RetrainEvery = Literal["visit"] | int
-"""How often a recommender is fitted anew: before each visit but the first, or whenever so many pages have been taken in."""
+RetrainEvery = Literal["visit", "day"] | int
+"""How often a recommender is fitted anew: before each visit but the first, when a day of the clock begins, or whenever so many
+pages have been taken in."""
 
 
 class Retrained(Recommender):
     """Fits a recommender anew at barriers, on the training ratings and the clicks that the run brought since.
 
     A click counts as a rating with the stars that the user gave, or with the mean of the training ratings where the user gave
-    none, and is later than all training ratings; clicks are in the order of visits, pages, users and slots. Each fit has the
-    seed of the first one, so that nothing but the data changes, and forgets what was learned in ``observe``: it is of use to
-    those that learn in ``fit``.
+    none, and is later than all training ratings; clicks are in the order of days, visits, pages, users and slots. Each fit has
+    the seed of the first one, so that nothing but the data changes, and forgets what was learned in ``observe``: it is of use
+    to those that learn in ``fit``.
 
     What was clicked before a fit is part of what the recommender was trained on. In the requests that follow it is shown, but
     not clicked, lest it counted twice.
@@ -38,8 +39,8 @@ class Retrained(Recommender):
 
     Args:
         recommender: what is to be fitted; given all that it takes before ``fit``.
-        every: ``visit``, or a number of pages, from 1. Pages of the same number in the same visit count once, however many
-            users see them.
+        every: ``visit``; ``day``, in runs with a clock; or a number of pages, from 1. Pages of the same number in the same
+            visit count once, however many users see them.
     """
 
     def __init__(self, recommender: Recommender, every: RetrainEvery) -> None:
@@ -54,15 +55,21 @@ class Retrained(Recommender):
         self._users = UserRows()
         # Slots that each user was shown, row by user: those observed, and those of them that the last fit knows of.
         self._observed, self._fitted = np.zeros(1, np.int64), np.zeros(1, np.int64)
-        self._clicks = [np.empty((0, 5), np.int64)]
+        self._clicks = [np.empty((0, 6), np.int64)]
         self._stars = [np.empty(0, np.float32)]
         self._pages: set[tuple[int, int]] = set()
+        self._day, self._another_day = 0, False
         self._recommender.fit(catalog, ratings, seed)
 
     def restock(self, catalog: Catalog) -> None:
         """Take in what is on sale from now on, for the next fit too."""
         self._catalog = replace(self._catalog, retired=catalog.retired)
         restock(self._recommender, catalog)
+
+    def begin_day(self) -> None:
+        """Take in that another day begins."""
+        self._day, self._another_day = self._day + 1, bool(self._pages)
+        begin_day(self._recommender)
 
     def recommend(self, requests: Requests, k: int) -> Slates:
         """Return its pages; before that fit it anew where that is due."""
@@ -78,13 +85,14 @@ class Retrained(Recommender):
         if self._is_due(requests):
             self._recommender.fit(self._catalog, self._all_ratings(), self._seed)
             self._fitted = self._observed.copy()
-            self._pages = set()
+            self._pages, self._another_day = set(), False
 
     def observe(self, requests: Requests, slates: Slates, clicked: BoolArray, rating: FloatArray) -> None:
         """Keep the clicks for the next fit, and pass everything on."""
         self._recommender.observe(self._since(requests), slates, clicked, rating)
         row, slot = np.nonzero(clicked)
-        columns = (requests.visit[row], requests.page[row], requests.user_id[row], slot, slates.item_id[row, slot])
+        day = np.full(len(row), self._day)
+        columns = (day, requests.visit[row], requests.page[row], requests.user_id[row], slot, slates.item_id[row, slot])
         self._clicks.append(np.stack(columns, axis=1))
         self._stars.append(rating[row, slot])
         rows = self._users.add(requests.user_id)
@@ -96,17 +104,19 @@ class Retrained(Recommender):
     def _is_due(self, requests: Requests) -> bool:
         if not self._pages or not len(requests.user_id):
             return False
+        if self._every == "day":
+            return self._another_day
         if self._every == "visit":
             return int(requests.visit.max()) > max(visit for visit, _ in self._pages)
         return len(self._pages) >= self._every
 
     def _all_ratings(self) -> Ratings:
         clicks, stars = np.concatenate(self._clicks), np.concatenate(self._stars)
-        known = self._catalog.index_of(clicks[:, 4]) >= 0
-        order = np.lexsort(clicks[:, 3::-1].T)
+        known = self._catalog.index_of(clicks[:, 5]) >= 0
+        order = np.lexsort(clicks[:, 4::-1].T)
         order = order[known[order]]
-        (visit, page, user_id, _, item_id), stars = clicks[order].T, stars[order]
-        _, moment = np.unique(np.stack([visit, page], axis=1), axis=0, return_inverse=True)
+        (*moments, user_id, _, item_id), stars = clicks[order].T, stars[order]
+        _, moment = np.unique(np.stack(moments, axis=1), axis=0, return_inverse=True)
         before, ones = self._ratings, np.ones_like(item_id)
         mean = before.rating.mean(dtype=np.float64).astype(np.float32)
         return Ratings(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ __all__ = ["HistoryRecommender", "ScoringRecommender", "chunks", "on_grid", "own
 
 _CHUNK = 1_000_000
 _MANTISSA = 53
+_FOUND = 5
 
 
 class HistoryRecommender:
@@ -94,6 +95,32 @@ class ScoringRecommender(HistoryRecommender):
         best = np.empty((len(requests.user_id), k), np.int64)
         for rows, part in chunks(requests, len(self._known.catalog)):
             best[rows] = self._best(part, k)
+        item_id = self._known.catalog.item_id[best]
+        return deterministic(item_id) if self.certain else Slates(item_id)
+
+    def search(self, requests: Requests, queries: Sequence[str], k: int) -> Slates:
+        """Return what matches each query best, ordered by the user's own scores, then all else, ordered likewise.
+
+        The ``_FOUND * k`` best matches of ``recsim_llm.dynamics.catalog_search`` count.
+
+        Args:
+            requests: of ``u`` users.
+            queries: [u].
+            k: slots a page.
+
+        Raises:
+            ConfigError: not fitted, or fewer than ``k`` items are on sale.
+        """
+        self._check_size(k)
+        items = len(self._known.catalog)
+        best = np.empty((len(requests.user_id), k), np.int64)
+        for rows, part in chunks(requests, items):
+            found = self._known.words.best(queries[rows], _FOUND * k, allowed=~self._barred(part))
+            order = np.argsort(-self._score(part), axis=1, kind="stable")
+            rank = np.empty(order.shape, np.float32)
+            np.put_along_axis(rank, order, -np.arange(items, dtype=np.float32)[None], axis=1)
+            rank[~found] -= items
+            best[rows] = self._pick(part, rank, k)
         item_id = self._known.catalog.item_id[best]
         return deterministic(item_id) if self.certain else Slates(item_id)
 

@@ -22,6 +22,7 @@ from recsim_llm.log.reader import open_run
 from recsim_llm.log.visit_rows import VisitKey, VisitRows, read_visits
 from recsim_llm.metrics import RunMetrics, measure_run
 from recsim_llm.metrics.item_tables import has_tables, read_tables
+from recsim_llm.metrics.provider_series import read_provider_days
 from recsim_llm.metrics.run_actions import measure_actions
 from recsim_llm.metrics.run_contagion import measure_contagion
 from recsim_llm.report import comparison_figure, drawing, numbers
@@ -46,6 +47,7 @@ from recsim_llm.report.ope_rows import OPE_FILE, read_ope
 from recsim_llm.report.page_layout import document, figure, table, whole_table
 from recsim_llm.report.parameter_table import parameters_section
 from recsim_llm.report.progress_page import cost_section, deciders_section, failures_section
+from recsim_llm.report.provider_section import draw_providers, provider_section
 from recsim_llm.report.reproduction import configuration_section, reproduction_section
 from recsim_llm.report.result_sections import differences_section, results_section
 from recsim_llm.report.sample_visits import SampleVisits, read_sample_visits, sample_visits_section
@@ -97,6 +99,8 @@ class Findings:
     """What went from friend to friend; None where users have no friends."""
     actions: Sequence[Mapping[str, Any]] | None = None
     """What users did beyond clicks; None where they can do nothing else."""
+    providers: Sequence[Mapping[str, Any]] | None = None
+    """What became of the providers of items; None where nobody asked."""
     measured: Mapping[str, Any] | None = None
     """What the scenario measures and expects, as ``metrics.json`` holds it; None where it says nothing of the kind."""
 
@@ -157,7 +161,7 @@ def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
     calls, speech, metrics, serving = read_calls(run), read_speech(run), measure_run(run), read_serving(run)
     found, in_time = measure_findings(run), _in_time(run)
     measured = None if found is None else found.to_json()
-    drawings |= draw_series(measured, folder) | draw_contagion(in_time.get("contagion"), folder)
+    drawings |= draw_series(measured, folder) | _draw_in_time(in_time, folder)
     told = {"speech": speech, "metrics": metrics, "measured": found}
     write_atomically(run / "metrics.json", _json(_numbers(summary, told, in_time, calls=calls, serving=serving)))
     log = open_run(run)
@@ -199,6 +203,7 @@ def render_page(found: Findings) -> str:
         findings_section(found.measured, found.drawings),
         contagion_section(found.contagion, found.drawings),
         actions_section(found.actions),
+        provider_section(found.providers, found.drawings),
         _figures(summary, found.drawings),
         results_section(summary),
         differences_section(summary, judged=compared is not None),
@@ -246,12 +251,18 @@ def _check_arms(run: Path, compared: Mapping[str, Any] | None, arms: Sequence[st
 
 
 def _in_time(run: Path) -> dict[str, list[dict[str, Any]]]:
-    """Return what only runs with a clock can tell, an entry an arm: ``contagion`` and ``actions``; what there is of it."""
+    """Return what only runs with a clock can tell, an entry an arm, by the names of ``Findings``; what there is of it."""
     if not has_tables(run):
         return {}
     log, tables = open_run(run), read_tables(run)
     found = {"contagion": measure_contagion(log, tables), "actions": measure_actions(log, tables)}
-    return {name: [arm.to_json() for arm in arms] for name, arms in found.items() if arms is not None}
+    told = {name: [arm.to_json() for arm in arms] for name, arms in found.items() if arms is not None}
+    providers = read_provider_days(log)
+    return told if providers is None else told | {"providers": providers.to_json(log.arms)}
+
+
+def _draw_in_time(told: Mapping[str, Any], folder: Path) -> dict[str, str]:
+    return draw_contagion(told.get("contagion"), folder) | draw_providers(told.get("providers"), folder)
 
 
 def _claims(summary: Summary, compared: Mapping[str, Any] | None) -> list[Claim]:

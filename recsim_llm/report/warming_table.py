@@ -26,7 +26,9 @@ def warming_table(content: Content) -> RenderableType:
     from rich.text import Text
 
     facts = content["facts"]
-    table = Table("Recommender", *_POOLS.values(), box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for head in ("Recommender", *_POOLS.values()):
+        table.add_column(head, no_wrap=True)
     for row in content["rows"]:
         cells = [_cell(row["scores"][pool]) for pool in _POOLS]
         table.add_row(f"{row['recommender']}{', warmed' if row['warmed'] else ''}", *cells)

@@ -13,8 +13,8 @@ from recsim_llm.core.pages import Slates, probability
 
 __all__ = ["LastPages", "SeenPage"]
 
-_MOST_BYTES = 256 << 20
-_SLOT_BYTES, _PAGE_BYTES = 22, 19
+_MOST_BYTES = 128 << 20
+_SLOT_BYTES, _PAGE_BYTES = 33, 15
 _EXAMINED, _CLICKED = np.uint8(1), np.uint8(2)
 _NAN = np.float32(np.nan)
 
@@ -30,7 +30,8 @@ class SeenPage(NamedTuple):
     """Catalog positions, -1 where the slot is blank."""
     columns: dict[str, Any]
     """float32 each, by name: ``propensity`` (with which the recommender put the item there), ``examine_prob``, ``click_prob``
-    (given that the slot is examined), ``rating``, ``watched``; NaN where unknown. bool: ``examined``, ``clicked``."""
+    (given that the slot is examined), ``rating``, ``watched``; NaN where unknown. bool: ``examined``, ``clicked``.
+    int64: ``friend``, the id of a friend who liked the item, as the page tells; -1 for none."""
     satisfaction: float
     """After the page, 0 to 1."""
     leave_prob: float
@@ -48,7 +49,7 @@ class LastPages:
         catalog: the items, for what is shown of each once.
         users: how many.
         slate_size: slots a page.
-        max_pages: page budget of a visit. Where all pages of all visits would take more than 256 MB, only the last ones of each
+        max_pages: page budget of a visit. Where all pages of all visits would take more than 128 MB, only the last ones of each
             visit are kept.
     """
 
@@ -62,6 +63,7 @@ class LastPages:
             name: np.full(shape, _NAN) for name in ("propensity", "examine_prob", "click_prob", "rating", "watched")
         }
         self._flags = np.zeros(shape, np.uint8)
+        self._friend = np.full(shape, -1, np.int64)
         self._moods = {name: np.full(shape[:2], _NAN) for name in ("satisfaction", "leave_prob", "reward")}
         self._left = np.zeros(shape[:2], np.bool_)
         self._recommender = np.zeros(shape[:2], np.int16)
@@ -76,7 +78,15 @@ class LastPages:
         self.shown = np.zeros(len(catalog), np.bool_)
         """bool [n]: items that anybody was shown."""
 
-    def take(self, feedback: Feedback, slates: Slates | None, reward: DoubleArray, recommender: int) -> None:
+    def take(
+        self,
+        feedback: Feedback,
+        slates: Slates | None,
+        reward: DoubleArray,
+        friend_id: IntArray | None = None,
+        *,
+        recommender: int,
+    ) -> None:
         """Take in one page of a batch of users; arguments as of ``VisitLog.page``, and who made it."""
         pages = feedback.pages
         user, place, item = pages.user_index, pages.page % self.kept, pages.item_index
@@ -89,6 +99,8 @@ class LastPages:
         self._floats["rating"][at] = feedback.ratings()
         self._floats["watched"][at] = feedback.by_slot(feedback.watched)
         self._flags[at] = feedback.examined * _EXAMINED + feedback.clicked * _CLICKED
+        if friend_id is not None:
+            self._friend[at] = friend_id
         self._moods["satisfaction"][at] = probability(feedback.mood.satisfaction)
         self._moods["leave_prob"][at] = probability(feedback.mood.leave_log_odds)
         self._moods["reward"][at] = reward
@@ -111,6 +123,7 @@ class LastPages:
         at = (user, page % self.kept)
         columns: dict[str, Any] = {name: column[at].copy() for name, column in self._floats.items()}
         columns["examined"], columns["clicked"] = (self._flags[at] & flag > 0 for flag in (_EXAMINED, _CLICKED))
+        columns["friend"] = self._friend[at].copy()
         moods = {name: float(column[at]) for name, column in self._moods.items()}
         item = self._item[at].astype(np.int64)
         return SeenPage(page, int(self._recommender[at]), item, columns, left=bool(self._left[at]), **moods)

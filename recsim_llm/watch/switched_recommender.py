@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from recsim_llm.core.arrays import BoolArray, FloatArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import ContractError
 from recsim_llm.recommenders import Recommender
-from recsim_llm.recommenders.hooks import restock
+from recsim_llm.recommenders.hooks import AnswersQueries, restock
 
 __all__ = ["SwitchedRecommender"]
 
@@ -17,11 +19,17 @@ class SwitchedRecommender(Recommender):
     """Passes everything on to the recommender that is in place; whoever is put there is fitted already.
 
     A recommender learns from the pages that were its own. What is on sale all of them are told.
+
+    Args:
+        searched: whether those who are put in place can be searched.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, searched: bool) -> None:
         self._fitted: dict[str, Recommender] = {}
         self._name = ""
+        # A run asks by the presence of this method whether it can be searched.
+        if searched:
+            self.search = self._search
 
     def __contains__(self, name: object) -> bool:
         return name in self._fitted
@@ -56,6 +64,11 @@ class SwitchedRecommender(Recommender):
     def recommend(self, requests: Requests, k: int) -> Slates:
         """Return the pages of the one in place."""
         return self._fitted[self._name].recommend(requests, k)
+
+    def _search(self, requests: Requests, queries: Sequence[str], k: int) -> Slates:
+        recommender = self._fitted[self._name]
+        assert isinstance(recommender, AnswersQueries)
+        return recommender.search(requests, queries, k)
 
     def observe(self, requests: Requests, slates: Slates, clicked: BoolArray, rating: FloatArray) -> None:
         """Tell the one in place what came of its pages."""

@@ -50,12 +50,11 @@ class WatchServer:
     Args:
         run: what is watched.
         pacer: what plays it.
-        word: first part of every path; None draws one.
     """
 
-    def __init__(self, run: WatchedRun, pacer: Pacer, *, word: str | None = None) -> None:
+    def __init__(self, run: WatchedRun, pacer: Pacer) -> None:
         self._run, self._pacer = run, pacer
-        self._word = word or secrets.token_urlsafe(24)
+        self._word = secrets.token_urlsafe(24)
         self._port = 0
 
     @property
@@ -80,10 +79,10 @@ class WatchServer:
             app.router.add_get(f"/{{word}}/{name}", handler)
         for name, handler in (("act", self._act), ("change", self._change), ("talk", self._talk)):
             app.router.add_post(f"/{{word}}/{name}", handler)
-        runner = web.AppRunner(app, access_log=None)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await runner.setup()
         try:
-            site = web.TCPSite(runner, HOST, port, shutdown_timeout=0.5)
+            site = web.TCPSite(runner, HOST, port)
             try:
                 await site.start()
             except (OSError, OverflowError) as error:

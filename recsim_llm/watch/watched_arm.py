@@ -17,6 +17,7 @@ from recsim_llm.dynamics.clock import HOURS, NEVER, Moment
 from recsim_llm.log.writer import RunLog
 from recsim_llm.population.world import World
 from recsim_llm.recommenders import Recommender, Retrained
+from recsim_llm.recommenders.hooks import AnswersQueries
 from recsim_llm.registry import blaming
 from recsim_llm.scenarios.acting_session import open_arm
 from recsim_llm.scenarios.arm_session import Served
@@ -60,7 +61,7 @@ class WatchedArm:
             world.catalog, users=len(world.population), slate_size=scenario.slate_size, max_pages=scenario.max_pages
         )
         self._reading, self._seconds = Lock(), 0.0
-        self._switch = SwitchedRecommender()
+        self._switch = SwitchedRecommender(searched=isinstance(built.recommenders[arm.name](), AnswersQueries))
         self._served: dict[str, ServedRecommender] = {}
         self.session = open_arm(scenario, world, self._switch, name=arm.name, log=_Tap(self))
         self.serve_by(arm.name)
@@ -135,10 +136,10 @@ class WatchedArm:
                 return
         self.finished = True
 
-    def take(self, feedback: Feedback, slates: Slates | None, reward: DoubleArray) -> None:
+    def take(self, feedback: Feedback, slates: Slates | None, reward: DoubleArray, friend_id: IntArray | None) -> None:
         """Take in a page of a batch of users."""
         with self._reading:
-            self._pages.take(feedback, slates, reward, self._arms[self.recommender])
+            self._pages.take(feedback, slates, reward, friend_id, recommender=self._arms[self.recommender])
             self.series.page(feedback, reward)
 
     def take_visits(self, returned: BoolArray, last: BoolArray) -> None:
@@ -193,11 +194,11 @@ class _Tap:
         self._arm = arm
 
     def page(
-        self, feedback: Feedback, *, slates: Slates | None, reward: DoubleArray, invalid: IntArray, out_of_pages: BoolArray
+        self, feedback: Feedback, *, slates: Slates | None, reward: DoubleArray, friend_id: IntArray | None = None, **more: Any
     ) -> None:
-        self._arm.take(feedback, slates, reward)
+        self._arm.take(feedback, slates, reward, friend_id)
         if self._arm.log is not None:
-            self._arm.log.page(feedback, slates=slates, reward=reward, invalid=invalid, out_of_pages=out_of_pages)
+            self._arm.log.page(feedback, slates=slates, reward=reward, friend_id=friend_id, **more)
 
     def visits(self, *, returned: BoolArray, last: BoolArray, **columns: Any) -> None:
         self._arm.take_visits(returned, last)

@@ -22,8 +22,9 @@ from recsim_llm.numerics.threads import one_thread
 from recsim_llm.scenarios.building import Stage, build_scenario_world, stage, with_files_read
 from recsim_llm.scenarios.clock_session import ClockSession
 from recsim_llm.scenarios.estimates import Confirm, estimate_cost
+from recsim_llm.scenarios.measures import check_measures
 from recsim_llm.scenarios.run_manifest import users_warnings
-from recsim_llm.scenarios.runner import check_measures, draw_seed
+from recsim_llm.scenarios.runner import draw_seed
 from recsim_llm.scenarios.schema import Scenario
 from recsim_llm.scenarios.serving import reach_services
 from recsim_llm.watch.by_hand import Sliders, sliders_for

@@ -199,3 +199,12 @@ def test_a_contrast_that_cannot_be_meant_is_refused(settings, words):
 def test_equal_needs_a_tolerance():
     with pytest.raises(ConfigError, match="equal without a tolerance"):
         FindingSettings(name="a", claim="A.", contrast="b", direction="equal")
+
+
+def test_what_is_counted_for_the_run_as_a_whole_is_judged_by_the_number_itself(tmp_path):
+    measure = {"series": {"left": {"metric": "providers_left"}}, "contrasts": {"level": {"series": "left"}}}
+    expect = [{"name": "none", "claim": "Nobody leaves.", "contrast": "level", "direction": "equal", "tolerance": 0.5}]
+    settings = {"users.count": 20, "max_pages": 2, "slate_size": 5, "seed": 3, "recommenders": ["random"], "clock": {"days": 3}}
+    scenario = load_scenario("shop", settings | {"providers": {}, "measure": measure, "expect": expect})
+    (finding,) = measure_findings(run(scenario, tmp_path / "run")).findings
+    assert (finding.answer, finding.contrast.note) == ("holds", "counted for the run as a whole")

@@ -5,8 +5,10 @@ import pytest
 from living import tiny_catalog
 
 from recsim_llm.core.catalog import Catalog
-from recsim_llm.dynamics.provider_exits import EXPOSURE, LEAVES, ProviderExits, ProviderSettings
+from recsim_llm.dynamics.provider_exits import ProviderExits, ProviderSettings
 from recsim_llm.errors import ConfigError
+from recsim_llm.log.schema import PROVIDER_EXPOSURE as EXPOSURE
+from recsim_llm.log.schema import PROVIDER_LEAVES as LEAVES
 
 EVERYTHING = np.ones(6, np.bool_)
 FIRST = np.array([[0, 2], [0, 4], [2, -1]])  # five slots, all of studio 0

@@ -111,7 +111,8 @@ def test_one_action_changes_no_draw_of_another():
 def asked(settings, intents=(), intent=None, **more):
     users = np.arange(USERS)
     intent = np.zeros(USERS, np.int64) if intent is None else intent
-    return actions(settings, intents=intents, **more).ask(users, users % 3, users % 2, intent=intent, genre=None)
+    columns = {"intent": intent, "genre": None, "only_genre": np.full(USERS, -1), "lookable": np.ones(USERS, np.bool_)}
+    return actions(settings, intents=intents).ask(users, users % 3, users % 2, **columns | more)
 
 
 def test_pages_are_searches_as_often_as_the_settings_say():
@@ -138,6 +139,20 @@ def test_users_go_back_from_any_page_but_the_first():
     first = np.arange(USERS) % 2 == 0
     assert not (found.how[first] == BACK).any()
     assert (found.how[~first] == BACK).mean() == pytest.approx(0.5, abs=0.02)
+
+
+def test_nobody_goes_back_to_a_page_on_which_nothing_is_left():
+    lookable = np.arange(USERS) % 4 == 1
+    assert np.array_equal(asked({"back": {"share": 1.0}}, lookable=lookable).how == BACK, lookable)
+
+
+def test_a_genre_is_asked_for_after_the_first_page_and_until_the_end():
+    already = np.where(np.arange(USERS) % 4 == 1, 0, -1)
+    found = asked({"filter": {"share": 0.3}}, only_genre=already)
+    open_to = (np.arange(USERS) % 2 == 1) & (already < 0)
+    assert found.begins[open_to].mean() == pytest.approx(0.3, abs=0.03)
+    assert not found.begins[~open_to].any()
+    assert np.array_equal(found.only_genre >= 0, found.begins | (already == 0))
 
 
 def test_an_intent_that_there_is_not_is_refused():

@@ -65,6 +65,30 @@ def test_fits_come_at_the_barriers_that_were_named(every, fits):
     assert len(diary.fits) == fits
 
 
+def test_by_day_it_is_fitted_before_the_first_page_of_a_day_once_somebody_came():
+    diary = Diary()
+    recommender = fitted(Retrained(diary, "day"), WORLD)
+    recommender.begin_day()
+    recommender.begin_day()
+    play(recommender, pages=2)
+    assert len(diary.fits) == 1
+    recommender.begin_day()
+    recommender.begin_day()
+    play(recommender, pages=2)
+    assert len(diary.fits) == 2
+
+
+def test_clicks_of_an_earlier_day_come_before_those_of_a_lower_visit():
+    diary = Diary()
+    recommender = fitted(Retrained(diary, "day"), WORLD)
+    for visit, user in ((3, 9), (0, 7), (0, 8)):
+        recommender.begin_day()
+        request = ask_for([user], np.full((1, 0), -1), np.zeros((1, 0), np.bool_), visit=visit, page=0)
+        slates = recommender.recommend(request, 2)
+        recommender.observe(request, slates, np.array([[True, False]]), np.full((1, 2), np.nan, np.float32))
+    assert [row[0] for row in diary.fits[-1][0]] == [1, 2, 9, 7]
+
+
 def test_a_click_that_was_trained_on_is_shown_but_no_click_any_more():
     diary = Diary()
     play(fitted(Retrained(diary, 2), WORLD), pages=4)

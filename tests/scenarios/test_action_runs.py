@@ -1,6 +1,7 @@
 """Runs in which users do more than click: off means off, what they do is in the log and reaches recommenders."""
 
 import json
+import re
 
 import numpy as np
 import pyarrow.dataset as ds
@@ -8,7 +9,7 @@ import pytest
 
 from recsim_llm.core.pages import ACTIONS
 from recsim_llm.data import open_dataset
-from recsim_llm.errors import ConfigError
+from recsim_llm.errors import ConfigError, SlateError
 from recsim_llm.log import open_run
 from recsim_llm.metrics.item_tables import read_tables
 from recsim_llm.metrics.run_actions import measure_actions
@@ -18,12 +19,12 @@ from recsim_llm.scenarios import load_scenario, resume, run
 from tests.support import acting_recommenders
 
 CLOCK = {
-    "users.count": 60,
+    "users.count": 40,
     "max_pages": 4,
     "slate_size": 5,
     "seed": 3,
     "recommenders": ["popularity", "item-knn"],
-    "clock": {"days": 5, "arrive_days": 2},
+    "clock": {"days": 4, "arrive_days": 2},
     "intents": "usual",
 }
 REFUSE = {"log_odds": -3.0}
@@ -35,12 +36,18 @@ EVERYTHING = {
     "save": LIKE,
     "share": LIKE,
     "purchase": LIKE,
+    "filter": {"share": 0.2},
     "back": {"share": 0.2},
 }
 ON = CLOCK | {"actions": EVERYTHING}
 ARM = "item-knn"
-NEVER = {"search": {"share": 0.0, "intents": {}}, "dislike": {"log_odds": -20.0, "slope": 0.0}, "back": {"share": 0.0}}
-LANGUAGE = {"users.model": "language", "models.user.name": "scripted/genres", "users.count": 15, "recommenders": ["popularity"]}
+NEVER = {
+    "search": {"share": 0.0, "intents": {}},
+    "dislike": {"log_odds": -20.0, "slope": 0.0},
+    "back": {"share": 0.0},
+    "filter": {"share": 0.0},
+}
+LANGUAGE = {"users.model": "language", "models.user.name": "scripted/genres", "users.count": 6, "recommenders": ["popularity"]}
 
 
 def log_bytes(folder, *but):
@@ -88,7 +95,7 @@ def test_actions_that_nobody_takes_change_no_byte_of_the_log(off, tmp_path):
     assert "actions" not in json.loads((off / "manifest.json").read_text())["settings"]
 
 
-@pytest.mark.parametrize("more", [{}, {"barrier": "visit"}, LANGUAGE | {"barrier": "visit"}], ids=["page", "visit", "language"])
+@pytest.mark.parametrize("more", [{"recommenders": [ARM]}, LANGUAGE | {"barrier": "visit"}], ids=["page", "language"])
 def test_a_stopped_run_ends_like_one_that_was_never_stopped(more, tmp_path):
     scenario = load_scenario("demo", ON | more)
     whole = run(scenario, tmp_path / "whole")
@@ -107,7 +114,7 @@ def test_a_stopped_run_ends_like_one_that_was_never_stopped(more, tmp_path):
 
 def test_the_size_of_segments_changes_no_row(acting, tmp_path, monkeypatch):
     monkeypatch.setattr("recsim_llm.scenarios.runner.SEGMENT_ROWS", 100)
-    small = run(load_scenario("demo", ON), tmp_path / "small")
+    small = run(load_scenario("demo", ON | {"recommenders": ["popularity", ARM]}), tmp_path / "small")
     assert len(list((small / "events").glob("*.parquet"))) > len(list((acting / "events").glob("*.parquet")))
     for table in ("impressions", "events"):
         assert repr(rows(small, table)) == repr(rows(acting, table))
@@ -145,13 +152,15 @@ def test_search_pages_hold_what_matches_the_query(acting):
     assert better >= 0.9 * len(searches)
 
 
-def test_of_a_page_that_is_searched_no_propensity_is_known(acting):
-    shown, searched = pages(acting), {key(search) for search in events(acting, "search")}
-    back = {key(one) for one in events(acting, "back")}
-    assert searched
-    assert back
-    for page, slots in shown.items():
-        assert all((slot["propensity"] is None) == (page in searched | back or slot["item_id"] < 0) for slot in slots)
+def test_propensities_are_known_of_pages_that_were_recommended_without_a_genre(acting):
+    shown, events_of = pages(acting), {name: {key(one) for one in events(acting, name)} for name in ("search", "back")}
+    begun = {(one["user_id"], one["visit"]): one["page"] for one in events(acting, "filter")}
+    known = 0
+    for (user, visit, page), slots in shown.items():
+        plain = not any((user, visit, page) in some for some in events_of.values()) and page < begun.get((user, visit), 99)
+        assert all((slot["propensity"] is not None) == plain for slot in slots)
+        known += plain
+    assert 0 < known < len(shown)
 
 
 def test_a_page_that_is_looked_at_again_holds_what_was_not_clicked(acting):
@@ -160,6 +169,74 @@ def test_a_page_that_is_looked_at_again_holds_what_was_not_clicked(acting):
         before = [-1 if slot["clicked"] else slot["item_id"] for slot in shown[user, visit, page - 1]]
         assert [slot["item_id"] for slot in shown[user, visit, page]] == before
     assert all(page["invalid_slots"] == 0 for page in rows(acting, "pages"))
+
+
+def test_pages_after_a_filter_hold_its_genre_alone(acting):
+    catalog, shown = open_dataset("fictional").catalog, pages(acting)
+    others = {key(one) for event in ("search", "back") for one in events(acting, event)}
+    begun = {(one["user_id"], one["visit"]): one for one in events(acting, "filter")}
+    assert len(begun) > 10
+    seen = 0
+    for (user, visit, page), slots in shown.items():
+        one = begun.get((user, visit))
+        if one is None or page < one["page"] or (user, visit, page) in others:
+            continue
+        seen += 1
+        index = catalog.index_of([slot["item_id"] for slot in slots if slot["item_id"] >= 0])
+        assert all(one["subject"] in catalog.genres_of(item) for item in index.tolist())
+    assert seen >= len(begun)
+
+
+def test_who_ignores_a_filter_is_refused_or_counted(tmp_path):
+    arm = {"name": "rude", "recommender": "tests.support.acting_recommenders:Rude"}
+    settings = CLOCK | {"recommenders": [arm], "actions": {"filter": {"share": 0.5}}}
+    with pytest.raises(SlateError, match=r"rude, row .*expected new items of the genre") as caught:
+        run(load_scenario("demo", settings), tmp_path / "refused")
+    assert "\n" not in str(caught.value)
+    folder = run(load_scenario("demo", settings | {"invalid": "count"}), tmp_path / "counted")
+    restricted = {(one["user_id"], one["visit"], one["page"]) for one in events(folder, "filter", "rude")}
+    blank = {page: sum(slot["item_id"] < 0 for slot in slots) for page, slots in pages(folder, "rude").items()}
+    counted = {key(page): page["invalid_slots"] for page in rows(folder, "pages", "rude")}
+    assert sum(counted[page] for page in restricted) > 2 * len(restricted)
+    assert counted == blank
+
+
+def test_purchases_can_be_what_counts(tmp_path):
+    settings = CLOCK | {"actions": {"purchase": LIKE}, "reward": "purchases", "intents": None}
+    folder = run(load_scenario("demo", settings), tmp_path / "run")
+    bought = {}
+    for one in events(folder, "purchase"):
+        bought[key(one)] = bought.get(key(one), 0) + 1
+    assert {key(page): page["reward"] for page in rows(folder, "pages") if page["reward"]} == bought
+    with pytest.raises(ConfigError, match="reward: got 'purchases' where nobody buys"):
+        run(load_scenario("demo", CLOCK | {"reward": "purchases"}), tmp_path / "refused")
+
+
+def test_what_is_sent_to_a_friend_is_heard(tmp_path):
+    social = {"social": {"friends": {"degree": 6}, "strength": 1.0}, "recommenders": ["popularity"], "clock.days": 8}
+    # Items are sent that are not liked, so that friends hear of them by no other way.
+    sends = {"actions": {"share": {"log_odds": 3.0, "per_star": 0.0}}}
+    quiet, loud = (
+        run(load_scenario("demo", CLOCK | social | more), tmp_path / name) for name, more in (("quiet", {}), ("loud", sends))
+    )
+    sent = events(loud, "share", "popularity")
+    assert all(one["other_id"] >= 0 for one in sent)
+    assert len({one["other_id"] for one in sent}) > 10
+    told = [
+        {(slot["friend_id"], slot["user_id"], slot["item_id"]) for slot in rows(folder, "impressions", "popularity")}
+        for folder in (quiet, loud)
+    ]
+    heard = {(one["user_id"], one["other_id"], one["item_id"]) for one in sent}
+    liked = {
+        (slot["user_id"], slot["item_id"]) for slot in rows(loud, "impressions", "popularity") if (slot["rating"] or 0) >= 4
+    }
+    by_sending_alone = {one for one in told[1] & heard if (one[0], one[2]) not in liked}
+    assert by_sending_alone
+    assert not by_sending_alone & told[0]
+
+
+def test_without_friends_nobody_is_named(acting):
+    assert all(one["other_id"] == -1 for one in events(acting, "share"))
 
 
 def test_events_are_of_items_that_stand_on_the_page(acting):
@@ -211,15 +288,16 @@ def test_a_recommender_can_answer_queries_itself(tmp_path):
 
 
 def test_a_recommender_that_cannot_be_searched_is_refused(tmp_path):
-    scenario = load_scenario("demo", CLOCK | {"actions": {"search": {"answered_by": "recommender"}}})
-    with pytest.raises(ConfigError, match="recommender 'popularity': got one without search"):
+    settings = {"actions": {"search": {"answered_by": "recommender"}}, "recommenders": ["popularity", "random"]}
+    scenario = load_scenario("demo", CLOCK | settings)
+    with pytest.raises(ConfigError, match="recommender 'random': got one without search"):
         run(scenario, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
 def test_the_oracle_stays_a_ceiling(tmp_path):
     arms = ["random", "popularity", ARM, "oracle"]
-    folder = run(load_scenario("demo", ON | {"recommenders": arms, "users.count": 120}), tmp_path / "run")
+    folder = run(load_scenario("demo", ON | {"recommenders": arms, "users.count": 80}), tmp_path / "run")
     log = open_run(folder)
     clicks = {arm: log.columns("pages", ["clicks"], arm=arm)["clicks"].mean() for arm in arms}
     assert clicks["oracle"] > 1.1 * max(clicks[arm] for arm in arms[:-1])
@@ -231,7 +309,12 @@ def test_the_oracle_stays_a_ceiling(tmp_path):
 @pytest.fixture(scope="module")
 def heeded(tmp_path_factory):
     arms = [{"name": name, "recommender": f"tests.support.acting_recommenders:{name}"} for name in ("Deaf", "Obedient")]
-    settings = {"recommenders": arms, "actions": EVERYTHING | {"less_like_this": {"log_odds": -3.5}}, "users.count": 250}
+    settings = {
+        "recommenders": arms,
+        "actions": EVERYTHING | {"less_like_this": {"log_odds": -3.5}},
+        "users.count": 250,
+        "clock.days": 5,
+    }
     return run(load_scenario("demo", CLOCK | settings), tmp_path_factory.mktemp("heeded") / "run")
 
 
@@ -261,10 +344,11 @@ def test_counts_and_shares_are_those_of_the_log(acting):
 def test_the_report_tells_what_users_did(acting, off):
     page = write_report(acting).read_text()
     assert "Beyond clicks" in page
-    assert "Purchases, of what was saved" in page
+    section = page.partition("Beyond clicks</a></h2>")[2].partition("<h2")[0]
+    labels = re.findall(r'<th scope="row">(.*?)</th>', section)
+    assert len(labels) == len(set(labels)) == 24
     assert json.loads((acting / "metrics.json").read_text())["actions"][1]["counts"]["save"] == len(events(acting, "save"))
-    assert "Beyond clicks" not in write_report(off).read_text()
-    assert "actions" not in json.loads((off / "metrics.json").read_text())
+    assert measure_actions(open_run(off), read_tables(off)) is None
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from living import living
 
 from recsim_llm.errors import ConfigError
 from recsim_llm.log import open_run
@@ -44,6 +45,8 @@ def test_a_retrained_arm_goes_on_otherwise_from_its_first_fit_on(tmp_path):
             {"barrier": "visit"},
             "retrain: got 2 pages with barrier 'visit', .*, expected 'visit'; or pass --set barrier=page",
         ),
+        ("day", {}, "retrain: got 'day' with no clock, expected a clock of two days or more; add clock: {days: 30}"),
+        ("day", {"clock": {"days": 1}}, "retrain: got 'day' with one day, expected a clock of two days or more; .*"),
         (10, {}, "retrain: got 10 pages, expected fewer than the 10 that a user sees at most"),
     ],
 )
@@ -51,6 +54,22 @@ def test_fits_for_which_the_time_never_comes_are_refused(retrain, changes, said,
     with pytest.raises(ConfigError, match=f"^recommender 'again {retrain}', {said}"):
         run(load_scenario("demo", SMALL | {"recommenders": arms(retrain)} | changes), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_by_day_an_arm_goes_on_otherwise_from_the_second_day_on(tmp_path):
+    changes = {"recommenders": arms("day"), "users.parameters.click_bias": 2.0, "train_share": 0.05}
+    log = open_run(run(living(**changes), tmp_path / "run"))
+
+    def shown(arm, days):
+        visits = log.columns("visits", ["user_id", "visit", "day"], arm=arm)
+        some = np.isin(visits["day"], days)
+        keys = set(zip(visits["user_id"][some].tolist(), visits["visit"][some].tolist(), strict=True))
+        columns = log.columns("impressions", ["user_id", "visit", "page", "position", "item_id"], arm=arm)
+        rows = zip(*(columns[name].tolist() for name in columns), strict=True)
+        return sorted(row for row in rows if row[:2] in keys)
+
+    assert shown("popularity", [0]) == shown("again day", [0]) != []
+    assert shown("popularity", [1, 2]) != shown("again day", [1, 2])
 
 
 @pytest.mark.parametrize("wrong", [0, True, "page", 1.5])

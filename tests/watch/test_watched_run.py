@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from watched_runs import CLOCK, LANGUAGE, log_of, play, small, watched
 from recsim_llm.comparison import summarise
 from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.log.reader import open_run
+from recsim_llm.recommenders import deterministic
 from recsim_llm.scenarios import resume, run
 
 KINDS = {
@@ -17,6 +19,16 @@ KINDS = {
     "clock": {**CLOCK, "intents": "usual"},
     "visits": {"barrier": "visit", "visits": 2},
     "language": {**LANGUAGE, **CLOCK},
+    "everything": {
+        **CLOCK,
+        "intents": "usual",
+        "actions": "usual",
+        "social": {"friends": {"degree": 6}, "strength": 1.5},
+        "interventions": [
+            {"name": "talk", "at": 1, "until": 3, "change": {"trend": {"items": {"popular": 0.1}, "size": 1.0}}},
+            {"name": "new", "at": 2, "change": {"release": {"items": {"share": 0.1}}}},
+        ],
+    },
 }
 
 
@@ -42,7 +54,8 @@ def test_a_run_that_is_only_watched_writes_what_run_writes(kind, tmp_path):
     with watched(tmp_path / "watched", **KINDS[kind]) as opened:
         play(opened, 2)
         opened.snapshot()
-        opened.users.shown("random", opened.users.listed("random", "")["users"][0]["id"])
+        for user in opened.users.listed("random", "")["users"]:
+            opened.users.shown("random", user["id"])
         play(opened)
     run(small(**KINDS[kind]), tmp_path / "run")
     assert log_of(tmp_path / "watched") == log_of(tmp_path / "run")
@@ -170,6 +183,37 @@ def test_a_recommender_put_in_place_knows_nothing_of_the_run():
             for run_, arm in ((first, "popularity"), (other, "random"))
         ]
         assert pages[0] == pages[1]
+
+
+class Counted:
+    """Shows the first items, and keeps what was asked of every one of its kind."""
+
+    made: ClassVar[list] = []
+
+    def fit(self, catalog, ratings, seed):
+        self.made.append(self)
+        self.items, self.seen = catalog.item_id, {"recommend": 0, "observe": 0}
+
+    def recommend(self, requests, k):
+        self.seen["recommend"] += len(requests.user_id)
+        return deterministic(self.items[:k][None].repeat(len(requests.user_id), axis=0))
+
+    def observe(self, requests, slates, clicked, rating):
+        self.seen["observe"] += len(requests.user_id)
+
+
+def test_a_recommender_learns_from_its_own_pages_and_goes_on_with_that_when_it_is_back(monkeypatch):
+    monkeypatch.setattr(Counted, "made", [])
+    arms = ["popularity", {"name": "counted", "recommender": f"{__name__}:Counted"}]
+    with watched(**CLOCK, recommenders=arms, repeats="allow") as run_:
+        seen = []
+        for recommender in ("popularity", "counted", "popularity", "counted"):
+            run_.switch("popularity", recommender)
+            before = run_.arms["popularity"].counts()["pages"]
+            play(run_, 1)
+            seen.append(run_.arms["popularity"].counts()["pages"] - before)
+    assert len(Counted.made) == 2
+    assert Counted.made[1].seen == {"recommend": seen[1] + seen[3], "observe": seen[1] + seen[3]}
 
 
 def test_a_switch_is_an_event_and_the_manifest_and_every_reader_tell_it(switched):
