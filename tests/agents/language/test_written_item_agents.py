@@ -11,7 +11,7 @@ from recsim_llm.agents.language.written_item_agents import WrittenAgentSettings,
 from recsim_llm.agents.memory.choosing_agents import learn_choices
 from recsim_llm.agents.memory.offered_choices import Choices
 from recsim_llm.errors import BudgetExceeded, ConfigError, DataError
-from recsim_llm.language import CallStore, LanguageModel, Scripted
+from recsim_llm.language import CallStore, ChaosServer, Faults, LanguageModel, Scripted, open_model
 from recsim_llm.language.base.wire import RawReply
 from recsim_llm.language.calls.budget import Budget, Limits
 from tests.support.tribes import two_tribes
@@ -170,6 +170,21 @@ def test_what_was_stopped_goes_on_from_its_calls_file(data, tmp_path):
     with model_of(Writer(), store=CallStore(stopped)) as model:
         assert written_item_agents(model, data, **FEW) == whole
         assert model.meter().calls == calls - calls // 2
+
+
+def test_a_server_in_a_storm_changes_no_figure(data):
+    found = []
+    for faults in (None, Faults.storm(0.3, hang_seconds=0.05)):
+        more = {} if faults is None else {"faults": faults}
+        with (
+            ChaosServer(seed=2, **more) as server,
+            open_model("openai-compatible/chaos", base_url=server.base_url, timeout=2.0) as model,
+        ):
+            found.append(written_item_agents(model, data, seed=3, users=3, items=30, choices=2, held_out=1))
+            failures = model.meter().failures
+    assert found[0] == found[1]
+    assert found[0].asks > 0
+    assert failures
 
 
 @pytest.mark.parametrize("wrong", [{"choices": 0}, {"held_out": 0}, {"rounds": 0}, {"users": 0}, {"items": 1}])
