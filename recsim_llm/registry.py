@@ -55,6 +55,7 @@ SHIPPED: dict[str, dict[str, str]] = {
         "calibrated": "recsim_llm.recommenders.reranking:Calibrated",
         "popularity-discounted": "recsim_llm.recommenders.reranking:PopularityDiscounted",
         "exposure-fair": "recsim_llm.recommenders.exposure_fairness:ExposureFair",
+        "heeding": "recsim_llm.recommenders.heeding:Heeding",
         "softmax": "recsim_llm.recommenders.softmax:Softmax",
         "warmed": "recsim_llm.agents.warmed:Warmed",
         "oracle": "recsim_llm.recommenders.oracle:Oracle",

@@ -103,7 +103,7 @@ def _facts(request: AuditRequest, licence: str) -> dict[str, str]:
 
 def _content(request: AuditRequest, dataset: Dataset, kind: AuditKind, finding: Any) -> dict[str, Any]:
     rows = kind.rows(finding, dataset.feedback == "explicit")
-    played = "choice users" if request.model is None else request.model.name
+    played = kind.choice_name if request.model is None else request.model.name
     return {
         "audit": request.audit,
         "question": kind.question,
@@ -159,7 +159,8 @@ def _refuse_overlooked(request: AuditRequest, heeded: Sequence[str]) -> None:
 
 def _estimate(kind: AuditKind, users: int, roles: Roles, given: ModelSettings) -> CostEstimate:
     """Return the most that the audit can ask of its model."""
-    model, questions, texts = roles.role("user"), 2 * kind.page_size + 2, users * kind.texts
+    model, texts = roles.role("user"), users * kind.texts
+    questions = kind.questions or 2 * kind.page_size + 2
     asks = users * kind.asks * model.most_calls(questions)
     read = (asks + texts) * usual_tokens(kind.page_size)
     answers = users * kind.asks * model.most_calls(1) * questions

@@ -86,6 +86,12 @@ def count_users(scenario: Scenario) -> int:
     settings = scenario.users
     if settings.block is not None:
         raise ConfigError("compare: got users.block, expected none where users are taken block by block; leave it out")
+    together = [name for name in ("social", "providers") if getattr(scenario, name)]
+    if together:
+        raise ConfigError(
+            f"compare: got {' and '.join(together)} where users are taken block by block, expected none, since what happens "
+            f"hangs on everyone; leave --until-decided out, or pass --set {together[0]}=null"
+        )
     if settings.count is not None:
         return settings.count
     if settings.model not in _COUNTED:

@@ -203,7 +203,7 @@ def forecast_audit(request: AuditRequest) -> Forecast:
     known = look_ahead(request.model)
     with _stage() as folder:
         make_audit(replace(request, model=stand_in_for(known), cache=_words(known, folder), limits={}), folder)
-        asked = dict.fromkeys(("user", "policy"), known)
+        asked = dict.fromkeys(("user", "policy", "writer"), known)
         return _summed(asked, _used(folder, asked), {}, users=1, everyone=1)
 
 

@@ -21,7 +21,7 @@ from recsim_llm.scenarios.building import Stage, recommender_seed, stage
 from recsim_llm.scenarios.clock_session import ClockSession
 from recsim_llm.scenarios.measures import check_measures, write_run_tables
 from recsim_llm.scenarios.run_manifest import make_manifest
-from recsim_llm.scenarios.runner import SEGMENT_ROWS, draw_seed, give_hooks
+from recsim_llm.scenarios.runner import draw_seed, give_hooks, open_arm_log
 from recsim_llm.scenarios.schema import Scenario, change_scenario, load_scenario
 
 __all__ = ["LivingArm", "open_living_arm"]
@@ -124,14 +124,4 @@ def _begin_log(built: Stage, folder: Path) -> RunLog:
     check_measures(built)
     write_manifest(folder, make_manifest(built.scenario, built.dataset, built.world, built.roles))
     write_run_tables(built, folder)
-    world, (arm,) = built.world, built.scenario.recommenders
-    return RunLog(
-        open_segments(folder),
-        arm.name,
-        0,
-        catalog=world.catalog,
-        user_id=world.population.user_id,
-        segment_rows=SEGMENT_ROWS,
-        timed=True,
-        social=built.scenario.social is not None,
-    )
+    return open_arm_log(built, open_segments(folder), 0)

@@ -20,7 +20,7 @@ from recsim_llm.language.calls.model import Meter
 from recsim_llm.log.folders import MANIFEST, RUN_FOLDER, TRACEBACK, refuse_used_folder, remove_torn_files
 from recsim_llm.log.locks import lock_folder
 from recsim_llm.log.manifest import encode_manifest, read_arithmetic, read_scenario_manifest, write_manifest
-from recsim_llm.log.segments import open_segments, read_segments
+from recsim_llm.log.segments import SegmentWriter, open_segments, read_segments
 from recsim_llm.log.tables import add_timings
 from recsim_llm.log.writer import RunLog
 from recsim_llm.metrics.item_tables import has_tables
@@ -37,7 +37,7 @@ from recsim_llm.scenarios.run_manifest import difference, make_manifest, users_w
 from recsim_llm.scenarios.schema import Scenario, scenario_from
 from recsim_llm.scenarios.serving import ServedRecommender, keeping_cost, reach_services
 
-__all__ = ["Progress", "Report", "begin_run", "draw_seed", "give_hooks", "other_arithmetic", "resume", "run"]
+__all__ = ["Progress", "Report", "begin_run", "draw_seed", "give_hooks", "open_arm_log", "other_arithmetic", "resume", "run"]
 
 SEGMENT_ROWS = 500_000
 """Impressions after which a segment is written; the rows of the log do not depend on it."""
@@ -309,6 +309,27 @@ def give_hooks(recommender: Any, built: Stage, session: ArmSession) -> None:
     )
 
 
+def open_arm_log(built: Stage, segments: SegmentWriter, place: int) -> RunLog:
+    """Return the log of an arm that is about to be served, with the columns that its scenario has.
+
+    Args:
+        built: the scenario.
+        segments: of the run folder.
+        place: position of the arm in the scenario.
+    """
+    scenario, world = built.scenario, built.world
+    return RunLog(
+        segments,
+        scenario.recommenders[place].name,
+        place,
+        catalog=world.catalog,
+        user_id=world.population.user_id,
+        segment_rows=SEGMENT_ROWS,
+        timed=scenario.clock is not None,
+        social=scenario.social is not None,
+    )
+
+
 @one_thread
 def _serve_arms(built: Stage, out: Path, progress: Report) -> None:
     scenario, world, roles = built.scenario, built.world, built.roles
@@ -322,16 +343,7 @@ def _serve_arms(built: Stage, out: Path, progress: Report) -> None:
             continue
         started = time.perf_counter()
         recommender = built.recommenders[arm.name]()
-        log = RunLog(
-            segments,
-            arm.name,
-            place,
-            catalog=world.catalog,
-            user_id=world.population.user_id,
-            segment_rows=SEGMENT_ROWS,
-            timed=scenario.clock is not None,
-            social=scenario.social is not None,
-        )
+        log = open_arm_log(built, segments, place)
         served = ServedRecommender(recommender, arm.name)
         learner = served if arm.retrain is None else Retrained(served, arm.retrain)
         session = open_arm(scenario, world, learner, name=arm.name, log=log)

@@ -14,6 +14,7 @@ from recsim_llm.agents.audits.audit_rows import AuditRow, finding_rows
 from recsim_llm.agents.audits.choice_audits import choice_strength, choice_sweep
 from recsim_llm.agents.audits.design import KNOWN_SHARE
 from recsim_llm.agents.audits.injection import ATTACKS, injection
+from recsim_llm.agents.audits.item_choices import counted_item_agents, written_item_agents
 from recsim_llm.agents.audits.memorisation import memorisation
 from recsim_llm.agents.audits.ranked_lists import RankingBias, ranking_bias
 from recsim_llm.agents.audits.remembering import check_genres, remembering
@@ -24,6 +25,7 @@ from recsim_llm.agents.audits.sweep import sweep
 from recsim_llm.agents.audits.sycophancy import FLATTERY, NEUTRAL, sycophancy
 from recsim_llm.agents.language.calibration_pages import able_users
 from recsim_llm.agents.language.language_parameters import LanguageParameters
+from recsim_llm.agents.memory.offered_choices import dense_part
 from recsim_llm.core import keyed
 from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.pages import Requests
@@ -38,6 +40,8 @@ _PAGE, _WIDE = 8, 10
 _HISTORIES, _PAGE_SIZES = (0, 5, 20, 80), (5, 10, 20)
 _WORDS = ("templates", "rating_history")
 _ROTATIONS, _RANKED, _LEAST_RANKED = 8, 20, 2
+_MEETING, _LEARNED, _FORETOLD = 60, 6, 4  # items, and choices a user, of item agents
+_EVERYBODY = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +56,10 @@ class AuditKind:
     """Questions about pages a user, at most."""
     page_size: int
     """Items of the largest page that is asked about."""
+    questions: int | None = None
+    """Questions at a time, at most; None: those about a page, two an item and two more."""
     texts: int = 0
-    """Free texts a user."""
+    """Free texts a user, at most."""
     run: Callable[..., Any]
     """Takes models, data, seed and users, and by name ``parameters``, where some are given; returns what was found."""
     heeds: tuple[str, ...] = ()
@@ -66,6 +72,8 @@ class AuditKind:
     """The same of cascade users; None where these cannot be audited."""
     choice_users: int | None = None
     """Users where nothing is said, of choice users; None: as many as of others."""
+    choice_name: str = "choice users"
+    """Who answers where no model does."""
     rows: Callable[[Any, bool], Sequence[AuditRow]] = lambda finding, stars: finding_rows(finding, stars=stars)
     """Takes what was found, and whether the data have stars; returns the rows of a page."""
 
@@ -92,6 +100,20 @@ def _genres(dataset: Dataset) -> None:
 
 def _injected(roles: Roles, dataset: Dataset, seed: int, users: int, **asked: LanguageParameters) -> Any:
     return _audit(partial(injection, writer=roles.role("writer")), _PAGE)(roles, dataset, seed, users, **asked)
+
+
+def _remembered(roles: Roles, dataset: Dataset, seed: int, users: int, **asked: LanguageParameters) -> Any:
+    return written_item_agents(
+        roles.role("user"),
+        dataset,
+        seed=seed,
+        users=users,
+        items=_MEETING,
+        choices=_LEARNED,
+        held_out=_FORETOLD,
+        writer=roles.role("writer"),
+        parameters=asked.get("parameters"),
+    )
 
 
 def _page_sizes(dataset: Dataset) -> tuple[int, ...]:
@@ -216,6 +238,20 @@ AUDITS: Mapping[str, AuditKind] = MappingProxyType(
             page_size=_RANKED,
             run=_ranked,
             check=_rankable,
+        ),
+        "item-agents": AuditKind(
+            question="do items that remember who took and who refused them help to foretell choices?",
+            users=20,
+            asks=4 * _LEARNED + 8 * _FORETOLD,
+            page_size=2,
+            questions=1,
+            texts=4 * _LEARNED,
+            run=_remembered,
+            check=lambda dataset: dense_part(dataset, seed=0, users=1, items=_MEETING),
+            heeds=("templates",),
+            choice=counted_item_agents,
+            choice_users=_EVERYBODY,
+            choice_name="memories that count",
         ),
     }
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from recsim_llm.agents.audits.injection import Injection
+from recsim_llm.agents.audits.item_choices import ItemAgentsFinding
 from recsim_llm.agents.audits.memorisation import Memorisation
 from recsim_llm.agents.audits.ranked_lists import RankingBias
 from recsim_llm.agents.audits.remembering import Remembering
@@ -213,6 +214,16 @@ def _remembering(found: Remembering) -> Sequence[AuditRow]:
     return rows
 
 
+def _item_agents(found: ItemAgentsFinding) -> Sequence[AuditRow]:
+    return [
+        _above("more held-out choices foretold with item agents, share", found.gain, leading=True),
+        _above("the same beyond what strangers' memories gain", found.personal_gain, leading=True),
+        AuditRow(label="what strangers' memories gain: of items as such, not of who likes them", estimate=found.strangers_gain),
+        _above("held-out choices foretold with item agents, share", found.with_items, 0.5),
+        _above("held-out choices foretold without, share", found.without_items, 0.5),
+    ]
+
+
 _ROWS: Mapping[type, Callable[[Any], Sequence[AuditRow]]] = {
     SlotBias: _slots,
     Sycophancy: _sycophancy,
@@ -223,4 +234,5 @@ _ROWS: Mapping[type, Callable[[Any], Sequence[AuditRow]]] = {
     Sweep: _sweep,
     RankingBias: _ranking,
     Remembering: _remembering,
+    ItemAgentsFinding: _item_agents,
 }

@@ -13,29 +13,18 @@ none grows beyond ``ItemAgentSettings.longest``.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from recsim_llm.core import keyed
-from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
+from recsim_llm.agents.memory.choosing_agents import ItemAgentsMeasure, learn_choices, measure_choices
+from recsim_llm.agents.memory.offered_choices import Choices
+from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.checked_columns import check_number, check_whole_number
-from recsim_llm.core.ratings import TRAIN_SHARE, Dataset, Ratings
-from recsim_llm.statistics.intervals import Estimate, ratio_estimate
+from recsim_llm.core.ratings import TRAIN_SHARE, Dataset
 
-__all__ = [
-    "Choices",
-    "ItemAgentSettings",
-    "ItemAgents",
-    "ItemAgentsMeasure",
-    "draw_choices",
-    "learn_item_agents",
-    "measure_item_agents",
-]
-
-_TRIES = 8
+__all__ = ["ItemAgentSettings", "ItemAgents", "learn_item_agents", "measure_item_agents"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,20 +49,9 @@ class ItemAgentSettings:
         check_whole_number("item agents, rounds", self.rounds, least=1)
 
 
-class Choices(NamedTuple):
-    """Pairs of items put to users."""
-
-    user: IntArray
-    """int64 [c]: positions of the users."""
-    taken: IntArray
-    """int64 [c]: positions of the items that they took."""
-    refused: IntArray
-    """int64 [c]: of items that they never rated, drawn as often as these are rated."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False)
 class ItemAgents:
-    """What both sides remember."""
+    """What both sides remember, as counts; see ``ChoosingAgents``."""
 
     words: DoubleArray
     """float64 [n, w]: genres and decade of each item, of length 1, or 0 where neither is known."""
@@ -81,7 +59,9 @@ class ItemAgents:
     """float64 [u, w]: what each user likes, below 0 what is refused."""
     items: DoubleArray
     """float64 [n, w]: by whom each item is liked, below 0 by whom it is refused; zeros with the item agents off."""
-    reflections: int
+    settings: ItemAgentSettings
+    """How memories are written."""
+    reflections: int = 0
     """Wrong choices, after each of which a user and two items reflected."""
 
     def prefer(self, choices: Choices) -> DoubleArray:
@@ -90,26 +70,23 @@ class ItemAgents:
         difference = known[choices.taken] - known[choices.refused]
         return np.asarray(np.einsum("cw,cw->c", self.users[choices.user], difference))
 
-
-class ItemAgentsMeasure(NamedTuple):
-    """Held-out choices foretold with item agents and without; 95% intervals over users."""
-
-    with_items: Estimate
-    """Share of the choices that are right; where the memories cannot tell it counts half."""
-    without_items: Estimate
-    """The same with the item agents off."""
-    gain: Estimate
-    """The first less the second, of the same users and choices."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain values."""
-        return {name: asdict(one) for name, one in self._asdict().items()}
+    def reflect(self, choices: Choices) -> None:
+        """Add to the memories of users, who are all different, and of items what the other side is known by."""
+        user, taken, refused = choices
+        settings, known, before = self.settings, self.words + self.items, self.users[user]
+        length = np.linalg.norm(before, axis=1, keepdims=True)
+        self.users[user] = _bounded(before + settings.step * (known[taken] - known[refused]), settings.longest)
+        if settings.items and len(user):
+            tastes = settings.item_step * before / np.maximum(length, 1.0)
+            np.add.at(self.items, taken, tastes)
+            np.subtract.at(self.items, refused, tastes)
+            touched = np.unique(np.concatenate([taken, refused]))
+            self.items[touched] = _bounded(self.items[touched], settings.longest)
+        self.reflections += len(user)
 
 
 def learn_item_agents(training: Dataset, seed: int, settings: ItemAgentSettings | None = None) -> ItemAgents:
-    """Have users choose again what they took, oldest first, and both sides reflect after each wrong choice.
-
-    All users make their first choice at once, then their second, and so on; what items learn in a turn they know in the next.
+    """Have users choose again what they took, and both sides reflect after each wrong choice; see ``learn_choices``.
 
     Args:
         training: what users took; stars play no part.
@@ -119,15 +96,9 @@ def learn_item_agents(training: Dataset, seed: int, settings: ItemAgentSettings 
     settings = settings or ItemAgentSettings()
     words = _words(training.catalog)
     users = np.zeros((len(training.ratings.users), words.shape[1]))
-    agents = ItemAgents(words=words, users=users, items=np.zeros_like(words), reflections=0)
-    wrong = 0
-    for number in range(settings.rounds):
-        choices = draw_choices(training, training.ratings, seed=seed, number=number)
-        order, rank = _turns(training.ratings)
-        turns = np.split(order, np.flatnonzero(np.diff(rank[order])) + 1)
-        for rows in turns:
-            wrong += _turn(agents, Choices(*(column[rows] for column in choices)), settings)
-    return ItemAgents(words=words, users=agents.users, items=agents.items, reflections=wrong)
+    agents = ItemAgents(words=words, users=users, items=np.zeros_like(words), settings=settings)
+    learn_choices(agents, training, seed=seed, rounds=settings.rounds)
+    return agents
 
 
 def measure_item_agents(
@@ -145,73 +116,16 @@ def measure_item_agents(
     Raises:
         ConfigError: no user has two ratings.
     """
-    settings = settings or ItemAgentSettings()
+    given = settings or ItemAgentSettings()
     training, later = dataset.training_part(train_share)
-    choices = draw_choices(training, later, seed=seed, number=-1)
-    right = []
-    for items in (True, False):
-        given = replace(settings, items=items)
-        prefer = learn_item_agents(training, seed, given).prefer(choices)
-        right.append(np.where(prefer == 0, 0.5, prefer > 0))
-    users = len(training.ratings.users)
-    there = (choices.taken != choices.refused).astype(np.float64)
-    count = np.bincount(choices.user, there, users)
-    asked = count > 0
-    by_user = [np.bincount(choices.user, one * there, users)[asked] for one in (*right, right[0] - right[1])]
-    return ItemAgentsMeasure(*(ratio_estimate(one.astype(np.float64), count[asked].astype(np.float64)) for one in by_user))
-
-
-def draw_choices(training: Dataset, taken: Ratings, *, seed: int, number: int) -> Choices:
-    """Put a refused item beside each taken one; where eight draws find none, the item itself, which says nothing.
-
-    Args:
-        training: says who rated what, and how often items are rated.
-        taken: ratings whose items were taken, of users of the training part.
-        seed: of the draws.
-        number: another one draws other items.
-    """
-    catalog, ratings = training.catalog, training.ratings
-    user, item = np.searchsorted(ratings.users, taken.user_id), catalog.index_of(taken.item_id)
-    pool, size = catalog.index_of(ratings.item_id), len(catalog)
-    known = np.unique(np.concatenate([ratings.user_index * size + pool, user * size + item]))
-    word = keyed.words(seed, "refused item", taken.user_id, taken.item_id, number)
-    place = keyed.uniform(keyed.absorb(word[:, None], np.arange(_TRIES)))
-    drawn = pool[(place * len(pool)).astype(np.int64)]
-    free = ~np.isin(user[:, None] * size + drawn, known)
-    refused = drawn[np.arange(len(drawn)), free.argmax(axis=1)]
-    # A row whose draws were all rated stays, so that turns are those of the ratings; nobody can tell an item from itself.
-    return Choices(user, item, np.where(free.any(axis=1), refused, item))
-
-
-def _turn(agents: ItemAgents, choices: Choices, settings: ItemAgentSettings) -> int:
-    """Let users who are all different choose once, and write the memories anew; return how many were wrong."""
-    wrong: BoolArray = (agents.prefer(choices) <= 0) & (choices.taken != choices.refused)
-    user, taken, refused = (column[wrong] for column in choices)
-    known = agents.words + agents.items
-    before = agents.users[user]
-    length = np.linalg.norm(before, axis=1, keepdims=True)
-    agents.users[user] = _bounded(before + settings.step * (known[taken] - known[refused]), settings.longest)
-    if settings.items and len(user):
-        tastes = settings.item_step * before / np.maximum(length, 1.0)
-        np.add.at(agents.items, taken, tastes)
-        np.subtract.at(agents.items, refused, tastes)
-        touched = np.unique(np.concatenate([taken, refused]))
-        agents.items[touched] = _bounded(agents.items[touched], settings.longest)
-    return len(user)
+    return measure_choices(
+        lambda items: learn_item_agents(training, seed, replace(given, items=items)), training, later, seed=seed
+    )
 
 
 def _bounded(memories: DoubleArray, longest: float) -> DoubleArray:
     length = np.linalg.norm(memories, axis=1, keepdims=True)
     return np.asarray(memories * np.minimum(1.0, longest / np.maximum(length, 1e-12)))
-
-
-def _turns(ratings: Ratings) -> tuple[IntArray, IntArray]:
-    """Return rows in the order of turns, int64 [r], and the turn of each row: a user's first rating in time, second, ..."""
-    order = np.lexsort((np.arange(len(ratings)), ratings.timestamp, ratings.user_index))
-    user = ratings.user_index[order]
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order)) - np.searchsorted(user, user)
-    return np.argsort(rank, kind="stable"), rank
 
 
 def _words(catalog: Catalog) -> DoubleArray:

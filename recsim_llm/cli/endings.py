@@ -20,6 +20,7 @@ from types import FrameType
 
 from recsim_llm.errors import BudgetExceeded, ConfigError, DataError, LogError, RecSimError, RunExistsError, is_full
 from recsim_llm.log.folders import MANIFEST, is_run
+from recsim_llm.log.manifest import read_manifest
 from recsim_llm.log.segments import read_segments
 
 __all__ = ["Terminated", "ending", "go_on", "go_on_by_calls", "go_on_by_folder", "heed_signals"]
@@ -97,8 +98,15 @@ def go_on_by_folder(out: Path) -> Iterator[None]:
             folder = shlex.quote(str(out))
             shown = "" if not _can_be_reported(out) else f", `recsim-llm report {folder}` shows it"
             higher = f" {error.option} N" if isinstance(error, BudgetExceeded) and error.option else ""
-            error.add_note(f"what was done is kept{shown}; go on with `recsim-llm resume {folder}{higher}`")
+            again = "" if _was_changed_by_hand(out) else f"; go on with `recsim-llm resume {folder}{higher}`"
+            error.add_note(f"what was done is kept{shown}{again}")
         raise
+
+
+def _was_changed_by_hand(out: Path) -> bool:
+    with suppress(RecSimError):
+        return bool(read_manifest(out).get("by_hand"))
+    return False
 
 
 def _can_be_reported(out: Path) -> bool:

@@ -5,15 +5,20 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
-from contextlib import AbstractContextManager, nullcontext
+import signal
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from recsim_llm.cli.endings import Terminated, ending, go_on_by_folder
 from recsim_llm.cli.options import ask_first
 from recsim_llm.cli.output import make_console, print_problem
 from recsim_llm.cli.runs import finish_run, scenario_flags
 from recsim_llm.errors import ConfigError, RecSimError
+
+if TYPE_CHECKING:
+    from recsim_llm.watch.watch_server import WatchServer
 
 __all__ = ["handle_watch"]
 
@@ -34,21 +39,42 @@ def handle_watch(options: argparse.Namespace) -> None:
     with _going_on(options.out), open_watched(scenario, options.out, cache=options.cache, confirm=confirm) as run:
         pacer = Pacer(run, _tell)
         try:
-            asyncio.run(WatchServer(run, pacer).serve(options.port, _say_where))
-        except Terminated:
-            raise
-        except KeyboardInterrupt:
-            pass  # That is how watching ends.
+            by = asyncio.run(_serve_until_stopped(WatchServer(run, pacer), options.port))
         finally:
             pacer.close()
         if pacer.error is not None:
             raise pacer.error
+        if by == signal.SIGTERM:
+            raise Terminated
     if options.out is None:
         return
     if run.finished:
         finish_run(options.out, options)
     elif not options.quiet:
         make_console().print(_left_off(options, changed=bool(run.by_hand)))
+
+
+async def _serve_until_stopped(server: WatchServer, port: int) -> int:
+    """Serve until Ctrl-C, which is how watching ends, or SIGTERM; return which.
+
+    The loop heeds them between two tasks: an exception would end whichever task happens to run.
+    """
+    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
+    heard: list[int] = []
+
+    def stop(number: int) -> None:
+        heard.append(number)
+        stopped.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop, number)
+    serving, waiting = (asyncio.create_task(one) for one in (server.serve(port, _say_where), stopped.wait()))
+    await asyncio.wait((serving, waiting), return_when=asyncio.FIRST_COMPLETED)
+    serving.cancel()
+    waiting.cancel()
+    with suppress(asyncio.CancelledError):
+        await serving
+    return heard[0]
 
 
 def _going_on(out: Path | None) -> AbstractContextManager[None]:

@@ -8,6 +8,7 @@ from recsim_llm.recommenders.content_based import ContentBased
 from recsim_llm.recommenders.ease import EASE
 from recsim_llm.recommenders.epsilon_greedy import EpsilonGreedy
 from recsim_llm.recommenders.exposure_fairness import ExposureFair
+from recsim_llm.recommenders.heeding import Heeding
 from recsim_llm.recommenders.hooks import AsksModel, RunsElsewhere, TakesRules, TakesTruth, TakesUserKeys, TrainedBefore, Truth
 from recsim_llm.recommenders.http_recommender import HttpRecommender
 from recsim_llm.recommenders.http_schema import http_openapi
@@ -56,6 +57,7 @@ __all__ = [
     "GivesNextItems",
     "GivesPlacements",
     "GivesPropensities",
+    "Heeding",
     "HttpRecommender",
     "ImplicitRecommender",
     "Interactions",

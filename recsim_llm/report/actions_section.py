@@ -18,7 +18,7 @@ Arms = Sequence[Content]
 _DONE = {
     "search": "Searches",
     "filter": "Genres asked for",
-    "back": "Pages looked at again",
+    "back": "Looks back",
     "dislike": "Dislikes",
     "less_like_this": "Requests for less like this",
     "save": "Saves",
@@ -35,10 +35,10 @@ _STEPS = {
 }
 _HEEDED = {
     "before": "Similar items among those shown up to the request",
-    "visit": "on the pages that followed in the visit",
-    "later": "in later visits",
-    "passed_before": "Items like those passed over: up to the page",
-    "passed_after": "after it",
+    "visit": "Similar items on the pages that followed in the visit",
+    "later": "Similar items in later visits",
+    "passed_before": "Items like those passed over, up to the page",
+    "passed_after": "Items like those passed over, after the page",
 }
 _NOTE = "In brackets: 95% interval by user."
 _OBEDIENCE = (

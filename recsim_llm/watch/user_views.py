@@ -39,6 +39,7 @@ class UserViews:
 
     def __init__(self, scenario: Scenario, arms: Mapping[str, WatchedArm], talk: Conversation, deciding: Lock) -> None:
         self._arms, self._talk, self._deciding = arms, talk, deciding
+        self._max_pages = scenario.max_pages
         self._recommenders = [arm.name for arm in scenario.recommenders]
         self._population = _population_of(arms)
         self._ids = [str(number) for number in self._population.user_id.tolist()]
@@ -122,7 +123,8 @@ class UserViews:
             slots.append({"position": position, **known, **slot})
         moods = {name: _plain(getattr(page, name)) for name in ("satisfaction", "leave_prob", "reward")}
         recommender = self._recommenders[page.recommender]
-        return {"page": page.page, "recommender": recommender, "left": page.left, "slots": slots, **moods}
+        last = page.page + 1 >= self._max_pages
+        return {"page": page.page, "recommender": recommender, "left": page.left, "last": last, "slots": slots, **moods}
 
     def _arm(self, name: str) -> WatchedArm:
         if name not in self._arms:

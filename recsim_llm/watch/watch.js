@@ -45,6 +45,7 @@ const share = (value) => `${(100 * value).toFixed(value !== 0 && Math.abs(value)
 const number = (value, unit) => value === null || value === undefined ? "–"
   : unit === "share" ? share(value) : unit === "users" ? String(value) : value.toFixed(2);
 const colour = (place) => `var(--arm${place % 8})`;
+const counted = (count, what) => `${count.toLocaleString("en")} ${what}${count === 1 ? "" : "s"}`;
 const swatch = (place) => {
   const one = make("span", { class: "swatch" });
   one.style.background = colour(place);
@@ -220,7 +221,7 @@ function figure(series, state, width) {
   const { first, by: each, label } = state.axis, end = first + each * Math.max(known.steps - 1, 1);
   let low = Math.min(0, ...values), high = Math.max(...values);
   if (high - low < 1e-9) high = low + 1;
-  const marks = ticks(low, high * 1.02, 4);
+  const marks = ticks(low, high * 1.02, 5);
   const x = (step) => left + (width - left - right) * (first + each * step - first) / (end - first);
   const y = (value) => top + (height - top - bottom) * (1 - (value - low) / (high * 1.02 - low));
   const svg = draw("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": `${series.title}, by ${label}` });
@@ -287,7 +288,7 @@ function showList(list) {
   by("users").replaceChildren(...list.users.map((user) => make("li", {}, make("button", {
     type: "button", "data-user": user.id, "aria-pressed": String(user.id === known.chosen),
     onclick: () => { choose(user.id); },
-  }, user.key, make("small", { text: user.visit < 0 ? "not here yet" : `${user.clicks} clicks · ${user.pages} pages` })))));
+  }, user.key, make("small", { text: user.visit < 0 ? "not here yet" : `${counted(user.clicks, "click")} · ${counted(user.pages, "page")}` })))));
   by("users").scrollTop = at;
   if (focused) by("users").querySelector(`[data-user="${CSS.escape(focused)}"]`)?.focus();
 }
@@ -301,11 +302,11 @@ function showUser(user) {
   if (user.id !== known.chosen) return;
   const pages = user.pages_seen, last = pages.length - 1;
   const at = known.pinned === null ? last : Math.max(0, Math.min(last, pages.findIndex((page) => page.page === known.pinned)));
-  const counted = user.visit < 0 ? "Has not come yet." : `Visit ${user.visit + 1}, ${user.pages} pages and ${user.clicks} clicks in all.`;
+  const so_far = user.visit < 0 ? "Has not come yet." : `Visit ${user.visit + 1}, ${counted(user.pages, "page")} and ${counted(user.clicks, "click")} in all.`;
   const next = user.next ? ` ${user.next === "does not come again" ? "Does not come again." : `Next visit: ${user.next}.`}` : "";
   const parts = [
     make("h3", { text: `User ${user.key}, served as ${user.arm}` }),
-    make("p", { text: user.persona }), make("p", { class: "aside", text: counted + next }),
+    make("p", { text: user.persona }), make("p", { class: "aside", text: so_far + next }),
   ];
   if (last >= 0) parts.push(...pageParts(user, pages, at));
   if (user.remembers) {
@@ -330,7 +331,9 @@ function pageParts(user, pages, at) {
       ...cells.map((text) => make("td", { text })), make("td", { text: drawn }),
       make("td", { text: slot.rating === null ? "–" : String(slot.rating) }));
   });
-  const end = page.left ? `left after it (chance ${share(page.leave_prob)})` : `stayed (chance of leaving ${share(page.leave_prob)})`;
+  const chance = share(page.leave_prob);
+  const end = page.left ? `left after it (chance ${chance})`
+    : page.last ? `did not leave (chance ${chance}), but the visit's pages are used up` : `stayed (chance of leaving ${chance})`;
   return [
     make("div", { class: "pages" },
       make("button", { type: "button", id: "user-before", text: "Page before", disabled: at === 0, onclick: () => turn(at - 1) }),

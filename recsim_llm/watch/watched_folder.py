@@ -10,11 +10,10 @@ from typing import Any
 from recsim_llm.log.manifest import write_manifest
 from recsim_llm.log.segments import open_segments
 from recsim_llm.log.tables import add_serving, add_timings
-from recsim_llm.log.writer import RunLog
 from recsim_llm.scenarios.building import Stage
 from recsim_llm.scenarios.measures import write_run_tables
 from recsim_llm.scenarios.run_manifest import make_manifest
-from recsim_llm.scenarios.runner import SEGMENT_ROWS
+from recsim_llm.scenarios.runner import open_arm_log
 from recsim_llm.watch.watched_arm import WatchedArm
 
 __all__ = ["WatchedFolder"]
@@ -37,15 +36,7 @@ class WatchedFolder:
         write_run_tables(built, out)
         segments = open_segments(out)
         for place, arm in enumerate(arms):
-            arm.log = RunLog(
-                segments,
-                arm.name,
-                place,
-                catalog=arm.world.catalog,
-                user_id=arm.world.population.user_id,
-                segment_rows=SEGMENT_ROWS,
-                timed=built.scenario.clock is not None,
-            )
+            arm.log = open_arm_log(built, segments, place)
 
     def mark(self, by_hand: Sequence[Mapping[str, Any]]) -> None:
         """Say in the manifest what was changed by hand; before it takes effect, so that no such run passes for another."""

@@ -87,8 +87,10 @@ def test_a_run_that_was_left_can_be_gone_on_with_unless_it_was_changed(tmp_path,
         act(address, "act", do="step")
         while not state(address, before["version"])["by_hand"]:
             pass
-        status, said, _ = end(process, signal.SIGTERM)
+        status, _, complained = end(process, signal.SIGTERM)
     assert status == 143
+    assert complained.startswith("recsim-llm: stopped by SIGTERM; what was done is kept")
+    assert "go on with" not in complained
     capsys.readouterr()
     assert main(["resume", str(changed)]) == 2
     assert "changed by hand while it was watched and is not finished" in capsys.readouterr().err

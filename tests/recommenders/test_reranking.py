@@ -5,10 +5,12 @@ import pytest
 from small_data import ask_for, fitted, make_ratings
 
 from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.pages import ACTIONS
 from recsim_llm.errors import ConfigError
 from recsim_llm.recommenders import (
     AsksModel,
     Calibrated,
+    Heeding,
     ItemKNN,
     MatrixFactorization,
     MaximalMarginalRelevance,
@@ -20,7 +22,7 @@ from recsim_llm.recommenders import (
 )
 from recsim_llm.testing import check_recommender, small_world
 
-RERANKERS = [MaximalMarginalRelevance, Calibrated, PopularityDiscounted]
+RERANKERS = [MaximalMarginalRelevance, Calibrated, PopularityDiscounted, Heeding]
 every_reranker = pytest.mark.parametrize("kind", RERANKERS)
 
 
@@ -130,3 +132,15 @@ def test_what_the_inner_ones_need_is_what_the_outer_one_takes():
 def test_inner_ones_that_will_not_do_are_refused(name, settings, said):
     with pytest.raises(ConfigError, match=said):
         open_recommender(name, settings)
+
+
+def test_what_resembles_something_refused_comes_last():
+    world = genre_world()
+    asked = ask_for([7, 8, 9], shown=[[15], [15], [15]])
+    done = np.array([[1 << ACTIONS.index("less_like_this")], [1 << ACTIONS.index("dislike")], [0]], np.uint8)
+    slates = fitted(over(Heeding), world).recommend(asked._replace(history_actions=done), 6)
+    plain = fitted(Popularity(), world).recommend(asked, 6)
+    assert np.array_equal(slates.item_id[1:], plain.item_id[1:])
+    dramas = [item for item in plain.item_id[0].tolist() if item in (10, 11, 12, 13, 16, 17)]
+    assert slates.item_id[0].tolist()[: len(dramas)] == dramas
+    assert 14 not in slates.item_id[0].tolist()[: len(dramas)]

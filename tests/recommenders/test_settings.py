@@ -50,6 +50,7 @@ OTHERS = {
     "calibrated": {"base": "popularity", "strength": 0.1, "candidates": 9},
     "popularity-discounted": {"base": "popularity", "strength": 0.1, "candidates": 9},
     "exposure-fair": {"base": "popularity", "strength": 0.1, "candidates": 9},
+    "heeding": {"base": "popularity", "strength": 0.1, "candidates": 9},
     "softmax": {"base": "mf", "temperature": 2, "slot_marginals": True, "base_settings": {"factors": 3}},
     "language": {"base": "popularity", "candidates": 9, "history": 3, "prompt": "in_context", "rotate": False},
 }

@@ -1,6 +1,7 @@
 """Runs in which users do more than click: off means off, what they do is in the log and reaches recommenders."""
 
 import json
+import re
 
 import numpy as np
 import pyarrow.dataset as ds
@@ -343,7 +344,9 @@ def test_counts_and_shares_are_those_of_the_log(acting):
 def test_the_report_tells_what_users_did(acting, off):
     page = write_report(acting).read_text()
     assert "Beyond clicks" in page
-    assert "Purchases, of what was saved" in page
+    section = page.partition("Beyond clicks</a></h2>")[2].partition("<h2")[0]
+    labels = re.findall(r'<th scope="row">(.*?)</th>', section)
+    assert len(labels) == len(set(labels)) == 24
     assert json.loads((acting / "metrics.json").read_text())["actions"][1]["counts"]["save"] == len(events(acting, "save"))
     assert measure_actions(open_run(off), read_tables(off)) is None
 

@@ -5,12 +5,12 @@ import pytest
 from recsim_llm.comparison.findings import measure_findings
 from recsim_llm.scenarios import load_scenario, run
 
-SEEDS = (21, 22)
+SEEDS = (23, 24)
 """Neither chose a parameter of a scenario, nor are they those that its findings name."""
 SMALL = {
     "popularity-loop": {"users.count": 120, "clock.days": 9},
-    "filter-bubble": {"users.count": 120},
-    "harmful-loop": {"users.count": 200},
+    "filter-bubble": {},
+    "harmful-loop": {},
     "promotion-slots": {"users.count": 400},
 }
 

@@ -19,6 +19,16 @@ KINDS = {
     "clock": {**CLOCK, "intents": "usual"},
     "visits": {"barrier": "visit", "visits": 2},
     "language": {**LANGUAGE, **CLOCK},
+    "everything": {
+        **CLOCK,
+        "intents": "usual",
+        "actions": "usual",
+        "social": {"friends": {"degree": 6}, "strength": 1.5},
+        "interventions": [
+            {"name": "talk", "at": 1, "until": 3, "change": {"trend": {"items": {"popular": 0.1}, "size": 1.0}}},
+            {"name": "new", "at": 2, "change": {"release": {"items": {"share": 0.1}}}},
+        ],
+    },
 }
 
 
@@ -44,7 +54,8 @@ def test_a_run_that_is_only_watched_writes_what_run_writes(kind, tmp_path):
     with watched(tmp_path / "watched", **KINDS[kind]) as opened:
         play(opened, 2)
         opened.snapshot()
-        opened.users.shown("random", opened.users.listed("random", "")["users"][0]["id"])
+        for user in opened.users.listed("random", "")["users"]:
+            opened.users.shown("random", user["id"])
         play(opened)
     run(small(**KINDS[kind]), tmp_path / "run")
     assert log_of(tmp_path / "watched") == log_of(tmp_path / "run")
