@@ -9,7 +9,11 @@ HELD_OUT = {"provider-exodus": (31, 32), "drift": (31,), "seasons": (41,), "cold
 """More of them are judged by ``recsim-llm run NAME --expect``."""
 JUDGED = {"drift": {"recommenders": ["mf", "linucb"]}, "seasons": {"recommenders": ["mf", "linucb"]}}
 """The recommenders that a finding is about, where there are others: those cost time and change nothing."""
-FASHION = {"name": "in fashion", "at": 0, "change": {"drift": {"genres": ["Horror", "War", "Western", "Documentary"], "size": 5.0}}}
+FASHION = {
+    "name": "in fashion",
+    "at": 0,
+    "change": {"drift": {"genres": ["Horror", "War", "Western", "Documentary"], "size": 5.0}},
+}
 UNFAIR = {"name": "fair", "recommender": "exposure-fair", "settings": {"base": "popularity", "strength": 0.0}}
 OPPOSITES = {
     "nobody ever leaves": (
