@@ -12,6 +12,7 @@ from recsim_llm import comparison, metrics, offpolicy, statistics
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.errors import RecSimError
+from recsim_llm.population.friendships import Friendships
 
 USERS, PAGES, SLOTS, ITEMS, GENRES = 24, 12, 2, 5, 3
 DRAWN = np.random.default_rng(3)
@@ -136,6 +137,7 @@ RATINGS = {
 }
 RELEVANT = {"relevant": ("flags", DRAWN.random((USERS, SLOTS)) < 0.5), "total": ("ids", np.full(USERS, 3))}
 SHOWN = ("places", SLATES)
+FRIENDS = Friendships.from_pairs(4, [0, 1, 2], [1, 2, 3])
 CALLS = {
     "Catalog": Call(Catalog.from_columns, CATALOG),
     "Ratings": Call(Ratings, RATINGS),
@@ -364,6 +366,28 @@ CALLS = {
         partners=False,
     ),
     "terciles": Call(metrics.terciles, {"values": ONE}),
+    "traceable_share": Call(
+        metrics.traceable_share,
+        {"friend_click_user": ("times", np.arange(3)), "click_user": ("times", np.arange(6) % 4)},
+        partners=False,
+    ),
+    "measure_cascades": Call(
+        metrics.measure_cascades,
+        {
+            "user_id": ("times", np.array([1, 2, 3])),
+            "item_id": ("times", np.array([7, 7, 8])),
+            "friend_id": ("times", np.array([0, 1, 1])),
+            "step": ("times", np.array([1, 2, 2])),
+        },
+    ),
+    "consumption_assortativity": Call(
+        lambda **given: metrics.consumption_assortativity(FRIENDS, **given),
+        {
+            "user_index": ("places", np.array([0, 1, 2, 3])),
+            "features": ("numbers", np.eye(4)),
+            "day": ("ids", np.array([0, 0, 0, 0])),
+        },
+    ),
     "trend": Call(metrics.trend, {"values": ("maybe", DRAWN.normal(size=(USERS, 4)))}),
 }
 TAKE_VALUES = {

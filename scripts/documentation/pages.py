@@ -22,6 +22,8 @@ TOP_FILES = {
     "CITATION.cff": "CITATION.cff",
     "LICENSE": "LICENSE.txt",
     "examples/ppo_from_scratch.py": "examples/ppo_from_scratch.py",
+    "notebooks/a_living_world.ipynb": "notebooks/a_living_world.ipynb",
+    "notebooks/filter_bubble.ipynb": "notebooks/filter_bubble.ipynb",
     "notebooks/how_real.ipynb": "notebooks/how_real.ipynb",
     "notebooks/offline_rl.ipynb": "notebooks/offline_rl.ipynb",
     "notebooks/quickstart.ipynb": "notebooks/quickstart.ipynb",

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from page_server import drip, http, serve_pages
 
+from recsim_llm.core.batches import take_columns
 from recsim_llm.core.pages import NO_PROFILE, Requests, Slates
 from recsim_llm.core.profiles import make_profile
 from recsim_llm.errors import ConfigError, ServiceError
@@ -34,7 +35,7 @@ def requests(users=5, *, width=0):
 
 
 def take(asked, rows):
-    return Requests(*(column[rows] for column in asked))
+    return take_columns(asked, rows)
 
 
 def slates(body, first=0, **more):

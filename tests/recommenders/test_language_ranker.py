@@ -11,7 +11,7 @@ import pytest
 from scripted_users import FakeModel, language_ranker
 from small_data import ask_for, fitted, make_catalog, make_ratings
 
-from recsim_llm.core.pages import Requests
+from recsim_llm.core.batches import take_columns
 from recsim_llm.data import open_dataset
 from recsim_llm.errors import BudgetExceeded, ConfigError, SlateError
 from recsim_llm.language.backends.scripts import TAKE_ALL, TAKE_NONE, history
@@ -176,7 +176,7 @@ def test_titles_cannot_leave_their_line():
 
 def test_the_order_of_candidates_is_rotated_by_user_visit_and_page():
     recommender = fitted(ranker(), small_world())
-    requests = Requests(*(np.repeat(column, 60, axis=0) for column in ask_for([10_000])))
+    requests = take_columns(ask_for([10_000]), np.zeros(60, np.int64))
     judged = recommender.judge(requests._replace(user_id=10_000 + np.arange(60)), 5)
     assert set(judged.shown_at[:, 0].tolist()) == set(range(20))
     assert ((judged.shown_at - judged.shown_at[:, :1]) % 20 == np.arange(20)).all()
