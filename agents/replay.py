@@ -48,8 +48,8 @@ class ReplayUsers:
 
     Raises:
         ConfigError: ``match`` is unknown, or the run has no such arm.
-        LogError: the folder is no run, is damaged, is of other items, its users kept ratings back, or they choose one item
-            of a page.
+        LogError: the folder is no run, is damaged, is of other items, has a clock, its users kept ratings back, or they choose
+            one item of a page.
     """
 
     def __init__(self, run: Path, arm: str | None, catalog: Catalog, population: Population, *, match: Match = "page") -> None:
@@ -64,6 +64,11 @@ class ReplayUsers:
         if manifest.get("user_model_provenance", {}).get("chooses_one"):
             raise LogError(
                 f"{run}: got a run whose users choose one item of a page, expected one whose clicks are drawn slot by slot; "
+                "run its scenario again with its seed"
+            )
+        if manifest["settings"].get("clock") is not None:
+            raise LogError(
+                f"{run}: got a run with a clock, expected one without, since what was recorded holds what moved users then; "
                 "run its scenario again with its seed"
             )
         self._record = record = read_recorded(run, arm, catalog, population)

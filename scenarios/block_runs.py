@@ -15,7 +15,7 @@ from recsim_llm.scenarios.estimates import Confirm
 from recsim_llm.scenarios.runner import Report, begin_run, draw_seed, resume
 from recsim_llm.scenarios.schema import Block, Scenario, scenario_from
 
-__all__ = ["count_users", "expect_same", "run_or_resume", "take_part", "tell_nobody"]
+__all__ = ["count_users", "expect_same", "refuse_parts", "run_or_resume", "take_part", "tell_nobody"]
 
 _COUNTED = ("choice", "language", "cascade")
 
@@ -79,6 +79,19 @@ def expect_same(asked: Scenario, known: Scenario | None, folder: Path) -> Scenar
 def take_part(scenario: Scenario, block: Block) -> Scenario:
     """Return the scenario of one block of the users."""
     return scenario.model_copy(update={"users": scenario.users.model_copy(update={"block": block})})
+
+
+def refuse_parts(scenario: Scenario) -> None:
+    """See to it that what some users do tells what they do among everyone.
+
+    Raises:
+        ConfigError: the scenario has a clock.
+    """
+    if scenario.clock is not None:
+        raise ConfigError(
+            "compare: got a clock where users are taken block by block, expected none, since what happens in time hangs on "
+            "everyone; leave --until-decided and --plan out, or pass --set clock=null"
+        )
 
 
 def count_users(scenario: Scenario) -> int:

@@ -36,6 +36,8 @@ from recsim_llm.statistics import CONFIDENCE
 __all__ = ["collect_evidence", "fitted_arm", "fitted_policy", "own_truth", "policy_arm", "self_check"]
 
 _TOLERANCE = 1e-4
+_ABOUT_STOCK = ("release", "retire", "promote")
+"""Kinds of interventions after which a recommender that was fitted before the run is not the one that served."""
 
 
 def fitted_arm(folder: Path, arm: str) -> Recommender:
@@ -86,10 +88,12 @@ def fitted_policy(folder: Path, arm: Arm) -> Recommender:
         arm: name, recommender and settings; need not be an arm of the run.
 
     Raises:
-        ConfigError: there is no such recommender, or it needs a language model or the truth.
+        ConfigError: there is no such recommender, it needs a language model or the truth, or more went on in the run than
+            users and pages tell.
         LogError: the folder is no run, or the data changed since.
     """
     manifest, scenario, recommender = read_manifest(folder), _scenario(folder), make_recommender(arm)
+    _refuse_moving_worlds(scenario, folder)
     if isinstance(recommender, TakesTruth | AsksModel):
         raise ConfigError(
             f"arm: got {arm.name!r}, which needs the truth or a language model, expected one that does not; take another"
@@ -104,6 +108,21 @@ def fitted_policy(folder: Path, arm: Arm) -> Recommender:
         recommender.name_users(dataset.user_keys)
     recommender.fit(training.catalog, training.ratings, recommender_seed(scenario))
     return recommender
+
+
+def _refuse_moving_worlds(scenario: Scenario, folder: Path) -> None:
+    """Refuse runs in which pages hang on more than a user's own requests, or a user on what others were shown.
+
+    Raises:
+        ConfigError: this is one.
+    """
+    moving = [name for name in ("social", "providers", "actions") if getattr(scenario, name)]
+    moving += [f"{plan.change.kind} ({plan.name})" for plan in scenario.interventions if plan.change.kind in _ABOUT_STOCK]
+    if moving:
+        raise ConfigError(
+            f"off-policy: got {folder}, a run with {', '.join(moving)}, expected one in which nothing else changes what is on "
+            "sale or shown, and users neither tell each other nor search; run it without, or compare recommenders in runs"
+        )
 
 
 def self_check(

@@ -24,7 +24,7 @@ class RecordedEnv(RecordedVisitsEnv):
         blanks: pages may have blank slots.
 
     Raises:
-        ConfigError: the run's users are played by language models, which would answer, and cost, anew.
+        ConfigError: the run's users are played by language models, which would answer, and cost, anew; or it has a clock.
         LogError: the data or the users are not those of the run.
     """
 
@@ -32,6 +32,11 @@ class RecordedEnv(RecordedVisitsEnv):
         scenario = scenario_from(settings, "recorded run")
         if "user" in scenario.models:
             raise ConfigError("recorded run: got users that ask language models, expected users that can be simulated again")
+        if scenario.clock is not None:
+            raise ConfigError(
+                "recorded run: got one with a clock, expected one without, since what moved its users between visits does not "
+                "happen in an environment"
+            )
         world = rebuild_world(scenario, fingerprints, "recorded run")
         if scenario.seed is None:
             raise ConfigError("recorded run: got no seed, expected that of the run's manifest.json")

@@ -135,7 +135,7 @@ def print_audits() -> None:
 
     console = make_console()
     for name, kind in EVERY_AUDIT.items():
-        able = "" if kind.choice is None else " (also of choice users)"
+        able = "" if kind.choice is None else f" (also of {kind.choice_name})"
         console.print(f"{name:<14}{kind.question}{able}")
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core.arrays import DoubleArray, IntArray
+from recsim_llm.dynamics.clock import HOURS
 from recsim_llm.log.columns import integers, lay_out_pages
 from recsim_llm.log.reader import RunReader
 
@@ -55,6 +56,8 @@ class Portion(NamedTuple):
     """float64 [p, k]: probability of it given the positions before it; NaN unknown."""
     text: npt.NDArray[np.object_]
     """str or None [p, k]: what the user wrote."""
+    hour: IntArray
+    """int64 [p]: hours since the beginning of the run at which the visit began; -1 where the run has no clock."""
 
     @property
     def first(self) -> npt.NDArray[np.int64]:
@@ -74,6 +77,8 @@ class ArmLog:
     def __init__(self, log: RunReader, arm: str) -> None:
         self.run, self.arm, self.slate_size = log.folder, arm, log.slate_size
         self._log = log
+        self.timed = (log.manifest.get("settings") or {}).get("clock") is not None
+        """Whether visits have times."""
 
     def keys(self, key: str) -> tuple[IntArray, IntArray]:
         """Return the distinct values of ``user_id`` or ``visit``, ascending, and the pages of each, int64 [n] each."""
@@ -113,6 +118,19 @@ class ArmLog:
             wanted = np.sort(order[number == one])
             yield self._portion(values[wanted], rank[wanted], key)
 
+    def _hours(self, user_id: IntArray, visit: IntArray, among: Mapping[str, IntArray]) -> IntArray:
+        """Return int64 [p]: when the visits of pages began."""
+        if not self.timed:
+            return np.full(len(user_id), -1)
+        visits = self._log.columns("visits", ("user_id", "visit", "day", "hour"), arm=self.arm, among=among)
+        most = 1 + max(int(visits["visit"].max(initial=0)), int(visit.max(initial=0)))
+        users, place = np.unique(np.concatenate([visits["user_id"], user_id]), return_inverse=True)
+        known, wanted = np.split(place.reshape(-1), [len(visits["visit"])])
+        hours = np.full(len(users) * most, -1)
+        hours[known * most + visits["visit"]] = HOURS * visits["day"].astype(np.int64) + visits["hour"]
+        found: IntArray = hours[wanted * most + visit]
+        return found
+
     def _portion(self, values: IntArray, rank: IntArray, key: str) -> Portion:
         pages = self._log.columns("pages", _PAGES, arm=self.arm, among={key: values})
         shown = self._log.columns("impressions", _IMPRESSIONS, arm=self.arm, among={key: values})
@@ -137,4 +155,5 @@ class ArmLog:
             propensity=table["propensity"],
             prefix_propensity=table["prefix_propensity"],
             text=table["text"],
+            hour=self._hours(pages["user_id"], pages["visit"], among={key: values}),
         )

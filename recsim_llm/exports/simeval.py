@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from recsim_llm.data.exposure_logs.simeval_sessions import SCHEMA_VERSION, SESSIONS_FILE
+from recsim_llm.dynamics.clock import HOURS
 from recsim_llm.exports.arm_log import Portion
 from recsim_llm.exports.source import ExportSource
 
@@ -27,10 +28,11 @@ _LOST = [
 _NOTES = [
     "a visit is a session of type search, and a page a serp_view: users were offered items and asked for nothing, so that "
     "there is no query_issued",
-    "timestamp and dwell_time are null: a run has no clock",
+    "timestamp and dwell_time are null: the log has no times within a visit",
     "propensity and title are in the meta of ranked items, rating in that of clicks, visit and its end in that of sessions",
     "ranks count from 1; a blank slot leaves its rank out",
 ]
+_TIMED = "day and hour of a visit, of a run with a clock, are in the meta of its session; events beside pages are left out"
 
 
 def write_simeval(source: ExportSource, folder: Path) -> dict[str, int]:
@@ -43,6 +45,7 @@ def write_simeval(source: ExportSource, folder: Path) -> dict[str, int]:
     Returns:
         What was written, and what was left out, by name.
     """
+    timed = source.log.timed
     written = {"sessions": 0, "pages": 0, "clicks": 0, "blank_slots_left_out": 0}
     with (folder / SESSIONS_FILE).open("w", encoding="utf-8", newline="\n") as stream:
         for portion in source.portions():
@@ -57,9 +60,9 @@ def write_simeval(source: ExportSource, folder: Path) -> dict[str, int]:
         "target_format": "simeval-ir",
         "sessions_processed": written["sessions"],
         "sessions_skipped": 0,
-        "fields_mapped": _MAPPED,
-        "fields_lost": _LOST,
-        "transformation_notes": _NOTES,
+        "fields_mapped": [*_MAPPED, *(("day", "hour") if timed else ())],
+        "fields_lost": [*_LOST, *(("intent", "friend_id", "events") if timed else ())],
+        "transformation_notes": [*_NOTES, *([_TIMED] if timed else [])],
         "blank_slots": written["blank_slots_left_out"],
     }
     (folder / "losses.json").write_text(json.dumps(losses, indent=2) + "\n", encoding="utf-8")
@@ -85,8 +88,13 @@ def _sessions(source: ExportSource, portion: Portion) -> Iterator[dict[str, Any]
             "meta": {
                 "visit": int(portion.visit[start]),
                 "ended": "left" if portion.left[last] else "max_pages" if portion.out_of_pages[last] else None,
+                **_when(int(portion.hour[start])),
             },
         }
+
+
+def _when(hour: int) -> dict[str, int]:
+    return {} if hour < 0 else dict(zip(("day", "hour"), divmod(hour, HOURS), strict=True))
 
 
 def _events(source: ExportSource, portion: Portion, row: int, name: str) -> Iterator[dict[str, Any]]:

@@ -17,7 +17,7 @@ from recsim_llm.exports.identities import Identities
 __all__ = ["ExportSource"]
 
 
-_DAY = 86_400
+_DAY, _HOUR = 86_400, 3_600
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,12 +75,15 @@ class ExportSource:
         return [str(keys[place]) if place >= 0 else None for place in self.item_index(item_id).tolist()]
 
     def time(self, portion: Portion) -> IntArray:
-        """Return int64 [p, k]: a clock for readers that need one, since the log has none.
+        """Return int64 [p, k]: seconds for readers that need them, since the log has days and hours at most.
 
-        A visit takes a day, or more whole days where its pages do not fit, and a slot a second: order is kept, and visits
-        lie further apart than what belongs to one visit.
+        A slot takes a second. In a run with a clock a visit begins at its hour, or, where its pages do not fit into an hour, at
+        its hour of longer ones; in others it takes a day, or more whole days where its pages do not fit. Order is kept.
         """
         slots = self.log.slate_size
+        if self.log.timed:
+            hour = _HOUR * (1 + self.max_pages * slots // _HOUR)
+            return (portion.hour * hour + portion.page * slots)[:, None] + np.arange(slots)
         days = 1 + self.max_pages * slots // (_DAY // 2)
         second = portion.visit * (days * _DAY) + portion.page * slots
         return second[:, None] + np.arange(slots)

@@ -63,8 +63,8 @@ def open_exposures(path: str | PathLike[str], **options: Unpack[ExposureOptions]
 def read_exposures(run: RunReader, arm: str | None = None, settings: ExposureSettings | None = None) -> Exposures:
     """Read what one arm of a run showed, a visit a session.
 
-    Slots that were left blank are no impressions; they are counted in ``Exposures.skipped``. A run has no clock, so that times
-    are unknown; dwell is known of users who were fitted to a log that tells it.
+    Slots that were left blank are no impressions; they are counted in ``Exposures.skipped``. The days of a run have no date, so
+    that times are unknown; dwell is known of users who were fitted to a log that tells it.
 
     Args:
         run: the run, finished or not.

@@ -121,6 +121,16 @@ def test_audits_of_others_than_language_users_refuse_their_parameters(name, user
     assert "users.parameters.rating_history" in capsys.readouterr().err
 
 
+def test_item_agents_that_count_are_measured_without_a_model(data, tmp_path, capsys):
+    assert audit("item-agents", data, tmp_path / "audit", "--users", "choice") == 0
+    content = content_of(tmp_path / "audit")
+    assert (content["played_by"], content["asks"]) == ("memories that count", 0)
+    assert content["finding"]["reflections"] > 0
+    assert content["finding"]["with_items"]["value"] > 0.5
+    assert "item-agents, memories that count: more held-out choices" in capsys.readouterr().out
+    assert not (tmp_path / "audit" / "calls.sqlite").exists()
+
+
 @pytest.mark.parametrize("name", ["strength", "sweep"])
 def test_choice_users_are_audited_without_a_model(name, data, tmp_path):
     assert audit(name, data, tmp_path / "audit", "--users", "choice", "--quiet") == 0

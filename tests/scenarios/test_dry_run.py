@@ -133,6 +133,17 @@ def test_an_audit_costs_what_its_dry_run_said(server, tmp_path):
     assert_foretold(tmp_path / "told.json", used(tmp_path / "audit"))
 
 
+@pytest.mark.parametrize("name", ["injection", "item-agents"])
+def test_the_texts_of_an_audit_are_foretold(name, tmp_path):
+    audit = ["audit", name, "--data", "fictional", "--n-users", "3", "--seed", "3", "--model", "scripted/genres", "--quiet"]
+    assert main([*audit, "--dry-run", "--json", str(tmp_path / "told.json")]) == 0
+    assert main([*audit, "--out", str(tmp_path / "audit")]) == 0
+    told = json.loads((tmp_path / "told.json").read_text())
+    with closing(sqlite3.connect(tmp_path / "audit" / "calls.sqlite")) as connection:
+        (calls,) = connection.execute("SELECT count(*) FROM calls WHERE cache_hit = 0").fetchone()
+    assert told["calls"]["value"] == calls
+
+
 def test_a_part_of_many_users_speaks_for_all(tmp_path, monkeypatch):
     scenario = load_scenario(
         "demo",

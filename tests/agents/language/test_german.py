@@ -22,6 +22,7 @@ from recsim_llm.agents.language.prompts import PromptWriter
 from recsim_llm.agents.language.rating_history import RatingHistory
 from recsim_llm.agents.language.visit_intents import INTENT_FILES
 from recsim_llm.agents.language.voice import SPEECH_FILES, Moment, ShownItem, ShownPage, Voice
+from recsim_llm.agents.language.written_item_agents import AGENT_FILES
 from recsim_llm.agents.memory.memory_words import MEMORY_FILES
 from recsim_llm.agents.memory.reflection import Reflection, TopicTally
 from recsim_llm.core.ratings import Ratings
@@ -164,7 +165,8 @@ def test_every_family_has_every_macro_of_every_file_of_the_first(family):
 
 
 @pytest.mark.parametrize(
-    "wanted", [TEMPLATE_FILES, SPEECH_FILES, MEMORY_FILES, BIOGRAPHY_FILES, INTENT_FILES, TITLE_FILES, FRIEND_FILES]
+    "wanted",
+    [TEMPLATE_FILES, SPEECH_FILES, MEMORY_FILES, BIOGRAPHY_FILES, INTENT_FILES, TITLE_FILES, FRIEND_FILES, AGENT_FILES],
 )
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_template_is_there_in_german(family, wanted):
@@ -179,6 +181,15 @@ def test_friends_talk_german(family):
     assert all("17" in text for text in said)
     assert english_in(said[1]) == []
     assert english_in(re.sub(r"\([^()]*\)", "", said[0])) == []  # genres are data
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_agents_choose_and_remember_in_german(family):
+    templates = Templates(family, AGENT_FILES)
+    for macro in ("choose", "item_request", "item_rules", "options", "question", "user_request", "user_rules"):
+        assert english_in(templates.say(f"agents.{macro}")) == []
+    assert english_in(templates.say("agents.people", taken=["Krieg"], refused=["Liebe"])) == []
+    assert english_in(templates.say("agents.taste", memory="")) == []
 
 
 def test_a_written_persona_stands_in_place_of_german_sentences():
