@@ -15,7 +15,7 @@ from recsim_llm.scenarios.estimates import Confirm
 from recsim_llm.scenarios.runner import Report, begin_run, draw_seed, resume
 from recsim_llm.scenarios.schema import Block, Scenario, scenario_from
 
-__all__ = ["count_users", "expect_same", "run_or_resume", "take_part", "tell_nobody"]
+__all__ = ["count_users", "expect_same", "refuse_parts", "run_or_resume", "take_part", "tell_nobody"]
 
 _COUNTED = ("choice", "language", "cascade")
 
@@ -81,17 +81,24 @@ def take_part(scenario: Scenario, block: Block) -> Scenario:
     return scenario.model_copy(update={"users": scenario.users.model_copy(update={"block": block})})
 
 
+def refuse_parts(scenario: Scenario) -> None:
+    """See to it that what some users do tells what they do among everyone.
+
+    Raises:
+        ConfigError: the scenario has a clock.
+    """
+    if scenario.clock is not None:
+        raise ConfigError(
+            "compare: got a clock where users are taken block by block, expected none, since what happens in time hangs on "
+            "everyone; leave --until-decided and --plan out, or pass --set clock=null"
+        )
+
+
 def count_users(scenario: Scenario) -> int:
     """Return how many users the scenario has."""
     settings = scenario.users
     if settings.block is not None:
         raise ConfigError("compare: got users.block, expected none where users are taken block by block; leave it out")
-    together = [name for name in ("social", "providers") if getattr(scenario, name)]
-    if together:
-        raise ConfigError(
-            f"compare: got {' and '.join(together)} where users are taken block by block, expected none, since what happens "
-            f"hangs on everyone; leave --until-decided out, or pass --set {together[0]}=null"
-        )
     if settings.count is not None:
         return settings.count
     if settings.model not in _COUNTED:

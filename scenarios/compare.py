@@ -17,7 +17,7 @@ from recsim_llm.log.locks import lock_folder
 from recsim_llm.log.manifest import read_manifest
 from recsim_llm.population.personas import TRAITS
 from recsim_llm.report.comparison_words import verdict_lines
-from recsim_llm.scenarios.block_runs import count_users, run_or_resume, take_part, tell_nobody
+from recsim_llm.scenarios.block_runs import count_users, refuse_parts, run_or_resume, take_part, tell_nobody
 from recsim_llm.scenarios.blocks import join_blocks
 from recsim_llm.scenarios.building import load_dataset
 from recsim_llm.scenarios.comparison_settings import (
@@ -150,6 +150,7 @@ def _until_decided(
     scenario: Scenario, out: Path, judging: Judging, progress: Report, *, cache: Path | None, confirm: Confirm
 ) -> Comparison:
     """Serve block after block until every recommender is decided against the first, or no users are left."""
+    refuse_parts(scenario)
     available = count_users(scenario)
     size = block_size(judging, available)
     blocks = -(-available // size)

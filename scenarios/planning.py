@@ -11,7 +11,7 @@ from recsim_llm.comparison.outcomes import pair_arms
 from recsim_llm.comparison.results import Plan, PlannedPair
 from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.metrics.definitions import Definition
-from recsim_llm.scenarios.block_runs import count_users, run_or_resume, take_part, tell_nobody
+from recsim_llm.scenarios.block_runs import count_users, refuse_parts, run_or_resume, take_part, tell_nobody
 from recsim_llm.scenarios.estimates import Confirm
 from recsim_llm.scenarios.runner import Report
 from recsim_llm.scenarios.schema import Block, Scenario
@@ -63,6 +63,7 @@ def plan_comparison(
     else:
         if scenario.seed is None:
             raise ConfigError("plan: got no seed, expected one, so that the pilot's users are the comparison's; pass --seed")
+        refuse_parts(scenario)
         part = take_part(scenario, Block(size=min(users, available), number=0))
         run_or_resume(part, pilot, progress, cache=cache, confirm=confirm)
         spreads = _measure_spreads(pilot, metric, names[0])

@@ -221,16 +221,6 @@ class Scenario(BaseModel):
                 raise ValueError(f"expected a clock beside {name}; add clock: {{days: 30}}")
         return self
 
-    @model_validator(mode="after")
-    def _blocks_stand_alone(self) -> Self:
-        together = [name for name in ("social", "providers") if getattr(self, name)]
-        if self.users.block is not None and together:
-            raise ValueError(
-                f"got {' and '.join(together)} for a block of the users, expected everyone, since what happens hangs on all of "
-                f"them; leave users.block out, or set {together[0]}: null"
-            )
-        return self
-
     @field_validator("models", mode="before")
     @classmethod
     def _names_are_models(cls, models: Any) -> Any:

@@ -23,6 +23,7 @@ STOCK = [
 ]
 # Some users never come: first visits would fall into twice as many days as there are.
 LATE = {"recommenders": [ARM, "popularity"], "clock": {"days": 6, "arrive_days": 12, "gap_days": 1.5}}
+DAYS = {"users": {"count": 60}, "recommenders": ["random", "popularity"], "clock": {"days": 3}, "seed": 3}
 MOVED = LATE | {"social": {"friends": {"degree": 6}}, "interventions": STOCK}
 
 
@@ -104,25 +105,14 @@ def test_off_policy_estimates_take_runs_in_which_users_come_day_by_day(late, cap
     assert json.loads(found.read_text())["users"] == len(set(visits(late).index.get_level_values("user_id")))
 
 
-def test_users_who_hang_on_each_other_do_not_come_in_blocks(tmp_path, capsys):
-    scenario = tmp_path / "friends.yaml"
-    scenario.write_text(json.dumps({"name": "friends", "data": "fictional-100"} | SMALL_WITH_FRIENDS))
+def test_users_of_a_world_in_time_do_not_come_in_blocks(tmp_path, capsys):
+    scenario = tmp_path / "days.yaml"
+    scenario.write_text(json.dumps({"name": "days", "data": "fictional-100"} | DAYS))
     line = refused(capsys, "compare", scenario, "--until-decided", "--block", "20", "--out", tmp_path / "out", "--quiet")
-    assert "got social where users are taken block by block" in line
+    assert "got a clock where users are taken block by block" in line
     assert not (tmp_path / "out").exists()
-    with pytest.raises(ConfigError, match="got social for a block of the users, expected everyone"):
-        living(social={}, **{"users.block": {"size": 20, "number": 0}})
-
-
-SMALL_WITH_FRIENDS = {
-    "users": {"count": 60},
-    "recommenders": ["random", "popularity"],
-    "slate_size": 4,
-    "max_pages": 3,
-    "clock": {"days": 3},
-    "social": {},
-    "seed": 3,
-}
+    planned = ("--plan", "--pilot", "20", "--effect", "0.5", "--out", tmp_path / "plan", "--quiet")
+    assert "got a clock where users are taken block by block" in refused(capsys, "compare", scenario, *planned)
 
 
 def test_recorded_users_are_not_moved_twice(late, capsys):
