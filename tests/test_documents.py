@@ -55,7 +55,6 @@ def test_the_scenario_on_the_page_is_valid():
 
 # Outputs that are committed come from the long training; that everything runs is what is tested here.
 NOTEBOOKS = {
-    "cold_start": {"= 31, 300, 700": "= 31, 100, 610"},
     "a_living_world": {"  count: 300": "  count: 100"},
     "filter_bubble": {"USERS, DAYS = 17, 300, 30": "USERS, DAYS = 17, 60, 30"},
     "how_real": {"(1,), 200, 80": "(1,), 50, 40", '"users.count": 250': '"users.count": 120'},

@@ -33,9 +33,8 @@ class ProviderSettings(FrozenSettings):
 
     least_share: float = Field(default=0.5, ge=0, le=1)
     """Exposure over merit below which a provider thinks of leaving; 0: nobody leaves, and exposure is written down alone."""
-    merit: Literal["items", "ratings", "quality"] = "items"
-    """What exposure is deserved by: the number of items on sale, their ratings in the data, or their quality where it is
-    known."""
+    merit: Literal["items", "ratings"] = "items"
+    """What exposure is deserved by: the number of items on sale, or their ratings in the training part of the data."""
     window_days: int = Field(default=7, ge=1, le=3650)
     """Days, the present one included, over which exposure is counted."""
     patience_days: int = Field(default=5, ge=1, le=3650)
@@ -53,22 +52,20 @@ class ProviderExits:
         slate_size: items a page; a provider whose leaving would leave fewer than that on sale stays.
 
     Raises:
-        ConfigError: the data do not say who provides items, or not by what they are to be shown.
+        ConfigError: the data do not say who provides items.
     """
 
     def __init__(self, settings: ProviderSettings, catalog: Catalog, slate_size: int) -> None:
         named = [] if catalog.provider is None else sorted({name for name in catalog.provider.tolist() if name})
         if not named:
             raise ConfigError("providers: got data without providers, expected a column provider of items; leave it out")
-        if settings.merit == "quality" and catalog.quality is None:
-            raise ConfigError("providers, merit: got quality, which the data do not tell, expected items or ratings")
         self._settings, self._slate_size = settings, slate_size
         self.names = tuple(named)
         """By number."""
         place = {name: number for number, name in enumerate(named)}
         self._provider = np.array([place.get(name, len(named)) for name in np.asarray(catalog.provider).tolist()], np.int64)
-        weights = {"items": np.ones(len(catalog)), "ratings": catalog.popularity, "quality": catalog.quality}
-        self._weight = np.asarray(weights[settings.merit], np.float64)
+        weight = np.ones(len(catalog)) if settings.merit == "items" else catalog.popularity
+        self._weight = np.asarray(weight, np.float64)
         self._step = np.zeros(len(named) + 1, np.int64)
         # Days of the window, the oldest overwritten: slots shown, and slots deserved.
         self._shown, self._deserved = np.zeros((2, settings.window_days, len(named)))

@@ -1,4 +1,4 @@
-"""Shipped scenarios of change: what they expect holds on seeds that chose nothing, and not where the effect is switched off."""
+"""Shipped scenarios of change: what they expect holds on seeds that chose nothing, and not with the effect switched off."""
 
 import pytest
 
