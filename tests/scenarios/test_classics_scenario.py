@@ -15,10 +15,13 @@ from recsim_llm.scenarios import load_scenario
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "documentation" / "recommender_table.py"
 LEFT_OUT = {
+    "exposure-fair": "re-ranks for the sake of providers, whom only a world in time asks; see provider-exodus",
+    "heeding": "goes by refusals, which users give in worlds with actions alone",
     "language": "needs a language model",
     "planner": "plans with the true model, for minutes a page",
     "scores": "needs a file",
     "softmax": "draws from the scores of another",
+    "warmed": "simulates users for items that nobody rated, of which there are none",
 }
 """Recommenders that the scenario leaves out, and why."""
 RUN = ["popularity", "user-knn", "als", "bpr", "ease", "slim", "content", "sklearn", "lenskit"]
