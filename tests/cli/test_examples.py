@@ -20,8 +20,8 @@ def examples():
 
 
 EXAMPLES = examples()
-ELSEWHERE = {"fit", "realism", "tune", "warm"}
-"""Verbs that take long and whose tests run them on the same data."""
+ELSEWHERE = {"fit", "realism", "tune", "warm", "watch"}
+"""Verbs that take long, or until somebody ends them, and whose tests run them on the same data."""
 SMALLER = {"compare": ["--n-users", "40", "--pilot", "20"], "audit": ["--n-users", "6"]}
 
 
