@@ -10,8 +10,9 @@ from recsim_llm.errors import ConfigError, RunExistsError
 from recsim_llm.log.folders import COMPARISON_SETTINGS, MANIFEST, RUN_FOLDER, refuse_used_folder
 from recsim_llm.log.locks import lock_folder
 from recsim_llm.log.manifest import read_manifest
-from recsim_llm.scenarios.building import load_dataset, with_files_read
+from recsim_llm.scenarios.building import load_dataset
 from recsim_llm.scenarios.estimates import Confirm
+from recsim_llm.scenarios.parameter_files import with_files_read
 from recsim_llm.scenarios.runner import Report, begin_run, draw_seed, resume
 from recsim_llm.scenarios.schema import Block, Scenario, scenario_from
 

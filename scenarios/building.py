@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -14,9 +14,6 @@ from typing import Any
 import numpy as np
 
 from recsim_llm.agents.influenced_users import with_influence
-from recsim_llm.agents.language.calibration import Calibration
-from recsim_llm.agents.language.persona_writing import read_personas
-from recsim_llm.agents.language.told_facts import read_facts
 from recsim_llm.agents.noise import with_noise
 from recsim_llm.core.protocols import CopiesRows, RanksItems
 from recsim_llm.core.ratings import Dataset, Ratings
@@ -38,6 +35,7 @@ from recsim_llm.recommenders.hooks import AnswersQueries
 from recsim_llm.registry import blaming_plug_in, resolve
 from recsim_llm.scenarios.arm_settings import Arm
 from recsim_llm.scenarios.blocks import take_block
+from recsim_llm.scenarios.parameter_files import for_stand_in
 from recsim_llm.scenarios.schema import Scenario
 from recsim_llm.scenarios.social_settings import befriend
 from recsim_llm.scenarios.train_settings import HOLDOUT, held_out
@@ -48,7 +46,6 @@ __all__ = [
     "build_scenario_world",
     "built_world",
     "check_names",
-    "for_stand_in",
     "load_dataset",
     "make_provider_exits",
     "make_recommender",
@@ -57,7 +54,6 @@ __all__ = [
     "recommender_seed",
     "split_cold",
     "stage",
-    "with_files_read",
 ]
 
 
@@ -233,45 +229,6 @@ def _check_search(scenario: Scenario) -> None:
                 f"recommender {arm.name!r}: got one without search(requests, queries, k), expected one with it; or set "
                 "actions.search.answered_by: index"
             )
-
-
-def with_files_read(scenario: Scenario) -> Scenario:
-    """Return the scenario with calibration, facts and personas in place of their files: a run needs the files no more.
-
-    Raises:
-        DataError: a file cannot be read.
-    """
-    return _with_parameters(scenario, _files_read)
-
-
-def for_stand_in(scenario: Scenario) -> Scenario:
-    """Return the scenario as a stand-in for its model can play it: the calibration without what it was fitted to."""
-    return _with_parameters(scenario, _without_record)
-
-
-def _with_parameters(scenario: Scenario, change: Callable[[Mapping[str, Any]], dict[str, Any]]) -> Scenario:
-    """Return the scenario with the parameters of its users changed, and those of a cascade's language side."""
-    parameters = dict(scenario.users.parameters)
-    inner = parameters.get("language")
-    if isinstance(inner, Mapping):  # of a cascade
-        parameters["language"] = change(inner)
-    users = scenario.users.model_copy(update={"parameters": change(parameters)})
-    return scenario.model_copy(update={"users": users})
-
-
-def _files_read(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    readers: dict[str, Callable[[str], Any]] = {
-        "calibration": lambda place: asdict(Calibration.load(place)),
-        "facts": read_facts,
-        "personas": read_personas,
-    }
-    named = [name for name in readers if isinstance(parameters.get(name), str)]
-    return {**parameters, **{name: readers[name](parameters[name]) for name in named}}
-
-
-def _without_record(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    given = parameters.get("calibration")
-    return {**parameters, "calibration": {**given, "record": None}} if isinstance(given, Mapping) else dict(parameters)
 
 
 def make_recommender(arm: Arm) -> Recommender:

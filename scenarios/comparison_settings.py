@@ -13,7 +13,7 @@ from recsim_llm.core.files import read_json, write_atomically
 from recsim_llm.errors import ConfigError, LogError, RunExistsError
 from recsim_llm.log.folders import COMPARISON_SETTINGS, MANIFEST, RUN_FOLDER, refuse_used_folder, remove_torn_files
 from recsim_llm.scenarios.block_runs import expect_same
-from recsim_llm.scenarios.building import with_files_read
+from recsim_llm.scenarios.parameter_files import with_files_read
 from recsim_llm.scenarios.runner import draw_seed
 from recsim_llm.scenarios.schema import Scenario, scenario_from
 from recsim_llm.statistics import Estimate

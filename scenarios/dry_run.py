@@ -26,9 +26,9 @@ from recsim_llm.language.calls.calls_file import FILE_NAME, open_calls
 from recsim_llm.log.manifest import read_manifest, read_scenario_manifest
 from recsim_llm.scenarios.audit_run import AuditRequest, make_audit
 from recsim_llm.scenarios.block_runs import count_users, take_part
-from recsim_llm.scenarios.building import for_stand_in, with_files_read
 from recsim_llm.scenarios.calibration_run import CalibrationRequest, make_calibration
 from recsim_llm.scenarios.model_outlook import Outlook, keep_outlook, lead_tokens, look_ahead, stand_in_for
+from recsim_llm.scenarios.parameter_files import for_stand_in, with_files_read
 from recsim_llm.scenarios.personas_run import PersonasRequest, make_personas
 from recsim_llm.scenarios.realism_run import FIT, CardRequest, make_card
 from recsim_llm.scenarios.runner import draw_seed, run

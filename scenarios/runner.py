@@ -30,9 +30,10 @@ from recsim_llm.recommenders import Retrained, hooks
 from recsim_llm.registry import blaming
 from recsim_llm.scenarios.acting_session import open_arm
 from recsim_llm.scenarios.arm_session import ArmSession
-from recsim_llm.scenarios.building import Stage, recommender_seed, stage, with_files_read
+from recsim_llm.scenarios.building import Stage, recommender_seed, stage
 from recsim_llm.scenarios.estimates import Confirm, estimate_cost
 from recsim_llm.scenarios.measures import check_measures, write_run_tables
+from recsim_llm.scenarios.parameter_files import with_files_read
 from recsim_llm.scenarios.run_manifest import difference, make_manifest, users_warnings
 from recsim_llm.scenarios.schema import Scenario, scenario_from
 from recsim_llm.scenarios.serving import ServedRecommender, keeping_cost, reach_services

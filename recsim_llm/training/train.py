@@ -19,7 +19,8 @@ from recsim_llm.log.locks import lock_folder, lock_report
 from recsim_llm.log.manifest import encode_manifest, write_manifest
 from recsim_llm.report.page import write_report
 from recsim_llm.report.training_page import write_training_page
-from recsim_llm.scenarios.building import Stage, stage, with_files_read
+from recsim_llm.scenarios.building import Stage, stage
+from recsim_llm.scenarios.parameter_files import with_files_read
 from recsim_llm.scenarios.run_manifest import difference
 from recsim_llm.scenarios.runner import draw_seed, run
 from recsim_llm.scenarios.schema import Scenario, change_scenario, scenario_from

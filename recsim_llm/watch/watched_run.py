@@ -19,10 +19,11 @@ from recsim_llm.language.calls.calls_file import FILE_NAME
 from recsim_llm.log.folders import RUN_FOLDER, refuse_used_folder, remove_torn_files
 from recsim_llm.log.locks import lock_folder
 from recsim_llm.numerics.threads import one_thread
-from recsim_llm.scenarios.building import Stage, build_scenario_world, stage, with_files_read
+from recsim_llm.scenarios.building import Stage, build_scenario_world, stage
 from recsim_llm.scenarios.clock_session import ClockSession
 from recsim_llm.scenarios.estimates import Confirm, estimate_cost
 from recsim_llm.scenarios.measures import check_measures
+from recsim_llm.scenarios.parameter_files import with_files_read
 from recsim_llm.scenarios.run_manifest import users_warnings
 from recsim_llm.scenarios.runner import draw_seed
 from recsim_llm.scenarios.schema import Scenario
