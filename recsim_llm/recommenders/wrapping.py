@@ -15,7 +15,7 @@ from recsim_llm.core.repetition import Repeats
 from recsim_llm.errors import ConfigError
 from recsim_llm.recommenders.base import Recommender, check_slates
 from recsim_llm.recommenders.by_name import open_recommender
-from recsim_llm.recommenders.hooks import AsksModel, TakesRules, TakesTruth, TakesUserKeys, TrainedBefore, restock
+from recsim_llm.recommenders.hooks import AsksModel, TakesRules, TakesTruth, TakesUserKeys, TrainedBefore, begin_day, restock
 from recsim_llm.recommenders.scoring import HistoryRecommender, chunks
 
 __all__ = ["Candidates", "Wrapper"]
@@ -95,6 +95,11 @@ class Wrapper(HistoryRecommender):
         super().restock(catalog)
         for inner in self._inner.values():
             restock(inner, catalog)
+
+    def begin_day(self) -> None:
+        """Tell the others that another day begins."""
+        for inner in self._inner.values():
+            begin_day(inner)
 
     def observe(self, requests: Requests, slates: Slates, clicked: BoolArray, rating: FloatArray) -> None:
         """Tell the others what came of the slates."""

@@ -61,6 +61,15 @@ def test_a_run_that_is_only_watched_writes_what_run_writes(kind, tmp_path):
     assert log_of(tmp_path / "watched") == log_of(tmp_path / "run")
 
 
+def test_a_recommender_that_is_retrained_every_day_is_so_where_it_is_watched(tmp_path):
+    again = {"name": "again", "recommender": "popularity", "retrain": "day"}
+    changes = CLOCK | {"recommenders": ["popularity", again], "train_share": 0.05, "users.parameters.click_bias": 2.0}
+    with watched(tmp_path / "watched", **changes) as opened:
+        play(opened)
+    run(small(**changes), tmp_path / "run")
+    assert log_of(tmp_path / "watched") == log_of(tmp_path / "run")
+
+
 def test_a_run_that_is_closed_early_is_gone_on_with_to_the_same_log(tmp_path):
     with watched(tmp_path / "watched", **CLOCK) as opened:
         play(opened, 2)
