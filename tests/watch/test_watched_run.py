@@ -232,7 +232,7 @@ def test_a_switch_is_an_event_and_the_manifest_and_every_reader_tell_it(switched
     assert change == opened.by_hand[0]
     assert (change["step"], change["when"], change["arm"], change["recommender"]) == (2, "day 2", "popularity", "random")
     (said,) = summarise(folder).warnings
-    assert said == "changed by hand while it was watched: day 2: users of popularity are served by random"
+    assert said == "changed by hand: day 2: users of popularity are served by random"
 
 
 def test_nobody_goes_on_with_a_run_that_was_changed_by_hand(switched, tmp_path):
@@ -242,7 +242,7 @@ def test_nobody_goes_on_with_a_run_that_was_changed_by_hand(switched, tmp_path):
     with watched(tmp_path / "begun", **CLOCK) as opened:
         opened.switch("random", "popularity")
         play(opened, 1)
-    with pytest.raises(LogError, match="changed by hand while it was watched and is not finished"):
+    with pytest.raises(LogError, match="changed by hand and is not finished"):
         resume(tmp_path / "begun")
 
 
