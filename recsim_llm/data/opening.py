@@ -83,7 +83,7 @@ def _invented(path: str) -> Dataset:
 
 def _refuse_run(folder: Path) -> None:
     """Refuse the folder of a run, whose held-out ratings would pass for the data."""
-    if all((folder / name).is_file() for name in ("manifest.json", "segments.jsonl")):
+    if (folder / "manifest.json").is_file() and (folder / "held_out.parquet").is_file():
         raise ConfigError(
             f"data: got {folder}, the folder of a run, expected data; name what the run was made from, or take what its users "
             f"rated: `recsim-llm export {folder} movielens DIR` writes it into a folder for each recommender"

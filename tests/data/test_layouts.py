@@ -78,9 +78,9 @@ def test_a_folder_that_is_not_there_is_named_before_any_option(tmp_path: Path) -
 
 def test_the_folder_of_a_run_is_no_data(tmp_path: Path) -> None:
     (tmp_path / "held_out.csv").write_text("user_id,item_id,rating\n1,2,3\n")
-    for name in ("manifest.json", "segments.jsonl"):
+    for name in ("manifest.json", "held_out.parquet"):
         (tmp_path / name).write_text("{}")
-    with pytest.raises(ConfigError, match="the folder of a run, expected data; .*recsim-llm export"):
+    with pytest.raises(ConfigError, match=r"the folder of a run, expected data; .*recsim-llm export"):
         open_dataset(tmp_path)
 
 
