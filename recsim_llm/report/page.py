@@ -200,7 +200,7 @@ def render_page(found: Findings) -> str:
     arms = [arm.arm for arm in summary.arms]
     parts = [
         comparison_section(compared, found.drawings.get(comparison_figure.FIGURE, ""), table, worst.link),
-        findings_section(found.measured, found.drawings),
+        findings_section(found.measured, found.drawings, manifest.get("settings") or {}),
         contagion_section(found.contagion, found.drawings),
         actions_section(found.actions),
         provider_section(found.providers, found.drawings),
