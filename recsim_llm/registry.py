@@ -60,7 +60,7 @@ SHIPPED: dict[str, dict[str, str]] = {
         "warmed": "recsim_llm.agents.warmed:Warmed",
         "oracle": "recsim_llm.recommenders.oracle:Oracle",
         "planner": "recsim_llm.recommenders.planner:Planner",
-        "language": "recsim_llm.recommenders.language_ranker:LanguageRanker",
+        "language": "recsim_llm.recommenders.language.ranker:LanguageRanker",
     },
     "memories": {
         "stream": "recsim_llm.agents.memory.memories:stream_memory",

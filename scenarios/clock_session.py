@@ -216,7 +216,10 @@ class ClockSession(ArmSession):
 
 
 def _with_sold(slates: Slates, pages: IntArray, slot: int, item_id: IntArray) -> Slates:
-    """Return slates with other items in one slot of some pages: there for certain, while of whole pages nothing is known."""
+    """Return slates with other items in one slot of some pages, which are there for certain and without a recommender's words.
+
+    Of whole pages nothing is known.
+    """
     ids = np.array(slates.item_id, np.int64)
     ids[pages, slot] = item_id
     certain: dict[str, npt.NDArray[np.floating]] = {}
@@ -229,4 +232,9 @@ def _with_sold(slates: Slates, pages: IntArray, slot: int, item_id: IntArray) ->
     if whole is not None:
         whole = np.array(whole)
         whole[pages] = np.nan
-    return Slates(ids, certain.get("propensity"), certain.get("prefix_propensity"), whole)
+    words = {name: getattr(slates, name) for name in ("explanation", "title")}
+    for name, column in words.items():
+        if column is not None:
+            words[name] = np.array(column, object)
+            words[name][pages, slot] = ""
+    return Slates(ids, certain.get("propensity"), certain.get("prefix_propensity"), whole, **words)

@@ -12,7 +12,7 @@ from recsim_llm.agents.audits.spread import spread_index
 from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.core.pages import Requests
 from recsim_llm.errors import ConfigError
-from recsim_llm.recommenders.language_ranker import LanguageRanker
+from recsim_llm.recommenders.language.ranker import LanguageRanker
 from recsim_llm.statistics.intervals import Estimate, mean_estimate
 
 __all__ = ["RankingBias", "ranking_bias"]

@@ -15,7 +15,7 @@ from recsim_llm.recommenders.http_schema import http_openapi
 from recsim_llm.recommenders.implicit_models import ALS, BPR, ImplicitRecommender
 from recsim_llm.recommenders.interactions import Interactions
 from recsim_llm.recommenders.item_knn import ItemKNN
-from recsim_llm.recommenders.language_ranker import LanguageRanker
+from recsim_llm.recommenders.language.ranker import LanguageRanker
 from recsim_llm.recommenders.lenskit_pipelines import LensKit, LensKitRecommender
 from recsim_llm.recommenders.linear_clicks import LinearClicks
 from recsim_llm.recommenders.linucb import LinUCB

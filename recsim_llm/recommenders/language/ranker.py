@@ -17,7 +17,7 @@ from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import ConfigError
 from recsim_llm.language.base.questions import Ask
 from recsim_llm.recommenders.base import check_slates
-from recsim_llm.recommenders.language_ranker_prompts import (
+from recsim_llm.recommenders.language.ranking_prompts import (
     HistoryPrompt,
     RankingPrompts,
     Taken,
