@@ -69,8 +69,8 @@ class WordWeights:
     @classmethod
     def from_catalog(cls, catalog: Catalog) -> WordWeights:
         """Count words in titles, genres, providers, descriptions and captions, one text an item."""
-        columns = (catalog.title, catalog.provider, catalog.description, catalog.caption)
-        columns = tuple(column for column in columns if column is not None)
+        texts = (catalog.title, catalog.provider, catalog.description, catalog.caption)
+        columns = [column for column in texts if column is not None]
         return cls.from_texts(
             " ".join([*catalog.genres_of(item), *(str(column[item]) for column in columns)]) for item in range(len(catalog))
         )
