@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core import keyed
-from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
+from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray, TextArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.dice import VisitDice, seed_words
 from recsim_llm.core.feedback import Feedback
@@ -24,6 +24,7 @@ from recsim_llm.core.rollouts import Rollouts
 from recsim_llm.core.visits import PageOutcome, Visits, VisitTotals, draw_return
 from recsim_llm.envs.rewards import resolve_reward
 from recsim_llm.errors import ConfigError
+from recsim_llm.population.persona_text import state_tastes
 from recsim_llm.population.world import World
 from recsim_llm.recommenders import Recommender, Truth, check_slates
 from recsim_llm.registry import blaming, blaming_plug_in
@@ -130,6 +131,9 @@ class ArmSession:
         room = slots if scenario.clock is None else min(slots, 2 * scenario.max_pages * scenario.slate_size)
         self._history = Histories(users, room, actions=scenario.actions is not None)
         self._profile = make_profile(world.population.demographics, users)
+        self._first_words: TextArray | None = None
+        if scenario.stated_tastes:
+            self._first_words = np.array([state_tastes(world.population.persona(user)) for user in range(users)], object)
         self._order = np.argsort(self._user_id, kind="stable")
         self._ended = np.zeros(users, np.bool_)
         self._totals = VisitTotals(users)
@@ -270,7 +274,10 @@ class ArmSession:
     def _requests(self, rows: IntArray) -> Requests:
         number, page = self._kernel.visit[rows], self._kernel.page[rows]
         told = (*self._history.of(rows), self._profile[rows], self._history.actions(rows))
-        return Requests(self._user_id[rows], number, page, *told)
+        requests = Requests(self._user_id[rows], number, page, *told)
+        if self._first_words is None:
+            return requests
+        return requests._replace(text=np.where((number == 0) & (page == 0), self._first_words[rows], ""))
 
     def _recommended(self, rows: IntArray, requests: Requests) -> tuple[Slates, IntArray]:
         """Ask the recommender for pages; return them as they are shown, and as positions in the catalog, -1 where blank."""

@@ -36,7 +36,7 @@ from recsim_llm.scenarios.measures import check_measures, write_run_tables
 from recsim_llm.scenarios.parameter_files import with_files_read
 from recsim_llm.scenarios.run_manifest import difference, make_manifest, users_warnings
 from recsim_llm.scenarios.schema import Scenario, scenario_from
-from recsim_llm.scenarios.serving import ServedRecommender, keeping_cost, reach_services
+from recsim_llm.scenarios.serving import ServedRecommender, keep_what_was_counted, keeping_cost, reach_services
 
 __all__ = ["Progress", "Report", "begin_run", "draw_seed", "give_hooks", "open_arm_log", "other_arithmetic", "resume", "run"]
 
@@ -359,5 +359,7 @@ def _serve_arms(built: Stage, out: Path, progress: Report) -> None:
                     everyone = len(world.population)
                     progress(Progress(arm.name, place, arms, at.users, everyone, pages, clicks, at.share, spent))
                     timings.append((arm.name, at.when, at.page, time.perf_counter() - started))
+        # Before the log's last line says that the arm is whole: nobody serves it again after that.
+        keep_what_was_counted(out, arm.name, recommender)
         log.close()
     add_timings(out, timings)

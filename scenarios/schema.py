@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from importlib.resources import files
@@ -122,6 +123,9 @@ class Scenario(BaseModel):
     first page, and no user counts as having rated them. Users are fitted on all ratings. None: no item is made new."""
     users: UserSettings = UserSettings()
     """Who browses."""
+    stated_tastes: bool = Field(default=False, exclude_if=operator.not_)
+    """Whether users say on their very first page which genres they love, like and seldom choose, and nothing else of a persona;
+    recommenders find it in ``Requests.text``."""
     models: dict[str, ModelSettings] = Field(default_factory=dict)
     """Language models by role: ``user``, ``writer``, ``judge``, ``policy``. Each may be written as a name alone."""
     limits: LimitSettings = LimitSettings()

@@ -9,18 +9,20 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import pyarrow as pa
+
 from recsim_llm.core.arrays import BoolArray, FloatArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import RecSimError, ServiceError
 from recsim_llm.log.segments import read_segments
-from recsim_llm.log.tables import add_serving
-from recsim_llm.recommenders import Recommender, RunsElsewhere
+from recsim_llm.log.tables import COUNTS, add_serving, keep_counts
+from recsim_llm.recommenders import Recommender, RunsElsewhere, TellsCounts
 from recsim_llm.recommenders.hooks import AnswersQueries, restock
 from recsim_llm.scenarios.building import Stage
 
-__all__ = ["ServedRecommender", "keeping_cost", "reach_services"]
+__all__ = ["ServedRecommender", "keep_what_was_counted", "keeping_cost", "reach_services"]
 
 
 class ServedRecommender(Recommender):
@@ -109,6 +111,34 @@ def keeping_cost(run: Path, served: ServedRecommender) -> Iterator[None]:
             add_serving(run, served.cost(said))
         raise
     add_serving(run, served.cost(""))
+
+
+def keep_what_was_counted(run: Path, arm: str, recommender: Recommender) -> None:
+    """Write into the run folder what the recommender of a served arm counted, if it counts anything.
+
+    Args:
+        run: the run folder.
+        arm: its name.
+        recommender: the arm's own.
+    """
+    if not isinstance(recommender, TellsCounts):
+        return
+    tables = [
+        pa.table(
+            {
+                "arm": [arm] * len(count.user_id),
+                "what": [count.what] * len(count.user_id),
+                "of": [count.of] * len(count.user_id),
+                "share": [count.share] * len(count.user_id),
+                "user_id": count.user_id,
+                "amount": count.amount,
+                "cases": count.cases,
+            },
+            schema=COUNTS,
+        )
+        for count in recommender.counts()
+    ]
+    keep_counts(run, arm, pa.concat_tables(tables) if tables else COUNTS.empty_table())
 
 
 def reach_services(built: Stage, before: Mapping[str, Any] = MappingProxyType({}), run: Path | None = None) -> dict[str, Any]:

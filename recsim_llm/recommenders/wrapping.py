@@ -75,7 +75,7 @@ class Wrapper(HistoryRecommender):
         if isinstance(inner, TrainedBefore) and not isinstance(self, TrainedBefore):
             self.holdout = inner.holdout
         if isinstance(inner, TellsCounts) and not isinstance(self, TellsCounts):
-            self.counts = self._counts
+            self.counts = self._inner_counts
         return inner
 
     def _consult(self, model: Any) -> None:
@@ -83,7 +83,7 @@ class Wrapper(HistoryRecommender):
             if isinstance(inner, AsksModel):
                 inner.consult(model)
 
-    def _counts(self) -> Sequence[Count]:
+    def _inner_counts(self) -> Sequence[Count]:
         return [count for inner in self._inner.values() if isinstance(inner, TellsCounts) for count in inner.counts()]
 
     def _name_users(self, user_keys: Mapping[int, str]) -> None:

@@ -35,6 +35,7 @@ from recsim_llm.report.claims import Claim, best_claims, claim_of_row, table_row
 from recsim_llm.report.comparison_page import comparison_section
 from recsim_llm.report.comparison_rows import read_comparison
 from recsim_llm.report.contagion_section import contagion_section, draw_contagion
+from recsim_llm.report.counts_section import RecommenderCounts, counts_section, read_counts
 from recsim_llm.report.figure_files import write_figure, write_figure_data
 from recsim_llm.report.figures import FIGURES, figures_of
 from recsim_llm.report.findings_section import draw_series, findings_section
@@ -83,6 +84,8 @@ class Findings:
     """Totals of the language models' calls."""
     serving: tuple[ArmCost, ...] = ()
     """What the recommenders took."""
+    counts: RecommenderCounts | None = None
+    """What the recommenders counted; None where none counts anything."""
     speech: Speech | None = None
     """What users said; None where nobody was asked."""
     compared: Mapping[str, Any] | None = None
@@ -162,7 +165,8 @@ def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
     found, in_time = measure_findings(run), _in_time(run)
     measured = None if found is None else found.to_json()
     drawings |= draw_series(measured, folder) | _draw_in_time(in_time, folder)
-    told = {"speech": speech, "metrics": metrics, "measured": found}
+    counts = read_counts(run)
+    told = {"speech": speech, "metrics": metrics, "measured": found, "recommender_counts": counts}
     write_atomically(run / "metrics.json", _json(_numbers(summary, told, in_time, calls=calls, serving=serving)))
     log = open_run(run)
     _check_arms(run, compared, log.arms)
@@ -179,6 +183,7 @@ def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
         visits=visits,
         calls=calls,
         serving=serving,
+        counts=counts,
         speech=speech,
         compared=compared,
         metrics=metrics,
@@ -221,6 +226,7 @@ def render_page(found: Findings) -> str:
         failures_section(summary, found.calls),
         cost_section(found.calls),
         serving_section(found.serving),
+        counts_section(found.counts),
         configuration_section(summary, manifest),
         reproduction_section(manifest, compared),
     ]

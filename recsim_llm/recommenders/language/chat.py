@@ -26,7 +26,7 @@ from recsim_llm.recommenders.wrapping import Candidates
 __all__ = ["ChatRecommender"]
 
 _TOKENS_A_REASON = 40
-_WRITTEN, _TOLD = "explanations told by a template", "titles explained"
+_EXPLAINED = "titles explained"
 
 
 class ChatRecommender(LanguageRanker):
@@ -138,6 +138,7 @@ class ChatRecommender(LanguageRanker):
         told = partial(explain_by_template, self._known.catalog, taken=taken, said=said)
         why = [words or told(one) for words, one in zip(written, item.tolist(), strict=True)]
         if self.settings.explain == "written":
-            lacking = sum(not words for words in written)
-            self._book.add(_WRITTEN, _TOLD, int(requests.user_id[row]), lacking, cases=len(item), share=True)
+            user_id, lacking = int(requests.user_id[row]), sum(not words for words in written)
+            self._book.meet(_EXPLAINED, user_id, len(item))
+            self._book.add("explanations told by a template", _EXPLAINED, user_id, lacking, share=True)
         return np.array(why, object)

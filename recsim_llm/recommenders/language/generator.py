@@ -20,7 +20,7 @@ from recsim_llm.recommenders.wrapping import Candidates
 __all__ = ["LanguageGenerator"]
 
 _TOKENS_A_TITLE = 24
-_WRITTEN = "titles written"
+_WRITTEN, _NEAREST = "titles written", "titles taken for the nearest item"
 
 
 class _Room(NamedTuple):
@@ -105,13 +105,15 @@ class LanguageGenerator(LanguagePolicy):
         """Return the items that a text names, in its order, and count what it names besides."""
         failed = isinstance(text, ModelReplyError)
         titles = [] if isinstance(text, ModelReplyError) else read_titles(text, k)
+        self._book.meet("pages", user_id)
         self._book.add("texts that could not be used", "pages", user_id, failed or not titles, share=True)
         on_sale = self._known.on_sale
         room = _Room(on_sale & ~seen, on_sale)
         like = self._grounding.likeness(titles) if titles else np.empty((0, len(on_sale)))
         found = [self._found(user_id, title, row, room) for title, row in zip(titles, like, strict=True)]
         named = [item for item in found if item >= 0]
-        self._book.add("slots filled by the base", "slots", user_id, k - len(named), cases=k, share=True)
+        self._book.meet("slots", user_id, k)
+        self._book.add("slots filled by the base", "slots", user_id, k - len(named), share=True)
         return named
 
     def _found(self, user_id: int, title: Title, like: DoubleArray, room: _Room) -> int:
@@ -130,13 +132,14 @@ class LanguageGenerator(LanguagePolicy):
 
     def _count(self, user_id: int, fate: str, distance: float) -> None:
         unknown = fate in ("near", "like nothing")
+        self._book.meet(_WRITTEN, user_id)
         self._book.add("titles that the catalog does not have", _WRITTEN, user_id, unknown, share=True)
         self._book.add("titles off sale", _WRITTEN, user_id, fate == "retired", share=True)
         self._book.add("titles on the page already, or known to the user", _WRITTEN, user_id, fate == "repeated", share=True)
         self._book.add("titles like nothing that may be shown", _WRITTEN, user_id, fate == "like nothing", share=True)
         if fate == "near":
-            of = "titles taken for the nearest item"
-            self._book.add("distance to the item that a title was taken for, 0 to 1", of, user_id, distance)
+            self._book.meet(_NEAREST, user_id)
+            self._book.add("distance to the item that a title was taken for, 0 to 1", _NEAREST, user_id, distance)
 
 
 def _filled(named: list[int], rest: IntArray, seen: BoolArray, k: int) -> IntArray:

@@ -34,6 +34,7 @@ _NUMBERS = re.compile(r"\d{1,4}(?:\s*,\s*\d{1,4})*")
 _TOKENS_A_NUMBER = 6
 _PURPOSE = "sides of a pair"
 _UNLISTED = -1e9
+_LISTS = "lists written"
 _EVEN = 0.5
 
 
@@ -163,9 +164,8 @@ def _placed(judges: Judges, case: Case, answers: Sequence[Answer]) -> Verdict:
         free = chance.copy()
         free[order] = -1
         order.append(int(np.argmax(free)))
-    judges.book.add(
-        "candidates named at a second place", "places of lists", case.user_id, again, cases=len(chances), share=True
-    )
+    judges.book.meet("places of lists", case.user_id, len(chances))
+    judges.book.add("candidates named at a second place", "places of lists", case.user_id, again, share=True)
     return Verdict(_by_candidate(case, chances[0].tolist()), _ranked(case, [case.shown[place] for place in order]))
 
 
@@ -200,9 +200,10 @@ def _written(judges: Judges, case: Case, text: str | ModelReplyError) -> Verdict
         cause = text.cause or "no text"
     else:
         order, cause = read_numbers(text, len(case.shown), min(judges.places, len(case.shown)))
-    judges.book.add("lists that could not be read", "lists written", case.user_id, bool(cause), share=True)
+    judges.book.meet(_LISTS, case.user_id)
+    judges.book.add("lists that could not be read", _LISTS, case.user_id, bool(cause), share=True)
     if cause:
-        judges.book.add(f"lists that could not be read: {cause}", "lists written", case.user_id, 1)
+        judges.book.add(f"lists that could not be read: {cause}", _LISTS, case.user_id, 1, share=True)
         return _unasked(case)
     return Verdict(np.full(len(case.candidates), np.nan), _ranked(case, [case.shown[place] for place in order]))
 
@@ -246,6 +247,7 @@ def _bubble(judges: Judges, case: Case, order: list[int]) -> Generator[Ask, floa
                 asked += 1
             if known.get(pair, False):
                 order[place : place + 2] = pair[::-1]
+    judges.book.meet("pages", case.user_id)
     judges.book.add("comparisons of two candidates", "pages", case.user_id, asked)
 
 

@@ -90,7 +90,7 @@ class LanguagePolicy(Wrapper):
 
     def counts(self) -> Sequence[Count]:
         """Return what was counted while it served, and what the base counted."""
-        return [*self._book.counts(), *self._counts()]
+        return [*self._book.counts(), *self._inner_counts()]
 
     def page_asks(self, k: int) -> PageAsks:
         """Return the most that it asks the model for a page of ``k`` slots. For subclasses."""
