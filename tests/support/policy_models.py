@@ -3,12 +3,12 @@
 from scripted_users import FakeModel, text_of
 
 from recsim_llm.errors import ModelReplyError
-from recsim_llm.language.base.questions import Ask
 from recsim_llm.language.backends.scripts import uniform
+from recsim_llm.language.base.questions import Ask
 
 
 class FakePolicy(FakeModel):
-    """Answers typed questions by a script, and writes what ``write`` returns for a prompt's text; keeps the texts it was told."""
+    """Answers typed questions by a script, and writes what ``write`` returns for a prompt's text; keeps what it was told."""
 
     def __init__(self, write=lambda text: "", script=uniform):
         super().__init__(script)

@@ -85,7 +85,9 @@ def test_pages_follow_what_users_say_and_went_on_to_say():
 
 def test_each_title_has_the_reason_that_the_model_wrote_for_it():
     def write(text):
-        return "\n".join(f"{number}. Since it is {title}." for number, title in re.findall(r'^(\d+)\. "(.*?)"', text, re.MULTILINE))
+        return "\n".join(
+            f"{number}. Since it is {title}." for number, title in re.findall(r'^(\d+)\. "(.*?)"', text, re.MULTILINE)
+        )
 
     made = fitted(chat(write), world())
     slates = made.recommend(ask_for([1, 900]), 3)

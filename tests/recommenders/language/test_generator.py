@@ -67,7 +67,12 @@ def test_a_title_with_its_year_is_one_item_and_no_other(title, item):
 
 def test_titles_are_read_from_lines():
     text = '1. "Long Night" (1987)\n- Storm\n\n* **Quiet Rooms** (1950) | Drama\n4) (1999)\nSolaris (1972)'
-    assert read_titles(text, 4) == [Title("Long Night", 1987), Title("Storm", -1), Title("Quiet Rooms", 1950), Title("(1999)", -1)]
+    assert read_titles(text, 4) == [
+        Title("Long Night", 1987),
+        Title("Storm", -1),
+        Title("Quiet Rooms", 1950),
+        Title("(1999)", -1),
+    ]
 
 
 def test_titles_of_the_catalog_are_shown_in_their_order_and_the_base_fills_the_rest():
