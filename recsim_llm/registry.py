@@ -61,6 +61,7 @@ SHIPPED: dict[str, dict[str, str]] = {
         "oracle": "recsim_llm.recommenders.oracle:Oracle",
         "planner": "recsim_llm.recommenders.planner:Planner",
         "language": "recsim_llm.recommenders.language.ranker:LanguageRanker",
+        "asking": "recsim_llm.conversation.asking:Asking",
     },
     "memories": {
         "stream": "recsim_llm.agents.memory.memories:stream_memory",
