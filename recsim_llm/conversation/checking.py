@@ -50,8 +50,8 @@ def admit_acts(
         raise SlateError(
             f"{whom}: got item_id {item_id.dtype} of shape {item_id.shape}, expected integers of shape ({len(rows)}, {slots})"
         )
-    _check_range(act, "act", 0, len(POLICY_ACTS), whom)
-    _check_range(attribute, "attribute", -1, len(attributes.names), whom)
+    _check_range(act, "act", range(len(POLICY_ACTS)), whom)
+    _check_range(attribute, "attribute", range(-1, len(attributes.names)), whom)
     _check_text(acts, len(rows), whom)
     shows = np.isin(act, (RECOMMEND, EXPLAIN))
     item_id = np.where(shows[:, None], item_id, -1).astype(np.int64)
@@ -88,12 +88,11 @@ def _column(values: IntArray, what: str, count: int, whom: str) -> IntArray:
     return column.astype(np.int64)
 
 
-def _check_range(column: IntArray, what: str, least: int, end: int, whom: str) -> None:
-    wrong = (column < least) | (column >= end)
+def _check_range(column: IntArray, what: str, allowed: range, whom: str) -> None:
+    wrong = (column < allowed.start) | (column >= allowed.stop)
     if wrong.any():
-        raise SlateError(
-            f"{whom}: got {what} {column[wrong][0]}, expected {least} to {end - 1}; see recsim_llm.conversation.acts"
-        )
+        expected = f"{allowed.start} to {allowed.stop - 1}"
+        raise SlateError(f"{whom}: got {what} {column[wrong][0]}, expected {expected}; see recsim_llm.conversation.acts")
 
 
 def _check_text(acts: PolicyActs, count: int, whom: str) -> None:

@@ -1,7 +1,7 @@
 """How a user decides its next act: what it heard, probabilities of what it may do, and one distribution over all of it.
 
-A user decides first and speaks afterwards: whoever plays the user returns ``Chances``, typed and without words; ``spread`` makes
-of them one probability for each act that is possible, in the order of ``Options``, and one keyed die draws from these.
+A user decides first and speaks afterwards: whoever plays the user returns ``Chances``, typed and without words; ``spread``
+makes of them one probability for each act that is possible, in the order of ``Options``, and one keyed die draws from these.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The loop of a conversation: what a policy does, what its user does in turn, and what can be measured on the way.
 
-Runs and environments all drive this class; it draws every act of a user with keyed dice from probabilities that whoever plays the
-users returns, and it never asks a policy anything itself.
+Runs and environments all drive this class; it draws every act of a user with keyed dice from probabilities that whoever plays
+the users returns, and it never asks a policy anything itself.
 """
 
 from __future__ import annotations
@@ -84,7 +84,8 @@ class Turn(NamedTuple):
     leave: DoubleArray
     """float64 [m]: probability of leaving, likewise."""
     bits: DoubleArray
-    """float64 [m]: entropy that an answer took from the items that still fit, each as probable as the others; NaN without one."""
+    """float64 [m]: entropy that an answer took from the items that still fit, each as probable as the others; NaN without
+    one."""
     false: BoolArray
     """bool [m]: answers that are not true of what the user looks for."""
     ended: BoolArray

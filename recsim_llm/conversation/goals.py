@@ -28,7 +28,8 @@ class Tastes(NamedTuple):
     appeal: DoubleArray
     """float64 [u, n]: log-odds of a click in standard deviations around the user's mean, to four digits."""
     pool: IntArray
-    """int64 [u, p]: catalog positions of what the user likes most, the best first; new to the user as far as there is enough."""
+    """int64 [u, p]: catalog positions of what the user likes most, the best first; new to the user as far as there is
+    enough."""
 
 
 def keyed_dice(purpose: str, seed: keyed.Words, *columns: IntArray) -> DoubleArray:
@@ -109,19 +110,17 @@ class Goals:
         """Whether users look for something certain."""
         return self._kind != "none"
 
-    def draw(self, pool: IntArray, seed: keyed.Words, user_id: IntArray, visit: IntArray, changes: IntArray) -> IntArray:
+    def draw(self, pool: IntArray, seed: keyed.Words, *who: IntArray) -> IntArray:
         """Return int64 [m]: the place in the pool of what each user looks for; the first of the pool without goals.
 
         Args:
             pool: int64 [m, p].
             seed: uint64 [m] or [1].
-            user_id: int64 [m].
-            visit: int64 [m].
-            changes: int64 [m]: how often the user changed its mind so far.
+            *who: int64 [m] each: user id, visit, and how often the user changed its mind so far.
         """
         if not self.certain:
             return np.zeros(len(pool), np.int64)
-        die = keyed_dice("conversation goal", seed, user_id, visit, changes)
+        die = keyed_dice("conversation goal", seed, *who)
         return (die * pool.shape[1]).astype(np.int64)
 
     def wanted(self, goal: IntArray, item_index: IntArray) -> BoolArray:

@@ -1,10 +1,10 @@
 """The leak meter: does a policy know more of the goal than it was told?
 
-Each goal is drawn uniformly from the pool of what its user likes most, by a die that nothing else hangs on. So whatever an honest
-policy knows of the user's taste, which of the pool is the goal it can learn from what the user says alone. The meter keeps, for
-each dialogue, how probable each item of the pool is as the goal: equal at first, and after each act of the user times the
-probability with which the user would have acted so, had that item been its goal (Bayes). Of every turn it notes whether the policy
-hit the goal, and how probably it would have.
+Each goal is drawn uniformly from the pool of what its user likes most, by a die that nothing else hangs on. So whatever an
+honest policy knows of the user's taste, which of the pool is the goal it can learn from what the user says alone. The meter
+keeps, for each dialogue, how probable each item of the pool is as the goal: equal at first, and after each act of the user
+times the probability with which the user would have acted so, had that item been its goal (Bayes). Of every turn it notes
+whether the policy hit the goal, and how probably it would have.
 
 Hits less these probabilities are a martingale difference under any honest policy, however good its taste model is: their sum
 over turns and users divided by the root of their conditional variances is about standard normal (Hall & Heyde 1980,

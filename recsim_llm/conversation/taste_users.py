@@ -15,7 +15,7 @@ from recsim_llm.core.arrays import DoubleArray
 
 __all__ = ["LEAVE", "TasteUsers", "told_chances"]
 
-WANTED, UNWANTED = 5.0, -7.0
+WANTED, UNWANTED = 8.0, -7.0
 """Log-odds of taking what one looks for, and anything else in a session that has a goal."""
 SHARPNESS = 2.0
 """Without a goal: log-odds of taking an item for each standard deviation of appeal above the least that would do."""

@@ -33,12 +33,12 @@ TURNS = pa.schema(
         ("text", pa.string()),
     ]
 )
-"""One row an act. ``who`` is ``policy`` or ``user``; turn 0 is the user's opening, in which the policy has no row. ``attribute`` and
-``value`` are what was asked about, answered or criticised; ``item_ids`` what was shown, or what the user took or criticised.
-Of the user: ``probability`` of the act that was drawn; ``bits`` an answer took from the entropy of the items that still fit;
-``false``, whether an answer is not true of what the user looks for. Of the policy: ``welcome``, whether the user wanted to be
-spoken to, null where it was silent; ``obeyed``, whether a recommendation heeds the last critique, null where there is none.
-``text`` is null unless somebody reads it. What does not belong to an act is null."""
+"""One row an act. ``who`` is ``policy`` or ``user``; turn 0 is the user's opening, in which the policy has no row.
+``attribute`` and ``value`` are what was asked about, answered or criticised; ``item_ids`` what was shown, or what the user
+took or criticised. Of the user: ``probability`` of the act that was drawn; ``bits`` an answer took from the entropy of the
+items that still fit; ``false``, whether an answer is not true of what the user looks for. Of the policy: ``welcome``, whether
+the user wanted to be spoken to, null where it was silent; ``obeyed``, whether a recommendation heeds the last critique, null
+where there is none. ``text`` is null unless somebody reads it. What does not belong to an act is null."""
 DIALOGUES = pa.schema(
     [
         ("arm", _ARM),
@@ -65,13 +65,13 @@ DIALOGUES = pa.schema(
         ("leak_variance", pa.float64()),
     ]
 )
-"""One row a dialogue that is over. ``turns`` of the policy; ``item_id`` is what was accepted, null where nothing was; ``on_goal``
-whether it is what the user looked for, true of everything accepted where there was no goal; ``goal_item`` the item of the goal
-when the dialogue ended, null without goals. ``questions``, ``recommended``: turns of that kind; ``interruptions`` and ``welcome``:
-acts that the user did not want and did; ``invalid``: items blanked. ``bits``: that all answers told; ``regret``: how far the
-accepted item falls short of the best of the user's pool, in standard deviations of the user's appeal. ``patience`` at first and
-what was ``spent`` of it. ``blame``: what the user of a dialogue that found nothing did against itself, and with which probability
-it would again. The last three are sums of the leak meter."""
+"""One row a dialogue that is over. ``turns`` of the policy; ``item_id`` is what was accepted, null where nothing was;
+``on_goal`` whether it is what the user looked for, true of everything accepted where there was no goal; ``goal_item`` the item
+of the goal when the dialogue ended, null without goals. ``questions``, ``recommended``: turns of that kind; ``interruptions``
+and ``welcome``: acts that the user did not want and did; ``invalid``: items blanked. ``bits``: that all answers told;
+``regret``: how far the accepted item falls short of the best of the user's pool, in standard deviations of the user's appeal.
+``patience`` at first and what was ``spent`` of it. ``blame``: what the user of a dialogue that found nothing did against
+itself, and with which probability it would again. The last three are sums of the leak meter."""
 TALK_SCHEMAS = {"turns": TURNS, "dialogues": DIALOGUES}
 """Every column of the tables, by table."""
 
@@ -83,8 +83,8 @@ def turns_table(arm: str, part: Part) -> pa.Table:
 
     Args:
         arm: its name.
-        part: columns [n] by name; None in words and NaN in numbers are null; ``welcome``, ``obeyed`` and ``false`` are 1, 0, or -1
-            for null; ``item_ids`` int64 [n, k], -1 where there is none.
+        part: columns [n] by name; None in words and NaN in numbers are null; ``welcome``, ``obeyed`` and ``false`` are 1, 0,
+            or -1 for null; ``item_ids`` int64 [n, k], -1 where there is none.
     """
     return _table(arm, part, TURNS)
 

@@ -43,7 +43,7 @@ class TalkLog:
         self._pages.append(part)
 
     def over(self, dialogues: Part) -> None:
-        """Take in dialogues that are over: columns of ``DIALOGUES`` with ``order``, ``clicks``, ``satisfaction`` and ``left``."""
+        """Take in dialogues that are over: columns of ``DIALOGUES``, and ``order``, ``clicks``, ``satisfaction``, ``left``."""
         self._dialogues.append(dialogues)
 
     def turn(self) -> None:

@@ -1,9 +1,9 @@
 """How long something takes that may never happen: the product-limit estimate with its pointwise intervals.
 
-``S(t) = prod_{i <= t} (1 - d_i / n_i)`` over times with ``d_i`` events among ``n_i`` still waiting (Kaplan & Meier 1958, *JASA* 53,
-eq. 2b). Its variance is Greenwood's, ``S(t)^2 sum_i d_i / (n_i (n_i - d_i))`` (Greenwood 1926; Kalbfleisch & Prentice 2002, *The
-Statistical Analysis of Failure Time Data*, eq. 1.13), and the interval is taken on the scale ``log(-log S)``, on which it stays
-within 0 and 1 (ibid., section 1.4.2).
+``S(t) = prod_{i <= t} (1 - d_i / n_i)`` over times with ``d_i`` events among ``n_i`` still waiting (Kaplan & Meier 1958,
+*JASA* 53, eq. 2b). Its variance is Greenwood's, ``S(t)^2 sum_i d_i / (n_i (n_i - d_i))`` (Greenwood 1926; Kalbfleisch &
+Prentice 2002, *The Statistical Analysis of Failure Time Data*, eq. 1.13), and the interval is taken on the scale ``log(-log
+S)``, on which it stays within 0 and 1 (ibid., section 1.4.2).
 """
 
 from __future__ import annotations
