@@ -27,7 +27,7 @@ from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.recommenders.wrapping import Wrapper
 
-__all__ = ["Asking", "fitting_items", "information_gain"]
+__all__ = ["Asking", "fit_counts", "fitting_items", "information_gain"]
 
 _LEAST_GAIN = 0.05
 
@@ -38,8 +38,8 @@ class Asking(Wrapper):
     What is left are the items that have every value answered since the user last changed its mind, and nothing that it wanted
     less of. The next question is the one whose answer shares most information with which of these the user means
     (``information_gain``), each being as probable as the others. It recommends once ``questions`` were asked, no question would
-    tell more than 0.05 bits, or no more items are left than an act can show: those that its base ranks first, and where too
-    few fit, the base's first others.
+    tell more than 0.05 bits, or no more items are left than an act can show: new items that keep to most critiques, of these
+    those that fit most answers, of these those that its base ranks first.
 
     Raises:
         ConfigError: the base is unknown, does not take its settings, or knows the truth.
@@ -87,16 +87,16 @@ class Asking(Wrapper):
         acts.attribute[:] = np.where(acts.act == ASK, best, -1)
         at = np.flatnonzero(acts.act == RECOMMEND)
         if at.size:
-            acts.item_id[at] = self._best(dialogues.requests, left, at, k)
+            acts.item_id[at] = self._best(dialogues.requests, fit_counts(said, attributes), at, k)
         return acts
 
-    def _best(self, requests: Requests, left: BoolArray, at: IntArray, k: int) -> IntArray:
-        """Return int64 [r, k]: ids of the base's first items that fit, then of its first others."""
+    def _best(self, requests: Requests, counts: IntArray, at: IntArray, k: int) -> IntArray:
+        """Return int64 [r, k]: ids of the new items that fit best, equal ones in the base's order."""
         count = int(np.count_nonzero(self._known.on_sale))
         offered = self._retrieve(self._base, requests, count)
         item, seen = offered.item_index[at], offered.seen[at]
-        fits = np.take_along_axis(left[at], item, axis=1)
-        order = np.lexsort((~fits, seen), axis=1)[:, :k]
+        fits = np.take_along_axis(counts[at], item, axis=1)
+        order = np.lexsort((-fits, seen), axis=1)[:, :k]
         best: IntArray = self._known.catalog.item_id[np.take_along_axis(item, order, axis=1)]
         return best
 
@@ -142,6 +142,22 @@ def fitting_items(said: Said, attributes: Attributes) -> BoolArray:
             has = attributes.members.T[value[by_value]]
             left[by_value] &= has ^ (critique[by_value] == LESS)[:, None]
     return left
+
+
+def fit_counts(said: Said, attributes: Attributes) -> IntArray:
+    """Return int64 [d, n]: how much of what was said each item fits: a point an answer, more than all of these a critique.
+
+    Only what was said since the user last changed its mind counts.
+    """
+    turns = said.user_act.shape[1]
+    counts = np.zeros((len(said.user_act), len(attributes.members)), np.int64)
+    since = _since_change(said)
+    for turn in range(turns):
+        value, critique = said.value[:, turn], said.critique[:, turn]
+        at = np.flatnonzero(since[:, turn] & (value >= 0))
+        fits = attributes.members.T[value[at]] ^ (critique[at] == LESS)[:, None]
+        counts[at] += fits * np.where(critique[at] >= 0, turns + 1, 1)[:, None]
+    return counts
 
 
 def _since_change(said: Said) -> BoolArray:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.conversation.acts import ACCEPT, ANSWER, ASK, LEAVE, RECOMMEND
+from recsim_llm.conversation.acts import ACCEPT, ANSWER, ASK, CHANGE_MIND, LEAVE, RECOMMEND
 from recsim_llm.conversation.dialogues import Conversations, Turn
 from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 
@@ -65,7 +65,7 @@ class Outcomes:
         heard, act = turn.prepared.heard, turn.user.act
         wanted = np.where(heard.wanted, turn.accept, 0.0).sum(axis=1)
         faults: tuple[tuple[int, BoolArray, DoubleArray], ...] = (
-            (_REFUSED, heard.wanted.any(axis=1) & (act != ACCEPT), 1 - wanted),
+            (_REFUSED, heard.wanted.any(axis=1) & ~np.isin(act, (ACCEPT, CHANGE_MIND)), 1 - wanted),
             (_ANSWERED, (act == ANSWER) & turn.false, turn.probability),
             (_LEFT, (act == LEAVE) & ~heard.out_of_patience, turn.leave),
         )
