@@ -35,6 +35,7 @@ from recsim_llm.report.claims import Claim, best_claims, claim_of_row, table_row
 from recsim_llm.report.comparison_page import comparison_section
 from recsim_llm.report.comparison_rows import read_comparison
 from recsim_llm.report.contagion_section import contagion_section, draw_contagion
+from recsim_llm.report.conversation_section import conversation_section, draw_conversation, read_conversation
 from recsim_llm.report.counts_section import RecommenderCounts, counts_section, read_counts
 from recsim_llm.report.figure_files import write_figure, write_figure_data
 from recsim_llm.report.figures import FIGURES, figures_of
@@ -104,6 +105,8 @@ class Findings:
     """What users did beyond clicks; None where they can do nothing else."""
     providers: Sequence[Mapping[str, Any]] | None = None
     """What became of the providers of items; None where nobody asked."""
+    conversation: Mapping[str, Any] | None = None
+    """What dialogues came to; None where nobody talks."""
     measured: Mapping[str, Any] | None = None
     """What the scenario measures and expects, as ``metrics.json`` holds it; None where it says nothing of the kind."""
 
@@ -205,6 +208,7 @@ def render_page(found: Findings) -> str:
     arms = [arm.arm for arm in summary.arms]
     parts = [
         comparison_section(compared, found.drawings.get(comparison_figure.FIGURE, ""), table, worst.link),
+        conversation_section(found.conversation, found.drawings),
         findings_section(found.measured, found.drawings),
         contagion_section(found.contagion, found.drawings),
         actions_section(found.actions),
@@ -256,11 +260,14 @@ def _check_arms(run: Path, compared: Mapping[str, Any] | None, arms: Sequence[st
         raise LogError(f"{run}: got a comparison.json of {named}, expected this run's recommenders; compare the run again")
 
 
-def _in_time(run: Path) -> dict[str, list[dict[str, Any]]]:
-    """Return what only runs with a clock can tell, an entry an arm, by the names of ``Findings``; what there is of it."""
+def _in_time(run: Path) -> dict[str, Any]:
+    """Return what only runs with a clock, or conversations, can tell, by the names of ``Findings``; what there is of it."""
     if not has_tables(run):
         return {}
     log, tables = open_run(run), read_tables(run)
+    talked = read_conversation(log)
+    if talked is not None:
+        return {"conversation": talked}
     found = {"contagion": measure_contagion(log, tables), "actions": measure_actions(log, tables)}
     told = {name: [arm.to_json() for arm in arms] for name, arms in found.items() if arms is not None}
     providers = read_provider_days(log)
@@ -268,7 +275,8 @@ def _in_time(run: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def _draw_in_time(told: Mapping[str, Any], folder: Path) -> dict[str, str]:
-    return draw_contagion(told.get("contagion"), folder) | draw_providers(told.get("providers"), folder)
+    drawn = draw_contagion(told.get("contagion"), folder) | draw_providers(told.get("providers"), folder)
+    return drawn | draw_conversation(told.get("conversation"), folder)
 
 
 def _claims(summary: Summary, compared: Mapping[str, Any] | None) -> list[Claim]:
