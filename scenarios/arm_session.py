@@ -9,19 +9,21 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.agents.presented_users import presented_on
 from recsim_llm.core import keyed
-from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
+from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray, TextArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.dice import VisitDice, seed_words
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.histories import Histories
 from recsim_llm.core.kernel import ALL_ROWS
-from recsim_llm.core.pages import Requests, Rows, Slates, probability
+from recsim_llm.core.pages import PageWords, Requests, Rows, Slates, probability
 from recsim_llm.core.profiles import make_profile
 from recsim_llm.core.protocols import AnswersLater, CopiesRows, RanksItems
 from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.core.rollouts import Rollouts
 from recsim_llm.core.visits import PageOutcome, Visits, VisitTotals, draw_return
+from recsim_llm.dynamics.remarks import Remarks
 from recsim_llm.envs.rewards import resolve_reward
 from recsim_llm.errors import ConfigError
 from recsim_llm.population.world import World
@@ -60,8 +62,9 @@ class VisitLog(Protocol):
         invalid: IntArray,
         out_of_pages: BoolArray,
         friend_id: IntArray | None = None,
+        words: PageWords | None = None,
     ) -> None:
-        """Take in one page of a batch of users; ``friend_id`` by slot, where users have friends."""
+        """Take in one page of a batch of users; ``friend_id`` by slot, where users have friends, ``words`` where there are."""
 
     def visits(
         self,
@@ -135,6 +138,12 @@ class ArmSession:
         self._totals = VisitTotals(users)
         self._answered: list[AnsweredOffer] = []
         self._catalog = world.catalog
+        self._presented = presented_on(world.users)
+        speaks = scenario.remarks
+        self._remarks = None if speaks is None else Remarks(speaks, world.catalog, world.population, self._seed)
+        self._said: TextArray = np.full(users, "", object)
+        self.unread = 0
+        """Slots whose words nobody saw, since the scenario has no ``presentation``."""
         self._when = ""
         self.pages = 0
         self.clicks = 0
@@ -225,7 +234,7 @@ class ArmSession:
         """Page by page: everyone waits for everyone, and the recommender learns after each page."""
         page = 0
         while rows.size:
-            answered = self._show(self._offer(rows), rows)
+            answered = self._show(self._written_offer(rows), rows)
             self._settle(answered)
             rows = rows[~answered.outcome.ended]
             page += 1
@@ -242,7 +251,7 @@ class ArmSession:
         browsing, pages = len(rows), 0
         while browsing:
             if waiting.size:
-                offer = self._offer(waiting)
+                offer = self._written_offer(waiting)
                 open_offers.add(waiting, offer)
                 if isinstance(users, AnswersLater):
                     with self._users_code("start"):
@@ -262,6 +271,17 @@ class ArmSession:
         if everyone:
             yield pages // everyone, browsing
 
+    def _written_offer(self, rows: IntArray) -> Offer:
+        """Return the next page of these users, with its words before their eyes where they read such."""
+        offer = self._offer(rows)
+        slates, shown = offer.slates, offer.item_index >= 0
+        if self._presented is not None:
+            self._presented.show_words(rows, rows, offer.item_index, slates)
+        else:
+            written = [np.asarray(words, object) != "" for words in (slates.explanation, slates.title) if words is not None]
+            self.unread += int(np.count_nonzero(np.logical_or.reduce(written) & shown)) if written else 0
+        return offer
+
     def _offer(self, rows: IntArray) -> Offer:
         """Return the next page of these users."""
         requests = self._requests(rows)
@@ -270,7 +290,11 @@ class ArmSession:
     def _requests(self, rows: IntArray) -> Requests:
         number, page = self._kernel.visit[rows], self._kernel.page[rows]
         told = (*self._history.of(rows), self._profile[rows], self._history.actions(rows))
-        return Requests(self._user_id[rows], number, page, *told)
+        return Requests(self._user_id[rows], number, page, *told, text=self._said_before(rows))
+
+    def _said_before(self, rows: IntArray) -> TextArray | None:
+        """Return str [m]: what these users said since the page before; None where users say nothing."""
+        return None if self._remarks is None else self._said[rows]
 
     def _recommended(self, rows: IntArray, requests: Requests) -> tuple[Slates, IntArray]:
         """Ask the recommender for pages; return them as they are shown, and as positions in the catalog, -1 where blank."""
@@ -301,6 +325,7 @@ class ArmSession:
     def _show(self, offer: Offer, rows: IntArray) -> AnsweredOffer:
         """Show an offer to its users and draw what they do."""
         blank = offer.item_index < 0
+        plain = self._plain_log_odds(offer, rows)
         with self._users_code("a page"):
             outcome = self._paid(rows, self._visits.show(offer.item_index, self._all(rows), blank if blank.any() else None))
         feedback, ratings = outcome.feedback, outcome.feedback.ratings()
@@ -308,7 +333,26 @@ class ArmSession:
         self._ended[rows] = outcome.ended
         self.pages += len(rows)
         self.clicks += feedback.slot.size
-        return AnsweredOffer(rows, offer, outcome, ratings)
+        return AnsweredOffer(rows, offer, outcome, ratings, words=self._page_words(rows, feedback, plain))
+
+    def _plain_log_odds(self, offer: Offer, rows: IntArray) -> FloatArray | None:
+        """Return float32 [m, k]: log-odds of clicks on a page as if nothing were written on it; None where words do nothing."""
+        if self._presented is None:
+            return None
+        if self._presented.reader is not None:
+            return np.full(offer.item_index.shape, np.nan, np.float32)
+        with self._presented.without_words(), self._users_code("a page without words"):
+            return self._world.users.decide(self._kernel.pages(offer.item_index, self._all(rows))).click_log_odds.copy()
+
+    def _page_words(self, rows: IntArray, feedback: Feedback, plain: FloatArray | None) -> PageWords | None:
+        """Let users say a word about a page, for their next one, and return all that words are about it."""
+        if self._presented is None and self._remarks is None:
+            return None
+        text = None if self._remarks is None else self._remarks.say(feedback)
+        if text is not None:
+            self._said[rows] = [" ".join(filter(None, slots)) for slots in text.tolist()]
+        trust = None if self._presented is None else self._presented.presentation.trust[rows]
+        return PageWords(text, plain, trust)
 
     def _settle(self, answered: AnsweredOffer) -> None:
         """Let the recommender learn from a page that users saw, and log it."""
@@ -328,6 +372,7 @@ class ArmSession:
             invalid=outcome.invalid,
             out_of_pages=outcome.out_of_pages,
             friend_id=self._friends_liked(rows, feedback),
+            words=answered.words,
         )
         clicks = np.bincount(feedback.row, minlength=len(rows))
         totals = self._totals.add(feedback.pages.page[None], np.stack([clicks, reward])[:, None], rows)

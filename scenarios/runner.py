@@ -328,6 +328,8 @@ def open_arm_log(built: Stage, segments: SegmentWriter, place: int) -> RunLog:
         segment_rows=SEGMENT_ROWS,
         timed=scenario.clock is not None,
         social=scenario.social is not None,
+        worded=scenario.presentation is not None,
+        spoken=scenario.remarks is not None,
     )
 
 
