@@ -69,14 +69,24 @@ class PresentedUsers(WrappedUsers):
         if self.reader is not None:
             self.reader.show_words(rows, slates.explanation, slates.title)
 
+    @property
+    def knows_without(self) -> bool:
+        """Whether it is known what users would have done without words: of readers only where they are asked."""
+        return self.reader is None or self.presentation.settings.ask_without
+
     @contextmanager
     def without_words(self) -> Iterator[None]:
-        """Let pages be decided as if nothing were written on them; not for users who read the words themselves."""
-        self._silent = True
+        """Let pages be decided as if nothing were written on them; users who read the words are asked once more for that."""
+        self._silence(True)
         try:
             yield
         finally:
-            self._silent = False
+            self._silence(False)
+
+    def _silence(self, silent: bool) -> None:
+        self._silent = silent
+        if self.reader is not None:
+            self.reader.hide_words(silent)
 
     def decide(self, pages: Pages) -> Decisions:
         """Return the click log-odds for a batch of pages, with what words add to them, drawing nothing."""
@@ -89,7 +99,7 @@ class PresentedUsers(WrappedUsers):
     def update(self, pages: Pages, slot: IntArray, row: IntArray, rating: FloatArray) -> Mood:
         """Take in what was drawn for the pages last decided, and say how the users feel."""
         mood = super().update(pages, slot, row, rating)
-        self.presentation.consume(pages.rows, pages.user_index, slot, row, rating)
+        self.presentation.consume(pages.rows, pages.user_index, (slot, row, rating))
         lost = np.float32(self.presentation.settings.disappointment) * self.presentation.disappointment[pages.rows]
         return Mood(mood.satisfaction - lost, mood.leave_log_odds + lost)
 

@@ -9,9 +9,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.agents.presented_users import presented_on
 from recsim_llm.core import keyed
-from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray, TextArray
+from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.dice import VisitDice, seed_words
 from recsim_llm.core.feedback import Feedback
@@ -23,7 +22,6 @@ from recsim_llm.core.protocols import AnswersLater, CopiesRows, RanksItems
 from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.core.rollouts import Rollouts
 from recsim_llm.core.visits import PageOutcome, Visits, VisitTotals, draw_return
-from recsim_llm.dynamics.remarks import Remarks
 from recsim_llm.envs.rewards import resolve_reward
 from recsim_llm.errors import ConfigError
 from recsim_llm.population.world import World
@@ -31,6 +29,7 @@ from recsim_llm.recommenders import Recommender, Truth, check_slates
 from recsim_llm.registry import blaming, blaming_plug_in
 from recsim_llm.scenarios.offers import AnsweredOffer, Offer, OpenOffers, in_order
 from recsim_llm.scenarios.schema import Scenario
+from recsim_llm.scenarios.spoken_pages import SpokenSession
 
 __all__ = ["ArmSession", "Served", "VisitLog"]
 
@@ -138,12 +137,7 @@ class ArmSession:
         self._totals = VisitTotals(users)
         self._answered: list[AnsweredOffer] = []
         self._catalog = world.catalog
-        self._presented = presented_on(world.users)
-        speaks = scenario.remarks
-        self._remarks = None if speaks is None else Remarks(speaks, world.catalog, world.population, self._seed)
-        self._said: TextArray = np.full(users, "", object)
-        self.unread = 0
-        """Slots whose words nobody saw, since the scenario has no ``presentation``."""
+        self._words = SpokenSession(scenario, world)
         self._when = ""
         self.pages = 0
         self.clicks = 0
@@ -224,6 +218,11 @@ class ArmSession:
                     self._visits.begin(rows[who], rows[who], visit[who], own, returning=returning)
         yield from self._freely(rows) if self._scenario.barrier == "visit" else self._together(rows)
 
+    @property
+    def unread(self) -> int:
+        """Slots whose words nobody saw, since the scenario has no ``presentation``."""
+        return self._words.unread
+
     def keep_unfinished(self) -> None:
         """Log what users did so far in a visit that is broken off; nothing can be shown to them afterwards."""
         for page in in_order(self._answered):
@@ -274,12 +273,7 @@ class ArmSession:
     def _written_offer(self, rows: IntArray) -> Offer:
         """Return the next page of these users, with its words before their eyes where they read such."""
         offer = self._offer(rows)
-        slates, shown = offer.slates, offer.item_index >= 0
-        if self._presented is not None:
-            self._presented.show_words(rows, rows, offer.item_index, slates)
-        else:
-            written = [np.asarray(words, object) != "" for words in (slates.explanation, slates.title) if words is not None]
-            self.unread += int(np.count_nonzero(np.logical_or.reduce(written) & shown)) if written else 0
+        self._words.write(rows, offer)
         return offer
 
     def _offer(self, rows: IntArray) -> Offer:
@@ -290,11 +284,7 @@ class ArmSession:
     def _requests(self, rows: IntArray) -> Requests:
         number, page = self._kernel.visit[rows], self._kernel.page[rows]
         told = (*self._history.of(rows), self._profile[rows], self._history.actions(rows))
-        return Requests(self._user_id[rows], number, page, *told, text=self._said_before(rows))
-
-    def _said_before(self, rows: IntArray) -> TextArray | None:
-        """Return str [m]: what these users said since the page before; None where users say nothing."""
-        return None if self._remarks is None else self._said[rows]
+        return Requests(self._user_id[rows], number, page, *told, text=self._words.before(rows))
 
     def _recommended(self, rows: IntArray, requests: Requests) -> tuple[Slates, IntArray]:
         """Ask the recommender for pages; return them as they are shown, and as positions in the catalog, -1 where blank."""
@@ -325,34 +315,16 @@ class ArmSession:
     def _show(self, offer: Offer, rows: IntArray) -> AnsweredOffer:
         """Show an offer to its users and draw what they do."""
         blank = offer.item_index < 0
-        plain = self._plain_log_odds(offer, rows)
         with self._users_code("a page"):
+            plain = self._words.plain_log_odds(offer, lambda: self.look(self._user_id[rows], offer.item_index))
             outcome = self._paid(rows, self._visits.show(offer.item_index, self._all(rows), blank if blank.any() else None))
         feedback, ratings = outcome.feedback, outcome.feedback.ratings()
         self._history.add(rows, np.where(blank, -1, offer.slates.item_id), feedback.clicked, ratings)
         self._ended[rows] = outcome.ended
         self.pages += len(rows)
         self.clicks += feedback.slot.size
-        return AnsweredOffer(rows, offer, outcome, ratings, words=self._page_words(rows, feedback, plain))
-
-    def _plain_log_odds(self, offer: Offer, rows: IntArray) -> FloatArray | None:
-        """Return float32 [m, k]: log-odds of clicks on a page as if nothing were written on it; None where words do nothing."""
-        if self._presented is None:
-            return None
-        if self._presented.reader is not None:
-            return np.full(offer.item_index.shape, np.nan, np.float32)
-        with self._presented.without_words(), self._users_code("a page without words"):
-            return self._world.users.decide(self._kernel.pages(offer.item_index, self._all(rows))).click_log_odds.copy()
-
-    def _page_words(self, rows: IntArray, feedback: Feedback, plain: FloatArray | None) -> PageWords | None:
-        """Let users say a word about a page, for their next one, and return all that words are about it."""
-        if self._presented is None and self._remarks is None:
-            return None
-        text = None if self._remarks is None else self._remarks.say(feedback)
-        if text is not None:
-            self._said[rows] = [" ".join(filter(None, slots)) for slots in text.tolist()]
-        trust = None if self._presented is None else self._presented.presentation.trust[rows]
-        return PageWords(text, plain, trust)
+        words = self._words.take_in(rows, feedback, plain)
+        return AnsweredOffer(rows, offer, outcome, ratings, words=words)
 
     def _settle(self, answered: AnsweredOffer) -> None:
         """Let the recommender learn from a page that users saw, and log it."""

@@ -22,6 +22,7 @@ from recsim_llm.log.locks import lock_folder
 from recsim_llm.log.manifest import encode_manifest, read_arithmetic, read_scenario_manifest, write_manifest
 from recsim_llm.log.segments import SegmentWriter, open_segments, read_segments
 from recsim_llm.log.tables import add_timings
+from recsim_llm.log.unread_words import note_unread
 from recsim_llm.log.writer import RunLog
 from recsim_llm.metrics.item_tables import has_tables
 from recsim_llm.numerics.arithmetic import describe_arithmetic
@@ -362,4 +363,5 @@ def _serve_arms(built: Stage, out: Path, progress: Report) -> None:
                     progress(Progress(arm.name, place, arms, at.users, everyone, pages, clicks, at.share, spent))
                     timings.append((arm.name, at.when, at.page, time.perf_counter() - started))
         log.close()
+        note_unread(out, arm.name, session.unread)
     add_timings(out, timings)

@@ -272,6 +272,9 @@ class ReadsWords(Protocol):
             title: str [m, k]: as of ``Slates``.
         """
 
+    def hide_words(self, hidden: bool) -> None:
+        """Let pages be decided as if nothing were written on them, until told otherwise."""
+
 
 @runtime_checkable
 class BoundsPrompts(Protocol):

@@ -34,8 +34,12 @@ _MARKS = (
     re.compile(r"[!?]"),
     re.compile(r"\.\.\.|…"),
     re.compile(r"\b[A-Z]{4,}\b"),
-    re.compile(r"\b(?:you won't believe|won't believe|what happen(?:s|ed) next|will (?:shock|amaze|surprise) you)\b", re.IGNORECASE),
-    re.compile(r"\b(?:shocking|unbelievable|incredible|amazing|secret|must[- ]see|insane|ultimate|best|worst)\b", re.IGNORECASE),
+    re.compile(
+        r"\b(?:you won't believe|won't believe|what happen(?:s|ed) next|will (?:shock|amaze|surprise) you)\b", re.IGNORECASE
+    ),
+    re.compile(
+        r"\b(?:shocking|unbelievable|incredible|amazing|secret|must[- ]see|insane|ultimate|best|worst)\b", re.IGNORECASE
+    ),
     re.compile(r"\b(?:this|these|here's|you|your)\b", re.IGNORECASE),
     re.compile(r"^\d+ "),
 )
@@ -73,8 +77,11 @@ class PresentationSettings(FrozenSettings):
     """Share of the trust that a promise not kept takes."""
     memory: float = Field(default=0.8, ge=0, lt=1)
     """Share of a disappointment that is left one page later."""
-    disappointment: float = Field(default=0.5, ge=0, le=1)
+    disappointment: float = Field(default=0.5, ge=0, le=LIMIT)
     """Log-odds that a lasting disappointment of one star takes from satisfaction and adds to leaving."""
+    ask_without: bool = False
+    """Whether users who read words themselves, such as those of a language model, are asked about each page without its words
+    as well, to know what these did; it costs as much again. Of other users it is known anyway."""
     loyalty: float = Field(default=1.0, ge=0, le=LIMIT)
     """Log-odds of coming back for each unit of trust above or below that of the beginning."""
 
@@ -174,16 +181,16 @@ class Presentation:
         added: FloatArray = np.where(on, self._added[rows] * self.trust[rows][:, None], np.float32(0))
         return np.clip(added, -LIMIT, LIMIT, out=added)
 
-    def consume(self, rows: Rows, user_index: IntArray, slot: IntArray, row: IntArray, rating: FloatArray) -> None:
+    def consume(self, rows: Rows, user_index: IntArray, clicked: tuple[IntArray, IntArray, FloatArray]) -> None:
         """Take in what was clicked on a page that has words, and how it was liked.
 
         Args:
             rows: of the pages.
             user_index: int64 [m]: who sits there.
-            slot: int64 [c]: flat slots of what was clicked.
-            row: int64 [c]: rows of the pages that they belong to.
-            rating: float32 [c]: what users think of it, stars.
+            clicked: of what was clicked: flat slots, rows of the pages that they belong to, int64 [c] each, and what users
+                think of it, float32 [c], in stars.
         """
+        slot, row, rating = clicked
         count, own = len(user_index), self.settings
         worded = self._worded[rows]
         # Copies may be shown pages of another width, on which nothing is written.
@@ -210,7 +217,9 @@ class Presentation:
             return np.zeros(len(number), np.float32), np.zeros(len(number), np.bool_)
         kind, subject = self.reader.kind[number], self.reader.subject[number]
         genre = about & (kind == GENRE)
-        like = np.where(genre, self._like[user[:, None], np.where(genre, subject, 0)], 0) if self._like.shape[1] else genre * 0.0
+        like = (
+            np.where(genre, self._like[user[:, None], np.where(genre, subject, 0)], 0) if self._like.shape[1] else genre * 0.0
+        )
         mean = like.sum(axis=1) / np.maximum(genre.sum(axis=1), 1)
         # Who watches a film learns what it is; how many or which friends liked it, it does not say.
         refuted = about & ~holds & (kind != POPULAR) & (kind != FRIENDS)

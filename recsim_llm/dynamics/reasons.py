@@ -17,7 +17,7 @@ import numpy.typing as npt
 from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray, TextArray
 from recsim_llm.core.catalog import Catalog
 
-__all__ = ["ALIKE", "KINDS", "MOST_REASONS", "POPULAR_SHARE", "Reason", "ReasonReader", "reason_words"]
+__all__ = ["ALIKE", "KINDS", "LIKED", "MOST_REASONS", "POPULAR_SHARE", "Reason", "ReasonReader", "reason_words"]
 
 KINDS = ("genre", "year", "provider", "similar", "popular", "friends")
 """What a reason can be about."""
@@ -26,6 +26,8 @@ MOST_REASONS = 4
 """Most reasons that are read out of one text; what it names after them does not count."""
 ALIKE = 0.7
 """Least cosine of the genres of two items that are similar, as in ``recsim_llm.metrics.obedience``."""
+LIKED = 4.0
+"""Stars from which an item counts as liked, as in logs."""
 POPULAR_SHARE = 0.2
 """Share of the items, those with the most ratings, that "many people like"."""
 
@@ -95,7 +97,7 @@ class ReasonReader:
         names = sorted({name for name in ([] if provider is None else provider.tolist()) if name})
         place = {name: number for number, name in enumerate(names)}
         self._provider = np.array([-1] * len(year) if provider is None else [place.get(name, -1) for name in provider])
-        many = max(int(round(POPULAR_SHARE * len(year))), 1)
+        many = max(round(POPULAR_SHARE * len(year)), 1)
         self._popular = popularity >= max(float(np.sort(popularity)[-many]), 1.0)
         shares: DoubleArray = genres / np.maximum(np.sqrt(genres.sum(axis=1, keepdims=True)), 1.0)
         self._directions = shares
@@ -107,7 +109,9 @@ class ReasonReader:
             whole = str(title[number])
             self._exact[SIMILAR] |= {_IN_TITLE.sub("", whole).casefold(): number, whole.casefold(): number}
         self._longest = max((len(_WORD.findall(words)) for part in self._exact for words in part), default=1)
-        self._phrases = {_phrase(words): _Named(kind, n) for kind in (SIMILAR, PROVIDER, GENRE) for words, n in self._exact[kind].items()}
+        self._phrases = {
+            _phrase(words): _Named(kind, n) for kind in (SIMILAR, PROVIDER, GENRE) for words, n in self._exact[kind].items()
+        }
         self._number: dict[str, int] = {"": -1}
         self._kinds: list[list[int]] = []
         self._subjects: list[list[int]] = []
@@ -115,7 +119,9 @@ class ReasonReader:
     @classmethod
     def of_catalog(cls, catalog: Catalog) -> ReasonReader:
         """Return a reader for the items of a catalog."""
-        columns = {name: getattr(catalog, name) for name in ("title", "genre_names", "genres", "year", "provider", "popularity")}
+        columns = {
+            name: getattr(catalog, name) for name in ("title", "genre_names", "genres", "year", "provider", "popularity")
+        }
         return cls(**columns)
 
     @property
@@ -156,21 +162,33 @@ class ReasonReader:
             return none, none
         kind = np.where(number[:, None] >= 0, self.kind[number], -1)
         subject, it = np.where(kind >= 0, self.subject[number], 0), item[:, None]
-        of_kind = {
-            GENRE: lambda: self._genres[it, np.where(kind == GENRE, subject, 0)] if self._genres.shape[1] else kind < -1,
-            YEAR: lambda: self._year[it] == subject,
-            PROVIDER: lambda: self._provider[it] == subject,
-            SIMILAR: lambda: self.similar(it, np.where(kind == SIMILAR, subject, 0)),
-            POPULAR: lambda: self._popular[it] & (kind == POPULAR),
-            FRIENDS: lambda: (kind == FRIENDS) & (False if friend is None else friend[:, None]),
-        }
         about = (kind >= 0) & ~((kind == SIMILAR) & (subject == it))
         true = np.zeros(kind.shape, np.bool_)
-        for which, test in of_kind.items():
-            mine = kind == which
-            if mine.any():
-                true |= mine & test()
-        return about, about & true
+        for which in np.unique(kind[about]).tolist():
+            mine = about & (kind == which)
+            true |= mine & self._true(which, it, np.where(mine, subject, 0), friend)
+        return about, true
+
+    def _true(self, kind: int, item: IntArray, subject: IntArray, friend: BoolArray | None) -> BoolArray:
+        """Return bool [c, m]: whether reasons of one kind hold of items, int64 [c, 1]."""
+        if kind == GENRE:
+            holds = self._genres[item, subject]
+        elif kind == YEAR:
+            holds = self._year[item] == subject
+        elif kind == PROVIDER:
+            holds = self._provider[item] == subject
+        elif kind == SIMILAR:
+            holds = self.similar(item, subject)
+        elif kind == POPULAR:
+            holds = self._popular[item]
+        else:
+            holds = np.zeros(item.shape, np.bool_) if friend is None else friend[:, None]
+        return np.broadcast_to(holds, subject.shape)
+
+    def is_popular(self, item: IntArray) -> BoolArray:
+        """Return, in the shape of the items, which of them are among those with the most ratings."""
+        popular: BoolArray = self._popular[item]
+        return popular
 
     def similar(self, one: IntArray, other: IntArray) -> BoolArray:
         """Return, for positions that broadcast, which pairs of items have genres that are alike."""
@@ -212,7 +230,7 @@ class ReasonReader:
                 start, end = spans[at][0], spans[at + count - 1][1]
                 named = self._phrases.get(_phrase(text[start:end]))
                 # A title of one word, such as "Her", is one only in quotes.
-                quoted = text[start - 1 : start] in _QUOTES and text[end : end + 1] in _QUOTES and 0 < start and end < len(text)
+                quoted = text[start - 1 : start] in _QUOTES and text[end : end + 1] in _QUOTES and start > 0 and end < len(text)
                 if named is not None and (count > 1 or named.kind == GENRE or quoted):
                     yield named
                     taken = count

@@ -23,7 +23,17 @@ from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.population.personas import Population
 
-__all__ = ["ASKED", "KINDS", "VIOLENT", "Asking", "RemarkSettings", "Remarks", "read_requests", "remark_words", "unwanted_items"]
+__all__ = [
+    "ASKED",
+    "KINDS",
+    "VIOLENT",
+    "Asking",
+    "RemarkSettings",
+    "Remarks",
+    "read_requests",
+    "remark_words",
+    "unwanted_items",
+]
 
 KINDS = ("loved", "more", "fine", "not for me", "too much", "less", "nothing violent", "newer")
 """What a word can be."""
@@ -142,10 +152,12 @@ class Remarks:
         stars = feedback.by_slot(feedback.rating)[row, slot]
         plain = self._slot_dice("remark form", feedback)[row, slot] < 1 / 2
         liked, disliked = stars >= _LIKED, stars <= _DISLIKED
-        about = self._genre("remark genre", feedback, row, slot, np.where(disliked, -1.0, 1.0))
+        about = self._genre("remark genre", feedback, (row, slot), np.where(disliked, -1.0, 1.0))
         chosen = np.select([liked & plain, liked, disliked & plain, disliked], [LOVED, MORE, NOT_FOR_ME, TOO_MUCH], FINE)
         # Of an item without a genre there is nothing to have more or too much of.
-        chosen = np.where((about < 0) & (chosen == MORE), LOVED, np.where((about < 0) & (chosen == TOO_MUCH), NOT_FOR_ME, chosen))
+        chosen = np.where(
+            (about < 0) & (chosen == MORE), LOVED, np.where((about < 0) & (chosen == TOO_MUCH), NOT_FOR_ME, chosen)
+        )
         kind[row, slot], subject[row, slot] = chosen, np.where(np.isin(chosen, (MORE, TOO_MUCH)), about, -1)
 
     def _request(self, feedback: Feedback, kind: npt.NDArray[np.int8], subject: IntArray) -> None:
@@ -159,7 +171,7 @@ class Remarks:
         wish = np.where(passed, feedback.decisions.click_log_odds, np.inf)[rows]
         slots = wish.argmin(axis=1)
         item = pages.item_index[rows, slots]
-        genre = self._genre("request genre", feedback, rows, slots, np.full(len(rows), -1.0))
+        genre = self._genre("request genre", feedback, (rows, slots), np.full(len(rows), -1.0))
         violent = self._catalog.genres[item][:, self._violent].any(axis=1)
         year = self._catalog.year[item]
         dice = self._page_dice("request kind", feedback)[rows]
@@ -169,15 +181,15 @@ class Remarks:
         rows, slots = rows[said], slots[said]
         kind[rows, slots], subject[rows, slots] = chosen[said], about[said]
 
-    def _genre(self, purpose: str, feedback: Feedback, row: IntArray, slot: IntArray, sign: DoubleArray) -> IntArray:
+    def _genre(self, purpose: str, feedback: Feedback, at: tuple[IntArray, IntArray], sign: DoubleArray) -> IntArray:
         """Return int64 [c]: a genre of each item, drawn by what its user likes (sign 1) or dislikes (-1); -1 for none."""
-        item, user = feedback.pages.item_index[row, slot], feedback.pages.user_index[row]
+        item, user = feedback.pages.item_index[at], feedback.pages.user_index[at[0]]
         has = self._catalog.genres[item]
         if not has.shape[1]:
-            return np.full(len(row), -1)
+            return np.full(len(item), -1)
         weight: DoubleArray = np.where(has, np.exp(np.clip(sign[:, None] * self._taste[user], -10, 10)), 0.0)
         upto = np.cumsum(weight, axis=1)
-        dice = self._slot_dice(purpose, feedback)[row, slot]
+        dice = self._slot_dice(purpose, feedback)[at]
         genre = np.minimum((upto <= dice[:, None] * upto[:, -1:]).sum(axis=1), has.shape[1] - 1)
         return np.where(has.any(axis=1), genre, -1)
 
