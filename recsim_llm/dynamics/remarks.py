@@ -65,8 +65,8 @@ class RemarkSettings(FrozenSettings):
     share: float = Field(default=0.1, ge=0, le=1)
     """Share of the clicked items about which the user says a word."""
     requests: float = Field(default=0.0, ge=0, le=1)
-    """Share of the pages after which the user asks for something: less of a genre that was passed over, nothing violent, or
-    something newer, as far as the page gives a reason to."""
+    """Share of the pages after which the user asks for something: less of a genre that was passed over, nothing violent, or,
+    beside an item older than half of the catalog, something newer."""
 
 
 class Asking(NamedTuple):
@@ -125,6 +125,8 @@ class Remarks:
         known = [name in place for name in catalog.genre_names]
         taste[:, known] = population.taste[:, [place[name] for name in catalog.genre_names if name in place]]
         self._taste = taste
+        known_years = catalog.year[catalog.year > 0]
+        self._median_year = float(np.median(known_years)) if len(known_years) else -np.inf
         self._violent = np.isin(np.array(catalog.genre_names, object), VIOLENT)
 
     def say(self, feedback: Feedback) -> TextArray:
@@ -175,7 +177,8 @@ class Remarks:
         violent = self._catalog.genres[item][:, self._violent].any(axis=1)
         year = self._catalog.year[item]
         dice = self._page_dice("request kind", feedback)[rows]
-        chosen = np.where(violent & (dice < 1 / 4), NOTHING_VIOLENT, np.where((year > 0) & (dice >= 3 / 4), NEWER, LESS))
+        old = (year > 0) & (year < self._median_year)
+        chosen = np.where(violent & (dice < 1 / 4), NOTHING_VIOLENT, np.where(old & (dice >= 3 / 4), NEWER, LESS))
         about = np.where(chosen == NEWER, year, np.where(chosen == LESS, genre, -1))
         said = (about >= 0) | (chosen == NOTHING_VIOLENT)
         rows, slots = rows[said], slots[said]

@@ -42,7 +42,7 @@ def shown(made, explanation=None, title=None):
 
 
 def consumed(made, slot, row, rating):
-    made.consume(EVERYONE, USERS, (np.array(slot), np.array(row), np.array(rating, np.float32)))
+    made.consume(EVERYONE, USERS, (np.array(slot, np.int64), np.array(row, np.int64), np.array(rating, np.float32)))
     return made.trust.tolist()
 
 
