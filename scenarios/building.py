@@ -15,6 +15,7 @@ import numpy as np
 
 from recsim_llm.agents.influenced_users import with_influence
 from recsim_llm.agents.noise import with_noise
+from recsim_llm.agents.presented_users import with_presentation
 from recsim_llm.core.protocols import CopiesRows, RanksItems
 from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.core.repetition import RatedItems
@@ -290,6 +291,8 @@ def build_scenario_world(
     world = with_rated_items(world, split_cold(scenario, dataset)[0], scenario.train_share)
     if scenario.clock is not None:
         world = _living(scenario, world)
+    if scenario.presentation is not None:
+        world = with_presentation(world, scenario.presentation)
     return with_noise(world, settings.noise, _seed(scenario)) if settings.noise else world
 
 

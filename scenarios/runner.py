@@ -23,6 +23,7 @@ from recsim_llm.log.manifest import encode_manifest, read_arithmetic, read_scena
 from recsim_llm.log.segments import SegmentWriter, open_segments, read_segments
 from recsim_llm.log.tables import add_timings
 from recsim_llm.log.talk_writer import TalkLog
+from recsim_llm.log.unread_words import note_unread
 from recsim_llm.log.writer import RunLog
 from recsim_llm.metrics.item_tables import has_tables
 from recsim_llm.numerics.arithmetic import describe_arithmetic
@@ -330,6 +331,8 @@ def open_arm_log(built: Stage, segments: SegmentWriter, place: int) -> RunLog:
         segment_rows=SEGMENT_ROWS,
         timed=scenario.clock is not None,
         social=scenario.social is not None,
+        worded=scenario.presentation is not None,
+        spoken=scenario.remarks is not None,
     )
 
 
@@ -375,4 +378,5 @@ def _serve_arms(built: Stage, out: Path, progress: Report) -> None:
         # Before the log's last line says that the arm is whole: nobody serves it again after that.
         keep_what_was_counted(out, arm.name, recommender)
         log.close()
+        note_unread(out, arm.name, session.unread)
     add_timings(out, timings)

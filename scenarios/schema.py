@@ -22,7 +22,9 @@ from recsim_llm.data.table_settings import TableSettings
 from recsim_llm.dynamics.action_settings import ActionSettings
 from recsim_llm.dynamics.intents import USUAL_INTENTS, Intent
 from recsim_llm.dynamics.interventions import Intervention
+from recsim_llm.dynamics.presentation import PresentationSettings
 from recsim_llm.dynamics.provider_exits import ProviderSettings
+from recsim_llm.dynamics.remarks import RemarkSettings
 from recsim_llm.errors import ConfigError, one_of
 from recsim_llm.language.base.settings import ROLES, LimitSettings, ModelSettings
 from recsim_llm.scenarios.arm_settings import Arm, read_arm
@@ -167,6 +169,11 @@ class Scenario(BaseModel):
     """What users may do beyond clicks, rating and leaving, with a clock; ``usual`` allows everything, None nothing."""
     conversation: ConversationSettings | None = Field(default=None, exclude_if=_is_unset)
     """Users talk with recommenders instead of browsing pages; a turn counts as a page. None: nobody talks."""
+    presentation: PresentationSettings | None = Field(default=None, exclude_if=_is_unset)
+    """How users take explanations and titles of the recommender's own; ``{}`` takes the usual numbers. None: nobody is shown
+    any, and what recommenders write is counted and left out."""
+    remarks: RemarkSettings | None = Field(default=None, exclude_if=_is_unset)
+    """What users say about pages, which recommenders may read; ``{}`` takes the usual numbers. None: nothing."""
     train: TrainSettings | None = None
     """How ``recsim-llm train`` trains a policy; None: as it usually does. Runs heed its ``holdout`` alone."""
     measure: MeasureSettings | None = Field(default=None, exclude_if=_is_unset)
