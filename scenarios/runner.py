@@ -378,5 +378,6 @@ def _serve_arms(built: Stage, out: Path, progress: Report) -> None:
         # Before the log's last line says that the arm is whole: nobody serves it again after that.
         keep_what_was_counted(out, arm.name, recommender)
         log.close()
-        note_unread(out, arm.name, session.unread)
+        if isinstance(session, ArmSession):
+            note_unread(out, arm.name, session.unread)
     add_timings(out, timings)
