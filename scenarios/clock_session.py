@@ -103,7 +103,7 @@ class ClockSession(ArmSession):
             moment: the step.
             rows: int64 [m]: whose next visit falls into it, ascending.
         """
-        self._moment, self._when = moment, f"day {moment.day}" + (f", hour {moment.hour}" if self._step_hours < HOURS else "")
+        self._moment, self._when = moment, moment.said
         if moment.hour == 0:
             begin_day(self._recommender)
         offered = True if self._providers is None else self._providers.offered()
