@@ -15,8 +15,8 @@ _OF_THE_DATA = ("choice", "language", "cascade")
 _SECONDS_A_PAGE = 5e-4
 """CPU time of a page of fast users, with fitting and report: 0.2 to 0.5 ms over the shipped scenarios, on one core."""
 _SECONDS_A_FIT = 15.0
-"""CPU time of fitting choice users to the invented catalog, where a recommender has its own who know nothing of new items: each seed
-makes others new. Those whom a scenario is about are fitted once on a machine."""
+"""CPU time of fitting choice users to the invented catalog, where a recommender has its own who know nothing of new items: each
+seed makes others new. Those whom a scenario is about are fitted once on a machine."""
 _MAGNITUDES = (
     (10.0, "CPU-seconds"),
     (100.0, "tens of CPU-seconds"),

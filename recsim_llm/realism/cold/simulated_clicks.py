@@ -118,7 +118,7 @@ def count_asked(training: Dataset, item_index: IntArray, asked: Asked) -> tuple[
 
 
 def draw_users(training: Dataset, asked: Asked, *, seed: int) -> IntArray:
-    """Return int64 [u]: who is asked, positions in the training part's users, ascending; arguments as of ``simulate_clicks``."""
+    """Return int64 [u]: who is asked, positions in the training part's users; arguments as of ``simulate_clicks``."""
     everyone = training.ratings.users
     if asked.users is None or asked.users >= len(everyone):
         return np.arange(len(everyone))

@@ -22,7 +22,15 @@ from recsim_llm.core.ratings import TRAIN_SHARE, Dataset, Ratings
 from recsim_llm.errors import ConfigError
 from recsim_llm.realism.candidates import Candidate, Factory
 from recsim_llm.realism.cold.cold_items import ColdItems, hold_out_items, in_random_order
-from recsim_llm.realism.cold.simulated_clicks import EVERYTHING, Asked, ask_tastes, count_asked, draw_users, share_clicked, simulate_clicks
+from recsim_llm.realism.cold.simulated_clicks import (
+    EVERYTHING,
+    Asked,
+    ask_tastes,
+    count_asked,
+    draw_users,
+    share_clicked,
+    simulate_clicks,
+)
 from recsim_llm.realism.held_out import HeldOut
 from recsim_llm.realism.policies import first_requests, truth_of_pages
 from recsim_llm.recommenders import Recommender, open_recommender
@@ -37,8 +45,7 @@ POOLS = ("cold", "others", "all")
 BESIDE = ("popularity", "content")
 """Recommenders that stand beside: to the one new items are all the same, the other knows them by what they are."""
 USERS = "simulated users"
-"""Row of the users themselves, those who are asked: cold items in the order of what they would click, where they are asked about
-all of them."""
+"""Row of the users themselves who are asked: cold items in the order of what they would click, if asked about all of them."""
 _ORDERS = 2
 _MEASURES = ("recall", "NDCG")
 
