@@ -190,7 +190,9 @@ def apart(way: str, users: int, days: int, repeats: int = 1) -> dict[str, float]
 
 def show(found: dict[str, float]) -> None:
     """Print a line of the table."""
-    print(f"{found['users']:>9,}{found['visits']:>11,}{found['pages']:>11,}{found['seconds']:>9.1f}{found['cpu']:>8.1f}", end="")
+    print(
+        f"{found['users']:>9,}{found['visits']:>11,}{found['pages']:>11,}{found['seconds']:>9.1f}{found['cpu']:>8.1f}", end=""
+    )
     print(f"{found['a_visit']:>10.0f}{found['mebibytes']:>7.0f}", end="")
     print(f"{found['mesa']:>7.1%}{found['kernel']:>8.0%}{found['recommender']:>9.0%}{found['log']:>6.0%}", flush=True)
 

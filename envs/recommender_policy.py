@@ -29,7 +29,6 @@ from recsim_llm.registry import blaming
 __all__ = ["RecommenderPolicy", "as_policy"]
 
 
-
 def as_policy(
     recommender: str | Recommender,
     env: gymnasium.Env[Any, Any] | VectorEnv[Any, Any, Any],

@@ -29,6 +29,15 @@ class PageNumbers:
         self.count = 1
         """Numbers in use, 0 among them."""
 
+    @classmethod
+    def of_all(cls, rows: int, pages: int) -> PageNumbers:
+        """Return numbers of so many pages of each row, row by row from 1."""
+        numbers = cls(rows)
+        numbers.count += rows * pages
+        numbers._number = np.zeros((rows, max(pages, _PAGES)), np.int32)
+        numbers._number[:, :pages] = np.arange(1, numbers.count).reshape(rows, pages)
+        return numbers
+
     def number(self, rows: IntArray, page: IntArray) -> IntArray:
         """Return int64 [m]: the numbers of one page of each row, new ones where there were none.
 
