@@ -128,9 +128,7 @@ class ArmSession:
                 f"users x visits x pages x slate_size: got {users * slots:,}, expected at most {_MOST_SLOTS:,}, since "
                 "recommenders see whole histories; lower one of them"
             )
-        # Under a clock hardly anybody comes on every day; room is made as it is needed.
-        room = slots if scenario.clock is None else min(slots, 2 * scenario.max_pages * scenario.slate_size)
-        self._history = Histories(users, room, actions=scenario.actions is not None)
+        self._history = Histories(users, scenario.slate_size, actions=scenario.actions is not None)
         self._profile = make_profile(world.population.demographics, users)
         self._order = np.argsort(self._user_id, kind="stable")
         self._ended = np.zeros(users, np.bool_)
