@@ -56,6 +56,9 @@ SHIPPED: dict[str, dict[str, str]] = {
         "popularity-discounted": "recsim_llm.recommenders.reranking:PopularityDiscounted",
         "exposure-fair": "recsim_llm.recommenders.exposure_fairness:ExposureFair",
         "heeding": "recsim_llm.recommenders.heeding:Heeding",
+        "obliging": "recsim_llm.recommenders.obliging:Obliging",
+        "explained": "recsim_llm.recommenders.explained:Explained",
+        "clickbait": "recsim_llm.recommenders.clickbait:Clickbait",
         "softmax": "recsim_llm.recommenders.softmax:Softmax",
         "warmed": "recsim_llm.agents.warmed:Warmed",
         "oracle": "recsim_llm.recommenders.oracle:Oracle",
@@ -63,6 +66,7 @@ SHIPPED: dict[str, dict[str, str]] = {
         "language": "recsim_llm.recommenders.language.ranker:LanguageRanker",
         "language-generator": "recsim_llm.recommenders.language.generator:LanguageGenerator",
         "chat": "recsim_llm.recommenders.language.chat:ChatRecommender",
+        "asking": "recsim_llm.conversation.asking:Asking",
     },
     "memories": {
         "stream": "recsim_llm.agents.memory.memories:stream_memory",

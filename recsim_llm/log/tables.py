@@ -19,6 +19,7 @@ __all__ = [
     "HELD_OUT",
     "INTERVIEWS",
     "ITEMS",
+    "RATED_BEFORE",
     "SERVING",
     "TEXTS",
     "TIMINGS",
@@ -70,6 +71,9 @@ FRIENDS = pa.schema([("user_id", pa.int64()), ("friend_id", pa.int64())])
 HELD_OUT = pa.schema([("user_id", pa.int64()), ("item_id", pa.int64()), ("rating", pa.float32())])
 """``held_out``: one row a rating of the population's users after the training part; none for synthetic users. ``rating`` is
 null where the data are clicks or purchases."""
+RATED_BEFORE = pa.schema([("user_id", pa.int64()), ("item_id", pa.int64()), ("rating", pa.float32())])
+"""``rated_before``: one row a rating of the population's users in the training part, in runs whose users read words on pages
+alone: what an explanation says of a user is held against it."""
 TEXTS = pa.schema(
     [
         ("arm", pa.string()),

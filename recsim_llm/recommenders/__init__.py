@@ -4,9 +4,11 @@ from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.recommenders.base import Recommender, check_slates, deterministic
 from recsim_llm.recommenders.by_name import open_recommender
 from recsim_llm.recommenders.classics import UserKNN
+from recsim_llm.recommenders.clickbait import Clickbait
 from recsim_llm.recommenders.content_based import ContentBased
 from recsim_llm.recommenders.ease import EASE
 from recsim_llm.recommenders.epsilon_greedy import EpsilonGreedy
+from recsim_llm.recommenders.explained import Explained
 from recsim_llm.recommenders.exposure_fairness import ExposureFair
 from recsim_llm.recommenders.heeding import Heeding
 from recsim_llm.recommenders.hooks import (
@@ -33,6 +35,7 @@ from recsim_llm.recommenders.linear_clicks import LinearClicks
 from recsim_llm.recommenders.linucb import LinUCB
 from recsim_llm.recommenders.markov import Markov
 from recsim_llm.recommenders.matrix_factorization import MatrixFactorization
+from recsim_llm.recommenders.obliging import Obliging
 from recsim_llm.recommenders.oracle import Oracle
 from recsim_llm.recommenders.planner import Planner
 from recsim_llm.recommenders.popularity import Popularity
@@ -63,9 +66,11 @@ __all__ = [
     "AsksModel",
     "Calibrated",
     "ChatRecommender",
+    "Clickbait",
     "ContentBased",
     "Count",
     "EpsilonGreedy",
+    "Explained",
     "ExposureFair",
     "FrozenSettings",
     "GivesNextItems",
@@ -86,6 +91,7 @@ __all__ = [
     "MatrixFactorization",
     "MaximalMarginalRelevance",
     "NextItems",
+    "Obliging",
     "Oracle",
     "Planner",
     "Popularity",
