@@ -16,6 +16,7 @@ from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.pages import Slates
 from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.core.visits import PageOutcome
+from recsim_llm.dynamics.chats import Chats
 from recsim_llm.dynamics.clock import HOURS, Moment
 from recsim_llm.dynamics.influence import Influence
 from recsim_llm.dynamics.intents import Intents, Purposes
@@ -23,6 +24,7 @@ from recsim_llm.dynamics.provider_exits import ProviderExits
 from recsim_llm.dynamics.timeline import Event, Sold, restocked
 from recsim_llm.dynamics.word_of_mouth import WordOfMouth
 from recsim_llm.errors import ConfigError
+from recsim_llm.log.schema import CHAT
 from recsim_llm.population.world import World
 from recsim_llm.recommenders import Recommender
 from recsim_llm.recommenders.hooks import begin_day, restock
@@ -75,7 +77,8 @@ class ClockSession(ArmSession):
         self._intent = np.zeros(len(self._user_id), np.int64)
         self._weight = np.ones(len(self._user_id))
         self._put_on_sale(self.timeline.on_sale(self._moment))
-        self._gossip = Gossip(influence.heard, world) if isinstance(influence.heard, WordOfMouth) else None
+        chats = influence.chats if isinstance(influence.chats, Chats) else None
+        self._gossip = Gossip(influence.heard, world, chats) if isinstance(influence.heard, WordOfMouth) else None
         self._providers = make_provider_exits(scenario, world)
 
     def stock(self, known: Dataset) -> tuple[Catalog, Ratings]:
@@ -116,9 +119,20 @@ class ClockSession(ArmSession):
         if rows.size:
             yield from self._visit(rows, visit)
         if self._gossip is not None:
-            self._gossip.exchange(self._step_hours / HOURS)
+            self._talk(self._gossip, self._step_hours / HOURS)
         if self._providers is not None:
             self._judge_exposure(self._providers)
+
+    def _talk(self, gossip: Gossip, days: float) -> None:
+        """Let friends tell what they liked, and chat."""
+        gossip.exchange(days)
+        chats = gossip.chat(self._moment.first, days)
+        if chats and len(chats["user_id"]):
+            self._note_of_friends(CHAT, chats)
+
+    def _note_of_friends(self, event: str, columns: dict[str, npt.NDArray[Any]]) -> None:
+        count = len(columns["user_id"])
+        self._log.events(**self._when_of(count), event=[event] * count, subject=[None] * count, **columns)
 
     def _judge_exposure(self, providers: ProviderExits) -> None:
         """Let providers see how much they were shown; at the end of a day they decide whether to leave."""
@@ -196,8 +210,7 @@ class ClockSession(ArmSession):
         if self._gossip is not None:
             clicks = self._gossip.take_in(answered.rows, answered.outcome.feedback)
             if len(clicks["user_id"]):
-                count = len(clicks["user_id"])
-                self._log.events(**self._when_of(count), event=["friend_click"] * count, subject=[None] * count, **clicks)
+                self._note_of_friends("friend_click", clicks)
 
     def _friends_liked(self, rows: IntArray, feedback: Feedback) -> IntArray | None:
         return None if self._gossip is None else self._gossip.liked(rows, feedback.pages.item_index)

@@ -21,6 +21,8 @@ class AskedPage(NamedTuple):
     items: tuple[int, ...]
     friends: tuple[int, ...] = ()
     """By position: id of the friend who liked the item, -1 for none; empty where nobody has friends."""
+    query: str = ""
+    """What the user typed and the page answers; empty where it answers nothing."""
 
 
 class Asked(NamedTuple):
