@@ -10,10 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.agents.influenced_users import influence_on
-from recsim_llm.core.arrays import BoolArray, IntArray
+from recsim_llm.agents.wrapped_users import innermost
+from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.pages import Slates
+from recsim_llm.core.protocols import SeesPrices
 from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.core.visits import PageOutcome
 from recsim_llm.dynamics.chats import Chats
@@ -76,7 +78,7 @@ class ClockSession(ArmSession):
         self._stocked = False
         self._intent = np.zeros(len(self._user_id), np.int64)
         self._weight = np.ones(len(self._user_id))
-        self._put_on_sale(self.timeline.on_sale(self._moment))
+        self._put_on_sale(self.timeline.on_sale(self._moment), self.timeline.prices(self._moment))
         chats = influence.chats if isinstance(influence.chats, Chats) else None
         self._gossip = Gossip(influence.heard, world, chats) if isinstance(influence.heard, WordOfMouth) else None
         self._providers = make_provider_exits(scenario, world)
@@ -85,7 +87,7 @@ class ClockSession(ArmSession):
         """Return what a recommender may learn from before the first page; of items that come later there is nothing."""
         self._stocked = True
         later = self.timeline.unreleased()
-        catalog = replace(known.catalog, retired=self._catalog.retired)
+        catalog = replace(known.catalog, retired=self._catalog.retired, price=self._catalog.price)
         if not later.any():
             return catalog, known.ratings
         popularity = np.where(later, np.float32(0), catalog.popularity)
@@ -110,7 +112,7 @@ class ClockSession(ArmSession):
         if moment.hour == 0:
             begin_day(self._recommender)
         offered = True if self._providers is None else self._providers.offered()
-        self._put_on_sale(self.timeline.on_sale(moment) & offered)
+        self._put_on_sale(self.timeline.on_sale(moment) & offered, self.timeline.prices(moment))
         self._note(self.timeline.act(moment, self.influence))
         visit = np.where(self._came[rows], self._kernel.visit[rows] + 1, 0)
         if self._intents is not None and rows.size:
@@ -152,15 +154,19 @@ class ClockSession(ArmSession):
         self.influence.weight[rows, 0] += purposes.click
         self.influence.leaving[rows] += purposes.leave
 
-    def _put_on_sale(self, on_sale: BoolArray) -> None:
-        if np.array_equal(on_sale, self._catalog.on_sale):
+    def _put_on_sale(self, on_sale: BoolArray, price: FloatArray | None) -> None:
+        users = innermost(self._world.users)
+        if price is not None and isinstance(users, SeesPrices):
+            users.show_prices(price)
+        same_price = price is None or np.array_equal(price, np.asarray(self._catalog.price))
+        if same_price and np.array_equal(on_sale, self._catalog.on_sale):
             return
         if np.count_nonzero(on_sale) < self._scenario.slate_size:
             raise ConfigError(
                 f"interventions: got {np.count_nonzero(on_sale)} items on sale in {self._when or 'the beginning'}, expected "
                 f"{self._scenario.slate_size} or more, a page; release or retire others"
             )
-        self._catalog = restocked(self._catalog, on_sale)
+        self._catalog = restocked(self._catalog, on_sale, price)
         if self._visits.known is not None:
             self._visits.known.restock(self._catalog)
         if self._stocked:

@@ -124,6 +124,8 @@ class LanguageUsers(TalkingUsers):
             "parameters": parameters.settings(),
         }
         """What a run's manifest must keep to tell how users were asked."""
+        if catalog.price is not None:
+            self.show_prices(catalog.price)
         if self._intents is not None:
             self.provenance["intent_templates"] = self._intents.fingerprint
         self.allocate(0, 1)
@@ -131,7 +133,7 @@ class LanguageUsers(TalkingUsers):
     def __deepcopy__(self, memo: dict[int, Any]) -> LanguageUsers:
         """Copy what the users remember and feel; the model is shared, and pages under way are put to it again if needed."""
         other = copy(self)
-        for name in ("_minds", "_answers", "_friends", "_search"):
+        for name in ("_minds", "_answers", "_friends", "_search", "_prices"):
             setattr(other, name, deepcopy(getattr(self, name), memo))
         other._asked, other._started, other._ended = {}, {}, SimpleQueue()
         other._recalled = dict(self._recalled)

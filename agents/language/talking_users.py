@@ -1,4 +1,4 @@
-"""What language users hear from friends and type into a search, beside the pages that they decide on."""
+"""What language users hear from friends, type into a search and see of prices, beside the pages that they decide on."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 
 from recsim_llm.agents.language.asked import AskedPage
 from recsim_llm.agents.language.friend_talk import FriendTalk
+from recsim_llm.agents.language.price_tags import PriceTags
 from recsim_llm.agents.language.prompts import PromptWriter
 from recsim_llm.agents.language.search_words import SearchWords
-from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
+from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsim_llm.errors import ContractError
 from recsim_llm.language.base.questions import Part
 
@@ -17,9 +18,9 @@ __all__ = ["TalkingUsers"]
 
 
 class TalkingUsers:
-    """Language users' side of ``HearsFriends``, ``ReadsMessages`` and ``WritesQueries``.
+    """Language users' side of ``HearsFriends``, ``ReadsMessages``, ``WritesQueries`` and ``SeesPrices``.
 
-    Subclasses set the three attributes below before anything is called.
+    Subclasses set the four attributes below before anything is called.
     """
 
     provenance: dict[str, Any]
@@ -29,6 +30,14 @@ class TalkingUsers:
     _genres: Sequence[str]
     _friends: FriendTalk | None = None
     _search: SearchWords | None = None
+    _prices: PriceTags | None = None
+
+    def show_prices(self, price: FloatArray) -> None:
+        """Say what items cost from now on; see ``SeesPrices``."""
+        if self._prices is None:
+            self._prices = PriceTags(self._family, price)
+            self.provenance["price_templates"] = self._prices.fingerprint
+        self._prices.show(price)
 
     def meet_friends(self) -> None:
         """Be ready to hear from friends.
@@ -87,8 +96,10 @@ class TalkingUsers:
         return page if self._search is None else page._replace(query=self._search.query(row))
 
     def _told_beside(self, page: AskedPage, order: Sequence[int]) -> tuple[Part, ...]:
-        """Return the parts of a prompt that say which query a page answers, and which friends liked what stands on it."""
+        """Return the parts of a prompt on the query that a page answers, on its prices, and on friends who liked some of it."""
         answered = () if self._search is None else self._search.part(page.query)
+        if self._prices is not None and order:
+            answered = (*answered, self._prices.part([page.items[position] for position in order]))
         if self._friends is None:
             return answered
         return (*answered, *self._friends.part([page.friends[position] for position in order] if page.friends else []))

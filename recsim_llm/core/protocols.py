@@ -20,6 +20,7 @@ __all__ = [
     "HearsFriends",
     "RanksItems",
     "ReadsMessages",
+    "SeesPrices",
     "TakesRated",
     "TellsDwell",
     "TellsEngagement",
@@ -302,6 +303,14 @@ class WritesQueries(Protocol):
             rows: int64 [m]: of the pages.
             queries: [m]: None for a page that answers none.
         """
+
+
+@runtime_checkable
+class SeesPrices(Protocol):
+    """A user model whose users see for themselves what items cost."""
+
+    def show_prices(self, price: FloatArray) -> None:
+        """Say what each item of the catalog costs from now on, float32 [n]; called only where items have prices."""
 
 
 @runtime_checkable

@@ -56,17 +56,17 @@ def measure_chats(log: RunReader, tables: RunTables, arm: str) -> ArmChats | Non
     listener = _users(log, tables, said["user_id"])
     users = len(tables.user_id)
     count = np.bincount(listener, minlength=users).astype(np.float64)
-    liked = np.bincount(listener, ~(said["value"] < LIKE_THRESHOLD), minlength=users)
+    liked = np.bincount(listener, ~(said["value"] < LIKE_THRESHOLD), minlength=users).astype(np.float64)
     by_hour = settings["clock"]["step"] == "hour"
     told = listener * len(tables.item_id) + find_rows(said["item_id"], tables.item_id, f"{log.folder}: item_id")
     clicker, key, step = _clicks(log, tables, arm, by_hour=by_hour)
     after = _after(told, _step(said["day"], said["hour"], by_hour), key, step)
-    clicks = [np.bincount(clicker, weights, minlength=users) for weights in (after.astype(np.float64), None)]
+    clicks = [np.bincount(clicker, weights, minlength=users).astype(np.float64) for weights in (after, np.ones(len(after)))]
     return ArmChats(
         count=len(listener),
         per_user=mean_estimate(count),
         liked=share_estimate(liked, count),
-        clicks=share_estimate(clicks[0], clicks[1].astype(np.float64)),
+        clicks=share_estimate(clicks[0], clicks[1]),
     )
 
 

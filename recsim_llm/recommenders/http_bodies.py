@@ -81,6 +81,7 @@ def fit_body(ids: WireIds, ratings: Ratings, seed: int) -> dict[str, Any]:
             "provider": _texts(catalog.provider),
             "popularity": catalog.popularity.tolist(),
             "on_sale": catalog.on_sale.tolist(),
+            **({} if catalog.price is None else {"price": catalog.price.tolist()}),
         },
         "ratings": {
             "user_id": ratings.user_id.tolist(),

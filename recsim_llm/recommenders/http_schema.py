@@ -165,6 +165,8 @@ class ItemColumns(_Message):
     """Ratings in the training part."""
     on_sale: list[bool]
     """Whether the item may be shown."""
+    price: list[float] | None = None
+    """What each item costs when the run begins; absent where the data has no prices."""
 
 
 class RatingColumns(_Message):
