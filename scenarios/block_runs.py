@@ -91,8 +91,17 @@ def refuse_parts(scenario: Scenario) -> None:
     if scenario.clock is not None:
         raise ConfigError(
             "compare: got a clock where users are taken block by block, expected none, since what happens in time hangs on "
-            "everyone; leave --until-decided and --plan out, or pass --set clock=null"
+            f"everyone; leave --until-decided and --plan out, or pass {without_time(scenario)}"
         )
+
+
+def without_time(scenario: Scenario) -> str:
+    """Return the options that take the clock from a scenario, and what hangs on it."""
+    # What is measured of providers is told by day.
+    measured = ("measure", "expect") if scenario.providers is not None and scenario.measure is not None else ()
+    options = {name: f"--set {name}=null" for name in (*scenario.in_time, *measured)}
+    options |= {name: f"--set '{name}=[]'" for name in ("interventions", "expect") if name in options}
+    return " ".join(options.values())
 
 
 def count_users(scenario: Scenario) -> int:

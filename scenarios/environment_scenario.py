@@ -35,7 +35,7 @@ def open_scenario(given: WorldArguments, folder: Path | None) -> OpenWorld:
     if scenario.clock is not None:
         raise ConfigError(
             f"scenario {scenario.name!r}: got one with a clock, expected one without, since episodes of an environment have "
-            "no days; play it with recsim-llm run or recsim_llm.envs.world.LivingWorld, or set clock: null"
+            f"no days; play it with recsim-llm run or recsim_llm.envs.LivingWorld, or leave {', '.join(scenario.in_time)} out"
         )
     user = scenario.models.get("user")
     if user is not None and given.users is not None and given.model is None and not asks_model(scenario.users.model):

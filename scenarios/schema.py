@@ -44,6 +44,10 @@ __all__ = [
 _STRICT = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
+_TIMED = ("intents", "interventions", "social", "providers", "actions")
+"""Sections that need a clock."""
+
+
 def _is_unset(value: Any) -> bool:
     """Tell whether a key says nothing: a manifest leaves it out then, as before there was such a key."""
     return value is None or value in ((), [])
@@ -175,6 +179,11 @@ class Scenario(BaseModel):
         return self.actions is not None and self.actions.purchase is not None
 
     @property
+    def in_time(self) -> tuple[str, ...]:
+        """The sections that it has of those that hang on a clock, the clock itself first."""
+        return tuple(name for name in ("clock", *_TIMED) if getattr(self, name))
+
+    @property
     def table_options(self) -> dict[str, Any]:
         """How its data are to be read, by the names of ``TableSettings``."""
         return {name: getattr(self, name) for name in TableSettings.model_fields}
@@ -216,7 +225,7 @@ class Scenario(BaseModel):
 
     @model_validator(mode="after")
     def _time_needs_a_clock(self) -> Self:
-        for name in ("intents", "interventions", "social", "providers", "actions"):
+        for name in _TIMED:
             if self.clock is None and getattr(self, name):
                 raise ValueError(f"expected a clock beside {name}; add clock: {{days: 30}}")
         return self
