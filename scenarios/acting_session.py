@@ -216,7 +216,11 @@ def _joined(parts: list[tuple[IntArray, Slates, IntArray]], rows: int) -> tuple[
     slots = parts[0][2].shape[1]
     index = np.empty((rows, slots), np.int64)
     unknown = np.full((2, rows, slots), np.nan, np.float32)
-    whole = Slates(np.full((rows, slots), -1), unknown[0], unknown[1], np.full(rows, np.nan, np.float64))
+    words = [
+        None if all(column is None for column in columns) else np.full((rows, slots), "", object)
+        for columns in zip(*((slates.explanation, slates.title) for _, slates, _ in parts), strict=True)
+    ]
+    whole = Slates(np.full((rows, slots), -1), unknown[0], unknown[1], np.full(rows, np.nan, np.float64), *words)
     for place, slates, positions in parts:
         index[place] = positions
         for column, part in zip(whole, slates, strict=True):

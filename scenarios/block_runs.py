@@ -15,6 +15,7 @@ from recsim_llm.scenarios.estimates import Confirm
 from recsim_llm.scenarios.parameter_files import with_files_read
 from recsim_llm.scenarios.runner import Report, begin_run, draw_seed, resume
 from recsim_llm.scenarios.schema import Block, Scenario, scenario_from
+from recsim_llm.scenarios.without_time import without_time
 
 __all__ = ["count_users", "expect_same", "refuse_parts", "run_or_resume", "take_part", "tell_nobody"]
 
@@ -93,15 +94,6 @@ def refuse_parts(scenario: Scenario) -> None:
             "compare: got a clock where users are taken block by block, expected none, since what happens in time hangs on "
             f"everyone; leave --until-decided and --plan out, or pass {without_time(scenario)}"
         )
-
-
-def without_time(scenario: Scenario) -> str:
-    """Return the options that take the clock from a scenario, and what hangs on it."""
-    # What is measured of providers is told by day.
-    measured = ("measure", "expect") if scenario.providers is not None and scenario.measure is not None else ()
-    options = {name: f"--set {name}=null" for name in (*scenario.in_time, *measured)}
-    options |= {name: f"--set '{name}=[]'" for name in ("interventions", "expect") if name in options}
-    return " ".join(options.values())
 
 
 def count_users(scenario: Scenario) -> int:

@@ -108,18 +108,30 @@ class ClockSession(ArmSession):
             moment: the step.
             rows: int64 [m]: whose next visit falls into it, ascending.
         """
-        self._moment, self._when = moment, f"day {moment.day}" + (f", hour {moment.hour}" if self._step_hours < HOURS else "")
+        self.begin_step(moment)
+        yield from self.visit(rows)
+        self.end_step()
+
+    def begin_step(self, moment: Moment) -> None:
+        """Let happen by plan what happens before anybody visits in a step, the first that is not over."""
+        self._moment, self._when = moment, moment.said
         if moment.hour == 0:
             begin_day(self._recommender)
         offered = True if self._providers is None else self._providers.offered()
         self._put_on_sale(self.timeline.on_sale(moment) & offered, self.timeline.prices(moment))
         self._note(self.timeline.act(moment, self.influence))
+
+    def visit(self, rows: IntArray) -> Iterator[tuple[int, int]]:
+        """Let some users visit together in the step that has begun; what is yielded, and ``rows``, as of ``step``."""
         visit = np.where(self._came[rows], self._kernel.visit[rows] + 1, 0)
         if self._intents is not None and rows.size:
             self._take_up(rows, self._intents.draw(rows, visit))
         self._came[rows] = True
         if rows.size:
             yield from self._visit(rows, visit)
+
+    def end_step(self) -> None:
+        """Let friends talk and providers judge, once everyone has visited."""
         if self._gossip is not None:
             self._talk(self._gossip, self._step_hours / HOURS)
         if self._providers is not None:
@@ -235,7 +247,10 @@ class ClockSession(ArmSession):
 
 
 def _with_sold(slates: Slates, pages: IntArray, slot: int, item_id: IntArray) -> Slates:
-    """Return slates with other items in one slot of some pages: there for certain, while of whole pages nothing is known."""
+    """Return slates with other items in one slot of some pages, which are there for certain and without a recommender's words.
+
+    Of whole pages nothing is known.
+    """
     ids = np.array(slates.item_id, np.int64)
     ids[pages, slot] = item_id
     certain: dict[str, npt.NDArray[np.floating]] = {}
@@ -248,4 +263,9 @@ def _with_sold(slates: Slates, pages: IntArray, slot: int, item_id: IntArray) ->
     if whole is not None:
         whole = np.array(whole)
         whole[pages] = np.nan
-    return Slates(ids, certain.get("propensity"), certain.get("prefix_propensity"), whole)
+    words = {name: getattr(slates, name) for name in ("explanation", "title")}
+    for name, column in words.items():
+        if column is not None:
+            words[name] = np.array(column, object)
+            words[name][pages, slot] = ""
+    return Slates(ids, certain.get("propensity"), certain.get("prefix_propensity"), whole, **words)

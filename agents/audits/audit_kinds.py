@@ -32,7 +32,7 @@ from recsim_llm.core.pages import Requests
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.errors import DataError
 from recsim_llm.language.providers import Roles
-from recsim_llm.recommenders.language_ranker import LanguageRanker
+from recsim_llm.recommenders.language.ranker import LanguageRanker
 
 __all__ = ["AUDITS", "AuditKind"]
 

@@ -12,7 +12,7 @@ from recsim_llm.agents.audits.spread import spread_index
 from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.core.pages import Requests
 from recsim_llm.errors import ConfigError
-from recsim_llm.recommenders.language_ranker import LanguageRanker
+from recsim_llm.recommenders.language.ranker import LanguageRanker
 from recsim_llm.statistics.intervals import Estimate, mean_estimate
 
 __all__ = ["RankingBias", "ranking_bias"]
@@ -72,7 +72,7 @@ def ranking_bias(
         raise ConfigError(
             f"ranking bias: got nobody with {item.shape[1]} candidates unseen, expected at least one user; use fewer candidates"
         )
-    chance = np.stack([one.chance[asked] for one in judged])
+    chance = np.stack([one.score[asked] for one in judged])
     place = np.stack([one.shown_at[asked] for one in judged])
     usual = chance.mean(axis=0)
     # An item's mean holds a share of each of its own values; without it, deviations would come out too small by that share.

@@ -18,6 +18,7 @@ import numpy as np
 
 from recsim_llm.agents.examination import examination_by_user, examination_curve
 from recsim_llm.agents.language.asked import Asked, AskedPage, Tell
+from recsim_llm.agents.language.beside_pages import BesidePages
 from recsim_llm.agents.language.calibration_record import refuse_other_model
 from recsim_llm.agents.language.contrast import PageAsk, open_contrast
 from recsim_llm.agents.language.language_parameters import LanguageParameters
@@ -116,7 +117,8 @@ class LanguageUsers(TalkingUsers):
         )
         self._minds = Minds(catalog, population, parameters, templates=templates, writer=self._writer, history=history)
         self._intents = VisitIntents(population, catalog, family, seed) if parameters.intents else None
-        self._family, self._genres = family, catalog.genre_names
+        self._genres = catalog.genre_names
+        self._beside = BesidePages()
         self.provenance = {
             "templates": templates.fingerprint,
             "memory_templates": self._minds.fingerprint,
@@ -133,8 +135,7 @@ class LanguageUsers(TalkingUsers):
     def __deepcopy__(self, memo: dict[int, Any]) -> LanguageUsers:
         """Copy what the users remember and feel; the model is shared, and pages under way are put to it again if needed."""
         other = copy(self)
-        for name in ("_minds", "_answers", "_friends", "_search", "_prices"):
-            setattr(other, name, deepcopy(getattr(self, name), memo))
+        other._minds, other._answers, other._beside = deepcopy((self._minds, self._answers, self._beside), memo)
         other._asked, other._started, other._ended = {}, {}, SimpleQueue()
         other._recalled = dict(self._recalled)
         return other
@@ -158,9 +159,7 @@ class LanguageUsers(TalkingUsers):
         self._started: dict[int, Asked] = {}
         self._ended: SimpleQueue[tuple[int, Asked]] = SimpleQueue()
         self._recalled: dict[int, IntArray] = {}
-        for heard in (self._friends, self._search):
-            if heard is not None:
-                heard.forget()
+        self._beside.forget()
 
     def examination(self, user_index: IntArray) -> FloatArray:
         """Return float32 [m, k]: probability that each position is examined."""
@@ -172,8 +171,8 @@ class LanguageUsers(TalkingUsers):
         self._abandon(at)
         self._answers.satisfaction[at] = 0.0
         self._minds.begin(at, user_index, returning)
-        if self._friends is not None:
-            self._minds.hear(*self._friends.deliver(at))
+        if self._beside.hears:
+            self._minds.hear(*self._beside.friends.deliver(at))
 
     def tell(self, user_id: int | str, text: str, *, key: str | None = None) -> None:
         """Tell a user something that it knows from the next page on, for good: also whenever it begins anew.
@@ -316,12 +315,9 @@ class LanguageUsers(TalkingUsers):
 
     def _ask(self, rows: IntArray, pages: Pages) -> None:
         """Put to the model those of the pages that are not with it already."""
-        columns = (pages.user_index, pages.visit, pages.page)
-        whole = zip(*(column.tolist() for column in columns), pages.item_index.tolist(), strict=True)
-        wanted = {
-            row: self._with_talk(row, AskedPage(user, visit, page, tuple(items)))
-            for row, (user, visit, page, items) in zip(rows.tolist(), whole, strict=True)
-        }
+        columns = (rows, pages.user_index, pages.visit, pages.page, pages.item_index)
+        whole = zip(*(column.tolist() for column in columns), strict=True)
+        wanted = {row: AskedPage(*numbers, tuple(items), *self._beside.on_page(row)) for row, *numbers, items in whole}
         new = {row: page for row, page in wanted.items() if row not in self._asked or self._asked[row].page != page}
         if not new:
             return
@@ -357,7 +353,7 @@ class LanguageUsers(TalkingUsers):
         for row, page, order in zip(rows, pages, orders, strict=True):
             items = [page.items[position] for position in order]
             intent = () if self._intents is None else (self._intents.part(page.user, page.visit),)
-            beside = (*intent, *self._told_beside(page, order))
+            beside = (*intent, *self._beside.parts(page, order))
             room = writer.room(page.user, len(items)) - sum(estimate_tokens(part.text) for part in beside)
             part = writer.page(items, page.page, room - self.parameters.memory_tokens)
             budget = max(room - estimate_tokens(part.text), 0)

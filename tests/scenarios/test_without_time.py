@@ -10,8 +10,9 @@ from recsim_llm.cli.main import main
 from recsim_llm.envs import BrowseEnv
 from recsim_llm.errors import ConfigError
 from recsim_llm.scenarios import load_scenario
-from recsim_llm.scenarios.block_runs import refuse_parts, without_time
+from recsim_llm.scenarios.block_runs import refuse_parts
 from recsim_llm.scenarios.schema import parse_overrides, shipped_scenarios
+from recsim_llm.scenarios.without_time import without_time
 
 IN_TIME = [name for name in shipped_scenarios() if load_scenario(name).clock is not None]
 ACTING = {"clock": {"days": 3}, "intents": "usual", "actions": {"save": {}}, "social": {}}

@@ -94,7 +94,7 @@ def test_only_the_latest_posts_wait():
     users = social_users(FakeModel())
     count = MOST_POSTS + 5
     users.hear(np.zeros(count, np.int64), np.zeros(count, np.int64), np.arange(count))
-    rows, texts, valence = users._friends.deliver(np.array([0]))
+    rows, texts, valence = users._beside.friends.deliver(np.array([0]))
     assert (len(rows), len(texts), len(valence)) == (MOST_POSTS, MOST_POSTS, MOST_POSTS)
     assert "user 5," in texts[0]
 
@@ -173,7 +173,7 @@ def test_bad_news_is_bad_and_ones_own_words_are_no_news():
     users = messaged_users()
     for stars, spoke in ((1.0, False), (5.0, False), (5.0, True)):
         chat(users, 0, stars=stars, spoke=spoke)
-    assert users._friends.deliver(np.array([0])).valence == [-0.5, 0.5, 0.0]
+    assert users._beside.friends.deliver(np.array([0])).valence == [-0.5, 0.5, 0.0]
 
 
 def test_the_manifest_says_with_which_words_messages_come():
