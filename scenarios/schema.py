@@ -28,7 +28,7 @@ from recsim_llm.dynamics.remarks import RemarkSettings
 from recsim_llm.errors import ConfigError, one_of
 from recsim_llm.language.base.settings import ROLES, LimitSettings, ModelSettings
 from recsim_llm.scenarios.arm_settings import Arm, read_arm
-from recsim_llm.scenarios.clock_settings import ClockSettings
+from recsim_llm.scenarios.clock_settings import TIMED_SECTIONS, ClockSettings
 from recsim_llm.scenarios.scenario_faults import find_faults
 from recsim_llm.scenarios.scenario_yaml import find_line, read_yaml, yaml_fault
 from recsim_llm.scenarios.social_settings import SocialSettings
@@ -241,7 +241,7 @@ class Scenario(BaseModel):
 
     @model_validator(mode="after")
     def _time_needs_a_clock(self) -> Self:
-        for name in ("intents", "interventions", "social", "providers", "actions"):
+        for name in TIMED_SECTIONS:
             if self.clock is None and getattr(self, name):
                 raise ValueError(f"expected a clock beside {name}; add clock: {{days: 30}}")
         return self

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
 from recsim_llm.core.catalog import Catalog
-from recsim_llm.core.pages import Requests, Slates
+from recsim_llm.core.pages import ACTIONS, Requests, Slates
 from recsim_llm.core.profiles import Profile
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.recommenders.http_schema import Slate
@@ -81,6 +81,7 @@ def fit_body(ids: WireIds, ratings: Ratings, seed: int) -> dict[str, Any]:
             "provider": _texts(catalog.provider),
             "popularity": catalog.popularity.tolist(),
             "on_sale": catalog.on_sale.tolist(),
+            **({} if catalog.price is None else {"price": catalog.price.tolist()}),
         },
         "ratings": {
             "user_id": ratings.user_id.tolist(),
@@ -103,7 +104,13 @@ def page_requests(ids: WireIds, requests: Requests, rows: IntArray) -> list[dict
     profiles = _profiles(requests.profile, rows)
     heads = _heads(ids, requests, rows)
     return [
-        {**head, "history": _history(ids, requests, row), "rated": ids.rated(head["user_id"]), "profile": profile}
+        {
+            **head,
+            "history": _history(ids, requests, row),
+            "rated": ids.rated(head["user_id"]),
+            "profile": profile,
+            **_restricted(ids, requests, row),
+        }
         for head, row, profile in zip(heads, rows.tolist(), profiles, strict=True)
     ]
 
@@ -184,7 +191,19 @@ def _history(ids: WireIds, requests: Requests, row: int) -> dict[str, list[Any]]
         "item_id": ids.items(requests.history_item[row, shown]),
         "clicked": requests.history_clicked[row, shown].tolist(),
         "rating": _stars(requests.history_rating[row, shown]),
+        **({} if requests.history_actions is None else {"actions": _actions(requests.history_actions[row, shown])}),
     }
+
+
+def _actions(done: npt.NDArray[np.uint8]) -> list[list[str]]:
+    """Return by name what a user did with each item of the history."""
+    return [[name for bit, name in enumerate(ACTIONS) if bits & (1 << bit)] for bits in done.tolist()]
+
+
+def _restricted(ids: WireIds, requests: Requests, row: int) -> dict[str, str]:
+    """Return the genre to which one user restricts the page; nothing where the user does not."""
+    genre = -1 if requests.only_genre is None else int(requests.only_genre[row])
+    return {} if genre < 0 else {"only_genre": ids.catalog.genre_names[genre]}
 
 
 def _profiles(profile: Profile, rows: IntArray) -> list[dict[str, str] | None]:

@@ -26,6 +26,7 @@ from recsim_llm.metrics.item_tables import has_tables, read_tables
 from recsim_llm.metrics.provider_series import read_provider_days
 from recsim_llm.metrics.run_actions import measure_actions
 from recsim_llm.metrics.run_contagion import measure_contagion
+from recsim_llm.metrics.run_prices import measure_prices
 from recsim_llm.metrics.run_words import measure_words
 from recsim_llm.report import comparison_figure, drawing, numbers
 from recsim_llm.report.actions_section import actions_section
@@ -51,6 +52,7 @@ from recsim_llm.report.ope_rows import OPE_FILE, read_ope
 from recsim_llm.report.page_layout import document, figure, table, whole_table
 from recsim_llm.report.page_words_section import draw_page_words, page_words_section
 from recsim_llm.report.parameter_table import parameters_section
+from recsim_llm.report.price_section import price_section
 from recsim_llm.report.progress_page import cost_section, deciders_section, failures_section
 from recsim_llm.report.provider_section import draw_providers, provider_section
 from recsim_llm.report.reproduction import configuration_section, reproduction_section
@@ -106,6 +108,8 @@ class Findings:
     """What went from friend to friend; None where users have no friends."""
     actions: Sequence[Mapping[str, Any]] | None = None
     """What users did beyond clicks; None where they can do nothing else."""
+    prices: Sequence[Mapping[str, Any]] | None = None
+    """What was shown and taken costs; None where items have no prices."""
     page_words: Sequence[Mapping[str, Any]] | None = None
     """What words did, on pages and from users; None where nobody reads or says anything."""
     unread: str = ""
@@ -220,6 +224,7 @@ def render_page(found: Findings) -> str:
         findings_section(found.measured, found.drawings),
         contagion_section(found.contagion, found.drawings),
         actions_section(found.actions),
+        price_section(found.prices),
         page_words_section(found.page_words, found.drawings),
         provider_section(found.providers, found.drawings),
         _figures(summary, found.drawings),
@@ -281,6 +286,7 @@ def _in_time(run: Path) -> dict[str, Any]:
         "contagion": measure_contagion(log, tables),
         "actions": measure_actions(log, tables),
         "page_words": measure_words(log, tables),
+        "prices": measure_prices(log, tables),
     }
     told = {name: [arm.to_json() for arm in arms] for name, arms in found.items() if arms is not None}
     providers = read_provider_days(log)
