@@ -79,6 +79,8 @@ class ArmLog:
         self._log = log
         self.timed = (log.manifest.get("settings") or {}).get("clock") is not None
         """Whether visits have times."""
+        self.worded = (log.manifest.get("settings") or {}).get("presentation") is not None
+        """Whether users read words on pages."""
 
     def keys(self, key: str) -> tuple[IntArray, IntArray]:
         """Return the distinct values of ``user_id`` or ``visit``, ascending, and the pages of each, int64 [n] each."""

@@ -88,7 +88,11 @@ def test_a_reason_holds_of_an_item_or_not(reader, text, item, expected):
 
 def test_that_friends_liked_it_holds_where_one_did_and_where_nobody_has_friends_does_not(reader):
     words = reason_words(Reason("friends"))
-    assert [holds(reader, words, 0, friend) for friend in (np.array([True]), np.array([False]), None)] == [(1, 1), (1, 0), (1, 0)]
+    assert [holds(reader, words, 0, friend) for friend in (np.array([True]), np.array([False]), None)] == [
+        (1, 1),
+        (1, 0),
+        (1, 0),
+    ]
 
 
 def test_texts_keep_their_numbers_whatever_is_read_later(reader):
