@@ -64,6 +64,9 @@ SHIPPED: dict[str, dict[str, str]] = {
         "oracle": "recsim_llm.recommenders.oracle:Oracle",
         "planner": "recsim_llm.recommenders.planner:Planner",
         "language": "recsim_llm.recommenders.language.ranker:LanguageRanker",
+        "language-generator": "recsim_llm.recommenders.language.generator:LanguageGenerator",
+        "chat": "recsim_llm.recommenders.language.chat:ChatRecommender",
+        "asking": "recsim_llm.conversation.asking:Asking",
     },
     "memories": {
         "stream": "recsim_llm.agents.memory.memories:stream_memory",

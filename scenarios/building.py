@@ -36,6 +36,7 @@ from recsim_llm.recommenders.hooks import AnswersQueries
 from recsim_llm.registry import blaming_plug_in, resolve
 from recsim_llm.scenarios.arm_settings import Arm
 from recsim_llm.scenarios.blocks import take_block
+from recsim_llm.scenarios.conversation_checks import check_conversation
 from recsim_llm.scenarios.parameter_files import for_stand_in
 from recsim_llm.scenarios.schema import Scenario
 from recsim_llm.scenarios.social_settings import befriend
@@ -106,6 +107,7 @@ def stage(
         world = build_scenario_world(scenario, dataset, roles)
         resolve_reward(scenario.reward, users=world.users, buys=scenario.buys)
         _check_slate_size(scenario, world)
+        check_conversation(scenario, world)
         _check_oracle(scenario, world)
         _check_policies(scenario, roles)
         _check_search(scenario)

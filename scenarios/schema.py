@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from importlib.resources import files
@@ -12,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from recsim_llm.comparison.contrast_settings import FindingSettings, MeasureSettings, find_faults
+from recsim_llm.conversation.settings import ConversationSettings
 from recsim_llm.core.configuration import config_error, first_fault
 from recsim_llm.core.plain_values import Place, refuse_flag, refuse_other_values, refuse_unnamed
 from recsim_llm.core.ratings import TRAIN_SHARE
@@ -124,6 +126,9 @@ class Scenario(BaseModel):
     first page, and no user counts as having rated them. Users are fitted on all ratings. None: no item is made new."""
     users: UserSettings = UserSettings()
     """Who browses."""
+    stated_tastes: bool = Field(default=False, exclude_if=operator.not_)
+    """Whether users say on their very first page which genres they love, like and seldom choose, and nothing else of a persona;
+    recommenders find it in ``Requests.text``."""
     models: dict[str, ModelSettings] = Field(default_factory=dict)
     """Language models by role: ``user``, ``writer``, ``judge``, ``policy``. Each may be written as a name alone."""
     limits: LimitSettings = LimitSettings()
@@ -162,6 +167,8 @@ class Scenario(BaseModel):
     """When providers of items leave, with a clock; None: they never do, and nobody asks how much they are shown."""
     actions: ActionSettings | None = Field(default=None, exclude_if=_is_unset)
     """What users may do beyond clicks, rating and leaving, with a clock; ``usual`` allows everything, None nothing."""
+    conversation: ConversationSettings | None = Field(default=None, exclude_if=_is_unset)
+    """Users talk with recommenders instead of browsing pages; a turn counts as a page. None: nobody talks."""
     presentation: PresentationSettings | None = Field(default=None, exclude_if=_is_unset)
     """How users take explanations and titles of the recommender's own; ``{}`` takes the usual numbers. None: nobody is shown
     any, and what recommenders write is counted and left out."""
@@ -215,11 +222,14 @@ class Scenario(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _clock_counts_visits(cls, settings: Any) -> Any:
-        """With a clock users visit as often as there are days, where nobody says otherwise."""
-        clock = settings.get("clock") if isinstance(settings, Mapping) else None
-        days = clock.get("days") if isinstance(clock, Mapping) else getattr(clock, "days", None)
-        return {**settings, "visits": days} if isinstance(days, int) and "visits" not in settings else settings
+    def _parts_count(cls, settings: Any) -> Any:
+        """With a clock users visit as often as there are days, and who talks sees as many pages as there are turns."""
+        for part, counted, name in (("clock", "days", "visits"), ("conversation", "max_turns", "max_pages")):
+            given = settings.get(part) if isinstance(settings, Mapping) else None
+            count = given.get(counted) if isinstance(given, Mapping) else getattr(given, counted, None)
+            if isinstance(count, int) and name not in settings:
+                settings = {**settings, name: count}
+        return settings
 
     @model_validator(mode="after")
     def _time_needs_a_clock(self) -> Self:

@@ -11,6 +11,7 @@ from recsim_llm.core.arrays import FloatArray, IntArray, TextArray
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.pages import PageWords
 from recsim_llm.dynamics.remarks import Remarks
+from recsim_llm.population.persona_text import state_tastes
 from recsim_llm.population.world import World
 from recsim_llm.scenarios.offers import Offer
 from recsim_llm.scenarios.schema import Scenario
@@ -30,14 +31,18 @@ class SpokenSession:
         assert scenario.seed is not None
         self._presented, settings = presented_on(world.users), scenario.remarks
         self._remarks = None if settings is None else Remarks(settings, world.catalog, world.population, scenario.seed)
-        self.said: TextArray = np.full(len(world.population), "", object)
-        """str [users]: what each said since the page before."""
+        people = world.population
+        self._speaks = scenario.stated_tastes or settings is not None
+        self.said: TextArray = np.full(len(people), "", object)
+        """str [users]: what each said since the page before; before the first one their tastes, where they state them."""
+        if scenario.stated_tastes:
+            self.said[:] = [state_tastes(people.persona(user)) for user in range(len(people))]
         self.unread = 0
         """Slots whose words nobody saw, since the scenario has no ``presentation``."""
 
     def before(self, rows: IntArray) -> TextArray | None:
         """Return str [m]: what these users said since the page before; None where users say nothing."""
-        return None if self._remarks is None else self.said[rows]
+        return self.said[rows] if self._speaks else None
 
     def write(self, rows: IntArray, offer: Offer) -> None:
         """Put the words of an offer before the eyes of its users where they read such, or count them."""
@@ -64,6 +69,8 @@ class SpokenSession:
 
     def take_in(self, rows: IntArray, feedback: Feedback, plain: FloatArray | None) -> PageWords | None:
         """Let users say a word about a page, for their next one, and return all that words are about it."""
+        if self._speaks:
+            self.said[rows] = ""
         if self._presented is None and self._remarks is None:
             return None
         text = None if self._remarks is None else self._remarks.say(feedback)

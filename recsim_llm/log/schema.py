@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from recsim_llm.core.pages import DECIDERS, Account
+from recsim_llm.log.talk_schema import TALK_SCHEMAS
 
 __all__ = [
     "EVENTS",
@@ -144,6 +145,7 @@ SCHEMAS = {
     "pages": pa.schema([*PAGES, *TRUST]),
     "visits": pa.schema([*VISITS, *WHEN]),
     "events": EVENTS,
+    **TALK_SCHEMAS,
 }
 """Every column that a table can have, by table."""
 

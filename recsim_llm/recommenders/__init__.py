@@ -11,12 +11,24 @@ from recsim_llm.recommenders.epsilon_greedy import EpsilonGreedy
 from recsim_llm.recommenders.explained import Explained
 from recsim_llm.recommenders.exposure_fairness import ExposureFair
 from recsim_llm.recommenders.heeding import Heeding
-from recsim_llm.recommenders.hooks import AsksModel, RunsElsewhere, TakesRules, TakesTruth, TakesUserKeys, TrainedBefore, Truth
+from recsim_llm.recommenders.hooks import (
+    AsksModel,
+    Count,
+    RunsElsewhere,
+    TakesRules,
+    TakesTruth,
+    TakesUserKeys,
+    TellsCounts,
+    TrainedBefore,
+    Truth,
+)
 from recsim_llm.recommenders.http_recommender import HttpRecommender
 from recsim_llm.recommenders.http_schema import http_openapi
 from recsim_llm.recommenders.implicit_models import ALS, BPR, ImplicitRecommender
 from recsim_llm.recommenders.interactions import Interactions
 from recsim_llm.recommenders.item_knn import ItemKNN
+from recsim_llm.recommenders.language.chat import ChatRecommender
+from recsim_llm.recommenders.language.generator import LanguageGenerator
 from recsim_llm.recommenders.language.ranker import LanguageRanker
 from recsim_llm.recommenders.lenskit_pipelines import LensKit, LensKitRecommender
 from recsim_llm.recommenders.linear_clicks import LinearClicks
@@ -53,8 +65,10 @@ __all__ = [
     "SLIM",
     "AsksModel",
     "Calibrated",
+    "ChatRecommender",
     "Clickbait",
     "ContentBased",
+    "Count",
     "EpsilonGreedy",
     "Explained",
     "ExposureFair",
@@ -67,6 +81,7 @@ __all__ = [
     "ImplicitRecommender",
     "Interactions",
     "ItemKNN",
+    "LanguageGenerator",
     "LanguageRanker",
     "LensKit",
     "LensKitRecommender",
@@ -97,6 +112,7 @@ __all__ = [
     "TakesRules",
     "TakesTruth",
     "TakesUserKeys",
+    "TellsCounts",
     "Thompson",
     "TrainedBefore",
     "Truth",

@@ -37,6 +37,8 @@ from recsim_llm.report.claims import Claim, best_claims, claim_of_row, table_row
 from recsim_llm.report.comparison_page import comparison_section
 from recsim_llm.report.comparison_rows import read_comparison
 from recsim_llm.report.contagion_section import contagion_section, draw_contagion
+from recsim_llm.report.conversation_section import conversation_section, draw_conversation, read_conversation
+from recsim_llm.report.counts_section import RecommenderCounts, counts_section, read_counts
 from recsim_llm.report.figure_files import write_figure, write_figure_data
 from recsim_llm.report.figures import FIGURES, figures_of
 from recsim_llm.report.findings_section import draw_series, findings_section
@@ -86,6 +88,8 @@ class Findings:
     """Totals of the language models' calls."""
     serving: tuple[ArmCost, ...] = ()
     """What the recommenders took."""
+    counts: RecommenderCounts | None = None
+    """What the recommenders counted; None where none counts anything."""
     speech: Speech | None = None
     """What users said; None where nobody was asked."""
     compared: Mapping[str, Any] | None = None
@@ -108,6 +112,8 @@ class Findings:
     """Which words nobody saw, in a line; empty where there were none."""
     providers: Sequence[Mapping[str, Any]] | None = None
     """What became of the providers of items; None where nobody asked."""
+    conversation: Mapping[str, Any] | None = None
+    """What dialogues came to; None where nobody talks."""
     measured: Mapping[str, Any] | None = None
     """What the scenario measures and expects, as ``metrics.json`` holds it; None where it says nothing of the kind."""
 
@@ -169,7 +175,8 @@ def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
     found, in_time = measure_findings(run), _in_time(run)
     measured = None if found is None else found.to_json()
     drawings |= draw_series(measured, folder) | _draw_in_time(in_time, folder)
-    told = {"speech": speech, "metrics": metrics, "measured": found}
+    counts = read_counts(run)
+    told = {"speech": speech, "metrics": metrics, "measured": found, "recommender_counts": counts}
     write_atomically(run / "metrics.json", _json(_numbers(summary, told, in_time, calls=calls, serving=serving)))
     log = open_run(run)
     _check_arms(run, compared, log.arms)
@@ -186,6 +193,7 @@ def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
         visits=visits,
         calls=calls,
         serving=serving,
+        counts=counts,
         speech=speech,
         compared=compared,
         metrics=metrics,
@@ -208,6 +216,7 @@ def render_page(found: Findings) -> str:
     arms = [arm.arm for arm in summary.arms]
     parts = [
         comparison_section(compared, found.drawings.get(comparison_figure.FIGURE, ""), table, worst.link),
+        conversation_section(found.conversation, found.drawings),
         findings_section(found.measured, found.drawings),
         contagion_section(found.contagion, found.drawings),
         actions_section(found.actions),
@@ -230,6 +239,7 @@ def render_page(found: Findings) -> str:
         failures_section(summary, found.calls, found.unread),
         cost_section(found.calls),
         serving_section(found.serving),
+        counts_section(found.counts),
         configuration_section(summary, manifest),
         reproduction_section(manifest, compared),
     ]
@@ -259,16 +269,19 @@ def _check_arms(run: Path, compared: Mapping[str, Any] | None, arms: Sequence[st
         raise LogError(f"{run}: got a comparison.json of {named}, expected this run's recommenders; compare the run again")
 
 
-def _in_time(run: Path) -> dict[str, list[dict[str, Any]]]:
-    """Return what only some runs can tell, an entry an arm, by the names of ``Findings``; what there is of it."""
+def _in_time(run: Path) -> dict[str, Any]:
+    """Return what only some runs can tell, by the names of ``Findings``; what there is of it."""
     if not has_tables(run):
         return {}
     log, tables = open_run(run), read_tables(run)
+    talked = read_conversation(log)
+    if talked is not None:
+        return {"conversation": talked}
     found: dict[str, Sequence[Any] | None] = {
         "contagion": measure_contagion(log, tables),
         "actions": measure_actions(log, tables),
+        "page_words": measure_words(log, tables),
     }
-    found["page_words"] = measure_words(log, tables)
     told = {name: [arm.to_json() for arm in arms] for name, arms in found.items() if arms is not None}
     providers = read_provider_days(log)
     return told if providers is None else told | {"providers": providers.to_json(log.arms)}
@@ -276,7 +289,7 @@ def _in_time(run: Path) -> dict[str, list[dict[str, Any]]]:
 
 def _draw_in_time(told: Mapping[str, Any], folder: Path) -> dict[str, str]:
     drawn = draw_contagion(told.get("contagion"), folder) | draw_page_words(told.get("page_words"), folder)
-    return drawn | draw_providers(told.get("providers"), folder)
+    return drawn | draw_providers(told.get("providers"), folder) | draw_conversation(told.get("conversation"), folder)
 
 
 def _claims(summary: Summary, compared: Mapping[str, Any] | None) -> list[Claim]:
