@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core import keyed
-from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray, TextArray
+from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.dice import VisitDice, seed_words
 from recsim_llm.core.feedback import Feedback

@@ -115,6 +115,7 @@ class ReasonReader:
         self._number: dict[str, int] = {"": -1}
         self._kinds: list[list[int]] = []
         self._subjects: list[list[int]] = []
+        self._templated: list[bool] = []
 
     @classmethod
     def of_catalog(cls, catalog: Catalog) -> ReasonReader:
@@ -133,6 +134,11 @@ class ReasonReader:
     def subject(self) -> IntArray:
         """int64 [t, m]: what is named: a genre's column, a year, a provider's number, an item's position; else 0."""
         return np.array(self._subjects, np.int64).reshape(-1, MOST_REASONS)
+
+    @property
+    def templated(self) -> BoolArray:
+        """Bool [t]: which texts are the sentence of a reason, so that what they say of the user is known to be meant."""
+        return np.array(self._templated, np.bool_)
 
     def numbers(self, texts: TextArray) -> IntArray:
         """Return the number of each text, in the shape of the texts; -1 of an empty one."""
@@ -199,6 +205,7 @@ class ReasonReader:
         number = self._number.get(text)
         if number is None:
             number = self._number[text] = len(self._kinds)
+            self._templated.append(any(pattern.fullmatch(text) for pattern in _PATTERNS.values()))
             named = list(dict.fromkeys(self._named(text)))[:MOST_REASONS]
             rest = [_Named(-1, 0)] * (MOST_REASONS - len(named))
             self._kinds.append([one.kind for one in (*named, *rest)])

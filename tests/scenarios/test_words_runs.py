@@ -1,4 +1,4 @@
-"""Runs with words on pages and from users: off means off, dice are kept, what is written and said is in the log and measured."""
+"""Runs with words on pages and from users: off means off, dice are kept, what is written and said is logged and measured."""
 
 import json
 import sqlite3
