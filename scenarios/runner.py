@@ -377,6 +377,7 @@ def _serve_arms(built: Stage, out: Path, progress: Report) -> None:
                     timings.append((arm.name, at.when, at.page, time.perf_counter() - started))
         # Before the log's last line says that the arm is whole: nobody serves it again after that.
         keep_what_was_counted(out, arm.name, recommender)
+        if isinstance(session, ArmSession):
+            note_unread(out, arm.name, session.unread)
         log.close()
-        note_unread(out, arm.name, session.unread)
     add_timings(out, timings)
