@@ -137,7 +137,139 @@ class ArmSession:
         self._totals = VisitTotals(users)
         self._answered: list[AnsweredOffer] = []
         self._catalog = world.catalog
-        self._words = SpokenSession(scenario, world)
+        self.words = SpokenSession(scenario, world)
+        """What is written on pages, and what users say."""
+        self._when = ""
+        self.pages = 0
+        self.clicks = 0
+
+    def appeal(self, user_id: IntArray) -> FloatArray:
+        """Return float32 [m, n]: what these users feel for every item at this moment; for the oracle.
+
+        Raises:
+            ConfigError: the user model cannot tell.
+        """
+        users = self._world.users
+        if not isinstance(users, RanksItems):
+            raise ConfigError(
+                f"oracle: got {type(users).__name__}, which has no appeal(rows), expected choice users; leave it out"
+            )
+        return users.appeal(self._rows_of(user_id))
+
+    def look(self, user_id: IntArray, item_index: IntArray) -> FloatArray:
+        """Return float32 [m, k]: the log-odds of a click that users would decide on for pages, which they are not shown.
+
+        Args:
+            user_id: int64 [m]: outside ids.
+            item_index: int64 [m, k]: catalog positions, as many as a page has slots.
+        """
+        return self._world.users.decide(self._kernel.pages(item_index, self._rows_of(user_id))).click_log_odds
+
+    def truth(self) -> Truth:
+        """Return the hidden side of the world, as it is at any moment."""
+        rollouts = self.rollouts if isinstance(self._world.users, CopiesRows) else None
+        return Truth(self.appeal, rollouts, self._user_id)
+
+    def rollouts(self, user_id: IntArray, seed: keyed.Words, afresh: bool) -> Rollouts:
+        """Return copies of these users with dice of their own; for who plans ahead.
+
+        Args:
+            user_id: int64 [m]: outside ids, each as often as wanted.
+            seed: uint64 [m]: of the dice.
+            afresh: the copies begin a first visit; otherwise they go on from where they are at this moment.
+
+        Raises:
+            ConfigError: the user model cannot copy its users.
+        """
+        rows = self._rows_of(user_id)
+        visits, begin = self._scenario.visits, rows if afresh else None
+        return Rollouts(self._visits, rows, user_id=user_id, seed=seed, most_visits=visits, afresh=begin)
+
+    def _rows_of(self, user_id: IntArray) -> IntArray:
+        return self._order[np.searchsorted(self._user_id, user_id, sorter=self._order)]
+
+    def stock(self, known: Dataset) -> tuple[Catalog, Ratings]:
+        """Return what a recommender may learn from before the first page.
+
+        Args:
+            known: the training part of the data.
+        """
+        return known.catalog, known.ratings
+
+    def play(self) -> Iterator[Served]:
+        """Have everyone make all their visits, round by round; tell how far it is after each page."""
+        scenario, present = self._scenario, np.arange(len(self._user_id))
+        for visit in range(scenario.visits):
+            self._when = f"visit {visit}"
+            for page, users in self._visit(present, np.full(len(present), visit)):
+                yield Served(visit, page, users, (visit + page / scenario.max_pages) / scenario.visits)
+            _, returned = self._return(present)
+            present = present[returned]
+
+    def _visit(self, rows: IntArray, visit: IntArray) -> Iterator[tuple[int, int]]:
+        """Have some users visit once; yield pages shown a user and users still browsing as it goes on."""
+        dice = self._kernel.dice(rows, visit, seed_words([self._seed]))
+        again = visit > 0
+        with self._users_code("begin"):
+            if again.all() or not again.any():
+                self._visits.begin(self._all(rows), rows, visit, dice, returning=bool(again.any()))
+            else:
+                for who, returning in ((~again, False), (again, True)):
+                    own = VisitDice(dice.word[who], dice.draws[who])
+                    self._visits.begin(rows[who], rows[who], visit[who], own, returning=returning)
+        yield from self._freely(rows) if self._scenario.barrier == "visit" else self._together(rows)
+
+    def keep_unfinished(self) -> None:
+        """Keep what there is of visits that are broken off."""
+
+
+class ArmSession:
+    """The visits that every user of a world pays to one recommender.
+
+    Args:
+        scenario: page size, budgets, reward, and a seed.
+        world: items and users.
+        recommender: fitted before the first visit.
+        name: of the arm.
+        log: where everything goes.
+    """
+
+    def __init__(self, scenario: Scenario, world: World, recommender: Recommender, *, name: str, log: VisitLog) -> None:
+        if scenario.seed is None:
+            raise ConfigError("scenario: got no seed, expected one by now; set seed")
+        self._scenario, self._world, self._recommender, self._name, self._log = scenario, world, recommender, name, log
+        self.seed = self._seed = scenario.seed
+        self._user_id = world.population.user_id
+        users = len(self._user_id)
+        self._visits = Visits(
+            users=world.users,
+            user_id=self._user_id,
+            catalog=world.catalog,
+            reward=resolve_reward(scenario.reward, buys=scenario.buys),
+            rows=users,
+            slate_size=scenario.slate_size,
+            max_pages=scenario.max_pages,
+            repeats=scenario.repeats,
+            rated=world.rated,
+        )
+        self._kernel = self._visits.kernel
+        slots = scenario.visits * scenario.max_pages * scenario.slate_size
+        if users * slots > _MOST_SLOTS:
+            raise ConfigError(
+                f"users x visits x pages x slate_size: got {users * slots:,}, expected at most {_MOST_SLOTS:,}, since "
+                "recommenders see whole histories; lower one of them"
+            )
+        # Under a clock hardly anybody comes on every day; room is made as it is needed.
+        room = slots if scenario.clock is None else min(slots, 2 * scenario.max_pages * scenario.slate_size)
+        self._history = Histories(users, room, actions=scenario.actions is not None)
+        self._profile = make_profile(world.population.demographics, users)
+        self._order = np.argsort(self._user_id, kind="stable")
+        self._ended = np.zeros(users, np.bool_)
+        self._totals = VisitTotals(users)
+        self._answered: list[AnsweredOffer] = []
+        self._catalog = world.catalog
+        self.words = SpokenSession(scenario, world)
+        """What is written on pages, and what users say."""
         self._when = ""
         self.pages = 0
         self.clicks = 0
@@ -221,7 +353,11 @@ class ArmSession:
     @property
     def unread(self) -> int:
         """Slots whose words nobody saw, since the scenario has no ``presentation``."""
-        return self._words.unread
+        return self.words.unread
+
+    def let_write(self, writer: LanguageModel) -> None:
+        """Take in the language model that words what users say, before the first page."""
+        self.words.voice = RemarkVoice(writer)
 
     def keep_unfinished(self) -> None:
         """Log what users did so far in a visit that is broken off; nothing can be shown to them afterwards."""
@@ -273,7 +409,7 @@ class ArmSession:
     def _written_offer(self, rows: IntArray) -> Offer:
         """Return the next page of these users, with its words before their eyes where they read such."""
         offer = self._offer(rows)
-        self._words.write(rows, offer)
+        self.words.write(rows, offer)
         return offer
 
     def _offer(self, rows: IntArray) -> Offer:
@@ -284,7 +420,7 @@ class ArmSession:
     def _requests(self, rows: IntArray) -> Requests:
         number, page = self._kernel.visit[rows], self._kernel.page[rows]
         told = (*self._history.of(rows), self._profile[rows], self._history.actions(rows))
-        return Requests(self._user_id[rows], number, page, *told, text=self._words.before(rows))
+        return Requests(self._user_id[rows], number, page, *told, text=self.words.before(rows))
 
     def _recommended(self, rows: IntArray, requests: Requests) -> tuple[Slates, IntArray]:
         """Ask the recommender for pages; return them as they are shown, and as positions in the catalog, -1 where blank."""
@@ -316,14 +452,14 @@ class ArmSession:
         """Show an offer to its users and draw what they do."""
         blank = offer.item_index < 0
         with self._users_code("a page"):
-            plain = self._words.plain_log_odds(offer, lambda: self.look(self._user_id[rows], offer.item_index))
+            plain = self.words.plain_log_odds(offer, lambda: self.look(self._user_id[rows], offer.item_index))
             outcome = self._paid(rows, self._visits.show(offer.item_index, self._all(rows), blank if blank.any() else None))
         feedback, ratings = outcome.feedback, outcome.feedback.ratings()
         self._history.add(rows, np.where(blank, -1, offer.slates.item_id), feedback.clicked, ratings)
         self._ended[rows] = outcome.ended
         self.pages += len(rows)
         self.clicks += feedback.slot.size
-        words = self._words.take_in(rows, feedback, plain)
+        words = self.words.take_in(rows, feedback, plain)
         return AnsweredOffer(rows, offer, outcome, ratings, words=words)
 
     def _settle(self, answered: AnsweredOffer) -> None:
