@@ -317,7 +317,12 @@ def _living(scenario: Scenario, world: World) -> World:
     later, rated = timeline.unreleased(), world.rated
     if rated is not None and later.any():
         item = world.catalog.index_of(rated.ratings.item_id)
-        before = rated.ratings.take(~later[item] | (item < 0))
+        known = ~later[item] | (item < 0)
+        if not known.any():
+            raise ConfigError(
+                "interventions: got releases of every item that anybody has rated, expected some on sale before; release fewer"
+            )
+        before = rated.ratings.take(known)
         world = world._replace(rated=RatedItems.of(before, world.population.user_id, world.catalog))
     influence = Influence(world.catalog, timeline.causes)
     if scenario.social is not None:

@@ -203,8 +203,8 @@ def _refuse_to_go_on_by_hand(manifest: Mapping[str, Any], out: Path) -> None:
     finished = {segment.arm for segment in read_segments(out) or () if segment.last}
     if not finished >= set(manifest["arms"]):
         raise LogError(
-            f"run folder: got {out}, which was changed by hand while it was watched and is not finished, expected a run that "
-            "goes on by itself; watch the scenario again"
+            f"run folder: got {out}, which was changed by hand and is not finished, expected a run that goes on by itself; "
+            "play the scenario again"
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import deepcopy
 from importlib.resources import files
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from recsim_llm.comparison.contrast_settings import FindingSettings, MeasureSettings, find_faults
+from recsim_llm.comparison.contrast_settings import FindingSettings, MeasureSettings
 from recsim_llm.conversation.settings import ConversationSettings
 from recsim_llm.core.configuration import config_error, first_fault
 from recsim_llm.core.plain_values import Place, refuse_flag, refuse_other_values, refuse_unnamed
@@ -29,6 +29,7 @@ from recsim_llm.errors import ConfigError, one_of
 from recsim_llm.language.base.settings import ROLES, LimitSettings, ModelSettings
 from recsim_llm.scenarios.arm_settings import Arm, read_arm
 from recsim_llm.scenarios.clock_settings import ClockSettings
+from recsim_llm.scenarios.scenario_faults import find_faults
 from recsim_llm.scenarios.scenario_yaml import find_line, read_yaml, yaml_fault
 from recsim_llm.scenarios.social_settings import SocialSettings
 from recsim_llm.scenarios.train_settings import TrainSettings
@@ -52,6 +53,13 @@ _STRICT = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 def _is_unset(value: Any) -> bool:
     """Tell whether a key says nothing: a manifest leaves it out then, as before there was such a key."""
     return value is None or value in ((), [])
+
+
+def _is_usual(value: Any) -> bool:
+    """Tell whether a section takes what is usual."""
+    if isinstance(value, str) and value != "usual":
+        raise ValueError("expected usual, or settings by name")
+    return isinstance(value, str)
 
 
 class Scenario(BaseModel):
@@ -176,12 +184,12 @@ class Scenario(BaseModel):
     @field_validator("intents", mode="before")
     @classmethod
     def _usual_intents(cls, intents: Any) -> Any:
-        return {name: intent.model_dump() for name, intent in USUAL_INTENTS.items()} if intents == "usual" else intents
+        return {name: intent.model_dump() for name, intent in USUAL_INTENTS.items()} if _is_usual(intents) else intents
 
     @field_validator("actions", mode="before")
     @classmethod
     def _usual_actions(cls, actions: Any) -> Any:
-        return {name: {} for name in ActionSettings.model_fields} if actions == "usual" else actions
+        return {name: {} for name in ActionSettings.model_fields} if _is_usual(actions) else actions
 
     @field_validator("interventions", mode="before")
     @classmethod
@@ -195,7 +203,7 @@ class Scenario(BaseModel):
         for part, counted, name in (("clock", "days", "visits"), ("conversation", "max_turns", "max_pages")):
             given = settings.get(part) if isinstance(settings, Mapping) else None
             count = given.get(counted) if isinstance(given, Mapping) else getattr(given, counted, None)
-            if isinstance(count, int) and name not in settings:
+            if isinstance(count, int) and count > 0 and name not in settings:
                 settings = {**settings, name: count}
         return settings
 
@@ -283,7 +291,8 @@ def load_scenario(name_or_path: str, overrides: Mapping[str, Any] | None = None)
         line = None if elsewhere else find_line(text, place)
         return f"scenario {name_or_path}" + ("" if line is None else f", line {line}")
 
-    return _checked(_changed(settings, changed), source_of, arms_known="recommenders" not in changed)
+    fixed = set(Scenario.model_fields).difference(key.partition(".")[0] for key in changed)
+    return _checked(_changed(settings, changed), source_of, fixed)
 
 
 def change_scenario(scenario: Scenario, overrides: Mapping[str, Any]) -> Scenario:
@@ -321,8 +330,8 @@ def scenario_from(settings: Mapping[str, Any], source: str) -> Scenario:
     return _checked(settings, lambda _: f"scenario {source}")
 
 
-def _checked(settings: Mapping[str, Any], source_of: Callable[[Place], str], *, arms_known: bool = False) -> Scenario:
-    """Build a scenario; ``source_of`` says where a setting comes from, ``arms_known`` that what is measured names its arms."""
+def _checked(settings: Mapping[str, Any], source_of: Callable[[Place], str], fixed: Collection[str] = ()) -> Scenario:
+    """Build a scenario; ``source_of`` says where a setting comes from, ``fixed`` which keys are as their author wrote them."""
     refuse_unnamed(settings, source_of)
     try:
         scenario = Scenario.model_validate(settings)
@@ -338,9 +347,7 @@ def _checked(settings: Mapping[str, Any], source_of: Callable[[Place], str], *, 
         raise config_error(error, Scenario, source) from error
     refuse_other_values(scenario.model_dump(), source_of)
     TableSettings.read(scenario.table_options, source_of(()))
-    arms = [arm.name for arm in scenario.recommenders] if arms_known else None
-    clock = scenario.clock is not None
-    for fault, said in find_faults(scenario.measure, scenario.expect, arms=arms, clock=clock):
+    for fault, said in find_faults(scenario, fixed):
         raise ConfigError(f"{source_of(fault)}: {'.'.join(map(str, fault))}: {said}")
     return scenario
 

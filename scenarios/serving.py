@@ -21,7 +21,7 @@ from recsim_llm.errors import RecSimError, ServiceError
 from recsim_llm.log.segments import read_segments
 from recsim_llm.log.tables import COUNTS, add_serving, keep_counts
 from recsim_llm.recommenders import Recommender, RunsElsewhere, TellsCounts
-from recsim_llm.recommenders.hooks import AnswersQueries, restock
+from recsim_llm.recommenders.hooks import AnswersQueries, begin_day, restock
 from recsim_llm.scenarios.building import Stage
 
 __all__ = ["ServedRecommender", "keep_what_was_counted", "keeping_cost", "reach_services"]
@@ -54,6 +54,10 @@ class ServedRecommender(Recommender):
     def restock(self, catalog: Catalog) -> None:
         """Tell it what is on sale from now on."""
         restock(self._recommender, catalog)
+
+    def begin_day(self) -> None:
+        """Tell it that another day begins."""
+        begin_day(self._recommender)
 
     def recommend(self, requests: Requests, k: int) -> Slates:
         """Ask it for pages."""

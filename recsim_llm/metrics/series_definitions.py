@@ -9,10 +9,24 @@ from typing import Literal
 
 from recsim_llm.metrics.definitions import DETAILS, RESULTS, Definition
 
-__all__ = ["SERIES", "SeriesKind", "TimeAxis"]
+__all__ = ["SERIES", "USER_EVENTS", "SeriesKind", "TimeAxis"]
 
 TimeAxis = Literal["visit", "page", "day"]
 """What time is in a series."""
+USER_EVENTS: Mapping[str, str] = MappingProxyType(
+    {
+        "search": "Searches",
+        "filter": "Genres asked for",
+        "back": "Looks back",
+        "dislike": "Dislikes",
+        "less_like_this": "Requests for less like this",
+        "save": "Saves",
+        "share": "Items sent on",
+        "purchase": "Purchases",
+        "friend_click": "Clicks traced to a friend",
+    }
+)
+"""The events of a run's log that are a user's own, as reports call them."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,6 +23,7 @@ from recsim_llm.recommenders.hooks import (
     TakesUserKeys,
     TellsCounts,
     TrainedBefore,
+    begin_day,
     restock,
 )
 from recsim_llm.recommenders.scoring import HistoryRecommender, chunks
@@ -109,6 +110,11 @@ class Wrapper(HistoryRecommender):
         super().restock(catalog)
         for inner in self._inner.values():
             restock(inner, catalog)
+
+    def begin_day(self) -> None:
+        """Tell the others that another day begins."""
+        for inner in self._inner.values():
+            begin_day(inner)
 
     def observe(self, requests: Requests, slates: Slates, clicked: BoolArray, rating: FloatArray) -> None:
         """Tell the others what came of the slates."""
