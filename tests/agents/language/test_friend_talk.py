@@ -94,7 +94,7 @@ def test_only_the_latest_posts_wait():
     users = social_users(FakeModel())
     count = MOST_POSTS + 5
     users.hear(np.zeros(count, np.int64), np.zeros(count, np.int64), np.arange(count))
-    rows, texts = users._friends.deliver(np.array([0]))
+    rows, texts = users._beside.friends.deliver(np.array([0]))
     assert (len(rows), len(texts)) == (MOST_POSTS, MOST_POSTS)
     assert "user 5," in texts[0]
 

@@ -20,9 +20,11 @@ from recsim_llm.agents.language.persona_writing import BIOGRAPHY_FILES
 from recsim_llm.agents.language.prompt_templates import TEMPLATE_FILES, Templates, shipped_families
 from recsim_llm.agents.language.prompts import PromptWriter
 from recsim_llm.agents.language.rating_history import RatingHistory
+from recsim_llm.agents.language.remark_voice import REMARK_FILES
 from recsim_llm.agents.language.visit_intents import INTENT_FILES
 from recsim_llm.agents.language.voice import SPEECH_FILES, Moment, ShownItem, ShownPage, Voice
 from recsim_llm.agents.language.written_item_agents import AGENT_FILES
+from recsim_llm.agents.language.written_words import WRITTEN_FILES, WrittenWords
 from recsim_llm.agents.memory.memory_words import MEMORY_FILES
 from recsim_llm.agents.memory.reflection import Reflection, TopicTally
 from recsim_llm.core.ratings import Ratings
@@ -166,7 +168,18 @@ def test_every_family_has_every_macro_of_every_file_of_the_first(family):
 
 @pytest.mark.parametrize(
     "wanted",
-    [TEMPLATE_FILES, SPEECH_FILES, MEMORY_FILES, BIOGRAPHY_FILES, INTENT_FILES, TITLE_FILES, FRIEND_FILES, AGENT_FILES],
+    [
+        TEMPLATE_FILES,
+        SPEECH_FILES,
+        MEMORY_FILES,
+        BIOGRAPHY_FILES,
+        INTENT_FILES,
+        TITLE_FILES,
+        FRIEND_FILES,
+        AGENT_FILES,
+        WRITTEN_FILES,
+        REMARK_FILES,
+    ],
 )
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_template_is_there_in_german(family, wanted):
@@ -181,6 +194,12 @@ def test_friends_talk_german(family):
     assert all("17" in text for text in said)
     assert english_in(said[1]) == []
     assert english_in(re.sub(r"\([^()]*\)", "", said[0])) == []  # genres are data
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_pages_say_what_is_written_in_german(family):
+    (part,) = WrittenWords(family).part([("Krieg", "Liebe")])
+    assert english_in(part.text) == []
 
 
 @pytest.mark.parametrize("family", FAMILIES)
