@@ -208,13 +208,15 @@ def _check_oracle(scenario: Scenario, world: World) -> None:
 
 
 def _check_policies(scenario: Scenario, roles: Roles) -> None:
-    """Refuse arms that ask a language model that nobody named, before other arms are served and a folder is left behind.
+    """Refuse arms and users that ask a language model that nobody named, before others are served and a folder is left behind.
 
     Raises:
-        ConfigError: there is one.
+        ConfigError: there are such.
     """
     if any(isinstance(make_recommender(arm), AsksModel) for arm in scenario.recommenders):
         roles.settings_for("policy")
+    if scenario.asks_writer:
+        roles.settings_for("writer")
 
 
 def _check_search(scenario: Scenario) -> None:

@@ -252,8 +252,7 @@ class LanguageUsers(TalkingUsers):
 
     def rating_log_odds(self, pages: Pages, slot: IntArray, row: IntArray) -> FloatArray:
         """Return float32 [4, c]: log-odds that the rating of each clicked slot is at most 1, 2, 3 and 4 stars."""
-        rows = self._numbers(pages.rows)[row]
-        position = slot - row * pages.item_index.shape[1]
+        rows, position = self._numbers(pages.rows)[row], slot - row * pages.item_index.shape[1]
         return np.ascontiguousarray(self._answers.stars[rows, position].T)
 
     def update(self, pages: Pages, slot: IntArray, row: IntArray, rating: FloatArray) -> Mood:
@@ -316,8 +315,10 @@ class LanguageUsers(TalkingUsers):
     def _ask(self, rows: IntArray, pages: Pages) -> None:
         """Put to the model those of the pages that are not with it already."""
         columns = (rows, pages.user_index, pages.visit, pages.page, pages.item_index)
-        whole = zip(*(column.tolist() for column in columns), strict=True)
-        wanted = {row: AskedPage(*numbers, tuple(items), *self._beside.on_page(row)) for row, *numbers, items in whole}
+        wanted = {
+            row: AskedPage(user, visit, page, tuple(items), *self._beside.on_page(row))
+            for row, user, visit, page, items in zip(*(column.tolist() for column in columns), strict=True)
+        }
         new = {row: page for row, page in wanted.items() if row not in self._asked or self._asked[row].page != page}
         if not new:
             return

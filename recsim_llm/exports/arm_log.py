@@ -89,6 +89,8 @@ class ArmLog:
         allowed = (log.manifest.get("settings") or {}).get("actions") or {}
         self.asks = any(allowed.get(name) is not None for name in (SEARCH, BACK))
         """Whether users could search or look back, so that not every page was recommended."""
+        self.worded = (log.manifest.get("settings") or {}).get("presentation") is not None
+        """Whether users read words on pages."""
 
     def keys(self, key: str) -> tuple[IntArray, IntArray]:
         """Return the distinct values of ``user_id`` or ``visit``, ascending, and the pages of each, int64 [n] each."""

@@ -25,6 +25,7 @@ _LOST = [
     *("prefix_propensity", "slate_propensity", "examine_prob", "click_prob", "examined", "watched", "liked", "text"),
     *("reward", "satisfaction", "leave_prob", "next_action", "invalid_slots", "demographics"),
 ]
+_WORDS = ("explanation", "shown_title", "plain_click_prob", "trust")
 _NOTES = [
     "a visit is a session of type search, and a page a serp_view: users were offered items and asked for nothing, so that "
     "there is no query_issued",
@@ -64,7 +65,7 @@ def write_simeval(source: ExportSource, folder: Path) -> dict[str, int]:
         "sessions_processed": written["sessions"],
         "sessions_skipped": 0,
         "fields_mapped": [*_MAPPED, *(("day", "hour") if timed else ())],
-        "fields_lost": [*_LOST, *(("intent", "friend_id", "events") if timed else ())],
+        "fields_lost": [*_LOST, *(("intent", "friend_id", "events") if timed else ()), *(_WORDS if source.log.worded else ())],
         "transformation_notes": [*_NOTES, *([_TIMED] if timed else []), *([_ASKED] if source.log.asks else [])],
         "blank_slots": written["blank_slots_left_out"],
     }

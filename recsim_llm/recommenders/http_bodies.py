@@ -110,8 +110,9 @@ def page_requests(ids: WireIds, requests: Requests, rows: IntArray) -> list[dict
             "rated": ids.rated(head["user_id"]),
             "profile": profile,
             **_restricted(ids, requests, row),
+            **said,
         }
-        for head, row, profile in zip(heads, rows.tolist(), profiles, strict=True)
+        for head, row, profile, said in zip(heads, rows.tolist(), profiles, _said(requests, rows), strict=True)
     ]
 
 
@@ -145,7 +146,7 @@ def find_fault(ids: WireIds, slates: Sequence[Slate], user_id: IntArray, k: int)
         place = f"slates.{row}"
         if slate.user_id != user:
             return f"{place}.user_id: got {slate.user_id}, expected {user}, in the order of the requests"
-        for name in ("item_id", "propensity", "prefix_propensity"):
+        for name in ("item_id", "propensity", "prefix_propensity", "explanation", "title"):
             column = getattr(slate, name)
             if column is not None and len(column) != k:
                 return f"{place}.{name}: got {len(column)}, expected {k}, one a position"
@@ -172,7 +173,13 @@ def slates_of(ids: WireIds, slates: Sequence[Slate], k: int) -> Slates:
         np.array([getattr(slate, name) or unknown for slate in slates], np.float32).reshape(-1, k)
         for name in ("propensity", "prefix_propensity")
     )
-    return Slates(item_id, slot, prefix, np.array([slate.slate_propensity for slate in slates], np.float64))
+    whole = np.array([slate.slate_propensity for slate in slates], np.float64)
+    # There is always a column of words, so that the answer to one request does not hang on which others are there.
+    words = {name: np.full(item_id.shape, "", object) for name in ("explanation", "title")}
+    for row, slate in enumerate(slates):
+        for name, column in words.items():
+            column[row] = getattr(slate, name) or ""
+    return Slates(item_id, slot, prefix, whole, **words)
 
 
 def _heads(ids: WireIds, requests: Requests, rows: IntArray) -> list[dict[str, Any]]:
@@ -182,6 +189,11 @@ def _heads(ids: WireIds, requests: Requests, rows: IntArray) -> list[dict[str, A
         {"user_id": user, "user_key": ids.user_keys.get(user), "visit": visit, "page": page}
         for user, visit, page in zip(*(column[rows].tolist() for column in columns), strict=True)
     ]
+
+
+def _said(requests: Requests, rows: IntArray) -> list[dict[str, str]]:
+    """Return what each user said, under its key; without it where users say nothing."""
+    return [{}] * len(rows) if requests.text is None else [{"text": text} for text in requests.text[rows].tolist()]
 
 
 def _history(ids: WireIds, requests: Requests, row: int) -> dict[str, list[Any]]:

@@ -158,11 +158,7 @@ def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
         if compared is not None and comparison_figure.can_draw(compared):
             drawings |= _draw_comparison(compared, folder)
         comparison_section(compared, "", table, lambda _: "")
-    with showing(run / MANIFEST, "run"):
-        trust_section(manifest, None, "")
-        parameters_section(manifest)
-        drawings |= draw_calibration(find_record(manifest), folder)
-        calibration_section(find_record(manifest), drawings)
+    drawings |= _draw_users(run, manifest, folder)
     with showing(run / CARD_FILE, "realism"):
         if realism is not None and CARD_FIGURE.able(realism):
             drawings[CARD_FIGURE.name] = _draw_card(realism, folder)
@@ -352,6 +348,16 @@ def _draw_comparison(compared: Mapping[str, Any], folder: Path) -> dict[str, str
     rows = comparison_figure.forest_rows(compared)
     write_figure_data(folder, comparison_figure.FIGURE, comparison_figure.FIGURE_COLUMNS, rows)
     return {comparison_figure.FIGURE: element}
+
+
+def _draw_users(run: Path, manifest: Mapping[str, Any], folder: Path) -> dict[str, str]:
+    """Write the figures of how users were calibrated, and lay out once what the manifest tells of them."""
+    with showing(run / MANIFEST, "run"):
+        trust_section(manifest, None, "")
+        parameters_section(manifest)
+        drawn = draw_calibration(find_record(manifest), folder)
+        calibration_section(find_record(manifest), drawn)
+    return drawn
 
 
 def _draw_card(card: Mapping[str, Any], folder: Path) -> str:

@@ -21,9 +21,15 @@ from recsim_llm.agents.language.prompt_templates import TEMPLATE_FILES, Template
 from recsim_llm.agents.language.prompts import PromptWriter
 from recsim_llm.agents.language.rating_history import RatingHistory
 from recsim_llm.agents.language.search_words import SEARCH_FILES, SearchWords
+    assert english_in(part.text) == []
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+from recsim_llm.agents.language.remark_voice import REMARK_FILES
 from recsim_llm.agents.language.visit_intents import INTENT_FILES
 from recsim_llm.agents.language.voice import SPEECH_FILES, Moment, ShownItem, ShownPage, Voice
 from recsim_llm.agents.language.written_item_agents import AGENT_FILES
+from recsim_llm.agents.language.written_words import WRITTEN_FILES, WrittenWords
 from recsim_llm.agents.memory.memory_words import MEMORY_FILES
 from recsim_llm.agents.memory.reflection import Reflection, TopicTally
 from recsim_llm.core.ratings import Ratings
@@ -178,6 +184,9 @@ def test_every_family_has_every_macro_of_every_file_of_the_first(family):
         AGENT_FILES,
         MESSAGE_FILES,
         SEARCH_FILES,
+=======
+        WRITTEN_FILES,
+        REMARK_FILES,
     ],
 )
 @pytest.mark.parametrize("family", FAMILIES)
@@ -212,6 +221,12 @@ def test_messages_and_chats_are_german(family):
 def test_who_searches_is_told_so_in_german(family):
     words = SearchWords(family, PromptWriter(films(), people(), Templates(family), "forced"), ("Krieg",))
     (part,) = words.part("Krieg")
+    assert english_in(part.text) == []
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_pages_say_what_is_written_in_german(family):
+    (part,) = WrittenWords(family).part([("Krieg", "Liebe")])
     assert english_in(part.text) == []
 
 
