@@ -184,7 +184,6 @@ def test_every_family_has_every_macro_of_every_file_of_the_first(family):
         AGENT_FILES,
         MESSAGE_FILES,
         SEARCH_FILES,
-=======
         WRITTEN_FILES,
         REMARK_FILES,
     ],
