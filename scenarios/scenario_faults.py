@@ -97,7 +97,9 @@ def _of_events(scenario: Scenario, *, told: bool) -> Iterator[tuple[Place, str]]
     if scenario.measure is None:
         return
     allowed = () if scenario.actions is None else [name for name in USER_EVENTS if getattr(scenario.actions, name, None)]
-    happen = [*allowed, *(() if scenario.social is None else ("friend_click",))]
+    chats = scenario.social is not None and scenario.social.chats is not None
+    of_friends = {"friend_click": ("social: {}", scenario.social is not None), "chat": ("social: {chats: {}}", chats)}
+    happen = [*allowed, *(event for event, (_, there) in of_friends.items() if there)]
     for name, series in scenario.measure.series.items():
         place, event = ("measure", "series", name, "event"), series.event
         if event is None:
@@ -105,5 +107,5 @@ def _of_events(scenario: Scenario, *, told: bool) -> Iterator[tuple[Place, str]]
         if event not in USER_EVENTS:
             yield place, f"got {event!r}, expected {one_of(event, USER_EVENTS)}"
         elif told and event not in happen:
-            missing = "social: {}" if event == "friend_click" else f"actions: {{{event}: {{}}}}"
+            missing = of_friends[event][0] if event in of_friends else f"actions: {{{event}: {{}}}}"
             yield place, f"got {event!r}, which never happens here, expected one that does; add {missing}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import deepcopy
 from importlib.resources import files
@@ -12,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from recsim_llm.comparison.contrast_settings import FindingSettings, MeasureSettings
+from recsim_llm.conversation.settings import ConversationSettings
 from recsim_llm.core.configuration import config_error, first_fault
 from recsim_llm.core.plain_values import Place, refuse_flag, refuse_other_values, refuse_unnamed
 from recsim_llm.core.ratings import TRAIN_SHARE
@@ -20,15 +22,18 @@ from recsim_llm.data.table_settings import TableSettings
 from recsim_llm.dynamics.action_settings import ActionSettings
 from recsim_llm.dynamics.intents import USUAL_INTENTS, Intent
 from recsim_llm.dynamics.interventions import Intervention
+from recsim_llm.dynamics.presentation import PresentationSettings
 from recsim_llm.dynamics.provider_exits import ProviderSettings
+from recsim_llm.dynamics.remarks import RemarkSettings
 from recsim_llm.errors import ConfigError, one_of
 from recsim_llm.language.base.settings import ROLES, LimitSettings, ModelSettings
 from recsim_llm.scenarios.arm_settings import Arm, read_arm
-from recsim_llm.scenarios.clock_settings import ClockSettings
+from recsim_llm.scenarios.clock_settings import TIMED_SECTIONS, ClockSettings
 from recsim_llm.scenarios.scenario_faults import find_faults
 from recsim_llm.scenarios.scenario_yaml import find_line, read_yaml, yaml_fault
 from recsim_llm.scenarios.social_settings import SocialSettings
-from recsim_llm.scenarios.train_settings import TrainSettings, UserPart
+from recsim_llm.scenarios.train_settings import TrainSettings
+from recsim_llm.scenarios.user_settings import Block, UserSettings
 
 __all__ = [
     "Block",
@@ -55,44 +60,6 @@ def _is_usual(value: Any) -> bool:
     if isinstance(value, str) and value != "usual":
         raise ValueError("expected usual, or settings by name")
     return isinstance(value, str)
-
-
-class Block(BaseModel):
-    """Some of the users: one of the blocks into which the seed divides them."""
-
-    model_config = _STRICT
-
-    size: int = Field(ge=1)
-    """Users a block; the last block takes what is left."""
-    number: int = Field(ge=0)
-    """Which block, from 0. The same users whatever other blocks are run, and their dice are those of a run with everyone."""
-
-
-class UserSettings(BaseModel):
-    """Who browses, and how they decide."""
-
-    model_config = _STRICT
-
-    model: str = "choice"
-    """Name of a user model: a shipped one, an installed one, or ``module:attribute``."""
-    count: int | None = Field(default=None, ge=1)
-    """Number of users. None: all users of the data. Up to their number: that many of them, drawn by the seed. Above:
-    synthetic users sampled from the distribution fitted to them."""
-    part: UserPart = "all"
-    """Which of these users browse: ``all``, those that training meets (``training``), or those kept from it (``held_out``)."""
-    block: Block | None = None
-    """Which of these users browse; None: all. Recommenders that learn know nothing of other blocks' users."""
-    fitted: str | None = None
-    """Folder written by ``recsim-llm fit``; None fits to the data, or takes the fit kept from last time."""
-    parameters: dict[str, Any] = Field(default_factory=dict)
-    """Parameters of the user model, by name; those not given keep their fitted or assumed value."""
-    noise: dict[str, float] = Field(default_factory=dict)
-    """Noise on top of any user model: ``random_clicks``, ``missed_clicks``, ``missing_ratings``, each a share."""
-
-    @field_validator("count", mode="before")
-    @classmethod
-    def _numbers_are_no_flags(cls, value: Any) -> Any:
-        return refuse_flag(value)
 
 
 class Scenario(BaseModel):
@@ -130,6 +97,9 @@ class Scenario(BaseModel):
     first page, and no user counts as having rated them. Users are fitted on all ratings. None: no item is made new."""
     users: UserSettings = UserSettings()
     """Who browses."""
+    stated_tastes: bool = Field(default=False, exclude_if=operator.not_)
+    """Whether users say on their very first page which genres they love, like and seldom choose, and nothing else of a persona;
+    recommenders find it in ``Requests.text``."""
     models: dict[str, ModelSettings] = Field(default_factory=dict)
     """Language models by role: ``user``, ``writer``, ``judge``, ``policy``. Each may be written as a name alone."""
     limits: LimitSettings = LimitSettings()
@@ -168,6 +138,13 @@ class Scenario(BaseModel):
     """When providers of items leave, with a clock; None: they never do, and nobody asks how much they are shown."""
     actions: ActionSettings | None = Field(default=None, exclude_if=_is_unset)
     """What users may do beyond clicks, rating and leaving, with a clock; ``usual`` allows everything, None nothing."""
+    conversation: ConversationSettings | None = Field(default=None, exclude_if=_is_unset)
+    """Users talk with recommenders instead of browsing pages; a turn counts as a page. None: nobody talks."""
+    presentation: PresentationSettings | None = Field(default=None, exclude_if=_is_unset)
+    """How users take explanations and titles of the recommender's own; ``{}`` takes the usual numbers. None: nobody is shown
+    any, and what recommenders write is counted and left out."""
+    remarks: RemarkSettings | None = Field(default=None, exclude_if=_is_unset)
+    """What users say about pages, which recommenders may read; ``{}`` takes the usual numbers. None: nothing."""
     train: TrainSettings | None = None
     """How ``recsim-llm train`` trains a policy; None: as it usually does. Runs heed its ``holdout`` alone."""
     measure: MeasureSettings | None = Field(default=None, exclude_if=_is_unset)
@@ -181,6 +158,11 @@ class Scenario(BaseModel):
     def buys(self) -> bool:
         """Whether users may buy."""
         return self.actions is not None and self.actions.purchase is not None
+
+    @property
+    def asks_writer(self) -> bool:
+        """Whether a language model words what users say about pages."""
+        return self.remarks is not None and self.remarks.words == "writer"
 
     @property
     def table_options(self) -> dict[str, Any]:
@@ -216,15 +198,18 @@ class Scenario(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _clock_counts_visits(cls, settings: Any) -> Any:
-        """With a clock users visit as often as there are days, where nobody says otherwise."""
-        clock = settings.get("clock") if isinstance(settings, Mapping) else None
-        days = clock.get("days") if isinstance(clock, Mapping) else getattr(clock, "days", None)
-        return {**settings, "visits": days} if isinstance(days, int) and days > 0 and "visits" not in settings else settings
+    def _parts_count(cls, settings: Any) -> Any:
+        """With a clock users visit as often as there are days, and who talks sees as many pages as there are turns."""
+        for part, counted, name in (("clock", "days", "visits"), ("conversation", "max_turns", "max_pages")):
+            given = settings.get(part) if isinstance(settings, Mapping) else None
+            count = given.get(counted) if isinstance(given, Mapping) else getattr(given, counted, None)
+            if isinstance(count, int) and count > 0 and name not in settings:
+                settings = {**settings, name: count}
+        return settings
 
     @model_validator(mode="after")
     def _time_needs_a_clock(self) -> Self:
-        for name in ("intents", "interventions", "social", "providers", "actions"):
+        for name in TIMED_SECTIONS:
             if self.clock is None and getattr(self, name):
                 raise ValueError(f"expected a clock beside {name}; add clock: {{days: 30}}")
         return self

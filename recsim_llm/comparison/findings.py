@@ -19,7 +19,6 @@ __all__ = ["Answer", "Finding", "Measured", "MeasuredContrast", "MeasuredSeries"
 Answer = Literal["holds", "does not hold", "not decided"]
 """What a run says of a finding."""
 _ALIKE = "the same for every user"
-_COUNTED = "counted for the run as a whole: no interval over users"
 _COUNTED = "counted for the run as a whole"
 _LEAST_TIMES = 2  # through which a line can be laid
 

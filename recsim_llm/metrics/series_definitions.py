@@ -24,6 +24,7 @@ USER_EVENTS: Mapping[str, str] = MappingProxyType(
         "share": "Items sent on",
         "purchase": "Purchases",
         "friend_click": "Clicks traced to a friend",
+        "chat": "Chats of two friends",
     }
 )
 """The events of a run's log that are a user's own, as reports call them."""
@@ -94,6 +95,20 @@ _ALL = (
         )
     ),
     _sums(_KNOWN["mean_satisfaction"]),
+    _sums(
+        Definition(
+            key="mean_trust",
+            label="Trust in words on pages",
+            unit="0 to 1",
+            numerator="trust",
+            denominator="trust_pages",
+            high=1.0,
+        )
+    ),
+    _sums(
+        Definition(key="likes_per_page", label="Liked clicks per page", unit="clicks", numerator="liked", denominator="pages"),
+        of_items=True,
+    ),
     _sums(_KNOWN["mean_rating"], of_items=True),
     _sums(_KNOWN["like_share"], of_items=True),
     _sums(_KNOWN["watch_share"], of_items=True),
