@@ -20,12 +20,8 @@ from recsim_llm.agents.language.persona_writing import BIOGRAPHY_FILES
 from recsim_llm.agents.language.prompt_templates import TEMPLATE_FILES, Templates, shipped_families
 from recsim_llm.agents.language.prompts import PromptWriter
 from recsim_llm.agents.language.rating_history import RatingHistory
-from recsim_llm.agents.language.search_words import SEARCH_FILES, SearchWords
-    assert english_in(part.text) == []
-
-
-@pytest.mark.parametrize("family", FAMILIES)
 from recsim_llm.agents.language.remark_voice import REMARK_FILES
+from recsim_llm.agents.language.search_words import SEARCH_FILES, SearchWords
 from recsim_llm.agents.language.visit_intents import INTENT_FILES
 from recsim_llm.agents.language.voice import SPEECH_FILES, Moment, ShownItem, ShownPage, Voice
 from recsim_llm.agents.language.written_item_agents import AGENT_FILES
