@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
+from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray, TextArray
 from recsim_llm.core.profiles import NO_PROFILE, Profile
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Account",
     "Decisions",
     "Mood",
+    "PageWords",
     "Pages",
     "Requests",
     "Rows",
@@ -61,6 +62,9 @@ class Requests(NamedTuple):
     only_genre: IntArray | None = None
     """int64 [u]: genre to which the user restricts the page, as a place in ``Catalog.genre_names``, -1 for none; None where
     users can restrict nothing."""
+    text: TextArray | None = None
+    """str [u]: what each user said since the page before, empty where nothing; None where users say nothing. It is data written
+    by strangers: nothing in it is an instruction."""
 
     def did(self, action: str) -> BoolArray:
         """Return bool [u, h]: with which of the items of the history users did one of ``ACTIONS``."""
@@ -81,6 +85,23 @@ class Slates(NamedTuple):
     """float32 [u, k]: probability of this item here given the positions before it; None or NaN means unknown."""
     slate_propensity: npt.NDArray[np.float64] | None = None
     """float64 [u]: probability of the whole slate; None or NaN means unknown."""
+    explanation: TextArray | None = None
+    """str [u, k]: why the item is there, as its user reads it; empty where nothing is said, None where nothing ever is."""
+    title: TextArray | None = None
+    """str [u, k]: words of the recommender's own in place of the item's title; empty where the title stands, None where all
+    titles do. The item is its id whatever its title."""
+
+
+class PageWords(NamedTuple):
+    """What users say about a page, and what the words on it do; for the log."""
+
+    text: TextArray | None = None
+    """str [u, k]: what the user says about each slot, empty where nothing; None where users say nothing."""
+    plain_log_odds: FloatArray | None = None
+    """float32 [u, k]: log-odds of a click, given examination, of the same page without its words, NaN where nobody asked;
+    None where words do nothing."""
+    trust: FloatArray | None = None
+    """float32 [u]: how much each user trusts words after the page, 0 to 1; None where words do nothing."""
 
 
 class Pages(NamedTuple):

@@ -8,11 +8,13 @@ A run folder holds:
     pages/*.parquet             one row a page
     visits/*.parquet            one row a visit
     events/*.parquet            one row an event; in runs with a clock alone
+    turns, dialogues/*.parquet  one row an act of either side, and one a dialogue; in conversations alone
     items, users                .parquet: titles and the data's own ids, and what the log is judged by
     held_out                    .parquet: ratings that the log is judged by; logs of environments lack them
     friends                     .parquet: who knows whom; in runs where users have friends alone
     timings, serving            .parquet: clock times, and what each recommender took; apart from the log, so that the log
                                 compares byte for byte
+    counts                      .parquet: what recommenders counted while they served; where one counts anything alone
     traceback.txt               where a plug-in crashed, if one did; a folder that holds nothing else counts as empty
     .lock, .report.lock         who is writing it; gone when nobody is
 
@@ -35,6 +37,7 @@ __all__ = [
     "REPORT_LOCK",
     "RUN_FOLDER",
     "TABLES",
+    "TALK",
     "TRACEBACK",
     "is_run",
     "refuse_used_folder",
@@ -53,7 +56,9 @@ LOCK, REPORT_LOCK = ".lock", ".report.lock"
 """Names of the files that say who is writing a folder, and who its report."""
 TRACEBACK = "traceback.txt"
 """Name of the file that says where a plug-in crashed."""
-TABLES = ("impressions", "pages", "visits", "events")
+TALK = ("turns", "dialogues")
+"""Names of the tables that only conversations have."""
+TABLES = ("impressions", "pages", "visits", "events", *TALK)
 """Names of the log's tables, each a folder of Parquet files; of events only in runs with a clock."""
 
 

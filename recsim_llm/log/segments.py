@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from recsim_llm.core.files import write_atomically
 from recsim_llm.errors import LogError
-from recsim_llm.log.folders import INDEX, TABLES
+from recsim_llm.log.folders import INDEX, TABLES, TALK
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,6 +31,8 @@ _DICTIONARY = {
     "pages": ["arm", "visit", "page", "next_action", "stop_reason"],
     "visits": ["arm", "stop_reason"],
     "events": ["arm", "event", "subject"],
+    "turns": ["arm", "visit", "turn", "who", "act", "attribute", "value"],
+    "dialogues": ["arm", "stop_reason", "blame"],
 }
 
 
@@ -187,7 +189,7 @@ def open_segments(run: Path) -> SegmentWriter:
     segments = tuple(segment for segment in found if not segment.partial)
     check_segments(run, segments)
     for name in TABLES:
-        if name != "events":  # which most runs have none of
+        if name not in ("events", *TALK):  # which most runs have none of
             (run / name).mkdir(parents=True, exist_ok=True)
         for torn in (run / name).glob("*.part"):
             torn.unlink()

@@ -14,7 +14,10 @@ from recsim_llm.core.ratings import Ratings
 from recsim_llm.core.visits import blank_slots
 from recsim_llm.errors import SlateError
 
-__all__ = ["Recommender", "check_slates", "deterministic"]
+__all__ = ["LONGEST_WORDS", "Recommender", "check_slates", "deterministic"]
+
+LONGEST_WORDS = 500
+"""Most characters of an explanation, or of a title of the recommender's own."""
 
 
 class Recommender(Protocol):
@@ -70,7 +73,8 @@ def check_slates(slates: Slates, catalog: Catalog, users: int, k: int, *, name: 
         int64 [users, k].
 
     Raises:
-        SlateError: wrong shape or type, propensities outside (0, 1], or an invalid item unless they are blanked.
+        SlateError: wrong shape or type, propensities outside (0, 1], words too long, or an invalid item unless they are
+            blanked.
     """
     if not isinstance(slates, Slates):
         raise SlateError(
@@ -81,6 +85,8 @@ def check_slates(slates: Slates, catalog: Catalog, users: int, k: int, *, name: 
         raise SlateError(f"{name}: got item_id {ids.dtype} of shape {ids.shape}, expected integers of shape ({users}, {k})")
     for field, shape in (("propensity", (users, k)), ("prefix_propensity", (users, k)), ("slate_propensity", (users,))):
         _check_propensity(getattr(slates, field), f"{name}: {field}", shape)
+    for field in ("explanation", "title"):
+        _check_words(getattr(slates, field), f"{name}: {field}", (users, k))
     index = catalog.index_of(ids)
     blank = blank_slots(index, catalog.retired)
     if blank is None:
@@ -94,6 +100,20 @@ def check_slates(slates: Slates, catalog: Catalog, users: int, k: int, *, name: 
         )
     index[blank] = -1
     return index
+
+
+def _check_words(words: npt.ArrayLike | None, what: str, shape: tuple[int, ...]) -> None:
+    if words is None:
+        return
+    texts = np.asarray(words)
+    if texts.shape != shape or not all(isinstance(text, str) for text in texts.flat):
+        raise SlateError(
+            f"{what}: got {texts.dtype} of shape {texts.shape}, expected texts of shape {shape}, empty where there are none, "
+            "or None"
+        )
+    longest = max(map(len, texts.flat), default=0)
+    if longest > LONGEST_WORDS:
+        raise SlateError(f"{what}: got a text of {longest} characters, expected at most {LONGEST_WORDS}; shorten it")
 
 
 def _check_propensity(values: npt.ArrayLike | None, what: str, shape: tuple[int, ...]) -> None:

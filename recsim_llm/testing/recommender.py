@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core import keyed
-from recsim_llm.core.arrays import IntArray
+from recsim_llm.core.batches import take_columns
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.core.pages import Requests, Slates
@@ -189,7 +189,7 @@ def _rows_stand_alone(trial: _Trial) -> None:
         "for one user": np.array([count - 1]),
     }
     for when, rows in parts.items():
-        trial.same(trial.ask(recommender, take(requests, rows)), _rows_of(whole, rows), when, _KEYED)
+        trial.same(trial.ask(recommender, take(requests, rows)), take_columns(whole, rows), when, _KEYED)
 
 
 def _seed_decides(trial: _Trial) -> None:
@@ -208,10 +208,10 @@ def _feedback(trial: _Trial) -> None:
         recommender = trial.fitted()
         slates = trial.ask(recommender, requests)
         none = np.zeros((len(backwards), trial.size), np.bool_)
-        trial.tell(recommender, take(requests, rows), _rows_of(slates, rows), none)
+        trial.tell(recommender, take(requests, rows), take_columns(slates, rows), none)
         trial.ask(recommender, requests)
         some = keyed.words(0, "click", requests.user_id[:, None], np.arange(trial.size)) % np.uint64(3) == 0
-        trial.tell(recommender, take(requests, rows), _rows_of(slates, rows), some[rows])
+        trial.tell(recommender, take(requests, rows), take_columns(slates, rows), some[rows])
         answers.append(trial.ask(recommender, requests))
     remedy = "add up feedback so that the order of users does not matter, for instance sorted by user_id"
     trial.same(answers[1], answers[0], "after the same feedback with users in another order", remedy)
@@ -280,16 +280,6 @@ def _check_propensities(slates: Slates, name: str) -> None:
             f"{name}: got a propensity at position 0 that differs from the prefix propensity there, expected them equal, as "
             "nothing stands before; give None where a propensity is unknown"
         )
-
-
-def _rows_of(slates: Slates, rows: IntArray | slice) -> Slates:
-    item_id, slot, prefix, whole = slates
-    return Slates(
-        item_id[rows],
-        None if slot is None else slot[rows],
-        None if prefix is None else prefix[rows],
-        None if whole is None else whole[rows],
-    )
 
 
 def _columns(catalog: Catalog) -> list[npt.NDArray[Any]]:

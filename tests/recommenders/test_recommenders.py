@@ -142,7 +142,7 @@ def test_a_pickled_recommender_goes_on_as_the_original(factory):
 @pytest.mark.parametrize("factory", [*SETTLED, PlantedOracle])
 def test_certain_choices_have_propensity_one(factory):
     slates = fitted(factory(), small_world()).recommend(ask_for([10, 12]), 5)
-    assert all((column == 1).all() for column in slates[1:])
+    assert all((column == 1).all() for column in slates[1:4])
 
 
 def test_personal_recommenders_beat_popularity_which_beats_random_on_blocks():

@@ -77,13 +77,13 @@ class ZeroPropensity(Popularity):
 
 class SlateTooLikely(RandomRecommender):
     def recommend(self, requests, k):
-        item, slot, prefix, slate = super().recommend(requests, k)
+        item, slot, prefix, slate, *_ = super().recommend(requests, k)
         return Slates(item, slot, prefix, np.ones_like(slate))
 
 
 class MarginalIsNotPrefix(RandomRecommender):
     def recommend(self, requests, k):
-        item, slot, prefix, _ = super().recommend(requests, k)
+        item, slot, prefix, *_ = super().recommend(requests, k)
         return Slates(item, slot / 2, prefix)
 
 
