@@ -110,7 +110,7 @@ class MetPages:
         self._page = with_room(self._page, len(self._item))
         self._sums = with_room(self._sums, len(self._item) * self._slots)
         self._page[number] = page
-        shown = self._item[number].reshape(-1).astype(np.int64)
+        shown = self._item[number].reshape(-1)
         filled = np.flatnonzero(shown >= 0)
         at, position = np.divmod(filled, self._slots)
         item, slot = shown[filled].astype(np.int64), number[at] * self._slots + position
