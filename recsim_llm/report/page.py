@@ -217,7 +217,7 @@ def render_page(found: Findings) -> str:
     parts = [
         comparison_section(compared, found.drawings.get(comparison_figure.FIGURE, ""), table, worst.link),
         conversation_section(found.conversation, found.drawings),
-        findings_section(found.measured, found.drawings),
+        findings_section(found.measured, found.drawings, manifest.get("settings") or {}),
         contagion_section(found.contagion, found.drawings),
         actions_section(found.actions),
         price_section(found.prices),
