@@ -61,6 +61,9 @@ SHIPPED: dict[str, dict[str, str]] = {
         "oracle": "recsim_llm.recommenders.oracle:Oracle",
         "planner": "recsim_llm.recommenders.planner:Planner",
         "language": "recsim_llm.recommenders.language.ranker:LanguageRanker",
+        "react": "recsim_llm.tools.policies:ReAct",
+        "plan-execute": "recsim_llm.tools.policies:PlanExecute",
+        "all-paths": "recsim_llm.tools.policies:AllPaths",
     },
     "memories": {
         "stream": "recsim_llm.agents.memory.memories:stream_memory",

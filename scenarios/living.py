@@ -21,7 +21,7 @@ from recsim_llm.scenarios.building import Stage, recommender_seed, stage
 from recsim_llm.scenarios.clock_session import ClockSession
 from recsim_llm.scenarios.measures import check_measures, write_run_tables
 from recsim_llm.scenarios.run_manifest import make_manifest
-from recsim_llm.scenarios.runner import draw_seed, give_hooks, open_arm_log
+from recsim_llm.scenarios.runner import draw_seed, follow_tools, give_hooks, open_arm_log
 from recsim_llm.scenarios.schema import Scenario, change_scenario, load_scenario
 
 __all__ = ["LivingArm", "open_living_arm"]
@@ -59,6 +59,8 @@ class LivingArm:
     def _begin(self, scenario: Scenario) -> ClockSession:
         (arm,) = scenario.recommenders
         recommender = self.stage.recommenders[arm.name]()
+        if self.log is not None:
+            follow_tools(self.log, recommender)
         learner = recommender if arm.retrain is None else Retrained(recommender, arm.retrain)
         session = open_arm(scenario, self.world, learner, name=arm.name, log=self.sums)
         assert isinstance(session, ClockSession)

@@ -27,6 +27,7 @@ from recsim_llm.metrics.item_tables import has_tables
 from recsim_llm.numerics.arithmetic import describe_arithmetic
 from recsim_llm.numerics.threads import one_thread
 from recsim_llm.recommenders import Retrained, hooks
+from recsim_llm.recommenders.hooks import TellsTools
 from recsim_llm.registry import blaming
 from recsim_llm.scenarios.acting_session import open_arm
 from recsim_llm.scenarios.arm_session import ArmSession
@@ -37,8 +38,20 @@ from recsim_llm.scenarios.parameter_files import with_files_read
 from recsim_llm.scenarios.run_manifest import difference, make_manifest, users_warnings
 from recsim_llm.scenarios.schema import Scenario, scenario_from
 from recsim_llm.scenarios.serving import ServedRecommender, keeping_cost, reach_services
+from recsim_llm.scenarios.social_settings import known_friends
 
-__all__ = ["Progress", "Report", "begin_run", "draw_seed", "give_hooks", "open_arm_log", "other_arithmetic", "resume", "run"]
+__all__ = [
+    "Progress",
+    "Report",
+    "begin_run",
+    "draw_seed",
+    "follow_tools",
+    "give_hooks",
+    "open_arm_log",
+    "other_arithmetic",
+    "resume",
+    "run",
+]
 
 SEGMENT_ROWS = 500_000
 """Impressions after which a segment is written; the rows of the log do not depend on it."""
@@ -307,7 +320,14 @@ def give_hooks(recommender: Any, built: Stage, session: ArmSession) -> None:
         truth=session.truth,
         model=lambda: built.roles.role("policy"),
         user_keys=built.dataset.user_keys,
+        friends=lambda: known_friends(built.world),
     )
+
+
+def follow_tools(log: RunLog, recommender: object) -> None:
+    """Have an arm's log take in what its recommender does with tools, where it has any."""
+    if isinstance(recommender, TellsTools):
+        log.follow(recommender.keep_tool_calls())
 
 
 def open_arm_log(built: Stage, segments: SegmentWriter, place: int) -> RunLog:
@@ -345,6 +365,7 @@ def _serve_arms(built: Stage, out: Path, progress: Report) -> None:
         started = time.perf_counter()
         recommender = built.recommenders[arm.name]()
         log = open_arm_log(built, segments, place)
+        follow_tools(log, recommender)
         served = ServedRecommender(recommender, arm.name)
         learner = served if arm.retrain is None else Retrained(served, arm.retrain)
         session = open_arm(scenario, world, learner, name=arm.name, log=log)

@@ -8,6 +8,7 @@ A run folder holds:
     pages/*.parquet             one row a page
     visits/*.parquet            one row a visit
     events/*.parquet            one row an event; in runs with a clock alone
+    tool_calls/*.parquet        one row a tool that an agent asked for; of the arms of agents alone
     items, users                .parquet: titles and the data's own ids, and what the log is judged by
     held_out                    .parquet: ratings that the log is judged by; logs of environments lack them
     friends                     .parquet: who knows whom; in runs where users have friends alone
@@ -34,6 +35,7 @@ __all__ = [
     "MANIFEST",
     "REPORT_LOCK",
     "RUN_FOLDER",
+    "SOMETIMES",
     "TABLES",
     "TRACEBACK",
     "is_run",
@@ -53,8 +55,11 @@ LOCK, REPORT_LOCK = ".lock", ".report.lock"
 """Names of the files that say who is writing a folder, and who its report."""
 TRACEBACK = "traceback.txt"
 """Name of the file that says where a plug-in crashed."""
-TABLES = ("impressions", "pages", "visits", "events")
-"""Names of the log's tables, each a folder of Parquet files; of events only in runs with a clock."""
+TABLES = ("impressions", "pages", "visits", "events", "tool_calls")
+"""Names of the log's tables, each a folder of Parquet files; of events only in runs with a clock, of calls of tools only where
+an arm is an agent."""
+SOMETIMES = ("events", "tool_calls")
+"""Tables that most runs have none of."""
 
 
 def refuse_used_folder(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from recsim_llm.core.files import write_atomically
 from recsim_llm.errors import LogError
-from recsim_llm.log.folders import INDEX, TABLES
+from recsim_llm.log.folders import INDEX, SOMETIMES, TABLES
 from recsim_llm.log.segments import encode_segments, read_segments, segment_name
 
 __all__ = ["join_logs"]
@@ -29,7 +29,8 @@ def join_logs(out: Path, folders: Sequence[Path], arms: Sequence[str]) -> None:
         LogError: a run has no index.
     """
     for table in TABLES:
-        (out / table).mkdir(exist_ok=True)
+        if table not in SOMETIMES:
+            (out / table).mkdir(exist_ok=True)
     counts: Counter[str] = Counter()
     joined = []
     for folder in folders:
@@ -41,6 +42,7 @@ def join_logs(out: Path, folders: Sequence[Path], arms: Sequence[str]) -> None:
             name = segment_name(arms.index(arm), counts[arm])
             files = {table: f"{table}/{name}" for table in segment.files}
             for table, path in segment.files.items():
+                (out / table).mkdir(exist_ok=True)
                 _link(folder / path, out / files[table])
             last = segment.last and folder == folders[-1]
             joined.append(replace(segment, number=counts[arm], files=files, last=last))

@@ -15,7 +15,16 @@ from recsim_llm.core.repetition import Repeats
 from recsim_llm.errors import ConfigError
 from recsim_llm.recommenders.base import Recommender, check_slates
 from recsim_llm.recommenders.by_name import open_recommender
-from recsim_llm.recommenders.hooks import AsksModel, TakesRules, TakesTruth, TakesUserKeys, TrainedBefore, restock
+from recsim_llm.recommenders.hooks import (
+    AsksModel,
+    TakesFriends,
+    TakesRules,
+    TakesTruth,
+    TakesUserKeys,
+    TellsTools,
+    TrainedBefore,
+    restock,
+)
 from recsim_llm.recommenders.scoring import HistoryRecommender, chunks
 
 __all__ = ["Candidates", "Wrapper"]
@@ -35,8 +44,8 @@ class Candidates(NamedTuple):
 class Wrapper(HistoryRecommender):
     """Passes on to others what a recommender is given and told; what it recommends is for subclasses.
 
-    Where one of the others asks a language model, or looks users up by their own ids, the wrapper takes these in for it; where
-    one was trained before, so was the wrapper.
+    Where one of the others asks a language model, looks users up by their own ids or looks at friends, the wrapper takes these
+    in for it; where one was trained before, so was the wrapper, and where one calls tools, so does the wrapper.
     """
 
     def __init__(self) -> None:
@@ -63,6 +72,10 @@ class Wrapper(HistoryRecommender):
             self.consult = self._consult
         if isinstance(inner, TakesUserKeys) and not isinstance(self, TakesUserKeys):
             self.name_users = self._name_users
+        if isinstance(inner, TakesFriends) and not isinstance(self, TakesFriends):
+            self.befriend = self._befriend
+        if isinstance(inner, TellsTools) and not isinstance(self, TellsTools):
+            self.keep_tool_calls = inner.keep_tool_calls
         if isinstance(inner, TrainedBefore) and not isinstance(self, TrainedBefore):
             self.holdout = inner.holdout
         return inner
@@ -76,6 +89,11 @@ class Wrapper(HistoryRecommender):
         for inner in self._inner.values():
             if isinstance(inner, TakesUserKeys):
                 inner.name_users(user_keys)
+
+    def _befriend(self, friends: Mapping[int, tuple[int, ...]]) -> None:
+        for inner in self._inner.values():
+            if isinstance(inner, TakesFriends):
+                inner.befriend(friends)
 
     def play_by(self, repeats: Repeats) -> None:
         """Take in the scenario's rule on repetition; to be called before ``fit``."""

@@ -1,4 +1,4 @@
-"""Shipped scripts: stand-ins whose answers are a known function of the prompt; shoppers, and one that recommends.
+"""Shipped scripts: stand-ins whose answers are a known function of the prompt; shoppers, and those that recommend.
 
 A script maps the text of a prompt and one question to the true distribution over the question's options. It sees nothing
 but the text, as a model does: the persona's sentences of ``recsim_llm.population.persona_text`` and the page:
@@ -20,14 +20,29 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
+from recsim_llm.language.backends.agent_script import AgentScript
 from recsim_llm.language.base.questions import Question
 
-__all__ = ["SHIPPED_SCRIPTS", "Script", "genres", "history", "slot_bias", "uniform"]
+__all__ = ["SHIPPED_SCRIPTS", "Acts", "Script", "genres", "history", "slot_bias", "uniform"]
 
 Script = Callable[[str, Question], Sequence[float]]
 """Takes the prompt's text and a question; returns a weight for each option, finite, not negative, not all 0."""
+
+
+@runtime_checkable
+class Acts(Protocol):
+    """A script that also asks for tools, by calls of their own or in words."""
+
+    def __call__(self, text: str, question: Question) -> Sequence[float]:
+        """Answer a typed question, as every script."""
+        ...
+
+    def act(self, text: str) -> list[tuple[str, dict[str, object]]]:
+        """Return the next actions, name and arguments of each, for a whole chat."""
+        ...
+
 
 CLICK, CLICK_LOVED, CLICK_LIKED, CLICK_AVOIDED = 0.15, 0.45, 0.28, 0.04
 """Click probability of an item with no named genre, and with a loved, a liked or an avoided one."""
@@ -131,7 +146,7 @@ def history(text: str, question: Question) -> Sequence[float]:
 
 
 SHIPPED_SCRIPTS: Mapping[str, Script] = MappingProxyType(
-    {"genres": genres, "history": history, "slot_bias": slot_bias, "uniform": uniform}
+    {"agent": AgentScript(), "genres": genres, "history": history, "slot_bias": slot_bias, "uniform": uniform}
 )
 """Shipped scripts by name."""
 

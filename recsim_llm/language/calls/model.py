@@ -18,12 +18,13 @@ from typing import NamedTuple, NoReturn
 from recsim_llm.errors import ConfigError, ContractError, LogError
 from recsim_llm.language.answers.elicitation import prepare, read, write_call
 from recsim_llm.language.answers.reading import answer_text
+from recsim_llm.language.answers.tool_calls import read_calls, tools_call
 from recsim_llm.language.base.background import background_loop
 from recsim_llm.language.base.questions import Answer, Ask, Elicitation, Part, Prompt, Question, short_text
 from recsim_llm.language.base.wire import Backend, Call, ForcedWay, RawReply
 from recsim_llm.language.calls.asks_under_way import AsksUnderWay, Reply
 from recsim_llm.language.calls.budget import Budget
-from recsim_llm.language.calls.keys import ask_key, derive_seed, write_key
+from recsim_llm.language.calls.keys import ask_key, derive_seed, tools_key, write_key
 from recsim_llm.language.calls.limiter import AdaptiveLimiter
 from recsim_llm.language.calls.recorded_answers import ReplayBackend
 from recsim_llm.language.calls.retries import RetryPolicy
@@ -31,7 +32,7 @@ from recsim_llm.language.calls.sending import Job, Sender
 from recsim_llm.language.calls.store import CallStore
 from recsim_llm.language.calls.waiting import Batch, Waiter
 
-__all__ = ["LanguageModel", "Meter", "Reply", "Writing"]
+__all__ = ["Acting", "LanguageModel", "Meter", "Reply", "Writing"]
 
 _WRITTEN = short_text("text", "What is written?")
 _FIRST_SLOTS = 16
@@ -51,6 +52,17 @@ class Writing(NamedTuple):
     """0 for the likeliest text, 1 for the model's own distribution."""
     nonce: str = ""
     """Distinguishes requests of equal content above temperature 0."""
+    subject: str = ""
+    """Whom it is about, for the record and for limits by user."""
+
+
+class Acting(NamedTuple):
+    """A request for calls of tools, at temperature 0."""
+
+    prompt: Prompt
+    """What the model is told, with the parts of ``recsim_llm.language.answers.tool_calls``."""
+    max_tokens: int
+    """Most tokens that may be written."""
     subject: str = ""
     """Whom it is about, for the record and for limits by user."""
 
@@ -141,11 +153,13 @@ class LanguageModel:
         self.name, self.elicitation, self.role, self.local = backend.name, elicitation, role, backend.local
         self.likelihoods = abilities is not None and abilities.likelihood
         """Whether it tells how probable given words are."""
+        self.tools = abilities is not None and abilities.tools
+        """Whether it asks for tools by calls of their own."""
         self._sender = Sender(backend, role, elicitation, store=store, budget=budget, limiter=self._limiter, retries=retries)
         most_samples = abilities.samples if abilities else 1
         most = math.inf if store is None else self._limiter.most + _AHEAD
         self._forced: ForcedWay = abilities.forced if abilities and elicitation == "forced" else ""
-        self._under_way = AsksUnderWay[Ask | Writing](
+        self._under_way = AsksUnderWay[Ask | Writing | Acting](
             self._sender,
             self._job,
             samples=most_samples,
@@ -210,7 +224,7 @@ class LanguageModel:
         Raises:
             ConfigError: the model was closed.
         """
-        pairs: list[tuple[Ask | Writing, Future[Reply]]] = [(ask, Future()) for ask in asks]
+        pairs: list[tuple[Ask | Writing | Acting, Future[Reply]]] = [(ask, Future()) for ask in asks]
         self._begin(pairs)
         return [future for _, future in pairs]
 
@@ -236,6 +250,16 @@ class LanguageModel:
             BackendError: as ``ask``; so are the others.
         """
         return [reply.answers[0].text for reply in self._wait(texts)]
+
+    def act(self, requests: Sequence[Acting]) -> list[str]:
+        """Have tools asked for, wait for all, and return the actions as JSON text, or the words of a reply without calls.
+
+        Raises:
+            ConfigError: the model does not ask for tools by calls; the others are those of ``write``.
+        """
+        if not self.tools:
+            raise ConfigError(f"model {self.name}: got tools to call, expected a model whose probe found that it calls them")
+        return [reply.answers[0].text for reply in self._wait(requests)]
 
     def most_calls(self, questions: int) -> int:
         """Return the most calls that an ask of so many questions takes, retries apart."""
@@ -270,19 +294,19 @@ class LanguageModel:
         if self._store is not None:
             self._store.close()
 
-    def _begin(self, pairs: Sequence[tuple[Ask | Writing, Waiter[Reply]]]) -> None:
+    def _begin(self, pairs: Sequence[tuple[Ask | Writing | Acting, Waiter[Reply]]]) -> None:
         if self._closed:
             raise ConfigError(f"model {self.name}: got an ask after it was closed, expected an open model; open it again")
         if pairs:
             background_loop().call_soon_threadsafe(self._begin_on_loop, pairs)
 
-    def _begin_on_loop(self, pairs: Sequence[tuple[Ask | Writing, Waiter[Reply]]]) -> None:
+    def _begin_on_loop(self, pairs: Sequence[tuple[Ask | Writing | Acting, Waiter[Reply]]]) -> None:
         # A file that cannot be written stops the asks themselves when their answers are to be kept.
         with suppress(LogError):
             self._save_notes()
         self._under_way.begin(pairs)
 
-    def _wait(self, items: Sequence[Ask] | Sequence[Writing]) -> list[Reply]:
+    def _wait(self, items: Sequence[Ask] | Sequence[Writing] | Sequence[Acting]) -> list[Reply]:
         batch: Batch[Reply] = Batch(len(items))
         self._begin(list(zip(items, batch.seats, strict=True)))
         try:
@@ -293,9 +317,11 @@ class LanguageModel:
             raise
         return batch.results()
 
-    def _job(self, item: Ask | Writing) -> Job:
+    def _job(self, item: Ask | Writing | Acting) -> Job:
         if isinstance(item, Writing):
             return self._writing_job(item)
+        if isinstance(item, Acting):
+            return self._acting_job(item)
         parts, questions = item.prompt.parts, item.questions
         if questions and questions[0].kind == "likelihood" and not self.likelihoods:
             raise ConfigError(
@@ -341,6 +367,11 @@ class LanguageModel:
             call = call._replace(seed=derive_seed(key))
         return Job(key, prompt.parts, (), nonce, subject, call, _read_text)
 
+    def _acting_job(self, acting: Acting) -> Job:
+        prompt, max_tokens, subject = acting
+        key = tools_key(self.name, prompt.parts, max_tokens=max_tokens)
+        return Job(key, prompt.parts, (), "", subject, tools_call(prompt, max_tokens), _read_actions)
+
     def _read(self, call: Call, raw: RawReply) -> tuple[Answer, ...]:
         return read(call, raw, self.elicitation, renormalise=self._renormalise)
 
@@ -348,3 +379,7 @@ class LanguageModel:
 def _read_text(_: Call, raw: RawReply) -> tuple[Answer, ...]:
     text = answer_text(raw, raw.texts[0] if raw.texts else "").strip()
     return (Answer(_WRITTEN, (), text),)
+
+
+def _read_actions(_: Call, raw: RawReply) -> tuple[Answer, ...]:
+    return (Answer(_WRITTEN, (), read_calls(raw)),)
