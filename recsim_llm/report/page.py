@@ -25,6 +25,7 @@ from recsim_llm.metrics.item_tables import has_tables, read_tables
 from recsim_llm.metrics.provider_series import read_provider_days
 from recsim_llm.metrics.run_actions import measure_actions
 from recsim_llm.metrics.run_contagion import measure_contagion
+from recsim_llm.metrics.run_tools import measure_tools
 from recsim_llm.report import comparison_figure, drawing, numbers
 from recsim_llm.report.actions_section import actions_section
 from recsim_llm.report.audit_page import AUDIT_FOLDER, audits_section, draw_audits, keep_audit, read_audits
@@ -55,6 +56,7 @@ from recsim_llm.report.serving_costs import ArmCost, read_serving, serving_secti
 from recsim_llm.report.shown_items import shown_items_section
 from recsim_llm.report.side_files import showing
 from recsim_llm.report.spoken import Speech, read_speech, speech_section
+from recsim_llm.report.tools_section import tools_section
 from recsim_llm.report.trust import CARD_FIGURE, read_run_card, trust_section
 from recsim_llm.report.worst_visits import WorstVisits, worst_visits_section
 
@@ -99,6 +101,8 @@ class Findings:
     """What went from friend to friend; None where users have no friends."""
     actions: Sequence[Mapping[str, Any]] | None = None
     """What users did beyond clicks; None where they can do nothing else."""
+    tools: Sequence[Mapping[str, Any]] | None = None
+    """What agents did with tools; None where no recommender is one."""
     providers: Sequence[Mapping[str, Any]] | None = None
     """What became of the providers of items; None where nobody asked."""
     measured: Mapping[str, Any] | None = None
@@ -203,6 +207,7 @@ def render_page(found: Findings) -> str:
         findings_section(found.measured, found.drawings),
         contagion_section(found.contagion, found.drawings),
         actions_section(found.actions),
+        tools_section(found.tools),
         provider_section(found.providers, found.drawings),
         _figures(summary, found.drawings),
         results_section(summary),
@@ -251,11 +256,11 @@ def _check_arms(run: Path, compared: Mapping[str, Any] | None, arms: Sequence[st
 
 
 def _in_time(run: Path) -> dict[str, list[dict[str, Any]]]:
-    """Return what only runs with a clock can tell, an entry an arm, by the names of ``Findings``; what there is of it."""
+    """Return what only some runs can tell, an entry an arm, by the names of ``Findings``; what there is of it."""
     if not has_tables(run):
         return {}
     log, tables = open_run(run), read_tables(run)
-    found = {"contagion": measure_contagion(log, tables), "actions": measure_actions(log, tables)}
+    found = {"contagion": measure_contagion(log, tables), "actions": measure_actions(log, tables), "tools": measure_tools(log)}
     told = {name: [arm.to_json() for arm in arms] for name, arms in found.items() if arms is not None}
     providers = read_provider_days(log)
     return told if providers is None else told | {"providers": providers.to_json(log.arms)}

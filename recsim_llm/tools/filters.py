@@ -243,8 +243,8 @@ class _Words:
         if not mine.any():
             shown = [safe_text(name, _SHOWN) for name in self._catalog.genre_names[:_MOST_VALUES]]
             raise _wrong(f"the genre {_quoted(value)}", one_of(value, shown) if shown else "no genre: the catalog has none")
-        has: BoolArray = self._catalog.genres[:, mine].any(axis=1)
-        some: BoolArray = self._catalog.genres.any(axis=1)
+        has: BoolArray = np.asarray(self._catalog.genres[:, mine].any(axis=1))
+        some: BoolArray = np.asarray(self._catalog.genres.any(axis=1))
         return ~has & some if sign == "!=" else has
 
 

@@ -111,7 +111,11 @@ def decisions_body(reply: RawReply, wanted: Wanted, model: str, tokens: tuple[in
 
 def _choice(reply: RawReply, wanted: Wanted, place: int) -> dict[str, Any]:
     text = reply.texts[place] if reply.texts else ""
-    message = {"role": "assistant", "content": None if reply.refusal else text, "refusal": reply.refusal or None}
+    message: dict[str, Any] = {
+        "role": "assistant",
+        "content": None if reply.refusal else text,
+        "refusal": reply.refusal or None,
+    }
     if reply.calls:
         calls = [{"name": call.name, "arguments": call.arguments} for call in reply.calls]
         message["tool_calls"] = [
