@@ -78,6 +78,7 @@ class ArmLog:
         self.run, self.arm, self.slate_size = log.folder, arm, log.slate_size
         self._log = log
         self.timed = (log.manifest.get("settings") or {}).get("clock") is not None
+        self.calls_tools = any("tool_calls" in segment.files and segment.arm in (arm, None) for segment in log.segments)
         """Whether visits have times."""
 
     def keys(self, key: str) -> tuple[IntArray, IntArray]:

@@ -45,7 +45,7 @@ def write_simeval(source: ExportSource, folder: Path) -> dict[str, int]:
     Returns:
         What was written, and what was left out, by name.
     """
-    timed = source.log.timed
+    timed, acting = source.log.timed, source.log.calls_tools
     written = {"sessions": 0, "pages": 0, "clicks": 0, "blank_slots_left_out": 0}
     with (folder / SESSIONS_FILE).open("w", encoding="utf-8", newline="\n") as stream:
         for portion in source.portions():
@@ -61,7 +61,11 @@ def write_simeval(source: ExportSource, folder: Path) -> dict[str, int]:
         "sessions_processed": written["sessions"],
         "sessions_skipped": 0,
         "fields_mapped": [*_MAPPED, *(("day", "hour") if timed else ())],
-        "fields_lost": [*_LOST, *(("intent", "friend_id", "events") if timed else ())],
+        "fields_lost": [
+            *_LOST,
+            *(("intent", "friend_id", "events") if timed else ()),
+            *(("tool_calls",) if acting else ()),
+        ],
         "transformation_notes": [*_NOTES, *([_TIMED] if timed else [])],
         "blank_slots": written["blank_slots_left_out"],
     }

@@ -82,13 +82,13 @@ def _measure(arm: str, table: Columns) -> ArmTools:
     whole = table["tool"] == _PAGE
 
     def by_user(values: Any, rows: BoolArray = whole) -> DoubleArray:
-        summed: DoubleArray = np.bincount(user[rows], weights=np.asarray(values, np.float64)[rows], minlength=len(users))
-        return summed
+        weights = np.asarray(values, np.float64)[rows]
+        return np.bincount(user[rows], weights=weights, minlength=len(users)).astype(np.float64)
 
     ones = np.ones(len(user))
     pages, calls = by_user(ones), by_user(ones, ~whole)
     wrong = ~whole & (table["error"] != None)  # noqa: E711 (an array of words, None where there is none)
-    slots = sum(by_user(table[name]) for name in ("chosen", "from_candidates", "from_base"))
+    slots = by_user(table["chosen"] + table["from_candidates"] + table["from_base"])
     return ArmTools(
         arm=arm,
         users=len(users),

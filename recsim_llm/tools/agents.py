@@ -168,7 +168,8 @@ class Agent(Wrapper):
                     prompts[row] = next(steps) if replies[row] is None else steps.send(str(replies[row]))
                 except StopIteration:
                     del playing[row]
-            replies = dict(zip(prompts, self._ask(prompts, sessions), strict=True))
+            if prompts:
+                replies = dict(zip(prompts, self._ask(prompts, sessions), strict=True))
 
     def _ask(self, prompts: Mapping[int, Prompt], sessions: Sequence[Session]) -> list[str]:
         # The models' room is heavy, and most who import recommenders ask none.

@@ -87,8 +87,7 @@ def read_chat(
         tools=tools,
     )
     first = next((place for place, message in enumerate(messages) if message.role == "user"), len(messages) - 1)
-    # A chat about tools goes on behind the first message of the user; the complaint about an unreadable reply is no part of it.
-    heard = [one for one in messages if one.role != "assistant" or one.calls] if tools else messages[: first + 1]
+    heard = _without_complaints(messages) if tools else messages[: first + 1]
     asked = [_told(heard), call.temperature, call.samples, call.seed, call.form, call.logprobs]
     asked += [lone.question] if lone else []
     # As llama.cpp: a draw that the grammar allows anyway is told among all that could have been drawn.
@@ -188,6 +187,13 @@ def _without_list(text: str, names: Collection[str]) -> str:
         return text
     after = text[lines[-1].end() :].lstrip("\n").partition("\n\n")[2]
     return "\n\n".join(piece for piece in (text[: lines[0].start()].rstrip(), after) if piece)
+
+
+def _without_complaints(messages: Sequence[Message]) -> list[Message]:
+    """Return a chat about tools without replies that could not be read and what was said of them."""
+    spoilt = [message.role == "assistant" and not message.calls for message in messages]
+    after = [False, *spoilt[:-1]]
+    return [one for one, bad, told in zip(messages, spoilt, after, strict=True) if not bad and not told]
 
 
 def _told(messages: Sequence[Message]) -> list[Any]:
