@@ -14,7 +14,7 @@ from recsim_llm.errors import ConfigError
 __all__ = ["handle_tools"]
 
 
-def handle_tools(options: argparse.Namespace) -> int | None:
+def handle_tools(options: argparse.Namespace) -> int:
     """Show the tools, call one of them, or serve them; return 2 where the call is wrong."""
     from recsim_llm.data import open_dataset
     from recsim_llm.tools.service import NOBODY, ToolService
@@ -28,10 +28,12 @@ def handle_tools(options: argparse.Namespace) -> int | None:
     if options.mcp:
         from recsim_llm.tools.mcp_server import serve
 
-        return serve(service)
+        serve(service)
+        return 0
     if options.tool is not None:
         return _call(service, options)
-    return _show(service, options)
+    _show(service, options)
+    return 0
 
 
 def _show(service: Any, options: argparse.Namespace) -> None:
@@ -67,7 +69,7 @@ def _call(service: Any, options: argparse.Namespace) -> int:
 def _user_id(given: str, dataset: Any) -> int:
     """Return the id of a user, who may be named by the data's own text."""
     own = {key: user for user, key in dataset.user_keys.items()}
-    user_id = own.get(given, int(given) if given.isdecimal() and not own else -1)
+    user_id: int = own.get(given, int(given) if given.isdecimal() and not own else -1)
     if user_id not in set(dataset.ratings.users.tolist()):
         raise ConfigError(f"--user: got {given!r}, expected one of the {len(dataset.ratings.users):,} users of the data")
     return user_id

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AnswersQueries",
     "AsksModel",
+    "BoundsCalls",
     "RunsElsewhere",
     "TakesDays",
     "TakesFriends",
@@ -97,6 +98,15 @@ class TellsTools(Protocol):
         Returns:
             What hands over those of pages and forgets them, as ``recsim_llm.log.writer.ToolCalls``.
         """
+        ...
+
+
+@runtime_checkable
+class BoundsCalls(Protocol):
+    """A recommender that says how much it asks of its language model for a page, for an estimate of what a run costs."""
+
+    def most_asked(self) -> tuple[int, int, int]:
+        """Return the most calls for a page, and the most tokens that these read and write."""
         ...
 
 

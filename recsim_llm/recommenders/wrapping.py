@@ -17,6 +17,7 @@ from recsim_llm.recommenders.base import Recommender, check_slates
 from recsim_llm.recommenders.by_name import open_recommender
 from recsim_llm.recommenders.hooks import (
     AsksModel,
+    BoundsCalls,
     TakesFriends,
     TakesRules,
     TakesTruth,
@@ -76,6 +77,8 @@ class Wrapper(HistoryRecommender):
             self.befriend = self._befriend
         if isinstance(inner, TellsTools) and not isinstance(self, TellsTools):
             self.keep_tool_calls = inner.keep_tool_calls
+        if isinstance(inner, BoundsCalls) and not isinstance(self, BoundsCalls):
+            self.most_asked = inner.most_asked
         if isinstance(inner, TrainedBefore) and not isinstance(self, TrainedBefore):
             self.holdout = inner.holdout
         return inner

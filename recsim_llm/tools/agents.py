@@ -95,6 +95,11 @@ class Agent(Wrapper):
         self._journal.begin()
         return self._journal.take
 
+    def most_asked(self) -> tuple[int, int, int]:
+        """Return the most calls for a page, and the most tokens that these read and write."""
+        calls = min(self._most_calls(), self.settings.budget.calls)
+        return calls, self.settings.budget.tokens, calls * self.settings.reply_tokens
+
     def fit(self, catalog: Catalog, ratings: Ratings, seed: int) -> None:
         """Fit the base recommender, and set up the tools.
 
@@ -180,6 +185,10 @@ class Agent(Wrapper):
         if self._way == "native":
             return self._asked().act([Acting(prompt, most, subject) for prompt, subject in pairs])
         return self._asked().write([Writing(prompt, most, subject=subject) for prompt, subject in pairs])
+
+    def _most_calls(self) -> int:
+        """Return how many calls of the model a page takes where the budget allows them. For subclasses."""
+        raise NotImplementedError
 
     def _task(self) -> str:
         """Return how the agent is told to go about it. For subclasses."""

@@ -21,6 +21,10 @@ class ReAct(Agent):
 
     _kind = "react"
 
+    def _most_calls(self) -> int:
+        most: int = self.settings.budget.calls
+        return most
+
     def _task(self) -> str:
         return "Take one step at a time: ask for one tool, look at its result, go on, and end with the tool answer."
 
@@ -39,6 +43,9 @@ class PlanExecute(Agent):
     """
 
     _kind = "plan-execute"
+
+    def _most_calls(self) -> int:
+        return 2
 
     def _task(self) -> str:
         return (
@@ -72,6 +79,10 @@ class AllPaths(Agent):
 
     _kind = "all-paths"
     _paths = True
+
+    def _most_calls(self) -> int:
+        most: int = self.settings.depth + 1
+        return most
 
     def _task(self) -> str:
         return (

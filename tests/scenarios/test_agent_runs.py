@@ -202,3 +202,13 @@ def test_agents_play_by_the_rules(played):
             shown.setdefault(row["user_id"], []).append(row["item_id"])
         assert all(len(set(items)) == len(items) for items in shown.values())
         assert np.all([row["item_id"] >= 0 for row in rows(played, "impressions", arm)])
+
+
+@pytest.mark.parametrize(("name", "calls"), [("react", 6), ("plan-execute", 2), ("all-paths", 3)])
+def test_a_run_says_before_it_begins_how_many_calls_it_may_make(name, calls, tmp_path):
+    said = []
+    settings = SMALL | {"recommenders": [name], "models.policy": "scripted/agent"}
+    out = run(load_scenario("demo", settings), tmp_path / "run", confirm=said.append)
+    assert said[0].calls == 8 * 2 * calls
+    (told,) = measure_tools(open_run(out))
+    assert told.model_calls_per_page.value <= calls
