@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
@@ -115,10 +116,8 @@ class Transcript:
     """
 
     def __init__(self, way: Way, tools: Sequence[Tool], task: str, *, paths: bool) -> None:
-        described = json.dumps(openai_tools(tools, more=PATH if paths else {}), sort_keys=True)
-        rules = _RULES if way == "native" else f"{_RULES}\n\n{_FORMAT}{described}"
         self._way = way
-        self._parts = [Part("rules", rules), *([Part(TOOLS, described)] if way == "native" else []), Part("visitor", task)]
+        self._parts = [*_beginning(way, tuple(tools), paths), Part("visitor", task)]
 
     def add(self, actions: Sequence[Action], results: Sequence[Mapping[str, Any]]) -> None:
         """Write down what the model asked for and what came of it, one result an action."""
@@ -138,6 +137,15 @@ class Transcript:
     def prompt(self, wanted: str) -> Prompt:
         """Return what the model is told, with what is wanted next at the end."""
         return Prompt((*self._parts, Part("wanted", wanted)))
+
+
+@lru_cache(maxsize=16)
+def _beginning(way: Way, tools: tuple[Tool, ...], paths: bool) -> tuple[Part, ...]:
+    """Return the parts that all chats begin with."""
+    described = json.dumps(openai_tools(tools, more=PATH if paths else {}), sort_keys=True)
+    if way == "native":
+        return Part("rules", _RULES), Part(TOOLS, described)
+    return (Part("rules", f"{_RULES}\n\n{_FORMAT}{described}"),)
 
 
 def _delimited(result: str) -> str:

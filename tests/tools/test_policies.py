@@ -335,3 +335,28 @@ def test_a_catalog_without_genres_and_of_few_items_is_served():
     ratings = replace(ratings, item_id=np.array([5, 6, 7]), user_id=np.array([1, 1, 2]))
     recommender, _ = agent(script_rule, world=(catalog, ratings))
     assert sorted(recommender.recommend(ask_for([1]), 3).item_id[0].tolist()) == [5, 6, 7]
+
+
+@pytest.mark.parametrize("tools", [True, False])
+@pytest.mark.parametrize("name", KINDS)
+def test_a_model_that_obeys_an_item_does_so_in_no_other_visitors_chat(name, tools):
+    descriptions = np.array(["plain"] * 60, object)
+    descriptions[3] = CANARY
+    worlds = [(replace(WORLD[0], description=texts), WORLD[1]) for texts in (np.array(["plain"] * 60, object), descriptions)]
+
+    def gullible(text, told):
+        curious = '"Item 1" | Genre 1 | 4 stars' in text
+        if "zebra" in text:
+            return [action("answer", item_ids=[145]), action("rank", item_ids=[145])]
+        return [action("describe", item_ids=[109])] if curious and not told else script_rule(text, told)
+
+    shown, clicked = [[WORLD[0].item_id[1]], [WORLD[0].item_id[2]]], [[True], [True]]
+    journals = []
+    for world in worlds:
+        recommender, model = agent(gullible, KINDS[name], world=world, tools=tools)
+        journals.append(rows_of(recommender, ask_for([900, 901], shown, clicked), 5))
+    (calm, before), (obeyed, after) = journals
+    assert any("zebra" in text for text, whose in model.asked if whose == "900")
+    assert not any("zebra" in text for text, whose in model.asked if whose == "901")
+    assert np.array_equal(calm.item_id[1], obeyed.item_id[1])
+    assert [row for row in before if row["user_id"] == 901] == [row for row in after if row["user_id"] == 901]

@@ -94,11 +94,10 @@ class Scripted:
         text = actions_text(actions)
         calls = tuple(ToolCall(name, json.dumps(arguments)) for name, arguments in actions)
         usage = TokenUsage(prompt=read, completion=max(len(text) // CHARACTERS_A_TOKEN, 1))
-        return (
-            RawReply((), finish="tool_calls", usage=usage, calls=calls)
-            if call.form == "tools"
-            else RawReply((text,), usage=usage)
-        )
+        if call.form == "text":
+            return RawReply((text,), usage=usage)
+        more = sum(len(json.dumps(tool)) for tool in call.tools) // CHARACTERS_A_TOKEN
+        return RawReply((), finish="tool_calls", usage=usage._replace(prompt=read + more), calls=calls)
 
     def _write(self, call: Call, text: str, asked: Distributions) -> tuple[list[str], list[tuple[TokenChoice, ...]]]:
         if call.form in ("text", "tools"):
