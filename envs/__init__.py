@@ -16,6 +16,7 @@ from recsim_llm.envs.wrappers import FlatObservation, FlatVectorObservation
 from recsim_llm.registry import lazy_names
 
 if TYPE_CHECKING:
+    from recsim_llm.envs.converse import ConverseEnv
     from recsim_llm.envs.recommender_policy import as_policy
     from recsim_llm.envs.world import LivingWorld
 
@@ -23,6 +24,7 @@ __all__ = [
     "ActionMask",
     "BrowseEnv",
     "BrowseVectorEnv",
+    "ConverseEnv",
     "FlatObservation",
     "FlatVectorObservation",
     "LivingWorld",
@@ -32,4 +34,6 @@ __all__ = [
     "as_policy",
 ]
 
-__getattr__, __dir__ = lazy_names(__name__, {"LivingWorld": "world", "as_policy": "recommender_policy"})
+__getattr__, __dir__ = lazy_names(
+    __name__, {"ConverseEnv": "converse", "LivingWorld": "world", "as_policy": "recommender_policy"}
+)

@@ -1,7 +1,7 @@
 """A wind tunnel for recommenders: simulated users browse recommendations page by page.
 
-Importing the package registers ``RecSimLLM/Browse-v0`` with Gymnasium by name and loads nothing heavy. The names listed here
-are what a first hour needs; each is imported when it is used, and more stands in the rooms:
+Importing the package registers ``RecSimLLM/Browse-v0`` and ``RecSimLLM/Converse-v0`` with Gymnasium by name and loads nothing
+heavy. The names listed here are what a first hour needs; each is imported when it is used, and more stands in the rooms:
 
 ```python
 import recsim_llm
@@ -65,6 +65,8 @@ register(
     entry_point="recsim_llm.envs.browse:BrowseEnv",
     vector_entry_point="recsim_llm.envs.vector:BrowseVectorEnv",
 )
+
+register(id="RecSimLLM/Converse-v0", entry_point="recsim_llm.envs.converse:ConverseEnv")
 
 __getattr__, __dir__ = lazy_names(
     __name__,

@@ -15,6 +15,7 @@ import numpy as np
 
 from recsim_llm.agents.influenced_users import with_influence
 from recsim_llm.agents.noise import with_noise
+from recsim_llm.agents.presented_users import with_presentation
 from recsim_llm.core.protocols import CopiesRows, RanksItems
 from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.core.repetition import RatedItems
@@ -35,6 +36,7 @@ from recsim_llm.recommenders.hooks import AnswersQueries
 from recsim_llm.registry import blaming_plug_in, resolve
 from recsim_llm.scenarios.arm_settings import Arm
 from recsim_llm.scenarios.blocks import take_block
+from recsim_llm.scenarios.conversation_checks import check_conversation
 from recsim_llm.scenarios.parameter_files import for_stand_in
 from recsim_llm.scenarios.schema import Scenario
 from recsim_llm.scenarios.social_settings import befriend
@@ -105,6 +107,7 @@ def stage(
         world = build_scenario_world(scenario, dataset, roles)
         resolve_reward(scenario.reward, users=world.users, buys=scenario.buys)
         _check_slate_size(scenario, world)
+        check_conversation(scenario, world)
         _check_oracle(scenario, world)
         _check_policies(scenario, roles)
         _check_search(scenario)
@@ -288,6 +291,8 @@ def build_scenario_world(
     world = with_rated_items(world, split_cold(scenario, dataset)[0], scenario.train_share)
     if scenario.clock is not None:
         world = _living(scenario, world)
+    if scenario.presentation is not None:
+        world = with_presentation(world, scenario.presentation)
     return with_noise(world, settings.noise, _seed(scenario)) if settings.noise else world
 
 
@@ -310,7 +315,12 @@ def _living(scenario: Scenario, world: World) -> World:
     later, rated = timeline.unreleased(), world.rated
     if rated is not None and later.any():
         item = world.catalog.index_of(rated.ratings.item_id)
-        before = rated.ratings.take(~later[item] | (item < 0))
+        known = ~later[item] | (item < 0)
+        if not known.any():
+            raise ConfigError(
+                "interventions: got releases of every item that anybody has rated, expected some on sale before; release fewer"
+            )
+        before = rated.ratings.take(known)
         world = world._replace(rated=RatedItems.of(before, world.population.user_id, world.catalog))
     influence = Influence(world.catalog, timeline.causes)
     if scenario.social is not None:

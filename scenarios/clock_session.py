@@ -103,18 +103,30 @@ class ClockSession(ArmSession):
             moment: the step.
             rows: int64 [m]: whose next visit falls into it, ascending.
         """
-        self._moment, self._when = moment, f"day {moment.day}" + (f", hour {moment.hour}" if self._step_hours < HOURS else "")
+        self.begin_step(moment)
+        yield from self.visit(rows)
+        self.end_step()
+
+    def begin_step(self, moment: Moment) -> None:
+        """Let happen by plan what happens before anybody visits in a step, the first that is not over."""
+        self._moment, self._when = moment, moment.said
         if moment.hour == 0:
             begin_day(self._recommender)
         offered = True if self._providers is None else self._providers.offered()
         self._put_on_sale(self.timeline.on_sale(moment) & offered)
         self._note(self.timeline.act(moment, self.influence))
+
+    def visit(self, rows: IntArray) -> Iterator[tuple[int, int]]:
+        """Let some users visit together in the step that has begun; what is yielded, and ``rows``, as of ``step``."""
         visit = np.where(self._came[rows], self._kernel.visit[rows] + 1, 0)
         if self._intents is not None and rows.size:
             self._take_up(rows, self._intents.draw(rows, visit))
         self._came[rows] = True
         if rows.size:
             yield from self._visit(rows, visit)
+
+    def end_step(self) -> None:
+        """Let friends talk and providers judge, once everyone has visited."""
         if self._gossip is not None:
             self._gossip.exchange(self._step_hours / HOURS)
         if self._providers is not None:

@@ -37,6 +37,11 @@ def open_scenario(given: WorldArguments, folder: Path | None) -> OpenWorld:
             f"scenario {scenario.name!r}: got one with a clock, expected one without, since episodes of an environment have "
             "no days; play it with recsim-llm run or recsim_llm.envs.world.LivingWorld, or set clock: null"
         )
+    if scenario.stated_tastes:
+        raise ConfigError(
+            f"scenario {scenario.name!r}: got stated_tastes, expected none, since users of an environment say nothing; play it "
+            "with recsim-llm run, or set stated_tastes: false"
+        )
     user = scenario.models.get("user")
     if user is not None and given.users is not None and given.model is None and not asks_model(scenario.users.model):
         # Other users than the scenario's do not ask its model.

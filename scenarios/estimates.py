@@ -12,8 +12,9 @@ from recsim_llm.language.base.wire import TokenUsage
 from recsim_llm.language.calls.budget import Prices
 from recsim_llm.language.providers import Roles
 from recsim_llm.population.world import World
-from recsim_llm.recommenders import AsksModel, LanguageRanker
+from recsim_llm.recommenders import AsksModel
 from recsim_llm.recommenders.hooks import BoundsCalls
+from recsim_llm.recommenders.language.policy import LanguagePolicy, PageAsks
 from recsim_llm.scenarios.building import make_recommender
 from recsim_llm.scenarios.schema import Scenario
 
@@ -73,11 +74,12 @@ def estimate_cost(scenario: Scenario, world: World, roles: Roles) -> CostEstimat
     pages = len(world.population) * scenario.visits * scenario.max_pages
     arms = [make_recommender(arm) for arm in scenario.recommenders]
     agents = [arm.most_asked() for arm in arms if isinstance(arm, BoundsCalls)]
-    asking = [_questions(arm) for arm in arms if isinstance(arm, AsksModel) and not isinstance(arm, BoundsCalls)]
+    others = [arm for arm in arms if isinstance(arm, AsksModel) and not isinstance(arm, BoundsCalls)]
+    asking = [_page_asks(arm, scenario.slate_size) for arm in others]
     prompt_tokens = world.users.prompt_tokens(scenario.slate_size) if isinstance(world.users, BoundsPrompts) else 0
     budgets = {
         "user": (len(arms), prompt_tokens, 2 * scenario.slate_size + 2),
-        "policy": (len(asking), _POLICY_TOKENS, max(asking, default=0)),
+        "policy": (sum(asks for asks, _ in asking), _POLICY_TOKENS, max((questions for _, questions in asking), default=0)),
     }
     calls, read, written, cost, local, priced = 0, 0, 0, 0.0, True, True
     for role, (times, prompt, questions) in budgets.items():
@@ -126,6 +128,6 @@ def _contrast_calls(scenario: Scenario, world: World, asks: int, each: int) -> i
     return 0
 
 
-def _questions(recommender: AsksModel) -> int:
-    """Return how many questions a policy asks a page, at most."""
-    return recommender.settings.candidates if isinstance(recommender, LanguageRanker) else _POLICY_QUESTIONS
+def _page_asks(recommender: AsksModel, slate_size: int) -> PageAsks:
+    """Return what a policy asks for a page, at most."""
+    return recommender.page_asks(slate_size) if isinstance(recommender, LanguagePolicy) else PageAsks(1, _POLICY_QUESTIONS)

@@ -22,36 +22,33 @@ from recsim_llm.log.locks import lock_folder
 from recsim_llm.log.manifest import encode_manifest, read_arithmetic, read_scenario_manifest, write_manifest
 from recsim_llm.log.segments import SegmentWriter, open_segments, read_segments
 from recsim_llm.log.tables import add_timings
+from recsim_llm.log.talk_writer import TalkLog
+from recsim_llm.log.unread_words import note_unread
 from recsim_llm.log.writer import RunLog
 from recsim_llm.metrics.item_tables import has_tables
 from recsim_llm.numerics.arithmetic import describe_arithmetic
 from recsim_llm.numerics.threads import one_thread
 from recsim_llm.recommenders import Retrained, hooks
-from recsim_llm.recommenders.hooks import TellsTools
 from recsim_llm.registry import blaming
 from recsim_llm.scenarios.acting_session import open_arm
 from recsim_llm.scenarios.arm_session import ArmSession
 from recsim_llm.scenarios.building import Stage, recommender_seed, stage
+from recsim_llm.scenarios.conversation_session import ConversationSession
 from recsim_llm.scenarios.estimates import Confirm, estimate_cost
 from recsim_llm.scenarios.measures import check_measures, write_run_tables
 from recsim_llm.scenarios.parameter_files import with_files_read
 from recsim_llm.scenarios.run_manifest import difference, make_manifest, users_warnings
 from recsim_llm.scenarios.schema import Scenario, scenario_from
-from recsim_llm.scenarios.serving import ServedRecommender, keeping_cost, reach_services
+from recsim_llm.scenarios.serving import (
+    ServedRecommender,
+    follow_tools,
+    keep_what_was_counted,
+    keeping_cost,
+    reach_services,
+)
 from recsim_llm.scenarios.social_settings import known_friends
 
-__all__ = [
-    "Progress",
-    "Report",
-    "begin_run",
-    "draw_seed",
-    "follow_tools",
-    "give_hooks",
-    "open_arm_log",
-    "other_arithmetic",
-    "resume",
-    "run",
-]
+__all__ = ["Progress", "Report", "begin_run", "draw_seed", "give_hooks", "open_arm_log", "other_arithmetic", "resume", "run"]
 
 SEGMENT_ROWS = 500_000
 """Impressions after which a segment is written; the rows of the log do not depend on it."""
@@ -213,8 +210,8 @@ def _refuse_to_go_on_by_hand(manifest: Mapping[str, Any], out: Path) -> None:
     finished = {segment.arm for segment in read_segments(out) or () if segment.last}
     if not finished >= set(manifest["arms"]):
         raise LogError(
-            f"run folder: got {out}, which was changed by hand while it was watched and is not finished, expected a run that "
-            "goes on by itself; watch the scenario again"
+            f"run folder: got {out}, which was changed by hand and is not finished, expected a run that goes on by itself; "
+            "play the scenario again"
         )
 
 
@@ -301,7 +298,7 @@ def draw_seed(scenario: Scenario) -> Scenario:
 
 
 @contextmanager
-def _keeping_what_is_there(session: ArmSession) -> Iterator[None]:
+def _keeping_what_is_there(session: ArmSession | ConversationSession) -> Iterator[None]:
     """Log what there is of an arm that a person, a limit or a server breaks off, to be reported until the run goes on."""
     try:
         yield
@@ -312,7 +309,7 @@ def _keeping_what_is_there(session: ArmSession) -> Iterator[None]:
         raise
 
 
-def give_hooks(recommender: Any, built: Stage, session: ArmSession) -> None:
+def give_hooks(recommender: Any, built: Stage, session: ArmSession | ConversationSession) -> None:
     """Give an arm's recommender what it takes before ``fit``, besides what every recommender gets."""
     hooks.give_hooks(
         recommender,
@@ -322,12 +319,6 @@ def give_hooks(recommender: Any, built: Stage, session: ArmSession) -> None:
         user_keys=built.dataset.user_keys,
         friends=lambda: known_friends(built.world),
     )
-
-
-def follow_tools(log: RunLog, recommender: object) -> None:
-    """Have an arm's log take in what its recommender does with tools, where it has any."""
-    if isinstance(recommender, TellsTools):
-        log.follow(recommender.keep_tool_calls())
 
 
 def open_arm_log(built: Stage, segments: SegmentWriter, place: int) -> RunLog:
@@ -348,7 +339,21 @@ def open_arm_log(built: Stage, segments: SegmentWriter, place: int) -> RunLog:
         segment_rows=SEGMENT_ROWS,
         timed=scenario.clock is not None,
         social=scenario.social is not None,
+        worded=scenario.presentation is not None,
+        spoken=scenario.remarks is not None,
     )
+
+
+def _open_session(
+    built: Stage, segments: SegmentWriter, place: int, learner: Any
+) -> tuple[ArmSession | ConversationSession, RunLog | TalkLog]:
+    """Return the visits or the dialogues of an arm, and its log."""
+    scenario, world, name = built.scenario, built.world, built.scenario.recommenders[place].name
+    if scenario.conversation is not None:
+        talk = TalkLog(segments, name, place, slots=scenario.slate_size)
+        return ConversationSession(scenario, world, learner, name=name, log=talk), talk
+    log = open_arm_log(built, segments, place)
+    return open_arm(scenario, world, learner, name=name, log=log), log
 
 
 @one_thread
@@ -364,11 +369,10 @@ def _serve_arms(built: Stage, out: Path, progress: Report) -> None:
             continue
         started = time.perf_counter()
         recommender = built.recommenders[arm.name]()
-        log = open_arm_log(built, segments, place)
-        follow_tools(log, recommender)
         served = ServedRecommender(recommender, arm.name)
         learner = served if arm.retrain is None else Retrained(served, arm.retrain)
-        session = open_arm(scenario, world, learner, name=arm.name, log=log)
+        session, log = _open_session(built, segments, place, learner)
+        follow_tools(log, recommender)
         with keeping_cost(out, served):
             with blaming(f"recommender {arm.name!r}, fit", "it to learn from the ratings; see check_recommender"):
                 give_hooks(recommender, built, session)
@@ -380,5 +384,9 @@ def _serve_arms(built: Stage, out: Path, progress: Report) -> None:
                     everyone = len(world.population)
                     progress(Progress(arm.name, place, arms, at.users, everyone, pages, clicks, at.share, spent))
                     timings.append((arm.name, at.when, at.page, time.perf_counter() - started))
+        # Before the log's last line says that the arm is whole: nobody serves it again after that.
+        keep_what_was_counted(out, arm.name, recommender)
         log.close()
+        if isinstance(session, ArmSession):
+            note_unread(out, arm.name, session.unread)
     add_timings(out, timings)

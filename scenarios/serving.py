@@ -9,18 +9,23 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import pyarrow as pa
+
+from recsim_llm.conversation.acts import Dialogues, PolicyActs
+from recsim_llm.conversation.conversational import Conversational
 from recsim_llm.core.arrays import BoolArray, FloatArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import RecSimError, ServiceError
 from recsim_llm.log.segments import read_segments
-from recsim_llm.log.tables import add_serving
-from recsim_llm.recommenders import Recommender, RunsElsewhere
-from recsim_llm.recommenders.hooks import AnswersQueries, restock
+from recsim_llm.log.tables import COUNTS, add_serving, keep_counts
+from recsim_llm.log.writer import RunLog
+from recsim_llm.recommenders import Recommender, RunsElsewhere, TellsCounts
+from recsim_llm.recommenders.hooks import AnswersQueries, TellsTools, begin_day, restock
 from recsim_llm.scenarios.building import Stage
 
-__all__ = ["ServedRecommender", "keeping_cost", "reach_services"]
+__all__ = ["ServedRecommender", "follow_tools", "keep_what_was_counted", "keeping_cost", "reach_services"]
 
 
 class ServedRecommender(Recommender):
@@ -38,6 +43,9 @@ class ServedRecommender(Recommender):
         # A run asks by the presence of this method whether it can be searched.
         if isinstance(recommender, AnswersQueries):
             self.search = self._search
+        # And whether it can talk, by the presence of these.
+        if isinstance(recommender, Conversational):
+            self.reads_text, self.start, self.respond = recommender.reads_text, recommender.start, self._respond
 
     def fit(self, catalog: Catalog, ratings: Ratings, seed: int) -> None:
         """Let it learn."""
@@ -47,6 +55,10 @@ class ServedRecommender(Recommender):
     def restock(self, catalog: Catalog) -> None:
         """Tell it what is on sale from now on."""
         restock(self._recommender, catalog)
+
+    def begin_day(self) -> None:
+        """Tell it that another day begins."""
+        begin_day(self._recommender)
 
     def recommend(self, requests: Requests, k: int) -> Slates:
         """Ask it for pages."""
@@ -61,6 +73,13 @@ class ServedRecommender(Recommender):
             slates = self._recommender.search(requests, queries, k)
         self._pages += len(requests.user_id)
         return slates
+
+    def _respond(self, dialogues: Dialogues, k: int) -> PolicyActs:
+        assert isinstance(self._recommender, Conversational)
+        with self._working("recommend"):
+            acts = self._recommender.respond(dialogues, k)
+        self._pages += len(dialogues.turn)
+        return acts
 
     def observe(self, requests: Requests, slates: Slates, clicked: BoolArray, rating: FloatArray) -> None:
         """Tell it what came of pages."""
@@ -92,6 +111,12 @@ class ServedRecommender(Recommender):
             self._seconds[name] += time.perf_counter() - started
 
 
+def follow_tools(log: object, recommender: object) -> None:
+    """Have an arm's log take in what its recommender does with tools, where it has any and the log is one of pages."""
+    if isinstance(log, RunLog) and isinstance(recommender, TellsTools):
+        log.follow(recommender.keep_tool_calls())
+
+
 @contextmanager
 def keeping_cost(run: Path, served: ServedRecommender) -> Iterator[None]:
     """Write into the run folder what an arm took, however it ends.
@@ -109,6 +134,34 @@ def keeping_cost(run: Path, served: ServedRecommender) -> Iterator[None]:
             add_serving(run, served.cost(said))
         raise
     add_serving(run, served.cost(""))
+
+
+def keep_what_was_counted(run: Path, arm: str, recommender: Recommender) -> None:
+    """Write into the run folder what the recommender of a served arm counted, if it counts anything.
+
+    Args:
+        run: the run folder.
+        arm: its name.
+        recommender: the arm's own.
+    """
+    if not isinstance(recommender, TellsCounts):
+        return
+    tables = [
+        pa.table(
+            {
+                "arm": [arm] * len(count.user_id),
+                "what": [count.what] * len(count.user_id),
+                "of": [count.of] * len(count.user_id),
+                "share": [count.share] * len(count.user_id),
+                "user_id": count.user_id,
+                "amount": count.amount,
+                "cases": count.cases,
+            },
+            schema=COUNTS,
+        )
+        for count in recommender.counts()
+    ]
+    keep_counts(run, arm, pa.concat_tables(tables) if tables else COUNTS.empty_table())
 
 
 def reach_services(built: Stage, before: Mapping[str, Any] = MappingProxyType({}), run: Path | None = None) -> dict[str, Any]:

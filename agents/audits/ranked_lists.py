@@ -72,7 +72,7 @@ def ranking_bias(
         raise ConfigError(
             f"ranking bias: got nobody with {item.shape[1]} candidates unseen, expected at least one user; use fewer candidates"
         )
-    chance = np.stack([one.chance[asked] for one in judged])
+    chance = np.stack([one.score[asked] for one in judged])
     place = np.stack([one.shown_at[asked] for one in judged])
     usual = chance.mean(axis=0)
     # An item's mean holds a share of each of its own values; without it, deviations would come out too small by that share.

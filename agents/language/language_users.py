@@ -18,6 +18,7 @@ import numpy as np
 
 from recsim_llm.agents.examination import examination_by_user, examination_curve
 from recsim_llm.agents.language.asked import Asked, AskedPage, Tell
+from recsim_llm.agents.language.beside_pages import BesidePages
 from recsim_llm.agents.language.calibration_record import refuse_other_model
 from recsim_llm.agents.language.contrast import PageAsk, open_contrast
 from recsim_llm.agents.language.friend_talk import FriendTalk
@@ -30,8 +31,9 @@ from recsim_llm.agents.language.prompts import LEVELS, PromptWriter
 from recsim_llm.agents.language.rating_history import RatingHistory
 from recsim_llm.agents.language.template_family import choose_family
 from recsim_llm.agents.language.visit_intents import VisitIntents
+from recsim_llm.agents.language.written_words import WrittenWords
 from recsim_llm.core import keyed
-from recsim_llm.core.arrays import FloatArray, IntArray
+from recsim_llm.core.arrays import FloatArray, IntArray, TextArray
 from recsim_llm.core.bounds import Bounds
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import DECIDERS, Account, Decisions, Mood, Pages, Rows
@@ -116,7 +118,7 @@ class LanguageUsers:
         )
         self._minds = Minds(catalog, population, parameters, templates=templates, writer=self._writer, history=history)
         self._intents = VisitIntents(population, catalog, family, seed) if parameters.intents else None
-        self._friends: FriendTalk | None = None
+        self._beside = BesidePages()
         self.provenance = {
             "templates": templates.fingerprint,
             "memory_templates": self._minds.fingerprint,
@@ -131,7 +133,7 @@ class LanguageUsers:
     def __deepcopy__(self, memo: dict[int, Any]) -> LanguageUsers:
         """Copy what the users remember and feel; the model is shared, and pages under way are put to it again if needed."""
         other = copy(self)
-        other._minds, other._answers, other._friends = deepcopy((self._minds, self._answers, self._friends), memo)
+        other._minds, other._answers, other._beside = deepcopy((self._minds, self._answers, self._beside), memo)
         other._asked, other._started, other._ended = {}, {}, SimpleQueue()
         other._recalled = dict(self._recalled)
         return other
@@ -155,8 +157,7 @@ class LanguageUsers:
         self._started: dict[int, Asked] = {}
         self._ended: SimpleQueue[tuple[int, Asked]] = SimpleQueue()
         self._recalled: dict[int, IntArray] = {}
-        if self._friends is not None:
-            self._friends.forget()
+        self._beside.forget()
 
     def examination(self, user_index: IntArray) -> FloatArray:
         """Return float32 [m, k]: probability that each position is examined."""
@@ -168,8 +169,8 @@ class LanguageUsers:
         self._abandon(at)
         self._answers.satisfaction[at] = 0.0
         self._minds.begin(at, user_index, returning)
-        if self._friends is not None:
-            self._minds.hear(*self._friends.deliver(at))
+        if self._beside.hears:
+            self._minds.hear(*self._beside.friends.deliver(at))
 
     def meet_friends(self) -> None:
         """Be ready to hear from friends.
@@ -177,16 +178,33 @@ class LanguageUsers:
         Raises:
             ConfigError: the templates have no words for it.
         """
-        self._friends = FriendTalk(self.parameters.templates, self._writer)
-        self.provenance["friend_templates"] = self._friends.fingerprint
+        self._beside.meet(friends=FriendTalk(self.parameters.templates, self._writer))
+        self.provenance["friend_templates"] = self._beside.friends.fingerprint
 
     def show_friends(self, rows: IntArray, friend_id: IntArray) -> None:
         """Say which friend liked what stands on the pages decided next; see ``HearsFriends``."""
-        self._talk().show(rows, friend_id)
+        self._beside.friends.show(rows, friend_id)
+
+    def meet_words(self) -> None:
+        """Be ready to read what is written on pages.
+
+        Raises:
+            ConfigError: the templates have no words for it.
+        """
+        self._beside.meet(written=WrittenWords(self.parameters.templates))
+        self.provenance["written_templates"] = self._beside.written.fingerprint
+
+    def show_words(self, rows: IntArray, explanation: TextArray | None, title: TextArray | None) -> None:
+        """Say what is written on the pages decided next; see ``ReadsWords``."""
+        self._beside.written.show(rows, explanation, title)
+
+    def hide_words(self, hidden: bool) -> None:
+        """Let pages be decided as if nothing were written on them, or no longer; see ``ReadsWords``."""
+        self._beside.written.hidden = hidden
 
     def hear(self, rows: IntArray, item_index: IntArray, friend_id: IntArray) -> None:
         """Let friends tell these users of items; it enters memory when the user comes next. See ``HearsFriends``."""
-        self._talk().hear(rows, item_index, friend_id)
+        self._beside.friends.hear(rows, item_index, friend_id)
 
     def tell(self, user_id: int | str, text: str, *, key: str | None = None) -> None:
         """Tell a user something that it knows from the next page on, for good: also whenever it begins anew.
@@ -305,11 +323,6 @@ class LanguageUsers:
     def _numbers(self, rows: Rows) -> IntArray:
         return np.arange(self._rows)[rows]
 
-    def _talk(self) -> FriendTalk:
-        if self._friends is None:
-            raise ContractError("language users: got friends' talk, expected meet_friends() before it")
-        return self._friends
-
     def _abandon(self, rows: IntArray) -> None:
         for row in rows.tolist():
             self._asked.pop(row, None)
@@ -334,12 +347,9 @@ class LanguageUsers:
 
     def _ask(self, rows: IntArray, pages: Pages) -> None:
         """Put to the model those of the pages that are not with it already."""
-        columns = (pages.user_index, pages.visit, pages.page)
-        whole = zip(*(column.tolist() for column in columns), pages.item_index.tolist(), strict=True)
-        wanted = {
-            row: AskedPage(user, visit, page, tuple(items), () if self._friends is None else self._friends.liked(row))
-            for row, (user, visit, page, items) in zip(rows.tolist(), whole, strict=True)
-        }
+        columns = (rows, pages.user_index, pages.visit, pages.page, pages.item_index)
+        whole = zip(*(column.tolist() for column in columns), strict=True)
+        wanted = {row: AskedPage(*numbers, tuple(items), *self._beside.on_page(row)) for row, *numbers, items in whole}
         new = {row: page for row, page in wanted.items() if row not in self._asked or self._asked[row].page != page}
         if not new:
             return
@@ -375,10 +385,7 @@ class LanguageUsers:
         for row, page, order in zip(rows, pages, orders, strict=True):
             items = [page.items[position] for position in order]
             intent = () if self._intents is None else (self._intents.part(page.user, page.visit),)
-            liked = (
-                () if self._friends is None else self._friends.part([page.friends[p] for p in order] if page.friends else [])
-            )
-            beside = (*intent, *liked)
+            beside = (*intent, *self._beside.parts(page, order))
             room = writer.room(page.user, len(items)) - sum(estimate_tokens(part.text) for part in beside)
             part = writer.page(items, page.page, room - self.parameters.memory_tokens)
             budget = max(room - estimate_tokens(part.text), 0)

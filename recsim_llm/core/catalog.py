@@ -45,6 +45,8 @@ class Catalog:
     """float32 [n, f]: what a policy may see of an item and what embedding actions are scored against."""
     description: TextArray | None = None
     """str [n]: prose; None means that the data has none."""
+    caption: TextArray | None = None
+    """str [n]: what an item's picture or sound shows, in words; None means that the data has none."""
     provider: TextArray | None = None
     """str [n]: studio, seller or publisher; None means that the data has none."""
     quality: FloatArray | None = None
@@ -68,7 +70,7 @@ class Catalog:
             "popularity": _as_floats("popularity", self.popularity, size, bounds=(0.0, np.inf)),
             "features": _as_floats("features", self.features, (*size, "features")),
         }
-        for name in ("description", "provider", "item_key"):
+        for name in ("description", "caption", "provider", "item_key"):
             texts = getattr(self, name)
             columns[name] = None if texts is None else as_texts(f"catalog, {name}", texts, size, unknown=name != "item_key")
         if self.quality is not None:
@@ -90,6 +92,7 @@ class Catalog:
         popularity: npt.ArrayLike | None = None,
         features: npt.ArrayLike | None = None,
         description: Sequence[str] | None = None,
+        caption: Sequence[str] | None = None,
         provider: Sequence[str] | None = None,
         quality: npt.ArrayLike | None = None,
         item_key: Sequence[str] | None = None,
@@ -104,6 +107,7 @@ class Catalog:
             popularity: demand weights; equal where not given.
             features: float [n, f]; where not given, genres scaled to unit length, scaled year and log popularity.
             description: one text an item.
+            caption: what each item's picture or sound shows, in words.
             provider: one provider name an item.
             quality: 0 to 1.
             item_key: the data's own ids where these are texts.
@@ -135,6 +139,7 @@ class Catalog:
             popularity=weight,
             features=_as_floats("features", features, (*size, "features")),
             description=None if description is None else as_texts("catalog, description", description, size, unknown=True),
+            caption=None if caption is None else as_texts("catalog, caption", caption, size, unknown=True),
             provider=None if provider is None else as_texts("catalog, provider", provider, size, unknown=True),
             quality=None if quality is None else _as_floats("quality", quality, size, bounds=(0.0, 1.0)),
             item_key=None if item_key is None else as_texts("catalog, item_key", item_key, size),
@@ -189,6 +194,8 @@ class Catalog:
         for text in (self.title, self.description, self.provider):
             digest.update("\x1f".join(map(str, text)).encode() if text is not None else b"\x00")
         digest.update("\x1f".join(self.genre_names).encode())
+        if self.caption is not None:
+            digest.update(b"caption\x1e" + "\x1f".join(map(str, self.caption)).encode())
         if self.item_key is not None:
             digest.update("\x1f".join(self.item_key).encode())
         return digest.hexdigest()

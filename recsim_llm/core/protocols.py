@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol, Self, runtime_checkable
 
-from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
+from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray, TextArray
 from recsim_llm.core.bounds import UNDECLARED, Bounds
 from recsim_llm.core.pages import Decisions, Mood, Pages, Rows
 from recsim_llm.core.repetition import RatedItems
@@ -19,6 +19,7 @@ __all__ = [
     "HasProvenance",
     "HearsFriends",
     "RanksItems",
+    "ReadsWords",
     "TakesRated",
     "TellsDwell",
     "TellsEngagement",
@@ -253,6 +254,26 @@ class HearsFriends(Protocol):
             item_index: int64 [t]: of which item.
             friend_id: int64 [t]: outside id of the friend who tells.
         """
+
+
+@runtime_checkable
+class ReadsWords(Protocol):
+    """A user model whose users read explanations and titles themselves, as text, so that nothing is added for them."""
+
+    def meet_words(self) -> None:
+        """Be ready to read words on pages; called once, before the first visit."""
+
+    def show_words(self, rows: IntArray, explanation: TextArray | None, title: TextArray | None) -> None:
+        """Say what is written on the pages that are decided next.
+
+        Args:
+            rows: int64 [m]: of the pages.
+            explanation: str [m, k]: as of ``Slates``.
+            title: str [m, k]: as of ``Slates``.
+        """
+
+    def hide_words(self, hidden: bool) -> None:
+        """Let pages be decided as if nothing were written on them, until told otherwise."""
 
 
 @runtime_checkable

@@ -31,6 +31,8 @@ class ItemColumns:
     """int64 [n]; -1 means unknown."""
     description: TextArray | None = None
     """str [n]; None means that the table has none."""
+    caption: TextArray | None = None
+    """str [n]; None means that the table has none."""
     provider: TextArray | None = None
     """str [n]; None means that the table has none."""
     key: Sequence[str] | None = None
@@ -66,6 +68,7 @@ def build_catalog(check: RowCheck, items: ItemColumns) -> Catalog:
         genres=[items.genres[row] for row in rows.tolist()],
         year=items.year[rows],
         description=None if items.description is None else list(items.description[rows]),
+        caption=None if items.caption is None else list(items.caption[rows]),
         provider=None if items.provider is None else list(items.provider[rows]),
         item_key=None if items.key is None else [items.key[row] for row in rows.tolist()],
     )

@@ -27,7 +27,7 @@ __all__ = ["INTERACTION_COLUMNS", "ITEM_COLUMNS", "ITEM_ID_THERE", "id_labels", 
 
 INTERACTION_COLUMNS = ("user_id", "item_id", "rating", "timestamp")
 """This package's names of the columns of interactions."""
-ITEM_COLUMNS = ("item_id", "title", "genres", "year", "description", "provider")
+ITEM_COLUMNS = ("item_id", "title", "genres", "year", "description", "caption", "provider")
 """Likewise, of items."""
 ITEM_ID_THERE = "items.item_id"
 """Name in ``columns`` of the item table's ids, where it names them otherwise than the interactions."""
@@ -158,6 +158,7 @@ def _read_items(path: Path, names: Mapping[str, str], settings: TableSettings) -
         genres=read_genres(check, settings.genre_separator) if check.has("genres") else [[] for _ in item_id],
         year=_years(check) if check.has("year") else np.full(len(item_id), -1, dtype=np.int64),
         description=check.words("description") if check.has("description") else None,
+        caption=check.words("caption") if check.has("caption") else None,
         provider=check.words("provider") if check.has("provider") else None,
         key=None if known is None else [known[number] for number in item_id],
     )

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
         yes_no,
     )
     from recsim_llm.language.base.settings import LimitSettings, ModelSettings, PriceSettings
-    from recsim_llm.language.calls.model import Acting, LanguageModel, Meter, Reply, Writing
+    from recsim_llm.language.calls.acting import Acting
+    from recsim_llm.language.calls.model import LanguageModel, Meter, Reply, Writing
     from recsim_llm.language.calls.store import CallStore
     from recsim_llm.language.chaos.faults import Faults
     from recsim_llm.language.chaos.server import ChaosServer
@@ -67,7 +68,7 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "Acting": "calls.model",
+        "Acting": "calls.acting",
         "Answer": "base.questions",
         "Ask": "base.questions",
         "CallStore": "calls.store",

@@ -9,11 +9,13 @@ A run folder holds:
     visits/*.parquet            one row a visit
     events/*.parquet            one row an event; in runs with a clock alone
     tool_calls/*.parquet        one row a tool that an agent asked for; of the arms of agents alone
+    turns, dialogues/*.parquet  one row an act of either side, and one a dialogue; in conversations alone
     items, users                .parquet: titles and the data's own ids, and what the log is judged by
     held_out                    .parquet: ratings that the log is judged by; logs of environments lack them
     friends                     .parquet: who knows whom; in runs where users have friends alone
     timings, serving            .parquet: clock times, and what each recommender took; apart from the log, so that the log
                                 compares byte for byte
+    counts                      .parquet: what recommenders counted while they served; where one counts anything alone
     traceback.txt               where a plug-in crashed, if one did; a folder that holds nothing else counts as empty
     .lock, .report.lock         who is writing it; gone when nobody is
 
@@ -37,6 +39,7 @@ __all__ = [
     "RUN_FOLDER",
     "SOMETIMES",
     "TABLES",
+    "TALK",
     "TRACEBACK",
     "is_run",
     "refuse_used_folder",
@@ -55,11 +58,12 @@ LOCK, REPORT_LOCK = ".lock", ".report.lock"
 """Names of the files that say who is writing a folder, and who its report."""
 TRACEBACK = "traceback.txt"
 """Name of the file that says where a plug-in crashed."""
-TABLES = ("impressions", "pages", "visits", "events", "tool_calls")
-"""Names of the log's tables, each a folder of Parquet files; of events only in runs with a clock, of calls of tools only where
-an arm is an agent."""
-SOMETIMES = ("events", "tool_calls")
-"""Tables that most runs have none of."""
+TALK = ("turns", "dialogues")
+"""Names of the tables that only conversations have."""
+SOMETIMES = ("events", "tool_calls", *TALK)
+"""Names of the tables that most runs have none of: events are of runs with a clock, calls of tools of arms that are agents."""
+TABLES = ("impressions", "pages", "visits", *SOMETIMES)
+"""Names of the log's tables, each a folder of Parquet files."""
 
 
 def refuse_used_folder(

@@ -42,7 +42,6 @@ def join_logs(out: Path, folders: Sequence[Path], arms: Sequence[str]) -> None:
             name = segment_name(arms.index(arm), counts[arm])
             files = {table: f"{table}/{name}" for table in segment.files}
             for table, path in segment.files.items():
-                (out / table).mkdir(exist_ok=True)
                 _link(folder / path, out / files[table])
             last = segment.last and folder == folders[-1]
             joined.append(replace(segment, number=counts[arm], files=files, last=last))
@@ -51,6 +50,7 @@ def join_logs(out: Path, folders: Sequence[Path], arms: Sequence[str]) -> None:
 
 
 def _link(source: Path, target: Path) -> None:
+    target.parent.mkdir(exist_ok=True)
     if target.exists():
         if target.samefile(source):
             return

@@ -107,7 +107,7 @@ def read_warnings(manifest: Mapping[str, Any]) -> tuple[str, ...]:
     """Return what a manifest says that a reader must know first: of the users, and that the run was changed by hand."""
     changes = [f"{change['when']}: {change['said']}" for change in manifest.get("by_hand") or ()]
     rest = f"; and {len(changes) - _MOST_CHANGES} more" if len(changes) > _MOST_CHANGES else ""
-    by_hand = [f"changed by hand while it was watched: {'; '.join(changes[:_MOST_CHANGES])}{rest}"] if changes else []
+    by_hand = [f"changed by hand: {'; '.join(changes[:_MOST_CHANGES])}{rest}"] if changes else []
     return (*(manifest.get("users_warnings") or ()), *by_hand)
 
 

@@ -10,9 +10,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from recsim_llm.core.pages import DECIDERS, Account
+from recsim_llm.log.talk_schema import TALK_SCHEMAS
 
 __all__ = [
     "EVENTS",
+    "EXPLAINED",
     "FRIENDS_LIKED",
     "IMPRESSIONS",
     "LIKE_THRESHOLD",
@@ -21,6 +23,7 @@ __all__ = [
     "PROVIDER_LEAVES",
     "SCHEMAS",
     "TOOL_CALLS",
+    "TRUST",
     "VISITS",
     "WHEN",
     "Part",
@@ -158,12 +161,19 @@ or the cause of ``ToolError``; ``tokens`` of the call of the model, read and wri
 row of a page ``error`` says why there is no answer (``calls``, ``tokens`` or ``no_answer``); of the page's positions
 ``chosen`` are the agent's, ``from_candidates`` and ``from_base`` were filled; ``invalid`` counts ids of its answers that were
 none of the candidates, or given twice. These four are null in other rows."""
+EXPLAINED = pa.schema([("explanation", pa.string()), ("shown_title", pa.string()), ("plain_click_prob", pa.float32())])
+"""Further columns of ``IMPRESSIONS`` in runs whose scenario turns ``presentation`` on: why the item is there and under which
+title of the recommender's own, as the user read it, null where nothing was written; and the probability of a click that the
+same page would have had without its words, null where the users, who read words themselves, were not asked."""
+TRUST = pa.schema([("trust", pa.float32())])
+"""Further column of ``PAGES`` in such runs: how much the user trusts words after the page, 0 to 1."""
 SCHEMAS = {
-    "impressions": pa.schema([*IMPRESSIONS, *FRIENDS_LIKED]),
-    "pages": PAGES,
+    "impressions": pa.schema([*IMPRESSIONS, *FRIENDS_LIKED, *EXPLAINED]),
+    "pages": pa.schema([*PAGES, *TRUST]),
     "visits": pa.schema([*VISITS, *WHEN]),
     "events": EVENTS,
     "tool_calls": TOOL_CALLS,
+    **TALK_SCHEMAS,
 }
 """Every column that a table can have, by table."""
 
@@ -172,21 +182,29 @@ _NEXT_ACTIONS = pa.array(["next", "leave"])
 _STOP_REASONS = pa.array(["left", "max_pages"])
 
 
-def impressions_table(arm: str, part: Part, *, social: bool = False) -> pa.Table:
-    """Return the ``IMPRESSIONS`` table of an arm, with ``FRIENDS_LIKED`` if users have friends; an empty part has no rows."""
+def impressions_table(arm: str, part: Part, *, social: bool = False, worded: bool = False) -> pa.Table:
+    """Return the ``IMPRESSIONS`` table of an arm; an empty part has no rows.
+
+    Args:
+        arm: its name.
+        part: columns; ``text``, where users say something, with an empty text where they say nothing.
+        social: whether users have friends, so that there is ``FRIENDS_LIKED``.
+        worded: whether words on pages do something, so that there is ``EXPLAINED``.
+    """
     columns: dict[str, Any] = dict(part)
     rating = columns.get("rating", np.empty(0, np.float32))
     columns["liked"] = pa.array(rating >= LIKE_THRESHOLD, mask=np.isnan(rating))
-    columns["text"] = pa.nulls(len(rating), pa.string())
-    if not social:
-        return _table(arm, columns, IMPRESSIONS)
-    friend = columns.get("friend_id", np.empty(0, np.int64))
-    columns["friend_id"] = pa.array(friend, mask=friend < 0)
-    return _table(arm, columns, SCHEMAS["impressions"])
+    columns["text"] = _said(columns["text"]) if "text" in columns else pa.nulls(len(rating), pa.string())
+    if social:
+        friend = columns.get("friend_id", np.empty(0, np.int64))
+        columns["friend_id"] = pa.array(friend, mask=friend < 0)
+    if worded:
+        columns |= {name: _said(columns.get(name, np.empty(0, object))) for name in ("explanation", "shown_title")}
+    return _table(arm, columns, pa.schema([*IMPRESSIONS, *(FRIENDS_LIKED if social else ()), *(EXPLAINED if worded else ())]))
 
 
-def pages_table(arm: str, part: Part) -> pa.Table:
-    """Return the ``PAGES`` table of an arm; an empty part gives no rows."""
+def pages_table(arm: str, part: Part, *, worded: bool = False) -> pa.Table:
+    """Return the ``PAGES`` table of an arm, with ``TRUST`` where words on pages do something; an empty part gives no rows."""
     columns: dict[str, Any] = dict(part)
     left = columns.get("left", np.empty(0, np.bool_))
     ended = left | columns.get("out_of_pages", np.empty(0, np.bool_))
@@ -196,7 +214,7 @@ def pages_table(arm: str, part: Part) -> pa.Table:
         columns["decided_by"] = pa.DictionaryArray.from_arrays(pa.array(columns["decided_by"]), _DECIDERS)
     else:
         columns |= {name: pa.nulls(len(left), PAGES.field(name).type) for name in Account._fields}
-    return _table(arm, columns, PAGES)
+    return _table(arm, columns, SCHEMAS["pages"] if worded else PAGES)
 
 
 def visits_table(arm: str, parts: list[Part], *, timed: bool = False) -> pa.Table:
@@ -228,6 +246,11 @@ def tool_calls_table(arm: str, parts: list[Part]) -> pa.Table:
         counts = columns.get(name, np.empty(0, np.int64)).astype(np.int16)
         columns[name] = pa.array(counts, mask=counts < 0)
     return _table(arm, columns, TOOL_CALLS)
+
+
+def _said(texts: npt.NDArray[Any]) -> pa.Array:
+    """Return texts, null where they are empty."""
+    return pa.array([text or None for text in texts.tolist()], pa.string())
 
 
 def _words(values: npt.NDArray[Any]) -> pa.DictionaryArray:

@@ -32,6 +32,8 @@ _DICTIONARY = {
     "visits": ["arm", "stop_reason"],
     "events": ["arm", "event", "subject"],
     "tool_calls": ["arm", "visit", "page", "step", "tool", "error"],
+    "turns": ["arm", "visit", "turn", "who", "act", "attribute", "value"],
+    "dialogues": ["arm", "stop_reason", "blame"],
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,12 +18,15 @@ from recsim_llm.recommenders.by_name import open_recommender
 from recsim_llm.recommenders.hooks import (
     AsksModel,
     BoundsCalls,
+    Count,
     TakesFriends,
     TakesRules,
     TakesTruth,
     TakesUserKeys,
+    TellsCounts,
     TellsTools,
     TrainedBefore,
+    begin_day,
     restock,
 )
 from recsim_llm.recommenders.scoring import HistoryRecommender, chunks
@@ -81,12 +84,17 @@ class Wrapper(HistoryRecommender):
             self.most_asked = inner.most_asked
         if isinstance(inner, TrainedBefore) and not isinstance(self, TrainedBefore):
             self.holdout = inner.holdout
+        if isinstance(inner, TellsCounts) and not isinstance(self, TellsCounts):
+            self.counts = self._inner_counts
         return inner
 
     def _consult(self, model: Any) -> None:
         for inner in self._inner.values():
             if isinstance(inner, AsksModel):
                 inner.consult(model)
+
+    def _inner_counts(self) -> Sequence[Count]:
+        return [count for inner in self._inner.values() if isinstance(inner, TellsCounts) for count in inner.counts()]
 
     def _name_users(self, user_keys: Mapping[int, str]) -> None:
         for inner in self._inner.values():
@@ -116,6 +124,11 @@ class Wrapper(HistoryRecommender):
         super().restock(catalog)
         for inner in self._inner.values():
             restock(inner, catalog)
+
+    def begin_day(self) -> None:
+        """Tell the others that another day begins."""
+        for inner in self._inner.values():
+            begin_day(inner)
 
     def observe(self, requests: Requests, slates: Slates, clicked: BoolArray, rating: FloatArray) -> None:
         """Tell the others what came of the slates."""

@@ -18,6 +18,7 @@ from recsim_llm.statistics.multiple import ALPHA, Adjustment, Correction, Family
 from recsim_llm.statistics.paired import Paired, paired_effect
 from recsim_llm.statistics.power import POWER, detectable_effect, deviation_estimate, power_for, users_needed
 from recsim_llm.statistics.subgroups import Groups, group_effects
+from recsim_llm.statistics.survival import Survival, estimate_survival
 from recsim_llm.statistics.weighted_contrasts import jackknife_contrast, weighted_contrast
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "Paired",
     "Peeks",
     "Stop",
+    "Survival",
     "Verdict",
     "adjust",
     "bootstrap_means",
@@ -53,6 +55,7 @@ __all__ = [
     "decide",
     "detectable_effect",
     "deviation_estimate",
+    "estimate_survival",
     "first_decision",
     "group_effects",
     "jackknife_contrast",

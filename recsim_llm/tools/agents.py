@@ -178,7 +178,8 @@ class Agent(Wrapper):
 
     def _ask(self, prompts: Mapping[int, Prompt], sessions: Sequence[Session]) -> list[str]:
         # The models' room is heavy, and most who import recommenders ask none.
-        from recsim_llm.language.calls.model import Acting, Writing
+        from recsim_llm.language.calls.acting import Acting
+        from recsim_llm.language.calls.model import Writing
 
         most, subjects = self.settings.reply_tokens, [str(sessions[row].desk.user_id) for row in prompts]
         pairs = list(zip(prompts.values(), subjects, strict=True))

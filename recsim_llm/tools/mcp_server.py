@@ -5,6 +5,7 @@ One process serves one client, with one list of candidates. What is wrong with a
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from recsim_llm.recommenders.optional_packages import import_for
@@ -35,8 +36,6 @@ def make_server(service: ToolService) -> Server[Any]:
     import mcp_types as types
     from mcp.server import Server
 
-    from recsim_llm import __version__
-
     async def list_tools(context: Any, parameters: Any) -> types.ListToolsResult:
         del context, parameters
         described = [tool["function"] for tool in openai_tools(service.tools)]
@@ -54,7 +53,7 @@ def make_server(service: ToolService) -> Server[Any]:
 
     return Server(
         "recsim-llm",
-        version=__version__,
+        version=version("recsim_llm"),
         instructions=_INSTRUCTIONS,
         on_list_tools=list_tools,
         on_call_tool=call_tool,

@@ -15,16 +15,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, NoReturn
 
-from recsim_llm.errors import ConfigError, ContractError, LogError
+from recsim_llm.errors import ConfigError, ContractError, LogError, ModelReplyError
 from recsim_llm.language.answers.elicitation import prepare, read, write_call
 from recsim_llm.language.answers.reading import answer_text
-from recsim_llm.language.answers.tool_calls import read_calls, tools_call
 from recsim_llm.language.base.background import background_loop
 from recsim_llm.language.base.questions import Answer, Ask, Elicitation, Part, Prompt, Question, short_text
 from recsim_llm.language.base.wire import Backend, Call, ForcedWay, RawReply
+from recsim_llm.language.calls.acting import Acting, acting_job
 from recsim_llm.language.calls.asks_under_way import AsksUnderWay, Reply
 from recsim_llm.language.calls.budget import Budget
-from recsim_llm.language.calls.keys import ask_key, derive_seed, tools_key, write_key
+from recsim_llm.language.calls.keys import ask_key, derive_seed, write_key
 from recsim_llm.language.calls.limiter import AdaptiveLimiter
 from recsim_llm.language.calls.recorded_answers import ReplayBackend
 from recsim_llm.language.calls.retries import RetryPolicy
@@ -32,7 +32,7 @@ from recsim_llm.language.calls.sending import Job, Sender
 from recsim_llm.language.calls.store import CallStore
 from recsim_llm.language.calls.waiting import Batch, Waiter
 
-__all__ = ["Acting", "LanguageModel", "Meter", "Reply", "Writing"]
+__all__ = ["LanguageModel", "Meter", "Reply", "Writing"]
 
 _WRITTEN = short_text("text", "What is written?")
 _FIRST_SLOTS = 16
@@ -52,17 +52,6 @@ class Writing(NamedTuple):
     """0 for the likeliest text, 1 for the model's own distribution."""
     nonce: str = ""
     """Distinguishes requests of equal content above temperature 0."""
-    subject: str = ""
-    """Whom it is about, for the record and for limits by user."""
-
-
-class Acting(NamedTuple):
-    """A request for calls of tools, at temperature 0."""
-
-    prompt: Prompt
-    """What the model is told, with the parts of ``recsim_llm.language.answers.tool_calls``."""
-    max_tokens: int
-    """Most tokens that may be written."""
     subject: str = ""
     """Whom it is about, for the record and for limits by user."""
 
@@ -261,6 +250,25 @@ class LanguageModel:
             raise ConfigError(f"model {self.name}: got tools to call, expected a model whose probe found that it calls them")
         return [reply.answers[0].text for reply in self._wait(requests)]
 
+    def write_each(self, texts: Sequence[Writing]) -> list[str | ModelReplyError]:
+        """Have free texts written as ``write`` does, where one that cannot be used shall not take the others with it.
+
+        Returns:
+            In order, each text, or why there is none.
+
+        Raises:
+            BackendError: as ``ask``; so are the others.
+        """
+        written: list[str | ModelReplyError] = []
+        for seat in self._waited(texts).seats:
+            if isinstance(seat.error, ModelReplyError):
+                written.append(seat.error)
+            elif seat.error is not None:
+                raise seat.error
+            elif seat.result is not None:
+                written.append(seat.result.answers[0].text)
+        return written
+
     def most_calls(self, questions: int) -> int:
         """Return the most calls that an ask of so many questions takes, retries apart."""
         sampled = self.elicitation == "samples" or self._forced == "samples"
@@ -307,6 +315,9 @@ class LanguageModel:
         self._under_way.begin(pairs)
 
     def _wait(self, items: Sequence[Ask] | Sequence[Writing] | Sequence[Acting]) -> list[Reply]:
+        return self._waited(items).results()
+
+    def _waited(self, items: Sequence[Ask] | Sequence[Writing] | Sequence[Acting]) -> Batch[Reply]:
         batch: Batch[Reply] = Batch(len(items))
         self._begin(list(zip(items, batch.seats, strict=True)))
         try:
@@ -315,13 +326,13 @@ class LanguageModel:
             background_loop().call_soon_threadsafe(self._under_way.cancel, batch.seats)
             batch.wait(_PATIENCE)
             raise
-        return batch.results()
+        return batch
 
     def _job(self, item: Ask | Writing | Acting) -> Job:
         if isinstance(item, Writing):
             return self._writing_job(item)
         if isinstance(item, Acting):
-            return self._acting_job(item)
+            return acting_job(self.name, item)
         parts, questions = item.prompt.parts, item.questions
         if questions and questions[0].kind == "likelihood" and not self.likelihoods:
             raise ConfigError(
@@ -367,11 +378,6 @@ class LanguageModel:
             call = call._replace(seed=derive_seed(key))
         return Job(key, prompt.parts, (), nonce, subject, call, _read_text)
 
-    def _acting_job(self, acting: Acting) -> Job:
-        prompt, max_tokens, subject = acting
-        key = tools_key(self.name, prompt.parts, max_tokens=max_tokens)
-        return Job(key, prompt.parts, (), "", subject, tools_call(prompt, max_tokens), _read_actions)
-
     def _read(self, call: Call, raw: RawReply) -> tuple[Answer, ...]:
         return read(call, raw, self.elicitation, renormalise=self._renormalise)
 
@@ -379,7 +385,3 @@ class LanguageModel:
 def _read_text(_: Call, raw: RawReply) -> tuple[Answer, ...]:
     text = answer_text(raw, raw.texts[0] if raw.texts else "").strip()
     return (Answer(_WRITTEN, (), text),)
-
-
-def _read_actions(_: Call, raw: RawReply) -> tuple[Answer, ...]:
-    return (Answer(_WRITTEN, (), read_calls(raw)),)

@@ -10,7 +10,7 @@ from small_data import ask_for, fitted
 
 from recsim_llm.agents.audits import ranking_bias
 from recsim_llm.errors import ConfigError
-from recsim_llm.language.backends.scripts import history
+from recsim_llm.language.backends.scripted_recommender import history
 from recsim_llm.testing import small_world
 
 

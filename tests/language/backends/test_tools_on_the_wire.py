@@ -15,8 +15,9 @@ from recsim_llm.language.backends.payloads import CHAT_PATH, build_request, read
 from recsim_llm.language.backends.scripted import Scripted, resolve_script
 from recsim_llm.language.base.questions import Part, Prompt
 from recsim_llm.language.base.wire import Abilities, RawReply, ToolCall
+from recsim_llm.language.calls.acting import Acting
 from recsim_llm.language.calls.keys import tools_key
-from recsim_llm.language.calls.model import Acting, LanguageModel
+from recsim_llm.language.calls.model import LanguageModel
 from recsim_llm.language.calls.raw_replies import dump_reply, load_reply
 from recsim_llm.language.calls.retries import RetryPolicy
 from recsim_llm.language.calls.store import CallStore
