@@ -20,6 +20,7 @@ from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import RecSimError, ServiceError
 from recsim_llm.log.segments import read_segments
 from recsim_llm.log.tables import COUNTS, add_serving, keep_counts
+from recsim_llm.log.talk_writer import TalkLog
 from recsim_llm.log.writer import RunLog
 from recsim_llm.recommenders import Recommender, RunsElsewhere, TellsCounts
 from recsim_llm.recommenders.hooks import AnswersQueries, TellsTools, begin_day, restock
@@ -112,8 +113,8 @@ class ServedRecommender(Recommender):
 
 
 def follow_tools(log: object, recommender: object) -> None:
-    """Have an arm's log take in what its recommender does with tools, where it has any and the log is one of pages."""
-    if isinstance(log, RunLog) and isinstance(recommender, TellsTools):
+    """Have an arm's log, where there is one, take in what its recommender does with tools, where it has any."""
+    if isinstance(log, RunLog | TalkLog) and isinstance(recommender, TellsTools):
         log.follow(recommender.keep_tool_calls())
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from recsim_llm.cli.catalog_tools import handle_tools
 from recsim_llm.cli.data_sets import handle_data
 from recsim_llm.cli.option_groups import (
     add_verb,
@@ -19,6 +18,7 @@ from recsim_llm.cli.option_groups import (
     table_options,
 )
 from recsim_llm.cli.studies import handle_personas
+from recsim_llm.cli.tool_calling import handle_tools
 from recsim_llm.cli.users import (
     handle_calibrate,
     handle_fit,

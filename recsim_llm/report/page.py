@@ -280,15 +280,16 @@ def _in_time(run: Path) -> dict[str, Any]:
         return {}
     log, tables = open_run(run), read_tables(run)
     talked = read_conversation(log)
-    if talked is not None:
-        return {"conversation": talked}
-    found: dict[str, Sequence[Any] | None] = {
-        "contagion": measure_contagion(log, tables),
-        "actions": measure_actions(log, tables),
-        "page_words": measure_words(log, tables),
-        "tools": measure_tools(log),
-    }
+    found: dict[str, Sequence[Any] | None] = {"tools": measure_tools(log)}
+    if talked is None:
+        found |= {
+            "contagion": measure_contagion(log, tables),
+            "actions": measure_actions(log, tables),
+            "page_words": measure_words(log, tables),
+        }
     told = {name: [arm.to_json() for arm in arms] for name, arms in found.items() if arms is not None}
+    if talked is not None:
+        return {**told, "conversation": talked}
     providers = read_provider_days(log)
     return told if providers is None else told | {"providers": providers.to_json(log.arms)}
 

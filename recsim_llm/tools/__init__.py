@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING
 from recsim_llm.registry import lazy_names
 
 if TYPE_CHECKING:
-    from recsim_llm.tools.arguments import TOOLS, openai_tools
+    from recsim_llm.tools.agent_policies import AllPaths, PlanExecute, ReAct
     from recsim_llm.tools.filters import select_items
     from recsim_llm.tools.mcp_server import make_server
-    from recsim_llm.tools.policies import AllPaths, PlanExecute, ReAct
     from recsim_llm.tools.service import ToolService
+    from recsim_llm.tools.tool_arguments import TOOLS, openai_tools
 
 __all__ = ["TOOLS", "AllPaths", "PlanExecute", "ReAct", "ToolService", "make_server", "openai_tools", "select_items"]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "TOOLS": "arguments",
-        "AllPaths": "policies",
-        "PlanExecute": "policies",
-        "ReAct": "policies",
+        "TOOLS": "tool_arguments",
+        "AllPaths": "agent_policies",
+        "PlanExecute": "agent_policies",
+        "ReAct": "agent_policies",
         "ToolService": "service",
         "make_server": "mcp_server",
-        "openai_tools": "arguments",
+        "openai_tools": "tool_arguments",
         "select_items": "filters",
     },
 )

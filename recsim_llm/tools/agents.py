@@ -18,12 +18,12 @@ from recsim_llm.errors import ConfigError
 from recsim_llm.language.base.questions import Prompt
 from recsim_llm.recommenders.scoring import chunks
 from recsim_llm.recommenders.wrapping import Candidates, Wrapper
-from recsim_llm.tools.arguments import ANSWER, Tool
+from recsim_llm.tools.agent_prompts import Visitors, Way
 from recsim_llm.tools.budgets import BudgetSettings
 from recsim_llm.tools.catalog_tools import CatalogTools, Desk
 from recsim_llm.tools.journal import Journal
-from recsim_llm.tools.prompts import Visitors, Way
 from recsim_llm.tools.sessions import Session
+from recsim_llm.tools.tool_arguments import ANSWER, Tool
 
 if TYPE_CHECKING:
     from recsim_llm.language.calls.model import LanguageModel

@@ -19,9 +19,9 @@ from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import ToolError
 from recsim_llm.language.base.safe_text import safe_text
-from recsim_llm.tools.arguments import TOOLS, Arguments, Describe, Friends, Rank, Select, Similar, Tool
 from recsim_llm.tools.bus import CandidateBus
 from recsim_llm.tools.filters import COLUMNS, select_items
+from recsim_llm.tools.tool_arguments import TOOLS, Arguments, Describe, Friends, Rank, Select, Similar, Tool
 
 __all__ = ["CatalogTools", "Desk", "ToolResult"]
 

@@ -9,8 +9,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from recsim_llm.recommenders.optional_packages import import_for
-from recsim_llm.tools.arguments import openai_tools
 from recsim_llm.tools.service import ToolService
+from recsim_llm.tools.tool_arguments import openai_tools
 
 if TYPE_CHECKING:
     from mcp.server import Server

@@ -15,9 +15,9 @@ from recsim_llm.recommenders.base import Recommender, check_slates
 from recsim_llm.recommenders.by_name import open_recommender
 from recsim_llm.recommenders.hooks import AsksModel, TakesTruth
 from recsim_llm.recommenders.interactions import Interactions
-from recsim_llm.tools.arguments import Tool, find_tool, read_arguments
 from recsim_llm.tools.bus import CandidateBus
 from recsim_llm.tools.catalog_tools import CatalogTools, Desk
+from recsim_llm.tools.tool_arguments import Tool, find_tool, read_arguments
 
 __all__ = ["NOBODY", "ToolService"]
 

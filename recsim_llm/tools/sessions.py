@@ -11,12 +11,12 @@ import numpy as np
 from recsim_llm.errors import ToolError
 from recsim_llm.language.answers.loose_json import find_values
 from recsim_llm.language.base.questions import Prompt
-from recsim_llm.tools.arguments import ANSWER, Answer, Tool, find_tool, read_arguments
+from recsim_llm.tools.agent_prompts import Action, Transcript, Way
 from recsim_llm.tools.budgets import Budget, BudgetSettings
 from recsim_llm.tools.bus import CandidateBus
 from recsim_llm.tools.catalog_tools import CatalogTools, Desk
 from recsim_llm.tools.journal import Row
-from recsim_llm.tools.prompts import Action, Transcript, Way
+from recsim_llm.tools.tool_arguments import ANSWER, Answer, Tool, find_tool, read_arguments
 
 __all__ = ["PAGE", "Session", "read_actions"]
 

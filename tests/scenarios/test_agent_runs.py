@@ -212,3 +212,17 @@ def test_a_run_says_before_it_begins_how_many_calls_it_may_make(name, calls, tmp
     assert said[0].calls == 8 * 2 * calls
     (told,) = measure_tools(open_run(out))
     assert told.model_calls_per_page.value <= calls
+
+
+def test_agents_in_a_conversation_are_logged_turn_by_turn(tmp_path):
+    arms = {"recommenders": [{"name": "react", "recommender": "react", "settings": {"base": "popularity"}}]}
+    settings = {"users.count": 6, "seed": 3, "models.policy": "scripted/agent"} | arms
+    out = run(load_scenario("conversation", settings), tmp_path / "talk")
+    key = ("user_id", "visit", "page")
+    whole = [row for row in rows(out, "tool_calls", "react") if row["tool"] == "page"]
+    pages = rows(out, "pages", "react")
+    assert [[row[name] for name in key] for row in whole] == [[row[name] for name in key] for row in pages]
+    write_report(out)
+    content = json.loads((out / "metrics.json").read_text())
+    assert content["conversation"]
+    assert content["tools"][0]["pages"] == len(pages)

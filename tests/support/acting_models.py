@@ -4,7 +4,7 @@ import json
 
 from recsim_llm.recommenders.hooks import AsksModel
 from recsim_llm.testing import small_world
-from recsim_llm.tools.policies import ReAct
+from recsim_llm.tools.agent_policies import ReAct
 
 
 class ActingModel:

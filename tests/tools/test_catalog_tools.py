@@ -14,9 +14,9 @@ from recsim_llm.errors import ToolError
 from recsim_llm.recommenders import Popularity
 from recsim_llm.recommenders.interactions import Interactions
 from recsim_llm.testing import small_world
-from recsim_llm.tools.arguments import TOOLS, read_arguments
 from recsim_llm.tools.bus import CandidateBus
 from recsim_llm.tools.catalog_tools import SHOWN, CatalogTools, Desk
+from recsim_llm.tools.tool_arguments import TOOLS, read_arguments
 
 WORLD = small_world()
 USER = 10

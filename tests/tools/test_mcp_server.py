@@ -8,9 +8,9 @@ import pytest
 from patience import PATIENCE
 
 from recsim_llm.data import open_dataset
-from recsim_llm.tools.arguments import openai_tools
 from recsim_llm.tools.mcp_server import make_server
 from recsim_llm.tools.service import ToolService
+from recsim_llm.tools.tool_arguments import openai_tools
 
 client = pytest.importorskip("mcp.client.client", reason="needs the package mcp: pip install '.[mcp]'")
 

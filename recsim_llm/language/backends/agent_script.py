@@ -1,8 +1,8 @@
 """A stand-in for an agent that looks things up with tools before it recommends; it reads a chat and answers with actions.
 
 It goes by genres alone: it selects what has the genres that the visitor gave most stars to, has it ranked, and answers with the
-first candidates. It knows the prompts of ``recsim_llm.tools.prompts`` and nothing else, so it shows that agents work, and how
-their pages come about, but not what a language model would do.
+first candidates. It knows the prompts of ``recsim_llm.tools.agent_prompts`` and nothing else, so it shows that agents work, and
+how their pages come about, but not what a language model would do.
 """
 
 from __future__ import annotations

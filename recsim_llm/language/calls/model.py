@@ -142,8 +142,6 @@ class LanguageModel:
         self.name, self.elicitation, self.role, self.local = backend.name, elicitation, role, backend.local
         self.likelihoods = abilities is not None and abilities.likelihood
         """Whether it tells how probable given words are."""
-        self.tools = abilities is not None and abilities.tools
-        """Whether it asks for tools by calls of their own."""
         self._sender = Sender(backend, role, elicitation, store=store, budget=budget, limiter=self._limiter, retries=retries)
         most_samples = abilities.samples if abilities else 1
         most = math.inf if store is None else self._limiter.most + _AHEAD
@@ -239,6 +237,11 @@ class LanguageModel:
             BackendError: as ``ask``; so are the others.
         """
         return [reply.answers[0].text for reply in self._wait(texts)]
+
+    @property
+    def tools(self) -> bool:
+        """Whether it asks for tools by calls of their own."""
+        return self._backend.abilities is not None and self._backend.abilities.tools
 
     def act(self, requests: Sequence[Acting]) -> list[str]:
         """Have tools asked for, wait for all, and return the actions as JSON text, or the words of a reply without calls.

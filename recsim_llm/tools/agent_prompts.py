@@ -22,7 +22,7 @@ from recsim_llm.core.ratings import Ratings
 from recsim_llm.language.answers.tool_calls import CALLS, RESULT, TOOLS, actions_text
 from recsim_llm.language.base.questions import Part, Prompt
 from recsim_llm.language.base.safe_text import safe_text
-from recsim_llm.tools.arguments import Tool, openai_tools
+from recsim_llm.tools.tool_arguments import Tool, openai_tools
 
 __all__ = ["PATH", "Action", "Transcript", "Visitors", "Way"]
 

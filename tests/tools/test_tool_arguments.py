@@ -5,7 +5,7 @@ import json
 import pytest
 
 from recsim_llm.errors import ToolError
-from recsim_llm.tools.arguments import ANSWER, TOOLS, find_tool, openai_tools, read_arguments
+from recsim_llm.tools.tool_arguments import ANSWER, TOOLS, find_tool, openai_tools, read_arguments
 
 
 def test_the_schemas_are_those_of_chat_completions():

@@ -16,7 +16,7 @@ from recsim_llm.language.backends.agent_script import AgentScript
 from recsim_llm.recommenders import Popularity
 from recsim_llm.registry import resolve
 from recsim_llm.testing import check_recommender, small_world
-from recsim_llm.tools.policies import AllPaths, PlanExecute, ReAct
+from recsim_llm.tools.agent_policies import AllPaths, PlanExecute, ReAct
 
 WORLD = small_world()
 KINDS = {"react": ReAct, "plan-execute": PlanExecute, "all-paths": AllPaths}

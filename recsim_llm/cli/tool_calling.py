@@ -37,7 +37,7 @@ def handle_tools(options: argparse.Namespace) -> int:
 
 
 def _show(service: Any, options: argparse.Namespace) -> None:
-    from recsim_llm.tools.arguments import openai_tools
+    from recsim_llm.tools.tool_arguments import openai_tools
 
     write_json(options, openai_tools(service.tools))
     if options.quiet:
