@@ -135,7 +135,8 @@ class ArmSession:
         self._totals = VisitTotals(users)
         self._answered: list[AnsweredOffer] = []
         self._catalog = world.catalog
-        self._words = SpokenSession(scenario, world)
+        self.words = SpokenSession(scenario, world)
+        """What is written on pages, and what users say."""
         self._when = ""
         self.pages = 0
         self.clicks = 0
@@ -216,11 +217,6 @@ class ArmSession:
                     self._visits.begin(rows[who], rows[who], visit[who], own, returning=returning)
         yield from self._freely(rows) if self._scenario.barrier == "visit" else self._together(rows)
 
-    @property
-    def unread(self) -> int:
-        """Slots whose words nobody saw, since the scenario has no ``presentation``."""
-        return self._words.unread
-
     def keep_unfinished(self) -> None:
         """Log what users did so far in a visit that is broken off; nothing can be shown to them afterwards."""
         for page in in_order(self._answered):
@@ -271,7 +267,7 @@ class ArmSession:
     def _written_offer(self, rows: IntArray) -> Offer:
         """Return the next page of these users, with its words before their eyes where they read such."""
         offer = self._offer(rows)
-        self._words.write(rows, offer)
+        self.words.write(rows, offer)
         return offer
 
     def _offer(self, rows: IntArray) -> Offer:
@@ -282,7 +278,7 @@ class ArmSession:
     def _requests(self, rows: IntArray) -> Requests:
         number, page = self._kernel.visit[rows], self._kernel.page[rows]
         told = (*self._history.of(rows), self._profile[rows], self._history.actions(rows))
-        return Requests(self._user_id[rows], number, page, *told, text=self._words.before(rows))
+        return Requests(self._user_id[rows], number, page, *told, text=self.words.before(rows))
 
     def _recommended(self, rows: IntArray, requests: Requests) -> tuple[Slates, IntArray]:
         """Ask the recommender for pages; return them as they are shown, and as positions in the catalog, -1 where blank."""
@@ -314,14 +310,14 @@ class ArmSession:
         """Show an offer to its users and draw what they do."""
         blank = offer.item_index < 0
         with self._users_code("a page"):
-            plain = self._words.plain_log_odds(offer, lambda: self.look(self._user_id[rows], offer.item_index))
+            plain = self.words.plain_log_odds(offer, lambda: self.look(self._user_id[rows], offer.item_index))
             outcome = self._paid(rows, self._visits.show(offer.item_index, self._all(rows), blank if blank.any() else None))
         feedback, ratings = outcome.feedback, outcome.feedback.ratings()
         self._history.add(rows, np.where(blank, -1, offer.slates.item_id), feedback.clicked, ratings)
         self._ended[rows] = outcome.ended
         self.pages += len(rows)
         self.clicks += feedback.slot.size
-        words = self._words.take_in(rows, feedback, plain)
+        words = self.words.take_in(rows, feedback, plain)
         return AnsweredOffer(rows, offer, outcome, ratings, words=words)
 
     def _settle(self, answered: AnsweredOffer) -> None:

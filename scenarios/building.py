@@ -16,7 +16,7 @@ import numpy as np
 from recsim_llm.agents.influenced_users import with_influence
 from recsim_llm.agents.noise import with_noise
 from recsim_llm.agents.presented_users import with_presentation
-from recsim_llm.core.protocols import CopiesRows, RanksItems
+from recsim_llm.core.protocols import CopiesRows, RanksItems, WritesQueries
 from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.core.repetition import RatedItems
 from recsim_llm.data import open_dataset
@@ -208,13 +208,15 @@ def _check_oracle(scenario: Scenario, world: World) -> None:
 
 
 def _check_policies(scenario: Scenario, roles: Roles) -> None:
-    """Refuse arms that ask a language model that nobody named, before other arms are served and a folder is left behind.
+    """Refuse arms and users that ask a language model that nobody named, before others are served and a folder is left behind.
 
     Raises:
-        ConfigError: there is one.
+        ConfigError: there are such.
     """
     if any(isinstance(make_recommender(arm), AsksModel) for arm in scenario.recommenders):
         roles.settings_for("policy")
+    if scenario.asks_writer:
+        roles.settings_for("writer")
 
 
 def _check_search(scenario: Scenario) -> None:
@@ -322,9 +324,12 @@ def _living(scenario: Scenario, world: World) -> World:
             )
         before = rated.ratings.take(known)
         world = world._replace(rated=RatedItems.of(before, world.population.user_id, world.catalog))
+    if scenario.actions is not None and scenario.actions.search is not None and isinstance(world.users, WritesQueries):
+        world.users.meet_search()
     influence = Influence(world.catalog, timeline.causes)
     if scenario.social is not None:
-        befriend(influence, scenario.social, world, _seed(scenario))
+        sends = scenario.actions is not None and scenario.actions.share is not None
+        befriend(influence, scenario.social, world, _seed(scenario), sends=sends)
     return with_influence(world, influence)
 
 

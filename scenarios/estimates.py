@@ -26,6 +26,7 @@ ANSWER_TOKENS: Mapping[Elicitation, int] = {"decision": 0, "logprobs": 6, "sampl
 _ASK_ABOVE_COST = 1.0
 _ASK_ABOVE_CALLS = 1_000
 _POLICY_TOKENS = 1_200
+_REMARK_TOKENS = 250
 _POLICY_QUESTIONS = 20  # of a policy of which nothing is known
 
 
@@ -81,6 +82,8 @@ def estimate_cost(scenario: Scenario, world: World, roles: Roles) -> CostEstimat
         "user": (len(arms), prompt_tokens, 2 * scenario.slate_size + 2),
         "policy": (sum(asks for asks, _ in asking), _POLICY_TOKENS, max((questions for _, questions in asking), default=0)),
     }
+    if scenario.asks_writer:
+        budgets["writer"] = (len(arms) * scenario.slate_size, _REMARK_TOKENS, 1)
     calls, read, written, cost, local, priced = 0, 0, 0, 0.0, True, True
     for role, (times, prompt, questions) in budgets.items():
         settings = scenario.models.get(role)

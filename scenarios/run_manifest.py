@@ -17,11 +17,9 @@ from recsim_llm.agents.wrapped_users import innermost
 from recsim_llm.core.protocols import BoundsPrompts, HasProvenance
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.data.reading_notes import reading_record
-from recsim_llm.dynamics.interventions import Intervention
 from recsim_llm.language.providers import Roles
 from recsim_llm.numerics.arithmetic import describe_arithmetic
 from recsim_llm.population.world import World
-from recsim_llm.scenarios.scenario_faults import never_begin
 from recsim_llm.scenarios.schema import Scenario
 from recsim_llm.scenarios.social_settings import friends_left_out, social_record
 
@@ -63,11 +61,7 @@ def make_manifest(scenario: Scenario, dataset: Dataset, world: World, roles: Rol
         "users": len(world.population),
         "population": {"fingerprint": world.population.fingerprint} | ({"little_known": list(notes)} if notes else {}),
         "user_model": scenario.users.model,
-        "users_warnings": [
-            *users_warnings(scenario, dataset, world, roles),
-            *friends_left_out(world),
-            *_too_late(scenario),
-        ],
+        "users_warnings": [*users_warnings(scenario, dataset, world, roles), *friends_left_out(world)],
         "user_model_provenance": dict(world.users.provenance) if isinstance(world.users, HasProvenance) else {},
         "models": roles.describe(),
         "catalog": {"items": len(world.catalog)},
@@ -85,20 +79,6 @@ def make_manifest(scenario: Scenario, dataset: Dataset, world: World, roles: Rol
         **social_record(world),
         "settings": scenario.model_dump(mode="json"),
     }
-
-
-def _too_late(scenario: Scenario) -> list[str]:
-    """Name the interventions that a run is too short for, as an overridden clock leaves them; none where there are none."""
-    late = [scenario.interventions[number] for number in never_begin(scenario)]
-    return (
-        [f"interventions that never begin, as the run is over by then: {', '.join(_when(plan) for plan in late)}"]
-        if late
-        else []
-    )
-
-
-def _when(plan: Intervention) -> str:
-    return f"{plan.name} (day {plan.at:g})"
 
 
 def users_warnings(scenario: Scenario, dataset: Dataset, world: World, roles: Roles) -> list[str]:

@@ -353,7 +353,10 @@ def _open_session(
         talk = TalkLog(segments, name, place, slots=scenario.slate_size)
         return ConversationSession(scenario, world, learner, name=name, log=talk), talk
     log = open_arm_log(built, segments, place)
-    return open_arm(scenario, world, learner, name=name, log=log), log
+    session = open_arm(scenario, world, learner, name=name, log=log)
+    if scenario.asks_writer:
+        session.words.let_write(built.roles.role("writer"))
+    return session, log
 
 
 @one_thread
@@ -386,7 +389,7 @@ def _serve_arms(built: Stage, out: Path, progress: Report) -> None:
                     timings.append((arm.name, at.when, at.page, time.perf_counter() - started))
         # Before the log's last line says that the arm is whole: nobody serves it again after that.
         keep_what_was_counted(out, arm.name, recommender)
-        log.close()
         if isinstance(session, ArmSession):
-            note_unread(out, arm.name, session.unread)
+            note_unread(out, arm.name, session.words.unread)
+        log.close()
     add_timings(out, timings)

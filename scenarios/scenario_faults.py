@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from math import ceil
 from typing import TYPE_CHECKING
 
 from recsim_llm.comparison import contrast_settings
 from recsim_llm.comparison.contrast_settings import ContrastSettings
 from recsim_llm.core.plain_values import Place
-from recsim_llm.dynamics.clock import HOURS
+from recsim_llm.core.steps import never_begins
 from recsim_llm.dynamics.interventions import Intervention, Promotion
 from recsim_llm.errors import ConfigError, one_of
 from recsim_llm.metrics.series_definitions import SERIES, USER_EVENTS
@@ -17,7 +16,7 @@ from recsim_llm.metrics.series_definitions import SERIES, USER_EVENTS
 if TYPE_CHECKING:
     from recsim_llm.scenarios.schema import Scenario
 
-__all__ = ["find_faults", "never_begin"]
+__all__ = ["find_faults"]
 
 
 def find_faults(scenario: Scenario, fixed: Collection[str]) -> Iterator[tuple[Place, str]]:
@@ -35,10 +34,10 @@ def find_faults(scenario: Scenario, fixed: Collection[str]) -> Iterator[tuple[Pl
         yield ("intents",), "got none, expected at least one; leave the key out for visits without an intent"
     yield from _of_interventions(scenario.interventions)
     if {"clock", "interventions"} <= set(fixed) and scenario.clock is not None:
-        days = scenario.clock.days
-        for number in never_begin(scenario):
-            said = f"got day {scenario.interventions[number].at:g}, expected 0 to {days - 1}, the last of the run"
-            yield ("interventions", number, "at"), said
+        days, step = scenario.clock.days, scenario.clock.step
+        for number, plan in enumerate(scenario.interventions):
+            if never_begins(plan.at, days=days, step=step):
+                yield ("interventions", number, "at"), f"got day {plan.at:g}, expected 0 to {days - 1}, the last of the run"
     if {"clock", "visits", "max_pages"} <= set(fixed):
         yield from _of_windows(scenario)
     yield from _of_events(scenario, told="social" in fixed and "actions" in fixed)
@@ -47,16 +46,6 @@ def find_faults(scenario: Scenario, fixed: Collection[str]) -> Iterator[tuple[Pl
             if SERIES[series.metric].of == "providers":
                 place = ("measure", "series", name, "metric")
                 yield place, f"got {series.metric} without providers, expected them beside it; add providers: {{}}"
-
-
-def never_begin(scenario: Scenario) -> list[int]:
-    """Return the numbers of the interventions of which the last step of the run knows nothing."""
-    if scenario.clock is None:
-        return []
-    step, end = HOURS if scenario.clock.step == "day" else 1, scenario.clock.days * HOURS
-    # A change within a step holds from the next one on.
-    begins = [ceil(round(plan.at * HOURS, 6) / step) * step for plan in scenario.interventions]
-    return [number for number, hour in enumerate(begins) if hour >= end]
 
 
 def _of_interventions(plans: tuple[Intervention, ...]) -> Iterator[tuple[Place, str]]:
@@ -108,7 +97,9 @@ def _of_events(scenario: Scenario, *, told: bool) -> Iterator[tuple[Place, str]]
     if scenario.measure is None:
         return
     allowed = () if scenario.actions is None else [name for name in USER_EVENTS if getattr(scenario.actions, name, None)]
-    happen = [*allowed, *(() if scenario.social is None else ("friend_click",))]
+    chats = scenario.social is not None and scenario.social.chats is not None
+    of_friends = {"friend_click": ("social: {}", scenario.social is not None), "chat": ("social: {chats: {}}", chats)}
+    happen = [*allowed, *(event for event, (_, there) in of_friends.items() if there)]
     for name, series in scenario.measure.series.items():
         place, event = ("measure", "series", name, "event"), series.event
         if event is None:
@@ -116,5 +107,5 @@ def _of_events(scenario: Scenario, *, told: bool) -> Iterator[tuple[Place, str]]
         if event not in USER_EVENTS:
             yield place, f"got {event!r}, expected {one_of(event, USER_EVENTS)}"
         elif told and event not in happen:
-            missing = "social: {}" if event == "friend_click" else f"actions: {{{event}: {{}}}}"
+            missing = of_friends[event][0] if event in of_friends else f"actions: {{{event}: {{}}}}"
             yield place, f"got {event!r}, which never happens here, expected one that does; add {missing}"

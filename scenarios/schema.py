@@ -28,11 +28,12 @@ from recsim_llm.dynamics.remarks import RemarkSettings
 from recsim_llm.errors import ConfigError, one_of
 from recsim_llm.language.base.settings import ROLES, LimitSettings, ModelSettings
 from recsim_llm.scenarios.arm_settings import Arm, read_arm
-from recsim_llm.scenarios.clock_settings import ClockSettings
+from recsim_llm.scenarios.clock_settings import TIMED_SECTIONS, ClockSettings
 from recsim_llm.scenarios.scenario_faults import find_faults
 from recsim_llm.scenarios.scenario_yaml import find_line, read_yaml, yaml_fault
 from recsim_llm.scenarios.social_settings import SocialSettings
-from recsim_llm.scenarios.train_settings import TrainSettings, UserPart
+from recsim_llm.scenarios.train_settings import TrainSettings
+from recsim_llm.scenarios.user_settings import Block, UserSettings
 
 __all__ = [
     "Block",
@@ -59,44 +60,6 @@ def _is_usual(value: Any) -> bool:
     if isinstance(value, str) and value != "usual":
         raise ValueError("expected usual, or settings by name")
     return isinstance(value, str)
-
-
-class Block(BaseModel):
-    """Some of the users: one of the blocks into which the seed divides them."""
-
-    model_config = _STRICT
-
-    size: int = Field(ge=1)
-    """Users a block; the last block takes what is left."""
-    number: int = Field(ge=0)
-    """Which block, from 0. The same users whatever other blocks are run, and their dice are those of a run with everyone."""
-
-
-class UserSettings(BaseModel):
-    """Who browses, and how they decide."""
-
-    model_config = _STRICT
-
-    model: str = "choice"
-    """Name of a user model: a shipped one, an installed one, or ``module:attribute``."""
-    count: int | None = Field(default=None, ge=1)
-    """Number of users. None: all users of the data. Up to their number: that many of them, drawn by the seed. Above:
-    synthetic users sampled from the distribution fitted to them."""
-    part: UserPart = "all"
-    """Which of these users browse: ``all``, those that training meets (``training``), or those kept from it (``held_out``)."""
-    block: Block | None = None
-    """Which of these users browse; None: all. Recommenders that learn know nothing of other blocks' users."""
-    fitted: str | None = None
-    """Folder written by ``recsim-llm fit``; None fits to the data, or takes the fit kept from last time."""
-    parameters: dict[str, Any] = Field(default_factory=dict)
-    """Parameters of the user model, by name; those not given keep their fitted or assumed value."""
-    noise: dict[str, float] = Field(default_factory=dict)
-    """Noise on top of any user model: ``random_clicks``, ``missed_clicks``, ``missing_ratings``, each a share."""
-
-    @field_validator("count", mode="before")
-    @classmethod
-    def _numbers_are_no_flags(cls, value: Any) -> Any:
-        return refuse_flag(value)
 
 
 class Scenario(BaseModel):
@@ -197,6 +160,11 @@ class Scenario(BaseModel):
         return self.actions is not None and self.actions.purchase is not None
 
     @property
+    def asks_writer(self) -> bool:
+        """Whether a language model words what users say about pages."""
+        return self.remarks is not None and self.remarks.words == "writer"
+
+    @property
     def table_options(self) -> dict[str, Any]:
         """How its data are to be read, by the names of ``TableSettings``."""
         return {name: getattr(self, name) for name in TableSettings.model_fields}
@@ -241,7 +209,7 @@ class Scenario(BaseModel):
 
     @model_validator(mode="after")
     def _time_needs_a_clock(self) -> Self:
-        for name in ("intents", "interventions", "social", "providers", "actions"):
+        for name in TIMED_SECTIONS:
             if self.clock is None and getattr(self, name):
                 raise ValueError(f"expected a clock beside {name}; add clock: {{days: 30}}")
         return self

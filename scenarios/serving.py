@@ -17,7 +17,7 @@ from recsim_llm.core.arrays import BoolArray, FloatArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.core.ratings import Ratings
-from recsim_llm.errors import RecSimError, ServiceError
+from recsim_llm.errors import ConfigError, RecSimError, ServiceError
 from recsim_llm.log.segments import read_segments
 from recsim_llm.log.tables import COUNTS, add_serving, keep_counts
 from recsim_llm.log.talk_writer import TalkLog
@@ -178,7 +178,10 @@ def reach_services(built: Stage, before: Mapping[str, Any] = MappingProxyType({}
 
     Raises:
         ServiceError: one is not there.
+        ConfigError: one is to answer queries and does not say that it can.
     """
+    search = None if built.scenario.actions is None else built.scenario.actions.search
+    asks_arms = search is not None and search.answered_by == "recommender"
     finished = {segment.arm for segment in (read_segments(run) if run else None) or () if segment.last}
     said: dict[str, Any] = {}
     for name, make in built.recommenders.items():
@@ -192,4 +195,9 @@ def reach_services(built: Stage, before: Mapping[str, Any] = MappingProxyType({}
             said[name] = dict(recommender.reach())
         except ServiceError as error:
             raise error.told_of(f"recommender {name!r}") from error
+        if asks_arms and not said[name].get("search"):
+            raise ConfigError(
+                f"recommender {name!r}: got a server that does not say `search`, expected one that answers queries; let it "
+                "answer POST /search and say search: true on GET /, or set actions.search.answered_by: index"
+            )
     return {"services": said} if said else {}

@@ -6,11 +6,14 @@ from collections.abc import Callable
 
 import numpy as np
 
+from recsim_llm.agents.language.remark_voice import Meant, RemarkVoice
 from recsim_llm.agents.presented_users import presented_on
 from recsim_llm.core.arrays import FloatArray, IntArray, TextArray
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.pages import PageWords
 from recsim_llm.dynamics.remarks import Remarks
+from recsim_llm.errors import ConfigError
+from recsim_llm.language.calls.model import LanguageModel
 from recsim_llm.population.persona_text import state_tastes
 from recsim_llm.population.world import World
 from recsim_llm.scenarios.offers import Offer
@@ -37,8 +40,15 @@ class SpokenSession:
         """str [users]: what each said since the page before; before the first one their tastes, where they state them."""
         if scenario.stated_tastes:
             self.said[:] = [state_tastes(people.persona(user)) for user in range(len(people))]
+        self._title, self._user_id = world.catalog.title, people.user_id
+        self._voice: RemarkVoice | None = None
+        self._by_writer = settings is not None and settings.words == "writer"
         self.unread = 0
         """Slots whose words nobody saw, since the scenario has no ``presentation``."""
+
+    def let_write(self, writer: LanguageModel) -> None:
+        """Take in the language model that words what users say, before the first page."""
+        self._voice = RemarkVoice(writer)
 
     def before(self, rows: IntArray) -> TextArray | None:
         """Return str [m]: what these users said since the page before; None where users say nothing."""
@@ -73,8 +83,26 @@ class SpokenSession:
             self.said[rows] = ""
         if self._presented is None and self._remarks is None:
             return None
-        text = None if self._remarks is None else self._remarks.say(feedback)
+        text = None if self._remarks is None else self._worded(feedback, self._remarks.say(feedback))
         if text is not None:
             self.said[rows] = [" ".join(filter(None, slots)) for slots in text.tolist()]
         trust = None if self._presented is None else self._presented.presentation.trust[rows]
         return PageWords(text, plain, trust)
+
+    def _worded(self, feedback: Feedback, text: TextArray) -> TextArray:
+        """Return what users say in the words of whoever words it.
+
+        Raises:
+            ConfigError: that is a language model, and nobody gave it.
+        """
+        if not self._by_writer:
+            return text
+        if self._voice is None:
+            raise ConfigError(
+                "remarks.words: got writer where no model is asked, expected templates; set remarks.words otherwise"
+            )
+        row, slot = np.nonzero(text != "")
+        pages = feedback.pages
+        title, who = self._title[pages.item_index[row, slot]], self._user_id[pages.user_index[row]].tolist()
+        text[row, slot] = self._voice.say([Meant(*one) for one in zip(title, text[row, slot].tolist(), who, strict=True)])
+        return text

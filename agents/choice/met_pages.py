@@ -113,7 +113,7 @@ class MetPages:
         shown = self._item[number].reshape(-1)
         filled = np.flatnonzero(shown >= 0)
         at, position = np.divmod(filled, self._slots)
-        item, slot = shown[filled], number[at] * self._slots + position
+        item, slot = shown[filled].astype(np.int64), number[at] * self._slots + position
         key = rows[at] * self._residues + (item & self._low)
         before = self._latest_slot(rows[at], item, page[at])
         earlier = self._sums.take(self._same(before, item), axis=0)

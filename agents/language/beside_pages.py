@@ -1,4 +1,4 @@
-"""What language users read beside the items of a page: who of their friends liked what, and what is written on it."""
+"""What language users read beside a page's items: what they searched and what it costs, friends, and what is written on it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 
 from recsim_llm.agents.language.asked import AskedPage
 from recsim_llm.agents.language.friend_talk import FriendTalk
+from recsim_llm.agents.language.price_tags import PriceTags
+from recsim_llm.agents.language.search_words import SearchWords
 from recsim_llm.agents.language.written_words import WrittenWords
 from recsim_llm.errors import ContractError
 from recsim_llm.language.base.questions import Part
@@ -16,21 +18,32 @@ __all__ = ["BesidePages"]
 
 
 class BesidePages:
-    """Friends' talk and words on pages, each once users are ready for it."""
+    """Searches, prices, friends' talk and words on pages, each once users are ready for it."""
 
     def __init__(self) -> None:
         self._friends: FriendTalk | None = None
         self._written: WrittenWords | None = None
+        self._search: SearchWords | None = None
+        self.prices: PriceTags | None = None
+        """What items cost; None where nobody is told."""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> BesidePages:
         """Copy what changes; the words are shared."""
         other = copy(self)
-        other._friends, other._written = deepcopy((self._friends, self._written), memo)
+        for name in ("_friends", "_written", "_search", "prices"):
+            setattr(other, name, deepcopy(getattr(self, name), memo))
         return other
 
-    def meet(self, *, friends: FriendTalk | None = None, written: WrittenWords | None = None) -> None:
-        """Be ready for friends' talk, or for words on pages."""
+    def meet(
+        self,
+        *,
+        friends: FriendTalk | None = None,
+        written: WrittenWords | None = None,
+        search: SearchWords | None = None,
+    ) -> None:
+        """Be ready for friends' talk, for words on pages, or for searches."""
         self._friends, self._written = friends or self._friends, written or self._written
+        self._search = search or self._search
 
     @property
     def hears(self) -> bool:
@@ -59,16 +72,28 @@ class BesidePages:
             raise ContractError("language users: got words on pages, expected meet_words() before them")
         return self._written
 
+    @property
+    def search(self) -> SearchWords:
+        """What users type.
+
+        Raises:
+            ContractError: nobody is ready for it.
+        """
+        if self._search is None:
+            raise ContractError("language users: got a search, expected meet_search() before it")
+        return self._search
+
     def forget(self) -> None:
-        """Forget all pages and posts."""
-        for part in (self._friends, self._written):
+        """Forget all pages, posts and queries."""
+        for part in (self._friends, self._written, self._search):
             if part is not None:
                 part.forget()
 
-    def on_page(self, row: int) -> tuple[tuple[int, ...], tuple[tuple[str, str], ...]]:
-        """Return who liked what is on a row's page to come, and what is written on it, as ``AskedPage`` holds them."""
+    def on_page(self, row: int) -> tuple[tuple[int, ...], tuple[tuple[str, str], ...], str]:
+        """Return who liked what is on a row's page to come, what is written on it and what it answers, as in ``AskedPage``."""
         liked = () if self._friends is None else self._friends.liked(row)
-        return liked, () if self._written is None else self._written.on_page(row)
+        written = () if self._written is None else self._written.on_page(row)
+        return liked, written, "" if self._search is None else self._search.query(row)
 
     def parts(self, page: AskedPage, order: Sequence[int]) -> tuple[Part, ...]:
         """Return the parts of a prompt that tell it.
@@ -77,7 +102,9 @@ class BesidePages:
             page: that is asked about.
             order: positions in the order of presentation.
         """
+        answered = () if self._search is None else self._search.part(page.query)
+        costs = () if self.prices is None or not order else (self.prices.part([page.items[p] for p in order]),)
         liked = () if self._friends is None else self._friends.part([page.friends[p] for p in order] if page.friends else [])
         if self._written is None:
-            return liked
-        return (*liked, *self._written.part([page.written[p] for p in order] if page.written else []))
+            return (*answered, *costs, *liked)
+        return (*answered, *costs, *liked, *self._written.part([page.written[p] for p in order] if page.written else []))

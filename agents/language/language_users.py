@@ -21,7 +21,6 @@ from recsim_llm.agents.language.asked import Asked, AskedPage, Tell
 from recsim_llm.agents.language.beside_pages import BesidePages
 from recsim_llm.agents.language.calibration_record import refuse_other_model
 from recsim_llm.agents.language.contrast import PageAsk, open_contrast
-from recsim_llm.agents.language.friend_talk import FriendTalk
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.agents.language.minds import Minds
 from recsim_llm.agents.language.page_answers import answer_bounds, blank_answers, read_answers
@@ -29,11 +28,11 @@ from recsim_llm.agents.language.persona_writing import written_by_index
 from recsim_llm.agents.language.prompt_templates import Templates
 from recsim_llm.agents.language.prompts import LEVELS, PromptWriter
 from recsim_llm.agents.language.rating_history import RatingHistory
+from recsim_llm.agents.language.talking_users import TalkingUsers
 from recsim_llm.agents.language.template_family import choose_family
 from recsim_llm.agents.language.visit_intents import VisitIntents
-from recsim_llm.agents.language.written_words import WrittenWords
 from recsim_llm.core import keyed
-from recsim_llm.core.arrays import FloatArray, IntArray, TextArray
+from recsim_llm.core.arrays import FloatArray, IntArray
 from recsim_llm.core.bounds import Bounds
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import DECIDERS, Account, Decisions, Mood, Pages, Rows
@@ -51,7 +50,7 @@ __all__ = ["LanguageUsers"]
 _LANGUAGE = DECIDERS.index("language")
 
 
-class LanguageUsers:
+class LanguageUsers(TalkingUsers):
     """Users that a language model plays.
 
     Decisions depend on the user's own pages and feedback only, and, as far as the model goes, on its answers: the same prompt
@@ -118,6 +117,7 @@ class LanguageUsers:
         )
         self._minds = Minds(catalog, population, parameters, templates=templates, writer=self._writer, history=history)
         self._intents = VisitIntents(population, catalog, family, seed) if parameters.intents else None
+        self._genres = catalog.genre_names
         self._beside = BesidePages()
         self.provenance = {
             "templates": templates.fingerprint,
@@ -126,6 +126,8 @@ class LanguageUsers:
             "parameters": parameters.settings(),
         }
         """What a run's manifest must keep to tell how users were asked."""
+        if catalog.price is not None:
+            self.show_prices(catalog.price)
         if self._intents is not None:
             self.provenance["intent_templates"] = self._intents.fingerprint
         self.allocate(0, 1)
@@ -171,40 +173,6 @@ class LanguageUsers:
         self._minds.begin(at, user_index, returning)
         if self._beside.hears:
             self._minds.hear(*self._beside.friends.deliver(at))
-
-    def meet_friends(self) -> None:
-        """Be ready to hear from friends.
-
-        Raises:
-            ConfigError: the templates have no words for it.
-        """
-        self._beside.meet(friends=FriendTalk(self.parameters.templates, self._writer))
-        self.provenance["friend_templates"] = self._beside.friends.fingerprint
-
-    def show_friends(self, rows: IntArray, friend_id: IntArray) -> None:
-        """Say which friend liked what stands on the pages decided next; see ``HearsFriends``."""
-        self._beside.friends.show(rows, friend_id)
-
-    def meet_words(self) -> None:
-        """Be ready to read what is written on pages.
-
-        Raises:
-            ConfigError: the templates have no words for it.
-        """
-        self._beside.meet(written=WrittenWords(self.parameters.templates))
-        self.provenance["written_templates"] = self._beside.written.fingerprint
-
-    def show_words(self, rows: IntArray, explanation: TextArray | None, title: TextArray | None) -> None:
-        """Say what is written on the pages decided next; see ``ReadsWords``."""
-        self._beside.written.show(rows, explanation, title)
-
-    def hide_words(self, hidden: bool) -> None:
-        """Let pages be decided as if nothing were written on them, or no longer; see ``ReadsWords``."""
-        self._beside.written.hidden = hidden
-
-    def hear(self, rows: IntArray, item_index: IntArray, friend_id: IntArray) -> None:
-        """Let friends tell these users of items; it enters memory when the user comes next. See ``HearsFriends``."""
-        self._beside.friends.hear(rows, item_index, friend_id)
 
     def tell(self, user_id: int | str, text: str, *, key: str | None = None) -> None:
         """Tell a user something that it knows from the next page on, for good: also whenever it begins anew.
@@ -284,8 +252,7 @@ class LanguageUsers:
 
     def rating_log_odds(self, pages: Pages, slot: IntArray, row: IntArray) -> FloatArray:
         """Return float32 [4, c]: log-odds that the rating of each clicked slot is at most 1, 2, 3 and 4 stars."""
-        rows = self._numbers(pages.rows)[row]
-        position = slot - row * pages.item_index.shape[1]
+        rows, position = self._numbers(pages.rows)[row], slot - row * pages.item_index.shape[1]
         return np.ascontiguousarray(self._answers.stars[rows, position].T)
 
     def update(self, pages: Pages, slot: IntArray, row: IntArray, rating: FloatArray) -> Mood:
@@ -348,8 +315,10 @@ class LanguageUsers:
     def _ask(self, rows: IntArray, pages: Pages) -> None:
         """Put to the model those of the pages that are not with it already."""
         columns = (rows, pages.user_index, pages.visit, pages.page, pages.item_index)
-        whole = zip(*(column.tolist() for column in columns), strict=True)
-        wanted = {row: AskedPage(*numbers, tuple(items), *self._beside.on_page(row)) for row, *numbers, items in whole}
+        wanted = {
+            row: AskedPage(user, visit, page, tuple(items), *self._beside.on_page(row))
+            for row, user, visit, page, items in zip(*(column.tolist() for column in columns), strict=True)
+        }
         new = {row: page for row, page in wanted.items() if row not in self._asked or self._asked[row].page != page}
         if not new:
             return

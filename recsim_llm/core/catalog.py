@@ -19,6 +19,7 @@ __all__ = ["Catalog", "default_features"]
 
 
 _DENSE_LOOKUP_LIMIT = 8
+_LEAST_PRICE = float(np.finfo(np.float32).tiny)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,6 +54,8 @@ class Catalog:
     """float32 [n] in 0..1: intrinsic quality where it is known (invented catalogs); never shown to policies."""
     retired: BoolArray | None = None
     """bool [n]: items that may no longer be shown; None means that all may be."""
+    price: FloatArray | None = None
+    """float32 [n], above 0: what each item costs now, in any currency; None means that the data has no prices."""
     item_key: TextArray | None = None
     """str [n]: the data's own ids where these are texts (``SKU-MUG``); None means that ``item_id`` is the data's own."""
     _lookup: IntArray = field(init=False, repr=False)
@@ -75,6 +78,8 @@ class Catalog:
             columns[name] = None if texts is None else as_texts(f"catalog, {name}", texts, size, unknown=name != "item_key")
         if self.quality is not None:
             columns["quality"] = _as_floats("quality", self.quality, size, bounds=(0.0, 1.0))
+        if self.price is not None:
+            columns["price"] = _as_floats("price", self.price, size, bounds=(_LEAST_PRICE, np.inf))
         if self.retired is not None:
             columns["retired"] = as_flags("catalog, retired", self.retired, size)
         for name, column in columns.items():
@@ -95,6 +100,7 @@ class Catalog:
         caption: Sequence[str] | None = None,
         provider: Sequence[str] | None = None,
         quality: npt.ArrayLike | None = None,
+        price: npt.ArrayLike | None = None,
         item_key: Sequence[str] | None = None,
     ) -> Catalog:
         """Build a catalog from plain columns; genres come as one list of names an item.
@@ -110,6 +116,7 @@ class Catalog:
             caption: what each item's picture or sound shows, in words.
             provider: one provider name an item.
             quality: 0 to 1.
+            price: above 0.
             item_key: the data's own ids where these are texts.
 
         Raises:
@@ -142,6 +149,7 @@ class Catalog:
             caption=None if caption is None else as_texts("catalog, caption", caption, size, unknown=True),
             provider=None if provider is None else as_texts("catalog, provider", provider, size, unknown=True),
             quality=None if quality is None else _as_floats("quality", quality, size, bounds=(0.0, 1.0)),
+            price=None if price is None else _as_floats("price", price, size),
             item_key=None if item_key is None else as_texts("catalog, item_key", item_key, size),
         )
 
@@ -187,7 +195,7 @@ class Catalog:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over ids, titles, genres, years and popularity: equal for equal catalogs."""
+        """SHA-256 over ids, titles, genres, years, popularity and prices: equal for equal catalogs."""
         digest = hashlib.sha256()
         for column in (self.item_id, self.genres, self.year, self.popularity, self.features):
             digest.update(np.ascontiguousarray(column).tobytes())
@@ -198,6 +206,8 @@ class Catalog:
             digest.update(b"caption\x1e" + "\x1f".join(map(str, self.caption)).encode())
         if self.item_key is not None:
             digest.update("\x1f".join(self.item_key).encode())
+        if self.price is not None:
+            digest.update(b"price" + self.price.tobytes())
         return digest.hexdigest()
 
     @cached_property

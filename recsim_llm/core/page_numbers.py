@@ -45,9 +45,9 @@ class PageNumbers:
             rows: int64 [m], each at most once.
             page: int64 [m]: which page of the row's life, from 0.
         """
-        width = self._number.shape[1]
-        if page.max(initial=-1) >= width:
-            self._number = np.pad(self._number, ((0, 0), (0, width)))
+        missing, width = int(page.max(initial=-1)) + 1 - self._number.shape[1], self._number.shape[1]
+        if missing > 0:
+            self._number = np.pad(self._number, ((0, 0), (0, max(missing, width))))
         number = self._number[rows, page].astype(np.int64)
         new = np.flatnonzero(number == 0)
         if new.size:

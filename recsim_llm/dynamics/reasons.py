@@ -1,7 +1,8 @@
 """Reasons that explanations name: typed where they are made, and read strictly out of words wherever these come from.
 
 ``reason_words`` makes the sentence of a reason, and ``ReasonReader`` gets it back to the letter. Of free text it takes what the
-catalog knows, as whole words: names of genres, titles and providers, years, that many or that friends liked it. It understands
+catalog knows, as whole words: names of genres, of providers, titles spelt as they are, years, that many or that friends liked
+it; what is one word and no genre only in quotes. It understands
 no grammar: "no comedy" names Comedy. What names nothing that it knows is counted as unreadable, never guessed at.
 """
 
@@ -42,6 +43,7 @@ _SENTENCES = {
 _PATTERNS = {kind: re.compile(re.escape(words).replace(r"\{\}", "(.+)")) for kind, words in _SENTENCES.items()}
 _WORD = re.compile(r"\w+(?:['’&./-]\w+)*")
 _IN_TITLE = re.compile(r"\s*\((\d{4})\)\s*$")
+_ARTICLE_LAST = re.compile(r"^(.+), (The|A|An)$")
 _YEAR_WORD = re.compile(r"(?:19|20)\d\d")
 _MANY = re.compile(r"\b(?:popular|trending|bestsell\w+|many (?:people|users|viewers|others))\b", re.IGNORECASE)
 _FRIENDS_WORD = re.compile(r"\b(?:your|some|of your) friends?\b", re.IGNORECASE)
@@ -105,9 +107,11 @@ class ReasonReader:
         self._exact[GENRE] = {name.casefold(): number for number, name in enumerate(genre_names)}
         self._exact[PROVIDER] = {name.casefold(): number for name, number in place.items()}
         # Of two items of one title the first is meant: a reader of the page cannot tell them apart either.
+        self._spelt: set[str] = set()
         for number in range(len(title) - 1, -1, -1):
-            whole = str(title[number])
-            self._exact[SIMILAR] |= {_IN_TITLE.sub("", whole).casefold(): number, whole.casefold(): number}
+            for words in _spellings(str(title[number])):
+                self._exact[SIMILAR][words.casefold()] = number
+                self._spelt.add(" ".join(_WORD.findall(words)))
         self._longest = max((len(_WORD.findall(words)) for part in self._exact for words in part), default=1)
         self._phrases = {
             _phrase(words): _Named(kind, n) for kind in (SIMILAR, PROVIDER, GENRE) for words, n in self._exact[kind].items()
@@ -115,6 +119,7 @@ class ReasonReader:
         self._number: dict[str, int] = {"": -1}
         self._kinds: list[list[int]] = []
         self._subjects: list[list[int]] = []
+        self._templated: list[bool] = []
 
     @classmethod
     def of_catalog(cls, catalog: Catalog) -> ReasonReader:
@@ -133,6 +138,11 @@ class ReasonReader:
     def subject(self) -> IntArray:
         """int64 [t, m]: what is named: a genre's column, a year, a provider's number, an item's position; else 0."""
         return np.array(self._subjects, np.int64).reshape(-1, MOST_REASONS)
+
+    @property
+    def templated(self) -> BoolArray:
+        """Bool [t]: which texts are the sentence of a reason, so that what they say of the user is known to be meant."""
+        return np.array(self._templated, np.bool_)
 
     def numbers(self, texts: TextArray) -> IntArray:
         """Return the number of each text, in the shape of the texts; -1 of an empty one."""
@@ -199,6 +209,7 @@ class ReasonReader:
         number = self._number.get(text)
         if number is None:
             number = self._number[text] = len(self._kinds)
+            self._templated.append(any(pattern.fullmatch(text) for pattern in _PATTERNS.values()))
             named = list(dict.fromkeys(self._named(text)))[:MOST_REASONS]
             rest = [_Named(-1, 0)] * (MOST_REASONS - len(named))
             self._kinds.append([one.kind for one in (*named, *rest)])
@@ -229,9 +240,7 @@ class ReasonReader:
             for count in range(min(self._longest, len(spans) - at), 0, -1):
                 start, end = spans[at][0], spans[at + count - 1][1]
                 named = self._phrases.get(_phrase(text[start:end]))
-                # A title of one word, such as "Her", is one only in quotes.
-                quoted = text[start - 1 : start] in _QUOTES and text[end : end + 1] in _QUOTES and start > 0 and end < len(text)
-                if named is not None and (count > 1 or named.kind == GENRE or quoted):
+                if named is not None and (named.kind == GENRE or self._is_name(text, start, end, named)):
                     yield named
                     taken = count
                     break
@@ -245,10 +254,26 @@ class ReasonReader:
         if _FRIENDS_WORD.search(text):
             yield _Named(FRIENDS, 0)
 
+    def _is_name(self, text: str, start: int, end: int, named: _Named) -> bool:
+        """Tell whether words that could be a title or a provider are one: in quotes, or several words spelt as it is.
+
+        "Her" and "this is it" are films as well, and mostly are none where they stand.
+        """
+        if start > 0 and text[start - 1] in _QUOTES and end < len(text) and text[end] in _QUOTES:
+            return True
+        words = _WORD.findall(text[start:end])
+        return len(words) > 1 and (named.kind == PROVIDER or " ".join(words) in self._spelt)
+
     def _words_of(self, kind: int, subject: int) -> str:
         if kind == YEAR:
             return str(subject)
         return next((words for words, number in self._exact[kind].items() if number == subject), "")
+
+
+def _spellings(title: str) -> Iterator[str]:
+    """Yield a title as data have it and as people write it: without its year, its article in front."""
+    bare = _IN_TITLE.sub("", title)
+    yield from dict.fromkeys((_ARTICLE_LAST.sub(r"\2 \1", bare), bare, title))
 
 
 def _phrase(words: str) -> str:

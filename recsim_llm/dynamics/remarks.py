@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -67,6 +67,8 @@ class RemarkSettings(FrozenSettings):
     requests: float = Field(default=0.0, ge=0, le=1)
     """Share of the pages after which the user asks for something: less of a genre that was passed over, nothing violent, or,
     beside an item older than half of the catalog, something newer."""
+    words: Literal["templates", "writer"] = "templates"
+    """Whose words it is put into: ``templates``, or those of the language model of the role ``writer``."""
 
 
 class Asking(NamedTuple):

@@ -13,6 +13,7 @@ from recsim_llm.core.pages import DECIDERS, Account
 from recsim_llm.log.talk_schema import TALK_SCHEMAS
 
 __all__ = [
+    "CHAT",
     "EVENTS",
     "EXPLAINED",
     "FRIENDS_LIKED",
@@ -40,6 +41,8 @@ Part = dict[str, npt.NDArray[Any]]
 LIKE_THRESHOLD = 4.0
 """Stars from which a rating counts as a like."""
 
+CHAT = "chat"
+"""Event of two friends who talk."""
 PROVIDER_EXPOSURE, PROVIDER_LEAVES = "provider_exposure", "provider_leaves"
 """Events of providers: every day of each one who is still there, and of who leaves at the end of it."""
 
@@ -130,8 +133,9 @@ whose ``value`` counts the items that it is about, or the users where it is abou
 with the genre as ``subject``, ``back``, and ``recsim_llm.core.pages.ACTIONS``, whose ``value`` is the probability that they
 had, and whose ``other_id`` is the friend to whom an item was sent.
 ``friend_click`` is a click on an item of which a friend, ``other_id``, had told; ``value`` is what friends added to its
-log-odds, null where the user was told in words. Of ``provider_exposure`` and ``provider_leaves`` ``other_id`` is the
-provider's place in the alphabet, from 0, ``subject`` its name, ``value`` exposure over merit.
+log-odds, null where the user was told in words. ``chat`` is what a friend, ``other_id``, said to a user of an item, and
+``value`` how many stars the friend gives it, null where users give none. Of ``provider_exposure`` and ``provider_leaves``
+``other_id`` is the provider's place in the alphabet, from 0, ``subject`` its name, ``value`` exposure over merit.
 ``user_id``, ``visit``, ``page`` and ``item_id`` are -1 where there is none, ``other_id``, a friend or a provider, too."""
 FRIENDS_LIKED = pa.schema([("friend_id", pa.int64())])
 """Further column of ``IMPRESSIONS`` in runs where users have friends: the friend who liked the item and told of it first, as

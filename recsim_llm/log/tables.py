@@ -19,6 +19,7 @@ __all__ = [
     "HELD_OUT",
     "INTERVIEWS",
     "ITEMS",
+    "PRICE",
     "RATED_BEFORE",
     "SERVING",
     "TEXTS",
@@ -49,6 +50,8 @@ ITEMS = pa.schema(
 )
 """``items``: one row an item. ``year`` and ``provider`` are null where unknown; ``popularity`` counts ratings in the training
 part; ``item_key`` is the data's own id where it is a text, null everywhere where ``item_id`` is the data's own."""
+PRICE = "price"
+"""Further column of ``items``, float, where the data have prices: what each item costs before any intervention."""
 USER_KEYS = pa.schema([("user_id", pa.int64()), ("user_key", pa.string())])
 """``users`` of an environment's log: one row a user of the population. ``user_key`` is the data's own id where it is a text,
 null where ``user_id`` is the data's own."""

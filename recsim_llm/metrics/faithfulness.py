@@ -1,7 +1,8 @@
 """Whether explanations are true, and whether they stay the same.
 
 What an explanation says of the item is held against the catalog, what it says of the user against what the user had consumed
-before the page: "you like Drama" holds of who rated or clicked a drama, "you liked X" of who gave X four stars or more. An
+before the page: "Because you like Drama." holds of who rated or clicked a drama, 'Because you liked "X".' of who gave X four
+stars or more. In free text a genre is said of the item alone, and a title holds of who rated or clicked it at all. An
 explanation is faithful where all of its reasons hold. It is consistent where the same user is told the same of the same item
 as the time before. What cannot be read (see ``recsim_llm.dynamics.reasons``) is neither, and counted.
 """
@@ -87,8 +88,9 @@ def measure_faithfulness(reader: ReasonReader, slots: Explained, past: Past, *, 
     about, true = reader.hold(number, slots.item, slots.friend)
     kind = np.where(about, reader.kind[number] if reader.kind.size else -1, -1)
     subject = np.where(about, reader.subject[number] if reader.kind.size else 0, 0)
-    known = _known_of_user(slots, past, (kind, subject), genres)
-    of_user = about & ((kind == GENRE) | (kind == SIMILAR))
+    meant = reader.templated[number] if reader.kind.size else np.zeros(len(number), np.bool_)
+    known = _known_of_user(slots, past, (kind, subject, meant), genres)
+    of_user = about & (((kind == GENRE) & meant[:, None]) | (kind == SIMILAR))
     readable: BoolArray = np.logical_or.reduce(about, axis=1)
     in_catalog: BoolArray = readable & np.logical_and.reduce(true | ~about, axis=1)
     own: BoolArray = np.logical_and.reduce(known | ~of_user, axis=1)
@@ -110,9 +112,9 @@ def measure_faithfulness(reader: ReasonReader, slots: Explained, past: Past, *, 
     )
 
 
-def _known_of_user(slots: Explained, past: Past, reasons: tuple[IntArray, IntArray], genres: BoolArray) -> BoolArray:
+def _known_of_user(slots: Explained, past: Past, reasons: tuple[IntArray, IntArray, BoolArray], genres: BoolArray) -> BoolArray:
     """Return bool [e, m]: of reasons that are about the user, which hold of what the user had consumed before the page."""
-    kind, subject = reasons
+    kind, subject, meant = reasons
     users = int(max(slots.user.max(initial=0), past.user.max(initial=0))) + 1
     never = np.iinfo(np.int64).max
     first_genre = np.full((users, genres.shape[1]), never)
@@ -122,15 +124,21 @@ def _known_of_user(slots: Explained, past: Past, reasons: tuple[IntArray, IntArr
     known = np.zeros(kind.shape, np.bool_)
     row, place = np.nonzero(kind == GENRE)
     known[row, place] = first_genre[slots.user[row], subject[row, place]] < slots.order[row]
-    liked = past.rating >= LIKED
-    key, order = past.user[liked] * len(genres) + past.item[liked], past.order[liked]
-    by_key = np.lexsort([order, key])
-    key, order = np.append(key[by_key], -1), np.append(order[by_key], never)
-    row, place = np.nonzero(kind == SIMILAR)
-    wanted = slots.user[row] * len(genres) + subject[row, place]
-    at = np.searchsorted(key[:-1], wanted)
-    known[row, place] = (key[at] == wanted) & (order[at] < slots.order[row])
+    for which, some in ((meant, past.rating >= LIKED), (~meant, np.ones(len(past.user), np.bool_))):
+        row, place = np.nonzero((kind == SIMILAR) & which[:, None])
+        known[row, place] = _earlier(slots, row, subject[row, place], past, some=some, items=len(genres))
     return known
+
+
+def _earlier(slots: Explained, row: IntArray, item: IntArray, past: Past, *, some: BoolArray, items: int) -> BoolArray:
+    """Return bool [r]: whether the users of these explanations consumed items, in some way, before the page."""
+    key, order = past.user[some] * items + past.item[some], past.order[some]
+    by_key = np.lexsort([order, key])
+    key, order = np.append(key[by_key], -1), np.append(order[by_key], 0)
+    wanted = slots.user[row] * items + item
+    at = np.searchsorted(key[:-1], wanted)
+    earlier: BoolArray = (key[at] == wanted) & (order[at] < slots.order[row])
+    return earlier
 
 
 def _repeats(slots: Explained, kind: IntArray, subject: IntArray, readable: BoolArray) -> tuple[BoolArray, BoolArray]:

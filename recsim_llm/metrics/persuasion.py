@@ -78,8 +78,9 @@ def measure_persuasion(
         sums: DoubleArray = np.bincount(who, np.where(known, values, 0.0), users).astype(np.float64)
         return sums
 
-    caused: DoubleArray = taken * np.where(chance > plain, 1 - plain / np.where(chance > 0, chance, 1.0), 0.0)
-    anyway: DoubleArray = taken - caused
+    by_words = np.where(chance > plain, 1 - plain / np.where(chance > 0, chance, 1.0), 0.0)
+    caused: DoubleArray = taken.astype(np.float64) * by_words
+    anyway: DoubleArray = taken.astype(np.float64) - caused
     rated: BoolArray = taken & ~np.isnan(stars)
     given = np.nan_to_num(stars)
     sums = (

@@ -24,6 +24,7 @@ USER_EVENTS: Mapping[str, str] = MappingProxyType(
         "share": "Items sent on",
         "purchase": "Purchases",
         "friend_click": "Clicks traced to a friend",
+        "chat": "Chats of two friends",
     }
 )
 """The events of a run's log that are a user's own, as reports call them."""

@@ -16,7 +16,7 @@ __all__ = ["actions_section"]
 Content = Mapping[str, Any]
 Arms = Sequence[Content]
 
-_DONE = {event: said for event, said in USER_EVENTS.items() if event != "friend_click"}
+_DONE = {event: said for event, said in USER_EVENTS.items() if event not in ("friend_click", "chat")}
 _PAGES = {"search": "Pages that were searches", "back": "Pages looked at again"}
 _HOW = {"recommended": "on a recommended page", "search": "on a searched page", "back": "on a page looked at again"}
 _STEPS = {

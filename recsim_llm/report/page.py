@@ -26,6 +26,7 @@ from recsim_llm.metrics.item_tables import has_tables, read_tables
 from recsim_llm.metrics.provider_series import read_provider_days
 from recsim_llm.metrics.run_actions import measure_actions
 from recsim_llm.metrics.run_contagion import measure_contagion
+from recsim_llm.metrics.run_prices import measure_prices
 from recsim_llm.metrics.run_tools import measure_tools
 from recsim_llm.metrics.run_words import measure_words
 from recsim_llm.report import comparison_figure, drawing, numbers
@@ -52,6 +53,7 @@ from recsim_llm.report.ope_rows import OPE_FILE, read_ope
 from recsim_llm.report.page_layout import document, figure, table, whole_table
 from recsim_llm.report.page_words_section import draw_page_words, page_words_section
 from recsim_llm.report.parameter_table import parameters_section
+from recsim_llm.report.price_section import price_section
 from recsim_llm.report.progress_page import cost_section, deciders_section, failures_section
 from recsim_llm.report.provider_section import draw_providers, provider_section
 from recsim_llm.report.reproduction import configuration_section, reproduction_section
@@ -108,6 +110,8 @@ class Findings:
     """What went from friend to friend; None where users have no friends."""
     actions: Sequence[Mapping[str, Any]] | None = None
     """What users did beyond clicks; None where they can do nothing else."""
+    prices: Sequence[Mapping[str, Any]] | None = None
+    """What was shown and taken costs; None where items have no prices."""
     tools: Sequence[Mapping[str, Any]] | None = None
     """What agents did with tools; None where no recommender is one."""
     page_words: Sequence[Mapping[str, Any]] | None = None
@@ -158,11 +162,7 @@ def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
         if compared is not None and comparison_figure.can_draw(compared):
             drawings |= _draw_comparison(compared, folder)
         comparison_section(compared, "", table, lambda _: "")
-    with showing(run / MANIFEST, "run"):
-        trust_section(manifest, None, "")
-        parameters_section(manifest)
-        drawings |= draw_calibration(find_record(manifest), folder)
-        calibration_section(find_record(manifest), drawings)
+    drawings |= _draw_users(run, manifest, folder)
     with showing(run / CARD_FILE, "realism"):
         if realism is not None and CARD_FIGURE.able(realism):
             drawings[CARD_FIGURE.name] = _draw_card(realism, folder)
@@ -224,6 +224,7 @@ def render_page(found: Findings) -> str:
         findings_section(found.measured, found.drawings),
         contagion_section(found.contagion, found.drawings),
         actions_section(found.actions),
+        price_section(found.prices),
         tools_section(found.tools),
         page_words_section(found.page_words, found.drawings),
         provider_section(found.providers, found.drawings),
@@ -286,6 +287,7 @@ def _in_time(run: Path) -> dict[str, Any]:
             "contagion": measure_contagion(log, tables),
             "actions": measure_actions(log, tables),
             "page_words": measure_words(log, tables),
+            "prices": measure_prices(log, tables),
         }
     told = {name: [arm.to_json() for arm in arms] for name, arms in found.items() if arms is not None}
     if talked is not None:
@@ -353,6 +355,16 @@ def _draw_comparison(compared: Mapping[str, Any], folder: Path) -> dict[str, str
     rows = comparison_figure.forest_rows(compared)
     write_figure_data(folder, comparison_figure.FIGURE, comparison_figure.FIGURE_COLUMNS, rows)
     return {comparison_figure.FIGURE: element}
+
+
+def _draw_users(run: Path, manifest: Mapping[str, Any], folder: Path) -> dict[str, str]:
+    """Write the figures of how users were calibrated, and lay out once what the manifest tells of them."""
+    with showing(run / MANIFEST, "run"):
+        trust_section(manifest, None, "")
+        parameters_section(manifest)
+        drawn = draw_calibration(find_record(manifest), folder)
+        calibration_section(find_record(manifest), drawn)
+    return drawn
 
 
 def _draw_card(card: Mapping[str, Any], folder: Path) -> str:

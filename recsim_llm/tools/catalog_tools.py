@@ -96,11 +96,12 @@ class CatalogTools:
         return carry_out(arguments, desk, bus)
 
     def told(self, item: int) -> dict[str, Any]:
-        """Return an item's id, title, year and genres."""
+        """Return an item's id, title, year and genres, and its price where items have one."""
         catalog, year = self._catalog, int(self._catalog.year[item])
         genres = [safe_text(name, _GENRE) for name in catalog.genres_of(item)]
         title = safe_text(str(catalog.title[item]), _TITLE)
-        return {"id": int(catalog.item_id[item]), "title": title, "year": year if year > 0 else None, "genres": genres}
+        told = {"id": int(catalog.item_id[item]), "title": title, "year": year if year > 0 else None, "genres": genres}
+        return told if catalog.price is None else told | {"price": round(float(catalog.price[item]), 2)}
 
     def positions(self, item_ids: Sequence[int]) -> list[int]:
         """Return catalog positions of ids, -1 where the catalog has none of that id."""
@@ -110,7 +111,7 @@ class CatalogTools:
     def _schema(self, arguments: Arguments, desk: Desk, bus: CandidateBus) -> ToolResult:
         del arguments
         catalog = self._catalog
-        lacking = [name for name in ("description", "provider") if getattr(catalog, name) is None]
+        lacking = [name for name in ("description", "provider", "price") if getattr(catalog, name) is None]
         known = catalog.year[catalog.year >= 0]
         counts = zip(catalog.genre_names, catalog.genres.sum(axis=0).tolist(), strict=True)
         genres = sorted(counts, key=lambda pair: (-pair[1], pair[0]))[:_GENRES]

@@ -6,9 +6,9 @@
     test    = column operator value | column "in" "(" value { "," value } ")"
 
 Columns of words are ``genre``, ``title``, ``description`` and ``provider`` (``=``, ``!=``, ``contains``), those of numbers
-``id``, ``year`` and ``popularity`` (``=``, ``!=``, ``<``, ``<=``, ``>``, ``>=``). Words stand in quotes and are compared
-without regard to case. An item meets no test of a column in which it has nothing, such as an unknown year. Nothing of a
-filter is ever run as code, and its length and depth are bounded.
+``id``, ``year``, ``popularity`` and ``price`` (``=``, ``!=``, ``<``, ``<=``, ``>``, ``>=``). Words stand in quotes and are
+compared without regard to case. An item meets no test of a column in which it has nothing, such as an unknown year. Nothing of
+a filter is ever run as code, and its length and depth are bounded.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ COLUMNS = {
     "id": "numbers",
     "year": "numbers",
     "popularity": "numbers",
+    "price": "numbers",
 }
 """Columns that a filter can name, and what they hold; ``retired`` stands alone."""
 
@@ -205,7 +206,10 @@ class _Numbers:
     takes = "number"
 
     def __init__(self, catalog: Catalog, name: str) -> None:
-        column = {"id": catalog.item_id, "year": catalog.year, "popularity": catalog.popularity}[name]
+        columns = {"id": catalog.item_id, "year": catalog.year, "popularity": catalog.popularity, "price": catalog.price}
+        column = columns[name]
+        if column is None:
+            raise _wrong(f"a test of {name}", "another column, since the catalog has no such numbers")
         self._values: npt.NDArray[np.float64] = np.asarray(column, np.float64).copy()
         if name == "year":
             self._values[catalog.year < 0] = np.nan

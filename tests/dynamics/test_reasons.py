@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsim_llm.core.catalog import Catalog
+from recsim_llm.data import open_dataset
 from recsim_llm.dynamics.reasons import KINDS, Reason, ReasonReader, reason_words
+from tests.support.real_data import movielens_folder
 
 CATALOG = Catalog.from_columns(
     item_id=[10, 11, 12, 13, 14],
@@ -111,3 +113,62 @@ def test_a_catalog_without_genres_or_providers_is_read_as_well():
     reader = ReasonReader.of_catalog(bare)
     assert holds(reader, "Because you like Drama.", 0) == (0, 0)
     assert holds(reader, 'Because you liked "Other Thing".', 0) == (1, 0)
+
+
+# Free text with planted reasons, whose truth is known
+
+
+FORMS = {
+    "genre": (
+        "If you are in the mood for {}, this is it.",
+        "A {} film with everything you love",
+        "Your taste for {} says you will enjoy this",
+        "{}, as you like it",
+    ),
+    "title": (
+        "Fans of {} went on to watch this",
+        "You gave {} five stars, and this is alike",
+        "Much like {}, but slower",
+        'Picked since you enjoyed "{}"',
+    ),
+}
+COUNT = 1500
+
+
+def planted(catalog, reader, kind, seed=4):
+    """Yield texts beside items, and whether what they say of the item is true."""
+    rng, everything = np.random.default_rng(seed), np.arange(len(catalog))
+    for number in range(COUNT):
+        item, true = int(rng.integers(len(catalog))), bool(rng.random() < 0.5)
+        if kind == "genre":
+            pool = np.flatnonzero(catalog.genres[item] == true)
+            words = list(catalog.genre_names)
+        else:
+            alike = reader.similar(np.full(len(catalog), item), everything)
+            pool = np.flatnonzero(alike & (everything != item) if true else ~alike)
+            words = [str(title).rsplit(" (", 1)[0] for title in catalog.title]
+        if len(pool):
+            yield FORMS[kind][number % 4].format(words[rng.choice(pool)]), item, true
+
+
+def error_rates(catalog, kind):
+    """Return the shares of planted texts that are read wrongly, and that cannot be read."""
+    reader = ReasonReader.of_catalog(catalog)
+    text, item, true = (np.array(column) for column in zip(*planted(catalog, reader, kind), strict=True))
+    about, found = reader.hold(reader.numbers(text.astype(object)), item)
+    readable = about.any(axis=1)
+    return (((found | ~about).all(axis=1) != true) & readable).mean(), (~readable).mean()
+
+
+@pytest.mark.parametrize("kind", FORMS)
+def test_planted_true_and_false_reasons_in_free_text_are_told_apart(kind):
+    wrong, unreadable = error_rates(open_dataset("fictional").catalog, kind)
+    assert wrong < 0.01
+    assert unreadable < 0.01
+
+
+@pytest.mark.parametrize(("kind", "most_unreadable"), [("genre", 0.01), ("title", 0.25)])
+def test_so_they_are_among_the_titles_of_movielens(kind, most_unreadable):
+    wrong, unreadable = error_rates(open_dataset(movielens_folder()).catalog, kind)
+    assert wrong < 0.02
+    assert unreadable < most_unreadable

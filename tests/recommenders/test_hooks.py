@@ -8,7 +8,6 @@ from recsim_llm.recommenders.hooks import BoundsCalls, TakesFriends, TellsTools
 from recsim_llm.registry import SHIPPED, resolve
 from recsim_llm.scenarios import load_scenario, run
 
-
 AGENTS = {"react", "plan-execute", "all-paths"}
 
 

@@ -6,7 +6,6 @@ from living import living
 from recsim_llm.comparison import summarise
 from recsim_llm.comparison.findings import measure_findings
 from recsim_llm.errors import ConfigError
-from recsim_llm.log.manifest import read_manifest
 from recsim_llm.scenarios import load_scenario, run
 from recsim_llm.scenarios.schema import shipped_scenarios
 
@@ -128,7 +127,7 @@ def test_a_clock_that_somebody_shortens_says_what_never_happens(tmp_path):
 def test_a_run_in_which_everything_happens_warns_of_nothing(tmp_path):
     plans = [{"name": "drift", "at": 5, "change": {"drift": {"size": 1.0}}}]
     folder = run(living(interventions=plans, recommenders=["popularity"]), tmp_path / "run")
-    assert read_manifest(folder)["users_warnings"] == []
+    assert summarise(folder).warnings == ()
 
 
 def test_no_release_may_leave_nothing_that_anybody_has_rated(tmp_path):

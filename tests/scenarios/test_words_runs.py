@@ -1,4 +1,4 @@
-"""Runs with words on pages and from users: off means off, dice are kept, what is written and said is in log and measures."""
+"""Runs with words on pages and from users: off means off, dice are kept, what is written and said is logged and measured."""
 
 import json
 import sqlite3
@@ -285,3 +285,24 @@ LONG_TERM = {"data": "recsim-lts", "users.model": "recsim-lts", "users.parameter
 def test_settings_that_do_not_fit_are_refused(settings, said, tmp_path):
     with pytest.raises(ConfigError, match=said):
         run(load_scenario("demo", PLAIN | settings), tmp_path / "run")
+
+
+# The writer
+
+
+def test_what_is_said_can_be_worded_by_the_writer_and_is_the_same_otherwise(on, tmp_path):
+    by_model = {"remarks": {"share": 0.5, "requests": 0.5, "words": "writer"}, "models.writer.name": "scripted/genres"}
+    few = {"users.count": 6, "visits": 1}
+    templated = run(load_scenario("demo", ON | few), tmp_path / "templated")
+    written = run(load_scenario("demo", ON | few | by_model), tmp_path / "written")
+    assert drawn(written, ARM, but=("text",)) == drawn(templated, ARM, but=("text",))
+    said = [[row["text"] for row in rows(folder, "impressions")] for folder in (templated, written)]
+    assert [text is None for text in said[0]] == [text is None for text in said[1]]
+    assert said[0] != said[1]
+    assert any("What the visitor means: " in prompt for prompt in prompts(written))
+
+
+def test_a_writer_that_nobody_named_is_asked_for_before_anything_is_served(tmp_path):
+    with pytest.raises(ConfigError, match="writer"):
+        run(load_scenario("demo", ON | {"remarks": {"words": "writer"}}), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -121,6 +121,14 @@ def test_describe_tells_titles_and_descriptions_and_adds_nothing(desk, bus):
     assert len(bus) == 0
 
 
+def test_prices_are_told_where_items_have_them(desk, bus):
+    catalog = replace(WORLD[0], price=np.arange(1, 61, dtype=np.float32))
+    told = call("select", desk, bus, world=(catalog, WORLD[1]), filter="price < 20").content
+    assert all(one["price"] < 20 for one in told["first_candidates"])
+    assert "price" in call("schema", desk, bus, world=(catalog, WORLD[1])).content["columns"]
+    assert "price" not in call("schema", desk, bus).content["columns"]
+
+
 def test_friends_put_what_most_of_them_liked_first(desk, bus):
     catalog, ratings = WORLD
     friends = {USER: (12, 14, 16)}

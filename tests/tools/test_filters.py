@@ -3,6 +3,7 @@
 import random
 import re
 import string
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -71,6 +72,7 @@ def test_what_a_filter_selects(text, ids):
         ("__import__('os')", "expected one of genre"),
         ("year > 1990; drop", "got ';"),
         ("description contains 'x'", "has no such words"),
+        ("price < 20", "has no such numbers"),
         ("year in ()", "a number"),
         ("", "a column, 'not' or '('"),
         ("title = 'open", "got ''open'"),
@@ -95,6 +97,11 @@ def test_a_filter_that_cannot_be_read_says_what_was_expected(text, says):
 def test_length_and_depth_are_bounded(text):
     with pytest.raises(ToolError, match="filter: got"):
         select_items(CATALOG, text)
+
+
+def test_prices_are_a_column_where_items_have_them():
+    priced = replace(CATALOG, price=np.array([5, 20, 12.5, 99], np.float32))
+    assert priced.item_id[select_items(priced, "price <= 12.5")].tolist() == [10, 12]
 
 
 def outcome(text):

@@ -155,8 +155,8 @@ def _list(judges: Judges, cases: Sequence[Case]) -> list[Verdict]:
 
 
 def _placed(judges: Judges, case: Case, answers: Sequence[Answer]) -> Verdict:
-    """Fill place by place with what is most probably named there and stands at none before it; of equals the first shown."""
-    chances = [np.array(answer.probabilities) for answer in answers]
+    """Fill place by place with what is most probably named there and stands at none before it; of equals as the base has it."""
+    chances = [_by_candidate(case, answer.probabilities) for answer in answers]
     order: list[int] = []
     again = 0
     for chance in chances:
@@ -166,7 +166,7 @@ def _placed(judges: Judges, case: Case, answers: Sequence[Answer]) -> Verdict:
         order.append(int(np.argmax(free)))
     judges.book.meet("places of lists", case.user_id, len(chances))
     judges.book.add("candidates named at a second place", "places of lists", case.user_id, again, share=True)
-    return Verdict(_by_candidate(case, chances[0].tolist()), _ranked(case, [case.shown[place] for place in order]))
+    return Verdict(chances[0], _ranked(case, [case.candidates[number] for number in order]))
 
 
 def _unasked(case: Case) -> Verdict:
