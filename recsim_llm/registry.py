@@ -62,6 +62,7 @@ SHIPPED: dict[str, dict[str, str]] = {
         "planner": "recsim_llm.recommenders.planner:Planner",
         "language": "recsim_llm.recommenders.language.ranker:LanguageRanker",
         "asking": "recsim_llm.conversation.asking:Asking",
+        "talking": "recsim_llm.conversation.talking:Talking",
     },
     "memories": {
         "stream": "recsim_llm.agents.memory.memories:stream_memory",

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.agents.worlds import ModelsByRole
 from recsim_llm.conversation.acts import (
     ACCEPT,
     CRITIQUES,
@@ -18,8 +19,9 @@ from recsim_llm.conversation.acts import (
     USER_ACTS,
     Dialogues,
 )
-from recsim_llm.conversation.attributes import find_attributes
+from recsim_llm.conversation.attributes import Attributes, find_attributes
 from recsim_llm.conversation.conversational import conversational
+from recsim_llm.conversation.deciding import DialogueUsers, RemembersTurns
 from recsim_llm.conversation.dialogues import Conversations, Prepared, Turn
 from recsim_llm.conversation.goals import read_tastes
 from recsim_llm.conversation.outcomes import BLAMES, Outcomes
@@ -34,10 +36,12 @@ from recsim_llm.core.profiles import make_profile
 from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.core.repetition import KnownItems
 from recsim_llm.errors import ConfigError
+from recsim_llm.language.base.safe_text import safe_text
 from recsim_llm.log.schema import Part
 from recsim_llm.log.talk_writer import TalkLog
 from recsim_llm.population.world import World
 from recsim_llm.recommenders import Truth
+from recsim_llm.recommenders.base import LONGEST_WORDS
 from recsim_llm.registry import blaming, blaming_plug_in
 from recsim_llm.scenarios.arm_session import Served
 from recsim_llm.scenarios.schema import Scenario
@@ -54,9 +58,12 @@ class ConversationSession:
         recommender: fitted before the first dialogue; one that cannot talk recommends in every turn.
         name: of the arm.
         log: where everything goes.
+        models: by role; ``user`` decides for the users and ``writer`` puts into words what they say, where they are named.
     """
 
-    def __init__(self, scenario: Scenario, world: World, recommender: Any, *, name: str, log: TalkLog) -> None:
+    def __init__(
+        self, scenario: Scenario, world: World, recommender: Any, *, name: str, log: TalkLog, models: ModelsByRole | None = None
+    ) -> None:
         settings, seed = scenario.conversation, scenario.seed
         if settings is None or seed is None:
             raise ConfigError("conversation: got no settings or no seed, expected both; see ArmSession for pages")
@@ -73,7 +80,7 @@ class ConversationSession:
             world=world,
             tastes=tastes,
             attributes=attributes,
-            users=TasteUsers(attributes, settings),
+            users=self._users(attributes, models),
             settings=settings,
             rows=users,
             slots=slots,
@@ -85,8 +92,19 @@ class ConversationSession:
         self._outcomes = Outcomes(users)
         self._order = np.argsort(self._user_id, kind="stable")
         self._spoken = settings.words or self._policy.reads_text
+        self._writer = None if models is None or "writer" not in scenario.models else models.role("writer")
         self.pages = 0
         self.clicks = 0
+
+    def _users(self, attributes: Attributes, models: ModelsByRole | None) -> DialogueUsers:
+        settings = self._settings
+        if models is None or "user" not in self._scenario.models:
+            return TasteUsers(attributes, settings)
+        # Only here, since language models load much.
+        from recsim_llm.conversation.language_dialogue_users import LanguageDialogueUsers
+
+        seed = int(self._scenario.seed or 0)
+        return LanguageDialogueUsers(self._world, attributes, settings, model=models.role("user"), seed=seed)
 
     def truth(self) -> Truth:
         """Return the hidden side of the world as far as tastes go; goals are hidden from everybody."""
@@ -131,7 +149,7 @@ class ConversationSession:
         self.clicks += int(np.count_nonzero(turn.user.act == ACCEPT))
         if dialogues is not None:
             self._observe(dialogues, turn)
-        spoken = user_words(turn.user, self._world.catalog, self.conversations.attributes) if self._spoken else None
+        spoken = self._said(turn)
         if spoken is not None:
             self.conversations.tell(prepared.rows, spoken)
         self._record(turn, dialogues, spoken)
@@ -139,6 +157,30 @@ class ConversationSession:
         if over.size:
             self._over(over)
         return turn.ended
+
+    def _said(self, turn: Turn) -> TextArray | None:
+        """Return str [m]: what users say, in the writer's words where there is one; None where nobody reads it."""
+        users, remembers = self.conversations.users, isinstance(self.conversations.users, RemembersTurns)
+        if not self._spoken and not remembers:
+            return None
+        catalog, attributes, prepared = self._world.catalog, self.conversations.attributes, turn.prepared
+        words = user_words(turn.user, catalog, attributes)
+        if self._writer is not None and self._spoken:
+            words = self._voiced(turn, words)
+        if isinstance(users, RemembersTurns):
+            users.remember(prepared.heard.user_index, policy_words(prepared.acts, catalog, attributes), words)
+        return words if self._spoken else None
+
+    def _voiced(self, turn: Turn, words: TextArray) -> TextArray:
+        # Only here, since language models load much.
+        from recsim_llm.conversation.language_dialogue_users import voiced
+
+        assert self._writer is not None
+        rows, heard = turn.prepared.rows, turn.prepared.heard
+        who = zip(self._user_id[rows].tolist(), heard.visit.tolist(), heard.turn.tolist(), strict=True)
+        named = [f"{user} {visit} {number}" for user, visit, number in who]
+        written = voiced(self._writer, words.tolist(), seed=int(self._scenario.seed or 0), who=named)
+        return np.array([safe_text(text, LONGEST_WORDS) if text else "" for text in written], object)
 
     def _observe(self, dialogues: Dialogues, turn: Turn) -> None:
         shown = turn.prepared.heard.item_index

@@ -73,6 +73,8 @@ def estimate_cost(scenario: Scenario, world: World, roles: Roles) -> CostEstimat
     arms = [make_recommender(arm) for arm in scenario.recommenders]
     asking = [_questions(arm) for arm in arms if isinstance(arm, AsksModel)]
     prompt_tokens = world.users.prompt_tokens(scenario.slate_size) if isinstance(world.users, BoundsPrompts) else 0
+    if scenario.conversation is not None:
+        prompt_tokens = _POLICY_TOKENS
     budgets = {
         "user": (len(arms), prompt_tokens, 2 * scenario.slate_size + 2),
         "policy": (len(asking), _POLICY_TOKENS, max(asking, default=0)),

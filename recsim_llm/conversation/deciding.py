@@ -24,9 +24,9 @@ from recsim_llm.conversation.acts import (
     RECOMMEND,
     REFUSE,
 )
-from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
+from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray, TextArray
 
-__all__ = ["Chances", "DecidesByRule", "DialogueUsers", "Heard", "Options", "draw", "options_of", "spread"]
+__all__ = ["Chances", "DecidesByRule", "DialogueUsers", "Heard", "Options", "RemembersTurns", "draw", "options_of", "spread"]
 
 
 class Heard(NamedTuple):
@@ -49,6 +49,8 @@ class Heard(NamedTuple):
     of the user's appeal over the catalog."""
     wanted: BoolArray
     """bool [m, k]: which of them are what the user looks for; all False without a goal."""
+    goal: IntArray
+    """int64 [m]: catalog position of what is looked for, or of whose attributes; -1 without a goal."""
     has_goal: bool
     """Whether users look for something certain."""
     truth: DoubleArray
@@ -99,6 +101,14 @@ class DecidesByRule(Protocol):
 
     by_rule: bool
     """True."""
+
+
+@runtime_checkable
+class RemembersTurns(Protocol):
+    """Users who keep what was said, in words."""
+
+    def remember(self, user_index: IntArray, policy: TextArray, user: TextArray) -> None:
+        """Keep what was said in a turn of users int64 [m]; both str [m], empty where nothing was."""
 
 
 class Options(NamedTuple):

@@ -253,6 +253,7 @@ class Conversations:
             item_index=index,
             appeal=self._tastes.appeal[users[:, None], index] - bar[:, None],
             wanted=self.goals.wanted(goal, index),
+            goal=goal if self.goals.certain else np.full(len(rows), -1),
             has_goal=self.goals.certain,
             truth=truth,
             told=state.told[rows].copy(),
@@ -321,6 +322,7 @@ class Conversations:
             has = (self.attributes.members[heard.item_index] & (heard.item_index >= 0)[:, :, None]).any(axis=1)
             missing = self.attributes.shares(np.where(has, 0.0, truth))
             other = heard._replace(
+                goal=goal,
                 wanted=self.goals.wanted(goal, heard.item_index),
                 truth=truth,
                 lacking=has & (truth == 0),
