@@ -22,11 +22,11 @@ from recsim_llm.conversation.acts import (
 from recsim_llm.conversation.attributes import Attributes, find_attributes
 from recsim_llm.conversation.conversational import conversational
 from recsim_llm.conversation.deciding import DialogueUsers, RemembersTurns
-from recsim_llm.conversation.dialogues import Conversations, Prepared, Turn
+from recsim_llm.conversation.dialogue_loop import Conversations, Prepared, Turn
+from recsim_llm.conversation.dialogue_outcomes import BLAMES, Outcomes
+from recsim_llm.conversation.dialogue_words import policy_words, user_words
 from recsim_llm.conversation.goals import read_tastes
-from recsim_llm.conversation.outcomes import BLAMES, Outcomes
 from recsim_llm.conversation.taste_users import TasteUsers
-from recsim_llm.conversation.words import policy_words, user_words
 from recsim_llm.core.arrays import FloatArray, IntArray, TextArray
 from recsim_llm.core.batches import take_columns
 from recsim_llm.core.catalog import Catalog

@@ -11,7 +11,7 @@ import numpy as np
 
 from recsim_llm.conversation.acts import PolicyActs, Said, UserActs
 from recsim_llm.conversation.attributes import Attributes
-from recsim_llm.conversation.words import policy_words, user_words
+from recsim_llm.conversation.dialogue_words import policy_words, user_words
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.language.base.questions import Part
 from recsim_llm.language.base.safe_text import safe_text

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from recsim_llm.conversation.attributes import Attributes
-from recsim_llm.conversation.settings import ConversationSettings
+from recsim_llm.conversation.conversation_settings import ConversationSettings
 from recsim_llm.core import keyed
 from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.core.catalog import Catalog

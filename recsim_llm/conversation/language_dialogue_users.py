@@ -9,9 +9,9 @@ import numpy as np
 
 from recsim_llm.conversation.acts import ASK, EXPLAIN, RECOMMEND, SILENT
 from recsim_llm.conversation.attributes import Attributes
+from recsim_llm.conversation.conversation_settings import ConversationSettings
 from recsim_llm.conversation.deciding import Chances, Heard
 from recsim_llm.conversation.dialogue_prompts import USER_RULES, WRITER_RULES, items_part, line_of, said_part
-from recsim_llm.conversation.settings import ConversationSettings
 from recsim_llm.conversation.taste_users import told_chances
 from recsim_llm.core.arrays import IntArray, TextArray
 from recsim_llm.language.base.questions import Answer, Ask, Part, Prompt, Question, choice, yes_no

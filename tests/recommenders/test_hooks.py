@@ -8,7 +8,7 @@ from recsim_llm.registry import SHIPPED, resolve
 from recsim_llm.scenarios import load_scenario, run
 
 
-@pytest.mark.parametrize(("hook", "names"), [(TakesTruth, {"oracle", "planner"}), (AsksModel, {"language"})])
+@pytest.mark.parametrize(("hook", "names"), [(TakesTruth, {"oracle", "planner"}), (AsksModel, {"language", "talking"})])
 def test_a_recommender_is_known_by_the_method_that_takes_what_it_needs(hook, names):
     assert {name for name in SHIPPED["recommenders"] if isinstance(resolve("recommenders", name), hook)} == names
 

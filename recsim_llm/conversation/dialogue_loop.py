@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from recsim_llm.conversation.act_checks import admit_acts
 from recsim_llm.conversation.acts import (
     ACCEPT,
     ANSWER,
@@ -27,12 +28,11 @@ from recsim_llm.conversation.acts import (
     silent_acts,
 )
 from recsim_llm.conversation.attributes import Attributes
-from recsim_llm.conversation.checking import admit_acts
+from recsim_llm.conversation.conversation_settings import ConversationSettings
 from recsim_llm.conversation.deciding import Chances, DecidesByRule, DialogueUsers, Heard, draw, options_of, spread
 from recsim_llm.conversation.dialogue_state import NEVER, DialogueState, Record
 from recsim_llm.conversation.goals import Goals, Tastes, keyed_dice
 from recsim_llm.conversation.leak import LeakMeter
-from recsim_llm.conversation.settings import ConversationSettings
 from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray, TextArray
 from recsim_llm.core.histories import Histories
 from recsim_llm.core.keyed import Words

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.conversation.acts import ACCEPT, ANSWER, ASK, CHANGE_MIND, LEAVE, RECOMMEND
-from recsim_llm.conversation.dialogues import Conversations, Turn
+from recsim_llm.conversation.dialogue_loop import Conversations, Turn
 from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 
 __all__ = ["BLAMES", "Outcomes"]
