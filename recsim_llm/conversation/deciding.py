@@ -26,7 +26,18 @@ from recsim_llm.conversation.acts import (
 )
 from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray, TextArray
 
-__all__ = ["Chances", "DecidesByRule", "DialogueUsers", "Heard", "Options", "RemembersTurns", "draw", "options_of", "spread"]
+__all__ = [
+    "AnswersTurnsLater",
+    "Chances",
+    "DecidesByRule",
+    "DialogueUsers",
+    "Heard",
+    "Options",
+    "RemembersTurns",
+    "draw",
+    "options_of",
+    "spread",
+]
 
 
 class Heard(NamedTuple):
@@ -104,6 +115,21 @@ class DecidesByRule(Protocol):
 
 
 @runtime_checkable
+class AnswersTurnsLater(Protocol):
+    """Users whose decisions take their time: turns are started, and decided in whatever order they become ready.
+
+    Deciding a turn that was started gives what deciding it at once would have given.
+    """
+
+    def start(self, heard: Heard) -> None:
+        """Begin to work on decisions and return without waiting."""
+
+    def collect(self) -> IntArray:
+        """Wait until at least one started turn is ready, and return int64 [m]: users now ready, ascending, each told once."""
+        ...
+
+
+@runtime_checkable
 class RemembersTurns(Protocol):
     """Users who keep what was said, in words."""
 
@@ -162,4 +188,5 @@ def draw(probability: DoubleArray, dice: DoubleArray) -> IntArray:
     along = np.cumsum(probability, axis=1)
     place = (along <= (dice * along[:, -1])[:, None]).sum(axis=1)
     last = probability.shape[1] - 1 - (probability[:, ::-1] > 0).argmax(axis=1)
-    return np.minimum(place, last)
+    option: IntArray = np.minimum(place, last)
+    return option

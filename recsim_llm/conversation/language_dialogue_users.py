@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future, wait
+from functools import partial
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +23,7 @@ from recsim_llm.population.persona_text import render_persona
 from recsim_llm.population.world import World
 
 if TYPE_CHECKING:
-    from recsim_llm.language.calls.model import LanguageModel
+    from recsim_llm.language.calls.model import LanguageModel, Reply
 
 __all__ = ["LanguageDialogueUsers", "voiced"]
 
@@ -58,6 +61,8 @@ class LanguageDialogueUsers:
         self._world, self._attributes, self._settings, self._model, self._seed = world, attributes, settings, model, seed
         self._lines: dict[int, list[str]] = {}
         self._personas: dict[int, Part] = {}
+        self._started: dict[int, Future[Reply]] = {}
+        self._ended: SimpleQueue[int] = SimpleQueue()
 
     def remember(self, user_index: IntArray, policy: TextArray, user: TextArray) -> None:
         """Keep what was said in a turn; both str [m], empty where nothing was."""
@@ -71,18 +76,45 @@ class LanguageDialogueUsers:
         Raises:
             RecSimError: the model failed; raised after all of these asks have ended.
         """
-        questions = [self._questions(heard, row) for row in range(len(heard.act))]
-        asks = [self._ask(heard, row, asked) for row, asked in enumerate(questions)]
-        replies = self._model.ask(asks)
+        self.start(heard)
+        replies = [self._started.pop(user) for user in heard.user_index.tolist()]
+        wait(replies)
         chances = self._blank(heard)
         unasked = told_chances(heard, self._attributes, self._settings)
         for row, reply in enumerate(replies):
-            self._read(chances, heard, row, {answer.question.key: answer for answer in reply.answers})
-            if "speak" in {question.key for question in questions[row]}:
-                total = unasked[row].sum()
-                speaks = next(answer.probabilities[0] for answer in reply.answers if answer.question.key == "speak")
-                chances.answer[row] = unasked[row] / total * speaks if total > 0 else 0.0
+            answers = {answer.question.key: answer for answer in reply.result().answers}
+            self._read(chances, heard, row, answers)
+            if "speak" in answers:
+                total = max(unasked[row].sum(), 1e-300)
+                chances.answer[row] = unasked[row] / total * answers["speak"].probabilities[0]
         return chances
+
+    def start(self, heard: Heard) -> None:
+        """Put to the model those of the turns that are not with it already, one ask a user, and return without waiting."""
+        rows = [row for row, user in enumerate(heard.user_index.tolist()) if user not in self._started]
+        replies = self._model.submit([self._ask(heard, row, self._questions(heard, row)) for row in rows])
+        for row, reply in zip(rows, replies, strict=True):
+            user = int(heard.user_index[row])
+            self._started[user] = reply
+            reply.add_done_callback(partial(self._note, user))
+
+    def collect(self) -> IntArray:
+        """Wait until at least one started turn is answered, and return int64 [m]: users now ready, ascending, each told once.
+
+        Raises:
+            RecSimError: the model failed on a turn; raised after all started turns have ended.
+        """
+        ready = [self._ended.get()]
+        while not self._ended.empty():
+            ready.append(self._ended.get())
+        failed = [self._started[user] for user in ready if self._started[user].exception() is not None]
+        if failed:
+            wait(self._started.values())
+            failed[0].result()
+        return np.sort(np.array(ready, np.int64))
+
+    def _note(self, user: int, _: Future[Reply]) -> None:
+        self._ended.put(user)
 
     def _blank(self, heard: Heard) -> Chances:
         rows, slots = heard.item_index.shape

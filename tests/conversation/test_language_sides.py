@@ -48,6 +48,10 @@ class Recorder:
         self.asks += asks
         return self._model.ask(asks)
 
+    def submit(self, asks):
+        self.asks += asks
+        return self._model.submit(asks)
+
 
 @pytest.fixture
 def roles():
@@ -190,6 +194,29 @@ def test_a_run_of_two_models_that_is_stopped_goes_on_to_the_same_bytes(played, t
     for name in ("turns", "dialogues", "pages", "impressions"):
         for path in (played / name).glob("*.parquet"):
             assert path.read_bytes() == (tmp_path / "run" / name / path.name).read_bytes()
+
+
+def test_users_who_run_free_say_the_same_as_users_who_wait_for_each_other(played, tmp_path):
+    out = run(scenario(barrier="visit"), tmp_path / "free")
+    for name in ("turns", "dialogues", "pages", "impressions"):
+        assert table(out, name) == table(played, name)
+
+
+def test_users_who_run_free_have_one_ask_in_flight_each(world, roles):
+    plain = talks.converse(world, mode="chat")
+    recorder = Recorder(roles.role("user"))
+    users = LanguageDialogueUsers(world, plain.attributes, plain.settings, model=recorder, seed=1)
+    conversations = talks.converse(world, mode="chat", users=users)
+    rows = np.arange(6)
+    conversations.begin(rows, rows, np.zeros(6, np.int64), np.ones(6, np.uint64))
+    heard = conversations.open(rows).heard
+    users.start(heard)
+    users.start(heard)
+    ready = []
+    while len(ready) < 6:
+        ready += users.collect().tolist()
+    assert sorted(ready) == rows.tolist()
+    assert len(recorder.asks) == 6
 
 
 def test_users_of_a_model_leave_the_same_run_without_words_alone(tmp_path):
