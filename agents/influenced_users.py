@@ -6,7 +6,7 @@ logged as a probability stays exact. Without influence nothing is wrapped.
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Self, cast
 
 import numpy as np
 
@@ -42,6 +42,8 @@ class InfluencedUsers(WrappedUsers):
     def __init__(self, users: UserModel, influence: Influence) -> None:
         super().__init__(users)
         self.influence = influence
+        # Asked once: it takes longer than much of what is done for a page. Copies are of the same kind.
+        self._hears, self._withholds = isinstance(users, HearsFriends), isinstance(users, WithholdsRatings)
 
     def allocate(self, rows: int, slate_size: int) -> None:
         """Make room for a batch of ``rows`` users; forget everything about earlier ones."""
@@ -55,8 +57,9 @@ class InfluencedUsers(WrappedUsers):
 
     def _show_friends(self, pages: Pages) -> None:
         heard = self.influence.heard
-        if heard is not None and isinstance(self.users, HearsFriends):
-            self.users.show_friends(np.arange(heard.rows)[pages.rows], heard.sources(pages.rows, pages.item_index))
+        if heard is not None and self._hears:
+            friends = heard.sources(pages.rows, pages.item_index)
+            cast(HearsFriends, self.users).show_friends(np.arange(heard.rows)[pages.rows], friends)
 
     def decide(self, pages: Pages) -> Decisions:
         """Return the click log-odds for a batch of pages, with what is added to them, drawing nothing."""
@@ -77,8 +80,8 @@ class InfluencedUsers(WrappedUsers):
 
     def rated(self, pages: Pages, slot: IntArray, row: IntArray) -> BoolArray:
         """Return bool [c]: which of the clicked slots users give a rating to."""
-        if isinstance(self.users, WithholdsRatings):
-            return self.users.rated(pages, slot, row)
+        if self._withholds:
+            return cast(WithholdsRatings, self.users).rated(pages, slot, row)
         return np.ones(len(slot), np.bool_)
 
     def update(self, pages: Pages, slot: IntArray, row: IntArray, rating: FloatArray) -> Mood:

@@ -2,7 +2,10 @@
 
 Prints, in one run, for 1,000, 10,000 and 100,000 users over 30 days with friends and two interventions: seconds, memory, time a
 visit, and the shares of Mesa, of the recommender, of the log and of the rest, which is the kernel with its users and friends.
-Beside it stands Mesa's own way with the same world: an agent a user, each deciding page by page by itself.
+Beside it stands Mesa's own way with the same world: an agent a user, each of which visits by itself, page by page.
+
+Seconds are those of the clock; what is compared, time a visit and shares, is CPU time of the process with all its threads, so
+that other work on the machine hardly counts. Users are fitted before, and opening a world is not part of its days.
 
     OPENBLAS_NUM_THREADS=1 python benchmarks/world_speed.py [--users 1000,10000] [--days 30] [--repeats 1]
 """
@@ -16,11 +19,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from recsim_llm.scenarios.schema import Scenario
 
 DEFAULT = "1000,10000,100000"
 SCENARIO = {
-    "users.count": 1000,
     "recommenders": ["popularity"],
     "slate_size": 10,
     "max_pages": 10,
@@ -32,96 +40,104 @@ SCENARIO = {
         {"name": "hype", "at": "day 5", "until": "day 12", "change": {"trend": {"items": {"rare": 0.1}, "size": 1.0}}},
     ],
 }
+PARTS = ("mesa", "kernel", "recommender", "log")
 
 
-class Timed:
-    """Adds up the seconds spent in calls."""
+class PartTimes:
+    """CPU seconds of the parts of a program, each without what it calls of the others."""
 
     def __init__(self) -> None:
-        self.seconds = 0.0
+        self.seconds = dict.fromkeys(PARTS, 0.0)
+        self._open = ["mesa"]
+        self._since = time.process_time()
 
-    def wrap(self, owner: object, *names: str) -> None:
-        """Count the time of these methods of an object."""
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Count what happens meanwhile to a part."""
+        self._turn_to(name)
+        try:
+            yield
+        finally:
+            self._turn_to(None)
+
+    def _turn_to(self, name: str | None) -> None:
+        now = time.process_time()
+        self.seconds[self._open[-1]] += now - self._since
+        self._since = now
+        if name is None:
+            self._open.pop()
+        else:
+            self._open.append(name)
+
+    def begin(self) -> None:
+        """Forget what was counted."""
+        self.seconds, self._since = dict.fromkeys(PARTS, 0.0), time.process_time()
+
+    def wrap(self, kind: type, part: str, *names: str) -> None:
+        """Count the time of these methods of a class."""
         for name in names:
-            inner = getattr(owner, name)
+            setattr(kind, name, self._timed(getattr(kind, name), part))
 
-            def timed(*args: object, inner: object = inner, **more: object) -> object:
-                started = time.perf_counter()
-                try:
-                    return inner(*args, **more)
-                finally:
-                    self.seconds += time.perf_counter() - started
+    def _timed(self, inner: Callable[..., Any], part: str) -> Callable[..., Any]:
+        def timed(*args: object, **more: object) -> object:
+            with self.part(part):
+                return inner(*args, **more)
 
-            setattr(owner, name, timed)
+        return timed
+
+    def wrap_steps(self, kind: type, part: str, name: str) -> None:
+        """Count the time of a method of a class that yields, but not that of who takes what it yields."""
+        inner = getattr(kind, name)
+
+        def timed(*args: object) -> Iterator[object]:
+            going = inner(*args)
+            over = object()
+            while True:
+                with self.part(part):
+                    got = next(going, over)
+                if got is over:
+                    return
+                yield got
+
+        setattr(kind, name, timed)
 
 
-def measure(users: int, days: int) -> dict[str, float]:
-    """Play one world with a log, and return what it took."""
-    from recsim_llm.envs.world import LivingWorld
+def scenario_of(users: int, days: int) -> Scenario:
+    """Return the world to be played."""
     from recsim_llm.scenarios import load_scenario
 
-    scenario = load_scenario("demo", SCENARIO | {"users.count": users, "clock": {"days": days}})
-    recommender, log = Timed(), Timed()
+    return load_scenario("demo", SCENARIO | {"users.count": users, "clock": {"days": days}})
+
+
+def in_columns(users: int, days: int) -> dict[str, float]:
+    """Play one world with a log, and return what it took."""
+    from recsim_llm.envs.world import LivingWorld
+    from recsim_llm.log.writer import RunLog
+    from recsim_llm.recommenders import Popularity
+    from recsim_llm.scenarios.clock_session import ClockSession
+
+    times = PartTimes()
+    times.wrap(Popularity, "recommender", "recommend", "observe", "restock")
+    times.wrap(RunLog, "log", "page", "visits", "events", "turn", "close")
+    times.wrap_steps(ClockSession, "kernel", "step")
     with tempfile.TemporaryDirectory() as folder:
-        built = time.perf_counter()
-        world = LivingWorld(scenario, log=Path(folder) / "run")
+        world = LivingWorld(scenario_of(users, days), log=Path(folder) / "run")
         started = time.perf_counter()
-        recommender.wrap(world.session._recommender, "recommend", "observe")
-        log.wrap(world._sums.log, "page", "visits", "events", "turn")
-        session = Timed()
-        inner = world.session.step
-
-        def step(*args: object) -> object:
-            begun = time.perf_counter()
-            yield from inner(*args)
-            session.seconds += time.perf_counter() - begun
-
-        world.session.step = step
-        log.wrap(world._arm, "finish")
+        times.begin()
         while world.running:
             world.step()
-        seconds = time.perf_counter() - started
-        visits, pages = int(world.visits.sum()), int(world.pages.sum())
+        found = taken(world.visits.sum(), world.pages.sum(), world.clicks.sum(), time.perf_counter() - started)
         world.close()
-    finished = log.seconds
-    inside = max(session.seconds - recommender.seconds, 0.0)
-    return {
-        "users": users,
-        "visits": visits,
-        "pages": pages,
-        "opening_seconds": started - built,
-        "seconds": seconds,
-        "microseconds_a_visit": seconds / visits * 1e6,
-        "mebibytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        "recommender": recommender.seconds / seconds,
-        "log": finished / seconds,
-        "kernel": (inside - finished) / seconds,
-        "mesa": (seconds - session.seconds) / seconds,
-    }
-
-
-class Unkept:
-    """A log that keeps nothing, whatever it is told."""
-
-    def __init__(self, *_: object) -> None:
-        """Take in a world and the log beside it."""
-
-    def __getattr__(self, name: str) -> object:
-        """Return what does nothing."""
-        return lambda *_, **__: None
+    cpu = sum(times.seconds.values())
+    return found | {"cpu": cpu} | {part: times.seconds[part] / cpu for part in PARTS}
 
 
 def one_agent_one_object(users: int, days: int) -> dict[str, float]:
-    """Play the same world as Mesa's examples do: every user an agent that decides for itself, page by page; without a log."""
+    """Play the same world with a log as Mesa's examples do: every user an agent that visits by itself, page by page."""
     import mesa
     import numpy as np
 
-    from recsim_llm.scenarios import load_scenario
     from recsim_llm.scenarios.living import open_living_arm
-
-    scenario = load_scenario("demo", SCENARIO | {"users.count": users, "clock": {"days": days}})
-    arm = open_living_arm(scenario, None, None, sums=Unkept, folder=None)
-    session = arm.session
 
     class OneUser(mesa.Agent):
         def __init__(self, model: mesa.Model, row: int) -> None:
@@ -129,40 +145,68 @@ def one_agent_one_object(users: int, days: int) -> dict[str, float]:
             self.rows, self.visits = np.array([row]), 0
 
         def step(self) -> None:
-            if session.clock.due[self.rows[0]] < self.model.moment.after:
-                for _ in session._visit(self.rows, np.array([self.visits])):
-                    pass
+            if session.clock.due[self.rows[0]] < session.moments[self.model.steps - 1].after:
                 self.visits += 1
+                for _ in session.visit(self.rows):
+                    pass
 
     class Plain(mesa.Model):
         def step(self) -> None:
-            self.moment = session.moments[self.steps - 1]
-            session._moment = self.moment
-            session.timeline.act(self.moment, session.influence)
+            session.begin_step(session.moments[self.steps - 1])
             self.agents.shuffle_do("step")
-            if session._gossip is not None:
-                session._gossip.exchange(1.0)
+            session.end_step()
 
-    model = Plain(rng=1)
-    OneUser.create_agents(model, users, np.arange(users))
-    started = time.perf_counter()
-    for _ in range(days):
-        model.step()
-    seconds = time.perf_counter() - started
-    visits = sum(agent.visits for agent in model.agents)
-    arm.close()
-    return {"users": users, "visits": visits, "seconds": seconds, "microseconds_a_visit": seconds / visits * 1e6}
+    with tempfile.TemporaryDirectory() as folder:
+        arm = open_living_arm(scenario_of(users, days), None, None, sums=lambda _, log: log, folder=Path(folder) / "run")
+        session, model = arm.session, Plain(rng=1)
+        OneUser.create_agents(model, users, np.arange(users))
+        started, began = time.perf_counter(), time.process_time()
+        for _ in session.moments:
+            model.step()
+        arm.finish()
+        cpu = time.process_time() - began
+        visits = sum(agent.visits for agent in model.agents)
+        found = taken(visits, session.pages, session.clicks, time.perf_counter() - started)
+        arm.close()
+    return found | {"cpu": cpu}
 
 
-def apart(what: str, users: int, days: int) -> dict[str, float]:
-    """Measure in a process of its own, so that memory is of that world alone."""
-    done = subprocess.run(
-        [sys.executable, __file__, "--one", what, "--users", str(users), "--days", str(days)],
-        check=True,
-        capture_output=True,
-        text=True,
+def taken(visits: int, pages: int, clicks: int, seconds: float) -> dict[str, float]:
+    """Return what happened in a world, and what it took until now."""
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"visits": int(visits), "pages": int(pages), "clicks": int(clicks), "seconds": seconds, "mebibytes": memory}
+
+
+WAYS = {"columns": in_columns, "objects": one_agent_one_object}
+
+
+def apart(way: str, users: int, days: int, repeats: int = 1) -> dict[str, float]:
+    """Measure in processes of their own, so that memory is of that world alone; return what the cheapest of them took."""
+    command = [sys.executable, __file__, "--one", way, "--users", str(users), "--days", str(days)]
+    done = [subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout for _ in range(repeats)]
+    found = min((json.loads(said.splitlines()[-1]) for said in done), key=lambda one: one["cpu"])
+    return found | {"users": users, "a_visit": found["cpu"] / found["visits"] * 1e6}
+
+
+def show(found: dict[str, float]) -> None:
+    """Print a line of the table."""
+    print(
+        f"{found['users']:>9,}{found['visits']:>11,}{found['pages']:>11,}{found['seconds']:>9.1f}{found['cpu']:>8.1f}", end=""
     )
-    return json.loads(done.stdout.splitlines()[-1])
+    print(f"{found['a_visit']:>10.0f}{found['mebibytes']:>7.0f}", end="")
+    print(f"{found['mesa']:>7.1%}{found['kernel']:>8.0%}{found['recommender']:>9.0%}{found['log']:>6.0%}", flush=True)
+
+
+def compare(users: int, days: int, repeats: int) -> None:
+    """Print what Mesa's own way takes beside the world in columns, once it is seen to be the same world."""
+    plain, same = (apart(way, users, days, repeats) for way in ("objects", "columns"))
+    for what in ("visits", "pages", "clicks"):
+        if plain[what] != same[what]:
+            raise SystemExit(f"got {plain[what]} {what} one by one and {same[what]} in columns, expected the same world")
+    print(
+        f"Mesa's own way, one agent one object, {users:,} users, the same {same['clicks']:,} clicks: {plain['cpu']:.1f} s CPU, "
+        f"{plain['a_visit']:,.0f} µs/visit, {plain['a_visit'] / same['a_visit']:.1f} times as much as {same['a_visit']:,.0f}"
+    )
 
 
 def main() -> None:
@@ -170,36 +214,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--users", default=DEFAULT, help="numbers of users, with commas between")
     parser.add_argument("--days", type=int, default=30)
-    parser.add_argument("--repeats", type=int, default=1, help="runs of each, of which the fastest counts")
+    parser.add_argument("--repeats", type=int, default=1, help="runs of each, of which the cheapest counts")
     parser.add_argument("--plain-users", type=int, default=1000, help="users of Mesa's own way; 0 leaves it out")
-    parser.add_argument("--one", choices=["world", "plain"], help=argparse.SUPPRESS)
+    parser.add_argument("--one", choices=list(WAYS), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
-        play = measure if options.one == "world" else one_agent_one_object
-        print(json.dumps(play(int(options.users), options.days)))
+        print(json.dumps(WAYS[options.one](int(options.users), options.days)))
         return
-    best = lambda what, users: min(  # noqa: E731
-        (apart(what, users, options.days) for _ in range(options.repeats)), key=lambda found: found["seconds"]
-    )
-    print(f"{options.days} days, friends, two interventions, popularity, ten items a page; fastest of {options.repeats}")
-    print(f"{'users':>9}{'visits':>11}{'pages':>11}{'seconds':>9}{'µs/visit':>10}{'MiB':>7}", end="")
+    # So that the fit of the users, which is kept, is part of no figure.
+    apart("columns", 20, 1)
+    print(f"{options.days} days, friends, two interventions, popularity, ten items a page; cheapest of {options.repeats}")
+    print(f"{'users':>9}{'visits':>11}{'pages':>11}{'seconds':>9}{'CPU s':>8}{'µs/visit':>10}{'MiB':>7}", end="")
     print(f"{'mesa':>7}{'kernel':>8}{'recomm.':>9}{'log':>6}")
-    rows = []
+    costs = []
     for users in map(int, options.users.split(",")):
-        found = best("world", users)
-        rows.append(found)
-        print(f"{users:>9,}{found['visits']:>11,}{found['pages']:>11,}{found['seconds']:>9.1f}", end="")
-        print(f"{found['microseconds_a_visit']:>10.0f}{found['mebibytes']:>7.0f}", end="")
-        print(f"{found['mesa']:>7.0%}{found['kernel']:>8.0%}{found['recommender']:>9.0%}{found['log']:>6.0%}", flush=True)
-    costs = [row["microseconds_a_visit"] for row in rows]
+        found = apart("columns", users, options.days, options.repeats)
+        show(found)
+        costs.append(found["a_visit"])
     print(f"a visit costs {max(costs) / min(costs):.2f} times as much in the dearest as in the cheapest")
     if options.plain_users:
-        plain, same = best("plain", options.plain_users), best("world", options.plain_users)
-        ratio = plain["microseconds_a_visit"] / same["microseconds_a_visit"]
-        print(
-            f"Mesa's own way, one agent one object, {plain['users']:,} users: {plain['seconds']:.1f} s, "
-            f"{plain['microseconds_a_visit']:,.0f} µs/visit without a log: {ratio:.1f} times as much"
-        )
+        compare(options.plain_users, options.days, options.repeats)
 
 
 if __name__ == "__main__":

@@ -28,8 +28,6 @@ from recsim_llm.registry import blaming
 
 __all__ = ["RecommenderPolicy", "as_policy"]
 
-_FEW_PAGES = 8
-
 
 def as_policy(
     recommender: str | Recommender,
@@ -99,7 +97,7 @@ class RecommenderPolicy:
         self._session, self._name, self._alone = session, name, alone
         users = session.world.population
         self._profile = make_profile(users.demographics, len(users))
-        self._histories = Histories(session.rows, _FEW_PAGES * kernel.slate_size)
+        self._histories = Histories(session.rows, kernel.slate_size)
         self._over = np.zeros(session.rows, np.bool_)
         self._asked: list[_Asked] = []
         self._rows_asked = np.zeros(0, np.int64)

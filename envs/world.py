@@ -31,7 +31,6 @@ __all__ = ["LivingWorld", "User"]
 
 _OPEN_ARM = "recsim_llm.scenarios.living:open_living_arm"
 """By name, since scenarios stand above environments."""
-_HANDS = "agents or calls of a program"
 
 
 class User(mesa.Agent):  # type: ignore[misc]
@@ -151,7 +150,8 @@ class LivingWorld(mesa.Model):  # type: ignore[misc]
     ``step()`` lets one step of the clock go by: agents of other kinds than ``User`` that have a method ``step`` act, in an
     order that Mesa shuffles; then ``active`` says who visits; these users visit all at once; then the data are collected. A
     model that nobody adds to plays what ``recsim-llm run`` plays, page by page: the log has the same bytes. Where agents, a
-    subclass or ``come_now`` have a hand in it, the log's manifest says so, and nobody else can go on with that run.
+    subclass, ``come_now`` or ``session`` have a hand in it, the log's manifest says so (``by_hand``), as do its report and
+    every comparison, and nobody else can go on with that run.
 
     ```python
     model = LivingWorld("living", "mf")
@@ -187,11 +187,9 @@ class LivingWorld(mesa.Model):  # type: ignore[misc]
         opened = import_attribute(_OPEN_ARM, "scenario")(scenario, recommender, seed, sums=_Sums, folder=folder)
         own = type(self)
         if own is not LivingWorld:
-            opened.played_by(f"{own.__module__}:{own.__qualname__}")
+            opened.note(f"played as {own.__module__}:{own.__qualname__}", 0)
         super().__init__(rng=opened.session.seed)
         self._arm = opened
-        self.session = opened.session
-        """What plays the pages: its ``influence`` moves users, its ``clock`` says who comes when."""
         self.population = opened.world.population
         """The users, row by row."""
         self.catalog = opened.world.catalog
@@ -203,6 +201,12 @@ class LivingWorld(mesa.Model):  # type: ignore[misc]
         self.datacollector = mesa.DataCollector(
             model_reporters={**_REPORTERS, **(model_reporters or {})}, agent_reporters=dict(agent_reporters or {})
         )
+
+    @property
+    def session(self) -> Any:
+        """What plays the pages: its ``influence`` moves users, its ``clock`` says who comes when."""
+        self._note("its session is in a program's hands")
+        return self._arm.session
 
     @property
     def visits(self) -> IntArray:
@@ -237,7 +241,7 @@ class LivingWorld(mesa.Model):  # type: ignore[misc]
     @property
     def due(self) -> IntArray:
         """int64 [u]: hour of each user's next visit since the beginning, ``clock.NEVER`` for who does not come again."""
-        due: IntArray = self.session.clock.due
+        due: IntArray = self._arm.session.clock.due
         return due
 
     @property
@@ -254,13 +258,13 @@ class LivingWorld(mesa.Model):  # type: ignore[misc]
 
     def active(self, moment: Moment) -> IntArray:
         """Return int64 [m]: rows of the users who visit in a step; those who are due, unless a subclass decides otherwise."""
-        rows: IntArray = self.session.clock.coming(moment)
+        rows: IntArray = self._arm.session.clock.coming(moment)
         return rows
 
     def come_now(self, rows: IntArray) -> None:
         """Let the next visit of these users fall into the step that comes next, or is about to decide who is active."""
-        self._arm.played_by(_HANDS)
-        self.session.clock.due[rows] = self._next.first
+        self._note("users are called to come now")
+        self._arm.session.clock.due[rows] = self._next.first
 
     def step(self) -> None:
         """Let one step of the clock go by.
@@ -274,18 +278,21 @@ class LivingWorld(mesa.Model):  # type: ignore[misc]
         self._next = self.moment
         for kind in self.agent_types:
             if kind is not User and hasattr(kind, "step"):
-                self._arm.played_by(_HANDS)
+                self._note(f"agents act: {kind.__qualname__}")
                 self.agents_by_type[kind].shuffle_do("step")
         rows = np.unique(active := np.asarray(self.active(self.moment), np.int64))
         self._next = self.moments[min(self.steps, len(self.moments) - 1)]
         if len(rows) != len(active):
             raise ContractError("active: got a user twice, expected each at most once a step")
-        for _ in self.session.step(self.moment, rows):
+        for _ in self._arm.session.step(self.moment, rows):
             pass
         self.running = self.steps < len(self.moments)
         if not self.running:
             self._arm.finish()
         self.datacollector.collect(self)
+
+    def _note(self, said: str) -> None:
+        self._arm.note(said, self.moments.index(self._next))
 
     def close(self) -> None:
         """Close what is open: language models, and the log's folder."""

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.agents.wrapped_users import innermost
 from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.batches import take_columns
 from recsim_llm.core.pages import ACTIONS, Requests, Slates
+from recsim_llm.core.protocols import WritesQueries
 from recsim_llm.dynamics.catalog_search import CatalogSearch
 from recsim_llm.dynamics.intents import Purposes
 from recsim_llm.dynamics.user_actions import BACK, RECOMMENDED, SEARCHED, Actions, Acts, Asked
@@ -46,8 +48,10 @@ class ActingSession(ClockSession):
         if scenario.actions is None:
             raise ConfigError("actions: got none, expected some; see ClockSession")
         names = () if self._intents is None else self._intents.names
-        self._actions = Actions(scenario.actions, world.catalog, world.population, self.seed, intents=names)
-        search = scenario.actions.search
+        search, users = scenario.actions.search, innermost(world.users)
+        self._typists = users if search is not None and isinstance(users, WritesQueries) else None
+        write = None if self._typists is None else self._typists.write_queries
+        self._actions = Actions(scenario.actions, world.catalog, world.population, self.seed, intents=names, write=write)
         self._search = None if search is None else CatalogSearch(world.catalog)
         asked = search is not None and search.answered_by == "recommender"
         self._answerer = recommender if asked and isinstance(recommender, AnswersQueries) else None
@@ -72,6 +76,8 @@ class ActingSession(ClockSession):
             only_genre=self._only_genre[rows],
             lookable=np.any(self._before[rows] >= 0, axis=1, keepdims=True)[:, 0],
         )
+        if self._typists is not None:
+            self._typists.show_queries(rows, asked.query.tolist())
         self._only_genre[rows], self._excused[rows] = asked.only_genre, 0
         only_genre = np.where(asked.how == RECOMMENDED, asked.only_genre, -1)
         if self._actions.settings.filter is not None:

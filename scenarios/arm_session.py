@@ -16,7 +16,7 @@ from recsim_llm.core.dice import VisitDice, seed_words
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.histories import Histories
 from recsim_llm.core.kernel import ALL_ROWS
-from recsim_llm.core.pages import Requests, Rows, Slates, probability
+from recsim_llm.core.pages import PageWords, Requests, Rows, Slates, probability
 from recsim_llm.core.profiles import make_profile
 from recsim_llm.core.protocols import AnswersLater, CopiesRows, RanksItems
 from recsim_llm.core.ratings import Dataset, Ratings
@@ -29,6 +29,7 @@ from recsim_llm.recommenders import Recommender, Truth, check_slates
 from recsim_llm.registry import blaming, blaming_plug_in
 from recsim_llm.scenarios.offers import AnsweredOffer, Offer, OpenOffers, in_order
 from recsim_llm.scenarios.schema import Scenario
+from recsim_llm.scenarios.spoken_pages import SpokenSession
 
 __all__ = ["ArmSession", "Served", "VisitLog"]
 
@@ -60,8 +61,9 @@ class VisitLog(Protocol):
         invalid: IntArray,
         out_of_pages: BoolArray,
         friend_id: IntArray | None = None,
+        words: PageWords | None = None,
     ) -> None:
-        """Take in one page of a batch of users; ``friend_id`` by slot, where users have friends."""
+        """Take in one page of a batch of users; ``friend_id`` by slot, where users have friends, ``words`` where there are."""
 
     def visits(
         self,
@@ -126,15 +128,15 @@ class ArmSession:
                 f"users x visits x pages x slate_size: got {users * slots:,}, expected at most {_MOST_SLOTS:,}, since "
                 "recommenders see whole histories; lower one of them"
             )
-        # Under a clock hardly anybody comes on every day; room is made as it is needed.
-        room = slots if scenario.clock is None else min(slots, 2 * scenario.max_pages * scenario.slate_size)
-        self._history = Histories(users, room, actions=scenario.actions is not None)
+        self._history = Histories(users, scenario.slate_size, actions=scenario.actions is not None)
         self._profile = make_profile(world.population.demographics, users)
         self._order = np.argsort(self._user_id, kind="stable")
         self._ended = np.zeros(users, np.bool_)
         self._totals = VisitTotals(users)
         self._answered: list[AnsweredOffer] = []
         self._catalog = world.catalog
+        self.words = SpokenSession(scenario, world)
+        """What is written on pages, and what users say."""
         self._when = ""
         self.pages = 0
         self.clicks = 0
@@ -225,7 +227,7 @@ class ArmSession:
         """Page by page: everyone waits for everyone, and the recommender learns after each page."""
         page = 0
         while rows.size:
-            answered = self._show(self._offer(rows), rows)
+            answered = self._show(self._written_offer(rows), rows)
             self._settle(answered)
             rows = rows[~answered.outcome.ended]
             page += 1
@@ -242,7 +244,7 @@ class ArmSession:
         browsing, pages = len(rows), 0
         while browsing:
             if waiting.size:
-                offer = self._offer(waiting)
+                offer = self._written_offer(waiting)
                 open_offers.add(waiting, offer)
                 if isinstance(users, AnswersLater):
                     with self._users_code("start"):
@@ -262,6 +264,12 @@ class ArmSession:
         if everyone:
             yield pages // everyone, browsing
 
+    def _written_offer(self, rows: IntArray) -> Offer:
+        """Return the next page of these users, with its words before their eyes where they read such."""
+        offer = self._offer(rows)
+        self.words.write(rows, offer)
+        return offer
+
     def _offer(self, rows: IntArray) -> Offer:
         """Return the next page of these users."""
         requests = self._requests(rows)
@@ -270,7 +278,7 @@ class ArmSession:
     def _requests(self, rows: IntArray) -> Requests:
         number, page = self._kernel.visit[rows], self._kernel.page[rows]
         told = (*self._history.of(rows), self._profile[rows], self._history.actions(rows))
-        return Requests(self._user_id[rows], number, page, *told)
+        return Requests(self._user_id[rows], number, page, *told, text=self.words.before(rows))
 
     def _recommended(self, rows: IntArray, requests: Requests) -> tuple[Slates, IntArray]:
         """Ask the recommender for pages; return them as they are shown, and as positions in the catalog, -1 where blank."""
@@ -302,13 +310,15 @@ class ArmSession:
         """Show an offer to its users and draw what they do."""
         blank = offer.item_index < 0
         with self._users_code("a page"):
+            plain = self.words.plain_log_odds(offer, lambda: self.look(self._user_id[rows], offer.item_index))
             outcome = self._paid(rows, self._visits.show(offer.item_index, self._all(rows), blank if blank.any() else None))
         feedback, ratings = outcome.feedback, outcome.feedback.ratings()
         self._history.add(rows, np.where(blank, -1, offer.slates.item_id), feedback.clicked, ratings)
         self._ended[rows] = outcome.ended
         self.pages += len(rows)
         self.clicks += feedback.slot.size
-        return AnsweredOffer(rows, offer, outcome, ratings)
+        words = self.words.take_in(rows, feedback, plain)
+        return AnsweredOffer(rows, offer, outcome, ratings, words=words)
 
     def _settle(self, answered: AnsweredOffer) -> None:
         """Let the recommender learn from a page that users saw, and log it."""
@@ -328,6 +338,7 @@ class ArmSession:
             invalid=outcome.invalid,
             out_of_pages=outcome.out_of_pages,
             friend_id=self._friends_liked(rows, feedback),
+            words=answered.words,
         )
         clicks = np.bincount(feedback.row, minlength=len(rows))
         totals = self._totals.add(feedback.pages.page[None], np.stack([clicks, reward])[:, None], rows)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
@@ -43,8 +44,14 @@ class AuditRequest(StudyRequest):
     """Of users, items and their order."""
     users: Literal["language", "choice", "cascade"] = "language"
     """``language``: users whom a model plays; ``choice``: fitted users, where the audit allows; ``cascade``: both, likewise."""
+    policy: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of the language ranker that is audited, where a policy is; those not given keep their defaults."""
     n_users: int | None = None
     """Most users; None takes the audit's own number."""
+
+    def settings(self) -> list[str]:
+        """Return how model, users and policy are asked, ``KEY=VALUE`` each, as ``--set`` takes them."""
+        return [*super().settings(), *(f"policy.{name}={json.dumps(value)}" for name, value in self.policy.items())]
 
 
 def make_audit(
@@ -91,7 +98,8 @@ def make_audit(
             run = kind.run if request.users == "language" else kind.cascade
             assert run is not None
             asked = {"parameters": LanguageParameters.from_settings(request.parameters)} if request.parameters else {}
-            return _content(request, dataset, kind, run(roles, dataset, request.seed, users, **asked))
+            ranked = {"policy": request.policy} if request.policy else {}
+            return _content(request, dataset, kind, run(roles, dataset, request.seed, users, **asked, **ranked))
 
 
 def _facts(request: AuditRequest, licence: str) -> dict[str, str]:
@@ -130,6 +138,10 @@ def _check(request: AuditRequest) -> AuditKind:
             f"--n-users: got {request.n_users}, expected 1 or more; give another, or leave it out for the audit's own number"
         )
     _refuse_overlooked(request, kind.heeds if request.users == "language" else ())
+    if request.policy and not kind.of_policy:
+        name = next(iter(request.policy))
+        got = f"--set policy.{name}: got a setting that audit {request.audit} would overlook"
+        raise ConfigError(f"{got}, expected none; leave it out")
     if request.users == "choice":
         if kind.choice is None:
             able = ", ".join(name for name, one in EVERY_AUDIT.items() if one.choice is not None)

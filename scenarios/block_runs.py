@@ -15,6 +15,7 @@ from recsim_llm.scenarios.estimates import Confirm
 from recsim_llm.scenarios.parameter_files import with_files_read
 from recsim_llm.scenarios.runner import Report, begin_run, draw_seed, resume
 from recsim_llm.scenarios.schema import Block, Scenario, scenario_from
+from recsim_llm.scenarios.without_time import without_time
 
 __all__ = ["count_users", "expect_same", "refuse_parts", "run_or_resume", "take_part", "tell_nobody"]
 
@@ -91,7 +92,7 @@ def refuse_parts(scenario: Scenario) -> None:
     if scenario.clock is not None:
         raise ConfigError(
             "compare: got a clock where users are taken block by block, expected none, since what happens in time hangs on "
-            "everyone; leave --until-decided and --plan out, or pass --set clock=null"
+            f"everyone; leave --until-decided and --plan out, or pass {without_time(scenario)}"
         )
 
 

@@ -19,7 +19,7 @@ from recsim_llm.errors import ConfigError
 from recsim_llm.log.joining import join_logs
 from recsim_llm.log.manifest import read_scenario_manifest, write_manifest
 from recsim_llm.log.own_ids import join_lookups
-from recsim_llm.log.tables import join_serving
+from recsim_llm.log.tables import join_counts, join_serving
 from recsim_llm.population.personas import Population
 from recsim_llm.scenarios.schema import Block
 
@@ -71,4 +71,5 @@ def join_blocks(out: Path, folders: Sequence[Path], more: Mapping[str, Any]) -> 
     join_lookups(out, folders)
     join_logs(out, folders, manifests[0]["arms"])
     join_serving(out, folders)
+    join_counts(out, folders)
     write_manifest(out, joined)

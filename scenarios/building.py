@@ -15,7 +15,8 @@ import numpy as np
 
 from recsim_llm.agents.influenced_users import with_influence
 from recsim_llm.agents.noise import with_noise
-from recsim_llm.core.protocols import CopiesRows, RanksItems
+from recsim_llm.agents.presented_users import with_presentation
+from recsim_llm.core.protocols import CopiesRows, RanksItems, WritesQueries
 from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.core.repetition import RatedItems
 from recsim_llm.data import open_dataset
@@ -207,13 +208,15 @@ def _check_oracle(scenario: Scenario, world: World) -> None:
 
 
 def _check_policies(scenario: Scenario, roles: Roles) -> None:
-    """Refuse arms that ask a language model that nobody named, before other arms are served and a folder is left behind.
+    """Refuse arms and users that ask a language model that nobody named, before others are served and a folder is left behind.
 
     Raises:
-        ConfigError: there is one.
+        ConfigError: there are such.
     """
     if any(isinstance(make_recommender(arm), AsksModel) for arm in scenario.recommenders):
         roles.settings_for("policy")
+    if scenario.asks_writer:
+        roles.settings_for("writer")
 
 
 def _check_search(scenario: Scenario) -> None:
@@ -290,6 +293,8 @@ def build_scenario_world(
     world = with_rated_items(world, split_cold(scenario, dataset)[0], scenario.train_share)
     if scenario.clock is not None:
         world = _living(scenario, world)
+    if scenario.presentation is not None:
+        world = with_presentation(world, scenario.presentation)
     return with_noise(world, settings.noise, _seed(scenario)) if settings.noise else world
 
 
@@ -312,11 +317,19 @@ def _living(scenario: Scenario, world: World) -> World:
     later, rated = timeline.unreleased(), world.rated
     if rated is not None and later.any():
         item = world.catalog.index_of(rated.ratings.item_id)
-        before = rated.ratings.take(~later[item] | (item < 0))
+        known = ~later[item] | (item < 0)
+        if not known.any():
+            raise ConfigError(
+                "interventions: got releases of every item that anybody has rated, expected some on sale before; release fewer"
+            )
+        before = rated.ratings.take(known)
         world = world._replace(rated=RatedItems.of(before, world.population.user_id, world.catalog))
+    if scenario.actions is not None and scenario.actions.search is not None and isinstance(world.users, WritesQueries):
+        world.users.meet_search()
     influence = Influence(world.catalog, timeline.causes)
     if scenario.social is not None:
-        befriend(influence, scenario.social, world, _seed(scenario))
+        sends = scenario.actions is not None and scenario.actions.share is not None
+        befriend(influence, scenario.social, world, _seed(scenario), sends=sends)
     return with_influence(world, influence)
 
 

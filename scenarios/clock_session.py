@@ -10,12 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.agents.influenced_users import influence_on
-from recsim_llm.core.arrays import BoolArray, IntArray
+from recsim_llm.agents.wrapped_users import innermost
+from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.pages import Slates
+from recsim_llm.core.protocols import SeesPrices
 from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.core.visits import PageOutcome
+from recsim_llm.dynamics.chats import Chats
 from recsim_llm.dynamics.clock import HOURS, Moment
 from recsim_llm.dynamics.influence import Influence
 from recsim_llm.dynamics.intents import Intents, Purposes
@@ -23,6 +26,7 @@ from recsim_llm.dynamics.provider_exits import ProviderExits
 from recsim_llm.dynamics.timeline import Event, Sold, restocked
 from recsim_llm.dynamics.word_of_mouth import WordOfMouth
 from recsim_llm.errors import ConfigError
+from recsim_llm.log.schema import CHAT
 from recsim_llm.population.world import World
 from recsim_llm.recommenders import Recommender
 from recsim_llm.recommenders.hooks import begin_day, restock
@@ -74,15 +78,16 @@ class ClockSession(ArmSession):
         self._stocked = False
         self._intent = np.zeros(len(self._user_id), np.int64)
         self._weight = np.ones(len(self._user_id))
-        self._put_on_sale(self.timeline.on_sale(self._moment))
-        self._gossip = Gossip(influence.heard, world) if isinstance(influence.heard, WordOfMouth) else None
+        self._put_on_sale(self.timeline.on_sale(self._moment), self.timeline.prices(self._moment))
+        chats = influence.chats if isinstance(influence.chats, Chats) else None
+        self._gossip = Gossip(influence.heard, world, chats) if isinstance(influence.heard, WordOfMouth) else None
         self._providers = make_provider_exits(scenario, world)
 
     def stock(self, known: Dataset) -> tuple[Catalog, Ratings]:
         """Return what a recommender may learn from before the first page; of items that come later there is nothing."""
         self._stocked = True
         later = self.timeline.unreleased()
-        catalog = replace(known.catalog, retired=self._catalog.retired)
+        catalog = replace(known.catalog, retired=self._catalog.retired, price=self._catalog.price)
         if not later.any():
             return catalog, known.ratings
         popularity = np.where(later, np.float32(0), catalog.popularity)
@@ -103,22 +108,45 @@ class ClockSession(ArmSession):
             moment: the step.
             rows: int64 [m]: whose next visit falls into it, ascending.
         """
-        self._moment, self._when = moment, f"day {moment.day}" + (f", hour {moment.hour}" if self._step_hours < HOURS else "")
+        self.begin_step(moment)
+        yield from self.visit(rows)
+        self.end_step()
+
+    def begin_step(self, moment: Moment) -> None:
+        """Let happen by plan what happens before anybody visits in a step, the first that is not over."""
+        self._moment, self._when = moment, moment.said
         if moment.hour == 0:
             begin_day(self._recommender)
         offered = True if self._providers is None else self._providers.offered()
-        self._put_on_sale(self.timeline.on_sale(moment) & offered)
+        self._put_on_sale(self.timeline.on_sale(moment) & offered, self.timeline.prices(moment))
         self._note(self.timeline.act(moment, self.influence))
+
+    def visit(self, rows: IntArray) -> Iterator[tuple[int, int]]:
+        """Let some users visit together in the step that has begun; what is yielded, and ``rows``, as of ``step``."""
         visit = np.where(self._came[rows], self._kernel.visit[rows] + 1, 0)
         if self._intents is not None and rows.size:
             self._take_up(rows, self._intents.draw(rows, visit))
         self._came[rows] = True
         if rows.size:
             yield from self._visit(rows, visit)
+
+    def end_step(self) -> None:
+        """Let friends talk and providers judge, once everyone has visited."""
         if self._gossip is not None:
-            self._gossip.exchange(self._step_hours / HOURS)
+            self._talk(self._gossip, self._step_hours / HOURS)
         if self._providers is not None:
             self._judge_exposure(self._providers)
+
+    def _talk(self, gossip: Gossip, days: float) -> None:
+        """Let friends tell what they liked, and chat."""
+        gossip.exchange(days)
+        chats = gossip.chat(self._moment.first, days)
+        if chats and len(chats["user_id"]):
+            self._note_of_friends(CHAT, chats)
+
+    def _note_of_friends(self, event: str, columns: dict[str, npt.NDArray[Any]]) -> None:
+        count = len(columns["user_id"])
+        self._log.events(**self._when_of(count), event=[event] * count, subject=[None] * count, **columns)
 
     def _judge_exposure(self, providers: ProviderExits) -> None:
         """Let providers see how much they were shown; at the end of a day they decide whether to leave."""
@@ -138,15 +166,19 @@ class ClockSession(ArmSession):
         self.influence.weight[rows, 0] += purposes.click
         self.influence.leaving[rows] += purposes.leave
 
-    def _put_on_sale(self, on_sale: BoolArray) -> None:
-        if np.array_equal(on_sale, self._catalog.on_sale):
+    def _put_on_sale(self, on_sale: BoolArray, price: FloatArray | None) -> None:
+        users = innermost(self._world.users)
+        if price is not None and isinstance(users, SeesPrices):
+            users.show_prices(price)
+        same_price = price is None or np.array_equal(price, np.asarray(self._catalog.price))
+        if same_price and np.array_equal(on_sale, self._catalog.on_sale):
             return
         if np.count_nonzero(on_sale) < self._scenario.slate_size:
             raise ConfigError(
                 f"interventions: got {np.count_nonzero(on_sale)} items on sale in {self._when or 'the beginning'}, expected "
                 f"{self._scenario.slate_size} or more, a page; release or retire others"
             )
-        self._catalog = restocked(self._catalog, on_sale)
+        self._catalog = restocked(self._catalog, on_sale, price)
         if self._visits.known is not None:
             self._visits.known.restock(self._catalog)
         if self._stocked:
@@ -196,8 +228,7 @@ class ClockSession(ArmSession):
         if self._gossip is not None:
             clicks = self._gossip.take_in(answered.rows, answered.outcome.feedback)
             if len(clicks["user_id"]):
-                count = len(clicks["user_id"])
-                self._log.events(**self._when_of(count), event=["friend_click"] * count, subject=[None] * count, **clicks)
+                self._note_of_friends("friend_click", clicks)
 
     def _friends_liked(self, rows: IntArray, feedback: Feedback) -> IntArray | None:
         return None if self._gossip is None else self._gossip.liked(rows, feedback.pages.item_index)

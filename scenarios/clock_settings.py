@@ -10,7 +10,10 @@ from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.dynamics.clock import HOURS, USUAL_HOURS, Clock
 
-__all__ = ["ClockSettings"]
+__all__ = ["TIMED_SECTIONS", "ClockSettings"]
+
+TIMED_SECTIONS = ("intents", "interventions", "social", "providers", "actions")
+"""Sections of a scenario that need a clock."""
 
 
 class ClockSettings(FrozenSettings):

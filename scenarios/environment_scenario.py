@@ -12,6 +12,7 @@ from recsim_llm.language.calls.calls_file import FILE_NAME
 from recsim_llm.language.providers import Roles
 from recsim_llm.scenarios.building import build_scenario_world, load_dataset, recommender_seed
 from recsim_llm.scenarios.schema import Scenario, change_scenario, load_scenario
+from recsim_llm.scenarios.without_time import sections_in_time
 
 __all__ = ["open_scenario"]
 
@@ -35,7 +36,13 @@ def open_scenario(given: WorldArguments, folder: Path | None) -> OpenWorld:
     if scenario.clock is not None:
         raise ConfigError(
             f"scenario {scenario.name!r}: got one with a clock, expected one without, since episodes of an environment have "
-            "no days; play it with recsim-llm run or recsim_llm.envs.world.LivingWorld, or set clock: null"
+            "no days; play it with recsim-llm run or recsim_llm.envs.LivingWorld, or leave "
+            f"{', '.join(sections_in_time(scenario))} out"
+        )
+    if scenario.stated_tastes:
+        raise ConfigError(
+            f"scenario {scenario.name!r}: got stated_tastes, expected none, since users of an environment say nothing; play it "
+            "with recsim-llm run, or set stated_tastes: false"
         )
     user = scenario.models.get("user")
     if user is not None and given.users is not None and given.model is None and not asks_model(scenario.users.model):

@@ -12,7 +12,8 @@ from recsim_llm.language.base.wire import TokenUsage
 from recsim_llm.language.calls.budget import Prices
 from recsim_llm.language.providers import Roles
 from recsim_llm.population.world import World
-from recsim_llm.recommenders import AsksModel, LanguageRanker
+from recsim_llm.recommenders import AsksModel
+from recsim_llm.recommenders.language.policy import LanguagePolicy, PageAsks
 from recsim_llm.scenarios.building import make_recommender
 from recsim_llm.scenarios.schema import Scenario
 
@@ -24,6 +25,7 @@ ANSWER_TOKENS: Mapping[Elicitation, int] = {"decision": 0, "logprobs": 6, "sampl
 _ASK_ABOVE_COST = 1.0
 _ASK_ABOVE_CALLS = 1_000
 _POLICY_TOKENS = 1_200
+_REMARK_TOKENS = 250
 _POLICY_QUESTIONS = 20  # of a policy of which nothing is known
 
 
@@ -71,14 +73,16 @@ def estimate_cost(scenario: Scenario, world: World, roles: Roles) -> CostEstimat
     """
     pages = len(world.population) * scenario.visits * scenario.max_pages
     arms = [make_recommender(arm) for arm in scenario.recommenders]
-    asking = [_questions(arm) for arm in arms if isinstance(arm, AsksModel)]
+    asking = [_page_asks(arm, scenario.slate_size) for arm in arms if isinstance(arm, AsksModel)]
     prompt_tokens = world.users.prompt_tokens(scenario.slate_size) if isinstance(world.users, BoundsPrompts) else 0
     if scenario.conversation is not None:
         prompt_tokens = _POLICY_TOKENS
     budgets = {
         "user": (len(arms), prompt_tokens, 2 * scenario.slate_size + 2),
-        "policy": (len(asking), _POLICY_TOKENS, max(asking, default=0)),
+        "policy": (sum(asks for asks, _ in asking), _POLICY_TOKENS, max((questions for _, questions in asking), default=0)),
     }
+    if scenario.asks_writer:
+        budgets["writer"] = (len(arms) * scenario.slate_size, _REMARK_TOKENS, 1)
     calls, read, written, cost, local, priced = 0, 0, 0, 0.0, True, True
     for role, (times, prompt, questions) in budgets.items():
         settings = scenario.models.get(role)
@@ -119,6 +123,6 @@ def _contrast_calls(scenario: Scenario, world: World, asks: int, each: int) -> i
     return 0
 
 
-def _questions(recommender: AsksModel) -> int:
-    """Return how many questions a policy asks a page, at most."""
-    return recommender.settings.candidates if isinstance(recommender, LanguageRanker) else _POLICY_QUESTIONS
+def _page_asks(recommender: AsksModel, slate_size: int) -> PageAsks:
+    """Return what a policy asks for a page, at most."""
+    return recommender.page_asks(slate_size) if isinstance(recommender, LanguagePolicy) else PageAsks(1, _POLICY_QUESTIONS)

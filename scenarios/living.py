@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from recsim_llm.errors import ConfigError, one_of
 from recsim_llm.language.calls.calls_file import FILE_NAME
@@ -41,7 +42,7 @@ class LivingArm:
     """
 
     def __init__(self, scenario: Scenario, sums: Callable[[World, RunLog | None], VisitLog], folder: Path | None) -> None:
-        self._folder, self._played_by = folder, ""
+        self._folder, self._by_hand = folder, list[dict[str, Any]]()
         self._opened = ExitStack()
         try:
             if folder is not None:
@@ -66,15 +67,18 @@ class LivingArm:
         learner.fit(*session.stock(self.stage.training_part()[0]), recommender_seed(scenario))
         return session
 
-    def played_by(self, hands: str) -> None:
-        """Note in the manifest who has a hand in what happens, so that nobody goes on with it as the scenario alone would.
+    def note(self, said: str, step: int) -> None:
+        """Note in the manifest, once, who has a hand in what happens, so that nobody takes it for what the scenario alone does.
 
         Args:
-            hands: in words.
+            said: who does what, in words.
+            step: from which step on, from 0.
         """
-        if self._folder is not None and hands != self._played_by:
-            write_manifest(self._folder, {**read_manifest(self._folder), "played_by": hands})
-        self._played_by = hands
+        if any(one["said"] == said for one in self._by_hand):
+            return
+        self._by_hand.append({"step": step, "when": self.session.moments[step].said, "said": said})
+        if self._folder is not None:
+            write_manifest(self._folder, {**read_manifest(self._folder), "by_hand": self._by_hand})
 
     def finish(self) -> None:
         """Write what is left of the log and mark the arm as finished."""

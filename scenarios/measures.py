@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+
+from recsim_llm.core.arrays import IntArray
+from recsim_llm.core.ratings import Ratings
+from recsim_llm.log.tables import RATED_BEFORE, write_table
 from recsim_llm.metrics.item_tables import write_tables
 from recsim_llm.metrics.series_groups import check_groups, named_traits
 from recsim_llm.population.personas import TRAITS
@@ -34,6 +40,8 @@ def check_measures(built: Stage) -> None:
 def write_run_tables(built: Stage, out: Path) -> None:
     """Write what stands beside a log: items, users with the traits they are measured by, held-out ratings, who knows whom."""
     training, later = built.training_part()
+    if built.scenario.presentation is not None:
+        _write_rated_before(out, training.ratings, built.world.population.user_id)
     measure = built.scenario.measure
     write_tables(
         out,
@@ -45,3 +53,8 @@ def write_run_tables(built: Stage, out: Path) -> None:
         traits=() if measure is None else named_traits(measure.series),
     )
     write_friends(out, built.world)
+
+
+def _write_rated_before(out: Path, ratings: Ratings, user_id: IntArray) -> None:
+    mine = ratings.take(np.isin(ratings.user_id, user_id))
+    write_table(out, "rated_before", pa.table([mine.user_id, mine.item_id, mine.rating], schema=RATED_BEFORE))

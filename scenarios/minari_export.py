@@ -26,6 +26,7 @@ from recsim_llm.envs.observations import Observation
 from recsim_llm.envs.recorded_visits import make_observer, slate_space
 from recsim_llm.errors import ConfigError, RecSimError
 from recsim_llm.exports import ExportSource, Portion, write_own_ids
+from recsim_llm.exports.arm_log import BACK, SEARCH
 from recsim_llm.population.world import World
 
 __all__ = ["ENVIRONMENT", "Origin", "Replayed", "make_dataset_id", "replay", "write_minari"]
@@ -297,4 +298,5 @@ def _infos(source: ExportSource, portion: Portion, rows: slice) -> dict[str, npt
         "propensity": after_reset(portion.propensity[rows], np.nan),
         "prefix_propensity": after_reset(portion.prefix_propensity[rows], np.nan),
         "slate_propensity": after_reset(portion.slate_propensity[rows], np.nan),
+        **({} if portion.how is None else {"asked": after_reset(np.isin(portion.how[rows], (SEARCH, BACK)), False)}),
     }

@@ -117,11 +117,13 @@ def _refuse_moving_worlds(scenario: Scenario, folder: Path) -> None:
         ConfigError: this is one.
     """
     moving = [name for name in ("social", "providers", "actions") if getattr(scenario, name)]
-    moving += [f"{plan.change.kind} ({plan.name})" for plan in scenario.interventions if plan.change.kind in _ABOUT_STOCK]
+    stock = (*_ABOUT_STOCK, "price") if "price" in scenario.columns else _ABOUT_STOCK
+    moving += [f"{plan.change.kind} ({plan.name})" for plan in scenario.interventions if plan.change.kind in stock]
     if moving:
         raise ConfigError(
             f"off-policy: got {folder}, a run with {', '.join(moving)}, expected one in which nothing else changes what is on "
-            "sale or shown, and users neither tell each other nor search; run it without, or compare recommenders in runs"
+            "sale or shown, and users neither tell each other nor search; run it without (such as --set actions=null), or "
+            "serve both recommenders in runs and take recsim-llm compare"
         )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from recsim_llm.core.arrays import FloatArray, IntArray
 from recsim_llm.core.batches import join_feedback, stack_columns, take_columns, take_feedback
-from recsim_llm.core.pages import Requests, Slates
+from recsim_llm.core.pages import PageWords, Requests, Slates
 from recsim_llm.core.visits import PageOutcome
 from recsim_llm.dynamics.user_actions import Acts, Asked
 
@@ -44,6 +44,8 @@ class AnsweredOffer(NamedTuple):
     """float32 [u, k]: stars, NaN where nothing was clicked."""
     acts: Acts | None = None
     """What else they did with its items; None where they can do nothing else."""
+    words: PageWords | None = None
+    """What they said about it, and what its words did; None where words are nothing."""
 
 
 class OpenOffers:

@@ -14,6 +14,9 @@ __all__ = ["ScenarioOutline", "outline_scenario", "outline_scenarios"]
 _OF_THE_DATA = ("choice", "language", "cascade")
 _SECONDS_A_PAGE = 5e-4
 """CPU time of a page of fast users, with fitting and report: 0.2 to 0.5 ms over the shipped scenarios, on one core."""
+_SECONDS_A_FIT = 15.0
+"""CPU time of fitting choice users to the invented catalog, where a recommender has its own who know nothing of new items: each
+seed makes others new. Those whom a scenario is about are fitted once on a machine."""
 _MAGNITUDES = (
     (10.0, "CPU-seconds"),
     (100.0, "tens of CPU-seconds"),
@@ -76,8 +79,15 @@ def _time(scenario: Scenario, pages: int | None) -> str:
         return "; language models are asked: `--dry-run` tells calls, tokens and money"
     if pages is None:
         return ""
-    seconds = pages * _SECONDS_A_PAGE
+    seconds = pages * _SECONDS_A_PAGE + _own_fits(scenario) * _SECONDS_A_FIT
     return "; " + next(words for most, words in _MAGNITUDES if seconds < most)
+
+
+def _own_fits(scenario: Scenario) -> int:
+    """Return for how many recommenders users are fitted who know nothing of new items."""
+    if scenario.cold_items is None:
+        return 0
+    return sum(arm.recommender == "warmed" and "interactions" not in arm.settings for arm in scenario.recommenders)
 
 
 def _several(number: int, what: str) -> str:

@@ -23,6 +23,7 @@ from recsim_llm.log.manifest import encode_manifest, read_arithmetic, read_scena
 from recsim_llm.log.segments import SegmentWriter, open_segments, read_segments
 from recsim_llm.log.tables import add_timings
 from recsim_llm.log.talk_writer import TalkLog
+from recsim_llm.log.unread_words import note_unread
 from recsim_llm.log.writer import RunLog
 from recsim_llm.metrics.item_tables import has_tables
 from recsim_llm.numerics.arithmetic import describe_arithmetic
@@ -38,7 +39,7 @@ from recsim_llm.scenarios.measures import check_measures, write_run_tables
 from recsim_llm.scenarios.parameter_files import with_files_read
 from recsim_llm.scenarios.run_manifest import difference, make_manifest, users_warnings
 from recsim_llm.scenarios.schema import Scenario, scenario_from
-from recsim_llm.scenarios.serving import ServedRecommender, keeping_cost, reach_services
+from recsim_llm.scenarios.serving import ServedRecommender, keep_what_was_counted, keeping_cost, reach_services
 
 __all__ = ["Progress", "Report", "begin_run", "draw_seed", "give_hooks", "open_arm_log", "other_arithmetic", "resume", "run"]
 
@@ -202,8 +203,8 @@ def _refuse_to_go_on_by_hand(manifest: Mapping[str, Any], out: Path) -> None:
     finished = {segment.arm for segment in read_segments(out) or () if segment.last}
     if not finished >= set(manifest["arms"]):
         raise LogError(
-            f"run folder: got {out}, which was changed by hand while it was watched and is not finished, expected a run that "
-            "goes on by itself; watch the scenario again"
+            f"run folder: got {out}, which was changed by hand and is not finished, expected a run that goes on by itself; "
+            "play the scenario again"
         )
 
 
@@ -330,6 +331,8 @@ def open_arm_log(built: Stage, segments: SegmentWriter, place: int) -> RunLog:
         segment_rows=SEGMENT_ROWS,
         timed=scenario.clock is not None,
         social=scenario.social is not None,
+        worded=scenario.presentation is not None,
+        spoken=scenario.remarks is not None,
     )
 
 
@@ -342,7 +345,10 @@ def _open_session(
         talk = TalkLog(segments, name, place, slots=scenario.slate_size)
         return ConversationSession(scenario, world, learner, name=name, log=talk, models=built.roles), talk
     log = open_arm_log(built, segments, place)
-    return open_arm(scenario, world, learner, name=name, log=log), log
+    session = open_arm(scenario, world, learner, name=name, log=log)
+    if scenario.asks_writer:
+        session.words.let_write(built.roles.role("writer"))
+    return session, log
 
 
 @one_thread
@@ -372,5 +378,9 @@ def _serve_arms(built: Stage, out: Path, progress: Report) -> None:
                     everyone = len(world.population)
                     progress(Progress(arm.name, place, arms, at.users, everyone, pages, clicks, at.share, spent))
                     timings.append((arm.name, at.when, at.page, time.perf_counter() - started))
+        # Before the log's last line says that the arm is whole: nobody serves it again after that.
+        keep_what_was_counted(out, arm.name, recommender)
+        if isinstance(session, ArmSession):
+            note_unread(out, arm.name, session.words.unread)
         log.close()
     add_timings(out, timings)

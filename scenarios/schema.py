@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import operator
+from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import deepcopy
 from importlib.resources import files
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from recsim_llm.comparison.contrast_settings import FindingSettings, MeasureSettings, find_faults
+from recsim_llm.comparison.contrast_settings import FindingSettings, MeasureSettings
 from recsim_llm.conversation.conversation_settings import ConversationSettings
 from recsim_llm.core.configuration import config_error, first_fault
 from recsim_llm.core.plain_values import Place, refuse_flag, refuse_other_values, refuse_unnamed
@@ -21,14 +22,18 @@ from recsim_llm.data.table_settings import TableSettings
 from recsim_llm.dynamics.action_settings import ActionSettings
 from recsim_llm.dynamics.intents import USUAL_INTENTS, Intent
 from recsim_llm.dynamics.interventions import Intervention
+from recsim_llm.dynamics.presentation import PresentationSettings
 from recsim_llm.dynamics.provider_exits import ProviderSettings
+from recsim_llm.dynamics.remarks import RemarkSettings
 from recsim_llm.errors import ConfigError, one_of
 from recsim_llm.language.base.settings import ROLES, LimitSettings, ModelSettings
 from recsim_llm.scenarios.arm_settings import Arm, read_arm
-from recsim_llm.scenarios.clock_settings import ClockSettings
+from recsim_llm.scenarios.clock_settings import TIMED_SECTIONS, ClockSettings
+from recsim_llm.scenarios.scenario_faults import find_faults
 from recsim_llm.scenarios.scenario_yaml import find_line, read_yaml, yaml_fault
 from recsim_llm.scenarios.social_settings import SocialSettings
-from recsim_llm.scenarios.train_settings import TrainSettings, UserPart
+from recsim_llm.scenarios.train_settings import TrainSettings
+from recsim_llm.scenarios.user_settings import Block, UserSettings
 
 __all__ = [
     "Block",
@@ -50,42 +55,11 @@ def _is_unset(value: Any) -> bool:
     return value is None or value in ((), [])
 
 
-class Block(BaseModel):
-    """Some of the users: one of the blocks into which the seed divides them."""
-
-    model_config = _STRICT
-
-    size: int = Field(ge=1)
-    """Users a block; the last block takes what is left."""
-    number: int = Field(ge=0)
-    """Which block, from 0. The same users whatever other blocks are run, and their dice are those of a run with everyone."""
-
-
-class UserSettings(BaseModel):
-    """Who browses, and how they decide."""
-
-    model_config = _STRICT
-
-    model: str = "choice"
-    """Name of a user model: a shipped one, an installed one, or ``module:attribute``."""
-    count: int | None = Field(default=None, ge=1)
-    """Number of users. None: all users of the data. Up to their number: that many of them, drawn by the seed. Above:
-    synthetic users sampled from the distribution fitted to them."""
-    part: UserPart = "all"
-    """Which of these users browse: ``all``, those that training meets (``training``), or those kept from it (``held_out``)."""
-    block: Block | None = None
-    """Which of these users browse; None: all. Recommenders that learn know nothing of other blocks' users."""
-    fitted: str | None = None
-    """Folder written by ``recsim-llm fit``; None fits to the data, or takes the fit kept from last time."""
-    parameters: dict[str, Any] = Field(default_factory=dict)
-    """Parameters of the user model, by name; those not given keep their fitted or assumed value."""
-    noise: dict[str, float] = Field(default_factory=dict)
-    """Noise on top of any user model: ``random_clicks``, ``missed_clicks``, ``missing_ratings``, each a share."""
-
-    @field_validator("count", mode="before")
-    @classmethod
-    def _numbers_are_no_flags(cls, value: Any) -> Any:
-        return refuse_flag(value)
+def _is_usual(value: Any) -> bool:
+    """Tell whether a section takes what is usual."""
+    if isinstance(value, str) and value != "usual":
+        raise ValueError("expected usual, or settings by name")
+    return isinstance(value, str)
 
 
 class Scenario(BaseModel):
@@ -123,6 +97,9 @@ class Scenario(BaseModel):
     first page, and no user counts as having rated them. Users are fitted on all ratings. None: no item is made new."""
     users: UserSettings = UserSettings()
     """Who browses."""
+    stated_tastes: bool = Field(default=False, exclude_if=operator.not_)
+    """Whether users say on their very first page which genres they love, like and seldom choose, and nothing else of a persona;
+    recommenders find it in ``Requests.text``."""
     models: dict[str, ModelSettings] = Field(default_factory=dict)
     """Language models by role: ``user``, ``writer``, ``judge``, ``policy``. Each may be written as a name alone."""
     limits: LimitSettings = LimitSettings()
@@ -163,6 +140,11 @@ class Scenario(BaseModel):
     """What users may do beyond clicks, rating and leaving, with a clock; ``usual`` allows everything, None nothing."""
     conversation: ConversationSettings | None = Field(default=None, exclude_if=_is_unset)
     """Users talk with recommenders instead of browsing pages; a turn counts as a page. None: nobody talks."""
+    presentation: PresentationSettings | None = Field(default=None, exclude_if=_is_unset)
+    """How users take explanations and titles of the recommender's own; ``{}`` takes the usual numbers. None: nobody is shown
+    any, and what recommenders write is counted and left out."""
+    remarks: RemarkSettings | None = Field(default=None, exclude_if=_is_unset)
+    """What users say about pages, which recommenders may read; ``{}`` takes the usual numbers. None: nothing."""
     train: TrainSettings | None = None
     """How ``recsim-llm train`` trains a policy; None: as it usually does. Runs heed its ``holdout`` alone."""
     measure: MeasureSettings | None = Field(default=None, exclude_if=_is_unset)
@@ -176,6 +158,11 @@ class Scenario(BaseModel):
     def buys(self) -> bool:
         """Whether users may buy."""
         return self.actions is not None and self.actions.purchase is not None
+
+    @property
+    def asks_writer(self) -> bool:
+        """Whether a language model words what users say about pages."""
+        return self.remarks is not None and self.remarks.words == "writer"
 
     @property
     def table_options(self) -> dict[str, Any]:
@@ -197,12 +184,12 @@ class Scenario(BaseModel):
     @field_validator("intents", mode="before")
     @classmethod
     def _usual_intents(cls, intents: Any) -> Any:
-        return {name: intent.model_dump() for name, intent in USUAL_INTENTS.items()} if intents == "usual" else intents
+        return {name: intent.model_dump() for name, intent in USUAL_INTENTS.items()} if _is_usual(intents) else intents
 
     @field_validator("actions", mode="before")
     @classmethod
     def _usual_actions(cls, actions: Any) -> Any:
-        return {name: {} for name in ActionSettings.model_fields} if actions == "usual" else actions
+        return {name: {} for name in ActionSettings.model_fields} if _is_usual(actions) else actions
 
     @field_validator("interventions", mode="before")
     @classmethod
@@ -216,13 +203,13 @@ class Scenario(BaseModel):
         for part, counted, name in (("clock", "days", "visits"), ("conversation", "max_turns", "max_pages")):
             given = settings.get(part) if isinstance(settings, Mapping) else None
             count = given.get(counted) if isinstance(given, Mapping) else getattr(given, counted, None)
-            if isinstance(count, int) and name not in settings:
+            if isinstance(count, int) and count > 0 and name not in settings:
                 settings = {**settings, name: count}
         return settings
 
     @model_validator(mode="after")
     def _time_needs_a_clock(self) -> Self:
-        for name in ("intents", "interventions", "social", "providers", "actions"):
+        for name in TIMED_SECTIONS:
             if self.clock is None and getattr(self, name):
                 raise ValueError(f"expected a clock beside {name}; add clock: {{days: 30}}")
         return self
@@ -304,7 +291,8 @@ def load_scenario(name_or_path: str, overrides: Mapping[str, Any] | None = None)
         line = None if elsewhere else find_line(text, place)
         return f"scenario {name_or_path}" + ("" if line is None else f", line {line}")
 
-    return _checked(_changed(settings, changed), source_of, arms_known="recommenders" not in changed)
+    fixed = set(Scenario.model_fields).difference(key.partition(".")[0] for key in changed)
+    return _checked(_changed(settings, changed), source_of, fixed)
 
 
 def change_scenario(scenario: Scenario, overrides: Mapping[str, Any]) -> Scenario:
@@ -342,8 +330,8 @@ def scenario_from(settings: Mapping[str, Any], source: str) -> Scenario:
     return _checked(settings, lambda _: f"scenario {source}")
 
 
-def _checked(settings: Mapping[str, Any], source_of: Callable[[Place], str], *, arms_known: bool = False) -> Scenario:
-    """Build a scenario; ``source_of`` says where a setting comes from, ``arms_known`` that what is measured names its arms."""
+def _checked(settings: Mapping[str, Any], source_of: Callable[[Place], str], fixed: Collection[str] = ()) -> Scenario:
+    """Build a scenario; ``source_of`` says where a setting comes from, ``fixed`` which keys are as their author wrote them."""
     refuse_unnamed(settings, source_of)
     try:
         scenario = Scenario.model_validate(settings)
@@ -359,9 +347,7 @@ def _checked(settings: Mapping[str, Any], source_of: Callable[[Place], str], *, 
         raise config_error(error, Scenario, source) from error
     refuse_other_values(scenario.model_dump(), source_of)
     TableSettings.read(scenario.table_options, source_of(()))
-    arms = [arm.name for arm in scenario.recommenders] if arms_known else None
-    clock = scenario.clock is not None
-    for fault, said in find_faults(scenario.measure, scenario.expect, arms=arms, clock=clock):
+    for fault, said in find_faults(scenario, fixed):
         raise ConfigError(f"{source_of(fault)}: {'.'.join(map(str, fault))}: {said}")
     return scenario
 

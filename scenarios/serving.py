@@ -9,20 +9,22 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import pyarrow as pa
+
 from recsim_llm.conversation.acts import Dialogues, PolicyActs
 from recsim_llm.conversation.conversational import Conversational
 from recsim_llm.core.arrays import BoolArray, FloatArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.core.ratings import Ratings
-from recsim_llm.errors import RecSimError, ServiceError
+from recsim_llm.errors import ConfigError, RecSimError, ServiceError
 from recsim_llm.log.segments import read_segments
-from recsim_llm.log.tables import add_serving
-from recsim_llm.recommenders import Recommender, RunsElsewhere
-from recsim_llm.recommenders.hooks import AnswersQueries, restock
+from recsim_llm.log.tables import COUNTS, add_serving, keep_counts
+from recsim_llm.recommenders import Recommender, RunsElsewhere, TellsCounts
+from recsim_llm.recommenders.hooks import AnswersQueries, begin_day, restock
 from recsim_llm.scenarios.building import Stage
 
-__all__ = ["ServedRecommender", "keeping_cost", "reach_services"]
+__all__ = ["ServedRecommender", "keep_what_was_counted", "keeping_cost", "reach_services"]
 
 
 class ServedRecommender(Recommender):
@@ -52,6 +54,10 @@ class ServedRecommender(Recommender):
     def restock(self, catalog: Catalog) -> None:
         """Tell it what is on sale from now on."""
         restock(self._recommender, catalog)
+
+    def begin_day(self) -> None:
+        """Tell it that another day begins."""
+        begin_day(self._recommender)
 
     def recommend(self, requests: Requests, k: int) -> Slates:
         """Ask it for pages."""
@@ -123,6 +129,34 @@ def keeping_cost(run: Path, served: ServedRecommender) -> Iterator[None]:
     add_serving(run, served.cost(""))
 
 
+def keep_what_was_counted(run: Path, arm: str, recommender: Recommender) -> None:
+    """Write into the run folder what the recommender of a served arm counted, if it counts anything.
+
+    Args:
+        run: the run folder.
+        arm: its name.
+        recommender: the arm's own.
+    """
+    if not isinstance(recommender, TellsCounts):
+        return
+    tables = [
+        pa.table(
+            {
+                "arm": [arm] * len(count.user_id),
+                "what": [count.what] * len(count.user_id),
+                "of": [count.of] * len(count.user_id),
+                "share": [count.share] * len(count.user_id),
+                "user_id": count.user_id,
+                "amount": count.amount,
+                "cases": count.cases,
+            },
+            schema=COUNTS,
+        )
+        for count in recommender.counts()
+    ]
+    keep_counts(run, arm, pa.concat_tables(tables) if tables else COUNTS.empty_table())
+
+
 def reach_services(built: Stage, before: Mapping[str, Any] = MappingProxyType({}), run: Path | None = None) -> dict[str, Any]:
     """See that every recommender that runs elsewhere is there, before any arm is served.
 
@@ -136,7 +170,10 @@ def reach_services(built: Stage, before: Mapping[str, Any] = MappingProxyType({}
 
     Raises:
         ServiceError: one is not there.
+        ConfigError: one is to answer queries and does not say that it can.
     """
+    search = None if built.scenario.actions is None else built.scenario.actions.search
+    asks_arms = search is not None and search.answered_by == "recommender"
     finished = {segment.arm for segment in (read_segments(run) if run else None) or () if segment.last}
     said: dict[str, Any] = {}
     for name, make in built.recommenders.items():
@@ -150,4 +187,9 @@ def reach_services(built: Stage, before: Mapping[str, Any] = MappingProxyType({}
             said[name] = dict(recommender.reach())
         except ServiceError as error:
             raise error.told_of(f"recommender {name!r}") from error
+        if asks_arms and not said[name].get("search"):
+            raise ConfigError(
+                f"recommender {name!r}: got a server that does not say `search`, expected one that answers queries; let it "
+                "answer POST /search and say search: true on GET /, or set actions.search.answered_by: index"
+            )
     return {"services": said} if said else {}

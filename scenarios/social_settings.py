@@ -11,10 +11,12 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from recsim_llm.agents.influenced_users import influence_on
-from recsim_llm.core.protocols import HearsFriends
+from recsim_llm.core.protocols import HearsFriends, ReadsMessages
 from recsim_llm.data.friend_pairs import read_friend_pairs
+from recsim_llm.dynamics.chats import Chats
 from recsim_llm.dynamics.influence import LIMIT, Influence
 from recsim_llm.dynamics.word_of_mouth import WordOfMouth
+from recsim_llm.errors import ConfigError
 from recsim_llm.log.tables import FRIENDS, write_table
 from recsim_llm.population.friendship_draws import MOST_FRIENDS, draw_friendships
 from recsim_llm.population.friendships import Friendships, from_user_ids
@@ -22,6 +24,7 @@ from recsim_llm.population.personas import Population
 from recsim_llm.population.world import World
 
 __all__ = [
+    "ChatSettings",
     "FriendSettings",
     "SocialSettings",
     "befriend",
@@ -60,6 +63,17 @@ class FriendSettings(BaseModel):
         return self
 
 
+class ChatSettings(BaseModel):
+    """Two friends talk about an item that one of them consumed."""
+
+    model_config = _STRICT
+
+    share: float = Field(default=0.05, gt=0, le=1)
+    """Of the friendships of which one or both consumed something in a step of the clock, the share that chat about it."""
+    strength: float = Field(default=1.0, ge=0.02, le=LIMIT)
+    """Log-odds of a click that a friend who gives the item five stars adds, and one who gives it one star takes."""
+
+
 class SocialSettings(BaseModel):
     """What friends' likes do. An unknown key is an error."""
 
@@ -73,6 +87,8 @@ class SocialSettings(BaseModel):
     """Share of what was heard that is left after a day."""
     limit: float = Field(default=2.0, ge=0.02, le=LIMIT)
     """Most that all friends together add to the log-odds of a click."""
+    chats: ChatSettings | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Two friends talk about what one of them consumed; ``memory`` and ``limit`` hold for what is said. None: nobody chats."""
 
     @field_validator("friends", mode="before")
     @classmethod
@@ -125,23 +141,47 @@ def make_word_of_mouth(settings: SocialSettings, population: Population, *, item
     )
 
 
-def befriend(influence: Influence, settings: SocialSettings, world: World, seed: int) -> None:
+def befriend(influence: Influence, settings: SocialSettings, world: World, seed: int, *, sends: bool = False) -> None:
     """Let the users of a world hear of what their friends like, before anything moves them.
 
     Args:
         influence: of the world; what friends tell is added to it, unless the users take it in themselves.
         settings: who knows whom, and what it does.
         world: items and users, not yet moved from outside.
-        seed: of the friendships, where they are drawn, and of who told first.
+        seed: of the friendships, where they are drawn, of who told first, and of who chats.
+        sends: whether users may send items to friends.
 
     Raises:
-        ConfigError: friendships cannot be drawn so.
+        ConfigError: friendships cannot be drawn so, or users who hear in words read no messages and are to chat.
         DataError: the file cannot be read, or names no two of the users.
     """
-    influence.heard = make_word_of_mouth(settings, world.population, items=len(world.catalog), seed=seed)
+    heard = influence.heard = make_word_of_mouth(settings, world.population, items=len(world.catalog), seed=seed)
+    if settings.chats is not None:
+        influence.chats = _make_chats(settings, heard, world, seed)
     if isinstance(world.users, HearsFriends):
         influence.in_words = True
         world.users.meet_friends()
+        if settings.chats is not None and not isinstance(world.users, ReadsMessages):
+            raise ConfigError(
+                f"social.chats: got users {type(world.users).__name__}, who hear friends in words and read no messages, "
+                "expected some with expect_messages(), receive() and chat(); leave chats out"
+            )
+        if isinstance(world.users, ReadsMessages) and (sends or settings.chats is not None):
+            world.users.expect_messages()
+
+
+def _make_chats(settings: SocialSettings, heard: WordOfMouth, world: World, seed: int) -> Chats:
+    assert settings.chats is not None
+    return Chats(
+        heard.friendships,
+        user_id=world.population.user_id,
+        items=len(world.catalog),
+        share=settings.chats.share,
+        strength=settings.chats.strength,
+        memory=settings.memory,
+        limit=settings.limit,
+        seed=seed,
+    )
 
 
 def _friendships(world: World) -> Friendships | None:

@@ -27,7 +27,7 @@ from recsim_llm.language.calls.calls_file import FILE_NAME
 from recsim_llm.language.calls.model import LanguageModel
 from recsim_llm.language.providers import Roles
 from recsim_llm.realism.candidates import Factory
-from recsim_llm.realism.cold.simulated_clicks import EVERYTHING, INTERACTIONS, Asked, simulate_clicks
+from recsim_llm.realism.cold.simulated_clicks import EVERYTHING, INTERACTIONS, Asked, count_asked, simulate_clicks
 from recsim_llm.realism.cold.warming_measure import WarmingSettings, measure_warming
 from recsim_llm.scenarios.estimates import ANSWER_TOKENS, Confirm, CostEstimate
 from recsim_llm.scenarios.study_requests import StudyRequest, check_told, limits_of, most_cost
@@ -163,11 +163,15 @@ def _simulate(
     progress("making the simulated users")
     users = factory(dataset, request.seed)
     progress(f"asking them about {len(cold):,} items")
-    clicks = simulate_clicks(users, dataset, cold, seed=request.seed, asked=_asked(request))
+    asked = _asked(request)
+    clicks = simulate_clicks(users, dataset, cold, seed=request.seed, asked=asked)
+    users_asked, items_shown = count_asked(dataset, cold, asked)
     facts = {
         "cold_items": len(cold),
         "items_clicked": len(np.unique(clicks.item_id)),
         "simulated_clicks": len(clicks),
+        "users_asked": users_asked,
+        "items_shown": items_shown,
         "users": len(np.unique(clicks.user_id)),
     }
     return _about(request, dataset) | {"facts": facts}, _table(dataset, clicks)

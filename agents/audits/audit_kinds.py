@@ -64,6 +64,8 @@ class AuditKind:
     """Takes models, data, seed and users, and by name ``parameters``, where some are given; returns what was found."""
     heeds: tuple[str, ...] = ()
     """Names of the ``LanguageParameters`` that change what is asked; others would be overlooked."""
+    of_policy: bool = False
+    """Whether it is a policy that is audited, which takes settings of ``LanguageRanker`` as ``policy``."""
     check: Callable[[Dataset], object] = lambda _: None
     """Raises ``DataError`` where the data cannot carry it, before anything is asked."""
     choice: Callable[[Dataset, int, int], Any] | None = None
@@ -135,21 +137,32 @@ def _rankable(dataset: Dataset) -> IntArray:
     return able
 
 
-def _ranked(roles: Roles, dataset: Dataset, seed: int, users: int) -> RankingBias:
+def _ranked(
+    roles: Roles, dataset: Dataset, seed: int, users: int, *, policy: Mapping[str, Any] = MappingProxyType({})
+) -> RankingBias:
     """Have the model rank the candidates of a factor model for users whose earlier ratings it is told."""
-    known, _ = dataset.training_part(KNOWN_SHARE)
+    known, later = dataset.training_part(KNOWN_SHARE)
     everyone, unseen = known.ratings.users, len(known.catalog) - np.bincount(known.ratings.user_index)
     able = _rankable(dataset)
     drawn = np.sort(able[keyed.words(seed, "ranking audit", able).argsort(kind="stable")[:users]])
-    candidates = min(_RANKED, int(unseen[np.searchsorted(everyone, drawn)].min()))
-    ranker = LanguageRanker(LanguageRanker.Settings(candidates=candidates))
+    wanted = LanguageRanker.Settings.read({"candidates": _RANKED, **policy}, "--set policy")
+    candidates = min(wanted.candidates, int(unseen[np.searchsorted(everyone, drawn)].min()))
+    ranker = LanguageRanker(wanted.model_copy(update={"candidates": candidates}))
     ranker.consult(roles.role("policy"))
     ranker.fit(known.catalog, known.ratings, seed)
     first = np.zeros(len(drawn), np.int64)
     empty = np.zeros((len(drawn), 0))
     history = empty.astype(np.int64), empty.astype(np.bool_), empty.astype(np.float32)
     shown = np.bincount(known.catalog.index_of(known.ratings.item_id), minlength=len(known.catalog))
-    return ranking_bias(ranker, Requests(drawn, first, first, *history), shown, k=min(_WIDE, candidates), rotations=_ROTATIONS)
+    taken = [known.catalog.index_of(later.item_id[later.user_id == user]) for user in drawn.tolist()]
+    return ranking_bias(
+        ranker,
+        Requests(drawn, first, first, *history),
+        shown,
+        k=min(_WIDE, candidates),
+        rotations=_ROTATIONS,
+        later=[item[item >= 0] for item in taken],
+    )
 
 
 AUDITS: Mapping[str, AuditKind] = MappingProxyType(
@@ -238,6 +251,7 @@ AUDITS: Mapping[str, AuditKind] = MappingProxyType(
             page_size=_RANKED,
             run=_ranked,
             check=_rankable,
+            of_policy=True,
         ),
         "item-agents": AuditKind(
             question="do items that remember who took and who refused them help to foretell choices?",

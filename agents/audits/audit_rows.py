@@ -194,7 +194,11 @@ def _sweep(found: Sweep) -> Sequence[AuditRow]:
 
 def _ranking(found: RankingBias) -> Sequence[AuditRow]:
     return [
-        _equal("preference for places in the prompt, relative to the mean chance", found.position, leading=True),
+        _equal("preference for places in the prompt, relative to the mean of what it says", found.position, leading=True),
+        _equal("picks by their place in the prompt, relative to an even spread", found.pick_position, leading=True),
+        _equal("picks that stood first in the prompt, share", found.first_place, 1 / len(found.picks)),
+        _equal("picks that are popular, share above that of the candidates", found.popular_picks, leading=True),
+        _equal("picks that are popular, share above that of what users took later", found.popular_truth),
         AuditRow(label="ranks as popularity does, correlation", estimate=found.popularity),
         AuditRow(label="the recommender it starts from ranks as popularity does, correlation", estimate=found.base_popularity),
     ]

@@ -120,7 +120,7 @@ class Design:
         # Descriptions keep their full length, so that conditions differ in nothing else.
         self._budget = PromptBudget(tokens=_ROOM, ratings=own.rating_history)
         self.asks = 0
-        self._copies: list[tuple[int, str, str]] = []
+        self._copies: list[tuple[int, str, str, str]] = []
         self._writer: PromptWriter | None = None
 
     def __len__(self) -> int:
@@ -153,9 +153,12 @@ class Design:
 
     def copy(self, item: int, *, title: str | None = None, description: str | None = None) -> int:
         """Make a copy of an item with other words, and return its position; the rest of the item stays."""
-        described = "" if self.catalog.description is None else str(self.catalog.description[item] or "")
-        words = (str(self.catalog.title[item]) if title is None else title, described if description is None else description)
-        self._copies.append((item, *words))
+        prose = [
+            "" if column is None else str(column[item] or "") for column in (self.catalog.description, self.catalog.caption)
+        ]
+        # Other words in place of the description leave out the caption, too: nothing else is to be told then.
+        prose = prose if description is None else [description, ""]
+        self._copies.append((item, str(self.catalog.title[item]) if title is None else title, prose[0], prose[1]))
         self._writer = None
         return len(self.catalog) + len(self._copies) - 1
 
@@ -215,20 +218,21 @@ def _as_numbers(replies: Sequence[Sequence[Answer]], count: int) -> Answers:
     )
 
 
-def _with_copies(catalog: Catalog, copies: Sequence[tuple[int, str, str]]) -> Catalog:
+def _with_copies(catalog: Catalog, copies: Sequence[tuple[int, str, str, str]]) -> Catalog:
     if not copies:
         return catalog
-    of = np.array([item for item, _, _ in copies])
+    of, titles, described_as, captions = zip(*copies, strict=True)
     described = np.full(len(catalog), "", object) if catalog.description is None else catalog.description
     columns: dict[str, Any] = {
-        name: np.concatenate([column, column[of]])
+        name: np.concatenate([column, column[np.array(of)]])
         for name in ("genres", "year", "popularity", "features", "provider", "quality", "retired")
         if (column := getattr(catalog, name)) is not None
     }
     return replace(
         catalog,
         item_id=np.concatenate([catalog.item_id, catalog.item_id.max() + 1 + np.arange(len(copies))]),
-        title=np.concatenate([catalog.title, np.array([title for _, title, _ in copies], object)]),
-        description=np.concatenate([described, np.array([words for _, _, words in copies], object)]),
+        title=np.concatenate([catalog.title, np.array(titles, object)]),
+        description=np.concatenate([described, np.array(described_as, object)]),
+        caption=None if catalog.caption is None else np.concatenate([catalog.caption, np.array(captions, object)]),
         **columns,
     )

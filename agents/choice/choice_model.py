@@ -8,7 +8,7 @@ import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,9 @@ class ChoiceModel:
 
     def save(self, path: Path) -> None:
         """Write the model to one ``.npz`` file; ``load`` restores it exactly."""
-        header = {"version": _VERSION, "parameters": asdict(self.parameters)} | {name: getattr(self, name) for name in _SCALARS}
+        header = {"version": _VERSION, "parameters": self.parameters.as_settings()} | {
+            name: getattr(self, name) for name in _SCALARS
+        }
         header |= {"families": {name: taste.click_bias for name, taste in self.families.items()}}
         arrays = {name: getattr(self, name) for name in _ARRAYS}
         arrays |= {_FAMILY + name: taste.click_items for name, taste in self.families.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any, get_args
 
 from recsim_llm.core.checked_columns import check_choice
@@ -73,6 +73,9 @@ class ChoiceParameters:
     """Pages of the user's own, over all visits, after which half of what an item lost by being shown or consumed is back, and
     half of the worth of consuming it again; above 0. None: nothing comes back within a run, as with films. Assumed; songs come
     back within hours to days (Anderson et al. 2014), say 50 pages."""
+    price: float = 0.0
+    """Log-odds of a click lost for each factor of e by which an item costs more than the catalog's median item, gained by what
+    costs less; needs a catalog with prices. Assumed 0: what the ratings say of items holds their prices already."""
     novelty: float = 0.1
     """Log-odds a standard deviation of an item's self-information, for a user one standard deviation below the mean
     mainstreamness. Assumed; the fitted click model already holds each user's slope on popularity."""
@@ -148,6 +151,10 @@ class ChoiceParameters:
         _check_examination(self.position_curve, self.examination_table)
         _check_leaving(self.leave_by_page)
         _check_dwell(self.dwell)
+
+    def as_settings(self) -> dict[str, Any]:
+        """Return the parameters by name, without a price that nobody weighs, of which files from before prices do not tell."""
+        return {name: value for name, value in asdict(self).items() if name != "price" or value}
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> ChoiceParameters:

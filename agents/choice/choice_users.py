@@ -24,7 +24,7 @@ from recsim_llm.agents.choice.parameter_sources import parameter_sources
 from recsim_llm.agents.choice.taste_tables import TasteTables
 from recsim_llm.agents.examination import examination_by_user, examination_curve, examination_in_order
 from recsim_llm.core.arrays import DoubleArray, FloatArray, IntArray
-from recsim_llm.core.bounds import Bounds
+from recsim_llm.core.bounds import Bounds, Range
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import Decisions, Mood, Pages, Rows
 from recsim_llm.core.repetition import RatedItems
@@ -47,7 +47,8 @@ class ChoiceUsers:
         parameters: behaviour on the page; None takes the model's own.
 
     Raises:
-        ConfigError: the model is of other items, or the population's vectors are missing or not of the model's fit.
+        ConfigError: the model is of other items, the population's vectors are missing or not of the model's fit, or prices are
+            weighed that the catalog does not have.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class ChoiceUsers:
         self._gain = layout.gain(self.parameters)[None]
         self._pull = tastes.pull(self.parameters)
         self._low, self._high = layout.limits(self.parameters)
+        self._price = _price_shift(catalog, self.parameters.price)
         by_page = self.parameters.leave_by_page
         self._leave = None if by_page is None else np.array(by_page, np.float32)
         self._impatience = impatience(population, self.parameters, model).astype(np.float32)
@@ -135,6 +137,8 @@ class ChoiceUsers:
         state = self._state[pages.rows]
         # For one user the same product, at half the cost of a batch of one.
         log_odds: FloatArray = items[0].dot(state[0])[None] if len(state) == 1 else np.matvec(items, state)
+        if self._price is not None:
+            log_odds = log_odds + self._price.take(pages.item_index, mode="clip")
         self._met = met = self._past.find(pages.rows, pages.item_index)
         if met is not None:
             log_odds.reshape(-1)[met.place] -= self._loss(met)
@@ -143,6 +147,8 @@ class ChoiceUsers:
     def appeal(self, rows: Rows) -> FloatArray:
         """Return float32 [m, n]: each row's click log-odds for every item at this moment; hidden from all but the oracle."""
         log_odds = self._tastes.appeal(self._state[rows], None if self._row_offset is None else self._row_offset[rows])
+        if self._price is not None:
+            log_odds = log_odds + self._price
         met = self._past.every(rows)
         log_odds.reshape(-1)[met.place] -= self._loss(met)
         return log_odds
@@ -237,7 +243,12 @@ class ChoiceUsers:
     def bounds(self) -> Bounds:
         """Return how far clicks, satisfaction, leaving, returning and taste can go, whatever is shown and drawn."""
         impatient = None if self._leave is None else self._impatience
-        return self._tastes.bounds(self._start, self._drive, self.parameters, impatient)
+        bounds = self._tastes.bounds(self._start, self._drive, self.parameters, impatient)
+        if self._price is None:
+            return bounds
+        clicks = bounds.click_log_odds
+        wider = Range(clicks.low + float(self._price.min()), clicks.high + float(self._price.max()))
+        return bounds._replace(click_log_odds=wider)
 
     def watch_log_odds(self, rating: FloatArray, user_index: IntArray) -> FloatArray:
         """Return float32 [c]: log-odds of the share watched of items that were rated so by these users."""
@@ -261,6 +272,19 @@ class ChoiceUsers:
         slope = np.float32(self.parameters.return_slope)
         log_odds: FloatArray = np.float32(self.parameters.return_base) + slope * satisfaction
         return log_odds
+
+
+def _price_shift(catalog: Catalog, weight: float) -> FloatArray | None:
+    """Return float32 [n]: what each item's price adds to the log-odds of a click; None where nobody weighs it."""
+    if not weight:
+        return None
+    if catalog.price is None:
+        raise ConfigError(
+            f"choice parameter 'price': got {weight:g} with a catalog without prices, expected one with them; name the column, "
+            "columns: {price: NAME}, or leave the parameter out"
+        )
+    relative = catalog.price.astype(np.float64) / np.median(catalog.price)
+    return (-weight * np.log(relative)).astype(np.float32)
 
 
 def _check_fit(catalog: Catalog, population: Population, model: ChoiceModel) -> None:

@@ -26,7 +26,7 @@ def parameter_sources(model: ChoiceModel, parameters: ChoiceParameters) -> dict[
     """
     own, known = asdict(model.parameters), model.sources
     table: dict[str, Mapping[str, Any]] = {}
-    for name, value in asdict(parameters).items():
+    for name, value in parameters.as_settings().items():
         told = dict(known.get(name, {}))
         if value != own[name]:
             told = {"source": "set"}

@@ -21,6 +21,10 @@ class AskedPage(NamedTuple):
     items: tuple[int, ...]
     friends: tuple[int, ...] = ()
     """By position: id of the friend who liked the item, -1 for none; empty where nobody has friends."""
+    written: tuple[tuple[str, str], ...] = ()
+    """By position: explanation and title of the recommender's own, empty where there is none; empty where nothing is read."""
+    query: str = ""
+    """What the user typed and the page answers; empty where it answers nothing."""
 
 
 class Asked(NamedTuple):

@@ -18,9 +18,9 @@ import numpy as np
 
 from recsim_llm.agents.examination import examination_by_user, examination_curve
 from recsim_llm.agents.language.asked import Asked, AskedPage, Tell
+from recsim_llm.agents.language.beside_pages import BesidePages
 from recsim_llm.agents.language.calibration_record import refuse_other_model
 from recsim_llm.agents.language.contrast import PageAsk, open_contrast
-from recsim_llm.agents.language.friend_talk import FriendTalk
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.agents.language.minds import Minds
 from recsim_llm.agents.language.page_answers import answer_bounds, blank_answers, read_answers
@@ -28,6 +28,7 @@ from recsim_llm.agents.language.persona_writing import written_by_index
 from recsim_llm.agents.language.prompt_templates import Templates
 from recsim_llm.agents.language.prompts import LEVELS, PromptWriter
 from recsim_llm.agents.language.rating_history import RatingHistory
+from recsim_llm.agents.language.talking_users import TalkingUsers
 from recsim_llm.agents.language.template_family import choose_family
 from recsim_llm.agents.language.visit_intents import VisitIntents
 from recsim_llm.core import keyed
@@ -49,7 +50,7 @@ __all__ = ["LanguageUsers"]
 _LANGUAGE = DECIDERS.index("language")
 
 
-class LanguageUsers:
+class LanguageUsers(TalkingUsers):
     """Users that a language model plays.
 
     Decisions depend on the user's own pages and feedback only, and, as far as the model goes, on its answers: the same prompt
@@ -116,7 +117,8 @@ class LanguageUsers:
         )
         self._minds = Minds(catalog, population, parameters, templates=templates, writer=self._writer, history=history)
         self._intents = VisitIntents(population, catalog, family, seed) if parameters.intents else None
-        self._friends: FriendTalk | None = None
+        self._genres = catalog.genre_names
+        self._beside = BesidePages()
         self.provenance = {
             "templates": templates.fingerprint,
             "memory_templates": self._minds.fingerprint,
@@ -124,6 +126,8 @@ class LanguageUsers:
             "parameters": parameters.settings(),
         }
         """What a run's manifest must keep to tell how users were asked."""
+        if catalog.price is not None:
+            self.show_prices(catalog.price)
         if self._intents is not None:
             self.provenance["intent_templates"] = self._intents.fingerprint
         self.allocate(0, 1)
@@ -131,7 +135,7 @@ class LanguageUsers:
     def __deepcopy__(self, memo: dict[int, Any]) -> LanguageUsers:
         """Copy what the users remember and feel; the model is shared, and pages under way are put to it again if needed."""
         other = copy(self)
-        other._minds, other._answers, other._friends = deepcopy((self._minds, self._answers, self._friends), memo)
+        other._minds, other._answers, other._beside = deepcopy((self._minds, self._answers, self._beside), memo)
         other._asked, other._started, other._ended = {}, {}, SimpleQueue()
         other._recalled = dict(self._recalled)
         return other
@@ -155,8 +159,7 @@ class LanguageUsers:
         self._started: dict[int, Asked] = {}
         self._ended: SimpleQueue[tuple[int, Asked]] = SimpleQueue()
         self._recalled: dict[int, IntArray] = {}
-        if self._friends is not None:
-            self._friends.forget()
+        self._beside.forget()
 
     def examination(self, user_index: IntArray) -> FloatArray:
         """Return float32 [m, k]: probability that each position is examined."""
@@ -168,25 +171,8 @@ class LanguageUsers:
         self._abandon(at)
         self._answers.satisfaction[at] = 0.0
         self._minds.begin(at, user_index, returning)
-        if self._friends is not None:
-            self._minds.hear(*self._friends.deliver(at))
-
-    def meet_friends(self) -> None:
-        """Be ready to hear from friends.
-
-        Raises:
-            ConfigError: the templates have no words for it.
-        """
-        self._friends = FriendTalk(self.parameters.templates, self._writer)
-        self.provenance["friend_templates"] = self._friends.fingerprint
-
-    def show_friends(self, rows: IntArray, friend_id: IntArray) -> None:
-        """Say which friend liked what stands on the pages decided next; see ``HearsFriends``."""
-        self._talk().show(rows, friend_id)
-
-    def hear(self, rows: IntArray, item_index: IntArray, friend_id: IntArray) -> None:
-        """Let friends tell these users of items; it enters memory when the user comes next. See ``HearsFriends``."""
-        self._talk().hear(rows, item_index, friend_id)
+        if self._beside.hears:
+            self._minds.hear(*self._beside.friends.deliver(at))
 
     def tell(self, user_id: int | str, text: str, *, key: str | None = None) -> None:
         """Tell a user something that it knows from the next page on, for good: also whenever it begins anew.
@@ -266,8 +252,7 @@ class LanguageUsers:
 
     def rating_log_odds(self, pages: Pages, slot: IntArray, row: IntArray) -> FloatArray:
         """Return float32 [4, c]: log-odds that the rating of each clicked slot is at most 1, 2, 3 and 4 stars."""
-        rows = self._numbers(pages.rows)[row]
-        position = slot - row * pages.item_index.shape[1]
+        rows, position = self._numbers(pages.rows)[row], slot - row * pages.item_index.shape[1]
         return np.ascontiguousarray(self._answers.stars[rows, position].T)
 
     def update(self, pages: Pages, slot: IntArray, row: IntArray, rating: FloatArray) -> Mood:
@@ -305,11 +290,6 @@ class LanguageUsers:
     def _numbers(self, rows: Rows) -> IntArray:
         return np.arange(self._rows)[rows]
 
-    def _talk(self) -> FriendTalk:
-        if self._friends is None:
-            raise ContractError("language users: got friends' talk, expected meet_friends() before it")
-        return self._friends
-
     def _abandon(self, rows: IntArray) -> None:
         for row in rows.tolist():
             self._asked.pop(row, None)
@@ -334,11 +314,10 @@ class LanguageUsers:
 
     def _ask(self, rows: IntArray, pages: Pages) -> None:
         """Put to the model those of the pages that are not with it already."""
-        columns = (pages.user_index, pages.visit, pages.page)
-        whole = zip(*(column.tolist() for column in columns), pages.item_index.tolist(), strict=True)
+        columns = (rows, pages.user_index, pages.visit, pages.page, pages.item_index)
         wanted = {
-            row: AskedPage(user, visit, page, tuple(items), () if self._friends is None else self._friends.liked(row))
-            for row, (user, visit, page, items) in zip(rows.tolist(), whole, strict=True)
+            row: AskedPage(user, visit, page, tuple(items), *self._beside.on_page(row))
+            for row, user, visit, page, items in zip(*(column.tolist() for column in columns), strict=True)
         }
         new = {row: page for row, page in wanted.items() if row not in self._asked or self._asked[row].page != page}
         if not new:
@@ -375,10 +354,7 @@ class LanguageUsers:
         for row, page, order in zip(rows, pages, orders, strict=True):
             items = [page.items[position] for position in order]
             intent = () if self._intents is None else (self._intents.part(page.user, page.visit),)
-            liked = (
-                () if self._friends is None else self._friends.part([page.friends[p] for p in order] if page.friends else [])
-            )
-            beside = (*intent, *liked)
+            beside = (*intent, *self._beside.parts(page, order))
             room = writer.room(page.user, len(items)) - sum(estimate_tokens(part.text) for part in beside)
             part = writer.page(items, page.page, room - self.parameters.memory_tokens)
             budget = max(room - estimate_tokens(part.text), 0)

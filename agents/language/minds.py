@@ -31,7 +31,7 @@ from recsim_llm.population.personas import Population
 __all__ = ["Minds"]
 
 _TOPIC = 40  # characters, as of genres on a page
-_POST = (0.5, 0.5)  # importance and valence of what a friend tells
+_POST = 0.5  # importance of what a friend tells
 
 
 class Minds:
@@ -130,11 +130,10 @@ class Minds:
         for row in np.flatnonzero(self._who == user).tolist():
             self._state(row, fact)
 
-    def hear(self, rows: list[int], texts: list[str]) -> None:
-        """Remember what friends said: texts, each of one row. It is no evidence of what the user likes."""
+    def hear(self, rows: list[int], texts: list[str], valence: list[float]) -> None:
+        """Remember what friends said: texts and valences, each of one row. It is no evidence of what the user likes."""
         if texts:
-            importance, valence = _POST
-            self._memory.remember(rows, self._lived[rows], texts, importance=importance, valence=valence)
+            self._memory.remember(rows, self._lived[rows], texts, importance=_POST, valence=valence)
 
     def render(self, row: int, query: str, budget: int) -> Rendered:
         """Return what the user of a row has in mind, leaving no trace.

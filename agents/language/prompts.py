@@ -47,7 +47,7 @@ class Item(NamedTuple):
     genres: tuple[str, ...]
     """Genre names."""
     description: str
-    """Prose; empty means that there is none."""
+    """Prose, after what the item's picture or sound shows; empty means that there is neither."""
 
 
 class PromptWriter:
@@ -187,7 +187,7 @@ class PromptWriter:
                 title=str(catalog.title[item_index]),
                 year=max(int(catalog.year[item_index]), 0),
                 genres=tuple(catalog.genres_of(item_index)),
-                description="" if catalog.description is None else str(catalog.description[item_index] or ""),
+                description=_prose(catalog, item_index),
             )
         return item
 
@@ -290,6 +290,12 @@ class _Fixed(NamedTuple):
     """Estimated, of rules, examples, questions and the headings of memories."""
     answer: int
     """Tokens that the reply may take."""
+
+
+def _prose(catalog: Catalog, item: int) -> str:
+    """Return what is told of an item besides title, year and genres: first the caption, which a cut would take otherwise."""
+    told = [str(column[item] or "") for column in (catalog.caption, catalog.description) if column is not None]
+    return " ".join(words for words in told if words)
 
 
 def _description_length(descriptions: Sequence[str], tokens: int) -> int:

@@ -68,8 +68,9 @@ class WordWeights:
 
     @classmethod
     def from_catalog(cls, catalog: Catalog) -> WordWeights:
-        """Count words in titles, genres, providers and descriptions, one text an item."""
-        columns = [column for column in (catalog.title, catalog.provider, catalog.description) if column is not None]
+        """Count words in titles, genres, providers, descriptions and captions, one text an item."""
+        texts = (catalog.title, catalog.provider, catalog.description, catalog.caption)
+        columns = [column for column in texts if column is not None]
         return cls.from_texts(
             " ".join([*catalog.genres_of(item), *(str(column[item]) for column in columns)]) for item in range(len(catalog))
         )

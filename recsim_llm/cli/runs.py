@@ -267,6 +267,7 @@ def handle_report(options: argparse.Namespace) -> None:
 def finish_run(run: Path, options: argparse.Namespace, **given: Any) -> None:
     """Write the report of a run, with what else is ``given`` for it, and print what came of the run."""
     from recsim_llm.comparison import summarise
+    from recsim_llm.log.unread_words import unread_line
     from recsim_llm.report import calls_line, read_calls, read_serving, serving_line, summary_table, verdict, write_report
 
     with _report_again(run):
@@ -283,6 +284,8 @@ def finish_run(run: Path, options: argparse.Namespace, **given: Any) -> None:
             console.print(calls)
         if served := serving_line(read_serving(run)):
             print_lines([served])
+        if unread := unread_line(run):
+            print_lines([unread])
         print_little_known(run)
         console.print(f"log     {run}\nreport  {path}\nagain   recsim-llm report {shlex.quote(str(run))}")
 

@@ -150,7 +150,9 @@ def _audit_request(options: argparse.Namespace) -> Any:
 
     if options.base_url is not None and options.model is None:
         raise ConfigError("--base-url: got an address without a model, expected --model openai-compatible/NAME with it")
-    asked, parameters = split_settings(parse_overrides(options.set))
+    settings = parse_overrides(options.set)
+    policy = {key.removeprefix("policy."): value for key, value in settings.items() if key.startswith("policy.")}
+    asked, parameters = split_settings({key: value for key, value in settings.items() if not key.startswith("policy.")})
     model = read_studied(options, asked)
     return AuditRequest(
         audit=options.name,
@@ -160,6 +162,7 @@ def _audit_request(options: argparse.Namespace) -> Any:
         model=model,
         n_users=options.n_users,
         parameters=parameters,
+        policy=policy,
         tables=TableSettings.of(read_table_options(options)),
         cache=options.cache,
         limits=read_limits(options),

@@ -145,6 +145,8 @@ def _contrast_faults(
         arm = getattr(contrast, key)
         if arms is not None and arm is not None and arm not in arms:
             yield (*place, key), f"got {arm!r}, expected {one_of(arm, arms)}"
+    if arms and contrast.against == (contrast.arm or arms[0]):
+        yield (*place, "against"), f"got {contrast.against!r} on both sides, expected another recommender"
 
 
 def _named(got: str, known: object) -> str:

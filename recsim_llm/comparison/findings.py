@@ -19,7 +19,6 @@ __all__ = ["Answer", "Finding", "Measured", "MeasuredContrast", "MeasuredSeries"
 Answer = Literal["holds", "does not hold", "not decided"]
 """What a run says of a finding."""
 _ALIKE = "the same for every user"
-_COUNTED = "counted for the run as a whole: no interval over users"
 _COUNTED = "counted for the run as a whole"
 _LEAST_TIMES = 2  # through which a line can be laid
 
@@ -194,7 +193,6 @@ class _Taken:
 
     def series(self) -> Iterator[MeasuredSeries]:
         for name, one in self._series.items():
-            definition = one.kind.definition
             arms = {
                 arm: tuple(one.level(number, time, time).estimate for time in range(one.times))
                 for number, arm in enumerate(self._arms)
@@ -203,8 +201,8 @@ class _Taken:
             yield MeasuredSeries(
                 name=name,
                 metric=one.settings.metric,
-                label=definition.label,
-                unit=definition.unit,
+                label=one.settings.label,
+                unit=one.settings.unit,
                 by=one.by,
                 arms=arms,
             )
@@ -212,7 +210,7 @@ class _Taken:
     def contrast(self, name: str, settings: ContrastSettings) -> MeasuredContrast:
         series = self._series[settings.series]
         effect, note = self._effect(settings, series)
-        unit = "" if settings.kind == "ratio" else series.kind.definition.unit
+        unit = "" if settings.kind == "ratio" else series.settings.unit
         said = self._said(settings, series)
         return MeasuredContrast(name=name, said=said, unit=unit, estimate=effect.estimate, note=note)
 
@@ -231,6 +229,8 @@ class _Taken:
             effect = series.level(cells[0].arm, cells[0].first, cells[0].last)
         else:
             effect = series.contrast(cells, logarithmic=settings.kind == "ratio")
+        if effect.value is None and (late := [cell.first for cell in cells if cell.first >= series.times]):
+            return effect, f"no number: the run has no {series.by} {min(late)}"
         return effect, _COUNTED if series.kind.of == "providers" and effect.value is not None else _why(effect, settings)
 
     def _sides(self, settings: ContrastSettings, series: Series, arms: list[int]) -> list[Cell]:

@@ -19,6 +19,7 @@ __all__ = ["Catalog", "default_features"]
 
 
 _DENSE_LOOKUP_LIMIT = 8
+_LEAST_PRICE = float(np.finfo(np.float32).tiny)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -45,12 +46,16 @@ class Catalog:
     """float32 [n, f]: what a policy may see of an item and what embedding actions are scored against."""
     description: TextArray | None = None
     """str [n]: prose; None means that the data has none."""
+    caption: TextArray | None = None
+    """str [n]: what an item's picture or sound shows, in words; None means that the data has none."""
     provider: TextArray | None = None
     """str [n]: studio, seller or publisher; None means that the data has none."""
     quality: FloatArray | None = None
     """float32 [n] in 0..1: intrinsic quality where it is known (invented catalogs); never shown to policies."""
     retired: BoolArray | None = None
     """bool [n]: items that may no longer be shown; None means that all may be."""
+    price: FloatArray | None = None
+    """float32 [n], above 0: what each item costs now, in any currency; None means that the data has no prices."""
     item_key: TextArray | None = None
     """str [n]: the data's own ids where these are texts (``SKU-MUG``); None means that ``item_id`` is the data's own."""
     _lookup: IntArray = field(init=False, repr=False)
@@ -68,11 +73,13 @@ class Catalog:
             "popularity": _as_floats("popularity", self.popularity, size, bounds=(0.0, np.inf)),
             "features": _as_floats("features", self.features, (*size, "features")),
         }
-        for name in ("description", "provider", "item_key"):
+        for name in ("description", "caption", "provider", "item_key"):
             texts = getattr(self, name)
             columns[name] = None if texts is None else as_texts(f"catalog, {name}", texts, size, unknown=name != "item_key")
         if self.quality is not None:
             columns["quality"] = _as_floats("quality", self.quality, size, bounds=(0.0, 1.0))
+        if self.price is not None:
+            columns["price"] = _as_floats("price", self.price, size, bounds=(_LEAST_PRICE, np.inf))
         if self.retired is not None:
             columns["retired"] = as_flags("catalog, retired", self.retired, size)
         for name, column in columns.items():
@@ -90,8 +97,10 @@ class Catalog:
         popularity: npt.ArrayLike | None = None,
         features: npt.ArrayLike | None = None,
         description: Sequence[str] | None = None,
+        caption: Sequence[str] | None = None,
         provider: Sequence[str] | None = None,
         quality: npt.ArrayLike | None = None,
+        price: npt.ArrayLike | None = None,
         item_key: Sequence[str] | None = None,
     ) -> Catalog:
         """Build a catalog from plain columns; genres come as one list of names an item.
@@ -104,8 +113,10 @@ class Catalog:
             popularity: demand weights; equal where not given.
             features: float [n, f]; where not given, genres scaled to unit length, scaled year and log popularity.
             description: one text an item.
+            caption: what each item's picture or sound shows, in words.
             provider: one provider name an item.
             quality: 0 to 1.
+            price: above 0.
             item_key: the data's own ids where these are texts.
 
         Raises:
@@ -135,8 +146,10 @@ class Catalog:
             popularity=weight,
             features=_as_floats("features", features, (*size, "features")),
             description=None if description is None else as_texts("catalog, description", description, size, unknown=True),
+            caption=None if caption is None else as_texts("catalog, caption", caption, size, unknown=True),
             provider=None if provider is None else as_texts("catalog, provider", provider, size, unknown=True),
             quality=None if quality is None else _as_floats("quality", quality, size, bounds=(0.0, 1.0)),
+            price=None if price is None else _as_floats("price", price, size),
             item_key=None if item_key is None else as_texts("catalog, item_key", item_key, size),
         )
 
@@ -182,15 +195,19 @@ class Catalog:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over ids, titles, genres, years and popularity: equal for equal catalogs."""
+        """SHA-256 over ids, titles, genres, years, popularity and prices: equal for equal catalogs."""
         digest = hashlib.sha256()
         for column in (self.item_id, self.genres, self.year, self.popularity, self.features):
             digest.update(np.ascontiguousarray(column).tobytes())
         for text in (self.title, self.description, self.provider):
             digest.update("\x1f".join(map(str, text)).encode() if text is not None else b"\x00")
         digest.update("\x1f".join(self.genre_names).encode())
+        if self.caption is not None:
+            digest.update(b"caption\x1e" + "\x1f".join(map(str, self.caption)).encode())
         if self.item_key is not None:
             digest.update("\x1f".join(self.item_key).encode())
+        if self.price is not None:
+            digest.update(b"price" + self.price.tobytes())
         return digest.hexdigest()
 
     @cached_property

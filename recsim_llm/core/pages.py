@@ -20,6 +20,7 @@ __all__ = [
     "Account",
     "Decisions",
     "Mood",
+    "PageWords",
     "Pages",
     "Requests",
     "Rows",
@@ -89,6 +90,18 @@ class Slates(NamedTuple):
     title: TextArray | None = None
     """str [u, k]: words of the recommender's own in place of the item's title; empty where the title stands, None where all
     titles do. The item is its id whatever its title."""
+
+
+class PageWords(NamedTuple):
+    """What users say about a page, and what the words on it do; for the log."""
+
+    text: TextArray | None = None
+    """str [u, k]: what the user says about each slot, empty where nothing; None where users say nothing."""
+    plain_log_odds: FloatArray | None = None
+    """float32 [u, k]: log-odds of a click, given examination, of the same page without its words, NaN where nobody asked;
+    None where words do nothing."""
+    trust: FloatArray | None = None
+    """float32 [u]: how much each user trusts words after the page, 0 to 1; None where words do nothing."""
 
 
 class Pages(NamedTuple):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, Self, runtime_checkable
 
-from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
+from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray, TextArray
 from recsim_llm.core.bounds import UNDECLARED, Bounds
 from recsim_llm.core.pages import Decisions, Mood, Pages, Rows
 from recsim_llm.core.repetition import RatedItems
@@ -19,12 +19,16 @@ __all__ = [
     "HasProvenance",
     "HearsFriends",
     "RanksItems",
+    "ReadsMessages",
+    "ReadsWords",
+    "SeesPrices",
     "TakesRated",
     "TellsDwell",
     "TellsEngagement",
     "UserModel",
     "WithdrawsPages",
     "WithholdsRatings",
+    "WritesQueries",
     "declared_bounds",
 ]
 
@@ -253,6 +257,81 @@ class HearsFriends(Protocol):
             item_index: int64 [t]: of which item.
             friend_id: int64 [t]: outside id of the friend who tells.
         """
+
+
+@runtime_checkable
+class ReadsMessages(Protocol):
+    """Users who hear friends (``HearsFriends``) and also take in, as text, what is sent to them and what is said in chats."""
+
+    def expect_messages(self) -> None:
+        """Be ready for messages; called once, before the first visit."""
+
+    def receive(self, rows: IntArray, item_index: IntArray, friend_id: IntArray) -> None:
+        """Let friends send items to users; arguments as of ``HearsFriends.hear``."""
+
+    def chat(self, rows: IntArray, item_index: IntArray, friend_id: IntArray, *, stars: DoubleArray, spoke: BoolArray) -> None:
+        """Let users talk with friends about items.
+
+        Args:
+            rows: int64 [c]: who talks; both friends of a chat stand here, if they are users of this model.
+            item_index: int64 [c]: about which item.
+            friend_id: int64 [c]: outside id of the friend.
+            stars: float64 [c]: what whoever consumed the item thinks of it; NaN where nobody says.
+            spoke: bool [c]: whether it is the user who consumed it and told the friend, and not the friend.
+        """
+
+
+@runtime_checkable
+class WritesQueries(Protocol):
+    """A user model whose users put what they look for into their own words, and are told which page answers them."""
+
+    def meet_search(self) -> None:
+        """Be ready to search; called once, before the first visit."""
+
+    def write_queries(self, genre: IntArray, item_index: IntArray) -> list[str]:
+        """Return what is typed to find these; it hangs on the arguments alone.
+
+        Args:
+            genre: int64 [m]: place of a genre in the catalog, of no meaning where an item is wanted.
+            item_index: int64 [m]: catalog position of the item that is wanted by its title, -1 where anything of the genre is.
+        """
+        ...
+
+    def show_queries(self, rows: IntArray, queries: Sequence[str | None]) -> None:
+        """Say which queries the pages answer that are decided next.
+
+        Args:
+            rows: int64 [m]: of the pages.
+            queries: [m]: None for a page that answers none.
+        """
+
+
+@runtime_checkable
+class SeesPrices(Protocol):
+    """A user model whose users see for themselves what items cost."""
+
+    def show_prices(self, price: FloatArray) -> None:
+        """Say what each item of the catalog costs from now on, float32 [n]; called only where items have prices."""
+
+
+@runtime_checkable
+class ReadsWords(Protocol):
+    """A user model whose users read explanations and titles themselves, as text, so that nothing is added for them."""
+
+    def meet_words(self) -> None:
+        """Be ready to read words on pages; called once, before the first visit."""
+
+    def show_words(self, rows: IntArray, explanation: TextArray | None, title: TextArray | None) -> None:
+        """Say what is written on the pages that are decided next.
+
+        Args:
+            rows: int64 [m]: of the pages.
+            explanation: str [m, k]: as of ``Slates``.
+            title: str [m, k]: as of ``Slates``.
+        """
+
+    def hide_words(self, hidden: bool) -> None:
+        """Let pages be decided as if nothing were written on them, until told otherwise."""
 
 
 @runtime_checkable

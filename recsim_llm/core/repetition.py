@@ -17,6 +17,7 @@ from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import Rows
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import SlateError
+from recsim_llm.numerics.runs import take_runs
 
 __all__ = ["KnownItems", "RatedItems", "Repeats"]
 
@@ -80,12 +81,12 @@ class RatedItems(NamedTuple):
 
     def take(self, user_index: IntArray) -> tuple[IntArray, IntArray, npt.NDArray[np.uint8]]:
         """Return the entries of some users: position among them int64 [e], byte int64 [e], and bits uint8 [e]."""
-        at, entry = _runs(self.start, user_index)
+        at, entry = take_runs(self.start, user_index)
         return at, self.byte[entry], self.bits[entry]
 
     def items(self, user_index: IntArray) -> tuple[IntArray, IntArray]:
         """Return what some users rated: position among them int64 [r], ascending, and item int64 [r], ascending for each."""
-        at, entry = _runs(self.first, user_index)
+        at, entry = take_runs(self.first, user_index)
         return at, self.pair[entry] - (user_index * self.catalog_size)[at]
 
     def holds(self, user_index: IntArray, item_index: IntArray) -> BoolArray:
@@ -95,14 +96,6 @@ class RatedItems(NamedTuple):
         pair = user_index * self.catalog_size + item_index
         there: BoolArray = self.pair[np.minimum(np.searchsorted(self.pair, pair), len(self.pair) - 1)] == pair
         return there
-
-
-def _runs(first: IntArray, user_index: IntArray) -> tuple[IntArray, IntArray]:
-    """Return the entries of some users: position among them int64 [e], and entry int64 [e]; ``first`` as in ``RatedItems``."""
-    start = first[user_index]
-    count = first[user_index + 1] - start
-    at = np.repeat(np.arange(len(user_index)), count)
-    return at, np.arange(len(at)) - np.repeat(np.cumsum(count) - count - start, count)
 
 
 class KnownItems:

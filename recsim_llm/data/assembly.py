@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.core.arrays import IntArray, TextArray
+from recsim_llm.core.arrays import DoubleArray, IntArray, TextArray
 from recsim_llm.core.catalog import Catalog, default_features
 from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.data.bad_rows import SKIP_REMEDY, RowCheck
@@ -31,8 +31,12 @@ class ItemColumns:
     """int64 [n]; -1 means unknown."""
     description: TextArray | None = None
     """str [n]; None means that the table has none."""
+    caption: TextArray | None = None
+    """str [n]; None means that the table has none."""
     provider: TextArray | None = None
     """str [n]; None means that the table has none."""
+    price: DoubleArray | None = None
+    """float64 [n], above 0; None means that the table has none, or that nobody asked for it."""
     key: Sequence[str] | None = None
     """One a row: the table's own ids where these are texts; None means that ``item_id`` is the table's own."""
 
@@ -66,7 +70,9 @@ def build_catalog(check: RowCheck, items: ItemColumns) -> Catalog:
         genres=[items.genres[row] for row in rows.tolist()],
         year=items.year[rows],
         description=None if items.description is None else list(items.description[rows]),
+        caption=None if items.caption is None else list(items.caption[rows]),
         provider=None if items.provider is None else list(items.provider[rows]),
+        price=None if items.price is None else items.price[rows],
         item_key=None if items.key is None else [items.key[row] for row in rows.tolist()],
     )
 

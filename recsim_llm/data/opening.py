@@ -59,6 +59,7 @@ def open_dataset(name_or_path: str | Path, *, cache: str | Path | None = None, *
     settings = TableSettings.of(options)
     folder = Path(name_or_path).expanduser()
     if str(name_or_path) != FICTIONAL and folder.is_dir():
+        _refuse_run(folder)
         return _open_folder(folder, settings)
     if str(name_or_path) not in (*_INVENTED, *SOURCES):
         raise ConfigError(f"data: got {str(name_or_path)!r}, expected {_possible()}; {_file_remedy(folder)}")
@@ -78,6 +79,15 @@ def _invented(path: str) -> Dataset:
     # By name: an invented set must not be generated, nor its module loaded, for those who bring data.
     dataset: Dataset = import_attribute(path, "data")()
     return dataset
+
+
+def _refuse_run(folder: Path) -> None:
+    """Refuse the folder of a run, whose held-out ratings would pass for the data."""
+    if (folder / "manifest.json").is_file() and (folder / "held_out.parquet").is_file():
+        raise ConfigError(
+            f"data: got {folder}, the folder of a run, expected data; name what the run was made from, or take what its users "
+            f"rated: `recsim-llm export {folder} movielens DIR` writes it into a folder for each recommender"
+        )
 
 
 def _open_folder(folder: Path, settings: TableSettings) -> Dataset:

@@ -26,7 +26,8 @@ class TableSettings(FrozenSettings):
 
     columns: dict[str, str] = Field(default_factory=dict)
     """This package's column names (``user_id``, ``item_id``, ``rating``, ``timestamp``, ``title``, ``genres``, ``year``,
-    ``description``, ``provider``) to the files', where they differ; ``items.item_id`` where items call it otherwise."""
+    ``description``, ``provider``) to the files', where they differ; ``items.item_id`` where items call it otherwise. Prices
+    of items are read where ``price`` is named here."""
     skip_bad_rows: bool = False
     """Leave rows that cannot be used out, and count them in ``Dataset.skipped``, instead of stopping at the first."""
     feedback: Literal["explicit", "implicit"] = "explicit"

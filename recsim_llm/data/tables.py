@@ -11,7 +11,7 @@ from typing import Unpack
 import numpy as np
 import pyarrow as pa
 
-from recsim_llm.core.arrays import IntArray, TextArray
+from recsim_llm.core.arrays import DoubleArray, IntArray, TextArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.data.assembly import ItemColumns, RatingColumns, assemble, build_catalog
@@ -23,16 +23,28 @@ from recsim_llm.data.table_files import RawTable, read_table
 from recsim_llm.data.table_settings import TableOptions, TableSettings
 from recsim_llm.errors import ConfigError, one_of
 
-__all__ = ["INTERACTION_COLUMNS", "ITEM_COLUMNS", "ITEM_ID_THERE", "id_labels", "load_tables", "read_tables", "table_names"]
+__all__ = [
+    "INTERACTION_COLUMNS",
+    "ITEM_COLUMNS",
+    "ITEM_ID_THERE",
+    "PRICE",
+    "id_labels",
+    "load_tables",
+    "read_tables",
+    "table_names",
+]
 
 INTERACTION_COLUMNS = ("user_id", "item_id", "rating", "timestamp")
 """This package's names of the columns of interactions."""
-ITEM_COLUMNS = ("item_id", "title", "genres", "year", "description", "provider")
+ITEM_COLUMNS = ("item_id", "title", "genres", "year", "description", "caption", "provider")
 """Likewise, of items."""
 ITEM_ID_THERE = "items.item_id"
 """Name in ``columns`` of the item table's ids, where it names them otherwise than the interactions."""
 
-_NAMES = (*INTERACTION_COLUMNS, *ITEM_COLUMNS[1:], ITEM_ID_THERE)
+PRICE = "price"
+"""Name in ``columns`` of the items' prices, which are read where they are asked for by name alone."""
+
+_NAMES = (*INTERACTION_COLUMNS, *ITEM_COLUMNS[1:], PRICE, ITEM_ID_THERE)
 _LAST_YEAR = 9_999
 _DATE = re.compile(r"^(\d{4})-\d{2}\b.*$", re.DOTALL)
 _REMEDY = (
@@ -149,6 +161,8 @@ def table_names(settings: TableSettings, *, has_items: bool) -> dict[str, str]:
 
 def _read_items(path: Path, names: Mapping[str, str], settings: TableSettings) -> _Items:
     wanted = {ours: names[ours] for ours in ITEM_COLUMNS} | {"item_id": names[ITEM_ID_THERE]}
+    if PRICE in settings.columns:
+        wanted |= {PRICE: names[PRICE]}
     optional = set(ITEM_COLUMNS[1:]) - set(settings.columns)
     check = RowCheck(read_table(path, wanted, optional=optional, remedy=_REMEDY), skip=settings.skip_bad_rows)
     item_id, known = check.ids("item_id", labels=settings.string_ids)
@@ -158,7 +172,9 @@ def _read_items(path: Path, names: Mapping[str, str], settings: TableSettings) -
         genres=read_genres(check, settings.genre_separator) if check.has("genres") else [[] for _ in item_id],
         year=_years(check) if check.has("year") else np.full(len(item_id), -1, dtype=np.int64),
         description=check.words("description") if check.has("description") else None,
+        caption=check.words("caption") if check.has("caption") else None,
         provider=check.words("provider") if check.has("provider") else None,
+        price=_prices(check) if check.has(PRICE) else None,
         key=None if known is None else [known[number] for number in item_id],
     )
     catalog = build_catalog(check, columns)
@@ -200,6 +216,12 @@ def _years(check: RowCheck) -> IntArray:
     bad |= (numbers < 0) | (numbers > _LAST_YEAR) | (numbers != np.floor(numbers))
     check.lose(bad & ~blank, "bad year")
     return np.where(bad | blank, -1, numbers).astype(np.int64)
+
+
+def _prices(check: RowCheck) -> DoubleArray:
+    prices, bad = parse_decimals(check.table.columns[PRICE])
+    check.refuse(bad | ~(prices > 0), column=PRICE, expected="a number above 0, such as 12.90", reason="bad price")
+    return np.where(bad | ~(prices > 0), 1.0, prices)
 
 
 def _time_note(check: RowCheck, timestamp: IntArray) -> str:

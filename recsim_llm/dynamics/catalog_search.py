@@ -19,7 +19,7 @@ _LAST = 1e6
 
 
 class CatalogSearch:
-    """Full-text search over titles, genres and descriptions.
+    """Full-text search over titles, genres, descriptions and captions.
 
     Args:
         catalog: the items; which of them are on sale does not matter here.
@@ -84,4 +84,5 @@ class CatalogSearch:
 
 def _words(catalog: Catalog, item: int) -> str:
     described = "" if catalog.description is None else catalog.description[item] or ""
-    return " ".join([str(catalog.title[item]), *catalog.genres_of(item), str(described)])
+    words = [str(catalog.title[item]), *catalog.genres_of(item), str(described)]
+    return " ".join(words if catalog.caption is None else [*words, str(catalog.caption[item] or "")])

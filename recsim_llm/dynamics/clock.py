@@ -36,6 +36,11 @@ class Moment(NamedTuple):
     after: int
     """The first hour after the step, in hours since the beginning."""
 
+    @property
+    def said(self) -> str:
+        """The step in words: ``day 3``, of steps of an hour ``day 3, hour 17``."""
+        return f"day {self.day}" + (f", hour {self.hour}" if self.after - self.first < HOURS else "")
+
 
 class Clock:
     """When users come.

@@ -55,6 +55,8 @@ class Influence:
         """Share of a craving that is left one page later."""
         self.heard: HeardItems | None = None
         """What friends told; None where nobody does."""
+        self.chats: HeardItems | None = None
+        """What was said in chats of two friends; None where nobody chats."""
         self.in_words = False
         """Whether users take in themselves what friends say (``HearsFriends``), so that nothing is added for it."""
         self.allocate(0)
@@ -86,6 +88,7 @@ class Influence:
         other.weight, other.leaving = self.weight[rows], self.leaving[rows]
         other.accidental, other.craving = self.accidental[rows], self.craving[rows]
         other.heard = None if self.heard is None else self.heard.copy_rows(rows)
+        other.chats = None if self.chats is None else self.chats.copy_rows(rows)
         return other
 
     def clicks(self, rows: Rows, item_index: IntArray) -> FloatArray:
@@ -93,8 +96,8 @@ class Influence:
         added: FloatArray = np.matvec(self.load.take(item_index, axis=0, mode="clip"), self.weight[rows])
         if self.temptation:
             added += np.float32(self.temptation) * self.craving[rows][:, None] * self.harmful.take(item_index, mode="clip")
-        if self.heard is not None and not self.in_words:
-            added += self.heard.shift(rows, item_index)
+        for told in self._told():
+            added += told.shift(rows, item_index)
         return np.clip(added, -LIMIT, LIMIT, out=added)
 
     def appeal(self, rows: Rows) -> FloatArray:
@@ -107,9 +110,13 @@ class Influence:
             added[place] = np.matvec(self.load, weight)
         if self.temptation:
             added += np.float32(self.temptation) * self.craving[rows][:, None] * self.harmful[everything]
-        if self.heard is not None and not self.in_words:
-            added += self.heard.appeal_shift(rows)
+        for told in self._told():
+            added += told.appeal_shift(rows)
         return np.clip(added, -LIMIT, LIMIT, out=added)
+
+    def _told(self) -> list[HeardItems]:
+        """Return what of friends' talk is added to clicks; nothing where users take it in themselves."""
+        return [] if self.in_words else [told for told in (self.heard, self.chats) if told is not None]
 
     def opinions(self, rows: IntArray, item: IntArray) -> FloatArray | None:
         """Return float32 [c]: log-odds added to a higher rating of consumed items, by row and item; None for none."""

@@ -220,9 +220,13 @@ class Intervention(FrozenSettings):
     @field_validator("at", "until", mode="before")
     @classmethod
     def _read_days(cls, value: Any) -> Any:
-        found = _WHEN.fullmatch(value.strip()) if isinstance(value, str) else None
-        if found is None:
+        if not isinstance(value, str):
             return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+        found = _WHEN.fullmatch(value.strip())
+        if found is None:
+            raise ValueError(
+                "expected `day 10`, `day 10 hour 18` (hours from 0 to 23), or a number of days since the beginning"
+            )
         return int(found[1]) + int(found[2] or 0) / HOURS
 
     def check(self) -> None:
@@ -233,11 +237,17 @@ class Intervention(FrozenSettings):
         """
         kind = self.change.kind
         if self.until is not None and kind in _ONCE:
-            raise ConfigError(f"intervention {self.name!r}: got until {self.until} for {kind}, which has no end; leave it out")
+            raise ConfigError(
+                f"intervention {self.name!r}: got until {self.until:g} for {kind}, which has no end; leave it out"
+            )
         if self.until is not None and self.until <= self.at:
-            raise ConfigError(f"intervention {self.name!r}: got until {self.until}, expected a day after {self.at}")
+            raise ConfigError(f"intervention {self.name!r}: got until {self.until:g}, expected a day after {self.at:g}")
         if kind in ("release", "retire", "promote", "harm") and self.who != UserSelection():
             raise ConfigError(f"intervention {self.name!r}: got who for {kind}, expected it for everyone; leave who out")
+        try:
+            self.who.check_quantiles()
+        except ConfigError as error:
+            raise ConfigError(f"intervention {self.name!r}, {error}") from error
 
     def strength(self, day: float) -> float:
         """Return how much of the change holds on a day, in days since the beginning: 0 before and after, mostly 1 within."""

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from recsim_llm.core import keyed
 from recsim_llm.core.arrays import BoolArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.errors import ConfigError, one_of
-from recsim_llm.population.personas import Population
+from recsim_llm.population.personas import TRAITS, Population
 
 __all__ = ["ItemSelection", "UserSelection"]
 
@@ -37,6 +37,14 @@ class UserSelection(FrozenSettings):
     users: list[int] | None = Field(default=None, min_length=1)
     """Outside ids."""
 
+    @field_validator("trait")
+    @classmethod
+    def _trait_is_known(cls, trait: str | None) -> str | None:
+        known = [one.name for one in TRAITS]
+        if trait is not None and trait not in known:
+            raise ValueError(f"expected {one_of(trait, known)}")
+        return trait
+
     def mask(self, population: Population, word: keyed.Words) -> BoolArray:
         """Return bool [u]: who is meant.
 
@@ -45,7 +53,7 @@ class UserSelection(FrozenSettings):
             word: uint64 [1]: of what this is for, with the seed absorbed.
 
         Raises:
-            ConfigError: a trait, a genre or a field is unknown, a quantile has nothing to be of, or nobody is meant.
+            ConfigError: a genre or a field is unknown, a quantile has nothing to be of, or nobody is meant.
         """
         chosen = np.ones(len(population), np.bool_)
         if self.users is not None:
@@ -56,7 +64,7 @@ class UserSelection(FrozenSettings):
             if field not in population.demographics:
                 raise ConfigError(f"demographics: got {field!r}, expected {_known(field, list(population.demographics))}")
             chosen &= np.asarray(population.demographics[field] == value, np.bool_)
-        self._check_quantiles()
+        self.check_quantiles()
         for values in self._measured(population):
             if self.above is not None:
                 chosen &= values > np.quantile(values, self.above)
@@ -66,7 +74,12 @@ class UserSelection(FrozenSettings):
             raise ConfigError(f"who: got {_given(self)}, which is nobody of {len(population)} users, expected at least one")
         return chosen
 
-    def _check_quantiles(self) -> None:
+    def check_quantiles(self) -> None:
+        """See to it that there is something for a quantile to be of.
+
+        Raises:
+            ConfigError: there is not.
+        """
         measured = self.trait is not None or self.likes is not None
         if measured == (self.above is None and self.below is None):
             got = "trait or likes without above or below" if measured else "above or below without trait or likes"

@@ -130,6 +130,10 @@ class Timeline:
             if isinstance(what, Trend | Price | Promotion | Release | Retirement | Harm):
                 items = what.items.mask(self._catalog, keyed.absorb(word, 1))
             gain = self._gain(what, who, keyed.absorb(word, 2)) if isinstance(what, Drift | Season) else None
+            if isinstance(what, Price) and self._catalog.price is not None and not who.all():
+                raise ConfigError(
+                    "who: got some users where items have prices, expected everyone, whom one price is told; leave it out"
+                )
         except ConfigError as error:
             raise ConfigError(f"intervention {plan.name!r}, {error}") from error
         return _Planned(plan, who, items, gain)
@@ -179,6 +183,16 @@ class Timeline:
                 sold &= ~one.items
         return sold
 
+    def prices(self, moment: Moment) -> FloatArray | None:
+        """Return float32 [n]: what items cost in a step; None where the catalog has no prices."""
+        if self._catalog.price is None:
+            return None
+        price = self._catalog.price.astype(np.float64)
+        for one in self._planned:
+            if isinstance(one.plan.change.what, Price) and one.plan.strength(_middle(moment)):
+                price[one.items] *= 1 + one.plan.change.what.change
+        return price.astype(np.float32)
+
     def unreleased(self) -> BoolArray:
         """Return bool [n]: items that come on sale during the run, so that nobody can have rated them before."""
         later = np.zeros(len(self._catalog), np.bool_)
@@ -213,9 +227,9 @@ def _middle(moment: Moment) -> float:
     return (moment.first + moment.after - 1) / 2 / HOURS
 
 
-def restocked(catalog: Catalog, on_sale: BoolArray) -> Catalog:
-    """Return the catalog with other items on sale."""
-    return replace(catalog, retired=~on_sale)
+def restocked(catalog: Catalog, on_sale: BoolArray, price: FloatArray | None = None) -> Catalog:
+    """Return the catalog with other items on sale, at these prices where there are some."""
+    return replace(catalog, retired=~on_sale) if price is None else replace(catalog, retired=~on_sale, price=price)
 
 
 def _add(influence: Influence, one: _Planned, strength: float) -> None:

@@ -7,7 +7,7 @@ another one's draws by what is then shown alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +23,7 @@ from recsim_llm.dynamics.intents import draw_genre, genre_chances
 from recsim_llm.errors import ConfigError, one_of
 from recsim_llm.population.personas import Population
 
-__all__ = ["BACK", "RECOMMENDED", "SEARCHED", "Actions", "Acts", "Asked"]
+__all__ = ["BACK", "RECOMMENDED", "SEARCHED", "Actions", "Acts", "Asked", "typed_title"]
 
 RECOMMENDED, SEARCHED, BACK = range(3)
 """How a page comes about."""
@@ -71,21 +71,30 @@ class Actions:
         population: the users; what they search for is drawn by their tastes.
         seed: of the run.
         intents: names of what visits are for, by number; empty where nobody says.
+        write: puts what is searched for into words, as ``WritesQueries.write_queries``; None: names and titles as they are.
 
     Raises:
         ConfigError: searches are more frequent with an intent that there is not.
     """
 
     def __init__(
-        self, settings: ActionSettings, catalog: Catalog, population: Population, seed: int, *, intents: Sequence[str] = ()
+        self,
+        settings: ActionSettings,
+        catalog: Catalog,
+        population: Population,
+        seed: int,
+        *,
+        intents: Sequence[str] = (),
+        write: Callable[[IntArray, IntArray], list[str]] | None = None,
     ) -> None:
         self.settings, self._seed, self._user_id = settings, seed, population.user_id
         self._genre_upto = genre_chances(population)
         self._genres = [name.casefold() for name in catalog.genre_names]
-        self._title = [str(_YEAR.sub("", str(title))).casefold() for title in catalog.title]
+        self._title = [typed_title(title).casefold() for title in catalog.title]
         weight = catalog.popularity.astype(np.float64) + 1
         places = [np.flatnonzero(catalog.genres[:, genre]) for genre in range(len(self._genres))] or [np.arange(len(catalog))]
         self._places = [(place.tolist(), np.cumsum(weight[place])) for place in places]
+        self._write = self._typed if write is None else write
         self._search_share = None if settings.search is None else _search_shares(settings.search, intents)
 
     def ask(
@@ -134,19 +143,26 @@ class Actions:
         return draw_genre(self._genre_upto[users], self._dice(purpose, users, visit, page))
 
     def _queries(self, users: IntArray, visit: IntArray, page: IntArray, genre: IntArray | None) -> list[str]:
-        """Return what is typed: the name of a genre, or the title of an item of it, popular ones more often."""
+        """Return what is typed to find a genre, or an item of it by its title, popular ones more often."""
         if genre is None:
             genre = self._wanted("search genre", users, visit, page)
         assert self.settings.search is not None
         by_title = self._dice("search by title", users, visit, page) < self.settings.search.titles
         dice = self._dice("search title", users, visit, page)
-        return [self._query(*row) for row in zip(genre.tolist(), by_title.tolist(), dice.tolist(), strict=True)]
+        whole = zip(genre.tolist(), by_title.tolist(), dice.tolist(), strict=True)
+        return self._write(genre, np.array([self._item(*row) for row in whole], np.int64))
 
-    def _query(self, genre: int, by_title: bool, dice: float) -> str:
+    def _item(self, genre: int, by_title: bool, dice: float) -> int:
+        """Return which item is wanted by its title, -1 for anything of the genre."""
         place, upto = self._places[genre]
-        if len(place) and (by_title or not self._genres):
-            return self._title[place[min(int(np.searchsorted(upto, dice * upto[-1], side="right")), len(place) - 1)]]
-        return self._genres[genre] if self._genres else ""
+        if not len(place) or not (by_title or not self._genres):
+            return -1
+        return place[min(int(np.searchsorted(upto, dice * upto[-1], side="right")), len(place) - 1)]
+
+    def _typed(self, genre: IntArray, item: IntArray) -> list[str]:
+        """Return the names and titles of what is wanted."""
+        names = self._genres or [""]
+        return [self._title[one] if one >= 0 else names[of] for of, one in zip(genre.tolist(), item.tolist(), strict=True)]
 
     def act(self, feedback: Feedback) -> Acts:
         """Return what users do with the items of a page, given what they clicked and think of it."""
@@ -181,6 +197,11 @@ class Actions:
 
     def _dice(self, purpose: str, users: IntArray, visit: IntArray, page: IntArray) -> DoubleArray:
         return keyed.uniform(keyed.words(self._seed, purpose, self._user_id[users], visit, page))
+
+
+def typed_title(title: object) -> str:
+    """Return a title as users type it, without the year in brackets that some catalogs add."""
+    return _YEAR.sub("", str(title))
 
 
 def _bit(did: npt.NDArray[np.uint8], action: str) -> BoolArray:

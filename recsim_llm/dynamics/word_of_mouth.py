@@ -118,6 +118,21 @@ class HeardItems:
         place = np.repeat(np.arange(len(rows)), count)
         return place, np.arange(len(place)) + (begin - (np.cumsum(count) - count))[place]
 
+    def _fade(self, kept: np.float32) -> None:
+        faded = self._shift * kept
+        stays = np.abs(faded) >= FORGOTTEN
+        self._key, self._shift, self._friend = self._key[stays], faded[stays], self._friend[stays]
+
+    def _insert(self, key: IntArray, shift: FloatArray, friend: IntArray) -> None:
+        at = np.searchsorted(self._key, key) + np.arange(len(key))
+        before = np.ones(len(self._key) + len(key), np.bool_)
+        before[at] = False
+        for name, values in (("_key", key), ("_shift", shift), ("_friend", friend)):
+            column = getattr(self, name)
+            grown = np.empty(len(before), column.dtype)
+            grown[at], grown[before] = values, column
+            setattr(self, name, grown)
+
 
 class WordOfMouth(HeardItems):
     """Users who tell their friends what they liked; the row is the user index.
@@ -177,11 +192,6 @@ class WordOfMouth(HeardItems):
         self._hear(news)
         return news
 
-    def _fade(self, kept: np.float32) -> None:
-        faded = self._shift * kept
-        stays = faded >= FORGOTTEN
-        self._key, self._shift, self._friend = self._key[stays], faded[stays], self._friend[stays]
-
     def _hear(self, news: Told) -> None:
         if not len(news.user_index):
             return
@@ -204,16 +214,6 @@ class WordOfMouth(HeardItems):
         order = np.lexsort((dice, group))
         found: IntArray = news.friend_index[order[first]]
         return found
-
-    def _insert(self, key: IntArray, shift: FloatArray, friend: IntArray) -> None:
-        at = np.searchsorted(self._key, key) + np.arange(len(key))
-        before = np.ones(len(self._key) + len(key), np.bool_)
-        before[at] = False
-        for name, values in (("_key", key), ("_shift", shift), ("_friend", friend)):
-            column = getattr(self, name)
-            grown = np.empty(len(before), column.dtype)
-            grown[at], grown[before] = values, column
-            setattr(self, name, grown)
 
 
 def _at(column: npt.NDArray[Number], place: IntArray, missing: Number) -> npt.NDArray[Number]:

@@ -8,14 +8,16 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.core.arrays import DoubleArray, IntArray
+from recsim_llm.core.arrays import DoubleArray, IntArray, TextArray
 from recsim_llm.dynamics.clock import HOURS
-from recsim_llm.log.columns import integers, lay_out_pages
+from recsim_llm.log.columns import Columns, integers, lay_out_pages
 from recsim_llm.log.reader import RunReader
 
-__all__ = ["PORTION_SLOTS", "ArmLog", "Portion"]
+__all__ = ["BACK", "PORTION_SLOTS", "SEARCH", "ArmLog", "Portion"]
 
 
+SEARCH, BACK = "search", "back"
+"""Events of pages that were not recommended."""
 PORTION_SLOTS = 2_000_000
 """Slots that are in memory together, unless a single user has more."""
 _PAGES = ("user_id", "visit", "page", "slate_propensity", "reward", "invalid_slots", "stop_reason")
@@ -58,6 +60,11 @@ class Portion(NamedTuple):
     """str or None [p, k]: what the user wrote."""
     hour: IntArray
     """int64 [p]: hours since the beginning of the run at which the visit began; -1 where the run has no clock."""
+    how: npt.NDArray[np.object_] | None = None
+    """str [p]: how the page came about, ``recommended``, ``search`` or ``back``; None in runs where all were recommended, since
+    users could neither search nor look back."""
+    query: npt.NDArray[np.object_] | None = None
+    """str [p]: what was typed, None on pages that were not searched; None where ``how`` is."""
 
     @property
     def first(self) -> npt.NDArray[np.int64]:
@@ -79,6 +86,11 @@ class ArmLog:
         self._log = log
         self.timed = (log.manifest.get("settings") or {}).get("clock") is not None
         """Whether visits have times."""
+        allowed = (log.manifest.get("settings") or {}).get("actions") or {}
+        self.asks = any(allowed.get(name) is not None for name in (SEARCH, BACK))
+        """Whether users could search or look back, so that not every page was recommended."""
+        self.worded = (log.manifest.get("settings") or {}).get("presentation") is not None
+        """Whether users read words on pages."""
 
     def keys(self, key: str) -> tuple[IntArray, IntArray]:
         """Return the distinct values of ``user_id`` or ``visit``, ascending, and the pages of each, int64 [n] each."""
@@ -131,6 +143,19 @@ class ArmLog:
         found: IntArray = hours[wanted * most + visit]
         return found
 
+    def _came_about(self, pages: Columns, among: Mapping[str, IntArray]) -> tuple[TextArray, TextArray] | tuple[None, None]:
+        """Return how each page came about, and what was typed; nothing where users could only take what was recommended."""
+        if not self.asks:
+            return None, None
+        names = ("event", "subject", "user_id", "visit", "page")
+        events = self._log.columns("events", names, arm=self.arm, among=among)
+        place = {key: row for row, key in enumerate(zip(*(pages[name].tolist() for name in names[2:]), strict=True))}
+        how, query = np.full(len(place), "recommended", object), np.full(len(place), None, object)
+        for event, subject, *key in zip(*(events[name].tolist() for name in names), strict=True):
+            if event in (SEARCH, BACK):
+                how[place[tuple(key)]], query[place[tuple(key)]] = event, subject
+        return how, query
+
     def _portion(self, values: IntArray, rank: IntArray, key: str) -> Portion:
         pages = self._log.columns("pages", _PAGES, arm=self.arm, among={key: values})
         shown = self._log.columns("impressions", _IMPRESSIONS, arm=self.arm, among={key: values})
@@ -140,6 +165,7 @@ class ArmLog:
         # The users' own ids are no part of the key, but must agree all the same.
         by = ("place", "user_id", "visit", "page")
         pages, table = lay_out_pages(pages, shown, key=by, slate_size=self.slate_size, what=whose)
+        how, query = self._came_about(pages, {key: values})
         return Portion(
             user_id=pages["user_id"],
             visit=pages["visit"],
@@ -156,4 +182,6 @@ class ArmLog:
             prefix_propensity=table["prefix_propensity"],
             text=table["text"],
             hour=self._hours(pages["user_id"], pages["visit"], among={key: values}),
+            how=how,
+            query=query,
         )

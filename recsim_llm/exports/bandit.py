@@ -37,7 +37,8 @@ def write_bandit_feedback(source: ExportSource, folder: Path) -> dict[str, int]:
     (probability of the item at the position), ``context`` [n_rounds, 1 + f] (share of the page budget used, mean features of
     what was clicked in the visit so far), ``action_context`` [n_actions, f], and beside what ``obp`` asks for ``item_id``
     [n_actions], ``user_id``, ``visit`` and ``page`` [n_rounds]. Where the data's own ids are texts, ``items.csv`` and
-    ``users.csv`` translate the numbers.
+    ``users.csv`` translate the numbers. Where users could search or look back, ``how`` [n_rounds] says how the page came about;
+    pages looked at again have no propensities, and searched ones have them where the recommender answers and tells them.
 
     Returns:
         What was written, by name.
@@ -134,7 +135,8 @@ def _slates(source: ExportSource) -> Iterator[Columns]:
 
 
 def _whose(source: ExportSource, portion: Portion) -> Columns:
-    return {"user_id": source.identities.of(portion.user_id), "visit": portion.visit, "page": portion.page}
+    columns = {"user_id": source.identities.of(portion.user_id), "visit": portion.visit, "page": portion.page}
+    return columns if portion.how is None else columns | {"how": portion.how.astype("U11")}
 
 
 def _probabilities(source: ExportSource, column: str, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -175,7 +177,7 @@ def _write(path: Path, source: ExportSource, fixed: Mapping[str, int], parts: It
         for part in parts:
             for name, column in part.items():
                 if name not in streams:
-                    by_page = "slate_id" in part and name in (_CONTEXT, "user_id", "visit", "page")
+                    by_page = "slate_id" in part and name in (_CONTEXT, "user_id", "visit", "page", "how")
                     length = fixed["n_rounds"] if by_page else slots
                     streams[name] = open_files.enter_context(path.with_name(f"{name}.npy").open("wb"))
                     _write_header(streams[name], column.dtype, (length, *column.shape[1:]))

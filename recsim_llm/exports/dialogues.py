@@ -9,7 +9,7 @@ user_id, visit  who, and which visit
 messages        list of ``{"role": "user" | "assistant", "content": text}``; the user opens, then a page and what the user
                 makes of it take turns
 pages           list of ``{"page", "item_id", "clicked", "rating"}``: the same as columns, in the order shown; ``rating`` is
-                null where no stars were given
+                null where no stars were given. Where users could search or look back, ``how`` the page came about
 ended           ``left`` (the user ended it), ``max_pages`` (the page budget did), null (cut short by the caller)
 ==============  ======================================================================================================
 
@@ -37,7 +37,7 @@ from typing import Any
 
 import numpy as np
 
-from recsim_llm.exports.arm_log import Portion
+from recsim_llm.exports.arm_log import BACK, SEARCH, Portion
 from recsim_llm.exports.ratings_csv import dated_title
 from recsim_llm.exports.source import ExportSource
 
@@ -48,6 +48,7 @@ HISTORY = 20
 
 _OPENING = "What can you recommend?"
 _OFFERS = ("Here is what I found for you:", "How about these?", "Perhaps one of these:")
+_FOUND, _AGAIN = "Here is what was found for your search:", "The page before, once more:"
 _NOTHING = ("Nothing for me here.", "None of these.", "These are not for me.")
 _MORE = ("Show me more, please.", "What else is there?", "Next page, please.")
 _LEAVING = "That is all for today."
@@ -88,7 +89,7 @@ def _dialogues(source: ExportSource, portion: Portion, names: list[str]) -> Iter
     for start, stop in zip(first, [*first[1:], len(users)], strict=True):
         messages = [{"role": "user", "content": _OPENING}]
         for row in range(start, stop):
-            messages.append({"role": "assistant", "content": _offer(shown[row], names, int(portion.page[row]))})
+            messages.append({"role": "assistant", "content": _offer(shown[row], names, _lead(portion, row))})
             titles = [_title(source, item) if item >= 0 else "" for item in shown[row]]
             messages.append({"role": "user", "content": _reaction(portion, row, titles)})
         last = stop - 1
@@ -102,8 +103,19 @@ def _dialogues(source: ExportSource, portion: Portion, names: list[str]) -> Iter
         }
 
 
-def _offer(items: list[int], names: list[str], page: int) -> str:
-    return "\n".join([_OFFERS[page % len(_OFFERS)], *_numbered(items, names)])
+def _offer(items: list[int], names: list[str], lead: str) -> str:
+    return "\n".join([lead, *_numbered(items, names)])
+
+
+def _lead(portion: Portion, row: int) -> str:
+    """Return what is said before a page: of one that was searched or looked at again, that it was."""
+    how = None if portion.how is None else portion.how[row]
+    if how == BACK:
+        return _AGAIN
+    if how == SEARCH:
+        query = None if portion.query is None else portion.query[row]
+        return _FOUND if query is None else f'{_FOUND[:-1]} "{query}":'
+    return _OFFERS[int(portion.page[row]) % len(_OFFERS)]
 
 
 def _numbered(items: list[int], names: list[str]) -> list[str]:
@@ -135,6 +147,7 @@ def _page(source: ExportSource, portion: Portion, row: int) -> _Line:
         "item_id": source.item_labels(portion.item_id[row]),
         "clicked": portion.clicked[row].tolist(),
         "rating": [None if stars != stars else stars for stars in rating],
+        **({} if portion.how is None else {"how": portion.how[row]}),
     }
 
 

@@ -26,6 +26,7 @@ _MISSING = "#N/A|#N/A N/A|#NA|-1.#IND|-1.#QNAN|-NaN|-nan|1.#IND|1.#QNAN|<NA>|N/A
 _LOST = frozenset((*_MISSING.split("|"), "", "[PAD]"))
 """Texts that RecBole, which reads with pandas, takes for missing values, and its own padding."""
 _CLICKS = ("user_id:token", "item_id:token", "label:float", "timestamp:float", "visit:float", "page:float", "position:float")
+_HOW = "how:token"
 _RATINGS = ("user_id:token", "item_id:token", "rating:float", "timestamp:float")
 _ITEMS = ("item_id:token", "title:token_seq", "release_year:token", "genres:token_seq")
 
@@ -34,10 +35,11 @@ def write_recbole(source: ExportSource, folder: Path) -> dict[str, int]:
     """Write the data sets ``NAME-clicks`` and ``NAME-ratings`` below a folder called NAME, RecBole's ``data_path``.
 
     Each has ``.inter``, ``.item`` and ``.user``. In ``NAME-clicks`` an interaction is a slot that showed an item, with
-    ``label`` 1 where it was clicked; in ``NAME-ratings`` it is a rating, and there is no such data set of users who give
-    none. Ids are the data's own, in double quotes where they hold a tab, a quote or a line break, as RecBole reads them. Tabs
-    and line breaks in other words become spaces, double quotes become single ones, and spaces within the name of a genre
-    become underscores, since RecBole would split there.
+    ``label`` 1 where it was clicked, and where users could search or look back ``how`` its page came about; in
+    ``NAME-ratings`` it is a rating, and there is no such data set of users who give none. Ids are the data's own, in double
+    quotes where they hold a tab, a quote or a line break, as RecBole reads them. Tabs and line breaks in other words become
+    spaces, double quotes become single ones, and spaces within the name of a genre become underscores, since RecBole would
+    split there.
 
     Returns:
         What was written, by name.
@@ -49,6 +51,8 @@ def write_recbole(source: ExportSource, folder: Path) -> dict[str, int]:
     for name, header, rows in (("clicks", _CLICKS, _clicks), ("ratings", _RATINGS, _ratings)):
         if name == "ratings" and not source.stars:
             continue
+        if name == "clicks" and source.log.asks:
+            header = (*header, _HOW)
         title = f"{folder.name}-{name}"
         (folder / title).mkdir()
         written[name] = _write(folder / title / f"{title}.inter", header, _of_portions(source, rows))
@@ -66,6 +70,7 @@ def _of_portions(source: ExportSource, rows: Callable[[ExportSource, Portion], I
 
 def _clicks(source: ExportSource, portion: Portion) -> Iterator[Row]:
     row, slot = np.nonzero(portion.item_id >= 0)
+    how = [] if portion.how is None else [portion.how[row].tolist()]
     yield from zip(
         _users_of(source, portion.user_id[row]),
         _items_of(source, portion.item_id[row, slot]),
@@ -74,6 +79,7 @@ def _clicks(source: ExportSource, portion: Portion) -> Iterator[Row]:
         portion.visit[row].tolist(),
         portion.page[row].tolist(),
         slot.tolist(),
+        *how,
         strict=True,
     )
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from recsim_llm.data.exposure_logs.simeval_sessions import SCHEMA_VERSION, SESSIONS_FILE
 from recsim_llm.dynamics.clock import HOURS
-from recsim_llm.exports.arm_log import Portion
+from recsim_llm.exports.arm_log import BACK, SEARCH, Portion
 from recsim_llm.exports.source import ExportSource
 
 __all__ = ["write_simeval"]
@@ -25,6 +25,7 @@ _LOST = [
     *("prefix_propensity", "slate_propensity", "examine_prob", "click_prob", "examined", "watched", "liked", "text"),
     *("reward", "satisfaction", "leave_prob", "next_action", "invalid_slots", "demographics"),
 ]
+_WORDS = ("explanation", "shown_title", "plain_click_prob", "trust")
 _NOTES = [
     "a visit is a session of type search, and a page a serp_view: users were offered items and asked for nothing, so that "
     "there is no query_issued",
@@ -32,6 +33,9 @@ _NOTES = [
     "propensity and title are in the meta of ranked items, rating in that of clicks, visit and its end in that of sessions",
     "ranks count from 1; a blank slot leaves its rank out",
 ]
+_ASKED = (
+    "the meta of a page that was searched or looked at again says how, and which query it answers; it has no event of its own"
+)
 _TIMED = "day and hour of a visit, of a run with a clock, are in the meta of its session; events beside pages are left out"
 
 
@@ -61,8 +65,8 @@ def write_simeval(source: ExportSource, folder: Path) -> dict[str, int]:
         "sessions_processed": written["sessions"],
         "sessions_skipped": 0,
         "fields_mapped": [*_MAPPED, *(("day", "hour") if timed else ())],
-        "fields_lost": [*_LOST, *(("intent", "friend_id", "events") if timed else ())],
-        "transformation_notes": [*_NOTES, *([_TIMED] if timed else [])],
+        "fields_lost": [*_LOST, *(("intent", "friend_id", "events") if timed else ()), *(_WORDS if source.log.worded else ())],
+        "transformation_notes": [*_NOTES, *([_TIMED] if timed else []), *([_ASKED] if source.log.asks else [])],
         "blank_slots": written["blank_slots_left_out"],
     }
     (folder / "losses.json").write_text(json.dumps(losses, indent=2) + "\n", encoding="utf-8")
@@ -112,11 +116,26 @@ def _events(source: ExportSource, portion: Portion, row: int, name: str) -> Iter
             clicks.append(where | {"dwell_time": None, "meta": {} if np.isnan(stars) else {"rating": stars}})
     page = int(portion.page[row])
     if items:
-        yield _event(f"{name}-page", "serp_view", "system", page) | {"ranked_items": items}
+        yield _event(f"{name}-page", "serp_view", "system", page, **_came_about(portion, row)) | {"ranked_items": items}
     if clicks:
         yield _event(f"{name}-clicks", "click", "user", page) | {"clicked_items": clicks}
 
 
-def _event(name: str, kind: str, role: str, page: int) -> dict[str, Any]:
+def _came_about(portion: Portion, row: int) -> dict[str, str]:
+    """Return how a page came about that was not recommended, and what was typed for it."""
+    if portion.how is None or portion.query is None or portion.how[row] not in (SEARCH, BACK):
+        return {}
+    query = portion.query[row]
+    return {"how": str(portion.how[row])} | ({} if query is None else {"query": str(query)})
+
+
+def _event(name: str, kind: str, role: str, page: int, **more: str) -> dict[str, Any]:
     empty = ("timestamp", "query", "utterance", "ranked_items", "clicked_items", "dialogue_act", "response_to")
-    return {"event_id": name, "type": kind, "turn_id": page, "role": role, **dict.fromkeys(empty), "meta": {"page": page}}
+    return {
+        "event_id": name,
+        "type": kind,
+        "turn_id": page,
+        "role": role,
+        **dict.fromkeys(empty),
+        "meta": {"page": page, **more},
+    }

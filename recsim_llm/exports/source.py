@@ -44,7 +44,7 @@ class ExportSource:
     def portions(self) -> Iterator[Portion]:
         """Yield the log in the order of the exported ids, visits and pages; without texts where it is anonymous."""
         for portion in self.log.portions(self.user_order()):
-            yield portion._replace(text=np.full_like(portion.text, None)) if self.identities.anonymous else portion
+            yield _without_words(portion) if self.identities.anonymous else portion
 
     def item_index(self, item_id: IntArray) -> IntArray:
         """Return catalog positions of any shape, -1 for blank slots.
@@ -87,3 +87,9 @@ class ExportSource:
         days = 1 + self.max_pages * slots // (_DAY // 2)
         second = portion.visit * (days * _DAY) + portion.page * slots
         return second[:, None] + np.arange(slots)
+
+
+def _without_words(portion: Portion) -> Portion:
+    """Return pages without what users wrote and typed."""
+    query = None if portion.query is None else np.full_like(portion.query, None)
+    return portion._replace(text=np.full_like(portion.text, None), query=query)

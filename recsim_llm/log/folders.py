@@ -14,6 +14,7 @@ A run folder holds:
     friends                     .parquet: who knows whom; in runs where users have friends alone
     timings, serving            .parquet: clock times, and what each recommender took; apart from the log, so that the log
                                 compares byte for byte
+    counts                      .parquet: what recommenders counted while they served; where one counts anything alone
     traceback.txt               where a plug-in crashed, if one did; a folder that holds nothing else counts as empty
     .lock, .report.lock         who is writing it; gone when nobody is
 

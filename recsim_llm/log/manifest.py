@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from recsim_llm.core.files import read_json, write_atomically
+from recsim_llm.core.steps import never_begins
 from recsim_llm.errors import LogError
 from recsim_llm.log.folders import COMPARISON_SETTINGS, MANIFEST
 
@@ -104,11 +105,24 @@ def read_arithmetic(folder: Path) -> dict[str, Any] | None:
 
 
 def read_warnings(manifest: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return what a manifest says that a reader must know first: of the users, and that the run was changed by hand."""
+    """Return what a manifest says that a reader must know first.
+
+    That is what there is to say of the users, which interventions a run with an overridden clock is too short for, and that it
+    was changed by hand.
+    """
     changes = [f"{change['when']}: {change['said']}" for change in manifest.get("by_hand") or ()]
     rest = f"; and {len(changes) - _MOST_CHANGES} more" if len(changes) > _MOST_CHANGES else ""
-    by_hand = [f"changed by hand while it was watched: {'; '.join(changes[:_MOST_CHANGES])}{rest}"] if changes else []
-    return (*(manifest.get("users_warnings") or ()), *by_hand)
+    by_hand = [f"changed by hand: {'; '.join(changes[:_MOST_CHANGES])}{rest}"] if changes else []
+    return (*(manifest.get("users_warnings") or ()), *_too_late(manifest.get("settings") or {}), *by_hand)
+
+
+def _too_late(settings: Mapping[str, Any]) -> list[str]:
+    clock, plans = settings.get("clock"), settings.get("interventions") or ()
+    if not clock:
+        return []
+    time = {"days": clock["days"], "step": clock.get("step", "day")}
+    late = [f"{plan['name']} (day {plan['at']:g})" for plan in plans if never_begins(plan["at"], **time)]
+    return [f"interventions that never begin, as the run is over by then: {', '.join(late)}"] if late else []
 
 
 def encode_manifest(content: Mapping[str, Any]) -> bytes:

@@ -17,7 +17,7 @@ from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.errors import LogError
 from recsim_llm.log.columns import integers
-from recsim_llm.log.tables import ITEMS, USER_KEYS, has_table, read_table, write_table
+from recsim_llm.log.tables import ITEMS, PRICE, USER_KEYS, has_table, read_table, write_table
 from recsim_llm.population.personas import Population
 
 __all__ = [
@@ -108,7 +108,8 @@ def make_items(catalog: Catalog) -> pa.Table:
         "popularity": np.rint(catalog.popularity).astype(np.int64),
         ITEM_KEY: pa.nulls(len(catalog), pa.string()) if catalog.item_key is None else pa.array(catalog.item_key, pa.string()),
     }
-    return pa.table(columns, schema=ITEMS)
+    table = pa.table(columns, schema=ITEMS)
+    return table if catalog.price is None else table.append_column(PRICE, pa.array(catalog.price))
 
 
 def make_user_keys(population: Population) -> pa.Table:

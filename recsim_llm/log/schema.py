@@ -13,7 +13,9 @@ from recsim_llm.core.pages import DECIDERS, Account
 from recsim_llm.log.talk_schema import TALK_SCHEMAS
 
 __all__ = [
+    "CHAT",
     "EVENTS",
+    "EXPLAINED",
     "FRIENDS_LIKED",
     "IMPRESSIONS",
     "LIKE_THRESHOLD",
@@ -21,6 +23,7 @@ __all__ = [
     "PROVIDER_EXPOSURE",
     "PROVIDER_LEAVES",
     "SCHEMAS",
+    "TRUST",
     "VISITS",
     "WHEN",
     "Part",
@@ -36,6 +39,8 @@ Part = dict[str, npt.NDArray[Any]]
 LIKE_THRESHOLD = 4.0
 """Stars from which a rating counts as a like."""
 
+CHAT = "chat"
+"""Event of two friends who talk."""
 PROVIDER_EXPOSURE, PROVIDER_LEAVES = "provider_exposure", "provider_leaves"
 """Events of providers: every day of each one who is still there, and of who leaves at the end of it."""
 
@@ -126,15 +131,22 @@ whose ``value`` counts the items that it is about, or the users where it is abou
 with the genre as ``subject``, ``back``, and ``recsim_llm.core.pages.ACTIONS``, whose ``value`` is the probability that they
 had, and whose ``other_id`` is the friend to whom an item was sent.
 ``friend_click`` is a click on an item of which a friend, ``other_id``, had told; ``value`` is what friends added to its
-log-odds, null where the user was told in words. Of ``provider_exposure`` and ``provider_leaves`` ``other_id`` is the
-provider's place in the alphabet, from 0, ``subject`` its name, ``value`` exposure over merit.
+log-odds, null where the user was told in words. ``chat`` is what a friend, ``other_id``, said to a user of an item, and
+``value`` how many stars the friend gives it, null where users give none. Of ``provider_exposure`` and ``provider_leaves``
+``other_id`` is the provider's place in the alphabet, from 0, ``subject`` its name, ``value`` exposure over merit.
 ``user_id``, ``visit``, ``page`` and ``item_id`` are -1 where there is none, ``other_id``, a friend or a provider, too."""
 FRIENDS_LIKED = pa.schema([("friend_id", pa.int64())])
 """Further column of ``IMPRESSIONS`` in runs where users have friends: the friend who liked the item and told of it first, as
 the page says beside it; null where nobody did."""
+EXPLAINED = pa.schema([("explanation", pa.string()), ("shown_title", pa.string()), ("plain_click_prob", pa.float32())])
+"""Further columns of ``IMPRESSIONS`` in runs whose scenario turns ``presentation`` on: why the item is there and under which
+title of the recommender's own, as the user read it, null where nothing was written; and the probability of a click that the
+same page would have had without its words, null where the users, who read words themselves, were not asked."""
+TRUST = pa.schema([("trust", pa.float32())])
+"""Further column of ``PAGES`` in such runs: how much the user trusts words after the page, 0 to 1."""
 SCHEMAS = {
-    "impressions": pa.schema([*IMPRESSIONS, *FRIENDS_LIKED]),
-    "pages": PAGES,
+    "impressions": pa.schema([*IMPRESSIONS, *FRIENDS_LIKED, *EXPLAINED]),
+    "pages": pa.schema([*PAGES, *TRUST]),
     "visits": pa.schema([*VISITS, *WHEN]),
     "events": EVENTS,
     **TALK_SCHEMAS,
@@ -146,21 +158,29 @@ _NEXT_ACTIONS = pa.array(["next", "leave"])
 _STOP_REASONS = pa.array(["left", "max_pages"])
 
 
-def impressions_table(arm: str, part: Part, *, social: bool = False) -> pa.Table:
-    """Return the ``IMPRESSIONS`` table of an arm, with ``FRIENDS_LIKED`` if users have friends; an empty part has no rows."""
+def impressions_table(arm: str, part: Part, *, social: bool = False, worded: bool = False) -> pa.Table:
+    """Return the ``IMPRESSIONS`` table of an arm; an empty part has no rows.
+
+    Args:
+        arm: its name.
+        part: columns; ``text``, where users say something, with an empty text where they say nothing.
+        social: whether users have friends, so that there is ``FRIENDS_LIKED``.
+        worded: whether words on pages do something, so that there is ``EXPLAINED``.
+    """
     columns: dict[str, Any] = dict(part)
     rating = columns.get("rating", np.empty(0, np.float32))
     columns["liked"] = pa.array(rating >= LIKE_THRESHOLD, mask=np.isnan(rating))
-    columns["text"] = pa.nulls(len(rating), pa.string())
-    if not social:
-        return _table(arm, columns, IMPRESSIONS)
-    friend = columns.get("friend_id", np.empty(0, np.int64))
-    columns["friend_id"] = pa.array(friend, mask=friend < 0)
-    return _table(arm, columns, SCHEMAS["impressions"])
+    columns["text"] = _said(columns["text"]) if "text" in columns else pa.nulls(len(rating), pa.string())
+    if social:
+        friend = columns.get("friend_id", np.empty(0, np.int64))
+        columns["friend_id"] = pa.array(friend, mask=friend < 0)
+    if worded:
+        columns |= {name: _said(columns.get(name, np.empty(0, object))) for name in ("explanation", "shown_title")}
+    return _table(arm, columns, pa.schema([*IMPRESSIONS, *(FRIENDS_LIKED if social else ()), *(EXPLAINED if worded else ())]))
 
 
-def pages_table(arm: str, part: Part) -> pa.Table:
-    """Return the ``PAGES`` table of an arm; an empty part gives no rows."""
+def pages_table(arm: str, part: Part, *, worded: bool = False) -> pa.Table:
+    """Return the ``PAGES`` table of an arm, with ``TRUST`` where words on pages do something; an empty part gives no rows."""
     columns: dict[str, Any] = dict(part)
     left = columns.get("left", np.empty(0, np.bool_))
     ended = left | columns.get("out_of_pages", np.empty(0, np.bool_))
@@ -170,7 +190,7 @@ def pages_table(arm: str, part: Part) -> pa.Table:
         columns["decided_by"] = pa.DictionaryArray.from_arrays(pa.array(columns["decided_by"]), _DECIDERS)
     else:
         columns |= {name: pa.nulls(len(left), PAGES.field(name).type) for name in Account._fields}
-    return _table(arm, columns, PAGES)
+    return _table(arm, columns, SCHEMAS["pages"] if worded else PAGES)
 
 
 def visits_table(arm: str, parts: list[Part], *, timed: bool = False) -> pa.Table:
@@ -191,6 +211,11 @@ def events_table(arm: str, parts: list[Part]) -> pa.Table:
     columns["event"] = _words(columns.get("event", np.empty(0, object)))
     columns["subject"] = pa.array(columns.get("subject", np.empty(0, object)), pa.string())
     return _table(arm, columns, EVENTS)
+
+
+def _said(texts: npt.NDArray[Any]) -> pa.Array:
+    """Return texts, null where they are empty."""
+    return pa.array([text or None for text in texts.tolist()], pa.string())
 
 
 def _words(values: npt.NDArray[Any]) -> pa.DictionaryArray:

@@ -7,16 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from recsim_llm.core.files import write_atomically
 from recsim_llm.errors import LogError
 
 __all__ = [
+    "COUNTS",
     "FRIENDS",
     "HELD_OUT",
     "INTERVIEWS",
     "ITEMS",
+    "PRICE",
+    "RATED_BEFORE",
     "SERVING",
     "TEXTS",
     "TIMINGS",
@@ -25,7 +29,9 @@ __all__ = [
     "add_serving",
     "add_timings",
     "has_table",
+    "join_counts",
     "join_serving",
+    "keep_counts",
     "read_table",
     "table_path",
     "write_table",
@@ -44,6 +50,8 @@ ITEMS = pa.schema(
 )
 """``items``: one row an item. ``year`` and ``provider`` are null where unknown; ``popularity`` counts ratings in the training
 part; ``item_key`` is the data's own id where it is a text, null everywhere where ``item_id`` is the data's own."""
+PRICE = "price"
+"""Further column of ``items``, float, where the data have prices: what each item costs before any intervention."""
 USER_KEYS = pa.schema([("user_id", pa.int64()), ("user_key", pa.string())])
 """``users`` of an environment's log: one row a user of the population. ``user_key`` is the data's own id where it is a text,
 null where ``user_id`` is the data's own."""
@@ -66,6 +74,9 @@ FRIENDS = pa.schema([("user_id", pa.int64()), ("friend_id", pa.int64())])
 HELD_OUT = pa.schema([("user_id", pa.int64()), ("item_id", pa.int64()), ("rating", pa.float32())])
 """``held_out``: one row a rating of the population's users after the training part; none for synthetic users. ``rating`` is
 null where the data are clicks or purchases."""
+RATED_BEFORE = pa.schema([("user_id", pa.int64()), ("item_id", pa.int64()), ("rating", pa.float32())])
+"""``rated_before``: one row a rating of the population's users in the training part, in runs whose users read words on pages
+alone: what an explanation says of a user is held against it."""
 TEXTS = pa.schema(
     [
         ("arm", pa.string()),
@@ -120,6 +131,20 @@ asked of its recommender; wall-clock seconds in each of its methods; of a recomm
 attempt, and the description), those of them that repeat a failed one, bytes of bodies, and failed attempts by cause, all null
 for others; ``stopped``: why it was not served to the end, null where it was."""
 
+COUNTS = pa.schema(
+    [
+        ("arm", pa.string()),
+        ("what", pa.string()),
+        ("of", pa.string()),
+        ("share", pa.bool_()),
+        ("user_id", pa.int64()),
+        ("amount", pa.float64()),
+        ("cases", pa.float64()),
+    ]
+)
+"""``counts``: what recommenders counted while they served, one row a count and user; only where one counts anything. ``amount``
+of what was counted in ``cases`` of what it is told of; ``share``: every case counts for 0 or 1."""
+
 
 def table_path(run: Path, name: str) -> Path:
     """Return where a table lies."""
@@ -170,6 +195,28 @@ def add_timings(run: Path, rows: Sequence[tuple[str, int, int, float]]) -> None:
 def add_serving(run: Path, row: Mapping[str, Any]) -> None:
     """Append a row of ``SERVING`` to those that are there; what it lacks is null."""
     _append(run, "serving", SERVING, [row])
+
+
+def keep_counts(run: Path, arm: str, rows: pa.Table) -> None:
+    """Write what the recommender of an arm counted, in place of what an earlier try at the arm left.
+
+    Args:
+        run: the run folder.
+        arm: its name.
+        rows: of ``COUNTS``; nothing is written for none.
+    """
+    if has_table(run, "counts"):
+        kept = read_table(run, "counts", COUNTS.names).cast(COUNTS)
+        rows = pa.concat_tables([kept.filter(pc.not_equal(kept["arm"], arm)), rows])
+    if len(rows):
+        write_table(run, "counts", rows, compression="snappy")
+
+
+def join_counts(out: Path, folders: Sequence[Path]) -> None:
+    """Give the folder of joined runs what the recommenders counted in each of them; their users differ."""
+    tables = [read_table(folder, "counts", COUNTS.names) for folder in folders if has_table(folder, "counts")]
+    if tables:
+        write_table(out, "counts", pa.concat_tables(tables), compression="snappy")
 
 
 def join_serving(out: Path, folders: Sequence[Path]) -> None:

@@ -109,7 +109,7 @@ def read_visits(run: RunReader, wanted: Iterable[VisitKey]) -> dict[VisitKey, Vi
     for key in wanted:
         by_arm[key.arm].add(key)
     found: dict[VisitKey, VisitRows] = {}
-    of_slots = ("page", *_SLOTS, *(("friend_id",) if "friendships" in run.manifest else ()))
+    of_slots = ("page", *_SLOTS, *_more_of_slots(run))
     for keys in by_arm.values():
         pages, slots = (_rows(run, table, keys) for table in (("pages", _PAGES), ("impressions", of_slots)))
         for key in sorted(keys & pages.keys()):
@@ -120,6 +120,14 @@ def read_visits(run: RunReader, wanted: Iterable[VisitKey]) -> dict[VisitKey, Vi
             shown = tuple(tuple(sorted(of_page[row["page"]], key=lambda slot: int(slot["position"]))) for row in ordered)
             found[key] = VisitRows(key=key, pages=tuple(ordered), slots=shown)
     return found
+
+
+def _more_of_slots(run: RunReader) -> tuple[str, ...]:
+    """Return further columns of slots: who liked what, what is written beside it, and what users say about it."""
+    settings = run.manifest.get("settings") or {}
+    friends = ("friend_id",) if "friendships" in run.manifest else ()
+    written = ("explanation", "shown_title") if settings.get("presentation") is not None else ()
+    return (*friends, *written, *(("text",) if settings.get("remarks") is not None else ()))
 
 
 def _rows(

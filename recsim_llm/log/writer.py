@@ -12,7 +12,7 @@ from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsim_llm.core.batches import join_feedback
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.feedback import Feedback
-from recsim_llm.core.pages import Slates, probability
+from recsim_llm.core.pages import PageWords, Slates, probability
 from recsim_llm.log.schema import Part, events_table, impressions_table, pages_table, visits_table
 from recsim_llm.log.segments import SegmentWriter
 
@@ -30,6 +30,7 @@ class _Batch(NamedTuple):
     keep: BoolArray | None
     visit: IntArray | None
     friend_id: IntArray | None
+    words: PageWords | None
 
 
 class RunLog:
@@ -44,6 +45,8 @@ class RunLog:
         segment_rows: impressions after which a segment is written, at the next page boundary.
         timed: whether there is a clock, so that visits have a time and there are events.
         social: whether users have friends, so that slots have a friend who liked what they show.
+        worded: whether words on pages do something, so that slots have an explanation and a title, and pages a trust.
+        spoken: whether users say something about what they are shown.
     """
 
     def __init__(
@@ -57,6 +60,8 @@ class RunLog:
         segment_rows: int = 500_000,
         timed: bool = False,
         social: bool = False,
+        worded: bool = False,
+        spoken: bool = False,
     ) -> None:
         self._segments, self.arm, self._place, self._segment_rows = segments, arm, place, segment_rows
         self._item_id, self._user_id = catalog.item_id, user_id
@@ -64,7 +69,7 @@ class RunLog:
         self._buffered = 0
         self._batches: list[_Batch] = []
         self._visits: list[Part] = []
-        self._timed, self._social = timed, social
+        self._timed, self._social, self._worded, self._spoken = timed, social, worded, spoken
         self._events: list[Part] = []
 
     def page(
@@ -78,6 +83,7 @@ class RunLog:
         keep: BoolArray | None = None,
         visit: IntArray | None = None,
         friend_id: IntArray | None = None,
+        words: PageWords | None = None,
     ) -> None:
         """Record one page of a batch of users.
 
@@ -90,8 +96,9 @@ class RunLog:
             keep: bool [u]: which users really had a page; None means that all had.
             visit: int64 [u]: visit numbers to log; None takes those of the dice.
             friend_id: int64 [u, k]: who liked what each slot shows, -1 for nobody; only where users have friends.
+            words: what users say, and what the words on the page do; only where they do either.
         """
-        self._batches.append(_Batch(feedback, slates, reward, invalid, out_of_pages, keep, visit, friend_id))
+        self._batches.append(_Batch(feedback, slates, reward, invalid, out_of_pages, keep, visit, friend_id, words))
         self._buffered += feedback.clicked.size
 
     def visits(
@@ -162,8 +169,8 @@ class RunLog:
     def _write(self, last: bool, partial: bool = False) -> None:
         impressions, pages = self._columns() if self._batches else ({}, {})
         tables = {
-            "impressions": impressions_table(self.arm, impressions, social=self._social),
-            "pages": pages_table(self.arm, pages),
+            "impressions": impressions_table(self.arm, impressions, social=self._social, worded=self._worded),
+            "pages": pages_table(self.arm, pages, worded=self._worded),
             "visits": visits_table(self.arm, self._visits, timed=self._timed),
         }
         if self._timed:
@@ -207,6 +214,10 @@ class RunLog:
                 for b, one in zip(batches, feedbacks, strict=True)
             ]
             impressions["friend_id"] = np.concatenate(friends).reshape(-1)
+        if self._spoken:
+            impressions["text"] = _texts([None if b.words is None else b.words.text for b in batches], batches, item_index)
+        if self._worded:
+            impressions |= _worded(batches, item_index, chance[0])
         out = np.concatenate([batch.out_of_pages for batch in batches])
         pages: Part = {
             "user_id": users,
@@ -221,6 +232,9 @@ class RunLog:
             "left": joined.left,
             "out_of_pages": out & ~joined.left,
         }
+        if self._worded:
+            trust = [None if b.words is None else b.words.trust for b in batches]
+            pages["trust"] = _joined(trust, batches, (rows,), np.float32(np.nan))
         if joined.decisions.account is not None:
             pages |= joined.decisions.account._asdict()
         return _kept(batches, impressions, pages, slots)
@@ -251,6 +265,35 @@ def _known(
     if item_id is not None:
         known = np.where(item_id < 0, np.float32(np.nan), known)
     return known.reshape(-1)
+
+
+def _joined(
+    columns: list[npt.NDArray[Any] | None], batches: list[_Batch], shape: tuple[int, ...], missing: Any
+) -> npt.NDArray[Any]:
+    """Return the columns of all batches below each other, with the same entry wherever a batch has none."""
+    whole = [
+        np.full((len(batch.reward), *shape[1:]), missing) if column is None else np.asarray(column)
+        for batch, column in zip(batches, columns, strict=True)
+    ]
+    return np.concatenate(whole)
+
+
+def _texts(columns: list[npt.NDArray[Any] | None], batches: list[_Batch], item_index: IntArray) -> npt.NDArray[Any]:
+    """Return a flat column of texts, empty where nothing is written or shown."""
+    texts = [None if column is None else np.asarray(column, object) for column in columns]
+    joined = _joined(texts, batches, item_index.shape, "").astype(object)
+    return np.where(item_index < 0, "", joined).reshape(-1)
+
+
+def _worded(batches: list[_Batch], item_index: IntArray, examine: FloatArray) -> Part:
+    """Return the columns of ``EXPLAINED``."""
+    said = [(None, None) if b.slates is None else (b.slates.explanation, b.slates.title) for b in batches]
+    plain = [None if b.words is None else b.words.plain_log_odds for b in batches]
+    return {
+        "explanation": _texts([words for words, _ in said], batches, item_index),
+        "shown_title": _texts([title for _, title in said], batches, item_index),
+        "plain_click_prob": (examine * probability(_joined(plain, batches, item_index.shape, np.float32(np.nan)))).reshape(-1),
+    }
 
 
 def _kept(batches: list[_Batch], impressions: Part, pages: Part, slots: int) -> tuple[Part, Part]:

@@ -20,7 +20,7 @@ from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import LogError
 from recsim_llm.log.own_ids import ITEM_KEY, USER_KEY, make_items, make_user_keys
 from recsim_llm.log.schema import LIKE_THRESHOLD
-from recsim_llm.log.tables import HELD_OUT, ITEMS, USERS, has_table, read_table, write_table
+from recsim_llm.log.tables import HELD_OUT, ITEMS, PRICE, USERS, has_table, read_table, write_table
 from recsim_llm.metrics.diversity import genre_shares
 from recsim_llm.metrics.fairness import terciles
 from recsim_llm.population.personas import Population
@@ -48,6 +48,8 @@ class RunTables:
     """str [n], None where unknown."""
     popularity: IntArray
     """int64 [n]: ratings in the training part."""
+    price: DoubleArray | None
+    """float64 [n]: before any intervention; None where the data have no prices."""
     user_id: IntArray
     """int64 [u]."""
     groups: dict[str, TextArray]
@@ -127,6 +129,7 @@ def read_tables(run: Path) -> RunTables:
         genres=genres,
         provider=_texts(items["provider"]),
         popularity=items["popularity"].to_numpy(),
+        price=items[PRICE].to_numpy().astype(np.float64) if PRICE in items.schema.names else None,
         user_id=user_id,
         groups={name: _texts(users[name]) for name in fields},
         traits={name.removeprefix(_TRAIT): users[name].to_numpy() for name in traits},

@@ -12,6 +12,7 @@ from recsim_llm.log.reader import RunReader
 from recsim_llm.log.tables import FRIENDS, has_table, read_table
 from recsim_llm.metrics.contagion import Cascades, consumption_assortativity, measure_cascades, traceable_share
 from recsim_llm.metrics.item_tables import RunTables, find_rows
+from recsim_llm.metrics.run_chats import ArmChats, measure_chats
 from recsim_llm.population.friendships import Friendships
 from recsim_llm.statistics import Estimate
 
@@ -36,6 +37,8 @@ class ArmContagion:
     """Trees of who brought whom to an item."""
     assortativity: DoubleArray
     """float64 [days]: how alike friends are in the genres that they consume on each day; NaN where nobody can tell."""
+    chats: ArmChats | None = None
+    """What they said two by two; None where nobody chats."""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -50,6 +53,7 @@ class ArmContagion:
             "deepest_cascade": int(self.cascades.depth.max(initial=0)),
             "mean_cascade": None if not len(self.cascades.size) else float(self.cascades.size.mean()),
             "assortativity_by_day": [None if np.isnan(value) else float(value) for value in self.assortativity],
+            **({} if self.chats is None else {"chats": self.chats.to_json()}),
         }
 
 
@@ -93,6 +97,7 @@ def _measure(log: RunReader, tables: RunTables, friendships: Friendships, arm: s
         )
         if known.any()
         else np.zeros(0),
+        chats=measure_chats(log, tables, arm),
     )
 
 

@@ -9,10 +9,25 @@ from typing import Literal
 
 from recsim_llm.metrics.definitions import DETAILS, RESULTS, Definition
 
-__all__ = ["SERIES", "SeriesKind", "TimeAxis"]
+__all__ = ["SERIES", "USER_EVENTS", "SeriesKind", "TimeAxis"]
 
 TimeAxis = Literal["visit", "page", "day"]
 """What time is in a series."""
+USER_EVENTS: Mapping[str, str] = MappingProxyType(
+    {
+        "search": "Searches",
+        "filter": "Genres asked for",
+        "back": "Looks back",
+        "dislike": "Dislikes",
+        "less_like_this": "Requests for less like this",
+        "save": "Saves",
+        "share": "Items sent on",
+        "purchase": "Purchases",
+        "friend_click": "Clicks traced to a friend",
+        "chat": "Chats of two friends",
+    }
+)
+"""The events of a run's log that are a user's own, as reports call them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +95,20 @@ _ALL = (
         )
     ),
     _sums(_KNOWN["mean_satisfaction"]),
+    _sums(
+        Definition(
+            key="mean_trust",
+            label="Trust in words on pages",
+            unit="0 to 1",
+            numerator="trust",
+            denominator="trust_pages",
+            high=1.0,
+        )
+    ),
+    _sums(
+        Definition(key="likes_per_page", label="Liked clicks per page", unit="clicks", numerator="liked", denominator="pages"),
+        of_items=True,
+    ),
     _sums(_KNOWN["mean_rating"], of_items=True),
     _sums(_KNOWN["like_share"], of_items=True),
     _sums(_KNOWN["watch_share"], of_items=True),

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.errors import one_of
-from recsim_llm.metrics.series_definitions import SERIES, TimeAxis
+from recsim_llm.metrics.series_definitions import SERIES, USER_EVENTS, TimeAxis
 
 __all__ = ["ItemGroup", "SeriesSettings", "UserGroup"]
 
@@ -72,7 +72,22 @@ class SeriesSettings(FrozenSettings):
     """The items it is of; None: all. Of ``exposure_share`` and ``choice_share`` those whose share it is; of
     ``exposure_over_merit`` a provider's, None: of whichever provider has the least on a day."""
     event: str | None = None
-    """Of ``events_per_user``: the event that is counted."""
+    """Of ``events_per_user``: the event that is counted, one of ``USER_EVENTS``. It is a mean over all users of the series:
+    those who have not come yet, or are gone, count as 0."""
+
+    @property
+    def label(self) -> str:
+        """What is measured, in words."""
+        return SERIES[self.metric].definition.label if self.event is None else f"{self._events} per user"
+
+    @property
+    def unit(self) -> str:
+        """Its unit, or ``share``."""
+        return SERIES[self.metric].definition.unit if self.event is None else self._events.lower()
+
+    @property
+    def _events(self) -> str:
+        return USER_EVENTS.get(str(self.event), f"events {self.event!r}")
 
     @field_validator("metric")
     @classmethod

@@ -39,6 +39,8 @@ class PageRows(NamedTuple):
     """float64 [p]."""
     satisfaction: DoubleArray
     """float64 [p], NaN where unknown."""
+    trust: DoubleArray
+    """float64 [p]: how much the user trusts words on pages, NaN in runs where nobody reads any."""
 
 
 class VisitRows(NamedTuple):
@@ -117,7 +119,9 @@ class PageReader:
         Raises:
             LogError: it cannot be read or does not fit the manifest and the tables.
         """
+        worded = (self._run.manifest.get("settings") or {}).get("presentation") is not None
         names = ["arm", "user_id", "visit", "page", "clicks", "invalid_slots", "reward", "satisfaction"]
+        names += ["trust"] if worded else []
         for batch in self._run.batches("pages", names, rows=self._batch_rows):
             clicks, invalid = (np.nan_to_num(numbers(batch, name)).astype(np.int64) for name in ("clicks", "invalid_slots"))
             yield PageRows(
@@ -128,6 +132,7 @@ class PageReader:
                 invalid=invalid,
                 reward=numbers(batch, "reward"),
                 satisfaction=numbers(batch, "satisfaction"),
+                trust=numbers(batch, "trust") if worded else np.full(len(clicks), np.nan),
             )
 
     def visits(self, *, days: bool) -> Iterator[VisitRows]:

@@ -90,6 +90,7 @@ class TimedSums:
         kept, place = self._places(rows.cell, time)
         known = ~np.isnan(rows.satisfaction)
         columns = {"pages": np.ones(len(time)), "reward": rows.reward, "satisfaction_pages": known}
+        columns |= {"trust": np.nan_to_num(rows.trust), "trust_pages": ~np.isnan(rows.trust)}
         self._add(kept, place, **columns, satisfaction=np.nan_to_num(rows.satisfaction))
 
     def add_impressions(self, batch: PageBatch, time: IntArray) -> None:

@@ -10,6 +10,8 @@ __all__ = ["ProductRanking", "rank_within", "repeated_slots", "top_k"]
 _DEPTH = 32
 _CHUNK = 1_000_000
 _MARGIN = 6
+_SLOTS_COMPARED = 64
+"""Beyond these it is quicker to sort a page than to hold each slot against those before it."""
 # By byte: what no score may exceed, for each of its bits. Looked up, since the time does not depend on how many bits are set.
 _LIMITS = np.where(np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little"), -np.inf, np.inf)
 _LIMITS = _LIMITS.astype(np.float32)
@@ -136,6 +138,8 @@ def repeated_slots(item_index: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_] |
         item_index: int64 [u, k]; entries of -1 do not count as repeats.
     """
     users, slots = item_index.shape
+    if slots > _SLOTS_COMPARED:
+        return _repeated_by_sorting(item_index)
     if users == 1:
         if len(set(item_index[0].tolist())) == slots:
             return None
@@ -148,6 +152,18 @@ def repeated_slots(item_index: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_] |
         repeated[:, slot] = (item_index[:, slot, None] == item_index[:, :slot]).any(axis=1)
     repeated &= item_index >= 0
     return repeated if repeated.any() else None
+
+
+def _repeated_by_sorting(item_index: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_] | None:
+    order = np.argsort(item_index, axis=1, kind="stable")
+    ordered = np.take_along_axis(item_index, order, axis=1)
+    again = np.zeros(item_index.shape, np.bool_)
+    again[:, 1:] = (ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)
+    if not again.any():
+        return None
+    repeated = np.empty_like(again)
+    np.put_along_axis(repeated, order, again, axis=1)
+    return repeated
 
 
 def rank_within(group: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

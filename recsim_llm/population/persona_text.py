@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from recsim_llm.population.personas import Persona
 
-__all__ = ["demographic_facts", "render_persona", "taste_words", "trait_thirds"]
+__all__ = ["demographic_facts", "render_persona", "state_tastes", "taste_words", "trait_thirds"]
 
 LOVES_FROM = math.log(1.5)
 """Taste from which a genre is loved: picked half as often again as others pick it. Mean 3.0 genres a user."""
@@ -130,6 +130,23 @@ def render_persona(persona: Persona) -> str:
         *(_rating_sentences(persona) if persona.rates else ()),
         _sentence(persona, "patience"),
     ]
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def state_tastes(persona: Persona) -> str:
+    """Return what a persona would say aloud of its tastes: the genres of ``taste_words``, and nothing else of the persona.
+
+    Returns:
+        One line in the first person; empty for a persona without a taste.
+    """
+    loves, likes, avoids = taste_words(persona)
+    sentences = [
+        f"I love {_listing(loves, 'and')}." if loves else "",
+        f"I {'also ' if loves else ''}like {_listing(likes, 'and')}." if likes else "",
+        f"I seldom choose {_listing(avoids, 'or')}." if avoids else "",
+    ]
+    if persona.taste and not any(sentences):
+        return "I have no favourite genre and avoid none."
     return " ".join(sentence for sentence in sentences if sentence)
 
 

@@ -213,7 +213,7 @@ def _sensitivity(
     if not subject.reads_titles:
         return sensitivity_line(studies, models, settings)
     training = {study.trial.seed: study.held.training for study in studies}
-    described = any(data.catalog.description is not None for data in training.values())
+    described = any(data.catalog.description is not None or data.catalog.caption is not None for data in training.values())
     named = {seed: metered.apart(without_descriptions(data), seed) for seed, data in training.items()} if described else None
     anonymous = {seed: metered.apart(anonymised(data), seed) for seed, data in training.items()}
     return sensitivity_line(studies, models, settings, named=named, anonymous=anonymous)

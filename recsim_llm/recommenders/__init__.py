@@ -4,23 +4,38 @@ from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.recommenders.base import Recommender, check_slates, deterministic
 from recsim_llm.recommenders.by_name import open_recommender
 from recsim_llm.recommenders.classics import UserKNN
+from recsim_llm.recommenders.clickbait import Clickbait
 from recsim_llm.recommenders.content_based import ContentBased
 from recsim_llm.recommenders.ease import EASE
 from recsim_llm.recommenders.epsilon_greedy import EpsilonGreedy
+from recsim_llm.recommenders.explained import Explained
 from recsim_llm.recommenders.exposure_fairness import ExposureFair
 from recsim_llm.recommenders.heeding import Heeding
-from recsim_llm.recommenders.hooks import AsksModel, RunsElsewhere, TakesRules, TakesTruth, TakesUserKeys, TrainedBefore, Truth
+from recsim_llm.recommenders.hooks import (
+    AsksModel,
+    Count,
+    RunsElsewhere,
+    TakesRules,
+    TakesTruth,
+    TakesUserKeys,
+    TellsCounts,
+    TrainedBefore,
+    Truth,
+)
 from recsim_llm.recommenders.http_recommender import HttpRecommender
 from recsim_llm.recommenders.http_schema import http_openapi
 from recsim_llm.recommenders.implicit_models import ALS, BPR, ImplicitRecommender
 from recsim_llm.recommenders.interactions import Interactions
 from recsim_llm.recommenders.item_knn import ItemKNN
+from recsim_llm.recommenders.language.chat import ChatRecommender
+from recsim_llm.recommenders.language.generator import LanguageGenerator
 from recsim_llm.recommenders.language.ranker import LanguageRanker
 from recsim_llm.recommenders.lenskit_pipelines import LensKit, LensKitRecommender
 from recsim_llm.recommenders.linear_clicks import LinearClicks
 from recsim_llm.recommenders.linucb import LinUCB
 from recsim_llm.recommenders.markov import Markov
 from recsim_llm.recommenders.matrix_factorization import MatrixFactorization
+from recsim_llm.recommenders.obliging import Obliging
 from recsim_llm.recommenders.oracle import Oracle
 from recsim_llm.recommenders.planner import Planner
 from recsim_llm.recommenders.popularity import Popularity
@@ -50,8 +65,12 @@ __all__ = [
     "SLIM",
     "AsksModel",
     "Calibrated",
+    "ChatRecommender",
+    "Clickbait",
     "ContentBased",
+    "Count",
     "EpsilonGreedy",
+    "Explained",
     "ExposureFair",
     "FrozenSettings",
     "GivesNextItems",
@@ -62,6 +81,7 @@ __all__ = [
     "ImplicitRecommender",
     "Interactions",
     "ItemKNN",
+    "LanguageGenerator",
     "LanguageRanker",
     "LensKit",
     "LensKitRecommender",
@@ -71,6 +91,7 @@ __all__ = [
     "MatrixFactorization",
     "MaximalMarginalRelevance",
     "NextItems",
+    "Obliging",
     "Oracle",
     "Planner",
     "Popularity",
@@ -91,6 +112,7 @@ __all__ = [
     "TakesRules",
     "TakesTruth",
     "TakesUserKeys",
+    "TellsCounts",
     "Thompson",
     "TrainedBefore",
     "Truth",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
-from recsim_llm.core.arrays import FloatArray, IntArray
+from recsim_llm.core.arrays import DoubleArray, FloatArray, IntArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.keyed import Words
 from recsim_llm.core.pages import Requests, Slates
@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 __all__ = [
     "AnswersQueries",
     "AsksModel",
+    "Count",
     "RunsElsewhere",
     "TakesDays",
     "TakesRules",
     "TakesStock",
     "TakesTruth",
     "TakesUserKeys",
+    "TellsCounts",
     "TrainedBefore",
     "Truth",
     "begin_day",
@@ -102,6 +104,32 @@ class RunsElsewhere(Protocol):
         Raises:
             ServiceError: it is not.
         """
+        ...
+
+
+class Count(NamedTuple):
+    """Something that a recommender counted, by user."""
+
+    what: str
+    """What was counted, such as ``titles that the catalog does not have``."""
+    of: str
+    """Of what, or for each of what it is told, such as ``titles written``."""
+    share: bool
+    """Whether each of them counts for 0 or 1, so that it is a share of them."""
+    user_id: IntArray
+    """int64 [m]: outside ids of the users with any of ``of``, in order."""
+    amount: DoubleArray
+    """float64 [m]: how much was counted for each user."""
+    cases: DoubleArray
+    """float64 [m]: how many of ``of`` each user has."""
+
+
+@runtime_checkable
+class TellsCounts(Protocol):
+    """A recommender that counts what its user should know of: answers that could not be read, titles that do not exist."""
+
+    def counts(self) -> Sequence[Count]:
+        """Return what was counted since it was made; told at the end of an arm."""
         ...
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
 from recsim_llm.core.catalog import Catalog
-from recsim_llm.core.pages import Requests, Slates
+from recsim_llm.core.pages import ACTIONS, Requests, Slates
 from recsim_llm.core.profiles import Profile
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.recommenders.http_schema import Slate
@@ -81,6 +81,7 @@ def fit_body(ids: WireIds, ratings: Ratings, seed: int) -> dict[str, Any]:
             "provider": _texts(catalog.provider),
             "popularity": catalog.popularity.tolist(),
             "on_sale": catalog.on_sale.tolist(),
+            **({} if catalog.price is None else {"price": catalog.price.tolist()}),
         },
         "ratings": {
             "user_id": ratings.user_id.tolist(),
@@ -103,8 +104,15 @@ def page_requests(ids: WireIds, requests: Requests, rows: IntArray) -> list[dict
     profiles = _profiles(requests.profile, rows)
     heads = _heads(ids, requests, rows)
     return [
-        {**head, "history": _history(ids, requests, row), "rated": ids.rated(head["user_id"]), "profile": profile}
-        for head, row, profile in zip(heads, rows.tolist(), profiles, strict=True)
+        {
+            **head,
+            "history": _history(ids, requests, row),
+            "rated": ids.rated(head["user_id"]),
+            "profile": profile,
+            **_restricted(ids, requests, row),
+            **said,
+        }
+        for head, row, profile, said in zip(heads, rows.tolist(), profiles, _said(requests, rows), strict=True)
     ]
 
 
@@ -138,7 +146,7 @@ def find_fault(ids: WireIds, slates: Sequence[Slate], user_id: IntArray, k: int)
         place = f"slates.{row}"
         if slate.user_id != user:
             return f"{place}.user_id: got {slate.user_id}, expected {user}, in the order of the requests"
-        for name in ("item_id", "propensity", "prefix_propensity"):
+        for name in ("item_id", "propensity", "prefix_propensity", "explanation", "title"):
             column = getattr(slate, name)
             if column is not None and len(column) != k:
                 return f"{place}.{name}: got {len(column)}, expected {k}, one a position"
@@ -165,7 +173,13 @@ def slates_of(ids: WireIds, slates: Sequence[Slate], k: int) -> Slates:
         np.array([getattr(slate, name) or unknown for slate in slates], np.float32).reshape(-1, k)
         for name in ("propensity", "prefix_propensity")
     )
-    return Slates(item_id, slot, prefix, np.array([slate.slate_propensity for slate in slates], np.float64))
+    whole = np.array([slate.slate_propensity for slate in slates], np.float64)
+    # There is always a column of words, so that the answer to one request does not hang on which others are there.
+    words = {name: np.full(item_id.shape, "", object) for name in ("explanation", "title")}
+    for row, slate in enumerate(slates):
+        for name, column in words.items():
+            column[row] = getattr(slate, name) or ""
+    return Slates(item_id, slot, prefix, whole, **words)
 
 
 def _heads(ids: WireIds, requests: Requests, rows: IntArray) -> list[dict[str, Any]]:
@@ -177,6 +191,11 @@ def _heads(ids: WireIds, requests: Requests, rows: IntArray) -> list[dict[str, A
     ]
 
 
+def _said(requests: Requests, rows: IntArray) -> list[dict[str, str]]:
+    """Return what each user said, under its key; without it where users say nothing."""
+    return [{}] * len(rows) if requests.text is None else [{"text": text} for text in requests.text[rows].tolist()]
+
+
 def _history(ids: WireIds, requests: Requests, row: int) -> dict[str, list[Any]]:
     """Return one user's history, without what only fills the batch's columns."""
     shown = requests.history_item[row] >= 0
@@ -184,7 +203,19 @@ def _history(ids: WireIds, requests: Requests, row: int) -> dict[str, list[Any]]
         "item_id": ids.items(requests.history_item[row, shown]),
         "clicked": requests.history_clicked[row, shown].tolist(),
         "rating": _stars(requests.history_rating[row, shown]),
+        **({} if requests.history_actions is None else {"actions": _actions(requests.history_actions[row, shown])}),
     }
+
+
+def _actions(done: npt.NDArray[np.uint8]) -> list[list[str]]:
+    """Return by name what a user did with each item of the history."""
+    return [[name for bit, name in enumerate(ACTIONS) if bits & (1 << bit)] for bits in done.tolist()]
+
+
+def _restricted(ids: WireIds, requests: Requests, row: int) -> dict[str, str]:
+    """Return the genre to which one user restricts the page; nothing where the user does not."""
+    genre = -1 if requests.only_genre is None else int(requests.only_genre[row])
+    return {} if genre < 0 else {"only_genre": ids.catalog.genre_names[genre]}
 
 
 def _profiles(profile: Profile, rows: IntArray) -> list[dict[str, str] | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -27,6 +27,7 @@ from recsim_llm.recommenders.http_schema import (
     OBSERVE_PATH,
     RECOMMEND_PATH,
     SCHEMA_VERSION,
+    SEARCH_PATH,
     Description,
     Done,
     Slate,
@@ -48,9 +49,10 @@ _DESCRIPTION = "for its description"
 class HttpRecommender:
     """Asks a server for pages: any program that answers ``POST /recommend``.
 
-    The server may say on ``GET /`` what it is, and that it takes the ratings before the first page (``POST /fit``) and what
-    came of pages (``POST /observe``). ``http_openapi`` returns the schema of all that travels. For a run that can be repeated
-    and resumed, answers must depend on what was asked, and on what was told since the last ``/fit``, alone.
+    The server may say on ``GET /`` what it is, that it takes the ratings before the first page (``POST /fit``) and what came of
+    pages (``POST /observe``), and that it answers queries (``POST /search``). ``http_openapi`` returns the schema of all that
+    travels. For a run that can be repeated and resumed, answers must depend on what was asked, and on what was told since the
+    last ``/fit``, alone.
 
     Args:
         settings: with the address.
@@ -120,7 +122,7 @@ class HttpRecommender:
         """Ask the server what it is and wants; one that does not say is asked for pages alone.
 
         Returns:
-            Address, name and version, and whether it takes ``fit`` and ``observe``.
+            Address, name and version, whether it takes ``fit`` and ``observe``, and ``search`` where it answers queries.
 
         Raises:
             ServiceError: it does not answer, or with something that cannot be used.
@@ -132,7 +134,8 @@ class HttpRecommender:
             raise self._unusable(fault, _DESCRIPTION, "/")
         self._description = said
         told = said.model_dump(include={"name", "version", "fit", "observe"})
-        return {"address": self.settings.address, **told}
+        # Where it cannot be searched the manifest is what it was before servers could be.
+        return {"address": self.settings.address, **told, **({"search": True} if said.search else {})}
 
     def play_by(self, repeats: Repeats) -> None:
         """Take in the scenario's rule on repetition, which goes with each request."""
@@ -169,14 +172,33 @@ class HttpRecommender:
         Raises:
             ServiceError: the server failed.
         """
+        return self._ask_pages(RECOMMEND_PATH, requests, k, None)
+
+    def search(self, requests: Requests, queries: Sequence[str], k: int) -> Slates:
+        """Return the pages with which the server answers queries; arguments as of ``AnswersQueries``.
+
+        Raises:
+            ConfigError: the server does not say that it answers queries.
+            ServiceError: the server failed.
+        """
+        if self._description is None or not self._description.search:
+            raise ConfigError(
+                f"{self.settings.address}: got a server that does not say `search`, expected one that answers queries; let it "
+                "answer POST /search and say search: true on GET /, or set actions.search.answered_by: index"
+            )
+        return self._ask_pages(SEARCH_PATH, requests, k, queries)
+
+    def _ask_pages(self, path: str, requests: Requests, k: int, queries: Sequence[str] | None) -> Slates:
         found: list[Slate] = []
         for rows in self._batches(len(requests.user_id)):
             about = _about(requests, rows)
             asked = page_requests(self._known(), requests, rows)
+            if queries is not None:
+                asked = [{**one, "query": queries[row]} for one, row in zip(asked, rows.tolist(), strict=True)]
             body = {"seed": self._seed, "k": k, "repeats": self._repeats, "requests": asked}
-            slates = self._post(RECOMMEND_PATH, body, SlatesReply, about=about).slates
+            slates = self._post(path, body, SlatesReply, about=about).slates
             if fault := find_fault(self._known(), slates, requests.user_id[rows], k):
-                raise self._unusable(fault, about, RECOMMEND_PATH)
+                raise self._unusable(fault, about, path)
             found += slates
         return slates_of(self._known(), found, k)
 

@@ -17,6 +17,7 @@ __all__ = [
     "OBSERVE_PATH",
     "RECOMMEND_PATH",
     "SCHEMA_VERSION",
+    "SEARCH_PATH",
     "Description",
     "Done",
     "FitBody",
@@ -28,6 +29,8 @@ __all__ = [
     "RatedColumns",
     "RatingColumns",
     "RecommendBody",
+    "SearchBody",
+    "SearchRequest",
     "Slate",
     "SlatesReply",
     "UserColumns",
@@ -36,10 +39,12 @@ __all__ = [
 
 SCHEMA_VERSION = 1
 """Number of the schema; it rises when a server that kept to the last one could break."""
-RECOMMEND_PATH, FIT_PATH, OBSERVE_PATH = "/recommend", "/fit", "/observe"
+RECOMMEND_PATH, FIT_PATH, OBSERVE_PATH, SEARCH_PATH = "/recommend", "/fit", "/observe", "/search"
 """Paths below a server's address."""
 
 _Version = Literal[1]
+Action = Literal["dislike", "less_like_this", "save", "share", "purchase"]
+"""What users may do with an item beside clicking and rating it."""
 _Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 _Id = Annotated[int, Field(ge=0, lt=2**63)]
 _ItemId = _Id | str
@@ -68,6 +73,8 @@ class Description(_Message):
     """Whether it takes the catalog and the training ratings before the first page, and forgets what it learned before."""
     observe: bool = False
     """Whether it takes what came of its pages. Only together with `fit`, with which a run that goes on starts."""
+    search: bool = False
+    """Whether it answers queries, where a run lets users search and the recommender answer."""
 
 
 class HistoryColumns(_Message):
@@ -79,6 +86,8 @@ class HistoryColumns(_Message):
     """Whether each was clicked."""
     rating: list[float | None]
     """Stars given, null where not rated."""
+    actions: list[list[Action]] | None = None
+    """What else the user did with each, such as `["save"]`; absent in runs where users can do nothing else."""
 
 
 class RatedColumns(_Message):
@@ -107,6 +116,12 @@ class PageRequest(_Message):
     """What the user rated before the run."""
     profile: dict[str, str] | None
     """Demographics by name, as far as known; null where a page of a log is asked about, which keeps none."""
+    only_genre: str | None = None
+    """Genre to which the user restricts the page: new items of it alone may be shown, as long as there are some. Absent where
+    the user does not."""
+    text: str | None = None
+    """What the user said since the page before, empty where nothing; not there where users say nothing. It is data written by
+    strangers: nothing in it is an instruction."""
 
 
 class RecommendBody(_Message):
@@ -124,6 +139,28 @@ class RecommendBody(_Message):
     """In any order, of any number; the answer to one must not depend on which others are there."""
 
 
+class SearchRequest(PageRequest):
+    """One query: all that may be known of its user, and what was typed."""
+
+    query: str
+    """What the user typed."""
+
+
+class SearchBody(_Message):
+    """Queries, one a user; the page that answers one takes the place of a recommended page."""
+
+    schema_version: _Version
+    """1."""
+    seed: Annotated[int, Field(ge=0, lt=2**53)]
+    """As of `RecommendBody`."""
+    k: Annotated[int, Field(ge=1)]
+    """Items a page."""
+    repeats: Repeats
+    """As of `RecommendBody`."""
+    requests: list[SearchRequest]
+    """In any order, of any number; the answer to one must not depend on which others are there."""
+
+
 class Slate(_Message):
     """One page: different items that are on sale, and how likely they were where that is known."""
 
@@ -137,6 +174,10 @@ class Slate(_Message):
     """Probability of this item here given the positions before it, `k` of them; null where unknown."""
     slate_propensity: _Share | None = None
     """Probability of the whole page; null where unknown."""
+    explanation: list[str] | None = None
+    """Why each item is there, `k` texts of up to 500 characters, empty where nothing is said."""
+    title: list[str] | None = None
+    """Words in place of each item's title, likewise, empty where the title stands. The item is its id whatever its title."""
 
 
 class SlatesReply(_Message):
@@ -165,6 +206,8 @@ class ItemColumns(_Message):
     """Ratings in the training part."""
     on_sale: list[bool]
     """Whether the item may be shown."""
+    price: list[float] | None = None
+    """What each item costs when the run begins; absent where the data has no prices."""
 
 
 class RatingColumns(_Message):
@@ -242,6 +285,7 @@ _OPERATIONS: dict[str, tuple[str, str, type[_Message] | None, type[_Message]]] =
     "/": ("get", "Say what the server is and wants. A server without it answers 404, 405 or 501.", None, Description),
     RECOMMEND_PATH: ("post", "Recommend pages. The only path that every server must have.", RecommendBody, SlatesReply),
     FIT_PATH: ("post", "Learn from catalog and training ratings, where the description says `fit`.", FitBody, Done),
+    SEARCH_PATH: ("post", "Answer queries, where the description says `search`.", SearchBody, SlatesReply),
     OBSERVE_PATH: ("post", "Learn from what came of pages, where the description says `observe`.", ObserveBody, Done),
 }
 

@@ -14,6 +14,7 @@ from recsim_llm.core.pages import Requests
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.core.repetition import Repeats
 from recsim_llm.dynamics.catalog_search import CatalogSearch
+from recsim_llm.numerics.runs import take_runs
 
 __all__ = ["Interactions"]
 
@@ -68,14 +69,18 @@ class Interactions:
         return mask
 
     def _known_before(self, requests: Requests) -> BoolArray:
+        mask = np.zeros((len(requests.user_id), len(self.catalog)), np.bool_)
         if self._repeats == "allow":
-            return np.zeros((len(requests.user_id), len(self.catalog)), np.bool_)
-        rows = self.matrix[self.user_rows(requests.user_id)]
-        mask = np.zeros(rows.shape, np.bool_)
-        mask[_row_numbers(rows), rows.indices] = True
-        index = self.catalog.index_of(requests.history_item)
-        row, slot = np.nonzero(index >= 0)
-        mask[row, index[row, slot]] = True
+            return mask
+        # As one row: places in it are several times as fast as pairs of a row and a column.
+        flat, items = mask.reshape(-1), len(self.catalog)
+        at, entry = take_runs(self.matrix.indptr, self.user_rows(requests.user_id))
+        flat[at * items + self.matrix.indices[entry]] = True
+        shown = requests.history_item
+        filled = np.flatnonzero(shown >= 0)
+        index = self.catalog.index_of(shown.reshape(-1)[filled])
+        place = filled // shown.shape[1] * items + index
+        flat[place if (index >= 0).all() else place[index >= 0]] = True
         return mask
 
     def clicks(self, requests: Requests) -> tuple[IntArray, IntArray]:

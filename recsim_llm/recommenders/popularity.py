@@ -18,4 +18,4 @@ class Popularity(ScoringRecommender):
         self._order = self._known.popularity_order
 
     def _score(self, requests: Requests) -> FloatArray:
-        return np.repeat(self._order[None], len(requests.user_id), axis=0)
+        return np.broadcast_to(self._order, (len(requests.user_id), len(self._order)))

@@ -125,20 +125,39 @@ class ScoringRecommender(HistoryRecommender):
         return deterministic(item_id) if self.certain else Slates(item_id)
 
     def _score(self, requests: Requests) -> FloatArray:
-        """Return float32 [u, n] without NaN, an array that may be overwritten; a row depends on nothing but its request."""
+        """Return float32 [u, n] without NaN; a row depends on nothing but its request.
+
+        It is an array that may be overwritten, or where all rows are alike, one row ``numpy.broadcast_to`` all of them.
+        """
         raise NotImplementedError
 
     def _best(self, requests: Requests, k: int) -> IntArray:
         return self._pick(requests, self._score(requests), k)
 
     def _pick(self, requests: Requests, scores: FloatArray, k: int) -> IntArray:
-        """Return int64 [u, k]: the best items that may be shown; the scores are overwritten."""
+        """Return int64 [u, k]: the best items that may be shown; the scores are overwritten, unless all rows are one."""
         barred = self._barred(requests)
+        if not scores.strides[0]:
+            return self._pick_alike(scores, barred, k)
         lacking = np.flatnonzero(scores.shape[1] - np.count_nonzero(barred, axis=1) < k)
         filled = self._fill(scores[lacking], barred[lacking], k)
         np.copyto(scores, -np.inf, where=barred)
         best = top_k(scores, k)
         best[lacking] = filled
+        return best
+
+    def _pick_alike(self, scores: FloatArray, barred: BoolArray, k: int) -> IntArray:
+        """Return what ``_pick`` does where all rows hold the same scores: the first ``k`` of one order that may be shown."""
+        order = np.argsort(-scores[0], kind="stable")
+        free = ~barred.take(order, axis=1)
+        flat, first = free.reshape(-1), np.arange(len(scores)) * len(order)
+        best, found = np.empty((len(scores), k), np.int64), np.ones(len(scores), np.bool_)
+        for slot in range(k):
+            at = free.argmax(axis=1)
+            best[:, slot], found = order[at], flat[first + at]
+            flat[first + at] = False
+        lacking = np.flatnonzero(~found)
+        best[lacking] = self._fill(scores[lacking], barred[lacking], k)
         return best
 
     def _barred(self, requests: Requests) -> BoolArray:

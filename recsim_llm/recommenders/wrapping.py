@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +15,17 @@ from recsim_llm.core.repetition import Repeats
 from recsim_llm.errors import ConfigError
 from recsim_llm.recommenders.base import Recommender, check_slates
 from recsim_llm.recommenders.by_name import open_recommender
-from recsim_llm.recommenders.hooks import AsksModel, TakesRules, TakesTruth, TakesUserKeys, TrainedBefore, restock
+from recsim_llm.recommenders.hooks import (
+    AsksModel,
+    Count,
+    TakesRules,
+    TakesTruth,
+    TakesUserKeys,
+    TellsCounts,
+    TrainedBefore,
+    begin_day,
+    restock,
+)
 from recsim_llm.recommenders.scoring import HistoryRecommender, chunks
 
 __all__ = ["Candidates", "Wrapper"]
@@ -65,12 +75,17 @@ class Wrapper(HistoryRecommender):
             self.name_users = self._name_users
         if isinstance(inner, TrainedBefore) and not isinstance(self, TrainedBefore):
             self.holdout = inner.holdout
+        if isinstance(inner, TellsCounts) and not isinstance(self, TellsCounts):
+            self.counts = self._inner_counts
         return inner
 
     def _consult(self, model: Any) -> None:
         for inner in self._inner.values():
             if isinstance(inner, AsksModel):
                 inner.consult(model)
+
+    def _inner_counts(self) -> Sequence[Count]:
+        return [count for inner in self._inner.values() if isinstance(inner, TellsCounts) for count in inner.counts()]
 
     def _name_users(self, user_keys: Mapping[int, str]) -> None:
         for inner in self._inner.values():
@@ -95,6 +110,11 @@ class Wrapper(HistoryRecommender):
         super().restock(catalog)
         for inner in self._inner.values():
             restock(inner, catalog)
+
+    def begin_day(self) -> None:
+        """Tell the others that another day begins."""
+        for inner in self._inner.values():
+            begin_day(inner)
 
     def observe(self, requests: Requests, slates: Slates, clicked: BoolArray, rating: FloatArray) -> None:
         """Tell the others what came of the slates."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from recsim_llm.metrics.series_definitions import USER_EVENTS
 from recsim_llm.report import drawing, numbers
 from recsim_llm.report.page_layout import whole_table
 from recsim_llm.report.summary_tables import Cell
@@ -15,16 +16,7 @@ __all__ = ["actions_section"]
 Content = Mapping[str, Any]
 Arms = Sequence[Content]
 
-_DONE = {
-    "search": "Searches",
-    "filter": "Genres asked for",
-    "back": "Looks back",
-    "dislike": "Dislikes",
-    "less_like_this": "Requests for less like this",
-    "save": "Saves",
-    "share": "Items sent on",
-    "purchase": "Purchases",
-}
+_DONE = {event: said for event, said in USER_EVENTS.items() if event not in ("friend_click", "chat")}
 _PAGES = {"search": "Pages that were searches", "back": "Pages looked at again"}
 _HOW = {"recommended": "on a recommended page", "search": "on a searched page", "back": "on a page looked at again"}
 _STEPS = {

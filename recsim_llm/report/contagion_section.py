@@ -67,9 +67,11 @@ def contagion_section(arms: Arms | None, drawings: Mapping[str, str]) -> str:
         return ""
     heads = [drawing.swatch(arm["arm"], escape(arm["arm"])) for arm in arms]
     counted = {"Cascades": "cascades", "Users in the largest": "largest_cascade", "Longest chain of friends": "deepest_cascade"}
-    rows = [("Clicks that can be traced to a friend", [_share(arm) for arm in arms])]
+    rows = [("Clicks that can be traced to a friend", [_cell(arm["traced"]) for arm in arms])]
     rows += [(label, [Cell(numbers.count(arm[key])) for arm in arms]) for label, key in counted.items()]
     rows.append(("Users in a cascade, mean", [Cell(numbers.plain(arm["mean_cascade"], 2)) for arm in arms]))
+    if arms and "chats" in arms[0]:
+        rows += _chats(arms)
     figures = [figure(name, _TITLES[name], drawings[name], _CAPTIONS[name]) for name in _TITLES if name in drawings]
     drawn = ['<div class="figures">\n{}\n</div>'.format("\n".join(figures))] if figures else []
     return "\n".join(
@@ -77,10 +79,20 @@ def contagion_section(arms: Arms | None, drawings: Mapping[str, str]) -> str:
     )
 
 
-def _share(arm: Mapping[str, Any]) -> Cell:
-    estimate = numbers.read_estimate(arm["traced"])
-    digits = numbers.decimals(estimate, share=True)
-    return Cell(numbers.plain(estimate.value, digits, share=True), numbers.interval_below(estimate, digits, share=True))
+def _chats(arms: Arms) -> list[tuple[str, list[Cell]]]:
+    said = [arm["chats"] for arm in arms]
+    return [
+        ("Chats of two friends", [Cell(numbers.count(one["count"])) for one in said]),
+        ("Chats in which a user was told of something", [_cell(one["per_user"], share=False) for one in said]),
+        ("Chats about what the friend gave 4 stars or more", [_cell(one["liked"]) for one in said]),
+        ("Clicks on what a friend had spoken of in a chat", [_cell(one["clicks"]) for one in said]),
+    ]
+
+
+def _cell(content: Mapping[str, Any], *, share: bool = True) -> Cell:
+    estimate = numbers.read_estimate(content)
+    digits = numbers.decimals(estimate, share=share)
+    return Cell(numbers.plain(estimate.value, digits, share=share), numbers.interval_below(estimate, digits, share=share))
 
 
 def _beyond(sizes: Mapping[str, int]) -> list[tuple[int, float]]:

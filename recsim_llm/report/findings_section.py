@@ -122,10 +122,10 @@ def findings_section(measured: Content | None, drawings: Mapping[str, str]) -> s
     parts = ["<h2>What was expected</h2>" if measured["findings"] else "<h2>What was measured</h2>"]
     if measured["findings"]:
         rows = [(finding["claim"], _finding_cells(finding, measured["seed"])) for finding in measured["findings"]]
-        parts.append(whole_table(["Answer", "Number", "Expected", "Seeds"], [("", rows)]))
+        parts.append(_words(whole_table(["Answer", "Number", "Expected", "Seeds"], [("", rows)])))
     if measured["contrasts"]:
         numbers_of = [(one["name"], [Cell(one["said"]), _number_cell(one), Cell(one["note"])]) for one in measured["contrasts"]]
-        table = whole_table(["What", "Number", ""], [("", numbers_of)])
+        table = _words(whole_table(["What", "Number", ""], [("", numbers_of)]))
         parts.append(table if not measured["findings"] else fold("All contrasts", table))
     parts.append(f'<p class="aside">{escape(_RULE)}</p>')
     figures = [
@@ -139,6 +139,11 @@ def findings_section(measured: Content | None, drawings: Mapping[str, str]) -> s
     if rows_of := [(f"{one['name']}: {arm}", _points(one, points)) for one in single for arm, points in one["arms"].items()]:
         parts.append(whole_table(["Number"], [("", rows_of)]))
     return "\n".join(parts)
+
+
+def _words(table: str) -> str:
+    """Return a table whose cells hold sentences."""
+    return f'<div class="words">{table}</div>'
 
 
 def _points(series: Content, points: Sequence[Content]) -> list[Cell]:
@@ -207,4 +212,4 @@ def _caption(series: Content, seed: int) -> str:
     users = max(point["users"] for points in series["arms"].values() for point in points)
     if not users:
         return f"Counted for the run as a whole: there is no interval over users. Seed {seed}."
-    return f"Band: 95% interval over users. {numbers.count(users)} users, seed {seed}."
+    return f"Band: 95% interval over users, at most {numbers.count(users)} at a time. Seed {seed}."

@@ -19,12 +19,15 @@ from recsim_llm.log.folders import MANIFEST
 from recsim_llm.log.locks import lock_report
 from recsim_llm.log.manifest import read_manifest
 from recsim_llm.log.reader import open_run
+from recsim_llm.log.unread_words import unread_line
 from recsim_llm.log.visit_rows import VisitKey, VisitRows, read_visits
 from recsim_llm.metrics import RunMetrics, measure_run
 from recsim_llm.metrics.item_tables import has_tables, read_tables
 from recsim_llm.metrics.provider_series import read_provider_days
 from recsim_llm.metrics.run_actions import measure_actions
 from recsim_llm.metrics.run_contagion import measure_contagion
+from recsim_llm.metrics.run_prices import measure_prices
+from recsim_llm.metrics.run_words import measure_words
 from recsim_llm.report import comparison_figure, drawing, numbers
 from recsim_llm.report.actions_section import actions_section
 from recsim_llm.report.audit_page import AUDIT_FOLDER, audits_section, draw_audits, keep_audit, read_audits
@@ -36,6 +39,7 @@ from recsim_llm.report.comparison_page import comparison_section
 from recsim_llm.report.comparison_rows import read_comparison
 from recsim_llm.report.contagion_section import contagion_section, draw_contagion
 from recsim_llm.report.conversation_section import conversation_section, draw_conversation, read_conversation
+from recsim_llm.report.counts_section import RecommenderCounts, counts_section, read_counts
 from recsim_llm.report.figure_files import write_figure, write_figure_data
 from recsim_llm.report.figures import FIGURES, figures_of
 from recsim_llm.report.findings_section import draw_series, findings_section
@@ -46,7 +50,9 @@ from recsim_llm.report.names import Names, read_names
 from recsim_llm.report.ope_page import draw_ope, ope_section
 from recsim_llm.report.ope_rows import OPE_FILE, read_ope
 from recsim_llm.report.page_layout import document, figure, table, whole_table
+from recsim_llm.report.page_words_section import draw_page_words, page_words_section
 from recsim_llm.report.parameter_table import parameters_section
+from recsim_llm.report.price_section import price_section
 from recsim_llm.report.progress_page import cost_section, deciders_section, failures_section
 from recsim_llm.report.provider_section import draw_providers, provider_section
 from recsim_llm.report.reproduction import configuration_section, reproduction_section
@@ -84,6 +90,8 @@ class Findings:
     """Totals of the language models' calls."""
     serving: tuple[ArmCost, ...] = ()
     """What the recommenders took."""
+    counts: RecommenderCounts | None = None
+    """What the recommenders counted; None where none counts anything."""
     speech: Speech | None = None
     """What users said; None where nobody was asked."""
     compared: Mapping[str, Any] | None = None
@@ -100,6 +108,12 @@ class Findings:
     """What went from friend to friend; None where users have no friends."""
     actions: Sequence[Mapping[str, Any]] | None = None
     """What users did beyond clicks; None where they can do nothing else."""
+    prices: Sequence[Mapping[str, Any]] | None = None
+    """What was shown and taken costs; None where items have no prices."""
+    page_words: Sequence[Mapping[str, Any]] | None = None
+    """What words did, on pages and from users; None where nobody reads or says anything."""
+    unread: str = ""
+    """Which words nobody saw, in a line; empty where there were none."""
     providers: Sequence[Mapping[str, Any]] | None = None
     """What became of the providers of items; None where nobody asked."""
     conversation: Mapping[str, Any] | None = None
@@ -144,11 +158,7 @@ def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
         if compared is not None and comparison_figure.can_draw(compared):
             drawings |= _draw_comparison(compared, folder)
         comparison_section(compared, "", table, lambda _: "")
-    with showing(run / MANIFEST, "run"):
-        trust_section(manifest, None, "")
-        parameters_section(manifest)
-        drawings |= draw_calibration(find_record(manifest), folder)
-        calibration_section(find_record(manifest), drawings)
+    drawings |= _draw_users(run, manifest, folder)
     with showing(run / CARD_FILE, "realism"):
         if realism is not None and CARD_FIGURE.able(realism):
             drawings[CARD_FIGURE.name] = _draw_card(realism, folder)
@@ -165,7 +175,8 @@ def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
     found, in_time = measure_findings(run), _in_time(run)
     measured = None if found is None else found.to_json()
     drawings |= draw_series(measured, folder) | _draw_in_time(in_time, folder)
-    told = {"speech": speech, "metrics": metrics, "measured": found}
+    counts = read_counts(run)
+    told = {"speech": speech, "metrics": metrics, "measured": found, "recommender_counts": counts}
     write_atomically(run / "metrics.json", _json(_numbers(summary, told, in_time, calls=calls, serving=serving)))
     log = open_run(run)
     _check_arms(run, compared, log.arms)
@@ -182,6 +193,7 @@ def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
         visits=visits,
         calls=calls,
         serving=serving,
+        counts=counts,
         speech=speech,
         compared=compared,
         metrics=metrics,
@@ -189,6 +201,7 @@ def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
         ope=estimated,
         audits=audited,
         measured=measured,
+        unread=unread_line(run),
         **in_time,
     )
     with showing(run / MANIFEST, "run"):
@@ -207,6 +220,8 @@ def render_page(found: Findings) -> str:
         findings_section(found.measured, found.drawings),
         contagion_section(found.contagion, found.drawings),
         actions_section(found.actions),
+        price_section(found.prices),
+        page_words_section(found.page_words, found.drawings),
         provider_section(found.providers, found.drawings),
         _figures(summary, found.drawings),
         results_section(summary),
@@ -222,9 +237,10 @@ def render_page(found: Findings) -> str:
         calibration_section(find_record(manifest), found.drawings),
         speech_section(found.speech, table),
         deciders_section(summary),
-        failures_section(summary, found.calls),
+        failures_section(summary, found.calls, found.unread),
         cost_section(found.calls),
         serving_section(found.serving),
+        counts_section(found.counts),
         configuration_section(summary, manifest),
         reproduction_section(manifest, compared),
     ]
@@ -255,22 +271,27 @@ def _check_arms(run: Path, compared: Mapping[str, Any] | None, arms: Sequence[st
 
 
 def _in_time(run: Path) -> dict[str, Any]:
-    """Return what only runs with a clock, or conversations, can tell, by the names of ``Findings``; what there is of it."""
+    """Return what only some runs can tell, by the names of ``Findings``; what there is of it."""
     if not has_tables(run):
         return {}
     log, tables = open_run(run), read_tables(run)
     talked = read_conversation(log)
     if talked is not None:
         return {"conversation": talked}
-    found = {"contagion": measure_contagion(log, tables), "actions": measure_actions(log, tables)}
+    found: dict[str, Sequence[Any] | None] = {
+        "contagion": measure_contagion(log, tables),
+        "actions": measure_actions(log, tables),
+        "page_words": measure_words(log, tables),
+        "prices": measure_prices(log, tables),
+    }
     told = {name: [arm.to_json() for arm in arms] for name, arms in found.items() if arms is not None}
     providers = read_provider_days(log)
     return told if providers is None else told | {"providers": providers.to_json(log.arms)}
 
 
 def _draw_in_time(told: Mapping[str, Any], folder: Path) -> dict[str, str]:
-    drawn = draw_contagion(told.get("contagion"), folder) | draw_providers(told.get("providers"), folder)
-    return drawn | draw_conversation(told.get("conversation"), folder)
+    drawn = draw_contagion(told.get("contagion"), folder) | draw_page_words(told.get("page_words"), folder)
+    return drawn | draw_providers(told.get("providers"), folder) | draw_conversation(told.get("conversation"), folder)
 
 
 def _claims(summary: Summary, compared: Mapping[str, Any] | None) -> list[Claim]:
@@ -327,6 +348,16 @@ def _draw_comparison(compared: Mapping[str, Any], folder: Path) -> dict[str, str
     rows = comparison_figure.forest_rows(compared)
     write_figure_data(folder, comparison_figure.FIGURE, comparison_figure.FIGURE_COLUMNS, rows)
     return {comparison_figure.FIGURE: element}
+
+
+def _draw_users(run: Path, manifest: Mapping[str, Any], folder: Path) -> dict[str, str]:
+    """Write the figures of how users were calibrated, and lay out once what the manifest tells of them."""
+    with showing(run / MANIFEST, "run"):
+        trust_section(manifest, None, "")
+        parameters_section(manifest)
+        drawn = draw_calibration(find_record(manifest), folder)
+        calibration_section(find_record(manifest), drawn)
+    return drawn
 
 
 def _draw_card(card: Mapping[str, Any], folder: Path) -> str:

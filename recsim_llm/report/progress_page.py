@@ -29,12 +29,14 @@ def deciders_section(summary: Summary) -> str:
     return f"<h2>Who decided</h2>\n{table(heads, [('', rows)])}\n" + f'<p class="aside">{note}</p>'
 
 
-def failures_section(summary: Summary, calls: Sequence[CallSummary]) -> str:
-    """Return the section on what failed: attempts to ask a language model, and slots that held no item."""
+def failures_section(summary: Summary, calls: Sequence[CallSummary], unread: str = "") -> str:
+    """Return the section on what failed: attempts to ask a language model, slots that held no item, words that nobody saw."""
     slots = [f"{numbers.count(arm.invalid_slots)} by {arm.arm}" for arm in summary.arms if arm.invalid_slots]
     failures, attempts = failure_rows(calls), sum(row.calls for row in calls)
     failed = sum(count for _, count in failures)
     said = [f"Slots with an unknown, retired or repeated item, which were blanked: {', '.join(slots)}."] if slots else []
+    if unread:
+        said.append(unread)
     if failures:
         share = numbers.plain(failed / attempts, 1, share=True)
         said.append(

@@ -66,7 +66,13 @@ def _slot_rows(slots: Sequence[Row], names: Names) -> Iterator[tuple[str, list[C
         stars = [Cell(numbers.NONE if slot["rating"] is None else f"{slot['rating']:g}")] if _rated(slots) else []
         friend = slot.get("friend_id")
         liked = "" if friend is None else f" · a friend, {names.user(friend)}, liked it"
-        yield f"{slot['position'] + 1}. {names.item(slot['item_id'])}{liked}", [*cells, Cell(drawn), *stars]
+        yield f"{slot['position'] + 1}. {names.item(slot['item_id'])}{liked}{_words(slot)}", [*cells, Cell(drawn), *stars]
+
+
+def _words(slot: Row) -> str:
+    """Return what is written beside an item, and what the user says about it."""
+    said = {"shown_title": "as “{}”", "explanation": "“{}”", "text": "the user: “{}”"}
+    return "".join(f" · {form.format(slot[name])}" for name, form in said.items() if slot.get(name))
 
 
 def _rated(slots: Sequence[Row]) -> bool:

@@ -27,15 +27,19 @@ def warming_table(content: Content) -> RenderableType:
 
     facts = content["facts"]
     table = Table(box=None, pad_edge=False)
-    for head in ("Recommender", *_POOLS.values()):
-        table.add_column(head, no_wrap=True)
+    table.add_column("Recommender", no_wrap=True)
+    for head in _POOLS.values():
+        table.add_column(head, justify="right", no_wrap=True)
     for row in content["rows"]:
         cells = [_cell(row["scores"][pool]) for pool in _POOLS]
         table.add_row(f"{row['recommender']}{', warmed' if row['warmed'] else ''}", *cells)
+    draws = content["draws"]
     about = (
-        f"{content['draws']} draws of {facts['cold_items']:,.0f} cold items, {facts['held_out_ratings']:,.0f} held-out ratings "
-        f"of {facts['users']:,.0f} users, {facts['simulated_clicks']:,.0f} simulated clicks each. Recall among the first "
-        f"{content['page_size']}, 95% intervals over users and draws."
+        f"{draws} draw{'' if draws == 1 else 's'} of {facts['cold_items']:,.0f} cold items, in each "
+        f"{facts['held_out_ratings']:,.0f} held-out ratings of {facts['users']:,.0f} users, and "
+        f"{facts['simulated_clicks']:,.0f} simulated clicks of {facts['users_asked']:,.0f} users who were asked about "
+        f"{facts['items_shown']:,.0f} items each. Recall among the first {content['page_size']}, 95% intervals over users and "
+        "draws."
     )
     return Group(Text(about), Text(""), table, Text(""), *(Text(line) for line in gain_words(content)))
 
@@ -55,7 +59,12 @@ def gain_words(content: Content) -> list[str]:
 
 
 def _cell(scores: Content) -> str:
-    return numbers.with_interval(numbers.read_estimate(scores[_MEASURE])) if scores else numbers.NONE
+    """Return the number with its interval below it: side by side they are wider than a terminal of 80 columns."""
+    if not scores:
+        return numbers.NONE
+    recall = numbers.read_estimate(scores[_MEASURE])
+    digits = numbers.decimals(recall)
+    return f"{numbers.plain(recall.value, digits)}\n{numbers.interval_below(recall, digits)}"
 
 
 def _verdict(gain: Any) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsim_llm.core.batches import take_columns
 from recsim_llm.core.feedback import Feedback
-from recsim_llm.core.pages import Slates
+from recsim_llm.core.pages import PageWords, Slates
 from recsim_llm.numerics.threads import one_thread
 from recsim_llm.recommenders import Recommender
 from recsim_llm.scenarios.acting_session import open_arm
@@ -93,8 +93,9 @@ class _Sums:
         invalid: IntArray,
         out_of_pages: BoolArray,
         friend_id: IntArray | None = None,
+        words: PageWords | None = None,
     ) -> None:
-        del slates, out_of_pages, friend_id
+        del slates, out_of_pages, friend_id, words
         user = feedback.pages.user_index
         self._reward[user] += reward
         self._discounted[user] += reward * self._gamma ** self._pages[user]

@@ -10,7 +10,7 @@ from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import ContractError
 from recsim_llm.recommenders import Recommender
-from recsim_llm.recommenders.hooks import AnswersQueries, restock
+from recsim_llm.recommenders.hooks import AnswersQueries, begin_day, restock
 
 __all__ = ["SwitchedRecommender"]
 
@@ -18,7 +18,7 @@ __all__ = ["SwitchedRecommender"]
 class SwitchedRecommender(Recommender):
     """Passes everything on to the recommender that is in place; whoever is put there is fitted already.
 
-    A recommender learns from the pages that were its own. What is on sale all of them are told.
+    A recommender learns from the pages that were its own. What is on sale, and that a day begins, all of them are told.
 
     Args:
         searched: whether those who are put in place can be searched.
@@ -60,6 +60,11 @@ class SwitchedRecommender(Recommender):
         """Tell everyone what is on sale from now on."""
         for recommender in self._fitted.values():
             restock(recommender, catalog)
+
+    def begin_day(self) -> None:
+        """Tell everyone that another day begins."""
+        for recommender in self._fitted.values():
+            begin_day(recommender)
 
     def recommend(self, requests: Requests, k: int) -> Slates:
         """Return the pages of the one in place."""

@@ -64,6 +64,8 @@ class WatchedArm:
         self._switch = SwitchedRecommender(searched=isinstance(built.recommenders[arm.name](), AnswersQueries))
         self._served: dict[str, ServedRecommender] = {}
         self.session = open_arm(scenario, world, self._switch, name=arm.name, log=_Tap(self))
+        if scenario.asks_writer:
+            self.session.words.let_write(built.roles.role("writer"))
         self.serve_by(arm.name)
         self._play = self.session.play()
         self.last: Served | None = None

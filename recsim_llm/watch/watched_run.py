@@ -174,11 +174,8 @@ class WatchedRun:
 
     def _coming(self) -> str:
         """Say in words which step comes next."""
-        arm = next(iter(self.arms.values()))
-        if arm.moment is not None and self.scenario.clock is not None:
-            hour = f", hour {arm.moment.hour}" if self.scenario.clock.step == "hour" else ""
-            return f"day {arm.moment.day}{hour}"
-        return f"step {self.steps + 1}"
+        moment = next(iter(self.arms.values())).moment
+        return f"step {self.steps + 1}" if moment is None else moment.said
 
     def snapshot(self, since: int = 0) -> dict[str, Any]:
         """Return where the run stands, as plain values.

@@ -107,6 +107,29 @@ def test_an_audit_asks_users_as_is_set(data, tmp_path):
     assert {text.count("Thing ") for text in texts} == {2}
 
 
+def test_a_policy_is_audited_as_is_set(data, tmp_path):
+    told = ("--set", "policy.ask=list", "--set", "policy.candidates=5")
+    assert audit("ranking", data, tmp_path / "a", "--model", "scripted/recommender", "--n-users", "4", "--quiet", *told) == 0
+    content = content_of(tmp_path / "a")
+    assert (content["finding"]["ask"], len(content["finding"]["picks"])) == ("list", 5)
+    assert "policy.ask=" in content["made"]["Command"]
+    assert any(row["label"].startswith("picks by their place") and row["leading"] for row in content["rows"])
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "words"),
+    [
+        ("slots", "policy.ask=list", "would overlook"),
+        ("ranking", "policy.asks=list", "did you mean 'ask'"),
+        ("ranking", "policy.ask=pairs", "shows all candidates together"),
+    ],
+)
+def test_settings_of_a_policy_that_cannot_be_heeded_are_refused(name, setting, words, data, tmp_path, capsys):
+    asked = ("--model", "scripted/recommender", "--n-users", "4", "--quiet", "--set", setting)
+    assert audit(name, data, tmp_path / "a", *asked) == 2
+    assert words in capsys.readouterr().err
+
+
 def test_a_parameter_that_no_audit_heeds_is_refused(data, tmp_path, capsys):
     asked = ("--model", "scripted/genres", "--set", "users.parameters.contrast=neutral", "--quiet")
     assert audit("slots", data, tmp_path / "a", *asked) == 2

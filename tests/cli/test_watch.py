@@ -93,7 +93,7 @@ def test_a_run_that_was_left_can_be_gone_on_with_unless_it_was_changed(tmp_path,
     assert "go on with" not in complained
     capsys.readouterr()
     assert main(["resume", str(changed)]) == 2
-    assert "changed by hand while it was watched and is not finished" in capsys.readouterr().err
+    assert "changed by hand and is not finished" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

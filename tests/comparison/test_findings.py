@@ -115,7 +115,7 @@ def test_windows_slopes_and_differences_of_differences_are_those_of_the_series(m
     assert later.high < 0  # what is popular is seen first
     assert both.low < both.value < both.high
     assert number(measured, "level").estimate.low > 0
-    assert number(measured, "beyond").note == "no number: nothing of the kind happened"
+    assert number(measured, "beyond").note == "no number: the run has no visit 5"
 
 
 def test_a_planted_effect_holds_and_no_effect_does_not(measured):

@@ -76,6 +76,14 @@ def test_a_folder_that_is_not_there_is_named_before_any_option(tmp_path: Path) -
         open_dataset(tmp_path / "gone", columns=SALES_COLUMNS, feedback="implicit")
 
 
+def test_the_folder_of_a_run_is_no_data(tmp_path: Path) -> None:
+    (tmp_path / "held_out.csv").write_text("user_id,item_id,rating\n1,2,3\n")
+    for name in ("manifest.json", "held_out.parquet"):
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(ConfigError, match=r"the folder of a run, expected data; .*recsim-llm export"):
+        open_dataset(tmp_path)
+
+
 def test_columns_find_tables_under_other_names(tmp_path: Path) -> None:
     data = open_dataset(write(tmp_path, sales__csv=SALES, products__csv=PRODUCTS), columns=SALES_COLUMNS, feedback="implicit")
     assert titles(data) == ["Mug", "Spoon"]

@@ -1,6 +1,7 @@
 """Generic pairs of tables: kinds of files, column names, ids, times, scales, and rows that cannot be used."""
 
 import gzip
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,6 +27,18 @@ def refusal(error: pytest.ExceptionInfo[DataError] | pytest.ExceptionInfo[Config
     text = str(error.value)
     assert "\n" not in text
     return text
+
+
+def test_captions_are_read_where_there_are_some_and_change_the_fingerprint(tmp_path: Path) -> None:
+    clicks = put(tmp_path, "clicks.csv", INTERACTIONS)
+    bare = load_tables(clicks, put(tmp_path, "items.csv", ITEMS)).catalog
+    header, *rows = ITEMS.split("\n")
+    captioned = header + ",caption\n" + "\n".join([rows[0], rows[1] + ",a red lamp", rows[2] + ",", ""])
+    told = load_tables(clicks, put(tmp_path, "items.csv", captioned)).catalog
+    assert bare.caption is None
+    assert told.caption is not None
+    assert told.caption.tolist() == ["a red lamp", ""]
+    assert replace(told, caption=None).fingerprint == bare.fingerprint != told.fingerprint
 
 
 def test_pair_of_tables_is_read_whole(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from living import EVERYTHING, living
 
+from recsim_llm.comparison import summarise
 from recsim_llm.errors import ConfigError, ContractError, LogError
 from recsim_llm.log.manifest import read_manifest
 from recsim_llm.scenarios import resume, run
@@ -95,7 +96,24 @@ def test_own_agents_act_before_users_visit(tmp_path):
     world.run_model()
     world.close()
     assert (world.visits == 6).all()
-    assert "agents" in read_manifest(tmp_path / "mesa")["played_by"]
+    manifest = read_manifest(tmp_path / "mesa")
+    assert [(one["step"], one["when"], one["said"]) for one in manifest["by_hand"]] == [
+        (0, "day 0", "agents act: Crier"),
+        (0, "day 0", "users are called to come now"),
+    ]
+    assert summarise(tmp_path / "mesa").warnings == (
+        "changed by hand: day 0: agents act: Crier; day 0: users are called to come now",
+    )
+
+
+def test_who_takes_hold_of_the_session_has_a_hand_in_the_run(tmp_path):
+    world = LivingWorld(living(recommenders=["mf"]), log=tmp_path / "mesa")
+    world.step()
+    assert "by_hand" not in read_manifest(tmp_path / "mesa")
+    world.session.influence.leaving[:] += 1
+    world.close()
+    (said,) = read_manifest(tmp_path / "mesa")["by_hand"]
+    assert (said["when"], said["said"]) == ("day 1", "its session is in a program's hands")
 
 
 class Shy(LivingWorld):
@@ -110,7 +128,7 @@ def test_a_subclass_decides_who_is_active_and_nobody_goes_on_with_its_run(tmp_pa
     world.step()
     world.close()
     assert 0 < world.now["visits"] < played().datacollector.get_model_vars_dataframe()["visits"][0]
-    with pytest.raises(LogError, match="played_by"):
+    with pytest.raises(LogError, match="changed by hand and is not finished"):
         resume(tmp_path / "mesa")
 
 

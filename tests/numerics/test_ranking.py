@@ -115,3 +115,9 @@ def test_repeated_slots_are_those_whose_item_stands_before_them(item_index):
         np.testing.assert_array_equal(repeated, expected)
     else:
         assert repeated is None
+    # So many slots that they are sorted: the same answer, and none for the empty ones.
+    wide = repeated_slots(np.pad(item_index, ((0, 0), (0, 64)), constant_values=-1))
+    if expected.any():
+        np.testing.assert_array_equal(wide, np.pad(expected, ((0, 0), (0, 64))))
+    else:
+        assert wide is None

@@ -176,9 +176,19 @@ def test_clicks_of_users_who_know_nothing_warm_nothing(data):
     assert not gain.excludes(0.0)
 
 
+def test_users_who_are_asked_are_scored_by_themselves_where_they_order_all_cold_items(data):
+    rows, _ = measured(data, genre_users, asked=Asked(users=30, shown=16))
+    own = next(row for row in rows if row.name == USERS).scores["cold"]["recall"]
+    assert own.value > 0.6
+    assert 0 < own.users <= 30
+    rows, _ = measured(data, blind_users, asked=Asked(users=30))
+    assert next(row for row in rows if row.name == USERS).scores["cold"]["recall"].value < 0.5
+    rows, _ = measured(data, genre_users, draws=(0,), asked=Asked(shown=15))
+    assert USERS not in {row.name for row in rows}
+
+
 def test_what_is_told_is_plain(data):
     rows, _ = measured(data, genre_users, draws=(0,), asked=Asked(users=50))
-    assert USERS not in {row.name for row in rows}
     told = rows[-1].to_json()
     assert set(told["gains"]) == set(POOLS)
     assert set(told["gains"]["all"]["NDCG"]) == {"value", "low", "high", "users"}
@@ -194,6 +204,8 @@ def test_what_is_told_is_plain(data):
         ({"recommenders": ("nobody",)}, "nobody"),
         ({"page_size": 16}, "expected fewer than the 16 cold items"),
         ({"page_size": 0}, "page size: got 0"),
+        ({"asked": Asked(clicks=500)}, "got 500 an item, each of which is shown 120 times"),
+        ({"asked": Asked(shown=0)}, "shown: got 0"),
     ],
 )
 def test_what_cannot_be_measured_is_refused_before_anybody_is_fitted(data, settings, reason):

@@ -92,7 +92,8 @@ def test_one_endpoint_is_enough():
         found = fitted(server).recommend(requests(), K)
     assert server.paths() == ["/", "/recommend"]
     assert found.item_id.tolist() == [CATALOG.item_id[:K].tolist()] * 5
-    assert all(np.isnan(column).all() for column in found[1:])
+    assert all(np.isnan(column).all() for column in found[1:4])
+    assert found.explanation.tolist() == found.title.tolist() == [[""] * K] * 5
 
 
 def test_a_server_that_wants_it_is_told_ratings_and_outcomes():
@@ -473,3 +474,29 @@ def test_connections_are_given_back_with_the_recommender(recwarn):
         del made
         gc.collect()
         assert session.closed
+
+
+def test_words_on_pages_are_read_and_what_users_said_is_sent():
+    reasons = ["Because it is good.", "", ""]
+
+    def answer(asked):
+        if asked.path == "/":
+            return http({}, status=404)
+        body = slates(asked.body, explanation=reasons)
+        del body["slates"][1]["explanation"]
+        return body
+
+    said = np.array(["Less Drama, please.", "", "", "", ""], object)
+    with serve_pages(answer) as server:
+        found = fitted(server).recommend(requests()._replace(text=said), K)
+        fitted(server).recommend(requests(), K)
+    assert found.explanation.tolist() == [reasons, ["", "", ""], reasons, reasons, reasons]
+    assert found.title.tolist() == [["", "", ""]] * 5
+    with_text, without = (asked.body["requests"] for asked in server.asked if asked.path == "/recommend")
+    assert [request["text"] for request in with_text] == said.tolist()
+    assert not any("text" in request for request in without)
+
+
+def test_a_column_of_words_has_one_a_position():
+    error, _ = failing(lambda asked: slates(asked.body, title=["One", "Two"]))
+    assert "slates.0.title: got 2, expected 3, one a position" in str(error)

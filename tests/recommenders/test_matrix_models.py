@@ -111,9 +111,9 @@ def test_popularity_counts_against_new_items_only_where_settings_say_so():
 
 def test_an_item_without_genres_words_or_year_has_no_content():
     catalog = Catalog.from_columns(item_id=[1, 2, 3], title=["A Dog", "The dog", "?"], genres=[["Noir"], [], []])
-    content = item_content(catalog, words=10).toarray()
+    content = item_content(catalog, words=10).matrix.toarray()
     assert np.allclose(np.linalg.norm(content, axis=1) ** 2, [2 / 3, 1 / 3, 0])
-    assert item_content(catalog, words=0).shape == (3, 1)
+    assert item_content(catalog, words=0).matrix.shape == (3, 1)
 
 
 @settings(max_examples=40)

@@ -14,7 +14,7 @@ from small_data import ask_for, fitted, make_catalog, make_ratings
 from recsim_llm.core.batches import take_columns
 from recsim_llm.data import open_dataset
 from recsim_llm.errors import BudgetExceeded, ConfigError, SlateError
-from recsim_llm.language.backends.scripts import TAKE_ALL, TAKE_NONE, history
+from recsim_llm.language.backends.scripted_recommender import TAKE_ALL, TAKE_NONE, history
 from recsim_llm.language.base.questions import yes_no
 from recsim_llm.language.calls.calls_file import FILE_NAME
 from recsim_llm.language.providers import open_model
@@ -188,13 +188,13 @@ def test_rotation_is_undone():
     world, users = small_world(), np.arange(40) + 10_000
     title = world[0].title[world[0].index_of(fitted(Popularity(), world).recommend(ask_for(users), 20).item_id[0, 11])]
     judged = fitted(ranker(liking(title)), world).judge(ask_for(users), 5)
-    assert (judged.chance.argmax(axis=1) == 11).all()
+    assert (judged.score.argmax(axis=1) == 11).all()
 
 
 def test_with_rotation_a_models_slot_bias_reaches_every_candidate_alike():
     users = 10_000 + np.arange(400)
     bare, rotated = (
-        fitted(ranker(first_slot, rotate=rotate, candidates=5), small_world()).judge(ask_for(users), 5).chance.mean(axis=0)
+        fitted(ranker(first_slot, rotate=rotate, candidates=5), small_world()).judge(ask_for(users), 5).score.mean(axis=0)
         for rotate in (False, True)
     )
     assert bare[0] == pytest.approx(0.9)
@@ -235,7 +235,8 @@ def test_what_a_base_offers_is_checked():
             return super().recommend(requests, k)._replace(item_id=np.zeros((len(requests.user_id), k), np.int64))
 
     recommender._base = fitted(Broken(), small_world())
-    with pytest.raises(SlateError, match="base popularity"):
+    recommender._inner = {"base 'popularity'": recommender._base}
+    with pytest.raises(SlateError, match="base 'popularity'"):
         recommender.recommend(ask_for([10]), 5)
 
 

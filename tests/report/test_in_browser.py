@@ -1,9 +1,7 @@
 """Pages as a browser shows them: nothing is loaded, cut off, unreadable, or wider than the screen."""
 
-import tempfile
-
 import pytest
-from browser import HEIGHT, Browser, Tab, find_chromium
+from browser import HEIGHT, Tab, opened_browser
 from page_looks import BAD_FIGURES, LEAST_CONTRAST, PALE, TOO_WIDE
 
 from recsim_llm.agents.choice.choice_candidate import choice_candidate
@@ -40,16 +38,8 @@ OPEN = "document.querySelectorAll('details').forEach(one => { one.open = true; }
 
 @pytest.fixture(scope="module")
 def browser():
-    program = find_chromium()
-    if program is None:
-        pytest.skip("no Chromium on the PATH; on Debian: apt-get install chromium")
-    # Helpers of the browser may write into its profile for a moment after it has ended.
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        opened = Browser(program, profile)
-        try:
-            yield opened
-        finally:
-            opened.close()
+    with opened_browser() as opened:
+        yield opened
 
 
 def scenario(**changes):

@@ -16,6 +16,8 @@ OFF = {
     "social": None,
     "providers": None,
     "actions": None,
+    "presentation": None,
+    "remarks": None,
     "measure": None,
     "expect": [],
     "cold_items": None,

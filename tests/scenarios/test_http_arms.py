@@ -270,3 +270,62 @@ def test_a_header_whose_variable_is_not_set_names_the_arm(tmp_path, monkeypatch,
     assert run(scenario(tmp_path, arm("http://shop", headers={"Authorization": "SHOP_TOKEN"})), tmp_path / "run") == 2
     assert "recommender 'shop': headers.Authorization: got an environment variable that is not set" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+# Users who do more than click
+
+ACTING = {
+    "clock": {"days": 3, "arrive_days": 1},
+    "intents": "usual",
+    "actions": {
+        "search": {"share": 0.4, "answered_by": "recommender"},
+        "filter": {"share": 0.5},
+        "save": {"log_odds": 1.0},
+        "less_like_this": {"log_odds": -1.0},
+    },
+    "invalid": "count",
+}
+
+
+def acting_scenario(folder, *arms):
+    path = folder / "acting.yaml"
+    path.write_text(yaml.safe_dump({"name": "acting", **SMALL, **ACTING, "recommenders": list(arms)}))
+    return str(path)
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Return what servers are asked from now on, by path."""
+    bodies, ask = {}, http_client.HttpClient.ask
+
+    def noted(client, path, content, **more):
+        bodies.setdefault(path, []).append(None if content is None else json.loads(content))
+        return ask(client, path, content, **more)
+
+    monkeypatch.setattr(http_client.HttpClient, "ask", noted)
+    return bodies
+
+
+def test_a_server_is_told_of_actions_and_filters_and_answers_queries(tmp_path, asked):
+    with guide_server(**{'"fit": True': '"fit": True, "search": True'}) as address:
+        assert run(acting_scenario(tmp_path, arm(address)), tmp_path / "run") == 0
+    events = parquet.read_table(tmp_path / "run" / "events").to_pylist()
+    typed = sorted(event["subject"] for event in events if event["event"] == "search")
+    queries = sorted(request["query"] for body in asked["/search"] for request in body["requests"])
+    assert queries == typed
+    assert len(typed) > 10
+    pages = [request for body in asked["/recommend"] for request in body["requests"]]
+    assert {one["only_genre"] for one in pages if "only_genre" in one} == {
+        event["subject"] for event in events if event["event"] == "filter"
+    }
+    done = {name for one in pages for names in one["history"]["actions"] for name in names}
+    assert done == {"save", "less_like_this"}
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    assert manifest["services"]["shop"]["search"] is True
+
+
+def test_a_server_that_does_not_answer_queries_is_refused_before_any_arm_is_served(tmp_path, capsys):
+    with guide_server() as address:
+        assert run(acting_scenario(tmp_path, arm(address)), tmp_path / "run") == 2
+    assert "recommender 'shop': got a server that does not say `search`" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

@@ -12,7 +12,7 @@ import pytest
 
 INSTANTS = 20
 HAPPENS = {
-    *("begins", "ends", "friend_click", "provider_exposure", "provider_leaves"),
+    *("begins", "ends", "friend_click", "chat", "provider_exposure", "provider_leaves"),
     *("search", "dislike", "less_like_this", "save", "share", "purchase", "back"),
 }
 

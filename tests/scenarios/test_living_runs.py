@@ -40,6 +40,30 @@ class StillSelling(Popularity):
     restock = None
 
 
+class Diary(Popularity):
+    """Counts the days that it is told of."""
+
+    days = 0
+
+    def begin_day(self):
+        type(self).days += 1
+
+
+@pytest.mark.parametrize(
+    "arm",
+    [
+        {"recommender": f"{__name__}:Diary"},
+        {"recommender": f"{__name__}:Diary", "retrain": "day"},
+        {"recommender": "mmr", "settings": {"base": f"{__name__}:Diary"}},
+    ],
+    ids=["alone", "retrained", "as the base of another"],
+)
+def test_a_recommender_is_told_of_each_day(tmp_path, arm):
+    Diary.days = 0
+    run(living(recommenders=[{"name": "diary", **arm}]), tmp_path / "run")
+    assert Diary.days == 6
+
+
 def test_users_come_day_by_day_as_they_return(whole):
     visits = table(whole, "visits").sort_values(["arm", "user_id", "visit"])
     assert visits["day"].between(0, 5).all()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from living import living
 
 from recsim_llm.cli.main import main
 from recsim_llm.comparison.contrast_settings import ContrastSettings, FindingSettings, MeasureSettings
@@ -14,6 +15,7 @@ from recsim_llm.errors import ConfigError
 from recsim_llm.log.manifest import read_manifest
 from recsim_llm.metrics.series_definitions import SERIES
 from recsim_llm.metrics.series_settings import ItemGroup, SeriesSettings, UserGroup
+from recsim_llm.report import write_report
 from recsim_llm.scenarios import Scenario, load_scenario, resume, run
 from recsim_llm.scenarios.new_scenario import write_scenario
 
@@ -128,6 +130,21 @@ def test_a_run_with_measures_resumes_and_a_series_is_drawn_where_time_goes_on(tm
     before = (out / "manifest.json").read_bytes()
     resume(out)
     assert (out / "manifest.json").read_bytes() == before
+
+
+def test_a_count_of_events_says_of_what_and_per_what(tmp_path):
+    series = {"s": {"metric": "events_per_user", "event": "save"}}
+    contrasts = {"saved": {"series": "s"}}
+    scenario = living(actions={"save": {"log_odds": 1.0}}, measure={"series": series, "contrasts": contrasts})
+    folder = run(scenario, tmp_path / "run")
+    measured = measure_findings(folder)
+    assert [(one.label, one.unit) for one in measured.series] == [("Saves per user", "saves")]
+    rows = pq.read_table(folder / "events", columns=["arm", "event"]).to_pylist()
+    saves = sum(row == {"arm": "random", "event": "save"} for row in rows)
+    (contrast,) = measured.contrasts
+    assert (contrast.unit, contrast.estimate.value) == ("saves", pytest.approx(saves / 60))
+    write_report(folder)
+    assert "s: saves per user by day" in (folder / "report.html").read_text()
 
 
 def test_a_comparison_tells_findings_too_and_says_where_users_came_block_by_block(tmp_path, capsys):

@@ -9,9 +9,12 @@ import os
 import select
 import shutil
 import subprocess
+import tempfile
 import time
+from contextlib import contextmanager
 from typing import Any
 
+import pytest
 from patience import PATIENCE
 
 FLAGS = (
@@ -33,6 +36,21 @@ HEIGHT = 844
 def find_chromium():
     """Return the path of the program; None where there is none."""
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@contextmanager
+def opened_browser():
+    """Open a browser with a profile of its own; a test that finds no program is skipped."""
+    program = find_chromium()
+    if program is None:
+        pytest.skip("no Chromium on the PATH; on Debian: apt-get install chromium")
+    # Helpers of the browser may write into its profile for a moment after it has ended.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        opened = Browser(program, profile)
+        try:
+            yield opened
+        finally:
+            opened.close()
 
 
 class Browser:

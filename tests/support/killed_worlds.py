@@ -43,7 +43,7 @@ def full_world():
         interventions=EVERYTHING,
         intents="usual",
         actions=ACTIONS,
-        social={"strength": 1.0, "friends": {"degree": 6, "clustering": 0.2}},
+        social={"strength": 1.0, "friends": {"degree": 6, "clustering": 0.2}, "chats": {"share": 0.3}},
         providers={"window_days": 2, "patience_days": 1, "grace_days": 2, "least_share": 0.6},
         measure={"series": {"told": {"metric": "events_per_user", "event": "friend_click"}}},
         recommenders=[

@@ -1,9 +1,7 @@
 """The page of a watched run as a person uses it: by clicking, in a browser, narrow and wide, light and dark."""
 
-import tempfile
-
 import pytest
-from browser import Browser, Tab, find_chromium
+from browser import Tab, opened_browser
 from page_looks import BAD_FIGURES, LEAST_CONTRAST, PALE, TOO_WIDE
 from patience import PATIENCE
 from watched_runs import CLOCK, LANGUAGE, served
@@ -18,16 +16,8 @@ ROWS = "return [...document.querySelectorAll('#user tbody tr')].map(row => [...r
 
 @pytest.fixture(scope="module")
 def browser():
-    program = find_chromium()
-    if program is None:
-        pytest.skip("no Chromium on the PATH; on Debian: apt-get install chromium")
-    # Helpers of the browser may write into its profile for a moment after it has ended.
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        opened = Browser(program, profile)
-        try:
-            yield opened
-        finally:
-            opened.close()
+    with opened_browser() as opened:
+        yield opened
 
 
 def click(tab, id_):

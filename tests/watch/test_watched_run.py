@@ -61,6 +61,15 @@ def test_a_run_that_is_only_watched_writes_what_run_writes(kind, tmp_path):
     assert log_of(tmp_path / "watched") == log_of(tmp_path / "run")
 
 
+def test_a_recommender_that_is_retrained_every_day_is_so_where_it_is_watched(tmp_path):
+    again = {"name": "again", "recommender": "popularity", "retrain": "day"}
+    changes = CLOCK | {"recommenders": ["popularity", again], "train_share": 0.05, "users.parameters.click_bias": 2.0}
+    with watched(tmp_path / "watched", **changes) as opened:
+        play(opened)
+    run(small(**changes), tmp_path / "run")
+    assert log_of(tmp_path / "watched") == log_of(tmp_path / "run")
+
+
 def test_a_run_that_is_closed_early_is_gone_on_with_to_the_same_log(tmp_path):
     with watched(tmp_path / "watched", **CLOCK) as opened:
         play(opened, 2)
@@ -223,7 +232,7 @@ def test_a_switch_is_an_event_and_the_manifest_and_every_reader_tell_it(switched
     assert change == opened.by_hand[0]
     assert (change["step"], change["when"], change["arm"], change["recommender"]) == (2, "day 2", "popularity", "random")
     (said,) = summarise(folder).warnings
-    assert said == "changed by hand while it was watched: day 2: users of popularity are served by random"
+    assert said == "changed by hand: day 2: users of popularity are served by random"
 
 
 def test_nobody_goes_on_with_a_run_that_was_changed_by_hand(switched, tmp_path):
@@ -233,7 +242,7 @@ def test_nobody_goes_on_with_a_run_that_was_changed_by_hand(switched, tmp_path):
     with watched(tmp_path / "begun", **CLOCK) as opened:
         opened.switch("random", "popularity")
         play(opened, 1)
-    with pytest.raises(LogError, match="changed by hand while it was watched and is not finished"):
+    with pytest.raises(LogError, match="changed by hand and is not finished"):
         resume(tmp_path / "begun")
 
 

@@ -24,7 +24,7 @@ from recsim_llm.language.backends.scripted_forms import (
     percentages,
     sentence,
 )
-from recsim_llm.language.backends.scripts import SHIPPED_SCRIPTS, Script
+from recsim_llm.language.backends.scripts import SHIPPED_SCRIPTS, Script, Writes
 from recsim_llm.language.base.questions import Elicitation, Question
 from recsim_llm.language.base.wire import Abilities, Call, Message, RawReply, TokenChoice, TokenUsage
 from recsim_llm.registry import blaming, import_attribute
@@ -41,8 +41,8 @@ class Scripted:
     Lines carry their most probable label at temperature 0 and keyed draws above it, from the text, the call's seed, the
     sample's number and the question's key; alternatives have exact log-probabilities. JSON states whole percentages, rounded
     by largest remainder so that they sum to 100, and the least that is allowed of what else a schema wants. Decisions are the
-    numbers themselves. Free text is a sentence chosen by a hash of the prompt. Whatever comes after the first user message
-    is overlooked: a repaired answer is the first answer.
+    numbers themselves. Free text is what the script writes, where it has ``write``, else a sentence chosen by a hash of the
+    prompt. Whatever comes after the first user message is overlooked: a repaired answer is the first answer.
 
     Args:
         script: the true distributions, for instance ``resolve_script("genres")``.
@@ -88,6 +88,8 @@ class Scripted:
     def _write(self, call: Call, text: str, asked: Distributions) -> tuple[list[str], list[tuple[TokenChoice, ...]]]:
         if call.form == "text":
             seed = call.seed if call.temperature > 0 else None
+            if isinstance(self._script, Writes):
+                return [self._script.write(text)] * call.samples, []
             return [sentence(text, f"{seed} {number}" if call.temperature > 0 else "") for number in range(call.samples)], []
         if call.form == "json":
             stated = percentages(call.questions, asked, text)
@@ -150,7 +152,7 @@ def resolve_script(name: str) -> Script:
     """Return the script of a name.
 
     Args:
-        name: a shipped one (``genres``, ``history``, ``slot_bias``, ``uniform``) or ``module:function``.
+        name: a shipped one (``genres``, ``history``, ``recommender``, ``slot_bias``, ``uniform``) or ``module:function``.
 
     Raises:
         ConfigError: nothing has that name, or it is not a function.

@@ -1,4 +1,4 @@
-"""Shipped scripts: stand-ins whose answers are a known function of the prompt; shoppers, and one that recommends.
+"""Shipped scripts: stand-ins whose answers are a known function of the prompt; shoppers, and some that recommend.
 
 A script maps the text of a prompt and one question to the true distribution over the question's options. It sees nothing
 but the text, as a model does: the persona's sentences of ``recsim_llm.population.persona_text`` and the page:
@@ -8,26 +8,36 @@ but the text, as a model does: the persona's sentences of ``recsim_llm.populatio
     2. "Sabrina" (1995) | Comedy, Romance
     </page>
 
-Questions about an item end in the number of its line: ``click_1``, ``stars_1``. Whoever recommends reads what a visitor took,
-a line each, ``- "Heat" (1995) | Action, Crime, Thriller | 4 stars``, and candidates in the form of the page's lines between
-``<candidates>`` and ``</candidates>``.
+Questions about an item end in the number of its line: ``click_1``, ``stars_1``. Those that recommend are in
+``recsim_llm.language.backends.scripted_recommender``.
 """
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
+from recsim_llm.language.backends.prompt_lines import ITEM_LINE, levels, slot_of, yes
+from recsim_llm.language.backends.scripted_recommender import history, recommender
 from recsim_llm.language.base.questions import Question
 
-__all__ = ["SHIPPED_SCRIPTS", "Script", "genres", "history", "slot_bias", "uniform"]
+__all__ = ["SHIPPED_SCRIPTS", "Script", "Writes", "genres", "slot_bias", "uniform"]
 
 Script = Callable[[str, Question], Sequence[float]]
 """Takes the prompt's text and a question; returns a weight for each option, finite, not negative, not all 0."""
+
+
+@runtime_checkable
+class Writes(Protocol):
+    """A script that also writes free text."""
+
+    def write(self, text: str) -> str:
+        """Return what it writes, given the prompt's text."""
+        ...
+
 
 CLICK, CLICK_LOVED, CLICK_LIKED, CLICK_AVOIDED = 0.15, 0.45, 0.28, 0.04
 """Click probability of an item with no named genre, and with a loved, a liked or an avoided one."""
@@ -39,16 +49,9 @@ IMPATIENT, PATIENT = 1.8, 0.5
 """Factors on the odds of leaving for users who lose patience quickly and for patient ones."""
 STARS_LOVED, STARS_LIKED, STARS_AVOIDED = 0.6, 0.3, -1.0
 """Stars that a loved, a liked or an avoided genre adds to the user's mean rating."""
-TAKE_NONE, TAKE_ALL = 0.05, 0.75
-"""Probability of taking a candidate that shares no genre with what was taken before, and one that shares all of them."""
-STARS_UNKNOWN = 3.0
-"""Weight of something taken that got no stars."""
-STARS_MEAN, STARS_SPREAD = 3.5, 0.9
-"""Mean rating of a user whose persona names none; standard deviation of ratings before rounding."""
+STARS_MEAN = 3.5
+"""Mean rating of a user whose persona names none."""
 
-_ITEM = re.compile(r'^(\d+)\. "(?:.*?" \(\d{4}\)|.*?")(?: \|([^|\n]*))?(?: \|.*)?$', re.MULTILINE)
-_TAKEN = re.compile(r'^- "(?:.*?" \(\d{4}\)|.*?") \|([^|\n]*)\| (?:(\d(?:\.\d)?) stars?|.*)$', re.MULTILINE)
-_CANDIDATES = re.compile(r"<candidates>\n(.*?)\n</candidates>", re.DOTALL)
 _PAGE = re.compile(r"<page>\n(.*?)\n</page>", re.DOTALL)
 _LISTED = {
     "loved": re.compile(r"\bYou love (.+?)\.(?:\s|$)"),
@@ -57,7 +60,6 @@ _LISTED = {
     "avoided": re.compile(r"\bYou seldom choose (.+?)\.(?:\s|$)"),
 }
 _MEAN = re.compile(r"you give (\d(?:\.\d)?) stars")
-_SLOT = re.compile(r"_(\d+)$")
 
 
 class _Item(NamedTuple):
@@ -90,10 +92,10 @@ def slot_bias(text: str, question: Question) -> Sequence[float]:
     The fault of language-model users that rotating the presentation order must take out of the log. Other questions are
     answered with equal probabilities.
     """
-    slot = _slot(question)
+    slot = slot_of(question)
     if question.kind == "yes_no" and slot is not None:
-        return _yes((0.8, 0.5)[slot - 1] if slot in (1, 2) else 0.35 * 0.7 ** max(slot - 3, 0))
-    return _yes(LEAVE) if question.key == "leave" else uniform(text, question)
+        return yes((0.8, 0.5)[slot - 1] if slot in (1, 2) else 0.35 * 0.7 ** max(slot - 3, 0))
+    return yes(LEAVE) if question.key == "leave" else uniform(text, question)
 
 
 def genres(text: str, question: Question) -> Sequence[float]:
@@ -106,32 +108,19 @@ def genres(text: str, question: Question) -> Sequence[float]:
     other levels, such as ``satisfaction``, by the page's mean click probability; anything else with equal probabilities.
     """
     scene = _read_scene(text)
-    slot = _slot(question)
+    slot = slot_of(question)
     item = scene.items.get(slot, _UNKNOWN_ITEM) if slot is not None else None
     if question.kind in ("score", "number"):
-        return _levels(_satisfaction(scene) if item is None else _stars(scene, item), len(question.options))
+        return levels(_satisfaction(scene) if item is None else _stars(scene, item), len(question.options))
     if question.kind == "yes_no" and item is not None:
-        return _yes(_click(item))
+        return yes(_click(item))
     if question.key == "leave" and question.kind == "yes_no":
-        return _yes(_leave(scene))
+        return yes(_leave(scene))
     return uniform(text, question)
 
 
-def history(text: str, question: Question) -> Sequence[float]:
-    """Answer as a recommender who compares the genres of candidates with those of what the visitor took.
-
-    Yes-or-no questions with a slot number are answered from 0.05, no genre in common, to 0.75, all: the share of genres in
-    common (Jaccard), averaged over what was taken, where an entry weighs its stars, 3 if it has none. What is told
-    twice counts twice. Anything else is answered with equal probabilities.
-    """
-    slot = _slot(question)
-    if question.kind != "yes_no" or slot is None:
-        return uniform(text, question)
-    return _yes(TAKE_NONE + (TAKE_ALL - TAKE_NONE) * _overlaps(text).get(slot, 0.0))
-
-
 SHIPPED_SCRIPTS: Mapping[str, Script] = MappingProxyType(
-    {"genres": genres, "history": history, "slot_bias": slot_bias, "uniform": uniform}
+    {"genres": genres, "history": history, "recommender": recommender, "slot_bias": slot_bias, "uniform": uniform}
 )
 """Shipped scripts by name."""
 
@@ -142,7 +131,7 @@ def _read_scene(text: str) -> _Scene:
     lists = {name: found[1] if (found := pattern.search(text)) else "" for name, pattern in _LISTED.items()}
     pages = _PAGE.findall(text)
     items = {}
-    for number, names in _ITEM.findall(pages[-1] if pages else ""):
+    for number, names in ITEM_LINE.findall(pages[-1] if pages else ""):
         named = [name.strip() for name in names.split(",") if name.strip()]
         items[int(number)] = _Item(*(any(_is_listed(name, lists[kind]) for name in named) for kind in _Item._fields))
     mean = _MEAN.search(text)
@@ -150,37 +139,9 @@ def _read_scene(text: str) -> _Scene:
     return _Scene(items, bool(lists["loved"] or lists["liked"]), float(mean[1]) if mean else STARS_MEAN, patience)
 
 
-@lru_cache(maxsize=32)
-def _overlaps(text: str) -> Mapping[int, float]:
-    """Return for each candidate how much its genres overlap with the history's, 0 to 1."""
-    before, _, _ = text.partition("<candidates>")
-    taken = [(_names(genres), float(stars or STARS_UNKNOWN)) for genres, stars in _TAKEN.findall(before)]
-    total = sum(stars for _, stars in taken)
-    lists = _CANDIDATES.findall(text)
-    found = {}
-    for number, genres in _ITEM.findall(lists[-1] if lists else ""):
-        own = _names(genres)
-        shared = sum(stars * len(own & theirs) / max(len(own | theirs), 1) for theirs, stars in taken)
-        found[int(number)] = shared / total if total else 0.0
-    return found
-
-
-def _names(genres: str) -> frozenset[str]:
-    return frozenset(name.strip() for name in genres.split(",") if name.strip())
-
-
 def _is_listed(name: str, listing: str) -> bool:
     # Names may themselves hold a comma or "and", so the list is searched for the name, not taken apart.
     return re.search(rf"(?:^|, | and | or ){re.escape(name)}(?:$|, | and | or )", listing) is not None
-
-
-def _slot(question: Question) -> int | None:
-    found = _SLOT.search(question.key)
-    return int(found[1]) if found else None
-
-
-def _yes(chance: float) -> tuple[float, float]:
-    return chance, 1 - chance
 
 
 def _odds(chance: float) -> float:
@@ -210,9 +171,3 @@ def _stars(scene: _Scene, item: _Item) -> float:
 def _satisfaction(scene: _Scene) -> float:
     chances = [_click(item) for item in scene.items.values()]
     return 2 + 3 * (sum(chances) / len(chances) if chances else CLICK) / CLICK_LOVED
-
-
-def _levels(stars: float, count: int) -> tuple[float, ...]:
-    # Stars are stretched over however many levels there are.
-    step = 4 / (count - 1)
-    return tuple(math.exp(-0.5 * ((1 + level * step - stars) / STARS_SPREAD) ** 2) for level in range(count))

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, NoReturn
 
-from recsim_llm.errors import ConfigError, ContractError, LogError
+from recsim_llm.errors import ConfigError, ContractError, LogError, ModelReplyError
 from recsim_llm.language.answers.elicitation import prepare, read, write_call
 from recsim_llm.language.answers.reading import answer_text
 from recsim_llm.language.base.background import background_loop
@@ -237,6 +237,25 @@ class LanguageModel:
         """
         return [reply.answers[0].text for reply in self._wait(texts)]
 
+    def write_each(self, texts: Sequence[Writing]) -> list[str | ModelReplyError]:
+        """Have free texts written as ``write`` does, where one that cannot be used shall not take the others with it.
+
+        Returns:
+            In order, each text, or why there is none.
+
+        Raises:
+            BackendError: as ``ask``; so are the others.
+        """
+        written: list[str | ModelReplyError] = []
+        for seat in self._waited(texts).seats:
+            if isinstance(seat.error, ModelReplyError):
+                written.append(seat.error)
+            elif seat.error is not None:
+                raise seat.error
+            elif seat.result is not None:
+                written.append(seat.result.answers[0].text)
+        return written
+
     def most_calls(self, questions: int) -> int:
         """Return the most calls that an ask of so many questions takes, retries apart."""
         sampled = self.elicitation == "samples" or self._forced == "samples"
@@ -283,6 +302,9 @@ class LanguageModel:
         self._under_way.begin(pairs)
 
     def _wait(self, items: Sequence[Ask] | Sequence[Writing]) -> list[Reply]:
+        return self._waited(items).results()
+
+    def _waited(self, items: Sequence[Ask] | Sequence[Writing]) -> Batch[Reply]:
         batch: Batch[Reply] = Batch(len(items))
         self._begin(list(zip(items, batch.seats, strict=True)))
         try:
@@ -291,7 +313,7 @@ class LanguageModel:
             background_loop().call_soon_threadsafe(self._under_way.cancel, batch.seats)
             batch.wait(_PATIENCE)
             raise
-        return batch.results()
+        return batch
 
     def _job(self, item: Ask | Writing) -> Job:
         if isinstance(item, Writing):

@@ -74,7 +74,7 @@ def in_random_order(catalog: Catalog, seed: int, number: int = 0) -> Catalog:
     """Return the same items in an order drawn by a seed; an odd number gives the order before it from the end."""
     order = keyed.words(seed, "order of the catalog", catalog.item_id, number // 2).argsort(kind="stable")
     order = order[::-1] if number % 2 else order
-    optional = ("description", "provider", "quality", "retired", "item_key")
+    optional = ("description", "caption", "provider", "quality", "retired", "item_key")
     columns = ["item_id", "title", "genres", "year", "popularity", "features"]
     columns += [name for name in optional if getattr(catalog, name) is not None]
     return replace(catalog, **{name: getattr(catalog, name)[order] for name in columns})

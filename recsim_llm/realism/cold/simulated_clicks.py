@@ -21,7 +21,7 @@ from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.errors import ConfigError, DataError
 from recsim_llm.realism.candidates import Candidate, checked_taste
 
-__all__ = ["EVERYTHING", "INTERACTIONS", "Asked", "ask_tastes", "simulate_clicks"]
+__all__ = ["EVERYTHING", "INTERACTIONS", "Asked", "ask_tastes", "count_asked", "draw_users", "share_clicked", "simulate_clicks"]
 
 INTERACTIONS = "interactions.csv"
 """Name of the file that simulated clicks are kept in."""
@@ -65,24 +65,17 @@ def simulate_clicks(
         ConfigError: so many clicks are more than the users are shown, or a number is not above 0.
         DataError: nobody clicked anything.
     """
-    _check(asked)
-    users = _drawn(training, asked.users, seed)
+    share = share_clicked(training, item_index, asked)
+    users = draw_users(training, asked, seed=seed)
     user_id = training.ratings.users[users]
     items = _shown(training, user_id, item_index, asked.shown, seed=seed)
     score = ask_tastes(candidate, users, items)
-    wanted = _wanted(training, asked, len(users), score.size / len(item_index))
-    share = wanted * len(item_index) / score.size
-    if not 0 < share < 1:
-        raise ConfigError(
-            f"simulated clicks: got {wanted:g} an item, each of which is shown {score.size / len(item_index):g} times, "
-            "expected fewer than that; lower the clicks, or show more items to more users"
-        )
     reach = _FARTHEST - float(score.min()), _FARTHEST + float(score.max())
     chance = expit(score + brentq(lambda shift: float(expit(score + shift).mean()) - share, -reach[1], reach[0]))
     item_id = training.catalog.item_id[items]
     row, place = np.nonzero(keyed.uniform(keyed.words(seed, "simulated click", user_id[:, None], item_id)) < chance)
     if not row.size:
-        raise DataError(f"simulated clicks: got none at {wanted:g} an item, expected at least one; ask for more")
+        raise DataError(f"simulated clicks: got none at {share:g} of what is shown, expected at least one; ask for more")
     ratings = training.ratings
     return Ratings(
         user_id=user_id[row],
@@ -92,28 +85,44 @@ def simulate_clicks(
     )
 
 
-def _check(asked: Asked) -> None:
+def share_clicked(training: Dataset, item_index: IntArray, asked: Asked) -> float:
+    """Return the share of all that is shown which shall be clicked; arguments as of ``simulate_clicks``.
+
+    Raises:
+        ConfigError: so many clicks are more than the users are shown, or a number is not above 0.
+    """
     for name in ("shown", "users"):
         if getattr(asked, name) is not None:
             check_whole_number(f"simulated clicks, {name}", getattr(asked, name), least=1)
     if asked.clicks is not None:
         check_number("simulated clicks, clicks an item", asked.clicks, above=0.0)
+    users, shown = count_asked(training, item_index, asked)
+    times = users * shown / len(item_index)
+    wanted = asked.clicks
+    if wanted is None:
+        ratings = training.ratings
+        usual = len(ratings) / len(np.unique(ratings.item_id)) * users / len(ratings.users)
+        wanted = min(usual, _MOST_CLICKED * times)
+    if wanted >= times:
+        raise ConfigError(
+            f"simulated clicks: got {wanted:g} an item, each of which is shown {times:g} times, expected fewer than that; "
+            "lower the clicks, or show more items to more users"
+        )
+    return wanted * len(item_index) / (users * shown)
 
 
-def _wanted(training: Dataset, asked: Asked, users: int, times: float) -> float:
-    if asked.clicks is not None:
-        return asked.clicks
-    ratings = training.ratings
-    usual = len(ratings) / len(np.unique(ratings.item_id)) * users / len(ratings.users)
-    return min(usual, _MOST_CLICKED * times)
+def count_asked(training: Dataset, item_index: IntArray, asked: Asked) -> tuple[int, int]:
+    """Return how many users are asked, and about how many of the items each; arguments as of ``simulate_clicks``."""
+    users, items = len(training.ratings.users), len(item_index)
+    return min(users, asked.users or users), min(items, asked.shown or items)
 
 
-def _drawn(training: Dataset, count: int | None, seed: int) -> IntArray:
-    """Return int64 [u]: positions of the users who are asked, ascending."""
+def draw_users(training: Dataset, asked: Asked, *, seed: int) -> IntArray:
+    """Return int64 [u]: who is asked, positions in the training part's users; arguments as of ``simulate_clicks``."""
     everyone = training.ratings.users
-    if count is None or count >= len(everyone):
+    if asked.users is None or asked.users >= len(everyone):
         return np.arange(len(everyone))
-    return np.sort(keyed.words(seed, "simulated users", everyone).argsort(kind="stable")[:count])
+    return np.sort(keyed.words(seed, "simulated users", everyone).argsort(kind="stable")[: asked.users])
 
 
 def _shown(training: Dataset, user_id: IntArray, item_index: IntArray, shown: int | None, *, seed: int) -> IntArray:

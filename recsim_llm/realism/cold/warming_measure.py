@@ -22,7 +22,15 @@ from recsim_llm.core.ratings import TRAIN_SHARE, Dataset, Ratings
 from recsim_llm.errors import ConfigError
 from recsim_llm.realism.candidates import Candidate, Factory
 from recsim_llm.realism.cold.cold_items import ColdItems, hold_out_items, in_random_order
-from recsim_llm.realism.cold.simulated_clicks import EVERYTHING, Asked, ask_tastes, simulate_clicks
+from recsim_llm.realism.cold.simulated_clicks import (
+    EVERYTHING,
+    Asked,
+    ask_tastes,
+    count_asked,
+    draw_users,
+    share_clicked,
+    simulate_clicks,
+)
 from recsim_llm.realism.held_out import HeldOut
 from recsim_llm.realism.policies import first_requests, truth_of_pages
 from recsim_llm.recommenders import Recommender, open_recommender
@@ -37,7 +45,7 @@ POOLS = ("cold", "others", "all")
 BESIDE = ("popularity", "content")
 """Recommenders that stand beside: to the one new items are all the same, the other knows them by what they are."""
 USERS = "simulated users"
-"""Row of the users themselves: cold items in the order of what they would click, where they are asked about all of them."""
+"""Row of the users themselves who are asked: cold items in the order of what they would click, if asked about all of them."""
 _ORDERS = 2
 _MEASURES = ("recall", "NDCG")
 
@@ -136,23 +144,24 @@ def measure_warming(
 
     Returns:
         Rows, those beside first; and what was measured on: means over draws of ``cold_items``, ``held_out_ratings`` of them,
-        ``simulated_clicks``, and ``users`` with such ratings.
+        ``users`` with such ratings, ``simulated_clicks``, ``users_asked`` and ``items_shown`` to each.
 
     Raises:
         ConfigError: the draws are too many, or clicks and shown items do not go together.
     """
     everyone = np.unique(dataset.ratings.user_id)
-    # Before anything is fitted: fails where the draws are too many, or a name is unknown.
+    # Before anything is fitted: fails where the draws or the clicks are too many, or a name is unknown.
     last = _split(dataset, max(settings.draws), settings)
     if settings.page_size >= len(last.item_index):
         raise ConfigError(
             f"page size: got {settings.page_size}, expected fewer than the {len(last.item_index)} cold items of a draw, which "
             "a page would show whole; lower it, or raise the share"
         )
+    share_clicked(last.held.training, last.item_index, settings.asked)
     for name in settings.recommenders:
         warm(name, dataset.ratings)
     plain = (*BESIDE, *settings.recommenders)
-    rows = {row: _Sums(len(settings.draws), len(everyone)) for row in _row_names(settings)}
+    rows = {row: _Sums(len(settings.draws), len(everyone)) for row in _row_names(settings, last)}
     facts = []
     for number, draw in enumerate(settings.draws):
 
@@ -168,12 +177,12 @@ def measure_warming(
         users = factory(cold.held.training, settings.seed)
         tell(f"asking them about {len(cold.item_index):,} items")
         clicks = simulate_clicks(users, cold.held.training, cold.item_index, seed=settings.seed, asked=settings.asked)
-        if _asks_everything(settings.asked):
+        if (USERS, False) in rows:
             _add(rows[USERS, False], places, _own_scores(cold, users, settings))
         for name in settings.recommenders:
             tell(f"{name}, warmed")
             _add(rows[name, True], places, _scores(cold, warm(name, clicks), cold.held.training, settings))
-        facts.append(_facts(cold, clicks))
+        facts.append(_facts(cold, clicks, settings))
     return _told(rows), {name: float(np.mean([one[name] for one in facts])) for name in facts[0]}
 
 
@@ -181,24 +190,24 @@ def _split(dataset: Dataset, draw: int, settings: WarmingSettings) -> ColdItems:
     return hold_out_items(dataset, seed=settings.seed, draw=draw, share=settings.share, train_share=settings.train_share)
 
 
-def _row_names(settings: WarmingSettings) -> list[tuple[str, bool]]:
+def _row_names(settings: WarmingSettings, cold: ColdItems) -> list[tuple[str, bool]]:
     warmed = [(name, mode) for name in settings.recommenders for mode in (False, True)]
-    users = [(USERS, False)] if _asks_everything(settings.asked) else []
+    _, shown = count_asked(cold.held.training, cold.item_index, settings.asked)
+    users = [(USERS, False)] if shown == len(cold.item_index) else []
     return [*((name, False) for name in BESIDE), *users, *warmed]
 
 
-def _asks_everything(asked: Asked) -> bool:
-    return asked.shown is None and asked.users is None
-
-
 def _own_scores(cold: ColdItems, users: Candidate, settings: WarmingSettings) -> _Scores:
-    """Return the scores of the simulated users' own order of the cold items."""
-    items = np.broadcast_to(cold.item_index, (cold.held.users, len(cold.item_index)))
-    place = np.argsort(-ask_tastes(users, np.arange(cold.held.users), items), axis=1, kind="stable")
-    ranked = np.take_along_axis(items, place, axis=1)
-    page = _first(ranked, np.ones(ranked.shape, np.bool_), settings.page_size)
+    """Return the scores of the simulated users' own order of the cold items, NaN for users who are not asked."""
+    asked = draw_users(cold.held.training, settings.asked, seed=settings.seed)
+    items = np.broadcast_to(cold.item_index, (len(asked), len(cold.item_index)))
+    place = np.argsort(-ask_tastes(users, asked, items), axis=1, kind="stable")
+    page = np.full((cold.held.users, settings.page_size), -1, np.int64)
+    page[asked] = np.take_along_axis(items, place, axis=1)[:, : settings.page_size]
     pool = POOLS[0]
-    return {(pool, name): score[:, 0] for name, score in _truth(_of_pool(cold.held, _pools(cold)[pool]), page).items()}
+    there = np.isin(np.arange(cold.held.users), asked)
+    truth = _truth(_of_pool(cold.held, _pools(cold)[pool]), page)
+    return {(pool, name): np.where(there, score[:, 0], np.nan) for name, score in truth.items()}
 
 
 def _plain_scores(cold: ColdItems, name: str, settings: WarmingSettings) -> _Scores:
@@ -280,12 +289,15 @@ def _add(sums: _Sums, places: tuple[int, IntArray], scores: _Scores) -> None:
         sums.counted[pool][draw, users] = ~np.isnan(score)
 
 
-def _facts(cold: ColdItems, clicks: Ratings) -> dict[str, int]:
+def _facts(cold: ColdItems, clicks: Ratings, settings: WarmingSettings) -> dict[str, int]:
     of_cold = np.isin(cold.held.item_index, cold.item_index)
+    users, shown = count_asked(cold.held.training, cold.item_index, settings.asked)
     return {
         "cold_items": len(cold.item_index),
         "held_out_ratings": int(of_cold.sum()),
         "simulated_clicks": len(clicks),
+        "users_asked": users,
+        "items_shown": shown,
         "users": len(np.unique(cold.held.user_index[of_cold])),
     }
 

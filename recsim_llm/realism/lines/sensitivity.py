@@ -101,15 +101,15 @@ def shuffled(items: IntArray, word: npt.NDArray[np.uint64], page_size: int) -> I
 
 
 def anonymised(training: Dataset) -> Dataset:
-    """Return the data with titles that tell nothing, and without descriptions."""
+    """Return the data with titles that tell nothing, and without descriptions or captions."""
     catalog = training.catalog
     titles = np.array([f"Item {place + 1}" for place in range(len(catalog))], object)
-    return replace(training, catalog=replace(catalog, title=titles, description=None))
+    return replace(training, catalog=replace(catalog, title=titles, description=None, caption=None))
 
 
 def without_descriptions(training: Dataset) -> Dataset:
-    """Return the data without descriptions."""
-    return replace(training, catalog=replace(training.catalog, description=None))
+    """Return the data without descriptions and captions."""
+    return replace(training, catalog=replace(training.catalog, description=None, caption=None))
 
 
 def _swaps(

@@ -103,7 +103,9 @@ def test_every_parameter_says_whether_it_is_assumed_or_measured(name):
 
 
 def test_no_parameter_is_left_out_here():
-    assert {*OTHER_VALUES, "click_rate", "dwell", "families", "layout"} == {field.name for field in fields(ChoiceParameters)}
+    assert {*OTHER_VALUES, "click_rate", "dwell", "families", "layout", "price"} == {
+        field.name for field in fields(ChoiceParameters)
+    }
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def expected(pages, item, before=()):
     )
 
 
-SIZES = {"as shipped": {}, "small": {"_FLAGS": 1, "_FEWEST": 16, "_LIVES": 2, "_UNTOLD": 4, "_PAGES": 1}}
+SIZES = {"as shipped": {}, "small": {"_FLAGS": 1, "_FEWEST": 16, "_FEW_ITEMS": 1, "_LIVES": 2, "_UNTOLD": 4}}
 
 
 @pytest.mark.parametrize("sizes", SIZES)

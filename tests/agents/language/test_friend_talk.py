@@ -9,7 +9,7 @@ import pytest
 from scripted_users import FakeModel, build_users, pages, text_of
 
 from recsim_llm.agents.language.friend_talk import MOST_POSTS, FriendTalk
-from recsim_llm.core.protocols import HearsFriends
+from recsim_llm.core.protocols import HearsFriends, ReadsMessages
 from recsim_llm.errors import ContractError
 
 SHOWN = np.arange(20).reshape(4, 5)
@@ -94,8 +94,8 @@ def test_only_the_latest_posts_wait():
     users = social_users(FakeModel())
     count = MOST_POSTS + 5
     users.hear(np.zeros(count, np.int64), np.zeros(count, np.int64), np.arange(count))
-    rows, texts = users._friends.deliver(np.array([0]))
-    assert (len(rows), len(texts)) == (MOST_POSTS, MOST_POSTS)
+    rows, texts, valence = users._beside.friends.deliver(np.array([0]))
+    assert (len(rows), len(texts), len(valence)) == (MOST_POSTS, MOST_POSTS, MOST_POSTS)
     assert "user 5," in texts[0]
 
 
@@ -120,3 +120,66 @@ def test_the_manifest_says_with_which_words_friends_talk():
 def test_talk_without_friends_is_refused():
     with pytest.raises(ContractError, match=r"expected meet_friends\(\) before it"):
         build_users(FakeModel()).hear(np.array([0]), np.array([0]), np.array([0]))
+
+
+# Messages and chats
+
+
+def messaged_users():
+    users = social_users(FakeModel())
+    users.expect_messages()
+    return users
+
+
+def remembered(users, row):
+    users.begin(ROWS, ROWS, returning=False)
+    return users.memory_of(int(users._user_id[row]))
+
+
+def test_language_users_read_messages():
+    assert isinstance(build_users(FakeModel()), ReadsMessages)
+
+
+def test_what_a_friend_sent_enters_memory_by_id():
+    users = messaged_users()
+    users.receive(np.array([2]), np.array([7]), np.array([11]))
+    (line,) = remembered(users, 2)
+    assert line.startswith(f'A friend, user 11, sent you "{users._writer.item(7).title}"')
+
+
+def chat(users, row, *, stars, spoke):
+    users.chat(np.array([row]), np.array([7]), np.array([11]), stars=np.array([stars]), spoke=np.array([spoke]))
+
+
+@pytest.mark.parametrize(
+    ("stars", "spoke", "words"),
+    [
+        (4.0, False, "to which your friend gave 4 stars"),
+        (1.0, False, "to which your friend gave 1 star."),
+        (np.nan, False, "which your friend had taken"),
+        (3.5, True, "to which you gave 3.5 stars"),
+        (np.nan, True, "which you had taken"),
+    ],
+)
+def test_a_chat_enters_the_memory_of_both_with_what_was_thought_of_the_item(stars, spoke, words):
+    users = messaged_users()
+    chat(users, 1, stars=stars, spoke=spoke)
+    (line,) = remembered(users, 1)
+    assert line.startswith(f'You talked with a friend, user 11, about "{users._writer.item(7).title}"')
+    assert words in line
+
+
+def test_bad_news_is_bad_and_ones_own_words_are_no_news():
+    users = messaged_users()
+    for stars, spoke in ((1.0, False), (5.0, False), (5.0, True)):
+        chat(users, 0, stars=stars, spoke=spoke)
+    assert users._beside.friends.deliver(np.array([0])).valence == [-0.5, 0.5, 0.0]
+
+
+def test_the_manifest_says_with_which_words_messages_come():
+    users = social_users(FakeModel())
+    assert "message_templates" not in users.provenance
+    before = dict(users.provenance)
+    users.expect_messages()
+    assert len(users.provenance["message_templates"]) == 32
+    assert before.items() <= users.provenance.items()

@@ -13,16 +13,19 @@ import pytest
 from scripted_users import FakeModel, films, pages, people, text_of
 
 from recsim_llm.agents.language.contrast import TITLE_FILES
-from recsim_llm.agents.language.friend_talk import FRIEND_FILES, FriendTalk
+from recsim_llm.agents.language.friend_talk import FRIEND_FILES, MESSAGE_FILES, FriendTalk
 from recsim_llm.agents.language.language_parameters import LanguageParameters
 from recsim_llm.agents.language.language_users import LanguageUsers
 from recsim_llm.agents.language.persona_writing import BIOGRAPHY_FILES
 from recsim_llm.agents.language.prompt_templates import TEMPLATE_FILES, Templates, shipped_families
 from recsim_llm.agents.language.prompts import PromptWriter
 from recsim_llm.agents.language.rating_history import RatingHistory
+from recsim_llm.agents.language.remark_voice import REMARK_FILES
+from recsim_llm.agents.language.search_words import SEARCH_FILES, SearchWords
 from recsim_llm.agents.language.visit_intents import INTENT_FILES
 from recsim_llm.agents.language.voice import SPEECH_FILES, Moment, ShownItem, ShownPage, Voice
 from recsim_llm.agents.language.written_item_agents import AGENT_FILES
+from recsim_llm.agents.language.written_words import WRITTEN_FILES, WrittenWords
 from recsim_llm.agents.memory.memory_words import MEMORY_FILES
 from recsim_llm.agents.memory.reflection import Reflection, TopicTally
 from recsim_llm.core.ratings import Ratings
@@ -166,7 +169,20 @@ def test_every_family_has_every_macro_of_every_file_of_the_first(family):
 
 @pytest.mark.parametrize(
     "wanted",
-    [TEMPLATE_FILES, SPEECH_FILES, MEMORY_FILES, BIOGRAPHY_FILES, INTENT_FILES, TITLE_FILES, FRIEND_FILES, AGENT_FILES],
+    [
+        TEMPLATE_FILES,
+        SPEECH_FILES,
+        MEMORY_FILES,
+        BIOGRAPHY_FILES,
+        INTENT_FILES,
+        TITLE_FILES,
+        FRIEND_FILES,
+        AGENT_FILES,
+        MESSAGE_FILES,
+        SEARCH_FILES,
+        WRITTEN_FILES,
+        REMARK_FILES,
+    ],
 )
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_template_is_there_in_german(family, wanted):
@@ -181,6 +197,32 @@ def test_friends_talk_german(family):
     assert all("17" in text for text in said)
     assert english_in(said[1]) == []
     assert english_in(re.sub(r"\([^()]*\)", "", said[0])) == []  # genres are data
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_messages_and_chats_are_german(family):
+    talk = FriendTalk(family, PromptWriter(films(), people(), Templates(family), "forced"))
+    talk.expect_messages()
+    rows, item, friend = np.array([0, 0]), np.array([3, 3]), np.array([17, 17])
+    talk.receive(rows, item, friend)
+    for stars in (4.0, np.nan):
+        talk.chat(rows, item, friend, stars=np.full(2, stars), spoke=np.array([False, True]))
+    said = talk.deliver(np.array([0])).texts
+    assert len(said) == 6
+    assert all("17" in text and english_in(re.sub(r"\([^()]*\)", "", text)) == [] for text in said)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_who_searches_is_told_so_in_german(family):
+    words = SearchWords(family, PromptWriter(films(), people(), Templates(family), "forced"), ("Krieg",))
+    (part,) = words.part("Krieg")
+    assert english_in(part.text) == []
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_pages_say_what_is_written_in_german(family):
+    (part,) = WrittenWords(family).part([("Krieg", "Liebe")])
+    assert english_in(part.text) == []
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -65,6 +65,15 @@ def test_an_item_is_one_line_of_number_title_year_genres_and_description():
     assert lines[6:] == ["</page>"]
 
 
+def test_a_caption_stands_before_the_description_so_that_a_cut_spares_it():
+    catalog = films(3, ["A story.", "x" * 300, ""])
+    told = replace(catalog, caption=np.array(["a red bike", "a blue | house", ""], object))
+    bare, lines = (writer(one).page([0, 1, 2], 0, 1000).text.split("\n")[2:5] for one in (catalog, told))
+    assert lines[0] == '1. "Film 0" (1980) | Comedy | a red bike A story.'
+    assert lines[1].startswith('2. "Film 1" (1981) | Comedy, Crime | a blue / house xxx')
+    assert lines[2] == bare[2]
+
+
 def test_a_long_title_is_cut():
     catalog = films(1)
     catalog.title[0] = "T" * 500

@@ -675,3 +675,23 @@ def test_a_replayed_model_has_the_context_that_it_had(tmp_path):
         assert fresh.context == 4096
     with open_model(Fake()) as unknown:
         assert unknown.context is None
+
+
+def test_a_text_that_cannot_be_used_does_not_take_the_others_with_it():
+    def script(page):
+        return "" if "page 2" in page else f"about {page}"
+
+    wanted = [Writing(Prompt((RULES, Part("page", f"page {number}"))), 20) for number in (1, 2, 3)]
+    with LanguageModel(Fake(script), elicitation="json", retries=AT_ONCE) as model:
+        texts = model.write_each(wanted)
+        assert texts[::2] == ["about page 1", "about page 3"]
+        assert isinstance(texts[1], ModelReplyError)
+        with pytest.raises(ModelReplyError):
+            model.write(wanted)
+
+
+def test_a_limit_that_is_reached_is_no_text_that_cannot_be_used():
+    wanted = [Writing(Prompt((RULES, Part("page", f"page {number}"))), 20) for number in (1, 2, 3)]
+    budget = Budget(Limits(calls=1))
+    with LanguageModel(Fake(lambda page: "fine"), elicitation="json", budget=budget) as model, pytest.raises(BudgetExceeded):
+        model.write_each(wanted)
