@@ -70,6 +70,7 @@ SHIPPED: dict[str, dict[str, str]] = {
         "react": "recsim_llm.tools.agent_policies:ReAct",
         "plan-execute": "recsim_llm.tools.agent_policies:PlanExecute",
         "all-paths": "recsim_llm.tools.agent_policies:AllPaths",
+        "talking": "recsim_llm.conversation.talking:Talking",
     },
     "memories": {
         "stream": "recsim_llm.agents.memory.memories:stream_memory",

@@ -78,6 +78,8 @@ def estimate_cost(scenario: Scenario, world: World, roles: Roles) -> CostEstimat
     others = [arm for arm in arms if isinstance(arm, AsksModel) and not isinstance(arm, BoundsCalls)]
     asking = [_page_asks(arm, scenario.slate_size) for arm in others]
     prompt_tokens = world.users.prompt_tokens(scenario.slate_size) if isinstance(world.users, BoundsPrompts) else 0
+    if scenario.conversation is not None:
+        prompt_tokens = _POLICY_TOKENS
     budgets = {
         "user": (len(arms), prompt_tokens, 2 * scenario.slate_size + 2),
         "policy": (sum(asks for asks, _ in asking), _POLICY_TOKENS, max((questions for _, questions in asking), default=0)),

@@ -351,7 +351,7 @@ def _open_session(
     scenario, world, name = built.scenario, built.world, built.scenario.recommenders[place].name
     if scenario.conversation is not None:
         talk = TalkLog(segments, name, place, slots=scenario.slate_size)
-        return ConversationSession(scenario, world, learner, name=name, log=talk), talk
+        return ConversationSession(scenario, world, learner, name=name, log=talk, models=built.roles), talk
     log = open_arm_log(built, segments, place)
     session = open_arm(scenario, world, learner, name=name, log=log)
     if scenario.asks_writer:

@@ -15,7 +15,7 @@ AGENTS = {"react", "plan-execute", "all-paths"}
     ("hook", "names"),
     [
         (TakesTruth, {"oracle", "planner"}),
-        (AsksModel, {"language", "language-generator", "chat"} | AGENTS),
+        (AsksModel, {"language", "language-generator", "chat", "talking"} | AGENTS),
         (TakesFriends, AGENTS),
         (TellsTools, AGENTS),
         (BoundsCalls, AGENTS),
