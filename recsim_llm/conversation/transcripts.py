@@ -95,10 +95,10 @@ def read_transcripts(log: RunReader, arm: str, users: IntArray | None = None) ->
 
 
 def _portion(log: RunReader, arm: str, users: IntArray) -> Iterator[Transcript]:
-    ends = {_key(row): row for row in _rows(log, "dialogues", _ENDS, arm, users)}
-    acts = _by_dialogue(_rows(log, "turns", _ACTS, arm, users))
-    pages = _by_dialogue(_rows(log, "pages", ("user_id", "visit", "page", "satisfaction"), arm, users))
-    visits = {_key(row): row for row in _rows(log, "visits", ("user_id", "visit", "satisfaction"), arm, users)}
+    ends = {_key(row): row for row in _rows(log, "dialogues", _ENDS, arm=arm, users=users)}
+    acts = _by_dialogue(_rows(log, "turns", _ACTS, arm=arm, users=users))
+    pages = _by_dialogue(_rows(log, "pages", ("user_id", "visit", "page", "satisfaction"), arm=arm, users=users))
+    visits = {_key(row): row for row in _rows(log, "visits", ("user_id", "visit", "satisfaction"), arm=arm, users=users)}
     place = {user: number for number, user in enumerate(users.tolist())}
     for key in sorted(ends, key=lambda key: (place[key[0]], key[1])):
         end, turns = ends[key], sorted(acts.get(key, ()), key=lambda row: (row["turn"], row["who"] == "user"))
@@ -115,7 +115,7 @@ def _portion(log: RunReader, arm: str, users: IntArray) -> Iterator[Transcript]:
         )
 
 
-def _rows(log: RunReader, table: str, names: Sequence[str], arm: str, users: IntArray) -> list[_Row]:
+def _rows(log: RunReader, table: str, names: Sequence[str], *, arm: str, users: IntArray) -> list[_Row]:
     return [row for batch in log.batches(table, names, arm=arm, among={"user_id": users}) for row in batch.to_pylist()]
 
 

@@ -60,7 +60,7 @@ def write_conversations(source: ExportSource, folder: Path) -> dict[str, int]:
             written["conversations"] += 1
             written["messages"] += len(line["messages"])
             written["acts"] += len(line["acts"])
-    write_losses(folder, "conversations", written["conversations"], _MAPPED, _LOST, _NOTES)
+    write_losses(folder, "conversations", written["conversations"], mapped=_MAPPED, lost=_LOST, notes=_NOTES)
     return written
 
 

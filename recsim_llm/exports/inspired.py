@@ -34,7 +34,7 @@ _MAPPED = ("user_id", "visit", "turn", "who", "text", "item_ids", "item_id")
 _LOST = ("arm", "act", "attribute", "critique", "probability", "stop_reason", "on_goal", "goal_item", "satisfaction")
 _NOTES = (
     "words are the log's where it has some, else made from the acts by templates; acts without words have no line",
-    "expert_label follows from the act, nobody annotated it; second_label, people_names and the dictionaries of people are empty",
+    "expert_label follows from the act, nobody annotated it; second_label, people_names and dictionaries of people are empty",
     "fine_label and coarse_label are accept or reject: users do not watch trailers, so that kinds of acceptance are unknown",
     "movie_id is the item that was accepted, else the one recommended last; turn_id is the log's, 0 for an opening",
     "semicolons in titles are commas, since they part the titles of a cell",
@@ -56,7 +56,7 @@ def write_inspired(source: ExportSource, folder: Path) -> dict[str, int]:
                 stream.write("\t".join(quote(row[name], "\t") for name in _COLUMNS) + "\n")
                 written["utterances"] += 1
             written["conversations"] += 1
-    write_losses(folder, "inspired", written["conversations"], _MAPPED, _LOST, _NOTES)
+    write_losses(folder, "inspired", written["conversations"], mapped=_MAPPED, lost=_LOST, notes=_NOTES)
     return written
 
 

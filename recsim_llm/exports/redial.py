@@ -37,8 +37,8 @@ _LOST = (
 )
 _NOTES = (
     "words are the log's where it has some, else made from the acts by templates; acts without words have no message",
-    "liked is 1 for what was accepted, 0 for what was refused, 2 (did not say) for the rest; seen is 2, since users tell nothing "
-    "of it; both sides give the same labels",
+    "liked is 1 for what was accepted, 0 for what was refused, 2 (did not say) for the rest; seen is 2, since users tell "
+    "nothing of it; both sides give the same labels",
     "timeOffset counts the messages of a dialogue, since a run has no seconds; ids of conversations and messages count from 1",
     "an item that the log's own words do not name by its title is in movieMentions and the labels alone",
 )
@@ -55,22 +55,24 @@ def write_redial(source: ExportSource, folder: Path) -> dict[str, int]:
     recommender = int(source.identities.exported.max()) + 1
     with (folder / REDIAL_FILE).open("w", encoding="utf-8", newline="\n") as stream:
         for number, transcript in enumerate(told, 1):
-            line = _line(source, told, transcript, (number, recommender), numbers)
+            user = source.user_number(transcript.user_id)
+            line = {"conversationId": str(number), **_line(told, transcript, (user, recommender), numbers)}
+            titles = {item: dated_title(source, source.place_of(int(item))) for item in line["initiatorQuestions"]}
+            line["movieMentions"] = {item: " ".join(title.split()) for item, title in titles.items()}
             stream.write(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n")
             written["conversations"] += 1
             written["messages"] += len(line["messages"])
             written["movies_mentioned"] += len(line["movieMentions"])
     write_own_ids(source, folder)
-    write_losses(folder, "redial", written["conversations"], _MAPPED, _LOST, _NOTES)
+    write_losses(folder, "redial", written["conversations"], mapped=_MAPPED, lost=_LOST, notes=_NOTES)
     return written
 
 
-def _line(
-    source: ExportSource, told: ToldConversations, transcript: Transcript, who: tuple[int, int], numbers: Iterator[int]
-) -> dict[str, Any]:
-    (number, recommender), user = who, source.user_number(transcript.user_id)
+def _line(told: ToldConversations, transcript: Transcript, who: tuple[int, int], numbers: Iterator[int]) -> dict[str, Any]:
+    """Return a dialogue but for its id and the titles of its movies."""
+    user, recommender = who
     texts = [said for said in told.say(transcript, named=lambda item: f"@{item}") if said.text]
-    labels = _labels(transcript)
+    labels = {str(item): label for item, label in _labels(transcript).items()}
     messages = [
         {
             "timeOffset": place,
@@ -81,13 +83,11 @@ def _line(
         for place, said in enumerate(texts)
     ]
     return {
-        "conversationId": str(number),
         "messages": messages,
-        "movieMentions": {str(item): " ".join(dated_title(source, source.place_of(item)).split()) for item in labels},
         "initiatorWorkerId": user,
         "respondentWorkerId": recommender,
-        "initiatorQuestions": {str(item): label for item, label in labels.items()},
-        "respondentQuestions": {str(item): label for item, label in labels.items()},
+        "initiatorQuestions": labels,
+        "respondentQuestions": labels,
     }
 
 

@@ -100,7 +100,7 @@ def _unquoted(text: str, known: dict[str, int]) -> str:
 
 
 def write_losses(
-    folder: Path, target: str, written: int, mapped: Sequence[str], lost: Sequence[str], notes: Sequence[str]
+    folder: Path, target: str, written: int, *, mapped: Sequence[str], lost: Sequence[str], notes: Sequence[str]
 ) -> None:
     """Write ``losses.json``, which says what a format cannot hold, with the keys that ``simeval`` has.
 
