@@ -30,13 +30,14 @@ _COLUMNS = (
     *("fine_label", "coarse_label", "movie_id"),
 )
 _STRATEGIES = {"ask": "opinion_inquiry", "explain": "credibility"}
-_MAPPED = ("user_id", "visit", "turn", "who", "text", "item_ids", "item_id")
+_MAPPED = ("user_id", "visit", "turn", "who", "value", "text", "item_ids", "item_id")
 _LOST = ("arm", "act", "attribute", "critique", "probability", "stop_reason", "on_goal", "goal_item", "satisfaction")
 _NOTES = (
     "words are the log's where it has some, else made from the acts by templates; acts without words have no line",
     "expert_label follows from the act, nobody annotated it; second_label, people_names and dictionaries of people are empty",
     "fine_label and coarse_label are accept or reject: users do not watch trailers, so that kinds of acceptance are unknown",
     "movie_id is the item that was accepted, else the one recommended last; turn_id is the log's, 0 for an opening",
+    "of attributes and values the genre alone has a column; words tell of the others",
     "semicolons in titles are commas, since they part the titles of a cell",
 )
 

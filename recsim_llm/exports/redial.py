@@ -30,7 +30,7 @@ REDIAL_FILE = "redial.jsonl"
 """Name of the file in an arm's folder."""
 
 _UNSAID, _YES, _NO = 2, 1, 0
-_MAPPED = ("user_id", "text", "item_ids", "item_id")
+_MAPPED = ("user_id", "who", "text", "item_ids", "item_id")
 _LOST = (
     *("arm", "visit", "turn", "act", "attribute", "value", "critique", "probability", "stop_reason"),
     *("on_goal", "goal_item", "satisfaction"),

@@ -19,8 +19,19 @@ from recsim_llm.exports.source import ExportSource
 __all__ = ["LOST", "Said", "ToldConversations", "write_losses"]
 
 LOST = (
-    *("click_prob", "leave_prob", "welcome", "obeyed", "bits", "false", "questions", "recommended", "interruptions"),
-    *("invalid", "regret", "patience", "spent", "blame", "blame_again", "leak_hits", "leak_expected", "leak_variance"),
+    *("click_prob", "leave_prob", "welcome", "obeyed", "bits", "false", "turns", "questions", "recommended"),
+    *(
+        "interruptions",
+        "invalid",
+        "regret",
+        "patience",
+        "spent",
+        "blame",
+        "blame_again",
+        "leak_hits",
+        "leak_expected",
+        "leak_variance",
+    ),
 )
 """Columns of the log that no format of conversations holds."""
 

@@ -64,14 +64,14 @@ def open_dialogues(path: Path) -> DialogueSample:
     """
     content = _content(path)
     text = _decoded(path, content)
-    first = next((line for line in text.splitlines() if line.strip()), "").strip()
+    first = text.lstrip().partition("\n")[0].strip()
     form = next((form for form in _FORMS if form.fits(first)), None)
     if form is None:
         raise DataError(f"{path.name}: got a file that begins with {first[:40]!r}, expected {_EXPECTED}; check the file")
     dialogues, silent = _read(path, form, text)
     scale: Mapping[str, tuple[float, ...]] = {} if form.scale is None else {"levels": form.scale}
     return DialogueSample(
-        name=path.stem,
+        name=path.name,
         form=form.name,
         fingerprint=hashlib.sha256(content).hexdigest()[:16],
         dialogues=dialogues,

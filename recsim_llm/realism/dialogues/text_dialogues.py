@@ -85,7 +85,7 @@ def read_inspired(text: str) -> Iterator[ToldDialogue | None]:
         for _, group in groupby(rows, key=lambda row: row["dialog_id"]):
             yield _inspired(list(group))
     except csv.Error as error:
-        raise DataError(f"line {rows.line_num}: got {error}, expected tab-separated cells; check the file") from error
+        raise DataError(f"after line {rows.line_num}: got {error}, expected tab-separated cells; check the file") from error
 
 
 def _inspired(rows: Sequence[dict[str, str | None]]) -> ToldDialogue | None:
