@@ -90,7 +90,7 @@ class Conversations:
         self._patience = settings.patience * np.clip(share, *_ORDINARY)
         self.state = DialogueState(rows, len(world.catalog), len(attributes.names))
         self.record = Record(rows, settings.max_turns + 1, slots)
-        self.history = Histories(rows, settings.max_turns * slots)
+        self.history = Histories(rows, slots)
         self.leak = LeakMeter(rows, tastes.pool.shape[1])
         self._hypotheses = Hypotheses(world.catalog, attributes, self.goals, users)
         self._options = options_of(slots, len(attributes.value_names))
