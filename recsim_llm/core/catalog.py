@@ -124,12 +124,7 @@ class Catalog:
                 length.
         """
         ids = np.ascontiguousarray(as_whole_numbers("catalog, item_id", item_id, ("items",), least=0))
-        genres = _genre_lists(genres, len(ids))
-        names = tuple(sorted({name for row in genres for name in row}))
-        place = {name: column for column, name in enumerate(names)}
-        multi_hot = np.zeros((len(genres), len(names)), dtype=np.bool_)
-        for row, row_names in enumerate(genres):
-            multi_hot[row, [place[name] for name in row_names]] = True
+        names, multi_hot = _by_genre(_genre_lists(genres, len(ids)))
         size = (len(ids),)
         years = np.full(size, -1, np.int64) if year is None else as_whole_numbers("catalog, year", year, size)
         weight = np.ones(size, np.float32)
@@ -245,6 +240,16 @@ def _genre_lists(genres: Iterable[Iterable[str]], count: int) -> list[list[str]]
         if not listed or not all(isinstance(name, str) for name in names):
             raise DataError(f"catalog, genres: got {names!r} at {row}, expected a list of names; write ['Drama'] or []")
     return [list(names) for names in genres]
+
+
+def _by_genre(genres: list[list[str]]) -> tuple[tuple[str, ...], BoolArray]:
+    """Return the names of all genres and which of them each item has, bool [n, g]."""
+    names = tuple(sorted({name for row in genres for name in row}))
+    place = {name: column for column, name in enumerate(names)}
+    multi_hot = np.zeros((len(genres), len(names)), dtype=np.bool_)
+    for row, row_names in enumerate(genres):
+        multi_hot[row, [place[name] for name in row_names]] = True
+    return names, multi_hot
 
 
 def default_features(genres: BoolArray, year: IntArray, popularity: FloatArray) -> FloatArray:
