@@ -15,11 +15,12 @@ from gymnasium import spaces
 
 from recsim_llm.conversation.acts import ACCEPT, CHANGE_MIND, LESS, POLICY_ACTS, STOPS, USER_ACTS, PolicyActs
 from recsim_llm.conversation.attributes import find_attributes
-from recsim_llm.conversation.dialogues import Conversations, Prepared, Turn
+from recsim_llm.conversation.conversation_settings import ConversationSettings
+from recsim_llm.conversation.dialogue_loop import Conversations
+from recsim_llm.conversation.dialogue_turns import Prepared, Turn
+from recsim_llm.conversation.dialogue_words import user_words
 from recsim_llm.conversation.goals import read_tastes
-from recsim_llm.conversation.settings import ConversationSettings
 from recsim_llm.conversation.taste_users import TasteUsers
-from recsim_llm.conversation.words import user_words
 from recsim_llm.core import keyed
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.dice import seed_words

@@ -10,6 +10,7 @@
     │   └── SlateError       a slate with unknown, retired, repeated or miscounted items
     ├── LogError             a run folder that is damaged or belongs to other settings
     ├── ServiceError         a recommender behind HTTP was not reached, refused, took too long or answered wrongly
+    ├── ToolError            a catalog tool was called wrongly; an agent sees it and goes on
     ├── BackendError         a call of a language model failed on its way
     ├── ModelReplyError      a language model answered with something unusable
     ├── BudgetExceeded       a limit on tokens, calls, money or time was reached
@@ -40,6 +41,7 @@ __all__ = [
     "RunExistsError",
     "ServiceError",
     "SlateError",
+    "ToolError",
     "hide_secrets",
     "is_full",
     "one_of",
@@ -129,6 +131,20 @@ class SlateError(ContractError):
 
 class LogError(RecSimError, RuntimeError):
     """A run folder is damaged, incomplete, or was written under other settings."""
+
+
+class ToolError(RecSimError, ValueError):
+    """A catalog tool was called wrongly; an agent is told so, and goes on.
+
+    Args:
+        message: one line: got, expected, what to do.
+        cause: ``action`` (no action could be read), ``tool`` (there is none of that name), ``arguments``, ``filter``, ``item``
+            (the catalog has none of that id), ``friends`` (the run has none) or ``budget``.
+    """
+
+    def __init__(self, message: str, *, cause: str) -> None:
+        super().__init__(message)
+        self.cause = cause
 
 
 class ServiceError(RecSimError, RuntimeError):

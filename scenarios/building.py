@@ -281,7 +281,7 @@ def build_scenario_world(
     settings = scenario.users
     factory = resolve("users", settings.model)
     more = {"models": roles} if wants_models(factory) else {}
-    if "user" in scenario.models and not more:
+    if "user" in scenario.models and not more and scenario.conversation is None:
         raise ConfigError(
             f"users {settings.model!r}: got a language model for the role user, expected none; take --users language"
         )

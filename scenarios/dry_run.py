@@ -151,7 +151,10 @@ def forecast_run(scenario: Scenario) -> Forecast:
         if everyone > _USERS:
             part = take_part(scenario, Block(size=_USERS, number=0))
     settings = for_stand_in(with_files_read(part)).model_dump(mode="json")
-    settings |= {"models": {role: stand_in_for(model).model_dump(mode="json") for role, model in known.items()}, "limits": {}}
+    settings |= {
+        "models": {role: stand_in_for(model, role).model_dump(mode="json") for role, model in known.items()},
+        "limits": {},
+    }
     with _stage() as folder:
         run(Scenario.model_validate(settings), folder, cache=_words(known.get("user"), folder))
         users = int(read_manifest(folder)["users"])

@@ -13,6 +13,7 @@ from recsim_llm.language.calls.budget import Prices
 from recsim_llm.language.providers import Roles
 from recsim_llm.population.world import World
 from recsim_llm.recommenders import AsksModel
+from recsim_llm.recommenders.hooks import BoundsCalls
 from recsim_llm.recommenders.language.policy import LanguagePolicy, PageAsks
 from recsim_llm.scenarios.building import make_recommender
 from recsim_llm.scenarios.schema import Scenario
@@ -73,8 +74,12 @@ def estimate_cost(scenario: Scenario, world: World, roles: Roles) -> CostEstimat
     """
     pages = len(world.population) * scenario.visits * scenario.max_pages
     arms = [make_recommender(arm) for arm in scenario.recommenders]
-    asking = [_page_asks(arm, scenario.slate_size) for arm in arms if isinstance(arm, AsksModel)]
+    agents = [arm.most_asked() for arm in arms if isinstance(arm, BoundsCalls)]
+    others = [arm for arm in arms if isinstance(arm, AsksModel) and not isinstance(arm, BoundsCalls)]
+    asking = [_page_asks(arm, scenario.slate_size) for arm in others]
     prompt_tokens = world.users.prompt_tokens(scenario.slate_size) if isinstance(world.users, BoundsPrompts) else 0
+    if scenario.conversation is not None:
+        prompt_tokens = _POLICY_TOKENS
     budgets = {
         "user": (len(arms), prompt_tokens, 2 * scenario.slate_size + 2),
         "policy": (sum(asks for asks, _ in asking), _POLICY_TOKENS, max((questions for _, questions in asking), default=0)),
@@ -91,6 +96,9 @@ def estimate_cost(scenario: Scenario, world: World, roles: Roles) -> CostEstimat
         asks, each, samples = times * pages, model.most_calls(questions), model.most_calls(1)
         sent = asks * each + (_contrast_calls(scenario, world, asks, model.most_calls(2)) if role == "user" else 0)
         tokens = TokenUsage(prompt=sent * prompt, completion=asks * samples * questions * ANSWER_TOKENS[model.elicitation])
+        if role == "policy":
+            more, prompted, answered = (pages * sum(most) for most in zip((0, 0, 0), *agents, strict=True))
+            sent, tokens = sent + more, _added(tokens, prompted, answered)
         calls, read, written = calls + sent, read + (tokens.prompt or 0), written + (tokens.completion or 0)
         # A gateway on this machine may send a bill: where prices are given, they count.
         local = local and model.local and settings.prices is None
@@ -98,6 +106,10 @@ def estimate_cost(scenario: Scenario, world: World, roles: Roles) -> CostEstimat
         if settings.prices is not None:
             cost += Prices(**settings.prices.model_dump()).cost(tokens)
     return CostEstimate(calls, read, written, cost if priced else None, local)
+
+
+def _added(tokens: TokenUsage, prompt: int, completion: int) -> TokenUsage:
+    return TokenUsage(prompt=(tokens.prompt or 0) + prompt, completion=(tokens.completion or 0) + completion)
 
 
 def _contrast_calls(scenario: Scenario, world: World, asks: int, each: int) -> int:

@@ -24,6 +24,7 @@ from recsim_llm.scenarios.measures import check_measures, write_run_tables
 from recsim_llm.scenarios.run_manifest import make_manifest
 from recsim_llm.scenarios.runner import draw_seed, give_hooks, open_arm_log
 from recsim_llm.scenarios.schema import Scenario, change_scenario, load_scenario
+from recsim_llm.scenarios.serving import follow_tools
 
 __all__ = ["LivingArm", "open_living_arm"]
 
@@ -60,6 +61,7 @@ class LivingArm:
     def _begin(self, scenario: Scenario) -> ClockSession:
         (arm,) = scenario.recommenders
         recommender = self.stage.recommenders[arm.name]()
+        follow_tools(self.log, recommender)
         learner = recommender if arm.retrain is None else Retrained(recommender, arm.retrain)
         session = open_arm(scenario, self.world, learner, name=arm.name, log=self.sums)
         assert isinstance(session, ClockSession)

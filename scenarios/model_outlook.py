@@ -22,7 +22,7 @@ from recsim_llm.language.providers import SERVERS, Roles, known_probe
 
 __all__ = ["Outlook", "keep_outlook", "lead_tokens", "look_ahead", "stand_in_for"]
 
-_STAND_IN = "scripted/genres"
+_STAND_IN, _POLICY_STAND_IN = "scripted/genres", "scripted/agent"
 _USUAL: Mapping[str, tuple[Elicitation, Abilities]] = {
     "llamacpp": ("forced", Abilities(elicitations=("forced",), forced="grammar", prefix_cache=True))
 }
@@ -76,10 +76,11 @@ def look_ahead(settings: ModelSettings) -> Outlook:
         return Outlook(settings, model.elicitation, False, family, model.context, abilities, timed)
 
 
-def stand_in_for(outlook: Outlook) -> ModelSettings:
-    """Return settings of a stand-in that is asked in the same form."""
+def stand_in_for(outlook: Outlook, role: str = "user") -> ModelSettings:
+    """Return settings of a stand-in that is asked in the same form; one that recommends also asks for tools."""
     settings = outlook.settings
-    name = settings.name if settings.name.startswith("scripted/") else _STAND_IN
+    stand_in = _POLICY_STAND_IN if role == "policy" else _STAND_IN
+    name = settings.name if settings.name.startswith("scripted/") else stand_in
     return ModelSettings(name=name, realisation=outlook.form, samples=settings.samples)
 
 

@@ -39,7 +39,14 @@ from recsim_llm.scenarios.measures import check_measures, write_run_tables
 from recsim_llm.scenarios.parameter_files import with_files_read
 from recsim_llm.scenarios.run_manifest import difference, make_manifest, users_warnings
 from recsim_llm.scenarios.schema import Scenario, scenario_from
-from recsim_llm.scenarios.serving import ServedRecommender, keep_what_was_counted, keeping_cost, reach_services
+from recsim_llm.scenarios.serving import (
+    ServedRecommender,
+    follow_tools,
+    keep_what_was_counted,
+    keeping_cost,
+    reach_services,
+)
+from recsim_llm.scenarios.social_settings import known_friends
 
 __all__ = ["Progress", "Report", "begin_run", "draw_seed", "give_hooks", "open_arm_log", "other_arithmetic", "resume", "run"]
 
@@ -310,6 +317,7 @@ def give_hooks(recommender: Any, built: Stage, session: ArmSession | Conversatio
         truth=session.truth,
         model=lambda: built.roles.role("policy"),
         user_keys=built.dataset.user_keys,
+        friends=lambda: known_friends(built.world),
     )
 
 
@@ -343,7 +351,7 @@ def _open_session(
     scenario, world, name = built.scenario, built.world, built.scenario.recommenders[place].name
     if scenario.conversation is not None:
         talk = TalkLog(segments, name, place, slots=scenario.slate_size)
-        return ConversationSession(scenario, world, learner, name=name, log=talk), talk
+        return ConversationSession(scenario, world, learner, name=name, log=talk, models=built.roles), talk
     log = open_arm_log(built, segments, place)
     session = open_arm(scenario, world, learner, name=name, log=log)
     if scenario.asks_writer:
@@ -367,6 +375,7 @@ def _serve_arms(built: Stage, out: Path, progress: Report) -> None:
         served = ServedRecommender(recommender, arm.name)
         learner = served if arm.retrain is None else Retrained(served, arm.retrain)
         session, log = _open_session(built, segments, place, learner)
+        follow_tools(log, recommender)
         with keeping_cost(out, served):
             with blaming(f"recommender {arm.name!r}, fit", "it to learn from the ratings; see check_recommender"):
                 give_hooks(recommender, built, session)

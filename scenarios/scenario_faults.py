@@ -38,7 +38,7 @@ def find_faults(scenario: Scenario, fixed: Collection[str]) -> Iterator[tuple[Pl
         for number, plan in enumerate(scenario.interventions):
             if never_begins(plan.at, days=days, step=step):
                 yield ("interventions", number, "at"), f"got day {plan.at:g}, expected 0 to {days - 1}, the last of the run"
-    if {"clock", "visits", "max_pages"} <= set(fixed):
+    if {"clock", "conversation", "visits", "max_pages"} <= set(fixed):
         yield from _of_windows(scenario)
     yield from _of_events(scenario, told="social" in fixed and "actions" in fixed)
     if "providers" in fixed and scenario.providers is None and scenario.measure is not None:

@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from recsim_llm.comparison.contrast_settings import FindingSettings, MeasureSettings
-from recsim_llm.conversation.settings import ConversationSettings
+from recsim_llm.conversation.conversation_settings import ConversationSettings
 from recsim_llm.core.configuration import config_error, first_fault
 from recsim_llm.core.plain_values import Place, refuse_flag, refuse_other_values, refuse_unnamed
 from recsim_llm.core.ratings import TRAIN_SHARE

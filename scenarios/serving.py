@@ -20,11 +20,13 @@ from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import ConfigError, RecSimError, ServiceError
 from recsim_llm.log.segments import read_segments
 from recsim_llm.log.tables import COUNTS, add_serving, keep_counts
+from recsim_llm.log.talk_writer import TalkLog
+from recsim_llm.log.writer import RunLog
 from recsim_llm.recommenders import Recommender, RunsElsewhere, TellsCounts
-from recsim_llm.recommenders.hooks import AnswersQueries, begin_day, restock
+from recsim_llm.recommenders.hooks import AnswersQueries, TellsTools, begin_day, restock
 from recsim_llm.scenarios.building import Stage
 
-__all__ = ["ServedRecommender", "keep_what_was_counted", "keeping_cost", "reach_services"]
+__all__ = ["ServedRecommender", "follow_tools", "keep_what_was_counted", "keeping_cost", "reach_services"]
 
 
 class ServedRecommender(Recommender):
@@ -108,6 +110,12 @@ class ServedRecommender(Recommender):
             raise error.told_of(f"recommender {self._arm!r}") from error
         finally:
             self._seconds[name] += time.perf_counter() - started
+
+
+def follow_tools(log: object, recommender: object) -> None:
+    """Have an arm's log, where there is one, take in what its recommender does with tools, where it has any."""
+    if isinstance(log, RunLog | TalkLog) and isinstance(recommender, TellsTools):
+        log.follow(recommender.keep_tool_calls())
 
 
 @contextmanager

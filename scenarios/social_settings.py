@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -29,6 +30,7 @@ __all__ = [
     "SocialSettings",
     "befriend",
     "friends_left_out",
+    "known_friends",
     "make_friendships",
     "make_word_of_mouth",
     "social_record",
@@ -196,6 +198,16 @@ def write_friends(run: Path, world: World) -> None:
     if graph is not None:
         one, other = (world.population.user_id[side] for side in graph.pairs)
         write_table(run, "friends", pa.table([one, other], schema=FRIENDS))
+
+
+def known_friends(world: World) -> dict[int, tuple[int, ...]] | None:
+    """Return outside ids of each user's friends, by outside id; None where nobody knows anybody."""
+    graph = _friendships(world)
+    if graph is None:
+        return None
+    user_id = world.population.user_id
+    of_each = np.split(user_id[graph.friends], graph.starts[1:-1])
+    return {user: tuple(sorted(friends.tolist())) for user, friends in zip(user_id.tolist(), of_each, strict=True)}
 
 
 def friends_left_out(world: World) -> list[str]:

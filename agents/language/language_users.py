@@ -93,8 +93,7 @@ class LanguageUsers(TalkingUsers):
         )
         self.templates_fingerprint = templates.fingerprint
         """32 hexadecimal digits over all templates and their versions."""
-        self._seed = seed
-        self._user_id = population.user_id
+        self._seed, self._user_id = seed, population.user_id
         self._rating_mean = np.ascontiguousarray(population.trait("rating_mean"))
         self._position_bias = np.ascontiguousarray(population.trait("position_bias"))
         self._writer = PromptWriter(
@@ -117,8 +116,7 @@ class LanguageUsers(TalkingUsers):
         )
         self._minds = Minds(catalog, population, parameters, templates=templates, writer=self._writer, history=history)
         self._intents = VisitIntents(population, catalog, family, seed) if parameters.intents else None
-        self._genres = catalog.genre_names
-        self._beside = BesidePages()
+        self._genres, self._beside = catalog.genre_names, BesidePages()
         self.provenance = {
             "templates": templates.fingerprint,
             "memory_templates": self._minds.fingerprint,

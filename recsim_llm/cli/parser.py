@@ -26,6 +26,7 @@ from recsim_llm.cli.user_parsers import (
     personas_parser,
     probe_parser,
     realism_parser,
+    tools_parser,
 )
 
 __all__ = ["make_parser"]
@@ -50,6 +51,7 @@ def make_parser() -> argparse.ArgumentParser:
     ope_parser(commands)
     audit_parser(commands)
     probe_parser(commands)
+    tools_parser(commands)
     fit_parser(commands)
     calibrate_parser(commands)
     personas_parser(commands)

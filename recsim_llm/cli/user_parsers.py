@@ -18,6 +18,7 @@ from recsim_llm.cli.option_groups import (
     table_options,
 )
 from recsim_llm.cli.studies import handle_personas
+from recsim_llm.cli.tool_calling import handle_tools
 from recsim_llm.cli.users import (
     handle_calibrate,
     handle_fit,
@@ -38,6 +39,30 @@ def probe_parser(commands: Any) -> None:
     parser.add_argument(
         "--base-url", metavar="URL", help="address of its OpenAI-compatible server, for instance http://127.0.0.1:8000/v1"
     )
+    output_options(parser)
+
+
+def tools_parser(commands: Any) -> None:
+    """Add the verb ``tools``."""
+    example = (
+        'recsim-llm tools fictional\n  recsim-llm tools fictional select \'{"filter": "year >= 2010"}\'\n'
+        "  recsim-llm tools fictional --mcp"
+    )
+    parser = add_verb(
+        commands,
+        "tools",
+        "show the tools that agents look up a catalog with, call one, or serve them",
+        example=example,
+        handler=handle_tools,
+    )
+    parser.add_argument("data", help="folder of a data set, name of a downloaded one, or 'fictional'")
+    parser.add_argument("tool", nargs="?", metavar="TOOL", help="call this one; without it all are shown")
+    parser.add_argument("arguments", nargs="?", metavar="JSON", default="{}", help="its arguments (default: {})")
+    parser.add_argument("--user", metavar="ID", help="whom it is for; without it somebody of whom nothing is known")
+    parser.add_argument("--base", metavar="NAME", default="popularity", help="recommender that ranks (default: popularity)")
+    parser.add_argument("--friends", type=Path, metavar="FILE", help="who is whose friend: columns user_id and friend_id")
+    parser.add_argument("--mcp", action="store_true", help="serve them over standard input and output (extra 'mcp')")
+    table_options(parser)
     output_options(parser)
 
 

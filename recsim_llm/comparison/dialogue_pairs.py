@@ -10,7 +10,7 @@ import numpy as np
 
 from recsim_llm.comparison.judge import judge_pairs
 from recsim_llm.comparison.outcomes import Outcome, Pair
-from recsim_llm.conversation.measures import read_dialogues
+from recsim_llm.conversation.dialogue_measures import read_dialogues
 from recsim_llm.core.arrays import DoubleArray
 from recsim_llm.log.columns import Columns
 from recsim_llm.log.reader import RunReader

@@ -81,7 +81,7 @@ class Asking(Wrapper):
         most = np.take_along_axis(gain, best[:, None], axis=1)[:, 0]
         count = _questions(said)
         asks = (count < self.settings.questions) & (most > _LEAST_GAIN) & (left.sum(axis=1) > k)
-        waits = (dialogues.turn <= self.settings.waits) & (said.user_act == NOTHING).all(axis=1)
+        waits = (dialogues.turn <= self.settings.waits) & (said.user_act <= NOTHING).all(axis=1)
         acts = silent_acts(len(asks), k)
         acts.act[:] = np.where(waits, SILENT, np.where(asks, ASK, RECOMMEND))
         acts.attribute[:] = np.where(acts.act == ASK, best, -1)
@@ -164,7 +164,8 @@ def _since_change(said: Said) -> BoolArray:
     """Return bool [d, t]: turns after the last change of mind."""
     changed = said.user_act == CHANGE_MIND
     after: BoolArray = np.cumsum(changed[:, ::-1], axis=1)[:, ::-1] - changed == 0
-    return after & ~changed
+    since: BoolArray = after & ~changed
+    return since
 
 
 def _asked(said: Said, attributes: Attributes) -> BoolArray:

@@ -66,7 +66,10 @@ def find_attributes(catalog: Catalog) -> Attributes:
     ``genre``; ``decade`` of the release; ``provider``, where there are 2 to 25 of them; ``fame``, the third of the catalog in
     which an item's popularity lies. An attribute without at least two values is left out, and so is a value without items.
     """
-    names, values, attribute, columns = [], [], [], []
+    names: list[str] = []
+    values: list[str] = []
+    attribute: list[int] = []
+    columns: list[BoolArray] = []
     for name, labels, members in _candidates(catalog):
         there = [place for place in range(len(labels)) if members[:, place].any()]
         if len(there) < 2:

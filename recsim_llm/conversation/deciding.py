@@ -24,9 +24,20 @@ from recsim_llm.conversation.acts import (
     RECOMMEND,
     REFUSE,
 )
-from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
+from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray, TextArray
 
-__all__ = ["Chances", "DecidesByRule", "DialogueUsers", "Heard", "Options", "draw", "options_of", "spread"]
+__all__ = [
+    "AnswersTurnsLater",
+    "Chances",
+    "DecidesByRule",
+    "DialogueUsers",
+    "Heard",
+    "Options",
+    "RemembersTurns",
+    "draw",
+    "options_of",
+    "spread",
+]
 
 
 class Heard(NamedTuple):
@@ -49,6 +60,8 @@ class Heard(NamedTuple):
     of the user's appeal over the catalog."""
     wanted: BoolArray
     """bool [m, k]: which of them are what the user looks for; all False without a goal."""
+    goal: IntArray
+    """int64 [m]: catalog position of what is looked for, or of whose attributes; -1 without a goal."""
     has_goal: bool
     """Whether users look for something certain."""
     truth: DoubleArray
@@ -99,6 +112,29 @@ class DecidesByRule(Protocol):
 
     by_rule: bool
     """True."""
+
+
+@runtime_checkable
+class AnswersTurnsLater(Protocol):
+    """Users whose decisions take their time: turns are started, and decided in whatever order they become ready.
+
+    Deciding a turn that was started gives what deciding it at once would have given.
+    """
+
+    def start(self, heard: Heard) -> None:
+        """Begin to work on decisions and return without waiting."""
+
+    def collect(self) -> IntArray:
+        """Wait until at least one started turn is ready, and return int64 [m]: users now ready, ascending, each told once."""
+        ...
+
+
+@runtime_checkable
+class RemembersTurns(Protocol):
+    """Users who keep what was said, in words."""
+
+    def remember(self, user_index: IntArray, policy: TextArray, user: TextArray) -> None:
+        """Keep what was said in a turn of users int64 [m]; both str [m], empty where nothing was."""
 
 
 class Options(NamedTuple):
@@ -152,4 +188,5 @@ def draw(probability: DoubleArray, dice: DoubleArray) -> IntArray:
     along = np.cumsum(probability, axis=1)
     place = (along <= (dice * along[:, -1])[:, None]).sum(axis=1)
     last = probability.shape[1] - 1 - (probability[:, ::-1] > 0).argmax(axis=1)
-    return np.minimum(place, last)
+    option: IntArray = np.minimum(place, last)
+    return option

@@ -6,6 +6,7 @@ import numpy as np
 
 from recsim_llm.conversation.acts import RECOMMEND, Said, UserActs
 from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
+from recsim_llm.core.keyed import Words
 
 __all__ = ["NEVER", "DialogueState", "Record"]
 
@@ -39,7 +40,7 @@ class DialogueState:
         self.stop: IntArray = np.full(rows, NEVER)
         """int64 [r]: place in ``STOPS``, ``NEVER`` while the dialogue goes on."""
 
-    def begin(self, rows: IntArray, user_index: IntArray, visit: IntArray, seed: np.ndarray[int, np.dtype[np.uint64]]) -> None:
+    def begin(self, rows: IntArray, user_index: IntArray, visit: IntArray, seed: Words) -> None:
         """Let new dialogues begin in rows int64 [m]."""
         self.user_index[rows], self.visit[rows], self.seed[rows] = user_index, visit, seed
         self.turn[rows], self.changes[rows], self.spent[rows] = 0, 0, 0.0

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from recsim_llm.conversation.attributes import Attributes
-from recsim_llm.conversation.settings import ConversationSettings
+from recsim_llm.conversation.conversation_settings import ConversationSettings
 from recsim_llm.core import keyed
 from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.core.catalog import Catalog
@@ -100,7 +100,7 @@ class Goals:
     """
 
     def __init__(self, attributes: Attributes, settings: ConversationSettings) -> None:
-        self._attributes, self._kind = attributes, settings.goal
+        self._attributes, self.kind = attributes, settings.goal
         shown = attributes.main if settings.goal == "attributes" else attributes.members
         self._values = shown
         self._truth = attributes.shares(shown.astype(np.float64))
@@ -108,7 +108,7 @@ class Goals:
     @property
     def certain(self) -> bool:
         """Whether users look for something certain."""
-        return self._kind != "none"
+        return self.kind != "none"
 
     def draw(self, pool: IntArray, seed: keyed.Words, *who: IntArray) -> IntArray:
         """Return int64 [m]: the place in the pool of what each user looks for; the first of the pool without goals.
@@ -121,7 +121,8 @@ class Goals:
         if not self.certain:
             return np.zeros(len(pool), np.int64)
         die = keyed_dice("conversation goal", seed, *who)
-        return (die * pool.shape[1]).astype(np.int64)
+        place: IntArray = (die * pool.shape[1]).astype(np.int64)
+        return place
 
     def wanted(self, goal: IntArray, item_index: IntArray) -> BoolArray:
         """Return bool [m, k]: which items are what users look for whose goal was drawn as the items int64 [m].
@@ -132,8 +133,9 @@ class Goals:
         """
         if not self.certain:
             return np.zeros(item_index.shape, np.bool_)
-        if self._kind == "item":
-            return item_index == goal[:, None]
+        if self.kind == "item":
+            same: BoolArray = item_index == goal[:, None]
+            return same
         needed = self._values[goal][:, None]
         fits: BoolArray = (self._attributes.members[item_index] | ~needed).all(axis=2) & (item_index >= 0)
         return fits

@@ -9,8 +9,8 @@ import numpy as np
 
 from recsim_llm.conversation.acts import ASK, EXPLAIN, RECOMMEND, SAY, SILENT
 from recsim_llm.conversation.attributes import Attributes
+from recsim_llm.conversation.conversation_settings import ConversationSettings
 from recsim_llm.conversation.deciding import Chances, Heard
-from recsim_llm.conversation.settings import ConversationSettings
 from recsim_llm.core.arrays import DoubleArray
 
 __all__ = ["LEAVE", "TasteUsers", "told_chances"]

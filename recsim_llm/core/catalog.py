@@ -124,7 +124,7 @@ class Catalog:
                 length.
         """
         ids = np.ascontiguousarray(as_whole_numbers("catalog, item_id", item_id, ("items",), least=0))
-        names, multi_hot = _by_genre(_genre_lists(genres, len(ids)))
+        names, multi_hot = _multi_hot(_genre_lists(genres, len(ids)))
         size = (len(ids),)
         years = np.full(size, -1, np.int64) if year is None else as_whole_numbers("catalog, year", year, size)
         weight = np.ones(size, np.float32)
@@ -242,8 +242,8 @@ def _genre_lists(genres: Iterable[Iterable[str]], count: int) -> list[list[str]]
     return [list(names) for names in genres]
 
 
-def _by_genre(genres: list[list[str]]) -> tuple[tuple[str, ...], BoolArray]:
-    """Return the names of all genres and which of them each item has, bool [n, g]."""
+def _multi_hot(genres: list[list[str]]) -> tuple[tuple[str, ...], BoolArray]:
+    """Return the names of all genres, in the order of the alphabet, and bool [n, g]: which of them each item has."""
     names = tuple(sorted({name for row in genres for name in row}))
     place = {name: column for column, name in enumerate(names)}
     multi_hot = np.zeros((len(genres), len(names)), dtype=np.bool_)

@@ -85,6 +85,7 @@ class ArmLog:
         self.run, self.arm, self.slate_size = log.folder, arm, log.slate_size
         self._log = log
         self.timed = (log.manifest.get("settings") or {}).get("clock") is not None
+        self.calls_tools = any("tool_calls" in segment.files and segment.arm in (arm, None) for segment in log.segments)
         """Whether visits have times."""
         allowed = (log.manifest.get("settings") or {}).get("actions") or {}
         self.asks = any(allowed.get(name) is not None for name in (SEARCH, BACK))

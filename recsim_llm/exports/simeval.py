@@ -49,7 +49,7 @@ def write_simeval(source: ExportSource, folder: Path) -> dict[str, int]:
     Returns:
         What was written, and what was left out, by name.
     """
-    timed = source.log.timed
+    timed, acting = source.log.timed, source.log.calls_tools
     written = {"sessions": 0, "pages": 0, "clicks": 0, "blank_slots_left_out": 0}
     with (folder / SESSIONS_FILE).open("w", encoding="utf-8", newline="\n") as stream:
         for portion in source.portions():
@@ -65,7 +65,12 @@ def write_simeval(source: ExportSource, folder: Path) -> dict[str, int]:
         "sessions_processed": written["sessions"],
         "sessions_skipped": 0,
         "fields_mapped": [*_MAPPED, *(("day", "hour") if timed else ())],
-        "fields_lost": [*_LOST, *(("intent", "friend_id", "events") if timed else ()), *(_WORDS if source.log.worded else ())],
+        "fields_lost": [
+            *_LOST,
+            *(("intent", "friend_id", "events") if timed else ()),
+            *(_WORDS if source.log.worded else ()),
+            *(("tool_calls",) if acting else ()),
+        ],
         "transformation_notes": [*_NOTES, *([_TIMED] if timed else []), *([_ASKED] if source.log.asks else [])],
         "blank_slots": written["blank_slots_left_out"],
     }

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         yes_no,
     )
     from recsim_llm.language.base.settings import LimitSettings, ModelSettings, PriceSettings
+    from recsim_llm.language.calls.acting import Acting
     from recsim_llm.language.calls.model import LanguageModel, Meter, Reply, Writing
     from recsim_llm.language.calls.store import CallStore
     from recsim_llm.language.chaos.faults import Faults
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from recsim_llm.language.providers import Roles, open_model, probe_model
 
 __all__ = [
+    "Acting",
     "Answer",
     "Ask",
     "CallStore",
@@ -66,6 +68,7 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "Acting": "calls.acting",
         "Answer": "base.questions",
         "Ask": "base.questions",
         "CallStore": "calls.store",

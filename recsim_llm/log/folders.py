@@ -8,6 +8,7 @@ A run folder holds:
     pages/*.parquet             one row a page
     visits/*.parquet            one row a visit
     events/*.parquet            one row an event; in runs with a clock alone
+    tool_calls/*.parquet        one row a tool that an agent asked for; of the arms of agents alone
     turns, dialogues/*.parquet  one row an act of either side, and one a dialogue; in conversations alone
     items, users                .parquet: titles and the data's own ids, and what the log is judged by
     held_out                    .parquet: ratings that the log is judged by; logs of environments lack them
@@ -36,6 +37,7 @@ __all__ = [
     "MANIFEST",
     "REPORT_LOCK",
     "RUN_FOLDER",
+    "SOMETIMES",
     "TABLES",
     "TALK",
     "TRACEBACK",
@@ -58,8 +60,10 @@ TRACEBACK = "traceback.txt"
 """Name of the file that says where a plug-in crashed."""
 TALK = ("turns", "dialogues")
 """Names of the tables that only conversations have."""
-TABLES = ("impressions", "pages", "visits", "events", *TALK)
-"""Names of the log's tables, each a folder of Parquet files; of events only in runs with a clock."""
+SOMETIMES = ("events", "tool_calls", *TALK)
+"""Names of the tables that most runs have none of: events are of runs with a clock, calls of tools of arms that are agents."""
+TABLES = ("impressions", "pages", "visits", *SOMETIMES)
+"""Names of the log's tables, each a folder of Parquet files."""
 
 
 def refuse_used_folder(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from recsim_llm.core.files import write_atomically
 from recsim_llm.errors import LogError
-from recsim_llm.log.folders import INDEX, TABLES, TALK
+from recsim_llm.log.folders import INDEX, SOMETIMES, TABLES
 from recsim_llm.log.segments import encode_segments, read_segments, segment_name
 
 __all__ = ["join_logs"]
@@ -29,7 +29,7 @@ def join_logs(out: Path, folders: Sequence[Path], arms: Sequence[str]) -> None:
         LogError: a run has no index.
     """
     for table in TABLES:
-        if table not in TALK:
+        if table not in SOMETIMES:
             (out / table).mkdir(exist_ok=True)
     counts: Counter[str] = Counter()
     joined = []

@@ -23,6 +23,7 @@ __all__ = [
     "PROVIDER_EXPOSURE",
     "PROVIDER_LEAVES",
     "SCHEMAS",
+    "TOOL_CALLS",
     "TRUST",
     "VISITS",
     "WHEN",
@@ -30,6 +31,7 @@ __all__ = [
     "events_table",
     "impressions_table",
     "pages_table",
+    "tool_calls_table",
     "visits_table",
 ]
 
@@ -138,6 +140,31 @@ log-odds, null where the user was told in words. ``chat`` is what a friend, ``ot
 FRIENDS_LIKED = pa.schema([("friend_id", pa.int64())])
 """Further column of ``IMPRESSIONS`` in runs where users have friends: the friend who liked the item and told of it first, as
 the page says beside it; null where nobody did."""
+TOOL_CALLS = pa.schema(
+    [
+        ("arm", _ARM),
+        ("user_id", pa.int64()),
+        ("visit", pa.int32()),
+        ("page", pa.int32()),
+        ("step", pa.int16()),
+        ("tool", pa.dictionary(pa.int8(), pa.string())),
+        ("arguments", pa.string()),
+        ("result", pa.string()),
+        ("error", pa.dictionary(pa.int8(), pa.string())),
+        ("tokens", pa.int32()),
+        ("chosen", pa.int16()),
+        ("invalid", pa.int16()),
+        ("from_candidates", pa.int16()),
+        ("from_base", pa.int16()),
+    ]
+)
+"""One row a tool that an agent asked for, in the arms of agents alone, in the order of asking; then one row of the tool
+``page`` a page. ``step`` is the call of the model that asked for it, from 1; ``tool`` is null where what it wrote names none;
+``arguments`` and ``result`` are as the model wrote and as it was told in short, at most 500 characters each; ``error`` is null,
+or the cause of ``ToolError``; ``tokens`` of the call of the model, read and written, estimated, are at its first tool. In the
+row of a page ``error`` says why there is no answer (``calls``, ``tokens`` or ``no_answer``); of the page's positions
+``chosen`` are the agent's, ``from_candidates`` and ``from_base`` were filled; ``invalid`` counts ids of its answers that were
+none of the candidates, or given twice. These four are null in other rows."""
 EXPLAINED = pa.schema([("explanation", pa.string()), ("shown_title", pa.string()), ("plain_click_prob", pa.float32())])
 """Further columns of ``IMPRESSIONS`` in runs whose scenario turns ``presentation`` on: why the item is there and under which
 title of the recommender's own, as the user read it, null where nothing was written; and the probability of a click that the
@@ -149,6 +176,7 @@ SCHEMAS = {
     "pages": pa.schema([*PAGES, *TRUST]),
     "visits": pa.schema([*VISITS, *WHEN]),
     "events": EVENTS,
+    "tool_calls": TOOL_CALLS,
     **TALK_SCHEMAS,
 }
 """Every column that a table can have, by table."""
@@ -211,6 +239,17 @@ def events_table(arm: str, parts: list[Part]) -> pa.Table:
     columns["event"] = _words(columns.get("event", np.empty(0, object)))
     columns["subject"] = pa.array(columns.get("subject", np.empty(0, object)), pa.string())
     return _table(arm, columns, EVENTS)
+
+
+def tool_calls_table(arm: str, parts: list[Part]) -> pa.Table:
+    """Return the ``TOOL_CALLS`` table of an arm."""
+    columns = _joined(parts)
+    columns |= {name: _words(columns.get(name, np.empty(0, object))) for name in ("tool", "error")}
+    columns |= {name: pa.array(columns.get(name, np.empty(0, object)), pa.string()) for name in ("arguments", "result")}
+    for name in ("chosen", "invalid", "from_candidates", "from_base"):
+        counts = columns.get(name, np.empty(0, np.int64)).astype(np.int16)
+        columns[name] = pa.array(counts, mask=counts < 0)
+    return _table(arm, columns, TOOL_CALLS)
 
 
 def _said(texts: npt.NDArray[Any]) -> pa.Array:

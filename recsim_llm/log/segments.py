@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from recsim_llm.core.files import write_atomically
 from recsim_llm.errors import LogError
-from recsim_llm.log.folders import INDEX, TABLES, TALK
+from recsim_llm.log.folders import INDEX, SOMETIMES, TABLES
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,6 +31,7 @@ _DICTIONARY = {
     "pages": ["arm", "visit", "page", "next_action", "stop_reason"],
     "visits": ["arm", "stop_reason"],
     "events": ["arm", "event", "subject"],
+    "tool_calls": ["arm", "visit", "page", "step", "tool", "error"],
     "turns": ["arm", "visit", "turn", "who", "act", "attribute", "value"],
     "dialogues": ["arm", "stop_reason", "blame"],
 }
@@ -189,7 +190,7 @@ def open_segments(run: Path) -> SegmentWriter:
     segments = tuple(segment for segment in found if not segment.partial)
     check_segments(run, segments)
     for name in TABLES:
-        if name not in ("events", *TALK):  # which most runs have none of
+        if name not in SOMETIMES:
             (run / name).mkdir(parents=True, exist_ok=True)
         for torn in (run / name).glob("*.part"):
             torn.unlink()

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
-from recsim_llm.log.schema import Part, impressions_table, pages_table, visits_table
+from recsim_llm.log.schema import Part, impressions_table, pages_table, tool_calls_table, visits_table
 from recsim_llm.log.segments import SegmentWriter
 from recsim_llm.log.talk_schema import dialogues_table, turns_table
+from recsim_llm.log.writer import ToolCalls
 
 __all__ = ["TalkLog", "joined_parts"]
 
@@ -30,6 +31,11 @@ class TalkLog:
         self._pages: list[Part] = []
         self._turns: list[Part] = []
         self._dialogues: list[Part] = []
+        self._tools: ToolCalls | None = None
+
+    def follow(self, tools: ToolCalls) -> None:
+        """Log what an agent does for each of its turns; argument as of ``RunLog.follow``."""
+        self._tools = tools
 
     def acts(self, part: Part) -> None:
         """Take in acts of either side: columns of ``TURNS``, with ``order``, int64 [n, 2], by which the rows are sorted."""
@@ -67,6 +73,9 @@ class TalkLog:
             "turns": turns_table(self.arm, joined_parts(self._turns)),
             "dialogues": dialogues_table(self.arm, dialogues),
         }
+        if self._tools is not None:
+            asked = [dict(self._tools(pages["user_id"], pages["visit"], pages["page"]))] if pages else []
+            tables["tool_calls"] = tool_calls_table(self.arm, asked)
         self._segments.add(self.arm, self._place, 0, tables=tables, last=last, partial=partial)
 
 

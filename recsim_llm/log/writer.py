@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,10 +13,13 @@ from recsim_llm.core.batches import join_feedback
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.pages import PageWords, Slates, probability
-from recsim_llm.log.schema import Part, events_table, impressions_table, pages_table, visits_table
+from recsim_llm.log.schema import Part, events_table, impressions_table, pages_table, tool_calls_table, visits_table
 from recsim_llm.log.segments import SegmentWriter
 
-__all__ = ["RunLog"]
+__all__ = ["RunLog", "ToolCalls"]
+
+ToolCalls = Callable[[IntArray, IntArray, IntArray], Mapping[str, npt.NDArray[Any]]]
+"""Hands over what an agent did for pages: takes int64 [u] each of user ids, visits and pages."""
 
 
 class _Batch(NamedTuple):
@@ -71,6 +74,16 @@ class RunLog:
         self._visits: list[Part] = []
         self._timed, self._social, self._worded, self._spoken = timed, social, worded, spoken
         self._events: list[Part] = []
+        self._tools: ToolCalls | None = None
+        self._tool_calls: list[Part] = []
+
+    def follow(self, tools: ToolCalls) -> None:
+        """Log what an agent does for each page; to be called before the first page.
+
+        Args:
+            tools: hands over columns of ``TOOL_CALLS`` for pages, int64 [u] each of user ids, visits and pages.
+        """
+        self._tools = tools
 
     def page(
         self,
@@ -100,6 +113,9 @@ class RunLog:
         """
         self._batches.append(_Batch(feedback, slates, reward, invalid, out_of_pages, keep, visit, friend_id, words))
         self._buffered += feedback.clicked.size
+        if self._tools is not None:
+            pages = feedback.pages
+            self._tool_calls.append(dict(self._tools(self._user_id[pages.user_index], pages.visit, pages.page)))
 
     def visits(
         self,
@@ -175,10 +191,12 @@ class RunLog:
         }
         if self._timed:
             tables["events"] = events_table(self.arm, self._events)
+        if self._tools is not None:
+            tables["tool_calls"] = tool_calls_table(self.arm, self._tool_calls)
         self._segments.add(self.arm, self._place, self._number, tables=tables, last=last, partial=partial)
         self._number += 1
         self._buffered = 0
-        self._batches, self._visits, self._events = [], [], []
+        self._batches, self._visits, self._events, self._tool_calls = [], [], [], []
 
     def _columns(self) -> tuple[Part, Part]:
         """Return the columns of the impressions and of the pages collected so far."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
+import numpy.typing as npt
+
 from recsim_llm.core.arrays import DoubleArray, FloatArray, IntArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.keyed import Words
@@ -19,14 +21,17 @@ if TYPE_CHECKING:
 __all__ = [
     "AnswersQueries",
     "AsksModel",
+    "BoundsCalls",
     "Count",
     "RunsElsewhere",
     "TakesDays",
+    "TakesFriends",
     "TakesRules",
     "TakesStock",
     "TakesTruth",
     "TakesUserKeys",
     "TellsCounts",
+    "TellsTools",
     "TrainedBefore",
     "Truth",
     "begin_day",
@@ -73,6 +78,37 @@ class AsksModel(Protocol):
 
     def consult(self, model: LanguageModel) -> None:
         """Take in the model that is to be asked; called once, before ``fit``."""
+        ...
+
+
+@runtime_checkable
+class TakesFriends(Protocol):
+    """A recommender that looks at what friends liked; a run gives it who is whose friend where users have friends."""
+
+    def befriend(self, friends: Mapping[int, tuple[int, ...]]) -> None:
+        """Take in outside ids of each user's friends, by outside id; called at most once, before ``fit``."""
+        ...
+
+
+@runtime_checkable
+class TellsTools(Protocol):
+    """A recommender that calls tools; a run logs what it did for each page."""
+
+    def keep_tool_calls(self) -> Callable[[IntArray, IntArray, IntArray], Mapping[str, npt.NDArray[Any]]]:
+        """Keep every call of a tool from now on.
+
+        Returns:
+            What hands over those of pages and forgets them, as ``recsim_llm.log.writer.ToolCalls``.
+        """
+        ...
+
+
+@runtime_checkable
+class BoundsCalls(Protocol):
+    """A recommender that says how much it asks of its language model for a page, for an estimate of what a run costs."""
+
+    def most_asked(self) -> tuple[int, int, int]:
+        """Return the most calls for a page, and the most tokens that these read and write."""
         ...
 
 
@@ -204,6 +240,7 @@ def give_hooks(
     truth: Callable[[], Truth],
     model: Callable[[], LanguageModel],
     user_keys: Mapping[int, str],
+    friends: Callable[[], Mapping[int, tuple[int, ...]] | None] = lambda: None,
 ) -> None:
     """Give a recommender what it takes before ``fit``, besides what every recommender gets.
 
@@ -213,6 +250,7 @@ def give_hooks(
         truth: called where the recommender takes the hidden side of the world.
         model: called where it asks a language model.
         user_keys: the data's own ids by ``Requests.user_id``.
+        friends: called where it takes friends; None where users have none.
     """
     if isinstance(recommender, TakesRules):
         recommender.play_by(repeats)
@@ -222,3 +260,6 @@ def give_hooks(
         recommender.consult(model())
     if isinstance(recommender, TakesUserKeys):
         recommender.name_users(user_keys)
+    known = friends() if isinstance(recommender, TakesFriends) else None
+    if isinstance(recommender, TakesFriends) and known is not None:
+        recommender.befriend(known)

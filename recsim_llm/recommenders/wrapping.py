@@ -17,11 +17,14 @@ from recsim_llm.recommenders.base import Recommender, check_slates
 from recsim_llm.recommenders.by_name import open_recommender
 from recsim_llm.recommenders.hooks import (
     AsksModel,
+    BoundsCalls,
     Count,
+    TakesFriends,
     TakesRules,
     TakesTruth,
     TakesUserKeys,
     TellsCounts,
+    TellsTools,
     TrainedBefore,
     begin_day,
     restock,
@@ -45,8 +48,8 @@ class Candidates(NamedTuple):
 class Wrapper(HistoryRecommender):
     """Passes on to others what a recommender is given and told; what it recommends is for subclasses.
 
-    Where one of the others asks a language model, or looks users up by their own ids, the wrapper takes these in for it; where
-    one was trained before, so was the wrapper.
+    Where one of the others asks a language model, looks users up by their own ids or looks at friends, the wrapper takes these
+    in for it; where one was trained before, so was the wrapper, and where one calls tools, so does the wrapper.
     """
 
     def __init__(self) -> None:
@@ -73,6 +76,12 @@ class Wrapper(HistoryRecommender):
             self.consult = self._consult
         if isinstance(inner, TakesUserKeys) and not isinstance(self, TakesUserKeys):
             self.name_users = self._name_users
+        if isinstance(inner, TakesFriends) and not isinstance(self, TakesFriends):
+            self.befriend = self._befriend
+        if isinstance(inner, TellsTools) and not isinstance(self, TellsTools):
+            self.keep_tool_calls = inner.keep_tool_calls
+        if isinstance(inner, BoundsCalls) and not isinstance(self, BoundsCalls):
+            self.most_asked = inner.most_asked
         if isinstance(inner, TrainedBefore) and not isinstance(self, TrainedBefore):
             self.holdout = inner.holdout
         if isinstance(inner, TellsCounts) and not isinstance(self, TellsCounts):
@@ -91,6 +100,11 @@ class Wrapper(HistoryRecommender):
         for inner in self._inner.values():
             if isinstance(inner, TakesUserKeys):
                 inner.name_users(user_keys)
+
+    def _befriend(self, friends: Mapping[int, tuple[int, ...]]) -> None:
+        for inner in self._inner.values():
+            if isinstance(inner, TakesFriends):
+                inner.befriend(friends)
 
     def play_by(self, repeats: Repeats) -> None:
         """Take in the scenario's rule on repetition; to be called before ``fit``."""

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from recsim_llm.comparison.dialogue_pairs import compare_dialogues
+from recsim_llm.conversation.dialogue_measures import MOST_BLAMED, measure_conversation
 from recsim_llm.conversation.leak import LEVEL
-from recsim_llm.conversation.measures import MOST_BLAMED, measure_conversation
 from recsim_llm.log.reader import RunReader
 from recsim_llm.report import drawing, numbers
 from recsim_llm.report.figure_files import write_figure, write_figure_data

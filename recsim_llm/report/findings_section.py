@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -115,8 +116,14 @@ def draw_series(measured: Content | None, folder: Path) -> dict[str, str]:
     return drawings
 
 
-def findings_section(measured: Content | None, drawings: Mapping[str, str]) -> str:
-    """Return the section of what was expected and measured; empty where the scenario says nothing of the kind."""
+def findings_section(measured: Content | None, drawings: Mapping[str, str], settings: Content = MappingProxyType({})) -> str:
+    """Return the section of what was expected and measured; empty where the scenario says nothing of the kind.
+
+    Args:
+        measured: as of ``read_measured``.
+        drawings: as of ``draw_series``.
+        settings: of the scenario, whose interventions are named beside the figures.
+    """
     if measured is None:
         return ""
     parts = ["<h2>What was expected</h2>" if measured["findings"] else "<h2>What was measured</h2>"]
@@ -134,11 +141,21 @@ def findings_section(measured: Content | None, drawings: Mapping[str, str]) -> s
         if (name := _FIGURE.format(series["name"])) in drawings
     ]
     if figures:
+        parts.extend(f'<p class="aside">{escape(said)}</p>' for said in _planned(settings))
         parts.append('<div class="figures">\n{}\n</div>'.format("\n".join(figures)))
     single = [series for series in measured["series"] if not _can_draw(series)]
     if rows_of := [(f"{one['name']}: {arm}", _points(one, points)) for one in single for arm, points in one["arms"].items()]:
         parts.append(whole_table(["Number"], [("", rows_of)]))
     return "\n".join(parts)
+
+
+def _planned(settings: Content) -> Iterator[str]:
+    """Yield in a line what happens by plan, and on which days; nothing where nothing does."""
+    plans = settings.get("interventions") or ()
+    ends = ["" if plan.get("until") is None else f" to {plan['until']:g}" for plan in plans]
+    if plans:
+        said = (f"{plan['name']}, from day {plan['at']:g}{end}" for plan, end in zip(plans, ends, strict=True))
+        yield f"By plan: {'; '.join(said)}."
 
 
 def _words(table: str) -> str:

@@ -27,6 +27,7 @@ from recsim_llm.metrics.provider_series import read_provider_days
 from recsim_llm.metrics.run_actions import measure_actions
 from recsim_llm.metrics.run_contagion import measure_contagion
 from recsim_llm.metrics.run_prices import measure_prices
+from recsim_llm.metrics.run_tools import measure_tools
 from recsim_llm.metrics.run_words import measure_words
 from recsim_llm.report import comparison_figure, drawing, numbers
 from recsim_llm.report.actions_section import actions_section
@@ -62,6 +63,7 @@ from recsim_llm.report.serving_costs import ArmCost, read_serving, serving_secti
 from recsim_llm.report.shown_items import shown_items_section
 from recsim_llm.report.side_files import showing
 from recsim_llm.report.spoken import Speech, read_speech, speech_section
+from recsim_llm.report.tools_section import tools_section
 from recsim_llm.report.trust import CARD_FIGURE, read_run_card, trust_section
 from recsim_llm.report.worst_visits import WorstVisits, worst_visits_section
 
@@ -110,6 +112,8 @@ class Findings:
     """What users did beyond clicks; None where they can do nothing else."""
     prices: Sequence[Mapping[str, Any]] | None = None
     """What was shown and taken costs; None where items have no prices."""
+    tools: Sequence[Mapping[str, Any]] | None = None
+    """What agents did with tools; None where no recommender is one."""
     page_words: Sequence[Mapping[str, Any]] | None = None
     """What words did, on pages and from users; None where nobody reads or says anything."""
     unread: str = ""
@@ -217,10 +221,11 @@ def render_page(found: Findings) -> str:
     parts = [
         comparison_section(compared, found.drawings.get(comparison_figure.FIGURE, ""), table, worst.link),
         conversation_section(found.conversation, found.drawings),
-        findings_section(found.measured, found.drawings),
+        findings_section(found.measured, found.drawings, manifest.get("settings") or {}),
         contagion_section(found.contagion, found.drawings),
         actions_section(found.actions),
         price_section(found.prices),
+        tools_section(found.tools),
         page_words_section(found.page_words, found.drawings),
         provider_section(found.providers, found.drawings),
         _figures(summary, found.drawings),
@@ -276,15 +281,17 @@ def _in_time(run: Path) -> dict[str, Any]:
         return {}
     log, tables = open_run(run), read_tables(run)
     talked = read_conversation(log)
-    if talked is not None:
-        return {"conversation": talked}
-    found: dict[str, Sequence[Any] | None] = {
-        "contagion": measure_contagion(log, tables),
-        "actions": measure_actions(log, tables),
-        "page_words": measure_words(log, tables),
-        "prices": measure_prices(log, tables),
-    }
+    found: dict[str, Sequence[Any] | None] = {"tools": measure_tools(log)}
+    if talked is None:
+        found |= {
+            "contagion": measure_contagion(log, tables),
+            "actions": measure_actions(log, tables),
+            "page_words": measure_words(log, tables),
+            "prices": measure_prices(log, tables),
+        }
     told = {name: [arm.to_json() for arm in arms] for name, arms in found.items() if arms is not None}
+    if talked is not None:
+        return {**told, "conversation": talked}
     providers = read_provider_days(log)
     return told if providers is None else told | {"providers": providers.to_json(log.arms)}
 

@@ -4,11 +4,23 @@ import pytest
 from own_ids import ITEM_KEYS, ByKeys, make_shop, run_shop
 
 from recsim_llm.recommenders import AsksModel, TakesTruth
+from recsim_llm.recommenders.hooks import BoundsCalls, TakesFriends, TellsTools
 from recsim_llm.registry import SHIPPED, resolve
 from recsim_llm.scenarios import load_scenario, run
 
+AGENTS = {"react", "plan-execute", "all-paths"}
 
-@pytest.mark.parametrize(("hook", "names"), [(TakesTruth, {"oracle", "planner"}), (AsksModel, {"language"})])
+
+@pytest.mark.parametrize(
+    ("hook", "names"),
+    [
+        (TakesTruth, {"oracle", "planner"}),
+        (AsksModel, {"language", "language-generator", "chat", "talking"} | AGENTS),
+        (TakesFriends, AGENTS),
+        (TellsTools, AGENTS),
+        (BoundsCalls, AGENTS),
+    ],
+)
 def test_a_recommender_is_known_by_the_method_that_takes_what_it_needs(hook, names):
     assert {name for name in SHIPPED["recommenders"] if isinstance(resolve("recommenders", name), hook)} == names
 

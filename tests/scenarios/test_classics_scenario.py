@@ -15,12 +15,14 @@ from recsim_llm.scenarios import load_scenario
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "documentation" / "recommender_table.py"
 LEFT_OUT = {
+    "asking": "asks before it recommends, which users answer in conversations alone; see conversation",
     "exposure-fair": "re-ranks for the sake of providers, whom only a world in time asks; see provider-exodus",
     "heeding": "goes by refusals, which users give in worlds with actions alone",
     "language": "needs a language model",
     "planner": "plans with the true model, for minutes a page",
     "scores": "needs a file",
     "softmax": "draws from the scores of another",
+    "talking": "needs a language model",
     "warmed": "simulates users for items that nobody rated, of which there are none",
 }
 """Recommenders that the scenario leaves out, and why."""

@@ -132,10 +132,12 @@ def test_a_run_with_measures_resumes_and_a_series_is_drawn_where_time_goes_on(tm
     assert (out / "manifest.json").read_bytes() == before
 
 
-def test_a_count_of_events_says_of_what_and_per_what(tmp_path):
+def test_the_report_says_of_what_and_per_what_events_are_counted_and_what_happens_by_plan(tmp_path):
     series = {"s": {"metric": "events_per_user", "event": "save"}}
     contrasts = {"saved": {"series": "s"}}
-    scenario = living(actions={"save": {"log_odds": 1.0}}, measure={"series": series, "contrasts": contrasts})
+    plans = [{"name": "in a hurry", "at": 2, "until": 3, "change": {"impatience": {"size": 0.5}}}]
+    measure = {"series": series, "contrasts": contrasts}
+    scenario = living(actions={"save": {"log_odds": 1.0}}, interventions=plans, measure=measure)
     folder = run(scenario, tmp_path / "run")
     measured = measure_findings(folder)
     assert [(one.label, one.unit) for one in measured.series] == [("Saves per user", "saves")]
@@ -144,7 +146,9 @@ def test_a_count_of_events_says_of_what_and_per_what(tmp_path):
     (contrast,) = measured.contrasts
     assert (contrast.unit, contrast.estimate.value) == ("saves", pytest.approx(saves / 60))
     write_report(folder)
-    assert "s: saves per user by day" in (folder / "report.html").read_text()
+    page = (folder / "report.html").read_text()
+    assert "s: saves per user by day" in page
+    assert "By plan: in a hurry, from day 2 to 3." in page
 
 
 def test_a_comparison_tells_findings_too_and_says_where_users_came_block_by_block(tmp_path, capsys):

@@ -29,7 +29,10 @@ def refusal(settings):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"strengths": 1}, "got unknown key 'strengths', expected one of friends, strength, memory, limit; did you mean"),
+        (
+            {"strengths": 1},
+            "got unknown key 'strengths', expected one of friends, strength, memory, limit, chats; did you mean",
+        ),
         ({"memory": 1.0}, "memory: got 1.0, expected a number of at least 0 and below 1"),
         ({"strength": 0.0}, "strength: got 0.0, expected a number from 0.02 to 6.0"),
         ({"limit": True}, "limit: got True, expected a number from 0.02 to 6.0"),

@@ -11,7 +11,7 @@ from recsim_llm.errors import ConfigError
 from recsim_llm.language.backends.decision_payloads import PATHS, decision_request, read_decisions
 from recsim_llm.language.backends.forced_payloads import COMPLETIONS_PATH, forced_fields, most_forced_tokens
 from recsim_llm.language.backends.reply_fields import bad_reply, field, number, objects, token_usage, whole_text
-from recsim_llm.language.base.wire import Abilities, Call, RawReply, TokenChoice
+from recsim_llm.language.base.wire import Abilities, Call, Message, RawReply, TokenChoice, ToolCall
 
 __all__ = ["CHAT_PATH", "build_request", "parse_body", "read_response"]
 
@@ -128,7 +128,7 @@ def read_response(call: Call, path: str, body: object) -> RawReply:
 def _chat_body(call: Call, model: str, provider: str, alternatives: int) -> dict[str, object]:
     body: dict[str, object] = {
         "model": model,
-        "messages": [{"role": message.role, "content": message.content} for message in call.messages],
+        "messages": _messages(call.messages),
         "temperature": call.temperature,
         "max_completion_tokens" if provider == "openai" else "max_tokens": call.max_tokens,
     }
@@ -138,12 +138,33 @@ def _chat_body(call: Call, model: str, provider: str, alternatives: int) -> dict
         body["n"] = call.samples
     if call.seed is not None:
         body["seed"] = call.seed
+    if call.form == "tools":
+        body["tools"] = [dict(tool) for tool in call.tools]
     if call.form == "json":
         if call.schema is None:
             raise ConfigError(f"{provider}/{model}: got a call of the form 'json' without a schema, expected one")
         schema = {"name": "answers", "strict": True, "schema": dict(call.schema)}
         body["response_format"] = {"type": "json_schema", "json_schema": schema}
     return body
+
+
+def _messages(messages: Sequence[Message]) -> list[dict[str, object]]:
+    """Return messages as chat completions take them; calls of tools are numbered, since every server numbers them otherwise."""
+    sent, count = list[dict[str, object]](), 0
+    for message in messages:
+        one: dict[str, object] = {"role": message.role, "content": message.content}
+        if message.calls:
+            calls = [_tool_call(number, call) for number, call in enumerate(message.calls, count + 1)]
+            one |= {"content": message.content or None, "tool_calls": calls}
+            count += len(calls)
+        if message.role == "tool":
+            one["tool_call_id"] = f"call_{message.call}"
+        sent.append(one)
+    return sent
+
+
+def _tool_call(number: int, call: ToolCall) -> dict[str, object]:
+    return {"id": f"call_{number}", "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
 
 
 def _read_chat(call: Call, body: Mapping[str, object], *, plain: bool) -> RawReply:
@@ -167,7 +188,23 @@ def _read_chat(call: Call, body: Mapping[str, object], *, plain: bool) -> RawRep
         finish=_first(finishes, "stop"),
         refusal=_first(refusals, ""),
         usage=token_usage(body),
+        calls=_tool_calls(choices[0]) if call.form == "tools" else (),
     )
+
+
+def _tool_calls(choice: Mapping[str, object]) -> tuple[ToolCall, ...]:
+    message = field(choice, "message", dict, "a choice")
+    told = message.get("tool_calls") or []
+    if not isinstance(told, list):
+        raise bad_reply(f"got tool_calls of type {type(told).__name__}, expected a list")
+    calls = [field(one, "function", dict, "a call of a tool") for one in objects(told, "tool_calls")]
+    return tuple(ToolCall(whole_text(field(one, "name", str, "a call of a tool")), _arguments(one)) for one in calls)
+
+
+def _arguments(function: Mapping[str, object]) -> str:
+    """Return arguments as text; some servers send the object itself."""
+    told = function.get("arguments", "")
+    return whole_text(told) if isinstance(told, str) else json.dumps(told)
 
 
 def _first(values: list[_Value], usual: _Value) -> _Value:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from hashlib import blake2b
 
 from recsim_llm.errors import BackendError, ConfigError, ContractError, one_of
+from recsim_llm.language.answers.tool_calls import actions_text
 from recsim_llm.language.backends.scripted_forms import (
     CHARACTERS_A_TOKEN,
     Distributions,
@@ -24,9 +25,9 @@ from recsim_llm.language.backends.scripted_forms import (
     percentages,
     sentence,
 )
-from recsim_llm.language.backends.scripts import SHIPPED_SCRIPTS, Script, Writes
+from recsim_llm.language.backends.scripts import SHIPPED_SCRIPTS, Acts, Script, Writes
 from recsim_llm.language.base.questions import Elicitation, Question
-from recsim_llm.language.base.wire import Abilities, Call, Message, RawReply, TokenChoice, TokenUsage
+from recsim_llm.language.base.wire import Abilities, Call, Message, RawReply, TokenChoice, TokenUsage, ToolCall
 from recsim_llm.registry import blaming, import_attribute
 
 __all__ = ["QUESTION_LINE", "Scripted", "ScriptedReplies", "distribution", "prompt_text", "resolve_script"]
@@ -60,7 +61,7 @@ class Scripted:
     def abilities(self) -> Abilities:
         """Everything, exactly."""
         ways: tuple[Elicitation, ...] = ("decision", "logprobs", "json", "samples", "forced")
-        return Abilities(elicitations=ways, samples=1024, seed=True, likelihood=True)
+        return Abilities(elicitations=ways, samples=1024, seed=True, likelihood=True, tools=isinstance(self._script, Acts))
 
     async def send(self, call: Call) -> RawReply:
         """Answer one call by the script.
@@ -74,6 +75,8 @@ class Scripted:
         text = prompt_text(call.messages)
         asked = [() if question.kind == "text" else distribution(self._script, text, question) for question in call.questions]
         read = sum(len(message.content) for message in call.messages) // CHARACTERS_A_TOKEN
+        if isinstance(self._script, Acts) and call.form in ("text", "tools"):
+            return self._act(self._script, call, read)
         if call.form in ("decision", "forced", "likelihood"):
             return RawReply(probabilities=tuple(asked), usage=TokenUsage(prompt=read, completion=0))
         texts, tokens = self._write(call, text, asked)
@@ -85,8 +88,19 @@ class Scripted:
         """Refuse further calls."""
         self._closed = True
 
-    def _write(self, call: Call, text: str, asked: Distributions) -> tuple[list[str], list[tuple[TokenChoice, ...]]]:
+    def _act(self, script: Acts, call: Call, read: int) -> RawReply:
+        """Answer by the script's actions: as calls where these are wanted, else in words."""
+        actions = script.act(whole_text(call.messages))
+        text = actions_text(actions)
+        calls = tuple(ToolCall(name, json.dumps(arguments)) for name, arguments in actions)
+        usage = TokenUsage(prompt=read, completion=max(len(text) // CHARACTERS_A_TOKEN, 1))
         if call.form == "text":
+            return RawReply((text,), usage=usage)
+        more = sum(len(json.dumps(tool)) for tool in call.tools) // CHARACTERS_A_TOKEN
+        return RawReply((), finish="tool_calls", usage=usage._replace(prompt=read + more), calls=calls)
+
+    def _write(self, call: Call, text: str, asked: Distributions) -> tuple[list[str], list[tuple[TokenChoice, ...]]]:
+        if call.form in ("text", "tools"):
             seed = call.seed if call.temperature > 0 else None
             if isinstance(self._script, Writes):
                 return [self._script.write(text)] * call.samples, []
@@ -152,7 +166,8 @@ def resolve_script(name: str) -> Script:
     """Return the script of a name.
 
     Args:
-        name: a shipped one (``genres``, ``history``, ``recommender``, ``slot_bias``, ``uniform``) or ``module:function``.
+        name: a shipped one (``agent``, ``genres``, ``history``, ``recommender``, ``slot_bias``, ``uniform``) or
+            ``module:function``.
 
     Raises:
         ConfigError: nothing has that name, or it is not a function.
@@ -207,6 +222,15 @@ def prompt_text(messages: Sequence[Message]) -> str:
         contents.append((message.content[: listed.start()] if listed else message.content).rstrip())
         if message.role == "user":
             break
+    return "\n\n".join(contents)
+
+
+def whole_text(messages: Sequence[Message]) -> str:
+    """Return all of a chat as text: what is said, what was asked of tools, and what came of it."""
+    contents = list[str]()
+    for message in messages:
+        contents += [message.content] if message.content else []
+        contents += [actions_text([(call.name, json.loads(call.arguments))]) for call in message.calls]
     return "\n\n".join(contents)
 
 

@@ -20,14 +20,28 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple, Protocol, runtime_checkable
 
+from recsim_llm.language.backends.agent_script import AgentScript
 from recsim_llm.language.backends.prompt_lines import ITEM_LINE, levels, slot_of, yes
 from recsim_llm.language.backends.scripted_recommender import history, recommender
 from recsim_llm.language.base.questions import Question
 
-__all__ = ["SHIPPED_SCRIPTS", "Script", "Writes", "genres", "slot_bias", "uniform"]
+__all__ = ["SHIPPED_SCRIPTS", "Acts", "Script", "Writes", "genres", "slot_bias", "uniform"]
 
 Script = Callable[[str, Question], Sequence[float]]
 """Takes the prompt's text and a question; returns a weight for each option, finite, not negative, not all 0."""
+
+
+@runtime_checkable
+class Acts(Protocol):
+    """A script that also asks for tools, by calls of their own or in words."""
+
+    def __call__(self, text: str, question: Question) -> Sequence[float]:
+        """Answer a typed question, as every script."""
+        ...
+
+    def act(self, text: str) -> list[tuple[str, dict[str, object]]]:
+        """Return the next actions, name and arguments of each, for a whole chat."""
+        ...
 
 
 @runtime_checkable
@@ -120,7 +134,14 @@ def genres(text: str, question: Question) -> Sequence[float]:
 
 
 SHIPPED_SCRIPTS: Mapping[str, Script] = MappingProxyType(
-    {"genres": genres, "history": history, "recommender": recommender, "slot_bias": slot_bias, "uniform": uniform}
+    {
+        "agent": AgentScript(),
+        "genres": genres,
+        "history": history,
+        "recommender": recommender,
+        "slot_bias": slot_bias,
+        "uniform": uniform,
+    }
 )
 """Shipped scripts by name."""
 

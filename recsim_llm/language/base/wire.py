@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from recsim_llm.language.base.questions import Elicitation, Question
 
-__all__ = ["Abilities", "Backend", "Call", "ForcedWay", "Message", "RawReply", "TokenChoice", "TokenUsage"]
+__all__ = ["Abilities", "Backend", "Call", "ForcedWay", "Message", "RawReply", "TokenChoice", "TokenUsage", "ToolCall"]
 
 ForcedWay = Literal["", "grammar", "prefill", "completions", "chat", "samples"]
 """How one question is asked alone (elicitation ``forced``): empty, all of a page's questions in one call, which local models
@@ -17,23 +17,36 @@ of the reply; ``completions``, behind the lead in a plain text; ``chat``, at the
 too, by drawing one-token answers where nothing tells probabilities."""
 
 
+class ToolCall(NamedTuple):
+    """A tool that a model asks for."""
+
+    name: str
+    """Its name, as the model wrote it."""
+    arguments: str
+    """JSON of its arguments, as the model wrote it."""
+
+
 class Message(NamedTuple):
     """One chat message."""
 
-    role: Literal["system", "user", "assistant"]
-    """Who speaks."""
+    role: Literal["system", "user", "assistant", "tool"]
+    """Who speaks; ``tool`` tells what came of a call."""
     content: str
     """What is said."""
+    calls: tuple[ToolCall, ...] = ()
+    """Tools that the assistant asked for."""
+    call: int = 0
+    """Of a ``tool``: which of all calls of the messages before it is answered, from 1."""
 
 
 class Call(NamedTuple):
     """One call of a backend, in terms that every provider understands."""
 
-    form: Literal["labels", "json", "decision", "forced", "text", "likelihood"]
+    form: Literal["labels", "json", "decision", "forced", "text", "likelihood", "tools"]
     """``labels``: lines ``key: label``; ``json``: one object under ``schema``; ``decision``: a probability for each option,
     nothing generated; ``forced``: the same, each question asked alone behind the messages, its lead before the answer;
     ``text``: free text; ``likelihood``: the probability of each question's words on the line after the messages, which are
-    read as plain text and not as a chat."""
+    read as plain text and not as a chat; ``tools``: calls of tools, or text."""
     messages: tuple[Message, ...]
     """System message first, then user; after an unreadable reply also that reply and what was wrong with it."""
     questions: tuple[Question, ...]
@@ -55,6 +68,8 @@ class Call(NamedTuple):
     recurring: tuple[int, ...] = ()
     """Lengths in characters of the user message's beginnings that other calls share: persona, what was learned. What a model
     computes up to there is worth keeping; the answer is the same."""
+    tools: tuple[Mapping[str, object], ...] = ()
+    """Tools that may be called (``tools`` only), as chat completions describe them."""
 
 
 class TokenUsage(NamedTuple):
@@ -94,6 +109,8 @@ class RawReply:
     """The provider's own refusal text, if it has a field for it."""
     usage: TokenUsage = field(default=TokenUsage())
     """Tokens counted."""
+    calls: tuple[ToolCall, ...] = ()
+    """Tools that the model asks for, in order (``tools`` only)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +141,8 @@ class Abilities:
     """Most alternatives that such a question may ask for where fewer prove too little."""
     likelihood: bool = False
     """Tells the probability of words that it is given."""
+    tools: bool = False
+    """Asks for tools by calls of their own, not in words."""
     slots: int = 0
     """Places of a server in each of which one prompt is kept (llama.cpp); 0: it does not tell."""
     context: int | None = None

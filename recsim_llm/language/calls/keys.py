@@ -16,7 +16,7 @@ from recsim_llm.language.answers.question_lists import lead_of
 from recsim_llm.language.base.questions import Elicitation, Part, Question
 from recsim_llm.language.base.wire import ForcedWay
 
-__all__ = ["LAYOUT", "ask_key", "derive_seed", "sample_key", "write_key"]
+__all__ = ["LAYOUT", "ask_key", "derive_seed", "sample_key", "tools_key", "write_key"]
 
 _LED = ("forced", "forced grammar", "forced prefill", "forced completions")
 """Ways in which every question has words before its answer, its own or those of ``question_lists.lead_of``."""
@@ -56,6 +56,12 @@ def write_key(model: str, parts: tuple[Part, ...], *, temperature: float, max_to
     """Return the key of a free text, 32 bytes; ``nonce`` counts above temperature 0 only."""
     base = json.dumps([LAYOUT, model, "write", temperature, max_tokens, [part.hash for part in parts]])
     return blake2b((base + "|" + nonce if temperature > 0 else base).encode(), digest_size=32).digest()
+
+
+def tools_key(model: str, parts: tuple[Part, ...], *, max_tokens: int) -> bytes:
+    """Return the key of calls of tools, 32 bytes; what a part is counts, since it says who speaks."""
+    base = json.dumps([LAYOUT, model, "tools", max_tokens, [(part.name, part.hash) for part in parts]])
+    return blake2b(base.encode(), digest_size=32).digest()
 
 
 def sample_key(key: bytes, number: int) -> bytes:

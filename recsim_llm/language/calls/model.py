@@ -21,6 +21,7 @@ from recsim_llm.language.answers.reading import answer_text
 from recsim_llm.language.base.background import background_loop
 from recsim_llm.language.base.questions import Answer, Ask, Elicitation, Part, Prompt, Question, short_text
 from recsim_llm.language.base.wire import Backend, Call, ForcedWay, RawReply
+from recsim_llm.language.calls.acting import Acting, acting_job
 from recsim_llm.language.calls.asks_under_way import AsksUnderWay, Reply
 from recsim_llm.language.calls.budget import Budget
 from recsim_llm.language.calls.keys import ask_key, derive_seed, write_key
@@ -145,7 +146,7 @@ class LanguageModel:
         most_samples = abilities.samples if abilities else 1
         most = math.inf if store is None else self._limiter.most + _AHEAD
         self._forced: ForcedWay = abilities.forced if abilities and elicitation == "forced" else ""
-        self._under_way = AsksUnderWay[Ask | Writing](
+        self._under_way = AsksUnderWay[Ask | Writing | Acting](
             self._sender,
             self._job,
             samples=most_samples,
@@ -210,7 +211,7 @@ class LanguageModel:
         Raises:
             ConfigError: the model was closed.
         """
-        pairs: list[tuple[Ask | Writing, Future[Reply]]] = [(ask, Future()) for ask in asks]
+        pairs: list[tuple[Ask | Writing | Acting, Future[Reply]]] = [(ask, Future()) for ask in asks]
         self._begin(pairs)
         return [future for _, future in pairs]
 
@@ -236,6 +237,21 @@ class LanguageModel:
             BackendError: as ``ask``; so are the others.
         """
         return [reply.answers[0].text for reply in self._wait(texts)]
+
+    @property
+    def tools(self) -> bool:
+        """Whether it asks for tools by calls of their own."""
+        return self._backend.abilities is not None and self._backend.abilities.tools
+
+    def act(self, requests: Sequence[Acting]) -> list[str]:
+        """Have tools asked for, wait for all, and return the actions as JSON text, or the words of a reply without calls.
+
+        Raises:
+            ConfigError: the model does not ask for tools by calls; the others are those of ``write``.
+        """
+        if not self.tools:
+            raise ConfigError(f"model {self.name}: got tools to call, expected a model whose probe found that it calls them")
+        return [reply.answers[0].text for reply in self._wait(requests)]
 
     def write_each(self, texts: Sequence[Writing]) -> list[str | ModelReplyError]:
         """Have free texts written as ``write`` does, where one that cannot be used shall not take the others with it.
@@ -289,22 +305,22 @@ class LanguageModel:
         if self._store is not None:
             self._store.close()
 
-    def _begin(self, pairs: Sequence[tuple[Ask | Writing, Waiter[Reply]]]) -> None:
+    def _begin(self, pairs: Sequence[tuple[Ask | Writing | Acting, Waiter[Reply]]]) -> None:
         if self._closed:
             raise ConfigError(f"model {self.name}: got an ask after it was closed, expected an open model; open it again")
         if pairs:
             background_loop().call_soon_threadsafe(self._begin_on_loop, pairs)
 
-    def _begin_on_loop(self, pairs: Sequence[tuple[Ask | Writing, Waiter[Reply]]]) -> None:
+    def _begin_on_loop(self, pairs: Sequence[tuple[Ask | Writing | Acting, Waiter[Reply]]]) -> None:
         # A file that cannot be written stops the asks themselves when their answers are to be kept.
         with suppress(LogError):
             self._save_notes()
         self._under_way.begin(pairs)
 
-    def _wait(self, items: Sequence[Ask] | Sequence[Writing]) -> list[Reply]:
+    def _wait(self, items: Sequence[Ask] | Sequence[Writing] | Sequence[Acting]) -> list[Reply]:
         return self._waited(items).results()
 
-    def _waited(self, items: Sequence[Ask] | Sequence[Writing]) -> Batch[Reply]:
+    def _waited(self, items: Sequence[Ask] | Sequence[Writing] | Sequence[Acting]) -> Batch[Reply]:
         batch: Batch[Reply] = Batch(len(items))
         self._begin(list(zip(items, batch.seats, strict=True)))
         try:
@@ -315,9 +331,11 @@ class LanguageModel:
             raise
         return batch
 
-    def _job(self, item: Ask | Writing) -> Job:
+    def _job(self, item: Ask | Writing | Acting) -> Job:
         if isinstance(item, Writing):
             return self._writing_job(item)
+        if isinstance(item, Acting):
+            return acting_job(self.name, item)
         parts, questions = item.prompt.parts, item.questions
         if questions and questions[0].kind == "likelihood" and not self.likelihoods:
             raise ConfigError(

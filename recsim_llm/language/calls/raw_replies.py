@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from recsim_llm.language.base.wire import RawReply, TokenChoice, TokenUsage
+from recsim_llm.language.base.wire import RawReply, TokenChoice, TokenUsage, ToolCall
 
 __all__ = ["dump_reply", "load_reply"]
 
@@ -25,6 +25,8 @@ def dump_reply(reply: RawReply) -> str:
         columns["refusal"] = reply.refusal
     if reply.usage != TokenUsage():
         columns["usage"] = reply.usage
+    if reply.calls:
+        columns["calls"] = reply.calls
     return _encode(columns)
 
 
@@ -42,6 +44,7 @@ def load_reply(text: str) -> RawReply:
         finish=columns.get("finish", "stop"),
         refusal=columns.get("refusal", ""),
         usage=TokenUsage(*columns.get("usage", ())),
+        calls=tuple(ToolCall(*call) for call in columns.get("calls", ())),
     )
 
 

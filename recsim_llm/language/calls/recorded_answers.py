@@ -59,7 +59,12 @@ class ReplayBackend:
         ways: tuple[Elicitation, ...] = tuple(row[1] for row in recorded)
         # The form is ``forced``, or ``forced WAY`` where questions were asked one by one.
         self._abilities = Abilities(
-            elicitations=ways, seed=True, concurrency=1, forced=forced[0].partition(" ")[2] if forced else "", likelihood=True
+            elicitations=ways,
+            seed=True,
+            concurrency=1,
+            forced=forced[0].partition(" ")[2] if forced else "",
+            likelihood=True,
+            tools=True,
         )
 
     @property

@@ -194,6 +194,9 @@ def spoil(reply: RawReply, call: Call, fault: str, place: int) -> RawReply:
     """
     if call.form == "decision":
         return _spoil_decision(reply, fault)
+    if call.form == "tools":
+        words = {"refusal": _APOLOGY, "empty": ""}.get(fault)
+        return reply if words is None else replace(reply, texts=(words,), calls=(), finish="stop")
     if fault == "refusal" and call.form == "json":
         return replace(reply, texts=("",), tokens=(), refusal=_APOLOGY)
     text = reply.texts[place % len(reply.texts)]

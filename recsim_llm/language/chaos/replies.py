@@ -60,7 +60,7 @@ def chat_body(reply: RawReply, wanted: Wanted, model: str, tokens: tuple[int, in
         "object": "chat.completion",
         "created": 0,
         "model": model,
-        "choices": [_choice(reply, wanted, place) for place in range(len(reply.texts))],
+        "choices": [_choice(reply, wanted, place) for place in range(len(reply.texts) or 1)],
         "usage": {
             "prompt_tokens": read,
             "completion_tokens": written,
@@ -110,8 +110,18 @@ def decisions_body(reply: RawReply, wanted: Wanted, model: str, tokens: tuple[in
 
 
 def _choice(reply: RawReply, wanted: Wanted, place: int) -> dict[str, Any]:
-    text = reply.texts[place]
-    message = {"role": "assistant", "content": None if reply.refusal else text, "refusal": reply.refusal or None}
+    text = reply.texts[place] if reply.texts else ""
+    message: dict[str, Any] = {
+        "role": "assistant",
+        "content": None if reply.refusal else text,
+        "refusal": reply.refusal or None,
+    }
+    if reply.calls:
+        calls = [{"name": call.name, "arguments": call.arguments} for call in reply.calls]
+        message["tool_calls"] = [
+            {"id": f"chaos_{wanted.content.hex()[:8]}_{number}", "type": "function", "function": call}
+            for number, call in enumerate(calls)
+        ]
     logprobs = None
     if wanted.call.logprobs and not reply.refusal:
         tokens = reply.tokens[place] if reply.tokens else plain_tokens(text)

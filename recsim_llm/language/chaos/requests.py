@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, cast
 from recsim_llm.errors import Refused
 from recsim_llm.language.backends.scripted import QUESTION_LINE
 from recsim_llm.language.base.questions import Question, number, score, short_text, yes_no
-from recsim_llm.language.base.wire import Call, Message
+from recsim_llm.language.base.wire import Call, Message, ToolCall
 from recsim_llm.language.chaos.lone_questions import Lone, read_lone, read_plain
 
 __all__ = ["Wanted", "read_chat", "read_completion", "read_decisions", "read_questions", "read_systemone"]
@@ -24,7 +24,7 @@ MOST_ALTERNATIVES = 20
 _MOST_OF_LLAMA = 4096
 _LETTERS = len(ascii_uppercase)
 _MOST_QUESTIONS = {"systemone": 64, "decisions": 400}
-_ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
+_ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
 
 
 class Wanted(NamedTuple):
@@ -64,7 +64,10 @@ def read_chat(
     questions, rest = read_questions(system)
     bound = _schema(body) if schema else None
     form = "json" if bound is not None or (questions and "json" in rest.lower()) else "labels" if questions else "text"
-    lone = None if questions else read_lone(messages, body, continues=continues)
+    tools = _tools(body)
+    if tools:
+        form = "tools"
+    lone = None if questions or tools else read_lone(messages, body, continues=continues)
     if lone is not None:
         form = "labels" if lone.question else "text"
         messages, questions = lone.messages, (lone.question,) if lone.question else ()
@@ -81,9 +84,11 @@ def read_chat(
         samples=_integer(body, "n", usual=1, low=1, high=MOST_SAMPLES),
         schema=bound,
         seed=None if body.get("seed") is None else _integer(body, "seed", usual=0, low=-(1 << 63), high=(1 << 63) - 1),
+        tools=tools,
     )
     first = next((place for place, message in enumerate(messages) if message.role == "user"), len(messages) - 1)
-    asked = [messages[: first + 1], call.temperature, call.samples, call.seed, call.form, call.logprobs]
+    heard = _without_complaints(messages) if tools else messages[: first + 1]
+    asked = [_told(heard), call.temperature, call.samples, call.seed, call.form, call.logprobs]
     asked += [lone.question] if lone else []
     # As llama.cpp: a draw that the grammar allows anyway is told among all that could have been drawn.
     held = grammar and bool(body.get("grammar")) and bool(body.get("logit_bias"))
@@ -113,7 +118,7 @@ def read_completion(body: Mapping[str, Any], *, logprobs: bool) -> Wanted:
         max_tokens=_integer(body, "max_tokens", usual=16, low=1, high=1 << 20),
         logprobs=logprobs and alternatives > 0,
     )
-    return Wanted(call, _digest("completion", [lone.messages, lone.question, call.temperature]), alternatives, lone)
+    return Wanted(call, _digest("completion", [_told(lone.messages), lone.question, call.temperature]), alternatives, lone)
 
 
 def read_questions(system: str) -> tuple[tuple[Question, ...], str]:
@@ -169,7 +174,7 @@ def read_decisions(body: Mapping[str, Any]) -> Wanted:
 
 def _decision(path: str, messages: tuple[Message, ...], questions: tuple[Question, ...], wire: object) -> Wanted:
     call = Call("decision", messages, questions, temperature=0.0, max_tokens=1)
-    return Wanted(call, _digest(path, [messages, wire]), 0)
+    return Wanted(call, _digest(path, [_told(messages), wire]), 0)
 
 
 def _without_list(text: str, names: Collection[str]) -> str:
@@ -184,6 +189,18 @@ def _without_list(text: str, names: Collection[str]) -> str:
     return "\n\n".join(piece for piece in (text[: lines[0].start()].rstrip(), after) if piece)
 
 
+def _without_complaints(messages: Sequence[Message]) -> list[Message]:
+    """Return a chat about tools without replies that could not be read and what was said of them."""
+    spoilt = [message.role == "assistant" and not message.calls for message in messages]
+    after = [False, *spoilt[:-1]]
+    return [one for one, bad, told in zip(messages, spoilt, after, strict=True) if not bad and not told]
+
+
+def _told(messages: Sequence[Message]) -> list[Any]:
+    """Return messages for a digest: who says what, and calls of tools only where there are any."""
+    return [list(message if message.calls else message[:2]) for message in messages]
+
+
 def _digest(path: str, asked: object) -> bytes:
     return blake2b(json.dumps([path, asked], sort_keys=True).encode(), digest_size=16).digest()
 
@@ -196,8 +213,24 @@ def _messages(messages: object) -> tuple[Message, ...]:
         role = _ROLES.get(str(message.get("role"))) if isinstance(message, dict) else None
         if role is None:
             raise Refused(400, f"messages: got {str(message)[:60]!r}, expected objects with role and content")
-        read.append(Message(cast(Any, role), _plain(message.get("content") or "")))
+        calls = tuple(_call(call) for call in message.get("tool_calls") or ())
+        read.append(Message(cast(Any, role), _plain(message.get("content") or ""), calls))
     return tuple(read)
+
+
+def _call(call: object) -> ToolCall:
+    function = call.get("function") if isinstance(call, dict) else None
+    if not isinstance(function, dict) or not all(isinstance(function.get(key), str) for key in ("name", "arguments")):
+        raise Refused(400, f"tool_calls: got {str(call)[:60]!r}, expected functions with name and arguments, both texts")
+    return ToolCall(function["name"], function["arguments"])
+
+
+def _tools(body: Mapping[str, Any]) -> tuple[Mapping[str, object], ...]:
+    tools = body.get("tools") or []
+    functions = [tool.get("function") if isinstance(tool, dict) else None for tool in tools]
+    if not all(isinstance(function, dict) and isinstance(function.get("name"), str) for function in functions):
+        raise Refused(400, f"tools: got {str(tools)[:60]!r}, expected functions with a name")
+    return tuple(tools)
 
 
 def _plain(content: object) -> str:

@@ -322,7 +322,9 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--port", type=int, default=0, metavar="N", help="port to listen on; 0: any free one (default)")
-    parser.add_argument("--script", default="genres", metavar="NAME", help="genres, slot_bias, uniform or module:function")
+    parser.add_argument(
+        "--script", default="genres", metavar="NAME", help="agent, genres, slot_bias, uniform or module:function"
+    )
     parser.add_argument("--seed", type=int, required=True, metavar="S", help="decides which requests are hit")
     parser.add_argument(
         "--storm", type=float, nargs="?", const=0.5, default=0.0, metavar="SHARE", help="share of requests with a fault"

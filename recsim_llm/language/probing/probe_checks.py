@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
@@ -21,18 +20,12 @@ from recsim_llm.language.probing.probe_alternatives import MOST_ALTERNATIVES, fi
 from recsim_llm.language.probing.probe_bursts import Clock, find_concurrency, together
 from recsim_llm.language.probing.probe_choice import rank
 from recsim_llm.language.probing.probe_costs import CostMeter
-from recsim_llm.language.probing.probe_page import ASK, LONE
+from recsim_llm.language.probing.probe_page import ASK, CODE_SCHEMA, LONE, is_code
 from recsim_llm.language.probing.probe_report import UNFINISHED, ProbeFinding
+from recsim_llm.language.probing.probe_tools import find_tools
 
 __all__ = ["Checks"]
 
-_CODES = (417, 863)
-_SCHEMA = {
-    "type": "object",
-    "properties": {"code": {"type": "integer", "enum": list(_CODES)}},
-    "required": ["code"],
-    "additionalProperties": False,
-}
 _POEM = (Message("system", "You are a poet."), Message("user", "Write a poem of four lines about the rain."))
 _WORDS = (Message("system", "You invent things."), Message("user", "Write thirty random English words in a random order."))
 _SHORT = (Message("system", "You answer briefly."), Message("user", "Say yes."))
@@ -92,6 +85,7 @@ class Checks:
             "seed": self._seed,
             "repeatable": self._repeatable,
             "prefix_cache": self._prefix_cache,
+            "tools": self._tools,
             "concurrency": self._concurrency,
         }
         if first.answer == "unknown" or first.answer.endswith("authentication)"):
@@ -217,9 +211,9 @@ class Checks:
         return "yes", f"up to {capped}"
 
     async def _json(self) -> tuple[str, str]:
-        reply = await self._send(Call("json", _POEM, (), 0.0, 200, schema=_SCHEMA))
+        reply = await self._send(Call("json", _POEM, (), 0.0, 200, schema=CODE_SCHEMA))
         # The prompt speaks of rain: only who obeys the schema comes upon one of these numbers.
-        if not _is_code(reply):
+        if not is_code(reply):
             return "ignored", f"under a schema that allows two numbers, said {_quote(reply)}"
         call = prepare(ASK, "json")
         stated = await self._send(call)
@@ -338,6 +332,11 @@ class Checks:
         said = f"largest difference of a probability {apart:.1e} alone, {joined:.1e} beside others"
         return "yes" if max(apart, joined) <= _SAME else "no", said
 
+    async def _tools(self) -> tuple[str, str]:
+        evidence = await find_tools(self._send)
+        self.abilities = replace(self.abilities, tools=True)
+        return "yes", evidence
+
     async def _prefix_cache(self) -> tuple[str, str]:
         if self.costs.saves_prefix:
             self.abilities = replace(self.abilities, prefix_cache=True)
@@ -379,14 +378,6 @@ _SHORT_CALL = Call("text", _SHORT, (), 0.0, 8)
 
 def _most_different(first: Sequence[float], rows: Sequence[Sequence[float]]) -> float:
     return max(abs(one - other) for row in rows for one, other in zip(first, row, strict=True))
-
-
-def _is_code(reply: RawReply) -> bool:
-    try:
-        stated = json.loads(reply.texts[0])
-    except (ValueError, IndexError, RecursionError):
-        return False
-    return isinstance(stated, dict) and stated.keys() == {"code"} and stated["code"] in _CODES
 
 
 def _quote(reply: RawReply) -> str:

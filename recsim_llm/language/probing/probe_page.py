@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from recsim_llm.language.base.questions import Ask, Part, Prompt, score, yes_no
+import json
 
-__all__ = ["ASK", "LONE", "page_of"]
+from recsim_llm.language.base.questions import Ask, Part, Prompt, score, yes_no
+from recsim_llm.language.base.wire import RawReply
+
+__all__ = ["ASK", "CODE_SCHEMA", "LONE", "is_code", "page_of"]
 
 _RULES = Part("rules", "You answer for a person who browses a page of films and decides what to watch.")
 _PERSONA = Part("persona", "You love Comedy, Drama and Crime. You also like War. You seldom choose Horror or Western.")
@@ -43,3 +46,21 @@ ASK = page_of(2)
 """Two items, all that users are asked."""
 LONE = page_of(2, leads=True)
 """The same, each question with the words before its answer."""
+
+_CODES = (417, 863)
+CODE_SCHEMA = {
+    "type": "object",
+    "properties": {"code": {"type": "integer", "enum": list(_CODES)}},
+    "required": ["code"],
+    "additionalProperties": False,
+}
+"""A schema that allows two numbers, of which a poem about the rain has no word."""
+
+
+def is_code(reply: RawReply) -> bool:
+    """Return whether a reply keeps to the schema of codes."""
+    try:
+        stated = json.loads(reply.texts[0])
+    except (ValueError, IndexError, RecursionError):
+        return False
+    return isinstance(stated, dict) and stated.keys() == {"code"} and stated["code"] in _CODES

@@ -36,8 +36,8 @@ EVERYTHING = ("decision", "logprobs", "forced", "json", "samples")
 
 
 @contextmanager
-def chaos(**settings):
-    with ChaosServer("genres", seed=1, **settings) as server:
+def chaos(script="genres", **settings):
+    with ChaosServer(script, seed=1, **settings) as server:
         yield server
 
 
@@ -55,7 +55,8 @@ def answers(report):
 @pytest.mark.parametrize("decision", ["systemone", "decisions"])
 def test_a_server_that_can_do_everything_is_seen_to(backend_class, decision):
     report = probed(backend_class, decision=decision)
-    assert set(answers(report).values()) == {"yes"}, report.rows()
+    # Its script is that of a shopper, who asks for no tools.
+    assert {ability for ability, answer in answers(report).items() if answer != "yes"} == {"tools"}, report.rows()
     assert report.abilities == Abilities(
         elicitations=EVERYTHING,
         samples=8,
@@ -69,6 +70,16 @@ def test_a_server_that_can_do_everything_is_seen_to(backend_class, decision):
     assert tuple(report.costs) == EVERYTHING
 
 
+def test_a_model_that_calls_tools_is_seen_to():
+    report = probed(script="agent")
+    assert (answers(report)["tools"], report.abilities.tools) == ("yes", True)
+
+
+def test_a_server_that_overlooks_tools_has_none():
+    report = probed()
+    assert (answers(report)["tools"], report.abilities.tools) == ("no", False)
+
+
 @pytest.mark.parametrize(
     ("settings", "ability", "answer", "lost"),
     [
@@ -80,7 +91,7 @@ def test_a_server_that_can_do_everything_is_seen_to(backend_class, decision):
 )
 def test_what_a_server_overlooks_is_found_out(settings, ability, answer, lost):
     report = probed(**{"decision": "systemone"} | settings)
-    assert {name: found for name, found in answers(report).items() if found != "yes"} == {ability: answer}
+    assert {name: found for name, found in answers(report).items() if found != "yes"} == {ability: answer, "tools": "no"}
     # Without log-probabilities a question asked alone is answered by samples, which come last.
     ways = ("decision", "json", "samples", "forced") if lost == "logprobs" else EVERYTHING
     assert report.abilities.elicitations == tuple(way for way in ways if way != lost)

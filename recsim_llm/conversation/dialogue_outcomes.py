@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from recsim_llm.conversation.acts import ACCEPT, ANSWER, ASK, CHANGE_MIND, LEAVE, RECOMMEND
-from recsim_llm.conversation.dialogues import Conversations, Turn
+from recsim_llm.conversation.dialogue_loop import Conversations
+from recsim_llm.conversation.dialogue_turns import Turn
 from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 
 __all__ = ["BLAMES", "Outcomes"]

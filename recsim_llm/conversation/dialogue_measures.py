@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from recsim_llm.conversation.acts import CRITIQUES, STOPS
+from recsim_llm.conversation.dialogue_outcomes import BLAMES
 from recsim_llm.conversation.leak import LeakTest, judge_leak
-from recsim_llm.conversation.outcomes import BLAMES
 from recsim_llm.core.arrays import BoolArray, DoubleArray
 from recsim_llm.log.columns import Columns
 from recsim_llm.log.reader import RunReader

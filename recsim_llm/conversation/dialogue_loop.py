@@ -6,10 +6,9 @@ the users returns, and it never asks a policy anything itself.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
+from recsim_llm.conversation.act_checks import admit_acts
 from recsim_llm.conversation.acts import (
     ACCEPT,
     ANSWER,
@@ -27,12 +26,13 @@ from recsim_llm.conversation.acts import (
     silent_acts,
 )
 from recsim_llm.conversation.attributes import Attributes
-from recsim_llm.conversation.checking import admit_acts
+from recsim_llm.conversation.conversation_settings import ConversationSettings
 from recsim_llm.conversation.deciding import Chances, DecidesByRule, DialogueUsers, Heard, draw, options_of, spread
 from recsim_llm.conversation.dialogue_state import NEVER, DialogueState, Record
+from recsim_llm.conversation.dialogue_turns import Prepared, Turn
 from recsim_llm.conversation.goals import Goals, Tastes, keyed_dice
+from recsim_llm.conversation.hypotheses import Hypotheses, meant_by
 from recsim_llm.conversation.leak import LeakMeter
-from recsim_llm.conversation.settings import ConversationSettings
 from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray, TextArray
 from recsim_llm.core.histories import Histories
 from recsim_llm.core.keyed import Words
@@ -41,7 +41,7 @@ from recsim_llm.core.profiles import NO_PROFILE, Profile
 from recsim_llm.core.repetition import KnownItems
 from recsim_llm.population.world import World
 
-__all__ = ["Conversations", "Prepared", "Turn"]
+__all__ = ["Conversations"]
 
 INTERRUPTS, POINTLESS, USUAL, IDLE = 1.0, 1.0, 0.25, 0.5
 """What of a user's patience an act takes: one that interrupts, a question that leads nowhere, any other, and silence towards a
@@ -49,47 +49,6 @@ user who waits."""
 _ACCEPTED, _LEFT, _MAX_TURNS, _ENDED = range(len(STOPS))
 _ORDINARY = (0.5, 2.0)
 _STAYS_ALONE = 0.5
-
-
-class Prepared(NamedTuple):
-    """An act that was said and not yet answered."""
-
-    rows: IntArray
-    """int64 [m]: of the dialogues."""
-    acts: PolicyActs
-    """As the policy did them; items that are invalid, or do not belong to the act, are -1."""
-    invalid: IntArray
-    """int64 [m]: items that were blanked."""
-    heard: Heard
-    """What users decide upon."""
-    welcome: IntArray
-    """int64 [m]: 1 where the user wanted to be spoken to, 0 where it was interrupted, -1 where the policy was silent."""
-    obeyed: IntArray
-    """int64 [m]: whether a recommendation heeds the last critique; -1 where there is none to heed."""
-
-
-class Turn(NamedTuple):
-    """A turn of a batch of dialogues, as it is logged."""
-
-    prepared: Prepared
-    """What the policy did."""
-    turn: IntArray
-    """int64 [m]: number of the turn, 0 for the opening."""
-    user: UserActs
-    """What users did."""
-    probability: DoubleArray
-    """float64 [m]: of what was drawn."""
-    accept: DoubleArray
-    """float64 [m, k]: probability that each slot was accepted, before anything was drawn."""
-    leave: DoubleArray
-    """float64 [m]: probability of leaving, likewise."""
-    bits: DoubleArray
-    """float64 [m]: entropy that an answer took from the items that still fit, each as probable as the others; NaN without
-    one."""
-    false: BoolArray
-    """bool [m]: answers that are not true of what the user looks for."""
-    ended: BoolArray
-    """bool [m]: which dialogues are over."""
 
 
 class Conversations:
@@ -131,8 +90,9 @@ class Conversations:
         self._patience = settings.patience * np.clip(share, *_ORDINARY)
         self.state = DialogueState(rows, len(world.catalog), len(attributes.names))
         self.record = Record(rows, settings.max_turns + 1, slots)
-        self.history = Histories(rows, settings.max_turns * slots)
+        self.history = Histories(rows, slots)
         self.leak = LeakMeter(rows, tastes.pool.shape[1])
+        self._hypotheses = Hypotheses(world.catalog, attributes, self.goals, users)
         self._options = options_of(slots, len(attributes.value_names))
         self._text = np.full(rows, "", object)
 
@@ -239,11 +199,7 @@ class Conversations:
         users, goal = state.user_index[rows], self.goal_item(rows)
         pool = self._tastes.pool[users]
         bar = np.median(np.take_along_axis(self._tastes.appeal[users], pool, axis=1), axis=1)
-        truth = self.goals.truth(goal, pool)
-        there = self.attributes.members[index] & (index >= 0)[:, :, None]
-        has = there.any(axis=1)
-        wants = truth > 0
-        missing = self.attributes.shares(np.where(has, 0.0, truth))
+        meant = meant_by(goal, pool, index, attributes=self.attributes, goals=self.goals)
         return Heard(
             user_index=users,
             visit=state.visit[rows],
@@ -252,12 +208,9 @@ class Conversations:
             attribute=acts.attribute,
             item_index=index,
             appeal=self._tastes.appeal[users[:, None], index] - bar[:, None],
-            wanted=self.goals.wanted(goal, index),
             has_goal=self.goals.certain,
-            truth=truth,
+            **meant,
             told=state.told[rows].copy(),
-            lacking=has & ~wants,
-            missing=missing / np.maximum(missing.sum(axis=1, keepdims=True), 1e-300),
             alone=state.alone[rows].copy(),
             out_of_patience=state.spent[rows] >= state.patience[rows],
         )
@@ -294,41 +247,12 @@ class Conversations:
             return
         rows, heard = prepared.rows, prepared.heard
         pool = self._tastes.pool[self.state.user_index[rows]]
-        self.leak.note(rows, self._hits(prepared, pool), self.state.goal[rows])
+        self.leak.note(rows, self._hypotheses.hits(prepared, pool), self.state.goal[rows])
         if isinstance(self.users, DecidesByRule):
-            self.leak.learn(rows, self._likelihood(heard, pool, drawn))
+            self.leak.learn(rows, self._hypotheses.likelihood(heard, pool, drawn))
         else:
             self.leak.blind[rows] |= np.isin(user.act, (ANSWER, CHANGE_MIND)) | (user.critique >= 0)
         self.leak.change(rows[user.act == CHANGE_MIND])
-
-    def _hits(self, prepared: Prepared, pool: IntArray) -> BoolArray:
-        """Return bool [m, p]: whether the act shows, or names, what the user would want, were the item of the pool its goal."""
-        shown = prepared.heard.item_index
-        hits = np.stack([self.goals.wanted(pool[:, place], shown).any(axis=1) for place in range(pool.shape[1])], axis=1)
-        if prepared.acts.text is not None and self.settings.goal == "item":
-            said = [str(text).casefold() for text in prepared.acts.text]
-            for row, text in enumerate(said):
-                if text:
-                    hits[row] |= [str(self.catalog.title[item]).casefold() in text for item in pool[row]]
-        return hits
-
-    def _likelihood(self, heard: Heard, pool: IntArray, drawn: IntArray) -> DoubleArray:
-        """Return float64 [m, p]: how probably the users would have acted as they did, were each item of the pool the goal."""
-        chance = np.empty(pool.shape)
-        for place in range(pool.shape[1]):
-            goal = pool[:, place]
-            truth = self.goals.truth(goal, pool)
-            has = (self.attributes.members[heard.item_index] & (heard.item_index >= 0)[:, :, None]).any(axis=1)
-            missing = self.attributes.shares(np.where(has, 0.0, truth))
-            other = heard._replace(
-                wanted=self.goals.wanted(goal, heard.item_index),
-                truth=truth,
-                lacking=has & (truth == 0),
-                missing=missing / np.maximum(missing.sum(axis=1, keepdims=True), 1e-300),
-            )
-            probability = spread(self.users.decide(other), other)
-            chance[:, place] = probability[np.arange(len(drawn)), drawn]
-        return chance
 
     def _learn(self, rows: IntArray, user: UserActs, heard: Heard) -> tuple[DoubleArray, BoolArray]:
         """Return the bits of answers, and which are false; keep what was told, and draw new goals."""
@@ -359,7 +283,8 @@ class Conversations:
         stop[user.act == LEAVE] = _LEFT
         stop[user.act == ACCEPT] = _ACCEPTED
         self.state.stop[prepared.rows] = stop
-        return stop != NEVER
+        ended: BoolArray = stop != NEVER
+        return ended
 
     def _turn_to(self, rows: IntArray, heard: Heard, user: UserActs) -> None:
         """Note who turned from looking around to the policy: by speaking, or unnoticed after an interruption."""

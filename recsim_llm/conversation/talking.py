@@ -1,0 +1,137 @@
+"""A language model as conversational recommender: one ask a turn says what it does, and what it would show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import Field
+
+from recsim_llm.conversation.acts import ASK, RECOMMEND, SILENT, Dialogues, PolicyActs, silent_acts
+from recsim_llm.conversation.asking import fit_counts
+from recsim_llm.conversation.dialogue_prompts import POLICY_RULES, items_part, said_part, transcript
+from recsim_llm.core.arrays import IntArray
+from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.configuration import FrozenSettings
+from recsim_llm.core.pages import Requests, Slates
+from recsim_llm.core.ratings import Ratings
+from recsim_llm.errors import ConfigError
+from recsim_llm.language.base.questions import Ask, Prompt, Question, choice
+from recsim_llm.recommenders.language.policy_prompts import questions_about
+from recsim_llm.recommenders.wrapping import Wrapper
+
+if TYPE_CHECKING:
+    from recsim_llm.language.calls.model import LanguageModel, Reply
+
+__all__ = ["Talking"]
+
+_REMEDY = "name one: --set models.policy=provider/name, for instance scripted/history"
+_MOST_OPTIONS = 26
+
+
+class Talking(Wrapper):
+    """Lets a language model lead the conversation.
+
+    Each turn is one ask: what to do next (recommend, ask about one of the attributes, stay silent), and of each candidate
+    whether the visitor would take it. The most probable act is taken, the first of equals; recommended are the candidates with
+    the highest probabilities, equal ones in their order. Candidates are new items that fit most of what was said, equal ones in
+    the order of the base. The model is told what was said and nothing else of the visitor.
+
+    A run gives it the model of the role ``policy``.
+
+    Raises:
+        ConfigError: the base is unknown, does not take its settings, or knows the truth.
+    """
+
+    reads_text = True
+
+    class Settings(FrozenSettings):
+        """Settings of ``Talking``."""
+
+        base: str = "popularity"
+        """Name of the recommender that retrieves candidates, or ``module:class``."""
+        candidates: int = Field(default=12, ge=1)
+        """How many the model is told of; at least as many as an act can show."""
+        base_settings: dict[str, Any] = Field(default_factory=dict)
+        """The base's settings, by name."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        super().__init__()
+        self.settings = self.Settings.given(settings)
+        self._model: LanguageModel | None = None
+        self._base = self._open("talking, base", self.settings.base, self.settings.base_settings)
+
+    def consult(self, model: LanguageModel) -> None:
+        """Take in the model that is to be asked; to be called before ``fit``."""
+        self._model = model
+        self._consult(model)
+
+    def fit(self, catalog: Catalog, ratings: Ratings, seed: int) -> None:
+        """Fit the base.
+
+        Raises:
+            ConfigError: there is no model.
+        """
+        self._asked()
+        super().fit(catalog, ratings, seed)
+
+    def start(self, requests: Requests) -> None:
+        """Do nothing: all that is needed comes with each turn."""
+
+    def recommend(self, requests: Requests, k: int) -> Slates:
+        """Return what its base recommends, where nobody can talk."""
+        return self._base.recommend(requests, k)
+
+    def respond(self, dialogues: Dialogues, k: int) -> PolicyActs:
+        """Ask the model in each dialogue, all at once.
+
+        Raises:
+            RecSimError: the model failed; raised after all of these asks have ended.
+        """
+        item = self._candidates(dialogues, k)
+        moves = _moves(dialogues)
+        lines = transcript(dialogues.said, self._known.catalog, dialogues.attributes)
+        asks = [self._ask(dialogues, row, item[row], (moves, lines[row])) for row in range(len(item))]
+        acts = silent_acts(len(item), k)
+        for row, reply in enumerate(self._asked().ask(asks)):
+            self._do(acts, row, item[row], reply)
+        return acts
+
+    def _do(self, acts: PolicyActs, row: int, item: IntArray, reply: Reply) -> None:
+        move = int(np.argmax(reply.answers[0].probabilities))
+        if move == 0:
+            chance = np.array([answer.probabilities[0] for answer in reply.answers[1:]])
+            best = np.argsort(-chance, kind="stable")[: acts.item_id.shape[1]]
+            acts.act[row], acts.item_id[row, : len(best)] = RECOMMEND, self._known.catalog.item_id[item[best]]
+        elif move == 1:
+            acts.act[row] = SILENT
+        else:
+            acts.act[row], acts.attribute[row] = ASK, move - 2
+
+    def _candidates(self, dialogues: Dialogues, k: int) -> IntArray:
+        """Return int64 [d, c]: catalog positions of candidates, the best first."""
+        offered = self._retrieve(self._base, dialogues.requests, int(np.count_nonzero(self._known.on_sale)))
+        fits = np.take_along_axis(fit_counts(dialogues.said, dialogues.attributes), offered.item_index, axis=1)
+        order = np.lexsort((-fits, offered.seen), axis=1)[:, : max(k, self.settings.candidates)]
+        return np.take_along_axis(offered.item_index, order, axis=1)
+
+    def _ask(self, dialogues: Dialogues, row: int, item: IntArray, told: tuple[Question, list[str]]) -> Ask:
+        requests, (moves, lines) = dialogues.requests, told
+        user_id, visit, turn = int(requests.user_id[row]), int(requests.visit[row]), int(dialogues.turn[row])
+        said = lines if requests.text is None or not requests.text[row] else [*lines[:-1], f"visitor: {requests.text[row]}"]
+        shown = items_part(self._known.catalog, item.tolist(), "candidates")
+        prompt = Prompt((POLICY_RULES, said_part(said), shown))
+        return Ask(
+            prompt, (moves, *questions_about("yes_no", len(item))), f"{self._seed} {user_id} {visit} {turn}", str(user_id)
+        )
+
+    def _asked(self) -> LanguageModel:
+        if self._model is None:
+            raise ConfigError(f"talking: got no language model for the role policy, expected one; {_REMEDY}")
+        return self._model
+
+
+def _moves(dialogues: Dialogues) -> Question:
+    asks = tuple(f"ask which {name} it should be" for name in dialogues.attributes.names)
+    options = ("recommend", "stay silent", *asks)[:_MOST_OPTIONS]
+    return choice("move", "What do you do next?", options)
