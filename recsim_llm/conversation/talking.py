@@ -17,10 +17,6 @@ from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import ConfigError
 from recsim_llm.language.base.questions import Ask, Prompt, Question, choice
-<<<<<<< HEAD
-from recsim_llm.recommenders.language.policy_prompts import questions_about
-=======
->>>>>>> converse
 from recsim_llm.recommenders.wrapping import Wrapper
 
 if TYPE_CHECKING:
@@ -124,13 +120,7 @@ class Talking(Wrapper):
         said = lines if requests.text is None or not requests.text[row] else [*lines[:-1], f"visitor: {requests.text[row]}"]
         shown = items_part(self._known.catalog, item.tolist(), "candidates")
         prompt = Prompt((POLICY_RULES, said_part(said), shown))
-<<<<<<< HEAD
-        return Ask(
-            prompt, (moves, *questions_about("yes_no", len(item))), f"{self._seed} {user_id} {visit} {turn}", str(user_id)
-        )
-=======
         return Ask(prompt, (moves, *take_questions(len(item))), f"{self._seed} {user_id} {visit} {turn}", str(user_id))
->>>>>>> converse
 
     def _asked(self) -> LanguageModel:
         if self._model is None:
