@@ -140,8 +140,8 @@ def _warnings(arms: Arms) -> list[str]:
         share, least = arm["blame"]["share"]["value"], arm["blame"]["share"]["low"]
         if least is not None and least > MOST_BLAMED:
             said.append(
-                f"{arm['arm']}: {share:.1%} of the failures are the users' own fault, beyond chance more than {MOST_BLAMED:.0%}: "
-                "they say as much of the users as of the recommender."
+                f"{arm['arm']}: {share:.1%} of the failures are the users' own fault, beyond chance more than "
+                f"{MOST_BLAMED:.0%}: they say as much of the users as of the recommender."
             )
     return said
 
