@@ -121,7 +121,9 @@ class Talking(Wrapper):
         said = lines if requests.text is None or not requests.text[row] else [*lines[:-1], f"visitor: {requests.text[row]}"]
         shown = items_part(self._known.catalog, item.tolist(), "candidates")
         prompt = Prompt((POLICY_RULES, said_part(said), shown))
-        return Ask(prompt, (moves, *questions_about("yes_no", len(item))), f"{self._seed} {user_id} {visit} {turn}", str(user_id))
+        return Ask(
+            prompt, (moves, *questions_about("yes_no", len(item))), f"{self._seed} {user_id} {visit} {turn}", str(user_id)
+        )
 
     def _asked(self) -> LanguageModel:
         if self._model is None:
