@@ -24,7 +24,7 @@ from recsim_llm.log.tables import COUNTS, add_serving, keep_counts
 from recsim_llm.log.talk_writer import TalkLog
 from recsim_llm.log.writer import RunLog
 from recsim_llm.recommenders import Recommender, RunsElsewhere, TellsCounts
-from recsim_llm.recommenders.hooks import AnswersQueries, TellsTools, begin_day, restock
+from recsim_llm.recommenders.hooks import AnswersQueries, ReadsText, TellsTools, begin_day, restock
 from recsim_llm.scenarios.building import Stage
 
 __all__ = ["ServedRecommender", "follow_tools", "keep_what_was_counted", "keeping_cost", "reach_services"]
@@ -48,9 +48,11 @@ class ServedRecommender(Recommender):
         # A run asks by the presence of this method whether it can be searched.
         if isinstance(recommender, AnswersQueries):
             self.search = self._search
-        # And whether it can talk, by the presence of these.
+        # Whether it reads words, and whether it can talk, by the presence of these.
+        if isinstance(recommender, ReadsText):
+            self.reads_text = recommender.reads_text
         if isinstance(recommender, Conversational):
-            self.reads_text, self.start, self.respond = recommender.reads_text, recommender.start, self._respond
+            self.start, self.respond = recommender.start, self._respond
 
     def fit(self, catalog: Catalog, ratings: Ratings, seed: int) -> None:
         """Let it learn."""

@@ -7,7 +7,7 @@ from recsim_llm.scenarios import load_scenario, run
 
 SEEDS = (23, 24)
 """Neither chose a parameter of a scenario, nor are they those that its findings name."""
-NAMES = ("hallucinated-items", "tools-against-ranker", "sycophantic-policy")
+NAMES = ("hallucinated-items", "tools-against-ranker", "sycophantic-policy", "language-arena")
 AT_RANDOM = [
     "popularity",
     {"name": "mf", "recommender": "random"},
@@ -18,6 +18,12 @@ WORSE_THAN_GROUNDED = [
     {"name": "popularity", "recommender": "random"},
     {"name": "grounded", "recommender": "popularity"},
     {"name": "as written", "recommender": "popularity"},
+]
+NOBODY_TALKS = [
+    "mf",
+    {"name": "rules talk", "recommender": "mf"},
+    {"name": "model ranks", "recommender": "language", "settings": {"base": "mf", "candidates": 20}},
+    {"name": "model talks", "recommender": "language", "settings": {"base": "mf", "candidates": 20}},
 ]
 OPPOSITES = {
     "nothing is made up": (
@@ -39,6 +45,11 @@ OPPOSITES = {
         "sycophantic-policy",
         {"conversation.goal": "item", "conversation.noise": 0.0},
         {"takes-longer", "pleases-less"},
+    ),
+    "nobody asks": (
+        "language-arena",
+        {"recommenders": NOBODY_TALKS},
+        {"asking-finds-more", "a-model-that-talks-finds-more"},
     ),
 }
 
@@ -75,3 +86,9 @@ def test_where_the_effect_is_switched_off_the_finding_fails(opposite, tmp_path):
     name, off, refuted = OPPOSITES[opposite]
     found = answers(name, tmp_path / "run", SEEDS[0], off)
     assert {finding: found[finding] for finding in refuted} == dict.fromkeys(refuted, "does not hold")
+
+
+def test_the_arena_compares_nine_policies_of_all_families():
+    arms = load_scenario("language-arena").recommenders
+    kinds = {"popularity", "mf", "linucb", "sasrec", "language", "chat", "react", "talking", "asking"}
+    assert {arm.recommender for arm in arms} == kinds
