@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from recsim_llm.conversation.acts import ASK, EXPLAIN, POLICY_ACTS, RECOMMEND, PolicyActs
+from recsim_llm.conversation.acts import ASK, EXPLAIN, POLICY_ACTS, RECOMMEND, SILENT, PolicyActs
 from recsim_llm.conversation.attributes import Attributes
 from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.catalog import Catalog
@@ -23,10 +23,11 @@ def admit_acts(
     catalog: Catalog,
     attributes: Attributes,
     slots: int,
+    shown: IntArray,
     known: KnownItems | None,
     name: str | None,
 ) -> tuple[PolicyActs, IntArray, IntArray]:
-    """Return acts as they take place: what does not belong to an act is -1, and so are invalid items.
+    """Return acts as they take place: what does not belong to an act is -1 or '', and invalid items are -1.
 
     Args:
         acts: of a policy, a row each of ``rows``.
@@ -34,7 +35,9 @@ def admit_acts(
         catalog: the items.
         attributes: what can be asked about.
         slots: most items of an act.
-        known: the rule on repetition, for recommendations alone: what was shown may be explained.
+        shown: int64 [m, n]: ids of items recommended so far in each dialogue, -1 for none; only these may be explained, or an
+            explanation would be a recommendation to which no rule applies.
+        known: the rule on repetition, for recommendations alone.
         name: who is to blame, whose invalid items are refused; None blanks and counts them.
 
     Returns:
@@ -55,9 +58,18 @@ def admit_acts(
     _check_text(acts, len(rows), whom)
     shows = np.isin(act, (RECOMMEND, EXPLAIN))
     item_id = np.where(shows[:, None], item_id, -1).astype(np.int64)
-    index, invalid = _admitted(item_id, rows, act == RECOMMEND, catalog=catalog, known=known, name=name)
+    unheard = (act == EXPLAIN)[:, None] & (item_id >= 0) & ~(item_id[:, :, None] == shown[:, None, :]).any(axis=2)
+    if name is not None and unheard.any():
+        row, slot = np.argwhere(unheard)[0]
+        raise SlateError(
+            f"{name}, row {row}, position {slot}: got item {item_id[row, slot]} explained, expected one that was recommended in "
+            "this dialogue; recommend it first"
+        )
+    offered = np.where(unheard, -1, item_id)
+    index, invalid = _admitted(offered, rows, act == RECOMMEND, catalog=catalog, known=known, name=name)
     ids = np.where(index < 0, -1, catalog.item_id[index])
-    return PolicyActs(act, np.where(act == ASK, attribute, -1), ids, acts.text), index, invalid
+    text = None if acts.text is None else np.where(act == SILENT, "", np.asarray(acts.text, object))
+    return PolicyActs(act, np.where(act == ASK, attribute, -1), ids, text), index, invalid + unheard.sum(axis=1)
 
 
 def _admitted(
