@@ -11,7 +11,7 @@ from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.repetition import KnownItems
 from recsim_llm.core.visits import blank_slots
 from recsim_llm.errors import SlateError
-from recsim_llm.recommenders.base import LONGEST_WORDS
+from recsim_llm.recommenders.base import check_words
 
 __all__ = ["admit_acts"]
 
@@ -55,15 +55,15 @@ def admit_acts(
         )
     _check_range(act, "act", range(len(POLICY_ACTS)), whom)
     _check_range(attribute, "attribute", range(-1, len(attributes.names)), whom)
-    _check_text(acts, len(rows), whom)
+    check_words(acts.text, f"{whom}: text", (len(rows),))
     shows = np.isin(act, (RECOMMEND, EXPLAIN))
     item_id = np.where(shows[:, None], item_id, -1).astype(np.int64)
     unheard = (act == EXPLAIN)[:, None] & (item_id >= 0) & ~(item_id[:, :, None] == shown[:, None, :]).any(axis=2)
     if name is not None and unheard.any():
         row, slot = np.argwhere(unheard)[0]
         raise SlateError(
-            f"{name}, row {row}, position {slot}: got item {item_id[row, slot]} explained, expected one that was recommended in "
-            "this dialogue; recommend it first"
+            f"{name}, row {row}, position {slot}: got item {item_id[row, slot]} explained, expected one that was recommended "
+            "in this dialogue; recommend it first"
         )
     offered = np.where(unheard, -1, item_id)
     index, invalid = _admitted(offered, rows, act == RECOMMEND, catalog=catalog, known=known, name=name)
@@ -105,13 +105,3 @@ def _check_range(column: IntArray, what: str, allowed: range, whom: str) -> None
     if wrong.any():
         expected = f"{allowed.start} to {allowed.stop - 1}"
         raise SlateError(f"{whom}: got {what} {column[wrong][0]}, expected {expected}; see recsim_llm.conversation.acts")
-
-
-def _check_text(acts: PolicyActs, count: int, whom: str) -> None:
-    if acts.text is None:
-        return
-    text = np.asarray(acts.text, object)
-    if text.shape != (count,) or not all(isinstance(one, str) and len(one) <= LONGEST_WORDS for one in text):
-        raise SlateError(
-            f"{whom}: got text of shape {text.shape}, expected ({count},) texts of at most {LONGEST_WORDS} characters"
-        )

@@ -219,7 +219,9 @@ def test_a_silent_policy_has_no_words_to_be_silent_with(conversations):
         ({"attribute": np.array([50])}, "got attribute 50, expected -1 to"),
         ({"act": np.array([0.5])}, "got act float64"),
         ({"item_id": np.zeros((1, 9), np.int64)}, "got item_id int64 of shape"),
-        ({"text": np.array(["x" * 501], object)}, "expected (1,) texts of at most 500 characters"),
+        ({"text": np.array(["x" * 501], object)}, "text: got a text of 501 characters, expected at most 500"),
+        ({"text": np.array(["\ud800"], object)}, "text: got half of a character (U+D800)"),
+        ({"text": np.array([None], object)}, "expected texts of shape (1,)"),
     ],
 )
 def test_malformed_acts_are_refused(conversations, change, said):

@@ -27,6 +27,7 @@ def test_words_of_the_pages_shape_pass():
         (np.array(["one for the page"], object), "expected texts of shape"),
         (np.array([[1, 2, 3]], object), "expected texts of shape"),
         (np.array([["x" * 501, "", ""]], object), "501 characters"),
+        (np.array([["", "a\ud800", ""]], object), "half of a character"),
     ],
 )
 def test_words_of_another_form_are_refused(words, told):

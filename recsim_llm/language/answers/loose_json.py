@@ -179,7 +179,7 @@ class _Parser:
 
 
 def _whole(text: str) -> str:
-    """Return a text whose pairs of halves of characters are one, and whose lone halves, which UTF-8 cannot carry, are replaced."""
+    """Return a text whose pairs of halves of characters are one; lone halves, which UTF-8 cannot carry, are replaced."""
     return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
