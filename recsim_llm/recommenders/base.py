@@ -86,7 +86,12 @@ def check_slates(slates: Slates, catalog: Catalog, users: int, k: int, *, name: 
     for field, shape in (("propensity", (users, k)), ("prefix_propensity", (users, k)), ("slate_propensity", (users,))):
         _check_propensity(getattr(slates, field), f"{name}: {field}", shape)
     for field in ("explanation", "title"):
-        check_words(getattr(slates, field), f"{name}: {field}", (users, k))
+        words = getattr(slates, field)
+        check_words(words, f"{name}: {field}", (users, k))
+        if words is not None and any(map(_unseen, np.asarray(words).flat)):
+            raise SlateError(
+                f"{name}: {field}: got a text that nobody sees, blanks alone, expected '' where nothing is written"
+            )
     index = catalog.index_of(ids)
     blank = blank_slots(index, catalog.retired)
     if blank is None:
@@ -129,6 +134,11 @@ def check_words(words: npt.ArrayLike | None, what: str, shape: tuple[int, ...]) 
     except UnicodeEncodeError as error:
         half = f"U+{ord(error.object[error.start]):04X}"
         raise SlateError(f"{what}: got half of a character ({half}), expected whole ones; replace it") from error
+
+
+def _unseen(text: str) -> bool:
+    """Return whether a text that is not empty has no character that is seen; it would do to users what words do."""
+    return bool(text) and not any(letter.isprintable() and not letter.isspace() for letter in text)
 
 
 def _check_propensity(values: npt.ArrayLike | None, what: str, shape: tuple[int, ...]) -> None:
