@@ -64,9 +64,8 @@ def test_where_others_may_do_what_the_oracle_does_not_it_is_said_to_be_no_ceilin
     run = write_run(tmp_path, log, arms=arms)
     manifest = json.loads((run / "manifest.json").read_text())
     (run / "manifest.json").write_text(json.dumps(manifest | {"settings": settings}))
-    notes = summarise(run).notes
-    assert [any(note.startswith(one) for note in notes) for one in said] == [True] * len(said)
-    assert len(notes) == len(said)
+    notes = [note for note in summarise(run).notes if "without beating the game" in note]
+    assert [note.startswith(one) for note, one in zip(notes, said, strict=True)] == [True] * len(said)
 
 
 def test_without_an_oracle_there_is_no_regret(hand):
