@@ -7,6 +7,7 @@ import pyarrow.dataset as arrow
 import pytest
 
 from recsim_llm.cli.main import main
+from recsim_llm.conversation.acts import END, silent_acts
 from recsim_llm.conversation.dialogue_measures import measure_conversation
 from recsim_llm.errors import ConfigError, PlugInError, SlateError
 from recsim_llm.log import open_run
@@ -154,6 +155,21 @@ class Crashing(Popularity):
 
     def respond(self, dialogues, k):
         raise KeyError("left")
+
+
+class Ending(Crashing):
+    """Ends every dialogue in its first turn."""
+
+    def respond(self, dialogues, k):
+        acts = silent_acts(len(dialogues.turn), k)
+        acts.act[:] = END
+        return acts
+
+
+def test_who_is_sent_away_with_nothing_is_not_satisfied(tmp_path):
+    out = run(scenario(recommenders=[f"{__name__}:Ending"]), tmp_path / "run")
+    assert {row["stop_reason"] for row in table(out, "dialogues")} == {"policy_ended"}
+    assert {row["satisfaction"] for row in table(out, "pages")} == {0.0}
 
 
 def test_an_item_that_does_not_exist_stops_the_run_or_is_counted(tmp_path):
