@@ -12,7 +12,7 @@ from recsim_llm.errors import ConfigError, ModelReplyError
 from recsim_llm.language.answers.elicitation import prepare, read, write_call
 from recsim_llm.language.answers.reading import CAUSES
 from recsim_llm.language.base.questions import Ask, Part, Prompt, Question, choice, number, score, short_text, yes_no
-from recsim_llm.language.base.wire import RawReply, TokenChoice
+from recsim_llm.language.base.wire import Message, RawReply, TokenChoice
 
 CLICK = yes_no("click_1", "Would you click item 1?")
 STARS = score("stars_1", "How many stars?")
@@ -49,7 +49,7 @@ def cause_of(reply, elicitation, *questions, **rest):
 
 def test_messages_are_exactly_these():
     system, user = prepare(ask(*ALL), "logprobs").messages
-    assert system == (
+    assert system == Message(
         "system",
         "You are a viewer.\n\n"
         "- click_1 (yes or no): Would you click item 1?\n"
@@ -61,7 +61,7 @@ def test_messages_are_exactly_these():
         "KEY: ANSWER\n"
         "where ANSWER is only what the parentheses allow: yes or no, one whole number, one letter, or a few words.",
     )
-    assert user == ("user", "You love films. \n\n<page>\n\tx\n</page>")
+    assert user == Message("user", "You love films. \n\n<page>\n\tx\n</page>")
 
 
 def test_a_json_call_describes_only_the_kinds_that_are_asked():
@@ -70,7 +70,7 @@ def test_a_json_call_describes_only_the_kinds_that_are_asked():
 
 
 def test_a_prompt_of_one_part_has_a_fixed_user_message():
-    assert prepare(ask(CLICK, prompt=Prompt((Part("rules", "Rules."),))), "json").messages[1] == ("user", "Answer now.")
+    assert prepare(ask(CLICK, prompt=Prompt((Part("rules", "Rules."),))), "json").messages[1] == Message("user", "Answer now.")
 
 
 @given(
