@@ -148,7 +148,7 @@ def with_presentation(world: World, settings: PresentationSettings) -> World:
     """Return the world with users who take in the words on a page.
 
     Args:
-        world: any; each row of its users must be a user index, as in runs.
+        world: any.
         settings: how they take them.
 
     Raises:

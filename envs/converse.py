@@ -22,14 +22,16 @@ from recsim_llm.conversation.dialogue_words import user_words
 from recsim_llm.conversation.goals import read_tastes
 from recsim_llm.conversation.taste_users import TasteUsers
 from recsim_llm.core import keyed
+from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.dice import seed_words
 from recsim_llm.core.profiles import make_profile
 from recsim_llm.core.protocols import UserModel
 from recsim_llm.core.repetition import KnownItems
+from recsim_llm.envs.actions import as_array
 from recsim_llm.envs.arguments import refuse_unknown, reset_options, single_seed, wanted_users
 from recsim_llm.envs.environment_worlds import WorldArguments, open_world
-from recsim_llm.errors import ConfigError, ContractError
+from recsim_llm.errors import ConfigError, ContractError, SlateError
 from recsim_llm.population.personas import Population
 from recsim_llm.recommenders.base import LONGEST_WORDS
 
@@ -217,6 +219,7 @@ class ConverseEnv(gymnasium.Env[Observation, Observation]):
 
         Raises:
             ContractError: the dialogue is over.
+            SlateError: the action does not lie in the action space.
         """
         if self._over:
             raise ContractError("step: got an action after the dialogue ended, expected reset() first")
@@ -257,13 +260,19 @@ class ConverseEnv(gymnasium.Env[Observation, Observation]):
         return bool((taken & heard.wanted[0]).any())
 
     def _acts(self, action: Observation) -> PolicyActs:
+        keys = tuple(self.action_space.keys())  # type: ignore[attr-defined]
+        if not isinstance(action, Mapping) or set(action) != set(keys):
+            got = f"the keys {sorted(map(str, action))}" if isinstance(action, Mapping) else type(action).__name__
+            raise SlateError(f"action: got {got}, expected a dictionary of {', '.join(keys)}")
         items, attributes = len(self.catalog), len(self.conversations.attributes.names)
-        index = np.asarray(action["items"], np.int64)[None]
-        ids = np.where((index >= 0) & (index < items), self.catalog.item_id[index % items], -1)
-        attribute = int(action["attribute"])
-        text = np.array([str(action["text"])], object)
-        act = np.array([int(action["act"])], np.int64)
-        return PolicyActs(act, np.array([attribute if attribute < attributes else -1]), ids, text)
+        act = _within(action["act"], "act", len(POLICY_ACTS), ())
+        attribute = _within(action["attribute"], "attribute", attributes + 1, ())
+        index = _within(action["items"], "items", items + 1, (self.conversations.slots,))
+        if not isinstance(action["text"], str):
+            raise SlateError(f"action, text: got {type(action['text']).__name__}, expected text, empty for none")
+        ids = np.where(index < items, self.catalog.item_id[index % items], -1)
+        text = np.array([action["text"]], object)
+        return PolicyActs(act[None], np.where(attribute < attributes, attribute, -1)[None], ids[None], text)
 
     def _observe(self, turn: Turn) -> Observation:
         user = turn.user
@@ -303,6 +312,15 @@ def _settings(given: Mapping[str, Any] | ConversationSettings | None, told: Mapp
     if given is not None and not isinstance(given, Mapping):
         raise ConfigError(f"conversation: got {given!r}, expected settings by name, such as {{'mode': 'chat'}}")
     return ConversationSettings.read({**told, **(given or {})}, "conversation")
+
+
+def _within(value: object, key: str, below: int, shape: tuple[int, ...]) -> IntArray:
+    """Return int64 of a shape, from 0 to below a number."""
+    array = as_array(value)  # type: ignore[arg-type]
+    if array.dtype.kind not in "iu" or array.shape != shape or not ((array >= 0) & (array < below)).all():
+        count = f"{shape[0]} whole numbers" if shape else "a whole number"
+        raise SlateError(f"action, {key}: got {value!r}, expected {count} from 0 to {below - 1}")
+    return array.astype(np.int64)
 
 
 def _slots(given: int | None, told: int, items: int) -> int:

@@ -135,10 +135,11 @@ def describe(kind: str, name: str) -> str:
 
 def _read_docstring(module: str, attribute: str) -> str | None:
     """Return the docstring of a class or function of this package without importing its room."""
-    room, _, name = module.rpartition(".")
-    found = find_spec(room)
+    # Of the outermost room: to find one inside it, it would be imported.
+    package, room, *inside = module.split(".")
+    found = find_spec(f"{package}.{room}")
     places = found.submodule_search_locations if found else None
-    source = Path((places or [""])[0]) / f"{name}.py"
+    source = Path((places or [""])[0]).joinpath(*inside).with_suffix(".py")
     for node in ast.parse(source.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == attribute:
             return ast.get_docstring(node)

@@ -230,7 +230,16 @@ def _joined(parts: list[tuple[IntArray, Slates, IntArray]], rows: int) -> tuple[
 
 
 def open_arm(scenario: Scenario, world: World, recommender: Recommender, *, name: str, log: VisitLog) -> ArmSession:
-    """Return the session of an arm, with the clock and the actions that the scenario has; arguments as of ``ArmSession``."""
+    """Return the session of an arm, with the clock and the actions that the scenario has; arguments as of ``ArmSession``.
+
+    Raises:
+        ConfigError: users talk instead of browsing pages.
+    """
+    if scenario.conversation is not None:
+        raise ConfigError(
+            f"scenario {scenario.name!r}: got one with a conversation, expected pages; play it with recsim-llm run, or as "
+            "RecSimLLM/Converse-v0"
+        )
     timed = ClockSession if scenario.actions is None else ActingSession
     kind = ArmSession if scenario.clock is None else timed
     return kind(scenario, world, recommender, name=name, log=log)

@@ -24,6 +24,8 @@ def check_conversation(scenario: Scenario, world: World) -> None:
         "visits": (scenario.visits == 1, "1, since every user has one dialogue"),
         "reward": (scenario.reward == "clicks", "clicks, which accepted items count as"),
         "train": (scenario.train is None, "none, since policies are trained on pages"),
+        "presentation": (scenario.presentation is None, "none, since words stand beside pages alone"),
+        "remarks": (scenario.remarks is None, "none; in mode chat users say what was wrong"),
         "users.noise": (not scenario.users.noise, "none; set conversation.noise"),
         "recommenders.retrain": (all(arm.retrain is None for arm in scenario.recommenders), "none"),
     }

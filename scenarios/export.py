@@ -17,9 +17,12 @@ from recsim_llm.exports import (
     Identities,
     new_folder,
     write_bandit_feedback,
+    write_conversations,
     write_dialogues,
+    write_inspired,
     write_movielens,
     write_recbole,
+    write_redial,
     write_simeval,
     write_slate_feedback,
 )
@@ -42,6 +45,9 @@ FORMATS: Mapping[str, str] = {
     "movielens": "MovieLens: ratings.csv and movies.csv",
     "simeval": "SimEval-IR: sessions.jsonl in its schema v1, with losses.json",
     "dialogues": "dialogues.jsonl and instructions.jsonl, in words",
+    "conversations": "of a run whose users talk: conversations.jsonl, chat messages with typed acts",
+    "redial": "of a run whose users talk: redial.jsonl, in the layout of ReDial",
+    "inspired": "of a run whose users talk: inspired.tsv, in the layout of INSPIRED",
 }
 """Formats by name."""
 _WRITERS: Mapping[str, Writer] = {
@@ -51,6 +57,9 @@ _WRITERS: Mapping[str, Writer] = {
     "movielens": write_movielens,
     "simeval": write_simeval,
     "dialogues": write_dialogues,
+    "conversations": write_conversations,
+    "redial": write_redial,
+    "inspired": write_inspired,
 }
 
 

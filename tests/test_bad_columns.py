@@ -238,6 +238,11 @@ CALLS = {
         "differences",
         {"planned_users": (100, (1, 2.5, np.nan, "many")), "confidence": SHARE, "looks": (None, ([0.5], ["a"], [99], [[2]]))},
     ),
+    "estimate_survival": Call(
+        statistics.estimate_survival,
+        {"time": ("ids", np.arange(USERS) % 4), "event": ("flags", np.arange(USERS) % 2 == 0)},
+        {"horizon": (5, (0, 2.5, np.nan, "five", None)), "confidence": SHARE},
+    ),
     "first_decision": users(
         statistics.first_decision,
         "differences",

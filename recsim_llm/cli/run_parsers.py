@@ -151,7 +151,10 @@ def export_parser(commands: Any) -> None:
         handler=handle_export,
     )
     parser.add_argument("run", type=Path, help="run folder; nothing in it is changed")
-    parser.add_argument("format", help="obp, obp-slates, minari, recbole, movielens or dialogues")
+    parser.add_argument(
+        "format",
+        help="obp, obp-slates, minari, recbole, movielens, simeval, dialogues; of talks conversations, redial, inspired",
+    )
     parser.add_argument("out", type=Path, help="folder for the export; must be new")
     parser.add_argument("--arm", metavar="NAME", help="the only recommender to export (default: all that are finished)")
     parser.add_argument(

@@ -10,8 +10,12 @@ from typing import Any
 from recsim_llm.cli.options import read_table_options
 from recsim_llm.cli.output import make_console, print_lines, write_json
 from recsim_llm.errors import ConfigError
+from recsim_llm.language.base.safe_text import safe_text
 
 __all__ = ["handle_tools"]
+
+_SHOWN = 200
+"""Characters of wrong arguments that are told."""
 
 
 def handle_tools(options: argparse.Namespace) -> int:
@@ -52,13 +56,14 @@ def _show(service: Any, options: argparse.Namespace) -> None:
 
 
 def _call(service: Any, options: argparse.Namespace) -> int:
+    given = safe_text(options.arguments, _SHOWN)
     try:
         arguments = json.loads(options.arguments)
-    except ValueError as error:
-        got = f"got {options.arguments!r} ({error})"
+    except (ValueError, RecursionError) as error:
+        got = f"got '{given}' ({error})"
         raise ConfigError(f"tools: {got}, expected arguments as JSON, for instance '{{\"count\": 5}}'") from error
     if not isinstance(arguments, dict):
-        raise ConfigError(f"tools: got arguments {options.arguments!r}, expected a JSON object; write {{}} for none")
+        raise ConfigError(f"tools: got arguments '{given}', expected a JSON object; write {{}} for none")
     text, wrong = service.call(options.tool, arguments)
     write_json(options, json.loads(text))
     if not options.quiet:

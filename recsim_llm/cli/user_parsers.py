@@ -156,7 +156,8 @@ def realism_parser(commands: Any) -> None:
     """Add the verb ``realism``."""
     example = (
         "recsim-llm realism --data fictional --n-users 60 --seeds 1 --seed 7 --out cards/choice\n"
-        "  recsim-llm realism --exposures impressions.csv --out cards/clicks"
+        "  recsim-llm realism --exposures impressions.csv --out cards/clicks\n"
+        "  recsim-llm realism --dialogues crs_arena_dial_open.json --simulated runs/talks --part asks --out cards/talks"
     )
     parser = add_verb(
         commands,
@@ -171,6 +172,13 @@ def realism_parser(commands: Any) -> None:
         "--random-exposures",
         metavar="LOG",
         help="ratings of items that were shown at random: a file or folder; Coat's own part",
+    )
+    parser.add_argument("--dialogues", metavar="FILE", type=Path, help="people's dialogues, beside those of --simulated")
+    parser.add_argument(
+        "--simulated",
+        metavar="RUN",
+        type=Path,
+        help="run whose users talk, of the recommender --part, or a file of simulated dialogues",
     )
     table_options(parser)
     parser.add_argument(

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from recsim_llm.cli.dialogue_cards import score_dialogues
 from recsim_llm.cli.endings import go_on, go_on_by_calls
 from recsim_llm.cli.options import ask_first, read_exposure_options, read_limits, read_model, read_studied, read_table_options
 from recsim_llm.cli.output import (
@@ -152,6 +153,9 @@ def handle_realism(options: argparse.Namespace) -> None:
     from recsim_llm.scenarios.dry_run import forecast_card
     from recsim_llm.scenarios.realism_run import card_facts, make_card
 
+    if options.dialogues is not None or options.simulated is not None:
+        score_dialogues(options)
+        return
     request = _card_request(options)
     if options.dry_run:
         print_forecast(options, forecast_card(request))

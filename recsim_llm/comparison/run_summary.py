@@ -26,6 +26,12 @@ from recsim_llm.statistics import CONFIDENCE, Estimate, paired_effect, ratio_est
 __all__ = ["ArmDifference", "Difference", "Summary", "summarise"]
 
 _UNRATED = "Users click or buy and give no ratings: whatever needs ratings is left out."
+_WORDLESS = (
+    "Words on pages move clicks, and oracle and planner write none: who writes may lie above them without beating the game."
+)
+_UNTOLD = (
+    "The oracle knows what users like and asks nobody what they look for: who asks may lie above it without beating the game."
+)
 SCHEMA = 1
 """Version of the JSON layout; rises when a key changes its meaning or goes."""
 _COMPARED = {metric.key: metric for metric in RESULTS if metric.key in ("clicks_per_user", "reward_per_user")}
@@ -135,8 +141,19 @@ def summarise(run: Path) -> Summary:
         regret=tuple(_compare(judged, *pair) for pair in _below_ceilings(names)),
         rated=tally.rated,
         warnings=read_warnings(manifest),
-        notes=(*_notes(arms, int(manifest["users"])), *([] if tally.rated else [_UNRATED])),
+        notes=(*_notes(arms, int(manifest["users"])), *([] if tally.rated else [_UNRATED]), *_no_ceilings(manifest, names)),
     )
+
+
+def _no_ceilings(manifest: Mapping[str, Any], names: Sequence[str]) -> Iterator[str]:
+    """Say where arms that know the users are no ceiling, since others may do what these do not."""
+    settings = manifest.get("settings") or {}
+    if not set(CEILINGS) & set(names):
+        return
+    if settings.get("presentation") is not None:
+        yield _WORDLESS
+    if (settings.get("conversation") or {}).get("goal", "none") != "none":
+        yield _UNTOLD
 
 
 def _below_ceilings(names: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from recsim_llm.conversation.acts import ASK, EXPLAIN, POLICY_ACTS, RECOMMEND, PolicyActs
+from recsim_llm.conversation.acts import ASK, EXPLAIN, POLICY_ACTS, RECOMMEND, SILENT, PolicyActs
 from recsim_llm.conversation.attributes import Attributes
 from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.repetition import KnownItems
 from recsim_llm.core.visits import blank_slots
 from recsim_llm.errors import SlateError
-from recsim_llm.recommenders.base import LONGEST_WORDS
+from recsim_llm.recommenders.base import check_words
 
 __all__ = ["admit_acts"]
 
@@ -23,10 +23,11 @@ def admit_acts(
     catalog: Catalog,
     attributes: Attributes,
     slots: int,
+    shown: IntArray,
     known: KnownItems | None,
     name: str | None,
 ) -> tuple[PolicyActs, IntArray, IntArray]:
-    """Return acts as they take place: what does not belong to an act is -1, and so are invalid items.
+    """Return acts as they take place: what does not belong to an act is -1 or '', and invalid items are -1.
 
     Args:
         acts: of a policy, a row each of ``rows``.
@@ -34,7 +35,9 @@ def admit_acts(
         catalog: the items.
         attributes: what can be asked about.
         slots: most items of an act.
-        known: the rule on repetition, for recommendations alone: what was shown may be explained.
+        shown: int64 [m, n]: ids of items recommended so far in each dialogue, -1 for none; only these may be explained, or an
+            explanation would be a recommendation to which no rule applies.
+        known: the rule on repetition, for recommendations alone.
         name: who is to blame, whose invalid items are refused; None blanks and counts them.
 
     Returns:
@@ -52,12 +55,21 @@ def admit_acts(
         )
     _check_range(act, "act", range(len(POLICY_ACTS)), whom)
     _check_range(attribute, "attribute", range(-1, len(attributes.names)), whom)
-    _check_text(acts, len(rows), whom)
+    check_words(acts.text, f"{whom}: text", (len(rows),))
     shows = np.isin(act, (RECOMMEND, EXPLAIN))
     item_id = np.where(shows[:, None], item_id, -1).astype(np.int64)
-    index, invalid = _admitted(item_id, rows, act == RECOMMEND, catalog=catalog, known=known, name=name)
+    unheard = (act == EXPLAIN)[:, None] & (item_id >= 0) & ~(item_id[:, :, None] == shown[:, None, :]).any(axis=2)
+    if name is not None and unheard.any():
+        row, slot = np.argwhere(unheard)[0]
+        raise SlateError(
+            f"{name}, row {row}, position {slot}: got item {item_id[row, slot]} explained, expected one that was recommended "
+            "in this dialogue; recommend it first"
+        )
+    offered = np.where(unheard, -1, item_id)
+    index, invalid = _admitted(offered, rows, act == RECOMMEND, catalog=catalog, known=known, name=name)
     ids = np.where(index < 0, -1, catalog.item_id[index])
-    return PolicyActs(act, np.where(act == ASK, attribute, -1), ids, acts.text), index, invalid
+    text = None if acts.text is None else np.where(act == SILENT, "", np.asarray(acts.text, object))
+    return PolicyActs(act, np.where(act == ASK, attribute, -1), ids, text), index, invalid + unheard.sum(axis=1)
 
 
 def _admitted(
@@ -93,13 +105,3 @@ def _check_range(column: IntArray, what: str, allowed: range, whom: str) -> None
     if wrong.any():
         expected = f"{allowed.start} to {allowed.stop - 1}"
         raise SlateError(f"{whom}: got {what} {column[wrong][0]}, expected {expected}; see recsim_llm.conversation.acts")
-
-
-def _check_text(acts: PolicyActs, count: int, whom: str) -> None:
-    if acts.text is None:
-        return
-    text = np.asarray(acts.text, object)
-    if text.shape != (count,) or not all(isinstance(one, str) and len(one) <= LONGEST_WORDS for one in text):
-        raise SlateError(
-            f"{whom}: got text of shape {text.shape}, expected ({count},) texts of at most {LONGEST_WORDS} characters"
-        )

@@ -143,7 +143,14 @@ class Conversations:
             SlateError: the acts are malformed, or an item is invalid and is to be refused.
         """
         acts, index, invalid = admit_acts(
-            acts, rows, catalog=self.catalog, attributes=self.attributes, slots=self.slots, known=self._known, name=self._name
+            acts,
+            rows,
+            catalog=self.catalog,
+            attributes=self.attributes,
+            slots=self.slots,
+            shown=self.record.shown(rows),
+            known=self._known,
+            name=self._name,
         )
         state, obeyed = self.state, self._obeyed(rows, acts, index)
         speaks = acts.act != SILENT
@@ -264,7 +271,8 @@ class Conversations:
             before = state.candidates[at].sum(axis=1)
             state.candidates[at] &= self.attributes.members.T[value]
             after = state.candidates[at].sum(axis=1)
-            bits[said] = np.log2(np.maximum(before, 1)) - np.log2(np.maximum(after, 1))
+            # What contradicts all that was said before leaves nothing, and tells nothing that could be counted.
+            bits[said] = np.where(after > 0, np.log2(np.maximum(before, 1)) - np.log2(np.maximum(after, 1)), 0.0)
             false[said] = heard.truth[said, value] == 0
             state.told[at, self.attributes.attribute[value]] = True
         changed = rows[user.act == CHANGE_MIND]

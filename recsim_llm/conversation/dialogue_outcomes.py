@@ -50,7 +50,8 @@ class Outcomes:
         }
         for name, values in counts.items():
             self._counts[name][rows] += values
-        self._bits[rows] += np.nan_to_num(turn.bits)
+        # What users say unasked tells bits, too, but no question got them.
+        self._bits[rows] += np.where(prepared.acts.act == ASK, np.nan_to_num(turn.bits), 0.0)
         self._accuse(turn)
         taken = np.flatnonzero(turn.user.act == ACCEPT)
         if taken.size:

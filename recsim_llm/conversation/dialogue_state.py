@@ -90,6 +90,10 @@ class Record:
         self._open_critique[rows[answered]] = -1
         return kind, value, items
 
+    def shown(self, rows: IntArray) -> IntArray:
+        """Return int64 [m, n]: ids of all items shown so far in rows int64 [m], -1 for none."""
+        return self._said.item_id[rows].reshape(len(rows), -1)
+
     def said(self, rows: IntArray, turns: int) -> Said:
         """Return the first turns of rows int64 [m], columns [m, turns]."""
         return Said(*(column[rows, :turns] for column in self._said))

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-__all__ = ["TORN", "read_json", "unique_keys", "write_atomically"]
+__all__ = ["TORN", "parse_json", "read_json", "unique_keys", "write_atomically"]
 
 _DIGITS = 20
 TORN = ".part"
@@ -42,7 +42,15 @@ def read_json(path: Path) -> Any:
         OSError: the file cannot be read.
         ValueError: it is no such JSON.
     """
-    text = path.read_bytes().decode("utf-8")
+    return parse_json(path.read_bytes().decode("utf-8"))
+
+
+def parse_json(text: str) -> Any:
+    """Read JSON as ``read_json`` does, from a text.
+
+    Raises:
+        ValueError: it is no such JSON.
+    """
     try:
         return json.loads(text, parse_constant=_refuse, parse_float=_finite, parse_int=_whole, object_pairs_hook=unique_keys)
     except RecursionError as error:

@@ -17,7 +17,7 @@ from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import Rows
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import SlateError
-from recsim_llm.numerics.runs import take_runs
+from recsim_llm.numerics.grouped_columns import take_runs
 
 __all__ = ["KnownItems", "RatedItems", "Repeats"]
 

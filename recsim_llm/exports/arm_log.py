@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.conversation.transcripts import Transcript, read_transcripts
 from recsim_llm.core.arrays import DoubleArray, IntArray, TextArray
 from recsim_llm.dynamics.clock import HOURS
 from recsim_llm.log.columns import Columns, integers, lay_out_pages
@@ -130,6 +131,19 @@ class ArmLog:
         for one in np.unique(number):
             wanted = np.sort(order[number == one])
             yield self._portion(values[wanted], rank[wanted], key)
+
+    def transcripts(self, order: Callable[[IntArray], IntArray]) -> Iterator[Transcript]:
+        """Yield the arm's conversations that are over.
+
+        Args:
+            order: returns numbers int64 [u] of user ids int64 [u], by which they are sorted.
+
+        Raises:
+            LogError: nobody talks in the run, or a file cannot be read.
+        """
+        talks = (self._log.manifest.get("settings") or {}).get("conversation")
+        users = np.unique(self._log.columns("dialogues", ["user_id"], arm=self.arm)["user_id"]).astype(np.int64)
+        return read_transcripts(self._log, self.arm, users[np.argsort(order(users), kind="stable")] if talks else users)
 
     def _hours(self, user_id: IntArray, visit: IntArray, among: Mapping[str, IntArray]) -> IntArray:
         """Return int64 [p]: when the visits of pages began."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from recsim_llm.conversation.transcripts import Transcript
 from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.errors import LogError
@@ -45,6 +46,38 @@ class ExportSource:
         """Yield the log in the order of the exported ids, visits and pages; without texts where it is anonymous."""
         for portion in self.log.portions(self.user_order()):
             yield _without_words(portion) if self.identities.anonymous else portion
+
+    def transcripts(self) -> Iterator[Transcript]:
+        """Yield the conversations in the order of the exported users' ids.
+
+        Raises:
+            LogError: nobody talks in the run.
+        """
+        return self.log.transcripts(self.identities.of)
+
+    def user_number(self, user_id: int) -> int:
+        """Return the exported number of a user.
+
+        Raises:
+            LogError: it is no user of the population.
+        """
+        return int(self.identities.of(np.array([user_id]))[0])
+
+    def user_label(self, user_id: int) -> int | str:
+        """Return what stands for a user where a format takes texts: the data's own id, or the exported number.
+
+        Raises:
+            LogError: it is no user of the population.
+        """
+        return self.identities.labels(np.array([user_id]))[0]
+
+    def place_of(self, item_id: int) -> int:
+        """Return the catalog position of an item.
+
+        Raises:
+            LogError: it is not in the catalog.
+        """
+        return int(self.item_index(np.array([item_id]))[0])
 
     def item_index(self, item_id: IntArray) -> IntArray:
         """Return catalog positions of any shape, -1 for blank slots.

@@ -68,7 +68,7 @@ DIALOGUES = pa.schema(
 """One row a dialogue that is over. ``turns`` of the policy; ``item_id`` is what was accepted, null where nothing was;
 ``on_goal`` whether it is what the user looked for, true of everything accepted where there was no goal; ``goal_item`` the item
 of the goal when the dialogue ended, null without goals. ``questions``, ``recommended``: turns of that kind; ``interruptions``
-and ``welcome``: acts that the user did not want and did; ``invalid``: items blanked. ``bits``: that all answers told;
+and ``welcome``: acts that the user did not want and did; ``invalid``: items blanked. ``bits``: that answers to questions told;
 ``regret``: how far the accepted item falls short of the best of the user's pool, in standard deviations of the user's appeal.
 ``patience`` at first and what was ``spent`` of it. ``blame``: what the user of a dialogue that found nothing did against
 itself, and with which probability it would again. The last three are sums of the leak meter."""

@@ -38,7 +38,9 @@ class Part(NamedTuple):
 
 
 PARTS = (
-    Part("behaviour", "Behaviour", "Do its users choose, look, stay and leave as people do?", (5, 1, 2, 3, 4, 6), score=True),
+    Part(
+        "behaviour", "Behaviour", "Do its users choose, look, stay and leave as people do?", (5, 1, 2, 3, 4, 6, 14), score=True
+    ),
     Part("tester", "Tester", "Do its users tell better recommenders from worse ones as people do?", (7, 12), score=True),
     Part("audit", "Leakage audit", "Can the two scores be trusted?", (13,)),
     Part("further", "Further checks", "What else should be known of it?", (8, 9, 10, 11)),

@@ -18,7 +18,7 @@ from recsim_llm.errors import ConfigError
 from recsim_llm.realism.line import Better, Measure, Role, Row
 from recsim_llm.statistics.intervals import CONFIDENCE, Estimate
 
-__all__ = ["Resampler", "Series", "Statistic", "mean_statistic", "of_sums", "ratio_statistic"]
+__all__ = ["Resampler", "Series", "Statistic", "estimate_of_draws", "mean_statistic", "of_sums", "ratio_statistic"]
 
 Statistic = Callable[[DoubleArray], DoubleArray]
 """Takes weights, float64 [b, u], how often each user counts in each draw; returns float64 [b], NaN where undefined."""
@@ -86,25 +86,32 @@ class Resampler:
         return Measure(name=name, unit=unit, better=better, rows=tuple(rows))
 
     def estimate(self, values: DoubleArray) -> Estimate:
-        """Return the estimate of a statistic's values, float64 [resamples + 1], the undrawn one first.
-
-        The interval always holds the value. There is none where the statistic is undefined in a draw, does not vary, or rests
-        on one user.
-        """
-        if np.isnan(values[0]):
-            return Estimate(value=None, users=self.users)
-        drawn = values[1:]
-        if self.users < 2 or np.isnan(drawn).any() or np.ptp(drawn) == 0.0:
-            return Estimate(value=float(values[0]), users=self.users)
-        low, high = np.quantile(drawn, [0.5 - CONFIDENCE / 2, 0.5 + CONFIDENCE / 2])
-        # Distances grow with noise, and a draw is noisier than the data: that bias must not shut the value out.
-        return Estimate(
-            value=float(values[0]), low=float(min(low, values[0])), high=float(max(high, values[0])), users=self.users
-        )
+        """Return the estimate of a statistic's values, as ``estimate_of_draws`` does."""
+        return estimate_of_draws(values, self.users)
 
     def _values(self, series: Series) -> DoubleArray:
         values: DoubleArray = np.mean([statistic(self.weights) for statistic in series.statistics], axis=0)
         return values
+
+
+def estimate_of_draws(values: DoubleArray, users: int) -> Estimate:
+    """Return the estimate of a statistic's values, float64 [resamples + 1], the undrawn one first.
+
+    The interval always holds the value. There is none where the statistic is undefined in a draw, does not vary, or rests
+    on one user.
+
+    Args:
+        values: of the statistic.
+        users: who were drawn.
+    """
+    if np.isnan(values[0]):
+        return Estimate(value=None, users=users)
+    drawn = values[1:]
+    if users < 2 or np.isnan(drawn).any() or np.ptp(drawn) == 0.0:
+        return Estimate(value=float(values[0]), users=users)
+    low, high = np.quantile(drawn, [0.5 - CONFIDENCE / 2, 0.5 + CONFIDENCE / 2])
+    # Distances grow with noise, and a draw is noisier than the data: that bias must not shut the value out.
+    return Estimate(value=float(values[0]), low=float(min(low, values[0])), high=float(max(high, values[0])), users=users)
 
 
 def of_sums(sums: DoubleArray, function: Callable[[DoubleArray], DoubleArray]) -> Statistic:

@@ -14,7 +14,7 @@ from recsim_llm.core.ratings import Ratings
 from recsim_llm.core.visits import blank_slots
 from recsim_llm.errors import SlateError
 
-__all__ = ["LONGEST_WORDS", "Recommender", "check_slates", "deterministic"]
+__all__ = ["LONGEST_WORDS", "Recommender", "check_slates", "check_words", "deterministic"]
 
 LONGEST_WORDS = 500
 """Most characters of an explanation, or of a title of the recommender's own."""
@@ -86,7 +86,12 @@ def check_slates(slates: Slates, catalog: Catalog, users: int, k: int, *, name: 
     for field, shape in (("propensity", (users, k)), ("prefix_propensity", (users, k)), ("slate_propensity", (users,))):
         _check_propensity(getattr(slates, field), f"{name}: {field}", shape)
     for field in ("explanation", "title"):
-        _check_words(getattr(slates, field), f"{name}: {field}", (users, k))
+        words = getattr(slates, field)
+        check_words(words, f"{name}: {field}", (users, k))
+        if words is not None and any(map(_unseen, np.asarray(words).flat)):
+            raise SlateError(
+                f"{name}: {field}: got a text that nobody sees, blanks alone, expected '' where nothing is written"
+            )
     index = catalog.index_of(ids)
     blank = blank_slots(index, catalog.retired)
     if blank is None:
@@ -102,7 +107,17 @@ def check_slates(slates: Slates, catalog: Catalog, users: int, k: int, *, name: 
     return index
 
 
-def _check_words(words: npt.ArrayLike | None, what: str, shape: tuple[int, ...]) -> None:
+def check_words(words: npt.ArrayLike | None, what: str, shape: tuple[int, ...]) -> None:
+    """Check words that a policy writes; None is none.
+
+    Args:
+        words: str of the shape.
+        what: whose they are, for error texts.
+        shape: expected.
+
+    Raises:
+        SlateError: no texts of that shape, too long ones, or halves of characters, which no log can keep.
+    """
     if words is None:
         return
     texts = np.asarray(words)
@@ -114,6 +129,16 @@ def _check_words(words: npt.ArrayLike | None, what: str, shape: tuple[int, ...])
     longest = max(map(len, texts.flat), default=0)
     if longest > LONGEST_WORDS:
         raise SlateError(f"{what}: got a text of {longest} characters, expected at most {LONGEST_WORDS}; shorten it")
+    try:
+        "".join(texts.flat).encode()
+    except UnicodeEncodeError as error:
+        half = f"U+{ord(error.object[error.start]):04X}"
+        raise SlateError(f"{what}: got half of a character ({half}), expected whole ones; replace it") from error
+
+
+def _unseen(text: str) -> bool:
+    """Return whether a text that is not empty has no character that is seen; it would do to users what words do."""
+    return bool(text) and not any(letter.isprintable() and not letter.isspace() for letter in text)
 
 
 def _check_propensity(values: npt.ArrayLike | None, what: str, shape: tuple[int, ...]) -> None:

@@ -14,7 +14,7 @@ from recsim_llm.core.pages import Requests
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.core.repetition import Repeats
 from recsim_llm.dynamics.catalog_search import CatalogSearch
-from recsim_llm.numerics.runs import take_runs
+from recsim_llm.numerics.grouped_columns import take_runs
 
 __all__ = ["Interactions"]
 

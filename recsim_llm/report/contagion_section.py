@@ -110,7 +110,7 @@ def _days(arm: Mapping[str, Any]) -> list[tuple[int, float]]:
 
 
 def _draw(name: str, curves: Mapping[str, list[tuple[int, float]]]) -> Figure:
-    plot = drawing.new_figure(right=0.74)
+    plot = drawing.new_figure(right=drawing.BESIDE)
     axes, labels = plot.axes[0], []
     for arm, points in curves.items():
         if not points:

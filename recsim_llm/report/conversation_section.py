@@ -137,11 +137,11 @@ def _leaks(arms: Arms) -> Rows:
 def _warnings(arms: Arms) -> list[str]:
     said = []
     for arm in arms:
-        share = arm["blame"]["share"]["value"]
-        if share is not None and share > MOST_BLAMED:
+        share, least = arm["blame"]["share"]["value"], arm["blame"]["share"]["low"]
+        if least is not None and least > MOST_BLAMED:
             said.append(
-                f"{arm['arm']}: {share:.1%} of the failures are the users' own fault, more than {MOST_BLAMED:.0%}: they say as "
-                "much of the users as of the recommender."
+                f"{arm['arm']}: {share:.1%} of the failures are the users' own fault, beyond chance more than "
+                f"{MOST_BLAMED:.0%}: they say as much of the users as of the recommender."
             )
     return said
 
@@ -184,7 +184,7 @@ def _curve(arm: Content) -> list[tuple[int, float, float | None, float | None]]:
 
 
 def _draw(curves: Mapping[str, Sequence[tuple[int, float, float | None, float | None]]]) -> Figure:
-    plot = drawing.new_figure(right=0.74)
+    plot = drawing.new_figure(right=drawing.BESIDE)
     axes, labels = plot.axes[0], []
     for arm, points in curves.items():
         place = drawing.place_of(arm)

@@ -20,6 +20,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 __all__ = [
+    "BESIDE",
     "COLOURS",
     "GRID",
     "INK",
@@ -69,6 +70,8 @@ WIDTH, HEIGHT = 4.6, 3.1
 """Inches; small, so that the text stays readable when a phone shows the figure 340 pixels wide."""
 NARROW = 16
 """Characters of an arm's name in a figure before it is cut."""
+BESIDE = 0.68
+"""Right end of axes beside whose lines names of that length stand."""
 
 
 class Label(NamedTuple):

@@ -192,7 +192,7 @@ def _can_draw(series: Content) -> bool:
 
 def _draw(series: Content) -> Figure:
     """Draw a series of every arm, with its interval as a band."""
-    plot = drawing.new_figure(right=0.74)
+    plot = drawing.new_figure(right=drawing.BESIDE)
     axes, labels = plot.axes[0], []
     for arm, points in series["arms"].items():
         place = drawing.place_of(arm)

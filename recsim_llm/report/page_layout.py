@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from html import escape
 from importlib.resources import files
 
+from recsim_llm.core.terminal_text import printable
 from recsim_llm.report.summary_tables import Cell
 
 __all__ = ["WIDE", "Group", "document", "figure", "fold", "line_with_code", "table", "whole_table"]
@@ -70,7 +71,8 @@ def document(title: str, head: str, parts: Iterable[str]) -> str:
     links = "\n".join(f'<a href="#{place}">{text}</a>' for place, text in found.items())
     contents = f'<nav aria-label="Contents">\n{links}\n</nav>' if len(found) > _MOST_WITHOUT_CONTENTS else ""
     style = files("recsim_llm.report").joinpath("style.css").read_text(encoding="utf-8")
-    return _PAGE.format(title=escape(title), style=style, head=head, contents=contents, body=body)
+    # Titles and words were written by strangers, and may hold what turns or hides the text that follows.
+    return printable(_PAGE.format(title=escape(title), style=style, head=head, contents=contents, body=body))
 
 
 def table(heads: Iterable[str], groups: Iterable[Group]) -> str:

@@ -142,7 +142,7 @@ def _curve(arm: Mapping[str, Any], measure: str) -> list[tuple[int, float]]:
 
 
 def _draw(measure: str, curves: Mapping[str, list[tuple[int, float]]]) -> Figure:
-    plot = drawing.new_figure(right=0.74)
+    plot = drawing.new_figure(right=drawing.BESIDE)
     axes, labels = plot.axes[0], []
     for arm, points in curves.items():
         if points:

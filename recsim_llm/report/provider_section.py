@@ -112,7 +112,7 @@ def _caption(arm: Mapping[str, Any]) -> str:
 
 
 def _draw(providers: Sequence[Provider]) -> Figure:
-    plot = drawing.new_figure(right=0.68)
+    plot = drawing.new_figure(right=drawing.BESIDE)
     axes, labels = plot.axes[0], []
     for place, one in enumerate(providers):
         days, values = zip(*_points(one), strict=True)

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from recsim_llm.report import behaviour_figures as behaviour
+from recsim_llm.report import dialogue_figures as dialogues
 from recsim_llm.report import drawing, numbers
 from recsim_llm.report.drawing import INK, MUTED
 from recsim_llm.report.realism_rows import Content, card_line
@@ -248,6 +249,16 @@ CARD_FIGURES = (
         draw_reliability,
         ("curve", "chance", "share", "decisions"),
         _reliability_rows,
+    ),
+    CardFigure(
+        "dialogue_acts",
+        dialogues.acts_title,
+        "What users do in an utterance, as shares of those whose act is known. Where acts of people were read by their words, "
+        "those that could not be read are left out.",
+        lambda card: bool(dialogues.act_shares(card)),
+        dialogues.draw_acts,
+        ("row", "act", "share"),
+        dialogues.act_rows,
     ),
 )
 """The figures in the order of the page."""

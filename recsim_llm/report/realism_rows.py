@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from recsim_llm.realism.card import PARTS, Part
+from recsim_llm.realism.dialogues.dialogue_scores import SHUFFLED
 from recsim_llm.realism.line import FEWEST_TO_TELL
 from recsim_llm.report import numbers
 from recsim_llm.report.summary_tables import Cell
 
 __all__ = [
+    "DIALOGUES",
     "ROLES",
     "Content",
     "card_line",
@@ -22,6 +24,7 @@ __all__ = [
     "row_cells",
     "shown",
     "standing",
+    "told_apart",
 ]
 
 Content = Mapping[str, Any]
@@ -35,7 +38,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
 """Columns beside the candidate, with the roles of their rows; the last has real users where they judge, else what stands for
 as good as can be hoped for."""
 
-_MOST = {1: 3, 2: 3, 3: 5, 4: 6, 5: 6, 6: 5, 7: 8, 8: 6, 9: 3, 10: 5, 11: 4, 12: 5, 13: 7}
+_MOST = {1: 3, 2: 3, 3: 5, 4: 6, 5: 6, 6: 5, 7: 8, 8: 6, 9: 3, 10: 5, 11: 4, 12: 5, 13: 7, 14: 6}
 _OPEN = "no difference from the strongest cheap baseline can be claimed on"
 _NO_LINES = {
     "behaviour": "the card was made of neither ratings nor a log",
@@ -43,6 +46,8 @@ _NO_LINES = {
 }
 _TOO_FEW = "too few users"
 _SHARES = ("share", "chance")
+DIALOGUES = 14
+"""Number of the line about dialogues."""
 
 
 class Rival(NamedTuple):
@@ -142,6 +147,7 @@ def part_verdict(card: Content, part: Part) -> str:
     if not lines:
         return f"not assessed: {_NO_LINES[part.key]}"
     silent = [line["name"] for line in lines if not line["measures"]]
+    apart = [told_apart(line) for line in lines if line["number"] == DIALOGUES]
     for line in lines:
         rival = rivals(line["measures"][0])["Cheap CF"] if line["measures"] else None
         word = standing(rival.words) if rival is not None else ""
@@ -156,8 +162,17 @@ def part_verdict(card: Content, part: Part) -> str:
         (f"too few users to tell (take {FEWEST_TO_TELL} or more) on", groups[_TOO_FEW]),
         ("not assessed:", silent),
     ]
-    said = [f"{start} {', '.join(names)}" for start, names in parts if names]
+    said = [*(f"{start} {', '.join(names)}" for start, names in parts if names), *apart]
     return "; ".join(said) or "nothing could be compared with a cheap baseline"
+
+
+def told_apart(line: Content) -> str:
+    """Say on which distances of the line about dialogues users are told from people."""
+    said = {one["name"].partition(",")[0]: rival_words(one).get(SHUFFLED, "") for one in line["measures"]}
+    if any(words.startswith(_TOO_FEW) for words in said.values()):
+        return f"{_TOO_FEW.replace('users', 'dialogues')} to tell from people's (take {FEWEST_TO_TELL} or more)"
+    apart = [name for name, words in said.items() if words.startswith("above")]
+    return f"told from people by {', '.join(apart)}" if apart else "not told from people by the distances of dialogues"
 
 
 def _cell(row: Content, digits: int, *, share: bool) -> Cell:

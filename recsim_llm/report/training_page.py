@@ -96,7 +96,7 @@ def training_verdict(found: Mapping[str, Any]) -> list[str]:
 def draw_curve(found: Mapping[str, Any]) -> Figure:
     """Draw the mean return of the held-out users over steps, with interval and seeds, and the baselines as lines."""
     curve, ours = found["curve"], drawing.colour(drawing.place_of(found["algorithm"]))
-    figure = drawing.new_figure(right=0.74)
+    figure = drawing.new_figure(right=drawing.BESIDE)
     axes = figure.axes[0]
     steps = [point["steps"] for point in curve]
     if len(curve[0]["seeds"]) > 1:

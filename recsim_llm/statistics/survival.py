@@ -15,7 +15,7 @@ from statistics import NormalDist
 import numpy as np
 
 from recsim_llm.core.arrays import BoolArray, IntArray
-from recsim_llm.errors import DataError
+from recsim_llm.core.checked_columns import as_flags, as_whole_numbers, check_number, check_whole_number
 from recsim_llm.statistics.intervals import CONFIDENCE, Estimate
 
 __all__ = ["Survival", "estimate_survival"]
@@ -43,10 +43,13 @@ def estimate_survival(time: IntArray, event: BoolArray, horizon: int, *, confide
         confidence: of each interval, 0 to 1.
 
     Raises:
-        DataError: the columns differ in length, or a time is below 0.
+        DataError: the columns differ in length, a time is below 0, or a column holds what it cannot.
+        ConfigError: the horizon or the confidence is none.
     """
-    if len(time) != len(event) or (len(time) and int(time.min()) < 0):
-        raise DataError(f"survival: got {len(time)} times and {len(event)} events, expected as many, and times from 0")
+    time = as_whole_numbers("survival, time", time, ("users",), least=0)
+    event = as_flags("survival, event", event, (len(time),))
+    check_whole_number("survival, horizon", horizon, least=1)
+    check_number("survival, confidence", confidence, above=0, below=1)
     times = np.arange(1, horizon + 1)
     at_risk = (time[None] >= times[:, None]).sum(axis=1)
     events = ((time[None] == times[:, None]) & event[None]).sum(axis=1)

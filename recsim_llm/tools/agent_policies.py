@@ -19,6 +19,9 @@ _NOW = "Answer now: call the tool answer, with ids of candidates. This is the la
 class ReAct(Agent):
     """Takes one step at a time and sees what came of it before the next: ReAct (Yao et al. 2023, ICLR), the plain baseline."""
 
+    class Settings(AgentSettings):
+        """Settings of ``ReAct``."""
+
     _kind = "react"
 
     def _most_calls(self) -> int:
@@ -41,6 +44,9 @@ class PlanExecute(Agent):
     Two calls of the model a page whatever the plan is, as in InteRecAgent (Huang et al. 2023, section 3.4, plan-first
     execution).
     """
+
+    class Settings(AgentSettings):
+        """Settings of ``PlanExecute``."""
 
     _kind = "plan-execute"
 

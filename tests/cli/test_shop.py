@@ -8,6 +8,7 @@ from html import unescape
 from pathlib import Path
 
 import pytest
+import yaml
 
 from recsim_llm.cli.main import main
 
@@ -18,8 +19,8 @@ PAGE = (Path(__file__).resolve().parents[2] / "docs" / "shop.md").read_text(enco
 def done(tmp_path_factory):
     """The folder after all commands of the page."""
     folder = tmp_path_factory.mktemp("page")
-    (scenario,) = re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL)
-    (folder / "my-shop.yaml").write_text(scenario, encoding="utf-8")
+    for scenario in re.findall(r"```yaml\n(name: .*?)```", PAGE, flags=re.DOTALL):
+        (folder / f"{yaml.safe_load(scenario)['name']}.yaml").write_text(scenario, encoding="utf-8")
     commands = re.findall(r"^    (recsim-llm .*)$", PAGE, flags=re.MULTILINE)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)

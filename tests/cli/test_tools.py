@@ -50,6 +50,7 @@ def test_friends_come_from_a_file(tmp_path, capsys):
     [
         (["select", "{broken"], "expected arguments as JSON"),
         (["select", "[1]"], "expected a JSON object"),
+        (["select", "[" * 100_000], "expected arguments as JSON"),
         (["--user", "99999999"], "--user: got '99999999', expected one of the"),
         (["--user", "x"], "--user: got 'x'"),
         (["--base", "language"], "tools, base: got 'language'"),

@@ -49,6 +49,25 @@ def test_regret_is_measured_against_the_oracle_which_is_never_the_best(tmp_path)
     ]
 
 
+@pytest.mark.parametrize(
+    ("settings", "arms", "said"),
+    [
+        ({"presentation": {}}, ["oracle", "b"], ["Words on pages move clicks"]),
+        ({"conversation": {"goal": "item"}}, ["oracle", "b"], ["The oracle knows what users like and asks nobody"]),
+        ({"conversation": {"goal": "none"}}, ["oracle", "b"], []),
+        ({"presentation": {}}, ["a", "b"], []),
+        ({"presentation": None, "conversation": None}, ["oracle", "b"], []),
+    ],
+)
+def test_where_others_may_do_what_the_oracle_does_not_it_is_said_to_be_no_ceiling(tmp_path, settings, arms, said):
+    log = [("oracle" if page[0] == "a" and arms[0] == "oracle" else page[0], *page[1:]) for page in HAND]
+    run = write_run(tmp_path, log, arms=arms)
+    manifest = json.loads((run / "manifest.json").read_text())
+    (run / "manifest.json").write_text(json.dumps(manifest | {"settings": settings}))
+    notes = [note for note in summarise(run).notes if "without beating the game" in note]
+    assert [note.startswith(one) for note, one in zip(notes, said, strict=True)] == [True] * len(said)
+
+
 def test_without_an_oracle_there_is_no_regret(hand):
     assert hand.regret == ()
 

@@ -5,7 +5,7 @@ import talks
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsim_llm.conversation.acts import ACCEPT, ANSWER, ASK, CHANGE_MIND, LEAVE, NOTHING, RECOMMEND, REFUSE, SILENT
+from recsim_llm.conversation.acts import ACCEPT, ANSWER, ASK, CHANGE_MIND, EXPLAIN, LEAVE, NOTHING, RECOMMEND, REFUSE, SILENT
 from recsim_llm.conversation.deciding import draw, options_of, spread
 from recsim_llm.conversation.dialogue_loop import Conversations
 
@@ -19,6 +19,8 @@ def chances_of(world, act, *, mode="questions", goal="item", attribute=0, **sett
     talks.begin(conversations)
     rows = np.arange(len(world.population))
     acts = talks.recommend(conversations.goal_item(rows)[:, None], conversations)
+    if act == EXPLAIN:
+        talks.settle(conversations, conversations.hear(rows, acts))
     acts = acts._replace(act=np.full(len(rows), act), attribute=np.full(len(rows), attribute))
     heard = conversations.hear(rows, acts).heard
     probability = spread(conversations.users.decide(heard), heard)

@@ -11,6 +11,7 @@ from recsim_llm.conversation.acts import (
     ANSWER,
     CHANGE_MIND,
     END,
+    EXPLAIN,
     LESS,
     NOTHING,
     SILENT,
@@ -97,6 +98,19 @@ def test_an_answer_tells_as_many_bits_as_it_takes_from_the_candidates(conversati
     np.testing.assert_allclose(turn.bits, np.log2(len(world.catalog) / has))
 
 
+def test_an_answer_that_leaves_nothing_tells_no_bits(world):
+    conversations = talks.converse(world, noise=0.5, patience=100.0)
+    turns = [talks.begin(conversations)]
+    rows = rows_of(conversations)
+    for _ in range(8):
+        turns.append(talks.settle(conversations, conversations.hear(rows, talks.ask(0, len(rows), conversations))))
+    lost = conversations.state.candidates.sum(axis=1) == 0
+    assert lost.any()
+    # All bits of a dialogue together are no more than naming one item tells.
+    assert np.nansum([turn.bits for turn in turns], axis=0).max() <= np.log2(len(world.catalog)) + 1e-9
+    assert np.nansum([turn.bits for turn in turns], axis=0)[lost].max() < np.log2(len(world.catalog))
+
+
 def test_without_noise_every_answer_is_true_and_with_noise_some_are_false(world):
     for noise, false in ((0.0, 0.0), (1.0, 1.0)):
         conversations = talks.converse(world, noise=noise)
@@ -170,9 +184,32 @@ def test_what_was_recommended_may_not_be_again_where_repeats_are_forbidden_but_e
     talks.begin(conversations)
     rows, acts = rows_of(conversations), talks.recommend(np.zeros((len(world.population), 1), np.int64), conversations)
     invalid = []
-    for act in (acts, acts, acts._replace(act=np.full(len(rows), 4))):
-        invalid.append(int(conversations.hear(rows, act).invalid[0]))
+    for act in (acts, acts, acts._replace(act=np.full(len(rows), EXPLAIN))):
+        prepared = conversations.hear(rows, act)
+        invalid.append(int(prepared.invalid[0]))
+        talks.settle(conversations, prepared)
     assert invalid == [0, 1, 0]
+
+
+def test_what_was_not_recommended_cannot_be_explained_which_would_be_a_recommendation_without_rules(world):
+    acts, refused = {}, talks.converse(world)
+    for own in (counted := talks.converse(world, name=None), refused):
+        talks.begin(own)
+        acts[own] = talks.recommend(np.zeros((len(world.population), 1), np.int64), own)._replace(
+            act=np.full(len(world.population), EXPLAIN)
+        )
+    prepared = counted.hear(rows_of(counted), acts[counted])
+    assert set(prepared.invalid) == {1}
+    assert (prepared.heard.item_index == -1).all()
+    with pytest.raises(SlateError, match="explained, expected one that was recommended in this dialogue"):
+        refused.hear(rows_of(refused), acts[refused])
+
+
+def test_a_silent_policy_has_no_words_to_be_silent_with(conversations):
+    talks.begin(conversations)
+    rows = rows_of(conversations)
+    acts = silent_acts(len(rows), conversations.slots)._replace(text=np.full(len(rows), "Take it!", object))
+    assert set(conversations.hear(rows, acts).acts.text) == {""}
 
 
 @pytest.mark.parametrize(
@@ -182,7 +219,9 @@ def test_what_was_recommended_may_not_be_again_where_repeats_are_forbidden_but_e
         ({"attribute": np.array([50])}, "got attribute 50, expected -1 to"),
         ({"act": np.array([0.5])}, "got act float64"),
         ({"item_id": np.zeros((1, 9), np.int64)}, "got item_id int64 of shape"),
-        ({"text": np.array(["x" * 501], object)}, "expected (1,) texts of at most 500 characters"),
+        ({"text": np.array(["x" * 501], object)}, "text: got a text of 501 characters, expected at most 500"),
+        ({"text": np.array(["\ud800"], object)}, "text: got half of a character (U+D800)"),
+        ({"text": np.array([None], object)}, "expected texts of shape (1,)"),
     ],
 )
 def test_malformed_acts_are_refused(conversations, change, said):

@@ -3,7 +3,7 @@
 import numpy as np
 import talks
 
-from recsim_llm.conversation.acts import CRITIQUE, LESS, MORE, NOT_THIS
+from recsim_llm.conversation.acts import ASK, CRITIQUE, LESS, MORE, NOT_THIS, SAY
 from recsim_llm.conversation.dialogue_outcomes import BLAMES
 from recsim_llm.conversation.taste_users import TasteUsers
 
@@ -80,6 +80,18 @@ def test_a_planted_obedient_policy_heeds_every_critique_and_a_deaf_one_none(worl
     for kind in (LESS, MORE, NOT_THIS):
         assert obedience(world, kind, obedient).mean() == 1.0
         assert obedience(world, kind, deaf).mean() == 0.0
+
+
+def test_what_users_say_unasked_is_nothing_that_questions_told(world):
+    def says(dialogues, own, rows):
+        acts = talks.ask(0, len(rows), own)
+        return acts._replace(act=np.where(dialogues.turn == 1, ASK, SAY))
+
+    conversations = talks.converse(world, mode="chat", patience=100.0)
+    turns, outcomes = talks.play(conversations, says)
+    told = outcomes.of(np.arange(len(conversations.state.stop)), conversations)["bits"]
+    np.testing.assert_allclose(told, np.nan_to_num(turns[1].bits))
+    assert np.nansum(turns[0].bits) > 0
 
 
 def test_users_who_refuse_what_they_look_for_are_to_blame(world):

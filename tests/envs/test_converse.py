@@ -10,7 +10,7 @@ from gymnasium.utils.env_checker import check_env
 
 from recsim_llm.conversation.acts import ACCEPT, POLICY_ACTS, USER_ACTS
 from recsim_llm.envs.converse import ConverseEnv
-from recsim_llm.errors import ConfigError, ContractError
+from recsim_llm.errors import ConfigError, ContractError, SlateError
 
 SMALL = {"catalog": "fictional-100", "population": 20}
 
@@ -88,6 +88,36 @@ def test_a_step_after_the_end_is_refused(env):
     env.step(act(env, "end"))
     with pytest.raises(ContractError, match="expected reset"):
         env.step(act(env, "ask"))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"act": 6}, "action, act: got 6, expected a whole number from 0 to 5"),
+        ({"act": 2.7}, "action, act: got 2.7"),
+        ({"act": "ask"}, "action, act: got 'ask'"),
+        ({"act": np.array([2])}, "action, act: got array([2])"),
+        ({"attribute": -1}, "action, attribute: got -1"),
+        ({"items": [0, 1, 101]}, "action, items: got [0, 1, 101], expected 3 whole numbers from 0 to 100"),
+        ({"items": [0, 1]}, "action, items: got [0, 1]"),
+        ({"items": [0, [1], 2]}, "action: got [0, [1], 2]"),
+        ({"text": None}, "action, text: got NoneType"),
+        ({"texts": ""}, "action: got the keys"),
+    ],
+)
+def test_what_is_no_action_is_refused_and_not_taken_for_another(env, change, said):
+    env.reset(seed=1)
+    with pytest.raises(SlateError) as error:
+        env.step(act(env, "recommend") | change)
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("action", [None, 2, {"act": 2}])
+def test_an_action_names_all_of_its_parts(env, action):
+    env.reset(seed=1)
+    with pytest.raises(SlateError, match="expected a dictionary of act, attribute, items, text"):
+        env.step(action)
 
 
 def test_an_item_that_was_shown_is_blanked_and_counted(env):

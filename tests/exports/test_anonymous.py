@@ -8,6 +8,7 @@ import pytest
 from export_runs import DEMOGRAPHICS, FIRST_ID, STEP, make_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from talking_runs import TALK_FORMATS, make_talks
 
 from recsim_llm.errors import LogError
 from recsim_llm.exports import Identities, load_bandit_feedback
@@ -52,7 +53,22 @@ def leaks(folder):
     return found
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.fixture(scope="module")
+def talks(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("anonymous talks") / "run"
+    world = {"users__model": "export_runs:marked_world", "data": "fictional", "users__count": 12}
+    return make_talks(folder, seed=SEED, conversation__words=True, **world)
+
+
+@pytest.mark.parametrize("form", TALK_FORMATS)
+def test_no_id_demographic_value_or_seed_is_anywhere_in_conversations(talks, tmp_path, form):
+    export(talks, form, tmp_path / "anonymous", anonymous=True)
+    assert leaks(tmp_path / "anonymous") == set()
+    export(talks, form, tmp_path / "open")
+    assert {str(user) for user in IDS} <= leaks(tmp_path / "open")
+
+
+@pytest.mark.parametrize("form", [form for form in FORMATS if form not in TALK_FORMATS])
 def test_no_id_demographic_value_or_seed_is_anywhere(run, tmp_path, form):
     if form == "minari":
         pytest.importorskip("minari", reason="Minari is not installed")

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 from own_ids import ITEM_KEYS, PLAIN_ITEM_KEYS, USER_KEYS, loaded, make_shop, run_shop
+from talking_runs import TALK_FORMATS, make_talks
 
 from recsim_llm.data import load_tables
 from recsim_llm.errors import ConfigError, DataError
@@ -122,7 +123,29 @@ def test_dialogues_name_own_ids(run, tmp_path):
     assert tasks
 
 
-@pytest.mark.parametrize("form", [form for form in FORMATS if form != "minari"])
+@pytest.fixture(scope="module")
+def talks(tmp_path_factory):
+    with loaded(SHOP):
+        return make_talks(tmp_path_factory.mktemp("talks") / "run", data="shop", users__count=None, recommenders=["popularity"])
+
+
+def test_conversations_have_own_ids_and_redial_numbers_with_a_table(talks, tmp_path):
+    told = written(talks, "conversations", tmp_path / "told") / "conversations.jsonl"
+    lines = [json.loads(line) for line in told.read_text(encoding="utf-8").splitlines()]
+    assert {line["user_id"] for line in lines} == USERS
+    items = {item for line in lines for act in line["acts"] for item in act["item_id"]}
+    assert items
+    assert items <= ITEMS
+    folder = written(talks, "redial", tmp_path / "redial")
+    names, people = lookups(folder)
+    lines = [json.loads(line) for line in (folder / "redial.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert {names[int(item)] for line in lines for item in line["movieMentions"]} == items
+    assert {people[line["initiatorWorkerId"]] for line in lines} == USERS
+    rows = read_csv(written(talks, "inspired", tmp_path / "inspired") / "inspired.tsv", "\t")
+    assert {row["dialog_id"].rpartition("-")[0] for row in rows} == USERS
+
+
+@pytest.mark.parametrize("form", [form for form in FORMATS if form not in ("minari", *TALK_FORMATS)])
 def test_an_anonymous_export_has_no_users_own_id(run, tmp_path, form):
     folder = written(run, form, tmp_path / "out", anonymous=True)
     text = b"\n".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())

@@ -498,5 +498,5 @@ def test_words_on_pages_are_read_and_what_users_said_is_sent():
 
 
 def test_a_column_of_words_has_one_a_position():
-    error, _ = failing(lambda asked: slates(asked.body, title=["One", "Two"]))
+    error, *_ = failing(lambda asked: slates(asked.body, title=["One", "Two"]))
     assert "slates.0.title: got 2, expected 3, one a position" in str(error)

@@ -52,7 +52,16 @@ OTHERS = {
     "exposure-fair": {"base": "popularity", "strength": 0.1, "candidates": 9},
     "heeding": {"base": "popularity", "strength": 0.1, "candidates": 9},
     "softmax": {"base": "mf", "temperature": 2, "slot_marginals": True, "base_settings": {"factors": 3}},
-    "language": {"base": "popularity", "candidates": 9, "history": 3, "prompt": "in_context", "rotate": False},
+    "language": {
+        "base": "popularity",
+        "candidates": 9,
+        "history": 3,
+        "prompt": "in_context",
+        "rotate": False,
+        "ask": "pairs",
+        "comparisons": 7,
+    },
+    "language-generator": {"base": "popularity", "history": 3, "prompt": "sequential"},
 }
 every_class = pytest.mark.parametrize("kind", CONFIGURED, ids=lambda kind: kind.__name__)
 

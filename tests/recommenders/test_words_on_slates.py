@@ -27,6 +27,9 @@ def test_words_of_the_pages_shape_pass():
         (np.array(["one for the page"], object), "expected texts of shape"),
         (np.array([[1, 2, 3]], object), "expected texts of shape"),
         (np.array([["x" * 501, "", ""]], object), "501 characters"),
+        (np.array([["", "a\ud800", ""]], object), "half of a character"),
+        (np.array([["", " ", ""]], object), "a text that nobody sees"),
+        (np.array([["", "\u200b\n", ""]], object), "a text that nobody sees"),
     ],
 )
 def test_words_of_another_form_are_refused(words, told):

@@ -37,6 +37,13 @@ def test_what_stands_between_backticks_is_code_and_no_markup_is_let_through(line
     assert line_with_code(line) == html
 
 
+def test_nothing_on_a_page_hides_or_turns_what_follows():
+    html = document("a\x00b", "<h1>x\u202ey</h1>", [f"<p>é 🎬 {chr(0x1B)}[31mred\x07\u2028</p>"])
+    assert "<title>ab</title>" in html
+    assert "<h1>xy</h1>" in html
+    assert "<p>é 🎬 red</p>" in html
+
+
 def test_a_table_of_eight_rows_is_open():
     assert parts_of(table(["x"], [("", rows(8))])) == ([f"row {place}" for place in range(8)], "", [])
 

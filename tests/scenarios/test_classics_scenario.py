@@ -15,11 +15,19 @@ from recsim_llm.scenarios import load_scenario
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "documentation" / "recommender_table.py"
 LEFT_OUT = {
+    "all-paths": "needs a language model",
     "asking": "asks before it recommends, which users answer in conversations alone; see conversation",
+    "chat": "needs a language model",
+    "clickbait": "writes titles, which users read where there is a presentation alone; see the scenario of that name",
+    "explained": "writes explanations, which users read where there is a presentation alone; see explanations-help-and-mislead",
     "exposure-fair": "re-ranks for the sake of providers, whom only a world in time asks; see provider-exodus",
     "heeding": "goes by refusals, which users give in worlds with actions alone",
     "language": "needs a language model",
+    "language-generator": "needs a language model",
+    "obliging": "does what users ask for in words, which they do where there are remarks alone",
+    "plan-execute": "needs a language model",
     "planner": "plans with the true model, for minutes a page",
+    "react": "needs a language model",
     "scores": "needs a file",
     "softmax": "draws from the scores of another",
     "talking": "needs a language model",

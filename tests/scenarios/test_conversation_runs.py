@@ -7,12 +7,14 @@ import pyarrow.dataset as arrow
 import pytest
 
 from recsim_llm.cli.main import main
+from recsim_llm.conversation.acts import END, silent_acts
 from recsim_llm.conversation.dialogue_measures import measure_conversation
 from recsim_llm.errors import ConfigError, PlugInError, SlateError
 from recsim_llm.log import open_run
 from recsim_llm.log.folders import TALK
 from recsim_llm.recommenders import Popularity
 from recsim_llm.scenarios import load_scenario, resume, run
+from recsim_llm.scenarios.acting_session import open_arm
 
 SMALL = {"users.count": 30, "data": "fictional-100", "conversation.max_turns": 5, "max_pages": 5, "conversation.mode": "chat"}
 ARMS = {"recommenders": ["asking", "popularity"], "measure": None, "expect": []}
@@ -155,6 +157,21 @@ class Crashing(Popularity):
         raise KeyError("left")
 
 
+class Ending(Crashing):
+    """Ends every dialogue in its first turn."""
+
+    def respond(self, dialogues, k):
+        acts = silent_acts(len(dialogues.turn), k)
+        acts.act[:] = END
+        return acts
+
+
+def test_who_is_sent_away_with_nothing_is_not_satisfied(tmp_path):
+    out = run(scenario(recommenders=[f"{__name__}:Ending"]), tmp_path / "run")
+    assert {row["stop_reason"] for row in table(out, "dialogues")} == {"policy_ended"}
+    assert {row["satisfaction"] for row in table(out, "pages")} == {0.0}
+
+
 def test_an_item_that_does_not_exist_stops_the_run_or_is_counted(tmp_path):
     arms = {"recommenders": [f"{__name__}:Unknown"]}
     with pytest.raises(SlateError, match="item 999999"):
@@ -174,6 +191,7 @@ def test_a_policy_that_crashes_is_named(tmp_path):
     [
         ({"visits": 2}, "visits: got some beside a conversation, expected 1"),
         ({"reward": "satisfaction"}, "reward: got some beside a conversation, expected clicks"),
+        ({"remarks": {}}, "remarks: got some beside a conversation"),
         ({"users.noise": {"random_clicks": 0.1}}, "users.noise: got some beside a conversation"),
         ({"max_pages": 3}, "max_pages: got 3, expected 5 or more"),
         ({"users.model": "language", "models.user.name": "scripted/genres"}, "cannot tell what they feel for every item"),
@@ -184,6 +202,11 @@ def test_what_goes_with_pages_alone_is_refused(tmp_path, changes, said):
     with pytest.raises(ConfigError) as error:
         run(scenario(**changes), tmp_path / "run")
     assert said in str(error.value)
+
+
+def test_a_conversation_is_not_watched_as_if_it_were_pages():
+    with pytest.raises(ConfigError, match="got one with a conversation, expected pages"):
+        open_arm(scenario(), None, None, name="asking", log=None)
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from recsim_llm.agents.influenced_users import influence_on
 from recsim_llm.cli.main import main
 from recsim_llm.core.pages import Pages
 from recsim_llm.errors import ConfigError
-from recsim_llm.log.schema import IMPRESSIONS, LIKE_THRESHOLD, SCHEMAS
+from recsim_llm.log.schema import FRIENDS_LIKED, IMPRESSIONS, LIKE_THRESHOLD
 from recsim_llm.scenarios import load_scenario, resume, run
 from recsim_llm.scenarios.building import build_scenario_world, load_dataset
 
@@ -142,7 +142,7 @@ def test_without_friends_there_is_nothing_of_them(tmp_path):
 
 def test_with_friends_slots_have_one_more_column(social):
     schema = ds.dataset(sorted((social / "impressions").glob("*.parquet"))).schema
-    assert schema.names == SCHEMAS["impressions"].names
+    assert schema.names == [*IMPRESSIONS.names, *FRIENDS_LIKED.names]
 
 
 @pytest.mark.parametrize("more", [{}, {"barrier": "visit"}, LANGUAGE], ids=["page", "visit", "language"])

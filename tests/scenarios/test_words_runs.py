@@ -169,6 +169,17 @@ def test_words_of_sold_slots_and_of_a_world_in_time_are_logged(tmp_path):
     assert measure(folder)[1].faithfulness.in_catalog.value == 1.0
 
 
+def test_that_friends_liked_it_is_held_against_the_friends_of_the_log(tmp_path):
+    timed = {"clock": {"days": 3, "arrive_days": 1}, "social": {"friends": {"degree": 6.0}}}
+    arms = {"recommenders": [{"name": "told", "recommender": "tests.support.acting_recommenders:Friendly"}]}
+    folder = run(load_scenario("demo", ON | timed | arms), tmp_path / "timed")
+    shown = [row["friend_id"] is not None for row in rows(folder, "impressions") if row["explanation"]]
+    (told,) = measure(folder)
+    assert 0 < sum(shown) < len(shown)
+    assert told.faithfulness.in_catalog.value == pytest.approx(np.mean(shown))
+    assert told.faithfulness.kinds == {"friends": len(shown)}
+
+
 def test_planners_plan_with_users_who_read(tmp_path):
     arms = {"recommenders": ["planner"], "users.count": 4, "max_pages": 2, "visits": 1}
     folder = run(load_scenario("demo", ON | arms), tmp_path / "planned")

@@ -3,7 +3,7 @@
 import numpy as np
 
 from recsim_llm.core.keyed import uniform, words
-from recsim_llm.recommenders import deterministic
+from recsim_llm.recommenders import Popularity, deterministic
 from recsim_llm.recommenders.scoring import ScoringRecommender
 
 HEARD = []
@@ -49,3 +49,11 @@ class Rude(Deaf):
 
     def recommend(self, requests, k):
         return super().recommend(requests._replace(only_genre=None), k)
+
+
+class Friendly(Popularity):
+    """Recommends what is popular, and says of everything that friends liked it."""
+
+    def recommend(self, requests, k):
+        slates = super().recommend(requests, k)
+        return slates._replace(explanation=np.full(slates.item_id.shape, "Your friends liked this.", object))

@@ -61,6 +61,15 @@ def test_calls_of_their_own_and_actions_in_words_give_the_same_pages(name):
     assert np.array_equal(*pages)
 
 
+@pytest.mark.parametrize(("spelt", "read"), [(r"\ud800", "\ufffd"), (r"\ud83d\ude00", "\U0001f600")])
+def test_a_reply_may_spell_characters_in_halves(spelt, read):
+    reply = '{"actions": [{"tool": "select", "arguments": {"filter": "title = \'' + spelt + "'\"}}]}"
+    recommender, model = agent(lambda text, told: reply)
+    _, rows = rows_of(recommender, ask_for([10]), 5)
+    assert json.loads(rows[0]["arguments"])["filter"] == f"title = '{read}'"
+    assert all(text.encode() for text, _ in model.asked)
+
+
 @pytest.mark.parametrize("name", KINDS)
 def test_the_journal_is_the_same_for_any_batch(name):
     recommender, _ = agent(script_rule, KINDS[name])

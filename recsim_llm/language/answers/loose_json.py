@@ -161,7 +161,7 @@ class _Parser:
         if string is None:
             raise _EndedError
         self.place = string.end()
-        return _ESCAPE.sub(_unescape, string[0][:-1])
+        return _whole(_ESCAPE.sub(_unescape, string[0][:-1]))
 
     def _number_or_constant(self) -> object:
         number = _NUMBER.match(self.text, self.place)
@@ -176,6 +176,11 @@ class _Parser:
             raise _EndedError if cut else _UnparsableError
         self.place = constant.end()
         return _CONSTANTS[constant[0]]
+
+
+def _whole(text: str) -> str:
+    """Return a text whose pairs of halves of characters are one; lone halves, which UTF-8 cannot carry, are replaced."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _unescape(escape: re.Match[str]) -> str:

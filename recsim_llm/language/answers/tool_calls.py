@@ -82,7 +82,9 @@ def actions_text(actions: Sequence[tuple[str, object]]) -> str:
     Args:
         actions: name and arguments of each tool.
     """
-    return _dumped({"actions": [{"tool": name, "arguments": arguments} for name, arguments in actions]})
+    text = _dumped({"actions": [{"tool": name, "arguments": arguments} for name, arguments in actions]})
+    # Half of a character, which a reply may spell as an escape, fits in no prompt, no log and no request.
+    return text.encode("utf-8", "replace").decode()
 
 
 def _dumped(value: object) -> str:

@@ -51,6 +51,12 @@ def test_arguments_that_are_no_json_stay_for_the_tool_to_refuse(arguments, read)
     assert told["actions"][0]["arguments"] == read
 
 
+@pytest.mark.parametrize("spelt", [r"\ud800", r"x\udfff"])
+def test_half_a_character_in_arguments_is_nothing_that_breaks_a_log_or_a_request(spelt):
+    told = read_calls(RawReply((), calls=(ToolCall("select", f'{{"filter": "{spelt}", "{spelt}": 1}}'),)))
+    assert "?" in told.encode().decode()
+
+
 @pytest.mark.parametrize(
     ("reply", "cause"),
     [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recsim_llm.numerics.runs import take_runs
+from recsim_llm.numerics.grouped_columns import take_runs
 
 
 @pytest.mark.parametrize("kind", [np.int64, np.int32])
