@@ -213,14 +213,14 @@ async def serve(latency: float) -> None:
     await server.serve_forever()
 
 
-def chaos_command(latency: float) -> list[str]:
-    """Return the command that runs the chaos server and prints its address."""
-    script = (
+def chaos_command(latency: float, script: str = "uniform") -> list[str]:
+    """Return the command that runs the chaos server with a script and prints its address."""
+    code = (
         "from recsim_llm.language.chaos.server import ChaosServer\nimport time\n"
-        f"server = ChaosServer('uniform', seed=1, latency={latency})\n"
+        f"server = ChaosServer({script!r}, seed=1, latency={latency})\n"
         "print(server.base_url, flush=True)\ntime.sleep(3600)"
     )
-    return [sys.executable, "-c", script]
+    return [sys.executable, "-c", code]
 
 
 def start_profile() -> None:

@@ -26,6 +26,7 @@ THOUSAND_NOTE = (
     "cache, or from an equal call of this run, cost nothing here. Seconds are wall-clock time of recommend and observe; the "
     "calls for all users of a batch are waited for together."
 )
+_ASKED = ("model_calls", "model_hits", "prompt_tokens", "completion_tokens", "dollars")
 _MEGABYTE = 1e6
 
 
@@ -77,7 +78,8 @@ def read_serving(run: Path) -> tuple[ArmCost, ...]:
     if not has_table(run, "serving"):
         return ()
     rows: dict[str, list[dict[str, Any]]] = {}
-    for row in read_table(run, "serving", SERVING.names).to_pylist():
+    # A run that was made before the model's share was told says nothing of it.
+    for row in read_table(run, "serving", [name for name in SERVING.names if name not in _ASKED]).to_pylist():
         rows.setdefault(row["arm"], []).append(row)
     return tuple(_summed(arm, of_arm) for arm, of_arm in rows.items())
 
@@ -170,7 +172,7 @@ def _summed(arm: str, rows: Sequence[dict[str, Any]]) -> ArmCost:
         failures.update(dict(row["failures"] or ()))
 
     def count(name: str) -> Any:
-        known = [row[name] for row in rows if row[name] is not None]
+        known = [row[name] for row in rows if row.get(name) is not None]
         return sum(known) if known else None
 
     return ArmCost(
@@ -186,7 +188,7 @@ def _summed(arm: str, rows: Sequence[dict[str, Any]]) -> ArmCost:
         bytes_received=count("bytes_received"),
         failures=dict(failures),
         stopped=tuple(row["stopped"] for row in rows if row["stopped"]),
-        **{name: count(name) for name in ("model_calls", "model_hits", "prompt_tokens", "completion_tokens", "dollars")},
+        **{name: count(name) for name in _ASKED},
     )
 
 

@@ -24,6 +24,7 @@ TOP_FILES = {
     "examples/ppo_from_scratch.py": "examples/ppo_from_scratch.py",
     "notebooks/a_living_world.ipynb": "notebooks/a_living_world.ipynb",
     "notebooks/cold_start.ipynb": "notebooks/cold_start.ipynb",
+    "notebooks/conversational_recommenders.ipynb": "notebooks/conversational_recommenders.ipynb",
     "notebooks/filter_bubble.ipynb": "notebooks/filter_bubble.ipynb",
     "notebooks/how_real.ipynb": "notebooks/how_real.ipynb",
     "notebooks/offline_rl.ipynb": "notebooks/offline_rl.ipynb",

@@ -1,15 +1,12 @@
 """Runs with language users: caches, storms, limits, kills and secrets; against a real HTTP server on loopback."""
 
 import json
-import multiprocessing
 import re
-import signal
-import sqlite3
-from contextlib import closing
 
 import numpy as np
 import pyarrow.dataset as arrow
 import pytest
+from killed_calls import PAID, TWICE, kill_run, rows
 
 from recsim_llm.agents.language.calibration import Calibration
 from recsim_llm.cli.main import main
@@ -52,12 +49,6 @@ def log_bytes(folder):
     }
 
 
-def rows(folder, query):
-    with closing(sqlite3.connect(folder / FILE_NAME)) as connection:
-        return connection.execute(query).fetchall()
-
-
-PAID = "SELECT count(*) FROM calls WHERE cache_hit = 0 AND status = 'answered'"
 FAILED = "SELECT cause, count(*) FROM calls WHERE status = 'failed' GROUP BY cause"
 
 
@@ -153,42 +144,12 @@ def test_a_wrong_limit_is_one_line(tmp_path):
 @pytest.mark.slow
 def test_twenty_kills_lose_nothing_and_pay_nothing_twice(tmp_path):
     out, changes = tmp_path / "killed", {"users.count": 12, "models.user.concurrency": 1}
-    processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(
-        ["recsim_llm.scenarios", "recsim_llm.agents.worlds", "recsim_llm.language.backends.aiohttp_backend"]
-    )
     with ChaosServer(seed=1, latency=0.01) as server:
         calm = run(served(server, **changes), tmp_path / "calm")
-        out.mkdir()
-        (out / "manifest.json").write_bytes((calm / "manifest.json").read_bytes())
-        dice = np.random.default_rng(5)
-        kills = 0
-        while kills < 20 and answered(out) < answered(calm):
-            kills += kill_when_answered(processes, out, answered(out) + int(dice.integers(1, 3)))
-        assert kills == 20
-        resume(out)
+        assert kill_run(out, calm) == 20
     assert log_bytes(out) == log_bytes(calm)
-    twice = "SELECT key, count(*) FROM calls WHERE cache_hit = 0 AND status = 'answered' GROUP BY key HAVING count(*) > 1"
-    assert rows(out, twice) == []
+    assert rows(out, TWICE) == []
     assert rows(out, PAID) == rows(calm, PAID)
-
-
-def kill_when_answered(processes, out, answers):
-    """Resume in another process and kill it once so many answers are in its file; tell whether it was still running."""
-    process = processes.Process(target=resume, args=(out,))
-    process.start()
-    while process.is_alive() and answered(out) < answers:
-        process.join(0.001)
-    process.kill()
-    process.join()
-    return process.exitcode == -signal.SIGKILL
-
-
-def answered(out):
-    try:
-        return rows(out, PAID)[0][0] if (out / FILE_NAME).exists() else 0
-    except sqlite3.OperationalError:
-        return 0  # the file is just being made
 
 
 def test_a_key_gets_into_no_file_and_no_error(tmp_path, monkeypatch, capsys):
