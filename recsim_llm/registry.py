@@ -67,6 +67,7 @@ SHIPPED: dict[str, dict[str, str]] = {
         "language-generator": "recsim_llm.recommenders.language.generator:LanguageGenerator",
         "chat": "recsim_llm.recommenders.language.chat:ChatRecommender",
         "asking": "recsim_llm.conversation.asking:Asking",
+        "agreeing": "recsim_llm.conversation.agreeing:Agreeing",
         "react": "recsim_llm.tools.agent_policies:ReAct",
         "plan-execute": "recsim_llm.tools.agent_policies:PlanExecute",
         "all-paths": "recsim_llm.tools.agent_policies:AllPaths",

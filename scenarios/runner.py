@@ -372,7 +372,7 @@ def _serve_arms(built: Stage, out: Path, progress: Report) -> None:
             continue
         started = time.perf_counter()
         recommender = built.recommenders[arm.name]()
-        served = ServedRecommender(recommender, arm.name)
+        served = ServedRecommender(recommender, arm.name, roles.role("policy").meter if "policy" in scenario.models else None)
         learner = served if arm.retrain is None else Retrained(served, arm.retrain)
         session, log = _open_session(built, segments, place, learner)
         follow_tools(log, recommender)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -18,12 +18,13 @@ from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import ConfigError, RecSimError, ServiceError
+from recsim_llm.language.calls.model import Meter
 from recsim_llm.log.segments import read_segments
 from recsim_llm.log.tables import COUNTS, add_serving, keep_counts
 from recsim_llm.log.talk_writer import TalkLog
 from recsim_llm.log.writer import RunLog
 from recsim_llm.recommenders import Recommender, RunsElsewhere, TellsCounts
-from recsim_llm.recommenders.hooks import AnswersQueries, TellsTools, begin_day, restock
+from recsim_llm.recommenders.hooks import AnswersQueries, ReadsText, TellsTools, begin_day, restock
 from recsim_llm.scenarios.building import Stage
 
 __all__ = ["ServedRecommender", "follow_tools", "keep_what_was_counted", "keeping_cost", "reach_services"]
@@ -35,18 +36,23 @@ class ServedRecommender(Recommender):
     Args:
         recommender: the one that does the work.
         arm: its name in the run.
+        meter: tells what the language model of policies has done so far, which no other arm asks meanwhile; None where there
+            is none.
     """
 
-    def __init__(self, recommender: Recommender, arm: str) -> None:
-        self._recommender, self._arm = recommender, arm
+    def __init__(self, recommender: Recommender, arm: str, meter: Callable[[], Meter] | None = None) -> None:
+        self._recommender, self._arm, self._meter = recommender, arm, meter
+        self._before = None if meter is None else meter()
         self._seconds = {"fit": 0.0, "recommend": 0.0, "observe": 0.0}
         self._pages = 0
         # A run asks by the presence of this method whether it can be searched.
         if isinstance(recommender, AnswersQueries):
             self.search = self._search
-        # And whether it can talk, by the presence of these.
+        # Whether it reads words, and whether it can talk, by the presence of these.
+        if isinstance(recommender, ReadsText):
+            self.reads_text = recommender.reads_text
         if isinstance(recommender, Conversational):
-            self.reads_text, self.start, self.respond = recommender.reads_text, recommender.start, self._respond
+            self.start, self.respond = recommender.start, self._respond
 
     def fit(self, catalog: Catalog, ratings: Ratings, seed: int) -> None:
         """Let it learn."""
@@ -99,7 +105,20 @@ class ServedRecommender(Recommender):
             cost = self._recommender.cost
             row |= {name: getattr(cost, name) for name in ("requests", "retries", "bytes_sent", "bytes_received")}
             row["failures"] = sorted(cost.failures.items())
-        return row
+        return row | self._asked()
+
+    def _asked(self) -> dict[str, int | float | None]:
+        """Return what was asked of the language model since this recommender began."""
+        if self._meter is None or self._before is None:
+            return {}
+        now, before = self._meter(), self._before
+        return {
+            "model_calls": now.calls - before.calls,
+            "model_hits": now.hits - before.hits,
+            "prompt_tokens": now.prompt_tokens - before.prompt_tokens,
+            "completion_tokens": now.completion_tokens - before.completion_tokens,
+            "dollars": None if now.cost is None else now.cost - (before.cost or 0.0),
+        }
 
     @contextmanager
     def _working(self, name: str) -> Iterator[None]:

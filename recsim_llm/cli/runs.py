@@ -143,7 +143,7 @@ def _refuse_run_options(options: argparse.Namespace, *folders: Path) -> None:
 
 def _finish_comparison(folder: Path, comparison: Any, options: argparse.Namespace, *, rule: Sequence[str] = ()) -> None:
     """Write the report of a comparison and print its verdict; ``rule`` are options by which it was judged again."""
-    from recsim_llm.report import write_report
+    from recsim_llm.report import read_serving, thousand_table, write_report
     from recsim_llm.report.comparison_page import comparison_table
 
     with _report_again(folder):
@@ -154,6 +154,8 @@ def _finish_comparison(folder: Path, comparison: Any, options: argparse.Namespac
         print_reading(reading)
         print_lines(comparison.verdict)
         console.print(comparison_table(content))
+        if thousand := thousand_table(read_serving(folder)):
+            console.print(thousand)
         print_lines(comparison.notes)
         print_findings(folder)
         print_little_known(folder)
@@ -268,7 +270,16 @@ def finish_run(run: Path, options: argparse.Namespace, **given: Any) -> None:
     """Write the report of a run, with what else is ``given`` for it, and print what came of the run."""
     from recsim_llm.comparison import summarise
     from recsim_llm.log.unread_words import unread_line
-    from recsim_llm.report import calls_line, read_calls, read_serving, serving_line, summary_table, verdict, write_report
+    from recsim_llm.report import (
+        calls_line,
+        read_calls,
+        read_serving,
+        serving_line,
+        summary_table,
+        thousand_table,
+        verdict,
+        write_report,
+    )
 
     with _report_again(run):
         summary = summarise(run)
@@ -282,7 +293,10 @@ def finish_run(run: Path, options: argparse.Namespace, **given: Any) -> None:
         print_findings(run)
         if calls := calls_line(read_calls(run)):
             console.print(calls)
-        if served := serving_line(read_serving(run)):
+        serving = read_serving(run)
+        if thousand := thousand_table(serving):
+            console.print(thousand)
+        if served := serving_line(serving):
             print_lines([served])
         if unread := unread_line(run):
             print_lines([unread])

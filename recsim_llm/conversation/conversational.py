@@ -12,6 +12,7 @@ from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.recommenders.base import Recommender
+from recsim_llm.recommenders.hooks import ReadsText
 
 __all__ = ["Conversational", "Recommending", "conversational"]
 
@@ -53,14 +54,15 @@ class Conversational(Protocol):
 class Recommending:
     """A recommender that cannot talk, as one that can: it recommends in every turn, and is never silent.
 
+    It is told in words what the user said last where it reads words.
+
     Args:
         recommender: any; what it takes before ``fit`` must be given to it, not to this.
     """
 
-    reads_text = False
-
     def __init__(self, recommender: Recommender) -> None:
         self._recommender = recommender
+        self.reads_text = isinstance(recommender, ReadsText) and recommender.reads_text
 
     def fit(self, catalog: Catalog, ratings: Ratings, seed: int) -> None:
         """Let it learn."""

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from recsim_llm.conversation.acts import ASK, RECOMMEND, SILENT, Dialogues, PolicyActs, silent_acts
 from recsim_llm.conversation.asking import fit_counts
-from recsim_llm.conversation.dialogue_prompts import POLICY_RULES, items_part, said_part, take_questions, transcript
+from recsim_llm.conversation.dialogue_prompts import POLICY_RULES, items_part, said_part, transcript
 from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.configuration import FrozenSettings
@@ -17,6 +17,7 @@ from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import ConfigError
 from recsim_llm.language.base.questions import Ask, Prompt, Question, choice
+from recsim_llm.recommenders.language.policy_prompts import questions_about
 from recsim_llm.recommenders.wrapping import Wrapper
 
 if TYPE_CHECKING:
@@ -120,7 +121,9 @@ class Talking(Wrapper):
         said = lines if requests.text is None or not requests.text[row] else [*lines[:-1], f"visitor: {requests.text[row]}"]
         shown = items_part(self._known.catalog, item.tolist(), "candidates")
         prompt = Prompt((POLICY_RULES, said_part(said), shown))
-        return Ask(prompt, (moves, *take_questions(len(item))), f"{self._seed} {user_id} {visit} {turn}", str(user_id))
+        return Ask(
+            prompt, (moves, *questions_about("yes_no", len(item))), f"{self._seed} {user_id} {visit} {turn}", str(user_id)
+        )
 
     def _asked(self) -> LanguageModel:
         if self._model is None:

@@ -124,12 +124,19 @@ SERVING = pa.schema(
         ("bytes_received", pa.int64()),
         ("failures", pa.map_(pa.string(), pa.int64())),
         ("stopped", pa.string()),
+        ("model_calls", pa.int64()),
+        ("model_hits", pa.int64()),
+        ("prompt_tokens", pa.int64()),
+        ("completion_tokens", pa.int64()),
+        ("dollars", pa.float64()),
     ]
 )
 """``serving``: one row each time that an arm was served, so that an arm that was stopped and resumed has several. ``pages``
 asked of its recommender; wall-clock seconds in each of its methods; of a recommender behind HTTP the requests sent (every
 attempt, and the description), those of them that repeat a failed one, bytes of bodies, and failed attempts by cause, all null
-for others; ``stopped``: why it was not served to the end, null where it was."""
+for others; ``stopped``: why it was not served to the end, null where it was; what its recommender asked of the language model
+of the role ``policy`` meanwhile: replies received, answers from a cache, tokens read and written in these replies, and US
+dollars, null where prices are not known; all null in runs without that role."""
 
 COUNTS = pa.schema(
     [

@@ -37,6 +37,8 @@ class ContentBased(ScoringRecommender):
     refusal in them (``no``, ``seldom``, …), since words alone do not tell what is wanted there.
     """
 
+    reads_text = True
+
     class Settings(FrozenSettings):
         """Settings of ``ContentBased``."""
 

@@ -23,6 +23,7 @@ __all__ = [
     "AsksModel",
     "BoundsCalls",
     "Count",
+    "ReadsText",
     "RunsElsewhere",
     "TakesDays",
     "TakesFriends",
@@ -61,6 +62,14 @@ class TakesTruth(Protocol):
     def reveal(self, truth: Truth) -> None:
         """Take in the hidden side of the world; called once, before ``fit``."""
         ...
+
+
+@runtime_checkable
+class ReadsText(Protocol):
+    """A recommender that says whether it reads ``Requests.text``; in conversations words are made for it only then."""
+
+    reads_text: bool
+    """Whether it does."""
 
 
 @runtime_checkable

@@ -24,6 +24,8 @@ class Obliging(Reranker):
     of its genres of which more is wanted, so that ``strength`` is about these alone.
     """
 
+    reads_text = True
+
     class Settings(Reranker.Settings):
         """Settings of ``Obliging``."""
 

@@ -3,7 +3,7 @@
 from recsim_llm.report.findings_section import finding_lines, read_measured, seeds_lines
 from recsim_llm.report.model_calls import calls_line, read_calls
 from recsim_llm.report.page import write_report
-from recsim_llm.report.serving_costs import read_serving, serving_line
+from recsim_llm.report.serving_costs import read_serving, serving_line, thousand_table
 from recsim_llm.report.spoken import agreement_line, example_source, interview_table, read_speech
 from recsim_llm.report.summary_tables import summary_table
 from recsim_llm.report.words import verdict
@@ -21,6 +21,7 @@ __all__ = [
     "seeds_lines",
     "serving_line",
     "summary_table",
+    "thousand_table",
     "verdict",
     "write_report",
 ]

@@ -1,19 +1,31 @@
-"""What the recommenders took: seconds in each of their methods, and of those behind HTTP requests, retries and bytes."""
+"""What the recommenders took: seconds in each method, calls of language models, and of those behind HTTP requests and bytes."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
 
 from recsim_llm.log.tables import SERVING, has_table, read_table
 from recsim_llm.report import numbers
 from recsim_llm.report.page_layout import line_with_code, table
 from recsim_llm.report.summary_tables import Cell
 
-__all__ = ["ArmCost", "read_serving", "serving_line", "serving_section"]
+__all__ = ["ArmCost", "asks_model", "read_serving", "serving_line", "serving_section", "thousand_rows", "thousand_table"]
 
+THOUSAND = ("Calls", "From a cache", "Tokens read", "Tokens written", "Cost", "Seconds of serving")
+"""What a thousand requests take: heads of the table."""
+THOUSAND_NOTE = (
+    "For 1,000 requests, each a page or a turn of a conversation. Tokens and cost are those of the calls: what came from a "
+    "cache, or from an equal call of this run, cost nothing here. Seconds are wall-clock time of recommend and observe; the "
+    "calls for all users of a batch are waited for together."
+)
 _MEGABYTE = 1e6
 
 
@@ -44,6 +56,16 @@ class ArmCost(NamedTuple):
     """Failed attempts by cause."""
     stopped: tuple[str, ...]
     """Why it was stopped, each time that it was."""
+    model_calls: int | None
+    """Replies that the language model of policies gave it; None in runs without one, as all that follows."""
+    model_hits: int | None
+    """Answers of it that came from a cache."""
+    prompt_tokens: int | None
+    """Tokens of these replies that were read."""
+    completion_tokens: int | None
+    """Tokens that were written."""
+    dollars: float | None
+    """US dollars for them; None where prices are not known."""
 
 
 def read_serving(run: Path) -> tuple[ArmCost, ...]:
@@ -85,7 +107,41 @@ def serving_section(costs: Sequence[ArmCost]) -> str:
     note = (
         "Wall-clock time of this process, waits for a server included. An arm that was stopped counts every time it was served."
     )
-    return f'<h2>Serving</h2>\n{table(heads, [("", rows)])}\n{told}<p class="aside">{note}</p>'
+    thousand = ""
+    if asks_model(costs):
+        thousand = f'{table(THOUSAND, [("", list(thousand_rows(costs)))])}\n<p class="aside">{escape(THOUSAND_NOTE)}</p>\n'
+    return f'<h2>Serving</h2>\n{table(heads, [("", rows)])}\n{told}<p class="aside">{note}</p>\n{thousand}'.rstrip()
+
+
+def asks_model(costs: Sequence[ArmCost]) -> bool:
+    """Tell whether any arm asked the language model of policies."""
+    return any(cost.model_calls or cost.model_hits for cost in costs)
+
+
+def thousand_rows(costs: Sequence[ArmCost]) -> Iterator[tuple[str, list[Cell]]]:
+    """Yield a row an arm: what a thousand requests, pages or turns, took, in the columns of ``THOUSAND``."""
+    for cost in costs:
+        if not cost.pages:
+            continue
+        times = 1000 / cost.pages
+        asked = (cost.model_calls, cost.model_hits, cost.prompt_tokens, cost.completion_tokens)
+        cells = [Cell(numbers.NONE if value is None else numbers.count(round(value * times))) for value in asked]
+        price = numbers.NONE if cost.dollars is None else f"${cost.dollars * times:,.2f}"
+        seconds = (cost.recommend_seconds + cost.observe_seconds) * times
+        yield cost.arm, [*cells, Cell(price), Cell(numbers.plain(seconds, 2))]
+
+
+def thousand_table(costs: Sequence[ArmCost]) -> Table | None:
+    """Lay out what a thousand requests took, for a terminal; None where no language model of policies was asked."""
+    if not asks_model(costs):
+        return None
+    laid = Table(title=Text("1,000 requests"), caption=Text(THOUSAND_NOTE), box=SIMPLE_HEAD, padding=0)
+    laid.title_justify = laid.caption_justify = "left"
+    for head in ("", *THOUSAND):
+        laid.add_column(head, justify="right" if head else "left")
+    for arm, cells in thousand_rows(costs):
+        laid.add_row(Text(arm), *(Text(cell.value) for cell in cells))
+    return laid
 
 
 def _cells(cost: ArmCost, behind_http: bool) -> list[Cell]:
@@ -113,7 +169,7 @@ def _summed(arm: str, rows: Sequence[dict[str, Any]]) -> ArmCost:
     for row in rows:
         failures.update(dict(row["failures"] or ()))
 
-    def count(name: str) -> int | None:
+    def count(name: str) -> Any:
         known = [row[name] for row in rows if row[name] is not None]
         return sum(known) if known else None
 
@@ -130,6 +186,7 @@ def _summed(arm: str, rows: Sequence[dict[str, Any]]) -> ArmCost:
         bytes_received=count("bytes_received"),
         failures=dict(failures),
         stopped=tuple(row["stopped"] for row in rows if row["stopped"]),
+        **{name: count(name) for name in ("model_calls", "model_hits", "prompt_tokens", "completion_tokens", "dollars")},
     )
 
 

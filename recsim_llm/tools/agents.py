@@ -69,6 +69,7 @@ class Agent(Wrapper):
         ConfigError: the base is unknown, does not take its settings, or knows the truth.
     """
 
+    reads_text = True
     Settings: type[AgentSettings] = AgentSettings
     _kind = "agent"
     _paths = False

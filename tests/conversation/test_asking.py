@@ -4,28 +4,13 @@ import math
 
 import numpy as np
 import talks
+from talks import ATTRIBUTES, one_rating, said
 
-from recsim_llm.conversation.acts import ANSWER, ASK, CHANGE_MIND, CRITIQUE, LESS, MORE, RECOMMEND, SILENT, Said
+from recsim_llm.conversation.acts import ANSWER, ASK, CHANGE_MIND, CRITIQUE, LESS, MORE, RECOMMEND, SILENT
 from recsim_llm.conversation.asking import Asking, fit_counts, fitting_items, information_gain
 from recsim_llm.conversation.attributes import Attributes
 from recsim_llm.conversation.conversational import Conversational, Recommending, conversational
-from recsim_llm.core.ratings import Ratings
 from recsim_llm.recommenders import Popularity
-
-ATTRIBUTES = Attributes(
-    names=("genre", "decade"),
-    value_names=("Drama", "War", "1990s", "2000s"),
-    attribute=np.array([0, 0, 1, 1]),
-    members=np.array([[1, 0, 1, 0], [1, 0, 0, 1], [0, 1, 1, 0], [0, 1, 1, 0]], np.bool_),
-)
-
-
-def said(*turns):
-    """Said of one dialogue: (policy act, attribute, user act, value, critique) a turn."""
-    columns = np.array(turns).T[:, None]
-    act, attribute, user, value, critique = columns
-    none = np.full(user.shape, -1)
-    return Said(act, attribute, np.full((*user.shape, 2), -1), user, value, critique, none)
 
 
 def fitted(world, **settings):
@@ -33,15 +18,6 @@ def fitted(world, **settings):
     policy.play_by("allow")
     policy.fit(world.catalog, one_rating(world), 1)
     return policy
-
-
-def one_rating(world):
-    return Ratings(
-        user_id=np.array([100]),
-        item_id=world.catalog.item_id[:1],
-        rating=np.ones(1, np.float32),
-        timestamp=np.zeros(1, np.int64),
-    )
 
 
 def acts_of(policy):

@@ -119,6 +119,19 @@ def test_redial_mentions_movies_by_number_and_labels_them(run, out):
     assert set(liked) == {0, 1, 2}
 
 
+def test_redial_says_that_what_was_refused_is_not_liked(out):
+    refused = 0
+    pairs = zip(lines(out / "conversations"), lines(out / "redial", name=REDIAL_FILE), strict=True)
+    for told, line in pairs:
+        policy = {act["turn"]: act for act in told["acts"] if act["who"] == "policy"}
+        for act in told["acts"]:
+            shown = policy[act["turn"]] if act["act"] == "refuse" else None
+            for item in shown["item_id"] if shown and shown["act"] == "recommend" else ():
+                refused += 1
+                assert line["initiatorQuestions"][str(item)]["liked"] == (item == told["accepted"])
+    assert refused
+
+
 def test_inspired_has_the_columns_of_its_files_and_dictionaries_that_parse(out):
     rows = rows_of(out / "inspired")
     assert len(rows[0]) == 19

@@ -2,15 +2,40 @@
 
 import numpy as np
 
-from recsim_llm.conversation.acts import ASK, RECOMMEND, silent_acts
-from recsim_llm.conversation.attributes import find_attributes
+from recsim_llm.conversation.acts import ASK, RECOMMEND, Said, silent_acts
+from recsim_llm.conversation.attributes import Attributes, find_attributes
 from recsim_llm.conversation.conversation_settings import ConversationSettings
 from recsim_llm.conversation.dialogue_loop import Conversations
 from recsim_llm.conversation.dialogue_outcomes import Outcomes
 from recsim_llm.conversation.goals import read_tastes
 from recsim_llm.conversation.taste_users import TasteUsers
 from recsim_llm.core.dice import seed_words
+from recsim_llm.core.ratings import Ratings
 from recsim_llm.core.repetition import KnownItems
+
+ATTRIBUTES = Attributes(
+    names=("genre", "decade"),
+    value_names=("Drama", "War", "1990s", "2000s"),
+    attribute=np.array([0, 0, 1, 1]),
+    members=np.array([[1, 0, 1, 0], [1, 0, 0, 1], [0, 1, 1, 0], [0, 1, 1, 0]], np.bool_),
+)
+
+
+def said(*turns):
+    """Said of one dialogue: (policy act, attribute, user act, value, critique) a turn."""
+    columns = np.array(turns).T[:, None]
+    act, attribute, user, value, critique = columns
+    none = np.full(user.shape, -1)
+    return Said(act, attribute, np.full((*user.shape, 2), -1), user, value, critique, none)
+
+
+def one_rating(world):
+    return Ratings(
+        user_id=np.array([100]),
+        item_id=world.catalog.item_id[:1],
+        rating=np.ones(1, np.float32),
+        timestamp=np.zeros(1, np.int64),
+    )
 
 
 def converse(world, *, slots=3, users=None, repeats="allow", name="policy", **settings):

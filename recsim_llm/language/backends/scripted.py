@@ -76,7 +76,9 @@ class Scripted:
         asked = [() if question.kind == "text" else distribution(self._script, text, question) for question in call.questions]
         read = sum(len(message.content) for message in call.messages) // CHARACTERS_A_TOKEN
         if isinstance(self._script, Acts) and call.form in ("text", "tools"):
-            return self._act(self._script, call, read)
+            actions = self._script.act(whole_text(call.messages))
+            if actions or not isinstance(self._script, Writes):
+                return self._act(actions, call, read)
         if call.form in ("decision", "forced", "likelihood"):
             return RawReply(probabilities=tuple(asked), usage=TokenUsage(prompt=read, completion=0))
         texts, tokens = self._write(call, text, asked)
@@ -88,9 +90,8 @@ class Scripted:
         """Refuse further calls."""
         self._closed = True
 
-    def _act(self, script: Acts, call: Call, read: int) -> RawReply:
-        """Answer by the script's actions: as calls where these are wanted, else in words."""
-        actions = script.act(whole_text(call.messages))
+    def _act(self, actions: Sequence[tuple[str, dict[str, object]]], call: Call, read: int) -> RawReply:
+        """Answer by a script's actions: as calls where these are wanted, else in words."""
         text = actions_text(actions)
         calls = tuple(ToolCall(name, json.dumps(arguments)) for name, arguments in actions)
         usage = TokenUsage(prompt=read, completion=max(len(text) // CHARACTERS_A_TOKEN, 1))

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from recsim_llm.language.backends.prompt_lines import ITEM_LINE, levels, names_in, slot_of, yes
 from recsim_llm.language.base.questions import Question
 
-__all__ = ["TAKE_ALL", "TAKE_NONE", "Recommending", "history", "recommender"]
+__all__ = ["TAKEN_LINE", "TAKE_ALL", "TAKE_NONE", "Recommending", "history", "recommender"]
 
 TAKE_NONE, TAKE_ALL = 0.05, 0.75
 """Probability of taking a candidate that shares no genre with what was taken before, and one that shares all of them."""
@@ -27,7 +27,8 @@ SAID_WEIGHT = 2.0
 PLACE_SHARPNESS = 3.0
 """How much less probable a candidate is named for a place with every place that it stands away from it, in log-odds."""
 
-_TAKEN = re.compile(r'^- "(.*?" \(\d{4}\)|.*?") \|([^|\n]*)\|(?:[^|\n]*\|)? (?:(\d(?:\.\d)?) stars?|.*)$', re.MULTILINE)
+TAKEN_LINE = re.compile(r'^- "(.*?" \(\d{4}\)|.*?") \|([^|\n]*)\|(?:[^|\n]*\|)? (?:(\d(?:\.\d)?) stars?|.*)$', re.MULTILINE)
+"""A line about something that was taken: title with its year, genres, stars."""
 _CANDIDATES = re.compile(r"<candidates>\n(.*?)\n</candidates>", re.DOTALL)
 _SAID = re.compile(r"<said>\n(.*?)\n</said>", re.DOTALL)
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
@@ -106,7 +107,7 @@ class _Scene(NamedTuple):
 def _read(text: str) -> _Scene:
     # All questions of a prompt read the same scene.
     before, _, _ = text.partition("<candidates>")
-    lines = _TAKEN.findall(before)
+    lines = TAKEN_LINE.findall(before)
     taken = [(names_in(genres), float(stars or STARS_UNKNOWN)) for _, genres, stars in lines]
     total = sum(stars for _, stars in taken)
     lists = _CANDIDATES.findall(text)

@@ -22,6 +22,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 from recsim_llm.language.backends.agent_script import AgentScript
 from recsim_llm.language.backends.prompt_lines import ITEM_LINE, levels, slot_of, yes
+from recsim_llm.language.backends.scripted_policy import INVENTED, PolicyScript
 from recsim_llm.language.backends.scripted_recommender import history, recommender
 from recsim_llm.language.base.questions import Question
 
@@ -33,7 +34,7 @@ Script = Callable[[str, Question], Sequence[float]]
 
 @runtime_checkable
 class Acts(Protocol):
-    """A script that also asks for tools, by calls of their own or in words."""
+    """A script that also asks for tools, by calls of their own or in words; where it has no action it answers in text."""
 
     def __call__(self, text: str, question: Question) -> Sequence[float]:
         """Answer a typed question, as every script."""
@@ -138,6 +139,8 @@ SHIPPED_SCRIPTS: Mapping[str, Script] = MappingProxyType(
         "agent": AgentScript(),
         "genres": genres,
         "history": history,
+        "inventive": PolicyScript(INVENTED),
+        "policy": PolicyScript(0.0),
         "recommender": recommender,
         "slot_bias": slot_bias,
         "uniform": uniform,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import ModelReplyError
 from recsim_llm.language.calls.model import Writing
+from recsim_llm.recommenders.base import deterministic
 from recsim_llm.recommenders.language.grounding import Grounding, Title, read_titles
 from recsim_llm.recommenders.language.policy import LanguagePolicy, PageAsks, ToldHistory
 from recsim_llm.recommenders.scoring import chunks
@@ -21,6 +22,8 @@ __all__ = ["LanguageGenerator"]
 
 _TOKENS_A_TITLE = 24
 _WRITTEN, _NEAREST = "titles written", "titles taken for the nearest item"
+_NO_ITEM = -1
+_UNKNOWN = "titles that the catalog does not have"
 
 
 class _Room(NamedTuple):
@@ -46,6 +49,10 @@ class LanguageGenerator(LanguagePolicy):
     taken for (1 less the cosine), titles like nothing, off sale, or repeated, texts that could not be used, and slots that
     the base filled. Titles on the page are the catalog's.
 
+    With ``grounding: none`` a page is what the model wrote and nothing else: a title that the catalog does not have is an item
+    that does not exist, and so is a slot for which nothing was written; what is off sale, repeated or known stays. A run
+    refuses such items, or blanks and counts them (``invalid: count``). It shows what grounding is worth.
+
     Slates are certain (propensity 1), unless the base draws; then propensities are unknown (NaN). A run gives it the model of
     the role ``policy``.
 
@@ -55,6 +62,9 @@ class LanguageGenerator(LanguagePolicy):
 
     class Settings(ToldHistory):
         """Settings of ``LanguageGenerator``."""
+
+        grounding: Literal["nearest", "none"] = "nearest"
+        """What a title stands for that the catalog does not have: the nearest item, or none, so that its slot holds nothing."""
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = self.Settings.given(settings)
@@ -82,6 +92,8 @@ class LanguageGenerator(LanguagePolicy):
         said = self._statements.of(requests)
         rows = range(len(requests.user_id))
         texts = self._asked().write_each([self._writing(requests, row, said[row], k) for row in rows])
+        if self.settings.grounding == "none":
+            return self._as_written(requests, texts, k)
         page = np.empty((len(texts), k), np.int64)
         for part, some in chunks(requests, len(self._known.catalog)):
             seen = self._known.seen(some)
@@ -95,6 +107,26 @@ class LanguageGenerator(LanguagePolicy):
         """Return the most that it asks the model for a page of ``k`` slots."""
         return PageAsks(1, k)
 
+    def _as_written(self, requests: Requests, texts: list[str | ModelReplyError], k: int) -> Slates:
+        """Return the items of the very titles, -1 where there is none."""
+        page = np.full((len(texts), k), _NO_ITEM, np.int64)
+        for row, text in enumerate(texts):
+            user_id, titles = int(requests.user_id[row]), self._read(int(requests.user_id[row]), text, k)
+            for place, title in enumerate(titles):
+                item = self._grounding.exact(title)
+                self._book.meet(_WRITTEN, user_id)
+                self._book.add(_UNKNOWN, _WRITTEN, user_id, item < 0, share=True)
+                page[row, place] = self._known.catalog.item_id[item] if item >= 0 else _NO_ITEM
+        return deterministic(page)
+
+    def _read(self, user_id: int, text: str | ModelReplyError, k: int) -> list[Title]:
+        """Return the titles in a text, and count it where there are none."""
+        failed = isinstance(text, ModelReplyError)
+        titles = [] if isinstance(text, ModelReplyError) else read_titles(text, k)
+        self._book.meet("pages", user_id)
+        self._book.add("texts that could not be used", "pages", user_id, failed or not titles, share=True)
+        return titles
+
     def _writing(self, requests: Requests, row: int, said: tuple[str, ...], k: int) -> Writing:
         count = "1 title" if k == 1 else f"{k} titles"
         order = f"Name {count}, one a line as Title (year), the best first, and write nothing else."
@@ -103,10 +135,7 @@ class LanguageGenerator(LanguagePolicy):
 
     def _named(self, user_id: int, text: str | ModelReplyError, seen: BoolArray, k: int) -> list[int]:
         """Return the items that a text names, in its order, and count what it names besides."""
-        failed = isinstance(text, ModelReplyError)
-        titles = [] if isinstance(text, ModelReplyError) else read_titles(text, k)
-        self._book.meet("pages", user_id)
-        self._book.add("texts that could not be used", "pages", user_id, failed or not titles, share=True)
+        titles = self._read(user_id, text, k)
         on_sale = self._known.on_sale
         room = _Room(on_sale & ~seen, on_sale)
         like = self._grounding.likeness(titles) if titles else np.empty((0, len(on_sale)))
@@ -133,7 +162,7 @@ class LanguageGenerator(LanguagePolicy):
     def _count(self, user_id: int, fate: str, distance: float) -> None:
         unknown = fate in ("near", "like nothing")
         self._book.meet(_WRITTEN, user_id)
-        self._book.add("titles that the catalog does not have", _WRITTEN, user_id, unknown, share=True)
+        self._book.add(_UNKNOWN, _WRITTEN, user_id, unknown, share=True)
         self._book.add("titles off sale", _WRITTEN, user_id, fate == "retired", share=True)
         self._book.add("titles on the page already, or known to the user", _WRITTEN, user_id, fate == "repeated", share=True)
         self._book.add("titles like nothing that may be shown", _WRITTEN, user_id, fate == "like nothing", share=True)

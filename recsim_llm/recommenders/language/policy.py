@@ -59,6 +59,8 @@ class LanguagePolicy(Wrapper):
         what: what it is, for error texts.
     """
 
+    reads_text = True
+
     def __init__(self, settings: ToldHistory, what: str) -> None:
         super().__init__()
         self._told, self._what = settings, what

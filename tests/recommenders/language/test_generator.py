@@ -9,7 +9,7 @@ from small_data import ask_for, fitted, make_ratings
 
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.language.providers import open_model
-from recsim_llm.recommenders import LanguageGenerator, Popularity
+from recsim_llm.recommenders import LanguageGenerator, Popularity, check_slates
 from recsim_llm.recommenders.language.grounding import Grounding, Title, read_titles
 from recsim_llm.registry import resolve
 from recsim_llm.testing import check_recommender, small_world
@@ -156,3 +156,14 @@ def test_an_instruction_in_a_title_changes_no_other_users_page():
     ]
     took = np.isin(ratings.users, ratings.user_id[ratings.item_id == calm_items.item_id[3]])
     assert (pages[0] != pages[1]).any(axis=1)[~took].sum() == 0
+
+
+def test_without_grounding_a_page_is_what_was_written_and_what_is_made_up_is_no_item():
+    titles = "Solaris (1972)\nXqzzk\nSolaris (1972)"
+    made = policy(LanguageGenerator, FakePolicy(lambda text: titles), base="popularity", grounding="none")
+    recommender = fitted(made, world())
+    slates = recommender.recommend(ask_for([900]), 4)
+    assert slates.item_id.tolist() == [[14, -1, 14, -1]]
+    assert counted(recommender)["titles that the catalog does not have"] == (1, 3)
+    index = check_slates(slates, world()[0], 1, 4, name="made up", blank_invalid=True)
+    assert (index >= 0).tolist() == [[True, False, False, False]]
