@@ -22,6 +22,7 @@ _BOUNDS = {
     "le": "of at most",
     "lt": "below",
     "min_length": "of length at least",
+    "max_length": "of length at most",
     "pattern": "that matches",
 }
 

@@ -163,7 +163,7 @@ class Session:
         if not self._keeps or not isinstance(arguments, Mapping):
             return 0, arguments
         path = arguments.get("path", 0)
-        if not isinstance(path, int) or not 0 <= path < len(self._paths):
+        if isinstance(path, bool) or not isinstance(path, int) or not 0 <= path < len(self._paths):
             raise ToolError(f"path: got no path of that number, expected 0 to {len(self._paths) - 1}", cause="arguments")
         return path, {name: value for name, value in arguments.items() if name != "path"}
 

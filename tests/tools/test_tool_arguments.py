@@ -37,6 +37,8 @@ def test_the_schemas_are_the_same_bytes_each_time():
         ("select", {"filtr": "x"}, "did you mean 'filter'"),
         ("rank", [1, 2], "rank: got no object of arguments, expected one by name: item_ids"),
         ("describe", {"item_ids": []}, "expected a list"),
+        ("describe", {"item_ids": [7] * 21}, "of length at most 20"),
+        ("select", {"filter": "(" * 501}, "expected text of length at most 500"),
         ("select", {"filter": "x" * 600}, "select: filter: got"),
     ],
 )
