@@ -2,9 +2,11 @@
 
 Users whom a language model plays talk with a recommender that goes by rules, and with one that a second model leads, for at
 most ten turns. Both models are the shipped chaos server on loopback, in a process of its own, which answers after a given
-latency. ``ideal`` is what the latency allows: calls times latency by the calls that may be in flight, from the first call
-sent to the last one answered; ``share`` is that by what it took. What other work on the machine takes from this process shows
-in the wall time; CPU-ms a call do not hang on it. With ``talking`` each turn is two calls, one after the other.
+latency. ``ideal`` is calls times latency by the calls that may be in flight, from the first call sent to the last one answered,
+as if there were always so many; ``in turns`` what the latency allows to conversations, whose calls come one after the other:
+the n-th calls of all of them, as many at a time as may be in flight, then the next ones. It is what the best schedule can do
+that does not know who will talk for long. ``share`` is each by what it took. What other work on the machine takes from this
+process shows in the wall time; CPU-ms a call do not hang on it. With ``talking`` each turn is two calls, one after the other.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import sqlite3
 import subprocess
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -36,14 +39,15 @@ SPAN = """
 SELECT count(*), min(julianday(started)), max(julianday(started) + coalesce(seconds, 0) / 86400.0)
 FROM calls WHERE NOT cache_hit
 """
-DIALOGUES = "SELECT count(DISTINCT subject) FROM calls WHERE NOT cache_hit AND role = 'user'"
+LENGTHS = "SELECT role, count(*) FROM calls WHERE NOT cache_hit GROUP BY role, subject"
 
 
 class Figures(NamedTuple):
     """What was measured of one run."""
 
-    conversations: int
     calls: int
+    rounds: int
+    """Times that as many calls as may be in flight are sent and answered, turn by turn."""
     seconds: float
     cpu_seconds: float
 
@@ -61,7 +65,9 @@ def main() -> None:
     print(f"recsim_llm {recsim_llm.__version__}, Python {platform.python_version()}, {processor()}, {os.cpu_count()} cores")
     print(f"{options.users} conversations of at most {options.turns} turns, {options.latency:g} s latency, ", end="")
     print(f"{options.concurrency} calls in flight\n")
-    print(f"{'policy':<10} {'barrier':<8} {'calls':>7} {'seconds':>8} {'ideal':>7} {'share':>6} {'CPU-ms/call':>12}")
+    print(
+        f"{'policy':<10} {'barrier':<8} {'calls':>7} {'seconds':>8} {'ideal':>7} {'share':>6} {'in turns':>9} {'share':>6} {'CPU-ms/call':>12}"
+    )
     with subprocess.Popen(chaos_command(options.latency, "genres"), stdout=subprocess.PIPE, text=True) as server:
         try:
             base_url = server.stdout.readline().strip() if server.stdout else ""
@@ -83,8 +89,10 @@ def measure(policy: str, barrier: str, base_url: str, options: argparse.Namespac
         cpu = time.process_time() - cpu
         with closing(sqlite3.connect(out / "calls.sqlite")) as connection:
             calls, first, last = connection.execute(SPAN).fetchone()
-            (users,) = connection.execute(DIALOGUES).fetchone()
-    return Figures(users, calls, (last - first) * 86400, cpu)
+            lengths = connection.execute(LENGTHS).fetchall()
+    turns = Counter((role, turn) for role, length in lengths for turn in range(length))
+    rounds = sum(-(-there // options.concurrency) for there in turns.values())
+    return Figures(calls, rounds, (last - first) * 86400, cpu)
 
 
 def settings(policy: str, barrier: str, base_url: str, options: argparse.Namespace) -> Mapping[str, Any]:
@@ -106,7 +114,9 @@ def settings(policy: str, barrier: str, base_url: str, options: argparse.Namespa
 def line(policy: str, barrier: str, figures: Figures, options: argparse.Namespace) -> None:
     """Print one line."""
     ideal = figures.calls * options.latency / options.concurrency
+    turns = figures.rounds * options.latency
     cells = f"{figures.calls:>7,} {figures.seconds:>8.1f} {ideal:>7.1f} {ideal / figures.seconds:>6.2f}"
+    cells += f" {turns:>9.1f} {turns / figures.seconds:>6.2f}"
     print(f"{policy:<10} {barrier:<8} {cells} {figures.cpu_seconds / figures.calls * 1e3:>12.2f}", flush=True)
 
 
