@@ -65,10 +65,8 @@ def main() -> None:
     print(f"recsim_llm {recsim_llm.__version__}, Python {platform.python_version()}, {processor()}, {os.cpu_count()} cores")
     print(f"{options.users} conversations of at most {options.turns} turns, {options.latency:g} s latency, ", end="")
     print(f"{options.concurrency} calls in flight\n")
-    print(
     heads = f"{'ideal':>7} {'share':>6} {'in turns':>9} {'share':>6} {'CPU-ms/call':>12}"
     print(f"{'policy':<10} {'barrier':<8} {'calls':>7} {'seconds':>8} {heads}")
-    )
     with subprocess.Popen(chaos_command(options.latency, "genres"), stdout=subprocess.PIPE, text=True) as server:
         try:
             base_url = server.stdout.readline().strip() if server.stdout else ""
