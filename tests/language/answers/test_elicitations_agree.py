@@ -7,7 +7,7 @@ import math
 from hashlib import blake2b
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from patience import PATIENCE
 
@@ -101,6 +101,9 @@ CHECKS = {"decision": check_exact, "logprobs": check_exact, "json": check_percen
 @given(drawn=weights(0))
 @settings(max_examples=60)
 def test_an_elicitation_that_states_probabilities_gives_the_models_own(elicitation, drawn):
+    minutes = drawn[-1]
+    # A token 1 that may begin 12 is refused where nothing shows that 12 is a token of its own.
+    assume(elicitation != "logprobs" or not minutes[1] or any(minutes[10:]))
     CHECKS[elicitation](answers(Scripted(script(drawn)), elicitation, ask()), chances(drawn))
 
 
