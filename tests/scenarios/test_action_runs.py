@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pyarrow.dataset as ds
 import pytest
+from stopped_runs import check_stopped_run, log_bytes
 
 from recsim_llm.core.pages import ACTIONS
 from recsim_llm.data import open_dataset
@@ -15,7 +16,7 @@ from recsim_llm.metrics.item_tables import read_tables
 from recsim_llm.metrics.run_actions import measure_actions
 from recsim_llm.numerics.word_index import words_of
 from recsim_llm.report import write_report
-from recsim_llm.scenarios import load_scenario, resume, run
+from recsim_llm.scenarios import load_scenario, run
 from tests.support import acting_recommenders
 
 CLOCK = {
@@ -48,11 +49,6 @@ NEVER = {
     "filter": {"share": 0.0},
 }
 LANGUAGE = {"users.model": "language", "models.user.name": "scripted/genres", "users.count": 6, "recommenders": ["popularity"]}
-
-
-def log_bytes(folder, *but):
-    names = ["manifest.json", "segments.jsonl", *sorted(str(path.relative_to(folder)) for path in folder.glob("*/*.parquet"))]
-    return {name: (folder / name).read_bytes() for name in names if name not in but}
 
 
 def rows(folder, table, arm=ARM):
@@ -97,19 +93,7 @@ def test_actions_that_nobody_takes_change_no_byte_of_the_log(off, tmp_path):
 
 @pytest.mark.parametrize("more", [{"recommenders": [ARM]}, LANGUAGE | {"barrier": "visit"}], ids=["page", "language"])
 def test_a_stopped_run_ends_like_one_that_was_never_stopped(more, tmp_path):
-    scenario = load_scenario("demo", ON | more)
-    whole = run(scenario, tmp_path / "whole")
-    seen = []
-
-    def stop(state):
-        seen.append(state)
-        if len(seen) == 7:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run(scenario, tmp_path / "stopped", stop)
-    resume(tmp_path / "stopped")
-    assert log_bytes(tmp_path / "stopped") == log_bytes(whole)
+    check_stopped_run(load_scenario("demo", ON | more), tmp_path)
 
 
 def test_the_size_of_segments_changes_no_row(acting, tmp_path, monkeypatch):

@@ -8,13 +8,14 @@ from contextlib import closing
 
 import pyarrow.dataset as ds
 import pytest
+from stopped_runs import check_stopped_run
 
 from recsim_llm.agents.influenced_users import influence_on
 from recsim_llm.cli.main import main
 from recsim_llm.errors import ConfigError
 from recsim_llm.language.calls.calls_file import FILE_NAME
 from recsim_llm.log.schema import LIKE_THRESHOLD
-from recsim_llm.scenarios import load_scenario, resume, run
+from recsim_llm.scenarios import load_scenario, run
 from recsim_llm.scenarios.building import build_scenario_world, load_dataset
 from recsim_llm.scenarios.social_settings import SocialSettings, befriend
 
@@ -41,11 +42,6 @@ def rows(folder, table, arm=ARM):
 
 def events(folder, event, arm=ARM):
     return [row for row in rows(folder, "events", arm) if row["event"] == event]
-
-
-def log_bytes(folder):
-    names = ["manifest.json", "segments.jsonl", *sorted(str(path.relative_to(folder)) for path in folder.glob("*/*.parquet"))]
-    return {name: (folder / name).read_bytes() for name in names}
 
 
 def memories(folder):
@@ -107,19 +103,7 @@ def test_chats_change_what_users_click(chatting, tmp_path):
 
 @pytest.mark.parametrize("more", [{}, {"barrier": "visit"}, LANGUAGE | ACTING], ids=["page", "visit", "language"])
 def test_a_stopped_run_ends_like_one_that_was_never_stopped(more, tmp_path):
-    scenario = load_scenario("demo", CHATTING | {"recommenders": ["popularity"]} | more)
-    whole = run(scenario, tmp_path / "whole")
-    seen = []
-
-    def stop(state):
-        seen.append(state)
-        if len(seen) == 7:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run(scenario, tmp_path / "stopped", stop)
-    resume(tmp_path / "stopped")
-    assert log_bytes(tmp_path / "stopped") == log_bytes(whole)
+    check_stopped_run(load_scenario("demo", CHATTING | {"recommenders": ["popularity"]} | more), tmp_path)
 
 
 def test_neither_segments_nor_batches_change_a_row(chatting, tmp_path, monkeypatch):

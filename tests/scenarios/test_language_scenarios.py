@@ -1,9 +1,9 @@
 """Shipped scenarios of language policies: what they expect holds on seeds that chose nothing, and not in their opposites."""
 
 import pytest
+from finding_checks import answers, check_expectation
 
-from recsim_llm.comparison.findings import measure_findings
-from recsim_llm.scenarios import load_scenario, run
+from recsim_llm.scenarios import load_scenario
 
 SEEDS = (23, 24)
 """Neither chose a parameter of a scenario, nor are they those that its findings name."""
@@ -54,17 +54,9 @@ OPPOSITES = {
 }
 
 
-def answers(name, folder, seed, changes):
-    folder = run(load_scenario(name, {"seed": seed} | changes), folder)
-    return {finding.name: finding.answer for finding in measure_findings(folder).findings}
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_no_seed_of_these_tests_may_judge_by_itself_and_each_finding_has_an_opposite(name):
-    expected = load_scenario(name).expect
-    assert all(len(finding.seeds) >= 3 and not set(finding.seeds) & set(SEEDS) for finding in expected)
-    refuted = [opposite for of, _, opposite in OPPOSITES.values() if of == name]
-    assert set().union(*refuted) == {finding.name for finding in expected}
+    check_expectation(name, SEEDS, OPPOSITES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -76,7 +68,7 @@ def test_no_model_is_paid_for(name):
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_expected_holds_on_seeds_that_chose_nothing(name, seed, tmp_path):
-    found = answers(name, tmp_path / "run", seed, {})
+    found = answers(name, tmp_path / "run", {"seed": seed})
     assert set(found.values()) == {"holds"}, found
 
 
@@ -84,7 +76,7 @@ def test_what_is_expected_holds_on_seeds_that_chose_nothing(name, seed, tmp_path
 @pytest.mark.parametrize("opposite", OPPOSITES)
 def test_where_the_effect_is_switched_off_the_finding_fails(opposite, tmp_path):
     name, off, refuted = OPPOSITES[opposite]
-    found = answers(name, tmp_path / "run", SEEDS[0], off)
+    found = answers(name, tmp_path / "run", {"seed": SEEDS[0]} | off)
     assert {finding: found[finding] for finding in refuted} == dict.fromkeys(refuted, "does not hold")
 
 

@@ -1,9 +1,7 @@
 """Shipped scenarios of loops: what they expect holds on seeds that chose nothing, and not where the effect is switched off."""
 
 import pytest
-
-from recsim_llm.comparison.findings import measure_findings
-from recsim_llm.scenarios import load_scenario, run
+from finding_checks import answers, check_expectation
 
 SEEDS = (23, 24)
 """Neither chose a parameter of a scenario, nor are they those that its findings name."""
@@ -64,24 +62,16 @@ OPPOSITES = {
 }
 
 
-def answers(name, folder, seed, changes):
-    folder = run(load_scenario(name, SMALL[name] | {"seed": seed} | changes), folder)
-    return {finding.name: finding.answer for finding in measure_findings(folder).findings}
-
-
 def test_no_seed_of_these_tests_may_judge_by_itself_and_each_finding_has_an_opposite():
     for name in SMALL:
-        expected = load_scenario(name).expect
-        assert all(len(finding.seeds) >= 3 and not set(finding.seeds) & set(SEEDS) for finding in expected)
-        refuted = [opposite for of, _, opposite in OPPOSITES.values() if of == name]
-        assert set().union(*refuted) == {finding.name for finding in expected}
+        check_expectation(name, SEEDS, OPPOSITES)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("name", SMALL)
 def test_what_is_expected_holds_on_seeds_that_chose_nothing(name, seed, tmp_path):
-    found = answers(name, tmp_path / "run", seed, {})
+    found = answers(name, tmp_path / "run", SMALL[name] | {"seed": seed})
     assert set(found.values()) == {"holds"}, found
 
 
@@ -89,5 +79,5 @@ def test_what_is_expected_holds_on_seeds_that_chose_nothing(name, seed, tmp_path
 @pytest.mark.parametrize("opposite", OPPOSITES)
 def test_where_the_effect_is_switched_off_the_finding_fails(opposite, tmp_path):
     name, off, refuted = OPPOSITES[opposite]
-    found = answers(name, tmp_path / "run", SEEDS[0], off)
+    found = answers(name, tmp_path / "run", SMALL[name] | {"seed": SEEDS[0]} | off)
     assert {finding: found[finding] for finding in refuted} == dict.fromkeys(refuted, "does not hold")

@@ -7,6 +7,7 @@ from contextlib import closing
 import numpy as np
 import pyarrow.dataset as ds
 import pytest
+from stopped_runs import check_stopped_run
 
 from recsim_llm.errors import ConfigError
 from recsim_llm.language.calls.calls_file import FILE_NAME
@@ -15,7 +16,7 @@ from recsim_llm.log.unread_words import read_unread
 from recsim_llm.metrics.item_tables import read_tables
 from recsim_llm.metrics.run_words import measure_words
 from recsim_llm.report import write_report
-from recsim_llm.scenarios import load_scenario, resume, run
+from recsim_llm.scenarios import load_scenario, run
 
 PLAIN = {
     "users.count": 40,
@@ -31,11 +32,6 @@ READ, SAID = {"presentation": {}}, {"remarks": {"share": 0.5, "requests": 0.5}}
 ON = PLAIN | READ | SAID
 TITLED = {"name": "titled", "recommender": "clickbait", "settings": {"base": "popularity"}}
 ADDED = ("explanation", "shown_title", "plain_click_prob", "trust")
-
-
-def log_bytes(folder, *but):
-    names = ["manifest.json", "segments.jsonl", *sorted(str(path.relative_to(folder)) for path in folder.glob("*/*.parquet"))]
-    return {name: (folder / name).read_bytes() for name in names if name not in but}
 
 
 def rows(folder, table, arm=ARM, but=()):
@@ -92,19 +88,7 @@ def test_what_users_say_changes_no_draw(on, tmp_path):
 
 @pytest.mark.parametrize("more", [{"recommenders": [TITLED]}, {"barrier": "visit"}, {"users.noise": {"random_clicks": 0.02}}])
 def test_a_stopped_run_ends_like_one_that_was_never_stopped(more, tmp_path):
-    scenario = load_scenario("demo", ON | more)
-    whole = run(scenario, tmp_path / "whole")
-    seen = []
-
-    def stop(state):
-        seen.append(state)
-        if len(seen) == 7:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run(scenario, tmp_path / "stopped", stop)
-    resume(tmp_path / "stopped")
-    assert log_bytes(tmp_path / "stopped") == log_bytes(whole)
+    check_stopped_run(load_scenario("demo", ON | more), tmp_path)
 
 
 def test_the_size_of_segments_changes_no_row(on, tmp_path, monkeypatch):
