@@ -61,7 +61,7 @@ OTHERS = {
         "ask": "pairs",
         "comparisons": 7,
     },
-    "language-generator": {"base": "popularity", "history": 3, "prompt": "sequential"},
+    "language-generator": {"base": "popularity", "history": 3, "prompt": "sequential", "grounding": "none"},
 }
 every_class = pytest.mark.parametrize("kind", CONFIGURED, ids=lambda kind: kind.__name__)
 
