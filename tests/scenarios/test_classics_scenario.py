@@ -15,6 +15,7 @@ from recsim_llm.scenarios import load_scenario
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "documentation" / "recommender_table.py"
 LEFT_OUT = {
+    "agreeing": "agrees with what users say, which they do in conversations alone; see sycophantic-policy",
     "all-paths": "needs a language model",
     "asking": "asks before it recommends, which users answer in conversations alone; see conversation",
     "chat": "needs a language model",
