@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import Future, wait
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -27,6 +28,37 @@ __all__ = ["Talking"]
 
 _REMEDY = "name one: --set models.policy=provider/name, for instance scripted/history"
 _MOST_OPTIONS = 26
+
+
+class TurnsAsked(NamedTuple):
+    """Turns that the model was asked about."""
+
+    replies: list[Future[Reply]]
+    """[d]: what it says of each dialogue."""
+    item_id: IntArray
+    """int64 [d, c]: candidates that it was told of, the best first."""
+    slots: int
+    """Most items of an act."""
+
+    def acts(self, at: IntArray) -> PolicyActs:
+        """Return what the model does in dialogues at the places int64 [t], whose replies are there.
+
+        Raises:
+            RecSimError: it failed.
+        """
+        acts = silent_acts(len(at), self.slots)
+        for row, place in enumerate(at.tolist()):
+            first, *rest = self.replies[place].result().answers
+            move = int(np.argmax(first.probabilities))
+            if move == 0:
+                chance = np.array([answer.probabilities[0] for answer in rest])
+                best = np.argsort(-chance, kind="stable")[: self.slots]
+                acts.act[row], acts.item_id[row, : len(best)] = RECOMMEND, self.item_id[place, best]
+            elif move == 1:
+                acts.act[row] = SILENT
+            else:
+                acts.act[row], acts.attribute[row] = ASK, move - 2
+        return acts
 
 
 class Talking(Wrapper):
@@ -88,25 +120,17 @@ class Talking(Wrapper):
         Raises:
             RecSimError: the model failed; raised after all of these asks have ended.
         """
+        begun = self.begin_turns(dialogues, k)
+        wait(begun.replies)
+        return begun.acts(np.arange(len(begun.replies)))
+
+    def begin_turns(self, dialogues: Dialogues, k: int) -> TurnsAsked:
+        """Ask the model in each dialogue, all at once, and return without waiting."""
         item = self._candidates(dialogues, k)
         moves = _moves(dialogues)
         lines = transcript(dialogues.said, self._known.catalog, dialogues.attributes)
         asks = [self._ask(dialogues, row, item[row], (moves, lines[row])) for row in range(len(item))]
-        acts = silent_acts(len(item), k)
-        for row, reply in enumerate(self._asked().ask(asks)):
-            self._do(acts, row, item[row], reply)
-        return acts
-
-    def _do(self, acts: PolicyActs, row: int, item: IntArray, reply: Reply) -> None:
-        move = int(np.argmax(reply.answers[0].probabilities))
-        if move == 0:
-            chance = np.array([answer.probabilities[0] for answer in reply.answers[1:]])
-            best = np.argsort(-chance, kind="stable")[: acts.item_id.shape[1]]
-            acts.act[row], acts.item_id[row, : len(best)] = RECOMMEND, self._known.catalog.item_id[item[best]]
-        elif move == 1:
-            acts.act[row] = SILENT
-        else:
-            acts.act[row], acts.attribute[row] = ASK, move - 2
+        return TurnsAsked(self._asked().submit(asks), self._known.catalog.item_id[item], k)
 
     def _candidates(self, dialogues: Dialogues, k: int) -> IntArray:
         """Return int64 [d, c]: catalog positions of candidates, the best first."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
@@ -102,6 +102,8 @@ class LanguageModel:
         limiter: calls in flight; None: at first 16, at most what the backend was found to stand.
         retries: when failed calls are tried again.
         max_tokens: most tokens of a decision; None: what its questions need.
+        ahead: by subject, how much there is to be asked of it yet; where more wait than may be in flight, who has more goes
+            first. Whoever owns it may change it.
 
     Raises:
         ConfigError: the model was found not to be able to do what is asked of it, or a limit on cost lacks its prices.
@@ -121,6 +123,7 @@ class LanguageModel:
         limiter: AdaptiveLimiter | None = None,
         retries: RetryPolicy = RetryPolicy(),  # noqa: B008
         max_tokens: int | None = None,
+        ahead: Mapping[str, float] | None = None,
     ) -> None:
         abilities = backend.abilities
         if abilities is not None and elicitation not in abilities.ways(renormalise):
@@ -142,7 +145,10 @@ class LanguageModel:
         self.name, self.elicitation, self.role, self.local = backend.name, elicitation, role, backend.local
         self.likelihoods = abilities is not None and abilities.likelihood
         """Whether it tells how probable given words are."""
-        self._sender = Sender(backend, role, elicitation, store=store, budget=budget, limiter=self._limiter, retries=retries)
+        ahead = {} if ahead is None else ahead
+        self._sender = Sender(
+            backend, role, elicitation, store=store, budget=budget, limiter=self._limiter, retries=retries, ahead=ahead
+        )
         most_samples = abilities.samples if abilities else 1
         most = math.inf if store is None else self._limiter.most + _AHEAD
         self._forced: ForcedWay = abilities.forced if abilities and elicitation == "forced" else ""
@@ -151,6 +157,7 @@ class LanguageModel:
             self._job,
             samples=most_samples,
             most=most,
+            urgency=lambda item: ahead.get(item.subject, 0.0),
             alone=self._alone if self._forced else None,
             replay=replay,
         )
