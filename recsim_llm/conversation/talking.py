@@ -12,21 +12,17 @@ from recsim_llm.conversation.acts import ASK, RECOMMEND, SILENT, Dialogues, Poli
 from recsim_llm.conversation.asking import fit_counts
 from recsim_llm.conversation.dialogue_prompts import POLICY_RULES, items_part, said_part, transcript
 from recsim_llm.core.arrays import IntArray
-from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.core.pages import Requests, Slates
-from recsim_llm.core.ratings import Ratings
-from recsim_llm.errors import ConfigError
 from recsim_llm.language.base.questions import Ask, Prompt, Question, choice
+from recsim_llm.recommenders.language.model_wrapper import ModelWrapper
 from recsim_llm.recommenders.language.policy_prompts import questions_about
-from recsim_llm.recommenders.wrapping import Wrapper
 
 if TYPE_CHECKING:
-    from recsim_llm.language.calls.model import LanguageModel, Reply
+    from recsim_llm.language.calls.model import Reply
 
 __all__ = ["Talking"]
 
-_REMEDY = "name one: --set models.policy=provider/name, for instance scripted/history"
 _MOST_OPTIONS = 26
 
 
@@ -61,7 +57,7 @@ class TurnsAsked(NamedTuple):
         return acts
 
 
-class Talking(Wrapper):
+class Talking(ModelWrapper):
     """Lets a language model lead the conversation.
 
     Each turn is one ask: what to do next (recommend, ask about one of the attributes, stay silent), and of each candidate
@@ -88,24 +84,8 @@ class Talking(Wrapper):
         """The base's settings, by name."""
 
     def __init__(self, settings: Settings | None = None) -> None:
-        super().__init__()
         self.settings = self.Settings.given(settings)
-        self._model: LanguageModel | None = None
-        self._base = self._open("talking, base", self.settings.base, self.settings.base_settings)
-
-    def consult(self, model: LanguageModel) -> None:
-        """Take in the model that is to be asked; to be called before ``fit``."""
-        self._model = model
-        self._consult(model)
-
-    def fit(self, catalog: Catalog, ratings: Ratings, seed: int) -> None:
-        """Fit the base.
-
-        Raises:
-            ConfigError: there is no model.
-        """
-        self._asked()
-        super().fit(catalog, ratings, seed)
+        super().__init__("talking", self.settings.base, self.settings.base_settings)
 
     def start(self, requests: Requests) -> None:
         """Do nothing: all that is needed comes with each turn."""
@@ -148,11 +128,6 @@ class Talking(Wrapper):
         return Ask(
             prompt, (moves, *questions_about("yes_no", len(item))), f"{self._seed} {user_id} {visit} {turn}", str(user_id)
         )
-
-    def _asked(self) -> LanguageModel:
-        if self._model is None:
-            raise ConfigError(f"talking: got no language model for the role policy, expected one; {_REMEDY}")
-        return self._model
 
 
 def _moves(dialogues: Dialogues) -> Question:

@@ -284,9 +284,7 @@ class ByScores(Popularity):
         return super()._score(requests).copy()
 
 
-@given(
-    seed=st.integers(0, 2**32), shown=st.integers(0, 39), repeats=st.sampled_from(["forbid", "allow"]), whole=st.booleans()
-)
+@given(seed=st.integers(0, 2**32), shown=st.integers(0, 39), repeats=st.sampled_from(["forbid", "allow"]), whole=st.booleans())
 @settings(max_examples=40)
 def test_scores_that_are_alike_rank_as_scores_that_each_user_has(seed, shown, repeats, whole):
     random = np.random.default_rng(seed)

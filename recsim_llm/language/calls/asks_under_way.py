@@ -79,8 +79,8 @@ class AsksUnderWay(Generic[Item]):
         sender: carries out calls.
         job_of: makes a job of what was asked.
         samples: most replies that one call returns.
-        most: tasks at once; further asks wait for them to end, the most urgent first. Where nothing is stored there should be no such limit, or
-            equal asks that are far apart do not share a call.
+        most: tasks at once; further asks wait for them to end, the most urgent first. Where nothing is stored there should be
+            no such limit, or equal asks that are far apart do not share a call.
         urgency: of what was asked, when it comes; None: all are alike.
         alone: makes a job of each question of a job; None: all questions of a job are one call.
         replay: the backend, if it only plays recorded answers.
