@@ -242,3 +242,18 @@ def test_every_act_but_silence_has_words(conversations, world):
     quiet = policy_words(silent_acts(1, 3), catalog, attributes)
     assert quiet.tolist() == [""]
     assert (SILENT, NOTHING) == (0, 0)
+
+
+def test_dice_tell_beforehand_who_will_talk_for_long(world):
+    conversations = talks.converse(world, patience=1.0)
+    talks.begin(conversations)
+    rows = rows_of(conversations)
+    ahead = conversations.turns_ahead(rows)
+    assert ahead.shape == (len(rows), conversations.settings.max_turns + 1)
+    assert np.array_equal(ahead[:, 0], 1 + ahead[:, 1])
+    assert set(ahead[:, -1]) == {1.0}
+    talks.play(conversations, silent)
+    # From the time when patience is used up, one in two leaves in each turn.
+    last = conversations.state.turn[rows] - 1
+    first = last.min()
+    assert ahead[last > first, first].mean() > ahead[last == first, first].mean() + 0.5
