@@ -153,16 +153,18 @@ class ConversationSession:
         put(opening)
         most = len(opening.rows) * self._settings.max_turns
         while open_turns:
-            going_on = [np.zeros(0, np.int64)]
+            openings, answered, going_on = [], [], [np.zeros(0, np.int64)]
             for turn, at in open_turns.collect():
                 if isinstance(turn, Choosing):
                     with self._policys_code("respond"):
                         acts = turn.begun.acts(at)
                     put(self._hear(turn.rows[at], acts))
                 else:
-                    part = turn.take(at)
+                    (openings if turn is opening else answered).append(turn.take(at))
+            for parts in (openings, answered):
+                for part in Prepared.join(parts):
                     self._expect(part.rows, math.inf)  # What is asked now, everybody waits for.
-                    going_on.append(part.rows[~self._settle(part, None, acted=turn is not opening)])
+                    going_on.append(part.rows[~self._settle(part, None, acted=parts is answered)])
             rows = np.sort(np.concatenate(going_on))
             if rows.size and isinstance(self._policy, RespondsLater):
                 self._expect(rows, ahead[rows, self.conversations.state.turn[rows]])

@@ -21,6 +21,7 @@ from recsim_llm.conversation.acts import (
     UserActs,
     silent_acts,
 )
+from recsim_llm.conversation.dialogue_turns import Prepared
 from recsim_llm.conversation.dialogue_words import policy_words, user_words
 from recsim_llm.errors import SlateError
 
@@ -257,3 +258,18 @@ def test_dice_tell_beforehand_who_will_talk_for_long(world):
     last = conversations.state.turn[rows] - 1
     first = last.min()
     assert ahead[last > first, first].mean() > ahead[last == first, first].mean() + 0.5
+
+
+def test_acts_of_different_times_are_one_batch_but_for_words(conversations):
+    talks.begin(conversations)
+    rows = rows_of(conversations)
+    whole = conversations.hear(rows, talks.by_popularity(conversations.dialogues(rows), conversations, rows))
+    (again,) = Prepared.join([whole.take(rows[:3]), whole.take(rows[3:])])
+    for before, after in ((whole, again), (whole.heard, again.heard), (whole.acts, again.acts)):
+        for name, column in before._asdict().items():
+            if isinstance(column, np.ndarray):
+                assert np.array_equal(column, getattr(after, name)), name
+    assert again.heard.has_goal is whole.heard.has_goal
+    own = whole.acts._replace(text=np.full(len(rows), "Look at this.", object))
+    worded, plain = Prepared.join([whole, whole._replace(acts=own)])
+    assert (worded.acts.text is None, plain.acts.text is None) == (False, True)
