@@ -4,9 +4,10 @@ Users whom a language model plays talk with a recommender that goes by rules, an
 most ten turns. Both models are the shipped chaos server on loopback, in a process of its own, which answers after a given
 latency. ``ideal`` is calls times latency by the calls that may be in flight, from the first call sent to the last one answered,
 as if there were always so many; ``in turns`` what the latency allows to conversations, whose calls come one after the other:
-the n-th calls of all of them, as many at a time as may be in flight, then the next ones; with ``--barriers visit`` a run does
-better, since the dice tell beforehand who is likely to talk for long. ``share`` is each by what it took. What other work on the machine takes from this
-process shows in the wall time; CPU-ms a call do not hang on it. With ``talking`` each turn is two calls, one after the other.
+the n-th calls of all of them, as many at a time as may be in flight, then the next ones. With the barrier ``visit`` a run does
+better than that, since dice tell beforehand who is likely to talk for long. ``share`` is each by what it took. What other work
+on the machine takes from this process shows in the wall time; CPU-ms a call do not hang on it. With ``talking`` each turn is
+two calls, one after the other.
 """
 
 from __future__ import annotations

@@ -153,7 +153,9 @@ class ConversationSession:
         put(opening)
         most = len(opening.rows) * self._settings.max_turns
         while open_turns:
-            openings, answered, going_on = [], [], [np.zeros(0, np.int64)]
+            openings: list[Prepared] = []
+            answered: list[Prepared] = []
+            going_on = [np.zeros(0, np.int64)]
             for turn, at in open_turns.collect():
                 if isinstance(turn, Choosing):
                     with self._policys_code("respond"):
