@@ -13,7 +13,8 @@ from recsim_llm.log.manifest import read_manifest
 from recsim_llm.scenarios.building import load_dataset
 from recsim_llm.scenarios.estimates import Confirm
 from recsim_llm.scenarios.parameter_files import with_files_read
-from recsim_llm.scenarios.runner import Report, begin_run, draw_seed, resume
+from recsim_llm.scenarios.run_progress import Report
+from recsim_llm.scenarios.runner import begin_run, draw_seed, resume
 from recsim_llm.scenarios.schema import Block, Scenario, scenario_from
 from recsim_llm.scenarios.without_time import without_time
 

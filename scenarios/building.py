@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,6 +16,7 @@ import numpy as np
 from recsim_llm.agents.influenced_users import with_influence
 from recsim_llm.agents.noise import with_noise
 from recsim_llm.agents.presented_users import with_presentation
+from recsim_llm.core.profiles import make_profile
 from recsim_llm.core.protocols import CopiesRows, RanksItems, WritesQueries
 from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.core.repetition import RatedItems
@@ -86,7 +87,13 @@ class Stage:
 
 @contextmanager
 def stage(
-    scenario: Scenario, *, calls: Path | None, cache: Path | None = None, limits: LimitSettings | None = None
+    scenario: Scenario,
+    *,
+    calls: Path | None,
+    cache: Path | None = None,
+    limits: LimitSettings | None = None,
+    also: Sequence[Path] = (),
+    share: tuple[int, int] | None = None,
 ) -> Iterator[Stage]:
     """Build a scenario; its language models are closed at the end.
 
@@ -95,6 +102,8 @@ def stage(
         calls: file that keeps the calls of language models; it is made with the first call. None keeps them until the end.
         cache: another run's folder, or its calls file, whose answers are used before a language model is asked.
         limits: limits in place of the scenario's.
+        also: further folders or files like ``cache``.
+        share: as of ``build_scenario_world``.
 
     Raises:
         ConfigError: a name is unknown, or settings do not fit.
@@ -103,8 +112,8 @@ def stage(
     check_names(scenario)
     dataset = load_dataset(scenario)
     resolve_reward(scenario.reward, rates=dataset.feedback == "explicit", buys=scenario.buys)
-    with Roles(scenario.models, calls=calls, cache=cache, limits=limits or scenario.limits) as roles:
-        world = build_scenario_world(scenario, dataset, roles)
+    with Roles(scenario.models, calls=calls, cache=cache, also=also, limits=limits or scenario.limits) as roles:
+        world = build_scenario_world(scenario, dataset, roles, share=share)
         resolve_reward(scenario.reward, users=world.users, buys=scenario.buys)
         _check_slate_size(scenario, world)
         check_conversation(scenario, world)
@@ -265,7 +274,12 @@ def load_dataset(scenario: Scenario) -> Dataset:
 
 
 def build_scenario_world(
-    scenario: Scenario, dataset: Dataset, roles: Roles, *, people: str | PathLike[str] | None = None
+    scenario: Scenario,
+    dataset: Dataset,
+    roles: Roles,
+    *,
+    people: str | PathLike[str] | None = None,
+    share: tuple[int, int] | None = None,
 ) -> World:
     """Return the items and users that a scenario names; its language models are opened where the users need them.
 
@@ -274,6 +288,8 @@ def build_scenario_world(
         dataset: its data.
         roles: its language models.
         people: file of the users; None takes as many as the scenario says.
+        share: first user index and the one after the last of the users that the world shall have; None for everyone. They do
+            what they do among everyone.
 
     Raises:
         ConfigError: a name is unknown, or settings do not fit.
@@ -287,9 +303,13 @@ def build_scenario_world(
         )
     build = partial(factory, parameters=settings.parameters, fitted=settings.fitted, seed=_seed(scenario), **more)
     world = built_world(settings.model, lambda: build(dataset, settings.count if people is None else people))
-    chosen = _chosen_users(scenario, world.population)
+    everyone = chosen = _chosen_users(scenario, world.population)
+    if share is not None:
+        chosen = everyone.take(np.arange(*share))
     if chosen is not world.population:
         world = built_world(settings.model, lambda: build(dataset, chosen))
+    if share is not None:
+        world = world._replace(profile=make_profile(everyone.demographics, len(everyone))[slice(*share)])
     world = with_rated_items(world, split_cold(scenario, dataset)[0], scenario.train_share)
     if scenario.clock is not None:
         world = _living(scenario, world)

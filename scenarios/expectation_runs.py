@@ -12,7 +12,7 @@ from recsim_llm.errors import ConfigError, RunExistsError
 from recsim_llm.log.folders import is_run
 from recsim_llm.scenarios.block_runs import run_or_resume
 from recsim_llm.scenarios.estimates import Confirm
-from recsim_llm.scenarios.runner import Report
+from recsim_llm.scenarios.run_progress import Report
 from recsim_llm.scenarios.schema import Scenario
 
 __all__ = ["FILE_NAME", "judge_expectations", "judging_seeds"]

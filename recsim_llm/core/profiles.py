@@ -56,6 +56,11 @@ class Profile:
         return self._table is not None
 
     @property
+    def everyone(self) -> Profile:
+        """The profile of all users of the population; of requests that were rebuilt from a log, of nobody."""
+        return Profile(self._table, np.arange(0 if self._table is None else len(self._table.columns)))
+
+    @property
     def fields(self) -> tuple[str, ...]:
         """What is known of users, such as ``age``; sorted, empty where nothing is."""
         return tuple(self._known().texts)
