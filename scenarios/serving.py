@@ -28,6 +28,7 @@ from recsim_llm.recommenders.hooks import AnswersQueries, ReadsText, TellsTools,
 from recsim_llm.scenarios.arm_session import ArmSession
 from recsim_llm.scenarios.building import Stage
 from recsim_llm.scenarios.conversation_session import ConversationSession
+from recsim_llm.scenarios.shipped_log import ShippedLog
 from recsim_llm.scenarios.social_settings import known_friends
 
 __all__ = ["ServedRecommender", "follow_tools", "give_hooks", "keep_counted", "keep_what_was_counted", "keeping_cost", "reach_services"]
@@ -148,7 +149,7 @@ class ServedRecommender(Recommender):
 
 def follow_tools(log: object, recommender: object) -> None:
     """Have an arm's log, where there is one, take in what its recommender does with tools, where it has any."""
-    if isinstance(log, RunLog | TalkLog) and isinstance(recommender, TellsTools):
+    if isinstance(log, RunLog | TalkLog | ShippedLog) and isinstance(recommender, TellsTools):
         log.follow(recommender.keep_tool_calls())
 
 
