@@ -127,7 +127,7 @@ def serve_share(
     arms: Mapping[int, bool],
     calls: str | None,
     caches: Sequence[str],
-    limits: Mapping[str, float],
+    limits: Mapping[str, Any],
 ) -> None:
     """Serve a share of the users of a scenario, arm after arm; the ``Work`` of a shard.
 

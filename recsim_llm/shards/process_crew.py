@@ -13,6 +13,7 @@ from typing import Any
 
 from recsim_llm.errors import ConfigError
 from recsim_llm.shards.crew import Job, Lost, Step
+from recsim_llm.shards.process_worker import unpacked
 
 __all__ = ["ProcessCrew"]
 
@@ -59,8 +60,7 @@ class _Process(subprocess.Popen[bytes]):
             content = self.line.recv_bytes()
         except _GONE:
             return Lost(self._how_it_ended())
-        step: Step = pickle.loads(content)
-        return step
+        return unpacked(content)
 
     def end(self) -> None:
         """End it."""

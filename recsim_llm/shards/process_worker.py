@@ -14,7 +14,7 @@ from recsim_llm.errors import PlugInError
 from recsim_llm.shards.crew import Failed, Step
 from recsim_llm.shards.worker import Worker
 
-__all__ = ["packed"]
+__all__ = ["packed", "unpacked"]
 
 
 def packed(step: Step) -> bytes:
@@ -25,12 +25,18 @@ def packed(step: Step) -> bytes:
     error.add_note("".join(traceback.format_exception(error)))
     try:
         content = pickle.dumps(step, pickle.HIGHEST_PROTOCOL)
-        pickle.loads(content)
+        unpacked(content)
     except Exception:
         plain = PlugInError(f"{type(error).__name__}: {error}")
         plain.add_note(error.__notes__[-1])
         content = pickle.dumps(Failed(plain), pickle.HIGHEST_PROTOCOL)
     return content
+
+
+def unpacked(content: bytes) -> Step:
+    """Return a step of its bytes, which a worker of ours has written."""
+    step: Step = pickle.loads(content)
+    return step
 
 
 def _end_with(lifeline: int) -> None:
