@@ -16,7 +16,6 @@ import numpy as np
 from recsim_llm.agents.influenced_users import with_influence
 from recsim_llm.agents.noise import with_noise
 from recsim_llm.agents.presented_users import with_presentation
-from recsim_llm.core.profiles import make_profile
 from recsim_llm.core.protocols import CopiesRows, RanksItems, WritesQueries
 from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.core.repetition import RatedItems
@@ -30,7 +29,7 @@ from recsim_llm.language.base.settings import LimitSettings, ModelSettings
 from recsim_llm.language.providers import Roles
 from recsim_llm.population.factories import wants_models
 from recsim_llm.population.personas import Population
-from recsim_llm.population.world import World, with_rated_items
+from recsim_llm.population.world import Share, World, with_rated_items
 from recsim_llm.realism.cold.cold_items import draw_cold_items
 from recsim_llm.recommenders import AsksModel, Planner, Recommender, TakesTruth, open_recommender
 from recsim_llm.recommenders.hooks import AnswersQueries
@@ -93,7 +92,7 @@ def stage(
     cache: Path | None = None,
     limits: LimitSettings | None = None,
     also: Sequence[Path] = (),
-    share: tuple[int, int] | None = None,
+    share: Share | None = None,
 ) -> Iterator[Stage]:
     """Build a scenario; its language models are closed at the end.
 
@@ -279,7 +278,7 @@ def build_scenario_world(
     roles: Roles,
     *,
     people: str | PathLike[str] | None = None,
-    share: tuple[int, int] | None = None,
+    share: Share | None = None,
 ) -> World:
     """Return the items and users that a scenario names; its language models are opened where the users need them.
 
@@ -288,8 +287,8 @@ def build_scenario_world(
         dataset: its data.
         roles: its language models.
         people: file of the users; None takes as many as the scenario says.
-        share: first user index and the one after the last of the users that the world shall have; None for everyone. They do
-            what they do among everyone.
+        share: users that the world shall have, of those that the scenario names; None for all of them. They do what they do
+            among everyone.
 
     Raises:
         ConfigError: a name is unknown, or settings do not fit.
@@ -302,14 +301,13 @@ def build_scenario_world(
             f"users {settings.model!r}: got a language model for the role user, expected none; take --users language"
         )
     build = partial(factory, parameters=settings.parameters, fitted=settings.fitted, seed=_seed(scenario), **more)
-    world = built_world(settings.model, lambda: build(dataset, settings.count if people is None else people))
-    everyone = chosen = _chosen_users(scenario, world.population)
     if share is not None:
-        chosen = everyone.take(np.arange(*share))
-    if chosen is not world.population:
-        world = built_world(settings.model, lambda: build(dataset, chosen))
-    if share is not None:
-        world = world._replace(profile=make_profile(everyone.demographics, len(everyone))[slice(*share)])
+        world = built_world(settings.model, lambda: build(dataset, share.population))._replace(profile=share.profile)
+    else:
+        world = built_world(settings.model, lambda: build(dataset, settings.count if people is None else people))
+        chosen = _chosen_users(scenario, world.population)
+        if chosen is not world.population:
+            world = built_world(settings.model, lambda: build(dataset, chosen))
     world = with_rated_items(world, split_cold(scenario, dataset)[0], scenario.train_share)
     if scenario.clock is not None:
         world = _living(scenario, world)

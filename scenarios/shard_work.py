@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from recsim_llm.core.arrays import IntArray
-from recsim_llm.core.profiles import NO_PROFILE, Profile
 from recsim_llm.core.protocols import UserModel
 from recsim_llm.language.base.settings import LimitSettings
 from recsim_llm.language.calls.model import Meter
 from recsim_llm.numerics.threads import one_thread
 from recsim_llm.recommenders import Retrained
 from recsim_llm.recommenders.hooks import Count, TellsCounts
+from recsim_llm.population.world import Share
 from recsim_llm.registry import blaming
 from recsim_llm.scenarios.acting_session import open_arm
 from recsim_llm.scenarios.building import Stage, recommender_seed, stage
@@ -74,16 +74,15 @@ class _Peers:
         number: of this shard.
         mine: rows of its users.
         first: its row 0 in the population of the run.
-        everyone: what everyone may see of the users of the run.
         users: the user model here.
     """
 
     def __init__(
-        self, port: Port, log: ShippedLog, number: int, *, mine: IntArray, first: int, everyone: Profile, users: UserModel
+        self, port: Port, log: ShippedLog, number: int, *, mine: IntArray, first: int, users: UserModel
     ) -> None:
         self.mine = mine
         self._port, self._log, self._number = port, log, number
-        self._first, self._everyone, self._users = first, everyone, users
+        self._first, self._users = first, users
         self.state = SharePart([], None, 0, 0, 0, 0.0, (0, 0), None)
         """How far the shard is, to be told with the next page."""
 
@@ -97,18 +96,15 @@ class _Peers:
             return None
         whole = join_answered(shown)
         feedback = whole.outcome.feedback._replace(users=self._users)
-        requests = whole.offer.requests._replace(profile=self._everyone[whole.rows])
-        return whole._replace(
-            offer=whole.offer._replace(requests=requests), outcome=whole.outcome._replace(feedback=feedback)
-        )
+        return whole._replace(outcome=whole.outcome._replace(feedback=feedback))
 
 
 def _portable(answered: AnsweredOffer, first: int) -> AnsweredOffer:
-    """Return a page without what every shard has, its users by their rows in the population of the run."""
+    """Return a page without what is not of its users, who are named by their rows in the population of the run."""
     feedback, requests = answered.outcome.feedback, answered.offer.requests
     pages = feedback.pages._replace(rows=answered.rows + first, user_index=feedback.pages.user_index + first)
     feedback = feedback._replace(pages=pages, users=None)  # type: ignore[arg-type]
-    requests = requests._replace(profile=NO_PROFILE)
+    requests = requests._replace(profile=requests.profile.alone())
     return answered._replace(
         rows=answered.rows + first,
         offer=answered.offer._replace(requests=requests),
@@ -123,7 +119,8 @@ def serve_share(
     settings: Mapping[str, Any],
     source: str,
     number: int,
-    share: tuple[int, int],
+    share: Share,
+    rows: tuple[int, int],
     arms: Mapping[int, bool],
     calls: str | None,
     caches: Sequence[str],
@@ -138,7 +135,8 @@ def serve_share(
         settings: of the scenario, with its seed.
         source: where they stand, for error texts.
         number: of the shard, from 0.
-        share: user index of the first user of the share, and that after the last.
+        share: the users who are served here; everyone where there is a clock, since everyone moves the world.
+        rows: user index of the first user who is served here in the population of the run, and that after the last.
         arms: places in the scenario of the arms that are left to serve, in order; and whether the shards have to hear of each
             other's users there.
         calls: file of the calls of language models.
@@ -146,29 +144,28 @@ def serve_share(
         limits: of these calls.
     """
     scenario = scenario_from(dict(settings), source)
-    apart = scenario.clock is None
     with stage(
         scenario,
         calls=None if calls is None else Path(calls),
         also=[Path(path) for path in caches],
         limits=LimitSettings(**limits),
-        share=share if apart else None,
+        share=share,
     ) as built:
         for place, together in arms.items():
-            port.hand_over(_serve_arm(port, built, place, number, share=share, together=together))
+            port.hand_over(_serve_arm(port, built, place, number, rows=rows, together=together))
 
 
-def _serve_arm(port: Port, built: Stage, place: int, number: int, *, share: tuple[int, int], together: bool) -> ShareDone:
+def _serve_arm(port: Port, built: Stage, place: int, number: int, *, rows: tuple[int, int], together: bool) -> ShareDone:
     scenario, world, roles = built.scenario, built.world, built.roles
-    arm, apart = scenario.recommenders[place], scenario.clock is None
-    user_id = world.population.user_id
-    first = share[0] if apart else 0
-    mine = np.arange(len(user_id)) if apart else np.arange(*share)
+    arm, user_id = scenario.recommenders[place], world.population.user_id
+    # Where there is a clock, everyone is in the world of every shard.
+    first = rows[0] if scenario.clock is None else 0
+    mine = np.arange(*rows) - first
     recommender = built.recommenders[arm.name]()
     served = ServedRecommender(recommender, arm.name, roles.role("policy").meter if "policy" in scenario.models else None)
     learner = served if arm.retrain is None else Retrained(served, arm.retrain)
     log = ShippedLog(user_id, first=first, events=number == 0, numbered=together)
-    peers = _Peers(port, log, number, mine=mine, first=first, everyone=world.seen().everyone, users=world.users)
+    peers = _Peers(port, log, number, mine=mine, first=first, users=world.users)
     session = open_arm(scenario, world, learner, name=arm.name, log=log, others=peers if together else None)
     if scenario.asks_writer:
         session.words.let_write(roles.role("writer"))

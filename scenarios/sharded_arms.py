@@ -24,6 +24,7 @@ from recsim_llm.errors import BudgetExceeded, ConfigError, LogError, ServiceErro
 from recsim_llm.log.segments import SegmentWriter
 from recsim_llm.log.tables import add_serving
 from recsim_llm.log.unread_words import note_unread
+from recsim_llm.population.world import Share
 from recsim_llm.recommenders.hooks import Count, TellsTools, keeps_users_apart
 from recsim_llm.scenarios.arm_logs import open_arm_log
 from recsim_llm.scenarios.building import Stage
@@ -148,11 +149,18 @@ class _Serving:
             "settings": scenario.model_dump(mode="json"),
             "source": str(self._out),
             "number": number,
-            "share": self._shares[number],
+            "share": self._share(*self._shares[number]),
+            "rows": self._shares[number],
             "arms": {place: _together(self._built, place) for place in left},
             **self._calls.arguments(number),
         }
         return Job("recsim_llm.scenarios.shard_work:serve_share", arguments)
+
+    def _share(self, first: int, last: int) -> Share:
+        world = self._built.world
+        if self._built.scenario.clock is not None:
+            return Share(world.population, None)
+        return Share(world.population.take(np.arange(first, last)), world.seen()[first:last].alone())
 
     def _finished(self, place: int) -> bool:
         return self._segments.finished(self._built.scenario.recommenders[place].name)

@@ -14,7 +14,7 @@ from recsim_llm.core.ratings import Dataset
 from recsim_llm.core.repetition import RatedItems
 from recsim_llm.population.personas import Population
 
-__all__ = ["World", "with_rated_items"]
+__all__ = ["Share", "World", "with_rated_items"]
 
 
 class World(NamedTuple):
@@ -34,6 +34,15 @@ class World(NamedTuple):
     def seen(self) -> Profile:
         """Return what everyone may see of each user of the population."""
         return self.profile or make_profile(self.population.demographics, len(self.population))
+
+
+class Share(NamedTuple):
+    """Some of the users of a world, to be served apart from the others."""
+
+    population: Population
+    """Who they are."""
+    profile: Profile | None
+    """What everyone may see of them, with the columns of the whole population; None: they are the whole population."""
 
 
 def with_rated_items(world: World, dataset: Dataset, train_share: float) -> World:

@@ -53,9 +53,9 @@ def _add(connection: sqlite3.Connection, part: Path) -> None:
     # A killed writer leaves a write-ahead log, which whoever opens the file takes in.
     connection.execute("ATTACH ? AS part", (str(part),))
     try:
-        known = connection.execute("SELECT count(*) FROM notes WHERE model = ? AND name = ?", (_JOINED, part.name))
-        tables = connection.execute("SELECT count(*) FROM part.sqlite_schema WHERE name = 'calls'")
-        if known.fetchone()[0] or not tables.fetchone()[0]:
+        known = connection.execute("SELECT count(*) FROM notes WHERE model = ? AND name = ?", (_JOINED, part.name)).fetchone()
+        tables = connection.execute("SELECT count(*) FROM part.sqlite_schema WHERE name = 'calls'").fetchone()
+        if known[0] or not tables[0]:
             return
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("INSERT OR IGNORE INTO parts SELECT * FROM part.parts")
