@@ -116,6 +116,8 @@ def begin_run(
             confirm(estimate_cost(scenario, built.world, built.roles)._replace(warnings=tuple(warnings)))
         check_measures(built)
         services = reach_services(built)
+        if sharding is not None:
+            check_shards(built, sharding.shards, services.get("services", {}))
         write_manifest(out, make_manifest(scenario, built.dataset, built.world, built.roles) | services)
         try:
             with _keeping_tracebacks(out):
@@ -174,7 +176,10 @@ def _resume_locked(
     scenario = scenario_from(settings, str(out / MANIFEST))
     _check_arithmetic(manifest, out)
     with stage(scenario, calls=out / FILE_NAME, cache=cache, limits=_allowed(scenario, limits)) as built:
-        made = make_manifest(scenario, built.dataset, built.world, built.roles) | reach_services(built, manifest, out)
+        services = reach_services(built, manifest, out)
+        if sharding is not None:
+            check_shards(built, sharding.shards, services.get("services", {}))
+        made = make_manifest(scenario, built.dataset, built.world, built.roles) | services
         now = encode_manifest(made | {"arithmetic": manifest.get("arithmetic")})
         if now != (out / MANIFEST).read_bytes():
             changed = difference(manifest, json.loads(now))
@@ -318,7 +323,6 @@ def _serve(
     if sharding is None:
         add_timings(out, _serve_arms(built, out, segments, progress))
         return
-    check_shards(built, sharding.shards)
     calls = ShardCalls(out, built.scenario, limits, sharding.shards, cache)
     add_timings(out, serve_in_shards(built, out, segments, sharding, calls=calls, progress=progress))
 

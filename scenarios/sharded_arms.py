@@ -42,8 +42,13 @@ _MOST_LOSSES = 3
 """How often a worker may be lost without having got any further."""
 
 
-def check_shards(built: Stage, shards: int) -> None:
+def check_shards(built: Stage, shards: int, services: Mapping[str, Any]) -> None:
     """See to it that a scenario can be served in so many shards.
+
+    Args:
+        built: the scenario.
+        shards: how many.
+        services: what recommenders that run elsewhere say of themselves, by arm.
 
     Raises:
         ConfigError: it cannot.
@@ -58,6 +63,12 @@ def check_shards(built: Stage, shards: int) -> None:
             raise ConfigError(
                 f"recommender {arm.name!r}, retrain: got 'visit' with a clock in shards, where users of one shard are at other "
                 "visits than those of another, expected 'day' or a number of pages; or leave --shards out"
+            )
+    for name, service in services.items():
+        if service.get("observe"):
+            raise ConfigError(
+                f"recommender {name!r}: got a server that observes, which every shard would tell anew, expected one that does "
+                "not; or leave --shards out"
             )
     for role, model in scenario.models.items():
         if model.concurrency is not None and model.concurrency < shards:
