@@ -119,7 +119,7 @@ class ArmSession:
         recommender: fitted before the first visit.
         name: of the arm.
         log: where everything goes.
-        others: where not everyone is served here; what is logged is then of those who are, but for events, which are everyone's.
+        others: where not everyone is served here; what is logged is then of those who are, but for events.
     """
 
     def __init__(

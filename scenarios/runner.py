@@ -7,16 +7,15 @@ import secrets
 import shutil
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from recsim_llm.core.files import write_atomically
 from recsim_llm.errors import BudgetExceeded, LogError, PlugInError, ServiceError, hide_secrets
 from recsim_llm.language.base.settings import LimitSettings
 from recsim_llm.language.calls.calls_file import FILE_NAME
-from recsim_llm.language.calls.model import Meter
 from recsim_llm.log.folders import MANIFEST, RUN_FOLDER, TRACEBACK, refuse_used_folder, remove_torn_files
 from recsim_llm.log.locks import lock_folder
 from recsim_llm.log.manifest import encode_manifest, read_arithmetic, read_scenario_manifest, write_manifest
@@ -38,12 +37,9 @@ from recsim_llm.scenarios.conversation_session import ConversationSession
 from recsim_llm.scenarios.estimates import Confirm, estimate_cost
 from recsim_llm.scenarios.measures import check_measures, write_run_tables
 from recsim_llm.scenarios.parameter_files import with_files_read
-from recsim_llm.scenarios.run_progress import Progress, Report
 from recsim_llm.scenarios.run_manifest import difference, make_manifest, users_warnings
+from recsim_llm.scenarios.run_progress import Progress, Report
 from recsim_llm.scenarios.schema import Scenario, scenario_from
-from recsim_llm.scenarios.shard_calls import ShardCalls
-from recsim_llm.scenarios.sharded_arms import check_shards, serve_in_shards
-from recsim_llm.shards.sharding import Sharding
 from recsim_llm.scenarios.serving import (
     ServedRecommender,
     follow_tools,
@@ -52,6 +48,9 @@ from recsim_llm.scenarios.serving import (
     keeping_cost,
     reach_services,
 )
+from recsim_llm.scenarios.shard_calls import ShardCalls
+from recsim_llm.scenarios.sharded_arms import check_shards, serve_in_shards
+from recsim_llm.shards.sharding import Sharding
 
 __all__ = ["begin_run", "draw_seed", "other_arithmetic", "resume", "run"]
 
@@ -323,14 +322,12 @@ def _serve(
     if sharding is None:
         add_timings(out, _serve_arms(built, out, segments, progress))
         return
-    calls = ShardCalls(out, built.scenario, limits, sharding.shards, cache)
+    calls = ShardCalls(out, built.scenario, limits, shards=sharding.shards, cache=cache)
     add_timings(out, serve_in_shards(built, out, segments, sharding, calls=calls, progress=progress))
 
 
 @one_thread
-def _serve_arms(
-    built: Stage, out: Path, segments: SegmentWriter, progress: Report
-) -> list[tuple[str, int, int, float]]:
+def _serve_arms(built: Stage, out: Path, segments: SegmentWriter, progress: Report) -> list[tuple[str, int, int, float]]:
     scenario, world, roles = built.scenario, built.world, built.roles
     training, _ = built.training_part()
     timings: list[tuple[str, int, int, float]] = []

@@ -33,7 +33,15 @@ from recsim_llm.scenarios.conversation_session import ConversationSession
 from recsim_llm.scenarios.shipped_log import ShippedLog
 from recsim_llm.scenarios.social_settings import known_friends
 
-__all__ = ["ServedRecommender", "follow_tools", "give_hooks", "keep_counted", "keep_what_was_counted", "keeping_cost", "reach_services"]
+__all__ = [
+    "ServedRecommender",
+    "follow_tools",
+    "give_hooks",
+    "keep_counted",
+    "keep_what_was_counted",
+    "keeping_cost",
+    "reach_services",
+]
 
 
 def give_hooks(recommender: Any, built: Stage, session: ArmSession | ConversationSession) -> None:
