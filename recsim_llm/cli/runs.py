@@ -272,6 +272,7 @@ def finish_run(run: Path, options: argparse.Namespace, **given: Any) -> None:
     from recsim_llm.log.unread_words import unread_line
     from recsim_llm.report import (
         calls_line,
+        obedience_lines,
         read_calls,
         read_serving,
         serving_line,
@@ -291,6 +292,7 @@ def finish_run(run: Path, options: argparse.Namespace, **given: Any) -> None:
         console.print(verdict(summary))
         console.print(summary_table(summary))
         print_findings(run)
+        print_lines(obedience_lines(run))
         if calls := calls_line(read_calls(run)):
             console.print(calls)
         serving = read_serving(run)

@@ -64,7 +64,9 @@ def test_what_names_no_reason_is_as_if_nothing_had_been_written(text):
 
 
 def test_a_title_is_taken_in_beside_an_explanation_that_names_nothing():
-    made = shown(presentation(trust=1.0), words([".", ""], ["", ""]), words(["SHOCKING! You won't believe this...", ""], ["", ""]))
+    made = shown(
+        presentation(trust=1.0), words([".", ""], ["", ""]), words(["SHOCKING! You won't believe this...", ""], ["", ""])
+    )
     np.testing.assert_allclose(made.clicks(EVERYONE, PAGE), [[0.8, 0.0], [0.0, 0.0]], atol=1e-6)
 
 

@@ -87,7 +87,9 @@ def babbling(name):
 
 
 def test_words_that_give_no_reason_earn_nothing(tmp_path):
-    folder = run(load_scenario("demo", PLAIN | BABBLE | {"recommenders": ["popularity", babbling("Babbling")]}), tmp_path / "run")
+    folder = run(
+        load_scenario("demo", PLAIN | BABBLE | {"recommenders": ["popularity", babbling("Babbling")]}), tmp_path / "run"
+    )
     assert all(row["explanation"] == "." for row in rows(folder, "impressions", "babbles"))
     but = ("arm", "explanation", "plain_click_prob")
     assert drawn(folder, "babbles", but) == drawn(folder, "popularity", but)
