@@ -45,9 +45,9 @@ FORMATS: Mapping[str, str] = {
     "movielens": "MovieLens: ratings.csv and movies.csv",
     "simeval": "SimEval-IR: sessions.jsonl in its schema v1, with losses.json",
     "dialogues": "dialogues.jsonl and instructions.jsonl, in words",
-    "conversations": "of a run whose users talk: conversations.jsonl, chat messages with typed acts",
-    "redial": "of a run whose users talk: redial.jsonl, in the layout of ReDial",
-    "inspired": "of a run whose users talk: inspired.tsv, in the layout of INSPIRED",
+    "conversations": "of a run whose users talk, or read or say words on pages: conversations.jsonl, messages with typed acts",
+    "redial": "of the same: redial.jsonl, in the layout of ReDial",
+    "inspired": "of the same: inspired.tsv, in the layout of INSPIRED",
 }
 """Formats by name."""
 _WRITERS: Mapping[str, Writer] = {

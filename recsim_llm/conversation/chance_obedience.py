@@ -37,7 +37,7 @@ from recsim_llm.conversation.conversation_settings import ConversationSettings
 from recsim_llm.conversation.goals import Goals
 from recsim_llm.conversation.hypotheses import meant_by
 from recsim_llm.conversation.taste_users import LESS_SHARE, MORE_SHARE
-from recsim_llm.core.arrays import DoubleArray, IntArray
+from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.log.reader import RunReader
 from recsim_llm.log.tables import read_table
@@ -100,7 +100,8 @@ class ChanceReader:
         self._attributes = find_attributes(self._catalog)
         self._goals = Goals(self._attributes, ConversationSettings(**settings))
         names = [self._attributes.names[place] for place in self._attributes.attribute.tolist()]
-        self._place = {pair: place for place, pair in enumerate(zip(names, self._attributes.value_names, strict=True))}
+        pairs = zip(names, self._attributes.value_names, strict=True)
+        self._place: dict[tuple[str | None, str | None], int] = {pair: place for place, pair in enumerate(pairs)}
 
     def measure(self, arm: str) -> ChanceObedience:
         """Measure the obedience of an arm."""
@@ -135,14 +136,15 @@ class ChanceReader:
             yield sorted(turns[user], key=lambda turn: (turn["turn"], turn["who"] != _POLICY)), int(goal)
 
     def _judge(self, pages: Sequence[_Refused], kind: IntArray) -> tuple[Any, DoubleArray, DoubleArray]:
-        """Return bool [p], which critiques were not heeded; and by kind, float64 [p, 3], the chance that one would be, and how
-        probably a critique of that kind is what the user would have said.
+        """Return which critiques were not heeded, bool [p]; by kind the chance that one would be, and how probably it is made.
+
+        The last two are float64 [p, 3].
         """
         shown, then = self._places([page.shown for page in pages]), self._places([page.then for page in pages])
         goal = self._catalog.index_of(np.array([page.goal for page in pages], np.int64))
         # Goals are certain: nothing hangs on the pool that they were drawn from.
         meant = meant_by(goal, goal[:, None], shown, attributes=self._attributes, goals=self._goals)
-        has = (self._attributes.members[then] & (then >= 0)[:, :, None]).any(axis=1)
+        has: BoolArray = np.logical_or.reduce(self._attributes.members[then] & (then >= 0)[:, :, None], axis=1)
         again = ((then[:, :, None] == shown[:, None, :]) & (then >= 0)[:, :, None]).any(axis=(1, 2))
         lacking, missing = meant["lacking"], meant["missing"]
         few, some = lacking.any(axis=1), missing.sum(axis=1) > 0

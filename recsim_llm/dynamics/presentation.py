@@ -226,7 +226,8 @@ class Presentation:
         mean = like.sum(axis=1) / np.maximum(genre.sum(axis=1), 1)
         # Who watches a film learns what it is; how many or which friends liked it, it does not say.
         refuted = about & ~holds & (kind != POPULAR) & (kind != FRIENDS)
-        return about.any(axis=1), mean.astype(np.float32), refuted.any(axis=1)
+        says: BoolArray = np.logical_or.reduce(about, axis=1)
+        return says, mean.astype(np.float32), refuted.any(axis=1)
 
     def _strength_of(self, title: str) -> float:
         if self.settings.titles.rule == "changed":
