@@ -159,7 +159,8 @@ def _origin(run: Path, manifest: Mapping[str, Any], world: World | None) -> Orig
         )
     scenario = scenario_from(settings, str(run / "manifest.json"))
     fingerprints = {name: str(manifest[name]["fingerprint"]) for name in ("data", "population")}
-    own = rebuild_world(scenario, fingerprints, f"run folder {run}")
+    enriched = (run, manifest["enrichment"]) if "enrichment" in manifest else None
+    own = rebuild_world(scenario, fingerprints, f"run folder {run}", enriched=enriched)
     again = None if "user" in scenario.models or scenario.clock is not None else settings
     return Origin(own, again, fingerprints, None, by_visit=False)
 

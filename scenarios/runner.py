@@ -8,15 +8,18 @@ import shutil
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from recsim_llm.agents.language.item_words import PROMPT_TOKENS, WRITTEN_TOKENS
 from recsim_llm.core.files import write_atomically
 from recsim_llm.errors import BudgetExceeded, LogError, PlugInError, ServiceError, hide_secrets
 from recsim_llm.language.base.settings import LimitSettings
-from recsim_llm.language.calls.calls_file import FILE_NAME
-from recsim_llm.language.calls.model import Meter
+from recsim_llm.language.base.wire import TokenUsage
+from recsim_llm.language.calls.calls_file import CALLS_FILES, FILE_NAME
+from recsim_llm.language.calls.model import LanguageModel, Meter
 from recsim_llm.log.folders import MANIFEST, RUN_FOLDER, TRACEBACK, refuse_used_folder, remove_torn_files
 from recsim_llm.log.locks import lock_folder
 from recsim_llm.log.manifest import encode_manifest, read_arithmetic, read_scenario_manifest, write_manifest
@@ -47,6 +50,7 @@ from recsim_llm.scenarios.serving import (
     reach_services,
 )
 from recsim_llm.scenarios.social_settings import known_friends
+from recsim_llm.scenarios.study_requests import most_cost
 
 __all__ = ["Progress", "Report", "begin_run", "draw_seed", "give_hooks", "open_arm_log", "other_arithmetic", "resume", "run"]
 
@@ -105,7 +109,9 @@ def run(
         BudgetExceeded: a limit was reached; the run is whole and can be resumed.
     """
     with lock_folder(out, RUN_FOLDER):
-        refuse_used_folder(out, RUN_FOLDER, expected="a new one", remedy=f"pass --out, or `recsim-llm resume {out}`")
+        # What was written about items before a run had begun was paid for, and is found again.
+        kept = CALLS_FILES if scenario.enriched_by_writer else ()
+        refuse_used_folder(out, RUN_FOLDER, expected="a new one", remedy=f"pass --out, or `recsim-llm resume {out}`", but=kept)
         begin_run(with_files_read(draw_seed(scenario)), out, progress, cache=cache, confirm=confirm)
     return out
 
@@ -130,24 +136,47 @@ def begin_run(
         limits: as in ``resume``.
     """
     remove_torn_files(out)
-    with stage(scenario, calls=out / FILE_NAME, cache=cache, limits=_allowed(scenario, limits)) as built:
+    allow = partial(_allow_writing, scenario=scenario, confirm=confirm)
+    staged = stage(scenario, calls=out / FILE_NAME, cache=cache, limits=_allowed(scenario, limits), allow=allow)
+    with ExitStack() as opened:
+        with _noting_what_was_written(scenario, out):
+            built = opened.enter_context(staged)
         if scenario.models:
             warnings = users_warnings(scenario, built.dataset, built.world, built.roles)
             confirm(estimate_cost(scenario, built.world, built.roles)._replace(warnings=tuple(warnings)))
         check_measures(built)
         services = reach_services(built)
-        write_manifest(out, make_manifest(scenario, built.dataset, built.world, built.roles) | services)
+        write_manifest(out, make_manifest(built) | services)
         try:
             with _keeping_tracebacks(out):
                 _serve_arms(built, out, progress)
         except (OSError, ServiceError):
             raise  # The machine's trouble, or a server's, not the scenario's: the run goes on once it is over.
         except Exception as error:
-            if not read_segments(out) and not (isinstance(error, BudgetExceeded) or _has_asked(built, out)):
+            paid = isinstance(error, BudgetExceeded) or scenario.enriched_by_writer or _has_asked(built, out)
+            if not read_segments(out) and not paid:
                 # Nothing was logged or paid for: leave nothing half-written, so that the same folder can be tried again.
                 built.roles.close()
                 _empty(out)
             raise
+
+
+def _allow_writing(model: LanguageModel, calls: int, *, scenario: Scenario, confirm: Confirm) -> None:
+    """Have it confirmed that a language model writes about items, before users are there of whom more could be told."""
+    settings = scenario.models.get("writer") or scenario.models["user"]
+    tokens = TokenUsage(prompt=calls * PROMPT_TOKENS, completion=calls * WRITTEN_TOKENS)
+    confirm(most_cost(model, settings, calls=calls, tokens=tokens))
+
+
+@contextmanager
+def _noting_what_was_written(scenario: Scenario, out: Path) -> Iterator[None]:
+    """Note on what ends a run before it has begun that nothing written about items is lost, and how it goes on."""
+    try:
+        yield
+    except (Exception, KeyboardInterrupt) as error:
+        if scenario.enriched_by_writer and (out / FILE_NAME).exists():
+            error.add_note(f"what was written about items is kept in {out / FILE_NAME}; give the same command with --out {out}")
+        raise
 
 
 def resume(
@@ -190,7 +219,7 @@ def _resume_locked(out: Path, progress: Report, *, cache: Path | None, limits: M
     scenario = scenario_from(settings, str(out / MANIFEST))
     _check_arithmetic(manifest, out)
     with stage(scenario, calls=out / FILE_NAME, cache=cache, limits=_allowed(scenario, limits)) as built:
-        made = make_manifest(scenario, built.dataset, built.world, built.roles) | reach_services(built, manifest, out)
+        made = make_manifest(built) | reach_services(built, manifest, out)
         now = encode_manifest(made | {"arithmetic": manifest.get("arithmetic")})
         if now != (out / MANIFEST).read_bytes():
             changed = difference(manifest, json.loads(now))

@@ -25,6 +25,7 @@ and what later steps add: texts of users, calls of language models, metrics, the
 from __future__ import annotations
 
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 from recsim_llm.core.files import TORN
@@ -67,7 +68,13 @@ TABLES = ("impressions", "pages", "visits", *SOMETIMES)
 
 
 def refuse_used_folder(
-    out: Path, what: str, *, expected: str = "a new folder", remedy: str = "choose another", empty: bool = True
+    out: Path,
+    what: str,
+    *,
+    expected: str = "a new folder",
+    remedy: str = "choose another",
+    empty: bool = True,
+    but: Collection[str] = (),
 ) -> None:
     """See to it that nothing is overwritten; locks and files that a kill left half-written are nothing.
 
@@ -77,13 +84,14 @@ def refuse_used_folder(
         expected: for the error.
         remedy: for the error.
         empty: whether an empty folder will do; else nothing at all may stand there.
+        but: names of files that may be there, since they are gone on with.
 
     Raises:
         RunExistsError: something stands there already.
     """
     if not empty and (out.exists() or out.is_symlink()):
         raise RunExistsError(f"{what}: got {out}, which exists, expected {expected}; {remedy}")
-    if out.exists() and (not out.is_dir() or any(not _is_leftover(path) for path in out.iterdir())):
+    if out.exists() and (not out.is_dir() or any(not _is_leftover(path) and path.name not in but for path in out.iterdir())):
         raise RunExistsError(f"{what}: got {out}, which holds files, expected {expected}; {remedy}")
 
 
