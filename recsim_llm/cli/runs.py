@@ -269,9 +269,11 @@ def handle_report(options: argparse.Namespace) -> None:
 def finish_run(run: Path, options: argparse.Namespace, **given: Any) -> None:
     """Write the report of a run, with what else is ``given`` for it, and print what came of the run."""
     from recsim_llm.comparison import summarise
+    from recsim_llm.log.manifest import read_manifest
     from recsim_llm.log.unread_words import unread_line
     from recsim_llm.report import (
         calls_line,
+        enrichment_line,
         obedience_lines,
         read_calls,
         read_serving,
@@ -289,6 +291,8 @@ def finish_run(run: Path, options: argparse.Namespace, **given: Any) -> None:
     if not options.quiet:
         console = make_console()
         print_reading(reading)
+        if enriched := enrichment_line(read_manifest(run)):
+            console.print(f"words about items: {enriched}")
         console.print(verdict(summary))
         console.print(summary_table(summary))
         print_findings(run)
