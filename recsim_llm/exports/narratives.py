@@ -60,7 +60,7 @@ _ARTICLE_LAST = re.compile(r"^(.+), (The|A|An)$")
 _FORMS = (
     "I am looking for something like {liked}: {wanted}.",
     "What would you recommend to somebody who enjoyed {liked}? I am in the mood for {wanted}.",
-    "I really took to {liked}, and would like {wanted} now. Any ideas?",
+    "I really took to {liked}, and would now like {wanted}. Any ideas?",
 )
 _BARE = "I am in the mood for {wanted}. What do you have?"
 _RULES = Part(
@@ -173,7 +173,9 @@ def _by_template(source: ExportSource, taken: _Taken, titles: list[str]) -> str:
 
 def _wanted(source: ExportSource, item: int) -> str:
     genres, year = source.catalog.genres_of(item), int(source.catalog.year[item])
-    named = f"something with {' and '.join(genre.lower() for genre in genres)}" if genres else "something new"
+    names = [genre.lower() for genre in genres]
+    listed = " and ".join([part for part in (", ".join(names[:-1]), *names[-1:]) if part])
+    named = f"something with {listed}" if names else "something new"
     return f"{named}, from the {year // 10 * 10}s" if year > 0 else named
 
 

@@ -13,6 +13,7 @@ A run folder holds:
     items, users                .parquet: titles and the data's own ids, and what the log is judged by
     held_out                    .parquet: ratings that the log is judged by; logs of environments lack them
     friends                     .parquet: who knows whom; in runs where users have friends alone
+    enrichment.jsonl            what was written about items before users arrived; where a scenario asks for it alone
     timings, serving            .parquet: clock times, and what each recommender took; apart from the log, so that the log
                                 compares byte for byte
     counts                      .parquet: what recommenders counted while they served; where one counts anything alone
