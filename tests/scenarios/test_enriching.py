@@ -22,6 +22,7 @@ from recsim_llm.scenarios.building import stage
 from recsim_llm.scenarios.enriching import ENRICHMENT_FILE
 from recsim_llm.scenarios.export import export
 from recsim_llm.scenarios.speech import speak
+from recsim_llm.training.training_plan import plan_training
 
 SMALL = {
     "data": "fictional-100",
@@ -282,3 +283,8 @@ def test_block_by_block_items_are_written_about_once(tmp_path):
     main(["compare", "demo", *given, *arms, "--until-decided", "--out", str(tmp_path / "run"), "--quiet"])
     blocks = sorted((tmp_path / "run" / "blocks").iterdir())
     assert [calls_of(block, PAID)[0][0] for block in blocks] == [100, *[0] * (len(blocks) - 1)]
+
+
+def test_training_takes_no_writer():
+    with pytest.raises(ConfigError, match=r"enrich\.by: got writer for a training"):
+        plan_training(load_scenario("small", {"enrich": {"by": "writer"}, "models.writer": "scripted/genres"}), 1)
