@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -29,7 +29,7 @@ from recsim_llm.language.base.settings import LimitSettings, ModelSettings
 from recsim_llm.language.providers import Roles
 from recsim_llm.population.factories import wants_models
 from recsim_llm.population.personas import Population
-from recsim_llm.population.world import World, with_rated_items
+from recsim_llm.population.world import Share, World, with_rated_items
 from recsim_llm.realism.cold.cold_items import draw_cold_items
 from recsim_llm.recommenders import AsksModel, Planner, Recommender, TakesTruth, open_recommender
 from recsim_llm.recommenders.hooks import AnswersQueries
@@ -96,6 +96,8 @@ def stage(
     cache: Path | None = None,
     limits: LimitSettings | None = None,
     allow: Allow = lambda _, __: None,
+    also: Sequence[Path] = (),
+    share: Share | None = None,
 ) -> Iterator[Stage]:
     """Build a scenario; its language models are closed at the end.
 
@@ -105,6 +107,8 @@ def stage(
         cache: another run's folder, or its calls file, whose answers are used before a language model is asked.
         limits: limits in place of the scenario's.
         allow: told of the calls by which items are written about, before any is made.
+        also: further folders or files like ``cache``.
+        share: as of ``build_scenario_world``.
 
     Raises:
         ConfigError: a name is unknown, or settings do not fit.
@@ -113,10 +117,10 @@ def stage(
     check_names(scenario)
     dataset = load_dataset(scenario)
     resolve_reward(scenario.reward, rates=dataset.feedback == "explicit", buys=scenario.buys)
-    with Roles(scenario.models, calls=calls, cache=cache, limits=limits or scenario.limits) as roles:
+    with Roles(scenario.models, calls=calls, cache=cache, also=also, limits=limits or scenario.limits) as roles:
         _check_policies(scenario, roles)
         enrichment = enrich(scenario, dataset, roles, allow)
-        world = build_scenario_world(scenario, dataset, roles, enrichment=enrichment)
+        world = build_scenario_world(scenario, dataset, roles, enrichment=enrichment, share=share)
         resolve_reward(scenario.reward, users=world.users, buys=scenario.buys)
         _check_slate_size(scenario, world)
         check_conversation(scenario, world)
@@ -315,6 +319,7 @@ def build_scenario_world(
     *,
     people: str | PathLike[str] | None = None,
     enrichment: Enrichment | None = None,
+    share: Share | None = None,
 ) -> World:
     """Return the items and users that a scenario names; its language models are opened where the users need them.
 
@@ -324,6 +329,8 @@ def build_scenario_world(
         roles: its language models.
         people: file of the users; None takes as many as the scenario says.
         enrichment: what was written about the items; None for nothing.
+        share: users that the world shall have, of those that the scenario names; None for all of them. They do what they do
+            among everyone.
 
     Raises:
         ConfigError: a name is unknown, or settings do not fit.
@@ -339,10 +346,13 @@ def build_scenario_world(
     if enrichment is not None and more:
         dataset = replace(dataset, catalog=enrichment.applied_to(dataset.catalog))
     build = partial(factory, parameters=settings.parameters, fitted=settings.fitted, seed=_seed(scenario), **more)
-    world = built_world(settings.model, lambda: build(dataset, settings.count if people is None else people))
-    chosen = _chosen_users(scenario, world.population)
-    if chosen is not world.population:
-        world = built_world(settings.model, lambda: build(dataset, chosen))
+    if share is not None:
+        world = built_world(settings.model, lambda: build(dataset, share.population))._replace(profile=share.profile)
+    else:
+        world = built_world(settings.model, lambda: build(dataset, settings.count if people is None else people))
+        chosen = _chosen_users(scenario, world.population)
+        if chosen is not world.population:
+            world = built_world(settings.model, lambda: build(dataset, chosen))
     if enrichment is not None and not more:
         world = world._replace(catalog=enrichment.applied_to(world.catalog))
     world = with_rated_items(world, split_cold(scenario, dataset)[0], scenario.train_share)
