@@ -129,6 +129,6 @@ def open_living_arm(
 
 def _begin_log(built: Stage, folder: Path) -> RunLog:
     check_measures(built)
-    write_manifest(folder, make_manifest(built.scenario, built.dataset, built.world, built.roles))
+    write_manifest(folder, make_manifest(built))
     write_run_tables(built, folder)
     return open_arm_log(built, open_segments(folder), 0)
