@@ -37,7 +37,7 @@ from recsim_llm.log.tables import read_table, write_table
 RECOMMENDERS = ["random", "popularity"]
 WRITTEN_ONCE = 5_000
 """Users of the run that is written again and again, at most."""
-REPORT = "import sys, pathlib; from recsim_llm.report import write_report; write_report(pathlib.Path(sys.argv[1]))"
+REPORT = "import sys; from recsim_llm.cli.main import main; sys.exit(main(['report', sys.argv[1], '--quiet']))"
 SCENARIO = {"visits": 1, "max_pages": 20, "slate_size": 10, "seed": 1, "recommenders": RECOMMENDERS}
 
 

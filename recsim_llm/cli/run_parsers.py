@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,7 @@ def report_parser(commands: Any) -> None:
         commands,
         "report",
         "write report.html of a run and print its table",
-        example="recsim-llm report runs/first",
+        example="recsim-llm report runs/first --sessions 100",
         handler=handle_report,
     )
     parser.add_argument("run", type=Path, help="run folder")
@@ -103,7 +104,19 @@ def report_parser(commands: Any) -> None:
         default=[],
         help="folder of an audit of its users, to be on the page",
     )
+    parser.add_argument(
+        "--sessions",
+        metavar="N",
+        type=_users,
+        help="also write sessions.html, on which every page of N users can be looked at, or of all users: --sessions all",
+    )
     output_options(parser)
+
+
+def _users(text: str) -> int | str:
+    if text != "all" and not text.isdecimal():
+        raise ArgumentTypeError(f"got {text!r}, expected a number of users, or all")
+    return text if text == "all" else int(text)
 
 
 def watch_parser(commands: Any) -> None:

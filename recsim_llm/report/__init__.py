@@ -4,11 +4,13 @@ from recsim_llm.report.findings_section import finding_lines, read_measured, see
 from recsim_llm.report.model_calls import calls_line, read_calls
 from recsim_llm.report.page import write_report
 from recsim_llm.report.serving_costs import read_serving, serving_line, thousand_table
+from recsim_llm.report.session_files import SESSIONS_PAGE, write_sessions
 from recsim_llm.report.spoken import agreement_line, example_source, interview_table, read_speech
 from recsim_llm.report.summary_tables import summary_table
 from recsim_llm.report.words import verdict
 
 __all__ = [
+    "SESSIONS_PAGE",
     "agreement_line",
     "calls_line",
     "example_source",
@@ -24,4 +26,5 @@ __all__ = [
     "thousand_table",
     "verdict",
     "write_report",
+    "write_sessions",
 ]
