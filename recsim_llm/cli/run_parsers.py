@@ -15,6 +15,7 @@ from recsim_llm.cli.option_groups import (
     scenario_options,
     spending_options,
 )
+from recsim_llm.cli.querying import handle_sql
 from recsim_llm.cli.runs import handle_compare, handle_export, handle_report, handle_resume, handle_run, handle_speak
 from recsim_llm.cli.watching import handle_watch
 
@@ -27,6 +28,7 @@ __all__ = [
     "resume_parser",
     "run_parser",
     "speak_parser",
+    "sql_parser",
     "watch_parser",
 ]
 
@@ -173,6 +175,27 @@ def export_parser(commands: Any) -> None:
     parser.add_argument(
         "--anonymous", action="store_true", help="replace user ids, and leave out demographics, texts and seeds"
     )
+    output_options(parser)
+
+
+def sql_parser(commands: Any) -> None:
+    """Add the verb ``sql``."""
+    parser = add_verb(
+        commands,
+        "sql",
+        "answer a question in SQL about runs, by DuckDB; without a question list their tables and columns",
+        example="recsim-llm sql runs/first\n"
+        '  recsim-llm sql runs/first "SELECT arm, page, avg(clicks) FROM pages GROUP BY arm, page ORDER BY page" --rows 10',
+        handler=handle_sql,
+    )
+    parser.add_argument(
+        "words",
+        metavar="RUN",
+        nargs="+",
+        help="run folder, nothing in which is changed; of several, a column run says which; last the question, one SELECT",
+    )
+    parser.add_argument("--rows", metavar="N", type=int, default=40, help="rows that are shown (40); files have all")
+    parser.add_argument("--csv", metavar="FILE", type=Path, help="also write all rows as CSV, formulas of spreadsheets defused")
     output_options(parser)
 
 
