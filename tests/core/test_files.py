@@ -59,7 +59,12 @@ def test_what_is_no_file_is_written_to_and_stays_what_it_is(write, tmp_path):
 
 def test_a_file_that_breaks_off_halfway_leaves_the_older_one(tmp_path):
     (tmp_path / "file").write_text("older")
-    with pytest.raises(KeyError), replacing(tmp_path / "file") as stream:
-        stream.write("newer")
-        raise KeyError
+
+    def break_off():
+        with replacing(tmp_path / "file") as stream:
+            stream.write("newer")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        break_off()
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file", "older")]
