@@ -2,7 +2,7 @@
 
 DuckDB is given the tables as Arrow datasets and nothing else: it may open no file and no connection, load no extension, and
 its configuration is locked before the first question. A question is one ``SELECT``; nothing can be written, since there is no
-table that is its own.
+table that is its own. So a question that takes more than memory is refused: nothing is put on disk meanwhile.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ _LOCKED = {
     "allow_community_extensions": "false",
     "allow_persistent_secrets": "false",
     "python_enable_replacements": "false",
+    "temp_directory": "",
 }
 _ROWS = 4_096
 _ANSWERED = ("SELECT", "EXPLAIN")
@@ -71,8 +72,7 @@ class RunDatabase:
         self._runs, self._opened = runs, ExitStack()
         self._duckdb = import_for("sql", "duckdb", "sql")
         self._folder = Path(self._opened.enter_context(tempfile.TemporaryDirectory()))
-        spill = {"temp_directory": str(self._folder / "spilled")}
-        self._connection = self._opened.enter_context(self._duckdb.connect(":memory:", config=_LOCKED | spill))
+        self._connection = self._opened.enter_context(self._duckdb.connect(":memory:", config=_LOCKED))
         self._views: dict[str, list[str]] = {}
         for place, (name, run) in enumerate(runs.items()):
             for table, dataset in run.datasets.items():
@@ -168,9 +168,16 @@ class RunDatabase:
     def _lock(self) -> None:
         for table in self._views:
             self._show(table)
+        # Not even what it would write by itself: intermediate results beyond memory, and logs of questions.
+        self._connection.execute("SET disabled_filesystems = 'LocalFileSystem'")
         self._connection.execute("SET lock_configuration = true")
 
     def _refusal(self, error: Exception) -> ConfigError:
+        if isinstance(error, self._duckdb.OutOfMemoryException):
+            return ConfigError(
+                "sql: got a question that takes more than four fifths of the memory here, expected less; ask for fewer columns "
+                "or rows, or group them"
+            )
         lines = [" ".join(line.split()) for line in str(error).split("\n\nLINE ")[0].splitlines() if line.strip()]
         said = "; ".join(lines)
         return ConfigError(f"sql: got {said[:600]}; `recsim-llm sql RUN` lists tables and columns")

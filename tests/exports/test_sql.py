@@ -8,6 +8,7 @@ import pytest
 import written_runs as logs
 
 from recsim_llm.errors import ConfigError, LogError
+from recsim_llm.exports import sql_query
 from recsim_llm.exports.sql_query import open_database
 from recsim_llm.log import open_run
 from recsim_llm.scenarios import load_scenario, run
@@ -217,7 +218,7 @@ def test_nothing_is_written_and_nothing_but_the_tables_is_read(plain, guarded, q
         list(database.ask(guarded(question)).rows)
 
 
-IN_MEMORY = ("CREATE TABLE", "CREATE MACRO", "DROP VIEW", "PRAGMA")
+IN_MEMORY = ("CREATE TABLE", "CREATE MACRO", "DROP VIEW", "PRAGMA", "CALL")
 """Beginnings of what reaches nothing outside, and is gone with the connection."""
 
 
@@ -233,13 +234,24 @@ def test_the_database_itself_refuses_what_reaches_outside(plain, guarded, questi
     assert not reached
 
 
-def test_what_takes_more_than_memory_goes_to_a_folder_that_is_gone_afterwards(plain):
-    with open_database([plain]) as database:
+def test_calls_lie_in_a_folder_of_their_own_that_is_gone_afterwards(spoken):
+    before = hashes(spoken)
+    with open_database([spoken]) as database:
         folder = database._folder
-        assert folder.is_dir()
-        (count,) = next(database.ask("SELECT count(*) FROM range(3000000) one(i) JOIN pages ON i % 7 = page").rows)
-        assert count > 0
+        list(database.ask("SELECT * FROM calls").rows)
+        assert [path.name for path in folder.iterdir()] == ["0-calls.parquet"]
     assert not folder.exists()
+    assert hashes(spoken) == before
+
+
+def test_a_question_that_takes_too_much_memory_is_refused_in_one_line(plain, monkeypatch):
+    monkeypatch.setitem(sql_query._LOCKED, "memory_limit", "50MB")
+    question = "SELECT i, i::varchar AS s FROM range(5000000) one(i) ORDER BY s DESC"
+    with (
+        open_database([plain]) as database,
+        pytest.raises(ConfigError, match="^sql: got a question that takes more than [^\n]+$"),
+    ):
+        next(database.ask(question).rows)
 
 
 def test_rows_come_as_they_are_asked_for(plain):
