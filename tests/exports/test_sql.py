@@ -249,7 +249,7 @@ def test_a_question_that_takes_too_much_memory_is_refused_in_one_line(plain, mon
     question = "SELECT i, i::varchar AS s FROM range(5000000) one(i) ORDER BY s DESC"
     with (
         open_database([plain]) as database,
-        pytest.raises(ConfigError, match="^sql: got a question that takes more than [^\n]+$"),
+        pytest.raises(ConfigError, match=r"^sql: got a question that takes more than [^\n]+$"),
     ):
         next(database.ask(question).rows)
 
