@@ -15,7 +15,7 @@ from recsim_llm.log.reader import RunReader
 from recsim_llm.metrics.funnel import Funnel, measure_funnel
 from recsim_llm.metrics.item_tables import RunTables, find_rows
 from recsim_llm.metrics.obedience import Obedience, judge_refusals, sum_refusals
-from recsim_llm.metrics.user_parts import PART_ROWS, Among, split_users
+from recsim_llm.metrics.user_parts import PART_ROWS, Among, UserSums, split_users
 from recsim_llm.statistics import Estimate, ratio_estimate, share_estimate
 
 __all__ = ["ArmActions", "measure_actions"]
@@ -69,11 +69,11 @@ def measure_actions(log: RunReader, tables: RunTables, *, part_rows: int = PART_
 
 
 def _measure(log: RunReader, tables: RunTables, arm: str, names: tuple[str, ...], *, part_rows: int) -> ArmActions:
-    counts, sums, refusals = Counter[str](), _Sums(len(tables.user_id)), [np.empty((0, 2, 8))]
+    counts, sums, refusals = Counter[str](), UserSums(len(tables.user_id)), [np.empty((0, 2, 8))]
     for among in split_users(log, tables, arm, part_rows):
         part = _Part(log, tables, arm, names, among=among)
         part.count(counts)
-        part.add(sums)
+        sums.add(part.sums())
         if "less_like_this" in names:
             refusals.append(part.refusals())
     ways = [name for name in _NOT_RECOMMENDED if name in names]
@@ -87,17 +87,6 @@ def _measure(log: RunReader, tables: RunTables, arm: str, names: tuple[str, ...]
         funnel=measure_funnel(**{name: sums[name] for name in _STEPS}) if {"save", "purchase"} & set(names) else None,
         obedience=judge_refusals(np.concatenate(refusals)) if "less_like_this" in names else None,
     )
-
-
-class _Sums(dict[str, DoubleArray]):
-    """Sums by user, float64 [u] each, 0 before anything is added."""
-
-    def __init__(self, users: int) -> None:
-        super().__init__()
-        self._users = users
-
-    def __missing__(self, name: str) -> DoubleArray:
-        return self.setdefault(name, np.zeros(self._users))
 
 
 class _Part:
@@ -121,8 +110,8 @@ class _Part:
         """Add how often each action was taken."""
         counts.update(self._events["event"].tolist())
 
-    def add(self, sums: _Sums) -> None:
-        """Add, by user, pages and clicks by how a page came about, and the steps of the funnel."""
+    def sums(self) -> dict[str, DoubleArray]:
+        """Return, by user, pages and clicks by how a page came about, and the steps of the funnel."""
         how = {name: self._how(name) for name in _NOT_RECOMMENDED if name in self._names}
         how = {"recommended": ~np.logical_or.reduce([np.zeros(len(self._user), np.bool_), *how.values()])} | how
         clicks = self._clicked.sum(axis=1)
@@ -133,8 +122,8 @@ class _Part:
             f"clicks {name}": clicks * on for name, on in how.items()
         }
         by_page |= {name: step.sum(axis=1) for name, step in zip(_STEPS, steps, strict=True)}
-        for name, values in by_page.items():
-            sums[name] += np.bincount(self._user, weights=values, minlength=len(self._tables.user_id))
+        users = len(self._tables.user_id)
+        return {name: np.bincount(self._user, values, users).astype(np.float64) for name, values in by_page.items()}
 
     def refusals(self) -> DoubleArray:
         """Return what ``sum_refusals`` does."""
