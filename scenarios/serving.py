@@ -23,11 +23,27 @@ from recsim_llm.log.segments import read_segments
 from recsim_llm.log.tables import COUNTS, add_serving, keep_counts
 from recsim_llm.log.talk_writer import TalkLog
 from recsim_llm.log.writer import RunLog
-from recsim_llm.recommenders import Recommender, RunsElsewhere, TellsCounts
+from recsim_llm.recommenders import Recommender, RunsElsewhere, TellsCounts, hooks
 from recsim_llm.recommenders.hooks import AnswersQueries, ReadsText, TellsTools, begin_day, restock
+from recsim_llm.scenarios.arm_session import ArmSession
 from recsim_llm.scenarios.building import Stage
+from recsim_llm.scenarios.conversation_session import ConversationSession
+from recsim_llm.scenarios.shipped_log import ShippedLog
+from recsim_llm.scenarios.social_settings import known_friends
 
-__all__ = ["ServedRecommender", "follow_tools", "keep_what_was_counted", "keeping_cost", "reach_services"]
+__all__ = ["ServedRecommender", "follow_tools", "give_hooks", "keep_counted", "keep_what_was_counted", "keeping_cost", "reach_services"]
+
+
+def give_hooks(recommender: Any, built: Stage, session: ArmSession | ConversationSession) -> None:
+    """Give an arm's recommender what it takes before ``fit``, besides what every recommender gets."""
+    hooks.give_hooks(
+        recommender,
+        repeats=built.scenario.repeats,
+        truth=session.truth,
+        model=lambda: built.roles.role("policy"),
+        user_keys=built.dataset.user_keys,
+        friends=lambda: known_friends(built.world),
+    )
 
 
 class ServedRecommender(Recommender):
@@ -133,7 +149,7 @@ class ServedRecommender(Recommender):
 
 def follow_tools(log: object, recommender: object) -> None:
     """Have an arm's log, where there is one, take in what its recommender does with tools, where it has any."""
-    if isinstance(log, RunLog | TalkLog) and isinstance(recommender, TellsTools):
+    if isinstance(log, RunLog | TalkLog | ShippedLog) and isinstance(recommender, TellsTools):
         log.follow(recommender.keep_tool_calls())
 
 
@@ -164,8 +180,18 @@ def keep_what_was_counted(run: Path, arm: str, recommender: Recommender) -> None
         arm: its name.
         recommender: the arm's own.
     """
-    if not isinstance(recommender, TellsCounts):
-        return
+    if isinstance(recommender, TellsCounts):
+        keep_counted(run, arm, recommender.counts())
+
+
+def keep_counted(run: Path, arm: str, counts: Sequence[hooks.Count]) -> None:
+    """Write into the run folder what was counted while an arm was served.
+
+    Args:
+        run: the run folder.
+        arm: its name.
+        counts: what was counted.
+    """
     tables = [
         pa.table(
             {
@@ -179,7 +205,7 @@ def keep_what_was_counted(run: Path, arm: str, recommender: Recommender) -> None
             },
             schema=COUNTS,
         )
-        for count in recommender.counts()
+        for count in counts
     ]
     keep_counts(run, arm, pa.concat_tables(tables) if tables else COUNTS.empty_table())
 

@@ -23,7 +23,7 @@ from recsim_llm.language.probing.probe import ProbeReport, load_probe, probe, pr
 if TYPE_CHECKING:
     from recsim_llm.language.backends.http_backend import HttpBackend
 
-__all__ = ["PROVIDERS", "SERVERS", "Roles", "known_probe", "open_backend", "open_model", "probe_model"]
+__all__ = ["PROVIDERS", "SERVERS", "Roles", "known_probe", "open_backend", "open_model", "probe_model", "total_meter"]
 
 PROVIDERS = ("openai", "openai-compatible", "llamacpp", "transformers", "scripted", "replay")
 """What may stand before the slash of a model's name."""
@@ -124,6 +124,7 @@ class Roles:
         settings: by role, see ``ROLES``.
         calls: file in which every call is kept; None keeps them until the models are closed.
         cache: a run folder or calls file from which answers are taken before a model is asked.
+        also: further such folders or files.
         limits: what all of them together may use up.
 
     Raises:
@@ -136,6 +137,7 @@ class Roles:
         *,
         calls: Path | None = None,
         cache: Path | None = None,
+        also: Sequence[Path] = (),
         limits: LimitSettings | None = None,
     ) -> None:
         unknown = sorted(set(settings) - set(ROLES))
@@ -144,6 +146,8 @@ class Roles:
         self._settings = dict(settings)
         self._budget = Budget(Limits(**(limits or LimitSettings()).model_dump()), _prices(settings.values()))
         self._store = CallStore(calls, cache=cache)
+        for path in also:
+            self._store.also_read(path)
         self._models = dict[str, LanguageModel]()
         self._shared = dict[str, tuple[Backend, AdaptiveLimiter]]()
 
@@ -182,7 +186,7 @@ class Roles:
 
     def meter(self) -> Meter:
         """Return what all models have used so far."""
-        return _total([model.meter() for model in self._models.values()])
+        return total_meter([model.meter() for model in self._models.values()])
 
     def close(self) -> None:
         """Close all models and the calls file."""
@@ -319,7 +323,8 @@ def _prices(settings: Iterable[ModelSettings]) -> dict[str, Prices]:
     return {model.name: Prices(**model.prices.model_dump()) for model in settings if model.prices is not None}
 
 
-def _total(meters: Sequence[Meter]) -> Meter:
+def total_meter(meters: Sequence[Meter]) -> Meter:
+    """Return what several models, of one process or of many, have done together."""
     failures = Counter[str]()
     for meter in meters:
         failures.update(meter.failures)

@@ -16,6 +16,7 @@ from recsim_llm.core.repetition import Repeats
 from recsim_llm.errors import ConfigError
 from recsim_llm.numerics.ranking import top_k
 from recsim_llm.recommenders.base import deterministic
+from recsim_llm.recommenders.hooks import users_apart
 from recsim_llm.recommenders.interactions import Interactions
 
 __all__ = ["HistoryRecommender", "ScoringRecommender", "chunks", "on_grid", "own_products", "products", "take", "unknown_last"]
@@ -57,6 +58,7 @@ class HistoryRecommender:
         """Take in what is on sale from now on."""
         self._known.restock(catalog)
 
+    @users_apart
     def observe(self, requests: Requests, slates: Slates, clicked: BoolArray, rating: FloatArray) -> None:
         """Do nothing: all that is needed comes with the next request."""
 

@@ -15,7 +15,7 @@ from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import ConfigError
 from recsim_llm.recommenders.counting import CountBook
-from recsim_llm.recommenders.hooks import Count
+from recsim_llm.recommenders.hooks import Count, users_apart
 from recsim_llm.recommenders.language.policy_prompts import HistoryPrompt, PolicyPrompts, Taken
 from recsim_llm.recommenders.statements import Statements
 from recsim_llm.recommenders.wrapping import Wrapper
@@ -85,6 +85,7 @@ class LanguagePolicy(Wrapper):
         self._latest = _latest(catalog, ratings, self._told.history)
         self._statements = Statements(_STATEMENTS)
 
+    @users_apart
     def observe(self, requests: Requests, slates: Slates, clicked: BoolArray, rating: FloatArray) -> None:
         """Remember what users said, and tell the base what came of the slates."""
         self._statements.take_in(requests)
