@@ -20,7 +20,7 @@ from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray, TextArray
 from recsim_llm.dynamics.reasons import GENRE, KINDS, LIKED, SIMILAR, ReasonReader
 from recsim_llm.statistics import Estimate, share_estimate
 
-__all__ = ["Explained", "Faithfulness", "Past", "judge_faithfulness", "measure_faithfulness", "sum_faithfulness"]
+__all__ = ["Explained", "Faithfulness", "Past", "judge_faithfulness", "sum_faithfulness"]
 
 _YES, _KIND = "yes to ", "kind "
 
@@ -75,11 +75,6 @@ class Past:
     """Position of the item."""
     rating: npt.NDArray[np.floating]
     """Stars; NaN where none were given."""
-
-
-def measure_faithfulness(reader: ReasonReader, slots: Explained, past: Past, *, genres: BoolArray, users: int) -> Faithfulness:
-    """Measure faithfulness and consistency; arguments as of ``sum_faithfulness``."""
-    return judge_faithfulness(sum_faithfulness(reader, slots, past, genres=genres, users=users))
 
 
 def sum_faithfulness(

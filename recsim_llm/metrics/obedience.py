@@ -21,7 +21,7 @@ from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.core.checked_columns import as_flags, as_places, as_whole_numbers
 from recsim_llm.statistics import Estimate, ratio_estimate, weighted_contrast
 
-__all__ = ["SIMILAR", "Obedience", "judge_refusals", "measure_obedience", "sum_refusals"]
+__all__ = ["SIMILAR", "Obedience", "judge_refusals", "sum_refusals"]
 
 SIMILAR = 0.7
 """Least cosine of the genres of similar items: of two genres and one of them it is 0.71, of two pairs with one common 0.5."""
@@ -46,21 +46,6 @@ class Obedience:
     """Of these, the share after the page, in the visit and later."""
     obedience: Estimate
     """1: no similar item was shown again; 0: as if nothing had been said."""
-
-
-def measure_obedience(
-    user: npt.ArrayLike,
-    visit: npt.ArrayLike,
-    item: npt.ArrayLike,
-    *,
-    refused: npt.ArrayLike,
-    passed: npt.ArrayLike,
-    recommended: npt.ArrayLike,
-    genres: npt.ArrayLike,
-) -> Obedience:
-    """Measure obedience from pages in the order in which each user saw them; arguments as of ``sum_refusals``."""
-    columns = {"refused": refused, "passed": passed, "recommended": recommended}
-    return judge_refusals(sum_refusals(user, visit, item, **columns, genres=genres))
 
 
 def sum_refusals(

@@ -20,7 +20,7 @@ from recsim_llm.core.arrays import BoolArray, DoubleArray
 from recsim_llm.core.checked_columns import as_flags, as_numbers, as_places
 from recsim_llm.statistics import Estimate, ratio_estimate, weighted_contrast
 
-__all__ = ["Persuasion", "judge_persuasion", "measure_persuasion", "sum_persuasion"]
+__all__ = ["Persuasion", "judge_persuasion", "sum_persuasion"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,21 +41,6 @@ class Persuasion:
     """Mean stars of the other clicks on slots with words."""
     regret: Estimate
     """Stars that the clicks which words caused are below the others."""
-
-
-def measure_persuasion(
-    user: npt.ArrayLike,
-    worded: npt.ArrayLike,
-    *,
-    click_prob: npt.ArrayLike,
-    plain_click_prob: npt.ArrayLike,
-    clicked: npt.ArrayLike,
-    rating: npt.ArrayLike,
-    users: int,
-) -> Persuasion:
-    """Measure persuasion; arguments and errors are those of ``sum_persuasion``."""
-    slots = {"click_prob": click_prob, "plain_click_prob": plain_click_prob, "clicked": clicked, "rating": rating}
-    return judge_persuasion(sum_persuasion(user, worded, **slots, users=users))
 
 
 def sum_persuasion(

@@ -19,7 +19,7 @@ from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray, TextArray
 from recsim_llm.dynamics.remarks import Asking, read_requests, unwanted_items
 from recsim_llm.statistics import Estimate, ratio_estimate, share_estimate, weighted_contrast
 
-__all__ = ["SpokenObedience", "SpokenPages", "judge_requests", "measure_spoken_obedience", "sum_requests"]
+__all__ = ["SpokenObedience", "SpokenPages", "judge_requests", "sum_requests"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,14 +56,6 @@ class SpokenPages:
     """bool [p, k]: what was examined and not clicked."""
     text: TextArray
     """str [p, k]: what users said; None where nothing."""
-
-
-def measure_spoken_obedience(
-    pages: SpokenPages, *, genre_names: tuple[str, ...], genres: BoolArray, year: IntArray, violent: BoolArray, users: int
-) -> SpokenObedience:
-    """Measure obedience to words; arguments as of ``sum_requests``."""
-    sums = sum_requests(pages, genre_names=genre_names, genres=genres, year=year, violent=violent, users=users)
-    return judge_requests(sums)
 
 
 def sum_requests(
