@@ -15,6 +15,7 @@ from recsim_llm.cli.run_parsers import (
     resume_parser,
     run_parser,
     speak_parser,
+    sql_parser,
     watch_parser,
 )
 from recsim_llm.cli.study_parsers import audit_parser, ope_parser, warm_parser
@@ -48,6 +49,7 @@ def make_parser() -> argparse.ArgumentParser:
     report_parser(commands)
     speak_parser(commands)
     export_parser(commands)
+    sql_parser(commands)
     ope_parser(commands)
     audit_parser(commands)
     probe_parser(commands)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from recsim_llm.cli.option_groups import (
     shard_options,
     spending_options,
 )
+from recsim_llm.cli.querying import handle_sql
 from recsim_llm.cli.runs import handle_compare, handle_export, handle_report, handle_resume, handle_run, handle_speak
 from recsim_llm.cli.watching import handle_watch
 
@@ -27,6 +29,7 @@ __all__ = [
     "resume_parser",
     "run_parser",
     "speak_parser",
+    "sql_parser",
     "watch_parser",
 ]
 
@@ -91,7 +94,7 @@ def report_parser(commands: Any) -> None:
         commands,
         "report",
         "write report.html of a run and print its table",
-        example="recsim-llm report runs/first",
+        example="recsim-llm report runs/first --sessions 100",
         handler=handle_report,
     )
     parser.add_argument("run", type=Path, help="run folder")
@@ -105,7 +108,19 @@ def report_parser(commands: Any) -> None:
         default=[],
         help="folder of an audit of its users, to be on the page",
     )
+    parser.add_argument(
+        "--sessions",
+        metavar="N",
+        type=_users,
+        help="also write sessions.html, on which every page of N users can be looked at, or of all users: --sessions all",
+    )
     output_options(parser)
+
+
+def _users(text: str) -> int | str:
+    if text != "all" and not text.isdecimal():
+        raise ArgumentTypeError(f"got {text!r}, expected a number of users, or all")
+    return text if text == "all" else int(text)
 
 
 def watch_parser(commands: Any) -> None:
@@ -170,6 +185,27 @@ def export_parser(commands: Any) -> None:
     parser.add_argument("--base-url", metavar="URL", help="address of its OpenAI-compatible server, up to and with /v1")
     spending_options(parser)
     parser.add_argument("--yes", action="store_true", help="do not ask before what may cost much")
+    output_options(parser)
+
+
+def sql_parser(commands: Any) -> None:
+    """Add the verb ``sql``."""
+    parser = add_verb(
+        commands,
+        "sql",
+        "answer a question in SQL about runs, by DuckDB; without a question list their tables and columns",
+        example="recsim-llm sql runs/first\n"
+        '  recsim-llm sql runs/first "SELECT arm, page, avg(clicks) FROM pages GROUP BY arm, page ORDER BY page" --rows 10',
+        handler=handle_sql,
+    )
+    parser.add_argument(
+        "words",
+        metavar="RUN",
+        nargs="+",
+        help="run folder, nothing in which is changed; of several, a column run says which; last the question, one SELECT",
+    )
+    parser.add_argument("--rows", metavar="N", type=int, default=40, help="rows that are shown (40); files have all")
+    parser.add_argument("--csv", metavar="FILE", type=Path, help="also write all rows as CSV, formulas of spreadsheets defused")
     output_options(parser)
 
 

@@ -282,7 +282,7 @@ def handle_report(options: argparse.Namespace) -> None:
     if is_training(options.run):
         finish_training(options.run, options)
         return
-    finish_run(options.run, options, card=options.realism, ope=options.ope, audits=options.audit)
+    finish_run(options.run, options, card=options.realism, ope=options.ope, audits=options.audit, sessions=options.sessions)
 
 
 def finish_run(run: Path, options: argparse.Namespace, **given: Any) -> None:
@@ -291,6 +291,7 @@ def finish_run(run: Path, options: argparse.Namespace, **given: Any) -> None:
     from recsim_llm.log.manifest import read_manifest
     from recsim_llm.log.unread_words import unread_line
     from recsim_llm.report import (
+        SESSIONS_PAGE,
         calls_line,
         enrichment_line,
         obedience_lines,
@@ -305,7 +306,7 @@ def finish_run(run: Path, options: argparse.Namespace, **given: Any) -> None:
 
     with _report_again(run):
         summary = summarise(run)
-        path, reading = write_report(run, **given), read_reading(run)
+        path, reading = write_report(run, summary=summary, **given), read_reading(run)
         write_json(options, summary.to_json() | {"reading": reading} | measured_content(run))
     if not options.quiet:
         console = make_console()
@@ -326,7 +327,8 @@ def finish_run(run: Path, options: argparse.Namespace, **given: Any) -> None:
         if unread := unread_line(run):
             print_lines([unread])
         print_little_known(run)
-        console.print(f"log     {run}\nreport  {path}\nagain   recsim-llm report {shlex.quote(str(run))}")
+        shown = "" if given.get("sessions") is None else f"sessions {run / SESSIONS_PAGE}\n"
+        console.print(f"log     {run}\nreport  {path}\n{shown}again   recsim-llm report {shlex.quote(str(run))}")
 
 
 def _report_again(run: Path) -> AbstractContextManager[None]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import math
 import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, TextIO
 
-__all__ = ["TORN", "parse_json", "read_json", "unique_keys", "write_atomically"]
+__all__ = ["TORN", "parse_json", "read_json", "replacing", "unique_keys", "write_atomically"]
 
 _DIGITS = 20
 TORN = ".part"
@@ -21,18 +24,45 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         OSError: it cannot be written, for instance on a full disk; the old file is as it was, and nothing is left beside it.
     """
-    temporary = path.with_name(path.name + TORN)
+    with _replaced(path) as temporary, temporary.open("wb") as stream:
+        stream.write(content)
+        _settle(stream)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[TextIO]:
+    """Open a text file to be written piece by piece; it comes into its place at the end, whole, as by ``write_atomically``.
+
+    Raises:
+        OSError: it cannot be written; the old file is as it was, and nothing is left beside it.
+    """
+    with _replaced(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+        yield stream
+        _settle(stream)
+
+
+@contextmanager
+def _replaced(path: Path) -> Iterator[Path]:
+    if path.exists() and not path.is_file():
+        # A terminal or a pipe, as /dev/stdout: what it is must not be replaced by a file.
+        yield path
+        return
+    place = path.resolve() if path.is_symlink() else path
+    temporary = place.with_name(place.name + TORN)
     try:
-        with temporary.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
+        yield temporary
+        temporary.replace(place)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.filename is None:
             error.filename = str(path)
         raise
+
+
+def _settle(stream: IO[Any]) -> None:
+    stream.flush()
+    if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+        os.fsync(stream.fileno())
 
 
 def read_json(path: Path) -> Any:

@@ -85,6 +85,19 @@ class RunReader:
             if segment.arm in (arm, None):
                 yield replace(self, segments=(segment,))
 
+    def count_rows(self, table: str, arm: str) -> int:
+        """Return how many rows of a table an arm has; where there is no index, how many all arms have together."""
+        return sum(self._rows_of(segment, table) for segment in self.segments if segment.arm in (arm, None))
+
+    def _rows_of(self, segment: Segment, table: str) -> int:
+        if table in segment.rows or table not in segment.files:
+            return segment.rows.get(table, 0)
+        # Heavy, and rooms that read logs must load without it.
+        import pyarrow.parquet as pq
+
+        rows: int = pq.read_metadata(self.folder / segment.files[table]).num_rows
+        return rows
+
     @cached_property
     def own_ids(self) -> Mapping[str, KeyTable | None]:
         """Tables of the data's own ids, ``item_key`` and ``user_key``; None where the folder has none.

@@ -18,7 +18,7 @@ from recsim_llm.core.keyed import words
 from recsim_llm.log.columns import integers
 from recsim_llm.log.reader import RunReader
 
-__all__ = ["Drawn", "VisitKey", "VisitRows", "draw_visits", "read_visits"]
+__all__ = ["Drawn", "VisitKey", "VisitRows", "draw_visits", "more_of_slots", "read_visits"]
 
 _PURPOSE = "sample visit"
 _SLOTS = ("position", "item_id", "propensity", "examine_prob", "click_prob", "examined", "clicked", "rating")
@@ -109,7 +109,7 @@ def read_visits(run: RunReader, wanted: Iterable[VisitKey]) -> dict[VisitKey, Vi
     for key in wanted:
         by_arm[key.arm].add(key)
     found: dict[VisitKey, VisitRows] = {}
-    of_slots = ("page", *_SLOTS, *_more_of_slots(run))
+    of_slots = ("page", *_SLOTS, *more_of_slots(run))
     for keys in by_arm.values():
         pages, slots = (_rows(run, table, keys) for table in (("pages", _PAGES), ("impressions", of_slots)))
         for key in sorted(keys & pages.keys()):
@@ -122,7 +122,7 @@ def read_visits(run: RunReader, wanted: Iterable[VisitKey]) -> dict[VisitKey, Vi
     return found
 
 
-def _more_of_slots(run: RunReader) -> tuple[str, ...]:
+def more_of_slots(run: RunReader) -> tuple[str, ...]:
     """Return further columns of slots: who liked what, what is written beside it, and what users say about it."""
     settings = run.manifest.get("settings") or {}
     friends = ("friend_id",) if "friendships" in run.manifest else ()

@@ -11,15 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.core.arrays import BoolArray, IntArray, TextArray
+from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray, TextArray
 from recsim_llm.dynamics.reasons import GENRE, KINDS, LIKED, SIMILAR, ReasonReader
 from recsim_llm.statistics import Estimate, share_estimate
 
-__all__ = ["Explained", "Faithfulness", "Past", "measure_faithfulness"]
+__all__ = ["Explained", "Faithfulness", "Past", "judge_faithfulness", "sum_faithfulness"]
+
+_YES, _KIND = "yes to ", "kind "
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,8 +77,10 @@ class Past:
     """Stars; NaN where none were given."""
 
 
-def measure_faithfulness(reader: ReasonReader, slots: Explained, past: Past, *, genres: BoolArray, users: int) -> Faithfulness:
-    """Measure faithfulness and consistency.
+def sum_faithfulness(
+    reader: ReasonReader, slots: Explained, past: Past, *, genres: BoolArray, users: int
+) -> dict[str, DoubleArray]:
+    """Add up by user what explanations say and whether it holds; of a few users at a time, if need be.
 
     Args:
         reader: of the catalog.
@@ -83,6 +88,9 @@ def measure_faithfulness(reader: ReasonReader, slots: Explained, past: Past, *, 
         past: what users consumed, before the run and in it.
         genres: bool [n, g].
         users: how many there are.
+
+    Returns:
+        float64 [users] each, for ``judge_faithfulness``; those of different users may be added.
     """
     number = reader.numbers(slots.text)
     about, true = reader.hold(number, slots.item, slots.friend)
@@ -97,18 +105,41 @@ def measure_faithfulness(reader: ReasonReader, slots: Explained, past: Past, *, 
     personal: BoolArray = np.logical_or.reduce(of_user, axis=1)
     again, same = _repeats(slots, kind, subject, readable)
 
-    def share(yes: BoolArray, among: BoolArray) -> Estimate:
-        return share_estimate(*(np.bincount(slots.user, part, users).astype(np.float64) for part in (yes & among, among)))
+    def by_user(column: npt.NDArray[Any]) -> DoubleArray:
+        return np.bincount(slots.user, column, users).astype(np.float64)
 
+    shares = {
+        "readable": (readable, np.ones(len(readable), np.bool_)),
+        "in_catalog": (in_catalog, readable),
+        "of_user": (own, personal),
+        "faithful": (in_catalog & own, readable),
+        "consistent": (same, again),
+    }
+    sums = {f"{_YES}{name}": by_user(yes & among) for name, (yes, among) in shares.items()}
+    sums |= {name: by_user(among) for name, (_, among) in shares.items()}
+    return sums | {f"{_KIND}{name}": by_user((kind == place).sum(axis=1)) for place, name in enumerate(KINDS)}
+
+
+def judge_faithfulness(sums: Mapping[str, DoubleArray]) -> Faithfulness:
+    """Return how true explanations are.
+
+    Args:
+        sums: float64 [users] each, as ``sum_faithfulness`` returns them.
+    """
+
+    def share(name: str) -> Estimate:
+        return share_estimate(sums[f"{_YES}{name}"], sums[name])
+
+    named = {name: int(sums[f"{_KIND}{name}"].sum()) for name in KINDS}
     return Faithfulness(
-        explanations=len(slots.user),
-        readable=share(readable, np.ones(len(readable), np.bool_)),
-        kinds={name: int((kind == place).sum()) for place, name in enumerate(KINDS) if (kind == place).any()},
-        in_catalog=share(in_catalog, readable),
-        of_user=share(own, personal),
-        faithful=share(in_catalog & own, readable),
-        repeated=int(again.sum()),
-        consistent=share(same, again),
+        explanations=int(sums["readable"].sum()),
+        readable=share("readable"),
+        kinds={name: count for name, count in named.items() if count},
+        in_catalog=share("in_catalog"),
+        of_user=share("of_user"),
+        faithful=share("faithful"),
+        repeated=int(sums["consistent"].sum()),
+        consistent=share("consistent"),
     )
 
 

@@ -21,7 +21,7 @@ from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.core.checked_columns import as_flags, as_places, as_whole_numbers
 from recsim_llm.statistics import Estimate, ratio_estimate, weighted_contrast
 
-__all__ = ["SIMILAR", "Obedience", "measure_obedience"]
+__all__ = ["SIMILAR", "Obedience", "judge_refusals", "sum_refusals"]
 
 SIMILAR = 0.7
 """Least cosine of the genres of similar items: of two genres and one of them it is 0.71, of two pairs with one common 0.5."""
@@ -48,7 +48,7 @@ class Obedience:
     """1: no similar item was shown again; 0: as if nothing had been said."""
 
 
-def measure_obedience(
+def sum_refusals(
     user: npt.ArrayLike,
     visit: npt.ArrayLike,
     item: npt.ArrayLike,
@@ -57,8 +57,8 @@ def measure_obedience(
     passed: npt.ArrayLike,
     recommended: npt.ArrayLike,
     genres: npt.ArrayLike,
-) -> Obedience:
-    """Measure obedience from pages in the order in which each user saw them.
+) -> DoubleArray:
+    """Add up by user what was shown before and after refusals; of a few users at a time, since each user stands alone.
 
     Args:
         user: int [p]: who saw each page; the pages of a user stand together.
@@ -68,6 +68,9 @@ def measure_obedience(
         passed: bool [p, k]: what was examined and neither clicked nor refused.
         recommended: bool [p]: pages that the recommender filled, which alone are judged.
         genres: bool [n, g].
+
+    Returns:
+        float64 [users who refused something, 2, 8], for ``judge_refusals``; those of many users one below the other.
 
     Raises:
         DataError: the columns do not fit each other.
@@ -85,7 +88,29 @@ def measure_obedience(
         for rows in map(slice, starts, [*starts[1:], len(who)])
         if no[rows].any()
     ]
-    return _obedience(np.array(sums).reshape(-1, 2, 8))
+    return np.array(sums, np.float64).reshape(-1, 2, 8)
+
+
+def judge_refusals(sums: DoubleArray) -> Obedience:
+    """Return what became of refusals.
+
+    Args:
+        sums: float64 [users, 2, 8], as ``sum_refusals`` returns it.
+    """
+    refused, passed = sums[:, 0].T, sums[:, 1].T
+
+    def share(above: DoubleArray, below: DoubleArray) -> Estimate:
+        return ratio_estimate(above, below, bounds=(0.0, 1.0))
+
+    return Obedience(
+        refusals=int(refused[0].sum()),
+        before=share(refused[2], refused[1]),
+        visit=share(refused[4], refused[5]),
+        later=share(refused[6], refused[7]),
+        passed_before=share(passed[2], passed[1]),
+        passed_after=share(passed[3], passed[1]),
+        obedience=_against(refused, passed),
+    )
 
 
 class _User:
@@ -134,23 +159,6 @@ class _User:
         following = [part[name] for name in _WINDOWS[1:] for part in (found, count)]
         columns = (known[known], weight, share, after, *following)
         return np.array([column.sum() for column in columns], np.float64)
-
-
-def _obedience(sums: DoubleArray) -> Obedience:
-    refused, passed = sums[:, 0].T, sums[:, 1].T
-
-    def share(above: DoubleArray, below: DoubleArray) -> Estimate:
-        return ratio_estimate(above, below, bounds=(0.0, 1.0))
-
-    return Obedience(
-        refusals=int(refused[0].sum()),
-        before=share(refused[2], refused[1]),
-        visit=share(refused[4], refused[5]),
-        later=share(refused[6], refused[7]),
-        passed_before=share(passed[2], passed[1]),
-        passed_after=share(passed[3], passed[1]),
-        obedience=_against(refused, passed),
-    )
 
 
 def _against(refused: DoubleArray, passed: DoubleArray) -> Estimate:

@@ -9,6 +9,7 @@ users thought of the ones and of the others are two means of ratings; their diff
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ from recsim_llm.core.arrays import BoolArray, DoubleArray
 from recsim_llm.core.checked_columns import as_flags, as_numbers, as_places
 from recsim_llm.statistics import Estimate, ratio_estimate, weighted_contrast
 
-__all__ = ["Persuasion", "measure_persuasion"]
+__all__ = ["Persuasion", "judge_persuasion", "sum_persuasion"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +43,7 @@ class Persuasion:
     """Stars that the clicks which words caused are below the others."""
 
 
-def measure_persuasion(
+def sum_persuasion(
     user: npt.ArrayLike,
     worded: npt.ArrayLike,
     *,
@@ -51,8 +52,8 @@ def measure_persuasion(
     clicked: npt.ArrayLike,
     rating: npt.ArrayLike,
     users: int,
-) -> Persuasion:
-    """Measure persuasion.
+) -> dict[str, DoubleArray]:
+    """Add up by user what words did; of a few users at a time, if need be.
 
     Args:
         user: int [s]: row of each slot's user.
@@ -62,6 +63,9 @@ def measure_persuasion(
         clicked: bool [s].
         rating: [s]: stars, NaN where none were given, which then do not count.
         users: how many there are.
+
+    Returns:
+        float64 [users] each, for ``judge_persuasion``; those of different users may be added.
 
     Raises:
         DataError: the columns do not fit each other.
@@ -83,17 +87,35 @@ def measure_persuasion(
     anyway: DoubleArray = taken.astype(np.float64) - caused
     rated: BoolArray = taken & ~np.isnan(stars)
     given = np.nan_to_num(stars)
-    sums = (
-        [by_user(given * caused * rated), by_user(given * anyway * rated)],
-        [by_user(caused * rated), by_user(anyway * rated)],
-    )
-    regret = weighted_contrast(*sums, [-1.0, 1.0])
+    words = np.bincount(who, told, users).astype(np.float64)
+    return {
+        "slots": by_user(known),
+        "unknown": words - by_user(known),
+        "gained": by_user(chance - plain),
+        "taken": by_user(taken),
+        "caused": by_user(caused),
+        "stars caused": by_user(given * caused * rated),
+        "stars anyway": by_user(given * anyway * rated),
+        "rated caused": by_user(caused * rated),
+        "rated anyway": by_user(anyway * rated),
+    }
+
+
+def judge_persuasion(sums: Mapping[str, DoubleArray]) -> Persuasion:
+    """Return what words did.
+
+    Args:
+        sums: float64 [users] each, as ``sum_persuasion`` returns them.
+    """
+    stars = [sums["stars caused"], sums["stars anyway"]]
+    rated = [sums["rated caused"], sums["rated anyway"]]
+    regret = weighted_contrast(stars, rated, [-1.0, 1.0])
     return Persuasion(
-        slots=int(known.sum()),
-        unknown=int((told & ~known).sum()),
-        lift=ratio_estimate(by_user(chance - plain), by_user(known), bounds=(-1.0, 1.0)),
-        caused=ratio_estimate(by_user(caused), by_user(taken), bounds=(0.0, 1.0)),
-        rating_caused=ratio_estimate(sums[0][0], sums[1][0]),
-        rating_anyway=ratio_estimate(sums[0][1], sums[1][1]),
+        slots=int(sums["slots"].sum()),
+        unknown=int(sums["unknown"].sum()),
+        lift=ratio_estimate(sums["gained"], sums["slots"], bounds=(-1.0, 1.0)),
+        caused=ratio_estimate(sums["caused"], sums["taken"], bounds=(0.0, 1.0)),
+        rating_caused=ratio_estimate(stars[0], rated[0]),
+        rating_anyway=ratio_estimate(stars[1], rated[1]),
         regret=Estimate(value=regret.value, low=regret.low, high=regret.high, users=regret.users),
     )

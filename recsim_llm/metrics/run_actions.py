@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from recsim_llm.core.arrays import BoolArray, IntArray
+from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.log.columns import Columns
 from recsim_llm.log.reader import RunReader
 from recsim_llm.metrics.funnel import Funnel, measure_funnel
 from recsim_llm.metrics.item_tables import RunTables, find_rows
-from recsim_llm.metrics.obedience import Obedience, measure_obedience
+from recsim_llm.metrics.obedience import Obedience, judge_refusals, sum_refusals
+from recsim_llm.metrics.user_parts import PART_ROWS, Among, UserSums, split_users
 from recsim_llm.statistics import Estimate, ratio_estimate, share_estimate
 
 __all__ = ["ArmActions", "measure_actions"]
 
 _NOT_RECOMMENDED = ("search", "back")
 _PAGE = ("user_id", "visit", "page")
+_STEPS = ("shown", "clicks", "saves", "purchases", "saved_purchases")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,12 +47,13 @@ class ArmActions:
         return asdict(self)
 
 
-def measure_actions(log: RunReader, tables: RunTables) -> tuple[ArmActions, ...] | None:
+def measure_actions(log: RunReader, tables: RunTables, *, part_rows: int = PART_ROWS) -> tuple[ArmActions, ...] | None:
     """Measure what users did beyond clicks under each recommender that was served.
 
     Args:
         log: of the run.
         tables: beside it.
+        part_rows: impressions that are in memory together, about; changes memory and time, never the result.
 
     Returns:
         One an arm; None where users can do nothing else.
@@ -61,15 +65,36 @@ def measure_actions(log: RunReader, tables: RunTables) -> tuple[ArmActions, ...]
     if not allowed:
         return None
     names = tuple(name for name, settings in allowed.items() if settings is not None)
-    return tuple(_Arm(log, tables, arm, names).measure() for arm in log.begun_arms)
+    return tuple(_measure(log, tables, arm, names, part_rows=part_rows) for arm in log.begun_arms)
 
 
-class _Arm:
-    """The log of one arm as grids of pages and slots."""
+def _measure(log: RunReader, tables: RunTables, arm: str, names: tuple[str, ...], *, part_rows: int) -> ArmActions:
+    counts, sums, refusals = Counter[str](), UserSums(len(tables.user_id)), [np.empty((0, 2, 8))]
+    for among in split_users(log, tables, arm, part_rows):
+        part = _Part(log, tables, arm, names, among=among)
+        part.count(counts)
+        sums.add(part.sums())
+        if "less_like_this" in names:
+            refusals.append(part.refusals())
+    ways = [name for name in _NOT_RECOMMENDED if name in names]
+    return ArmActions(
+        arm=arm,
+        counts={name: counts[name] for name in names},
+        page_share={name: share_estimate(sums[f"pages {name}"], sums["pages"]) for name in ways},
+        clicks_per_page={
+            name: ratio_estimate(sums[f"clicks {name}"], sums[f"pages {name}"]) for name in ("recommended", *ways)
+        },
+        funnel=measure_funnel(**{name: sums[name] for name in _STEPS}) if {"save", "purchase"} & set(names) else None,
+        obedience=judge_refusals(np.concatenate(refusals)) if "less_like_this" in names else None,
+    )
 
-    def __init__(self, log: RunReader, tables: RunTables, arm: str, names: tuple[str, ...]) -> None:
-        self._arm, self._names, self._tables, self._folder = arm, names, tables, log.folder
-        shown = log.columns("impressions", [*_PAGE, "position", "item_id", "examined", "clicked"], arm=arm)
+
+class _Part:
+    """The log of one arm with some of its users, as grids of pages and slots."""
+
+    def __init__(self, log: RunReader, tables: RunTables, arm: str, names: tuple[str, ...], *, among: Among) -> None:
+        self._names, self._tables, self._folder = names, tables, log.folder
+        shown = log.columns("impressions", [*_PAGE, "position", "item_id", "examined", "clicked"], arm=arm, among=among)
         order = np.lexsort([shown[name] for name in ("position", *reversed(_PAGE))])
         slots = log.slate_size
         grid = {name: column[order].reshape(-1, slots) for name, column in shown.items()}
@@ -77,21 +102,36 @@ class _Arm:
         self._item = self._rows_of(grid["item_id"])
         self._clicked, self._examined = grid["clicked"].astype(np.bool_), grid["examined"].astype(np.bool_)
         self._user = find_rows(self._page["user_id"], tables.user_id, f"{log.folder}: user_id")
-        events = log.columns("events", ["event", *_PAGE, "item_id"], arm=arm)
+        events = log.columns("events", ["event", *_PAGE, "item_id"], arm=arm, among=among)
         self._events = {name: column[np.isin(events["event"], names)] for name, column in events.items()}
         self._at = self._pages_of(self._events)
 
-    def measure(self) -> ArmActions:
-        event = self._events["event"]
-        bought = {"save", "purchase"} & set(self._names)
-        return ArmActions(
-            arm=self._arm,
-            counts={name: int(np.count_nonzero(event == name)) for name in self._names},
-            page_share={name: self._share(self._how(name)) for name in _NOT_RECOMMENDED if name in self._names},
-            clicks_per_page=self._clicks(),
-            funnel=self._funnel() if bought else None,
-            obedience=self._obedience() if "less_like_this" in self._names else None,
-        )
+    def count(self, counts: Counter[str]) -> None:
+        """Add how often each action was taken."""
+        counts.update(self._events["event"].tolist())
+
+    def sums(self) -> dict[str, DoubleArray]:
+        """Return, by user, pages and clicks by how a page came about, and the steps of the funnel."""
+        how = {name: self._how(name) for name in _NOT_RECOMMENDED if name in self._names}
+        how = {"recommended": ~np.logical_or.reduce([np.zeros(len(self._user), np.bool_), *how.values()])} | how
+        clicks = self._clicked.sum(axis=1)
+        saved, bought = self._did("save"), self._did("purchase")
+        steps = (self._item >= 0, self._clicked, saved, bought, saved & bought)
+        by_page = {"pages": np.ones(len(self._user))}
+        by_page |= {f"pages {name}": on for name, on in how.items()} | {
+            f"clicks {name}": clicks * on for name, on in how.items()
+        }
+        by_page |= {name: step.sum(axis=1) for name, step in zip(_STEPS, steps, strict=True)}
+        users = len(self._tables.user_id)
+        return {name: np.bincount(self._user, values, users).astype(np.float64) for name, values in by_page.items()}
+
+    def refusals(self) -> DoubleArray:
+        """Return what ``sum_refusals`` does."""
+        refused = self._did("less_like_this")
+        passed = self._examined & ~self._clicked & ~refused & (self._item >= 0)
+        other = self._how("search") | self._how("back") | self._restricted()
+        marked = {"refused": refused, "passed": passed, "recommended": ~other}
+        return sum_refusals(self._user, self._page["visit"], self._item, **marked, genres=self._tables.genres)
 
     def _how(self, name: str) -> BoolArray:
         """Return bool [p]: pages that were searched, or looked at again."""
@@ -115,31 +155,6 @@ class _Arm:
         done = np.zeros(self._item.shape, np.bool_)
         np.logical_or.at(done, at, self._item[at] == item[:, None])
         return done
-
-    def _share(self, pages: BoolArray) -> Estimate:
-        return share_estimate(self._by_user(pages), self._by_user(np.ones(len(pages), np.bool_)))
-
-    def _clicks(self) -> dict[str, Estimate]:
-        how = {name: self._how(name) for name in _NOT_RECOMMENDED if name in self._names}
-        how = {"recommended": ~np.logical_or.reduce([np.zeros(len(self._user), np.bool_), *how.values()])} | how
-        clicks = self._clicked.sum(axis=1)
-        return {name: ratio_estimate(self._by_user(clicks * on), self._by_user(on)) for name, on in how.items()}
-
-    def _funnel(self) -> Funnel:
-        saved, bought = self._did("save"), self._did("purchase")
-        steps = {"shown": self._item >= 0, "clicks": self._clicked, "saves": saved, "purchases": bought}
-        steps["saved_purchases"] = saved & bought
-        return measure_funnel(**{name: self._by_user(step.sum(axis=1)) for name, step in steps.items()})
-
-    def _obedience(self) -> Obedience:
-        refused = self._did("less_like_this")
-        passed = self._examined & ~self._clicked & ~refused & (self._item >= 0)
-        other = self._how("search") | self._how("back") | self._restricted()
-        marked = {"refused": refused, "passed": passed, "recommended": ~other}
-        return measure_obedience(self._user, self._page["visit"], self._item, **marked, genres=self._tables.genres)
-
-    def _by_user(self, values: Any) -> Any:
-        return np.bincount(self._user, weights=values, minlength=len(self._tables.user_id))
 
     def _rows_of(self, item_id: Any) -> IntArray:
         ids = item_id.astype(np.int64)

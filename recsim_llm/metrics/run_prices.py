@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from recsim_llm.core.arrays import DoubleArray
+from recsim_llm.log.columns import integers, numbers
 from recsim_llm.log.reader import RunReader
 from recsim_llm.metrics.item_tables import RunTables, find_rows
 from recsim_llm.statistics import Estimate, ratio_estimate
@@ -47,16 +47,15 @@ def measure_prices(log: RunReader, tables: RunTables) -> tuple[ArmPrices, ...] |
 
 
 def _measure(log: RunReader, tables: RunTables, arm: str) -> ArmPrices:
-    slots = log.columns("impressions", ["user_id", "item_id", "clicked"], arm=arm)
-    shown = slots["item_id"] >= 0
-    user = find_rows(slots["user_id"][shown].astype(np.int64), tables.user_id, f"{log.folder}: user_id")
-    item = find_rows(slots["item_id"][shown].astype(np.int64), tables.item_id, f"{log.folder}: item_id")
-    price, clicked = np.asarray(tables.price)[item], slots["clicked"][shown].astype(np.float64)
-
-    def mean(counts: DoubleArray) -> Estimate:
-        sums: list[DoubleArray] = [
-            np.bincount(user, weights, minlength=len(tables.user_id)).astype(np.float64) for weights in (price * counts, counts)
-        ]
-        return ratio_estimate(sums[0], sums[1])
-
-    return ArmPrices(arm=arm, shown=mean(np.ones(len(price))), clicked=mean(clicked))
+    users = len(tables.user_id)
+    shown, clicked = ([np.zeros(users), np.zeros(users)] for _ in range(2))
+    for batch in log.batches("impressions", ["user_id", "item_id", "clicked"], arm=arm):
+        there = integers(batch, "item_id") >= 0
+        user = find_rows(integers(batch, "user_id")[there], tables.user_id, f"{log.folder}: user_id")
+        item = find_rows(integers(batch, "item_id")[there], tables.item_id, f"{log.folder}: item_id")
+        price, taken = np.asarray(tables.price)[item], numbers(batch, "clicked")[there]
+        # Row by row, so that the sums do not depend, to the last bit, on how the log is cut into batches.
+        for (paid, count), counts in ((shown, np.ones(len(price))), (clicked, taken)):
+            np.add.at(paid, user, price * counts)
+            np.add.at(count, user, counts)
+    return ArmPrices(arm=arm, shown=ratio_estimate(*shown), clicked=ratio_estimate(*clicked))

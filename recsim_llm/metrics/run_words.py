@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from recsim_llm.core.arrays import IntArray, TextArray
+from recsim_llm.core.arrays import DoubleArray, IntArray, TextArray
 from recsim_llm.dynamics.reasons import ReasonReader
 from recsim_llm.dynamics.remarks import VIOLENT
 from recsim_llm.log.columns import Columns
 from recsim_llm.log.reader import RunReader
 from recsim_llm.log.tables import RATED_BEFORE, has_table, read_table
-from recsim_llm.metrics.faithfulness import Explained, Faithfulness, Past, measure_faithfulness
+from recsim_llm.metrics.faithfulness import Explained, Faithfulness, Past, judge_faithfulness, sum_faithfulness
 from recsim_llm.metrics.item_tables import RunTables, find_rows
-from recsim_llm.metrics.persuasion import Persuasion, measure_persuasion
-from recsim_llm.metrics.spoken_obedience import SpokenObedience, SpokenPages, measure_spoken_obedience
+from recsim_llm.metrics.persuasion import Persuasion, judge_persuasion, sum_persuasion
+from recsim_llm.metrics.spoken_obedience import SpokenObedience, SpokenPages, judge_requests, sum_requests
+from recsim_llm.metrics.user_parts import PART_ROWS, Among, UserSums, split_users
 from recsim_llm.statistics import Estimate, mean_estimate, ratio_estimate
 
 __all__ = ["ArmWords", "VisitWords", "measure_words"]
 
 _PAGE = ("user_id", "visit", "page")
 _SLOT = ("position", "item_id", "examined", "clicked", "rating", "text")
+_VISIT = ("trust", "pages", "gained", "slots")
 _WORDED = ("click_prob", "plain_click_prob", "explanation", "shown_title")
 
 
@@ -60,12 +64,13 @@ class ArmWords:
         return asdict(self)
 
 
-def measure_words(log: RunReader, tables: RunTables) -> tuple[ArmWords, ...] | None:
+def measure_words(log: RunReader, tables: RunTables, *, part_rows: int = PART_ROWS) -> tuple[ArmWords, ...] | None:
     """Measure what words did under each recommender that was served.
 
     Args:
         log: of the run.
         tables: beside it.
+        part_rows: impressions that are in memory together, about; changes memory and time, never the result.
 
     Returns:
         One an arm; None where nobody reads or says anything.
@@ -80,20 +85,62 @@ def measure_words(log: RunReader, tables: RunTables) -> tuple[ArmWords, ...] | N
     items = read_table(log.folder, "items", ["item_id", "title", "year"]).sort_by("item_id")
     title = np.array([*items["title"].to_pylist(), None], object)[:-1]
     year = np.array([-1 if year is None else year for year in items["year"].to_pylist()], np.int64)
-    return tuple(_Arm(log, tables, arm, title=title, year=year, read=read, said=said).measure() for arm in log.begun_arms)
+    known = _Known(log, tables, title, year, read, said)
+    return tuple(_measure(known, arm, part_rows) for arm in log.begun_arms)
 
 
-class _Arm:
-    """The log of one arm, its slots in the order in which each user saw them."""
+class _Known(NamedTuple):
+    """What is the same for every recommender."""
 
-    def __init__(
-        self, log: RunReader, tables: RunTables, arm: str, *, title: TextArray, year: IntArray, read: bool, said: bool
-    ) -> None:
-        self._log, self._tables, self._arm, self._read, self._said = log, tables, arm, read, said
-        self._title, self._year = title, year
-        self._social = read and "friendships" in log.manifest
+    log: RunReader
+    tables: RunTables
+    title: TextArray
+    year: IntArray
+    read: bool
+    said: bool
+
+
+def _measure(known: _Known, arm: str, part_rows: int) -> ArmWords:
+    users = len(known.tables.user_id)
+    sums, requests, visits = UserSums(users), np.zeros((users, 10)), set[int]()
+    for among in split_users(known.log, known.tables, arm, part_rows):
+        part = _Part(known, arm, among)
+        if known.read:
+            sums.add(part.persuasion() | part.faithfulness())
+            visits |= part.add_visits(sums)
+        if known.said:
+            sums.add({"remarks": part.remarks()})
+            requests += part.requests()
+    return ArmWords(
+        arm=arm,
+        persuasion=judge_persuasion(sums) if known.read else None,
+        faithfulness=judge_faithfulness(sums) if known.read else None,
+        visits=tuple(_visit(sums, visit) for visit in sorted(visits)),
+        remarks=int(sums["remarks"].sum()) if known.said else None,
+        obedience=judge_requests(requests) if known.said else None,
+    )
+
+
+def _visit(sums: UserSums, visit: int) -> VisitWords:
+    trust, count, gained, slots = (sums[f"visit {visit} {name}"] for name in _VISIT)
+    return VisitWords(
+        visit=visit,
+        trust=mean_estimate(trust[count > 0] / count[count > 0], bounds=(0.0, 1.0)),
+        lift=ratio_estimate(gained, slots, bounds=(-1.0, 1.0)),
+    )
+
+
+class _Part:
+    """The log of one arm with some of its users, its slots in the order in which each user saw them."""
+
+    def __init__(self, known: _Known, arm: str, among: Among) -> None:
+        log, tables = known.log, known.tables
+        self._log, self._tables, self._arm, self._among = log, tables, arm, among
+        self._title, self._year = known.title, known.year
+        self._social = known.read and "friendships" in log.manifest
         friend = ("friend_id",) if self._social else ()
-        shown = log.columns("impressions", [*_PAGE, *_SLOT, *(_WORDED if read else ()), *friend], arm=arm)
+        wanted = [*_PAGE, *_SLOT, *(_WORDED if known.read else ()), *friend]
+        shown = log.columns("impressions", wanted, arm=arm, among=among)
         order = np.lexsort([shown[name] for name in ("position", *reversed(_PAGE))])
         self._slot: Columns = {name: column[order] for name, column in shown.items()}
         self._slot["clicked"] = self._slot["clicked"].astype(np.bool_)
@@ -101,25 +148,22 @@ class _Arm:
         self._item = self._items(self._slot["item_id"])
         self._count = len(tables.user_id)
 
-    def measure(self) -> ArmWords:
-        return ArmWords(
-            arm=self._arm,
-            persuasion=self._persuasion() if self._read else None,
-            faithfulness=self._faithfulness() if self._read else None,
-            visits=self._visits() if self._read else (),
-            remarks=int(np.count_nonzero(self._slot["text"] != None)) if self._said else None,  # noqa: E711 (a column)
-            obedience=self._obedience() if self._said else None,
-        )
+    def remarks(self) -> DoubleArray:
+        """Return float64 [u]: slots about which each user said something."""
+        said = self._slot["text"] != None  # noqa: E711 (a column)
+        return np.bincount(self._user, said, self._count).astype(np.float64)
 
     def _worded(self) -> Any:
         return (self._slot["explanation"] != None) | (self._slot["shown_title"] != None)  # noqa: E711 (columns)
 
-    def _persuasion(self) -> Persuasion:
+    def persuasion(self) -> dict[str, DoubleArray]:
+        """Return what ``sum_persuasion`` does."""
         slot = self._slot
         columns = {name: slot[name] for name in ("click_prob", "plain_click_prob", "clicked", "rating")}
-        return measure_persuasion(self._user, self._worded(), **columns, users=self._count)
+        return sum_persuasion(self._user, self._worded(), **columns, users=self._count)
 
-    def _faithfulness(self) -> Faithfulness:
+    def faithfulness(self) -> dict[str, DoubleArray]:
+        """Return what ``sum_faithfulness`` does."""
         slot, tables, place = self._slot, self._tables, self._order()
         reader = ReasonReader(
             title=self._title,
@@ -134,7 +178,7 @@ class _Arm:
         explained = Explained(
             user=self._user[told], order=place[told], item=self._item[told], text=slot["explanation"][told], friend=friend
         )
-        return measure_faithfulness(reader, explained, self._past(place), genres=tables.genres, users=self._count)
+        return sum_faithfulness(reader, explained, self._past(place), genres=tables.genres, users=self._count)
 
     def _past(self, place: IntArray) -> Past:
         """Return what users consumed before the run and in it."""
@@ -143,6 +187,8 @@ class _Arm:
         rating = self._slot["rating"][clicked]
         if has_table(self._log.folder, "rated_before"):
             before = read_table(self._log.folder, "rated_before", RATED_BEFORE.names)
+            if self._among is not None:
+                before = before.filter(pc.is_in(before["user_id"], pa.array(self._among["user_id"])))
             user, item = (before.column(name).to_numpy() for name in ("user_id", "item_id"))
             earlier = {"user": self._users(user), "order": np.full(len(user), -1), "item": self._items(item)}
             parts = {name: np.concatenate([earlier[name], part]) for name, part in parts.items()}
@@ -159,24 +205,27 @@ class _Arm:
         place: IntArray = number - first
         return place
 
-    def _visits(self) -> tuple[VisitWords, ...]:
-        pages = self._log.columns("pages", ["user_id", "visit", "trust"], arm=self._arm)
+    def add_visits(self, sums: UserSums) -> set[int]:
+        """Add, by user and visit, trust and what words did to clicks; return the visits that there are."""
+        pages = self._log.columns("pages", ["user_id", "visit", "trust"], arm=self._arm, among=self._among)
         user = self._users(pages["user_id"])
         known = self._worded() & ~np.isnan(self._slot["plain_click_prob"])
         gained = self._slot["click_prob"] - self._slot["plain_click_prob"]
-        found = []
-        for visit in np.unique(pages["visit"]).tolist():
+        visits: set[int] = set(np.unique(pages["visit"]).tolist())
+        for visit in visits:
             mine, slots = pages["visit"] == visit, known & (self._slot["visit"] == visit)
-            count = np.bincount(user[mine], minlength=self._count)
-            trust = np.bincount(user[mine], pages["trust"][mine], self._count)[count > 0] / count[count > 0]
-            columns = [
-                np.bincount(self._user[slots], part, self._count).astype(np.float64) for part in (gained[slots], slots[slots])
-            ]
-            lift = ratio_estimate(*columns, bounds=(-1.0, 1.0))
-            found.append(VisitWords(visit=visit, trust=mean_estimate(trust, bounds=(0.0, 1.0)), lift=lift))
-        return tuple(found)
+            columns = (
+                np.bincount(user[mine], pages["trust"][mine], self._count),
+                np.bincount(user[mine], minlength=self._count),
+                np.bincount(self._user[slots], gained[slots], self._count),
+                np.bincount(self._user[slots], slots[slots], self._count),
+            )
+            named = zip(_VISIT, columns, strict=True)
+            sums.add({f"visit {visit} {name}": column.astype(np.float64) for name, column in named})
+        return visits
 
-    def _obedience(self) -> SpokenObedience:
+    def requests(self) -> DoubleArray:
+        """Return what ``sum_requests`` does."""
         slots, slot = self._log.slate_size, self._slot
         shown = self._item.reshape(-1, slots)
         examined = slot["examined"].astype(np.bool_).reshape(-1, slots)
@@ -188,7 +237,7 @@ class _Arm:
             text=slot["text"].reshape(-1, slots),
         )
         names = self._tables.genre_names
-        return measure_spoken_obedience(
+        return sum_requests(
             pages,
             genre_names=names,
             genres=self._tables.genres,

@@ -19,7 +19,7 @@ from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray, TextArray
 from recsim_llm.dynamics.remarks import Asking, read_requests, unwanted_items
 from recsim_llm.statistics import Estimate, ratio_estimate, share_estimate, weighted_contrast
 
-__all__ = ["SpokenObedience", "SpokenPages", "measure_spoken_obedience"]
+__all__ = ["SpokenObedience", "SpokenPages", "judge_requests", "sum_requests"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,10 +58,10 @@ class SpokenPages:
     """str [p, k]: what users said; None where nothing."""
 
 
-def measure_spoken_obedience(
+def sum_requests(
     pages: SpokenPages, *, genre_names: tuple[str, ...], genres: BoolArray, year: IntArray, violent: BoolArray, users: int
-) -> SpokenObedience:
-    """Measure obedience to words.
+) -> DoubleArray:
+    """Add up by user what was shown before and after requests; of a few users at a time, if need be.
 
     Args:
         pages: of one arm.
@@ -70,11 +70,12 @@ def measure_spoken_obedience(
         year: int64 [n], -1 where unknown.
         violent: bool [g].
         users: how many there are.
+
+    Returns:
+        float64 [users, 10], for ``judge_requests``; those of different users may be added.
     """
-    sums = np.zeros((users, 8))
+    sums = np.zeros((users, 10))
     follows = np.append((pages.user[1:] == pages.user[:-1]) & (pages.visit[1:] == pages.visit[:-1]), False)[: len(pages.user)]
-    requests = 0
-    yes, trials = np.zeros(users), np.zeros(users)
     for page, slot in np.argwhere(np.vectorize(bool, otypes=[bool])(pages.text) & follows[:, None]).tolist():
         for asking in read_requests(pages.text[page, slot], genre_names):
             unwanted = unwanted_items(asking, genres=genres, year=year, violent=violent)
@@ -82,14 +83,23 @@ def measure_spoken_obedience(
             if asking.kind == "more" or not here[0] or not here[1] or not then[1]:
                 continue
             user = pages.user[page]
-            requests, trials[user], yes[user] = requests + 1, trials[user] + 1, yes[user] + (then[0] == 0)
+            sums[user, 8:] += (then[0] == 0, 1)
             sums[user, :4] += (then[0], then[1], here[0], here[1])
             for genre in _others(pages.item[page][pages.passed[page]], asking, genres, violent):
                 here, then = (_shown(pages.item[at], genres[:, genre]) for at in (page, page + 1))
-                sums[user, 4:] += (then[0], then[1], here[0], here[1])
+                sums[user, 4:8] += (then[0], then[1], here[0], here[1])
+    return sums
+
+
+def judge_requests(sums: DoubleArray) -> SpokenObedience:
+    """Return what became of requests.
+
+    Args:
+        sums: float64 [users, 10], as ``sum_requests`` returns them.
+    """
     return SpokenObedience(
-        requests=requests,
-        obeyed=share_estimate(yes, trials),
+        requests=int(sums[:, 9].sum()),
+        obeyed=share_estimate(sums[:, 8], sums[:, 9]),
         before=ratio_estimate(sums[:, 2], sums[:, 3], bounds=(0.0, 1.0)),
         after=ratio_estimate(sums[:, 0], sums[:, 1], bounds=(0.0, 1.0)),
         others_before=ratio_estimate(sums[:, 6], sums[:, 7], bounds=(0.0, 1.0)),
@@ -117,7 +127,7 @@ def _others(passed: IntArray, asking: Asking, genres: BoolArray, violent: BoolAr
 
 def _against(sums: DoubleArray) -> Estimate:
     users = int(np.count_nonzero(sums[:, 3]))
-    after, shown, before, all_before, others_after, others_shown, others_before, others_all = sums.T
+    after, shown, before, all_before, others_after, others_shown, others_before, others_all = sums.T[:8]
     if before.sum() and not after.sum():
         return Estimate(value=1.0, users=users)
     above, below = [after, before, others_after, others_before], [shown, all_before, others_shown, others_all]

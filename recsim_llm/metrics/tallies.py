@@ -19,6 +19,7 @@ from recsim_llm.core.arrays import DoubleArray, IntArray
 from recsim_llm.errors import LogError
 from recsim_llm.log.columns import Columns, integers, numbers, words
 from recsim_llm.log.reader import RunReader
+from recsim_llm.numerics.key_counts import KeyCounts
 from recsim_llm.numerics.ranking import rank_within
 
 __all__ = ["LIFE_LIMIT", "PAGE_LIMIT", "ItemCounts", "Tally", "read_tally"]
@@ -56,7 +57,6 @@ says who decided them, ``language_pages`` those that a language model did, ``aud
 without deciding; ``disagreement`` is summed over ``compared_pages``, where two models were asked.
 """
 _OPINIONS = (("rating", "stars", "rated"), ("liked", "liked", "judged"), ("watched", "watched", "watch_rows"))
-_MERGE_ROWS = 1 << 20
 
 
 class ItemCounts(NamedTuple):
@@ -118,7 +118,7 @@ def read_tally(run: RunReader) -> Tally:
     Raises:
         LogError: the log is empty, cannot be read, or does not fit the manifest.
     """
-    users = _Counts()
+    users = KeyCounts()
     for batch in run.batches("pages", ["user_id"]):
         users.add(integers(batch, "user_id"))
     user_id, _ = users.merged()
@@ -129,32 +129,6 @@ def read_tally(run: RunReader) -> Tally:
     adder.add_visits()
     adder.add_impressions()
     return adder.tally()
-
-
-class _Counts:
-    """Counts by key for keys that are not known beforehand; merges are rare, so adding costs the batch, not the table."""
-
-    def __init__(self) -> None:
-        self._keys = np.empty(0, np.int64)
-        self._counts = np.empty(0, np.int64)
-        self._pending: list[tuple[IntArray, IntArray]] = []
-        self._waiting = 0
-
-    def add(self, keys: IntArray) -> None:
-        unique, counts = np.unique(keys, return_counts=True)
-        self._pending.append((unique, counts))
-        self._waiting += len(unique)
-        if self._waiting > max(len(self._keys), _MERGE_ROWS):
-            self.merged()
-
-    def merged(self) -> tuple[IntArray, IntArray]:
-        keys = np.concatenate([self._keys, *(keys for keys, _ in self._pending)])
-        counts = np.concatenate([self._counts, *(counts for _, counts in self._pending)])
-        self._keys, place = np.unique(keys, return_inverse=True)
-        # float64 weights are exact for counts below 2**53.
-        self._counts = np.bincount(place, weights=counts, minlength=len(self._keys)).astype(np.int64)
-        self._pending, self._waiting = [], 0
-        return self._keys, self._counts
 
 
 def _limits(run: RunReader) -> dict[str, tuple[float, float]]:
@@ -190,8 +164,8 @@ class _Adder:
         self._visit_pages = np.zeros(len(arms) * (max_pages + 1), np.int64)
         self._capped = np.zeros(len(arms), np.int64)
         self._stars = np.zeros(len(arms) * STAR_STEPS, np.int64)
-        self._shown = [_Counts() for _ in arms]
-        self._clicked = [_Counts() for _ in arms]
+        self._shown = [KeyCounts() for _ in arms]
+        self._clicked = [KeyCounts() for _ in arms]
 
     def add_pages(self) -> None:
         columns = ["arm", "user_id", "page", "clicks", "invalid_slots", "reward", "satisfaction"]
@@ -302,7 +276,7 @@ class _Adder:
         self._stars += np.bincount(arm[rated] * STAR_STEPS + step, minlength=len(self._stars))
 
 
-def _item_counts(shown: _Counts, clicked: _Counts) -> ItemCounts:
+def _item_counts(shown: KeyCounts, clicked: KeyCounts) -> ItemCounts:
     item_id, exposures = shown.merged()
     clicks = np.zeros_like(exposures)
     of_item, counts = clicked.merged()

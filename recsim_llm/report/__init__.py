@@ -6,11 +6,13 @@ from recsim_llm.report.obedience_table import obedience_lines
 from recsim_llm.report.page import write_report
 from recsim_llm.report.reproduction import enrichment_line
 from recsim_llm.report.serving_costs import read_serving, read_servings, serving_line, thousand_table
+from recsim_llm.report.session_files import SESSIONS_PAGE, write_sessions
 from recsim_llm.report.spoken import agreement_line, example_source, interview_table, read_speech
 from recsim_llm.report.summary_tables import summary_table
 from recsim_llm.report.words import verdict
 
 __all__ = [
+    "SESSIONS_PAGE",
     "agreement_line",
     "calls_line",
     "enrichment_line",
@@ -29,4 +31,5 @@ __all__ = [
     "thousand_table",
     "verdict",
     "write_report",
+    "write_sessions",
 ]

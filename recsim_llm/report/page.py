@@ -60,6 +60,7 @@ from recsim_llm.report.reproduction import configuration_section, reproduction_s
 from recsim_llm.report.result_sections import differences_section, results_section
 from recsim_llm.report.sample_visits import SampleVisits, read_sample_visits, sample_visits_section
 from recsim_llm.report.serving_costs import ArmCost, read_serving, serving_section
+from recsim_llm.report.session_files import SESSIONS_PAGE, Users, write_sessions
 from recsim_llm.report.shown_items import shown_items_section
 from recsim_llm.report.side_files import showing
 from recsim_llm.report.spoken import Speech, read_speech, speech_section
@@ -84,6 +85,8 @@ class Findings:
     """What items and users are called."""
     sample: SampleVisits | None = None
     """Two visits to look at; None where none is over."""
+    sessions: str | None = None
+    """Name of the page that shows sessions; None where there is none."""
     worst: WorstVisits
     """The users who speak against what is claimed."""
     visits: Mapping[VisitKey, VisitRows]
@@ -126,23 +129,34 @@ class Findings:
     """What the scenario measures and expects, as ``metrics.json`` holds it; None where it says nothing of the kind."""
 
 
-def write_report(run: Path, *, card: Path | None = None, ope: Path | None = None, audits: Iterable[Path] = ()) -> Path:
+def write_report(
+    run: Path,
+    *,
+    summary: Summary | None = None,
+    card: Path | None = None,
+    ope: Path | None = None,
+    audits: Iterable[Path] = (),
+    sessions: Users | None = None,
+) -> Path:
     """Write ``report.html``, ``metrics.json`` and ``figures/`` (each figure as PNG, its data as CSV) into a run folder.
 
     Args:
         run: a run folder, finished or not.
+        summary: what ``summarise`` has just said of the run, where somebody asked before; None sums it up.
         card: file or folder of a realism card; it is copied into the run folder, where later reports find it.
         ope: file or folder of an off-policy estimate, likewise.
         audits: files or folders of audits, likewise.
+        sessions: whose sessions are written beside it by ``write_sessions``; None leaves those that are there.
 
     Returns:
         Path of ``report.html``.
 
     Raises:
+        ConfigError: there are too many sessions.
         LogError: the folder is no run, holds no page, or does not fit its manifest; the card, the estimate or an audit is none.
         FolderInUseError: another process is writing the report, and goes on doing so.
     """
-    summary, manifest = summarise(run), read_manifest(run)
+    summary, manifest = summary or summarise(run), read_manifest(run)
     with lock_report(run):
         if card is not None:
             write_atomically(run / CARD_FILE, _json(read_card(card)))
@@ -150,6 +164,8 @@ def write_report(run: Path, *, card: Path | None = None, ope: Path | None = None
             _keep_ope(ope, run)
         for audit in audits:
             keep_audit(audit, run)
+        if sessions is not None:
+            write_sessions(run, sessions)
         return _write(run, summary, manifest)
 
 
@@ -193,6 +209,7 @@ def _write(run: Path, summary: Summary, manifest: Mapping[str, Any]) -> Path:
         drawings=drawings,
         names=read_names(run),
         sample=read_sample_visits(log, summary.best),
+        sessions=SESSIONS_PAGE if (run / SESSIONS_PAGE).is_file() else None,
         worst=worst,
         visits=visits,
         calls=calls,
@@ -232,7 +249,7 @@ def render_page(found: Findings) -> str:
         results_section(summary),
         differences_section(summary, judged=compared is not None),
         shown_items_section(summary, found.names),
-        sample_visits_section(found.sample, found.names),
+        sample_visits_section(found.sample, found.names, sessions=found.sessions),
         worst_visits_section(worst, found.visits, dict.fromkeys(arms, found.names)),
         metrics_section(found.metrics, whole_table),
         ope_section(found.ope, found.drawings),

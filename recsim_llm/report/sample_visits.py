@@ -19,6 +19,7 @@ from recsim_llm.report.visit_pages import visit_pages
 __all__ = ["SampleVisits", "read_sample_visits", "sample_visits_section"]
 
 _MOST_PAGES = 20
+_MORE = "All pages of more users: <code>recsim-llm report RUN --sessions 100</code>, or <code>all</code>"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,10 +66,17 @@ def read_sample_visits(run: RunReader, arm: str) -> SampleVisits | None:
     )
 
 
-def sample_visits_section(sample: SampleVisits | None, names: Names) -> str:
-    """Return the section of the page; where no visit is over yet, a sentence that says so."""
+def sample_visits_section(sample: SampleVisits | None, names: Names, *, sessions: str | None = None) -> str:
+    """Return the section of the page; where no visit is over yet, a sentence that says so.
+
+    Args:
+        sample: the visits.
+        names: of items and users.
+        sessions: name of the page that shows more of them; None where there is none.
+    """
     if sample is None:
         return "<h2>Two visits</h2>\n<p>No visit is over yet, so none can be shown page by page.</p>"
+    more = f'<a href="{sessions}">All pages of more users</a>' if sessions else _MORE
     among = " of which users said something" if sample.spoken else ""
     start = f"Drawn by the run's seed, {sample.seed}," if sample.seed is not None else "Drawn by seed 0"
     notes = (
@@ -85,7 +93,8 @@ def sample_visits_section(sample: SampleVisits | None, names: Names) -> str:
         "Single visits illustrate: they prove nothing about the others."
     )
     heading = "One visit" if same else "Two visits"
-    return "\n".join([f"<h2>{heading}, page by page</h2>", f'<p class="aside">{how}</p>', *(parts[:1] if same else parts)])
+    shown = [*(parts[:1] if same else parts), f'<p class="aside">{more}.</p>']
+    return "\n".join([f"<h2>{heading}, page by page</h2>", f'<p class="aside">{how}</p>', *shown])
 
 
 def _visit(sample: SampleVisits, drawn: Drawn, names: Names, note: str) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from recsim_llm.errors import DataError
-from recsim_llm.metrics.obedience import measure_obedience
+from recsim_llm.metrics.obedience import judge_refusals, sum_refusals
 
 GENRES, USERS, PAGES, SLOTS = 8, 60, 12, 6
 ITEMS = 400
@@ -45,7 +45,7 @@ def world(obeys, seed=0, drift=0.0):
 
 
 def test_who_obeys_is_near_one_and_shows_nothing_similar_again():
-    found = measure_obedience(**world(1.0))
+    found = judge_refusals(sum_refusals(**world(1.0)))
     assert found.obedience.value == 1.0
     assert (found.visit.value, found.later.value) == (0.0, 0.0)
     assert found.before.value > 0.03
@@ -53,13 +53,13 @@ def test_who_obeys_is_near_one_and_shows_nothing_similar_again():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_who_is_deaf_is_near_zero(seed):
-    found = measure_obedience(**world(0.0, seed)).obedience
+    found = judge_refusals(sum_refusals(**world(0.0, seed))).obedience
     assert abs(found.value) < 0.15
     assert not found.excludes(0.0)
 
 
 def test_who_obeys_by_half_is_in_between():
-    found = measure_obedience(**world(0.5)).obedience
+    found = judge_refusals(sum_refusals(**world(0.5))).obedience
     assert found.low > 0.1
     assert found.high < 0.7
 
@@ -68,7 +68,7 @@ def test_what_becomes_rarer_for_everyone_is_no_obedience():
     columns = world(0.0, seed=4, drift=0.15)
     # Everything that becomes rarer is passed over as well as refused.
     columns["passed"] &= columns["item"] % GENRES < 3
-    found = measure_obedience(**columns)
+    found = judge_refusals(sum_refusals(**columns))
     assert 1 - (found.visit.value + found.later.value) / 2 / found.before.value > 0.2
     assert not found.obedience.excludes(0.0)
 
@@ -83,7 +83,7 @@ def by_hand(**changes):
         "recommended": [True, True, True],
         "genres": table(),
     }
-    return measure_obedience(**columns | changes)
+    return judge_refusals(sum_refusals(**columns | changes))
 
 
 def test_shares_by_hand():

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.dynamics.reasons import ReasonReader
-from recsim_llm.metrics.faithfulness import Explained, Past, measure_faithfulness
-from recsim_llm.metrics.persuasion import measure_persuasion
-from recsim_llm.metrics.spoken_obedience import SpokenPages, measure_spoken_obedience
+from recsim_llm.metrics.faithfulness import Explained, Past, judge_faithfulness, sum_faithfulness
+from recsim_llm.metrics.persuasion import judge_persuasion, sum_persuasion
+from recsim_llm.metrics.spoken_obedience import SpokenPages, judge_requests, sum_requests
 
 CATALOG = Catalog.from_columns(
     item_id=[0, 1, 2, 3],
@@ -24,7 +24,7 @@ def persuasion(**columns):
     given = {"user": [0, 0, 1, 1], "worded": [True] * 4, "clicked": [True, True, False, True], "users": 2}
     given |= {"click_prob": [0.4, 0.2, 0.4, 0.5], "plain_click_prob": [0.2, 0.2, 0.1, 0.25], "rating": [2.0, 5.0, NAN, 3.0]}
     user, worded, *rest = (given | columns).items()
-    return measure_persuasion(user[1], worded[1], **dict(rest))
+    return judge_persuasion(sum_persuasion(user[1], worded[1], **dict(rest)))
 
 
 def test_persuasion_is_the_difference_of_the_two_probabilities():
@@ -51,14 +51,16 @@ def test_slots_without_words_and_of_users_who_were_not_asked_do_not_count():
 def test_shares_are_shares_whatever_words_do(chances):
     chance, plain = np.array(chances).T
     ones = np.ones(len(chance), bool)
-    found = measure_persuasion(
-        np.arange(len(chance)),
-        ones,
-        click_prob=chance,
-        plain_click_prob=plain,
-        clicked=ones,
-        rating=np.full(len(chance), 3.0),
-        users=len(chance),
+    found = judge_persuasion(
+        sum_persuasion(
+            np.arange(len(chance)),
+            ones,
+            click_prob=chance,
+            plain_click_prob=plain,
+            clicked=ones,
+            rating=np.full(len(chance), 3.0),
+            users=len(chance),
+        )
     )
     assert 0 <= found.caused.value <= 1
     assert -1 <= found.lift.value <= 1
@@ -70,14 +72,16 @@ def test_the_share_of_caused_clicks_is_what_drawing_both_with_one_die_comes_to()
     plain = rng.uniform(0.05, 0.4, 200_000)
     chance = np.minimum(plain * rng.uniform(1, 2, 200_000), 1)
     die = rng.uniform(size=200_000)
-    found = measure_persuasion(
-        np.arange(200_000) % 500,
-        np.ones(200_000, bool),
-        click_prob=chance,
-        plain_click_prob=plain,
-        clicked=die < chance,
-        rating=np.full(200_000, 3.0),
-        users=500,
+    found = judge_persuasion(
+        sum_persuasion(
+            np.arange(200_000) % 500,
+            np.ones(200_000, bool),
+            click_prob=chance,
+            plain_click_prob=plain,
+            clicked=die < chance,
+            rating=np.full(200_000, 3.0),
+            users=500,
+        )
     )
     assert found.caused.value == pytest.approx(((die < chance) & (die >= plain)).sum() / (die < chance).sum(), abs=0.005)
 
@@ -88,7 +92,7 @@ def faithful(*slots, past=()):
     explained = Explained(user=user, order=order, item=item, text=text.astype(object), friend=None)
     known = Past(user=who.astype(int), order=when.astype(int), item=what.astype(int), rating=stars.astype(float))
     reader = ReasonReader.of_catalog(CATALOG)
-    return measure_faithfulness(reader, explained, known, genres=CATALOG.genres, users=2)
+    return judge_faithfulness(sum_faithfulness(reader, explained, known, genres=CATALOG.genres, users=2))
 
 
 def test_reasons_are_held_against_the_catalog_and_against_what_the_user_had_consumed_before_the_page():
@@ -131,19 +135,21 @@ def test_reasons_in_another_order_are_the_same_reasons():
 
 def obedience(pages, texts, visit=None):
     item = np.array(pages)
-    return measure_spoken_obedience(
-        SpokenPages(
-            user=np.zeros(len(item), int),
-            visit=np.zeros(len(item), int) if visit is None else np.array(visit),
-            item=item,
-            passed=item >= 0,
-            text=np.array(texts, object),
-        ),
-        genre_names=CATALOG.genre_names,
-        genres=CATALOG.genres,
-        year=CATALOG.year,
-        violent=np.array([name == "Horror" for name in CATALOG.genre_names]),
-        users=1,
+    return judge_requests(
+        sum_requests(
+            SpokenPages(
+                user=np.zeros(len(item), int),
+                visit=np.zeros(len(item), int) if visit is None else np.array(visit),
+                item=item,
+                passed=item >= 0,
+                text=np.array(texts, object),
+            ),
+            genre_names=CATALOG.genre_names,
+            genres=CATALOG.genres,
+            year=CATALOG.year,
+            violent=np.array([name == "Horror" for name in CATALOG.genre_names]),
+            users=1,
+        )
     )
 
 

@@ -325,6 +325,14 @@ def test_counts_and_shares_are_those_of_the_log(acting):
     assert funnel.saved_purchase_rate.value == pytest.approx(len(saved & bought) / len(saved))
 
 
+@pytest.mark.parametrize("rows", [1, 700, 3_000])
+def test_a_long_log_is_measured_some_users_at_a_time_with_the_same_result(heeded, rows):
+    log, tables = open_run(heeded), read_tables(heeded)
+    assert log.count_rows("impressions", "Deaf") > 6_000
+    whole, parts = measure_actions(log, tables), measure_actions(log, tables, part_rows=rows)
+    assert [arm.to_json() for arm in parts] == [arm.to_json() for arm in whole]
+
+
 def test_the_report_tells_what_users_did(acting, off):
     page = write_report(acting).read_text()
     assert "Beyond clicks" in page

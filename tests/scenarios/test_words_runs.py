@@ -205,6 +205,16 @@ def measure(folder):
     return measure_words(open_run(folder), read_tables(folder))
 
 
+@pytest.mark.parametrize("rows_together", [1, 300, 900])
+def test_a_long_log_is_measured_some_users_at_a_time_with_the_same_result(on, rows_together):
+    log, tables = open_run(on), read_tables(on)
+    assert log.count_rows("impressions", ARM) > 1_000
+    whole, parts = measure(on), measure_words(log, tables, part_rows=rows_together)
+    assert [arm.to_json() for arm in parts] == [arm.to_json() for arm in whole]
+    assert whole[1].faithfulness.explanations > 500
+    assert whole[1].obedience.requests > 5
+
+
 @pytest.mark.parametrize("planted", [0.0, 0.3, 1.0])
 def test_planted_lies_are_told_from_true_reasons(planted, tmp_path):
     settings = {"base": "popularity", "reasons": ["genre", "similar", "provider"], "unfaithful": planted}
