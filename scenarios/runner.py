@@ -361,11 +361,19 @@ def _open_session(
 
 @one_thread
 def _serve_arms(built: Stage, out: Path, progress: Report) -> None:
-    scenario, world, roles = built.scenario, built.world, built.roles
-    training, _ = built.training_part()
     if not has_tables(out):
         write_run_tables(built, out)
     segments = open_segments(out)
+    try:
+        _serve_unfinished(built, segments, progress)
+    finally:
+        segments.settle()
+
+
+def _serve_unfinished(built: Stage, segments: SegmentWriter, progress: Report) -> None:
+    """Serve every arm that is not finished."""
+    scenario, world, roles, out = built.scenario, built.world, built.roles, segments.folder
+    training, _ = built.training_part()
     timings: list[tuple[str, int, int, float]] = []
     for place, arm in enumerate(scenario.recommenders):
         if segments.finished(arm.name):

@@ -61,7 +61,7 @@ def test_opening_a_run_to_write_clears_away_what_is_half_written(run):
 
 def test_the_same_segment_again_is_kept(run):
     before = state_of(run)
-    open_segments(run).add("a", 0, 0, tables=tables_of(run), last=True)
+    open_segments(run).add("a", 0, 0, make_tables=lambda: tables_of(run), last=True)
     assert state_of(run) == before
 
 
@@ -69,7 +69,7 @@ def test_another_segment_under_the_same_number_is_refused(run):
     tables = tables_of(run)
     tables["pages"] = tables["pages"].slice(1)
     with pytest.raises(LogError, match="segment 0 of arm 'a' came out different"):
-        open_segments(run).add("a", 0, 0, tables=tables, last=True)
+        open_segments(run).add("a", 0, 0, make_tables=lambda: tables, last=True)
 
 
 @pytest.mark.parametrize("open_it", [open_run, open_segments])
