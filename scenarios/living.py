@@ -18,7 +18,7 @@ from recsim_llm.population.world import World
 from recsim_llm.recommenders import Retrained
 from recsim_llm.scenarios.acting_session import open_arm
 from recsim_llm.scenarios.arm_session import VisitLog
-from recsim_llm.scenarios.building import Stage, recommender_seed, stage
+from recsim_llm.scenarios.building import recommender_seed, stage
 from recsim_llm.scenarios.clock_session import ClockSession
 from recsim_llm.scenarios.measures import check_measures, write_run_tables
 from recsim_llm.scenarios.run_manifest import make_manifest

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial as partial_of
 from pathlib import Path, PurePosixPath
@@ -109,8 +109,8 @@ def check_segments(run: Path, segments: Sequence[Segment]) -> None:
 class SegmentWriter:
     """Adds segments to a run folder; ``open_segments`` makes one.
 
-    Whoever plays does not wait for the disk: a segment is made and written beside it, one at a time and in the order in which
-    they were added.
+    Whoever plays does not wait for a segment to be encoded and written: that is done beside it, one at a time and in the order
+    in which they were added.
 
     Args:
         folder: the run folder, with its tables' folders and its index.
@@ -132,7 +132,7 @@ class SegmentWriter:
         place: int,
         number: int,
         *,
-        make_tables: Callable[[], Mapping[str, pa.Table]],
+        tables: Mapping[str, pa.Table],
         last: bool,
         partial: bool = False,
     ) -> None:
@@ -145,7 +145,7 @@ class SegmentWriter:
             arm: name of the arm.
             place: position of the arm in the scenario; with ``number`` it names the files.
             number: of the segment within the arm, from 0.
-            make_tables: returns the tables by name, the same whenever it is called; may be called from another thread.
+            tables: by name.
             last: the arm is finished with this segment.
             partial: the run is interrupted; a segment that is on disk already is left as it is.
 
@@ -153,7 +153,7 @@ class SegmentWriter:
             LogError: a segment, this one or an earlier one, is there with other bytes.
             OSError: one cannot be written; this one is not added then.
         """
-        write = partial_of(self._write, arm, place, number, make_tables=make_tables, last=last, partial=partial)
+        write = partial_of(self._write, arm, place, number, tables=tables, last=last, partial=partial)
         if last or partial:
             self._beside.finish()
             write()
@@ -170,7 +170,7 @@ class SegmentWriter:
         place: int,
         number: int,
         *,
-        make_tables: Callable[[], Mapping[str, pa.Table]],
+        tables: Mapping[str, pa.Table],
         last: bool,
         partial: bool,
     ) -> None:
@@ -180,7 +180,6 @@ class SegmentWriter:
         # Reading an index is for rooms that must load without pyarrow too.
         from recsim_llm.log.table_encoding import encode_table
 
-        tables = make_tables()
         contents = {name: encode_table(name, table) for name, table in tables.items()}
         segment = Segment(
             arm=arm,

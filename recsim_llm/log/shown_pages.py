@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
+from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.core.batches import join_feedback, take_feedback
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.pages import PageWords, Slates, probability
@@ -49,10 +49,6 @@ class ShownPages(NamedTuple):
     """int64 [p]: which rows of the batches, counted on, are pages; None means that all are."""
     feedback: Feedback
     """Of the pages."""
-    examine: FloatArray
-    """float32 [p, k]: probability that each slot is examined; blank slots count like others."""
-    watched: FloatArray
-    """float32 [c]: share watched of each clicked item."""
 
     def column(
         self, pick: Callable[[PageBatch], npt.NDArray[Any] | None], shape: tuple[int, ...] = (), missing: Any = None
@@ -67,10 +63,7 @@ class ShownPages(NamedTuple):
 
 
 def join_pages(batches: Sequence[PageBatch]) -> ShownPages:
-    """Put pages below each other, and ask the user model what else the log tells of them.
-
-    User models are asked by the thread that plays, and by no other one; everything that is made of the answer may be made
-    anywhere.
+    """Put pages below each other.
 
     Args:
         batches: at least one, all of the same user model and slate size.
@@ -81,7 +74,7 @@ def join_pages(batches: Sequence[PageBatch]) -> ShownPages:
         kept = [np.ones(len(batch.reward), np.bool_) if batch.keep is None else batch.keep for batch in batches]
         rows = np.flatnonzero(np.concatenate(kept))
         feedback = take_feedback(feedback, rows)
-    return ShownPages(batches, rows, feedback, feedback.examine, feedback.watched)
+    return ShownPages(batches, rows, feedback)
 
 
 def slot_columns(shown: ShownPages, *, user_id: IntArray, item_id: IntArray, social: bool, spoken: bool, worded: bool) -> Part:
@@ -99,8 +92,8 @@ def slot_columns(shown: ShownPages, *, user_id: IntArray, item_id: IntArray, soc
     item_index = feedback.pages.item_index
     blank = item_index < 0
     any_blank = bool(blank.any())
-    shape = rows, slots = item_index.shape
-    outside, examine = item_id.take(item_index, mode="clip"), shown.examine
+    rows, slots = item_index.shape
+    outside, examine = item_id.take(item_index, mode="clip"), feedback.examine
     if any_blank:
         outside[blank] = -1
         examine = np.where(blank, np.float32(0), examine)
@@ -117,7 +110,7 @@ def slot_columns(shown: ShownPages, *, user_id: IntArray, item_id: IntArray, soc
         "click_prob": click,
         "examined": feedback.examined,
         "clicked": feedback.clicked,
-        "watched": feedback.by_slot(shown.watched),
+        "watched": feedback.by_slot(feedback.watched),
         "rating": feedback.ratings(),
     }
     if feedback.dwell is not None:

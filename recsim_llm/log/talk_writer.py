@@ -76,7 +76,7 @@ class TalkLog:
         if self._tools is not None:
             asked = [dict(self._tools(pages["user_id"], pages["visit"], pages["page"]))] if pages else []
             tables["tool_calls"] = tool_calls_table(self.arm, asked)
-        self._segments.add(self.arm, self._place, 0, make_tables=lambda: tables, last=last, partial=partial)
+        self._segments.add(self.arm, self._place, 0, tables=tables, last=last, partial=partial)
 
 
 def joined_parts(parts: list[Part]) -> Part:

@@ -14,7 +14,7 @@ from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.pages import PageWords, Slates
 from recsim_llm.log.schema import Part, events_table, impressions_table, pages_table, tool_calls_table, visits_table
 from recsim_llm.log.segments import SegmentWriter
-from recsim_llm.log.shown_pages import PageBatch, ShownPages, join_pages, page_columns, slot_columns
+from recsim_llm.log.shown_pages import PageBatch, join_pages, page_columns, slot_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -172,27 +172,22 @@ class RunLog:
             self._write(last=False, partial=True)
 
     def _write(self, last: bool, partial: bool = False) -> None:
-        shown = join_pages(self._batches) if self._batches else None
-        visits, events, tool_calls = self._visits, self._events, self._tool_calls
-
-        def make_tables() -> dict[str, pa.Table]:
-            tables = self._shown_tables(shown) | {"visits": visits_table(self.arm, visits, timed=self._timed)}
-            if self._timed:
-                tables["events"] = events_table(self.arm, events)
-            if self._tools is not None:
-                tables["tool_calls"] = tool_calls_table(self.arm, tool_calls)
-            return tables
-
-        self._segments.add(self.arm, self._place, self._number, make_tables=make_tables, last=last, partial=partial)
+        tables = self._shown_tables() | {"visits": visits_table(self.arm, self._visits, timed=self._timed)}
+        if self._timed:
+            tables["events"] = events_table(self.arm, self._events)
+        if self._tools is not None:
+            tables["tool_calls"] = tool_calls_table(self.arm, self._tool_calls)
+        self._segments.add(self.arm, self._place, self._number, tables=tables, last=last, partial=partial)
         self._number += 1
         self._buffered = 0
         self._batches, self._visits, self._events, self._tool_calls = [], [], [], []
 
-    def _shown_tables(self, shown: ShownPages | None) -> dict[str, pa.Table]:
+    def _shown_tables(self) -> dict[str, pa.Table]:
         """Return the tables of impressions and of pages."""
         slots: Part = {}
         pages: Part = {}
-        if shown is not None:
+        if self._batches:
+            shown = join_pages(self._batches)
             having = {"social": self._social, "spoken": self._spoken, "worded": self._worded}
             slots = slot_columns(shown, user_id=self._user_id, item_id=self._item_id, **having)
             pages = page_columns(shown, user_id=self._user_id, worded=self._worded)

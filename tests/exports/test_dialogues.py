@@ -117,7 +117,7 @@ def with_remarks(run, folder):
     shown = tables["impressions"]
     text = pa.array([REMARK if clicked else None for clicked in shown.column("clicked").to_pylist()], pa.string())
     tables["impressions"] = shown.set_column(shown.schema.get_field_index("text"), "text", text)
-    open_segments(folder).add("popularity", 0, 0, make_tables=lambda: tables, last=True)
+    open_segments(folder).add("popularity", 0, 0, tables=tables, last=True)
     return folder
 
 

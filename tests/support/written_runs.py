@@ -10,7 +10,9 @@ from recsim_llm.log.schema import IMPRESSIONS, PAGES, VISITS
 
 
 def make_table(schema, rows):
-    unsaid = {field.name: None if field.nullable else field.type.to_pandas_dtype()(0) for field in schema if field.name != "arm"}
+    unsaid = {
+        field.name: None if field.nullable else field.type.to_pandas_dtype()(0) for field in schema if field.name != "arm"
+    }
     return pa.Table.from_pylist([unsaid | row for row in rows], schema=schema)
 
 
@@ -51,7 +53,7 @@ def write_run(run, pages, *, arms, slate_size=2, max_pages=3, users=None, items=
     segments = open_segments(run) if finished else None
     for place, arm in enumerate(finished or ()):
         mine = {name: make_table(schema, [row for row in rows if row["arm"] == arm]) for name, schema, rows in tables}
-        segments.add(arm, place, 0, make_tables=lambda mine=mine: mine, last=finished[arm])
+        segments.add(arm, place, 0, tables=mine, last=finished[arm])
     if finished:
         segments.settle()
     for name, schema, rows in () if finished else tables:
