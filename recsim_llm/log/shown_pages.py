@@ -91,12 +91,11 @@ def slot_columns(shown: ShownPages, *, user_id: IntArray, item_id: IntArray, soc
     feedback = shown.feedback
     item_index = feedback.pages.item_index
     blank = item_index < 0
-    any_blank = bool(blank.any())
     rows, slots = item_index.shape
-    outside, examine = item_id.take(item_index, mode="clip"), feedback.examine
-    if any_blank:
-        outside[blank] = -1
-        examine = np.where(blank, np.float32(0), examine)
+    outside = item_id.take(item_index, mode="clip")
+    outside[blank] = -1
+    # A copy in any case: what user models return may be theirs, and the log is encoded while they go on.
+    examine = np.where(blank, np.float32(0), feedback.examine)
     visit, page = (column.astype(np.int32) for column in (_visit(shown), feedback.pages.page))
     click = probability(feedback.decisions.click_log_odds)
     click *= examine
