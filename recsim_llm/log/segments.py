@@ -12,8 +12,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial as partial_of
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -124,7 +123,7 @@ class SegmentWriter:
 
     def finished(self, arm: str) -> bool:
         """Return whether the arm's last segment is there."""
-        return any(segment.arm == arm and segment.last for segment in self._segments.values())
+        return any(segment.arm == arm and segment.last for segment in tuple(self._segments.values()))
 
     def add(
         self,
@@ -153,55 +152,48 @@ class SegmentWriter:
             LogError: a segment, this one or an earlier one, is there with other bytes.
             OSError: one cannot be written; this one is not added then.
         """
-        write = partial_of(self._write, arm, place, number, tables=tables, last=last, partial=partial)
-        if last or partial:
-            self._beside.finish()
-            write()
-        else:
-            self._beside.begin(write)
-
-    def settle(self) -> None:
-        """Wait until nothing is being written any more; to be called by who breaks off a run before leaving its folder."""
-        self._beside.settle()
-
-    def _write(
-        self,
-        arm: str,
-        place: int,
-        number: int,
-        *,
-        tables: Mapping[str, pa.Table],
-        last: bool,
-        partial: bool,
-    ) -> None:
-        known = self._segments.get((arm, number))
-        if partial and known is not None:
-            return
-        # Reading an index is for rooms that must load without pyarrow too.
-        from recsim_llm.log.table_encoding import encode_table
-
-        contents = {name: encode_table(name, table) for name, table in tables.items()}
         segment = Segment(
             arm=arm,
             number=number,
             rows={name: table.num_rows for name, table in tables.items()},
             files={name: f"{name}/{segment_name(place, number)}" for name in tables},
-            sha256={name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
+            sha256={},
             last=last,
             partial=partial,
         )
+        if last or partial:
+            self._beside.finish()
+            self._write(segment, tables)
+        else:
+            self._beside.begin(lambda: self._write(segment, tables))
+
+    def settle(self) -> None:
+        """Wait until nothing is being written any more; to be called by who breaks off a run before leaving its folder."""
+        self._beside.settle()
+
+    def _write(self, segment: Segment, tables: Mapping[str, pa.Table]) -> None:
+        """Write a segment, whose checksums are not known yet."""
+        # Reading an index is for rooms that must load without pyarrow too.
+        from recsim_llm.log.table_encoding import encode_table
+
+        known = self._segments.get((segment.arm, segment.number))
+        if segment.partial and known is not None:
+            return
+        contents = {name: encode_table(name, table) for name, table in tables.items()}
+        digests = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+        segment = replace(segment, sha256=digests)
         if known is not None:
             if known != segment:
                 raise LogError(
-                    f"{self.folder}: segment {number} of arm {arm!r} came out different from the one on disk, expected the "
-                    "same bytes; resume with the versions in manifest.json, or start a new run"
+                    f"{self.folder}: segment {segment.number} of arm {segment.arm!r} came out different from the one on disk, "
+                    "expected the same bytes; resume with the versions in manifest.json, or start a new run"
                 )
             return
         for name, content in contents.items():
             (self.folder / name).mkdir(exist_ok=True)
             write_atomically(self.folder / segment.files[name], content)
         _append(self.folder / INDEX, segment.line())
-        self._segments[(arm, number)] = segment
+        self._segments[(segment.arm, segment.number)] = segment
 
 
 def open_segments(run: Path) -> SegmentWriter:
