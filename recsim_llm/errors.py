@@ -25,6 +25,7 @@ import errno
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 __all__ = [
     "BackendError",
@@ -99,6 +100,16 @@ class RecSimError(Exception):
 
     def __init__(self, *about: object) -> None:
         super().__init__(*(hide_secrets(_LINE_BREAK.sub(" ", part)) if isinstance(part, str) else part for part in about))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Not by the arguments, of which subclasses want more: an error of a worker is raised where the work was given out.
+        return _rebuilt, (type(self), self.args, vars(self))
+
+
+def _rebuilt(kind: type[RecSimError], about: tuple[Any, ...], details: dict[str, Any]) -> RecSimError:
+    error = kind.__new__(kind, *about)
+    vars(error).update(details)
+    return error
 
 
 class ConfigError(RecSimError, ValueError):

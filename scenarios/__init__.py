@@ -12,7 +12,8 @@ from recsim_llm.registry import lazy_names
 
 if TYPE_CHECKING:
     from recsim_llm.scenarios.arm_settings import Arm
-    from recsim_llm.scenarios.runner import Progress, resume, run
+    from recsim_llm.scenarios.run_progress import Progress
+    from recsim_llm.scenarios.runner import resume, run
     from recsim_llm.scenarios.schema import Scenario, UserSettings, load_scenario, shipped_scenarios
 
 __all__ = ["Arm", "Progress", "Scenario", "UserSettings", "load_scenario", "resume", "run", "shipped_scenarios"]
@@ -21,7 +22,7 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "Arm": "arm_settings",
-        "Progress": "runner",
+        "Progress": "run_progress",
         "Scenario": "schema",
         "UserSettings": "schema",
         "load_scenario": "schema",

@@ -22,7 +22,7 @@ from recsim_llm.population.world import World
 from recsim_llm.recommenders import Recommender, check_slates
 from recsim_llm.recommenders.hooks import AnswersQueries
 from recsim_llm.registry import blaming
-from recsim_llm.scenarios.arm_session import ArmSession, VisitLog
+from recsim_llm.scenarios.arm_session import ArmSession, Others, VisitLog
 from recsim_llm.scenarios.clock_session import ClockSession
 from recsim_llm.scenarios.offers import AnsweredOffer, Offer
 from recsim_llm.scenarios.schema import Scenario
@@ -41,10 +41,20 @@ class ActingSession(ClockSession):
         recommender: fitted before the first visit, on what ``stock`` returns.
         name: of the arm.
         log: where everything goes.
+        others: as in ``ArmSession``.
     """
 
-    def __init__(self, scenario: Scenario, world: World, recommender: Recommender, *, name: str, log: VisitLog) -> None:
-        super().__init__(scenario, world, recommender, name=name, log=log)
+    def __init__(
+        self,
+        scenario: Scenario,
+        world: World,
+        recommender: Recommender,
+        *,
+        name: str,
+        log: VisitLog,
+        others: Others | None = None,
+    ) -> None:
+        super().__init__(scenario, world, recommender, name=name, log=log, others=others)
         if scenario.actions is None:
             raise ConfigError("actions: got none, expected some; see ClockSession")
         names = () if self._intents is None else self._intents.names
@@ -165,11 +175,11 @@ class ActingSession(ClockSession):
             reward = acts.done("purchase").sum(axis=1) * self._weight[rows]
         return answered._replace(outcome=outcome._replace(invalid=invalid, reward=reward), acts=acts)
 
-    def _record(self, answered: AnsweredOffer) -> None:
-        super()._record(answered)
-        if answered.offer.asked is not None and answered.acts is not None:
-            self._log_asked(answered, answered.offer.asked)
-            self._log_acts(answered, answered.acts)
+    def _take_in(self, everyone: AnsweredOffer) -> None:
+        super()._take_in(everyone)
+        if everyone.offer.asked is not None and everyone.acts is not None:
+            self._log_asked(everyone, everyone.offer.asked)
+            self._log_acts(everyone, everyone.acts)
 
     def _log_asked(self, answered: AnsweredOffer, asked: Asked) -> None:
         begins = np.flatnonzero(asked.begins)
@@ -229,7 +239,9 @@ def _joined(parts: list[tuple[IntArray, Slates, IntArray]], rows: int) -> tuple[
     return whole, index
 
 
-def open_arm(scenario: Scenario, world: World, recommender: Recommender, *, name: str, log: VisitLog) -> ArmSession:
+def open_arm(
+    scenario: Scenario, world: World, recommender: Recommender, *, name: str, log: VisitLog, others: Others | None = None
+) -> ArmSession:
     """Return the session of an arm, with the clock and the actions that the scenario has; arguments as of ``ArmSession``.
 
     Raises:
@@ -242,4 +254,4 @@ def open_arm(scenario: Scenario, world: World, recommender: Recommender, *, name
         )
     timed = ClockSession if scenario.actions is None else ActingSession
     kind = ArmSession if scenario.clock is None else timed
-    return kind(scenario, world, recommender, name=name, log=log)
+    return kind(scenario, world, recommender, name=name, log=log, others=others)

@@ -17,7 +17,6 @@ from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.histories import Histories
 from recsim_llm.core.kernel import ALL_ROWS
 from recsim_llm.core.pages import PageWords, Requests, Rows, Slates, probability
-from recsim_llm.core.profiles import make_profile
 from recsim_llm.core.protocols import AnswersLater, CopiesRows, RanksItems
 from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.core.rollouts import Rollouts
@@ -31,7 +30,7 @@ from recsim_llm.scenarios.offers import AnsweredOffer, Offer, OpenOffers, in_ord
 from recsim_llm.scenarios.schema import Scenario
 from recsim_llm.scenarios.spoken_pages import SpokenSession
 
-__all__ = ["ArmSession", "Served", "VisitLog"]
+__all__ = ["ArmSession", "Others", "Served", "VisitLog"]
 
 _MOST_SLOTS = 500_000_000
 
@@ -92,6 +91,25 @@ class VisitLog(Protocol):
         """Keep what there is of visits that are broken off."""
 
 
+class Others(Protocol):
+    """The users of other shards, whom the recommender, the world, or both, have to hear of."""
+
+    mine: IntArray
+    """int64 [m]: rows of the users who are served here, neighbours of each other."""
+
+    def gather(self, answered: AnsweredOffer | None) -> AnsweredOffer | None:
+        """Tell all others of a page, and return what everyone was shown, in ascending order of rows.
+
+        Everyone who serves users calls this as often as the others.
+
+        Args:
+            answered: the page; None where nobody was shown one here.
+
+        Returns:
+            None where nobody was shown one anywhere.
+        """
+
+
 class ArmSession:
     """The visits that every user of a world pays to one recommender.
 
@@ -101,12 +119,23 @@ class ArmSession:
         recommender: fitted before the first visit.
         name: of the arm.
         log: where everything goes.
+        others: where not everyone is served here; what is logged is then of those who are, but for events, which are everyone's.
     """
 
-    def __init__(self, scenario: Scenario, world: World, recommender: Recommender, *, name: str, log: VisitLog) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        world: World,
+        recommender: Recommender,
+        *,
+        name: str,
+        log: VisitLog,
+        others: Others | None = None,
+    ) -> None:
         if scenario.seed is None:
             raise ConfigError("scenario: got no seed, expected one by now; set seed")
         self._scenario, self._world, self._recommender, self._name, self._log = scenario, world, recommender, name, log
+        self._others = others
         self.seed = self._seed = scenario.seed
         self._user_id = world.population.user_id
         users = len(self._user_id)
@@ -129,7 +158,7 @@ class ArmSession:
                 "recommenders see whole histories; lower one of them"
             )
         self._history = Histories(users, scenario.slate_size, actions=scenario.actions is not None)
-        self._profile = make_profile(world.population.demographics, users)
+        self._profile = world.seen()
         self._order = np.argsort(self._user_id, kind="stable")
         self._ended = np.zeros(users, np.bool_)
         self._totals = VisitTotals(users)
@@ -196,7 +225,7 @@ class ArmSession:
 
     def play(self) -> Iterator[Served]:
         """Have everyone make all their visits, round by round; tell how far it is after each page."""
-        scenario, present = self._scenario, np.arange(len(self._user_id))
+        scenario, present = self._scenario, np.arange(len(self._user_id)) if self._others is None else self._others.mine
         for visit in range(scenario.visits):
             self._when = f"visit {visit}"
             for page, users in self._visit(present, np.full(len(present), visit)):
@@ -206,6 +235,11 @@ class ArmSession:
 
     def _visit(self, rows: IntArray, visit: IntArray) -> Iterator[tuple[int, int]]:
         """Have some users visit once; yield pages shown a user and users still browsing as it goes on."""
+        if rows.size:
+            self._begin(rows, visit)
+        yield from self._freely(rows) if self._scenario.barrier == "visit" else self._together(rows)
+
+    def _begin(self, rows: IntArray, visit: IntArray) -> None:
         dice = self._kernel.dice(rows, visit, seed_words([self._seed]))
         again = visit > 0
         with self._users_code("begin"):
@@ -215,21 +249,23 @@ class ArmSession:
                 for who, returning in ((~again, False), (again, True)):
                     own = VisitDice(dice.word[who], dice.draws[who])
                     self._visits.begin(rows[who], rows[who], visit[who], own, returning=returning)
-        yield from self._freely(rows) if self._scenario.barrier == "visit" else self._together(rows)
 
     def keep_unfinished(self) -> None:
         """Log what users did so far in a visit that is broken off; nothing can be shown to them afterwards."""
         for page in in_order(self._answered):
             self._record(page)
+            self._take_in(page)
         self._log.keep_unfinished()
 
     def _together(self, rows: IntArray) -> Iterator[tuple[int, int]]:
         """Page by page: everyone waits for everyone, and the recommender learns after each page."""
         page = 0
-        while rows.size:
-            answered = self._show(self._written_offer(rows), rows)
-            self._settle(answered)
-            rows = rows[~answered.outcome.ended]
+        while True:
+            answered = self._show(self._written_offer(rows), rows) if rows.size else None
+            if not self._settle(answered):
+                return
+            if answered is not None:
+                rows = rows[~answered.outcome.ended]
             page += 1
             yield page, len(rows)
 
@@ -259,8 +295,9 @@ class ArmSession:
             if browsing:
                 yield pages // everyone, browsing
         self._answered = []
-        for page in in_order(answered):
-            self._settle(page)
+        settled = in_order(answered)
+        while self._settle(next(settled, None)):
+            pass
         if everyone:
             yield pages // everyone, browsing
 
@@ -320,15 +357,25 @@ class ArmSession:
         words = self.words.take_in(rows, feedback, plain)
         return AnsweredOffer(rows, offer, outcome, ratings, words=words)
 
-    def _settle(self, answered: AnsweredOffer) -> None:
-        """Let the recommender learn from a page that users saw, and log it."""
-        offer, clicked = answered.offer, answered.outcome.feedback.clicked
+    def _settle(self, answered: AnsweredOffer | None) -> bool:
+        """Let the recommender learn from a page that users saw, and log it; tell whether anybody saw one."""
+        everyone = answered if self._others is None else self._others.gather(answered)
+        if everyone is None:
+            return False
+        offer, clicked = everyone.offer, everyone.outcome.feedback.clicked
         with blaming(f"recommender {self._name!r}, observe in {self._when}", "it to take in the page; see check_recommender"):
-            self._recommender.observe(offer.requests, offer.slates, clicked, answered.ratings)
-        self._record(answered)
+            self._recommender.observe(offer.requests, offer.slates, clicked, everyone.ratings)
+        if answered is not None:
+            self._record(answered)
+        self._take_in(everyone)
         self._log.turn()
+        return True
+
+    def _take_in(self, everyone: AnsweredOffer) -> None:
+        """Let a page that users saw, here and elsewhere, do to the world what it does."""
 
     def _record(self, answered: AnsweredOffer) -> None:
+        """Log a page that users saw here."""
         rows, outcome = answered.rows, answered.outcome
         feedback, reward = outcome.feedback, outcome.reward
         self._log.page(

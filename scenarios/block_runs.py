@@ -13,9 +13,11 @@ from recsim_llm.log.manifest import read_manifest
 from recsim_llm.scenarios.building import load_dataset
 from recsim_llm.scenarios.estimates import Confirm
 from recsim_llm.scenarios.parameter_files import with_files_read
-from recsim_llm.scenarios.runner import Report, begin_run, draw_seed, resume
+from recsim_llm.scenarios.run_progress import Report
+from recsim_llm.scenarios.runner import begin_run, draw_seed, resume
 from recsim_llm.scenarios.schema import Block, Scenario, scenario_from
 from recsim_llm.scenarios.without_time import without_time
+from recsim_llm.shards.sharding import Sharding
 
 __all__ = ["count_users", "expect_same", "refuse_parts", "run_or_resume", "take_part", "tell_nobody"]
 
@@ -34,6 +36,7 @@ def run_or_resume(
     cache: Path | None,
     confirm: Confirm,
     limits: Mapping[str, float] | None = None,
+    sharding: Sharding | None = None,
 ) -> None:
     """Run a scenario, or finish the run of the same one that is there.
 
@@ -44,6 +47,7 @@ def run_or_resume(
         cache: as for ``recsim_llm.scenarios.run``.
         confirm: as for ``recsim_llm.scenarios.run``.
         limits: as for ``recsim_llm.scenarios.resume``.
+        sharding: as for ``recsim_llm.scenarios.run``.
 
     Raises:
         RunExistsError: the folder holds another run.
@@ -51,11 +55,12 @@ def run_or_resume(
     with lock_folder(folder, RUN_FOLDER):
         if (folder / MANIFEST).is_file():
             expect_same(scenario, None, folder)
-            resume(folder, progress, cache=cache, limits=limits)
+            resume(folder, progress, cache=cache, limits=limits, sharding=sharding)
             return
         if not (folder / COMPARISON_SETTINGS).is_file():
             refuse_used_folder(folder, RUN_FOLDER, expected="a new one", remedy="pass --out")
-        begin_run(with_files_read(draw_seed(scenario)), folder, progress, cache=cache, confirm=confirm, limits=limits)
+        whole = with_files_read(draw_seed(scenario))
+        begin_run(whole, folder, progress, cache=cache, confirm=confirm, limits=limits, sharding=sharding)
 
 
 def expect_same(asked: Scenario, known: Scenario | None, folder: Path) -> Scenario:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -29,7 +29,7 @@ from recsim_llm.language.base.settings import LimitSettings, ModelSettings
 from recsim_llm.language.providers import Roles
 from recsim_llm.population.factories import wants_models
 from recsim_llm.population.personas import Population
-from recsim_llm.population.world import World, with_rated_items
+from recsim_llm.population.world import Share, World, with_rated_items
 from recsim_llm.realism.cold.cold_items import draw_cold_items
 from recsim_llm.recommenders import AsksModel, Planner, Recommender, TakesTruth, open_recommender
 from recsim_llm.recommenders.hooks import AnswersQueries
@@ -86,7 +86,13 @@ class Stage:
 
 @contextmanager
 def stage(
-    scenario: Scenario, *, calls: Path | None, cache: Path | None = None, limits: LimitSettings | None = None
+    scenario: Scenario,
+    *,
+    calls: Path | None,
+    cache: Path | None = None,
+    limits: LimitSettings | None = None,
+    also: Sequence[Path] = (),
+    share: Share | None = None,
 ) -> Iterator[Stage]:
     """Build a scenario; its language models are closed at the end.
 
@@ -95,6 +101,8 @@ def stage(
         calls: file that keeps the calls of language models; it is made with the first call. None keeps them until the end.
         cache: another run's folder, or its calls file, whose answers are used before a language model is asked.
         limits: limits in place of the scenario's.
+        also: further folders or files like ``cache``.
+        share: as of ``build_scenario_world``.
 
     Raises:
         ConfigError: a name is unknown, or settings do not fit.
@@ -103,8 +111,8 @@ def stage(
     check_names(scenario)
     dataset = load_dataset(scenario)
     resolve_reward(scenario.reward, rates=dataset.feedback == "explicit", buys=scenario.buys)
-    with Roles(scenario.models, calls=calls, cache=cache, limits=limits or scenario.limits) as roles:
-        world = build_scenario_world(scenario, dataset, roles)
+    with Roles(scenario.models, calls=calls, cache=cache, also=also, limits=limits or scenario.limits) as roles:
+        world = build_scenario_world(scenario, dataset, roles, share=share)
         resolve_reward(scenario.reward, users=world.users, buys=scenario.buys)
         _check_slate_size(scenario, world)
         check_conversation(scenario, world)
@@ -265,7 +273,12 @@ def load_dataset(scenario: Scenario) -> Dataset:
 
 
 def build_scenario_world(
-    scenario: Scenario, dataset: Dataset, roles: Roles, *, people: str | PathLike[str] | None = None
+    scenario: Scenario,
+    dataset: Dataset,
+    roles: Roles,
+    *,
+    people: str | PathLike[str] | None = None,
+    share: Share | None = None,
 ) -> World:
     """Return the items and users that a scenario names; its language models are opened where the users need them.
 
@@ -274,6 +287,8 @@ def build_scenario_world(
         dataset: its data.
         roles: its language models.
         people: file of the users; None takes as many as the scenario says.
+        share: users that the world shall have, of those that the scenario names; None for all of them. They do what they do
+            among everyone.
 
     Raises:
         ConfigError: a name is unknown, or settings do not fit.
@@ -286,10 +301,13 @@ def build_scenario_world(
             f"users {settings.model!r}: got a language model for the role user, expected none; take --users language"
         )
     build = partial(factory, parameters=settings.parameters, fitted=settings.fitted, seed=_seed(scenario), **more)
-    world = built_world(settings.model, lambda: build(dataset, settings.count if people is None else people))
-    chosen = _chosen_users(scenario, world.population)
-    if chosen is not world.population:
-        world = built_world(settings.model, lambda: build(dataset, chosen))
+    if share is not None:
+        world = built_world(settings.model, lambda: build(dataset, share.population))._replace(profile=share.profile)
+    else:
+        world = built_world(settings.model, lambda: build(dataset, settings.count if people is None else people))
+        chosen = _chosen_users(scenario, world.population)
+        if chosen is not world.population:
+            world = built_world(settings.model, lambda: build(dataset, chosen))
     world = with_rated_items(world, split_cold(scenario, dataset)[0], scenario.train_share)
     if scenario.clock is not None:
         world = _living(scenario, world)

@@ -30,7 +30,7 @@ from recsim_llm.log.schema import CHAT
 from recsim_llm.population.world import World
 from recsim_llm.recommenders import Recommender
 from recsim_llm.recommenders.hooks import begin_day, restock
-from recsim_llm.scenarios.arm_session import ArmSession, Served, VisitLog
+from recsim_llm.scenarios.arm_session import ArmSession, Others, Served, VisitLog
 from recsim_llm.scenarios.building import make_provider_exits, make_timeline
 from recsim_llm.scenarios.clock_settings import ClockSettings
 from recsim_llm.scenarios.gossip import Gossip
@@ -52,10 +52,20 @@ class ClockSession(ArmSession):
         recommender: fitted before the first visit, on what ``stock`` returns.
         name: of the arm.
         log: where everything goes.
+        others: as in ``ArmSession``.
     """
 
-    def __init__(self, scenario: Scenario, world: World, recommender: Recommender, *, name: str, log: VisitLog) -> None:
-        super().__init__(scenario, world, recommender, name=name, log=log)
+    def __init__(
+        self,
+        scenario: Scenario,
+        world: World,
+        recommender: Recommender,
+        *,
+        name: str,
+        log: VisitLog,
+        others: Others | None = None,
+    ) -> None:
+        super().__init__(scenario, world, recommender, name=name, log=log, others=others)
         influence = influence_on(world.users)
         if scenario.clock is None or influence is None:
             raise ConfigError(
@@ -97,7 +107,10 @@ class ClockSession(ArmSession):
     def play(self) -> Iterator[Served]:
         """Let time go by; tell how far it is after each page."""
         for number, moment in enumerate(self.moments):
-            for page, users in self.step(moment, self.clock.coming(moment)):
+            rows = self.clock.coming(moment)
+            if self._others is not None:
+                rows = rows[np.isin(rows, self._others.mine, assume_unique=True)]
+            for page, users in self.step(moment, rows):
                 share = number + page / self._scenario.max_pages
                 yield Served(number, page, users, share / len(self.moments))
 
@@ -127,8 +140,7 @@ class ClockSession(ArmSession):
         if self._intents is not None and rows.size:
             self._take_up(rows, self._intents.draw(rows, visit))
         self._came[rows] = True
-        if rows.size:
-            yield from self._visit(rows, visit)
+        yield from self._visit(rows, visit)
 
     def end_step(self) -> None:
         """Let friends talk and providers judge, once everyone has visited."""
@@ -221,12 +233,12 @@ class ClockSession(ArmSession):
         index[pages, sold.slot] = chosen
         return index, _with_sold(slates, pages, sold.slot, self._catalog.item_id[chosen])
 
-    def _record(self, answered: AnsweredOffer) -> None:
-        super()._record(answered)
+    def _take_in(self, everyone: AnsweredOffer) -> None:
+        super()._take_in(everyone)
         if self._providers is not None:
-            self._providers.take_in(answered.outcome.feedback.pages.item_index)
+            self._providers.take_in(everyone.outcome.feedback.pages.item_index)
         if self._gossip is not None:
-            clicks = self._gossip.take_in(answered.rows, answered.outcome.feedback)
+            clicks = self._gossip.take_in(everyone.rows, everyone.outcome.feedback)
             if len(clicks["user_id"]):
                 self._note_of_friends("friend_click", clicks)
 

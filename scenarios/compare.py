@@ -29,9 +29,11 @@ from recsim_llm.scenarios.comparison_settings import (
 )
 from recsim_llm.scenarios.estimates import Confirm, CostEstimate
 from recsim_llm.scenarios.run_users import known_before
-from recsim_llm.scenarios.runner import Report, resume
+from recsim_llm.scenarios.run_progress import Report
+from recsim_llm.scenarios.runner import resume
 from recsim_llm.scenarios.schema import Block, Scenario
 from recsim_llm.scenarios.sequential import Looks, block_size, judge_blocks, planned_users
+from recsim_llm.shards.sharding import Sharding
 
 __all__ = ["compare", "compare_again"]
 
@@ -45,6 +47,7 @@ def compare(
     plan: Plan | None = None,
     cache: Path | None = None,
     confirm: Confirm = tell_nobody,
+    sharding: Sharding | None = None,
 ) -> Comparison:
     """Run a scenario's recommenders on the same users and judge their differences.
 
@@ -58,6 +61,7 @@ def compare(
         plan: what was planned, to be kept with the result.
         cache: as for ``recsim_llm.scenarios.run``.
         confirm: as for ``recsim_llm.scenarios.run``.
+        sharding: as for ``recsim_llm.scenarios.run``.
 
     Returns:
         The comparison, which ``comparison.json`` in the folder holds as well.
@@ -73,7 +77,7 @@ def compare(
     with lock_folder(out, RUN_FOLDER):
         settings = begin_comparison(ComparisonSettings(scenario, judging, plan), out)
         try:
-            return _finish(settings, out, progress, cache=cache, confirm=confirm)
+            return _finish(settings, out, progress, cache=cache, confirm=confirm, sharding=sharding)
         except Exception:
             forget_comparison(out)
             raise
@@ -86,6 +90,7 @@ def compare_again(
     *,
     cache: Path | None = None,
     limits: Mapping[str, float] | None = None,
+    sharding: Sharding | None = None,
 ) -> Comparison:
     """Judge a run or comparison that is there, finishing it first if it was stopped at any instant.
 
@@ -96,6 +101,7 @@ def compare_again(
         progress: as for ``recsim_llm.scenarios.run``.
         cache: as for ``recsim_llm.scenarios.run``.
         limits: as for ``recsim_llm.scenarios.resume``; None for a comparison whose users come block by block.
+        sharding: as for ``recsim_llm.scenarios.resume``.
 
     Raises:
         ConfigError: there is a rule already, and it is another one.
@@ -107,13 +113,13 @@ def compare_again(
         begun = read_comparison_settings(out)
         if begun is None:
             if read_manifest(out).get("settings"):
-                resume(out, progress, cache=cache, limits=limits)
+                resume(out, progress, cache=cache, limits=limits, sharding=sharding)
             return _written(_judge(out, judging or Judging()), out)
         if judging not in (None, begun.judging):
             if begun.judging.until_decided:
                 raise ConfigError(f"compare: got another rule than {out} was begun with, expected none; leave the options out")
             begun = begun._replace(judging=judging, plan=None)
-        return _finish(begun, out, progress, cache=cache, limits=limits)
+        return _finish(begun, out, progress, cache=cache, limits=limits, sharding=sharding)
 
 
 def _finish(
@@ -124,6 +130,7 @@ def _finish(
     cache: Path | None,
     confirm: Confirm = tell_nobody,
     limits: Mapping[str, float] | None = None,
+    sharding: Sharding | None = None,
 ) -> Comparison:
     """Serve who has not been served, judge, and write what came of it."""
     scenario, judging, plan = settings
@@ -133,9 +140,9 @@ def _finish(
                 f"until decided: got a limit on {min(limits)}, expected none, since every block is a run with limits of its "
                 "own; leave it out"
             )
-        comparison = _until_decided(scenario, out, judging, progress, cache=cache, confirm=confirm)
+        comparison = _until_decided(scenario, out, judging, progress, cache=cache, confirm=confirm, sharding=sharding)
     else:
-        run_or_resume(scenario, out, progress, cache=cache, confirm=confirm, limits=limits)
+        run_or_resume(scenario, out, progress, cache=cache, confirm=confirm, limits=limits, sharding=sharding)
         comparison = _judge(out, judging)
     return _written(replace(comparison, plan=plan), out)
 
@@ -147,7 +154,14 @@ def _judge(run: Path, judging: Judging) -> Comparison:
 
 
 def _until_decided(
-    scenario: Scenario, out: Path, judging: Judging, progress: Report, *, cache: Path | None, confirm: Confirm
+    scenario: Scenario,
+    out: Path,
+    judging: Judging,
+    progress: Report,
+    *,
+    cache: Path | None,
+    confirm: Confirm,
+    sharding: Sharding | None,
 ) -> Comparison:
     """Serve block after block until every recommender is decided against the first, or no users are left."""
     refuse_parts(scenario)
@@ -160,7 +174,8 @@ def _until_decided(
         folder = out / BLOCKS / f"{number:03d}"
         # A person is asked once, for all the blocks that there may be.
         ask = (lambda found: confirm(_times(found, blocks))) if number == 0 else tell_nobody
-        run_or_resume(take_part(scenario, Block(size=size, number=number)), folder, progress, cache=cache, confirm=ask)
+        part = take_part(scenario, Block(size=size, number=number))
+        run_or_resume(part, folder, progress, cache=cache, confirm=ask, sharding=sharding)
         folders.append(folder)
         if looks.add(folder):
             break

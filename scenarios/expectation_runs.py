@@ -12,8 +12,9 @@ from recsim_llm.errors import ConfigError, RunExistsError
 from recsim_llm.log.folders import is_run
 from recsim_llm.scenarios.block_runs import run_or_resume
 from recsim_llm.scenarios.estimates import Confirm
-from recsim_llm.scenarios.runner import Report
+from recsim_llm.scenarios.run_progress import Report
 from recsim_llm.scenarios.schema import Scenario
+from recsim_llm.shards.sharding import Sharding
 
 __all__ = ["FILE_NAME", "judge_expectations", "judging_seeds"]
 
@@ -37,7 +38,13 @@ def judging_seeds(scenario: Scenario) -> tuple[int, ...]:
 
 
 def judge_expectations(
-    scenario: Scenario, out: Path, progress: Report, *, cache: Path | None = None, confirm: Confirm = lambda _: None
+    scenario: Scenario,
+    out: Path,
+    progress: Report,
+    *,
+    cache: Path | None = None,
+    confirm: Confirm = lambda _: None,
+    sharding: Sharding | None = None,
 ) -> JudgedSeeds:
     """Run a scenario with each of its judging seeds, and judge its findings by all of them.
 
@@ -49,6 +56,7 @@ def judge_expectations(
         progress: as in ``recsim_llm.scenarios.run``.
         cache: as in ``recsim_llm.scenarios.run``.
         confirm: as in ``recsim_llm.scenarios.run``, once a seed.
+        sharding: as in ``recsim_llm.scenarios.run``.
 
     Raises:
         ConfigError: no finding names seeds.
@@ -60,7 +68,8 @@ def judge_expectations(
     measured = {}
     for seed in seeds:
         folder = out / f"seed-{seed}"
-        run_or_resume(scenario.model_copy(update={"seed": seed}), folder, progress, cache=cache, confirm=confirm)
+        seeded = scenario.model_copy(update={"seed": seed})
+        run_or_resume(seeded, folder, progress, cache=cache, confirm=confirm, sharding=sharding)
         if (found := measure_findings(folder)) is not None:
             measured[seed] = found
     judged = judge_over_seeds(scenario.name, measured)

@@ -22,7 +22,9 @@ from recsim_llm.scenarios.building import recommender_seed, stage
 from recsim_llm.scenarios.clock_session import ClockSession
 from recsim_llm.scenarios.measures import check_measures, write_run_tables
 from recsim_llm.scenarios.run_manifest import make_manifest
-from recsim_llm.scenarios.runner import draw_seed, give_hooks, open_arm_log
+from recsim_llm.scenarios.arm_logs import open_arm_log
+from recsim_llm.scenarios.runner import draw_seed
+from recsim_llm.scenarios.serving import give_hooks
 from recsim_llm.scenarios.schema import Scenario, change_scenario, load_scenario
 from recsim_llm.scenarios.serving import follow_tools
 

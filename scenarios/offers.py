@@ -13,7 +13,7 @@ from recsim_llm.core.pages import PageWords, Requests, Slates
 from recsim_llm.core.visits import PageOutcome
 from recsim_llm.dynamics.user_actions import Acts, Asked
 
-__all__ = ["AnsweredOffer", "Offer", "OpenOffers", "in_order"]
+__all__ = ["AnsweredOffer", "Offer", "OpenOffers", "in_order", "join_answered"]
 
 
 class Offer(NamedTuple):
@@ -90,12 +90,21 @@ def in_order(answered: Sequence[AnsweredOffer]) -> Iterator[AnsweredOffer]:
         for page in np.unique(number).tolist():
             by_page.setdefault(page, []).append(_take(batch, np.flatnonzero(number == page)))
     for page in sorted(by_page):
-        parts = by_page.pop(page)
-        longest = max(int(part.offer.history.max()) for part in parts)
-        joined: AnsweredOffer = stack_columns([_bare(_of_width(part, longest)) for part in parts])
-        feedback = join_feedback([part.outcome.feedback for part in parts])
-        joined = joined._replace(outcome=joined.outcome._replace(feedback=feedback))
+        joined = join_answered(by_page.pop(page))
         yield _take(joined, np.argsort(joined.rows))
+
+
+def join_answered(parts: Sequence[AnsweredOffer]) -> AnsweredOffer:
+    """Put answered offers below each other.
+
+    Args:
+        parts: at least one, of different users of one world.
+    """
+    longest = max(int(part.offer.history.max()) for part in parts)
+    joined: AnsweredOffer = stack_columns([_bare(_of_width(part, longest)) for part in parts])
+    feedback = join_feedback([part.outcome.feedback for part in parts])
+    feedback = feedback._replace(pages=feedback.pages._replace(rows=joined.rows))
+    return joined._replace(outcome=joined.outcome._replace(feedback=feedback))
 
 
 def _take(answered: AnsweredOffer, order: IntArray) -> AnsweredOffer:

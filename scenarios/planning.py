@@ -13,7 +13,7 @@ from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.metrics.definitions import Definition
 from recsim_llm.scenarios.block_runs import count_users, refuse_parts, run_or_resume, take_part, tell_nobody
 from recsim_llm.scenarios.estimates import Confirm
-from recsim_llm.scenarios.runner import Report
+from recsim_llm.scenarios.run_progress import Report
 from recsim_llm.scenarios.schema import Block, Scenario
 from recsim_llm.statistics import Estimate, detectable_effect, deviation_estimate, power_for, users_needed
 

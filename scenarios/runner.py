@@ -28,56 +28,32 @@ from recsim_llm.log.writer import RunLog
 from recsim_llm.metrics.item_tables import has_tables
 from recsim_llm.numerics.arithmetic import describe_arithmetic
 from recsim_llm.numerics.threads import one_thread
-from recsim_llm.recommenders import Retrained, hooks
+from recsim_llm.recommenders import Retrained
 from recsim_llm.registry import blaming
 from recsim_llm.scenarios.acting_session import open_arm
+from recsim_llm.scenarios.arm_logs import open_arm_log
 from recsim_llm.scenarios.arm_session import ArmSession
 from recsim_llm.scenarios.building import Stage, recommender_seed, stage
 from recsim_llm.scenarios.conversation_session import ConversationSession
 from recsim_llm.scenarios.estimates import Confirm, estimate_cost
 from recsim_llm.scenarios.measures import check_measures, write_run_tables
 from recsim_llm.scenarios.parameter_files import with_files_read
+from recsim_llm.scenarios.run_progress import Progress, Report
 from recsim_llm.scenarios.run_manifest import difference, make_manifest, users_warnings
 from recsim_llm.scenarios.schema import Scenario, scenario_from
+from recsim_llm.scenarios.shard_calls import ShardCalls
+from recsim_llm.scenarios.sharded_arms import check_shards, serve_in_shards
+from recsim_llm.shards.sharding import Sharding
 from recsim_llm.scenarios.serving import (
     ServedRecommender,
     follow_tools,
+    give_hooks,
     keep_what_was_counted,
     keeping_cost,
     reach_services,
 )
-from recsim_llm.scenarios.social_settings import known_friends
 
-__all__ = ["Progress", "Report", "begin_run", "draw_seed", "give_hooks", "open_arm_log", "other_arithmetic", "resume", "run"]
-
-SEGMENT_ROWS = 500_000
-"""Impressions after which a segment is written; the rows of the log do not depend on it."""
-
-
-class Progress(NamedTuple):
-    """How far a run is."""
-
-    arm: str
-    """The arm that is being served."""
-    arm_number: int
-    """Its position, from 0."""
-    arms: int
-    """How many there are."""
-    users: int
-    """Users still browsing."""
-    everyone: int
-    """Users of the arm."""
-    pages: int
-    """Pages served by this arm."""
-    clicks: int
-    """Clicks on them."""
-    share: float
-    """Share of the arm's page budget that has been offered, 0 to 1."""
-    spent: Meter | None
-    """What the language models have used so far; None without them."""
-
-
-Report = Callable[[Progress], None]
+__all__ = ["begin_run", "draw_seed", "other_arithmetic", "resume", "run"]
 
 
 def run(
@@ -87,6 +63,7 @@ def run(
     *,
     cache: Path | None = None,
     confirm: Confirm = lambda _: None,
+    sharding: Sharding | None = None,
 ) -> Path:
     """Run a scenario into a new folder.
 
@@ -96,6 +73,7 @@ def run(
         progress: called after every page of the batch.
         cache: another run's folder, or its calls file, whose answers are used before a language model is asked.
         confirm: told what the language models will be asked before anything is; may raise to call the run off.
+        sharding: where and in how many shards the users are served; the log is the same. None serves them here, all together.
 
     Returns:
         The run folder.
@@ -106,7 +84,7 @@ def run(
     """
     with lock_folder(out, RUN_FOLDER):
         refuse_used_folder(out, RUN_FOLDER, expected="a new one", remedy=f"pass --out, or `recsim-llm resume {out}`")
-        begin_run(with_files_read(draw_seed(scenario)), out, progress, cache=cache, confirm=confirm)
+        begin_run(with_files_read(draw_seed(scenario)), out, progress, cache=cache, confirm=confirm, sharding=sharding)
     return out
 
 
@@ -118,6 +96,7 @@ def begin_run(
     cache: Path | None,
     confirm: Confirm,
     limits: Mapping[str, float] | None = None,
+    sharding: Sharding | None = None,
 ) -> None:
     """Run a scenario into a folder that this thread has locked and that holds no run.
 
@@ -128,6 +107,7 @@ def begin_run(
         cache: as in ``run``.
         confirm: as in ``run``.
         limits: as in ``resume``.
+        sharding: as in ``run``.
     """
     remove_torn_files(out)
     with stage(scenario, calls=out / FILE_NAME, cache=cache, limits=_allowed(scenario, limits)) as built:
@@ -136,10 +116,12 @@ def begin_run(
             confirm(estimate_cost(scenario, built.world, built.roles)._replace(warnings=tuple(warnings)))
         check_measures(built)
         services = reach_services(built)
+        if sharding is not None:
+            check_shards(built, sharding.shards, services.get("services", {}))
         write_manifest(out, make_manifest(scenario, built.dataset, built.world, built.roles) | services)
         try:
             with _keeping_tracebacks(out):
-                _serve_arms(built, out, progress)
+                _serve(built, out, progress, sharding=sharding, cache=cache, limits=_allowed(scenario, limits))
         except (OSError, ServiceError):
             raise  # The machine's trouble, or a server's, not the scenario's: the run goes on once it is over.
         except Exception as error:
@@ -156,6 +138,7 @@ def resume(
     *,
     cache: Path | None = None,
     limits: Mapping[str, float] | None = None,
+    sharding: Sharding | None = None,
 ) -> Path:
     """Finish a run that was stopped at any instant, with the log that it would have had.
 
@@ -167,6 +150,7 @@ def resume(
         progress: called after every page of the batch.
         cache: as in ``run``; answers that this run received before are found in any case.
         limits: limits in place of the scenario's, for the whole run; names as in ``LimitSettings``.
+        sharding: as in ``run``; it may differ from what the run was begun with.
 
     Raises:
         FolderInUseError: another process is writing the folder.
@@ -175,11 +159,13 @@ def resume(
     """
     read_scenario_manifest(out)
     with lock_folder(out, RUN_FOLDER):
-        _resume_locked(out, progress, cache=cache, limits=limits)
+        _resume_locked(out, progress, cache=cache, limits=limits, sharding=sharding)
     return out
 
 
-def _resume_locked(out: Path, progress: Report, *, cache: Path | None, limits: Mapping[str, float] | None) -> None:
+def _resume_locked(
+    out: Path, progress: Report, *, cache: Path | None, limits: Mapping[str, float] | None, sharding: Sharding | None
+) -> None:
     manifest = read_scenario_manifest(out)
     settings = manifest["settings"]
     if "sequential" in manifest:
@@ -190,7 +176,10 @@ def _resume_locked(out: Path, progress: Report, *, cache: Path | None, limits: M
     scenario = scenario_from(settings, str(out / MANIFEST))
     _check_arithmetic(manifest, out)
     with stage(scenario, calls=out / FILE_NAME, cache=cache, limits=_allowed(scenario, limits)) as built:
-        made = make_manifest(scenario, built.dataset, built.world, built.roles) | reach_services(built, manifest, out)
+        services = reach_services(built, manifest, out)
+        if sharding is not None:
+            check_shards(built, sharding.shards, services.get("services", {}))
+        made = make_manifest(scenario, built.dataset, built.world, built.roles) | services
         now = encode_manifest(made | {"arithmetic": manifest.get("arithmetic")})
         if now != (out / MANIFEST).read_bytes():
             changed = difference(manifest, json.loads(now))
@@ -198,7 +187,7 @@ def _resume_locked(out: Path, progress: Report, *, cache: Path | None, limits: M
                 f"run folder {out}: {changed} changed since it was started, expected what manifest.json says; start a new run"
             )
         with _keeping_tracebacks(out):
-            _serve_arms(built, out, progress)
+            _serve(built, out, progress, sharding=sharding, cache=cache, limits=_allowed(scenario, limits))
 
 
 def _refuse_to_go_on_by_hand(manifest: Mapping[str, Any], out: Path) -> None:
@@ -309,41 +298,6 @@ def _keeping_what_is_there(session: ArmSession | ConversationSession) -> Iterato
         raise
 
 
-def give_hooks(recommender: Any, built: Stage, session: ArmSession | ConversationSession) -> None:
-    """Give an arm's recommender what it takes before ``fit``, besides what every recommender gets."""
-    hooks.give_hooks(
-        recommender,
-        repeats=built.scenario.repeats,
-        truth=session.truth,
-        model=lambda: built.roles.role("policy"),
-        user_keys=built.dataset.user_keys,
-        friends=lambda: known_friends(built.world),
-    )
-
-
-def open_arm_log(built: Stage, segments: SegmentWriter, place: int) -> RunLog:
-    """Return the log of an arm that is about to be served, with the columns that its scenario has.
-
-    Args:
-        built: the scenario.
-        segments: of the run folder.
-        place: position of the arm in the scenario.
-    """
-    scenario, world = built.scenario, built.world
-    return RunLog(
-        segments,
-        scenario.recommenders[place].name,
-        place,
-        catalog=world.catalog,
-        user_id=world.population.user_id,
-        segment_rows=SEGMENT_ROWS,
-        timed=scenario.clock is not None,
-        social=scenario.social is not None,
-        worded=scenario.presentation is not None,
-        spoken=scenario.remarks is not None,
-    )
-
-
 def _open_session(
     built: Stage, segments: SegmentWriter, place: int, learner: Any
 ) -> tuple[ArmSession | ConversationSession, RunLog | TalkLog]:
@@ -359,20 +313,27 @@ def _open_session(
     return session, log
 
 
-@one_thread
-def _serve_arms(built: Stage, out: Path, progress: Report) -> None:
+def _serve(
+    built: Stage, out: Path, progress: Report, *, sharding: Sharding | None, cache: Path | None, limits: LimitSettings
+) -> None:
+    """Serve every arm that is not finished, here or in shards."""
     if not has_tables(out):
         write_run_tables(built, out)
     segments = open_segments(out)
     try:
-        _serve_unfinished(built, segments, progress)
+        if sharding is None:
+            timings = _serve_arms(built, out, segments, progress)
+        else:
+            calls = ShardCalls(out, built.scenario, limits, sharding.shards, cache)
+            timings = serve_in_shards(built, out, segments, sharding, calls=calls, progress=progress)
     finally:
         segments.settle()
+    add_timings(out, timings)
 
 
-def _serve_unfinished(built: Stage, segments: SegmentWriter, progress: Report) -> None:
-    """Serve every arm that is not finished."""
-    scenario, world, roles, out = built.scenario, built.world, built.roles, segments.folder
+@one_thread
+def _serve_arms(built: Stage, out: Path, segments: SegmentWriter, progress: Report) -> list[tuple[str, int, int, float]]:
+    scenario, world, roles = built.scenario, built.world, built.roles
     training, _ = built.training_part()
     timings: list[tuple[str, int, int, float]] = []
     for place, arm in enumerate(scenario.recommenders):
@@ -400,4 +361,4 @@ def _serve_unfinished(built: Stage, segments: SegmentWriter, progress: Report) -
         if isinstance(session, ArmSession):
             note_unread(out, arm.name, session.words.unread)
         log.close()
-    add_timings(out, timings)
+    return timings

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -12,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from recsim_llm.conversation.acts import Dialogues, PolicyActs
-from recsim_llm.conversation.conversational import Conversational
+from recsim_llm.conversation.conversational import ActsBegun, Conversational, RespondsLater
 from recsim_llm.core.arrays import BoolArray, FloatArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import Requests, Slates
@@ -23,11 +25,55 @@ from recsim_llm.log.segments import read_segments
 from recsim_llm.log.tables import COUNTS, add_serving, keep_counts
 from recsim_llm.log.talk_writer import TalkLog
 from recsim_llm.log.writer import RunLog
-from recsim_llm.recommenders import Recommender, RunsElsewhere, TellsCounts
+from recsim_llm.recommenders import Recommender, RunsElsewhere, TellsCounts, hooks
 from recsim_llm.recommenders.hooks import AnswersQueries, ReadsText, TellsTools, begin_day, restock
+from recsim_llm.scenarios.arm_session import ArmSession
 from recsim_llm.scenarios.building import Stage
+from recsim_llm.scenarios.conversation_session import ConversationSession
+from recsim_llm.scenarios.shipped_log import ShippedLog
+from recsim_llm.scenarios.social_settings import known_friends
 
-__all__ = ["ServedRecommender", "follow_tools", "keep_what_was_counted", "keeping_cost", "reach_services"]
+__all__ = [
+    "ServedRecommender",
+    "follow_tools",
+    "give_hooks",
+    "keep_counted",
+    "keep_what_was_counted",
+    "keeping_cost",
+    "reach_services",
+]
+
+
+def give_hooks(recommender: Any, built: Stage, session: ArmSession | ConversationSession) -> None:
+    """Give an arm's recommender what it takes before ``fit``, besides what every recommender gets."""
+    hooks.give_hooks(
+        recommender,
+        repeats=built.scenario.repeats,
+        truth=session.truth,
+        model=lambda: built.roles.role("policy"),
+        user_keys=built.dataset.user_keys,
+        friends=lambda: known_friends(built.world),
+    )
+
+
+class _Clock:
+    """Seconds in which at least one thing was under way; things may end in any thread."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._under_way, self._since, self._lock = 0, 0.0, threading.Lock()
+
+    def begin(self) -> None:
+        with self._lock:
+            if not self._under_way:
+                self._since = time.perf_counter()
+            self._under_way += 1
+
+    def end(self) -> None:
+        with self._lock:
+            self._under_way -= 1
+            if not self._under_way:
+                self.seconds += time.perf_counter() - self._since
 
 
 class ServedRecommender(Recommender):
@@ -43,7 +89,7 @@ class ServedRecommender(Recommender):
     def __init__(self, recommender: Recommender, arm: str, meter: Callable[[], Meter] | None = None) -> None:
         self._recommender, self._arm, self._meter = recommender, arm, meter
         self._before = None if meter is None else meter()
-        self._seconds = {"fit": 0.0, "recommend": 0.0, "observe": 0.0}
+        self._clocks = {name: _Clock() for name in ("fit", "recommend", "observe")}
         self._pages = 0
         # A run asks by the presence of this method whether it can be searched.
         if isinstance(recommender, AnswersQueries):
@@ -53,6 +99,8 @@ class ServedRecommender(Recommender):
             self.reads_text = recommender.reads_text
         if isinstance(recommender, Conversational):
             self.start, self.respond = recommender.start, self._respond
+        if isinstance(recommender, RespondsLater):
+            self.begin_turns = self._begin_turns
 
     def fit(self, catalog: Catalog, ratings: Ratings, seed: int) -> None:
         """Let it learn."""
@@ -88,6 +136,19 @@ class ServedRecommender(Recommender):
         self._pages += len(dialogues.turn)
         return acts
 
+    def _begin_turns(self, dialogues: Dialogues, k: int) -> ActsBegun:
+        assert isinstance(self._recommender, RespondsLater)
+        with self._working("recommend"):
+            begun = self._recommender.begin_turns(dialogues, k)
+            for reply in begun.replies:
+                self._clocks["recommend"].begin()
+                reply.add_done_callback(self._replied)
+        self._pages += len(dialogues.turn)
+        return begun
+
+    def _replied(self, _: Future[Any]) -> None:
+        self._clocks["recommend"].end()
+
     def observe(self, requests: Requests, slates: Slates, clicked: BoolArray, rating: FloatArray) -> None:
         """Tell it what came of pages."""
         with self._working("observe"):
@@ -100,7 +161,7 @@ class ServedRecommender(Recommender):
             stopped: why it was not served to the end; empty where it was.
         """
         row: dict[str, Any] = {"arm": self._arm, "pages": self._pages, "stopped": stopped or None}
-        row |= {f"{name}_seconds": seconds for name, seconds in self._seconds.items()}
+        row |= {f"{name}_seconds": clock.seconds for name, clock in self._clocks.items()}
         if isinstance(self._recommender, RunsElsewhere):
             cost = self._recommender.cost
             row |= {name: getattr(cost, name) for name in ("requests", "retries", "bytes_sent", "bytes_received")}
@@ -122,18 +183,18 @@ class ServedRecommender(Recommender):
 
     @contextmanager
     def _working(self, name: str) -> Iterator[None]:
-        started = time.perf_counter()
+        self._clocks[name].begin()
         try:
             yield
         except ServiceError as error:
             raise error.told_of(f"recommender {self._arm!r}") from error
         finally:
-            self._seconds[name] += time.perf_counter() - started
+            self._clocks[name].end()
 
 
 def follow_tools(log: object, recommender: object) -> None:
     """Have an arm's log, where there is one, take in what its recommender does with tools, where it has any."""
-    if isinstance(log, RunLog | TalkLog) and isinstance(recommender, TellsTools):
+    if isinstance(log, RunLog | TalkLog | ShippedLog) and isinstance(recommender, TellsTools):
         log.follow(recommender.keep_tool_calls())
 
 
@@ -164,8 +225,18 @@ def keep_what_was_counted(run: Path, arm: str, recommender: Recommender) -> None
         arm: its name.
         recommender: the arm's own.
     """
-    if not isinstance(recommender, TellsCounts):
-        return
+    if isinstance(recommender, TellsCounts):
+        keep_counted(run, arm, recommender.counts())
+
+
+def keep_counted(run: Path, arm: str, counts: Sequence[hooks.Count]) -> None:
+    """Write into the run folder what was counted while an arm was served.
+
+    Args:
+        run: the run folder.
+        arm: its name.
+        counts: what was counted.
+    """
     tables = [
         pa.table(
             {
@@ -179,7 +250,7 @@ def keep_what_was_counted(run: Path, arm: str, recommender: Recommender) -> None
             },
             schema=COUNTS,
         )
-        for count in recommender.counts()
+        for count in counts
     ]
     keep_counts(run, arm, pa.concat_tables(tables) if tables else COUNTS.empty_table())
 

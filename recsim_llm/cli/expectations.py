@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from recsim_llm.cli.endings import go_on
-from recsim_llm.cli.options import ask_first
+from recsim_llm.cli.options import ask_first, read_sharding
 from recsim_llm.cli.output import make_console, print_lines, show_progress, write_json
 from recsim_llm.errors import ConfigError
 
@@ -35,7 +35,10 @@ def judge_by_seeds(scenario: Any, options: argparse.Namespace) -> int:
     out = options.out or Path("runs") / f"{scenario.name}-expect-{datetime.now():%Y%m%d-%H%M%S}"
     with go_on(f"what was done is kept; give the same command with --out {shlex.quote(str(out))}"):
         with show_progress(options.quiet) as update:
-            judged = judge_expectations(scenario, out, update, cache=options.cache, confirm=partial(ask_first, options=options))
+            confirm = partial(ask_first, options=options)
+            judged = judge_expectations(
+                scenario, out, update, cache=options.cache, confirm=confirm, sharding=read_sharding(options)
+            )
         # By way of the file, so that keys are what its readers find.
         content = json.loads((out / FILE_NAME).read_text(encoding="utf-8"))
         write_json(options, content)

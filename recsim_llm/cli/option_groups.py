@@ -17,6 +17,7 @@ __all__ = [
     "output_options",
     "scenario_options",
     "settings_option",
+    "shard_options",
     "spending_options",
     "table_options",
     "world_options",
@@ -44,9 +45,21 @@ def scenario_options(parser: argparse.ArgumentParser) -> None:
     """Add what changes a scenario that is run, and how it is run into a folder."""
     arm_options(parser)
     parser.add_argument("--out", metavar="DIR", type=Path, help="run folder, must be new (default: runs/SCENARIO-TIME)")
+    shard_options(parser)
     spending_options(parser)
     dry_run_option(parser)
     output_options(parser)
+
+
+def shard_options(parser: argparse.ArgumentParser) -> None:
+    """Add where the users of a run are served."""
+    parser.add_argument(
+        "--backend",
+        metavar="NAME",
+        help="serve shares of the users at the same time: processes (of this machine), ray (machines of a cluster) or inline",
+    )
+    parser.add_argument("--shards", metavar="N", type=int, help="how many shares (default: one a core of this machine)")
+    parser.add_argument("--address", metavar="ADDR", help="of the Ray cluster, such as auto (default: one on this machine)")
 
 
 def arm_options(parser: argparse.ArgumentParser) -> None:

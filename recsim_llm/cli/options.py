@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from typing import Any
 
@@ -14,6 +15,7 @@ __all__ = [
     "read_exposure_options",
     "read_limits",
     "read_model",
+    "read_sharding",
     "read_studied",
     "read_table_options",
     "read_world",
@@ -110,6 +112,21 @@ def read_limits(options: argparse.Namespace) -> dict[str, float]:
     names = ("calls", "calls_a_user", "tokens", "cost", "seconds")
     given = {name: getattr(options, f"max_{name}") for name in names}
     return {name: value for name, value in given.items() if value is not None}
+
+
+def read_sharding(options: argparse.Namespace) -> Any:
+    """Return where and in how many shards users are served; None where nobody asked for shards.
+
+    Raises:
+        ConfigError: what was asked for cannot be.
+    """
+    if options.backend is None and options.shards is None and options.address is None:
+        return None
+    # Only here, since few ask for it.
+    from recsim_llm.shards.sharding import Sharding
+
+    backend = options.backend or ("processes" if options.address is None else "ray")
+    return Sharding.checked(backend, os.cpu_count() or 1 if options.shards is None else options.shards, options.address)
 
 
 def ask_first(estimate: Any, *, options: argparse.Namespace) -> None:

@@ -12,6 +12,7 @@ from recsim_llm.cli.option_groups import (
     dry_run_option,
     output_options,
     scenario_options,
+    shard_options,
     spending_options,
 )
 from recsim_llm.cli.runs import handle_compare, handle_export, handle_report, handle_resume, handle_run, handle_speak
@@ -79,6 +80,7 @@ def resume_parser(commands: Any) -> None:
         commands, "resume", "finish a run that was stopped", example="recsim-llm resume runs/first", handler=handle_resume
     )
     parser.add_argument("run", type=Path, help="run folder")
+    shard_options(parser)
     spending_options(parser)
     output_options(parser)
 

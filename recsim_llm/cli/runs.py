@@ -14,7 +14,7 @@ from typing import Any
 
 from recsim_llm.cli.endings import go_on, go_on_by_folder
 from recsim_llm.cli.expectations import judge_by_seeds
-from recsim_llm.cli.options import ask_first, read_limits, read_world
+from recsim_llm.cli.options import ask_first, read_limits, read_sharding, read_world
 from recsim_llm.cli.output import (
     make_console,
     measured_content,
@@ -53,6 +53,7 @@ def handle_run(options: argparse.Namespace) -> int:
     from recsim_llm.scenarios.schema import load_scenario, parse_overrides
 
     scenario = load_scenario(options.scenario, scenario_flags(options) | parse_overrides(options.set))
+    sharding = read_sharding(options)
     if options.expect:
         return judge_by_seeds(scenario, options)
     if options.dry_run:
@@ -63,7 +64,14 @@ def handle_run(options: argparse.Namespace) -> int:
     gc.freeze()
     _tell_other_arithmetic(scenario, options)
     with go_on_by_folder(out), show_progress(options.quiet) as update:
-        run(scenario, out, update, cache=options.cache, confirm=partial(ask_first, options=options))
+        run(
+            scenario,
+            out,
+            update,
+            cache=options.cache,
+            confirm=partial(ask_first, options=options),
+            sharding=sharding,
+        )
     finish_run(out, options)
     return 0
 
@@ -95,7 +103,9 @@ def handle_compare(options: argparse.Namespace) -> None:
     if is_run(folder):
         _refuse_run_options(options, folder)
         with show_progress(options.quiet) as update:
-            comparison = compare_again(folder, judging, update, cache=options.cache, limits=read_limits(options))
+            comparison = compare_again(
+                folder, judging, update, cache=options.cache, limits=read_limits(options), sharding=read_sharding(options)
+            )
         _finish_comparison(folder, comparison, options, rule=judging_words(options))
         return
     if folder.is_dir() and options.scenario not in shipped_scenarios():
@@ -116,7 +126,16 @@ def handle_compare(options: argparse.Namespace) -> None:
             return
         confirm = partial(ask_first, options=options)
         with show_progress(options.quiet) as update:
-            comparison = compare(scenario, folder, judging, update, plan=plan, cache=options.cache, confirm=confirm)
+            comparison = compare(
+                scenario,
+                folder,
+                judging,
+                update,
+                plan=plan,
+                cache=options.cache,
+                confirm=confirm,
+                sharding=read_sharding(options),
+            )
     _finish_comparison(folder, comparison, options)
 
 
@@ -202,7 +221,7 @@ def handle_resume(options: argparse.Namespace) -> None:
     from recsim_llm.scenarios.runner import resume
     from recsim_llm.training.training_folder import is_training
 
-    more: dict[str, Any] = {"cache": options.cache, "limits": read_limits(options)}
+    more: dict[str, Any] = {"cache": options.cache, "limits": read_limits(options), "sharding": read_sharding(options)}
     if is_training(options.run):
         resume_trained(options)
         return

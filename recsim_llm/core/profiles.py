@@ -55,6 +55,13 @@ class Profile:
         """Whether anything can be asked; not of requests that were rebuilt from a log."""
         return self._table is not None
 
+    def alone(self) -> Profile:
+        """Return the same without what it knows of users who are not in the batch; for who sends it elsewhere."""
+        if self._table is None:
+            return self
+        texts = {field: column.take(self._rows) for field, column in self._table.texts.items()}
+        return Profile(_Table(texts, self._table.names, self.columns), np.arange(len(self)))
+
     @property
     def fields(self) -> tuple[str, ...]:
         """What is known of users, such as ``age``; sorted, empty where nothing is."""
@@ -85,6 +92,8 @@ class Profile:
     @staticmethod
     def joined(parts: Sequence[Profile]) -> Profile:
         """Put profiles of users of one population below each other."""
+        if any(part._table is not parts[0]._table for part in parts):
+            return _below(parts)
         return Profile(parts[0]._table, np.concatenate([part._rows for part in parts]))
 
     def _known(self) -> _Table:
@@ -99,6 +108,15 @@ class Profile:
                 "serve users with this recommender instead"
             )
         return self._table
+
+
+def _below(parts: Sequence[Profile]) -> Profile:
+    """Put profiles with tables of their own below each other."""
+    known = [part.alone() for part in parts]
+    tables = [table for part in known if (table := part._table) is not None]
+    texts = {field: np.concatenate([table.texts[field] for table in tables]) for field in tables[0].texts}
+    columns = np.concatenate([table.columns for table in tables])
+    return Profile(_Table(texts, tables[0].names, columns), np.arange(len(columns)))
 
 
 NO_PROFILE = Profile(None, np.zeros(0, np.int64))

@@ -23,7 +23,7 @@ from recsim_llm.language.probing.probe import ProbeReport, load_probe, probe, pr
 if TYPE_CHECKING:
     from recsim_llm.language.backends.http_backend import HttpBackend
 
-__all__ = ["PROVIDERS", "SERVERS", "Roles", "known_probe", "open_backend", "open_model", "probe_model"]
+__all__ = ["PROVIDERS", "SERVERS", "Roles", "known_probe", "open_backend", "open_model", "probe_model", "total_meter"]
 
 PROVIDERS = ("openai", "openai-compatible", "llamacpp", "transformers", "scripted", "replay")
 """What may stand before the slash of a model's name."""
@@ -124,6 +124,7 @@ class Roles:
         settings: by role, see ``ROLES``.
         calls: file in which every call is kept; None keeps them until the models are closed.
         cache: a run folder or calls file from which answers are taken before a model is asked.
+        also: further such folders or files.
         limits: what all of them together may use up.
 
     Raises:
@@ -136,6 +137,7 @@ class Roles:
         *,
         calls: Path | None = None,
         cache: Path | None = None,
+        also: Sequence[Path] = (),
         limits: LimitSettings | None = None,
     ) -> None:
         unknown = sorted(set(settings) - set(ROLES))
@@ -144,8 +146,11 @@ class Roles:
         self._settings = dict(settings)
         self._budget = Budget(Limits(**(limits or LimitSettings()).model_dump()), _prices(settings.values()))
         self._store = CallStore(calls, cache=cache)
+        for path in also:
+            self._store.also_read(path)
         self._models = dict[str, LanguageModel]()
         self._shared = dict[str, tuple[Backend, AdaptiveLimiter]]()
+        self._ahead = dict[str, float]()
 
     def __enter__(self) -> Roles:
         return self
@@ -176,13 +181,22 @@ class Roles:
             raise ConfigError(f"role {name}: got no language model, expected {flag}, for instance scripted/genres")
         return settings
 
+    def expect(self, ahead: Mapping[str, float]) -> None:
+        """Tell how much there is to be asked yet about some subjects, in any unit; 0 for those of whom nothing was told.
+
+        Where more asks wait than may be in flight, those about whom there is more to ask go first, so that no long row of
+        asks, each of which needs the answer to the one before, is left for the end (list scheduling by the longest path, Hu
+        1961). Answers are the same in any order.
+        """
+        self._ahead.update(ahead)
+
     def describe(self) -> dict[str, dict[str, str]]:
         """Return name and elicitation of each model opened so far, by role."""
         return {role: {"name": model.name, "realisation": model.elicitation} for role, model in sorted(self._models.items())}
 
     def meter(self) -> Meter:
         """Return what all models have used so far."""
-        return _total([model.meter() for model in self._models.values()])
+        return total_meter([model.meter() for model in self._models.values()])
 
     def close(self) -> None:
         """Close all models and the calls file."""
@@ -209,6 +223,7 @@ class Roles:
             store=self._store,
             budget=self._budget,
             limiter=limiter,
+            ahead=self._ahead,
         )
 
 
@@ -319,7 +334,8 @@ def _prices(settings: Iterable[ModelSettings]) -> dict[str, Prices]:
     return {model.name: Prices(**model.prices.model_dump()) for model in settings if model.prices is not None}
 
 
-def _total(meters: Sequence[Meter]) -> Meter:
+def total_meter(meters: Sequence[Meter]) -> Meter:
+    """Return what several models, of one process or of many, have done together."""
     failures = Counter[str]()
     for meter in meters:
         failures.update(meter.failures)

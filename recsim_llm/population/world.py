@@ -8,12 +8,13 @@ from typing import NamedTuple
 import numpy as np
 
 from recsim_llm.core.catalog import Catalog
+from recsim_llm.core.profiles import Profile, make_profile
 from recsim_llm.core.protocols import UserModel
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.core.repetition import RatedItems
 from recsim_llm.population.personas import Population
 
-__all__ = ["World", "with_rated_items"]
+__all__ = ["Share", "World", "with_rated_items"]
 
 
 class World(NamedTuple):
@@ -27,6 +28,21 @@ class World(NamedTuple):
     """How they behave."""
     rated: RatedItems | None = None
     """What each user rated before the first page, by the data; None where that is not known."""
+    profile: Profile | None = None
+    """What everyone may see of these users, with the columns of a larger population whose part they are; None: they are all."""
+
+    def seen(self) -> Profile:
+        """Return what everyone may see of each user of the population."""
+        return self.profile or make_profile(self.population.demographics, len(self.population))
+
+
+class Share(NamedTuple):
+    """Some of the users of a world, to be served apart from the others."""
+
+    population: Population
+    """Who they are."""
+    profile: Profile | None
+    """What everyone may see of them, with the columns of the whole population; None: they are the whole population."""
 
 
 def with_rated_items(world: World, dataset: Dataset, train_share: float) -> World:

@@ -13,6 +13,7 @@ from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.core.visits import blank_slots
 from recsim_llm.errors import SlateError
+from recsim_llm.recommenders.hooks import users_apart
 
 __all__ = ["LONGEST_WORDS", "Recommender", "check_slates", "check_words", "deterministic"]
 
@@ -37,6 +38,7 @@ class Recommender(Protocol):
         """Return a page of ``k`` different items for each request, with propensities where they are known."""
         ...
 
+    @users_apart
     def observe(self, requests: Requests, slates: Slates, clicked: BoolArray, rating: FloatArray) -> None:
         """Take in what came of the slates last recommended.
 

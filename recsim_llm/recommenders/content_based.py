@@ -15,6 +15,7 @@ from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.core.pages import Requests, Slates
+from recsim_llm.recommenders.hooks import users_apart
 from recsim_llm.recommenders.scoring import ScoringRecommender
 from recsim_llm.recommenders.statements import Statements, wanted_words
 
@@ -59,6 +60,7 @@ class ContentBased(ScoringRecommender):
         self._offset = self.settings.popular * level / max(level.max(), 1.0) - self._content.matrix @ everyone
         self._order = self._known.popularity_order
 
+    @users_apart
     def observe(self, requests: Requests, slates: Slates, clicked: BoolArray, rating: FloatArray) -> None:
         """Remember what users said."""
         super().observe(requests, slates, clicked, rating)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy.typing as npt
 
@@ -35,10 +35,15 @@ __all__ = [
     "TellsTools",
     "TrainedBefore",
     "Truth",
+    "WorksOnOthers",
     "begin_day",
     "give_hooks",
+    "keeps_users_apart",
     "restock",
+    "users_apart",
 ]
+
+_Method = TypeVar("_Method", bound=Callable[..., None])
 
 
 class Truth(NamedTuple):
@@ -228,6 +233,32 @@ class TakesDays(Protocol):
     def begin_day(self) -> None:
         """Note that another day begins; called before its first page is asked for, whether or not anybody comes."""
         ...
+
+
+@runtime_checkable
+class WorksOnOthers(Protocol):
+    """A recommender that passes on to others what it is told."""
+
+    def others(self) -> Sequence[object]:
+        """Return those that it tells itself."""
+        ...
+
+
+def users_apart(observe: _Method) -> _Method:
+    """Say of a method ``observe`` that what it takes in of a user matters for this user's own pages alone, or for none.
+
+    Users of different shards then need not hear of each other. It is said of the method and not of the class: whoever overrides
+    it says nothing of the kind.
+    """
+    observe.users_apart = True  # type: ignore[attr-defined]
+    return observe
+
+
+def keeps_users_apart(recommender: object) -> bool:
+    """Tell whether what a recommender learns of a user matters for nobody else; see ``users_apart``."""
+    own = getattr(getattr(type(recommender), "observe", None), "users_apart", False)
+    others = recommender.others() if isinstance(recommender, WorksOnOthers) else ()
+    return bool(own) and all(map(keeps_users_apart, others))
 
 
 def begin_day(recommender: object) -> None:

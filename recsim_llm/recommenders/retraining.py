@@ -89,6 +89,8 @@ class Retrained(Recommender):
 
     def observe(self, requests: Requests, slates: Slates, clicked: BoolArray, rating: FloatArray) -> None:
         """Keep the clicks for the next fit, and pass everything on."""
+        # Where only some of these users were recommended something here, the fit that was due before this page is still due.
+        self._keep_up(requests)
         self._recommender.observe(self._since(requests), slates, clicked, rating)
         row, slot = np.nonzero(clicked)
         day = np.full(len(row), self._day)

@@ -28,6 +28,7 @@ from recsim_llm.recommenders.hooks import (
     TrainedBefore,
     begin_day,
     restock,
+    users_apart,
 )
 from recsim_llm.recommenders.scoring import HistoryRecommender, chunks
 
@@ -130,6 +131,11 @@ class Wrapper(HistoryRecommender):
         for inner in self._inner.values():
             begin_day(inner)
 
+    def others(self) -> Sequence[Recommender]:
+        """Return those that it works on."""
+        return list(self._inner.values())
+
+    @users_apart
     def observe(self, requests: Requests, slates: Slates, clicked: BoolArray, rating: FloatArray) -> None:
         """Tell the others what came of the slates."""
         for inner in self._inner.values():

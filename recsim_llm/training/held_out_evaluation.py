@@ -14,7 +14,7 @@ from recsim_llm.numerics.threads import one_thread
 from recsim_llm.recommenders import Recommender
 from recsim_llm.scenarios.acting_session import open_arm
 from recsim_llm.scenarios.building import Stage, recommender_seed
-from recsim_llm.scenarios.runner import give_hooks
+from recsim_llm.scenarios.serving import give_hooks
 
 __all__ = ["Evaluated", "Evaluator"]
 

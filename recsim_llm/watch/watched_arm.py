@@ -24,8 +24,7 @@ from recsim_llm.scenarios.arm_session import Served
 from recsim_llm.scenarios.arm_settings import Arm
 from recsim_llm.scenarios.building import Stage, recommender_seed
 from recsim_llm.scenarios.clock_session import ClockSession
-from recsim_llm.scenarios.runner import give_hooks
-from recsim_llm.scenarios.serving import ServedRecommender
+from recsim_llm.scenarios.serving import ServedRecommender, give_hooks
 from recsim_llm.watch.last_pages import LastPages, SeenPage
 from recsim_llm.watch.step_series import StepSeries
 from recsim_llm.watch.switched_recommender import SwitchedRecommender

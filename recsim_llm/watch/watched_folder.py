@@ -10,10 +10,10 @@ from typing import Any
 from recsim_llm.log.manifest import write_manifest
 from recsim_llm.log.segments import open_segments
 from recsim_llm.log.tables import add_serving, add_timings
+from recsim_llm.scenarios.arm_logs import open_arm_log
 from recsim_llm.scenarios.building import Stage
 from recsim_llm.scenarios.measures import write_run_tables
 from recsim_llm.scenarios.run_manifest import make_manifest
-from recsim_llm.scenarios.runner import open_arm_log
 from recsim_llm.watch.watched_arm import WatchedArm
 
 __all__ = ["WatchedFolder"]

@@ -16,8 +16,7 @@ from recsim_llm.exports import ArmLog
 from recsim_llm.log import open_run, open_segments
 from recsim_llm.metrics import measure_run
 from recsim_llm.offpolicy import read_log
-from recsim_llm.scenarios import load_scenario, run
-from recsim_llm.scenarios import runner as runner_module
+from recsim_llm.scenarios import arm_logs, load_scenario, run
 from recsim_llm.scenarios.building import stage
 from recsim_llm.scenarios.speech_log import SpeechLog
 
@@ -31,7 +30,7 @@ def folders(tmp_path_factory):
     """Return a killed run, and the same without the files of the segment that was being written."""
     folder = tmp_path_factory.mktemp("killed")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runner_module, "SEGMENT_ROWS", 150)
+        patch.setattr(arm_logs, "SEGMENT_ROWS", 150)
         killed = run(load_scenario("demo", SETTINGS), folder / "killed")
     index = killed / "segments.jsonl"
     lines = index.read_text().splitlines(keepends=True)

@@ -8,8 +8,7 @@ import pytest
 
 from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.offpolicy import ESTIMATORS, read_log, standard_ips, target_view
-from recsim_llm.scenarios import load_scenario, run
-from recsim_llm.scenarios import runner as runner_module
+from recsim_llm.scenarios import arm_logs, load_scenario, run
 from recsim_llm.scenarios.off_policy_check import fitted_arm, self_check
 
 SOFT = {"name": "soft", "recommender": "softmax", "settings": {"base": "popularity", "temperature": 0.3}}
@@ -57,7 +56,7 @@ def test_what_is_null_in_the_log_is_unknown(folder):
 
 
 def test_segments_do_not_show(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(runner_module, "SEGMENT_ROWS", 100)
+    monkeypatch.setattr(arm_logs, "SEGMENT_ROWS", 100)
     cut = run(scenario(), tmp_path / "cut")
     one, other = read_log(folder, "random"), read_log(cut, "random")
     for name, column in vars(one).items():

@@ -18,8 +18,7 @@ from recsim_llm.log import open_run
 from recsim_llm.log.schema import TOOL_CALLS
 from recsim_llm.metrics.run_tools import measure_tools
 from recsim_llm.report import write_report
-from recsim_llm.scenarios import load_scenario, resume, run
-from recsim_llm.scenarios import runner as runner_module
+from recsim_llm.scenarios import arm_logs, load_scenario, resume, run
 
 AGENTS = ["react", "plan-execute", "all-paths"]
 SMALL = {"users.count": 8, "max_pages": 2, "slate_size": 4, "seed": 3}
@@ -96,7 +95,7 @@ def test_a_run_that_was_stopped_ends_with_the_same_bytes_and_pays_nothing_twice(
 
 
 def test_a_run_in_small_segments_holds_the_same_rows(played, tmp_path, monkeypatch):
-    monkeypatch.setattr(runner_module, "SEGMENT_ROWS", 20)
+    monkeypatch.setattr(arm_logs, "SEGMENT_ROWS", 20)
     small = run(load_scenario("demo", ACTING), tmp_path / "small")
     assert len(list((small / "tool_calls").glob("*.parquet"))) > 3
     for arm in AGENTS:

@@ -107,7 +107,7 @@ def test_a_stopped_run_ends_like_one_that_was_never_stopped(more, tmp_path):
 
 
 def test_neither_segments_nor_batches_change_a_row(chatting, tmp_path, monkeypatch):
-    monkeypatch.setattr("recsim_llm.scenarios.runner.SEGMENT_ROWS", 100)
+    monkeypatch.setattr("recsim_llm.scenarios.arm_logs.SEGMENT_ROWS", 100)
     small = run(load_scenario("demo", CHATTING | {"recommenders": [ARM], "barrier": "visit"}), tmp_path / "small")
     done = [sorted(map(repr, rows(folder, "events"))) for folder in (chatting, small)]
     assert done[0] == done[1]

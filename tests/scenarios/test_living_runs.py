@@ -15,8 +15,7 @@ from living import EVERYTHING, SMALL, living
 from recsim_llm.errors import ConfigError, SlateError
 from recsim_llm.log.schema import VISITS
 from recsim_llm.recommenders import Popularity
-from recsim_llm.scenarios import load_scenario, resume, run
-from recsim_llm.scenarios import runner as runner_module
+from recsim_llm.scenarios import arm_logs, load_scenario, resume, run
 
 
 def table(folder, kind):
@@ -106,7 +105,7 @@ def test_a_sold_slot_shows_what_is_paid_for(whole):
 
 @pytest.mark.parametrize("rows", [700, 10**9])
 def test_no_row_depends_on_the_segments(whole, tmp_path, monkeypatch, rows):
-    monkeypatch.setattr(runner_module, "SEGMENT_ROWS", rows)
+    monkeypatch.setattr(arm_logs, "SEGMENT_ROWS", rows)
     again = run(living(interventions=EVERYTHING, intents="usual"), tmp_path / "again")
     for kind in ("impressions", "pages", "visits", "events"):
         assert table(again, kind).equals(table(whole, kind))
@@ -122,8 +121,9 @@ def test_steps_of_an_hour_give_the_same_visits_to_a_recommender_that_does_not_le
 
 def test_a_killed_run_ends_with_the_same_bytes(whole, tmp_path):
     script = (
-        "import sys; from pathlib import Path; from living import EVERYTHING, living; from recsim_llm.scenarios import runner\n"
-        "runner.SEGMENT_ROWS = 600\n"
+        "import sys; from pathlib import Path; from living import EVERYTHING, living\n"
+        "from recsim_llm.scenarios import arm_logs, runner\n"
+        "arm_logs.SEGMENT_ROWS = 600\n"
         "seen = iter(range(10**9))\n"
         "def report(_):\n"
         "    if next(seen) == int(sys.argv[2]): print('now', flush=True); import time; time.sleep(60)\n"
@@ -137,12 +137,12 @@ def test_a_killed_run_ends_with_the_same_bytes(whole, tmp_path):
         assert process.stdout.readline() == b"now\n"
         process.send_signal(signal.SIGKILL)
     assert len((folder / "segments.jsonl").read_text().splitlines()) >= 1
-    before, runner_module.SEGMENT_ROWS = runner_module.SEGMENT_ROWS, 600
+    before, arm_logs.SEGMENT_ROWS = arm_logs.SEGMENT_ROWS, 600
     try:
         resume(folder)
         expected = run(living(interventions=EVERYTHING, intents="usual"), tmp_path / "unharmed")
     finally:
-        runner_module.SEGMENT_ROWS = before
+        arm_logs.SEGMENT_ROWS = before
     assert log_bytes(folder) == log_bytes(expected)
     assert table(folder, "pages").equals(table(whole, "pages"))
 

@@ -8,8 +8,7 @@ from living import SMALL, living
 
 from recsim_llm.errors import ConfigError
 from recsim_llm.log.manifest import read_manifest
-from recsim_llm.scenarios import load_scenario, resume, run
-from recsim_llm.scenarios import runner as runner_module
+from recsim_llm.scenarios import arm_logs, load_scenario, resume, run
 
 IMPATIENT = {"window_days": 2, "patience_days": 1, "grace_days": 2, "least_share": 0.6}
 ARMS = ["popularity", "random"]
@@ -57,7 +56,7 @@ def test_exposure_over_merit_is_that_of_the_log(whole):
 
 
 def test_no_row_depends_on_the_segments_and_hours_change_nothing(whole, tmp_path, monkeypatch):
-    monkeypatch.setattr(runner_module, "SEGMENT_ROWS", 700)
+    monkeypatch.setattr(arm_logs, "SEGMENT_ROWS", 700)
     again = run(leaving(), tmp_path / "again")
     for kind in ("impressions", "events"):
         assert table(again, kind).equals(table(whole, kind))

@@ -17,8 +17,7 @@ from recsim_llm.data import open_dataset
 from recsim_llm.errors import ConfigError, LogError, PlugInError, RunExistsError, SlateError
 from recsim_llm.log.schema import IMPRESSIONS, PAGES, VISITS
 from recsim_llm.recommenders import Popularity, deterministic
-from recsim_llm.scenarios import load_scenario, resume, run
-from recsim_llm.scenarios import runner as runner_module
+from recsim_llm.scenarios import arm_logs, load_scenario, resume, run
 
 SMALL = {"users.count": 40, "max_pages": 6, "slate_size": 5, "seed": 3, "recommenders": ["random", "popularity", "mf"]}
 
@@ -111,7 +110,7 @@ def test_another_seed_another_log(finished, tmp_path):
 
 
 def test_segments_do_not_change_the_rows(finished, tmp_path, monkeypatch):
-    monkeypatch.setattr(runner_module, "SEGMENT_ROWS", 300)
+    monkeypatch.setattr(arm_logs, "SEGMENT_ROWS", 300)
     cut = run(scenario(visits=2), tmp_path / "cut")
     assert len(list(cut.glob("impressions/*.parquet"))) > 6
     for kind in ("impressions", "pages", "visits"):
@@ -241,8 +240,8 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path):
 CHILD = """
 import signal, sys, time
 from pathlib import Path
-from recsim_llm.scenarios import load_scenario, resume, run, runner
-runner.SEGMENT_ROWS = 300
+from recsim_llm.scenarios import arm_logs, load_scenario, resume, run
+arm_logs.SEGMENT_ROWS = 300
 out = Path(sys.argv[1])
 scenario = load_scenario("demo", {settings!r})
 begun = time.process_time()

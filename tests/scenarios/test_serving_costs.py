@@ -1,16 +1,20 @@
 """What a thousand requests cost: told by arm, beside the clicks, apart from the log."""
 
 import json
+from concurrent.futures import Future
+from types import SimpleNamespace
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from recsim_llm.cli.main import main
 from recsim_llm.errors import BudgetExceeded
 from recsim_llm.language.chaos.server import ChaosServer
+from recsim_llm.recommenders import Popularity
 from recsim_llm.report import read_serving, thousand_table
 from recsim_llm.report.serving_costs import thousand_rows
-from recsim_llm.scenarios import load_scenario, resume, run
+from recsim_llm.scenarios import load_scenario, resume, run, serving
 
 ARMS = [
     "popularity",
@@ -95,3 +99,34 @@ def test_dollars_are_told_where_prices_are_known(tmp_path, monkeypatch):
     assert told["popularity"].dollars == 0
     read, written = told["language"].prompt_tokens, told["language"].completion_tokens
     assert told["language"].dollars == pytest.approx((1000 * read + 2000 * written) / 1e6)
+
+
+class _Later(Popularity):
+    """Talks, and its acts are there when a test says so."""
+
+    reads_text = False
+
+    def start(self, requests):
+        """Do nothing."""
+
+    def respond(self, dialogues, k):
+        raise AssertionError
+
+    def begin_turns(self, dialogues, k):
+        self.replies = [Future(), Future()]
+        return SimpleNamespace(replies=self.replies)
+
+
+def test_what_goes_on_at_the_same_time_is_counted_once(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(serving.time, "perf_counter", lambda: now[0])
+    later = _Later()
+    served = serving.ServedRecommender(later, "later")
+    for _ in range(2):
+        served.begin_turns(SimpleNamespace(turn=np.ones(2)), 3)
+        for seconds, reply in zip((2.0, 1.0), later.replies, strict=True):
+            now[0] += seconds
+            reply.set_result(None)
+        now[0] += 10.0
+    cost = served.cost("")
+    assert (cost["recommend_seconds"], cost["pages"]) == (6.0, 4)

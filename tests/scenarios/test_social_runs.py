@@ -158,7 +158,7 @@ def test_a_stopped_run_ends_like_one_that_was_never_stopped(more, tmp_path):
 
 
 def test_the_size_of_segments_changes_no_row(social, tmp_path, monkeypatch):
-    monkeypatch.setattr("recsim_llm.scenarios.runner.SEGMENT_ROWS", 100)
+    monkeypatch.setattr("recsim_llm.scenarios.arm_logs.SEGMENT_ROWS", 100)
     small = run(load_scenario("demo", SOCIAL), tmp_path / "small")
     assert len(list((small / "events").glob("*.parquet"))) > len(list((social / "events").glob("*.parquet")))
     for table in ("impressions", "events"):

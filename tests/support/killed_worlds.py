@@ -16,7 +16,7 @@ from pathlib import Path
 from living import EVERYTHING, living
 
 from recsim_llm.log import segments
-from recsim_llm.scenarios import building, clock_session, gossip, resume, run, runner
+from recsim_llm.scenarios import arm_logs, building, clock_session, gossip, resume, run, runner
 
 REFUSE, LIKE = {"log_odds": -3.0}, {"log_odds": 0.0}
 ACTIONS = {
@@ -102,7 +102,7 @@ def content(folder):
 
 
 def main(folder, count):
-    runner.SEGMENT_ROWS = 600
+    arm_logs.SEGMENT_ROWS = 600
     known = building.load_dataset(full_world())
     building.load_dataset = lambda _: known  # as every child would make it anew
     told = folder / "seen.json"

@@ -9,8 +9,8 @@ from recsim_llm.envs.observations import PARTS
 from recsim_llm.envs.vector import BrowseVectorEnv
 from recsim_llm.scenarios.arm_session import ArmSession
 from recsim_llm.scenarios.building import recommender_seed, stage
-from recsim_llm.scenarios.runner import give_hooks
 from recsim_llm.scenarios.schema import load_scenario
+from recsim_llm.scenarios.serving import give_hooks
 from recsim_llm.scenarios.train_settings import TrainSettings
 from recsim_llm.training.learners import Choice
 from recsim_llm.training.policy_recommender import PolicyRecommender

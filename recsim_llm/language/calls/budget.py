@@ -27,7 +27,7 @@ from recsim_llm.errors import BudgetExceeded, ConfigError
 from recsim_llm.language.base.wire import TokenUsage
 from recsim_llm.language.calls.store import CallStore
 
-__all__ = ["Budget", "Limits", "Prices"]
+__all__ = ["Budget", "Limits", "Prices", "budget_refused"]
 
 _OPTIONS = {
     "calls": "--max-calls",
@@ -235,6 +235,22 @@ def _exceeded(use: _Use, subject: str) -> BudgetExceeded:
     return BudgetExceeded(
         f"limit {use.name}{whose}: got {_shown(use.used)} used of {_shown(use.allowed)} allowed; nothing is lost: a run goes "
         f"on with recsim-llm resume RUN {option} N, all else with the same command again and a higher {option}",
+        option=option,
+    )
+
+
+def budget_refused(name: str, allowed: float, shards: int) -> BudgetExceeded:
+    """Return what is to be raised where too little of a limit is left to give each shard something.
+
+    Args:
+        name: of the limit.
+        allowed: the limit.
+        shards: how many there are.
+    """
+    option = _OPTIONS[name]
+    return BudgetExceeded(
+        f"limit {name}: got too little left of {_shown(allowed)} allowed to give each of {shards} shards some; nothing is "
+        f"lost: a run goes on with recsim-llm resume RUN {option} N, or with fewer --shards",
         option=option,
     )
 

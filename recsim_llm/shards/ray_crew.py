@@ -1,0 +1,156 @@
+"""Workers on the machines of a Ray cluster: an actor each, one call a step."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from recsim_llm.errors import ConfigError, ServiceError
+from recsim_llm.numerics.arithmetic import describe_arithmetic
+from recsim_llm.shards.crew import Failed, Job, Lost, Step
+from recsim_llm.shards.process_worker import packed, unpacked
+from recsim_llm.shards.worker import Worker
+
+try:
+    import ray
+    from ray.exceptions import RayActorError, RayError
+except ImportError as error:
+    raise ConfigError(
+        f"backend ray: got no package ray ({error}), expected it; pip install 'recsim_llm[ray]', or take --backend processes"
+    ) from error
+
+__all__ = ["RayCrew"]
+
+_SHARE_OF_A_CPU = 0.5
+"""What a worker reserves: a small cluster must not hang because workers took all that there is."""
+_LONGEST_START = 120.0
+_QUIET = {"RAY_AUTH_MODE": "disabled", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+
+
+class _Actor:
+    """A worker in a process of a cluster."""
+
+    def __init__(self, path: Sequence[str]) -> None:
+        sys.path[:] = [*path, *(place for place in sys.path if place not in path)]
+        self._worker: Worker | None = None
+
+    def begin(self, job: Job) -> dict[str, str]:
+        """Begin a job; return the arithmetic of this machine."""
+        self._worker = Worker(job)
+        return describe_arithmetic()
+
+    def call(self, answer: Any) -> bytes:
+        """Return the next step, packed."""
+        assert self._worker is not None
+        return packed(self._worker.call(answer))
+
+
+class RayCrew:
+    """A ``Crew`` of Ray actors.
+
+    Args:
+        address: of the cluster, such as ``auto`` or ``ray://head:10001``; None starts one on this machine, which ends with it.
+
+    Raises:
+        ServiceError: there is no cluster at the address.
+    """
+
+    def __init__(self, address: str | None = None) -> None:
+        self._mine = not ray.is_initialized()
+        self._actors: list[Any] = []
+        if self._mine:
+            _connect(address)
+
+    def start(self, jobs: Sequence[Job]) -> None:
+        """Start an actor for every job.
+
+        Raises:
+            ConfigError: the cluster has too little room, or machines whose last digits differ from this one's.
+        """
+        available: dict[str, float] = ray.available_resources()  # type: ignore[no-untyped-call]
+        free = available.get("CPU", 0.0)
+        needed = len(jobs) * _SHARE_OF_A_CPU
+        if free < needed:
+            raise ConfigError(
+                f"backend ray: got {free:g} free CPUs in the cluster for {len(jobs)} shards, expected {needed:g}, half a CPU "
+                "each; lower --shards, add a node, or wait until others are done"
+            )
+        self._actors = [_new_actor() for _ in jobs]
+        here = describe_arithmetic()
+        for number, there in enumerate(self._begun(list(enumerate(jobs)))):
+            if there != here:
+                self.stop()
+                raise ConfigError(
+                    f"backend ray: got a node of the arithmetic {there} for shard {number}, expected that of this machine, "
+                    f"{here}, since last digits differ and with them the log; use nodes of one kind of processor, or set "
+                    "OPENBLAS_CORETYPE to the same kernel on all of them"
+                )
+
+    def call(self, answers: Mapping[int, Any]) -> dict[int, Step]:
+        """Call some actors, all at the same time."""
+        calls = {number: self._actors[number].call.remote(answer) for number, answer in answers.items()}
+        return {number: _heard(call) for number, call in calls.items()}
+
+    def restart(self, number: int, job: Job) -> None:
+        """Start another actor, on whatever machine has room, in the place of one."""
+        ray.kill(self._actors[number])
+        self._actors[number] = _new_actor()
+        self._begun([(number, job)])
+
+    def stop(self) -> None:
+        """End all actors, and the cluster where it was started here."""
+        actors, self._actors = self._actors, []
+        for actor in actors:
+            ray.kill(actor)
+        if self._mine and ray.is_initialized():
+            ray.shutdown()
+
+    def _begun(self, jobs: Sequence[tuple[int, Job]]) -> list[dict[str, str]]:
+        """Give actors their jobs.
+
+        Raises:
+            ConfigError: the cluster has no room for them.
+        """
+        begun = [self._actors[number].begin.remote(job) for number, job in jobs]
+        ready, waiting = ray.wait(begun, num_returns=len(begun), timeout=_LONGEST_START)
+        if waiting:
+            raise ConfigError(
+                f"backend ray: got room for {len(ready)} of {len(begun)} workers within {_LONGEST_START:g} s, expected all; "
+                "add a node, or lower --shards"
+            )
+        return list(ray.get(begun))
+
+
+def _new_actor() -> Any:
+    kind = ray.remote(num_cpus=_SHARE_OF_A_CPU, max_restarts=0)(_Actor)
+    return kind.remote(sys.path)
+
+
+def _connect(address: str | None) -> None:
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    try:
+        ray.init(
+            address=address or "local",
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            include_dashboard=False if address is None else None,
+        )
+    except (RayError, ConnectionError, RuntimeError, ValueError, OSError) as error:
+        raise ServiceError(
+            f"backend ray: got no cluster at {address} ({error}), expected one that runs; start it with `ray start --head`, or "
+            "leave --address out",
+            cause="connection",
+        ) from error
+
+
+def _heard(call: Any) -> Step:
+    try:
+        return unpacked(ray.get(call))
+    except RayActorError as error:
+        return Lost(f"is gone with its actor: {str(error).splitlines()[0]}")
+    except RayError as error:
+        return Failed(error)
