@@ -21,8 +21,6 @@ from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.core.repetition import RatedItems
 from recsim_llm.data import open_dataset
 from recsim_llm.dynamics.influence import Influence
-from recsim_llm.dynamics.provider_exits import ProviderExits
-from recsim_llm.dynamics.timeline import Timeline
 from recsim_llm.envs.rewards import resolve_reward
 from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.language.base.settings import LimitSettings, ModelSettings
@@ -38,6 +36,7 @@ from recsim_llm.scenarios.arm_settings import Arm
 from recsim_llm.scenarios.blocks import take_block
 from recsim_llm.scenarios.conversation_checks import check_conversation
 from recsim_llm.scenarios.parameter_files import for_stand_in
+from recsim_llm.scenarios.planned import make_provider_exits, make_timeline
 from recsim_llm.scenarios.schema import Scenario
 from recsim_llm.scenarios.social_settings import befriend
 from recsim_llm.scenarios.train_settings import HOLDOUT, held_out
@@ -49,9 +48,7 @@ __all__ = [
     "built_world",
     "check_names",
     "load_dataset",
-    "make_provider_exits",
     "make_recommender",
-    "make_timeline",
     "rebuild_world",
     "recommender_seed",
     "split_cold",
@@ -349,26 +346,6 @@ def _living(scenario: Scenario, world: World) -> World:
         sends = scenario.actions is not None and scenario.actions.share is not None
         befriend(influence, scenario.social, world, _seed(scenario), sends=sends)
     return with_influence(world, influence)
-
-
-def make_timeline(scenario: Scenario, world: World) -> Timeline:
-    """Return what happens by plan to the items and users of a scenario.
-
-    Raises:
-        ConfigError: something cannot happen to them.
-    """
-    timeline = Timeline(scenario.interventions, world.catalog, world.population, _seed(scenario))
-    timeline.check_slots(scenario.slate_size)
-    return timeline
-
-
-def make_provider_exits(scenario: Scenario, world: World) -> ProviderExits | None:
-    """Return who offers the items of a scenario, before anybody has left; None where nobody does.
-
-    Raises:
-        ConfigError: the data do not say who provides items.
-    """
-    return None if scenario.providers is None else ProviderExits(scenario.providers, world.catalog, scenario.slate_size)
 
 
 def _chosen_users(scenario: Scenario, population: Population) -> Population:

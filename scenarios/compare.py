@@ -28,8 +28,8 @@ from recsim_llm.scenarios.comparison_settings import (
     read_comparison_settings,
 )
 from recsim_llm.scenarios.estimates import Confirm, CostEstimate
-from recsim_llm.scenarios.run_users import known_before
 from recsim_llm.scenarios.run_progress import Report
+from recsim_llm.scenarios.run_users import known_before
 from recsim_llm.scenarios.runner import resume
 from recsim_llm.scenarios.schema import Block, Scenario
 from recsim_llm.scenarios.sequential import Looks, block_size, judge_blocks, planned_users

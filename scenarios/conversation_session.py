@@ -34,7 +34,7 @@ from recsim_llm.population.world import World
 from recsim_llm.recommenders import Truth
 from recsim_llm.recommenders.base import LONGEST_WORDS
 from recsim_llm.registry import blaming, blaming_plug_in
-from recsim_llm.scenarios.arm_session import Served
+from recsim_llm.scenarios.arm_protocols import Served
 from recsim_llm.scenarios.dialogue_rows import DialogueRows
 from recsim_llm.scenarios.schema import Scenario
 

@@ -17,16 +17,15 @@ from recsim_llm.log.writer import RunLog
 from recsim_llm.population.world import World
 from recsim_llm.recommenders import Retrained
 from recsim_llm.scenarios.acting_session import open_arm
-from recsim_llm.scenarios.arm_session import VisitLog
+from recsim_llm.scenarios.arm_logs import open_arm_log
+from recsim_llm.scenarios.arm_protocols import VisitLog
 from recsim_llm.scenarios.building import recommender_seed, stage
 from recsim_llm.scenarios.clock_session import ClockSession
 from recsim_llm.scenarios.measures import check_measures, write_run_tables
 from recsim_llm.scenarios.run_manifest import make_manifest
-from recsim_llm.scenarios.arm_logs import open_arm_log
 from recsim_llm.scenarios.runner import draw_seed
-from recsim_llm.scenarios.serving import give_hooks
 from recsim_llm.scenarios.schema import Scenario, change_scenario, load_scenario
-from recsim_llm.scenarios.serving import follow_tools
+from recsim_llm.scenarios.serving import follow_tools, give_hooks
 
 __all__ = ["LivingArm", "open_living_arm"]
 

@@ -13,9 +13,9 @@ from recsim_llm.core.protocols import UserModel
 from recsim_llm.language.base.settings import LimitSettings
 from recsim_llm.language.calls.model import Meter
 from recsim_llm.numerics.threads import one_thread
+from recsim_llm.population.world import Share
 from recsim_llm.recommenders import Retrained
 from recsim_llm.recommenders.hooks import Count, TellsCounts
-from recsim_llm.population.world import Share
 from recsim_llm.registry import blaming
 from recsim_llm.scenarios.acting_session import open_arm
 from recsim_llm.scenarios.building import Stage, recommender_seed, stage

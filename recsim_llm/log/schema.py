@@ -163,7 +163,7 @@ TOOL_CALLS = pa.schema(
 ``page`` a page. ``step`` is the call of the model that asked for it, from 1; ``tool`` is null where what it wrote names none;
 ``arguments`` and ``result`` are as the model wrote and as it was told in short, at most 500 characters each; ``error`` is null,
 or the cause of ``ToolError``; ``tokens`` of the call of the model, read and written, estimated, are at its first tool. In the
-row of a page ``error`` says why there is no answer (``calls``, ``tokens`` or ``no_answer``); of the page's positions
+row of a page ``error`` says why there is no answer (``calls``, ``tokens``, ``context`` or ``no_answer``); of its positions
 ``chosen`` are the agent's, ``from_candidates`` and ``from_base`` were filled; ``invalid`` counts ids of its answers that were
 none of the candidates, or given twice. These four are null in other rows."""
 EXPLAINED = pa.schema([("explanation", pa.string()), ("shown_title", pa.string()), ("plain_click_prob", pa.float32())])

@@ -250,15 +250,19 @@ class LanguageModel:
         """Whether it asks for tools by calls of their own."""
         return self._backend.abilities is not None and self._backend.abilities.tools
 
-    def act(self, requests: Sequence[Acting]) -> list[str]:
-        """Have tools asked for, wait for all, and return the actions as JSON text, or the words of a reply without calls.
+    def act_each(self, requests: Sequence[Acting]) -> list[str | ModelReplyError]:
+        """Have tools asked for, and wait for all.
+
+        Returns:
+            In order, the actions as JSON text, or the words of a reply without calls, or why there is neither.
 
         Raises:
-            ConfigError: the model does not ask for tools by calls; the others are those of ``write``.
+            ConfigError: the model does not ask for tools by calls.
+            BackendError: as ``ask``; so are the others.
         """
         if not self.tools:
             raise ConfigError(f"model {self.name}: got tools to call, expected a model whose probe found that it calls them")
-        return [reply.answers[0].text for reply in self._wait(requests)]
+        return self._each(requests)
 
     def write_each(self, texts: Sequence[Writing]) -> list[str | ModelReplyError]:
         """Have free texts written as ``write`` does, where one that cannot be used shall not take the others with it.
@@ -269,8 +273,11 @@ class LanguageModel:
         Raises:
             BackendError: as ``ask``; so are the others.
         """
+        return self._each(texts)
+
+    def _each(self, items: Sequence[Writing] | Sequence[Acting]) -> list[str | ModelReplyError]:
         written: list[str | ModelReplyError] = []
-        for seat in self._waited(texts).seats:
+        for seat in self._waited(items).seats:
             if isinstance(seat.error, ModelReplyError):
                 written.append(seat.error)
             elif seat.error is not None:
@@ -324,7 +331,7 @@ class LanguageModel:
             self._save_notes()
         self._under_way.begin(pairs)
 
-    def _wait(self, items: Sequence[Ask] | Sequence[Writing] | Sequence[Acting]) -> list[Reply]:
+    def _wait(self, items: Sequence[Ask] | Sequence[Writing]) -> list[Reply]:
         return self._waited(items).results()
 
     def _waited(self, items: Sequence[Ask] | Sequence[Writing] | Sequence[Acting]) -> Batch[Reply]:
