@@ -35,6 +35,7 @@ from recsim_llm.registry import blaming_plug_in, resolve
 from recsim_llm.scenarios.arm_settings import Arm
 from recsim_llm.scenarios.blocks import take_block
 from recsim_llm.scenarios.conversation_checks import check_conversation
+from recsim_llm.scenarios.enriching import Allow, Enrichment, enrich_catalog, read_enrichment
 from recsim_llm.scenarios.parameter_files import for_stand_in
 from recsim_llm.scenarios.planned import make_provider_exits, make_timeline
 from recsim_llm.scenarios.schema import Scenario
@@ -47,6 +48,7 @@ __all__ = [
     "build_scenario_world",
     "built_world",
     "check_names",
+    "enrich",
     "load_dataset",
     "make_recommender",
     "rebuild_world",
@@ -66,6 +68,8 @@ class Stage:
     """Its data."""
     world: World
     """Its items and users."""
+    enrichment: Enrichment | None
+    """What was written about its items; None where nothing was."""
     roles: Roles
     """Its language models, open until the stage is left."""
     recommenders: Mapping[str, Callable[[], Any]]
@@ -88,6 +92,7 @@ def stage(
     calls: Path | None,
     cache: Path | None = None,
     limits: LimitSettings | None = None,
+    allow: Allow = lambda _, __: None,
     also: Sequence[Path] = (),
     share: Share | None = None,
 ) -> Iterator[Stage]:
@@ -98,6 +103,7 @@ def stage(
         calls: file that keeps the calls of language models; it is made with the first call. None keeps them until the end.
         cache: another run's folder, or its calls file, whose answers are used before a language model is asked.
         limits: limits in place of the scenario's.
+        allow: told of the calls by which items are written about, before any is made.
         also: further folders or files like ``cache``.
         share: as of ``build_scenario_world``.
 
@@ -109,32 +115,66 @@ def stage(
     dataset = load_dataset(scenario)
     resolve_reward(scenario.reward, rates=dataset.feedback == "explicit", buys=scenario.buys)
     with Roles(scenario.models, calls=calls, cache=cache, also=also, limits=limits or scenario.limits) as roles:
-        world = build_scenario_world(scenario, dataset, roles, share=share)
+        _check_policies(scenario, roles)
+        enrichment = enrich(scenario, dataset, roles, allow)
+        world = build_scenario_world(scenario, dataset, roles, enrichment=enrichment, share=share)
         resolve_reward(scenario.reward, users=world.users, buys=scenario.buys)
         _check_slate_size(scenario, world)
         check_conversation(scenario, world)
         _check_oracle(scenario, world)
-        _check_policies(scenario, roles)
         _check_search(scenario)
         recommenders = {arm.name: partial(make_recommender, arm) for arm in scenario.recommenders}
-        yield Stage(scenario=scenario, dataset=dataset, world=world, roles=roles, recommenders=recommenders)
+        yield Stage(
+            scenario=scenario,
+            dataset=dataset,
+            world=world,
+            enrichment=enrichment,
+            roles=roles,
+            recommenders=recommenders,
+        )
 
 
-def rebuild_world(scenario: Scenario, fingerprints: Mapping[str, str], what: str) -> World:
+def enrich(scenario: Scenario, dataset: Dataset, roles: Roles, allow: Allow = lambda _, __: None) -> Enrichment | None:
+    """Return what a scenario has written about its items; None where it has nothing written.
+
+    Args:
+        scenario: with or without a section ``enrich``.
+        dataset: its data.
+        roles: its language models.
+        allow: told of the calls before any is made.
+
+    Raises:
+        ConfigError: there is no such enricher, or no model for it.
+        PlugInError: the enricher crashed, or returned something else than words.
+    """
+    if scenario.enrich is None:
+        return None
+    # Whoever writes knows of items what recommenders may: neither how good they are nor who will take them later.
+    catalog = replace(split_cold(scenario, dataset)[0].training_part(scenario.train_share)[0].catalog, quality=None)
+    model = roles.role("writer") if scenario.enriched_by_writer or "writer" in scenario.models else None
+    return enrich_catalog(scenario.enrich, catalog, model, allow)
+
+
+def rebuild_world(
+    scenario: Scenario, fingerprints: Mapping[str, str], what: str, *, enriched: tuple[Path, Mapping[str, Any]] | None = None
+) -> World:
     """Build the items and users of a run again; language models are never asked.
 
     Args:
         scenario: from the run's manifest.
         fingerprints: of ``data`` and ``population``, from there too.
         what: the run, for the error text.
+        enriched: the run folder, and the manifest's entry ``enrichment``, where items are to have the words that were written
+            about them; None leaves them as the data have them.
 
     Raises:
-        LogError: the data or the users have changed.
+        LogError: the data or the users have changed, or what was written about items cannot be read.
     """
     dataset = load_dataset(scenario)
+    words = None if enriched is None else read_enrichment(enriched[0], dataset.catalog, enriched[1])
     # Nobody decides anything that a language model would be asked for, so a stand-in takes its place.
     with Roles({"user": ModelSettings(name="scripted/uniform")}) as nobody:
-        world = build_scenario_world(for_stand_in(scenario), dataset, nobody)
+        world = build_scenario_world(for_stand_in(scenario), dataset, nobody, enrichment=words)
     now = {"data": dataset.fingerprint, "population": world.population.fingerprint}
     changed = [name for name, fingerprint in now.items() if fingerprints[name] != fingerprint]
     if changed:
@@ -220,7 +260,7 @@ def _check_policies(scenario: Scenario, roles: Roles) -> None:
     """
     if any(isinstance(make_recommender(arm), AsksModel) for arm in scenario.recommenders):
         roles.settings_for("policy")
-    if scenario.asks_writer:
+    if scenario.asks_writer or scenario.enriched_by_writer:
         roles.settings_for("writer")
 
 
@@ -275,6 +315,7 @@ def build_scenario_world(
     roles: Roles,
     *,
     people: str | PathLike[str] | None = None,
+    enrichment: Enrichment | None = None,
     share: Share | None = None,
 ) -> World:
     """Return the items and users that a scenario names; its language models are opened where the users need them.
@@ -284,6 +325,7 @@ def build_scenario_world(
         dataset: its data.
         roles: its language models.
         people: file of the users; None takes as many as the scenario says.
+        enrichment: what was written about the items; None for nothing.
         share: users that the world shall have, of those that the scenario names; None for all of them. They do what they do
             among everyone.
 
@@ -297,6 +339,9 @@ def build_scenario_world(
         raise ConfigError(
             f"users {settings.model!r}: got a language model for the role user, expected none; take --users language"
         )
+    # Users are fitted to what people did, not to words: only those who read are built with what was written.
+    if enrichment is not None and more:
+        dataset = replace(dataset, catalog=enrichment.applied_to(dataset.catalog))
     build = partial(factory, parameters=settings.parameters, fitted=settings.fitted, seed=_seed(scenario), **more)
     if share is not None:
         world = built_world(settings.model, lambda: build(dataset, share.population))._replace(profile=share.profile)
@@ -305,6 +350,8 @@ def build_scenario_world(
         chosen = _chosen_users(scenario, world.population)
         if chosen is not world.population:
             world = built_world(settings.model, lambda: build(dataset, chosen))
+    if enrichment is not None and not more:
+        world = world._replace(catalog=enrichment.applied_to(world.catalog))
     world = with_rated_items(world, split_cold(scenario, dataset)[0], scenario.train_share)
     if scenario.clock is not None:
         world = _living(scenario, world)

@@ -174,8 +174,10 @@ def _until_decided(
         folder = out / BLOCKS / f"{number:03d}"
         # A person is asked once, for all the blocks that there may be.
         ask = (lambda found: confirm(_times(found, blocks))) if number == 0 else tell_nobody
+        # Items are the same in every block: what a model wrote about them for the first one is not paid for again.
+        known = folders[0] if folders and cache is None and scenario.enriched_by_writer else cache
         part = take_part(scenario, Block(size=size, number=number))
-        run_or_resume(part, folder, progress, cache=cache, confirm=ask, sharding=sharding)
+        run_or_resume(part, folder, progress, cache=known, confirm=ask, sharding=sharding)
         folders.append(folder)
         if looks.add(folder):
             break

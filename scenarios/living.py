@@ -73,7 +73,7 @@ class LivingArm:
     def _begin_log(self, folder: Path) -> RunLog:
         built = self.stage
         check_measures(built)
-        write_manifest(folder, make_manifest(built.scenario, built.dataset, built.world, built.roles))
+        write_manifest(folder, make_manifest(built))
         write_run_tables(built, folder)
         segments = open_segments(folder)
         self._opened.callback(segments.settle)

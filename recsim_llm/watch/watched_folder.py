@@ -31,7 +31,7 @@ class WatchedFolder:
 
     def __init__(self, out: Path, built: Stage, arms: Sequence[WatchedArm], services: dict[str, Any]) -> None:
         self.out, self._arms = out, arms
-        self._manifest = make_manifest(built.scenario, built.dataset, built.world, built.roles) | services
+        self._manifest = make_manifest(built) | services
         write_manifest(out, self._manifest)
         write_run_tables(built, out)
         self._segments = open_segments(out)

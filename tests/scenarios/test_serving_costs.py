@@ -101,6 +101,28 @@ def test_dollars_are_told_where_prices_are_known(tmp_path, monkeypatch):
     assert told["language"].dollars == pytest.approx((1000 * read + 2000 * written) / 1e6)
 
 
+def test_two_runs_compared_tell_it_of_the_arms_that_are_compared(tmp_path, capsys):
+    for name, arms in (("first", ARMS[:2]), ("second", [ARMS[0], ARMS[2]])):
+        run(load_scenario("demo", SMALL | {"recommenders": arms}), tmp_path / name)
+    runs = [str(tmp_path / name) for name in ("first", "second")]
+    assert main(["compare", *runs, "--out", str(tmp_path / "compared")]) == 0
+    said, page = capsys.readouterr().out, (tmp_path / "compared" / "report.html").read_text()
+    told = {line.split()[0]: line for line in said.partition("1,000 requests")[2].splitlines() if line.strip()}
+    assert {"popularity", "language", "chat"} <= told.keys()
+    assert "Serving</a></h2>" in page
+    (row,) = [cells for arm, cells in thousand_rows(read_serving(tmp_path / "second")) if arm == "chat"]
+    assert row[2].value in told["chat"]
+    assert row[2].value in page
+
+
+def test_two_runs_without_a_model_of_policies_tell_no_costs(tmp_path, capsys):
+    plain = {key: value for key, value in SMALL.items() if key != "models.policy"}
+    for name, arm in (("first", "popularity"), ("second", "random")):
+        run(load_scenario("demo", plain | {"recommenders": [arm]}), tmp_path / name)
+    main(["compare", *(str(tmp_path / name) for name in ("first", "second")), "--out", str(tmp_path / "compared")])
+    assert "1,000 requests" not in capsys.readouterr().out
+
+
 class _Later(Popularity):
     """Talks, and its acts are there when a test says so."""
 
