@@ -349,11 +349,15 @@ def _serve(
     if not has_tables(out):
         write_run_tables(built, out)
     segments = open_segments(out)
-    if sharding is None:
-        add_timings(out, _serve_arms(built, out, segments, progress))
-        return
-    calls = ShardCalls(out, built.scenario, limits, shards=sharding.shards, cache=cache)
-    add_timings(out, serve_in_shards(built, out, segments, sharding, calls=calls, progress=progress))
+    try:
+        if sharding is None:
+            timings = _serve_arms(built, out, segments, progress)
+        else:
+            calls = ShardCalls(out, built.scenario, limits, shards=sharding.shards, cache=cache)
+            timings = serve_in_shards(built, out, segments, sharding, calls=calls, progress=progress)
+    finally:
+        segments.settle()
+    add_timings(out, timings)
 
 
 @one_thread
