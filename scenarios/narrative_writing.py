@@ -12,7 +12,7 @@ from recsim_llm.exports.narratives import NARRATIVE_TOKENS, PROMPT_TOKENS, Narra
 from recsim_llm.language.base.questions import Prompt
 from recsim_llm.language.base.settings import ModelSettings
 from recsim_llm.language.base.wire import TokenUsage
-from recsim_llm.language.calls.model import Writing
+from recsim_llm.language.calls.writing import Writing
 from recsim_llm.language.providers import Roles
 from recsim_llm.scenarios.estimates import Confirm
 from recsim_llm.scenarios.study_requests import calls_beside, limits_of, most_cost

@@ -201,7 +201,7 @@ def _leaks(
     """Return float64 [conditions, u]: 1 where a user's review holds its secret; and how many hold another user's."""
     if writer is None:
         return None, 0
-    from recsim_llm.language.calls.model import Writing
+    from recsim_llm.language.calls.writing import Writing
 
     writings = []
     for trial in trials:

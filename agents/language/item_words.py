@@ -13,7 +13,7 @@ from recsim_llm.agents.language.voice import each_or_none
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.language.base.questions import Part, Prompt
 from recsim_llm.language.base.safe_text import safe_text
-from recsim_llm.language.calls.model import Writing
+from recsim_llm.language.calls.writing import Writing
 
 if TYPE_CHECKING:
     from recsim_llm.language.calls.model import LanguageModel

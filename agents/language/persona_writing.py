@@ -27,7 +27,7 @@ from recsim_llm.core.ratings import TRAIN_SHARE, Dataset
 from recsim_llm.errors import ConfigError, DataError
 from recsim_llm.language.base.questions import Part, Prompt
 from recsim_llm.language.base.safe_text import safe_text
-from recsim_llm.language.calls.model import Writing
+from recsim_llm.language.calls.writing import Writing
 from recsim_llm.population.personas import Population
 from recsim_llm.statistics.intervals import Estimate, share_estimate
 

@@ -19,7 +19,7 @@ from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.errors import ConfigError, ModelReplyError
 from recsim_llm.language.base.questions import Answer, Ask, Part, Prompt, Question, score
-from recsim_llm.language.calls.model import Writing
+from recsim_llm.language.calls.writing import Writing
 from recsim_llm.population.personas import Population
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from recsim_llm.core.checked_columns import check_whole_number
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.language.base.questions import Ask, Part, Prompt, choice
 from recsim_llm.language.base.safe_text import safe_text
-from recsim_llm.language.calls.model import Writing
+from recsim_llm.language.calls.writing import Writing
 
 if TYPE_CHECKING:
     from recsim_llm.language.calls.model import LanguageModel

@@ -16,7 +16,7 @@ from recsim_llm.conversation.dialogue_prompts import USER_RULES, WRITER_RULES, i
 from recsim_llm.conversation.taste_users import told_chances
 from recsim_llm.core.arrays import IntArray, TextArray
 from recsim_llm.language.base.questions import Answer, Ask, Part, Prompt, Question, choice, yes_no
-from recsim_llm.language.calls.model import Writing
+from recsim_llm.language.calls.writing import Writing
 from recsim_llm.population.persona_text import render_persona
 from recsim_llm.population.world import World
 

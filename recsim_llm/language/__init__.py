@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     )
     from recsim_llm.language.base.settings import LimitSettings, ModelSettings, PriceSettings
     from recsim_llm.language.calls.acting import Acting
-    from recsim_llm.language.calls.model import LanguageModel, Meter, Reply, Writing
+    from recsim_llm.language.calls.model import LanguageModel, Meter, Reply
     from recsim_llm.language.calls.store import CallStore
+    from recsim_llm.language.calls.writing import Writing
     from recsim_llm.language.chaos.faults import Faults
     from recsim_llm.language.chaos.server import ChaosServer
     from recsim_llm.language.probing.probe import ProbeReport
@@ -87,7 +88,7 @@ __getattr__, __dir__ = lazy_names(
         "Reply": "calls.model",
         "Roles": "providers",
         "Scripted": "backends.scripted",
-        "Writing": "calls.model",
+        "Writing": "calls.writing",
         "choice": "base.questions",
         "likelihood": "base.questions",
         "number": "base.questions",

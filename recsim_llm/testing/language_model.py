@@ -8,7 +8,8 @@ import numpy as np
 
 from recsim_llm.errors import ContractError
 from recsim_llm.language.base.questions import Ask, Part, Prompt, Question, choice, number, score, yes_no
-from recsim_llm.language.calls.model import LanguageModel, Reply, Writing
+from recsim_llm.language.calls.model import LanguageModel, Reply
+from recsim_llm.language.calls.writing import Writing
 
 __all__ = ["check_language_model"]
 

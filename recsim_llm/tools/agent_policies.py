@@ -6,6 +6,7 @@ from pydantic import Field
 
 from recsim_llm.tools.agents import Agent, AgentSettings
 from recsim_llm.tools.sessions import Session, Steps
+from recsim_llm.tools.tool_arguments import ANSWER
 
 __all__ = ["AllPaths", "PlanExecute", "ReAct"]
 
@@ -32,7 +33,7 @@ class ReAct(Agent):
         while not session.done:
             left = session.calls_left
             wanted = _NOW if left == 1 else f"Name exactly one next action. Calls left: {left}."
-            yield from session.ask(wanted, 1)
+            yield from session.ask(wanted, 1, (ANSWER,) if left == 1 else None)
 
 
 class PlanExecute(Agent):
@@ -57,9 +58,9 @@ class PlanExecute(Agent):
         )
 
     def _steps(self, session: Session) -> Steps:
-        yield from session.ask("Name all actions of your plan, in order, without the answer.", _MOST_PLANNED)
+        yield from session.ask("Name all actions of your plan, in order, without the answer.", _MOST_PLANNED, session.tools)
         if not session.done:
-            yield from session.ask(_NOW, 1)
+            yield from session.ask(_NOW, 1, (ANSWER,))
         if not session.done:
             session.end("no_answer")
 
@@ -101,6 +102,6 @@ class AllPaths(Agent):
                 break
             yield from session.ask(f"Name up to {most} next actions, each for a path of its own.", most)
         if not session.done:
-            yield from session.ask(_NOW, 1)
+            yield from session.ask(_NOW, 1, (ANSWER,))
         if not session.done:
             session.end("no_answer")

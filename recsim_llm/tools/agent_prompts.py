@@ -26,8 +26,8 @@ from recsim_llm.tools.tool_arguments import Tool, openai_tools
 
 __all__ = ["PATH", "Action", "Transcript", "Visitors", "Way"]
 
-Way = Literal["native", "json"]
-"""How a model asks for tools: by calls of their own, or as JSON in words."""
+Way = Literal["native", "schema", "json"]
+"""How a model asks for tools: by calls of their own, as JSON that is held to a schema, or as JSON in words."""
 
 PATH: Mapping[str, Any] = MappingProxyType(
     {"path": {"type": "integer", "description": "The path that goes on; 0 begins a new one.", "default": 0, "minimum": 0}}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -15,14 +15,14 @@ from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import ConfigError, ModelReplyError
-from recsim_llm.language.base.questions import Prompt
 from recsim_llm.recommenders.scoring import chunks
 from recsim_llm.recommenders.wrapping import Candidates, Wrapper
+from recsim_llm.tools.action_schemas import ActionSchemas
 from recsim_llm.tools.agent_prompts import Visitors, Way
 from recsim_llm.tools.budgets import BudgetSettings
 from recsim_llm.tools.catalog_tools import CatalogTools, Desk
 from recsim_llm.tools.journal import Journal
-from recsim_llm.tools.sessions import Session, Steps
+from recsim_llm.tools.sessions import Question, Session, Steps
 from recsim_llm.tools.tool_arguments import ANSWER, Tool
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Agent", "AgentSettings"]
 
 _REMEDY = "name one: --set models.policy=provider/name, for instance scripted/agent, a stand-in"
-_NOTE = "actions of agents"
+_NOTES = {"auto": "actions of agents", "json": "actions of agents in JSON"}
 
 
 class AgentSettings(FrozenSettings):
@@ -40,8 +40,8 @@ class AgentSettings(FrozenSettings):
     base: str = "mf"
     """Name of the recommender that the tool ``rank`` ranks by and that fills pages, or ``module:class``."""
     actions: Literal["auto", "native", "json"] = "auto"
-    """How the model asks for tools: ``native``, by calls of their own; ``json``, in words; ``auto`` takes calls where a probe
-    found that the model makes them."""
+    """How the model asks for tools: ``native``, by calls of their own; ``json``, as JSON, held to a schema where a probe found
+    that the model can be, else in words; ``auto`` takes calls where a probe found that the model makes them, else JSON."""
     history: int = Field(default=20, ge=1)
     """Most entries of a visitor's history that the model is told, the latest ones."""
     reply_tokens: int = Field(default=600, ge=50, le=8000)
@@ -162,6 +162,7 @@ class Agent(Wrapper):
             budget=settings.budget,
             reply_tokens=settings.reply_tokens,
             context=self._asked().context,
+            schemas=ActionSchemas(settings.reply_tokens, k, self._tools.largest_id) if self._way == "schema" else None,
         )
 
     def _play(self, sessions: Sequence[Session]) -> None:
@@ -169,26 +170,28 @@ class Agent(Wrapper):
         playing = {row: self._steps(session) for row, session in enumerate(sessions)}
         replies: dict[int, str | ModelReplyError | None] = dict.fromkeys(playing)
         while playing:
-            prompts: dict[int, Prompt] = {}
+            questions: dict[int, Question] = {}
             for row, steps in list(playing.items()):
                 try:
                     reply = replies[row]
-                    prompts[row] = next(steps) if reply is None else steps.send(reply)
+                    questions[row] = next(steps) if reply is None else steps.send(reply)
                 except StopIteration:
                     del playing[row]
-            if prompts:
-                replies = dict(zip(prompts, self._ask(prompts, sessions), strict=True))
+            if questions:
+                replies = dict(zip(questions, self._ask(questions, sessions), strict=True))
 
-    def _ask(self, prompts: Mapping[int, Prompt], sessions: Sequence[Session]) -> list[str | ModelReplyError]:
+    def _ask(self, questions: Mapping[int, Question], sessions: Sequence[Session]) -> list[str | ModelReplyError]:
         # The models' room is heavy, and most who import recommenders ask none.
         from recsim_llm.language.calls.acting import Acting
-        from recsim_llm.language.calls.model import Writing
+        from recsim_llm.language.calls.writing import Writing
 
-        most, subjects = self.settings.reply_tokens, [str(sessions[row].desk.user_id) for row in prompts]
-        pairs = list(zip(prompts.values(), subjects, strict=True))
+        most, subjects = self.settings.reply_tokens, [str(sessions[row].desk.user_id) for row in questions]
+        pairs = list(zip(questions.values(), subjects, strict=True))
         if self._way == "native":
-            return self._asked().act_each([Acting(prompt, most, subject) for prompt, subject in pairs])
-        return self._asked().write_each([Writing(prompt, most, subject=subject) for prompt, subject in pairs])
+            return self._asked().act_each([Acting(asked.prompt, most, subject) for asked, subject in pairs])
+        return self._asked().write_each(
+            [Writing(asked.prompt, most, subject=subject, schema=asked.schema) for asked, subject in pairs]
+        )
 
     def _most_calls(self) -> int:
         """Return how many calls of the model a page takes where the budget allows them. For subclasses."""
@@ -215,9 +218,11 @@ class Agent(Wrapper):
                 f"{self._kind}: got actions native for {model.name}, which was not found to call tools, expected auto or json; "
                 "take one of these, or probe the model again"
             )
-        if wanted != "auto":
-            return "native" if wanted == "native" else "json"
-        return "native" if model.note(_NOTE, "native" if model.tools else "json") == "native" else "json"
+        if wanted == "native":
+            return "native"
+        able: Way = "native" if model.tools and wanted == "auto" else "schema" if model.schemas else "json"
+        kept = model.note(_NOTES[wanted], able)
+        return next(way for way in get_args(Way) if way == kept)
 
 
 def _ordered(ranked: Candidates, row: int, items: int) -> tuple[IntArray, BoolArray]:

@@ -23,7 +23,7 @@ from recsim_llm.tools.bus import CandidateBus
 from recsim_llm.tools.filters import COLUMNS, select_items
 from recsim_llm.tools.tool_arguments import TOOLS, Arguments, Describe, Friends, Rank, Select, Similar, Tool
 
-__all__ = ["CatalogTools", "Desk", "ToolResult"]
+__all__ = ["SHOWN", "CatalogTools", "Desk", "ToolResult"]
 
 SHOWN = 10
 """Candidates of which a result tells more than the number."""
@@ -74,6 +74,11 @@ class CatalogTools:
     def tools(self) -> tuple[Tool, ...]:
         """The tools that there are."""
         return tuple(tool for tool in TOOLS.values() if tool.name != "friends" or self._friends is not None)
+
+    @property
+    def largest_id(self) -> int:
+        """The largest id of an item."""
+        return int(self._catalog.item_id.max())
 
     def restock(self, catalog: Catalog) -> None:
         """Take in what is on sale from now on."""

@@ -4,24 +4,35 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from recsim_llm.errors import ModelReplyError, ToolError
 from recsim_llm.language.answers.loose_json import find_values
 from recsim_llm.language.base.questions import Prompt
+from recsim_llm.tools.action_schemas import ActionSchemas
 from recsim_llm.tools.agent_prompts import Action, Transcript, Way
 from recsim_llm.tools.budgets import Budget, BudgetSettings
 from recsim_llm.tools.bus import CandidateBus
-from recsim_llm.tools.catalog_tools import CatalogTools, Desk
+from recsim_llm.tools.catalog_tools import SHOWN, CatalogTools, Desk
 from recsim_llm.tools.journal import Row
 from recsim_llm.tools.tool_arguments import ANSWER, Answer, Tool, find_tool, read_arguments
 
-__all__ = ["PAGE", "Session", "Steps", "read_actions"]
+__all__ = ["PAGE", "Question", "Session", "Steps", "read_actions"]
 
-Steps = Generator[Prompt, str | ModelReplyError, None]
-"""An agent at work: it yields prompts and is sent replies, or why there is none that can be used."""
+
+class Question(NamedTuple):
+    """What a model is asked."""
+
+    prompt: Prompt
+    """What it is told."""
+    schema: Mapping[str, object] | None
+    """What its reply is held to, a JSON Schema; None: nothing."""
+
+
+Steps = Generator[Question, str | ModelReplyError, None]
+"""An agent at work: it yields questions and is sent replies, or why there is none that can be used."""
 
 PAGE = "page"
 """What the row of a page has for a tool."""
@@ -46,6 +57,7 @@ class Session:
         budget: what it may use up.
         reply_tokens: most tokens of a reply.
         context: tokens that its model reads and writes in one call; None: not known.
+        schemas: of the actions that its model is held to, for the way ``schema`` only.
     """
 
     def __init__(
@@ -60,10 +72,12 @@ class Session:
         budget: BudgetSettings,
         reply_tokens: int,
         context: int | None = None,
+        schemas: ActionSchemas | None = None,
     ) -> None:
         self.desk = desk
         self._tools, self._known, self._keeps = tools, known, paths
         self._budget = Budget(budget, reply_tokens, context)
+        self._schemas = schemas
         self._chat = Transcript(way, known, task, paths=paths)
         self._paths: list[CandidateBus] = [CandidateBus(desk.allowed)]
         self._rows: list[Row] = []
@@ -77,21 +91,27 @@ class Session:
         """Calls of the model that are left."""
         return self._budget.calls
 
-    def ask(self, wanted: str, most: int) -> Steps:
+    @property
+    def tools(self) -> Sequence[Tool]:
+        """The tools that the agent may ask for, the answer apart."""
+        return [tool for tool in self._known if tool.name != ANSWER.name]
+
+    def ask(self, wanted: str, most: int, tools: Sequence[Tool] | None = None) -> Steps:
         """Put a question to the model and carry out what it asks for; nothing where the budget does not suffice.
 
-        The generator yields the prompt and is sent the reply, or why there is none that can be used.
+        The generator yields the question and is sent the reply, or why there is none that can be used.
 
         Args:
             wanted: what the model is asked for.
             most: actions that are carried out.
+            tools: those that a model which is held to a schema can ask for; None: all, the answer among them.
         """
         prompt = self._chat.prompt(wanted)
         lacking = self._budget.lacks(prompt)
         if lacking:
             self.end(lacking)
             return
-        reply = yield prompt
+        reply = yield Question(prompt, self._allowed(tools or self._known, most))
         words = "" if isinstance(reply, ModelReplyError) else reply
         tokens = self._budget.spend(prompt, words)
         self._step += 1
@@ -143,6 +163,18 @@ class Session:
             from_base=len(base),
         )
         return [*chosen, *candidates, *base], [*self._rows, row]
+
+    def _allowed(self, tools: Sequence[Tool], most: int) -> Mapping[str, object] | None:
+        if self._schemas is None:
+            return None
+        found = len(self._candidates())
+        if not found:
+            # An answer could only be wrong.
+            tools = self.tools
+        elif self._budget.tool_calls < 1:
+            tools = (ANSWER,)
+        paths = len(self._paths) - 1 if self._keeps else None
+        return self._schemas.allow(tools, most=most, shown=min(found, SHOWN), paths=paths)
 
     def _carry_out(self, action: Action, tokens: int, allowed: int) -> Mapping[str, Any]:
         """Return what the model is told of one action; a wrong one, or one more than are allowed, is told as an error."""

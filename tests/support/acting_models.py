@@ -14,12 +14,14 @@ class ActingModel:
 
     name = "test/acting"
 
-    def __init__(self, rule, *, tools=False, context=None):
-        self.rule, self.tools, self.context = rule, tools, context
+    def __init__(self, rule, *, tools=False, schemas=False, context=None):
+        self.rule, self.tools, self.schemas, self.context = rule, tools, schemas, context
         self.asked = []
         """Prompts, in order, with the subject of each."""
         self.batches = []
         """How many were asked at once."""
+        self.held = []
+        """What each reply was held to, in order, where it was asked for in words."""
 
     def note(self, name, value):
         del name
@@ -33,6 +35,7 @@ class ActingModel:
 
     def _reply(self, request):
         self.asked.append((text := whole(request.prompt), request.subject))
+        self.held.append(getattr(request, "schema", None))
         said = self.rule(text, results(text))
         return said if isinstance(said, str | ModelReplyError) else json.dumps({"actions": said})
 
@@ -56,9 +59,9 @@ def steps(*planned):
     return lambda text, told: [planned[min(len(told), len(planned) - 1)]]
 
 
-def agent(rule, kind=ReAct, *, world=None, tools=False, context=None, friends=None, fit=True, **settings):
+def agent(rule, kind=ReAct, *, world=None, tools=False, schemas=False, context=None, friends=None, fit=True, **settings):
     """Return a fitted agent and its model."""
-    model = ActingModel(rule, tools=tools, context=context)
+    model = ActingModel(rule, tools=tools, schemas=schemas, context=context)
     recommender = kind(kind.Settings(**{"base": "popularity"} | settings))
     assert isinstance(recommender, AsksModel)
     recommender.consult(model)

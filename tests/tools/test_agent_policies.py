@@ -53,12 +53,13 @@ def test_they_keep_the_contract(name, actions):
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_calls_of_their_own_and_actions_in_words_give_the_same_pages(name):
+def test_calls_of_their_own_and_actions_as_json_held_or_not_give_the_same_pages(name):
     pages = []
-    for tools in (True, False):
-        recommender, _ = agent(script_rule, KINDS[name], tools=tools)
+    for able in ({"tools": True}, {"schemas": True}, {}):
+        recommender, _ = agent(script_rule, KINDS[name], **able)
         pages.append(recommender.recommend(ask_for([10, 12, 900]), 5).item_id)
-    assert np.array_equal(*pages)
+    assert np.array_equal(pages[0], pages[1])
+    assert np.array_equal(pages[0], pages[2])
 
 
 @pytest.mark.parametrize(("spelt", "read"), [(r"\ud800", "\ufffd"), (r"\ud83d\ude00", "\U0001f600")])

@@ -16,10 +16,12 @@ from recsim_llm.language.answers.reading import excerpt, is_refusal_text, refuse
 from recsim_llm.language.base.questions import Part, Prompt
 from recsim_llm.language.base.wire import Call, Message, RawReply, ToolCall
 
-__all__ = ["CALLS", "RESULT", "TOOLS", "actions_text", "read_calls", "tools_call"]
+__all__ = ["ACTIONS", "CALLS", "RESULT", "TOOLS", "actions_text", "read_calls", "tools_call"]
 
 TOOLS, CALLS, RESULT = "tools", "calls", "result"
 """Names of the parts that are no messages of the user."""
+ACTIONS = "actions"
+"""Member of the JSON of a reply that lists what is asked for."""
 _BETWEEN = "\n\n"
 
 
@@ -46,7 +48,7 @@ def _messages(parts: Sequence[Part]) -> list[Message]:
     messages, asked, answered = list[Message](), 0, 0
     for part in parts:
         if part.name == CALLS:
-            calls = tuple(ToolCall(one["tool"], _dumped(one["arguments"])) for one in json.loads(part.text)["actions"])
+            calls = tuple(ToolCall(one["tool"], _dumped(one["arguments"])) for one in json.loads(part.text)[ACTIONS])
             messages.append(Message("assistant", "", calls))
             asked += len(calls)
         elif part.name == RESULT and answered < asked:
@@ -82,7 +84,7 @@ def actions_text(actions: Sequence[tuple[str, object]]) -> str:
     Args:
         actions: name and arguments of each tool.
     """
-    text = _dumped({"actions": [{"tool": name, "arguments": arguments} for name, arguments in actions]})
+    text = _dumped({ACTIONS: [{"tool": name, "arguments": arguments} for name, arguments in actions]})
     # Half of a character, which a reply may spell as an escape, fits in no prompt, no log and no request.
     return text.encode("utf-8", "replace").decode()
 

@@ -10,12 +10,12 @@ import json
 import math
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import blake2b
 
 from recsim_llm.errors import BackendError, ConfigError, ContractError, one_of
-from recsim_llm.language.answers.tool_calls import actions_text
+from recsim_llm.language.answers.tool_calls import ACTIONS, actions_text
 from recsim_llm.language.backends.scripted_forms import (
     CHARACTERS_A_TOKEN,
     Distributions,
@@ -61,7 +61,8 @@ class Scripted:
     def abilities(self) -> Abilities:
         """Everything, exactly."""
         ways: tuple[Elicitation, ...] = ("decision", "logprobs", "json", "samples", "forced")
-        return Abilities(elicitations=ways, samples=1024, seed=True, likelihood=True, tools=isinstance(self._script, Acts))
+        acts = isinstance(self._script, Acts)
+        return Abilities(elicitations=ways, samples=1024, seed=True, likelihood=True, tools=acts, schemas=True)
 
     async def send(self, call: Call) -> RawReply:
         """Answer one call by the script.
@@ -75,7 +76,7 @@ class Scripted:
         text = prompt_text(call.messages)
         asked = [() if question.kind == "text" else distribution(self._script, text, question) for question in call.questions]
         read = sum(len(message.content) for message in call.messages) // CHARACTERS_A_TOKEN
-        if isinstance(self._script, Acts) and call.form in ("text", "tools"):
+        if isinstance(self._script, Acts) and (call.form in ("text", "tools") or _wants_actions(call)):
             actions = self._script.act(whole_text(call.messages))
             if actions or not isinstance(self._script, Writes):
                 return self._act(actions, call, read)
@@ -95,7 +96,7 @@ class Scripted:
         text = actions_text(actions)
         calls = tuple(ToolCall(name, json.dumps(arguments)) for name, arguments in actions)
         usage = TokenUsage(prompt=read, completion=max(len(text) // CHARACTERS_A_TOKEN, 1))
-        if call.form == "text":
+        if call.form != "tools":
             return RawReply((text,), usage=usage)
         more = sum(len(json.dumps(tool)) for tool in call.tools) // CHARACTERS_A_TOKEN
         return RawReply((), finish="tool_calls", usage=usage._replace(prompt=read + more), calls=calls)
@@ -233,6 +234,11 @@ def whole_text(messages: Sequence[Message]) -> str:
         contents += [message.content] if message.content else []
         contents += [actions_text([(call.name, json.loads(call.arguments))]) for call in message.calls]
     return "\n\n".join(contents)
+
+
+def _wants_actions(call: Call) -> bool:
+    properties = (call.schema or {}).get("properties")
+    return not call.questions and isinstance(properties, Mapping) and ACTIONS in properties
 
 
 def _place(script: Script) -> str:

@@ -35,12 +35,15 @@ def cut(reply: RawReply, max_tokens: int) -> RawReply:
 def instance(schema: Mapping[str, Any], known: Mapping[str, object]) -> object:
     """Return a value that a JSON Schema allows: known values where their names and types fit, the least elsewhere.
 
-    Knows ``type``, ``properties``, ``items``, ``prefixItems``, ``minItems``, ``minimum``, ``enum`` and ``const``.
+    Knows ``type``, ``properties``, ``items``, ``prefixItems``, ``minItems``, ``minimum``, ``maxLength``, ``enum``, ``const``
+    and ``anyOf``, of which it takes the first.
     """
     if "const" in schema:
         return schema["const"]
     if schema.get("enum"):
         return schema["enum"][0]
+    if schema.get("anyOf"):
+        return instance(schema["anyOf"][0], known)
     kind = schema.get("type")
     if kind == "object" or "properties" in schema:
         return {name: _member(name, inner, known) for name, inner in schema.get("properties", {}).items()}
@@ -49,7 +52,7 @@ def instance(schema: Mapping[str, Any], known: Mapping[str, object]) -> object:
         return first + [instance(schema.get("items") or {}, {})] * (schema.get("minItems", 0) - len(first))
     if kind in ("integer", "number"):
         return schema.get("minimum", 0)
-    return {"boolean": True, "null": None}.get(str(kind), "fine")
+    return {"boolean": True, "null": None}.get(str(kind), "fine"[: schema.get("maxLength")])
 
 
 def line_tokens(questions: Sequence[Question], picks: Sequence[str], asked: Distributions) -> tuple[TokenChoice, ...]:

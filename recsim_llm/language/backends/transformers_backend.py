@@ -125,6 +125,7 @@ class TransformersBackend:
             prefix_cache=True,
             concurrency=batch,
             likelihood=True,
+            schemas=True,
             context=read_context(folder),
         )
         self.place = folder

@@ -60,7 +60,7 @@ class Call(NamedTuple):
     samples: int = 1
     """Independent replies wanted (``labels``, and ``forced`` by samples)."""
     schema: Mapping[str, object] | None = None
-    """JSON Schema (``json`` only)."""
+    """JSON Schema (``json`` only, where without questions what is written is no decision)."""
     seed: int | None = None
     """Seed of sampling, for servers that have one."""
     alternatives: int = 0
@@ -143,6 +143,8 @@ class Abilities:
     """Tells the probability of words that it is given."""
     tools: bool = False
     """Asks for tools by calls of their own, not in words."""
+    schemas: bool = False
+    """Keeps to JSON Schemas with alternatives, optional members and bounded texts, lists and numbers (``json``)."""
     slots: int = 0
     """Places of a server in each of which one prompt is kept (llama.cpp); 0: it does not tell."""
     context: int | None = None

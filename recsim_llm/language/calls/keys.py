@@ -9,6 +9,7 @@ is about, and in which order asks are made, never enters.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -52,9 +53,18 @@ def ask_key(
     return digest.digest()
 
 
-def write_key(model: str, parts: tuple[Part, ...], *, temperature: float, max_tokens: int, nonce: str) -> bytes:
-    """Return the key of a free text, 32 bytes; ``nonce`` counts above temperature 0 only."""
-    base = json.dumps([LAYOUT, model, "write", temperature, max_tokens, [part.hash for part in parts]])
+def write_key(
+    model: str,
+    parts: tuple[Part, ...],
+    *,
+    temperature: float,
+    max_tokens: int,
+    nonce: str,
+    schema: Mapping[str, object] | None = None,
+) -> bytes:
+    """Return the key of a text, 32 bytes; ``nonce`` counts above temperature 0 only, a schema where the text is held to one."""
+    held = [] if schema is None else [schema]
+    base = json.dumps([LAYOUT, model, "write", temperature, max_tokens, [part.hash for part in parts], *held])
     return blake2b((base + "|" + nonce if temperature > 0 else base).encode(), digest_size=32).digest()
 
 

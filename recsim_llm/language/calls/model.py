@@ -16,44 +16,28 @@ from types import MappingProxyType, TracebackType
 from typing import NamedTuple, NoReturn
 
 from recsim_llm.errors import ConfigError, ContractError, LogError, ModelReplyError
-from recsim_llm.language.answers.elicitation import prepare, read, write_call
-from recsim_llm.language.answers.reading import answer_text
+from recsim_llm.language.answers.elicitation import prepare, read
 from recsim_llm.language.base.background import background_loop
-from recsim_llm.language.base.questions import Answer, Ask, Elicitation, Part, Prompt, Question, short_text
+from recsim_llm.language.base.questions import Answer, Ask, Elicitation, Part, Question
 from recsim_llm.language.base.wire import Backend, Call, ForcedWay, RawReply
 from recsim_llm.language.calls.acting import Acting, acting_job
 from recsim_llm.language.calls.asks_under_way import AsksUnderWay, Reply
 from recsim_llm.language.calls.budget import Budget
-from recsim_llm.language.calls.keys import ask_key, derive_seed, write_key
+from recsim_llm.language.calls.keys import ask_key, derive_seed
 from recsim_llm.language.calls.limiter import AdaptiveLimiter
 from recsim_llm.language.calls.recorded_answers import ReplayBackend
 from recsim_llm.language.calls.retries import RetryPolicy
 from recsim_llm.language.calls.sending import Job, Sender
 from recsim_llm.language.calls.store import CallStore
 from recsim_llm.language.calls.waiting import Batch, Waiter
+from recsim_llm.language.calls.writing import Writing, writing_job
 
-__all__ = ["LanguageModel", "Meter", "Reply", "Writing"]
+__all__ = ["LanguageModel", "Meter", "Reply"]
 
-_WRITTEN = short_text("text", "What is written?")
 _FIRST_SLOTS = 16
 _CONCURRENCY = 64
 _AHEAD = 64
 _PATIENCE = 10.0
-
-
-class Writing(NamedTuple):
-    """A request for free text."""
-
-    prompt: Prompt
-    """What the model is told."""
-    max_tokens: int
-    """Most tokens that may be written; a longer text is returned as far as it goes."""
-    temperature: float = 0.0
-    """0 for the likeliest text, 1 for the model's own distribution."""
-    nonce: str = ""
-    """Distinguishes requests of equal content above temperature 0."""
-    subject: str = ""
-    """Whom it is about, for the record and for limits by user."""
 
 
 class Meter(NamedTuple):
@@ -250,6 +234,11 @@ class LanguageModel:
         """Whether it asks for tools by calls of their own."""
         return self._backend.abilities is not None and self._backend.abilities.tools
 
+    @property
+    def schemas(self) -> bool:
+        """Whether what it writes can be held to a JSON Schema."""
+        return self._backend.abilities is not None and self._backend.abilities.schemas
+
     def act_each(self, requests: Sequence[Acting]) -> list[str | ModelReplyError]:
         """Have tools asked for, and wait for all.
 
@@ -271,6 +260,7 @@ class LanguageModel:
             In order, each text, or why there is none.
 
         Raises:
+            ConfigError: a text is to be held to a schema, which the model does not keep to.
             BackendError: as ``ask``; so are the others.
         """
         return self._each(texts)
@@ -347,7 +337,10 @@ class LanguageModel:
 
     def _job(self, item: Ask | Writing | Acting) -> Job:
         if isinstance(item, Writing):
-            return self._writing_job(item)
+            if item.schema is not None and not self.schemas:
+                expected = "expected a model whose probe found that it keeps to one"
+                raise ConfigError(f"model {self.name}: got a text that is to keep to a schema, {expected}")
+            return writing_job(self.name, item)
         if isinstance(item, Acting):
             return acting_job(self.name, item)
         parts, questions = item.prompt.parts, item.questions
@@ -387,18 +380,5 @@ class LanguageModel:
             renormalise=self._renormalise,
         )
 
-    def _writing_job(self, writing: Writing) -> Job:
-        prompt, max_tokens, temperature, nonce, subject = writing
-        key = write_key(self.name, prompt.parts, temperature=temperature, max_tokens=max_tokens, nonce=nonce)
-        call = write_call(prompt, max_tokens, temperature)
-        if temperature > 0:
-            call = call._replace(seed=derive_seed(key))
-        return Job(key, prompt.parts, (), nonce, subject, call, _read_text)
-
     def _read(self, call: Call, raw: RawReply) -> tuple[Answer, ...]:
         return read(call, raw, self.elicitation, renormalise=self._renormalise)
-
-
-def _read_text(_: Call, raw: RawReply) -> tuple[Answer, ...]:
-    text = answer_text(raw, raw.texts[0] if raw.texts else "").strip()
-    return (Answer(_WRITTEN, (), text),)

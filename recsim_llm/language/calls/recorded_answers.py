@@ -65,6 +65,7 @@ class ReplayBackend:
             forced=forced[0].partition(" ")[2] if forced else "",
             likelihood=True,
             tools=True,
+            schemas=True,
         )
 
     @property

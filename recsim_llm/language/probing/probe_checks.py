@@ -22,6 +22,7 @@ from recsim_llm.language.probing.probe_choice import rank
 from recsim_llm.language.probing.probe_costs import CostMeter
 from recsim_llm.language.probing.probe_page import ASK, CODE_SCHEMA, LONE, is_code
 from recsim_llm.language.probing.probe_report import UNFINISHED, ProbeFinding
+from recsim_llm.language.probing.probe_schemas import find_schemas
 from recsim_llm.language.probing.probe_tools import find_tools
 
 __all__ = ["Checks"]
@@ -67,6 +68,7 @@ class Checks:
         self.calls = 0
         self._begun = clock()
         self._keeps_lines = self._sums = True
+        self._keeps_schema = False
         self._slots = 0
 
     async def run(self) -> list[ProbeFinding]:
@@ -80,6 +82,7 @@ class Checks:
             "labels": self._labels,
             "logprobs": self._logprobs,
             "json": self._json,
+            "schemas": self._schemas,
             "samples": self._sampled,
             "n": self._several,
             "seed": self._seed,
@@ -215,6 +218,7 @@ class Checks:
         # The prompt speaks of rain: only who obeys the schema comes upon one of these numbers.
         if not is_code(reply):
             return "ignored", f"under a schema that allows two numbers, said {_quote(reply)}"
+        self._keeps_schema = True
         call = prepare(ASK, "json")
         stated = await self._send(call)
         # What is wrong with an object, other than its sums, is an error here.
@@ -224,6 +228,13 @@ class Checks:
             return "no", "percentages that do not sum to 100; --set models.user.renormalise=true divides them by their sum"
         self._works("json")
         return "yes", f"asked for a poem under a schema that allows two numbers, said {_quote(reply)}"
+
+    async def _schemas(self) -> tuple[str, str]:
+        if not self._keeps_schema:
+            return "no", "keeps to no schema, see json"
+        evidence = await find_schemas(self._send)
+        self.abilities = replace(self.abilities, schemas=True)
+        return "yes", evidence
 
     async def _several(self) -> tuple[str, str]:
         reply = await self._send(Call("text", _WORDS, (), 1.0, _WORDS_WRITTEN, samples=_SAMPLES))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ProbeFinding", "ProbeReport", "load_probe", "probe_command", "probe_file", "require", "save_probe"]
 
-_FORMAT = 5
+_FORMAT = 6
 _EARLIER_FORMATS = range(1, _FORMAT)
 UNFINISHED = "not looked for to its end"
 """How the evidence of a finding begins whose time was over."""
@@ -42,8 +42,8 @@ class ProbeFinding(NamedTuple):
 
     ability: str
     """What: ``answers``, ``context`` (tokens of one call), ``decision``, ``forced``, ``labels``, ``logprobs``, ``json``,
-    ``samples``, ``n``, ``seed``, ``repeatable`` (equal questions get equal probabilities), ``prefix_cache``,
-    ``tools`` (calls of their own) or ``concurrency``."""
+    ``schemas`` (JSON Schemas with alternatives and bounds), ``samples``, ``n``, ``seed``, ``repeatable`` (equal questions get
+    equal probabilities), ``prefix_cache``, ``tools`` (calls of their own) or ``concurrency``."""
     answer: str
     """``yes``, ``no``, ``ignored`` (asked for, accepted, not done), ``refused (STATUS, CAUSE)`` or ``unknown``."""
     evidence: str

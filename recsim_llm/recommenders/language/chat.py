@@ -13,7 +13,7 @@ from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import ModelReplyError
-from recsim_llm.language.calls.model import Writing
+from recsim_llm.language.calls.writing import Writing
 from recsim_llm.numerics.ranking import top_k
 from recsim_llm.recommenders.language.explanations import explain_by_template, explanation_order, read_explanations
 from recsim_llm.recommenders.language.policy import PageAsks

@@ -11,7 +11,7 @@ from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import ModelReplyError
-from recsim_llm.language.calls.model import Writing
+from recsim_llm.language.calls.writing import Writing
 from recsim_llm.recommenders.base import deterministic
 from recsim_llm.recommenders.language.grounding import Grounding, Title, read_titles
 from recsim_llm.recommenders.language.policy import LanguagePolicy, PageAsks, ToldHistory

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from recsim_llm.core import keyed
 from recsim_llm.errors import ModelReplyError
 from recsim_llm.language.base.questions import Answer, Ask, Question
-from recsim_llm.language.calls.model import Writing
+from recsim_llm.language.calls.writing import Writing
 from recsim_llm.recommenders.counting import CountBook
 from recsim_llm.recommenders.language.policy_prompts import Output, PolicyPrompts, Taken, questions_about
 

@@ -8,7 +8,7 @@ from recsim_llm.data import open_dataset
 from recsim_llm.language.backends.scripted_policy import INVENTED, QUESTIONS, PolicyScript
 from recsim_llm.language.backends.scripted_recommender import recommender
 from recsim_llm.language.base.questions import Part, Prompt, choice, yes_no
-from recsim_llm.language.calls.model import Writing
+from recsim_llm.language.calls.writing import Writing
 from recsim_llm.language.providers import open_model
 
 CATALOG = open_dataset("fictional").catalog

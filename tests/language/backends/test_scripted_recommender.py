@@ -4,7 +4,7 @@ import pytest
 
 from recsim_llm.language.backends.scripted_recommender import TAKE_ALL, TAKE_NONE, recommender
 from recsim_llm.language.base.questions import Part, Prompt, choice, score, yes_no
-from recsim_llm.language.calls.model import Writing
+from recsim_llm.language.calls.writing import Writing
 from recsim_llm.language.providers import open_model
 
 TOOK = '<history>\n- "Old (1999)" (2001) | A, B | 4 stars\n- "Older" | C | a caption | 2 stars\n</history>\n'

@@ -17,11 +17,12 @@ from recsim_llm.language.base.questions import Ask, Part, Prompt, score, short_t
 from recsim_llm.language.base.wire import Abilities, RawReply, TokenChoice, TokenUsage
 from recsim_llm.language.calls.budget import Budget, Limits, Prices
 from recsim_llm.language.calls.limiter import AdaptiveLimiter
-from recsim_llm.language.calls.model import LanguageModel, Writing
+from recsim_llm.language.calls.model import LanguageModel
 from recsim_llm.language.calls.recorded_answers import ReplayBackend
 from recsim_llm.language.calls.retries import RetryPolicy
 from recsim_llm.language.calls.store import CallStore
 from recsim_llm.language.calls.waiting import Batch
+from recsim_llm.language.calls.writing import Writing
 
 RULES = Part("rules", "You answer for a user.")
 QUESTIONS = (yes_no("leave", "Do you leave?"), score("stars", "How many stars?"))

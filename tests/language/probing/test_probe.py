@@ -65,6 +65,7 @@ def test_a_server_that_can_do_everything_is_seen_to(backend_class, decision):
         concurrency=report.abilities.concurrency,
         decision_path=f"/{decision}",
         forced="chat",
+        schemas=True,
         context=1 << 17,
     )
     assert tuple(report.costs) == EVERYTHING
@@ -73,6 +74,35 @@ def test_a_server_that_can_do_everything_is_seen_to(backend_class, decision):
 def test_a_model_that_calls_tools_is_seen_to():
     report = probed(script="agent")
     assert (answers(report)["tools"], report.abilities.tools) == ("yes", True)
+
+
+KEPT = {"kind": "north", "told": {"code": 418, "line": "Wuu"}}
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        ({"entries": [KEPT, KEPT]}, "yes"),
+        ({"entries": [KEPT, {"kind": "south", "told": KEPT["told"] | {"more": False}}]}, "yes"),
+        ({"entries": [KEPT] * 3}, "no"),
+        ({"entries": [KEPT, KEPT | {"kind": "west"}]}, "no"),
+        ({"entries": [KEPT, {"kind": "north", "told": {"code": 7, "line": "Wuu"}}]}, "no"),
+        ({"entries": [KEPT, {"kind": "north", "told": {"code": True, "line": "Wuu"}}]}, "no"),
+        ({"entries": [KEPT, {"kind": "north", "told": {"code": 418, "line": "The wind blows"}}]}, "no"),
+        ({"entries": [KEPT, {"kind": "north", "told": {"code": 418}}]}, "no"),
+        ({"entries": [KEPT, {"kind": "north", "told": KEPT["told"] | {"other": 1}}]}, "no"),
+        ("The wind blows", "no"),
+        (BackendError("refused", "400: maxLength is not supported", retryable=False, status=400), "refused (400, refused)"),
+    ],
+)
+def test_schemas_are_kept_where_every_part_of_one_is(said, answer):
+    reply = said if isinstance(said, BackendError) else RawReply((json.dumps(said),))
+    stand_in = ScriptedReplies([reply])
+    checks = Checks(stand_in, most_concurrent=1)
+    checks._keeps_schema = True
+    finding = asyncio.run(checks._look("schemas", checks._schemas))
+    assert (finding.answer, checks.abilities.schemas) == (answer, answer == "yes")
+    assert stand_in.calls[0].form == "json"
 
 
 def test_a_server_that_overlooks_tools_has_none():
@@ -91,7 +121,9 @@ def test_a_server_that_overlooks_tools_has_none():
 )
 def test_what_a_server_overlooks_is_found_out(settings, ability, answer, lost):
     report = probed(**{"decision": "systemone"} | settings)
-    assert {name: found for name, found in answers(report).items() if found != "yes"} == {ability: answer, "tools": "no"}
+    besides = {"tools": "no"} | ({"schemas": "no"} if lost == "json" else {})
+    assert {name: found for name, found in answers(report).items() if found != "yes"} == {ability: answer} | besides
+    assert report.abilities.schemas is (lost != "json")
     # Without log-probabilities a question asked alone is answered by samples, which come last.
     ways = ("decision", "json", "samples", "forced") if lost == "logprobs" else EVERYTHING
     assert report.abilities.elicitations == tuple(way for way in ways if way != lost)
