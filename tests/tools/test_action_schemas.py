@@ -7,7 +7,9 @@ from small_data import ask_for
 from recsim_llm.errors import ConfigError
 from recsim_llm.language import open_model
 from recsim_llm.language.backends.agent_script import AgentScript
+from recsim_llm.language.backends.scripted import ScriptedReplies
 from recsim_llm.language.base.questions import Part, Prompt
+from recsim_llm.language.base.wire import Abilities, RawReply
 from recsim_llm.language.calls.model import LanguageModel
 from recsim_llm.language.calls.writing import Writing
 from recsim_llm.testing import small_world
@@ -82,27 +84,35 @@ def test_each_call_allows_what_is_wanted_of_it(name):
     tools = [set(allowed(schema)[1]) for schema in model.held]
     every = {*TOOLS} - {"friends"}
     wanted = {
-        "react": [every | {"answer"}] * 3,
+        "react": [every, *[every | {"answer"}] * 2],
         "plan-execute": [every, {"answer"}],
-        "all-paths": [every | {"answer"}] * 2 + [{"answer"}],
+        "all-paths": [every, every | {"answer"}, {"answer"}],
     }
     assert tools == wanted[name]
     counts = {"react": [1, 1, 1], "plan-execute": [5, 1], "all-paths": [3, 3, 1]}
     assert [allowed(schema)[0]["maxItems"] for schema in model.held] == counts[name]
 
 
-def test_the_last_call_of_a_budget_allows_the_answer_alone():
-    recommender, model = agent(steps(action("schema")), schemas=True, budget={"calls": 3})
+@pytest.mark.parametrize(("budget", "count"), [({"calls": 3}, [5, 6, 1]), ({"calls": 3, "tool_calls": 1}, [5, 1, 1])])
+def test_at_the_end_of_a_budget_the_answer_alone_is_allowed(budget, count):
+    recommender, model = agent(steps(action("select"), action("schema")), schemas=True, budget=budget)
     recommender.recommend(ask_for([900]), 5)
-    assert [len(allowed(schema)[1]) for schema in model.held] == [6, 6, 1]
+    assert [len(allowed(schema)[1]) for schema in model.held] == count
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_without_candidates_no_answer_is_allowed(name):
+    recommender, model = agent(steps(action("schema")), KINDS[name], schemas=True)
+    recommender.recommend(ask_for([900]), 5)
+    assert all("answer" not in allowed(schema)[1] for schema in model.held)
 
 
 def test_an_answer_has_as_many_ids_as_the_model_was_shown_and_the_page_takes():
     rule = steps(action("select", filter="id < 106"), action("schema"))
     recommender, model = agent(rule, schemas=True, budget={"calls": 2})
     recommender.recommend(ask_for([900]), 5)
-    ids = [allowed(schema)[1]["answer"]["properties"]["item_ids"] for schema in model.held]
-    assert [(one["minItems"], one["maxItems"]) for one in ids] == [(1, 5), (2, 5)]
+    ids = [allowed(schema)[1]["answer"]["properties"]["item_ids"] for schema in model.held[1:]]
+    assert [(one["minItems"], one["maxItems"]) for one in ids] == [(2, 5)]
 
 
 @pytest.mark.parametrize(("able", "actions"), [({}, "auto"), ({}, "json"), ({"tools": True, "schemas": True}, "auto")])
@@ -123,19 +133,13 @@ def test_a_run_that_goes_on_keeps_to_the_way_in_which_it_began(kept, monkeypatch
 
 
 def test_a_model_that_keeps_to_no_schema_is_not_asked_to():
-    with open_model("scripted/agent") as scripted, pytest.raises(ConfigError, match="a probe found that it keeps to one"):
-        scripted._backend = Unheld(scripted._backend)
-        scripted.write_each([Writing(Prompt((Part("rules", "r"),)), 10, schema={"type": "object"})])
-
-
-class Unheld:
-    """A backend that claims to keep to no schema."""
-
-    def __init__(self, inner):
-        self._inner, self.abilities = inner, None
-
-    def __getattr__(self, name):
-        return getattr(self._inner, name)
+    backend = ScriptedReplies([RawReply(("{}",))], abilities=Abilities(elicitations=("json",)))
+    wanted = Writing(Prompt((Part("rules", "r"),)), 10, schema={"type": "object"})
+    with LanguageModel(backend, elicitation="json") as model:
+        with pytest.raises(ConfigError, match="expected a model whose probe found that it keeps to one"):
+            model.write_each([wanted])
+        assert backend.calls == []
+        assert model.write_each([wanted._replace(schema=None)]) == ["{}"]
 
 
 @pytest.fixture(scope="module")
