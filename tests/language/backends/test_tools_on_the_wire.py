@@ -1,4 +1,4 @@
-"""Calls of tools on the wire: what is sent, what comes back, and what a stand-in and a server make of it."""
+"""Calls of tools, and actions as JSON under a schema, on the wire: what is sent, what comes back, what servers make of it."""
 
 import json
 import sqlite3
@@ -16,13 +16,16 @@ from recsim_llm.language.backends.scripted import Scripted, resolve_script
 from recsim_llm.language.base.questions import Part, Prompt
 from recsim_llm.language.base.wire import Abilities, RawReply, ToolCall
 from recsim_llm.language.calls.acting import Acting
-from recsim_llm.language.calls.keys import tools_key
+from recsim_llm.language.calls.keys import tools_key, write_key
 from recsim_llm.language.calls.model import LanguageModel
 from recsim_llm.language.calls.raw_replies import dump_reply, load_reply
 from recsim_llm.language.calls.retries import RetryPolicy
 from recsim_llm.language.calls.store import CallStore
+from recsim_llm.language.calls.writing import Writing, writing_job
 from recsim_llm.language.chaos.faults import Faults
 from recsim_llm.language.chaos.server import ChaosServer
+from recsim_llm.tools.action_schemas import ActionSchemas
+from recsim_llm.tools.tool_arguments import TOOLS
 
 DESCRIBED = [{"type": "function", "function": {"name": "rank", "description": "Rank.", "parameters": {"type": "object"}}}]
 TAKEN = '<history>\n- 7: "Heat" (1995) | Crime, Drama | 5 stars\n</history>\nThe page has 3 positions.'
@@ -144,3 +147,66 @@ def test_after_a_storm_the_actions_are_those_of_a_faultless_server():
     told, faults = served(AiohttpBackend, faults=Faults.storm(hang_seconds=0.05))
     assert told == ANSWERS * 20
     assert faults > 10
+
+
+SCHEMA = ActionSchemas(200, 3, 99).allow(list(TOOLS.values()), most=2, shown=0, paths=None)
+IN_WORDS = Prompt((Part("rules", "Rules."), Part("visitor", TAKEN), Part("wanted", "Name one.")))
+HELD = Writing(IN_WORDS, 200, subject="7", schema=SCHEMA)
+
+
+@pytest.mark.parametrize(("provider", "limit"), [("openai-compatible", "max_tokens"), ("openai", "max_completion_tokens")])
+def test_a_request_under_a_schema_asks_for_it_strictly(provider, limit):
+    path, body = build_request(writing_job("m", HELD).call, model="m", provider=provider)
+    assert path == CHAT_PATH
+    assert set(body) == {"model", "messages", "temperature", limit, "response_format"}
+    held = {"name": "answers", "strict": True, "schema": SCHEMA}
+    assert body["response_format"] == {"type": "json_schema", "json_schema": held}
+    # The order of members is the order of writing: the tool before its arguments.
+    kind = body["response_format"]["json_schema"]["schema"]["properties"]["actions"]["items"]["anyOf"][0]
+    assert list(kind["properties"]) == ["tool", "arguments"]
+
+
+def test_the_key_of_a_text_is_another_one_under_each_schema():
+    def key(schema):
+        return write_key("m", (Part("rules", "r"),), temperature=0.0, max_tokens=9, nonce="", schema=schema)
+
+    assert len({key(None), key({}), key(SCHEMA), key(SCHEMA | {"required": []})}) == 4
+    # Changed bytes would make every kept answer worthless.
+    assert key(None).hex() == "b442640c0fd966edabb5a4041fdcde42cd3d2875adc83263a974e74eb13bb58b"
+
+
+def test_texts_under_a_schema_are_found_again_under_it_alone(tmp_path):
+    with scripted(store=CallStore(tmp_path / "calls.sqlite")) as model:
+        first = model.write_each([HELD])
+    with scripted(store=CallStore(tmp_path / "calls.sqlite")) as model:
+        assert model.write_each([HELD._replace(subject="8")]) == first
+        assert (model.meter().calls, model.meter().hits) == (0, 1)
+        model.write_each([HELD._replace(schema=None)])
+        assert model.meter().calls == 1
+    with closing(sqlite3.connect(tmp_path / "calls.sqlite")) as connection:
+        kept = connection.execute("SELECT form FROM calls WHERE cache_hit = 0 ORDER BY form").fetchall()
+    assert kept == [("json",), ("text",)]
+
+
+@pytest.mark.parametrize("storm", [False, True])
+@pytest.mark.parametrize("backend_class", [AiohttpBackend, OpenAIBackend])
+def test_a_server_that_keeps_to_schemas_answers_both_clients_under_one(backend_class, storm):
+    faults = {"faults": Faults.storm(hang_seconds=0.05)} if storm else {}
+    seen = []
+    with ChaosServer("agent", seed=1, **faults) as server:
+        abilities = Abilities(elicitations=("json",), schemas=True)
+        backend = backend_class("chaos", base_url=server.base_url, api_key="none", timeout=PATIENCE, abilities=abilities)
+        send = backend.send
+
+        async def watched(call):
+            seen.append(call)
+            return await send(call)
+
+        backend.send = watched
+        soon = RetryPolicy(attempts=12, first=0.001, most=0.01)
+        with LanguageModel(backend, elicitation="json", retries=soon) as model:
+            asked = [HELD._replace(prompt=Prompt((*IN_WORDS.parts, Part("more", str(n))))) for n in range(20)]
+            assert model.write_each(asked) == [ANSWERS[0]] * 20
+        assert (sum(server.faults.values()) > 5) is storm
+    assert {call.form for call in seen} == {"json"}
+    assert all(call.schema == SCHEMA for call in seen)
