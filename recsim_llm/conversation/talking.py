@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,7 +15,10 @@ from recsim_llm.conversation.dialogue_prompts import POLICY_RULES, items_part, s
 from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.core.pages import Requests, Slates
+from recsim_llm.errors import ModelReplyError
 from recsim_llm.language.base.questions import Ask, Prompt, Question, choice
+from recsim_llm.recommenders.counting import CountBook
+from recsim_llm.recommenders.hooks import Count
 from recsim_llm.recommenders.language.model_wrapper import ModelWrapper
 from recsim_llm.recommenders.language.policy_prompts import questions_about
 
@@ -24,27 +28,40 @@ if TYPE_CHECKING:
 __all__ = ["Talking"]
 
 _MOST_OPTIONS = 26
+_TURNS = "turns of the policy"
 
 
 class TurnsAsked(NamedTuple):
     """Turns that the model was asked about."""
 
-    replies: list[Future[Reply]]
-    """[d]: what it says of each dialogue."""
+    replies: list[Future[Reply | ModelReplyError]]
+    """[d]: what it says of each dialogue, or why that cannot be read."""
     item_id: IntArray
     """int64 [d, c]: candidates that it was told of, the best first."""
     slots: int
     """Most items of an act."""
+    user_id: list[int]
+    """[d]: whose dialogue it is."""
+    book: CountBook
+    """Where replies that cannot be read are counted."""
 
     def acts(self, at: IntArray) -> PolicyActs:
         """Return what the model does in dialogues at the places int64 [t], whose replies are there.
+
+        Where a reply cannot be read, the first candidates are recommended, which is counted.
 
         Raises:
             RecSimError: it failed.
         """
         acts = silent_acts(len(at), self.slots)
         for row, place in enumerate(at.tolist()):
-            first, *rest = self.replies[place].result().answers
+            reply = self.replies[place].result()
+            self._count(place, reply)
+            if isinstance(reply, ModelReplyError):
+                best = self.item_id[place, : self.slots]
+                acts.act[row], acts.item_id[row, : len(best)] = RECOMMEND, best
+                continue
+            first, *rest = reply.answers
             move = int(np.argmax(first.probabilities))
             if move == 0:
                 chance = np.array([answer.probabilities[0] for answer in rest])
@@ -56,6 +73,14 @@ class TurnsAsked(NamedTuple):
                 acts.act[row], acts.attribute[row] = ASK, move - 2
         return acts
 
+    def _count(self, place: int, reply: Reply | ModelReplyError) -> None:
+        user_id, unread = self.user_id[place], isinstance(reply, ModelReplyError)
+        self.book.meet(_TURNS, user_id)
+        self.book.add("turns whose reply could not be read", _TURNS, user_id, unread, share=True)
+        if isinstance(reply, ModelReplyError):
+            what = f"turns whose reply could not be read: {reply.cause or 'no reason told'}"
+            self.book.add(what, _TURNS, user_id, 1, share=True)
+
 
 class Talking(ModelWrapper):
     """Lets a language model lead the conversation.
@@ -63,7 +88,8 @@ class Talking(ModelWrapper):
     Each turn is one ask: what to do next (recommend, ask about one of the attributes, stay silent), and of each candidate
     whether the visitor would take it. The most probable act is taken, the first of equals; recommended are the candidates with
     the highest probabilities, equal ones in their order. Candidates are new items that fit most of what was said, equal ones in
-    the order of the base. The model is told what was said and nothing else of the visitor.
+    the order of the base. The model is told what was said and nothing else of the visitor. Where its reply cannot be read
+    though it was told so, the first candidates are recommended, and ``counts`` tells how often and why.
 
     A run gives it the model of the role ``policy``.
 
@@ -86,6 +112,11 @@ class Talking(ModelWrapper):
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = self.Settings.given(settings)
         super().__init__("talking", self.settings.base, self.settings.base_settings)
+        self._book = CountBook()
+
+    def counts(self) -> Sequence[Count]:
+        """Return what was counted while it talked, and what the base counted."""
+        return [*self._book.counts(), *self._inner_counts()]
 
     def start(self, requests: Requests) -> None:
         """Do nothing: all that is needed comes with each turn."""
@@ -110,7 +141,8 @@ class Talking(ModelWrapper):
         moves = _moves(dialogues)
         lines = transcript(dialogues.said, self._known.catalog, dialogues.attributes)
         asks = [self._ask(dialogues, row, item[row], (moves, lines[row])) for row in range(len(item))]
-        return TurnsAsked(self._asked().submit(asks), self._known.catalog.item_id[item], k)
+        replies, users = self._asked().submit_each(asks), dialogues.requests.user_id.tolist()
+        return TurnsAsked(replies, self._known.catalog.item_id[item], k, users, self._book)
 
     def _candidates(self, dialogues: Dialogues, k: int) -> IntArray:
         """Return int64 [d, c]: catalog positions of candidates, the best first."""

@@ -12,12 +12,15 @@ import talks
 from recsim_llm.conversation.acts import ASK, NOTHING, RECOMMEND, SILENT
 from recsim_llm.conversation.deciding import DecidesByRule, options_of, spread
 from recsim_llm.conversation.dialogue_loop import Conversations
+from recsim_llm.conversation.dialogue_prompts import POLICY_RULES
 from recsim_llm.conversation.language_dialogue_users import LanguageDialogueUsers, voiced
 from recsim_llm.conversation.open_turns import Choosing, OpenTurns
 from recsim_llm.conversation.talking import Talking
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.errors import ConfigError, ModelReplyError
 from recsim_llm.language import ModelSettings, Roles
+from recsim_llm.language.backends.scripted import Scripted
+from recsim_llm.language.base.wire import RawReply
 from recsim_llm.language.calls.calls_file import FILE_NAME
 from recsim_llm.log.manifest import read_manifest
 from recsim_llm.scenarios import load_scenario, resume, run
@@ -58,6 +61,10 @@ class Recorder:
     def submit(self, asks):
         self.asks += asks
         return self._model.submit(asks)
+
+    def submit_each(self, asks):
+        self.asks += asks
+        return self._model.submit_each(asks)
 
 
 @pytest.fixture
@@ -268,3 +275,38 @@ def test_open_turns_give_back_the_places_of_those_that_are_answered():
         reply.set_result("said")
     assert [(turn, at.tolist()) for turn, at in turns.collect()] == [(one, [0, 2]), (other, [0])]
     assert len(turns) == 1
+
+
+@pytest.fixture
+def garbled(monkeypatch):
+    """Whatever a model is asked as policy is answered with words that answer nothing; returns the calls."""
+    send, garbled = Scripted.send, []
+
+    async def send_garbled(backend, call):
+        if not call.messages[0].content.startswith(POLICY_RULES.text):
+            return await send(backend, call)
+        garbled.append(call)
+        return RawReply(("I would rather talk about the weather.",))
+
+    monkeypatch.setattr(Scripted, "send", send_garbled)
+    return garbled
+
+
+@pytest.mark.parametrize("barrier", ["page", "visit"])
+def test_turns_of_a_policy_that_cannot_be_read_are_counted_and_end_no_run(garbled, barrier, tmp_path):
+    settings = {"models.policy.realisation": "json", "recommenders": ["talking"], "barrier": barrier}
+    out = run(scenario(**settings), tmp_path / "run")
+    turns = [row for row in table(out, "turns") if row["who"] == "policy" and row["turn"] > 0]
+    assert {row["act"] for row in turns} == {"recommend"}
+    counts = {row["what"]: (row["share"], 0.0, 0.0) for row in table(out, "counts.parquet")}
+    for row in table(out, "counts.parquet"):
+        share, amount, cases = counts[row["what"]]
+        counts[row["what"]] = share, amount + row["amount"], cases + row["cases"]
+    assert set(counts) == {"turns whose reply could not be read", "turns whose reply could not be read: not_json"}
+    assert set(counts.values()) == {(True, len(turns), len(turns))}
+    # Each was told twice what was wrong.
+    assert len(garbled) == 3 * len({call.messages[1] for call in garbled})
+
+
+def test_turns_that_can_be_read_are_counted_as_none_that_cannot(played):
+    assert {(row["arm"], row["amount"]) for row in table(played, "counts.parquet")} == {("talking", 0)}

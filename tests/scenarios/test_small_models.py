@@ -8,7 +8,7 @@ from contextlib import closing
 import numpy as np
 import pyarrow.dataset as arrow
 import pytest
-from small_models import need_model
+from small_models import need_model, shared_cache
 
 from recsim_llm.errors import BudgetExceeded
 from recsim_llm.language import open_model
@@ -54,9 +54,8 @@ ASK = Ask(
 
 @pytest.fixture(scope="module", autouse=True)
 def own_cache(tmp_path_factory):
-    """Probes, models that were put together or converted, and fits, once for all tests here."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+    """Probes, models that were put together or converted, and fits, shared with other modules."""
+    with shared_cache(tmp_path_factory):
         yield
 
 

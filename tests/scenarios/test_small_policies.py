@@ -8,7 +8,7 @@ from contextlib import closing
 import numpy as np
 import pyarrow.dataset as arrow
 import pytest
-from small_models import need_model
+from small_models import need_model, shared_cache
 
 from recsim_llm.errors import BudgetExceeded
 from recsim_llm.language.calls.calls_file import FILE_NAME
@@ -33,9 +33,8 @@ SMALL = {
 
 @pytest.fixture(scope="module", autouse=True)
 def own_cache(tmp_path_factory):
-    """Models that were converted, and fits, once for all tests here."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+    """Models that were converted, and fits, shared with other modules."""
+    with shared_cache(tmp_path_factory):
         yield
 
 
@@ -72,11 +71,14 @@ def test_both_sides_are_decided_by_the_model(whole):
     assert ((chances > 0) & (chances < 1)).all()
 
 
-def test_what_the_agent_writes_is_read_or_counted_and_its_page_is_whole(whole):
-    pages = [row for row in rows(whole, "tool_calls") if row["tool"] == "page"]
+def test_what_the_agent_writes_is_held_to_a_schema_and_read_and_its_page_is_whole(whole):
+    calls = rows(whole, "tool_calls")
+    pages = [row for row in calls if row["tool"] == "page"]
+    assert len(calls) > len(pages)
+    assert "action" not in {row["error"] for row in calls}
     assert len(pages) == SMALL["users.count"]
     assert all(page["chosen"] + page["from_candidates"] + page["from_base"] == SMALL["slate_size"] for page in pages)
-    # Fifty tokens of a model of this size end no search.
+    # One call finds candidates at most.
     assert {page["error"] for page in pages} == {"calls"}
 
 

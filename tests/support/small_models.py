@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 
 import pytest
@@ -22,3 +24,14 @@ def need_model(name: str) -> None:
         find_gguf(model)
     except RecSimError as error:
         pytest.skip(str(error))
+
+
+@contextmanager
+def shared_cache(factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep probes, models that were put together or converted, and fits in one folder for all modules of a session.
+
+    Each worker of a session has a folder of its own.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(factory.getbasetemp() / "small_models_cache"))
+        yield

@@ -29,7 +29,7 @@ from recsim_llm.language.calls.recorded_answers import ReplayBackend
 from recsim_llm.language.calls.retries import RetryPolicy
 from recsim_llm.language.calls.sending import Job, Sender
 from recsim_llm.language.calls.store import CallStore
-from recsim_llm.language.calls.waiting import Batch, Waiter
+from recsim_llm.language.calls.waiting import Batch, Waiter, unraised
 from recsim_llm.language.calls.writing import Writing, writing_job
 
 __all__ = ["LanguageModel", "Meter", "Reply"]
@@ -205,6 +205,10 @@ class LanguageModel:
         pairs: list[tuple[Ask | Writing | Acting, Future[Reply]]] = [(ask, Future()) for ask in asks]
         self._begin(pairs)
         return [future for _, future in pairs]
+
+    def submit_each(self, asks: Sequence[Ask]) -> list[Future[Reply | ModelReplyError]]:
+        """Begin with asks as ``submit`` does; a reply that cannot be read is a result of its future, and is not raised."""
+        return [unraised(future) for future in self.submit(asks)]
 
     def ask(self, asks: Sequence[Ask]) -> list[Reply]:
         """Ask, wait for all, and return the replies in order.

@@ -7,9 +7,12 @@ for them: one event and one seat an ask are enough.
 from __future__ import annotations
 
 import threading
+from concurrent.futures import CancelledError, Future
 from typing import Generic, Protocol, TypeVar
 
-__all__ = ["Batch", "Seat", "Waiter"]
+from recsim_llm.errors import ModelReplyError
+
+__all__ = ["Batch", "Seat", "Waiter", "unraised"]
 
 Outcome = TypeVar("Outcome")
 Given = TypeVar("Given", contravariant=True)
@@ -85,3 +88,20 @@ class Batch(Generic[Outcome]):
             if seat.result is not None:
                 results.append(seat.result)
         return results
+
+
+def unraised(future: Future[Outcome]) -> Future[Outcome | ModelReplyError]:
+    """Return a future to which a reply that cannot be read is a result; it raises all else that the given one raises."""
+    told: Future[Outcome | ModelReplyError] = Future()
+
+    def tell(ended: Future[Outcome]) -> None:
+        error = CancelledError() if ended.cancelled() else ended.exception()
+        if error is None:
+            told.set_result(ended.result())
+        elif isinstance(error, ModelReplyError):
+            told.set_result(error)
+        else:
+            told.set_exception(error)
+
+    future.add_done_callback(tell)
+    return told
