@@ -223,3 +223,9 @@ def test_the_command_writes_it_and_the_report_leads_there(spoken, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["report", str(spoken), "--sessions", "many"])
     assert "got 'many', expected a number of users, or all" in capsys.readouterr().err
+
+
+def test_a_training_is_refused_and_told_where_its_run_is(tmp_path, capsys):
+    (tmp_path / "manifest.json").write_text('{"training": 1}')
+    assert main(["report", str(tmp_path), "--sessions", "all"]) == 2
+    assert f"got {tmp_path}, a training, expected a run; name its folder evaluation" in capsys.readouterr().err
