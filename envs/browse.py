@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import deepcopy
 from inspect import signature
 from os import PathLike
 from typing import Any
 
-import gymnasium
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.core.arrays import BoolArray
+from recsim_llm.core.arrays import BoolArray, IntArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.kernel import ALL_ROWS
@@ -20,21 +18,23 @@ from recsim_llm.core.protocols import UserModel
 from recsim_llm.core.repetition import RatedItems
 from recsim_llm.core.visits import Reward
 from recsim_llm.envs.actions import as_array
-from recsim_llm.envs.arguments import refuse_unknown, reset_options, row_seeds, single_seed, wanted_users
+from recsim_llm.envs.arguments import refuse_unknown, row_seeds
 from recsim_llm.envs.environment_worlds import WorldArguments
 from recsim_llm.envs.log_places import carry_refusal
 from recsim_llm.envs.observations import Observation
+from recsim_llm.envs.one_user import OneUserEnv
 from recsim_llm.envs.rendering import page_image, page_text
 from recsim_llm.envs.session_opening import open_session
 from recsim_llm.errors import ConfigError, ContractError
 from recsim_llm.population.personas import Population
+from recsim_llm.population.world import World
 
 __all__ = ["BrowseEnv"]
 
 Info = dict[str, Any]
 
 
-class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
+class BrowseEnv(OneUserEnv[Observation, npt.NDArray[Any]]):
     """One user at a time browses pages of recommendations.
 
     **Action.** What to show on the next page:
@@ -181,14 +181,8 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
             carry_refusal((self.action_space, self.observation_space), self.session.refusal)
         self.feedback: Feedback | None = None
         """What was drawn on the last page, with the probabilities; for evaluation, not for policies."""
-        self._seeded = False
         self._over = True
         self._who = (-1, -1)
-
-    @property
-    def catalog(self) -> Catalog:
-        """The items on offer."""
-        return self.session.world.catalog
 
     @property
     def item_vectors(self) -> npt.NDArray[np.float32]:
@@ -199,23 +193,12 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
         """
         return self.session.observer.item_vectors
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Observation, Info]:
-        """Start the next episode; with a seed, the first one of that seed.
+    def _played_world(self) -> World:
+        return self.session.world
 
-        Args:
-            seed: seed of all that is random from here on.
-            options: ``{"user_id": id}`` brings a certain user.
-
-        Raises:
-            ConfigError: an option is unknown, the population does not have that user, or the seed is no integer.
-        """
-        wanted = wanted_users(self.session.world, reset_options(options, ("user_id",)).get("user_id"), 1)
-        seed = single_seed(seed)
-        super().reset(seed=seed)
-        if seed is not None or not self._seeded:
-            chosen = seed if seed is not None else int(self.np_random.integers(2**62))
-            self.session.seed(ALL_ROWS, np.array(row_seeds(chosen, 1), np.uint64))
-            self._seeded = True
+    def _begin(self, seed: int | None, wanted: IntArray | None) -> tuple[Observation, Info]:
+        if seed is not None:
+            self.session.seed(ALL_ROWS, np.array(row_seeds(seed, 1), np.uint64))
         self.session.begin(ALL_ROWS, wanted)
         self.feedback = None
         self._over = False
@@ -245,10 +228,6 @@ class BrowseEnv(gymnasium.Env[Observation, npt.NDArray[Any]]):
         """
         allowed: BoolArray = self.session.allowed()[0]
         return allowed
-
-    def __copy__(self) -> BrowseEnv:
-        # Two that share the user but not the page would both be wrong.
-        return deepcopy(self)
 
     def render(self) -> Any:
         """Return the last page: text (``ansi``) or an image uint8 [height, width, 3] (``rgb_array``)."""

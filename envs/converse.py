@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import string
 from collections.abc import Mapping
-from copy import copy, deepcopy
+from copy import copy
 from inspect import signature
 from os import PathLike
 from typing import Any
 
-import gymnasium
 import numpy as np
 from gymnasium import spaces
 
@@ -29,10 +28,12 @@ from recsim_llm.core.profiles import make_profile
 from recsim_llm.core.protocols import UserModel
 from recsim_llm.core.repetition import KnownItems
 from recsim_llm.envs.actions import as_array
-from recsim_llm.envs.arguments import refuse_unknown, reset_options, single_seed, wanted_users
+from recsim_llm.envs.arguments import refuse_unknown
 from recsim_llm.envs.environment_worlds import WorldArguments, open_world
+from recsim_llm.envs.one_user import OneUserEnv
 from recsim_llm.errors import ConfigError, ContractError, SlateError
 from recsim_llm.population.personas import Population
+from recsim_llm.population.world import World
 from recsim_llm.recommenders.base import LONGEST_WORDS
 
 __all__ = ["ConverseEnv"]
@@ -41,7 +42,7 @@ Observation = dict[str, Any]
 Info = dict[str, Any]
 
 
-class ConverseEnv(gymnasium.Env[Observation, Observation]):
+class ConverseEnv(OneUserEnv[Observation, Observation]):
     """One user at a time talks with a recommender.
 
     **Action.** A ``Dict``; what does not belong to the act means nothing:
@@ -181,26 +182,12 @@ class ConverseEnv(gymnasium.Env[Observation, Observation]):
             }
         )
 
-    @property
-    def catalog(self) -> Catalog:
-        """The items on offer."""
-        return self.world.catalog
+    def _played_world(self) -> World:
+        return self.world
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Observation, Info]:
-        """Start the next dialogue; with a seed, the first one of that seed.
-
-        Args:
-            seed: seed of all that is random from here on.
-            options: ``{"user_id": id}`` brings a certain user.
-
-        Raises:
-            ConfigError: an option is unknown, the population does not have that user, or the seed is no integer.
-        """
-        wanted = wanted_users(self.world, reset_options(options, ("user_id",)).get("user_id"), 1)
-        seed = single_seed(seed)
-        super().reset(seed=seed)
-        if seed is not None or self._seed < 0:
-            self._seed, self._episode = seed if seed is not None else int(self.np_random.integers(2**62)), 0
+    def _begin(self, seed: int | None, wanted: IntArray | None) -> tuple[Observation, Info]:
+        if seed is not None:
+            self._seed, self._episode = seed, 0
         word = seed_words([self._seed])
         if self._episode:
             word = keyed.absorb(word, self._episode)
@@ -245,10 +232,6 @@ class ConverseEnv(gymnasium.Env[Observation, Observation]):
         """Close the world."""
         if self._close is not None:
             self._close()
-
-    def __copy__(self) -> ConverseEnv:
-        # Two that share the user but not the turn would both be wrong.
-        return deepcopy(self)
 
     def _answer(self, prepared: Prepared) -> Turn:
         self.turn = self.conversations.settle(prepared, self.conversations.users.decide(prepared.heard))

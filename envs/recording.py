@@ -87,6 +87,7 @@ class Recorder:
         self._totals = VisitTotals(rows)
         self._visit = np.zeros(rows, np.int64)
         self._visits = 0
+        self._told = False  # the manifest on disk names every seed
         self._closed = False
 
     def check(self) -> None:
@@ -140,6 +141,7 @@ class Recorder:
         """Note the seeds that the rows were given; the manifest is written with the next segment, not at every reset."""
         self._manifest["seeds"].append(np.atleast_1d(np.asarray(seeds)).tolist())
         self._manifest["seed"] = self._manifest["seeds"][0][0]
+        self._told = False
 
     def close(self) -> None:
         """Write what is left; nothing can be recorded afterwards."""
@@ -164,7 +166,7 @@ class Recorder:
         self._place.open()
         folder, catalog = self._place.folder, self._world.catalog
         try:
-            write_manifest(folder, self._manifest)
+            self._write_manifest()
             write_lookups(folder, catalog, self._world.population)
             segments = open_segments(folder)
         except OSError as error:
@@ -175,9 +177,14 @@ class Recorder:
         atexit.register(self.close)
         return self._log
 
+    def _write_manifest(self) -> None:
+        write_manifest(self._place.folder, self._manifest)
+        self._told = True
+
     def _add_visits(self, log: RunLog) -> None:
         """Sum up the visits that ended on the recent pages; a visit starts with its page 0."""
-        write_manifest(self._place.folder, self._manifest)
+        if not self._told:
+            self._write_manifest()
         if not self._recent:
             return
         number = self._table(lambda page: page.feedback.pages.page)

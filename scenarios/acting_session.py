@@ -22,7 +22,8 @@ from recsim_llm.population.world import World
 from recsim_llm.recommenders import Recommender, check_slates
 from recsim_llm.recommenders.hooks import AnswersQueries
 from recsim_llm.registry import blaming
-from recsim_llm.scenarios.arm_session import ArmSession, Others, VisitLog
+from recsim_llm.scenarios.arm_protocols import Others, VisitLog
+from recsim_llm.scenarios.arm_session import ArmSession
 from recsim_llm.scenarios.clock_session import ClockSession
 from recsim_llm.scenarios.offers import AnsweredOffer, Offer
 from recsim_llm.scenarios.schema import Scenario

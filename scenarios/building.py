@@ -16,13 +16,11 @@ import numpy as np
 from recsim_llm.agents.influenced_users import with_influence
 from recsim_llm.agents.noise import with_noise
 from recsim_llm.agents.presented_users import with_presentation
-from recsim_llm.core.protocols import CopiesRows, RanksItems, WritesQueries
+from recsim_llm.core.protocols import WritesQueries
 from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.core.repetition import RatedItems
 from recsim_llm.data import open_dataset
 from recsim_llm.dynamics.influence import Influence
-from recsim_llm.dynamics.provider_exits import ProviderExits
-from recsim_llm.dynamics.timeline import Timeline
 from recsim_llm.envs.rewards import resolve_reward
 from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.language.base.settings import LimitSettings, ModelSettings
@@ -31,27 +29,30 @@ from recsim_llm.population.factories import wants_models
 from recsim_llm.population.personas import Population
 from recsim_llm.population.world import Share, World, with_rated_items
 from recsim_llm.realism.cold.cold_items import draw_cold_items
-from recsim_llm.recommenders import AsksModel, Planner, Recommender, TakesTruth, open_recommender
-from recsim_llm.recommenders.hooks import AnswersQueries
 from recsim_llm.registry import blaming_plug_in, resolve
-from recsim_llm.scenarios.arm_settings import Arm
 from recsim_llm.scenarios.blocks import take_block
 from recsim_llm.scenarios.conversation_checks import check_conversation
+from recsim_llm.scenarios.enriching import Allow, Enrichment, enrich_catalog, read_enrichment
 from recsim_llm.scenarios.parameter_files import for_stand_in
+from recsim_llm.scenarios.planned import make_provider_exits, make_timeline
 from recsim_llm.scenarios.schema import Scenario
 from recsim_llm.scenarios.social_settings import befriend
+from recsim_llm.scenarios.stage_checks import (
+    check_names,
+    check_oracle,
+    check_policies,
+    check_search,
+    check_slate_size,
+    make_recommender,
+)
 from recsim_llm.scenarios.train_settings import HOLDOUT, held_out
-from recsim_llm.scenarios.trained_arms import check_trained_arm
 
 __all__ = [
     "Stage",
     "build_scenario_world",
     "built_world",
-    "check_names",
+    "enrich",
     "load_dataset",
-    "make_provider_exits",
-    "make_recommender",
-    "make_timeline",
     "rebuild_world",
     "recommender_seed",
     "split_cold",
@@ -69,6 +70,8 @@ class Stage:
     """Its data."""
     world: World
     """Its items and users."""
+    enrichment: Enrichment | None
+    """What was written about its items; None where nothing was."""
     roles: Roles
     """Its language models, open until the stage is left."""
     recommenders: Mapping[str, Callable[[], Any]]
@@ -91,6 +94,7 @@ def stage(
     calls: Path | None,
     cache: Path | None = None,
     limits: LimitSettings | None = None,
+    allow: Allow = lambda _, __: None,
     also: Sequence[Path] = (),
     share: Share | None = None,
 ) -> Iterator[Stage]:
@@ -101,6 +105,7 @@ def stage(
         calls: file that keeps the calls of language models; it is made with the first call. None keeps them until the end.
         cache: another run's folder, or its calls file, whose answers are used before a language model is asked.
         limits: limits in place of the scenario's.
+        allow: told of the calls by which items are written about, before any is made.
         also: further folders or files like ``cache``.
         share: as of ``build_scenario_world``.
 
@@ -112,145 +117,71 @@ def stage(
     dataset = load_dataset(scenario)
     resolve_reward(scenario.reward, rates=dataset.feedback == "explicit", buys=scenario.buys)
     with Roles(scenario.models, calls=calls, cache=cache, also=also, limits=limits or scenario.limits) as roles:
-        world = build_scenario_world(scenario, dataset, roles, share=share)
+        check_policies(scenario, roles)
+        enrichment = enrich(scenario, dataset, roles, allow)
+        world = build_scenario_world(scenario, dataset, roles, enrichment=enrichment, share=share)
         resolve_reward(scenario.reward, users=world.users, buys=scenario.buys)
-        _check_slate_size(scenario, world)
+        check_slate_size(scenario, world)
         check_conversation(scenario, world)
-        _check_oracle(scenario, world)
-        _check_policies(scenario, roles)
-        _check_search(scenario)
+        check_oracle(scenario, world)
+        check_search(scenario)
         recommenders = {arm.name: partial(make_recommender, arm) for arm in scenario.recommenders}
-        yield Stage(scenario=scenario, dataset=dataset, world=world, roles=roles, recommenders=recommenders)
+        yield Stage(
+            scenario=scenario,
+            dataset=dataset,
+            world=world,
+            enrichment=enrichment,
+            roles=roles,
+            recommenders=recommenders,
+        )
 
 
-def rebuild_world(scenario: Scenario, fingerprints: Mapping[str, str], what: str) -> World:
+def enrich(scenario: Scenario, dataset: Dataset, roles: Roles, allow: Allow = lambda _, __: None) -> Enrichment | None:
+    """Return what a scenario has written about its items; None where it has nothing written.
+
+    Args:
+        scenario: with or without a section ``enrich``.
+        dataset: its data.
+        roles: its language models.
+        allow: told of the calls before any is made.
+
+    Raises:
+        ConfigError: there is no such enricher, or no model for it.
+        PlugInError: the enricher crashed, or returned something else than words.
+    """
+    if scenario.enrich is None:
+        return None
+    # Whoever writes knows of items what recommenders may: neither how good they are nor who will take them later.
+    catalog = replace(split_cold(scenario, dataset)[0].training_part(scenario.train_share)[0].catalog, quality=None)
+    model = roles.role("writer") if scenario.enriched_by_writer or "writer" in scenario.models else None
+    return enrich_catalog(scenario.enrich, catalog, model, allow)
+
+
+def rebuild_world(
+    scenario: Scenario, fingerprints: Mapping[str, str], what: str, *, enriched: tuple[Path, Mapping[str, Any]] | None = None
+) -> World:
     """Build the items and users of a run again; language models are never asked.
 
     Args:
         scenario: from the run's manifest.
         fingerprints: of ``data`` and ``population``, from there too.
         what: the run, for the error text.
+        enriched: the run folder, and the manifest's entry ``enrichment``, where items are to have the words that were written
+            about them; None leaves them as the data have them.
 
     Raises:
-        LogError: the data or the users have changed.
+        LogError: the data or the users have changed, or what was written about items cannot be read.
     """
     dataset = load_dataset(scenario)
+    words = None if enriched is None else read_enrichment(enriched[0], dataset.catalog, enriched[1])
     # Nobody decides anything that a language model would be asked for, so a stand-in takes its place.
     with Roles({"user": ModelSettings(name="scripted/uniform")}) as nobody:
-        world = build_scenario_world(for_stand_in(scenario), dataset, nobody)
+        world = build_scenario_world(for_stand_in(scenario), dataset, nobody, enrichment=words)
     now = {"data": dataset.fingerprint, "population": world.population.fingerprint}
     changed = [name for name, fingerprint in now.items() if fingerprints[name] != fingerprint]
     if changed:
         raise LogError(f"{what}: the {changed[0]} changed since the run, expected what its manifest.json says; restore it")
     return world
-
-
-def check_names(scenario: Scenario) -> None:
-    """See to it that rewards and recommenders exist and take their settings.
-
-    Raises:
-        ConfigError: one does not.
-    """
-    resolve_reward(scenario.reward, buys=scenario.buys)
-    for arm in scenario.recommenders:
-        made = make_recommender(arm)
-        _check_retraining(scenario, arm)
-        check_trained_arm(scenario, arm, made)
-
-
-def _check_retraining(scenario: Scenario, arm: Arm) -> None:
-    """Refuse fits for which the time never comes.
-
-    Raises:
-        ConfigError: there are none.
-    """
-    place = f"recommender {arm.name!r}, retrain"
-    if arm.retrain == "visit" and scenario.visits == 1:
-        raise ConfigError(
-            f"{place}: got 'visit' with one visit a user, after which no page is shown, expected more visits or a number of "
-            "pages; pass --set visits=2 or more"
-        )
-    if arm.retrain == "day" and (scenario.clock is None or scenario.clock.days == 1):
-        raise ConfigError(
-            f"{place}: got 'day' with {'no clock' if scenario.clock is None else 'one day'}, expected a clock of two days or "
-            "more; add clock: {days: 30}"
-        )
-    if isinstance(arm.retrain, int) and scenario.barrier == "visit":
-        raise ConfigError(
-            f"{place}: got {arm.retrain} pages with barrier 'visit', where recommenders learn of pages when everyone has ended "
-            "the visit, expected 'visit'; or pass --set barrier=page"
-        )
-    if isinstance(arm.retrain, int) and arm.retrain >= scenario.visits * scenario.max_pages:
-        most = scenario.visits * scenario.max_pages
-        raise ConfigError(
-            f"{place}: got {arm.retrain} pages, expected fewer than the {most} that a user sees at most, since none is shown "
-            "after them; lower it"
-        )
-
-
-def _check_slate_size(scenario: Scenario, world: World) -> None:
-    if scenario.slate_size > len(world.catalog):
-        raise ConfigError(
-            f"slate_size: got {scenario.slate_size}, expected at most {len(world.catalog)}, the items in the catalog; pass "
-            f"--slate-size {len(world.catalog)} or fewer"
-        )
-
-
-def _check_oracle(scenario: Scenario, world: World) -> None:
-    """Refuse arms that must know the users before anything is asked of users that cannot tell.
-
-    Raises:
-        ConfigError: there is one, and the users cannot tell what they feel for every item.
-    """
-    knowing = {arm.name: make_recommender(arm) for arm in scenario.recommenders}
-    knowing = {name: made for name, made in knowing.items() if isinstance(made, TakesTruth)}
-    planning = [name for name, made in knowing.items() if isinstance(made, Planner)]
-    ranks, copies = isinstance(world.users, RanksItems), isinstance(world.users, CopiesRows)
-    refused, why = (list(knowing), "tell what they feel for every item") if not ranks else (planning, "be copied to plan with")
-    if refused and not (ranks and copies):
-        others = ",".join(arm.name for arm in scenario.recommenders if arm.name not in refused) or "popularity"
-        raise ConfigError(
-            f"recommender {refused[0]!r}: got users {scenario.users.model!r}, who cannot {why}, expected choice users; leave "
-            f"it out: --recommenders {others}"
-        )
-
-
-def _check_policies(scenario: Scenario, roles: Roles) -> None:
-    """Refuse arms and users that ask a language model that nobody named, before others are served and a folder is left behind.
-
-    Raises:
-        ConfigError: there are such.
-    """
-    if any(isinstance(make_recommender(arm), AsksModel) for arm in scenario.recommenders):
-        roles.settings_for("policy")
-    if scenario.asks_writer:
-        roles.settings_for("writer")
-
-
-def _check_search(scenario: Scenario) -> None:
-    """Refuse arms that are to answer queries and cannot, before others are served.
-
-    Raises:
-        ConfigError: there is one.
-    """
-    search = None if scenario.actions is None else scenario.actions.search
-    if search is None or search.answered_by == "index":
-        return
-    for arm in scenario.recommenders:
-        if not isinstance(make_recommender(arm), AnswersQueries):
-            raise ConfigError(
-                f"recommender {arm.name!r}: got one without search(requests, queries, k), expected one with it; or set "
-                "actions.search.answered_by: index"
-            )
-
-
-def make_recommender(arm: Arm) -> Recommender:
-    """Return a new recommender, not yet fitted.
-
-    Raises:
-        ConfigError: there is none of that name, or it does not take these settings.
-    """
-    return open_recommender(arm.recommender, arm.settings, source=f"recommender {arm.name!r}")
 
 
 def _seed(scenario: Scenario) -> int:
@@ -278,6 +209,7 @@ def build_scenario_world(
     roles: Roles,
     *,
     people: str | PathLike[str] | None = None,
+    enrichment: Enrichment | None = None,
     share: Share | None = None,
 ) -> World:
     """Return the items and users that a scenario names; its language models are opened where the users need them.
@@ -287,6 +219,7 @@ def build_scenario_world(
         dataset: its data.
         roles: its language models.
         people: file of the users; None takes as many as the scenario says.
+        enrichment: what was written about the items; None for nothing.
         share: users that the world shall have, of those that the scenario names; None for all of them. They do what they do
             among everyone.
 
@@ -300,6 +233,9 @@ def build_scenario_world(
         raise ConfigError(
             f"users {settings.model!r}: got a language model for the role user, expected none; take --users language"
         )
+    # Users are fitted to what people did, not to words: only those who read are built with what was written.
+    if enrichment is not None and more:
+        dataset = replace(dataset, catalog=enrichment.applied_to(dataset.catalog))
     build = partial(factory, parameters=settings.parameters, fitted=settings.fitted, seed=_seed(scenario), **more)
     if share is not None:
         world = built_world(settings.model, lambda: build(dataset, share.population))._replace(profile=share.profile)
@@ -308,6 +244,8 @@ def build_scenario_world(
         chosen = _chosen_users(scenario, world.population)
         if chosen is not world.population:
             world = built_world(settings.model, lambda: build(dataset, chosen))
+    if enrichment is not None and not more:
+        world = world._replace(catalog=enrichment.applied_to(world.catalog))
     world = with_rated_items(world, split_cold(scenario, dataset)[0], scenario.train_share)
     if scenario.clock is not None:
         world = _living(scenario, world)
@@ -349,26 +287,6 @@ def _living(scenario: Scenario, world: World) -> World:
         sends = scenario.actions is not None and scenario.actions.share is not None
         befriend(influence, scenario.social, world, _seed(scenario), sends=sends)
     return with_influence(world, influence)
-
-
-def make_timeline(scenario: Scenario, world: World) -> Timeline:
-    """Return what happens by plan to the items and users of a scenario.
-
-    Raises:
-        ConfigError: something cannot happen to them.
-    """
-    timeline = Timeline(scenario.interventions, world.catalog, world.population, _seed(scenario))
-    timeline.check_slots(scenario.slate_size)
-    return timeline
-
-
-def make_provider_exits(scenario: Scenario, world: World) -> ProviderExits | None:
-    """Return who offers the items of a scenario, before anybody has left; None where nobody does.
-
-    Raises:
-        ConfigError: the data do not say who provides items.
-    """
-    return None if scenario.providers is None else ProviderExits(scenario.providers, world.catalog, scenario.slate_size)
 
 
 def _chosen_users(scenario: Scenario, population: Population) -> Population:

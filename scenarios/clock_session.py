@@ -30,11 +30,12 @@ from recsim_llm.log.schema import CHAT
 from recsim_llm.population.world import World
 from recsim_llm.recommenders import Recommender
 from recsim_llm.recommenders.hooks import begin_day, restock
-from recsim_llm.scenarios.arm_session import ArmSession, Others, Served, VisitLog
-from recsim_llm.scenarios.building import make_provider_exits, make_timeline
+from recsim_llm.scenarios.arm_protocols import Others, Served, VisitLog
+from recsim_llm.scenarios.arm_session import ArmSession
 from recsim_llm.scenarios.clock_settings import ClockSettings
 from recsim_llm.scenarios.gossip import Gossip
 from recsim_llm.scenarios.offers import AnsweredOffer
+from recsim_llm.scenarios.planned import make_provider_exits, make_timeline
 from recsim_llm.scenarios.schema import Scenario
 
 __all__ = ["ClockSession"]

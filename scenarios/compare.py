@@ -28,8 +28,8 @@ from recsim_llm.scenarios.comparison_settings import (
     read_comparison_settings,
 )
 from recsim_llm.scenarios.estimates import Confirm, CostEstimate
-from recsim_llm.scenarios.run_users import known_before
 from recsim_llm.scenarios.run_progress import Report
+from recsim_llm.scenarios.run_users import known_before
 from recsim_llm.scenarios.runner import resume
 from recsim_llm.scenarios.schema import Block, Scenario
 from recsim_llm.scenarios.sequential import Looks, block_size, judge_blocks, planned_users
@@ -174,8 +174,10 @@ def _until_decided(
         folder = out / BLOCKS / f"{number:03d}"
         # A person is asked once, for all the blocks that there may be.
         ask = (lambda found: confirm(_times(found, blocks))) if number == 0 else tell_nobody
+        # Items are the same in every block: what a model wrote about them for the first one is not paid for again.
+        known = folders[0] if folders and cache is None and scenario.enriched_by_writer else cache
         part = take_part(scenario, Block(size=size, number=number))
-        run_or_resume(part, folder, progress, cache=cache, confirm=ask, sharding=sharding)
+        run_or_resume(part, folder, progress, cache=known, confirm=ask, sharding=sharding)
         folders.append(folder)
         if looks.add(folder):
             break

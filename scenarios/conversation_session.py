@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recsim_llm.agents.worlds import ModelsByRole
-from recsim_llm.conversation.acts import (
-    ACCEPT,
-    Dialogues,
-)
+from recsim_llm.conversation.acts import ACCEPT, Dialogues, PolicyActs
 from recsim_llm.conversation.attributes import Attributes, find_attributes
-from recsim_llm.conversation.conversational import conversational
+from recsim_llm.conversation.conversational import RespondsLater, conversational
 from recsim_llm.conversation.deciding import AnswersTurnsLater, DialogueUsers, RemembersTurns
 from recsim_llm.conversation.dialogue_loop import Conversations
 from recsim_llm.conversation.dialogue_outcomes import Outcomes
 from recsim_llm.conversation.dialogue_turns import Prepared, Turn
 from recsim_llm.conversation.dialogue_words import policy_words, user_words
 from recsim_llm.conversation.goals import read_tastes
+from recsim_llm.conversation.open_turns import Choosing, OpenTurns
 from recsim_llm.conversation.taste_users import TasteUsers
-from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray, TextArray
+from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray, TextArray
 from recsim_llm.core.batches import take_columns
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.dice import seed_words
@@ -36,9 +34,12 @@ from recsim_llm.population.world import World
 from recsim_llm.recommenders import Truth
 from recsim_llm.recommenders.base import LONGEST_WORDS
 from recsim_llm.registry import blaming, blaming_plug_in
-from recsim_llm.scenarios.arm_session import Served
+from recsim_llm.scenarios.arm_protocols import Served
 from recsim_llm.scenarios.dialogue_rows import DialogueRows
 from recsim_llm.scenarios.schema import Scenario
+
+if TYPE_CHECKING:
+    from recsim_llm.language.providers import Roles
 
 __all__ = ["ConversationSession"]
 
@@ -56,7 +57,7 @@ class ConversationSession:
     """
 
     def __init__(
-        self, scenario: Scenario, world: World, recommender: Any, *, name: str, log: TalkLog, models: ModelsByRole | None = None
+        self, scenario: Scenario, world: World, recommender: Any, *, name: str, log: TalkLog, models: Roles | None = None
     ) -> None:
         settings, seed = scenario.conversation, scenario.seed
         if settings is None or seed is None:
@@ -83,6 +84,7 @@ class ConversationSession:
             name=None if scenario.invalid == "count" else f"recommender {name!r}",
         )
         self._seed = np.repeat(seed_words([seed]), users)
+        self._models = models
         self._outcomes, self._rows = Outcomes(users), DialogueRows(self.conversations, self._user_id)
         self._order = np.argsort(self._user_id, kind="stable")
         self._spoken = settings.words or self._policy.reads_text
@@ -90,7 +92,7 @@ class ConversationSession:
         self.pages = 0
         self.clicks = 0
 
-    def _users(self, attributes: Attributes, models: ModelsByRole | None) -> DialogueUsers:
+    def _users(self, attributes: Attributes, models: Roles | None) -> DialogueUsers:
         settings = self._settings
         if models is None or "user" not in self._scenario.models:
             return TasteUsers(attributes, settings)
@@ -137,34 +139,59 @@ class ConversationSession:
             yield Served(0, turn, len(rows), turn / self._settings.max_turns)
 
     def _freely(self, opening: Prepared, users: AnswersTurnsLater) -> Iterator[Served]:
-        """Each user goes on as soon as it is answered; nothing depends on who was answered first, nor learns from it."""
-        open_acts = dict.fromkeys(opening.rows.tolist(), opening)
-        users.start(opening.heard)
-        most = len(open_acts) * self._settings.max_turns
-        while open_acts:
-            ready = users.collect()
-            groups = {id(open_acts[row]): open_acts[row] for row in ready.tolist()}
-            waiting = []
-            for prepared in groups.values():
-                at = np.flatnonzero(np.isin(prepared.rows, ready) & _is(open_acts, prepared))
-                part = prepared.take(at)
-                waiting.append(part.rows[~self._settle(part, None, acted=prepared is not opening)])
-            for row in ready.tolist():
-                del open_acts[row]
-            rows = np.sort(np.concatenate(waiting))
-            if rows.size:
-                prepared, _ = self._act(rows)
-                open_acts |= dict.fromkeys(rows.tolist(), prepared)
-                users.start(prepared.heard)
-            yield Served(0, self.pages // len(opening.rows), len(open_acts), self.pages / most)
+        """Each dialogue goes on as soon as it is answered; nothing depends on who was answered first, nor learns from it.
+
+        Where more wait than models answer at a time, those go first that are likely to go on for longest.
+        """
+        open_turns, ahead = OpenTurns(), self.conversations.turns_ahead(opening.rows)
+
+        def put(acts: Prepared) -> None:
+            self._expect(acts.rows, ahead[acts.rows, self.conversations.state.turn[acts.rows]])
+            open_turns.add(acts, users.start(acts.heard))
+
+        put(opening)
+        most = len(opening.rows) * self._settings.max_turns
+        while open_turns:
+            openings: list[Prepared] = []
+            answered: list[Prepared] = []
+            going_on = [np.zeros(0, np.int64)]
+            for turn, at in open_turns.collect():
+                if isinstance(turn, Choosing):
+                    with self._policys_code("respond"):
+                        acts = turn.begun.acts(at)
+                    put(self._hear(turn.rows[at], acts))
+                else:
+                    (openings if turn is opening else answered).append(turn.take(at))
+            for parts in (openings, answered):
+                for part in Prepared.join(parts):
+                    self._expect(part.rows, math.inf)  # What is asked now, everybody waits for.
+                    going_on.append(part.rows[~self._settle(part, None, acted=parts is answered)])
+            rows = np.sort(np.concatenate(going_on))
+            if rows.size and isinstance(self._policy, RespondsLater):
+                self._expect(rows, ahead[rows, self.conversations.state.turn[rows]])
+                with self._policys_code("respond"):
+                    begun = self._policy.begin_turns(self.conversations.dialogues(rows), self._scenario.slate_size)
+                open_turns.add(Choosing(rows, begun), begun.replies)
+            elif rows.size:
+                put(self._act(rows)[0])
+            yield Served(0, self.pages // len(opening.rows), len(open_turns), self.pages / most)
+
+    def _expect(self, rows: IntArray, turns: DoubleArray | float) -> None:
+        """Let models answer first whose dialogues in rows int64 [m] have more turns ahead, float64 [m] or the same for all."""
+        if self._models is not None:
+            ahead = np.broadcast_to(turns, rows.shape)
+            self._models.expect(dict(zip(map(str, self._user_id[rows].tolist()), ahead.tolist(), strict=True)))
 
     def _act(self, rows: IntArray) -> tuple[Prepared, Dialogues]:
         """Let the policy take its turn in rows int64 [m]."""
         dialogues = self.conversations.dialogues(rows)
         with self._policys_code("respond"):
             acts = self._policy.respond(dialogues, self._scenario.slate_size)
+        return self._hear(rows, acts), dialogues
+
+    def _hear(self, rows: IntArray, acts: PolicyActs) -> Prepared:
         self.pages += len(rows)
-        return self.conversations.hear(rows, acts), dialogues
+        return self.conversations.hear(rows, acts)
 
     def _settle(self, prepared: Prepared, dialogues: Dialogues | None, *, acted: bool = True) -> BoolArray:
         """Let users answer an act; return bool [m], which dialogues are over.
@@ -231,8 +258,3 @@ class ConversationSession:
 
     def _policys_code(self, what: str) -> AbstractContextManager[None]:
         return blaming(f"recommender {self._name!r}, {what} in a conversation", "it to take its turn; see Conversational")
-
-
-def _is(open_acts: Mapping[int, Prepared], prepared: Prepared) -> BoolArray:
-    """Return bool [m]: rows of an act that still wait for their answer to it."""
-    return np.array([open_acts.get(row) is prepared for row in prepared.rows.tolist()], np.bool_)

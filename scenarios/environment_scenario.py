@@ -10,7 +10,7 @@ from recsim_llm.envs.environment_worlds import OpenWorld, WorldArguments, asks_m
 from recsim_llm.errors import ConfigError
 from recsim_llm.language.calls.calls_file import FILE_NAME
 from recsim_llm.language.providers import Roles
-from recsim_llm.scenarios.building import build_scenario_world, load_dataset, recommender_seed
+from recsim_llm.scenarios.building import build_scenario_world, enrich, load_dataset, recommender_seed
 from recsim_llm.scenarios.schema import Scenario, change_scenario, load_scenario
 from recsim_llm.scenarios.without_time import sections_in_time
 
@@ -52,7 +52,9 @@ def open_scenario(given: WorldArguments, folder: Path | None) -> OpenWorld:
     roles = Roles(scenario.models, calls=None if folder is None else folder / FILE_NAME, limits=scenario.limits)
     try:
         people = given.population if isinstance(given.population, str | PathLike) else None
-        world = build_scenario_world(scenario, load_dataset(scenario), roles, people=people)
+        dataset = load_dataset(scenario)
+        enrichment = enrich(scenario, dataset, roles)
+        world = build_scenario_world(scenario, dataset, roles, people=people, enrichment=enrichment)
     except BaseException:
         roles.close()
         raise

@@ -15,8 +15,8 @@ from recsim_llm.population.world import World
 from recsim_llm.recommenders import AsksModel
 from recsim_llm.recommenders.hooks import BoundsCalls
 from recsim_llm.recommenders.language.policy import LanguagePolicy, PageAsks
-from recsim_llm.scenarios.building import make_recommender
 from recsim_llm.scenarios.schema import Scenario
+from recsim_llm.scenarios.stage_checks import make_recommender
 
 __all__ = ["ANSWER_TOKENS", "Confirm", "CostEstimate", "estimate_cost"]
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,12 +17,14 @@ from recsim_llm.exports import (
     ArmLog,
     ExportSource,
     Identities,
+    count_narratives,
     new_folder,
     write_bandit_feedback,
     write_conversations,
     write_dialogues,
     write_inspired,
     write_movielens,
+    write_narratives,
     write_recbole,
     write_redial,
     write_simeval,
@@ -31,12 +35,15 @@ from recsim_llm.numerics.threads import one_thread
 from recsim_llm.population.world import World
 from recsim_llm.scenarios.building import rebuild_world
 from recsim_llm.scenarios.minari_export import Origin, make_dataset_id, write_minari
+from recsim_llm.scenarios.narrative_writing import NarrativeModel, open_narrative_writer
 from recsim_llm.scenarios.schema import scenario_from
 
 __all__ = ["FORMATS", "export"]
 
 Writer = Callable[[ExportSource, Path], dict[str, int]]
 
+NARRATIVES = "narratives"
+"""The format that a language model may write."""
 FORMATS: Mapping[str, str] = {
     "obp": "Open Bandit Pipeline: feedback.npz, a round a slot",
     "obp-slates": "Open Bandit Pipeline: slates.npz, a round a page with three propensities",
@@ -45,9 +52,10 @@ FORMATS: Mapping[str, str] = {
     "movielens": "MovieLens: ratings.csv and movies.csv",
     "simeval": "SimEval-IR: sessions.jsonl in its schema v1, with losses.json",
     "dialogues": "dialogues.jsonl and instructions.jsonl, in words",
-    "conversations": "of a run whose users talk: conversations.jsonl, chat messages with typed acts",
-    "redial": "of a run whose users talk: redial.jsonl, in the layout of ReDial",
-    "inspired": "of a run whose users talk: inspired.tsv, in the layout of INSPIRED",
+    "conversations": "of a run whose users talk, or read or say words on pages: conversations.jsonl, messages with typed acts",
+    "redial": "of the same: redial.jsonl, in the layout of ReDial",
+    "inspired": "of the same: inspired.tsv, in the layout of INSPIRED",
+    "narratives": "narratives.jsonl and items.jsonl: requests in words for what users went on to take",
 }
 """Formats by name."""
 _WRITERS: Mapping[str, Writer] = {
@@ -60,12 +68,20 @@ _WRITERS: Mapping[str, Writer] = {
     "conversations": write_conversations,
     "redial": write_redial,
     "inspired": write_inspired,
+    "narratives": write_narratives,
 }
 
 
 @one_thread
 def export(
-    run: Path, form: str, out: Path, *, arm: str | None = None, anonymous: bool = False, world: World | None = None
+    run: Path,
+    form: str,
+    out: Path,
+    *,
+    arm: str | None = None,
+    anonymous: bool = False,
+    world: World | None = None,
+    model: NarrativeModel | None = None,
 ) -> dict[str, Any]:
     """Write the log of a run's finished arms into a new folder, each into a folder of its own, beside ``export.json``.
 
@@ -76,6 +92,7 @@ def export(
         arm: the only arm wanted; None takes all that are finished and have a page, and ``export.json`` names the others.
         anonymous: users bear new ids whose key is thrown away; demographics, texts, seeds and the users' order are left out.
         world: items and users, for the log of an environment, which does not know how it was made; None for other runs.
+        model: that writes the queries of ``narratives``; None writes them by fixed sentences.
 
     Returns:
         The content of ``export.json``: ``format``, ``arms`` (folder, and what was written, by name), ``left_out``, and more.
@@ -87,6 +104,8 @@ def export(
     """
     if form not in FORMATS:
         raise ConfigError(f"export: got format {form!r}, expected {one_of(form, FORMATS)}")
+    if model is not None and form != NARRATIVES:
+        raise ConfigError(f"export: got a language model for {form}, which nobody writes, expected one for {NARRATIVES} alone")
     whole = open_run(run)
     manifest = whole.manifest
     with new_folder(out) as draft:
@@ -97,8 +116,8 @@ def export(
         order = np.argsort(people.user_id, kind="stable")
         fields = {} if anonymous else {name: column[order] for name, column in people.demographics.items()}
         content = _about(manifest, form, anonymous) | {"arms": {}, "left_out": left_out}
-        for log, folder in zip(logs, _folders(logs, form), strict=True):
-            source = ExportSource(
+        sources = [
+            ExportSource(
                 log=log,
                 catalog=origin.world.catalog,
                 identities=identities,
@@ -106,15 +125,28 @@ def export(
                 stars=manifest.get("data", {}).get("feedback") != "implicit",
                 demographics=fields,
             )
-            (draft / folder).mkdir()
-            written = _write(source, form, draft / folder, origin)
-            content["arms"][log.arm] = {"folder": folder, **written}
+            for log in logs
+        ]
+        with _writer_of(form, origin, model=model, out=out, sources=sources) as write:
+            for source, folder in zip(sources, _folders(logs, form), strict=True):
+                (draft / folder).mkdir()
+                content["arms"][source.log.arm] = {"folder": folder, **write(source, draft / folder)}
         (draft / "export.json").write_bytes(json.dumps(content, indent=2).encode() + b"\n")
     return content
 
 
-def _write(source: ExportSource, form: str, folder: Path, origin: Origin) -> dict[str, int]:
-    return write_minari(source, folder, origin) if form == "minari" else _WRITERS[form](source, folder)
+@contextmanager
+def _writer_of(
+    form: str, origin: Origin, *, model: NarrativeModel | None, out: Path, sources: Sequence[ExportSource]
+) -> Iterator[Writer]:
+    """Lend what writes an arm in a format."""
+    if model is not None:
+        with open_narrative_writer(model, out, sum(map(count_narratives, sources))) as writer:
+            yield partial(write_narratives, writer=writer, name=model.settings.name)
+    elif form == "minari":
+        yield partial(write_minari, origin=origin)
+    else:
+        yield _WRITERS[form]
 
 
 def _logs(run: RunReader, arm: str | None) -> tuple[list[ArmLog], dict[str, str]]:
@@ -159,7 +191,8 @@ def _origin(run: Path, manifest: Mapping[str, Any], world: World | None) -> Orig
         )
     scenario = scenario_from(settings, str(run / "manifest.json"))
     fingerprints = {name: str(manifest[name]["fingerprint"]) for name in ("data", "population")}
-    own = rebuild_world(scenario, fingerprints, f"run folder {run}")
+    enriched = (run, manifest["enrichment"]) if "enrichment" in manifest else None
+    own = rebuild_world(scenario, fingerprints, f"run folder {run}", enriched=enriched)
     again = None if "user" in scenario.models or scenario.clock is not None else settings
     return Origin(own, again, fingerprints, None, by_visit=False)
 

@@ -17,16 +17,15 @@ from recsim_llm.log.writer import RunLog
 from recsim_llm.population.world import World
 from recsim_llm.recommenders import Retrained
 from recsim_llm.scenarios.acting_session import open_arm
-from recsim_llm.scenarios.arm_session import VisitLog
-from recsim_llm.scenarios.building import Stage, recommender_seed, stage
+from recsim_llm.scenarios.arm_logs import open_arm_log
+from recsim_llm.scenarios.arm_protocols import VisitLog
+from recsim_llm.scenarios.building import recommender_seed, stage
 from recsim_llm.scenarios.clock_session import ClockSession
 from recsim_llm.scenarios.measures import check_measures, write_run_tables
 from recsim_llm.scenarios.run_manifest import make_manifest
-from recsim_llm.scenarios.arm_logs import open_arm_log
 from recsim_llm.scenarios.runner import draw_seed
-from recsim_llm.scenarios.serving import give_hooks
 from recsim_llm.scenarios.schema import Scenario, change_scenario, load_scenario
-from recsim_llm.scenarios.serving import follow_tools
+from recsim_llm.scenarios.serving import follow_tools, give_hooks
 
 __all__ = ["LivingArm", "open_living_arm"]
 
@@ -52,7 +51,7 @@ class LivingArm:
                 self._opened.enter_context(lock_folder(folder, RUN_FOLDER))
                 refuse_used_folder(folder, RUN_FOLDER, expected="a new one", remedy="choose another")
             self.stage = self._opened.enter_context(stage(scenario, calls=None if folder is None else folder / FILE_NAME))
-            self.log = None if folder is None else _begin_log(self.stage, folder)
+            self.log = None if folder is None else self._begin_log(folder)
             self.world: World = self.stage.world
             self.sums = sums(self.world, self.log)
             self.session = self._begin(scenario)
@@ -70,6 +69,15 @@ class LivingArm:
         give_hooks(recommender, self.stage, session)
         learner.fit(*session.stock(self.stage.training_part()[0]), recommender_seed(scenario))
         return session
+
+    def _begin_log(self, folder: Path) -> RunLog:
+        built = self.stage
+        check_measures(built)
+        write_manifest(folder, make_manifest(built))
+        write_run_tables(built, folder)
+        segments = open_segments(folder)
+        self._opened.callback(segments.settle)
+        return open_arm_log(built, segments, 0)
 
     def note(self, said: str, step: int) -> None:
         """Note in the manifest, once, who has a hand in what happens, so that nobody takes it for what the scenario alone does.
@@ -126,10 +134,3 @@ def open_living_arm(
     if seed is not None:
         scenario = change_scenario(scenario, {"seed": seed})
     return LivingArm(draw_seed(scenario), sums, folder)
-
-
-def _begin_log(built: Stage, folder: Path) -> RunLog:
-    check_measures(built)
-    write_manifest(folder, make_manifest(built.scenario, built.dataset, built.world, built.roles))
-    write_run_tables(built, folder)
-    return open_arm_log(built, open_segments(folder), 0)

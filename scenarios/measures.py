@@ -38,8 +38,13 @@ def check_measures(built: Stage) -> None:
 
 
 def write_run_tables(built: Stage, out: Path) -> None:
-    """Write what stands beside a log: items, users with the traits they are measured by, held-out ratings, who knows whom."""
+    """Write what stands beside a log: items and what was written about them, users with the traits they are measured by, more.
+
+    That is held-out ratings, and who knows whom.
+    """
     training, later = built.training_part()
+    if built.enrichment is not None:
+        built.enrichment.write(training.catalog, out)
     if built.scenario.presentation is not None:
         _write_rated_before(out, training.ratings, built.world.population.user_id)
     measure = built.scenario.measure

@@ -28,9 +28,10 @@ from recsim_llm.offpolicy.evaluations import Contributions
 from recsim_llm.recommenders import AsksModel, RandomRecommender, Recommender, TakesRules, TakesTruth, TakesUserKeys
 from recsim_llm.registry import names
 from recsim_llm.scenarios.arm_settings import Arm
-from recsim_llm.scenarios.building import load_dataset, make_recommender, recommender_seed, split_cold
+from recsim_llm.scenarios.building import load_dataset, recommender_seed, split_cold
 from recsim_llm.scenarios.runner import run
 from recsim_llm.scenarios.schema import Scenario, scenario_from
+from recsim_llm.scenarios.stage_checks import make_recommender
 from recsim_llm.statistics import CONFIDENCE
 
 __all__ = ["collect_evidence", "fitted_arm", "fitted_policy", "own_truth", "policy_arm", "self_check"]

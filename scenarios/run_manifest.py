@@ -20,6 +20,7 @@ from recsim_llm.data.reading_notes import reading_record
 from recsim_llm.language.providers import Roles
 from recsim_llm.numerics.arithmetic import describe_arithmetic
 from recsim_llm.population.world import World
+from recsim_llm.scenarios.building import Stage
 from recsim_llm.scenarios.schema import Scenario
 from recsim_llm.scenarios.social_settings import friends_left_out, social_record
 
@@ -33,15 +34,13 @@ _PACKAGES = {
 }
 
 
-def make_manifest(scenario: Scenario, dataset: Dataset, world: World, roles: Roles) -> dict[str, Any]:
+def make_manifest(built: Stage) -> dict[str, Any]:
     """Return the content of a run's ``manifest.json``: what it is made from, and what made it.
 
     Args:
-        scenario: with its seed drawn.
-        dataset: its data.
-        world: its items and users.
-        roles: its language models; all that are named are opened.
+        built: the scenario, with its seed drawn; all language models that it names are opened.
     """
+    scenario, dataset, world, roles = built.scenario, built.dataset, built.world, built.roles
     packages = ["recsim_llm", "numpy", "scipy", "pyarrow", "gymnasium"]
     providers = {model.name.partition("/")[0] for model in scenario.models.values()}
     packages += [name for provider in sorted(providers) for name in _PACKAGES.get(provider, ())]
@@ -77,6 +76,7 @@ def make_manifest(scenario: Scenario, dataset: Dataset, world: World, roles: Rol
         "versions": {name: version(name) for name in dict.fromkeys(packages)} | {"python": platform.python_version()},
         "arithmetic": describe_arithmetic(),
         **social_record(world),
+        **({} if built.enrichment is None else {"enrichment": built.enrichment.record()}),
         "settings": scenario.model_dump(mode="json"),
     }
 

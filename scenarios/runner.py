@@ -7,16 +7,19 @@ import secrets
 import shutil
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from recsim_llm.agents.language.item_words import PROMPT_TOKENS, WRITTEN_TOKENS
 from recsim_llm.core.files import write_atomically
 from recsim_llm.errors import BudgetExceeded, LogError, PlugInError, ServiceError, hide_secrets
 from recsim_llm.language.base.settings import LimitSettings
-from recsim_llm.language.calls.calls_file import FILE_NAME
-from recsim_llm.language.calls.model import Meter
+from recsim_llm.language.base.wire import TokenUsage
+from recsim_llm.language.calls.calls_file import CALLS_FILES, FILE_NAME
+from recsim_llm.language.calls.model import LanguageModel
 from recsim_llm.log.folders import MANIFEST, RUN_FOLDER, TRACEBACK, refuse_used_folder, remove_torn_files
 from recsim_llm.log.locks import lock_folder
 from recsim_llm.log.manifest import encode_manifest, read_arithmetic, read_scenario_manifest, write_manifest
@@ -38,12 +41,9 @@ from recsim_llm.scenarios.conversation_session import ConversationSession
 from recsim_llm.scenarios.estimates import Confirm, estimate_cost
 from recsim_llm.scenarios.measures import check_measures, write_run_tables
 from recsim_llm.scenarios.parameter_files import with_files_read
-from recsim_llm.scenarios.run_progress import Progress, Report
 from recsim_llm.scenarios.run_manifest import difference, make_manifest, users_warnings
+from recsim_llm.scenarios.run_progress import Progress, Report
 from recsim_llm.scenarios.schema import Scenario, scenario_from
-from recsim_llm.scenarios.shard_calls import ShardCalls
-from recsim_llm.scenarios.sharded_arms import check_shards, serve_in_shards
-from recsim_llm.shards.sharding import Sharding
 from recsim_llm.scenarios.serving import (
     ServedRecommender,
     follow_tools,
@@ -52,6 +52,10 @@ from recsim_llm.scenarios.serving import (
     keeping_cost,
     reach_services,
 )
+from recsim_llm.scenarios.shard_calls import ShardCalls
+from recsim_llm.scenarios.sharded_arms import check_shards, serve_in_shards
+from recsim_llm.scenarios.study_requests import most_cost
+from recsim_llm.shards.sharding import Sharding
 
 __all__ = ["begin_run", "draw_seed", "other_arithmetic", "resume", "run"]
 
@@ -83,7 +87,9 @@ def run(
         BudgetExceeded: a limit was reached; the run is whole and can be resumed.
     """
     with lock_folder(out, RUN_FOLDER):
-        refuse_used_folder(out, RUN_FOLDER, expected="a new one", remedy=f"pass --out, or `recsim-llm resume {out}`")
+        # What was written about items before a run had begun was paid for, and is found again.
+        kept = CALLS_FILES if scenario.enriched_by_writer else ()
+        refuse_used_folder(out, RUN_FOLDER, expected="a new one", remedy=f"pass --out, or `recsim-llm resume {out}`", but=kept)
         begin_run(with_files_read(draw_seed(scenario)), out, progress, cache=cache, confirm=confirm, sharding=sharding)
     return out
 
@@ -110,7 +116,11 @@ def begin_run(
         sharding: as in ``run``.
     """
     remove_torn_files(out)
-    with stage(scenario, calls=out / FILE_NAME, cache=cache, limits=_allowed(scenario, limits)) as built:
+    allow = partial(_allow_writing, scenario=scenario, confirm=confirm)
+    staged = stage(scenario, calls=out / FILE_NAME, cache=cache, limits=_allowed(scenario, limits), allow=allow)
+    with ExitStack() as opened:
+        with _noting_what_was_written(scenario, out):
+            built = opened.enter_context(staged)
         if scenario.models:
             warnings = users_warnings(scenario, built.dataset, built.world, built.roles)
             confirm(estimate_cost(scenario, built.world, built.roles)._replace(warnings=tuple(warnings)))
@@ -118,18 +128,37 @@ def begin_run(
         services = reach_services(built)
         if sharding is not None:
             check_shards(built, sharding.shards, services.get("services", {}))
-        write_manifest(out, make_manifest(scenario, built.dataset, built.world, built.roles) | services)
+        write_manifest(out, make_manifest(built) | services)
         try:
             with _keeping_tracebacks(out):
                 _serve(built, out, progress, sharding=sharding, cache=cache, limits=_allowed(scenario, limits))
         except (OSError, ServiceError):
             raise  # The machine's trouble, or a server's, not the scenario's: the run goes on once it is over.
         except Exception as error:
-            if not read_segments(out) and not (isinstance(error, BudgetExceeded) or _has_asked(built, out)):
+            paid = isinstance(error, BudgetExceeded) or scenario.enriched_by_writer or _has_asked(built, out)
+            if not read_segments(out) and not paid:
                 # Nothing was logged or paid for: leave nothing half-written, so that the same folder can be tried again.
                 built.roles.close()
                 _empty(out)
             raise
+
+
+def _allow_writing(model: LanguageModel, calls: int, *, scenario: Scenario, confirm: Confirm) -> None:
+    """Have it confirmed that a language model writes about items, before users are there of whom more could be told."""
+    settings = scenario.models.get("writer") or scenario.models["user"]
+    tokens = TokenUsage(prompt=calls * PROMPT_TOKENS, completion=calls * WRITTEN_TOKENS)
+    confirm(most_cost(model, settings, calls=calls, tokens=tokens))
+
+
+@contextmanager
+def _noting_what_was_written(scenario: Scenario, out: Path) -> Iterator[None]:
+    """Note on what ends a run before it has begun that nothing written about items is lost, and how it goes on."""
+    try:
+        yield
+    except (Exception, KeyboardInterrupt) as error:
+        if scenario.enriched_by_writer and (out / FILE_NAME).exists():
+            error.add_note(f"what was written about items is kept in {out / FILE_NAME}; give the same command with --out {out}")
+        raise
 
 
 def resume(
@@ -179,7 +208,7 @@ def _resume_locked(
         services = reach_services(built, manifest, out)
         if sharding is not None:
             check_shards(built, sharding.shards, services.get("services", {}))
-        made = make_manifest(scenario, built.dataset, built.world, built.roles) | services
+        made = make_manifest(built) | services
         now = encode_manifest(made | {"arithmetic": manifest.get("arithmetic")})
         if now != (out / MANIFEST).read_bytes():
             changed = difference(manifest, json.loads(now))
@@ -320,17 +349,19 @@ def _serve(
     if not has_tables(out):
         write_run_tables(built, out)
     segments = open_segments(out)
-    if sharding is None:
-        add_timings(out, _serve_arms(built, out, segments, progress))
-        return
-    calls = ShardCalls(out, built.scenario, limits, sharding.shards, cache)
-    add_timings(out, serve_in_shards(built, out, segments, sharding, calls=calls, progress=progress))
+    try:
+        if sharding is None:
+            timings = _serve_arms(built, out, segments, progress)
+        else:
+            calls = ShardCalls(out, built.scenario, limits, shards=sharding.shards, cache=cache)
+            timings = serve_in_shards(built, out, segments, sharding, calls=calls, progress=progress)
+    finally:
+        segments.settle()
+    add_timings(out, timings)
 
 
 @one_thread
-def _serve_arms(
-    built: Stage, out: Path, segments: SegmentWriter, progress: Report
-) -> list[tuple[str, int, int, float]]:
+def _serve_arms(built: Stage, out: Path, segments: SegmentWriter, progress: Report) -> list[tuple[str, int, int, float]]:
     scenario, world, roles = built.scenario, built.world, built.roles
     training, _ = built.training_part()
     timings: list[tuple[str, int, int, float]] = []

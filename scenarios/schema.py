@@ -29,6 +29,7 @@ from recsim_llm.errors import ConfigError, one_of
 from recsim_llm.language.base.settings import ROLES, LimitSettings, ModelSettings
 from recsim_llm.scenarios.arm_settings import Arm, read_arm
 from recsim_llm.scenarios.clock_settings import TIMED_SECTIONS, ClockSettings
+from recsim_llm.scenarios.enrich_settings import WRITER, EnrichSettings
 from recsim_llm.scenarios.scenario_faults import find_faults
 from recsim_llm.scenarios.scenario_yaml import find_line, read_yaml, yaml_fault
 from recsim_llm.scenarios.social_settings import SocialSettings
@@ -90,6 +91,9 @@ class Scenario(BaseModel):
     """Whether ids are texts; None: as soon as one of them is no plain whole number."""
     genre_separator: str | None = None
     """What stands between genres in one field; None goes by the whole column."""
+    enrich: EnrichSettings | None = Field(default=None, exclude_if=_is_unset)
+    """What is written about items before users arrive, and by whom; ``{}`` describes by template what has no description. None:
+    items are as the data have them."""
     train_share: float = Field(default=TRAIN_SHARE, gt=0, lt=1)
     """Share of each user's ratings, first in time, that recommenders are trained on. Users are fitted on all of them."""
     cold_items: float | None = Field(default=None, gt=0, lt=1, exclude_if=_is_unset)
@@ -163,6 +167,11 @@ class Scenario(BaseModel):
     def asks_writer(self) -> bool:
         """Whether a language model words what users say about pages."""
         return self.remarks is not None and self.remarks.words == "writer"
+
+    @property
+    def enriched_by_writer(self) -> bool:
+        """Whether a language model writes about items before users arrive."""
+        return self.enrich is not None and self.enrich.by == WRITER
 
     @property
     def table_options(self) -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -12,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from recsim_llm.conversation.acts import Dialogues, PolicyActs
-from recsim_llm.conversation.conversational import Conversational
+from recsim_llm.conversation.conversational import ActsBegun, Conversational, RespondsLater
 from recsim_llm.core.arrays import BoolArray, FloatArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import Requests, Slates
@@ -31,7 +33,15 @@ from recsim_llm.scenarios.conversation_session import ConversationSession
 from recsim_llm.scenarios.shipped_log import ShippedLog
 from recsim_llm.scenarios.social_settings import known_friends
 
-__all__ = ["ServedRecommender", "follow_tools", "give_hooks", "keep_counted", "keep_what_was_counted", "keeping_cost", "reach_services"]
+__all__ = [
+    "ServedRecommender",
+    "follow_tools",
+    "give_hooks",
+    "keep_counted",
+    "keep_what_was_counted",
+    "keeping_cost",
+    "reach_services",
+]
 
 
 def give_hooks(recommender: Any, built: Stage, session: ArmSession | ConversationSession) -> None:
@@ -44,6 +54,26 @@ def give_hooks(recommender: Any, built: Stage, session: ArmSession | Conversatio
         user_keys=built.dataset.user_keys,
         friends=lambda: known_friends(built.world),
     )
+
+
+class _Clock:
+    """Seconds in which at least one thing was under way; things may end in any thread."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._under_way, self._since, self._lock = 0, 0.0, threading.Lock()
+
+    def begin(self) -> None:
+        with self._lock:
+            if not self._under_way:
+                self._since = time.perf_counter()
+            self._under_way += 1
+
+    def end(self) -> None:
+        with self._lock:
+            self._under_way -= 1
+            if not self._under_way:
+                self.seconds += time.perf_counter() - self._since
 
 
 class ServedRecommender(Recommender):
@@ -59,7 +89,7 @@ class ServedRecommender(Recommender):
     def __init__(self, recommender: Recommender, arm: str, meter: Callable[[], Meter] | None = None) -> None:
         self._recommender, self._arm, self._meter = recommender, arm, meter
         self._before = None if meter is None else meter()
-        self._seconds = {"fit": 0.0, "recommend": 0.0, "observe": 0.0}
+        self._clocks = {name: _Clock() for name in ("fit", "recommend", "observe")}
         self._pages = 0
         # A run asks by the presence of this method whether it can be searched.
         if isinstance(recommender, AnswersQueries):
@@ -69,6 +99,8 @@ class ServedRecommender(Recommender):
             self.reads_text = recommender.reads_text
         if isinstance(recommender, Conversational):
             self.start, self.respond = recommender.start, self._respond
+        if isinstance(recommender, RespondsLater):
+            self.begin_turns = self._begin_turns
 
     def fit(self, catalog: Catalog, ratings: Ratings, seed: int) -> None:
         """Let it learn."""
@@ -104,6 +136,19 @@ class ServedRecommender(Recommender):
         self._pages += len(dialogues.turn)
         return acts
 
+    def _begin_turns(self, dialogues: Dialogues, k: int) -> ActsBegun:
+        assert isinstance(self._recommender, RespondsLater)
+        with self._working("recommend"):
+            begun = self._recommender.begin_turns(dialogues, k)
+            for reply in begun.replies:
+                self._clocks["recommend"].begin()
+                reply.add_done_callback(self._replied)
+        self._pages += len(dialogues.turn)
+        return begun
+
+    def _replied(self, _: Future[Any]) -> None:
+        self._clocks["recommend"].end()
+
     def observe(self, requests: Requests, slates: Slates, clicked: BoolArray, rating: FloatArray) -> None:
         """Tell it what came of pages."""
         with self._working("observe"):
@@ -116,7 +161,7 @@ class ServedRecommender(Recommender):
             stopped: why it was not served to the end; empty where it was.
         """
         row: dict[str, Any] = {"arm": self._arm, "pages": self._pages, "stopped": stopped or None}
-        row |= {f"{name}_seconds": seconds for name, seconds in self._seconds.items()}
+        row |= {f"{name}_seconds": clock.seconds for name, clock in self._clocks.items()}
         if isinstance(self._recommender, RunsElsewhere):
             cost = self._recommender.cost
             row |= {name: getattr(cost, name) for name in ("requests", "retries", "bytes_sent", "bytes_received")}
@@ -138,13 +183,13 @@ class ServedRecommender(Recommender):
 
     @contextmanager
     def _working(self, name: str) -> Iterator[None]:
-        started = time.perf_counter()
+        self._clocks[name].begin()
         try:
             yield
         except ServiceError as error:
             raise error.told_of(f"recommender {self._arm!r}") from error
         finally:
-            self._seconds[name] += time.perf_counter() - started
+            self._clocks[name].end()
 
 
 def follow_tools(log: object, recommender: object) -> None:

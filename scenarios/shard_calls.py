@@ -36,7 +36,7 @@ class ShardCalls:
         cache: another run's folder, or its calls file; None for none.
     """
 
-    def __init__(self, out: Path, scenario: Scenario, limits: LimitSettings, shards: int, cache: Path | None) -> None:
+    def __init__(self, out: Path, scenario: Scenario, limits: LimitSettings, *, shards: int, cache: Path | None) -> None:
         self._out, self._limits, self._shards, self._cache = out, limits, shards, cache
         self._models = bool(scenario.models)
         self.gather()

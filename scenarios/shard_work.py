@@ -13,9 +13,9 @@ from recsim_llm.core.protocols import UserModel
 from recsim_llm.language.base.settings import LimitSettings
 from recsim_llm.language.calls.model import Meter
 from recsim_llm.numerics.threads import one_thread
+from recsim_llm.population.world import Share
 from recsim_llm.recommenders import Retrained
 from recsim_llm.recommenders.hooks import Count, TellsCounts
-from recsim_llm.population.world import Share
 from recsim_llm.registry import blaming
 from recsim_llm.scenarios.acting_session import open_arm
 from recsim_llm.scenarios.building import Stage, recommender_seed, stage
@@ -77,9 +77,7 @@ class _Peers:
         users: the user model here.
     """
 
-    def __init__(
-        self, port: Port, log: ShippedLog, number: int, *, mine: IntArray, first: int, users: UserModel
-    ) -> None:
+    def __init__(self, port: Port, log: ShippedLog, number: int, *, mine: IntArray, first: int, users: UserModel) -> None:
         self.mine = mine
         self._port, self._log, self._number = port, log, number
         self._first, self._users = first, users
@@ -181,7 +179,9 @@ def _serve_arm(port: Port, built: Stage, place: int, number: int, *, rows: tuple
         else:
             port.hand_over(here._replace(turns=log.take()))
     counts = list(recommender.counts()) if isinstance(recommender, TellsCounts) else None
-    return ShareDone(log.finish(), served.cost(""), counts and [_of(count, user_id[mine]) for count in counts], session.words.unread)
+    return ShareDone(
+        log.finish(), served.cost(""), counts and [_of(count, user_id[mine]) for count in counts], session.words.unread
+    )
 
 
 def _of(count: Count, user_id: IntArray) -> Count:

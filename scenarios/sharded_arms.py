@@ -244,9 +244,9 @@ class _Serving:
             self._losses[number] += 1
             if self._losses[number] >= _MOST_LOSSES:
                 raise LogError(
-                    f"shard {number} of {self._sharding.shards}: got a worker that {step.why}, {_MOST_LOSSES} times at the same "
-                    f"page, expected it to go on; nothing is lost: recsim-llm resume {self._out}, with more memory or without "
-                    "--shards"
+                    f"shard {number} of {self._sharding.shards}: got a worker that {step.why}, {_MOST_LOSSES} times at "
+                    f"the same page, expected it to go on; nothing is lost: recsim-llm resume {self._out}, with more memory "
+                    "or without --shards"
                 )
         again = list(self._everyone) if self._together else list(lost)
         for number in again:

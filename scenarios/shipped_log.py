@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
+from recsim_llm.core.arrays import BoolArray, DoubleArray, IntArray
 from recsim_llm.core.batches import join_feedback, stack_columns
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.pages import PageWords, Slates

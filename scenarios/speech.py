@@ -101,7 +101,8 @@ def speak(
     asked = _with_models(scenario, models or {}, limits)
     with lock_folder(run, RUN_FOLDER), Roles(asked.models, calls=run / FILE_NAME, cache=cache, limits=asked.limits) as roles:
         fingerprints = {name: str(manifest[name]["fingerprint"]) for name in ("data", "population")}
-        world = rebuild_world(scenario, fingerprints, f"run folder {run}")
+        enriched = (run, manifest["enrichment"]) if "enrichment" in manifest else None
+        world = rebuild_world(scenario, fingerprints, f"run folder {run}", enriched=enriched)
         log = SpeechLog(run, world.catalog, world.population)
         seed = int(manifest["seed"]) if seed is None else seed
         occasions = {

@@ -22,6 +22,7 @@ def handle_two_runs(options: argparse.Namespace, judging: Any) -> None:
         judging: how to judge; None where nothing was said about it.
     """
     from recsim_llm.log.folders import is_run
+    from recsim_llm.report import read_servings, thousand_table
     from recsim_llm.report.comparison_page import comparison_table
     from recsim_llm.scenarios.compare_runs import compare_runs
 
@@ -40,6 +41,8 @@ def handle_two_runs(options: argparse.Namespace, judging: Any) -> None:
         for line in (*comparison.notes, *comparison.verdict):
             console.print(line)
         console.print(comparison_table(content))
+        if thousand := thousand_table(read_servings(content["sources"])):
+            console.print(thousand)
         again = shlex.join(["recsim-llm", "compare", str(first), str(second), *judging_words(options)])
         page = f"numbers {out / 'comparison.json'}\nreport  {out / 'report.html'}\nagain   {again}"
         console.print(page)

@@ -159,7 +159,10 @@ def speak_parser(commands: Any) -> None:
 
 def export_parser(commands: Any) -> None:
     """Add the verb ``export``."""
-    example = "recsim-llm export runs/first obp exports/first"
+    example = (
+        "recsim-llm export runs/first obp exports/first\n"
+        "  recsim-llm export runs/first narratives exports/queries --model scripted/genres"
+    )
     parser = add_verb(
         commands,
         "export",
@@ -170,13 +173,18 @@ def export_parser(commands: Any) -> None:
     parser.add_argument("run", type=Path, help="run folder; nothing in it is changed")
     parser.add_argument(
         "format",
-        help="obp, obp-slates, minari, recbole, movielens, simeval, dialogues; of talks conversations, redial, inspired",
+        help="obp, obp-slates, minari, recbole, movielens, simeval, dialogues, narratives; "
+        "of talks conversations, redial, inspired",
     )
     parser.add_argument("out", type=Path, help="folder for the export; must be new")
     parser.add_argument("--arm", metavar="NAME", help="the only recommender to export (default: all that are finished)")
     parser.add_argument(
         "--anonymous", action="store_true", help="replace user ids, and leave out demographics, texts and seeds"
     )
+    parser.add_argument("--model", metavar="NAME", help="language model that words narratives: provider/name (default: none)")
+    parser.add_argument("--base-url", metavar="URL", help="address of its OpenAI-compatible server, up to and with /v1")
+    spending_options(parser)
+    parser.add_argument("--yes", action="store_true", help="do not ask before what may cost much")
     output_options(parser)
 
 

@@ -6,7 +6,7 @@ import argparse
 import gc
 import shlex
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 
 from recsim_llm.cli.endings import go_on, go_on_by_folder
 from recsim_llm.cli.expectations import judge_by_seeds
-from recsim_llm.cli.options import ask_first, read_limits, read_sharding, read_world
+from recsim_llm.cli.options import ask_first, read_limits, read_model, read_sharding, read_world
 from recsim_llm.cli.output import (
     make_console,
     measured_content,
@@ -292,10 +292,13 @@ def handle_report(options: argparse.Namespace) -> None:
 def finish_run(run: Path, options: argparse.Namespace, **given: Any) -> None:
     """Write the report of a run, with what else is ``given`` for it, and print what came of the run."""
     from recsim_llm.comparison import summarise
+    from recsim_llm.log.manifest import read_manifest
     from recsim_llm.log.unread_words import unread_line
     from recsim_llm.report import (
         SESSIONS_PAGE,
         calls_line,
+        enrichment_line,
+        obedience_lines,
         read_calls,
         read_serving,
         serving_line,
@@ -312,9 +315,12 @@ def finish_run(run: Path, options: argparse.Namespace, **given: Any) -> None:
     if not options.quiet:
         console = make_console()
         print_reading(reading)
+        if enriched := enrichment_line(read_manifest(run)):
+            console.print(f"words about items: {enriched}")
         console.print(verdict(summary))
         console.print(summary_table(summary))
         print_findings(run)
+        print_lines(obedience_lines(run))
         if calls := calls_line(read_calls(run)):
             console.print(calls)
         serving = read_serving(run)
@@ -337,7 +343,12 @@ def handle_export(options: argparse.Namespace) -> None:
     """Write a run in the form of another library."""
     from recsim_llm.scenarios.export import export
 
-    content = export(options.run, options.format, options.out, arm=options.arm, anonymous=options.anonymous)
+    model = _narrative_model(options)
+    kept = (
+        nullcontext() if model is None else go_on("what the model wrote is kept beside the folder; give the same command again")
+    )
+    with kept:
+        content = export(options.run, options.format, options.out, arm=options.arm, anonymous=options.anonymous, model=model)
     write_json(options, content)
     if not options.quiet:
         counts = {
@@ -348,3 +359,16 @@ def handle_export(options: argparse.Namespace) -> None:
         }
         left_out = {f"{arm} left out": reason for arm, reason in content["left_out"].items()}
         print_pairs(f"{options.format} in {options.out}", counts | left_out)
+
+
+def _narrative_model(options: argparse.Namespace) -> Any:
+    """Return the language model that writes an export's queries; None where none is named."""
+    if options.model is None:
+        if options.base_url is not None or options.cache is not None or read_limits(options):
+            raise ConfigError("export: got how a language model is asked without one, expected --model provider/name with it")
+        return None
+    from recsim_llm.scenarios.narrative_writing import NarrativeModel
+
+    settings = read_model(options.model, options.base_url)
+    confirm = partial(ask_first, options=options)
+    return NarrativeModel(settings=settings, cache=options.cache, limits=read_limits(options), confirm=confirm)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import Future
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from recsim_llm.conversation.acts import RECOMMEND, Dialogues, PolicyActs, silent_acts
-from recsim_llm.core.arrays import BoolArray, FloatArray
+from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.core.ratings import Ratings
 from recsim_llm.recommenders.base import Recommender
 from recsim_llm.recommenders.hooks import ReadsText
 
-__all__ = ["Conversational", "Recommending", "conversational"]
+__all__ = ["ActsBegun", "Conversational", "Recommending", "RespondsLater", "conversational"]
 
 
 @runtime_checkable
@@ -48,6 +50,35 @@ class Conversational(Protocol):
             dialogues: what was said so far.
             k: most items of an act.
         """
+        ...
+
+
+class ActsBegun(Protocol):
+    """Acts that a policy works on, a dialogue each."""
+
+    @property
+    def replies(self) -> Sequence[Future[Any]]:
+        """What each act waits for, [d]."""
+        ...
+
+    def acts(self, at: IntArray) -> PolicyActs:
+        """Return the acts of dialogues at the places int64 [t], whose replies are there.
+
+        Raises:
+            RecSimError: the model failed.
+        """
+        ...
+
+
+@runtime_checkable
+class RespondsLater(Protocol):
+    """A recommender that talks whose acts take their time, so that each dialogue goes on as soon as its own act is there.
+
+    An act hangs on its own dialogue alone, and is the one that ``respond`` would have returned.
+    """
+
+    def begin_turns(self, dialogues: Dialogues, k: int) -> ActsBegun:
+        """Begin to work on the next act in each dialogue and return without waiting; arguments as of ``respond``."""
         ...
 
 

@@ -6,7 +6,9 @@ makes of them one probability for each act that is possible, in the order of ``O
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol, runtime_checkable
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -121,11 +123,8 @@ class AnswersTurnsLater(Protocol):
     Deciding a turn that was started gives what deciding it at once would have given.
     """
 
-    def start(self, heard: Heard) -> None:
-        """Begin to work on decisions and return without waiting."""
-
-    def collect(self) -> IntArray:
-        """Wait until at least one started turn is ready, and return int64 [m]: users now ready, ascending, each told once."""
+    def start(self, heard: Heard) -> Sequence[Future[Any]]:
+        """Begin to work on decisions and return without waiting: what each of them waits for, [m]."""
         ...
 
 

@@ -122,6 +122,22 @@ class Conversations:
         """Return int64 [m]: catalog position of what each user looks for, or whose attributes; the hidden side."""
         return self._tastes.pool[self.state.user_index[rows], self.state.goal[rows]]
 
+    def turns_ahead(self, rows: IntArray) -> DoubleArray:
+        """Return float64 [m, t]: how many turns are to be expected from each turn on, up to the last one, turn 0 among them.
+
+        A user whose act is drawn with a die near 1 hardly takes something or leaves in that turn, since these stand first in
+        ``options_of``. The chance of that is not known before the user is asked; it is taken to be rather small, at most x with
+        a probability of sqrt(x), and so a dialogue goes on with a probability of the root of its die. This serves to ask
+        models in a good order; nothing else may know of it.
+        """
+        state = self.state
+        who = (state.seed[rows], self._user_id[state.user_index[rows]], state.visit[rows])
+        ahead = np.ones((len(rows), self.settings.max_turns + 1))
+        for turn in range(self.settings.max_turns - 1, 0, -1):
+            ahead[:, turn] += np.sqrt(keyed_dice("act", *who, np.full(len(rows), turn))) * ahead[:, turn + 1]
+        ahead[:, 0] += ahead[:, 1]
+        return ahead
+
     def dialogues(self, rows: IntArray) -> Dialogues:
         """Return all that a policy may know of the dialogues in rows int64 [m], which are all in the same turn or not."""
         state = self.state

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from recsim_llm.conversation.acts import CRITIQUES, STOPS
+from recsim_llm.conversation.chance_obedience import ALL, ChanceObedience, ChanceReader
 from recsim_llm.conversation.dialogue_outcomes import BLAMES
 from recsim_llm.conversation.leak import LeakTest, judge_leak
 from recsim_llm.core.arrays import BoolArray, DoubleArray
@@ -85,6 +86,9 @@ class ArmConversation:
     """Items that were blanked as unknown, retired, repeated, or known to the user."""
     obeyed: Mapping[str, Estimate]
     """By kind of critique, share of those that the next recommendation heeded; and of all."""
+    beyond_chance: ChanceObedience | None
+    """The same, corrected for what the policy would have shown anyway; None where users have no goal, so that what they could
+    have said is not in the log."""
     blame: Blame
     """Failures that are the users' own fault."""
     leak: LeakTest | None
@@ -110,7 +114,8 @@ def measure_conversation(log: RunReader) -> tuple[ArmConversation, ...] | None:
     settings = (log.manifest.get("settings") or {}).get("conversation")
     if not settings:
         return None
-    return tuple(_measure(log, arm, settings) for arm in log.begun_arms)
+    chance = ChanceReader(log, settings) if settings["goal"] != "none" else None
+    return tuple(_measure(log, arm, settings, chance) for arm in log.begun_arms)
 
 
 def read_dialogues(log: RunReader, arm: str) -> Columns:
@@ -120,7 +125,7 @@ def read_dialogues(log: RunReader, arm: str) -> Columns:
     return {name: column[order] for name, column in columns.items()}
 
 
-def _measure(log: RunReader, arm: str, settings: Mapping[str, Any]) -> ArmConversation:
+def _measure(log: RunReader, arm: str, settings: Mapping[str, Any], chance: ChanceReader | None) -> ArmConversation:
     rows = read_dialogues(log, arm)
     found = rows["on_goal"].astype(np.bool_)
     horizon, taken = int(settings["max_turns"]), ~np.isnan(rows["regret"])
@@ -138,6 +143,7 @@ def _measure(log: RunReader, arm: str, settings: Mapping[str, Any]) -> ArmConver
         interrupted=share_estimate(_float(rows["interruptions"]), _float(speaks)),
         invalid=int(rows["invalid"].sum()),
         obeyed=_obeyed(log, arm),
+        beyond_chance=None if chance is None else chance.measure(arm),
         blame=_blame(rows, found),
         leak=judge_leak(*(rows[f"leak_{name}"] for name in ("hits", "expected", "variance")))
         if settings["goal"] != "none"
@@ -174,7 +180,7 @@ def _obeyed(log: RunReader, arm: str) -> dict[str, Estimate]:
             last[who] = kind
         elif who in last:
             told[last[who]].append((who, heeded))
-    whole = {**told, "all": [row for rows in told.values() for row in rows]}
+    whole = {**told, ALL: [row for rows in told.values() for row in rows]}
     return {kind: _by_user(rows) for kind, rows in whole.items()}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,6 +35,13 @@ class Prepared(NamedTuple):
         taken: Prepared = _take(self, at)
         return taken
 
+    @classmethod
+    def join(cls, parts: Sequence[Prepared]) -> list[Prepared]:
+        """Return acts that were said at different times as one, or as two where only some of them have words of their own."""
+        worded = [part for part in parts if part.acts.text is not None]
+        plain = [part for part in parts if part.acts.text is None]
+        return [_join(same) for same in (worded, plain) if same]
+
 
 class Turn(NamedTuple):
     """A turn of a batch of dialogues, as it is logged."""
@@ -64,3 +72,11 @@ def _take(value: Any, at: IntArray) -> Any:
     if isinstance(value, np.ndarray):
         return value[at]
     return type(value)(*(_take(part, at) for part in value)) if isinstance(value, tuple) else value
+
+
+def _join(values: Sequence[Any]) -> Any:
+    """Return the columns of tuples alike one after the other; what is no column is the same in all of them."""
+    first = values[0]
+    if isinstance(first, np.ndarray):
+        return np.concatenate(values)
+    return type(first)(*map(_join, zip(*values, strict=True))) if isinstance(first, tuple) else first

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future, wait
-from functools import partial
-from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,7 +60,6 @@ class LanguageDialogueUsers:
         self._lines: dict[int, list[str]] = {}
         self._personas: dict[int, Part] = {}
         self._started: dict[int, Future[Reply]] = {}
-        self._ended: SimpleQueue[int] = SimpleQueue()
 
     def remember(self, user_index: IntArray, policy: TextArray, user: TextArray) -> None:
         """Keep what was said in a turn; both str [m], empty where nothing was."""
@@ -76,9 +73,10 @@ class LanguageDialogueUsers:
         Raises:
             RecSimError: the model failed; raised after all of these asks have ended.
         """
-        self.start(heard)
-        replies = [self._started.pop(user) for user in heard.user_index.tolist()]
+        replies = self.start(heard)
         wait(replies)
+        for user in heard.user_index.tolist():
+            del self._started[user]
         chances = self._blank(heard)
         unasked = told_chances(heard, self._attributes, self._settings)
         for row, reply in enumerate(replies):
@@ -89,32 +87,13 @@ class LanguageDialogueUsers:
                 chances.answer[row] = unasked[row] / total * answers["speak"].probabilities[0]
         return chances
 
-    def start(self, heard: Heard) -> None:
-        """Put to the model those of the turns that are not with it already, one ask a user, and return without waiting."""
-        rows = [row for row, user in enumerate(heard.user_index.tolist()) if user not in self._started]
+    def start(self, heard: Heard) -> list[Future[Reply]]:
+        """Put to the model those of the turns that are not with it already, one ask a user; return every reply, [m]."""
+        users = heard.user_index.tolist()
+        rows = [row for row, user in enumerate(users) if user not in self._started]
         replies = self._model.submit([self._ask(heard, row, self._questions(heard, row)) for row in rows])
-        for row, reply in zip(rows, replies, strict=True):
-            user = int(heard.user_index[row])
-            self._started[user] = reply
-            reply.add_done_callback(partial(self._note, user))
-
-    def collect(self) -> IntArray:
-        """Wait until at least one started turn is answered, and return int64 [m]: users now ready, ascending, each told once.
-
-        Raises:
-            RecSimError: the model failed on a turn; raised after all started turns have ended.
-        """
-        ready = [self._ended.get()]
-        while not self._ended.empty():
-            ready.append(self._ended.get())
-        failed = [self._started[user] for user in ready if self._started[user].exception() is not None]
-        if failed:
-            wait(self._started.values())
-            failed[0].result()
-        return np.sort(np.array(ready, np.int64))
-
-    def _note(self, user: int, _: Future[Reply]) -> None:
-        self._ended.put(user)
+        self._started.update(zip((users[row] for row in rows), replies, strict=True))
+        return [self._started[user] for user in users]
 
     def _blank(self, heard: Heard) -> Chances:
         rows, slots = heard.item_index.shape

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import Future, wait
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -11,25 +12,52 @@ from recsim_llm.conversation.acts import ASK, RECOMMEND, SILENT, Dialogues, Poli
 from recsim_llm.conversation.asking import fit_counts
 from recsim_llm.conversation.dialogue_prompts import POLICY_RULES, items_part, said_part, transcript
 from recsim_llm.core.arrays import IntArray
-from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.core.pages import Requests, Slates
-from recsim_llm.core.ratings import Ratings
-from recsim_llm.errors import ConfigError
 from recsim_llm.language.base.questions import Ask, Prompt, Question, choice
+from recsim_llm.recommenders.language.model_wrapper import ModelWrapper
 from recsim_llm.recommenders.language.policy_prompts import questions_about
-from recsim_llm.recommenders.wrapping import Wrapper
 
 if TYPE_CHECKING:
-    from recsim_llm.language.calls.model import LanguageModel, Reply
+    from recsim_llm.language.calls.model import Reply
 
 __all__ = ["Talking"]
 
-_REMEDY = "name one: --set models.policy=provider/name, for instance scripted/history"
 _MOST_OPTIONS = 26
 
 
-class Talking(Wrapper):
+class TurnsAsked(NamedTuple):
+    """Turns that the model was asked about."""
+
+    replies: list[Future[Reply]]
+    """[d]: what it says of each dialogue."""
+    item_id: IntArray
+    """int64 [d, c]: candidates that it was told of, the best first."""
+    slots: int
+    """Most items of an act."""
+
+    def acts(self, at: IntArray) -> PolicyActs:
+        """Return what the model does in dialogues at the places int64 [t], whose replies are there.
+
+        Raises:
+            RecSimError: it failed.
+        """
+        acts = silent_acts(len(at), self.slots)
+        for row, place in enumerate(at.tolist()):
+            first, *rest = self.replies[place].result().answers
+            move = int(np.argmax(first.probabilities))
+            if move == 0:
+                chance = np.array([answer.probabilities[0] for answer in rest])
+                best = np.argsort(-chance, kind="stable")[: self.slots]
+                acts.act[row], acts.item_id[row, : len(best)] = RECOMMEND, self.item_id[place, best]
+            elif move == 1:
+                acts.act[row] = SILENT
+            else:
+                acts.act[row], acts.attribute[row] = ASK, move - 2
+        return acts
+
+
+class Talking(ModelWrapper):
     """Lets a language model lead the conversation.
 
     Each turn is one ask: what to do next (recommend, ask about one of the attributes, stay silent), and of each candidate
@@ -56,24 +84,8 @@ class Talking(Wrapper):
         """The base's settings, by name."""
 
     def __init__(self, settings: Settings | None = None) -> None:
-        super().__init__()
         self.settings = self.Settings.given(settings)
-        self._model: LanguageModel | None = None
-        self._base = self._open("talking, base", self.settings.base, self.settings.base_settings)
-
-    def consult(self, model: LanguageModel) -> None:
-        """Take in the model that is to be asked; to be called before ``fit``."""
-        self._model = model
-        self._consult(model)
-
-    def fit(self, catalog: Catalog, ratings: Ratings, seed: int) -> None:
-        """Fit the base.
-
-        Raises:
-            ConfigError: there is no model.
-        """
-        self._asked()
-        super().fit(catalog, ratings, seed)
+        super().__init__("talking", self.settings.base, self.settings.base_settings)
 
     def start(self, requests: Requests) -> None:
         """Do nothing: all that is needed comes with each turn."""
@@ -88,25 +100,17 @@ class Talking(Wrapper):
         Raises:
             RecSimError: the model failed; raised after all of these asks have ended.
         """
+        begun = self.begin_turns(dialogues, k)
+        wait(begun.replies)
+        return begun.acts(np.arange(len(begun.replies)))
+
+    def begin_turns(self, dialogues: Dialogues, k: int) -> TurnsAsked:
+        """Ask the model in each dialogue, all at once, and return without waiting."""
         item = self._candidates(dialogues, k)
         moves = _moves(dialogues)
         lines = transcript(dialogues.said, self._known.catalog, dialogues.attributes)
         asks = [self._ask(dialogues, row, item[row], (moves, lines[row])) for row in range(len(item))]
-        acts = silent_acts(len(item), k)
-        for row, reply in enumerate(self._asked().ask(asks)):
-            self._do(acts, row, item[row], reply)
-        return acts
-
-    def _do(self, acts: PolicyActs, row: int, item: IntArray, reply: Reply) -> None:
-        move = int(np.argmax(reply.answers[0].probabilities))
-        if move == 0:
-            chance = np.array([answer.probabilities[0] for answer in reply.answers[1:]])
-            best = np.argsort(-chance, kind="stable")[: acts.item_id.shape[1]]
-            acts.act[row], acts.item_id[row, : len(best)] = RECOMMEND, self._known.catalog.item_id[item[best]]
-        elif move == 1:
-            acts.act[row] = SILENT
-        else:
-            acts.act[row], acts.attribute[row] = ASK, move - 2
+        return TurnsAsked(self._asked().submit(asks), self._known.catalog.item_id[item], k)
 
     def _candidates(self, dialogues: Dialogues, k: int) -> IntArray:
         """Return int64 [d, c]: catalog positions of candidates, the best first."""
@@ -124,11 +128,6 @@ class Talking(Wrapper):
         return Ask(
             prompt, (moves, *questions_about("yes_no", len(item))), f"{self._seed} {user_id} {visit} {turn}", str(user_id)
         )
-
-    def _asked(self) -> LanguageModel:
-        if self._model is None:
-            raise ConfigError(f"talking: got no language model for the role policy, expected one; {_REMEDY}")
-        return self._model
 
 
 def _moves(dialogues: Dialogues) -> Question:

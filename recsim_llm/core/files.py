@@ -18,7 +18,7 @@ TORN = ".part"
 """End of the name of a file that is being written; one that a kill leaves behind holds nothing of worth."""
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes | memoryview) -> None:
     """Write a file under a temporary name, flush it to disk, and rename it into place.
 
     Raises:

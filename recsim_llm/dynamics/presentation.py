@@ -1,9 +1,10 @@
 """How users take the words on a page: explanations, titles of the recommender's own, and the trust that these earn or lose.
 
 All numbers of the settings are assumed: no log that is loaded tells what words did. What is added is exact and drawn by nobody.
-A user has a trust ``t`` from 0 to 1. An explanation adds ``t * (lift + taste * like)`` to the log-odds of a click, where
-``like``, -1 to 1, is how much the user likes the genres that it names (0 where it names none); a title of the recommender's own
-adds ``t * titles.lift * strength``. Words promise something: of a clicked item with words the user expects
+A user has a trust ``t`` from 0 to 1. An explanation that names a reason adds ``t * (lift + taste * like)`` to the log-odds of a
+click, where ``like``, -1 to 1, is how much the user likes the genres that it names (0 where it names none); one of which no
+reason can be read, such as "." or a heap of words, is as if it were not there. A title of the recommender's own adds
+``t * titles.lift * strength``. Words promise something: of a clicked item with words the user expects
 ``usual + t * promise`` stars, ``usual`` being the user's own mean rating. Who likes it at least so much trusts more,
 ``t += gain * (1 - t)``, who likes it less trusts less, ``t -= loss * t``; a reason that the catalog refutes counts as
 ``broken`` stars less. What falls short is kept as a moving average and taken from satisfaction and from the wish to stay.
@@ -60,7 +61,7 @@ class PresentationSettings(FrozenSettings):
     """How users take the words on a page: the section ``presentation`` of a scenario."""
 
     lift: float = Field(default=0.3, ge=-LIMIT, le=LIMIT)
-    """Log-odds of a click that an explanation adds at full trust, whatever it says."""
+    """Log-odds of a click that an explanation adds at full trust by naming a reason, whichever and whether it holds or not."""
     taste: float = Field(default=0.5, ge=0, le=LIMIT)
     """Log-odds that it adds, at full trust, where it names a genre that the user likes as much as can be."""
     promise: float = Field(default=0.0, ge=0, le=_WORST)
@@ -148,17 +149,18 @@ class Presentation:
         """
         shown, own = item_index >= 0, self.settings
         explained, titled = _there(slates.explanation, shown), _there(slates.title, shown)
-        self._item[rows], self._worded[rows] = item_index, explained | titled
         added, promise = np.zeros(shown.shape, np.float32), np.zeros(shown.shape, np.float32)
         broken = np.zeros(shown.shape, np.bool_)
         if explained.any():
             assert slates.explanation is not None
             row, slot = np.nonzero(explained)
             number = self.reader.numbers(np.asarray(slates.explanation, object)[row, slot])
-            like, refuted = self._judge(number, user_index[row], item_index[row, slot])
-            added[row, slot] += np.float32(own.lift) + np.float32(own.taste) * like
-            promise[row, slot] += np.float32(own.promise)
+            says, like, refuted = self._judge(number, user_index[row], item_index[row, slot])
+            explained[row, slot] = says
+            added[row, slot] += np.where(says, np.float32(own.lift) + np.float32(own.taste) * like, np.float32(0))
+            promise[row, slot] += np.where(says, np.float32(own.promise), np.float32(0))
             broken[row, slot] = refuted
+        self._item[rows], self._worded[rows] = item_index, explained | titled
         if titled.any():
             assert slates.title is not None
             row, slot = np.nonzero(titled)
@@ -210,11 +212,12 @@ class Presentation:
         self.disappointment[rows] = memory * self.disappointment[rows] + (1 - memory) * worse
         self.forget(rows)
 
-    def _judge(self, number: IntArray, user: IntArray, item: IntArray) -> tuple[FloatArray, BoolArray]:
-        """Return how much users like the genres that explanations name, and which explanations the item itself refutes."""
+    def _judge(self, number: IntArray, user: IntArray, item: IntArray) -> tuple[BoolArray, FloatArray, BoolArray]:
+        """Return which explanations name a reason, how much users like the genres named, and which the item itself refutes."""
         about, holds = self.reader.hold(number, item)
         if not self.reader.kind.size:
-            return np.zeros(len(number), np.float32), np.zeros(len(number), np.bool_)
+            nothing = np.zeros(len(number), np.bool_)
+            return nothing, nothing.astype(np.float32), nothing
         kind, subject = self.reader.kind[number], self.reader.subject[number]
         genre = about & (kind == GENRE)
         like = (
@@ -223,7 +226,8 @@ class Presentation:
         mean = like.sum(axis=1) / np.maximum(genre.sum(axis=1), 1)
         # Who watches a film learns what it is; how many or which friends liked it, it does not say.
         refuted = about & ~holds & (kind != POPULAR) & (kind != FRIENDS)
-        return mean.astype(np.float32), refuted.any(axis=1)
+        says: BoolArray = np.logical_or.reduce(about, axis=1)
+        return says, mean.astype(np.float32), refuted.any(axis=1)
 
     def _strength_of(self, title: str) -> float:
         if self.settings.titles.rule == "changed":

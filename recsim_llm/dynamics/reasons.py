@@ -3,7 +3,8 @@
 ``reason_words`` makes the sentence of a reason, and ``ReasonReader`` gets it back to the letter. Of free text it takes what the
 catalog knows, as whole words: names of genres, of providers, titles spelt as they are, years, that many or that friends liked
 it; what is one word and no genre only in quotes. It understands
-no grammar: "no comedy" names Comedy. What names nothing that it knows is counted as unreadable, never guessed at.
+no grammar: "no comedy" names Comedy. What names nothing that it knows, or more than ``MOST_REASONS`` things, is counted as
+unreadable, never guessed at.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ __all__ = ["ALIKE", "KINDS", "LIKED", "MOST_REASONS", "POPULAR_SHARE", "Reason",
 KINDS = ("genre", "year", "provider", "similar", "popular", "friends")
 """What a reason can be about."""
 GENRE, YEAR, PROVIDER, SIMILAR, POPULAR, FRIENDS = range(len(KINDS))
-MOST_REASONS = 4
-"""Most reasons that are read out of one text; what it names after them does not count."""
+MOST_REASONS = 8
+"""Most reasons of one text; what names more is a list of words and no explanation, so that nothing is read out of it."""
 ALIKE = 0.7
 """Least cosine of the genres of two items that are similar, as in ``recsim_llm.metrics.obedience``."""
 LIKED = 4.0
@@ -210,7 +211,9 @@ class ReasonReader:
         if number is None:
             number = self._number[text] = len(self._kinds)
             self._templated.append(any(pattern.fullmatch(text) for pattern in _PATTERNS.values()))
-            named = list(dict.fromkeys(self._named(text)))[:MOST_REASONS]
+            named = list(dict.fromkeys(self._named(text)))
+            if len(named) > MOST_REASONS:
+                named = []
             rest = [_Named(-1, 0)] * (MOST_REASONS - len(named))
             self._kinds.append([one.kind for one in (*named, *rest)])
             self._subjects.append([one.subject for one in (*named, *rest)])

@@ -12,6 +12,7 @@ from recsim_llm.exports.dialogues import HISTORY, write_dialogues
 from recsim_llm.exports.formats import new_folder
 from recsim_llm.exports.identities import Identities
 from recsim_llm.exports.inspired import INSPIRED_FILE, write_inspired
+from recsim_llm.exports.narratives import NARRATIVES_FILE, count_narratives, write_narratives
 from recsim_llm.exports.own_names import write_own_ids
 from recsim_llm.exports.ratings_csv import write_movielens
 from recsim_llm.exports.recbole import write_recbole
@@ -23,12 +24,14 @@ __all__ = [
     "CONVERSATIONS_FILE",
     "HISTORY",
     "INSPIRED_FILE",
+    "NARRATIVES_FILE",
     "PORTION_SLOTS",
     "REDIAL_FILE",
     "ArmLog",
     "ExportSource",
     "Identities",
     "Portion",
+    "count_narratives",
     "load_bandit_feedback",
     "new_folder",
     "write_bandit_feedback",
@@ -36,6 +39,7 @@ __all__ = [
     "write_dialogues",
     "write_inspired",
     "write_movielens",
+    "write_narratives",
     "write_own_ids",
     "write_recbole",
     "write_redial",

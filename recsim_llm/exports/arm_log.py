@@ -21,11 +21,12 @@ SEARCH, BACK = "search", "back"
 """Events of pages that were not recommended."""
 PORTION_SLOTS = 2_000_000
 """Slots that are in memory together, unless a single user has more."""
-_PAGES = ("user_id", "visit", "page", "slate_propensity", "reward", "invalid_slots", "stop_reason")
+_PAGES = ("user_id", "visit", "page", "slate_propensity", "reward", "invalid_slots", "stop_reason", "satisfaction")
 _IMPRESSIONS = (
     *("user_id", "visit", "page", "position", "item_id"),
     *("propensity", "prefix_propensity", "clicked", "rating", "text"),
 )
+_WORDED = ("explanation", "shown_title")
 
 
 class Portion(NamedTuple):
@@ -59,6 +60,12 @@ class Portion(NamedTuple):
     """float64 [p, k]: probability of it given the positions before it; NaN unknown."""
     text: npt.NDArray[np.object_]
     """str or None [p, k]: what the user wrote."""
+    explanation: npt.NDArray[np.object_]
+    """str or None [p, k]: why the item is there, as the user read it."""
+    shown_title: npt.NDArray[np.object_]
+    """str or None [p, k]: the recommender's own title, as the user read it."""
+    satisfaction: npt.NDArray[np.float32]
+    """float32 [p]: after the page, 0 to 1."""
     hour: IntArray
     """int64 [p]: hours since the beginning of the run at which the visit began; -1 where the run has no clock."""
     how: npt.NDArray[np.object_] | None = None
@@ -91,8 +98,11 @@ class ArmLog:
         allowed = (log.manifest.get("settings") or {}).get("actions") or {}
         self.asks = any(allowed.get(name) is not None for name in (SEARCH, BACK))
         """Whether users could search or look back, so that not every page was recommended."""
-        self.worded = (log.manifest.get("settings") or {}).get("presentation") is not None
+        settings = log.manifest.get("settings") or {}
+        self.worded = settings.get("presentation") is not None
         """Whether users read words on pages."""
+        self.remarked = settings.get("remarks") is not None
+        """Whether users say a word about pages."""
 
     def keys(self, key: str) -> tuple[IntArray, IntArray]:
         """Return the distinct values of ``user_id`` or ``visit``, ascending, and the pages of each, int64 [n] each."""
@@ -173,7 +183,8 @@ class ArmLog:
 
     def _portion(self, values: IntArray, rank: IntArray, key: str) -> Portion:
         pages = self._log.columns("pages", _PAGES, arm=self.arm, among={key: values})
-        shown = self._log.columns("impressions", _IMPRESSIONS, arm=self.arm, among={key: values})
+        names = (*_IMPRESSIONS, *(_WORDED if self.worded else ()))
+        shown = self._log.columns("impressions", names, arm=self.arm, among={key: values})
         for columns in (pages, shown):
             columns["place"] = rank[np.searchsorted(values, columns[key])]
         whose = f"{self.run}: arm {self.arm!r}"
@@ -196,6 +207,8 @@ class ArmLog:
             propensity=table["propensity"],
             prefix_propensity=table["prefix_propensity"],
             text=table["text"],
+            **{name: table.get(name, np.full(table["item_id"].shape, None, object)) for name in _WORDED},
+            satisfaction=pages["satisfaction"].astype(np.float32),
             hour=self._hours(pages["user_id"], pages["visit"], among={key: values}),
             how=how,
             query=query,

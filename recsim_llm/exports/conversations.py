@@ -15,6 +15,9 @@ satisfaction        at the end, 0 to 1
 turn_satisfaction   list of the same after each turn
 ==================  ==================================================================================================
 
+Runs page by page whose users read words on pages or say some are told likewise, see
+``recsim_llm.exports.page_conversations``.
+
 The goal stands in no message: who trains a recommender on ``messages`` tells it nothing that it could not know. Ids are the
 data's own: texts where the data has texts, otherwise numbers.
 """
@@ -27,7 +30,7 @@ from typing import Any
 
 from recsim_llm.conversation.transcripts import LoggedAct, Transcript
 from recsim_llm.exports.source import ExportSource
-from recsim_llm.exports.told_conversations import Said, ToldConversations, write_losses
+from recsim_llm.exports.told_conversations import Said, ToldConversations
 
 __all__ = ["CONVERSATIONS_FILE", "write_conversations"]
 
@@ -60,7 +63,7 @@ def write_conversations(source: ExportSource, folder: Path) -> dict[str, int]:
             written["conversations"] += 1
             written["messages"] += len(line["messages"])
             written["acts"] += len(line["acts"])
-    write_losses(folder, "conversations", written["conversations"], mapped=_MAPPED, lost=_LOST, notes=_NOTES)
+    told.write_losses(folder, "conversations", written["conversations"], mapped=_MAPPED, lost=_LOST, notes=_NOTES)
     return written
 
 

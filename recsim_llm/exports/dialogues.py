@@ -41,7 +41,7 @@ from recsim_llm.exports.arm_log import BACK, SEARCH, Portion
 from recsim_llm.exports.ratings_csv import dated_title
 from recsim_llm.exports.source import ExportSource
 
-__all__ = ["HISTORY", "write_dialogues"]
+__all__ = ["HISTORY", "page_lead", "write_dialogues"]
 
 HISTORY = 20
 """Clicks that an instruction tells of, the latest ones."""
@@ -89,7 +89,8 @@ def _dialogues(source: ExportSource, portion: Portion, names: list[str]) -> Iter
     for start, stop in zip(first, [*first[1:], len(users)], strict=True):
         messages = [{"role": "user", "content": _OPENING}]
         for row in range(start, stop):
-            messages.append({"role": "assistant", "content": _offer(shown[row], names, _lead(portion, row))})
+            offer = _offer(shown[row], names, page_lead(portion, row), portion.explanation[row].tolist())
+            messages.append({"role": "assistant", "content": offer})
             titles = [_title(source, item) if item >= 0 else "" for item in shown[row]]
             messages.append({"role": "user", "content": _reaction(portion, row, titles)})
         last = stop - 1
@@ -103,11 +104,14 @@ def _dialogues(source: ExportSource, portion: Portion, names: list[str]) -> Iter
         }
 
 
-def _offer(items: list[int], names: list[str], lead: str) -> str:
-    return "\n".join([lead, *_numbered(items, names)])
+def _offer(items: list[int], names: list[str], lead: str, reasons: list[str | None]) -> str:
+    told = enumerate(zip(items, reasons, strict=True), start=1)
+    return "\n".join(
+        [lead, *(f"{place}. {names[item]}{f' – {why}' if why else ''}" for place, (item, why) in told if item >= 0)]
+    )
 
 
-def _lead(portion: Portion, row: int) -> str:
+def page_lead(portion: Portion, row: int) -> str:
     """Return what is said before a page: of one that was searched or looked at again, that it was."""
     how = None if portion.how is None else portion.how[row]
     if how == BACK:
@@ -133,6 +137,9 @@ def _reaction(portion: Portion, row: int, titles: list[str]) -> str:
             parts.append(str(portion.text[row, slot]))
     if not slots:
         parts.append(_NOTHING[page % len(_NOTHING)])
+    parts += [
+        str(words) for words, clicked in zip(portion.text[row], portion.clicked[row], strict=True) if words and not clicked
+    ]
     if portion.left[row]:
         parts.append(_LEAVING)
     elif not portion.out_of_pages[row]:

@@ -17,7 +17,7 @@ from recsim_llm.conversation.transcripts import LoggedAct, Transcript
 from recsim_llm.exports.own_names import quote
 from recsim_llm.exports.ratings_csv import dated_title
 from recsim_llm.exports.source import ExportSource
-from recsim_llm.exports.told_conversations import Said, ToldConversations, write_losses
+from recsim_llm.exports.told_conversations import Said, ToldConversations
 
 __all__ = ["INSPIRED_FILE", "write_inspired"]
 
@@ -57,7 +57,7 @@ def write_inspired(source: ExportSource, folder: Path) -> dict[str, int]:
                 stream.write("\t".join(quote(row[name], "\t") for name in _COLUMNS) + "\n")
                 written["utterances"] += 1
             written["conversations"] += 1
-    write_losses(folder, "inspired", written["conversations"], mapped=_MAPPED, lost=_LOST, notes=_NOTES)
+    told.write_losses(folder, "inspired", written["conversations"], mapped=_MAPPED, lost=_LOST, notes=_NOTES)
     return written
 
 

@@ -22,7 +22,7 @@ from recsim_llm.conversation.transcripts import LoggedAct, Transcript
 from recsim_llm.exports.own_names import write_own_ids
 from recsim_llm.exports.ratings_csv import dated_title
 from recsim_llm.exports.source import ExportSource
-from recsim_llm.exports.told_conversations import ToldConversations, write_losses
+from recsim_llm.exports.told_conversations import ToldConversations
 
 __all__ = ["REDIAL_FILE", "write_redial"]
 
@@ -64,7 +64,7 @@ def write_redial(source: ExportSource, folder: Path) -> dict[str, int]:
             written["messages"] += len(line["messages"])
             written["movies_mentioned"] += len(line["movieMentions"])
     write_own_ids(source, folder)
-    write_losses(folder, "redial", written["conversations"], mapped=_MAPPED, lost=_LOST, notes=_NOTES)
+    told.write_losses(folder, "redial", written["conversations"], mapped=_MAPPED, lost=_LOST, notes=_NOTES)
     return written
 
 

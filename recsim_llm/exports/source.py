@@ -43,7 +43,7 @@ class ExportSource:
         return np.argsort(self.identities.of(self.log.keys("user_id")[0]), kind="stable")
 
     def portions(self) -> Iterator[Portion]:
-        """Yield the log in the order of the exported ids, visits and pages; without texts where it is anonymous."""
+        """Yield the log in the order of the exported ids, visits and pages; without words where it is anonymous."""
         for portion in self.log.portions(self.user_order()):
             yield _without_words(portion) if self.identities.anonymous else portion
 
@@ -123,6 +123,7 @@ class ExportSource:
 
 
 def _without_words(portion: Portion) -> Portion:
-    """Return pages without what users wrote and typed."""
+    """Return pages without what users wrote and typed, and what was written for them."""
     query = None if portion.query is None else np.full_like(portion.query, None)
-    return portion._replace(text=np.full_like(portion.text, None), query=query)
+    nothing = np.full_like(portion.text, None)
+    return portion._replace(query=query, text=nothing, explanation=nothing, shown_title=nothing)

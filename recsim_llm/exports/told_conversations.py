@@ -14,9 +14,10 @@ import numpy as np
 from recsim_llm.conversation.attributes import Attributes, find_attributes
 from recsim_llm.conversation.dialogue_words import Named
 from recsim_llm.conversation.transcripts import LoggedAct, Transcript, put_into_words
+from recsim_llm.exports.page_conversations import PAGE_LOST, PAGE_MAPPED, PAGE_NOTES, page_transcripts
 from recsim_llm.exports.source import ExportSource
 
-__all__ = ["LOST", "Said", "ToldConversations", "write_losses"]
+__all__ = ["LOST", "Said", "ToldConversations"]
 
 LOST = (
     *("click_prob", "leave_prob", "welcome", "obeyed", "bits", "false", "turns", "questions", "recommended"),
@@ -48,6 +49,7 @@ class Said(NamedTuple):
 class ToldConversations:
     """An arm's dialogues with words: those of the log where it has some, else made from the acts by templates.
 
+    Of runs page by page in which users read words or say some, the visits are told as dialogues (``page_conversations``).
     An anonymous export takes templates throughout, since texts of the log were written by users or for them.
 
     Args:
@@ -63,8 +65,16 @@ class ToldConversations:
         return find_attributes(self._source.catalog)
 
     def __iter__(self) -> Iterator[Transcript]:
-        """Yield the dialogues in the order of the exported users' ids."""
-        return self._source.transcripts()
+        """Yield the dialogues in the order of the exported users' ids.
+
+        Raises:
+            LogError: nobody reads or says a word in the run.
+        """
+        return page_transcripts(self._source) if self._of_pages else self._source.transcripts()
+
+    @property
+    def _of_pages(self) -> bool:
+        return self._source.log.worded or self._source.log.remarked
 
     def say(self, transcript: Transcript, named: Named | None = None) -> list[Said]:
         """Return every act of a dialogue with its words.
@@ -105,31 +115,31 @@ class ToldConversations:
         known: Callable[[re.Match[str]], str] = lambda found: named(by_title[_unquoted(found.group(), by_title)])  # noqa: E731
         return re.sub(pattern, known, text)
 
+    def write_losses(
+        self, folder: Path, target: str, written: int, *, mapped: Sequence[str], lost: Sequence[str], notes: Sequence[str]
+    ) -> None:
+        """Write ``losses.json``, which says what a format cannot hold, with the keys that ``simeval`` has.
+
+        Args:
+            folder: of the arm.
+            target: name of the format.
+            written: dialogues.
+            mapped: columns that it holds of a run whose users talk.
+            lost: columns that it does not hold of one, besides ``LOST``.
+            notes: what else a reader must know.
+        """
+        pages = self._of_pages
+        losses = {
+            "source_format": "recsim_llm run",
+            "target_format": target,
+            "sessions_processed": written,
+            "sessions_skipped": 0,
+            "fields_mapped": [*(PAGE_MAPPED if pages else mapped)],
+            "fields_lost": [*PAGE_LOST] if pages else [*lost, *LOST],
+            "transformation_notes": [*notes, *(PAGE_NOTES if pages else ())],
+        }
+        (folder / "losses.json").write_text(json.dumps(losses, indent=2) + "\n", encoding="utf-8")
+
 
 def _unquoted(text: str, known: dict[str, int]) -> str:
     return text if text in known else text[1:-1]
-
-
-def write_losses(
-    folder: Path, target: str, written: int, *, mapped: Sequence[str], lost: Sequence[str], notes: Sequence[str]
-) -> None:
-    """Write ``losses.json``, which says what a format cannot hold, with the keys that ``simeval`` has.
-
-    Args:
-        folder: of the arm.
-        target: name of the format.
-        written: dialogues.
-        mapped: columns that it holds.
-        lost: columns that it does not hold, besides ``LOST``.
-        notes: what else a reader must know.
-    """
-    losses = {
-        "source_format": "recsim_llm run",
-        "target_format": target,
-        "sessions_processed": written,
-        "sessions_skipped": 0,
-        "fields_mapped": [*mapped],
-        "fields_lost": [*lost, *LOST],
-        "transformation_notes": [*notes],
-    }
-    (folder / "losses.json").write_text(json.dumps(losses, indent=2) + "\n", encoding="utf-8")

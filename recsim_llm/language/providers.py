@@ -150,6 +150,7 @@ class Roles:
             self._store.also_read(path)
         self._models = dict[str, LanguageModel]()
         self._shared = dict[str, tuple[Backend, AdaptiveLimiter]]()
+        self._ahead = dict[str, float]()
 
     def __enter__(self) -> Roles:
         return self
@@ -179,6 +180,15 @@ class Roles:
             flag = "--model provider/name" if name == "user" else f"--set models.{name}=provider/name"
             raise ConfigError(f"role {name}: got no language model, expected {flag}, for instance scripted/genres")
         return settings
+
+    def expect(self, ahead: Mapping[str, float]) -> None:
+        """Tell how much there is to be asked yet about some subjects, in any unit; 0 for those of whom nothing was told.
+
+        Where more asks wait than may be in flight, those about whom there is more to ask go first, so that no long row of
+        asks, each of which needs the answer to the one before, is left for the end (list scheduling by the longest path, Hu
+        1961). Answers are the same in any order.
+        """
+        self._ahead.update(ahead)
 
     def describe(self) -> dict[str, dict[str, str]]:
         """Return name and elicitation of each model opened so far, by role."""
@@ -213,6 +223,7 @@ class Roles:
             store=self._store,
             budget=self._budget,
             limiter=limiter,
+            ahead=self._ahead,
         )
 
 

@@ -13,6 +13,7 @@ A run folder holds:
     items, users                .parquet: titles and the data's own ids, and what the log is judged by
     held_out                    .parquet: ratings that the log is judged by; logs of environments lack them
     friends                     .parquet: who knows whom; in runs where users have friends alone
+    enrichment.jsonl            what was written about items before users arrived; where a scenario asks for it alone
     timings, serving            .parquet: clock times, and what each recommender took; apart from the log, so that the log
                                 compares byte for byte
     counts                      .parquet: what recommenders counted while they served; where one counts anything alone
@@ -25,6 +26,7 @@ and what later steps add: texts of users, calls of language models, metrics, the
 from __future__ import annotations
 
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 from recsim_llm.core.files import TORN
@@ -67,7 +69,13 @@ TABLES = ("impressions", "pages", "visits", *SOMETIMES)
 
 
 def refuse_used_folder(
-    out: Path, what: str, *, expected: str = "a new folder", remedy: str = "choose another", empty: bool = True
+    out: Path,
+    what: str,
+    *,
+    expected: str = "a new folder",
+    remedy: str = "choose another",
+    empty: bool = True,
+    but: Collection[str] = (),
 ) -> None:
     """See to it that nothing is overwritten; locks and files that a kill left half-written are nothing.
 
@@ -77,13 +85,14 @@ def refuse_used_folder(
         expected: for the error.
         remedy: for the error.
         empty: whether an empty folder will do; else nothing at all may stand there.
+        but: names of files that may be there, since they are gone on with.
 
     Raises:
         RunExistsError: something stands there already.
     """
     if not empty and (out.exists() or out.is_symlink()):
         raise RunExistsError(f"{what}: got {out}, which exists, expected {expected}; {remedy}")
-    if out.exists() and (not out.is_dir() or any(not _is_leftover(path) for path in out.iterdir())):
+    if out.exists() and (not out.is_dir() or any(not _is_leftover(path) and path.name not in but for path in out.iterdir())):
         raise RunExistsError(f"{what}: got {out}, which holds files, expected {expected}; {remedy}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -49,18 +49,18 @@ PROVIDER_EXPOSURE, PROVIDER_LEAVES = "provider_exposure", "provider_leaves"
 _ARM = pa.dictionary(pa.int8(), pa.string())
 IMPRESSIONS = pa.schema(
     [
-        ("arm", _ARM),
-        ("user_id", pa.int64()),
-        ("visit", pa.int32()),
-        ("page", pa.int32()),
-        ("position", pa.int16()),
-        ("item_id", pa.int64()),
+        pa.field("arm", _ARM, nullable=False),
+        pa.field("user_id", pa.int64(), nullable=False),
+        pa.field("visit", pa.int32(), nullable=False),
+        pa.field("page", pa.int32(), nullable=False),
+        pa.field("position", pa.int16(), nullable=False),
+        pa.field("item_id", pa.int64(), nullable=False),
         ("propensity", pa.float32()),
         ("prefix_propensity", pa.float32()),
-        ("examine_prob", pa.float32()),
-        ("click_prob", pa.float32()),
-        ("examined", pa.bool_()),
-        ("clicked", pa.bool_()),
+        pa.field("examine_prob", pa.float32(), nullable=False),
+        pa.field("click_prob", pa.float32(), nullable=False),
+        pa.field("examined", pa.bool_(), nullable=False),
+        pa.field("clicked", pa.bool_(), nullable=False),
         ("watched", pa.float32()),
         ("rating", pa.float32()),
         ("liked", pa.bool_()),
@@ -70,7 +70,8 @@ IMPRESSIONS = pa.schema(
 )
 """One row a slot. ``click_prob`` is the probability of a click before anything is drawn (examination included); propensities
 are null where unknown; ``item_id`` is -1 for a blanked slot; ``watched``, ``rating`` and ``liked`` are null without a click.
-``dwell``, seconds with a clicked item, is null also of users who were not fitted to a log that tells them."""
+``dwell``, seconds with a clicked item, is null also of users who were not fitted to a log that tells them. What is never null
+is declared so: by far most of a log are impressions, and readers and the writer need not look."""
 PAGES = pa.schema(
     [
         ("arm", _ARM),
@@ -162,7 +163,7 @@ TOOL_CALLS = pa.schema(
 ``page`` a page. ``step`` is the call of the model that asked for it, from 1; ``tool`` is null where what it wrote names none;
 ``arguments`` and ``result`` are as the model wrote and as it was told in short, at most 500 characters each; ``error`` is null,
 or the cause of ``ToolError``; ``tokens`` of the call of the model, read and written, estimated, are at its first tool. In the
-row of a page ``error`` says why there is no answer (``calls``, ``tokens`` or ``no_answer``); of the page's positions
+row of a page ``error`` says why there is no answer (``calls``, ``tokens``, ``context`` or ``no_answer``); of its positions
 ``chosen`` are the agent's, ``from_candidates`` and ``from_base`` were filled; ``invalid`` counts ids of its answers that were
 none of the candidates, or given twice. These four are null in other rows."""
 EXPLAINED = pa.schema([("explanation", pa.string()), ("shown_title", pa.string()), ("plain_click_prob", pa.float32())])
@@ -191,14 +192,15 @@ def impressions_table(arm: str, part: Part, *, social: bool = False, worded: boo
 
     Args:
         arm: its name.
-        part: columns; ``text``, where users say something, with an empty text where they say nothing.
+        part: columns [n] by name, without those that are null throughout; ``text`` is empty where users say nothing.
         social: whether users have friends, so that there is ``FRIENDS_LIKED``.
         worded: whether words on pages do something, so that there is ``EXPLAINED``.
     """
-    columns: dict[str, Any] = dict(part)
-    rating = columns.get("rating", np.empty(0, np.float32))
-    columns["liked"] = pa.array(rating >= LIKE_THRESHOLD, mask=np.isnan(rating))
-    columns["text"] = _said(columns["text"]) if "text" in columns else pa.nulls(len(rating), pa.string())
+    rating = part.get("rating", np.empty(0, np.float32))
+    columns = _nulls(IMPRESSIONS, ("propensity", "prefix_propensity", "text", "dwell"), len(rating)) | part
+    columns["liked"] = _flags(rating >= LIKE_THRESHOLD, ~np.isnan(rating))
+    if "text" in part:
+        columns["text"] = _said(part["text"])
     if social:
         friend = columns.get("friend_id", np.empty(0, np.int64))
         columns["friend_id"] = pa.array(friend, mask=friend < 0)
@@ -209,15 +211,13 @@ def impressions_table(arm: str, part: Part, *, social: bool = False, worded: boo
 
 def pages_table(arm: str, part: Part, *, worded: bool = False) -> pa.Table:
     """Return the ``PAGES`` table of an arm, with ``TRUST`` where words on pages do something; an empty part gives no rows."""
-    columns: dict[str, Any] = dict(part)
-    left = columns.get("left", np.empty(0, np.bool_))
-    ended = left | columns.get("out_of_pages", np.empty(0, np.bool_))
+    left = part.get("left", np.empty(0, np.bool_))
+    ended = left | part.get("out_of_pages", np.empty(0, np.bool_))
+    columns = _nulls(PAGES, ("slate_propensity", *Account._fields), len(left)) | part
     columns["next_action"] = pa.DictionaryArray.from_arrays(pa.array(ended.astype(np.int8)), _NEXT_ACTIONS)
     columns["stop_reason"] = _stop_reason(left, ~ended)
-    if "decided_by" in columns:
-        columns["decided_by"] = pa.DictionaryArray.from_arrays(pa.array(columns["decided_by"]), _DECIDERS)
-    else:
-        columns |= {name: pa.nulls(len(left), PAGES.field(name).type) for name in Account._fields}
+    if "decided_by" in part:
+        columns["decided_by"] = pa.DictionaryArray.from_arrays(pa.array(part["decided_by"]), _DECIDERS)
     return _table(arm, columns, SCHEMAS["pages"] if worded else PAGES)
 
 
@@ -269,13 +269,36 @@ def _joined(parts: list[Part]) -> dict[str, Any]:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
 
 
+def _nulls(schema: pa.Schema, names: Iterable[str], rows: int) -> dict[str, Any]:
+    """Return columns in which everything is unknown."""
+    return {name: pa.nulls(rows, schema.field(name).type) for name in names}
+
+
 def _table(arm: str, columns: Mapping[str, Any], schema: pa.Schema) -> pa.Table:
     rows = max((len(column) for column in columns.values()), default=0)
     arrays = [pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int8)), pa.array([arm]))]
     for field in list(schema)[1:]:
         column = columns.get(field.name, np.empty(0))
         if isinstance(column, np.ndarray):
-            floating = pa.types.is_floating(field.type)
-            column = pa.array(column.astype(field.type.to_pandas_dtype(), copy=False), from_pandas=floating)
+            column = _array(column, field)
         arrays.append(column)
     return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _array(column: npt.NDArray[Any], field: pa.Field) -> pa.Array:
+    """Return a column of numbers or flags; NaN is null where there can be nulls."""
+    if pa.types.is_boolean(field.type):
+        return _flags(column.astype(np.bool_, copy=False), None)
+    column = np.ascontiguousarray(column, field.type.to_pandas_dtype())
+    known = ~np.isnan(column) if field.nullable and pa.types.is_floating(field.type) else None
+    return pa.Array.from_buffers(field.type, len(column), [None if known is None else _bits(known), pa.py_buffer(column)])
+
+
+def _flags(flags: npt.NDArray[np.bool_], known: npt.NDArray[np.bool_] | None) -> pa.BooleanArray:
+    """Return flags, null where they are not known."""
+    return pa.Array.from_buffers(pa.bool_(), len(flags), [None if known is None else _bits(known), _bits(flags)])
+
+
+def _bits(flags: npt.NDArray[np.bool_]) -> pa.Buffer:
+    # Arrow keeps flags as bits, and NumPy packs them several times as fast as Arrow converts them.
+    return pa.py_buffer(np.packbits(flags, bitorder="little"))

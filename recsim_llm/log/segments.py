@@ -12,29 +12,19 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from recsim_llm.core.files import write_atomically
 from recsim_llm.errors import LogError
 from recsim_llm.log.folders import INDEX, SOMETIMES, TABLES
+from recsim_llm.log.work_beside import WorkBeside
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = ["Segment", "SegmentWriter", "check_segments", "encode_segments", "open_segments", "read_segments", "segment_name"]
-
-_COMPRESSION = "zstd"
-_DICTIONARY = {
-    "impressions": ["arm", "user_id", "visit", "page", "position", "examine_prob", "propensity", "prefix_propensity"],
-    "pages": ["arm", "visit", "page", "next_action", "stop_reason"],
-    "visits": ["arm", "stop_reason"],
-    "events": ["arm", "event", "subject"],
-    "tool_calls": ["arm", "visit", "page", "step", "tool", "error"],
-    "turns": ["arm", "visit", "turn", "who", "act", "attribute", "value"],
-    "dialogues": ["arm", "stop_reason", "blame"],
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +108,9 @@ def check_segments(run: Path, segments: Sequence[Segment]) -> None:
 class SegmentWriter:
     """Adds segments to a run folder; ``open_segments`` makes one.
 
+    Whoever plays does not wait for a segment to be encoded and written: that is done beside it, one at a time and in the order
+    in which they were added.
+
     Args:
         folder: the run folder, with its tables' folders and its index.
         segments: those that are finished.
@@ -126,15 +119,26 @@ class SegmentWriter:
     def __init__(self, folder: Path, segments: Sequence[Segment]) -> None:
         self.folder = folder
         self._segments = {(segment.arm, segment.number): segment for segment in segments}
+        self._beside = WorkBeside()
 
     def finished(self, arm: str) -> bool:
         """Return whether the arm's last segment is there."""
-        return any(segment.arm == arm and segment.last for segment in self._segments.values())
+        return any(segment.arm == arm and segment.last for segment in tuple(self._segments.values()))
 
     def add(
-        self, arm: str, place: int, number: int, *, tables: Mapping[str, pa.Table], last: bool, partial: bool = False
+        self,
+        arm: str,
+        place: int,
+        number: int,
+        *,
+        tables: Mapping[str, pa.Table],
+        last: bool,
+        partial: bool = False,
     ) -> None:
         """Write a segment, or check that the one on disk has the same bytes.
+
+        Every earlier segment is on disk when this returns; this one is where it is an arm's last or partial. One that cannot
+        be written is tried again with the next.
 
         Args:
             arm: name of the arm.
@@ -145,36 +149,51 @@ class SegmentWriter:
             partial: the run is interrupted; a segment that is on disk already is left as it is.
 
         Raises:
-            LogError: the segment is there with other bytes.
+            LogError: a segment, this one or an earlier one, is there with other bytes.
+            OSError: one cannot be written; this one is not added then.
         """
-        if partial and (arm, number) in self._segments:
-            return
-        contents = {name: _encode(name, table) for name, table in tables.items()}
         segment = Segment(
             arm=arm,
             number=number,
             rows={name: table.num_rows for name, table in tables.items()},
             files={name: f"{name}/{segment_name(place, number)}" for name in tables},
-            sha256={name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
+            sha256={},
             last=last,
             partial=partial,
         )
-        known = self._segments.get((arm, number))
+        if last or partial:
+            self._beside.finish()
+            self._write(segment, tables)
+        else:
+            self._beside.begin(lambda: self._write(segment, tables))
+
+    def settle(self) -> None:
+        """Wait until nothing is being written any more; to be called by who breaks off a run before leaving its folder."""
+        self._beside.settle()
+
+    def _write(self, segment: Segment, tables: Mapping[str, pa.Table]) -> None:
+        """Write a segment, whose checksums are not known yet."""
+        # Reading an index is for rooms that must load without pyarrow too.
+        from recsim_llm.log.table_encoding import encode_table
+
+        known = self._segments.get((segment.arm, segment.number))
+        if segment.partial and known is not None:
+            return
+        contents = {name: encode_table(name, table) for name, table in tables.items()}
+        digests = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+        segment = replace(segment, sha256=digests)
         if known is not None:
             if known != segment:
                 raise LogError(
-                    f"{self.folder}: segment {number} of arm {arm!r} came out different from the one on disk, expected the "
-                    "same bytes; resume with the versions in manifest.json, or start a new run"
+                    f"{self.folder}: segment {segment.number} of arm {segment.arm!r} came out different from the one on disk, "
+                    "expected the same bytes; resume with the versions in manifest.json, or start a new run"
                 )
             return
         for name, content in contents.items():
             (self.folder / name).mkdir(exist_ok=True)
             write_atomically(self.folder / segment.files[name], content)
-        with (self.folder / INDEX).open("ab") as stream:
-            stream.write(segment.line())
-            stream.flush()
-            os.fsync(stream.fileno())
-        self._segments[(arm, number)] = segment
+        _append(self.folder / INDEX, segment.line())
+        self._segments[(segment.arm, segment.number)] = segment
 
 
 def open_segments(run: Path) -> SegmentWriter:
@@ -202,6 +221,19 @@ def open_segments(run: Path) -> SegmentWriter:
     return SegmentWriter(run, segments)
 
 
+def _append(index: Path, line: bytes) -> None:
+    """Add a line to an index, or nothing: half of one would spoil the next."""
+    size = index.stat().st_size
+    try:
+        with index.open("ab") as stream:
+            stream.write(line)
+            stream.flush()
+            os.fsync(stream.fileno())
+    except BaseException:
+        os.truncate(index, size)
+        raise
+
+
 def _whole_lines(content: bytes) -> bytes:
     """Return what stands before the last line break; what follows is a torn write."""
     return content[: content.rfind(b"\n") + 1]
@@ -224,14 +256,3 @@ def _segment(line: Any) -> Segment:
 
 def _file_name(path: str) -> str:
     return PurePosixPath(path).name
-
-
-def _encode(name: str, table: pa.Table) -> bytes:
-    # Reading an index is for rooms that must load without pyarrow too.
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression=_COMPRESSION, use_dictionary=_DICTIONARY[name])
-    content: bytes = sink.getvalue().to_pybytes()
-    return content

@@ -35,7 +35,7 @@ class ArmTools:
     errors: Mapping[str, int]
     """Wrong calls by cause of ``ToolError``."""
     unanswered: Mapping[str, int]
-    """Pages without an answer, by reason: ``calls``, ``tokens`` or ``no_answer``."""
+    """Pages without an answer, by reason: ``calls``, ``tokens``, ``context`` (the chat is too long for it) or ``no_answer``."""
     model_calls_per_page: Estimate
     """Calls of the model."""
     tool_calls_per_page: Estimate

@@ -152,13 +152,16 @@ class ScoringRecommender(HistoryRecommender):
         """Return what ``_pick`` does where all rows hold the same scores: the first ``k`` of one order that may be shown."""
         order = np.argsort(-scores[0], kind="stable")
         free = ~barred.take(order, axis=1)
-        flat, first = free.reshape(-1), np.arange(len(scores)) * len(order)
-        best, found = np.empty((len(scores), k), np.int64), np.ones(len(scores), np.bool_)
-        for slot in range(k):
-            at = free.argmax(axis=1)
-            best[:, slot], found = order[at], flat[first + at]
-            flat[first + at] = False
-        lacking = np.flatnonzero(~found)
+        lacking = np.flatnonzero(np.count_nonzero(free, axis=1) < k)
+        if 4 * k > len(order):  # A pick at a time would look at all of it ever again.
+            best = order[np.argsort(~free, axis=1, kind="stable")[:, :k]]
+        else:
+            flat, first = free.reshape(-1), np.arange(len(scores)) * len(order)
+            best = np.empty((len(scores), k), np.int64)
+            for slot in range(k):
+                at = free.argmax(axis=1)
+                best[:, slot] = order[at]
+                flat[first + at] = False
         best[lacking] = self._fill(scores[lacking], barred[lacking], k)
         return best
 

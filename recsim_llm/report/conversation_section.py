@@ -16,6 +16,7 @@ from recsim_llm.conversation.leak import LEVEL
 from recsim_llm.log.reader import RunReader
 from recsim_llm.report import drawing, numbers
 from recsim_llm.report.figure_files import write_figure, write_figure_data
+from recsim_llm.report.obedience_table import obedience_rows
 from recsim_llm.report.page_layout import figure, whole_table
 from recsim_llm.report.summary_tables import Cell
 
@@ -35,7 +36,9 @@ _CAPTION = (
 _NOTE = (
     "In brackets: 95% interval by user. Regret is how far what was accepted falls short of the best of the user's own pool, "
     "in standard deviations of the user's appeal over the catalog. A critique is heeded if the next recommendation has nothing "
-    "of a value wanted less of, something of one wanted more of, and not the item refused."
+    "of a value wanted less of, something of one wanted more of, and not the item refused. By chance: of critiques that users "
+    "could have made on pages that they refused plainly, the share that the next recommendation would have heeded; obedience "
+    "beyond chance is 0 for a recommender that is deaf and 1 for one that heeds everything."
 )
 _STOPS = {
     "accepted": "Accepted something",
@@ -74,7 +77,7 @@ def conversation_section(found: Content | None, drawings: Mapping[str, str]) -> 
         return ""
     arms: Arms = found["arms"]
     heads = [drawing.swatch(arm["arm"], escape(arm["arm"])) for arm in arms]
-    groups = [("", _dialogues(arms)), ("How dialogues ended", _stops(arms)), ("Critiques heeded", _heeded(arms))]
+    groups = [("", _dialogues(arms)), ("How dialogues ended", _stops(arms)), ("Critiques heeded", obedience_rows(arms))]
     groups += [("Whose fault", _blame(arms)), ("Leak meter", _leaks(arms))]
     parts = ["<h2>Conversations</h2>", whole_table(heads, [group for group in groups if group[1]]), _aside(_NOTE)]
     parts += [_aside(line) for line in _warnings(arms)]
@@ -102,13 +105,6 @@ def _dialogues(arms: Arms) -> Rows:
 
 def _stops(arms: Arms) -> Rows:
     return [(label, [Cell(numbers.count(arm["stops"][name])) for arm in arms]) for name, label in _STOPS.items()]
-
-
-def _heeded(arms: Arms) -> Rows:
-    labels = {"all": "All", "less": "Less of something", "more": "More of something", "not_this": "Not this one"}
-    if not any(arm["obeyed"]["all"]["users"] for arm in arms):
-        return []
-    return [_of_estimates(label, [arm["obeyed"][kind] for arm in arms], share=True) for kind, label in labels.items()]
 
 
 def _blame(arms: Arms) -> Rows:

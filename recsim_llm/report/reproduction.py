@@ -13,9 +13,20 @@ from recsim_llm.data.table_settings import TableSettings
 from recsim_llm.report import numbers
 from recsim_llm.report.first_screen import user_model_name
 
-__all__ = ["configuration_section", "reproduction_section"]
+__all__ = ["configuration_section", "enrichment_line", "reproduction_section"]
 
 Content = Mapping[str, Any]
+
+
+def enrichment_line(manifest: Content) -> str:
+    """Say in a line who wrote what about how many items before the first page; empty where nobody did."""
+    known = manifest.get("enrichment")
+    if not known:
+        return ""
+    written = ", ".join(f"{name} of {numbers.count(count)} items" for name, count in known["written"].items())
+    by = known["by"] if known["model"] is None else f"{known['by']}, {known['model']}"
+    lost = f"; {numbers.count(known['unwritten'])} not written" if known["unwritten"] else ""
+    return f"{written} by {by}{lost}"
 
 
 def configuration_section(summary: Summary, manifest: Content) -> str:
@@ -32,6 +43,7 @@ def configuration_section(summary: Summary, manifest: Content) -> str:
         "Slots a page": manifest["slate_size"],
         "Pages a visit, at most": manifest["max_pages"],
         "Catalog": f"{numbers.count(int(manifest['catalog']['items']))} items",
+        **({"Words about items": line} if (line := enrichment_line(manifest)) else {}),
         "Seed": summary.seed,
         "Data": data.get("name", "not recorded"),
         "Data fingerprint": data.get("fingerprint", "not recorded"),

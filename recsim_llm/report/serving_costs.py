@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +17,16 @@ from recsim_llm.report import numbers
 from recsim_llm.report.page_layout import line_with_code, table
 from recsim_llm.report.summary_tables import Cell
 
-__all__ = ["ArmCost", "asks_model", "read_serving", "serving_line", "serving_section", "thousand_rows", "thousand_table"]
+__all__ = [
+    "ArmCost",
+    "asks_model",
+    "read_serving",
+    "read_servings",
+    "serving_line",
+    "serving_section",
+    "thousand_rows",
+    "thousand_table",
+]
 
 THOUSAND = ("Calls", "From a cache", "Tokens read", "Tokens written", "Cost", "Seconds of serving")
 """What a thousand requests take: heads of the table."""
@@ -82,6 +91,22 @@ def read_serving(run: Path) -> tuple[ArmCost, ...]:
     for row in read_table(run, "serving", [name for name in SERVING.names if name not in _ASKED]).to_pylist():
         rows.setdefault(row["arm"], []).append(row)
     return tuple(_summed(arm, of_arm) for arm, of_arm in rows.items())
+
+
+def read_servings(sources: Sequence[Mapping[str, Any]]) -> tuple[ArmCost, ...]:
+    """Return what the arms took that are compared of several runs, under the names that they bear there.
+
+    Args:
+        sources: ``sources`` of a comparison of runs, as JSON: ``folder``, and ``recommenders``, names in it by names compared.
+
+    Raises:
+        LogError: a table is damaged.
+    """
+    found = []
+    for source in sources:
+        costs = {cost.arm: cost for cost in read_serving(Path(source["folder"]))}
+        found += [costs[name]._replace(arm=label) for label, name in source["recommenders"].items() if name in costs]
+    return tuple(found)
 
 
 def serving_line(costs: Sequence[ArmCost]) -> str:

@@ -36,7 +36,12 @@ _WRONG = {
     "friends": "No friends in the run",
     "budget": "More than it might call",
 }
-_OPEN = {"calls": "Calls of the model used up", "tokens": "Tokens used up", "no_answer": "No answer in the last call"}
+_OPEN = {
+    "calls": "Calls of the model used up",
+    "tokens": "Tokens used up",
+    "context": "Chat longer than the model reads",
+    "no_answer": "No answer in the last call",
+}
 _NOTE = "In brackets: 95% interval by user. What an agent did on each page is in the table tool_calls of the run folder."
 
 

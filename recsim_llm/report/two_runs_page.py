@@ -22,6 +22,7 @@ from recsim_llm.report.figure_files import write_figure, write_figure_data
 from recsim_llm.report.first_screen import compared_head, page_title
 from recsim_llm.report.names import Names, read_names
 from recsim_llm.report.page_layout import document, table, whole_table
+from recsim_llm.report.serving_costs import read_servings, serving_section
 from recsim_llm.report.summary_tables import Cell, estimate_cells
 from recsim_llm.report.trust import trust_section
 from recsim_llm.report.worst_visits import WorstVisits, worst_visits_section
@@ -63,6 +64,7 @@ def _page(content: Content, plot: str) -> str:
         _values(content),
         worst_visits_section(worst, visits, names),
         _sources(content, manifests),
+        serving_section(read_servings(content["sources"])),
         trust_section(manifests[0], None, ""),
         _again(content),
     ]

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-
 from pydantic import Field
 
-from recsim_llm.language.base.questions import Prompt
 from recsim_llm.tools.agents import Agent, AgentSettings
-from recsim_llm.tools.sessions import Session
+from recsim_llm.tools.sessions import Session, Steps
 
 __all__ = ["AllPaths", "PlanExecute", "ReAct"]
 
@@ -31,7 +28,7 @@ class ReAct(Agent):
     def _task(self) -> str:
         return "Take one step at a time: ask for one tool, look at its result, go on, and end with the tool answer."
 
-    def _steps(self, session: Session) -> Generator[Prompt, str, None]:
+    def _steps(self, session: Session) -> Steps:
         while not session.done:
             left = session.calls_left
             wanted = _NOW if left == 1 else f"Name exactly one next action. Calls left: {left}."
@@ -59,7 +56,7 @@ class PlanExecute(Agent):
             "list of candidates. Then you see their results and end with the tool answer."
         )
 
-    def _steps(self, session: Session) -> Generator[Prompt, str, None]:
+    def _steps(self, session: Session) -> Steps:
         yield from session.ask("Name all actions of your plan, in order, without the answer.", _MOST_PLANNED)
         if not session.done:
             yield from session.ask(_NOW, 1)
@@ -97,7 +94,7 @@ class AllPaths(Agent):
             "and call the tool answer, with candidates of any path."
         )
 
-    def _steps(self, session: Session) -> Generator[Prompt, str, None]:
+    def _steps(self, session: Session) -> Steps:
         most = self.settings.alternatives
         for _ in range(self.settings.depth):
             if session.done or session.calls_left == 1:

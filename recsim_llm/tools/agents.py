@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -14,7 +14,7 @@ from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.core.ratings import Ratings
-from recsim_llm.errors import ConfigError
+from recsim_llm.errors import ConfigError, ModelReplyError
 from recsim_llm.language.base.questions import Prompt
 from recsim_llm.recommenders.scoring import chunks
 from recsim_llm.recommenders.wrapping import Candidates, Wrapper
@@ -22,7 +22,7 @@ from recsim_llm.tools.agent_prompts import Visitors, Way
 from recsim_llm.tools.budgets import BudgetSettings
 from recsim_llm.tools.catalog_tools import CatalogTools, Desk
 from recsim_llm.tools.journal import Journal
-from recsim_llm.tools.sessions import Session
+from recsim_llm.tools.sessions import Session, Steps
 from recsim_llm.tools.tool_arguments import ANSWER, Tool
 
 if TYPE_CHECKING:
@@ -161,23 +161,25 @@ class Agent(Wrapper):
             paths=self._paths,
             budget=settings.budget,
             reply_tokens=settings.reply_tokens,
+            context=self._asked().context,
         )
 
     def _play(self, sessions: Sequence[Session]) -> None:
         """Play all agents in step: each asks its next question, all of them are put to the model at once."""
         playing = {row: self._steps(session) for row, session in enumerate(sessions)}
-        replies: dict[int, str | None] = dict.fromkeys(playing)
+        replies: dict[int, str | ModelReplyError | None] = dict.fromkeys(playing)
         while playing:
             prompts: dict[int, Prompt] = {}
             for row, steps in list(playing.items()):
                 try:
-                    prompts[row] = next(steps) if replies[row] is None else steps.send(str(replies[row]))
+                    reply = replies[row]
+                    prompts[row] = next(steps) if reply is None else steps.send(reply)
                 except StopIteration:
                     del playing[row]
             if prompts:
                 replies = dict(zip(prompts, self._ask(prompts, sessions), strict=True))
 
-    def _ask(self, prompts: Mapping[int, Prompt], sessions: Sequence[Session]) -> list[str]:
+    def _ask(self, prompts: Mapping[int, Prompt], sessions: Sequence[Session]) -> list[str | ModelReplyError]:
         # The models' room is heavy, and most who import recommenders ask none.
         from recsim_llm.language.calls.acting import Acting
         from recsim_llm.language.calls.model import Writing
@@ -185,8 +187,8 @@ class Agent(Wrapper):
         most, subjects = self.settings.reply_tokens, [str(sessions[row].desk.user_id) for row in prompts]
         pairs = list(zip(prompts.values(), subjects, strict=True))
         if self._way == "native":
-            return self._asked().act([Acting(prompt, most, subject) for prompt, subject in pairs])
-        return self._asked().write([Writing(prompt, most, subject=subject) for prompt, subject in pairs])
+            return self._asked().act_each([Acting(prompt, most, subject) for prompt, subject in pairs])
+        return self._asked().write_each([Writing(prompt, most, subject=subject) for prompt, subject in pairs])
 
     def _most_calls(self) -> int:
         """Return how many calls of the model a page takes where the budget allows them. For subclasses."""
@@ -196,7 +198,7 @@ class Agent(Wrapper):
         """Return how the agent is told to go about it. For subclasses."""
         raise NotImplementedError
 
-    def _steps(self, session: Session) -> Generator[Prompt, str, None]:
+    def _steps(self, session: Session) -> Steps:
         """Play one agent: yield prompts, take replies. For subclasses."""
         raise NotImplementedError
 

@@ -28,17 +28,21 @@ class Budget:
     Args:
         settings: what may be used up.
         reply_tokens: most tokens of one reply, which are set aside before a call.
+        context: tokens that the model reads and writes in one call; None: not known.
     """
 
-    def __init__(self, settings: BudgetSettings, reply_tokens: int) -> None:
+    def __init__(self, settings: BudgetSettings, reply_tokens: int, context: int | None = None) -> None:
         self.calls, self.tool_calls, self.tokens = settings.calls, settings.tool_calls, settings.tokens
-        self._reply_tokens = reply_tokens
+        self._reply_tokens, self._context = reply_tokens, context
 
     def lacks(self, prompt: Prompt) -> str:
-        """Return which part of the budget does not suffice for a call, empty where all does."""
+        """Return which part of the budget, or the ``context``, does not suffice for a call, empty where all does."""
         if self.calls < 1:
             return "calls"
-        return "tokens" if estimate_prompt(prompt) + self._reply_tokens > self.tokens else ""
+        needed = estimate_prompt(prompt) + self._reply_tokens
+        if self._context is not None and needed > self._context:
+            return "context"
+        return "tokens" if needed > self.tokens else ""
 
     def spend(self, prompt: Prompt, reply: str) -> int:
         """Count a call and return the tokens that it took, estimated."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from recsim_llm.errors import ToolError
+from recsim_llm.errors import ModelReplyError, ToolError
 from recsim_llm.language.answers.loose_json import find_values
 from recsim_llm.language.base.questions import Prompt
 from recsim_llm.tools.agent_prompts import Action, Transcript, Way
@@ -18,7 +18,10 @@ from recsim_llm.tools.catalog_tools import CatalogTools, Desk
 from recsim_llm.tools.journal import Row
 from recsim_llm.tools.tool_arguments import ANSWER, Answer, Tool, find_tool, read_arguments
 
-__all__ = ["PAGE", "Session", "read_actions"]
+__all__ = ["PAGE", "Session", "Steps", "read_actions"]
+
+Steps = Generator[Prompt, str | ModelReplyError, None]
+"""An agent at work: it yields prompts and is sent replies, or why there is none that can be used."""
 
 PAGE = "page"
 """What the row of a page has for a tool."""
@@ -42,6 +45,7 @@ class Session:
         paths: whether it keeps several paths, each with candidates of its own.
         budget: what it may use up.
         reply_tokens: most tokens of a reply.
+        context: tokens that its model reads and writes in one call; None: not known.
     """
 
     def __init__(
@@ -55,10 +59,11 @@ class Session:
         paths: bool,
         budget: BudgetSettings,
         reply_tokens: int,
+        context: int | None = None,
     ) -> None:
         self.desk = desk
         self._tools, self._known, self._keeps = tools, known, paths
-        self._budget = Budget(budget, reply_tokens)
+        self._budget = Budget(budget, reply_tokens, context)
         self._chat = Transcript(way, known, task, paths=paths)
         self._paths: list[CandidateBus] = [CandidateBus(desk.allowed)]
         self._rows: list[Row] = []
@@ -72,8 +77,10 @@ class Session:
         """Calls of the model that are left."""
         return self._budget.calls
 
-    def ask(self, wanted: str, most: int) -> Generator[Prompt, str, None]:
+    def ask(self, wanted: str, most: int) -> Steps:
         """Put a question to the model and carry out what it asks for; nothing where the budget does not suffice.
+
+        The generator yields the prompt and is sent the reply, or why there is none that can be used.
 
         Args:
             wanted: what the model is asked for.
@@ -85,12 +92,15 @@ class Session:
             self.end(lacking)
             return
         reply = yield prompt
-        tokens = self._budget.spend(prompt, reply)
+        words = "" if isinstance(reply, ModelReplyError) else reply
+        tokens = self._budget.spend(prompt, words)
         self._step += 1
         try:
+            if isinstance(reply, ModelReplyError):
+                raise ToolError(f"{reply}; expected {_SHAPE}", cause="action")
             actions = read_actions(reply)[:_MOST_ACTIONS]
         except ToolError as error:
-            self._note(Action(None, reply), str(error), tokens, error=error.cause)
+            self._note(Action(None, words), str(error), tokens, error=error.cause)
             self._chat.complain({"error": str(error)})
             return
         results = []
@@ -105,7 +115,8 @@ class Session:
         """End without an answer.
 
         Args:
-            why: the part of the budget that is used up, ``calls`` or ``tokens``, or ``no_answer``.
+            why: the part of the budget that is used up, ``calls`` or ``tokens``, or ``context`` where the chat does not fit the
+                model's, or ``no_answer``.
         """
         self._ended, self.done = why, True
 

@@ -84,6 +84,11 @@ def plan_training(scenario: Scenario, seeds: int) -> TrainingPlan:
             f"users.part: got {scenario.users.part!r} for a training, expected 'all', since it divides the users by "
             "train.holdout; leave it out"
         )
+    if scenario.enriched_by_writer:
+        raise ConfigError(
+            "enrich.by: got writer for a training, whose environments would each ask the model again, expected template or a "
+            "function; leave it out"
+        )
     train = scenario.train or TrainSettings()
     learner = open_learner(train.algorithm)
     settings = learner.read_settings(train.settings, f"algorithm {train.algorithm!r}")

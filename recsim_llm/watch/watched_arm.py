@@ -20,7 +20,7 @@ from recsim_llm.recommenders import Recommender, Retrained
 from recsim_llm.recommenders.hooks import AnswersQueries
 from recsim_llm.registry import blaming
 from recsim_llm.scenarios.acting_session import open_arm
-from recsim_llm.scenarios.arm_session import Served
+from recsim_llm.scenarios.arm_protocols import Served
 from recsim_llm.scenarios.arm_settings import Arm
 from recsim_llm.scenarios.building import Stage, recommender_seed
 from recsim_llm.scenarios.clock_session import ClockSession

@@ -31,12 +31,12 @@ class WatchedFolder:
 
     def __init__(self, out: Path, built: Stage, arms: Sequence[WatchedArm], services: dict[str, Any]) -> None:
         self.out, self._arms = out, arms
-        self._manifest = make_manifest(built.scenario, built.dataset, built.world, built.roles) | services
+        self._manifest = make_manifest(built) | services
         write_manifest(out, self._manifest)
         write_run_tables(built, out)
-        segments = open_segments(out)
+        self._segments = open_segments(out)
         for place, arm in enumerate(arms):
-            arm.log = open_arm_log(built, segments, place)
+            arm.log = open_arm_log(built, self._segments, place)
 
     def mark(self, by_hand: Sequence[Mapping[str, Any]]) -> None:
         """Say in the manifest what was changed by hand; before it takes effect, so that no such run passes for another."""
@@ -58,6 +58,7 @@ class WatchedFolder:
         self._close(why)
 
     def _close(self, stopped: str) -> None:
+        self._segments.settle()
         for arm in self._arms:
             arm.log = None
             for cost in arm.costs(stopped):

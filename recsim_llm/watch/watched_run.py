@@ -230,7 +230,7 @@ class WatchedRun:
 
 def _another_world(built: Stage) -> Any:
     """Return the same items and users once more: every arm moves users of its own."""
-    return build_scenario_world(built.scenario, built.dataset, built.roles)
+    return build_scenario_world(built.scenario, built.dataset, built.roles, enrichment=built.enrichment)
 
 
 @contextmanager

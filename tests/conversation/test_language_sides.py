@@ -1,5 +1,9 @@
 """Language models on both sides, played by scripts: typed decisions, prompts without secrets, words afterwards."""
 
+import sqlite3
+from concurrent.futures import Future
+from contextlib import closing
+
 import numpy as np
 import pyarrow.dataset as arrow
 import pytest
@@ -7,11 +11,14 @@ import talks
 
 from recsim_llm.conversation.acts import ASK, NOTHING, RECOMMEND, SILENT
 from recsim_llm.conversation.deciding import DecidesByRule, options_of, spread
+from recsim_llm.conversation.dialogue_loop import Conversations
 from recsim_llm.conversation.language_dialogue_users import LanguageDialogueUsers, voiced
+from recsim_llm.conversation.open_turns import Choosing, OpenTurns
 from recsim_llm.conversation.talking import Talking
 from recsim_llm.core.ratings import Ratings
-from recsim_llm.errors import ConfigError
+from recsim_llm.errors import ConfigError, ModelReplyError
 from recsim_llm.language import ModelSettings, Roles
+from recsim_llm.language.calls.calls_file import FILE_NAME
 from recsim_llm.log.manifest import read_manifest
 from recsim_llm.scenarios import load_scenario, resume, run
 
@@ -210,12 +217,7 @@ def test_users_who_run_free_have_one_ask_in_flight_each(world, roles):
     rows = np.arange(6)
     conversations.begin(rows, rows, np.zeros(6, np.int64), np.ones(6, np.uint64))
     heard = conversations.open(rows).heard
-    users.start(heard)
-    users.start(heard)
-    ready = []
-    while len(ready) < 6:
-        ready += users.collect().tolist()
-    assert sorted(ready) == rows.tolist()
+    assert users.start(heard) == users.start(heard)
     assert len(recorder.asks) == 6
 
 
@@ -225,3 +227,44 @@ def test_users_of_a_model_leave_the_same_run_without_words_alone(tmp_path):
     assert {row["text"] for row in table(out, "turns")} == {None}
     assert {row["act"] for row in table(out, "turns") if row["who"] == "user"} - {"nothing"}
     assert NOTHING == 0
+
+
+def test_where_asks_must_wait_those_of_the_longest_dialogues_go_first(tmp_path, monkeypatch):
+    monkeypatch.setattr(Conversations, "turns_ahead", lambda self, rows: np.tile(rows[:, None], 4).astype(np.float64))
+    quiet = {"recommenders": ["popularity"], "models": {"user": {"name": "scripted/uniform", "concurrency": 1}}}
+    out = run(load_scenario("conversation", SMALL | quiet | {"barrier": "visit"}), tmp_path / "run")
+    with closing(sqlite3.connect(out / FILE_NAME)) as connection:
+        asked = [int(user) for (user,) in connection.execute("SELECT subject FROM calls ORDER BY started")]
+    first = list(dict.fromkeys(asked))
+    assert len(first) == 8
+    assert first == sorted(first, reverse=True)
+
+
+def test_where_users_run_free_nobody_waits_for_the_turns_of_a_policy(played, tmp_path, monkeypatch):
+    def waits(*_):
+        raise AssertionError
+
+    monkeypatch.setattr(Talking, "respond", waits)
+    out = run(scenario(barrier="visit", recommenders=["talking"]), tmp_path / "free")
+    assert table(out, "turns") == [row for row in table(played, "turns") if row["arm"] == "talking"]
+
+
+def test_a_model_that_fails_is_told_of_when_nothing_is_under_way_any_more(monkeypatch):
+    turns, replies, waited = OpenTurns(), [Future() for _ in range(3)], []
+    turns.add(Choosing(np.array([4, 2, 7]), None), replies)
+    replies[1].set_exception(ModelReplyError("nothing to be read"))
+    monkeypatch.setattr("recsim_llm.conversation.open_turns.wait", waited.extend)
+    with pytest.raises(ModelReplyError, match="nothing to be read"):
+        turns.collect()
+    assert waited == replies
+
+
+def test_open_turns_give_back_the_places_of_those_that_are_answered():
+    turns, replies = OpenTurns(), [Future() for _ in range(4)]
+    one, other = Choosing(np.array([4, 2, 7]), None), Choosing(np.array([5]), None)
+    turns.add(one, replies[:3])
+    turns.add(other, replies[3:])
+    for reply in (replies[2], replies[0], replies[3]):
+        reply.set_result("said")
+    assert [(turn, at.tolist()) for turn, at in turns.collect()] == [(one, [0, 2]), (other, [0])]
+    assert len(turns) == 1

@@ -21,6 +21,7 @@ from recsim_llm.conversation.acts import (
     UserActs,
     silent_acts,
 )
+from recsim_llm.conversation.dialogue_turns import Prepared
 from recsim_llm.conversation.dialogue_words import policy_words, user_words
 from recsim_llm.errors import SlateError
 
@@ -242,3 +243,33 @@ def test_every_act_but_silence_has_words(conversations, world):
     quiet = policy_words(silent_acts(1, 3), catalog, attributes)
     assert quiet.tolist() == [""]
     assert (SILENT, NOTHING) == (0, 0)
+
+
+def test_dice_tell_beforehand_who_will_talk_for_long(world):
+    conversations = talks.converse(world, patience=1.0)
+    talks.begin(conversations)
+    rows = rows_of(conversations)
+    ahead = conversations.turns_ahead(rows)
+    assert ahead.shape == (len(rows), conversations.settings.max_turns + 1)
+    assert np.array_equal(ahead[:, 0], 1 + ahead[:, 1])
+    assert set(ahead[:, -1]) == {1.0}
+    talks.play(conversations, silent)
+    # From the time when patience is used up, one in two leaves in each turn.
+    last = conversations.state.turn[rows] - 1
+    first = last.min()
+    assert ahead[last > first, first].mean() > ahead[last == first, first].mean() + 0.5
+
+
+def test_acts_of_different_times_are_one_batch_but_for_words(conversations):
+    talks.begin(conversations)
+    rows = rows_of(conversations)
+    whole = conversations.hear(rows, talks.by_popularity(conversations.dialogues(rows), conversations, rows))
+    (again,) = Prepared.join([whole.take(rows[:3]), whole.take(rows[3:])])
+    for before, after in ((whole, again), (whole.heard, again.heard), (whole.acts, again.acts)):
+        for name, column in before._asdict().items():
+            if isinstance(column, np.ndarray):
+                assert np.array_equal(column, getattr(after, name)), name
+    assert again.heard.has_goal is whole.heard.has_goal
+    own = whole.acts._replace(text=np.full(len(rows), "Look at this.", object))
+    worded, plain = Prepared.join([whole, whole._replace(acts=own)])
+    assert (worded.acts.text is None, plain.acts.text is None) == (False, True)

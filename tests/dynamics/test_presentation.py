@@ -49,11 +49,25 @@ def consumed(made, slot, row, rating):
 def test_an_explanation_adds_what_is_set_times_trust_and_more_where_it_names_what_the_user_likes():
     made = shown(
         presentation(lift=0.4, taste=1.0, trust=0.5),
-        words(["Because you like Drama.", "Because you like Horror."], ["Very good.", ""]),
+        words(["Because you like Drama.", "Because you like Horror."], ["Very popular.", ""]),
     )
     liked = np.tanh(3.0)
     expected = [[0.5 * (0.4 + liked), 0.5 * (0.4 - liked)], [0.5 * 0.4, 0.0]]
     np.testing.assert_allclose(made.clicks(EVERYONE, PAGE), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("text", [".", " ", "Very good.", "zx qwv " * 70, "Quiet Hill", "Because you like Polka."])
+def test_what_names_no_reason_is_as_if_nothing_had_been_written(text):
+    made = shown(presentation(lift=1.0, promise=1.0, trust=0.5), words([text, ""], ["", ""]))
+    assert made.clicks(EVERYONE, PAGE) is None
+    assert consumed(made, [0], [0], [5.0]) == [0.5, 0.5]
+
+
+def test_a_title_is_taken_in_beside_an_explanation_that_names_nothing():
+    made = shown(
+        presentation(trust=1.0), words([".", ""], ["", ""]), words(["SHOCKING! You won't believe this...", ""], ["", ""])
+    )
+    np.testing.assert_allclose(made.clicks(EVERYONE, PAGE), [[0.8, 0.0], [0.0, 0.0]], atol=1e-6)
 
 
 def test_a_title_adds_by_its_strength_or_by_being_another_one():
@@ -65,19 +79,19 @@ def test_a_title_adds_by_its_strength_or_by_being_another_one():
 
 
 def test_words_are_about_the_page_that_they_stand_on_alone():
-    made = shown(presentation(), words(["Very good.", ""], ["", ""]))
+    made = shown(presentation(), words(["Very popular.", ""], ["", ""]))
     assert made.clicks(EVERYONE, PAGE[:, ::-1]) is None
     assert made.clicks(EVERYONE, np.zeros((2, 3), np.int64)) is None
 
 
 @pytest.mark.parametrize(("rating", "trust"), [(4.0, 0.5 + 0.1 * 0.5), (3.5, 0.5 + 0.1 * 0.5), (3.0, 0.5 - 0.2 * 0.5)])
 def test_trust_rises_where_what_was_praised_is_as_good_as_usual_and_falls_where_it_is_worse(rating, trust):
-    made = shown(presentation(gain=0.1, loss=0.2), words(["Very good.", ""], ["", ""]))
+    made = shown(presentation(gain=0.1, loss=0.2), words(["Very popular.", ""], ["", ""]))
     assert consumed(made, [0], [0], [rating]) == pytest.approx([trust, 0.5])
 
 
 def test_a_promise_is_held_against_what_was_trusted():
-    made = shown(presentation(promise=1.0, trust=0.5, loss=0.2), words(["Very good.", ""], ["", ""]))
+    made = shown(presentation(promise=1.0, trust=0.5, loss=0.2), words(["Very popular.", ""], ["", ""]))
     assert consumed(made, [0], [0], [3.5])[0] == pytest.approx(0.4)
 
 
@@ -87,12 +101,12 @@ def test_a_reason_that_the_item_refutes_costs_trust_though_the_item_is_liked():
 
 
 def test_what_is_clicked_without_words_says_nothing_of_words():
-    made = shown(presentation(), words(["Very good.", ""], ["", ""]))
+    made = shown(presentation(), words(["Very popular.", ""], ["", ""]))
     assert consumed(made, [1, 2], [0, 1], [1.0, 1.0]) == [0.5, 0.5]
 
 
 def test_a_disappointment_lasts_and_fades():
-    made = shown(presentation(memory=0.5), words(["Very good.", ""], ["", ""]))
+    made = shown(presentation(memory=0.5), words(["Very popular.", ""], ["", ""]))
     consumed(made, [0], [0], [1.5])
     assert made.disappointment.tolist() == pytest.approx([1.0, 0.0])
     consumed(made, [], [], [])
@@ -110,7 +124,7 @@ def test_trust_stays_between_0_and_1(history):
 
 
 def test_copies_trust_as_their_originals_do_and_share_nothing_with_them():
-    made = shown(presentation(), words(["Very good.", ""], ["", ""]))
+    made = shown(presentation(), words(["Very popular.", ""], ["", ""]))
     consumed(made, [0], [0], [1.0])
     copies = made.copy_rows(np.array([0, 0, 1]))
     assert copies.trust.tolist() == [made.trust[0], made.trust[0], made.trust[1]]
@@ -120,7 +134,7 @@ def test_copies_trust_as_their_originals_do_and_share_nothing_with_them():
 
 
 def test_who_begins_anew_trusts_as_anybody():
-    made = shown(presentation(), words(["Very good.", ""], ["", ""]))
+    made = shown(presentation(), words(["Very popular.", ""], ["", ""]))
     consumed(made, [0], [0], [1.0])
     made.begin(np.array([0]))
     assert made.trust.tolist() == [0.5, 0.5]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.data import open_dataset
-from recsim_llm.dynamics.reasons import KINDS, Reason, ReasonReader, reason_words
+from recsim_llm.dynamics.reasons import KINDS, MOST_REASONS, Reason, ReasonReader, reason_words
 from tests.support.real_data import movielens_folder
 
 CATALOG = Catalog.from_columns(
@@ -60,6 +60,12 @@ def test_the_sentence_of_a_reason_is_read_back_to_the_letter(kind, item):
 )
 def test_free_text_names_what_the_catalog_knows_as_whole_words_and_nothing_else(reader, text, kinds):
     assert [reason.kind for reason in reader.read(text)] == kinds
+
+
+def test_a_list_of_everything_names_nothing(reader):
+    every = [*CATALOG.genre_names, "1994", "1950", "2001", "2013"]
+    assert len(reader.read(" ".join(every[:MOST_REASONS]))) == MOST_REASONS
+    assert reader.read(" ".join(every)) == ()
 
 
 def test_of_two_titles_the_longer_one_is_meant(reader):

@@ -1,6 +1,7 @@
 """The log of an environment: every page and visit, once, in any autoreset mode and segment size."""
 
 import json
+import threading
 
 import gymnasium
 import numpy as np
@@ -8,8 +9,10 @@ import pyarrow.dataset as arrow
 import pytest
 
 from recsim_llm.comparison import summarise
+from recsim_llm.core.files import write_atomically
 from recsim_llm.envs import recording
 from recsim_llm.errors import ContractError, RunExistsError
+from recsim_llm.log import segments
 
 PAGES = 6
 
@@ -33,18 +36,23 @@ def rows(folder, kind):
     return arrow.dataset(folder / kind).to_table().to_pylist()
 
 
-def play_vector(folder, mode, steps=40):
+def make_vector(folder, **more):
     env = gymnasium.make_vec(
         "RecSimLLM/Browse-v0",
         num_envs=30,
         vectorization_mode="vector_entry_point",
-        autoreset_mode=mode,
         log=str(folder),
         max_pages=PAGES,
         slate_size=5,
+        **more,
     )
     env.reset(seed=4)
     env.action_space.seed(1)
+    return env
+
+
+def play_vector(folder, mode, steps=40):
+    env = make_vector(folder, autoreset_mode=mode)
     reward, ends = 0.0, 0
     for _ in range(steps):
         _, gained, terminated, truncated, _ = env.step(env.action_space.sample())
@@ -90,6 +98,54 @@ def test_segments_do_not_change_the_log(tmp_path, monkeypatch):
     assert len(list((tmp_path / "cut" / "pages").iterdir())) > 5
     for kind in ("impressions", "pages", "visits"):
         assert rows(tmp_path / "cut", kind) == rows(tmp_path / "whole", kind)
+
+
+def test_pages_go_on_while_a_segment_is_being_written(tmp_path, monkeypatch):
+    go_on, waited = threading.Event(), []
+
+    def write(path, content):
+        if threading.current_thread() is not threading.main_thread():
+            waited.append(go_on.wait(60.0))
+        write_atomically(path, content)
+
+    monkeypatch.setattr(segments, "write_atomically", write)
+    monkeypatch.setattr(recording, "SEGMENT_ROWS", 30 * 5 * 4)
+    env = make_vector(tmp_path / "log", autoreset_mode="same_step")
+    for _ in range(7):
+        env.step(env.action_space.sample())
+    assert not list((tmp_path / "log" / "pages").iterdir())
+    go_on.set()
+    env.close()
+    assert waited == [True, True, True]
+    assert len(rows(tmp_path / "log", "pages")) == 30 * 7
+
+
+def test_what_a_full_disk_refused_is_written_once_there_is_room(tmp_path, monkeypatch):
+    """A later step than the one whose segment found no room says so; no page is missing in the end."""
+    full = [False]
+
+    def write(path, content):
+        if full[0]:
+            raise OSError(28, "No space left on device", str(path))
+        write_atomically(path, content)
+
+    monkeypatch.setattr(segments, "write_atomically", write)
+    monkeypatch.setattr(recording, "SEGMENT_ROWS", 30 * 5 * 4)
+    env = make_vector(tmp_path / "log", autoreset_mode="same_step")
+    for step in range(7):
+        full[0] = step >= 3  # From the step on that has the first segment written.
+        env.step(env.action_space.sample())
+    with pytest.raises(OSError, match="No space left on device"):
+        env.step(env.action_space.sample())
+    full[0] = False
+    env.reset(seed=5)
+    for _ in range(3):
+        env.step(env.action_space.sample())
+    env.close()
+    pages = rows(tmp_path / "log", "pages")
+    assert len({(page["visit"], page["page"]) for page in pages}) == len(pages) == 30 * 11
+    lines = (tmp_path / "log" / "segments.jsonl").read_text().splitlines()
+    assert [json.loads(line)["segment"] for line in lines] == [0, 1, 2]
 
 
 @pytest.mark.parametrize("mode", ["next_step", "same_step"])

@@ -1,12 +1,15 @@
 """Segments: whole or not at all, checked when a run is opened, changed only by who opens it for writing."""
 
 import json
+from pathlib import Path
 
 import pytest
 from written_runs import HAND, write_run
 
+from recsim_llm.core.files import write_atomically
 from recsim_llm.errors import LogError
 from recsim_llm.log import open_run, open_segments
+from recsim_llm.log import segments as segments_module
 from recsim_llm.log.segments import encode_segments, read_segments
 
 FIRST = "impressions/00-00000.parquet"
@@ -25,6 +28,17 @@ def tables_of(run):
 
 def state_of(folder):
     return {str(path): (path.stat().st_mtime_ns, path.is_file() and path.read_bytes()) for path in folder.rglob("*")}
+
+
+def fail_once_flushed(fsync, index):
+    """Return a flush of files to disk that fails for an index, whose line is there by then."""
+
+    def flush(number):
+        if Path(f"/proc/self/fd/{number}").resolve() == index:
+            raise OSError(28, "No space left on device")
+        fsync(number)
+
+    return flush
 
 
 def leave_half_written(run):
@@ -70,6 +84,44 @@ def test_another_segment_under_the_same_number_is_refused(run):
     tables["pages"] = tables["pages"].slice(1)
     with pytest.raises(LogError, match="segment 0 of arm 'a' came out different"):
         open_segments(run).add("a", 0, 0, tables=tables, last=True)
+
+
+def test_what_cannot_be_written_is_told_with_the_next_segment_and_written_once_it_can(run, tmp_path, monkeypatch):
+    tables, full = tables_of(run), [True]
+
+    def write(path, content):
+        if full[0] and path.parent.name == "visits":
+            raise OSError(28, "No space left on device", str(path))
+        write_atomically(path, content)
+
+    monkeypatch.setattr(segments_module, "write_atomically", write)
+    found = {}
+    for name in ("troubled", "calm"):
+        full[0] = name == "troubled"
+        segments = open_segments(tmp_path / name)
+        segments.add("a", 0, 0, tables=tables, last=False)
+        if full[0]:
+            with pytest.raises(OSError, match=r"No space left on device: .*visits/00-00000\.parquet"):
+                segments.add("a", 0, 1, tables=tables, last=False)
+            assert read_segments(tmp_path / name) == ()
+            full[0] = False
+        segments.add("a", 0, 1, tables=tables, last=False)
+        segments.add("a", 0, 2, tables=tables, last=True)
+        found[name] = {path.relative_to(tmp_path / name): path.read_bytes() for path in (tmp_path / name).rglob("*.*")}
+    assert found["troubled"] == found["calm"]
+    assert [segment.number for segment in read_segments(tmp_path / "calm")] == [0, 1, 2]
+
+
+def test_half_a_line_of_the_index_does_not_spoil_the_next(run, monkeypatch):
+    before, tables = (run / "segments.jsonl").read_bytes(), tables_of(run)
+    segments = open_segments(run)
+    with monkeypatch.context() as patch:
+        patch.setattr(segments_module.os, "fsync", fail_once_flushed(segments_module.os.fsync, run / "segments.jsonl"))
+        with pytest.raises(OSError, match="No space left"):
+            segments.add("b", 1, 1, tables=tables, last=True)
+    assert (run / "segments.jsonl").read_bytes() == before
+    segments.add("b", 1, 1, tables=tables, last=True)
+    assert open_segments(run).finished("b")
 
 
 @pytest.mark.parametrize("open_it", [open_run, open_segments])

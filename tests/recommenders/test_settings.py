@@ -12,8 +12,8 @@ from recsim_llm.errors import ConfigError, PlugInError
 from recsim_llm.recommenders import MatrixFactorization, Popularity, classics, open_recommender
 from recsim_llm.recommenders.scoring import ScoringRecommender
 from recsim_llm.registry import SHIPPED, resolve
-from recsim_llm.scenarios.building import make_recommender
 from recsim_llm.scenarios.schema import scenario_from
+from recsim_llm.scenarios.stage_checks import make_recommender
 
 CLASSES = list(
     dict.fromkeys(

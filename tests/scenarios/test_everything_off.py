@@ -21,6 +21,7 @@ OFF = {
     "measure": None,
     "expect": [],
     "cold_items": None,
+    "enrich": None,
 }
 DRAWN = {
     "impressions": ["arm", "user_id", "visit", "page", "position", "item_id", "examined", "clicked"],

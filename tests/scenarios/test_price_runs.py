@@ -9,12 +9,13 @@ from contextlib import closing
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from stopped_runs import check_stopped_run, log_bytes
 
 from recsim_llm.cli.main import main
 from recsim_llm.data.invented_shop import COLUMNS, write_tables
 from recsim_llm.errors import ConfigError
 from recsim_llm.language.calls.calls_file import FILE_NAME
-from recsim_llm.scenarios import load_scenario, resume, run
+from recsim_llm.scenarios import load_scenario, run
 from tests.support import price_listeners
 
 SALE = {"name": "sale", "at": "day 2", "until": "day 4", "change": {"price": {"items": {"genre": "Kitchen"}, "change": -0.5}}}
@@ -42,11 +43,6 @@ def shopping(shop, *, named=True, **changes):
         "seed": 4,
     }
     return load_scenario("shop", usual | changes)
-
-
-def log_bytes(folder):
-    names = ["manifest.json", "segments.jsonl", *sorted(str(path.relative_to(folder)) for path in folder.glob("*/*.parquet"))]
-    return {name: (folder / name).read_bytes() for name in names}
 
 
 def prompts(folder):
@@ -129,18 +125,7 @@ def test_language_users_see_the_price_of_the_day(shop, tmp_path):
 
 
 def test_a_stopped_run_with_prices_ends_like_one_that_was_never_stopped(shop, tmp_path):
-    scenario = shopping(shop, **TIMED, **{"users.parameters.price": 1.0})
-    whole, seen = run(scenario, tmp_path / "whole"), []
-
-    def stop(state):
-        seen.append(state)
-        if len(seen) == 4:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run(scenario, tmp_path / "stopped", stop)
-    resume(tmp_path / "stopped")
-    assert log_bytes(tmp_path / "stopped") == log_bytes(whole)
+    check_stopped_run(shopping(shop, **TIMED, **{"users.parameters.price": 1.0}), tmp_path, page=4)
 
 
 def test_a_price_for_some_users_is_refused_where_all_are_told_one(shop, tmp_path):

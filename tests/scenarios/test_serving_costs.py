@@ -1,16 +1,20 @@
 """What a thousand requests cost: told by arm, beside the clicks, apart from the log."""
 
 import json
+from concurrent.futures import Future
+from types import SimpleNamespace
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from recsim_llm.cli.main import main
 from recsim_llm.errors import BudgetExceeded
 from recsim_llm.language.chaos.server import ChaosServer
+from recsim_llm.recommenders import Popularity
 from recsim_llm.report import read_serving, thousand_table
 from recsim_llm.report.serving_costs import thousand_rows
-from recsim_llm.scenarios import load_scenario, resume, run
+from recsim_llm.scenarios import load_scenario, resume, run, serving
 
 ARMS = [
     "popularity",
@@ -95,3 +99,56 @@ def test_dollars_are_told_where_prices_are_known(tmp_path, monkeypatch):
     assert told["popularity"].dollars == 0
     read, written = told["language"].prompt_tokens, told["language"].completion_tokens
     assert told["language"].dollars == pytest.approx((1000 * read + 2000 * written) / 1e6)
+
+
+def test_two_runs_compared_tell_it_of_the_arms_that_are_compared(tmp_path, capsys):
+    for name, arms in (("first", ARMS[:2]), ("second", [ARMS[0], ARMS[2]])):
+        run(load_scenario("demo", SMALL | {"recommenders": arms}), tmp_path / name)
+    runs = [str(tmp_path / name) for name in ("first", "second")]
+    assert main(["compare", *runs, "--out", str(tmp_path / "compared")]) == 0
+    said, page = capsys.readouterr().out, (tmp_path / "compared" / "report.html").read_text()
+    told = {line.split()[0]: line for line in said.partition("1,000 requests")[2].splitlines() if line.strip()}
+    assert {"popularity", "language", "chat"} <= told.keys()
+    assert "Serving</a></h2>" in page
+    (row,) = [cells for arm, cells in thousand_rows(read_serving(tmp_path / "second")) if arm == "chat"]
+    assert row[2].value in told["chat"]
+    assert row[2].value in page
+
+
+def test_two_runs_without_a_model_of_policies_tell_no_costs(tmp_path, capsys):
+    plain = {key: value for key, value in SMALL.items() if key != "models.policy"}
+    for name, arm in (("first", "popularity"), ("second", "random")):
+        run(load_scenario("demo", plain | {"recommenders": [arm]}), tmp_path / name)
+    main(["compare", *(str(tmp_path / name) for name in ("first", "second")), "--out", str(tmp_path / "compared")])
+    assert "1,000 requests" not in capsys.readouterr().out
+
+
+class _Later(Popularity):
+    """Talks, and its acts are there when a test says so."""
+
+    reads_text = False
+
+    def start(self, requests):
+        """Do nothing."""
+
+    def respond(self, dialogues, k):
+        raise AssertionError
+
+    def begin_turns(self, dialogues, k):
+        self.replies = [Future(), Future()]
+        return SimpleNamespace(replies=self.replies)
+
+
+def test_what_goes_on_at_the_same_time_is_counted_once(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(serving.time, "perf_counter", lambda: now[0])
+    later = _Later()
+    served = serving.ServedRecommender(later, "later")
+    for _ in range(2):
+        served.begin_turns(SimpleNamespace(turn=np.ones(2)), 3)
+        for seconds, reply in zip((2.0, 1.0), later.replies, strict=True):
+            now[0] += seconds
+            reply.set_result(None)
+        now[0] += 10.0
+    cost = served.cost("")
+    assert (cost["recommend_seconds"], cost["pages"]) == (6.0, 4)

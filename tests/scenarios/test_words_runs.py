@@ -9,6 +9,8 @@ import pyarrow.dataset as ds
 import pytest
 from stopped_runs import check_stopped_run
 
+from recsim_llm.data import open_dataset
+from recsim_llm.dynamics.reasons import ReasonReader
 from recsim_llm.errors import ConfigError
 from recsim_llm.language.calls.calls_file import FILE_NAME
 from recsim_llm.log import open_run
@@ -75,6 +77,32 @@ def test_without_presentation_nobody_sees_words_and_their_number_is_told(off):
 
 def test_a_recommender_without_words_is_served_the_same_users_with_presentation(off, on):
     assert drawn(on, "popularity", but=(*ADDED, "text")) == drawn(off, "popularity", but=("text",))
+
+
+BABBLE = {"presentation": {"lift": 2.0, "taste": 0.0}}
+
+
+def babbling(name):
+    return {"name": "babbles", "recommender": f"tests.support.acting_recommenders:{name}"}
+
+
+def test_words_that_give_no_reason_earn_nothing(tmp_path):
+    folder = run(
+        load_scenario("demo", PLAIN | BABBLE | {"recommenders": ["popularity", babbling("Babbling")]}), tmp_path / "run"
+    )
+    assert all(row["explanation"] == "." for row in rows(folder, "impressions", "babbles"))
+    but = ("arm", "explanation", "plain_click_prob")
+    assert drawn(folder, "babbles", but) == drawn(folder, "popularity", but)
+    assert measure(folder)[1].faithfulness.readable.value == 0.0
+
+
+def test_of_a_heap_of_words_those_earn_something_in_which_a_reason_is_named(tmp_path):
+    folder = run(load_scenario("demo", PLAIN | BABBLE | {"recommenders": [babbling("Rambling")]}), tmp_path / "run")
+    reader = ReasonReader.of_catalog(open_dataset("fictional").catalog)
+    slots = rows(folder, "impressions", "babbles")
+    earned = [row["click_prob"] > row["plain_click_prob"] for row in slots]
+    assert earned == [bool(reader.read(row["explanation"])) for row in slots]
+    assert 0 < sum(earned) < 0.3 * len(slots)
 
 
 def test_what_users_say_changes_no_draw(on, tmp_path):

@@ -2,18 +2,20 @@
 
 import json
 
+from recsim_llm.errors import ModelReplyError
 from recsim_llm.recommenders.hooks import AsksModel
 from recsim_llm.testing import small_world
 from recsim_llm.tools.agent_policies import ReAct
 
 
 class ActingModel:
-    """Answers each prompt by ``rule``, a function of its text and the number of results in it, with actions or with words."""
+    """Answers each prompt by ``rule``, a function of its text and the number of results in it: with actions, words, or with
+    why there are none."""
 
     name = "test/acting"
 
-    def __init__(self, rule, *, tools=False):
-        self.rule, self.tools = rule, tools
+    def __init__(self, rule, *, tools=False, context=None):
+        self.rule, self.tools, self.context = rule, tools, context
         self.asked = []
         """Prompts, in order, with the subject of each."""
         self.batches = []
@@ -23,16 +25,16 @@ class ActingModel:
         del name
         return value
 
-    def write(self, requests):
+    def write_each(self, requests):
         self.batches.append(len(requests))
         return [self._reply(request) for request in requests]
 
-    act = write
+    act_each = write_each
 
     def _reply(self, request):
         self.asked.append((text := whole(request.prompt), request.subject))
         said = self.rule(text, results(text))
-        return said if isinstance(said, str) else json.dumps({"actions": said})
+        return said if isinstance(said, str | ModelReplyError) else json.dumps({"actions": said})
 
 
 def whole(prompt):
@@ -54,9 +56,9 @@ def steps(*planned):
     return lambda text, told: [planned[min(len(told), len(planned) - 1)]]
 
 
-def agent(rule, kind=ReAct, *, world=None, tools=False, friends=None, fit=True, **settings):
+def agent(rule, kind=ReAct, *, world=None, tools=False, context=None, friends=None, fit=True, **settings):
     """Return a fitted agent and its model."""
-    model = ActingModel(rule, tools=tools)
+    model = ActingModel(rule, tools=tools, context=context)
     recommender = kind(kind.Settings(**{"base": "popularity"} | settings))
     assert isinstance(recommender, AsksModel)
     recommender.consult(model)

@@ -57,3 +57,23 @@ class Friendly(Popularity):
     def recommend(self, requests, k):
         slates = super().recommend(requests, k)
         return slates._replace(explanation=np.full(slates.item_id.shape, "Your friends liked this.", object))
+
+
+class Babbling(Popularity):
+    """Recommends what is popular, and writes beside it words that give no reason."""
+
+    SAID = "."
+
+    def recommend(self, requests, k):
+        slates = super().recommend(requests, k)
+        return slates._replace(explanation=np.full(slates.item_id.shape, self.SAID, object))
+
+
+class Rambling(Babbling):
+    """Writes a heap of words drawn from what the catalog's items are said to be, genres among them."""
+
+    def recommend(self, requests, k):
+        slates = super().recommend(requests, k)
+        known = " ".join([*self._known.catalog.title.tolist(), *self._known.catalog.genre_names]).split()
+        heap = np.array(known, object)[np.random.default_rng(5).integers(len(known), size=(*slates.item_id.shape, 60))]
+        return slates._replace(explanation=np.array([[" ".join(part)[:500] for part in row] for row in heap], object))

@@ -11,14 +11,14 @@ def log_bytes(folder, *but):
     return {name: (folder / name).read_bytes() for name in names if name not in but}
 
 
-def check_stopped_run(scenario, folder):
-    """Assert that a run which was stopped at its seventh page and resumed ends with the bytes of one that never was."""
+def check_stopped_run(scenario, folder, page=7):
+    """Assert that a run which was stopped at its seventh page, or another, and resumed has the bytes of one that never was."""
     whole = run(scenario, folder / "whole")
     seen = []
 
     def stop(state):
         seen.append(state)
-        if len(seen) == 7:
+        if len(seen) == page:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

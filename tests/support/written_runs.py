@@ -10,7 +10,10 @@ from recsim_llm.log.schema import IMPRESSIONS, PAGES, VISITS
 
 
 def make_table(schema, rows):
-    return pa.Table.from_pylist([{field.name: None for field in schema} | row for row in rows], schema=schema)
+    unsaid = {
+        field.name: None if field.nullable else field.type.to_pandas_dtype()(0) for field in schema if field.name != "arm"
+    }
+    return pa.Table.from_pylist([unsaid | row for row in rows], schema=schema)
 
 
 def write_table(folder, schema, rows, name="000"):
@@ -47,9 +50,12 @@ def write_run(run, pages, *, arms, slate_size=2, max_pages=3, users=None, items=
         for (a, u, v), c in visits.items()
     ]
     tables = (("impressions", IMPRESSIONS, impressions), ("pages", PAGES, page_rows), ("visits", VISITS, visit_rows))
+    segments = open_segments(run) if finished else None
     for place, arm in enumerate(finished or ()):
         mine = {name: make_table(schema, [row for row in rows if row["arm"] == arm]) for name, schema, rows in tables}
-        open_segments(run).add(arm, place, 0, tables=mine, last=finished[arm])
+        segments.add(arm, place, 0, tables=mine, last=finished[arm])
+    if finished:
+        segments.settle()
     for name, schema, rows in () if finished else tables:
         step = per_file or max(len(rows), 1)
         for start in range(0, max(len(rows), 1), step):

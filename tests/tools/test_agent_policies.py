@@ -10,7 +10,7 @@ from small_data import ask_for, fitted
 
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import Requests
-from recsim_llm.errors import ConfigError
+from recsim_llm.errors import ConfigError, ModelReplyError
 from recsim_llm.language import open_model
 from recsim_llm.language.backends.agent_script import AgentScript
 from recsim_llm.recommenders import Popularity
@@ -163,6 +163,25 @@ def test_whatever_is_wrong_is_a_result_that_the_agent_sees(said, cause):
     assert rows[-1]["error"] == "calls"
     assert rows[0]["result"] in model.asked[1][0].replace('\\"', '"')
     assert slates.item_id[0].tolist() == fitted(Popularity(), WORLD).recommend(ask_for([900]), 4).item_id[0].tolist()
+
+
+@pytest.mark.parametrize("tools", [True, False])
+def test_a_reply_that_cannot_be_used_is_counted_and_the_agent_goes_on(tools):
+    empty = ModelReplyError("reply: got an empty text", cause="empty")
+    recommender, model = agent(
+        lambda text, told: script_rule(text, told) if "got an empty text" in text else empty, tools=tools
+    )
+    _, rows = rows_of(recommender, ask_for([900]), 4)
+    assert [row["error"] for row in rows] == ["action", *[None] * (len(rows) - 1)]
+    assert rows[-1]["chosen"] == 4
+    assert len(model.asked) > 1
+
+
+def test_a_chat_that_the_model_cannot_read_whole_is_not_sent():
+    recommender, model = agent(steps(action("select"), action("schema")), context=3000, reply_tokens=100)
+    _, rows = rows_of(recommender, ask_for([900]), 5)
+    assert rows[-1]["error"] == "context"
+    assert 0 < len(model.asked) < 6
 
 
 def test_words_around_the_actions_do_not_matter():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import CancelledError
 from hashlib import blake2b
 from typing import Any
 
@@ -32,10 +33,11 @@ class Guide:
 
     Args:
         model: the model.
+        closed: whether nobody waits for replies any more.
     """
 
-    def __init__(self, model: LocalModel) -> None:
-        self._model = model
+    def __init__(self, model: LocalModel, closed: Callable[[], bool]) -> None:
+        self._model, self._closed = model, closed
         self._grammars: dict[str, Any] = {}
         self._words: Any = None
 
@@ -49,6 +51,7 @@ class Guide:
         Raises:
             BackendError: the prompt is too long, or labels cannot be told apart.
             ConfigError: the call is incomplete.
+            CancelledError: nobody waits for the reply any more.
         """
         forms: dict[str, Callable[[Call, PromptTokens], RawReply]] = {
             "decision": self._score,
@@ -180,6 +183,7 @@ class Guide:
             if len(tokens) >= limit:
                 finish = "length"
                 break
+            self._go_on()
             scores = branches.extend({0: unread})[0].cpu()
             allowed = torch.frombuffer(bytearray(matcher.compute_logit_bias()), dtype=torch.uint8)[: len(scores)] > 0
             token = _choose(scores[: len(allowed)].masked_fill(~allowed, -torch.inf), call.temperature, generator)
@@ -197,6 +201,7 @@ class Guide:
         generator, limit = _generator(call, "text"), min(call.max_tokens, self._model.context - len(prompt.tokens))
         tokens, unread, finish = list[int](), list[int](), "length"
         while len(tokens) < limit:
+            self._go_on()
             token = _choose(branches.extend({0: unread})[0].cpu(), call.temperature, generator)
             if token in self._model.ends:
                 finish = "stop"
@@ -204,6 +209,11 @@ class Guide:
             tokens.append(token)
             unread = [token]
         return RawReply((self._model.decode(tokens),), finish=finish, usage=_usage(prompt, branches, len(tokens)))
+
+    def _go_on(self) -> None:
+        # A text takes a minute of a busy core: who stops a run is not to wait for its end.
+        if self._closed():
+            raise CancelledError
 
     def _matcher(self, schema: Mapping[str, object] | None) -> Any:
         """Return a fresh reader of the grammar of a schema; grammars are compiled once."""

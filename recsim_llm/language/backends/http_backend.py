@@ -8,6 +8,7 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple, Self
@@ -15,9 +16,9 @@ from urllib.parse import quote
 
 from recsim_llm.errors import BackendError, ConfigError, hide_secrets
 from recsim_llm.language.backends.payloads import build_request, parse_body, read_response
+from recsim_llm.language.backends.prompt_turns import PromptTurns
 from recsim_llm.language.backends.refusals import Told, find_error, judge, read_words, status_of
 from recsim_llm.language.backends.reply_fields import bad_reply
-from recsim_llm.language.backends.slot_pins import SlotPins
 from recsim_llm.language.base.addresses import is_loopback, parse_address
 from recsim_llm.language.base.wire import Abilities, Call, RawReply
 
@@ -93,7 +94,7 @@ class HttpBackend(ABC):
             raise ConfigError(f"{self.name}: got {got}, expected one without; give {_NO_KEY!r} where the server wants none")
         self.timeout, self.body_limit = timeout, body_limit
         self._model, self._provider, self._api_key, self._abilities = model, provider, api_key, abilities
-        self._pins = SlotPins(abilities.slots) if abilities and abilities.slots else None
+        self._turns = PromptTurns() if abilities and abilities.slots > 1 else None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
@@ -127,11 +128,8 @@ class HttpBackend(ABC):
         """
         path, body = build_request(call, model=self._model, provider=self._provider, abilities=self._abilities, more=self._more)
         self._enter()
-        if self._pins is None or call.form != "forced":
+        async with nullcontext() if self._turns is None or call.form != "forced" else self._turns.turn(call.messages):
             outcome = await self._attempt(call, path, body)
-        else:
-            with self._pins.pin(call.messages) as slot:
-                outcome = await self._attempt(call, path, {**body, "id_slot": slot})
         if isinstance(outcome, BackendError):
             # Raised outside of `except`, here where no response is at hand: neither a chain of errors nor a traceback
             # that shows variables leads to the headers of the request.

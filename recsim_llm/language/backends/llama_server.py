@@ -75,10 +75,7 @@ class LlamaServer:
             ConfigError: it ends before it serves, for instance since the file is no model, or the package does not work here.
         """
         self._users.add(id(user))
-        process = self._process
-        if process is not None and process.poll() is None and self._starter == os.getpid():
-            return self._address
-        return await asyncio.to_thread(self._start)
+        return self._address if self._serves() else await asyncio.to_thread(self._start)
 
     async def leave(self, user: object) -> None:
         """Say that somebody does not need it any more; with the last one the process ends."""
@@ -106,9 +103,14 @@ class LlamaServer:
         words = _one_line(said)
         return f"exit status {status}" + (f": {words[-_LAST_WORDS:]}" if words else "")
 
+    def _serves(self) -> bool:
+        # A process that has begun has no address yet.
+        process = self._process
+        return bool(self._address) and process is not None and process.poll() is None and self._starter == os.getpid()
+
     def _start(self) -> str:
         with self._lock:
-            if self._process is not None and self._process.poll() is None and self._starter == os.getpid():
+            if self._serves():
                 return self._address
             self._forget()
             self._said = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
@@ -177,7 +179,7 @@ class LlamaServer:
 
     def _forget(self) -> None:
         """End the process, if this process started it, and let go of what belongs to it."""
-        process, self._process = self._process, None
+        process, self._process, self._address = self._process, None, ""
         if process is not None:
             for pipe in (process.stdin, process.stdout):
                 if pipe is not None:

@@ -16,8 +16,8 @@ from recsim_llm.language.base.wire import Abilities, Call, RawReply, TokenUsage
 
 __all__ = ["LlamaCppBackend", "open_llamacpp"]
 
-_SCHEME = "llamacpp 2"
-"""Rises when the same file would give other numbers: the settings of the server."""
+_SCHEME = "llamacpp 3"
+"""Rises when the same file would give other numbers: the settings of the server, or what is asked of it."""
 _ANY_PORT = "http://127.0.0.1"
 """Stands for an address whose port is another one each time: what is kept of a probe must be found again."""
 

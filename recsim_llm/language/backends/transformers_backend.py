@@ -192,7 +192,7 @@ class TransformersBackend:
 
                 folder = self._folder if self._file is None else convert_gguf(self._file)
                 model = LocalModel(folder, self._device, self._precision, _PREFIX_BYTES)
-                self._opened = model, Guide(model)
+                self._opened = model, Guide(model, lambda: self._closed)
             return self._opened
 
 

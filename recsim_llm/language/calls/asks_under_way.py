@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
+from heapq import heapify, heappop, heappush
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from recsim_llm.errors import RecSimError
@@ -79,8 +79,9 @@ class AsksUnderWay(Generic[Item]):
         sender: carries out calls.
         job_of: makes a job of what was asked.
         samples: most replies that one call returns.
-        most: tasks at once; further asks wait for them to end. Where nothing is stored there should be no such limit, or
-            equal asks that are far apart do not share a call.
+        most: tasks at once; further asks wait for them to end, the most urgent first. Where nothing is stored there should be
+            no such limit, or equal asks that are far apart do not share a call.
+        urgency: of what was asked, when it comes; None: all are alike.
         alone: makes a job of each question of a job; None: all questions of a job are one call.
         replay: the backend, if it only plays recorded answers.
     """
@@ -92,18 +93,22 @@ class AsksUnderWay(Generic[Item]):
         *,
         samples: int,
         most: float,
+        urgency: Callable[[Item], float] | None = None,
         alone: Callable[[Job], list[Job]] | None = None,
         replay: ReplayBackend | None = None,
     ) -> None:
         self._sender, self._job_of, self._samples, self._most, self._replay = sender, job_of, samples, most, replay
-        self._alone = alone
+        self._alone, self._urgency = alone, urgency or (lambda _: 0.0)
         self._tasks: dict[bytes, _Shared] = {}
-        self._backlog = deque[tuple[Item, Waiter[Reply]]]()
+        self._backlog: list[tuple[float, int, Item, Waiter[Reply]]] = []
+        self._came = 0
         self._going_on = self._ended = False
 
     def begin(self, items: Sequence[tuple[Item, Waiter[Reply]]]) -> None:
         """Add asks to those that wait, and start with some; after ``end`` they are given up at once."""
-        self._backlog.extend(items)
+        for item, future in items:
+            self._came += 1
+            heappush(self._backlog, (-self._urgency(item), self._came, item, future))
         if self._ended:
             self._drop_backlog()
         self._go_on()
@@ -113,7 +118,7 @@ class AsksUnderWay(Generic[Item]):
         for _ in range(_AT_ONCE):
             if not self._backlog or len(self._tasks) >= self._most:
                 return
-            item, future = self._backlog.popleft()
+            _, _, item, future = heappop(self._backlog)
             if future.set_running_or_notify_cancel():
                 try:
                     self._begin_job(self._job_of(item), future)
@@ -130,12 +135,13 @@ class AsksUnderWay(Generic[Item]):
     def cancel(self, futures: Sequence[Waiter[Reply]]) -> None:
         """Give up asks; a task ends if nobody else waits for it, and its futures end with it."""
         given_up = set(futures)
-        waiting, self._backlog = self._backlog, deque()
-        for item, future in waiting:
-            if future in given_up:
-                future.set_exception(concurrent.futures.CancelledError())
+        waiting, self._backlog = self._backlog, []
+        for entry in waiting:
+            if entry[-1] in given_up:
+                entry[-1].set_exception(concurrent.futures.CancelledError())
             else:
-                self._backlog.append((item, future))
+                self._backlog.append(entry)
+        heapify(self._backlog)
         for shared in list(self._tasks.values()):
             if any(future in given_up for _, future in shared.jobs):
                 others = [(job, future) for job, future in shared.jobs if future not in given_up]
@@ -158,7 +164,7 @@ class AsksUnderWay(Generic[Item]):
 
     def _drop_backlog(self) -> None:
         while self._backlog:
-            _, future = self._backlog.popleft()
+            *_, future = heappop(self._backlog)
             if future.set_running_or_notify_cancel():
                 future.set_exception(concurrent.futures.CancelledError())
 

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from recsim_llm.errors import ConfigError, LogError
 
-__all__ = ["FILE_NAME", "damaged", "find_calls", "open_calls", "open_writer"]
+__all__ = ["CALLS_FILES", "FILE_NAME", "damaged", "find_calls", "open_calls", "open_writer"]
 
 FILE_NAME = "calls.sqlite"
 """Name of the file in a run folder."""
+CALLS_FILES = (FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm")
+"""The same, and the files that SQLite keeps beside it while it is written."""
 
 _VERSION = 1
 _CHECKPOINT_PAGES = 10_000

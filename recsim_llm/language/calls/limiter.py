@@ -7,7 +7,7 @@ and not in time: nothing here reads a clock, except to wait as long as a provide
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from heapq import heappop, heappush
 
 from recsim_llm.errors import BackendError, ConfigError
 
@@ -17,7 +17,7 @@ _OVERLOAD = ("rate_limit", "overloaded")
 
 
 class AdaptiveLimiter:
-    """Hands out slots in the order in which they were asked for; all of it on one event loop.
+    """Hands out slots, to the most urgent first and else in the order of asking; all of it on one event loop.
 
     Until the first overload each answer adds a slot, so they double in a round trip; afterwards a full window of answers adds
     one. An overload halves them, once for all calls that were on their way at that time. Slots are added only while all are
@@ -36,7 +36,8 @@ class AdaptiveLimiter:
         self._slots, self._in_flight = start, 0
         self._slow_start, self._answered = True, 0
         self._tickets, self._halved_at = 0, 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._asked = 0
         self._pause: asyncio.TimerHandle | None = None
 
     @property
@@ -49,10 +50,14 @@ class AdaptiveLimiter:
         """Slots that are taken."""
         return self._in_flight
 
-    async def acquire(self) -> int:
-        """Wait for a slot and for the end of any pause; return a ticket for ``release``."""
+    async def acquire(self, urgency: float = 0.0) -> int:
+        """Wait for a slot and for the end of any pause; return a ticket for ``release``.
+
+        Args:
+            urgency: who has more of it goes first.
+        """
         if self._waiting or self._pause is not None or self._in_flight >= self._slots:
-            await self._wait()
+            await self._wait(urgency)
         else:
             self._in_flight += 1
         self._tickets += 1
@@ -112,9 +117,10 @@ class AdaptiveLimiter:
         self._pause = None
         self._admit()
 
-    async def _wait(self) -> None:
+    async def _wait(self, urgency: float) -> None:
         turn = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
+        self._asked += 1
+        heappush(self._waiting, (-urgency, self._asked, turn))
         try:
             await turn
         except asyncio.CancelledError:
@@ -125,7 +131,7 @@ class AdaptiveLimiter:
 
     def _admit(self) -> None:
         while self._waiting and self._pause is None and self._in_flight < self._slots:
-            turn = self._waiting.popleft()
+            _, _, turn = heappop(self._waiting)
             if not turn.done():
                 self._in_flight += 1
                 turn.set_result(None)

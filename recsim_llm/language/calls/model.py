@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import NamedTuple, NoReturn
 
 from recsim_llm.errors import ConfigError, ContractError, LogError, ModelReplyError
@@ -102,6 +102,8 @@ class LanguageModel:
         limiter: calls in flight; None: at first 16, at most what the backend was found to stand.
         retries: when failed calls are tried again.
         max_tokens: most tokens of a decision; None: what its questions need.
+        ahead: by subject, how much there is to be asked of it yet; where more wait than may be in flight, who has more goes
+            first. Whoever owns it may change it.
 
     Raises:
         ConfigError: the model was found not to be able to do what is asked of it, or a limit on cost lacks its prices.
@@ -121,6 +123,7 @@ class LanguageModel:
         limiter: AdaptiveLimiter | None = None,
         retries: RetryPolicy = RetryPolicy(),  # noqa: B008
         max_tokens: int | None = None,
+        ahead: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
         abilities = backend.abilities
         if abilities is not None and elicitation not in abilities.ways(renormalise):
@@ -142,15 +145,17 @@ class LanguageModel:
         self.name, self.elicitation, self.role, self.local = backend.name, elicitation, role, backend.local
         self.likelihoods = abilities is not None and abilities.likelihood
         """Whether it tells how probable given words are."""
-        self._sender = Sender(backend, role, elicitation, store=store, budget=budget, limiter=self._limiter, retries=retries)
-        most_samples = abilities.samples if abilities else 1
+        self._sender = Sender(
+            backend, role, elicitation, store=store, budget=budget, limiter=self._limiter, retries=retries, ahead=ahead
+        )
         most = math.inf if store is None else self._limiter.most + _AHEAD
         self._forced: ForcedWay = abilities.forced if abilities and elicitation == "forced" else ""
         self._under_way = AsksUnderWay[Ask | Writing | Acting](
             self._sender,
             self._job,
-            samples=most_samples,
+            samples=abilities.samples if abilities else 1,
             most=most,
+            urgency=lambda item: ahead.get(item.subject, 0.0),
             alone=self._alone if self._forced else None,
             replay=replay,
         )
@@ -162,11 +167,13 @@ class LanguageModel:
         self.place: Path | None = getattr(backend, "place", None)
         """Folder or file of a model on this machine; None for one behind an address, and for a replayed one."""
         self._notes: dict[str, str] = {}
-        told = None if abilities is None else abilities.context
-        kept = self.noted("context") if told is None else self.note("context", str(told))
-        self.context: int | None = None if kept is None else int(kept)
+        self.context: int | None = self._known_context(None if abilities is None else abilities.context)
         """Tokens that the model reads and writes in one call, as it was when the first of the kept calls was prepared; None:
         not known."""
+
+    def _known_context(self, told: int | None) -> int | None:
+        kept = self.noted("context") if told is None else self.note("context", str(told))
+        return None if kept is None else int(kept)
 
     def note(self, name: str, value: str) -> str:
         """Keep with the calls, once there are some, something that prompts hang on; return it, or what is kept already.
@@ -243,15 +250,19 @@ class LanguageModel:
         """Whether it asks for tools by calls of their own."""
         return self._backend.abilities is not None and self._backend.abilities.tools
 
-    def act(self, requests: Sequence[Acting]) -> list[str]:
-        """Have tools asked for, wait for all, and return the actions as JSON text, or the words of a reply without calls.
+    def act_each(self, requests: Sequence[Acting]) -> list[str | ModelReplyError]:
+        """Have tools asked for, and wait for all.
+
+        Returns:
+            In order, the actions as JSON text, or the words of a reply without calls, or why there is neither.
 
         Raises:
-            ConfigError: the model does not ask for tools by calls; the others are those of ``write``.
+            ConfigError: the model does not ask for tools by calls.
+            BackendError: as ``ask``; so are the others.
         """
         if not self.tools:
             raise ConfigError(f"model {self.name}: got tools to call, expected a model whose probe found that it calls them")
-        return [reply.answers[0].text for reply in self._wait(requests)]
+        return self._each(requests)
 
     def write_each(self, texts: Sequence[Writing]) -> list[str | ModelReplyError]:
         """Have free texts written as ``write`` does, where one that cannot be used shall not take the others with it.
@@ -262,8 +273,11 @@ class LanguageModel:
         Raises:
             BackendError: as ``ask``; so are the others.
         """
+        return self._each(texts)
+
+    def _each(self, items: Sequence[Writing] | Sequence[Acting]) -> list[str | ModelReplyError]:
         written: list[str | ModelReplyError] = []
-        for seat in self._waited(texts).seats:
+        for seat in self._waited(items).seats:
             if isinstance(seat.error, ModelReplyError):
                 written.append(seat.error)
             elif seat.error is not None:
@@ -317,7 +331,7 @@ class LanguageModel:
             self._save_notes()
         self._under_way.begin(pairs)
 
-    def _wait(self, items: Sequence[Ask] | Sequence[Writing] | Sequence[Acting]) -> list[Reply]:
+    def _wait(self, items: Sequence[Ask] | Sequence[Writing]) -> list[Reply]:
         return self._waited(items).results()
 
     def _waited(self, items: Sequence[Ask] | Sequence[Writing] | Sequence[Acting]) -> Batch[Reply]:

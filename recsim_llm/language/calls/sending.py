@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import zip_longest
@@ -89,6 +89,7 @@ class Sender:
         budget: what may be used up.
         limiter: how many calls may be on the wire.
         retries: when failed calls are tried again.
+        ahead: by subject, how much there is to be asked of it yet: who has more goes first where more wait than may be sent.
     """
 
     def __init__(
@@ -101,10 +102,12 @@ class Sender:
         budget: Budget,
         limiter: AdaptiveLimiter,
         retries: RetryPolicy,
+        ahead: Mapping[str, float],
     ) -> None:
         self._backend, self._labels = backend, (role, backend.name, elicitation)
         self._abilities = backend.abilities or Abilities(elicitations=())
         self._store, self._budget, self._limiter, self._retries = store, budget, limiter, retries
+        self._ahead = ahead
         self.prices: Prices | None = budget.prices_of(backend.name, local=backend.local)
         self.tally = CallTally()
         self.stopped: RecSimError | None = None
@@ -215,7 +218,7 @@ class Sender:
     async def _take_slot(self, subject: str) -> int:
         while True:
             self._go_on()
-            ticket = await self._patiently(self._limiter.acquire())
+            ticket = await self._patiently(self._limiter.acquire(self._ahead.get(subject, 0.0)))
             leased = False
             try:
                 self._go_on()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -13,19 +13,14 @@ from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.core.ratings import Ratings
-from recsim_llm.errors import ConfigError
 from recsim_llm.recommenders.counting import CountBook
 from recsim_llm.recommenders.hooks import Count, users_apart
+from recsim_llm.recommenders.language.model_wrapper import ModelWrapper
 from recsim_llm.recommenders.language.policy_prompts import HistoryPrompt, PolicyPrompts, Taken
 from recsim_llm.recommenders.statements import Statements
-from recsim_llm.recommenders.wrapping import Wrapper
-
-if TYPE_CHECKING:
-    from recsim_llm.language.calls.model import LanguageModel
 
 __all__ = ["LanguagePolicy", "PageAsks", "ToldHistory"]
 
-_REMEDY = "name one: --set models.policy=provider/name, for instance scripted/history"
 _STATEMENTS = 5
 
 
@@ -51,7 +46,7 @@ class ToldHistory(FrozenSettings):
     """The base's settings, by name."""
 
 
-class LanguagePolicy(Wrapper):
+class LanguagePolicy(ModelWrapper):
     """Knows what a model may be told of a visitor: ratings of the training part, clicks of the run, and what the visitor said.
 
     Args:
@@ -62,16 +57,8 @@ class LanguagePolicy(Wrapper):
     reads_text = True
 
     def __init__(self, settings: ToldHistory, what: str) -> None:
-        super().__init__()
-        self._told, self._what = settings, what
-        self._model: LanguageModel | None = None
-        self._book = CountBook()
-        self._base = self._open(f"{what}, base", settings.base, settings.base_settings)
-
-    def consult(self, model: LanguageModel) -> None:
-        """Take in the model that is to be asked; to be called before ``fit``."""
-        self._model = model
-        self._consult(model)
+        super().__init__(what, settings.base, settings.base_settings)
+        self._told, self._book = settings, CountBook()
 
     def fit(self, catalog: Catalog, ratings: Ratings, seed: int) -> None:
         """Fit the base recommender, and note what each user took in the training part; what users said is forgotten.
@@ -79,7 +66,6 @@ class LanguagePolicy(Wrapper):
         Raises:
             ConfigError: there is no model.
         """
-        self._asked()
         super().fit(catalog, ratings, seed)
         self._prompts = PolicyPrompts(catalog, self._told.prompt)
         self._latest = _latest(catalog, ratings, self._told.history)
@@ -98,11 +84,6 @@ class LanguagePolicy(Wrapper):
     def page_asks(self, k: int) -> PageAsks:
         """Return the most that it asks the model for a page of ``k`` slots. For subclasses."""
         raise NotImplementedError
-
-    def _asked(self) -> LanguageModel:
-        if self._model is None:
-            raise ConfigError(f"{self._what}: got no language model for the role policy, expected one; {_REMEDY}")
-        return self._model
 
     def _taken(self, requests: Requests, row: int) -> list[Taken]:
         """Return the latest of what a user took: in the training part, then by clicks in the run."""

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 import traceback
+from collections import Counter
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -428,6 +429,43 @@ def test_calls_run_side_by_side(backend_class):
                 await backend.close()
 
     assert len(asyncio.run(run())) == 120
+
+
+def test_questions_about_one_prompt_take_turns_where_a_server_keeps_prompts_in_places(backend_class):
+    under_way, most, bodies = Counter(), Counter(), []
+    calls = [
+        Call("forced", (Message("system", user), Message("user", "Films.")), (yes_no("click_1", "?", lead),), 0.0, 5)
+        for lead in ("first?", "second?", "third?")
+        for user in ("Ada", "Bob")
+    ]
+
+    async def run():
+        # Two prompts are under way at once, or nobody would get past this.
+        together = asyncio.Barrier(2)
+
+        async def handler(request):
+            body = await request.json()
+            user = body["messages"][0]["content"]
+            under_way[user] += 1
+            most[user] = max(most[user], under_way[user])
+            bodies.append(body)
+            await together.wait()
+            under_way[user] -= 1
+            return web.json_response(chat_reply("yes"))
+
+        async with serve(handler) as base_url:
+            abilities = Abilities(elicitations=("forced",), forced="grammar", slots=4)
+            backend = backend_class("m", base_url=base_url, api_key=KEY, timeout=PATIENCE, abilities=abilities)
+            try:
+                await asyncio.gather(*[backend.send(call) for call in calls])
+            finally:
+                await backend.close()
+
+    asyncio.run(run())
+    assert set(most.values()) == {1}
+    assert len(bodies) == len(calls)
+    # A slot that is named while it is busy is given another prompt's keys and values.
+    assert not any("id_slot" in body for body in bodies)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import defaultdict
 
 import pytest
 from patience import PATIENCE
@@ -24,7 +25,7 @@ from recsim_llm.errors import BackendError, ConfigError
 from recsim_llm.language.answers.elicitation import prepare
 from recsim_llm.language.backends import llama_server
 from recsim_llm.language.backends.llamacpp_backend import open_llamacpp
-from recsim_llm.language.base.questions import Ask, Part, Prompt, yes_no
+from recsim_llm.language.base.questions import Ask, Part, Prompt, score, yes_no
 from recsim_llm.language.base.wire import Abilities
 
 ABILITIES = Abilities(elicitations=("forced",), forced="grammar", slots=1)
@@ -99,6 +100,25 @@ def test_answers_are_the_same_bits_whatever_ran_before(model):
     assert len(alone) > 1
     assert after_the_page == alone
     assert after_others == alone
+
+
+def test_a_call_that_comes_while_another_is_answered_changes_nothing_about_it(model):
+    # Stars take two tokens: while the first one is computed the next call arrives, which is about somebody else.
+    stars = score("stars_1", "Stars?", lead="first, stars:")
+    calls = [call(user, LEADS[0])._replace(questions=(stars,)) for user in ("Ada", "Bob", "Cleo") * 8]
+
+    async def main():
+        backend = open_llamacpp(model).with_abilities(ABILITIES)
+        try:
+            return await asyncio.gather(*(backend.send(one) for one in calls))
+        finally:
+            await backend.close()
+
+    seen = defaultdict(set)
+    for one, reply in zip(calls, asyncio.run(main()), strict=True):
+        # Of the two ways to begin, a blank or a blank with a digit, the server draws one; behind the digit nothing is open.
+        seen[one.messages].update(token.alternatives for token in reply.tokens[0] if len(token.alternatives) > 1)
+    assert sorted(map(len, seen.values())) == [2, 2, 2]
 
 
 def test_a_call_that_is_sent_again_is_read_from_its_beginning(model):

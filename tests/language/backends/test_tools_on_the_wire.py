@@ -103,7 +103,7 @@ def scripted(**settings):
 
 def test_a_stand_in_asks_for_tools():
     with scripted() as model:
-        assert model.act([Acting(prompt, 200) for prompt in PROMPTS]) == ANSWERS
+        assert model.act_each([Acting(prompt, 200) for prompt in PROMPTS]) == ANSWERS
 
 
 def test_a_model_that_makes_no_calls_is_not_asked_for_any():
@@ -111,14 +111,14 @@ def test_a_model_that_makes_no_calls_is_not_asked_for_any():
         LanguageModel(Scripted(resolve_script("genres")), elicitation="json") as model,
         pytest.raises(ConfigError, match="expected a model whose probe found that it calls them"),
     ):
-        model.act([Acting(PROMPTS[0], 200)])
+        model.act_each([Acting(PROMPTS[0], 200)])
 
 
 def test_calls_are_found_again_in_the_calls_file(tmp_path):
     with scripted(store=CallStore(tmp_path / "calls.sqlite")) as model:
-        first = model.act([Acting(prompt, 200, "7") for prompt in PROMPTS])
+        first = model.act_each([Acting(prompt, 200, "7") for prompt in PROMPTS])
     with scripted(store=CallStore(tmp_path / "calls.sqlite")) as model:
-        assert model.act([Acting(prompt, 200, "8") for prompt in PROMPTS]) == first
+        assert model.act_each([Acting(prompt, 200, "8") for prompt in PROMPTS]) == first
         assert (model.meter().calls, model.meter().hits) == (0, 2)
     with closing(sqlite3.connect(tmp_path / "calls.sqlite")) as connection:
         kept = connection.execute("SELECT form, subject, status FROM calls WHERE cache_hit = 0").fetchall()
@@ -132,7 +132,7 @@ def served(backend_class, **settings):
         soon = RetryPolicy(attempts=12, first=0.001, most=0.01)
         with LanguageModel(backend, elicitation="json", retries=soon) as model:
             asked = [Acting(Prompt((*prompt.parts, Part("more", str(n)))), 200) for n in range(20) for prompt in PROMPTS]
-            return model.act(asked), sum(server.faults.values())
+            return model.act_each(asked), sum(server.faults.values())
 
 
 @pytest.mark.parametrize("backend_class", [AiohttpBackend, OpenAIBackend])

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import sys
+from threading import Event
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -17,6 +18,7 @@ pytest.importorskip("transformers", reason="needs recsim_llm[transformers]")
 pytest.importorskip("llguidance", reason="needs recsim_llm[transformers]")
 
 import torch
+from patience import PATIENCE
 from tiny_language_model import SENTENCES, make_tiny_model, make_tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -367,6 +369,33 @@ def test_text_is_the_greedy_continuation(folder, parts):
     written = model.generate(tokens, max_new_tokens=12, do_sample=False)[0, tokens.shape[1] :]
     assert reply.texts == (tokenizer.decode(written, skip_special_tokens=True),)
     assert reply.usage.completion == 12 or reply.finish == "stop"
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_who_closes_it_does_not_wait_for_the_end_of_a_text(folder, form, monkeypatch):
+    begun, told, extend = Event(), Event(), Branches.extend
+
+    def stop_half_way(branches, continuations):
+        begun.set()
+        assert told.wait(PATIENCE)
+        return extend(branches, continuations)
+
+    monkeypatch.setattr(Branches, "extend", stop_half_way)
+    call = write_call(ask(1).prompt, 200, 0.0) if form == "text" else prepare(ask(1), "json")
+
+    async def main():
+        backend = TransformersBackend(folder)
+        reply = asyncio.create_task(backend.send(call))
+        assert await asyncio.to_thread(begun.wait, PATIENCE)
+        closing = asyncio.create_task(backend.close())
+        while not backend._closed:
+            await asyncio.sleep(0)
+        told.set()
+        await closing
+        with pytest.raises(asyncio.CancelledError):
+            await reply
+
+    asyncio.run(main())
 
 
 def test_words_are_written_for_a_text_question(folder):

@@ -1,4 +1,4 @@
-"""Slots for calls: first come, first served; more while all goes well, half at an overload; pauses that a provider asks for."""
+"""Slots for calls: the most urgent first, else first come, first served; more while all goes well, half at an overload."""
 
 from __future__ import annotations
 
@@ -113,6 +113,23 @@ def test_slots_are_given_in_the_order_of_asking():
     order, seconds = virtual_time.run(work())
     assert order == list(range(6))
     assert seconds == pytest.approx(6, abs=0.01)
+
+
+def test_who_is_more_urgent_gets_a_slot_before_who_asked_earlier():
+    async def work():
+        limiter, order = AdaptiveLimiter(1, 1), []
+
+        async def one(name, urgency):
+            ticket = await limiter.acquire(urgency)
+            order.append(name)
+            await asyncio.sleep(1)
+            limiter.release(ticket)
+
+        asked = (("at once", 0.0), ("low", 1.0), ("high", 2.5), ("as low", 1.0), ("highest", float("inf")))
+        await asyncio.gather(*(one(*of) for of in asked))
+        return order
+
+    assert virtual_time.run(work()) == ["at once", "highest", "high", "low", "as low"]
 
 
 def test_a_pause_holds_back_every_call_and_no_longer():

@@ -84,6 +84,16 @@ def test_replies_come_in_the_order_of_the_asks():
     assert backend.closed
 
 
+def test_of_those_that_wait_whoever_has_most_to_be_asked_yet_goes_first(tmp_path):
+    backend, ahead = Fake(), {"150": 9.0, "199": 5.0}
+    with open_model(backend, store=CallStore(tmp_path / "calls.sqlite"), limiter=AdaptiveLimiter(1, 1), ahead=ahead) as model:
+        replies = model.ask([ask(number) for number in range(200)])
+    asked = [int(call.messages[1].content.removeprefix("page ")) for call in backend.calls]
+    assert asked[:4] == [150, 199, 0, 1]
+    assert sorted(asked) == list(range(200))
+    assert len(replies) == 200
+
+
 OFF = '{"leave": 30, "stars": [0, 10, 20, 10, 40]}'
 
 

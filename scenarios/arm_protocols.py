@@ -1,0 +1,89 @@
+"""What the visits of an arm stand on: who keeps them, and who else has to hear of them."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+import numpy.typing as npt
+
+from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
+from recsim_llm.core.feedback import Feedback
+from recsim_llm.core.pages import PageWords, Slates
+from recsim_llm.scenarios.offers import AnsweredOffer
+
+__all__ = ["Others", "Served", "VisitLog"]
+
+
+class Served(NamedTuple):
+    """How far an arm is."""
+
+    when: int
+    """Round of visits or step of the clock, from 0."""
+    page: int
+    """Pages of it that were shown."""
+    users: int
+    """Users still browsing."""
+    share: float
+    """Share of the arm's page budget that has been offered, 0 to 1."""
+
+
+class VisitLog(Protocol):
+    """What keeps the pages and visits of an arm, such as ``recsim_llm.log.writer.RunLog``."""
+
+    def page(
+        self,
+        feedback: Feedback,
+        *,
+        slates: Slates | None,
+        reward: DoubleArray,
+        invalid: IntArray,
+        out_of_pages: BoolArray,
+        friend_id: IntArray | None = None,
+        words: PageWords | None = None,
+    ) -> None:
+        """Take in one page of a batch of users; ``friend_id`` by slot, where users have friends, ``words`` where there are."""
+
+    def visits(
+        self,
+        *,
+        user_id: IntArray,
+        visit: IntArray,
+        pages: IntArray,
+        clicks: IntArray,
+        reward: DoubleArray,
+        satisfaction: FloatArray,
+        left: BoolArray,
+        return_prob: FloatArray,
+        returned: BoolArray,
+        last: BoolArray,
+        **when: npt.NDArray[Any],
+    ) -> None:
+        """Take in visits that are over; ``when`` they took place, where there is a clock, in columns of the log."""
+
+    def events(self, **columns: Any) -> None:
+        """Take in what happened besides; columns as of ``recsim_llm.log.schema.EVENTS``."""
+
+    def turn(self) -> None:
+        """Note that a page of everyone is whole."""
+
+    def keep_unfinished(self) -> None:
+        """Keep what there is of visits that are broken off."""
+
+
+class Others(Protocol):
+    """The users of other shards, whom the recommender, the world, or both, have to hear of."""
+
+    mine: IntArray
+    """int64 [m]: rows of the users who are served here, neighbours of each other."""
+
+    def gather(self, answered: AnsweredOffer | None) -> AnsweredOffer | None:
+        """Tell all others of a page, and return what everyone was shown, in ascending order of rows.
+
+        Everyone who serves users calls this as often as the others.
+
+        Args:
+            answered: the page; None where nobody was shown one here.
+
+        Returns:
+            None where nobody was shown one anywhere.
+        """
