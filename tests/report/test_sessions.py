@@ -200,7 +200,8 @@ def test_a_log_of_another_tool_is_shown_by_numbers(tmp_path):
     write_sessions(folder, "all")
     users, items = content_of(folder, "pages")
     assert items == {"-1": "(blank)", "1": "item 1", "2": "item 2", "3": "item 3"}
-    assert users["7"][0][0]["pages"][1]["slots"][1] == [-1, None, None, None, 0, None]
+    item, shown, *_, drawn, stars = users["7"][0][0]["pages"][1]["slots"][1]
+    assert (item, shown, drawn, stars) == (-1, None, 0, None)
     assert users["9"][1][0]["pages"][0]["said"] == [{"kind": "left", "position": None, "text": "enough"}]
     assert not list((folder / "sessions").glob("calls-*"))
     assert index_of(folder)["calls"] is False
