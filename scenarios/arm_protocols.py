@@ -9,6 +9,7 @@ import numpy.typing as npt
 from recsim_llm.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.pages import PageWords, Slates
+from recsim_llm.core.profiles import Profile
 from recsim_llm.scenarios.offers import AnsweredOffer
 
 __all__ = ["Others", "Served", "VisitLog"]
@@ -71,10 +72,12 @@ class VisitLog(Protocol):
 
 
 class Others(Protocol):
-    """The users of other shards, whom the recommender, the world, or both, have to hear of."""
+    """The users of other shards, of whom the recommender, the world, or both, may have to hear."""
 
     mine: IntArray
     """int64 [m]: rows of the users who are served here, neighbours of each other."""
+    profile: Profile
+    """What everyone may see of each user of the world."""
 
     def gather(self, answered: AnsweredOffer | None) -> AnsweredOffer | None:
         """Tell all others of a page, and return what everyone was shown, in ascending order of rows.

@@ -17,6 +17,7 @@ from recsim_llm.core.feedback import Feedback
 from recsim_llm.core.histories import Histories
 from recsim_llm.core.kernel import ALL_ROWS
 from recsim_llm.core.pages import Requests, Rows, Slates, probability
+from recsim_llm.core.profiles import make_profile
 from recsim_llm.core.protocols import AnswersLater, CopiesRows, RanksItems
 from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.core.rollouts import Rollouts
@@ -84,7 +85,7 @@ class ArmSession:
                 "recommenders see whole histories; lower one of them"
             )
         self._history = Histories(users, scenario.slate_size, actions=scenario.actions is not None)
-        self._profile = world.seen()
+        self._profile = make_profile(world.population.demographics, users) if others is None else others.profile
         self._order = np.argsort(self._user_id, kind="stable")
         self._ended = np.zeros(users, np.bool_)
         self._totals = VisitTotals(users)

@@ -238,7 +238,7 @@ def build_scenario_world(
         dataset = replace(dataset, catalog=enrichment.applied_to(dataset.catalog))
     build = partial(factory, parameters=settings.parameters, fitted=settings.fitted, seed=_seed(scenario), **more)
     if share is not None:
-        world = built_world(settings.model, lambda: build(dataset, share.population))._replace(profile=share.profile)
+        world = built_world(settings.model, lambda: build(dataset, share.population))
     else:
         world = built_world(settings.model, lambda: build(dataset, settings.count if people is None else people))
         chosen = _chosen_users(scenario, world.population)

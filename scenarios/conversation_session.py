@@ -25,6 +25,7 @@ from recsim_llm.core.batches import take_columns
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.dice import seed_words
 from recsim_llm.core.pages import Slates
+from recsim_llm.core.profiles import make_profile
 from recsim_llm.core.ratings import Dataset, Ratings
 from recsim_llm.core.repetition import KnownItems
 from recsim_llm.errors import ConfigError
@@ -80,7 +81,7 @@ class ConversationSession:
             rows=users,
             slots=slots,
             known=KnownItems(world.catalog, rows=users, slate_size=slots, rated=world.rated) if forbid else None,
-            profile=world.seen(),
+            profile=make_profile(world.population.demographics, users),
             name=None if scenario.invalid == "count" else f"recommender {name!r}",
         )
         self._seed = np.repeat(seed_words([seed]), users)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from recsim_llm.core.arrays import IntArray
+from recsim_llm.core.profiles import Profile
 from recsim_llm.core.protocols import UserModel
 from recsim_llm.language.base.settings import LimitSettings
 from recsim_llm.language.calls.model import Meter
@@ -65,20 +66,34 @@ class ShareDone(NamedTuple):
     """Slots whose words nobody saw."""
 
 
-class _Peers:
-    """The users of other shards; as ``Others``.
+class _Alone:
+    """The users of other shards, where nobody has to hear of them; as ``Others``."""
+
+    def __init__(self, mine: IntArray, profile: Profile) -> None:
+        self.mine, self.profile = mine, profile
+
+    def gather(self, answered: AnsweredOffer | None) -> AnsweredOffer | None:
+        """Return what was shown here."""
+        return answered
+
+
+class _Peers(_Alone):
+    """The users of other shards, where everyone has to hear of everyone; as ``Others``.
 
     Args:
         port: to whoever called.
         log: of this shard.
         number: of this shard.
-        mine: rows of its users.
+        mine: as in ``Others``.
+        profile: as in ``Others``.
         first: its row 0 in the population of the run.
         users: the user model here.
     """
 
-    def __init__(self, port: Port, log: ShippedLog, number: int, *, mine: IntArray, first: int, users: UserModel) -> None:
-        self.mine = mine
+    def __init__(
+        self, port: Port, log: ShippedLog, number: int, *, mine: IntArray, profile: Profile, first: int, users: UserModel
+    ) -> None:
+        super().__init__(mine, profile)
         self._port, self._log, self._number = port, log, number
         self._first, self._users = first, users
         self.state = SharePart([], None, 0, 0, 0, 0.0, (0, 0), None)
@@ -150,10 +165,12 @@ def serve_share(
         share=share,
     ) as built:
         for place, together in arms.items():
-            port.hand_over(_serve_arm(port, built, place, number, rows=rows, together=together))
+            port.hand_over(_serve_arm(port, built, place, number, profile=share.profile, rows=rows, together=together))
 
 
-def _serve_arm(port: Port, built: Stage, place: int, number: int, *, rows: tuple[int, int], together: bool) -> ShareDone:
+def _serve_arm(
+    port: Port, built: Stage, place: int, number: int, *, profile: Profile, rows: tuple[int, int], together: bool
+) -> ShareDone:
     scenario, world, roles = built.scenario, built.world, built.roles
     arm, user_id = scenario.recommenders[place], world.population.user_id
     # Where there is a clock, everyone is in the world of every shard.
@@ -163,8 +180,8 @@ def _serve_arm(port: Port, built: Stage, place: int, number: int, *, rows: tuple
     served = ServedRecommender(recommender, arm.name, roles.role("policy").meter if "policy" in scenario.models else None)
     learner = served if arm.retrain is None else Retrained(served, arm.retrain)
     log = ShippedLog(user_id, first=first, events=number == 0, numbered=together)
-    peers = _Peers(port, log, number, mine=mine, first=first, users=world.users)
-    session = open_arm(scenario, world, learner, name=arm.name, log=log, others=peers if together else None)
+    peers = _Peers(port, log, number, mine=mine, profile=profile, first=first, users=world.users)
+    session = open_arm(scenario, world, learner, name=arm.name, log=log, others=peers if together else _Alone(mine, profile))
     if scenario.asks_writer:
         session.words.let_write(roles.role("writer"))
     follow_tools(log, recommender)

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from recsim_llm.core.profiles import make_profile
 from recsim_llm.errors import BudgetExceeded, ConfigError, LogError, ServiceError
 from recsim_llm.log.segments import SegmentWriter
 from recsim_llm.log.tables import add_serving
@@ -168,10 +169,11 @@ class _Serving:
         return Job("recsim_llm.scenarios.shard_work:serve_share", arguments)
 
     def _share(self, first: int, last: int) -> Share:
-        world = self._built.world
+        population = self._built.world.population
+        profile = make_profile(population.demographics, len(population))
         if self._built.scenario.clock is not None:
-            return Share(world.population, None)
-        return Share(world.population.take(np.arange(first, last)), world.seen()[first:last].alone())
+            return Share(population, profile)
+        return Share(population.take(np.arange(first, last)), profile[first:last].alone())
 
     def _finished(self, place: int) -> bool:
         return self._segments.finished(self._built.scenario.recommenders[place].name)

@@ -280,6 +280,10 @@ def handle_report(options: argparse.Namespace) -> None:
     if not is_run(options.run):
         raise ConfigError(f"report: got {options.run}, which has no manifest.json, expected a run folder")
     if is_training(options.run):
+        if options.sessions is not None:
+            raise ConfigError(
+                f"--sessions: got {options.run}, a training, expected a run; name its folder evaluation, which is one"
+            )
         finish_training(options.run, options)
         return
     finish_run(options.run, options, card=options.realism, ope=options.ope, audits=options.audit, sessions=options.sessions)

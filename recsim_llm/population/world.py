@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from recsim_llm.core.catalog import Catalog
-from recsim_llm.core.profiles import Profile, make_profile
+from recsim_llm.core.profiles import Profile
 from recsim_llm.core.protocols import UserModel
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.core.repetition import RatedItems
@@ -28,12 +28,6 @@ class World(NamedTuple):
     """How they behave."""
     rated: RatedItems | None = None
     """What each user rated before the first page, by the data; None where that is not known."""
-    profile: Profile | None = None
-    """What everyone may see of these users, with the columns of a larger population whose part they are; None: they are all."""
-
-    def seen(self) -> Profile:
-        """Return what everyone may see of each user of the population."""
-        return self.profile or make_profile(self.population.demographics, len(self.population))
 
 
 class Share(NamedTuple):
@@ -41,8 +35,8 @@ class Share(NamedTuple):
 
     population: Population
     """Who they are."""
-    profile: Profile | None
-    """What everyone may see of them, with the columns of the whole population; None: they are the whole population."""
+    profile: Profile
+    """What everyone may see of them, with the columns of the whole population."""
 
 
 def with_rated_items(world: World, dataset: Dataset, train_share: float) -> World:

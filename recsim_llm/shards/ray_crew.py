@@ -27,6 +27,7 @@ __all__ = ["RayCrew"]
 _SHARE_OF_A_CPU = 0.5
 """What a worker reserves: a small cluster must not hang because workers took all that there is."""
 _LONGEST_START = 120.0
+_MOST_TRIES = 5
 _QUIET = {"RAY_AUTH_MODE": "disabled", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 
 
@@ -69,25 +70,20 @@ class RayCrew:
 
         Raises:
             ConfigError: the cluster has too little room, or machines whose last digits differ from this one's.
+            ServiceError: an actor was lost before it began.
         """
         available: dict[str, float] = ray.available_resources()  # type: ignore[no-untyped-call]
-        free = available.get("CPU", 0.0)
-        needed = len(jobs) * _SHARE_OF_A_CPU
+        free, needed = available.get("CPU", 0.0), len(jobs) * _SHARE_OF_A_CPU
         if free < needed:
             raise ConfigError(
                 f"backend ray: got {free:g} free CPUs in the cluster for {len(jobs)} shards, expected {needed:g}, half a CPU "
                 "each; lower --shards, add a node, or wait until others are done"
             )
         self._actors = [_new_actor() for _ in jobs]
-        here = describe_arithmetic()
-        for number, there in enumerate(self._begun(list(enumerate(jobs)))):
-            if there != here:
-                self.stop()
-                raise ConfigError(
-                    f"backend ray: got a node of the arithmetic {there} for shard {number}, expected that of this machine, "
-                    f"{here}, since last digits differ and with them the log; use nodes of one kind of processor, or set "
-                    "OPENBLAS_CORETYPE to the same kernel on all of them"
-                )
+        try:
+            self._begin(list(enumerate(jobs)))
+        except RayActorError as error:
+            raise _lost(error, 1) from error
 
     def call(self, answers: Mapping[int, Any]) -> dict[int, Step]:
         """Call some actors, all at the same time."""
@@ -95,10 +91,23 @@ class RayCrew:
         return {number: _heard(call) for number, call in calls.items()}
 
     def restart(self, number: int, job: Job) -> None:
-        """Start another actor, on whatever machine has room, in the place of one."""
-        ray.kill(self._actors[number])
-        self._actors[number] = _new_actor()
-        self._begun([(number, job)])
+        """Start another actor, on whatever machine has room, in the place of one.
+
+        Raises:
+            ConfigError: no machine has room.
+            ServiceError: none began.
+        """
+        for tries in range(1, _MOST_TRIES + 1):
+            ray.kill(self._actors[number])
+            self._actors[number] = _new_actor()
+            try:
+                self._begin([(number, job)])
+            except RayActorError as error:
+                # The cluster may not have noticed yet that a machine is gone, and have put the actor there.
+                if tries == _MOST_TRIES:
+                    raise _lost(error, tries) from error
+            else:
+                return
 
     def stop(self) -> None:
         """End all actors, and the cluster where it was started here."""
@@ -108,11 +117,12 @@ class RayCrew:
         if self._mine and ray.is_initialized():
             ray.shutdown()
 
-    def _begun(self, jobs: Sequence[tuple[int, Job]]) -> list[dict[str, str]]:
+    def _begin(self, jobs: Sequence[tuple[int, Job]]) -> None:
         """Give actors their jobs.
 
         Raises:
-            ConfigError: the cluster has no room for them.
+            ConfigError: the cluster has no room for them, or has put one on a machine whose last digits differ from this one's.
+            RayActorError: an actor is gone.
         """
         begun = [self._actors[number].begin.remote(job) for number, job in jobs]
         ready, waiting = ray.wait(begun, num_returns=len(begun), timeout=_LONGEST_START)
@@ -121,11 +131,31 @@ class RayCrew:
                 f"backend ray: got room for {len(ready)} of {len(begun)} workers within {_LONGEST_START:g} s, expected all; "
                 "add a node, or lower --shards"
             )
-        return list(ray.get(begun))
+        here = describe_arithmetic()
+        for (number, _), there in zip(jobs, ray.get(begun), strict=True):
+            if there != here:
+                raise ConfigError(
+                    f"backend ray: got a node of the arithmetic {there} for shard {number}, expected that of this machine, "
+                    f"{here}, since last digits differ and with them the log; use nodes of one kind of processor, or set "
+                    "OPENBLAS_CORETYPE to the same kernel on all of them"
+                )
+
+
+def _lost(error: RayActorError, tries: int) -> ServiceError:
+    return ServiceError(
+        f"backend ray: got {_first_line(error)} ({tries} tries), expected an actor that begins; nothing is lost: resume "
+        "the run when the cluster is well",
+        cause="connection",
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0]
 
 
 def _new_actor() -> Any:
-    kind = ray.remote(num_cpus=_SHARE_OF_A_CPU, max_restarts=0)(_Actor)
+    # On as many machines as there are: the shards of a run are equal, and a lost machine then costs few of them.
+    kind = ray.remote(num_cpus=_SHARE_OF_A_CPU, max_restarts=0, scheduling_strategy="SPREAD")(_Actor)
     return kind.remote(sys.path)
 
 
@@ -151,6 +181,6 @@ def _heard(call: Any) -> Step:
     try:
         return unpacked(ray.get(call))
     except RayActorError as error:
-        return Lost(f"is gone with its actor: {str(error).splitlines()[0]}")
+        return Lost(f"is gone with its actor: {_first_line(error)}")
     except RayError as error:
         return Failed(error)

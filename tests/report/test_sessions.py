@@ -200,7 +200,8 @@ def test_a_log_of_another_tool_is_shown_by_numbers(tmp_path):
     write_sessions(folder, "all")
     users, items = content_of(folder, "pages")
     assert items == {"-1": "(blank)", "1": "item 1", "2": "item 2", "3": "item 3"}
-    assert users["7"][0][0]["pages"][1]["slots"][1] == [-1, None, None, None, 0, None]
+    item, shown, *_, drawn, stars = users["7"][0][0]["pages"][1]["slots"][1]
+    assert (item, shown, drawn, stars) == (-1, None, 0, None)
     assert users["9"][1][0]["pages"][0]["said"] == [{"kind": "left", "position": None, "text": "enough"}]
     assert not list((folder / "sessions").glob("calls-*"))
     assert index_of(folder)["calls"] is False
@@ -223,3 +224,9 @@ def test_the_command_writes_it_and_the_report_leads_there(spoken, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["report", str(spoken), "--sessions", "many"])
     assert "got 'many', expected a number of users, or all" in capsys.readouterr().err
+
+
+def test_a_training_is_refused_and_told_where_its_run_is(tmp_path, capsys):
+    (tmp_path / "manifest.json").write_text('{"training": 1}')
+    assert main(["report", str(tmp_path), "--sessions", "all"]) == 2
+    assert f"got {tmp_path}, a training, expected a run; name its folder evaluation" in capsys.readouterr().err

@@ -10,10 +10,9 @@ from recsim_llm.log.schema import IMPRESSIONS, PAGES, VISITS
 
 
 def make_table(schema, rows):
-    unsaid = {
-        field.name: None if field.nullable else field.type.to_pandas_dtype()(0) for field in schema if field.name != "arm"
-    }
-    return pa.Table.from_pylist([unsaid | row for row in rows], schema=schema)
+    # As of a tool that writes a log of its own: whatever is not said is null, also where this package always says something.
+    schema = pa.schema([field.with_nullable(True) for field in schema])
+    return pa.Table.from_pylist([{field.name: None for field in schema} | row for row in rows], schema=schema)
 
 
 def write_table(folder, schema, rows, name="000"):
