@@ -209,7 +209,7 @@ class ConverseEnv(OneUserEnv[Observation, Observation]):
             SlateError: the action does not lie in the action space.
         """
         if self._over:
-            raise ContractError("step: got an action after the dialogue ended, expected reset() first")
+            raise ContractError("step: got an action where no dialogue goes on, expected reset() first")
         prepared = self.conversations.hear(self._rows, self._acts(action))
         turn = self._answer(prepared)
         goal = self.conversations.goals
@@ -253,6 +253,11 @@ class ConverseEnv(OneUserEnv[Observation, Observation]):
         index = _within(action["items"], "items", items + 1, (self.conversations.slots,))
         if not isinstance(action["text"], str):
             raise SlateError(f"action, text: got {type(action['text']).__name__}, expected text, empty for none")
+        if not self.action_space["text"].contains(action["text"]):  # type: ignore[index]
+            raise SlateError(
+                f"action, text: got {len(action['text']):,} characters, some of which do not lie in the action space, expected "
+                f"{self.action_space['text']}"  # type: ignore[index]
+            )
         ids = np.where(index < items, self.catalog.item_id[index % items], -1)
         text = np.array([action["text"]], object)
         return PolicyActs(act[None], np.where(attribute < attributes, attribute, -1)[None], ids[None], text)

@@ -179,6 +179,10 @@ def _called(settings: EnrichSettings, catalog: Catalog, model: LanguageModel | N
         found = enricher(catalog, model)
     if not isinstance(found, Mapping):
         raise PlugInError(f"enrich.by {settings.by!r}: got {type(found).__name__}, expected {expected}")
+    if unknown := sorted(map(str, set(found) - set(settings.fields))):
+        raise PlugInError(
+            f"enrich.by {settings.by!r}: got the field {unknown[0]!r}, expected {expected}; name it in enrich.fields"
+        )
     columns: dict[str, list[str]] = {}
     for name in settings.fields:
         column = found.get(name)

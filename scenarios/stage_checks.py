@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from recsim_llm.conversation.conversational import conversational
 from recsim_llm.core.protocols import CopiesRows, RanksItems
 from recsim_llm.envs.rewards import resolve_reward
 from recsim_llm.errors import ConfigError
@@ -33,6 +34,8 @@ def check_names(scenario: Scenario) -> None:
     resolve_reward(scenario.reward, buys=scenario.buys)
     for arm in scenario.recommenders:
         made = make_recommender(arm)
+        if scenario.conversation is not None:
+            conversational(made)  # Refused here, before there is a folder.
         check_retraining(scenario, arm)
         check_trained_arm(scenario, arm, made)
 

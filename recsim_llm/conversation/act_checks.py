@@ -47,6 +47,8 @@ def admit_acts(
         SlateError: wrong shapes, types or places, words too long, or an invalid item where these are refused.
     """
     whom = name or "policy"
+    if not isinstance(acts, PolicyActs):
+        raise SlateError(f"{whom}: got {type(acts).__name__} from respond, expected PolicyActs; begin with silent_acts")
     act, attribute = _column(acts.act, "act", len(rows), whom), _column(acts.attribute, "attribute", len(rows), whom)
     item_id = np.asarray(acts.item_id)
     if item_id.dtype.kind not in "iu" or item_id.shape != (len(rows), slots):

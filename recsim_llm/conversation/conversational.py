@@ -13,6 +13,7 @@ from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
 from recsim_llm.core.catalog import Catalog
 from recsim_llm.core.pages import Requests, Slates
 from recsim_llm.core.ratings import Ratings
+from recsim_llm.errors import ContractError
 from recsim_llm.recommenders.base import Recommender
 from recsim_llm.recommenders.hooks import ReadsText
 
@@ -118,5 +119,15 @@ class Recommending:
 
 
 def conversational(recommender: Any) -> Conversational:
-    """Return a recommender as one that talks: itself where it can, else one that recommends in every turn."""
+    """Return a recommender as one that talks: itself where it can, else one that recommends in every turn.
+
+    Raises:
+        ContractError: it takes turns, but lacks something else that one that talks has.
+    """
+    lacking = [name for name in ("reads_text", "start") if not hasattr(recommender, name)]
+    if hasattr(recommender, "respond") and lacking:
+        raise ContractError(
+            f"{type(recommender).__name__}: got respond without {' and '.join(lacking)}, expected all of a recommender that "
+            "talks; see recsim_llm.conversation.conversational.Conversational"
+        )
     return recommender if isinstance(recommender, Conversational) else Recommending(recommender)

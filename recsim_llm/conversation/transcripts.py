@@ -85,8 +85,8 @@ def read_transcripts(log: RunReader, arm: str, users: IntArray | None = None) ->
     """
     if not (log.manifest.get("settings") or {}).get("conversation"):
         raise LogError(
-            f"{log.folder}: got a run in which nobody talks, expected one of a scenario with a section conversation; "
-            "`recsim-llm run conversation` makes one"
+            f"{log.folder}: got a run in which nobody talks, expected one of a scenario with a section conversation, "
+            "presentation or remarks; `recsim-llm run conversation` makes one, or add --set 'presentation={}'"
         )
     if users is None:
         users = np.unique(log.columns("dialogues", ["user_id"], arm=arm)["user_id"]).astype(np.int64)

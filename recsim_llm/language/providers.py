@@ -178,7 +178,8 @@ class Roles:
         settings = self._settings.get(name, stand_in)
         if settings is None:
             flag = "--model provider/name" if name == "user" else f"--set models.{name}=provider/name"
-            raise ConfigError(f"role {name}: got no language model, expected {flag}, for instance scripted/genres")
+            stand_in_name = "scripted/policy" if name == "policy" else "scripted/genres"
+            raise ConfigError(f"role {name}: got no language model, expected {flag}, for instance {stand_in_name}")
         return settings
 
     def expect(self, ahead: Mapping[str, float]) -> None:

@@ -102,6 +102,7 @@ def test_a_step_after_the_end_is_refused(env):
         ({"items": [0, 1]}, "action, items: got [0, 1]"),
         ({"items": [0, [1], 2]}, "action: got [0, [1], 2]"),
         ({"text": None}, "action, text: got NoneType"),
+        ({"text": "\x1b[31m"}, "action, text: got 5 characters, some of which do not lie in the action space"),
         ({"texts": ""}, "action: got the keys"),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 from recsim_llm.cli.main import main
 from recsim_llm.conversation.acts import END, silent_acts
 from recsim_llm.conversation.dialogue_measures import measure_conversation
-from recsim_llm.errors import ConfigError, PlugInError, SlateError
+from recsim_llm.errors import ConfigError, ContractError, PlugInError, SlateError
 from recsim_llm.log import open_run
 from recsim_llm.log.folders import TALK
 from recsim_llm.recommenders import Popularity
@@ -166,6 +166,20 @@ class Ending(Crashing):
         return acts
 
 
+class Vague(Crashing):
+    """Says nothing that is an act."""
+
+    def respond(self, dialogues, k):
+        return None
+
+
+class Half(Popularity):
+    """Takes turns, and lacks what else one that talks has."""
+
+    def respond(self, dialogues, k):
+        return silent_acts(len(dialogues.turn), k)
+
+
 def test_who_is_sent_away_with_nothing_is_not_satisfied(tmp_path):
     out = run(scenario(recommenders=[f"{__name__}:Ending"]), tmp_path / "run")
     assert {row["stop_reason"] for row in table(out, "dialogues")} == {"policy_ended"}
@@ -184,6 +198,17 @@ def test_an_item_that_does_not_exist_stops_the_run_or_is_counted(tmp_path):
 def test_a_policy_that_crashes_is_named(tmp_path):
     with pytest.raises(PlugInError, match="respond in a conversation"):
         run(scenario(recommenders=[f"{__name__}:Crashing"]), tmp_path / "run")
+
+
+def test_what_is_no_act_is_one_line(tmp_path):
+    with pytest.raises(SlateError, match=r"Vague.*got NoneType from respond, expected PolicyActs"):
+        run(scenario(recommenders=[f"{__name__}:Vague"]), tmp_path / "run")
+
+
+def test_who_takes_turns_and_lacks_the_rest_is_not_taken_for_one_that_cannot_talk(tmp_path):
+    with pytest.raises(ContractError, match="Half: got respond without reads_text and start"):
+        run(scenario(recommenders=[f"{__name__}:Half"]), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(

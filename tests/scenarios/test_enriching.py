@@ -72,6 +72,11 @@ def other_each_time(catalog, model):
     return {"description": [f"Number {len(SEEN)}."] * len(catalog)}
 
 
+def misspelt(catalog, model):
+    """Write a field that nobody asked for."""
+    return {"description": ["A film."] * len(catalog), "decription": ["A film."] * len(catalog)}
+
+
 def short(catalog, model):
     return {"description": ["one"]}
 
@@ -211,6 +216,7 @@ def test_a_function_of_ones_own_writes_and_knows_no_more_than_recommenders(tmp_p
     ("changes", "kind", "said"),
     [
         (by("short"), PlugInError, "got for description 1 entries"),
+        (by("misspelt"), PlugInError, "got the field 'decription', expected description by name"),
         (by("broken"), PlugInError, "KeyError"),
         (by("nothing_there"), ConfigError, "enrich.by"),
         ({"enrich": {"by": "writer"}}, ConfigError, "role writer: got no language model"),
