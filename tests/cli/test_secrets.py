@@ -69,6 +69,8 @@ def addressed(address, run):
         ["audit", "slots", "--data", "fictional", "--model", f"openai-compatible/{address}"],
         ["realism", "--data", "fictional", *LANGUAGE, "--base-url", address],
         ["realism", "--data", "fictional", "--users", "language", "--model", f"openai/{address}"],
+        ["export", str(run), "narratives", "queries", "--model", NAMED, "--base-url", address],
+        ["export", str(run), "narratives", "queries", "--model", f"openai-compatible/{address}"],
         [*speak, "--model", NAMED, "--base-url", address],
         [*speak, "--model", f"openai-compatible/{address}"],
         [*speak, "--model", "scripted/genres", "--judge", f"openai-compatible/{address}"],
