@@ -133,12 +133,11 @@ def write_impressions(path, arm, clicked, items):
         "item_id": items.reshape(-1),
         "clicked": clicked.reshape(-1),
     }
-    columns = [known.get(field.name, pa.nulls(count, field.type)) for field in IMPRESSIONS]
+    # A log of a run knows more; what is not read here is null.
+    schema = pa.schema([field.with_nullable(True) for field in IMPRESSIONS])
+    columns = [known.get(field.name, pa.nulls(count, field.type)) for field in schema]
     pq.write_table(
-        pa.table(
-            [pa.array(column).cast(kind.type) for column, kind in zip(columns, IMPRESSIONS, strict=True)], schema=IMPRESSIONS
-        ),
-        path,
+        pa.table([pa.array(column).cast(kind.type) for column, kind in zip(columns, schema, strict=True)], schema=schema), path
     )
 
 
