@@ -97,7 +97,7 @@ def test_one_user_and_zero_clicks_leave_undefined_what_is_undefined(tmp_path):
 def test_result_does_not_depend_on_files_or_batches(tmp_path, monkeypatch):
     whole = summarise(write_run(tmp_path / "whole", HAND, arms=["a", "b"]))
     monkeypatch.setattr("recsim_llm.log.reader.BATCH_ROWS", 2)
-    monkeypatch.setattr("recsim_llm.metrics.tallies._MERGE_ROWS", 1)
+    monkeypatch.setattr("recsim_llm.numerics.key_counts._MERGE_ROWS", 1)
     assert summarise(write_run(tmp_path / "split", HAND, arms=["a", "b"], per_file=3)) == whole
 
 
