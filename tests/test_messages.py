@@ -28,6 +28,7 @@ VERB = re.compile(r"`recsim-llm ([a-z]+)")
 OTHER_PROGRAMS = {
     "force-reinstall": "of pip",
     "local-dir": "of Hugging Face's command, which fetches a model",
+    "head": "of Ray's command, which starts a cluster",
     "no-deps": "of pip",
 }
 """Options of other programs that a text may name, and whose they are."""

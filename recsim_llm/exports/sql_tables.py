@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.dataset as ds
-import pyarrow.parquet as pq
 
-from recsim_llm.errors import LogError
 from recsim_llm.language.calls.calls_file import FILE_NAME, damaged, open_calls
-from recsim_llm.log.folders import TABLES
-from recsim_llm.log.reader import RunReader, open_run
+from recsim_llm.log.folder_tables import Dataset, open_folder_tables, write_dataset
 
 __all__ = ["CALL_TABLES", "RunTablesOnDisk", "open_run_tables"]
 
@@ -66,7 +63,7 @@ class RunTablesOnDisk:
 
     folder: Path
     """The run folder."""
-    datasets: dict[str, ds.Dataset]
+    datasets: dict[str, Dataset]
     """By name, those that are Parquet."""
     has_calls: bool
     """Whether there are calls of language models besides."""
@@ -85,25 +82,18 @@ class RunTablesOnDisk:
             except sqlite3.Error as error:
                 raise damaged(self.folder / FILE_NAME, error) from error
 
-    def write_calls(self, table: str, path: Path) -> ds.Dataset:
+    def write_calls(self, table: str, path: Path) -> Dataset:
         """Write a table of ``CALL_TABLES`` as Parquet, a few thousand rows in memory at a time.
 
         Raises:
             LogError: the file is damaged.
         """
         schema = CALL_TABLES[table]
-        with closing(open_calls(self.folder)) as connection, pq.ParquetWriter(path, schema) as writer:
+        with closing(open_calls(self.folder)) as connection:
             try:
-                found = connection.execute(_SELECT[table])
-                while rows := found.fetchmany(_BATCH):
-                    columns = dict(zip(schema.names, map(list, zip(*rows, strict=True)), strict=True))
-                    if table == "calls":
-                        columns["parts"] = [json.loads(hashes) for hashes in columns["parts"]]
-                        columns["cache_hit"] = [bool(hit) for hit in columns["cache_hit"]]
-                    writer.write_table(pa.table(columns, schema=schema))
+                return write_dataset(path, schema, _parts(connection, table, schema))
             except (sqlite3.Error, pa.ArrowException, ValueError) as error:
                 raise damaged(self.folder / FILE_NAME, error) from error
-        return ds.dataset(path)
 
 
 def open_run_tables(run: Path) -> RunTablesOnDisk:
@@ -112,42 +102,15 @@ def open_run_tables(run: Path) -> RunTablesOnDisk:
     Raises:
         LogError: the folder is no run, or a file of it is missing or damaged.
     """
-    log = open_run(run)
-    files = {table: [log.folder / one.files[table] for one in log.segments if table in one.files] for table in TABLES}
-    beside = {path.stem: [path] for path in sorted(run.glob("*.parquet"))}
-    return RunTablesOnDisk(
-        folder=run,
-        datasets={name: _dataset(paths) for name, paths in {**beside, **files}.items() if paths},
-        has_calls=(run / FILE_NAME).is_file(),
-        notes=tuple(_notes(log, files)),
-    )
+    datasets, notes = open_folder_tables(run)
+    return RunTablesOnDisk(folder=run, datasets=datasets, has_calls=(run / FILE_NAME).is_file(), notes=notes)
 
 
-def _notes(log: RunReader, files: dict[str, list[Path]]) -> list[str]:
-    notes = []
-    if not log.indexed:
-        notes.append("no index of segments: every file of the log is read")
-    if waiting := [arm for arm in log.arms if arm not in log.finished_arms]:
-        rows = ", ".join(f"{arm} ({log.count_rows('pages', arm):,} pages so far)" for arm in waiting)
-        notes.append(f"not finished: {rows}")
-    named = {path for paths in files.values() for path in paths}
-    strays = [path for table in TABLES for path in (log.folder / table).glob("*.parquet") if path not in named]
-    if strays:
-        notes.append(f"left out: {len(strays)} files that the index does not name, as a kill leaves them")
-    return notes
-
-
-def _dataset(paths: list[Path]) -> ds.Dataset:
-    """Return files as one table, of all of their columns; words are plain texts, whatever they are encoded by."""
-    schemas = []
-    for path in paths:
-        try:
-            schema = pq.read_schema(path)
-        except (pa.ArrowException, OSError) as error:
-            raise LogError(f"{path}: cannot be read as Parquet ({error}); restore the file or start a new run") from error
-        schemas.append(pa.schema([field.with_type(_plain(field.type)) for field in schema]))
-    return ds.dataset([str(path) for path in paths], schema=pa.unify_schemas(schemas), format="parquet")
-
-
-def _plain(kind: pa.DataType) -> pa.DataType:
-    return kind.value_type if pa.types.is_dictionary(kind) else kind
+def _parts(connection: sqlite3.Connection, table: str, schema: pa.Schema) -> Iterator[pa.Table]:
+    found = connection.execute(_SELECT[table])
+    while rows := found.fetchmany(_BATCH):
+        columns = dict(zip(schema.names, map(list, zip(*rows, strict=True)), strict=True))
+        if table == "calls":
+            columns["parts"] = [json.loads(hashes) for hashes in columns["parts"]]
+            columns["cache_hit"] = [bool(hit) for hit in columns["cache_hit"]]
+        yield pa.table(columns, schema=schema)
