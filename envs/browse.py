@@ -103,6 +103,7 @@ class BrowseEnv(OneUserEnv[Observation, npt.NDArray[Any]]):
     another; the changelog marks where they do. From the first release on the number rises whenever they could.
 
     Examples:
+        >>> import gymnasium
         >>> env = gymnasium.make("RecSimLLM/Browse-v0", slate_size=5)
         >>> observation, info = env.reset(seed=7)
         >>> observation, reward, terminated, truncated, info = env.step(np.array([3, 1, 4, 15, 9]))

@@ -86,6 +86,7 @@ class ConverseEnv(OneUserEnv[Observation, Observation]):
     another. From the first release on the number rises whenever they could.
 
     Examples:
+        >>> import gymnasium
         >>> env = gymnasium.make("RecSimLLM/Converse-v0", slate_size=3)
         >>> observation, info = env.reset(seed=7)
         >>> ask = {"act": 2, "attribute": 0, "items": np.array([0, 1, 2]), "text": ""}
