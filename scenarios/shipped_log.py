@@ -25,11 +25,17 @@ class LoggedPage(NamedTuple):
     feedback: Feedback
     """Without the user model."""
     slates: Slates | None
+    """What the recommender answered."""
     reward: DoubleArray
+    """float64 [u]."""
     invalid: IntArray
+    """int64 [u]: blanked slots."""
     out_of_pages: BoolArray
+    """bool [u]: the page budget is used up."""
     friend_id: IntArray | None
+    """int64 [u, k]: who liked what each slot shows; None where users have no friends."""
     words: PageWords | None
+    """What users say and what words do; None where there are none."""
     tool_calls: Part | None
     """What an agent did for it; None where no agent is at work."""
 
