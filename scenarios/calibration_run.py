@@ -30,9 +30,9 @@ from recsim_llm.scenarios.estimates import ANSWER_TOKENS, Confirm, CostEstimate
 from recsim_llm.scenarios.study_requests import (
     StudyProgress,
     StudyRequest,
-    calls_beside,
     check_new_file,
     check_told,
+    holding_calls,
     limits_of,
     most_cost,
 )
@@ -88,6 +88,7 @@ def make_calibration(
     Raises:
         ConfigError: there is no model or no folder for the file, or a number is out of range.
         DataError: too few users have enough later ratings.
+        FolderInUseError: another process is calibrating into the file.
         BudgetExceeded: a limit was reached.
     """
     if request.model is None:
@@ -99,7 +100,10 @@ def make_calibration(
     met = met_users(request.model.name, dataset)
     able_users(dataset, taken=TAKEN, page_size=PAGE_SIZE, met=met, least=2)
     limits = limits_of(request.limits)
-    with Roles({"user": request.model}, calls=calls_beside(out), cache=request.cache, limits=limits) as roles:
+    with (
+        holding_calls("calibrate", out) as calls,
+        Roles({"user": request.model}, calls=calls, cache=request.cache, limits=limits) as roles,
+    ):
         model = roles.role("user")
         confirm(_estimate(request, model))
 
@@ -110,8 +114,8 @@ def make_calibration(
         record = found.record or {}
         apart = [*record["users_fitted"], *met]
         taste = _taste(model, dataset, request, apart=apart, progress=lambda text: tell(f"taste: {text}"))
-    found = replace(found, record={**record, "users_met": list(met), "taste": taste})
-    found.save(out)
+        found = replace(found, record={**record, "users_met": list(met), "taste": taste})
+        found.save(out)
     return found, dataset
 
 

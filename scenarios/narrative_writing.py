@@ -15,7 +15,7 @@ from recsim_llm.language.base.wire import TokenUsage
 from recsim_llm.language.calls.writing import Writing
 from recsim_llm.language.providers import Roles
 from recsim_llm.scenarios.estimates import Confirm
-from recsim_llm.scenarios.study_requests import calls_beside, limits_of, most_cost
+from recsim_llm.scenarios.study_requests import holding_calls, limits_of, most_cost
 
 __all__ = ["NarrativeModel", "open_narrative_writer"]
 
@@ -45,10 +45,14 @@ def open_narrative_writer(model: NarrativeModel, out: Path, queries: int) -> Ite
         queries: how many there are to be written, at most.
 
     Raises:
+        FolderInUseError: another process has the same export written.
         ConfigError: the model cannot be opened, or was called off.
     """
     limits = limits_of(model.limits)
-    with Roles({"writer": model.settings}, calls=calls_beside(out), cache=model.cache, limits=limits) as roles:
+    with (
+        holding_calls("export", out) as calls,
+        Roles({"writer": model.settings}, calls=calls, cache=model.cache, limits=limits) as roles,
+    ):
         writer = roles.role("writer")
         tokens = TokenUsage(prompt=queries * PROMPT_TOKENS, completion=queries * NARRATIVE_TOKENS)
         model.confirm(most_cost(writer, model.settings, calls=queries, tokens=tokens))

@@ -16,7 +16,7 @@ from recsim_llm.language.base.wire import TokenUsage
 from recsim_llm.language.calls.model import LanguageModel
 from recsim_llm.language.providers import Roles
 from recsim_llm.scenarios.estimates import Confirm, CostEstimate
-from recsim_llm.scenarios.study_requests import StudyProgress, StudyRequest, calls_beside, check_new_file, limits_of, most_cost
+from recsim_llm.scenarios.study_requests import StudyProgress, StudyRequest, check_new_file, holding_calls, limits_of, most_cost
 
 __all__ = ["PersonasRequest", "make_personas"]
 
@@ -65,7 +65,10 @@ def make_personas(
     dataset = open_dataset(request.data, **request.tables.model_dump())
     dataset.ratings.split_by_time(TRAIN_SHARE)  # before anything is foretold: fails where nobody has rated enough
     limits = limits_of(request.limits)
-    with Roles({"user": request.model}, calls=calls_beside(out), cache=request.cache, limits=limits) as roles:
+    with (
+        holding_calls("personas", out) as calls,
+        Roles({"user": request.model}, calls=calls, cache=request.cache, limits=limits) as roles,
+    ):
         model = roles.role("user")
         confirm(_estimate(request, dataset, model))
         found = write_personas(
@@ -76,7 +79,7 @@ def make_personas(
             templates=request.templates,
             progress=lambda done, planned: progress(StudyProgress("writing", done, planned, "texts", model.meter())),
         )
-    found.save(out)
+        found.save(out)
     return found, dataset
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from recsim_llm.language.base.settings import LimitSettings, ModelSettings
 from recsim_llm.language.base.wire import TokenUsage
 from recsim_llm.language.calls.budget import Prices
 from recsim_llm.language.calls.model import LanguageModel, Meter
+from recsim_llm.log.locks import lock_file
 from recsim_llm.scenarios.estimates import CostEstimate
 from recsim_llm.scenarios.schema import override
 
@@ -28,6 +30,7 @@ __all__ = [
     "calls_beside",
     "check_new_file",
     "check_told",
+    "holding_calls",
     "limits_of",
     "made_facts",
     "most_cost",
@@ -78,6 +81,21 @@ class StudyProgress(NamedTuple):
 def calls_beside(out: Path) -> Path:
     """Return where the calls are kept of a study that writes one file: ``NAME.calls.sqlite`` for ``NAME.json``."""
     return out.with_name(f"{out.stem}.calls.sqlite")
+
+
+@contextmanager
+def holding_calls(verb: str, out: Path) -> Iterator[Path]:
+    """Lend the file of calls beside what a study writes: nobody else may write it meanwhile, who would pay for the same answers.
+
+    Args:
+        verb: for the error.
+        out: as of ``calls_beside``.
+
+    Raises:
+        FolderInUseError: another process is at it.
+    """
+    with lock_file(out, verb):
+        yield calls_beside(out)
 
 
 def check_new_file(verb: str, out: Path) -> None:

@@ -1,6 +1,6 @@
-"""One writer a folder: a lock that the operating system takes back when its process ends, however it ends.
+"""One writer a folder, or a file: a lock that the operating system takes back when its process ends, however it ends.
 
-The lock is on a file in the folder, which says who holds it. A process that is killed leaves the file behind and no lock: the
+The lock is on a file in the folder, or beside the file, which says who holds it. A process that is killed leaves the file behind and no lock: the
 next one takes it over. The file is removed on release, together with the folders that were made for it where they are
 still empty, so that what is refused leaves nothing behind.
 """
@@ -19,7 +19,7 @@ from types import TracebackType
 from recsim_llm.errors import ConfigError, FolderInUseError, RunExistsError, is_full
 from recsim_llm.log.folders import LOCK, REPORT_LOCK
 
-__all__ = ["FolderLock", "lock_folder", "lock_report"]
+__all__ = ["FolderLock", "lock_file", "lock_folder", "lock_report"]
 
 _TRIES_AT_ONCE = 3  # A holder may be just about to remove its file.
 _TRIES = 100
@@ -74,6 +74,20 @@ def lock_folder(folder: Path, what: str) -> FolderLock:
     return _take(folder, LOCK, what, tries=_TRIES_AT_ONCE)
 
 
+def lock_file(path: Path, what: str) -> FolderLock:
+    """Let nobody else write a file, and what is kept beside it, until the lock is released; others in its folder may be.
+
+    Args:
+        path: of the file, there or not.
+        what: it is, for the error: ``calibration``.
+
+    Raises:
+        FolderInUseError: another process or thread is writing it; the text says which and since when.
+        ConfigError: its folder cannot be made or written.
+    """
+    return _take(path.parent, f".{path.name}{LOCK}", what, tries=_TRIES_AT_ONCE, shown=path)
+
+
 def lock_report(folder: Path) -> FolderLock:
     """Wait until nobody else writes the report of a run folder, and let nobody else until the lock is released.
 
@@ -86,7 +100,7 @@ def lock_report(folder: Path) -> FolderLock:
     return _take(folder, REPORT_LOCK, "report", tries=_TRIES)
 
 
-def _take(folder: Path, name: str, what: str, *, tries: int) -> FolderLock:
+def _take(folder: Path, name: str, what: str, *, tries: int, shown: Path | None = None) -> FolderLock:
     # As the system names it, so that one folder has one lock however it is spelled.
     path = Path(os.path.realpath(folder)) / name
     known = _held.get(path)
@@ -100,8 +114,8 @@ def _take(folder: Path, name: str, what: str, *, tries: int) -> FolderLock:
         descriptor = _wait(path, tries, made)
         if descriptor is None:
             raise FolderInUseError(
-                f"{what}: got {folder}, in use by {_holder(path)}, expected a folder that nobody is writing; wait for its "
-                "end, or choose another"
+                f"{what}: got {shown or folder}, in use by {_holder(path)}, expected one that nobody is writing; wait for its end, "
+                "or choose another"
             )
         _note(descriptor, path)
     except OSError as error:

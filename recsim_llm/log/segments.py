@@ -118,12 +118,14 @@ class SegmentWriter:
 
     def __init__(self, folder: Path, segments: Sequence[Segment]) -> None:
         self.folder = folder
-        self._segments = {(segment.arm, segment.number): segment for segment in segments}
+        end = (folder / INDEX).stat().st_size
+        self._lines = {(segment.arm, segment.number): (segment, end) for segment in segments}
+        self._begins = end
         self._beside = WorkBeside()
 
     def finished(self, arm: str) -> bool:
         """Return whether the arm's last segment is there."""
-        return any(segment.arm == arm and segment.last for segment in tuple(self._segments.values()))
+        return any(segment.arm == arm and segment.last for segment, _ in tuple(self._lines.values()))
 
     def add(
         self,
@@ -176,7 +178,7 @@ class SegmentWriter:
         # Reading an index is for rooms that must load without pyarrow too.
         from recsim_llm.log.table_encoding import encode_table
 
-        known = self._segments.get((segment.arm, segment.number))
+        known, _ = self._lines.get((segment.arm, segment.number), (None, 0))
         if segment.partial and known is not None:
             return
         contents = {name: encode_table(name, table) for name, table in tables.items()}
@@ -192,8 +194,9 @@ class SegmentWriter:
         for name, content in contents.items():
             (self.folder / name).mkdir(exist_ok=True)
             write_atomically(self.folder / segment.files[name], content)
-        _append(self.folder / INDEX, segment.line())
-        self._segments[(segment.arm, segment.number)] = segment
+        # Known with its end in one step: a line that Ctrl-C kept from being known is written over, not written twice.
+        _, end = next(reversed(self._lines.values()), (None, self._begins))
+        self._lines[(segment.arm, segment.number)] = segment, _append(self.folder / INDEX, end, segment.line())
 
 
 def open_segments(run: Path) -> SegmentWriter:
@@ -221,17 +224,18 @@ def open_segments(run: Path) -> SegmentWriter:
     return SegmentWriter(run, segments)
 
 
-def _append(index: Path, line: bytes) -> None:
-    """Add a line to an index, or nothing: half of one would spoil the next."""
-    size = index.stat().st_size
+def _append(index: Path, end: int, line: bytes) -> int:
+    """Add a line to an index that ends there, or nothing: half of one would spoil the next; return where it ends now."""
+    os.truncate(index, end)
     try:
         with index.open("ab") as stream:
             stream.write(line)
             stream.flush()
             os.fsync(stream.fileno())
     except BaseException:
-        os.truncate(index, size)
+        os.truncate(index, end)
         raise
+    return end + len(line)
 
 
 def _whole_lines(content: bytes) -> bytes:

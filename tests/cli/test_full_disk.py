@@ -1,20 +1,16 @@
 """A disk that fills up: one line, nothing half-written, and it goes on once there is room."""
 
-import os
 import shutil
-import subprocess
-import sys
 from contextlib import contextmanager
 
 import pytest
+from small_disks import ABLE, SmallDisk
 from small_tables import SmallTable, write_small_table
 
 from recsim_llm.cli.main import main
 from recsim_llm.core.files import write_atomically
 
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux" or os.geteuid() != 0 or not shutil.which("mount"), reason="small disks can be mounted by root only"
-)
+pytestmark = pytest.mark.skipif(not ABLE, reason="small disks can be mounted by root only")
 SMALL = ["--n-users", "20", "--pages", "2", "--seed", "1", "--recommenders", "random,popularity", "--quiet"]
 LANGUAGE = ["--users", "language", "--model", "scripted/genres"]
 
@@ -22,21 +18,14 @@ LANGUAGE = ["--users", "language", "--model", "scripted/genres"]
 @contextmanager
 def small_disk(place):
     """Mount a disk of its own; what is yielded leaves so many kilobytes on it, None all of them."""
-    place.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=70m", "tmpfs", place], check=False, capture_output=True)
-    if mounted.returncode:
-        pytest.skip(f"no small disk can be mounted here: {mounted.stderr.decode().strip()}")
-
-    def leave(kilobytes):
-        (place / "filler").unlink(missing_ok=True)
-        if kilobytes is not None:
-            room = os.statvfs(place)
-            (place / "filler").write_bytes(b"0" * (room.f_bavail * room.f_bsize - kilobytes * 1024))
-
     try:
-        yield leave
+        disk = SmallDisk(place)
+    except OSError as error:
+        pytest.skip(str(error))
+    try:
+        yield disk.leave
     finally:
-        subprocess.run(["umount", place], check=True)
+        disk.unmount()
 
 
 @pytest.fixture(scope="module")

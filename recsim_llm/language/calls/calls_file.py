@@ -106,6 +106,9 @@ def _check_version(connection: sqlite3.Connection, path: Path | None, *, allow_n
 
 def damaged(path: Path | None, error: Exception) -> LogError:
     """Return what is to be raised where a calls file cannot be read or written."""
-    if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_FULL", "SQLITE_IOERR")):
+    name = getattr(error, "sqlite_errorname", "")
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return LogError(f"{path}: got {error}, expected a calls file that nobody else holds; what is in it is kept: close the other program and go on")
+    if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
         return LogError(f"{path}: got {error}, expected a disk with room; what is in the file is kept: make room and go on")
     return LogError(f"{path}: got {error}, expected a calls file that can be read and written; restore it or move it away")
