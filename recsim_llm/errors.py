@@ -141,7 +141,16 @@ class SlateError(ContractError):
 
 
 class LogError(RecSimError, RuntimeError):
-    """A run folder is damaged, incomplete, or was written under other settings."""
+    """A run folder is damaged, incomplete, or was written under other settings.
+
+    Args:
+        message: one line: got, expected, what to do.
+        passing: whether nothing is damaged, and the same works once a disk has room or another program lets go of a file.
+    """
+
+    def __init__(self, message: str, *, passing: bool = False) -> None:
+        super().__init__(message)
+        self.passing = passing
 
 
 class ToolError(RecSimError, ValueError):

@@ -26,7 +26,7 @@ from recsim_llm.core.files import TORN, write_atomically
 from recsim_llm.core.ratings import Dataset
 from recsim_llm.errors import ConfigError, DataError
 from recsim_llm.log.folders import refuse_used_folder, remove_torn_files
-from recsim_llm.log.locks import lock_folder
+from recsim_llm.log.locks import lock_file, lock_folder
 from recsim_llm.population.population_files import read_population, write_population
 from recsim_llm.population.synthetic import JointDistribution
 
@@ -108,8 +108,10 @@ def fit_and_save(
         )
     if seed is not None and seed < 0:
         raise ConfigError(f"fit: got seed {seed}, expected 0 or more")
-    with lock_folder(out, "fit"):
-        refuse_used_folder(out, "fit")
+    with lock_file(out, "fit"):
+        # Only to see that nobody is writing there: what is made beside it comes into its place in one step.
+        with lock_folder(out, "fit"):
+            refuse_used_folder(out, "fit")
         start = START_SEED if seed is None else seed
         fitted = fit_choice(dataset, start, selection=selection)
         if exposures is not None:
@@ -138,14 +140,17 @@ def _table(dataset: Dataset, fitted: FittedUsers) -> dict[str, Any]:
 
 
 def _write(fitted: FittedUsers, out: Path, table: dict[str, Any]) -> None:
-    # Whole or not at all: a fit counts once its model is there.
-    draft = out / f"fit{TORN}"
-    remove_torn_files(out)
+    # Whole or not at all, also after a kill, after which the same command must find nothing in its way.
+    draft = out.with_name(f".{out.name}{TORN}")
+    shutil.rmtree(draft, ignore_errors=True)
     try:
         save_fitted(fitted, draft)
         write_atomically(draft / "fit.json", json.dumps(table, indent=2).encode() + b"\n")
-        for path in sorted(draft.iterdir(), key=lambda path: path.name == _MODEL):
-            path.replace(out / path.name)
+        refuse_used_folder(out, "fit")
+        if out.exists():
+            remove_torn_files(out)
+            out.rmdir()
+        draft.rename(out)
     except OSError as error:
         error.filename = error.filename or str(out)
         raise

@@ -26,6 +26,9 @@ from recsim_llm.log.segments import read_segments
 __all__ = ["Terminated", "ending", "go_on", "go_on_by_calls", "go_on_by_folder", "heed_signals"]
 
 
+_BEGINS_ANEW = "nothing is left half-written; the same command begins anew"
+
+
 class Terminated(KeyboardInterrupt):
     """SIGTERM arrived: everything ends as after Ctrl-C."""
 
@@ -59,11 +62,15 @@ def go_on(how: str) -> Iterator[None]:
     """
     try:
         yield
-    except (ConfigError, DataError, LogError):
-        raise
     except (Exception, KeyboardInterrupt) as error:
-        error.add_note(how)
+        if not isinstance(error, ConfigError | DataError) and not _is_damage(error):
+            error.add_note(how)
         raise
+
+
+def _is_damage(error: BaseException) -> bool:
+    """Tell whether an error comes again until what is damaged is mended, which its own line says."""
+    return isinstance(error, LogError) and not error.passing
 
 
 @contextmanager
@@ -71,12 +78,10 @@ def go_on_by_calls(out: Path, seed: int) -> Iterator[None]:
     """Note likewise that an audit or card goes on by its command, once a model's answers are kept in its folder."""
     try:
         yield
-    except RunExistsError:
-        raise
     except (Exception, KeyboardInterrupt) as error:
         from recsim_llm.language.calls.calls_file import FILE_NAME
 
-        if (out / FILE_NAME).exists():
+        if (out / FILE_NAME).exists() and not isinstance(error, RunExistsError) and not _is_damage(error):
             # Of a seed that was drawn, too: under another one nothing that was answered is asked again.
             again = f"--seed {seed} --out {shlex.quote(str(out))}"
             error.add_note(f"what the model answered is kept; give the same command with {again}")
@@ -87,14 +92,12 @@ def go_on_by_calls(out: Path, seed: int) -> Iterator[None]:
 def go_on_by_folder(out: Path) -> Iterator[None]:
     """Note likewise that a run or comparison goes on by its folder, once it has begun there.
 
-    Settings that cannot work, such as too few users to judge, would not work the next time either, and get no note.
+    Settings that cannot work, such as too few users to judge, and damage would end it the next time too, and get no note.
     """
     try:
         yield
-    except ConfigError:
-        raise
     except (Exception, KeyboardInterrupt) as error:
-        if is_run(out):
+        if is_run(out) and not isinstance(error, ConfigError) and not _is_damage(error):
             folder = shlex.quote(str(out))
             shown = "" if not _can_be_reported(out) else f", `recsim-llm report {folder}` shows it"
             higher = f" {error.option} N" if isinstance(error, BudgetExceeded) and error.option else ""
@@ -126,9 +129,9 @@ def ending(error: BaseException) -> tuple[str, int]:
         return "; ".join([str(error), *notes]), 2
     if isinstance(error, KeyboardInterrupt):
         by, status = ("SIGTERM", 143) if isinstance(error, Terminated) else ("Ctrl-C", 130)
-        return f"stopped by {by}; " + ("; ".join(notes) or "nothing is left half-written"), status
+        return f"stopped by {by}; " + ("; ".join(notes) or _BEGINS_ANEW), status
     what, remedy = _trouble(error)
-    return "; ".join([what, remedy, *(notes or ["nothing is left half-written"])]), 1
+    return "; ".join([what, remedy, *(notes or [_BEGINS_ANEW])]), 1
 
 
 def _trouble(error: BaseException) -> tuple[str, str]:

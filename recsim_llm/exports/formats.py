@@ -44,7 +44,7 @@ def new_folder(out: Path) -> Iterator[Path]:
         if is_full(error):
             error.filename = str(out)
             raise
-        raise ConfigError(f"export: got {error.strerror or error} for {out}, expected a folder that can be written") from error
+        raise ConfigError(f"export: got {error.strerror or error} for {out}, expected a folder that can be written; choose another") from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 

@@ -102,7 +102,8 @@ def check_segments(run: Path, segments: Sequence[Segment]) -> None:
             except OSError:
                 whole = False
             if not whole:
-                raise LogError(f"{path}: missing or damaged, expected SHA-256 {digest}; restore the file or start a new run")
+                got = f"{path}: got a file missing or damaged, expected SHA-256 {digest}"
+                raise LogError(f"{got}; restore it, or start a new run")
 
 
 class SegmentWriter:

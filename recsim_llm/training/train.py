@@ -6,23 +6,25 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import gymnasium
 
 from recsim_llm.core.protocols import RanksItems
-from recsim_llm.errors import ConfigError, LogError
+from recsim_llm.errors import ConfigError, FolderInUseError, LogError, RunExistsError
 from recsim_llm.language.calls.calls_file import FILE_NAME
 from recsim_llm.log.folders import MANIFEST, refuse_used_folder, remove_torn_files
 from recsim_llm.log.locks import lock_folder, lock_report
 from recsim_llm.log.manifest import encode_manifest, write_manifest
 from recsim_llm.report.page import write_report
 from recsim_llm.report.training_page import write_training_page
+from recsim_llm.scenarios.block_runs import run_or_resume, tell_nobody
 from recsim_llm.scenarios.building import Stage, stage
 from recsim_llm.scenarios.parameter_files import with_files_read
 from recsim_llm.scenarios.run_manifest import difference
-from recsim_llm.scenarios.runner import draw_seed, run
+from recsim_llm.scenarios.runner import draw_seed
 from recsim_llm.scenarios.schema import Scenario, change_scenario, scenario_from
 from recsim_llm.training.counted_env import CountedEnv
 from recsim_llm.training.learners import TrainingEnv
@@ -156,15 +158,28 @@ def _training_env(plan: TrainingPlan, built: Stage) -> Iterator[tuple[CountedEnv
 
 
 def _evaluate(plan: TrainingPlan, out: Path, baselines: tuple[str, ...]) -> None:
-    """Serve the held-out users with every policy and baseline, into a run of its own; one that was broken off is made anew."""
+    """Serve the held-out users with every policy and baseline, into a run of its own; one that was broken off goes on."""
     folder = out / EVALUATION
     if (folder / "report.html").is_file():
         return
-    if folder.exists():
-        shutil.rmtree(folder)
     policies = [
         {"name": plan.policy_name(number), "recommender": f"trained:{out}", "settings": {"seed": number}}
         for number in range(plan.seeds)
     ]
-    run(change_scenario(plan.held_out, {"recommenders": [*baselines, *policies]}), folder)
+    serve = partial(
+        run_or_resume,
+        change_scenario(plan.held_out, {"recommenders": [*baselines, *policies]}),
+        folder,
+        tell_nobody,
+        cache=None,
+        confirm=tell_nobody,
+    )
+    try:
+        serve()
+    except (RunExistsError, LogError) as error:
+        if isinstance(error, FolderInUseError) or (isinstance(error, LogError) and error.passing):
+            raise
+        # Damaged, or of a folder that was moved since: everything that it is made of is still there.
+        shutil.rmtree(folder)
+        serve()
     write_report(folder)

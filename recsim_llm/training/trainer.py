@@ -184,5 +184,9 @@ def _write_folder(folder: Path, write: Callable[[Path], Any]) -> None:
         if old.exists():
             shutil.rmtree(old)
     torn.mkdir(parents=True)
-    write(torn)
-    torn.rename(folder)
+    try:
+        write(torn)
+        torn.rename(folder)
+    except BaseException:
+        shutil.rmtree(torn, ignore_errors=True)
+        raise

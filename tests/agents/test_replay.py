@@ -313,14 +313,14 @@ def test_a_run_on_other_data_is_refused(once):
 def test_a_log_with_a_missing_table_is_refused(once, dataset, tmp_path, kind):
     shutil.copytree(once, tmp_path / "torn")
     shutil.rmtree(tmp_path / "torn" / kind)
-    with pytest.raises(LogError, match=rf"{kind}/.*: missing or damaged"):
+    with pytest.raises(LogError, match=rf"{kind}/.*: got a file missing or damaged"):
         replay_world(dataset, parameters={"run": str(tmp_path / "torn")}, seed=1)
 
 
 def test_a_damaged_table_is_refused(once, dataset, tmp_path):
     shutil.copytree(once, tmp_path / "torn")
     next((tmp_path / "torn" / "pages").glob("*")).write_bytes(b"PAR1")
-    with pytest.raises(LogError, match=r"pages/.*: missing or damaged"):
+    with pytest.raises(LogError, match=r"pages/.*: got a file missing or damaged"):
         replay_world(dataset, parameters={"run": str(tmp_path / "torn")}, seed=1)
 
 

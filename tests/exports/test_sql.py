@@ -122,7 +122,7 @@ def test_damage_is_told_by_the_name_of_the_file(tmp_path):
         database.ask("SELECT * FROM calls")
     path = folder / "pages" / "00-00000.parquet"
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(LogError, match=r"00-00000\.parquet: missing or damaged"):
+    with pytest.raises(LogError, match=r"00-00000\.parquet: got a file missing or damaged"):
         open_database([folder])
     with pytest.raises(LogError, match=r"manifest\.json"):
         open_database([tmp_path])

@@ -131,7 +131,7 @@ def test_a_file_that_is_missing_or_damaged_is_named(run, open_it, damage):
     (run / FIRST).unlink()
     if damage == "cut":
         (run / FIRST).write_bytes(content[:-1])
-    with pytest.raises(LogError, match=rf"{FIRST}: missing or damaged, expected SHA-256"):
+    with pytest.raises(LogError, match=rf"{FIRST}: got a file missing or damaged, expected SHA-256"):
         open_it(run)
 
 

@@ -96,7 +96,7 @@ END = """
 ## Which cells are run
 
 A fault strikes at an instant that is a function of the cell: before the n-th of the files that are flushed or renamed, of the model's
-answers that are kept, and of the pages that are told of; `kill -9` and Ctrl-C at two of them each, everything else at one. Worlds have three users, three pages of three slots, and
+answers that are kept, and of the pages that are told of; `kill -9` and Ctrl-C at two of them each, everything else at one. Worlds have four users, three pages of three slots, and
 two recommenders; a segment is a page of everyone, so that each arm has three. The model is the scripted one behind the
 HTTP server of `recsim_llm.language.chaos`; a storm makes 40% of its answers fail in one of 17 ways.
 

@@ -10,13 +10,12 @@ from pathlib import Path
 
 ADDRESS = "http://127.0.0.1:{port}/v1"
 MODEL = "openai-compatible/chaos"
-WORLD = ("--n-users", "3", "--pages", "3", "--slate-size", "3", "--seed", "5")
-BLOCKS = ("--until-decided", "--block", "3", "--n-users", "6", "--pages", "2")
-SEGMENT_ROWS = 9
-"""Three users with three slots each: a page of everyone is a segment."""
+WORLD = ("--n-users", "4", "--pages", "3", "--slate-size", "3", "--seed", "5")
+BLOCKS = ("--until-decided", "--block", "2", "--pages", "2")
+SEGMENT_ROWS = 12
+"""Four users with three slots each: a page of everyone is a segment."""
 TRAINING = {
     "users.count": 20,
-    "users.parameters.click_bias": 1.0,
     "train.algorithm": "counting_learner:Counting",
     "train.steps": 24,
     "train.rows": 4,
@@ -108,7 +107,7 @@ class Worlds:
         return ["speak", out, "--reviews", "2", "--reasons", "2", "--interviews", "1", *self._model(), "--quiet"]
 
     def _export(self, users, out):
-        return ["export", self.whole("run", users), "movielens", out, "--quiet"]
+        return ["export", out.parent / "run", "movielens", out, "--quiet"]
 
     def _report(self, users, out):
         return ["report", out, "--quiet"]

@@ -108,7 +108,9 @@ def damaged(path: Path | None, error: Exception) -> LogError:
     """Return what is to be raised where a calls file cannot be read or written."""
     name = getattr(error, "sqlite_errorname", "")
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return LogError(f"{path}: got {error}, expected a calls file that nobody else holds; what is in it is kept: close the other program and go on")
+        expected = "expected a file that no other program holds; what is in it is kept: close the other program and go on"
+        return LogError(f"{path}: got {error}, {expected}", passing=True)
     if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
-        return LogError(f"{path}: got {error}, expected a disk with room; what is in the file is kept: make room and go on")
+        expected = "expected a disk with room; what is in the file is kept: make room and go on"
+        return LogError(f"{path}: got {error}, {expected}", passing=True)
     return LogError(f"{path}: got {error}, expected a calls file that can be read and written; restore it or move it away")
