@@ -124,7 +124,8 @@ def ending(error: BaseException) -> tuple[str, int]:
     Args:
         error: a ``RecSimError``, ``KeyboardInterrupt``, ``OSError``, ``sqlite3.Error`` or ``MemoryError``.
     """
-    notes = getattr(error, "__notes__", [])
+    # Where in a shard an error was raised is a note of many lines, for those who ask for tracebacks.
+    notes = [note for note in getattr(error, "__notes__", []) if "\n" not in note]
     if isinstance(error, RecSimError):
         return "; ".join([str(error), *notes]), 2
     if isinstance(error, KeyboardInterrupt):

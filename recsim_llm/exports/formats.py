@@ -44,7 +44,9 @@ def new_folder(out: Path) -> Iterator[Path]:
         if is_full(error):
             error.filename = str(out)
             raise
-        raise ConfigError(f"export: got {error.strerror or error} for {out}, expected a folder that can be written; choose another") from error
+        raise ConfigError(
+            f"export: got {error.strerror or error} for {out}, expected a folder that can be written; choose another"
+        ) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 

@@ -94,9 +94,10 @@ def write_realism(card: Content, folder: Path, facts: Mapping[str, Any]) -> Path
             drawings[kind.name] = write_figure(kind.draw(card), pictures, kind.name, kind.title(card))
         write_figure_data(pictures, kind.name, kind.columns, kind.rows(card))
     content = json.dumps({**card, "made": dict(facts)}, indent=2, ensure_ascii=False, allow_nan=False)
-    write_atomically(folder / CARD_FILE, content.encode() + b"\n")
     page = folder / "realism.html"
     write_atomically(page, render_realism(card, drawings, facts).encode())
+    # Last: a folder that holds it counts as one with a card, in which nothing is written any more.
+    write_atomically(folder / CARD_FILE, content.encode() + b"\n")
     return page
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -27,6 +28,8 @@ __all__ = ["RayCrew"]
 _SHARE_OF_A_CPU = 0.5
 """What a worker reserves: a small cluster must not hang because workers took all that there is."""
 _LONGEST_START = 120.0
+_LOOKS = 5.0
+"""Seconds after which it is looked whether the head is still there, and that it is waited for."""
 _MOST_TRIES = 5
 _QUIET = {"RAY_AUTH_MODE": "disabled", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 
@@ -64,6 +67,7 @@ class RayCrew:
         self._actors: list[Any] = []
         if self._mine:
             _connect(address)
+        self._head: str = ray.get_runtime_context().gcs_address
 
     def start(self, jobs: Sequence[Job]) -> None:
         """Start an actor for every job.
@@ -88,7 +92,7 @@ class RayCrew:
     def call(self, answers: Mapping[int, Any]) -> dict[int, Step]:
         """Call some actors, all at the same time."""
         calls = {number: self._actors[number].call.remote(answer) for number, answer in answers.items()}
-        return {number: _heard(call) for number, call in calls.items()}
+        return {number: self._hear(call) for number, call in calls.items()}
 
     def restart(self, number: int, job: Job) -> None:
         """Start another actor, on whatever machine has room, in the place of one.
@@ -116,6 +120,38 @@ class RayCrew:
             ray.kill(actor)
         if self._mine and ray.is_initialized():
             ray.shutdown()
+
+    def _hear(self, call: Any) -> Step:
+        """Return an actor's next step.
+
+        Raises:
+            ServiceError: the cluster's head is gone, and nobody will ever answer.
+        """
+        while not ray.wait([call], timeout=_LOOKS)[0]:
+            self._see_head()
+        try:
+            return unpacked(ray.get(call))
+        except RayActorError as error:
+            self._see_head()
+            return Lost(f"is gone with its actor: {_first_line(error)}")
+        except RayError as error:
+            return Failed(error)
+
+    def _see_head(self) -> None:
+        """See to it that the head is there: without it Ray waits for a minute and then ends this process without a word.
+
+        Raises:
+            ServiceError: it is not.
+        """
+        host, _, port = self._head.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=_LOOKS).close()
+        except OSError as error:
+            raise ServiceError(
+                f"backend ray: got no head at {self._head} any more ({error.strerror or error}), expected the cluster that the run "
+                "began in; nothing is lost: start it again",
+                cause="connection",
+            ) from error
 
     def _begin(self, jobs: Sequence[tuple[int, Job]]) -> None:
         """Give actors their jobs.
@@ -175,12 +211,3 @@ def _connect(address: str | None) -> None:
             "leave --address out",
             cause="connection",
         ) from error
-
-
-def _heard(call: Any) -> Step:
-    try:
-        return unpacked(ray.get(call))
-    except RayActorError as error:
-        return Lost(f"is gone with its actor: {_first_line(error)}")
-    except RayError as error:
-        return Failed(error)

@@ -13,12 +13,12 @@ import pytest
 from recsim_llm.cli.main import main
 from recsim_llm.errors import ConfigError, FolderInUseError
 from recsim_llm.log import lock_folder
-from recsim_llm.log.locks import lock_report
+from recsim_llm.log.locks import lock_file, lock_report
 
 HOLDER = """
 import sys
 from pathlib import Path
-from recsim_llm.log.locks import lock_folder, lock_report
+from recsim_llm.log.locks import lock_file, lock_folder, lock_report
 {take}(Path(sys.argv[1]){more})
 print("held", flush=True)
 sys.stdin.read()
@@ -105,6 +105,16 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"expected a folder that can be made and written; choose another"):
         lock_folder(tmp_path / "file" / "run", "run folder")
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_file_has_one_writer_and_others_in_its_folder_have_their_own(tmp_path):
+    with another_process(tmp_path / "one.json", take="lock_file", more=", 'calibration'") as child:
+        with pytest.raises(
+            FolderInUseError, match=rf"calibration: got {tmp_path}/one.json, in use by process {child.pid} since"
+        ):
+            lock_file(tmp_path / "one.json", "calibration")
+        with lock_file(tmp_path / "two.json", "calibration"), lock_folder(tmp_path, "run folder"):
+            pass
 
 
 SMALL = ["--n-users", "20", "--pages", "2", "--seed", "1", "--recommenders", "random,popularity", "--quiet"]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from recsim_llm.cli.endings import ending
 from recsim_llm.errors import BackendError, ConfigError, ToolError
 from recsim_llm.shards.crew import Ended, Failed, Job, Lost, Part, cut
 from recsim_llm.shards.process_worker import packed, unpacked
@@ -136,6 +137,13 @@ def test_stopping_ends_a_worker_that_hangs(tmp_path):
 def test_errors_arrive_as_they_were_raised(error):
     arrived = unpacked(packed(Failed(error))).error
     assert (type(arrived), str(arrived), arrived.cause) == (type(error), str(error), error.cause)
+
+
+def test_where_an_error_was_raised_is_no_part_of_the_line_that_the_command_ends_with():
+    arrived = unpacked(packed(Failed(BackendError("connection", "got nothing", retryable=True)))).error
+    arrived.add_note("what was done is kept")
+    assert "\n" in arrived.__notes__[0]
+    assert ending(arrived) == ("got nothing; what was done is kept", 2)
 
 
 def test_what_cannot_be_packed_arrives_in_words():

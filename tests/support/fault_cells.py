@@ -28,6 +28,7 @@ from small_disks import ABLE, SmallDisk
 from small_tables import SmallTable, write_small_table
 
 from recsim_llm.cli.main import main
+from recsim_llm.core.files import write_atomically
 from recsim_llm.language.backends import aiohttp_backend, openai_backend  # noqa: F401 (loaded once, for all children)
 from recsim_llm.language.calls import calls_file, sending, store
 from recsim_llm.language.calls.retries import RetryPolicy
@@ -35,19 +36,19 @@ from recsim_llm.language.chaos.faults import Faults
 from recsim_llm.language.chaos.server import ChaosServer
 from recsim_llm.log import locks
 from recsim_llm.log.folders import is_run
+from recsim_llm import report
 from recsim_llm.report import page as report_page
+from recsim_llm.report import realism_page
 from recsim_llm.scenarios import arm_logs, building, load_scenario, runner, sharded_arms
 from recsim_llm.training import trainer
 
 LONGEST = 120
 DAY = 86_400
 STORM = Faults.storm(0.4, hang_seconds=0.05)
-INSTANTS = {"kill": 2, "interrupt": 2}
+INSTANTS = {"kill": 2}
 """At how many instants a fault strikes, where it is more than one."""
 EARLY = {"network": 0.25, "full": 0.25}
 """The first part of the instants, in which a fault must strike so that something is still to be asked, or to be written."""
-LATEST = 0.8
-"""The same of the others: what is only kept for the next time, as a fit is, makes no instants then."""
 
 
 class Instants:
@@ -133,8 +134,15 @@ def prepare():
     for drawn in ("_draw_figures", "_draw_users", "_draw_in_time"):
         setattr(report_page, drawn, lambda *_: defaultdict(str))
     report_page._draw_comparison = lambda *_: {}
+    realism_page.CARD_FIGURES = ()
     connect = sqlite3.connect
     calls_file.sqlite3.connect = lambda *given, **named: connect(*given, **{"timeout": 0.05} | named)
+
+
+def write_nothing(run, **_):
+    """Stand for a report, which has a column of its own."""
+    write_atomically(run / "metrics.json", b"{}\n")
+    return run
 
 
 def die(number):
@@ -159,6 +167,9 @@ class Harness:
             (root / name).mkdir()
         self.said = root / "said.txt"
         self.counts: dict[tuple, int] = {}
+        # Fits and what a server can do are kept from here on, so that the same happens each time.
+        self.warm = self.root / "warm"
+        self.play(self.worlds.command("run", "cascade", self.warm), asks=True)
         self.disk = self._mounted()
 
     def _mounted(self):
@@ -174,6 +185,8 @@ class Harness:
 
         def body():
             prepare()
+            if words[0] not in ("report", "speak"):
+                report.write_report = write_nothing
             server = ChaosServer(seed=1, port=self.worlds.port, faults=faults) if asks else nullcontext()
             crews = []
             with server:
@@ -262,8 +275,8 @@ class Harness:
 
     def _at(self, cell, seen):
         """Return the numbers of the instants at which a fault strikes: a function of the cell, and not the same for its like."""
-        last = max(int(seen * EARLY.get(cell.fault, LATEST)), 1)
-        count = min(INSTANTS.get(cell.fault, 1), last)
+        last = max(int(seen * EARLY.get(cell.fault, 1)), 1)
+        count = min(INSTANTS.get(cell.fault, 1), last) if cell.place != "processes" else 1
         word = int.from_bytes(hashlib.sha256(str(cell).encode()).digest()[:4], "big")
         # One in each part, so that they are not all at the beginning.
         return [1 + (last * part + word % last) // count for part in range(count)]
@@ -440,6 +453,8 @@ class Trial:
             return
         if said.count("\n") != 1 or not said.startswith("recsim-llm: "):
             self.wrong.append(f"said more or less than a line: {said}")
+        elif self.there and self.cell.fault != "locked" and "go on with" in said:
+            self.wrong.append(f"named a way on that there is none before it is mended: {said}")
         elif not (" got " in said and " expected " in said or "stopped by " in said) or ";" not in said:
             self.wrong.append(f"said neither what happened nor what to do: {said}")
 
@@ -453,6 +468,8 @@ class Trial:
                 return "left"
             self._compare()
             return "unharmed"
+        if fault_matrix.before_workers(cell) and cell.place != "one process":
+            return "refused"  # that it goes on once it is mended is seen in one process
         if "shows it" in said:
             ended, told = self.harness.play(["report", str(self.out), "--quiet"], asks=False)
             if ended:

@@ -38,7 +38,6 @@ PLACES = ("one process", "inline", "processes", "ray")
 """Where users are served: without shards, and by each backend of shards."""
 
 SERVES = ("run", "resume", "compare", "until-decided")
-SIGNALS = ("kill", "term", "interrupt")
 SEGMENTS = ("truncated", "flipped", "deleted")
 CALLS = ("calls", "locked")
 OF_MODELS = (*CALLS, "network", "storm")
@@ -115,7 +114,9 @@ RULES = (
     Rule("none", lambda c: c.fault in CALLS and c.verb == "run", "there are no calls before it begins"),
     Rule(
         "none",
-        lambda c: c.fault in OF_MODELS and not asks(c) and not (c.fault in CALLS and c.verb == "report" and c.users in USERS[1:3]),
+        lambda c: (
+            c.fault in OF_MODELS and not asks(c) and not (c.fault in CALLS and c.verb == "report" and c.users in USERS[1:3])
+        ),
         "no language model is asked",
     ),
     Rule(
@@ -135,12 +136,19 @@ RULES = (
     ),
     Rule(
         "test",
-        lambda c: c.fault in SIGNALS and c.place == "ray",
-        "tests/shards/test_ray_faults.py::test_a_run_that_a_signal_ends_goes_on_in_the_same_cluster",
+        lambda c: (c.fault, c.place) == ("worker", "processes") and c.users in ("choice", "replay"),
+        "tests/scenarios/test_sharded_runs.py::test_a_worker_that_is_killed_is_replaced",
+    ),
+    Rule(
+        "test",
+        lambda c: c.fault in ("kill", "interrupt") and c.place == "ray",
+        "tests/shards/test_ray_faults.py::test_a_run_that_a_signal_ends_goes_on_in_the_cluster_and_without",
     ),
     Rule(
         "as",
-        lambda c: c.verb in ("export", "report", "speak") and c.users != "choice" and not (c.fault in CALLS and c.verb == "report"),
+        lambda c: (
+            c.verb in ("export", "report", "speak") and c.users != "choice" and not (c.fault in CALLS and c.verb == "report")
+        ),
         "a log has one form, whoever its users are",
         like(users="choice"),
     ),
@@ -150,12 +158,32 @@ RULES = (
         "found before the users are asked anything",
         like(users="choice"),
     ),
-    Rule("as", lambda c: c.fault in CALLS and c.users == "cascade", "both keep calls in one way", like(users="language")),
     Rule(
         "as",
-        lambda c: c.verb in ("realism", "train") and c.users == "cascade",
-        "both ask one model and keep its calls in one way",
+        lambda c: (
+            c.users in ("cascade", "replay")
+            and (c.fault in CALLS or c.verb in ("compare", "until-decided", "train", "realism"))
+        ),
+        "who asks a model keeps its calls in one way; `run` and `resume` are run with everyone",
+        same_calls,
+    ),
+    Rule(
+        "as",
+        lambda c: c.users == "choice" and c.verb == "realism" and c.fault in ("term", "interrupt", "full", "clock"),
+        "a card is written in one way",
         like(users="language"),
+    ),
+    Rule(
+        "as",
+        lambda c: c.users == "language" and c.verb == "train" and c.fault in ("term", "interrupt", "full", "clock"),
+        "what was learned is kept in one way",
+        like(users="choice"),
+    ),
+    Rule(
+        "as",
+        lambda c: c.place in ("processes", "ray") and c.fault == "term",
+        "SIGTERM ends a run as Ctrl-C does",
+        like(fault="interrupt"),
     ),
     Rule(
         "as",
@@ -174,6 +202,18 @@ RULES = (
         lambda c: c.place == "processes" and not before_workers(c) and c.users in ("cascade", "replay"),
         "a shard keeps what its users ask, whoever they are",
         same_calls,
+    ),
+    Rule(
+        "as",
+        lambda c: c.place == "processes" and c.users == "language" and c.fault in ("term", "interrupt", "full"),
+        "shards end with the run's process, as after a kill",
+        like(users="choice"),
+    ),
+    Rule(
+        "as",
+        lambda c: c.place == "processes" and c.fault == "clock",
+        "a shard sees no clock that its machine does not",
+        like(place="inline"),
     ),
 )
 """What is not run, the first that holds."""

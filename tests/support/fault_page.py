@@ -4,7 +4,12 @@ from fault_matrix import FAULTS, PLACES, RULES, SERVES, USERS, VERBS, Cell, cell
 
 SIGNS = {"unharmed": "=", "goes": "→", "refused": "!", "left": "~", "test": "t", "none": "·"}
 """What the tables say of a cell."""
-NAMES = {"one process": "In one process", "inline": "Shards as threads", "processes": "Shards as processes", "ray": "Shards on Ray"}
+NAMES = {
+    "one process": "In one process",
+    "inline": "Shards as threads",
+    "processes": "Shards as processes",
+    "ray": "Shards on Ray",
+}
 
 
 def signs(results, fault, verb, place):

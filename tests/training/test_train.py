@@ -78,6 +78,20 @@ def test_a_training_killed_anywhere_goes_on_to_the_same_bytes(finished, tmp_path
     assert contents(tmp_path / "killed") == contents(finished)
 
 
+def test_an_evaluation_that_was_broken_off_goes_on(tmp_path, monkeypatch):
+    def killed(*_):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "write_report", killed)
+        with pytest.raises(Killed):
+            train(scenario(), tmp_path / "run")
+    served = [path.stat().st_ino for path in sorted((tmp_path / "run" / "evaluation").glob("*/*.parquet"))]
+    monkeypatch.setattr(training, "write_report", lambda _: None)
+    resume_training(tmp_path / "run")
+    assert served == [path.stat().st_ino for path in sorted((tmp_path / "run" / "evaluation").glob("*/*.parquet"))]
+
+
 def test_a_finished_training_is_resumed_in_vain(finished):
     before = contents(finished)
     resume_training(finished)

@@ -283,7 +283,10 @@ def test_a_signal_in_a_probe_is_one_line_and_the_server_ends_first(model, tmp_pa
     command = [sys.executable, "-c", PROBE_THAT_IS_STOPPED, f"llamacpp/{model}"]
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    assert (done.returncode, done.stderr) == (143, "recsim-llm: stopped by SIGTERM; nothing is left half-written; the same command begins anew\n")
+    assert (done.returncode, done.stderr) == (
+        143,
+        "recsim-llm: stopped by SIGTERM; nothing is left half-written; the same command begins anew\n",
+    )
     assert not is_running(int(done.stdout))
 
 
