@@ -95,22 +95,15 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
     assert 0.91 < held / 300 < 0.99
 
 
-@pytest.mark.slow
 def test_the_deaf_who_lean_have_none(tmp_path):
-    """Over fresh seeds with few users each, of recommenders that lean towards some genres and learn during the run."""
-    deaf, found = (
-        ["popularity", {"name": "bandit", "recommender": "linucb"}, {"name": "sequences", "recommender": "sasrec"}],
-        [],
-    )
-    for seed in range(501, 513):
-        scenario = load_scenario(
-            "language-arena", {"recommenders": deaf, "users.count": 30, "seed": seed, "measure": None, "expect": []}
-        )
-        found += [
-            arm.beyond_chance.obedience["all"] for arm in measure_conversation(open_run(run(scenario, tmp_path / str(seed))))
-        ]
-    assert sum(one.low <= 0 <= one.high for one in found) >= 31
-    assert abs(np.mean([one.value for one in found])) < 0.12
+    """Over fresh seeds with few users each, of a recommender that leans towards some genres and learns during the run."""
+    found = []
+    for seed in range(501, 507):
+        changes = {"recommenders": ["linucb"], "users.count": 40, "seed": seed, "measure": None, "expect": []}
+        (arm,) = measure_conversation(open_run(run(load_scenario("language-arena", changes), tmp_path / str(seed))))
+        found.append(arm.beyond_chance.obedience["all"])
+    assert sum(one.low <= 0 <= one.high for one in found) >= 5
+    assert abs(np.mean([one.value for one in found])) < 0.2
 
 
 def test_turns_before_a_change_of_mind_do_not_count(tmp_path):
