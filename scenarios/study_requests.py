@@ -85,7 +85,7 @@ def calls_beside(out: Path) -> Path:
 
 @contextmanager
 def holding_calls(verb: str, out: Path) -> Iterator[Path]:
-    """Lend the file of calls beside what a study writes: nobody else may write it meanwhile, who would pay for the same answers.
+    """Lend the file of calls beside what a study writes; nobody else, who would pay for the same answers, may write it.
 
     Args:
         verb: for the error.

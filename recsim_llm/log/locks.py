@@ -1,8 +1,8 @@
 """One writer a folder, or a file: a lock that the operating system takes back when its process ends, however it ends.
 
-The lock is on a file in the folder, or beside the file, which says who holds it. A process that is killed leaves the file behind and no lock: the
-next one takes it over. The file is removed on release, together with the folders that were made for it where they are
-still empty, so that what is refused leaves nothing behind.
+The lock is on a file of its own, in the folder or beside the file, which says who holds it. A process that is killed leaves
+that behind and no lock: the next one takes it over. It is removed on release, together with the folders that were made for it
+where they are still empty, so that what is refused leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -114,8 +114,8 @@ def _take(folder: Path, name: str, what: str, *, tries: int, shown: Path | None 
         descriptor = _wait(path, tries, made)
         if descriptor is None:
             raise FolderInUseError(
-                f"{what}: got {shown or folder}, in use by {_holder(path)}, expected one that nobody is writing; wait for its end, "
-                "or choose another"
+                f"{what}: got {shown or folder}, in use by {_holder(path)}, expected one that nobody is writing; wait for its "
+                "end, or choose another"
             )
         _note(descriptor, path)
     except OSError as error:

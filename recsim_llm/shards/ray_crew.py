@@ -148,8 +148,8 @@ class RayCrew:
             socket.create_connection((host.strip("[]"), int(port)), timeout=_LOOKS).close()
         except OSError as error:
             raise ServiceError(
-                f"backend ray: got no head at {self._head} any more ({error.strerror or error}), expected the cluster that the run "
-                "began in; nothing is lost: start it again",
+                f"backend ray: got no head at {self._head} any more ({error.strerror or error}), expected the cluster that the "
+                "run began in; nothing is lost: start it again",
                 cause="connection",
             ) from error
 

@@ -12,12 +12,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
-from fault_page import page
-from fault_results import run_cells
-
 
 def main() -> int:
     """Write the page; return 1 where a cell breaks the law, and say which."""
+    from fault_page import page
+    from fault_results import run_cells
+
     with tempfile.TemporaryDirectory() as folder:
         results = run_cells(Path(folder))
     wrong = [f"{cell}: {what}" for cell, result in results.items() for what in result["wrong"]]

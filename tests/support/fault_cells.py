@@ -1,8 +1,8 @@
 """Runs the cells of the matrix of faults; a script, so that each command can be a forked child of one process.
 
-``python fault_cells.py FOLDER RESULTS [WORD ...]`` writes a line of JSON for each cell, only of those that have every word: what
-became of it, and what the command said. What is wrong with it, by the law that a fault ends in the same bytes or in one line
-that says what happened and what to do, is in ``wrong``, which should be empty.
+``python fault_cells.py FOLDER RESULTS [WORD ...]`` writes a line of JSON for each cell, only of those that have every word:
+what became of it, and what the command said. What is wrong with it, by the law that a fault ends in the same bytes or in one
+line that says what happened and what to do, is in ``wrong``, which should be empty.
 """
 
 import hashlib
@@ -27,6 +27,7 @@ from fault_worlds import SEGMENT_ROWS, Worlds, content, everything, half_written
 from small_disks import ABLE, SmallDisk
 from small_tables import SmallTable, write_small_table
 
+from recsim_llm import report
 from recsim_llm.cli.main import main
 from recsim_llm.core.files import write_atomically
 from recsim_llm.language.backends import aiohttp_backend, openai_backend  # noqa: F401 (loaded once, for all children)
@@ -36,7 +37,6 @@ from recsim_llm.language.chaos.faults import Faults
 from recsim_llm.language.chaos.server import ChaosServer
 from recsim_llm.log import locks
 from recsim_llm.log.folders import is_run
-from recsim_llm import report
 from recsim_llm.report import page as report_page
 from recsim_llm.report import realism_page
 from recsim_llm.scenarios import arm_logs, building, load_scenario, runner, sharded_arms
@@ -264,7 +264,7 @@ class Harness:
         whole, seen = self.whole(cell.verb, cell.users, cell.place if cell.fault != "worker" else "processes")
         expected = content(cell.verb, whole)
         found = [Trial(self, cell, expected, at).run() for at in self._at(cell, seen)]
-        outcomes = sorted({one["outcome"] for one in found}, key="refused left unharmed goes".index)
+        outcomes = sorted({one["outcome"] for one in found}, key="refused unharmed goes".index)
         lines = [one["line"] for one in found if one["line"]]
         return {
             "cell": list(cell),
@@ -274,7 +274,7 @@ class Harness:
         }
 
     def _at(self, cell, seen):
-        """Return the numbers of the instants at which a fault strikes: a function of the cell, and not the same for its like."""
+        """Return the numbers of the instants at which a fault strikes: a function of the cell."""
         last = max(int(seen * EARLY.get(cell.fault, 1)), 1)
         count = min(INSTANTS.get(cell.fault, 1), last) if cell.place != "processes" else 1
         word = int.from_bytes(hashlib.sha256(str(cell).encode()).digest()[:4], "big")
@@ -455,7 +455,7 @@ class Trial:
             self.wrong.append(f"said more or less than a line: {said}")
         elif self.there and self.cell.fault != "locked" and "go on with" in said:
             self.wrong.append(f"named a way on that there is none before it is mended: {said}")
-        elif not (" got " in said and " expected " in said or "stopped by " in said) or ";" not in said:
+        elif not ((" got " in said and " expected " in said) or "stopped by " in said) or ";" not in said:
             self.wrong.append(f"said neither what happened nor what to do: {said}")
 
     def _outcome(self, status, said):
@@ -464,8 +464,6 @@ class Trial:
         if not status and content(cell.verb, self.out) == self.expected:
             return "unharmed"
         if not status:
-            if cell.fault in ("calls", "locked") and cell.verb == "report":
-                return "left"
             self._compare()
             return "unharmed"
         if fault_matrix.before_workers(cell) and cell.place != "one process":

@@ -1,4 +1,4 @@
-"""What can go wrong, with whom, in which verb and where: every cell of it is run, has a test, stands for others, or has a reason.
+"""What can go wrong, with whom, in which verb and where: every cell is run, has a test, has another in its place, or a reason.
 
 A rule, and never a hand, says what becomes of a cell; the first rule that fits counts.
 """

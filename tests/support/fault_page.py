@@ -2,7 +2,7 @@
 
 from fault_matrix import FAULTS, PLACES, RULES, SERVES, USERS, VERBS, Cell, cells, fate, stand_in
 
-SIGNS = {"unharmed": "=", "goes": "→", "refused": "!", "left": "~", "test": "t", "none": "·"}
+SIGNS = {"unharmed": "=", "goes": "→", "refused": "!", "test": "t", "none": "·"}
 """What the tables say of a cell."""
 NAMES = {
     "one process": "In one process",
@@ -67,13 +67,21 @@ def said(results):
 
 HEAD = """# What can go wrong
 
-Every way in which a command can be ended or a folder be damaged, with every kind of users, in every verb that takes long, wherever
-users are served: {cells:,} cells, none of which is left open. A cell is run, or a test is named that runs it, or another cell stands for
-it, or it makes no sense, and which of these a rule says. `python scripts/documentation/fault_matrix_page.py` runs {run} cells, each with the command itself, and
-writes this page from what came of them; the tests do the same, and hold the page against it.
+Every way in which a command can be ended or a folder be damaged, with every kind of users, in every verb that takes long,
+wherever users are served: {cells:,} cells, none of which is left open. A cell is run, or a test is named that runs it, or
+another cell stands for it, or it makes no sense; which of these a rule says.
+`python scripts/documentation/fault_matrix_page.py` runs {run} cells, each with the command itself, and writes this page from
+what came of them; the tests do the same, and hold the page against it.
 
-A fault must end in the same bytes, or in one line that says what happened and what to do. After what the line says is done, the same
-bytes must come out as if nothing had happened, no answer of a language model may have been paid twice, and no file may be left half-written.
+A fault must end in the same bytes, or in one line that says what happened and what to do. After what the line says is done, the
+same bytes must come out as if nothing had happened; no answer of a language model may have been paid twice, and no file may be
+left half-written.
+
+`train`, `speak`, `export`, `report`, `calibrate`, `fit` and `realism` go on or are atomic. What a language model answered is
+kept beside what is written (`calibrate`: in `NAME.calls.sqlite` beside `NAME.json`; `realism`: in its folder), so that the same
+command goes on. A training goes on from its last checkpoint; where language users are learned from, what they were asked since
+that checkpoint is asked again. Everything else is written under another name and renamed, so that there is the old file or the
+new one.
 
 ## The matrix
 
@@ -82,31 +90,28 @@ Four signs stand in a cell, of choice, language, cascade and replay users:
 | sign | meaning |
 | --- | --- |
 | `=` | ends with the same bytes, and says nothing |
-| `→` | is stopped, by a kill or with one line; goes on by the command that the line names, or by the same command, to the same bytes |
+| `→` | is stopped, by a kill or with one line; goes on, by what the line names or the same command, to the same bytes |
 | `!` | is refused with one line before anything is changed; once that is mended, the same command comes to the same bytes |
-| `~` | ends, and leaves out what cannot be read |
 | `t` | a test of its own runs it, see below |
 | `·` | makes no sense, see below |
-
-`train`, `speak`, `export`, `report`, `calibrate`, `fit` and `realism` are atomic or go on: what a language model answered is kept beside what is written, a
-training goes on from its last checkpoint, and everything else is written under another name and renamed, so that there is the old file or
-the new one. `calibrate` keeps answers in `NAME.calls.sqlite` beside its `NAME.json`, `realism` in its folder: the same command again goes on.
 """
 MIDDLE = """
 ## What is said
 
-What the command says, of the first cell of each fault in `run`, `resume` or `report`; `FOLDER` is the run folder.
+What the command says, of the first cell of each fault in `run`, `resume` or `report`; `FOLDER` is the folder.
 """
 END = """
 ## Which cells are run
 
-A fault strikes at an instant that is a function of the cell: before the n-th of the files that are flushed or renamed, of the model's
-answers that are kept, and of the pages that are told of; `kill -9` and Ctrl-C at two of them each, everything else at one. Worlds have four users, three pages of three slots, and
-two recommenders; a segment is a page of everyone, so that each arm has three. The model is the scripted one behind the
-HTTP server of `recsim_llm.language.chaos`; a storm makes 40% of its answers fail in one of 17 ways.
+A fault strikes at an instant that is a function of the cell: before the n-th of the folders that are made, the files that are
+flushed or renamed, the answers of the model that are written, and the pages that are told of; `kill -9` at two of them in one
+process, everything else at one. Worlds have four users, three pages of three slots and two recommenders; a segment is a page of
+everyone. The model is the scripted one behind the HTTP server of `recsim_llm.language.chaos`; a storm makes 40% of its answers
+fail, in one of 17 ways.
 
-Full disks and read-only folders are disks of their own, which root alone may mount; without root these cells are not run. A clock is set back by a day, before which
-the folder's files have times of tomorrow. Another program's lock on `calls.sqlite` is one of SQLite's. Figures in reports are drawn in other tests, not here.
+Full disks and read-only folders are disks of their own, which root alone may mount; without root these cells are not run. A
+clock is set back by a day, before which the folder's files have times of tomorrow. The lock of another program is one of SQLite
+on `calls.sqlite`. Reports are written by `report` and `speak` alone, and without their figures.
 """
 
 

@@ -57,7 +57,7 @@ class Worlds:
     def again(self, verb, users, out, place="one process"):
         """Return the words of a command that goes on with what is in ``out``."""
         if verb in ("run", "train"):
-            return ["resume", str(out), "--quiet"] + self._where("resume", "one process")
+            return ["resume", str(out), "--quiet"]
         if verb in ("compare", "until-decided"):
             return ["compare", str(out), "--quiet", *self._where(verb, place)]
         return self.command(verb, users, out, place)
