@@ -261,7 +261,9 @@ class Harness:
             return {"cell": list(cell), "outcome": "not run", "line": "", "wrong": []}
         if cell.users == "replay":
             self.whole("run", "choice")
-        whole, seen = self.whole(cell.verb, cell.users, cell.place if cell.fault != "worker" else "processes")
+        # What is found before any worker begins needs no workers to be counted with.
+        place = "one process" if fault_matrix.before_workers(cell) else cell.place
+        whole, seen = self.whole(cell.verb, cell.users, place)
         expected = content(cell.verb, whole)
         found = [Trial(self, cell, expected, at).run() for at in self._at(cell, seen)]
         outcomes = sorted({one["outcome"] for one in found}, key="refused unharmed goes".index)
