@@ -34,7 +34,7 @@ from recsim_llm.numerics.threads import one_thread
 from recsim_llm.recommenders import Retrained
 from recsim_llm.registry import blaming
 from recsim_llm.scenarios.acting_session import open_arm
-from recsim_llm.scenarios.arm_logs import open_arm_log
+from recsim_llm.scenarios.arm_logs import open_arm_log, open_talk_log
 from recsim_llm.scenarios.arm_session import ArmSession
 from recsim_llm.scenarios.building import Stage, recommender_seed, stage
 from recsim_llm.scenarios.conversation_session import ConversationSession
@@ -333,7 +333,7 @@ def _open_session(
     """Return the visits or the dialogues of an arm, and its log."""
     scenario, world, name = built.scenario, built.world, built.scenario.recommenders[place].name
     if scenario.conversation is not None:
-        talk = TalkLog(segments, name, place, slots=scenario.slate_size)
+        talk = open_talk_log(built, segments, place)
         return ConversationSession(scenario, world, learner, name=name, log=talk, models=built.roles), talk
     log = open_arm_log(built, segments, place)
     session = open_arm(scenario, world, learner, name=name, log=log)

@@ -7,6 +7,7 @@ up its lease ends all, what the others left is divided anew, and they begin agai
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from recsim_llm.scenarios.schema import Scenario
 __all__ = ["ShardCalls"]
 
 _SHARED = ("calls", "tokens", "cost")
+_MOMENT = 0.001
+"""Seconds left to a shard that begins again when they are over, so that it says so."""
 
 
 class ShardCalls:
@@ -39,26 +42,37 @@ class ShardCalls:
     def __init__(self, out: Path, scenario: Scenario, limits: LimitSettings, *, shards: int, cache: Path | None) -> None:
         self._out, self._limits, self._shards, self._cache = out, limits, shards, cache
         self._models = bool(scenario.models)
+        self._own: dict[int, Path] = {}
+        self._started = time.monotonic()
         self.gather()
         self._lease()
 
     def arguments(self, number: int) -> dict[str, Any]:
-        """Return arguments of ``serve_share`` for a shard.
+        """Return arguments of ``serve_share`` for a shard that begins, or begins again after its worker was ended.
 
         Raises:
             BudgetExceeded: too little is left to give every shard something.
         """
         if self._refused:
             raise budget_refused(self._refused, getattr(self._limits, self._refused), self._shards)
-        caches = [self._out / FILE_NAME] if (self._out / FILE_NAME).is_file() else []
-        if self._cache is not None:
-            caches.append(find_calls(self._cache))
-        own = self._out / shard_name(number, secrets.token_hex(8))
+        whole = self._out / FILE_NAME
         return {
-            "calls": str(own.resolve()) if self._models else None,
-            "caches": [str(path.resolve()) for path in caches] if self._models else [],
-            "limits": self._leased,
+            "calls": str(self._new_file(number).resolve()) if self._models else None,
+            "before": str(whole.resolve()) if self._models and whole.is_file() else None,
+            "cache": None if self._cache is None or not self._models else str(find_calls(self._cache).resolve()),
+            "limits": self._leased | {name: max(left, _MOMENT) for name, left in self._seconds().items()},
         }
+
+    def _new_file(self, number: int) -> Path:
+        """Return the calls file of a shard that begins; one that begins again finds there what its lease was used for so far.
+
+        It is another file, since a worker on a machine that was lost may not have ended.
+        """
+        own = self._out / shard_name(number, secrets.token_hex(8))
+        if number in self._own and self._own[number].is_file():
+            join_calls(own, [self._own[number]])
+        self._own[number] = own
+        return own
 
     def divided(self, scenario: Scenario) -> Scenario:
         """Return the scenario with each shard's part of the calls that may be in flight."""
@@ -72,6 +86,7 @@ class ShardCalls:
 
     def gather(self) -> None:
         """Make the calls of all shards, which have ended, part of the run's own file."""
+        self._own = {}
         files = shard_files(self._out)
         if files:
             join_calls(self._out / FILE_NAME, files)
@@ -97,5 +112,11 @@ class ShardCalls:
         limits = self._limits.model_dump(exclude_none=True)
         left = {name: limits[name] - getattr(paid, name) for name in _SHARED if name in limits}
         shares = {name: value / self._shards if name == "cost" else int(value // self._shards) for name, value in left.items()}
-        self._refused = next((name for name, value in shares.items() if value <= 0), "")
-        self._leased = limits | shares
+        self._refused = next((name for name, value in (shares | self._seconds()).items() if value <= 0), "")
+        # What was used before counts in every shard, of all calls and of those about each user.
+        self._leased = limits | {name: getattr(paid, name) + value for name, value in shares.items()}
+
+    def _seconds(self) -> dict[str, float]:
+        """Return what is left of the limit on time, which every shard has whole; nothing without one."""
+        allowed = self._limits.seconds
+        return {} if allowed is None else {"seconds": allowed - (time.monotonic() - self._started)}

@@ -4,6 +4,7 @@ import os
 import signal
 import sqlite3
 from contextlib import closing
+from types import SimpleNamespace
 
 import pytest
 from living import EVERYTHING, living
@@ -13,7 +14,7 @@ from recsim_llm.errors import BudgetExceeded, ConfigError, LogError, PlugInError
 from recsim_llm.language.calls.calls_file import FILE_NAME
 from recsim_llm.language.calls.joined_calls import join_calls, shard_files
 from recsim_llm.log.tables import read_table
-from recsim_llm.scenarios import arm_logs, load_scenario, resume, run, sharded_arms
+from recsim_llm.scenarios import arm_logs, load_scenario, resume, run, shard_calls, sharded_arms
 from recsim_llm.shards.sharding import Sharding, open_crew
 
 LANGUAGE = {"users.model": "language", "models.user": "scripted/genres", "recommenders": ["popularity", "linucb"]}
@@ -185,6 +186,56 @@ def test_all_shards_together_keep_a_limit_on_calls(allowed, tmp_path):
     assert log_bytes(resumed, "manifest.json") == log_bytes(run(scenario, tmp_path / "whole"), "manifest.json")
 
 
+def calls_by_user(folder):
+    query = "SELECT count(*) FROM calls WHERE cache_hit = 0 AND status = 'answered' GROUP BY subject"
+    with closing(sqlite3.connect(folder / FILE_NAME)) as connection:
+        return [row[0] for row in connection.execute(query)]
+
+
+def test_a_limit_on_calls_about_a_user_counts_those_before_the_run_was_stopped(tmp_path):
+    scenario = SCENARIOS["language users"]
+    for most in (2, 3):
+        with pytest.raises(BudgetExceeded, match="limit calls_a_user of user"):
+            if most == 2:
+                limits = scenario.limits.model_copy(update={"calls_a_user": most})
+                run(scenario.model_copy(update={"limits": limits}), tmp_path / "run", sharding=INLINE)
+            else:
+                resume(tmp_path / "run", sharding=Sharding("inline", 2), limits={"calls_a_user": most})
+        assert max(calls_by_user(tmp_path / "run")) == most
+
+
+def test_the_time_allowed_is_the_same_in_any_number_of_shards(tmp_path, monkeypatch):
+    scenario = SCENARIOS["language users"]
+    limited = scenario.model_copy(update={"limits": scenario.limits.model_copy(update={"seconds": 1000.0})})
+    now = iter(range(0, 100_000, 400))
+    monkeypatch.setattr(shard_calls, "time", SimpleNamespace(monotonic=lambda: next(now)))
+    with pytest.raises(BudgetExceeded, match="limit seconds"):
+        run(limited, tmp_path / "run", sharding=Sharding("inline", 8))
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_gets_no_second_lease_and_pays_nothing_twice(tmp_path, monkeypatch):
+    scenario, crews, seen = SCENARIOS["language users"], [], []
+    whole = run(scenario, tmp_path / "whole")
+
+    def opened(sharding):
+        crews.append(open_crew(sharding))
+        return crews[-1]
+
+    def kill_one(state):
+        seen.append(state)
+        if len(seen) in (3, 5, 8):
+            os.kill(crews[-1].process_ids[len(seen) % 2], signal.SIGKILL)
+
+    monkeypatch.setattr(sharded_arms, "open_crew", opened)
+    limits = scenario.limits.model_copy(update={"calls": paid(whole) + 2})
+    limited = scenario.model_copy(update={"limits": limits})
+    sharded = run(limited, tmp_path / "sharded", kill_one, sharding=Sharding("processes", 2))
+    assert len(seen) > 8
+    assert paid(sharded) == paid(whole)
+    assert log_bytes(sharded, "manifest.json") == log_bytes(whole, "manifest.json")
+
+
 def test_joining_calls_again_adds_none(tmp_path):
     whole = run(SCENARIOS["language users"], tmp_path / "whole")
     part = tmp_path / "calls-shard-000-00.sqlite"
@@ -200,7 +251,6 @@ def test_joining_calls_again_adds_none(tmp_path):
     ("scenario", "shards", "said"),
     [
         (demo(), 31, "got 31 for 30 users"),
-        (load_scenario("conversation", {"users.count": 10, "seed": 3}), 2, "got a scenario with a conversation"),
         (demo(**LANGUAGE | {"models.user": {"name": "scripted/genres", "concurrency": 2}}), 3, "got 2 for 3 shards"),
     ],
 )

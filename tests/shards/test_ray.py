@@ -42,6 +42,14 @@ def test_ray_gives_the_same_bytes(tmp_path):
     assert log_bytes(sharded) == log_bytes(run(scenario, tmp_path / "whole"))
 
 
+def test_conversations_on_ray_have_the_same_bytes(tmp_path):
+    settings = {"data": "fictional-100", "users.count": 9, "conversation.max_turns": 4, "max_pages": 4, "seed": 3}
+    arms = {"recommenders": ["asking", "linucb"], "measure": None, "expect": []}
+    scenario = load_scenario("conversation", settings | arms)
+    sharded = run(scenario, tmp_path / "sharded", sharding=Sharding("ray", 3))
+    assert log_bytes(sharded) == log_bytes(run(scenario, tmp_path / "whole"))
+
+
 def test_an_actor_that_is_killed_is_replaced(tmp_path, monkeypatch):
     scenario, crews, seen = small(), [], []
 
