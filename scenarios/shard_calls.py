@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from recsim_llm.errors import ConfigError
 from recsim_llm.language.base.settings import LimitSettings
 from recsim_llm.language.calls.budget import budget_refused
 from recsim_llm.language.calls.calls_file import FILE_NAME, find_calls
@@ -21,7 +22,7 @@ from recsim_llm.language.calls.store import CallStore
 from recsim_llm.language.providers import total_meter
 from recsim_llm.scenarios.schema import Scenario
 
-__all__ = ["ShardCalls"]
+__all__ = ["ShardCalls", "check_concurrency", "divide_concurrency", "divide_limits"]
 
 _SHARED = ("calls", "tokens", "cost")
 _MOMENT = 0.001
@@ -76,13 +77,7 @@ class ShardCalls:
 
     def divided(self, scenario: Scenario) -> Scenario:
         """Return the scenario with each shard's part of the calls that may be in flight."""
-        models = {
-            role: model
-            if model.concurrency is None
-            else model.model_copy(update={"concurrency": max(model.concurrency // self._shards, 1)})
-            for role, model in scenario.models.items()
-        }
-        return scenario.model_copy(update={"models": models})
+        return divide_concurrency(scenario, self._shards)
 
     def gather(self) -> None:
         """Make the calls of all shards, which have ended, part of the run's own file."""
@@ -111,7 +106,7 @@ class ShardCalls:
         self._used = paid.calls
         limits = self._limits.model_dump(exclude_none=True)
         left = {name: limits[name] - getattr(paid, name) for name in _SHARED if name in limits}
-        shares = {name: value / self._shards if name == "cost" else int(value // self._shards) for name, value in left.items()}
+        shares = _shares(left, self._shards)
         self._refused = next((name for name, value in (shares | self._seconds()).items() if value <= 0), "")
         # What was used before counts in every shard, of all calls and of those about each user.
         self._leased = limits | {name: getattr(paid, name) + value for name, value in shares.items()}
@@ -120,3 +115,47 @@ class ShardCalls:
         """Return what is left of the limit on time, which every shard has whole; nothing without one."""
         allowed = self._limits.seconds
         return {} if allowed is None else {"seconds": allowed - (time.monotonic() - self._started)}
+
+
+def check_concurrency(scenario: Scenario, shards: int) -> None:
+    """See to it that every shard may have a call in flight.
+
+    Raises:
+        ConfigError: a model may have fewer than there are shards.
+    """
+    for role, model in scenario.models.items():
+        if model.concurrency is not None and model.concurrency < shards:
+            raise ConfigError(
+                f"models.{role}.concurrency: got {model.concurrency} for {shards} shards, expected at least one each; lower "
+                "--shards"
+            )
+
+
+def divide_concurrency(scenario: Scenario, shards: int) -> Scenario:
+    """Return the scenario with each shard's part of the calls that may be in flight."""
+    models = {
+        role: model
+        if model.concurrency is None
+        else model.model_copy(update={"concurrency": max(model.concurrency // shards, 1)})
+        for role, model in scenario.models.items()
+    }
+    return scenario.model_copy(update={"models": models})
+
+
+def divide_limits(scenario: Scenario, shards: int) -> Scenario:
+    """Return the scenario with each shard's part of what may be used up, where it is not divided anew later.
+
+    Raises:
+        BudgetExceeded: a limit is too low to give every shard something.
+    """
+    limits = scenario.limits.model_dump(exclude_none=True)
+    shares = _shares({name: limits[name] for name in _SHARED if name in limits}, shards)
+    refused = next((name for name, value in shares.items() if value <= 0), "")
+    if refused:
+        raise budget_refused(refused, limits[refused], shards)
+    return scenario.model_copy(update={"limits": scenario.limits.model_copy(update=shares)})
+
+
+def _shares(left: Mapping[str, float], shards: int) -> dict[str, float]:
+    """Return a shard's part of what is left of each limit."""
+    return {name: value / shards if name == "cost" else int(value // shards) for name, value in left.items()}

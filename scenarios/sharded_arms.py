@@ -32,7 +32,7 @@ from recsim_llm.scenarios.conversation_session import runs_free
 from recsim_llm.scenarios.gathered_logs import open_gathered_log
 from recsim_llm.scenarios.run_progress import Progress, Report
 from recsim_llm.scenarios.serving import keep_counted
-from recsim_llm.scenarios.shard_calls import ShardCalls
+from recsim_llm.scenarios.shard_calls import ShardCalls, check_concurrency
 from recsim_llm.scenarios.shard_peers import ShareDone, SharePart, Tidings
 from recsim_llm.shards.crew import Crew, Failed, Job, Lost, Part, cut
 from recsim_llm.shards.sharding import Sharding, open_crew
@@ -69,12 +69,7 @@ def check_shards(built: Stage, shards: int, services: Mapping[str, Any]) -> None
                 f"recommender {name!r}: got a server that observes, which every shard would tell anew, expected one that does "
                 "not; or leave --shards out"
             )
-    for role, model in scenario.models.items():
-        if model.concurrency is not None and model.concurrency < shards:
-            raise ConfigError(
-                f"models.{role}.concurrency: got {model.concurrency} for {shards} shards, expected at least one each; lower "
-                "--shards"
-            )
+    check_concurrency(scenario, shards)
 
 
 def serve_in_shards(
