@@ -16,7 +16,7 @@ from recsim_llm.errors import ConfigError
 from recsim_llm.language.base.settings import LimitSettings
 from recsim_llm.language.calls.budget import budget_refused
 from recsim_llm.language.calls.calls_file import FILE_NAME, find_calls
-from recsim_llm.language.calls.joined_calls import join_calls, shard_files, shard_name
+from recsim_llm.language.calls.joined_calls import join_calls, join_shards, shard_name
 from recsim_llm.language.calls.model import Meter
 from recsim_llm.language.calls.store import CallStore
 from recsim_llm.language.providers import total_meter
@@ -82,9 +82,7 @@ class ShardCalls:
     def gather(self) -> None:
         """Make the calls of all shards, which have ended, part of the run's own file."""
         self._own = {}
-        files = shard_files(self._out)
-        if files:
-            join_calls(self._out / FILE_NAME, files)
+        join_shards(self._out)
 
     def lease_again(self) -> bool:
         """Divide anew what is left; tell whether every shard got something, and any got on since the last time."""
