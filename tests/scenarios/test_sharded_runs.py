@@ -174,6 +174,14 @@ def test_calls_of_all_shards_are_in_one_file_and_none_is_paid_twice(tmp_path):
     )
 
 
+def test_what_shards_of_a_killed_run_left_is_not_paid_again_without_shards(tmp_path):
+    scenario = SCENARIOS["language users"]
+    stopped(scenario, tmp_path / "run", 4, INLINE)
+    (tmp_path / "run" / FILE_NAME).rename(tmp_path / "run" / "calls-shard-000-killed.sqlite")
+    resumed = resume(tmp_path / "run")
+    assert (paid(resumed), shard_files(resumed)) == (paid(run(scenario, tmp_path / "whole")), [])
+
+
 @pytest.mark.parametrize("allowed", [7, 40])
 def test_all_shards_together_keep_a_limit_on_calls(allowed, tmp_path):
     scenario = SCENARIOS["language users"]
