@@ -1,19 +1,14 @@
 """Conversations in shards: the same bytes as without, whoever learns from whom, whatever is lost or stopped on the way."""
 
-import os
-import signal
-import sqlite3
-from contextlib import closing
-
 import pytest
-from stopped_runs import log_bytes
+from lost_workers import kill_workers, paid
+from stopped_runs import log_bytes, stop_run
 
 from recsim_llm.conversation.acts import RECOMMEND, silent_acts
-from recsim_llm.language.calls.calls_file import FILE_NAME
 from recsim_llm.log.tables import read_table
 from recsim_llm.recommenders import Popularity
-from recsim_llm.scenarios import load_scenario, resume, run, sharded_arms
-from recsim_llm.shards.sharding import Sharding, open_crew
+from recsim_llm.scenarios import load_scenario, resume, run
+from recsim_llm.shards.sharding import Sharding
 
 INLINE = Sharding("inline", 3)
 SMALL = {
@@ -79,11 +74,6 @@ def whole(request, tmp_path_factory):
     return scenario, run(scenario, tmp_path_factory.mktemp("whole") / "run")
 
 
-def paid(folder):
-    with closing(sqlite3.connect(folder / FILE_NAME)) as connection:
-        return connection.execute("SELECT count(*) FROM calls WHERE cache_hit = 0 AND status = 'answered'").fetchone()[0]
-
-
 def test_shards_give_the_same_bytes_and_ask_as_much(whole, tmp_path):
     scenario, before = whole
     sharded = run(scenario, tmp_path / "run", sharding=INLINE)
@@ -100,24 +90,11 @@ def test_any_number_of_shards_gives_the_same_bytes(shards, tmp_path):
     assert log_bytes(sharded) == log_bytes(run(conversation(), tmp_path / "whole"))
 
 
-def stopped(scenario, folder, after, sharding):
-    """Break a run off as a person would."""
-    seen = []
-
-    def stop(state):
-        seen.append(state)
-        if len(seen) == after:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run(scenario, folder, stop, sharding=sharding)
-
-
 @pytest.mark.parametrize(("first", "then"), [(INLINE, None), (None, INLINE)])
 @pytest.mark.parametrize("name", ["policies that learn nothing or from everyone", "models that talk, each dialogue by itself"])
 def test_a_stopped_run_goes_on_in_any_number_of_shards(name, first, then, tmp_path):
     scenario = SCENARIOS[name]
-    stopped(scenario, tmp_path / "stopped", 4, first)
+    stop_run(scenario, tmp_path / "stopped", 4, first)
     assert first is None or any((tmp_path / "stopped" / "turns").iterdir())
     resumed = resume(tmp_path / "stopped", sharding=then)
     whole = run(scenario, tmp_path / "whole")
@@ -129,18 +106,8 @@ def test_a_stopped_run_goes_on_in_any_number_of_shards(name, first, then, tmp_pa
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["policies that learn nothing or from everyone", "models that talk, each dialogue by itself"])
 def test_a_worker_that_is_killed_is_replaced_and_no_answer_is_paid_twice(name, tmp_path, monkeypatch):
-    scenario, crews, seen = SCENARIOS[name], [], []
-
-    def opened(sharding):
-        crews.append(open_crew(sharding))
-        return crews[-1]
-
-    def kill_one(state):
-        seen.append(state)
-        if len(seen) in (2, 6):
-            os.kill(crews[-1].process_ids[len(seen) % 4 // 2], signal.SIGKILL)
-
-    monkeypatch.setattr(sharded_arms, "open_crew", opened)
+    scenario = SCENARIOS[name]
+    kill_one, seen = kill_workers(monkeypatch, {2: 1, 6: 0})
     sharded = run(scenario, tmp_path / "sharded", kill_one, sharding=Sharding("processes", 2))
     assert len(seen) > 6
     whole = run(scenario, tmp_path / "whole")
