@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from html import escape
 from importlib.resources import files
 
-from recsim_llm.core.terminal_text import printable
+from recsim_llm.terminal_text import printable
 from recsim_llm.report.summary_tables import Cell
 
 __all__ = ["WIDE", "Group", "document", "figure", "fold", "line_with_code", "table", "whole_table"]

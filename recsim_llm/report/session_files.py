@@ -20,7 +20,7 @@ import numpy as np
 from recsim_llm.core import keyed
 from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.files import TORN, write_atomically
-from recsim_llm.core.terminal_text import printable
+from recsim_llm.terminal_text import printable
 from recsim_llm.errors import ConfigError, LogError
 from recsim_llm.language.calls.calls_file import FILE_NAME
 from recsim_llm.log.columns import integers
