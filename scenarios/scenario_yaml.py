@@ -40,7 +40,7 @@ class _UniqueKeys(yaml.SafeLoader):
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode):
                 if key.value in seen:
-                    raise _fault(f"key {key.value:.40} twice", key)
+                    raise _fault(f"key {key.value[:40]!r} twice", key)
                 seen.add(key.value)
         return super().construct_mapping(node, deep)
 

@@ -17,7 +17,8 @@ from recsim_llm.agents.memory.memory_settings import MemorySettings
 from recsim_llm.agents.memory.records import Records
 from recsim_llm.agents.memory.texts import Embedder
 from recsim_llm.agents.memory.topic_words import WordWeights
-from recsim_llm.core.files import write_atomically
+from recsim_llm.core.array_files import read_arrays
+from recsim_llm.core.files import parse_json, write_atomically
 from recsim_llm.errors import ConfigError, DataError
 
 __all__ = ["Saved", "read_records", "write_records"]
@@ -110,12 +111,11 @@ def _read_columns(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, An
         DataError: there is no such file, or it is not one that ``_write_columns`` wrote.
     """
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
-            columns = {name: archive[name] for name in archive.files}
-        notes = json.loads(columns.pop("notes").tobytes())
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        columns = read_arrays(path)
+        notes = parse_json(columns.pop("notes").tobytes().decode())
+    except (OSError, ValueError, KeyError) as error:
         raise DataError(f"{path}: got {error}, expected saved memories; give a file that was written by save") from error
-    if notes.get("version") != _VERSION:
+    if not isinstance(notes, dict) or notes.get("version") != _VERSION:
         raise DataError(f"{path}: got version {notes.get('version')}, expected {_VERSION}; save it again with this version")
     return columns, notes
 
