@@ -46,7 +46,10 @@ def checked(tmp_path, content):
 @fuzz(200)
 @given(data=st.data())
 def test_dialogues_in_json(tmp_path, data):
-    lines = [json.dumps(data.draw(spoiled(content))) for content in data.draw(st.lists(st.sampled_from([*TREES.values()]), min_size=1, max_size=2))]
+    lines = [
+        json.dumps(data.draw(spoiled(content)))
+        for content in data.draw(st.lists(st.sampled_from([*TREES.values()]), min_size=1, max_size=2))
+    ]
     checked(tmp_path, encoded("\n".join(lines)))
 
 

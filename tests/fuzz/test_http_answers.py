@@ -86,6 +86,8 @@ def test_bodies_of_any_bytes(answered, content):
     answered(json.dumps(DESCRIPTION).encode(), content)
 
 
-@pytest.mark.parametrize("content", [b"[" * 500_000, b'{"slates":' * 100_000, b'{"slates": [' + b"9" * 100_000 + b"]}", b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "content", [b"[" * 500_000, b'{"slates":' * 100_000, b'{"slates": [' + b"9" * 100_000 + b"]}", b"\xff\xfe"]
+)
 def test_bombs(answered, content):
     assert isinstance(answered(json.dumps(DESCRIPTION).encode(), content), Refusal)

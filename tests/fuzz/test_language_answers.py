@@ -104,12 +104,16 @@ def test_kept_replies_of_other_shapes(data):
         pass  # What whoever opens a calls file takes for damage.
 
 
-@pytest.mark.parametrize("text", ["{" * 200_000, "[" * 200_000, "click_1: " * 100_000, "<think>" * 50_000, "a" * 2_000_000, "```" * 100_000])
+@pytest.mark.parametrize(
+    "text", ["{" * 200_000, "[" * 200_000, "click_1: " * 100_000, "<think>" * 50_000, "a" * 2_000_000, "```" * 100_000]
+)
 @pytest.mark.parametrize("way", ["samples", "json"])
 def test_long_replies_end(way, text):
     assert isinstance(checked(lambda: take(way, chat(text))), Refusal)
 
 
 def test_half_characters_are_replaced():
-    found = checked(lambda: take("tools", chat(None, tool_calls=[{"function": {"name": "\ud83d", "arguments": '{"a": "\\ud83d"}'}}])))
+    found = checked(
+        lambda: take("tools", chat(None, tool_calls=[{"function": {"name": "\ud83d", "arguments": '{"a": "\\ud83d"}'}}]))
+    )
     encoded(str(found)).decode()

@@ -21,7 +21,10 @@ from recsim_llm.population.population_files import read_population, write_popula
 from recsim_llm.population.synthetic import JointDistribution, fit_joint_distribution
 from recsim_llm.recommenders import open_recommender
 
-PERSONAS = {"personas": {"1": {"text": "You like war films.", "passed": True}, "2": {"text": "x", "passed": False}}, "model": "m"}
+PERSONAS = {
+    "personas": {"1": {"text": "You like war films.", "passed": True}, "2": {"text": "x", "passed": False}},
+    "model": "m",
+}
 FACTS = {"12": {"spiders": "You cannot stand films with spiders.", "town": {"0": "You live in York.", "3": "You moved."}}}
 CALIBRATION = {
     "click_slope": 1.0,
@@ -107,7 +110,11 @@ def test_arrays_of_other_shapes(name, files, tmp_path, data):
         del arrays[chosen]
     elif isinstance(value, str):
         one = arrays[chosen]
-        changes = {"first": one[:1] if one.ndim else one, "twice": np.repeat(one, 2, axis=0) if one.ndim else one, "turned": one.T}
+        changes = {
+            "first": one[:1] if one.ndim else one,
+            "twice": np.repeat(one, 2, axis=0) if one.ndim else one,
+            "turned": one.T,
+        }
         arrays[chosen] = changes[value]
     else:
         arrays[chosen] = value
@@ -160,7 +167,9 @@ def bomb(shape, kind="<f8"):
 
 
 @pytest.mark.parametrize("name", [name for name in READERS if name.endswith(".npz")])
-@pytest.mark.parametrize("content", [bomb((10**12,)), bomb((10**6, 10**6)), bomb((-1,)), bomb((2**63,)), bomb((3,), "O"), bomb("x")])
+@pytest.mark.parametrize(
+    "content", [bomb((10**12,)), bomb((10**6, 10**6)), bomb((-1,)), bomb((2**63,)), bomb((3,), "O"), bomb("x")]
+)
 def test_arrays_that_promise_more_than_they_hold(name, content, files, tmp_path):
     path = tmp_path / name
     with zipfile.ZipFile(files / name) as whole, zipfile.ZipFile(path, "w") as spoilt:

@@ -68,7 +68,15 @@ def test_no_array_of_objects_is_unpickled(name, planted, tmp_path):
 
 NAMES = (
     *("subprocess:Popen", "os:system", "os:mkdir", "builtins:exec", "pathlib:Path", "shutil:rmtree", "runpy:run_path"),
-    *("pickle:loads", "importlib:import_module", "ctypes:CDLL", "code:interact", "numpy:load", "joblib:load", "pandas:read_pickle"),
+    *(
+        "pickle:loads",
+        "importlib:import_module",
+        "ctypes:CDLL",
+        "code:interact",
+        "numpy:load",
+        "joblib:load",
+        "pandas:read_pickle",
+    ),
     *("torch:load", "cloudpickle:load", "numpy.lib.npyio:DataSource", "os.path:exists"),
 )
 
@@ -76,7 +84,12 @@ NAMES = (
 @pytest.mark.parametrize("name", NAMES)
 def test_no_name_that_a_scenario_says_leads_to_code_that_is_no_recommender(name, planted, monkeypatch):
     pytest.importorskip(name.partition(":")[0])
-    keywords = {"path": str(planted.place), "args": ["mkdir", str(planted.place)], "file": "x", "command": f"mkdir '{planted.place}'"}
+    keywords = {
+        "path": str(planted.place),
+        "args": ["mkdir", str(planted.place)],
+        "file": "x",
+        "command": f"mkdir '{planted.place}'",
+    }
     for settings in ({}, *({key: value} for key, value in keywords.items())):
         assert isinstance(outcome(lambda settings=settings: open_recommender(name, settings)), Refusal)
     assert isinstance(outcome(lambda: open_learner(name)), Refusal)
@@ -103,7 +116,11 @@ def keyword(call, name):
 
 
 def test_pickles_are_read_between_processes_of_one_run_alone():
-    found = {str(path) for path, _, name in calls() if name.split(".")[0] in ("pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal")}
+    found = {
+        str(path)
+        for path, _, name in calls()
+        if name.split(".")[0] in ("pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal")
+    }
     assert found == {"recsim_llm/shards/process_crew.py", "recsim_llm/shards/process_worker.py"}
 
 

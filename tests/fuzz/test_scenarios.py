@@ -13,7 +13,9 @@ from recsim_llm.scenarios import schema
 from recsim_llm.scenarios.scenario_yaml import read_yaml
 from recsim_llm.scenarios.schema import Scenario, load_scenario, parse_overrides, shipped_scenarios
 
-SHIPPED = {name: (schema.files("recsim_llm.scenarios") / "shipped" / f"{name}.yaml").read_text() for name in shipped_scenarios()}
+SHIPPED = {
+    name: (schema.files("recsim_llm.scenarios") / "shipped" / f"{name}.yaml").read_text() for name in shipped_scenarios()
+}
 EVERYTHING = {
     "name": "all",
     "columns": {"user_id": "who"},
@@ -76,7 +78,9 @@ def test_files_of_other_lines(tmp_path, data):
 
 @fuzz(150)
 @given(
-    key=st.lists(st.sampled_from(["users", "parameters", "slate_size", "recommenders", "0", "", "a", "models", "seed"]), max_size=4),
+    key=st.lists(
+        st.sampled_from(["users", "parameters", "slate_size", "recommenders", "0", "", "a", "models", "seed"]), max_size=4
+    ),
     value=st.sampled_from(ODD_WORDS) | st.text(max_size=8),
 )
 def test_overrides(key, value):

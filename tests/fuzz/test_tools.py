@@ -22,9 +22,11 @@ TESTS = st.builds(
 )
 FILTERS = st.recursive(
     TESTS | st.sampled_from(["retired", "", "not"]),
-    lambda inner: st.builds("not {}".format, inner)
-    | st.builds("({})".format, inner)
-    | st.builds("{} {} {}".format, inner, st.sampled_from(["and", "or", ",", ";"]), inner),
+    lambda inner: (
+        st.builds("not {}".format, inner)
+        | st.builds("({})".format, inner)
+        | st.builds("{} {} {}".format, inner, st.sampled_from(["and", "or", ",", ";"]), inner)
+    ),
     max_leaves=12,
 )
 CALLS = [
@@ -117,6 +119,24 @@ def test_no_question_reads_or_writes_a_file(question, database, tmp_path):
 @fuzz(120)
 @given(data=st.data())
 def test_questions(database, data):
-    words = ["SELECT", "*", "arm", "FROM", "pages", "WHERE", "clicks", ">", "1", "GROUP BY", "(", ")", ",", "'", "JOIN", "visits", "USING"]
+    words = [
+        "SELECT",
+        "*",
+        "arm",
+        "FROM",
+        "pages",
+        "WHERE",
+        "clicks",
+        ">",
+        "1",
+        "GROUP BY",
+        "(",
+        ")",
+        ",",
+        "'",
+        "JOIN",
+        "visits",
+        "USING",
+    ]
     drawn = st.lists(st.sampled_from([*words, *ODD_WORDS[:40]]), max_size=12).map(" ".join)
     asked(database, data.draw(drawn | st.text(max_size=30)))

@@ -35,8 +35,42 @@ ODD_VALUES: list[Any] = [
 """Values that stand where others are expected."""
 ODD_WORDS = [
     *("", "nan", "NaN", "inf", "-inf", "1e999", "-1", "0", "9" * 30, "9" * 5000, "0x10", "1_000", "½", "٣", "\x00", "\x1b[31m"),
-    *("\u202e", "\ufeff", '"', '""', "'", ",", "\t", ";", "|", "::", "\\", "{", "[", "}", "]", "true", "null", "None", "é", "=1+1"),
-    *("2024-02-30", "1970-01-01T00:00:00+99:99", "x" * 10_000, "\r", "\n", "\r\n", "\u2028", "\x85", "%s", "{0}", "$a", "../.."),
+    *(
+        "\u202e",
+        "\ufeff",
+        '"',
+        '""',
+        "'",
+        ",",
+        "\t",
+        ";",
+        "|",
+        "::",
+        "\\",
+        "{",
+        "[",
+        "}",
+        "]",
+        "true",
+        "null",
+        "None",
+        "é",
+        "=1+1",
+    ),
+    *(
+        "2024-02-30",
+        "1970-01-01T00:00:00+99:99",
+        "x" * 10_000,
+        "\r",
+        "\n",
+        "\r\n",
+        "\u2028",
+        "\x85",
+        "%s",
+        "{0}",
+        "$a",
+        "../..",
+    ),
 ]
 """Words that stand in a text where others are expected."""
 
@@ -73,7 +107,7 @@ def checked_line(line: str) -> str:
     """Return a line if it is one: bounded, nothing that a terminal obeys, what was got and what to do."""
     assert len(line.splitlines()) == 1, line[:500]
     assert len(line) <= LONGEST_LINE, len(line)
-    obeyed = [mark for mark in line if unicodedata.category(mark) in ("Cc", "Cs") and mark != "\t" or mark in _TURNED]
+    obeyed = [mark for mark in line if (unicodedata.category(mark) in ("Cc", "Cs") and mark != "\t") or mark in _TURNED]
     assert not obeyed, ascii(line)
     assert re.search(r"\bgot\b|cannot be|could not|missing|no such|is empty", line), line
     assert re.search(r"\bexpected\b|;", line), line
