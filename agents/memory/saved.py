@@ -19,7 +19,7 @@ from recsim_llm.agents.memory.texts import Embedder
 from recsim_llm.agents.memory.topic_words import WordWeights
 from recsim_llm.core.array_files import read_arrays
 from recsim_llm.core.files import parse_json, write_atomically
-from recsim_llm.errors import ConfigError, DataError
+from recsim_llm.errors import ConfigError, DataError, RecSimError
 
 __all__ = ["Saved", "read_records", "write_records"]
 
@@ -73,10 +73,11 @@ def read_records(path: Path, embedder: Embedder | None) -> Saved:
         raise ConfigError(f"{path}: got memories saved {saved} an embedder, expected to load them so, not {given} one")
     try:
         return _rebuild(columns, notes, embedder)
-    except KeyError as error:
-        raise DataError(
-            f"{path}: got no column {error}, expected saved memories; give a file that was written by save"
-        ) from error
+    except RecSimError:
+        raise
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        got = f"no column {error}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
+        raise DataError(f"{path}: got {got}, expected saved memories; give a file that was written by save") from error
 
 
 def _rebuild(columns: Mapping[str, npt.NDArray[Any]], notes: Mapping[str, Any], embedder: Embedder | None) -> Saved:
@@ -115,8 +116,9 @@ def _read_columns(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, An
         notes = parse_json(columns.pop("notes").tobytes().decode())
     except (OSError, ValueError, KeyError) as error:
         raise DataError(f"{path}: got {error}, expected saved memories; give a file that was written by save") from error
-    if not isinstance(notes, dict) or notes.get("version") != _VERSION:
-        raise DataError(f"{path}: got version {notes.get('version')}, expected {_VERSION}; save it again with this version")
+    version = notes.get("version") if isinstance(notes, dict) else None
+    if version != _VERSION:
+        raise DataError(f"{path}: got version {version}, expected {_VERSION}; save it again with this version")
     return columns, notes
 
 

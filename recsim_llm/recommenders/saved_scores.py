@@ -19,7 +19,7 @@ from recsim_llm.core.checked_columns import as_labels, as_numbers
 from recsim_llm.core.configuration import FrozenSettings
 from recsim_llm.core.pages import Requests
 from recsim_llm.core.ratings import Ratings
-from recsim_llm.errors import ConfigError, DataError, RecSimError, one_of
+from recsim_llm.errors import ConfigError, DataError, one_of
 from recsim_llm.recommenders.scoring import ScoringRecommender, unknown_last
 
 __all__ = ["SavedScores"]

@@ -25,7 +25,7 @@ def write_figure(figure: Figure, folder: Path, name: str, title: str) -> str:
 
 
 def write_figure_data(folder: Path, name: str, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
-    """Write what a figure shows as ``NAME.csv``; words that a spreadsheet would take for a formula get an apostrophe in front."""
+    """Write what a figure shows as ``NAME.csv``; nothing in it is a formula to a spreadsheet."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(columns)

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from html import escape
 from importlib.resources import files
 
-from recsim_llm.terminal_text import printable
 from recsim_llm.report.summary_tables import Cell
+from recsim_llm.terminal_text import printable
 
 __all__ = ["WIDE", "Group", "document", "figure", "fold", "line_with_code", "table", "whole_table"]
 

@@ -1,4 +1,4 @@
-"""Whole states of Stable-Baselines3's algorithms as files of numbers: the library's own hold pickles, which could run anything."""
+"""Whole states of Stable-Baselines3's algorithms as files of numbers; the library's own files hold pickles, which could run."""
 
 from __future__ import annotations
 

@@ -166,7 +166,7 @@ def _arguments(told: Any, weights: Mapping[str, Any], what: str) -> dict[str, An
             found[name] = value
         else:
             raise ConfigError(
-                f"{what}: got the argument {name[:60]!r} of its network as {str(value)[:80]!r}, expected {', '.join(_PLAIN)} or "
+                f"{what}: got {name[:60]!r} of its network as {str(value)[:80]!r}, expected {', '.join(_PLAIN)} or "
                 f"{_ACTIVATION} {', '.join(_ACTIVATIONS)}; train with these, or with `recsim-llm train`"
             )
     return found

@@ -30,7 +30,8 @@ OWN = {
     "turn_satisfaction": [0.5, 0.25],
 }
 TEXTS = {
-    "inspired": "dialog_id\tspeaker\ttext\tfine_label\na\tSEEKER\tHi\taccept\na\tRECOMMENDER\tHeat?\taccept\nb\tSEEKER\tNo\treject\n",
+    "inspired": "dialog_id\tspeaker\ttext\tfine_label\na\tSEEKER\tHi\taccept\na\tRECOMMENDER\tHeat?\taccept\n"
+    "b\tSEEKER\tNo\treject\n",
     "satisfaction": "USER\tHi\tINFORM\t3,4,3\nSYSTEM\tHeat?\t\t\nUSER\tOVERALL\t\t5,4\n\nUSER\tNo\tDENY\t1\n",
 }
 TREES = {"arena": ARENA, "redial": REDIAL, "own": OWN}

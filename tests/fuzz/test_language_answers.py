@@ -2,6 +2,7 @@
 
 import json
 import math
+from contextlib import suppress
 
 import pytest
 from broken_replies import LINES, OBJECT, PAGE
@@ -60,10 +61,13 @@ def checked(work):
         try:
             return work()
         except (BackendError, ModelReplyError) as error:
-            assert error.cause
+            causes.append(error.cause)
             raise
 
-    return outcome(caused)
+    causes = ["none"]
+    found = outcome(caused)
+    assert all(causes)
+    return found
 
 
 @pytest.mark.parametrize("way", [way for way in BODIES if way != "logprobs"])
@@ -98,10 +102,8 @@ def test_plain_completions_of_other_shapes(body):
 def test_kept_replies_of_other_shapes(data):
     raw = read_response(prepare(ASK, "logprobs"), "/chat/completions", BODIES["logprobs"])
     kept = json.loads(dump_reply(raw))
-    try:
+    with suppress(ValueError, TypeError, KeyError, AttributeError):  # what whoever opens a calls file takes for damage
         load_reply(json.dumps(data.draw(spoiled(kept))))
-    except (ValueError, TypeError, KeyError, AttributeError):
-        pass  # What whoever opens a calls file takes for damage.
 
 
 @pytest.mark.parametrize(

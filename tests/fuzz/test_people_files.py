@@ -1,15 +1,14 @@
 """Files of people, what they are told and what they remember, and fits: read, or refused in one line."""
 
-import io
 import json
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
 from fuzzing import ODD_VALUES, Refusal, damaged, encoded, fuzz, outcome, rewritten, spoiled
 from hypothesis import given
 from hypothesis import strategies as st
+from memory_streams import WEIGHTS
 
 from recsim_llm.agents.choice.choice_model import ChoiceModel
 from recsim_llm.agents.language.calibration import Calibration
@@ -62,7 +61,7 @@ def files(make_world, tmp_path_factory):
         write_population(world.population, folder / f"people.{suffix}")
     world.users.model.save(folder / "model.npz")
     fit_joint_distribution(world.population).save(folder / "joint.npz")
-    memories = Memories(3)
+    memories = Memories(3, words=WEIGHTS)
     memories.remember([0, 1], 0.0, ["saw Heat", "saw Alien"], importance=0.5, valence=0)
     memories.save(folder / "memories.npz")
     np.savez(folder / "scores.npz", user_id=np.arange(3), item_id=np.arange(4), score=np.zeros((3, 4)))

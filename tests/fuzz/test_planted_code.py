@@ -1,17 +1,12 @@
 """Code that somebody planted: in pickles inside files, and in names that a scenario or a file can say. None of it runs."""
 
 import ast
-import base64
-import io
-import json
-import os
 import pickle
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
-from fuzzing import Refusal, outcome
+from fuzzing import Planted, Refusal, outcome
 
 from recsim_llm.agents.choice.choice_model import ChoiceModel
 from recsim_llm.agents.memory import Memories
@@ -25,16 +20,6 @@ from recsim_llm.training.network_files import read_weights
 
 ROOT = Path(__file__).resolve().parents[2]
 TOPS = ("recsim_llm", "agents", "envs", "scenarios")
-
-
-class Planted:
-    """Makes a folder when it is unpickled."""
-
-    def __init__(self, place):
-        self.place = place
-
-    def __reduce__(self):
-        return os.mkdir, (str(self.place),)
 
 
 @pytest.fixture

@@ -130,6 +130,16 @@ def _ending() -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
+class Planted:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, place):
+        self.place = place
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.place),)
+
+
 # JSON and other trees
 
 
