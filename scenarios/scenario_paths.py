@@ -70,8 +70,9 @@ def _paths(place: Place, text: str) -> Iterator[str]:
 
 
 def _leads_outside(path: str, here: Path) -> bool:
-    # A lone slash stands between the names of genres.
-    if len(path) > 1 and (path.startswith(("/", "~")) or ".." in PurePath(path).parts) and not path.startswith("//"):
+    if not path.strip("/"):
+        return False  # what stands between the names of genres
+    if path.startswith(("/", "~")) or ".." in PurePath(path).parts:
         return True
     try:
         return os.path.lexists(path) and not Path(path).resolve().is_relative_to(here)

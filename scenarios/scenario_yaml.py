@@ -28,10 +28,10 @@ class _UniqueKeys(yaml.SafeLoader):
 
     count = 0
 
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node:
-        node: yaml.Node = super().compose_node(parent, index)
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        node = super().compose_node(parent, index)
         self.count += 1
-        if self.count > _MOST_NODES:
+        if node is not None and self.count > _MOST_NODES:
             raise _fault(f"more than {_MOST_NODES:,} values", node)
         return node
 

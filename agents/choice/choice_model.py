@@ -86,7 +86,7 @@ class ChoiceModel:
             header = parse_json(str(file["header"]))
             version = header["version"]
             names = (*_ARRAYS, *(_FAMILY + name for name in header.get("families", ())))
-            arrays = {name: file[name] for name in names} if version == _VERSION else {}
+            arrays: dict[str, Any] = {name: file[name] for name in names} if version == _VERSION else {}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(
                 f"{path}: got {error!r}, expected a fitted choice model; write one with `recsim-llm fit`"

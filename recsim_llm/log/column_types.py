@@ -9,10 +9,9 @@ import pyarrow as pa
 
 from recsim_llm.errors import LogError
 
-__all__ = ["refuse_other_types", "refuse_unknown_ids"]
+__all__ = ["ids_of", "refuse_nulls", "refuse_other_types"]
 
 _IDS = ("user_id", "visit", "page", "position", "item_id")
-_NEVER_NULL = (*_IDS, "genres", "history_genres")
 
 
 def refuse_other_types(path: Path, found: pa.Schema, expected: pa.Schema, names: Collection[str]) -> None:
@@ -39,13 +38,23 @@ def refuse_other_types(path: Path, found: pa.Schema, expected: pa.Schema, names:
             )
 
 
-def refuse_unknown_ids(path: Path, columns: pa.Table | pa.RecordBatch) -> None:
-    """See to it that every row says whose and about what it is, and each list is one, if an empty one.
+def ids_of(schema: pa.Schema) -> list[str]:
+    """Return the ids and places that each row of a table of the log has."""
+    return [name for name in _IDS if name in schema.names and not schema.field(name).nullable]
+
+
+def refuse_nulls(path: Path, columns: pa.Table | pa.RecordBatch, names: Collection[str]) -> None:
+    """See to it that every row says whose and about what it is.
+
+    Args:
+        path: the file, for the error.
+        columns: as they are read.
+        names: those that always hold something, as far as they are among them.
 
     Raises:
-        LogError: an id, a place or a list is null.
+        LogError: one is null somewhere.
     """
-    for name in _NEVER_NULL:
+    for name in names:
         if name in columns.schema.names and columns.column(name).null_count:
             raise LogError(f"{path}: got {name} null, expected a value in each row; restore the file or start a new run")
 

@@ -224,7 +224,7 @@ def _batches(path: Path, table: str, names: list[str], more: list[str], *, rows:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from recsim_llm.log.column_types import refuse_other_types, refuse_unknown_ids
+    from recsim_llm.log.column_types import ids_of, refuse_nulls, refuse_other_types
     from recsim_llm.log.schema import SCHEMAS
 
     try:
@@ -234,7 +234,7 @@ def _batches(path: Path, table: str, names: list[str], more: list[str], *, rows:
                 raise LogError(f"{path}: got no column {min(missing)!r}, expected {', '.join(names)}")
             refuse_other_types(path, file.schema_arrow, SCHEMAS[table], names + more)
             for batch in file.iter_batches(batch_size=rows, columns=[*dict.fromkeys(names + more)]):
-                refuse_unknown_ids(path, batch)
+                refuse_nulls(path, batch, ids_of(SCHEMAS[table]))
                 yield batch
     except (pa.ArrowException, OSError) as error:
         raise LogError(f"{path}: cannot be read as Parquet ({error}); restore the file or start a new run") from error

@@ -124,8 +124,8 @@ def read_tables(run: Path) -> RunTables:
         raise
     except (pa.ArrowException, KeyError, IndexError, ValueError, TypeError) as error:
         raise LogError(
-            f"{run}: got tables of items, users and ratings that do not fit ({type(error).__name__}: {error}), expected those of "
-            "one run; restore the folder or start a new run"
+            f"{run}: got tables of items, users and ratings that do not fit ({type(error).__name__}: {error}), expected those "
+            "of one run; restore the folder or start a new run"
         ) from error
 
 

@@ -38,6 +38,7 @@ _PLAIN = (
     "net_arch",
     "log_std_init",
     "full_std",
+    "use_sde",
     "use_expln",
     "squash_output",
     "ortho_init",
@@ -96,7 +97,7 @@ def _read(path: Path, library: Any, world: PolicyWorld) -> StableBaselinesPolicy
     try:
         said, weights = _content(path)
         got = [_told_shape(said[name]) for name in ("observation_space", "action_space")]
-        policy = _policy_name(said)
+        policy, told = _policy_name(said), dict(said.get("policy_kwargs") or {})
         more = {"use_sde": True} if said.get("use_sde") is True else {}
     except Exception as error:  # Whatever a file of anybody's makes zipfile, json and torch raise.
         raise LogError(
@@ -110,7 +111,7 @@ def _read(path: Path, library: Any, world: PolicyWorld) -> StableBaselinesPolicy
                 f"{what}: got {name} {one}, expected {_shape(wanted)} by the scenario; let its slate_size and train (action, "
                 "observation, history_pages, candidates) say what the model was trained with"
             )
-    arguments = _arguments(said.get("policy_kwargs"), weights, what)
+    arguments = _arguments(told, weights, what)
     try:
         network = build_network(library, {"policy": policy, "policy_kwargs": arguments} | more, world)
     except Exception as error:  # Whatever the library raises of arguments that it cannot take.
@@ -127,7 +128,10 @@ def _content(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         if sum(member.file_size for member in archive.infolist()) > _MOST_BYTES:
             raise ValueError(f"more than {_MOST_BYTES >> 30} GiB")
         said, weights = archive.read(_WORDS), archive.read(_WEIGHTS)
-    return dict(json.loads(said)), dict(read_tensors(io.BytesIO(weights)))
+    tensors = dict(read_tensors(io.BytesIO(weights)))
+    if not all(isinstance(name, str) and hasattr(value, "shape") for name, value in tensors.items()):
+        raise ValueError("weights that are no tensors by name")
+    return dict(json.loads(said)), tensors
 
 
 def _policy_name(said: Mapping[str, Any]) -> str:
@@ -144,7 +148,7 @@ def _policy_name(said: Mapping[str, Any]) -> str:
     return "MultiInputPolicy" if "Dict" in said["observation_space"][":type:"] else "MlpPolicy"
 
 
-def _arguments(told: Any, weights: Mapping[str, Any], what: str) -> dict[str, Any]:
+def _arguments(told: Mapping[str, Any], weights: Mapping[str, Any], what: str) -> dict[str, Any]:
     """Return the arguments of a network; those of its training are left out.
 
     Raises:
@@ -152,7 +156,7 @@ def _arguments(told: Any, weights: Mapping[str, Any], what: str) -> dict[str, An
     """
     found: dict[str, Any] = {}
     largest = max((max(value.shape, default=0) for value in weights.values()), default=0)
-    for name, value in dict(told or {}).items():
+    for name, value in told.items():
         if name.startswith((":", "optimizer_")):
             continue
         try:

@@ -2,6 +2,7 @@
 
 import ast
 import pickle
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -86,14 +87,17 @@ def test_scripts_are_no_functions_of_python_itself():
         assert isinstance(outcome(lambda name=name: resolve_script(name)), Refusal)
 
 
+@cache
 def calls():
-    """Yield every call in the package: file, line and the call."""
+    """Return every call in the package: file, the call and what is called."""
+    found = []
     for top in TOPS:
         for path in sorted((ROOT / top).rglob("*.py")):
             if not any(parent.is_symlink() for parent in path.parents if ROOT in parent.parents):
                 for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                     if isinstance(node, ast.Call):
-                        yield path.relative_to(ROOT), node, ast.unparse(node.func)
+                        found.append((path.relative_to(ROOT), node, ast.unparse(node.func)))
+    return found
 
 
 def keyword(call, name):
