@@ -87,9 +87,21 @@ def _rebuild(columns: Mapping[str, npt.NDArray[Any]], notes: Mapping[str, Any], 
     records = Records(len(columns["count"]), len(topics), words, embedder, settings=settings)
     records.texts.adopt(_unpack_texts(columns["texts"]), columns.get("vectors"))
     row = np.repeat(np.arange(len(columns["count"])), columns["count"])
+    memories = {name: columns[f"memory_{name}"] for name in records.stream.names}
+    for name, column in memories.items():
+        if column.dtype != records.stream[name].dtype or len(column) != len(row):
+            raise ValueError(
+                f"{name} of {column.dtype} and {len(column)} rows, not {records.stream[name].dtype} and {len(row)}"
+            )
     if row.size:
-        records.stream.append(row, {name: columns[f"memory_{name}"] for name in records.stream.names})
-    records.pending[:] = columns["pending"]
+        said = memories["text"]
+        if not 0 <= said.min() <= said.max() < len(records.texts.text):
+            raise ValueError(f"texts by number up to {said.max()}, of {len(records.texts.text)}")
+        records.stream.append(row, memories)
+    pending = columns["pending"]
+    if pending.dtype != records.pending.dtype or pending.shape != records.pending.shape:
+        raise ValueError(f"pending of {pending.dtype} {pending.shape}, not {records.pending.dtype} {records.pending.shape}")
+    records.pending[:] = pending
     return Saved(records, words, topics, settings)
 
 

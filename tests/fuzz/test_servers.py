@@ -11,12 +11,14 @@ LISTENS = ("TCPSite", "create_server", "start_server", "HTTPServer", "ThreadingH
 
 @cache
 def nodes():
-    """Return every node of the package's code, with its file."""
+    """Return the nodes of the code that has to do with listening, each with its file."""
     found = []
     for top in TOPS:
         for path in sorted((ROOT / top).rglob("*.py")):
-            if not any(parent.is_symlink() for parent in path.parents if ROOT in parent.parents):
-                found += [(str(path.relative_to(ROOT)), node) for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+            text = path.read_text(encoding="utf-8")
+            linked = any(parent.is_symlink() for parent in path.parents if ROOT in parent.parents)
+            if not linked and any(word in text for word in (*LISTENS, "0.0.0.0")):
+                found += [(str(path.relative_to(ROOT)), node) for node in ast.walk(ast.parse(text))]
     return found
 
 
