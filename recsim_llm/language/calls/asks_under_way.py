@@ -189,7 +189,8 @@ class AsksUnderWay(Generic[Item]):
         # Questions that are asked one by one are looked up one by one.
         known = None if by_question else self._sender.find(job)
         if known is not None:
-            future.set_result(Reply(known[1], True, 0))
+            reply = Reply(known[1], True, 0)
+            self._sender.once_kept(lambda: future.set_result(reply), future.set_exception)
             return
         shared = self._tasks[job.key] = _Shared(job.key)
         shared.jobs.append((job, future))
@@ -231,7 +232,7 @@ class AsksUnderWay(Generic[Item]):
             error = problem
         else:
             self._forget(shared)
-            self._deliver(shared, reply)
+            self._sender.once_kept(lambda: self._deliver(shared, reply), lambda problem: self._fail(shared, problem))
             self._go_on()
             return
         self._fail(shared, error)
