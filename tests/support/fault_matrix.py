@@ -37,7 +37,7 @@ VERBS = ("run", "resume", "compare", "until-decided", "train", "speak", "export"
 PLACES = ("one process", "inline", "processes", "ray")
 """Where users are served: without shards, and by each backend of shards."""
 
-SERVES = ("run", "resume", "compare", "until-decided")
+SHARDED = ("run", "resume", "compare", "until-decided", "train")
 SEGMENTS = ("truncated", "flipped", "deleted")
 CALLS = ("calls", "locked")
 OF_MODELS = (*CALLS, "network", "storm")
@@ -102,7 +102,7 @@ def same_calls(cell: Cell) -> Cell:
 
 
 RULES = (
-    Rule("none", lambda c: c.place != "one process" and c.verb not in SERVES, "this verb serves nobody in shards"),
+    Rule("none", lambda c: c.place != "one process" and c.verb not in SHARDED, "this verb has no shards"),
     Rule("none", lambda c: c.verb == "fit" and c.users != "choice", "`fit` is of choice users"),
     Rule("none", lambda c: c.verb == "calibrate" and c.users != "language", "`calibrate` is of language users"),
     Rule("none", lambda c: c.verb == "realism" and c.users == "replay", "replay users only repeat: `realism` refuses them"),
@@ -118,6 +118,29 @@ RULES = (
             c.fault in OF_MODELS and not asks(c) and not (c.fault in CALLS and c.verb == "report" and c.users in USERS[1:3])
         ),
         "no language model is asked",
+    ),
+    Rule(
+        "test",
+        lambda c: (c.fault, c.verb, c.users, c.place) == ("worker", "train", "choice", "processes"),
+        "tests/training/test_sharded_training.py::test_a_worker_that_is_killed_is_replaced_by_one_that_knows_as_much",
+    ),
+    Rule(
+        "test",
+        lambda c: (c.fault, c.verb, c.place) == ("worker", "train", "processes"),
+        "tests/training/test_sharded_training.py::test_a_lost_worker_whose_users_a_model_played_ends_the_training",
+    ),
+    Rule(
+        "as",
+        lambda c: c.verb == "train" and c.fault in ("worker", "node"),
+        "a training takes a lost machine for lost workers",
+        like(fault="worker", place="processes"),
+    ),
+    Rule("as", lambda c: c.verb == "train" and c.fault == "head", "one crew serves runs and trainings", like(verb="run")),
+    Rule(
+        "as",
+        lambda c: c.verb == "train" and c.place != "one process",
+        "the training's own process learns and writes; shards do no more than answer it",
+        like(place="one process"),
     ),
     Rule(
         "test",

@@ -1,6 +1,6 @@
 """The page of the matrix of faults, from what came of its cells."""
 
-from fault_matrix import FAULTS, PLACES, RULES, SERVES, USERS, VERBS, Cell, cells, fate, stand_in
+from fault_matrix import FAULTS, PLACES, RULES, SHARDED, USERS, VERBS, Cell, cells, fate, stand_in
 
 SIGNS = {"unharmed": "=", "goes": "→", "refused": "!", "test": "t", "none": "·"}
 """What the tables say of a cell."""
@@ -27,7 +27,7 @@ def tables(results):
     """Return the tables, as lines of Markdown."""
     lines = []
     for place in PLACES:
-        verbs = VERBS if place == PLACES[0] else SERVES
+        verbs = VERBS if place == PLACES[0] else SHARDED
         lines += ["", f"### {NAMES[place]}", "", "| fault | " + " | ".join(verbs) + " |", "| --- |" + " --- |" * len(verbs)]
         for fault, words in FAULTS.items():
             found = [signs(results, fault, verb, place) for verb in verbs]
