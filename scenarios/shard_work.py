@@ -12,7 +12,7 @@ from recsim_llm.core.arrays import IntArray
 from recsim_llm.core.profiles import Profile
 from recsim_llm.core.protocols import UserModel
 from recsim_llm.language.base.settings import LimitSettings
-from recsim_llm.language.calls.model import Meter
+from recsim_llm.language.calls.meter import Meter
 from recsim_llm.numerics.threads import one_thread
 from recsim_llm.population.world import Share
 from recsim_llm.recommenders import Retrained

@@ -36,6 +36,10 @@ __all__ = [
 ]
 
 
+_MANY_TOKENS = 100_000
+"""From so many on they are told in millions."""
+
+
 def make_console(**settings: Any) -> Any:
     """Return a console for the standard output, which shows text from outside without control characters.
 
@@ -149,10 +153,11 @@ def spent_so_far(meter: Any) -> str:
     if meter is None:
         return ""
     failed = sum(meter.failures.values())
-    tokens = (meter.prompt_tokens + meter.completion_tokens) / 1e6
+    count = meter.prompt_tokens + meter.completion_tokens
+    tokens = f"{count / 1e6:.2f} M tokens" if count >= _MANY_TOKENS else f"{count:,} tokens"
     price = "" if meter.cost is None else f"  ${meter.cost:,.2f}"
     trouble = f"  {failed:,} failed" if failed else ""
-    return f"{meter.calls:,} calls ({meter.in_flight} of {meter.concurrency})  {tokens:.2f} M tokens{price}{trouble}"
+    return f"{meter.calls:,} calls ({meter.in_flight} of {meter.concurrency})  {tokens}{price}{trouble}"
 
 
 @contextmanager

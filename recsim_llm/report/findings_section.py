@@ -86,7 +86,7 @@ def contrast_words(contrast: Content) -> str:
     bare = share or estimate.value is None or not contrast["unit"] or contrast["unit"][0].isdigit()
     unit = "" if bare else f" {contrast['unit']}"
     note = f" ({contrast['note']})" if contrast["note"] else ""
-    users = f", {numbers.count(estimate.users)} users" if estimate.users else ""
+    users = f", {numbers.counted(estimate.users, 'user')}" if estimate.users else ""
     return f"{contrast['said']}: {numbers.with_interval(estimate, share=share)}{unit}{users}{note}"
 
 

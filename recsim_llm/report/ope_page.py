@@ -105,7 +105,7 @@ def _parts(content: Content, drawings: Mapping[str, str]) -> Iterator[str]:
     if content["target"] is not None:
         meant = "the first page of each user" if content["pages_meant"] == "first" else "all pages"
         yield f'<p class="verdict minor">{escape(value_words(content))}</p>'
-        yield f'<p class="aside">From {meant}: {content["pages"]:,} pages of {content["users"]:,} users.</p>'
+        yield f'<p class="aside">From {meant}: {numbers.counted(content["pages"], "page")} of {numbers.counted(content["users"], "user")}.</p>'
     figures = [(_ESTIMATES, _estimates_title, _ESTIMATES_CAPTION), (_CURVE, _curve_title, _CURVE_CAPTION)]
     shown = [figure(name, title(content), drawings[name], caption) for name, title, caption in figures if name in drawings]
     if shown:

@@ -104,7 +104,7 @@ def _values(content: Content) -> str:
         rows.append((metric["label"], estimate_cells(estimates, share=metric["unit"] == "share")))
     note = (
         f"In brackets: 95% intervals by user; {numbers.NO_INTERVAL}. "
-        f"{numbers.count(content['users'])} users whom all recommenders served, seed "
+        f"{numbers.counted(content['users'], 'user')} whom all recommenders served, seed "
         f"{content['seed']}."
     )
     return f'<h2>Results</h2>\n{whole_table(heads, [("", rows)])}\n<p class="aside">{note}</p>'

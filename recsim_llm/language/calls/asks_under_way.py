@@ -279,6 +279,9 @@ class AsksUnderWay(Generic[Item]):
         return raw.texts[:1], attempts
 
     def _obtain(self, job: Job) -> Coroutine[Any, Any, tuple[RawReply, tuple[Answer, ...], int]]:
+        error = self._sender.given_up(job)
+        if error is not None:
+            raise error
         if self._replay is not None:
             raise self._replay.missing(job.subject, job.parts[-1].text)
         return self._sender.obtain(job)

@@ -349,6 +349,48 @@ def test_a_reply_that_stays_unreadable_is_an_error_of_its_own_ask():
     assert [future.exception() is None for future in futures] == [True, True, True, False, True, True]
 
 
+def test_that_nothing_could_be_read_is_kept_for_those_who_settle_for_it_and_asked_again_for_others(tmp_path):
+    backend = Fake(lambda page: "" if page == "page 3" else GOOD)
+    asked, files = [ask(2), ask(3)], [tmp_path / name for name in ("calls.sqlite", "copy.sqlite")]
+    with open_model(backend, store=CallStore(files[0])) as model:
+        first = model.ask_each(asked)
+    assert (first[1].cause, len(backend.calls)) == ("empty", 4)
+    backend.script = lambda page: GOOD
+    with open_model(backend, store=CallStore(files[0])) as model:
+        again, (later,) = model.ask_each(asked), model.submit_each(asked[1:])
+    with open_model(ReplayBackend(files[0]), store=CallStore(files[1])) as model:
+        replayed = model.ask_each(asked)
+    with open_model(backend, store=CallStore(files[1])) as model:
+        copied = model.ask_each(asked)
+    for replies in (again, [None, later.result()], replayed, copied):
+        assert (str(replies[1]), replies[1].cause, replies[1].subject) == (str(first[1]), "empty", "3")
+    assert len(backend.calls) == 4
+    with open_model(backend, store=CallStore(files[0])) as model:
+        assert model.ask(asked)[1].answers[0].probabilities[0] == pytest.approx(0.3)
+
+
+def test_one_question_of_several_that_are_asked_alone_stays_unread_for_good(tmp_path):
+    abilities = Abilities(elicitations=("forced",), forced="chat")
+    said = {"stars": BackendError("content_filter", "filtered", retryable=False, status=400)}
+
+    class Alone(Fake):
+        async def send(self, call):
+            self.calls.append(call)
+            if call.questions[0].key in said:
+                raise said[call.questions[0].key]
+            return RawReply(("no",), ((TokenChoice("no", (("no", -0.1), ("yes", -2.4))),),))
+
+    backend = Alone(abilities=abilities)
+    with open_model(backend, "forced", store=CallStore(tmp_path / "calls.sqlite")) as model:
+        assert model.one_by_one
+        (whole,) = model.ask_each([ask(1)])
+        alone = model.ask_each([ask(1)._replace(questions=(question,)) for question in QUESTIONS])
+    assert (whole.cause, str(whole)) == ("refusal", "filtered")
+    assert alone[0].answers[0].question == QUESTIONS[0]
+    assert alone[1].cause == "refusal"
+    assert len(backend.calls) == 2
+
+
 def test_a_provider_that_asks_for_too_long_a_wait_ends_the_run_at_once():
     backend = Fake(lambda page: BackendError("rate_limit", "quota", retryable=True, retry_after=3600.0))
     with open_model(backend, limiter=AdaptiveLimiter(1, 1)) as model, pytest.raises(BackendError, match="wait 3600 s"):
