@@ -145,8 +145,8 @@ def _prices_told_twice(scenario: Scenario, world: World) -> list[str]:
         return []
     moved = [(one.name, one.change.price.elasticity) for one in scenario.interventions if one.change.price is not None]
     return [
-        f"prices: language users read what the intervention {name} makes of them, and its elasticity {elasticity:g} moves the odds "
-        "of their clicks besides; set it to 0 to have them answer by themselves"
+        f"prices: language users read what the intervention {name} makes of them, and its elasticity {elasticity:g} moves the "
+        "odds of their clicks besides; set it to 0 to have them answer by themselves"
         for name, elasticity in moved
         if elasticity
     ]

@@ -110,8 +110,8 @@ def ranking_bias(
     asked &= whole
     if not asked.any():
         raise ModelReplyError(
-            f"ranking bias: got no readable replies in all {rotations} orders for any of {unread.users} users, expected at least one; "
-            "ask in another way, --set policy.ask=yes_no, or take another model"
+            f"ranking bias: got no readable replies in all {rotations} orders for any of {unread.users} users, expected at "
+            "least one; ask in another way, --set policy.ask=yes_no, or take another model"
         )
     weight = np.asarray(popularity, np.float64)
     truth = None if later is None else [own for own, kept in zip(later, asked.tolist(), strict=True) if kept]

@@ -207,7 +207,9 @@ def _notes(arms: Sequence[ArmSummary], users: int) -> list[str]:
     notes = []
     for arm in arms:
         if not arm.finished:
-            notes.append(f"{arm.arm}: not finished; the log holds {_many(arm.pages, 'page')} of {_many(arm.users, 'user')} so far.")
+            notes.append(
+                f"{arm.arm}: not finished; the log holds {_many(arm.pages, 'page')} of {_many(arm.users, 'user')} so far."
+            )
         elif arm.users != users:
             notes.append(f"{arm.arm}: the log holds {arm.users:,} of the {_many(users, 'user')} planned.")
         if arm.invalid_slots:

@@ -54,18 +54,18 @@ def open_model(name: str, *, calls: Path | None = None, cache: Path | None = Non
 
 
 def open_backend(settings: ModelSettings, role: str = "user") -> Backend:
-    """Open the way to a model, with its abilities known: a server that was never probed is probed now, and again where what is
-    wanted of it was not looked for.
+    """Open the way to a model, with its abilities known: a server that was never probed is probed now.
 
-    A probe takes up to 150 short calls, which no limit of a run counts.
+    It is probed again where what is wanted of it was not looked for. A probe takes up to 150 short calls, which no limit of a
+    run counts.
 
     Args:
         settings: which model, and where.
         role: what it is for; a replayed run may have used different models for different roles.
 
     Raises:
-        ConfigError: the provider is unknown, an address or a key is missing, a local model cannot be loaded, or it was not found
-            out whether a server does what is wanted of it.
+        ConfigError: the provider is unknown, an address or a key is missing, a local model cannot be loaded, or it was not
+            found out whether a server does what is wanted of it.
     """
     provider, _, model = settings.name.partition("/")
     if provider not in PROVIDERS or not model:
@@ -87,8 +87,8 @@ def open_backend(settings: ModelSettings, role: str = "user") -> Backend:
         report = probe_model(settings)
     if missed := report.unknown(settings.realisation):
         raise ConfigError(
-            f"model {settings.name}: got realisation {settings.realisation}, of which the probe did not find out whether it works "
-            f"({missed}), expected one that works; try again when the server has less to do, or leave it to the probe, auto"
+            f"model {settings.name}: got realisation {settings.realisation}, of which the probe did not find out whether it "
+            f"works ({missed}), expected one that does; try again when the server has less to do, or leave it to the probe, auto"
         )
     return backend.with_abilities(report.abilities)
 

@@ -91,12 +91,14 @@ def explain_basis(content: Content) -> str:
     level = f"{100 * judging['confidence']:.3g}%"
     if content["sequential"] is not None:
         available = numbers.count(content["sequential"]["available"])
-        return f"{numbers.count(content['users'])} of {available} users served; {level} intervals are always-valid, so stopping early is allowed."
+        served = f"{numbers.count(content['users'])} of {available} users served"
+        return f"{served}; {level} intervals are always-valid, so stopping early is allowed."
     if judging["correction"] == "holm":
         together = f"{level} intervals hold together over {count} comparisons" if count > 1 else f"{level} intervals"
         return f"{users}; {together} (Holm)."
     share = f"{100 - 100 * judging['confidence']:.3g}%"
-    return f"{users}, {numbers.counted(count, 'comparison')}; of those claimed, {share} at most are expected false (Benjamini-Hochberg)."
+    users += f", {numbers.counted(count, 'comparison')}"
+    return f"{users}; of those claimed, {share} at most are expected false (Benjamini-Hochberg)."
 
 
 def _sentence(content: Content, row: Row) -> str:

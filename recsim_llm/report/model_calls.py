@@ -40,8 +40,8 @@ def calls_line(calls: Sequence[CallSummary]) -> str:
     divided = f", {numbers.count(renormalised)} answers whose percentages did not sum to 100 and were divided by their sum"
     return (
         f"{numbers.counted(sent, 'call')} of language models, {numbers.counted(hits, 'answer')} from a cache, "
-        f"{numbers.counted(failed, 'failed attempt')}, {numbers.count(read)} tokens read, {numbers.count(written)} written{price}"
-        f"{extra if any(contrast) else ''}{divided if renormalised else ''}"
+        f"{numbers.counted(failed, 'failed attempt')}, {numbers.count(read)} tokens read, {numbers.count(written)} written"
+        f"{price}{extra if any(contrast) else ''}{divided if renormalised else ''}"
     )
 
 

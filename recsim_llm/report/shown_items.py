@@ -28,7 +28,9 @@ def shown_items_section(summary: Summary, names: Names) -> str:
         return ""
     parts = [_part(arm, names, first=arm is order[0]) for arm in order]
     note = _NOTE.format(
-        confidence=f"{summary.confidence:.0%}", users=numbers.counted(max(arm.users for arm in order), "user"), seed=summary.seed
+        confidence=f"{summary.confidence:.0%}",
+        users=numbers.counted(max(arm.users for arm in order), "user"),
+        seed=summary.seed,
     )
     return "\n".join(["<h2>Most shown, most clicked</h2>", *parts, f'<p class="aside">{escape(note)}</p>'])
 

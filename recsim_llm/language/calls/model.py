@@ -33,7 +33,7 @@ from recsim_llm.language.calls.store import CallStore
 from recsim_llm.language.calls.waiting import Batch, Waiter, unraised
 from recsim_llm.language.calls.writing import Writing, writing_job
 
-__all__ = ["LanguageModel", "Reply"]
+__all__ = ["Asked", "LanguageModel", "Reply"]
 
 _FIRST_SLOTS = 16
 _CONCURRENCY = 64
@@ -41,7 +41,7 @@ _AHEAD = 64
 _PATIENCE = 10.0
 
 
-class _Asked(NamedTuple):
+class Asked(NamedTuple):
     """Something put to the model."""
 
     item: Ask | Writing | Acting
@@ -119,7 +119,7 @@ class LanguageModel:
         )
         most = math.inf if store is None else self._limiter.most + _AHEAD
         self._forced: ForcedWay = abilities.forced if abilities and elicitation == "forced" else ""
-        self._under_way = AsksUnderWay[_Asked](
+        self._under_way = AsksUnderWay[Asked](
             self._sender,
             lambda asked: self._job(asked.item)._replace(settles=asked.settles),
             samples=abilities.samples if abilities else 1,
@@ -199,7 +199,7 @@ class LanguageModel:
         return [unraised(future) for future in self._submitted(asks, settles=True)]
 
     def _submitted(self, asks: Sequence[Ask], *, settles: bool) -> list[Future[Reply]]:
-        pairs: list[tuple[_Asked, Future[Reply]]] = [(_Asked(ask, settles), Future()) for ask in asks]
+        pairs: list[tuple[Asked, Future[Reply]]] = [(Asked(ask, settles), Future()) for ask in asks]
         self._begin(pairs)
         return [future for _, future in pairs]
 
@@ -321,13 +321,13 @@ class LanguageModel:
         if self._store is not None:
             self._store.close()
 
-    def _begin(self, pairs: Sequence[tuple[_Asked, Waiter[Reply]]]) -> None:
+    def _begin(self, pairs: Sequence[tuple[Asked, Waiter[Reply]]]) -> None:
         if self._closed:
             raise ConfigError(f"model {self.name}: got an ask after it was closed, expected an open model; open it again")
         if pairs:
             background_loop().call_soon_threadsafe(self._begin_on_loop, pairs)
 
-    def _begin_on_loop(self, pairs: Sequence[tuple[_Asked, Waiter[Reply]]]) -> None:
+    def _begin_on_loop(self, pairs: Sequence[tuple[Asked, Waiter[Reply]]]) -> None:
         # A file that cannot be written stops the asks themselves when their answers are to be kept.
         with suppress(LogError):
             self._save_notes()
@@ -336,11 +336,9 @@ class LanguageModel:
     def _wait(self, items: Sequence[Ask] | Sequence[Writing]) -> list[Reply]:
         return self._waited(items).results()
 
-    def _waited(
-        self, items: Sequence[Ask] | Sequence[Writing] | Sequence[Acting], *, settles: bool = False
-    ) -> Batch[Reply]:
+    def _waited(self, items: Sequence[Ask] | Sequence[Writing] | Sequence[Acting], *, settles: bool = False) -> Batch[Reply]:
         batch: Batch[Reply] = Batch(len(items))
-        self._begin([(_Asked(item, settles), seat) for item, seat in zip(items, batch.seats, strict=True)])
+        self._begin([(Asked(item, settles), seat) for item, seat in zip(items, batch.seats, strict=True)])
         try:
             batch.wait()
         except KeyboardInterrupt:

@@ -1,7 +1,8 @@
 """A run's recorded answers as a backend of their own: no model, no network, and an error where an answer is missing.
 
 Names agree because the backend takes its name and its way to a decision from the record: those under which calls of its role
-were answered, or got replies of which none could be read. Its language model looks answers up in that file, so a call that reaches the backend is a miss.
+were answered, or got replies of which none could be read. Its language model looks answers up in that file, so a call that
+reaches the backend is a miss.
 """
 
 from __future__ import annotations

@@ -218,8 +218,7 @@ class CallStore:
         return None
 
     def give_up(self, model: str, key: bytes, error: ModelReplyError) -> None:
-        """Keep that there is no answer to what ``key`` stands for, and why, so that whoever goes on with these calls hears the
-        same; the first reason counts.
+        """Keep why there is no answer to what ``key`` stands for, for whoever goes on with these calls; the first one counts.
 
         Raises:
             LogError: the file cannot be written.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from statistics import median
 
@@ -21,8 +21,8 @@ from recsim_llm.language.probing.probe_bursts import Clock, find_concurrency, to
 from recsim_llm.language.probing.probe_choice import rank
 from recsim_llm.language.probing.probe_costs import CostMeter
 from recsim_llm.language.probing.probe_page import ASK, CODE_SCHEMA, LONE, is_code
-from recsim_llm.language.probing.probe_report import UNFINISHED, ProbeFinding
 from recsim_llm.language.probing.probe_repeats import find_repeats
+from recsim_llm.language.probing.probe_report import UNFINISHED, ProbeFinding
 from recsim_llm.language.probing.probe_schemas import find_schemas
 from recsim_llm.language.probing.probe_tools import find_tools
 
@@ -134,7 +134,9 @@ class Checks:
         left = self._left
         self._looked.add(ability)
         if left <= 0:
-            return ProbeFinding(ability, "unknown", f"not looked for: {self._most_seconds:.0f} s are over; probe again when it is idle")
+            return ProbeFinding(
+                ability, "unknown", f"not looked for: {self._most_seconds:.0f} s are over; probe again when it is idle"
+            )
         try:
             async with asyncio.timeout(left):
                 answer, evidence = await check()

@@ -39,8 +39,8 @@ _TOKENS_A_NUMBER = 6
 _PURPOSE = "sides of a pair"
 _UNLISTED = -1e9
 _CANDIDATES = "candidates whose answer could not be read", "candidates asked about"
-_PAIRS = "comparisons that could not be read", "comparisons"
-_LISTS = "lists that could not be read", "lists asked for"
+_PAIRS = "comparisons that could not be read", "comparisons", 1
+_LISTS = "lists that could not be read", "lists asked for", 1
 _EVEN = 0.5
 
 
@@ -164,7 +164,7 @@ def _judged(
     by_place: list[float] = []
     for reply in replies:
         count = len(case.shown) // len(replies)
-        _count(judges, case, _CANDIDATES, _why_unread(reply), count)
+        _count(judges.book, case.user_id, (*_CANDIDATES, count), _why_unread(reply))
         by_place += [math.nan] * count if isinstance(reply, ModelReplyError) else map(number, reply.answers)
     score = _by_candidate(case, by_place)
     unknown = np.isnan(score)
@@ -176,13 +176,13 @@ def _why_unread(reply: Reply | str | ModelReplyError) -> str:
     return reply.cause or "no reason told" if isinstance(reply, ModelReplyError) else ""
 
 
-def _count(judges: Judges, case: Case, about: tuple[str, str], unread: str, cases: int = 1) -> None:
-    """Count something that was asked for, and where it could not be read also why."""
-    what, of = about
-    judges.book.meet(of, case.user_id, cases)
-    judges.book.add(what, of, case.user_id, cases * bool(unread), share=True)
+def _count(book: CountBook, user_id: int, about: tuple[str, str, int], unread: str) -> None:
+    """Count something that was asked for, so many times, and where it could not be read also why."""
+    what, of, cases = about
+    book.meet(of, user_id, cases)
+    book.add(what, of, user_id, cases * bool(unread), share=True)
     if unread:
-        judges.book.add(f"{what}: {unread}", of, case.user_id, cases, share=True)
+        book.add(f"{what}: {unread}", of, user_id, cases, share=True)
 
 
 def _list(judges: Judges, cases: Sequence[Case]) -> list[Verdict]:
@@ -194,7 +194,7 @@ def _list(judges: Judges, cases: Sequence[Case]) -> list[Verdict]:
 
 
 def _listed(judges: Judges, case: Case, reply: Reply | ModelReplyError) -> Verdict:
-    _count(judges, case, _LISTS, _why_unread(reply))
+    _count(judges.book, case.user_id, _LISTS, _why_unread(reply))
     return _unread(case) if isinstance(reply, ModelReplyError) else _placed(judges, case, reply.answers)
 
 
@@ -247,7 +247,7 @@ def _written(judges: Judges, case: Case, text: str | ModelReplyError) -> Verdict
     order, cause = list[int](), _why_unread(text)
     if not isinstance(text, ModelReplyError):
         order, cause = read_numbers(text, len(case.shown), min(judges.places, len(case.shown)))
-    _count(judges, case, _LISTS, cause)
+    _count(judges.book, case.user_id, _LISTS, cause)
     if cause:
         return _unread(case)
     return Verdict(np.full(len(case.candidates), np.nan), _ranked(case, [case.shown[place] for place in order]), True)
@@ -263,7 +263,7 @@ def _compare(judges: Judges, cases: Sequence[Case]) -> list[Verdict]:
         replies = dict(zip(pending, judges.model.ask_each(list(pending.values())), strict=True))
         pending = {}
         for number, reply in replies.items():
-            _count(judges, cases[number], _PAIRS, _why_unread(reply))
+            _count(judges.book, cases[number].user_id, _PAIRS, _why_unread(reply))
             whole[number] &= not isinstance(reply, ModelReplyError)
             # Unread they are equals, which keep their order.
             chance = _EVEN if isinstance(reply, ModelReplyError) else reply.answers[0].probabilities[0]

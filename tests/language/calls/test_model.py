@@ -17,7 +17,7 @@ from recsim_llm.language.base.questions import Ask, Part, Prompt, score, short_t
 from recsim_llm.language.base.wire import Abilities, RawReply, TokenChoice, TokenUsage
 from recsim_llm.language.calls.budget import Budget, Limits, Prices
 from recsim_llm.language.calls.limiter import AdaptiveLimiter
-from recsim_llm.language.calls.model import LanguageModel
+from recsim_llm.language.calls.model import Asked, LanguageModel
 from recsim_llm.language.calls.recorded_answers import ReplayBackend
 from recsim_llm.language.calls.retries import RetryPolicy
 from recsim_llm.language.calls.store import CallStore
@@ -582,7 +582,7 @@ def test_an_ask_that_is_given_up_before_its_first_step_ends_and_leaves_nothing_b
         batch = Batch(1)
 
         def begin_and_give_up():
-            model._under_way.begin([(ask(1), batch.seats[0])])
+            model._under_way.begin([(Asked(ask(1), settles=False), batch.seats[0])])
             model._under_way.cancel(batch.seats)
 
         background_loop().call_soon_threadsafe(begin_and_give_up)
@@ -610,7 +610,7 @@ def test_an_ask_does_not_share_the_end_of_one_that_is_given_up():
 
         def give_up_and_begin():
             model._under_way.cancel([first])
-            model._under_way.begin([(ask(1), second)])
+            model._under_way.begin([(Asked(ask(1), settles=False), second)])
 
         background_loop().call_soon_threadsafe(give_up_and_begin)
         assert second.result(timeout=PATIENCE).answers
@@ -624,7 +624,7 @@ def test_an_ask_that_arrives_behind_the_end_is_given_up():
     model = open_model(Fake())
     model.close()
     batch = Batch(1)
-    background_loop().call_soon_threadsafe(model._under_way.begin, [(ask(1), batch.seats[0])])
+    background_loop().call_soon_threadsafe(model._under_way.begin, [(Asked(ask(1), settles=False), batch.seats[0])])
     batch.wait(PATIENCE)
     assert isinstance(batch.seats[0].error, concurrent.futures.CancelledError)
 

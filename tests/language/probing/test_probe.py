@@ -429,7 +429,7 @@ def test_a_server_that_is_slow_to_answer_is_looked_at_as_closely(seconds):
 
 
 def test_the_way_that_is_wanted_is_looked_for_first():
-    findings, abilities = slowly_probed({"words": 0.1, "page": 26.0}, wanted="json")
+    findings, _ = slowly_probed({"words": 0.1, "page": 26.0}, wanted="json")
     assert findings["json"].answer == "yes"
     assert list(findings).index("decision") < list(findings).index("json")
     assert findings["logprobs"].answer == "unknown"
@@ -453,7 +453,7 @@ def test_what_an_earlier_probe_did_not_get_to_is_looked_for_again(monkeypatch, t
             assert roles.role("user").elicitation == "json"
         save_probe(replace(report, findings=findings, abilities=few))
         monkeypatch.setattr("recsim_llm.language.providers.probe", lambda *_, **__: replace(report, findings=findings))
-        with pytest.raises(ConfigError, match="did not find out whether it works .not looked for: 50 s are over"):
+        with pytest.raises(ConfigError, match=r"did not tell whether it works \(not looked for: 50 s are over"):
             Roles({"user": asked}).role("user")
 
 
