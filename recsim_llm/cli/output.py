@@ -80,9 +80,10 @@ def print_pairs(title: str, table: dict[str, Any]) -> None:
     """Print names and values under a title."""
     console = make_console()
     console.print(title, style="bold")
+    width = max([42, *map(len, table)]) + 2
     for name, value in table.items():
         shown = f"{value:,.4f}" if isinstance(value, float) else "unknown" if value is None else value
-        console.print(f"  {name:<44}{shown}")
+        console.print(f"  {name:<{width}}{shown}")
 
 
 def print_parameters(parameters: Mapping[str, Any]) -> None:

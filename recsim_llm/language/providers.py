@@ -87,8 +87,8 @@ def open_backend(settings: ModelSettings, role: str = "user") -> Backend:
         report = probe_model(settings)
     if missed := report.unknown(settings.realisation):
         raise ConfigError(
-            f"model {settings.name}: got realisation {settings.realisation}, of which the probe did not find out whether it "
-            f"works ({missed}), expected one that does; try again when the server has less to do, or leave it to the probe, auto"
+            f"model {settings.name}: got realisation {settings.realisation}, of which the probe did not tell whether it "
+            f"works ({missed}), expected one that does; try again when the server has less to do, or leave it to auto"
         )
     return backend.with_abilities(report.abilities)
 

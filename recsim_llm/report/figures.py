@@ -23,7 +23,6 @@ Row = tuple[str | int | float | None, ...]
 _STEPS = [1, 2, 2.5, 5, 10]
 _MOST_TICKS = 10
 _ESTIMATE = ("value", "low", "high", "users")
-_DASHES = ("-", "--", ":", "-.")
 
 
 class FigureKind(NamedTuple):
@@ -129,8 +128,8 @@ def draw_lorenz(summary: Summary) -> Figure:
     figure = drawing.new_figure(height=3.3, left=0.13)
     axes = figure.axes[0]
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1.0, linestyle=(0, (2, 3)))
-    for arm, dash in zip(shown, _dashes(shown), strict=True):
-        curve = arm.exposure_lorenz
+    for arm in shown:
+        curve, dash = arm.exposure_lorenz, drawing.line(drawing.place_of(arm.arm))
         axes.plot(np.linspace(0.0, 1.0, len(curve)), curve, color=_colour(arm.arm), linewidth=2.0, linestyle=dash)
     axes.text(0.03, 0.94, "Gini", color=MUTED, va="center", fontweight="bold")
     for line, arm in enumerate(sorted(shown, key=lambda arm: arm.exposure_gini or 0.0), start=1):
@@ -146,12 +145,6 @@ def draw_lorenz(summary: Summary) -> Figure:
 
 def _colour(recommender: str) -> str:
     return drawing.colour(drawing.place_of(recommender))
-
-
-def _dashes(arms: Sequence[ArmSummary]) -> list[str]:
-    """Return a style of line for each arm: those after the first of one colour are broken, so that none passes for another."""
-    colours = [_colour(arm.arm) for arm in arms]
-    return [_DASHES[colours[:number].count(colour) % len(_DASHES)] for number, colour in enumerate(colours)]
 
 
 def _whisker(axes: Axes, estimate: Estimate, place: float, arm: str) -> None:
@@ -186,12 +179,13 @@ def _curves(
     figure = drawing.new_figure(left=0.13, right=0.94 - 0.021 * longest)
     axes = figure.axes[0]
     ends, top = [], 0.0
-    for arm, curve, dash in zip(summary.arms, curves, _dashes(summary.arms), strict=True):
+    for arm, curve in zip(summary.arms, curves, strict=True):
         known = [(x, e, e.value) for x, e in enumerate(curve, start=1) if e.value is not None]
         if not known:
             continue
         x, y = [x for x, _, _ in known], [value for _, _, value in known]
-        colour, mark = _colour(arm.arm), drawing.marker(drawing.place_of(arm.arm))
+        place = drawing.place_of(arm.arm)
+        colour, mark, dash = drawing.colour(place), drawing.marker(place), drawing.line(place)
         band = [(x, e.low, e.high) for x, e, _ in known if e.low is not None and e.high is not None]
         if band:
             places, low, high = zip(*band, strict=True)

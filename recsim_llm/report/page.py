@@ -157,7 +157,7 @@ def write_report(
         FolderInUseError: another process is writing the report, and goes on doing so.
     """
     summary, manifest = summary or summarise(run), read_manifest(run)
-    with lock_report(run):
+    with lock_report(run), drawing.apart(arm.arm for arm in summary.arms):
         if card is not None:
             write_atomically(run / CARD_FILE, _json(read_card(card)))
         if ope is not None:

@@ -47,7 +47,8 @@ def write_training_page(found: Mapping[str, Any], run: Path, evaluation: Path) -
     pictures = run / "figures"
     pictures.mkdir(exist_ok=True)
     title = _title(found)
-    with drawing.style():
+    names = [found["algorithm"], *(row["arm"] for row in found["arms"][1:])]
+    with drawing.style(), drawing.apart(names):
         element = write_figure(draw_curve(found), pictures, _CURVE, title)
     seeds = range(len(found["curve"][0]["seeds"]))
     columns = ["steps", "return", "low", "high", "users", *(f"seed_{seed}" for seed in seeds), "satisfaction"]

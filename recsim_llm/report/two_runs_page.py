@@ -46,10 +46,11 @@ def write_two_runs(folder: Path, comparison: Comparison) -> Path:
     content: dict[str, Any] = json.loads(json.dumps(comparison.to_json(), allow_nan=False))
     figures = folder / "figures"
     figures.mkdir()
-    plot = _draw(content, figures) if comparison_figure.can_draw(content) else ""
     write_atomically(folder / FILE_NAME, json.dumps(content, indent=2, ensure_ascii=False).encode() + b"\n")
     page = folder / "report.html"
-    write_atomically(page, _page(content, plot).encode())
+    with drawing.apart(recommender_of(content, arm) for arm in content["arms"]):
+        plot = _draw(content, figures) if comparison_figure.can_draw(content) else ""
+        write_atomically(page, _page(content, plot).encode())
     return page
 
 
