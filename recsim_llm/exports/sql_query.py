@@ -88,7 +88,7 @@ class RunDatabase:
 
     @property
     def notes(self) -> list[str]:
-        """What of the runs was read, where that is not all of a finished run, and which tables asked for some lack; a line each."""
+        """What of the runs was read, where that is not all of a finished run, and which tables some lack; a line each."""
         return [*(f"{name}: {note}" for name, run in self._runs.items() for note in run.notes), *self._lacking]
 
     def tables(self) -> list[TableOutline]:

@@ -336,7 +336,7 @@ class LanguageModel:
     def _wait(self, items: Sequence[Ask] | Sequence[Writing]) -> list[Reply]:
         return self._waited(items).results()
 
-    def _waited(self, items: Sequence[Ask] | Sequence[Writing] | Sequence[Acting], *, settles: bool = False) -> Batch[Reply]:
+    def _waited(self, items: Sequence[Ask | Writing | Acting], *, settles: bool = False) -> Batch[Reply]:
         batch: Batch[Reply] = Batch(len(items))
         self._begin([(Asked(item, settles), seat) for item, seat in zip(items, batch.seats, strict=True)])
         try:
