@@ -62,13 +62,8 @@ def go_on(how: str) -> Iterator[None]:
     except (ConfigError, DataError, LogError):
         raise
     except (Exception, KeyboardInterrupt) as error:
-        error.add_note(how + _higher(error))
+        error.add_note(how)
         raise
-
-
-def _higher(error: BaseException) -> str:
-    """Say which limit is to be raised, where one was reached."""
-    return f" and a higher {error.option}" if isinstance(error, BudgetExceeded) and error.option else ""
 
 
 @contextmanager
@@ -84,7 +79,7 @@ def go_on_by_calls(out: Path, seed: int) -> Iterator[None]:
         if (out / FILE_NAME).exists():
             # Of a seed that was drawn, too: under another one nothing that was answered is asked again.
             again = f"--seed {seed} --out {shlex.quote(str(out))}"
-            error.add_note(f"what the model answered is kept; give the same command with {again}{_higher(error)}")
+            error.add_note(f"what the model answered is kept; give the same command with {again}")
         raise
 
 

@@ -35,6 +35,7 @@ __all__ = [
     "Label",
     "apart",
     "colour",
+    "draw_series",
     "label_ends",
     "line",
     "marker",
@@ -181,6 +182,14 @@ def tidy(axes: Axes, *, grid: str = "y") -> None:
     axes.grid(axis="y" if grid == "y" else "x", color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(length=0, pad=4)
+
+
+def draw_series(axes: Axes, recommender: str, across: Sequence[float], up: Sequence[float]) -> Label:
+    """Draw a recommender's line, and return the label at its end."""
+    place = place_of(recommender)
+    look = {"color": colour(place), "linestyle": line(place), "marker": marker(place)}
+    axes.plot(across, up, linewidth=1.8, markersize=3.8, **look)
+    return Label(across[-1], up[-1], shorten(recommender), colour(place))
 
 
 def label_ends(axes: Axes, labels: Sequence[Label]) -> None:

@@ -65,10 +65,13 @@ def test_why_there_is_nothing_of_what_a_format_is_for_is_said_in_a_line(run, tmp
 
 
 def test_a_limit_of_an_export_is_raised_where_it_was_given(run, tmp_path, capsys):
-    asked = ["narratives", tmp_path / "out", "--model", "scripted/genres", "--max-calls", "1", "--yes"]
-    said = refused(capsys, run, *asked)
+    asked = ["narratives", str(tmp_path / "out"), "--model", "scripted/genres", "--max-calls", "1", "--yes"]
+    assert main(["export", str(run), *asked]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
     assert "resume" not in said
-    assert "what the model wrote is kept beside the folder; give the same command again and a higher --max-calls" in said
+    assert (
+        "go on with a higher --max-calls; what the model wrote is kept beside the folder; give the same command again" in said
+    )
 
 
 def test_one_arm_and_quiet(run, tmp_path, capsys):
