@@ -108,19 +108,20 @@ class Records:
         index = np.full((len(row), k), -1, np.int64)
         score = np.full((len(row), k), np.nan, np.float32)
         asked, counts, stream = self.texts.ask(queries), self.stream.count.take(row), self.stream
+        every = len(set(kinds)) == len(MemoryKind)
         allowed = np.isin(np.arange(len(MemoryKind)), [int(kind) for kind in kinds])
         for batch in batches(counts):
-            column = np.arange(counts[batch].max())
-            inside = column < counts[batch][:, None]
-            place = np.where(inside, stream.first(row[batch])[:, None] + column, 0)
-            moment = now[batch][:, None]
-            candidate = inside & (stream["fades_at"].take(place) > moment) & allowed.take(stream["kind"].take(place))
+            cells, moment = stream.cells(row[batch], int(counts[batch].max())), now[batch][:, None]
+            candidate = cells("fades_at") > moment
+            if cells.inside is not None:
+                candidate &= cells.inside
+            if not every:
+                candidate &= allowed.take(cells("kind"))
             if hidden is not None:
-                candidate &= ~hidden.take(place)
-            cosine = self.texts.relevance(stream["text"].take(place), asked, batch)
+                candidate &= ~cells.of(hidden)
+            cosine = self.texts.relevance(cells("text"), asked, batch)
             cosine[~candidate] = 0
-            age = moment - stream["last_touched"].take(place)
-            value = scores(age, stream["importance"].take(place), cosine, self._settings)
+            value = scores(moment - cells("last_touched"), cells("importance"), cosine, self._settings)
             index[batch], score[batch] = best(value, candidate, k)
         return index, score
 

@@ -35,7 +35,9 @@ from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
 __all__ = ["MemoryKind", "Recalled", "batches", "best", "fades_at", "scores"]
 
 _LONGEST_BATCH = 1 << 15
-_MOST_ROWS = 64
+_MOST_ROWS = 256
+_FEW = 8
+"""Up to so many best memories are looked for one by one."""
 _LOW_BITS = (1 << 32) - 1
 
 
@@ -104,14 +106,30 @@ def best(score: FloatArray, candidate: BoolArray, k: int) -> tuple[IntArray, Flo
     key = score.view(np.int32).astype(np.int64) << 32
     key |= np.arange(width)
     key[~candidate] = -1
-    if k < width:
-        key = np.partition(key, width - k, axis=1)[:, width - k :]
-    key = np.sort(key, axis=1)[:, ::-1]
+    if k <= _FEW and k < width:
+        key = _largest(key, k)
+    else:
+        if k < width:
+            key = np.partition(key, width - k, axis=1)[:, width - k :]
+        key = np.sort(key, axis=1)[:, ::-1]
     if k > width:
         key = np.pad(key, ((0, 0), (0, k - width)), constant_values=-1)
     found = key >= 0
     value = (key >> 32).astype(np.int32).view(np.float32)
     return np.where(found, key & _LOW_BITS, -1), np.where(found, value, np.float32(np.nan))
+
+
+def _largest(key: IntArray, k: int) -> IntArray:
+    """Return the ``k`` largest keys of each row, int64 [m, k], the largest first; the keys are overwritten.
+
+    Memories lie by age, and keys grow with it on the whole: such rows take a partition many times as long as ``k`` passes.
+    """
+    row, found = np.arange(len(key)), np.empty((len(key), k), np.int64)
+    for place in range(k):
+        column = key.argmax(axis=1)
+        found[:, place] = key[row, column]
+        key[row, column] = -1
+    return found
 
 
 def batches(count: IntArray) -> Iterator[IntArray]:

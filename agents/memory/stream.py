@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from recsim_llm.core.arrays import IntArray
+from recsim_llm.core.arrays import BoolArray, IntArray
 from recsim_llm.core.pages import Rows
 
-__all__ = ["Stream", "run_places"]
+__all__ = ["Cells", "Stream", "run_places"]
 
 _LEAST_ROOM = 16
+
+
+class Cells(NamedTuple):
+    """Memories of some rows as a table: a row each, oldest first."""
+
+    columns: Mapping[str, npt.NDArray[Any]]
+    place: IntArray | slice
+    inside: BoolArray | None
+    """bool [m, n]: where there is a memory; None: everywhere."""
+
+    def of(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return entries [m, n] of an array over all places; read only."""
+        return values[self.place][None] if isinstance(self.place, slice) else values.take(self.place)
+
+    def __call__(self, name: str) -> npt.NDArray[Any]:
+        """Return entries [m, n] of a column; read only."""
+        return self.of(self.columns[name])
 
 
 class Stream:
@@ -64,6 +81,15 @@ class Stream:
     def places(self, row: IntArray) -> IntArray:
         """Return the places of several rows, one row after the other."""
         return run_places(self._start.take(row), self.count.take(row))
+
+    def cells(self, row: IntArray, width: int) -> Cells:
+        """Return where the memories of different rows lie, oldest first, ``width`` columns for the longest of them."""
+        if len(row) == 1:
+            # Views instead of copies: what a long memory costs is mostly being read.
+            return Cells(self._columns, self.stretch(int(row[0])), None)
+        column = np.arange(width)
+        inside = column < self.count.take(row)[:, None]
+        return Cells(self._columns, np.where(inside, self._start.take(row)[:, None] + column, 0), inside)
 
     def append(self, row: IntArray, values: Mapping[str, npt.ArrayLike]) -> IntArray:
         """Add memories and return their places.

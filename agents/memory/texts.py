@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from recsim_llm.agents.memory.stream import run_places
 from recsim_llm.agents.memory.topic_words import BUCKETS, WordWeights
-from recsim_llm.core.arrays import FloatArray, IntArray
+from recsim_llm.core.arrays import BoolArray, FloatArray, IntArray
 from recsim_llm.errors import ConfigError
 from recsim_llm.language.base.tokens import estimate_tokens
 
@@ -24,6 +24,8 @@ KEPT_WORDS = 16
 """Different words by which a text is found: of longer texts the ones that weigh most, of equals the first."""
 
 _LEAST_ROOM = 256
+_FEW_WORDS = 8
+"""Up to so many words a query, comparing with each of them is faster than looking up all words of the memories."""
 _NONE, _NOTHING = np.zeros(0, np.int64), np.zeros(0)
 
 Number = TypeVar("Number", bound=np.generic)
@@ -122,12 +124,24 @@ class Texts:
         self._present[bucket], self._column[bucket] = True, np.arange(len(bucket))
         held = self._buckets.take(number.reshape(-1), axis=0).reshape(-1)
         # Few words of memories occur in any query: only those are looked up. Words of other rows' queries add exactly 0.
-        hit = np.flatnonzero(self._present.take(held, mode="clip"))
+        if asked.length[which].min() > 0 and asked.length[which].max() <= _FEW_WORDS:
+            hit = np.flatnonzero(self._compared(held.reshape(len(which), -1), asked, which))
+        else:
+            hit = np.flatnonzero(self._present.take(held, mode="clip"))
         self._present[bucket] = False
         memory = hit // self._buckets.shape[1]
         place = memory // number.shape[1] * len(bucket) + self._column.take(held.take(hit))
         shared = np.bincount(memory, table.reshape(-1).take(place), number.size)
         return (shared.reshape(number.shape) * self._scale.take(number)).astype(np.float32)
+
+    def _compared(self, held: npt.NDArray[np.uint16], asked: AskedTexts, which: IntArray) -> BoolArray:
+        """Return bool [m, w]: which of the words uint16 [m, w] are words of the row's query, of which each has some."""
+        found = np.zeros(held.shape, np.bool_)
+        for place in range(int(asked.length[which].max())):
+            # A shorter query is asked for its last word again.
+            word = asked.bucket[asked.first[which] + np.minimum(place, asked.length[which] - 1)]
+            found |= held == word.astype(np.uint16)[:, None]
+        return found
 
     def _vector_cosine(self, number: IntArray, queries: FloatArray) -> FloatArray:
         cosine = np.zeros(number.shape, np.float32)

@@ -32,8 +32,8 @@ _FUNCTION_WORDS = """
 _STOP_WORDS = frozenset(_FUNCTION_WORDS.split())
 _LOWER = bytes(ord(chr(code).lower()) if code < 128 and chr(code).isalnum() else ord(" ") for code in range(256))
 _REMEMBERED = 1 << 18
-_UNKNOWN = (-1, 0.0)
-_NOT_COUNTED = (0, 0.0)
+_NOT_COUNTED = 0
+"""Stands for words that count for nothing."""
 
 
 class WordWeights:
@@ -53,7 +53,7 @@ class WordWeights:
             raise ConfigError("word weights: got a weight that is not positive, expected all above 0")
         self.weights = weights
         self.unseen = unseen
-        self._found: dict[str, tuple[int, float]] = {}
+        self._known = _KnownWords(weights, unseen)
 
     @classmethod
     def from_texts(cls, texts: Iterable[str]) -> WordWeights:
@@ -77,20 +77,24 @@ class WordWeights:
 
     def weigh(self, text: str) -> dict[int, float]:
         """Return the weights of a text's different words by their number, 1 to 65,535, in the order of the text."""
-        found: dict[int, float] = {}
-        for word in split_words(text):
-            known = self._found.get(word, _UNKNOWN)
-            bucket, weight = self._look_up(word) if known is _UNKNOWN else known
-            if bucket:
-                found[bucket] = weight
+        found = dict(map(self._known.__getitem__, split_words(text)))
+        found.pop(_NOT_COUNTED, None)
         return found
 
-    def _look_up(self, word: str) -> tuple[int, float]:
-        if len(self._found) >= _REMEMBERED:
-            self._found.clear()
+
+class _KnownWords(dict[str, tuple[int, float]]):
+    """Number and weight of each word that was met; others are looked up on their way in."""
+
+    def __init__(self, weights: dict[str, float], unseen: float) -> None:
+        super().__init__()
+        self._weights, self._unseen = weights, unseen
+
+    def __missing__(self, word: str) -> tuple[int, float]:
+        if len(self) >= _REMEMBERED:
+            self.clear()
         root = stem(word)
-        known = (_number(root), self.weights.get(root, self.unseen)) if _counts(word) else _NOT_COUNTED
-        self._found[word] = known
+        known = (_number(root), self._weights.get(root, self._unseen)) if _counts(word) else (_NOT_COUNTED, 0.0)
+        self[word] = known
         return known
 
 

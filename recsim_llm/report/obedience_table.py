@@ -16,6 +16,7 @@ Arms = Sequence[Mapping[str, Any]]
 Rows = list[tuple[str, list[Cell]]]
 
 _KINDS = {"all": "All", "less": "Less of something", "more": "More of something", "not_this": "Not this one"}
+_BEYOND = {"all": "less or more", "less": "less of something", "more": "more of something"}
 
 
 def obedience_rows(arms: Arms) -> Rows:
@@ -30,9 +31,9 @@ def obedience_rows(arms: Arms) -> Rows:
     if any(arm["beyond_chance"] is None for arm in arms):
         return rows
     found = [arm["beyond_chance"] for arm in arms]
-    rows.append(_row("All, by chance alone", [one["by_chance"]["all"] for one in found], share=True))
-    for kind, label in _KINDS.items():
-        rows.append(_row(f"Obedience beyond chance: {label.lower()}", [one["obedience"][kind] for one in found]))
+    rows.append(_row("Less or more, of what was not asked for", [one["by_chance"]["all"] for one in found], share=True))
+    for kind, label in _BEYOND.items():
+        rows.append(_row(f"Obedience beyond chance: {label}", [one["obedience"][kind] for one in found]))
     return rows
 
 
@@ -46,7 +47,10 @@ def obedience_lines(run: Path) -> Iterator[str]:
         line = f"critiques heeded by {arm['arm']}: {heeded.text(2)}"
         if beyond is not None:
             chance, obedience = (numbers.read_estimate(beyond[name]["all"]) for name in ("by_chance", "obedience"))
-            line += f", by chance {chance.text(2)}; obedience beyond chance {obedience.text(2)}, 0 if deaf, 1 if always heeded"
+            line += (
+                f", of what could have been asked for instead {chance.text(2)}; "
+                f"obedience beyond chance {obedience.text(2)}, 0 if deaf, 1 if always heeded"
+            )
         yield line
 
 

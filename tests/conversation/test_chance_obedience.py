@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from recsim_llm.cli.main import main
-from recsim_llm.conversation.acts import CRITIQUES
-from recsim_llm.conversation.chance_obedience import _beyond
+from recsim_llm.conversation.chance_obedience import ChanceReader, _beyond, _criticised
 from recsim_llm.conversation.dialogue_measures import measure_conversation
 from recsim_llm.log import open_run
 from recsim_llm.recommenders import Popularity
@@ -52,7 +51,7 @@ def arms(talked):
 def test_a_deaf_policy_heeds_as_much_as_chance_does(deaf, arms):
     found = arms[deaf].beyond_chance
     assert arms[deaf].obeyed["all"].value > 0.4
-    assert found.refusals > 2 * found.critiques["all"] > 300
+    assert found.critiques["all"] > 150
     for kind in ("less", "more", "all"):
         assert found.obedience[kind].low < 0 < found.obedience[kind].high
     assert found.obedience["all"].high < 0.3
@@ -64,18 +63,19 @@ def test_a_policy_that_heeds_everything_has_all(arms):
     assert 0.4 < found.by_chance["all"].value < 0.7
 
 
-def test_where_chance_heeds_everything_nothing_can_be_said_of_obedience(arms):
-    found = arms["popularity"].beyond_chance
-    assert found.by_chance["not_this"].value == 1.0
-    assert found.obedience["not_this"].value is None
+def test_nothing_is_said_of_what_cannot_be_compared(arms):
+    assert set(arms["popularity"].obeyed) - set(arms["popularity"].beyond_chance.obedience) == {"not_this"}
 
 
-def test_critiques_are_judged_as_the_log_judged_them(arms):
-    for arm in arms.values():
-        found = arm.beyond_chance
-        for kind in ("less", "more"):
-            missed = (1 - found.obedience[kind].value) * (1 - found.by_chance[kind].value)
-            assert missed == pytest.approx(1 - arm.obeyed[kind].value)
+def test_what_was_said_weighs_what_else_could_have_been(talked):
+    reader = ChanceReader(open_run(talked), open_run(talked).manifest["settings"]["conversation"])
+    pages = [page for turns, goal in reader._dialogues("popularity") for page in _criticised(turns, goal)]
+    kind = np.array([page.kind for page in pages])
+    said, failed, others, expected = reader._judge(pages, kind)
+    np.testing.assert_allclose(said, others)
+    assert set(np.round(failed - said * (failed > 0), 12)) == {0.0}
+    assert ((expected >= 0) & (expected <= others + 1e-12)).all()
+    assert np.count_nonzero(said < 1) > 0.9 * len(said)
 
 
 def test_who_listens_to_half_of_the_users_is_told_from_both(tmp_path):
@@ -88,12 +88,22 @@ def test_who_listens_to_half_of_the_users_is_told_from_both(tmp_path):
 def test_intervals_hold_the_truth_as_often_as_they_say():
     rng, held = np.random.default_rng(3), 0
     for _ in range(300):
-        rate = np.array([0.5, 0.7, 0.2])[:, None]
-        made, plain = rng.poisson(1.0, (3, 150)).astype(float), rng.poisson(3.0, (3, 150)).astype(float)
-        missed, by_chance = (rng.binomial(count.astype(int), chance) for count, chance in ((made, rate / 2), (plain, rate)))
-        _, found = _beyond(np.stack([made, missed, plain, by_chance]).astype(float))
+        made = rng.poisson(2.0, 150)
+        failed, expected = rng.binomial(made, 0.3) * 0.6, rng.binomial(made, 0.6) * 0.6
+        _, found = _beyond(np.stack([made * 0.6, failed, made * 0.6, expected]))
         held += found.low <= 0.5 <= found.high
     assert 0.91 < held / 300 < 0.99
+
+
+def test_the_deaf_who_lean_have_none(tmp_path):
+    """Over fresh seeds with few users each, of a recommender that leans towards some genres and learns during the run."""
+    found = []
+    for seed in range(501, 507):
+        changes = {"recommenders": ["linucb"], "users.count": 40, "seed": seed, "measure": None, "expect": []}
+        (arm,) = measure_conversation(open_run(run(load_scenario("language-arena", changes), tmp_path / str(seed))))
+        found.append(arm.beyond_chance.obedience["all"])
+    assert sum(one.low <= 0 <= one.high for one in found) >= 5
+    assert abs(np.mean([one.value for one in found])) < 0.2
 
 
 def test_turns_before_a_change_of_mind_do_not_count(tmp_path):
@@ -114,7 +124,7 @@ def test_without_goals_or_critiques_nothing_is_made_up(changes, tmp_path):
     if "conversation.goal" in changes:
         assert arm.beyond_chance is None
     else:
-        assert arm.beyond_chance.critiques == dict.fromkeys((*CRITIQUES, "all"), 0)
+        assert arm.beyond_chance.critiques == dict.fromkeys(("less", "more", "all"), 0)
         assert arm.beyond_chance.obedience["all"].value is None
 
 
@@ -124,7 +134,7 @@ def test_the_command_and_the_report_tell_it(talked, capsys):
     assert "critiques heeded by popularity: 0." in said
     assert "obedience beyond chance 1.00, 0 if deaf" in said
     page = (talked / "report.html").read_text()
-    assert "All, by chance alone" in page
-    assert "Obedience beyond chance: all" in page
+    assert "Less or more, of what was not asked for" in page
+    assert "Obedience beyond chance: less or more" in page
     told = json.loads((talked / "metrics.json").read_text())["conversation"]["arms"]
     assert told[2]["beyond_chance"]["obedience"]["all"]["value"] == 1.0

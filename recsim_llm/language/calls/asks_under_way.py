@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from heapq import heapify, heappop, heappush
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from recsim_llm.errors import RecSimError
+from recsim_llm.errors import ModelReplyError, RecSimError
 from recsim_llm.language.base.questions import Answer
 from recsim_llm.language.base.wire import RawReply
 from recsim_llm.language.calls.keys import derive_seed, sample_key
@@ -189,7 +189,8 @@ class AsksUnderWay(Generic[Item]):
         # Questions that are asked one by one are looked up one by one.
         known = None if by_question else self._sender.find(job)
         if known is not None:
-            future.set_result(Reply(known[1], True, 0))
+            reply = Reply(known[1], True, 0)
+            self._sender.once_kept(lambda: future.set_result(reply), future.set_exception)
             return
         shared = self._tasks[job.key] = _Shared(job.key)
         shared.jobs.append((job, future))
@@ -231,10 +232,15 @@ class AsksUnderWay(Generic[Item]):
             error = problem
         else:
             self._forget(shared)
-            self._deliver(shared, reply)
+            self._sender.once_kept(lambda: self._deliver(shared, reply), lambda problem: self._fail(shared, problem))
             self._go_on()
             return
-        self._fail(shared, error)
+        if isinstance(error, ModelReplyError):
+            # That there is no answer may be kept, too.
+            unread = error
+            self._sender.once_kept(lambda: self._fail(shared, unread), lambda problem: self._fail(shared, problem))
+        else:
+            self._fail(shared, error)
         self._go_on()
 
     def _fail(self, shared: _Shared, error: BaseException) -> None:

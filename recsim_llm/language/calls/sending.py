@@ -1,7 +1,8 @@
 """One ask on its way: slot, lease, attempts, repairs, and a row in the calls file for each attempt.
 
 A slot is held while a call is on the wire and at no other time: waits before a retry, pauses that a provider asks for, and
-waits for the budget are spent without one. What came back is stored before it is handed out.
+waits for the budget are spent without one. What came back is stored before it is handed out; all that came in one turn of the
+event loop is committed together.
 """
 
 from __future__ import annotations
@@ -114,6 +115,8 @@ class Sender:
         self.tally = CallTally()
         self.stopped: RecSimError | None = None
         self._waiting = set[asyncio.Task[Any] | None]()
+        self._kept: list[tuple[Callable[[], None], Callable[[RecSimError], None]]] = []
+        self._commit_due = False
 
     def stop(self, problem: RecSimError) -> None:
         """Send nothing more: what waits is cancelled, what is on the wire ends and is stored."""
@@ -152,8 +155,39 @@ class Sender:
         """Write an answered row, with a cause where its percentages were renormalised."""
         renormalised = any(answer.renormalised for answer in answers)
         self.tally.renormalised += renormalised
+        self._put(record._replace(status="answered", cause=RENORMALISED if renormalised else ""))
+
+    def _put(self, record: CallRecord) -> None:
         if self._store is not None:
-            self._store.put(record._replace(status="answered", cause=RENORMALISED if renormalised else ""))
+            self._store.put(record)
+            self._commit_soon()
+
+    def once_kept(self, then: Callable[[], None], otherwise: Callable[[RecSimError], None]) -> None:
+        """Call ``then`` once all that was recorded so far is committed; ``otherwise`` with the error where it cannot be."""
+        if self._store is None:
+            then()
+        else:
+            self._kept.append((then, otherwise))
+            self._commit_soon()
+
+    def _commit_soon(self) -> None:
+        if not self._commit_due:
+            self._commit_due = True
+            asyncio.get_running_loop().call_soon(self._commit)
+
+    def _commit(self) -> None:
+        kept, self._kept, self._commit_due = self._kept, [], False
+        assert self._store is not None
+        try:
+            self._store.commit()
+        except LogError as problem:
+            # Answers that cannot be kept would be paid for again.
+            self.stop(problem)
+            for _, otherwise in kept:
+                otherwise(problem)
+        else:
+            for then, _ in kept:
+                then()
 
     async def obtain(self, job: Job) -> tuple[RawReply, tuple[Answer, ...], int]:
         """Return a reply that can be read, its answers, and the attempts that it took.
@@ -289,8 +323,7 @@ class Sender:
 
     def _fail(self, record: CallRecord) -> None:
         self.tally.failures[record.cause] += 1
-        if self._store is not None:
-            self._store.put(record)
+        self._put(record)
 
     def _record(self, job: Job, call: Call, attempt: int, started: str) -> CallRecord:
         form = f"forced {self._abilities.forced}".rstrip() if call.form == "forced" else call.form

@@ -1,9 +1,10 @@
 """The calls of a run: one SQLite file that is its cache, its record and its bill.
 
 Every attempt that went over the wire is one row, answered or failed with its cause, committed before the answer is handed
-out: a process killed at any instant loses no answer that it received. An answer taken from the file is one more row, with
-``cache_hit`` set and without a copy of the answer. Prompts are kept as parts by content hash, each once, so a call can be
-rebuilt word for word. Only messages and replies get in; addresses, headers and keys never do.
+out: a process killed at any instant loses no answer that anybody had. What comes in at the same time is committed together.
+An answer taken from the file is one more row, with ``cache_hit`` set and without a copy of the answer. Prompts are kept as
+parts by content hash, each once, so a call can be rebuilt word for word. Only messages and replies get in; addresses, headers
+and keys never do.
 
 The file is made at the first use, so that a run without calls has none. It is in write-ahead mode: others may read it while
 a run writes it. A further file or run folder may serve as cache: answers found there are copied into the run's own file, so
@@ -14,11 +15,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, NoReturn
 
-from recsim_llm.errors import ModelReplyError
+from recsim_llm.errors import LogError, ModelReplyError
 from recsim_llm.language.base.questions import Part, Question
 from recsim_llm.language.base.wire import RawReply
 from recsim_llm.language.calls.calls_file import damaged, find_calls, open_calls, open_writer
@@ -111,6 +113,7 @@ class CallStore:
         self._caches: dict[Path, sqlite3.Connection | None] = {}
         self._known_parts = set[str]()
         self._foreign = set[bytes]()
+        self._lost: LogError | None = None
         if cache is not None:
             self.also_read(cache)
 
@@ -144,12 +147,12 @@ class CallStore:
         return reply
 
     def put(self, record: CallRecord) -> None:
-        """Write one row and commit it.
+        """Write one row, which ``commit`` keeps.
 
         The reply of a cache hit is written only where it came from another file.
 
         Raises:
-            LogError: the file cannot be written.
+            LogError: the file cannot be written; rows since the last commit are lost, and none is taken any more.
         """
         reply = record.reply
         if record.cache_hit:
@@ -175,19 +178,35 @@ class CallStore:
         )
         connection = self._own()
         try:
-            if parts:
+            if not connection.in_transaction:
                 connection.execute("BEGIN IMMEDIATE")
-                for part in parts:
-                    connection.execute("INSERT OR IGNORE INTO parts VALUES (?, ?, ?)", (part.hash, part.name, part.text))
-                connection.execute(_INSERT, row)
-                connection.execute("COMMIT")
-                self._remember(parts)
-            else:
-                connection.execute(_INSERT, row)
+            for part in parts:
+                connection.execute("INSERT OR IGNORE INTO parts VALUES (?, ?, ?)", (part.hash, part.name, part.text))
+            connection.execute(_INSERT, row)
         except sqlite3.Error as error:
-            if connection.in_transaction:
-                connection.rollback()
-            raise damaged(self.path, error) from error
+            self._lose(connection, error)
+        self._remember(parts)
+
+    def commit(self) -> None:
+        """Keep every row that was written; where there is none, do nothing.
+
+        Raises:
+            LogError: rows since the last commit could not be written.
+        """
+        if self._lost is not None:
+            raise self._lost
+        if self._writer is not None and self._writer.in_transaction:
+            try:
+                self._writer.execute("COMMIT")
+            except sqlite3.Error as error:
+                self._lose(self._writer, error)
+
+    def _lose(self, connection: sqlite3.Connection, error: sqlite3.Error) -> NoReturn:
+        if connection.in_transaction:
+            connection.rollback()
+        self._known_parts.clear()
+        self._lost = damaged(self.path, error)
+        raise self._lost from error
 
     def note(self, model: str, name: str, value: str) -> None:
         """Keep something that prompts hang on, so that whoever goes on with these calls writes the same ones; the first counts.
@@ -257,17 +276,21 @@ class CallStore:
         )
 
     def close(self) -> None:
-        """Close the file and those named as caches; the next use opens them again."""
+        """Commit, and close the file and those named as caches; the next use opens them again."""
         for path, connection in self._caches.items():
             if connection is not None:
                 connection.close()
                 self._caches[path] = None
         if self._writer is not None:
+            with suppress(LogError):  # Whoever waits for these rows hears of it from the commit that it waits for.
+                self.commit()
             self._writer.close()
             self._writer = None
             self._known_parts.clear()
 
     def _own(self) -> sqlite3.Connection:
+        if self._lost is not None:
+            raise self._lost
         if self._writer is None:
             self._writer = open_writer(self.path)
         return self._writer

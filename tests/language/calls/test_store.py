@@ -49,9 +49,35 @@ def test_an_answer_is_found_again_by_its_key_only(store):
     assert store.get(key(1)) == answer(1)
 
 
+def test_rows_are_kept_together_with_a_commit(store):
+    store.put(record(1))
+    store.put(record(2))
+    assert rows(store.path, "SELECT count(*) FROM calls") == [(0,)]
+    store.commit()
+    store.commit()
+    assert rows(store.path, "SELECT count(*) FROM calls") == [(2,)]
+
+
+def test_after_rows_were_lost_none_is_taken(store):
+    store.put(record(1))
+    store.commit()
+    store._writer.execute(
+        "CREATE TEMP TRIGGER full BEFORE INSERT ON calls WHEN NEW.subject = '3' BEGIN SELECT raise(ABORT, 'no room'); END"
+    )
+    store.put(record(2))
+    with pytest.raises(LogError, match="no room"):
+        store.put(record(3, subject="3"))
+    for use in (store.commit, lambda: store.put(record(4))):
+        with pytest.raises(LogError, match="no room"):
+            use()
+    store.close()
+    assert rows(store.path, "SELECT count(*) FROM calls") == [(1,)]
+
+
 def test_failures_are_rows_and_no_answers(store):
     store.put(record(1, status="failed", cause="timeout", reply=None))
     store.put(record(1, status="failed", cause="not_json", attempt=2))
+    store.commit()
     assert store.get(key(1)) is None
     found = rows(store.path, "SELECT attempt, status, cause, reply IS NULL FROM calls ORDER BY id")
     assert found == [(1, "failed", "timeout", 1), (2, "failed", "not_json", 0)]
@@ -60,6 +86,7 @@ def test_failures_are_rows_and_no_answers(store):
 def test_a_hit_is_a_row_without_a_second_copy_of_the_answer(store):
     store.put(record(1))
     store.put(record(1, cache_hit=True, attempt=0, seconds=None, cost=None))
+    store.commit()
     query = "SELECT cache_hit, reply IS NULL, prompt_tokens, seconds FROM calls ORDER BY id"
     assert rows(store.path, query) == [(0, 0, 100, 1.25), (1, 1, None, None)]
 
@@ -69,12 +96,14 @@ def test_parts_and_questions_are_kept_once(store):
         store.put(record(number))
     store.close()
     store.put(record(9))
+    store.commit()
     names = rows(store.path, "SELECT name, count(*) FROM parts GROUP BY name ORDER BY name")
     assert names == [("page", 6), ("questions", 1), ("rules", 1)]
 
 
 def test_a_prompt_can_be_rebuilt_from_its_parts(store):
     store.put(record(3))
+    store.commit()
     query = "SELECT text FROM calls, json_each(parts) AS piece JOIN parts ON hash = piece.value ORDER BY piece.key"
     assert rows(store.path, query) == [(RULES.text,), ("page 3",)]
 
@@ -97,9 +126,11 @@ def test_an_answer_of_the_cache_is_copied_once_and_the_cache_stays_as_it_is(tmp_
 
 def test_a_cache_that_is_still_being_written_is_read_up_to_now(tmp_path, store):
     store.put(record(1))
+    store.commit()
     with closing(CallStore(tmp_path / "new.sqlite", cache=store.path)) as new:
         assert new.get(key(1)) == answer(1)
         store.put(record(2))
+        store.commit()
         assert new.get(key(2)) == answer(2)
 
 
@@ -107,6 +138,7 @@ def test_a_store_that_is_its_own_cache_is_read_once(store):
     store.put(record(1))
     store.also_read(store.path.parent)
     store.put(record(1, reply=store.get(key(1)), cache_hit=True))
+    store.commit()
     assert rows(store.path, "SELECT reply IS NULL FROM calls ORDER BY id") == [(0,), (1,)]
 
 
@@ -145,6 +177,7 @@ def test_a_file_damaged_in_the_middle_is_named_in_one_line(store):
 
 def test_an_answer_that_is_no_reply_is_damage(store):
     store.put(record(1))
+    store.commit()
     with closing(sqlite3.connect(store.path)) as connection, connection:
         connection.execute("UPDATE calls SET reply = '{}'")
     with pytest.raises(LogError, match="expected a calls file"):
@@ -168,6 +201,7 @@ number = int(sys.argv[2])
 while True:
     if store.get(key(number)) is None:
         store.put(record(number))
+        store.commit()
         print(number, flush=True)
     number += 1
 """
