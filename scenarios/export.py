@@ -102,8 +102,7 @@ def export(
         model: that writes the queries of ``narratives``; None writes them by fixed sentences.
 
     Returns:
-        The content of ``export.json``: ``format``, ``arms`` (folder, and what was written, by name), ``left_out``, ``notes``
-        (why there is nothing, a line each), and more.
+        The content of ``export.json``: ``format``, ``arms`` (folder, and what was written, by name), ``left_out``, ``notes``.
 
     Raises:
         ConfigError: the format or the arm is unknown, a library is missing, or a world is missing or too much.
@@ -114,8 +113,7 @@ def export(
         raise ConfigError(f"export: got format {form!r}, expected {one_of(form, FORMATS)}")
     if model is not None and form != NARRATIVES:
         raise ConfigError(f"export: got a language model for {form}, which nobody writes, expected one for {NARRATIVES} alone")
-    whole = open_run(run)
-    manifest = whole.manifest
+    manifest = (whole := open_run(run)).manifest
     with new_folder(out) as draft:
         logs, left_out = _logs(whole, arm)
         origin = _origin(run, manifest, world)
@@ -139,14 +137,12 @@ def export(
             for source, folder in zip(sources, _folders(logs, form), strict=True):
                 (draft / folder).mkdir()
                 content["arms"][source.log.arm] = {"folder": folder, **write(source, draft / folder)}
-        content["notes"] = _why_nothing(
-            form, content["arms"].values(), talks=bool(manifest.get("settings", {}).get("conversation"))
-        )
+        content["notes"] = _why_nothing(form, content["arms"].values(), logs[0].talks)
         (draft / "export.json").write_bytes(json.dumps(content, indent=2).encode() + b"\n")
     return content
 
 
-def _why_nothing(form: str, written: Iterable[Mapping[str, Any]], *, talks: bool) -> list[str]:
+def _why_nothing(form: str, written: Iterable[Mapping[str, Any]], talks: bool) -> list[str]:
     """Say why there is nothing of what a format is for, where that is so of every arm."""
     name, needs = _FOR.get(form, ("", ""))
     if not name or any(arm[name] for arm in written):

@@ -105,14 +105,7 @@ def ranking_bias(
         raise ConfigError(
             f"ranking bias: got nobody with {item.shape[1]} candidates unseen, expected at least one user; use fewer candidates"
         )
-    whole = np.logical_and.reduce([one.whole for one in judged])
-    unread = share_estimate((~whole[asked]).astype(np.float64))
-    asked &= whole
-    if not asked.any():
-        raise ModelReplyError(
-            f"ranking bias: got no readable replies in all {rotations} orders for any of {unread.users} users, expected at "
-            "least one; ask in another way, --set policy.ask=yes_no, or take another model"
-        )
+    unread = _leave_out_unread(judged, asked)
     weight = np.asarray(popularity, np.float64)
     truth = None if later is None else [own for own, kept in zip(later, asked.tolist(), strict=True) if kept]
     return RankingBias(
@@ -125,6 +118,19 @@ def ranking_bias(
         **_by_popularity(judged, asked, weight),
         **_popular(judged, asked, _most_popular(weight), truth),
     )
+
+
+def _leave_out_unread(judged: Sequence[Judgements], asked: BoolArray) -> Estimate:
+    """Leave out, in bool [u] who was asked about, those about whom a reply could not be read; return their share."""
+    whole = np.logical_and.reduce([one.whole for one in judged])
+    unread = share_estimate((~whole[asked]).astype(np.float64))
+    asked &= whole
+    if not asked.any():
+        raise ModelReplyError(
+            f"ranking bias: got no readable replies in all {len(judged)} orders for any of {unread.users} users, expected at "
+            "least one; ask in another way, see the setting ask, or take another model"
+        )
+    return unread
 
 
 def _by_number(judged: Sequence[Judgements], asked: BoolArray) -> dict[str, Any]:

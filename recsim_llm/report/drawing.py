@@ -187,7 +187,7 @@ def tidy(axes: Axes, *, grid: str = "y") -> None:
 def draw_series(axes: Axes, recommender: str, across: Sequence[float], up: Sequence[float]) -> Label:
     """Draw a recommender's line, and return the label at its end."""
     place = place_of(recommender)
-    look = {"color": colour(place), "linestyle": line(place), "marker": marker(place)}
+    look: dict[str, Any] = {"color": colour(place), "linestyle": line(place), "marker": marker(place)}
     axes.plot(across, up, linewidth=1.8, markersize=3.8, **look)
     return Label(across[-1], up[-1], shorten(recommender), colour(place))
 

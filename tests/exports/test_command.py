@@ -53,9 +53,9 @@ def test_a_folder_for_each_arm_and_what_it_holds(run, tmp_path, capsys):
 
 
 def test_why_there_is_nothing_of_what_a_format_is_for_is_said_in_a_line(run, tmp_path, capsys):
-    said = _why_nothing("movielens", [{"ratings": 0}, {"ratings": 0}], talks=False)
+    said = _why_nothing("movielens", [{"ratings": 0}, {"ratings": 0}], False)
     assert said == ["no ratings: they are of users who give stars, which nobody did in this run"]
-    assert _why_nothing("movielens", [{"ratings": 0}, {"ratings": 1}], talks=False) == []
+    assert _why_nothing("movielens", [{"ratings": 0}, {"ratings": 1}], False) == []
     talks = {"data": "fictional-100", "users.count": 6, "conversation.max_turns": 3, "measure": None, "expect": []}
     talked = play(load_scenario("conversation", talks | {"recommenders": ["asking"], "seed": 3}), tmp_path / "talked")
     for form, nothing in (("narratives", "no queries"), ("dialogues", "no instructions")):

@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from heapq import heapify, heappop, heappush
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from recsim_llm.errors import ModelReplyError, RecSimError
+from recsim_llm.errors import RecSimError
 from recsim_llm.language.base.questions import Answer
 from recsim_llm.language.base.wire import RawReply
 from recsim_llm.language.calls.keys import derive_seed, sample_key
@@ -235,10 +235,10 @@ class AsksUnderWay(Generic[Item]):
             self._sender.once_kept(lambda: self._deliver(shared, reply), lambda problem: self._fail(shared, problem))
             self._go_on()
             return
-        if isinstance(error, ModelReplyError):
-            # That there is no answer may be kept, too.
-            unread = error
-            self._sender.once_kept(lambda: self._fail(shared, unread), lambda problem: self._fail(shared, problem))
+        if isinstance(error, RecSimError):
+            # What is recorded of a failure, and that there is no answer, is kept before it is told.
+            told = error
+            self._sender.once_kept(lambda: self._fail(shared, told), lambda problem: self._fail(shared, problem))
         else:
             self._fail(shared, error)
         self._go_on()

@@ -130,8 +130,6 @@ class LanguageModel:
         )
         self.states_chances = elicitation in ("decision", "logprobs") or (elicitation == "forced" and self._forced != "samples")
         """Whether its answers are its own probabilities, neither counted in samples nor stated in words."""
-        self.one_by_one = bool(self._forced)
-        """Whether each question of an ask is a call of its own, so that one may be answered and another not."""
         self._closed = False
         self.base_url: str = getattr(backend, "base_url", "")
         """Address of its server; empty for a model in this process, and for a replayed one."""
@@ -287,6 +285,11 @@ class LanguageModel:
             elif seat.result is not None:
                 replies.append(seat.result)
         return replies
+
+    @property
+    def one_by_one(self) -> bool:
+        """Whether each question of an ask is a call of its own, so that one may be answered and another not."""
+        return bool(self._forced)
 
     def most_calls(self, questions: int) -> int:
         """Return the most calls that an ask of so many questions takes, retries apart."""
